@@ -1,0 +1,35 @@
+"""Every exception that gammacore raises on purpose.
+
+::
+
+    GammacoreError
+    ├── ConfigError          a configuration file or override is wrong
+    ├── DataError            a data file is wrong: names file, line and column where known
+    ├── ContractError        an instrument name or contract quantity is wrong
+    └── LedgerError          a ledger invariant is broken (a bug, never a market event)
+
+Wrong arguments to a numerical function raise the built-in ``ValueError`` or
+``TypeError``, as numpy does.
+"""
+
+__all__ = ["ConfigError", "ContractError", "DataError", "GammacoreError", "LedgerError"]
+
+
+class GammacoreError(Exception):
+    """Base of all errors raised by gammacore."""
+
+
+class ConfigError(GammacoreError):
+    """A configuration value is missing, unknown, of the wrong type or out of range."""
+
+
+class DataError(GammacoreError):
+    """A data file cannot be used. The message names the file and, where known, line and column."""
+
+
+class ContractError(GammacoreError, ValueError):
+    """An instrument name, price or amount does not fit the exchange's grammar or grid."""
+
+
+class LedgerError(GammacoreError):
+    """Debits and credits do not balance, or a position and its value disagree."""
