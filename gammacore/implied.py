@@ -1,0 +1,31 @@
+"""What became of an implied volatility: the status that every ``implied_vol`` can return."""
+
+from enum import IntEnum
+
+from gammacore import _implied
+
+__all__ = ["IVStatus"]
+
+
+class IVStatus(IntEnum):
+    """Outcome of one implied volatility; anything but ``OK`` comes with NaN.
+
+    Where several apply, the one latest in this list wins, but a price below intrinsic
+    is never reported as at it.
+    """
+
+    OK = _implied.OK
+    """The volatility reproduces the price."""
+    BELOW_INTRINSIC = _implied.BELOW_INTRINSIC
+    """The price is below discounted intrinsic value, or negative."""
+    AT_INTRINSIC = _implied.AT_INTRINSIC
+    """The price is discounted intrinsic value (0 out of the money): any small enough vol fits.
+
+    A time value below ``1e-300 * min(forward, strike)`` counts as none.
+    """
+    ABOVE_BOUND = _implied.ABOVE_BOUND
+    """The price is at or above what an infinite volatility gives."""
+    NOT_FINITE = _implied.NOT_FINITE
+    """An input is NaN or infinite, or forward or strike is not a positive normal number."""
+    EXPIRED = _implied.EXPIRED
+    """``tau`` is zero or negative."""

@@ -1,0 +1,1 @@
+"""Oracles: slow, independent, of many digits."""
