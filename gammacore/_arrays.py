@@ -71,18 +71,31 @@ def _columns(
     """Find the broadcast shape, and flat columns of that many values or of one."""
     signs = _kind_column(kind)
     columns = [_number_column(name, value) for name, value in numbers.items()]
-    try:
-        shape = np.broadcast_shapes(signs.shape, *(column.shape for column in columns))
-    except ValueError:
+    shape = _common_shape(signs, columns)
+    if shape is None:
         shapes = ", ".join(f"{name} {column.shape}" for name, column in zip(numbers, columns, strict=True))
-        raise ValueError(f"shapes do not broadcast: kind {signs.shape}, {shapes}") from None
+        raise ValueError(f"shapes do not broadcast: kind {signs.shape}, {shapes}")
     underlying, strike, tau, vol, rate, dividend = (_flat(column, shape) for column in columns)
     return shape, _flat(signs, shape), (underlying, strike, tau, vol, rate, dividend)
 
 
+def _common_shape(signs: NDArray[np.int8], columns: list[Floats]) -> tuple[int, ...] | None:
+    """Find the broadcast shape, or None if there is none."""
+    shapes = {signs.shape, *(column.shape for column in columns)}
+    shapes.discard(())
+    if len(shapes) <= 1:  # by far the most common, and numpy's own search is slow
+        return shapes.pop() if shapes else ()
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
 def _flat(column: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if column.size == 1:
-        return np.ascontiguousarray(column).reshape(1)
+        return column.reshape(1)
+    if column.shape == shape:
+        return np.ascontiguousarray(column).reshape(-1)
     return np.ascontiguousarray(np.broadcast_to(column, shape)).reshape(-1)
 
 

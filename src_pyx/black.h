@@ -9,7 +9,7 @@
  * the intrinsic value last keeps every digit of the time value.
  *
  * Two regimes:
- *   series (s <= 1/2 and x <= 1, nearly every real quote): no cancellation, one
+ *   series (s <= 0.9 and x <= 1, nearly every real quote): no cancellation, one
  *       special function;
  *   tails (elsewhere): Mills ratios. Loses about 1.25/s ulps near the money for small
  *       s, which is why the series exists; for x > 1 the loss is below the conditioning
@@ -22,7 +22,7 @@
 #include "black_tables.h"
 #include "normal.h"
 
-#define GC_SERIES_MAX_TOTAL_VOL 0.5
+#define GC_SERIES_MAX_TOTAL_VOL 0.9
 #define GC_SERIES_MAX_LOG_MONEYNESS 1.0
 
 /* Beyond these bounds every density below is exactly zero in double precision: clamping
@@ -76,33 +76,35 @@ GC_INLINE double gc_series_c0(double X)
 {
     double X2 = X * X;
     const double *c = GC_SERIES_C0;
-    return (c[1] * X + c[0]) + ((c[3] * X + c[2]) + (c[5] * X + c[4]) * X2) * X2;
+    return (c[1] * X + c[0]) + ((c[3] * X + c[2]) + ((c[5] * X + c[4]) + c[6] * X2) * X2) * X2;
 }
 
-/* G(X, T) = sum_j (-1)^j (2j+1)!! T^j sum_i X^i/(2i+2j+3)!, T = t^2 <= 1/16.
- * Truncation below 1e-16 of the price at the corner s = 1/2, x = 1. */
+/* G(X, T) = sum_j (-1)^j (2j+1)!! T^j sum_i X^i/(2i+2j+3)!, T = t^2 <= 0.2025.
+ * Fit and truncation together stay below 2^-57 for each j (tools/black_series.py). */
 GC_INLINE double gc_series_g(double X, double T)
 {
     double X2 = X * X, T2 = T * T;
-    const double *a = GC_SERIES_G0, *b = GC_SERIES_G1, *c = GC_SERIES_G2;
-    const double *d = GC_SERIES_G3, *e = GC_SERIES_G4, *f = GC_SERIES_G5;
+    const double *a = GC_SERIES_G0, *b = GC_SERIES_G1, *c = GC_SERIES_G2, *d = GC_SERIES_G3;
+    const double *e = GC_SERIES_G4, *f = GC_SERIES_G5, *g = GC_SERIES_G6;
     double g0 = (a[1] * X + a[0]) + ((a[3] * X + a[2]) + (a[5] * X + a[4]) * X2) * X2;
     double g1 = (b[1] * X + b[0]) + ((b[3] * X + b[2]) + b[4] * X2) * X2;
     double g2 = (c[1] * X + c[0]) + (c[3] * X + c[2]) * X2;
-    double g3 = (d[1] * X + d[0]) + d[2] * X2;
+    double g3 = (d[1] * X + d[0]) + (d[3] * X + d[2]) * X2;
     double g4 = (e[1] * X + e[0]) + e[2] * X2;
-    double g5 = f[1] * X + f[0];
-    double high = (g5 * T + g4) + (GC_SERIES_G7[0] * T + GC_SERIES_G6[0]) * T2;
+    double g5 = (f[1] * X + f[0]) + f[2] * X2;
+    double g6 = g[1] * X + g[0];
+    double high = (g5 * T + g4) + ((GC_SERIES_G7[0] * T + g6) + GC_SERIES_G8[0] * T2) * T2;
     return ((g1 * T + g0) + (g3 * T + g2) * T2) + high * (T2 * T2);
 }
 
-/* exp(-v) for 0 <= v <= 1/32 by Taylor's series; the first term dropped is 2e-17. */
+/* exp(-v) = cosh v - sinh v for 0 <= v <= 0.102 by Taylor's series; the first term
+ * dropped is 3e-19. Cheaper than gc_exp, and as exact. */
 GC_INLINE double gc_exp_small_negative(double v)
 {
-    double v2 = v * v;
-    double low = (1.0 - v) + v2 * (1.0 / 2 - v * (1.0 / 6));
-    double high = (1.0 / 24 - v * (1.0 / 120)) + v2 * (1.0 / 720 - v * (1.0 / 5040));
-    return low + (v2 * v2) * high;
+    double w = v * v;
+    double cosh_v = 1.0 + w * (1.0 / 2 + w * (1.0 / 24 + w * (1.0 / 720 + w * (1.0 / 40320 + w * (1.0 / 3628800)))));
+    double sinh_v = v * (1.0 + w * (1.0 / 6 + w * (1.0 / 120 + w * (1.0 / 5040 + w * (1.0 / 362880)))));
+    return cosh_v - sinh_v;
 }
 
 /* b in the series regime, given scale = exp((x - y^2)/2)/sqrt(2 pi):
@@ -131,7 +133,7 @@ GC_INLINE gc_legs gc_legs_series(double x, double s, double y)
     legs.density = scale * gc_exp_small_negative(0.5 * t * t);
     legs.lower_scaled = legs.density * gc_mills(y + t);
     legs.upper = legs.price + legs.lower_scaled; /* a sum of positives: no cancellation */
-    legs.upper_complement = 1.0 - legs.upper;    /* upper <= N(1/4) here, so this is benign */
+    legs.upper_complement = 1.0 - legs.upper;    /* upper <= N(0.45) here, so this is benign */
     return legs;
 }
 

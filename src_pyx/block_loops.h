@@ -62,10 +62,7 @@ static GC_TARGET void GC_LOOP(gc_load)(GC_LOOP(gc_block) *b, const gc_inputs *in
     if (in->rate.step == 0 && rate[0] == 0.0)
         for (int i = 0; i < m; i++) df[i] = 1.0;
     else
-        for (int i = 0; i < m; i++) {
-            double magnitude = rate[i] < 0.0 ? -rate[i] : rate[i];
-            df[i] = magnitude <= DBL_MAX ? gc_exp(-rate[i] * tau[i]) : NAN;
-        }
+        for (int i = 0; i < m; i++) df[i] = gc_exp(-rate[i] * tau[i]) + (fabs(rate[i]) <= DBL_MAX ? 0.0 : NAN);
     if (model == GC_BLACK_SCHOLES) {
         double *GC_RESTRICT growth = b->growth, *GC_RESTRICT forward = b->forward_store;
         for (int i = 0; i < m; i++) growth[i] = gc_exp((rate[i] - dividend[i]) * tau[i]);

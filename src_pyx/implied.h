@@ -38,11 +38,11 @@ enum {
 
 /* The reduced problem. */
 typedef struct {
-    double x;      /* ln(B/A) */
-    double l;      /* ln((P + M)/P) */
-    double c;      /* P/A */
-    double room;   /* 1 - c = (A - P)/A, without cancellation */
-    double status; /* GC_IV_*, as a double so that the loop stays in one type */
+    double x;          /* ln(B/A) */
+    double l;          /* ln((P + M)/P) */
+    double time_value; /* P */
+    double small;      /* A */
+    double status;     /* GC_IV_*, as a double so that the loop stays in one type */
 } gc_iv_problem;
 
 GC_INLINE double gc_iv_status(double theta, double price, double forward, double strike, double tau, double df,
@@ -61,9 +61,17 @@ GC_INLINE double gc_iv_status(double theta, double price, double forward, double
     status = small >= DBL_MIN ? status : GC_IV_NOT_FINITE;
     status = large <= DBL_MAX ? status : GC_IV_NOT_FINITE;
     status = tau <= DBL_MAX ? status : GC_IV_NOT_FINITE;
-    status = (price < 0.0 ? -price : price) <= DBL_MAX ? status : GC_IV_NOT_FINITE;
+    status = fabs(price) <= DBL_MAX ? status : GC_IV_NOT_FINITE;
     status = df >= DBL_MIN ? status : GC_IV_NOT_FINITE;
     return df <= DBL_MAX ? status : GC_IV_NOT_FINITE;
+}
+
+/* Added to a number it leaves it alone if the status is OK and makes it NaN otherwise.
+ * A select between computed values would tempt gcc into a branch, and then the loop
+ * around it is not vectorised; a select between constants does not. */
+GC_INLINE double gc_iv_poison(double status)
+{
+    return status == GC_IV_OK ? 0.0 : NAN;
 }
 
 GC_INLINE gc_iv_problem gc_iv_reduce(double theta, double price, double forward, double strike, double tau, double df)
@@ -75,14 +83,14 @@ GC_INLINE gc_iv_problem gc_iv_reduce(double theta, double price, double forward,
      * value: a quote at intrinsic then gives exactly zero. */
     double time_value = price - df * (intrinsic < 0.0 ? 0.0 : intrinsic);
     p.status = gc_iv_status(theta, price, forward, strike, tau, df, time_value);
-    double P = p.status == GC_IV_OK ? time_value / df : NAN;
+    double P = time_value / df + gc_iv_poison(p.status);
     double M = b - a, floor_M = GC_MIN_MONEYNESS * P;
     double x = gc_log_ratio(b, a);
     p.x = M < floor_M ? floor_M / a : x;
     M = M < floor_M ? floor_M : M;
     p.l = gc_log_1p_ratio(M, P);
-    p.c = P / a;
-    p.room = (a - P) / a;
+    p.time_value = P;
+    p.small = a;
     return p;
 }
 
@@ -194,16 +202,16 @@ GC_INLINE double gc_iv_step_tails(double x, double c, double s)
 
 /* f and elasticity at s. Below c = 0.7 the equation is ln b = ln c. Above it is
  * ln(1 - b) = ln(1 - c), whose left side keeps its digits as b tends to 1. */
-static inline void gc_iv_residual(const gc_iv_problem *p, int high, double s, double *f, double *elasticity)
+static inline void gc_iv_residual(double x, double target, int high, double s, double *f, double *elasticity)
 {
-    double y = p->x / s;
-    gc_legs legs = gc_in_tails(p->x, s) ? gc_legs_tails(s, y) : gc_legs_series(p->x, s, y);
+    double y = x / s;
+    gc_legs legs = gc_in_tails(x, s) ? gc_legs_tails(s, y) : gc_legs_series(x, s, y);
     if (high) {
         double room = legs.upper_complement + legs.lower_scaled;
-        *f = log(room / p->room);
+        *f = log(room / target);
         *elasticity = -s * legs.density / room;
     } else {
-        *f = log(legs.price / p->c);
+        *f = log(legs.price / target);
         *elasticity = s * legs.density / legs.price;
     }
 }
@@ -211,20 +219,21 @@ static inline void gc_iv_residual(const gc_iv_problem *p, int high, double s, do
 /* Any solvable problem. The last step is accepted *before* it is held against the
  * bracket: at the root rounding decides the residual's sign, and a bisection there would
  * throw away seven digits. */
-static double gc_iv_iterate(const gc_iv_problem *p)
+static double gc_iv_iterate(double x, double l, double time_value, double small)
 {
-    int high = p->c > GC_IV_HIGH_PRICE;
-    double inflexion = sqrt(2.0 * p->x);
+    int high = time_value > GC_IV_HIGH_PRICE * small;
+    double target = (high ? small - time_value : time_value) / small; /* 1 - c is exact so */
+    double inflexion = sqrt(2.0 * x);
     double low_s = 0.0, high_s = INFINITY;
-    double s = high ? (inflexion > 1.0 ? inflexion : 1.0) : sqrt(gc_iv_guess_squared(p->x, p->l));
+    double s = high ? (inflexion > 1.0 ? inflexion : 1.0) : sqrt(gc_iv_guess_squared(x, l));
     for (int iteration = 0; iteration < GC_IV_MAX_ITERATIONS; iteration++) {
         double f, elasticity, next;
-        gc_iv_residual(p, high, s, &f, &elasticity);
+        gc_iv_residual(x, target, high, s, &f, &elasticity);
         int too_low = high ? f > 0.0 : !(f >= 0.0); /* b = 0 far out gives -infinity or NaN */
         if (too_low) low_s = s;
         else high_s = s;
         double newton = -f / elasticity;
-        double step = gc_householder(f, elasticity, p->x / s, 0.5 * s);
+        double step = gc_householder(f, elasticity, x / s, 0.5 * s);
         step = step * newton > 0.0 ? step : newton;
         if (fabs(step) < GC_IV_LAST_STEP) return s + s * step;
         next = s + s * step;

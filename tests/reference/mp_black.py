@@ -1,4 +1,4 @@
-"""Black's formula, its Greeks and its inverse, in mpmath to as many digits as the case needs.
+"""Black's formula, its Greeks and its inverse, in mpmath to sixty digits.
 
 Every input is taken as the exact value of the double it is. Each Greek is written out
 from its definition, sharing nothing with the library but the formula itself.
@@ -6,7 +6,8 @@ from its definition, sharing nothing with the library but the formula itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import product
 
 import mpmath as mp
@@ -32,10 +33,7 @@ def hard_grid() -> list[Case]:
     return cases
 
 
-def digits(forward: float, strike: float, s: float) -> int:
-    """Enough for 40 good ones after the cancellation of the deep tail."""
-    y = abs(mp.log(mp.mpf(forward) / mp.mpf(strike))) / s
-    return int(60 + min(float((y + s) ** 2) / 4.6, 2000))
+DIGITS = 60  # N(-y) is relatively accurate in mpmath, so the tails need no more than the centre
 
 
 def black(kind: int, forward: mp.mpf, strike: mp.mpf, s: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
@@ -43,6 +41,42 @@ def black(kind: int, forward: mp.mpf, strike: mp.mpf, s: mp.mpf) -> tuple[mp.mpf
     d1 = mp.log(forward / strike) / s + s / 2
     price = kind * (forward * mp.ncdf(kind * d1) - strike * mp.ncdf(kind * (d1 - s)))
     return price, forward * mp.npdf(d1)
+
+
+def price_error(price: float, case: Case) -> float:
+    """Relative error in units, over 1 + elasticity in the total vol; NaN if the price underflows."""
+    kind, forward, strike, s = case
+    with mp.workdps(DIGITS):
+        exact, vega = black(kind, *map(mp.mpf, (forward, strike, s)))
+        if exact < mp.mpf("1e-290"):
+            return float("nan")
+        return float(abs(mp.mpf(price) - exact) / exact / (1 + s * vega / exact)) / UNIT
+
+
+@cache
+def rounded_price(case: Case) -> float:
+    """The double nearest to the exact price."""
+    kind, forward, strike, s = case
+    with mp.workdps(DIGITS):
+        return float(black(kind, *map(mp.mpf, (forward, strike, s)))[0])
+
+
+def has_implied_vol(case: Case, price: float) -> bool:
+    """Whether `price`, near that of `case`, holds at least four digits of its volatility."""
+    kind, forward, strike, s = case
+    if price < 1e-290 or not max(kind * (forward - strike), 0.0) < price < (forward if kind == 1 else strike):
+        return False
+    with mp.workdps(DIGITS):
+        exact, vega = black(kind, *map(mp.mpf, (forward, strike, s)))
+        return bool(exact * UNIT < mp.mpf("1e-4") * vega * s)
+
+
+def implied_error(total_vol: float, case: Case, price: float) -> float:
+    """Relative error in attainable units: over max(1, price / (s vega_s)) * 2**-53."""
+    kind, forward, strike, s = case
+    with mp.workdps(DIGITS):
+        exact, elasticity = implied_total_vol(kind, forward, strike, price, s)
+        return float(abs(mp.mpf(total_vol) - exact) / exact / max(1, elasticity)) / UNIT
 
 
 def implied_total_vol(
@@ -62,9 +96,6 @@ def implied_total_vol(
 
 # ---- Greeks -------------------------------------------------------------------------
 # Each takes kind and then the model's inputs, and is a closed form in them.
-
-Greek = Callable[..., mp.mpf]
-
 
 def _d(f: mp.mpf, k: mp.mpf, tau: mp.mpf, vol: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
     s = vol * mp.sqrt(tau)
@@ -118,22 +149,28 @@ def inverse_greeks(kind: int, forward: mp.mpf, k: mp.mpf, tau: mp.mpf, vol: mp.m
     }
 
 
-def condition(
-    greeks: Callable[..., dict[str, mp.mpf]], kind: int, inputs: tuple[float, ...]
-) -> tuple[dict[str, mp.mpf], dict[str, mp.mpf]]:
-    """Exact Greeks, and sum over inputs of |input * d greek / d input|, by central differences.
+def greek_errors(
+    greeks: Callable[..., dict[str, mp.mpf]], kind: int, inputs: tuple[float, ...], found: Mapping[str, float]
+) -> dict[str, float]:
+    """Errors in units, over |greek| + sum over inputs of |input * d greek / d input|.
 
-    The second is what relative errors of one unit in the inputs do to each Greek.
+    That sum, by central differences, is what an error of one unit in each input does.
+    Greeks below the range of doubles are left out.
     """
-    exact = [mp.mpf(value) for value in inputs]
-    centre = greeks(kind, *exact)
-    total = dict.fromkeys(centre, mp.mpf(0))
-    bump = mp.mpf(10) ** -(mp.mp.dps // 3)
-    for i, value in enumerate(exact):
-        if value == 0:
-            continue
-        up, down = ([*exact[:i], value * (1 + b), *exact[i + 1 :]] for b in (bump, -bump))
-        high, low = greeks(kind, *up), greeks(kind, *down)
-        for name in total:
-            total[name] += abs(high[name] - low[name]) / (2 * bump)
-    return centre, total
+    with mp.workdps(DIGITS):
+        exact = [mp.mpf(value) for value in inputs]
+        centre = greeks(kind, *exact)
+        scale = {name: abs(value) for name, value in centre.items()}
+        bump = mp.mpf(10) ** -20
+        for i, value in enumerate(exact):
+            if value != 0:
+                up, down = ([*exact[:i], value * (1 + b), *exact[i + 1 :]] for b in (bump, -bump))
+                high, low = greeks(kind, *up), greeks(kind, *down)
+                for name in scale:
+                    scale[name] += abs(high[name] - low[name]) / (2 * bump)
+        tiny = mp.mpf("1e-290")
+        return {
+            name: float(abs(mp.mpf(found[name]) - value) / scale[name]) / UNIT
+            for name, value in centre.items()
+            if scale[name] > tiny
+        }
