@@ -2,7 +2,8 @@
  *
  * black_loops.h and implied_loops.h include this file; they are themselves included
  * once per instruction set, with GC_SUFFIX set to a name suffix and GC_TARGET to the
- * function attributes of that set (both may be empty). Each loop does one stage over
+ * function attributes of that set (may be empty); one C file takes one of the two, as
+ * each brings its own copy of this. Each loop does one stage over
  * one block and has no branch, so that plain -O3 vectorises it.
  *
  * Every input is an array or one value for all lanes (step 0). Outputs must not overlap

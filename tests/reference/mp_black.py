@@ -6,11 +6,13 @@ from its definition, sharing nothing with the library but the formula itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import product
 
 import mpmath as mp
+import numpy as np
 
 UNIT = 2.0**-53  # half an ulp of 1
 
@@ -31,6 +33,17 @@ def hard_grid() -> list[Case]:
         if x or side == 1:
             cases.append((kind, 1.0, float(mp.exp(-side * mp.mpf(x))), s))
     return cases
+
+
+def random_cases(n: int, seed: int) -> list[Case]:
+    """Within eight standard deviations and total vol 1e-3 to 2.5."""
+    rng = np.random.default_rng(seed)
+    s = np.exp(rng.uniform(math.log(1e-3), math.log(2.5), n))
+    x = np.clip(rng.uniform(-8, 8, n) * s, -2.9, 2.9)
+    forward = 100 * np.exp(0.1 * rng.normal(size=n))
+    kind = np.where(rng.random(n) < 0.5, 1, -1)
+    columns = kind, forward, forward * np.exp(x), s
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 DIGITS = 60  # N(-y) is relatively accurate in mpmath, so the tails need no more than the centre
@@ -96,6 +109,7 @@ def implied_total_vol(
 
 # ---- Greeks -------------------------------------------------------------------------
 # Each takes kind and then the model's inputs, and is a closed form in them.
+
 
 def _d(f: mp.mpf, k: mp.mpf, tau: mp.mpf, vol: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
     s = vol * mp.sqrt(tau)

@@ -1,0 +1,102 @@
+"""Recompute the rational minimax fits of R(y) and M(y) = 1 - y R(y) in normal_tables.h.
+
+    python tools/mills_remez.py
+
+Remez exchange for P/Q in relative error, on y in [0, 40] mapped to w in [-1, 1] by
+y = 2 (1 + u)/(1 - u) with u linear in w, so that the nodes crowd where R bends. Each
+exchange solves the linearised equioscillation P - f Q = (-1)^i E |f| Q, with the last Q
+on the right, a few times over. 50 digits: in double precision it stalls at 1e-13.
+Prints C arrays and the error reached; takes a minute or two.
+"""
+
+import mpmath as mp
+
+mp.mp.dps = 50
+
+Y_MAX = mp.mpf(40)
+CENTRE = mp.mpf(2)
+GRID = 800
+
+
+def mills(y: mp.mpf) -> mp.mpf:
+    """R(y)."""
+    return mp.sqrt(mp.pi / 2) * mp.exp(y * y / 2) * mp.erfc(y / mp.sqrt(2))
+
+
+def bachelier(y: mp.mpf) -> mp.mpf:
+    """M(y)."""
+    return 1 - y * mills(y)
+
+
+def to_y(w: mp.mpf) -> mp.mpf:
+    """[-1, 1] to [0, Y_MAX]."""
+    u = -1 + (1 + (Y_MAX - CENTRE) / (Y_MAX + CENTRE)) * (w + 1) / 2
+    return CENTRE * (1 + u) / (1 - u)
+
+
+def equioscillate(ys, fs, m, n, q):
+    """Solve for P (m+1 coefficients) and Q (n+1, the first is 1) on m+n+2 nodes."""
+    size = m + n + 2
+    for _ in range(4):
+        matrix, right = mp.matrix(size, size), mp.matrix(size, 1)
+        for i, (y, f) in enumerate(zip(ys, fs, strict=True)):
+            scale = 1 / (abs(f) * mp.polyval(q[::-1], y))
+            for j in range(m + 1):
+                matrix[i, j] = y**j * scale
+            for j in range(n):
+                matrix[i, m + 1 + j] = -f * y ** (j + 1) * scale
+            matrix[i, size - 1] = (-1) ** i
+            right[i] = f * scale
+        solution = mp.lu_solve(matrix, right)
+        p = [solution[j] for j in range(m + 1)]
+        q = [mp.mpf(1)] + [solution[m + 1 + j] for j in range(n)]
+    return p, q
+
+
+def alternation(errors, count):
+    """Indices of `count` alternating extrema, dropping the smaller end while there are more."""
+    extrema: list[int] = []
+    for i, e in enumerate(errors):
+        if extrema and mp.sign(errors[extrema[-1]]) == mp.sign(e):
+            if abs(e) > abs(errors[extrema[-1]]):
+                extrema[-1] = i
+        else:
+            extrema.append(i)
+    while len(extrema) > count:
+        extrema.pop(0 if abs(errors[extrema[0]]) < abs(errors[extrema[-1]]) else -1)
+    return extrema
+
+
+def remez(function, m, n, rounds=12):
+    """Best relative error found on the grid, P and Q, low order first."""
+    count = m + n + 2
+    grid = [to_y(-mp.cos(mp.pi * (i + mp.mpf(1) / 2) / GRID)) for i in range(GRID)]
+    grid = [mp.mpf(0), *grid, Y_MAX]
+    values = [function(y) for y in grid]
+    nodes = [to_y(-mp.cos(mp.pi * i / (count - 1))) for i in range(count)]
+    best = (mp.inf, [], [])
+    q = [mp.mpf(1)]
+    for _ in range(rounds):
+        p, q = equioscillate(nodes, [function(y) for y in nodes], m, n, q)
+        errors = [
+            mp.polyval(p[::-1], y) / mp.polyval(q[::-1], y) / f - 1 for y, f in zip(grid, values, strict=True)
+        ]
+        best = min(best, (max(map(abs, errors)), p, q), key=lambda found: found[0])
+        extrema = alternation(errors, count)
+        if len(extrema) < count:
+            break
+        nodes = [grid[i] for i in extrema]
+    return best
+
+
+def main() -> None:
+    """Print both fits."""
+    for name, function, m, n in (("GC_MILLS", mills, 9, 10), ("GC_BACHELIER", bachelier, 9, 11)):
+        error, p, q = remez(function, m, n)
+        print(f"/* {name}: relative error {mp.nstr(error, 3)} */")  # noqa: T201
+        for suffix, coefficients in (("NUM", p), ("DEN", q)):
+            print(f"{name}_{suffix}: " + ", ".join(float(c).hex() for c in coefficients))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
