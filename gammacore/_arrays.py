@@ -42,6 +42,8 @@ def _one_kind(value: object) -> int:
 def _kind_column(kind: ArrayLike) -> NDArray[np.int8]:
     """Signs as int8, in the shape of `kind`."""
     given = np.asarray(kind)
+    if given.dtype == np.int8:  # the loop checks the values
+        return given
     if given.dtype.kind in "iuf":
         valid = (given == 1) | (given == -1)
         if not valid.all():
@@ -60,9 +62,11 @@ def _kind_column(kind: ArrayLike) -> NDArray[np.int8]:
 def _number_column(name: str, value: ArrayLike) -> Floats:
     """`value` as float64, in its own shape."""
     given = np.asarray(value)
+    if given.dtype == np.float64:
+        return given
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be a real number or an array of them, got {value!r}")
-    return given.astype(np.float64, copy=False)
+    return given.astype(np.float64)
 
 
 def _columns(

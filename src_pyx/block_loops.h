@@ -1,10 +1,9 @@
 /* Inputs of the array loops, in blocks that stay in the first-level cache.
  *
- * black_loops.h and implied_loops.h include this file; they are themselves included
- * once per instruction set, with GC_SUFFIX set to a name suffix and GC_TARGET to the
- * function attributes of that set (may be empty); one C file takes one of the two, as
- * each brings its own copy of this. Each loop does one stage over
- * one block and has no branch, so that plain -O3 vectorises it.
+ * black_loops.h and implied_loops.h include this file; a C file takes one of them, once
+ * per instruction set, with GC_SUFFIX set to a name suffix and GC_TARGET to the function
+ * attributes of that set (may be empty). Each loop does one stage over one block and has
+ * no branch, so that plain -O3 vectorises it.
  *
  * Every input is an array or one value for all lanes (step 0). Outputs must not overlap
  * inputs. A lane's result depends on that lane alone, bit for bit: regimes are chosen

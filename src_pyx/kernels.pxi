@@ -35,6 +35,10 @@ cdef inline bint is_number(object value) noexcept:
     return PyFloat_Check(value) or PyLong_Check(value)
 
 
+cdef object bad_kind(object kind):
+    return ValueError(f"kind must be +1, -1, 'call', 'put', 'c' or 'p', got {kind!r}")
+
+
 cdef int kind_sign(object kind) except -2:
     """+1 or -1; 0 if `kind` is not one plain value (an array, say)."""
     if PyUnicode_Check(kind):
@@ -54,7 +58,7 @@ cdef int kind_sign(object kind) except -2:
             return -1
     else:
         return 0
-    raise ValueError(f"kind must be +1, -1, 'call', 'put', 'c' or 'p', got {kind!r}")
+    raise bad_kind(kind)
 
 
 # One option: the numbers live here and the columns point at them.
@@ -126,10 +130,13 @@ cdef class _Columns:
 
     cdef int open(self, Py_ssize_t n, object kind, object underlying, object strike, object tau, object vol,
                   object rate, object dividend) except -1:
-        cdef Py_ssize_t size = len(kind)
+        cdef Py_ssize_t i, size = len(kind)
         self.n = n
         self.inputs.kind = <const signed char *>self.hold(kind, 0, b"b", 1 if size == 1 else n).buf
         self.inputs.kind_step = 0 if size == 1 else 1
+        for i in range(size):
+            if self.inputs.kind[i] != 1 and self.inputs.kind[i] != -1:
+                raise bad_kind(int(self.inputs.kind[i]))
         self.column(underlying, &self.inputs.underlying)
         self.column(strike, &self.inputs.strike)
         self.column(tau, &self.inputs.tau)

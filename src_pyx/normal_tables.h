@@ -1,7 +1,7 @@
 /* Coefficients for normal.h, low order first, exact as C99 hex floats.
  *
- * Own minimax fits (relative error), computed with 50 digits; see tools/mills_remez.py
- * and docs/numerics.md. All coefficients of the Mills and Bachelier rationals are
+ * Own minimax fits, computed with 50 digits; the Mills and Bachelier rationals by
+ * tools/mills_remez.py. All coefficients of the Mills and Bachelier rationals are
  * positive, so evaluating them on y >= 0 cannot cancel.
  */
 #ifndef GAMMACORE_NORMAL_TABLES_H
@@ -9,25 +9,25 @@
 
 /* R(y) = (1 - N(y)) / phi(y) on [0, 40], degree (9, 10), relative error 5.4e-17. */
 static const double GC_MILLS_NUM[10] = {
-    0x1.40d931ff62705p+0, 0x1.f1a34aa837f33p+0, 0x1.7dc876c6fba8dp+0, 0x1.742a2972dee72p-1,
-    0x1.f70d04dfbdd8ap-3, 0x1.e6e8ca89d56bbp-5, 0x1.5172e426ce590p-7, 0x1.44102939ddfe3p-10,
-    0x1.8a4eebec8cd17p-14, 0x1.d5f49e83c2eeap-19};
+    0x1.40d931ff62705p+0, 0x1.f1a2fc5b5892fp+0, 0x1.7dc8049923055p+0, 0x1.7429856ddedb1p-1,
+    0x1.f70bdccb31b5bp-3, 0x1.e6e75eaf4f3e4p-5, 0x1.5171ad3379111p-7, 0x1.440ebf3302a44p-10,
+    0x1.8a4cda268c23dp-14, 0x1.d5f1a590bc90fp-19};
 
 static const double GC_MILLS_DEN[11] = {
-    0x1.0p+0, 0x1.2ca8730eb8d9cp+1, 0x1.483325321c72cp+1, 0x1.b7a1a762c40f5p+0,
-    0x1.915944c3822d5p-1, 0x1.05e0cef20c961p-2, 0x1.f0fa9c667671cp-5, 0x1.548781f8d757ep-7,
-    0x1.44fb2389f1b96p-10, 0x1.8a4eebec69472p-14, 0x1.d5f49e83c85a3p-19};
+    0x1.0p+0, 0x1.2ca853d1f9933p+1, 0x1.4832deb89bc70p+1, 0x1.b7a114ba40b49p+0,
+    0x1.91588b639b6f0p-1, 0x1.05e0317260128p-2, 0x1.f0f92553827dcp-5, 0x1.548646e1f5e23p-7,
+    0x1.44f9b8069ce32p-10, 0x1.8a4cda2668985p-14, 0x1.d5f1a590c1fccp-19};
 
 /* M(y) = 1 - y R(y) on [0, 40], degree (9, 11), relative error 7.9e-17. */
 static const double GC_BACHELIER_NUM[10] = {
-    0x1.0p+0, 0x1.4a1eddf1c02bep+0, 0x1.b096604d70adbp-1, 0x1.6f9c8168d5e78p-2,
-    0x1.b8ddcd46f09dbp-4, 0x1.808f12c6dd3a9p-6, 0x1.e74caaf1fe64cp-9, 0x1.b1c1ee5e27f99p-12,
-    0x1.f03a41991053bp-16, 0x1.1ae06ac636d89p-20};
+    0x1.0p+0, 0x1.4a1eda58717d8p+0, 0x1.b09657b6bfa87p-1, 0x1.6f9c770130148p-2,
+    0x1.b8ddbd1666298p-4, 0x1.808f015043e57p-6, 0x1.e74c905544658p-9, 0x1.b1c1d25b73d47p-12,
+    0x1.f03a1c0fd8a88p-16, 0x1.1ae051c609f04p-20};
 
 static const double GC_BACHELIER_DEN[12] = {
-    0x1.0p+0, 0x1.457c07f891506p+1, 0x1.8414c7be44714p+1, 0x1.1f110fcaabfb2p+1,
-    0x1.258fea35fe86cp+0, 0x1.b53861f66aee5p-2, 0x1.e5d2e3a048de2p-4, 0x1.94c9a56c281f7p-6,
-    0x1.f2ee08623bcd8p-9, 0x1.b5128fa1d0525p-12, 0x1.f03a419888c2dp-16, 0x1.1ae06ac64097ap-20};
+    0x1.0p+0, 0x1.457c062be9f93p+1, 0x1.8414c357402f2p+1, 0x1.1f110ac5dd16ap+1,
+    0x1.258fe32b1d0adp+0, 0x1.b53854718d91bp-2, 0x1.e5d2d0ff1edd2p-4, 0x1.94c992a7c69a2p-6,
+    0x1.f2edece44a72ep-9, 0x1.b51273541ba87p-12, 0x1.f03a1c0f51175p-16, 0x1.1ae051c613af5p-20};
 
 /* L(z) = (2 artanh(f)/f - 2) / z, z = f^2 <= 0.0295, error 4.5e-18. */
 static const double GC_LOG[7] = {

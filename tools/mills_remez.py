@@ -54,7 +54,7 @@ def equioscillate(ys, fs, m, n, q):
 
 
 def alternation(errors, count):
-    """Indices of `count` alternating extrema, dropping the smaller end while there are more."""
+    """Find `count` alternating extrema, dropping the smaller end while there are more."""
     extrema: list[int] = []
     for i, e in enumerate(errors):
         if extrema and mp.sign(errors[extrema[-1]]) == mp.sign(e):
