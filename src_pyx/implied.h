@@ -163,8 +163,8 @@ GC_INLINE int gc_iv_guess_holds(double x, double l, double guess)
     return (x <= 3.0) & (l <= 500.0) & (guess <= 2.5);
 }
 
-/* Relative step of Householder's fourth-order method in ln s on f = ln(b/c), with
- * elasticity Q = s b'/b. All higher derivatives of b follow from y^2 and t^2. */
+/* Relative step in s of Householder's fourth-order method on f = ln(b/c), with elasticity
+ * Q = s b'/b. All higher derivatives of b follow from y^2 and t^2. */
 GC_INLINE double gc_householder(double f, double Q, double y, double t)
 {
     double y2 = y * y, t2 = t * t, curvature = y2 - t2;
