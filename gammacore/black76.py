@@ -319,8 +319,8 @@ def implied_vol(
 
     Examples
     --------
-    >>> implied_vol("call", 1988.3381041063, 60_000.0, 60_000.0, 7 / 365)
-    0.6000000...
+    >>> round(implied_vol("call", 1988.3381041063, 60_000.0, 60_000.0, 7 / 365), 8)
+    0.6
     >>> implied_vol("put", 0.0, 60_000.0, 50_000.0, 7 / 365, status=True)
     (nan, <IVStatus.AT_INTRINSIC: 2>)
     """

@@ -309,8 +309,8 @@ def implied_vol(
 
     Examples
     --------
-    >>> implied_vol("call", 2.1333684449, 60.0, 65.0, 0.25, rate=0.08)
-    0.3000000...
+    >>> round(implied_vol("call", 2.1333684449, 60.0, 65.0, 0.25, rate=0.08), 8)
+    0.3
     """
     if out is None:
         found = _implied.implied_vol_one(_black.BLACK_SCHOLES, kind, price, spot, strike, tau, rate, dividend)

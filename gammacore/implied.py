@@ -10,8 +10,8 @@ __all__ = ["IVStatus"]
 class IVStatus(IntEnum):
     """Outcome of one implied volatility; anything but ``OK`` comes with NaN.
 
-    Where several apply, the one latest in this list wins, but a price below intrinsic
-    is never reported as at it.
+    Where several apply, ``NOT_FINITE`` goes before ``EXPIRED``, and that before what is
+    wrong with the price.
     """
 
     OK = _implied.OK

@@ -291,8 +291,8 @@ def implied_vol(
 
     Examples
     --------
-    >>> implied_vol("call", 0.0331389684, 60_000.0, 60_000.0, 7 / 365)
-    0.5999999...
+    >>> round(implied_vol("call", 0.0331389684, 60_000.0, 60_000.0, 7 / 365), 8)
+    0.6
     """
     if out is None:
         found = _implied.implied_vol_one(_black.INVERSE, kind, price, forward, strike, tau, 0.0, 0.0)

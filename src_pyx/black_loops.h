@@ -32,7 +32,9 @@ static GC_TARGET void GC_LOOP(gc_block_prices)(const double *GC_RESTRICT x, cons
                                                const double *GC_RESTRICT y, int series, int m,
                                                double *GC_RESTRICT price)
 {
+    GC_INDEPENDENT
     for (int i = 0; i < series; i++) price[i] = gc_price_series(x[i], s[i], y[i]);
+    GC_INDEPENDENT
     for (int i = series; i < m; i++) price[i] = gc_price_tails(s[i], y[i]);
 }
 
@@ -46,6 +48,7 @@ static GC_TARGET void GC_LOOP(gc_price)(int model, const gc_inputs *in, ptrdiff_
         GC_LOOP(gc_load)(&b, in, model, start, m);
         const double *GC_RESTRICT forward = b.forward, *GC_RESTRICT strike = b.strike;
         const double *GC_RESTRICT tau = b.tau, *GC_RESTRICT vol = b.vol;
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) {
             gc_reduced r = gc_reduce(forward[i], strike[i], tau[i], sqrt(tau[i]), vol[i]);
             small[i] = r.small;
@@ -69,6 +72,7 @@ static GC_TARGET void GC_LOOP(gc_price)(int model, const gc_inputs *in, ptrdiff_
             for (int i = 0; i < m; i++) price[order[i]] = sorted[i];
         }
         double *GC_RESTRICT target = out + start;
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) {
             double intrinsic = b.theta[i] * (forward[i] - strike[i]);
             target[i] = b.df[i] * (small[i] * price[i] + (intrinsic < 0.0 ? 0.0 : intrinsic));
@@ -94,9 +98,11 @@ static GC_TARGET void GC_LOOP(gc_block_legs)(const double *GC_RESTRICT x, const 
     legs->upper[i] = point.upper;                \
     legs->complement[i] = point.upper_complement; \
     legs->lower[i] = point.lower_scaled
+    GC_INDEPENDENT
     for (int i = 0; i < series; i++) {
         GC_KEEP(gc_legs_series(x[i], s[i], y[i]));
     }
+    GC_INDEPENDENT
     for (int i = series; i < m; i++) {
         GC_KEEP(gc_legs_tails(s[i], y[i]));
     }
@@ -182,6 +188,7 @@ static GC_TARGET void GC_LOOP(gc_greeks)(int model, const gc_inputs *in, ptrdiff
         GC_LOOP(gc_load)(&b, in, model, start, m);
         const double *GC_RESTRICT forward = b.forward, *GC_RESTRICT strike = b.strike;
         const double *GC_RESTRICT tau = b.tau, *GC_RESTRICT vol = b.vol;
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) {
             gc_reduced r = gc_reduce(forward[i], strike[i], tau[i], sqrt(tau[i]), vol[i]);
             small[i] = r.small;

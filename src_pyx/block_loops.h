@@ -56,16 +56,20 @@ static GC_TARGET void GC_LOOP(gc_load)(GC_LOOP(gc_block) *b, const gc_inputs *in
         for (int i = 0; i < m; i++) b->theta[i] = (double)in->kind[start + i];
     b->forward = underlying;
     if (model == GC_INVERSE) {
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) df[i] = 1.0 / underlying[i];
         return;
     }
     if (in->rate.step == 0 && rate[0] == 0.0)
         for (int i = 0; i < m; i++) df[i] = 1.0;
     else
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) df[i] = gc_exp(-rate[i] * tau[i]) + (fabs(rate[i]) <= DBL_MAX ? 0.0 : NAN);
     if (model == GC_BLACK_SCHOLES) {
         double *GC_RESTRICT growth = b->growth, *GC_RESTRICT forward = b->forward_store;
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) growth[i] = gc_exp((rate[i] - dividend[i]) * tau[i]);
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) forward[i] = underlying[i] * growth[i];
         b->forward = forward;
     }

@@ -60,7 +60,7 @@ GC_INLINE double gc_iv_status(double theta, double price, double forward, double
     status = tau <= 0.0 ? GC_IV_EXPIRED : status;
     status = small >= DBL_MIN ? status : GC_IV_NOT_FINITE;
     status = large <= DBL_MAX ? status : GC_IV_NOT_FINITE;
-    status = tau <= DBL_MAX ? status : GC_IV_NOT_FINITE;
+    status = fabs(tau) <= DBL_MAX ? status : GC_IV_NOT_FINITE;
     status = fabs(price) <= DBL_MAX ? status : GC_IV_NOT_FINITE;
     status = df >= DBL_MIN ? status : GC_IV_NOT_FINITE;
     return df <= DBL_MAX ? status : GC_IV_NOT_FINITE;

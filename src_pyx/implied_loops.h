@@ -15,7 +15,9 @@ static GC_TARGET void GC_LOOP(gc_iv_remaining)(const int *lane, int count, const
         gl[j] = l[lane[j]];
         c[j] = value[lane[j]] / small[lane[j]];
     }
+    GC_INDEPENDENT
     for (int j = 0; j < count; j++) guess[j] = gc_iv_guess(gx[j], gl[j]);
+    GC_INDEPENDENT
     for (int j = 0; j < count; j++) step[j] = gc_iv_step_tails(gx[j], c[j], guess[j]);
     for (int j = 0; j < count; j++) {
         int i = lane[j];
@@ -42,6 +44,7 @@ static GC_TARGET void GC_LOOP(gc_implied_vol)(int model, const gc_inputs *in, pt
         GC_LOOP(gc_load)(&b, in, model, start, m);
         const double *GC_RESTRICT forward = b.forward, *GC_RESTRICT strike = b.strike;
         const double *GC_RESTRICT tau = b.tau, *GC_RESTRICT quote = b.vol;
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) {
             gc_iv_problem p = gc_iv_reduce(b.theta[i], quote[i], forward[i], strike[i], tau[i], b.df[i]);
             x[i] = p.x;
@@ -50,6 +53,7 @@ static GC_TARGET void GC_LOOP(gc_implied_vol)(int model, const gc_inputs *in, pt
             small[i] = p.small;
             code[i] = p.status;
         }
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) total[i] = gc_iv_explicit(x[i], l[i]);
         int count = 0;
         for (int i = 0; i < m; i++) {
@@ -58,6 +62,7 @@ static GC_TARGET void GC_LOOP(gc_implied_vol)(int model, const gc_inputs *in, pt
         }
         if (count) GC_LOOP(gc_iv_remaining)(lane, count, x, l, value, small, total);
         double *GC_RESTRICT target = out + start;
+        GC_INDEPENDENT
         for (int i = 0; i < m; i++) target[i] = total[i] / sqrt(tau[i]) + gc_iv_poison(code[i]);
         if (status)
             for (int i = 0; i < m; i++) status[start + i] = (signed char)code[i];

@@ -1,5 +1,6 @@
 """What callers may pass: kinds, shapes, types, outputs; and that lanes are independent."""
 
+import doctest
 import math
 
 import numpy as np
@@ -77,6 +78,13 @@ def test_a_lane_does_not_depend_on_its_place(n, seed):
     assert np.array_equal(black76.price(**m)[order], black76.price(**shuffled))
     for a, b in zip(black76.greeks(**m), black76.greeks(**shuffled), strict=True):
         assert np.array_equal(a[order], b)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings(module):
+    found = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert found.attempted >= 3
+    assert found.failed == 0
 
 
 # ---- kind ---------------------------------------------------------------------------

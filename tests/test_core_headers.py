@@ -2,6 +2,8 @@
 
 import ctypes
 import math
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +55,45 @@ def compile_c(compiler: str, source: str, target: Path, *flags: str) -> None:
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_headers_compile_strictly_and_twice(compiler, header, tmp_path):
     compile_c(compiler, TWICE.format(header=header), tmp_path / "twice.o", "-c")
+
+
+FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math"]  # those of setup.py
+ONCE = """
+#define GC_SUFFIX
+#define GC_TARGET
+#include "{header}"
+"""
+CALLS = {
+    "black_loops.h": """
+void price(int k, const gc_inputs *i, ptrdiff_t n, double *o) { gc_price(k, i, n, o); }
+void greeks(int k, const gc_inputs *i, ptrdiff_t n, double *const *o) { gc_greeks(k, i, n, o); }
+""",
+    "implied_loops.h": """
+void iv(int k, const gc_inputs *i, ptrdiff_t n, double *o, signed char *s) { gc_implied_vol(k, i, n, o, s); }
+""",
+}
+
+
+@pytest.mark.skipif("gcc" not in COMPILERS, reason="reads gcc's report")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="another vector unit")
+@pytest.mark.parametrize("header", list(CALLS))
+def test_every_marked_loop_is_vectorised(header, tmp_path):
+    # One store of another type, or one select too clever, and a loop silently runs at half speed.
+    source = tmp_path / "loops.c"
+    source.write_text(ONCE.format(header=header) + CALLS[header])
+    command = ["gcc", *FLAGS, f"-I{HEADERS}", "-fopt-info-vec-optimized", "-c", str(source)]
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "loops.o")], capture_output=True, text=True, check=True
+    )
+    report = done.stderr
+    for name in (header, "block_loops.h"):
+        lines = (HEADERS / name).read_text().splitlines()
+        marked = [i + 2 for i, line in enumerate(lines) if line.strip() == "GC_INDEPENDENT"]
+        assert marked
+        for number in marked:
+            assert re.search(rf"{name}:{number}:\d+: optimized: +loop vectorized", report), (
+                f"{name}:{number}: {lines[number - 1].strip()}"
+            )
 
 
 @pytest.fixture(scope="module")

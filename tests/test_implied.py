@@ -96,6 +96,8 @@ STATUS_CASES = [
     ((1, 5.0, 100.0, math.nan, 0.5, 0.0), IVStatus.NOT_FINITE),
     ((1, 5.0, 100.0, 110.0, math.nan, 0.0), IVStatus.NOT_FINITE),
     ((1, 5.0, 100.0, 110.0, math.inf, 0.0), IVStatus.NOT_FINITE),
+    ((1, 5.0, 100.0, 110.0, -math.inf, 0.0), IVStatus.NOT_FINITE),
+    ((1, math.nan, 100.0, 110.0, 0.0, 0.0), IVStatus.NOT_FINITE),
     ((1, 5.0, 100.0, 110.0, 0.5, math.nan), IVStatus.NOT_FINITE),
     ((1, 5.0, 100.0, 110.0, 0.5, math.inf), IVStatus.NOT_FINITE),
     ((1, 5.0, 100.0, 110.0, 0.0, 0.0), IVStatus.EXPIRED),
