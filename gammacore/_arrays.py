@@ -5,6 +5,7 @@ integers, other strides, broadcasting, is settled here, and so are the messages 
 name the argument at fault.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,7 +107,7 @@ def _flat(column: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Six) -> Floats:
     """Choose the flat array that the loop fills: `out` itself where that is possible."""
     if out is None:
-        return np.empty(shape, dtype=np.float64).reshape(-1)
+        return np.empty(math.prod(shape), dtype=np.float64)
     if not isinstance(out, np.ndarray) or out.dtype != np.float64:
         got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
         raise TypeError(f"{name} must be a float64 array, got {got}")
@@ -114,7 +115,9 @@ def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Six
         raise ValueError(f"{name} must have shape {shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only")
-    if not out.flags.c_contiguous or any(np.may_share_memory(out, column) for column in columns):
+    # A column of one value is copied before the loop writes anything: it may overlap.
+    overlap = any(column.size > 1 and np.may_share_memory(out, column) for column in columns)
+    if overlap or not out.flags.c_contiguous:
         return np.empty(out.size, dtype=np.float64)
     return out.reshape(-1)
 
@@ -122,7 +125,7 @@ def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Six
 def _deliver(out: Floats | None, target: Floats, shape: tuple[int, ...]) -> Floats:
     """Give the result its shape; it is `out` itself if there is one."""
     if out is None:
-        return target.reshape(shape)
+        return target if target.shape == shape else target.reshape(shape)
     if not np.may_share_memory(out, target):
         out[...] = target.reshape(shape)
     return out

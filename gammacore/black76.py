@@ -93,7 +93,7 @@ def price(
     vol : array_like
         Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
     rate : array_like, optional
-        Continuously compounded rate, of any sign.
+        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
     out : ndarray, optional
         A float64 array of the broadcast shape to write into; it is returned. It may be
         one of the inputs.
@@ -178,7 +178,7 @@ def greeks(
     vol : array_like
         Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
     rate : array_like, optional
-        Continuously compounded rate, of any sign.
+        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
     out : Greeks of ndarray, optional
         Float64 arrays of the broadcast shape to write into; it is returned.
 
@@ -290,7 +290,7 @@ def implied_vol(
     tau : array_like
         Time to expiry in years, >= 0.
     rate : array_like, optional
-        Continuously compounded rate, of any sign.
+        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
     status : bool, optional
         Also return what became of each volatility.
     out : ndarray, optional

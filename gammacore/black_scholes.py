@@ -71,7 +71,7 @@ def price(
     vol : array_like
         Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
     rate : array_like, optional
-        Continuously compounded rate, of any sign.
+        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
     dividend : array_like, optional
         Continuous dividend yield (for a coin: its lending rate), of any sign.
     out : ndarray, optional
@@ -159,7 +159,7 @@ def greeks(
     vol : array_like
         Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
     rate : array_like, optional
-        Continuously compounded rate, of any sign.
+        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
     dividend : array_like, optional
         Continuous dividend yield (for a coin: its lending rate), of any sign.
     out : Greeks of ndarray, optional
@@ -278,7 +278,7 @@ def implied_vol(
     tau : array_like
         Time to expiry in years, >= 0.
     rate : array_like, optional
-        Continuously compounded rate, of any sign.
+        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
     dividend : array_like, optional
         Continuous dividend yield (for a coin: its lending rate), of any sign.
     status : bool, optional

@@ -241,6 +241,9 @@ def test_out_may_be_an_input_or_overlap_one():
     vol = m["vol"].copy()
     black76.price(m["kind"], m["forward"], m["strike"], m["tau"], vol, m["rate"], out=vol)
     assert np.array_equal(vol, expected)
+    one = np.array([0.5])
+    assert black76.price(1, 100.0, 100.0, 0.5, one, out=one) is one
+    assert one == black76.price(1, 100.0, 100.0, 0.5, 0.5)
     buffer = np.concatenate([m["vol"], [0.0]])
     black76.price(m["kind"], m["forward"], m["strike"], m["tau"], buffer[:-1], m["rate"], out=buffer[1:])
     assert np.array_equal(buffer[1:], expected)
