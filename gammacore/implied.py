@@ -21,7 +21,7 @@ class IVStatus(IntEnum):
     AT_INTRINSIC = _implied.AT_INTRINSIC
     """The price is discounted intrinsic value (0 out of the money): any small enough vol fits.
 
-    A time value below ``1e-300 * min(forward, strike)`` counts as none.
+    A time value below 1e-289, absolutely or against ``min(forward, strike)``, counts as none.
     """
     ABOVE_BOUND = _implied.ABOVE_BOUND
     """The price is at or above what an infinite volatility gives."""

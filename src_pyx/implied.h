@@ -31,8 +31,9 @@ enum {
     GC_IV_EXPIRED = 5
 };
 
-/* A time value this small against min(F, K) cannot be told from none. */
-#define GC_MIN_TIME_VALUE 1e-300
+/* A time value this small, absolutely or against min(F, K), counts as none: below it
+ * GC_MIN_MONEYNESS times the value would not be a normal number. */
+#define GC_MIN_TIME_VALUE 1e-289
 /* At the money M is raised to this fraction of P: no 0/0, and no digit changes. */
 #define GC_MIN_MONEYNESS 1e-18
 
@@ -55,7 +56,7 @@ GC_INLINE double gc_iv_status(double theta, double price, double forward, double
     status = time_value >= df * small ? GC_IV_ABOVE_BOUND : status;
     status = price >= bound ? GC_IV_ABOVE_BOUND : status;
     status = time_value <= df * (small * GC_MIN_TIME_VALUE) ? GC_IV_AT_INTRINSIC : status;
-    status = time_value <= df * DBL_MIN ? GC_IV_AT_INTRINSIC : status;
+    status = time_value <= df * GC_MIN_TIME_VALUE ? GC_IV_AT_INTRINSIC : status;
     status = time_value < 0.0 ? GC_IV_BELOW_INTRINSIC : status;
     status = tau <= 0.0 ? GC_IV_EXPIRED : status;
     status = small >= DBL_MIN ? status : GC_IV_NOT_FINITE;
@@ -117,15 +118,17 @@ GC_INLINE double gc_triangle4(const double *a, const double *b, const double *c,
     return (c1 * N + c0) + ((c3 * N + c2) + e[0] * N2) * N2;
 }
 
-/* s = n (1 + N rho(X, N)), N = n^2 = x^2 / (l^2 g(l)).
+/* s = n (1 + N rho(X, N)), n = x / (l sqrt(g(l))), N = n^2. The root is taken before the
+ * factor x, whose square would underflow for tiny prices at the money.
  * Fitting rho instead of psi matters: its rounding enters multiplied by N rho <= 0.04. */
 GC_INLINE double gc_iv_explicit(double x, double l)
 {
     double X = x * x;
-    double N = X * gc_poly14(GC_BACH_IV_DEN, l) / (l * l * gc_poly14(GC_BACH_IV_NUM, l));
+    double n = x * sqrt(gc_poly14(GC_BACH_IV_DEN, l) / (l * l * gc_poly14(GC_BACH_IV_NUM, l)));
+    double N = n * n;
     double num = gc_triangle4(GC_RHO_NUM0, GC_RHO_NUM1, GC_RHO_NUM2, GC_RHO_NUM3, GC_RHO_NUM4, X, N);
     double den = gc_triangle4(GC_RHO_DEN0, GC_RHO_DEN1, GC_RHO_DEN2, GC_RHO_DEN3, GC_RHO_DEN4, X, N);
-    return sqrt(N) * (1.0 + N * (num / den));
+    return n * (1.0 + N * (num / den));
 }
 
 /* Whether tier 1's answer stands. False for NaN. */
@@ -136,26 +139,27 @@ GC_INLINE int gc_iv_explicit_holds(double x, double l, double s)
 
 /* ---- tier 2: guess and one step ---------------------------------------------------- */
 
-/* n^2 from the low-degree g, good to 2.4e-6 for l <= 700. */
-GC_INLINE double gc_iv_guess_squared(double x, double l)
+/* n from the low-degree g, good to 1.2e-6 for l <= 700. */
+GC_INLINE double gc_iv_guess_bachelier(double x, double l)
 {
     const double *p = GC_BACH_GUESS_NUM, *q = GC_BACH_GUESS_DEN;
     double l2 = l * l;
     double num = ((p[1] * l + p[0]) + (p[3] * l + p[2]) * l2) + (p[5] * l + p[4]) * (l2 * l2);
     double den = ((q[1] * l + q[0]) + (q[3] * l + q[2]) * l2) + ((q[5] * l + q[4]) + q[6] * l2) * (l2 * l2);
-    return x * x * den / (l2 * num);
+    return x * sqrt(den / (l2 * num));
 }
 
 GC_INLINE double gc_iv_guess(double x, double l)
 {
-    double N = gc_iv_guess_squared(x, l), X = x * x, X2 = X * X, N2 = N * N;
+    double n = gc_iv_guess_bachelier(x, l);
+    double N = n * n, X = x * x, X2 = X * X, N2 = N * N;
     double num = (GC_RHO_GUESS_NUM1[1] * X + GC_RHO_GUESS_NUM1[0]) * N
                  + ((GC_RHO_GUESS_NUM0[1] * X + GC_RHO_GUESS_NUM0[0]) + GC_RHO_GUESS_NUM0[2] * X2)
                  + GC_RHO_GUESS_NUM2[0] * N2;
     double den = (GC_RHO_GUESS_DEN1[1] * X + GC_RHO_GUESS_DEN1[0]) * N
                  + ((GC_RHO_GUESS_DEN0[1] * X + GC_RHO_GUESS_DEN0[0]) + GC_RHO_GUESS_DEN0[2] * X2)
                  + GC_RHO_GUESS_DEN2[0] * N2;
-    return sqrt(N) * (1.0 + N * num / den);
+    return n * (1.0 + N * num / den);
 }
 
 GC_INLINE int gc_iv_guess_holds(double x, double l, double guess)
@@ -198,7 +202,7 @@ GC_INLINE double gc_iv_step_tails(double x, double c, double s)
 
 #define GC_IV_HIGH_PRICE 0.7
 #define GC_IV_LAST_STEP 2e-5
-#define GC_IV_MAX_ITERATIONS 60
+#define GC_IV_MAX_ITERATIONS 200
 
 /* f and elasticity at s. Below c = 0.7 the equation is ln b = ln c. Above it is
  * ln(1 - b) = ln(1 - c), whose left side keeps its digits as b tends to 1. */
@@ -225,7 +229,7 @@ static double gc_iv_iterate(double x, double l, double time_value, double small)
     double target = (high ? small - time_value : time_value) / small; /* 1 - c is exact so */
     double inflexion = sqrt(2.0 * x);
     double low_s = 0.0, high_s = INFINITY;
-    double s = high ? (inflexion > 1.0 ? inflexion : 1.0) : sqrt(gc_iv_guess_squared(x, l));
+    double s = high ? (inflexion > 1.0 ? inflexion : 1.0) : gc_iv_guess_bachelier(x, l);
     for (int iteration = 0; iteration < GC_IV_MAX_ITERATIONS; iteration++) {
         double f, elasticity, next;
         gc_iv_residual(x, target, high, s, &f, &elasticity);
@@ -240,7 +244,7 @@ static double gc_iv_iterate(double x, double l, double time_value, double small)
         if (!(next > low_s && next < high_s)) next = high_s < INFINITY ? 0.5 * (low_s + high_s) : 2.0 * s;
         s = next;
     }
-    return NAN; /* not reached: sixty bisections alone exhaust the mantissa */
+    return NAN; /* not reached: bisection alone would have exhausted the mantissa */
 }
 
 #endif

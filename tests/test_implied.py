@@ -160,6 +160,6 @@ def test_the_price_of_no_vol_and_of_infinite_vol(kind, strike, rate):
 
 
 def test_exactly_at_the_money():
-    for vol in (1e-12, 1e-6, 0.01, 0.6, 3.0, 10.0):
+    for vol in (1e-280, 1e-160, 1e-140, 1e-12, 1e-6, 0.01, 0.6, 3.0, 10.0):
         price = black76.price(1, 100.0, 100.0, 1.0, vol)
         assert black76.implied_vol(1, price, 100.0, 100.0, 1.0) == pytest.approx(vol, rel=1e-9)
