@@ -9,10 +9,10 @@
  * the intrinsic value last keeps every digit of the time value.
  *
  * Two regimes:
- *   series (s <= 0.9 and x <= 1, nearly every real quote): no cancellation, one
+ *   series (s <= 0.9 and x <= 1.5, nearly every real quote): no cancellation, one
  *       special function;
  *   tails (elsewhere): Mills ratios. Loses about 1.25/s ulps near the money for small
- *       s, which is why the series exists; for x > 1 the loss is below the conditioning
+ *       s, which is why the series exists; for x > 1.5 the loss is below the conditioning
  *       y^2 of the problem itself.
  * Derivations in docs/numerics.md.
  */
@@ -23,7 +23,7 @@
 #include "normal.h"
 
 #define GC_SERIES_MAX_TOTAL_VOL 0.9
-#define GC_SERIES_MAX_LOG_MONEYNESS 1.0
+#define GC_SERIES_MAX_LOG_MONEYNESS 1.5
 
 /* Beyond these bounds every density below is exactly zero in double precision: clamping
  * keeps 0 * infinity away without a branch. A total vol of 200 prices as infinity. */
@@ -71,7 +71,7 @@ GC_INLINE gc_reduced gc_reduce(double forward, double strike, double tau, double
     return r;
 }
 
-/* C0(X) = sinh(sqrt X)/sqrt X, X = x^2/4 <= 1/4. */
+/* C0(X) = sinh(sqrt X)/sqrt X, X = x^2/4 <= 9/16. */
 GC_INLINE double gc_series_c0(double X)
 {
     double X2 = X * X;
@@ -85,15 +85,15 @@ GC_INLINE double gc_series_g(double X, double T)
 {
     double X2 = X * X, T2 = T * T;
     const double *a = GC_SERIES_G0, *b = GC_SERIES_G1, *c = GC_SERIES_G2, *d = GC_SERIES_G3;
-    const double *e = GC_SERIES_G4, *f = GC_SERIES_G5, *g = GC_SERIES_G6;
+    const double *e = GC_SERIES_G4, *f = GC_SERIES_G5, *g = GC_SERIES_G6, *h = GC_SERIES_G7;
     double g0 = (a[1] * X + a[0]) + ((a[3] * X + a[2]) + (a[5] * X + a[4]) * X2) * X2;
-    double g1 = (b[1] * X + b[0]) + ((b[3] * X + b[2]) + b[4] * X2) * X2;
-    double g2 = (c[1] * X + c[0]) + (c[3] * X + c[2]) * X2;
+    double g1 = (b[1] * X + b[0]) + ((b[3] * X + b[2]) + (b[5] * X + b[4]) * X2) * X2;
+    double g2 = (c[1] * X + c[0]) + ((c[3] * X + c[2]) + c[4] * X2) * X2;
     double g3 = (d[1] * X + d[0]) + (d[3] * X + d[2]) * X2;
     double g4 = (e[1] * X + e[0]) + e[2] * X2;
     double g5 = (f[1] * X + f[0]) + f[2] * X2;
-    double g6 = g[1] * X + g[0];
-    double high = (g5 * T + g4) + ((GC_SERIES_G7[0] * T + g6) + GC_SERIES_G8[0] * T2) * T2;
+    double g6 = g[1] * X + g[0], g7 = h[1] * X + h[0];
+    double high = (g5 * T + g4) + ((g7 * T + g6) + GC_SERIES_G8[0] * T2) * T2;
     return ((g1 * T + g0) + (g3 * T + g2) * T2) + high * (T2 * T2);
 }
 

@@ -13,13 +13,13 @@ import mpmath as mp
 
 mp.mp.dps = 50
 
-X_MAX = mp.mpf(1) / 4  # x <= 1
+X_MAX = mp.mpf(9) / 16  # x <= 1.5
 T_MAX = mp.mpf(9) ** 2 / 400  # s <= 0.9
 TARGET = mp.mpf(2) ** -57
 
 PREAMBLE = """/* Coefficients for black.h, low order first: written by tools/black_series.py.
  *
- * GC_SERIES_C0 is sinh(sqrt(X))/sqrt(X) on X <= 1/4. GC_SERIES_Gj is
+ * GC_SERIES_C0 is sinh(sqrt(X))/sqrt(X) on X <= 9/16. GC_SERIES_Gj is
  * (-1)^j (2j+1)!! * sum_i X^i / (2i + 2j + 3)!, the coefficient of T^j in G(X, T);
  * the degrees fall with j because T <= 0.2025.
  */
