@@ -1,0 +1,24 @@
+"""Recorded market data: option chains, price bars, funding and delivery prices, checked on loading."""
+
+from gammacore.data.chains import Chains, Forwards, Snapshot, load_chains, parity_forward
+from gammacore.data.delivery import delivery_from_prices, load_delivery
+from gammacore.data.funding import Funding, load_funding
+from gammacore.data.prices import Prices, load_prices
+from gammacore.data.quality import Finding, Quality, quality_table
+
+__all__ = [
+    "Chains",
+    "Finding",
+    "Forwards",
+    "Funding",
+    "Prices",
+    "Quality",
+    "Snapshot",
+    "delivery_from_prices",
+    "load_chains",
+    "load_delivery",
+    "load_funding",
+    "load_prices",
+    "parity_forward",
+    "quality_table",
+]

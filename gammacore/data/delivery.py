@@ -1,0 +1,83 @@
+"""Delivery prices: recorded ones, and the average of price bars that stands in for them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gammacore.data.prices import Prices
+from gammacore.data.tables import Column, data_files, pick_column, read_header, read_table
+from gammacore.daycount import NS_PER_MINUTE, expiry_ns, format_time, utc_date
+from gammacore.errors import DataError
+
+__all__ = ["DELIVERY_WINDOW_NS", "delivery_from_prices", "load_delivery"]
+
+DELIVERY_WINDOW_NS = 30 * NS_PER_MINUTE
+"""The delivery price is the time-weighted average of the index over this long before 08:00 UTC."""
+
+
+def load_delivery(
+    path: str | Path, *, start_ns: int | None = None, end_ns: int | None = None
+) -> dict[int, float]:
+    """Load recorded delivery prices of one coin.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file with a ``date`` and a ``price`` (or ``delivery_price``) in USD.
+    start_ns, end_ns : int, optional
+        Keep expiries with ``start_ns <= expiry < end_ns``.
+
+    Returns
+    -------
+    dict of int to float
+        Price by expiry (08:00 UTC of the day, in nanoseconds), ascending.
+
+    Raises
+    ------
+    DataError
+        If the file is broken, a price is missing or not positive, or a day has two prices.
+    """
+    files = data_files(path)
+    if len(files) != 1:
+        raise DataError(f"{path}: holds {len(files)} files; name the one of the coin")
+    file = files[0]
+    names = {"price": pick_column(file, read_header(file), ("price", "delivery_price"))}
+    table = read_table(file, [Column("date", "time"), Column("price", "number")], names)
+    price = table.columns["price"]
+    wrong = ~(price > 0)
+    if wrong.any():
+        raise table.error(int(np.argmax(wrong)), "price", "is not a positive price", names)
+    prices: dict[int, float] = {}
+    for ts_ns, value in sorted(zip(table.columns["date"].tolist(), price.tolist(), strict=True)):
+        expiry = expiry_ns(utc_date(ts_ns))
+        if prices.setdefault(expiry, value) != value:
+            raise DataError(f"{file}: two prices for {format_time(expiry)}: {prices[expiry]:g} and {value:g}")
+    return {
+        expiry: value
+        for expiry, value in prices.items()
+        if (start_ns is None or expiry >= start_ns) and (end_ns is None or expiry < end_ns)
+    }
+
+
+def delivery_from_prices(prices: Prices, expiry_ns: int) -> float:
+    """Delivery price that bars suggest: their mean over the half hour before expiry.
+
+    Parameters
+    ----------
+    prices : Prices
+    expiry_ns : int
+        Expiry, nanoseconds UTC.
+
+    Returns
+    -------
+    float
+        USD. A bar counts with the middle of its open and close (its close, if opens are
+        not known); bars have one length, so the mean is the time-weighted average of what
+        bars there are. NaN if no bar lies wholly inside the window, as for hourly bars.
+    """
+    opened = prices.ts_ns - prices.interval_ns
+    inside = (opened >= expiry_ns - DELIVERY_WINDOW_NS) & (prices.ts_ns <= expiry_ns)
+    if not inside.any():
+        return float("nan")
+    close = prices.close[inside]
+    return float(np.mean(close if prices.open is None else 0.5 * (prices.open[inside] + close)))

@@ -1,0 +1,368 @@
+"""Read one CSV, gzip CSV or Parquet file into arrays, whole or not at all.
+
+Every column is read as text, whatever the file, and cast once, so that a cell that is
+not what its column says is found and named by file, line and column. A file is hashed
+and, when compressed, checked to its end before anything in it is used.
+"""
+
+import csv
+import difflib
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.errors import DataError
+
+__all__ = [
+    "Column",
+    "FileInfo",
+    "Table",
+    "data_files",
+    "existing",
+    "missing_columns",
+    "pick_column",
+    "read_header",
+    "read_table",
+]
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+Array = npt.NDArray[Any]
+
+# Texts that mean "no value" in a number column.
+_BLANK = "('', 'nan', 'null', 'none', 'na')"
+
+
+class Column(NamedTuple):
+    """A column a loader wants: its name, its type, and whether the file must have it.
+
+    A 'number' may be blank (NaN). A 'text' or 'time' may not; a time is ISO 8601 (UTC
+    when it has no zone) or an integer of seconds, milliseconds, microseconds or
+    nanoseconds, told apart by size.
+    """
+
+    name: str
+    type: Literal["text", "number", "time"]
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file that was loaded.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    sha256 : str
+        Hash of the file as it lies on disk.
+    rows : int
+        Rows in the file.
+    """
+
+    path: Path
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Arrays of one file, in the order of its rows.
+
+    Attributes
+    ----------
+    info : FileInfo
+    columns : dict of str to array
+        float64 with NaN for blanks, int64 nanoseconds, or objects (text), by the
+        loader's names; optional columns that the file lacks are absent.
+    """
+
+    info: FileInfo
+    columns: dict[str, Array]
+
+    def error(self, row: int, column: str, why: str, names: Mapping[str, str] | None = None) -> DataError:
+        """Error about one cell, naming file, line, column and the cell's text."""
+        name = (names or {}).get(column, column)
+        return _cell_error(self.info.path, row, name, why)
+
+
+def existing(path: str | Path) -> Path:
+    """Path as given, if there is something there.
+
+    Raises
+    ------
+    DataError
+        If not, with the nearest names in the nearest existing folder.
+    """
+    path = Path(path).expanduser()
+    if path.exists():
+        return path
+    missing, folder = path, path.parent
+    while not folder.exists() and folder != folder.parent:
+        missing, folder = folder, folder.parent
+    names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
+    near = difflib.get_close_matches(missing.name, names, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(str(folder / name)) for name in near)}?" if near else ""
+    raise DataError(f"{path}: no such file or directory{hint}")
+
+
+def data_files(path: str | Path) -> list[Path]:
+    """List the data files of a path: itself, or the CSV, gzip CSV and Parquet files of a directory, by name.
+
+    Raises
+    ------
+    DataError
+        If there is nothing at the path, the suffix is unknown, or the directory has no such file.
+    """
+    path = existing(path)
+    if path.is_dir():
+        with _readable(path):
+            files = sorted(child for child in path.iterdir() if child.name.endswith(SUFFIXES))
+        if not files:
+            raise DataError(f"{path}: no {', '.join(SUFFIXES)} file in this directory")
+        return files
+    if not path.name.endswith(SUFFIXES):
+        raise DataError(f"{path}: unknown suffix; expected one of {', '.join(SUFFIXES)}")
+    return [path]
+
+
+def read_header(path: Path) -> list[str]:
+    """Column names of a file, in order.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is empty, or has a column name twice.
+    """
+    with _readable(path):
+        if path.name.endswith(".parquet"):
+            cursor = _connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": _literal(path)})
+            return [column[0] for column in cursor.description]
+        with _open_text(path) as file:
+            names = next(csv.reader(file), [])
+    if not any(names):
+        raise DataError(f"{path}: the file is empty")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: line 1: column names {twice} occur more than once")
+    return names
+
+
+def missing_columns(
+    header: Sequence[str], columns: Sequence[Column], names: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Find the required columns that a header lacks, with the nearest names it has."""
+    wanted = [names.get(column.name, column.name) for column in columns if column.required]
+    lacking = [name for name in wanted if name not in header]
+    return {name: difflib.get_close_matches(name, header, n=2, cutoff=0.5) for name in lacking}
+
+
+def read_table(path: Path, columns: Sequence[Column], names: Mapping[str, str] | None = None) -> Table:
+    """Read the wanted columns of one file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A ``.csv``, ``.csv.gz`` or ``.parquet`` file; CSV in UTF-8 with a header and commas.
+    columns : sequence of Column
+    names : mapping of str to str, optional
+        Our column name to the file's, where they differ.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read to its end, lacks a required column, or has a cell
+        of the wrong type.
+    """
+    names = names or {}
+    unknown = sorted(set(names) - {column.name for column in columns})
+    if unknown:
+        known = [column.name for column in columns]
+        raise DataError(f"columns maps unknown names {unknown}; the names are {known}")
+    sha256 = _verify(path)
+    header = read_header(path)
+    _demand_columns(path, header, columns, names)
+    held = [column for column in columns if names.get(column.name, column.name) in header]
+    arrays = _query(path, header, [(names.get(c.name, c.name), c.type) for c in held])
+    bad = arrays.pop()
+    if bad.any():
+        row = int(np.argmax(bad > 0))
+        column = held[int(bad[row]) - 1]
+        why = {"text": "is blank", "number": "is not a finite number", "time": "is not a time"}[column.type]
+        raise _cell_error(path, row, names.get(column.name, column.name), why)
+    return Table(FileInfo(path, sha256, bad.size), {c.name: a for c, a in zip(held, arrays, strict=True)})
+
+
+def pick_column(path: Path, header: Sequence[str], candidates: Sequence[str]) -> str:
+    """Choose the first of several names that a header has.
+
+    Raises
+    ------
+    DataError
+        If it has none.
+    """
+    for name in candidates:
+        if name in header:
+            return name
+    raise DataError(f"{path}: no column named {' or '.join(candidates)}; found {list(header)}")
+
+
+def _demand_columns(
+    path: Path, header: Sequence[str], columns: Sequence[Column], names: Mapping[str, str]
+) -> None:
+    lacking = missing_columns(header, columns, names)
+    # A column that the caller mapped by hand is meant to be there, even an optional one.
+    lacking |= {name: [] for name in names.values() if name not in header and name not in lacking}
+    if not lacking:
+        return
+    hints = [
+        f"{name!r}" + (f" (nearest: {', '.join(near)})" if near else "") for name, near in lacking.items()
+    ]
+    text = f"{path}: missing columns {', '.join(hints)}; found {list(header)}"
+    other = next((mark for mark in ";\t|" if mark in header[0]), None) if len(header) == 1 else None
+    if other:
+        text += f"; the file seems to be separated by {other!r}, not by commas"
+    raise DataError(text)
+
+
+def _query(path: Path, header: Sequence[str], wanted: Sequence[tuple[str, str]]) -> list[Array]:
+    """Cast columns, and last the number (from 1) of the first bad column of each row, 0 if none."""
+    parameters: dict[str, Any] = {"path": _literal(path)}
+    if path.name.endswith(".parquet"):
+        source = "read_parquet($path)"
+    else:
+        source = (
+            "read_csv($path, auto_detect=false, header=true, columns=$names, "
+            "delim=',', quote='\"', escape='\"')"
+        )
+        parameters["names"] = dict.fromkeys(header, "VARCHAR")
+    texts, values, bad = [], [], []
+    for i, (name, column_type) in enumerate(wanted):
+        quoted = name.replace('"', '""')
+        texts.append(f'trim(CAST("{quoted}" AS VARCHAR)) AS t{i}')
+        value, wrong = _cast(f"t{i}", column_type)
+        values.append(f"{value} AS v{i}")
+        bad.append(f"WHEN {wrong} THEN {i + 1}")
+    query = (
+        f"SELECT {', '.join(values)}, CAST(CASE {' '.join(bad)} ELSE 0 END AS SMALLINT) AS bad "
+        f"FROM (SELECT {', '.join(texts)} FROM {source})"
+    )
+    with _readable(path):
+        result = _connect().execute(query, parameters).fetchnumpy()
+    return [_filled(result[f"v{i}"]) for i in range(len(wanted))] + [_filled(result["bad"])]
+
+
+def _cast(text: str, column_type: str) -> tuple[str, str]:
+    """Write the SQL of the value of a text, and of the condition that it is not one."""
+    if column_type == "text":
+        return text, f"coalesce({text}, '') = ''"
+    if column_type == "number":
+        value = f"TRY_CAST({text} AS DOUBLE)"
+        return value, f"isinf({value}) OR ({value} IS NULL AND lower({text}) NOT IN {_BLANK})"
+    whole = f"TRY_CAST({text} AS BIGINT)"
+    # Integers below 1e8 are years or yyyymmdd, not a count of anything since 1970.
+    value = (
+        f"CASE WHEN {whole} IS NULL THEN epoch_ns(TRY_CAST({text} AS TIMESTAMPTZ)) "
+        f"WHEN {whole} < 100000000 THEN NULL WHEN {whole} < 100000000000 THEN {whole} * 1000000000 "
+        f"WHEN {whole} < 100000000000000 THEN {whole} * 1000000 "
+        f"WHEN {whole} < 100000000000000000 THEN {whole} * 1000 ELSE {whole} END"
+    )
+    return value, f"{value} IS NULL"
+
+
+def _filled(values: Any) -> Array:
+    """Plain array of a masked one, NaN where a number is missing."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return np.asarray(values)
+    if values.dtype.kind == "f":
+        return np.asarray(values.filled(np.nan))
+    return np.asarray(values.filled(0) if values.dtype.kind == "i" else values.filled(""))
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    # A time without a zone is UTC, wherever the process runs.
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _literal(path: Path) -> str:
+    """Path for a reader that would expand wildcards in it."""
+    return re.sub(r"([\[*?])", r"[\1]", str(path))
+
+
+def _open_text(path: Path) -> Any:
+    opener: Any = gzip.open if path.name.endswith(".gz") else open
+    return opener(path, "rt", encoding="utf-8-sig", newline="")
+
+
+def _verify(path: Path) -> str:
+    """Hash of a file; a compressed one is unpacked to its checksum, which the reader does not look at."""
+    with _readable(path):
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if path.name.endswith(".gz"):
+            with gzip.open(path) as unpacked:
+                while unpacked.read(1 << 20):
+                    pass
+    return sha256
+
+
+def _cell_error(path: Path, row: int, column: str, why: str) -> DataError:
+    """Error about the cell in a data row (from 0); the file is read again to find its line."""
+    if path.name.endswith(".parquet"):
+        quoted = column.replace('"', '""')
+        query = f'SELECT CAST("{quoted}" AS VARCHAR) FROM read_parquet($path) LIMIT 1 OFFSET {row}'
+        cell = (_connect().execute(query, {"path": _literal(path)}).fetchone() or (None,))[0]
+        return DataError(f"{path}: row {row + 1}, column {column!r}: {cell!r} {why}")
+    with _open_text(path) as file:
+        reader = csv.reader(file)
+        at = next(reader).index(column)
+        lines = (cells for cells in reader if cells)
+        for _ in range(row):
+            next(lines)
+        cells = next(lines)
+        cell = cells[at] if at < len(cells) else ""
+        return DataError(f"{path}: line {reader.line_num}, column {column!r}: {cell!r} {why}")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the system and the readers raise into errors that name the file."""
+    try:
+        yield
+    except PermissionError:
+        raise DataError(f"{path}: no permission to read it") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: broken gzip file: {error}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: line 1: {error}") from None
+    except duckdb.Error as error:
+        raise DataError(f"{path}: {_reader_message(str(error))}") from None
+
+
+def _reader_message(message: str) -> str:
+    """Line and cause out of the CSV reader's long message, or its first line."""
+    line = re.search(r"Line: (\d+)", message)
+    width = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    if line and width:
+        return f"line {line[1]}: expected {width[1]} columns, found {width[2]}"
+    first = message.splitlines()[0]
+    return f"line {line[1]}: {first}" if line else first
