@@ -60,6 +60,9 @@ def test_rows_are_ordered_and_typed(good):
             chains.kind[i],
         )
     assert chains.quality.problems == ()
+    assert repr(chains) == (
+        "<Chains BTC: 48 rows, 4 snapshots, 2026-01-05T04:00:00Z to 2026-01-05T22:00:00Z>"
+    )
     assert chains.files[0].rows == 48
     assert len(chains.files[0].sha256) == 64
     assert chains.tau[0] == pytest.approx(11.1667 / 365, rel=1e-5)
@@ -374,6 +377,12 @@ def test_files_without_permission(good):
     good.chmod(0)
     with pytest.raises(DataError, match="no permission to read it"):
         load_chains(good)
+    good.parent.chmod(0)
+    try:
+        with pytest.raises(DataError, match="no permission to read it"):
+            load_chains(good.parent / "other.csv")
+    finally:
+        good.parent.chmod(0o700)
 
 
 # --- forwards ---
@@ -456,3 +465,12 @@ def test_recorded_forwards_are_near_parity(store):
     basis_points = 1e4 * np.abs(forwards.parity / forwards.recorded - 1)
     assert np.nanmedian(basis_points) < 0.2
     assert np.nanpercentile(basis_points, 99) < 6
+
+
+def test_one_recorded_file_of_two_currencies():
+    path = recorded("fixtures/deribit/chain/chain_20260105_20260124.csv.gz")
+    chains = {currency: load_chains(path, currency=currency) for currency in ("BTC", "ETH")}
+    assert sum(len(part) for part in chains.values()) == 107_112
+    for part in chains.values():
+        assert part.snapshot_ts.size == 80
+        assert {finding.check for finding in part.quality.problems} == {"mark outside bid and ask"}

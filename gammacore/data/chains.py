@@ -92,7 +92,7 @@ class Snapshot:
         return self.strike.size
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Chains:
     """Option chains of one currency as columns, ordered by (ts_ns, expiry_ns, strike, kind).
 
@@ -156,6 +156,11 @@ class Chains:
     def __len__(self) -> int:
         """Count the rows (quotes), not the snapshots."""
         return self.ts_ns.size
+
+    def __repr__(self) -> str:
+        first, last = (format_time(ts_ns) for ts_ns in self.span)
+        counts = f"{len(self)} rows, {self.snapshot_ts.size} snapshots"
+        return f"<Chains {self.currency}: {counts}, {first} to {last}>"
 
     @property
     def settlement(self) -> Settlement:

@@ -104,12 +104,13 @@ def existing(path: str | Path) -> Path:
         If not, with the nearest names in the nearest existing folder.
     """
     path = Path(path).expanduser()
-    if path.exists():
-        return path
-    missing, folder = path, path.parent
-    while not folder.exists() and folder != folder.parent:
-        missing, folder = folder, folder.parent
-    names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
+    with _readable(path):
+        if path.exists():
+            return path
+        missing, folder = path, path.parent
+        while not folder.exists() and folder != folder.parent:
+            missing, folder = folder, folder.parent
+        names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(missing.name, names, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(str(folder / name)) for name in near)}?" if near else ""
     raise DataError(f"{path}: no such file or directory{hint}")
