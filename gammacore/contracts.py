@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import EXPIRY_HOUR, NS_PER_DAY, NS_PER_HOUR, expiry_ns, format_time, utc_date
+from gammacore.daycount import expiry_ns, format_time, utc_date
 from gammacore.errors import ContractError
 
 __all__ = [
@@ -127,7 +127,7 @@ class Future(_Contract, frozen=True, tag="future"):
     settlement : Settlement
         Inverse (coin) or linear (USDC).
     expiry_ns : int
-        Expiry in nanoseconds UTC, at 08:00 of a day.
+        Expiry in nanoseconds UTC, at 08:00 of a day for everything listed.
     """
 
     expiry_ns: int
@@ -152,7 +152,7 @@ class Option(_Contract, frozen=True, tag="option"):
     settlement : Settlement
         Inverse (coin) or linear (USDC).
     expiry_ns : int
-        Expiry in nanoseconds UTC, at 08:00 of a day.
+        Expiry in nanoseconds UTC, at 08:00 of a day for everything listed.
     strike : float
         Strike in USD (USDC), positive.
     kind : int
@@ -187,9 +187,11 @@ def _check_base(base: str) -> None:
 
 
 def _check_expiry(value: int) -> None:
-    """Refuse expiries that a name cannot hold, or `parse` would not give them back."""
-    if value % NS_PER_DAY != EXPIRY_HOUR * NS_PER_HOUR:
-        raise ContractError(f"expiry_ns must be at 08:00 UTC, got {value!r} ({format_time(value)})")
+    """Refuse years that a name cannot hold.
+
+    What the exchange lists expires at 08:00 UTC. Theoretical contracts may expire at any
+    moment; their names show the day, and `parse` would give 08:00 of it.
+    """
     if not 2000 <= utc_date(value).year <= 2099:
         raise ContractError(f"expiry_ns must lie in 2000-2099, got {value!r} ({format_time(value)})")
 

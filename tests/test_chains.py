@@ -473,4 +473,21 @@ def test_one_recorded_file_of_two_currencies():
     assert sum(len(part) for part in chains.values()) == 107_112
     for part in chains.values():
         assert part.snapshot_ts.size == 80
-        assert {finding.check for finding in part.quality.problems} == {"mark outside bid and ask"}
+        assert {finding.check for finding in part.quality.problems} == {
+            "mark outside bid and ask",
+            "no listed future (synthetic forward)",
+        }
+
+
+def test_between_is_half_open_and_keeps_whole_snapshots():
+    path = recorded("fixtures/deribit/chain/chain_20260105_20260124.csv.gz")
+    chains = load_chains(path, currency="BTC")
+    times = chains.snapshot_ts
+    part = chains.between(int(times[3]), int(times[7]))
+    assert part.snapshot_ts.tolist() == times[3:7].tolist()
+    for k in range(4):
+        whole, view = chains.snapshot(3 + k), part.snapshot(k)
+        np.testing.assert_array_equal(whole.mark, view.mark)
+        np.testing.assert_array_equal(whole.code, view.code)
+    with pytest.raises(DataError, match="no BTC chain between"):
+        chains.between(int(times[-1]) + 1, int(times[-1]) + 2)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ COLUMNS = (
     Column("delta", "number", required=False),
     Column("vega", "number", required=False),
     Column("open_interest", "number", required=False),
+    Column("underlying_name", "text", required=False),
     Column("option_type", "text", required=False),
     Column("strike", "number", required=False),
     Column("expiry_datetime", "time", required=False),
@@ -60,7 +61,7 @@ _NUMBERS = {
     "vega": "vega",
     "open_interest": "open_interest",
 }
-_ROW_ARRAYS = ("expiry_ns", "strike", "kind", *_NUMBERS, "code")
+_ROW_ARRAYS = ("expiry_ns", "strike", "kind", *_NUMBERS, "synthetic", "code")
 
 # A fraction never has a median of 500 % over a file; a percentage always has one above 5.
 _LARGEST_MEDIAN_IV = 5.0
@@ -86,6 +87,7 @@ class Snapshot:
     delta: FloatArray
     vega: FloatArray
     open_interest: FloatArray
+    synthetic: BoolArray
     code: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
@@ -118,6 +120,9 @@ class Chains:
         Recorded vega, USD per volatility point.
     open_interest : array of float64
         Coin.
+    synthetic : array of bool
+        The forward is no listed future's (``SYN.`` name, or the index); False where the
+        file does not say.
     code : array of int32
         Position of the instrument's name in ``names``.
     names : tuple of str
@@ -146,6 +151,7 @@ class Chains:
     delta: FloatArray
     vega: FloatArray
     open_interest: FloatArray
+    synthetic: BoolArray
     code: npt.NDArray[np.int32]
     names: tuple[str, ...]
     snapshot_ts: Int64Array
@@ -188,6 +194,25 @@ class Chains:
         i = range(self.snapshot_ts.size)[i]
         rows = slice(self.offsets[i], self.offsets[i + 1])
         return Snapshot(int(self.snapshot_ts[i]), *(getattr(self, name)[rows] for name in _ROW_ARRAYS))
+
+    def between(self, start_ns: int, end_ns: int) -> "Chains":
+        """Snapshots with ``start_ns <= time < end_ns``, as views.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        first, last = np.searchsorted(self.snapshot_ts, [start_ns, end_ns])
+        if first == last:
+            raise DataError(
+                f"no {self.currency} chain between {format_time(start_ns)} and {format_time(end_ns)}; "
+                f"there are some from {format_time(self.span[0])} to {format_time(self.span[1])}"
+            )
+        rows = slice(self.offsets[first], self.offsets[last])
+        views = {name: getattr(self, name)[rows] for name in ("ts_ns", *_ROW_ARRAYS)}
+        offsets = self.offsets[first : last + 1] - self.offsets[first]
+        return replace(self, snapshot_ts=self.snapshot_ts[first:last], offsets=offsets, **views)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -400,8 +425,18 @@ def _check_file(table: Table, rows: Int64Array, codes: _Names, names: Mapping[st
         "strike": strike,
         "kind": kind,
         **numbers,
+        "synthetic": _is_synthetic(raw, rows.size),
         "code": code,
     }
+
+
+def _is_synthetic(raw: Mapping[str, Any], size: int) -> BoolArray:
+    if "underlying_name" not in raw:
+        return np.zeros(size, dtype=bool)
+    said, texts = pd.factorize(raw["underlying_name"])
+    names = [str(text) for text in texts]
+    flags = [name.startswith("SYN.") or name == "index_price" for name in names]
+    return np.array([*flags, False], dtype=bool)[said]  # -1, a blank name, is the last
 
 
 _KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
@@ -460,6 +495,7 @@ def _findings(data: dict[str, Any], names: Sequence[str], spec: ContractSpec | N
         finding("no forward", np.isnan(data["forward"])),
         finding("no index", np.isnan(data["index"])),
         finding("no volatility", ~(data["iv"] > 0)),
+        finding("no listed future (synthetic forward)", data["synthetic"]),
     ]
     if spec is not None:
         findings.append(finding("bid off tick", np.isfinite(bid) & ~spec.is_on_tick(bid)))
