@@ -1,0 +1,141 @@
+"""Facts that reach the desk: market data, fills, deliveries, the passing of time.
+
+Every event carries ``ts_ns``, nanoseconds since 1970-01-01 UTC; silence is a :class:`Timer`.
+Events are frozen: state changes only in the book and the portfolio that apply them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+
+__all__ = [
+    "ChainSlice",
+    "Delivery",
+    "Event",
+    "Fill",
+    "IndexPrice",
+    "Rejected",
+    "Snapshot",
+    "Ticker",
+    "Timer",
+]
+
+Floats = npt.NDArray[np.float64]
+
+
+class ChainSlice(msgspec.Struct, frozen=True, eq=False):
+    """One option chain as it was quoted at one moment; row i of every array is one option.
+
+    Prices are per coin of notional in the contract's own currency: coin for
+    inverse options, USD for linear ones. NaN means that there was no quote.
+    """
+
+    base: str
+    settlement: Settlement
+    index: float
+    forwards: dict[int, float]  # expiry_ns -> forward, USD
+    expiry_ns: npt.NDArray[np.int64]
+    strike: Floats
+    kind: npt.NDArray[np.int8]
+    bid: Floats
+    ask: Floats
+    mark: Floats
+    iv: Floats
+
+    def option(self, row: int) -> Option:
+        """Contract of a row."""
+        return Option(
+            self.base,
+            self.settlement,
+            int(self.expiry_ns[row]),
+            float(self.strike[row]),
+            int(self.kind[row]),
+        )
+
+    def find(self, option: Option) -> int | None:
+        """Row of a contract, None when the chain does not list it."""
+        rows = np.flatnonzero(
+            (self.expiry_ns == option.expiry_ns) & (self.strike == option.strike) & (self.kind == option.kind)
+        )
+        return int(rows[0]) if rows.size else None
+
+
+class Snapshot(msgspec.Struct, frozen=True, eq=False):
+    """A whole option chain was published; ``interest`` as in :class:`IndexPrice`."""
+
+    ts_ns: int
+    chain: ChainSlice
+    interest: float = 0.0
+
+
+class IndexPrice(msgspec.Struct, frozen=True, gc=False):
+    """The underlying traded: one bar's close or one tick.
+
+    ``interest`` is the running sum of funding that one unit of a long
+    perpetual has paid since the start (coin per USD of an inverse contract,
+    USD per coin of a linear one), so that funding over any stretch of time
+    is a difference of two readings, as with the exchange's own accumulator.
+    """
+
+    ts_ns: int
+    price: float
+    interest: float = 0.0
+
+
+class Ticker(msgspec.Struct, frozen=True, gc=False):
+    """Mark volatility of one option, with the forward and index it was computed from."""
+
+    ts_ns: int
+    option: Option
+    forward: float
+    index: float
+    iv: float
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False):
+    """One leg of an order was executed.
+
+    ``amount`` is signed and counted as the exchange counts it (coin for options
+    and linear contracts, USD for inverse futures); ``price`` and ``mark`` are in
+    the contract's quote, ``fee`` is positive when paid, in the settlement currency.
+    """
+
+    ts_ns: int
+    order_id: str
+    episode: int
+    instrument: Option | Future | Perpetual
+    amount: float
+    price: float
+    mark: float
+    fee: float
+    last: bool = True
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """An order was not executed, with the reason; nothing of it remains."""
+
+    ts_ns: int
+    order_id: str
+    episode: int
+    reason: str
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False):
+    """Everything that expires at ``expiry_ns`` settles at ``price`` (USD)."""
+
+    ts_ns: int
+    expiry_ns: int
+    price: float
+
+
+class Timer(msgspec.Struct, frozen=True, gc=False):
+    """Time passed without other news."""
+
+    ts_ns: int
+
+
+Event = Snapshot | IndexPrice | Ticker | Fill | Rejected | Delivery | Timer

@@ -1,0 +1,40 @@
+"""Wishes of the desk: orders, not yet facts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from gammacore.contracts import Future, Option, Perpetual
+
+__all__ = ["Leg", "Order", "Purpose"]
+
+
+class Purpose(StrEnum):
+    """Why an order was sent."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    HEDGE = "hedge"
+    UNWIND = "unwind"
+
+
+class Leg(msgspec.Struct, frozen=True, gc=False):
+    """One instrument of an order; ``amount`` is signed, in the exchange's unit (see events.Fill)."""
+
+    instrument: Option | Future | Perpetual
+    amount: float
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """All legs are executed at once or none is, as with the exchange's combos.
+
+    ``order_id`` is derived from the decision (episode, purpose, count), so that
+    the same decision taken twice carries the same name.
+    """
+
+    order_id: str
+    episode: int
+    purpose: Purpose
+    legs: tuple[Leg, ...]

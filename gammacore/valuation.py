@@ -1,0 +1,113 @@
+"""Value and deltas of one option contract, in the currency that it settles in.
+
+The one place that knows which pricing function belongs to which settlement. Everything
+takes scalars or arrays alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gammacore import black76, inverse
+from gammacore.contracts import Option, Settlement
+from gammacore.daycount import NS_PER_SECOND
+
+__all__ = [
+    "SETTLEMENT_WINDOW_NS",
+    "Exposure",
+    "Sensitivities",
+    "exposure",
+    "options_delta",
+    "sensitivities",
+    "settlement_weight",
+]
+
+SETTLEMENT_WINDOW_NS = 30 * 60 * NS_PER_SECOND
+
+
+class Exposure(NamedTuple):
+    """Value of one coin of notional and its deltas, in coin.
+
+    ``value`` is in the settlement currency. ``delta`` is N(d1) (minus N(-d1) for a put);
+    ``net_delta`` is the coin that a position in the same settlement must hold against it:
+    premium adjusted for an inverse option, equal to ``delta`` for a linear one.
+    """
+
+    value: Any
+    delta: Any
+    net_delta: Any
+
+
+class Sensitivities(NamedTuple):
+    """Derivatives of the value with respect to the price that a hedge is linear in.
+
+    For an inverse option that is X = 1/forward (value in coin), for a linear one the
+    forward itself (value in USD). ``theta`` is per year of calendar time, ``vega`` per 1.00.
+    """
+
+    value: Any
+    delta: Any
+    gamma: Any
+    theta: Any
+    vega: Any
+
+
+def settlement_weight(expiry_ns: int, ts_ns: Any) -> Any:
+    """Share of the delta that is left: within 30 minutes of expiry the payoff's average fixes linearly.
+
+    ``ts_ns`` is an integer or an integer array; the weight is 1 before the window and 0 at expiry.
+    """
+    if isinstance(ts_ns, np.ndarray):
+        return np.clip((expiry_ns - ts_ns) / SETTLEMENT_WINDOW_NS, 0.0, 1.0)
+    return min(max((expiry_ns - ts_ns) / SETTLEMENT_WINDOW_NS, 0.0), 1.0)
+
+
+def exposure(option: Option, forward: Any, tau: Any, vol: Any, weight: Any = 1.0) -> Exposure:
+    """Value and deltas of an option at a forward, years to expiry and volatility.
+
+    ``weight`` scales the deltas, see :func:`settlement_weight`.
+    """
+    if option.settlement is Settlement.INVERSE:
+        coin = inverse.greeks(option.kind, forward, option.strike, tau, vol)
+        return Exposure(coin.price, weight * coin.delta, weight * coin.net_delta)
+    usd = black76.greeks(option.kind, forward, option.strike, tau, vol)
+    return Exposure(usd.price, weight * usd.delta, weight * usd.delta)
+
+
+def options_delta(
+    exposure_of: Callable[[Option], Exposure], legs: Mapping[Option, float], plain: bool
+) -> Any:
+    """Delta in coin of several options: plain N(d1), or net of their own value in coin."""
+    total: Any = 0.0
+    for option, amount in legs.items():
+        seen = exposure_of(option)
+        total = total + amount * (seen.delta if plain else seen.net_delta)
+    return total
+
+
+def sensitivities(option: Option, forward: Any, tau: Any, vol: Any) -> Sensitivities:
+    """Value and the derivatives that attribution expands in.
+
+    Notes
+    -----
+    With c(X) = V(1/X) X the coin value of an inverse option: dc/dX = -F (net delta) and
+    d2c/dX2 = F^3 (gamma of V in F). So a position hedged in inverse futures, whose
+    value is linear in X, has no first-order term, and its second-order term is
+    the familiar gamma.
+    """
+    if option.settlement is Settlement.INVERSE:
+        g = inverse.greeks(option.kind, forward, option.strike, tau, vol)
+        return Sensitivities(
+            g.price, -forward * g.net_delta, forward**3 * g.gamma, g.theta / forward, g.vega / forward
+        )
+    u = black76.greeks(option.kind, forward, option.strike, tau, vol)
+    return Sensitivities(u.price, u.delta, u.gamma, u.theta, u.vega)
+
+
+def value(option: Option, forward: Any, tau: Any, vol: Any) -> Any:
+    """Value of one coin of notional in the settlement currency."""
+    model = inverse.price if option.settlement is Settlement.INVERSE else black76.price
+    return model(option.kind, forward, option.strike, tau, vol)
