@@ -1,0 +1,117 @@
+"""What the desk knows of the market: index, forwards, volatilities, the last chain.
+
+State is changed by events alone. A forward between two chains is the index times the
+last known basis, a volatility is the last one published (sticky strike): nothing here
+knows the future.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from gammacore.contracts import Future, Option, Perpetual
+from gammacore.daycount import NS_PER_YEAR
+from gammacore.events import ChainSlice, Event, IndexPrice, Snapshot, Ticker
+from gammacore.valuation import Exposure, exposure, options_delta, settlement_weight, value
+
+__all__ = ["Book"]
+
+
+class Book:
+    """Latest state of the market.
+
+    Attributes
+    ----------
+    averaging : bool
+        Whether deltas decay within the settlement window.
+    ts_ns, data_ns : int
+        Time of the last event, and of the last event that brought prices.
+    index : float
+        Price of the underlying, USD.
+    interest : float
+        Funding accumulator, see :class:`gammacore.events.IndexPrice`.
+    chain : ChainSlice or None
+        Last chain, published at ``chain_ts_ns``.
+    """
+
+    def __init__(self, averaging: bool = True) -> None:
+        self.averaging = averaging
+        self.ts_ns = 0
+        self.data_ns = 0
+        self.index = math.nan
+        self.interest = 0.0
+        self.chain: ChainSlice | None = None
+        self.chain_ts_ns = 0
+        self._basis: dict[int, float] = {}
+        self._vol: dict[Option, float] = {}
+
+    def apply(self, event: Event) -> None:
+        """Take over what the event says of the market."""
+        self.ts_ns = event.ts_ns
+        if isinstance(event, IndexPrice):
+            self.data_ns = event.ts_ns
+            self.index = event.price
+            self.interest = event.interest
+        elif isinstance(event, Snapshot):
+            self._apply_chain(event)
+        elif isinstance(event, Ticker):
+            self._vol[event.option] = event.iv
+            self._basis[event.option.expiry_ns] = event.forward / event.index
+
+    def _apply_chain(self, event: Snapshot) -> None:
+        chain = event.chain
+        self.data_ns = event.ts_ns
+        self.interest = event.interest
+        self.chain, self.chain_ts_ns, self.index = chain, event.ts_ns, chain.index
+        for expiry_ns, forward in chain.forwards.items():
+            self._basis[expiry_ns] = forward / chain.index
+        for option in [option for option in self._vol if option.expiry_ns < event.ts_ns]:
+            del self._vol[option]
+        for option in self._vol:
+            self._read_vol(option)
+
+    def _read_vol(self, option: Option) -> None:
+        row = self.chain.find(option) if self.chain is not None else None
+        if row is not None and self.chain is not None and self.chain.iv[row] > 0:
+            self._vol[option] = float(self.chain.iv[row])
+
+    def forward(self, expiry_ns: int) -> float:
+        """Forward of an expiry, USD."""
+        return self.index * self._basis[expiry_ns]
+
+    def vol(self, option: Option) -> float:
+        """Last published mark volatility of an option (decimal), NaN if there never was one."""
+        if option not in self._vol:
+            self._vol[option] = math.nan
+            self._read_vol(option)
+        return self._vol[option]
+
+    def tau(self, expiry_ns: int) -> float:
+        """Years to expiry (ACT/365F), not below zero."""
+        return max(expiry_ns - self.ts_ns, 0) / NS_PER_YEAR
+
+    def future_price(self, instrument: Future | Perpetual) -> float:
+        """Mark of a hedge instrument: the index for a perpetual, else that expiry's forward."""
+        if type(instrument) is Perpetual:
+            return self.index
+        return self.forward(instrument.expiry_ns)  # type: ignore[union-attr]
+
+    def exposure(self, option: Option) -> Exposure:
+        """Value and deltas of an option at the last known forward and volatility."""
+        expiry_ns = option.expiry_ns
+        weight = settlement_weight(expiry_ns, self.ts_ns) if self.averaging else 1.0
+        return exposure(option, self.forward(expiry_ns), self.tau(expiry_ns), self.vol(option), weight)
+
+    def options_delta(self, legs: Mapping[Option, float], plain: bool) -> float:
+        """Delta of several options, see :func:`gammacore.valuation.options_delta`."""
+        return float(options_delta(self.exposure, legs, plain))
+
+    def mark(self, option: Option) -> float:
+        """Mark of an option: the published one while it is the latest news, else the model's."""
+        if self.chain is not None and self.data_ns == self.chain_ts_ns:
+            row = self.chain.find(option)
+            if row is not None and math.isfinite(self.chain.mark[row]):
+                return float(self.chain.mark[row])
+        expiry_ns = option.expiry_ns
+        return float(value(option, self.forward(expiry_ns), self.tau(expiry_ns), self.vol(option)))

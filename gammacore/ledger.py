@@ -1,0 +1,167 @@
+"""Double-entry ledger of one episode, in coin and in USD, in exact integer units of 1e-8.
+
+Every transaction debits one account and credits another with the same amount, in both
+currencies. Amounts arise in the *native* currency of the contracts (coin for inverse ones,
+USD for linear ones); the other currency is carried at the rate of the moment, and
+``revalue`` restates the assets at a new rate against the account ``numeraire``. So the
+balances of all accounts sum to zero in either currency at every moment, and the profit is
+the credit balance of the income accounts.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from gammacore.contracts import Instrument, Settlement
+from gammacore.errors import LedgerError
+
+__all__ = ["UNIT", "Account", "Entry", "Ledger", "Money"]
+
+UNIT = 1e-8
+UNITS = 10**8  # a coin or a dollar; half units go to the even one, as round() does
+
+
+class Account(StrEnum):
+    """Accounts of an episode: assets, capital, income."""
+
+    __hash__ = str.__hash__  # the enum's own is written in Python, and ledgers look accounts up all day
+
+    CASH = "cash"
+    OPTIONS = "options"
+    HEDGE = "hedge"
+    CAPITAL = "capital"
+    OPTION_PNL = "option_pnl"
+    HEDGE_PNL = "hedge_pnl"
+    FEES = "fees"
+    FUNDING = "funding"
+    NUMERAIRE = "numeraire"
+
+
+ASSETS = (Account.CASH, Account.OPTIONS, Account.HEDGE)
+
+
+class Money(NamedTuple):
+    """An amount in both currencies."""
+
+    coin: float
+    usd: float
+
+    def __add__(self, other: object) -> Money:  # tuples would concatenate
+        if not isinstance(other, Money):
+            return NotImplemented
+        return Money(self.coin + other.coin, self.usd + other.usd)
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One transaction of the journal; amounts in units of 1e-8."""
+
+    ts_ns: int
+    memo: str
+    instrument: Instrument | None
+    debit: Account
+    credit: Account
+    coin: int
+    usd: int
+
+
+class Ledger:
+    """Accounts of one episode.
+
+    Parameters
+    ----------
+    settlement : Settlement
+        Native currency: coin for ``INVERSE``, USD for ``LINEAR``.
+    rate : float
+        USD per coin at the start.
+    """
+
+    def __init__(self, settlement: Settlement, rate: float) -> None:
+        self.native = 0 if settlement is Settlement.INVERSE else 1
+        self.rate = rate
+        self.entries: list[Entry] = []
+        self._balance: dict[Account, list[int]] = {account: [0, 0] for account in Account}
+
+    def _convert(self, units: int) -> int:
+        return round(units * self.rate) if self.native == 0 else round(units / self.rate)
+
+    def _move(
+        self,
+        ts_ns: int,
+        debit: Account,
+        credit: Account,
+        coin: int,
+        usd: int,
+        memo: str,
+        instrument: Instrument | None = None,
+    ) -> None:
+        to, source = self._balance[debit], self._balance[credit]
+        to[0] += coin
+        to[1] += usd
+        source[0] -= coin
+        source[1] -= usd
+        self.entries.append(Entry(ts_ns, memo, instrument, debit, credit, coin, usd))
+
+    def post(
+        self,
+        ts_ns: int,
+        debit: Account,
+        credit: Account,
+        amount: float,
+        memo: str,
+        instrument: Instrument | None = None,
+    ) -> None:
+        """Move ``amount`` of the native currency, rounded to 1e-8, from ``credit`` to ``debit``."""
+        units = round(amount * UNITS)
+        if units:
+            other = self._convert(units)
+            pair = (units, other) if self.native == 0 else (other, units)
+            self._move(ts_ns, debit, credit, *pair, memo, instrument)
+
+    def mark(self, ts_ns: int, asset: Account, income: Account, value: float, memo: str) -> None:
+        """Bring an asset to ``value`` (native currency); the change is income."""
+        self.post(ts_ns, asset, income, value - self.native_balance(asset), memo)
+
+    def revalue(self, ts_ns: int, rate: float) -> None:
+        """Carry the assets at a new rate (USD per coin); the change is numeraire income."""
+        self.rate = rate
+        other = 1 - self.native
+        for asset in ASSETS:
+            change = self._convert(self._balance[asset][self.native]) - self._balance[asset][other]
+            if change:
+                pair = (0, change) if self.native == 0 else (change, 0)
+                self._move(ts_ns, asset, Account.NUMERAIRE, *pair, f"{asset} at {rate:.8g}")
+
+    def native_balance(self, account: Account) -> float:
+        """Debit balance in the native currency."""
+        return self._balance[account][self.native] * UNIT
+
+    def balance(self, account: Account) -> Money:
+        """Debit balance in both currencies."""
+        coin, usd = self._balance[account]
+        return Money(coin * UNIT, usd * UNIT)
+
+    def equity(self) -> float:
+        """Sum of the assets, native currency."""
+        return sum(self._balance[asset][self.native] for asset in ASSETS) * UNIT
+
+    def profit(self) -> Money:
+        """Profit in both currencies: assets less capital."""
+        accounts = (*ASSETS, Account.CAPITAL)
+        coin, usd = (sum(self._balance[account][i] for account in accounts) for i in (0, 1))
+        return Money(coin * UNIT, usd * UNIT)
+
+    def assert_invariants(self) -> None:
+        """Check that debits equal credits in both currencies.
+
+        Raises
+        ------
+        LedgerError
+            If they do not.
+        """
+        for i, currency in enumerate(("coin", "USD")):
+            total = sum(balance[i] for balance in self._balance.values())
+            if total:
+                raise LedgerError(f"balances sum to {total * UNIT} {currency}, expected 0")

@@ -1,0 +1,313 @@
+"""What the desk holds: episodes, each a set of options with its own hedge and ledger.
+
+An episode is one bet: opened by one entry order, hedged, and closed by an exit or by
+delivery. Its state changes only by fills, deliveries and rejections.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from gammacore.book import Book
+from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
+from gammacore.errors import LedgerError
+from gammacore.events import Delivery, Event, Fill, Rejected
+from gammacore.fees import FeeSchedule, delivery_fee
+from gammacore.ledger import Account, Ledger
+from gammacore.orders import Order, Purpose
+from gammacore.valuation import Exposure
+
+__all__ = ["Episode", "HedgePosition", "MarketView", "Portfolio"]
+
+
+class MarketView(Protocol):
+    """Prices to value an episode at: one moment (:class:`Book`) or an array of moments."""
+
+    @property
+    def interest(self) -> Any: ...  # noqa: D102
+    def future_price(self, instrument: Future | Perpetual) -> Any: ...  # noqa: D102
+    def exposure(self, option: Option) -> Exposure: ...  # noqa: D102
+    def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Any: ...  # noqa: D102
+
+
+class HedgePosition:
+    """A position in one future or perpetual.
+
+    ``amount`` is signed and constant in the contract's own unit: USD for an inverse
+    contract (whose coin delta therefore moves with the price), coin for a linear one.
+    """
+
+    def __init__(self, instrument: Future | Perpetual) -> None:
+        self.instrument = instrument
+        self.inverse = instrument.settlement is Settlement.INVERSE
+        self.amount = 0.0
+        self.average = math.nan  # harmonic for an inverse contract, as the exchange prints it
+        self.interest = 0.0  # accumulator reading up to which funding is paid
+
+    def delta(self, price: Any) -> Any:
+        """Delta in coin at a price (scalar or array)."""
+        return self.amount / price if self.inverse else self.amount
+
+    def profit(self, amount: float, price: Any) -> Any:
+        """Profit of ``amount`` from the average entry to ``price``, settlement currency."""
+        if amount == 0.0:
+            return 0.0 * price
+        if self.inverse:
+            return amount * (1.0 / self.average - 1.0 / price)
+        return amount * (price - self.average)
+
+    def unrealised(self, price: Any) -> Any:
+        """Profit if closed at ``price``."""
+        return self.profit(self.amount, price)
+
+    def trade(self, amount: float, price: float) -> float:
+        """Add ``amount`` at ``price``; returns the profit that this realises."""
+        closing = 0.0
+        if self.amount * amount < 0:
+            closing = math.copysign(min(abs(amount), abs(self.amount)), self.amount)
+        realised = float(self.profit(closing, price))
+        kept = self.amount - closing
+        opened = amount + closing
+        total = kept + opened
+        if total == 0.0:
+            self.average = math.nan
+        elif kept == 0.0:
+            self.average = price
+        elif opened != 0.0:
+            self.average = (
+                total / (kept / self.average + opened / price)
+                if self.inverse
+                else (kept * self.average + opened * price) / total
+            )
+        self.amount = total
+        return realised
+
+    def accrued(self, interest: Any) -> Any:
+        """Funding owed since the last payment, settlement currency, positive when paid."""
+        if type(self.instrument) is not Perpetual or self.amount == 0.0:
+            return 0.0
+        return self.amount * (interest - self.interest)
+
+
+class Episode:
+    """One bet: options, hedge, ledger, and the facts a report needs.
+
+    Attributes
+    ----------
+    legs : dict of Option to float
+        Held amounts, signed, in coin; empty before entry and after the close.
+    pending : dict of str to Order
+        Orders sent and not yet answered; their deltas count as held.
+    fills : list of Fill
+        Every execution, in order.
+    """
+
+    def __init__(self, number: int, expiry_ns: int, hedge: HedgePosition, index: float) -> None:
+        self.number = number
+        self.expiry_ns = expiry_ns
+        self.hedge = hedge
+        self.ledger = Ledger(hedge.instrument.settlement, index)
+        self.legs: dict[Option, float] = {}
+        self.entered: dict[Option, float] = {}
+        self.pending: dict[str, Order] = {}
+        self.orders_sent = 0
+        self.fills: list[Fill] = []
+        self.entry_ns = 0
+        self.close_ns = 0  # options gone
+        self.end_ns = 0  # hedge gone as well
+        self.last_hedge_ns = 0
+        self.premium = 0.0
+        self.hedges = 0
+        self.delivery_price = math.nan
+        self.close_reason = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it holds options."""
+        return bool(self.legs)
+
+    def pending_delta(self, price: Any) -> Any:
+        """Delta of hedge orders on their way, so that a late answer is not hedged twice."""
+        amount = sum(
+            leg.amount
+            for order in self.pending.values()
+            for leg in order.legs
+            if leg.instrument == self.hedge.instrument
+        )
+        return (amount / price if self.hedge.inverse else amount) if amount else 0.0
+
+    def equity(self, view: MarketView) -> Any:
+        """Net worth in the settlement currency, at marks."""
+        value: Any = self.ledger.native_balance(Account.CASH)
+        for option, amount in self.legs.items():
+            value = value + amount * view.exposure(option).value
+        value = value + self.hedge.unrealised(view.future_price(self.hedge.instrument))
+        return value - self.hedge.accrued(view.interest)
+
+    def exposed(self, view: MarketView, target: str) -> Any:
+        """Delta to be hedged away, in coin: options plus hedge minus target.
+
+        ``coin_neutral`` hedges the coin value of inverse options (net delta),
+        ``usd_neutral`` the USD value of the whole equity (equity + net delta = 0), ``black``
+        hedges N(d1) whatever the settlement. Scalar or array as the view is.
+        """
+        price = view.future_price(self.hedge.instrument)
+        total = view.options_delta(self.legs, plain=target == "black") + self.hedge.delta(price)
+        if self.pending:
+            total = total + self.pending_delta(price)
+        if target == "usd_neutral" and self.hedge.inverse:
+            total = total + self.equity(view)
+        return total
+
+
+class Portfolio:
+    """All episodes, open and closed.
+
+    Parameters
+    ----------
+    fees : FeeSchedule or None
+        For delivery fees; None charges nothing.
+    financed_in_usd : bool
+        Whether a paid premium is bought with USD (USD-neutral account) rather than
+        taken from a coin balance that is not part of the bet.
+    """
+
+    def __init__(self, fees: FeeSchedule | None = None, financed_in_usd: bool = False) -> None:
+        self.fees = fees
+        self.financed_in_usd = financed_in_usd
+        self.episodes: list[Episode] = []
+        self.open: dict[int, Episode] = {}
+        self.missing_quotes = 0
+
+    def begin(self, expiry_ns: int, hedge: Future | Perpetual, index: float) -> Episode:
+        """Register an episode whose entry order is about to be sent."""
+        episode = Episode(len(self.episodes), expiry_ns, HedgePosition(hedge), index)
+        self.episodes.append(episode)
+        self.open[episode.number] = episode
+        return episode
+
+    def apply(self, event: Event, book: Book) -> None:
+        """Take over what the event says of our positions."""
+        if isinstance(event, Fill):
+            self._apply_fill(self.open[event.episode], event, book)
+        elif isinstance(event, Rejected):
+            self._apply_rejection(self.open[event.episode], event)
+        elif isinstance(event, Delivery):
+            for episode in [e for e in self.open.values() if e.open and e.expiry_ns == event.expiry_ns]:
+                self._deliver(episode, event, book)
+
+    def cancel(self, episode: Episode, order: Order, reason: str) -> None:
+        """Forget an entry that was decided but not sent."""
+        del episode.pending[order.order_id]
+        del self.open[episode.number]
+        episode.close_reason = reason
+
+    def _apply_rejection(self, episode: Episode, event: Rejected) -> None:
+        order = episode.pending.pop(event.order_id)
+        self.missing_quotes += 1
+        if order.purpose is Purpose.ENTRY:
+            del self.open[episode.number]
+            episode.close_reason = event.reason
+
+    def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
+        episode.fills.append(fill)
+        order = episode.pending[fill.order_id]
+        if fill.last:
+            del episode.pending[fill.order_id]
+        ledger, ts = episode.ledger, fill.ts_ns
+        ledger.rate = book.index
+        if isinstance(fill.instrument, Option):
+            self._fill_option(episode, fill, order.purpose)
+        else:
+            self.settle_funding(episode, book)
+            realised = episode.hedge.trade(fill.amount, fill.price)
+            ledger.post(ts, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
+            episode.hedges += order.purpose is Purpose.HEDGE
+        ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
+        if fill.last and order.purpose is Purpose.EXIT:
+            self._close_options(episode, ts, "exit")
+
+    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose) -> None:
+        option, paid = fill.instrument, fill.amount * fill.price
+        assert isinstance(option, Option)
+        if self.financed_in_usd and purpose is Purpose.ENTRY and paid > 0:
+            episode.ledger.post(fill.ts_ns, Account.CASH, Account.CAPITAL, paid, "premium financed in USD")
+        episode.ledger.post(fill.ts_ns, Account.OPTIONS, Account.CASH, paid, "trade", option)
+        episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
+        if purpose is Purpose.ENTRY:
+            episode.premium += paid
+            episode.entered[option] = fill.amount
+            episode.entry_ns = fill.ts_ns
+
+    def _deliver(self, episode: Episode, event: Delivery, book: Book) -> None:
+        ledger = episode.ledger
+        ledger.rate = book.index
+        for option, amount in episode.legs.items():
+            payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
+            value = payoff(option, event.price)
+            ledger.post(event.ts_ns, Account.CASH, Account.OPTIONS, amount * value, "delivery", option)
+            if self.fees is not None:
+                rates = self.fees.at(event.ts_ns)
+                fee = float(delivery_fee(rates, option, amount, event.price, value))
+                ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", option)
+        episode.delivery_price = event.price
+        self._close_options(episode, event.ts_ns, "delivery")
+        hedge = episode.hedge
+        if (
+            type(hedge.instrument) is Future
+            and hedge.amount
+            and hedge.instrument.expiry_ns == event.expiry_ns
+        ):
+            self._deliver_future(episode, event)
+
+    def _deliver_future(self, episode: Episode, event: Delivery) -> None:
+        hedge, ledger = episode.hedge, episode.ledger
+        amount = hedge.amount
+        realised = hedge.trade(-amount, event.price)
+        ledger.post(event.ts_ns, Account.CASH, Account.HEDGE_PNL, realised, "delivery", hedge.instrument)
+        if self.fees is not None:
+            rates = self.fees.at(event.ts_ns)
+            fee = float(delivery_fee(rates, hedge.instrument, amount, event.price))
+            ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", hedge.instrument)
+
+    def _close_options(self, episode: Episode, ts_ns: int, reason: str) -> None:
+        episode.ledger.mark(ts_ns, Account.OPTIONS, Account.OPTION_PNL, 0.0, "options closed")
+        episode.legs.clear()
+        episode.close_ns, episode.close_reason = ts_ns, reason
+
+    def settle_funding(self, episode: Episode, book: Book) -> None:
+        """Pay the funding accrued so far and move the reading of the accumulator up."""
+        owed = episode.hedge.accrued(book.interest)
+        episode.ledger.post(book.ts_ns, Account.FUNDING, Account.CASH, owed, "funding")
+        episode.hedge.interest = book.interest
+
+    def hand_over(self, source: Episode, heir: Episode, book: Book) -> None:
+        """Move a hedge to another episode at the mark, as a roll does: nothing is traded."""
+        price, amount = book.future_price(source.hedge.instrument), source.hedge.amount
+        if source.hedge.instrument != heir.hedge.instrument:
+            raise LedgerError(f"cannot hand {source.hedge.instrument.name} to {heir.hedge.instrument.name}")
+        for episode, signed in ((source, -amount), (heir, amount)):
+            order_id = f"{episode.number}-transfer-{book.ts_ns}"
+            fill = Fill(
+                book.ts_ns, order_id, episode.number, episode.hedge.instrument, signed, price, price, 0.0
+            )
+            episode.pending[order_id] = Order(order_id, episode.number, Purpose.UNWIND, ())
+            self._apply_fill(episode, fill, book)
+
+    def finish(self, episode: Episode, book: Book) -> None:
+        """Take a closed episode off the list of open ones, its cash at the rate of the moment."""
+        episode.ledger.revalue(book.ts_ns, book.index)
+        episode.end_ns = book.ts_ns
+        del self.open[episode.number]
+
+    def mark(self, episode: Episode, book: Book, values: dict[Option, float]) -> None:
+        """Carry an open episode at marks (``values`` per coin of notional)."""
+        ledger, ts = episode.ledger, book.ts_ns
+        ledger.revalue(ts, book.index)
+        self.settle_funding(episode, book)
+        value = sum(amount * values[option] for option, amount in episode.legs.items())
+        ledger.mark(ts, Account.OPTIONS, Account.OPTION_PNL, value, "options at mark")
+        unrealised = episode.hedge.unrealised(book.future_price(episode.hedge.instrument))
+        ledger.mark(ts, Account.HEDGE, Account.HEDGE_PNL, unrealised, "hedge at mark")

@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gammacore.contracts import Settlement
+from gammacore.errors import LedgerError
+from gammacore.ledger import ASSETS, Account, Ledger, Money
+
+amounts = st.floats(-100, 100, allow_nan=False)
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("post"), st.sampled_from(list(Account)), st.sampled_from(list(Account)), amounts),
+        st.tuples(st.just("mark"), st.sampled_from(ASSETS), amounts),
+        st.tuples(st.just("revalue"), st.floats(1e3, 2e5)),
+    ),
+    max_size=30,
+)
+
+
+def play(ledger, steps):
+    for action, *rest in steps:
+        if action == "post":
+            ledger.post(1, *rest, "test")
+        elif action == "mark":
+            ledger.mark(1, rest[0], Account.OPTION_PNL, rest[1], "test")
+        else:
+            ledger.revalue(1, rest[0])
+
+
+@given(st.sampled_from(list(Settlement)), actions)
+def test_debits_equal_credits_in_both_currencies_whatever_happens(settlement, steps):
+    ledger = Ledger(settlement, 60e3)
+    play(ledger, steps)
+    ledger.assert_invariants()
+    income = [a for a in Account if a not in (*ASSETS, Account.CAPITAL)]
+    profit = ledger.profit()
+    assert profit.coin == pytest.approx(-sum(ledger.balance(a).coin for a in income), abs=1e-6)
+    assert profit.usd == pytest.approx(-sum(ledger.balance(a).usd for a in income), abs=1e-4)
+
+
+@given(st.sampled_from(list(Settlement)), actions, st.floats(1e3, 2e5))
+def test_after_a_revaluation_assets_stand_at_the_rate(settlement, steps, rate):
+    ledger = Ledger(settlement, 60e3)
+    play(ledger, steps)
+    ledger.revalue(2, rate)
+    for asset in ASSETS:
+        coin, usd = ledger.balance(asset)
+        if settlement is Settlement.INVERSE:
+            assert usd == pytest.approx(coin * rate, abs=1e-8)
+        else:
+            assert coin == pytest.approx(usd / rate, abs=1e-8)
+
+
+def test_amounts_are_kept_to_eight_decimals():
+    ledger = Ledger(Settlement.INVERSE, 60e3)
+    ledger.post(0, Account.CASH, Account.CAPITAL, 1.000000004999, "in")
+    assert ledger.balance(Account.CASH) == Money(1.0, 60e3)
+    ledger.post(0, Account.FEES, Account.CASH, 4e-9, "nothing")
+    assert len(ledger.entries) == 1
+
+
+def test_a_coin_balance_gains_in_usd_when_the_coin_rises():
+    ledger = Ledger(Settlement.INVERSE, 60e3)
+    ledger.post(0, Account.CASH, Account.CAPITAL, 0.5, "capital")
+    ledger.revalue(1, 66e3)
+    assert ledger.profit() == Money(0.0, 3000.0)
+    assert ledger.balance(Account.NUMERAIRE).usd == -3000.0
+    assert ledger.equity() == 0.5
+
+
+def test_a_lost_debit_is_noticed():
+    ledger = Ledger(Settlement.INVERSE, 60e3)
+    ledger.post(0, Account.CASH, Account.CAPITAL, 0.5, "capital")
+    ledger._balance[Account.CASH][0] += 1
+    with pytest.raises(LedgerError, match="coin, expected 0"):
+        ledger.assert_invariants()
+
+
+def test_money_adds_by_currency():
+    assert Money(1.0, 2.0) + Money(0.5, 0.25) == Money(1.5, 2.25)
