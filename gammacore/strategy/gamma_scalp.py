@@ -1,0 +1,168 @@
+"""Gamma scalping: buy (or sell) a straddle or strangle, hold it for its gamma, close it.
+
+Decides what to hold; when to hedge is the hedge policy's business.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from gammacore import inverse
+from gammacore.contracts import CALL, PUT, spec_for
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
+from gammacore.events import ChainSlice
+from gammacore.orders import Leg
+from gammacore.portfolio import Episode, Portfolio
+
+__all__ = ["Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
+
+FRIDAY = 4
+
+
+class EntryRule(msgspec.Struct, frozen=True):
+    """When to enter and what.
+
+    Attributes
+    ----------
+    structure : {'straddle', 'strangle'}
+        At the strike nearest the forward, or at the strikes whose Black delta is nearest ``delta``.
+    long : bool
+        Buy (True) or sell.
+    each_expiry : bool
+        One episode for every eligible expiry (True), or one at a time, rolled (False).
+    fridays_only : bool
+        Only weekly, monthly and quarterly expiries.
+    weekday : int or None
+        Enter on this day only (Monday 0).
+    min_days, max_days : float
+        Days to expiry allowed; a roll takes the longest expiry among them.
+    """
+
+    structure: Literal["straddle", "strangle"] = "straddle"
+    delta: float = 0.25
+    long: bool = True
+    each_expiry: bool = True
+    fridays_only: bool = True
+    weekday: int | None = None
+    min_days: float = 6.0
+    max_days: float = 9.0
+
+
+class SizeRule(msgspec.Struct, frozen=True):
+    """How much: a fixed number of coins per leg, or what a premium budget in USD buys."""
+
+    contracts: float = 1.0
+    premium_usd: float | None = None
+
+
+class ExitRule(msgspec.Struct, frozen=True):
+    """When to close: hours before expiry, or None to hold to delivery."""
+
+    hours_before_expiry: float | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A position to open."""
+
+    expiry_ns: int
+    legs: tuple[Leg, ...]
+
+
+class GammaScalp:
+    """The strategy: pure decisions from the chain and the portfolio."""
+
+    def __init__(self, entry: EntryRule, size: SizeRule, exit_rule: ExitRule) -> None:
+        self.entry = entry
+        self.size = size
+        self.exit_rule = exit_rule
+
+    def entries(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[Entry]:
+        """Positions to open on a chain just published."""
+        if self.entry.weekday is not None and weekday(ts_ns) != self.entry.weekday:
+            return []
+        expiries = self._eligible(ts_ns, chain, portfolio)
+        built = [self._build(chain, expiry_ns, ts_ns) for expiry_ns in expiries]
+        return [entry for entry in built if entry is not None]
+
+    def _eligible(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[int]:
+        rule = self.entry
+        taken = {e.expiry_ns for e in portfolio.episodes if e.premium or e.number in portfolio.open}
+        fit = [
+            expiry_ns
+            for expiry_ns in sorted(chain.forwards)
+            if rule.min_days * NS_PER_DAY <= expiry_ns - ts_ns <= rule.max_days * NS_PER_DAY
+            and (not rule.fridays_only or weekday(expiry_ns) == FRIDAY)
+            and expiry_ns not in taken
+        ]
+        if rule.each_expiry:
+            return fit
+        # An episode that expires this instant is only waiting for its delivery.
+        busy = any(e.expiry_ns > ts_ns for e in portfolio.open.values())
+        return [] if busy else fit[-1:]
+
+    def _build(self, chain: ChainSlice, expiry_ns: int, ts_ns: int) -> Entry | None:
+        usable = (chain.iv > 0) & np.isfinite(chain.mark)
+        rows = np.flatnonzero((chain.expiry_ns == expiry_ns) & usable)
+        if self.entry.structure == "straddle":
+            picked = _straddle_rows(chain, rows, chain.forwards[expiry_ns])
+        else:
+            picked = _strangle_rows(
+                chain, rows, chain.forwards[expiry_ns], expiry_ns - ts_ns, self.entry.delta
+            )
+        if picked is None:
+            return None
+        amount = self._amount(chain, picked)
+        if amount <= 0:
+            return None
+        side = 1.0 if self.entry.long else -1.0
+        return Entry(expiry_ns, tuple(Leg(chain.option(row), side * amount) for row in picked))
+
+    def _amount(self, chain: ChainSlice, rows: tuple[int, int]) -> float:
+        if self.size.premium_usd is None:
+            return self.size.contracts
+        unit = 1.0 if chain.settlement.value == "linear" else chain.index
+        prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
+        spec = spec_for(chain.option(rows[0]))
+        return spec.round_amount(self.size.premium_usd / (sum(prices) * unit))
+
+    def due(self, ts_ns: int, episode: Episode) -> bool:
+        """Whether an episode is to be closed now."""
+        deadline = self.deadline(episode)
+        return deadline is not None and ts_ns >= deadline
+
+    def deadline(self, episode: Episode) -> int | None:
+        """When an episode is to be closed, None if it is held to delivery."""
+        hours = self.exit_rule.hours_before_expiry
+        return None if hours is None else episode.expiry_ns - round(hours * NS_PER_HOUR)
+
+
+def _straddle_rows(chain: ChainSlice, rows: np.ndarray, forward: float) -> tuple[int, int] | None:
+    """Call and put at the strike nearest the forward (the lower of two) that lists both."""
+    strike, kind = chain.strike[rows], chain.kind[rows]
+    both = np.intersect1d(strike[kind == CALL], strike[kind == PUT])
+    if not both.size:
+        return None
+    chosen = both[np.argmin(np.abs(both - forward))]
+    call = rows[(strike == chosen) & (kind == CALL)][0]
+    put = rows[(strike == chosen) & (kind == PUT)][0]
+    return int(call), int(put)
+
+
+def _strangle_rows(
+    chain: ChainSlice, rows: np.ndarray, forward: float, life_ns: int, delta: float
+) -> tuple[int, int] | None:
+    """Call with Black delta nearest ``delta`` and put nearest minus ``delta``."""
+    seen = inverse.greeks(
+        chain.kind[rows], forward, chain.strike[rows], life_ns / NS_PER_YEAR, chain.iv[rows]
+    ).delta
+    picked = []
+    for kind in (CALL, PUT):
+        side = chain.kind[rows] == kind
+        if not side.any():
+            return None
+        picked.append(int(rows[side][np.argmin(np.abs(seen[side] - kind * delta))]))
+    return picked[0], picked[1]
