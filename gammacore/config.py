@@ -1,0 +1,354 @@
+"""Configuration: one YAML file read into typed, bounded structs.
+
+Unknown names, wrong types and values out of range are refused with the path, what was
+expected, what was found and the nearest valid name. ``config/params.yaml`` lists every
+parameter with its default and a comment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from gammacore.daycount import NS_PER_SECOND, parse_time
+from gammacore.errors import ConfigError
+
+__all__ = ["Config", "load_config", "parse_config", "parse_duration", "with_overrides"]
+
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, keyword only, no unknown names."""
+
+
+class DataConfig(_Section, frozen=True):
+    """Files to read; without ``chains`` or ``prices`` the built-in simulated market is used."""
+
+    chains: str | None = None
+    prices: str | None = None
+    funding: str | None = None
+    delivery: str | None = None
+    start: str | None = None
+    end: str | None = None
+    columns: dict[str, str] = {}
+
+
+class MarketConfig(_Section, frozen=True):
+    """The built-in simulated market (see :mod:`gammacore.backtest.synthetic`)."""
+
+    seed: Annotated[int, Meta(ge=0)] = 7
+    start: str = "2025-01-02"
+    days: Annotated[int, Meta(ge=10, le=3660)] = 70
+    spot: Positive = 60_000.0
+    vol: Positive = 0.60
+    vol_of_vol: NonNegative = 2.5
+    mean_reversion: Positive = 12.0
+    correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
+    implied_premium: Annotated[float, Meta(gt=-0.5, le=2)] = 0.05
+    skew: float = -0.10
+    smile: NonNegative = 0.08
+    basis: Annotated[float, Meta(gt=-1, lt=1)] = 0.05
+    spread_vol: NonNegative = 0.012
+    snapshot_hours: Positive = 4.0
+
+
+class MarksConfig(_Section, frozen=True):
+    """Where the value of an option comes from."""
+
+    source: Literal["chain", "flat"] = "chain"
+    flat_vol: Positive = 0.55
+    flat_days: Positive = 7.0
+    forward: Literal["recorded", "parity"] = "recorded"
+    settlement: Literal["listed", "linear"] = "listed"
+    interpolate: bool = False
+
+
+class EntryConfig(_Section, frozen=True):
+    """When to enter and what."""
+
+    structure: Literal["straddle", "strangle"] = "straddle"
+    delta: Annotated[float, Meta(gt=0, lt=1)] = 0.25
+    side: Literal["long", "short"] = "long"
+    schedule: Literal["each_expiry", "roll"] = "each_expiry"
+    expiries: Literal["fridays", "any"] = "fridays"
+    weekday: Weekday | None = None
+    min_days: NonNegative = 6.0
+    max_days: Positive = 9.0
+    min_snapshots: Annotated[int, Meta(ge=0)] = 0
+
+
+class SizeConfig(_Section, frozen=True):
+    """How much."""
+
+    contracts: Positive = 1.0
+    premium_usd: Positive | None = None
+
+
+class HedgeConfig(_Section, frozen=True):
+    """With what, when and towards which target to hedge."""
+
+    instrument: Literal["perpetual", "future", "forward"] = "perpetual"
+    rule: Literal["interval", "band", "snapshot", "never"] = "band"
+    every: str = "1h"
+    band: Positive = 0.1
+    to: Literal["centre", "edge"] = "centre"
+    target: Literal["coin_neutral", "usd_neutral", "black"] = "coin_neutral"
+    lots: bool = True
+
+
+class CostsConfig(_Section, frozen=True):
+    """What trading costs."""
+
+    fill: Literal["cross", "mid", "mark"] = "cross"
+    option_fees: bool = True
+    hedge_fee: Literal["taker", "maker"] | NonNegative = "taker"
+    hedge_half_spread_bp: NonNegative = 0.1
+    funding: bool = True
+    max_quote_age: str | None = "10min"
+
+
+class ExitConfig(_Section, frozen=True):
+    """When to close."""
+
+    hours_before_expiry: NonNegative | None = None
+    delivery: Literal["average", "last"] = "average"
+    unfinished: Literal["carry", "drop"] = "carry"
+
+
+class LimitsConfig(_Section, frozen=True):
+    """Ceilings on what entries may add up to."""
+
+    max_open_episodes: Annotated[int, Meta(ge=1)] | None = None
+    max_contracts: Positive | None = None
+
+
+class ReportConfig(_Section, frozen=True):
+    """What is written."""
+
+    pnl_every: str = "1h"
+    html: bool = True
+
+
+class Config(_Section, frozen=True):
+    """A whole run."""
+
+    currency: Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]*$")] = "BTC"
+    data: DataConfig = DataConfig()
+    market: MarketConfig = MarketConfig()
+    marks: MarksConfig = MarksConfig()
+    entry: EntryConfig = EntryConfig()
+    size: SizeConfig = SizeConfig()
+    hedge: HedgeConfig = HedgeConfig()
+    costs: CostsConfig = CostsConfig()
+    exit: ExitConfig = ExitConfig()
+    limits: LimitsConfig = LimitsConfig()
+    report: ReportConfig = ReportConfig()
+    vary: dict[str, list[Any]] = {}
+
+
+def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a YAML file (None: all defaults) and apply overrides.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        Configuration file.
+    overrides : mapping of dotted path to value, optional
+        Such as ``{"hedge.band": 0.1}``.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML, or holds an invalid value.
+    """
+    raw: Any = {}
+    if path is not None:
+        try:
+            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}{_near_file(Path(path))}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top, got {type(raw).__name__}")
+    for dotted, value in (overrides or {}).items():
+        _set(raw, dotted, value)
+    try:
+        return parse_config(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}" if path is not None else str(error)) from None
+
+
+def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
+    """Copy of a configuration with some dotted paths replaced."""
+    raw = msgspec.to_builtins(config)
+    for dotted, value in overrides.items():
+        _set(raw, dotted, value)
+    return parse_config(raw)
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """Check a mapping and turn it into a configuration.
+
+    Raises
+    ------
+    ConfigError
+        Naming the path, what was expected, what was found, and the nearest valid name.
+    """
+    _refuse_unknown(raw, Config, "")
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), raw)) from None
+    _check(config)
+    return config
+
+
+def parse_duration(text: str, path: str = "duration") -> int:
+    """Nanoseconds of a duration such as ``30s``, ``5min``, ``1h`` or ``1d``.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not of that form or not positive.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0:
+        raise ConfigError(f"{path}: expected a duration such as 30s, 5min, 1h or 1d, got {text!r}")
+    return round(float(match[1]) * _SECONDS[match[2]] * NS_PER_SECOND)
+
+
+def _check(config: Config) -> None:
+    """Rules that involve more than one value."""
+    if config.hedge.every != "never":
+        parse_duration(config.hedge.every, "hedge.every")
+    parse_duration(config.report.pnl_every, "report.pnl_every")
+    if config.costs.max_quote_age is not None:
+        parse_duration(config.costs.max_quote_age, "costs.max_quote_age")
+    for name in ("start", "end"):
+        text = getattr(config.data, name)
+        if text is not None:
+            _check_time(f"data.{name}", text)
+    _check_time("market.start", config.market.start)
+    if config.entry.min_days > config.entry.max_days:
+        raise ConfigError(
+            f"entry.min_days: expected at most entry.max_days = {config.entry.max_days}, "
+            f"got {config.entry.min_days}"
+        )
+    linear = config.marks.settlement == "linear" or config.hedge.instrument == "forward"
+    if linear and config.hedge.target != "black":
+        raise ConfigError(
+            f"hedge.target: expected 'black' for linear (USD) accounting, got {config.hedge.target!r}"
+        )
+    for dotted, values in config.vary.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
+        for value in values:
+            with_overrides_checked(config, dotted, value)
+
+
+def with_overrides_checked(config: Config, dotted: str, value: Any) -> Config:
+    """One variant of a configuration; errors name the ``vary`` entry that they come from."""
+    try:
+        return with_overrides(config, {"vary": {}, dotted: value})
+    except ConfigError as error:
+        raise ConfigError(f"vary.{dotted}: {error}") from None
+
+
+def _check_time(path: str, text: str) -> None:
+    try:
+        parse_time(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    if not all(dotted.split(".")):
+        raise ConfigError(f"override {dotted!r}: expected a dotted path such as hedge.band")
+    *parents, last = dotted.split(".")
+    node = raw
+    for name in parents:
+        child = node.setdefault(name, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{dotted}: {name} is not a section")
+        node = child
+    node[last] = value
+
+
+def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
+    if not isinstance(raw, Mapping):
+        return  # the type error is reported by the conversion
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for name, value in raw.items():
+        where = f"{path}{name}"
+        if name not in fields:
+            near = difflib.get_close_matches(str(name), fields, n=1)
+            hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
+            raise ConfigError(f"{where}: unknown parameter{hint}")
+        if isinstance(fields[name], type) and issubclass(fields[name], msgspec.Struct):
+            _refuse_unknown(value, fields[name], f"{where}.")
+
+
+_MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+
+
+def _explain(message: str, raw: Mapping[str, Any]) -> str:
+    """Turn the validator's message into ``path: expected ..., got ...``."""
+    match = _MESSAGE.fullmatch(message)
+    what, path = (match["what"], match["path"] or "") if match else (message, "")
+    value: Any = raw
+    path = path.replace("[...]", "")
+    for name in filter(None, path.split(".")):
+        value = value.get(name) if isinstance(value, Mapping) else value
+    what = re.sub(r", got `?\w+`?$", "", what)
+    what = what.replace("`float`", "a number").replace("`int`", "an integer").replace("`str`", "a text")
+    what = (
+        what.replace("`bool`", "true or false")
+        .replace("`object`", "a section")
+        .replace("`array`", "a list")
+        .replace("`null`", "null")
+    )
+    what = re.sub(r"\.0$", "", what)
+    if what.startswith("Invalid enum value"):
+        what = "expected one of " + ", ".join(_choices(path))
+        near = difflib.get_close_matches(str(value), _choices(path), n=1)
+        return f"{path}: {what}, got {value!r}" + (f"; did you mean {near[0]}?" if near else "")
+    return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}, got {value!r}"
+
+
+def _choices(path: str) -> list[str]:
+    """Literal values allowed at a path."""
+    kind: Any = Config
+    for name in path.split("."):
+        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    return _literals(kind)
+
+
+def _literals(kind: Any) -> list[str]:
+    if getattr(kind, "__origin__", None) is Literal:
+        return [str(choice) for choice in kind.__args__]
+    return [choice for part in getattr(kind, "__args__", ()) for choice in _literals(part)]
+
+
+def _near_file(path: Path) -> str:
+    siblings: Sequence[str] = []
+    if path.parent.is_dir():
+        siblings = [entry.name for entry in path.parent.iterdir()]
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    return f"; did you mean {path.parent / near[0]}?" if near else ""

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gammacore.config import Config, load_config, parse_config, parse_duration, with_overrides
+from gammacore.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "config"
+
+
+def leaves(value, path=""):
+    if isinstance(value, dict) and value:
+        for name, child in value.items():
+            yield from leaves(child, f"{path}{name}.")
+    else:
+        yield path.rstrip(".")
+
+
+def test_params_yaml_states_every_default():
+    stated = yaml.safe_load((CONFIGS / "params.yaml").read_text())
+    assert stated == msgspec.to_builtins(Config())
+
+
+def test_every_parameter_of_params_yaml_is_commented_in_its_block():
+    lines = (CONFIGS / "params.yaml").read_text().splitlines()
+    names = {path.rpartition(".")[2] for path in leaves(msgspec.to_builtins(Config()))}
+    described, previous = set(), False
+    for line in lines:
+        name = line.split(":")[0].strip()
+        if name in names and ("#" in line or previous):
+            described.add(name)
+        previous = "#" in line
+    assert names == described
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
+def test_shipped_configurations_are_valid(path):
+    assert isinstance(load_config(path), Config)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"hedge": {"band": -0.1}}, "hedge.band: expected a number > 0, got -0.1"),
+        ({"hedge": {"bnd": 1}}, "hedge.bnd: unknown parameter; did you mean hedge.band?"),
+        ({"hegde": {}}, "hegde: unknown parameter; did you mean hedge?"),
+        (
+            {"hedge": {"rule": "bandd"}},
+            "hedge.rule: expected one of interval, band, snapshot, never, got 'bandd'",
+        ),
+        ({"hedge": {"rule": "bandd"}}, "did you mean band?"),
+        ({"hedge": {"lots": 3}}, "hedge.lots: expected true or false, got 3"),
+        ({"size": {"contracts": "x"}}, "size.contracts: expected a number, got 'x'"),
+        ({"hedge": 3}, "hedge: expected a section, got 3"),
+        ({"hedge": None}, "hedge: expected a section, got None"),
+        ({"costs": {"hedge_fee": "take"}}, "costs.hedge_fee: expected one of taker, maker, got 'take'"),
+        ({"costs": {"hedge_fee": -1}}, "costs.hedge_fee: expected a number >= 0, got -1"),
+        ({"currency": "btc"}, "currency: expected"),
+        ({"entry": {"min_days": 10}}, "entry.min_days: expected at most entry.max_days = 9.0, got 10"),
+        (
+            {"hedge": {"every": "1x"}},
+            "hedge.every: expected a duration such as 30s, 5min, 1h or 1d, got '1x'",
+        ),
+        ({"data": {"start": "yesterday"}}, "data.start: "),
+        (
+            {"vary": {"hedge.evry": ["1h"]}},
+            "vary.hedge.evry: hedge.evry: unknown parameter; did you mean hedge.every?",
+        ),
+        ({"vary": {"hedge.every": "1h"}}, "vary: expected a list"),
+        ({"vary": {"hedge.every": []}}, "vary.hedge.every: expected a non-empty list, got []"),
+        ({"vary": {"hedge.band": [0.1, -1]}}, "vary.hedge.band: hedge.band: expected a number > 0, got -1"),
+        ({"hedge": {"instrument": "forward"}}, "hedge.target: expected 'black' for linear"),
+    ],
+)
+def test_mistakes_are_named_with_path_and_value(raw, message):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(raw)
+    assert message in str(caught.value)
+
+
+def test_file_errors_name_the_file_and_the_near_miss(tmp_path):
+    (tmp_path / "weekly.yaml").write_text("currency: ETH\n")
+    with pytest.raises(ConfigError, match=r"did you mean .*weekly\.yaml"):
+        load_config(tmp_path / "weekl.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1\n")
+    with pytest.raises(ConfigError, match=r"broken\.yaml: not valid YAML"):
+        load_config(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match="expected a mapping at the top, got list"):
+        load_config(tmp_path / "list.yaml")
+    (tmp_path / "tag.yaml").write_text("a: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        load_config(tmp_path / "tag.yaml")
+
+
+def test_overrides_reach_into_sections():
+    config = load_config(None, {"hedge.band": 0.2, "currency": "ETH"})
+    assert (config.hedge.band, config.currency) == (0.2, "ETH")
+    assert with_overrides(config, {"hedge.to": "edge"}).hedge.band == 0.2
+    with pytest.raises(ConfigError, match="currency is not a section"):
+        with_overrides(config, {"currency.x": 1})
+    with pytest.raises(ConfigError, match="dotted path"):
+        load_config(None, {"hedge..x": 1})
+
+
+@given(st.integers(1, 10**6), st.sampled_from([("s", 1), ("min", 60), ("h", 3600), ("d", 86400)]))
+def test_durations(count, unit):
+    assert parse_duration(f"{count}{unit[0]}") == count * unit[1] * 10**9
+    assert parse_duration(f" {count} {unit[0]} ") == count * unit[1] * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "0s", "-1h", "1", "h", "1 hour", "1e3s"])
+def test_bad_durations(text):
+    with pytest.raises(ConfigError, match="expected a duration"):
+        parse_duration(text)
