@@ -1,0 +1,144 @@
+"""From a configuration to a tape: load what is named, or make what is not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.synthetic import flat_chains, simulate
+from gammacore.config import Config
+from gammacore.data import (
+    Chains,
+    Funding,
+    Prices,
+    Quality,
+    load_chains,
+    load_delivery,
+    load_funding,
+    load_prices,
+)
+from gammacore.data.tables import FileInfo
+from gammacore.daycount import format_time, parse_time
+from gammacore.errors import ConfigError
+
+__all__ = ["Market", "load_market"]
+
+
+class Market(NamedTuple):
+    """A tape and where it comes from.
+
+    Attributes
+    ----------
+    tape : Tape
+    simulated : bool
+        Whether nothing of it was recorded.
+    provenance : dict
+        Files with hashes, span, kind of marks; goes into ``summary.json``.
+    quality : list of Quality
+        Findings of the loaders.
+    """
+
+    tape: Tape
+    simulated: bool
+    provenance: dict[str, Any]
+    quality: list[Quality]
+
+
+class _Sources(NamedTuple):
+    chains: Chains
+    prices: Prices | None
+    funding: Funding | None
+
+
+def load_market(config: Config) -> Market:
+    """Load or make the market that a configuration asks for.
+
+    Raises
+    ------
+    ConfigError
+        If the sources named do not fit together.
+    DataError
+        If a file cannot be used.
+    """
+    data = config.data
+    simulated = data.chains is None and data.prices is None
+    sources = _simulated(config) if simulated else _recorded(config)
+    delivery = None if data.delivery is None else load_delivery(data.delivery)
+    tape = Tape(
+        sources.chains,
+        sources.prices,
+        sources.funding if config.costs.funding else None,
+        delivery,
+        linear=config.marks.settlement == "linear" or config.hedge.instrument == "forward",
+        forward=config.marks.forward,
+        interpolate=config.marks.interpolate,
+        averaging=config.exit.delivery == "average",
+    )
+    return Market(
+        tape, simulated, _provenance(config, tape, sources, simulated), _quality(sources, simulated)
+    )
+
+
+def _simulated(config: Config) -> _Sources:
+    if config.marks.source == "flat":
+        raise ConfigError("marks.source: 'flat' needs data.prices, the prices to value the options at")
+    market = simulate(config.market, config.currency)
+    return _Sources(market.chains, market.prices, market.funding)
+
+
+def _recorded(config: Config) -> _Sources:
+    data = config.data
+    start = None if data.start is None else parse_time(data.start)
+    end = None if data.end is None else parse_time(data.end)
+    funding = None if data.funding is None else load_funding(data.funding)
+    if config.marks.source == "flat":
+        if data.prices is None or data.chains is not None:
+            raise ConfigError("marks.source: 'flat' takes data.prices and no data.chains")
+        prices = load_prices(data.prices, currency=config.currency, start_ns=start, end_ns=end)
+        chains = flat_chains(prices, config.currency, config.marks.flat_vol, config.marks.flat_days)
+        return _Sources(chains, prices, funding)
+    if data.chains is None:
+        raise ConfigError("data.chains: needed beside data.prices, or set marks.source: flat")
+    chains = load_chains(
+        data.chains, currency=config.currency, columns=data.columns, start_ns=start, end_ns=end
+    )
+    if data.prices is None:
+        return _Sources(chains, None, funding)
+    coin = config.currency.partition("_")[0]
+    prices = load_prices(data.prices, currency=coin, start_ns=chains.span[0], end_ns=end)
+    # Before the first bar and after the last there is nothing to hedge on.
+    covered = chains.between(int(prices.ts_ns[0]), int(prices.ts_ns[-1]) + prices.interval_ns)
+    return _Sources(covered, prices, funding)
+
+
+def _quality(sources: _Sources, simulated: bool) -> list[Quality]:
+    if simulated:
+        return []
+    parts = (sources.chains, sources.prices, sources.funding)
+    return [part.quality for part in parts if part is not None and part.quality.findings]
+
+
+def _files(files: tuple[FileInfo, ...]) -> list[dict[str, Any]]:
+    return [{"file": info.path.name, "sha256": info.sha256, "rows": info.rows} for info in files]
+
+
+def _provenance(config: Config, tape: Tape, sources: _Sources, simulated: bool) -> dict[str, Any]:
+    chains, prices, funding = sources
+    flat = config.marks.source == "flat"
+    return {
+        "source": "simulated" if simulated else "recorded",
+        "marks": f"Black-76 at {config.marks.flat_vol} flat" if flat else "exchange mark",
+        "interpolated": config.marks.interpolate,
+        "findings": {
+            f"{quality.title}: {finding.check}": finding.count
+            for quality in _quality(sources, simulated)
+            for finding in quality.problems
+        },
+        "start": format_time(int(tape.ts_ns[0])),
+        "end": format_time(int(tape.ts_ns[-1])),
+        "chains": {"snapshots": len(chains.snapshot_ts), "rows": len(chains), "files": _files(chains.files)},
+        "prices": None if prices is None else {"bars": len(prices.ts_ns), "files": _files(prices.files)},
+        "funding": None
+        if funding is None or not config.costs.funding
+        else {"periods": len(funding.ts_ns), "files": [] if simulated else _files((funding.file,))},
+    }

@@ -1,0 +1,359 @@
+"""A recorded or simulated market as one time axis of events.
+
+The axis merges published chains with price bars. Between two chains, a forward is the
+bar's price times the basis of the last chain and a volatility is the last one published:
+what was known at the time. Only with ``interpolate`` (a look-ahead, for comparison with
+studies that do the same) are both interpolated in time between chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.data import Chains, Funding, Prices, parity_forward
+from gammacore.data.delivery import delivery_from_prices
+from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
+from gammacore.errors import DataError
+from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
+from gammacore.valuation import Exposure, exposure, options_delta, settlement_weight
+
+__all__ = ["PriceBlock", "Settled", "Tape"]
+
+FRESH_NS = 90 * NS_PER_SECOND
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Settled(NamedTuple):
+    """A delivery price and where it comes from."""
+
+    price: float
+    source: str
+
+
+class Tape:
+    """The time axis of a replay.
+
+    Parameters
+    ----------
+    chains : Chains
+        Option chains of one currency.
+    prices : Prices, optional
+        Price bars of the underlying; without them the chains' own index is the price.
+    funding : Funding, optional
+        Funding of the perpetual.
+    delivery : mapping of expiry_ns to USD, optional
+        Known delivery prices.
+    linear : bool
+        Value inverse options in USD at their forward, as if they were linear.
+    forward : {'recorded', 'parity'}
+        Forward of an expiry: median of the recorded ones, or implied by put-call parity.
+    interpolate : bool
+        Interpolate basis and volatility between chains (look-ahead).
+    averaging : bool
+        Deliver at the 30-minute average and let deltas decay within that window.
+
+    Attributes
+    ----------
+    ts_ns, index, interest : arrays, shape (n,)
+        Time, price of the underlying, funding accumulator of every entry.
+    chain_at : array, shape (n,)
+        Number of the chain an entry publishes, -1 for a bar.
+    last_chain : array, shape (n,)
+        Number of the last chain published at or before an entry.
+    """
+
+    def __init__(
+        self,
+        chains: Chains,
+        prices: Prices | None = None,
+        funding: Funding | None = None,
+        delivery: Mapping[int, float] | None = None,
+        *,
+        linear: bool = False,
+        forward: str = "recorded",
+        interpolate: bool = False,
+        averaging: bool = True,
+    ) -> None:
+        if not len(chains.snapshot_ts):
+            raise DataError("no option chains to replay")
+        self.chains, self.prices = chains, prices
+        self.settlement = Settlement.LINEAR if linear else chains.settlement
+        self.converts = linear and chains.settlement is Settlement.INVERSE
+        self.interpolate, self.averaging = interpolate, averaging
+        self._delivery = dict(delivery or {})
+        self._forwards = _forwards(chains, forward)
+        self._vol_cache: dict[Option, Floats] = {}
+        self._basis_cache: dict[int, Floats] = {}
+        self._merge()
+        self.interest = self._interest(funding)
+
+    def _merge(self) -> None:
+        """Build the axis: chains and bars by time, a chain before a bar of the same moment."""
+        chain_ts = self.chains.snapshot_ts
+        bars = self.prices
+        # Bars before the first chain could not be acted upon.
+        first = int(np.searchsorted(bars.ts_ns, chain_ts[0])) if bars is not None else 0
+        bar_ts = bars.ts_ns[first:] if bars is not None else np.empty(0, np.int64)
+        ts = np.concatenate([chain_ts, bar_ts])
+        order = np.argsort(ts, kind="stable")
+        number = np.concatenate([np.arange(len(chain_ts)), np.full(len(bar_ts), -1)])[order]
+        self.ts_ns: Ints = ts[order]
+        self.chain_at: Ints = number
+        self.last_chain: Ints = np.maximum.accumulate(number)
+        self.chain_index = self._chain_index(chain_ts)
+        close = bars.close[first:] if bars is not None else np.empty(0)
+        self.index: Floats = np.concatenate([self.chain_index, close])[order]
+
+    def _chain_index(self, chain_ts: Ints) -> Floats:
+        """Price of the underlying at each chain: a fresh bar, so that no two sources mix, or its own."""
+        own = _recorded_index(self.chains, self._forwards)
+        if self.prices is None or not len(self.prices.ts_ns):
+            return own
+        last = np.searchsorted(self.prices.ts_ns, chain_ts, side="right") - 1
+        fresh = (last >= 0) & (chain_ts - self.prices.ts_ns[np.maximum(last, 0)] <= FRESH_NS)
+        return np.where(fresh, self.prices.close[np.maximum(last, 0)], own)
+
+    def _interest(self, funding: Funding | None) -> Floats:
+        if funding is None:
+            return np.zeros(len(self.ts_ns))
+        ends = np.concatenate([[funding.ts_ns[0] - funding.period_ns], funding.ts_ns])
+        paid = np.interp(self.ts_ns, ends, np.concatenate([[0.0], np.cumsum(funding.rate)]))
+        inverse_contract = self.settlement is Settlement.INVERSE
+        unit = 1.0 / self.index[:-1] if inverse_contract else self.index[:-1]
+        return np.concatenate([[0.0], np.cumsum(np.diff(paid) * unit)])
+
+    def __len__(self) -> int:
+        return len(self.ts_ns)
+
+    def snapshot(self, i: int) -> Snapshot:
+        """Event of an entry that publishes a chain."""
+        number = int(self.chain_at[i])
+        rows = slice(*self.chains.offsets[number : number + 2])
+        chains = self.chains
+        forwards = self._forwards[number]
+        expiry = chains.expiry_ns[rows]
+        unit: Floats | float = 1.0
+        if self.converts:
+            unit = np.array([forwards.get(int(e), np.nan) for e in expiry])
+        return Snapshot(
+            int(self.ts_ns[i]),
+            ChainSlice(
+                base=chains.currency,
+                settlement=self.settlement,
+                index=float(self.chain_index[number]),
+                forwards=forwards,
+                expiry_ns=expiry,
+                strike=chains.strike[rows],
+                kind=chains.kind[rows],
+                bid=chains.bid[rows] * unit,
+                ask=chains.ask[rows] * unit,
+                mark=chains.mark[rows] * unit,
+                iv=chains.iv[rows],
+            ),
+            float(self.interest[i]),
+        )
+
+    def price(self, i: int) -> IndexPrice:
+        """Event of an entry that is a price bar."""
+        return IndexPrice(int(self.ts_ns[i]), float(self.index[i]), float(self.interest[i]))
+
+    def _at_chains(self, values: Floats, i: int, j: int) -> Floats:
+        """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated."""
+        known = np.flatnonzero(np.isfinite(values))
+        if not known.size:
+            return np.full(j - i, np.nan)
+        if self.interpolate:
+            return np.interp(self.ts_ns[i:j], self.chains.snapshot_ts[known], values[known])
+        last = np.searchsorted(known, self.last_chain[i:j], side="right") - 1
+        return np.where(last >= 0, values[known[np.maximum(last, 0)]], np.nan)
+
+    def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
+        """Forward of an expiry at entries i..j."""
+        if expiry_ns not in self._basis_cache:
+            forwards = np.array([f.get(expiry_ns, np.nan) for f in self._forwards])
+            self._basis_cache[expiry_ns] = forwards / self.chain_index
+        return self.index[i:j] * self._at_chains(self._basis_cache[expiry_ns], i, j)
+
+    def _rows(self, option: Option) -> tuple[Ints, Ints]:
+        """Rows of an option in the store, and the chain that each belongs to."""
+        chains = self.chains
+        rows = np.flatnonzero(
+            (chains.expiry_ns == option.expiry_ns)
+            & (chains.strike == option.strike)
+            & (chains.kind == option.kind)
+        )
+        return rows, np.searchsorted(chains.offsets, rows, side="right") - 1
+
+    def vol(self, option: Option, i: int, j: int) -> Floats:
+        """Mark volatility of an option at entries i..j."""
+        if option not in self._vol_cache:
+            rows, numbers = self._rows(option)
+            values = np.full(len(self.chains.snapshot_ts), np.nan)
+            values[numbers] = np.where(self.chains.iv[rows] > 0, self.chains.iv[rows], np.nan)
+            self._vol_cache[option] = values
+        return self._at_chains(self._vol_cache[option], i, j)
+
+    def recorded_marks(self, option: Option, i: int, j: int) -> Floats:
+        """Return the marks published at entries i..j in the accounting currency, NaN where there is none."""
+        rows, numbers = self._rows(option)
+        marks = np.full(len(self.chains.snapshot_ts) + 1, np.nan)  # one more, for entries without a chain
+        unit = (
+            np.array([self._forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
+            if self.converts
+            else 1.0
+        )
+        marks[numbers] = self.chains.mark[rows] * unit
+        last = self.last_chain[i:j]
+        return marks[np.where(self.ts_ns[i:j] == self.chains.snapshot_ts[last], last, -1)]
+
+    def tau(self, expiry_ns: int, i: int, j: int) -> Floats:
+        """Years to expiry at entries i..j, not below zero."""
+        return np.maximum(expiry_ns - self.ts_ns[i:j], 0) / NS_PER_YEAR
+
+    def future_listed(self, expiry_ns: int, i: int) -> bool:
+        """Whether the last chain at entry ``i`` took an expiry's forward from a listed future."""
+        number = self.last_chain[i]
+        rows = slice(*self.chains.offsets[number : number + 2])
+        return not self.chains.synthetic[rows][self.chains.expiry_ns[rows] == expiry_ns].any()
+
+    def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats:
+        """Mark of a hedge instrument at entries i..j."""
+        if type(instrument) is Perpetual:
+            return self.index[i:j]
+        return self.forward(instrument.expiry_ns, i, j)  # type: ignore[union-attr]
+
+    def delivery(self, expiry_ns: int) -> Settled | None:
+        """Delivery price of an expiry, None if the tape ends before it."""
+        if expiry_ns in self._delivery:
+            return Settled(self._delivery[expiry_ns], "file")
+        after = int(np.searchsorted(self.ts_ns, expiry_ns, side="right"))
+        ends_here = after > 0 and expiry_ns - self.ts_ns[after - 1] <= FRESH_NS
+        if after == 0 or (after == len(self) and not ends_here):
+            return None
+        if self.averaging and self.prices is not None:
+            average = delivery_from_prices(self.prices, expiry_ns)
+            if np.isfinite(average):
+                return Settled(float(average), "average")
+        if ends_here:
+            return Settled(float(self.index[after - 1]), "last")
+        # A fact of the past for which only neighbours were recorded; no decision depends on it.
+        return Settled(
+            float(np.interp(expiry_ns, self.ts_ns[after - 1 : after + 1], self.index[after - 1 : after + 1])),
+            "interpolated",
+        )
+
+
+def _recorded_index(chains: Chains, forwards: list[dict[int, float]]) -> Floats:
+    """Index of every chain: median of its rows, or the nearest forward where none is recorded."""
+    index = np.empty(len(forwards))
+    for number, known in enumerate(forwards):
+        values = chains.index[slice(*chains.offsets[number : number + 2])]
+        values = values[np.isfinite(values)]
+        index[number] = np.median(values) if values.size else known[min(known)] if known else np.nan
+    if not np.isfinite(index).all():
+        bad = format_time(int(chains.snapshot_ts[np.argmin(np.isfinite(index))]))
+        raise DataError(f"the chain of {bad} has neither an index nor a forward")
+    return index
+
+
+class _Priced(NamedTuple):
+    """An option over a run of bars."""
+
+    forward: Floats
+    vol: Floats
+    exposure: Exposure
+
+
+def _forwards(chains: Chains, source: str) -> list[dict[int, float]]:
+    """Forward of every expiry, one mapping a chain; where the wanted one is missing, the other."""
+    found = parity_forward(chains)
+    first, second = (found.parity, found.recorded) if source == "parity" else (found.recorded, found.parity)
+    chosen = np.where(np.isfinite(first), first, second)
+    result: list[dict[int, float]] = [{} for _ in chains.snapshot_ts]
+    known = np.isfinite(chosen)
+    rows = zip(
+        found.snapshot[known].tolist(), found.expiry_ns[known].tolist(), chosen[known].tolist(), strict=True
+    )
+    for number, expiry_ns, forward in rows:
+        result[number][expiry_ns] = forward
+    return result
+
+
+class PriceBlock:
+    """Bars i..j of a tape as one view; windows into it share what has been priced.
+
+    Parameters
+    ----------
+    tape : Tape
+    i, j : int
+        The run of bars.
+    """
+
+    def __init__(self, tape: Tape, i: int, j: int) -> None:
+        self._tape, self._run = tape, slice(i, j)
+        self._priced: dict[Option, _Priced] = {}
+        self._futures: dict[Future | Perpetual, Floats] = {}
+        self._deltas: dict[tuple[tuple[tuple[Option, float], ...], bool], Floats] = {}
+        self._show(i, j)
+
+    def _show(self, i: int, j: int) -> None:
+        self._i, self._j = i, j
+        self.ts_ns = self._tape.ts_ns[i:j]
+        self.interest = self._tape.interest[i:j]
+
+    def __len__(self) -> int:
+        return self._j - self._i
+
+    def window(self, i: int, j: int) -> PriceBlock:
+        """Part of the run as a view of its own."""
+        part = object.__new__(PriceBlock)
+        part._tape, part._run = self._tape, self._run
+        part._priced, part._futures, part._deltas = self._priced, self._futures, self._deltas
+        part._show(i, j)
+        return part
+
+    def _price(self, option: Option) -> _Priced:
+        """Price an option, once for the whole run."""
+        if option not in self._priced:
+            tape, run = self._tape, (self._run.start, self._run.stop)
+            forward, vol = tape.forward(option.expiry_ns, *run), tape.vol(option, *run)
+            weight = settlement_weight(option.expiry_ns, tape.ts_ns[self._run]) if tape.averaging else 1.0
+            seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol, weight)
+            self._priced[option] = _Priced(forward, vol, seen)
+        return self._priced[option]
+
+    def future_price(self, instrument: Future | Perpetual) -> Floats:
+        """Mark of a hedge instrument."""
+        if instrument not in self._futures:
+            run = self._run.start, self._run.stop
+            self._futures[instrument] = self._tape.future_price(instrument, *run)
+        return self._futures[instrument][self._part]
+
+    @property
+    def _part(self) -> slice:
+        return slice(self._i - self._run.start, self._j - self._run.start)
+
+    def exposure(self, option: Option) -> Exposure:
+        """Value and deltas of an option."""
+        whole, part = self._price(option).exposure, self._part
+        return Exposure(whole.value[part], whole.delta[part], whole.net_delta[part])
+
+    def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Floats:
+        """Delta of several options, summed once for the whole run."""
+        key = (tuple(legs.items()), plain)
+        if key not in self._deltas:
+            whole = options_delta(lambda option: self._price(option).exposure, legs, plain)
+            self._deltas[key] = whole
+        return self._deltas[key][self._part]
+
+    def ticker(self, option: Option, i: int) -> Ticker:
+        """Mark volatility and forward of an option at entry ``i``, as a publication."""
+        priced, k = self._price(option), i - self._run.start
+        ts, index = int(self._tape.ts_ns[i]), float(self._tape.index[i])
+        return Ticker(ts, option, float(priced.forward[k]), index, float(priced.vol[k]))

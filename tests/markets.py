@@ -1,0 +1,69 @@
+"""Small markets made for tests: a few chains, a path of prices."""
+
+import numpy as np
+
+from gammacore import inverse
+from gammacore.backtest.synthetic import chains_from_rows
+from gammacore.config import parse_config
+from gammacore.data import Prices, Quality
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, expiry_ns
+
+FRIDAY = expiry_ns("2026-01-16")
+START = FRIDAY - 7 * NS_PER_DAY
+
+
+def prices_of(ts_ns, close, interval_ns):
+    ts_ns, close = np.asarray(ts_ns, np.int64), np.asarray(close, np.float64)
+    return Prices("BTC", ts_ns, close, None, None, None, interval_ns, (), Quality("prices", ()))
+
+
+def chains_of(times, index, vol=0.6, expiries=(FRIDAY,), strikes=(50e3, 55e3, 60e3, 65e3, 70e3), half=0.0005):
+    """Chains with calls and puts at all strikes, forward = index, quotes ``half`` coin around the mark."""
+    rows = [
+        (t, e, k, kind, s)
+        for t, s in zip(times, index, strict=True)
+        for e in expiries
+        if e > t
+        for k in strikes
+        for kind in (-1, 1)
+    ]
+    ts, expiry, strike, kind, spot = (np.array(column) for column in zip(*rows, strict=True))
+    strike, spot = strike.astype(float), spot.astype(float)
+    mark = inverse.price(kind, spot, strike, (expiry - ts) / NS_PER_YEAR, vol)
+    bid = np.where(mark - half > 0, np.floor((mark - half) / 5e-4) * 5e-4, np.nan)
+    ask = np.ceil((mark + half) / 5e-4) * 5e-4
+    iv = np.full(len(ts), vol)
+    return chains_from_rows("BTC", ts, expiry, strike, kind.astype(np.int8), spot, spot, bid, ask, mark, iv)
+
+
+def random_path(seed, steps, start=60e3, vol=0.6, dt=1 / (365 * 1440)):
+    rng = np.random.default_rng(seed)
+    moves = vol * np.sqrt(dt) * rng.standard_normal(steps) - 0.5 * vol**2 * dt
+    return start * np.exp(np.concatenate([[0.0], np.cumsum(moves)]))
+
+
+FREE = {
+    "costs.fill": "mark",
+    "costs.option_fees": False,
+    "costs.hedge_fee": 0,
+    "costs.hedge_half_spread_bp": 0,
+    "costs.funding": False,
+    "costs.max_quote_age": None,
+    "hedge.lots": False,
+}
+
+
+def config_of(**dotted):
+    """Configuration from dotted names, with ``__`` for the dot: ``hedge__band=0.1``."""
+    return build({name.replace("__", "."): value for name, value in dotted.items()})
+
+
+def build(dotted):
+    raw = {}
+    for name, value in dotted.items():
+        section, _, field = name.partition(".")
+        if field:
+            raw.setdefault(section, {})[field] = value
+        else:
+            raw[section] = value
+    return parse_config(raw)

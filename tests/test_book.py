@@ -1,0 +1,87 @@
+import math
+
+import numpy as np
+import pytest
+from markets import FRIDAY, START, chains_of
+
+from gammacore import inverse
+from gammacore.backtest.replay import Tape
+from gammacore.book import Book
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
+from gammacore.events import IndexPrice, Ticker, Timer
+
+CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
+HOUR = 60 * NS_PER_MINUTE
+
+
+@pytest.fixture
+def tape():
+    return Tape(chains_of([START, START + 6 * HOUR], [60e3, 61e3], vol=0.6))
+
+
+def test_between_chains_the_forward_moves_with_the_index_and_the_vol_stays(tape):
+    book = Book()
+    book.apply(tape.snapshot(0))
+    assert (book.forward(FRIDAY), book.vol(CALL)) == (60e3, 0.6)
+    book.apply(IndexPrice(START + HOUR, 63e3, 1e-9))
+    assert book.forward(FRIDAY) == pytest.approx(63e3)
+    assert book.interest == 1e-9
+    assert book.future_price(Perpetual("BTC", Settlement.INVERSE)) == 63e3
+    assert book.future_price(Future("BTC", Settlement.INVERSE, FRIDAY)) == pytest.approx(63e3)
+    assert book.tau(FRIDAY) == pytest.approx((7 - 1 / 24) / 365, rel=1e-14)
+
+
+def test_mark_is_the_published_one_until_prices_move(tape):
+    book = Book()
+    snapshot = tape.snapshot(0)
+    book.apply(snapshot)
+    row = snapshot.chain.find(CALL)
+    assert book.mark(CALL) == snapshot.chain.mark[row]
+    book.apply(Timer(START + HOUR))  # time alone brings no new mark
+    assert book.mark(CALL) == snapshot.chain.mark[row]
+    book.apply(IndexPrice(START + HOUR, 63e3))
+    assert book.mark(CALL) == inverse.price(1, book.forward(FRIDAY), 60e3, book.tau(FRIDAY), 0.6)
+
+
+def test_a_ticker_sets_volatility_and_basis(tape):
+    book = Book()
+    book.apply(tape.snapshot(0))
+    book.apply(Ticker(START + HOUR, CALL, forward=61e3, index=60e3, iv=0.7))
+    book.apply(IndexPrice(START + HOUR, 60e3))
+    assert (book.vol(CALL), book.forward(FRIDAY)) == (0.7, pytest.approx(61e3))
+
+
+def test_a_missing_row_keeps_the_last_volatility(tape):
+    book = Book()
+    book.apply(tape.snapshot(0))
+    unknown = Option("BTC", Settlement.INVERSE, FRIDAY, 61e3, 1)
+    assert math.isnan(book.vol(unknown))
+    assert book.vol(CALL) == 0.6
+    later = chains_of([START + 6 * HOUR], [61e3], vol=0.5, strikes=(50e3,))
+    book.apply(Tape(later).snapshot(0))
+    assert book.vol(CALL) == 0.6
+
+
+def test_deltas_decay_within_the_settlement_window_as_the_exchange_shows_them(tape):
+    # The exchange's example: delta 1.0, mark 0.3, 15 minutes in: 0.5 - 0.15 = 0.35.
+    deep = chains_of([START], [60e3], strikes=(42e3,))
+    book, plain = Book(), Book(averaging=False)
+    for b in (book, plain):
+        b.apply(Tape(deep).snapshot(0))
+        b.apply(IndexPrice(FRIDAY - 15 * NS_PER_MINUTE, 60e3))
+    call = Option("BTC", Settlement.INVERSE, FRIDAY, 42e3, 1)
+    assert plain.exposure(call).delta == pytest.approx(1.0)
+    assert plain.exposure(call).value == pytest.approx(0.3)
+    assert book.exposure(call).net_delta == pytest.approx(0.35)
+    book.apply(IndexPrice(FRIDAY, 60e3))
+    assert book.exposure(call).net_delta == 0.0
+
+
+def test_expired_contracts_are_forgotten(tape):
+    book = Book()
+    book.apply(tape.snapshot(0))
+    book.vol(CALL)
+    after = chains_of([FRIDAY + HOUR], [60e3], expiries=(FRIDAY + 7 * NS_PER_DAY,))
+    book.apply(Tape(after).snapshot(0))
+    assert np.isnan(book.vol(CALL))

@@ -1,0 +1,205 @@
+"""The desk by hand: each step hands it one event and looks at its orders."""
+
+import numpy as np
+import pytest
+from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
+
+from gammacore.backtest.exchange import SimulatedExchange
+from gammacore.backtest.replay import PriceBlock, Tape
+from gammacore.backtest.runner import build_desk, build_exchange
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.events import Delivery, IndexPrice, Rejected, Timer
+from gammacore.fees import DERIBIT
+from gammacore.orders import Purpose
+from gammacore.risk import Limits
+
+
+class Bench:
+    """Desk and exchange; ``send`` plays one event to the end and returns the orders it caused."""
+
+    def __init__(self, **dotted):
+        config = build({name.replace("__", "."): value for name, value in dotted.items()})
+        self.desk, self.exchange = build_desk(config), build_exchange(config)
+        self.tape = Tape(chains_of([START], [60e3]))
+
+    def send(self, event):
+        queue, orders = [event], []
+        while queue:
+            news = queue.pop(0)
+            self.exchange.observe(news)
+            for order in self.desk.handle(news):
+                orders.append(order)
+                queue += self.exchange.submit(order)
+        return orders
+
+    def enter(self):
+        return self.send(self.tape.snapshot(0))
+
+    @property
+    def episode(self):
+        return self.desk.portfolio.episodes[0]
+
+    def mismatch(self):
+        return self.episode.exposed(self.desk.book, self.desk.hedge.target)
+
+
+def purposes(orders):
+    return [order.purpose for order in orders]
+
+
+def test_enter_hedge_exit_unwind():
+    bench = Bench(
+        hedge__rule="interval", hedge__every="1h", exit__hours_before_expiry=6.0, costs__max_quote_age=None
+    )
+    assert purposes(bench.enter()) == [Purpose.ENTRY, Purpose.HEDGE]
+    assert bench.episode.open
+    assert abs(bench.mismatch()) < 10 / 60e3  # one lot
+    assert bench.send(IndexPrice(START + NS_PER_HOUR - 1, 61e3)) == []
+    assert purposes(bench.send(IndexPrice(START + NS_PER_HOUR, 61e3))) == [Purpose.HEDGE]
+    assert bench.desk.next_deadline() == FRIDAY - 6 * NS_PER_HOUR
+    assert purposes(bench.send(Timer(FRIDAY - 6 * NS_PER_HOUR))) == [Purpose.EXIT, Purpose.UNWIND]
+    assert not bench.desk.portfolio.open
+    assert bench.episode.hedge.amount == 0.0
+    bench.episode.ledger.assert_invariants()
+
+
+def test_orders_are_named_after_the_decision_and_never_twice():
+    bench = Bench(hedge__rule="interval", hedge__every="1min")
+    orders = bench.enter()
+    for k in range(1, 20):
+        orders += bench.send(IndexPrice(START + k * NS_PER_MINUTE, 60e3 + 500 * (-1) ** k))
+    names = [order.order_id for order in orders]
+    assert names[:2] == ["0-entry-0", "0-hedge-1"]
+    assert len(set(names)) == len(names) > 10
+
+
+@pytest.mark.parametrize(("to", "left"), [("centre", 0.0), ("edge", 0.1)])
+def test_band(to, left):
+    bench = Bench(hedge__rule="band", hedge__band=0.1, hedge__to=to)
+    assert purposes(bench.enter()) == [Purpose.ENTRY]  # at the money: inside the band
+    assert bench.send(IndexPrice(START + 1, 60_100.0)) == []
+    assert purposes(bench.send(IndexPrice(START + 2, 63e3))) == [Purpose.HEDGE]
+    assert bench.mismatch() == pytest.approx(left, abs=10 / 60e3)
+
+
+def test_an_unanswered_order_blocks_the_next_hedge():
+    bench = Bench(hedge__rule="band", hedge__band=0.1)
+    bench.enter()
+    (order,) = bench.desk.handle(IndexPrice(START + 2, 63e3))
+    assert bench.desk.handle(IndexPrice(START + 3, 66e3)) == []
+    assert purposes(bench.desk.handle(Rejected(START + 4, order.order_id, 0, "lost"))) == []
+    assert purposes(bench.desk.handle(IndexPrice(START + 5, 66e3))) == [Purpose.HEDGE]
+
+
+def test_a_chain_without_quotes_is_tried_again():
+    bench = Bench()
+    snapshot = bench.tape.snapshot(0)
+    snapshot.chain.ask[:] = np.nan
+    assert purposes(bench.send(snapshot)) == [Purpose.ENTRY]
+    assert not bench.desk.portfolio.open
+    assert bench.desk.portfolio.missing_quotes == 1
+    assert Purpose.ENTRY in purposes(bench.enter())
+    assert bench.desk.portfolio.episodes[1].open
+
+
+def test_delivery_settles_options_and_the_perpetual_is_unwound():
+    bench = Bench(hedge__rule="interval", hedge__every="1h")
+    bench.enter()
+    bench.send(IndexPrice(FRIDAY, 63e3))
+    assert purposes(bench.send(Delivery(FRIDAY, FRIDAY, 62_900.0))) == [Purpose.UNWIND]
+    assert not bench.desk.portfolio.open
+    assert bench.episode.delivery_price == 62_900.0
+
+
+def test_nothing_is_hedged_between_expiry_and_delivery():
+    bench = Bench(hedge__rule="interval", hedge__every="1min")
+    bench.enter()
+    assert bench.send(IndexPrice(FRIDAY, 70e3)) == []
+
+
+def test_a_roll_hands_the_hedge_over():
+    bench = Bench(
+        **{k.replace(".", "__"): v for k, v in FREE.items()},
+        entry__schedule="roll",
+        hedge__rule="band",
+        exit__delivery="last",
+    )
+    bench.enter()
+    bench.send(IndexPrice(START + NS_PER_DAY, 66e3))
+    held = bench.episode.hedge.amount
+    assert held < 0
+    later = Tape(chains_of([FRIDAY], [66e3], expiries=(FRIDAY + 7 * NS_PER_DAY,), strikes=(66e3,)))
+    assert purposes(bench.send(later.snapshot(0))) == [Purpose.ENTRY]
+    orders = bench.send(Delivery(FRIDAY, FRIDAY, 66e3))
+    assert purposes(orders) == [Purpose.HEDGE]  # the new straddle, out of its band with the old hedge
+    assert bench.episode.hedge.amount == 0.0
+    assert bench.desk.portfolio.episodes[1].fills[2].amount == held
+
+
+def test_a_dated_future_is_delivered_with_its_options_and_not_handed_over():
+    bench = Bench(entry__schedule="roll", hedge__rule="interval", hedge__instrument="future")
+    bench.enter()
+    assert bench.episode.hedge.amount != 0.0
+    later = Tape(chains_of([FRIDAY], [66e3], expiries=(FRIDAY + 7 * NS_PER_DAY,), strikes=(66e3,)))
+    bench.send(later.snapshot(0))
+    orders = bench.send(Delivery(FRIDAY, FRIDAY, 66e3))
+    assert Purpose.UNWIND not in purposes(orders)
+    assert bench.episode.hedge.amount == 0.0
+    assert not bench.episode.open
+
+
+def test_limits_stop_entries_only():
+    bench = Bench(entry__expiries="any")
+    bench.desk.limits = Limits(max_open_episodes=1)
+    bench.tape = Tape(chains_of([START], [60e3], expiries=(FRIDAY, FRIDAY + NS_PER_DAY)))
+    bench.enter()
+    assert len(bench.desk.portfolio.open) == 1
+    assert bench.desk.portfolio.episodes[1].close_reason == "limit"
+    bench = Bench(size__contracts=2.0)
+    bench.desk.limits = Limits(max_contracts=1.5)
+    assert bench.enter() == []
+
+
+RULES = [
+    {"hedge.rule": "band", "hedge.band": 0.03},
+    {"hedge.rule": "band", "hedge.band": 0.2, "hedge.to": "edge"},
+    {"hedge.rule": "interval", "hedge.every": "7min"},
+    {"hedge.rule": "band", "hedge.target": "usd_neutral"},
+    {"hedge.rule": "band", "hedge.target": "black", "entry.side": "short"},
+    {"hedge.rule": "band", "hedge.instrument": "future"},
+    {"hedge.rule": "never"},
+    {"hedge.rule": "snapshot"},
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_quiet_bars_are_those_at_which_the_desk_does_nothing(rule, seed):
+    path = random_path(seed, 600, vol=1.5)
+    ts = START + NS_PER_MINUTE * np.arange(1, 601)
+    tape = Tape(chains_of([START], [60e3]), prices_of(ts, path[1:], NS_PER_MINUTE))
+    desk, venue = build_desk(build(rule)), SimulatedExchange("cross", DERIBIT)
+    queue = [tape.snapshot(0)]
+    while queue:
+        event = queue.pop(0)
+        venue.observe(event)
+        for order in desk.handle(event):
+            queue += venue.submit(order)
+    i, decided = 1, 0
+    block = PriceBlock(tape, 1, len(tape))
+    while i < len(tape):
+        quiet = desk.quiet(block.window(i, len(tape)))
+        for k in range(i, i + quiet):
+            assert desk.handle(tape.price(k)) == []
+            venue.observe(tape.price(k))
+        i += quiet
+        if i < len(tape):
+            venue.observe(tape.price(i))
+            orders = desk.handle(tape.price(i))
+            # A decision may come to less than a lot; then there is no order.
+            decided += bool(orders)
+            for order in orders:
+                for answer in venue.submit(order):
+                    desk.handle(answer)
+            i += 1
+    assert (decided > 0) == (rule["hedge.rule"] not in ("never", "snapshot"))

@@ -1,0 +1,96 @@
+import pytest
+from markets import FRIDAY, START, chains_of
+
+from gammacore.backtest.exchange import SimulatedExchange
+from gammacore.backtest.replay import Tape
+from gammacore.contracts import Option, Perpetual, Settlement
+from gammacore.daycount import NS_PER_MINUTE
+from gammacore.events import Fill, IndexPrice, Rejected, Timer
+from gammacore.fees import DERIBIT
+from gammacore.orders import Leg, Order, Purpose
+
+CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
+PUT = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, -1)
+PERP = Perpetual("BTC", Settlement.INVERSE)
+
+
+def exchange(fill="cross", **options):
+    venue = SimulatedExchange(fill, DERIBIT, **options)
+    chains = chains_of([START], [60e3])
+    venue.observe(Tape(chains).snapshot(0))
+    return venue
+
+
+def order(*legs):
+    return Order("0-entry-0", 0, Purpose.ENTRY, tuple(Leg(*leg) for leg in legs))
+
+
+def row(venue, option=CALL):
+    return venue.book.chain.find(option)
+
+
+def test_crossing_pays_the_ask_and_receives_the_bid():
+    venue = exchange()
+    chain = venue.book.chain
+    (buy,), (sell,) = venue.submit(order((CALL, 1.0))), venue.submit(order((CALL, -1.0)))
+    assert (buy.price, sell.price) == (chain.ask[row(venue)], chain.bid[row(venue)])
+    assert buy.mark == chain.mark[row(venue)]
+    assert buy.fee == 0.0003  # 3 bp of the coin, below an eighth of the premium
+
+
+def test_mid_and_mark():
+    chain = exchange().book.chain
+    mid = 0.5 * (chain.bid[row(exchange())] + chain.ask[row(exchange())])
+    assert exchange("mid").submit(order((CALL, 1.0)))[0].price == mid
+    assert exchange("mark").submit(order((CALL, 1.0)))[0].price == chain.mark[row(exchange())]
+
+
+@pytest.mark.parametrize(
+    ("fill", "side", "rejected"), [("cross", 1, 1), ("cross", -1, 0), ("mid", -1, 1), ("mark", 1, 0)]
+)
+def test_a_quote_that_is_not_there_is_not_filled_and_no_other_leg_either(fill, side, rejected):
+    venue = exchange(fill)
+    venue.book.chain.ask[row(venue, PUT)] = float("nan")
+    answers = venue.submit(order((CALL, side * 1.0), (PUT, side * 1.0)))
+    if rejected:
+        (answer,) = answers
+        assert isinstance(answer, Rejected)
+        if fill == "cross":
+            assert answer.reason == f"no ask for {PUT.name}"
+    else:
+        assert [type(a) for a in answers] == [Fill, Fill]
+        assert [a.last for a in answers] == [False, True]
+
+
+def test_an_old_chain_is_no_quote():
+    venue = exchange(max_quote_age_ns=10 * NS_PER_MINUTE)
+    venue.observe(Timer(START + 10 * NS_PER_MINUTE))
+    assert isinstance(venue.submit(order((CALL, 1.0)))[0], Fill)
+    venue.observe(Timer(START + 10 * NS_PER_MINUTE + 1))
+    assert isinstance(venue.submit(order((CALL, 1.0)))[0], Rejected)
+
+
+def test_an_unlisted_option_is_no_quote():
+    other = Option("BTC", Settlement.INVERSE, FRIDAY, 61e3, 1)
+    assert isinstance(exchange().submit(order((other, 1.0)))[0], Rejected)
+
+
+def test_hedges_fill_on_ticks_against_us_and_pay_the_taker_fee_of_the_date():
+    venue = exchange(half_spread=1e-5)
+    venue.observe(IndexPrice(START + 1, 60_000.13))
+    (buy,), (sell,) = venue.submit(order((PERP, 12e3))), venue.submit(order((PERP, -12e3)))
+    assert (buy.price, sell.price, buy.mark) == (60_001.0, 59_999.5, 60_000.13)
+    assert buy.fee == pytest.approx(0.0005 * 12e3 / 60_001.0, abs=5e-9)
+    maker = exchange(hedge_fee="maker")
+    assert maker.submit(order((PERP, 12e3)))[0].fee == 0.0
+
+
+def test_theoretical_hedges_have_no_ticks_and_a_flat_fee():
+    venue = exchange(on_ticks=False, hedge_fee=0.001)
+    venue.observe(IndexPrice(START + 1, 60_000.13))
+    (fill,) = venue.submit(order((PERP, -12e3)))
+    assert (fill.price, fill.fee) == (60_000.13, pytest.approx(0.001 * 12e3 / 60_000.13))
+
+
+def test_fees_of_options_can_be_left_out():
+    assert exchange(option_fees=False).submit(order((CALL, 1.0)))[0].fee == 0.0

@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markets import FRIDAY, START, build, chains_of, prices_of, random_path
+
+from gammacore.backtest.replay import PriceBlock, Tape
+from gammacore.backtest.runner import replay
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.data import Funding, Quality
+from gammacore.data.tables import FileInfo
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import DataError
+from gammacore.valuation import exposure
+
+CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
+PERP = Perpetual("BTC", Settlement.INVERSE)
+
+
+def minute_tape(seed=1, days=7.2, chain_hours=6, **options):
+    steps = int(days * 1440)
+    path = random_path(seed, steps)
+    ts = START + NS_PER_MINUTE * np.arange(steps + 1)
+    every = chain_hours * 60
+    rng = np.random.default_rng(seed)
+    times, index = ts[::every], path[::every]
+    chains = chains_of(
+        times,
+        index,
+        vol=0.6,
+        expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY),
+        strikes=tuple(np.arange(50e3, 71e3, 1e3)),
+    )
+    chains.iv[:] = np.round(0.6 + 0.05 * rng.standard_normal(len(chains.iv)), 4)
+    return Tape(chains, prices_of(ts, path, NS_PER_MINUTE), **options)
+
+
+def test_axis_merges_chains_and_bars_in_time():
+    tape = minute_tape()
+    assert (np.diff(tape.ts_ns) >= 0).all()
+    assert (tape.chain_at >= 0).sum() == len(tape.chains.snapshot_ts)
+    assert (tape.last_chain >= 0).all()
+    same = np.flatnonzero(np.diff(tape.ts_ns) == 0)
+    assert (tape.chain_at[same] >= 0).all()  # a chain stands before the bar of its moment
+
+
+def test_bars_before_the_first_chain_are_left_out():
+    ts = START + NS_PER_MINUTE * np.arange(-5, 5)
+    tape = Tape(chains_of([START], [60e3]), prices_of(ts, np.full(10, 60e3), NS_PER_MINUTE))
+    assert tape.ts_ns[0] == START
+    assert len(tape) == 6
+
+
+def test_a_stale_bar_does_not_stand_for_the_index_of_a_chain():
+    ts = np.array([START - NS_PER_HOUR])
+    tape = Tape(chains_of([START], [60e3]), prices_of(ts, [50e3], NS_PER_HOUR))
+    assert tape.index[0] == 60e3
+    tape = Tape(
+        chains_of([START], [60e3]), prices_of(ts + NS_PER_HOUR - NS_PER_MINUTE, [59e3], NS_PER_MINUTE)
+    )
+    assert tape.index[0] == 59e3
+
+
+def test_what_is_known_between_chains_is_the_last_chain():
+    tape = minute_tape()
+    vol = tape.vol(CALL, 0, len(tape))
+    rows = np.flatnonzero(
+        (tape.chains.expiry_ns == FRIDAY) & (tape.chains.strike == 60e3) & (tape.chains.kind == 1)
+    )
+    recorded = tape.chains.iv[rows]
+    live = tape.last_chain < len(recorded)
+    np.testing.assert_array_equal(vol[live], recorded[tape.last_chain[live]])
+
+
+def test_interpolation_meets_the_chains():
+    known, between = minute_tape(), minute_tape(interpolate=True)
+    published = np.flatnonzero((known.chain_at >= 0) & (known.ts_ns < FRIDAY))
+    n = len(known)
+    np.testing.assert_allclose(known.vol(CALL, 0, n)[published], between.vol(CALL, 0, n)[published])
+    assert not np.allclose(known.vol(CALL, 0, n), between.vol(CALL, 0, n))
+
+
+def future_changed(tape, cut, seed):
+    """The same tape up to entry ``cut``, another market after it."""
+    rng = np.random.default_rng(seed)
+    later = tape.chains.ts_ns > tape.ts_ns[cut]
+    chains = tape.chains
+    for column in (chains.iv, chains.mark, chains.bid, chains.ask, chains.forward, chains.index):
+        column[later] *= rng.uniform(0.5, 1.5)
+    prices = tape.prices
+    close = prices.close.copy()
+    close[prices.ts_ns > tape.ts_ns[cut]] *= rng.uniform(0.5, 1.5)
+    return Tape(chains, prices_of(prices.ts_ns, close, NS_PER_MINUTE))
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(200, 10_000), st.integers(0, 1000))
+def test_decisions_do_not_depend_on_the_future(cut, seed):
+    config = build({"hedge.rule": "band", "hedge.band": 0.05, "entry.expiries": "any", "entry.max_days": 14})
+
+    def decisions(tape):
+        run = replay(config, tape)
+        fills = [f for e in run.desk.portfolio.episodes for f in e.fills if f.ts_ns <= moment]
+        return [(f.ts_ns, f.order_id, f.amount, f.price) for f in fills]
+
+    tape = minute_tape()
+    moment = int(tape.ts_ns[cut])
+    before = decisions(tape)
+    assert before
+    assert decisions(future_changed(minute_tape(), cut, seed)) == before
+
+
+def test_interpolated_marks_do_look_ahead():
+    config = build({"hedge.rule": "interval", "hedge.every": "1h"})
+    cut = 200
+    tape, other = minute_tape(interpolate=True), minute_tape(interpolate=True)
+    other.chains.iv[other.chains.ts_ns > other.ts_ns[cut]] *= 1.3
+    amounts = [
+        [f.amount for f in replay(config, t).desk.portfolio.episodes[0].fills if f.ts_ns <= t.ts_ns[cut]]
+        for t in (tape, other)
+    ]
+    assert amounts[0] != amounts[1]
+
+
+def test_blocks_agree_with_single_moments():
+    tape = minute_tape()
+    block = PriceBlock(tape, 10, 300)
+    part = block.window(50, 60)
+    assert len(part) == 10
+    for k, i in enumerate(range(50, 60)):
+        forward = float(tape.forward(FRIDAY, i, i + 1)[0])
+        tau, vol = float(tape.tau(FRIDAY, i, i + 1)[0]), float(tape.vol(CALL, i, i + 1)[0])
+        single = exposure(CALL, forward, tau, vol)
+        assert part.exposure(CALL).net_delta[k] == single.net_delta
+        assert part.exposure(CALL).value[k] == single.value
+        assert part.future_price(PERP)[k] == tape.index[i]
+        assert part.future_price(Future("BTC", Settlement.INVERSE, FRIDAY))[k] == forward
+
+
+def funding_of(ts, rate, period):
+    return Funding(np.array(ts), np.array(rate), period, FileInfo(None, "", len(ts)), Quality("", ()))
+
+
+def test_funding_accrues_continuously_within_its_periods():
+    hour = NS_PER_HOUR
+    ts = START + hour * np.arange(0, 25)
+    tape = Tape(
+        chains_of([START], [60e3]),
+        prices_of(ts, np.full(25, 60e3), hour),
+        funding_of([START + 8 * hour, START + 16 * hour], [8e-4, -4e-4], 8 * hour),
+    )
+    paid = tape.interest * 60e3  # coin per coin of a long position
+    bars = np.flatnonzero(tape.chain_at < 0)
+    np.testing.assert_allclose(
+        paid[bars][[0, 4, 8, 12, 16, 24]], [0, 4e-4, 8e-4, 6e-4, 4e-4, 4e-4], atol=1e-18
+    )
+
+
+@pytest.mark.parametrize(("averaging", "source"), [(True, "average"), (False, "last")])
+def test_delivery_price(averaging, source):
+    tape = minute_tape(averaging=averaging)
+    settled = tape.delivery(FRIDAY)
+    closes = tape.prices.close
+    end = int(np.searchsorted(tape.prices.ts_ns, FRIDAY))
+    expected = closes[end - 29 : end + 1].mean() if averaging else closes[end]
+    assert (settled.price, settled.source) == (pytest.approx(expected), source)
+
+
+def test_delivery_from_neighbours_a_file_or_not_at_all():
+    times = [START, FRIDAY - 2 * NS_PER_HOUR, FRIDAY + 2 * NS_PER_HOUR]
+    chains = chains_of(times, [60e3, 61e3, 63e3], expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY))
+    assert Tape(chains).delivery(FRIDAY) == (62e3, "interpolated")
+    assert Tape(chains, delivery={FRIDAY: 61_234.5}).delivery(FRIDAY) == (61_234.5, "file")
+    assert Tape(chains).delivery(FRIDAY + 7 * NS_PER_DAY) is None
+
+
+def test_linear_accounting_values_marks_at_the_forward():
+    chains = chains_of([START], [60e3])
+    coin, usd = Tape(chains).snapshot(0).chain, Tape(chains, linear=True).snapshot(0).chain
+    assert usd.settlement is Settlement.LINEAR
+    np.testing.assert_allclose(usd.mark, coin.mark * 60e3)
+    np.testing.assert_allclose(usd.ask, coin.ask * 60e3)
+
+
+def test_nothing_to_replay():
+    chains = chains_of([START], [60e3])
+    empty = type(chains)(
+        **{f: getattr(chains, f) for f in chains.__slots__} | {"snapshot_ts": np.empty(0, np.int64)}
+    )
+    with pytest.raises(DataError, match="no option chains"):
+        Tape(empty)

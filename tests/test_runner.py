@@ -1,0 +1,199 @@
+"""Whole runs: against a loop written down independently, and line by line in every setting."""
+
+import math
+
+import numpy as np
+import pytest
+from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
+from scipy.stats import norm
+from test_replay import funding_of, minute_tape
+
+from gammacore.attribution import LINES, attribute
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import replay
+from gammacore.backtest.synthetic import flat_chains
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import LedgerError
+from gammacore.ledger import Account
+
+
+def plain_loop(close, vol, week, band, fee):
+    """Roll straddles and hedge to zero whenever |net| exceeds the band: the textbook, bar by bar."""
+    entry, strike, hedge, cash, fees, hedges = 0, close[0], 0.0, 0.0, 0.0, 0
+
+    def straddle(i):
+        s = vol * math.sqrt((entry + week - i) / (365 * 1440))
+        if s == 0:
+            return abs(close[i] - strike), float(np.sign(close[i] - strike))
+        d1 = math.log(close[i] / strike) / s + s / 2
+        n1, n2 = norm.cdf(d1), norm.cdf(d1 - s)
+        return close[i] * (2 * n1 - 1) - strike * (2 * n2 - 1), 2 * n1 - 1
+
+    cash -= straddle(0)[0]
+    for i, price in enumerate(close):
+        if i == entry + week:
+            cash += straddle(i)[0]
+            entry, strike = i, price
+            cash -= straddle(i)[0]
+        value, delta = straddle(i)
+        net = delta + hedge
+        if abs(net) > band:
+            paid = fee * abs(net) * price
+            cash, fees, hedges, hedge = cash + net * price - paid, fees + paid, hedges + 1, hedge - net
+    return cash + value + hedge * close[-1], fees, hedges
+
+
+YEAR = FREE | {
+    "marks.source": "flat",
+    "marks.settlement": "linear",
+    "entry.schedule": "roll",
+    "entry.expiries": "any",
+    "entry.min_days": 1,
+    "entry.max_days": 1,
+    "hedge.target": "black",
+    "exit.delivery": "last",
+}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("band", [0.02, 0.05, 0.2])
+def test_rolled_straddles_end_where_a_plain_loop_ends(seed, band):
+    steps = 4 * 1440 + 333
+    close = np.round(random_path(seed, steps, vol=0.9), 2)
+    prices = prices_of(START + NS_PER_MINUTE * np.arange(steps + 1), close, NS_PER_MINUTE)
+    tape = Tape(flat_chains(prices, "BTC", 0.55, 1.0), prices, linear=True, averaging=False)
+    run = replay(build(YEAR | {"hedge.band": band, "costs.hedge_fee": 0.0005}), tape)
+    profit, fees, hedges = plain_loop(close.tolist(), 0.55, 1440, band, 0.0005)
+    assert sum(d.episode.hedges for d in run.closed) == hedges
+    assert sum(d.episode.ledger.profit().usd for d in run.closed) == pytest.approx(profit, abs=1e-4)
+    assert -sum(d.attribution.totals["fees"].usd for d in run.closed) == pytest.approx(fees, abs=1e-4)
+
+
+SETTINGS = [
+    {},
+    {"hedge.rule": "interval", "hedge.every": "30min"},
+    {"hedge.instrument": "future"},
+    {"hedge.instrument": "future", "hedge.rule": "interval", "hedge.every": "2h", "costs.hedge_fee": "maker"},
+    {"hedge.target": "usd_neutral", "hedge.rule": "interval"},
+    {"hedge.target": "black", "hedge.band": 0.1, "hedge.to": "edge"},
+    {"hedge.instrument": "forward", "hedge.target": "black", "hedge.lots": False, "costs.fill": "mark"},
+    {"entry.side": "short", "entry.structure": "strangle", "costs.fill": "mid"},
+    {"entry.side": "short", "hedge.target": "usd_neutral"},
+    {"size.premium_usd": 9000.0, "exit.hours_before_expiry": 7.0, "costs.fill": "mark"},
+    {"exit.hours_before_expiry": 12.0},
+    {"hedge.rule": "never"},
+    {"hedge.rule": "snapshot"},
+    {"marks.interpolate": True},
+    {"entry.schedule": "roll", "entry.min_days": 1, "entry.max_days": 14, "exit.hours_before_expiry": 24.0},
+    FREE,
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_lines_sum_to_the_ledger_in_both_currencies(setting):
+    wide = {"entry.expiries": "any", "entry.max_days": 14.0}
+    config = build(wide | setting)
+    linear = config.hedge.instrument == "forward"
+    tape = minute_tape(days=14.2, interpolate=config.marks.interpolate, linear=linear)
+    # Funding that changes sign, so that its line is not zero.
+    tape.interest = 1e-7 * np.sin((tape.ts_ns - START) / (2 * NS_PER_DAY))
+    run = replay(config, tape)
+    assert len(run.closed) >= 1
+    for done in run.closed:
+        profit = done.episode.ledger.profit()
+        for currency in ("coin", "usd"):
+            steps = getattr(done.attribution, currency)
+            lines = [math.fsum(steps[line]) for line in LINES]
+            assert math.fsum(lines) == pytest.approx(getattr(profit, currency), abs=1e-9)
+        assert abs(done.attribution.totals["rounding"].coin) < 1e-8 * len(done.episode.ledger.entries)
+        assert done.attribution.totals["delta"].coin != 0
+    hedged = config.hedge.rule != "never"
+    if hedged and not linear and config.hedge.instrument == "perpetual" and config.costs.funding:
+        assert any(d.attribution.totals["funding"].coin for d in run.closed)
+
+
+def test_lines_sum_where_bars_are_older_than_chains():
+    """Hourly bars, chains in between with an index of their own."""
+    ts = START + NS_PER_HOUR * np.arange(1, 8 * 24)
+    path = random_path(5, len(ts) - 1, dt=1 / 8760)
+    times = START + NS_PER_HOUR * 6 * np.arange(31) + 20 * NS_PER_MINUTE
+    index = np.interp(times, ts, path) * 1.001
+    rate = funding_of(
+        START + 8 * NS_PER_HOUR * np.arange(1, 25), 1e-3 * (-1.0) ** np.arange(24), 8 * NS_PER_HOUR
+    )
+    chains = chains_of(times, index, expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY))
+    tape = Tape(chains, prices_of(ts, path, NS_PER_HOUR), rate)
+    for rule in ("band", "interval", "snapshot"):
+        run = replay(build({"hedge.rule": rule, "entry.max_days": 14.0}), tape)
+        for done in run.closed:
+            entries = len(done.episode.ledger.entries)
+            assert abs(done.attribution.totals["rounding"].coin) < 1e-8 * entries
+            assert done.attribution.totals["funding"].coin != 0
+
+
+def test_funding_is_received_by_the_short_side_when_longs_pay():
+    tape = minute_tape()
+    tape.interest = np.linspace(0, 1e-8, len(tape))
+    run = replay(build({"hedge.rule": "interval", "entry.structure": "straddle"}), tape)
+    (done,) = [d for d in run.closed if d.episode.close_ns]
+    held = np.sign([f.amount for f in done.episode.fills if "PERP" in f.instrument.name])
+    assert set(held) == {-1.0, 1.0}
+    # What was paid is the position times the accumulator's move, step by step.
+    amounts = np.zeros(len(tape))
+    for f in done.episode.fills:
+        if "PERP" in f.instrument.name:
+            amounts[np.searchsorted(tape.ts_ns, f.ts_ns, side="right") - 1 :] += f.amount
+    owed = (amounts[:-1] * np.diff(tape.interest)).sum()
+    assert done.attribution.totals["funding"].coin == pytest.approx(-owed, abs=1e-7)
+
+
+def test_a_tampered_ledger_is_noticed():
+    run = replay(build(FREE), minute_tape())
+    done = run.closed[0]
+    done.episode.ledger.post(0, Account.CASH, Account.HEDGE_PNL, 1e-4, "out of nowhere")
+    with pytest.raises(LedgerError, match="lines and ledger differ"):
+        attribute(done.episode, run.tape, done.last)
+
+
+def test_gamma_and_theta_match_the_coin_identity():
+    """Mean coin profit of a hedged straddle is half the sum of gamma S (moves squared less variance paid)."""
+    run = replay(build(FREE | {"hedge.rule": "interval", "hedge.every": "1min"}), minute_tape(days=7.1))
+    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    totals, profit = done.attribution.totals, done.episode.ledger.profit()
+    vega = totals["vega"].coin  # volatility is redrawn at each chain
+    leftover = profit.coin - totals["gamma"].coin - totals["theta"].coin - vega
+    assert abs(totals["delta"].coin + totals["hedge"].coin) < 0.12 * abs(totals["gamma"].coin)
+    assert abs(leftover) < 0.15 * abs(totals["gamma"].coin)
+
+
+def test_an_episode_of_one_moment_is_carried_at_cost():
+    chains = chains_of([START], [60e3])
+    (done,) = replay(build({"hedge.rule": "interval"}), Tape(chains)).closed
+    totals = done.attribution.totals
+    assert done.episode.close_ns == 0
+    assert totals["spread"].coin < 0
+    assert totals["fees"].coin < 0
+    assert done.episode.ledger.profit().coin == pytest.approx(
+        totals["spread"].coin + totals["fees"].coin, abs=1e-7
+    )
+
+
+def test_min_snapshots_leaves_out_what_was_hardly_recorded():
+    run = replay(build({"entry.min_snapshots": 1000}), minute_tape())
+    assert (len(run.closed), run.skipped) == (0, 2)
+
+
+def test_progress_reaches_the_end():
+    seen = []
+    tape = minute_tape()
+    replay(build({}), tape, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(tape), len(tape))
+    assert seen == sorted(seen)
+
+
+def test_delivery_at_the_average():
+    run = replay(build({}), minute_tape(days=7.2))
+    ((expiry, settled),) = run.deliveries.items()
+    assert settled.source == "average"
+    assert run.closed[0].episode.delivery_price == settled.price
+    assert expiry == START + 7 * NS_PER_DAY
