@@ -10,6 +10,7 @@ from setuptools import Extension, find_packages, setup
 # inside gammacore: two such generic names in site-packages would collide with
 # other packages and be shadowed by a user's own backtest.py.
 MAPPED = {"gammacore.backtest": "backtest"}
+INNER = [f"{name}.{inner}" for name, folder in MAPPED.items() for inner in find_packages(folder)]
 
 # -O3 turns on full vectorisation (the inherited -O2 does not), the two -fno
 # flags let gcc vectorise sqrt and selects without changing any IEEE result.
@@ -30,7 +31,7 @@ extensions = [
 ]
 
 setup(
-    packages=find_packages(include=["gammacore", "gammacore.*"]) + list(MAPPED),
+    packages=[*find_packages(include=["gammacore", "gammacore.*"]), *MAPPED, *INNER],
     package_dir=MAPPED,
     ext_modules=cythonize(
         extensions,

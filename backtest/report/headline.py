@@ -1,0 +1,66 @@
+"""The cards at the top of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gammacore.backtest.report.profit_charts import drawdown
+from gammacore.backtest.report.view import MISSING, View, as_text, gain_or_loss, plural
+
+__all__ = ["headline_cards"]
+
+
+def headline_cards(view: View) -> list[dict[str, str]]:
+    """Label, value, detail and tone of every card."""
+    s = view.summary
+    received = (s["premium"]["coin"] or 0.0) < 0
+    premium = {unit: abs(amount) for unit, amount in s["premium"].items()}
+    mean = s["mean_pnl_over_premium"]
+    volatility = f"{as_text(s['mean_iv_entry'], '.1%')} → {as_text(s['mean_rv'], '.1%')}"
+    correlation = as_text(s["corr_pnl_rv_over_iv"], "+.2f")
+    return [
+        _card("P&L", *_both(view, s["total"], "+"), tone=gain_or_loss(s["total"]["usd"])),
+        _card("Premium received" if received else "Premium paid", *_both(view, premium)),
+        _card(
+            "P&L over premium, mean",
+            as_text(mean, "+.2%"),
+            f"std {as_text(s['std_pnl_over_premium'], '.2%')} across episodes",
+            gain_or_loss(mean),
+        ),
+        _card(
+            f"IV {'sold' if received else 'paid'} → RV realised, means",
+            volatility,
+            f"correlation of P&L with RV/IV: {correlation}",
+        ),
+        _card("Fees paid", *_both(view, s["fees"])),
+        _card("Funding (+ received)", *_both(view, s["funding"], "+")),
+        _card(f"Largest drawdown ({view.config.report.pnl_every} grid)", *_worst(view)),
+        _card("Hedges", f"{s['n_hedges']:,}", _per_episode(s)),
+        _card("Episodes", f"{s['n_episodes']:,}", f"{s['n_episodes_open']:,} still open"),
+        _card(
+            "Quotes missing",
+            f"{s['quotes_missing']:,}",
+            f"a quote that did not exist was not filled: {plural(s['quotes_missing'], 'time')}",
+        ),
+    ]
+
+
+def _card(label: str, value: str, detail: str = "", tone: str = "") -> dict[str, str]:
+    return {"label": label, "value": value, "detail": detail, "tone": tone}
+
+
+def _both(view: View, money: Mapping[str, float | None], sign: str = "") -> tuple[str, str]:
+    """Format an amount in USD and in coin."""
+    usd, coin = money["usd"], money["coin"]
+    return as_text(usd, f"{sign},.2f", "USD"), as_text(coin, f"{sign},.6f", view.coin)
+
+
+def _per_episode(summary: Mapping[str, Any]) -> str:
+    count = summary["n_episodes"]
+    return f"{summary['n_hedges'] / count:,.1f} an episode" if count else MISSING
+
+
+def _worst(view: View) -> tuple[str, str]:
+    profit = view.results.profit
+    return _both(view, {unit.key: drawdown(profit[f"pnl_{unit.key}"]).min() for unit in view.units})

@@ -1,0 +1,105 @@
+"""The page: a template filled with everything that the report shows.
+
+All text goes through an autoescaping template, all charts through JSON: nothing of a
+configuration or a file name can become markup.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import markupsafe
+import msgspec
+import plotly.graph_objects as go
+import yaml
+from plotly.offline import get_plotlyjs
+
+from gammacore.backtest.report.episode_charts import returns_figure, volatility_figure
+from gammacore.backtest.report.headline import headline_cards
+from gammacore.backtest.report.price_chart import drawn_note, price_figure
+from gammacore.backtest.report.profit_charts import attribution_figure, lines_figure, pnl_figure
+from gammacore.backtest.report.tables import (
+    changed_parameters,
+    data_rows,
+    episode_rows,
+    file_rows,
+    left_out,
+    line_rows,
+)
+from gammacore.backtest.report.view import Unit, View, as_text
+from gammacore.backtest.report.words import run_in_words, run_notes, run_title
+
+if TYPE_CHECKING:  # results imports the report
+    from gammacore.backtest.results import Results
+
+__all__ = ["write_report"]
+
+
+def write_report(results: Results, path: Path) -> None:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    results : Results
+        Tables of the run.
+    path : Path
+        File to write; everything it needs is inside.
+    """
+    coin = results.config.currency.partition("_")[0]
+    view = View(results, (Unit("usd", "USD", 2), Unit("coin", coin, 8)))
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    source = (files("gammacore.backtest.report") / "report.html.jinja").read_text(encoding="utf-8")
+    page = environment.from_string(source).render(_context(view))
+    path.write_text(page, encoding="utf-8")
+
+
+def _context(view: View) -> dict[str, Any]:
+    """Everything the template shows."""
+    figures = _figures(view)
+    return {
+        "summary": view.summary,
+        "units": view.units,
+        "title": run_title(view),
+        "run": run_in_words(view.config),
+        "notes": run_notes(view),
+        "cards": headline_cards(view),
+        "lines": line_rows(view),
+        "left_out": left_out(view),
+        "drawn": drawn_note(view),
+        "mean": as_text(view.summary["mean_pnl_over_premium"], "+.2%"),
+        "episodes": episode_rows(view),
+        "data": data_rows(view.summary),
+        "files": file_rows(view.summary),
+        "changed": changed_parameters(view.config),
+        "config_yaml": yaml.safe_dump(msgspec.to_builtins(view.config), sort_keys=False),
+        "figures": {name: _script_json(figure.to_plotly_json()) for name, figure in figures.items()},
+        # Our own trusted file; "</script" never occurs in it, or the page would not run at all.
+        "plotlyjs": markupsafe.Markup(get_plotlyjs()),
+    }
+
+
+def _figures(view: View) -> dict[str, go.Figure]:
+    if not view.summary["n_episodes"]:
+        return {}
+    return {
+        "pnl": pnl_figure(view),
+        "bars": attribution_figure(view),
+        "lines": lines_figure(view),
+        "price": price_figure(view),
+        "volatility": volatility_figure(view),
+        "returns": returns_figure(view),
+    }
+
+
+def _script_json(value: Any) -> markupsafe.Markup:
+    """JSON for a script element: nothing in it can end the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return markupsafe.Markup(text)

@@ -1,0 +1,163 @@
+"""The tables of the report: attribution, episodes, data, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gammacore.backtest.report.view import (
+    MEANING,
+    MISSING,
+    View,
+    as_text,
+    gain_or_loss,
+    label,
+    ordered,
+    shows,
+)
+from gammacore.config import Config
+
+__all__ = ["changed_parameters", "data_rows", "episode_rows", "file_rows", "left_out", "line_rows"]
+
+TABLE_ROWS = 1_000
+DELIVERY_WORDS = {
+    "file": "from the file of delivery prices",
+    "average": "average of the last 30 minutes of prices",
+    "last": "last price recorded",
+    "interpolated": "interpolated between the neighbouring prices",
+}
+
+
+def line_rows(view: View) -> list[dict[str, Any]]:
+    """Attribution in both currencies; a line that is zero in both is greyed."""
+    lines = view.summary["attribution"]
+    named = [(label(name), MEANING.get(name, ""), lines[name]) for name in ordered(lines)]
+    return [
+        {
+            "name": name,
+            "meaning": meaning,
+            "usd": as_text(money["usd"], "+,.2f"),
+            "coin": as_text(money["coin"], "+,.8f"),
+            "zero": not any(shows(money[unit.key], unit) for unit in view.units),
+        }
+        for name, meaning, money in [*named, ("total", "what the ledger says", view.summary["total"])]
+    ]
+
+
+def left_out(view: View) -> str:
+    """Lines that the chart of the attribution leaves out."""
+    lines, usd = view.summary["attribution"], view.units[0]
+    return ", ".join(label(name) for name in ordered(lines) if not shows(lines[name]["usd"], usd))
+
+
+class _Column(NamedTuple):
+    """A column of the episode table; ``form`` is None for text."""
+
+    name: str
+    source: str
+    form: str | None
+    scale: float = 1.0
+    coloured: bool = False
+
+
+def _columns(coin: str) -> list[_Column]:
+    return [
+        _Column("#", "episode", ".0f"),
+        _Column("Entry, UTC", "entry", None),
+        _Column("Expiry, UTC", "expiry", None),
+        _Column("Strikes, USD", "strikes", None),
+        _Column("IV, %", "iv_entry", ".1f", 100),
+        _Column("RV, %", "rv", ".1f", 100),
+        _Column("RV/IV − 1, %", "rv_over_iv_less_1", "+.1f", 100),
+        _Column("P&L, USD", "pnl_usd", "+,.2f", coloured=True),
+        _Column(f"P&L, {coin}", "pnl_coin", "+,.6f", coloured=True),
+        _Column("P&L / premium, %", "pnl_over_premium", "+.2f", 100, coloured=True),
+        _Column("Premium, USD", "premium_usd", ",.2f"),
+        _Column(f"Premium, {coin}", "premium_coin", ",.6f"),
+        _Column("Hedges", "hedges", ",.0f"),
+        _Column("Fees, USD", "fees_usd", "+,.2f"),
+        _Column("Funding, USD", "funding_usd", "+,.2f"),
+        _Column("Delivered at, USD", "delivery_price_usd", ",.2f"),
+        _Column("Closed by", "close_reason", None),
+        _Column("Side", "side", None),
+        _Column(f"Size, {coin} a leg", "contracts", ",.4g"),
+    ]
+
+
+def episode_rows(view: View) -> dict[str, Any]:
+    """Header, cells of (text, class), and what had to be left out."""
+    episodes, columns = view.results.episodes, _columns(view.coin)
+    shown = episodes.head(TABLE_ROWS).to_dict("records")
+    rest = len(episodes) - len(shown)
+    return {
+        "header": [(column.name, "num" if column.form else "") for column in columns],
+        "rows": [[_cell(column, row[column.source]) for column in columns] for row in shown],
+        "note": f"The first {TABLE_ROWS:,} of {len(episodes):,}; all are in episodes.csv." if rest else "",
+    }
+
+
+def _cell(column: _Column, value: Any) -> tuple[str, str]:
+    if column.form is None:
+        text = str(value)
+        return (text[:16].replace("T", " ") if column.source in ("entry", "expiry") else text), ""
+    number = value if column.scale == 1.0 else value * column.scale
+    return as_text(number, column.form), f"num {gain_or_loss(value) if column.coloured else ''}".rstrip()
+
+
+def data_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where the data came from: label and words."""
+    data = summary["data"]
+    marks = f"{data['marks']}{', interpolated between chains' if data.get('interpolated') else ''}"
+    rows = [
+        ("Source", str(data["source"])),
+        ("Span, UTC", f"{data['start']} to {data['end']}"),
+        ("Option marks", marks),
+    ]
+    for part, count in (("chains", "snapshots"), ("prices", "bars"), ("funding", "periods")):
+        found = data.get(part)
+        rows.append((part.capitalize(), f"{found[count]:,} {count}" if found else "none"))
+    sources = [
+        f"{count:,} × {DELIVERY_WORDS.get(source, source)}" for source, count in summary["deliveries"].items()
+    ]
+    rows.append(("Delivery prices", "; ".join(sources) or "none"))
+    return rows
+
+
+def file_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Files that were read."""
+    return [
+        {
+            "part": part,
+            "file": str(found["file"]),
+            "sha256": str(found["sha256"]),
+            "rows": as_text(found["rows"], ",d"),
+        }
+        for part in ("chains", "prices", "funding")
+        for found in (summary["data"].get(part) or {}).get("files", [])
+    ]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict) and item:
+            flat |= _flat(item, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = item
+    return flat
+
+
+def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
+    """Parameters that differ from the defaults: name, value, default."""
+    default = _flat(msgspec.to_builtins(Config()))
+    return [
+        (name, _yaml(value), _yaml(default[name]) if name in default else MISSING)
+        for name, value in _flat(msgspec.to_builtins(config)).items()
+        if name not in default or value != default[name]
+    ]
+
+
+def _yaml(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

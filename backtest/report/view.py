@@ -1,0 +1,123 @@
+"""What all parts of the report look at: the results, the currencies, numbers as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gammacore.config import Config
+
+if TYPE_CHECKING:  # results imports the report
+    from gammacore.backtest.results import Results
+
+__all__ = [
+    "MEANING",
+    "MISSING",
+    "Unit",
+    "View",
+    "as_text",
+    "day",
+    "gain_or_loss",
+    "label",
+    "ordered",
+    "plural",
+    "shows",
+]
+
+MISSING = "–"
+# In the order of reading: the bet, its hedge, its costs, the rest.
+MEANING = {
+    "gamma": "moves of the price, squared",
+    "theta": "time that passed",
+    "vega": "mark volatility that changed",
+    "higher_order": "what the model moved beyond these",
+    "delta": "options, first order in the price",
+    "hedge": "futures, mark to mark",
+    "spread": "fills away from the mark",
+    "fees": "trades and deliveries",
+    "funding": "of the perpetual, + received",
+    "numeraire": "equity revalued in the other currency",
+    "unexplained": "recorded marks beyond the model",
+    "rounding": "cash kept to 1e-8",
+}
+
+
+class Unit(NamedTuple):
+    """A currency that charts are drawn in."""
+
+    key: str  # suffix of columns, key of summaries
+    name: str
+    decimals: int
+
+
+class View(NamedTuple):
+    """What all parts of the report look at."""
+
+    results: Results
+    units: tuple[Unit, Unit]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Headline figures."""
+        return self.results.summary
+
+    @property
+    def config(self) -> Config:
+        """Configuration of the run."""
+        return self.results.config
+
+    @property
+    def coin(self) -> str:
+        """Name of the base coin."""
+        return self.units[1].name
+
+    @property
+    def linear(self) -> bool:
+        """Whether the accounts are kept in USD."""
+        return bool(self.summary["accounting_currency"] == "USD")
+
+
+def as_text(value: float | None, form: str, unit: str = "") -> str:
+    """Format a number with its unit; a dash for what there is not."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    shown = format(value, form)
+    # A rounded zero has no sign.
+    if not any(digit in shown for digit in "123456789"):
+        shown = shown.replace("-", "").replace("+", "")
+    return f"{shown} {unit}".rstrip()
+
+
+def gain_or_loss(value: float | None) -> str:
+    """Class of the page that colours a number."""
+    if value is None:
+        return ""
+    return "gain" if value > 0 else "loss" if value < 0 else ""
+
+
+def day(time: str) -> str:
+    """Date of an ISO time."""
+    return time[:10]
+
+
+def plural(count: int, word: str) -> str:
+    """Count things in words."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Lines in the order of reading, strangers last."""
+    present = list(names)
+    known = [name for name in MEANING if name in present]
+    return known + [name for name in present if name not in MEANING]
+
+
+def label(line: str) -> str:
+    """Name of a line as it is shown."""
+    return line.replace("_", " ")
+
+
+def shows(value: float, unit: Unit) -> bool:
+    """Whether it is more than zero when written."""
+    return math.isfinite(value) and abs(value) >= 0.5 * 10.0**-unit.decimals

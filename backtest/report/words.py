@@ -1,0 +1,124 @@
+"""What was run, in words, and what to know before believing it."""
+
+from __future__ import annotations
+
+from gammacore.backtest.report.view import View, day, plural
+from gammacore.config import Config
+
+__all__ = ["run_in_words", "run_notes", "run_title"]
+
+
+def run_title(view: View) -> dict[str, str]:
+    """Say what was traded, and when."""
+    entry, data = view.config.entry, view.summary["data"]
+    return {
+        "what": f"{view.config.currency} {entry.structure}s, {entry.side}",
+        "span": f"{day(data['start'])} to {day(data['end'])}",
+    }
+
+
+def run_in_words(config: Config) -> list[tuple[str, str]]:
+    """Bet, hedge, exit and costs, a sentence each."""
+    return [
+        (name, words[0].upper() + words[1:])
+        for name, words in (
+            ("Bet", _bet_words(config)),
+            ("Hedge", _hedge_words(config)),
+            ("Exit", _exit_words(config)),
+            ("Costs", _cost_words(config)),
+        )
+    ]
+
+
+def _bet_words(config: Config) -> str:
+    entry, size, limits = config.entry, config.size, config.limits
+    what = f"{entry.structure}s" + (
+        f" of {entry.delta:g} delta" if entry.structure == "strangle" else " at the money"
+    )
+    expiries = "Friday expiry" if entry.expiries == "fridays" else "expiry"
+    when = f"one for each {expiries}" if entry.schedule == "each_expiry" else "one at a time, rolled"
+    days = (
+        f"{entry.min_days:g}"
+        if entry.min_days == entry.max_days
+        else f"{entry.min_days:g} to {entry.max_days:g}"
+    )
+    amount = f"{size.contracts:g} coin a leg"
+    if size.premium_usd is not None:
+        amount = f"{size.premium_usd:,g} USD of premium"
+    words = [f"{entry.side} {what}, {when}", f"entered {days} days before expiry", amount]
+    if entry.weekday is not None:
+        words[1] += f", on a {entry.weekday.capitalize()}"
+    if limits.max_open_episodes is not None:
+        words.append(f"at most {limits.max_open_episodes} open")
+    if limits.max_contracts is not None:
+        words.append(f"at most {limits.max_contracts:g} coin a leg over all")
+    return "; ".join(words)
+
+
+def _hedge_words(config: Config) -> str:
+    hedge = config.hedge
+    never = hedge.rule == "never" or (hedge.rule == "interval" and hedge.every == "never")
+    if never:
+        return "none"
+    rules = {
+        "band": f"whenever off by more than {hedge.band:g} coin, back to the {hedge.to} of the band",
+        "snapshot": "at every published chain",
+        "interval": f"every {hedge.every}",
+    }
+    instruments = {
+        "perpetual": "the perpetual",
+        "future": "the future of the same expiry",
+        "forward": "the forward (theoretical)",
+    }
+    targets = {
+        "coin_neutral": "coin value neutral (net delta)",
+        "usd_neutral": "USD value neutral (equity + net delta)",
+        "black": "Black N(d1)",
+    }
+    lots = "whole lots" if hedge.lots else "any fraction (no lots or ticks)"
+    return f"{instruments[hedge.instrument]}, {rules[hedge.rule]}; target: {targets[hedge.target]}; {lots}"
+
+
+def _exit_words(config: Config) -> str:
+    hours = config.exit.hours_before_expiry
+    if hours is not None:
+        return f"closed {hours:g} hours before expiry"
+    price = "30-minute average" if config.exit.delivery == "average" else "last price"
+    return f"held to delivery at the {price}"
+
+
+def _cost_words(config: Config) -> str:
+    costs = config.costs
+    fills = {"cross": "at the crossed spread", "mid": "between bid and ask", "mark": "at the mark, no spread"}
+    fee = costs.hedge_fee
+    hedge_fee = f"{fee} fee" if isinstance(fee, str) else f"fee {fee * 1e4:g} bp of notional"
+    words = [
+        f"options {fills[costs.fill]}",
+        "option fees by the dated schedule" if costs.option_fees else "no option fees",
+        f"hedges: {hedge_fee}, half spread {costs.hedge_half_spread_bp:g} bp",
+        "funding as recorded" if costs.funding else "no funding",
+    ]
+    if costs.fill != "mark":
+        age = costs.max_quote_age
+        words.append("quotes of any age" if age is None else f"quotes at most {age} old")
+    return "; ".join(words)
+
+
+def run_notes(view: View) -> list[str]:
+    """Say what a reader must know before believing a figure."""
+    summary, notes = view.summary, []
+    if summary["data"].get("interpolated"):
+        notes.append("Marks are interpolated between chains: this looks ahead, for comparison only.")
+    if view.config.marks.source == "flat":
+        vol = f"{view.config.marks.flat_vol:.0%}"
+        notes.append(f"Theoretical options, valued at {vol} flat: no recorded option price was used.")
+    if view.config.hedge.instrument == "forward" and view.config.hedge.rule != "never":
+        notes.append("The hedge is a theoretical linear contract on the forward; nobody lists it.")
+    if summary["n_episodes_open"]:
+        notes.append(
+            f"{plural(summary['n_episodes_open'], 'episode')} still open at the end, carried at marks."
+        )
+    if summary["n_episodes_skipped"]:
+        count, least = plural(summary["n_episodes_skipped"], "episode"), view.config.entry.min_snapshots
+        notes.append(f"{count} left out: fewer than {least} chains recorded.")
+    return notes

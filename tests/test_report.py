@@ -1,0 +1,467 @@
+"""The report: its figures are the summary's, it needs nothing but itself, and no text becomes markup."""
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+import time
+from html.parser import HTMLParser
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gammacore.backtest.report import write_report
+from gammacore.backtest.report.thinning import thin
+from gammacore.backtest.results import run_backtest
+from gammacore.config import Config, parse_config
+
+MARKET = {"days": 24, "snapshot_hours": 12}
+RUN = {
+    "market": MARKET,
+    "entry": {"structure": "straddle", "side": "long"},
+    "hedge": {"instrument": "perpetual", "rule": "band", "band": 0.05, "to": "centre"},
+    "costs": {"fill": "cross", "option_fees": True, "hedge_fee": "taker"},
+}
+WRITTEN = {"usd": 0.005, "coin": 5e-9}  # half of the last digit that the report writes
+SECTIONS = ("headline", "pnl", "attribution", "price", "volatility", "episodes", "data", "configuration")
+
+
+class Page(HTMLParser):
+    """What a browser would see: text, ids, links and scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.tags, self.words, self.scripts = set(), [], [], [], {}
+        self._open = None
+        self.feed(text)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append(tag)
+        self.ids.add(found.get("id"))
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+        self._open = (tag, found.get("id") or f"unnamed {len(self.tags)}")
+
+    def handle_endtag(self, tag):
+        self._open = None
+
+    def handle_data(self, data):
+        if self._open and self._open[0] == "script":
+            self.scripts[self._open[1]] = self.scripts.get(self._open[1], "") + data
+        elif not (self._open and self._open[0] == "style"):
+            self.words.append(data)
+
+    def figure(self, name):
+        return json.loads(self.scripts[f"json-{name}"], parse_constant=pytest.fail)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return run_backtest(parse_config(RUN))
+
+
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(results, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    return Page(written.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Page of other results."""
+
+    def write(results):
+        write_report(results, tmp_path / "report.html")
+        return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+    return write
+
+
+def replaced(results, **changes):
+    """Results with other tables, or with some keys of the summary changed."""
+    summary = copy.deepcopy(results.summary) | changes.pop("summary", {})
+    return msgspec.structs.replace(results, summary=summary, **changes)
+
+
+def trace(figure, name, unit=None):
+    (found,) = [t for t in figure["data"] if t.get("name") == name and t.get("meta") == unit]
+    return found
+
+
+def as_drawn(value, unit, series):
+    """The value as a chart has it: to the digits that are written, or seven of the largest of its series."""
+    return pytest.approx(value, rel=0, abs=max(WRITTEN[unit], 0.5e-6 * np.abs(series).max()))
+
+
+def test_every_section_is_there(page):
+    assert set(SECTIONS) <= page.ids
+    assert {
+        f"chart-{name}" for name in ("pnl", "bars", "lines", "price", "volatility", "returns")
+    } <= page.ids
+
+
+def test_headline_shows_the_figures_of_the_summary(results, page):
+    s = results.summary
+    assert f"{s['total']['usd']:+,.2f} USD" in page.text
+    assert f"{s['total']['coin']:+.6f} BTC" in page.text
+    assert f"{s['premium']['usd']:,.2f} USD" in page.text
+    assert f"{s['fees']['usd']:,.2f} USD" in page.text
+    assert f"{s['funding']['usd']:+,.2f} USD" in page.text
+    assert f"{s['mean_pnl_over_premium']:+.2%}" in page.text
+    assert f"std {s['std_pnl_over_premium']:.2%}" in page.text
+    assert f"{s['mean_iv_entry']:.1%} → {s['mean_rv']:.1%}" in page.text
+    assert f"Hedges {s['n_hedges']:,}" in page.text
+    assert f"Episodes {s['n_episodes']}" in page.text
+    assert f"a quote that did not exist was not filled: {s['quotes_missing']} times" in page.text
+
+
+def test_what_was_run_is_said_in_words(page):
+    assert "BTC straddles, long 2025-01-02 to 2025-01-26 (UTC)" in page.text
+    assert "The perpetual, whenever off by more than 0.05 coin, back to the centre of the band" in page.text
+    assert "Options at the crossed spread; option fees by the dated schedule; hedges: taker fee" in page.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"hedge": {"rule": "never"}}, "Hedge None"),
+        ({"hedge": {"rule": "interval", "every": "6h", "instrument": "future"}}, "same expiry, every 6h"),
+        (
+            {"entry": {"structure": "strangle", "side": "short", "delta": 0.25}},
+            "Short strangles of 0.25 delta",
+        ),
+        ({"exit": {"hours_before_expiry": 6}}, "Closed 6 hours before expiry"),
+        (
+            {"costs": {"hedge_fee": 0.0005, "hedge_half_spread_bp": 0.1, "funding": False}},
+            "fee 5 bp of notional, half spread 0.1 bp; no funding",
+        ),
+        (
+            {"size": {"premium_usd": 5000}, "limits": {"max_open_episodes": 2}},
+            "5,000 USD of premium; at most 2 open",
+        ),
+        ({"entry": {"weekday": "monday"}}, "on a Monday"),
+    ],
+)
+def test_other_runs_in_words(results, report, settings, words):
+    assert words in report(replaced(results, config=parse_config(settings))).text
+
+
+def test_attribution_table_and_bars_are_the_summary(results, page):
+    for unit, form in (("usd", "+,.2f"), ("coin", "+,.8f")):
+        bars = trace(page.figure("bars"), None, unit)
+        shown = dict(zip(bars["y"], bars["x"], strict=True))
+        for line, money in results.summary["attribution"].items():
+            value = money[unit]
+            text = format(value, form)
+            assert (text if re.search("[1-9]", text) else text.lstrip("+-")) in page.text
+            assert shown.get(line.replace("_", " "), 0.0) == as_drawn(value, unit, bars["x"])
+        assert shown["total"] == as_drawn(results.summary["total"][unit], unit, bars["x"])
+        assert bars["measure"][-1] == "total"
+
+
+def test_curve_ends_at_the_total_and_drawdown_is_never_positive(results, page):
+    pnl = page.figure("pnl")
+    for unit in ("usd", "coin"):
+        curve = results.profit[f"pnl_{unit}"]
+        assert trace(pnl, "P&L", unit)["y"][-1] == as_drawn(curve.iloc[-1], unit, curve)
+        assert max(trace(pnl, "Drawdown", unit)["y"]) <= 0
+    assert pnl["layout"]["meta"]["coin"]["yaxis.title.text"] == "P&L, BTC"
+
+
+def test_largest_drawdown(results, report):
+    ts = results.profit["ts_ns"].to_numpy()
+    profit = results.profit.assign(pnl_usd=np.interp(ts, ts[[0, 9, 19, -1]], [0.0, 500.0, -1234.5, 9000.0]))
+    assert "-1,734.50 USD" in report(replaced(results, profit=profit)).text
+
+
+def test_hedges_and_options_are_marked(results, page):
+    fills, price = results.fills, page.figure("price")
+    hedges = fills[fills["kind"] == "hedge"]
+    bought, sold = trace(price, "hedge bought"), trace(price, "hedge sold")
+    assert bought["marker"]["symbol"] == "triangle-up"
+    assert sold["marker"]["symbol"] == "triangle-down"
+    assert len(bought["x"]) == (hedges["amount"] > 0).sum()
+    assert len(sold["x"]) == (hedges["amount"] < 0).sum()
+    first = hedges[hedges["amount"] > 0].iloc[0]
+    assert bought["x"][0] == first["ts_ns"] // 10**6
+    assert bought["y"][0] == first["price"]
+    assert bought["customdata"][0] == pytest.approx([first["amount"], first["fee"]], rel=1e-6, abs=1e-8)
+    assert len(trace(price, "options in")["x"]) == len(results.episodes)
+    delivered = results.episodes[results.episodes["close_reason"] == "delivery"]
+    assert trace(price, "delivery")["y"] == pytest.approx(delivered["delivery_price_usd"], abs=0.01)
+    stamps = pd.to_datetime(trace(price, "delivery")["x"], unit="ms").strftime("%Y-%m-%dT%H:%M")
+    assert list(stamps) == [text[:16] for text in delivered["closed"]]
+
+
+def test_episode_charts_and_table(results, page):
+    points = page.figure("volatility")["data"][1]
+    assert points["x"] == pytest.approx(100 * results.episodes["iv_entry"], abs=0.01)
+    assert points["y"] == pytest.approx(100 * results.episodes["rv"], abs=0.01)
+    bars = page.figure("returns")["data"][0]
+    assert bars["y"] == pytest.approx(100 * results.episodes["pnl_over_premium"], abs=0.01)
+    assert page.tags.count("button") == 19
+    for value in results.episodes["pnl_usd"]:
+        assert f"{value:+,.2f}" in page.text
+
+
+def test_nothing_is_loaded_from_anywhere(written, page):
+    assert page.links
+    assert all(link.startswith("#") for link in page.links)
+    assert not {"link", "img", "iframe", "base", "object"} & set(page.tags)
+    ours = written.read_text(encoding="utf-8").replace(max(page.scripts.values(), key=len), "")
+    assert "://" not in ours
+    assert "@import" not in ours
+    assert "url(" not in ours
+    assert "default-src 'none'" in ours
+
+
+def test_banner_only_for_simulated_data(results, page, report):
+    assert "simulated" in page.ids
+    assert "Simulated data: a made-up market, not evidence" in page.text
+    recorded = report(replaced(results, summary={"simulated_data": False}))
+    assert "simulated" not in recorded.ids
+    assert "Simulated" not in recorded.text
+
+
+def test_notes_say_what_cannot_be_believed(results, report):
+    config = parse_config(
+        {
+            "marks": {"source": "flat", "interpolate": True},
+            "hedge": {"instrument": "forward", "target": "black"},
+        }
+    )
+    data = results.summary["data"] | {"interpolated": True}
+    changes = {"data": data, "n_episodes_skipped": 1, "n_episodes_open": 2}
+    text = report(replaced(results, config=config, summary=changes)).text
+    for words in (
+        "looks ahead",
+        "no recorded option price",
+        "nobody lists it",
+        "1 episode left out",
+        "2 episodes still",
+    ):
+        assert words in text
+
+
+def test_no_episodes(report):
+    empty = run_backtest(
+        parse_config({"market": {"days": 10, "snapshot_hours": 24}, "entry": {"weekday": "sunday"}})
+    )
+    assert empty.summary["n_episodes"] == 0
+    page = report(empty)
+    assert "no-episodes" in page.ids
+    assert set(SECTIONS) <= page.ids
+    assert "P&L over premium, mean –" in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_one_episode(results, report):
+    one = results.episodes.head(1)
+    page = report(replaced(results, episodes=one, summary={"n_episodes": 1, "std_pnl_over_premium": None}))
+    assert "std – across episodes" in page.text
+    assert len(page.figure("volatility")["data"][1]["x"]) == 1
+    assert page.figure("returns")["layout"]["xaxis"]["dtick"] == 1
+
+
+def test_missing_figures_are_dashes(results, report):
+    keys = (
+        "mean_pnl_over_premium",
+        "std_pnl_over_premium",
+        "mean_iv_entry",
+        "mean_rv",
+        "corr_pnl_rv_over_iv",
+    )
+    columns = ["rv", "rv_over_iv_less_1", "pnl_over_premium", "delivery_price_usd"]
+    episodes = results.episodes.assign(**dict.fromkeys(columns, np.nan))
+    profit = results.profit.assign(pnl_usd=np.nan)
+    page = report(replaced(results, episodes=episodes, profit=profit, summary=dict.fromkeys(keys)))
+    assert "– → –" in page.text
+    assert "nan" not in page.text.lower().split()
+    assert page.figure("volatility")["data"][1]["x"] == []
+    assert set(page.figure("returns")["data"][0]["y"]) == {None}
+    assert set(trace(page.figure("pnl"), "P&L", "usd")["y"]) == {None}
+
+
+def test_no_hedges_and_no_funding(results, report):
+    fills = results.fills[results.fills["kind"] == "option"]
+    profit = results.profit.assign(funding_coin=0.0, funding_usd=0.0)
+    page = report(replaced(results, fills=fills, profit=profit))
+    assert not [t for t in page.figure("price")["data"] if t["name"].startswith("hedge")]
+    assert not [t for t in page.figure("lines")["data"] if t["name"] == "funding"]
+
+
+def test_linear_accounts_have_fees_in_usd(report):
+    market = MARKET | {"spot": 3000.0}
+    linear = run_backtest(
+        parse_config(
+            {
+                "currency": "ETH",
+                "market": market,
+                "marks": {"settlement": "linear"},
+                "hedge": {"target": "black"},
+                "costs": {"fill": "mark", "funding": False},
+            }
+        )
+    )
+    assert linear.summary["accounting_currency"] == "USD"
+    page = report(linear)
+    hover = trace(page.figure("price"), "hedge bought")["hovertemplate"]
+    assert "customdata[0]:+,.6~f} ETH at" in hover
+    assert "customdata[1]:,.8~f} USD" in hover
+    assert "P&L, ETH" in page.text
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\u2028'\""
+
+
+def test_text_never_becomes_markup(results, report):
+    config = parse_config({"data": {"chains": HOSTILE, "columns": {HOSTILE: HOSTILE}}})
+    found = {"file": HOSTILE, "sha256": HOSTILE, "rows": 1}
+    data = results.summary["data"] | {"marks": HOSTILE, "source": HOSTILE, "start": HOSTILE}
+    data["chains"] = {"snapshots": 1, "files": [found]}
+    episodes = results.episodes.assign(
+        close_reason=HOSTILE, instruments=HOSTILE, strikes=HOSTILE, side=HOSTILE
+    )
+    fills = results.fills.assign(instrument=HOSTILE)
+    plain = report(results)
+    page = report(
+        replaced(
+            results,
+            config=config,
+            episodes=episodes,
+            fills=fills,
+            summary={"data": data, "gammacore": HOSTILE},
+        )
+    )
+    assert page.tags.count("script") == plain.tags.count("script")
+    assert "img" not in page.tags
+    assert "alert(1)" in page.text
+    assert page.figure("price")["data"][1]["text"] == HOSTILE
+
+
+def many_fills(results, count):
+    """As many hedges as asked for, in the span of the run."""
+    rng = np.random.default_rng(3)
+    ts = results.profit["ts_ns"].to_numpy()
+    times = np.sort(rng.integers(ts[0], ts[-1], count))
+    price = 60_000 + np.cumsum(rng.standard_normal(count))
+    columns = {"purpose": "hedge", "instrument": "BTC-PERPETUAL", "kind": "hedge", "time": "", "episode": 0}
+    amounts = {"amount": rng.choice([-10.0, 20.0], count), "fee": 1e-7}
+    return pd.DataFrame({"ts_ns": times, "price": price, "mark": price, **amounts, **columns})
+
+
+def test_many_fills_are_thinned_and_said_so(results, report):
+    fills = many_fills(results, 500_000)
+    page = report(replaced(results, fills=fills))
+    drawn = [t for t in page.figure("price")["data"] if t["name"].startswith("hedge")]
+    shown = sum(len(t["x"]) for t in drawn)
+    assert shown <= 5_000
+    assert f"{shown:,} of 500,000 hedge fills are drawn" in page.text
+    assert max(max(t["y"]) for t in drawn) == pytest.approx(fills["price"].max(), abs=0.01)
+    assert min(min(t["y"]) for t in drawn) == pytest.approx(fills["price"].min(), abs=0.01)
+
+
+def test_long_runs_stay_small_and_quick(results, tmp_path):
+    ts = np.arange(500_000, dtype=np.int64) * 60 * 10**9 + results.profit["ts_ns"].iloc[0]
+    rng = np.random.default_rng(1)
+    names = [name for name in results.profit.columns if name not in ("time", "ts_ns")]
+    curves = {name: rng.standard_normal(len(ts)).cumsum() for name in names}
+    long = replaced(results, profit=pd.DataFrame({"ts_ns": ts, **curves}), fills=many_fills(results, 10_000))
+    path, started = tmp_path / "report.html", time.perf_counter()
+    write_report(long, path)
+    assert time.perf_counter() - started < 6  # two on a quiet machine
+    page = Page(path.read_text(encoding="utf-8"))
+    library = max(page.scripts.values(), key=len)
+    assert path.stat().st_size - len(library.encode()) < 2_500_000
+    assert all(len(t["x"]) <= 5_000 for name in ("pnl", "lines", "price") for t in page.figure(name)["data"])
+
+
+def test_many_episodes_are_cut_off_with_a_note(results, report):
+    count = 1_200
+    episodes = results.episodes.iloc[np.arange(count) % len(results.episodes)].assign(
+        episode=np.arange(count)
+    )
+    page = report(replaced(results, episodes=episodes, summary={"n_episodes": count}))
+    assert "The first 1,000 of 1,200; all are in episodes.csv." in page.text
+
+
+def test_a_run_with_all_defaults_says_so(results, report):
+    page = report(replaced(results, config=parse_config({})))
+    assert "All defaults." in page.text
+
+
+def test_parameters_that_differ_are_listed(page):
+    assert f"market.days 24 {Config().market.days}" in page.text
+
+
+@given(
+    st.lists(st.floats(allow_nan=True, allow_infinity=False, width=32), min_size=1, max_size=400),
+    st.integers(4, 60),
+)
+def test_thinning_keeps_ends_and_extremes(values, cap):
+    kept = thin(values, cap)
+    series = np.array(values)
+    assert len(kept) <= cap
+    assert np.all(np.diff(kept) > 0)
+    assert kept[0] == 0
+    assert kept[-1] == len(series) - 1
+    if np.isfinite(series).any():
+        assert np.nanmax(series[kept]) == np.nanmax(series)
+        assert np.nanmin(series[kept]) == np.nanmin(series)
+    if len(series) <= cap:
+        assert len(kept) == len(series)
+
+
+USE = """<script>
+document.querySelector("input[value=coin]").click();
+document.querySelectorAll("#episode-table button")[7].click();
+</script></body>"""
+
+
+def test_a_browser_draws_it_switches_and_sorts_without_an_error(results, written, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium to render the report with")
+    used = tmp_path / "used.html"
+    used.write_text(written.read_text(encoding="utf-8").replace("</body>", USE), encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-sync",
+        "--disable-extensions",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=4000",
+        "--dump-dom",
+    ]
+    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", used.as_uri()]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False, encoding="utf-8")
+    except subprocess.TimeoutExpired:
+        pytest.skip("the browser did not come up here")
+    if "<html" not in done.stdout:
+        pytest.skip("the browser cannot run here")
+    assert 'data-drawn="6"' in done.stdout
+    assert done.stdout.count('class="main-svg"') >= 6
+    assert "CONSOLE" not in done.stderr
+    assert ">P&amp;L, BTC</text>" in done.stdout
+    assert ">P&amp;L, USD</text>" not in done.stdout
+    first = re.search(r"<tbody>\s*<tr><td class=\"num\">(\d+)</td><td>2025", done.stdout)
+    best = results.episodes.loc[results.episodes["pnl_usd"].idxmax(), "episode"]
+    assert int(first[1]) == best

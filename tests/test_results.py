@@ -1,0 +1,161 @@
+import json
+import math
+
+import pandas as pd
+import pytest
+from markets import build
+
+from gammacore.attribution import LINES
+from gammacore.backtest.market import load_market
+from gammacore.backtest.results import result_directory, run_backtest, write_results
+from gammacore.backtest.sweep import comparison_table, label, run_variants, variants
+from gammacore.errors import ConfigError, DataError
+
+SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
+KEYS = {
+    "currency",
+    "simulated_data",
+    "n_episodes",
+    "n_hedges",
+    "total",
+    "attribution",
+    "fees",
+    "funding",
+    "premium",
+    "mean_pnl_over_premium",
+    "std_pnl_over_premium",
+    "corr_pnl_rv_over_iv",
+    "quotes_missing",
+    "data",
+}
+
+
+@pytest.fixture(scope="module")
+def results():
+    return run_backtest(build(SMALL))
+
+
+@pytest.fixture(scope="module")
+def folder(results, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results") / "run"
+    with result_directory(out) as work:
+        write_results(results, work)
+    return out
+
+
+def test_all_files_are_there(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.yaml", "summary.json", "episodes.csv", "pnl.csv", "fills.csv", "report.html"}
+
+
+def test_summary_has_its_stable_keys_and_sums(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    assert set(summary) >= KEYS
+    assert summary["simulated_data"] is True
+    assert summary["n_episodes"] >= 3
+    for currency in ("coin", "usd"):
+        lines = [money[currency] for money in summary["attribution"].values()]
+        assert math.fsum(lines) == pytest.approx(summary["total"][currency], abs=1e-9)
+    assert set(summary["attribution"]) == set(LINES)
+    assert summary["fees"]["coin"] == -summary["attribution"]["fees"]["coin"] > 0
+
+
+def test_tables_agree_with_the_summary(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    episodes, fills, profit = (pd.read_csv(folder / f"{name}.csv") for name in ("episodes", "fills", "pnl"))
+    assert len(episodes) == summary["n_episodes"]
+    assert episodes["hedges"].sum() == summary["n_hedges"] == (fills["purpose"] == "hedge").sum()
+    for currency in ("coin", "usd"):
+        total = summary["total"][currency]
+        assert episodes[f"pnl_{currency}"].sum() == pytest.approx(total, abs=1e-9)
+        assert profit[f"pnl_{currency}"].iloc[-1] == pytest.approx(total, abs=1e-8)
+        assert profit[[f"{line}_{currency}" for line in LINES]].iloc[-1].sum() == pytest.approx(
+            total, abs=1e-8
+        )
+    assert episodes["premium_usd"].sum() == pytest.approx(summary["premium"]["usd"])
+    entries = fills[fills["purpose"] == "entry"]
+    assert (entries["amount"] * entries["price"]).sum() == pytest.approx(summary["premium"]["coin"])
+
+
+def test_the_same_configuration_gives_the_same_figures(results):
+    again = run_backtest(build(SMALL))
+    assert again.summary == results.summary
+    pd.testing.assert_frame_equal(again.profit, results.profit)
+
+
+def test_the_written_configuration_reproduces_the_run(folder, results):
+    from gammacore.config import load_config
+
+    assert load_config(folder / "config.yaml") == results.config
+
+
+def test_interruption_leaves_no_directory(tmp_path, results):
+    out = tmp_path / "run"
+
+    def interrupted():
+        with result_directory(out) as work:
+            write_results(results, work)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_earlier_result_is_replaced_only_by_a_whole_one(tmp_path, results):
+    out = tmp_path / "run"
+    for _ in range(2):
+        with result_directory(out) as work:
+            write_results(results, work)
+    (out / "mark").write_text("")
+    with pytest.raises(ZeroDivisionError), result_directory(out):
+        raise ZeroDivisionError
+    assert (out / "mark").exists()
+    with result_directory(out) as work:
+        write_results(results, work)
+    assert not (out / "mark").exists()
+
+
+def test_other_directories_are_never_replaced(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("x")
+    with pytest.raises(DataError, match="is not a result directory"), result_directory(tmp_path / "precious"):
+        pass
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="is not a result directory"), result_directory(tmp_path / "file"):
+        pass
+    with pytest.raises(DataError, match="cannot write"), result_directory(tmp_path / "file" / "run"):
+        pass
+
+
+def test_sources_that_do_not_fit_together_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"marks.source: 'flat' needs data.prices"):
+        load_market(build({"marks.source": "flat"}))
+    with pytest.raises(ConfigError, match=r"data.chains: needed beside data.prices"):
+        load_market(build({"data.prices": str(tmp_path)}))
+    with pytest.raises(ConfigError, match=r"no data\.chains"):
+        load_market(build({"marks.source": "flat", "data.chains": str(tmp_path)}))
+
+
+def test_variants_run_every_combination():
+    vary = {"hedge.every": ["4h", "1d", "never"], "entry.side": ["long", "short"]}
+    config = build(SMALL | {"vary": vary})
+    assert len(variants(config)) == 6
+    rows = list(run_variants(config))
+    table = comparison_table(rows)
+    assert list(table["hedge.every"]) == ["4h", "4h", "1d", "1d", "never", "never"]
+    assert label(rows[0][0]) == "hedge.every=4h,entry.side=long"
+    hedges = table[table["entry.side"] == "long"]["n_hedges"].tolist()
+    assert hedges[0] > hedges[1] > hedges[2] == 0
+    alone = run_backtest(build(SMALL | {"hedge.every": "1d"}))
+    assert table.loc[2, "total_coin"] == alone.summary["total"]["coin"]
+
+
+def test_a_run_without_an_episode(tmp_path):
+    results = run_backtest(build(SMALL | {"entry.min_days": 300.0, "entry.max_days": 400.0}))
+    with result_directory(tmp_path / "run") as work:
+        write_results(results, work)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["n_episodes"] == 0
+    assert summary["mean_pnl_over_premium"] is None
+    assert summary["total"] == {"coin": 0.0, "usd": 0.0}
