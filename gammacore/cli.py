@@ -1,0 +1,317 @@
+"""The command line: ``gammacore backtest``, ``gammacore chains check``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gammacore import __version__
+from gammacore.config import Config, load_config
+from gammacore.contracts import Settlement
+from gammacore.errors import ConfigError, GammacoreError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Gamma scalping on Deribit: research, backtest, hedge.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+chains_app = typer.Typer(help="Look into recorded option chains.", no_args_is_help=True)
+app.add_typer(chains_app, name="chains")
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line, never in a traceback."""
+    try:
+        app(standalone_mode=True)
+    except GammacoreError as error:
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {_escape(str(error))}", highlight=False, soft_wrap=True
+        )
+        sys.exit(BAD_INPUT)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Say what an interruption left behind, before the framework ends the process without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted: nothing was written")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"gammacore {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def _examples(*commands: str) -> str:
+    return "\n\n".join(["Examples:", *commands])
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Gamma scalping on Deribit: research, backtest, hedge."""
+
+
+@app.command(
+    epilog=_examples(
+        "gammacore backtest",
+        "gammacore backtest config/weekly_straddle.yaml --chains DIR --prices DIR --currency ETH",
+        "gammacore backtest --set hedge.rule=interval --set hedge.every=1h",
+    )
+)
+def backtest(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
+    ] = None,
+    chains: Annotated[
+        str | None, typer.Option(help="Option chains: CSV, gzip CSV or Parquet, a file or a directory.")
+    ] = None,
+    prices: Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")] = None,
+    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="Delivery prices by date.")] = None,
+    currency: Annotated[str | None, typer.Option(help="BTC or ETH.")] = None,
+    start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
+    end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
+    ] = None,
+) -> None:
+    """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
+    named = {
+        "data.chains": chains,
+        "data.prices": prices,
+        "data.funding": funding,
+        "data.delivery": delivery,
+        "currency": currency,
+        "data.start": start,
+        "data.end": end,
+    }
+    given = {path: value for path, value in named.items() if value is not None}
+    settings = load_config(config, {**given, **_parse_overrides(overrides or [])})
+    out = _default_out(config, settings) if out is None else out
+    console = Console()
+    with _stoppable():
+        (_run_variants if settings.vary else _run_one)(settings, out, console)
+
+
+def _run_one(settings: Config, out: Path, console: Console) -> None:
+    from gammacore.backtest.results import result_directory, run_backtest, write_results
+
+    with result_directory(out) as folder:
+        with _progress() as report:
+            results = run_backtest(settings, progress=lambda done, total: report("replay", done, total))
+        write_results(results, folder)
+    _show(console, results.summary)
+    findings = results.summary["data"]["findings"]
+    if findings:
+        console.print(_findings(findings))
+    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _run_variants(settings: Config, out: Path, console: Console) -> None:
+    from gammacore.backtest.results import result_directory, write_results
+    from gammacore.backtest.sweep import comparison_table, label, run_variants
+
+    rows = []
+    with result_directory(out) as folder:
+        with _progress() as report:
+            for varied, results in run_variants(settings, report):
+                target = folder / label(varied)
+                target.mkdir()
+                write_results(results, target)
+                rows.append((varied, results))
+        comparison = comparison_table(rows)
+        comparison.to_csv(folder / "comparison.csv", index=False)
+        comparison.to_json(folder / "summary.json", orient="records", indent=2)
+    console.print(_variant_table(comparison, list(settings.vary)))
+    console.print(f"\nResults in {out}, a directory for each variant", highlight=False, soft_wrap=True)
+
+
+def _parse_overrides(texts: list[str]) -> dict[str, Any]:
+    """Values are read as YAML, so that numbers, lists and null mean themselves."""
+    parsed = {}
+    for path, value in _pairs("--set", texts).items():
+        try:
+            parsed[path] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {path}: not a YAML value: {value!r}") from None
+    return parsed
+
+
+def _pairs(option: str, texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"{option} {text!r}: expected NAME=VALUE")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def _default_out(config: Path | None, settings: Config) -> Path:
+    stem = config.stem if config is not None else "simulated" if settings.data.chains is None else "backtest"
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return Path("results") / f"{stem}-{settings.currency}-{stamp}"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Bar over the tape of each variant; on a stream that is not a terminal, nothing."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name or "replay", total=total)
+            bar.update(tasks[name], completed=done)
+
+        yield report
+
+
+def _show(console: Console, summary: dict[str, Any]) -> None:
+    if summary["simulated_data"]:
+        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    coin, span = summary["currency"], summary["data"]
+    console.print(_headline(summary, f"{coin} {span['start'][:10]} to {span['end'][:10]}"))
+    console.print(_lines(summary))
+
+
+def _headline(summary: dict[str, Any], title: str) -> Table:
+    table = Table(title=title, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    coin, total, premium = summary["currency"], summary["total"], summary["premium"]
+    table.add_row("P&L", f"{total['coin']:+.8f} {coin}")
+    table.add_row("", f"{total['usd']:+,.2f} USD")
+    table.add_row("premium paid", f"{premium['coin']:.8f} {coin}")
+    table.add_row("", f"{premium['usd']:,.2f} USD")
+    table.add_row("episodes (still open)", f"{summary['n_episodes']} ({summary['n_episodes_open']})")
+    table.add_row("hedges", f"{summary['n_hedges']:,}")
+    for name, key, form in (
+        ("mean P&L / premium", "mean_pnl_over_premium", "+.2%"),
+        ("std of P&L / premium", "std_pnl_over_premium", ".2%"),
+        ("IV paid, mean", "mean_iv_entry", ".2%"),
+        ("RV realised, mean", "mean_rv", ".2%"),
+        ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
+    ):
+        value = summary[key]
+        table.add_row(name, "-" if value is None else format(value, form))
+    table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
+    if summary["n_episodes_future_not_listed"]:
+        table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")
+    return table
+
+
+def _lines(summary: dict[str, Any]) -> Table:
+    table = Table(title="Where it came from")
+    table.add_column("line")
+    table.add_column(summary["currency"], justify="right")
+    table.add_column("USD", justify="right")
+    for line, money in summary["attribution"].items():
+        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
+    table.add_section()
+    total = summary["total"]
+    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
+    return table
+
+
+def _findings(findings: dict[str, int]) -> Table:
+    table = Table(title="Found in the data")
+    table.add_column("check")
+    table.add_column("count", justify="right")
+    for check, count in findings.items():
+        table.add_row(check, f"{count:,}")
+    return table
+
+
+def _variant_table(comparison: Any, varied: list[str]) -> Table:
+    table = Table(title="Variants: mean P&L over premium")
+    for name in varied:
+        table.add_column(name.rpartition(".")[2], overflow="fold")
+    for name in ("hedges", "before\nfees", "its\nstd", "fees", "after\nfees", "its\nstd", "total\nUSD"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shares = (
+        "mean_before_fees",
+        "std_before_fees",
+        "mean_fees_over_premium",
+        "mean_pnl_over_premium",
+        "std_pnl_over_premium",
+    )
+    for row in comparison.to_dict("records"):
+        table.add_row(
+            *(str(row[name]) for name in varied),
+            f"{row['n_hedges']:,}",
+            *(_percent(row[name]) for name in shares),
+            f"{row['total_usd']:,.0f}",
+        )
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.1%}"
+
+
+@chains_app.command(epilog=_examples("gammacore chains check DIR --currency BTC"))
+def check(
+    path: Annotated[Path, typer.Argument(help="File or directory of option chains.")],
+    currency: Annotated[str | None, typer.Option(help="BTC or ETH, where the files hold several.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="Another name of a column.")
+    ] = None,
+) -> None:
+    """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
+    from gammacore.data import load_chains, quality_table
+    from gammacore.data.check import iv_reproduction
+
+    console = Console()
+    names = {ours: str(theirs) for ours, theirs in _pairs("--column", columns or []).items()}
+    chains = load_chains(path, currency=currency, columns=names)
+    console.print(quality_table(chains.quality))
+    if chains.settlement is Settlement.INVERSE:
+        console.print(_reproduction_table(iv_reproduction(chains)))
+
+
+def _reproduction_table(figures: dict[str, Any]) -> Table:
+    table = Table(title="Mark volatility recomputed from the mark price, error in volatility points")
+    for name in ("forward", "rows", "no solution", "median", "90 %", "99 %", "within 0.1", "within 0.5"):
+        table.add_column(name, justify="left" if name == "forward" else "right")
+    for forward, found in figures.items():
+        table.add_row(
+            forward,
+            f"{found['rows']:,}",
+            f"{found['failed']:,}",
+            *(f"{found[quantile]:.4f}" for quantile in ("median", "p90", "p99")),
+            *(f"{found[share]:.2%}" for share in ("within_0_1", "within_0_5")),
+        )
+    return table

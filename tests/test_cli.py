@@ -1,0 +1,118 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gammacore import cli
+
+FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit code and what was printed, as the console script would."""
+    monkeypatch.setattr("sys.argv", ["gammacore", *arguments])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    captured = capsys.readouterr()
+    return code, captured.out, " ".join(captured.err.split())
+
+
+def test_backtest_without_data_says_that_it_is_simulated(monkeypatch, capsys, tmp_path):
+    code, out, _ = run(monkeypatch, capsys, "backtest", *FAST, "--out", str(tmp_path / "run"))
+    assert code == 0
+    assert "Simulated data" in out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert f"{summary['total']['usd']:+,.2f}" in out
+    assert str(tmp_path / "run") in out
+
+
+def test_default_directory_is_named_after_the_run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, capsys, "backtest", *FAST)[0] == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert re.fullmatch(r"simulated-BTC-\d{8}-\d{6}", folder.name)
+
+
+def test_variants_get_a_directory_each_and_a_comparison(monkeypatch, capsys, tmp_path):
+    vary = ["--set", "vary={hedge.band: [0.05, 0.2]}"]
+    code, out, _ = run(monkeypatch, capsys, "backtest", *FAST, *vary, "--out", str(tmp_path / "run"))
+    assert code == 0
+    assert "Variants" in out
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"hedge.band=0.05", "hedge.band=0.2", "comparison.csv", "summary.json"}
+    assert len(json.loads((tmp_path / "run" / "summary.json").read_text())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["backtest", "nowhere.yaml"], "error: nowhere.yaml: No such file or directory"),
+        (
+            ["backtest", "--set", "hedge.bnd=1"],
+            "error: hedge.bnd: unknown parameter; did you mean hedge.band?",
+        ),
+        (["backtest", "--set", "hedge.band"], "error: --set 'hedge.band': expected NAME=VALUE"),
+        (["backtest", "--set", "hedge.band=[1"], "error: --set hedge.band: not a YAML value"),
+        (["backtest", "--chains", "nowhere"], "error: "),
+        (["chains", "check", "nowhere"], "error: "),
+        (["backtest", "--start", "soon", "--chains", "x"], "error: data.start:"),
+    ],
+)
+def test_mistakes_end_in_one_line(monkeypatch, capsys, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert code == cli.BAD_INPUT
+    assert message in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) in ([], [tmp_path / "results"])
+
+
+def test_interruption_is_said_and_leaves_nothing(monkeypatch, capsys, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gammacore.backtest.results.replay", interrupted)
+    code, _, err = run(monkeypatch, capsys, "backtest", *FAST, "--out", str(tmp_path / "run"))
+    assert code == cli.INTERRUPTED
+    assert "nothing was written" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+def test_control_c_in_a_real_process(tmp_path):
+    command = "from gammacore.cli import main; main()"
+    arguments = ["backtest", "--set", "market.days=3000", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    for _ in range(300):  # the working directory appears when the run begins
+        if any(tmp_path.iterdir()):
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == cli.INTERRUPTED
+    assert "nothing was written" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_and_help(monkeypatch, capsys):
+    from gammacore import __version__
+
+    assert __version__ in run(monkeypatch, capsys, "--version")[1]
+    code, out, _ = run(monkeypatch, capsys, "--help")
+    assert code == 0
+    assert "backtest" in out
+    assert "chains" in out

@@ -1,0 +1,130 @@
+"""Recorded markets against figures that others computed from them.
+
+The recorded data is optional; without it these tests skip. Figures: the data's own README
+(checks 1, 3 and 7), and the year of minutes as plain loops and four engines end it.
+"""
+
+import numpy as np
+import pytest
+from shared_data import recorded
+
+from gammacore.backtest.market import load_market
+from gammacore.backtest.results import run_backtest
+from gammacore.config import load_config
+
+CONFIG = __import__("pathlib").Path(__file__).parents[1] / "config"
+
+
+def run(name, **overrides):
+    return run_backtest(load_config(CONFIG / name, {k.replace("__", "."): v for k, v in overrides.items()}))
+
+
+@pytest.mark.parametrize(
+    ("currency", "mean", "corr", "iv"),
+    [("BTC", -0.0555651, 0.83807, 0.4529), ("ETH", -0.0007240, 0.81142, 0.616)],
+)
+def test_weekly_straddles_at_marks(currency, mean, corr, iv):
+    # Expected: an independent calculation of the README's definition with pandas and scipy.
+    chains = str(recorded("data/deribit_options"))
+    results = run(
+        "weekly_straddle_marks.yaml", data__chains=chains, currency=currency, data__end="2026-05-11"
+    )
+    summary = results.summary
+    assert summary["n_episodes"] == 19
+    assert summary["mean_pnl_over_premium"] == pytest.approx(mean, abs=1e-6)
+    assert summary["corr_pnl_rv_over_iv"] == pytest.approx(corr, abs=1e-4)
+    assert summary["mean_iv_entry"] == pytest.approx(iv, abs=1e-4)
+    over = results.episodes.set_index(results.episodes["expiry"].str[:10])["pnl_over_premium"]
+    if currency == "BTC":
+        assert over["2026-03-06"] == over.max() == pytest.approx(0.736, abs=1e-3)
+        assert over["2026-03-13"] == over.min() == pytest.approx(-0.44, abs=2e-3)
+
+
+@pytest.mark.parametrize("instrument", ["perpetual", "future"])
+@pytest.mark.parametrize("currency", ["BTC", "ETH"])
+def test_the_same_straddles_as_traded(currency, instrument):
+    chains = str(recorded("data/deribit_options"))
+    results = run(
+        "weekly_straddle.yaml",
+        data__chains=chains,
+        currency=currency,
+        data__end="2026-05-11",
+        hedge__instrument=instrument,
+    )
+    summary = results.summary
+    assert summary["n_episodes"] == 19
+    marks = run("weekly_straddle_marks.yaml", data__chains=chains, currency=currency, data__end="2026-05-11")
+    # The same contracts; dearer by the spread and the fees.
+    strikes = [list(r.episodes["strikes"]) for r in (results, marks)]
+    assert strikes[0] == strikes[1]
+    assert summary["mean_pnl_over_premium"] < marks.summary["mean_pnl_over_premium"]
+    assert summary["attribution"]["spread"]["coin"] < 0
+    amounts = results.fills.loc[results.fills["kind"] == "hedge", "amount"]
+    assert (amounts % (10 if currency == "BTC" else 1) == 0).all()
+    assert set(summary["deliveries"]) <= {"average", "interpolated", "last"}
+
+
+# Hedge every: deviation, mean (before fees) and mean fee over premium, from the README's table.
+TABLE = {
+    "1min": (0.155, -0.024, 0.68),
+    "5min": (0.171, -0.016, 0.31),
+    "1h": (0.216, -0.053, 0.091),
+    "6h": (0.259, -0.059, 0.040),
+    "1d": (0.419, -0.191, 0.017),
+    "never": (0.537, -0.293, 0.0),
+}
+
+
+def minute_figures(every, interpolate):
+    results = run(
+        "minute_hedge.yaml",
+        vary={},
+        data__chains=str(recorded("data/deribit_options")),
+        data__prices=str(recorded("data/prices/btcusdt_binance_spot_1m_close_2026-04-11_2026-05-10.csv.gz")),
+        data__end="2026-05-11",
+        hedge__every=every,
+        marks__interpolate=interpolate,
+        report__html=False,
+    )
+    done = results.episodes
+    fee = -done["fees_usd"] / done["premium_usd"]
+    before = done["pnl_over_premium"] + fee
+    return len(done), before.std(), before.mean(), fee.mean()
+
+
+def test_hedging_more_often_costs_more_and_leaves_less_risk():
+    found = {every: minute_figures(every, True) for every in ("5min", "1h", "6h", "1d", "never")}
+    for every, (count, deviation, mean, fee) in found.items():
+        assert count == 27
+        expected = TABLE[every]
+        assert deviation == pytest.approx(expected[0], abs=0.006)
+        # Ours stops hedging linearly over the averaging half hour, the table's study did not.
+        assert mean == pytest.approx(expected[1], abs=0.017)
+        assert fee == pytest.approx(expected[2], abs=0.02)
+    deviations, fees = ([found[e][i] for e in found] for i in (1, 3))
+    assert deviations == sorted(deviations)
+    assert fees == sorted(fees, reverse=True)
+
+
+def test_without_looking_ahead_the_order_is_the_same():
+    found = [minute_figures(every, False) for every in ("5min", "1h", "1d", "never")]
+    deviations, fees = ([figures[i] for figures in found] for i in (1, 3))
+    assert deviations == sorted(deviations)
+    assert fees == sorted(fees, reverse=True)
+
+
+def test_year_of_minutes():
+    config = load_config(
+        CONFIG / "year_of_minutes.yaml",
+        {"data.prices": str(recorded("data/prices")) + "/btcusdt_binance_spot_1m_2024-*.csv.gz"},
+    )
+    market = load_market(config)
+    assert len(market.tape.prices) == 527_040
+    summary = run_backtest(config, market).summary
+    assert summary["n_episodes"] - summary["n_episodes_open"] == 52
+    assert summary["n_hedges"] == 9661
+    assert round(summary["fees"]["usd"], 2) == 21_024.97
+    assert round(summary["total"]["usd"], 2) == -37_584.61
+    assert np.isclose(
+        summary["attribution"]["delta"]["usd"] + summary["attribution"]["hedge"]["usd"], 34.8, atol=0.1
+    )
