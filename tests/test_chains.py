@@ -141,7 +141,7 @@ def test_files_of_a_directory_are_joined(tmp_path, quotes, good):
     assert [file.path.name for file in chains.files] == ["a.csv", "b.csv.gz"]
     assert chains.quality.count("files ignored (not chains)") == 1
     assert load_chains(folder, currency="ETH").forward[0] == 3_000.0
-    with pytest.raises(DataError, match="holds BTC, ETH; choose one with currency="):
+    with pytest.raises(DataError, match="holds BTC, ETH; name one of them as the currency"):
         load_chains(folder)
     with pytest.raises(DataError, match="no instrument of currency 'SOL'; there is BTC, ETH"):
         load_chains(folder, currency="SOL")

@@ -92,7 +92,7 @@ def test_a_directory_gives_the_shortest_bars_that_cover_the_period(tmp_path):
         DataError, match=r"no series covers the period; .*btcusdt_spot \(3600 s bars\): 80\.0%"
     ):
         load_prices(tmp_path, currency="BTC", start_ns=DAY + NS_PER_HOUR, end_ns=DAY + 31 * NS_PER_HOUR)
-    with pytest.raises(DataError, match="files of BTC, ETH; choose one"):
+    with pytest.raises(DataError, match="files of BTC, ETH; name one of them"):
         load_prices(tmp_path)
     with pytest.raises(DataError, match="no price file of SOL; there is BTC, ETH"):
         load_prices(tmp_path, currency="SOL")

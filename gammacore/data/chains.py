@@ -338,7 +338,7 @@ def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | 
     if not found:
         raise DataError(f"{path}: there is a header but no row")
     if currency is None and len(found) > 1:
-        raise DataError(f"{path}: holds {', '.join(found)}; choose one with currency=")
+        raise DataError(f"{path}: holds {', '.join(found)}; name one of them as the currency")
     if currency is not None and currency not in found:
         raise DataError(f"{path}: no instrument of currency {currency!r}; there is {', '.join(found)}")
     return currency or found[0]
