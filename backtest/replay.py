@@ -323,8 +323,7 @@ class PriceBlock:
         if option not in self._priced:
             tape, run = self._tape, (self._run.start, self._run.stop)
             forward, vol = tape.forward(option.expiry_ns, *run), tape.vol(option, *run)
-            weight = settlement_weight(option.expiry_ns, tape.ts_ns[self._run]) if tape.averaging else 1.0
-            seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol, weight)
+            seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol)
             self._priced[option] = _Priced(forward, vol, seen)
         return self._priced[option]
 
@@ -351,6 +350,10 @@ class PriceBlock:
             whole = options_delta(lambda option: self._price(option).exposure, legs, plain)
             self._deltas[key] = whole
         return self._deltas[key][self._part]
+
+    def settlement_weight(self, expiry_ns: int) -> Floats | float:
+        """Share of the deltas of an expiry that its settlement window has left."""
+        return settlement_weight(expiry_ns, self.ts_ns) if self._tape.averaging else 1.0
 
     def ticker(self, option: Option, i: int) -> Ticker:
         """Mark volatility and forward of an option at entry ``i``, as a publication."""

@@ -100,8 +100,11 @@ class Book:
     def exposure(self, option: Option) -> Exposure:
         """Value and deltas of an option at the last known forward and volatility."""
         expiry_ns = option.expiry_ns
-        weight = settlement_weight(expiry_ns, self.ts_ns) if self.averaging else 1.0
-        return exposure(option, self.forward(expiry_ns), self.tau(expiry_ns), self.vol(option), weight)
+        return exposure(option, self.forward(expiry_ns), self.tau(expiry_ns), self.vol(option))
+
+    def settlement_weight(self, expiry_ns: int) -> float:
+        """Share of the deltas of an expiry that its settlement window has left."""
+        return float(settlement_weight(expiry_ns, self.ts_ns)) if self.averaging else 1.0
 
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> float:
         """Delta of several options, see :func:`gammacore.valuation.options_delta`."""

@@ -30,6 +30,7 @@ class MarketView(Protocol):
     def future_price(self, instrument: Future | Perpetual) -> Any: ...  # noqa: D102
     def exposure(self, option: Option) -> Exposure: ...  # noqa: D102
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Any: ...  # noqa: D102
+    def settlement_weight(self, expiry_ns: int) -> Any: ...  # noqa: D102
 
 
 class HedgePosition:
@@ -152,9 +153,15 @@ class Episode:
         ``coin_neutral`` hedges the coin value of inverse options (net delta),
         ``usd_neutral`` the USD value of the whole equity (equity + net delta = 0), ``black``
         hedges N(d1) whatever the settlement. Scalar or array as the view is.
+
+        In the settlement window the deltas of the options decay. So does that of a future of
+        the same expiry, which settles at the same average: against it nothing changes.
         """
         price = view.future_price(self.hedge.instrument)
-        total = view.options_delta(self.legs, plain=target == "black") + self.hedge.delta(price)
+        total = view.options_delta(self.legs, plain=target == "black")
+        if isinstance(self.hedge.instrument, Perpetual):
+            total = total * view.settlement_weight(self.expiry_ns)
+        total = total + self.hedge.delta(price)
         if self.pending:
             total = total + self.pending_delta(price)
         if target == "usd_neutral" and self.hedge.inverse:

@@ -65,16 +65,13 @@ def settlement_weight(expiry_ns: int, ts_ns: Any) -> Any:
     return min(max((expiry_ns - ts_ns) / SETTLEMENT_WINDOW_NS, 0.0), 1.0)
 
 
-def exposure(option: Option, forward: Any, tau: Any, vol: Any, weight: Any = 1.0) -> Exposure:
-    """Value and deltas of an option at a forward, years to expiry and volatility.
-
-    ``weight`` scales the deltas, see :func:`settlement_weight`.
-    """
+def exposure(option: Option, forward: Any, tau: Any, vol: Any) -> Exposure:
+    """Value and deltas of an option at a forward, years to expiry and volatility."""
     if option.settlement is Settlement.INVERSE:
         coin = inverse.greeks(option.kind, forward, option.strike, tau, vol)
-        return Exposure(coin.price, weight * coin.delta, weight * coin.net_delta)
+        return Exposure(coin.price, coin.delta, coin.net_delta)
     usd = black76.greeks(option.kind, forward, option.strike, tau, vol)
-    return Exposure(usd.price, weight * usd.delta, weight * usd.delta)
+    return Exposure(usd.price, usd.delta, usd.delta)
 
 
 def options_delta(

@@ -71,11 +71,13 @@ def test_deltas_decay_within_the_settlement_window_as_the_exchange_shows_them(ta
         b.apply(Tape(deep).snapshot(0))
         b.apply(IndexPrice(FRIDAY - 15 * NS_PER_MINUTE, 60e3))
     call = Option("BTC", Settlement.INVERSE, FRIDAY, 42e3, 1)
-    assert plain.exposure(call).delta == pytest.approx(1.0)
-    assert plain.exposure(call).value == pytest.approx(0.3)
-    assert book.exposure(call).net_delta == pytest.approx(0.35)
+    assert book.exposure(call).delta == pytest.approx(1.0)
+    assert book.exposure(call).value == pytest.approx(0.3)
+    weight = book.settlement_weight(FRIDAY)
+    assert weight * book.exposure(call).net_delta == pytest.approx(0.35)
+    assert plain.settlement_weight(FRIDAY) == 1.0
     book.apply(IndexPrice(FRIDAY, 60e3))
-    assert book.exposure(call).net_delta == 0.0
+    assert book.settlement_weight(FRIDAY) == 0.0
 
 
 def test_expired_contracts_are_forgotten(tape):

@@ -8,6 +8,7 @@ from gammacore import inverse
 from gammacore.backtest.replay import Tape
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.daycount import NS_PER_MINUTE
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Fill, IndexPrice, Rejected
 from gammacore.fees import DERIBIT
@@ -150,6 +151,18 @@ def test_exposure_of_each_target():
     # Equity is the option's value, so equity + net delta is the plain delta at entry.
     assert episode.exposed(book, "usd_neutral") == pytest.approx(seen.delta)
     assert episode.ledger.native_balance(Account.CAPITAL) == pytest.approx(-seen.price, abs=1e-8)
+
+
+@pytest.mark.parametrize(("dated", "left"), [(False, 0.5), (True, 1.0)])
+def test_in_the_settlement_window_options_decay_against_a_perpetual_only(dated, left):
+    portfolio, book = Portfolio(), market()
+    hedge = Future("BTC", Settlement.INVERSE, FRIDAY) if dated else PERP
+    episode = portfolio.begin(FRIDAY, hedge, book.index)
+    fill(portfolio, book, send(portfolio, episode, Purpose.ENTRY, Leg(CALL, 1.0)), 0.03)
+    book.apply(IndexPrice(FRIDAY - 15 * NS_PER_MINUTE, 63e3))
+    net = book.exposure(CALL).net_delta
+    assert net > 0.9
+    assert episode.exposed(book, "coin_neutral") == pytest.approx(left * net)
 
 
 def test_pending_hedges_count_as_held():

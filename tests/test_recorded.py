@@ -96,11 +96,10 @@ def test_hedging_more_often_costs_more_and_leaves_less_risk():
     found = {every: minute_figures(every, True) for every in ("5min", "1h", "6h", "1d", "never")}
     for every, (count, deviation, mean, fee) in found.items():
         assert count == 27
-        expected = TABLE[every]
-        assert deviation == pytest.approx(expected[0], abs=0.006)
-        # Ours stops hedging linearly over the averaging half hour, the table's study did not.
-        assert mean == pytest.approx(expected[1], abs=0.017)
-        assert fee == pytest.approx(expected[2], abs=0.02)
+        # At five minutes the phase of the grid shows; from an hour on the table is met to its digits.
+        slack = 0.009 if every == "5min" else 0.0011
+        assert (deviation, mean) == pytest.approx(TABLE[every][:2], abs=slack)
+        assert fee == pytest.approx(TABLE[every][2], abs=0.005)
     deviations, fees = ([found[e][i] for e in found] for i in (1, 3))
     assert deviations == sorted(deviations)
     assert fees == sorted(fees, reverse=True)

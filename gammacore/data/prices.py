@@ -170,7 +170,9 @@ def _one_coin(files: Sequence[Path], coin: str | None, directory: Path | None) -
     if directory and coin and coin not in found:
         raise DataError(f"{directory}: no price file of {coin}; there is {', '.join(found) or 'none'}")
     if coin is None and len(found) > 1:
-        raise DataError(f"{directory or files[0]}: files of {', '.join(found)}; name one of them as the currency")
+        raise DataError(
+            f"{directory or files[0]}: files of {', '.join(found)}; name one of them as the currency"
+        )
     if not directory and coin and any(name != coin for name in found):
         raise DataError(f"{files[0]}: asked for {coin}, but the file names speak of {', '.join(found)}")
     return coin or (found[0] if found else None)
