@@ -90,7 +90,7 @@ def build_desk(config: Config) -> Desk:
             min_days=entry.min_days,
             max_days=entry.max_days,
         ),
-        SizeRule(config.size.contracts, config.size.premium_usd),
+        SizeRule(config.size.contracts, config.size.premium_usd, config.hedge.lots),
         ExitRule(config.exit.hours_before_expiry),
     )
     fees = DERIBIT if config.costs.option_fees else None

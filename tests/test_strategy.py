@@ -97,6 +97,8 @@ def test_premium_budget_buys_whole_lots():
     (entry,) = strategy(size=SizeRule(premium_usd=2.57 * each)).entries(START, quoted, Portfolio())
     assert {leg.amount for leg in entry.legs} == {2.5}
     assert not strategy(size=SizeRule(premium_usd=0.05 * each)).entries(START, quoted, Portfolio())
+    exact = SizeRule(premium_usd=2.57 * each, lots=False)
+    assert strategy(size=exact).entries(START, quoted, Portfolio())[0].legs[0].amount == pytest.approx(2.57)
 
 
 def test_exit_hours_before_expiry():

@@ -53,10 +53,11 @@ class EntryRule(msgspec.Struct, frozen=True):
 
 
 class SizeRule(msgspec.Struct, frozen=True):
-    """How much: a fixed number of coins per leg, or what a premium budget in USD buys."""
+    """How much: a fixed number of coins per leg, or what a premium budget in USD buys (in ``lots``)."""
 
     contracts: float = 1.0
     premium_usd: float | None = None
+    lots: bool = True
 
 
 class ExitRule(msgspec.Struct, frozen=True):
@@ -126,8 +127,8 @@ class GammaScalp:
             return self.size.contracts
         unit = 1.0 if chain.settlement.value == "linear" else chain.index
         prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
-        spec = spec_for(chain.option(rows[0]))
-        return spec.round_amount(self.size.premium_usd / (sum(prices) * unit))
+        amount = float(self.size.premium_usd / (sum(prices) * unit))
+        return spec_for(chain.option(rows[0])).round_amount(amount) if self.size.lots else amount
 
     def due(self, ts_ns: int, episode: Episode) -> bool:
         """Whether an episode is to be closed now."""
