@@ -53,6 +53,7 @@ LINES = (
     "rounding",
     "unexplained",
 )
+REVALUATIONS = 2  # of three assets each, in the life of an episode
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -251,11 +252,11 @@ def _close(episode: Episode, parts: Attribution) -> Attribution:
 
 def _check_rounding(episode: Episode, coin: float, usd: float) -> None:
     """Refuse a gap that the rounding of each posting to 1e-8 cannot have left."""
-    postings = len(episode.ledger.entries) + 10
+    postings = episode.ledger.roundings + 3 * REVALUATIONS
     rate, slack = episode.ledger.rate, 1e-9
     native = 0.5 * UNIT * postings + slack  # each posting is rounded by half a unit at most
     if episode.hedge.instrument.settlement is Settlement.INVERSE:
-        bounds = native, native * max(rate, 1.0) + UNIT * postings
+        bounds = native, native * max(rate, 1.0) + UNIT * postings  # each is converted, and rounded again
     else:
         bounds = native / min(rate, 1.0) + UNIT * postings, native
     if abs(coin) > bounds[0] or abs(usd) > bounds[1]:

@@ -82,6 +82,7 @@ class Ledger:
         self.native = 0 if settlement is Settlement.INVERSE else 1
         self.rate = rate
         self.entries: list[Entry] = []
+        self.roundings = 0  # amounts posted, also those too small to leave an entry
         self._balance: dict[Account, list[int]] = {account: [0, 0] for account in Account}
 
     def _convert(self, units: int) -> int:
@@ -114,6 +115,7 @@ class Ledger:
         instrument: Instrument | None = None,
     ) -> None:
         """Move ``amount`` of the native currency, rounded to 1e-8, from ``credit`` to ``debit``."""
+        self.roundings += 1
         units = round(amount * UNITS)
         if units:
             other = self._convert(units)

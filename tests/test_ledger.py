@@ -57,6 +57,7 @@ def test_amounts_are_kept_to_eight_decimals():
     assert ledger.balance(Account.CASH) == Money(1.0, 60e3)
     ledger.post(0, Account.FEES, Account.CASH, 4e-9, "nothing")
     assert len(ledger.entries) == 1
+    assert ledger.roundings == 2
 
 
 def test_a_coin_balance_gains_in_usd_when_the_coin_rises():

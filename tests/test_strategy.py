@@ -97,6 +97,13 @@ def test_premium_budget_buys_whole_lots():
     (entry,) = strategy(size=SizeRule(premium_usd=2.57 * each)).entries(START, quoted, Portfolio())
     assert {leg.amount for leg in entry.legs} == {2.5}
     assert not strategy(size=SizeRule(premium_usd=0.05 * each)).entries(START, quoted, Portfolio())
+    quoted.ask[:] = quoted.mark[:] = 0.0
+    assert not strategy(size=SizeRule(premium_usd=1e3)).entries(START, quoted, Portfolio())
+
+
+def test_a_theoretical_budget_is_not_rounded():
+    quoted = chain(60e3)
+    each = sum(quoted.ask[r] for r in np.flatnonzero(quoted.strike == 60e3)) * 60e3
     exact = SizeRule(premium_usd=2.57 * each, lots=False)
     assert strategy(size=exact).entries(START, quoted, Portfolio())[0].legs[0].amount == pytest.approx(2.57)
 

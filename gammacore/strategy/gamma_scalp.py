@@ -127,7 +127,10 @@ class GammaScalp:
             return self.size.contracts
         unit = 1.0 if chain.settlement.value == "linear" else chain.index
         prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
-        amount = float(self.size.premium_usd / (sum(prices) * unit))
+        premium = float(sum(prices) * unit)
+        if premium <= 0.0:
+            return 0.0  # marks of nothing: a budget does not say how many
+        amount = self.size.premium_usd / premium
         return spec_for(chain.option(rows[0])).round_amount(amount) if self.size.lots else amount
 
     def due(self, ts_ns: int, episode: Episode) -> bool:
