@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 
@@ -15,8 +16,14 @@ INNER = [f"{name}.{inner}" for name, folder in MAPPED.items() for inner in find_
 # -O3 turns on full vectorisation (the inherited -O2 does not), the two -fno
 # flags let gcc vectorise sqrt and selects without changing any IEEE result.
 # Never -ffast-math: it would break NaN handling and set flush-to-zero at load.
-# On compilers that contract by default (clang) results differ by ulps only.
-FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+# Never -march: the loops are compiled for each instruction set by attributes
+# (src_pyx/levels.h), the rest must run anywhere.
+# -ffp-contract=off: the same bits at every level (src_pyx/portable.h).
+FLAGS = (
+    ["/O2"]
+    if sys.platform == "win32"
+    else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+)
 HEADERS = sorted(str(path) for path in Path("src_pyx").glob("*.h"))
 
 extensions = [
@@ -24,7 +31,8 @@ extensions = [
         f"gammacore.{path.stem}",
         [str(path)],
         depends=HEADERS,
-        include_dirs=["src_pyx"],
+        include_dirs=["src_pyx", np.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=FLAGS,
     )
     for path in sorted(Path("src_pyx").glob("_*.pyx"))
@@ -42,7 +50,6 @@ setup(
             "wraparound": False,
             "cdivision": True,
             "initializedcheck": False,
-            "embedsignature": True,
         },
     ),
 )

@@ -1,8 +1,17 @@
 """Gamma scalping on Deribit: exact option kernels, backtests on real chains, delta hedging."""
 
-from gammacore import black76, black_scholes, inverse
+import os
+
+from gammacore import black76, black_scholes, chain, inverse, settlement
+from gammacore._core import simd_level, supported_levels, use_level
 from gammacore.implied import IVStatus
 
-__all__ = ["IVStatus", "black76", "black_scholes", "inverse"]
+__all__ = ["IVStatus", "black76", "black_scholes", "chain", "inverse", "settlement", "simd_level"]
 
 __version__ = "0.1.0"
+
+_forced = os.environ.get("GAMMACORE_SIMD")
+try:
+    use_level(_forced or supported_levels()[-1])
+except ValueError as error:
+    raise ImportError(f"GAMMACORE_SIMD: {error}") from None

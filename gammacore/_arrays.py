@@ -6,22 +6,27 @@ name the argument at fault.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gammacore import _black, _implied
+from gammacore import _core
 from gammacore.implied import IVStatus
 
-__all__ = ["Floats", "greeks", "implied_vol", "price"]
+__all__ = ["Floats", "greeks", "implied_vol", "price", "slots"]
 
 Floats = NDArray[np.float64]
-_Six = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
+_Column = float | Floats
+_Columns = tuple[_Column, _Column, _Column, _Column, _Column, _Column]
 
 _KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
 _STATUSES = tuple(IVStatus)
+_SHARE_AT_LEAST = 16_384  # options per thread: less work than this does not repay a thread
+_BLOCK = 1024  # chunks are whole blocks of the loops
 
 
 def _bad_kind(value: object) -> ValueError:
@@ -43,13 +48,11 @@ def _one_kind(value: object) -> int:
 def _kind_column(kind: ArrayLike) -> NDArray[np.int8]:
     """Signs as int8, in the shape of `kind`."""
     given = np.asarray(kind)
-    if given.dtype == np.int8:  # the loop checks the values
-        return given
     if given.dtype.kind in "iuf":
         valid = (given == 1) | (given == -1)
         if not valid.all():
             raise _bad_kind(given[~valid].flat[0].item())
-        return given.astype(np.int8)
+        return given.astype(np.int8, copy=False)
     if given.dtype.kind in "OUT":
         signs: dict[Any, int] = {}
         values = given.ravel().tolist()
@@ -72,16 +75,19 @@ def _number_column(name: str, value: ArrayLike) -> Floats:
 
 def _columns(
     kind: ArrayLike, numbers: Mapping[str, ArrayLike]
-) -> tuple[tuple[int, ...], NDArray[np.int8], _Six]:
-    """Find the broadcast shape, and flat columns of that many values or of one."""
+) -> tuple[tuple[int, ...], int | NDArray[np.int8], _Columns]:
+    """Find the broadcast shape, and columns: numbers, or flat arrays of that many values."""
     signs = _kind_column(kind)
     columns = [_number_column(name, value) for name, value in numbers.items()]
     shape = _common_shape(signs, columns)
     if shape is None:
         shapes = ", ".join(f"{name} {column.shape}" for name, column in zip(numbers, columns, strict=True))
         raise ValueError(f"shapes do not broadcast: kind {signs.shape}, {shapes}")
-    underlying, strike, tau, vol, rate, dividend = (_flat(column, shape) for column in columns)
-    return shape, _flat(signs, shape), (underlying, strike, tau, vol, rate, dividend)
+    sign = int(signs.reshape(-1)[0]) if signs.size == 1 else _flat(signs, shape)
+    underlying, strike, tau, vol, rate, dividend = (
+        float(column.reshape(-1)[0]) if column.size == 1 else _flat(column, shape) for column in columns
+    )
+    return shape, sign, (underlying, strike, tau, vol, rate, dividend)
 
 
 def _common_shape(signs: NDArray[np.int8], columns: list[Floats]) -> tuple[int, ...] | None:
@@ -97,14 +103,12 @@ def _common_shape(signs: NDArray[np.int8], columns: list[Floats]) -> tuple[int, 
 
 
 def _flat(column: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    if column.size == 1:
-        return column.reshape(1)
     if column.shape == shape:
         return np.ascontiguousarray(column).reshape(-1)
     return np.ascontiguousarray(np.broadcast_to(column, shape)).reshape(-1)
 
 
-def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Six) -> Floats:
+def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Columns) -> Floats:
     """Choose the flat array that the loop fills: `out` itself where that is possible."""
     if out is None:
         return np.empty(math.prod(shape), dtype=np.float64)
@@ -115,8 +119,7 @@ def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Six
         raise ValueError(f"{name} must have shape {shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only")
-    # A column of one value is copied before the loop writes anything: it may overlap.
-    overlap = any(column.size > 1 and np.may_share_memory(out, column) for column in columns)
+    overlap = any(isinstance(column, np.ndarray) and np.may_share_memory(out, column) for column in columns)
     if overlap or not out.flags.c_contiguous:
         return np.empty(out.size, dtype=np.float64)
     return out.reshape(-1)
@@ -131,23 +134,40 @@ def _deliver(out: Floats | None, target: Floats, shape: tuple[int, ...]) -> Floa
     return out
 
 
+def _share(job: Callable[[int, int], None], n: int, threads: int) -> None:
+    """Run job(first, end) over [0, n), in chunks of whole blocks on that many threads."""
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    parts = min(threads, n // _SHARE_AT_LEAST)
+    if parts < 2:
+        job(0, n)
+        return
+    step = -(-n // (parts * _BLOCK)) * _BLOCK
+    # Threads are made for the call: 0.1 ms against the milliseconds of a large array, and
+    # nothing is left behind to hang a forked process.
+    with ThreadPoolExecutor(parts - 1) as pool:
+        others = [pool.submit(job, first, min(first + step, n)) for first in range(step, n, step)]
+        job(0, step)
+        for other in others:
+            other.result()
+
+
 def price(
-    model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], out: Floats | None
+    model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], out: Floats | None, threads: int
 ) -> float | Floats:
     """Prices in the broadcast shape; a float if that is () and there is no `out`."""
     shape, signs, columns = _columns(kind, numbers)
     target = _target("out", out, shape, columns)
-    _black.price_array(model, signs, *columns, target)
+    _share(partial(_core.price_into, model, signs, *columns, target), target.size, threads)
     if shape == () and out is None:
         return float(target[0])
     return _deliver(out, target, shape)
 
 
-def greeks(
-    model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], fields: tuple[str, ...], out: Any
-) -> tuple[float, ...] | tuple[Floats, ...]:
-    """Price and Greeks, each as in `price`, in the order of `fields`."""
-    shape, signs, columns = _columns(kind, numbers)
+def _targets(
+    fields: tuple[str, ...], out: Any, shape: tuple[int, ...], columns: _Columns
+) -> tuple[tuple[Any, ...], tuple[Floats, ...]]:
+    """Find the rows of `out`, and the flat arrays to fill."""
     if out is None:
         outs: tuple[Any, ...] = (None,) * len(fields)
     elif isinstance(out, tuple) and len(out) == len(fields):
@@ -156,29 +176,101 @@ def greeks(
         raise TypeError(
             f"out must hold the {len(fields)} arrays {', '.join(fields)}, got {type(out).__name__}"
         )
-    targets = tuple(
+    return outs, tuple(
         _target(f"out.{name}", one, shape, columns) for name, one in zip(fields, outs, strict=True)
     )
-    _black.greeks_array(model, signs, *columns, targets)
+
+
+@cache
+def slots(names: tuple[str, ...], inverse: bool) -> tuple[int, ...]:
+    """Positions of the Greeks of these names in the core."""
+    known = _core.GREEKS if inverse else _core.GREEKS[:-1]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"unknown Greek {name!r}: choose from {', '.join(known)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"a Greek is named twice: {', '.join(names)}")
+    return tuple(known.index(name) for name in names)
+
+
+def greeks(
+    model: int,
+    kind: ArrayLike,
+    numbers: Mapping[str, ArrayLike],
+    chosen: tuple[int, ...],
+    out: Any,
+    threads: int,
+) -> tuple[float, ...] | tuple[Floats, ...]:
+    """Greeks at the positions `chosen`, each as in `price`."""
+    if threads == 1:
+        underlying, strike, tau, vol, rate, dividend = numbers.values()
+        found = _core.greeks_fast(model, kind, underlying, strike, tau, vol, rate, dividend, chosen, out)
+        if found is not None:
+            return found
+    fields = tuple(_core.GREEKS[slot] for slot in chosen)
+    shape, signs, columns = _columns(kind, numbers)
+    outs, targets = _targets(fields, out, shape, columns)
+    n = math.prod(shape)
+    _share(partial(_core.greeks_into, model, signs, *columns, chosen, targets), n, threads)
     if shape == () and out is None:
         return tuple(float(target[0]) for target in targets)
     return tuple(_deliver(one, target, shape) for one, target in zip(outs, targets, strict=True))
 
 
 def implied_vol(
-    model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], status: bool, out: Floats | None
+    model: int,
+    kind: ArrayLike,
+    numbers: Mapping[str, ArrayLike],
+    status: bool,
+    method: str,
+    out: Floats | None,
+    threads: int,
 ) -> float | Floats | tuple[float, IVStatus] | tuple[Floats, NDArray[np.int8]]:
     """Implied vols as in `price`, and their status (int8, or IVStatus for one) if asked for.
 
     `numbers` holds the option's price in the place of the volatility.
     """
+    if method not in ("auto", "newton"):
+        raise ValueError(f"method must be 'auto' or 'newton', got {method!r}")
     shape, signs, columns = _columns(kind, numbers)
-    underlying, strike, tau, quote, rate, dividend = columns
     target = _target("out", out, shape, columns)
-    codes = np.empty(target.size, dtype=np.int8) if status else None
-    _implied.implied_vol_array(model, signs, quote, underlying, strike, tau, rate, dividend, target, codes)
+    codes = np.empty(target.size, dtype=np.int8)
+    newton = method == "newton"
+    _share(partial(_core.implied_into, model, newton, signs, *columns, target, codes), target.size, threads)
     if shape == () and out is None:
         vol = float(target[0])
-        return vol if codes is None else (vol, _STATUSES[codes[0]])
+        return (vol, _STATUSES[codes[0]]) if status else vol
     vols = _deliver(out, target, shape)
-    return vols if codes is None else (vols, codes.reshape(shape))
+    return (vols, codes.reshape(shape)) if status else vols
+
+
+def analyse(
+    model: int,
+    kind: ArrayLike,
+    numbers: Mapping[str, ArrayLike],
+    chosen: tuple[int, ...],
+    threads: int,
+) -> tuple[Floats, NDArray[np.int8], tuple[Floats, ...]]:
+    """Vols, status codes and Greeks of quotes, as arrays of the broadcast shape."""
+    if threads == 1:
+        underlying, strike, tau, quote, rate, dividend = numbers.values()
+        found = _core.analyse_fast(model, kind, underlying, strike, tau, quote, rate, dividend, chosen)
+        if found is not None:
+            return found
+    shape, signs, columns = _columns(kind, numbers)
+    n = math.prod(shape)
+    vol, codes = np.empty(n), np.empty(n, dtype=np.int8)
+    rows = tuple(np.empty(n) for _ in chosen)
+    _share(partial(_core.analyse_into, model, signs, *columns, vol, codes, chosen, rows), n, threads)
+    return vol.reshape(shape), codes.reshape(shape), tuple(row.reshape(shape) for row in rows)
+
+
+def vol_interval(
+    model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], threads: int
+) -> tuple[Floats, Floats]:
+    """Vols half a tick below and above; `numbers` holds the tick in the place of the dividend."""
+    shape, signs, columns = _columns(kind, numbers)
+    n = math.prod(shape)
+    low, high = np.empty(n), np.empty(n)
+    _share(partial(_core.vol_interval_into, model, signs, *columns, low, high), n, threads)
+    return low.reshape(shape), high.reshape(shape)

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from gammacore import _implied
+from gammacore import _core
 
 __all__ = ["IVStatus"]
 
@@ -14,18 +14,21 @@ class IVStatus(IntEnum):
     wrong with the price.
     """
 
-    OK = _implied.OK
+    OK = _core.OK
     """The volatility reproduces the price."""
-    BELOW_INTRINSIC = _implied.BELOW_INTRINSIC
+    BELOW_INTRINSIC = _core.BELOW_INTRINSIC
     """The price is below discounted intrinsic value, or negative."""
-    AT_INTRINSIC = _implied.AT_INTRINSIC
+    AT_INTRINSIC = _core.AT_INTRINSIC
     """The price is discounted intrinsic value (0 out of the money): any small enough vol fits.
 
     A time value below 1e-289, absolutely or against ``min(forward, strike)``, counts as none.
     """
-    ABOVE_BOUND = _implied.ABOVE_BOUND
+    ABOVE_BOUND = _core.ABOVE_BOUND
     """The price is at or above what an infinite volatility gives."""
-    NOT_FINITE = _implied.NOT_FINITE
+    NOT_FINITE = _core.NOT_FINITE
     """An input is NaN or infinite, or forward or strike is not a positive normal number."""
-    EXPIRED = _implied.EXPIRED
+    EXPIRED = _core.EXPIRED
     """``tau`` is zero or negative."""
+
+
+_core.set_statuses(tuple(IVStatus))

@@ -5,26 +5,28 @@ by the forward. Net delta after C. Alexander, D. Chen and A. Imeraj, "Crypto qua
 inverse options", Mathematical Finance 33 (2023) 1005-1043, and Deribit's DeltaTotal.
 """
 
+from collections.abc import Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar, overload
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gammacore import _arrays, _black, _implied
+from gammacore import _arrays, _core
 from gammacore._arrays import Floats
-from gammacore.implied import IVStatus
+from gammacore._core import inverse_implied_vol as implied_vol
+from gammacore._core import inverse_price as price
 
-__all__ = ["InverseGreeks", "greeks", "implied_vol", "price"]
+__all__ = ["InverseGreeks", "greeks", "implied_vol", "price", "sensitivities"]
 
+Numeraire = Literal["usd", "coin"]
 _T = TypeVar("_T", float, Floats)
-_STATUSES = tuple(IVStatus)
 
 
 class InverseGreeks(NamedTuple, Generic[_T]):
     """Coin price, the deltas, and raw USD Greeks of a coin-settled option.
 
     All but `price` and `net_delta` are derivatives of the USD value ``forward * price``,
-    as the exchange defines them, without its display scaling. Each is a float or an array.
+    as the exchange defines them, without its display scaling; asked for in coin, of the coin
+    value. Each is a float or an array.
     """
 
     price: _T
@@ -49,80 +51,28 @@ class InverseGreeks(NamedTuple, Generic[_T]):
     """d delta / dt per year of calendar time."""
 
 
-@overload
-def price(
-    kind: int | str, forward: float, strike: float, tau: float, vol: float, *, out: None = None
-) -> float: ...
-@overload
-def price(
-    kind: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    *,
-    out: Floats | None = None,
-) -> Floats: ...
-def price(
-    kind: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    *,
-    out: Floats | None = None,
-) -> float | Floats:
-    """Price in coin of a coin-settled option.
+_MODELS = {"usd": _core.INVERSE, "coin": _core.INVERSE_COIN}
+_SLOTS = _arrays.slots(InverseGreeks._fields, inverse=True)
 
-    Parameters
-    ----------
-    kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those
-        Call or put, in any letter case.
-    forward : array_like
-        Forward price F > 0 for the option's expiry.
-    strike : array_like
-        Strike K > 0.
-    tau : array_like
-        Time to expiry in years, >= 0.
-    vol : array_like
-        Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
-    out : ndarray, optional
-        A float64 array of the broadcast shape to write into; it is returned. It may be
-        one of the inputs.
 
-    Returns
-    -------
-    float or ndarray
-        Price in coin. A float if every argument is a scalar or
-        0-d and there is no `out`; NaN where an input is NaN or outside its domain.
-
-    Raises
-    ------
-    ValueError
-        If `kind` is none of the above, shapes do not broadcast or `out` does not fit.
-    TypeError
-        If an argument is not real-valued.
-
-    Notes
-    -----
-    ``kind * (N(kind * d1) - (K/F) * N(kind * d2))``; parity reads call - put = 1 - K/F.
-
-    Examples
-    --------
-    >>> price("call", 60_000.0, 60_000.0, 7 / 365, 0.6)
-    0.0331389...
-    """
-    if out is None:
-        value = _black.price_one(_black.INVERSE, kind, forward, strike, tau, vol, 0.0, 0.0)
-        if value is not None:
-            return value
-    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
-    return _arrays.price(_black.INVERSE, kind, numbers, out)
+def model_of(numeraire: str) -> int:
+    """Code of the model in the core whose Greeks are in that numeraire."""
+    if numeraire not in _MODELS:
+        raise ValueError(f"numeraire must be 'usd' or 'coin', got {numeraire!r}")
+    return _MODELS[numeraire]
 
 
 @overload
 def greeks(
-    kind: int | str, forward: float, strike: float, tau: float, vol: float, *, out: None = None
+    kind: int | str,
+    forward: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    *,
+    numeraire: Numeraire = "usd",
+    out: None = None,
+    threads: int = 1,
 ) -> InverseGreeks[float]: ...
 @overload
 def greeks(
@@ -132,7 +82,9 @@ def greeks(
     tau: ArrayLike,
     vol: ArrayLike,
     *,
+    numeraire: Numeraire = "usd",
     out: InverseGreeks[Floats] | None = None,
+    threads: int = 1,
 ) -> InverseGreeks[Floats]: ...
 def greeks(
     kind: ArrayLike,
@@ -141,7 +93,9 @@ def greeks(
     tau: ArrayLike,
     vol: ArrayLike,
     *,
+    numeraire: Numeraire = "usd",
     out: InverseGreeks[Floats] | None = None,
+    threads: int = 1,
 ) -> InverseGreeks[float] | InverseGreeks[Floats]:
     """Coin price, deltas and USD Greeks of a coin-settled option.
 
@@ -157,8 +111,14 @@ def greeks(
         Time to expiry in years, >= 0.
     vol : array_like
         Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
+    numeraire : {'usd', 'coin'}, optional
+        Whose value is differentiated: the USD value ``forward * price``, as the exchange
+        does, or the coin value, which is what a coin account gains and loses.
     out : InverseGreeks of ndarray, optional
         Float64 arrays of the broadcast shape to write into; it is returned.
+    threads : int, optional
+        How many threads to share large arrays among; 1, the default, starts none. The
+        result does not depend on it, bit for bit.
 
     Returns
     -------
@@ -186,117 +146,100 @@ def greeks(
     >>> greeks("call", 60_000.0, 60_000.0, 7 / 365, 0.6).net_delta
     0.4834305...
     """
-    if out is None:
-        values = _black.greeks_one(_black.INVERSE, kind, forward, strike, tau, vol, 0.0, 0.0)
-        if values is not None:
-            return InverseGreeks(*values)
     numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
-    found = _arrays.greeks(_black.INVERSE, kind, numbers, InverseGreeks._fields, out)
+    found = _arrays.greeks(model_of(numeraire), kind, numbers, _SLOTS, out, threads)
     return out if out is not None else InverseGreeks(*found)
 
 
 @overload
-def implied_vol(
+def sensitivities(
+    names: Sequence[str],
     kind: int | str,
-    price: float,
     forward: float,
     strike: float,
     tau: float,
+    vol: float,
     *,
-    status: Literal[False] = False,
+    numeraire: Numeraire = "usd",
     out: None = None,
-) -> float: ...
+    threads: int = 1,
+) -> tuple[float, ...]: ...
 @overload
-def implied_vol(
-    kind: int | str,
-    price: float,
-    forward: float,
-    strike: float,
-    tau: float,
-    *,
-    status: Literal[True],
-    out: None = None,
-) -> tuple[float, IVStatus]: ...
-@overload
-def implied_vol(
+def sensitivities(
+    names: Sequence[str],
     kind: ArrayLike,
-    price: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
     tau: ArrayLike,
+    vol: ArrayLike,
     *,
-    status: Literal[False] = False,
-    out: Floats | None = None,
-) -> Floats: ...
-@overload
-def implied_vol(
+    numeraire: Numeraire = "usd",
+    out: tuple[Floats, ...] | None = None,
+    threads: int = 1,
+) -> tuple[Floats, ...]: ...
+def sensitivities(
+    names: Sequence[str],
     kind: ArrayLike,
-    price: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
     tau: ArrayLike,
+    vol: ArrayLike,
     *,
-    status: Literal[True],
-    out: Floats | None = None,
-) -> tuple[Floats, NDArray[np.int8]]: ...
-def implied_vol(
-    kind: ArrayLike,
-    price: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    *,
-    status: bool = False,
-    out: Floats | None = None,
-) -> float | Floats | tuple[float, IVStatus] | tuple[Floats, NDArray[np.int8]]:
-    """Volatility at which `price` is the coin price of the option.
+    numeraire: Numeraire = "usd",
+    out: tuple[Floats, ...] | None = None,
+    threads: int = 1,
+) -> tuple[float, ...] | tuple[Floats, ...]:
+    """Compute the named derivatives only, and pay for these only.
 
     Parameters
     ----------
+    names : sequence of str
+        Which, in any order: price, delta, gamma, vega, theta, rho, vanna, volga, charm,
+        speed, zomma, color, veta, ultima, dual_delta, dual_gamma, net_delta.
     kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those
         Call or put, in any letter case.
-    price : array_like
-        Option price in coin.
     forward : array_like
         Forward price F > 0 for the option's expiry.
     strike : array_like
         Strike K > 0.
     tau : array_like
         Time to expiry in years, >= 0.
-    status : bool, optional
-        Also return what became of each volatility.
-    out : ndarray, optional
-        A float64 array of the broadcast shape to write into; it is returned. It may be
-        one of the inputs.
+    vol : array_like
+        Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
+    numeraire : {'usd', 'coin'}, optional
+        Whose value is differentiated: the USD value ``forward * price``, as the exchange
+        does, or the coin value, which is what a coin account gains and loses.
+    out : tuple of ndarray, optional
+        Float64 arrays of the broadcast shape to write into; it is returned.
+    threads : int, optional
+        How many threads to share large arrays among; 1, the default, starts none. The
+        result does not depend on it, bit for bit.
 
     Returns
     -------
-    vol : float or ndarray
-        Volatility as a decimal per square root of a year; NaN where there is none.
-    status : IVStatus or ndarray of int8
-        Only with ``status=True``: why. Codes are those of `gammacore.IVStatus`.
+    tuple
+        In the order of `names`. Floats if every argument is a scalar or 0-d, else arrays.
 
     Raises
     ------
-    ValueError, TypeError
-        As `price`. A price without a volatility is never an exception.
+    ValueError
+        If a name is unknown or comes twice, or as `price`.
+    TypeError
+        As `price`.
 
     Notes
     -----
-    Explicit in the domain of quotes (``|ln(F/K)| <= 1``, total vol up to 1): a rational
-    function of ``ln(ITM value / OTM value)`` corrected by a bivariate one. Elsewhere one
-    fourth-order step or a bracketed iteration. The error is below 8 times
-    ``2**-53 * max(1, price / (vol * vega))``, the latter being what the rounding of the
-    price alone does. See docs/numerics.md.
+    Beyond those of `greeks`: `speed` d gamma / dF, `zomma` d gamma / d vol, `color` d gamma / dt,
+    `veta` d vega / dt, `ultima` d volga / d vol, `dual_delta` dV/dK, `dual_gamma` d2V/dK2; t is
+    calendar time, in years. `price` is in coin and `net_delta` the same for either numeraire.
+    In coin `delta` is ``net_delta / forward``.
 
     Examples
     --------
-    >>> round(implied_vol("call", 0.0331389684, 60_000.0, 60_000.0, 7 / 365), 8)
-    0.6
+    >>> sensitivities(("gamma",), "call", 60_000.0, 60_000.0, 7 / 365, 0.6, numeraire="coin")
+    (1.06...e-09,)
     """
-    if out is None:
-        found = _implied.implied_vol_one(_black.INVERSE, kind, price, forward, strike, tau, 0.0, 0.0)
-        if found is not None:
-            return (found[0], _STATUSES[found[1]]) if status else found[0]
-    numbers = {"forward": forward, "strike": strike, "tau": tau, "price": price, "rate": 0.0, "dividend": 0.0}
-    return _arrays.implied_vol(_black.INVERSE, kind, numbers, status, out)
+    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
+    chosen = _arrays.slots(tuple(names), inverse=True)
+    found = _arrays.greeks(model_of(numeraire), kind, numbers, chosen, out, threads)
+    return out if out is not None else found

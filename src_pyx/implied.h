@@ -37,54 +37,73 @@ enum {
 /* At the money M is raised to this fraction of P: no 0/0, and no digit changes. */
 #define GC_MIN_MONEYNESS 1e-18
 
+/* How to solve: by tiers, or tier 3 for everything. */
+enum { GC_EXPLICIT = 0, GC_NEWTON = 1 };
+
 /* The reduced problem. */
 typedef struct {
     double x;          /* ln(B/A) */
     double l;          /* ln((P + M)/P) */
-    double time_value; /* P */
+    double time_value; /* P, NaN if there is no answer */
     double small;      /* A */
-    double status;     /* GC_IV_*, as a double so that the loop stays in one type */
+    double poison;     /* 0, or NaN if there is no answer */
 } gc_iv_problem;
 
-GC_INLINE double gc_iv_status(double theta, double price, double forward, double strike, double tau, double df,
-                              double time_value)
+/* Discounted time value in quoted units. The worth of no volatility is formed by the very
+ * operations that price it: a quote at intrinsic gives exactly zero. */
+GC_INLINE double gc_iv_time_value(double theta, double price, double forward, double strike, double df)
 {
-    double small = forward < strike ? forward : strike, large = forward < strike ? strike : forward;
-    double bound = df * (theta > 0.0 ? forward : strike);
-    double status = GC_IV_OK;
-    /* Later lines win. Comparisons are written so that NaN ends in NOT_FINITE. */
-    status = time_value >= df * small ? GC_IV_ABOVE_BOUND : status;
-    status = price >= bound ? GC_IV_ABOVE_BOUND : status;
-    status = time_value <= df * (small * GC_MIN_TIME_VALUE) ? GC_IV_AT_INTRINSIC : status;
-    status = time_value <= df * GC_MIN_TIME_VALUE ? GC_IV_AT_INTRINSIC : status;
-    status = time_value < 0.0 ? GC_IV_BELOW_INTRINSIC : status;
-    status = tau <= 0.0 ? GC_IV_EXPIRED : status;
-    status = small >= DBL_MIN ? status : GC_IV_NOT_FINITE;
-    status = large <= DBL_MAX ? status : GC_IV_NOT_FINITE;
-    status = fabs(tau) <= DBL_MAX ? status : GC_IV_NOT_FINITE;
-    status = fabs(price) <= DBL_MAX ? status : GC_IV_NOT_FINITE;
-    status = df >= DBL_MIN ? status : GC_IV_NOT_FINITE;
-    return df <= DBL_MAX ? status : GC_IV_NOT_FINITE;
+    double worth = df * (theta * (forward - strike));
+    worth = worth < 0.0 ? 0.0 : worth;
+    return price - worth;
 }
 
-/* Added to a number it leaves it alone if the status is OK and makes it NaN otherwise.
- * A select between computed values would tempt gcc into a branch, and then the loop
- * around it is not vectorised; a select between constants does not. */
-GC_INLINE double gc_iv_poison(double status)
+/* Why there is no answer, or GC_IV_OK; scalar, for the rare block that needs it. The
+ * comparisons are written so that NaN ends in NOT_FINITE. */
+static inline int gc_iv_status(double theta, double price, double forward, double strike, double tau, double df)
 {
-    return status == GC_IV_OK ? 0.0 : NAN;
+    double small = forward < strike ? forward : strike, large = forward < strike ? strike : forward;
+    double time_value = gc_iv_time_value(theta, price, forward, strike, df);
+    if (!(df >= DBL_MIN && df <= DBL_MAX)) return GC_IV_NOT_FINITE;
+    if (!(fabs(price) <= DBL_MAX && fabs(tau) <= DBL_MAX)) return GC_IV_NOT_FINITE;
+    if (!(small >= DBL_MIN && large <= DBL_MAX)) return GC_IV_NOT_FINITE;
+    if (tau <= 0.0) return GC_IV_EXPIRED;
+    if (time_value < 0.0) return GC_IV_BELOW_INTRINSIC;
+    if (time_value <= df * GC_MIN_TIME_VALUE) return GC_IV_AT_INTRINSIC;
+    if (time_value <= df * (small * GC_MIN_TIME_VALUE)) return GC_IV_AT_INTRINSIC;
+    if (price >= df * (theta > 0.0 ? forward : strike)) return GC_IV_ABOVE_BOUND;
+    if (time_value >= df * small) return GC_IV_ABOVE_BOUND;
+    return GC_IV_OK;
+}
+
+/* 0 if gc_iv_status says OK and NaN otherwise, by the same comparisons. Added to a number
+ * it leaves it alone or makes it NaN. A select between computed values would tempt gcc
+ * into a branch, and then the loop around it is not vectorised; a select between constants
+ * does not. */
+GC_INLINE double gc_iv_poison(double theta, double price, double forward, double strike, double small, double large,
+                              double tau, double df, double time_value)
+{
+    double bad = 0.0;
+    bad = time_value > df * GC_MIN_TIME_VALUE ? bad : NAN;
+    bad = time_value > df * (small * GC_MIN_TIME_VALUE) ? bad : NAN;
+    bad = time_value < df * small ? bad : NAN;
+    bad = price < df * (theta > 0.0 ? forward : strike) ? bad : NAN;
+    bad = price <= DBL_MAX ? bad : NAN;
+    bad = small >= DBL_MIN ? bad : NAN;
+    bad = large <= DBL_MAX ? bad : NAN;
+    bad = tau > 0.0 ? bad : NAN;
+    bad = tau <= DBL_MAX ? bad : NAN;
+    bad = df >= DBL_MIN ? bad : NAN;
+    return df <= DBL_MAX ? bad : NAN;
 }
 
 GC_INLINE gc_iv_problem gc_iv_reduce(double theta, double price, double forward, double strike, double tau, double df)
 {
     gc_iv_problem p;
     double a = forward < strike ? forward : strike, b = forward < strike ? strike : forward;
-    double intrinsic = theta * (forward - strike);
-    /* Subtracted in quoted units, by the very expression that prices a worthless time
-     * value: a quote at intrinsic then gives exactly zero. */
-    double time_value = price - df * (intrinsic < 0.0 ? 0.0 : intrinsic);
-    p.status = gc_iv_status(theta, price, forward, strike, tau, df, time_value);
-    double P = time_value / df + gc_iv_poison(p.status);
+    double time_value = gc_iv_time_value(theta, price, forward, strike, df);
+    p.poison = gc_iv_poison(theta, price, forward, strike, a, b, tau, df, time_value);
+    double P = time_value / df + p.poison;
     double M = b - a, floor_M = GC_MIN_MONEYNESS * P;
     double x = gc_log_ratio(b, a);
     p.x = M < floor_M ? floor_M / a : x;
@@ -210,14 +229,10 @@ static inline void gc_iv_residual(double x, double target, int high, double s, d
 {
     double y = x / s;
     gc_legs legs = gc_in_tails(x, s) ? gc_legs_tails(s, y) : gc_legs_series(x, s, y);
-    if (high) {
-        double room = legs.upper_complement + legs.lower_scaled;
-        *f = log(room / target);
-        *elasticity = -s * legs.density / room;
-    } else {
-        *f = log(legs.price / target);
-        *elasticity = s * legs.density / legs.price;
-    }
+    double value = high ? legs.upper_complement + legs.lower_scaled : legs.price;
+    /* Not libm's log, whose last bit depends on the machine. */
+    *f = value >= DBL_MIN ? gc_log_ratio(value, target) : -INFINITY;
+    *elasticity = (high ? -s : s) * legs.density / value;
 }
 
 /* Any solvable problem. The last step is accepted *before* it is held against the

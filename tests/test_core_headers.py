@@ -1,4 +1,4 @@
-"""The C headers by themselves: strict compilers, repeated inclusion, the primitives' accuracy."""
+"""The C headers by themselves: strict compilers, every level, the primitives' accuracy."""
 
 import ctypes
 import math
@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import mpmath as mp
@@ -15,23 +16,22 @@ import pytest
 
 HEADERS = Path(__file__).parent.parent / "src_pyx"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
-STRICT = ["-std=c11", "-O3", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused-function"]
+STRICT = [
+    "-std=c11",
+    "-O3",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Werror",
+    "-Wno-unused-function",
+]
 UNIT = 2.0**-53
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" or not COMPILERS or not HEADERS.exists(),
     reason="needs the sources and gcc or clang",
 )
-
-# Two copies of every loop in one file, as a build for several instruction sets has them.
-TWICE = """
-#define GC_TARGET
-#define GC_SUFFIX _one
-#include "{header}"
-#undef GC_SUFFIX
-#define GC_SUFFIX _two
-#include "{header}"
-"""
 
 PRIMITIVES = """
 #include "normal.h"
@@ -51,49 +51,51 @@ def compile_c(compiler: str, source: str, target: Path, *flags: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("header", ["black_loops.h", "implied_loops.h"])
+@pytest.mark.parametrize("macro", ["GC_ALL", "GC_BASELINE_ONLY"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_headers_compile_strictly_and_twice(compiler, header, tmp_path):
-    compile_c(compiler, TWICE.format(header=header), tmp_path / "twice.o", "-c")
+def test_headers_compile_strictly(compiler, macro, tmp_path):
+    compile_c(compiler, f'#define {macro}\n#include "levels.h"\n', tmp_path / "levels.o", "-c")
 
 
-FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math"]  # those of setup.py
-ONCE = """
-#define GC_SUFFIX
-#define GC_TARGET
-#include "{header}"
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]  # those of setup.py
+USE = """
+#include "levels.h"
+const gc_kernels *table(int level) { return gc_table(level); }
 """
-CALLS = {
-    "black_loops.h": """
-void price(int k, const gc_inputs *i, ptrdiff_t n, double *o) { gc_price(k, i, n, o); }
-void greeks(int k, const gc_inputs *i, ptrdiff_t n, double *const *o) { gc_greeks(k, i, n, o); }
-""",
-    "implied_loops.h": """
-void iv(int k, const gc_inputs *i, ptrdiff_t n, double *o, signed char *s) { gc_implied_vol(k, i, n, o, s); }
-""",
-}
+LOOP_HEADERS = ("block_loops.h", "black_loops.h", "greek_loops.h", "implied_loops.h")
+# Bytes in a vector at each level of the build.
+WIDTHS = {"x86_64": {"baseline": 16, "avx2": 32, "avx512": 64}, "aarch64": {"baseline": 16}}
+
+
+def vectorised_loops(tmp_path: Path) -> str:
+    """gcc's report on the build of all levels."""
+    source = tmp_path / "levels.c"
+    source.write_text(USE)
+    command = ["gcc", *FLAGS, f"-I{HEADERS}", "-fopt-info-vec-optimized", "-c", str(source)]
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "levels.o")], capture_output=True, text=True, check=True
+    )
+    return done.stderr
 
 
 @pytest.mark.skipif("gcc" not in COMPILERS, reason="reads gcc's report")
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="another vector unit")
-@pytest.mark.parametrize("header", list(CALLS))
-def test_every_marked_loop_is_vectorised(header, tmp_path):
+@pytest.mark.skipif(platform.machine() not in WIDTHS, reason="another vector unit")
+def test_every_marked_loop_is_vectorised_at_every_level(tmp_path):
     # One store of another type, or one select too clever, and a loop silently runs at half speed.
-    source = tmp_path / "loops.c"
-    source.write_text(ONCE.format(header=header) + CALLS[header])
-    command = ["gcc", *FLAGS, f"-I{HEADERS}", "-fopt-info-vec-optimized", "-c", str(source)]
-    done = subprocess.run(
-        [*command, "-o", str(tmp_path / "loops.o")], capture_output=True, text=True, check=True
-    )
-    report = done.stderr
-    for name in (header, "block_loops.h"):
+    report = vectorised_loops(tmp_path)
+    found = {
+        (name, int(line), int(width))
+        for name, line, width in re.findall(
+            r"(\w+\.h):(\d+):\d+: optimized: +loop vectorized using (\d+) byte", report
+        )
+    }
+    for name in LOOP_HEADERS:
         lines = (HEADERS / name).read_text().splitlines()
         marked = [i + 2 for i, line in enumerate(lines) if line.strip() == "GC_INDEPENDENT"]
+        marked += [i + 1 for i, line in enumerate(lines) if line.strip().startswith("GC_GREEK(")]
         assert marked
-        for number in marked:
-            assert re.search(rf"{name}:{number}:\d+: optimized: +loop vectorized", report), (
-                f"{name}:{number}: {lines[number - 1].strip()}"
-            )
+        for number, (level, width) in product(marked, WIDTHS[platform.machine()].items()):
+            assert (name, number, width) in found, f"{level}, {name}:{number}: {lines[number - 1].strip()}"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import mp_black
 
-from gammacore import IVStatus, _implied, black76, black_scholes, inverse
+from gammacore import IVStatus, _core, black76, black_scholes, inverse
 
 OK = IVStatus.OK
 
@@ -118,7 +118,7 @@ def test_status(args, expected):
 def test_every_status_is_reached_and_mirrors_the_core():
     assert {expected for _, expected in STATUS_CASES} == set(IVStatus)
     assert {status.name: status.value for status in IVStatus} == {
-        status.name: getattr(_implied, status.name) for status in IVStatus
+        status.name: getattr(_core, status.name) for status in IVStatus
     }
 
 

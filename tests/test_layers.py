@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "_black", "_implied", "_arrays", "implied"},
-    {"black76", "black_scholes", "inverse", "daycount"},
+    {"errors", "_core", "_arrays", "implied"},
+    {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees"},
     {"volatility"},
     {"events", "orders"},

@@ -1,0 +1,364 @@
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gammacore.implied import IVStatus
+
+_Floats = NDArray[np.float64]
+_Method = Literal["auto", "newton"]
+
+BLACK76: int
+BLACK_SCHOLES: int
+INVERSE: int
+INVERSE_COIN: int
+
+OK: int
+BELOW_INTRINSIC: int
+AT_INTRINSIC: int
+ABOVE_BOUND: int
+NOT_FINITE: int
+EXPIRED: int
+
+GREEKS: tuple[str, ...]
+LEVELS: tuple[str, ...]
+
+def supported_levels() -> tuple[str, ...]: ...
+def use_level(name: str) -> None: ...
+def simd_level() -> str: ...
+def set_statuses(values: tuple[IVStatus, ...]) -> None: ...
+def price_into(
+    model: int,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    vol: Any,
+    rate: Any,
+    dividend: Any,
+    out: _Floats,
+    first: int,
+    end: int,
+) -> None: ...
+def greeks_fast(
+    model: int,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    vol: Any,
+    rate: Any,
+    dividend: Any,
+    slots: tuple[int, ...],
+    out: Any,
+) -> tuple[Any, ...] | None: ...
+def greeks_into(
+    model: int,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    vol: Any,
+    rate: Any,
+    dividend: Any,
+    slots: tuple[int, ...],
+    out: tuple[_Floats, ...],
+    first: int,
+    end: int,
+) -> None: ...
+def implied_into(
+    model: int,
+    newton: bool,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    price: Any,
+    rate: Any,
+    dividend: Any,
+    out: _Floats,
+    status: NDArray[np.int8],
+    first: int,
+    end: int,
+) -> None: ...
+def analyse_fast(
+    model: int,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    price: Any,
+    rate: Any,
+    dividend: Any,
+    slots: tuple[int, ...],
+) -> tuple[_Floats, NDArray[np.int8], tuple[_Floats, ...]] | None: ...
+def analyse_into(
+    model: int,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    price: Any,
+    rate: Any,
+    dividend: Any,
+    vol: _Floats,
+    status: NDArray[np.int8],
+    slots: tuple[int, ...],
+    out: tuple[_Floats, ...],
+    first: int,
+    end: int,
+) -> None: ...
+def vol_interval_into(
+    model: int,
+    kind: Any,
+    underlying: Any,
+    strike: Any,
+    tau: Any,
+    price: Any,
+    rate: Any,
+    tick: Any,
+    low: _Floats,
+    high: _Floats,
+    first: int,
+    end: int,
+) -> None: ...
+@overload
+def black76_price(
+    kind: int | str,
+    forward: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def black76_price(
+    kind: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    rate: ArrayLike = 0.0,
+    *,
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> _Floats: ...
+@overload
+def black76_implied_vol(
+    kind: int | str,
+    price: float,
+    forward: float,
+    strike: float,
+    tau: float,
+    rate: float = 0.0,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def black76_implied_vol(
+    kind: int | str,
+    price: float,
+    forward: float,
+    strike: float,
+    tau: float,
+    rate: float = 0.0,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[float, IVStatus]: ...
+@overload
+def black76_implied_vol(
+    kind: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> _Floats: ...
+@overload
+def black76_implied_vol(
+    kind: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> tuple[_Floats, NDArray[np.int8]]: ...
+@overload
+def black_scholes_price(
+    kind: int | str,
+    spot: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def black_scholes_price(
+    kind: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend: ArrayLike = 0.0,
+    *,
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> _Floats: ...
+@overload
+def black_scholes_implied_vol(
+    kind: int | str,
+    price: float,
+    spot: float,
+    strike: float,
+    tau: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def black_scholes_implied_vol(
+    kind: int | str,
+    price: float,
+    spot: float,
+    strike: float,
+    tau: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[float, IVStatus]: ...
+@overload
+def black_scholes_implied_vol(
+    kind: ArrayLike,
+    price: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend: ArrayLike = 0.0,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> _Floats: ...
+@overload
+def black_scholes_implied_vol(
+    kind: ArrayLike,
+    price: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend: ArrayLike = 0.0,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> tuple[_Floats, NDArray[np.int8]]: ...
+@overload
+def inverse_price(
+    kind: int | str,
+    forward: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def inverse_price(
+    kind: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    *,
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> _Floats: ...
+@overload
+def inverse_implied_vol(
+    kind: int | str,
+    price: float,
+    forward: float,
+    strike: float,
+    tau: float,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def inverse_implied_vol(
+    kind: int | str,
+    price: float,
+    forward: float,
+    strike: float,
+    tau: float,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[float, IVStatus]: ...
+@overload
+def inverse_implied_vol(
+    kind: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> _Floats: ...
+@overload
+def inverse_implied_vol(
+    kind: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: _Floats | None = None,
+    threads: int = 1,
+) -> tuple[_Floats, NDArray[np.int8]]: ...

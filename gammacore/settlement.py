@@ -1,0 +1,152 @@
+"""Coin-settled options in their settlement window, where the payoff is on an average.
+
+The delivery price is the average of the index over the last half hour. With `f` the part of
+the window that has passed and `a` the average over that part, it will be ``f a + (1 - f) m``,
+`m` the average still to come, so a call pays
+
+    max(f a + (1 - f) m - K, 0) = (1 - f) max(m - K', 0),   K' = (K - f a) / (1 - f):
+
+an option on `m`. Approximations, documented in docs/numerics.md:
+- `m` is lognormal with the mean and variance of the arithmetic average of a driftless geometric
+  Brownian motion over the rest of the window (E. Levy, "Pricing European average rate currency
+  options", Journal of International Money and Finance 11 (1992) 474-491); the average is continuous;
+- the coin value is the USD value over the expected delivery price.
+
+Deltas then decay linearly in the window, by ``1 - f``, as the exchange's do.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gammacore import black76
+from gammacore._arrays import Floats
+
+__all__ = ["WINDOW", "SettlementGreeks", "greeks"]
+
+WINDOW = 30 / (365 * 24 * 60)
+"""Length of the window in years."""
+
+
+class SettlementGreeks(NamedTuple):
+    """Value and forward Greeks of an option on the average; arrays of one shape."""
+
+    price: Floats
+    """Value in coin."""
+    delta: Floats
+    """Derivative of the USD value in the forward, ``(1 - f) * kind * N(kind * d1)``."""
+    net_delta: Floats
+    """``delta - (1 - f) * price``: coin position that hedges the coin value."""
+    gamma: Floats
+    """Second derivative of the USD value in the forward."""
+
+
+def _total_variance(vol: Floats, tau: Floats, window: float) -> Floats:
+    """Variance of ln m after the part before the window and the average over what is left of it.
+
+    For a Brownian average over a length L, with v = vol^2 L, E[m^2]/F^2 = 2 (e^v - 1 - v)/v^2 =: 1 + w.
+    In the form of the series w = v/3 + v^2/12 + v^3/60 + ... there is no cancellation for the
+    small v of half an hour; above v = 0.5 the closed form is used.
+    """
+    inside = np.minimum(tau, window)
+    v = vol**2 * inside
+    small = np.minimum(v, 0.5)
+    series, term = np.zeros_like(v), np.ones_like(v)
+    for k in range(3, 19):  # 2 v^(k-2)/k!
+        term = small / 3 if k == 3 else term * small / k
+        series = series + term
+    large = np.maximum(v, 0.5)
+    with np.errstate(over="ignore"):
+        closed = 2 * (np.expm1(large) - large) / large**2 - 1
+    return vol**2 * (tau - inside) + np.log1p(np.where(v > 0.5, closed, series))
+
+
+def greeks(
+    kind: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    average: ArrayLike = np.nan,
+    *,
+    window: float = WINDOW,
+) -> SettlementGreeks:
+    """Coin price, deltas and gamma of an option that pays on the average over the last `window`.
+
+    Parameters
+    ----------
+    kind : {+1, -1} or array_like of those
+        Call or put.
+    forward : array_like
+        Forward price F > 0; in the window, the index.
+    strike : array_like
+        Strike K > 0.
+    tau : array_like
+        Time to expiry in years, >= 0.
+    vol : array_like
+        Volatility as a decimal per square root of a year, >= 0 and finite.
+    average : array_like, optional
+        Average of the index since the window began; not used, and may be NaN, where `tau` is
+        at least `window`.
+    window : float, optional
+        Length of the averaging in years.
+
+    Returns
+    -------
+    SettlementGreeks
+        Arrays of the broadcast shape; NaN where an input is NaN or outside its domain.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `gammacore.black76.price`.
+
+    Notes
+    -----
+    Before the window (``tau > window``) the average only shortens the variance, by two thirds
+    of the window, and all Greeks join without a jump. At ``tau == 0`` the value is that of
+    `average`, and nothing is left to hedge.
+
+    Examples
+    --------
+    Half way through, deep in the money, worth 0.3 coin: net delta .5 - .3 * .5.
+
+    >>> g = greeks(1, 100_000.0, 70_000.0, WINDOW / 2, 0.5, average=100_000.0)
+    >>> round(float(g.price), 6), round(float(g.delta), 6), round(float(g.net_delta), 6)
+    (0.3, 0.5, 0.35)
+    """
+    if not window > 0:
+        raise ValueError(f"window must be positive, got {window}")
+    sign, F, K, T, sigma, fixed = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (kind, forward, strike, tau, vol, average))
+    )
+    valid = (F > 0) & np.isfinite(F) & (K > 0) & np.isfinite(K)
+    valid &= (T >= 0) & np.isfinite(T) & (sigma >= 0) & np.isfinite(sigma)
+    passed = np.where(valid, 1 - np.minimum(T, window) / window, 0.0)  # f
+    fixed = np.where(passed == 0, 0.0, fixed)
+    valid &= np.isfinite(fixed) & (fixed >= 0)
+    rest = 1 - passed
+    total = np.sqrt(_total_variance(np.where(valid, sigma, 0.0), np.where(valid, T, 0.0), window))
+    delivery = passed * fixed + rest * F  # what is expected
+    # With nothing left to come, or a strike that the fixed part has passed, the option is the
+    # forward or nothing. Its parts are computed at a strike that serves any such case.
+    shifted = (K - passed * fixed) / np.where(rest > 0, rest, 1.0)
+    open_ = valid & (rest > 0) & (shifted > 0)
+    price, delta, gamma = black76.sensitivities(
+        ("price", "delta", "gamma"),
+        np.where(sign > 0, 1, -1) if np.all(abs(sign) == 1) else kind,
+        np.where(open_, F, 1.0),
+        np.where(open_, shifted, 1.0),
+        1.0,
+        np.where(open_, total, 0.0),
+    )
+    intrinsic = np.maximum(sign * (delivery - K), 0.0)
+    exercised = (sign > 0) & (rest > 0)  # K' <= 0: a call is sure to be exercised, a put is not
+    nothing = np.where(valid, 0.0, np.nan)
+    usd = np.where(open_, rest * price, intrinsic) + nothing
+    delta = np.where(open_, rest * delta, np.where(exercised, rest, 0.0)) + nothing
+    gamma = np.where(open_, rest * gamma, 0.0) + nothing
+    coin = usd / np.where(valid, delivery, 1.0)
+    # d(coin)/dF = (delta - (1 - f) coin) / delivery; times the delivery price, in coin.
+    return SettlementGreeks(coin, delta, delta - rest * coin, gamma)

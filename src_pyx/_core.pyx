@@ -1,0 +1,489 @@
+# cython: auto_pickle=False, autotestdict=False, embedsignature=False
+"""The compiled core: fast paths of the public functions, and the loops for everything else.
+
+Private. gammacore.black76, gammacore.black_scholes, gammacore.inverse and gammacore.chain
+are its public face. A call whose arguments are plain numbers and contiguous float64 arrays of
+one shape is served here; gammacore._arrays settles every other case.
+"""
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_Clear, PyErr_Occurred
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
+from cpython.long cimport PyLong_AsDouble, PyLong_Check
+from cpython.unicode cimport PyUnicode_Check
+
+cdef extern from "levels.h" nogil:
+    enum:
+        GC_LEVELS
+        GC_BLACK76
+        GC_BLACK_SCHOLES
+        GC_INVERSE
+        GC_INVERSE_COIN
+        GC_EXPLICIT
+        GC_NEWTON
+        GC_UNDERLYING
+        GC_STRIKE
+        GC_TAU
+        GC_VOL
+        GC_RATE
+        GC_DIVIDEND
+        GC_COLUMNS
+        GC_OUTPUTS
+        GC_NET_DELTA
+        GC_IV_OK
+        GC_IV_BELOW_INTRINSIC
+        GC_IV_AT_INTRINSIC
+        GC_IV_ABOVE_BOUND
+        GC_IV_NOT_FINITE
+        GC_IV_EXPIRED
+
+    ctypedef struct gc_column:
+        const double *data
+        ptrdiff_t step
+
+    ctypedef struct gc_inputs:
+        const signed char *kind
+        ptrdiff_t kind_step
+        gc_column column[6]
+
+    ctypedef struct gc_kernels:
+        void (*price)(int, const gc_inputs *, ptrdiff_t, ptrdiff_t, double *) noexcept nogil
+        void (*greeks)(int, const gc_inputs *, ptrdiff_t, ptrdiff_t, double *const *) noexcept nogil
+        void (*implied_vol)(int, int, const gc_inputs *, ptrdiff_t, ptrdiff_t, double *,
+                            signed char *) noexcept nogil
+        void (*analyse)(int, const gc_inputs *, ptrdiff_t, ptrdiff_t, double *, signed char *,
+                        double *const *) noexcept nogil
+        void (*vol_interval)(int, const gc_inputs *, ptrdiff_t, ptrdiff_t, double *, double *) noexcept nogil
+        double (*price_point)(int, double, const double *) noexcept nogil
+        double (*implied_point)(int, double, const double *, int *) noexcept nogil
+
+    const gc_kernels *gc_table(int level) noexcept
+    bint gc_level_supported(int level) noexcept
+    bint gc_kinds_valid(const signed char *kind, ptrdiff_t n) noexcept
+
+cnp.import_array()
+
+BLACK76 = GC_BLACK76
+BLACK_SCHOLES = GC_BLACK_SCHOLES
+INVERSE = GC_INVERSE
+INVERSE_COIN = GC_INVERSE_COIN
+
+OK = GC_IV_OK
+BELOW_INTRINSIC = GC_IV_BELOW_INTRINSIC
+AT_INTRINSIC = GC_IV_AT_INTRINSIC
+ABOVE_BOUND = GC_IV_ABOVE_BOUND
+NOT_FINITE = GC_IV_NOT_FINITE
+EXPIRED = GC_IV_EXPIRED
+
+# In the order of the enum in inputs.h.
+GREEKS = ("price", "delta", "gamma", "vega", "theta", "rho", "vanna", "volga", "charm", "speed", "zomma",
+          "color", "veta", "ultima", "dual_delta", "dual_gamma", "net_delta")
+
+# ---- level -------------------------------------------------------------------------
+
+LEVELS = ("baseline", "avx2", "avx512")
+cdef const gc_kernels *kernels = gc_table(0)
+cdef int current = 0
+
+
+def supported_levels():
+    """The levels that this build and CPU have, slowest first."""
+    return tuple(name for i, name in enumerate(LEVELS) if gc_level_supported(i))
+
+
+def use_level(str name):
+    """Use this level from now on, in all threads; for tests and GAMMACORE_SIMD."""
+    global kernels, current
+    if name not in LEVELS:
+        raise ValueError(f"unknown SIMD level {name!r}: use one of {', '.join(LEVELS)}")
+    if name not in supported_levels():
+        raise ValueError(f"this CPU or build has no {name!r}: it has {', '.join(supported_levels())}")
+    current = LEVELS.index(name)
+    kernels = gc_table(current)
+
+
+def simd_level():
+    """Instruction set that the array kernels use: "baseline", "avx2" or "avx512".
+
+    The best one that the CPU has, unless the environment variable GAMMACORE_SIMD named
+    another when gammacore was imported.
+
+    Returns
+    -------
+    str
+    """
+    return LEVELS[current]
+
+
+# ---- arguments ---------------------------------------------------------------------
+
+# Below this many options, letting other threads run costs more than it gives.
+cdef Py_ssize_t RELEASE_FROM = 1000
+
+
+cdef struct gathered:
+    gc_inputs inputs
+    double values[6]
+    signed char sign
+    int ndim               # -1 as long as there are only numbers
+    cnp.npy_intp *dims
+    Py_ssize_t n
+
+
+cdef inline bint same_shape(gathered *g, cnp.ndarray array) noexcept:
+    """Whether `array` has the shape of those before it; the first one sets it."""
+    cdef int i, ndim = cnp.PyArray_NDIM(array)
+    cdef cnp.npy_intp *dims = cnp.PyArray_DIMS(array)
+    if g.ndim < 0:
+        if ndim == 0:
+            return False
+        g.ndim = ndim
+        g.dims = dims
+        g.n = cnp.PyArray_SIZE(array)
+        return True
+    if ndim != g.ndim:
+        return False
+    for i in range(ndim):
+        if dims[i] != g.dims[i]:
+            return False
+    return True
+
+
+cdef inline bint take(gathered *g, int slot, object value) noexcept:
+    """Make `value` a column if it is a plain number or a fitting array."""
+    cdef double number
+    if PyFloat_Check(value):
+        g.values[slot] = PyFloat_AS_DOUBLE(value)
+    elif cnp.PyArray_CheckExact(value):
+        if cnp.PyArray_TYPE(<cnp.ndarray>value) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>value):
+            return False
+        if not same_shape(g, <cnp.ndarray>value):
+            return False
+        g.inputs.column[slot].data = <const double *>cnp.PyArray_DATA(<cnp.ndarray>value)
+        g.inputs.column[slot].step = 1
+        return True
+    elif PyLong_Check(value):
+        try:
+            number = PyLong_AsDouble(value)
+        except OverflowError:
+            return False
+        g.values[slot] = number
+    else:
+        return False
+    g.inputs.column[slot].data = &g.values[slot]
+    g.inputs.column[slot].step = 0
+    return True
+
+
+cdef inline int sign_of(object kind) noexcept:
+    """+1 or -1 for the usual ways to say so, else 0."""
+    if PyUnicode_Check(kind):
+        if <str>kind == "call" or <str>kind == "c":
+            return 1
+        if <str>kind == "put" or <str>kind == "p":
+            return -1
+    elif PyLong_Check(kind):
+        if kind == 1:
+            return 1
+        if kind == -1:
+            return -1
+    return 0
+
+
+cdef inline bint take_kind(gathered *g, object kind) noexcept:
+    cdef int sign = sign_of(kind)
+    if sign:
+        g.sign = <signed char>sign
+        g.inputs.kind = &g.sign
+        g.inputs.kind_step = 0
+        return True
+    if not cnp.PyArray_CheckExact(kind):
+        return False
+    if cnp.PyArray_TYPE(<cnp.ndarray>kind) != cnp.NPY_INT8 or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>kind):
+        return False
+    if not same_shape(g, <cnp.ndarray>kind):
+        return False
+    g.inputs.kind = <const signed char *>cnp.PyArray_DATA(<cnp.ndarray>kind)
+    g.inputs.kind_step = 1
+    return gc_kinds_valid(g.inputs.kind, g.n)
+
+
+cdef inline bint take_all(gathered *g, object kind, object underlying, object strike, object tau, object vol,
+                          object rate, object dividend) noexcept:
+    g.ndim = -1
+    g.n = 1
+    return (take_kind(g, kind) and take(g, GC_UNDERLYING, underlying) and take(g, GC_STRIKE, strike)
+            and take(g, GC_TAU, tau) and take(g, GC_VOL, vol) and take(g, GC_RATE, rate)
+            and take(g, GC_DIVIDEND, dividend))
+
+
+cdef inline const double *point_values(gathered *g) noexcept:
+    """The numbers of the only option."""
+    cdef int slot
+    for slot in range(GC_COLUMNS):
+        g.values[slot] = g.inputs.column[slot].data[0]
+    return g.values
+
+
+cdef inline object new_array(gathered *g):
+    return cnp.PyArray_EMPTY(g.ndim, g.dims, cnp.NPY_DOUBLE, 0)
+
+
+cdef bint fits(gathered *g, object out) noexcept:
+    """Whether the loop can write straight into `out`."""
+    cdef int slot
+    cdef const char *start
+    cdef const char *column
+    if not cnp.PyArray_CheckExact(out) or cnp.PyArray_TYPE(<cnp.ndarray>out) != cnp.NPY_DOUBLE:
+        return False
+    if not cnp.PyArray_ISCARRAY(<cnp.ndarray>out) or not same_shape(g, <cnp.ndarray>out):
+        return False
+    start = <const char *>cnp.PyArray_DATA(<cnp.ndarray>out)
+    if g.inputs.kind_step and <const char *>g.inputs.kind < start + 8 * g.n and start < <const char *>g.inputs.kind + g.n:
+        return False
+    for slot in range(GC_COLUMNS):
+        column = <const char *>g.inputs.column[slot].data
+        if g.inputs.column[slot].step and column < start + 8 * g.n and start < column + 8 * g.n:
+            return False
+    return True
+
+
+cdef inline double *data_of(object array) noexcept:
+    return <double *>cnp.PyArray_DATA(<cnp.ndarray>array)
+
+
+cdef int expect(bint valid) except -1:
+    if not valid:
+        raise ValueError("columns must be numbers or contiguous arrays of one length")
+    return 0
+
+
+# ---- price -------------------------------------------------------------------------
+
+cdef object price_fast(int model, object kind, object underlying, object strike, object tau, object vol,
+                       object rate, object dividend, object out):
+    """Price or prices, or None if this is not for the fast path."""
+    cdef gathered g
+    cdef object target
+    if not take_all(&g, kind, underlying, strike, tau, vol, rate, dividend):
+        return None
+    if g.ndim < 0:
+        return None if out is not None else kernels.price_point(model, g.sign, g.values)
+    if out is None:
+        target = new_array(&g)
+    elif fits(&g, out):
+        target = out
+    else:
+        return None
+    if g.n == 1:
+        data_of(target)[0] = kernels.price_point(model, g.inputs.kind[0], point_values(&g))
+    else:
+        run_price(model, &g.inputs, 0, g.n, data_of(target))
+    return target
+
+
+cdef void run_price(int model, gc_inputs *inputs, Py_ssize_t first, Py_ssize_t end, double *out) noexcept:
+    if end - first < RELEASE_FROM:
+        kernels.price(model, inputs, first, end, out)
+    else:
+        with nogil:
+            kernels.price(model, inputs, first, end, out)
+
+
+def price_into(int model, kind, underlying, strike, tau, vol, rate, dividend, cnp.ndarray out,
+               Py_ssize_t first, Py_ssize_t end):
+    """Lanes [first, end) of flat columns; a column is an array like `out` or a number."""
+    cdef gathered g
+    expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend) and fits(&g, out))
+    run_price(model, &g.inputs, first, end, data_of(out))
+
+
+# ---- Greeks ------------------------------------------------------------------------
+
+def greeks_fast(int model, kind, underlying, strike, tau, vol, rate, dividend, tuple slots, out):
+    """Tuple of the Greeks in `slots`, or None if this is not for the fast path."""
+    cdef gathered g
+    cdef double values[17]
+    cdef double *target[17]
+    cdef cnp.npy_intp dims[33]
+    cdef Py_ssize_t i, count = len(slots)
+    cdef int slot
+    if not take_all(&g, kind, underlying, strike, tau, vol, rate, dividend):
+        return None
+    for i in range(GC_OUTPUTS):
+        target[i] = NULL
+    if g.ndim < 0:
+        if out is not None:
+            return None
+        for i in range(count):
+            slot = slots[i]
+            target[slot] = &values[slot]
+        kernels.greeks(model, &g.inputs, 0, 1, target)
+        return tuple([values[<int>slot] for slot in slots])
+    if out is None:
+        # Rows of one block: many arrays of middle size at once make malloc return the
+        # memory to the system each time, and fetch it page by page again.
+        dims[0] = count
+        for i in range(g.ndim):
+            dims[i + 1] = g.dims[i]
+        out = tuple(cnp.PyArray_EMPTY(g.ndim + 1, dims, cnp.NPY_DOUBLE, 0))
+    elif type(out) is tuple or isinstance(out, tuple):
+        if len(out) != count:
+            return None
+        for row in out:
+            if not fits(&g, row):
+                return None
+    else:
+        return None
+    for i in range(count):
+        slot = slots[i]
+        target[slot] = data_of(out[i])
+    run_greeks(model, &g.inputs, 0, g.n, target)
+    return out
+
+
+cdef void run_greeks(int model, gc_inputs *inputs, Py_ssize_t first, Py_ssize_t end, double **out) noexcept:
+    if end - first < RELEASE_FROM:
+        kernels.greeks(model, inputs, first, end, out)
+    else:
+        with nogil:
+            kernels.greeks(model, inputs, first, end, out)
+
+
+cdef int point_at(gathered *g, tuple slots, tuple out, double **target) except -1:
+    """Row pointers by slot; all rows must fit."""
+    for i in range(GC_OUTPUTS):
+        target[i] = NULL
+    for slot, row in zip(slots, out, strict=True):
+        expect(fits(g, row))
+        target[<int>slot] = data_of(row)
+    return 0
+
+
+def greeks_into(int model, kind, underlying, strike, tau, vol, rate, dividend, tuple slots, tuple out,
+                Py_ssize_t first, Py_ssize_t end):
+    """Like price_into, one output for each slot."""
+    cdef gathered g
+    cdef double *target[17]
+    expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend))
+    point_at(&g, slots, out, target)
+    run_greeks(model, &g.inputs, first, end, target)
+
+
+# ---- implied volatility --------------------------------------------------------------
+
+cdef tuple statuses = ()
+
+
+def set_statuses(tuple values):
+    """What the codes are called; gammacore.implied says so once."""
+    global statuses
+    statuses = values
+
+
+cdef object implied_fast(int model, object kind, object price, object underlying, object strike, object tau,
+                         object rate, object dividend, bint with_status, object out):
+    """Vol or vols, with status if asked for, or None if this is not for the fast path."""
+    cdef gathered g
+    cdef double vol
+    cdef int code
+    cdef object target
+    cdef object codes = None
+    if not take_all(&g, kind, underlying, strike, tau, price, rate, dividend):
+        return None
+    if g.ndim < 0:
+        if out is not None:
+            return None
+        vol = kernels.implied_point(model, g.sign, g.values, &code)
+        return (vol, statuses[code]) if with_status else vol
+    if out is None:
+        target = new_array(&g)
+    elif fits(&g, out):
+        target = out
+    else:
+        return None
+    if with_status:
+        codes = cnp.PyArray_EMPTY(g.ndim, g.dims, cnp.NPY_INT8, 0)
+    if g.n == 1:
+        data_of(target)[0] = kernels.implied_point(model, g.inputs.kind[0], point_values(&g), &code)
+        if with_status:
+            codes_of(codes)[0] = <signed char>code
+    else:
+        run_implied(model, GC_EXPLICIT, &g.inputs, 0, g.n, data_of(target), codes_of(codes))
+    return (target, codes) if with_status else target
+
+
+cdef inline signed char *codes_of(object codes) noexcept:
+    return NULL if codes is None else <signed char *>cnp.PyArray_DATA(<cnp.ndarray>codes)
+
+
+cdef void run_implied(int model, int method, gc_inputs *inputs, Py_ssize_t first, Py_ssize_t end, double *out,
+                      signed char *status) noexcept:
+    if end - first < RELEASE_FROM:
+        kernels.implied_vol(model, method, inputs, first, end, out, status)
+    else:
+        with nogil:
+            kernels.implied_vol(model, method, inputs, first, end, out, status)
+
+
+def implied_into(int model, bint newton, kind, underlying, strike, tau, price, rate, dividend, cnp.ndarray out,
+                 cnp.ndarray status, Py_ssize_t first, Py_ssize_t end):
+    """Like price_into; `status` is a contiguous int8 array of the same length."""
+    cdef gathered g
+    expect(take_all(&g, kind, underlying, strike, tau, price, rate, dividend) and fits(&g, out))
+    expect(cnp.PyArray_TYPE(status) == cnp.NPY_INT8 and cnp.PyArray_ISCARRAY(status) and same_shape(&g, status))
+    run_implied(model, GC_NEWTON if newton else GC_EXPLICIT, &g.inputs, first, end, data_of(out),
+                codes_of(status))
+
+
+# ---- chains --------------------------------------------------------------------------
+
+def analyse_fast(int model, kind, underlying, strike, tau, price, rate, dividend, tuple slots):
+    """(vol, status, Greeks) of quotes, or None if this is not for the fast path."""
+    cdef gathered g
+    cdef double *target[17]
+    cdef cnp.npy_intp dims[33]
+    cdef int i
+    if not take_all(&g, kind, underlying, strike, tau, price, rate, dividend) or g.ndim < 0:
+        return None
+    dims[0] = len(slots) + 1
+    for i in range(g.ndim):
+        dims[i + 1] = g.dims[i]
+    # One block, as in greeks_fast.
+    rows = tuple(cnp.PyArray_EMPTY(g.ndim + 1, dims, cnp.NPY_DOUBLE, 0))
+    codes = cnp.PyArray_EMPTY(g.ndim, g.dims, cnp.NPY_INT8, 0)
+    vol, out = rows[0], rows[1:]
+    point_at(&g, slots, out, target)
+    cdef double *vols = data_of(vol)
+    cdef signed char *status = codes_of(codes)
+    with nogil:
+        kernels.analyse(model, &g.inputs, 0, g.n, vols, status, target)
+    return vol, codes, out
+
+
+def analyse_into(int model, kind, underlying, strike, tau, price, rate, dividend, cnp.ndarray vol,
+                 cnp.ndarray status, tuple slots, tuple out, Py_ssize_t first, Py_ssize_t end):
+    """Vols, status and Greeks of quotes in one pass; arguments as above."""
+    cdef gathered g
+    cdef double *target[17]
+    expect(take_all(&g, kind, underlying, strike, tau, price, rate, dividend) and fits(&g, vol))
+    expect(cnp.PyArray_TYPE(status) == cnp.NPY_INT8 and cnp.PyArray_ISCARRAY(status) and same_shape(&g, status))
+    point_at(&g, slots, out, target)
+    cdef double *vols = data_of(vol)
+    cdef signed char *codes = codes_of(status)
+    with nogil:
+        kernels.analyse(model, &g.inputs, first, end, vols, codes, target)
+
+
+def vol_interval_into(int model, kind, underlying, strike, tau, price, rate, tick, cnp.ndarray low,
+                      cnp.ndarray high, Py_ssize_t first, Py_ssize_t end):
+    """Vols half a tick below and above; arguments as above."""
+    cdef gathered g
+    expect(take_all(&g, kind, underlying, strike, tau, price, rate, tick) and fits(&g, low) and fits(&g, high))
+    cdef double *lows = data_of(low)
+    cdef double *highs = data_of(high)
+    with nogil:
+        kernels.vol_interval(model, &g.inputs, first, end, lows, highs)
+
+
+include "public.pxi"
