@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammacore import IVStatus, black76, black_scholes, chain, inverse, settlement
+from gammacore import IVStatus, _arrays, black76, black_scholes, chain, inverse, settlement
 
 MODULES = {black76: 1, black_scholes: 2, inverse: 0}  # to the number of rates
 
@@ -277,3 +277,45 @@ def test_bad_out():
     wrong = black76.Greeks(*(np.empty(5 if i != 2 else 4) for i in range(9)))
     with pytest.raises(ValueError, match=r"out\.gamma must have shape"):
         black76.greeks(1, 100.0, strikes, 0.5, 0.6, out=wrong)
+
+
+# ---- threads ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_change_no_bit(threads):
+    m = market(200_003, seed=6)
+    serial, shared = black76.price(**m), black76.price(**m, threads=threads)
+    assert np.array_equal(serial, shared)
+    out = np.empty(200_003)
+    assert black76.price(**m, out=out, threads=threads) is out
+    assert np.array_equal(serial, out)
+    for a, b in zip(black76.greeks(**m), black76.greeks(**m, threads=threads), strict=True):
+        assert np.array_equal(a, b)
+    m.pop("vol")
+    for a, b in zip(
+        black76.implied_vol(price=serial, **m, status=True),
+        black76.implied_vol(price=serial, **m, status=True, threads=threads),
+        strict=True,
+    ):
+        assert np.array_equal(a, b, equal_nan=True)
+    m.pop("rate")
+    quotes = {"price": serial / m["forward"], **m}
+    for a, b in zip(chain.analyse(**quotes), chain.analyse(**quotes, threads=threads), strict=True):
+        assert np.array_equal(a, b, equal_nan=True)
+    low, high = chain.vol_interval(**quotes, tick=1e-4)
+    for a, b in zip((low, high), chain.vol_interval(**quotes, tick=1e-4, threads=threads), strict=True):
+        assert np.array_equal(a, b, equal_nan=True)
+
+
+def test_few_options_start_no_thread(monkeypatch):
+    monkeypatch.setattr(_arrays, "ThreadPoolExecutor", None)
+    assert black76.price(1, np.full(20_000, 100.0), 110.0, 0.5, 0.6, threads=8).shape == (20_000,)
+    assert black76.price(1, 100.0, 110.0, 0.5, 0.6, threads=8) == black76.price(1, 100.0, 110.0, 0.5, 0.6)
+
+
+def test_bad_threads():
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        black76.price(1, 100.0, 110.0, 0.5, 0.6, threads=0)
+    with pytest.raises(ValueError, match="threads must be at least 1, got -1"):
+        black76.greeks(1, 100.0, 110.0, 0.5, 0.6, threads=-1)

@@ -48,17 +48,6 @@ def test_price_across_the_edge_of_the_regimes():
     assert errors.max() <= 8
 
 
-def test_greeks_on_the_hard_grid():
-    worst: dict[str, float] = {}
-    for kind, forward, strike, s in GRID:
-        inputs = (forward, strike, TAU, s / 0.5, 0.03)
-        found = black76.greeks(kind, *inputs)._asdict()
-        for name, error in mp_black.greek_errors(mp_black.black76_greeks, kind, inputs, found).items():
-            worst[name] = max(worst.get(name, 0.0), error)
-    assert set(worst) == set(black76.Greeks._fields)
-    assert max(worst.values()) <= 8, worst
-
-
 def test_delta_of_a_deep_in_the_money_put_at_high_vol():
     # N(d1) rounds to 1 here: the put's -N(-d1) must not come from N(d1) - 1.
     with mp_black.mp.workdps(50):

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from reference import mp_black
 
 from gammacore import black76, black_scholes
 
@@ -44,16 +43,6 @@ def test_premium_adjusted_delta(
     if forward_strike is not None:
         g = black_scholes.greeks(kind, spot, forward_strike, 1.0, total_vol, rate, dividend)
         assert (g.delta - g.price / spot) / df_foreign == pytest.approx(delta, abs=1e-3)
-
-
-def test_greeks_on_the_hard_grid():
-    worst: dict[str, float] = {}
-    for kind, spot, strike, s in mp_black.hard_grid():
-        inputs = (spot, strike, 0.25, s / 0.5, 0.03, 0.01)
-        found = black_scholes.greeks(kind, *inputs)._asdict()
-        for name, error in mp_black.greek_errors(mp_black.black_scholes_greeks, kind, inputs, found).items():
-            worst[name] = max(worst.get(name, 0.0), error)
-    assert max(worst.values()) <= 8, worst
 
 
 def test_quantlib_on_market_points():

@@ -13,14 +13,14 @@ from gammacore import IVStatus, _core, black76, black_scholes, inverse
 OK = IVStatus.OK
 
 
-def errors(cases: list[mp_black.Case]) -> np.ndarray:
+def errors(cases: list[mp_black.Case], method: str = "auto") -> np.ndarray:
     """In attainable units; infinite where a volatility is missing."""
     found = []
     for case in cases:
         price = mp_black.rounded_price(case)
         if mp_black.has_implied_vol(case, price):
             kind, forward, strike, _ = case
-            vol, status = black76.implied_vol(kind, price, forward, strike, 1.0, status=True)
+            vol, status = black76.implied_vol(kind, price, forward, strike, 1.0, status=True, method=method)
             found.append(mp_black.implied_error(vol, case, price) if status == OK else math.inf)
     return np.array(found)
 
@@ -48,6 +48,25 @@ def test_last_tier():
     found = errors(cases)
     assert found.size > 1000
     assert found.max() <= 8
+
+
+@pytest.mark.parametrize("cases", [mp_black.hard_grid(), mp_black.random_cases(1500, seed=8)])
+def test_newton_for_everything(cases):
+    found = errors(cases, "newton")
+    assert found.size > 800
+    assert found.max() <= 8
+
+
+def test_methods():
+    auto = black76.implied_vol(1, 5.0, 100.0, 110.0, 0.5)
+    assert black76.implied_vol(1, 5.0, 100.0, 110.0, 0.5, method="newton") == pytest.approx(auto, rel=1e-14)
+    with pytest.raises(ValueError, match="method must be 'auto' or 'newton', got 'brent'"):
+        black76.implied_vol(1, 5.0, 100.0, 110.0, 0.5, method="brent")
+    statuses = [expected for _, expected in STATUS_CASES]
+    columns = [np.array(column) for column in zip(*(args for args, _ in STATUS_CASES), strict=True)]
+    vol, status = black76.implied_vol(*columns, status=True, method="newton")
+    assert status.tolist() == statuses
+    assert np.array_equal(np.isnan(vol), status != OK)
 
 
 @given(

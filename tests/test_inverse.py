@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from reference import mp_black
 
 from gammacore import black76, inverse
 
@@ -59,17 +58,6 @@ def test_net_delta_is_the_coin_derivative():
         up, down = (inverse.price(kind, forward + d, 63_000.0, 0.1, 0.7) for d in (h, -h))
         g = inverse.greeks(kind, forward, 63_000.0, 0.1, 0.7)
         assert forward * (up - down) / (2 * h) == pytest.approx(g.net_delta, rel=1e-8)
-
-
-def test_greeks_on_the_hard_grid():
-    worst: dict[str, float] = {}
-    for kind, forward, strike, s in mp_black.hard_grid():
-        inputs = (forward, strike, 0.25, s / 0.5)
-        found = inverse.greeks(kind, *inputs)._asdict()
-        for name, error in mp_black.greek_errors(mp_black.inverse_greeks, kind, inputs, found).items():
-            worst[name] = max(worst.get(name, 0.0), error)
-    assert set(worst) == set(inverse.InverseGreeks._fields)
-    assert max(worst.values()) <= 8, worst
 
 
 def test_usd_greeks_are_those_of_black76_without_a_rate():

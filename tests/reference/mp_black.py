@@ -92,6 +92,7 @@ def implied_error(total_vol: float, case: Case, price: float) -> float:
         return float(abs(mp.mpf(total_vol) - exact) / exact / max(1, elasticity)) / UNIT
 
 
+@cache
 def implied_total_vol(
     kind: int, forward: float, strike: float, price: float, start: float
 ) -> tuple[mp.mpf, mp.mpf]:
@@ -124,18 +125,27 @@ def _spot_greeks(
     dr, dq, root = mp.exp(-rate * tau), mp.exp(-dividend * tau), mp.sqrt(tau)
     n1, n2, phi = mp.ncdf(kind * d1), mp.ncdf(kind * d2), mp.npdf(d1)
     vega = spot * dq * phi * root
+    s = vol * root
+    gamma = dq * phi / (spot * s)
+    w = (rate - dividend) / s - d2 / (2 * tau)  # d d1 / d tau
     return {
         "price": kind * (spot * dq * n1 - k * dr * n2),
         "delta": kind * dq * n1,
-        "gamma": dq * phi / (spot * vol * root),
+        "gamma": gamma,
         "vega": vega,
         "theta": -spot * dq * phi * vol / (2 * root)
         + kind * (dividend * spot * dq * n1 - rate * k * dr * n2),
         "rho": kind * k * tau * dr * n2,
         "vanna": -dq * phi * d2 / vol,
         "volga": vega * d1 * d2 / vol,
-        "charm": kind * dividend * dq * n1
-        - dq * phi * (2 * (rate - dividend) * tau - d2 * vol * root) / (2 * tau * vol * root),
+        "charm": kind * dividend * dq * n1 - dq * phi * w,
+        "speed": -gamma / spot * (1 + d1 / s),
+        "zomma": gamma * (d1 * d2 - 1) / vol,
+        "color": gamma * (dividend + d1 * w + 1 / (2 * tau)),
+        "veta": vega * (dividend + d1 * w - 1 / (2 * tau)),
+        "ultima": -vega / vol**2 * (d1 * d2 * (1 - d1 * d2) + d1**2 + d2**2),
+        "dual_delta": -kind * dr * n2,
+        "dual_gamma": dr * mp.npdf(d2) / (k * s),
     }
 
 
@@ -161,6 +171,64 @@ def inverse_greeks(kind: int, forward: mp.mpf, k: mp.mpf, tau: mp.mpf, vol: mp.m
         "price": greeks["price"] / forward,
         "net_delta": kind * k / forward * mp.ncdf(kind * d2),
     }
+
+
+def inverse_coin_greeks(kind: int, forward: mp.mpf, k: mp.mpf, tau: mp.mpf, vol: mp.mpf) -> dict[str, mp.mpf]:
+    """Derivatives of the USD value over the forward, by the product rule from those of the USD value."""
+    usd, f = inverse_greeks(kind, forward, k, tau, vol), forward
+    value = usd["price"] * f
+
+    def times_inverse(*derivatives: mp.mpf) -> mp.mpf:
+        """n-th derivative in f of g/f from g, g', ..., g^(n)."""
+        n = len(derivatives) - 1
+        return mp.fsum(
+            mp.binomial(n, j) * derivatives[j] * (-1) ** (n - j) * mp.factorial(n - j) / f ** (n - j + 1)
+            for j in range(n + 1)
+        )
+
+    coin = {name: usd[name] / f for name in ("vega", "theta", "rho", "volga", "veta", "ultima")}
+    coin |= {name: usd[name] / f for name in ("dual_delta", "dual_gamma")}
+    return coin | {
+        "price": usd["price"],
+        "net_delta": usd["net_delta"],
+        "delta": times_inverse(value, usd["delta"]),
+        "gamma": times_inverse(value, usd["delta"], usd["gamma"]),
+        "speed": times_inverse(value, usd["delta"], usd["gamma"], usd["speed"]),
+        "vanna": times_inverse(usd["vega"], usd["vanna"]),
+        "charm": times_inverse(usd["theta"], usd["charm"]),
+        "zomma": times_inverse(usd["vega"], usd["vanna"], usd["zomma"]),
+        "color": times_inverse(usd["theta"], usd["charm"], usd["color"]),
+    }
+
+
+# Each Greek as a derivative of the price: the variable(s) and a sign. Variables by position
+# among the model's inputs: 0 underlying, 1 strike, 2 tau, 3 vol, 4 rate.
+DERIVATIVES: dict[str, tuple[tuple[int, ...], int]] = {
+    "delta": ((0,), 1),
+    "gamma": ((0, 0), 1),
+    "vega": ((3,), 1),
+    "theta": ((2,), -1),
+    "rho": ((4,), 1),
+    "vanna": ((0, 3), 1),
+    "volga": ((3, 3), 1),
+    "charm": ((0, 2), -1),
+    "speed": ((0, 0, 0), 1),
+    "zomma": ((0, 0, 3), 1),
+    "color": ((0, 0, 2), -1),
+    "veta": ((3, 2), -1),
+    "ultima": ((3, 3, 3), 1),
+    "dual_delta": ((1,), 1),
+    "dual_gamma": ((1, 1), 1),
+}
+
+
+def differentiate(
+    price: Callable[..., mp.mpf], inputs: tuple[mp.mpf, ...], variables: tuple[int, ...]
+) -> mp.mpf:
+    """Mixed partial derivative of `price` by mpmath's differences."""
+    orders = tuple(variables.count(i) for i in range(len(inputs)))
+    with mp.workdps(120):
+        return mp.diff(price, inputs, orders)
 
 
 def greek_errors(
