@@ -6,6 +6,7 @@ name the argument at fault.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -25,7 +26,7 @@ _Columns = tuple[_Column, _Column, _Column, _Column, _Column, _Column]
 
 _KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
 _STATUSES = tuple(IVStatus)
-_SHARE_AT_LEAST = 16_384  # options per thread: less work than this does not repay a thread
+_SMALLEST_CHUNK = 16_384  # options: less work than that does not repay a thread
 _BLOCK = 1024  # chunks are whole blocks of the loops
 
 
@@ -138,16 +139,27 @@ def _share(job: Callable[[int, int], None], n: int, threads: int) -> None:
     """Run job(first, end) over [0, n), in chunks of whole blocks on that many threads."""
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
-    parts = min(threads, n // _SHARE_AT_LEAST)
-    if parts < 2:
+    threads = min(threads, n // _SMALLEST_CHUNK)
+    if threads < 2:
         job(0, n)
         return
-    step = -(-n // (parts * _BLOCK)) * _BLOCK
+    chunk = max(n // (4 * threads), _SMALLEST_CHUNK)
+    chunk += -chunk % _BLOCK
+    todo = deque(range(0, n, chunk))
+
+    def work() -> None:  # whoever is free takes the next chunk: cores are not equally idle
+        while todo:
+            try:
+                first = todo.popleft()
+            except IndexError:
+                return
+            job(first, min(first + chunk, n))
+
     # Threads are made for the call: 0.1 ms against the milliseconds of a large array, and
     # nothing is left behind to hang a forked process.
-    with ThreadPoolExecutor(parts - 1) as pool:
-        others = [pool.submit(job, first, min(first + step, n)) for first in range(step, n, step)]
-        job(0, step)
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
         for other in others:
             other.result()
 
