@@ -1,4 +1,4 @@
-"""Price, Greeks and implied vol next to plain numpy with scipy.special.ndtr.
+"""Price, Greeks, implied vol and whole chains next to plain numpy with scipy.special.ndtr.
 
     pytest benchmarks/test_bench_core.py --benchmark-group-by=group
 
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from gammacore import black76
+from gammacore import black76, chain
 
-SIZES = [1, 100, 10_000]
+SIZES = [1, 100, 10_000, 1_000_000]
 
 
 def market(n):
@@ -61,8 +61,22 @@ def peer_implied_vol(kind, price, forward, strike, tau, rate):
     return vol
 
 
-OURS = {"price": black76.price, "greeks": black76.greeks, "implied_vol": black76.implied_vol}
-PEER = {"price": peer_price, "greeks": peer_greeks, "implied_vol": peer_implied_vol}
+def our_chain(kind, price, forward, strike, tau):
+    return chain.analyse(kind, price / forward, forward, strike, tau)
+
+
+def peer_chain(kind, price, forward, strike, tau):
+    vol = peer_implied_vol(kind, price, forward, strike, tau, 0.0)
+    return vol, peer_greeks(kind, forward, strike, tau, vol, 0.0)
+
+
+OURS = {
+    "price": black76.price,
+    "greeks": black76.greeks,
+    "implied_vol": black76.implied_vol,
+    "chain": our_chain,
+}
+PEER = {"price": peer_price, "greeks": peer_greeks, "implied_vol": peer_implied_vol, "chain": peer_chain}
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -70,13 +84,18 @@ PEER = {"price": peer_price, "greeks": peer_greeks, "implied_vol": peer_implied_
 @pytest.mark.parametrize("what", list(OURS))
 def test_bench(benchmark, what, who, n):
     benchmark.group = f"{what} n={n}"
+    function = (OURS if who == "gammacore" else PEER)[what]
     m = market(n)
+    if what == "chain":
+        m["rate"] = 0.0
     if n == 1 and who == "gammacore":
-        m = {name: column.item() for name, column in m.items()}
-    if what == "implied_vol":
+        m = {name: np.asarray(column).item() for name, column in m.items()}
+    if what in ("implied_vol", "chain"):
         m["price"] = black76.price(**m)
         truth = m.pop("vol")
-        found = benchmark(lambda: (OURS if who == "gammacore" else PEER)[what](**m))
-        assert np.allclose(found, truth, rtol=1e-6)
+        if what == "chain":
+            m.pop("rate")
+        found = benchmark(lambda: function(**m))
+        assert np.allclose(found[0] if what == "chain" else found, truth, rtol=1e-6)
     else:
-        benchmark(lambda: (OURS if who == "gammacore" else PEER)[what](**m))
+        benchmark(lambda: function(**m))

@@ -214,11 +214,6 @@ def greeks(
     threads: int,
 ) -> tuple[float, ...] | tuple[Floats, ...]:
     """Greeks at the positions `chosen`, each as in `price`."""
-    if threads == 1:
-        underlying, strike, tau, vol, rate, dividend = numbers.values()
-        found = _core.greeks_fast(model, kind, underlying, strike, tau, vol, rate, dividend, chosen, out)
-        if found is not None:
-            return found
     fields = tuple(_core.GREEKS[slot] for slot in chosen)
     shape, signs, columns = _columns(kind, numbers)
     outs, targets = _targets(fields, out, shape, columns)

@@ -131,8 +131,13 @@ def greeks(
     >>> greeks("put", 60_000.0, 60_000.0, 7 / 365, 0.6).delta
     -0.4834305...
     """
+    model = _core.BLACK76
+    if threads == 1:
+        values = _core.greeks_fast(model, kind, forward, strike, tau, vol, rate, 0.0, _SLOTS, out)
+        if values is not None:
+            return out if out is not None else Greeks(*values)
     numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": 0.0}
-    found = _arrays.greeks(_core.BLACK76, kind, numbers, _SLOTS, out, threads)
+    found = _arrays.greeks(model, kind, numbers, _SLOTS, out, threads)
     return out if out is not None else Greeks(*found)
 
 
@@ -222,7 +227,12 @@ def sensitivities(
     >>> sensitivities(("gamma", "speed"), "call", 60_000.0, 63_000.0, 7 / 365, 0.6)
     (6.8953...e-05, 6.3975...e-09)
     """
-    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": 0.0}
     chosen = _arrays.slots(tuple(names), inverse=False)
-    found = _arrays.greeks(_core.BLACK76, kind, numbers, chosen, out, threads)
+    model = _core.BLACK76
+    if threads == 1:
+        values = _core.greeks_fast(model, kind, forward, strike, tau, vol, rate, 0.0, chosen, out)
+        if values is not None:
+            return out if out is not None else values
+    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": 0.0}
+    found = _arrays.greeks(model, kind, numbers, chosen, out, threads)
     return out if out is not None else found

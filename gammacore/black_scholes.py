@@ -110,8 +110,13 @@ def greeks(
     >>> greeks("call", 60.0, 65.0, 0.25, 0.30, rate=0.08).delta
     0.3724...
     """
+    model = _core.BLACK_SCHOLES
+    if threads == 1:
+        values = _core.greeks_fast(model, kind, spot, strike, tau, vol, rate, dividend, _SLOTS, out)
+        if values is not None:
+            return out if out is not None else Greeks(*values)
     numbers = {"spot": spot, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": dividend}
-    found = _arrays.greeks(_core.BLACK_SCHOLES, kind, numbers, _SLOTS, out, threads)
+    found = _arrays.greeks(model, kind, numbers, _SLOTS, out, threads)
     return out if out is not None else Greeks(*found)
 
 
@@ -206,7 +211,12 @@ def sensitivities(
     >>> sensitivities(("dual_delta",), "call", 60.0, 65.0, 0.25, 0.30, rate=0.08)
     (-0.3110...,)
     """
-    numbers = {"spot": spot, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": dividend}
     chosen = _arrays.slots(tuple(names), inverse=False)
-    found = _arrays.greeks(_core.BLACK_SCHOLES, kind, numbers, chosen, out, threads)
+    model = _core.BLACK_SCHOLES
+    if threads == 1:
+        values = _core.greeks_fast(model, kind, spot, strike, tau, vol, rate, dividend, chosen, out)
+        if values is not None:
+            return out if out is not None else values
+    numbers = {"spot": spot, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": dividend}
+    found = _arrays.greeks(model, kind, numbers, chosen, out, threads)
     return out if out is not None else found

@@ -146,8 +146,13 @@ def greeks(
     >>> greeks("call", 60_000.0, 60_000.0, 7 / 365, 0.6).net_delta
     0.4834305...
     """
+    model = model_of(numeraire)
+    if threads == 1:
+        values = _core.greeks_fast(model, kind, forward, strike, tau, vol, 0.0, 0.0, _SLOTS, out)
+        if values is not None:
+            return out if out is not None else InverseGreeks(*values)
     numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
-    found = _arrays.greeks(model_of(numeraire), kind, numbers, _SLOTS, out, threads)
+    found = _arrays.greeks(model, kind, numbers, _SLOTS, out, threads)
     return out if out is not None else InverseGreeks(*found)
 
 
@@ -239,7 +244,12 @@ def sensitivities(
     >>> sensitivities(("gamma",), "call", 60_000.0, 60_000.0, 7 / 365, 0.6, numeraire="coin")
     (1.06...e-09,)
     """
-    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
     chosen = _arrays.slots(tuple(names), inverse=True)
-    found = _arrays.greeks(model_of(numeraire), kind, numbers, chosen, out, threads)
+    model = model_of(numeraire)
+    if threads == 1:
+        values = _core.greeks_fast(model, kind, forward, strike, tau, vol, 0.0, 0.0, chosen, out)
+        if values is not None:
+            return out if out is not None else values
+    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
+    found = _arrays.greeks(model, kind, numbers, chosen, out, threads)
     return out if out is not None else found

@@ -229,6 +229,19 @@ cdef inline object new_array(gathered *g):
     return cnp.PyArray_EMPTY(g.ndim, g.dims, cnp.NPY_DOUBLE, 0)
 
 
+cdef tuple new_arrays(gathered *g, Py_ssize_t count):
+    """Several at once. Large ones are rows of one block: many separate ones would make malloc
+    give the memory back to the system each time, and fetch it page by page again."""
+    cdef cnp.npy_intp dims[65]
+    cdef int i
+    if g.n < 1000:
+        return tuple([cnp.PyArray_EMPTY(g.ndim, g.dims, cnp.NPY_DOUBLE, 0) for _ in range(count)])
+    dims[0] = count
+    for i in range(g.ndim):
+        dims[i + 1] = g.dims[i]
+    return tuple(cnp.PyArray_EMPTY(g.ndim + 1, dims, cnp.NPY_DOUBLE, 0))
+
+
 cdef bint fits(gathered *g, object out) noexcept:
     """Whether the loop can write straight into `out`."""
     cdef int slot
@@ -305,7 +318,6 @@ def greeks_fast(int model, kind, underlying, strike, tau, vol, rate, dividend, t
     cdef gathered g
     cdef double values[17]
     cdef double *target[17]
-    cdef cnp.npy_intp dims[33]
     cdef Py_ssize_t i, count = len(slots)
     cdef int slot
     if not take_all(&g, kind, underlying, strike, tau, vol, rate, dividend):
@@ -321,12 +333,7 @@ def greeks_fast(int model, kind, underlying, strike, tau, vol, rate, dividend, t
         kernels.greeks(model, &g.inputs, 0, 1, target)
         return tuple([values[<int>slot] for slot in slots])
     if out is None:
-        # Rows of one block: many arrays of middle size at once make malloc return the
-        # memory to the system each time, and fetch it page by page again.
-        dims[0] = count
-        for i in range(g.ndim):
-            dims[i + 1] = g.dims[i]
-        out = tuple(cnp.PyArray_EMPTY(g.ndim + 1, dims, cnp.NPY_DOUBLE, 0))
+        out = new_arrays(&g, count)
     elif type(out) is tuple or isinstance(out, tuple):
         if len(out) != count:
             return None
@@ -442,15 +449,9 @@ def analyse_fast(int model, kind, underlying, strike, tau, price, rate, dividend
     """(vol, status, Greeks) of quotes, or None if this is not for the fast path."""
     cdef gathered g
     cdef double *target[17]
-    cdef cnp.npy_intp dims[33]
-    cdef int i
     if not take_all(&g, kind, underlying, strike, tau, price, rate, dividend) or g.ndim < 0:
         return None
-    dims[0] = len(slots) + 1
-    for i in range(g.ndim):
-        dims[i + 1] = g.dims[i]
-    # One block, as in greeks_fast.
-    rows = tuple(cnp.PyArray_EMPTY(g.ndim + 1, dims, cnp.NPY_DOUBLE, 0))
+    rows = new_arrays(&g, len(slots) + 1)
     codes = cnp.PyArray_EMPTY(g.ndim, g.dims, cnp.NPY_INT8, 0)
     vol, out = rows[0], rows[1:]
     point_at(&g, slots, out, target)

@@ -61,7 +61,7 @@ GC_INLINE double gc_exp(double v)
     double middle = (c[5] * r + c[4]) + (c[7] * r + c[6]) * r2;
     double high = c[9] * r + c[8];
     double p = 1.0 + (r + r2 * ((high * r4 + middle) * r4 + low));
-    double e = gc_from_bits(gc_to_bits(p) + (int64_t)((uint64_t)k << 52));
+    double e = gc_from_bits((int64_t)((uint64_t)gc_to_bits(p) + ((uint64_t)k << 52)));
     e = v < -708.0 ? 0.0 : e;
     e = v > 709.7 ? INFINITY : e;
     return v != v ? v : e;
