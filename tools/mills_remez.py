@@ -16,6 +16,7 @@ mp.mp.dps = 50
 Y_MAX = mp.mpf(40)
 CENTRE = mp.mpf(2)
 GRID = 800
+MAPPING = (CENTRE, Y_MAX)
 
 
 def mills(y: mp.mpf) -> mp.mpf:
@@ -28,10 +29,11 @@ def bachelier(y: mp.mpf) -> mp.mpf:
     return 1 - y * mills(y)
 
 
-def to_y(w: mp.mpf) -> mp.mpf:
-    """[-1, 1] to [0, Y_MAX]."""
-    u = -1 + (1 + (Y_MAX - CENTRE) / (Y_MAX + CENTRE)) * (w + 1) / 2
-    return CENTRE * (1 + u) / (1 - u)
+def to_y(w: mp.mpf, mapping: tuple[mp.mpf, mp.mpf]) -> mp.mpf:
+    """[-1, 1] to [0, largest], half of it below about `centre`."""
+    centre, largest = mapping
+    u = -1 + (1 + (largest - centre) / (largest + centre)) * (w + 1) / 2
+    return centre * (1 + u) / (1 - u)
 
 
 def equioscillate(ys, fs, m, n, q):
@@ -67,13 +69,13 @@ def alternation(errors, count):
     return extrema
 
 
-def remez(function, m, n, rounds=12):
+def remez(function, m, n, rounds=12, mapping=MAPPING):
     """Best relative error found on the grid, P and Q, low order first."""
     count = m + n + 2
-    grid = [to_y(-mp.cos(mp.pi * (i + mp.mpf(1) / 2) / GRID)) for i in range(GRID)]
-    grid = [mp.mpf(0), *grid, Y_MAX]
+    grid = [to_y(-mp.cos(mp.pi * (i + mp.mpf(1) / 2) / GRID), mapping) for i in range(GRID)]
+    grid = [mp.mpf(0), *grid, mapping[1]]
     values = [function(y) for y in grid]
-    nodes = [to_y(-mp.cos(mp.pi * i / (count - 1))) for i in range(count)]
+    nodes = [to_y(-mp.cos(mp.pi * i / (count - 1)), mapping) for i in range(count)]
     best = (mp.inf, [], [])
     q = [mp.mpf(1)]
     for _ in range(rounds):
