@@ -1,8 +1,7 @@
-/* Coefficients for normal.h, low order first, exact as C99 hex floats.
+/* Coefficients for normal.h, low order first: written by tools/normal_tables.py.
  *
- * Own minimax fits, computed with 50 digits; the Mills and Bachelier rationals by
- * tools/mills_remez.py. All coefficients of the Mills and Bachelier rationals are
- * positive, so evaluating them on y >= 0 cannot cancel.
+ * All coefficients of the Mills and Bachelier rationals are positive, so evaluating them
+ * on y >= 0 cannot cancel.
  */
 #ifndef GAMMACORE_NORMAL_TABLES_H
 #define GAMMACORE_NORMAL_TABLES_H
@@ -29,15 +28,15 @@ static const double GC_BACHELIER_DEN[12] = {
     0x1.258fe32b1d0adp+0, 0x1.b53854718d91bp-2, 0x1.e5d2d0ff1edd2p-4, 0x1.94c992a7c69a2p-6,
     0x1.f2edece44a72ep-9, 0x1.b51273541ba87p-12, 0x1.f03a1c0f51175p-16, 0x1.1ae051c613af5p-20};
 
-/* L(z) = (2 artanh(f)/f - 2) / z, z = f^2 <= 0.0295, error 4.5e-18. */
+/* L(z) = (2 artanh(f)/f - 2) / z, z = f^2 <= 0.0295, error of the logarithm 4.6e-18. */
 static const double GC_LOG[7] = {
-    0x1.5555555555558p-1, 0x1.9999999995238p-2, 0x1.2492492e034e4p-2, 0x1.c71c62cf58f98p-3,
-    0x1.7462bac8a32eep-3, 0x1.39fd9a4ee50d4p-3, 0x1.2b61a5a097667p-3};
+    0x1.5555555555558p-1, 0x1.99999999952e2p-2, 0x1.2492492df148dp-2, 0x1.c71c62e5800a1p-3,
+    0x1.7462b4ab2ef6bp-3, 0x1.39fe606542ddep-3, 0x1.2b584aae78a57p-3};
 
-/* E(r) = (exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2, error 1.2e-17. */
+/* E(r) = (exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2, error of exp 1.3e-17. */
 static const double GC_EXP[10] = {
-    0x1.0000000000001p-1, 0x1.555555555554dp-3, 0x1.5555555553d62p-5, 0x1.11111111144bep-7,
-    0x1.6c16c1788d88ep-10, 0x1.a01a018c23bcdp-13, 0x1.a019b9034be1cp-16, 0x1.71de5a460f31ep-19,
-    0x1.28919413293ddp-22, 0x1.aeab1bab013e0p-26};
+    0x1.0000000000001p-1, 0x1.5555555555556p-3, 0x1.5555555553d68p-5, 0x1.11111111109b5p-7,
+    0x1.6c16c17889ef1p-10, 0x1.a01a01a7c2efep-13, 0x1.a019b9149a41cp-16, 0x1.71de0db2f6b19p-19,
+    0x1.28917c89a43a7p-22, 0x1.af389ecfc4b9cp-26};
 
 #endif

@@ -1,12 +1,9 @@
-"""Recompute the rational minimax fits of R(y) and M(y) = 1 - y R(y) in normal_tables.h.
+"""Rational minimax fits; normal_tables.py and implied_tables.py use them.
 
-    python tools/mills_remez.py
-
-Remez exchange for P/Q in relative error, on y in [0, 40] mapped to w in [-1, 1] by
-y = 2 (1 + u)/(1 - u) with u linear in w, so that the nodes crowd where R bends. Each
+Remez exchange for P/Q in relative error, on y in [0, y_max] mapped to w in [-1, 1] by
+y = c (1 + u)/(1 - u) with u linear in w, so that the nodes crowd where the function bends. Each
 exchange solves the linearised equioscillation P - f Q = (-1)^i E |f| Q, with the last Q
 on the right, a few times over. 50 digits: in double precision it stalls at 1e-13.
-Prints C arrays and the error reached; takes a minute or two.
 """
 
 import mpmath as mp
@@ -89,16 +86,3 @@ def remez(function, m, n, rounds=12, mapping=MAPPING):
             break
         nodes = [grid[i] for i in extrema]
     return best
-
-
-def main() -> None:
-    """Print both fits."""
-    for name, function, m, n in (("GC_MILLS", mills, 9, 10), ("GC_BACHELIER", bachelier, 9, 11)):
-        error, p, q = remez(function, m, n)
-        print(f"/* {name}: relative error {mp.nstr(error, 3)} */")  # noqa: T201
-        for suffix, coefficients in (("NUM", p), ("DEN", q)):
-            print(f"{name}_{suffix}: " + ", ".join(float(c).hex() for c in coefficients))  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()
