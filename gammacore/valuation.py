@@ -48,7 +48,7 @@ class Sensitivities(NamedTuple):
     forward itself (value in USD). ``theta`` is per year of calendar time, ``vega`` per 1.00.
     """
 
-    value: Any
+    price: Any
     delta: Any
     gamma: Any
     theta: Any
@@ -67,11 +67,11 @@ def settlement_weight(expiry_ns: int, ts_ns: Any) -> Any:
 
 def exposure(option: Option, forward: Any, tau: Any, vol: Any) -> Exposure:
     """Value and deltas of an option at a forward, years to expiry and volatility."""
+    case = option.kind, forward, option.strike, tau, vol
     if option.settlement is Settlement.INVERSE:
-        coin = inverse.greeks(option.kind, forward, option.strike, tau, vol)
-        return Exposure(coin.price, coin.delta, coin.net_delta)
-    usd = black76.greeks(option.kind, forward, option.strike, tau, vol)
-    return Exposure(usd.price, usd.delta, usd.delta)
+        return Exposure(*inverse.sensitivities(("price", "delta", "net_delta"), *case))
+    value, delta = black76.sensitivities(("price", "delta"), *case)
+    return Exposure(value, delta, delta)
 
 
 def options_delta(
@@ -95,13 +95,13 @@ def sensitivities(option: Option, forward: Any, tau: Any, vol: Any) -> Sensitivi
     value is linear in X, has no first-order term, and its second-order term is
     the familiar gamma.
     """
+    case = option.kind, forward, option.strike, tau, vol
     if option.settlement is Settlement.INVERSE:
-        g = inverse.greeks(option.kind, forward, option.strike, tau, vol)
-        return Sensitivities(
-            g.price, -forward * g.net_delta, forward**3 * g.gamma, g.theta / forward, g.vega / forward
+        price, net, gamma, theta, vega = inverse.sensitivities(
+            ("price", "net_delta", "gamma", "theta", "vega"), *case
         )
-    u = black76.greeks(option.kind, forward, option.strike, tau, vol)
-    return Sensitivities(u.price, u.delta, u.gamma, u.theta, u.vega)
+        return Sensitivities(price, -forward * net, forward**3 * gamma, theta / forward, vega / forward)
+    return Sensitivities(*black76.sensitivities(Sensitivities._fields, *case))
 
 
 def value(option: Option, forward: Any, tau: Any, vol: Any) -> Any:
