@@ -17,15 +17,18 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "against.py"
 
 @pytest.fixture
 def against(monkeypatch):
-    # The script binds thread pools and extends the path when it starts; undone after the test.
-    for pool in ("RAYON", "NUMBA", "OMP", "OPENBLAS", "MKL"):
+    # The script sets the size of thread pools and extends the path; undone after the test.
+    for pool in ("RAYON", "NUMBA", "OMP"):
         monkeypatch.setenv(f"{pool}_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.delitem(sys.modules, "peers", raising=False)
     spec = importlib.util.spec_from_file_location("against", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "against", module)
     spec.loader.exec_module(module)
-    return module
+    module.peers = sys.modules["peers"]
+    yield module
+    del sys.modules["peers"]
 
 
 def tables(text):
@@ -61,25 +64,25 @@ def test_quick_run_writes_the_tables(against, tmp_path):
 
 
 def test_the_numpy_formulation_agrees(against):
-    m = against.random_market(1000)
+    m = against.peers.random_market(1000)
     expected = black76.greeks(m.kind, m.forward, m.strike, m.tau, m.vol)
     np.testing.assert_allclose(
-        against.numpy_price(m.kind, m.forward, m.strike, m.tau, m.vol), expected.price, rtol=1e-10
+        against.peers.numpy_price(m.kind, m.forward, m.strike, m.tau, m.vol), expected.price, rtol=1e-10
     )
-    greeks = against.numpy_greeks(m.kind, m.forward, m.strike, m.tau, m.vol)
-    for name, column in zip(against.FIVE, greeks, strict=True):
+    greeks = against.peers.numpy_greeks(m.kind, m.forward, m.strike, m.tau, m.vol)
+    for name, column in zip(against.peers.FIVE, greeks, strict=True):
         np.testing.assert_allclose(column, getattr(expected, name), rtol=1e-10, err_msg=name)
-    vol = against.numpy_implied_vol(m.kind, m.price, m.forward, m.strike, m.tau)
+    vol = against.peers.numpy_implied_vol(m.kind, m.price, m.forward, m.strike, m.tau)
     np.testing.assert_allclose(vol, m.vol, rtol=1e-9)
 
 
 def test_a_library_that_disagrees_is_named_and_not_timed(against, monkeypatch, tmp_path):
-    class Off(against.Numpy):
+    class Off(against.peers.Numpy):
         name = "off"
 
         def price(self, m):
             job = super().price(m)
-            return against.Job(job.run, lambda found: {"price": job.read(found)["price"] * (1 + 1e-5)})
+            return against.peers.Job(job.run, lambda found: {"price": job.read(found)["price"] * (1 + 1e-5)})
 
         def greeks(self, m):
             raise ZeroDivisionError("of its own")
@@ -104,7 +107,7 @@ def test_a_library_that_disagrees_is_named_and_not_timed(against, monkeypatch, t
 
 
 def test_options_on_one_forward_are_the_same_options(against):
-    market = against.random_market(50)
+    market = against.peers.random_market(50)
     forward, scaled = market.on_one_forward()
     np.testing.assert_allclose(scaled.forward, forward)
     again = black76.price(scaled.kind, scaled.forward, scaled.strike, scaled.tau, scaled.vol)
@@ -112,11 +115,11 @@ def test_options_on_one_forward_are_the_same_options(against):
 
 
 def test_times_by_size_stay_within_the_budget(against):
-    class Slow(against.Numpy):
+    class Slow(against.peers.Numpy):
         name = "slow"
 
         def price(self, m):
-            return against.Job(lambda: sum(range(20 * len(m))), None)
+            return against.peers.Job(lambda: sum(range(20 * len(m))), None)
 
     row = against.Row(Slow(), "price")
     for n in (100, 10_000, 1_000_000):
