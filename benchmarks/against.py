@@ -49,6 +49,7 @@ TASKS = {
 }
 AGREE = 1e-6  # relative; a library further than this from gammacore is not timed
 FULL = 8  # units of 2**-53, after conditioning: full accuracy
+FORWARD = 61_357.25  # of the hard grid
 WINDOW = 2e-3  # seconds that one timing lasts at least
 
 
@@ -74,6 +75,15 @@ def reason(error: BaseException) -> str:
 
 
 # ---- Accuracy -----------------------------------------------------------------------
+
+
+def hard_cases(stride: int) -> list[mp_black.Case]:
+    """Every so many of the hard grid, at a forward as markets have it: 1 would spare some a rounding."""
+    cases = []
+    with mp.workdps(mp_black.DIGITS):
+        for kind, _, strike, s in mp_black.hard_grid()[::stride]:
+            cases.append((kind, FORWARD, float(mp.mpf(strike) * FORWARD), s))
+    return cases
 
 
 def market_of(cases: Sequence[mp_black.Case], prices: Sequence[float]) -> Market:
@@ -106,7 +116,7 @@ class Truth:
 def price_truth(stride: int) -> Truth:
     cases, exact, condition = [], [], []
     with mp.workdps(mp_black.DIGITS):
-        for case in mp_black.hard_grid()[::stride]:
+        for case in hard_cases(stride):
             kind, *numbers, s = case
             value, vega = mp_black.black(kind, *map(mp.mpf, numbers), mp.mpf(s))
             if value > mp.mpf("1e-290"):
@@ -121,7 +131,7 @@ def vol_truth(stride: int) -> Truth:
     """Vols of the rounded prices; only prices that hold at least four digits of their volatility."""
     cases, prices, exact, condition = [], [], [], []
     with mp.workdps(mp_black.DIGITS):
-        for case in mp_black.hard_grid()[::stride]:
+        for case in hard_cases(stride):
             price = mp_black.rounded_price(case)
             if mp_black.has_implied_vol(case, price):
                 value, elasticity = mp_black.implied_total_vol(*case[:3], price, case[3])
@@ -290,6 +300,10 @@ def short(ns: float) -> str:
     return f"{ns:,.0f}" if ns >= 100 else f"{ns:.1f}" if ns >= 10 else f"{ns:.2f}"
 
 
+def times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+
+
 def order(rows: list[Row], sizes: Sequence[int]) -> list[Row]:
     """Fastest first, by the size that most of them have."""
     at = chart_size(sizes)
@@ -317,7 +331,7 @@ def markdown(results: dict[str, list[Row]], sizes: Sequence[int], absent: dict[s
                 cell = row.cells.get(size)
                 cells.append(f"{short(cell.best)} ({short(cell.median)})" if cell else "–")
             cell = row.cells.get(at)
-            cells.append(f"{cell.best / reference.cells[at].best:.3g}" if cell else "–")
+            cells.append(times(cell.best / reference.cells[at].best) if cell else "–")
             blanks = ["–"] * len(ACCURACY[task].split("|"))
             cells += [part.strip() for part in row.exactness.split("|")] if row.exactness else blanks
             cells.append(row.trouble or row.peer.how.get(task, ""))
@@ -338,6 +352,7 @@ def plot(results: dict[str, list[Row]], sizes: Sequence[int], path: Path) -> Non
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from PIL import Image
 
     at = chart_size(sizes)
     timed = {task: [row for row in order(rows, sizes) if at in row.cells] for task, rows in results.items()}
@@ -359,7 +374,7 @@ def plot(results: dict[str, list[Row]], sizes: Sequence[int], path: Path) -> Non
             mine = isinstance(row.peer, Gammacore)
             colour = "#0072B2" if mine and row.peer.best else "#56B4E9" if mine else "#B8B8B8"
             panel.barh(i, ns, color=colour, height=0.72)
-            ratio = "" if row is results[task][0] else f"   {ns / base:.3g}×"
+            ratio = "" if row is results[task][0] else f"   {times(ns / base)}×"
             panel.text(ns * 1.08, i, f"{short(ns)} ns{ratio}", va="center", fontsize=8)
         panel.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8.5)
         for label, row in zip(panel.get_yticklabels(), rows, strict=True):
@@ -368,7 +383,7 @@ def plot(results: dict[str, list[Row]], sizes: Sequence[int], path: Path) -> Non
         panel.set_ylim(len(rows) - 0.4, -0.6)
         panel.set_xscale("log")
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-        panel.set_xlim(10 ** math.floor(math.log10(least)), longest * 8)
+        panel.set_xlim(10 ** math.floor(math.log10(least)), longest * 12)
         panel.set_title(TASKS[task], loc="left", fontsize=10.5, fontweight="bold", pad=4)
         panel.grid(axis="x", color="#e4e4e4", linewidth=0.7)
         panel.set_axisbelow(True)
@@ -382,6 +397,9 @@ def plot(results: dict[str, list[Row]], sizes: Sequence[int], path: Path) -> Non
     figure.tight_layout(h_pad=0.9)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+    with Image.open(path) as picture:  # few colours, half the size
+        small = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=32)
+    small.save(path, optimize=True)
 
 
 def run(
@@ -423,12 +441,12 @@ def run(
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100, 10_000, 1_000_000])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder for against.md and .png")
     parser.add_argument(
         "--only", nargs="+", default=[], choices=OTHERS, metavar="NAME", help=" ".join(OTHERS)
     )
-    parser.add_argument("--budget", type=float, default=1.0, help="skip a call expected to take longer, s")
+    parser.add_argument("--budget", type=float, default=0.5, help="skip a call expected to take longer, s")
     parser.add_argument("--quick", action="store_true", help="a few seconds: few rounds, sizes and points")
     options = parser.parse_args(argv)
     if options.quick:

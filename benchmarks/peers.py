@@ -571,7 +571,7 @@ class VanillaOptionPricers(Peer):
         {
             "price": "one forward and expiry per call",
             "greeks": "a call per Greek, gamma and theta by numpy.vectorize",
-            "implied_vol": "one forward and expiry per call",
+            "implied_vol": "one forward and expiry per call, which refuses prices below 1e-8",
         }
     )
     greek_count = 4
