@@ -49,6 +49,8 @@ def _one_kind(value: object) -> int:
 def _kind_column(kind: ArrayLike) -> NDArray[np.int8]:
     """Signs as int8, in the shape of `kind`."""
     given = np.asarray(kind)
+    if given.dtype == np.int8 and _core.kinds_valid(given):
+        return given
     if given.dtype.kind in "iuf":
         valid = (given == 1) | (given == -1)
         if not valid.all():
@@ -143,7 +145,7 @@ def _share(job: Callable[[int, int], None], n: int, threads: int) -> None:
     if threads < 2:
         job(0, n)
         return
-    chunk = max(n // (4 * threads), _SMALLEST_CHUNK)
+    chunk = max(n // (2 * threads), _SMALLEST_CHUNK)
     chunk += -chunk % _BLOCK
     todo = deque(range(0, n, chunk))
 

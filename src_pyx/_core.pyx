@@ -190,7 +190,8 @@ cdef inline int sign_of(object kind) noexcept:
     return 0
 
 
-cdef inline bint take_kind(gathered *g, object kind) noexcept:
+cdef inline bint take_kind(gathered *g, object kind, bint checked) noexcept:
+    """`checked`: an array is known to hold nothing but +1 and -1."""
     cdef int sign = sign_of(kind)
     if sign:
         g.sign = <signed char>sign
@@ -205,14 +206,21 @@ cdef inline bint take_kind(gathered *g, object kind) noexcept:
         return False
     g.inputs.kind = <const signed char *>cnp.PyArray_DATA(<cnp.ndarray>kind)
     g.inputs.kind_step = 1
-    return gc_kinds_valid(g.inputs.kind, g.n)
+    return checked or gc_kinds_valid(g.inputs.kind, g.n)
+
+
+def kinds_valid(cnp.ndarray kind):
+    """Whether a contiguous int8 array holds nothing but +1 and -1."""
+    if cnp.PyArray_TYPE(kind) != cnp.NPY_INT8 or not cnp.PyArray_ISCARRAY_RO(kind):
+        return False
+    return gc_kinds_valid(<const signed char *>cnp.PyArray_DATA(kind), cnp.PyArray_SIZE(kind))
 
 
 cdef inline bint take_all(gathered *g, object kind, object underlying, object strike, object tau, object vol,
-                          object rate, object dividend) noexcept:
+                          object rate, object dividend, bint checked=False) noexcept:
     g.ndim = -1
     g.n = 1
-    return (take_kind(g, kind) and take(g, GC_UNDERLYING, underlying) and take(g, GC_STRIKE, strike)
+    return (take_kind(g, kind, checked) and take(g, GC_UNDERLYING, underlying) and take(g, GC_STRIKE, strike)
             and take(g, GC_TAU, tau) and take(g, GC_VOL, vol) and take(g, GC_RATE, rate)
             and take(g, GC_DIVIDEND, dividend))
 
@@ -305,9 +313,12 @@ cdef void run_price(int model, gc_inputs *inputs, Py_ssize_t first, Py_ssize_t e
 
 def price_into(int model, kind, underlying, strike, tau, vol, rate, dividend, cnp.ndarray out,
                Py_ssize_t first, Py_ssize_t end):
-    """Lanes [first, end) of flat columns; a column is an array like `out` or a number."""
+    """Lanes [first, end) of flat columns; a column is an array like `out` or a number.
+
+    Kinds are taken for what they should be: gammacore._arrays has looked at them.
+    """
     cdef gathered g
-    expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend) and fits(&g, out))
+    expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend, True) and fits(&g, out))
     run_price(model, &g.inputs, first, end, data_of(out))
 
 
@@ -372,7 +383,7 @@ def greeks_into(int model, kind, underlying, strike, tau, vol, rate, dividend, t
     """Like price_into, one output for each slot."""
     cdef gathered g
     cdef double *target[17]
-    expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend))
+    expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend, True))
     point_at(&g, slots, out, target)
     run_greeks(model, &g.inputs, first, end, target)
 
@@ -437,7 +448,7 @@ def implied_into(int model, bint newton, kind, underlying, strike, tau, price, r
                  cnp.ndarray status, Py_ssize_t first, Py_ssize_t end):
     """Like price_into; `status` is a contiguous int8 array of the same length."""
     cdef gathered g
-    expect(take_all(&g, kind, underlying, strike, tau, price, rate, dividend) and fits(&g, out))
+    expect(take_all(&g, kind, underlying, strike, tau, price, rate, dividend, True) and fits(&g, out))
     expect(cnp.PyArray_TYPE(status) == cnp.NPY_INT8 and cnp.PyArray_ISCARRAY(status) and same_shape(&g, status))
     run_implied(model, GC_NEWTON if newton else GC_EXPLICIT, &g.inputs, first, end, data_of(out),
                 codes_of(status))
@@ -467,7 +478,7 @@ def analyse_into(int model, kind, underlying, strike, tau, price, rate, dividend
     """Vols, status and Greeks of quotes in one pass; arguments as above."""
     cdef gathered g
     cdef double *target[17]
-    expect(take_all(&g, kind, underlying, strike, tau, price, rate, dividend) and fits(&g, vol))
+    expect(take_all(&g, kind, underlying, strike, tau, price, rate, dividend, True) and fits(&g, vol))
     expect(cnp.PyArray_TYPE(status) == cnp.NPY_INT8 and cnp.PyArray_ISCARRAY(status) and same_shape(&g, status))
     point_at(&g, slots, out, target)
     cdef double *vols = data_of(vol)
@@ -480,7 +491,7 @@ def vol_interval_into(int model, kind, underlying, strike, tau, price, rate, tic
                       cnp.ndarray high, Py_ssize_t first, Py_ssize_t end):
     """Vols half a tick below and above; arguments as above."""
     cdef gathered g
-    expect(take_all(&g, kind, underlying, strike, tau, price, rate, tick) and fits(&g, low) and fits(&g, high))
+    expect(take_all(&g, kind, underlying, strike, tau, price, rate, tick, True) and fits(&g, low) and fits(&g, high))
     cdef double *lows = data_of(low)
     cdef double *highs = data_of(high)
     with nogil:
