@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
+from gammacore.contracts import (
+    Future,
+    Option,
+    Perpetual,
+    Settlement,
+    inverse_pnl,
+    linear_pnl,
+    payoff_coin,
+    payoff_usd,
+)
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
@@ -55,9 +64,7 @@ class HedgePosition:
         """Profit of ``amount`` from the average entry to ``price``, settlement currency."""
         if amount == 0.0:
             return 0.0 * price
-        if self.inverse:
-            return amount * (1.0 / self.average - 1.0 / price)
-        return amount * (price - self.average)
+        return (inverse_pnl if self.inverse else linear_pnl)(amount, self.average, price)
 
     def unrealised(self, price: Any) -> Any:
         """Profit if closed at ``price``."""

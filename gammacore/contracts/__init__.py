@@ -1,0 +1,49 @@
+"""Instruments, their names, their price and amount grids, and contract arithmetic."""
+
+from gammacore.contracts.arithmetic import (
+    UNITS_PER_COIN,
+    from_units,
+    inverse_average_entry,
+    inverse_pnl,
+    linear_pnl,
+    payoff_coin,
+    payoff_usd,
+    round_coin,
+    to_units,
+)
+from gammacore.contracts.grids import ContractSpec, spec_for, spec_from_catalog
+from gammacore.contracts.names import (
+    CALL,
+    PUT,
+    Future,
+    Instrument,
+    Option,
+    Perpetual,
+    Settlement,
+    family,
+    parse,
+)
+
+__all__ = [
+    "CALL",
+    "PUT",
+    "UNITS_PER_COIN",
+    "ContractSpec",
+    "Future",
+    "Instrument",
+    "Option",
+    "Perpetual",
+    "Settlement",
+    "family",
+    "from_units",
+    "inverse_average_entry",
+    "inverse_pnl",
+    "linear_pnl",
+    "parse",
+    "payoff_coin",
+    "payoff_usd",
+    "round_coin",
+    "spec_for",
+    "spec_from_catalog",
+    "to_units",
+]

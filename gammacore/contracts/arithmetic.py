@@ -1,0 +1,174 @@
+"""Payoffs, profits and the rounding of money."""
+
+from typing import Any, Final, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.contracts.names import Option
+from gammacore.errors import ContractError
+
+__all__ = [
+    "UNITS_PER_COIN",
+    "from_units",
+    "inverse_average_entry",
+    "inverse_pnl",
+    "linear_pnl",
+    "payoff_coin",
+    "payoff_usd",
+    "round_coin",
+    "to_units",
+]
+
+UNITS_PER_COIN: Final = 100_000_000
+
+FloatArray = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+
+
+@overload
+def payoff_usd(option: Option, delivery_price: float) -> float: ...
+@overload
+def payoff_usd(option: Option, delivery_price: FloatArray) -> FloatArray: ...
+def payoff_usd(option: Option, delivery_price: float | FloatArray) -> float | FloatArray:
+    """Payoff of one option on one coin, in USD at the delivery price.
+
+    Parameters
+    ----------
+    option : Option
+    delivery_price : float or array
+        Delivery price in USD, positive.
+
+    Returns
+    -------
+    float or array of float64
+        ``max(kind * (delivery_price - strike), 0)``, for inverse and linear alike.
+
+    Raises
+    ------
+    ContractError
+        If a delivery price is not positive.
+    """
+    price = np.asarray(delivery_price, dtype=np.float64)
+    if not (price > 0).all():
+        raise ContractError(f"delivery_price must be positive, got {price.min()!r}")
+    payoff = np.maximum(option.kind * (price - option.strike), 0.0)
+    return payoff if payoff.ndim else float(payoff)
+
+
+@overload
+def payoff_coin(option: Option, delivery_price: float) -> float: ...
+@overload
+def payoff_coin(option: Option, delivery_price: FloatArray) -> FloatArray: ...
+def payoff_coin(option: Option, delivery_price: float | FloatArray) -> float | FloatArray:
+    """Payoff of one option on one coin, in coin at the delivery price.
+
+    An inverse option is paid this; a linear one is paid `payoff_usd`, of which this is
+    the worth in coin. A put is worth more than one coin once the price falls below half
+    the strike. Parameters and errors as for `payoff_usd`.
+    """
+    return payoff_usd(option, delivery_price) / delivery_price
+
+
+def inverse_pnl(size_usd: Any, entry: Any, exit_price: Any) -> Any:
+    """Profit in coin of an inverse position between two prices.
+
+    Parameters
+    ----------
+    size_usd : float or array
+        Signed size in USD, negative when short.
+    entry, exit_price : float or array
+        Prices in USD.
+
+    Returns
+    -------
+    float or array of float64
+        ``size_usd * (1/entry - 1/exit_price)``, not rounded.
+    """
+    return size_usd * (1.0 / entry - 1.0 / exit_price)
+
+
+def linear_pnl(qty: Any, entry: Any, exit_price: Any) -> Any:
+    """Profit in USDC of a linear position of ``qty`` coins (signed) between two prices."""
+    return qty * (exit_price - entry)
+
+
+def inverse_average_entry(sizes_usd: npt.ArrayLike, prices: npt.ArrayLike) -> float:
+    """Average entry price of inverse fills: the size-weighted harmonic mean.
+
+    Parameters
+    ----------
+    sizes_usd : array
+        Sizes in USD, all of one sign.
+    prices : array
+        Fill prices in USD, positive.
+
+    Returns
+    -------
+    float
+        ``sum(sizes) / sum(sizes / prices)``: the price at which one fill of the whole
+        size has the same coin profit at every exit.
+
+    Raises
+    ------
+    ContractError
+        If there are no fills, the signs differ, a size is zero or a price not positive.
+    """
+    sizes, fills = np.asarray(sizes_usd, dtype=np.float64), np.asarray(prices, dtype=np.float64)
+    if not sizes.size or not ((sizes > 0).all() or (sizes < 0).all()):
+        raise ContractError(f"sizes_usd must be of one sign and not empty, got {sizes.tolist()}")
+    if not (fills > 0).all():
+        raise ContractError(f"prices must be positive, got {fills.tolist()}")
+    return float(sizes.sum() / (sizes / fills).sum())
+
+
+@overload
+def to_units(amount: float) -> int: ...
+@overload
+def to_units(amount: FloatArray) -> Int64Array: ...
+def to_units(amount: float | FloatArray) -> int | Int64Array:
+    """Coin amounts as integer units of 1e-8, ties to even.
+
+    Parameters
+    ----------
+    amount : float or array
+        Coin amounts (or USDC), finite, below 2.2e7 in size.
+
+    Returns
+    -------
+    int or array of int64
+
+    Raises
+    ------
+    ContractError
+        If an amount is not finite or too large to be counted exactly.
+    """
+    scaled = np.asarray(amount, dtype=np.float64) * UNITS_PER_COIN
+    if not (np.abs(scaled) < 2.0**51).all():
+        raise ContractError(f"amount must be finite and below 2.2e7, got {amount!r}")
+    # 2.5e-8 times 1e8 need not be 2.5: a near tie is one, and goes to the even unit.
+    halves = np.rint(2.0 * scaled)
+    tie = np.abs(2.0 * scaled - halves) < 1e-6
+    units = np.rint(np.where(tie, halves / 2.0, scaled)).astype(np.int64)
+    return units if units.ndim else int(units)
+
+
+@overload
+def from_units(units: int) -> float: ...
+@overload
+def from_units(units: Int64Array) -> FloatArray: ...
+def from_units(units: int | Int64Array) -> float | FloatArray:
+    """Coin amount of integer units of 1e-8."""
+    return units / UNITS_PER_COIN
+
+
+@overload
+def round_coin(amount: float) -> float: ...
+@overload
+def round_coin(amount: FloatArray) -> FloatArray: ...
+def round_coin(amount: float | FloatArray) -> float | FloatArray:
+    """Coin amounts rounded to 8 decimals, ties to even, as the exchange books them.
+
+    Errors as for `to_units`.
+    """
+    return from_units(to_units(amount))

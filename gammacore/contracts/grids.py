@@ -1,0 +1,273 @@
+"""Price and amount grids of instruments.
+
+Amounts live on the exchange's grid as integer lots, so that no two quantities are
+ever compared as floats.
+"""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, ClassVar, Literal, overload
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
+from gammacore.errors import ContractError
+
+__all__ = ["ContractSpec", "spec_for", "spec_from_catalog"]
+
+Direction = Literal["nearest", "down", "up"]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class ContractSpec(msgspec.Struct, frozen=True, dict=True):
+    """Price grid and amount grid of an instrument.
+
+    Attributes
+    ----------
+    tick_size : float
+        Smallest price step, in the unit of the price (coin for inverse options, else USD).
+    contract_size : float
+        Size of one contract, in ``amount_unit``.
+    min_trade_amount : float
+        Smallest amount, in ``amount_unit``; amounts are multiples of it, hence one lot.
+    amount_unit : {'USD', 'coin'}
+        Unit of an order's amount.
+    tick_size_steps : tuple of (above_price, tick_size)
+        Coarser ticks: each holds for prices at or above its ``above_price``, ascending.
+    """
+
+    tick_size: float
+    contract_size: float
+    min_trade_amount: float
+    amount_unit: Literal["USD", "coin"]
+    tick_size_steps: tuple[tuple[float, float], ...] = ()
+
+    # A price this close to the grid, relative to its count of ticks, is on it.
+    _GRID_RTOL: ClassVar[float] = 1e-9
+
+    def __post_init__(self) -> None:
+        ticks = {f"tick from {above!r}": tick for above, tick in self.tick_size_steps}
+        sizes = {
+            "tick_size": self.tick_size,
+            "contract_size": self.contract_size,
+            "min_trade_amount": self.min_trade_amount,
+            **ticks,
+        }
+        for field, value in sizes.items():
+            if not (math.isfinite(value) and value > 0):
+                raise ContractError(f"{field} must be positive and finite, got {value!r}")
+        levels = [above for above, _ in self.tick_size_steps]
+        if levels != sorted(set(levels)):
+            raise ContractError(f"tick_size_steps must ascend in price, got {self.tick_size_steps!r}")
+
+    @cached_property
+    def _levels(self) -> FloatArray:
+        return np.array([above for above, _ in self.tick_size_steps], dtype=np.float64)
+
+    @cached_property
+    def _ratios(self) -> tuple[FloatArray, FloatArray]:
+        """Ticks as numerators and denominators, so that n ticks is one correctly rounded division."""
+        exact = [Fraction(repr(float(t))) for t in (self.tick_size, *(t for _, t in self.tick_size_steps))]
+        return (
+            np.array([f.numerator for f in exact], dtype=np.float64),
+            np.array([f.denominator for f in exact], dtype=np.float64),
+        )
+
+    def _in_ticks(self, price: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Numerator and denominator of each price's tick, and the price counted in it."""
+        numerators, denominators = self._ratios
+        step = np.searchsorted(self._levels, price * (1 + self._GRID_RTOL), side="right")
+        p, q = numerators[step], denominators[step]
+        return p, q, price * q / p
+
+    @overload
+    def is_on_tick(self, price: float) -> bool: ...
+    @overload
+    def is_on_tick(self, price: FloatArray) -> BoolArray: ...
+    def is_on_tick(self, price: float | FloatArray) -> bool | BoolArray:
+        """Whether prices lie on the grid, up to the representation of a float.
+
+        Parameters
+        ----------
+        price : float or array
+            Prices, not negative.
+
+        Returns
+        -------
+        bool or array of bool
+            False where the price is NaN.
+        """
+        values = np.asarray(price, dtype=np.float64)
+        _, _, count = self._in_ticks(values)
+        on = np.abs(count - np.rint(count)) <= self._GRID_RTOL * np.maximum(count, 1.0)
+        return on if on.ndim else bool(on)
+
+    @overload
+    def round_price(self, price: float, direction: Direction = "nearest") -> float: ...
+    @overload
+    def round_price(self, price: FloatArray, direction: Direction = "nearest") -> FloatArray: ...
+    def round_price(self, price: float | FloatArray, direction: Direction = "nearest") -> float | FloatArray:
+        """Move prices to the grid.
+
+        Parameters
+        ----------
+        price : float or array
+            Prices, not negative; NaN stays NaN.
+        direction : {'nearest', 'down', 'up'}
+            Which grid point; ties of 'nearest' go to the even one. A price on the grid
+            stays, whatever the direction.
+
+        Returns
+        -------
+        float or array of float64
+            The floats nearest to the decimal grid points.
+
+        Raises
+        ------
+        ContractError
+            If the direction is unknown or a price is negative.
+        """
+        values = np.asarray(price, dtype=np.float64)
+        if (values < 0).any():
+            raise ContractError(f"price must not be negative, got {values.min()!r}")
+        p, q, count = self._in_ticks(values)
+        rounded = _round_count(count, direction, self._GRID_RTOL) * p / q
+        return rounded if rounded.ndim else float(rounded)
+
+    def to_lots(self, amount: float, rounding: Literal["zero", "nearest"] = "zero") -> int:
+        """Whole lots in an amount.
+
+        Parameters
+        ----------
+        amount : float
+            Signed amount in ``amount_unit``.
+        rounding : {'zero', 'nearest'}
+            Toward zero (never more than asked) or to the nearest lot, ties to even. An
+            amount within float representation of a lot counts as that lot.
+
+        Returns
+        -------
+        int
+            Signed count of lots of ``min_trade_amount``.
+
+        Raises
+        ------
+        ContractError
+            If the amount is not finite or the rounding unknown.
+        """
+        if not math.isfinite(amount):
+            raise ContractError(f"amount must be finite, got {amount!r}")
+        if rounding not in ("zero", "nearest"):
+            raise ContractError(f"rounding must be 'zero' or 'nearest', got {rounding!r}")
+        lot = Fraction(repr(float(self.min_trade_amount)))
+        count = np.float64(abs(amount) * lot.denominator / lot.numerator)
+        lots = int(_round_count(count, "down" if rounding == "zero" else "nearest", self._GRID_RTOL))
+        return lots if amount > 0 else -lots
+
+    def from_lots(self, lots: int) -> float:
+        """Amount of a count of lots, in ``amount_unit``: the float nearest to the decimal."""
+        return float(lots * Fraction(repr(float(self.min_trade_amount))))
+
+    def round_amount(self, amount: float, rounding: Literal["zero", "nearest"] = "zero") -> float:
+        """Amount moved to whole lots; see `to_lots`."""
+        return self.from_lots(self.to_lots(amount, rounding))
+
+
+def _round_count(count: Any, direction: str, rtol: float) -> Any:
+    """Round counts of ticks or lots, first snapping those that are whole up to float representation."""
+    nearest = np.rint(count)
+    if direction == "nearest":
+        return nearest
+    whole = np.abs(count - nearest) <= rtol * np.maximum(count, 1.0)
+    if direction == "down":
+        return np.where(whole, nearest, np.floor(count))
+    if direction == "up":
+        return np.where(whole, nearest, np.ceil(count))
+    raise ContractError(f"direction must be 'nearest', 'down' or 'up', got {direction!r}")
+
+
+# Defaults for replays without a catalog. The catalog of the day wins: ticks have
+# changed over the years, and altcoins have multipliers.
+_OPTION_STEPS = ((0.005, 0.0005),)
+_INVERSE, _LINEAR = Settlement.INVERSE, Settlement.LINEAR
+_SPECS: dict[tuple[type, str, Settlement], ContractSpec] = {
+    (Perpetual, "BTC", _INVERSE): ContractSpec(0.5, 10.0, 10.0, "USD"),
+    (Perpetual, "ETH", _INVERSE): ContractSpec(0.05, 1.0, 1.0, "USD"),
+    (Future, "BTC", _INVERSE): ContractSpec(2.5, 10.0, 10.0, "USD"),
+    (Future, "ETH", _INVERSE): ContractSpec(0.05, 1.0, 1.0, "USD"),
+    (Option, "BTC", _INVERSE): ContractSpec(0.0001, 1.0, 0.1, "coin", _OPTION_STEPS),
+    (Option, "ETH", _INVERSE): ContractSpec(0.0001, 1.0, 1.0, "coin", _OPTION_STEPS),
+    # Ticks of the linear perpetuals are read off recorded quotes, not off a catalog.
+    (Perpetual, "BTC", _LINEAR): ContractSpec(0.1, 0.0001, 0.0001, "coin"),
+    (Perpetual, "ETH", _LINEAR): ContractSpec(0.05, 0.001, 0.001, "coin"),
+    (Option, "BTC", _LINEAR): ContractSpec(5.0, 0.01, 0.01, "coin"),
+}
+
+
+def spec_for(instrument: Instrument) -> ContractSpec:
+    """Grid of an instrument when no catalog is at hand.
+
+    Parameters
+    ----------
+    instrument : Option, Future or Perpetual
+
+    Returns
+    -------
+    ContractSpec
+
+    Raises
+    ------
+    ContractError
+        If there is no default for this kind of instrument; use `spec_from_catalog`.
+    """
+    try:
+        return _SPECS[type(instrument), instrument.base, instrument.settlement]
+    except KeyError:
+        raise ContractError(
+            f"no default tick and lot for {instrument.name}: read them from the catalog (spec_from_catalog)"
+        ) from None
+
+
+def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:
+    """Grid of an instrument from its row of the exchange's ``get_instruments`` answer.
+
+    Parameters
+    ----------
+    row : mapping
+        Needs ``instrument_name``, ``tick_size``, ``contract_size`` and
+        ``min_trade_amount``; reads ``tick_size_steps`` (a list of ``above_price`` and
+        ``tick_size``) when there.
+
+    Returns
+    -------
+    ContractSpec
+
+    Raises
+    ------
+    ContractError
+        If a field is missing or is not a positive number, or the name does not parse.
+    """
+    try:
+        instrument = parse(row["instrument_name"])
+        in_usd = not isinstance(instrument, Option) and instrument.settlement is Settlement.INVERSE
+        steps = sorted(
+            (float(s["above_price"]), float(s["tick_size"])) for s in row.get("tick_size_steps", ())
+        )
+        return ContractSpec(
+            tick_size=float(row["tick_size"]),
+            contract_size=float(row["contract_size"]),
+            min_trade_amount=float(row["min_trade_amount"]),
+            amount_unit="USD" if in_usd else "coin",
+            tick_size_steps=tuple(steps),
+        )
+    except KeyError as error:
+        raise ContractError(
+            f"catalog row of {row.get('instrument_name')!r} lacks the field {error}"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"catalog row of {row.get('instrument_name')!r}: {error}") from None
