@@ -10,7 +10,8 @@ import pytest
 from shared_data import recorded
 
 from gammacore.contracts import Settlement, parse
-from gammacore.data.chains import Chains, Snapshot, load_chains, parity_forward
+from gammacore.data.chain_files import load_chains
+from gammacore.data.chains import Chains, Snapshot, parity_forward
 from gammacore.daycount import NS_PER_HOUR, format_time, parse_time
 from gammacore.errors import DataError
 

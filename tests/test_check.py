@@ -2,7 +2,7 @@ import chain_files
 import pytest
 from shared_data import recorded
 
-from gammacore.data.chains import load_chains
+from gammacore.data import load_chains
 from gammacore.data.check import iv_reproduction
 
 

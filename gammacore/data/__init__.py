@@ -1,6 +1,7 @@
 """Recorded market data: option chains, price bars, funding and delivery prices, checked on loading."""
 
-from gammacore.data.chains import Chains, Forwards, Snapshot, load_chains, parity_forward
+from gammacore.data.chain_files import load_chains
+from gammacore.data.chains import Chains, Forwards, Snapshot, parity_forward
 from gammacore.data.delivery import delivery_from_prices, load_delivery
 from gammacore.data.funding import Funding, load_funding
 from gammacore.data.prices import Prices, load_prices

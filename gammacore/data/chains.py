@@ -1,70 +1,39 @@
-"""Recorded option chains: load, check, and look at one snapshot at a time."""
+"""Option chains of one currency in columns, one snapshot after the other."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from gammacore.contracts import CALL, ContractSpec, Option, Settlement, family, parse, spec_for
-from gammacore.data.quality import Finding, Quality
-from gammacore.data.tables import (
-    Column,
-    FileInfo,
-    Table,
-    data_files,
-    missing_columns,
-    read_header,
-    read_table,
-)
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, format_time, year_fraction
-from gammacore.errors import ContractError, DataError
+from gammacore.contracts import CALL, Settlement
+from gammacore.data.quality import Quality
+from gammacore.data.tables import FileInfo
+from gammacore.daycount import format_time, year_fraction
+from gammacore.errors import DataError
 
-__all__ = ["COLUMNS", "Chains", "Forwards", "Snapshot", "load_chains", "parity_forward"]
+__all__ = ["ROW_ARRAYS", "Chains", "Forwards", "Snapshot", "parity_forward"]
 
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-COLUMNS = (
-    Column("timestamp", "time"),
-    Column("instrument_name", "text"),
-    Column("underlying", "number"),
-    Column("bid_price", "number"),
-    Column("ask_price", "number"),
-    Column("mark_price", "number"),
-    Column("implied_volatility", "number"),
-    Column("index_price", "number", required=False),
-    Column("delta", "number", required=False),
-    Column("vega", "number", required=False),
-    Column("open_interest", "number", required=False),
-    Column("underlying_name", "text", required=False),
-    Column("option_type", "text", required=False),
-    Column("strike", "number", required=False),
-    Column("expiry_datetime", "time", required=False),
+ROW_ARRAYS = (
+    "expiry_ns",
+    "strike",
+    "kind",
+    "forward",
+    "index",
+    "bid",
+    "ask",
+    "mark",
+    "iv",
+    "delta",
+    "vega",
+    "open_interest",
+    "synthetic",
+    "code",
 )
-"""Columns of a chain file. The last three repeat what the name says and are held against it."""
-
-# Array of Chains, and the file's column it comes from.
-_NUMBERS = {
-    "forward": "underlying",
-    "index": "index_price",
-    "bid": "bid_price",
-    "ask": "ask_price",
-    "mark": "mark_price",
-    "iv": "implied_volatility",
-    "delta": "delta",
-    "vega": "vega",
-    "open_interest": "open_interest",
-}
-_ROW_ARRAYS = ("expiry_ns", "strike", "kind", *_NUMBERS, "synthetic", "code")
-
-# A fraction never has a median of 500 % over a file; a percentage always has one above 5.
-_LARGEST_MEDIAN_IV = 5.0
+"""Arrays of `Chains` with a value a row, in the order of `Snapshot`'s fields after ``ts_ns``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +162,7 @@ class Chains:
         """
         i = range(self.snapshot_ts.size)[i]
         rows = slice(self.offsets[i], self.offsets[i + 1])
-        return Snapshot(int(self.snapshot_ts[i]), *(getattr(self, name)[rows] for name in _ROW_ARRAYS))
+        return Snapshot(int(self.snapshot_ts[i]), *(getattr(self, name)[rows] for name in ROW_ARRAYS))
 
     def between(self, start_ns: int, end_ns: int) -> "Chains":
         """Snapshots with ``start_ns <= time < end_ns``, as views.
@@ -210,7 +179,7 @@ class Chains:
                 f"there are some from {format_time(self.span[0])} to {format_time(self.span[1])}"
             )
         rows = slice(self.offsets[first], self.offsets[last])
-        views = {name: getattr(self, name)[rows] for name in ("ts_ns", *_ROW_ARRAYS)}
+        views = {name: getattr(self, name)[rows] for name in ("ts_ns", *ROW_ARRAYS)}
         offsets = self.offsets[first : last + 1] - self.offsets[first]
         return replace(self, snapshot_ts=self.snapshot_ts[first:last], offsets=offsets, **views)
 
@@ -243,294 +212,6 @@ class Forwards:
     parity: FloatArray
     pairs: Int64Array
     group: Int64Array
-
-
-def load_chains(
-    path: str | Path,
-    *,
-    currency: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    start_ns: int | None = None,
-    end_ns: int | None = None,
-    max_gap_ns: int = 7 * NS_PER_HOUR + NS_PER_HOUR // 2,
-) -> Chains:
-    """Load recorded option chains of one currency.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A file (``.csv``, ``.csv.gz`` or ``.parquet``) or a directory of them. Files of
-        a directory that lack the columns of a chain are left out and reported; a single
-        file that lacks them is an error.
-    currency : str, optional
-        First part of the instrument names, ``BTC`` or ``BTC_USDC``; may be left out when
-        all files hold the same one.
-    columns : mapping of str to str, optional
-        Our column name (see `COLUMNS`) to the file's, where they differ.
-    start_ns, end_ns : int, optional
-        Keep snapshots with ``start_ns <= time < end_ns``.
-    max_gap_ns : int
-        Snapshots further apart than this, and than 1.5 times the median, count as a gap.
-
-    Returns
-    -------
-    Chains
-        With the outcome of every check in ``quality``. Rows that repeat an instrument in
-        a snapshot are dropped but for the first, rows at or after expiry are dropped, a
-        bid or ask of zero becomes none; all of it is counted.
-
-    Raises
-    ------
-    DataError
-        If a file is broken, a cell is not what its column says, a price is negative,
-        a row contradicts its instrument name, the currency is missing or ambiguous, or
-        no row is left.
-    """
-    names = dict(columns or {})
-    tables, ignored = _read_files(path, names)
-    currency = _choose_currency(path, tables, currency)
-    parts, codes = [], _Names()
-    for table in tables:
-        rows = _select(table, currency, start_ns, end_ns)
-        if rows.size:
-            parts.append((table.info, _check_file(table, rows, codes, names)))
-    if not parts:
-        raise DataError(f"{path}: no row of {currency} in the chosen period")
-    data = {key: np.concatenate([part[key] for _, part in parts]) for key in parts[0][1]}
-    data, findings = _clean(data, codes.names)
-    if not data["ts_ns"].size:
-        raise DataError(f"{path}: every row of {currency} is at or after its expiry")
-    snapshot_ts, first = np.unique(data["ts_ns"], return_index=True)
-    findings += _findings(data, codes.names, _default_spec(codes.options[0]))
-    findings.append(_gap_finding(snapshot_ts, max_gap_ns))
-    findings.append(
-        Finding("files ignored (not chains)", len(ignored), len(tables) + len(ignored), ", ".join(ignored))
-    )
-    return Chains(
-        currency=currency,
-        names=tuple(codes.names),
-        snapshot_ts=snapshot_ts,
-        offsets=np.append(first, data["ts_ns"].size).astype(np.int64),
-        files=tuple(info for info, _ in parts),
-        quality=Quality(f"{currency} chains: {data['ts_ns'].size:,} rows", tuple(findings)),
-        **data,
-    )
-
-
-def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table], list[str]]:
-    files = data_files(path)
-    one = len(files) == 1 and files[0] == Path(path).expanduser()
-    other = [file for file in files if not one and missing_columns(read_header(file), COLUMNS, names)]
-    # Unpacking a file keeps one core busy, so they are read side by side.
-    with ThreadPoolExecutor() as pool:
-        tables = list(
-            pool.map(lambda file: read_table(file, COLUMNS, names), [f for f in files if f not in other])
-        )
-    ignored = [file.name for file in other]
-    if not tables:
-        wanted = [names.get(column.name, column.name) for column in COLUMNS if column.required]
-        raise DataError(f"{path}: none of {ignored} has the columns of a chain, {wanted}")
-    return tables, ignored
-
-
-def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | None) -> str:
-    found = sorted({family(name) for table in tables for name in pd.unique(table.columns["instrument_name"])})
-    if not found:
-        raise DataError(f"{path}: there is a header but no row")
-    if currency is None and len(found) > 1:
-        raise DataError(f"{path}: holds {', '.join(found)}; name one of them as the currency")
-    if currency is not None and currency not in found:
-        raise DataError(f"{path}: no instrument of currency {currency!r}; there is {', '.join(found)}")
-    return currency or found[0]
-
-
-def _select(table: Table, currency: str, start_ns: int | None, end_ns: int | None) -> Int64Array:
-    """Rows of the currency and period."""
-    codes, uniques = pd.factorize(table.columns["instrument_name"])
-    keep = np.array([family(name) == currency for name in uniques], dtype=bool)[codes]
-    ts_ns = table.columns["timestamp"]
-    if start_ns is not None:
-        keep &= ts_ns >= start_ns
-    if end_ns is not None:
-        keep &= ts_ns < end_ns
-    return np.flatnonzero(keep)
-
-
-class _Names:
-    """Dictionary of instrument names over all files; each is parsed once."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.options: list[Option] = []
-        self._code: dict[str, int] = {}
-
-    def encode(self, values: npt.NDArray[np.object_]) -> npt.NDArray[np.int32]:
-        """Codes of names; ContractError if one is not an option's."""
-        local, uniques = pd.factorize(values)
-        return np.array([self._encode(name) for name in uniques], dtype=np.int32)[local]
-
-    def _encode(self, name: str) -> int:
-        if name not in self._code:
-            option = parse(name)
-            if not isinstance(option, Option):
-                raise ContractError(f"instrument name {name!r}: not an option")
-            self._code[name] = len(self.names)
-            self.names.append(name)
-            self.options.append(option)
-        return self._code[name]
-
-
-def _check_file(table: Table, rows: Int64Array, codes: _Names, names: Mapping[str, str]) -> dict[str, Any]:
-    """Row arrays of one file, after the checks that make a file unusable."""
-    raw = {key: values[rows] for key, values in table.columns.items()}
-
-    def refuse(wrong: BoolArray, column: str, why: str) -> None:
-        if wrong.any():
-            raise table.error(int(rows[np.argmax(wrong)]), column, why, names)
-
-    try:
-        code = codes.encode(raw["instrument_name"])
-    except ContractError as error:
-        name = str(error).split("'")[1]
-        raise table.error(
-            int(rows[np.argmax(raw["instrument_name"] == name)]), "instrument_name", str(error), names
-        ) from None
-    expiry = np.array([option.expiry_ns for option in codes.options], dtype=np.int64)[code]
-    strike = np.array([option.strike for option in codes.options], dtype=np.float64)[code]
-    kind = np.array([option.kind for option in codes.options], dtype=np.int8)[code]
-
-    if "strike" in raw:
-        refuse(raw["strike"] != strike, "strike", "contradicts the instrument name")
-    if "option_type" in raw:
-        said, texts = pd.factorize(raw["option_type"])
-        kinds = np.array([_KINDS.get(text.lower(), 0) for text in texts], dtype=np.int8)[said]
-        refuse(kinds != kind, "option_type", "contradicts the instrument name")
-    if "expiry_datetime" in raw:
-        # A date alone means the exchange's hour of that day.
-        said = raw["expiry_datetime"]
-        same = (said == expiry) | ((said % NS_PER_DAY == 0) & (said == expiry // NS_PER_DAY * NS_PER_DAY))
-        refuse(~same, "expiry_datetime", "contradicts the instrument name")
-    for column in ("bid_price", "ask_price", "mark_price"):
-        refuse(raw[column] < 0, column, "is a negative price")
-    for column in ("underlying", "index_price"):
-        if column in raw:
-            refuse(raw[column] <= 0, column, "is not a positive price")
-    _refuse_percentages(table, raw["implied_volatility"], names)
-
-    blank = np.full(rows.size, np.nan)
-    numbers = {key: raw.get(column, blank) for key, column in _NUMBERS.items()}
-    return {
-        "ts_ns": raw["timestamp"],
-        "expiry_ns": expiry,
-        "strike": strike,
-        "kind": kind,
-        **numbers,
-        "synthetic": _is_synthetic(raw, rows.size),
-        "code": code,
-    }
-
-
-def _is_synthetic(raw: Mapping[str, Any], size: int) -> BoolArray:
-    if "underlying_name" not in raw:
-        return np.zeros(size, dtype=bool)
-    said, texts = pd.factorize(raw["underlying_name"])
-    names = [str(text) for text in texts]
-    flags = [name.startswith("SYN.") or name == "index_price" for name in names]
-    return np.array([*flags, False], dtype=bool)[said]  # -1, a blank name, is the last
-
-
-_KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
-
-
-def _refuse_percentages(table: Table, iv: FloatArray, names: Mapping[str, str]) -> None:
-    known = iv[np.isfinite(iv)]
-    if known.size and np.median(known) > _LARGEST_MEDIAN_IV:
-        name = names.get("implied_volatility", "implied_volatility")
-        raise DataError(
-            f"{table.info.path}: column {name!r}: median {np.median(known):g} is no fraction; "
-            "volatilities must be fractions (0.45), not percent (45)"
-        )
-
-
-def _clean(data: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], list[Finding]]:
-    """Order the rows, and drop repeated and expired ones."""
-    order = np.lexsort((data["kind"], data["strike"], data["expiry_ns"], data["ts_ns"]))
-    data = {key: values[order] for key, values in data.items()}
-    ts_ns, code = data["ts_ns"], data["code"]
-    again = np.zeros(ts_ns.size, dtype=bool)
-    again[1:] = (ts_ns[1:] == ts_ns[:-1]) & (code[1:] == code[:-1])
-    differs = np.zeros_like(again)
-    for key in _NUMBERS:
-        here, before = data[key][1:], data[key][:-1]
-        differs[1:] |= (here != before) & ~(np.isnan(here) & np.isnan(before))
-    expired = ts_ns >= data["expiry_ns"]
-
-    def finding(check: str, mask: BoolArray) -> Finding:
-        return _finding(check, mask, data, names)
-
-    findings = [
-        finding("repeated rows dropped (first kept)", again),
-        finding("of these, with other values", again & differs),
-        finding("expired rows dropped", expired & ~again),
-    ]
-    keep = ~(again | expired)
-    data = {key: values[keep] for key, values in data.items()}
-    return data, findings
-
-
-def _findings(data: dict[str, Any], names: Sequence[str], spec: ContractSpec | None) -> list[Finding]:
-    """Run the checks that keep the rows; a quote of zero becomes none."""
-
-    def finding(check: str, mask: BoolArray) -> Finding:
-        return _finding(check, mask, data, names)
-
-    bid, ask, mark = data["bid"], data["ask"], data["mark"]
-    findings = [finding("quotes of zero, read as none", (bid == 0) | (ask == 0))]
-    bid[bid == 0] = np.nan
-    ask[ask == 0] = np.nan
-    findings += [
-        finding("bid above ask", bid > ask),
-        finding("mark outside bid and ask", (mark < bid) | (mark > ask)),
-        finding("no mark", np.isnan(mark)),
-        finding("no forward", np.isnan(data["forward"])),
-        finding("no index", np.isnan(data["index"])),
-        finding("no volatility", ~(data["iv"] > 0)),
-        finding("no listed future (synthetic forward)", data["synthetic"]),
-    ]
-    if spec is not None:
-        findings.append(finding("bid off tick", np.isfinite(bid) & ~spec.is_on_tick(bid)))
-        findings.append(finding("ask off tick", np.isfinite(ask) & ~spec.is_on_tick(ask)))
-    return findings
-
-
-def _finding(check: str, mask: BoolArray, data: Mapping[str, Any], names: Sequence[str]) -> Finding:
-    count = int(np.count_nonzero(mask))
-    example = ""
-    if count:
-        row = int(np.argmax(mask))
-        example = (
-            f"{format_time(data['ts_ns'][row])} {names[data['code'][row]]} "
-            f"bid {data['bid'][row]:g} ask {data['ask'][row]:g} mark {data['mark'][row]:g}"
-        )
-    return Finding(check, count, mask.size, example)
-
-
-def _gap_finding(snapshot_ts: Int64Array, max_gap_ns: int) -> Finding:
-    steps = np.diff(snapshot_ts)
-    if not steps.size:
-        return Finding("gaps between snapshots", 0, 0)
-    gaps = steps > max(max_gap_ns, 1.5 * float(np.median(steps)))
-    longest = int(np.argmax(steps))
-    example = f"longest {steps[longest] / NS_PER_HOUR:.1f} h from {format_time(snapshot_ts[longest])}"
-    return Finding("gaps between snapshots", int(gaps.sum()), steps.size, example if gaps.any() else "")
-
-
-def _default_spec(option: Option) -> ContractSpec | None:
-    """Tick to hold quotes against; None where there is no default, and then there is no check."""
-    try:
-        return spec_for(option)
-    except ContractError:
-        return None
 
 
 def parity_forward(chains: Chains) -> Forwards:
