@@ -227,7 +227,7 @@ def sensitivities(
     >>> sensitivities(("gamma", "speed"), "call", 60_000.0, 63_000.0, 7 / 365, 0.6)
     (6.8953...e-05, 6.3975...e-09)
     """
-    chosen = _arrays.slots(tuple(names), inverse=False)
+    chosen = _arrays.slots(tuple(names), False)
     model = _core.BLACK76
     if threads == 1:
         values = _core.greeks_fast(model, kind, forward, strike, tau, vol, rate, 0.0, chosen, out)

@@ -211,7 +211,7 @@ def sensitivities(
     >>> sensitivities(("dual_delta",), "call", 60.0, 65.0, 0.25, 0.30, rate=0.08)
     (-0.3110...,)
     """
-    chosen = _arrays.slots(tuple(names), inverse=False)
+    chosen = _arrays.slots(tuple(names), False)
     model = _core.BLACK_SCHOLES
     if threads == 1:
         values = _core.greeks_fast(model, kind, spot, strike, tau, vol, rate, dividend, chosen, out)

@@ -244,7 +244,7 @@ def sensitivities(
     >>> sensitivities(("gamma",), "call", 60_000.0, 60_000.0, 7 / 365, 0.6, numeraire="coin")
     (1.06...e-09,)
     """
-    chosen = _arrays.slots(tuple(names), inverse=True)
+    chosen = _arrays.slots(tuple(names), True)
     model = model_of(numeraire)
     if threads == 1:
         values = _core.greeks_fast(model, kind, forward, strike, tau, vol, 0.0, 0.0, chosen, out)
