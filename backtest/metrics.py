@@ -176,7 +176,7 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame) -> dict[str, Any
         "n_hedges": sum(d.episode.hedges for d in done),
         "total": _exact_sum([d.episode.ledger.profit() for d in done])._asdict(),
         "attribution": {line: money._asdict() for line, money in lines.items()},
-        "fees": {"coin": -fees.coin, "usd": -fees.usd},
+        "fees": {"coin": 0.0 - fees.coin, "usd": 0.0 - fees.usd},  # not -x: no fees are 0.0, never -0.0
         "funding": funding._asdict(),
         "premium": _exact_sum([_premium(d) for d in done])._asdict(),
         "mean_pnl_over_premium": _number(over.mean() if len(over) else math.nan),

@@ -2,6 +2,14 @@
 
 import os
 
+try:
+    from gammacore import _core  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "gammacore's compiled core cannot be imported. In a source folder, run `pip install -e .`, or leave "
+        f"the folder so that the installed package is found ({error})"
+    ) from error
+
 from gammacore import black76, black_scholes, chain, inverse, settlement
 from gammacore._core import simd_level, supported_levels, use_level
 from gammacore.implied import IVStatus
