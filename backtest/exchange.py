@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, spec_for
+from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.events import Event, Fill, Rejected
 from gammacore.fees import FeeSchedule, future_fee, option_fee
 from gammacore.orders import Leg, Order
@@ -128,7 +128,6 @@ class SimulatedExchange:
             return float(option_fee(rates, instrument, abs(leg.amount), price, index=self.book.index))
         if isinstance(self.hedge_fee, str):
             return float(future_fee(rates, instrument, leg.amount, price, maker=self.hedge_fee == "maker"))
-        notional = (
-            abs(leg.amount) / price if instrument.settlement.value == "inverse" else abs(leg.amount) * price
-        )
-        return self.hedge_fee * notional
+        size = abs(leg.amount)
+        inverse = instrument.settlement is Settlement.INVERSE
+        return self.hedge_fee * (size / price if inverse else size * price)

@@ -140,5 +140,5 @@ def _provenance(config: Config, tape: Tape, sources: _Sources, simulated: bool) 
         "prices": None if prices is None else {"bars": len(prices.ts_ns), "files": _files(prices.files)},
         "funding": None
         if funding is None or not config.costs.funding
-        else {"periods": len(funding.ts_ns), "files": [] if simulated else _files((funding.file,))},
+        else {"periods": len(funding.ts_ns), "files": _files((funding.file,) if funding.file else ())},
     }

@@ -20,7 +20,7 @@ from gammacore.backtest.runner import Closed, Run
 from gammacore.config import parse_duration
 from gammacore.contracts import Future, Option
 from gammacore.daycount import format_time
-from gammacore.ledger import Account, Money
+from gammacore.ledger import UNIT, Account, Money
 from gammacore.volatility import realised_vol
 
 __all__ = ["episode_table", "fill_table", "profit_table", "summarise"]
@@ -35,7 +35,7 @@ def _premium(done: Closed) -> Money:
         entry for entry in episode.ledger.entries if entry.debit is Account.OPTIONS and entry.memo == "trade"
     ]
     opened = [entry for entry in paid if entry.ts_ns == episode.entry_ns]
-    return Money(sum(e.coin for e in opened) * 1e-8, sum(e.usd for e in opened) * 1e-8)
+    return Money(sum(e.coin for e in opened) * UNIT, sum(e.usd for e in opened) * UNIT)
 
 
 def _entry_vol(run: Run, done: Closed) -> float:

@@ -224,9 +224,7 @@ class Tape:
 
     def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats:
         """Mark of a hedge instrument at entries i..j."""
-        if type(instrument) is Perpetual:
-            return self.index[i:j]
-        return self.forward(instrument.expiry_ns, i, j)  # type: ignore[union-attr]
+        return self.forward(instrument.expiry_ns, i, j) if isinstance(instrument, Future) else self.index[i:j]
 
     def delivery(self, expiry_ns: int) -> Settled | None:
         """Delivery price of an expiry, None if the tape ends before it."""

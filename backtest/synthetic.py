@@ -17,12 +17,18 @@ from gammacore import inverse
 from gammacore.config import MarketConfig
 from gammacore.contracts import CALL, PUT, ContractSpec, Option, Settlement, spec_for
 from gammacore.data import Chains, Funding, Prices, Quality
-from gammacore.data.tables import FileInfo
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_YEAR, parse_time, weekday
+from gammacore.daycount import (
+    FRIDAY,
+    NS_PER_DAY,
+    NS_PER_HOUR,
+    NS_PER_MINUTE,
+    NS_PER_YEAR,
+    parse_time,
+    weekday,
+)
 
 __all__ = ["SimulatedMarket", "chains_from_rows", "flat_chains", "simulate"]
 
-FRIDAY = 4
 LISTED_WEEKS = 5
 STRIKES_EACH_WAY = 20
 SMILE_REACH = 4.0  # the smile is extrapolated flat beyond this many standard deviations
@@ -183,7 +189,7 @@ def _funding(config: MarketConfig, start_ns: int, rng: np.random.Generator) -> F
         ts_ns=start_ns + FUNDING_PERIOD_NS * np.arange(1, periods + 1, dtype=np.int64),
         rate=np.round(usual * (1.0 + rng.standard_normal(periods)), 8),
         period_ns=FUNDING_PERIOD_NS,
-        file=FileInfo(path=None, sha256="", rows=periods),  # type: ignore[arg-type]
+        file=None,
         quality=Quality("simulated funding", ()),
     )
 

@@ -93,9 +93,7 @@ class Book:
 
     def future_price(self, instrument: Future | Perpetual) -> float:
         """Mark of a hedge instrument: the index for a perpetual, else that expiry's forward."""
-        if type(instrument) is Perpetual:
-            return self.index
-        return self.forward(instrument.expiry_ns)  # type: ignore[union-attr]
+        return self.forward(instrument.expiry_ns) if isinstance(instrument, Future) else self.index
 
     def exposure(self, option: Option) -> Exposure:
         """Value and deltas of an option at the last known forward and volatility."""

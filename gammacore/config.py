@@ -260,13 +260,13 @@ def _check(config: Config) -> None:
         if not isinstance(values, list) or not values:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
         for value in values:
-            with_overrides_checked(config, dotted, value)
+            _check_variant(config, dotted, value)
 
 
-def with_overrides_checked(config: Config, dotted: str, value: Any) -> Config:
-    """One variant of a configuration; errors name the ``vary`` entry that they come from."""
+def _check_variant(config: Config, dotted: str, value: Any) -> None:
+    """Refuse a variant that is no configuration; the error names the ``vary`` entry."""
     try:
-        return with_overrides(config, {"vary": {}, dotted: value})
+        with_overrides(config, {"vary": {}, dotted: value})
     except ConfigError as error:
         raise ConfigError(f"vary.{dotted}: {error}") from None
 

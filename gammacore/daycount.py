@@ -22,6 +22,7 @@ __all__ = [
     "NS_PER_MINUTE",
     "NS_PER_SECOND",
     "NS_PER_YEAR",
+    "SETTLEMENT_WINDOW_NS",
     "expiry_ns",
     "format_time",
     "is_month_end_friday",
@@ -40,6 +41,7 @@ NS_PER_DAY = 24 * NS_PER_HOUR
 NS_PER_YEAR = 365 * NS_PER_DAY
 
 EXPIRY_HOUR = 8
+SETTLEMENT_WINDOW_NS = 30 * NS_PER_MINUTE  # before expiry: the delivery price is the average over it
 FRIDAY = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, spec_for
 from gammacore.events import Delivery, Event, Fill, IndexPrice, Snapshot, Timer
-from gammacore.hedging import Never, Policy
+from gammacore.hedging import Policy
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Episode, MarketView, Portfolio
 from gammacore.risk import Limits
@@ -205,7 +205,7 @@ class Desk:
 
         The replay skips these: handling them one by one would leave the same state.
         """
-        if self.policy.snapshots_only or isinstance(self.policy, Never):
+        if self.policy.snapshots_only:
             return len(block)
         first = len(block)
         for episode in self.portfolio.open.values():

@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from gammacore.contracts import Instrument, Settlement
+from gammacore.contracts import UNITS_PER_COIN, Instrument, Settlement
 from gammacore.errors import LedgerError
 
 __all__ = ["UNIT", "Account", "Entry", "Ledger", "Money"]
 
-UNIT = 1e-8
-UNITS = 10**8  # a coin or a dollar; half units go to the even one, as round() does
+UNIT = 1.0 / UNITS_PER_COIN  # of a dollar as well
 
 
 class Account(StrEnum):
@@ -116,7 +115,7 @@ class Ledger:
     ) -> None:
         """Move ``amount`` of the native currency, rounded to 1e-8, from ``credit`` to ``debit``."""
         self.roundings += 1
-        units = round(amount * UNITS)
+        units = round(amount * UNITS_PER_COIN)  # half units go to the even one
         if units:
             other = self._convert(units)
             pair = (units, other) if self.native == 0 else (other, units)

@@ -22,10 +22,11 @@ from numpy.typing import ArrayLike
 
 from gammacore import black76
 from gammacore._arrays import Floats
+from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 
 __all__ = ["WINDOW", "SettlementGreeks", "greeks"]
 
-WINDOW = 30 / (365 * 24 * 60)
+WINDOW = SETTLEMENT_WINDOW_NS / NS_PER_YEAR
 """Length of the window in years."""
 
 

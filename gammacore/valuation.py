@@ -13,10 +13,9 @@ import numpy as np
 
 from gammacore import black76, inverse
 from gammacore.contracts import Option, Settlement
-from gammacore.daycount import NS_PER_SECOND
+from gammacore.daycount import SETTLEMENT_WINDOW_NS
 
 __all__ = [
-    "SETTLEMENT_WINDOW_NS",
     "Exposure",
     "Sensitivities",
     "exposure",
@@ -24,8 +23,6 @@ __all__ = [
     "sensitivities",
     "settlement_weight",
 ]
-
-SETTLEMENT_WINDOW_NS = 30 * 60 * NS_PER_SECOND
 
 
 class Exposure(NamedTuple):

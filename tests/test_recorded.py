@@ -4,6 +4,8 @@ The recorded data is optional; without it these tests skip. Figures: the data's 
 (checks 1, 3 and 7), and the year of minutes as plain loops and four engines end it.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from shared_data import recorded
@@ -12,7 +14,7 @@ from gammacore.backtest.market import load_market
 from gammacore.backtest.results import run_backtest
 from gammacore.config import load_config
 
-CONFIG = __import__("pathlib").Path(__file__).parents[1] / "config"
+CONFIG = Path(__file__).parents[1] / "config"
 
 
 def run(name, **overrides):

@@ -6,12 +6,11 @@ import numpy as np
 
 from gammacore.data.prices import Prices
 from gammacore.data.tables import Column, data_files, pick_column, read_header, read_table
-from gammacore.daycount import NS_PER_MINUTE, expiry_ns, format_time, utc_date
+from gammacore.daycount import SETTLEMENT_WINDOW_NS, expiry_ns, format_time, utc_date
 from gammacore.errors import DataError
 
-__all__ = ["DELIVERY_WINDOW_NS", "delivery_from_prices", "load_delivery"]
+__all__ = ["delivery_from_prices", "load_delivery"]
 
-DELIVERY_WINDOW_NS = 30 * NS_PER_MINUTE
 """The delivery price is the time-weighted average of the index over this long before 08:00 UTC."""
 
 
@@ -76,7 +75,7 @@ def delivery_from_prices(prices: Prices, expiry_ns: int) -> float:
         bars there are. NaN if no bar lies wholly inside the window, as for hourly bars.
     """
     opened = prices.ts_ns - prices.interval_ns
-    inside = (opened >= expiry_ns - DELIVERY_WINDOW_NS) & (prices.ts_ns <= expiry_ns)
+    inside = (opened >= expiry_ns - SETTLEMENT_WINDOW_NS) & (prices.ts_ns <= expiry_ns)
     if not inside.any():
         return float("nan")
     close = prices.close[inside]

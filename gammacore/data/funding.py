@@ -30,14 +30,15 @@ class Funding:
         Rate over the whole period, as a fraction of the position.
     period_ns : int
         Length of a period.
-    file : FileInfo
+    file : FileInfo or None
+        None when it was made and not read.
     quality : Quality
     """
 
     ts_ns: npt.NDArray[np.int64]
     rate: npt.NDArray[np.float64]
     period_ns: int
-    file: FileInfo
+    file: FileInfo | None
     quality: Quality
 
     def __len__(self) -> int:

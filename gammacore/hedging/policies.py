@@ -43,7 +43,7 @@ class Band(msgspec.Struct, frozen=True):
 
     half_width: float
     to_edge: bool = False
-    snapshots_only: bool = False
+    snapshots_only: ClassVar[bool] = False
     needs_mismatch: ClassVar[bool] = True
 
     def fires(self, mismatch: Any, ts_ns: Any, last_ns: int) -> Any:
@@ -58,7 +58,7 @@ class Band(msgspec.Struct, frozen=True):
 class Never(msgspec.Struct, frozen=True):
     """Hold the options unhedged."""
 
-    snapshots_only: bool = True
+    snapshots_only: ClassVar[bool] = True
     needs_mismatch: ClassVar[bool] = False
 
     def fires(self, mismatch: Any, ts_ns: Any, last_ns: int) -> Any:

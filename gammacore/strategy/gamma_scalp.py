@@ -12,15 +12,13 @@ import msgspec
 import numpy as np
 
 from gammacore import inverse
-from gammacore.contracts import CALL, PUT, spec_for
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
+from gammacore.contracts import CALL, PUT, Settlement, spec_for
+from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
 from gammacore.events import ChainSlice
 from gammacore.orders import Leg
 from gammacore.portfolio import Episode, Portfolio
 
 __all__ = ["Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
-
-FRIDAY = 4
 
 
 class EntryRule(msgspec.Struct, frozen=True):
@@ -125,7 +123,7 @@ class GammaScalp:
     def _amount(self, chain: ChainSlice, rows: tuple[int, int]) -> float:
         if self.size.premium_usd is None:
             return self.size.contracts
-        unit = 1.0 if chain.settlement.value == "linear" else chain.index
+        unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
         prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
         premium = float(sum(prices) * unit)
         if premium <= 0.0:
