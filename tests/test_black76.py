@@ -204,3 +204,12 @@ def test_greeks_of_valid_input_are_never_nan(kind, forward, strike, tau, vol, ra
 
 def test_put_and_call_are_symmetric_in_forward_and_strike():
     assert black76.price(1, 90.0, 110.0, 0.5, 0.6) == black76.price(-1, 110.0, 90.0, 0.5, 0.6)
+
+
+def test_the_oracle_does_not_let_nan_pass():
+    case = (1, 100.0, 110.0, 0.2)
+    assert mp_black.price_error(float("nan"), case) == np.inf
+    inputs = (100.0, 110.0, 0.25, 0.4, 0.0)
+    found = dict.fromkeys(mp_black.black76_greeks(1, *map(mp_black.mp.mpf, inputs)), float("nan"))
+    errors = mp_black.greek_errors(mp_black.black76_greeks, 1, inputs, found)
+    assert set(errors.values()) == {np.inf}

@@ -58,6 +58,8 @@ def black(kind: int, forward: mp.mpf, strike: mp.mpf, s: mp.mpf) -> tuple[mp.mpf
 
 def price_error(price: float, case: Case) -> float:
     """Relative error in units, over 1 + elasticity in the total vol; NaN if the price underflows."""
+    if math.isnan(price):
+        return math.inf  # a missing answer, not one that cannot be judged
     kind, forward, strike, s = case
     with mp.workdps(DIGITS):
         exact, vega = black(kind, *map(mp.mpf, (forward, strike, s)))
@@ -252,7 +254,10 @@ def greek_errors(
                     scale[name] += abs(high[name] - low[name]) / (2 * bump)
         tiny = mp.mpf("1e-290")
         return {
-            name: float(abs(mp.mpf(found[name]) - value) / scale[name]) / UNIT
+            # NaN would slip through a maximum.
+            name: math.inf
+            if math.isnan(found[name])
+            else float(abs(mp.mpf(found[name]) - value) / scale[name]) / UNIT
             for name, value in centre.items()
             if scale[name] > tiny
         }
