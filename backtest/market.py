@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.synthetic import flat_chains, simulate
-from gammacore.config import Config
+from gammacore.config import Config, parse_duration
 from gammacore.data import (
     Chains,
     Funding,
@@ -20,6 +20,8 @@ from gammacore.data import (
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
+from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.smile import Stickiness
 
 __all__ = ["Market", "load_market"]
 
@@ -73,10 +75,28 @@ def load_market(config: Config) -> Market:
         forward=config.marks.forward,
         interpolate=config.marks.interpolate,
         averaging=config.exit.delivery == "average",
+        estimate=build_estimate(config),
+        stickiness=build_stickiness(config),
     )
     return Market(
         tape, simulated, _provenance(config, tape, sources, simulated), _quality(sources, simulated)
     )
+
+
+def build_estimate(config: Config) -> Estimate | None:
+    """Estimate of volatility that the hedge asks for."""
+    kind = config.hedge.vol
+    if kind not in ("realised", "forecast"):
+        return None
+    return Estimate(kind, parse_duration(config.hedge.vol_window, "hedge.vol_window"))
+
+
+def build_stickiness(config: Config) -> Stickiness | None:
+    """How volatilities follow the forward in the delta that is hedged; None for sticky strikes."""
+    smile = config.hedge.smile
+    if smile == "sticky_delta":
+        return 0.0
+    return None if smile == "sticky_strike" or smile == 1.0 else smile
 
 
 def _simulated(config: Config) -> _Sources:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.backtest.smile import smile_slopes
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Chains, Funding, Prices, parity_forward
 from gammacore.data.delivery import delivery_from_prices
@@ -21,6 +22,8 @@ from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.valuation import Exposure, exposure, options_delta, settlement_weight
+from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.smile import Stickiness
 
 __all__ = ["PriceBlock", "Settled", "Tape"]
 
@@ -57,6 +60,11 @@ class Tape:
         Interpolate basis and volatility between chains (look-ahead).
     averaging : bool
         Deliver at the 30-minute average and let deltas decay within that window.
+    estimate : Estimate, optional
+        Of volatility, published with every price; none if not given.
+    stickiness : 'minimum_variance' or float, optional
+        How volatilities of fixed strikes move with the forward, see
+        :func:`gammacore.volatility.smile.smile_slopes`; none published if not given.
 
     Attributes
     ----------
@@ -79,6 +87,8 @@ class Tape:
         forward: str = "recorded",
         interpolate: bool = False,
         averaging: bool = True,
+        estimate: Estimate | None = None,
+        stickiness: Stickiness | None = None,
     ) -> None:
         if not len(chains.snapshot_ts):
             raise DataError("no option chains to replay")
@@ -92,6 +102,11 @@ class Tape:
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
         self.interest = self._interest(funding)
+        self.estimate = (
+            np.full(len(self), np.nan) if estimate is None else estimate.series(self.ts_ns, self.index)
+        )
+        self._slopes = None if stickiness is None else smile_slopes(chains, self._forwards, stickiness)
+        self._slope_cache: dict[Option, Floats] = {}
 
     def _merge(self) -> None:
         """Build the axis: chains and bars by time, a chain before a bar of the same moment."""
@@ -155,13 +170,17 @@ class Tape:
                 ask=chains.ask[rows] * unit,
                 mark=chains.mark[rows] * unit,
                 iv=chains.iv[rows],
+                slope=None if self._slopes is None else self._slopes[rows],
             ),
             float(self.interest[i]),
+            float(self.estimate[i]),
         )
 
     def price(self, i: int) -> IndexPrice:
         """Event of an entry that is a price bar."""
-        return IndexPrice(int(self.ts_ns[i]), float(self.index[i]), float(self.interest[i]))
+        return IndexPrice(
+            int(self.ts_ns[i]), float(self.index[i]), float(self.interest[i]), float(self.estimate[i])
+        )
 
     def _at_chains(self, values: Floats, i: int, j: int) -> Floats:
         """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated."""
@@ -198,6 +217,17 @@ class Tape:
             values[numbers] = np.where(self.chains.iv[rows] > 0, self.chains.iv[rows], np.nan)
             self._vol_cache[option] = values
         return self._at_chains(self._vol_cache[option], i, j)
+
+    def slope(self, option: Option, i: int, j: int) -> Floats:
+        """Change of an option's volatility with the logarithm of its forward at entries i..j."""
+        if self._slopes is None:
+            return np.zeros(j - i)
+        if option not in self._slope_cache:
+            rows, numbers = self._rows(option)
+            values = np.full(len(self.chains.snapshot_ts), np.nan)
+            values[numbers] = np.where(self.chains.iv[rows] > 0, self._slopes[rows], np.nan)
+            self._slope_cache[option] = values
+        return self._at_chains(self._slope_cache[option], i, j)
 
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats:
         """Return the marks published at entries i..j in the accounting currency, NaN where there is none."""
@@ -304,6 +334,7 @@ class PriceBlock:
         self._i, self._j = i, j
         self.ts_ns = self._tape.ts_ns[i:j]
         self.interest = self._tape.interest[i:j]
+        self.estimate = self._tape.estimate[i:j]
 
     def __len__(self) -> int:
         return self._j - self._i
@@ -331,6 +362,22 @@ class PriceBlock:
             run = self._run.start, self._run.stop
             self._futures[instrument] = self._tape.future_price(instrument, *run)
         return self._futures[instrument][self._part]
+
+    def forward(self, expiry_ns: int) -> Floats:
+        """Forward of an expiry."""
+        return self._tape.forward(expiry_ns, self._i, self._j)
+
+    def tau(self, expiry_ns: int) -> Floats:
+        """Years to expiry."""
+        return self._tape.tau(expiry_ns, self._i, self._j)
+
+    def vol(self, option: Option) -> Floats:
+        """Mark volatility of an option."""
+        return self._price(option).vol[self._part]
+
+    def slope(self, option: Option) -> Floats:
+        """Change of its mark volatility with the logarithm of the forward."""
+        return self._tape.slope(option, self._i, self._j)
 
     @property
     def _part(self) -> slice:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,24 @@ from gammacore.attribution import Attribution, attribute
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Settled, Tape
 from gammacore.config import Config, parse_duration
+from gammacore.daycount import NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
+from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
 from gammacore.fees import DERIBIT
-from gammacore.hedging import Band, Interval, Never, Policy
+from gammacore.hedging import (
+    Band,
+    FixedCost,
+    Interval,
+    Ladder,
+    Move,
+    Never,
+    Policy,
+    Target,
+    WhalleyWilmott,
+    Zakamouline,
+)
+from gammacore.hedging.target import Leland
 from gammacore.portfolio import Episode, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
@@ -69,11 +83,63 @@ def build_policy(config: Config) -> Policy:
     rule = config.hedge
     if rule.rule == "never" or (rule.rule == "interval" and rule.every == "never"):
         return Never()
-    if rule.rule == "band":
-        return Band(rule.band, to_edge=rule.to == "edge")
-    if rule.rule == "snapshot":
-        return Interval(0, snapshots_only=True)
+    cost = hedge_cost(config) if rule.cost is None else rule.cost
+    match rule.rule:
+        case "band":
+            return Band(rule.band, rule.to == "edge", rule.band_lower)
+        case "snapshot":
+            return Interval(0, snapshots_only=True)
+        case "move":
+            return Move(rule.move, rule.move_unit, parse_duration(rule.move_horizon))
+        case "whalley_wilmott":
+            return WhalleyWilmott(rule.risk_aversion, _need_cost(cost), rule.to != "centre")
+        case "zakamouline":
+            return Zakamouline(rule.risk_aversion, _need_cost(cost))
+        case "fixed_cost":
+            return FixedCost(rule.risk_aversion, rule.cost_per_trade)
+        case "ladder":
+            return Ladder(rule.band, 2.0 * rule.band if rule.outer is None else rule.outer)
     return Interval(parse_duration(rule.every, "hedge.every"))
+
+
+def hedge_cost(config: Config) -> float:
+    """One-way cost of a hedge as a fraction of its notional: fee and half spread.
+
+    A fee by name is today's rate of the schedule; ``hedge.cost`` overrides it where a policy
+    is to think of another.
+    """
+    costs = config.costs
+    fee = costs.hedge_fee
+    if isinstance(fee, str):
+        rates = DERIBIT.steps[-1][1]
+        fee = rates.future_maker if fee == "maker" else rates.future_taker
+    return fee + costs.hedge_half_spread_bp * 1e-4
+
+
+def _need_cost(cost: float) -> float:
+    if cost <= 0:
+        raise ConfigError("hedge.cost: this rule needs a positive cost, and costs.hedge_fee gives none")
+    return cost
+
+
+def build_target(config: Config) -> Target:
+    """Which delta a configuration hedges."""
+    hedge = config.hedge
+    vol: Literal["implied", "estimate"] | float
+    vol = ("implied" if hedge.vol == "implied" else "estimate") if isinstance(hedge.vol, str) else hedge.vol
+    leland = None
+    if hedge.leland:
+        cost = hedge_cost(config) if hedge.cost is None else hedge.cost
+        leland = Leland(_need_cost(cost), parse_duration(hedge.every) / NS_PER_YEAR)
+    return Target(
+        hedge.target,
+        ratio=hedge.ratio,
+        delta=hedge.target_delta,
+        vol=vol,
+        smile=hedge.smile not in ("sticky_strike", 1.0),
+        leland=leland,
+        ignore_vol=hedge.ignore_vol,
+    )
 
 
 def build_desk(config: Config) -> Desk:
@@ -97,7 +163,7 @@ def build_desk(config: Config) -> Desk:
     return Desk(
         strategy,
         build_policy(config),
-        Hedge(config.hedge.instrument, config.hedge.target, config.hedge.lots),
+        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots),
         Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",

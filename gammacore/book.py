@@ -45,6 +45,8 @@ class Book:
         self.chain_ts_ns = 0
         self._basis: dict[int, float] = {}
         self._vol: dict[Option, float] = {}
+        self._slope: dict[Option, float] = {}
+        self.estimate = math.nan  # of volatility, published with the prices
 
     def apply(self, event: Event) -> None:
         """Take over what the event says of the market."""
@@ -53,6 +55,7 @@ class Book:
             self.data_ns = event.ts_ns
             self.index = event.price
             self.interest = event.interest
+            self.estimate = event.estimate
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
         elif isinstance(event, Ticker):
@@ -63,11 +66,13 @@ class Book:
         chain = event.chain
         self.data_ns = event.ts_ns
         self.interest = event.interest
+        self.estimate = event.estimate
         self.chain, self.chain_ts_ns, self.index = chain, event.ts_ns, chain.index
         for expiry_ns, forward in chain.forwards.items():
             self._basis[expiry_ns] = forward / chain.index
         for option in [option for option in self._vol if option.expiry_ns < event.ts_ns]:
             del self._vol[option]
+            self._slope.pop(option, None)
         for option in self._vol:
             self._read_vol(option)
 
@@ -75,6 +80,7 @@ class Book:
         row = self.chain.find(option) if self.chain is not None else None
         if row is not None and self.chain is not None and self.chain.iv[row] > 0:
             self._vol[option] = float(self.chain.iv[row])
+            self._slope[option] = 0.0 if self.chain.slope is None else float(self.chain.slope[row])
 
     def forward(self, expiry_ns: int) -> float:
         """Forward of an expiry, USD."""
@@ -86,6 +92,11 @@ class Book:
             self._vol[option] = math.nan
             self._read_vol(option)
         return self._vol[option]
+
+    def slope(self, option: Option) -> float:
+        """Change of an option's volatility with the logarithm of its forward, 0 where unknown."""
+        self.vol(option)
+        return self._slope.get(option, 0.0)
 
     def tau(self, expiry_ns: int) -> float:
         """Years to expiry (ACT/365F), not below zero."""

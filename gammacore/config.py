@@ -99,12 +99,37 @@ class SizeConfig(_Section, frozen=True):
 class HedgeConfig(_Section, frozen=True):
     """With what, when and towards which target to hedge."""
 
-    instrument: Literal["perpetual", "future", "forward"] = "perpetual"
-    rule: Literal["interval", "band", "snapshot", "never"] = "band"
+    instrument: Literal["perpetual", "future", "forward", "cheapest"] = "perpetual"
+    rule: Literal[
+        "interval",
+        "band",
+        "move",
+        "whalley_wilmott",
+        "zakamouline",
+        "fixed_cost",
+        "ladder",
+        "snapshot",
+        "never",
+    ] = "band"
     every: str = "1h"
     band: Positive = 0.1
-    to: Literal["centre", "edge"] = "centre"
+    band_lower: Positive | None = None
+    to: Literal["centre", "edge"] | None = None
+    move: Positive = 1.0
+    move_unit: Literal["usd", "relative", "sigma"] = "sigma"
+    move_horizon: str = "1d"
+    risk_aversion: Positive = 0.001
+    cost: Positive | None = None
+    cost_per_trade: Positive = 1.0
+    outer: Positive | None = None
     target: Literal["coin_neutral", "usd_neutral", "black"] = "coin_neutral"
+    ratio: Annotated[float, Meta(ge=0, le=1.5)] = 1.0
+    target_delta: float = 0.0
+    vol: Literal["implied", "realised", "forecast"] | Positive = "implied"
+    vol_window: str = "7d"
+    smile: Literal["sticky_strike", "sticky_delta", "minimum_variance"] | float = "sticky_strike"
+    leland: bool = False
+    ignore_vol: bool = False
     lots: bool = True
 
 
@@ -239,6 +264,9 @@ def _check(config: Config) -> None:
     if config.hedge.every != "never":
         parse_duration(config.hedge.every, "hedge.every")
     parse_duration(config.report.pnl_every, "report.pnl_every")
+    parse_duration(config.hedge.vol_window, "hedge.vol_window")
+    parse_duration(config.hedge.move_horizon, "hedge.move_horizon")
+    _check_hedge(config)
     if config.costs.max_quote_age is not None:
         parse_duration(config.costs.max_quote_age, "costs.max_quote_age")
     for name in ("start", "end"):
@@ -261,6 +289,15 @@ def _check(config: Config) -> None:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
         for value in values:
             _check_variant(config, dotted, value)
+
+
+def _check_hedge(config: Config) -> None:
+    """Rules of the hedge section that involve more than one value."""
+    hedge = config.hedge
+    if hedge.leland and (hedge.rule != "interval" or hedge.every == "never"):
+        raise ConfigError(f"hedge.leland: expected hedge.rule = interval, got {hedge.rule!r}")
+    if hedge.outer is not None and hedge.outer <= hedge.band:
+        raise ConfigError(f"hedge.outer: expected more than hedge.band = {hedge.band}, got {hedge.outer}")
 
 
 def _check_variant(config: Config, dotted: str, value: Any) -> None:

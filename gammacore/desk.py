@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, spec_for
 from gammacore.events import Delivery, Event, Fill, IndexPrice, Snapshot, Timer
-from gammacore.hedging import Policy
+from gammacore.hedging import Policy, Target
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Episode, MarketView, Portfolio
 from gammacore.risk import Limits
@@ -29,8 +28,6 @@ DUST = 1e-12  # coins; what rounding leaves of a mismatch that was just hedged
 class Block(MarketView, Protocol):
     """A run of prices without other news, for :meth:`Desk.quiet`."""
 
-    ts_ns: npt.NDArray[np.int64]
-
     def __len__(self) -> int: ...
 
 
@@ -44,11 +41,11 @@ class Hedge:
         forward as a theoretical linear contract.
     lots : bool
         Whether amounts are rounded to whole lots; off for theoretical contracts.
-    target : {'coin_neutral', 'usd_neutral', 'black'}
-        See :meth:`gammacore.portfolio.Episode.exposed`.
+    target : Target
+        Which delta is hedged, and down to what.
     """
 
-    def __init__(self, kind: str, target: str, lots: bool = True) -> None:
+    def __init__(self, kind: str, target: Target, lots: bool = True) -> None:
         self.kind = kind
         self.target = target
         self.lots = lots
@@ -179,17 +176,22 @@ class Desk:
         for episode in episodes:
             if not episode.open or episode.pending:
                 continue
-            mismatch = episode.exposed(self.book, self.hedge.target)
-            if self.policy.fires(mismatch, self.book.ts_ns, episode.last_hedge_ns):
-                order = self._hedge_order(episode, self.policy.trade(mismatch))
+            target, policy = self.hedge.target, self.policy
+            moment = target.moment(episode, self.book, policy)
+            seen = target.moment(episode, self.book, policy, deciding=True) if target.ignore_vol else moment
+            if policy.fires(seen):
+                order = self._hedge_order(episode, policy.trade(moment))
                 if order is not None:
                     orders.append(order)
         return orders
 
     def _hedge_order(self, episode: Episode, delta: float) -> Order | None:
-        episode.last_hedge_ns = self.book.ts_ns
         instrument = episode.hedge.instrument
-        amount = self.hedge.amount(instrument, delta, self.book.future_price(instrument))
+        price = self.book.future_price(instrument)
+        episode.last_hedge_ns, episode.last_hedge_price = self.book.ts_ns, price
+        if self.hedge.target.ignore_vol:
+            episode.hedged_vol = {option: self.book.vol(option) for option in episode.legs}
+        amount = self.hedge.amount(instrument, delta, price)
         if abs(delta) < DUST or not amount:
             return None
         return self._order(episode, Purpose.HEDGE, (Leg(instrument, amount),))
@@ -210,9 +212,8 @@ class Desk:
         first = len(block)
         for episode in self.portfolio.open.values():
             if episode.open:
-                needed = self.policy.needs_mismatch
-                mismatch = episode.exposed(block, self.hedge.target) if needed else None
-                fires = self.policy.fires(mismatch, block.ts_ns, episode.last_hedge_ns)
+                seen = self.hedge.target.moment(episode, block, self.policy, deciding=True)
+                fires = self.policy.fires(seen)
                 hit = int(np.argmax(fires))
                 if fires[hit]:
                     first = min(first, hit)

@@ -6,6 +6,8 @@ Events are frozen: state changes only in the book and the portfolio that apply t
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +33,8 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
     """One option chain as it was quoted at one moment; row i of every array is one option.
 
     Prices are per coin of notional in the contract's own currency: coin for
-    inverse options, USD for linear ones. NaN means that there was no quote.
+    inverse options, USD for linear ones. NaN means that there was no quote. ``slope`` is the
+    change of a strike's ``iv`` with the logarithm of its forward, where it was estimated.
     """
 
     base: str
@@ -45,6 +48,7 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
     ask: Floats
     mark: Floats
     iv: Floats
+    slope: Floats | None = None
 
     def option(self, row: int) -> Option:
         """Contract of a row."""
@@ -65,11 +69,12 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """A whole option chain was published; ``interest`` as in :class:`IndexPrice`."""
+    """A whole option chain was published; ``interest`` and ``estimate`` as in :class:`IndexPrice`."""
 
     ts_ns: int
     chain: ChainSlice
     interest: float = 0.0
+    estimate: float = math.nan
 
 
 class IndexPrice(msgspec.Struct, frozen=True, gc=False):
@@ -79,11 +84,13 @@ class IndexPrice(msgspec.Struct, frozen=True, gc=False):
     perpetual has paid since the start (coin per USD of an inverse contract,
     USD per coin of a linear one), so that funding over any stretch of time
     is a difference of two readings, as with the exchange's own accumulator.
+    ``estimate`` is an estimate of volatility from the prices so far, NaN where there is none.
     """
 
     ts_ns: int
     price: float
     interest: float = 0.0
+    estimate: float = math.nan
 
 
 class Ticker(msgspec.Struct, frozen=True, gc=False):

@@ -35,7 +35,15 @@ class MarketView(Protocol):
     """Prices to value an episode at: one moment (:class:`Book`) or an array of moments."""
 
     @property
+    def ts_ns(self) -> Any: ...  # noqa: D102
+    @property
     def interest(self) -> Any: ...  # noqa: D102
+    @property
+    def estimate(self) -> Any: ...  # noqa: D102
+    def forward(self, expiry_ns: int) -> Any: ...  # noqa: D102
+    def tau(self, expiry_ns: int) -> Any: ...  # noqa: D102
+    def vol(self, option: Option) -> Any: ...  # noqa: D102
+    def slope(self, option: Option) -> Any: ...  # noqa: D102
     def future_price(self, instrument: Future | Perpetual) -> Any: ...  # noqa: D102
     def exposure(self, option: Option) -> Exposure: ...  # noqa: D102
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Any: ...  # noqa: D102
@@ -126,6 +134,8 @@ class Episode:
         self.close_ns = 0  # options gone
         self.end_ns = 0  # hedge gone as well
         self.last_hedge_ns = 0
+        self.last_hedge_price = math.nan
+        self.hedged_vol: dict[Option, float] = {}
         self.premium = 0.0
         self.hedges = 0
         self.delivery_price = math.nan
@@ -153,27 +163,6 @@ class Episode:
             value = value + amount * view.exposure(option).value
         value = value + self.hedge.unrealised(view.future_price(self.hedge.instrument))
         return value - self.hedge.accrued(view.interest)
-
-    def exposed(self, view: MarketView, target: str) -> Any:
-        """Delta to be hedged away, in coin: options plus hedge minus target.
-
-        ``coin_neutral`` hedges the coin value of inverse options (net delta),
-        ``usd_neutral`` the USD value of the whole equity (equity + net delta = 0), ``black``
-        hedges N(d1) whatever the settlement. Scalar or array as the view is.
-
-        In the settlement window the deltas of the options decay. So does that of a future of
-        the same expiry, which settles at the same average: against it nothing changes.
-        """
-        price = view.future_price(self.hedge.instrument)
-        total = view.options_delta(self.legs, plain=target == "black")
-        if isinstance(self.hedge.instrument, Perpetual):
-            total = total * view.settlement_weight(self.expiry_ns)
-        total = total + self.hedge.delta(price)
-        if self.pending:
-            total = total + self.pending_delta(price)
-        if target == "usd_neutral" and self.hedge.inverse:
-            total = total + self.equity(view)
-        return total
 
 
 class Portfolio:

@@ -18,10 +18,12 @@ from gammacore.daycount import SETTLEMENT_WINDOW_NS
 __all__ = [
     "Exposure",
     "Sensitivities",
+    "Shape",
     "exposure",
     "options_delta",
     "sensitivities",
     "settlement_weight",
+    "shape",
 ]
 
 
@@ -36,6 +38,19 @@ class Exposure(NamedTuple):
     value: Any
     delta: Any
     net_delta: Any
+
+
+class Shape(NamedTuple):
+    """Deltas of one coin of notional (see :class:`Exposure`) and how they and the value bend.
+
+    ``gamma`` is the change of ``delta`` per USD of the forward, ``vega`` the change of the
+    value in USD per 1.00 of volatility over the forward, both the same for either settlement.
+    """
+
+    delta: Any
+    net_delta: Any
+    gamma: Any
+    vega: Any
 
 
 class Sensitivities(NamedTuple):
@@ -69,6 +84,15 @@ def exposure(option: Option, forward: Any, tau: Any, vol: Any) -> Exposure:
         return Exposure(*inverse.sensitivities(("price", "delta", "net_delta"), *case))
     value, delta = black76.sensitivities(("price", "delta"), *case)
     return Exposure(value, delta, delta)
+
+
+def shape(option: Option, forward: Any, tau: Any, vol: Any) -> Shape:
+    """Deltas, gamma and vega of an option at a volatility that need not be its mark's."""
+    case = option.kind, forward, option.strike, tau, vol
+    if option.settlement is Settlement.INVERSE:
+        return Shape(*inverse.sensitivities(("delta", "net_delta", "gamma", "vega"), *case))
+    delta, gamma, vega = black76.sensitivities(("delta", "gamma", "vega"), *case)
+    return Shape(delta, delta, gamma, vega)
 
 
 def options_delta(

@@ -40,7 +40,7 @@ class Bench:
         return self.desk.portfolio.episodes[0]
 
     def mismatch(self):
-        return self.episode.exposed(self.desk.book, self.desk.hedge.target)
+        return self.desk.hedge.target.mismatch(self.episode, self.desk.book)
 
 
 def purposes(orders):

@@ -12,6 +12,7 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Fill, IndexPrice, Rejected
 from gammacore.fees import DERIBIT
+from gammacore.hedging import Target
 from gammacore.ledger import Account
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import HedgePosition, Portfolio
@@ -146,10 +147,10 @@ def test_exposure_of_each_target():
     portfolio, book = Portfolio(financed_in_usd=True), market()
     seen = inverse.greeks(1, 60e3, 60e3, 7 / 365, 0.6)
     episode = bought(portfolio, book, price=seen.price, fee=0.0)
-    assert episode.exposed(book, "coin_neutral") == pytest.approx(seen.net_delta)
-    assert episode.exposed(book, "black") == pytest.approx(seen.delta)
+    assert Target("coin_neutral").mismatch(episode, book) == pytest.approx(seen.net_delta)
+    assert Target("black").mismatch(episode, book) == pytest.approx(seen.delta)
     # Equity is the option's value, so equity + net delta is the plain delta at entry.
-    assert episode.exposed(book, "usd_neutral") == pytest.approx(seen.delta)
+    assert Target("usd_neutral").mismatch(episode, book) == pytest.approx(seen.delta)
     assert episode.ledger.native_balance(Account.CAPITAL) == pytest.approx(-seen.price, abs=1e-8)
 
 
@@ -162,15 +163,15 @@ def test_in_the_settlement_window_options_decay_against_a_perpetual_only(dated, 
     book.apply(IndexPrice(FRIDAY - 15 * NS_PER_MINUTE, 63e3))
     net = book.exposure(CALL).net_delta
     assert net > 0.9
-    assert episode.exposed(book, "coin_neutral") == pytest.approx(left * net)
+    assert Target("coin_neutral").mismatch(episode, book) == pytest.approx(left * net)
 
 
 def test_pending_hedges_count_as_held():
     portfolio, book = Portfolio(), market()
     episode = bought(portfolio, book)
-    before = episode.exposed(book, "coin_neutral")
+    before = Target("coin_neutral").mismatch(episode, book)
     send(portfolio, episode, Purpose.HEDGE, Leg(PERP, -12e3))
-    assert episode.exposed(book, "coin_neutral") == pytest.approx(before - 0.2)
+    assert Target("coin_neutral").mismatch(episode, book) == pytest.approx(before - 0.2)
 
 
 def test_handing_over_moves_the_hedge_without_profit():

@@ -1,0 +1,193 @@
+"""What the hedge aims at: which delta, at which volatility, of how much of the options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from gammacore.contracts import Option, Perpetual
+from gammacore.errors import ConfigError
+from gammacore.hedging import widths
+from gammacore.hedging.policies import Moment, Policy, Zakamouline
+from gammacore.portfolio import Episode, MarketView
+from gammacore.valuation import shape
+
+__all__ = ["Leland", "Target"]
+
+MAX_RATIO = 1.5
+
+
+class Leland(msgspec.Struct, frozen=True):
+    """Cost and interval of Leland's volatility, see :func:`widths.leland_vol`."""
+
+    cost: float
+    every_years: float
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Which delta is hedged, and down to what.
+
+    Attributes
+    ----------
+    numeraire : {'coin_neutral', 'usd_neutral', 'black'}
+        ``coin_neutral`` hedges the coin value of inverse options (net delta), ``usd_neutral``
+        the USD value of the whole equity (equity + net delta = 0), ``black`` hedges
+        N(d1) whatever the settlement.
+    ratio : float
+        Share of the options' delta that is hedged, 0 to 1.5.
+    delta : float
+        Delta to keep, coin; 0 is neutral.
+    vol : {'implied', 'estimate'} or float
+        Volatility of the delta: the option's mark, the market view's own estimate (mark
+        volatility where there is none yet), or a number.
+    smile : bool
+        Whether the delta follows the volatility along the view's slope in the forward.
+    leland : Leland or None
+        Adjust the volatility for the cost of hedging.
+    ignore_vol : bool
+        Let the policy decide on the delta at the volatilities of the last hedge, so that
+        news of implied volatility alone never calls for a trade. What is traded is
+        the mismatch at today's.
+    """
+
+    numeraire: Literal["coin_neutral", "usd_neutral", "black"]
+    ratio: float = 1.0
+    delta: float = 0.0
+    vol: Literal["implied", "estimate"] | float = "implied"
+    smile: bool = False
+    leland: Leland | None = None
+    ignore_vol: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.ratio <= MAX_RATIO:
+            raise ConfigError(f"ratio: expected 0 to {MAX_RATIO}, got {self.ratio!r}")
+        if not np.isfinite(self.delta):
+            raise ConfigError(f"delta: expected a finite number, got {self.delta!r}")
+        if not isinstance(self.vol, str) and not self.vol > 0:
+            raise ConfigError(f"vol: expected a positive number, got {self.vol!r}")
+
+    @property
+    def at_marks(self) -> bool:
+        """Whether deltas are those of the mark volatilities, unadjusted."""
+        return self.vol == "implied" and not self.smile and self.leland is None
+
+    def moment(self, episode: Episode, view: MarketView, policy: Policy, *, deciding: bool = False) -> Moment:
+        """State of an episode for a policy.
+
+        Parameters
+        ----------
+        episode : Episode
+        view : MarketView
+            One moment, or a block of them.
+        policy : Policy
+        deciding : bool
+            Whether for ``fires``, which sees no change of volatility if ``ignore_vol`` is set.
+
+        Returns
+        -------
+        Moment
+            Scalars or arrays, as the view is. The mismatch is always there for a scalar view.
+        """
+        price = view.future_price(episode.hedge.instrument)
+        frozen = episode.hedged_vol if deciding and self.ignore_vol else None
+        needs, wants_mismatch = policy.needs, not deciding or "mismatch" in policy.needs
+        gamma = vol = tau = mismatch = None
+        if "gamma" in needs or "vol" in needs:
+            gamma, vol = self._shape(episode, view, frozen)
+            tau = view.tau(episode.expiry_ns)
+        if wants_mismatch:
+            factor: Any = 1.0
+            rule = getattr(policy, "trigger", policy)
+            if isinstance(rule, Zakamouline):
+                factor = rule.vol_factor(price, gamma, vol, tau)
+            mismatch = self._mismatch(episode, view, price, factor, frozen)
+        return Moment(
+            view.ts_ns, mismatch, price, gamma, vol, tau, episode.last_hedge_ns, episode.last_hedge_price
+        )
+
+    def mismatch(self, episode: Episode, view: MarketView) -> Any:
+        """Delta to be hedged away, in coin: options plus hedge minus target."""
+        return self._mismatch(episode, view, view.future_price(episode.hedge.instrument), 1.0, None)
+
+    def _mismatch(
+        self,
+        episode: Episode,
+        view: MarketView,
+        price: Any,
+        factor: Any,
+        frozen: Mapping[Option, float] | None,
+    ) -> Any:
+        """Options plus hedge minus target.
+
+        In the settlement window the deltas of the options decay. So does that of a future of
+        the same expiry, which settles at the same average: against it nothing changes.
+        """
+        plain = self.numeraire == "black"
+        if self.at_marks and frozen is None and isinstance(factor, float):
+            total = view.options_delta(episode.legs, plain)
+        else:
+            total = self._adjusted_delta(episode, view, plain, factor, frozen)
+        if isinstance(episode.hedge.instrument, Perpetual):
+            total = total * view.settlement_weight(episode.expiry_ns)
+        if self.ratio != 1.0:
+            total = self.ratio * total
+        total = total + episode.hedge.delta(price)
+        if episode.pending:
+            total = total + episode.pending_delta(price)
+        if self.numeraire == "usd_neutral" and episode.hedge.inverse:
+            total = total + episode.equity(view)
+        return total - self.delta if self.delta else total
+
+    def _adjusted_delta(
+        self,
+        episode: Episode,
+        view: MarketView,
+        plain: bool,
+        factor: Any,
+        frozen: Mapping[Option, float] | None,
+    ) -> Any:
+        total: Any = 0.0
+        for option, amount in episode.legs.items():
+            vol, slope = self.vol_of(option, amount, view, frozen)
+            seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol * factor)
+            delta = seen.delta if plain else seen.net_delta
+            if self.smile:
+                # vega dvol/dF, from the slope in ln F: both terms in coin per coin
+                delta = delta + seen.vega * slope / view.forward(option.expiry_ns)
+            total = total + amount * delta
+        return total
+
+    def vol_of(
+        self, option: Option, amount: float, view: MarketView, frozen: Mapping[Option, float] | None = None
+    ) -> tuple[Any, Any]:
+        """Volatility to hedge an option at, and the slope of its mark in ln F."""
+        mark, slope = view.vol(option), view.slope(option) if self.smile else 0.0
+        if frozen is not None and option in frozen:
+            mark = frozen[option]
+        if self.vol == "implied":
+            vol = mark
+        elif self.vol == "estimate":
+            vol = np.where(np.isfinite(view.estimate), view.estimate, mark)
+        else:
+            vol = self.vol
+        if self.leland is not None:
+            vol = widths.leland_vol(vol, self.leland.cost, self.leland.every_years, amount)
+        return vol, slope
+
+    def _shape(
+        self, episode: Episode, view: MarketView, frozen: Mapping[Option, float] | None
+    ) -> tuple[Any, Any]:
+        """Gamma of the options, and their volatility averaged by amount."""
+        gamma: Any = 0.0
+        weighted: Any = 0.0
+        for option, amount in episode.legs.items():
+            vol, _ = self.vol_of(option, amount, view, frozen)
+            seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol)
+            gamma = gamma + amount * seen.gamma
+            weighted = weighted + abs(amount) * vol
+        if isinstance(episode.hedge.instrument, Perpetual):
+            gamma = gamma * view.settlement_weight(episode.expiry_ns)
+        return gamma * self.ratio, weighted / sum(map(abs, episode.legs.values()))
