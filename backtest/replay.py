@@ -335,6 +335,7 @@ class PriceBlock:
         self.ts_ns = self._tape.ts_ns[i:j]
         self.interest = self._tape.interest[i:j]
         self.estimate = self._tape.estimate[i:j]
+        self.index = self._tape.index[i:j]
 
     def __len__(self) -> int:
         return self._j - self._i
@@ -387,6 +388,13 @@ class PriceBlock:
         """Value and deltas of an option."""
         whole, part = self._price(option).exposure, self._part
         return Exposure(whole.value[part], whole.delta[part], whole.net_delta[part])
+
+    def options_value(self, legs: Mapping[Option, float]) -> Floats:
+        """Value of several options, settlement currency."""
+        total = np.zeros(len(self))
+        for option, amount in legs.items():
+            total += amount * self.exposure(option).value
+        return total
 
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Floats:
         """Delta of several options, summed once for the whole run."""

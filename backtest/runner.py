@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gammacore.attribution import Attribution, attribute
+from gammacore.backtest.compiled import CompiledHedger, obstacle
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Settled, Tape
 from gammacore.config import Config, parse_duration
@@ -67,6 +68,8 @@ class Run(NamedTuple):
     deliveries : dict of expiry_ns to Settled
     missing_quotes : int
         Orders that found no quote.
+    engine : str
+        ``compiled``, or ``desk`` and why.
     """
 
     config: Config
@@ -76,6 +79,7 @@ class Run(NamedTuple):
     skipped: int
     deliveries: dict[int, Settled]
     missing_quotes: int
+    engine: str
 
 
 def build_policy(config: Config) -> Policy:
@@ -189,8 +193,10 @@ def build_exchange(config: Config) -> SimulatedExchange:
 class _Replay:
     """The loop and its position on the tape."""
 
-    def __init__(self, tape: Tape, desk: Desk, exchange: SimulatedExchange) -> None:
-        self.tape, self.desk, self.exchange = tape, desk, exchange
+    def __init__(
+        self, tape: Tape, desk: Desk, exchange: SimulatedExchange, compiled: CompiledHedger | None
+    ) -> None:
+        self.tape, self.desk, self.exchange, self.compiled = tape, desk, exchange, compiled
         self.deliveries: dict[int, Settled] = {}
 
     def run(self, progress: Progress | None) -> None:
@@ -258,6 +264,10 @@ class _Replay:
     def _bars(self, i: int, j: int) -> int:
         """Bars i..j: hand those that need a decision to the desk, skip the quiet ones."""
         block = PriceBlock(self.tape, i, j)
+        if self.compiled is not None and self.compiled.fits():
+            self.compiled.run(block, i, j)
+            self._show_last(block, j)
+            return j
         while i < j:
             stop = min(j, i + WINDOW)
             quiet = self.desk.quiet(block.window(i, stop))
@@ -267,17 +277,27 @@ class _Replay:
                     self._dispatch(event)
                 i += 1
             elif i == j:  # the books must know the last price before what comes next
-                for event in self._bar_events(block, i - 1):
-                    self.exchange.observe(event)
-                    self.desk.book.apply(event)
+                self._show_last(block, j)
         return j
+
+    def _show_last(self, block: PriceBlock, j: int) -> None:
+        for event in self._bar_events(block, j - 1):
+            self.exchange.observe(event)
+            self.desk.book.apply(event)
 
     def _bar_events(self, block: PriceBlock, i: int) -> list[Event]:
         held = [o for e in self.desk.portfolio.open.values() for o in e.legs] if self.tape.interpolate else []
         return [*(block.ticker(option, i) for option in held), self.tape.price(i)]
 
 
-def replay(config: Config, tape: Tape, progress: Progress | None = None) -> Run:
+def replay(
+    config: Config,
+    tape: Tape,
+    progress: Progress | None = None,
+    *,
+    policy: Policy | None = None,
+    engine: Literal["auto", "desk"] = "auto",
+) -> Run:
     """Run a configuration over a tape.
 
     Parameters
@@ -286,13 +306,22 @@ def replay(config: Config, tape: Tape, progress: Progress | None = None) -> Run:
     tape : Tape
     progress : callable(done, total), optional
         Called as the tape advances.
+    policy : Policy, optional
+        Hedge by this one, a user's own for example, instead of the configured.
+    engine : {'auto', 'desk'}
+        ``auto`` takes the compiled hedger between chains wherever it does exactly what the
+        desk would; ``desk`` hands every decision to the desk.
 
     Returns
     -------
     Run
     """
     desk, exchange = build_desk(config), build_exchange(config)
-    loop = _Replay(tape, desk, exchange)
+    if policy is not None:
+        desk.policy = policy
+    reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
+    compiled = CompiledHedger(desk, exchange) if reason is None else None
+    loop = _Replay(tape, desk, exchange, compiled)
     loop.run(progress)
     closed, skipped = [], 0
     for episode in desk.portfolio.episodes:
@@ -305,7 +334,10 @@ def replay(config: Config, tape: Tape, progress: Progress | None = None) -> Run:
             skipped += 1
         else:
             closed.append(done)
-    return Run(config, tape, desk, closed, skipped, loop.deliveries, desk.portfolio.missing_quotes)
+    engine_used = "compiled" if reason is None else f"desk: {reason}"
+    return Run(
+        config, tape, desk, closed, skipped, loop.deliveries, desk.portfolio.missing_quotes, engine_used
+    )
 
 
 def _close(episode: Episode, tape: Tape, desk: Desk) -> Closed:

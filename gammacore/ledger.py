@@ -10,6 +10,7 @@ the credit balance of the income accounts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ class Ledger:
     def __init__(self, settlement: Settlement, rate: float) -> None:
         self.native = 0 if settlement is Settlement.INVERSE else 1
         self.rate = rate
-        self.entries: list[Entry] = []
+        self._journal: list[Entry | Callable[[], list[Entry]]] = []
         self.roundings = 0  # amounts posted, also those too small to leave an entry
         self._balance: dict[Account, list[int]] = {account: [0, 0] for account in Account}
 
@@ -102,7 +103,7 @@ class Ledger:
         to[1] += usd
         source[0] -= coin
         source[1] -= usd
-        self.entries.append(Entry(ts_ns, memo, instrument, debit, credit, coin, usd))
+        self._journal.append(Entry(ts_ns, memo, instrument, debit, credit, coin, usd))
 
     def post(
         self,
@@ -134,6 +135,46 @@ class Ledger:
             if change:
                 pair = (0, change) if self.native == 0 else (change, 0)
                 self._move(ts_ns, asset, Account.NUMERAIRE, *pair, f"{asset} at {rate:.8g}")
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Return the journal: every transaction, in order."""
+        if any(callable(part) for part in self._journal):
+            parts = [part() if callable(part) else [part] for part in self._journal]
+            self._journal = [entry for part in parts for entry in part]
+        return self._journal  # type: ignore[return-value]
+
+    def take(
+        self,
+        journal: Callable[[], list[Entry]],
+        booked: tuple[tuple[int, int], tuple[int, int], tuple[int, int]],
+        postings: int,
+        rate: float,
+    ) -> None:
+        """Take over hedges booked elsewhere, their journal to be written on demand.
+
+        Parameters
+        ----------
+        journal : callable() -> list of Entry
+        booked : tuple of three (coin, USD) in units
+            Debit balances of hedge profit, fees and funding; cash is the contra account.
+        postings : int
+            How many amounts were rounded.
+        rate : float
+            USD per coin at the last of them.
+        """
+        self._journal.append(journal)
+        self.roundings += postings
+        self.rate = rate
+        for account, units in zip((Account.HEDGE_PNL, Account.FEES, Account.FUNDING), booked, strict=True):
+            for i in range(2):
+                self._balance[account][i] += units[i]
+                self._balance[Account.CASH][i] -= units[i]
+
+    def units(self, account: Account) -> tuple[int, int]:
+        """Debit balance in whole units, coin and USD."""
+        coin, usd = self._balance[account]
+        return coin, usd
 
     def native_balance(self, account: Account) -> float:
         """Debit balance in the native currency."""

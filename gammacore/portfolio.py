@@ -7,8 +7,11 @@ delivery. Its state changes only by fills, deliveries and rejections.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from gammacore.book import Book
 from gammacore.contracts import (
@@ -24,11 +27,11 @@ from gammacore.contracts import (
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
-from gammacore.ledger import Account, Ledger
+from gammacore.ledger import Account, Entry, Ledger
 from gammacore.orders import Order, Purpose
 from gammacore.valuation import Exposure
 
-__all__ = ["Episode", "HedgePosition", "MarketView", "Portfolio"]
+__all__ = ["Booked", "Episode", "HedgePosition", "MarketView", "Portfolio", "Trades"]
 
 
 class MarketView(Protocol):
@@ -107,6 +110,51 @@ class HedgePosition:
         return self.amount * (interest - self.interest)
 
 
+Booked = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""Units of 1e-8 (coin, USD) credited as hedge profit (negative) and debited as fees and funding."""
+
+
+class Trades(NamedTuple):
+    """Hedges of one episode that were filled and booked in compiled code.
+
+    Attributes
+    ----------
+    ts_ns, rate : arrays, shape (n,)
+        Time, and USD per coin, of each.
+    rows : structured array, shape (n,)
+        See ``gammacore._replay.TRADE``.
+    first_order : int
+        Count of the episode's orders before the first of these.
+    """
+
+    ts_ns: npt.NDArray[np.int64]
+    rate: npt.NDArray[np.float64]
+    rows: npt.NDArray[Any]
+    first_order: int
+
+    def entries(self, instrument: Future | Perpetual) -> Callable[[], list[Entry]]:
+        """Journal of these trades, written when somebody asks for it."""
+
+        def write() -> list[Entry]:
+            moved = [self.rows[name].tolist() for name in ("funding", "realised", "paid")]
+            journal = []
+            for ts, *amounts in zip(self.ts_ns.tolist(), *moved, strict=True):
+                for (coin, usd), (memo, debit, credit) in zip(amounts, POSTINGS, strict=True):
+                    if coin or usd:
+                        about = None if memo == "funding" else instrument
+                        journal.append(Entry(ts, memo, about, debit, credit, coin, usd))
+            return journal
+
+        return write
+
+
+POSTINGS = (
+    ("funding", Account.FUNDING, Account.CASH),
+    ("hedge", Account.CASH, Account.HEDGE_PNL),
+    ("fee", Account.FEES, Account.CASH),
+)
+
+
 class Episode:
     """One bet: options, hedge, ledger, and the facts a report needs.
 
@@ -116,8 +164,6 @@ class Episode:
         Held amounts, signed, in coin; empty before entry and after the close.
     pending : dict of str to Order
         Orders sent and not yet answered; their deltas count as held.
-    fills : list of Fill
-        Every execution, in order.
     """
 
     def __init__(self, number: int, expiry_ns: int, hedge: HedgePosition, index: float) -> None:
@@ -129,7 +175,7 @@ class Episode:
         self.entered: dict[Option, float] = {}
         self.pending: dict[str, Order] = {}
         self.orders_sent = 0
-        self.fills: list[Fill] = []
+        self._fills: list[Fill | Trades] = []
         self.entry_ns = 0
         self.close_ns = 0  # options gone
         self.end_ns = 0  # hedge gone as well
@@ -145,6 +191,39 @@ class Episode:
     def open(self) -> bool:
         """Whether it holds options."""
         return bool(self.legs)
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Every execution, in order."""
+        if any(isinstance(part, Trades) for part in self._fills):
+            parts = [self._expand(part) if isinstance(part, Trades) else [part] for part in self._fills]
+            self._fills = [fill for part in parts for fill in part]
+        return self._fills  # type: ignore[return-value]
+
+    def add(self, fill: Fill) -> None:
+        """Keep a fill."""
+        self._fills.append(fill)
+
+    def take(self, trades: Trades, booked: Booked, postings: int) -> None:
+        """Keep many hedges at once, already filled and booked elsewhere."""
+        self._fills.append(trades)
+        self.orders_sent += len(trades.rows)
+        self.hedges += len(trades.rows)
+        self.ledger.take(trades.entries(self.hedge.instrument), booked, postings, float(trades.rate[-1]))
+
+    def _expand(self, trades: Trades) -> list[Fill]:
+        names = ("amount", "price", "mark", "fee")
+        columns = zip(trades.ts_ns.tolist(), *(trades.rows[name].tolist() for name in names), strict=True)
+        return [
+            Fill(
+                ts,
+                f"{self.number}-{Purpose.HEDGE}-{trades.first_order + k}",
+                self.number,
+                self.hedge.instrument,
+                *row,
+            )
+            for k, (ts, *row) in enumerate(columns)
+        ]
 
     def pending_delta(self, price: Any) -> Any:
         """Delta of hedge orders on their way, so that a late answer is not hedged twice."""
@@ -215,7 +294,7 @@ class Portfolio:
             episode.close_reason = event.reason
 
     def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
-        episode.fills.append(fill)
+        episode.add(fill)
         order = episode.pending[fill.order_id]
         if fill.last:
             del episode.pending[fill.order_id]

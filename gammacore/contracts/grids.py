@@ -48,7 +48,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
     tick_size_steps: tuple[tuple[float, float], ...] = ()
 
     # A price this close to the grid, relative to its count of ticks, is on it.
-    _GRID_RTOL: ClassVar[float] = 1e-9
+    GRID_RTOL: ClassVar[float] = 1e-9
 
     def __post_init__(self) -> None:
         ticks = {f"tick from {above!r}": tick for above, tick in self.tick_size_steps}
@@ -81,7 +81,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
     def _in_ticks(self, price: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Numerator and denominator of each price's tick, and the price counted in it."""
         numerators, denominators = self._ratios
-        step = np.searchsorted(self._levels, price * (1 + self._GRID_RTOL), side="right")
+        step = np.searchsorted(self._levels, price * (1 + self.GRID_RTOL), side="right")
         p, q = numerators[step], denominators[step]
         return p, q, price * q / p
 
@@ -104,7 +104,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         """
         values = np.asarray(price, dtype=np.float64)
         _, _, count = self._in_ticks(values)
-        on = np.abs(count - np.rint(count)) <= self._GRID_RTOL * np.maximum(count, 1.0)
+        on = np.abs(count - np.rint(count)) <= self.GRID_RTOL * np.maximum(count, 1.0)
         return on if on.ndim else bool(on)
 
     @overload
@@ -136,7 +136,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         if (values < 0).any():
             raise ContractError(f"price must not be negative, got {values.min()!r}")
         p, q, count = self._in_ticks(values)
-        rounded = _round_count(count, direction, self._GRID_RTOL) * p / q
+        rounded = _round_count(count, direction, self.GRID_RTOL) * p / q
         return rounded if rounded.ndim else float(rounded)
 
     def to_lots(self, amount: float, rounding: Literal["zero", "nearest"] = "zero") -> int:
@@ -166,7 +166,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
             raise ContractError(f"rounding must be 'zero' or 'nearest', got {rounding!r}")
         lot = Fraction(repr(float(self.min_trade_amount)))
         count = np.float64(abs(amount) * lot.denominator / lot.numerator)
-        lots = int(_round_count(count, "down" if rounding == "zero" else "nearest", self._GRID_RTOL))
+        lots = int(_round_count(count, "down" if rounding == "zero" else "nearest", self.GRID_RTOL))
         return lots if amount > 0 else -lots
 
     def from_lots(self, lots: int) -> float:

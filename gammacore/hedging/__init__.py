@@ -2,6 +2,7 @@
 
 from gammacore.hedging.policies import (
     Band,
+    Banded,
     Custom,
     FixedCost,
     Interval,
@@ -17,6 +18,7 @@ from gammacore.hedging.target import Target
 
 __all__ = [
     "Band",
+    "Banded",
     "Custom",
     "FixedCost",
     "Interval",

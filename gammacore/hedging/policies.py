@@ -25,6 +25,7 @@ from gammacore.hedging import widths
 
 __all__ = [
     "Band",
+    "Banded",
     "Custom",
     "FixedCost",
     "Interval",
@@ -96,7 +97,7 @@ class Interval(msgspec.Struct, frozen=True):
         return float(-at.mismatch)
 
 
-class _Banded(msgspec.Struct, frozen=True):
+class Banded(msgspec.Struct, frozen=True):
     """What the policies share that let the mismatch move within a band."""
 
     snapshots_only: ClassVar[bool] = False
@@ -124,7 +125,7 @@ class _Banded(msgspec.Struct, frozen=True):
         return float((above if at.mismatch > 0 else -below) - at.mismatch)
 
 
-class Band(_Banded, frozen=True):
+class Band(Banded, frozen=True):
     """Hedge when the mismatch leaves a band: to the centre, or only to the nearest edge.
 
     Attributes
@@ -182,19 +183,25 @@ class Move(msgspec.Struct, frozen=True):
         """Whether to trade now."""
         if math.isnan(at.last_price):  # nothing to measure from yet: hedge
             return at.ts_ns == at.ts_ns
+        threshold = self.threshold_at(at)
         if self.unit == "usd":
-            return abs(at.price - at.last_price) > self.threshold
+            return abs(at.price - at.last_price) > threshold
         if self.unit == "relative":
-            return abs(at.price / at.last_price - 1.0) > self.threshold
-        sigma = at.vol * math.sqrt(self.horizon_ns / NS_PER_YEAR)
-        return abs(np.log(at.price / at.last_price)) > self.threshold * sigma
+            return abs(at.price / at.last_price - 1.0) > threshold
+        return abs(np.log(at.price / at.last_price)) > threshold
+
+    def threshold_at(self, at: Moment) -> Any:
+        """Move that is far enough, in USD, relative to the price, or of its logarithm."""
+        if self.unit != "sigma":
+            return self.threshold
+        return self.threshold * at.vol * math.sqrt(self.horizon_ns / NS_PER_YEAR)
 
     def trade(self, at: Moment) -> float:
         """Delta to add, coin."""
         return float(-at.mismatch)
 
 
-class WhalleyWilmott(_Banded, frozen=True):
+class WhalleyWilmott(Banded, frozen=True):
     """Band of Whalley and Wilmott for proportional cost, see :func:`widths.whalley_wilmott`.
 
     Attributes
@@ -224,7 +231,7 @@ class WhalleyWilmott(_Banded, frozen=True):
         return width, width
 
 
-class Zakamouline(_Banded, frozen=True):
+class Zakamouline(Banded, frozen=True):
     """Band and volatility of Zakamouline for proportional cost, see :func:`widths.zakamouline`.
 
     The options' delta is taken at the modified volatility: ``vol_factor`` says how much to
@@ -248,7 +255,7 @@ class Zakamouline(_Banded, frozen=True):
         return widths.zakamouline(price, gamma, vol, tau, self.cost, self.risk_aversion).vol_factor
 
 
-class FixedCost(_Banded, frozen=True):
+class FixedCost(Banded, frozen=True):
     """Band for a fixed cost per trade, hedged to the centre, see :func:`widths.fixed_cost`.
 
     Attributes
@@ -321,7 +328,7 @@ class Custom(msgspec.Struct, frozen=True):
         return float(self.rule(at))
 
 
-class Ladder(_Banded, frozen=True):
+class Ladder(Banded, frozen=True):
     """Resting post-only orders at the prices where the mismatch reaches the edge of a band.
 
     One order rests on either side, at the price solved from the options' gamma; when it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -11,11 +11,11 @@ import numpy as np
 from gammacore.contracts import Option, Perpetual
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
-from gammacore.hedging.policies import Moment, Policy, Zakamouline
+from gammacore.hedging.policies import Custom, Moment, Never, Policy, Zakamouline
 from gammacore.portfolio import Episode, MarketView
 from gammacore.valuation import shape
 
-__all__ = ["Leland", "Target"]
+__all__ = ["Leland", "Target", "Terms"]
 
 MAX_RATIO = 1.5
 
@@ -25,6 +25,16 @@ class Leland(msgspec.Struct, frozen=True):
 
     cost: float
     every_years: float
+
+
+class Terms(NamedTuple):
+    """Delta of the options that is to be hedged (coin), and what a :class:`Moment` says beside it."""
+
+    options: Any
+    price: Any
+    gamma: Any
+    vol: Any
+    tau: Any
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -91,50 +101,62 @@ class Target(msgspec.Struct, frozen=True):
         Moment
             Scalars or arrays, as the view is. The mismatch is always there for a scalar view.
         """
-        price = view.future_price(episode.hedge.instrument)
         frozen = episode.hedged_vol if deciding and self.ignore_vol else None
-        needs, wants_mismatch = policy.needs, not deciding or "mismatch" in policy.needs
-        gamma = vol = tau = mismatch = None
-        if "gamma" in needs or "vol" in needs:
-            gamma, vol = self._shape(episode, view, frozen)
-            tau = view.tau(episode.expiry_ns)
-        if wants_mismatch:
-            factor: Any = 1.0
-            rule = getattr(policy, "trigger", policy)
-            if isinstance(rule, Zakamouline):
-                factor = rule.vol_factor(price, gamma, vol, tau)
-            mismatch = self._mismatch(episode, view, price, factor, frozen)
-        return Moment(
-            view.ts_ns, mismatch, price, gamma, vol, tau, episode.last_hedge_ns, episode.last_hedge_price
-        )
+        wanted = not deciding or "mismatch" in policy.needs
+        seen = self.terms(episode, view, policy, frozen, wanted)
+        mismatch = self._against(episode, view, seen.options, seen.price) if wanted else None
+        last = episode.last_hedge_ns, episode.last_hedge_price
+        return Moment(view.ts_ns, mismatch, seen.price, seen.gamma, seen.vol, seen.tau, *last)
 
     def mismatch(self, episode: Episode, view: MarketView) -> Any:
         """Delta to be hedged away, in coin: options plus hedge minus target."""
-        return self._mismatch(episode, view, view.future_price(episode.hedge.instrument), 1.0, None)
+        seen = self.terms(episode, view, Never())
+        return self._against(episode, view, seen.options, seen.price)
 
-    def _mismatch(
+    def terms(
         self,
         episode: Episode,
         view: MarketView,
-        price: Any,
-        factor: Any,
-        frozen: Mapping[Option, float] | None,
-    ) -> Any:
-        """Options plus hedge minus target.
+        policy: Policy,
+        frozen: Mapping[Option, float] | None = None,
+        options: bool = True,
+    ) -> Terms:
+        """Find what a decision depends on beside the hedge that is held.
 
+        Parameters
+        ----------
+        episode, view, policy
+        frozen : mapping of Option to float, optional
+            Volatilities to use in place of the marks.
+        options : bool
+            Whether the options' delta is wanted.
+
+        Notes
+        -----
         In the settlement window the deltas of the options decay. So does that of a future of
         the same expiry, which settles at the same average: against it nothing changes.
         """
-        plain = self.numeraire == "black"
-        if self.at_marks and frozen is None and isinstance(factor, float):
-            total = view.options_delta(episode.legs, plain)
-        else:
-            total = self._adjusted_delta(episode, view, plain, factor, frozen)
+        price = view.future_price(episode.hedge.instrument)
+        gamma = vol = tau = total = None
+        weight: Any = self.ratio
         if isinstance(episode.hedge.instrument, Perpetual):
-            total = total * view.settlement_weight(episode.expiry_ns)
-        if self.ratio != 1.0:
-            total = self.ratio * total
-        total = total + episode.hedge.delta(price)
+            weight = weight * view.settlement_weight(episode.expiry_ns)
+        if "gamma" in policy.needs or "vol" in policy.needs:
+            gamma, vol = self._shape(episode, view, frozen)
+            gamma, tau = gamma * weight, view.tau(episode.expiry_ns)
+        if options:
+            rule = policy.trigger if isinstance(policy, Custom) else policy
+            factor = rule.vol_factor(price, gamma, vol, tau) if isinstance(rule, Zakamouline) else None
+            if self.at_marks and frozen is None and factor is None:
+                total = view.options_delta(episode.legs, self.numeraire == "black")
+            else:
+                total = self._adjusted_delta(episode, view, 1.0 if factor is None else factor, frozen)
+            total = total * weight
+        return Terms(total, price, gamma, vol, tau)
+
+    def _against(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
+        """Options plus hedge minus target."""
+        total = options + episode.hedge.delta(price)
         if episode.pending:
             total = total + episode.pending_delta(price)
         if self.numeraire == "usd_neutral" and episode.hedge.inverse:
@@ -145,15 +167,15 @@ class Target(msgspec.Struct, frozen=True):
         self,
         episode: Episode,
         view: MarketView,
-        plain: bool,
         factor: Any,
         frozen: Mapping[Option, float] | None,
     ) -> Any:
+        """Delta of the options at the volatility chosen, along the smile."""
         total: Any = 0.0
         for option, amount in episode.legs.items():
             vol, slope = self.vol_of(option, amount, view, frozen)
             seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol * factor)
-            delta = seen.delta if plain else seen.net_delta
+            delta = seen.delta if self.numeraire == "black" else seen.net_delta
             if self.smile:
                 # vega dvol/dF, from the slope in ln F: both terms in coin per coin
                 delta = delta + seen.vega * slope / view.forward(option.expiry_ns)
@@ -188,6 +210,4 @@ class Target(msgspec.Struct, frozen=True):
             seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol)
             gamma = gamma + amount * seen.gamma
             weighted = weighted + abs(amount) * vol
-        if isinstance(episode.hedge.instrument, Perpetual):
-            gamma = gamma * view.settlement_weight(episode.expiry_ns)
-        return gamma * self.ratio, weighted / sum(map(abs, episode.legs.values()))
+        return gamma, weighted / sum(map(abs, episode.legs.values()))

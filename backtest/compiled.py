@@ -1,0 +1,224 @@
+"""Hedges between two chains in compiled code, with the amounts and balances of the desk.
+
+Within a run of bars nothing changes but prices, each episode is hedged by itself, and
+orders fill at once: so the options' delta is priced for the whole run, and one compiled
+loop takes the decisions, fills the orders and books them. :func:`obstacle` says where
+that would not be what the desk does; tests/test_engines.py holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore import _replay
+from gammacore.backtest.exchange import SimulatedExchange
+from gammacore.backtest.replay import PriceBlock, Tape
+from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
+from gammacore.daycount import is_month_end_friday
+from gammacore.desk import Desk
+from gammacore.fees import FeeRates
+from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Policy
+from gammacore.ledger import Account
+from gammacore.portfolio import Episode, Trades
+
+__all__ = ["CompiledHedger", "obstacle"]
+
+Floats = npt.NDArray[np.float64]
+_MOVES = {"usd": _replay.MOVE_USD, "relative": _replay.MOVE_RELATIVE, "sigma": _replay.MOVE_LOG}
+
+
+def obstacle(desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
+    """Why compiled hedging would differ from the desk's, or None where it is exact."""
+    if isinstance(desk.policy, Ladder):
+        return "resting orders are filled by the event loop only"
+    if desk.hedge.target.ignore_vol:
+        return "hedge.ignore_vol prices every decision at the volatilities of the one before"
+    if desk.hedge.lots != exchange.on_ticks:
+        return "lots without ticks, or ticks without lots"
+    if tape.interpolate:
+        return "interpolated marks are published at every bar"
+    if desk.policy.snapshots_only:
+        return "the policy looks at chains only"
+    return None
+
+
+class _Trigger(NamedTuple):
+    kind: int
+    below: Floats
+    above: Floats
+    every: int
+    centre: bool
+
+
+class CompiledHedger:
+    """Walks all open episodes over a run of bars.
+
+    Parameters
+    ----------
+    desk : Desk
+    exchange : SimulatedExchange
+        For its costs.
+    keep_equity : bool
+        Whether to keep the net worth of every episode at every bar.
+
+    Attributes
+    ----------
+    equity : dict of episode number to list of (first entry of the tape, array)
+    """
+
+    def __init__(self, desk: Desk, exchange: SimulatedExchange, keep_equity: bool = False) -> None:
+        self.desk, self.exchange, self.keep_equity = desk, exchange, keep_equity
+        self.equity: dict[int, list[tuple[int, Floats]]] = {}
+        self._contracts: dict[tuple[Future | Perpetual, int], _replay.Contract] = {}
+
+    def fits(self) -> bool:
+        """Whether nothing is on its way that the next price could touch."""
+        return all(e.open and not e.pending for e in self.desk.portfolio.open.values())
+
+    def run(self, block: PriceBlock, i: int, j: int) -> None:
+        """Hedge every open episode over entries i..j of the tape, bars all of them."""
+        episodes = list(self.desk.portfolio.open.values())
+        # From the expiry on the desk waits for the delivery.
+        first_expiry = min((e.expiry_ns for e in episodes), default=None)
+        stop = j
+        if first_expiry is not None:
+            view = block.window(i, j)
+            stop = i + int(np.searchsorted(view.ts_ns, first_expiry, side="left"))
+        for episode in episodes:
+            for a, b in self._stretches(block, i, stop):
+                self._hedge(episode, block.window(a, b), a)
+            if self.keep_equity and stop < j:
+                self._keep(episode, stop, np.asarray(episode.equity(block.window(stop, j)), np.float64))
+
+    def _stretches(self, block: PriceBlock, i: int, j: int) -> list[tuple[int, int]]:
+        """Cut a run where the fee schedule changes."""
+        ts = block.window(i, j).ts_ns
+        if not len(ts):
+            return []
+        starts = [start for start, _ in self.exchange.fees.steps if ts[0] < start <= ts[-1]]
+        cuts = [i, *(i + int(np.searchsorted(ts, start)) for start in starts), j]
+        return list(pairwise(cuts))
+
+    def _hedge(self, episode: Episode, view: PriceBlock, first: int) -> None:
+        target, policy, hedge = self.desk.hedge.target, self.desk.policy, episode.hedge
+        seen = target.terms(episode, view, policy)
+        moment = Moment(view.ts_ns, None, seen.price, seen.gamma, seen.vol, seen.tau, 0, 0.0)
+        own_equity = target.numeraire == "usd_neutral" and hedge.inverse
+        value = view.options_value(episode.legs) if own_equity or self.keep_equity else None
+        equity = np.empty(len(view)) if self.keep_equity else None
+        trigger = _trigger(policy, moment)
+        position = _replay.Position(
+            hedge.amount,
+            hedge.average,
+            hedge.interest,
+            episode.ledger.units(Account.CASH),
+            episode.last_hedge_ns,
+            episode.last_hedge_price,
+        )
+        rows, decisions = _replay.hedge(
+            position,
+            self._contract(hedge.instrument, int(view.ts_ns[0])),
+            trigger.kind,
+            view.ts_ns,
+            np.ascontiguousarray(seen.price),
+            view.index,
+            view.interest,
+            np.ascontiguousarray(seen.options),
+            trigger.below,
+            trigger.above,
+            target.delta,
+            trigger.every,
+            trigger.centre,
+            _rule(policy, moment),
+            value,
+            own_equity,
+            equity,
+        )
+        if decisions:
+            _take(episode, view, position, rows)
+        if equity is not None:
+            self._keep(episode, first, equity)
+
+    def _keep(self, episode: Episode, first: int, equity: Floats) -> None:
+        self.equity.setdefault(episode.number, []).append((first, equity))
+
+    def _contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
+        """Costs and grid of an instrument, as the exchange has them at a moment."""
+        exchange = self.exchange
+        rates = exchange.fees.at(ts_ns)
+        key = instrument, id(rates)
+        if key not in self._contracts:
+            by_name = isinstance(exchange.hedge_fee, str)
+            fee = _named_fee(rates, instrument, exchange.hedge_fee) if by_name else exchange.hedge_fee
+            grid = _grid(instrument) if exchange.on_ticks else (None, None, 0.0)
+            self._contracts[key] = _replay.Contract(
+                instrument.settlement is Settlement.INVERSE,
+                isinstance(instrument, Perpetual),
+                exchange.half_spread,
+                float(fee),
+                by_name,
+                *grid,
+            )
+        return self._contracts[key]
+
+
+def _named_fee(rates: FeeRates, instrument: Future | Perpetual, name: str | float) -> float:
+    maker = name == "maker"
+    if isinstance(instrument, Future) and not is_month_end_friday(instrument.expiry_ns):
+        return rates.weekly_maker if maker else rates.weekly_taker
+    return rates.future_maker if maker else rates.future_taker
+
+
+def _grid(instrument: Future | Perpetual) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Tick and lot as fractions of whole numbers, and when a price counts as on a tick."""
+    spec = spec_for(instrument)
+    tick, lot = (Fraction(repr(float(size))) for size in (spec.tick_size, spec.min_trade_amount))
+    return (
+        (float(tick.numerator), float(tick.denominator)),
+        (float(lot.numerator), float(lot.denominator)),
+        ContractSpec.GRID_RTOL,
+    )
+
+
+def _trigger(policy: Policy, at: Moment) -> _Trigger:
+    """Say what the compiled loop is to look for."""
+    rule = policy.trigger if isinstance(policy, Custom) else policy
+    nothing = np.zeros(1)
+    if isinstance(rule, Interval):
+        return _Trigger(_replay.EVERY, nothing, nothing, rule.every_ns, True)
+    if isinstance(rule, Move):
+        threshold = np.atleast_1d(np.asarray(rule.threshold_at(at), np.float64))
+        return _Trigger(_MOVES[rule.unit], threshold, threshold, 0, True)
+    assert isinstance(rule, Banded)
+    below, above = (np.ascontiguousarray(np.atleast_1d(edge), np.float64) for edge in rule.edges(at))
+    return _Trigger(_replay.OUTSIDE, below, above, 0, rule.centres)
+
+
+def _rule(policy: Policy, at: Moment) -> Callable[[int, float, int, float], float] | None:
+    """Call of a user's rule with the moment of one bar; None for built-in policies."""
+    if not isinstance(policy, Custom):
+        return None
+    columns = [None if column is None else np.broadcast_to(column, at.ts_ns.shape) for column in at[2:6]]
+    user, ts_ns = policy.rule, at.ts_ns
+
+    def call(bar: int, mismatch: float, last_ns: int, last_price: float) -> float:
+        price, gamma, vol, tau = [None if column is None else float(column[bar]) for column in columns]
+        return float(user(Moment(int(ts_ns[bar]), mismatch, price, gamma, vol, tau, last_ns, last_price)))
+
+    return call
+
+
+def _take(episode: Episode, view: PriceBlock, position: _replay.Position, rows: npt.NDArray[Any]) -> None:
+    """Bring an episode to the state that a run ended in."""
+    hedge = episode.hedge
+    hedge.amount, hedge.average, hedge.interest, last_ns, last_price = position.state
+    episode.last_hedge_ns, episode.last_hedge_price = int(last_ns), last_price
+    if len(rows):
+        trades = Trades(view.ts_ns[rows["at"]], view.index[rows["at"]], rows, episode.orders_sent)
+        episode.take(trades, position.booked, position.postings)

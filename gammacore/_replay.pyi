@@ -1,0 +1,62 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+EVERY: int
+OUTSIDE: int
+MOVE_USD: int
+MOVE_RELATIVE: int
+MOVE_LOG: int
+TRADE: np.dtype[Any]
+
+class Contract:
+    def __init__(
+        self,
+        inverse: bool,
+        perpetual: bool,
+        half_spread: float,
+        fee: float,
+        fee_rounded: bool,
+        tick: tuple[float, float] | None = None,
+        lot: tuple[float, float] | None = None,
+        grid_rtol: float = 0.0,
+    ) -> None: ...
+
+class Position:
+    def __init__(
+        self,
+        amount: float,
+        average: float,
+        interest: float,
+        cash: Sequence[int],
+        last_ns: int,
+        last_price: float,
+    ) -> None: ...
+    @property
+    def state(self) -> tuple[float, float, float, int, float]: ...
+    @property
+    def booked(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]: ...
+    @property
+    def postings(self) -> int: ...
+
+def hedge(
+    position: Position,
+    contract: Contract,
+    kind: int,
+    ts_ns: npt.NDArray[np.int64],
+    price: npt.NDArray[np.float64],
+    rate: npt.NDArray[np.float64],
+    interest: npt.NDArray[np.float64],
+    options: npt.NDArray[np.float64],
+    below: npt.NDArray[np.float64],
+    above: npt.NDArray[np.float64],
+    target: float,
+    every: int,
+    centre: bool,
+    rule: Callable[[int, float, int, float], float] | None = None,
+    value: npt.NDArray[np.float64] | None = None,
+    own_equity: bool = False,
+    equity: npt.NDArray[np.float64] | None = None,
+) -> tuple[npt.NDArray[Any], int]: ...

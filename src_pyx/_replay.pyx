@@ -1,0 +1,248 @@
+# cython: auto_pickle=False, autotestdict=False, embedsignature=False
+"""The hedge of one episode over a run of bars, decided, filled and booked in compiled code.
+
+Private: gammacore.backtest.compiled is its face. The arithmetic is in replay.h.
+"""
+
+cimport cython
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "replay.h" nogil:
+    enum:
+        GC_EVERY
+        GC_OUTSIDE
+        GC_MOVE_USD
+        GC_MOVE_RELATIVE
+        GC_MOVE_LOG
+
+    ctypedef struct gc_contract:
+        int inverse, perpetual, on_grid, fee_rounded
+        double half_spread, fee
+        double tick_num, tick_den, lot_num, lot_den, grid_rtol
+
+    ctypedef struct gc_position:
+        double amount, average, interest
+        int64_t cash[2]
+        int64_t pnl[2]
+        int64_t fees[2]
+        int64_t funding[2]
+        int64_t postings
+        double last_price
+        int64_t last_ns
+
+    ctypedef struct gc_trade:
+        double wanted, amount, price, mark, fee
+        int64_t funding[2]
+        int64_t realised[2]
+        int64_t paid[2]
+
+    double gc_delta(int inverse, double amount, double price)
+    double gc_worth(const gc_position *p, const gc_contract *c, double price, double interest)
+    int gc_execute(gc_position *p, const gc_contract *c, double delta, double mark, double rate,
+                   double interest, gc_trade *t)
+    ptrdiff_t gc_next_outside(const double *options, const double *price, const double *below,
+                              const double *above, int per_bar, double amount, int inverse, double target,
+                              ptrdiff_t i, ptrdiff_t n)
+    ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
+                           ptrdiff_t i, ptrdiff_t n)
+    ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
+    void gc_equity(const gc_position *p, const gc_contract *c, const double *value, const double *price,
+                   const double *interest, ptrdiff_t i, ptrdiff_t n, double *out)
+
+EVERY, OUTSIDE, MOVE_USD = GC_EVERY, GC_OUTSIDE, GC_MOVE_USD
+MOVE_RELATIVE, MOVE_LOG = GC_MOVE_RELATIVE, GC_MOVE_LOG
+
+TRADE = np.dtype([
+    ("at", "i8"), ("wanted", "f8"), ("amount", "f8"), ("price", "f8"), ("mark", "f8"), ("fee", "f8"),
+    ("funding", "i8", 2), ("realised", "i8", 2), ("paid", "i8", 2),
+])
+
+cdef packed struct row:
+    int64_t at
+    double wanted, amount, price, mark, fee
+    int64_t funding[2]
+    int64_t realised[2]
+    int64_t paid[2]
+
+
+cdef class Contract:
+    """Contract, costs and grid of a hedge; see gc_contract."""
+
+    cdef gc_contract c
+
+    def __init__(self, bint inverse, bint perpetual, double half_spread, double fee, bint fee_rounded,
+                 tick=None, lot=None, double grid_rtol=0.0):
+        self.c.inverse, self.c.perpetual = inverse, perpetual
+        self.c.half_spread, self.c.fee, self.c.fee_rounded = half_spread, fee, fee_rounded
+        self.c.on_grid = tick is not None
+        if tick is not None:
+            self.c.tick_num, self.c.tick_den = tick
+            self.c.lot_num, self.c.lot_den = lot
+            self.c.grid_rtol = grid_rtol
+
+
+cdef class Position:
+    """Hedge position with its balances, in and out of a run; see gc_position."""
+
+    cdef gc_position p
+
+    def __init__(self, double amount, double average, double interest, cash, int64_t last_ns,
+                 double last_price):
+        self.p.amount, self.p.average, self.p.interest = amount, average, interest
+        self.p.cash[0], self.p.cash[1] = cash
+        for i in range(2):
+            self.p.pnl[i] = self.p.fees[i] = self.p.funding[i] = 0
+        self.p.postings = 0
+        self.p.last_ns, self.p.last_price = last_ns, last_price
+
+    @property
+    def state(self):
+        """Amount, average entry, funding reading, time and price of the last decision."""
+        return self.p.amount, self.p.average, self.p.interest, self.p.last_ns, self.p.last_price
+
+    @property
+    def booked(self):
+        """Debits since the start of the run: hedge profit, fees and funding, each (coin, USD)."""
+        return ((self.p.pnl[0], self.p.pnl[1]), (self.p.fees[0], self.p.fees[1]),
+                (self.p.funding[0], self.p.funding[1]))
+
+    @property
+    def postings(self):
+        """How many amounts were posted."""
+        return self.p.postings
+
+
+cdef class _Rows:
+    """Trades so far; grows by doubling."""
+
+    cdef row *data
+    cdef Py_ssize_t count, room
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef int add(self, int64_t at, const gc_trade *t) except -1:
+        cdef row *grown
+        cdef row *r
+        if self.count == self.room:
+            self.room = 2 * self.room if self.room else 64
+            grown = <row *> realloc(self.data, self.room * sizeof(row))
+            if grown == NULL:
+                raise MemoryError
+            self.data = grown
+        r = self.data + self.count
+        r.at, r.wanted, r.amount, r.price, r.mark, r.fee = at, t.wanted, t.amount, t.price, t.mark, t.fee
+        for i in range(2):
+            r.funding[i], r.realised[i], r.paid[i] = t.funding[i], t.realised[i], t.paid[i]
+        self.count += 1
+        return 0
+
+    cdef object array(self):
+        out = np.empty(self.count, TRADE)
+        if self.count:
+            memcpy(cnp.PyArray_DATA(out), self.data, self.count * sizeof(row))
+        return out
+
+
+@cython.boundscheck(True)
+def hedge(Position position not None, Contract contract not None, int kind, const int64_t[::1] ts_ns,
+          const double[::1] price, const double[::1] rate, const double[::1] interest,
+          const double[::1] options, const double[::1] below, const double[::1] above, double target,
+          int64_t every, bint centre, rule=None, const double[::1] value=None, bint own_equity=False,
+          double[::1] equity=None):
+    """Walk a run of bars.
+
+    Parameters
+    ----------
+    position : Position
+        Changed in place.
+    contract : Contract
+    kind : int
+        Trigger: EVERY (``every`` ns), OUTSIDE (``below``, ``above``: one value or one per bar)
+        or a MOVE (threshold in ``above``).
+    ts_ns, price, rate, interest : arrays, shape (n,)
+        Time, mark of the hedge, USD per coin, funding accumulator.
+    options : array, shape (n,)
+        Delta of the options that is to be hedged, coin.
+    target : float
+        Delta to keep.
+    centre : bool
+        Trade the whole mismatch, or only what is beyond the edge.
+    rule : callable(bar, mismatch, last_ns, last_price) -> float, optional
+        Delta to add, in place of what the trigger would.
+    value : array, shape (n,), optional
+        Value of the options, needed with ``own_equity`` and ``equity``.
+    own_equity : bool
+        Count the equity as delta (USD-neutral).
+    equity : array, shape (n,), optional
+        Filled with the net worth after each bar's trade.
+
+    Returns
+    -------
+    trades : structured array
+    decisions : int
+        How often the trigger fired.
+    """
+    cdef Py_ssize_t n = ts_ns.shape[0], i = 0, start = 0, decisions = 0
+    cdef gc_position *p = &position.p
+    cdef const gc_contract *c = &contract.c
+    cdef gc_trade t
+    cdef double y, delta, edge
+    cdef int per_bar = above.shape[0] > 1
+    cdef _Rows rows = _Rows()
+    if price.shape[0] != n or rate.shape[0] != n or interest.shape[0] != n or options.shape[0] != n:
+        raise ValueError(f"arrays of a run must have {n} entries each")
+    if per_bar and above.shape[0] != n or below.shape[0] != above.shape[0]:
+        raise ValueError("below and above must have one entry, or one per bar")
+    if (own_equity or equity is not None) and (value is None or value.shape[0] != n):
+        raise ValueError("value is needed, one entry per bar")
+    if equity is not None and equity.shape[0] != n:
+        raise ValueError("equity must have one entry per bar")
+    if n == 0:
+        return rows.array(), 0
+    while i < n:
+        if kind == GC_EVERY:
+            i = gc_next_due(&ts_ns[0], p.last_ns, every, i, n)
+        elif kind != GC_OUTSIDE:
+            i = gc_next_move(kind, &price[0], p.last_price, &above[0], per_bar, i, n)
+        elif not own_equity:
+            i = gc_next_outside(&options[0], &price[0], &below[0], &above[0], per_bar, p.amount, c.inverse,
+                                target, i, n)
+        else:
+            while i < n:
+                y = options[i] + gc_delta(c.inverse, p.amount, price[i]) \
+                    + (value[i] + gc_worth(p, c, price[i], interest[i])) - target
+                if y > above[i if per_bar else 0] or y < -below[i if per_bar else 0]:
+                    break
+                i += 1
+        if equity is not None and i > start:
+            gc_equity(p, c, &value[0], &price[0], &interest[0], start, i, &equity[0])
+        start = i
+        if i == n:
+            break
+        y = options[i] + gc_delta(c.inverse, p.amount, price[i]) - target
+        if own_equity:
+            y += value[i] + gc_worth(p, c, price[i], interest[i])
+        if rule is not None:
+            delta = rule(i, y, p.last_ns, p.last_price)
+        elif centre or kind != GC_OUTSIDE:
+            delta = -y
+        else:
+            edge = above[i if per_bar else 0] if y > 0.0 else -below[i if per_bar else 0]
+            delta = edge - y
+        decisions += 1
+        p.last_ns, p.last_price = ts_ns[i], price[i]
+        if gc_execute(p, c, delta, price[i], rate[i], interest[i], &t):
+            rows.add(i, &t)
+        if equity is not None:
+            gc_equity(p, c, &value[0], &price[0], &interest[0], i, i + 1, &equity[0])
+        i += 1
+        start = i
+    return rows.array(), decisions

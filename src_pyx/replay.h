@@ -1,0 +1,222 @@
+/* One hedge position walked over a run of prices: decisions, fills, and the ledger's arithmetic.
+ *
+ * Mirrors, operation by operation, what gammacore.desk, gammacore.backtest.exchange,
+ * gammacore.portfolio and gammacore.ledger do in Python at the same bar, so that either gives the
+ * same amounts, prices and balances; tests/test_engines.py holds them together. Money is kept
+ * as the ledger keeps it, in integer units of 1e-8 of coin and of USD.
+ */
+#ifndef GAMMACORE_REPLAY_H
+#define GAMMACORE_REPLAY_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "portable.h"
+
+#define GC_UNITS 1e8
+#define GC_DUST 1e-12      /* of a coin: see gammacore.desk */
+#define GC_GRID_RTOL 1e-9  /* checked against gammacore.contracts when a run is set up */
+
+enum { GC_EVERY, GC_OUTSIDE, GC_MOVE_USD, GC_MOVE_RELATIVE, GC_MOVE_LOG };
+
+/* The contract, its costs and its grid; tick and lot are fractions of whole numbers. */
+typedef struct {
+    int inverse, perpetual, on_grid, fee_rounded;
+    double half_spread, fee;
+    double tick_num, tick_den, lot_num, lot_den, grid_rtol;
+} gc_contract;
+
+typedef struct {
+    double amount, average, interest; /* average NaN when flat */
+    int64_t cash[2], pnl[2], fees[2], funding[2]; /* debit balances: coin, USD */
+    int64_t postings;
+    double last_price;
+    int64_t last_ns;
+} gc_position;
+
+typedef struct {
+    double wanted, amount, price, mark, fee;
+    int64_t funding[2], realised[2], paid[2];
+} gc_trade;
+
+/* ---- money ---------------------------------------------------------------------- */
+
+/* round-half-even of amount * 1e8, as Python's round */
+GC_INLINE int64_t gc_units(double amount) { return (int64_t)nearbyint(amount * GC_UNITS); }
+
+/* as contracts.to_units: what is within 1e-6 of a tie is one, and goes to the even unit */
+GC_INLINE double gc_round_coin(double amount)
+{
+    double scaled = amount * GC_UNITS, halves = nearbyint(2.0 * scaled);
+    double near_tie = fabs(2.0 * scaled - halves) < 1e-6 ? halves / 2.0 : scaled;
+    return nearbyint(near_tie) / GC_UNITS;
+}
+
+/* Moves `amount` (native currency) from one account to another; `moved` gets both currencies. */
+GC_INLINE void gc_post(int inverse, double rate, double amount, int64_t *to, int64_t *from, int64_t *moved,
+                       int64_t *postings)
+{
+    int64_t units = gc_units(amount);
+    int64_t other = units ? (int64_t)nearbyint(inverse ? (double)units * rate : (double)units / rate) : 0;
+    moved[0] = inverse ? units : other;
+    moved[1] = inverse ? other : units;
+    to[0] += moved[0];
+    to[1] += moved[1];
+    from[0] -= moved[0];
+    from[1] -= moved[1];
+    *postings += 1;
+}
+
+/* ---- grid ----------------------------------------------------------------------- */
+
+GC_INLINE double gc_round_amount(const gc_contract *c, double amount)
+{
+    if (!c->on_grid) return amount;
+    double lots = nearbyint(fabs(amount) * c->lot_den / c->lot_num) * c->lot_num / c->lot_den;
+    return amount > 0.0 ? lots : -lots;
+}
+
+/* Against the taker: up when buying, down when selling; a price on the grid stays. */
+GC_INLINE double gc_fill_price(const gc_contract *c, double amount, double mark)
+{
+    double price = mark * (1.0 + copysign(c->half_spread, amount));
+    if (!c->on_grid) return price;
+    double count = price * c->tick_den / c->tick_num, nearest = nearbyint(count);
+    int whole = fabs(count - nearest) <= c->grid_rtol * (count > 1.0 ? count : 1.0);
+    double ticks = whole ? nearest : amount > 0.0 ? ceil(count) : floor(count);
+    return ticks * c->tick_num / c->tick_den;
+}
+
+/* ---- position ------------------------------------------------------------------- */
+
+GC_INLINE double gc_delta(int inverse, double amount, double price) { return inverse ? amount / price : amount; }
+
+GC_INLINE double gc_profit(int inverse, double amount, double from, double to)
+{
+    if (amount == 0.0) return 0.0;
+    return inverse ? amount * (1.0 / from - 1.0 / to) : amount * (to - from);
+}
+
+/* Adds `amount` at `price`, returns the profit that this realises. */
+GC_INLINE double gc_trade_position(gc_position *p, int inverse, double amount, double price)
+{
+    double closing = 0.0;
+    if (p->amount * amount < 0.0) {
+        double size = fabs(amount) < fabs(p->amount) ? fabs(amount) : fabs(p->amount);
+        closing = copysign(size, p->amount);
+    }
+    double realised = gc_profit(inverse, closing, p->average, price);
+    double kept = p->amount - closing, opened = amount + closing, total = kept + opened;
+    if (total == 0.0) p->average = NAN;
+    else if (kept == 0.0) p->average = price;
+    else if (opened != 0.0)
+        p->average = inverse ? total / (kept / p->average + opened / price)
+                             : (kept * p->average + opened * price) / total;
+    p->amount = total;
+    return realised;
+}
+
+/* Worth of cash and hedge in the native currency, after the funding owed. */
+GC_INLINE double gc_worth(const gc_position *p, const gc_contract *c, double price, double interest)
+{
+    double worth = (double)p->cash[c->inverse ? 0 : 1] / GC_UNITS + gc_profit(c->inverse, p->amount, p->average, price);
+    return c->perpetual && p->amount != 0.0 ? worth - p->amount * (interest - p->interest) : worth;
+}
+
+/* Executes an order for `delta` coins; returns whether anything was traded. */
+static int gc_execute(gc_position *p, const gc_contract *c, double delta, double mark, double rate,
+                      double interest, gc_trade *t)
+{
+    double wanted = c->inverse ? delta * mark : delta;
+    double amount = gc_round_amount(c, wanted);
+    if (fabs(delta) < GC_DUST || amount == 0.0) return 0;
+    double price = gc_fill_price(c, amount, mark), size = fabs(amount);
+    double fee = c->fee * (c->inverse ? size / price : size * price);
+    double owed = c->perpetual && p->amount != 0.0 ? p->amount * (interest - p->interest) : 0.0;
+    if (c->fee_rounded) fee = gc_round_coin(fee);
+    gc_post(c->inverse, rate, owed, p->funding, p->cash, t->funding, &p->postings);
+    p->interest = interest;
+    gc_post(c->inverse, rate, gc_trade_position(p, c->inverse, amount, price), p->cash, p->pnl, t->realised,
+            &p->postings);
+    gc_post(c->inverse, rate, fee, p->fees, p->cash, t->paid, &p->postings);
+    t->wanted = wanted;
+    t->amount = amount;
+    t->price = price;
+    t->mark = mark;
+    t->fee = fee;
+    return 1;
+}
+
+/* ---- looking for the next decision ------------------------------------------------ */
+
+#define GC_STRETCH 64
+
+/* First i in [i, n) where options + hedge leaves [-below, above], or n. `price` is only read
+ * for an inverse contract. The stretches have no branch inside, so that they vectorise. */
+static ptrdiff_t gc_next_outside(const double *options, const double *price, const double *below,
+                                 const double *above, int per_bar, double amount, int inverse, double target,
+                                 ptrdiff_t i, ptrdiff_t n)
+{
+    while (i < n) {
+        ptrdiff_t m = n - i < GC_STRETCH ? n - i : GC_STRETCH;
+        double worst = 0.0;
+        for (ptrdiff_t k = 0; k < m; k++) {
+            double y = options[i + k] + (inverse ? amount / price[i + k] : amount) - target;
+            double over = y - above[per_bar ? i + k : 0], under = -below[per_bar ? i + k : 0] - y;
+            double beyond = over > under ? over : under;
+            worst = beyond > worst ? beyond : worst;
+        }
+        if (worst > 0.0)
+            for (ptrdiff_t k = 0; k < m; k++) {
+                double y = options[i + k] + (inverse ? amount / price[i + k] : amount) - target;
+                if (y > above[per_bar ? i + k : 0] || y < -below[per_bar ? i + k : 0]) return i + k;
+            }
+        i += m;
+    }
+    return n;
+}
+
+/* First i in [i, n) at which the price has moved far enough from the last one, or n. */
+static ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
+                              ptrdiff_t i, ptrdiff_t n)
+{
+    if (isnan(last)) return i;
+    for (; i < n; i++) {
+        double moved = kind == GC_MOVE_USD        ? price[i] - last
+                       : kind == GC_MOVE_RELATIVE ? price[i] / last - 1.0
+                                                  : log(price[i] / last);
+        if (fabs(moved) > threshold[per_bar ? i : 0]) return i;
+    }
+    return n;
+}
+
+/* First i in [i, n) at least `every` after the last decision, or n; times ascend. */
+static ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
+{
+    ptrdiff_t low = i, high = n;
+    while (low < high) {
+        ptrdiff_t middle = low + (high - low) / 2;
+        if (ts_ns[middle] - last >= every) high = middle;
+        else low = middle + 1;
+    }
+    return low;
+}
+
+/* Equity over [i, n): options plus cash and hedge at the mark. */
+static void gc_equity(const gc_position *p, const gc_contract *c, const double *value, const double *price,
+                      const double *interest, ptrdiff_t i, ptrdiff_t n, double *out)
+{
+    double cash = (double)p->cash[c->inverse ? 0 : 1] / GC_UNITS;
+    double amount = p->amount, owed_rate = c->perpetual ? amount : 0.0, read = p->interest;
+    double from = amount == 0.0 ? 0.0 : c->inverse ? 1.0 / p->average : p->average;
+    if (amount == 0.0)
+        for (; i < n; i++) out[i] = cash + value[i];
+    else if (c->inverse)
+        for (; i < n; i++)
+            out[i] = ((cash + value[i]) + amount * (from - 1.0 / price[i])) - owed_rate * (interest[i] - read);
+    else
+        for (; i < n; i++)
+            out[i] = ((cash + value[i]) + amount * (price[i] - from)) - owed_rate * (interest[i] - read);
+}
+
+#endif

@@ -1,0 +1,146 @@
+"""The compiled hedger between chains against the desk, decision by decision and cent by cent."""
+
+import numpy as np
+import pytest
+from markets import START, build, chains_of, prices_of, random_path
+from test_replay import funding_of
+
+from gammacore.backtest.market import build_estimate, build_stickiness
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import replay
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
+from gammacore.hedging import Band, Custom
+
+POLICIES = [
+    {"hedge.rule": "interval", "hedge.every": "37min"},
+    {"hedge.rule": "interval", "hedge.every": "2h", "hedge.leland": True},
+    {"hedge.rule": "band", "hedge.band": 0.03},
+    {"hedge.rule": "band", "hedge.band": 0.05, "hedge.band_lower": 0.02, "hedge.to": "edge"},
+    {"hedge.rule": "move", "hedge.move": 0.3},
+    {"hedge.rule": "move", "hedge.move": 350.0, "hedge.move_unit": "usd"},
+    {"hedge.rule": "move", "hedge.move": 0.006, "hedge.move_unit": "relative"},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 2e-4},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 2e-3, "hedge.to": "centre"},
+    {"hedge.rule": "zakamouline", "hedge.risk_aversion": 5e-4},
+    {"hedge.rule": "fixed_cost", "hedge.risk_aversion": 1e-3, "hedge.cost_per_trade": 5.0},
+    {"hedge.rule": "snapshot"},
+    {"hedge.rule": "never"},
+]
+ACCOUNTS = [
+    {"hedge.target": "coin_neutral"},
+    {"hedge.target": "usd_neutral"},
+    {"hedge.target": "black", "hedge.instrument": "future"},
+    {"hedge.target": "coin_neutral", "hedge.instrument": "future", "costs.hedge_fee": "maker"},
+    {"hedge.target": "black", "hedge.instrument": "forward", "hedge.lots": False},
+    {"hedge.target": "black", "marks.settlement": "linear", "hedge.lots": False, "costs.hedge_fee": 3e-4},
+    {"hedge.target": "coin_neutral", "hedge.ratio": 0.8, "hedge.target_delta": 0.05},
+    {"hedge.target": "coin_neutral", "hedge.vol": "realised", "hedge.vol_window": "1d"},
+    {"hedge.target": "coin_neutral", "hedge.vol": "forecast", "hedge.vol_window": "6h"},
+    {"hedge.target": "usd_neutral", "hedge.vol": 0.7, "hedge.lots": False},
+    {"hedge.target": "coin_neutral", "hedge.smile": "sticky_delta"},
+    {"hedge.target": "coin_neutral", "hedge.smile": "minimum_variance"},
+]
+ENTRIES = [
+    {"entry.structure": "straddle", "entry.min_days": 1},
+    {"entry.structure": "strangle", "entry.side": "short", "entry.min_days": 1, "size.contracts": 2.5},
+    {"entry.schedule": "roll", "entry.expiries": "any", "entry.min_days": 0.5},
+    {"exit.hours_before_expiry": 5, "entry.min_days": 1},
+    {"exit.delivery": "last", "entry.min_days": 1},
+]
+
+
+def market(seed, config, start=START, minutes=2):
+    """A week of bars with chains at irregular times, smiles that move, and funding."""
+    rng = np.random.default_rng(seed)
+    steps = 7 * 1440 // minutes
+    ts = start + np.arange(steps + 1, dtype=np.int64) * minutes * NS_PER_MINUTE
+    close = random_path(seed, steps, dt=minutes / (365 * 1440))
+    at = np.unique(np.concatenate([[0], rng.integers(1, steps - 1, 40)]))
+    expiries = (start + 3 * NS_PER_DAY, start + 7 * NS_PER_DAY)
+    shift = rng.integers(0, 60, len(at)) * 10**9
+    chains = chains_of(ts[at] + shift, close[at], vol=0.6, expiries=expiries, half=0.0004)
+    quoted = np.repeat(chains.snapshot_ts, np.diff(chains.offsets))
+    chains.iv[:] = 0.6 + 0.05 * np.sin(quoted / 9e13) + 0.2 * np.log(chains.strike / 60e3) ** 2
+    hours = ts[0] + NS_PER_HOUR * np.arange(1, 24 * 7 + 1)
+    funding = funding_of(hours, 1e-5 * rng.standard_normal(len(hours)), NS_PER_HOUR)
+    return Tape(
+        chains,
+        prices_of(ts, close, minutes * NS_PER_MINUTE),
+        funding,
+        linear=config.marks.settlement == "linear" or config.hedge.instrument == "forward",
+        averaging=config.exit.delivery == "average",
+        estimate=build_estimate(config),
+        stickiness=build_stickiness(config),
+    )
+
+
+def assert_same(config, tape, policy=None):
+    fast = replay(config, tape, policy=policy)
+    slow = replay(config, tape, policy=policy, engine="desk")
+    assert slow.engine == "desk: asked for"
+    assert len(fast.closed) == len(slow.closed)
+    for a, b in zip(fast.closed, slow.closed, strict=True):
+        if config.hedge.lots:  # whole lots leave no room for the last bit of a delta
+            assert a.episode.fills == b.episode.fills
+            assert a.episode.ledger.entries == b.episode.ledger.entries
+        columns = [
+            np.array([[f.ts_ns, f.amount, f.price, f.mark, f.fee] for f in e.fills])
+            for e in (a.episode, b.episode)
+        ]
+        np.testing.assert_allclose(*columns, rtol=1e-10, atol=1e-13)
+        assert a.episode.ledger.profit() == pytest.approx(b.episode.ledger.profit(), rel=1e-10, abs=1e-10)
+        assert a.episode.ledger.roundings == b.episode.ledger.roundings
+        assert (a.episode.hedges, a.episode.orders_sent) == (b.episode.hedges, b.episode.orders_sent)
+        for line, money in a.attribution.totals.items():
+            assert money == pytest.approx(b.attribution.totals[line], rel=1e-10, abs=1e-10)
+    return fast
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_books_and_policies_end_alike(seed):
+    """Fills, journal and profit are the same; where the compiled hedger is not exact it is not taken."""
+    rng = np.random.default_rng(1000 + seed)
+    policy = POLICIES[seed % len(POLICIES)]
+    account = ACCOUNTS[int(rng.integers(len(ACCOUNTS)))]
+    entry = ENTRIES[int(rng.integers(len(ENTRIES)))]
+    config = build({"entry.max_days": 7, "costs.max_quote_age": None, **policy, **account, **entry})
+    run = assert_same(config, market(seed, config))
+    assert run.closed
+    wanted = "compiled" if policy["hedge.rule"] not in ("snapshot", "never") else "desk: the policy"
+    assert run.engine.startswith(wanted)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=str)
+def test_every_account_hedges(account):
+    config = build({"entry.min_days": 1, "hedge.band": 0.04, "costs.max_quote_age": None, **account})
+    run = assert_same(config, market(5, config))
+    assert sum(done.episode.hedges for done in run.closed) > 20
+
+
+def test_a_new_fee_schedule_takes_effect_within_a_run():
+    start = parse_time("2026-08-01") - 2 * NS_PER_DAY - 11 * NS_PER_HOUR
+    config = build({"entry.min_days": 1, "entry.expiries": "any", "hedge.band": 0.02})
+    run = assert_same(config, market(8, config, start=start))
+    rates = [
+        f.fee * f.price / abs(f.amount)
+        for done in run.closed
+        for f in done.episode.fills
+        if "PERP" in f.instrument.name and abs(f.amount) > 500
+    ]
+    assert {round(rate, 5) for rate in rates} == {0.0005, 0.00035}
+
+
+def test_a_users_policy_is_asked_where_its_trigger_fires():
+    config = build({"entry.min_days": 1, "hedge.lots": False, "costs.max_quote_age": None})
+    asked = []
+
+    def halve(at):
+        asked.append(at)
+        return -0.5 * at.mismatch if at.mismatch > 0 else -at.mismatch
+
+    run = assert_same(config, market(2, config), Custom(Band(0.05), halve))
+    half = len(asked) // 2
+    assert half > 20
+    assert [at.mismatch for at in asked[:half]] == [at.mismatch for at in asked[half:]]
+    assert all(abs(at.mismatch) > 0.05 for at in asked)
+    assert sum(done.episode.hedges for done in run.closed) == half
