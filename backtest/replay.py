@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +22,7 @@ from gammacore.data.delivery import delivery_from_prices
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
-from gammacore.valuation import Exposure, exposure, options_delta, settlement_weight
+from gammacore.valuation import Exposure, exposure, options_delta, parity, settlement_weight
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
@@ -184,13 +185,17 @@ class Tape:
 
     def _at_chains(self, values: Floats, i: int, j: int) -> Floats:
         """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated."""
-        known = np.flatnonzero(np.isfinite(values))
-        if not known.size:
-            return np.full(j - i, np.nan)
         if self.interpolate:
+            known = np.flatnonzero(np.isfinite(values))
+            if not known.size:
+                return np.full(j - i, np.nan)
             return np.interp(self.ts_ns[i:j], self.chains.snapshot_ts[known], values[known])
-        last = np.searchsorted(known, self.last_chain[i:j], side="right") - 1
-        return np.where(last >= 0, values[known[np.maximum(last, 0)]], np.nan)
+        if j <= i:
+            return np.empty(0)
+        first, last = int(self.last_chain[i]), int(self.last_chain[j - 1])
+        if first == last:  # one run of bars: one value
+            return np.full(j - i, _last_known(values, last))
+        return _carried(values)[self.last_chain[i:j]]
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry at entries i..j."""
@@ -277,6 +282,19 @@ class Tape:
         )
 
 
+def _last_known(values: Floats, at: int) -> float:
+    """Latest finite value at or before a place, NaN if there is none."""
+    while at >= 0 and not np.isfinite(values[at]):
+        at -= 1
+    return float(values[at]) if at >= 0 else np.nan
+
+
+def _carried(values: Floats) -> Floats:
+    """Every value that is not finite replaced by the last one that is."""
+    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
+    return np.where(last >= 0, values[np.maximum(last, 0)], np.nan)
+
+
 def _recorded_index(chains: Chains, forwards: list[dict[int, float]]) -> Floats:
     """Index of every chain: median of its rows, or the nearest forward where none is recorded."""
     index = np.empty(len(forwards))
@@ -352,9 +370,14 @@ class PriceBlock:
         """Price an option, once for the whole run."""
         if option not in self._priced:
             tape, run = self._tape, (self._run.start, self._run.stop)
-            forward, vol = tape.forward(option.expiry_ns, *run), tape.vol(option, *run)
-            seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol)
-            self._priced[option] = _Priced(forward, vol, seen)
+            vol = tape.vol(option, *run)
+            other = self._priced.get(msgspec.structs.replace(option, kind=-option.kind))
+            if other is not None and np.array_equal(other.vol, vol):
+                self._priced[option] = other._replace(exposure=parity(option, other.forward, other.exposure))
+            else:
+                forward = tape.forward(option.expiry_ns, *run)
+                seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol)
+                self._priced[option] = _Priced(forward, vol, seen)
         return self._priced[option]
 
     def future_price(self, instrument: Future | Perpetual) -> Floats:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gammacore.attribution import Attribution, attribute
 from gammacore.backtest.compiled import CompiledHedger, obstacle
@@ -248,18 +249,17 @@ class _Replay:
     def _end_of_bars(self, i: int) -> int:
         """End of the run of bars that starts at ``i``: the next chain or the next wake-up."""
         tape = self.tape
-        j = self._next_chain[i]
+        k = int(np.searchsorted(self._chain_entries, i, side="right"))
+        j = int(self._chain_entries[k]) if k < len(self._chain_entries) else len(tape)
         due, _ = self._next_wake()
         if due is not None:
             j = min(j, int(np.searchsorted(tape.ts_ns, due, side="right")))
         return max(j, i + 1)
 
     @cached_property
-    def _next_chain(self) -> list[int]:
-        """Entry of the next chain after each entry (the tape's length after the last)."""
-        entries = np.append(np.flatnonzero(self.tape.chain_at >= 0), len(self.tape))
-        following = np.searchsorted(entries, np.arange(len(self.tape)), side="right")
-        return entries[following].tolist()  # type: ignore[no-any-return]
+    def _chain_entries(self) -> npt.NDArray[np.int64]:
+        """Entries that publish a chain."""
+        return np.flatnonzero(self.tape.chain_at >= 0)
 
     def _bars(self, i: int, j: int) -> int:
         """Bars i..j: hand those that need a decision to the desk, skip the quiet ones."""

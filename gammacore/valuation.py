@@ -21,6 +21,7 @@ __all__ = [
     "Shape",
     "exposure",
     "options_delta",
+    "parity",
     "sensitivities",
     "settlement_weight",
     "shape",
@@ -93,6 +94,22 @@ def shape(option: Option, forward: Any, tau: Any, vol: Any) -> Shape:
         return Shape(*inverse.sensitivities(("delta", "net_delta", "gamma", "vega"), *case))
     delta, gamma, vega = black76.sensitivities(("delta", "gamma", "vega"), *case)
     return Shape(delta, delta, gamma, vega)
+
+
+def parity(option: Option, forward: Any, other: Exposure) -> Exposure:
+    """Exposure of an option from that of the call or put of the same strike, expiry and volatility.
+
+    ``C - P = F - K`` and its derivatives; over the forward for an inverse option. Exact to
+    the last bits of the larger of the two, and a third of the work of pricing anew.
+    """
+    sign = option.kind  # of what the call has more
+    if option.settlement is Settlement.INVERSE:
+        ratio = option.strike / forward
+        return Exposure(
+            other.value + sign * (1.0 - ratio), other.delta + sign, other.net_delta + sign * ratio
+        )
+    delta = other.delta + sign
+    return Exposure(other.value + sign * (forward - option.strike), delta, delta)
 
 
 def options_delta(
