@@ -4,7 +4,8 @@ Three small rules. An option order fills against the chain published at most
 ``max_quote_age_ns`` ago: at its ask or bid (``cross``), between them (``mid``), or at the
 mark. A quote that is not there is not filled, and neither is any other leg of the order. A
 hedge fills at once at the mark of its contract, worsened by a half spread and rounded to
-the tick against us. Fees follow the dated schedule.
+the tick against us; one with a limit rests, and fills there once the mark has gone through
+it. Fees follow the dated schedule.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import math
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
-from gammacore.events import Event, Fill, Rejected
+from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
 from gammacore.fees import FeeSchedule, future_fee, option_fee
-from gammacore.orders import Leg, Order
+from gammacore.hedging.ladder import reached
+from gammacore.orders import Cancel, Command, Leg, Order
 
 __all__ = ["SimulatedExchange"]
 
@@ -63,13 +65,49 @@ class SimulatedExchange:
         self.on_ticks = on_ticks
         self.max_quote_age_ns = max_quote_age_ns
         self.book = Book(averaging)
+        self.resting: dict[str, Order] = {}
 
-    def observe(self, event: Event) -> None:
-        """Take over the market's state."""
+    def observe(self, event: Event) -> list[Event]:
+        """Take over the market's state; returns the fills of resting orders that it brings.
+
+        A resting order fills, whole and at its limit, once the price has gone through it: the
+        mark below the limit of a buy, above that of a sale. A price that only touches it
+        may have been taken by orders that came earlier.
+        """
         self.book.apply(event)
+        if not self.resting or not isinstance(event, (IndexPrice, Snapshot)):
+            return []
+        through = [
+            order
+            for order in self.resting.values()
+            if reached(order, self.book.future_price(order.legs[0].instrument))  # type: ignore[arg-type]
+        ]
+        return [self._maker_fill(self.resting.pop(order.order_id)) for order in through]
 
-    def submit(self, order: Order) -> list[Event]:
-        """Return the fills of all legs, or one rejection."""
+    def _maker_fill(self, order: Order) -> Fill:
+        (leg,) = order.legs
+        assert order.limit is not None
+        mark = self.book.future_price(leg.instrument)  # type: ignore[arg-type]
+        fee = self._fee(leg, order.limit, maker=True)
+        return Fill(
+            self.book.ts_ns,
+            order.order_id,
+            order.episode,
+            leg.instrument,
+            leg.amount,
+            order.limit,
+            mark,
+            fee,
+        )
+
+    def submit(self, command: Command) -> list[Event]:
+        """Return the fills of all legs, or one rejection; nothing for what rests or is taken back."""
+        if isinstance(command, Cancel):
+            self.resting.pop(command.order_id, None)
+            return []
+        order = command
+        if order.limit is not None:
+            return self._rest(order)
         prices = [self._price(leg) for leg in order.legs]
         for leg, (price, _) in zip(order.legs, prices, strict=True):
             if not math.isfinite(price):
@@ -90,6 +128,15 @@ class SimulatedExchange:
             )
             for leg, (price, mark) in zip(order.legs, prices, strict=True)
         ]
+
+    def _rest(self, order: Order) -> list[Event]:
+        """Put a post-only order into the book, or refuse one that would take."""
+        (leg,) = order.legs
+        mark = self.book.future_price(leg.instrument)  # type: ignore[arg-type]
+        if reached(order, mark * (1.0 - math.copysign(self.half_spread, leg.amount))):
+            return [Rejected(self.book.ts_ns, order.order_id, order.episode, "post_only would take")]
+        self.resting[order.order_id] = order
+        return []
 
     def _price(self, leg: Leg) -> tuple[float, float]:
         """Fill price (NaN where there is none) and mark of a leg."""
@@ -120,14 +167,15 @@ class SimulatedExchange:
             return price
         return spec_for(instrument).round_price(price, "up" if amount > 0 else "down")
 
-    def _fee(self, leg: Leg, price: float) -> float:
+    def _fee(self, leg: Leg, price: float, maker: bool = False) -> float:
         instrument, rates = leg.instrument, self.fees.at(self.book.ts_ns)
         if isinstance(instrument, Option):
             if not self.option_fees:
                 return 0.0
             return float(option_fee(rates, instrument, abs(leg.amount), price, index=self.book.index))
         if isinstance(self.hedge_fee, str):
-            return float(future_fee(rates, instrument, leg.amount, price, maker=self.hedge_fee == "maker"))
+            maker = maker or self.hedge_fee == "maker"
+            return float(future_fee(rates, instrument, leg.amount, price, maker=maker))
         size = abs(leg.amount)
         inverse = instrument.settlement is Settlement.INVERSE
         return self.hedge_fee * (size / price if inverse else size * price)

@@ -219,9 +219,10 @@ class _Replay:
         queue = deque([event])
         while queue:
             news = queue.popleft()
-            self.exchange.observe(news)
-            for order in self.desk.handle(news):
-                queue.extend(self.exchange.submit(order))
+            fills = self.exchange.observe(news)
+            for command in self.desk.handle(news):
+                queue.extend(self.exchange.submit(command))
+            queue.extend(fills)
 
     def _next_wake(self) -> tuple[int | None, bool]:
         """Next delivery or deadline of what is held, and whether it is a delivery."""

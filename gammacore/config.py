@@ -296,6 +296,11 @@ def _check_hedge(config: Config) -> None:
     hedge = config.hedge
     if hedge.leland and (hedge.rule != "interval" or hedge.every == "never"):
         raise ConfigError(f"hedge.leland: expected hedge.rule = interval, got {hedge.rule!r}")
+    if hedge.rule == "ladder" and config.entry.side == "short":
+        raise ConfigError(
+            "hedge.rule: 'ladder' hedges long options only: the hedges of short ones chase the price, "
+            "which no resting order can do"
+        )
     if hedge.outer is not None and hedge.outer <= hedge.band:
         raise ConfigError(f"hedge.outer: expected more than hedge.band = {hedge.band}, got {hedge.outer}")
 

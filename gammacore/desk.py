@@ -13,8 +13,9 @@ import numpy as np
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, spec_for
 from gammacore.events import Delivery, Event, Fill, IndexPrice, Snapshot, Timer
-from gammacore.hedging import Policy, Target
-from gammacore.orders import Leg, Order, Purpose
+from gammacore.hedging import Ladder, Policy, Target
+from gammacore.hedging.ladder import reached, rung_price
+from gammacore.orders import Cancel, Command, Leg, Order, Purpose
 from gammacore.portfolio import Episode, MarketView, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
@@ -97,11 +98,11 @@ class Desk:
         self.portfolio = portfolio
         self.limits = limits or Limits()
 
-    def handle(self, event: Event) -> list[Order]:
-        """Take in one event and return the orders it leads to."""
+    def handle(self, event: Event) -> list[Command]:
+        """Take in one event and return the commands it leads to."""
         self.book.apply(event)
         self.portfolio.apply(event, self.book)
-        orders: list[Order] = []
+        orders: list[Command] = []
         if isinstance(event, Snapshot):
             orders += self._enter(event)
         if isinstance(event, (Snapshot, Timer)):
@@ -109,6 +110,40 @@ class Desk:
         if isinstance(event, (Fill, Delivery)):
             orders += self._wind_up()
         orders += self._rehedge(self._affected(event))
+        if isinstance(self.policy, Ladder):
+            orders += self._rest(event, self.policy)
+        return orders
+
+    def _rest(self, event: Event, ladder: Ladder) -> list[Command]:
+        """Keep one order resting on either side of every long-gamma episode.
+
+        They are built anew whenever a fill or a chain has moved the delta, and taken back
+        when the options are gone.
+        """
+        commands: list[Command] = []
+        moved = event.episode if isinstance(event, Fill) else None
+        for episode in self.portfolio.open.values():
+            stale = isinstance(event, Snapshot) or episode.number == moved or not episode.open
+            if not stale:
+                continue
+            commands += [Cancel(order_id, episode.number) for order_id in episode.resting]
+            episode.resting.clear()
+            if episode.open and not episode.pending and episode.expiry_ns > self.book.ts_ns:
+                commands += self._rungs(episode, ladder)
+        return commands
+
+    def _rungs(self, episode: Episode, ladder: Ladder) -> list[Command]:
+        instrument = episode.hedge.instrument
+        orders: list[Command] = []
+        for edge in (ladder.half_width, -ladder.half_width):
+            price = rung_price(self.hedge.target, episode, self.book, edge)
+            if price is None:
+                continue
+            if self.hedge.lots:  # away from the market, so that it never takes
+                price = float(spec_for(instrument).round_price(price, "up" if edge > 0 else "down"))
+            amount = self.hedge.amount(instrument, -edge, price)
+            if amount:
+                orders.append(self._order(episode, Purpose.HEDGE, (Leg(instrument, amount),), price))
         return orders
 
     def _enter(self, event: Snapshot) -> list[Order]:
@@ -130,10 +165,12 @@ class Desk:
             if e.open and not e.pending and self.strategy.due(self.book.ts_ns, e)
         ]
 
-    def _wind_up(self) -> list[Order]:
+    def _wind_up(self) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
-        orders = []
+        orders: list[Command] = []
         for episode in [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]:
+            orders += [Cancel(order_id, episode.number) for order_id in episode.resting]
+            episode.resting.clear()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
             elif (heir := self._successor(episode)) is not None:
@@ -174,7 +211,7 @@ class Desk:
             return []  # waiting for the delivery of this instant
         orders = []
         for episode in episodes:
-            if not episode.open or episode.pending:
+            if not episode.open or episode.pending or self._about_to_fill(episode):
                 continue
             target, policy = self.hedge.target, self.policy
             moment = target.moment(episode, self.book, policy)
@@ -184,6 +221,11 @@ class Desk:
                 if order is not None:
                     orders.append(order)
         return orders
+
+    def _about_to_fill(self, episode: Episode) -> bool:
+        """Whether the price has gone through a resting order, whose fill is then to be waited for."""
+        price = self.book.future_price(episode.hedge.instrument) if episode.resting else 0.0
+        return any(reached(order, price) for order in episode.resting.values())
 
     def _hedge_order(self, episode: Episode, delta: float) -> Order | None:
         instrument = episode.hedge.instrument
@@ -196,10 +238,13 @@ class Desk:
             return None
         return self._order(episode, Purpose.HEDGE, (Leg(instrument, amount),))
 
-    def _order(self, episode: Episode, purpose: Purpose, legs: tuple[Leg, ...]) -> Order:
-        order = Order(f"{episode.number}-{purpose}-{episode.orders_sent}", episode.number, purpose, legs)
+    def _order(
+        self, episode: Episode, purpose: Purpose, legs: tuple[Leg, ...], limit: float | None = None
+    ) -> Order:
+        order_id = f"{episode.number}-{purpose}-{episode.orders_sent}"
+        order = Order(order_id, episode.number, purpose, legs, limit)
         episode.orders_sent += 1
-        episode.pending[order.order_id] = order
+        (episode.pending if limit is None else episode.resting)[order_id] = order
         return order
 
     def quiet(self, block: Block) -> int:
@@ -214,6 +259,8 @@ class Desk:
             if episode.open:
                 seen = self.hedge.target.moment(episode, block, self.policy, deciding=True)
                 fires = self.policy.fires(seen)
+                for order in episode.resting.values():
+                    fires = fires | reached(order, seen.price)
                 hit = int(np.argmax(fires))
                 if fires[hit]:
                     first = min(first, hit)

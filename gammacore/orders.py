@@ -8,7 +8,7 @@ import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
 
-__all__ = ["Leg", "Order", "Purpose"]
+__all__ = ["Cancel", "Command", "Leg", "Order", "Purpose"]
 
 
 class Purpose(StrEnum):
@@ -31,10 +31,22 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     """All legs are executed at once or none is, as with the exchange's combos.
 
     ``order_id`` is derived from the decision (episode, purpose, count), so that
-    the same decision taken twice carries the same name.
+    the same decision taken twice carries the same name. With a ``limit`` (USD) the order is
+    of one leg, rests in the book and never takes (post-only); without one it takes at once.
     """
 
     order_id: str
     episode: int
     purpose: Purpose
     legs: tuple[Leg, ...]
+    limit: float | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """Take a resting order out of the book."""
+
+    order_id: str
+    episode: int
+
+
+Command = Order | Cancel

@@ -164,6 +164,9 @@ class Episode:
         Held amounts, signed, in coin; empty before entry and after the close.
     pending : dict of str to Order
         Orders sent and not yet answered; their deltas count as held.
+    resting : dict of str to Order
+        Limit orders in the exchange's book; their deltas do not count, and what fills
+        of them calls for new ones.
     """
 
     def __init__(self, number: int, expiry_ns: int, hedge: HedgePosition, index: float) -> None:
@@ -174,6 +177,7 @@ class Episode:
         self.legs: dict[Option, float] = {}
         self.entered: dict[Option, float] = {}
         self.pending: dict[str, Order] = {}
+        self.resting: dict[str, Order] = {}
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
         self.entry_ns = 0
@@ -287,6 +291,9 @@ class Portfolio:
         episode.close_reason = reason
 
     def _apply_rejection(self, episode: Episode, event: Rejected) -> None:
+        if event.order_id in episode.resting:  # it would have crossed: the next look builds another
+            del episode.resting[event.order_id]
+            return
         order = episode.pending.pop(event.order_id)
         self.missing_quotes += 1
         if order.purpose is Purpose.ENTRY:
@@ -295,9 +302,10 @@ class Portfolio:
 
     def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
         episode.add(fill)
-        order = episode.pending[fill.order_id]
+        orders = episode.resting if fill.order_id in episode.resting else episode.pending
+        order = orders[fill.order_id]
         if fill.last:
-            del episode.pending[fill.order_id]
+            del orders[fill.order_id]
         ledger, ts = episode.ledger, fill.ts_ns
         ledger.rate = book.index
         if isinstance(fill.instrument, Option):

@@ -1,0 +1,111 @@
+"""Resting hedge orders: where they are put, when they fill, and that none is left behind."""
+
+import numpy as np
+import pytest
+from markets import START, build
+from test_engines import market
+
+from gammacore.backtest import runner
+from gammacore.backtest.runner import build_desk, build_exchange, replay
+from gammacore.errors import ConfigError
+from gammacore.hedging.ladder import rung_price
+
+LADDER = {
+    "hedge.rule": "ladder",
+    "hedge.band": 0.05,
+    "entry.min_days": 1,
+    "costs.max_quote_age": None,
+}
+
+
+def walk(config, tape):
+    """Run the loop and keep every command and event."""
+    desk, exchange = build_desk(config), build_exchange(config)
+    log = []
+    handle = desk.handle
+
+    def watched(event):
+        commands = handle(event)
+        log.append((event, commands))
+        return commands
+
+    desk.handle = watched
+    loop = runner._Replay(tape, desk, exchange, None)
+    loop.run(None)
+    return desk, exchange, log
+
+
+@pytest.mark.parametrize("target", ["coin_neutral", "black"])
+def test_orders_rest_where_the_mismatch_reaches_the_edge(target):
+    config = build({**LADDER, "hedge.target": target, "hedge.lots": False})
+    desk, _, log = walk(config, market(3, config))
+    rested = 0
+    for _, commands in log[:400]:
+        rested += sum(getattr(c, "limit", None) is not None for c in commands)
+    assert rested > 20
+    tape = market(3, config)
+    desk, exchange = build_desk(config), build_exchange(config)
+    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
+    episode = next(e for e in desk.portfolio.open.values() if e.open)
+    for order in episode.resting.values():
+        (leg,) = order.legs
+        edge = -leg.amount / order.limit
+        assert abs(edge) == pytest.approx(0.05)
+        moved = desk.book
+        scale = order.limit / moved.index
+        moved.index *= scale
+        assert desk.hedge.target.mismatch(episode, moved) == pytest.approx(edge, abs=1e-7)
+        moved.index /= scale
+
+
+def test_fills_keep_the_mismatch_in_the_band_at_maker_fees():
+    config = build({**LADDER, "hedge.outer": 0.12})
+    run = replay(config, market(4, config))
+    assert run.engine.startswith("desk: resting orders")
+    hedges = [f for d in run.closed for f in d.episode.fills if f.order_id.split("-")[1] == "hedge"]
+    makers = [f for f in hedges if f.fee == 0.0]
+    assert len(makers) > 0.8 * len(hedges) > 20
+    for fill in makers:  # through the limit, never only at it
+        assert fill.mark < fill.price if fill.amount > 0 else fill.mark > fill.price
+        assert fill.price % 0.5 == 0
+    taker = replay(build({**LADDER, "hedge.rule": "band"}), market(4, config))
+    fees = [sum(d.attribution.totals["fees"].coin for d in r.closed) for r in (run, taker)]
+    assert abs(fees[0]) < 0.6 * abs(fees[1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_rests_once_the_options_are_gone(seed):
+    entry = [{"exit.hours_before_expiry": 20}, {"entry.schedule": "roll", "entry.expiries": "any"}][seed % 2]
+    config = build({**LADDER, **entry})
+    desk, exchange, log = walk(config, market(seed, config))
+    alive = {order_id for e in desk.portfolio.open.values() for order_id in e.resting}
+    assert set(exchange.resting) == alive
+    for episode in desk.portfolio.episodes:
+        if not episode.open:
+            assert not episode.resting
+            assert episode.hedge.amount == 0.0
+    assert log[0][0].ts_ns >= START
+
+
+def test_bars_may_be_skipped():
+    """Handling every bar gives the same fills as handling those at which something happens."""
+    config = build(LADDER)
+    tape = market(6, config)
+    skipped = walk(config, tape)[0]
+    desk, exchange = build_desk(config), build_exchange(config)
+    desk.quiet = lambda block: 0
+    runner._Replay(tape, desk, exchange, None).run(None)
+    for a, b in zip(skipped.portfolio.episodes, desk.portfolio.episodes, strict=True):
+        assert a.fills == b.fills
+
+
+def test_short_options_are_refused_and_have_no_rung():
+    with pytest.raises(ConfigError, match=r"^hedge.rule: 'ladder' hedges long options only"):
+        build({**LADDER, "entry.side": "short"})
+    config = build({"entry.min_days": 1, "entry.side": "short", "costs.max_quote_age": None})
+    tape = market(3, config)
+    desk, exchange = build_desk(config), build_exchange(config)
+    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
+    episode = next(e for e in desk.portfolio.open.values() if e.open)
+    assert rung_price(desk.hedge.target, episode, desk.book, 0.05) is None
+    assert np.isfinite(desk.book.index)
