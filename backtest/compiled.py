@@ -20,9 +20,8 @@ from gammacore import _replay
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Tape
 from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
-from gammacore.daycount import is_month_end_friday
 from gammacore.desk import Desk
-from gammacore.fees import FeeRates
+from gammacore.fees import future_rate
 from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Policy
 from gammacore.ledger import Account
 from gammacore.portfolio import Episode, Trades
@@ -155,7 +154,9 @@ class CompiledHedger:
         key = instrument, id(rates)
         if key not in self._contracts:
             by_name = isinstance(exchange.hedge_fee, str)
-            fee = _named_fee(rates, instrument, exchange.hedge_fee) if by_name else exchange.hedge_fee
+            fee = exchange.hedge_fee
+            if isinstance(fee, str):
+                fee = future_rate(rates, instrument, maker=fee == "maker")
             grid = _grid(instrument) if exchange.on_ticks else (None, None, 0.0)
             self._contracts[key] = _replay.Contract(
                 instrument.settlement is Settlement.INVERSE,
@@ -166,13 +167,6 @@ class CompiledHedger:
                 *grid,
             )
         return self._contracts[key]
-
-
-def _named_fee(rates: FeeRates, instrument: Future | Perpetual, name: str | float) -> float:
-    maker = name == "maker"
-    if isinstance(instrument, Future) and not is_month_end_friday(instrument.expiry_ns):
-        return rates.weekly_maker if maker else rates.weekly_taker
-    return rates.future_maker if maker else rates.future_taker
 
 
 def _grid(instrument: Future | Perpetual) -> tuple[tuple[float, float], tuple[float, float], float]:

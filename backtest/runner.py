@@ -20,11 +20,12 @@ from gammacore.backtest.compiled import CompiledHedger, obstacle
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Settled, Tape
 from gammacore.config import Config, parse_duration
+from gammacore.contracts import Future, Perpetual
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
 from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
-from gammacore.fees import DERIBIT
+from gammacore.fees import DERIBIT, future_rate
 from gammacore.hedging import (
     Band,
     FixedCost,
@@ -168,11 +169,23 @@ def build_desk(config: Config) -> Desk:
     return Desk(
         strategy,
         build_policy(config),
-        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots),
+        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
         Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
     )
+
+
+def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:
+    """Cost of hedging with a contract at a moment, as a fraction of notional."""
+    costs, spread = config.costs, config.costs.hedge_half_spread_bp * 1e-4
+
+    def fee(instrument: Future | Perpetual, ts_ns: int) -> float:
+        if isinstance(costs.hedge_fee, str):
+            return spread + future_rate(DERIBIT.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
+        return spread + costs.hedge_fee
+
+    return fee
 
 
 def build_exchange(config: Config) -> SimulatedExchange:

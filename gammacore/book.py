@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from gammacore.contracts import Future, Option, Perpetual
-from gammacore.daycount import NS_PER_YEAR
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.events import ChainSlice, Event, IndexPrice, Snapshot, Ticker
 from gammacore.valuation import Exposure, exposure, options_delta, settlement_weight, value
 
@@ -41,12 +41,30 @@ class Book:
         self.data_ns = 0
         self.index = math.nan
         self.interest = 0.0
+        self._older = self._newer = (0, 0.0)
         self.chain: ChainSlice | None = None
         self.chain_ts_ns = 0
         self._basis: dict[int, float] = {}
         self._vol: dict[Option, float] = {}
         self._slope: dict[Option, float] = {}
         self.estimate = math.nan  # of volatility, published with the prices
+
+    def funding_rate(self, settlement: Settlement) -> float:
+        """Funding that a long perpetual paid lately, per year and as a fraction of notional.
+
+        Over the last one to two days, 0 before a day has been seen.
+        """
+        since, reading = self._older
+        years = (self.ts_ns - since) / NS_PER_YEAR
+        if since == 0 or self.ts_ns - since < NS_PER_DAY:
+            return 0.0
+        unit = self.index if settlement is Settlement.INVERSE else 1.0 / self.index
+        return (self.interest - reading) * unit / years
+
+    def _note_interest(self) -> None:
+        """Keep a reading of the funding accumulator that is between one and two days old."""
+        if self.ts_ns - self._newer[0] >= NS_PER_DAY:
+            self._older, self._newer = self._newer, (self.ts_ns, self.interest)
 
     def apply(self, event: Event) -> None:
         """Take over what the event says of the market."""
@@ -56,6 +74,7 @@ class Book:
             self.index = event.price
             self.interest = event.interest
             self.estimate = event.estimate
+            self._note_interest()
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
         elif isinstance(event, Ticker):
@@ -67,6 +86,7 @@ class Book:
         self.data_ns = event.ts_ns
         self.interest = event.interest
         self.estimate = event.estimate
+        self._note_interest()
         self.chain, self.chain_ts_ns, self.index = chain, event.ts_ns, chain.index
         for expiry_ns, forward in chain.forwards.items():
             self._basis[expiry_ns] = forward / chain.index

@@ -6,23 +6,30 @@ here reads a clock, a file or a socket.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, spec_for
-from gammacore.events import Delivery, Event, Fill, IndexPrice, Snapshot, Timer
+from gammacore.daycount import FRIDAY, weekday
+from gammacore.events import ChainSlice, Delivery, Event, Fill, IndexPrice, Snapshot, Timer
 from gammacore.hedging import Ladder, Policy, Target
+from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
 from gammacore.orders import Cancel, Command, Leg, Order, Purpose
 from gammacore.portfolio import Episode, MarketView, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
+from gammacore.strategy.gamma_scalp import Entry
+from gammacore.valuation import shape
 
 __all__ = ["Block", "Desk", "Hedge"]
 
 
+FeeOf = Callable[[Future | Perpetual, int], float]
 DUST = 1e-12  # coins; what rounding leaves of a mismatch that was just hedged
 
 
@@ -37,25 +44,47 @@ class Hedge:
 
     Parameters
     ----------
-    kind : {'perpetual', 'future', 'forward'}
-        A perpetual, the dated future of the episode's expiry, or that expiry's
-        forward as a theoretical linear contract.
+    kind : {'perpetual', 'future', 'cheapest', 'forward'}
+        A perpetual, the dated future of the episode's expiry, whichever of the two is expected
+        to cost less by fees, funding and basis, or the expiry's forward as a theoretical
+        linear contract.
     lots : bool
         Whether amounts are rounded to whole lots; off for theoretical contracts.
+    fee : callable(Future or Perpetual, ts_ns) -> float, optional
+        Fraction of notional that a trade costs, for the choice of the cheapest.
     target : Target
         Which delta is hedged, and down to what.
     """
 
-    def __init__(self, kind: str, target: Target, lots: bool = True) -> None:
+    def __init__(self, kind: str, target: Target, lots: bool = True, fee: FeeOf | None = None) -> None:
         self.kind = kind
         self.target = target
         self.lots = lots
+        self.fee = fee
 
-    def instrument(self, base: str, settlement: Settlement, expiry_ns: int) -> Future | Perpetual:
-        """Contract to hedge an episode of this expiry with."""
-        if self.kind == "perpetual":
-            return Perpetual(base, settlement)
-        return Future(base, settlement, expiry_ns)
+    def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
+        """Contract to hedge an entry with."""
+        perpetual = Perpetual(chain.base, chain.settlement)
+        future = Future(chain.base, chain.settlement, entry.expiry_ns)
+        if self.kind != "cheapest":
+            return perpetual if self.kind == "perpetual" else future
+        tau, price = book.tau(entry.expiry_ns), book.index
+        if tau <= 0.0 or weekday(entry.expiry_ns) != FRIDAY:  # only Fridays have futures
+            return perpetual
+        fee = self.fee or (lambda instrument, ts_ns: 0.0)
+        basis = math.log(book.forward(entry.expiry_ns) / price) / tau
+        candidates = (
+            Candidate(perpetual, fee(perpetual, book.ts_ns), book.funding_rate(chain.settlement)),
+            Candidate(future, fee(future, book.ts_ns), basis),
+        )
+        delta = vega = 0.0
+        for option, amount in ((leg.instrument, leg.amount) for leg in entry.legs):
+            assert isinstance(option, Option)
+            seen = shape(option, book.forward(option.expiry_ns), tau, book.vol(option))
+            delta += amount * seen.net_delta
+            vega += amount * seen.vega
+        turnover = expected_turnover(vega, price, tau, max(tau * 365.0, 1.0))
+        return cheapest(candidates, -delta, turnover, tau).instrument
 
     def amount(self, instrument: Instrument, delta: float, price: float) -> float:
         """Order amount that adds ``delta`` coins, in whole lots."""
@@ -149,7 +178,7 @@ class Desk:
     def _enter(self, event: Snapshot) -> list[Order]:
         orders = []
         for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio):
-            contract = self.hedge.instrument(event.chain.base, event.chain.settlement, entry.expiry_ns)
+            contract = self.hedge.instrument(event.chain, self.book, entry)
             episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index)
             order = self._order(episode, Purpose.ENTRY, entry.legs)
             if self.limits.allows(order, self.portfolio):

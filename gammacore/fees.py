@@ -22,7 +22,7 @@ from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlemen
 from gammacore.daycount import FRIDAY, format_time, is_month_end_friday, parse_time, weekday
 from gammacore.errors import ContractError
 
-__all__ = ["DERIBIT", "FeeRates", "FeeSchedule", "delivery_fee", "future_fee", "option_fee"]
+__all__ = ["DERIBIT", "FeeRates", "FeeSchedule", "delivery_fee", "future_fee", "future_rate", "option_fee"]
 
 
 class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,11 +195,14 @@ def future_fee(
     ContractError
         If a price is not positive.
     """
+    return _notional_fee(instrument, size, price, future_rate(rates, instrument, maker=maker))
+
+
+def future_rate(rates: FeeRates, instrument: Future | Perpetual, *, maker: bool = False) -> float:
+    """Fee of a trade in a future or a perpetual as a fraction of notional."""
     if isinstance(instrument, Future) and not is_month_end_friday(instrument.expiry_ns):
-        rate = rates.weekly_maker if maker else rates.weekly_taker
-    else:
-        rate = rates.future_maker if maker else rates.future_taker
-    return _notional_fee(instrument, size, price, rate)
+        return rates.weekly_maker if maker else rates.weekly_taker
+    return rates.future_maker if maker else rates.future_taker
 
 
 def _capped_fee(option: Option, qty: Any, value: Any, rate: float, cap: float, index: Any) -> Any:
