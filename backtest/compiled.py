@@ -26,7 +26,7 @@ from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Po
 from gammacore.ledger import Account
 from gammacore.portfolio import Episode, Trades
 
-__all__ = ["CompiledHedger", "obstacle"]
+__all__ = ["CompiledHedger", "Trigger", "obstacle", "rule_of", "trigger_of"]
 
 Floats = npt.NDArray[np.float64]
 _MOVES = {"usd": _replay.MOVE_USD, "relative": _replay.MOVE_RELATIVE, "sigma": _replay.MOVE_LOG}
@@ -47,7 +47,9 @@ def obstacle(desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
     return None
 
 
-class _Trigger(NamedTuple):
+class Trigger(NamedTuple):
+    """What the compiled loop looks for; see :func:`gammacore._replay.hedge`."""
+
     kind: int
     below: Floats
     above: Floats
@@ -111,7 +113,7 @@ class CompiledHedger:
         own_equity = target.numeraire == "usd_neutral" and hedge.inverse
         value = view.options_value(episode.legs) if own_equity or self.keep_equity else None
         equity = np.empty(len(view)) if self.keep_equity else None
-        trigger = _trigger(policy, moment)
+        trigger = trigger_of(policy, moment)
         position = _replay.Position(
             hedge.amount,
             hedge.average,
@@ -122,7 +124,7 @@ class CompiledHedger:
         )
         rows, decisions = _replay.hedge(
             position,
-            self._contract(hedge.instrument, int(view.ts_ns[0])),
+            self.contract(hedge.instrument, int(view.ts_ns[0])),
             trigger.kind,
             view.ts_ns,
             np.ascontiguousarray(seen.price),
@@ -134,20 +136,20 @@ class CompiledHedger:
             target.delta,
             trigger.every,
             trigger.centre,
-            _rule(policy, moment),
+            rule_of(policy, moment),
             value,
             own_equity,
             equity,
         )
         if decisions:
-            _take(episode, view, position, rows)
+            _take(episode, view, position, rows.array())
         if equity is not None:
             self._keep(episode, first, equity)
 
     def _keep(self, episode: Episode, first: int, equity: Floats) -> None:
         self.equity.setdefault(episode.number, []).append((first, equity))
 
-    def _contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
+    def contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
         """Costs and grid of an instrument, as the exchange has them at a moment."""
         exchange = self.exchange
         rates = exchange.fees.at(ts_ns)
@@ -180,21 +182,21 @@ def _grid(instrument: Future | Perpetual) -> tuple[tuple[float, float], tuple[fl
     )
 
 
-def _trigger(policy: Policy, at: Moment) -> _Trigger:
+def trigger_of(policy: Policy, at: Moment) -> Trigger:
     """Say what the compiled loop is to look for."""
     rule = policy.trigger if isinstance(policy, Custom) else policy
     nothing = np.zeros(1)
     if isinstance(rule, Interval):
-        return _Trigger(_replay.EVERY, nothing, nothing, rule.every_ns, True)
+        return Trigger(_replay.EVERY, nothing, nothing, rule.every_ns, True)
     if isinstance(rule, Move):
         threshold = np.atleast_1d(np.asarray(rule.threshold_at(at), np.float64))
-        return _Trigger(_MOVES[rule.unit], threshold, threshold, 0, True)
+        return Trigger(_MOVES[rule.unit], threshold, threshold, 0, True)
     assert isinstance(rule, Banded)
     below, above = (np.ascontiguousarray(np.atleast_1d(edge), np.float64) for edge in rule.edges(at))
-    return _Trigger(_replay.OUTSIDE, below, above, 0, rule.centres)
+    return Trigger(_replay.OUTSIDE, below, above, 0, rule.centres)
 
 
-def _rule(policy: Policy, at: Moment) -> Callable[[int, float, int, float], float] | None:
+def rule_of(policy: Policy, at: Moment) -> Callable[[int, float, int, float], float] | None:
     """Call of a user's rule with the moment of one bar; None for built-in policies."""
     if not isinstance(policy, Custom):
         return None

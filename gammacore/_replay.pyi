@@ -39,7 +39,13 @@ class Position:
     @property
     def booked(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]: ...
     @property
+    def gained(self) -> tuple[int, int]: ...
+    @property
     def postings(self) -> int: ...
+
+class Rows:
+    def __len__(self) -> int: ...
+    def array(self) -> npt.NDArray[Any]: ...
 
 def hedge(
     position: Position,
@@ -59,4 +65,21 @@ def hedge(
     value: npt.NDArray[np.float64] | None = None,
     own_equity: bool = False,
     equity: npt.NDArray[np.float64] | None = None,
-) -> tuple[npt.NDArray[Any], int]: ...
+    rows: Rows | None = None,
+    offset: int = 0,
+) -> tuple[Rows, int]: ...
+def unwind(
+    position: Position,
+    contract: Contract,
+    mark: float,
+    rate: float,
+    interest: float,
+    rows: Rows,
+    at: int,
+) -> None: ...
+def settle(
+    position: Position, contract: Contract, price: float, rate: float, interest: float, fee: float = 0.0
+) -> float: ...
+def take_over(
+    position: Position, contract: Contract, amount: float, price: float, interest: float
+) -> None: ...

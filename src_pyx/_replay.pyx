@@ -47,6 +47,9 @@ cdef extern from "replay.h" nogil:
     double gc_worth(const gc_position *p, const gc_contract *c, double price, double interest)
     int gc_execute(gc_position *p, const gc_contract *c, double delta, double mark, double rate,
                    double interest, gc_trade *t)
+    double gc_fill_price(const gc_contract *c, double amount, double mark)
+    double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
+                    double interest, double fee, int fee_rounded, gc_trade *t)
     ptrdiff_t gc_next_outside(const double *options, const double *price, const double *below,
                               const double *above, int per_bar, double amount, int inverse, double target,
                               ptrdiff_t i, ptrdiff_t n)
@@ -114,12 +117,18 @@ cdef class Position:
                 (self.p.funding[0], self.p.funding[1]))
 
     @property
+    def gained(self):
+        """Change of cash since the start of the run, units of (coin, USD)."""
+        return (-self.p.pnl[0] - self.p.fees[0] - self.p.funding[0],
+                -self.p.pnl[1] - self.p.fees[1] - self.p.funding[1])
+
+    @property
     def postings(self):
         """How many amounts were posted."""
         return self.p.postings
 
 
-cdef class _Rows:
+cdef class Rows:
     """Trades so far; grows by doubling."""
 
     cdef row *data
@@ -144,11 +153,42 @@ cdef class _Rows:
         self.count += 1
         return 0
 
-    cdef object array(self):
+    def __len__(self):
+        return self.count
+
+    def array(self):
+        """Copy of the trades, a structured array of dtype TRADE."""
         out = np.empty(self.count, TRADE)
         if self.count:
             memcpy(cnp.PyArray_DATA(out), self.data, self.count * sizeof(row))
         return out
+
+
+def unwind(Position position not None, Contract contract not None, double mark, double rate,
+           double interest, Rows rows not None, Py_ssize_t at):
+    """Close the position as a taker; the trade is added to ``rows``."""
+    cdef gc_trade t
+    if position.p.amount != 0.0:
+        gc_close(&position.p, &contract.c, gc_fill_price(&contract.c, -position.p.amount, mark), mark, rate,
+                 interest, contract.c.fee, contract.c.fee_rounded, &t)
+        rows.add(at, &t)
+
+
+def settle(Position position not None, Contract contract not None, double price, double rate,
+           double interest, double fee=0.0):
+    """Close the position at a mark or a delivery price, for ``fee`` of its notional; returns what was held."""
+    cdef gc_trade t
+    if position.p.amount == 0.0:
+        return 0.0
+    return gc_close(&position.p, &contract.c, price, price, rate, interest, fee, 1, &t)
+
+
+def take_over(Position position not None, Contract contract not None, double amount, double price,
+              double interest):
+    """Open the position at a mark, as a roll does."""
+    position.p.interest = interest
+    position.p.amount, position.p.average = amount, price
+    position.p.postings += 3
 
 
 @cython.boundscheck(True)
@@ -156,7 +196,8 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
           const double[::1] price, const double[::1] rate, const double[::1] interest,
           const double[::1] options, const double[::1] below, const double[::1] above, double target,
           int64_t every, bint centre, rule=None, const double[::1] value=None, bint own_equity=False,
-          double[::1] equity=None):
+          double[::1] equity=None,
+          Rows rows=None, Py_ssize_t offset=0):
     """Walk a run of bars.
 
     Parameters
@@ -183,10 +224,12 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
         Count the equity as delta (USD-neutral).
     equity : array, shape (n,), optional
         Filled with the net worth after each bar's trade.
+    rows : Rows, optional
+        Where the trades are added, their bars counted from ``offset``.
 
     Returns
     -------
-    trades : structured array
+    trades : Rows
     decisions : int
         How often the trigger fired.
     """
@@ -196,7 +239,8 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
     cdef gc_trade t
     cdef double y, delta, edge
     cdef int per_bar = above.shape[0] > 1
-    cdef _Rows rows = _Rows()
+    if rows is None:
+        rows = Rows()
     if price.shape[0] != n or rate.shape[0] != n or interest.shape[0] != n or options.shape[0] != n:
         raise ValueError(f"arrays of a run must have {n} entries each")
     if per_bar and above.shape[0] != n or below.shape[0] != above.shape[0]:
@@ -206,7 +250,7 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
     if equity is not None and equity.shape[0] != n:
         raise ValueError("equity must have one entry per bar")
     if n == 0:
-        return rows.array(), 0
+        return rows, 0
     while i < n:
         if kind == GC_EVERY:
             i = gc_next_due(&ts_ns[0], p.last_ns, every, i, n)
@@ -240,9 +284,9 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
         decisions += 1
         p.last_ns, p.last_price = ts_ns[i], price[i]
         if gc_execute(p, c, delta, price[i], rate[i], interest[i], &t):
-            rows.add(i, &t)
+            rows.add(offset + i, &t)
         if equity is not None:
             gc_equity(p, c, &value[0], &price[0], &interest[0], i, i + 1, &equity[0])
         i += 1
         start = i
-    return rows.array(), decisions
+    return rows, decisions

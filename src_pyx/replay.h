@@ -147,33 +147,61 @@ static int gc_execute(gc_position *p, const gc_contract *c, double delta, double
     return 1;
 }
 
+/* Closes the whole position at `price`, for a fee as a fraction of notional. */
+static double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
+                       double interest, double fee, int fee_rounded, gc_trade *t)
+{
+    double amount = -p->amount, size = fabs(amount);
+    double owed = c->perpetual && p->amount != 0.0 ? p->amount * (interest - p->interest) : 0.0;
+    double paid = fee * (c->inverse ? size / price : size * price);
+    if (fee_rounded) paid = gc_round_coin(paid);
+    gc_post(c->inverse, rate, owed, p->funding, p->cash, t->funding, &p->postings);
+    p->interest = interest;
+    gc_post(c->inverse, rate, gc_trade_position(p, c->inverse, amount, price), p->cash, p->pnl, t->realised,
+            &p->postings);
+    gc_post(c->inverse, rate, paid, p->fees, p->cash, t->paid, &p->postings);
+    t->wanted = t->amount = amount;
+    t->price = price;
+    t->mark = mark;
+    t->fee = paid;
+    return -amount;
+}
+
 /* ---- looking for the next decision ------------------------------------------------ */
 
-#define GC_STRETCH 64
+#define GC_STRETCH 8
 
 /* First i in [i, n) where options + hedge leaves [-below, above], or n. `price` is only read
- * for an inverse contract. The stretches have no branch inside, so that they vectorise. */
+ * for an inverse contract. The stretches have no branch inside, so that they vectorise; what
+ * is the same for all bars is a constant of each copy that the compiler makes. */
+GC_INLINE ptrdiff_t gc_scan(const double *GC_RESTRICT options, const double *GC_RESTRICT price,
+                            const double *GC_RESTRICT below, const double *GC_RESTRICT above, const int per_bar,
+                            double amount, const int inverse, double target, ptrdiff_t i, ptrdiff_t n)
+{
+    double high = above[0], low = -below[0];
+#define GC_Y(k) (options[k] + (inverse ? amount / price[k] : amount) - target)
+#define GC_OUT(k) ((GC_Y(k) > (per_bar ? above[k] : high)) | (GC_Y(k) < (per_bar ? -below[k] : low)))
+    for (; i + GC_STRETCH <= n; i += GC_STRETCH) {
+        double out[4] = {0.0, 0.0, 0.0, 0.0};
+        for (ptrdiff_t k = i; k < i + GC_STRETCH; k += 4)
+            for (int lane = 0; lane < 4; lane++) out[lane] += GC_OUT(k + lane) ? 1.0 : 0.0;
+        if (out[0] + out[1] + out[2] + out[3] > 0.0) break;
+    }
+    while (i < n && !GC_OUT(i)) i++;
+    return i;
+#undef GC_Y
+#undef GC_OUT
+}
+
 static ptrdiff_t gc_next_outside(const double *options, const double *price, const double *below,
                                  const double *above, int per_bar, double amount, int inverse, double target,
                                  ptrdiff_t i, ptrdiff_t n)
 {
-    while (i < n) {
-        ptrdiff_t m = n - i < GC_STRETCH ? n - i : GC_STRETCH;
-        double worst = 0.0;
-        for (ptrdiff_t k = 0; k < m; k++) {
-            double y = options[i + k] + (inverse ? amount / price[i + k] : amount) - target;
-            double over = y - above[per_bar ? i + k : 0], under = -below[per_bar ? i + k : 0] - y;
-            double beyond = over > under ? over : under;
-            worst = beyond > worst ? beyond : worst;
-        }
-        if (worst > 0.0)
-            for (ptrdiff_t k = 0; k < m; k++) {
-                double y = options[i + k] + (inverse ? amount / price[i + k] : amount) - target;
-                if (y > above[per_bar ? i + k : 0] || y < -below[per_bar ? i + k : 0]) return i + k;
-            }
-        i += m;
-    }
-    return n;
+    if (inverse)
+        return per_bar ? gc_scan(options, price, below, above, 1, amount, 1, target, i, n)
+                       : gc_scan(options, price, below, above, 0, amount, 1, target, i, n);
+    return per_bar ? gc_scan(options, price, below, above, 1, amount, 0, target, i, n)
+                   : gc_scan(options, price, below, above, 0, amount, 0, target, i, n);
 }
 
 /* First i in [i, n) at which the price has moved far enough from the last one, or n. */

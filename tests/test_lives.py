@@ -1,0 +1,112 @@
+"""Episodes hedged apart from the event loop against whole replays by the desk."""
+
+import numpy as np
+import pytest
+from markets import START, build, prices_of, random_path
+from test_engines import market
+from test_replay import funding_of
+from test_runner import YEAR
+
+from gammacore.backtest.lives import Lives
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import build_policy, replay
+from gammacore.backtest.synthetic import flat_chains
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import ConfigError
+
+POLICIES = [
+    {"hedge.rule": "band", "hedge.band": 0.03},
+    {"hedge.rule": "band", "hedge.band": 0.06, "hedge.to": "edge"},
+    {"hedge.rule": "interval", "hedge.every": "50min"},
+    {"hedge.rule": "move", "hedge.move": 0.4},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 5e-4},
+    {"hedge.rule": "zakamouline", "hedge.risk_aversion": 5e-4},
+    {"hedge.rule": "fixed_cost", "hedge.cost_per_trade": 4.0},
+]
+SETTINGS = [
+    {"hedge.target": "coin_neutral", "entry.expiries": "any"},
+    {"hedge.target": "usd_neutral", "exit.hours_before_expiry": 7},
+    {
+        "hedge.target": "coin_neutral",
+        "entry.schedule": "roll",
+        "entry.expiries": "any",
+        "entry.min_days": 0.5,
+    },
+    {"hedge.target": "black", "marks.settlement": "linear", "hedge.lots": False, "costs.hedge_fee": 3e-4},
+    {"hedge.target": "coin_neutral", "entry.side": "short", "exit.delivery": "last", "hedge.vol": 0.5},
+]
+
+
+@pytest.mark.parametrize("setting", range(len(SETTINGS)))
+def test_lives_end_as_replays_do(setting):
+    base = {"entry.min_days": 1, "entry.max_days": 7, "costs.max_quote_age": None, **SETTINGS[setting]}
+    compare(base, market(20 + setting, build(base), minutes=3))
+
+
+@pytest.mark.parametrize("target", ["coin_neutral", "usd_neutral", "black"])
+def test_rolled_hedges_are_handed_over(target):
+    base = YEAR | {"hedge.target": target, "costs.hedge_fee": "taker", "hedge.lots": target != "black"}
+    if target != "black":
+        base |= {"marks.settlement": "listed", "hedge.vol": 0.5}
+    path = prices_of(START + NS_PER_MINUTE * np.arange(7200), random_path(2, 7199), NS_PER_MINUTE)
+    chains = flat_chains(path, "BTC", 0.55, 1.0)
+    funding = funding_of(START + NS_PER_HOUR * np.arange(1, 121), np.full(120, 2e-5), NS_PER_HOUR)
+    tape = Tape(chains, path, funding, linear=target == "black", averaging=False)
+    lives = compare(base, tape)
+    assert sum(life.heir for life in lives.lives) >= 3
+
+
+def compare(base, tape):
+    lives = Lives(build(base), tape)
+    assert lives.lives
+    for policy in POLICIES:
+        config = build({**base, **policy})
+        fast = lives.hedge(build_policy(config), keep_equity=True)
+        slow = replay(config, tape, engine="desk")
+        profits = np.array([done.episode.ledger.profit() for done in slow.closed])
+        carried = np.array([not done.episode.close_ns for done in slow.closed])
+        native = 1 if config.hedge.target == "black" else 0
+        mine = np.column_stack([fast.coin, fast.usd])
+        np.testing.assert_allclose(mine[:, native], profits[:, native], rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(mine[~carried], profits[~carried], rtol=1e-10, atol=1e-10)
+        # An episode carried at marks converts each of its accounts: up to two units more.
+        np.testing.assert_allclose(mine, profits, rtol=1e-10, atol=3e-8)
+        assert fast.hedges == sum(done.episode.hedges for done in slow.closed)
+        for line, money in fast.lines.items():
+            if line in ("numeraire", "rounding"):
+                continue
+            total = np.sum([done.attribution.totals[line] for done in slow.closed], axis=0)
+            np.testing.assert_allclose(money, total, rtol=1e-9, atol=1e-7)
+        rest = np.sum(
+            [d.attribution.totals[x] for d in slow.closed for x in ("numeraire", "rounding")], axis=0
+        )
+        found = np.sum([fast.lines[x] for x in ("numeraire", "rounding")], axis=0)
+        np.testing.assert_allclose(found, rest, rtol=1e-7, atol=1e-5)
+        assert np.sum(list(fast.lines.values()), axis=0) == pytest.approx(np.array(fast.total))
+    return lives
+
+
+def test_equity_is_the_desks():
+    config = build({"entry.min_days": 1, "costs.max_quote_age": None, "hedge.band": 0.05})
+    tape = market(9, config)
+    lives = Lives(config, tape)
+    fast = lives.hedge(build_policy(config), keep_equity=True)
+    run = replay(config, tape)
+    for life, equity, done in zip(lives.lives, fast.equity, run.closed, strict=True):
+        parts = done.attribution
+        steps = np.sum(list(parts.coin.values()), axis=0)
+        theirs = np.concatenate([[0.0], np.cumsum(steps)])[: len(equity)]
+        bars = (
+            tape.chain_at[life.start : life.start + len(equity)] < 0
+        )  # elsewhere marks are the recorded ones
+        np.testing.assert_allclose(equity[bars][1:], theirs[bars][1:], atol=2e-6)
+
+
+def test_what_is_not_exact_is_refused():
+    config = build({"entry.min_days": 1, "costs.max_quote_age": None, "hedge.instrument": "future"})
+    with pytest.raises(ConfigError, match="futures are delivered by the event loop only"):
+        Lives(config, market(1, config))
+    plain = build({"entry.min_days": 1, "costs.max_quote_age": None})
+    ladder = build({"hedge.rule": "ladder"})
+    with pytest.raises(ConfigError, match="resting orders"):
+        Lives(plain, market(1, plain)).hedge(build_policy(ladder))
