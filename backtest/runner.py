@@ -20,6 +20,7 @@ from gammacore.backtest.replay import PriceBlock, Settled, Tape
 from gammacore.config import Config, parse_duration
 from gammacore.desk import Desk, Hedge
 from gammacore.events import Delivery, Event, Timer
+from gammacore.expansion import Method
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Band, Interval, Never, Policy
 from gammacore.portfolio import Episode, Portfolio
@@ -233,7 +234,7 @@ def replay(config: Config, tape: Tape, progress: Progress | None = None) -> Run:
         if not episode.entered:
             continue
         unfinished = episode.number in desk.portfolio.open
-        done = _close(episode, tape, desk)
+        done = _close(episode, tape, desk, config.report.attribution)
         dropped = unfinished and config.exit.unfinished == "drop"
         if dropped or _chains_seen(tape, done) < config.entry.min_snapshots:
             skipped += 1
@@ -242,7 +243,7 @@ def replay(config: Config, tape: Tape, progress: Progress | None = None) -> Run:
     return Run(config, tape, desk, closed, skipped, loop.deliveries, desk.portfolio.missing_quotes)
 
 
-def _close(episode: Episode, tape: Tape, desk: Desk) -> Closed:
+def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> Closed:
     if episode.number in desk.portfolio.open:
         values = {option: desk.book.mark(option) for option in episode.legs}
         desk.portfolio.mark(episode, desk.book, values)
@@ -250,7 +251,7 @@ def _close(episode: Episode, tape: Tape, desk: Desk) -> Closed:
     else:
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1
     episode.ledger.assert_invariants()
-    return Closed(episode, attribute(episode, tape, last), last)
+    return Closed(episode, attribute(episode, tape, last, method), last)
 
 
 def _chains_seen(tape: Tape, done: Closed) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, spec_for
+from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.events import Delivery, Event, Fill, IndexPrice, Snapshot, Timer
 from gammacore.hedging import Policy
 from gammacore.orders import Leg, Order, Purpose
@@ -59,10 +59,11 @@ class Hedge:
             return Perpetual(base, settlement)
         return Future(base, settlement, expiry_ns)
 
-    def amount(self, instrument: Instrument, delta: float, price: float) -> float:
-        """Order amount that adds ``delta`` coins, in whole lots."""
-        amount = delta * price if instrument.settlement is Settlement.INVERSE else delta
-        return amount if not self.lots else spec_for(instrument).round_amount(amount, "nearest")
+    def leg(self, instrument: Future | Perpetual, delta: float, price: float) -> Leg:
+        """Leg of an order that adds ``delta`` coins, in whole lots."""
+        wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
+        amount = spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
+        return Leg(instrument, amount, amount - wanted)
 
 
 class Desk:
@@ -189,10 +190,10 @@ class Desk:
     def _hedge_order(self, episode: Episode, delta: float) -> Order | None:
         episode.last_hedge_ns = self.book.ts_ns
         instrument = episode.hedge.instrument
-        amount = self.hedge.amount(instrument, delta, self.book.future_price(instrument))
-        if abs(delta) < DUST or not amount:
+        leg = self.hedge.leg(instrument, delta, self.book.future_price(instrument))
+        if abs(delta) < DUST or not leg.amount:
             return None
-        return self._order(episode, Purpose.HEDGE, (Leg(instrument, amount),))
+        return self._order(episode, Purpose.HEDGE, (leg,))
 
     def _order(self, episode: Episode, purpose: Purpose, legs: tuple[Leg, ...]) -> Order:
         order = Order(f"{episode.number}-{purpose}-{episode.orders_sent}", episode.number, purpose, legs)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from gammacore.book import Book
 from gammacore.contracts import (
     Future,
+    Instrument,
     Option,
     Perpetual,
     Settlement,
@@ -28,7 +32,7 @@ from gammacore.ledger import Account, Ledger
 from gammacore.orders import Order, Purpose
 from gammacore.valuation import Exposure
 
-__all__ = ["Episode", "HedgePosition", "MarketView", "Portfolio"]
+__all__ = ["Episode", "HedgeFills", "HedgePosition", "MarketView", "Portfolio"]
 
 
 class MarketView(Protocol):
@@ -99,6 +103,22 @@ class HedgePosition:
         return self.amount * (interest - self.interest)
 
 
+class HedgeFills(NamedTuple):
+    """Executions of an episode's hedge in order of time, as arrays of one length.
+
+    ``amount`` is signed, in the contract's unit; ``price`` and ``mark`` are quotes, ``fee`` is in
+    the settlement currency, positive when paid. ``excess`` is how much of the amount then held
+    is owed to the rounding to whole lots. A dated future's own delivery is not among them.
+    """
+
+    ts_ns: npt.NDArray[np.int64]
+    amount: npt.NDArray[np.float64]
+    price: npt.NDArray[np.float64]
+    mark: npt.NDArray[np.float64]
+    fee: npt.NDArray[np.float64]
+    excess: npt.NDArray[np.float64]
+
+
 class Episode:
     """One bet: options, hedge, ledger, and the facts a report needs.
 
@@ -110,6 +130,8 @@ class Episode:
         Orders sent and not yet answered; their deltas count as held.
     fills : list of Fill
         Every execution, in order.
+    delivery_fees : float
+        Charged at delivery, settlement currency.
     """
 
     def __init__(self, number: int, expiry_ns: int, hedge: HedgePosition, index: float) -> None:
@@ -122,6 +144,8 @@ class Episode:
         self.pending: dict[str, Order] = {}
         self.orders_sent = 0
         self.fills: list[Fill] = []
+        self._excess: list[float] = []  # one a fill of the hedge
+        self.delivery_fees = 0.0
         self.entry_ns = 0
         self.close_ns = 0  # options gone
         self.end_ns = 0  # hedge gone as well
@@ -135,6 +159,21 @@ class Episode:
     def open(self) -> bool:
         """Whether it holds options."""
         return bool(self.legs)
+
+    def option_fills(self) -> list[Fill]:
+        """List the executions of options, in order."""
+        return [fill for fill in self.fills if isinstance(fill.instrument, Option)]
+
+    def hedge_fills(self) -> HedgeFills:
+        """Collect the executions of the hedge, in order."""
+        rows = [
+            (fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee)
+            for fill in self.fills
+            if not isinstance(fill.instrument, Option)
+        ]
+        ts_ns, *numbers = zip(*rows, strict=True) if rows else ((),) * 5
+        floats = (np.array(column, dtype=np.float64) for column in (*numbers, self._excess))
+        return HedgeFills(np.array(ts_ns, dtype=np.int64), *floats)
 
     def pending_delta(self, price: Any) -> Any:
         """Delta of hedge orders on their way, so that a late answer is not hedged twice."""
@@ -239,6 +278,7 @@ class Portfolio:
             realised = episode.hedge.trade(fill.amount, fill.price)
             ledger.post(ts, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
             episode.hedges += order.purpose is Purpose.HEDGE
+            episode._excess.append(sum(leg.excess for leg in order.legs))
         ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
         if fill.last and order.purpose is Purpose.EXIT:
             self._close_options(episode, ts, "exit")
@@ -252,8 +292,8 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.ENTRY:
             episode.premium += paid
-            episode.entered[option] = fill.amount
-            episode.entry_ns = fill.ts_ns
+            episode.entry_ns = episode.entry_ns or fill.ts_ns
+            episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount
 
     def _deliver(self, episode: Episode, event: Delivery, book: Book) -> None:
         ledger = episode.ledger
@@ -265,7 +305,7 @@ class Portfolio:
             if self.fees is not None:
                 rates = self.fees.at(event.ts_ns)
                 fee = float(delivery_fee(rates, option, amount, event.price, value))
-                ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", option)
+                self._charge_delivery(episode, event, option, fee)
         episode.delivery_price = event.price
         self._close_options(episode, event.ts_ns, "delivery")
         hedge = episode.hedge
@@ -284,7 +324,11 @@ class Portfolio:
         if self.fees is not None:
             rates = self.fees.at(event.ts_ns)
             fee = float(delivery_fee(rates, hedge.instrument, amount, event.price))
-            ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", hedge.instrument)
+            self._charge_delivery(episode, event, hedge.instrument, fee)
+
+    def _charge_delivery(self, episode: Episode, event: Delivery, what: Instrument, fee: float) -> None:
+        episode.ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", what)
+        episode.delivery_fees += fee
 
     def _close_options(self, episode: Episode, ts_ns: int, reason: str) -> None:
         episode.ledger.mark(ts_ns, Account.OPTIONS, Account.OPTION_PNL, 0.0, "options closed")
