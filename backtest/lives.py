@@ -18,6 +18,7 @@ import numpy.typing as npt
 from gammacore import _replay
 from gammacore.attribution import LINES
 from gammacore.backtest.compiled import CompiledHedger, obstacle, rule_of, trigger_of
+from gammacore.backtest.hedge_lines import HedgeLines, Stage
 from gammacore.backtest.replay import PriceBlock, Tape
 from gammacore.backtest.runner import Closed, build_desk, build_exchange, replay
 from gammacore.config import Config
@@ -84,37 +85,10 @@ class _Life(NamedTuple):
     held: Episode  # the same options, for what prices them
     value: Floats  # of the options, at every entry
 
-
-class _Axes(NamedTuple):
-    """Columns of all lives one after the other, to look trades up in."""
-
-    offset: npt.NDArray[np.int64]  # place of each life's first entry
-    last: npt.NDArray[np.int64]  # place of its last entry
-    axis: Floats  # what the hedge is linear in: the price, or -1/price of an inverse contract
-    weight: Floats  # its steps times the rate at their end, summed
-    interest: Floats  # funding accumulator
-    owed: Floats  # its steps times the rate at their end, summed
-    rate: Floats  # of the other currency, at the end of the step that a trade's costs belong to
-
-
-def _axes(lives: list[_Life], inverse: bool) -> _Axes:
-    columns: list[list[Floats]] = [[] for _ in range(5)]
-    sizes = [len(life.block) for life in lives]
-    for life in lives:
-        block = life.block
-        price = block.future_price(life.held.hedge.instrument)
-        axis = -1.0 / price if inverse else price
-        rate = block.index if inverse else 1.0 / block.index
-        of_costs = rate.copy()
-        if life.start == life.done.attribution.start and len(rate) > 1:
-            of_costs[0] = rate[1]  # what the entry cost belongs to the first step
-        summed = [np.concatenate([[0.0], np.cumsum(np.diff(x) * rate[1:])]) for x in (axis, block.interest)]
-        for column, values in zip(
-            columns, (axis, summed[0], block.interest, summed[1], of_costs), strict=True
-        ):
-            column.append(values)
-    offset = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return _Axes(offset[:-1], offset[1:] - 1, *(np.concatenate(column) for column in columns))
+    @property
+    def delivered(self) -> bool:
+        """Whether its options were delivered."""
+        return self.done.episode.close_reason == "delivery"
 
 
 class Lives:
@@ -143,7 +117,7 @@ class Lives:
         self._hedger = CompiledHedger(self.desk, self.exchange)
         self._plain: list[Terms] | None = None
         self.lives = self._find()
-        self._axes = _axes(self.lives, self._inverse)
+        self._hedge_lines = HedgeLines([_stage(life) for life in self.lives], self._inverse)
 
     def _obstacle(self) -> str | None:
         exits = any(done.episode.close_reason == "exit" for done in self.run.closed)
@@ -187,7 +161,7 @@ class Lives:
         closing = self._hedger.contract(instrument, max(episode.close_ns, episode.entry_ns))
         price = block.future_price(instrument)
         last = float(price[-1]), float(block.index[-1]), float(block.interest[-1])
-        offset = 0 if before is None else before.offset + len(before.block)
+        offset = 0 if before is None else before.offset + len(before.block) + 1
         value = block.options_value(held.legs)
         cash = self._cash(done)
         return _Life(done, block, start, stop, end, parts, heir, cash, offset, closing, last, held, value)
@@ -291,27 +265,10 @@ class Lives:
         The lines of the other currency are each step's at the rate of its end, as in
         :mod:`gammacore.attribution`; what that leaves is ``numeraire``, rounding included.
         """
-        axes, native = self._axes, 0 if self._inverse else 1
-        at, last = rows["at"].copy(), np.repeat(axes.last, counts)
-        amount, price, mark = (rows[name].copy() for name in ("amount", "price", "mark"))
-        rate = axes.rate[at]
-        slip = 1.0 / price - 1.0 / mark if self._inverse else mark - price
-        spread, fees = amount * slip, -rows["paid"][:, native] * UNIT
-        parts = {
-            "hedge": [
-                amount @ (column[last] - column[at]) + received @ (column[axes.last] - column[axes.offset])
-                for column in (axes.axis, axes.weight)
-            ],
-            "funding": [
-                -(amount @ (column[last] - column[at]) + received @ (column[axes.last] - column[axes.offset]))
-                for column in (axes.interest, axes.owed)
-            ],
-            "fees": [fees.sum(), fees @ rate],
-            "spread": [spread.sum(), spread @ rate],
-        }
+        parts = self._hedge_lines.lines(rows, counts, received)
         lines = {}
         for line in self._options:
-            one, other = (float(x) for x in parts.get(line, (0.0, 0.0)))
+            one, other = parts.get(line, (0.0, 0.0))
             lines[line] = self._options[line] + Money(*((one, other) if self._inverse else (other, one)))
         open_ = [sum(money[i] for name, money in lines.items() if name not in REST) for i in (0, 1)]
         gap = Money(total.coin - open_[0], total.usd - open_[1])
@@ -392,12 +349,23 @@ class Lives:
 
     def _close(self, k: int, life: _Life, position: _replay.Position, rows: _replay.Rows) -> float:
         """End of a life: its hedge handed over (returned), unwound, or carried at the mark."""
-        at = len(life.block) - 1
         price, rate, interest = life.last
+        at = life.offset + len(life.block) - (0 if life.delivered else 1)
         if life.done.episode.close_ns and not (k + 1 < len(self.lives) and self.lives[k + 1].heir):
-            _replay.unwind(position, life.closing, price, rate, interest, rows, life.offset + at)
+            _replay.unwind(position, life.closing, price, rate, interest, rows, at)
             return 0.0
         return _replay.settle(position, life.closing, price, rate, interest)
+
+
+def _stage(life: _Life) -> Stage:
+    """Market of a life, with the point of its delivery."""
+    block, episode = life.block, life.done.episode
+    forward = block.forward(episode.expiry_ns)
+    columns = [block.future_price(life.held.hedge.instrument), forward, block.index, block.interest]
+    price, forward, index, interest = (np.append(column, column[-1]) for column in columns)
+    if life.delivered:
+        forward[-1] = episode.delivery_price
+    return Stage(price, forward, index, interest, life.start == life.done.attribution.start)
 
 
 def _cut(column: Any, part: slice) -> Any:

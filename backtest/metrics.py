@@ -1,4 +1,4 @@
-"""From a run to tables: episodes, fills, the profit curve, the summary.
+"""From a run to tables: episodes, fills, scalps, intervals, the profit curve, the summary.
 
 Column names carry the unit. A fee is positive when paid, funding positive when received;
 the lines of the attribution are all profits, so costs are negative there.
@@ -14,16 +14,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gammacore.attribution import LINES
+from gammacore.attribution import LINES, attribute
 from gammacore.backtest.market import Market
+from gammacore.backtest.research import (
+    breakeven_move_a_day,
+    captured,
+    entry_vol,
+    rv_at_hedges,
+    unexplained_share,
+)
 from gammacore.backtest.runner import Closed, Run
 from gammacore.config import parse_duration
 from gammacore.contracts import Future, Option
-from gammacore.daycount import format_time
+from gammacore.daycount import NS_PER_HOUR, format_time
+from gammacore.expansion import Method
 from gammacore.ledger import UNIT, Account, Money
+from gammacore.scalps import intervals, scalps
 from gammacore.volatility import realised_vol
 
-__all__ = ["episode_table", "fill_table", "profit_table", "summarise"]
+__all__ = ["episode_table", "fill_table", "interval_table", "profit_table", "scalp_table", "summarise"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,18 +47,14 @@ def _premium(done: Closed) -> Money:
     return Money(sum(e.coin for e in opened) * UNIT, sum(e.usd for e in opened) * UNIT)
 
 
-def _entry_vol(run: Run, done: Closed) -> float:
-    """Mean mark volatility of the options at entry."""
-    first = done.attribution.start
-    return float(np.mean([run.tape.vol(option, first, first + 1)[0] for option in done.episode.entered]))
-
-
 def _episode_row(run: Run, done: Closed) -> dict[str, Any]:
     episode, parts = done.episode, done.attribution
     ts = run.tape.ts_ns[parts.start : done.last + 1]
     profit, premium = episode.ledger.profit(), _premium(done)
     native = episode.ledger.native
-    iv, rv = _entry_vol(run, done), realised_vol(ts, parts.forward)
+    iv, rv = entry_vol(episode, run.tape, parts.start), realised_vol(ts, parts.forward)
+    breakeven = breakeven_move_a_day(episode, run.tape, parts.start)
+    kept = captured(parts.totals, profit, native)
     row: dict[str, Any] = {
         "episode": episode.number,
         "entry": format_time(episode.entry_ns),
@@ -65,11 +70,19 @@ def _episode_row(run: Run, done: Closed) -> dict[str, Any]:
         "iv_entry": iv,
         "rv": rv,
         "rv_over_iv_less_1": rv / iv - 1.0,
+        "rv_at_hedges": rv_at_hedges(episode, parts),
+        "breakeven_move_a_day_usd": breakeven,
+        "breakeven_move_a_day": breakeven / float(parts.forward[0]),
+        "theta_paid_coin": 0.0 - parts.totals["theta"].coin,
+        "theta_paid_usd": 0.0 - parts.totals["theta"].usd,
+        "gamma_over_theta": kept.gamma_over_theta,
+        "capture_ratio": kept.ratio,
         "hedges": episode.hedges,
         "delivery_price_usd": episode.delivery_price,
         "pnl_coin": profit.coin,
         "pnl_usd": profit.usd,
         "pnl_over_premium": profit[native] / abs(premium[native]),
+        "unexplained_share": unexplained_share(parts.totals, native),
     }
     for line in LINES:
         row[f"{line}_coin"], row[f"{line}_usd"] = parts.totals[line]
@@ -101,6 +114,58 @@ def fill_table(run: Run) -> pd.DataFrame:
     ]
     names = ["time", "episode", "purpose", "instrument", "kind", "amount", "price", "mark", "fee", "ts_ns"]
     return pd.DataFrame(rows, columns=names).sort_values("ts_ns", kind="stable", ignore_index=True)
+
+
+def _times(ts_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Write times as text, formatting each different one once."""
+    unique, where = np.unique(ts_ns, return_inverse=True)
+    return np.array([format_time(int(t)) for t in unique], dtype=object)[where]
+
+
+def _stacked(parts: list[dict[str, Any]]) -> pd.DataFrame:
+    """Tables of all episodes, one above the other."""
+    names = parts[0].keys() if parts else ()
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in names})
+
+
+def scalp_table(run: Run) -> pd.DataFrame:
+    """One row per scalp, see :class:`gammacore.scalps.Scalps`; ``rest`` says who closed what was left."""
+    parts = []
+    for done in run.closed:
+        found, episode = scalps(done.episode, done.attribution), done.episode
+        ending = "delivery" if math.isfinite(episode.delivery_price) else "mark"
+        parts.append(
+            {
+                "episode": np.full(len(found.amount), episode.number),
+                "opened": _times(found.opened_ns),
+                "closed": _times(found.closed_ns),
+                "hours": (found.closed_ns - found.opened_ns) / NS_PER_HOUR,
+                "closed_by": np.where(found.still_open, ending, "hedge"),
+                **{name: getattr(found, name) for name in found._fields[3:]},
+            }
+        )
+    return _stacked(parts)
+
+
+def interval_table(run: Run) -> pd.DataFrame:
+    """One row per interval between two hedges: its ends, and the profit of every line within it."""
+    parts = []
+    for done in run.closed:
+        found, seen = intervals(done.episode, done.attribution), done.attribution
+        ends = np.append(found.first[1:], len(seen.rate) - 1)
+        columns: dict[str, Any] = {
+            "episode": np.full(len(ends), done.episode.number),
+            "start": _times(seen.ts_ns[found.first]),
+            "end": _times(seen.ts_ns[ends]),
+            "index_start_usd": seen.rate[found.first],
+            "index_end_usd": seen.rate[ends],
+        }
+        for line in LINES:
+            columns[f"{line}_coin"], columns[f"{line}_usd"] = found.coin[line], found.usd[line]
+        for currency in ("coin", "usd"):
+            columns[f"pnl_{currency}"] = np.sum([columns[f"{line}_{currency}"] for line in LINES], axis=0)
+        parts.append(columns)
+    return _stacked(parts)
 
 
 def profit_table(run: Run) -> pd.DataFrame:
@@ -158,7 +223,45 @@ def _correlation(x: Floats, y: Floats) -> float:
     return float(np.corrcoef(x, y)[0, 1]) if len(x) > 2 and x.std() > 0 and y.std() > 0 else math.nan
 
 
-def summarise(run: Run, market: Market, episodes: pd.DataFrame) -> dict[str, Any]:
+def _other_attribution(run: Run) -> tuple[str, dict[str, dict[str, float]]]:
+    """Name and lines of the method that the run did not use."""
+    used = run.config.report.attribution
+    other: Method = "revaluation" if used == "taylor" else "taylor"
+    found = [attribute(d.episode, run.tape, d.last, other).totals for d in run.closed]
+    return other, {line: _exact_sum([totals[line] for totals in found])._asdict() for line in LINES}
+
+
+def _alarm(run: Run, episodes: pd.DataFrame) -> dict[str, Any]:
+    """Episodes with more unexplained than allowed."""
+    allowed = run.config.report.unexplained_alarm
+    over = episodes[episodes["unexplained_share"] > allowed] if len(episodes) else episodes
+    return {
+        "allowed": allowed,
+        "largest": float(episodes["unexplained_share"].max()) if len(episodes) else 0.0,
+        "episodes": [int(number) for number in over["episode"]] if len(over) else [],
+    }
+
+
+def _scalp_figures(found: pd.DataFrame) -> dict[str, Any]:
+    """Figures of the closed scalps, after fees."""
+    if not len(found):
+        return {"n": 0, "won": None, "median_hours": None, "mean_usd": None, "mean_coin": None}
+    closed = found[found["closed_by"] == "hedge"]
+    net = closed["pnl_usd"] + closed["fees_usd"]
+    return {
+        "n": len(closed),
+        "won": _mean(net > 0),
+        "median_hours": _number(closed["hours"].median()),
+        "mean_usd": _mean(net),
+        "mean_coin": _mean(closed["pnl_coin"] + closed["fees_coin"]),
+    }
+
+
+def _mean(values: pd.Series) -> float | None:
+    return _number(float(values.mean())) if len(values) else None
+
+
+def summarise(run: Run, market: Market, episodes: pd.DataFrame, scalped: pd.DataFrame) -> dict[str, Any]:
     """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``."""
     done = run.closed
     lines = {line: _exact_sum([d.attribution.totals[line] for d in done]) for line in LINES}
@@ -166,6 +269,9 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame) -> dict[str, Any
     over = episodes["pnl_over_premium"].to_numpy(dtype=np.float64) if done else np.empty(0)
     edge = episodes["rv_over_iv_less_1"].to_numpy(dtype=np.float64) if done else np.empty(0)
     native_usd = bool(done) and done[0].episode.ledger.native == 1
+    total = _exact_sum([d.episode.ledger.profit() for d in done])
+    kept = captured(lines, total, int(native_usd))
+    other, other_lines = _other_attribution(run)
     return {
         "currency": run.config.currency,
         "accounting_currency": "USD" if native_usd else run.config.currency,
@@ -174,8 +280,11 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame) -> dict[str, Any
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
         "n_hedges": sum(d.episode.hedges for d in done),
-        "total": _exact_sum([d.episode.ledger.profit() for d in done])._asdict(),
+        "total": total._asdict(),
         "attribution": {line: money._asdict() for line, money in lines.items()},
+        "attribution_method": run.config.report.attribution,
+        f"attribution_{other}": other_lines,
+        "unexplained_alarm": _alarm(run, episodes),
         "fees": {"coin": 0.0 - fees.coin, "usd": 0.0 - fees.usd},  # not -x: no fees are 0.0, never -0.0
         "funding": funding._asdict(),
         "premium": _exact_sum([_premium(d) for d in done])._asdict(),
@@ -184,6 +293,12 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame) -> dict[str, Any
         "corr_pnl_rv_over_iv": _number(_correlation(over, edge)),
         "mean_iv_entry": _number(episodes["iv_entry"].mean() if done else math.nan),
         "mean_rv": _number(episodes["rv"].mean() if done else math.nan),
+        "mean_rv_at_hedges": _mean(episodes["rv_at_hedges"].dropna()) if done else None,
+        "mean_breakeven_move_a_day": _mean(episodes["breakeven_move_a_day"].dropna()) if done else None,
+        "theta_paid": {"coin": 0.0 - lines["theta"].coin, "usd": 0.0 - lines["theta"].usd},
+        "gamma_over_theta": _number(kept.gamma_over_theta),
+        "capture_ratio": _number(kept.ratio),
+        "scalps": _scalp_figures(scalped),
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
         "quotes_missing": run.missing_quotes,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),

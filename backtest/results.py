@@ -16,12 +16,21 @@ import pandas as pd
 import yaml
 
 from gammacore import __version__
+from gammacore.backtest.journal import write_journal
 from gammacore.backtest.market import Market, load_market
-from gammacore.backtest.metrics import episode_table, fill_table, profit_table, summarise
+from gammacore.backtest.metrics import (
+    episode_table,
+    fill_table,
+    interval_table,
+    profit_table,
+    scalp_table,
+    summarise,
+)
 from gammacore.backtest.report import write_report
 from gammacore.backtest.runner import Run, replay
 from gammacore.config import Config
 from gammacore.errors import DataError
+from gammacore.ledger import Ledger
 
 __all__ = ["Results", "result_directory", "run_backtest", "write_results"]
 
@@ -29,13 +38,16 @@ SUMMARY = "summary.json"
 
 
 class Results(msgspec.Struct, frozen=True):
-    """Tables of one run, as they are written."""
+    """Tables of one run, as they are written; ``ledgers`` come with the numbers of their episodes."""
 
     config: Config
     summary: dict[str, Any]
     episodes: pd.DataFrame
     fills: pd.DataFrame
     profit: pd.DataFrame
+    scalps: pd.DataFrame
+    intervals: pd.DataFrame
+    ledgers: list[tuple[int, Ledger]]
 
 
 def run_backtest(
@@ -60,9 +72,17 @@ def run_backtest(
 
 def tabulate(run: Run, market: Market) -> Results:
     """Tables of a finished run."""
-    episodes = episode_table(run)
-    summary = {"gammacore": __version__, **summarise(run, market, episodes)}
-    return Results(run.config, summary, episodes, fill_table(run), profit_table(run))
+    episodes, scalped = episode_table(run), scalp_table(run)
+    return Results(
+        config=run.config,
+        summary={"gammacore": __version__, **summarise(run, market, episodes, scalped)},
+        episodes=episodes,
+        fills=fill_table(run),
+        profit=profit_table(run),
+        scalps=scalped,
+        intervals=interval_table(run),
+        ledgers=[(done.episode.number, done.episode.ledger) for done in run.closed],
+    )
 
 
 @contextmanager
@@ -105,5 +125,9 @@ def write_results(results: Results, folder: Path) -> None:
     results.episodes.to_csv(folder / "episodes.csv", index=False)
     results.fills.drop(columns="ts_ns").to_csv(folder / "fills.csv", index=False)
     results.profit.drop(columns="ts_ns").to_csv(folder / "pnl.csv", index=False)
+    # Ten decimals are below the ledger's unit, and half the size of the file.
+    results.scalps.round(10).to_csv(folder / "scalps.csv", index=False)
+    results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
+    write_journal(results.ledgers, folder / "ledger.csv")
     if results.config.report.html:
         write_report(results, folder / "report.html")

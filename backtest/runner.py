@@ -25,6 +25,7 @@ from gammacore.daycount import NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
 from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
+from gammacore.expansion import Method
 from gammacore.fees import DERIBIT, future_rate
 from gammacore.hedging import (
     Band,
@@ -342,7 +343,7 @@ def replay(
         if not episode.entered:
             continue
         unfinished = episode.number in desk.portfolio.open
-        done = _close(episode, tape, desk)
+        done = _close(episode, tape, desk, config.report.attribution)
         dropped = unfinished and config.exit.unfinished == "drop"
         if dropped or _chains_seen(tape, done) < config.entry.min_snapshots:
             skipped += 1
@@ -354,7 +355,7 @@ def replay(
     )
 
 
-def _close(episode: Episode, tape: Tape, desk: Desk) -> Closed:
+def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> Closed:
     if episode.number in desk.portfolio.open:
         values = {option: desk.book.mark(option) for option in episode.legs}
         desk.portfolio.mark(episode, desk.book, values)
@@ -362,7 +363,7 @@ def _close(episode: Episode, tape: Tape, desk: Desk) -> Closed:
     else:
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1
     episode.ledger.assert_invariants()
-    return Closed(episode, attribute(episode, tape, last), last)
+    return Closed(episode, attribute(episode, tape, last, method), last)
 
 
 def _chains_seen(tape: Tape, done: Closed) -> int:

@@ -1,16 +1,21 @@
 """Where the money came from: the profit of one episode, step by step and line by line.
 
-The value of each option is followed from one moment of the tape to the next and expanded
-in the price that the hedge is linear in (see :class:`gammacore.valuation.Sensitivities`):
+The value of each option is followed from one moment of the tape to the next and split by
+:mod:`gammacore.expansion`, by a Taylor expansion or by repricing:
 
 =============  ==============================================================================
 delta          first order in the forward (in 1/forward for inverse options)
-gamma          second order in it
+gamma          second order in it (repriced: all that is beyond the first)
 theta          passage of time
-vega           change of the mark volatility
-higher_order   what the model moved beyond the four lines above
+vega           change of the mark volatility, first order
+vanna          price and volatility together
+volga          second order in volatility (repriced: all that is beyond the first)
+charm          price and time together
+higher_order   what the model moved beyond the lines above
 unexplained    what the recorded mark moved beyond the model
-hedge          futures, mark to mark
+hedge          futures, had their price moved with the forward of the options
+basis          futures, what their price did besides; 0 in the expiry's own future
+lots           futures, the part held only because orders are whole lots
 spread         fills away from the mark, options and hedges
 fees           trades and deliveries
 funding        perpetual funding, negative when paid
@@ -20,6 +25,10 @@ rounding       cash is kept to 1e-8; bounded by the number of postings, or an er
 
 The lines are computed from prices and fills, the total comes from the ledger. They must
 meet within the rounding of the ledger's postings; ``rounding`` is that difference.
+
+One coin of hedge delta moves with the forward when it earns what one coin of delta of the
+expiry's own future earns: then ``delta`` and ``hedge`` offset each other in a neutral position. The
+excess of a wish too small for a lot is not an order: the last one's stays.
 """
 
 from __future__ import annotations
@@ -32,20 +41,18 @@ import numpy.typing as npt
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import LedgerError
-from gammacore.events import Fill
+from gammacore.expansion import MODEL_LINES, Method, model_lines
 from gammacore.ledger import UNIT, Account, Money
-from gammacore.portfolio import Episode
-from gammacore.valuation import sensitivities, value
+from gammacore.portfolio import Episode, HedgeFills
+from gammacore.valuation import value
 
-__all__ = ["LINES", "Attribution", "Path", "attribute"]
+__all__ = ["LINES", "Attribution", "Path", "attribute", "slippage"]
 
 LINES = (
-    "delta",
-    "gamma",
-    "theta",
-    "vega",
-    "higher_order",
+    *MODEL_LINES,
     "hedge",
+    "basis",
+    "lots",
     "fees",
     "funding",
     "spread",
@@ -84,6 +91,8 @@ class Attribution(NamedTuple):
     totals : dict of line to Money
     forward : array
         Forward at the entries, for realised volatility.
+    ts_ns, rate, hedge_price : array, shape (steps + 1,)
+        Time, USD per coin and mark of the hedge instrument between which the steps run.
     """
 
     start: int
@@ -91,9 +100,16 @@ class Attribution(NamedTuple):
     usd: dict[str, Floats]
     totals: dict[str, Money]
     forward: Floats
+    ts_ns: Ints
+    rate: Floats
+    hedge_price: Floats
+
+    def points(self, ts_ns: Ints) -> Ints:
+        """Points at which fills take place; those of a delivery come after the last entry."""
+        return _points(self.ts_ns, ts_ns)
 
 
-def attribute(episode: Episode, path: Path, last: int) -> Attribution:
+def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor") -> Attribution:
     """Split an episode's profit into lines.
 
     Parameters
@@ -104,6 +120,8 @@ def attribute(episode: Episode, path: Path, last: int) -> Attribution:
         The market.
     last : int
         Entry at which the episode ended (the last one at or before its last fill or delivery).
+    method : {'taylor', 'revaluation'}
+        See :mod:`gammacore.expansion`.
 
     Returns
     -------
@@ -116,13 +134,21 @@ def attribute(episode: Episode, path: Path, last: int) -> Attribution:
     """
     first = int(np.searchsorted(path.ts_ns, episode.entry_ns, side="right")) - 1
     walk = _Walk(episode, path, first, last)
-    native = walk.option_lines()
-    native["hedge"] = walk.hedge_line()
-    native["funding"] = walk.funding_line()
+    native = walk.option_lines(method) | walk.hedge_lines()
     native["fees"], native["spread"] = walk.cost_lines()
     other = walk.convert(native)
     coin, usd = (native, other) if walk.inverse else (other, native)
-    return _close(episode, Attribution(first, coin, usd, {}, walk.forward))
+    shown = walk.forward, walk.ts, walk.index, walk.hedge_price
+    return _close(episode, Attribution(first, coin, usd, {}, *shown))
+
+
+def _points(axis_ns: Ints, ts_ns: Ints) -> Ints:
+    return np.searchsorted(axis_ns, ts_ns, side="right") - 1
+
+
+def _sums(points: Ints, amounts: Floats, size: int) -> Floats:
+    """Sum of the amounts at each point."""
+    return np.bincount(points, amounts, size).astype(np.float64, copy=False)
 
 
 class _Walk:
@@ -141,89 +167,76 @@ class _Walk:
         self.final_forward = episode.delivery_price if self.delivered else float(self.forward[-1])
         self.ts = self._extend(ts, episode.expiry_ns if self.delivered else ts[-1])
         self.index = self._extend(index, index[-1])
+        self.forwards = self._extend(self.forward, self.final_forward)
+        self.hedge_price = self._hedge_price()
+        self.hedges = episode.hedge_fills()
+        self.points = _points(self.ts, self.hedges.ts_ns)
 
     def _extend(self, values: npt.NDArray[Any], final: Any) -> npt.NDArray[Any]:
         return np.append(values, final) if self.extended else values
 
-    def option_lines(self) -> dict[str, Floats]:
-        """Lines of all options held, settlement currency."""
-        steps = len(self.ts) - 1
-        lines = {name: np.zeros(steps) for name in LINES}
-        tau = np.maximum(self.episode.expiry_ns - self.ts, 0) / NS_PER_YEAR
-        forward = self._extend(self.forward, self.final_forward)
-        for option, amount in self.episode.entered.items():
-            self._add_option(lines, option, amount, forward, tau)
-        return lines
-
-    def _add_option(
-        self, lines: dict[str, Floats], option: Option, amount: float, forward: Floats, tau: Floats
-    ) -> None:
-        vol = self.path.vol(option, self.i, self.j)
-        vol = self._extend(vol, vol[-1])
-        model = value(option, forward, tau, vol)
-        recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)
-        mark = np.where(np.isfinite(recorded), recorded, model)
-        at = sensitivities(option, forward[:-1], tau[:-1], vol[:-1])
-        axis = 1.0 / forward if self.inverse else forward
-        move = np.diff(axis)
-        parts = {
-            "delta": at.delta * move,
-            "gamma": 0.5 * at.gamma * move**2,
-            "theta": at.theta * -np.diff(tau),
-            "vega": at.vega * np.diff(vol),
-        }
-        explained = np.zeros(len(move))
-        for name, part in parts.items():
-            lines[name] += amount * part
-            explained += part
-        moved = np.diff(model)
-        lines["higher_order"] += amount * (moved - explained)
-        lines["unexplained"] += amount * (np.diff(mark) - moved)
-
-    def _held(self) -> Floats:
-        """Hedge amount over each step (after the fills at its start)."""
-        hedges = [fill for fill in self.episode.fills if not isinstance(fill.instrument, Option)]
-        amounts = np.zeros(len(self.ts))
-        np.add.at(amounts, self._points([f.ts_ns for f in hedges]), np.array([f.amount for f in hedges]))
-        return np.cumsum(amounts)[:-1]
-
-    def _points(self, ts_ns: list[int]) -> Ints:
-        """Points at which fills take place; those of a delivery come after the last entry."""
-        return np.searchsorted(self.ts, np.array(ts_ns, dtype=np.int64), side="right") - 1
-
-    def hedge_line(self) -> Floats:
-        """Hedge, mark to mark."""
+    def _hedge_price(self) -> Floats:
         instrument = self.episode.hedge.instrument
         price = self.path.future_price(instrument, self.i, self.j)
-        price = self._extend(price, price[-1] if type(instrument) is Perpetual else self.final_forward)
-        return self._held() * (-np.diff(1.0 / price) if self.inverse else np.diff(price))
+        return self._extend(price, price[-1] if type(instrument) is Perpetual else self.final_forward)
 
-    def funding_line(self) -> Floats:
-        """Funding received."""
-        if type(self.episode.hedge.instrument) is not Perpetual:
-            return np.zeros(len(self.ts) - 1)
-        interest = self.path.interest[self.i : self.j]
-        return -self._held() * np.diff(self._extend(interest, interest[-1]))
+    def option_lines(self, method: Method) -> dict[str, Floats]:
+        """Lines of all options held, settlement currency."""
+        lines = {name: np.zeros(len(self.ts) - 1) for name in LINES}
+        tau = np.maximum(self.episode.expiry_ns - self.ts, 0) / NS_PER_YEAR
+        for option, amount in self.episode.entered.items():
+            vol = self.path.vol(option, self.i, self.j)
+            vol = self._extend(vol, vol[-1])
+            model = value(option, self.forwards, tau, vol)
+            for name, part in model_lines(option, self.forwards, tau, vol, model, method).items():
+                lines[name] += amount * part
+            recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)
+            beyond = np.where(np.isfinite(recorded), recorded - model, 0.0)
+            lines["unexplained"] += amount * np.diff(beyond)
+        return lines
+
+    def _held(self) -> tuple[Floats, Floats]:
+        """Hedge amount over each step (after the fills at its start), and its excess over the wish."""
+        steps = len(self.ts) - 1
+        amounts = _sums(self.points, self.hedges.amount, steps + 1)
+        last = np.searchsorted(self.points, np.arange(steps), side="right") - 1
+        excess = np.append(self.hedges.excess, 0.0)[last]  # before the first hedge: the zero at the end
+        return np.cumsum(amounts)[:-1], excess
+
+    def hedge_lines(self) -> dict[str, Floats]:
+        """Hedge, mark to mark, in three parts, and funding received."""
+        held, excess = self._held()
+        price, forward = self.hedge_price, self.forwards
+        if self.inverse:
+            move, with_forward = -np.diff(1.0 / price), -np.diff(1.0 / forward) * (forward / price)[:-1]
+        else:
+            move, with_forward = np.diff(price), np.diff(forward)
+        wanted = held - excess
+        lines = {
+            "hedge": wanted * with_forward,
+            "basis": wanted * (move - with_forward),
+            "lots": excess * move,
+        }
+        if type(self.episode.hedge.instrument) is Perpetual:
+            interest = self.path.interest[self.i : self.j]
+            lines["funding"] = -held * np.diff(self._extend(interest, interest[-1]))
+        return lines
 
     def cost_lines(self) -> tuple[Floats, Floats]:
-        """Fees from the ledger's own postings; spread from the fills."""
-        native = 0 if self.inverse else 1
-        paid = [entry for entry in self.episode.ledger.entries if entry.debit is Account.FEES]
-        fees = self._spread_out([e.ts_ns for e in paid], [-(e.coin, e.usd)[native] * UNIT for e in paid])
-        fills = self.episode.fills
-        return fees, self._spread_out([f.ts_ns for f in fills], [self._slippage(f) for f in fills])
+        """Fees and spread of all fills, and the fees of the delivery."""
+        hedges, options = self.hedges, self.episode.option_fills()
+        traded = _points(self.ts, np.array([f.ts_ns for f in options], np.int64))
+        points = np.concatenate([self.points, traded])
+        fees = self._spread_out(points, -np.append(hedges.fee, [f.fee for f in options]))
+        fees[-1] -= self.episode.delivery_fees
+        slipped = [f.amount * (f.mark - f.price) for f in options]
+        hedged = hedges.amount * slippage(hedges, self.inverse)
+        return fees, self._spread_out(points, np.append(hedged, slipped))
 
-    def _slippage(self, fill: Fill) -> float:
-        """Profit of having filled at the price rather than at the mark."""
-        if self.inverse and not isinstance(fill.instrument, Option):
-            return fill.amount * (1.0 / fill.price - 1.0 / fill.mark)
-        return fill.amount * (fill.mark - fill.price)
-
-    def _spread_out(self, ts_ns: list[int], amounts: list[float]) -> Floats:
+    def _spread_out(self, points: Ints, amounts: Floats) -> Floats:
         """Amounts by the step that ends at their point; those of the entry belong to the first step."""
-        steps = np.zeros(len(self.ts) - 1)
-        np.add.at(steps, np.clip(self._points(ts_ns) - 1, 0, len(steps) - 1), np.array(amounts))
-        return steps
+        steps = len(self.ts) - 1
+        return _sums(np.clip(points - 1, 0, steps - 1), amounts, steps)
 
     def convert(self, native: dict[str, Floats]) -> dict[str, Floats]:
         """Lines in the other currency: each step's at its final rate, the rest to ``numeraire``."""
@@ -235,6 +248,11 @@ class _Walk:
         equity = capital + np.concatenate([[0.0], np.cumsum(gained)[:-1]])
         other["numeraire"] = equity * np.diff(rate)
         return other
+
+
+def slippage(fills: HedgeFills, inverse: bool) -> Floats:
+    """Profit per unit of amount of having filled at the price rather than at the mark."""
+    return 1.0 / fills.price - 1.0 / fills.mark if inverse else fills.mark - fills.price
 
 
 def _close(episode: Episode, parts: Attribution) -> Attribution:

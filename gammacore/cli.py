@@ -205,6 +205,17 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     coin, span = summary["currency"], summary["data"]
     console.print(_headline(summary, f"{coin} {span['start'][:10]} to {span['end'][:10]}"))
     console.print(_lines(summary))
+    alarm = summary["unexplained_alarm"]
+    if alarm["episodes"]:
+        console.print(
+            f"[bold yellow]Unexplained:[/] more than {alarm['allowed']:.1%} of all lines in "
+            f"{len(alarm['episodes'])} episodes ({_few(alarm['episodes'])}), largest {alarm['largest']:.1%}.",
+            highlight=False,
+        )
+
+
+def _few(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
 
 def _headline(summary: dict[str, Any], title: str) -> Table:
@@ -223,10 +234,18 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         ("std of P&L / premium", "std_pnl_over_premium", ".2%"),
         ("IV paid, mean", "mean_iv_entry", ".2%"),
         ("RV realised, mean", "mean_rv", ".2%"),
+        ("RV at the hedges, mean", "mean_rv_at_hedges", ".2%"),
+        ("break-even move a day, mean", "mean_breakeven_move_a_day", ".2%"),
+        ("gamma earned / theta paid", "gamma_over_theta", ".3f"),
+        ("capture ratio, P&L / (gamma + theta)", "capture_ratio", ".3f"),
         ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
     ):
         value = summary[key]
         table.add_row(name, "-" if value is None else format(value, form))
+    scalps, theta = summary["scalps"], summary["theta_paid"]
+    table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
+    table.add_row("", f"{theta['usd']:,.2f} USD")
+    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
     table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
     if summary["n_episodes_future_not_listed"]:
         table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")

@@ -164,6 +164,8 @@ class ReportConfig(_Section, frozen=True):
 
     pnl_every: str = "1h"
     html: bool = True
+    attribution: Literal["taylor", "revaluation"] = "taylor"
+    unexplained_alarm: Positive = 0.05
 
 
 class Config(_Section, frozen=True):

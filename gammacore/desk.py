@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, spec_for
+from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.daycount import FRIDAY, weekday
 from gammacore.events import ChainSlice, Delivery, Event, Fill, IndexPrice, Snapshot, Timer
 from gammacore.hedging import Ladder, Policy, Target
@@ -86,10 +86,11 @@ class Hedge:
         turnover = expected_turnover(vega, price, tau, max(tau * 365.0, 1.0))
         return cheapest(candidates, -delta, turnover, tau).instrument
 
-    def amount(self, instrument: Instrument, delta: float, price: float) -> float:
-        """Order amount that adds ``delta`` coins, in whole lots."""
-        amount = delta * price if instrument.settlement is Settlement.INVERSE else delta
-        return amount if not self.lots else spec_for(instrument).round_amount(amount, "nearest")
+    def leg(self, instrument: Future | Perpetual, delta: float, price: float) -> Leg:
+        """Leg of an order that adds ``delta`` coins, in whole lots."""
+        wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
+        amount = spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
+        return Leg(instrument, amount, amount - wanted)
 
 
 class Desk:
@@ -170,9 +171,9 @@ class Desk:
                 continue
             if self.hedge.lots:  # away from the market, so that it never takes
                 price = float(spec_for(instrument).round_price(price, "up" if edge > 0 else "down"))
-            amount = self.hedge.amount(instrument, -edge, price)
-            if amount:
-                orders.append(self._order(episode, Purpose.HEDGE, (Leg(instrument, amount),), price))
+            leg = self.hedge.leg(instrument, -edge, price)
+            if leg.amount:
+                orders.append(self._order(episode, Purpose.HEDGE, (leg,), price))
         return orders
 
     def _enter(self, event: Snapshot) -> list[Order]:
@@ -262,10 +263,10 @@ class Desk:
         episode.last_hedge_ns, episode.last_hedge_price = self.book.ts_ns, price
         if self.hedge.target.ignore_vol:
             episode.hedged_vol = {option: self.book.vol(option) for option in episode.legs}
-        amount = self.hedge.amount(instrument, delta, price)
-        if abs(delta) < DUST or not amount:
+        leg = self.hedge.leg(instrument, delta, price)
+        if abs(delta) < DUST or not leg.amount:
             return None
-        return self._order(episode, Purpose.HEDGE, (Leg(instrument, amount),))
+        return self._order(episode, Purpose.HEDGE, (leg,))
 
     def _order(
         self, episode: Episode, purpose: Purpose, legs: tuple[Leg, ...], limit: float | None = None

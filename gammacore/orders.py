@@ -21,10 +21,15 @@ class Purpose(StrEnum):
 
 
 class Leg(msgspec.Struct, frozen=True, gc=False):
-    """One instrument of an order; ``amount`` is signed, in the exchange's unit (see events.Fill)."""
+    """One instrument of an order.
+
+    ``amount`` is signed, in the exchange's unit (see events.Fill); ``excess`` is how much of it
+    the rounding to whole lots added to what the policy asked for.
+    """
 
     instrument: Option | Future | Perpetual
     amount: float
+    excess: float = 0.0
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):

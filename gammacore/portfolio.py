@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gammacore.book import Book
 from gammacore.contracts import (
     Future,
+    Instrument,
     Option,
     Perpetual,
     Settlement,
@@ -31,7 +32,7 @@ from gammacore.ledger import Account, Entry, Ledger
 from gammacore.orders import Order, Purpose
 from gammacore.valuation import Exposure
 
-__all__ = ["Booked", "Episode", "HedgePosition", "MarketView", "Portfolio", "Trades"]
+__all__ = ["Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Portfolio", "Trades"]
 
 
 class MarketView(Protocol):
@@ -110,6 +111,22 @@ class HedgePosition:
         return self.amount * (interest - self.interest)
 
 
+class HedgeFills(NamedTuple):
+    """Executions of an episode's hedge in order of time, as arrays of one length.
+
+    ``amount`` is signed, in the contract's unit; ``price`` and ``mark`` are quotes, ``fee`` is in
+    the settlement currency, positive when paid. ``excess`` is how much of the amount then held
+    is owed to the rounding to whole lots. A dated future's own delivery is not among them.
+    """
+
+    ts_ns: npt.NDArray[np.int64]
+    amount: npt.NDArray[np.float64]
+    price: npt.NDArray[np.float64]
+    mark: npt.NDArray[np.float64]
+    fee: npt.NDArray[np.float64]
+    excess: npt.NDArray[np.float64]
+
+
 Booked = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """Units of 1e-8 (coin, USD) credited as hedge profit (negative) and debited as fees and funding."""
 
@@ -131,6 +148,13 @@ class Trades(NamedTuple):
     rate: npt.NDArray[np.float64]
     rows: npt.NDArray[Any]
     first_order: int
+
+    def columns(self) -> list[npt.NDArray[Any]]:
+        """Columns of :class:`HedgeFills`."""
+        amount, price, mark, fee, wanted = (
+            self.rows[name].copy() for name in ("amount", "price", "mark", "fee", "wanted")
+        )
+        return [self.ts_ns, amount, price, mark, fee, amount - wanted]
 
     def entries(self, instrument: Future | Perpetual) -> Callable[[], list[Entry]]:
         """Journal of these trades, written when somebody asks for it."""
@@ -167,6 +191,8 @@ class Episode:
     resting : dict of str to Order
         Limit orders in the exchange's book; their deltas do not count, and what fills
         of them calls for new ones.
+    delivery_fees : float
+        Charged at delivery, settlement currency.
     """
 
     def __init__(self, number: int, expiry_ns: int, hedge: HedgePosition, index: float) -> None:
@@ -180,6 +206,8 @@ class Episode:
         self.resting: dict[str, Order] = {}
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
+        self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
+        self.delivery_fees = 0.0
         self.entry_ns = 0
         self.close_ns = 0  # options gone
         self.end_ns = 0  # hedge gone as well
@@ -211,6 +239,7 @@ class Episode:
     def take(self, trades: Trades, booked: Booked, postings: int) -> None:
         """Keep many hedges at once, already filled and booked elsewhere."""
         self._fills.append(trades)
+        self._hedged.append(trades)
         self.orders_sent += len(trades.rows)
         self.hedges += len(trades.rows)
         self.ledger.take(trades.entries(self.hedge.instrument), booked, postings, float(trades.rate[-1]))
@@ -228,6 +257,21 @@ class Episode:
             )
             for k, (ts, *row) in enumerate(columns)
         ]
+
+    def option_fills(self) -> list[Fill]:
+        """List the executions of options, in order."""
+        own = [fill for fill in self._fills if not isinstance(fill, Trades)]
+        return [fill for fill in own if isinstance(fill.instrument, Option)]
+
+    def hedge_fills(self) -> HedgeFills:
+        """Collect the executions of the hedge, in order."""
+        parts = [
+            part.columns() if isinstance(part, Trades) else [np.array([x]) for x in part]
+            for part in self._hedged
+        ]
+        if not parts:
+            return HedgeFills(np.empty(0, np.int64), *(np.empty(0) for _ in range(5)))
+        return HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def pending_delta(self, price: Any) -> Any:
         """Delta of hedge orders on their way, so that a late answer is not hedged twice."""
@@ -315,6 +359,8 @@ class Portfolio:
             realised = episode.hedge.trade(fill.amount, fill.price)
             ledger.post(ts, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
             episode.hedges += order.purpose is Purpose.HEDGE
+            excess = sum(leg.excess for leg in order.legs)
+            episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
         ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
         if fill.last and order.purpose is Purpose.EXIT:
             self._close_options(episode, ts, "exit")
@@ -328,8 +374,8 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.ENTRY:
             episode.premium += paid
-            episode.entered[option] = fill.amount
-            episode.entry_ns = fill.ts_ns
+            episode.entry_ns = episode.entry_ns or fill.ts_ns
+            episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount
 
     def _deliver(self, episode: Episode, event: Delivery, book: Book) -> None:
         ledger = episode.ledger
@@ -341,7 +387,7 @@ class Portfolio:
             if self.fees is not None:
                 rates = self.fees.at(event.ts_ns)
                 fee = float(delivery_fee(rates, option, amount, event.price, value))
-                ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", option)
+                self._charge_delivery(episode, event, option, fee)
         episode.delivery_price = event.price
         self._close_options(episode, event.ts_ns, "delivery")
         hedge = episode.hedge
@@ -360,7 +406,11 @@ class Portfolio:
         if self.fees is not None:
             rates = self.fees.at(event.ts_ns)
             fee = float(delivery_fee(rates, hedge.instrument, amount, event.price))
-            ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", hedge.instrument)
+            self._charge_delivery(episode, event, hedge.instrument, fee)
+
+    def _charge_delivery(self, episode: Episode, event: Delivery, what: Instrument, fee: float) -> None:
+        episode.ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", what)
+        episode.delivery_fees += fee
 
     def _close_options(self, episode: Episode, ts_ns: int, reason: str) -> None:
         episode.ledger.mark(ts_ns, Account.OPTIONS, Account.OPTION_PNL, 0.0, "options closed")

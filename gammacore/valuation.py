@@ -25,6 +25,7 @@ __all__ = [
     "sensitivities",
     "settlement_weight",
     "shape",
+    "value",
 ]
 
 
@@ -58,7 +59,8 @@ class Sensitivities(NamedTuple):
     """Derivatives of the value with respect to the price that a hedge is linear in.
 
     For an inverse option that is X = 1/forward (value in coin), for a linear one the
-    forward itself (value in USD). ``theta`` is per year of calendar time, ``vega`` per 1.00.
+    forward itself (value in USD). ``theta`` is per year of calendar time, ``vega`` per 1.00;
+    ``vanna`` is d delta / d vol, ``volga`` d vega / d vol, ``charm`` d delta / dt.
     """
 
     price: Any
@@ -66,6 +68,9 @@ class Sensitivities(NamedTuple):
     gamma: Any
     theta: Any
     vega: Any
+    vanna: Any
+    volga: Any
+    charm: Any
 
 
 def settlement_weight(expiry_ns: int, ts_ns: Any) -> Any:
@@ -128,18 +133,28 @@ def sensitivities(option: Option, forward: Any, tau: Any, vol: Any) -> Sensitivi
 
     Notes
     -----
-    With c(X) = V(1/X) X the coin value of an inverse option: dc/dX = -F (net delta) and
-    d2c/dX2 = F^3 (gamma of V in F). So a position hedged in inverse futures, whose
-    value is linear in X, has no first-order term, and its second-order term is
-    the familiar gamma.
+    With c(X) = X V(1/X) the coin value of an inverse option, V its USD value as a function of F:
+    dc/dX = V - F V_F = -F (net delta) and d2c/dX2 = F^3 V_FF. So a position hedged in inverse
+    futures, whose value is linear in X, has no first-order term, and its second-order term is
+    the familiar gamma. The first of these once more in volatility and in time gives
+    vanna = V_v - F V_Fv and charm = V_t - F V_Ft.
     """
     case = option.kind, forward, option.strike, tau, vol
-    if option.settlement is Settlement.INVERSE:
-        price, net, gamma, theta, vega = inverse.sensitivities(
-            ("price", "net_delta", "gamma", "theta", "vega"), *case
-        )
-        return Sensitivities(price, -forward * net, forward**3 * gamma, theta / forward, vega / forward)
-    return Sensitivities(*black76.sensitivities(Sensitivities._fields, *case))
+    if option.settlement is not Settlement.INVERSE:
+        return Sensitivities(*black76.sensitivities(Sensitivities._fields, *case))
+    price, net, gamma, theta, vega, vanna, volga, charm = inverse.sensitivities(
+        ("price", "net_delta", *Sensitivities._fields[2:]), *case
+    )
+    return Sensitivities(
+        price,
+        delta=-forward * net,
+        gamma=forward**3 * gamma,
+        theta=theta / forward,
+        vega=vega / forward,
+        vanna=vega - forward * vanna,
+        volga=volga / forward,
+        charm=theta - forward * charm,
+    )
 
 
 def value(option: Option, forward: Any, tau: Any, vol: Any) -> Any:

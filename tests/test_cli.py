@@ -116,3 +116,13 @@ def test_version_and_help(monkeypatch, capsys):
     assert code == 0
     assert "backtest" in out
     assert "chains" in out
+
+
+def test_unexplained_marks_are_pointed_out(monkeypatch, capsys, tmp_path):
+    alarm = ["--set", "report.unexplained_alarm=1.0e-12", "--set", "report.html=true"]
+    code, out, _ = run(monkeypatch, capsys, "backtest", *FAST, *alarm, "--out", str(tmp_path / "run"))
+    assert code == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["unexplained_alarm"]["episodes"]
+    assert "Unexplained:" in out
+    assert "Marks moved beyond the model" in (tmp_path / "run" / "report.html").read_text()

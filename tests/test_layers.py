@@ -14,7 +14,7 @@ ORDER = [
     {"contracts", "valuation", "fees"},
     {"volatility"},
     {"events", "orders"},
-    {"book", "ledger", "portfolio", "attribution"},
+    {"book", "ledger", "portfolio", "expansion", "attribution", "scalps"},
     {"hedging", "strategy", "risk"},
     {"desk"},
     {"config", "data", "backtest", "live"},

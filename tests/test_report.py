@@ -211,7 +211,7 @@ def test_episode_charts_and_table(results, page):
     assert points["y"] == pytest.approx(100 * results.episodes["rv"], abs=0.01)
     bars = page.figure("returns")["data"][0]
     assert bars["y"] == pytest.approx(100 * results.episodes["pnl_over_premium"], abs=0.01)
-    assert page.tags.count("button") == 19
+    assert page.tags.count("button") == 23
     for value in results.episodes["pnl_usd"]:
         assert f"{value:+,.2f}" in page.text
 

@@ -1,5 +1,8 @@
+import collections
+import csv
 import json
 import math
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -10,6 +13,7 @@ from gammacore.backtest.market import load_market
 from gammacore.backtest.results import result_directory, run_backtest, write_results
 from gammacore.backtest.sweep import comparison_table, label, run_variants, variants
 from gammacore.errors import ConfigError, DataError
+from gammacore.ledger import Account
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 KEYS = {
@@ -45,7 +49,8 @@ def folder(results, tmp_path_factory):
 
 def test_all_files_are_there(folder):
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.yaml", "summary.json", "episodes.csv", "pnl.csv", "fills.csv", "report.html"}
+    tables = {f"{name}.csv" for name in ("episodes", "fills", "intervals", "ledger", "pnl", "scalps")}
+    assert names == tables | {"config.yaml", "summary.json", "report.html"}
 
 
 def test_summary_has_its_stable_keys_and_sums(folder):
@@ -75,6 +80,68 @@ def test_tables_agree_with_the_summary(folder):
     assert episodes["premium_usd"].sum() == pytest.approx(summary["premium"]["usd"])
     entries = fills[fills["purpose"] == "entry"]
     assert (entries["amount"] * entries["price"]).sum() == pytest.approx(summary["premium"]["coin"])
+
+
+def test_both_attributions_explain_the_same_total(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    taylor, repriced = summary["attribution"], summary["attribution_revaluation"]
+    assert summary["attribution_method"] == "taylor"
+    for currency in ("coin", "usd"):
+        total = summary["total"][currency]
+        assert math.fsum(m[currency] for m in repriced.values()) == pytest.approx(total, abs=1e-9)
+        for line in ("delta", "vega", "hedge", "basis", "lots", "fees", "spread", "funding", "unexplained"):
+            assert repriced[line][currency] == pytest.approx(taylor[line][currency], abs=1e-9)
+    assert repriced["gamma"] != taylor["gamma"]
+    assert set(repriced) == set(LINES)
+
+
+def test_either_attribution_can_be_the_first():
+    summary = run_backtest(build(SMALL | {"report.attribution": "revaluation"})).summary
+    usual = run_backtest(build(SMALL)).summary
+    assert summary["attribution"] == usual["attribution_revaluation"]
+    assert summary["attribution_taylor"] == usual["attribution"]
+    assert summary["total"] == usual["total"]
+
+
+def test_scalps_and_intervals_sum_to_the_attribution(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    scalps, intervals = (pd.read_csv(folder / f"{name}.csv") for name in ("scalps", "intervals"))
+    lines = summary["attribution"]
+    for currency in ("coin", "usd"):
+        for line in LINES:
+            total = intervals[f"{line}_{currency}"].sum()
+            assert total == pytest.approx(lines[line][currency], abs=1e-6)
+        assert intervals[f"pnl_{currency}"].sum() == pytest.approx(summary["total"][currency], abs=1e-6)
+    assert summary["scalps"]["n"] == (scalps["closed_by"] == "hedge").sum() > 10
+    assert (intervals["end"] > intervals["start"]).all()
+
+
+def test_the_journal_is_the_ledger_to_the_last_unit(folder, results):
+    with (folder / "ledger.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    balance = collections.defaultdict(Decimal)
+    for row in rows:
+        for currency in ("coin", "usd"):
+            amount = Decimal(row[currency])
+            balance[row["episode"], row["debit"], currency] += amount
+            balance[row["episode"], row["credit"], currency] -= amount
+    for number, ledger in results.ledgers:
+        for account in Account:
+            for i, currency in enumerate(("coin", "usd")):
+                units = balance[str(number), account.value, currency] * 10**8
+                assert units == ledger._balance[account][i]
+    memos = {row["memo"].partition(" at ")[0] for row in rows}
+    assert memos >= {"trade", "fee", "funding", "hedge", "delivery", "delivery fee", "options closed", "cash"}
+    assert {row["instrument"] for row in rows if row["memo"] == "hedge"} == {"BTC-PERPETUAL"}
+
+
+def test_too_much_unexplained_raises_the_alarm():
+    quiet = run_backtest(build(SMALL)).summary["unexplained_alarm"]
+    assert quiet["allowed"] == 0.05
+    assert quiet["episodes"] == []
+    loud = run_backtest(build(SMALL | {"report.unexplained_alarm": quiet["largest"] * 0.999}))
+    share = loud.episodes["unexplained_share"]
+    assert loud.summary["unexplained_alarm"]["episodes"] == [int(loud.episodes["episode"][share.idxmax()])]
 
 
 def test_the_same_configuration_gives_the_same_figures(results):

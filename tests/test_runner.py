@@ -1,5 +1,6 @@
 """Whole runs: against a loop written down independently, and line by line in every setting."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,9 +13,11 @@ from gammacore.attribution import LINES, attribute
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.backtest.synthetic import flat_chains
+from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import LedgerError
 from gammacore.ledger import Account
+from gammacore.scalps import intervals, scalps
 
 
 def plain_loop(close, vol, week, band, fee):
@@ -89,9 +92,10 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.parametrize("method", ["taylor", "revaluation"])
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_lines_sum_to_the_ledger_in_both_currencies(setting):
-    wide = {"entry.expiries": "any", "entry.max_days": 14.0}
+def test_lines_sum_to_the_ledger_in_both_currencies(setting, method):
+    wide = {"entry.expiries": "any", "entry.max_days": 14.0, "report.attribution": method}
     config = build(wide | setting)
     linear = config.hedge.instrument == "forward"
     tape = minute_tape(days=14.2, interpolate=config.marks.interpolate, linear=linear)
@@ -100,16 +104,50 @@ def test_lines_sum_to_the_ledger_in_both_currencies(setting):
     run = replay(config, tape)
     assert len(run.closed) >= 1
     for done in run.closed:
-        profit = done.episode.ledger.profit()
-        for currency in ("coin", "usd"):
-            steps = getattr(done.attribution, currency)
-            lines = [math.fsum(steps[line]) for line in LINES]
-            assert math.fsum(lines) == pytest.approx(getattr(profit, currency), abs=1e-9)
-        assert abs(done.attribution.totals["rounding"].coin) < 1e-8 * len(done.episode.ledger.entries)
-        assert done.attribution.totals["delta"].coin != 0
+        check_sums(done)
     hedged = config.hedge.rule != "never"
     if hedged and not linear and config.hedge.instrument == "perpetual" and config.costs.funding:
         assert any(d.attribution.totals["funding"].coin for d in run.closed)
+
+
+def check_sums(done):
+    """Lines, scalps and intervals against the ledger."""
+    episode, parts = done.episode, done.attribution
+    profit, found, spans = episode.ledger.profit(), scalps(episode, parts), intervals(episode, parts)
+    for currency in ("coin", "usd"):
+        steps = getattr(parts, currency)
+        lines = {line: math.fsum(steps[line]) for line in LINES}
+        assert math.fsum(lines.values()) == pytest.approx(getattr(profit, currency), abs=1e-9)
+        for line in LINES:
+            between = math.fsum(getattr(spans, currency)[line])
+            assert between == pytest.approx(lines[line], abs=1e-9 if currency == "coin" else 1e-6)
+        # Spread and fees of the options are not the scalps'.
+        earned = math.fsum(getattr(found, f"pnl_{currency}"))
+        hedged = lines["hedge"] + lines["basis"] + lines["lots"]
+        spread = hedge_spread(done)[currency]
+        assert earned == pytest.approx(hedged + spread, abs=1e-9 if currency == "coin" else 1e-5)
+    native = ("coin", "usd")[episode.ledger.native]
+    booked = -episode.ledger.native_balance(Account.HEDGE_PNL)
+    assert math.fsum(getattr(found, f"pnl_{native}")) == pytest.approx(
+        booked, abs=1e-8 * (len(episode.fills) + 2)
+    )
+    assert abs(parts.totals["rounding"].coin) < 1e-8 * len(episode.ledger.entries)
+    assert parts.totals["delta"].coin != 0
+    if type(episode.hedge.instrument) is Future:
+        assert abs(parts.totals["basis"].coin) < 1e-12
+
+
+def hedge_spread(done):
+    """Slippage of the hedges in both currencies, fill by fill."""
+    parts, inverse = done.attribution, done.episode.ledger.native == 0
+    coin = usd = 0.0
+    for fill in done.episode.fills:
+        if not isinstance(fill.instrument, Option):
+            rate = parts.rate[max(int(np.searchsorted(parts.ts_ns, fill.ts_ns, side="right")) - 1, 1)]
+            lost = (1 / fill.price - 1 / fill.mark) if inverse else fill.mark - fill.price
+            coin += fill.amount * lost / (1 if inverse else rate)
+            usd += fill.amount * lost * (rate if inverse else 1)
+    return {"coin": coin, "usd": usd}
 
 
 def test_lines_sum_where_bars_are_older_than_chains():
@@ -164,6 +202,45 @@ def test_gamma_and_theta_match_the_coin_identity():
     leftover = profit.coin - totals["gamma"].coin - totals["theta"].coin - vega
     assert abs(totals["delta"].coin + totals["hedge"].coin) < 0.12 * abs(totals["gamma"].coin)
     assert abs(leftover) < 0.15 * abs(totals["gamma"].coin)
+
+
+@pytest.mark.parametrize("instrument", ["perpetual", "future"])
+def test_a_neutral_position_has_no_first_order(instrument):
+    """With exact amounts at every minute, delta and hedge offset each other step by step."""
+    setting = {"hedge.rule": "interval", "hedge.every": "1min", "hedge.instrument": instrument}
+    run = replay(build(FREE | setting | {"exit.delivery": "last"}), minute_tape(days=7.1, averaging=False))
+    # The other one is not hedged at the very moment of this one's delivery.
+    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    coin = done.attribution.coin
+    np.testing.assert_allclose(coin["delta"] + coin["hedge"], 0, atol=1e-14)
+    assert not coin["lots"].any()
+
+
+def test_lots_are_the_difference_to_exact_amounts():
+    """The excess of each order, held from that hedge to the next, at the moves of its own price."""
+    run = replay(build({"hedge.rule": "interval", "hedge.every": "2h"}), minute_tape(days=7.1))
+    for done in run.closed:
+        parts, expected = done.attribution, 0.0
+        fills = done.episode.hedge_fills()
+        assert np.all(np.abs(fills.excess[:-1]) <= 5.0)
+        points = np.append(parts.points(fills.ts_ns), len(parts.rate) - 1)
+        for k, excess in enumerate(fills.excess):
+            expected += excess * (1 / parts.hedge_price[points[k]] - 1 / parts.hedge_price[points[k + 1]])
+        assert parts.totals["lots"].coin == pytest.approx(expected, abs=1e-15)
+        assert parts.totals["lots"].coin != 0
+
+
+def test_basis_is_what_the_perpetual_did_besides_the_forward():
+    """A forward that gains on a price that stands still is the basis's loss, for the whole hedge."""
+    times = START + NS_PER_HOUR * np.arange(0, 7 * 24, 4)
+    rising = 60e3 * (1 + 1e-4 * np.arange(len(times)))
+    chains = chains_of(times, rising)
+    chains = dataclasses.replace(chains, index=np.full(len(chains), 60e3))
+    run = replay(build(FREE | {"hedge.rule": "interval", "hedge.every": "4h"}), Tape(chains))
+    (done,) = run.closed
+    coin = done.attribution.coin
+    assert np.abs(coin["hedge"]).sum() > 1e-5
+    np.testing.assert_allclose(coin["basis"], -coin["hedge"], atol=1e-15)
 
 
 def test_an_episode_of_one_moment_is_carried_at_cost():

@@ -23,12 +23,15 @@ from gammacore.backtest.report.headline import headline_cards
 from gammacore.backtest.report.price_chart import drawn_note, price_figure
 from gammacore.backtest.report.profit_charts import attribution_figure, lines_figure, pnl_figure
 from gammacore.backtest.report.tables import (
+    METHOD_WORDS,
     changed_parameters,
     data_rows,
     episode_rows,
     file_rows,
     left_out,
     line_rows,
+    other_method,
+    scalping_rows,
 )
 from gammacore.backtest.report.view import Unit, View, as_text
 from gammacore.backtest.report.words import run_in_words, run_notes, run_title
@@ -70,6 +73,8 @@ def _context(view: View) -> dict[str, Any]:
         "notes": run_notes(view),
         "cards": headline_cards(view),
         "lines": line_rows(view),
+        "other_method": METHOD_WORDS[other_method(view)],
+        "scalping": scalping_rows(view),
         "left_out": left_out(view),
         "drawn": drawn_note(view),
         "mean": as_text(view.summary["mean_pnl_over_premium"], "+.2%"),

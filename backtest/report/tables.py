@@ -15,11 +15,22 @@ from gammacore.backtest.report.view import (
     gain_or_loss,
     label,
     ordered,
+    plural,
     shows,
 )
 from gammacore.config import Config
 
-__all__ = ["changed_parameters", "data_rows", "episode_rows", "file_rows", "left_out", "line_rows"]
+__all__ = [
+    "METHOD_WORDS",
+    "changed_parameters",
+    "data_rows",
+    "episode_rows",
+    "file_rows",
+    "left_out",
+    "line_rows",
+    "other_method",
+    "scalping_rows",
+]
 
 TABLE_ROWS = 1_000
 DELIVERY_WORDS = {
@@ -32,17 +43,44 @@ DELIVERY_WORDS = {
 
 def line_rows(view: View) -> list[dict[str, Any]]:
     """Attribution in both currencies; a line that is zero in both is greyed."""
-    lines = view.summary["attribution"]
-    named = [(label(name), MEANING.get(name, ""), lines[name]) for name in ordered(lines)]
+    lines, other = view.summary["attribution"], view.summary[f"attribution_{other_method(view)}"]
+    named = [(label(name), MEANING.get(name, ""), lines[name], other[name]) for name in ordered(lines)]
+    total = view.summary["total"]
     return [
         {
             "name": name,
             "meaning": meaning,
             "usd": as_text(money["usd"], "+,.2f"),
             "coin": as_text(money["coin"], "+,.8f"),
+            "other": as_text(again["usd"], "+,.2f"),
             "zero": not any(shows(money[unit.key], unit) for unit in view.units),
         }
-        for name, meaning, money in [*named, ("total", "what the ledger says", view.summary["total"])]
+        for name, meaning, money, again in [*named, ("total", "what the ledger says", total, total)]
+    ]
+
+
+def other_method(view: View) -> str:
+    """Way of attribution that the run did not use."""
+    return "revaluation" if view.summary["attribution_method"] == "taylor" else "taylor"
+
+
+METHOD_WORDS = {"taylor": "by expansion", "revaluation": "repriced"}
+
+
+def scalping_rows(view: View) -> list[tuple[str, str]]:
+    """Say what was paid for gamma, and what the hedges made of it."""
+    s, coin = view.summary, view.coin
+    scalps, theta = s["scalps"], s["theta_paid"]
+    closed = f"{plural(scalps['n'], 'scalp')}, {as_text(scalps['won'], '.1%')} with profit after fees"
+    mean = f"{as_text(scalps['mean_usd'], '+,.2f', 'USD')}, {as_text(scalps['mean_coin'], '+,.8f', coin)}"
+    return [
+        ("Theta paid", f"{as_text(theta['usd'], ',.2f', 'USD')}, {as_text(theta['coin'], ',.8f', coin)}"),
+        ("Gamma over theta", as_text(s["gamma_over_theta"], ".3f")),
+        ("Capture ratio", f"{as_text(s['capture_ratio'], '.3f')} (profit over gamma + theta)"),
+        ("Break-even move a day", f"{as_text(s['mean_breakeven_move_a_day'], '.2%')} of the price, mean"),
+        ("RV at the hedges", f"{as_text(s['mean_rv_at_hedges'], '.2%')}, mean"),
+        ("First in, first out", f"{closed}; median {as_text(scalps['median_hours'], ',.2f')} hours"),
+        ("A scalp, mean", mean),
     ]
 
 
@@ -71,6 +109,10 @@ def _columns(coin: str) -> list[_Column]:
         _Column("IV, %", "iv_entry", ".1f", 100),
         _Column("RV, %", "rv", ".1f", 100),
         _Column("RV/IV − 1, %", "rv_over_iv_less_1", "+.1f", 100),
+        _Column("RV at hedges, %", "rv_at_hedges", ".1f", 100),
+        _Column("Break-even a day, %", "breakeven_move_a_day", ".2f", 100),
+        _Column("Gamma / theta", "gamma_over_theta", ".2f"),
+        _Column("Capture", "capture_ratio", "+.2f"),
         _Column("P&L, USD", "pnl_usd", "+,.2f", coloured=True),
         _Column(f"P&L, {coin}", "pnl_coin", "+,.6f", coloured=True),
         _Column("P&L / premium, %", "pnl_over_premium", "+.2f", 100, coloured=True),

@@ -107,6 +107,12 @@ def _cost_words(config: Config) -> str:
 def run_notes(view: View) -> list[str]:
     """Say what a reader must know before believing a figure."""
     summary, notes = view.summary, []
+    alarm = summary["unexplained_alarm"]
+    if alarm["episodes"]:
+        notes.append(
+            f"Marks moved beyond the model: more than {alarm['allowed']:.1%} of all lines is unexplained in "
+            f"{plural(len(alarm['episodes']), 'episode')} (largest {alarm['largest']:.1%})."
+        )
     if summary["data"].get("interpolated"):
         notes.append("Marks are interpolated between chains: this looks ahead, for comparison only.")
     if view.config.marks.source == "flat":
