@@ -60,12 +60,11 @@ class HedgeLines:
         sizes = np.array([len(stage.price) for stage in stages], dtype=np.int64)
         ends = np.cumsum(sizes)
         self.offset, self.last = ends - sizes, ends - 1
-        sums = [self._summed(stage) for stage in stages]
         # Running sums in the native currency and in the other: price, forward, funding.
-        self._sums: list[Floats] = [np.concatenate(column) for column in zip(*sums, strict=True)]
+        self._sums = np.concatenate([np.empty((0, 6)), *(self._summed(stage) for stage in stages)])
         self._rate = np.concatenate([self._cost_rate(stage) for stage in stages] or [np.empty(0)])
 
-    def _summed(self, stage: Stage) -> list[Floats]:
+    def _summed(self, stage: Stage) -> Floats:
         if self.inverse:
             moves = -np.diff(1.0 / stage.price)
             with_forward = -np.diff(1.0 / stage.forward) * (stage.forward / stage.price)[:-1]
@@ -74,7 +73,7 @@ class HedgeLines:
             moves, with_forward, rate = np.diff(stage.price), np.diff(stage.forward), 1.0 / stage.rate[1:]
         steps = (moves, with_forward, np.diff(stage.interest))
         both = [*steps, *(step * rate for step in steps)]
-        return [np.concatenate([[0.0], np.cumsum(step)]) for step in both]
+        return np.concatenate([np.zeros((1, 6)), np.cumsum(np.column_stack(both), axis=0)])
 
     def _cost_rate(self, stage: Stage) -> Floats:
         """Rate of the other currency at which the costs of a trade count: its step's end."""
@@ -104,19 +103,25 @@ class HedgeLines:
         rate = self._rate[at]
         slip = 1.0 / price - 1.0 / mark if self.inverse else mark - price
         spread, fees = amount * slip, -rows["paid"][:, 0 if self.inverse else 1] * UNIT
-        found = {"fees": (fees.sum(), fees @ rate), "spread": (spread.sum(), spread @ rate)}
+        found = {
+            "fees": (fees.sum(), (fees * rate).sum()),
+            "spread": (spread.sum(), (spread * rate).sum()),
+        }
 
-        def earned(column: Floats) -> tuple[float, float]:
-            """Return what all that was held earned, and what the rounding to lots added to it."""
-            held = amount @ (column[last] - column[at]) + received @ (column[self.last] - column[self.offset])
-            return held, excess @ (column[following] - column[at])
-
+        # One row of running sums a trade; without BLAS, whose threads cost more than they bring.
+        here, sums = self._sums[at], self._sums
+        end = sums[self.last]
+        held = np.einsum("i,ij->j", amount, np.repeat(end, counts, axis=0) - here)
+        held += np.einsum("i,ij->j", received, end - sums[self.offset])
+        added = np.zeros(6)
+        if excess.any():
+            added = np.einsum("i,ij->j", excess, sums[following] - here)
         names: dict[str, list[float]] = {name: [] for name in ("hedge", "basis", "lots", "funding")}
-        for moves, with_forward, interest in (self._sums[:3], self._sums[3:]):
-            (total, lots), (forward, lots_forward) = earned(moves), earned(with_forward)
-            names["hedge"].append(forward - lots_forward)
-            names["lots"].append(lots)
-            names["basis"].append(total - lots - (forward - lots_forward))
-            names["funding"].append(-earned(interest)[0])
+        for k in (0, 3):
+            hedge = held[k + 1] - added[k + 1]
+            names["hedge"].append(hedge)
+            names["lots"].append(added[k])
+            names["basis"].append(held[k] - added[k] - hedge)
+            names["funding"].append(-held[k + 2])
         found |= {name: (pair[0], pair[1]) for name, pair in names.items()}
         return {name: (float(one), float(other)) for name, (one, other) in found.items()}

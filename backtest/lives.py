@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gammacore import _replay
 from gammacore.attribution import LINES
-from gammacore.backtest.compiled import CompiledHedger, obstacle, rule_of, trigger_of
+from gammacore.backtest.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
 from gammacore.backtest.hedge_lines import HedgeLines, Stage
 from gammacore.backtest.replay import PriceBlock, Tape
 from gammacore.backtest.runner import Closed, build_desk, build_exchange, replay
@@ -219,6 +219,9 @@ class Lives:
         reason = obstacle(self.desk, self.exchange, self.tape)
         if reason is not None:
             raise ConfigError(f"policy: not hedged apart from the event loop: {reason}")
+        # A trigger that looks at deltas, prices and time alone is the same for every life.
+        anywhere = Moment(0, None, 0.0, None, None, None, 0, 0.0)
+        fixed = None if policy.needs - {"mismatch"} else trigger_of(policy, anywhere)
         gained = np.zeros(len(self.lives))
         received = np.zeros(len(self.lives))  # hedges taken over from the life before
         counts = np.zeros(len(self.lives), np.int64)
@@ -227,7 +230,7 @@ class Lives:
         native = 0 if self._inverse else 1
         for k, (life, seen) in enumerate(zip(self.lives, self._seen(policy), strict=True)):
             received[k], before = handed if life.heir else 0.0, len(rows)
-            position, kept = self._walk(life, seen, policy, received[k], keep_equity, rows)
+            position, kept = self._walk(life, seen, policy, fixed, received[k], keep_equity, rows)
             hedged = len(rows)
             handed = self._close(k, life, position, rows)
             counts[k], unwound = len(rows) - before, unwound + len(rows) - hedged
@@ -291,7 +294,14 @@ class Lives:
         return bool(self.lives) and self.lives[0].done.episode.hedge.inverse
 
     def _walk(
-        self, life: _Life, seen: Terms, policy: Policy, handed: float, keep_equity: bool, rows: _replay.Rows
+        self,
+        life: _Life,
+        seen: Terms,
+        policy: Policy,
+        fixed: Trigger | None,
+        handed: float,
+        keep_equity: bool,
+        rows: _replay.Rows,
     ) -> tuple[_replay.Position, Floats]:
         """Decisions and fills of one life, and its equity if wanted."""
         block = life.block
@@ -304,7 +314,7 @@ class Lives:
         for part, contract in life.parts:
             gamma, vol, tau = (_cut(column, part) for column in seen[2:])
             moment = Moment(block.ts_ns[part], None, seen.price[part], gamma, vol, tau, 0, 0.0)
-            trigger = trigger_of(policy, moment)
+            trigger = fixed or trigger_of(policy, moment)
             _replay.hedge(
                 position,
                 contract,

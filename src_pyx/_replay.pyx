@@ -50,9 +50,10 @@ cdef extern from "replay.h" nogil:
     double gc_fill_price(const gc_contract *c, double amount, double mark)
     double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
                     double interest, double fee, int fee_rounded, gc_trade *t)
-    ptrdiff_t gc_next_outside(const double *options, const double *price, const double *below,
-                              const double *above, int per_bar, double amount, int inverse, double target,
-                              ptrdiff_t i, ptrdiff_t n)
+    ctypedef ptrdiff_t gc_scanner(const double *options, const double *price, const double *below,
+                                  const double *above, int per_bar, double amount, int inverse,
+                                  double target, ptrdiff_t i, ptrdiff_t n)
+    gc_scanner *gc_best_scanner()
     ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
                            ptrdiff_t i, ptrdiff_t n)
     ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
@@ -61,6 +62,8 @@ cdef extern from "replay.h" nogil:
 
 EVERY, OUTSIDE, MOVE_USD = GC_EVERY, GC_OUTSIDE, GC_MOVE_USD
 MOVE_RELATIVE, MOVE_LOG = GC_MOVE_RELATIVE, GC_MOVE_LOG
+
+cdef gc_scanner *gc_next_outside = gc_best_scanner()
 
 TRADE = np.dtype([
     ("at", "i8"), ("wanted", "f8"), ("amount", "f8"), ("price", "f8"), ("mark", "f8"), ("fee", "f8"),

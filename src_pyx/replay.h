@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "portable.h"
+#include "simd.h"
 
 #define GC_UNITS 1e8
 #define GC_DUST 1e-12      /* of a coin: see gammacore.desk */
@@ -41,30 +42,42 @@ typedef struct {
 
 /* ---- money ---------------------------------------------------------------------- */
 
+/* Nearest integer, ties to even: adding 1.5 * 2^52 leaves no room for a fraction. Without the
+ * library call that the baseline instruction set needs for nearbyint. */
+GC_INLINE double gc_nearest(double x)
+{
+    const double shift = 6755399441055744.0;
+    return fabs(x) < 2251799813685248.0 ? (x + shift) - shift : nearbyint(x);
+}
+
 /* round-half-even of amount * 1e8, as Python's round */
-GC_INLINE int64_t gc_units(double amount) { return (int64_t)nearbyint(amount * GC_UNITS); }
+GC_INLINE int64_t gc_units(double amount) { return (int64_t)gc_nearest(amount * GC_UNITS); }
 
 /* as contracts.to_units: what is within 1e-6 of a tie is one, and goes to the even unit */
 GC_INLINE double gc_round_coin(double amount)
 {
-    double scaled = amount * GC_UNITS, halves = nearbyint(2.0 * scaled);
+    double scaled = amount * GC_UNITS, halves = gc_nearest(2.0 * scaled);
     double near_tie = fabs(2.0 * scaled - halves) < 1e-6 ? halves / 2.0 : scaled;
-    return nearbyint(near_tie) / GC_UNITS;
+    return gc_nearest(near_tie) / GC_UNITS;
 }
 
 /* Moves `amount` (native currency) from one account to another; `moved` gets both currencies. */
 GC_INLINE void gc_post(int inverse, double rate, double amount, int64_t *to, int64_t *from, int64_t *moved,
                        int64_t *postings)
 {
+    *postings += 1;
+    if (amount == 0.0) {
+        moved[0] = moved[1] = 0;
+        return;
+    }
     int64_t units = gc_units(amount);
-    int64_t other = units ? (int64_t)nearbyint(inverse ? (double)units * rate : (double)units / rate) : 0;
+    int64_t other = units ? (int64_t)gc_nearest(inverse ? (double)units * rate : (double)units / rate) : 0;
     moved[0] = inverse ? units : other;
     moved[1] = inverse ? other : units;
     to[0] += moved[0];
     to[1] += moved[1];
     from[0] -= moved[0];
     from[1] -= moved[1];
-    *postings += 1;
 }
 
 /* ---- grid ----------------------------------------------------------------------- */
@@ -72,7 +85,7 @@ GC_INLINE void gc_post(int inverse, double rate, double amount, int64_t *to, int
 GC_INLINE double gc_round_amount(const gc_contract *c, double amount)
 {
     if (!c->on_grid) return amount;
-    double lots = nearbyint(fabs(amount) * c->lot_den / c->lot_num) * c->lot_num / c->lot_den;
+    double lots = gc_nearest(fabs(amount) * c->lot_den / c->lot_num) * c->lot_num / c->lot_den;
     return amount > 0.0 ? lots : -lots;
 }
 
@@ -81,7 +94,7 @@ GC_INLINE double gc_fill_price(const gc_contract *c, double amount, double mark)
 {
     double price = mark * (1.0 + copysign(c->half_spread, amount));
     if (!c->on_grid) return price;
-    double count = price * c->tick_den / c->tick_num, nearest = nearbyint(count);
+    double count = price * c->tick_den / c->tick_num, nearest = gc_nearest(count);
     int whole = fabs(count - nearest) <= c->grid_rtol * (count > 1.0 ? count : 1.0);
     double ticks = whole ? nearest : amount > 0.0 ? ceil(count) : floor(count);
     return ticks * c->tick_num / c->tick_den;
@@ -169,7 +182,7 @@ static double gc_close(gc_position *p, const gc_contract *c, double price, doubl
 
 /* ---- looking for the next decision ------------------------------------------------ */
 
-#define GC_STRETCH 8
+#define GC_STRETCH 32
 
 /* First i in [i, n) where options + hedge leaves [-below, above], or n. `price` is only read
  * for an inverse contract. The stretches have no branch inside, so that they vectorise; what
@@ -182,10 +195,9 @@ GC_INLINE ptrdiff_t gc_scan(const double *GC_RESTRICT options, const double *GC_
 #define GC_Y(k) (options[k] + (inverse ? amount / price[k] : amount) - target)
 #define GC_OUT(k) ((GC_Y(k) > (per_bar ? above[k] : high)) | (GC_Y(k) < (per_bar ? -below[k] : low)))
     for (; i + GC_STRETCH <= n; i += GC_STRETCH) {
-        double out[4] = {0.0, 0.0, 0.0, 0.0};
-        for (ptrdiff_t k = i; k < i + GC_STRETCH; k += 4)
-            for (int lane = 0; lane < 4; lane++) out[lane] += GC_OUT(k + lane) ? 1.0 : 0.0;
-        if (out[0] + out[1] + out[2] + out[3] > 0.0) break;
+        int64_t out = 0;
+        for (ptrdiff_t k = i; k < i + GC_STRETCH; k++) out |= -(int64_t)GC_OUT(k);
+        if (out) break;
     }
     while (i < n && !GC_OUT(i)) i++;
     return i;
@@ -193,15 +205,36 @@ GC_INLINE ptrdiff_t gc_scan(const double *GC_RESTRICT options, const double *GC_
 #undef GC_OUT
 }
 
-static ptrdiff_t gc_next_outside(const double *options, const double *price, const double *below,
-                                 const double *above, int per_bar, double amount, int inverse, double target,
-                                 ptrdiff_t i, ptrdiff_t n)
+typedef ptrdiff_t gc_scanner(const double *options, const double *price, const double *below,
+                             const double *above, int per_bar, double amount, int inverse, double target,
+                             ptrdiff_t i, ptrdiff_t n);
+
+#define GC_SCANNER(name, attributes)                                                                      \
+    static attributes ptrdiff_t name(const double *options, const double *price, const double *below,     \
+                                     const double *above, int per_bar, double amount, int inverse,        \
+                                     double target, ptrdiff_t i, ptrdiff_t n)                             \
+    {                                                                                                     \
+        if (inverse)                                                                                      \
+            return per_bar ? gc_scan(options, price, below, above, 1, amount, 1, target, i, n)            \
+                           : gc_scan(options, price, below, above, 0, amount, 1, target, i, n);           \
+        return per_bar ? gc_scan(options, price, below, above, 1, amount, 0, target, i, n)                \
+                       : gc_scan(options, price, below, above, 0, amount, 0, target, i, n);               \
+    }
+
+GC_SCANNER(gc_next_outside_base, )
+#if GC_HAS_LEVELS
+GC_SCANNER(gc_next_outside_avx2, GC_TARGET_AVX2)
+GC_SCANNER(gc_next_outside_avx512, GC_TARGET_AVX512)
+#endif
+
+/* The widest that this CPU has; all find the same bar. */
+static gc_scanner *gc_best_scanner(void)
 {
-    if (inverse)
-        return per_bar ? gc_scan(options, price, below, above, 1, amount, 1, target, i, n)
-                       : gc_scan(options, price, below, above, 0, amount, 1, target, i, n);
-    return per_bar ? gc_scan(options, price, below, above, 1, amount, 0, target, i, n)
-                   : gc_scan(options, price, below, above, 0, amount, 0, target, i, n);
+#if GC_HAS_LEVELS
+    if (gc_level_supported(GC_AVX512)) return gc_next_outside_avx512;
+    if (gc_level_supported(GC_AVX2)) return gc_next_outside_avx2;
+#endif
+    return gc_next_outside_base;
 }
 
 /* First i in [i, n) at which the price has moved far enough from the last one, or n. */
