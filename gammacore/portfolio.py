@@ -175,6 +175,10 @@ class Episode:
         floats = (np.array(column, dtype=np.float64) for column in (*numbers, self._excess))
         return HedgeFills(np.array(ts_ns, dtype=np.int64), *floats)
 
+    def fees_paid(self) -> float:
+        """Fees of all fills and of the delivery, settlement currency."""
+        return self.ledger.native_balance(Account.FEES)
+
     def pending_delta(self, price: Any) -> Any:
         """Delta of hedge orders on their way, so that a late answer is not hedged twice."""
         amount = sum(
