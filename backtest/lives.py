@@ -137,7 +137,7 @@ class Lives:
 
     def _life(self, done: Closed, before: _Life | None) -> _Life:
         tape, episode = self.tape, done.episode
-        start, end = done.attribution.start, done.last
+        start, end = done.first, done.last
         heir = (
             before is not None
             and not self.desk.strategy.entry.each_expiry
@@ -375,7 +375,7 @@ def _stage(life: _Life) -> Stage:
     price, forward, index, interest = (np.append(column, column[-1]) for column in columns)
     if life.delivered:
         forward[-1] = episode.delivery_price
-    return Stage(price, forward, index, interest, life.start == life.done.attribution.start)
+    return Stage(price, forward, index, interest, life.start == life.done.first)
 
 
 def _cut(column: Any, part: slice) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.synthetic import flat_chains, simulate
 from gammacore.config import Config, parse_duration
@@ -23,7 +25,7 @@ from gammacore.errors import ConfigError
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
-__all__ = ["Market", "load_market"]
+__all__ = ["Market", "check_sources", "load_market", "market_part"]
 
 
 class Market(NamedTuple):
@@ -62,6 +64,7 @@ def load_market(config: Config) -> Market:
     DataError
         If a file cannot be used.
     """
+    check_sources(config)
     data = config.data
     simulated = data.chains is None and data.prices is None
     sources = _simulated(config) if simulated else _recorded(config)
@@ -99,9 +102,37 @@ def build_stickiness(config: Config) -> Stickiness | None:
     return None if smile == "sticky_strike" or smile == 1.0 else smile
 
 
-def _simulated(config: Config) -> _Sources:
-    if config.marks.source == "flat":
+def market_part(config: Config) -> dict[str, Any]:
+    """Everything that :func:`load_market` reads: configurations that share it share the market."""
+    named = {name: getattr(config, name) for name in ("currency", "data", "market", "marks")}
+    return {
+        **{name: msgspec.to_builtins(part) for name, part in named.items()},
+        "linear": config.hedge.instrument == "forward",
+        "averaging": config.exit.delivery == "average",
+        "funding": config.costs.funding,
+        "estimate": msgspec.to_builtins(build_estimate(config)),
+        "stickiness": build_stickiness(config),
+    }
+
+
+def check_sources(config: Config) -> None:
+    """Refuse sources that do not fit together, without reading them.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field.
+    """
+    data, flat = config.data, config.marks.source == "flat"
+    if flat and data.prices is None and data.chains is None:
         raise ConfigError("marks.source: 'flat' needs data.prices, the prices to value the options at")
+    if flat and (data.prices is None or data.chains is not None):
+        raise ConfigError("marks.source: 'flat' takes data.prices and no data.chains")
+    if not flat and data.prices is not None and data.chains is None:
+        raise ConfigError("data.chains: needed beside data.prices, or set marks.source: flat")
+
+
+def _simulated(config: Config) -> _Sources:
     market = simulate(config.market, config.currency)
     return _Sources(market.chains, market.prices, market.funding)
 
@@ -112,13 +143,11 @@ def _recorded(config: Config) -> _Sources:
     end = None if data.end is None else parse_time(data.end)
     funding = None if data.funding is None else load_funding(data.funding)
     if config.marks.source == "flat":
-        if data.prices is None or data.chains is not None:
-            raise ConfigError("marks.source: 'flat' takes data.prices and no data.chains")
+        assert data.prices is not None
         prices = load_prices(data.prices, currency=config.currency, start_ns=start, end_ns=end)
         chains = flat_chains(prices, config.currency, config.marks.flat_vol, config.marks.flat_days)
         return _Sources(chains, prices, funding)
-    if data.chains is None:
-        raise ConfigError("data.chains: needed beside data.prices, or set marks.source: flat")
+    assert data.chains is not None
     chains = load_chains(
         data.chains, currency=config.currency, columns=data.columns, start_ns=start, end_ns=end
     )

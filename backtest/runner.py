@@ -51,12 +51,25 @@ WINDOW = 512  # bars looked ahead at a time: long enough to vectorise, short eno
 Progress = Callable[[int, int], None]
 
 
-class Closed(NamedTuple):
-    """An episode with its explanation."""
+class Closed:
+    """An episode that ended, or was carried at marks, and what it traded on.
 
-    episode: Episode
-    attribution: Attribution
-    last: int
+    Attributes
+    ----------
+    episode : Episode
+    first, last : int
+        Entries of the tape at which it began and ended.
+    """
+
+    def __init__(self, episode: Episode, tape: Tape, last: int, method: Method) -> None:
+        self.episode, self.last = episode, last
+        self.first = int(np.searchsorted(tape.ts_ns, episode.entry_ns, side="right")) - 1
+        self._tape, self._method = tape, method
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """Its explanation, worked out when first asked for: a sweep never asks."""
+        return attribute(self.episode, self._tape, self.last, self._method)
 
 
 class Run(NamedTuple):
@@ -363,12 +376,12 @@ def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> Closed:
     else:
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1
     episode.ledger.assert_invariants()
-    return Closed(episode, attribute(episode, tape, last, method), last)
+    return Closed(episode, tape, last, method)
 
 
 def _chains_seen(tape: Tape, done: Closed) -> int:
     """Chains from entry to end that listed every option held."""
-    first, end = done.attribution.start, done.last + 1
+    first, end = done.first, done.last + 1
     seen = tape.chain_at[first:end] >= 0
     for option in done.episode.entered:
         seen &= np.isfinite(tape.recorded_marks(option, first, end))

@@ -1,83 +1,138 @@
-"""Several runs from one configuration: every combination of the values under ``vary``."""
+"""A sweep: all cells of a grid on the backend of choice, kept as they finish, then judged."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from typing import Any
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import msgspec
 import pandas as pd
+import yaml
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.results import Results, run_backtest
-from gammacore.config import Config, with_overrides
+from gammacore import __version__
+from gammacore.backtest.cell import FIGURES, run_cell
+from gammacore.backtest.grid import Cell, cells
+from gammacore.backtest.report.sweep_page import render_sweep
+from gammacore.backtest.selection import judge
+from gammacore.backtest.store import Store, write_atomically
+from gammacore.backtest.workers import CellFunction, Failed, check_backend, run_cells
+from gammacore.config import Config
 
-__all__ = ["comparison_table", "run_variants", "variants"]
-
-COMPARED = (
-    "n_episodes",
-    "n_hedges",
-    "mean_pnl_over_premium",
-    "std_pnl_over_premium",
-    "corr_pnl_rv_over_iv",
-)
+__all__ = ["Sweep", "plan_of", "run_sweep"]
 
 
-def variants(config: Config) -> list[dict[str, Any]]:
-    """List the overrides of every combination; one empty mapping when nothing varies."""
-    names, choices = config.vary.keys(), config.vary.values()
-    return [dict(zip(names, values, strict=True)) for values in itertools.product(*choices)]
+class Sweep(NamedTuple):
+    """Outcome of a sweep.
+
+    Attributes
+    ----------
+    config : Config
+    table : DataFrame
+        One row per cell in the order of the grid: what varied, then the figures; NaN where it failed.
+    summary : dict
+        What goes into ``summary.json``.
+    """
+
+    config: Config
+    table: pd.DataFrame
+    summary: dict[str, Any]
 
 
-def label(overrides: dict[str, Any]) -> str:
-    """Directory name of a variant, such as ``hedge.every=1h,marks.interpolate=true``."""
-    texts = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in overrides.items()
+def plan_of(config: Config, grid: list[Cell]) -> dict[str, Any]:
+    """Say what makes a sweep the same sweep, in terms that a refusal can name."""
+    plain = msgspec.to_builtins(config)
+    return {
+        "version": __version__,
+        "grid": plain.pop("vary"),
+        "configuration": {name: part for name, part in plain.items() if name != "report"},
+        "markets": sorted({cell.market for cell in grid}),
     }
-    return ",".join(f"{name}={text}" for name, text in texts.items())
 
 
-def run_variants(
-    config: Config, progress: Callable[[str, int, int], None] | None = None
-) -> Iterator[tuple[dict[str, Any], Results]]:
-    """Run every combination in turn; the market is loaded again only where it differs."""
-    market, loaded = None, None
-    for overrides in variants(config):
-        varied = with_overrides(config, {"vary": {}, **overrides})
-        source = (
-            varied.currency,
-            varied.data,
-            varied.market,
-            varied.marks,
-            varied.exit,
-            varied.hedge.instrument,
-        )
-        if market is None or source != loaded or varied.costs.funding != config.costs.funding:
-            market, loaded = load_market(varied), source
-        name = label(overrides)
-        report = None if progress is None else lambda done, total, name=name: progress(name, done, total)
-        yield overrides, run_backtest(varied, market, report)
+def run_sweep(
+    config: Config,
+    out: Path,
+    *,
+    backend: str = "loky",
+    workers: int = 2,
+    address: str | None = None,
+    fresh: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    function: CellFunction = run_cell,
+) -> Sweep:
+    """Run the grid of a configuration, or what is left of it.
+
+    Parameters
+    ----------
+    config : Config
+        With the grid under ``vary``.
+    out : Path
+        Result directory; cells that an interrupted run of the same sweep left there are kept.
+    backend, workers, address
+        See :func:`gammacore.backtest.workers.run_cells`; results do not depend on them.
+    fresh : bool
+        Start again whatever is there.
+    progress : callable(done, total), optional
+    function : callable(Cell) -> dict
+        What is run on each cell.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ConfigError, DataError
+        Before anything runs: the grid is impossible, the directory is taken, the cluster not there.
+    """
+    check_backend(backend, address)
+    grid = cells(config)
+    store = Store(out, plan_of(config, grid), fresh)
+    failed: dict[str, str] = {}
+    try:
+        # Cells of one market follow one another, so that a worker seldom loads one twice.
+        left = sorted((c for c in grid if c.key not in store.results), key=lambda c: (c.market, c.number))
+        done = len(grid) - len(left)
+        for cell, outcome in run_cells(left, function, backend, workers, address):
+            if isinstance(outcome, Failed):
+                failed[cell.key] = outcome
+            else:
+                store.add(cell.key, outcome)
+            done += 1
+            if progress is not None:
+                progress(done, len(grid))
+    finally:
+        store.close()
+    sweep = _judged(config, grid, store.results, failed)
+    _write(sweep, out)
+    return sweep
 
 
-def comparison_table(rows: list[tuple[dict[str, Any], Results]]) -> pd.DataFrame:
-    """One row per variant: what varied, then the headline figures."""
-    table = []
-    for overrides, results in rows:
-        summary, episodes = results.summary, results.episodes
-        native = "usd" if summary["accounting_currency"] == "USD" else "coin"
-        premium = episodes[f"premium_{native}"].abs()
-        fee = -episodes[f"fees_{native}"] / premium
-        before = episodes["pnl_over_premium"] + fee
-        table.append(
-            {
-                **overrides,
-                **{name: summary[name] for name in COMPARED},
-                "mean_before_fees": before.mean(),
-                "std_before_fees": before.std(),
-                "mean_fees_over_premium": fee.mean(),
-                "total_coin": summary["total"]["coin"],
-                "total_usd": summary["total"]["usd"],
-            }
-        )
-    return pd.DataFrame(table)
+def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: dict[str, str]) -> Sweep:
+    known = [(cell, results[cell.key]) for cell in grid if cell.key in results]
+    rows = [
+        {**cell.overrides, **(results[cell.key]["figures"] if cell.key in results else {})} for cell in grid
+    ]
+    table = pd.DataFrame(rows, columns=[*config.vary, *FIGURES])
+    summary = {
+        "gammacore": __version__,
+        "currency": config.currency,
+        "simulated_data": config.data.chains is None and config.data.prices is None,
+        "n_cells": len(grid),
+        "n_failed": len(failed),
+        "failed": [{"cell": cell.overrides, "why": failed[cell.key]} for cell in grid if cell.key in failed],
+        "varied": config.vary,
+        **judge(known),
+    }
+    return Sweep(config, table, summary)
+
+
+def _write(sweep: Sweep, out: Path) -> None:
+    config = msgspec.to_builtins(sweep.config)
+    write_atomically(out / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_atomically(out / "cells.csv", sweep.table.to_csv(index_label="cell"))
+    if sweep.config.report.html:
+        write_atomically(out / "report.html", render_sweep(sweep.config, sweep.table, sweep.summary))
+    write_atomically(out / "summary.json", json.dumps(sweep.summary, indent=2, allow_nan=False) + "\n")

@@ -1,24 +1,22 @@
-"""The command line: ``gammacore backtest``, ``gammacore chains check``."""
+"""The command line: ``gammacore backtest``, ``gammacore sweep``, ``gammacore chains check``."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gammacore import __version__
+from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
+from gammacore.cli_sweep import sweep
 from gammacore.config import Config, load_config
 from gammacore.contracts import Settlement
-from gammacore.errors import ConfigError, GammacoreError
+from gammacore.errors import GammacoreError
 
 __all__ = ["app", "main"]
 
@@ -32,7 +30,6 @@ chains_app = typer.Typer(help="Look into recorded option chains.", no_args_is_he
 app.add_typer(chains_app, name="chains")
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -46,16 +43,6 @@ def main() -> None:
         sys.exit(BAD_INPUT)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Say what an interruption left behind, before the framework ends the process without a word."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: nothing was written")
-        raise typer.Exit(INTERRUPTED) from None
-
-
 def _escape(text: str) -> str:
     return text.replace("[", r"\[")
 
@@ -64,10 +51,6 @@ def _version(wanted: bool) -> None:
     if wanted:
         Console().print(f"gammacore {__version__}", highlight=False)
         raise typer.Exit
-
-
-def _examples(*commands: str) -> str:
-    return "\n\n".join(["Examples:", *commands])
 
 
 @app.callback()
@@ -80,7 +63,7 @@ def _common(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "gammacore backtest",
         "gammacore backtest config/weekly_straddle.yaml --chains DIR --prices DIR --currency ETH",
         "gammacore backtest --set hedge.rule=interval --set hedge.every=1h",
@@ -116,10 +99,10 @@ def backtest(
         "data.end": end,
     }
     given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **_parse_overrides(overrides or [])})
+    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
     out = _default_out(config, settings) if out is None else out
     console = Console()
-    with _stoppable():
+    with stoppable():
         (_run_variants if settings.vary else _run_one)(settings, out, console)
 
 
@@ -127,7 +110,7 @@ def _run_one(settings: Config, out: Path, console: Console) -> None:
     from gammacore.backtest.results import result_directory, run_backtest, write_results
 
     with result_directory(out) as folder:
-        with _progress() as report:
+        with progress_bar() as report:
             results = run_backtest(settings, progress=lambda done, total: report("replay", done, total))
         write_results(results, folder)
     _show(console, results.summary)
@@ -139,11 +122,11 @@ def _run_one(settings: Config, out: Path, console: Console) -> None:
 
 def _run_variants(settings: Config, out: Path, console: Console) -> None:
     from gammacore.backtest.results import result_directory, write_results
-    from gammacore.backtest.sweep import comparison_table, label, run_variants
+    from gammacore.backtest.variants import comparison_table, label, run_variants
 
     rows = []
     with result_directory(out) as folder:
-        with _progress() as report:
+        with progress_bar() as report:
             for varied, results in run_variants(settings, report):
                 target = folder / label(varied)
                 target.mkdir()
@@ -156,47 +139,10 @@ def _run_variants(settings: Config, out: Path, console: Console) -> None:
     console.print(f"\nResults in {out}, a directory for each variant", highlight=False, soft_wrap=True)
 
 
-def _parse_overrides(texts: list[str]) -> dict[str, Any]:
-    """Values are read as YAML, so that numbers, lists and null mean themselves."""
-    parsed = {}
-    for path, value in _pairs("--set", texts).items():
-        try:
-            parsed[path] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {path}: not a YAML value: {value!r}") from None
-    return parsed
-
-
-def _pairs(option: str, texts: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"{option} {text!r}: expected NAME=VALUE")
-        pairs[name.strip()] = value
-    return pairs
-
-
 def _default_out(config: Path | None, settings: Config) -> Path:
     stem = config.stem if config is not None else "simulated" if settings.data.chains is None else "backtest"
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Path("results") / f"{stem}-{settings.currency}-{stamp}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Bar over the tape of each variant; on a stream that is not a terminal, nothing."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name or "replay", total=total)
-            bar.update(tasks[name], completed=done)
-
-        yield report
 
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
@@ -301,7 +247,16 @@ def _percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{value:.1%}"
 
 
-@chains_app.command(epilog=_examples("gammacore chains check DIR --currency BTC"))
+app.command(
+    epilog=examples(
+        "gammacore sweep --vary hedge.band=0.02,0.05,0.1 --vary entry.side=long,short",
+        "gammacore sweep CONFIG --workers 8 --out results/grid",
+        "gammacore sweep CONFIG --backend dask --address tcp://127.0.0.1:8786",
+    )
+)(sweep)
+
+
+@chains_app.command(epilog=examples("gammacore chains check DIR --currency BTC"))
 def check(
     path: Annotated[Path, typer.Argument(help="File or directory of option chains.")],
     currency: Annotated[str | None, typer.Option(help="BTC or ETH, where the files hold several.")] = None,
@@ -314,7 +269,7 @@ def check(
     from gammacore.data.check import iv_reproduction
 
     console = Console()
-    names = {ours: str(theirs) for ours, theirs in _pairs("--column", columns or []).items()}
+    names = {ours: str(theirs) for ours, theirs in pairs("--column", columns or []).items()}
     chains = load_chains(path, currency=currency, columns=names)
     console.print(quality_table(chains.quality))
     if chains.settlement is Settlement.INVERSE:

@@ -20,7 +20,7 @@ from msgspec import Meta
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
 
-__all__ = ["Config", "load_config", "parse_config", "parse_duration", "with_overrides"]
+__all__ = ["Config", "check", "load_config", "parse_config", "parse_duration", "with_overrides"]
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -243,7 +243,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), raw)) from None
-    _check(config)
+    check(config)
     return config
 
 
@@ -261,8 +261,14 @@ def parse_duration(text: str, path: str = "duration") -> int:
     return round(float(match[1]) * _SECONDS[match[2]] * NS_PER_SECOND)
 
 
-def _check(config: Config) -> None:
-    """Rules that involve more than one value."""
+def check(config: Config) -> None:
+    """Check the rules that involve more than one value.
+
+    Raises
+    ------
+    ConfigError
+        Naming the path.
+    """
     if config.hedge.every != "never":
         parse_duration(config.hedge.every, "hedge.every")
     parse_duration(config.report.pnl_every, "report.pnl_every")

@@ -273,6 +273,10 @@ class Episode:
             return HedgeFills(np.empty(0, np.int64), *(np.empty(0) for _ in range(5)))
         return HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
+    def fees_paid(self) -> float:
+        """Fees of all fills and of the delivery, settlement currency."""
+        return self.ledger.native_balance(Account.FEES)
+
     def pending_delta(self, price: Any) -> Any:
         """Delta of hedge orders on their way, so that a late answer is not hedged twice."""
         amount = sum(

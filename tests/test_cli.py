@@ -8,6 +8,7 @@ import time
 import pytest
 
 from gammacore import cli
+from gammacore.cli_common import INTERRUPTED
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
 
@@ -80,7 +81,7 @@ def test_interruption_is_said_and_leaves_nothing(monkeypatch, capsys, tmp_path):
 
     monkeypatch.setattr("gammacore.backtest.results.replay", interrupted)
     code, _, err = run(monkeypatch, capsys, "backtest", *FAST, "--out", str(tmp_path / "run"))
-    assert code == cli.INTERRUPTED
+    assert code == INTERRUPTED
     assert "nothing was written" in err
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +104,7 @@ def test_control_c_in_a_real_process(tmp_path):
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == INTERRUPTED
     assert "nothing was written" in err
     assert list(tmp_path.iterdir()) == []
 
@@ -126,3 +127,45 @@ def test_unexplained_marks_are_pointed_out(monkeypatch, capsys, tmp_path):
     assert summary["unexplained_alarm"]["episodes"]
     assert "Unexplained:" in out
     assert "Marks moved beyond the model" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_sweep_from_the_command_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "sweep",
+        *FAST,
+        "--vary",
+        "hedge.band=0.1,0.2",
+        "--vary",
+        "entry.side=long,short",
+        "--workers",
+        "2",
+    ]
+    code, out, _ = run(monkeypatch, capsys, *words)
+    assert code == 0
+    assert "Simulated data" in out
+    assert "What the best is worth" in out
+    (folder,) = (tmp_path / "results").iterdir()
+    assert re.fullmatch(r"sweep-simulated-[0-9a-f]{8}", folder.name)
+    before = (folder / "cells.jsonl").read_bytes()
+    assert run(monkeypatch, capsys, *words)[0] == 0  # the same command finds its own directory: all is done
+    assert (folder / "cells.jsonl").read_bytes() == before
+    assert len(before.splitlines()) == json.loads((folder / "summary.json").read_text())["n_cells"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "error: vary: names no parameter"),
+        (["--vary", "hedge.band"], "error: --vary 'hedge.band': expected NAME=VALUE"),
+        (["--vary", "hedge.bnd=1,2"], "did you mean hedge.band?"),
+        (["--vary", "hedge.band=0.1", "--backend", "spark"], "error: --backend: expected one of loky, dask"),
+        (["--vary", "hedge.band=0.1", "--backend", "dask"], "error: --address: needed"),
+    ],
+)
+def test_an_impossible_sweep_is_one_line(monkeypatch, capsys, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = run(monkeypatch, capsys, "sweep", *arguments)
+    assert code == cli.BAD_INPUT
+    assert message in errors
+    assert not (tmp_path / "results").exists()

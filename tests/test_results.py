@@ -11,7 +11,7 @@ from markets import build
 from gammacore.attribution import LINES
 from gammacore.backtest.market import load_market
 from gammacore.backtest.results import result_directory, run_backtest, write_results
-from gammacore.backtest.sweep import comparison_table, label, run_variants, variants
+from gammacore.backtest.variants import comparison_table, label, run_variants, variants
 from gammacore.errors import ConfigError, DataError
 from gammacore.ledger import Account
 

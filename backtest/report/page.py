@@ -39,7 +39,7 @@ from gammacore.backtest.report.words import run_in_words, run_notes, run_title
 if TYPE_CHECKING:  # results imports the report
     from gammacore.backtest.results import Results
 
-__all__ = ["write_report"]
+__all__ = ["script_json", "write_report"]
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -83,7 +83,7 @@ def _context(view: View) -> dict[str, Any]:
         "files": file_rows(view.summary),
         "changed": changed_parameters(view.config),
         "config_yaml": yaml.safe_dump(msgspec.to_builtins(view.config), sort_keys=False),
-        "figures": {name: _script_json(figure.to_plotly_json()) for name, figure in figures.items()},
+        "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
         # Our own trusted file; "</script" never occurs in it, or the page would not run at all.
         "plotlyjs": markupsafe.Markup(get_plotlyjs()),
     }
@@ -102,8 +102,8 @@ def _figures(view: View) -> dict[str, go.Figure]:
     }
 
 
-def _script_json(value: Any) -> markupsafe.Markup:
-    """JSON for a script element: nothing in it can end the element."""
+def script_json(value: Any) -> markupsafe.Markup:
+    """Write JSON for a script element: nothing in it can end the element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,0 +1,103 @@
+"""Finished cells of a sweep on disk: one line each, there to stay once written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gammacore.errors import DataError
+
+__all__ = ["Store", "write_atomically"]
+
+PLAN, CELLS = "sweep.json", "cells.jsonl"
+
+
+class Store:
+    """Results of a sweep by the keys of its cells.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    plan : dict
+        What the sweep is; a folder that holds another one is refused.
+    fresh : bool
+        Throw away what an earlier sweep left.
+
+    Attributes
+    ----------
+    results : dict of key to result
+
+    Raises
+    ------
+    DataError
+        If the folder holds something else, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, plan: dict[str, Any], fresh: bool = False) -> None:
+        self.folder = folder
+        self.results: dict[str, Any] = {}
+        try:
+            self._claim(plan, fresh)
+            self._read()
+            self._file = (folder / CELLS).open("ab")
+        except OSError as error:
+            raise DataError(f"{folder}: cannot write results: {error.strerror or error}") from None
+
+    def _claim(self, plan: dict[str, Any], fresh: bool) -> None:
+        folder, path = self.folder, self.folder / PLAN
+        if folder.exists() and not path.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DataError(f"{folder}: exists and is not a sweep; choose another with --out")
+        if fresh and path.exists():
+            shutil.rmtree(folder)
+        if path.exists():
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+            changed = [name for name in plan if earlier.get(name) != plan[name]]
+            if changed:
+                raise DataError(
+                    f"{folder}: holds a sweep that differs in {', '.join(changed)}; "
+                    "choose another with --out, or start again with --fresh"
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(plan, indent=2) + "\n")
+
+    def _read(self) -> None:
+        """Read what is there; a line that a kill cut short is cut off."""
+        path = self.folder / CELLS
+        if not path.exists():
+            return
+        whole = 0
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    row = json.loads(line)
+                    self.results[row["key"]] = row["result"]
+                except (ValueError, KeyError, TypeError):
+                    raise DataError(f"{path}, line {number}: damaged; start again with --fresh") from None
+                whole += len(line)
+        os.truncate(path, whole)
+
+    def add(self, key: str, result: Any) -> None:
+        """Keep a result; it is on the disk when this returns."""
+        line = json.dumps({"key": key, "result": result}, allow_nan=False, separators=(",", ":"))
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        # As it would be read back, so that a sweep in one go and one in two have the same figures.
+        self.results[key] = json.loads(line)["result"]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that is whole whenever it is there."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

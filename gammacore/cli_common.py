@@ -1,0 +1,71 @@
+"""What the commands share: overrides, progress, interruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gammacore.errors import ConfigError
+
+__all__ = ["INTERRUPTED", "examples", "pairs", "parse_overrides", "progress_bar", "stoppable"]
+
+INTERRUPTED = 130
+
+
+def examples(*commands: str) -> str:
+    """Write the last paragraph of a help text."""
+    return "\n\n".join(["Examples:", *commands])
+
+
+@contextmanager
+def stoppable(left: str = "nothing was written") -> Iterator[None]:
+    """Say what an interruption left behind, before the framework ends the process without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"interrupted: {left}", highlight=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def pairs(option: str, texts: list[str]) -> dict[str, str]:
+    """Split every ``NAME=VALUE``."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"{option} {text!r}: expected NAME=VALUE")
+        found[name.strip()] = value
+    return found
+
+
+def parse_overrides(texts: list[str], option: str = "--set", form: str = "{}") -> dict[str, Any]:
+    """Read values as YAML (put into ``form``), so that numbers, lists and null mean themselves."""
+    parsed = {}
+    for path, value in pairs(option, texts).items():
+        try:
+            parsed[path] = yaml.safe_load(form.format(value))
+        except yaml.YAMLError:
+            raise ConfigError(f"{option} {path}: not a YAML value: {value!r}") from None
+    return parsed
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each name; on a stream that is not a terminal, nothing."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name or "replay", total=total)
+            bar.update(tasks[name], completed=done)
+
+        yield report

@@ -1,0 +1,122 @@
+"""``gammacore sweep``: a grid of configurations, and what its best is worth."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gammacore.cli_common import parse_overrides, progress_bar, stoppable
+from gammacore.config import Config, load_config
+
+__all__ = ["sweep"]
+
+SHOWN = 5  # cells from either end
+
+
+def sweep(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; its `vary` and --vary make the grid.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option("--vary", metavar="PATH=V1,V2,...", help="Values of a parameter: hedge.band=0.02,0.05"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: market.days=365"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all processors).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Result directory (default: named after the grid).")
+    ] = None,
+    backend: Annotated[str, typer.Option(help="loky, dask or serial.")] = "loky",
+    address: Annotated[str | None, typer.Option(help="Dask scheduler: tcp://HOST:PORT")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start again, whatever is there.")] = False,
+) -> None:
+    """Run every combination of a grid; the same command goes on where an interrupted one stopped."""
+    settings = load_config(config, {**parse_overrides(overrides or []), **_grid(vary or [])})
+    from gammacore.backtest.grid import cells, digest
+    from gammacore.backtest.sweep import plan_of, run_sweep
+    from gammacore.backtest.workers import check_backend
+
+    check_backend(backend, address)
+    if out is None:
+        stem = config.stem if config is not None else "simulated"
+        out = Path("results") / f"sweep-{stem}-{digest(plan_of(settings, cells(settings)))[:8]}"
+    left = f"finished cells are kept in {out}; the same command goes on from there"
+    with stoppable(left), progress_bar() as report:
+        found = run_sweep(
+            settings,
+            out,
+            backend=backend,
+            workers=workers or os.cpu_count() or 1,
+            address=address,
+            fresh=fresh,
+            progress=lambda done, total: report("cells", done, total),
+        )
+    _show(Console(), settings, found.table, found.summary, out)
+
+
+def _grid(texts: list[str]) -> dict[str, Any]:
+    """Values of ``--vary`` as entries of the configuration's ``vary``, whose names have dots themselves."""
+    found = parse_overrides(texts, "--vary", "[{}]")
+    return {"vary": found} if found else {}
+
+
+def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any], out: Path) -> None:
+    from gammacore.backtest.report.sweep_page import verdict_rows
+
+    if summary["simulated_data"]:
+        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    ranked = table.sort_values("sharpe", ascending=False, kind="stable", na_position="last")
+    console.print(_cells(ranked, list(settings.vary)))
+    verdict = Table(title="What the best is worth", show_header=False)
+    for name, words in verdict_rows(summary):
+        verdict.add_row(name, words)
+    if verdict.row_count:
+        console.print(verdict)
+    for note in summary["notes"]:
+        console.print(note, highlight=False)
+    if summary["n_failed"]:
+        console.print(f"[bold yellow]Failed:[/] {summary['n_failed']} of {summary['n_cells']:,} cells")
+        for cell in summary["failed"][:SHOWN]:
+            console.print(f"  {cell['cell']}: {cell['why']}", markup=False, highlight=False)
+    console.print(f"\nResults in {out}", highlight=False, soft_wrap=True)
+
+
+def _cells(ranked: Any, varied: list[str]) -> Table:
+    table = Table(title=f"Cells by Sharpe ratio, {len(ranked):,} in all")
+    for name in varied:
+        table.add_column(name, overflow="fold")
+    for name in ("Sharpe", "P&L /\npremium", "P&L,\nUSD", "episodes", "hedges"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = ranked.to_dict("records")
+    head = rows if len(rows) <= 2 * SHOWN else rows[:SHOWN]
+    for row in head:
+        table.add_row(*_cell(row, varied))
+    if len(rows) > len(head):
+        table.add_section()
+        for row in rows[-SHOWN:]:
+            table.add_row(*_cell(row, varied))
+    return table
+
+
+def _cell(row: dict[str, Any], varied: list[str]) -> list[str]:
+    forms = {
+        "sharpe": "+.2f",
+        "mean_pnl_over_premium": "+.2%",
+        "total_usd": "+,.0f",
+        "n_episodes": ",.0f",
+        "n_hedges": ",.0f",
+    }
+    known = [_text(row[name], form) for name, form in forms.items()]
+    return [*(str(row[name]) for name in varied), *known]
+
+
+def _text(value: float | None, form: str) -> str:
+    return "-" if value is None or value != value else format(value, form)
