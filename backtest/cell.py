@@ -50,7 +50,8 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     -------
     dict
         ``figures`` by name (None where undefined; ``total``, ``fees``, ``premium`` and ``drawdown`` in the
-        settlement currency), ``first_day`` (days since 1970) and ``daily``, the profit of each day.
+        settlement currency), ``first_day`` (days since 1970), ``daily``, the profit of each day, and
+        the ``engine`` that hedged.
     """
     marks = _market(cell.market, cell.config)
     run = replay(cell.config, marks.tape)
@@ -59,6 +60,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
         "figures": _figures(run, daily),
         "first_day": int(marks.days[0]),
         "daily": daily.tolist(),
+        "engine": run.engine,
     }
 
 

@@ -301,6 +301,7 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame, scalped: pd.Data
         "scalps": _scalp_figures(scalped),
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
         "quotes_missing": run.missing_quotes,
+        "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
         "data": market.provenance,
     }

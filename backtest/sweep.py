@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,6 +125,7 @@ def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: d
         "n_failed": len(failed),
         "failed": [{"cell": cell.overrides, "why": failed[cell.key]} for cell in grid if cell.key in failed],
         "varied": config.vary,
+        "engines": dict(Counter(result.get("engine", "none") for _, result in known)),
         **judge(known),
     }
     return Sweep(config, table, summary)

@@ -192,6 +192,7 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
     table.add_row("", f"{theta['usd']:,.2f} USD")
     table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
+    table.add_row("hedged by", summary["engine"].partition(":")[0])
     table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
     if summary["n_episodes_future_not_listed"]:
         table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")

@@ -82,6 +82,10 @@ def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any
         console.print(verdict)
     for note in summary["notes"]:
         console.print(note, highlight=False)
+    compiled = summary["engines"].get("compiled", 0)
+    console.print(
+        f"Hedged by compiled replay in {compiled:,} of {summary['n_cells']:,} cells.", highlight=False
+    )
     if summary["n_failed"]:
         console.print(f"[bold yellow]Failed:[/] {summary['n_failed']} of {summary['n_cells']:,} cells")
         for cell in summary["failed"][:SHOWN]:

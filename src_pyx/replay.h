@@ -9,6 +9,7 @@
 #define GAMMACORE_REPLAY_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "portable.h"

@@ -57,6 +57,11 @@ def test_headers_compile_strictly(compiler, macro, tmp_path):
     compile_c(compiler, f'#define {macro}\n#include "levels.h"\n', tmp_path / "levels.o", "-c")
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_replay_header_compiles_strictly(compiler, tmp_path):
+    compile_c(compiler, '#include "replay.h"\n', tmp_path / "replay.o", "-c")
+
+
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]  # those of setup.py
 USE = """
 #include "levels.h"

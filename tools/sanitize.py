@@ -17,7 +17,15 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ["test_simd", "test_chain", "test_arrays", "test_settlement", "test_implied", "test_black76"]
+TESTS = [
+    "test_lives",
+    "test_simd",
+    "test_chain",
+    "test_arrays",
+    "test_settlement",
+    "test_implied",
+    "test_black76",
+]
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
 
 
