@@ -1,5 +1,14 @@
 """Rules for when and how much to hedge."""
 
-from gammacore.hedging.policies import Band, Interval, Never, Policy
+from gammacore.hedging.policies import (
+    Band,
+    FixedCost,
+    Interval,
+    Move,
+    Never,
+    Policy,
+    WhalleyWilmott,
+    Zakamouline,
+)
 
-__all__ = ["Band", "Interval", "Never", "Policy"]
+__all__ = ["Band", "FixedCost", "Interval", "Move", "Never", "Policy", "WhalleyWilmott", "Zakamouline"]
