@@ -51,10 +51,11 @@ def compile_c(compiler: str, source: str, target: Path, *flags: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("header", ["levels.h", "hedge_levels.h"])
 @pytest.mark.parametrize("macro", ["GC_ALL", "GC_BASELINE_ONLY"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_headers_compile_strictly(compiler, macro, tmp_path):
-    compile_c(compiler, f'#define {macro}\n#include "levels.h"\n', tmp_path / "levels.o", "-c")
+def test_headers_compile_strictly(compiler, macro, header, tmp_path):
+    compile_c(compiler, f'#define {macro}\n#include "{header}"\n', tmp_path / "levels.o", "-c")
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -63,19 +64,26 @@ def test_the_replay_header_compiles_strictly(compiler, tmp_path):
 
 
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]  # those of setup.py
-USE = """
+PRICING = """
 #include "levels.h"
 const gc_kernels *table(int level) { return gc_table(level); }
 """
-LOOP_HEADERS = ("block_loops.h", "black_loops.h", "greek_loops.h", "implied_loops.h")
+HEDGING = """
+#include "hedge_levels.h"
+const gc_hedge_kernels *table(int level) { return gc_hedge_table(level); }
+"""
+LOOP_HEADERS = {
+    PRICING: ("block_loops.h", "black_loops.h", "greek_loops.h", "implied_loops.h"),
+    HEDGING: ("paths.h", "hedge_loops.h"),
+}
 # Bytes in a vector at each level of the build.
 WIDTHS = {"x86_64": {"baseline": 16, "avx2": 32, "avx512": 64}, "aarch64": {"baseline": 16}}
 
 
-def vectorised_loops(tmp_path: Path) -> str:
+def vectorised_loops(use: str, tmp_path: Path) -> str:
     """gcc's report on the build of all levels."""
     source = tmp_path / "levels.c"
-    source.write_text(USE)
+    source.write_text(use)
     command = ["gcc", *FLAGS, f"-I{HEADERS}", "-fopt-info-vec-optimized", "-c", str(source)]
     done = subprocess.run(
         [*command, "-o", str(tmp_path / "levels.o")], capture_output=True, text=True, check=True
@@ -85,16 +93,17 @@ def vectorised_loops(tmp_path: Path) -> str:
 
 @pytest.mark.skipif("gcc" not in COMPILERS, reason="reads gcc's report")
 @pytest.mark.skipif(platform.machine() not in WIDTHS, reason="another vector unit")
-def test_every_marked_loop_is_vectorised_at_every_level(tmp_path):
+@pytest.mark.parametrize("use", LOOP_HEADERS, ids=["pricing", "hedging"])
+def test_every_marked_loop_is_vectorised_at_every_level(use, tmp_path):
     # One store of another type, or one select too clever, and a loop silently runs at half speed.
-    report = vectorised_loops(tmp_path)
+    report = vectorised_loops(use, tmp_path)
     found = {
         (name, int(line), int(width))
         for name, line, width in re.findall(
             r"(\w+\.h):(\d+):\d+: optimized: +loop vectorized using (\d+) byte", report
         )
     }
-    for name in LOOP_HEADERS:
+    for name in LOOP_HEADERS[use]:
         lines = (HEADERS / name).read_text().splitlines()
         marked = [i + 2 for i, line in enumerate(lines) if line.strip() == "GC_INDEPENDENT"]
         marked += [i + 1 for i, line in enumerate(lines) if line.strip().startswith("GC_GREEK(")]

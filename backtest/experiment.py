@@ -1,0 +1,417 @@
+"""What is simulated: a book of options, a price model, a hedge and its costs.
+
+An :class:`Experiment` is checked as a whole before anything runs; an error names the field
+and the value. Times are in years from now, prices in USD, amounts in coin, money in the settlement
+currency: USD for linear options, coin for inverse ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+from gammacore import _hedging, black76, inverse
+from gammacore.backtest.models import GivenPaths, Model
+from gammacore.daycount import NS_PER_YEAR
+from gammacore.errors import ConfigError
+from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
+
+__all__ = ["Costs", "Experiment", "Leg", "engine_of", "straddle", "strangle"]
+
+MAX_RATIO = 1.5
+ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
+DUST = 1e-12  # of the book's size: below the rounding of its delta
+NUMERAIRES = {
+    "black": _hedging.DELTA_BLACK,
+    "coin_neutral": _hedging.DELTA_COIN,
+    "usd_neutral": _hedging.DELTA_USD,
+}
+MOVES = {
+    "usd": _hedging.MOVE_USD,
+    "relative": _hedging.MOVE_RELATIVE,
+    "sigma": _hedging.MOVE_SIGMA,
+}
+
+
+def _check(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+) -> None:
+    """Refuse what is not a finite number within bounds."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if number and value > above and at_least <= value <= at_most:
+        return
+    if above == 0.0:
+        expected = "a positive number"
+    elif at_most < math.inf:
+        expected = f"a number from {at_least:g} to {at_most:g}"
+    elif at_least > -math.inf:
+        expected = f"a number of at least {at_least:g}"
+    else:
+        expected = "a finite number"
+    raise ConfigError(f"{name}: expected {expected}, got {value!r}")
+
+
+class Leg(msgspec.Struct, frozen=True):
+    """Options of one kind, strike and expiry.
+
+    Attributes
+    ----------
+    kind : {'call', 'put'}
+    strike : float
+        USD.
+    expiry : float
+        Years.
+    amount : float
+        Coins of notional, negative if sold.
+    implied : float or None
+        Volatility it is bought and marked at; None is the experiment's.
+    """
+
+    kind: Literal["call", "put"]
+    strike: float
+    expiry: float
+    amount: float = 1.0
+    implied: float | None = None
+
+
+def straddle(strike: float, expiry: float, amount: float = 1.0) -> tuple[Leg, Leg]:
+    """Call and put of one strike."""
+    return Leg("call", strike, expiry, amount), Leg("put", strike, expiry, amount)
+
+
+def strangle(put_strike: float, call_strike: float, expiry: float, amount: float = 1.0) -> tuple[Leg, Leg]:
+    """Call and put of two strikes."""
+    return Leg("call", call_strike, expiry, amount), Leg("put", put_strike, expiry, amount)
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """What trading costs.
+
+    Attributes
+    ----------
+    proportional : float
+        Fee of a hedge, a fraction of its notional, one way.
+    fixed : float
+        Fee of each hedge, settlement currency.
+    half_spread_bp : float
+        Half the spread of the hedge, basis points of its notional.
+    option_fee : float
+        Of the option trades at the start, a fraction of the notional (0.0003 is Deribit's).
+    option_fee_cap : float
+        Most that ``option_fee`` may take, as a fraction of the premium.
+    funding : float
+        Per year on the notional of the hedge; longs pay when positive.
+    """
+
+    proportional: float = 0.0
+    fixed: float = 0.0
+    half_spread_bp: float = 0.0
+    option_fee: float = 0.0
+    option_fee_cap: float = 0.125
+    funding: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("fixed", "half_spread_bp", "option_fee", "option_fee_cap"):
+            _check(f"costs.{name}", getattr(self, name), at_least=0.0)
+        _check("costs.proportional", self.proportional, at_least=-0.01)  # makers may be paid
+        _check("costs.funding", self.funding)
+
+    @property
+    def one_way(self) -> float:
+        """Fee and half spread of a hedge as a fraction of its notional."""
+        return self.proportional + 1e-4 * self.half_spread_bp
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A book, a model, a hedge and its costs.
+
+    Attributes
+    ----------
+    book : tuple of Leg
+        Any strikes and expiries, long and short. What expires within the horizon must do so on a
+        step; what expires later is valued at the end.
+    model : GBM, Heston, Merton, Garch, Bootstrap or GivenPaths
+    policy : Interval, Band, Move, WhalleyWilmott, Zakamouline, FixedCost or Never
+    forward : float
+        Price at the start, USD.
+    implied : float
+        Volatility that options are bought and marked at, unless a leg says otherwise.
+    steps : int
+        Of equal length, until the horizon.
+    horizon : float or None
+        Years; None is the last expiry.
+    hedge_vol : {'implied', 'actual'} or float
+        Volatility of the deltas and gammas that are hedged; ``actual`` is the model's own.
+    end_vol : float or None
+        Volatility that is left at the horizon for options that live on; None is the implied.
+    settlement : {'linear', 'inverse'}
+    target : {'black', 'coin_neutral', 'usd_neutral'} or None
+        Delta that is hedged, as in the configuration; None is ``black`` for linear and
+        ``coin_neutral`` for inverse settlement.
+    financed_in : {'coin', 'usd'} or None
+        Currency that an inverse book's premium is borrowed in; None is ``usd`` for the target
+        ``usd_neutral``, else ``coin``.
+    ratio : float
+        Share of the options' delta that is hedged.
+    target_delta : float
+        Delta to keep, coin.
+    costs : Costs
+    hedge_at_start : bool
+        Whether the whole mismatch is hedged when the options are bought.
+    liquidate : bool
+        Whether the hedge is closed at the end at its costs, or marked.
+    """
+
+    book: tuple[Leg, ...]
+    model: Model
+    policy: Any
+    forward: float = 100.0
+    implied: float = 0.6
+    steps: int = 720
+    horizon: float | None = None
+    hedge_vol: Literal["implied", "actual"] | float = "implied"
+    end_vol: float | None = None
+    settlement: Literal["linear", "inverse"] = "linear"
+    target: Literal["black", "coin_neutral", "usd_neutral"] | None = None
+    financed_in: Literal["coin", "usd"] | None = None
+    ratio: float = 1.0
+    target_delta: float = 0.0
+    costs: Costs = Costs()
+    hedge_at_start: bool = True
+    liquidate: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_book()
+        _check("forward", self.forward, above=0.0)
+        _check("implied", self.implied, above=0.0)
+        if not (isinstance(self.steps, int) and 1 <= self.steps < 2**31):
+            raise ConfigError(f"steps: expected a whole number of at least 1, got {self.steps!r}")
+        if self.horizon is not None:
+            _check("horizon", self.horizon, above=0.0)
+        if not isinstance(self.hedge_vol, str):
+            _check("hedge_vol", self.hedge_vol, above=0.0)
+        elif self.hedge_vol not in ("implied", "actual"):
+            raise ConfigError(f"hedge_vol: expected implied, actual or a number, got {self.hedge_vol!r}")
+        if self.end_vol is not None:
+            _check("end_vol", self.end_vol, above=0.0)
+        _check("ratio", self.ratio, at_least=0.0, at_most=MAX_RATIO)
+        _check("target_delta", self.target_delta)
+        self._check_choices()
+        for leg_number, leg in enumerate(self.book):
+            _expiry_step(leg.expiry, self, leg_number)
+        _policy_for_core(self)
+        self._check_model()
+
+    def _check_book(self) -> None:
+        if not self.book:
+            raise ConfigError("book: expected at least one option, got none")
+        for i, leg in enumerate(self.book):
+            where = f"book[{i}]"
+            if not isinstance(leg, Leg):
+                raise ConfigError(f"{where}: expected a Leg, got {leg!r}")
+            if leg.kind not in ("call", "put"):
+                raise ConfigError(f"{where}.kind: expected call or put, got {leg.kind!r}")
+            _check(f"{where}.strike", leg.strike, above=0.0)
+            _check(f"{where}.expiry", leg.expiry, above=0.0)
+            _check(f"{where}.amount", leg.amount)
+            if leg.implied is not None:
+                _check(f"{where}.implied", leg.implied, above=0.0)
+        if not any(leg.amount for leg in self.book):
+            raise ConfigError("book: expected an amount other than 0 in some leg")
+
+    def _check_choices(self) -> None:
+        for name, choices in (
+            ("settlement", ("linear", "inverse")),
+            ("target", (None, "black", "coin_neutral", "usd_neutral")),
+            ("financed_in", (None, "coin", "usd")),
+        ):
+            if getattr(self, name) not in choices:
+                known = ", ".join(str(choice) for choice in choices if choice)
+                raise ConfigError(f"{name}: expected one of {known}, got {getattr(self, name)!r}")
+        if not self.inverse and self.target not in (None, "black"):
+            raise ConfigError(f"target: expected 'black' for linear settlement, got {self.target!r}")
+        if not self.inverse and self.financed_in == "coin":
+            raise ConfigError("financed_in: expected 'usd' for linear settlement, got 'coin'")
+
+    def _check_model(self) -> None:
+        self.model.for_core(self.dt)
+        if isinstance(self.model, GivenPaths):
+            shape = self.model.prices.shape
+            if shape[1] != self.steps + 1:
+                raise ConfigError(
+                    f"model.prices: expected {self.steps + 1} columns for {self.steps} steps, got {shape[1]}"
+                )
+            if not (abs(self.model.prices[:, 0] / self.forward - 1.0) < 1e-12).all():
+                raise ConfigError(
+                    f"model.prices: expected every path to start at the forward {self.forward:g}"
+                )
+        if self.hedge_vol == "actual":
+            self.model.mean_vol(self.years)
+
+    @property
+    def inverse(self) -> bool:
+        """Whether the options settle in coin."""
+        return self.settlement == "inverse"
+
+    @property
+    def years(self) -> float:
+        """Length of the simulation."""
+        return max(leg.expiry for leg in self.book) if self.horizon is None else self.horizon
+
+    @property
+    def dt(self) -> float:
+        """Years a step takes."""
+        return self.years / self.steps
+
+    @property
+    def delta(self) -> str:
+        """Delta that is hedged."""
+        return self.target or ("coin_neutral" if self.inverse else "black")
+
+    @property
+    def financed_in_usd(self) -> bool:
+        """Whether an inverse book's premium is borrowed in USD."""
+        return self.inverse and (self.financed_in or _default_financing(self.delta)) == "usd"
+
+    def implied_of(self, leg: Leg) -> float:
+        """Volatility a leg is bought and marked at."""
+        return self.implied if leg.implied is None else leg.implied
+
+    def hedge_vol_of(self, leg: Leg) -> float:
+        """Volatility a leg is hedged at."""
+        if self.hedge_vol == "implied":
+            return self.implied_of(leg)
+        if isinstance(self.hedge_vol, str):
+            return self.model.mean_vol(leg.expiry)
+        return self.hedge_vol
+
+    def premium_of(self, leg: Leg) -> float:
+        """Value of one option of a leg at the start, settlement currency."""
+        price = inverse.price if self.inverse else black76.price
+        return price(leg.kind, self.forward, leg.strike, leg.expiry, self.implied_of(leg))
+
+    @property
+    def premium(self) -> float:
+        """Value of the book at the start, settlement currency; negative if received."""
+        return math.fsum(leg.amount * self.premium_of(leg) for leg in self.book)
+
+    @property
+    def entry_fee(self) -> float:
+        """Fee of buying and selling the options, settlement currency."""
+        notional = 1.0 if self.inverse else self.forward
+        return math.fsum(
+            abs(leg.amount)
+            * min(self.costs.option_fee * notional, self.costs.option_fee_cap * self.premium_of(leg))
+            for leg in self.book
+        )
+
+
+def engine_of(experiment: Experiment, seed: int) -> _hedging.Engine:
+    """Make the compiled simulation of an experiment."""
+    e = experiment
+    if not (isinstance(seed, int) and 0 <= seed < 2**64):
+        raise ConfigError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed!r}")
+    size = math.fsum(abs(leg.amount) for leg in e.book)
+    return _hedging.Engine(
+        grid=(e.steps, e.dt, float(e.forward)),
+        model=e.model.for_core(e.dt),
+        book=_groups(e),
+        policy={"dust": DUST * size, **_policy_for_core(e)},
+        accounts=(
+            e.inverse,
+            NUMERAIRES[e.delta],
+            e.hedge_at_start,
+            e.liquidate,
+            e.financed_in_usd,
+            e.ratio,
+            e.target_delta,
+            e.premium,
+            e.entry_fee,
+        ),
+        costs=(e.costs.proportional, e.costs.fixed, 1e-4 * e.costs.half_spread_bp, e.costs.funding),
+        seed=seed,
+    )
+
+
+def _groups(e: Experiment) -> list[tuple[float, ...]]:
+    """Legs merged by strike, expiry and volatilities: put-call parity makes them one option."""
+    merged: dict[tuple[float, ...], list[float]] = {}
+    for i, leg in enumerate(e.book):
+        mark = e.implied_of(leg)
+        end = mark if e.end_vol is None else e.end_vol
+        key = (leg.strike, leg.expiry, _expiry_step(leg.expiry, e, i), e.hedge_vol_of(leg), mark, end)
+        total = merged.setdefault(key, [0.0, 0.0, 0.0])
+        total[0] += leg.amount
+        total[1] += leg.amount if leg.kind == "put" else 0.0
+        total[2] += abs(leg.amount)
+    return [
+        (strike, math.log(strike / e.forward), expiry, step, both, puts, hedge, mark, end, size)
+        for (strike, expiry, step, hedge, mark, end), (both, puts, size) in merged.items()
+    ]
+
+
+def _expiry_step(expiry: float, e: Experiment, number: int) -> int:
+    """Step at which an option is settled; one beyond the last for those that live on."""
+    at = expiry / e.dt
+    if at > e.steps * (1.0 + 1e-12) + ON_GRID:
+        return e.steps + 1
+    if abs(at - round(at)) > ON_GRID or round(at) < 1:
+        raise ConfigError(
+            f"book[{number}].expiry: expected a whole number of steps of {e.dt:.6g} years, or one beyond the "
+            f"horizon, got {expiry!r}; change steps"
+        )
+    return round(at)
+
+
+def _policy_for_core(e: Experiment) -> dict[str, float]:
+    """Parameters of the policy, by the names of the core."""
+    policy = e.policy
+    if isinstance(policy, Never):
+        return {"kind": _hedging.NEVER}
+    if isinstance(policy, Interval):
+        return {"kind": _hedging.INTERVAL, "every": _every_steps(policy, e)}
+    if isinstance(policy, Band):
+        lower = policy.half_width if policy.lower is None else policy.lower
+        return {"kind": _hedging.BAND, "upper": policy.half_width, "lower": lower, "to_edge": policy.to_edge}
+    if isinstance(policy, Move):
+        return {
+            "kind": MOVES[policy.unit],
+            "threshold": policy.threshold,
+            "root_horizon": math.sqrt(policy.horizon_ns / NS_PER_YEAR),
+        }
+    kind: int
+    if isinstance(policy, WhalleyWilmott):
+        kind, cost, to_edge = _hedging.WHALLEY_WILMOTT, policy.cost, policy.to_edge
+    elif isinstance(policy, Zakamouline):
+        kind, cost, to_edge = _hedging.ZAKAMOULINE, policy.cost, True
+    elif isinstance(policy, FixedCost):
+        kind, cost, to_edge = _hedging.FIXED_COST, policy.cost_per_trade, False
+    else:
+        raise ConfigError(f"policy: the simulator has no {type(policy).__name__}, got {policy!r}")
+    return {"kind": kind, "cost": cost, "to_edge": to_edge, "risk_aversion": policy.risk_aversion}
+
+
+def _every_steps(policy: Interval, e: Experiment) -> int:
+    """Count the steps between two hedges of an interval; 0 ns is every step."""
+    if policy.snapshots_only:
+        raise ConfigError("policy.snapshots_only: the simulator has no snapshots of chains, got True")
+    if policy.every_ns == 0:
+        return 1
+    steps = policy.every_ns / NS_PER_YEAR / e.dt
+    if round(steps) < 1 or abs(steps / max(round(steps), 1) - 1.0) > ON_GRID:
+        raise ConfigError(
+            f"policy.every_ns: expected a multiple of the step of {e.dt * NS_PER_YEAR:.0f} ns, "
+            f"got {policy.every_ns!r}"
+        )
+    return round(steps)
+
+
+def _default_financing(delta: str) -> str:
+    return "usd" if delta == "usd_neutral" else "coin"

@@ -1,0 +1,44 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gammacore._arrays import Floats
+
+NEVER: int
+INTERVAL: int
+BAND: int
+MOVE_USD: int
+MOVE_RELATIVE: int
+MOVE_SIGMA: int
+WHALLEY_WILMOTT: int
+ZAKAMOULINE: int
+FIXED_COST: int
+GBM: int
+HESTON: int
+MERTON: int
+GARCH: int
+BOOTSTRAP: int
+GIVEN: int
+DELTA_BLACK: int
+DELTA_COIN: int
+DELTA_USD: int
+MAX_JUMPS: int
+COLUMNS: tuple[str, ...]
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        grid: tuple[int, float, float],
+        model: Mapping[str, Any],
+        book: Sequence[tuple[float, ...]],
+        policy: Mapping[str, float],
+        accounts: tuple[float, ...],
+        costs: tuple[float, float, float, float],
+        seed: int,
+    ) -> None: ...
+    def run(self, level: int, first: int, end: int, columns: Mapping[str, Floats]) -> None: ...
+    def prices(self, level: int, first: int, end: int, out: Floats) -> None: ...
+
+def philox(counter: Sequence[int], key: Sequence[int]) -> tuple[int, int, int, int]: ...
+def normal_pair(d: float) -> tuple[float, float]: ...
+def normals(radius_bits: int, angle_bits: int) -> tuple[float, float]: ...

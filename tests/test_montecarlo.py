@@ -1,0 +1,432 @@
+"""The compiled simulator against the slow reference, itself, and bad input."""
+
+import math
+import subprocess
+import sys
+import tracemalloc
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from reference.slow_hedging import Slow
+
+import gammacore
+from gammacore import _core, _hedging
+from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, strangle
+from gammacore.backtest.models import GBM, Bootstrap, Garch, GivenPaths, Heston, Merton
+from gammacore.backtest.montecarlo import COLUMNS, LINES, price_paths, simulate
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.errors import ConfigError
+from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
+
+MONTH = 30 / 365
+
+
+def experiment(**changes):
+    base = {
+        "book": straddle(100.0, MONTH),
+        "model": GBM(0.6),
+        "policy": Band(0.05),
+        "steps": 60,
+        "implied": 0.6,
+    }
+    return Experiment(**(base | changes))
+
+
+policies = st.one_of(
+    st.builds(Band, st.floats(0.005, 0.3), st.booleans(), st.none() | st.floats(0.005, 0.3)),
+    st.integers(1, 7).map(lambda k: ("every", k)),
+    st.builds(Move, st.floats(0.5, 4.0), st.just("usd")),
+    st.builds(Move, st.floats(0.005, 0.04), st.just("relative")),
+    st.builds(Move, st.floats(0.2, 1.5), st.just("sigma"), st.integers(NS_PER_DAY // 4, 3 * NS_PER_DAY)),
+    st.builds(WhalleyWilmott, st.floats(0.01, 3.0), st.floats(1e-4, 1e-2), st.booleans()),
+    st.builds(Zakamouline, st.floats(0.01, 1.0), st.floats(1e-4, 1e-2)),
+    st.builds(FixedCost, st.floats(0.01, 3.0), st.floats(1e-3, 0.1)),
+    st.just(Never()),
+)
+
+
+@st.composite
+def experiments(draw):
+    steps = draw(st.integers(3, 40))
+    horizon = draw(st.floats(0.01, 0.3))
+    dt = horizon / steps
+    leg = st.builds(
+        Leg,
+        st.sampled_from(["call", "put"]),
+        st.floats(70.0, 140.0),
+        st.one_of(st.integers(1, steps).map(lambda k: k * dt), st.floats(1.05 * horizon, 0.5)),
+        st.floats(-3.0, 3.0).filter(lambda x: abs(x) > 0.05),
+        st.none() | st.floats(0.2, 1.2),
+    )
+    policy = draw(policies)
+    if isinstance(policy, tuple):
+        policy = Interval(round(policy[1] * dt * NS_PER_YEAR))
+        if abs(policy.every_ns / NS_PER_YEAR / dt % 1 - 0.5) < 0.499999:
+            policy = Interval(0)
+    settlement = draw(st.sampled_from(["linear", "inverse"]))
+    target = (
+        draw(st.sampled_from(["black", "coin_neutral", "usd_neutral"])) if settlement == "inverse" else None
+    )
+    financed = draw(st.sampled_from(["coin", "usd", None])) if settlement == "inverse" else None
+    return Experiment(
+        book=tuple(draw(st.lists(leg, min_size=1, max_size=4))),
+        model=GBM(draw(st.floats(0.2, 1.2)), draw(st.floats(-0.5, 0.5))),
+        policy=policy,
+        forward=draw(st.sampled_from([80.0, 100.0, 125.0])),
+        implied=draw(st.floats(0.3, 1.0)),
+        steps=steps,
+        horizon=horizon,
+        hedge_vol=draw(st.sampled_from(["implied", "actual", 0.5])),
+        end_vol=draw(st.none() | st.floats(0.3, 1.0)),
+        settlement=settlement,
+        target=target,
+        financed_in=financed,
+        ratio=draw(st.sampled_from([1.0, 0.5, 1.2])),
+        target_delta=draw(st.sampled_from([0.0, 0.3])),
+        costs=Costs(
+            proportional=draw(st.sampled_from([0.0, 5e-4])),
+            fixed=draw(st.sampled_from([0.0, 0.001])),
+            half_spread_bp=draw(st.sampled_from([0.0, 1.0])),
+            option_fee=draw(st.sampled_from([0.0, 3e-4])),
+            funding=draw(st.sampled_from([0.0, 0.1, -0.2])),
+        ),
+        hedge_at_start=draw(st.booleans()),
+        liquidate=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=150, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes
+@given(experiments(), st.integers(0, 2**32))
+def test_any_book_policy_and_accounts_match_the_slow_reference(e, seed):
+    paths = price_paths(e, paths=140, seed=seed)  # one whole block and a ragged one
+    fast = simulate(e, paths=140, seed=seed, columns=COLUMNS)
+    slow = Slow(e, paths).run()
+    size = sum(abs(leg.amount) for leg in e.book)
+    money = size if e.inverse else size * e.forward
+    for name in COLUMNS:
+        scale = {"trades": 1.0, "price": e.forward, "realised_variance": 1.0, "turnover": size}.get(
+            name, money
+        )
+        scale = size**2 if name == "mean_square_mismatch" else scale
+        scale = size * e.forward if name == "pnl_usd" else scale
+        tolerance = 1e-10 * scale * (1.0 if name != "turnover" else e.steps)
+        assert fast[name] == pytest.approx(slow[name], rel=1e-10, abs=tolerance), name
+
+
+@settings(max_examples=30)
+@given(experiments(), st.integers(0, 2**32))
+def test_lines_sum_to_the_profit(e, seed):
+    run = simulate(e, paths=130, seed=seed, columns=LINES)
+    total = sum(run[name] * (-1.0 if name in ("fees", "spread") else 1.0) for name in LINES)
+    size = sum(abs(leg.amount) for leg in e.book) * (1.0 if e.inverse else e.forward)
+    assert total == pytest.approx(run["pnl"], abs=1e-12 * size)
+
+
+MODELS = {
+    "gbm": GBM(0.6, 0.1),
+    "heston": Heston(0.36, 2.0, 0.36, 1.0, -0.5),
+    "merton": Merton(0.5, 20.0, -0.02, 0.05),
+    "garch": Garch(1e-6, 0.08, 0.9, 3e-5, MONTH / 60, gamma=0.02),
+    "garch_t": Garch(1e-6, 0.08, 0.9, 3e-5, MONTH / 60, nu=4.0),
+    "bootstrap": Bootstrap(np.random.default_rng(5).normal(0, 0.01, 500), MONTH / 60),
+    "circular": Bootstrap(np.random.default_rng(5).normal(0, 0.01, 500), MONTH / 60, 7, random=False),
+}
+
+
+@pytest.fixture
+def restore_level():
+    before = gammacore.simd_level()
+    yield
+    _core.use_level(before)
+
+
+@pytest.mark.usefixtures("restore_level")
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "policy", [Band(0.02, True), WhalleyWilmott(0.1, 5e-4), Zakamouline(0.1, 5e-4), Interval(0)]
+)
+def test_same_bits_whatever_level_threads_and_number_of_paths(name, policy):
+    e = experiment(
+        model=MODELS[name], policy=policy, hedge_vol=0.6, costs=Costs(proportional=5e-4, funding=0.1)
+    )
+    found = []
+    for level in _core.supported_levels():
+        _core.use_level(level)
+        found.append(simulate(e, paths=700, seed=11, columns=COLUMNS))
+        found.append(simulate(e, paths=700, seed=11, columns=COLUMNS, threads=3))
+        found.append(simulate(e, paths=901, seed=11, columns=COLUMNS))
+    for other in found[1:]:
+        for column in COLUMNS:
+            assert np.array_equal(found[0][column], other[column][:700]), column
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_given_paths_are_hedged_as_the_model_that_made_them(name):
+    e = experiment(model=MODELS[name], hedge_vol=0.6)
+    again = msgspec.structs.replace(e, model=GivenPaths(price_paths(e, paths=300, seed=3)))
+    assert simulate(again)["pnl"] == pytest.approx(simulate(e, paths=300, seed=3)["pnl"], abs=1e-9)
+    assert len(simulate(again, paths=200)) == 200
+
+
+def test_seeds_differ_and_columns_are_those_asked_for():
+    a, b = (simulate(experiment(), paths=100, seed=seed) for seed in (1, 2))
+    assert set(a.columns) == {"pnl", "trades", "turnover"}
+    assert not np.any(a["pnl"] == b["pnl"])
+    with pytest.raises(KeyError, match="fees"):
+        a["fees"]
+
+
+# ---- models ----------------------------------------------------------------------
+
+
+def returns_of(model, steps=60, paths=40_000, **changes):
+    e = experiment(model=model, steps=steps, hedge_vol=0.6, **changes)
+    return np.diff(np.log(price_paths(e, paths=paths, seed=17)), axis=1), e
+
+
+def within(sample, expected, errors=4.5):
+    assert abs(sample.mean() - expected) < errors * sample.std() / math.sqrt(len(sample))
+
+
+@pytest.mark.parametrize("name", ["gbm", "heston", "merton"])
+def test_price_grows_by_its_drift(name):
+    model = msgspec.structs.replace(MODELS[name], drift=0.3)
+    moves, e = returns_of(model)
+    within(np.exp(moves.sum(axis=1)), math.exp(0.3 * e.years))
+
+
+@pytest.mark.parametrize("name", ["gbm", "heston", "merton"])
+def test_mean_vol_is_that_of_the_paths(name):
+    moves, e = returns_of(MODELS[name])
+    variance = ((moves - moves.mean()) ** 2).sum(axis=1) / e.years
+    within(variance, MODELS[name].mean_vol(e.years) ** 2)
+
+
+def test_merton_jumps_have_their_moments():
+    model = Merton(0.2, 50.0, -0.05, 0.1)
+    moves, e = returns_of(model)
+    rate = model.intensity * e.dt
+    third = rate * (model.jump_mean**3 + 3 * model.jump_mean * model.jump_sd**2)
+    fourth = (
+        rate * (model.jump_mean**4 + 6 * model.jump_mean**2 * model.jump_sd**2 + 3 * model.jump_sd**4)
+        + 3 * ((model.vol**2 + model.intensity * (model.jump_mean**2 + model.jump_sd**2)) * e.dt) ** 2
+    )
+    centred = (moves - moves.mean()).ravel()
+    within(centred**3, third)
+    within(centred**4, fourth)
+
+
+def test_heston_correlation_and_variance():
+    model = Heston(0.36, 3.0, 0.25, 0.5, -0.7)
+    moves, e = returns_of(model, steps=240)
+    late = (moves[:, -20:] ** 2).sum(axis=1) / (20 * e.dt)
+    at = e.years - 10 * e.dt
+    within(late, model.theta + (model.v0 - model.theta) * math.exp(-model.kappa * at))
+    early = moves[:, :120].sum(axis=1)
+    assert np.corrcoef(early, (moves[:, 120:] ** 2).sum(axis=1))[0, 1] < -0.05
+
+
+def test_garch_is_the_recursion():
+    model = MODELS["garch"]
+    moves, _ = returns_of(model, paths=200)
+    h, z = np.full(200, model.variance), []
+    for r in moves.T:
+        e = r - model.mean
+        z.append(e / np.sqrt(h))
+        h = model.omega + (model.alpha + model.gamma * (e < 0)) * e**2 + model.beta * h
+    # its innovations are the ones that drive GBM
+    gbm = returns_of(GBM(1.0), paths=200)
+    plain = (gbm[0] + 0.5 * gbm[1].dt) / math.sqrt(gbm[1].dt)
+    assert np.abs(np.array(z).T - plain).max() < 1e-9
+
+
+def test_student_innovations_have_unit_variance_and_their_tails():
+    moves, _ = returns_of(Garch(1e-4, 0.0, 0.0, 1e-4, MONTH / 60, nu=6.0))
+    z = moves.ravel() / 0.01
+    within(z**2, 1.0)
+    stats = pytest.importorskip("scipy.stats")
+    scale = math.sqrt(6 / 4)
+    assert stats.kstest(z[:200_000] * scale, "t", args=(6,)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("random", [True, False])
+def test_bootstrap_draws_blocks_of_the_returns(random):
+    returns = 1e-3 * np.arange(1, 51)  # told apart
+    moves, _ = returns_of(Bootstrap(returns, MONTH / 60, 5, random=random), paths=4000)
+    drawn = np.rint(moves / 1e-3).astype(int)
+    assert set(np.unique(drawn)) == set(range(1, 51))
+    follows = (drawn[:, 1:] - drawn[:, :-1]) % 50 == 1
+    if random:  # a new block starts anywhere, so one in fifty follows on by chance
+        within(follows.ravel().astype(float), 0.8 + 0.2 / 50)
+    else:
+        assert np.delete(follows, np.arange(4, 59, 5), axis=1).all()
+        within(follows[:, 4::5].ravel().astype(float), 1 / 50)
+    assert np.abs(np.bincount(drawn.ravel())[1:] / drawn.size - 0.02).max() < 0.002
+
+
+def test_fit_garch_recovers_what_made_the_returns():
+    from gammacore.backtest.models import fit_garch
+
+    true = Garch(2e-6, 0.10, 0.85, 4e-5, 1 / 365, nu=6.0)
+    e = Experiment(book=straddle(100.0, 4000 / 365), model=true, policy=Never(), steps=4000, hedge_vol=0.6)
+    returns = np.diff(np.log(price_paths(e, paths=1, seed=2)[0]))
+    found = fit_garch(returns, 1 / 365, innovations="t")
+    assert found.alpha == pytest.approx(true.alpha, abs=0.04)
+    assert found.beta == pytest.approx(true.beta, abs=0.06)
+    assert found.nu == pytest.approx(true.nu, abs=2.0)
+    assert found.omega / (1 - found.persistence) == pytest.approx(4e-5, rel=0.3)
+    with pytest.raises(ConfigError, match="returns"):
+        fit_garch(returns[:50], 1 / 365)
+
+
+# ---- bad input -------------------------------------------------------------------
+
+BAD = [
+    ({"book": ()}, "book"),
+    ({"book": straddle(-1.0, MONTH)}, r"book\[0\].strike.*-1"),
+    ({"book": straddle(100.0, math.nan)}, r"book\[0\].expiry.*nan"),
+    ({"book": (Leg("call", 100.0, MONTH), Leg("put", 100.0, MONTH / 61))}, r"book\[1\].expiry"),
+    ({"book": (Leg("fall", 100.0, MONTH),)}, r"book\[0\].kind.*fall"),
+    ({"book": straddle(100.0, MONTH, 0.0)}, "book: .*amount"),
+    ({"forward": 0.0}, "forward"),
+    ({"implied": -0.5}, "implied.*-0.5"),
+    ({"steps": 0}, "steps.*0"),
+    ({"steps": 1.5}, "steps.*1.5"),
+    ({"horizon": -1.0}, "horizon"),
+    ({"hedge_vol": "market"}, "hedge_vol.*market"),
+    ({"ratio": 1.6}, "ratio.*1.6"),
+    ({"settlement": "coin"}, "settlement.*coin"),
+    ({"target": "usd_neutral"}, "target.*usd_neutral"),
+    ({"financed_in": "coin"}, "financed_in"),
+    ({"policy": Interval(NS_PER_DAY // 7)}, "policy.every_ns"),
+    ({"policy": Interval(0, snapshots_only=True)}, "policy.snapshots_only"),
+    ({"policy": "band"}, "policy.*band"),
+    ({"model": GivenPaths(np.full((2, 5), 100.0))}, "model.prices.*61 columns"),
+    ({"model": GivenPaths(np.full((2, 61), 99.0))}, "model.prices.*forward"),
+    ({"model": MODELS["garch"], "steps": 30}, "steps.*model moves"),
+    ({"model": Merton(0.5, 1e6)}, "model.intensity.*too many"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD, ids=[message for _, message in BAD])
+def test_an_impossible_experiment_is_refused_by_the_name_of_its_field(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        experiment(**changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GBM(-0.1), "model.vol.*-0.1"),
+        (lambda: Heston(0.3, 1.0, 0.3, 0.5, rho=-1.2), "model.rho.*-1.2"),
+        (lambda: Garch(1e-6, 0.5, 0.6, 1e-5, 0.01), "model.beta.*1.1"),
+        (lambda: Garch(1e-6, 0.1, 0.6, 1e-5, 0.01, nu=2.0), "model.nu"),
+        (lambda: Bootstrap([0.1], 0.01), "model.returns"),
+        (lambda: Bootstrap([0.1, math.nan], 0.01), "model.returns"),
+        (lambda: Bootstrap([0.1] * 9, 0.01, 2.5, random=False), "model.block.*2.5"),
+        (lambda: GivenPaths(np.zeros((2, 3))), "model.prices"),
+        (lambda: Costs(option_fee=-1.0), "costs.option_fee.*-1"),
+        (lambda: Band(0.0), "half_width.*0.0"),
+        (lambda: Move(-1.0), "threshold"),
+        (lambda: FixedCost(0.0, 1.0), "risk_aversion"),
+        (lambda: simulate(experiment(), paths=0), "paths.*0"),
+        (lambda: simulate(experiment(), seed=-1), "seed.*-1"),
+        (lambda: simulate(experiment(), threads=0), "threads"),
+        (lambda: simulate(experiment(), columns=("profit",)), "columns.*profit"),
+        (lambda: simulate(experiment(), paths=10).expected_shortfall(0.0), "level"),
+        (lambda: experiment(model=GivenPaths(np.full((2, 61), 100.0)), hedge_vol="actual"), "hedge_vol"),
+        (lambda: simulate(experiment(model=GivenPaths(np.full((2, 61), 100.0))), paths=3), "paths.*2 given"),
+    ],
+)
+def test_wrong_parameters_are_refused(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_core_refuses_arrays_it_cannot_write():
+    from gammacore.backtest.experiment import engine_of
+
+    engine = engine_of(experiment(), 0)
+    for bad in (np.empty(5), np.empty(200, dtype=np.float32), np.empty(400)[::2]):
+        with pytest.raises(ValueError, match="contiguous"):
+            engine.run(0, 0, 200, {"pnl": bad})
+
+
+# ---- the run ---------------------------------------------------------------------
+
+
+def test_statistics():
+    run = simulate(experiment(), paths=5000, columns=("fees", "spread"))
+    pnl = np.sort(run["pnl"])
+    assert run.mean() == pytest.approx(pnl.mean())
+    assert run.standard_error() == pytest.approx(pnl.std(ddof=1) / math.sqrt(5000))
+    assert run.quantiles([0.05]) == pytest.approx(np.quantile(pnl, 0.05))
+    assert run.expected_shortfall(0.05) == pytest.approx(pnl[:250].mean())
+    assert np.array_equal(run.cost, run["fees"] + run["spread"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_and_interruption(threads):
+    e = experiment(steps=600_000, policy=Never())
+    seen = []
+
+    def progress(done, total):
+        seen.append((done, total))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    part = simulate(e, paths=1000, threads=threads, progress=progress, keep_interrupted=True)
+    assert part.interrupted
+    assert len(part) == seen[-1][0] == 256
+    assert seen == [(128, 1000), (256, 1000)]
+    whole = simulate(msgspec.structs.replace(e), paths=256)
+    assert np.array_equal(part["pnl"], whole["pnl"])
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt):
+        simulate(e, paths=1000, threads=threads, progress=progress)
+
+
+def test_memory_of_a_million_paths_is_its_output():
+    # tracemalloc sees numpy's arrays and the core has no other heap: its blocks are on the stack.
+    extra = []
+    for steps in (2, 20):
+        tracemalloc.start()
+        run = simulate(experiment(steps=steps, policy=Never()), paths=1_000_000)
+        extra.append(tracemalloc.get_traced_memory()[1] - 3 * 8 * len(run))
+        tracemalloc.stop()
+    assert max(extra) < 1e6
+    assert abs(extra[1] - extra[0]) < 1e5
+
+
+def test_first_result_comes_quickly_and_without_heavy_imports():
+    code = (
+        "import sys, time; start = time.perf_counter()\n"
+        "from gammacore.backtest.montecarlo import Experiment, simulate, straddle\n"
+        "from gammacore.backtest.models import GBM\n"
+        "from gammacore.hedging import Band\n"
+        "simulate(Experiment(book=straddle(100.0, 30/365), model=GBM(0.6), policy=Band(0.05)), paths=1000)\n"
+        "print(time.perf_counter() - start)\n"
+        "assert not {'scipy', 'pandas', 'arch', 'plotly'} & set(sys.modules)"
+    )
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(times) < 1.0
+
+
+def test_merging_by_parity_changes_nothing():
+    # 2 calls and 1 put of one strike are one option in the core and three in the reference.
+    book = (Leg("call", 105.0, MONTH, 2.0), Leg("put", 105.0, MONTH, -1.0), *strangle(90.0, 110.0, MONTH / 2))
+    e = experiment(book=book)
+    slow = Slow(e, price_paths(e, paths=130)).run()
+    assert simulate(e, paths=130)["pnl"] == pytest.approx(slow["pnl"], abs=1e-9)
+
+
+def test_fixed_columns_of_the_core():
+    assert set(LINES) < set(COLUMNS)
+    assert len(COLUMNS) == len(set(COLUMNS)) == 17
+    assert _hedging.MAX_JUMPS == 64
