@@ -132,7 +132,7 @@ def test_ahmad_wilmott_mean_and_deviation(strike, tau, implied, realised, drift)
     run = simulate(e, paths=60_000, seed=6)
     case = (100.0, strike, tau, implied, realised, 0.0, drift)
     near(run, theory.ahmad_wilmott_mean(*case))
-    # The discrete term adds its variance; its size scales with the realised variance over the hedge volatility.
+    # The discrete term adds its variance; it scales with realised variance over hedge volatility.
     continuous = theory.ahmad_wilmott_sd(*case)
     discrete = realised**2 / implied**2 * theory.bertsimas_kogan_lo(100.0, strike, tau, implied, steps, drift)
     expected = math.hypot(continuous, discrete)
