@@ -14,6 +14,7 @@ P. Glasserman, S. Kou, Mathematical Finance 7 (1997); A. Sepp, "When you hedge d
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -175,9 +176,14 @@ def _moments(
     return v, a
 
 
+@cache
+def _legendre() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(NODES)
+
+
 def _nodes(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """Gauss and Legendre's nodes and weights on an interval."""
-    x, weight = np.polynomial.legendre.leggauss(NODES)
+    x, weight = _legendre()
     return low + 0.5 * (high - low) * (x + 1.0), 0.5 * (high - low) * weight
 
 
