@@ -1,4 +1,4 @@
-"""The command line: ``gammacore backtest``, ``gammacore sweep``, ``gammacore chains check``."""
+"""The command line: ``gammacore backtest``, ``sweep``, ``simulate`` and ``chains check``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gammacore import __version__
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
+from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
 from gammacore.config import Config, load_config
 from gammacore.contracts import Settlement
@@ -255,6 +256,13 @@ app.command(
         "gammacore sweep CONFIG --backend dask --address tcp://127.0.0.1:8786",
     )
 )(sweep)
+app.command(
+    epilog=examples(
+        "gammacore simulate",
+        "gammacore simulate --set hedge.rule=whalley_wilmott --set simulate.realised_vol=0.7",
+        "gammacore simulate CONFIG --prices FILES --set simulate.model=garch",
+    )
+)(simulate)
 
 
 @chains_app.command(epilog=examples("gammacore chains check DIR --currency BTC"))

@@ -168,6 +168,48 @@ class ReportConfig(_Section, frozen=True):
     unexplained_alarm: Positive = 0.05
 
 
+class LegConfig(_Section, frozen=True):
+    """One option of a simulated book."""
+
+    kind: Literal["call", "put"]
+    strike: Positive
+    days: Positive
+    amount: float = 1.0
+    implied: Positive | None = None
+
+
+class SimulateConfig(_Section, frozen=True):
+    """The experiment of ``gammacore simulate``; policy, target and costs are those of a backtest."""
+
+    model: Literal["gbm", "heston", "merton", "garch", "bootstrap"] = "gbm"
+    settlement: Literal["inverse", "linear"] = "inverse"
+    forward: Positive = 60_000.0
+    days: Positive = 30.0
+    structure: Literal["straddle", "strangle"] = "straddle"
+    strangle_width: Positive = 0.1
+    legs: list[LegConfig] = []
+    steps_per_day: Annotated[int, Meta(ge=1, le=86_400)] = 24
+    implied_vol: Positive = 0.60
+    realised_vol: Positive = 0.60
+    drift: float = 0.0
+    mean_reversion: Positive = 12.0
+    vol_of_vol: NonNegative = 2.5
+    correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
+    jumps_per_year: NonNegative = 20.0
+    jump_mean: float = -0.01
+    jump_sd: NonNegative = 0.04
+    asymmetric: bool = True
+    innovations: Literal["normal", "t"] = "t"
+    block_days: Positive = 1.0
+    funding: float = 0.0
+    paths: Annotated[int, Meta(ge=2, le=100_000_000)] = 20_000
+    seed: Annotated[int, Meta(ge=0)] = 7
+    frontier: bool = True
+    frontier_paths: Annotated[int, Meta(ge=100)] = 2_000
+    budget: Positive | None = None
+    threads: Annotated[int, Meta(ge=1)] = 1
+
+
 class Config(_Section, frozen=True):
     """A whole run."""
 
@@ -182,6 +224,7 @@ class Config(_Section, frozen=True):
     exit: ExitConfig = ExitConfig()
     limits: LimitsConfig = LimitsConfig()
     report: ReportConfig = ReportConfig()
+    simulate: SimulateConfig = SimulateConfig()
     vary: dict[str, list[Any]] = {}
 
 

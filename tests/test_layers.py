@@ -18,7 +18,7 @@ ORDER = [
     {"hedging", "strategy", "risk"},
     {"desk"},
     {"config", "data", "backtest", "live"},
-    {"cli", "cli_common", "cli_sweep"},
+    {"cli", "cli_common", "cli_simulate", "cli_sweep"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 IMPURE = {"time", "os", "socket", "pathlib", "random", "threading", "requests", "websocket"}

@@ -1,0 +1,175 @@
+"""The page of a simulation: distribution, where it came from, the frontier, parameters to use."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import markupsafe
+import numpy as np
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from gammacore.backtest.report.drawing import (
+    BLACK,
+    BLUE,
+    GAIN,
+    GREEN,
+    GREY,
+    LOSS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    axis,
+    make_figure,
+)
+from gammacore.backtest.report.page import script_json
+
+if TYPE_CHECKING:
+    from gammacore.backtest.frontier import Frontier
+    from gammacore.backtest.simulation import Simulated
+
+__all__ = ["render_simulation"]
+
+BINS = 120
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY)
+
+
+def render_simulation(found: Simulated) -> str:
+    """Page of a simulation, as text.
+
+    Parameters
+    ----------
+    found : Simulated
+
+    Returns
+    -------
+    str
+        HTML that opens offline.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    source = (files("gammacore.backtest.report") / "simulation.html.jinja").read_text(encoding="utf-8")
+    summary, unit = found.summary, found.summary["accounting_currency"]
+    figures = [_distribution(found, unit), _attribution(summary, unit)]
+    sections = [
+        ("Distribution", "Profit of each path at the end; dashed: mean, dotted: 5 % and 95 % quantiles."),
+        ("Where it came from", "Mean of each line over all paths; together they are the mean profit."),
+    ]
+    if found.frontier is not None:
+        figures.append(_frontier(found.frontier, unit))
+        about = (
+            "Every policy over its parameter on the same paths; lines: theory; star: the policy of this run."
+        )
+        sections.append(("Cost of hedging against deviation", about))
+    return environment.from_string(source).render(
+        summary=summary,
+        title=f"Hedging {_position(found)}",
+        subtitle=_subtitle(found),
+        headline=_headline(summary, unit),
+        sections=sections,
+        figures=[script_json(figure.to_plotly_json()) for figure in figures],
+        parameters=[(row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}") for row in found.table],
+        budget=f"{found.table[0].cost:,.4g} {unit}" if found.table else "",
+        plotlyjs=markupsafe.Markup(get_plotlyjs()),
+    )
+
+
+def _position(found: Simulated) -> str:
+    legs = found.run.experiment.book
+    return ", ".join(f"{leg.amount:+g} {leg.kind} {leg.strike:g}, {leg.expiry * 365:g} d" for leg in legs)
+
+
+def _subtitle(found: Simulated) -> str:
+    e, s = found.run.experiment, found.summary
+    return (
+        f"{s['paths']:,} paths of {s['model']} in {s['steps']:,} steps, {e.settlement} options, bought at "
+        f"{e.implied:.1%}, hedged by {s['policy']}; seed {s['seed']}."
+    )
+
+
+def _headline(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
+    mean, error = summary["mean"], summary["standard_error"]
+    return [
+        ("Premium", f"{summary['premium']:+,.6g} {unit}"),
+        ("Mean P&L", f"{mean:+,.6g} {unit} ± {error:.2g} (standard error)"),
+        ("Standard deviation", f"{summary['sd']:,.6g} {unit}"),
+        ("Expected shortfall, worst 5 %", f"{summary['expected_shortfall_5']:+,.6g} {unit}"),
+        ("Probability of profit", f"{summary['probability_of_profit']:.1%}"),
+        ("Hedges, mean", f"{summary['mean_hedges']:,.1f}"),
+        ("Turnover, mean", f"{summary['mean_turnover_coin']:,.4g} coins"),
+    ]
+
+
+def _distribution(found: Simulated, unit: str) -> go.Figure:
+    pnl, s = found.run["pnl"], found.summary
+    counts, edges = np.histogram(pnl, bins=BINS)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    colours = [GAIN if x > 0 else LOSS for x in middle]
+    bars = go.Bar(
+        x=middle, y=counts / len(pnl), width=np.diff(edges), marker={"color": colours}, showlegend=False
+    )
+    marks = [(s["mean"], "dash"), (s["quantiles"]["0.05"], "dot"), (s["quantiles"]["0.95"], "dot")]
+    shapes = [
+        {
+            "type": "line",
+            "x0": x,
+            "x1": x,
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": BLACK, "dash": dash, "width": 1},
+        }
+        for x, dash in marks
+    ]
+    return make_figure(
+        [bars], 340, xaxis=axis(f"P&L, {unit}"), yaxis=axis("share of paths", tickformat=".1%"), shapes=shapes
+    )
+
+
+def _attribution(summary: dict[str, Any], unit: str) -> go.Figure:
+    lines = [(name, value) for name, value in summary["attribution"].items() if value]
+    names, values = [name.replace("_", " ") for name, _ in lines], [value for _, value in lines]
+    bars = go.Bar(
+        x=[*names, "total"],
+        y=[*values, summary["mean"]],
+        marker={"color": [GAIN if value > 0 else LOSS for value in [*values, summary["mean"]]]},
+    )
+    return make_figure([bars], 300, xaxis=axis(), yaxis=axis(f"mean, {unit}"), showlegend=False)
+
+
+def _frontier(found: Frontier, unit: str) -> go.Figure:
+    traces: list[Any] = []
+    for family, colour in zip(found.families, COLOURS, strict=False):
+        points = found.points[family.name]
+        traces.append(
+            go.Scatter(
+                x=[p.cost for p in points],
+                y=[p.sd for p in points],
+                mode="lines+markers",
+                name=family.title,
+                line={"color": colour},
+                text=[f"{p.parameter:.4g} {family.unit}, {p.trades:,.0f} hedges" for p in points],
+                hovertemplate="%{text}<br>cost %{x:.4g}, std %{y:.4g}",
+            )
+        )
+    for line, dash in zip(found.lines, ("dot", "dash", "dashdot", "longdash", "longdashdot"), strict=False):
+        style = {"color": GREY, "dash": dash}
+        traces.append(go.Scatter(x=line.cost, y=line.sd, mode="lines", name=line.name, line=style))
+    own = found.chosen
+    star = {"symbol": "star", "size": 16, "color": BLACK}
+    traces.append(go.Scatter(x=[own.cost], y=[own.sd], mode="markers", name="this policy", marker=star))
+    costs = [p.cost for points in found.points.values() for p in points if p.cost > 0]
+    sds = [p.sd for points in found.points.values() for p in points]
+    return make_figure(
+        traces,
+        560,
+        xaxis=axis(
+            f"mean cost of hedging, {unit}", type="log", range=np.log10([0.8 * min(costs), 1.2 * max(costs)])
+        ),
+        yaxis=axis(f"std of P&L, {unit}", type="log", range=np.log10([0.8 * min(sds), 1.2 * max(sds)])),
+        legend={"orientation": "v", "x": 1.01, "y": 1.0, "xanchor": "left", "yanchor": "top"},
+    )

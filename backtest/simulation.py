@@ -1,0 +1,251 @@
+"""From a configuration to an experiment, its paths, and the files of ``gammacore simulate``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import yaml
+
+from gammacore import __version__, black76
+from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, strangle
+from gammacore.backtest.frontier import Frontier, Row, frontier
+from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model, fit_garch
+from gammacore.backtest.montecarlo import LINES, Simulation, simulate
+from gammacore.backtest.runner import build_policy
+from gammacore.config import Config, SimulateConfig
+from gammacore.data import load_prices
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.errors import ConfigError
+from gammacore.fees import DERIBIT
+from gammacore.hedging import Ladder
+from gammacore.hedging.widths import zakamouline_range
+
+__all__ = ["Simulated", "experiment_of", "run_simulation", "write_simulation"]
+
+DAYS_A_YEAR = 365.0
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+Progress = Callable[[str, int, int], None]
+
+
+class Simulated(NamedTuple):
+    """A simulation with its summary, and the frontier if one was asked for."""
+
+    config: Config
+    run: Simulation
+    summary: dict[str, Any]
+    frontier: Frontier | None
+    table: list[Row]
+
+
+def experiment_of(config: Config) -> Experiment:
+    """Experiment that a configuration describes.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field, if the parts do not fit together.
+    """
+    wanted, hedge = config.simulate, config.hedge
+    for name, bad in (
+        ("hedge.vol", hedge.vol in ("realised", "forecast")),
+        ("hedge.smile", hedge.smile not in ("sticky_strike", 1.0)),
+        ("hedge.leland", hedge.leland),
+        ("hedge.ignore_vol", hedge.ignore_vol),
+    ):
+        if bad:
+            value = getattr(hedge, name.partition(".")[2])
+            raise ConfigError(f"{name}: a simulated volatility is known and does not move, got {value!r}")
+    policy = build_policy(config)
+    if isinstance(policy, Ladder):
+        raise ConfigError("hedge.rule: expected a rule that is a function of state, got 'ladder'")
+    target = hedge.target if wanted.settlement == "inverse" else "black"
+    model, steps_per_day = _model(config)
+    book = _book(config)
+    years = max(leg.expiry for leg in book)
+    return Experiment(
+        book=book,
+        model=model,
+        policy=policy,
+        forward=wanted.forward,
+        implied=wanted.implied_vol,
+        steps=max(round(years * DAYS_A_YEAR * steps_per_day), 1),
+        hedge_vol=hedge.vol if isinstance(hedge.vol, float | int) else "implied",
+        settlement=wanted.settlement,
+        target=target,
+        ratio=hedge.ratio,
+        target_delta=hedge.target_delta,
+        costs=_costs(config),
+    )
+
+
+def _book(config: Config) -> tuple[Leg, ...]:
+    wanted = config.simulate
+    if wanted.legs:
+        return tuple(
+            Leg(leg.kind, leg.strike, leg.days / DAYS_A_YEAR, leg.amount, leg.implied) for leg in wanted.legs
+        )
+    years = wanted.days / DAYS_A_YEAR
+    amount = config.size.contracts * (1.0 if config.entry.side == "long" else -1.0)
+    if wanted.structure == "straddle":
+        return straddle(wanted.forward, years, amount)
+    if wanted.strangle_width >= 1.0:
+        raise ConfigError(f"simulate.strangle_width: expected less than 1, got {wanted.strangle_width!r}")
+    low, high = (wanted.forward * (1.0 + side * wanted.strangle_width) for side in (-1.0, 1.0))
+    return strangle(low, high, years, amount)
+
+
+def _costs(config: Config) -> Costs:
+    costs, rates = config.costs, DERIBIT.steps[-1][1]
+    fee = costs.hedge_fee
+    if isinstance(fee, str):
+        fee = rates.future_maker if fee == "maker" else rates.future_taker
+    return Costs(
+        proportional=fee,
+        fixed=0.0,
+        half_spread_bp=costs.hedge_half_spread_bp,
+        option_fee=rates.option_taker if costs.option_fees else 0.0,
+        option_fee_cap=rates.option_cap,
+        funding=config.simulate.funding,
+    )
+
+
+def _model(config: Config) -> tuple[Model, float]:
+    """Model of the price, and steps a day."""
+    wanted = config.simulate
+    vol, drift = wanted.realised_vol, wanted.drift
+    if wanted.model == "gbm":
+        return GBM(vol, drift), wanted.steps_per_day
+    if wanted.model == "heston":
+        heston = Heston(vol**2, wanted.mean_reversion, vol**2, wanted.vol_of_vol, wanted.correlation, drift)
+        return heston, wanted.steps_per_day
+    if wanted.model == "merton":
+        merton = Merton(vol, wanted.jumps_per_year, wanted.jump_mean, wanted.jump_sd, drift)
+        return merton, wanted.steps_per_day
+    return _recorded(config, wanted)
+
+
+def _recorded(config: Config, wanted: SimulateConfig) -> tuple[Model, float]:
+    """Model made of recorded prices."""
+    if config.data.prices is None:
+        raise ConfigError(f"data.prices: needed for simulate.model = {wanted.model!r}")
+    prices = load_prices(config.data.prices, currency=config.currency.partition("_")[0])
+    returns = np.diff(np.log(prices.close))
+    whole = np.diff(prices.ts_ns) == prices.interval_ns  # not over gaps
+    step = prices.interval_ns / NS_PER_YEAR
+    a_day = NS_PER_DAY / prices.interval_ns
+    if wanted.model == "garch":
+        fitted = fit_garch(returns[whole], step, asymmetric=wanted.asymmetric, innovations=wanted.innovations)
+        return fitted, a_day
+    return Bootstrap(returns[whole], step, max(wanted.block_days * a_day, 1.0)), a_day
+
+
+def run_simulation(config: Config, progress: Progress | None = None) -> Simulated:
+    """Simulate, and weigh every policy against its cost if asked to.
+
+    Raises
+    ------
+    ConfigError
+        Before anything runs.
+    """
+    experiment, wanted = experiment_of(config), config.simulate
+    run = simulate(
+        experiment,
+        paths=wanted.paths,
+        seed=wanted.seed,
+        columns=LINES,
+        threads=wanted.threads,
+        progress=None if progress is None else lambda done, total: progress("paths", done, total),
+    )
+    found, table = None, []
+    costs = experiment.costs
+    if wanted.frontier and (costs.one_way > 0 or costs.fixed > 0):
+        found = frontier(
+            experiment,
+            paths=wanted.frontier_paths,
+            seed=wanted.seed,
+            threads=wanted.threads,
+            progress=None if progress is None else lambda done, total: progress("frontier", done, total),
+        )
+        table = found.parameter_table(cost=wanted.budget or max(found.chosen.cost, 1e-300))
+    return Simulated(config, run, _summary(config, run, found, table), found, table)
+
+
+def _summary(config: Config, run: Simulation, found: Frontier | None, table: list[Row]) -> dict[str, Any]:
+    experiment = run.experiment
+    notes = []
+    if config.hedge.rule == "zakamouline":
+        cost = experiment.costs.one_way if config.hedge.cost is None else config.hedge.cost
+        notes = zakamouline_range(config.simulate.implied_vol, cost, experiment.years)
+    chosen = None
+    if found is not None:
+        point = found.chosen
+        chosen = {"cost": point.cost, "sd": point.sd, "mean_pnl": point.mean_pnl, "hedges": point.trades}
+    return {
+        "gammacore": __version__,
+        "simulated_data": True,
+        "accounting_currency": config.currency if experiment.inverse else "USD",
+        "model": config.simulate.model,
+        "policy": config.hedge.rule,
+        "paths": len(run),
+        "steps": experiment.steps,
+        "seed": run.seed,
+        "premium": _premium(experiment),
+        "mean": run.mean(),
+        "standard_error": run.standard_error(),
+        "sd": run.sd(),
+        "probability_of_profit": float(np.mean(run["pnl"] > 0)),
+        "expected_shortfall_5": run.expected_shortfall(0.05),
+        "quantiles": dict(zip(map(str, QUANTILES), run.quantiles(QUANTILES).tolist(), strict=True)),
+        "mean_hedges": run.mean("trades"),
+        "mean_turnover_coin": run.mean("turnover"),
+        "attribution": {line: _signed(line) * run.mean(line) for line in LINES},
+        "chosen": chosen,
+        "parameters": [row._asdict() for row in table],
+        "notes": notes,
+    }
+
+
+def _signed(line: str) -> float:
+    """Costs are kept as what was paid."""
+    return -1.0 if line in ("fees", "spread") else 1.0
+
+
+def _premium(e: Experiment) -> float:
+    """Premium of the book in the settlement currency, negative when received."""
+    usd = math.fsum(
+        leg.amount * black76.price(leg.kind, e.forward, leg.strike, leg.expiry, e.implied_of(leg))
+        for leg in e.book
+    )
+    return usd / e.forward if e.inverse else usd
+
+
+def write_simulation(found: Simulated, folder: Path) -> None:
+    """Write all files of a simulation into an existing directory."""
+    config = msgspec.to_builtins(found.config)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
+    if found.frontier is not None:
+        (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")
+    if found.config.report.html:
+        from gammacore.backtest.report.simulation_page import render_simulation
+
+        (folder / "report.html").write_text(render_simulation(found), encoding="utf-8")
+    text = json.dumps(found.summary, indent=2, allow_nan=False) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8")
+
+
+def _frontier_csv(found: Frontier) -> str:
+    lines = ["family,parameter,unit,cost,cost_error,sd,sd_error,mean_pnl,hedges"]
+    for family in found.families:
+        for p in found.points[family.name]:
+            numbers = (p.cost, p.cost_error, p.sd, p.sd_error, p.mean_pnl, p.trades)
+            lines.append(
+                f"{family.name},{p.parameter:.10g},{family.unit}," + ",".join(f"{x:.10g}" for x in numbers)
+            )
+    return "\n".join(lines) + "\n"
