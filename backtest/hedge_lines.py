@@ -8,12 +8,12 @@ for the market, give the lines of any hedge; see :mod:`gammacore.attribution` fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.ledger import UNIT
+from gammacore import _replay
 
 __all__ = ["HedgeLines", "Stage"]
 
@@ -62,6 +62,7 @@ class HedgeLines:
         self.offset, self.last = ends - sizes, ends - 1
         # Running sums in the native currency and in the other: price, forward, funding.
         self._sums = np.concatenate([np.empty((0, 6)), *(self._summed(stage) for stage in stages)])
+        self._whole = self._sums[self.last] - self._sums[self.offset]
         self._rate = np.concatenate([self._cost_rate(stage) for stage in stages] or [np.empty(0)])
 
     def _summed(self, stage: Stage) -> Floats:
@@ -82,46 +83,29 @@ class HedgeLines:
             rate[0] = rate[1]
         return rate
 
-    def lines(self, rows: npt.NDArray[Any], counts: Ints, received: Floats) -> dict[str, tuple[float, float]]:
+    def lines(self, rows: _replay.Rows, counts: Ints, received: Floats) -> dict[str, tuple[float, float]]:
         """Lines of all trades together, native currency and other.
 
         Parameters
         ----------
-        rows : structured array
+        rows : Rows
             Trades of all lives in order, their points in ``at``.
         counts : array of int64, shape (lives,)
             Trades of each life.
         received : array, shape (lives,)
             Amount that each life took over at its first point.
         """
-        at, last = rows["at"].copy(), np.repeat(self.last, counts)
-        amount, wanted, price, mark = (rows[x].copy() for x in ("amount", "wanted", "price", "mark"))
-        excess = amount - wanted
-        following = np.append(at[1:], 0)
-        ends = np.cumsum(counts)[counts > 0] - 1
-        following[ends] = last[ends]
-        rate = self._rate[at]
-        slip = 1.0 / price - 1.0 / mark if self.inverse else mark - price
-        spread, fees = amount * slip, -rows["paid"][:, 0 if self.inverse else 1] * UNIT
-        found = {
-            "fees": (fees.sum(), (fees * rate).sum()),
-            "spread": (spread.sum(), (spread * rate).sum()),
-        }
-
-        # One row of running sums a trade; without BLAS, whose threads cost more than they bring.
-        here, sums = self._sums[at], self._sums
-        end = sums[self.last]
-        held = np.einsum("i,ij->j", amount, np.repeat(end, counts, axis=0) - here)
-        held += np.einsum("i,ij->j", received, end - sums[self.offset])
-        added = np.zeros(6)
-        if excess.any():
-            added = np.einsum("i,ij->j", excess, sums[following] - here)
-        names: dict[str, list[float]] = {name: [] for name in ("hedge", "basis", "lots", "funding")}
-        for k in (0, 3):
-            hedge = held[k + 1] - added[k + 1]
-            names["hedge"].append(hedge)
-            names["lots"].append(added[k])
-            names["basis"].append(held[k] - added[k] - hedge)
-            names["funding"].append(-held[k + 2])
-        found |= {name: (pair[0], pair[1]) for name, pair in names.items()}
-        return {name: (float(one), float(other)) for name, (one, other) in found.items()}
+        held, added, costs = rows.against(counts, self.last, self._sums, self._rate, self.inverse)
+        # Without BLAS, whose threads cost more than they bring.
+        held += np.einsum("i,ij->j", received, self._whole)
+        found: dict[str, tuple[float, float]] = {}
+        for name, native, other in (
+            ("fees", *costs[0]),
+            ("spread", *costs[1]),
+            ("hedge", *(held[k + 1] - added[k + 1] for k in (0, 3))),
+            ("basis", *(held[k] - added[k] - (held[k + 1] - added[k + 1]) for k in (0, 3))),
+            ("lots", *(added[k] for k in (0, 3))),
+            ("funding", *(-held[k + 2] for k in (0, 3))),
+        ):
+            found[name] = float(native), float(other)
+        return found

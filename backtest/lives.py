@@ -116,6 +116,7 @@ class Lives:
             raise ConfigError(f"hedge: these episodes cannot be hedged apart from the event loop: {reason}")
         self._hedger = CompiledHedger(self.desk, self.exchange)
         self._plain: list[Terms] | None = None
+        self._rows = _replay.Rows()  # its room is used again: fresh memory costs more than the trades
         self.lives = self._find()
         self._hedge_lines = HedgeLines([_stage(life) for life in self.lives], self._inverse)
 
@@ -226,7 +227,8 @@ class Lives:
         received = np.zeros(len(self.lives))  # hedges taken over from the life before
         counts = np.zeros(len(self.lives), np.int64)
         equity: list[Floats] = []
-        rows, unwound, handed = _replay.Rows(), 0, 0.0
+        rows, unwound, handed = self._rows, 0, 0.0
+        rows.clear()
         native = 0 if self._inverse else 1
         for k, (life, seen) in enumerate(zip(self.lives, self._seen(policy), strict=True)):
             received[k], before = handed if life.heir else 0.0, len(rows)
@@ -238,7 +240,7 @@ class Lives:
             equity.append(kept)
         profit = self._profit(gained)
         total = Money(float(profit[0].sum()), float(profit[1].sum()))
-        lines = self._lines(rows.array(), counts, received, total)
+        lines = self._lines(rows, counts, received, total)
         return Hedged(*profit, len(rows) - unwound, lines, equity)
 
     def _profit(self, gained: Floats) -> tuple[Floats, Floats]:
@@ -261,7 +263,7 @@ class Lives:
         return beside[:, native] * 1.0, cash, beside[:, 1 - native] * 1.0, np.array([x.rate for x in ledgers])
 
     def _lines(
-        self, rows: npt.NDArray[Any], counts: npt.NDArray[np.int64], received: Floats, total: Money
+        self, rows: _replay.Rows, counts: npt.NDArray[np.int64], received: Floats, total: Money
     ) -> dict[str, Money]:
         """Lines of the options, which are always the same, and of the hedges, from their trades.
 

@@ -45,6 +45,15 @@ class Position:
 
 class Rows:
     def __len__(self) -> int: ...
+    def clear(self) -> None: ...
+    def against(
+        self,
+        counts: npt.NDArray[np.int64],
+        last: npt.NDArray[np.int64],
+        sums: npt.NDArray[np.float64],
+        rate: npt.NDArray[np.float64],
+        inverse: bool,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
     def array(self) -> npt.NDArray[Any]: ...
 
 def hedge(

@@ -159,6 +159,65 @@ cdef class Rows:
     def __len__(self):
         return self.count
 
+    def clear(self):
+        """Forget the trades, keep the room."""
+        self.count = 0
+
+    def against(self, const int64_t[::1] counts, const int64_t[::1] last, const double[:, ::1] sums,
+                const double[::1] rate, bint inverse):
+        """Trades times what running sums gain from each to the end of its life.
+
+        Parameters
+        ----------
+        counts, last : arrays, shape (lives,)
+            Trades of each life, and its last point.
+        sums : array, shape (points, k)
+            Running sums of the market over all lives.
+        rate : array, shape (points,)
+            Units of the other currency for one of the native, for what a trade costs.
+        inverse : bool
+            Settlement of the contract.
+
+        Returns
+        -------
+        held, added : arrays, shape (k,)
+            Amounts to the end of the life; what rounding to lots added, to the next trade.
+        costs : array, shape (2, 2)
+            Fees and spread, in the native currency and in the other.
+        """
+        cdef Py_ssize_t lives = counts.shape[0], k, m, width = sums.shape[1], points = sums.shape[0]
+        cdef Py_ssize_t j = 0, end, at, following
+        cdef double slip, paid, excess
+        cdef row *r
+        if last.shape[0] != lives or rate.shape[0] != points or sum(counts) != self.count:
+            raise ValueError("counts, last, sums and rate must be of the same lives and trades")
+        held, added, costs = np.zeros(width), np.zeros(width), np.zeros((2, 2))
+        cdef double[::1] h = held, a = added
+        cdef double[:, ::1] c = costs
+        for k in range(lives):
+            end = j + counts[k]
+            if not 0 <= last[k] < points:
+                raise ValueError(f"last: no point {last[k]}")
+            for j in range(j, end):
+                r = self.data + j
+                at, following = r.at, r[1].at if j + 1 < end else last[k]
+                if not (0 <= at < points and 0 <= following < points):
+                    raise ValueError(f"no point {at} or {following}")
+                for m in range(width):
+                    h[m] += r.amount * (sums[last[k], m] - sums[at, m])
+                excess = r.amount - r.wanted
+                if excess != 0.0:
+                    for m in range(width):
+                        a[m] += excess * (sums[following, m] - sums[at, m])
+                paid = -r.paid[0 if inverse else 1] / 1e8
+                slip = r.amount * (1.0 / r.price - 1.0 / r.mark if inverse else r.mark - r.price)
+                c[0, 0] += paid
+                c[0, 1] += paid * rate[at]
+                c[1, 0] += slip
+                c[1, 1] += slip * rate[at]
+            j = end
+        return held, added, costs
+
     def array(self):
         """Copy of the trades, a structured array of dtype TRADE."""
         out = np.empty(self.count, TRADE)
