@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
@@ -75,10 +74,8 @@ def test_ahmad_wilmott_mean_is_the_price_difference_when_the_drift_is_the_rate()
         assert theory.ahmad_wilmott_mean(100, K, 1, 0.2, 0.3, 0.05, 0.05) == pytest.approx(gap, abs=1e-8)
 
 
-def test_leland_numbers():
+def test_leland_vol():
     # S = K = 100, T = 0.25, vol 20 %, cost 5 bp
-    assert theory.leland_number(5e-4, 0.2, 0.25 / 63) == pytest.approx(0.06333, abs=1e-5)
-    assert theory.leland_number(5e-4, 0.2, 0.25 / 252) == pytest.approx(0.12666, abs=1e-5)
     assert theory.leland_vol(0.2, 5e-4, 0.25 / 63, long=False) == pytest.approx(0.20624, abs=1e-5)
     assert theory.leland_vol(0.2, 5e-4, 0.25 / 63, long=True) == pytest.approx(0.19356, abs=1e-5)
     with pytest.raises(ValueError, match="every"):
@@ -120,63 +117,3 @@ def test_band_laws_and_their_ratios_at_equal_tracking():
     assert theory.band_law("centre", s, H, step) == pytest.approx((27.93, 541.6, 4.431e-4), rel=5e-4)
     with pytest.raises(ValueError, match="middle"):
         theory.band_law("middle", s, H)
-
-
-@pytest.mark.parametrize(("to_edge", "rule"), [(True, "edge"), (False, "centre")])
-def test_whalley_wilmott_minimises_cost_plus_risk(to_edge, rule):
-    S, gamma, vol, cost, a = 100.0, 0.02, 0.6, 5e-4, 0.3
-
-    def total(H):
-        law = theory.band_law(rule, gamma * S * vol, H)
-        return cost * S * law.turnover + 0.5 * a * vol**2 * S**2 * law.mean_square
-
-    best = minimize_scalar(total, bounds=(1e-4, 1.0), method="bounded", options={"xatol": 1e-10})
-    assert theory.whalley_wilmott_width(S, gamma, cost, a, to_edge=to_edge) == pytest.approx(best.x, rel=1e-5)
-    ratio = theory.whalley_wilmott_width(S, gamma, cost, a, to_edge=False) / theory.whalley_wilmott_width(
-        S, gamma, cost, a
-    )
-    assert ratio == pytest.approx(4 ** (1 / 3))
-
-
-def test_fixed_cost_width_minimises_cost_plus_risk():
-    S, gamma, vol, k, a = 100.0, 0.02, 0.6, 0.01, 0.3
-
-    def total(H):
-        law = theory.band_law("centre", gamma * S * vol, H)
-        return k * law.trades + 0.5 * a * vol**2 * S**2 * law.mean_square
-
-    best = minimize_scalar(total, bounds=(1e-4, 2.0), method="bounded", options={"xatol": 1e-10})
-    assert theory.fixed_cost_width(gamma, k, a) == pytest.approx(best.x, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("case", "h0", "h1", "k", "vols", "ww"),
-    [
-        (
-            (100, 100, 1.0, 0.3, 0.02, 1.0),
-            0.0022222,
-            0.0516070,
-            -0.6323616,
-            (0.1818996, 0.3832917),
-            0.0803481,
-        ),
-        ((100, 100, 0.25, 0.3, 0.01, 1.0), 0.0044444, 0.0551612, -0.4206370, None, 0.1018033),
-        ((100, 110, MONTH, 0.6, 5e-4, 0.1), 0.0016898, 0.0485274, -0.0238580, None, 0.0686857),
-    ],
-)
-def test_zakamoulines_numbers(case, h0, h1, k, vols, ww):
-    S, K, tau, vol, cost, a = case
-    gamma = black76.greeks("call", float(S), float(K), tau, vol).gamma
-    long, short = (theory.zakamouline(S, sign * gamma, vol, tau, cost, a) for sign in (1, -1))
-    assert (long.h0, long.h1, long.k) == pytest.approx((h0, h1, k), abs=6e-8)
-    assert short[:3] == long[:3]
-    if vols is not None:
-        assert (long.vol, short.vol) == pytest.approx(vols, abs=6e-8)
-    assert theory.whalley_wilmott_width(S, gamma, cost, a) == pytest.approx(ww, abs=6e-8)
-
-
-def test_zakamouline_range_and_clamp():
-    assert theory.zakamouline_range(0.3, 0.01, 0.5) == []
-    assert [text.split()[0] for text in theory.zakamouline_range(0.6, 5e-4, 2.0)] == ["vol", "cost", "tau"]
-    assert theory.zakamouline(100.0, 0.05, 0.3, 1.0, 0.3, 10.0).vol == pytest.approx(0.03)
-    assert np.isfinite(theory.zakamouline(100.0, 0.0, 0.3, 1.0, 0.01, 1.0).h1)

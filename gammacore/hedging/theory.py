@@ -7,8 +7,8 @@ a function takes a rate. ``vega`` is that of the position, per 1.00 of volatilit
 Sources: E. Derman, M. Kamal, "When you cannot hedge continuously", Goldman Sachs 1999; D. Bertsimas,
 L. Kogan, A. Lo, "When is time continuous?", J. Financial Economics 55 (2000); R. Ahmad, P. Wilmott,
 "Which free lunch would you like today, Sir?", Wilmott 2005; H. Leland, J. Finance 40 (1985);
-E. Whalley, P. Wilmott, Mathematical Finance 7 (1997); V. Zakamouline, Eur. J. Finance 12 (2006); M. Broadie,
-P. Glasserman, S. Kou, Mathematical Finance 7 (1997); A. Sepp, "When you hedge discretely", 2013.
+M. Broadie, P. Glasserman, S. Kou, Mathematical Finance 7 (1997); A. Sepp, "When you hedge
+discretely", 2013. What bands are optimal is in :mod:`gammacore.hedging.widths`.
 """
 
 from __future__ import annotations
@@ -19,31 +19,26 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from gammacore.hedging import widths
+
 __all__ = [
     "MONITORING",
     "BandLaw",
     "SharpeOptimum",
-    "ZakamoulineTerms",
     "ahmad_wilmott_mean",
     "ahmad_wilmott_sd",
     "band_law",
     "bertsimas_kogan_lo",
     "derman_kamal",
     "expected_cost_of_time_hedging",
-    "fixed_cost_width",
-    "leland_number",
     "leland_vol",
     "sharpe_optimum",
-    "whalley_wilmott_width",
-    "zakamouline",
-    "zakamouline_range",
 ]
 
 MONITORING = 0.5825971579390107
 """-zeta(1/2)/sqrt(2 pi): steps that a random walk overshoots a barrier by (Broadie, Glasserman, Kou)."""
 
 NODES = 400  # of the quadratures: 1e-10 for any position a desk sees
-SMALLEST_VARIANCE_SHARE = 0.01  # of the variance that Zakamouline's K may leave
 
 
 # ---- discrete hedging without cost --------------------------------------------------
@@ -200,11 +195,6 @@ def expected_cost_of_time_hedging(cost: float, vega: float, tau: float, hedges: 
     return cost * abs(vega) * math.sqrt(2.0 * hedges / (math.pi * tau))
 
 
-def leland_number(cost: float, vol: float, every: float) -> float:
-    """Leland's number sqrt(8/pi) cost / (vol sqrt(every)), ``every`` in years."""
-    return math.sqrt(8.0 / math.pi) * cost / (vol * math.sqrt(every))
-
-
 def leland_vol(vol: float, cost: float, every: float, *, long: bool) -> float:
     """Volatility that prices the mean cost of hedging in: vol sqrt(1 - Le) long, vol sqrt(1 + Le) short.
 
@@ -213,7 +203,7 @@ def leland_vol(vol: float, cost: float, every: float, *, long: bool) -> float:
     ValueError
         If the cost is so large that a long position has no such volatility.
     """
-    share = 1.0 + (-1.0 if long else 1.0) * leland_number(cost, vol, every)
+    share = 1.0 + (-1.0 if long else 1.0) * widths.leland_number(cost, vol, every)
     if share <= 0.0:
         raise ValueError(
             f"every: no Leland volatility for hedges as often as {every:g} years at cost {cost:g}"
@@ -292,80 +282,3 @@ def band_law(
     if rule == "centre":
         return BandLaw(speed**2 / width, (speed / width) ** 2, width**2 / 6.0)
     raise ValueError(f"rule: expected edge, centre or time, got {rule!r}")
-
-
-def whalley_wilmott_width(
-    price: float, gamma: float, cost: float, risk_aversion: float, *, to_edge: bool = True
-) -> float:
-    """Half-width in coin of the asymptotically optimal band for a proportional cost.
-
-    Notes
-    -----
-    H = (3/2 cost S gamma^2/a)^(1/3), which minimises cost S s^2/(2H) + a vol^2 S^2 H^2/6 with
-    s = gamma S vol; trading to the centre (6 cost S gamma^2/a)^(1/3), which minimises
-    cost S s^2/H + a vol^2 S^2 H^2/12.
-    """
-    return math.cbrt((1.5 if to_edge else 6.0) * cost * price * gamma**2 / risk_aversion)
-
-
-def fixed_cost_width(gamma: float, cost_per_trade: float, risk_aversion: float) -> float:
-    """Half-width in coin for a cost in USD per trade, hedged to the centre: (12 k gamma^2/a)^(1/4).
-
-    Notes
-    -----
-    Minimises k s^2/H^2 + a vol^2 S^2 H^2/12 with s = gamma S vol.
-    """
-    return float((12.0 * cost_per_trade * gamma**2 / risk_aversion) ** 0.25)
-
-
-class ZakamoulineTerms(NamedTuple):
-    """Band h0 + h1 (coin) around the delta at ``vol``, and the K that gave it."""
-
-    h0: float
-    h1: float
-    k: float
-    vol: float
-
-
-def zakamouline(
-    price: float,
-    gamma: float,
-    vol: float,
-    tau: float,
-    cost: float,
-    risk_aversion: float,
-) -> ZakamoulineTerms:
-    """Band and volatility fitted to the exact utility-based hedge.
-
-    Parameters
-    ----------
-    price, gamma, vol, tau : float
-        ``gamma`` of the position at ``vol``, negative if short.
-    cost, risk_aversion : float
-
-    Notes
-    -----
-    H0 = cost/(a S vol^2 tau), H1 = 1.12 cost^0.31 tau^0.05 vol^-0.25 (|gamma|/a)^0.5,
-    K = -4.76 cost^0.78 tau^-0.02 vol^-0.25 (a S^2 |gamma|)^0.15; the volatility is vol sqrt(1 + K)
-    long and vol sqrt(1 - K) short, 1 + K kept positive. The fit depends on the unit of money, see
-    :func:`zakamouline_range`.
-    """
-    root = vol**-0.25
-    h0 = cost / (risk_aversion * price * vol**2 * tau)
-    h1 = 1.12 * cost**0.31 * tau**0.05 * root * math.sqrt(abs(gamma) / risk_aversion)
-    k = -4.76 * cost**0.78 * tau**-0.02 * root * (risk_aversion * price**2 * abs(gamma)) ** 0.15
-    share = 1.0 - k if gamma < 0 else max(1.0 + k, SMALLEST_VARIANCE_SHARE)
-    return ZakamoulineTerms(h0, h1, k, vol * math.sqrt(share))
-
-
-def zakamouline_range(vol: float, cost: float, tau: float) -> list[str]:
-    """Sentences on what leaves the range that :func:`zakamouline` was fitted for; empty if nothing does.
-
-    The fit covers volatilities of 10 % to 40 %, costs of 0.1 % to 2 %, and up to a year.
-    """
-    bounds = (("vol", vol, 0.1, 0.4), ("cost", cost, 0.001, 0.02), ("tau", tau, 0.0, 1.0))
-    return [
-        f"{name} {value:g} is outside the range {low:g} to {high:g} that Zakamouline's formula was fitted for"
-        for name, value, low, high in bounds
-        if not low <= value <= high
-    ]
