@@ -97,11 +97,11 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     proportional : float
-        Fee of a hedge, a fraction of its notional, one way.
+        Fee of a hedge, a fraction of its notional at the fill, one way.
     fixed : float
         Fee of each hedge, settlement currency.
     half_spread_bp : float
-        Half the spread of the hedge, basis points of its notional.
+        Half the spread of the hedge, basis points of its mark.
     option_fee : float
         Of the option trades at the start, a fraction of the notional (0.0003 is Deribit's).
     option_fee_cap : float
@@ -156,8 +156,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Delta that is hedged, as in the configuration; None is ``black`` for linear and
         ``coin_neutral`` for inverse settlement.
     financed_in : {'coin', 'usd'} or None
-        Currency that an inverse book's premium is borrowed in; None is ``usd`` for the target
-        ``usd_neutral``, else ``coin``.
+        Currency that an inverse book's premium is borrowed in, as far as it is paid; None is
+        ``usd`` for the target ``usd_neutral``, else ``coin``.
     ratio : float
         Share of the options' delta that is hedged.
     target_delta : float
@@ -303,6 +303,13 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return math.fsum(leg.amount * self.premium_of(leg) for leg in self.book)
 
     @property
+    def financed(self) -> float:
+        """Part of the premium that is borrowed in USD, coin: what is paid; what is received stays as coin."""
+        if not self.financed_in_usd:
+            return 0.0
+        return math.fsum(leg.amount * self.premium_of(leg) for leg in self.book if leg.amount > 0)
+
+    @property
     def entry_fee(self) -> float:
         """Fee of buying and selling the options, settlement currency."""
         notional = 1.0 if self.inverse else self.forward
@@ -329,10 +336,10 @@ def engine_of(experiment: Experiment, seed: int) -> _hedging.Engine:
             NUMERAIRES[e.delta],
             e.hedge_at_start,
             e.liquidate,
-            e.financed_in_usd,
             e.ratio,
             e.target_delta,
             e.premium,
+            e.financed,
             e.entry_fee,
         ),
         costs=(e.costs.proportional, e.costs.fixed, 1e-4 * e.costs.half_spread_bp, e.costs.funding),

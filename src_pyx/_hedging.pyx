@@ -57,8 +57,8 @@ cdef extern from "hedge_levels.h" nogil:
         int groups
         const gc_group *group
         gc_policy policy
-        int inverse, numeraire, hedge_at_start, liquidate, financed_in_usd
-        double ratio, target, fee, fixed_fee, half_spread, funding, premium, entry_fee
+        int inverse, numeraire, hedge_at_start, liquidate
+        double ratio, target, fee, fixed_fee, half_spread, funding, premium, financed, entry_fee
         uint64_t seed
 
     ctypedef struct gc_hedge_kernels:
@@ -114,8 +114,8 @@ cdef class Engine:
             elif name == "dust": self.s.policy.dust = value
             elif name == "every": self.s.policy.every = value
             else: raise TypeError(name)
-        (self.s.inverse, self.s.numeraire, self.s.hedge_at_start, self.s.liquidate, self.s.financed_in_usd,
-         self.s.ratio, self.s.target, self.s.premium, self.s.entry_fee) = accounts
+        (self.s.inverse, self.s.numeraire, self.s.hedge_at_start, self.s.liquidate, self.s.ratio,
+         self.s.target, self.s.premium, self.s.financed, self.s.entry_fee) = accounts
         self.s.fee, self.s.fixed_fee, self.s.half_spread, self.s.funding = costs
 
     def __dealloc__(self):

@@ -73,10 +73,10 @@ typedef struct {
     int groups;
     const gc_group *group;
     gc_policy policy;
-    int inverse, numeraire, hedge_at_start, liquidate, financed_in_usd;
+    int inverse, numeraire, hedge_at_start, liquidate;
     double ratio, target;
     double fee, fixed_fee, half_spread, funding; /* fractions of notional, money, fraction, per year */
-    double premium, entry_fee;                   /* the book's value at the start, signed; fee of the options */
+    double premium, financed, entry_fee; /* value of the book, signed; of it borrowed in USD; fee of the options */
     uint64_t seed;
 } gc_simulation;
 

@@ -197,11 +197,19 @@ static GC_TARGET void GC_LOOP(gc_settle)(GC_LOOP(gc_hedges) *b, const gc_simulat
         break
 #endif
 
+/* Notional at the prices of the fills, half a spread from the mark: `traded` at the mark, of which `bought` net. */
+GC_INLINE double GC_LOOP(gc_at_fills)(const gc_simulation *s, double traded, double bought)
+{
+    double h = s->half_spread;
+    return s->inverse ? (traded - h * bought) / (1.0 - h * h) : traded + h * bought;
+}
+
 /* Whole equity in coin: option value and payoffs, hedge, costs, and the premium unless it was
  * borrowed in USD. The hedge's own value cancels against its delta, see gc_decide. */
 GC_INLINE double GC_LOOP(gc_equity)(const GC_LOOP(gc_hedges) *b, const gc_simulation *s, int i, double funds)
 {
-    double costs = (s->fee + s->half_spread) * b->notional[i] + s->fixed_fee * b->trades[i] + b->funding[i];
+    double notional = GC_LOOP(gc_at_fills)(s, b->notional[i], b->cash[i]);
+    double costs = (s->fee + s->half_spread) * notional + s->fixed_fee * b->trades[i] + b->funding[i];
     return funds + b->settled[i] + b->value[i] + b->cash[i] - b->units[i] * b->inverse_price[i] - costs;
 }
 
@@ -215,7 +223,7 @@ GC_INLINE void GC_LOOP(gc_decide)(GC_LOOP(gc_hedges) *b, const gc_simulation *s,
     double *GC_RESTRICT notional = b->notional, *GC_RESTRICT trades = b->trades, *GC_RESTRICT last = b->last;
     double *GC_RESTRICT residual = b->residual;
     double ratio = s->ratio, target = s->target, dust = rule->dust;
-    double funds = -s->entry_fee - (s->financed_in_usd ? 0.0 : s->premium);
+    double funds = s->financed - s->premium - s->entry_fee;
     int moves = kind == GC_MOVE_USD || kind == GC_MOVE_RELATIVE || kind == GC_MOVE_SIGMA;
     GC_INDEPENDENT
     for (int i = 0; i < GC_BLOCK; i++) {
@@ -257,7 +265,7 @@ GC_INLINE void GC_LOOP(gc_decide)(GC_LOOP(gc_hedges) *b, const gc_simulation *s,
 /* GC_NEVER stands for: measure the mismatch, trade nothing. */
 GC_INLINE void GC_LOOP(gc_measure)(GC_LOOP(gc_hedges) *b, const gc_simulation *s, int equity)
 {
-    double funds = -s->entry_fee - (s->financed_in_usd ? 0.0 : s->premium);
+    double funds = s->financed - s->premium - s->entry_fee;
     for (int i = 0; i < GC_BLOCK; i++) {
         double held = s->inverse ? b->units[i] * b->inverse_price[i] : b->units[i];
         b->residual[i] = s->ratio * b->delta[i] + held - s->target;
@@ -429,11 +437,14 @@ static void GC_LOOP(gc_columns)(const GC_LOOP(gc_hedges) *b, const gc_simulation
     double price = b->paths.price[i];
     double options = b->settled[i] + b->value[i] - s->premium;
     double hedge = s->inverse ? b->cash[i] - b->units[i] / price : b->cash[i] + b->units[i] * price;
-    double fees = s->fee * b->notional[i] + s->fixed_fee * b->trades[i] + s->entry_fee;
-    double spread = s->half_spread * b->notional[i], funding = -b->funding[i];
+    /* the hedge is what was bought less what was sold at marks, and what is left, marked unless closed */
+    double bought = s->liquidate ? hedge : b->cash[i];
+    double at_fills = GC_LOOP(gc_at_fills)(s, b->notional[i], s->inverse ? bought : -bought);
+    double fees = s->fee * at_fills + s->fixed_fee * b->trades[i] + s->entry_fee;
+    double spread = s->half_spread * (s->inverse ? at_fills : b->notional[i]), funding = -b->funding[i];
     double pnl = options + hedge - fees - spread + funding, vega = b->value[i] - at_mark;
     double lines = b->delta_line[i] + b->gamma_line[i] + b->theta_line[i] + vega;
-    double in_usd = s->financed_in_usd ? (pnl + s->premium) * price - s->premium * s->start : pnl * price;
+    double in_usd = (pnl + s->financed) * price - s->financed * s->start;
     column[GC_OUT_PNL] = pnl;
     column[GC_OUT_PNL_USD] = s->inverse ? in_usd : pnl;
     column[GC_OUT_TRADES] = b->trades[i];

@@ -89,10 +89,14 @@ class Slow:
         held = self.position / F if e.inverse else self.position
         total = e.ratio * delta + held - e.target_delta
         if e.delta == "usd_neutral":
-            paid = 0.0 if e.financed_in_usd else e.premium
-            equity = self.settled + self.values(step)[0] - paid + self.hedge
+            equity = self.settled + self.values(step)[0] - e.premium + self.financed() + self.hedge
             total = total + equity - self.fees - self.spread + self.funding
         return total
+
+    def financed(self):
+        """Coins of premium that were bought with borrowed USD: what was paid, not what was received."""
+        paid = [leg.amount * self.e.premium_of(leg) for leg in self.e.book if leg.amount > 0]
+        return sum(paid) if self.e.financed_in_usd else 0.0
 
     def zakamouline(self, step):
         e, F, p = self.e, self.paths[:, step], self.e.policy
@@ -148,12 +152,14 @@ class Slow:
     def book_trade(self, x, F):
         e = self.e
         x = np.where(np.abs(x) > 1e-12 * self.size, x, 0.0)
-        notional = np.abs(x) * (1.0 if e.inverse else F)
+        half = 1e-4 * e.costs.half_spread_bp
+        away = 1.0 + np.sign(x) * half  # of the fill from the mark
+        notional = np.abs(x) / away if e.inverse else np.abs(x) * F * away
         self.position = self.position + x * (F if e.inverse else 1.0)
         self.trades += x != 0
         self.turnover += np.abs(x)
         self.fees += e.costs.proportional * notional + e.costs.fixed * (x != 0)
-        self.spread += 1e-4 * e.costs.half_spread_bp * notional
+        self.spread += half * (notional if e.inverse else np.abs(x) * F)
         return x
 
     def run(self):
@@ -185,7 +191,7 @@ class Slow:
         at_mark, at_end = self.values(e.steps)[0], self.values(e.steps, end=True)[0]
         options = self.settled + at_end - e.premium
         pnl = options + self.hedge - self.fees - self.spread + self.funding
-        usd = (pnl + e.premium) * F - e.premium * e.forward if e.financed_in_usd else pnl * F
+        usd = pnl * F + self.financed() * (F - e.forward)
         return {
             "pnl": pnl,
             "pnl_usd": usd if e.inverse else pnl,

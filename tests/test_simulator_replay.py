@@ -1,0 +1,105 @@
+"""The Monte Carlo simulator, given a path, against the event-driven desk on the same path."""
+
+import numpy as np
+import pytest
+from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
+
+from gammacore.backtest.experiment import Costs, Experiment, Leg
+from gammacore.backtest.models import GivenPaths
+from gammacore.backtest.montecarlo import simulate
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import build_policy, replay
+from gammacore.contracts import Option
+from gammacore.daycount import NS_PER_YEAR
+
+STEPS = 7 * 144  # ten minutes
+WEEK = (FRIDAY - START) / NS_PER_YEAR
+POLICIES = [
+    {"hedge.rule": "interval", "hedge.every": "3h"},
+    {"hedge.rule": "band", "hedge.band": 0.04},
+    {"hedge.rule": "band", "hedge.band": 0.06, "hedge.band_lower": 0.03, "hedge.to": "edge"},
+    {"hedge.rule": "move", "hedge.move": 400.0, "hedge.move_unit": "usd"},
+    {"hedge.rule": "move", "hedge.move": 0.008, "hedge.move_unit": "relative"},
+    {"hedge.rule": "move", "hedge.move": 0.4},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 5e-4, "hedge.cost": 5e-4},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 5e-3, "hedge.cost": 5e-4, "hedge.to": "centre"},
+    {"hedge.rule": "zakamouline", "hedge.risk_aversion": 5e-4, "hedge.cost": 5e-4},
+    {"hedge.rule": "fixed_cost", "hedge.risk_aversion": 1e-3, "hedge.cost_per_trade": 5.0},
+    {"hedge.rule": "never"},
+]
+ACCOUNTS = [
+    {"marks.settlement": "linear", "hedge.target": "black"},
+    {"hedge.target": "coin_neutral"},
+    {"hedge.target": "coin_neutral", "hedge.ratio": 0.7, "hedge.target_delta": 0.02},
+    {"hedge.target": "usd_neutral"},
+    {"hedge.target": "black", "hedge.vol": 0.75},
+]
+BOOKS = [
+    {"entry.structure": "straddle"},
+    {"entry.structure": "straddle", "entry.side": "short", "size.contracts": 2.5},
+    {"entry.structure": "strangle", "entry.delta": 0.2, "size.contracts": 0.7},
+]
+
+
+def profit(episode, final, inverse, owed=1.0):
+    """Profit in the settlement currency from the fills alone, without the ledger's rounding to 1e-8.
+
+    A premium borrowed in USD is ``owed`` times as many coins at the end.
+    """
+    total = 0.0
+    for fill in episode.fills:
+        if isinstance(fill.instrument, Option):
+            worth = max(fill.instrument.kind * (final - fill.instrument.strike), 0.0)
+            premium = fill.price * (owed if fill.amount > 0 else 1.0)
+            total += fill.amount * ((worth / final if inverse else worth) - premium)
+        else:
+            moved = 1.0 / fill.price - 1.0 / final if inverse else final - fill.price
+            total += fill.amount * moved
+        total -= fill.fee
+    return total
+
+
+@pytest.mark.parametrize("seed", range(44))
+def test_given_path_ends_like_the_desk(seed):
+    rng = np.random.default_rng(seed)
+    account = ACCOUNTS[int(rng.integers(len(ACCOUNTS)))]
+    book = BOOKS[int(rng.integers(len(BOOKS)))]
+    costs = {
+        "costs.hedge_fee": 5e-4 * int(rng.integers(2)),
+        "costs.hedge_half_spread_bp": int(rng.integers(3)),
+    }
+    common = {"entry.min_days": 1, "entry.max_days": 7, "exit.delivery": "last"}
+    config = build({**FREE, **common, **POLICIES[seed % len(POLICIES)], **account, **book, **costs})
+    path = random_path(seed, STEPS, vol=0.9, dt=WEEK / STEPS)
+    ts = START + np.arange(STEPS + 1, dtype=np.int64) * ((FRIDAY - START) // STEPS)
+    inverse = config.marks.settlement == "listed"
+    chains = chains_of(ts[:1], path[:1], half=0.0)
+    tape = Tape(chains, prices_of(ts, path, int(ts[1] - ts[0])), linear=not inverse, averaging=False)
+    (done,) = replay(config, tape, engine="desk").closed
+    legs = done.episode.entered.items()
+    experiment = Experiment(
+        book=tuple(Leg("call" if x.kind > 0 else "put", x.strike, WEEK, amount) for x, amount in legs),
+        model=GivenPaths(path[None]),
+        policy=build_policy(config),
+        forward=path[0],
+        implied=0.6,
+        steps=STEPS,
+        settlement="inverse" if inverse else "linear",
+        target=config.hedge.target,
+        ratio=config.hedge.ratio,
+        target_delta=config.hedge.target_delta,
+        hedge_vol=config.hedge.vol,
+        costs=Costs(proportional=config.costs.hedge_fee, half_spread_bp=config.costs.hedge_half_spread_bp),
+        hedge_at_start=config.hedge.rule in ("interval", "move"),
+        liquidate=True,
+    )
+    run = simulate(experiment, columns=("pnl_usd",))
+    hedges = [x for x in done.episode.fills if not isinstance(x.instrument, Option)]
+    dust = 1e-11 * (path[0] if inverse else 1.0)
+    assert int(run["trades"][0]) == sum(abs(x.amount) > dust for x in hedges)
+    if config.hedge.target == "usd_neutral":  # hedges an equity that the ledger keeps to 1e-8 coin
+        expected = path[-1] * profit(done.episode, path[-1], inverse, owed=path[0] / path[-1])
+        assert run["pnl_usd"][0] == pytest.approx(expected, abs=2e-8 * path[0])
+    else:
+        expected = profit(done.episode, path[-1], inverse)
+        assert run["pnl"][0] == pytest.approx(expected, abs=1e-10 * (1.0 if inverse else path[0]))
