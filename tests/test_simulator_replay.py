@@ -89,14 +89,14 @@ def test_given_path_ends_like_the_desk(seed):
         ratio=config.hedge.ratio,
         target_delta=config.hedge.target_delta,
         hedge_vol=config.hedge.vol,
-        costs=Costs(proportional=config.costs.hedge_fee, half_spread_bp=config.costs.hedge_half_spread_bp),
+        costs=Costs(proportional=fee, half_spread_bp=half_spread),
         hedge_at_start=config.hedge.rule in ("interval", "move"),
         liquidate=True,
     )
     run = simulate(experiment, columns=("pnl_usd",))
     hedges = [x for x in done.episode.fills if not isinstance(x.instrument, Option)]
-    dust = 1e-11 * (path[0] if inverse else 1.0)
-    assert int(run["trades"][0]) == sum(abs(x.amount) > dust for x in hedges)
+    dust = 1e-12 * sum(abs(amount) for _, amount in legs)  # coins; the desk's is a little less
+    assert int(run["trades"][0]) == sum(abs(x.amount) / (x.mark if inverse else 1.0) > dust for x in hedges)
     if config.hedge.target == "usd_neutral":  # hedges an equity that the ledger keeps to 1e-8 coin
         expected = path[-1] * profit(done.episode, path[-1], inverse, owed=path[0] / path[-1])
         assert run["pnl_usd"][0] == pytest.approx(expected, abs=2e-8 * path[0])
