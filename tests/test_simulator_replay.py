@@ -64,10 +64,8 @@ def test_given_path_ends_like_the_desk(seed):
     rng = np.random.default_rng(seed)
     account = ACCOUNTS[int(rng.integers(len(ACCOUNTS)))]
     book = BOOKS[int(rng.integers(len(BOOKS)))]
-    costs = {
-        "costs.hedge_fee": 5e-4 * int(rng.integers(2)),
-        "costs.hedge_half_spread_bp": int(rng.integers(3)),
-    }
+    fee, half_spread = 5e-4 * int(rng.integers(2)), int(rng.integers(3))
+    costs = {"costs.hedge_fee": fee, "costs.hedge_half_spread_bp": half_spread}
     common = {"entry.min_days": 1, "entry.max_days": 7, "exit.delivery": "last"}
     config = build({**FREE, **common, **POLICIES[seed % len(POLICIES)], **account, **book, **costs})
     path = random_path(seed, STEPS, vol=0.9, dt=WEEK / STEPS)
