@@ -62,8 +62,8 @@ def experiment_of(config: Config) -> Experiment:
             value = getattr(hedge, name.partition(".")[2])
             raise ConfigError(f"{name}: a simulated volatility is known and does not move, got {value!r}")
     policy = build_policy(config)
-    if isinstance(policy, Ladder):
-        raise ConfigError("hedge.rule: expected a rule that is a function of state, got 'ladder'")
+    if isinstance(policy, Ladder) or hedge.rule == "snapshot":
+        raise ConfigError(f"hedge.rule: expected a rule that is a function of state, got {hedge.rule!r}")
     target = hedge.target if wanted.settlement == "inverse" else "black"
     model, steps_per_day = _model(config)
     book = _book(config)
@@ -107,7 +107,7 @@ def _costs(config: Config) -> Costs:
         fee = rates.future_maker if fee == "maker" else rates.future_taker
     return Costs(
         proportional=fee,
-        fixed=0.0,
+        fixed=config.simulate.fixed_fee,
         half_spread_bp=costs.hedge_half_spread_bp,
         option_fee=rates.option_taker if costs.option_fees else 0.0,
         option_fee_cap=rates.option_cap,

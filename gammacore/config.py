@@ -202,6 +202,7 @@ class SimulateConfig(_Section, frozen=True):
     innovations: Literal["normal", "t"] = "t"
     block_days: Positive = 1.0
     funding: float = 0.0
+    fixed_fee: NonNegative = 0.0
     paths: Annotated[int, Meta(ge=2, le=100_000_000)] = 20_000
     seed: Annotated[int, Meta(ge=0)] = 7
     frontier: bool = True
