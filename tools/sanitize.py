@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = [
     "test_lives",
+    "test_simulator_replay",
+    "test_hedging_core",
     "test_simd",
     "test_chain",
     "test_arrays",
