@@ -61,20 +61,23 @@ class HedgeLines:
         ends = np.cumsum(sizes)
         self.offset, self.last = ends - sizes, ends - 1
         # Running sums in the native currency and in the other: price, forward, funding.
-        self._sums = np.concatenate([np.empty((0, 6)), *(self._summed(stage) for stage in stages)])
+        self._sums = np.empty((int(sizes.sum()), 6))
+        for stage, start, size in zip(stages, self.offset, sizes, strict=True):
+            self._sum(stage, self._sums[start : start + size])
         self._whole = self._sums[self.last] - self._sums[self.offset]
         self._rate = np.concatenate([self._cost_rate(stage) for stage in stages] or [np.empty(0)])
 
-    def _summed(self, stage: Stage) -> Floats:
+    def _sum(self, stage: Stage, out: Floats) -> None:
         if self.inverse:
             moves = -np.diff(1.0 / stage.price)
             with_forward = -np.diff(1.0 / stage.forward) * (stage.forward / stage.price)[:-1]
             rate = stage.rate[1:]
         else:
             moves, with_forward, rate = np.diff(stage.price), np.diff(stage.forward), 1.0 / stage.rate[1:]
-        steps = (moves, with_forward, np.diff(stage.interest))
-        both = [*steps, *(step * rate for step in steps)]
-        return np.concatenate([np.zeros((1, 6)), np.cumsum(np.column_stack(both), axis=0)])
+        out[0] = 0.0
+        for k, step in enumerate((moves, with_forward, np.diff(stage.interest))):
+            np.cumsum(step, out=out[1:, k])
+            np.cumsum(step * rate, out=out[1:, k + 3])
 
     def _cost_rate(self, stage: Stage) -> Floats:
         """Rate of the other currency at which the costs of a trade count: its step's end."""
