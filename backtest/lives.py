@@ -20,7 +20,8 @@ from gammacore.attribution import LINES
 from gammacore.backtest.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
 from gammacore.backtest.hedge_lines import HedgeLines, Stage
 from gammacore.backtest.replay import PriceBlock, Tape
-from gammacore.backtest.runner import Closed, build_desk, build_exchange, replay
+from gammacore.backtest.runner import Closed, build_exchange, replay
+from gammacore.build import build_desk
 from gammacore.config import Config
 from gammacore.contracts import Future
 from gammacore.errors import ConfigError

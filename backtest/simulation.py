@@ -17,7 +17,7 @@ from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, stra
 from gammacore.backtest.frontier import Frontier, Row, frontier
 from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model, fit_garch
 from gammacore.backtest.montecarlo import LINES, Simulation, simulate
-from gammacore.backtest.runner import build_policy
+from gammacore.build import build_policy
 from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR

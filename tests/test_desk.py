@@ -6,7 +6,8 @@ from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_pat
 
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Tape
-from gammacore.backtest.runner import build_desk, build_exchange
+from gammacore.backtest.runner import build_exchange
+from gammacore.build import build_desk
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.events import Delivery, IndexPrice, Rejected, Timer
 from gammacore.fees import DERIBIT

@@ -6,7 +6,8 @@ from markets import START, build
 from test_engines import market
 
 from gammacore.backtest import runner
-from gammacore.backtest.runner import build_desk, build_exchange, replay
+from gammacore.backtest.runner import build_exchange, replay
+from gammacore.build import build_desk
 from gammacore.errors import ConfigError
 from gammacore.hedging.ladder import rung_price
 

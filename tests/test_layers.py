@@ -17,7 +17,9 @@ ORDER = [
     {"book", "ledger", "portfolio", "expansion", "attribution", "scalps"},
     {"hedging", "strategy", "risk"},
     {"desk"},
-    {"config", "data", "backtest", "live"},
+    {"config", "data"},
+    {"build"},
+    {"backtest", "live"},
     {"cli", "cli_common", "cli_simulate", "cli_sweep"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -9,8 +9,9 @@ from test_runner import YEAR
 
 from gammacore.backtest.lives import Lives
 from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import build_policy, replay
+from gammacore.backtest.runner import replay
 from gammacore.backtest.synthetic import flat_chains
+from gammacore.build import build_policy
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import ConfigError
 

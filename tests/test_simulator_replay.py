@@ -8,7 +8,8 @@ from gammacore.backtest.experiment import Costs, Experiment, Leg
 from gammacore.backtest.models import GivenPaths
 from gammacore.backtest.montecarlo import simulate
 from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import build_policy, replay
+from gammacore.backtest.runner import replay
+from gammacore.build import build_policy
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_YEAR
 

@@ -1,0 +1,137 @@
+"""From a configuration to what decides: policy, target, desk; the same for backtest and live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from gammacore.config import Config, parse_duration
+from gammacore.contracts import Future, Perpetual
+from gammacore.daycount import NS_PER_YEAR
+from gammacore.desk import Desk, Hedge
+from gammacore.errors import ConfigError
+from gammacore.fees import DERIBIT, future_rate
+from gammacore.hedging import (
+    Band,
+    FixedCost,
+    Interval,
+    Ladder,
+    Move,
+    Never,
+    Policy,
+    Target,
+    WhalleyWilmott,
+    Zakamouline,
+)
+from gammacore.hedging.target import Leland
+from gammacore.portfolio import Portfolio
+from gammacore.risk import Limits
+from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+
+__all__ = ["build_desk", "build_policy", "build_target", "hedge_cost"]
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def build_policy(config: Config) -> Policy:
+    """Hedge policy of a configuration."""
+    rule = config.hedge
+    if rule.rule == "never" or (rule.rule == "interval" and rule.every == "never"):
+        return Never()
+    cost = hedge_cost(config) if rule.cost is None else rule.cost
+    match rule.rule:
+        case "band":
+            return Band(rule.band, rule.to == "edge", rule.band_lower)
+        case "snapshot":
+            return Interval(0, snapshots_only=True)
+        case "move":
+            return Move(rule.move, rule.move_unit, parse_duration(rule.move_horizon))
+        case "whalley_wilmott":
+            return WhalleyWilmott(rule.risk_aversion, _need_cost(cost), rule.to != "centre")
+        case "zakamouline":
+            return Zakamouline(rule.risk_aversion, _need_cost(cost))
+        case "fixed_cost":
+            return FixedCost(rule.risk_aversion, rule.cost_per_trade)
+        case "ladder":
+            return Ladder(rule.band, 2.0 * rule.band if rule.outer is None else rule.outer)
+    return Interval(parse_duration(rule.every, "hedge.every"))
+
+
+def hedge_cost(config: Config) -> float:
+    """One-way cost of a hedge as a fraction of its notional: fee and half spread.
+
+    A fee by name is today's rate of the schedule; ``hedge.cost`` overrides it where a policy
+    is to think of another.
+    """
+    costs = config.costs
+    fee = costs.hedge_fee
+    if isinstance(fee, str):
+        rates = DERIBIT.steps[-1][1]
+        fee = rates.future_maker if fee == "maker" else rates.future_taker
+    return fee + costs.hedge_half_spread_bp * 1e-4
+
+
+def _need_cost(cost: float) -> float:
+    if cost <= 0:
+        raise ConfigError("hedge.cost: this rule needs a positive cost, and costs.hedge_fee gives none")
+    return cost
+
+
+def build_target(config: Config) -> Target:
+    """Which delta a configuration hedges."""
+    hedge = config.hedge
+    vol: Literal["implied", "estimate"] | float
+    vol = ("implied" if hedge.vol == "implied" else "estimate") if isinstance(hedge.vol, str) else hedge.vol
+    leland = None
+    if hedge.leland:
+        cost = hedge_cost(config) if hedge.cost is None else hedge.cost
+        leland = Leland(_need_cost(cost), parse_duration(hedge.every) / NS_PER_YEAR)
+    return Target(
+        hedge.target,
+        ratio=hedge.ratio,
+        delta=hedge.target_delta,
+        vol=vol,
+        smile=hedge.smile not in ("sticky_strike", 1.0),
+        leland=leland,
+        ignore_vol=hedge.ignore_vol,
+    )
+
+
+def build_desk(config: Config) -> Desk:
+    """Desk of a configuration: strategy, policy, hedge, portfolio, limits."""
+    entry = config.entry
+    strategy = GammaScalp(
+        EntryRule(
+            structure=entry.structure,
+            delta=entry.delta,
+            long=entry.side == "long",
+            each_expiry=entry.schedule == "each_expiry",
+            fridays_only=entry.expiries == "fridays",
+            weekday=None if entry.weekday is None else WEEKDAYS.index(entry.weekday),
+            min_days=entry.min_days,
+            max_days=entry.max_days,
+        ),
+        SizeRule(config.size.contracts, config.size.premium_usd, config.hedge.lots),
+        ExitRule(config.exit.hours_before_expiry),
+    )
+    fees = DERIBIT if config.costs.option_fees else None
+    return Desk(
+        strategy,
+        build_policy(config),
+        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
+        Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
+        Limits(config.limits.max_open_episodes, config.limits.max_contracts),
+        averaging=config.exit.delivery == "average",
+    )
+
+
+def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:
+    """Cost of hedging with a contract at a moment, as a fraction of notional."""
+    costs, spread = config.costs, config.costs.hedge_half_spread_bp * 1e-4
+
+    def fee(instrument: Future | Perpetual, ts_ns: int) -> float:
+        if isinstance(costs.hedge_fee, str):
+            return spread + future_rate(DERIBIT.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
+        return spread + costs.hedge_fee
+
+    return fee
