@@ -7,10 +7,10 @@ import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 
-# backtest/ (and later live/) stand at the top level of the tree but install
+# backtest/ and live/ stand at the top level of the tree but install
 # inside gammacore: two such generic names in site-packages would collide with
 # other packages and be shadowed by a user's own backtest.py.
-MAPPED = {"gammacore.backtest": "backtest"}
+MAPPED = {"gammacore.backtest": "backtest", "gammacore.live": "live"}
 INNER = [f"{name}.{inner}" for name, folder in MAPPED.items() for inner in find_packages(folder)]
 
 # -O3 turns on full vectorisation (the inherited -O2 does not), the two -fno

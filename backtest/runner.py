@@ -19,7 +19,7 @@ from gammacore.attribution import Attribution, attribute
 from gammacore.backtest.compiled import CompiledHedger, obstacle
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Settled, Tape
-from gammacore.build import build_desk, build_policy
+from gammacore.build import build_desk
 from gammacore.config import Config, parse_duration
 from gammacore.desk import Desk
 from gammacore.events import Delivery, Event, Timer

@@ -6,13 +6,14 @@
     ├── ConfigError          a configuration file or override is wrong
     ├── DataError            a data file is wrong: names file, line and column where known
     ├── ContractError        an instrument name or contract quantity is wrong
+    ├── JournalError         a session's journal cannot be used: locked, damaged, of another version
     └── LedgerError          a ledger invariant is broken (a bug, never a market event)
 
 Wrong arguments to a numerical function raise the built-in ``ValueError`` or
 ``TypeError``, as numpy does.
 """
 
-__all__ = ["ConfigError", "ContractError", "DataError", "GammacoreError", "LedgerError"]
+__all__ = ["ConfigError", "ContractError", "DataError", "GammacoreError", "JournalError", "LedgerError"]
 
 
 class GammacoreError(Exception):
@@ -29,6 +30,10 @@ class DataError(GammacoreError):
 
 class ContractError(GammacoreError, ValueError):
     """An instrument name, price or amount does not fit the exchange's grammar or grid."""
+
+
+class JournalError(GammacoreError):
+    """The journal of a session cannot be used. The message names the file."""
 
 
 class LedgerError(GammacoreError):

@@ -1,7 +1,8 @@
 """Facts that reach the desk: market data, fills, deliveries, the passing of time.
 
 Every event carries ``ts_ns``, nanoseconds since 1970-01-01 UTC; silence is a :class:`Timer`.
-Events are frozen: state changes only in the book and the portfolio that apply them.
+Events are frozen: state changes only in the book and the portfolio that apply them. Their tags let a
+journal read them back.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
         return int(rows[0]) if rows.size else None
 
 
-class Snapshot(msgspec.Struct, frozen=True, eq=False):
+class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):
     """A whole option chain was published; ``interest`` and ``estimate`` as in :class:`IndexPrice`."""
 
     ts_ns: int
@@ -77,7 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     estimate: float = math.nan
 
 
-class IndexPrice(msgspec.Struct, frozen=True, gc=False):
+class IndexPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The underlying traded: one bar's close or one tick.
 
     ``interest`` is the running sum of funding that one unit of a long
@@ -93,7 +94,7 @@ class IndexPrice(msgspec.Struct, frozen=True, gc=False):
     estimate: float = math.nan
 
 
-class Ticker(msgspec.Struct, frozen=True, gc=False):
+class Ticker(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Mark volatility of one option, with the forward and index it was computed from."""
 
     ts_ns: int
@@ -103,7 +104,7 @@ class Ticker(msgspec.Struct, frozen=True, gc=False):
     iv: float
 
 
-class Fill(msgspec.Struct, frozen=True, gc=False):
+class Fill(msgspec.Struct, frozen=True, gc=False, tag=True):
     """One leg of an order was executed.
 
     ``amount`` is signed and counted as the exchange counts it (coin for options
@@ -122,7 +123,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     last: bool = True
 
 
-class Rejected(msgspec.Struct, frozen=True, gc=False):
+class Rejected(msgspec.Struct, frozen=True, gc=False, tag=True):
     """An order was not executed, with the reason; nothing of it remains."""
 
     ts_ns: int
@@ -131,7 +132,7 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-class Delivery(msgspec.Struct, frozen=True, gc=False):
+class Delivery(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Everything that expires at ``expiry_ns`` settles at ``price`` (USD)."""
 
     ts_ns: int
@@ -139,7 +140,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     price: float
 
 
-class Timer(msgspec.Struct, frozen=True, gc=False):
+class Timer(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Time passed without other news."""
 
     ts_ns: int

@@ -32,7 +32,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
     excess: float = 0.0
 
 
-class Order(msgspec.Struct, frozen=True, gc=False):
+class Order(msgspec.Struct, frozen=True, gc=False, tag=True):
     """All legs are executed at once or none is, as with the exchange's combos.
 
     ``order_id`` is derived from the decision (episode, purpose, count), so that
@@ -47,7 +47,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     limit: float | None = None
 
 
-class Cancel(msgspec.Struct, frozen=True, gc=False):
+class Cancel(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Take a resting order out of the book."""
 
     order_id: str

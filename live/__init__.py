@@ -1,0 +1,1 @@
+"""Live sessions with Deribit; imported as ``gammacore.live``."""

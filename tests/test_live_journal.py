@@ -1,0 +1,247 @@
+"""The journal: exact to the bit, on disk before it is answered, one writer, and parity with a fresh desk."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markets import FRIDAY, START, build, chains_of, prices_of, random_path
+
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import build_exchange
+from gammacore.build import build_desk
+from gammacore.contracts import parse
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import JournalError
+from gammacore.events import Delivery, Fill, IndexPrice, Rejected, Snapshot, Ticker, Timer
+from gammacore.live import parity
+from gammacore.live.journal import Journal, Kind, read
+from gammacore.live.records import decode_command, decode_event, encode
+from gammacore.orders import Cancel, Leg, Order, Purpose
+
+OPTION = parse("BTC-16JAN26-60000-C")
+PERPETUAL = parse("BTC-PERPETUAL")
+number = st.floats(allow_nan=False)
+times = st.integers(0, 2**62)
+EVENTS = st.one_of(
+    st.builds(IndexPrice, times, number, number, number),
+    st.builds(Ticker, times, st.just(OPTION), number, number, number),
+    st.builds(
+        Fill, times, st.text(), times, st.sampled_from([OPTION, PERPETUAL]), *[number] * 4, st.booleans()
+    ),
+    st.builds(Rejected, times, st.text(), times, st.text()),
+    st.builds(Delivery, times, times, number),
+    st.builds(Timer, times),
+)
+
+
+def chain(at=START, index=60e3):
+    tape = Tape(chains_of([at], [index]), prices_of([at, at + 1], [index, index], 1))
+    return tape.snapshot(int(np.flatnonzero(tape.chain_at >= 0)[0])).chain
+
+
+@given(EVENTS)
+def test_events_come_back_to_the_bit(event):
+    assert decode_event(encode(event)) == event
+
+
+def test_chains_come_back_to_the_bit():
+    wanted = chain()
+    event = Snapshot(START, wanted, 0.25)
+    found = decode_event(encode(event)).chain
+    for name in wanted.__struct_fields__:
+        was, now = getattr(wanted, name), getattr(found, name)
+        if isinstance(was, np.ndarray):
+            assert now.dtype == was.dtype
+            assert now.tobytes() == was.tobytes()
+        else:
+            assert now == was
+    assert (
+        len(encode(event)) < len(msgspec.msgpack.encode([x.tolist() for x in (wanted.iv, wanted.mark)])) * 8
+    )
+
+
+def test_commands_come_back():
+    for command in (
+        Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, -20.0, 1.5),), 60_000.5),
+        Order("1-entry-0", 1, Purpose.ENTRY, (Leg(OPTION, 1.0), Leg(OPTION, -1.0))),
+        Cancel("0-hedge-1", 0),
+    ):
+        assert decode_command(encode(command)) == command
+
+
+@pytest.mark.parametrize("data", [b"", b"\x02abc", b"\x00\xff", encode(Timer(1))[:-1], b"\x01notzlib"])
+def test_what_is_no_record_is_refused(data):
+    with pytest.raises(ValueError, match=r"\w"):
+        decode_event(data)
+
+
+def market(seed, hours=24 * 8):
+    """Events of a market, as a session would see them: chains, prices, the delivery."""
+    path = random_path(seed, hours * 12, vol=0.8, dt=1 / (365 * 288))
+    for i, price in enumerate(path):
+        ts = START + i * 5 * NS_PER_MINUTE
+        if ts == FRIDAY:
+            yield Delivery(ts, FRIDAY, float(price))
+        if i % 144 == 0 and ts < FRIDAY - NS_PER_HOUR:
+            yield Snapshot(ts, chain(ts, float(price)))
+        yield IndexPrice(ts, float(price))
+
+
+def session(path, config, events, stop_after=None, desk=None):
+    """Trade against the simulated exchange and keep the journal; returns desk, exchange and commands."""
+    desk, exchange, sent = desk or build_desk(config), build_exchange(config), []
+    with Journal(path) as journal:
+        journal.start(START, msgspec.json.encode(msgspec.to_builtins(config)))
+        for n, event in enumerate(events):
+            if n == stop_after:
+                break
+            queue = [*exchange.observe(event), event]
+            while queue:
+                head = queue.pop(0)
+                commands = desk.handle(head)
+                journal.handled(head, commands)
+                sent += commands
+                queue += [answer for command in commands for answer in exchange.submit(command)]
+    return desk, exchange, sent
+
+
+CONFIG = {"entry.min_days": 1, "hedge.band": 0.03, "costs.max_quote_age": None}
+
+
+@pytest.mark.parametrize("rule", ["band", "interval", "ladder", "whalley_wilmott"])
+def test_a_journal_leads_to_the_same_commands(tmp_path, rule):
+    config = build({**CONFIG, "hedge.rule": rule, "hedge.risk_aversion": 1e-3, "hedge.every": "1h"})
+    desk, _, sent = session(tmp_path / "j.db", config, market(1))
+    assert len(sent) > 20
+    restored = parity.restore(tmp_path / "j.db")
+    assert restored.parity == parity.check(tmp_path / "j.db")
+    assert restored.parity.difference is None
+    assert restored.parity.commands == len(sent)
+    assert [e.ledger.entries for e in restored.desk.portfolio.episodes] == [
+        e.ledger.entries for e in desk.portfolio.episodes
+    ]
+
+
+def test_a_session_goes_on_where_its_journal_ends(tmp_path):
+    config, events = build(CONFIG), list(market(2))
+    whole, _, all_sent = session(tmp_path / "whole.db", config, events)
+    _, exchange, first = session(tmp_path / "j.db", config, events, stop_after=700)
+    restored = parity.restore(tmp_path / "j.db")
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start(START, b"{}")
+        rest = []
+        for event in events[700:]:
+            queue = [*exchange.observe(event), event]
+            while queue:
+                head = queue.pop(0)
+                commands = restored.desk.handle(head)
+                journal.handled(head, commands)
+                rest += commands
+                queue += [answer for command in commands for answer in exchange.submit(command)]
+    assert first + rest == all_sent
+    assert restored.desk.portfolio.episodes[0].ledger.entries == whole.portfolio.episodes[0].ledger.entries
+    found = parity.check(tmp_path / "j.db")
+    assert (found.starts, found.difference) == (2, None)
+
+
+def test_the_first_difference_is_named(tmp_path):
+    config = build(CONFIG)
+    _, _, sent = session(tmp_path / "j.db", config, market(3))
+    with sqlite3.connect(tmp_path / "j.db") as db:
+        (seq, body) = db.execute(
+            "select seq, body from records where kind = 'command' order by seq limit 1 offset 7"
+        ).fetchone()
+        order = decode_command(body)
+        changed = msgspec.structs.replace(order, order_id="forged")
+        db.execute("update records set body = ? where seq = ?", (encode(changed), seq))
+    found = parity.check(tmp_path / "j.db").difference
+    assert found.recorded == (changed,)
+    assert found.decided == (sent[7],)
+    assert found.seq < seq
+
+
+KILLED = """
+import os, signal, sys
+from test_live_journal import *
+journal = Journal(sys.argv[1])
+journal.start(1, b"{}")
+journal.handled(IndexPrice(2, 60e3))
+journal.handled(IndexPrice(3, 61e3), [Cancel("0-hedge-1", 0)])
+journal.handled(IndexPrice(4, 62e3))
+journal.handled(Fill(5, "0-hedge-1", 0, PERPETUAL, 10.0, 6e4, 6e4, 0.0))
+journal.handled(IndexPrice(6, 63e3))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_loses_only_news_that_led_to_nothing(tmp_path):
+    path, here = tmp_path / "j.db", os.path.dirname(__file__)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=here, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    kept = [(record.kind, record.ts_ns) for record in read(path)]
+    assert kept == [
+        (Kind.START, 1),
+        (Kind.EVENT, 2),
+        (Kind.EVENT, 3),
+        (Kind.COMMAND, 3),
+        (Kind.EVENT, 4),
+        (Kind.EVENT, 5),
+    ]
+    with Journal(path) as journal:  # the lock died with its holder
+        journal.told(Timer(7))
+    assert [record.seq for record in read(path, after=5)] == [6, 7]
+
+
+def test_one_writer_many_readers(tmp_path):
+    path = tmp_path / "j.db"
+    with Journal(path) as journal:
+        journal.handled(Timer(1))
+        journal.flush()
+        journal.handled(Timer(2))
+        with pytest.raises(JournalError, match=r"j\.db: another process"):
+            Journal(path)
+        assert [record.ts_ns for record in read(path)] == [1]  # what is committed, while it is written
+    assert [record.ts_ns for record in read(path)] == [1, 2]
+    journal.close(9)  # closed already: nothing happens
+    Journal(path).close(3)
+    assert [record.kind for record in read(path)][-1] is Kind.STOP
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of files are those of POSIX")
+def test_only_the_owner_reads_it(tmp_path):
+    with Journal(tmp_path / "j.db") as journal:
+        journal.handled(Timer(1))
+        for path in tmp_path.iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert len(list(tmp_path.iterdir())) >= 3
+
+
+def test_what_is_no_journal_is_refused_by_name(tmp_path):
+    with pytest.raises(JournalError, match=r"nowhere.*no such directory"):
+        Journal(tmp_path / "nowhere" / "j.db")
+    with pytest.raises(JournalError, match="no such file"):
+        list(read(tmp_path / "none.db"))
+    (tmp_path / "text.db").write_text("not a database, " * 100)
+    for use in (Journal, lambda path: list(read(path))):
+        with pytest.raises(JournalError, match=r"text\.db: file is not a database"):
+            use(tmp_path / "text.db")
+    with Journal(tmp_path / "new.db"):
+        pass
+    with pytest.raises(JournalError, match="empty"):
+        parity.check(tmp_path / "new.db")
+    with sqlite3.connect(tmp_path / "new.db") as db:
+        db.execute("update about set value = '99'")
+    with pytest.raises(JournalError, match="version 99, expected 1"):
+        Journal(tmp_path / "new.db")
+    with Journal(tmp_path / "headless.db") as journal:
+        journal.handled(Timer(1))
+    with pytest.raises(JournalError, match="record 1 comes before any start"):
+        parity.check(tmp_path / "headless.db")
