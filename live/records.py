@@ -32,8 +32,8 @@ def _to_array(kind: Any, value: Any) -> Any:
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_from_array)
-_EVENT = msgspec.msgpack.Decoder(Event, dec_hook=_to_array)
-_COMMAND = msgspec.msgpack.Decoder(Command)
+_EVENT: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event, dec_hook=_to_array)
+_COMMAND: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 
 
 def encode(record: Any) -> bytes:
