@@ -1,4 +1,4 @@
-"""The command line: ``gammacore backtest``, ``sweep``, ``simulate`` and ``chains check``."""
+"""The command line: ``gammacore backtest``, ``sweep``, ``simulate``, ``parity`` and ``chains check``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gammacore import __version__
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
+from gammacore.cli_live import parity
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
 from gammacore.config import Config, load_config
@@ -263,6 +264,7 @@ app.command(
         "gammacore simulate CONFIG --prices FILES --set simulate.model=garch",
     )
 )(simulate)
+app.command(epilog=examples("gammacore parity JOURNAL"))(parity)
 
 
 @chains_app.command(epilog=examples("gammacore chains check DIR --currency BTC"))

@@ -22,7 +22,7 @@ from gammacore.orders import Command
 
 from .records import encode
 
-__all__ = ["Journal", "Kind", "Record", "read"]
+__all__ = ["Journal", "Kind", "Record", "length", "read"]
 
 VERSION = 1
 AT_ONCE = (Fill, Rejected, Delivery)  # what the position depends on
@@ -177,6 +177,18 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
+def length(path: str | os.PathLike[str]) -> int:
+    """Return how many records there are, as :func:`read` sees them.
+
+    Raises
+    ------
+    JournalError
+    """
+    for (count,) in _rows(path, "select coalesce(max(seq), 0) from records", ()):
+        return int(count)
+    return 0
+
+
 def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
     """Yield the records in order, also while a session writes.
 
@@ -191,14 +203,17 @@ def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
     JournalError
         If it is not there, or no journal.
     """
+    query = "select seq, kind, name, ts_ns, body from records where seq > ? order by seq"
+    for seq, kind, name, ts_ns, body in _rows(path, query, (after,)):
+        yield Record(seq, Kind(kind), name, ts_ns, body)
+
+
+def _rows(path: str | os.PathLike[str], query: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     if not Path(path).is_file():
         raise JournalError(f"{path}: no such file")
-    db = sqlite3.connect(f"file:{Path(path).absolute()}?mode=ro", uri=True)
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
     try:
-        for seq, kind, name, ts_ns, body in db.execute(
-            "select seq, kind, name, ts_ns, body from records where seq > ? order by seq", (after,)
-        ):
-            yield Record(seq, Kind(kind), name, ts_ns, body)
+        yield from db.execute(query, values)
     except sqlite3.DatabaseError as error:
         raise JournalError(f"{path}: {error}") from error
     finally:

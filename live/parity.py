@@ -19,10 +19,12 @@ from gammacore.errors import JournalError
 from gammacore.events import Event
 from gammacore.orders import Command
 
-from .journal import Kind, Record, read
+from .journal import Kind, Record, length, read
 from .records import decode_command, decode_event
 
 __all__ = ["Difference", "Parity", "Restored", "check", "restore"]
+
+Progress = Callable[[int, int], None]
 
 
 class Difference(NamedTuple):
@@ -51,13 +53,13 @@ class Restored(NamedTuple):
     seq: int
 
 
-def check(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> Parity:
+def check(path: str | os.PathLike[str], progress: Progress | None = None) -> Parity:
     """Replay a journal and compare.
 
     Parameters
     ----------
     path : path-like
-    progress : callable(events so far), optional
+    progress : callable(records so far, records in all), optional
 
     Raises
     ------
@@ -67,7 +69,7 @@ def check(path: str | os.PathLike[str], progress: Callable[[int], None] | None =
     return restore(path, progress).parity
 
 
-def restore(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> Restored:
+def restore(path: str | os.PathLike[str], progress: Progress | None = None) -> Restored:
     """Replay a journal up to its end, or to the first difference.
 
     Raises
@@ -77,6 +79,7 @@ def restore(path: str | os.PathLike[str], progress: Callable[[int], None] | None
     """
     desk: Desk | None = None
     events = commands = starts = seq = 0
+    total = 0 if progress is None else length(path)
     for record, recorded in _answers(read(path)):
         seq = record.seq
         if record.kind is Kind.START:
@@ -93,7 +96,7 @@ def restore(path: str | os.PathLike[str], progress: Callable[[int], None] | None
             difference = Difference(record.seq, event, recorded, decided)
             return Restored(desk, Parity(events, commands, starts, difference), seq)
         if progress is not None and events % 1_000 == 0:
-            progress(events)
+            progress(seq, total)
     if desk is None:
         raise JournalError(f"{path}: empty")
     return Restored(desk, Parity(events, commands, starts, None), seq)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from test_cli import run
 
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import build_exchange
@@ -245,3 +246,20 @@ def test_what_is_no_journal_is_refused_by_name(tmp_path):
         journal.handled(Timer(1))
     with pytest.raises(JournalError, match="record 1 comes before any start"):
         parity.check(tmp_path / "headless.db")
+
+
+def test_parity_on_the_command_line(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "j.db"
+    session(path, build(CONFIG), market(4, hours=48))
+    code, out, _ = run(monkeypatch, capsys, "parity", str(path))
+    assert code == 0
+    assert "no difference" in out
+    with sqlite3.connect(path) as db:
+        db.execute("delete from records where kind = 'command'")
+    code, out, _ = run(monkeypatch, capsys, "parity", str(path))
+    assert code == 1
+    assert "recorded nothing" in out
+    assert "decided  Order(order_id='0-entry-0'" in out
+    code, _, err = run(monkeypatch, capsys, "parity", str(tmp_path / "none.db"))
+    assert code == 2
+    assert "none.db: no such file" in err
