@@ -17,7 +17,7 @@ ORDER = [
     {"book", "ledger", "portfolio", "expansion", "attribution", "scalps"},
     {"hedging", "strategy", "risk"},
     {"desk"},
-    {"config", "data"},
+    {"config", "data", "logging"},
     {"build"},
     {"backtest", "live"},
     {"cli", "cli_common", "cli_live", "cli_simulate", "cli_sweep"},
