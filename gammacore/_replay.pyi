@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 EVERY: int
 OUTSIDE: int
@@ -11,6 +12,7 @@ MOVE_RELATIVE: int
 MOVE_LOG: int
 TRADE: np.dtype[Any]
 
+@disjoint_base
 class Contract:
     def __init__(
         self,
@@ -24,6 +26,7 @@ class Contract:
         grid_rtol: float = 0.0,
     ) -> None: ...
 
+@disjoint_base
 class Position:
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Position:
     @property
     def postings(self) -> int: ...
 
+@disjoint_base
 class Rows:
     def __len__(self) -> int: ...
     def clear(self) -> None: ...
