@@ -96,3 +96,21 @@ def settle(
 def take_over(
     position: Position, contract: Contract, amount: float, price: float, interest: float
 ) -> None: ...
+def taylor_sums(
+    inverse: bool,
+    greeks: tuple[npt.NDArray[np.float64], ...],
+    forward: npt.NDArray[np.float64],
+    tau: npt.NDArray[np.float64],
+    vol: npt.NDArray[np.float64],
+    rate: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]: ...
+def held_sums(
+    inverse: bool,
+    price: npt.NDArray[np.float64],
+    forward: npt.NDArray[np.float64],
+    interest: npt.NDArray[np.float64] | None,
+    rate: npt.NDArray[np.float64],
+    points: npt.NDArray[np.int64],
+    amount: npt.NDArray[np.float64],
+    excess: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]: ...
