@@ -7,7 +7,7 @@
     ├── DataError            a data file is wrong: names file, line and column where known
     ├── ContractError        an instrument name or contract quantity is wrong
     ├── CredentialsError     the key of an account is missing or unusable; never says what it is
-    ├── SessionError         a live session is used in a way it cannot be (a bug of the caller, never the wire)
+    ├── SessionError         a live session is called wrongly (a bug of the caller, never the wire)
     ├── RequestError         a blocking request was refused, expired or lost
     ├── JournalError         a session's journal cannot be used: locked, damaged, of another version
     └── LedgerError          a ledger invariant is broken (a bug, never a market event)

@@ -177,7 +177,7 @@ def _as_row(s: _Summary) -> SummaryRow:
         wire.or_nan(s.mark_price),
         wire.or_nan(s.bid_price),
         wire.or_nan(s.ask_price),
-        s.mark_iv * wire.PERCENT,
+        s.mark_iv / wire.PERCENT,
         wire.or_nan(s.underlying_price),
         s.underlying_index,
         wire.or_nan(s.open_interest),

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import RequestError, SessionError
@@ -21,7 +21,7 @@ from .budget import Budget
 from .credentials import Credentials
 from .frames import Disconnected, FrameSocket, connect
 from .levels import Levels
-from .messages import TimeInForce
+from .messages import OrderOptions
 from .news import (
     AccountNews,
     Answered,
@@ -69,7 +69,7 @@ class Handler(Protocol):
         """Nothing came for a moment: run the decision dry to keep it warm. Must change nothing."""
 
     def on_tick(self, now_ns: int) -> None:
-        """Ten times a second, connected or not; while a connection is being made, as soon as that is decided."""
+        """Ten times a second, connected or not; not while a connection is being made (seconds at most)."""
 
 
 class SteadyClock:
@@ -199,29 +199,12 @@ class Client:
         instrument: Instrument,
         amount: float,
         *,
-        label: str,
-        limit: float | None = None,
-        post_only: bool = False,
-        reject_post_only: bool = False,
-        reduce_only: bool = False,
-        time_in_force: TimeInForce = "good_til_cancelled",
-        valid_until_ns: int | None = None,
         timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
     ) -> int:
         """Buy or sell now; see `DeribitProtocol.send_order`."""
-        id_ = self._protocol.send_order(
-            instrument,
-            amount,
-            self._clock(),
-            label=label,
-            limit=limit,
-            post_only=post_only,
-            reject_post_only=reject_post_only,
-            reduce_only=reduce_only,
-            time_in_force=time_in_force,
-            valid_until_ns=valid_until_ns,
-            timeout_s=timeout_s,
-        )
+        now_ns = self._clock()
+        id_ = self._protocol.send_order(instrument, amount, now_ns, timeout_s=timeout_s, **options)
         self._flush()
         return id_
 
@@ -432,7 +415,7 @@ class Client:
         self._hand_over(now_ns)
 
     def _plan(self, reason: str) -> None:
-        """Set the time of the next attempt: exponential delays, with jitter so that many do not come at once."""
+        """Set the time of the next attempt: delays double, with jitter lest all clients come at once."""
         now_ns = self._clock()
         if self._ready_ns and now_ns - self._ready_ns >= PROVEN_NS:
             self.attempts = 0

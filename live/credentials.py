@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -112,11 +113,11 @@ class Credentials:
 
 def _from_keyring(name: str) -> str:
     try:
-        import keyring
-        from keyring.errors import KeyringError
+        keyring = importlib.import_module("keyring")
+        errors = importlib.import_module("keyring.errors")
     except ImportError:
         return ""
     try:
         return keyring.get_password(SERVICE, name) or ""
-    except KeyringError as error:
+    except errors.KeyringError as error:
         raise CredentialsError(f"keyring: {type(error).__name__}") from None

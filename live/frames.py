@@ -91,7 +91,7 @@ class FrameSocket(websocket.WebSocket):
                 self.send_close()
         except (OSError, websocket.WebSocketException):
             pass  # it is gone already
-        self.shutdown()
+        self.shutdown()  # type: ignore[no-untyped-call]
 
     def _wait_at_most(self, timeout_s: float) -> None:
         if self.sock_opt.timeout != timeout_s:
@@ -152,7 +152,7 @@ class FrameSocket(websocket.WebSocket):
         if self._rest:
             chunk, self._rest = self._rest[:bufsize], self._rest[bufsize:]
             return chunk
-        return super()._recv(bufsize)
+        return bytes(super()._recv(bufsize))  # type: ignore[no-untyped-call]
 
 
 def connect(url: str, timeout_s: float) -> FrameSocket:
@@ -164,7 +164,7 @@ def connect(url: str, timeout_s: float) -> FrameSocket:
         If that fails, or is not done in time.
     """
     try:
-        socket: FrameSocket = websocket.create_connection(
+        socket = websocket.create_connection(
             url,
             timeout=timeout_s,
             class_=FrameSocket,
@@ -174,6 +174,7 @@ def connect(url: str, timeout_s: float) -> FrameSocket:
         )
     except (OSError, ValueError, websocket.WebSocketException) as error:
         raise Disconnected(_how(error)) from error
+    assert isinstance(socket, FrameSocket)
     return socket
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Required, TypedDict
 
 import msgspec
 
@@ -37,6 +37,7 @@ __all__ = [
     "Envelope",
     "Failure",
     "Granted",
+    "OrderOptions",
     "TimeInForce",
     "decode_book",
     "decode_channels",
@@ -53,6 +54,35 @@ Raw = msgspec.Raw
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 LABEL = re.compile(r"[A-Za-z0-9_.:/#-]{1,64}")
 TimeInForce = Literal["good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel"]
+
+
+class OrderOptions(TypedDict, total=False):
+    """How an order is to be executed.
+
+    Attributes
+    ----------
+    label : str
+        Ours, 1 to 64 characters; unique, so that an order of unknown fate can be found.
+    limit : float or None
+        Price, on its grid; without one the order takes at the market.
+    post_only : bool
+        Never take; the exchange moves a crossing price.
+    reject_post_only : bool
+        Never take; the exchange rejects a crossing price.
+    reduce_only : bool
+        Never open or turn a position.
+    time_in_force : str
+    valid_until_ns : int or None
+        The exchange executes nothing after it.
+    """
+
+    label: Required[str]
+    limit: float | None
+    post_only: bool
+    reject_post_only: bool
+    reduce_only: bool
+    time_in_force: TimeInForce
+    valid_until_ns: int | None
 
 
 # --------------------------------------------------------------------------- in
@@ -175,7 +205,7 @@ def _index_news(channel: str, data: Raw, now_ns: int) -> list[News]:
 
 def _dvol_news(channel: str, data: Raw, now_ns: int) -> list[News]:
     d = _dvol(data)
-    return [DvolNews(d.timestamp * NS_PER_MILLISECOND, d.index_name, d.volatility * wire.PERCENT)]
+    return [DvolNews(d.timestamp * NS_PER_MILLISECOND, d.index_name, d.volatility / wire.PERCENT)]
 
 
 def _estimate_news(channel: str, data: Raw, now_ns: int) -> list[News]:

@@ -10,14 +10,13 @@ Every request that a caller makes ends in exactly one of ``Answered``, ``Refused
 from __future__ import annotations
 
 import contextlib
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
-from gammacore.daycount import NS_PER_MICROSECOND, NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import SessionError
 
 from . import messages
@@ -26,13 +25,12 @@ from .budget import Budget, Kind, kind_of
 from .codes import LOCAL, UNREADABLE, Action, look_up
 from .credentials import Credentials
 from .levels import Levels
-from .messages import Envelope, Failure, TimeInForce
+from .login import Login
+from .messages import Envelope, Failure, OrderOptions
 from .news import (
     AccountNews,
     Answered,
     BadFrame,
-    BookNews,
-    ClockSkew,
     Expired,
     Fate,
     Gap,
@@ -46,7 +44,9 @@ from .news import (
     SubscriptionMissing,
 )
 from .requests import Request, Requests, Role
-from .wire import instrument_of
+from .skew import Skew
+from .subscriptions import Subscriptions, batches
+from .wire import WireBook
 
 __all__ = ["TRANSITIONS", "DeribitProtocol", "Event"]
 
@@ -74,17 +74,10 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 
 TALKING = frozenset(_ALIVE[1:])
 LOGGED_IN = frozenset(_ALIVE[2:])
-BATCH = 500  # channels in one request
-PATIENCE_S = 5.0  # for the session's own requests
+PATIENCE_S = 10.0  # for the session's own requests
 BACK_OFF_NS = NS_PER_SECOND
-LOGIN_PAUSE_NS = 5 * NS_PER_SECOND  # between two attempts to authenticate again
-REFRESH_SHARE = 0.8  # of a token's life
-SHORTEST_LIFE_S, LONGEST_LIFE_S = 10.0, 3e7
-SKEW_NS = NS_PER_SECOND // 4  # tolerated, beyond what the measurement leaves open
-SKEW_PAUSE_NS = 60 * NS_PER_SECOND
 MOST_LATE = 1_000  # orders remembered beyond their deadline
 UNREADABLE_ERRORS = (ValueError, RecursionError)  # msgspec's are ValueErrors
-_PRIVATE_CHANNELS = ("user.", "block_rfq.", "block_trade_confirmations")
 
 
 class DeribitProtocol:
@@ -108,8 +101,6 @@ class DeribitProtocol:
         Ids of requests, shared likewise.
     book_depth : int
         Levels a side in :class:`BookNews`; :meth:`book` has all.
-    nonce : callable() -> str
-        A word never used before, for the signature.
     """
 
     def __init__(
@@ -123,32 +114,25 @@ class DeribitProtocol:
         budget: Budget | None = None,
         ids: Iterator[int] | None = None,
         book_depth: int = 10,
-        nonce: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         if heartbeat_s < 10:
             raise SessionError(f"heartbeat_s must be at least 10, got {heartbeat_s!r}")
         self.state = State.CONNECTING
         self.reason = ""  # why it is CLOSING or LOST
-        self.scope = ""  # granted to us
         self.blocked = ""  # why orders are refused here, if they are
-        self.skew_s = 0.0  # how far our clock is behind the exchange's
         self.budget = Budget() if budget is None else budget
-        self._credentials = credentials
+        self._login = None if credentials is None else Login(credentials, by_secret=by_secret)
         self._heartbeat_s = heartbeat_s
         self._silence_ns = 3 * heartbeat_s * NS_PER_SECOND
         self._cancel_on_disconnect = cancel_on_disconnect
-        self._by_secret = by_secret
-        self._nonce = nonce
         self._depth = book_depth
         self._requests = Requests(self.budget, ids)
         self._news: list[News] = []
-        self._wanted: dict[str, None] = {}
-        self._books: dict[str, Levels] = {}
-        self._renewing: set[str] = set()
+        self._channels = Subscriptions()
         self._late: dict[int, str] = {}
-        self._refresh_token = ""
-        self._refresh_ns = self._heard_ns = self._login_ns = self._skew_told_ns = 0
-        self._want(channels)
+        self._skew = Skew()
+        self._heard_ns = 0
+        self._channels.want(channels)
 
     # ----------------------------------------------------------------- connection
 
@@ -158,10 +142,10 @@ class DeribitProtocol:
             raise SessionError(f"connection made in state {self.state}")
         self._heard_ns = now_ns
         self._move(Event.OPENED, now_ns)
-        if self._credentials is None:
+        if self._login is None:
             self._configure(now_ns)
         else:
-            self._login(now_ns)
+            self._own("public/auth", self._login.first(now_ns), Role.LOGIN, now_ns)
 
     def connection_lost(self, now_ns: int, reason: str = "") -> None:
         """End: the socket is gone; every request that waits for an answer is lost."""
@@ -190,7 +174,8 @@ class DeribitProtocol:
         if self.state not in TALKING:
             return None
         due = min(self._requests.next_deadline(now_ns), self._heard_ns + self._silence_ns)
-        return min(due, self._refresh_ns) if self._refresh_ns else due
+        refresh_ns = 0 if self._login is None else self._login.refresh_ns
+        return min(due, refresh_ns) if refresh_ns else due
 
     def tick(self, now_ns: int) -> None:
         """Notice what did not happen: answers, heartbeats, the renewal of a token; send what waited."""
@@ -200,10 +185,11 @@ class DeribitProtocol:
             self._overdue(request, now_ns)
         if now_ns - self._heard_ns >= self._silence_ns:
             self._fail(f"silent for {self._silence_ns // NS_PER_SECOND} s", now_ns)
-        if self._refresh_ns and now_ns >= self._refresh_ns:
-            self._refresh(now_ns)
-        if self.state in TALKING:
-            self._requests.pump(now_ns)
+        if self.state not in TALKING:
+            return
+        if self._login is not None and 0 < self._login.refresh_ns <= now_ns:
+            self._own("public/auth", self._login.refresh(), Role.REFRESH, now_ns)
+        self._requests.pump(now_ns)
 
     # ----------------------------------------------------------------- wishes
 
@@ -237,14 +223,8 @@ class DeribitProtocol:
         amount: float,
         now_ns: int,
         *,
-        label: str,
-        limit: float | None = None,
-        post_only: bool = False,
-        reject_post_only: bool = False,
-        reduce_only: bool = False,
-        time_in_force: TimeInForce = "good_til_cancelled",
-        valid_until_ns: int | None = None,
         timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
     ) -> int:
         """Buy (positive amount) or sell.
 
@@ -256,19 +236,10 @@ class DeribitProtocol:
         amount : float
             Signed, in the exchange's unit (see events.Fill), on its grid.
         now_ns : int
-        label : str
-            Ours, up to 64 characters; unique, so that an order of unknown fate can be found.
-        limit : float, optional
-            Price, on its grid; without one the order takes at the market.
-        post_only : bool
-            Never take; the exchange moves a crossing price.
-        reject_post_only : bool
-            Never take; the exchange rejects a crossing price.
-        reduce_only : bool
-        time_in_force : str
-        valid_until_ns : int, optional
-            The exchange executes nothing after it.
         timeout_s : float
+            For the answer.
+        **options
+            See `OrderOptions`; a label is required.
 
         Returns
         -------
@@ -280,18 +251,7 @@ class DeribitProtocol:
             If amount, limit or label cannot be sent.
         """
         id_ = self._requests.next_id()
-        frame = messages.encode_order(
-            id_,
-            instrument,
-            amount,
-            label=label,
-            limit=limit,
-            post_only=post_only,
-            reject_post_only=reject_post_only,
-            reduce_only=reduce_only,
-            time_in_force=time_in_force,
-            valid_until_ns=valid_until_ns,
-        )
+        frame = messages.encode_order(id_, instrument, amount, **options)
         method = "private/buy" if amount > 0.0 else "private/sell"
         return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
 
@@ -309,31 +269,38 @@ class DeribitProtocol:
 
     def subscribe(self, channels: Iterable[str], now_ns: int) -> None:
         """Ask for channels; those not granted come back as :class:`SubscriptionMissing`."""
-        added = self._want(channels)
+        added = self._channels.want(channels)
         if self.state in (State.SUBSCRIBING, State.READY):
             self._ask("subscribe", Role.SUBSCRIBE, added, now_ns)
 
     def unsubscribe(self, channels: Iterable[str], now_ns: int) -> None:
         """Leave channels."""
-        left = [channel for channel in channels if channel in self._wanted]
-        for channel in left:
-            del self._wanted[channel]
-            self._books.pop(channel, None)
+        left = self._channels.leave(channels)
         if self.state in (State.SUBSCRIBING, State.READY):
             self._ask("unsubscribe", Role.UNSUBSCRIBE, left, now_ns)
 
     def book(self, channel: str) -> Levels | None:
         """Whole book of a channel, None while it is not valid."""
-        levels = self._books.get(channel)
+        levels = self._channels.books.get(channel)
         return None if levels is None or levels.change_id is None else levels
 
     def rehearse(self, frame: bytes) -> None:
         """Do what news and an order cost, without effect, so that caches are warm when it counts."""
         with contextlib.suppress(*UNREADABLE_ERRORS):
             params = messages.decode_envelope(frame).params
-            if params is not None and params.channel not in self._books:
+            if params is not None and params.channel not in self._channels.books:
                 messages.decode_data(params.channel, params.data, self._heard_ns)
         messages.encode_order(0, "BTC-PERPETUAL", 10.0, label="rehearsal")
+
+    @property
+    def skew_s(self) -> float:
+        """How far our clock is behind the exchange's."""
+        return self._skew.seconds
+
+    @property
+    def scope(self) -> str:
+        """What our key was granted."""
+        return "" if self._login is None else self._login.scope
 
     # ----------------------------------------------------------------- frames
 
@@ -364,23 +331,20 @@ class DeribitProtocol:
             return
         channel = params.channel
         try:
-            if channel in self._books:
+            if channel in self._channels.books:
                 self._book_changed(channel, messages.decode_book(params.data), now_ns)
             else:
                 self._news += messages.decode_data(channel, params.data, now_ns)
         except UNREADABLE_ERRORS as error:
             self._news.append(BadFrame(now_ns, channel[:100], _short(error)))
 
-    def _book_changed(self, channel: str, data: Any, now_ns: int) -> None:
-        levels = self._books[channel]
-        if levels.apply(data):
-            self._renewing.discard(channel)
-            at, instrument = data.timestamp * NS_PER_MILLISECOND, instrument_of(data.instrument_name)
-            bids, asks = levels.bids(self._depth), levels.asks(self._depth)
-            self._news.append(BookNews(at, instrument, channel, data.change_id, bids, asks))
-        elif channel not in self._renewing:
+    def _book_changed(self, channel: str, data: WireBook, now_ns: int) -> None:
+        news = self._channels.changed(channel, data, self._depth)
+        if news is not None:
+            self._news.append(news)
+        elif channel not in self._channels.renewing:
             # Asking again for a channel that we have gives no snapshot: leave it first.
-            self._renewing.add(channel)
+            self._channels.renewing.add(channel)
             self._news.append(Gap(now_ns, channel))
             self._ask("unsubscribe", Role.RENEW, [channel], now_ns)
 
@@ -404,7 +368,9 @@ class DeribitProtocol:
             self._answered_late(envelope, now_ns)
             return
         assert request.sent_ns is not None
-        self._compare_clocks(request.sent_ns, now_ns, envelope)
+        skewed = self._skew.measure(request.sent_ns, now_ns, envelope.usIn, envelope.usOut)
+        if skewed is not None:
+            self._news.append(skewed)
         if envelope.error is not None:
             self._refused(request, envelope.error, now_ns)
             return
@@ -422,18 +388,21 @@ class DeribitProtocol:
                     self.budget.adopt(found.limits)
                 self._news.append(Answered(now_ns, request.id, request.method, found))
             case Role.LOGIN | Role.REFRESH:
-                self._granted(messages.decode_granted(result), now_ns)
+                assert self._login is not None
+                self._login.granted(messages.decode_granted(result), now_ns)
+                if self.state is State.AUTHENTICATING:
+                    self._configure(now_ns)
             case Role.SETUP:
                 if not self._requests.pending(Role.SETUP):
                     self._move(Event.CONFIGURED, now_ns)
-                    self._ask("subscribe", Role.SUBSCRIBE, list(self._wanted), now_ns)
+                    self._ask("subscribe", Role.SUBSCRIBE, self._channels.wanted, now_ns)
                     self._subscribed(now_ns)
             case Role.SUBSCRIBE:
-                got = {channel.lower() for channel in messages.decode_channels(result)}
-                self._missing([c for c in request.channels if c.lower() not in got], "", now_ns)
+                granted = messages.decode_channels(result)
+                self._missing(self._channels.ungranted(request.channels, granted), "", now_ns)
                 self._subscribed(now_ns)
             case Role.RENEW:
-                wanted = [channel for channel in request.channels if channel in self._wanted]
+                wanted = [channel for channel in request.channels if channel in self._channels.wanted]
                 self._ask("subscribe", Role.SUBSCRIBE, wanted, now_ns)
 
     def _answered_late(self, envelope: Envelope, now_ns: int) -> None:
@@ -457,9 +426,9 @@ class DeribitProtocol:
             news = Refused(now_ns, request.id, request.method, failure.code, message, data, row.fate)
             self._news.append(news)
         elif request.role is Role.REFRESH:
-            self._login(now_ns)
+            self._start_over(now_ns)
         elif request.role is Role.SUBSCRIBE:
-            self._missing(list(request.channels), text, now_ns)
+            self._missing(self._channels.ungranted(request.channels, ()), text, now_ns)
             self._subscribed(now_ns)
         elif request.role not in (Role.TEST, Role.UNSUBSCRIBE):
             self._fail(f"{request.method} refused: {text}", now_ns)
@@ -468,7 +437,7 @@ class DeribitProtocol:
         elif row.action is Action.BACK_OFF:
             self.budget.back_off(now_ns + BACK_OFF_NS)
         elif row.action is Action.REAUTHENTICATE:
-            self._login_again(now_ns)
+            self._start_over(now_ns)
 
     def _unreadable(self, request: Request, now_ns: int) -> None:
         if request.role is Role.CALLER:
@@ -504,39 +473,17 @@ class DeribitProtocol:
             self._requests.discard()
             self._move(Event.FAILED, now_ns, reason)
 
-    def _login(self, now_ns: int) -> None:
-        assert self._credentials is not None
-        self._login_ns = now_ns
-        if self._by_secret:
-            params = self._credentials.by_secret()
-        else:
-            params = self._credentials.by_signature(now_ns // NS_PER_MILLISECOND, self._nonce())
-        self._own("public/auth", params, Role.LOGIN, now_ns)
-
-    def _login_again(self, now_ns: int) -> None:
-        busy = self._requests.pending(Role.LOGIN, Role.REFRESH)
-        if self._credentials is None or self.state not in LOGGED_IN or busy:
+    def _start_over(self, now_ns: int) -> None:
+        """Authenticate again on the same connection."""
+        if self._login is None or self.state not in LOGGED_IN or not self._login.may_start_over(now_ns):
             return
-        if now_ns - self._login_ns >= LOGIN_PAUSE_NS:
-            self._login(now_ns)
-
-    def _refresh(self, now_ns: int) -> None:
-        self._refresh_ns = 0
-        params = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
-        self._own("public/auth", params, Role.REFRESH, now_ns)
-
-    def _granted(self, granted: messages.Granted, now_ns: int) -> None:
-        life = min(max(granted.expires_in, SHORTEST_LIFE_S), LONGEST_LIFE_S)
-        self._refresh_ns = now_ns + _ns(REFRESH_SHARE * life)
-        self._refresh_token = granted.refresh_token
-        self.scope = granted.scope
-        if self.state is State.AUTHENTICATING:
-            self._configure(now_ns)
+        if not self._requests.pending(Role.LOGIN, Role.REFRESH):
+            self._own("public/auth", self._login.first(now_ns), Role.LOGIN, now_ns)
 
     def _configure(self, now_ns: int) -> None:
         self._move(Event.AUTHENTICATED, now_ns)
         self._own("public/set_heartbeat", {"interval": self._heartbeat_s}, Role.SETUP, now_ns)
-        if self._credentials is not None and self._cancel_on_disconnect:
+        if self._login is not None and self._cancel_on_disconnect:
             params = {"scope": "connection"}
             self._own("private/enable_cancel_on_disconnect", params, Role.SETUP, now_ns)
 
@@ -544,31 +491,17 @@ class DeribitProtocol:
         if self.state is State.SUBSCRIBING and not self._requests.pending(Role.SUBSCRIBE):
             self._move(Event.SUBSCRIBED, now_ns)
 
-    def _want(self, channels: Iterable[str]) -> list[str]:
-        added = [channel for channel in dict.fromkeys(channels) if channel not in self._wanted]
-        for channel in added:
-            self._wanted[channel] = None
-            if channel.startswith("book.") and channel.count(".") == 2:
-                self._books[channel] = Levels()
-        return added
-
-    def _ask(self, name: str, role: Role, channels: list[str], now_ns: int) -> None:
-        """Subscribe or unsubscribe, private channels apart, in batches."""
-        for scope, wanted in (("private", True), ("public", False)):
-            part = [c for c in channels if c.startswith(_PRIVATE_CHANNELS) is wanted]
-            for start in range(0, len(part), BATCH):
-                batch = tuple(part[start : start + BATCH])
-                self._own(f"{scope}/{name}", {"channels": batch}, role, now_ns, batch)
+    def _ask(self, name: str, role: Role, channels: Iterable[str], now_ns: int) -> None:
+        for scope, batch in batches(channels):
+            self._own(f"{scope}/{name}", {"channels": batch}, role, now_ns, batch)
 
     def _missing(self, channels: list[str], reason: str, now_ns: int) -> None:
-        missing = tuple(channel for channel in channels if channel in self._wanted)
-        if not missing:
+        if not channels:
             return
-        for channel in missing:
-            del self._wanted[channel]
-            self._books.pop(channel, None)
-        self._news.append(SubscriptionMissing(now_ns, missing, reason))
-        if self._renewing.intersection(missing):
+        renewed = self._channels.renewing.intersection(channels)
+        self._channels.leave(channels)
+        self._news.append(SubscriptionMissing(now_ns, tuple(channels), reason))
+        if renewed:
             self._fail("a book was not granted again", now_ns)
 
     def _own(
@@ -597,7 +530,7 @@ class DeribitProtocol:
         """Why a request cannot be sent in this state."""
         if self.state not in TALKING:
             return f"session is {self.state}"
-        if method.startswith("private/") and (self._credentials is None or self.state not in LOGGED_IN):
+        if method.startswith("private/") and (self._login is None or self.state not in LOGGED_IN):
             return "session is not authenticated"
         if kind_of(method) is Kind.ORDER and self.state is not State.READY:
             return f"session is {self.state}, not ready"
@@ -606,17 +539,6 @@ class DeribitProtocol:
     def _refuse(self, request: Request, reason: str, now_ns: int) -> None:
         fate = Fate.REJECTED
         self._news.append(Refused(now_ns, request.id, request.method, LOCAL, reason, "", fate))
-
-    def _compare_clocks(self, sent_ns: int, now_ns: int, envelope: Envelope) -> None:
-        if envelope.usIn <= 0 or envelope.usOut <= 0:
-            return
-        ahead = envelope.usIn * NS_PER_MICROSECOND - sent_ns
-        behind = envelope.usOut * NS_PER_MICROSECOND - now_ns
-        skew, open_ = (ahead + behind) / 2, abs(ahead - behind) / 2
-        self.skew_s = skew / NS_PER_SECOND
-        if abs(skew) > open_ + SKEW_NS and now_ns - self._skew_told_ns >= SKEW_PAUSE_NS:
-            self._skew_told_ns = now_ns
-            self._news.append(ClockSkew(now_ns, self.skew_s, open_ / NS_PER_SECOND))
 
 
 def _ns(seconds: float) -> int:

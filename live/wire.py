@@ -38,7 +38,7 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]  # fits 
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0)]
 Number = float | None
-PERCENT = 0.01
+PERCENT = 100.0
 MOST_NAMES = 50_000  # of instruments remembered; the catalog has some 6,000
 
 
@@ -112,9 +112,9 @@ def ticker_news(t: WireTicker) -> TickerNews:
         or_nan(t.last_price),
         estimate if isinstance(estimate, float) else NAN,
         or_nan(t.open_interest),
-        t.mark_iv * PERCENT,
-        t.bid_iv * PERCENT or NAN,
-        t.ask_iv * PERCENT or NAN,
+        t.mark_iv / PERCENT,
+        t.bid_iv / PERCENT or NAN,
+        t.ask_iv / PERCENT or NAN,
         or_nan(t.underlying_price),
         underlying if isinstance(underlying, str) else "",
         or_nan(t.current_funding),
@@ -194,7 +194,7 @@ def public_trade(t: WireTrade) -> PublicTrade:
         t.price,
         or_nan(t.mark_price),
         or_nan(t.index_price),
-        t.iv * PERCENT,
+        t.iv / PERCENT,
         t.liquidation or "",
     )
 
@@ -328,7 +328,7 @@ def trade_news(t: WireUserTrade) -> TradeNews:
         t.fee_currency,
         t.liquidity,
         t.state,
-        t.iv * PERCENT,
+        t.iv / PERCENT,
         or_nan(t.underlying_price),
     )
 
@@ -445,9 +445,8 @@ def _limit(pair: _Pair | None) -> Limit | None:
 def _limits(limits: _Limits | None) -> Limits | None:
     if limits is None:
         return None
-    matching = (
-        limits.matching_engine and limits.matching_engine.trading and limits.matching_engine.trading.total
-    )
+    trading = limits.matching_engine.trading if limits.matching_engine is not None else None
+    matching = trading.total if trading is not None else None
     return Limits(_limit(matching), _limit(limits.non_matching_engine))
 
 
