@@ -79,6 +79,13 @@ class Position:
         """Profit since the last settlement, not rounded."""
         return worth(self.listing, self.size, price) - self.session_entry
 
+    def settle(self, price: float) -> tuple[int, int]:
+        """Start a new session at a settlement price; what floated and what was realised, in units."""
+        floating, realized = to_units(self.floating(price)), self.realized + self.funding
+        self.session_entry = worth(self.listing, self.size, price)
+        self.realized = self.funding = 0
+        return floating, realized
+
 
 @dataclass(slots=True)
 class Wallet:
@@ -189,11 +196,3 @@ class Account:
         else:
             wallet.futures_realized += realized
         return profit
-
-    def settle(self, position: Position, price: float) -> tuple[int, int]:
-        """Start a new session at a settlement price; what floated and what was realised, in units."""
-        floating = to_units(position.floating(price))
-        realized = position.realized + position.funding
-        position.session_entry = worth(position.listing, position.size, price)
-        position.realized = position.funding = 0
-        return floating, realized

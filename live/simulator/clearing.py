@@ -141,6 +141,9 @@ class Clearing:
         expired.sort(key=lambda listing: listing.kind, reverse=True)  # options become futures first
         for listing in expired:
             self._deliver(listing, prices[listing.base], now_ns)
+        for listing in expired:  # not before, as what is left of a chain is still valued
+            x.catalog.close(listing, prices[listing.base])
+            x.feed.state(listing, "closed", now_ns)
         for listing in x.catalog.by_name.values():
             if listing.state == "open":
                 listing.settlement_price = x.pricing.mark(listing).price
@@ -255,8 +258,6 @@ class Clearing:
                 else:
                     self._deliver_future(account, position, 0.0, 0.0, price, now_ns)
         self._public(listing, "delivery", now_ns)
-        x.catalog.close(listing, price)
-        x.feed.state(listing, "closed", now_ns)
 
     def _deliver_option(self, account: Account, position: Position, price: float, now_ns: int) -> None:
         listing, option, size = position.listing, position.listing.instrument, position.size

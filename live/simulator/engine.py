@@ -97,6 +97,7 @@ class Engine:
         self.open: dict[int, dict[str, Order]] = {}
         self.trades: dict[str, deque[Trade]] = {}
         self.change_id = FIRST_CHANGE_ID
+        self.bookings = 0
         self.touched = Touched()
 
     def book(self, listing: Listing) -> Book:
@@ -169,9 +170,9 @@ class Engine:
         best = book.best(-order.side)
         if best is None or (order.price - best) * order.side < 0:
             return
-        if order.reject_post_only:
-            raise RpcError(11054)
         step = order.listing.tick_at(best if order.side < 0 else best - 1)
+        if order.reject_post_only or best - order.side * step <= 0:
+            raise RpcError(11054)
         order.price = best - order.side * step
 
     def _fillable(self, order: Order, book: Book) -> int:
@@ -242,6 +243,7 @@ class Engine:
         listing, account, price = order.listing, self._accounts[order.account], order.listing.price(ticks)
         fee = 0 if account.house else self.fee(listing, lots, price, now_ns, maker=maker)
         before = account.lots(listing.name)
+        self.bookings += 3  # premium, profit, funding: each rounded to a unit
         profit = account.trade(listing, order.side * lots, price, fee, self.interest(listing))
         closed = min(lots, max(-order.side * before, 0))
         balance = account.wallet(listing.currency).balance

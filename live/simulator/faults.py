@@ -30,9 +30,9 @@ Kind = Literal[
     "slow_reader",
     "restart",
 ]
-ON_REQUEST = ("lost_request", "lost_response", "too_many_requests", "settlement")
-ON_FRAME = ("drop", "delay", "duplicate", "reorder", "gap", "malformed", "slow_reader")
-ON_CLOCK = ("restart",)
+ON_REQUEST: tuple[Kind, ...] = ("lost_request", "lost_response", "too_many_requests", "settlement")
+ON_FRAME: tuple[Kind, ...] = ("drop", "delay", "duplicate", "reorder", "gap", "malformed", "slow_reader")
+ON_CLOCK: tuple[Kind, ...] = ("restart",)
 assert {*ON_REQUEST, *ON_FRAME, *ON_CLOCK} == set(get_args(Kind))
 
 

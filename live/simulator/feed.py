@@ -213,11 +213,8 @@ class Feed:
         self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
 
     def _sides(self, listing: Listing) -> tuple[dict[float, float], dict[float, float]]:
-        views = self._x.views
-        return (
-            dict(views.levels(listing, BUY, None)),
-            dict(views.levels(listing, SELL, None)),
-        )
+        bids, asks = (self._x.views.levels(listing, side, None) for side in (BUY, SELL))
+        return dict(bids), dict(asks)
 
     def _book(self, topic: Topic, now_ns: int) -> Iterator[Data]:
         assert topic.listing is not None
@@ -367,7 +364,7 @@ def _difference(old: dict[float, float], new: dict[float, float]) -> list[list[A
     return changes
 
 
-def _group(levels: list[list[float]], width: float, side: int) -> list[list[float]]:
+def _group(levels: list[tuple[float, float]], width: float, side: int) -> list[tuple[float, float]]:
     """Merge levels into steps of a width: bids downwards, asks upwards."""
     if not width:
         return levels
@@ -376,4 +373,4 @@ def _group(levels: list[list[float]], width: float, side: int) -> list[list[floa
         steps = price / width
         step = round((floor(steps + 1e-9) if side > 0 else ceil(steps - 1e-9)) * width, 8)
         merged[step] = merged.get(step, 0.0) + amount
-    return [[price, amount] for price, amount in merged.items()]
+    return list(merged.items())

@@ -178,10 +178,10 @@ class Views:
             shown[f"best_{name}_amount"] = listing.amount(level[0][1]) if level else 0.0
         return shown
 
-    def levels(self, listing: Listing, side: int, depth: int | None) -> list[list[float]]:
-        """Prices and amounts of a side."""
+    def levels(self, listing: Listing, side: int, depth: int | None) -> list[tuple[float, float]]:
+        """Prices and amounts of a side, best first."""
         return [
-            [listing.price(price), listing.amount(lots)]
+            (listing.price(price), listing.amount(lots))
             for price, lots in self._engine.book(listing).levels(side, depth)
         ]
 
