@@ -100,7 +100,9 @@ class Bucket:
         """When :meth:`take` will succeed."""
         self._refill(now_ns)
         missing = reserve + 1.0 - self.level
-        return now_ns if missing <= 0.0 else now_ns + math.ceil(missing / self.rate * NS_PER_SECOND) + 1
+        if missing <= 0.0:
+            return now_ns
+        return self._at_ns + math.ceil(missing / self.rate * NS_PER_SECOND) + 1
 
 
 class Budget:

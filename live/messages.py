@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict, get_args
 
 import msgspec
 
@@ -54,6 +54,8 @@ Raw = msgspec.Raw
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 LABEL = re.compile(r"[A-Za-z0-9_.:/#-]{1,64}")
 TimeInForce = Literal["good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel"]
+
+TIMES = get_args(TimeInForce)
 
 
 class OrderOptions(TypedDict, total=False):
@@ -317,6 +319,8 @@ def encode_order(
         raise SessionError("an order that must not take needs a limit")
     if not LABEL.fullmatch(label):
         raise SessionError(f"label must be 1 to 64 letters, digits and -_.:/#, got {label!r}")
+    if time_in_force not in TIMES:
+        raise SessionError(f"time_in_force must be one of {', '.join(TIMES)}, got {time_in_force!r}")
     # Written by hand: a third of a microsecond, and every value is a number or a checked word.
     text = (
         f'{{"jsonrpc":"2.0","id":{id_},"method":"private/{"buy" if amount > 0.0 else "sell"}","params":{{'
