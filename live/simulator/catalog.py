@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,10 @@ class Listing:
     inverse : bool
         Whether amounts are USD and profit arises in 1/price; False for every option.
     spec : ContractSpec
+    tick, lot : tuple of int
+        Finest price step and smallest amount as exact fractions.
+    steps : tuple of (above, step)
+        Coarser price steps, in the finest ticks.
     row : dict
         As get_instruments shows it.
     state : str
@@ -75,8 +80,8 @@ class Listing:
     expiry_ns: int | None
     spec: ContractSpec
     row: dict[str, Any]
-    tick: Fraction
-    lot: Fraction
+    tick: tuple[int, int]
+    lot: tuple[int, int]
     state: str = "open"
     delivery_price: float = 0.0
     settlement_price: float | None = None
@@ -85,11 +90,11 @@ class Listing:
 
     def price(self, ticks: int) -> float:
         """Price of a count of the finest ticks."""
-        return ticks * self.tick.numerator / self.tick.denominator
+        return ticks * self.tick[0] / self.tick[1]
 
     def ticks(self, price: float) -> int | None:
         """Count of the finest ticks, or None for a price off the grid."""
-        exact = price * self.tick.denominator / self.tick.numerator
+        exact = price * self.tick[1] / self.tick[0]
         count = round(exact)
         if abs(exact - count) > 1e-6 * max(1.0, abs(exact) * 1e-3) or count % self.tick_at(count):
             return None
@@ -105,21 +110,21 @@ class Listing:
 
     def snap(self, price: float, up: bool) -> int:
         """Nearest price on the grid, at or above (below) this one, in the finest ticks."""
-        exact = price * self.tick.denominator / self.tick.numerator
+        exact = price * self.tick[1] / self.tick[0]
         step = self.tick_at(int(exact))
         count = exact / step
         nearest = round(count)
         if abs(count - nearest) < 1e-7:
             return nearest * step
-        return (int(np.ceil(count)) if up else int(np.floor(count))) * step
+        return (ceil(count) if up else floor(count)) * step
 
     def amount(self, lots: int) -> float:
         """Amount of a count of lots."""
-        return lots * self.lot.numerator / self.lot.denominator
+        return lots * self.lot[0] / self.lot[1]
 
     def lots(self, amount: float) -> int | None:
         """Count of lots, or None for an amount off the grid."""
-        exact = amount * self.lot.denominator / self.lot.numerator
+        exact = amount * self.lot[1] / self.lot[0]
         count = round(exact)
         return count if abs(exact - count) <= 1e-6 else None
 
@@ -213,7 +218,6 @@ class Catalog:
         coin = instrument.settlement is Settlement.INVERSE
         spec = _spec(instrument)
         currency = instrument.base if coin else "USDC"
-        tick = Fraction(repr(spec.tick_size))
         listing = Listing(
             instrument=instrument,
             name=instrument.name,
@@ -226,8 +230,8 @@ class Catalog:
             expiry_ns=None if isinstance(instrument, Perpetual) else instrument.expiry_ns,
             spec=spec,
             row={},
-            tick=tick,
-            lot=Fraction(repr(spec.min_trade_amount)),
+            tick=_exact(spec.tick_size),
+            lot=_exact(spec.min_trade_amount),
             steps=tuple(
                 (round(above / spec.tick_size), round(size / spec.tick_size))
                 for above, size in spec.tick_size_steps
@@ -237,6 +241,12 @@ class Catalog:
         self._next_id += 1
         self.by_name[listing.name] = listing
         return listing
+
+
+def _exact(step: float) -> tuple[int, int]:
+    """Numerator and denominator of a decimal step."""
+    fraction = Fraction(repr(step))
+    return fraction.numerator, fraction.denominator
 
 
 def _place(listing: Listing) -> tuple[float, int]:

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gammacore.contracts import Option, to_units
+from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.fees import DERIBIT, future_fee, option_fee
 
-from .accounts import Account
+from .accounts import Account, units
 from .book import Book, Order
 from .catalog import Catalog, Listing
+from .day import Day
 from .market import Market
 from .pricing import Pricing
 from .wire import RpcError
@@ -96,6 +97,7 @@ class Engine:
         self.stops: dict[str, Order] = {}
         self.open: dict[int, dict[str, Order]] = {}
         self.trades: dict[str, deque[Trade]] = {}
+        self._days: dict[str, Day] = {}
         self.change_id = FIRST_CHANGE_ID
         self.bookings = 0
         self.touched = Touched()
@@ -106,6 +108,10 @@ class Engine:
         if found is None:
             found = self.books[listing.name] = Book()
         return found
+
+    def day(self, listing: Listing) -> Day:
+        """Figures of an instrument's last 24 hours."""
+        return self._days.setdefault(listing.name, Day())
 
     def interest(self, listing: Listing) -> float:
         """Accumulator of funding of a perpetual; 0 for the rest."""
@@ -233,10 +239,19 @@ class Engine:
             sides=sides,
         )
         past.append(trade)
+        self._count(trade)
         self.touched.trades.append(trade)
         self.touched.books.add(listing.name)
         self.change_id += 1
         self.note(maker)
+
+    def _count(self, trade: Trade) -> None:
+        """Add a trade to the figures of the day."""
+        listing = trade.listing
+        price, amount = listing.price(trade.price), listing.amount(trade.lots)
+        coins = amount / price if listing.inverse else amount
+        usd = amount if listing.inverse else amount * (trade.index if listing.kind == "option" else price)
+        self.day(listing).add(trade.ts_ns, price, coins, usd)
 
     def _party(self, order: Order, lots: int, ticks: int, now_ns: int, *, maker: bool = False) -> Side:
         """Book one side of a trade into its account."""
@@ -254,8 +269,8 @@ class Engine:
         rates, amount, instrument = DERIBIT.at(now_ns), listing.amount(lots), listing.instrument
         if isinstance(instrument, Option):
             index = self._market.index(listing.base)
-            return to_units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
-        return to_units(float(future_fee(rates, instrument, amount, price, maker=maker)))
+            return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
+        return units(float(future_fee(rates, instrument, amount, price, maker=maker)))
 
     def _rest(self, order: Order, book: Book, account: Account) -> None:
         """Leave what was not filled in the book, or cancel it where it may not rest."""

@@ -8,7 +8,7 @@ from .book import BUY, SELL
 from .calls import Call, Handler
 from .catalog import Listing
 from .topics import RAW, Topic
-from .views import milliseconds, stats
+from .views import milliseconds
 from .wire import RpcError, invalid
 
 __all__ = ["HANDLERS"]
@@ -242,7 +242,7 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
     x.quote(listing, now_ns)
     best, mark = x.views.best(listing), x.pricing.mark(listing)
     bid, ask = best["best_bid_price"], best["best_ask_price"]
-    day = stats(x.views.day(listing, now_ns))
+    day = x.engine.day(listing).stats(now_ns)
     trades = x.engine.trades.get(listing.name)
     shown = {
         "instrument_name": listing.name,
