@@ -149,7 +149,9 @@ def get_instruments(call: Call) -> list[dict[str, Any]]:
     currency = call.currency(allow_any=True, default="any")
     kind = call.params.choice("kind", KINDS, "any")
     expired = call.params.flag("expired")
-    found = call.x.history.expired() if expired else call.x.catalog.by_name.values()
+    found = list(call.x.catalog.by_name.values())
+    if expired:
+        found += call.x.past.expired
     return [x.row for x in found if (x.state != "open") == expired and _matches(x, currency, kind)]
 
 

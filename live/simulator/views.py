@@ -15,7 +15,7 @@ from .market import Market
 from .portfolio import Holding, Portfolio, as_coins, evaluate
 from .pricing import Pricing
 
-__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "user_trade"]
+__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "trade_id", "user_trade"]
 
 
 def milliseconds(ts_ns: int) -> int:
@@ -28,7 +28,8 @@ def direction(side: int) -> str:
     return "buy" if side > 0 else "sell"
 
 
-def _trade_id(listing: Listing, number: int) -> str:
+def trade_id(listing: Listing, number: int) -> str:
+    """Trade id of its number, as the exchange forms them."""
     return f"{number}" if listing.currency == "BTC" else f"{listing.currency}-{number}"
 
 
@@ -81,7 +82,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     """Trade as everybody sees it."""
     listing = trade.listing
     shown: dict[str, Any] = {
-        "trade_id": _trade_id(listing, trade.number),
+        "trade_id": trade_id(listing, trade.number),
         "trade_seq": trade.seq,
         "instrument_name": listing.name,
         "timestamp": milliseconds(trade.ts_ns),
