@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gammacore.contracts import to_units
-
 from .catalog import Listing
 
-__all__ = ["Account", "Position", "Wallet", "worth"]
+__all__ = ["Account", "Position", "Wallet", "units", "worth"]
+
+
+def units(amount: float) -> int:
+    """Amount as integer units of 1e-8, ties to even: `gammacore.contracts.to_units` of one number."""
+    scaled = amount * 1e8
+    halves = round(2.0 * scaled)
+    return round(halves / 2.0) if abs(2.0 * scaled - halves) < 1e-6 else round(scaled)
 
 
 def worth(listing: Listing, size: float, price: float) -> float:
@@ -81,7 +86,7 @@ class Position:
 
     def settle(self, price: float) -> tuple[int, int]:
         """Start a new session at a settlement price; what floated and what was realised, in units."""
-        floating, realized = to_units(self.floating(price)), self.realized + self.funding
+        floating, realized = units(self.floating(price)), self.realized + self.funding
         self.session_entry = worth(self.listing, self.size, price)
         self.realized = self.funding = 0
         return floating, realized
@@ -133,12 +138,14 @@ class Account:
 
     def accrue(self, position: Position, interest: float) -> None:
         """Book funding up to a value of the accumulator; longs pay when it rises."""
+        if interest == position.interest:
+            return
         owed = -position.size * (interest - position.interest) + position.unbooked
         position.interest = interest
-        units = to_units(owed)
-        position.unbooked = owed - units / 1e8
-        position.funding += units
-        self.wallet(position.listing.currency).futures_realized += units
+        booked = units(owed)
+        position.unbooked = owed - booked / 1e8
+        position.funding += booked
+        self.wallet(position.listing.currency).futures_realized += booked
 
     def trade(self, listing: Listing, lots: int, price: float, fee: int, interest: float) -> int:
         """Book a trade.
@@ -167,7 +174,7 @@ class Account:
         wallet.balance -= fee
         wallet.fees += fee
         if listing.kind == "option":
-            wallet.balance -= to_units(listing.amount(lots) * price)
+            wallet.balance -= units(listing.amount(lots) * price)
         closing = 0
         if position.lots * lots < 0:
             closing = min(abs(lots), abs(position.lots)) * (1 if lots > 0 else -1)
@@ -183,8 +190,8 @@ class Account:
         """Reduce a position; the profit against the average price in units."""
         listing, share = position.listing, -lots / position.lots
         paid = -worth(listing, listing.amount(lots), price)
-        profit = to_units(paid - share * position.entry)
-        realized = to_units(paid - share * position.session_entry)
+        profit = units(paid - share * position.entry)
+        realized = units(paid - share * position.session_entry)
         position.lots += lots
         position.entry *= 1.0 - share
         position.session_entry *= 1.0 - share

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from gammacore.daycount import (
     NS_PER_DAY,
     NS_PER_HOUR,
     NS_PER_MILLISECOND,
+    NS_PER_MINUTE,
     is_month_end_friday,
     utc_date,
     weekday,
@@ -38,6 +40,7 @@ __all__ = ["Catalog", "Listing", "expiries"]
 
 PERPETUAL_EXPIRY_MS = 32_503_708_800_000
 DAILIES, WEEKLIES, MONTHLIES, QUARTERLIES = 4, 3, 3, 4
+TRADE_GAPS_NS = {Perpetual: NS_PER_MINUTE, Future: NS_PER_HOUR, Option: 6 * NS_PER_HOUR}
 KEPT_EXPIRED_NS = 2 * NS_PER_DAY  # how long the catalog shows what has expired
 
 
@@ -56,8 +59,16 @@ class Listing:
     inverse : bool
         Whether amounts are USD and profit arises in 1/price; False for every option.
     spec : ContractSpec
+    tick, lot : tuple of int
+        Finest price step and smallest amount as exact fractions.
+    steps : tuple of (above, step)
+        Coarser price steps, in the finest ticks.
     row : dict
         As get_instruments shows it.
+    created_ns : int
+        When it was listed.
+    trade_gap_ns, past_trades : int
+        Distance and number of its trades before the exchange opened.
     state : str
         ``open`` or ``delivered``.
     delivery_price : float
@@ -75,8 +86,11 @@ class Listing:
     expiry_ns: int | None
     spec: ContractSpec
     row: dict[str, Any]
-    tick: Fraction
-    lot: Fraction
+    tick: tuple[int, int]
+    lot: tuple[int, int]
+    created_ns: int
+    trade_gap_ns: int
+    past_trades: int
     state: str = "open"
     delivery_price: float = 0.0
     settlement_price: float | None = None
@@ -85,11 +99,11 @@ class Listing:
 
     def price(self, ticks: int) -> float:
         """Price of a count of the finest ticks."""
-        return ticks * self.tick.numerator / self.tick.denominator
+        return ticks * self.tick[0] / self.tick[1]
 
     def ticks(self, price: float) -> int | None:
         """Count of the finest ticks, or None for a price off the grid."""
-        exact = price * self.tick.denominator / self.tick.numerator
+        exact = price * self.tick[1] / self.tick[0]
         count = round(exact)
         if abs(exact - count) > 1e-6 * max(1.0, abs(exact) * 1e-3) or count % self.tick_at(count):
             return None
@@ -105,21 +119,21 @@ class Listing:
 
     def snap(self, price: float, up: bool) -> int:
         """Nearest price on the grid, at or above (below) this one, in the finest ticks."""
-        exact = price * self.tick.denominator / self.tick.numerator
+        exact = price * self.tick[1] / self.tick[0]
         step = self.tick_at(int(exact))
         count = exact / step
         nearest = round(count)
         if abs(count - nearest) < 1e-7:
             return nearest * step
-        return (int(np.ceil(count)) if up else int(np.floor(count))) * step
+        return (ceil(count) if up else floor(count)) * step
 
     def amount(self, lots: int) -> float:
         """Amount of a count of lots."""
-        return lots * self.lot.numerator / self.lot.denominator
+        return lots * self.lot[0] / self.lot[1]
 
     def lots(self, amount: float) -> int | None:
         """Count of lots, or None for an amount off the grid."""
-        exact = amount * self.lot.denominator / self.lot.numerator
+        exact = amount * self.lot[1] / self.lot[0]
         count = round(exact)
         return count if abs(exact - count) <= 1e-6 else None
 
@@ -157,11 +171,12 @@ class Catalog:
         for name in [n for n, x in self.by_name.items() if _forgotten(x, now_ns)]:
             del self.by_name[name]
         new = [
-            self._add(instrument, now_ns)
+            self._make(instrument, now_ns)
             for instrument in self._wanted(now_ns)
             if instrument.name not in self.by_name
         ]
         for listing in new:
+            self.by_name[listing.name] = listing
             if listing.kind == "option" and listing.expiry_ns is not None:
                 key = (listing.instrument.family, listing.expiry_ns)
                 self.chains.setdefault(key, []).append(listing)
@@ -200,20 +215,43 @@ class Catalog:
 
     def _strikes(self, base: str, expiry: int, now_ns: int) -> list[float]:
         """Strikes a third of a standard deviation apart, on round numbers."""
-        forward = self._market.forward(base, expiry)
-        deviation = self._config.models[base].vol * ((expiry - now_ns) / (365 * NS_PER_DAY)) ** 0.5
+        return self._grid(base, self._market.forward(base, expiry), expiry - now_ns)
+
+    def _grid(self, base: str, forward: float, life_ns: int) -> list[float]:
+        deviation = self._config.models[base].vol * (life_ns / (365 * NS_PER_DAY)) ** 0.5
         rough = forward * max(deviation / 3.0, 0.005)
         decade = 10.0 ** np.floor(np.log10(rough))
         step = float(decade * min((1.0, 2.0, 5.0, 10.0), key=lambda m: abs(np.log(m * decade / rough))))
         centre, each_way = round(forward / step), self._config.strikes
         return [step * k for k in range(max(centre - each_way, 1), centre + each_way + 1)]
 
-    def _add(self, instrument: Instrument, now_ns: int) -> Listing:
+    def list_expired(self, start_ns: int, price_at: Callable[[str, int], float]) -> list[Listing]:
+        """Instruments that expired within two days before the start, by their delivery prices."""
+        found = []
+        last = (start_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 8 * NS_PER_HOUR
+        for expiry in (last - NS_PER_DAY, last):
+            for base, settlement in self._families():
+                if expiry - NS_PER_DAY < start_ns - self._config.history_days * NS_PER_DAY:
+                    continue
+                price = price_at(base, expiry)
+                instruments: list[Instrument] = [Future(base, settlement, expiry)]
+                for strike in self._grid(base, price, 2 * NS_PER_DAY):
+                    instruments += [Option(base, settlement, expiry, strike, kind) for kind in (PUT, CALL)]
+                for instrument in instruments:
+                    listing = self._make(instrument, start_ns)
+                    self.close(listing, price)
+                    found.append(listing)
+        return found
+
+    def _make(self, instrument: Instrument, now_ns: int) -> Listing:
         option = isinstance(instrument, Option)
         coin = instrument.settlement is Settlement.INVERSE
         spec = _spec(instrument)
+        expiry_ns = None if isinstance(instrument, Perpetual) else instrument.expiry_ns
+        created_ns = self._created(expiry_ns, now_ns)
+        gap_ns = TRADE_GAPS_NS[type(instrument)]
+        past = max(min(now_ns, expiry_ns or now_ns) - created_ns, 0) // gap_ns
         currency = instrument.base if coin else "USDC"
-        tick = Fraction(repr(spec.tick_size))
         listing = Listing(
             instrument=instrument,
             name=instrument.name,
@@ -223,11 +261,15 @@ class Catalog:
             kind="option" if option else "future",
             inverse=coin and not option,
             coin_settled=coin,
-            expiry_ns=None if isinstance(instrument, Perpetual) else instrument.expiry_ns,
+            expiry_ns=expiry_ns,
             spec=spec,
             row={},
-            tick=tick,
-            lot=Fraction(repr(spec.min_trade_amount)),
+            created_ns=created_ns,
+            trade_gap_ns=gap_ns,
+            past_trades=past,
+            last_seq=past,
+            tick=_exact(spec.tick_size),
+            lot=_exact(spec.min_trade_amount),
             steps=tuple(
                 (round(above / spec.tick_size), round(size / spec.tick_size))
                 for above, size in spec.tick_size_steps
@@ -235,8 +277,23 @@ class Catalog:
         )
         listing.row = _row(listing, now_ns, self._next_id)
         self._next_id += 1
-        self.by_name[listing.name] = listing
         return listing
+
+    def _created(self, expiry_ns: int | None, now_ns: int) -> int:
+        """When an instrument was listed: now, or for the first ones some time before the start."""
+        if now_ns != self._config.start_ns:
+            return now_ns
+        earliest = now_ns - self._config.history_days * NS_PER_DAY
+        if expiry_ns is None or is_month_end_friday(expiry_ns):
+            return earliest
+        days = 28 if weekday(expiry_ns) == FRIDAY else DAILIES
+        return max(earliest, min(expiry_ns - days * NS_PER_DAY, now_ns))
+
+
+def _exact(step: float) -> tuple[int, int]:
+    """Numerator and denominator of a decimal step."""
+    fraction = Fraction(repr(step))
+    return fraction.numerator, fraction.denominator
 
 
 def _place(listing: Listing) -> tuple[float, int]:
@@ -300,7 +357,7 @@ def _row(listing: Listing, now_ns: int, number: int) -> dict[str, Any]:
         "counter_currency": "USD" if listing.coin_settled else "USDC",
         "settlement_currency": listing.currency,
         "settlement_period": _period(listing),
-        "creation_timestamp": now_ns // NS_PER_MILLISECOND,
+        "creation_timestamp": listing.created_ns // NS_PER_MILLISECOND,
         "expiration_timestamp": PERPETUAL_EXPIRY_MS if expiry is None else expiry // NS_PER_MILLISECOND,
         "tick_size": spec.tick_size,
         "tick_size_steps": [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gammacore.contracts import Option, payoff_coin, payoff_usd, to_units
+from gammacore.contracts import Option, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, format_time, parse_time
 from gammacore.fees import DERIBIT, delivery_fee
 
-from .accounts import Account, Position, worth
+from .accounts import Account, Position, units, worth
 from .book import Order
 from .catalog import Listing
 from .engine import Side, Trade
@@ -98,7 +98,7 @@ class Clearing:
     def _log_trade(self, trade: Trade, side: Side, now_ns: int) -> None:
         listing, order = trade.listing, side.order
         price = listing.price(trade.price)
-        premium = to_units(listing.amount(order.side * trade.lots) * price) if listing.kind == "option" else 0
+        premium = units(listing.amount(order.side * trade.lots) * price) if listing.kind == "option" else 0
         action = "close" if side.closed == trade.lots else "open"
         self._log(
             self._x.accounts[order.account],
@@ -265,14 +265,14 @@ class Clearing:
         payoff = payoff_coin(option, price) if listing.coin_settled else payoff_usd(option, price)
         fee = 0
         if size and not account.house:
-            fee = to_units(float(delivery_fee(DERIBIT.at(now_ns), option, size, price, payoff)))
+            fee = units(float(delivery_fee(DERIBIT.at(now_ns), option, size, price, payoff)))
         since = TWO_STEPS_INVERSE_NS if listing.coin_settled else TWO_STEPS_LINEAR_NS
         two_steps = now_ns >= since and payoff > 0 and size != 0
-        paid = 0 if two_steps else to_units(size * payoff)
+        paid = 0 if two_steps else units(size * payoff)
         wallet = account.wallet(listing.currency)
         wallet.balance += paid - fee
         wallet.fees += fee
-        profit = to_units(size * payoff) - to_units(position.session_entry)
+        profit = units(size * payoff) - units(position.session_entry)
         self._history(account, position, "delivery", profit, 0, price, now_ns)
         position.lots, position.entry, position.session_entry, position.realized = 0, 0.0, 0.0, 0
         del account.positions[listing.name]
@@ -293,16 +293,16 @@ class Clearing:
         listing = position.listing
         size = added if added else position.size
         if not added:
-            profit = to_units(position.floating(price)) + position.realized + position.funding
+            profit = units(position.floating(price)) + position.realized + position.funding
             account.wallet(listing.currency).futures_realized -= position.realized + position.funding
         else:
             entry_worth, exit_worth = _worths(listing, added, strike, price)
-            profit = to_units(exit_worth - entry_worth)
+            profit = units(exit_worth - entry_worth)
         fee = 0
         if size and not account.house:
             instrument = listing.instrument
             assert not isinstance(instrument, Option)
-            fee = to_units(float(delivery_fee(DERIBIT.at(now_ns), instrument, size, price)))
+            fee = units(float(delivery_fee(DERIBIT.at(now_ns), instrument, size, price)))
         wallet = account.wallet(listing.currency)
         wallet.balance += profit - fee
         wallet.fees += fee

@@ -6,25 +6,25 @@ until the caller has told the world.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gammacore.contracts import Option, to_units
-from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
+from gammacore.contracts import Option
+from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE
 from gammacore.fees import DERIBIT, future_fee, option_fee
 
-from .accounts import Account
+from .accounts import Account, units
 from .book import Book, Order
 from .catalog import Catalog, Listing
+from .day import Day
 from .market import Market
 from .pricing import Pricing
 from .wire import RpcError
 
 __all__ = ["Engine", "Side", "Touched", "Trade"]
 
+IDS_PER_MS = 8_192
 FIRST_CHANGE_ID = 118_850_965_713
-KEPT_TRADES = 20_000
 KEPT_ORDERS_NS = 30 * NS_PER_MINUTE
 BAND_FUTURE, BAND_OPTION = 0.015, 0.04
 
@@ -80,22 +80,33 @@ class Engine:
     market : Market
     pricing : Pricing
     accounts : dict of int to Account
+    origin_ms : int
+        Where the numbering of trades begins, before any of them.
     """
 
     def __init__(
-        self, catalog: Catalog, market: Market, pricing: Pricing, accounts: dict[int, Account]
+        self,
+        catalog: Catalog,
+        market: Market,
+        pricing: Pricing,
+        accounts: dict[int, Account],
+        origin_ms: int,
     ) -> None:
         self._catalog = catalog
         self._market = market
         self._pricing = pricing
         self._accounts = accounts
         self._next_order = 4_000_000_000
-        self._next_trade = 208_000_000
+        # Ids grow with time, from before the history to whatever comes.
+        self._next_trade = (market.now_ns // NS_PER_MILLISECOND + 1 - origin_ms) * IDS_PER_MS
+        self.origin_ms = origin_ms
         self.books: dict[str, Book] = {}
         self.orders: dict[str, Order] = {}
         self.stops: dict[str, Order] = {}
         self.open: dict[int, dict[str, Order]] = {}
-        self.trades: dict[str, deque[Trade]] = {}
+        self.trades: dict[str, list[Trade]] = {}
+        self.tape: list[Trade] = []
+        self._days: dict[str, Day] = {}
         self.change_id = FIRST_CHANGE_ID
         self.bookings = 0
         self.touched = Touched()
@@ -106,6 +117,10 @@ class Engine:
         if found is None:
             found = self.books[listing.name] = Book()
         return found
+
+    def day(self, listing: Listing) -> Day:
+        """Figures of an instrument's last 24 hours."""
+        return self._days.setdefault(listing.name, Day())
 
     def interest(self, listing: Listing) -> float:
         """Accumulator of funding of a perpetual; 0 for the rest."""
@@ -216,7 +231,7 @@ class Engine:
         sides = (self._party(taker, lots, price, now_ns), self._party(maker, lots, price, now_ns, maker=True))
         self._next_trade += 1
         listing.last_seq += 1
-        past = self.trades.setdefault(listing.name, deque(maxlen=KEPT_TRADES))
+        past = self.trades.setdefault(listing.name, [])
         trade = Trade(
             number=self._next_trade,
             seq=listing.last_seq,
@@ -233,10 +248,20 @@ class Engine:
             sides=sides,
         )
         past.append(trade)
+        self.tape.append(trade)
+        self._count(trade)
         self.touched.trades.append(trade)
         self.touched.books.add(listing.name)
         self.change_id += 1
         self.note(maker)
+
+    def _count(self, trade: Trade) -> None:
+        """Add a trade to the figures of the day."""
+        listing = trade.listing
+        price, amount = listing.price(trade.price), listing.amount(trade.lots)
+        coins = amount / price if listing.inverse else amount
+        usd = amount if listing.inverse else amount * (trade.index if listing.kind == "option" else price)
+        self.day(listing).add(trade.ts_ns, price, coins, usd)
 
     def _party(self, order: Order, lots: int, ticks: int, now_ns: int, *, maker: bool = False) -> Side:
         """Book one side of a trade into its account."""
@@ -254,8 +279,8 @@ class Engine:
         rates, amount, instrument = DERIBIT.at(now_ns), listing.amount(lots), listing.instrument
         if isinstance(instrument, Option):
             index = self._market.index(listing.base)
-            return to_units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
-        return to_units(float(future_fee(rates, instrument, amount, price, maker=maker)))
+            return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
+        return units(float(future_fee(rates, instrument, amount, price, maker=maker)))
 
     def _rest(self, order: Order, book: Book, account: Account) -> None:
         """Leave what was not filled in the book, or cancel it where it may not rest."""

@@ -33,11 +33,11 @@ from .connection import ABNORMAL, Close, Connection
 from .engine import Engine, Touched
 from .faults import Fault, FaultPlan, Faults
 from .feed import Feed
-from .history import History
 from .limits import MATCHING, Limits
 from .maker import Maker
 from .market import Market, Recorded
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
+from .past import Past
 from .pricing import Pricing
 from .views import Views
 from .wire import Params, RpcError, encode
@@ -96,9 +96,10 @@ class Exchange:
         self.perpetuals = [x for x in self.catalog.by_name.values() if x.expiry_ns is None]
         self.auth = Auth(config.clients, users, config.token_life_s, config.seed)
         self.limits = Limits(config.matching_rate, config.matching_burst)
-        self.engine = Engine(self.catalog, self.market, self.pricing, self.accounts)
+        origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
+        self.engine = Engine(self.catalog, self.market, self.pricing, self.accounts, origin_ms)
         self.views = Views(self.engine, self.market, self.pricing)
-        self.history = History(self)
+        self.past = Past(self)
         self.clearing = clearing.Clearing(self)
         self.maker = Maker(
             self.engine,
@@ -195,7 +196,11 @@ class Exchange:
 
     def find(self, name: str) -> Listing | None:
         """Instrument of a name."""
-        return self.catalog.by_name.get(name)
+        found = self.catalog.by_name.get(name)
+        if found is None:
+            # It may have expired before the start; those are listed when first asked for.
+            found = next((listing for listing in self.past.expired if listing.name == name), None)
+        return found
 
     def options_on(self, index: str) -> list[Listing]:
         """Open options on an index."""

@@ -11,6 +11,7 @@ from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from .book import BUY, SELL, Order
 from .catalog import Listing
 from .engine import Touched, Trade
+from .glance import current_bar, index_data
 from .topics import RAW, Topic, parse
 from .views import milliseconds, order_json, public_trade, user_trade
 from .wire import encode
@@ -295,13 +296,15 @@ class Feed:
 
     def _chart(self, topic: Topic, now_ns: int) -> Iterator[Data]:
         assert topic.listing is not None
-        bar = self._x.history.current_bar(topic.listing, topic.group, now_ns)
+        bar = current_bar(
+            topic.listing, self._x.engine.trades.get(topic.listing.name, []), topic.group, now_ns
+        )
         if bar is not None and bar != topic.last:
             topic.last = bar
             yield bar
 
     def _index(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        yield self._x.history.index_data(topic.kind, topic.index, now_ns)
+        yield index_data(self._x.market, topic.kind, topic.index, now_ns)
 
     def _markprice(self, topic: Topic, now_ns: int) -> Iterator[Data]:
         yield [

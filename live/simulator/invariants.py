@@ -73,7 +73,7 @@ def _money(exchange: Exchange) -> None:
             )
             _demand(
                 held == wallet.futures_realized,
-                f"{account.name}: {held} units realised in positions, {wallet.futures_realized} in {currency}",
+                f"{account.name}: {held} realised in positions, not {wallet.futures_realized} in {currency}",
             )
         allowed = exchange.engine.bookings + 1_000
         _demand(abs(total) <= allowed, f"{currency}: {total / UNITS_PER_COIN} came from nowhere")

@@ -129,4 +129,4 @@ class Maker:
     def _size(self, listing: Listing) -> int:
         """Lots of a quote or of a stranger: lognormal about 20,000 USD, or about ten coins of options."""
         typical = 10.0 if listing.kind == "option" else (20_000.0 if listing.inverse else 0.25)
-        return max(int(typical * self._random.lognormvariate(0.0, 1.0) / float(listing.lot)), 1)
+        return max(int(typical * self._random.lognormvariate(0.0, 1.0) * listing.lot[1] / listing.lot[0]), 1)

@@ -97,7 +97,7 @@ class Coin:
         The same per coin of a linear long, USDC.
     paid : float
         Sum of rates times time over eight hours.
-    minutes : list of (ts_ns, index, mark, paid)
+    minutes : list of (ts_ns, index, mark, paid, dvol)
         At the end of every minute.
     """
 
@@ -111,7 +111,7 @@ class Coin:
     paid: float = 0.0
     window_sum: float = 0.0
     window_ticks: int = 0
-    minutes: list[tuple[int, float, float, float]] = field(default_factory=list)
+    minutes: list[tuple[int, float, float, float, float]] = field(default_factory=list)
 
     @property
     def perpetual(self) -> float:
@@ -134,12 +134,15 @@ class Market:
         self._shocks = np.empty((0, 0))
         self._used = 0
         self._damper = config.funding_damper
-        self._recorded = recorded or {}
+        self.recorded = recorded or {}
         self.now_ns = config.start_ns
         self.coins: dict[str, Coin] = {}
+        self.opening: dict[str, float] = {}
+        self.opening_dvol: dict[str, float] = {}
         for name, model in config.models.items():
-            spot = self._recorded[name].at(config.start_ns) if name in self._recorded else model.spot
+            spot = self.recorded[name].at(config.start_ns) if name in self.recorded else model.spot
             self.coins[name] = Coin(model, log(spot), round(spot, 2), model.vol**2)
+            self.opening[name], self.opening_dvol[name] = spot, self.dvol(name)
 
     def step(self, now_ns: int) -> None:
         """Move every coin to a later moment."""
@@ -166,8 +169,8 @@ class Market:
         coin.variance = max(
             v + model.mean_reversion * (model.vol**2 - v) * dt + model.vol_of_vol * sqrt(v * dt) * side, 1e-4
         )
-        if name in self._recorded:
-            spot = self._recorded[name].at(now_ns)
+        if name in self.recorded:
+            spot = self.recorded[name].at(now_ns)
             coin.log_spot = log(spot)
         else:
             coin.log_spot += sqrt(v * dt) * shocks[0] - 0.5 * v * dt
@@ -186,14 +189,16 @@ class Market:
         to_delivery = (8 * NS_PER_HOUR - now_ns) % NS_PER_DAY
         in_window = to_delivery < SETTLEMENT_WINDOW_NS
         minute = now_ns // NS_PER_MINUTE
-        for coin in self.coins.values():
+        for name, coin in self.coins.items():
             if in_window:
                 coin.window_sum += coin.index
                 coin.window_ticks += 1
             elif coin.window_ticks and to_delivery < NS_PER_DAY - NS_PER_HOUR:
                 coin.window_sum, coin.window_ticks = 0.0, 0
             if minute > self.now_ns // NS_PER_MINUTE:
-                coin.minutes.append((minute * NS_PER_MINUTE, coin.index, coin.perpetual, coin.paid))
+                coin.minutes.append(
+                    (minute * NS_PER_MINUTE, coin.index, coin.perpetual, coin.paid, self.dvol(name))
+                )
 
     def index(self, base: str) -> float:
         """Index in USD."""
@@ -210,15 +215,20 @@ class Market:
     def rate(self, base: str, *, linear: bool = False) -> float:
         """Funding rate in force, per eight hours."""
         coin = self.coins[base]
-        cap = LINEAR_CAP if linear else FUNDING_CAPS.get(base, LINEAR_CAP)
-        return funding_rate(coin.perpetual, coin.index, self._damper, cap)
+        return funding_rate(
+            coin.perpetual, coin.index, self._damper, LINEAR_CAP if linear else self.cap(base)
+        )
+
+    def cap(self, base: str) -> float:
+        """Largest funding rate of the inverse perpetual, per eight hours."""
+        return FUNDING_CAPS.get(base, LINEAR_CAP)
 
     def funding_8h(self, base: str) -> float:
         """Funding paid over the last eight hours, a fraction."""
         coin = self.coins[base]
         since = self.now_ns - FUNDING_PERIOD_NS
         earlier = 0.0
-        for ts_ns, _, _, paid in reversed(coin.minutes[-481:]):
+        for ts_ns, _, _, paid, _ in reversed(coin.minutes[-481:]):
             if ts_ns <= since:
                 earlier = paid
                 break
@@ -240,12 +250,14 @@ class Market:
 
     def vols(self, base: str, forward: float, strikes: Floats, tau: float) -> Floats:
         """Implied volatilities of one expiry, decimal."""
-        model = self.coins[base].model
         at_money = self._at_money(base, tau)
-        distance = np.log(strikes / forward) / (at_money * sqrt(max(tau, 1e-6)))
-        reach = SMILE_REACH * np.tanh(distance / SMILE_REACH)
-        shape: Floats = np.maximum(1.0 + model.skew * reach + 0.5 * model.smile * reach**2, 0.3)
-        return at_money * shape
+        return _smile(self.coins[base].model, at_money, np.log(strikes / forward), sqrt(max(tau, 1e-6)))
+
+    def past_vols(self, base: str, forward: Floats, strike: float, tau: Floats) -> Floats:
+        """Implied volatilities of one strike at moments of the past, when variance was its mean."""
+        model = self.coins[base].model
+        at_money = model.vol * (1.0 + model.implied_premium)
+        return _smile(model, at_money, np.log(strike / forward), np.sqrt(np.maximum(tau, 1e-6)))
 
     def _at_money(self, base: str, tau: float) -> float:
         coin = self.coins[base]
@@ -258,3 +270,10 @@ class Market:
         """Volatility index in points: the 30-day surface averaged over moneyness."""
         model = self.coins[base].model
         return round(100.0 * self._at_money(base, DVOL_DAYS / 365) * (1.0 + 0.5 * model.smile), 2)
+
+
+def _smile(model: MarketModel, at_money: float, moneyness: Floats, root: Floats | float) -> Floats:
+    """Volatility by standard deviations from the forward; `root` is the square root of time."""
+    reach = SMILE_REACH * np.tanh(moneyness / (at_money * root) / SMILE_REACH)
+    shape: Floats = np.maximum(1.0 + model.skew * reach + 0.5 * model.smile * reach**2, 0.3)
+    return at_money * shape

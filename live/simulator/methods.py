@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from . import private, public, trading
+from . import history, private, public, trading
 from .calls import Handler
 from .limits import MATCHING
 
 __all__ = ["METHODS", "WEBSOCKET_ONLY", "scope_of"]
 
-METHODS: dict[str, Handler] = {**public.HANDLERS, **trading.HANDLERS, **private.HANDLERS}
+METHODS: dict[str, Handler] = {**public.HANDLERS, **history.HANDLERS, **trading.HANDLERS, **private.HANDLERS}
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
 WALLET = {"private/get_transaction_log"}
 ACCOUNT = {

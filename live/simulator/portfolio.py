@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gammacore.contracts import UNITS_PER_COIN, to_units
+from gammacore.contracts import UNITS_PER_COIN
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 
-from .accounts import Account, Position, worth
+from .accounts import Account, Position, units, worth
 from .book import Order
 from .catalog import Listing
 from .engine import Engine
@@ -78,12 +78,12 @@ class Portfolio:
     @property
     def initial_margin(self) -> int:
         """Of positions and open orders, units."""
-        return to_units(self.initial + self.orders)
+        return units(self.initial + self.orders)
 
     @property
     def maintenance_margin(self) -> int:
         """Of positions, units."""
-        return to_units(self.maintenance)
+        return units(self.maintenance)
 
 
 def order_margin(listing: Listing, lots: int, mark: Mark, orders: Iterable[Order]) -> float:
@@ -153,9 +153,9 @@ def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) 
     pending = order_margin(listing, position.lots, mark, orders) if orders else 0.0
     if listing.kind == "option":
         delta = size * mark.delta
-        found.options_value += to_units(worth(listing, size, mark.price))
-        found.options_upl += to_units(position.floating(mark.price))
-        found.options_profit += to_units(position.profit(mark.price))
+        found.options_value += units(worth(listing, size, mark.price))
+        found.options_upl += units(position.floating(mark.price))
+        found.options_profit += units(position.profit(mark.price))
         found.options_delta += delta
         found.options_gamma += size * mark.gamma
         found.options_vega += size * mark.vega
@@ -164,8 +164,8 @@ def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) 
         coins = size / mark.price if listing.inverse else size
         delta = coins * mark.delta
         found.futures_delta += delta
-        found.futures_upl += to_units(position.floating(mark.price))
-        found.futures_profit += to_units(position.profit(mark.price))
+        found.futures_upl += units(position.floating(mark.price))
+        found.futures_profit += units(position.profit(mark.price))
     found.initial += initial
     found.maintenance += maintenance
     found.orders += pending

@@ -8,7 +8,7 @@ from .book import BUY, SELL
 from .calls import Call, Handler
 from .catalog import Listing
 from .topics import RAW, Topic
-from .views import milliseconds, stats
+from .views import milliseconds
 from .wire import RpcError, invalid
 
 __all__ = ["HANDLERS"]
@@ -149,7 +149,9 @@ def get_instruments(call: Call) -> list[dict[str, Any]]:
     currency = call.currency(allow_any=True, default="any")
     kind = call.params.choice("kind", KINDS, "any")
     expired = call.params.flag("expired")
-    found = call.x.history.expired() if expired else call.x.catalog.by_name.values()
+    found = list(call.x.catalog.by_name.values())
+    if expired:
+        found += call.x.past.expired
     return [x.row for x in found if (x.state != "open") == expired and _matches(x, currency, kind)]
 
 
@@ -242,7 +244,7 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
     x.quote(listing, now_ns)
     best, mark = x.views.best(listing), x.pricing.mark(listing)
     bid, ask = best["best_bid_price"], best["best_ask_price"]
-    day = stats(x.views.day(listing, now_ns))
+    day = x.engine.day(listing).stats(now_ns)
     trades = x.engine.trades.get(listing.name)
     shown = {
         "instrument_name": listing.name,

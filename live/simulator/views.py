@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gammacore.contracts import Option, to_units
+from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_MILLISECOND
 
-from .accounts import Account, Position
+from .accounts import Account, Position, units
 from .book import BUY, SELL, Order
 from .catalog import Listing
 from .engine import Engine, Side, Trade
@@ -15,7 +15,7 @@ from .market import Market
 from .portfolio import Holding, Portfolio, as_coins, evaluate
 from .pricing import Pricing
 
-__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "stats", "user_trade"]
+__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "trade_id", "user_trade"]
 
 
 def milliseconds(ts_ns: int) -> int:
@@ -28,7 +28,8 @@ def direction(side: int) -> str:
     return "buy" if side > 0 else "sell"
 
 
-def _trade_id(listing: Listing, number: int) -> str:
+def trade_id(listing: Listing, number: int) -> str:
+    """Trade id of its number, as the exchange forms them."""
     return f"{number}" if listing.currency == "BTC" else f"{listing.currency}-{number}"
 
 
@@ -81,7 +82,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     """Trade as everybody sees it."""
     listing = trade.listing
     shown: dict[str, Any] = {
-        "trade_id": _trade_id(listing, trade.number),
+        "trade_id": trade_id(listing, trade.number),
         "trade_seq": trade.seq,
         "instrument_name": listing.name,
         "timestamp": milliseconds(trade.ts_ns),
@@ -128,31 +129,6 @@ def user_trade(trade: Trade, side: Side) -> dict[str, Any]:
     return shown
 
 
-def stats(trades: list[Trade]) -> dict[str, Any]:
-    """Block of the last day's trading in a ticker."""
-    if not trades:
-        nothing = {"volume": 0.0, "volume_usd": 0.0, "volume_notional": 0.0}
-        return nothing | {"price_change": None, "low": None, "high": None}
-    listing = trades[0].listing
-    prices = [listing.price(trade.price) for trade in trades]
-    amounts = [listing.amount(trade.lots) for trade in trades]
-    usd = [
-        amount if listing.inverse else amount * (trade.index if listing.kind == "option" else price)
-        for trade, amount, price in zip(trades, amounts, prices, strict=True)
-    ]
-    coins = [
-        amount / price if listing.inverse else amount for amount, price in zip(amounts, prices, strict=True)
-    ]
-    return {
-        "volume": round(sum(coins), 8),
-        "volume_usd": round(sum(usd), 2),
-        "volume_notional": round(sum(usd), 2),
-        "price_change": round(100.0 * (prices[-1] / prices[0] - 1.0), 4),
-        "low": min(prices),
-        "high": max(prices),
-    }
-
-
 class Views:
     """Objects that need the market to be shown.
 
@@ -185,11 +161,6 @@ class Views:
             for price, lots in self._engine.book(listing).levels(side, depth)
         ]
 
-    def day(self, listing: Listing, now_ns: int) -> list[Trade]:
-        """Trades of the last 24 hours."""
-        since = now_ns - 86_400 * 1_000_000_000
-        return [trade for trade in self._engine.trades.get(listing.name, ()) if trade.ts_ns > since]
-
     def ticker(self, listing: Listing, now_ns: int) -> dict[str, Any]:
         """Ticker object."""
         mark = self._pricing.mark(listing)
@@ -200,7 +171,7 @@ class Views:
             "timestamp": milliseconds(now_ns),
             "state": listing.state if listing.state == "open" else "closed",
             "instrument_name": listing.name,
-            "stats": stats(self.day(listing, now_ns)),
+            "stats": self._engine.day(listing).stats(now_ns),
             "open_interest": self.open_interest.get(listing.name, 0.0),
             **self.best(listing),
             "index_price": self._market.index(listing.base),
@@ -324,9 +295,9 @@ def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:
         "available_withdrawal_funds": as_coins(withdrawable),
         "initial_margin": as_coins(found.initial_margin),
         "maintenance_margin": as_coins(found.maintenance_margin),
-        "projected_initial_margin": as_coins(found.initial_margin - to_units(found.expiring_initial)),
+        "projected_initial_margin": as_coins(found.initial_margin - units(found.expiring_initial)),
         "projected_maintenance_margin": as_coins(
-            found.maintenance_margin - to_units(found.expiring_maintenance)
+            found.maintenance_margin - units(found.expiring_maintenance)
         ),
         "delta_total": total,
         "projected_delta_total": round(total - found.expiring_delta, 9),
