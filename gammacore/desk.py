@@ -15,7 +15,7 @@ import numpy as np
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.daycount import FRIDAY, weekday
-from gammacore.events import ChainSlice, Delivery, Event, Fill, IndexPrice, Snapshot, Timer
+from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Snapshot, Timer
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
@@ -127,15 +127,17 @@ class Desk:
         self.hedge = hedge
         self.portfolio = portfolio
         self.limits = limits or Limits()
+        self.closing = False  # everything is to be closed, see events.Flatten
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one event and return the commands it leads to."""
         self.book.apply(event)
         self.portfolio.apply(event, self.book)
         orders: list[Command] = []
-        if isinstance(event, Snapshot):
+        self.closing = self.closing or isinstance(event, Flatten)
+        if isinstance(event, Snapshot) and not self.closing:
             orders += self._enter(event)
-        if isinstance(event, (Snapshot, Timer)):
+        if isinstance(event, (Snapshot, Timer, Flatten)):
             orders += self._exit()
         if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
             orders += self._wind_up()
@@ -191,7 +193,7 @@ class Desk:
         return [
             self._order(e, Purpose.EXIT, tuple(Leg(option, -amount) for option, amount in e.legs.items()))
             for e in self.portfolio.open.values()
-            if e.open and not e.pending and self.strategy.due(self.book.ts_ns, e)
+            if e.open and not e.pending and (self.closing or self.strategy.due(self.book.ts_ns, e))
         ]
 
     def _wind_up(self) -> list[Command]:

@@ -33,7 +33,10 @@ class Stage(StrEnum):
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """An order is about to be sent; journaled first, so that every order that can exist is named."""
+    """An order is about to be sent; journaled first, so that every order that can exist is named.
+
+    It ``rests`` (post-only) or takes at once; the price of one that is ``fixed`` must not be moved.
+    """
 
     ts_ns: int
     label: str
@@ -43,6 +46,7 @@ class Placed(msgspec.Struct, frozen=True, gc=False, tag=True):
     amount: float
     limit: float
     rests: bool
+    fixed: bool
     valid_until_ns: int
 
 

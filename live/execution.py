@@ -129,6 +129,12 @@ class Execution:
             work.withdrawn = True
             self.tick(now_ns)
 
+    def give_up(self, reason: str) -> None:
+        """Withdraw what rests and try nothing more."""
+        for work in self._works.values():
+            work.withdrawn = True
+            work.given_up = [before or reason for before in work.given_up]
+
     def restore(self, orders: Iterable[Order], placed: Iterable[Placed], booked: Iterable[Booked]) -> None:
         """Take up what a journal says was at work: of every attempt the fate is unknown until asked.
 
@@ -156,11 +162,20 @@ class Execution:
                 if abs(attempt.left) < DUST:
                     attempt.stage = Stage.ENDED
 
+    def withdrawn(self, order_id: str) -> None:
+        """Take note, after :meth:`restore`, that an order was asked back before."""
+        if order_id in self._works:
+            self._works[order_id].withdrawn = True
+
     # ------------------------------------------------------------- from the exchange
 
     def knows(self, label: str) -> bool:
         """Whether a label is one of this session's."""
         return label in self._by_label
+
+    def has_booked(self, trade_id: str) -> bool:
+        """Whether a trade was booked before."""
+        return trade_id in self._booked
 
     def quote(self, news: TickerNews) -> None:
         """Note the best prices of an instrument."""
@@ -272,9 +287,11 @@ class Execution:
         for work in list(self._works.values()):
             work.since_ns = work.since_ns or now_ns
             self._ask(work, now_ns)
-            for leg in range(len(work.order.legs)):
-                if not work.done(leg):
-                    self._work(work, leg, now_ns)
+            for leg, tried in enumerate(work.attempts):
+                if tried and not tried[-1].over:
+                    self._hurry(work, tried[-1], now_ns)
+                elif not work.done(leg):
+                    self._next(work, leg, now_ns)
             if not work.active and all(map(work.done, range(len(work.left)))):
                 self._finish(work, now_ns)
 
@@ -286,11 +303,9 @@ class Execution:
                 placed = attempt.placed
                 self._actions.append(Ask(placed.label, placed.instrument, missing))
 
-    def _work(self, work: _Work, leg: int, now_ns: int) -> None:
+    def _next(self, work: _Work, leg: int, now_ns: int) -> None:
+        """Try a leg again, or give it up."""
         tried, order = work.attempts[leg], work.order
-        if tried and not tried[-1].over:
-            self._hurry(work, tried[-1], now_ns)
-            return
         takers = sum(not attempt.placed.rests for attempt in tried)
         last = tried[-1].placed if tried else None
         if work.withdrawn or (order.limit is not None and tried):
@@ -298,7 +313,10 @@ class Execution:
         elif takers >= self.settings.tries:
             work.given_up[leg] = tried[-1].reason or "not filled"
         elif reason := self.forbidden(order):
-            work.given_up[leg] = reason
+            if order.purpose is Purpose.ENTRY:
+                work.given_up[leg] = reason  # the others wait, so that the desk decides nothing meanwhile
+        elif not tried and order.limit is None and now_ns > work.since_ns + self.settings.valid_ns:
+            work.given_up[leg] = "overdue"
         elif (last is None or last.rests or now_ns >= last.ts_ns + (PAUSE_NS << takers)) and (
             not self._waits_for_withdrawals(work)
         ):
@@ -341,6 +359,7 @@ class Execution:
             work.left[leg],
             limit,
             rests,
+            order.limit is not None,
             now_ns + self.settings.valid_ns,
         )
         attempt = Attempt(placed)
