@@ -102,12 +102,15 @@ class Execution:
         Whether the exchange cannot be asked or told anything.
     forbidden : callable(Order) -> str
         Why nothing more may be sent for an order; empty if it may.
+    unwanted : callable(Order, float) -> bool
+        Whether the amount that is left of a hedge would do harm now: the market came back meanwhile.
     """
 
     def __init__(self, session: str, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
         self.session, self.settings, self._spec_of = session, settings, spec_of
         self.paused = False
         self.forbidden: Callable[[Order], str] = lambda order: ""
+        self.unwanted: Callable[[Order, float], bool] = lambda order, left: False
         self._works: dict[str, _Work] = {}
         self._by_label: dict[str, tuple[_Work, int, Attempt]] = {}
         self._booked: set[str] = set()
@@ -317,6 +320,8 @@ class Execution:
                 work.given_up[leg] = reason  # the others wait, so that the desk decides nothing meanwhile
         elif not tried and order.limit is None and now_ns > work.since_ns + self.settings.valid_ns:
             work.given_up[leg] = "overdue"
+        elif tried and self._is_unwanted(work, leg):
+            work.given_up[leg] = "no longer wanted"
         elif (last is None or last.rests or now_ns >= last.ts_ns + (PAUSE_NS << takers)) and (
             not self._waits_for_withdrawals(work)
         ):
@@ -326,11 +331,18 @@ class Execution:
         """Cancel what rested long enough, or was withdrawn."""
         if attempt.stage is not Stage.OPEN or not attempt.placed.rests:
             return
-        tired = work.order.limit is None and now_ns >= attempt.placed.ts_ns + self.settings.patience_ns
+        tired = work.order.limit is None and (
+            now_ns >= attempt.placed.ts_ns + self.settings.patience_ns
+            or self._is_unwanted(work, attempt.placed.leg)
+        )
         if work.withdrawn or tired:
             attempt.stage = Stage.LEAVING
             attempt.look_ns = now_ns + WATCH_NS
             self._actions.append(Withdraw(attempt.placed.label, attempt.exchange_id))
+
+    def _is_unwanted(self, work: _Work, leg: int) -> bool:
+        order = work.order
+        return order.purpose is Purpose.HEDGE and order.limit is None and self.unwanted(order, work.left[leg])
 
     def _waits_for_withdrawals(self, work: _Work) -> bool:
         """Whether resting orders of the same episode are not yet out of the book: one may still fill."""

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gammacore.contracts import Future, Option, Perpetual, parse
+from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, format_time
 from gammacore.desk import Desk
 from gammacore.errors import ContractError
 from gammacore.events import Delivery, Event, Fill, Flatten, Rejected, Timer
-from gammacore.orders import Cancel, Order
+from gammacore.orders import Cancel, Order, Purpose
 
 from .attempts import Booked, Tradable
 from .execution import Ask, Execution, Place, Withdraw
@@ -148,9 +148,11 @@ class Hedger:
         self._ready = False
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = 0
         self._odd_audits = 0
+        self._aims: dict[str, float] = {}
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
         execution.paused = True
         execution.forbidden = self._forbidden
+        execution.unwanted = self._unwanted
         self._handlers: dict[type, Callable[[Any], None]] = {
             TickerNews: self._ticker,
             OrderNews: self._order_news,
@@ -218,6 +220,7 @@ class Hedger:
             else:
                 self.decided += 1
                 self.risk.decided(command, now_ns)
+                self._note_aim(command)
                 log.info("decided", extra={"order": command.order_id, "legs": _legs(command)})
                 self.execution.submit(command, now_ns)
         if commands or isinstance(event, Fill | Rejected | Delivery):
@@ -242,31 +245,50 @@ class Hedger:
                 self._send(action)
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
-        before = self._mismatch(event) if isinstance(event, Fill) else None
         if isinstance(event, Rejected):
             log.warning("given up", extra={"order": event.order_id, "reason": event.reason})
             if "entry" in event.order_id:
                 self._chain_ns = self.now_ns() + REFUSED_PAUSE_NS
+            self._aims.pop(event.order_id, None)
         else:
             self.filled += 1
+            self._check_aim(event)
         event = msgspec.structs.replace(event, ts_ns=max(event.ts_ns, self.desk.book.ts_ns))
         self._handle(event, fact)
-        if before is not None and isinstance(event, Fill):
-            after = self._mismatch(event)
-            if after is not None and abs(after) > abs(before) + 1e-9:
-                self.risk.latch("wrong way", f"{event.order_id}: delta went from {before:.6g} to {after:.6g}")
 
-    def _mismatch(self, fill: Fill) -> float | None:
-        """Delta to be hedged away in the episode of a hedge's fill, as the desk sees it."""
-        episode = self.desk.portfolio.open.get(fill.episode)
-        if episode is None or not episode.open or isinstance(fill.instrument, Option):
+    def _note_aim(self, order: Order) -> None:
+        """Keep the mismatch that a hedge is to remove, as it was when that was decided."""
+        mismatch = self._mismatch(order.episode)
+        if order.purpose is Purpose.HEDGE and order.limit is None and mismatch is not None:
+            self._aims[order.order_id] = mismatch
+
+    def _check_aim(self, fill: Fill) -> None:
+        """Halt when fills leave more delta than the hedge was to remove: too much, or the wrong way."""
+        aim = self._aims.get(fill.order_id)
+        if aim is None:
+            return
+        left = aim + (fill.amount / fill.price if _is_inverse(fill) else fill.amount)
+        self._aims[fill.order_id] = left
+        if abs(left) >= abs(aim):
+            self.risk.latch("wrong way", f"{fill.order_id}: delta goes from {aim:.6g} to {left:.6g}")
+        if fill.last:
+            del self._aims[fill.order_id]
+
+    def _unwanted(self, order: Order, left: float) -> bool:
+        """Whether what is left of a hedge would now add to the delta rather than remove it."""
+        mismatch = self._mismatch(order.episode)
+        instrument = order.legs[0].instrument
+        delta = left / self.desk.book.index if instrument.settlement is Settlement.INVERSE else left
+        return mismatch is not None and abs(mismatch + delta) >= abs(mismatch)
+
+    def _mismatch(self, number: int) -> float | None:
+        """Delta to be hedged away in an episode, without what is on its way."""
+        episode = self.desk.portfolio.open.get(number)
+        if episode is None or not episode.open:
             return None
-        options = self.desk.hedge.target.terms(episode, self.desk.book, self.desk.policy).options
         price = self.desk.book.future_price(episode.hedge.instrument)
-        total = float(options) + float(episode.hedge.delta(price)) - self.desk.hedge.target.delta
-        if self.desk.hedge.target.numeraire == "usd_neutral" and episode.hedge.inverse:
-            total += float(episode.equity(self.desk.book))
-        return total
+        mismatch = self.desk.hedge.target.mismatch(episode, self.desk.book)
+        return float(mismatch) - float(episode.pending_delta(price) if episode.pending else 0.0)
 
     def _send(self, action: Place | Withdraw | Ask) -> None:
         if isinstance(action, Place):
@@ -553,6 +575,10 @@ def _channel(instrument: Tradable) -> str:
 def _sizes(positions: Sequence[PositionNews]) -> dict[str, float]:
     named = {p.instrument if isinstance(p.instrument, str) else p.instrument.name: p.size for p in positions}
     return {name: size for name, size in named.items() if size}
+
+
+def _is_inverse(fill: Fill) -> bool:
+    return fill.instrument.settlement is Settlement.INVERSE
 
 
 def _expired(name: str, now_ns: int) -> bool:
