@@ -196,6 +196,7 @@ class Hedger:
         self.risk.tick(now_ns)
         self._show_mode(now_ns)
         if self._ready:
+            self.execution.paused = False
             self._timers(now_ns)
             self._deliveries(now_ns)
             self.execution.tick(now_ns)
@@ -392,7 +393,7 @@ class Hedger:
             self.journal.told(self.baseline)
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
-        self.execution.paused, self._ready = False, True
+        self._ready = True  # orders leave from the next tick on
         self.execution.reconciled(news.open_orders, now_ns)
         self._subscribed = set()
         self._asked = {id_: what for id_, what in self._asked.items() if what[0] in ("place", "withdraw")}
