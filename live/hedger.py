@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Unpack
 
 import msgspec
 
@@ -26,6 +26,7 @@ from .attempts import Booked, Tradable
 from .execution import Ask, Execution, Place, Withdraw
 from .feed import Feed
 from .journal import Journal
+from .messages import OrderOptions
 from .news import (
     AccountNews,
     Answered,
@@ -34,6 +35,7 @@ from .news import (
     Expired,
     Fate,
     Gap,
+    Instrument,
     LockNews,
     Lost,
     News,
@@ -65,18 +67,24 @@ log = logging.getLogger("gammacore.live")
 class Session(Protocol):
     """What a hedger needs of :class:`.client.Client`."""
 
-    skew_s: float
-
+    @property
+    def skew_s(self) -> float: ...  # noqa: D102
     def now_ns(self) -> int: ...  # noqa: D102
     def send_order(  # noqa: D102
-        self, instrument: Any, amount: float, *, timeout_s: float = 5.0, **options: Any
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
     ) -> int: ...
     def cancel(self, order_id: str) -> int: ...  # noqa: D102
-    def cancel_label(self, label: str) -> int: ...  # noqa: D102
     def cancel_all(self) -> int: ...  # noqa: D102
-    def request(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int: ...  # noqa: D102
-    def subscribe(self, channels: Sequence[str]) -> None: ...  # noqa: D102
-    def unsubscribe(self, channels: Sequence[str]) -> None: ...  # noqa: D102
+    def request(  # noqa: D102
+        self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0
+    ) -> int: ...
+    def subscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
+    def unsubscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
 
 
 class Baseline(msgspec.Struct, frozen=True, tag=True):
@@ -316,11 +324,7 @@ class Hedger:
         if isinstance(action, Place):
             placed = action.placed
             self.risk.sent(placed.ts_ns)
-            if not placed.rests:
-                style: dict[str, Any] = {"time_in_force": "immediate_or_cancel"}
-            else:  # an order of the desk's own price is not to be moved by the exchange
-                style = {"post_only": True, "reject_post_only": placed.fixed}
-            self.sent += 1
+            # An order of the desk's own price is not to be moved by the exchange.
             id_ = self.session.send_order(
                 placed.instrument,
                 placed.amount,
@@ -328,8 +332,11 @@ class Hedger:
                 label=placed.label,
                 limit=placed.limit,
                 valid_until_ns=placed.valid_until_ns,
-                **style,
+                time_in_force="good_til_cancelled" if placed.rests else "immediate_or_cancel",
+                post_only=placed.rests,
+                reject_post_only=placed.fixed,
             )
+            self.sent += 1
             self._asked[id_] = "place", placed.label
         elif isinstance(action, Withdraw):
             self._asked[self.session.cancel(action.exchange_id)] = "withdraw", action.label

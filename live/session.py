@@ -1,7 +1,7 @@
-"""The process that trades: one client, one hedger, one journal, one thread; ``python -m gammacore.live.session``.
+"""The process that trades: one client, one hedger, one journal, one thread.
 
-Whoever shows or supervises it is another process and reads the journal. A file beside the journal that ends in
-``.kill`` is the kill switch (``gammacore kill``): its text says whether to flatten.
+Whoever shows or supervises it is another process and reads the journal. A file beside the journal, its name
+and ``.kill``, is the kill switch (``gammacore kill``): its text says whether to flatten.
 """
 
 from __future__ import annotations
