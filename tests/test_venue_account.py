@@ -1,9 +1,12 @@
 """Money: the worked figures of the protocol reference, and the exchange's own bookkeeping."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from venue import Client, make
 
 from gammacore.contracts import parse, payoff_coin, to_units
 from gammacore.daycount import NS_PER_YEAR, parse_time
@@ -16,7 +19,6 @@ from gammacore.live.simulator.market import funding_rate
 from gammacore.live.simulator.portfolio import Portfolio
 from gammacore.live.simulator.pricing import Mark, implied_percent, marks
 from gammacore.live.simulator.views import summary_json
-from venue import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 FRIDAY = "2026-11-27"  # weeklies pay for delivery, dailies do not
@@ -467,5 +469,5 @@ def test_transaction_log_pages():
     assert len(seen) == 8
     numbers = [row["id"] for row in seen]
     assert numbers == sorted(numbers, reverse=True)
-    for newer, older in zip(seen, seen[1:], strict=False):
+    for newer, older in itertools.pairwise(seen):
         assert newer["balance"] == pytest.approx(older["balance"] + newer["change"], abs=1e-8)

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from venue import SECOND, Client, make
 
 from gammacore.live.simulator import Close, Fault, UnavailableError
 from gammacore.live.simulator.invariants import assert_invariants
-from venue import SECOND, Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 BOOK = "book.BTC-PERPETUAL.100ms"

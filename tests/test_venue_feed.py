@@ -1,7 +1,8 @@
 """Channels: names, first notifications, chains of change ids, shapes; section 5 of the reference."""
 
-import pytest
+import itertools
 
+import pytest
 from venue import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
@@ -106,7 +107,8 @@ def test_subscribing_again_sends_no_second_snapshot(client):
 
 def test_answer_comes_before_the_snapshot(client):
     exchange, connection = client.exchange, client.connection
-    text = '{"jsonrpc":"2.0","id":99,"method":"public/subscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}'
+    channels = '["book.BTC-PERPETUAL.100ms"]'
+    text = f'{{"jsonrpc":"2.0","id":99,"method":"public/subscribe","params":{{"channels":{channels}}}}}'
     connection.receive(text, exchange.now_ns)
     first, second = connection.pop()
     assert '"id":99' in first
@@ -134,7 +136,7 @@ def test_quotes_come_on_change_only(client):
     client.wait(20)
     quotes = [{**quote, "timestamp": 0} for quote in client.on("quote.BTC-PERPETUAL")]
     assert len(quotes) > 5
-    assert all(a != b for a, b in zip(quotes, quotes[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(quotes))
     assert set(quotes[0]) == {
         "timestamp",
         "instrument_name",

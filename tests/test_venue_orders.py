@@ -1,9 +1,9 @@
 """Orders: what is accepted, refused, matched and told."""
 
 import pytest
+from venue import Client, make
 
 from gammacore.daycount import parse_time
-from venue import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 
@@ -285,8 +285,8 @@ def test_cancelling_many(client):
     place()
     assert client.call("private/cancel_by_label", label="a", currency="BTC") == 1
     assert client.call("private/cancel_all_by_currency_pair", currency_pair="btc_usd") == 1
-    (row,) = client.call("private/cancel_all_by_kind_or_type", currency="any", kind="future", detailed=True)
-    assert row["instrument_name"] == eth
+    (group,) = client.call("private/cancel_all_by_kind_or_type", currency="any", kind="future", detailed=True)
+    assert (group["instrument_name"], group["type"], len(group["result"])) == (eth, "limit", 1)
     assert client.call("private/cancel_all") == 0
 
 
@@ -304,7 +304,6 @@ def test_queries_of_open_orders(client):
 
 
 def test_stops(client):
-    bid, ask = best(client)
     stop = buy(client, type="stop_market", trigger="index_price", trigger_price=85_020.0)["order"]
     assert stop["order_state"] == "untriggered"
     assert stop["price"] == "market_price"
