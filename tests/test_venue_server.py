@@ -166,6 +166,24 @@ def wait_for(url):
     raise AssertionError(url)
 
 
+def test_command_keeps_its_state(tmp_path):
+    number = free_port()
+    arguments = ["--port", str(number), "--expiries", "1", "--strikes", "2"]
+    arguments += ["--state", str(tmp_path / "state")]
+    for run in range(2):
+        process = start(*arguments)
+        try:
+            wait_for(f"http://127.0.0.1:{number}/api/v2/public/get_time")
+            socket = connect(number)
+            login(socket)
+            if run == 0:
+                call(socket, "private/buy", instrument_name="BTC-PERPETUAL", amount=10, price=50_000)
+            assert len(call(socket, "private/get_open_orders")["result"]) == 1
+        finally:
+            process.terminate()
+            process.communicate(timeout=SECONDS)
+
+
 def test_command_follows_recorded_prices_with_faults(tmp_path):
     bars = ["open_time_ms,open,high,low,close"]
     bars += [f"{1_767_225_600_000 + 60_000 * k},{c},{c},{c},{c}" for k, c in enumerate(range(90_000, 90_060))]

@@ -63,7 +63,7 @@ def order_json(order: Order) -> dict[str, Any]:
     if not untriggered:
         shown["filled_amount"] = listing.amount(order.filled)
         shown["average_price"] = round(order.value / order.filled, 8) if order.filled else 0.0
-    if order.post_only:
+    if order.post_only or order.trigger is not None:
         shown["reject_post_only"] = order.reject_post_only
     if order.trigger is not None:
         shown |= {
