@@ -235,7 +235,7 @@ class Clearing:
             "type": kind,
             "timestamp": milliseconds(now_ns),
             "instrument_name": listing.name,
-            "position": self._x.views.open_interest.get(listing.name, 0.0),
+            "position": self._x.views.open_interest(listing),
             "mark_price": self._x.pricing.mark(listing).price,
             "index_price": self._x.market.index(listing.base),
             "session_profit_loss": 0.0,
@@ -335,7 +335,8 @@ class Clearing:
             amount=abs(size),
             price=price,
             price_currency=listing.row["quote_currency"],
-            side="long" if size > 0 else "short",
+            index_price=self._x.market.index(listing.base),
+            side="close sell" if size > 0 else "close buy",
             info={"delivery_price": price},
         )
 

@@ -98,7 +98,7 @@ class Exchange:
         self.limits = Limits(config.matching_rate, config.matching_burst)
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
         self.engine = Engine(self.catalog, self.market, self.pricing, self.accounts, origin_ms)
-        self.views = Views(self.engine, self.market, self.pricing)
+        self.views = Views(self.engine, self.market, self.pricing, self.accounts)
         self.past = Past(self)
         self.clearing = clearing.Clearing(self)
         self.maker = Maker(

@@ -34,7 +34,6 @@ MAX_BARS, MAX_FUNDING, MAX_DVOL, MAX_DELIVERIES = 5_000, 744, 1_000, 1_000
 VOLATILITY_DAYS = 15
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Row = Callable[[], dict[str, Any]]
 
 
 # Trades
@@ -59,8 +58,7 @@ def get_last_trades_by_instrument(call: Call) -> dict[str, Any]:
         for trade in call.x.engine.trades.get(listing.name, ())
         if since <= milliseconds(trade.ts_ns) <= until and low <= trade.seq <= high
     ]
-    rows = [_past_row(past.row, k) for k in range(first, last)] + [_live_row(trade) for trade in live]
-    return _page(call, rows, opened=since > 0 or low > 0)
+    return _page(call, range(first, last), past.row, live, opened=since > 0 or low > 0)
 
 
 def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
@@ -69,22 +67,25 @@ def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
     since, until = _between(call, "start_timestamp", "end_timestamp")
     low, high = _identity(call, "start_id", 0), _identity(call, "end_id", 2**62)
     x = call.x
-    rows: list[Row] = []
     numbers, owners, places = x.past.tape(currency, kind)
     stamps = numbers // IDS_PER_MS + x.engine.origin_ms
-    inside = (stamps >= since) & (stamps <= until) & (numbers >= low) & (numbers <= high)
-    rows += [_past_row(x.past.trades(owners[k]).row, int(places[k])) for k in np.flatnonzero(inside).tolist()]
+    first = max(int(np.searchsorted(stamps, since)), int(np.searchsorted(numbers, low)))
+    last = min(*(int(np.searchsorted(*pair, side="right")) for pair in ((stamps, until), (numbers, high))))
     tape = x.engine.tape
     begin = bisect_left(tape, since, key=lambda trade: milliseconds(trade.ts_ns))
     end = bisect_right(tape, until, key=lambda trade: milliseconds(trade.ts_ns))
-    rows += [
-        _live_row(trade)
+    live = [
+        trade
         for trade in tape[begin:end]
         if currency in ("any", trade.listing.currency)
         and kind in ("any", trade.listing.kind)
         and low <= trade.number <= high
     ]
-    return _page(call, rows, opened=since > 0 or low > 0)
+
+    def past_row(k: int) -> dict[str, Any]:
+        return x.past.trades(owners[k]).row(int(places[k]))
+
+    return _page(call, range(first, last), past_row, live, opened=since > 0 or low > 0)
 
 
 def _identity(call: Call, name: str, default: int) -> int:
@@ -97,25 +98,28 @@ def _identity(call: Call, name: str, default: int) -> int:
     return int(digits)
 
 
-def _past_row(row: Callable[[int], dict[str, Any]], k: int) -> Row:
-    return lambda: row(k)
-
-
-def _live_row(trade: Trade) -> Row:
-    return lambda: public_trade(trade)
-
-
-def _page(call: Call, rows: list[Row], *, opened: bool) -> dict[str, Any]:
-    """One page of trades in ascending order, of which only the page is made.
+def _page(
+    call: Call,
+    past: range,
+    past_row: Callable[[int], dict[str, Any]],
+    live: list[Trade],
+    *,
+    opened: bool,
+) -> dict[str, Any]:
+    """One page of trades, first those before the start and then the others, both in order.
 
     ``asc`` begins at the oldest and ``desc`` at the newest; without ``sorting`` it is the newest
-    first, unless the range was opened by its start.
+    first, unless the range was opened by its start. Only the page is made.
     """
     count = call.params.integer("count", 10, low=1, high=1_000)
     sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
-    oldest_first = sorting == "asc" or (sorting == "default" and opened)
-    page = rows[:count] if oldest_first else rows[-count:][::-1]
-    return {"trades": [row() for row in page], "has_more": len(rows) > count}
+    total = len(past) + len(live)
+    if sorting == "asc" or (sorting == "default" and opened):
+        page = range(min(count, total))
+    else:
+        page = range(total - 1, max(total - count, 0) - 1, -1)
+    rows = [past_row(past[k]) if k < len(past) else public_trade(live[k - len(past)]) for k in page]
+    return {"trades": rows, "has_more": total > count}
 
 
 # Bars

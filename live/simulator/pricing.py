@@ -6,6 +6,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gammacore import inverse
 from gammacore.contracts import Option
@@ -14,8 +15,9 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 from .catalog import Catalog, Listing
 from .market import Market
 
-__all__ = ["Mark", "Pricing"]
+__all__ = ["Mark", "Pricing", "implied_percent", "marks"]
 
+Floats = npt.NDArray[np.float64]
 DAY_YEARS = NS_PER_DAY / NS_PER_YEAR
 
 
@@ -37,6 +39,59 @@ class Mark(NamedTuple):
     vega: float = 0.0
     theta: float = 0.0
     rho: float = 0.0
+
+
+def marks(
+    kinds: npt.NDArray[np.int8],
+    forward: float,
+    strikes: Floats,
+    tau: float,
+    vols: Floats,
+    decay: float = 1.0,
+    *,
+    coin_settled: bool = True,
+) -> list[Mark]:
+    """Price the options of one expiry, in the exchange's units.
+
+    Parameters
+    ----------
+    kinds : array of int8
+        +1 call, -1 put.
+    forward : float
+        USD.
+    strikes : array of float64
+        USD.
+    tau : float
+        Years to expiry.
+    vols : array of float64
+        Decimal.
+    decay : float
+        Factor on the deltas inside the settlement window.
+    coin_settled : bool
+        Whether prices are in coin, else in USD.
+
+    Returns
+    -------
+    list of Mark
+    """
+    greeks = inverse.greeks(kinds, forward, strikes, tau, vols)
+    columns = (
+        np.round(greeks.price if coin_settled else greeks.price * forward, 8),
+        np.full(len(strikes), forward),
+        vols,
+        greeks.delta * decay,
+        greeks.gamma,
+        greeks.vega / 100.0,
+        greeks.theta * min(DAY_YEARS, tau),  # per day, or per what is left of the last one
+        greeks.rho / 100.0,
+    )
+    return [Mark(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def implied_percent(kind: int, price: float, forward: float, strike: float, tau: float) -> float:
+    """Implied volatility of a price in coin, in percent with two decimals; 0 where there is none."""
+    vol = float(inverse.implied_vol(kind, price, forward, strike, tau))
+    return round(100.0 * min(vol, 9.99), 2) if vol == vol else 0.0
 
 
 class _Chain:
@@ -107,29 +162,22 @@ class Pricing:
         forward = self._market.forward(listing.base, listing.expiry_ns)
         tau = max(listing.expiry_ns - self._market.now_ns, 0) / NS_PER_YEAR
         vols = np.round(self._market.vols(listing.base, forward, chain.strikes, tau), 4)
-        greeks = inverse.greeks(chain.kinds, forward, chain.strikes, tau, vols)
-        price = np.round(greeks.price if listing.coin_settled else greeks.price * forward, 8)
-        # Theta is per day, or per what is left of the last one.
-        day = min(DAY_YEARS, tau)
-        columns = (
-            price,
-            np.full(chain.size, forward),
+        chain.marks = marks(
+            chain.kinds,
+            forward,
+            chain.strikes,
+            tau,
             vols,
-            greeks.delta * self.decay(listing),
-            greeks.gamma,
-            greeks.vega / 100.0,
-            greeks.theta * day,
-            greeks.rho / 100.0,
+            self.decay(listing),
+            coin_settled=listing.coin_settled,
         )
-        chain.marks = [Mark(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
     def implied(self, listing: Listing, price: float) -> float:
         """Implied volatility of an option's price, in percent; 0 where there is none."""
         option, mark = _option(listing), self.mark(listing)
         tau = max(option.expiry_ns - self._market.now_ns, 0) / NS_PER_YEAR
         coin = price if listing.coin_settled else price / mark.forward
-        vol = float(inverse.implied_vol(option.kind, coin, mark.forward, option.strike, tau))
-        return round(100.0 * min(vol, 9.99), 2) if vol == vol else 0.0
+        return implied_percent(option.kind, coin, mark.forward, option.strike, tau)
 
     def half_spread(self, listing: Listing) -> float:
         """Half the distance between the market maker's bid and ask, in the unit of the price."""

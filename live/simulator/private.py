@@ -84,10 +84,22 @@ def _identity(call: Call) -> dict[str, Any]:
     }
 
 
+def get_subaccounts(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_subaccounts``: the main account is all there is."""
+    shown = {name: _identity(call)[name] for name in ("id", "email", "username", "system_name", "type")}
+    return [shown | {"is_password": False, "receive_notifications": False, "login_enabled": False}]
+
+
+def no_transfers(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_deposits`` and the like: nothing moves in or out."""
+    call.currency()
+    return {"count": 0, "data": []}
+
+
 def simulate_portfolio(call: Call) -> dict[str, Any]:
     """Answer ``private/simulate_portfolio``: the summary with other positions."""
     currency, x = call.currency(), call.x
-    sizes = call.params.values.get("simulated_positions")
+    sizes = call.params.values.get("simulated_positions", {})
     if isinstance(sizes, str):
         try:
             sizes = msgspec.json.decode(sizes)
@@ -260,7 +272,7 @@ def _settlements(call: Call, keep: Any) -> dict[str, Any]:
 
 
 def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One page of settlements, newest first; the continuation is an opaque text."""
+    """One page of settlements, newest first; the continuation is a text, ``none`` on the last page."""
     params = call.params
     wanted = params.choice("type", ("settlement", "delivery", "bankruptcy"), None)
     count = params.integer("count", 20, low=1, high=1_000)
@@ -277,7 +289,7 @@ def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
     more = skip + count < len(found)
     return {
         "settlements": found[skip : skip + count],
-        "continuation": str(skip + count) if more else None,
+        "continuation": str(skip + count) if more else "none",
     }
 
 
@@ -344,6 +356,10 @@ HANDLERS: dict[str, Handler] = {
     "private/get_positions": get_positions,
     "private/get_account_summary": get_account_summary,
     "private/get_account_summaries": get_account_summaries,
+    "private/get_subaccounts": get_subaccounts,
+    "private/get_deposits": no_transfers,
+    "private/get_withdrawals": no_transfers,
+    "private/get_transfers": no_transfers,
     "private/simulate_portfolio": simulate_portfolio,
     "private/get_user_trades_by_instrument": get_user_trades_by_instrument,
     "private/get_user_trades_by_instrument_and_time": get_user_trades_by_instrument,

@@ -233,11 +233,19 @@ def cancel(call: Call) -> dict[str, Any]:
 
 
 def _cancel_each(call: Call, orders: list[Order]) -> Any:
+    """Cancel, and answer with the count or, asked for details, with groups of orders."""
     for order in orders:
         call.x.engine.cancel(order, call.now_ns, "user_request")
-    if call.params.flag("detailed"):
-        return [order_json(order) for order in orders]
-    return len(orders)
+    if not call.params.flag("detailed"):
+        return len(orders)
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for order in orders:
+        key = (order.listing.currency, order.order_type, order.listing.name)
+        groups.setdefault(key, []).append(order_json(order))
+    return [
+        {"currency": currency, "type": order_type, "instrument_name": name, "result": rows}
+        for (currency, order_type, name), rows in groups.items()
+    ]
 
 
 def cancel_all(call: Call) -> Any:
