@@ -432,7 +432,7 @@ class Client:
     def _begin(self, now_ns: int) -> None:
         self._ready_ns = now_ns
         if self._credentials is None:
-            self._resume(now_ns)
+            self._resume([], now_ns)
             return
         if self._since_ns is None:
             self._since_ns = now_ns
@@ -447,11 +447,12 @@ class Client:
             self._reconciliation = None
             assert self._since_ns is not None
             self._since_ns = max(self._since_ns, now_ns - OVERLAP_NS)
-            for news in reconciliation.finish(now_ns):
-                self._tell(news)
-            self._resume(now_ns)
+            self._resume(reconciliation.finish(now_ns), now_ns)
 
-    def _resume(self, now_ns: int) -> None:
+    def _resume(self, first: list[News], now_ns: int) -> None:
+        """Let orders pass, tell what was reconciled, and only then ask for market data."""
         self.reconciled, self._protocol.blocked = True, ""
+        for news in first:
+            self._tell(news)
         log.info("ready", extra={"attempt": self.attempts, "channels": len(self._channels)})
         self._protocol.subscribe(self._channels, now_ns)

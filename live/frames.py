@@ -45,19 +45,11 @@ class FrameSocket(websocket.WebSocket):
         Disconnected
         """
         try:
-            if self._inside:
-                self._wait_at_most(timeout_s)
-                return self._by_library()
-            if self._size < self._needed:
-                self._wait_at_most(timeout_s)
-                chunk = self.sock.recv(CHUNK)  # type: ignore[union-attr] # None: AttributeError, below
-                if not chunk:
-                    raise Disconnected("closed without a close frame")
-                self._parts.append(chunk)
-                self._size += len(chunk)
-                if self._size < self._needed:
-                    return []
-            return self._cut()
+            while True:
+                self._wait_at_most(timeout_s)  # answering a ping has changed it
+                found = self._by_library() if self._inside else self._by_cutting()
+                if found or self._size < self._needed:  # after a control frame there may be more
+                    return found
         except NOTHING_YET:
             return []
         except (OSError, websocket.WebSocketException, AttributeError) as error:
@@ -96,6 +88,15 @@ class FrameSocket(websocket.WebSocket):
     def _wait_at_most(self, timeout_s: float) -> None:
         if self.sock_opt.timeout != timeout_s:
             self.settimeout(timeout_s)
+
+    def _by_cutting(self) -> list[bytes]:
+        if self._size < self._needed:
+            chunk = self.sock.recv(CHUNK)  # type: ignore[union-attr] # None: AttributeError, see read
+            if not chunk:
+                raise Disconnected("closed without a close frame")
+            self._parts.append(chunk)
+            self._size += len(chunk)
+        return self._cut() if self._size >= self._needed else []
 
     def _cut(self) -> list[bytes]:
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
