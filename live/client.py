@@ -50,7 +50,7 @@ TESTNET = "wss://test.deribit.com/ws/api/v2"
 TICK_NS = NS_PER_SECOND // 10
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
 PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
-OVERLAP_NS = 60 * NS_PER_SECOND  # of two questions for trades
+OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 POLLS = 60  # without a frame, between two rehearsals when polling
 log = logging.getLogger("gammacore.live")
 

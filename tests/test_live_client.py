@@ -313,7 +313,7 @@ def test_lost_and_found_again(exchange, quick):
     client = make(exchange, channels=[TICKER])
 
     def lose(news):
-        book.recent = [TRADE]  # happened while we were away
+        book.recent = [{**TRADE, "timestamp": client.now_ns() // 1_000_000}]  # while we were away
         exchange.drop()
 
     handler = run(client, seen(n.TickerNews, 2), {n.TickerNews: lose})
