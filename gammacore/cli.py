@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gammacore import __version__
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
+from gammacore.cli_exchange import exchange
 from gammacore.cli_live import parity
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
@@ -265,6 +266,7 @@ app.command(
     )
 )(simulate)
 app.command(epilog=examples("gammacore parity JOURNAL"))(parity)
+app.command(epilog=examples("gammacore exchange", "gammacore exchange --replay FILE --speed 60"))(exchange)
 
 
 @chains_app.command(epilog=examples("gammacore chains check DIR --currency BTC"))

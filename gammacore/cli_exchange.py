@@ -1,0 +1,91 @@
+"""``gammacore exchange``: a local Deribit for clients to try themselves on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from gammacore.cli_common import stoppable
+from gammacore.errors import ConfigError
+
+__all__ = ["exchange"]
+
+
+def exchange(
+    port: Annotated[int, typer.Option(help="Port, on this machine only unless --host says more.")] = 8_765,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    client_id: Annotated[str, typer.Option(help="Client id of the account.")] = "gammacore",
+    client_secret: Annotated[str, typer.Option(help="Its secret.")] = "local",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    replay: Annotated[
+        Path | None, typer.Option(help="Price bars the index follows: a file or directory.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="Coin of the bars, if their name does not say.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Exchange seconds in one second.", min=0.01)] = 1.0,
+    start: Annotated[
+        str | None, typer.Option(help="Exchange time to start at (default: now, or the start of the bars).")
+    ] = None,
+    expiries: Annotated[int | None, typer.Option(help="List only so many expiries.")] = None,
+    strikes: Annotated[int, typer.Option(help="Strikes on each side.")] = 10,
+    faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
+) -> None:
+    """Run a local exchange that speaks Deribit's protocol on a simulated market."""
+    from gammacore.live.simulator import Exchange, ExchangeConfig
+    from gammacore.live.simulator.server import Clock, serve
+
+    recorded, first_ns = _recorded(replay, currency) if replay is not None else ({}, time.time_ns())
+    start_ns = first_ns if start is None else _moment(start)
+    config = ExchangeConfig(
+        seed=seed,
+        start_ns=start_ns,
+        clients={client_id: client_secret},
+        expiries=expiries,
+        strikes=strikes,
+    )
+    made = Exchange(config, _faults(faults) if faults is not None else None, recorded)
+    Console().print(
+        f"Exchange on http://{host}:{port}/api/v2 and ws://{host}:{port}/ws/api/v2; Ctrl-C stops it",
+        highlight=False,
+        soft_wrap=True,
+    )
+    with stoppable("the exchange kept nothing"):
+        serve(made, Clock.starting(start_ns, speed), host, port)
+
+
+def _moment(text: str) -> int:
+    from gammacore.daycount import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise ConfigError(f"--start: {error}") from None
+
+
+def _recorded(path: Path, currency: str | None) -> tuple[dict[str, Any], int]:
+    """Read index prices to follow, and the moment of the first."""
+    from gammacore.data import load_prices
+    from gammacore.live.simulator import Recorded
+
+    prices = load_prices(path)
+    coin = currency or prices.currency
+    if coin is None:
+        raise ConfigError(f"--replay {path}: the name of the file does not tell the coin; give --currency")
+    return {coin: Recorded(prices.ts_ns, prices.close)}, int(prices.ts_ns[0])
+
+
+def _faults(path: Path) -> Any:
+    """Read a plan of faults."""
+    import msgspec
+
+    from gammacore.live.simulator import FaultPlan
+
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=FaultPlan)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"--faults {path}: {error}") from None

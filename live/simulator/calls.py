@@ -1,0 +1,77 @@
+"""One request on its way through the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .accounts import Account
+from .catalog import Listing
+from .connection import Connection
+from .wire import Params, RpcError, invalid
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+__all__ = ["Call", "Handler"]
+
+
+@dataclass(slots=True)
+class Call:
+    """A request with who sent it.
+
+    Attributes
+    ----------
+    x : Exchange
+    method : str
+    params : Params
+    now_ns : int
+    connection : Connection or None
+        None over REST.
+    caller : Account or None
+        None without a valid token.
+    after : list of callable
+        Run once the answer is on its way, for notifications that must follow it.
+    """
+
+    x: Exchange
+    method: str
+    params: Params
+    now_ns: int
+    connection: Connection | None
+    caller: Account | None
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def account(self) -> Account:
+        """Account of the caller; private methods are not called without one."""
+        if self.caller is None:
+            raise RpcError(13009, {"reason": "invalid_token"})
+        return self.caller
+
+    @property
+    def socket(self) -> Connection:
+        """Connection, for methods that need one."""
+        if self.connection is None:
+            raise RpcError(10030)
+        return self.connection
+
+    def listing(self, name: str = "instrument_name") -> Listing:
+        """Instrument named in the parameters, its book quoted."""
+        found = self.x.find(self.params.text(name))
+        if found is None:
+            raise invalid("instrument not found", name)
+        self.x.quote(found, self.now_ns)
+        return found
+
+    def currency(self, *, allow_any: bool = False, default: Any = None) -> str:
+        """Currency named in the parameters."""
+        value = self.params.text("currency") if default is None else self.params.text("currency", default)
+        known = (*self.x.currencies, "any") if allow_any else self.x.currencies
+        if value not in known:
+            raise invalid("invalid currency", "currency")
+        return str(value)
+
+
+Handler = Callable[[Call], Any]

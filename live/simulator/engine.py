@@ -1,0 +1,419 @@
+"""Matching: orders against books, fills into accounts, and a record of what changed.
+
+Nothing here speaks JSON or knows a connection. What a call changed is left in `Engine.touched`
+until the caller has told the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gammacore.contracts import Option
+from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE
+from gammacore.fees import DERIBIT, future_fee, option_fee
+
+from .accounts import Account, units
+from .book import Book, Order
+from .catalog import Catalog, Listing
+from .day import Day
+from .market import Market
+from .pricing import Pricing
+from .wire import RpcError
+
+__all__ = ["Engine", "Side", "Touched", "Trade"]
+
+IDS_PER_MS = 8_192
+FIRST_CHANGE_ID = 118_850_965_713
+KEPT_ORDERS_NS = 30 * NS_PER_MINUTE
+BAND_FUTURE, BAND_OPTION = 0.015, 0.04
+
+
+@dataclass(slots=True, eq=False)
+class Side:
+    """One party of a trade."""
+
+    order: Order
+    fee: int
+    profit: int
+    maker: bool
+    state: str
+    position: int
+    closed: int
+    balance: int
+
+
+@dataclass(slots=True, eq=False)
+class Trade:
+    """One execution."""
+
+    number: int
+    seq: int
+    listing: Listing
+    ts_ns: int
+    price: int
+    lots: int
+    side: int
+    tick_direction: int
+    mark: float
+    index: float
+    forward: float
+    iv: float
+    sides: tuple[Side, Side]
+
+
+@dataclass(slots=True)
+class Touched:
+    """What changed since the world was last told."""
+
+    books: set[str] = field(default_factory=set)
+    trades: list[Trade] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+
+
+class Engine:
+    """All books and all orders.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    market : Market
+    pricing : Pricing
+    accounts : dict of int to Account
+    origin_ms : int
+        Where the numbering of trades begins, before any of them.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        market: Market,
+        pricing: Pricing,
+        accounts: dict[int, Account],
+        origin_ms: int,
+    ) -> None:
+        self._catalog = catalog
+        self._market = market
+        self._pricing = pricing
+        self._accounts = accounts
+        self._next_order = 4_000_000_000
+        # Ids grow with time, from before the history to whatever comes.
+        self._next_trade = (market.now_ns // NS_PER_MILLISECOND + 1 - origin_ms) * IDS_PER_MS
+        self.origin_ms = origin_ms
+        self.books: dict[str, Book] = {}
+        self.orders: dict[str, Order] = {}
+        self.stops: dict[str, Order] = {}
+        self.open: dict[int, dict[str, Order]] = {}
+        self.trades: dict[str, list[Trade]] = {}
+        self.tape: list[Trade] = []
+        self._days: dict[str, Day] = {}
+        self.change_id = FIRST_CHANGE_ID
+        self.bookings = 0
+        self.touched = Touched()
+
+    def book(self, listing: Listing) -> Book:
+        """Book of an instrument, made when first asked for."""
+        found = self.books.get(listing.name)
+        if found is None:
+            found = self.books[listing.name] = Book()
+        return found
+
+    def day(self, listing: Listing) -> Day:
+        """Figures of an instrument's last 24 hours."""
+        return self._days.setdefault(listing.name, Day())
+
+    def interest(self, listing: Listing) -> float:
+        """Accumulator of funding of a perpetual; 0 for the rest."""
+        if listing.kind == "option" or listing.expiry_ns is not None:
+            return 0.0
+        coin = self._market.coins[listing.base]
+        return coin.interest if listing.inverse else coin.interest_linear
+
+    def band(self, listing: Listing) -> tuple[int, int]:
+        """Lowest and highest price of an order, in ticks."""
+        mark = self._pricing.mark(listing)
+        if listing.kind == "option":
+            unit = BAND_OPTION if listing.coin_settled else BAND_OPTION * mark.forward
+            low, high = max(mark.price - unit, 0.0), mark.price + unit
+        else:
+            low, high = mark.price * (1.0 - BAND_FUTURE), mark.price * (1.0 + BAND_FUTURE)
+        return max(listing.snap(low, up=True), 1), listing.snap(high, up=False)
+
+    def new_id(self, listing: Listing, stop: str = "") -> str:
+        """Order id as the exchange forms them."""
+        self._next_order += 1
+        prefix = "" if listing.currency == "BTC" else f"{listing.currency}-"
+        return f"{prefix}{stop}-{self._next_order % 100_000}" if stop else f"{prefix}{self._next_order}"
+
+    def submit(self, order: Order, now_ns: int) -> list[Trade]:
+        """Match a checked order and rest what may rest.
+
+        Parameters
+        ----------
+        order : Order
+        now_ns : int
+
+        Returns
+        -------
+        list of Trade
+            Its executions.
+
+        Raises
+        ------
+        RpcError
+            11054 if ``reject_post_only`` and it would take.
+        """
+        book = self.book(order.listing)
+        if order.post_only:
+            self._keep_out(order, book)
+        order.created_ns = order.created_ns or now_ns
+        order.updated_ns = now_ns
+        account = self._accounts[order.account]
+        if not account.house:
+            self.orders[order.order_id] = order
+        first = len(self.touched.trades)
+        if order.time_in_force != "fill_or_kill" or self._fillable(order, book) >= order.left:
+            self._match(order, book, account, now_ns)
+        trades = self.touched.trades[first:]
+        if order.state == "open" and order.left:
+            self._rest(order, book, account)
+        self.note(order)
+        return trades
+
+    def _keep_out(self, order: Order, book: Book) -> None:
+        """Move a post-only order that would take to just inside the spread, or refuse it."""
+        best = book.best(-order.side)
+        if best is None or (order.price - best) * order.side < 0:
+            return
+        step = order.listing.tick_at(best if order.side < 0 else best - 1)
+        if order.reject_post_only or best - order.side * step <= 0:
+            raise RpcError(11054)
+        order.price = best - order.side * step
+
+    def _fillable(self, order: Order, book: Book) -> int:
+        """Lots that an order could take at once."""
+        total = 0
+        for resting in book.orders(-order.side):
+            if (resting.price - order.price) * order.side > 0:
+                break
+            if resting.account != order.account:
+                total += resting.left
+        return total
+
+    def _match(self, order: Order, book: Book, account: Account, now_ns: int) -> None:
+        while order.left and order.state == "open":
+            best = book.best(-order.side)
+            if best is None or (best - order.price) * order.side > 0:
+                return
+            resting = book.first(-order.side)
+            other = self._accounts[resting.account]
+            if other is account or not _allowed(resting, other):
+                self.cancel(resting, now_ns)
+                continue
+            lots = min(_allowed(order, account), _allowed(resting, other))
+            if not lots:
+                self.cancel(order, now_ns)
+                return
+            self._execute(order, resting, lots, now_ns)
+
+    def _execute(self, taker: Order, maker: Order, lots: int, now_ns: int) -> None:
+        listing, price = taker.listing, maker.price
+        for order in (taker, maker):
+            order.filled += lots
+            order.value += lots * listing.price(price)
+            order.updated_ns = now_ns
+            if not order.left:
+                order.state = "filled"
+        if not maker.left:
+            self.unrest(maker)
+            maker.state = "filled"
+        mark = self._pricing.mark(listing)
+        sides = (self._party(taker, lots, price, now_ns), self._party(maker, lots, price, now_ns, maker=True))
+        self._next_trade += 1
+        listing.last_seq += 1
+        past = self.trades.setdefault(listing.name, [])
+        trade = Trade(
+            number=self._next_trade,
+            seq=listing.last_seq,
+            listing=listing,
+            ts_ns=now_ns,
+            price=price,
+            lots=lots,
+            side=taker.side,
+            tick_direction=_tick_direction(past[-1] if past else None, price),
+            mark=mark.price,
+            index=self._market.index(listing.base),
+            forward=mark.forward,
+            iv=self._pricing.implied(listing, listing.price(price)) if listing.kind == "option" else 0.0,
+            sides=sides,
+        )
+        past.append(trade)
+        self.tape.append(trade)
+        self._count(trade)
+        self.touched.trades.append(trade)
+        self.touched.books.add(listing.name)
+        self.change_id += 1
+        self.note(maker)
+
+    def _count(self, trade: Trade) -> None:
+        """Add a trade to the figures of the day."""
+        listing = trade.listing
+        price, amount = listing.price(trade.price), listing.amount(trade.lots)
+        coins = amount / price if listing.inverse else amount
+        usd = amount if listing.inverse else amount * (trade.index if listing.kind == "option" else price)
+        self.day(listing).add(trade.ts_ns, price, coins, usd)
+
+    def _party(self, order: Order, lots: int, ticks: int, now_ns: int, *, maker: bool = False) -> Side:
+        """Book one side of a trade into its account."""
+        listing, account, price = order.listing, self._accounts[order.account], order.listing.price(ticks)
+        fee = 0 if account.house else self.fee(listing, lots, price, now_ns, maker=maker)
+        before = account.lots(listing.name)
+        self.bookings += 3  # premium, profit, funding: each rounded to a unit
+        profit = account.trade(listing, order.side * lots, price, fee, self.interest(listing))
+        closed = min(lots, max(-order.side * before, 0))
+        balance = account.wallet(listing.currency).balance
+        return Side(order, fee, profit, maker, order.state, before + order.side * lots, closed, balance)
+
+    def fee(self, listing: Listing, lots: int, price: float, now_ns: int, *, maker: bool) -> int:
+        """Fee of a trade in units."""
+        rates, amount, instrument = DERIBIT.at(now_ns), listing.amount(lots), listing.instrument
+        if isinstance(instrument, Option):
+            index = self._market.index(listing.base)
+            return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
+        return units(float(future_fee(rates, instrument, amount, price, maker=maker)))
+
+    def _rest(self, order: Order, book: Book, account: Account) -> None:
+        """Leave what was not filled in the book, or cancel it where it may not rest."""
+        if order.order_type == "market_limit" and order.filled:
+            order.price = self.touched.trades[-1].price
+        elif order.order_type.startswith(("market", "stop_market", "take_market")):
+            order.state = "cancelled"
+            return
+        if order.time_in_force in ("immediate_or_cancel", "fill_or_kill"):
+            order.state = "cancelled"
+            return
+        if not account.house:
+            self.rest_again(order)
+            return
+        book.add(order)
+        self.change_id += 1
+        self.touched.books.add(order.listing.name)
+
+    def rest_again(self, order: Order) -> None:
+        """Put an order back, at the end of its queue."""
+        self.book(order.listing).add(order)
+        self.change_id += 1
+        self.touched.books.add(order.listing.name)
+        self.open.setdefault(order.account, {})[order.order_id] = order
+
+    def amended(self, order: Order, now_ns: int) -> None:
+        """Tell that an order in the book became smaller."""
+        order.updated_ns = now_ns
+        self.change_id += 1
+        self.touched.books.add(order.listing.name)
+        self.note(order)
+
+    def unrest(self, order: Order) -> None:
+        """Take an order out of the book without ending it."""
+        self.books[order.listing.name].remove(order)
+        self.open.get(order.account, {}).pop(order.order_id, None)
+        self.change_id += 1
+        self.touched.books.add(order.listing.name)
+
+    def note(self, order: Order) -> None:
+        """Remember that an order changed, once."""
+        if not self._accounts[order.account].house and order not in self.touched.orders:
+            self.touched.orders.append(order)
+
+    def cancel(self, order: Order, now_ns: int, reason: str | None = None) -> None:
+        """Take an order out of the book; nothing happens to one that is no longer live."""
+        if not order.live:
+            return
+        if order.state == "untriggered":
+            self.stops.pop(order.order_id, None)
+            self.open.get(order.account, {}).pop(order.order_id, None)
+        elif order.resting:
+            self.unrest(order)
+        order.state, order.cancel_reason, order.updated_ns = "cancelled", reason, now_ns
+        self.note(order)
+
+    def watch(self, order: Order, now_ns: int) -> None:
+        """Keep a stop or take-profit order until its price comes."""
+        order.state, order.created_ns, order.updated_ns = "untriggered", now_ns, now_ns
+        self.orders[order.order_id] = self.stops[order.order_id] = order
+        self.open.setdefault(order.account, {})[order.order_id] = order
+        self.note(order)
+
+    def trigger(self, now_ns: int) -> None:
+        """Send the orders whose price has come."""
+        for stop in list(self.stops.values()):
+            if not self._has_come(stop):
+                continue
+            del self.stops[stop.order_id]
+            self.open[stop.account].pop(stop.order_id, None)
+            stop.state, stop.triggered, stop.updated_ns = "triggered", True, now_ns
+            self.note(stop)
+            low, high = self.band(stop.listing)
+            market = stop.order_type.endswith("market")
+            self.submit(
+                Order(
+                    order_id=self.new_id(stop.listing),
+                    account=stop.account,
+                    listing=stop.listing,
+                    side=stop.side,
+                    lots=stop.lots,
+                    price=(high if stop.side > 0 else low) if market else stop.price,
+                    order_type=stop.order_type,
+                    time_in_force=stop.time_in_force,
+                    label=stop.label,
+                    reduce_only=stop.reduce_only,
+                    connection=stop.connection,
+                    trigger=stop.trigger,
+                    trigger_price=stop.trigger_price,
+                    triggered=True,
+                    stop_id=stop.order_id,
+                ),
+                now_ns,
+            )
+
+    def _has_come(self, stop: Order) -> bool:
+        listing = stop.listing
+        if stop.trigger == "index_price":
+            price = self._market.index(listing.base)
+        elif stop.trigger == "last_price" and self.trades.get(listing.name):
+            price = listing.price(self.trades[listing.name][-1].price)
+        else:
+            price = self._pricing.mark(listing).price
+        # A stop buys above and sells below, a take-profit the other way.
+        above = (stop.side > 0) == stop.order_type.startswith("stop")
+        return price >= stop.trigger_price if above else price <= stop.trigger_price
+
+    def own_orders(self, account: Account) -> Iterator[Order]:
+        """Open and untriggered orders of an account, oldest first."""
+        yield from list(self.open.get(account.user_id, {}).values())
+
+    def forget(self, now_ns: int) -> None:
+        """Drop what the exchange no longer shows: trades after a day, finished orders after two."""
+        gone = [
+            order_id
+            for order_id, order in self.orders.items()
+            if not order.live and order.updated_ns < now_ns - 2 * NS_PER_DAY
+        ]
+        for order_id in gone:
+            del self.orders[order_id]
+
+
+def _allowed(order: Order, account: Account) -> int:
+    """Lots an order may still trade, given what it may only reduce."""
+    if not order.reduce_only:
+        return order.left
+    return min(order.left, max(-order.side * account.lots(order.listing.name), 0))
+
+
+def _tick_direction(last: Trade | None, price: int) -> int:
+    """0 up, 1 level after up, 2 down, 3 level after down."""
+    if last is None or price > last.price:
+        return 0
+    if price < last.price:
+        return 2
+    return 1 if last.tick_direction in (0, 1) else 3

@@ -1,0 +1,379 @@
+"""Subscriptions: who hears what, when, and with which change ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import ceil, floor
+from typing import TYPE_CHECKING, Any
+
+from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+
+from .book import BUY, SELL, Order
+from .catalog import Listing
+from .engine import Touched, Trade
+from .glance import current_bar, index_data
+from .topics import RAW, Topic, parse
+from .views import milliseconds, order_json, public_trade, user_trade
+from .wire import encode
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+__all__ = ["Feed"]
+
+PERIOD_NS = {"100ms": 100 * NS_PER_MILLISECOND, "agg2": NS_PER_SECOND}
+WATCHING = {"book", "grouped", "ticker", "quote", "incremental_ticker", "trades", "chart"}
+Data = Any
+
+
+class Feed:
+    """Channels and their subscribers.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._x = exchange
+        self._topics: dict[tuple[str, int | None], Topic] = {}
+        self._flush_ns: dict[str, int] = {}
+
+    # Subscribing
+
+    def topic(self, name: str, user_id: int | None) -> Topic | None:
+        """Channel of a name, or None if it makes no sense (or needs a user)."""
+        private = name.startswith("user.")
+        if private and user_id is None:
+            return None
+        owner = user_id if private else None
+        found = self._topics.get((name, owner))
+        if found is not None:
+            return found
+        parsed = parse(name, self._x.find, self._x.indices)
+        if parsed is not None:
+            parsed.account = owner
+            known = self._topics.get((parsed.name, owner))
+            return known if known is not None else parsed
+        return None
+
+    def subscribe(self, topic: Topic, connection: int, label: str | None, now_ns: int) -> None:
+        """Add a subscriber; the first notification goes out at once."""
+        if topic.listing is not None and topic.kind in WATCHING:
+            self._x.quote(topic.listing, now_ns)
+        new = not topic.subscribers
+        topic.subscribers[connection] = label
+        self._topics[topic.name, topic.account] = topic
+        if topic.kind == "book":
+            self._send_snapshot(topic, connection, label, now_ns, fresh=new)
+        elif topic.kind == "incremental_ticker" and topic.listing is not None:
+            topic.last = self._x.views.ticker(topic.listing, now_ns)
+            self._x.deliver(
+                connection, topic.name, _frame(topic.name, topic.last | {"type": "snapshot"}, label)
+            )
+        elif topic.kind == "platform_state":
+            for index in sorted(self._x.indices):
+                data = {"locked": False, "price_index": index}
+                self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
+        elif topic.kind in RENDER and not topic.kind.startswith("user.") and topic.kind != "trades":
+            topic.dirty = True
+            self._schedule(topic, now_ns)
+
+    def unsubscribe(self, topic: Topic, connection: int) -> None:
+        """Remove a subscriber."""
+        topic.subscribers.pop(connection, None)
+        if not topic.subscribers:
+            self._topics.pop((topic.name, topic.account), None)
+
+    def lost(self, connection: int) -> None:
+        """Remove a subscriber from everything."""
+        for topic in [t for t in self._topics.values() if connection in t.subscribers]:
+            self.unsubscribe(topic, connection)
+
+    def watched(self) -> set[Listing]:
+        """Instruments whose book somebody looks at."""
+        found = {t.listing for t in self._topics.values() if t.listing is not None and t.kind in WATCHING}
+        for topic in self._topics.values():
+            if topic.kind == "trades" and topic.listing is None:
+                found |= {x for x in self._x.perpetuals if topic.covers(x)}
+        return found
+
+    # What happened
+
+    def tick(self, now_ns: int) -> None:
+        """Prices moved."""
+        for topic in self._topics.values():
+            if topic.kind in MOVING:
+                topic.dirty = True
+                self._schedule(topic, now_ns)
+
+    def touched(self, what: Touched, now_ns: int) -> None:
+        """Tell what a request or a tick did."""
+        for topic in list(self._topics.values()):
+            if topic.kind.startswith("user."):
+                self._user(topic, what)
+            elif topic.kind == "trades":
+                topic.pending += [public_trade(t) for t in what.trades if topic.covers(t.listing)]
+                topic.dirty = bool(topic.pending)
+            elif topic.listing is not None and topic.listing.name in what.books:
+                topic.dirty = True
+            if topic.dirty:
+                self._schedule(topic, now_ns)
+
+    def state(self, listing: Listing, state: str, now_ns: int) -> None:
+        """Tell that an instrument was created, settled or closed."""
+        data = {"timestamp": milliseconds(now_ns), "state": state, "instrument_name": listing.name}
+        for topic in list(self._topics.values()):
+            if topic.kind == "instrument.state" and topic.covers(listing):
+                self._send(topic, data)
+
+    def _user(self, topic: Topic, what: Touched) -> None:
+        account = topic.account
+        if topic.kind == "user.portfolio":
+            if any(order.account == account for order in what.orders):
+                topic.dirty = True
+            return
+        orders = [o for o in what.orders if o.account == account and topic.covers(o.listing)]
+        trades = [
+            (trade, user_trade(trade, side))
+            for trade in what.trades
+            for side in trade.sides
+            if side.order.account == account and topic.covers(trade.listing)
+        ]
+        if topic.kind == "user.orders":
+            topic.pending += [order_json(order) for order in orders]
+        elif topic.kind == "user.trades":
+            topic.pending += [shown for _, shown in trades]
+        elif topic.kind == "user.changes":
+            self._changes(topic, orders, trades)
+        topic.dirty = bool(topic.pending)
+
+    def _changes(self, topic: Topic, orders: list[Order], trades: list[tuple[Trade, Data]]) -> None:
+        assert topic.account is not None
+        account = self._x.accounts[topic.account]
+        for listing in {o.listing.name: o.listing for o in orders}.values():
+            position = account.positions.get(listing.name)
+            topic.pending.append(
+                {
+                    "instrument_name": listing.name,
+                    "orders": [order_json(order) for order in orders if order.listing is listing],
+                    "trades": [shown for trade, shown in trades if trade.listing is listing],
+                    "positions": [self._x.views.position(account, position)] if position else [],
+                }
+            )
+
+    # Sending
+
+    def _schedule(self, topic: Topic, now_ns: int) -> None:
+        """Send a raw channel now, the others at the next full interval."""
+        if topic.interval == RAW:
+            self._flush(topic, now_ns)
+            return
+        if topic.interval not in self._flush_ns:
+            period = PERIOD_NS[topic.interval]
+            due = -(-now_ns // period) * period
+            self._flush_ns[topic.interval] = due
+            self._x.at(due, "flush", topic.interval)
+
+    def flush(self, interval: str, now_ns: int) -> None:
+        """Send what an interval has gathered."""
+        self._flush_ns.pop(interval, None)
+        for topic in list(self._topics.values()):
+            if topic.interval == interval and topic.dirty:
+                self._flush(topic, now_ns)
+
+    def _flush(self, topic: Topic, now_ns: int) -> None:
+        topic.dirty = False
+        for data in RENDER[topic.kind](self, topic, now_ns):
+            self._send(topic, data)
+
+    def _send(self, topic: Topic, data: Data) -> None:
+        frames: dict[str | None, str] = {}
+        for connection, label in list(topic.subscribers.items()):
+            if label not in frames:
+                frames[label] = _frame(topic.name, data, label)
+            self._x.deliver(connection, topic.name, frames[label])
+
+    # Books
+
+    def _send_snapshot(
+        self, topic: Topic, connection: int, label: str | None, now_ns: int, *, fresh: bool
+    ) -> None:
+        """Whole book to a new subscriber: for the second one what the channel has said so far."""
+        assert topic.listing is not None
+        if fresh:
+            topic.last, topic.change_id = self._sides(topic.listing), self._x.engine.change_id
+        data = {
+            "type": "snapshot",
+            "timestamp": milliseconds(now_ns),
+            "instrument_name": topic.listing.name,
+            "change_id": topic.change_id,
+        }
+        for name, levels in zip(("bids", "asks"), topic.last, strict=True):
+            data[name] = [["new", price, amount] for price, amount in levels.items()]
+        self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
+
+    def _sides(self, listing: Listing) -> tuple[dict[float, float], dict[float, float]]:
+        bids, asks = (self._x.views.levels(listing, side, None) for side in (BUY, SELL))
+        return dict(bids), dict(asks)
+
+    def _book(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        before, after = topic.last, self._sides(topic.listing)
+        bids, asks = (_difference(old, new) for old, new in zip(before, after, strict=True))
+        if not bids and not asks:
+            return
+        previous, topic.change_id, topic.last = topic.change_id, self._x.engine.change_id, after
+        yield {
+            "type": "change",
+            "timestamp": milliseconds(now_ns),
+            "instrument_name": topic.listing.name,
+            "prev_change_id": previous,
+            "change_id": topic.change_id,
+            "bids": bids,
+            "asks": asks,
+        }
+
+    def _grouped(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        listing = topic.listing
+        width = 0.0
+        if topic.group != "none":
+            width = float(topic.group) * (listing.spec.tick_size if listing.base == "ETH" else 1.0)
+        data: dict[str, Any] = {
+            side: _group(self._x.views.levels(listing, sign, None), width, sign)[: topic.depth]
+            for side, sign in (("bids", BUY), ("asks", SELL))
+        }
+        if data == topic.last:
+            return
+        topic.last = data
+        yield {
+            "timestamp": milliseconds(now_ns),
+            "instrument_name": listing.name,
+            "change_id": self._x.engine.change_id,
+            **data,
+        }
+
+    # Everything else
+
+    def _pending(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        pending, topic.pending = topic.pending, []
+        if topic.kind == "user.changes" or (topic.kind == "user.orders" and topic.interval == RAW):
+            yield from pending
+        elif pending:
+            yield pending
+
+    def _ticker(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        yield self._x.views.ticker(topic.listing, now_ns)
+
+    def _incremental(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        shown = self._x.views.ticker(topic.listing, now_ns)
+        changed = {name: value for name, value in shown.items() if topic.last.get(name) != value}
+        topic.last = shown
+        yield changed | {
+            "instrument_name": topic.listing.name,
+            "timestamp": shown["timestamp"],
+            "type": "change",
+        }
+
+    def _quote(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        best = self._x.views.best(topic.listing)
+        if best != topic.last:
+            topic.last = best
+            yield {"timestamp": milliseconds(now_ns), "instrument_name": topic.listing.name, **best}
+
+    def _perpetual(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        base, market = topic.listing.base, self._x.market
+        yield {
+            "timestamp": milliseconds(now_ns),
+            "index_price": market.index(base),
+            "interest": market.rate(base, linear=not topic.listing.inverse),
+        }
+
+    def _chart(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.listing is not None
+        bar = current_bar(
+            topic.listing, self._x.engine.trades.get(topic.listing.name, []), topic.group, now_ns
+        )
+        if bar is not None and bar != topic.last:
+            topic.last = bar
+            yield bar
+
+    def _index(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        yield index_data(self._x.market, topic.kind, topic.index, now_ns)
+
+    def _markprice(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        yield [
+            {
+                "timestamp": milliseconds(now_ns),
+                "instrument_name": listing.name,
+                "mark_price": round(mark.price, 4),
+                "iv": mark.vol,
+            }
+            for listing in self._x.options_on(topic.index)
+            for mark in (self._x.pricing.mark(listing),)
+        ]
+
+    def _portfolio(self, topic: Topic, now_ns: int) -> Iterator[Data]:
+        assert topic.account is not None
+        account = self._x.accounts[topic.account]
+        wanted = topic.family[1]
+        for currency in account.wallets if wanted == "ANY" else (wanted,):
+            yield self._x.views.summary(account, currency)
+
+
+RENDER: dict[str, Callable[[Feed, Topic, int], Iterator[Data]]] = {
+    "book": Feed._book,
+    "grouped": Feed._grouped,
+    "ticker": Feed._ticker,
+    "incremental_ticker": Feed._incremental,
+    "quote": Feed._quote,
+    "trades": Feed._pending,
+    "perpetual": Feed._perpetual,
+    "chart": Feed._chart,
+    "markprice": Feed._markprice,
+    "deribit_price_index": Feed._index,
+    "deribit_price_ranking": Feed._index,
+    "deribit_price_statistics": Feed._index,
+    "deribit_volatility_index": Feed._index,
+    "estimated_expiration_price": Feed._index,
+    "user.orders": Feed._pending,
+    "user.trades": Feed._pending,
+    "user.changes": Feed._pending,
+    "user.portfolio": Feed._portfolio,
+}
+MOVING = set(RENDER) - {"trades", "book", "user.orders", "user.trades", "user.changes"}
+
+
+def _frame(channel: str, data: Data, label: str | None) -> str:
+    params = {"channel": channel, "data": data}
+    if label is not None:
+        params["label"] = label
+    return encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
+
+
+def _difference(old: dict[float, float], new: dict[float, float]) -> list[list[Any]]:
+    """Levels that came, changed or went."""
+    changes: list[list[Any]] = [["delete", price, 0.0] for price in old if price not in new]
+    for price, amount in new.items():
+        if price not in old:
+            changes.append(["new", price, amount])
+        elif old[price] != amount:
+            changes.append(["change", price, amount])
+    return changes
+
+
+def _group(levels: list[tuple[float, float]], width: float, side: int) -> list[tuple[float, float]]:
+    """Merge levels into steps of a width: bids downwards, asks upwards."""
+    if not width:
+        return levels
+    merged: dict[float, float] = {}
+    for price, amount in levels:
+        steps = price / width
+        step = round((floor(steps + 1e-9) if side > 0 else ceil(steps - 1e-9)) * width, 8)
+        merged[step] = merged.get(step, 0.0) + amount
+    return list(merged.items())

@@ -1,0 +1,187 @@
+"""What an account is worth, in one currency: equity, margin and Greeks as the exchange defines them.
+
+The identities (segregated standard margin):
+
+- equity = balance + futures_session_rpl + futures_session_upl + options_value;
+- margin_balance = equity - options_value;
+- available_funds = margin_balance - initial_margin;
+- delta_total = delta_total_map - options_value, for coin-settled options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gammacore.contracts import UNITS_PER_COIN
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
+
+from .accounts import Account, Position, units, worth
+from .book import Order
+from .catalog import Listing
+from .engine import Engine
+from .margin import initial_and_maintenance
+from .pricing import Mark, Pricing
+
+__all__ = ["Holding", "Portfolio", "as_coins", "evaluate", "order_margin"]
+
+
+class Holding(NamedTuple):
+    """One position at its mark."""
+
+    position: Position
+    mark: Mark
+    delta: float
+    """Coin; of coin-settled options the plain Black delta."""
+    initial: float
+    maintenance: float
+    orders: float
+    """Initial margin that its open orders add."""
+
+
+@dataclass(slots=True)
+class Portfolio:
+    """Sums over one currency of an account; money in units of 1e-8, margins and Greeks as floats."""
+
+    balance: int = 0
+    futures_rpl: int = 0
+    futures_upl: int = 0
+    futures_profit: int = 0
+    options_rpl: int = 0
+    options_upl: int = 0
+    options_profit: int = 0
+    options_value: int = 0
+    initial: float = 0.0
+    maintenance: float = 0.0
+    orders: float = 0.0
+    futures_delta: float = 0.0
+    options_delta: float = 0.0
+    options_gamma: float = 0.0
+    options_vega: float = 0.0
+    options_theta: float = 0.0
+    expiring_delta: float = 0.0
+    expiring_initial: float = 0.0
+    expiring_maintenance: float = 0.0
+    holdings: list[Holding] = field(default_factory=list)
+
+    @property
+    def equity(self) -> int:
+        """Units."""
+        return self.balance + self.futures_rpl + self.futures_upl + self.options_value
+
+    @property
+    def margin_balance(self) -> int:
+        """Units."""
+        return self.equity - self.options_value
+
+    @property
+    def initial_margin(self) -> int:
+        """Of positions and open orders, units."""
+        return units(self.initial + self.orders)
+
+    @property
+    def maintenance_margin(self) -> int:
+        """Of positions, units."""
+        return units(self.maintenance)
+
+
+def order_margin(listing: Listing, lots: int, mark: Mark, orders: Iterable[Order]) -> float:
+    """Give the initial margin that open orders add to that of a position, in the settlement currency.
+
+    The worse of all buys filled and all sells filled; a buy of options reserves its premium.
+    """
+    buys = sells = 0
+    premium = 0.0
+    for order in orders:
+        if order.reduce_only:
+            continue
+        if order.side > 0:
+            buys += order.left
+            premium += listing.amount(order.left) * listing.price(order.price)
+        else:
+            sells += order.left
+    held = initial_and_maintenance(listing, listing.amount(lots), mark)[0]
+    sold = initial_and_maintenance(listing, listing.amount(lots - sells), mark)[0]
+    if listing.kind == "option":
+        return max(sold - held, 0.0) + premium
+    bought = initial_and_maintenance(listing, listing.amount(lots + buys), mark)[0]
+    return max(bought, sold, held) - held
+
+
+def evaluate(
+    account: Account, currency: str, engine: Engine, pricing: Pricing, extra: Order | None = None
+) -> Portfolio:
+    """Value one currency of an account.
+
+    Parameters
+    ----------
+    account : Account
+    currency : str
+    engine : Engine
+    pricing : Pricing
+    extra : Order, optional
+        An order to count among the open ones.
+
+    Returns
+    -------
+    Portfolio
+    """
+    wallet = account.wallet(currency)
+    found = Portfolio(balance=wallet.balance)
+    next_delivery = (pricing.moment_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 32 * NS_PER_HOUR
+    orders: dict[str, list[Order]] = {}
+    for order in (*engine.own_orders(account), *((extra,) if extra is not None else ())):
+        if order.listing.currency == currency:
+            orders.setdefault(order.listing.name, []).append(order)
+    for position in account.positions.values():
+        if position.listing.currency == currency:
+            account.accrue(position, engine.interest(position.listing))
+            _add(found, position, pricing.mark(position.listing), orders.pop(position.listing.name, []))
+            if position.listing.expiry_ns == next_delivery:
+                _set_apart(found, found.holdings[-1])
+    for pending in orders.values():
+        listing = pending[0].listing
+        found.orders += order_margin(listing, 0, pricing.mark(listing), pending)
+    found.futures_rpl, found.options_rpl = wallet.futures_realized, wallet.options_realized
+    return found
+
+
+def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) -> None:
+    listing, size = position.listing, position.size
+    initial, maintenance = initial_and_maintenance(listing, size, mark)
+    pending = order_margin(listing, position.lots, mark, orders) if orders else 0.0
+    if listing.kind == "option":
+        delta = size * mark.delta
+        found.options_value += units(worth(listing, size, mark.price))
+        found.options_upl += units(position.floating(mark.price))
+        found.options_profit += units(position.profit(mark.price))
+        found.options_delta += delta
+        found.options_gamma += size * mark.gamma
+        found.options_vega += size * mark.vega
+        found.options_theta += size * mark.theta
+    else:
+        coins = size / mark.price if listing.inverse else size
+        delta = coins * mark.delta
+        found.futures_delta += delta
+        found.futures_upl += units(position.floating(mark.price))
+        found.futures_profit += units(position.profit(mark.price))
+    found.initial += initial
+    found.maintenance += maintenance
+    found.orders += pending
+    found.holdings.append(Holding(position, mark, delta, initial, maintenance, pending))
+
+
+def _set_apart(found: Portfolio, holding: Holding) -> None:
+    """Count what the next delivery takes away, for the projected figures."""
+    listing = holding.position.listing
+    found.expiring_initial += holding.initial
+    found.expiring_maintenance += holding.maintenance
+    found.expiring_delta += holding.delta
+    if listing.kind == "option" and listing.coin_settled:
+        found.expiring_delta -= holding.position.size * holding.mark.price
+
+
+def as_coins(units: int) -> float:
+    """Amount of integer units."""
+    return units / UNITS_PER_COIN

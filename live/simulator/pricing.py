@@ -1,0 +1,196 @@
+"""Marks and Greeks: one call of the compiled core per expiry and moment, and only when asked."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore import inverse
+from gammacore.contracts import Option
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
+
+from .catalog import Catalog, Listing
+from .market import Market
+
+__all__ = ["Mark", "Pricing", "implied_percent", "marks"]
+
+Floats = npt.NDArray[np.float64]
+DAY_YEARS = NS_PER_DAY / NS_PER_YEAR
+
+
+class Mark(NamedTuple):
+    """What the exchange thinks of one instrument.
+
+    Greeks are in the exchange's units: vega per volatility point, theta per day, rho per
+    rate point, all per coin of option. A future has a price and a delta only.
+    """
+
+    price: float
+    """Coin for inverse options (8 decimals), else USD."""
+    forward: float
+    """USD; of a future, its own mark."""
+    vol: float = 0.0
+    """Decimal."""
+    delta: float = 1.0
+    gamma: float = 0.0
+    vega: float = 0.0
+    theta: float = 0.0
+    rho: float = 0.0
+
+
+def marks(
+    kinds: npt.NDArray[np.int8],
+    forward: float,
+    strikes: Floats,
+    tau: float,
+    vols: Floats,
+    decay: float = 1.0,
+    *,
+    coin_settled: bool = True,
+) -> list[Mark]:
+    """Price the options of one expiry, in the exchange's units.
+
+    Parameters
+    ----------
+    kinds : array of int8
+        +1 call, -1 put.
+    forward : float
+        USD.
+    strikes : array of float64
+        USD.
+    tau : float
+        Years to expiry.
+    vols : array of float64
+        Decimal.
+    decay : float
+        Factor on the deltas inside the settlement window.
+    coin_settled : bool
+        Whether prices are in coin, else in USD.
+
+    Returns
+    -------
+    list of Mark
+    """
+    greeks = inverse.greeks(kinds, forward, strikes, tau, vols)
+    columns = (
+        np.round(greeks.price if coin_settled else greeks.price * forward, 8),
+        np.full(len(strikes), forward),
+        vols,
+        greeks.delta * decay,
+        greeks.gamma,
+        greeks.vega / 100.0,
+        greeks.theta * min(DAY_YEARS, tau),  # per day, or per what is left of the last one
+        greeks.rho / 100.0,
+    )
+    return [Mark(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def implied_percent(kind: int, price: float, forward: float, strike: float, tau: float) -> float:
+    """Implied volatility of a price in coin, in percent with two decimals; 0 where there is none."""
+    vol = float(inverse.implied_vol(kind, price, forward, strike, tau))
+    return round(100.0 * min(vol, 9.99), 2) if vol == vol else 0.0
+
+
+class _Chain:
+    """Arrays of one expiry."""
+
+    def __init__(self, options: list[Listing]) -> None:
+        self.strikes = np.array([_option(x).strike for x in options])
+        self.kinds = np.array([_option(x).kind for x in options], dtype=np.int8)
+        self.row = {x.name: k for k, x in enumerate(options)}
+        self.size = len(options)
+        self.at_ns = -1
+        self.marks: list[Mark] = []
+
+
+class Pricing:
+    """Marks of everything, priced lazily and kept for the moment.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    market : Market
+    """
+
+    def __init__(self, catalog: Catalog, market: Market) -> None:
+        self._catalog = catalog
+        self._market = market
+        self._chains: dict[tuple[str, int], _Chain] = {}
+
+    @property
+    def moment_ns(self) -> int:
+        """Moment of the marks: the last tick of the market."""
+        return self._market.now_ns
+
+    def mark(self, listing: Listing) -> Mark:
+        """Mark and Greeks of an instrument now.
+
+        The delta of what expires within half an hour decays linearly, as the exchange shows it.
+        """
+        if listing.state != "open":
+            return Mark(0.0 if listing.kind == "option" else listing.delivery_price, listing.delivery_price)
+        if listing.kind == "option":
+            chain = self._chain(listing)
+            return chain.marks[chain.row[listing.name]]
+        price = self._market.forward(listing.base, listing.expiry_ns)
+        return Mark(price, price, delta=self.decay(listing))
+
+    def decay(self, listing: Listing) -> float:
+        """Share of the settlement window that is left: 1 before it, 0 at the expiry."""
+        if listing.expiry_ns is None:
+            return 1.0
+        left = listing.expiry_ns - self._market.now_ns
+        return min(max(left / SETTLEMENT_WINDOW_NS, 0.0), 1.0)
+
+    def _chain(self, listing: Listing) -> _Chain:
+        assert listing.expiry_ns is not None
+        key = (listing.instrument.family, listing.expiry_ns)
+        options = self._catalog.chains[key]
+        chain = self._chains.get(key)
+        if chain is None or chain.size != len(options):
+            chain = self._chains[key] = _Chain(options)
+        if chain.at_ns != self._market.now_ns:
+            self._price(chain, listing)
+            chain.at_ns = self._market.now_ns
+        return chain
+
+    def _price(self, chain: _Chain, listing: Listing) -> None:
+        assert listing.expiry_ns is not None
+        forward = self._market.forward(listing.base, listing.expiry_ns)
+        tau = max(listing.expiry_ns - self._market.now_ns, 0) / NS_PER_YEAR
+        vols = np.round(self._market.vols(listing.base, forward, chain.strikes, tau), 4)
+        chain.marks = marks(
+            chain.kinds,
+            forward,
+            chain.strikes,
+            tau,
+            vols,
+            self.decay(listing),
+            coin_settled=listing.coin_settled,
+        )
+
+    def implied(self, listing: Listing, price: float) -> float:
+        """Implied volatility of an option's price, in percent; 0 where there is none."""
+        option, mark = _option(listing), self.mark(listing)
+        tau = max(option.expiry_ns - self._market.now_ns, 0) / NS_PER_YEAR
+        coin = price if listing.coin_settled else price / mark.forward
+        return implied_percent(option.kind, coin, mark.forward, option.strike, tau)
+
+    def half_spread(self, listing: Listing) -> float:
+        """Half the distance between the market maker's bid and ask, in the unit of the price."""
+        mark = self.mark(listing)
+        if listing.kind == "future":
+            return mark.price * 1e-5
+        option = _option(listing)
+        tau = max(option.expiry_ns - self._market.now_ns, 1) / NS_PER_YEAR
+        distance = abs(float(np.log(option.strike / mark.forward))) / (mark.vol * sqrt(tau))
+        width = mark.vega * 0.7 * (1.0 + 0.25 * min(distance, 4.0) ** 2)  # in volatility points
+        return width / mark.forward if listing.coin_settled else width
+
+
+def _option(listing: Listing) -> Option:
+    assert isinstance(listing.instrument, Option)
+    return listing.instrument

@@ -1,0 +1,363 @@
+"""Private methods about the account: positions, trades, summaries, logs, the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .accounts import Account, Position, Wallet
+from .calls import Call, Handler
+from .engine import Trade
+from .portfolio import evaluate
+from .views import milliseconds, order_json, summary_json, user_trade
+from .wire import invalid
+
+__all__ = ["HANDLERS", "WEBSOCKET_ONLY"]
+
+RECENT_TRADES_NS = 24 * 3_600 * 1_000_000_000
+RECENT_ORDERS_NS = 30 * 60 * 1_000_000_000
+KINDS = ("future", "option", "spot", "any")
+
+
+# Positions and summaries
+
+
+def get_position(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_position``; a flat one where there was none."""
+    listing = call.listing()
+    position = call.account.positions.get(listing.name)
+    if position is None:
+        position = call.account.positions[listing.name] = Position(
+            listing, interest=call.x.engine.interest(listing)
+        )
+    return call.x.views.position(call.account, position)
+
+
+def get_positions(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_positions``."""
+    currency = call.currency(allow_any=True, default="any")
+    kind = call.params.choice("kind", KINDS, "any")
+    x, shown = call.x, []
+    for one in x.currencies:
+        if currency in ("any", one):
+            found = evaluate(call.account, one, x.engine, x.pricing)
+            shown += [x.views.holding(h) for h in found.holdings if kind in ("any", h.position.listing.kind)]
+    return shown
+
+
+def get_account_summary(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_account_summary``."""
+    currency = call.currency()
+    summary = call.x.views.summary(call.account, currency)
+    return summary | _identity(call) if call.params.flag("extended") else summary
+
+
+def get_account_summaries(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_account_summaries``."""
+    summaries = [call.x.views.summary(call.account, currency) for currency in call.x.currencies]
+    return _identity(call) | {"summaries": summaries}
+
+
+def _identity(call: Call) -> dict[str, Any]:
+    account, limits = call.account, call.x.limits
+    matching = {"rate": limits.rate, "burst": limits.burst}
+    return {
+        "id": account.user_id,
+        "email": f"{account.name}@example.com",
+        "username": account.name,
+        "system_name": account.name,
+        "type": "main",
+        "creation_timestamp": milliseconds(call.x.config.start_ns),
+        "login_enabled": False,
+        "security_keys_enabled": False,
+        "mmp_enabled": False,
+        "interuser_transfers_enabled": False,
+        "self_trading_reject_mode": "cancel_maker",
+        "self_trading_extended_to_subaccounts": False,
+        "referrer_id": None,
+        "limits": {
+            "limits_per_currency": False,
+            "non_matching_engine": {"rate": 20, "burst": 100},
+            "matching_engine": {"trading": {"total": matching}, "spot": matching, "cancel_all": matching},
+        },
+    }
+
+
+def simulate_portfolio(call: Call) -> dict[str, Any]:
+    """Answer ``private/simulate_portfolio``: the summary with other positions."""
+    currency, x = call.currency(), call.x
+    sizes = call.params.values.get("simulated_positions")
+    if isinstance(sizes, str):
+        try:
+            sizes = msgspec.json.decode(sizes)
+        except msgspec.DecodeError:
+            sizes = None
+    if not isinstance(sizes, dict):
+        raise invalid("value must be an object", "simulated_positions")
+    trial = Account(0, "trial")
+    trial.wallets[currency] = Wallet(balance=call.account.wallet(currency).balance)
+    held = call.account.positions.values() if call.params.flag("add_positions", True) else ()
+    lots = {p.listing.name: p.lots for p in held if p.listing.currency == currency}
+    for name, size in sizes.items():
+        listing = x.find(name)
+        count = None if listing is None or isinstance(size, bool | str) else listing.lots(float(size))
+        if listing is None or count is None:
+            raise invalid("invalid value", "simulated_positions")
+        lots[name] = lots.get(name, 0) + count
+    for name, count in lots.items():
+        found = x.catalog.by_name[name]
+        if count:
+            trial.trade(found, count, x.pricing.mark(found).price, 0, x.engine.interest(found))
+    trial.wallets[currency].balance = call.account.wallet(currency).balance
+    return summary_json(evaluate(trial, currency, x.engine, x.pricing), currency)
+
+
+# Trades and orders of the past
+
+
+def _own_trades(call: Call, instrument: str | None = None) -> list[tuple[Trade, dict[str, Any]]]:
+    """Trades of the caller, oldest first."""
+    user = call.account.user_id
+    found = [
+        (trade, user_trade(trade, side))
+        for name, trades in call.x.engine.trades.items()
+        if instrument in (None, name)
+        for trade in trades
+        for side in trade.sides
+        if side.order.account == user
+    ]
+    return sorted(found, key=lambda pair: pair[0].number)
+
+
+def _page(call: Call, found: list[tuple[Trade, dict[str, Any]]]) -> dict[str, Any]:
+    """Cut by time, identity and count; without ``historical`` only the last day is there."""
+    params = call.params
+    edge = call.now_ns - RECENT_TRADES_NS
+    historical = params.flag("historical")
+    since, until = params.integer("start_timestamp", None), params.integer("end_timestamp", None)
+    first, last = params.text("start_id", None), params.text("end_id", None)
+    low_seq, high_seq = params.integer("start_seq", None), params.integer("end_seq", None)
+    kept = [
+        (trade, shown)
+        for trade, shown in found
+        if (trade.ts_ns < edge) == historical
+        and (since is None or shown["timestamp"] >= since)
+        and (until is None or shown["timestamp"] <= until)
+        and (first is None or trade.number >= _number(first))
+        and (last is None or trade.number <= _number(last))
+        and (low_seq is None or trade.seq >= low_seq)
+        and (high_seq is None or trade.seq <= high_seq)
+    ]
+    return cut(call, [shown for _, shown in kept], forward=since is not None or low_seq is not None)
+
+
+def _number(trade_id: str) -> int:
+    text = trade_id.rpartition("-")[2]
+    if not text.isdigit():
+        raise invalid("invalid value", "start_id")
+    return int(text)
+
+
+def cut(call: Call, trades: list[dict[str, Any]], *, forward: bool) -> dict[str, Any]:
+    """One page of trades that are in ascending order.
+
+    ``sorting`` decides the order of the page; which end of the range it is taken from is
+    the same: with ``asc`` the oldest, with ``desc`` the newest, else the newest unless the
+    range was opened by its start.
+    """
+    count = call.params.integer("count", 10, low=1, high=1_000)
+    sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
+    oldest = sorting == "asc" or (sorting == "default" and forward)
+    page = trades[:count] if oldest else trades[-count:]
+    if not oldest:
+        page = page[::-1]
+    return {"trades": page, "has_more": len(trades) > count}
+
+
+def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_user_trades_by_instrument`` and its ``_and_time``."""
+    return _page(call, _own_trades(call, call.params.text("instrument_name")))
+
+
+def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_user_trades_by_currency`` and its ``_and_time``."""
+    currency = call.currency(allow_any=True)
+    kind = call.params.choice("kind", (*KINDS, "combo", "future_combo", "option_combo"), "any")
+    found = [
+        pair
+        for pair in _own_trades(call)
+        if currency in ("any", pair[0].listing.currency) and kind in ("any", pair[0].listing.kind)
+    ]
+    return _page(call, found)
+
+
+def get_user_trades_by_order(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_user_trades_by_order`` with a bare list."""
+    order_id = call.params.text("order_id")
+    found = [shown for _, shown in _own_trades(call) if shown["order_id"] == order_id]
+    return found[::-1] if call.params.text("sorting", "default") == "desc" else found
+
+
+def _order_history(call: Call, keep: Any) -> list[dict[str, Any]]:
+    """Finished orders, newest first; the ones that never filled only if asked for."""
+    params = call.params
+    count, offset = params.integer("count", 20, low=1, high=1_000), params.integer("offset", 0, low=0)
+    historical, unfilled = params.flag("historical"), params.flag("include_unfilled")
+    edge = call.now_ns - RECENT_ORDERS_NS
+    found = [
+        order
+        for order in call.x.engine.orders.values()
+        if order.account == call.account.user_id
+        and not order.live
+        and keep(order)
+        and (order.filled or unfilled)
+        and (order.updated_ns < edge) == historical
+    ]
+    found.sort(key=lambda order: order.updated_ns, reverse=True)
+    return [order_json(order) for order in found[offset : offset + count]]
+
+
+def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_order_history_by_currency``."""
+    currency, kind = call.currency(allow_any=True), call.params.choice("kind", KINDS, "any")
+    return _order_history(
+        call,
+        lambda o: currency in ("any", o.listing.currency) and kind in ("any", o.listing.kind),
+    )
+
+
+def get_order_history_by_instrument(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_order_history_by_instrument``."""
+    name = call.params.text("instrument_name")
+    return _order_history(call, lambda order: order.listing.name == name)
+
+
+# Logs
+
+
+def get_transaction_log(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_transaction_log``, newest first, in pages."""
+    currency, params = call.currency(), call.params
+    start, end = params.integer("start_timestamp"), params.integer("end_timestamp")
+    count, query = params.integer("count", 100, low=1, high=250), params.text("query", None)
+    before = params.integer("continuation", None)
+    rows = [
+        row
+        for row in reversed(call.x.clearing.logs.get(call.account.user_id, []))
+        if row["currency"] == currency
+        and start <= row["timestamp"] <= end
+        and (before is None or row["id"] <= before)
+        and (query is None or query in (row["type"], row["instrument_name"], row["order_id"]))
+    ]
+    more = rows[count]["id"] if len(rows) > count else None
+    return {"logs": rows[:count], "continuation": more}
+
+
+def _settlements(call: Call, keep: Any) -> dict[str, Any]:
+    rows = call.x.clearing.settlements.get(call.account.user_id, [])
+    return settlement_page(call, [row for row in rows if keep(row)])
+
+
+def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One page of settlements, newest first; the continuation is an opaque text."""
+    params = call.params
+    wanted = params.choice("type", ("settlement", "delivery", "bankruptcy"), None)
+    count = params.integer("count", 20, low=1, high=1_000)
+    latest = params.integer("search_start_timestamp", None)
+    token = params.text("continuation", "0")
+    if not token.isdigit():
+        raise invalid("invalid value", "continuation")
+    skip = int(token)
+    found = [
+        row
+        for row in reversed(rows)
+        if wanted in (None, row["type"]) and (latest is None or row["timestamp"] <= latest)
+    ]
+    more = skip + count < len(found)
+    return {
+        "settlements": found[skip : skip + count],
+        "continuation": str(skip + count) if more else None,
+    }
+
+
+def get_settlement_history_by_instrument(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_settlement_history_by_instrument``."""
+    name = call.params.text("instrument_name")
+    return _settlements(call, lambda row: row["instrument_name"] == name)
+
+
+def get_settlement_history_by_currency(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_settlement_history_by_currency``."""
+    currency = call.currency()
+    return _settlements(call, lambda row: settled_in(row["instrument_name"]) == currency)
+
+
+def settled_in(name: str) -> str:
+    """Settlement currency of an instrument's name."""
+    family = name.partition("-")[0]
+    return family.partition("_")[2] or family
+
+
+# The session
+
+
+def logout(call: Call) -> None:
+    """Answer ``private/logout``: nothing; the connection ends and orders stay."""
+    connection = call.socket
+    connection.graceful = True
+    if call.params.flag("invalidate_token", True) and connection.token is not None:
+        call.x.auth.revoke(connection.token)
+    connection.log_out()
+
+
+def enable_cancel_on_disconnect(call: Call) -> str:
+    """Answer ``private/enable_cancel_on_disconnect``."""
+    return _cancel_on_disconnect(call, wanted=True)
+
+
+def disable_cancel_on_disconnect(call: Call) -> str:
+    """Answer ``private/disable_cancel_on_disconnect``."""
+    return _cancel_on_disconnect(call, wanted=False)
+
+
+def _cancel_on_disconnect(call: Call, *, wanted: bool) -> str:
+    scope = call.params.choice("scope", ("connection", "account"), "connection")
+    call.socket.cancel_on_disconnect = wanted
+    if scope == "account":
+        call.account.cancel_on_disconnect = wanted
+    return "ok"
+
+
+def get_cancel_on_disconnect(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_cancel_on_disconnect``."""
+    scope = call.params.choice("scope", ("connection", "account"), "connection")
+    of_account = call.account.cancel_on_disconnect
+    return {
+        "scope": scope,
+        "enabled": of_account if scope == "account" else call.socket.cancel_on_disconnect,
+    }
+
+
+HANDLERS: dict[str, Handler] = {
+    "private/get_position": get_position,
+    "private/get_positions": get_positions,
+    "private/get_account_summary": get_account_summary,
+    "private/get_account_summaries": get_account_summaries,
+    "private/simulate_portfolio": simulate_portfolio,
+    "private/get_user_trades_by_instrument": get_user_trades_by_instrument,
+    "private/get_user_trades_by_instrument_and_time": get_user_trades_by_instrument,
+    "private/get_user_trades_by_currency": get_user_trades_by_currency,
+    "private/get_user_trades_by_currency_and_time": get_user_trades_by_currency,
+    "private/get_user_trades_by_order": get_user_trades_by_order,
+    "private/get_order_history_by_currency": get_order_history_by_currency,
+    "private/get_order_history_by_instrument": get_order_history_by_instrument,
+    "private/get_transaction_log": get_transaction_log,
+    "private/get_settlement_history_by_instrument": get_settlement_history_by_instrument,
+    "private/get_settlement_history_by_currency": get_settlement_history_by_currency,
+    "private/logout": logout,
+    "private/enable_cancel_on_disconnect": enable_cancel_on_disconnect,
+    "private/disable_cancel_on_disconnect": disable_cancel_on_disconnect,
+    "private/get_cancel_on_disconnect": get_cancel_on_disconnect,
+}
+WEBSOCKET_ONLY = frozenset(name for name in HANDLERS if "disconnect" in name or name == "private/logout")

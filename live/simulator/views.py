@@ -1,0 +1,331 @@
+"""Objects as the wire shows them: tickers, books, orders, trades, positions, summaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gammacore.contracts import Option
+from gammacore.daycount import NS_PER_MILLISECOND
+
+from .accounts import Account, Position, units
+from .book import BUY, SELL, Order
+from .catalog import Listing
+from .engine import Engine, Side, Trade
+from .market import Market
+from .portfolio import Holding, Portfolio, as_coins, evaluate
+from .pricing import Pricing
+
+__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "trade_id", "user_trade"]
+
+
+def milliseconds(ts_ns: int) -> int:
+    """Wire time of a moment."""
+    return ts_ns // NS_PER_MILLISECOND
+
+
+def direction(side: int) -> str:
+    """``buy`` or ``sell``."""
+    return "buy" if side > 0 else "sell"
+
+
+def trade_id(listing: Listing, number: int) -> str:
+    """Trade id of its number, as the exchange forms them."""
+    return f"{number}" if listing.currency == "BTC" else f"{listing.currency}-{number}"
+
+
+def order_json(order: Order) -> dict[str, Any]:
+    """Order object of answers and ``user.orders``."""
+    listing, untriggered = order.listing, order.state == "untriggered"
+    market_price = order.trigger is not None and not order.price
+    shown: dict[str, Any] = {
+        "order_id": order.order_id,
+        "order_state": order.state,
+        "order_type": order.order_type,
+        "instrument_name": listing.name,
+        "direction": direction(order.side),
+        "price": "market_price" if market_price else listing.price(order.price),
+        "amount": listing.amount(order.lots),
+        "contracts": listing.contracts(order.lots),
+        "time_in_force": order.time_in_force,
+        "label": order.label,
+        "post_only": order.post_only,
+        "reduce_only": order.reduce_only,
+        "replaced": order.replaced,
+        "mmp": False,
+        "api": True,
+        "web": False,
+        "is_liquidation": order.is_liquidation,
+        "risk_reducing": order.reduce_only,
+        "creation_timestamp": milliseconds(order.created_ns),
+        "last_update_timestamp": milliseconds(order.updated_ns),
+        "user_id": order.account,
+    }
+    if not untriggered:
+        shown["filled_amount"] = listing.amount(order.filled)
+        shown["average_price"] = round(order.value / order.filled, 8) if order.filled else 0.0
+    if order.post_only:
+        shown["reject_post_only"] = order.reject_post_only
+    if order.trigger is not None:
+        shown |= {
+            "trigger": order.trigger,
+            "trigger_price": order.trigger_price,
+            "triggered": order.triggered,
+        }
+        if order.stop_id is not None:
+            shown["trigger_order_id"] = order.stop_id
+    if order.cancel_reason is not None:
+        shown["cancel_reason"] = order.cancel_reason
+    return shown
+
+
+def public_trade(trade: Trade) -> dict[str, Any]:
+    """Trade as everybody sees it."""
+    listing = trade.listing
+    shown: dict[str, Any] = {
+        "trade_id": trade_id(listing, trade.number),
+        "trade_seq": trade.seq,
+        "instrument_name": listing.name,
+        "timestamp": milliseconds(trade.ts_ns),
+        "direction": direction(trade.side),
+        "tick_direction": trade.tick_direction,
+        "price": listing.price(trade.price),
+        "mark_price": trade.mark,
+        "index_price": trade.index,
+        "amount": listing.amount(trade.lots),
+        "contracts": listing.contracts(trade.lots),
+    }
+    if listing.kind == "option":
+        shown["iv"] = trade.iv
+    taker = trade.sides[0].order
+    if taker.is_liquidation:
+        shown["liquidation"] = "T"
+    return shown
+
+
+def user_trade(trade: Trade, side: Side) -> dict[str, Any]:
+    """Trade as one of its parties sees it."""
+    order, listing = side.order, trade.listing
+    shown = public_trade(trade) | {
+        "direction": direction(order.side),
+        "order_id": order.order_id,
+        "order_type": order.order_type,
+        "state": side.state,
+        "label": order.label,
+        "fee": as_coins(side.fee),
+        "fee_currency": listing.currency,
+        "liquidity": "M" if side.maker else "T",
+        "profit_loss": as_coins(side.profit),
+        "matching_id": None,
+        "post_only": order.post_only,
+        "reduce_only": order.reduce_only,
+        "risk_reducing": order.reduce_only,
+        "api": True,
+        "mmp": False,
+        "self_trade": False,
+        "user_id": order.account,
+    }
+    if listing.kind == "option":
+        shown["underlying_price"] = trade.forward
+    return shown
+
+
+class Views:
+    """Objects that need the market to be shown.
+
+    Parameters
+    ----------
+    engine : Engine
+    market : Market
+    pricing : Pricing
+    """
+
+    def __init__(self, engine: Engine, market: Market, pricing: Pricing) -> None:
+        self._engine = engine
+        self._market = market
+        self._pricing = pricing
+        self.open_interest: dict[str, float] = {}
+
+    def best(self, listing: Listing) -> dict[str, Any]:
+        """Best prices and amounts; null and 0 where a side is empty."""
+        book, shown = self._engine.book(listing), {}
+        for side, name in ((BUY, "bid"), (SELL, "ask")):
+            level = book.levels(side, 1)
+            shown[f"best_{name}_price"] = listing.price(level[0][0]) if level else None
+            shown[f"best_{name}_amount"] = listing.amount(level[0][1]) if level else 0.0
+        return shown
+
+    def levels(self, listing: Listing, side: int, depth: int | None) -> list[tuple[float, float]]:
+        """Prices and amounts of a side, best first."""
+        return [
+            (listing.price(price), listing.amount(lots))
+            for price, lots in self._engine.book(listing).levels(side, depth)
+        ]
+
+    def ticker(self, listing: Listing, now_ns: int) -> dict[str, Any]:
+        """Ticker object."""
+        mark = self._pricing.mark(listing)
+        low, high = self._engine.band(listing)
+        trades = self._engine.trades.get(listing.name)
+        estimated = self._market.estimated_delivery(listing.base, now_ns)
+        shown: dict[str, Any] = {
+            "timestamp": milliseconds(now_ns),
+            "state": listing.state if listing.state == "open" else "closed",
+            "instrument_name": listing.name,
+            "stats": self._engine.day(listing).stats(now_ns),
+            "open_interest": self.open_interest.get(listing.name, 0.0),
+            **self.best(listing),
+            "index_price": self._market.index(listing.base),
+            "min_price": listing.price(low),
+            "max_price": listing.price(high),
+            "mark_price": mark.price,
+            "last_price": listing.price(trades[-1].price) if trades else None,
+            "estimated_delivery_price": estimated,
+        }
+        if listing.settlement_price is not None:
+            shown["settlement_price"] = listing.settlement_price
+        if listing.state != "open":
+            shown["delivery_price"] = listing.delivery_price
+        if listing.kind == "option":
+            shown["mark_price"] = round(mark.price, 4)
+            shown |= self._option_fields(listing, shown)
+        elif listing.expiry_ns is None:
+            shown |= self.funding_fields(listing)
+        return shown
+
+    def _option_fields(self, listing: Listing, shown: dict[str, Any]) -> dict[str, Any]:
+        mark = self._pricing.mark(listing)
+        quoted = {name: shown[f"best_{name}_price"] for name in ("bid", "ask")}
+        return {
+            "greeks": {
+                "delta": round(mark.delta, 5),
+                "gamma": round(mark.gamma, 5),
+                "vega": round(mark.vega, 5),
+                "theta": round(mark.theta, 5),
+                "rho": round(mark.rho, 5),
+            },
+            "mark_iv": round(100.0 * mark.vol, 2),
+            "bid_iv": self._pricing.implied(listing, quoted["bid"]) if quoted["bid"] else 0.0,
+            "ask_iv": self._pricing.implied(listing, quoted["ask"]) if quoted["ask"] else 0.0,
+            "underlying_price": mark.forward,
+            "underlying_index": self.underlying(listing),
+            "interest_rate": 0.0,
+        }
+
+    def underlying(self, listing: Listing) -> str:
+        """Name of the future an option is marked on: that of its expiry, which is always listed."""
+        option = listing.instrument
+        assert isinstance(option, Option)
+        return option.name.rsplit("-", 2)[0]
+
+    def funding_fields(self, listing: Listing) -> dict[str, Any]:
+        """Fields that a perpetual adds to its ticker."""
+        return {
+            "current_funding": round(self._market.rate(listing.base, linear=not listing.inverse), 8),
+            "funding_8h": round(self._market.funding_8h(listing.base), 8),
+            "interest_value": self._engine.interest(listing),
+        }
+
+    def position(self, account: Account, position: Position) -> dict[str, Any]:
+        """Position object."""
+        portfolio = evaluate(account, position.listing.currency, self._engine, self._pricing)
+        for holding in portfolio.holdings:
+            if holding.position is position:
+                return self.holding(holding)
+        raise AssertionError(position.listing.name)
+
+    def holding(self, holding: Holding) -> dict[str, Any]:
+        """Position object of a valued position."""
+        position, mark = holding.position, holding.mark
+        listing, size = position.listing, position.size
+        shown: dict[str, Any] = {
+            "instrument_name": listing.name,
+            "kind": listing.kind,
+            "direction": "zero" if not size else direction(1 if size > 0 else -1),
+            "size": size,
+            "average_price": position.average_price,
+            "mark_price": mark.price,
+            "index_price": self._market.index(listing.base),
+            "settlement_price": listing.settlement_price or mark.price,
+            "delta": round(holding.delta, 9),
+            "initial_margin": round(holding.initial, 9),
+            "maintenance_margin": round(holding.maintenance, 9),
+            "open_orders_margin": round(holding.orders, 9),
+            "floating_profit_loss": round(position.floating(mark.price), 9),
+            "realized_profit_loss": as_coins(position.realized),
+            "total_profit_loss": round(position.profit(mark.price), 9),
+        }
+        if listing.kind == "option":
+            underlying = mark.forward if listing.coin_settled else 1.0
+            return shown | {
+                "gamma": round(size * mark.gamma, 5),
+                "vega": round(size * mark.vega, 5),
+                "theta": round(size * mark.theta, 5),
+                "average_price_usd": round(position.average_price * underlying, 6),
+                "floating_profit_loss_usd": round(position.floating(mark.price) * underlying, 6),
+            }
+        shown |= {
+            "size_currency": round(size / mark.price if listing.inverse else size, 9),
+            "leverage": listing.row["max_leverage"],
+        }
+        if listing.expiry_ns is None:
+            shown["realized_funding"] = as_coins(position.funding)
+            shown["interest_value"] = position.interest
+        return shown
+
+    def summary(self, account: Account, currency: str) -> dict[str, Any]:
+        """Account summary of one currency, and payload of ``user.portfolio``."""
+        return summary_json(evaluate(account, currency, self._engine, self._pricing), currency)
+
+
+def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:
+    """Account summary of a valued portfolio."""
+    coin = currency != "USDC"
+    value = found.options_value if coin else 0
+    plain = round(found.futures_delta + found.options_delta, 9)
+    total = round(plain - as_coins(value), 9)
+    available = found.margin_balance - found.initial_margin
+    withdrawable = min(found.balance, found.margin_balance) - found.initial_margin
+    index = f"{currency.lower()}_usd" if coin else "btc_usdc"
+    return {
+        "currency": currency,
+        "balance": as_coins(found.balance),
+        "equity": as_coins(found.equity),
+        "margin_balance": as_coins(found.margin_balance),
+        "available_funds": as_coins(available),
+        "available_withdrawal_funds": as_coins(withdrawable),
+        "initial_margin": as_coins(found.initial_margin),
+        "maintenance_margin": as_coins(found.maintenance_margin),
+        "projected_initial_margin": as_coins(found.initial_margin - units(found.expiring_initial)),
+        "projected_maintenance_margin": as_coins(
+            found.maintenance_margin - units(found.expiring_maintenance)
+        ),
+        "delta_total": total,
+        "projected_delta_total": round(total - found.expiring_delta, 9),
+        "delta_total_map": {index: plain},
+        "options_delta": round(found.options_delta, 5),
+        "options_gamma": round(found.options_gamma, 5),
+        "options_vega": round(found.options_vega, 5),
+        "options_theta": round(found.options_theta, 5),
+        "options_gamma_map": {index: round(found.options_gamma, 5)},
+        "options_vega_map": {index: round(found.options_vega, 5)},
+        "options_theta_map": {index: round(found.options_theta, 5)},
+        "options_value": as_coins(found.options_value),
+        "options_pl": as_coins(found.options_profit),
+        "options_session_rpl": as_coins(found.options_rpl),
+        "options_session_upl": as_coins(found.options_upl),
+        "futures_pl": as_coins(found.futures_profit),
+        "futures_session_rpl": as_coins(found.futures_rpl),
+        "futures_session_upl": as_coins(found.futures_upl),
+        "session_rpl": as_coins(found.futures_rpl + found.options_rpl),
+        "session_upl": as_coins(found.futures_upl + found.options_upl),
+        "total_pl": as_coins(found.futures_profit + found.options_profit),
+        "fee_balance": 0.0,
+        "additional_reserve": 0.0,
+        "spot_reserve": 0.0,
+        "locked_balance": 0.0,
+        "estimated_liquidation_ratio": 0.0,
+        "estimated_liquidation_ratio_map": {index: 0.0},
+        "margin_model": "segregated_sm",
+        "portfolio_margining_enabled": False,
+        "cross_collateral_enabled": False,
+    }
