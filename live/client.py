@@ -101,7 +101,7 @@ class Client:
     currencies : sequence of str
         Settlement currencies of our positions.
     since_ns : int, optional
-        Reconcile trades from then on (exchange's time); by default from the first connection on.
+        Reconcile trades from then on (exchange's time); by default those after the first connection.
     known_trades : iterable of str
         Ids of trades from then on that were handled already.
     idle_s : float
@@ -434,10 +434,11 @@ class Client:
         if self._credentials is None:
             self._resume([], now_ns)
             return
-        if self._since_ns is None:
-            self._since_ns = now_ns
+        fresh = self._since_ns is None
+        since_ns = now_ns - OVERLAP_NS if self._since_ns is None else self._since_ns
+        # A fresh session is not told of older trades, but notes them: clocks differ.
         self._reconciliation = Reconciliation(
-            self._protocol, self._currencies, self._since_ns, self._seen, now_ns
+            self._protocol, self._currencies, since_ns, self._seen, now_ns, tell_trades=not fresh
         )
 
     def _reconcile_on(self, reconciliation: Reconciliation, now_ns: int) -> None:
@@ -445,8 +446,7 @@ class Client:
             self._protocol.close(now_ns, f"not reconciled: {reconciliation.failure}")
         elif reconciliation.done:
             self._reconciliation = None
-            assert self._since_ns is not None
-            self._since_ns = max(self._since_ns, now_ns - OVERLAP_NS)
+            self._since_ns = max(self._since_ns or 0, now_ns - OVERLAP_NS)
             self._resume(reconciliation.finish(now_ns), now_ns)
 
     def _resume(self, first: list[News], now_ns: int) -> None:

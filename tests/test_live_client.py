@@ -209,6 +209,24 @@ def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
     assert handler.kinds()[-4:] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
 
 
+def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
+    book = Book(exchange)
+    client = make(exchange, since_ns=None)
+    old = {**TRADE, "timestamp": client.now_ns() // 1_000_000 - 1_000}
+    book.recent = [old]
+
+    def lose(news):
+        book.recent = [
+            old,
+            {**old, "trade_id": "t2", "timestamp": old["timestamp"] + 500},
+        ]  # a slow clock of theirs
+        exchange.drop()
+
+    handler = run(client, seen(n.Reconciled, 2), {n.Reconciled: lose})
+    first, second = handler.of(n.Reconciled)
+    assert (first.trades, [t.trade_id for t in second.trades]) == ((), ["t2"])
+
+
 def test_trades_are_read_page_by_page_and_sorted(exchange):
     book = Book(exchange)
     at = NOW // 1_000_000
