@@ -19,7 +19,7 @@ from gammacore.errors import RequestError, SessionError
 
 from .budget import Budget
 from .credentials import Credentials
-from .frames import Disconnected, FrameSocket, connect
+from .frames import Disconnected, FrameSocket, connect, masked
 from .levels import Levels
 from .messages import OrderOptions
 from .news import (
@@ -269,8 +269,7 @@ class Client:
         if self._running:
             raise SessionError("call while running; use request")
         until_ns = self._clock() + int(timeout_s * NS_PER_SECOND)
-        wanted = State.READY if self._credentials is not None else State.SUBSCRIBING
-        while self.state not in (wanted, State.READY):
+        while self.state is not State.READY:
             self._turn_until(until_ns, method)
         id_ = self.request(method, params, timeout_s=timeout_s)
         while True:
@@ -298,6 +297,7 @@ class Client:
                 handler.on_news(self._inbox.pop(0))
             while not self._stopping:
                 self._turn(handler)
+            self.close()  # the handler hears of what is lost
         finally:
             self._running, self._tell = False, self._inbox.append
             self.close()
@@ -318,9 +318,9 @@ class Client:
             if now_ns - self._ticked_ns >= TICK_NS or now_ns < self._ticked_ns:
                 self._ticked_ns = now_ns
                 self._protocol.tick(now_ns)
-                self._hand_over(now_ns)
                 if handler is not None:
                     handler.on_tick(now_ns)
+            self._hand_over(now_ns)  # also what the handler's own calls led to
             self._flush()
             if self._protocol.state is State.CLOSING:
                 raise Disconnected(self._protocol.reason)
@@ -333,8 +333,7 @@ class Client:
         frames = self._poll(socket) if self._busy_poll else socket.read(self._wait_s)
         if not frames:
             if handler is not None:
-                self._protocol.rehearse(self._last_frame)
-                socket.rehearse()
+                masked(self._protocol.rehearse(self._last_frame))
                 handler.on_idle()
             return
         now_ns = self._clock()

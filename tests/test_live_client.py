@@ -206,7 +206,7 @@ def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
     assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
     assert [o.order_id for o in handler.of(n.OrderNews)] == ["78"]
     assert [p.size for p in handler.of(n.PositionNews)] == [30.0]
-    assert handler.kinds()[-4:] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
+    assert handler.kinds()[-5:-1] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
 
 
 def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
@@ -502,6 +502,36 @@ def test_what_a_handler_raises_ends_the_session(exchange):
     while not any(opcode == CLOSE for opcode, _ in exchange.raw) and time.monotonic() < until:
         time.sleep(0.01)
     assert any(opcode == CLOSE for opcode, _ in exchange.raw)
+
+
+def test_a_handler_hears_what_its_own_stop_loses(exchange):
+    Book(exchange)
+    exchange.on("private/buy", lambda _, message: None)
+    client = make(exchange)
+
+    def buy_and_stop(news):
+        client.send_order(PERPETUAL, 10.0, label="h")
+        client.stop()
+
+    handler = run(client, lambda news: False, {n.Reconciled: buy_and_stop})
+    assert [(lost.method, lost.fate) for lost in handler.of(n.Lost)] == [("private/buy", n.Fate.UNKNOWN)]
+    assert handler.news[-1].after is State.LOST
+
+
+def test_what_is_refused_here_is_told_soon(exchange):
+    Book(exchange)
+    client = make(exchange)
+
+    def too_many(news):
+        for i in range(30):
+            client.send_order(PERPETUAL, 10.0, label=f"h{i}")
+        start.append(time.monotonic())
+
+    start = []
+    exchange.on("private/buy", lambda _, message: None)
+    handler = run(client, seen(n.Refused), {n.Reconciled: too_many})
+    assert handler.of(n.Refused)[0].message == "rate budget used up"
+    assert time.monotonic() - start[0] < 0.09
 
 
 def test_heartbeats_are_answered(exchange):

@@ -1,7 +1,12 @@
 """Frames cut from the buffer: split anywhere, fragmented, interleaved with pings, large, masked, broken."""
 
+import io
 import random
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import time
 
 import pytest
@@ -10,7 +15,7 @@ from hypothesis import strategies as st
 from scripted_exchange import CLOSE, PING, PONG, TEXT, Exchange, frame, read_frame
 
 from gammacore.live import frames
-from gammacore.live.frames import Disconnected, FrameSocket, connect
+from gammacore.live.frames import Disconnected, FrameSocket, connect, masked
 
 CONTINUATION, BINARY = 0, 2
 
@@ -174,6 +179,87 @@ def test_who_does_not_read_does_not_block_for_ever(pair, monkeypatch):
     reader, _ = pair
     with pytest.raises(Disconnected):
         reader.write(b"x" * 10_000_000)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=300)
+def test_broken_frames_end_in_messages_or_the_end_of_the_connection(seed):
+    rng = random.Random(seed)
+    sent = bytearray(script(rng)[0][:5_000])
+    for _ in range(rng.randint(0, 5)):
+        at = rng.randrange(len(sent) + 1)
+        sent[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reader = FrameSocket(skip_utf8_validation=True, enable_multithread=False)
+        reader.sock, reader.connected = ours, True
+        theirs.sendall(sent)
+        theirs.shutdown(socket.SHUT_WR)
+        try:
+            for _ in range(1_000):
+                assert all(isinstance(message, bytes) for message in reader.read(0.01))
+        except Disconnected:
+            return
+    raise AssertionError("the end of the connection went unnoticed")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: no certificate for a TLS connection")
+    folder = tmp_path_factory.mktemp("tls")
+    files = [str(folder / name) for name in ("key.pem", "cert.pem")]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    subprocess.run([*command, "-keyout", files[0], "-out", files[1]], check=True, capture_output=True)
+    return files
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, 0.01])
+def test_through_tls(certificate, timeout_s):
+    key, cert = certificate
+    server, client = (ssl.SSLContext(p) for p in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
+    server.load_cert_chain(cert, key)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    ours, theirs = socket.socketpair()
+    accepted = []
+    thread = threading.Thread(target=lambda: accepted.append(server.wrap_socket(theirs, server_side=True)))
+    thread.start()
+    reader = FrameSocket(skip_utf8_validation=True, enable_multithread=False)
+    reader.sock, reader.connected = client.wrap_socket(ours), True
+    thread.join(5)
+    [other] = accepted
+    with other, reader.sock:
+        sender = threading.Thread(target=other.sendall, args=(b"".join(map(frame, MESSAGES)),))
+        assert reader.read(timeout_s) == []
+        sender.start()
+        assert drain(reader, len(MESSAGES), timeout_s) == MESSAGES
+        sender.join(5)
+        reader.write(b"an order")
+        assert read_frame(other.makefile("rb")) == (TEXT, b"an order")
+        other.shutdown(socket.SHUT_RDWR)
+        other.close()
+        with pytest.raises(Disconnected):
+            drain(reader, 1, timeout_s)
+
+
+@given(st.binary(max_size=300) | st.sampled_from([b"x" * 65_535, b"y" * 65_536, b"\0" * 126, b""]))
+def test_masked_frames_are_what_a_server_reads(text):
+    assert read_frame(io.BytesIO(masked(text))) == (TEXT, text)
+
+
+def test_masks_differ():
+    assert len({masked(b"text") for _ in range(20)}) > 15
 
 
 def test_connecting():
