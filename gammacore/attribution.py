@@ -224,19 +224,35 @@ class _Walk:
         sums["numeraire"] = 0.0, float(capital * (rate[-1] - rate[0]) + native * rate[-1] - other)
         return sums
 
+    def _holdings(self) -> list[tuple[Option, int, float]]:
+        """Options with the point from which an amount of them was held to the end, closings negative."""
+        fills = self.episode.option_fills()
+        points = _points(self.ts, np.array([fill.ts_ns for fill in fills], np.int64))
+        held: dict[tuple[Option, int], float] = {}
+        for fill, point in zip(fills, points.tolist(), strict=True):
+            assert isinstance(fill.instrument, Option)
+            if point < len(self.ts) - 1:  # what is closed at the very end has no step of its own
+                key = fill.instrument, max(point, 0)
+                held[key] = held.get(key, 0.0) + fill.amount
+        return [(option, start, amount) for (option, start), amount in held.items()]
+
     def _option_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
         """Sum the lines of the options: a call and a put of one strike and volatility are expanded once.
 
         They differ by a position that is linear in the price of the hedge, by parity.
         """
-        tau, seen = self._tau(), list[tuple[Option, Floats, list[list[float]]]]()
-        for option, amount in self.episode.entered.items():
+        tau, seen = self._tau(), list[tuple[Option, int, Floats, list[list[float]]]]()
+        for option, start, amount in self._holdings():
             vol = self._vol(option)
-            same = (e for e in seen if e[0].strike == option.strike and np.array_equal(e[1], vol))
-            other, _, sums = next(same, (option, vol, None))
+            same = (
+                e
+                for e in seen
+                if e[0].strike == option.strike and e[1] == start and np.array_equal(e[2], vol)
+            )
+            other, _, _, sums = next(same, (option, start, vol, None))
             if sums is None:
-                sums = self._expand(option, tau, vol, rate)
-                seen.append((option, vol, sums))
+                sums = self._expand(option, start, tau, vol, rate)
+                seen.append((option, start, vol, sums))
             # A call less its put is F - K, in coin 1 - K X.
             linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
             *lines, model, move = sums
@@ -244,24 +260,27 @@ class _Walk:
                 yield name, [amount * x for x in line]
             yield "delta", [amount * linear * x for x in move]
             yield "higher_order", [amount * (model[c] - sum(line[c] for line in lines)) for c in (0, 1)]
-            yield "unexplained", [amount * x for x in self._beyond(option, tau, vol, rate)]
+            yield "unexplained", [amount * x for x in self._beyond(option, start, tau, vol, rate)]
 
-    def _expand(self, option: Option, tau: Floats, vol: Floats, rate: Floats) -> list[list[float]]:
+    def _expand(
+        self, option: Option, start: int, tau: Floats, vol: Floats, rate: Floats
+    ) -> list[list[float]]:
         """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
         names = ("price", "net_delta", *GREEKS[2:]) if self.inverse else GREEKS
         model = inverse.sensitivities if self.inverse else black76.sensitivities
-        greeks = model(names, option.kind, self.forwards, option.strike, tau, vol)
-        sums: list[list[float]] = _replay.taylor_sums(
-            self.inverse, greeks, self.forwards, tau, vol, rate
-        ).tolist()
+        path = self.forwards[start:], tau[start:], vol[start:]
+        greeks = model(names, option.kind, path[0], option.strike, *path[1:])
+        sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *path, rate[start:]).tolist()
         return sums
 
-    def _beyond(self, option: Option, tau: Floats, vol: Floats, rate: Floats) -> tuple[float, float]:
+    def _beyond(
+        self, option: Option, start: int, tau: Floats, vol: Floats, rate: Floats
+    ) -> tuple[float, float]:
         """Sum over steps how recorded marks, where there are any, moved beyond the model."""
-        entries, marks = self.path.published_marks(option, self.i, self.j)
+        entries, marks = self.path.published_marks(option, self.i + start, self.j)
         k, last = entries - self.i, len(rate) - 1
         gap = marks - value(option, self.forwards[k], tau[k], vol[k])
-        into, out = gap * (k > 0), gap * (k < last)  # the steps that end there, and that start there
+        into, out = gap * (k > start), gap * (k < last)  # the steps that end there, and that start there
         other = (into * rate[k]).sum() - (out * rate[np.minimum(k + 1, last)]).sum()
         return float(into.sum() - out.sum()), float(other)
 
@@ -281,14 +300,15 @@ class _Walk:
         """Lines of all options held, settlement currency."""
         lines = {name: np.zeros(len(self.ts) - 1) for name in LINES}
         tau = self._tau()
-        for option, amount in self.episode.entered.items():
+        for option, start, amount in self._holdings():
             vol = self._vol(option)
-            model = value(option, self.forwards, tau, vol)
-            for name, part in model_lines(option, self.forwards, tau, vol, model, method).items():
-                lines[name] += amount * part
-            recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)
+            path = self.forwards[start:], tau[start:], vol[start:]
+            model = value(option, *path)
+            for name, part in model_lines(option, *path, model, method).items():
+                lines[name][start:] += amount * part
+            recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)[start:]
             beyond = np.where(np.isfinite(recorded), recorded - model, 0.0)
-            lines["unexplained"] += amount * np.diff(beyond)
+            lines["unexplained"][start:] += amount * np.diff(beyond)
         return lines
 
     def _held(self) -> tuple[Floats, Floats]:

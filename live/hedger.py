@@ -8,17 +8,19 @@ what happened. One thread; nothing here waits.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
-from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, format_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.desk import Desk
 from gammacore.errors import ContractError
 from gammacore.events import Delivery, Event, Fill, Flatten, Rejected, Timer
 from gammacore.orders import Cancel, Order, Purpose
+from gammacore.valuation import value
 
 from .attempts import Booked, Tradable
 from .execution import Ask, Execution, Place, Withdraw
@@ -141,7 +143,7 @@ class Hedger:
         self.baseline = baseline
         self.others = dict(others or {})
         self.decided = self.sent = self.filled = 0
-        self.killed = False
+        self.stopping = False
         self._timeout_s = order_timeout_s
         self._asked: dict[int, tuple[str, str]] = {}  # what a request was for: kind, and label or expiry
         self._subscribed: set[Tradable] = set()
@@ -196,6 +198,7 @@ class Hedger:
         self.risk.tick(now_ns)
         self._show_mode(now_ns)
         if self._ready:
+            self.execution.paused = False
             self._timers(now_ns)
             self._deliveries(now_ns)
             self.execution.tick(now_ns)
@@ -208,7 +211,13 @@ class Hedger:
     # ------------------------------------------------------------- desk
 
     def _handle(self, event: Event, fact: Booked | None = None) -> None:
-        """Let the desk decide on an event; the journal has both before anything is sent."""
+        """Let the desk decide on an event; the journal has both before anything is sent.
+
+        No two events have one time, so that a time says what was known at it.
+        """
+        at = self._stamp(event.ts_ns)
+        if event.ts_ns != at:
+            event = msgspec.structs.replace(event, ts_ns=at)
         commands = self.desk.handle(event)
         if fact is not None:
             self.journal.told(fact)
@@ -227,7 +236,7 @@ class Hedger:
             self.journal.flush()
 
     def _forbidden(self, order: Order) -> str:
-        return "stopping" if self.killed else self.risk.refusal(order)
+        return "stopping" if self.stopping else self.risk.refusal(order)
 
     def _pump(self) -> None:
         """Hand executions to the desk, and actions to the exchange, until nothing is left."""
@@ -253,8 +262,21 @@ class Hedger:
         else:
             self.filled += 1
             self._check_aim(event)
-        event = msgspec.structs.replace(event, ts_ns=max(event.ts_ns, self.desk.book.ts_ns))
+            at = self._stamp(event.ts_ns)
+            event = msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at))
         self._handle(event, fact)
+
+    def _stamp(self, ts_ns: int) -> int:
+        return max(ts_ns, self.desk.book.ts_ns + 1)
+
+    def _mark(self, fill: Fill, at_ns: int) -> float:
+        """Mark of what was filled as the desk has it, so that slippage is counted from where the desk was."""
+        book, instrument = self.desk.book, fill.instrument
+        if not isinstance(instrument, Option):
+            return book.future_price(instrument)
+        tau = max(instrument.expiry_ns - at_ns, 0) / NS_PER_YEAR
+        mark = float(value(instrument, book.forward(instrument.expiry_ns), tau, book.vol(instrument)))
+        return mark if math.isfinite(mark) else fill.price
 
     def _note_aim(self, order: Order) -> None:
         """Keep the mismatch that a hedge is to remove, as it was when that was decided."""
@@ -352,7 +374,7 @@ class Hedger:
 
     def _look_at_chain(self, now_ns: int) -> None:
         """Ask for the whole chain, at which the desk may enter."""
-        if now_ns < self._chain_ns or self.desk.closing or self.risk.mode is not Mode.NORMAL:
+        if now_ns < self._chain_ns or self.desk.closing or self.stopping or self.risk.mode is not Mode.NORMAL:
             return
         if any(kind == "chain" for kind, _ in self._asked.values()):
             return
@@ -392,7 +414,7 @@ class Hedger:
             self.journal.told(self.baseline)
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
-        self.execution.paused, self._ready = False, True
+        self._ready = True  # orders leave from the next tick on
         self.execution.reconciled(news.open_orders, now_ns)
         self._subscribed = set()
         self._asked = {id_: what for id_, what in self._asked.items() if what[0] in ("place", "withdraw")}
@@ -467,7 +489,7 @@ class Hedger:
         late = any(e.close_ns or (self.desk.closing and e.open) for e in waiting)
         if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
             self._timer_ns = now_ns
-            self._handle(Timer(max(now_ns, self.desk.book.ts_ns)))
+            self._handle(Timer(now_ns))
 
     def _deliveries(self, now_ns: int) -> None:
         """Ask for the price of what has expired."""
@@ -486,8 +508,7 @@ class Hedger:
             if row["date"] == day and any(
                 e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values()
             ):
-                at = max(now_ns, self.desk.book.ts_ns)
-                self._handle(Delivery(at, expiry_ns, float(row["delivery_price"])))
+                self._handle(Delivery(now_ns, expiry_ns, float(row["delivery_price"])))
 
     def _audit(self, now_ns: int) -> None:
         """Compare what we think we hold with what the exchange says, while nothing is at work."""
@@ -533,19 +554,29 @@ class Hedger:
 
     # ------------------------------------------------------------- ends
 
+    def stop(self, reason: str) -> None:
+        """Send nothing new and cancel what rests; the session may end once it is :attr:`quiet`."""
+        if not self.stopping:
+            log.info("stop", extra={"reason": reason})
+            self.stopping = True
+            self.execution.give_up(reason)
+            self._work_on()
+
     def kill(self, reason: str, *, flatten: bool) -> None:
-        """Cancel everything and enter nothing more; with ``flatten`` close all positions as well."""
+        """Cancel everything and enter nothing more; with ``flatten`` close all positions, else halt."""
         log.error("kill", extra={"reason": reason, "flatten": flatten})
         if flatten:
             self.risk.latch("kill switch", reason, Mode.HEDGE_ONLY)
             if not self.desk.closing:
-                self._handle(Flatten(max(self.now_ns(), self.desk.book.ts_ns)))
-        else:
-            self.killed = True
-            self.risk.latch("kill switch", reason)
-            self.execution.give_up(reason)
-            if self._ready:
-                self.session.cancel_all()
+                self._handle(Flatten(self.now_ns()))
+            self._work_on()
+            return
+        self.risk.latch("kill switch", reason)
+        if self._ready:  # whatever its fate, also what we do not know of
+            self.session.cancel_all()
+        self.stop(reason)
+
+    def _work_on(self) -> None:
         if self._ready:
             self.execution.tick(self.now_ns())
             self._pump()
