@@ -206,7 +206,7 @@ def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
     assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
     assert [o.order_id for o in handler.of(n.OrderNews)] == ["78"]
     assert [p.size for p in handler.of(n.PositionNews)] == [30.0]
-    assert handler.kinds()[-5:-1] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
+    assert handler.kinds()[-6:-2] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
 
 
 def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
