@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from functools import cache
 
 from gammacore.daycount import NS_PER_SECOND
 
@@ -43,6 +44,7 @@ _DEFAULTS = {
 }
 
 
+@cache
 def kind_of(method: str) -> Kind:
     """Class of a method such as ``private/buy``."""
     name = method.rpartition("/")[2]

@@ -19,7 +19,7 @@ from gammacore.errors import RequestError, SessionError
 
 from .budget import Budget
 from .credentials import Credentials
-from .frames import Disconnected, FrameSocket, connect
+from .frames import Disconnected, FrameSocket, connect, masked
 from .levels import Levels
 from .messages import OrderOptions
 from .news import (
@@ -50,7 +50,7 @@ TESTNET = "wss://test.deribit.com/ws/api/v2"
 TICK_NS = NS_PER_SECOND // 10
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
 PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
-OVERLAP_NS = 60 * NS_PER_SECOND  # of two questions for trades
+OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 POLLS = 60  # without a frame, between two rehearsals when polling
 log = logging.getLogger("gammacore.live")
 
@@ -101,7 +101,7 @@ class Client:
     currencies : sequence of str
         Settlement currencies of our positions.
     since_ns : int, optional
-        Reconcile trades from then on (exchange's time); by default from the first connection on.
+        Reconcile trades from then on (exchange's time); by default those after the first connection.
     known_trades : iterable of str
         Ids of trades from then on that were handled already.
     idle_s : float
@@ -269,8 +269,7 @@ class Client:
         if self._running:
             raise SessionError("call while running; use request")
         until_ns = self._clock() + int(timeout_s * NS_PER_SECOND)
-        wanted = State.READY if self._credentials is not None else State.SUBSCRIBING
-        while self.state not in (wanted, State.READY):
+        while self.state is not State.READY:
             self._turn_until(until_ns, method)
         id_ = self.request(method, params, timeout_s=timeout_s)
         while True:
@@ -298,6 +297,7 @@ class Client:
                 handler.on_news(self._inbox.pop(0))
             while not self._stopping:
                 self._turn(handler)
+            self.close()  # the handler hears of what is lost
         finally:
             self._running, self._tell = False, self._inbox.append
             self.close()
@@ -318,9 +318,9 @@ class Client:
             if now_ns - self._ticked_ns >= TICK_NS or now_ns < self._ticked_ns:
                 self._ticked_ns = now_ns
                 self._protocol.tick(now_ns)
-                self._hand_over(now_ns)
                 if handler is not None:
                     handler.on_tick(now_ns)
+            self._hand_over(now_ns)  # also what the handler's own calls led to
             self._flush()
             if self._protocol.state is State.CLOSING:
                 raise Disconnected(self._protocol.reason)
@@ -333,8 +333,7 @@ class Client:
         frames = self._poll(socket) if self._busy_poll else socket.read(self._wait_s)
         if not frames:
             if handler is not None:
-                self._protocol.rehearse(self._last_frame)
-                socket.rehearse()
+                masked(self._protocol.rehearse(self._last_frame))
                 handler.on_idle()
             return
         now_ns = self._clock()
@@ -432,12 +431,13 @@ class Client:
     def _begin(self, now_ns: int) -> None:
         self._ready_ns = now_ns
         if self._credentials is None:
-            self._resume(now_ns)
+            self._resume([], now_ns)
             return
-        if self._since_ns is None:
-            self._since_ns = now_ns
+        fresh = self._since_ns is None
+        since_ns = now_ns - OVERLAP_NS if self._since_ns is None else self._since_ns
+        # A fresh session is not told of older trades, but notes them: clocks differ.
         self._reconciliation = Reconciliation(
-            self._protocol, self._currencies, self._since_ns, self._seen, now_ns
+            self._protocol, self._currencies, since_ns, self._seen, now_ns, tell_trades=not fresh
         )
 
     def _reconcile_on(self, reconciliation: Reconciliation, now_ns: int) -> None:
@@ -445,13 +445,13 @@ class Client:
             self._protocol.close(now_ns, f"not reconciled: {reconciliation.failure}")
         elif reconciliation.done:
             self._reconciliation = None
-            assert self._since_ns is not None
-            self._since_ns = max(self._since_ns, now_ns - OVERLAP_NS)
-            for news in reconciliation.finish(now_ns):
-                self._tell(news)
-            self._resume(now_ns)
+            self._since_ns = max(self._since_ns or 0, now_ns - OVERLAP_NS)
+            self._resume(reconciliation.finish(now_ns), now_ns)
 
-    def _resume(self, now_ns: int) -> None:
+    def _resume(self, first: list[News], now_ns: int) -> None:
+        """Let orders pass, tell what was reconciled, and only then ask for market data."""
         self.reconciled, self._protocol.blocked = True, ""
+        for news in first:
+            self._tell(news)
         log.info("ready", extra={"attempt": self.attempts, "channels": len(self._channels)})
         self._protocol.subscribe(self._channels, now_ns)

@@ -7,18 +7,18 @@ JSON decoder checks what it decodes.
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import Any
 
 import websocket
 
-__all__ = ["Disconnected", "FrameSocket", "connect"]
+__all__ = ["Disconnected", "FrameSocket", "connect", "masked"]
 
 CHUNK = 65_536
 MOST = 64 * 2**20  # bytes of one message; a whole catalog has 5 MB
 SEND_TIMEOUT_S = 5.0
 TEXT, MASKED = 0x81, 0x80  # a complete text frame; the bit of a mask in the second byte
-REHEARSAL = b" " * 200
 NOTHING_YET = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, websocket.WebSocketTimeoutException)
 
 
@@ -45,19 +45,11 @@ class FrameSocket(websocket.WebSocket):
         Disconnected
         """
         try:
-            if self._inside:
-                self._wait_at_most(timeout_s)
-                return self._by_library()
-            if self._size < self._needed:
-                self._wait_at_most(timeout_s)
-                chunk = self.sock.recv(CHUNK)  # type: ignore[union-attr] # None: AttributeError, below
-                if not chunk:
-                    raise Disconnected("closed without a close frame")
-                self._parts.append(chunk)
-                self._size += len(chunk)
-                if self._size < self._needed:
-                    return []
-            return self._cut()
+            while True:
+                self._wait_at_most(timeout_s)  # answering a ping has changed it
+                found = self._by_library() if self._inside else self._by_cutting()
+                if found or self._size < self._needed:  # after a control frame there may be more
+                    return found
         except NOTHING_YET:
             return []
         except (OSError, websocket.WebSocketException, AttributeError) as error:
@@ -70,18 +62,15 @@ class FrameSocket(websocket.WebSocket):
         ------
         Disconnected
         """
+        self._wait_at_most(SEND_TIMEOUT_S)  # the short one of reading could cut a frame in two
         try:
-            self.send(text)
-        except (OSError, websocket.WebSocketException) as error:
+            self.sock.sendall(masked(text))  # type: ignore[union-attr] # None: AttributeError, below
+        except (OSError, AttributeError) as error:
             raise Disconnected(_how(error)) from error
 
-    def rehearse(self) -> None:
-        """Mask a frame that is not sent."""
-        websocket.ABNF.create_frame(REHEARSAL, websocket.ABNF.OPCODE_TEXT).format()
-
     def send(self, payload: bytes | str, opcode: int = websocket.ABNF.OPCODE_TEXT) -> int:
-        """Send; also the library's own answers to pings pass here."""
-        self._wait_at_most(SEND_TIMEOUT_S)  # the short one of reading could cut a frame in two
+        """Send the library's own frames: answers to pings, and the end."""
+        self._wait_at_most(SEND_TIMEOUT_S)
         return super().send(payload, opcode)
 
     def end(self) -> None:
@@ -96,6 +85,15 @@ class FrameSocket(websocket.WebSocket):
     def _wait_at_most(self, timeout_s: float) -> None:
         if self.sock_opt.timeout != timeout_s:
             self.settimeout(timeout_s)
+
+    def _by_cutting(self) -> list[bytes]:
+        if self._size < self._needed:
+            chunk = self.sock.recv(CHUNK)  # type: ignore[union-attr] # None: AttributeError, see read
+            if not chunk:
+                raise Disconnected("closed without a close frame")
+            self._parts.append(chunk)
+            self._size += len(chunk)
+        return self._cut() if self._size >= self._needed else []
 
     def _cut(self) -> list[bytes]:
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
@@ -153,6 +151,20 @@ class FrameSocket(websocket.WebSocket):
             chunk, self._rest = self._rest[:bufsize], self._rest[bufsize:]
             return chunk
         return bytes(super()._recv(bufsize))  # type: ignore[no-untyped-call]
+
+
+def masked(text: bytes) -> bytes:
+    """Text frame as a client must send it; a third of what the library takes for it."""
+    size = len(text)
+    if size < 126:
+        head = bytes((TEXT, MASKED | size))
+    elif size < 65_536:
+        head = bytes((TEXT, MASKED | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((TEXT, MASKED | 127)) + size.to_bytes(8, "big")
+    key = os.urandom(4)
+    pad = int.from_bytes((key * (size // 4 + 1))[:size], "big")
+    return head + key + (int.from_bytes(text, "big") ^ pad).to_bytes(size, "big")
 
 
 def connect(url: str, timeout_s: float) -> FrameSocket:

@@ -68,14 +68,24 @@ class Reconciliation:
         Trades from then on, by the exchange's time.
     seen : Seen
     now_ns : int
+    tell_trades : bool
+        Off: note the trades found as seen, and tell none of them.
     """
 
     def __init__(
-        self, protocol: DeribitProtocol, currencies: Sequence[str], since_ns: int, seen: Seen, now_ns: int
+        self,
+        protocol: DeribitProtocol,
+        currencies: Sequence[str],
+        since_ns: int,
+        seen: Seen,
+        now_ns: int,
+        *,
+        tell_trades: bool = True,
     ) -> None:
         self.failure = ""
         self._protocol = protocol
         self._seen = seen
+        self._tell_trades = tell_trades
         self._held: list[News] = []
         self._marks: dict[type, int] = {}  # how much was held when the answer came
         self._orders: tuple[OrderNews, ...] = ()
@@ -160,7 +170,8 @@ class Reconciliation:
         """Return the outcome, then the news that came meanwhile and say more than it."""
         trades = sorted(self._trades.values(), key=lambda trade: (trade.ts_ns, trade.trade_seq))
         fresh = tuple(trade for trade in trades if self._seen.add(trade.trade_id))
-        found = Reconciled(now_ns, self._orders, fresh, self._positions, tuple(self._accounts))
+        told = fresh if self._tell_trades else ()
+        found = Reconciled(now_ns, self._orders, told, self._positions, tuple(self._accounts))
         return [found, *(news for at, news in enumerate(self._held) if self._says_more(news, at))]
 
     def _says_more(self, news: News, at: int) -> bool:
