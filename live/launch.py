@@ -172,9 +172,7 @@ def _start(config: Config, options: Options, environment: dict[str, str]) -> sub
     return process
 
 
-def _show(
-    session: subprocess.Popen[bytes], options: Options, console: Console, seconds: float | None
-) -> int:
+def _show(session: subprocess.Popen[bytes], options: Options, console: Console, seconds: float | None) -> int:
     """Follow the journal until the session ends or is to end."""
     follower, cache = Follower(options.journal), _Cache()
     until = None if seconds is None else time.monotonic() + seconds

@@ -155,7 +155,7 @@ def _row(fill: Fill) -> tuple[str, ...]:
 
 
 def final_report(follower: Follower) -> RenderableType:
-    """What a session came to."""
+    """Say what a session came to."""
     desk = follower.desk
     if desk is None:
         return Text("the session did not start")
@@ -180,7 +180,7 @@ def final_report(follower: Follower) -> RenderableType:
 
 
 def _holder(follower: Follower) -> Table:
-    """What the account's holder traded meanwhile, beside what was decided here."""
+    """Show what the account's holder traded meanwhile, beside what was decided here."""
     table = Table(title="The holder's trades and ours", title_justify="left")
     for name in ("instrument", "holder's trades", "bought", "sold", "ours", "bought", "sold"):
         table.add_column(name, justify="left" if name == "instrument" else "right")
