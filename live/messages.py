@@ -166,8 +166,13 @@ def text_of(data: Raw) -> str:
 # Data of a channel, by the first part of its name.
 
 
+def _second(channel: str) -> str:
+    """Second part of a channel's name, empty if it has none."""
+    return channel.partition(".")[2].partition(".")[0]
+
+
 def _user(channel: str, data: Raw, now_ns: int) -> list[News]:
-    match channel.split(".", 2)[1]:
+    match _second(channel):
         case "orders":
             found = _orders_or_one(data)  # one object on raw channels
             orders = found if isinstance(found, list) else [found]
@@ -221,7 +226,7 @@ def _marks_news(channel: str, data: Raw, now_ns: int) -> list[News]:
 
 def _funding_news(channel: str, data: Raw, now_ns: int) -> list[News]:
     f = _funding(data)
-    instrument = wire.instrument_of(channel.split(".", 2)[1])
+    instrument = wire.instrument_of(_second(channel))
     return [FundingNews(f.timestamp * NS_PER_MILLISECOND, instrument, f.index_price, f.interest)]
 
 

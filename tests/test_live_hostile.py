@@ -183,6 +183,25 @@ def test_hostile_frames_never_raise_and_never_make_an_order():
     assert sessions < FRAMES / 20 + 2
 
 
+def names():
+    """Names of channels cut short or drawn out, at every dot."""
+    for channel in CHANNELS:
+        parts = channel.split(".")
+        for i in range(len(parts)):
+            yield from (".".join(parts[:i]), ".".join(parts[i:]), ".".join([*parts[:i], "", *parts[i:]]))
+        yield channel + "." * 50
+
+
+def test_any_data_on_channels_of_any_name():
+    protocol = ready(channels=CHANNELS)
+    data = [json.loads(frame)["params"].get("data") for frame in seeds() if b'"subscription"' in frame]
+    for channel in names():
+        for value in [*data, None, 5, "x", [], {}]:
+            protocol.receive(notification(channel, value), NOW)
+            protocol.events_received()
+    assert protocol.state is State.READY
+
+
 @given(st.binary(max_size=400) | st.text(max_size=400))
 @settings(max_examples=500)
 def test_any_bytes_or_text(frame):
