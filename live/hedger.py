@@ -14,7 +14,7 @@ from typing import Any, Protocol, Unpack
 
 import msgspec
 
-from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
+from gammacore.contracts import Future, Option, Perpetual, Settlement, parse, spec_for
 from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.desk import Desk
 from gammacore.errors import ContractError
@@ -297,9 +297,10 @@ class Hedger:
         aim = self._aims.get(fill.order_id)
         if aim is None:
             return
-        left = aim + (fill.amount / fill.price if _is_inverse(fill) else fill.amount)
+        price = self.desk.book.index if _is_inverse(fill) else 1.0
+        left = aim + fill.amount / price
         self._aims[fill.order_id] = left
-        if abs(left) >= abs(aim):
+        if abs(left) > abs(aim) + 0.5 * spec_for(fill.instrument).min_trade_amount / price:  # whole lots
             self.risk.latch("wrong way", f"{fill.order_id}: delta goes from {aim:.6g} to {left:.6g}")
         if fill.last:
             del self._aims[fill.order_id]
