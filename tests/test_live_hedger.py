@@ -104,7 +104,7 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
     tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE))
     costs = {
         "costs.max_quote_age": None,
-        "costs.fill": "mid",
+        "costs.fill": "mark",
         "costs.funding": False,
         "live.execution": "taker",
     }
