@@ -91,6 +91,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         How long the engine answers 10041 after 08:00 UTC.
     matching_rate, matching_burst : int
         Orders a second and their burst.
+    notify_first : float
+        Probability that what a request caused is told before the request is answered.
     max_queue : int
         Frames that may wait for a reader before it is cut off as too slow.
     testnet : bool
@@ -114,5 +116,6 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     settlement_pause_s: float = 3.0
     matching_rate: int = 5
     matching_burst: int = 20
+    notify_first: float = 0.5
     max_queue: int = 20_000
     testnet: bool = True

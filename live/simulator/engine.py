@@ -347,7 +347,7 @@ class Engine:
     def trigger(self, now_ns: int) -> None:
         """Send the orders whose price has come."""
         for stop in list(self.stops.values()):
-            if not self._has_come(stop):
+            if not self.has_come(stop):
                 continue
             del self.stops[stop.order_id]
             self.open[stop.account].pop(stop.order_id, None)
@@ -376,14 +376,18 @@ class Engine:
                 now_ns,
             )
 
-    def _has_come(self, stop: Order) -> bool:
+    def trigger_value(self, stop: Order) -> float:
+        """Price that a stop or take-profit order watches."""
         listing = stop.listing
         if stop.trigger == "index_price":
-            price = self._market.index(listing.base)
-        elif stop.trigger == "last_price" and self.trades.get(listing.name):
-            price = listing.price(self.trades[listing.name][-1].price)
-        else:
-            price = self._pricing.mark(listing).price
+            return self._market.index(listing.base)
+        if stop.trigger == "last_price" and self.trades.get(listing.name):
+            return listing.price(self.trades[listing.name][-1].price)
+        return self._pricing.mark(listing).price
+
+    def has_come(self, stop: Order) -> bool:
+        """Whether the price of a stop or take-profit order has come."""
+        price = self.trigger_value(stop)
         # A stop buys above and sells below, a take-profit the other way.
         above = (stop.side > 0) == stop.order_type.startswith("stop")
         return price >= stop.trigger_price if above else price <= stop.trigger_price
@@ -393,7 +397,7 @@ class Engine:
         yield from list(self.open.get(account.user_id, {}).values())
 
     def forget(self, now_ns: int) -> None:
-        """Drop what the exchange no longer shows: trades after a day, finished orders after two."""
+        """Drop orders that were finished two days ago."""
         gone = [
             order_id
             for order_id, order in self.orders.items()

@@ -283,8 +283,9 @@ class Exchange:
 
     # Requests
 
-    def handle(self, connection: Connection, text: str, now_ns: int) -> None:
+    def handle(self, connection: Connection, text: str) -> None:
         """Answer one frame of a connection."""
+        now_ns = self.now_ns
         request = _decode(text)
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             data = "invalid json" if request is None else None
@@ -298,6 +299,8 @@ class Exchange:
         answer, error = self._answer(request, call, connection.token)
         if self.faults.fires("lost_response", method, now_ns):
             connection.close(Close(ABNORMAL, "dropped"))
+        if self._random.random() < self.config.notify_first:
+            self.tell(now_ns)  # whether the answer or what it caused comes first is left open
         connection.send(method, answer)
         if error is not None and error.code == 10028:
             connection.close(Close(ABNORMAL, "too_many_requests"))
@@ -328,6 +331,7 @@ class Exchange:
         body : str
         """
         self.advance(now_ns)
+        now_ns = self.now_ns
         request, rest = _rest_request(http_method, uri, body)
         if request is None:
             return 400, self._envelope({}, error=RpcError(11050, "bad request"), now_ns=now_ns)
