@@ -9,6 +9,7 @@ studies that do the same) are both interpolated in time between chains.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -234,18 +235,37 @@ class Tape:
             self._slope_cache[option] = values
         return self._at_chains(self._slope_cache[option], i, j)
 
+    @cached_property
+    def _published(self) -> Ints:
+        """Entries at the moment of a chain: the chain's own, and a bar of the same time."""
+        return np.flatnonzero(self.ts_ns == self.chains.snapshot_ts[self.last_chain])
+
+    @cached_property
+    def _marks(self) -> dict[Option, Floats]:
+        return {}
+
+    def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
+        """Entries between i and j at which a mark was published, and the marks in the accounting currency."""
+        if option not in self._marks:
+            rows, numbers = self._rows(option)
+            marks = np.full(len(self.chains.snapshot_ts), np.nan)
+            unit: Floats | float = 1.0
+            if self.converts:
+                unit = np.array([self._forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
+            marks[numbers] = self.chains.mark[rows] * unit
+            self._marks[option] = marks
+        first, last = np.searchsorted(self._published, (i, j))
+        entries = self._published[first:last]
+        marks = self._marks[option][self.last_chain[entries]]
+        known = np.isfinite(marks)
+        return entries[known], marks[known]
+
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats:
         """Return the marks published at entries i..j in the accounting currency, NaN where there is none."""
-        rows, numbers = self._rows(option)
-        marks = np.full(len(self.chains.snapshot_ts) + 1, np.nan)  # one more, for entries without a chain
-        unit = (
-            np.array([self._forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
-            if self.converts
-            else 1.0
-        )
-        marks[numbers] = self.chains.mark[rows] * unit
-        last = self.last_chain[i:j]
-        return marks[np.where(self.ts_ns[i:j] == self.chains.snapshot_ts[last], last, -1)]
+        entries, marks = self.published_marks(option, i, j)
+        recorded = np.full(j - i, np.nan)
+        recorded[entries - i] = marks
+        return recorded
 
     def tau(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Years to expiry at entries i..j, not below zero."""

@@ -239,7 +239,8 @@ def replay(
         unfinished = episode.number in desk.portfolio.open
         done = _close(episode, tape, desk, config.report.attribution)
         dropped = unfinished and config.exit.unfinished == "drop"
-        if dropped or _chains_seen(tape, done) < config.entry.min_snapshots:
+        wanted = config.entry.min_snapshots
+        if dropped or (wanted and _chains_seen(tape, done) < wanted):
             skipped += 1
         else:
             closed.append(done)

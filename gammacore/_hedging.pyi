@@ -1,5 +1,7 @@
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
+
+from typing_extensions import disjoint_base
 
 from gammacore._arrays import Floats
 
@@ -24,9 +26,10 @@ DELTA_USD: int
 MAX_JUMPS: int
 COLUMNS: tuple[str, ...]
 
+@disjoint_base
 class Engine:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         grid: tuple[int, float, float],
         model: Mapping[str, Any],
@@ -35,7 +38,7 @@ class Engine:
         accounts: tuple[float, ...],
         costs: tuple[float, float, float, float],
         seed: int,
-    ) -> None: ...
+    ) -> Self: ...
     def run(self, level: int, first: int, end: int, columns: Mapping[str, Floats]) -> None: ...
     def prices(self, level: int, first: int, end: int, out: Floats) -> None: ...
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 EVERY: int
 OUTSIDE: int
@@ -11,6 +12,7 @@ MOVE_RELATIVE: int
 MOVE_LOG: int
 TRADE: np.dtype[Any]
 
+@disjoint_base
 class Contract:
     def __init__(
         self,
@@ -24,6 +26,7 @@ class Contract:
         grid_rtol: float = 0.0,
     ) -> None: ...
 
+@disjoint_base
 class Position:
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Position:
     @property
     def postings(self) -> int: ...
 
+@disjoint_base
 class Rows:
     def __len__(self) -> int: ...
     def clear(self) -> None: ...
@@ -92,3 +96,21 @@ def settle(
 def take_over(
     position: Position, contract: Contract, amount: float, price: float, interest: float
 ) -> None: ...
+def taylor_sums(
+    inverse: bool,
+    greeks: tuple[npt.NDArray[np.float64], ...],
+    forward: npt.NDArray[np.float64],
+    tau: npt.NDArray[np.float64],
+    vol: npt.NDArray[np.float64],
+    rate: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]: ...
+def held_sums(
+    inverse: bool,
+    price: npt.NDArray[np.float64],
+    forward: npt.NDArray[np.float64],
+    interest: npt.NDArray[np.float64] | None,
+    rate: npt.NDArray[np.float64],
+    points: npt.NDArray[np.int64],
+    amount: npt.NDArray[np.float64],
+    excess: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]: ...

@@ -33,11 +33,15 @@ excess of a wish too small for a lot is not an order: the last one's stays.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from gammacore import _replay, black76, inverse
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import LedgerError
@@ -63,6 +67,9 @@ LINES = (
 REVALUATIONS = 2  # of three assets each, in the life of an episode
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Lines = dict[str, Floats]
+Sums = dict[str, tuple[float, float]]  # settlement currency, other
+GREEKS = ("price", "delta", "gamma", "theta", "vega", "vanna", "volga", "charm")
 
 
 class Path(Protocol):
@@ -75,19 +82,19 @@ class Path(Protocol):
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
     def vol(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
+    def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]: ...  # noqa: D102
     def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats: ...  # noqa: D102
 
 
-class Attribution(NamedTuple):
+class Attribution:
     """Lines of one episode.
+
+    The totals are summed in compiled code; what each step brought is worked out when first asked for.
 
     Attributes
     ----------
     start : int
         First entry of the tape; step k runs from entry ``start + k`` to the next.
-    coin, usd : dict of line to array
-        Profit per step; the cost of the fills at an entry belongs to the step that ends there
-        (the first step for the entry itself).
     totals : dict of line to Money
     forward : array
         Forward at the entries, for realised volatility.
@@ -95,14 +102,37 @@ class Attribution(NamedTuple):
         Time, USD per coin and mark of the hedge instrument between which the steps run.
     """
 
-    start: int
-    coin: dict[str, Floats]
-    usd: dict[str, Floats]
-    totals: dict[str, Money]
-    forward: Floats
-    ts_ns: Ints
-    rate: Floats
-    hedge_price: Floats
+    def __init__(self, walk: _Walk, method: Method) -> None:
+        self._walk, self._method = walk, method
+        self.start = walk.i
+        self.forward, self.ts_ns, self.rate = walk.forward, walk.ts, walk.index
+        self.hedge_price = walk.hedge_price
+        sums = walk.sums() if method == "taylor" else _summed(*self._steps)
+        self.totals = _close(walk.episode, sums, coin_first=walk.inverse)
+
+    @cached_property
+    def _steps(self) -> tuple[Lines, Lines]:
+        """Steps in the settlement currency and in the other, without what rounding left."""
+        native = self._walk.option_lines(self._method) | self._walk.hedge_lines()
+        native["fees"], native["spread"] = self._walk.cost_lines()
+        return native, self._walk.convert(native)
+
+    @cached_property
+    def coin(self) -> Lines:
+        """Profit per step, coin; the cost of the fills at an entry belongs to the step that ends there.
+
+        What the entry itself cost belongs to the first step, what rounding left to the last.
+        """
+        return self._rounded(0 if self._walk.inverse else 1, self.totals["rounding"].coin)
+
+    @cached_property
+    def usd(self) -> Lines:
+        """Profit per step, USD."""
+        return self._rounded(1 if self._walk.inverse else 0, self.totals["rounding"].usd)
+
+    def _rounded(self, currency: int, rounding: float) -> Lines:
+        lines = self._steps[currency]
+        return lines | {"rounding": np.append(np.zeros(len(lines["rounding"]) - 1), rounding)}
 
     def points(self, ts_ns: Ints) -> Ints:
         """Points at which fills take place; those of a delivery come after the last entry."""
@@ -133,13 +163,7 @@ def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor"
         If lines and ledger differ by more than rounding can explain.
     """
     first = int(np.searchsorted(path.ts_ns, episode.entry_ns, side="right")) - 1
-    walk = _Walk(episode, path, first, last)
-    native = walk.option_lines(method) | walk.hedge_lines()
-    native["fees"], native["spread"] = walk.cost_lines()
-    other = walk.convert(native)
-    coin, usd = (native, other) if walk.inverse else (other, native)
-    shown = walk.forward, walk.ts, walk.index, walk.hedge_price
-    return _close(episode, Attribution(first, coin, usd, {}, *shown))
+    return Attribution(_Walk(episode, path, first, last), method)
 
 
 def _points(axis_ns: Ints, ts_ns: Ints) -> Ints:
@@ -180,19 +204,111 @@ class _Walk:
         price = self.path.future_price(instrument, self.i, self.j)
         return self._extend(price, price[-1] if type(instrument) is Perpetual else self.final_forward)
 
-    def option_lines(self, method: Method) -> dict[str, Floats]:
+    def _tau(self) -> Floats:
+        tau: Floats = np.maximum(self.episode.expiry_ns - self.ts, 0) / NS_PER_YEAR
+        return tau
+
+    def _vol(self, option: Option) -> Floats:
+        vol = self.path.vol(option, self.i, self.j)
+        return self._extend(vol, vol[-1])
+
+    def sums(self) -> Sums:
+        """Totals of all lines but the rounding, by Taylor expansion."""
+        rate = self.index if self.inverse else 1.0 / self.index
+        sums: Sums = dict.fromkeys(LINES, (0.0, 0.0))
+        for name, added in (*self._option_sums(rate), *self._hedge_sums(rate), *self._cost_sums(rate)):
+            sums[name] = sums[name][0] + added[0], sums[name][1] + added[1]
+        # The numeraire's line, sum of equity times the rate's move, summed by parts.
+        native, other = (math.fsum(money[c] for money in sums.values()) for c in (0, 1))
+        capital = -self.episode.ledger.native_balance(Account.CAPITAL)
+        sums["numeraire"] = 0.0, float(capital * (rate[-1] - rate[0]) + native * rate[-1] - other)
+        return sums
+
+    def _holdings(self) -> list[tuple[Option, int, float]]:
+        """Options with the point from which an amount of them was held to the end, closings negative."""
+        fills = self.episode.option_fills()
+        points = _points(self.ts, np.array([fill.ts_ns for fill in fills], np.int64))
+        held: dict[tuple[Option, int], float] = {}
+        for fill, point in zip(fills, points.tolist(), strict=True):
+            assert isinstance(fill.instrument, Option)
+            if point < len(self.ts) - 1:  # what is closed at the very end has no step of its own
+                key = fill.instrument, max(point, 0)
+                held[key] = held.get(key, 0.0) + fill.amount
+        return [(option, start, amount) for (option, start), amount in held.items()]
+
+    def _option_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
+        """Sum the lines of the options: a call and a put of one strike and volatility are expanded once.
+
+        They differ by a position that is linear in the price of the hedge, by parity.
+        """
+        tau, seen = self._tau(), list[tuple[Option, int, Floats, list[list[float]]]]()
+        for option, start, amount in self._holdings():
+            vol = self._vol(option)
+            same = (
+                e
+                for e in seen
+                if e[0].strike == option.strike and e[1] == start and np.array_equal(e[2], vol)
+            )
+            other, _, _, sums = next(same, (option, start, vol, None))
+            if sums is None:
+                sums = self._expand(option, start, tau, vol, rate)
+                seen.append((option, start, vol, sums))
+            # A call less its put is F - K, in coin 1 - K X.
+            linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
+            *lines, model, move = sums
+            for name, line in zip(MODEL_LINES[:-1], lines, strict=True):
+                yield name, [amount * x for x in line]
+            yield "delta", [amount * linear * x for x in move]
+            yield "higher_order", [amount * (model[c] - sum(line[c] for line in lines)) for c in (0, 1)]
+            yield "unexplained", [amount * x for x in self._beyond(option, start, tau, vol, rate)]
+
+    def _expand(
+        self, option: Option, start: int, tau: Floats, vol: Floats, rate: Floats
+    ) -> list[list[float]]:
+        """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
+        names = ("price", "net_delta", *GREEKS[2:]) if self.inverse else GREEKS
+        model = inverse.sensitivities if self.inverse else black76.sensitivities
+        path = self.forwards[start:], tau[start:], vol[start:]
+        greeks = model(names, option.kind, path[0], option.strike, *path[1:])
+        sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *path, rate[start:]).tolist()
+        return sums
+
+    def _beyond(
+        self, option: Option, start: int, tau: Floats, vol: Floats, rate: Floats
+    ) -> tuple[float, float]:
+        """Sum over steps how recorded marks, where there are any, moved beyond the model."""
+        entries, marks = self.path.published_marks(option, self.i + start, self.j)
+        k, last = entries - self.i, len(rate) - 1
+        gap = marks - value(option, self.forwards[k], tau[k], vol[k])
+        into, out = gap * (k > start), gap * (k < last)  # the steps that end there, and that start there
+        other = (into * rate[k]).sum() - (out * rate[np.minimum(k + 1, last)]).sum()
+        return float(into.sum() - out.sum()), float(other)
+
+    def _hedge_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
+        interest = self._interest() if type(self.episode.hedge.instrument) is Perpetual else None
+        prices, fills = (self.hedge_price, self.forwards), (self.hedges.amount, self.hedges.excess)
+        sums = _replay.held_sums(self.inverse, *prices, interest, rate, self.points, *fills)
+        yield from zip(("hedge", "basis", "lots", "funding"), sums.tolist(), strict=True)
+
+    def _cost_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
+        points, fees, slipped = self._costs()
+        rates = rate[np.clip(points - 1, 0, len(rate) - 2) + 1]
+        for name, amounts in (("fees", fees), ("spread", slipped)):
+            yield name, (float(amounts.sum()), float((amounts * rates).sum()))
+
+    def option_lines(self, method: Method) -> Lines:
         """Lines of all options held, settlement currency."""
         lines = {name: np.zeros(len(self.ts) - 1) for name in LINES}
-        tau = np.maximum(self.episode.expiry_ns - self.ts, 0) / NS_PER_YEAR
-        for option, amount in self.episode.entered.items():
-            vol = self.path.vol(option, self.i, self.j)
-            vol = self._extend(vol, vol[-1])
-            model = value(option, self.forwards, tau, vol)
-            for name, part in model_lines(option, self.forwards, tau, vol, model, method).items():
-                lines[name] += amount * part
-            recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)
+        tau = self._tau()
+        for option, start, amount in self._holdings():
+            vol = self._vol(option)
+            path = self.forwards[start:], tau[start:], vol[start:]
+            model = value(option, *path)
+            for name, part in model_lines(option, *path, model, method).items():
+                lines[name][start:] += amount * part
+            recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)[start:]
             beyond = np.where(np.isfinite(recorded), recorded - model, 0.0)
-            lines["unexplained"] += amount * np.diff(beyond)
+            lines["unexplained"][start:] += amount * np.diff(beyond)
         return lines
 
     def _held(self) -> tuple[Floats, Floats]:
@@ -203,7 +319,11 @@ class _Walk:
         excess = np.append(self.hedges.excess, 0.0)[last]  # before the first hedge: the zero at the end
         return np.cumsum(amounts)[:-1], excess
 
-    def hedge_lines(self) -> dict[str, Floats]:
+    def _interest(self) -> Floats:
+        interest = self.path.interest[self.i : self.j]
+        return self._extend(interest, interest[-1])
+
+    def hedge_lines(self) -> Lines:
         """Hedge, mark to mark, in three parts, and funding received."""
         held, excess = self._held()
         price, forward = self.hedge_price, self.forwards
@@ -218,27 +338,30 @@ class _Walk:
             "lots": excess * move,
         }
         if type(self.episode.hedge.instrument) is Perpetual:
-            interest = self.path.interest[self.i : self.j]
-            lines["funding"] = -held * np.diff(self._extend(interest, interest[-1]))
+            lines["funding"] = -held * np.diff(self._interest())
         return lines
+
+    def _costs(self) -> tuple[Ints, Floats, Floats]:
+        """Points, fees and slippage of all fills, those of the delivery last."""
+        hedges, options = self.hedges, self.episode.option_fills()
+        traded = _points(self.ts, np.array([f.ts_ns for f in options], np.int64))
+        points = np.concatenate([self.points, traded, [len(self.ts) - 1]])
+        fees = np.concatenate([hedges.fee, [f.fee for f in options], [self.episode.delivery_fees]])
+        slipped = [f.amount * (f.mark - f.price) for f in options]
+        hedged = hedges.amount * slippage(hedges, self.inverse)
+        return points, -fees, np.concatenate([hedged, slipped, [0.0]])
 
     def cost_lines(self) -> tuple[Floats, Floats]:
         """Fees and spread of all fills, and the fees of the delivery."""
-        hedges, options = self.hedges, self.episode.option_fills()
-        traded = _points(self.ts, np.array([f.ts_ns for f in options], np.int64))
-        points = np.concatenate([self.points, traded])
-        fees = self._spread_out(points, -np.append(hedges.fee, [f.fee for f in options]))
-        fees[-1] -= self.episode.delivery_fees
-        slipped = [f.amount * (f.mark - f.price) for f in options]
-        hedged = hedges.amount * slippage(hedges, self.inverse)
-        return fees, self._spread_out(points, np.append(hedged, slipped))
+        points, fees, slipped = self._costs()
+        return self._spread_out(points, fees), self._spread_out(points, slipped)
 
     def _spread_out(self, points: Ints, amounts: Floats) -> Floats:
         """Amounts by the step that ends at their point; those of the entry belong to the first step."""
         steps = len(self.ts) - 1
         return _sums(np.clip(points - 1, 0, steps - 1), amounts, steps)
 
-    def convert(self, native: dict[str, Floats]) -> dict[str, Floats]:
+    def convert(self, native: Lines) -> Lines:
         """Lines in the other currency: each step's at its final rate, the rest to ``numeraire``."""
         rate = self.index if self.inverse else 1.0 / self.index
         # Costs of the entry itself were paid at the first rate, those of step k at its last.
@@ -255,17 +378,19 @@ def slippage(fills: HedgeFills, inverse: bool) -> Floats:
     return 1.0 / fills.price - 1.0 / fills.mark if inverse else fills.mark - fills.price
 
 
-def _close(episode: Episode, parts: Attribution) -> Attribution:
-    """Totals of the lines, with the ledger's rounding as the last one."""
+def _summed(native: Lines, other: Lines) -> Sums:
+    return {name: (float(native[name].sum()), float(other[name].sum())) for name in LINES}
+
+
+def _close(episode: Episode, sums: Sums, coin_first: bool) -> dict[str, Money]:
+    """Totals of the lines, with the ledger's rounding among them."""
     profit = episode.ledger.profit()
-    sums = {name: Money(float(parts.coin[name].sum()), float(parts.usd[name].sum())) for name in LINES}
-    coin = profit.coin - float(np.sum([m.coin for m in sums.values()]))
-    usd = profit.usd - float(np.sum([m.usd for m in sums.values()]))
+    totals = {name: Money(*(both if coin_first else both[::-1])) for name, both in sums.items()}
+    coin = profit.coin - float(np.sum([m.coin for m in totals.values()]))
+    usd = profit.usd - float(np.sum([m.usd for m in totals.values()]))
     _check_rounding(episode, coin, usd)
-    parts.coin["rounding"][-1] += coin
-    parts.usd["rounding"][-1] += usd
-    sums["rounding"] = Money(coin, usd)
-    return parts._replace(totals=sums)
+    totals["rounding"] = Money(coin, usd)
+    return totals
 
 
 def _check_rounding(episode: Episode, coin: float, usd: float) -> None:

@@ -19,7 +19,9 @@ def exchange(
     port: Annotated[int, typer.Option(help="Port, on this machine only unless --host says more.")] = 8_765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     client_id: Annotated[str, typer.Option(help="Client id of the account.")] = "gammacore",
-    client_secret: Annotated[str, typer.Option(help="Its secret.")] = "local",
+    client_secret: Annotated[
+        str, typer.Option(help="Its secret.", envvar="GAMMACORE_EXCHANGE_SECRET")
+    ] = "local",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     replay: Annotated[
         Path | None, typer.Option(help="Price bars the index follows: a file or directory.")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
@@ -211,6 +211,44 @@ class SimulateConfig(_Section, frozen=True):
     threads: Annotated[int, Meta(ge=1)] = 1
 
 
+class LiveConfig(_Section, frozen=True):
+    """How a session trades; amounts, rule and target are those of ``size``, ``entry`` and ``hedge``."""
+
+    execution: Literal["post_only", "taker"] = "post_only"
+    patience: str = "3s"
+    tries: Annotated[int, Meta(ge=1, le=20)] = 3
+    slippage_bp: NonNegative = 5.0
+    option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    valid_for: str = "5s"
+    chain_every: str = "10s"
+    audit_every: str = "30s"
+    busy_poll: bool = False
+
+
+class RiskConfig(_Section, frozen=True):
+    """Limits of a session; null means none. Hedges and closings pass where they reduce risk."""
+
+    max_delta: Positive | None = None
+    max_gamma: Positive | None = None
+    max_vega_usd: Positive | None = None
+    max_premium_usd: Positive | None = None
+    max_margin_use: Annotated[float, Meta(gt=0, le=1)] | None = None
+    max_order: Positive | None = None
+    max_orders_per_minute: Annotated[int, Meta(ge=1)] | None = 60
+    max_hedges_per_hour: Annotated[int, Meta(ge=1)] | None = None
+    max_daily_loss_usd: Positive | None = None
+    max_drawdown_usd: dict[str, Positive] = {}
+    max_scenario_loss_usd: Positive | None = None
+    scenario_spot: list[float] = field(default_factory=lambda: [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2])
+    scenario_vol: list[float] = field(default_factory=lambda: [-0.3, 0.0, 0.3])
+    scenario_days: list[NonNegative] = field(default_factory=lambda: [0.0, 1.0])
+    stale_after: str = "10s"
+    max_divergence: Positive = 0.01
+    max_funding: Positive = 0.003
+    max_clock_skew: str = "2s"
+    flatten_on_kill: bool = False
+
+
 class Config(_Section, frozen=True):
     """A whole run."""
 
@@ -226,6 +264,8 @@ class Config(_Section, frozen=True):
     limits: LimitsConfig = LimitsConfig()
     report: ReportConfig = ReportConfig()
     simulate: SimulateConfig = SimulateConfig()
+    live: LiveConfig = LiveConfig()
+    risk: RiskConfig = RiskConfig()
     vary: dict[str, list[Any]] = {}
 
 
@@ -321,6 +361,7 @@ def check(config: Config) -> None:
     _check_hedge(config)
     if config.costs.max_quote_age is not None:
         parse_duration(config.costs.max_quote_age, "costs.max_quote_age")
+    _check_live(config)
     for name in ("start", "end"):
         text = getattr(config.data, name)
         if text is not None:
@@ -341,6 +382,22 @@ def check(config: Config) -> None:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
         for value in values:
             _check_variant(config, dotted, value)
+
+
+def _check_live(config: Config) -> None:
+    """Durations and grids of a session."""
+    for name in ("patience", "valid_for", "chain_every", "audit_every"):
+        parse_duration(getattr(config.live, name), f"live.{name}")
+    for name in ("stale_after", "max_clock_skew"):
+        parse_duration(getattr(config.risk, name), f"risk.{name}")
+    for window in config.risk.max_drawdown_usd:
+        parse_duration(window, "risk.max_drawdown_usd")
+    for name in ("scenario_spot", "scenario_vol"):
+        moves = getattr(config.risk, name)
+        if not moves or min(moves) <= -1.0:
+            raise ConfigError(f"risk.{name}: expected moves above -1, at least one, got {moves!r}")
+    if not config.risk.scenario_days:
+        raise ConfigError("risk.scenario_days: expected at least one, got none")
 
 
 def _check_hedge(config: Config) -> None:

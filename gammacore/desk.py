@@ -15,11 +15,11 @@ import numpy as np
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.daycount import FRIDAY, weekday
-from gammacore.events import ChainSlice, Delivery, Event, Fill, IndexPrice, Snapshot, Timer
+from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Snapshot, Timer
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
-from gammacore.orders import Cancel, Command, Leg, Order, Purpose
+from gammacore.orders import Command, Leg, Order, Purpose
 from gammacore.portfolio import Episode, MarketView, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
@@ -127,17 +127,19 @@ class Desk:
         self.hedge = hedge
         self.portfolio = portfolio
         self.limits = limits or Limits()
+        self.closing = False  # everything is to be closed, see events.Flatten
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one event and return the commands it leads to."""
         self.book.apply(event)
         self.portfolio.apply(event, self.book)
         orders: list[Command] = []
-        if isinstance(event, Snapshot):
+        self.closing = self.closing or isinstance(event, Flatten)
+        if isinstance(event, Snapshot) and not self.closing:
             orders += self._enter(event)
-        if isinstance(event, (Snapshot, Timer)):
+        if isinstance(event, (Snapshot, Timer, Flatten)):
             orders += self._exit()
-        if isinstance(event, (Fill, Delivery)):
+        if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
             orders += self._wind_up()
         orders += self._rehedge(self._affected(event))
         if isinstance(self.policy, Ladder):
@@ -156,8 +158,7 @@ class Desk:
             stale = isinstance(event, Snapshot) or episode.number == moved or not episode.open
             if not stale:
                 continue
-            commands += [Cancel(order_id, episode.number) for order_id in episode.resting]
-            episode.resting.clear()
+            commands += episode.withdraw()
             if episode.open and not episode.pending and episode.expiry_ns > self.book.ts_ns:
                 commands += self._rungs(episode, ladder)
         return commands
@@ -192,15 +193,14 @@ class Desk:
         return [
             self._order(e, Purpose.EXIT, tuple(Leg(option, -amount) for option, amount in e.legs.items()))
             for e in self.portfolio.open.values()
-            if e.open and not e.pending and self.strategy.due(self.book.ts_ns, e)
+            if e.open and not e.pending and (self.closing or self.strategy.due(self.book.ts_ns, e))
         ]
 
     def _wind_up(self) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
         orders: list[Command] = []
         for episode in [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]:
-            orders += [Cancel(order_id, episode.number) for order_id in episode.resting]
-            episode.resting.clear()
+            orders += episode.withdraw()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
             elif (heir := self._successor(episode)) is not None:
@@ -243,14 +243,34 @@ class Desk:
         for episode in episodes:
             if not episode.open or episode.pending or self._about_to_fill(episode):
                 continue
-            target, policy = self.hedge.target, self.policy
-            moment = target.moment(episode, self.book, policy)
-            seen = target.moment(episode, self.book, policy, deciding=True) if target.ignore_vol else moment
-            if policy.fires(seen):
-                order = self._hedge_order(episode, policy.trade(moment))
-                if order is not None:
-                    orders.append(order)
+            delta = self._wanted(episode)
+            order = None if delta is None else self._hedge_order(episode, delta)
+            if order is not None:
+                orders.append(order)
         return orders
+
+    def _wanted(self, episode: Episode) -> float | None:
+        """Delta to add, None to leave the hedge; looks, and changes nothing."""
+        target, policy = self.hedge.target, self.policy
+        moment = target.moment(episode, self.book, policy)
+        seen = target.moment(episode, self.book, policy, deciding=True) if target.ignore_vol else moment
+        return float(policy.trade(moment)) if policy.fires(seen) else None
+
+    def rehearse(self) -> list[Leg]:
+        """Take the hedging decision once more without consequences, so that it is warm when it counts.
+
+        Returns
+        -------
+        list of Leg
+            What would be traded if every episode had to hedge all of its mismatch now.
+        """
+        legs = []
+        for episode in self.portfolio.open.values():
+            if episode.open and episode.expiry_ns > self.book.ts_ns:
+                delta = self._wanted(episode)
+                price = self.book.future_price(episode.hedge.instrument)
+                legs.append(self.hedge.leg(episode.hedge.instrument, delta or DUST, price))
+        return legs
 
     def _about_to_fill(self, episode: Episode) -> bool:
         """Whether the price has gone through a resting order, whose fill is then to be waited for."""

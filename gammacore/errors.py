@@ -6,6 +6,9 @@
     ├── ConfigError          a configuration file or override is wrong
     ├── DataError            a data file is wrong: names file, line and column where known
     ├── ContractError        an instrument name or contract quantity is wrong
+    ├── CredentialsError     the key of an account is missing or unusable; never says what it is
+    ├── SessionError         a live session is called wrongly (a bug of the caller, never the wire)
+    ├── RequestError         a blocking request was refused, expired or lost
     ├── JournalError         a session's journal cannot be used: locked, damaged, of another version
     └── LedgerError          a ledger invariant is broken (a bug, never a market event)
 
@@ -13,7 +16,17 @@ Wrong arguments to a numerical function raise the built-in ``ValueError`` or
 ``TypeError``, as numpy does.
 """
 
-__all__ = ["ConfigError", "ContractError", "DataError", "GammacoreError", "JournalError", "LedgerError"]
+__all__ = [
+    "ConfigError",
+    "ContractError",
+    "CredentialsError",
+    "DataError",
+    "GammacoreError",
+    "JournalError",
+    "LedgerError",
+    "RequestError",
+    "SessionError",
+]
 
 
 class GammacoreError(Exception):
@@ -30,6 +43,18 @@ class DataError(GammacoreError):
 
 class ContractError(GammacoreError, ValueError):
     """An instrument name, price or amount does not fit the exchange's grammar or grid."""
+
+
+class CredentialsError(GammacoreError):
+    """The key of an account is missing or unusable. The message never contains a part of it."""
+
+
+class SessionError(GammacoreError):
+    """A live session was called wrongly: a bug of the caller, never something the exchange sent."""
+
+
+class RequestError(GammacoreError):
+    """A blocking request was refused, expired or lost with its connection; the message says which."""
 
 
 class JournalError(GammacoreError):

@@ -20,6 +20,7 @@ __all__ = [
     "Delivery",
     "Event",
     "Fill",
+    "Flatten",
     "IndexPrice",
     "Rejected",
     "Snapshot",
@@ -146,4 +147,10 @@ class Timer(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_ns: int
 
 
-Event = Snapshot | IndexPrice | Ticker | Fill | Rejected | Delivery | Timer
+class Flatten(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Somebody wants everything closed, and nothing entered from now on."""
+
+    ts_ns: int
+
+
+Event = Snapshot | IndexPrice | Ticker | Fill | Rejected | Delivery | Timer | Flatten

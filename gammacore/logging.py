@@ -2,7 +2,7 @@
 
 Use the standard library's loggers (``logging.getLogger("gammacore.live")``) and give facts as ``extra``;
 :func:`configure` attaches the handlers. What looks like a secret, and every value given to
-:func:`redact`, is blotted out wherever it stands.
+:func:`keep_secret`, is blotted out wherever it stands.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["BLOT", "JsonLines", "Secretive", "configure", "redact"]
+__all__ = ["BLOT", "JsonLines", "Secretive", "configure", "keep_secret", "redact"]
 
 BLOT = "[redacted]"
 SECRETIVE = (
@@ -31,6 +31,11 @@ _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _PASSWORD_IN_URL = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(@)")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _values: set[str] = set()
+
+
+def keep_secret(*values: str) -> None:
+    """Blot these values out of everything that is logged from now on."""
+    _values.update(value for value in values if value)
 
 
 def redact(text: str) -> str:
@@ -131,7 +136,7 @@ def configure(
     logging.Logger
         ``gammacore``.
     """
-    _values.update(value for value in secrets if value)
+    keep_secret(*secrets)
     logger = logging.getLogger("gammacore")
     for old in list(logger.handlers):
         logger.removeHandler(old)

@@ -46,6 +46,14 @@ class Order(msgspec.Struct, frozen=True, gc=False, tag=True):
     legs: tuple[Leg, ...]
     limit: float | None = None
 
+    def without(self, instrument: Option | Future | Perpetual, amount: float) -> Order:
+        """Return the order that is left when ``amount`` of an instrument was executed."""
+        legs = tuple(
+            Leg(leg.instrument, leg.amount - amount, leg.excess) if leg.instrument == instrument else leg
+            for leg in self.legs
+        )
+        return Order(self.order_id, self.episode, self.purpose, legs, self.limit)
+
 
 class Cancel(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Take a resting order out of the book."""

@@ -29,8 +29,10 @@ from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
 from gammacore.ledger import Account, Entry, Ledger
-from gammacore.orders import Order, Purpose
+from gammacore.orders import Cancel, Command, Order, Purpose
 from gammacore.valuation import Exposure
+
+DUST = 1e-9  # coins, far below any lot: what is left of a leg that was closed
 
 __all__ = ["Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Portfolio", "Trades"]
 
@@ -191,6 +193,8 @@ class Episode:
     resting : dict of str to Order
         Limit orders in the exchange's book; their deltas do not count, and what fills
         of them calls for new ones.
+    withdrawn : dict of str to Order
+        Resting orders that were asked to be cancelled; one may have filled before.
     delivery_fees : float
         Charged at delivery, settlement currency.
     """
@@ -204,6 +208,7 @@ class Episode:
         self.entered: dict[Option, float] = {}
         self.pending: dict[str, Order] = {}
         self.resting: dict[str, Order] = {}
+        self.withdrawn: dict[str, Order] = {}
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
         self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
@@ -223,6 +228,26 @@ class Episode:
     def open(self) -> bool:
         """Whether it holds options."""
         return bool(self.legs)
+
+    def withdraw(self) -> list[Command]:
+        """Ask for every resting order back."""
+        self.withdrawn |= self.resting
+        asked: list[Command] = [Cancel(order_id, self.number) for order_id in self.resting]
+        self.resting.clear()
+        return asked
+
+    def orders_with(self, order_id: str) -> dict[str, Order]:
+        """Where an order is kept.
+
+        Raises
+        ------
+        LedgerError
+            If it is not one of this episode's.
+        """
+        for kept in (self.resting, self.withdrawn, self.pending):
+            if order_id in kept:
+                return kept
+        raise LedgerError(f"episode {self.number}: no order {order_id}")
 
     @property
     def fills(self) -> list[Fill]:
@@ -339,21 +364,23 @@ class Portfolio:
         episode.close_reason = reason
 
     def _apply_rejection(self, episode: Episode, event: Rejected) -> None:
-        if event.order_id in episode.resting:  # it would have crossed: the next look builds another
-            del episode.resting[event.order_id]
+        orders = episode.orders_with(event.order_id)
+        order = orders.pop(event.order_id)
+        if orders is not episode.pending:  # cancelled, or it would have crossed: the next look builds another
             return
-        order = episode.pending.pop(event.order_id)
         self.missing_quotes += 1
-        if order.purpose is Purpose.ENTRY:
+        if order.purpose is Purpose.ENTRY and not episode.open:  # else it holds what was filled before
             del self.open[episode.number]
             episode.close_reason = event.reason
 
     def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
         episode.add(fill)
-        orders = episode.resting if fill.order_id in episode.resting else episode.pending
+        orders = episode.orders_with(fill.order_id)
         order = orders[fill.order_id]
         if fill.last:
             del orders[fill.order_id]
+        else:  # what is still on its way
+            orders[fill.order_id] = order.without(fill.instrument, fill.amount)
         ledger, ts = episode.ledger, fill.ts_ns
         ledger.rate = book.index
         if isinstance(fill.instrument, Option):
@@ -376,6 +403,8 @@ class Portfolio:
             episode.ledger.post(fill.ts_ns, Account.CASH, Account.CAPITAL, paid, "premium financed in USD")
         episode.ledger.post(fill.ts_ns, Account.OPTIONS, Account.CASH, paid, "trade", option)
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
+        if purpose is Purpose.EXIT and abs(episode.legs[option]) < DUST and len(episode.legs) > 1:
+            del episode.legs[option]
         if purpose is Purpose.ENTRY:
             episode.premium += paid
             episode.entry_ns = episode.entry_ns or fill.ts_ns

@@ -1,13 +1,27 @@
-"""Limits between a decision and its commands: pure checks, applied to every order."""
+"""Limits between a decision and its commands, and the figures they look at: pure, of portfolio and book.
+
+Units: coins for deltas, coins of delta per 1 % of the price for gamma, USD per volatility point for
+vega, USD per day for theta. A scenario moves the price, all volatilities (by a share of them) and time.
+"""
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.book import Book
+from gammacore.contracts import Option, Settlement
 from gammacore.orders import Order, Purpose
 from gammacore.portfolio import Portfolio
+from gammacore.valuation import sensitivities, shape, value
 
-__all__ = ["Limits"]
+__all__ = ["Grid", "Limits", "RiskLimits", "Totals", "scenario_profit", "totals"]
+
+Floats = npt.NDArray[np.float64]
+Positions = dict[Option, float]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -34,3 +48,151 @@ class Limits(msgspec.Struct, frozen=True):
             return True
         held = sum(max(map(abs, e.legs.values()), default=0.0) for e in portfolio.open.values())
         return held + max(abs(leg.amount) for leg in order.legs) <= self.max_contracts
+
+
+class Totals(NamedTuple):
+    """A portfolio in one line; ``premium_usd`` is the value of its options, positive when long."""
+
+    delta: float
+    gamma: float
+    vega_usd: float
+    theta_usd: float
+    premium_usd: float
+
+
+class Grid(msgspec.Struct, frozen=True):
+    """Scenarios: moves of the price, moves of all volatilities (both as a share), and days that pass."""
+
+    spot: tuple[float, ...]
+    vol: tuple[float, ...]
+    days: tuple[float, ...]
+
+
+class RiskLimits(msgspec.Struct, frozen=True):
+    """Ceilings on the portfolio after an entry; None is no limit. Units as in :class:`Totals`.
+
+    Attributes
+    ----------
+    max_order : float or None
+        Coins of one leg.
+    max_scenario_loss_usd : float or None
+        Worst loss on the grid.
+    """
+
+    grid: Grid
+    max_delta: float | None = None
+    max_gamma: float | None = None
+    max_vega_usd: float | None = None
+    max_premium_usd: float | None = None
+    max_order: float | None = None
+    max_scenario_loss_usd: float | None = None
+
+    def refusal(self, order: Order, portfolio: Portfolio, book: Book) -> str | None:
+        """Say which limit an order would break, None if it may be sent.
+
+        Closings and hedges are only held to ``max_order``; an entry to everything, together with what
+        is held and what is on its way. An entry's delta is not: its hedge follows at once.
+        """
+        for leg in order.legs:
+            size = abs(leg.amount)
+            if not isinstance(leg.instrument, Option) and leg.instrument.settlement is Settlement.INVERSE:
+                size /= book.index
+            if self.max_order is not None and size > self.max_order * (1 + 1e-9):
+                return f"max_order: {size:g} of {leg.instrument.name} exceeds {self.max_order:g}"
+        if order.purpose is not Purpose.ENTRY:
+            return None
+        held = _options(portfolio)  # the order's own episode among them, as pending
+        after = totals(portfolio, book, held)
+        for name, amount, limit in (
+            ("max_gamma", abs(after.gamma), self.max_gamma),
+            ("max_vega_usd", abs(after.vega_usd), self.max_vega_usd),
+            ("max_premium_usd", after.premium_usd, self.max_premium_usd),
+        ):
+            if limit is not None and amount > limit:
+                return f"{name}: {amount:,.6g} exceeds {limit:,.6g}"
+        if self.max_scenario_loss_usd is not None:
+            worst = float(scenario_profit(portfolio, book, self.grid, held).min())
+            if -worst > self.max_scenario_loss_usd:
+                return f"max_scenario_loss_usd: {-worst:,.2f} exceeds {self.max_scenario_loss_usd:,.2f}"
+        return None
+
+
+def _options(portfolio: Portfolio) -> Positions:
+    """Options held and on their way, summed over open episodes."""
+    held: Positions = {}
+    for episode in portfolio.open.values():
+        pending = [leg for order in episode.pending.values() for leg in order.legs]
+        for option, amount in [
+            *episode.legs.items(),
+            *((leg.instrument, leg.amount) for leg in pending if isinstance(leg.instrument, Option)),
+        ]:
+            held[option] = held.get(option, 0.0) + amount
+    return held
+
+
+def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -> Totals:
+    """Sum up a portfolio at the book's marks.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    book : Book
+    options : dict of Option to float, optional
+        Instead of those held.
+
+    Returns
+    -------
+    Totals
+        Net (premium-adjusted) delta for coin-settled options, hedges included.
+    """
+    if options is None:
+        options = {o: a for e in portfolio.open.values() for o, a in e.legs.items()}
+    delta = gamma = vega = theta = premium = 0.0
+    for option, amount in options.items():
+        forward, tau, vol = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
+        seen = shape(option, forward, tau, vol)
+        unit = forward if option.settlement is Settlement.INVERSE else 1.0
+        delta += amount * seen.net_delta
+        gamma += amount * seen.gamma * forward * 0.01
+        vega += amount * seen.vega * 0.01
+        decay = sensitivities(option, forward, tau, vol)
+        theta += amount * decay.theta * unit / 365.0
+        premium += amount * decay.price * unit
+    for episode in portfolio.open.values():
+        delta += float(episode.hedge.delta(book.future_price(episode.hedge.instrument)))
+    return Totals(float(delta), float(gamma), float(vega), float(theta), float(premium))
+
+
+def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Positions | None = None) -> Floats:
+    """Profit of options and hedges in every scenario, USD at the moved price.
+
+    Parameters
+    ----------
+    portfolio, book, options
+        As for :func:`totals`.
+    grid : Grid
+
+    Returns
+    -------
+    array, shape (spots, vols, days)
+        Against the book's marks; balances in coin are not revalued.
+    """
+    if options is None:
+        options = {o: a for e in portfolio.open.values() for o, a in e.legs.items()}
+    spot, vol, days = np.meshgrid(
+        1.0 + np.array(grid.spot), 1.0 + np.array(grid.vol), np.array(grid.days), indexing="ij"
+    )
+    profit = np.zeros(spot.shape)
+    for option, amount in options.items():
+        forward, tau, sigma = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
+        later = np.maximum(tau - days / 365.0, 0.0)
+        worth = value(option, forward * spot, later, sigma * vol)
+        now = value(option, forward, tau, sigma)
+        if option.settlement is Settlement.INVERSE:
+            worth, now = worth * forward * spot, now * forward
+        profit += amount * (worth - now)
+    for episode in portfolio.open.values():
+        hedge, price = episode.hedge, book.future_price(episode.hedge.instrument)
+        # An inverse contract earns amount (1/S - 1/S') coin, which is amount (S'/S - 1) USD at S'.
+        profit += hedge.amount * (spot - 1.0) * (1.0 if hedge.inverse else price)
+    return profit

@@ -89,12 +89,15 @@ class Journal:
         self._write(Kind.START, "start", ts_ns, config)
         self.flush()
 
-    def handled(self, event: Event, commands: Sequence[Command] = ()) -> None:
-        """Note an event and the desk's answer; on disk at once if there is one, or for our own fills."""
+    def handled(self, event: Event, commands: Sequence[Command] = (), *, commit: bool = True) -> None:
+        """Note an event and the desk's answer; on disk at once if there is one, or for our own fills.
+
+        Without ``commit`` they wait for :meth:`flush`, which must come before anything is sent.
+        """
         self._write(Kind.EVENT, type(event).__name__, event.ts_ns, encode(event))
         for command in commands:
             self._write(Kind.COMMAND, type(command).__name__, event.ts_ns, encode(command))
-        if commands or isinstance(event, AT_ONCE):
+        if commit and (commands or isinstance(event, AT_ONCE)):
             self.flush()
 
     def told(self, fact: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from gammacore.events import Event
 from gammacore.orders import Command
 
-__all__ = ["decode_command", "decode_event", "encode"]
+__all__ = ["decode_command", "decode_event", "decode_fact", "encode"]
 
 LARGE = 2_048  # bytes, from which on a record is compressed: chains, which repeat themselves
 PLAIN, PACKED = b"\x00", b"\x01"
@@ -34,6 +34,20 @@ def _to_array(kind: Any, value: Any) -> Any:
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_from_array)
 _EVENT: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event, dec_hook=_to_array)
 _COMMAND: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+
+
+T = TypeVar("T")
+
+
+def decode_fact(data: bytes, kind: type[T]) -> T:
+    """Struct of its bytes.
+
+    Raises
+    ------
+    ValueError
+        If they are not of that kind.
+    """
+    return msgspec.msgpack.decode(_open(data), type=kind)
 
 
 def encode(record: Any) -> bytes:

@@ -93,7 +93,7 @@ class Feed:
     def watched(self) -> set[Listing]:
         """Instruments whose book somebody looks at."""
         found = {t.listing for t in self._topics.values() if t.listing is not None and t.kind in WATCHING}
-        for topic in self._topics.values():
+        for topic in list(self._topics.values()):  # one may close its connection
             if topic.kind == "trades" and topic.listing is None:
                 found |= {x for x in self._x.perpetuals if topic.covers(x)}
         return found
@@ -102,7 +102,7 @@ class Feed:
 
     def tick(self, now_ns: int) -> None:
         """Prices moved."""
-        for topic in self._topics.values():
+        for topic in list(self._topics.values()):  # one may close its connection
             if topic.kind in MOVING:
                 topic.dirty = True
                 self._schedule(topic, now_ns)

@@ -1,0 +1,183 @@
+"""From a configuration and a journal to a hedger; the only place that knows all parts.
+
+A journal belongs to one configuration. If it has a past, the desk is brought to where it was by replaying it,
+and what was at work is taken up again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from gammacore.build import build_desk
+from gammacore.config import Config, parse_duration
+from gammacore.contracts import ContractSpec, Settlement, spec_for
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.desk import Desk
+from gammacore.errors import JournalError
+from gammacore.risk import Grid, RiskLimits
+from gammacore.volatility.estimate import Estimate
+
+from .attempts import Booked, Placed, Tradable
+from .execution import Execution, Settings
+from .feed import Feed
+from .hedger import Baseline, Foreign, Hedger, Session, Timing
+from .journal import Journal, Kind, read
+from .parity import restore
+from .records import decode_fact
+from .risk_manager import Guards, RiskManager
+
+__all__ = ["Past", "build_hedger", "guards_of", "past_of"]
+
+OVERLAP_NS = 10 * NS_PER_MINUTE
+
+
+class Past(NamedTuple):
+    """What a journal knows: the desk at its end, and the facts of its orders.
+
+    ``since_ns`` is when trades have to be asked for from; None in a fresh journal.
+    """
+
+    desk: Desk
+    session: str
+    placed: list[Placed]
+    booked: list[Booked]
+    baseline: Baseline | None
+    others: dict[str, float]
+    since_ns: int | None
+
+
+def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
+    """Read a journal, or describe a fresh one.
+
+    Raises
+    ------
+    JournalError
+        If it was kept with another configuration, or does not replay to its own decisions.
+    """
+    if not Path(path).exists():
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, None)
+    placed, booked, baseline, first, last = [], [], None, None, 0
+    others: dict[str, float] = {}
+    for record in read(path):
+        last = record.ts_ns or last
+        if record.kind is Kind.START and first is None:
+            first = record.ts_ns
+            if record.body != _stated(config):
+                raise JournalError(f"{path}: kept with another configuration; this one needs a new journal")
+        elif record.kind is Kind.FACT and record.name == "Placed":
+            placed.append(decode_fact(record.body, Placed))
+        elif record.kind is Kind.FACT and record.name == "Booked":
+            booked.append(decode_fact(record.body, Booked))
+        elif record.kind is Kind.FACT and record.name == "Baseline":
+            baseline = decode_fact(record.body, Baseline)
+        elif record.kind is Kind.FACT and record.name == "Foreign":
+            trade = decode_fact(record.body, Foreign)
+            others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
+    if first is None:
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, None)
+    found = restore(path)
+    if found.parity.difference is not None:
+        raise JournalError(
+            f"{path}: this version decides differently from record {found.parity.difference.seq} on "
+            "(gammacore parity shows it); close the positions with the version that kept it"
+        )
+    return Past(found.desk, _session(first), placed, booked, baseline, others, last - OVERLAP_NS)
+
+
+def _session(start_ns: int) -> str:
+    """First part of the labels of a journal."""
+    return f"g{start_ns // 1_000_000:x}"
+
+
+def _stated(config: Config) -> bytes:
+    return msgspec.json.encode(msgspec.to_builtins(config))
+
+
+def guards_of(config: Config) -> Guards:
+    """Limits of a configuration."""
+    risk = config.risk
+    grid = Grid(tuple(risk.scenario_spot), tuple(risk.scenario_vol), tuple(risk.scenario_days))
+    return Guards(
+        RiskLimits(
+            grid,
+            max_delta=risk.max_delta,
+            max_gamma=risk.max_gamma,
+            max_vega_usd=risk.max_vega_usd,
+            max_premium_usd=risk.max_premium_usd,
+            max_order=risk.max_order,
+            max_scenario_loss_usd=risk.max_scenario_loss_usd,
+        ),
+        max_orders_per_minute=risk.max_orders_per_minute,
+        max_hedges_per_hour=risk.max_hedges_per_hour,
+        max_daily_loss_usd=risk.max_daily_loss_usd,
+        max_drawdown_usd=tuple((parse_duration(w), usd) for w, usd in risk.max_drawdown_usd.items()),
+        max_margin_use=risk.max_margin_use,
+        stale_ns=parse_duration(risk.stale_after),
+        max_divergence=risk.max_divergence,
+        max_funding=risk.max_funding,
+        max_skew_ns=parse_duration(risk.max_clock_skew),
+    )
+
+
+def build_hedger(
+    config: Config,
+    past: Past,
+    journal: Journal,
+    session: Session,
+    *,
+    spec_of: Callable[[Tradable], ContractSpec] = spec_for,
+) -> Hedger:
+    """Put a session together; the journal's start is written.
+
+    Parameters
+    ----------
+    config : Config
+    past : Past
+        Of this journal, read before it was opened for writing.
+    journal : Journal
+    session : Session
+    spec_of : callable(instrument) -> ContractSpec
+        Grids, of the exchange's catalog where there is one.
+    """
+    live, desk = config.live, past.desk
+    kind = config.hedge.vol
+    estimate = None
+    if kind == "realised" or kind == "forecast":
+        estimate = Estimate(kind, parse_duration(config.hedge.vol_window))
+    settlement = Settlement.LINEAR if config.marks.settlement == "linear" else Settlement.INVERSE
+    feed = Feed(config.currency, settlement, estimate, desk.book.interest, desk.book.ts_ns)
+    settings = Settings(
+        rest=live.execution == "post_only",
+        patience_ns=parse_duration(live.patience),
+        tries=live.tries,
+        slippage=live.slippage_bp * 1e-4,
+        option_slippage=live.option_slippage,
+        valid_ns=parse_duration(live.valid_for),
+    )
+    execution = Execution(past.session, settings, spec_of)
+    episodes = desk.portfolio.open.values()
+    orders = [o for e in episodes for kept in (e.pending, e.resting, e.withdrawn) for o in kept.values()]
+    execution.restore(orders, past.placed, past.booked)
+    for episode in episodes:
+        for order_id in episode.withdrawn:
+            execution.withdrawn(order_id)
+    risk = RiskManager(guards_of(config), desk)
+    timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
+    journal.start(session.now_ns(), _stated(config))
+    return Hedger(
+        desk,
+        feed,
+        execution,
+        risk,
+        journal,
+        session,
+        timing,
+        past.baseline,
+        past.others,
+        order_timeout_s=settings.valid_ns / NS_PER_SECOND,
+    )

@@ -1,0 +1,131 @@
+"""One order at the exchange, followed from the wish to its end.
+
+An attempt ends when the exchange says so and every fill that it counts has been seen, or when it cannot
+have been accepted any more: then the exchange does not know its label after the order's validity.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from gammacore.contracts import Future, Option, Perpetual
+
+from .news import OrderNews, OrderState, TradeNews
+
+__all__ = ["Attempt", "Booked", "Placed", "Stage"]
+
+Tradable = Option | Future | Perpetual
+ENDED = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED)
+DUST = 1e-9  # of an amount: far below any lot
+
+
+class Stage(StrEnum):
+    """How much is known of an attempt."""
+
+    SENT = "sent"  # no answer yet
+    OPEN = "open"  # in the book
+    LEAVING = "leaving"  # its cancellation was asked for
+    UNKNOWN = "unknown"  # it may have been accepted or not
+    COUNTING = "counting"  # ended, some of its fills have not been seen
+    ENDED = "ended"
+
+
+class Placed(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """An order is about to be sent; journaled first, so that every order that can exist is named.
+
+    It ``rests`` (post-only) or takes at once; the price of one that is ``fixed`` must not be moved.
+    """
+
+    ts_ns: int
+    label: str
+    order_id: str
+    leg: int
+    instrument: Tradable
+    amount: float
+    limit: float
+    rests: bool
+    fixed: bool
+    valid_until_ns: int
+
+
+class Booked(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A trade of the exchange was booked; journaled with the fill that it became."""
+
+    ts_ns: int
+    trade_id: str
+    label: str
+    amount: float
+
+
+class Attempt:
+    """State of one order.
+
+    Parameters
+    ----------
+    placed : Placed
+
+    Attributes
+    ----------
+    exchange_id : str
+        Empty until the exchange told it.
+    seen : float
+        Filled, signed, as seen in trades.
+    told : float
+        Filled, not negative, as the exchange counts.
+    look_ns : int
+        When to ask for it by its label, if nothing is heard before.
+    """
+
+    def __init__(self, placed: Placed) -> None:
+        self.placed = placed
+        self.stage = Stage.SENT
+        self.exchange_id = ""
+        self.seen = 0.0
+        self.told = 0.0
+        self.reason = ""
+        self.look_ns = 0
+        self.asked_ns = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it can come any more."""
+        return self.stage is Stage.ENDED
+
+    @property
+    def left(self) -> float:
+        """Amount not seen filled, signed."""
+        return self.placed.amount - self.seen
+
+    def trade(self, news: TradeNews) -> None:
+        """Count a fill."""
+        self.seen += news.amount
+        self.exchange_id = self.exchange_id or news.order_id
+        if abs(self.left) < DUST:
+            self.told = abs(self.seen)
+            self.stage = Stage.ENDED
+        else:
+            self._count()
+
+    def order(self, news: OrderNews) -> None:
+        """Take over what the exchange says of the order; what is older than known changes nothing."""
+        if self.over:
+            return
+        self.exchange_id = news.order_id
+        self.told = max(self.told, news.filled_amount)
+        if news.state in ENDED:
+            self.stage, self.reason = Stage.COUNTING, news.cancel_reason or news.state.value
+            self._count()
+        elif self.stage in (Stage.SENT, Stage.UNKNOWN):
+            self.stage = Stage.OPEN
+
+    def end(self, reason: str) -> None:
+        """Note that it was not accepted, or no longer exists: nothing more was filled."""
+        if not self.over:
+            self.stage, self.reason = Stage.COUNTING, reason
+            self._count()
+
+    def _count(self) -> None:
+        if self.stage is Stage.COUNTING and abs(abs(self.seen) - self.told) < DUST:
+            self.stage = Stage.ENDED

@@ -1,0 +1,164 @@
+"""Rate limits as leaky buckets, one per class of methods, so that the exchange never has to say no.
+
+A bucket holds up to ``burst`` requests and refills at ``rate`` a second. The limits are the account's,
+not the connection's: one budget lives through all connections of a session.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from functools import cache
+
+from gammacore.daycount import NS_PER_SECOND
+
+from .news import Limit, Limits
+
+__all__ = ["Bucket", "Budget", "Kind", "kind_of"]
+
+SAFETY = 0.9  # of what the exchange grants; its clock and ours count a second differently
+CANCEL_SHARE = 0.25  # of the matching bucket that only cancels may use
+OWN_SHARE = 0.1  # of the general bucket that only the session itself may use
+
+
+class Kind(StrEnum):
+    """Classes of methods that share a limit."""
+
+    ORDER = "order"
+    CANCEL = "cancel"  # same bucket as orders, down to the bottom
+    SUBSCRIBE = "subscribe"
+    CATALOG = "catalog"
+    SLOW = "slow"
+    OTHER = "other"
+
+
+_ORDER = {"buy", "sell", "edit", "edit_by_label", "close_position", "move_positions"}
+_ORDER |= {"verify_block_trade", "execute_block_trade", "mass_quote"}
+_SLOW = {"get_transaction_log", "simulate_portfolio"}
+_DEFAULTS = {
+    Kind.ORDER: Limit(5.0, 20.0),  # the lowest tier
+    Kind.SUBSCRIBE: Limit(10.0 / 3.0, 10.0),
+    Kind.CATALOG: Limit(1.0, 50.0),
+    Kind.SLOW: Limit(1.0, 2.0),
+    Kind.OTHER: Limit(20.0, 100.0),
+}
+
+
+@cache
+def kind_of(method: str) -> Kind:
+    """Class of a method such as ``private/buy``."""
+    name = method.rpartition("/")[2]
+    if name in _ORDER:
+        return Kind.ORDER
+    if name.startswith("cancel"):
+        return Kind.CANCEL
+    if name == "subscribe":
+        return Kind.SUBSCRIBE
+    if name == "get_instruments":
+        return Kind.CATALOG
+    return Kind.SLOW if name in _SLOW else Kind.OTHER
+
+
+class Bucket:
+    """How many requests may go now.
+
+    Parameters
+    ----------
+    limit : Limit
+    """
+
+    def __init__(self, limit: Limit) -> None:
+        self.rate = self.burst = self.level = 0.0
+        self._at_ns = 0
+        self.change(limit)
+        self.level = self.burst
+
+    def change(self, limit: Limit) -> None:
+        """Take another limit over; what is used stays used."""
+        used = self.burst - self.level
+        self.rate = limit.rate * SAFETY
+        self.burst = max(limit.burst * SAFETY, 1.0)
+        self.level = self.burst - used
+
+    def _refill(self, now_ns: int) -> None:
+        passed = max(now_ns - self._at_ns, 0) / NS_PER_SECOND
+        self.level = min(self.level + passed * self.rate, self.burst)
+        self._at_ns = max(now_ns, self._at_ns)
+
+    def take(self, now_ns: int, reserve: float = 0.0) -> bool:
+        """Take one request out if that leaves ``reserve``."""
+        self._refill(now_ns)
+        if self.level - 1.0 < reserve:
+            return False
+        self.level -= 1.0
+        return True
+
+    def force(self, now_ns: int) -> None:
+        """Take one out whatever there is, at worst into debt."""
+        self._refill(now_ns)
+        self.level -= 1.0
+
+    def ready_ns(self, now_ns: int, reserve: float = 0.0) -> int:
+        """When :meth:`take` will succeed."""
+        self._refill(now_ns)
+        missing = reserve + 1.0 - self.level
+        if missing <= 0.0:
+            return now_ns
+        return self._at_ns + math.ceil(missing / self.rate * NS_PER_SECOND) + 1
+
+
+class Budget:
+    """Buckets of an account.
+
+    Parameters
+    ----------
+    limits : Limits, optional
+        What the account is granted; by default the lowest tier.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._buckets = {kind: Bucket(limit) for kind, limit in _DEFAULTS.items()}
+        self._blocked_ns = 0
+        if limits is not None:
+            self.adopt(limits)
+
+    def adopt(self, limits: Limits) -> None:
+        """Use the limits that the exchange told."""
+        for kind, limit in ((Kind.ORDER, limits.matching), (Kind.OTHER, limits.other)):
+            if limit is not None and limit.rate > 0.0 and limit.burst > 0.0:
+                self._buckets[kind].change(limit)
+
+    def admit(self, method: str, now_ns: int, *, own: bool = False) -> bool:
+        """Whether a request may go now; if so it is counted.
+
+        Parameters
+        ----------
+        method : str
+        now_ns : int
+        own : bool
+            The session itself needs it to stay alive: it goes in any case.
+        """
+        kind = kind_of(method)
+        bucket, reserve = self._bucket(kind)
+        if own:
+            bucket.force(now_ns)
+            return True
+        if now_ns < self._blocked_ns and kind is not Kind.CANCEL:
+            return False
+        return bucket.take(now_ns, reserve)
+
+    def ready_ns(self, method: str, now_ns: int) -> int:
+        """When such a request may go."""
+        kind = kind_of(method)
+        bucket, reserve = self._bucket(kind)
+        ready = bucket.ready_ns(now_ns, reserve)
+        return ready if kind is Kind.CANCEL else max(ready, self._blocked_ns)
+
+    def back_off(self, until_ns: int) -> None:
+        """Let nothing but cancels pass until then."""
+        self._blocked_ns = max(self._blocked_ns, until_ns)
+
+    def _bucket(self, kind: Kind) -> tuple[Bucket, float]:
+        bucket = self._buckets[Kind.ORDER if kind is Kind.CANCEL else kind]
+        share = {Kind.ORDER: CANCEL_SHARE, Kind.OTHER: OWN_SHARE}.get(kind, 0.0)
+        return bucket, share * bucket.burst

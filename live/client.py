@@ -1,0 +1,462 @@
+"""The connection to Deribit: the only place that waits for a socket.
+
+One thread reads, decides and sends. :meth:`Client.run` connects, authenticates, reconciles, and calls a
+handler; when the connection ends it connects again, as often as it takes, and reconciles before any market
+news reach the handler. Orders are possible between a :class:`Reconciled` and the next loss.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any, Protocol, Unpack
+
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.errors import RequestError, SessionError
+
+from .budget import Budget
+from .credentials import Credentials
+from .frames import Disconnected, FrameSocket, connect, masked
+from .levels import Levels
+from .messages import OrderOptions
+from .news import (
+    AccountNews,
+    Answered,
+    Expired,
+    Instrument,
+    Lost,
+    News,
+    OrderAnswer,
+    OrderNews,
+    PositionNews,
+    Reconnecting,
+    Refused,
+    State,
+    StateChanged,
+    SubscriptionMissing,
+    TradeNews,
+)
+from .protocol import DeribitProtocol
+from .reconcile import Reconciliation, Seen
+
+__all__ = ["PRODUCTION", "TESTNET", "Client", "Handler", "SteadyClock"]
+
+PRODUCTION = "wss://www.deribit.com/ws/api/v2"
+TESTNET = "wss://test.deribit.com/ws/api/v2"
+
+TICK_NS = NS_PER_SECOND // 10
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
+PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
+OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
+POLLS = 60  # without a frame, between two rehearsals when polling
+log = logging.getLogger("gammacore.live")
+
+ACCOUNT = (OrderNews, TradeNews, PositionNews, AccountNews)
+_ANSWERS = (Answered, Refused, Expired, Lost)
+_SPECIAL = frozenset((*ACCOUNT, *_ANSWERS, StateChanged, SubscriptionMissing))
+
+
+class Handler(Protocol):
+    """Who is told. All calls come from the thread that called :meth:`Client.run`."""
+
+    def on_news(self, news: News) -> None:
+        """One piece of news, in the order received; orders sent from here leave at once."""
+
+    def on_idle(self) -> None:
+        """Nothing came for a moment: run the decision dry to keep it warm. Must change nothing."""
+
+    def on_tick(self, now_ns: int) -> None:
+        """Ten times a second, connected or not; not while a connection is being made (seconds at most)."""
+
+
+class SteadyClock:
+    """Nanoseconds UTC that do not jump when the system's clock is set; :meth:`anchor` reads it anew."""
+
+    def __init__(self) -> None:
+        self.anchor()
+
+    def anchor(self) -> None:
+        """Take the system's time."""
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+    def __call__(self) -> int:
+        """Return the time."""
+        return time.monotonic_ns() + self._offset_ns
+
+
+class Client:
+    """A session that lasts.
+
+    Parameters
+    ----------
+    url : str
+        Such as :data:`TESTNET`.
+    credentials : Credentials, optional
+        Without them the session is public, and there is nothing to reconcile.
+    channels : iterable of str
+        Market data; subscribed once reconciled, after every connection.
+    currencies : sequence of str
+        Settlement currencies of our positions.
+    since_ns : int, optional
+        Reconcile trades from then on (exchange's time); by default those after the first connection.
+    known_trades : iterable of str
+        Ids of trades from then on that were handled already.
+    idle_s : float
+        Silence after which :meth:`Handler.on_idle` is called, again and again.
+    busy_poll : bool
+        Never sleep in the system: lowest latency for a whole core.
+    heartbeat_s, by_secret, book_depth
+        See `DeribitProtocol`.
+    timeout_s : float
+        For a connection to be made.
+    clock : callable() -> int
+    sleep : callable(seconds)
+    rng : random.Random
+        For the jitter of delays.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        *,
+        channels: Iterable[str] = (),
+        currencies: Sequence[str] = ("BTC",),
+        since_ns: int | None = None,
+        known_trades: Iterable[str] = (),
+        idle_s: float = 0.001,
+        busy_poll: bool = False,
+        heartbeat_s: int = 10,
+        timeout_s: float = 10.0,
+        by_secret: bool = False,
+        book_depth: int = 10,
+        clock: Callable[[], int] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.url = url
+        self.attempts = 0  # to connect, since the last session that lasted
+        self.reconciled = False
+        self.budget = Budget()
+        self._credentials = credentials
+        self._channels = dict.fromkeys(channels)
+        self._currencies = tuple(currencies)
+        self._own_channels: tuple[str, ...] = ()
+        if credentials is not None:
+            portfolios = (f"user.portfolio.{currency.lower()}" for currency in currencies)
+            self._own_channels = ("user.changes.any.any.raw", *portfolios)
+        self._since_ns = since_ns
+        self._seen = Seen(known_trades)
+        self._wait_s = 0.0 if busy_poll else idle_s
+        self._busy_poll = busy_poll
+        self._timeout_s = timeout_s
+        self._settings: dict[str, Any] = {
+            "heartbeat_s": heartbeat_s,
+            "by_secret": by_secret,
+            "book_depth": book_depth,
+            "budget": self.budget,
+            "ids": count(1),
+        }
+        self._clock = SteadyClock() if clock is None else clock
+        self._sleep = sleep
+        self._rng = random.Random() if rng is None else rng
+        self._socket: FrameSocket | None = None
+        self._protocol = self._new_protocol()
+        self._reconciliation: Reconciliation | None = None
+        self._inbox: list[News] = []  # until a handler is there
+        self._tell: Callable[[News], None] = self._inbox.append
+        self._running = self._stopping = False
+        self._ready_ns = self._ticked_ns = self._again_ns = 0
+        self._last_frame = b""
+
+    # ----------------------------------------------------------------- state
+
+    @property
+    def state(self) -> State:
+        """Of the present connection."""
+        return self._protocol.state
+
+    @property
+    def skew_s(self) -> float:
+        """How far our clock is behind the exchange's."""
+        return self._protocol.skew_s
+
+    @property
+    def scope(self) -> str:
+        """What the key was granted."""
+        return self._protocol.scope
+
+    def now_ns(self) -> int:
+        """Return the session's time."""
+        return self._clock()
+
+    def book(self, channel: str) -> Levels | None:
+        """Whole book of a channel, None while it is not valid."""
+        return self._protocol.book(channel)
+
+    # ----------------------------------------------------------------- wishes
+
+    def send_order(
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
+    ) -> int:
+        """Buy or sell now; see `DeribitProtocol.send_order`."""
+        now_ns = self._clock()
+        id_ = self._protocol.send_order(instrument, amount, now_ns, timeout_s=timeout_s, **options)
+        self._flush()
+        return id_
+
+    def cancel(self, order_id: str) -> int:
+        """Cancel one order by the exchange's id."""
+        id_ = self._protocol.cancel(order_id, self._clock())
+        self._flush()
+        return id_
+
+    def cancel_label(self, label: str) -> int:
+        """Cancel by our label."""
+        id_ = self._protocol.cancel_label(label, self._clock())
+        self._flush()
+        return id_
+
+    def cancel_all(self) -> int:
+        """Cancel everything."""
+        id_ = self._protocol.cancel_all(self._clock())
+        self._flush()
+        return id_
+
+    def request(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
+        """Ask for anything; the answer is news."""
+        id_ = self._protocol.request(method, params, self._clock(), timeout_s=timeout_s)
+        self._flush()
+        return id_
+
+    def subscribe(self, channels: Iterable[str]) -> None:
+        """Ask for market data, now and after every connection to come."""
+        added = [channel for channel in channels if channel not in self._channels]
+        self._channels.update(dict.fromkeys(added))
+        if self.reconciled:
+            self._protocol.subscribe(added, self._clock())
+            self._flush()
+
+    def unsubscribe(self, channels: Iterable[str]) -> None:
+        """Leave market data."""
+        left = [channel for channel in channels if channel in self._channels]
+        for channel in left:
+            del self._channels[channel]
+        self._protocol.unsubscribe(left, self._clock())
+        self._flush()
+
+    def drop(self, reason: str) -> None:
+        """End the connection and make a new one, with all that follows."""
+        self._protocol.close(self._clock(), reason)
+
+    def stop(self) -> None:
+        """Have :meth:`run` return; the exchange cancels what rests."""
+        self._stopping = True
+
+    def call(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> Any:
+        """Ask and wait, before :meth:`run`; other news are kept for its handler.
+
+        Raises
+        ------
+        RequestError
+            If there is no answer.
+        SessionError
+            If called while running.
+        """
+        if self._running:
+            raise SessionError("call while running; use request")
+        until_ns = self._clock() + int(timeout_s * NS_PER_SECOND)
+        while self.state is not State.READY:
+            self._turn_until(until_ns, method)
+        id_ = self.request(method, params, timeout_s=timeout_s)
+        while True:
+            for at, news in enumerate(self._inbox):
+                if isinstance(news, _ANSWERS) and news.id == id_:
+                    del self._inbox[at]
+                    if isinstance(news, Answered):
+                        return news.result
+                    raise RequestError(f"{method}: {news}")
+            self._turn_until(until_ns + NS_PER_SECOND, method)
+
+    def _turn_until(self, until_ns: int, method: str) -> None:
+        if self._clock() > until_ns:
+            raise RequestError(f"{method}: no answer in time")
+        self._turn(None)
+
+    # ----------------------------------------------------------------- loop
+
+    def run(self, handler: Handler) -> None:
+        """Serve a handler until :meth:`stop`; what the handler raises ends the session and is raised."""
+        self._running, self._stopping = True, False
+        try:
+            self._tell = handler.on_news
+            while self._inbox:
+                handler.on_news(self._inbox.pop(0))
+            while not self._stopping:
+                self._turn(handler)
+            self.close()  # the handler hears of what is lost
+        finally:
+            self._running, self._tell = False, self._inbox.append
+            self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._protocol.close(self._clock())
+        self._hang_up("closed by us")
+
+    def _turn(self, handler: Handler | None) -> None:
+        """Read once, or wait for the next attempt; then what time brings."""
+        try:
+            if self._socket is None:
+                self._wait_or_open()
+            else:
+                self._read(self._socket, handler)
+            now_ns = self._clock()
+            if now_ns - self._ticked_ns >= TICK_NS or now_ns < self._ticked_ns:
+                self._ticked_ns = now_ns
+                self._protocol.tick(now_ns)
+                if handler is not None:
+                    handler.on_tick(now_ns)
+            self._hand_over(now_ns)  # also what the handler's own calls led to
+            self._flush()
+            if self._protocol.state is State.CLOSING:
+                raise Disconnected(self._protocol.reason)
+        except Disconnected as error:
+            self._hang_up(str(error))
+            if not self._stopping:
+                self._plan(str(error))
+
+    def _read(self, socket: FrameSocket, handler: Handler | None) -> None:
+        frames = self._poll(socket) if self._busy_poll else socket.read(self._wait_s)
+        if not frames:
+            if handler is not None:
+                masked(self._protocol.rehearse(self._last_frame))
+                handler.on_idle()
+            return
+        now_ns = self._clock()
+        for frame in frames:
+            self._protocol.receive(frame, now_ns)
+            self._hand_over(now_ns)
+            if self._stopping:
+                return
+        self._last_frame = frame
+
+    def _poll(self, socket: FrameSocket) -> list[bytes]:
+        for _ in range(POLLS):
+            frames = socket.read(0.0)
+            if frames:
+                return frames
+        return []
+
+    def _hand_over(self, now_ns: int) -> None:
+        """Pass news on; what was caused by the news is sent before the next."""
+        for news in self._protocol.events_received():
+            if type(news) not in _SPECIAL or self._passes(news, now_ns):
+                self._tell(news)
+
+    def _passes(self, news: News, now_ns: int) -> bool:
+        """Whether news that concern the session itself go on to the handler."""
+        if self._reconciliation is not None and self._reconciliation.take(news, now_ns):
+            self._reconcile_on(self._reconciliation, now_ns)
+            return False
+        if isinstance(news, TradeNews):
+            return self._seen.add(news.trade_id)
+        if isinstance(news, Answered) and isinstance(news.result, OrderAnswer):
+            for trade in news.result.trades:
+                if self._seen.add(trade.trade_id):
+                    self._tell(trade)
+        elif isinstance(news, StateChanged) and news.after is State.READY:
+            self._begin(now_ns)
+        elif isinstance(news, SubscriptionMissing) and set(news.channels) & set(self._own_channels):
+            self._protocol.close(now_ns, f"not granted: {', '.join(news.channels)} {news.reason}")
+        return True
+
+    # ----------------------------------------------------------------- connection
+
+    def _new_protocol(self) -> DeribitProtocol:
+        protocol = DeribitProtocol(self._credentials, channels=self._own_channels, **self._settings)
+        protocol.blocked = "not reconciled"
+        return protocol
+
+    def _wait_or_open(self) -> None:
+        left_ns = self._again_ns - self._clock()
+        if left_ns > 0:
+            self._sleep(min(left_ns, TICK_NS) / NS_PER_SECOND)
+            return
+        if isinstance(self._clock, SteadyClock):
+            self._clock.anchor()
+        self.attempts += 1
+        log.info("connecting", extra={"url": self.url, "attempt": self.attempts})
+        self._protocol = self._new_protocol()
+        self._socket = connect(self.url, self._timeout_s)
+        self._protocol.connection_made(self._clock())
+
+    def _flush(self) -> None:
+        """Send what the protocol wants sent; a broken socket shows at the next read."""
+        for frame in self._protocol.data_to_send():
+            if self._socket is None:
+                return
+            try:
+                self._socket.write(frame)
+            except Disconnected as error:
+                self._protocol.close(self._clock(), str(error))
+
+    def _hang_up(self, reason: str) -> None:
+        if self._socket is not None:
+            self._socket.end()
+            self._socket = None
+        self.reconciled, self._reconciliation = False, None
+        now_ns = self._clock()
+        self._protocol.connection_lost(now_ns, reason)
+        self._hand_over(now_ns)
+
+    def _plan(self, reason: str) -> None:
+        """Set the time of the next attempt: delays double, with jitter lest all clients come at once."""
+        now_ns = self._clock()
+        if self._ready_ns and now_ns - self._ready_ns >= PROVEN_NS:
+            self.attempts = 0
+        self._ready_ns = 0
+        ceiling = min(FIRST_DELAY_S * 2.0 ** min(self.attempts, 20), LONGEST_DELAY_S)
+        delay_s = ceiling * self._rng.uniform(0.5, 1.0)
+        self._again_ns = now_ns + int(delay_s * NS_PER_SECOND)
+        facts = {"attempt": self.attempts + 1, "delay_s": round(delay_s, 3), "reason": reason}
+        log.warning("connection lost", extra=facts)
+        self._tell(Reconnecting(now_ns, self.attempts + 1, delay_s, reason))
+
+    # ----------------------------------------------------------------- reconciliation
+
+    def _begin(self, now_ns: int) -> None:
+        self._ready_ns = now_ns
+        if self._credentials is None:
+            self._resume([], now_ns)
+            return
+        fresh = self._since_ns is None
+        since_ns = now_ns - OVERLAP_NS if self._since_ns is None else self._since_ns
+        # A fresh session is not told of older trades, but notes them: clocks differ.
+        self._reconciliation = Reconciliation(
+            self._protocol, self._currencies, since_ns, self._seen, now_ns, tell_trades=not fresh
+        )
+
+    def _reconcile_on(self, reconciliation: Reconciliation, now_ns: int) -> None:
+        if reconciliation.failure:
+            self._protocol.close(now_ns, f"not reconciled: {reconciliation.failure}")
+        elif reconciliation.done:
+            self._reconciliation = None
+            self._since_ns = max(self._since_ns or 0, now_ns - OVERLAP_NS)
+            self._resume(reconciliation.finish(now_ns), now_ns)
+
+    def _resume(self, first: list[News], now_ns: int) -> None:
+        """Let orders pass, tell what was reconciled, and only then ask for market data."""
+        self.reconciled, self._protocol.blocked = True, ""
+        for news in first:
+            self._tell(news)
+        log.info("ready", extra={"attempt": self.attempts, "channels": len(self._channels)})
+        self._protocol.subscribe(self._channels, now_ns)

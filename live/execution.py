@@ -1,0 +1,439 @@
+"""Orders of the desk at work at the exchange: what to send, what came of it, and when an order is over.
+
+Pure: news and times in; :class:`Place`, :class:`Withdraw`, :class:`Ask` and the desk's events out. A leg of
+an order is worked by one attempt at a time, each with a label made from the decision, so that the
+exchange itself can say what became of it. *Unknown is not none*: a leg whose attempt may still exist sends
+nothing else, and the desk, whose order is pending so long, decides nothing for that episode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from gammacore.contracts import ContractSpec, Option
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.events import Fill, Rejected
+from gammacore.orders import Cancel, Leg, Order, Purpose
+
+from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
+from .news import Fate, OrderNews, TickerNews, TradeNews
+
+__all__ = ["Action", "Ask", "Execution", "Place", "Settings", "Withdraw"]
+
+MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
+PAUSE_NS = NS_PER_SECOND // 4  # before the next try
+WATCH_NS = 10 * NS_PER_SECOND  # without news of an attempt that is not over
+ASK_AGAIN_NS = 2 * NS_PER_SECOND
+NO_QUOTE_NS = 5 * NS_PER_SECOND
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How orders are worked; see ``live`` in the configuration. ``rest`` is post-only first."""
+
+    rest: bool
+    patience_ns: int
+    tries: int
+    slippage: float
+    option_slippage: float
+    valid_ns: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Send this order."""
+
+    placed: Placed
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """Cancel this one."""
+
+    label: str
+    exchange_id: str
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask what became of it: by label, or if its id is known and fills are missing, for its trades."""
+
+    label: str
+    instrument: Tradable
+    exchange_id: str
+
+
+Action = Place | Withdraw | Ask
+
+
+class _Work:
+    """One order of the desk."""
+
+    def __init__(self, order: Order, since_ns: int) -> None:
+        self.order = order
+        self.left = [leg.amount for leg in order.legs]
+        self.attempts: list[list[Attempt]] = [[] for _ in order.legs]
+        self.since_ns = since_ns
+        self.withdrawn = False
+        self.given_up = ["" for _ in order.legs]
+
+    @property
+    def active(self) -> list[Attempt]:
+        """Attempts of which something may still come."""
+        return [attempt for tried in self.attempts for attempt in tried if not attempt.over]
+
+    def done(self, leg: int) -> bool:
+        """Whether nothing more is wanted or tried of a leg."""
+        return abs(self.left[leg]) < DUST or bool(self.given_up[leg])
+
+
+class Execution:
+    """All orders at work.
+
+    Parameters
+    ----------
+    session : str
+        First part of every label; of one journal.
+    settings : Settings
+    spec_of : callable(instrument) -> ContractSpec
+
+    Attributes
+    ----------
+    paused : bool
+        Whether the exchange cannot be asked or told anything.
+    forbidden : callable(Order) -> str
+        Why nothing more may be sent for an order; empty if it may.
+    unwanted : callable(Order, float) -> bool
+        Whether the amount that is left of a hedge would do harm now: the market came back meanwhile.
+    """
+
+    def __init__(self, session: str, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
+        self.session, self.settings, self._spec_of = session, settings, spec_of
+        self.paused = False
+        self.forbidden: Callable[[Order], str] = lambda order: ""
+        self.unwanted: Callable[[Order, float], bool] = lambda order, left: False
+        self._works: dict[str, _Work] = {}
+        self._by_label: dict[str, tuple[_Work, int, Attempt]] = {}
+        self._booked: set[str] = set()
+        self._actions: list[Action] = []
+        self._events: list[tuple[Booked | None, Fill | Rejected]] = []
+        self.quotes: dict[Tradable, TickerNews] = {}
+
+    # ------------------------------------------------------------- from the desk
+
+    def submit(self, order: Order, now_ns: int) -> None:
+        """Begin to work an order."""
+        self._works[order.order_id] = _Work(order, now_ns)
+        self.tick(now_ns)
+
+    def withdraw(self, command: Cancel, now_ns: int) -> None:
+        """Take a resting order back; it ends with :class:`Rejected` unless it was filled."""
+        work = self._works.get(command.order_id)
+        if work is not None:
+            work.withdrawn = True
+            self.tick(now_ns)
+
+    def give_up(self, reason: str) -> None:
+        """Withdraw what rests and try nothing more."""
+        for work in self._works.values():
+            work.withdrawn = True
+            work.given_up = [before or reason for before in work.given_up]
+
+    def restore(self, orders: Iterable[Order], placed: Iterable[Placed], booked: Iterable[Booked]) -> None:
+        """Take up what a journal says was at work: of every attempt the fate is unknown until asked.
+
+        Parameters
+        ----------
+        orders : iterable of Order
+            Pending with the desk, as far as they are not filled.
+        placed, booked
+            All facts of the journal, in order.
+        """
+        for order in orders:
+            self._works[order.order_id] = _Work(order, 0)
+        for fact in placed:
+            work = self._works.get(fact.order_id)
+            if work is not None:
+                attempt = Attempt(fact)
+                attempt.stage, attempt.look_ns = Stage.UNKNOWN, fact.valid_until_ns + MARGIN_NS
+                work.attempts[fact.leg].append(attempt)
+                self._by_label[fact.label] = work, fact.leg, attempt
+        for trade in booked:
+            self._booked.add(trade.trade_id)
+            if trade.label in self._by_label:
+                attempt = self._by_label[trade.label][2]
+                attempt.seen += trade.amount
+                if abs(attempt.left) < DUST:
+                    attempt.stage = Stage.ENDED
+
+    def withdrawn(self, order_id: str) -> None:
+        """Take note, after :meth:`restore`, that an order was asked back before."""
+        if order_id in self._works:
+            self._works[order_id].withdrawn = True
+
+    # ------------------------------------------------------------- from the exchange
+
+    def knows(self, label: str) -> bool:
+        """Whether a label is one of this session's."""
+        return label in self._by_label
+
+    def has_booked(self, trade_id: str) -> bool:
+        """Whether a trade was booked before."""
+        return trade_id in self._booked
+
+    def quote(self, news: TickerNews) -> None:
+        """Note the best prices of an instrument."""
+        if not isinstance(news.instrument, str):
+            self.quotes[news.instrument] = news
+
+    def order(self, news: OrderNews, now_ns: int) -> None:
+        """Take over the state of an order."""
+        found = self._by_label.get(news.label)
+        if found is not None:
+            found[2].order(news)
+            self._heard(found[2], now_ns)
+            self.tick(now_ns)
+
+    def trade(self, news: TradeNews, now_ns: int) -> None:
+        """Book a fill, once."""
+        found = self._by_label.get(news.label)
+        if found is None or news.trade_id in self._booked:
+            return
+        work, leg, attempt = found
+        self._booked.add(news.trade_id)
+        attempt.trade(news)
+        self._heard(attempt, now_ns)
+        work.left[leg] -= news.amount
+        if abs(work.left[leg]) < DUST:
+            work.left[leg] = 0.0
+        last = all(map(work.done, range(len(work.left)))) and not any(work.given_up)
+        instrument = work.order.legs[leg].instrument
+        fill = Fill(
+            news.ts_ns,
+            work.order.order_id,
+            work.order.episode,
+            instrument,
+            news.amount,
+            news.price,
+            news.mark if math.isfinite(news.mark) else news.price,
+            news.fee,
+            last,
+        )
+        self._events.append((Booked(news.ts_ns, news.trade_id, news.label, news.amount), fill))
+        if last:
+            self._forget(work)
+        else:
+            self.tick(now_ns)
+
+    def refused(self, label: str, fate: Fate, reason: str, now_ns: int) -> None:
+        """Take note that an order was not answered with an order."""
+        found = self._by_label.get(label)
+        if found is None:
+            return
+        attempt = found[2]
+        if fate is Fate.UNKNOWN:
+            self._doubt(attempt)
+        elif attempt.stage is Stage.SENT:
+            attempt.end(reason)
+        self.tick(now_ns)
+
+    def not_withdrawn(self, label: str, now_ns: int) -> None:
+        """Take note that a cancellation failed: the order may be over, so ask for it."""
+        found = self._by_label.get(label)
+        if found is not None and not found[2].over:
+            found[2].look_ns = now_ns
+            self.tick(now_ns)
+
+    def looked_up(self, label: str, orders: Iterable[OrderNews], now_ns: int) -> None:
+        """Take the answer to an :class:`Ask` by label."""
+        found = self._by_label.get(label)
+        if found is None:
+            return
+        attempt = found[2]
+        mine = [order for order in orders if order.label == label]
+        for order in mine:
+            attempt.order(order)
+        if attempt.stage is Stage.LEAVING and mine:  # still there: cancel it again
+            attempt.stage = Stage.OPEN
+        too_late = now_ns > attempt.placed.valid_until_ns + MARGIN_NS
+        if not mine and too_late and attempt.stage is not Stage.COUNTING:
+            attempt.end("the exchange does not know it")
+        self._heard(attempt, now_ns)
+        self.tick(now_ns)
+
+    def disconnected(self, now_ns: int) -> None:
+        """Doubt everything that was not over."""
+        for work in self._works.values():
+            for attempt in work.active:
+                if attempt.stage is not Stage.COUNTING:
+                    self._doubt(attempt)
+
+    def reconciled(self, open_orders: Iterable[OrderNews], now_ns: int) -> None:
+        """Ask for what is in doubt as soon as it can be answered for sure."""
+        for news in open_orders:
+            if news.label in self._by_label:
+                self._by_label[news.label][2].order(news)
+        self.tick(now_ns)
+
+    def _doubt(self, attempt: Attempt) -> None:
+        attempt.stage = Stage.UNKNOWN
+        attempt.look_ns = attempt.placed.valid_until_ns + MARGIN_NS
+
+    def _heard(self, attempt: Attempt, now_ns: int) -> None:
+        attempt.look_ns = now_ns + (ASK_AGAIN_NS if attempt.stage is Stage.COUNTING else WATCH_NS)
+
+    # ------------------------------------------------------------- time
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due: next attempts, cancellations, questions, ends. Nothing while paused."""
+        if self.paused:
+            return
+        for work in list(self._works.values()):
+            work.since_ns = work.since_ns or now_ns
+            self._ask(work, now_ns)
+            for leg, tried in enumerate(work.attempts):
+                if tried and not tried[-1].over:
+                    self._hurry(work, tried[-1], now_ns)
+                elif not work.done(leg):
+                    self._next(work, leg, now_ns)
+            if not work.active and all(map(work.done, range(len(work.left)))):
+                self._finish(work, now_ns)
+
+    def _ask(self, work: _Work, now_ns: int) -> None:
+        for attempt in work.active:
+            if now_ns >= attempt.look_ns and now_ns - attempt.asked_ns >= ASK_AGAIN_NS:
+                attempt.asked_ns = now_ns
+                missing = attempt.exchange_id if attempt.stage is Stage.COUNTING else ""
+                placed = attempt.placed
+                self._actions.append(Ask(placed.label, placed.instrument, missing))
+
+    def _next(self, work: _Work, leg: int, now_ns: int) -> None:
+        """Try a leg again, or give it up."""
+        tried, order = work.attempts[leg], work.order
+        takers = sum(not attempt.placed.rests for attempt in tried)
+        last = tried[-1].placed if tried else None
+        if work.withdrawn or (order.limit is not None and tried):
+            work.given_up[leg] = tried[-1].reason if tried else "withdrawn"
+        elif takers >= self.settings.tries:
+            work.given_up[leg] = tried[-1].reason or "not filled"
+        elif reason := self.forbidden(order):
+            if order.purpose is Purpose.ENTRY:
+                work.given_up[leg] = reason  # the others wait, so that the desk decides nothing meanwhile
+        elif not tried and order.limit is None and now_ns > work.since_ns + self.settings.valid_ns:
+            work.given_up[leg] = "overdue"
+        elif tried and self._is_unwanted(work, leg):
+            work.given_up[leg] = "no longer wanted"
+        elif (last is None or last.rests or now_ns >= last.ts_ns + (PAUSE_NS << takers)) and (
+            not self._waits_for_withdrawals(work)
+        ):
+            self._attempt(work, leg, now_ns)
+
+    def _hurry(self, work: _Work, attempt: Attempt, now_ns: int) -> None:
+        """Cancel what rested long enough, or was withdrawn."""
+        if attempt.stage is not Stage.OPEN or not attempt.placed.rests:
+            return
+        tired = work.order.limit is None and (
+            now_ns >= attempt.placed.ts_ns + self.settings.patience_ns
+            or self._is_unwanted(work, attempt.placed.leg)
+        )
+        if work.withdrawn or tired:
+            attempt.stage = Stage.LEAVING
+            attempt.look_ns = now_ns + WATCH_NS
+            self._actions.append(Withdraw(attempt.placed.label, attempt.exchange_id))
+
+    def _is_unwanted(self, work: _Work, leg: int) -> bool:
+        order = work.order
+        return order.purpose is Purpose.HEDGE and order.limit is None and self.unwanted(order, work.left[leg])
+
+    def _waits_for_withdrawals(self, work: _Work) -> bool:
+        """Whether resting orders of the same episode are not yet out of the book: one may still fill."""
+        return work.order.limit is None and any(
+            other.withdrawn and other.order.episode == work.order.episode for other in self._works.values()
+        )
+
+    def _attempt(self, work: _Work, leg: int, now_ns: int) -> None:
+        wanted, order = work.order.legs[leg], work.order
+        tried = work.attempts[leg]
+        rests = order.limit is not None or (
+            self.settings.rest and not tried and order.purpose is Purpose.HEDGE
+        )
+        limit = order.limit if order.limit is not None else self._limit(wanted, work.left[leg], rests)
+        if limit is None:
+            if now_ns >= max([work.since_ns, *(a.placed.ts_ns for a in tried)]) + NO_QUOTE_NS:
+                work.given_up[leg] = "no quote"
+            return
+        label = f"{self.session}-{order.order_id}-{leg}-{len(tried)}"
+        placed = Placed(
+            now_ns,
+            label,
+            order.order_id,
+            leg,
+            wanted.instrument,
+            work.left[leg],
+            limit,
+            rests,
+            order.limit is not None,
+            now_ns + self.settings.valid_ns,
+        )
+        attempt = Attempt(placed)
+        attempt.look_ns = placed.valid_until_ns + MARGIN_NS
+        tried.append(attempt)
+        self._by_label[label] = work, leg, attempt
+        self._actions.append(Place(placed))
+
+    def _limit(self, leg: Leg, amount: float, rests: bool) -> float | None:
+        """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
+        quote, spec = self.quotes.get(leg.instrument), self._spec_of(leg.instrument)
+        if quote is None:
+            return None
+        buy = amount > 0
+        own, other = (quote.bid, quote.ask) if buy else (quote.ask, quote.bid)
+        if rests and own > 0:
+            return float(spec.round_price(own))
+        if not other > 0:
+            return None
+        option = isinstance(leg.instrument, Option)
+        slip = self.settings.option_slippage if option else self.settings.slippage
+        price = float(
+            spec.round_price(other * (1 + slip if buy else max(1 - slip, 0.0)), "up" if buy else "down")
+        )
+        low, high = quote.min_price, quote.max_price
+        if high > 0 and price > high:
+            price = float(spec.round_price(high, "down"))
+        if low > 0 and price < low:
+            price = float(spec.round_price(low, "up"))
+        return price if price > 0 else float(spec.tick_size)
+
+    def _finish(self, work: _Work, now_ns: int) -> None:
+        """Everything is over and something of the order is left: tell the desk."""
+        order = work.order
+        reason = next((reason for reason in work.given_up if reason), "not filled")
+        self._events.append((None, Rejected(now_ns, order.order_id, order.episode, reason)))
+        self._forget(work)
+
+    def _forget(self, work: _Work) -> None:
+        del self._works[work.order.order_id]
+        for attempt in (attempt for tried in work.attempts for attempt in tried):
+            if attempt.over:
+                del self._by_label[attempt.placed.label]
+
+    # ------------------------------------------------------------- out
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is at work."""
+        return bool(self._works)
+
+    @property
+    def instruments(self) -> set[Tradable]:
+        """Instruments whose quotes are wanted."""
+        return {leg.instrument for work in self._works.values() for leg in work.order.legs}
+
+    def actions(self) -> list[Action]:
+        """Drain what is to be sent."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def events(self) -> list[tuple[Booked | None, Fill | Rejected]]:
+        """Drain what the desk is to be told, with the fact that goes into the journal beside it."""
+        events, self._events = self._events, []
+        return events

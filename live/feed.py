@@ -1,0 +1,151 @@
+"""From the exchange's news of prices to the desk's events: prices, marks of what is held, whole chains.
+
+Events carry everything that a decision depends on, the funding accumulator and the estimate of volatility
+included, and their times never go back: a journal of them replays to the same decisions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
+from gammacore.volatility.estimate import Estimate
+
+from .news import SummaryRow, TickerNews
+
+__all__ = ["Feed"]
+
+FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
+LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
+BEHIND_NS = NS_PER_MINUTE  # a price so much older than the last is not news
+
+
+class Feed:
+    """Turns news into events.
+
+    Parameters
+    ----------
+    base : str
+        Such as ``BTC``.
+    settlement : Settlement
+    estimate : Estimate, optional
+        Volatility from prices, sampled by the minute.
+    interest : float
+        Where the funding accumulator goes on.
+    ts_ns : int
+        Time of the last event so far.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        settlement: Settlement = Settlement.INVERSE,
+        estimate: Estimate | None = None,
+        interest: float = 0.0,
+        ts_ns: int = 0,
+    ) -> None:
+        self.base, self.settlement = base, settlement
+        self.perpetual = Perpetual(base, settlement)
+        self.interest = interest
+        self.ts_ns = ts_ns
+        self.price = math.nan
+        self.tickers: dict[Option | Future | Perpetual, TickerNews] = {}
+        self._rate, self._rate_ns = math.nan, 0
+        self._estimate = estimate
+        self._sampled: list[tuple[int, float]] = []
+        self._vol = math.nan
+
+    def ticker(self, news: TickerNews) -> IndexPrice | Ticker | None:
+        """Event of a ticker, None if it is none for the desk."""
+        instrument = news.instrument
+        if isinstance(instrument, str):
+            return None
+        last = self.tickers.get(instrument)
+        if last is not None and news.ts_ns < last.ts_ns:
+            return None  # overtaken on the way
+        self.tickers[instrument] = news
+        if instrument == self.perpetual:
+            return self._perpetual(news)
+        if isinstance(instrument, Option) and news.mark_iv > 0 and news.forward > 0 and self.price > 0:
+            # The desk carries forwards as the perpetual's price times a basis.
+            return Ticker(self._stamp(news.ts_ns), instrument, news.forward, self.price, news.mark_iv)
+        return None
+
+    def _perpetual(self, news: TickerNews) -> IndexPrice | None:
+        if not (news.mark > 0 and math.isfinite(news.mark)):
+            return None
+        self._accrue(news)
+        self.price = news.mark
+        return IndexPrice(self._stamp(news.ts_ns), news.mark, self.interest, self._sample(news))
+
+    def _accrue(self, news: TickerNews) -> None:
+        """Add the funding that one unit of a long position has paid since the last rate."""
+        elapsed = news.ts_ns - self._rate_ns
+        if math.isfinite(self._rate) and 0 < elapsed <= LONGEST_GAP_NS:
+            unit = 1.0 / news.index if self.settlement is Settlement.INVERSE else news.index
+            self.interest += self._rate * unit * elapsed / FUNDING_PERIOD_NS
+        if math.isfinite(news.current_funding):
+            self._rate, self._rate_ns = news.current_funding, max(news.ts_ns, self._rate_ns)
+
+    def _sample(self, news: TickerNews) -> float:
+        """Estimate of volatility, renewed each minute."""
+        if self._estimate is None:
+            return math.nan
+        if not self._sampled or news.ts_ns - self._sampled[-1][0] >= NS_PER_MINUTE:
+            self._sampled.append((news.ts_ns, news.mark))
+            ts = np.array([t for t, _ in self._sampled], np.int64)
+            self._vol = float(self._estimate.series(ts, np.array([p for _, p in self._sampled]))[-1])
+            # Weights halve over the window: ten of them are all that is left of the past.
+            while self._sampled[0][0] < news.ts_ns - 10 * self._estimate.window_ns:
+                del self._sampled[0]
+        return self._vol
+
+    def _stamp(self, ts_ns: int) -> int:
+        self.ts_ns = max(self.ts_ns, ts_ns)
+        return self.ts_ns
+
+    def chain(self, rows: Sequence[SummaryRow]) -> Snapshot | None:
+        """Event of a book summary: all options of one settlement with a mark; None if there are none."""
+        options = [
+            (row.instrument, row)
+            for row in rows
+            if isinstance(row.instrument, Option)
+            and row.instrument.base == self.base
+            and row.instrument.settlement is self.settlement
+            and row.forward > 0
+        ]
+        if not options or not self.price > 0:
+            return None
+        options.sort(key=lambda item: (item[0].expiry_ns, item[0].strike, -item[0].kind))
+        found = [row for _, row in options]
+        forwards: dict[int, list[float]] = {}
+        for option, row in options:
+            forwards.setdefault(option.expiry_ns, []).append(row.forward)
+        chain = ChainSlice(
+            base=self.base,
+            settlement=self.settlement,
+            index=self.price,
+            forwards={expiry_ns: float(np.median(values)) for expiry_ns, values in forwards.items()},
+            expiry_ns=np.array([option.expiry_ns for option, _ in options], np.int64),
+            strike=np.array([option.strike for option, _ in options], np.float64),
+            kind=np.array([option.kind for option, _ in options], np.int8),
+            bid=_column([row.bid for row in found]),
+            ask=_column([row.ask for row in found]),
+            mark=_column([row.mark for row in found]),
+            iv=_column([row.mark_iv for row in found]),
+        )
+        at = max(row.ts_ns for row in found)
+        return Snapshot(self._stamp(at), chain, self.interest, self._vol)
+
+
+def _column(values: list[float]) -> npt.NDArray[np.float64]:
+    """Prices, where zero says that there is none."""
+    column = np.array(values, np.float64)
+    column[column == 0.0] = np.nan
+    return column

@@ -1,0 +1,236 @@
+"""A session as its journal tells it, for whoever only looks.
+
+The same desk, what was sent and filled, and why the money is where it is. Reads while the session writes.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.attribution import LINES, attribute
+from gammacore.build import build_desk
+from gammacore.config import Config, parse_config
+from gammacore.contracts import Future, Option, Perpetual
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.desk import Desk
+from gammacore.events import Delivery, Event, Fill
+from gammacore.ledger import Money
+from gammacore.portfolio import Episode
+
+from .attempts import Placed
+from .hedger import Foreign
+from .journal import Kind, Record, read
+from .parity import Difference
+from .records import decode_command, decode_event, decode_fact
+from .risk_manager import ModeChanged
+
+__all__ = ["Explained", "Follower", "Trail"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
+KEPT = 200  # fills shown
+
+
+class Trail:
+    """The path that a desk saw, thinned: what :mod:`gammacore.attribution` needs of a tape."""
+
+    def __init__(self) -> None:
+        self._ts: list[int] = []
+        self._index: list[float] = []
+        self._interest: list[float] = []
+        self._columns: dict[Option | int, tuple[int, list[float]]] = {}
+        self._followed: list[Episode] = []
+        self.ts_ns: Ints = np.empty(0, np.int64)
+        self.index: Floats = np.empty(0)
+        self.interest: Floats = np.empty(0)
+
+    def __len__(self) -> int:
+        return len(self._ts)
+
+    def add(self, event: Event, desk: Desk) -> None:
+        """Note a point, if the event is worth one; the desk has handled it."""
+        book = desk.book
+        known = {id(episode) for episode in self._followed}
+        self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
+        due = not self._ts or book.ts_ns - self._ts[-1] >= EVERY_NS
+        if book.index > 0 and (due or isinstance(event, Fill | Delivery)):
+            self.note(desk)
+
+    def note(self, desk: Desk) -> None:
+        """Note a point as the book is."""
+        book, at = desk.book, len(self._ts)
+        self._ts.append(book.ts_ns)
+        self._index.append(book.index)
+        self._interest.append(book.interest)
+        followed = {option for episode in self._followed for option in episode.entered}
+        for expiry_ns in {option.expiry_ns for option in followed}:
+            self._columns.setdefault(expiry_ns, (at, []))[1].append(book.forward(expiry_ns))
+        for option in followed:
+            self._columns.setdefault(option, (at, []))[1].append(book.vol(option))
+        # An episode that has ended got its last point just now.
+        self._followed = [e for e in self._followed if e.number in desk.portfolio.open]
+
+    def freeze(self) -> None:
+        """Bring the arrays up to date."""
+        self.ts_ns = np.array(self._ts, np.int64)
+        self.index = np.array(self._index)
+        self.interest = np.array(self._interest)
+
+    def _column(self, key: Option | int, i: int, j: int) -> Floats:
+        start, values = self._columns[key]
+        before = max(start - i, 0)  # points at which it was not held yet: nothing is made of these
+        return np.array([values[0]] * before + values[i - start + before : j - start])
+
+    def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
+        """Forward of an expiry at points i..j."""
+        return self._column(expiry_ns, i, j)
+
+    def vol(self, option: Option, i: int, j: int) -> Floats:
+        """Mark volatility of an option at points i..j."""
+        return self._column(option, i, j)
+
+    def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats:
+        """Mark of a hedge at points i..j."""
+        return self.forward(instrument.expiry_ns, i, j) if isinstance(instrument, Future) else self.index[i:j]
+
+    def recorded_marks(self, option: Option, i: int, j: int) -> Floats:
+        """Return nothing: positions are marked by the model, at the exchange's volatilities."""
+        return np.full(j - i, np.nan)
+
+    def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
+        """Return nothing, see :meth:`recorded_marks`."""
+        return np.empty(0, np.int64), np.empty(0)
+
+
+class Explained(NamedTuple):
+    """Profit of all episodes at marks, and its lines."""
+
+    total: Money
+    lines: dict[str, Money]
+
+
+class Follower:
+    """Reads a journal as it grows.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Attributes
+    ----------
+    desk : Desk or None
+        As the session's; None before the start.
+    fills : deque of Fill
+        The last ones.
+    placed, filled, events : int
+        Orders sent, trades, events handled.
+    mode : ModeChanged or None
+    difference : Difference or None
+        First decision that this desk would not have taken.
+    foreign : list of Foreign
+        Trades of the account's holder.
+    stopped : bool
+        Whether the last process ended cleanly.
+    first_ns, last_ns : int
+        Times of the first and last record.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        self.config: Config | None = None
+        self.desk: Desk | None = None
+        self.trail = Trail()
+        self.fills: deque[Fill] = deque(maxlen=KEPT)
+        self.placed = self.filled = self.events = self.seq = 0
+        self.last_placed: Placed | None = None
+        self.mode: ModeChanged | None = None
+        self.difference: Difference | None = None
+        self.stopped = False
+        self.first_ns = self.last_ns = 0
+        self.foreign: list[Foreign] = []
+        self._waiting: Event | None = None
+        self._decided: tuple[object, ...] = ()
+        self._recorded: list[object] = []
+
+    def update(self) -> int:
+        """Take in what is new; returns how many records that were."""
+        new = 0
+        for record in read(self.path, self.seq):
+            self.seq, new = record.seq, new + 1
+            self._take(record)
+        return new
+
+    def _take(self, record: Record) -> None:
+        self.first_ns = self.first_ns or record.ts_ns
+        self.last_ns = max(self.last_ns, record.ts_ns)
+        self.stopped = record.kind is Kind.STOP
+        if record.kind is Kind.COMMAND:
+            self._recorded.append(decode_command(record.body))
+            return
+        if record.kind is Kind.EVENT:
+            self._compare(record.seq)
+            self._event(decode_event(record.body))
+        elif record.kind is Kind.START and self.desk is None:
+            self.config = parse_config(msgspec.json.decode(record.body))
+            self.desk = build_desk(self.config)
+        elif record.name == "Placed":
+            self.placed += 1
+            self.last_placed = decode_fact(record.body, Placed)
+        elif record.name == "Foreign":
+            self.foreign.append(decode_fact(record.body, Foreign))
+        elif record.name == "ModeChanged":
+            self.mode = decode_fact(record.body, ModeChanged)
+
+    def _event(self, event: Event) -> None:
+        assert self.desk is not None
+        self.events += 1
+        self._waiting, self._decided = event, tuple(self.desk.handle(event))
+        self.trail.add(event, self.desk)
+        if isinstance(event, Fill):
+            self.filled += 1
+            self.fills.append(event)
+
+    def _compare(self, seq: int) -> None:
+        """Hold the decision on the event before against what was recorded."""
+        recorded, self._recorded = tuple(self._recorded), []
+        if self._waiting is not None and recorded != self._decided and self.difference is None:
+            self.difference = Difference(seq, self._waiting, recorded, self._decided)  # type: ignore[arg-type]
+
+    def explain(self) -> Explained | None:
+        """Where the money of all episodes is, None before the first has been entered.
+
+        Raises
+        ------
+        LedgerError
+            If lines and ledgers differ by more than rounding.
+        """
+        desk = self.desk
+        if desk is None or not len(self.trail) or not any(e.entered for e in desk.portfolio.episodes):
+            return None
+        if desk.book.ts_ns > self.trail._ts[-1]:
+            self.trail.note(desk)
+        self.trail.freeze()
+        lines = dict.fromkeys(LINES, Money(0.0, 0.0))
+        total = Money(0.0, 0.0)
+        for episode in desk.portfolio.episodes:
+            if not episode.entered:
+                continue
+            last = len(self.trail) - 1
+            if episode.number in desk.portfolio.open:
+                episode = copy.deepcopy(episode)
+                values = {option: float(desk.book.exposure(option).value) for option in episode.legs}
+                desk.portfolio.mark(episode, desk.book, values)
+            else:
+                last = int(np.searchsorted(self.trail.ts_ns, episode.end_ns, side="right")) - 1
+            for line, money in attribute(episode, self.trail, last).totals.items():
+                lines[line] += money
+            total += episode.ledger.profit()
+        return Explained(total, lines)

@@ -1,0 +1,631 @@
+"""A live session: news in, the desk's decisions out, everything in the journal before it takes effect.
+
+The same desk as in a backtest takes the decisions, from the same events. Around it: :mod:`.feed` makes the
+events, :mod:`.execution` works the orders, :mod:`.risk_manager` says what may be sent, :mod:`.journal` keeps
+what happened. One thread; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Unpack
+
+import msgspec
+
+from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
+from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, NS_PER_YEAR, format_time
+from gammacore.desk import Desk
+from gammacore.errors import ContractError
+from gammacore.events import Delivery, Event, Fill, Flatten, Rejected, Timer
+from gammacore.orders import Cancel, Order, Purpose
+from gammacore.valuation import value
+
+from .attempts import Booked, Tradable
+from .execution import Ask, Execution, Place, Withdraw
+from .feed import Feed
+from .journal import Journal
+from .messages import OrderOptions
+from .news import (
+    AccountNews,
+    Answered,
+    BadFrame,
+    ClockSkew,
+    Expired,
+    Fate,
+    Gap,
+    Instrument,
+    LockNews,
+    Lost,
+    News,
+    OrderAnswer,
+    OrderNews,
+    PlatformNews,
+    PositionNews,
+    Reconciled,
+    Refused,
+    State,
+    StateChanged,
+    SubscriptionMissing,
+    TickerNews,
+    TradeNews,
+    TradesPage,
+)
+from .risk_manager import Mode, ModeChanged, RiskManager
+
+__all__ = ["Baseline", "Foreign", "Hedger", "Session", "Timing"]
+
+CHANNEL = {Perpetual: "raw", Future: "raw", Option: "100ms"}
+REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
+RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed, and of questions for a delivery price
+PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
+ODD_AUDITS = 2  # in a row, until positions that differ halt
+log = logging.getLogger("gammacore.live")
+
+
+class Session(Protocol):
+    """What a hedger needs of :class:`.client.Client`."""
+
+    @property
+    def skew_s(self) -> float: ...  # noqa: D102
+    def now_ns(self) -> int: ...  # noqa: D102
+    def send_order(  # noqa: D102
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
+    ) -> int: ...
+    def cancel(self, order_id: str) -> int: ...  # noqa: D102
+    def cancel_all(self) -> int: ...  # noqa: D102
+    def request(  # noqa: D102
+        self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0
+    ) -> int: ...
+    def subscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
+    def unsubscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
+
+
+class Baseline(msgspec.Struct, frozen=True, tag=True):
+    """What the account held before the session's first order, by instrument name."""
+
+    ts_ns: int
+    sizes: dict[str, float]
+
+
+class Foreign(msgspec.Struct, frozen=True, tag=True):
+    """A trade of the account that is not this session's: the holder's own."""
+
+    ts_ns: int
+    trade_id: str
+    instrument: str
+    amount: float
+    price: float
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Intervals of a session."""
+
+    chain_ns: int
+    audit_ns: int
+
+
+class Hedger:
+    """Handler of a session.
+
+    Parameters
+    ----------
+    desk, feed, execution, risk, journal
+        Made for each other, see :mod:`.assemble`.
+    session : Session
+    timing : Timing
+    baseline : Baseline, optional
+        Of the journal; taken at the first reconciliation if there is none.
+    others : mapping of str to float, optional
+        What the account's holder traded besides since then.
+    order_timeout_s : float
+        For the exchange's answer to an order.
+
+    Attributes
+    ----------
+    decided, sent, filled : int
+        Orders of the desk, orders to the exchange, trades.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        feed: Feed,
+        execution: Execution,
+        risk: RiskManager,
+        journal: Journal,
+        session: Session,
+        timing: Timing,
+        baseline: Baseline | None = None,
+        others: Mapping[str, float] | None = None,
+        order_timeout_s: float = 5.0,
+    ) -> None:
+        self.desk, self.feed, self.execution, self.risk = desk, feed, execution, risk
+        self.journal, self.session, self.timing = journal, session, timing
+        self.baseline = baseline
+        self.others = dict(others or {})
+        self.decided = self.sent = self.filled = 0
+        self.stopping = False
+        self._timeout_s = order_timeout_s
+        self._asked: dict[int, tuple[str, str]] = {}  # what a request was for: kind, and label or expiry
+        self._subscribed: set[Tradable] = set()
+        self._ready = False
+        self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = 0
+        self._odd_audits = 0
+        self._aims: dict[str, float] = {}
+        self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
+        execution.paused = True
+        execution.forbidden = self._forbidden
+        execution.unwanted = self._unwanted
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            TickerNews: self._ticker,
+            OrderNews: self._order_news,
+            TradeNews: self._trade,
+            Answered: self._answered,
+            Refused: self._refused,
+            Expired: self._unanswered,
+            Lost: self._unanswered,
+            Reconciled: self._reconciled,
+            StateChanged: self._state,
+            AccountNews: self._account,
+            ClockSkew: lambda news: self.risk.skew(news.seconds),
+            PlatformNews: self._platform,
+            LockNews: lambda news: self.risk.locked(f"account {news.currency}", news.locked),
+            SubscriptionMissing: self._missing,
+            Gap: lambda news: log.warning("gap in a book", extra={"channel": news.channel}),
+            BadFrame: lambda news: log.warning("unreadable", extra={"reason": news.reason}),
+        }
+
+    def now_ns(self) -> int:
+        """Exchange's time, as far as we know it."""
+        return self.session.now_ns() + int(self.session.skew_s * NS_PER_SECOND)
+
+    # ------------------------------------------------------------- handler
+
+    def on_news(self, news: News) -> None:
+        """Take in one piece of news, and send what follows from it."""
+        handle = self._handlers.get(type(news))
+        if handle is not None:
+            handle(news)
+            self._pump()
+
+    def on_idle(self) -> None:
+        """Rehearse a decision, so that it is warm when it counts."""
+        if self._ready:
+            self.desk.rehearse()
+
+    def on_tick(self, now_ns: int) -> None:
+        """Do what time brings."""
+        now_ns = self.now_ns()
+        self.risk.tick(now_ns)
+        self._show_mode(now_ns)
+        if self._ready:
+            self.execution.paused = False
+            self._timers(now_ns)
+            self._deliveries(now_ns)
+            self.execution.tick(now_ns)
+            self._pump()
+            self._watch()
+            self._look_at_chain(now_ns)
+            self._audit(now_ns)
+        self.journal.flush()
+
+    # ------------------------------------------------------------- desk
+
+    def _handle(self, event: Event, fact: Booked | None = None) -> None:
+        """Let the desk decide on an event; the journal has both before anything is sent.
+
+        No two events have one time, so that a time says what was known at it.
+        """
+        at = self._stamp(event.ts_ns)
+        if event.ts_ns != at:
+            event = msgspec.structs.replace(event, ts_ns=at)
+        commands = self.desk.handle(event)
+        if fact is not None:
+            self.journal.told(fact)
+        self.journal.handled(event, commands, commit=False)
+        now_ns = self.now_ns()
+        for command in commands:
+            if isinstance(command, Cancel):
+                self.execution.withdraw(command, now_ns)
+            else:
+                self.decided += 1
+                self.risk.decided(command, now_ns)
+                self._note_aim(command)
+                log.info("decided", extra={"order": command.order_id, "legs": _legs(command)})
+                self.execution.submit(command, now_ns)
+        if commands or isinstance(event, Fill | Rejected | Delivery):
+            self.journal.flush()
+
+    def _forbidden(self, order: Order) -> str:
+        return "stopping" if self.stopping else self.risk.refusal(order)
+
+    def _pump(self) -> None:
+        """Hand executions to the desk, and actions to the exchange, until nothing is left."""
+        while True:
+            for fact, event in self.execution.events():
+                self._execution(fact, event)
+            actions = self.execution.actions()
+            if not actions:
+                return
+            for action in actions:
+                if isinstance(action, Place):
+                    self.journal.told(action.placed)
+            self.journal.flush()
+            for action in actions:
+                self._send(action)
+
+    def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
+        if isinstance(event, Rejected):
+            log.warning("given up", extra={"order": event.order_id, "reason": event.reason})
+            if "entry" in event.order_id:
+                self._chain_ns = self.now_ns() + REFUSED_PAUSE_NS
+            self._aims.pop(event.order_id, None)
+        else:
+            self.filled += 1
+            self._check_aim(event)
+            at = self._stamp(event.ts_ns)
+            event = msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at))
+        self._handle(event, fact)
+
+    def _stamp(self, ts_ns: int) -> int:
+        return max(ts_ns, self.desk.book.ts_ns + 1)
+
+    def _mark(self, fill: Fill, at_ns: int) -> float:
+        """Mark of what was filled as the desk has it, so that slippage is counted from where the desk was."""
+        book, instrument = self.desk.book, fill.instrument
+        if not isinstance(instrument, Option):
+            return book.future_price(instrument)
+        tau = max(instrument.expiry_ns - at_ns, 0) / NS_PER_YEAR
+        mark = float(value(instrument, book.forward(instrument.expiry_ns), tau, book.vol(instrument)))
+        return mark if math.isfinite(mark) else fill.price
+
+    def _note_aim(self, order: Order) -> None:
+        """Keep the mismatch that a hedge is to remove, as it was when that was decided."""
+        mismatch = self._mismatch(order.episode)
+        if order.purpose is Purpose.HEDGE and order.limit is None and mismatch is not None:
+            self._aims[order.order_id] = mismatch
+
+    def _check_aim(self, fill: Fill) -> None:
+        """Halt when fills leave more delta than the hedge was to remove: too much, or the wrong way."""
+        aim = self._aims.get(fill.order_id)
+        if aim is None:
+            return
+        left = aim + (fill.amount / fill.price if _is_inverse(fill) else fill.amount)
+        self._aims[fill.order_id] = left
+        if abs(left) >= abs(aim):
+            self.risk.latch("wrong way", f"{fill.order_id}: delta goes from {aim:.6g} to {left:.6g}")
+        if fill.last:
+            del self._aims[fill.order_id]
+
+    def _unwanted(self, order: Order, left: float) -> bool:
+        """Whether what is left of a hedge would now add to the delta rather than remove it."""
+        mismatch = self._mismatch(order.episode)
+        instrument = order.legs[0].instrument
+        delta = left / self.desk.book.index if instrument.settlement is Settlement.INVERSE else left
+        return mismatch is not None and abs(mismatch + delta) >= abs(mismatch)
+
+    def _mismatch(self, number: int) -> float | None:
+        """Delta to be hedged away in an episode, without what is on its way."""
+        episode = self.desk.portfolio.open.get(number)
+        if episode is None or not episode.open:
+            return None
+        price = self.desk.book.future_price(episode.hedge.instrument)
+        mismatch = self.desk.hedge.target.mismatch(episode, self.desk.book)
+        return float(mismatch) - float(episode.pending_delta(price) if episode.pending else 0.0)
+
+    def _send(self, action: Place | Withdraw | Ask) -> None:
+        if isinstance(action, Place):
+            placed = action.placed
+            self.risk.sent(placed.ts_ns)
+            # An order of the desk's own price is not to be moved by the exchange.
+            id_ = self.session.send_order(
+                placed.instrument,
+                placed.amount,
+                timeout_s=self._timeout_s,
+                label=placed.label,
+                limit=placed.limit,
+                valid_until_ns=placed.valid_until_ns,
+                time_in_force="good_til_cancelled" if placed.rests else "immediate_or_cancel",
+                post_only=placed.rests,
+                reject_post_only=placed.fixed,
+            )
+            self.sent += 1
+            self._asked[id_] = "place", placed.label
+        elif isinstance(action, Withdraw):
+            self._asked[self.session.cancel(action.exchange_id)] = "withdraw", action.label
+        elif action.exchange_id:
+            asked = self.session.request(
+                "private/get_user_trades_by_order", {"order_id": action.exchange_id, "sorting": "asc"}
+            )
+            self._asked[asked] = "trades", action.label
+        else:
+            currency = action.instrument.base
+            asked = self.session.request(
+                "private/get_order_state_by_label", {"currency": currency, "label": action.label}
+            )
+            self._asked[asked] = "look", action.label
+
+    # ------------------------------------------------------------- market
+
+    def _ticker(self, news: TickerNews) -> None:
+        self.execution.quote(news)
+        if news.instrument == self.feed.perpetual:
+            self.risk.ticker(news, self.now_ns())
+        event = self.feed.ticker(news)
+        if event is not None and self._ready:
+            self._handle(event)
+
+    def _wanted(self) -> set[Tradable]:
+        """Instruments to watch: what the desk holds, what is at work, and the perpetual."""
+        wanted: set[Tradable] = {self.feed.perpetual} | self.execution.instruments
+        for episode in self.desk.portfolio.open.values():
+            wanted |= {*episode.legs, episode.hedge.instrument}
+        return wanted
+
+    def _watch(self) -> None:
+        """Subscribe to what is wanted now, leave the rest."""
+        wanted = self._wanted()
+        added, left = wanted - self._subscribed, self._subscribed - wanted
+        self._subscribed = wanted
+        if added:
+            self.session.subscribe([_channel(instrument) for instrument in sorted(added, key=str)])
+        if left:
+            self.session.unsubscribe([_channel(instrument) for instrument in sorted(left, key=str)])
+
+    def _look_at_chain(self, now_ns: int) -> None:
+        """Ask for the whole chain, at which the desk may enter."""
+        if now_ns < self._chain_ns or self.desk.closing or self.stopping or self.risk.mode is not Mode.NORMAL:
+            return
+        if any(kind == "chain" for kind, _ in self._asked.values()):
+            return
+        self._chain_ns = now_ns + self.timing.chain_ns
+        self._ask("chain", "", "public/get_book_summary_by_currency", currency=self._currency, kind="option")
+
+    @property
+    def _currency(self) -> str:
+        return self.feed.base if self.feed.settlement.value == "inverse" else "USDC"
+
+    def _ask(self, what: str, about: str, method: str, **params: Any) -> None:
+        self._asked[self.session.request(method, params)] = what, about
+
+    # ------------------------------------------------------------- account
+
+    def _order_news(self, news: OrderNews) -> None:
+        self.execution.order(news, self.now_ns())
+
+    def _trade(self, news: TradeNews) -> None:
+        if self.execution.knows(news.label):
+            self.execution.trade(news, self.now_ns())
+        elif news.label.startswith(f"{self.execution.session}-"):
+            if not self.execution.has_booked(news.trade_id):
+                self.risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
+        elif not isinstance(news.instrument, str):
+            name = news.instrument.name
+            self.others[name] = self.others.get(name, 0.0) + news.amount
+            self.journal.told(Foreign(news.ts_ns, news.trade_id, name, news.amount, news.price))
+
+    def _reconciled(self, news: Reconciled) -> None:
+        for trade in news.trades:
+            self._trade(trade)
+        for account in news.accounts:
+            self._account(account)
+        if self.baseline is None:
+            self.baseline = Baseline(news.ts_ns, _sizes(news.positions))
+            self.journal.told(self.baseline)
+        log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
+        now_ns = self.now_ns()
+        self._ready = True  # orders leave from the next tick on
+        self.execution.reconciled(news.open_orders, now_ns)
+        self._subscribed = set()
+        self._asked = {id_: what for id_, what in self._asked.items() if what[0] in ("place", "withdraw")}
+        self._watch()
+
+    def _account(self, news: AccountNews) -> None:
+        if news.currency.upper() == self._currency:
+            self.risk.margins(news)
+
+    def _state(self, news: StateChanged) -> None:
+        log.info("session", extra={"state": news.after.value, "reason": news.reason})
+        if news.after in (State.CLOSING, State.LOST):
+            self._ready, self.execution.paused = False, True
+            self.execution.disconnected(self.now_ns())
+
+    def _platform(self, news: PlatformNews) -> None:
+        ours = not news.index or news.index.lower().startswith(self.feed.base.lower())
+        if ours:
+            self.risk.locked(news.index or "exchange", news.locked or news.maintenance)
+
+    def _missing(self, news: SubscriptionMissing) -> None:
+        log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})
+        self._subscribed -= {i for i in self._subscribed if _channel(i) in news.channels}
+
+    # ------------------------------------------------------------- answers
+
+    def _answered(self, news: Answered) -> None:
+        kind, about = self._asked.pop(news.id, ("", ""))
+        now_ns = self.now_ns()
+        if kind == "place" and isinstance(news.result, OrderAnswer):
+            self.execution.order(news.result.order, now_ns)
+        elif kind == "withdraw" and isinstance(news.result, OrderNews):
+            self.execution.order(news.result, now_ns)
+        elif kind == "look":
+            self.execution.looked_up(about, [o for o in news.result if isinstance(o, OrderNews)], now_ns)
+        elif kind == "trades":
+            found = news.result.trades if isinstance(news.result, TradesPage) else news.result
+            for trade in found:
+                self._trade(trade)
+        elif kind == "chain":
+            event = self.feed.chain(news.result)
+            if event is not None and self.risk.mode is Mode.NORMAL:
+                self._handle(event)
+        elif kind == "audit":
+            self._compare(news.result, now_ns)
+        elif kind == "delivery":
+            self._delivered(int(about), news.result, now_ns)
+
+    def _refused(self, news: Refused) -> None:
+        kind, about = self._asked.pop(news.id, ("", ""))
+        reason = f"{news.code} {news.message} {news.data}".strip()
+        if kind:
+            log.warning("refused", extra={"request": kind, "about": about, "reason": reason})
+        self._failed(kind, about, news.fate, reason)
+
+    def _unanswered(self, news: Expired | Lost) -> None:
+        kind, about = self._asked.pop(news.id, ("", ""))
+        self._failed(kind, about, news.fate, type(news).__name__.lower())
+
+    def _failed(self, kind: str, about: str, fate: Fate, reason: str) -> None:
+        if kind == "place":
+            self.execution.refused(about, fate, reason, self.now_ns())
+        elif kind == "withdraw":
+            self.execution.not_withdrawn(about, self.now_ns())
+
+    # ------------------------------------------------------------- time
+
+    def _timers(self, now_ns: int) -> None:
+        """Wake the desk where it asked to be, or where something should have been closed."""
+        due = self.desk.next_deadline()
+        waiting = [e for e in self.desk.portfolio.open.values() if not e.pending]
+        late = any(e.close_ns or (self.desk.closing and e.open) for e in waiting)
+        if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
+            self._timer_ns = now_ns
+            self._handle(Timer(now_ns))
+
+    def _deliveries(self, now_ns: int) -> None:
+        """Ask for the price of what has expired."""
+        expired = {e.expiry_ns for e in self.desk.portfolio.open.values() if e.open}
+        expired = {ts for ts in expired if ts + PUBLISHED_NS <= now_ns}
+        if not expired or now_ns < self._delivery_ns + RETRY_NS:
+            return
+        self._delivery_ns = now_ns
+        for ts in sorted(expired):
+            index = f"{self.feed.base.lower()}_{'usd' if self._currency == self.feed.base else 'usdc'}"
+            self._ask("delivery", str(ts), "public/get_delivery_prices", index_name=index, count=30)
+
+    def _delivered(self, expiry_ns: int, result: Any, now_ns: int) -> None:
+        day = format_time(expiry_ns)[:10]
+        for row in result["data"] if isinstance(result, dict) else ():
+            if row["date"] == day and any(
+                e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values()
+            ):
+                self._handle(Delivery(now_ns, expiry_ns, float(row["delivery_price"])))
+
+    def _audit(self, now_ns: int) -> None:
+        """Compare what we think we hold with what the exchange says, while nothing is at work."""
+        if now_ns < self._audit_ns or self.execution.busy:
+            return
+        if any(kind == "audit" for kind, _ in self._asked.values()):
+            return
+        self._audit_ns = now_ns + self.timing.audit_ns
+        self._ask("audit", str(self.filled), "private/get_positions", currency="any")
+
+    def _compare(self, positions: Sequence[PositionNews], now_ns: int) -> None:
+        if self.execution.busy or self.baseline is None or self._near_settlement(now_ns):
+            return
+        ours = dict(self.baseline.sizes)
+        for more in (self.sizes(), self.others):
+            for name, size in more.items():
+                ours[name] = ours.get(name, 0.0) + size
+        theirs = _sizes(positions)
+        odd = {
+            name: (ours.get(name, 0.0), theirs.get(name, 0.0))
+            for name in ours | theirs
+            if abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) > 1e-9 and not _expired(name, now_ns)
+        }
+        self._odd_audits = self._odd_audits + 1 if odd else 0
+        if self._odd_audits >= ODD_AUDITS:
+            told = ", ".join(f"{name} {a:g} here, {b:g} there" for name, (a, b) in odd.items())
+            self.risk.latch("positions", f"positions differ: {told}")
+        elif odd:
+            self._audit_ns = now_ns + RETRY_NS
+
+    def _near_settlement(self, now_ns: int) -> bool:
+        """Around 08:00 UTC options turn into futures and cash."""
+        return abs(now_ns % NS_PER_DAY - 8 * 3600 * NS_PER_SECOND) < 60 * NS_PER_SECOND
+
+    def sizes(self) -> dict[str, float]:
+        """Sum up what the desk holds, by instrument name, in the exchange's unit."""
+        held: dict[str, float] = {}
+        for episode in self.desk.portfolio.open.values():
+            parts = [*episode.legs.items(), (episode.hedge.instrument, episode.hedge.amount)]
+            for instrument, amount in parts:
+                held[instrument.name] = held.get(instrument.name, 0.0) + amount
+        return {name: size for name, size in held.items() if size}
+
+    # ------------------------------------------------------------- ends
+
+    def stop(self, reason: str) -> None:
+        """Send nothing new and cancel what rests; the session may end once it is :attr:`quiet`."""
+        if not self.stopping:
+            log.info("stop", extra={"reason": reason})
+            self.stopping = True
+            self.execution.give_up(reason)
+            self._work_on()
+
+    def kill(self, reason: str, *, flatten: bool) -> None:
+        """Cancel everything and enter nothing more; with ``flatten`` close all positions, else halt."""
+        log.error("kill", extra={"reason": reason, "flatten": flatten})
+        if flatten:
+            self.risk.latch("kill switch", reason, Mode.HEDGE_ONLY)
+            if not self.desk.closing:
+                self._handle(Flatten(self.now_ns()))
+            self._work_on()
+            return
+        self.risk.latch("kill switch", reason)
+        if self._ready:  # whatever its fate, also what we do not know of
+            self.session.cancel_all()
+        self.stop(reason)
+
+    def _work_on(self) -> None:
+        if self._ready:
+            self.execution.tick(self.now_ns())
+            self._pump()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is at work, so that a session may end."""
+        return not self.execution.busy
+
+    @property
+    def flat(self) -> bool:
+        """Whether nothing is held or at work."""
+        return self.quiet and not self.desk.portfolio.open
+
+    def _show_mode(self, now_ns: int) -> None:
+        shown = self.risk.mode, self.risk.reasons
+        if shown != self._shown:
+            self._shown = shown
+            self.journal.told(ModeChanged(now_ns, int(shown[0]), shown[1]))
+            log.warning("mode", extra={"mode": shown[0].name.lower(), "reasons": "; ".join(shown[1])})
+
+
+def _channel(instrument: Tradable) -> str:
+    return f"ticker.{instrument.name}.{CHANNEL[type(instrument)]}"
+
+
+def _sizes(positions: Sequence[PositionNews]) -> dict[str, float]:
+    named = {p.instrument if isinstance(p.instrument, str) else p.instrument.name: p.size for p in positions}
+    return {name: size for name, size in named.items() if size}
+
+
+def _is_inverse(fill: Fill) -> bool:
+    return fill.instrument.settlement is Settlement.INVERSE
+
+
+def _expired(name: str, now_ns: int) -> bool:
+    try:
+        instrument = parse(name)
+    except ContractError:
+        return False
+    return not isinstance(instrument, Perpetual) and instrument.expiry_ns <= now_ns
+
+
+def _legs(order: Order) -> str:
+    return ", ".join(f"{leg.amount:+g} {leg.instrument.name}" for leg in order.legs)

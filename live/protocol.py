@@ -1,0 +1,562 @@
+"""One connection to Deribit, without the connection: frames and times in, news and frames out.
+
+Nothing here waits, reads a clock or opens a socket. A session lives once: after LOST a new object takes over,
+and its user reconciles before trusting anything. The wire never raises: what cannot be read is a
+:class:`~.news.BadFrame`. Calls that cannot make sense raise :class:`gammacore.errors.SessionError`.
+
+Every request that a caller makes ends in exactly one of ``Answered``, ``Refused``, ``Expired`` and ``Lost``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Unpack
+
+import msgspec
+
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.errors import SessionError
+
+from . import messages
+from .answers import decode_result
+from .budget import Budget, Kind, kind_of
+from .codes import LOCAL, UNREADABLE, Action, look_up
+from .credentials import Credentials
+from .levels import Levels
+from .login import Login
+from .messages import Envelope, Failure, OrderOptions
+from .news import (
+    AccountNews,
+    Answered,
+    BadFrame,
+    Expired,
+    Fate,
+    Gap,
+    Instrument,
+    Lost,
+    News,
+    OrderAnswer,
+    Refused,
+    State,
+    StateChanged,
+    SubscriptionMissing,
+)
+from .requests import Request, Requests, Role
+from .skew import Skew
+from .subscriptions import Subscriptions, batches
+from .wire import WireBook
+
+__all__ = ["TRANSITIONS", "DeribitProtocol", "Event"]
+
+
+class Event(StrEnum):
+    """What moves a session on."""
+
+    OPENED = "opened"
+    AUTHENTICATED = "authenticated"
+    CONFIGURED = "configured"
+    SUBSCRIBED = "subscribed"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+_ALIVE = (State.CONNECTING, State.AUTHENTICATING, State.CONFIGURING, State.SUBSCRIBING, State.READY)
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.CONNECTING, Event.OPENED): State.AUTHENTICATING,
+    (State.AUTHENTICATING, Event.AUTHENTICATED): State.CONFIGURING,
+    (State.CONFIGURING, Event.CONFIGURED): State.SUBSCRIBING,
+    (State.SUBSCRIBING, Event.SUBSCRIBED): State.READY,
+    **{(state, Event.FAILED): State.CLOSING for state in _ALIVE},
+    **{(state, Event.CLOSED): State.LOST for state in (*_ALIVE, State.CLOSING)},
+}
+
+TALKING = frozenset(_ALIVE[1:])
+LOGGED_IN = frozenset(_ALIVE[2:])
+PATIENCE_S = 10.0  # for the session's own requests
+BACK_OFF_NS = NS_PER_SECOND
+MOST_LATE = 1_000  # orders remembered beyond their deadline
+UNREADABLE_ERRORS = (ValueError, RecursionError)  # msgspec's are ValueErrors
+
+
+class DeribitProtocol:
+    """State of one connection.
+
+    Parameters
+    ----------
+    credentials : Credentials, optional
+        Without them the session is public.
+    channels : iterable of str
+        Asked for before the session is READY.
+    heartbeat_s : int
+        Interval of the exchange's heartbeats, at least 10; a connection silent for three of them is given up.
+    cancel_on_disconnect : bool
+        Have the exchange cancel our orders when the connection ends.
+    by_secret : bool
+        Authenticate by the secret itself instead of a signature, which needs a clock right within a minute.
+    budget : Budget, optional
+        Shared by the sessions of one account.
+    ids : iterator of int, optional
+        Ids of requests, shared likewise.
+    book_depth : int
+        Levels a side in :class:`BookNews`; :meth:`book` has all.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None = None,
+        *,
+        channels: Iterable[str] = (),
+        heartbeat_s: int = 10,
+        cancel_on_disconnect: bool = True,
+        by_secret: bool = False,
+        budget: Budget | None = None,
+        ids: Iterator[int] | None = None,
+        book_depth: int = 10,
+    ) -> None:
+        if heartbeat_s < 10:
+            raise SessionError(f"heartbeat_s must be at least 10, got {heartbeat_s!r}")
+        self.state = State.CONNECTING
+        self.reason = ""  # why it is CLOSING or LOST
+        self.blocked = ""  # why orders are refused here, if they are
+        self.budget = Budget() if budget is None else budget
+        self._login = None if credentials is None else Login(credentials, by_secret=by_secret)
+        self._heartbeat_s = heartbeat_s
+        self._silence_ns = 3 * heartbeat_s * NS_PER_SECOND
+        self._cancel_on_disconnect = cancel_on_disconnect
+        self._depth = book_depth
+        self._requests = Requests(self.budget, ids)
+        self._news: list[News] = []
+        self._channels = Subscriptions()
+        self._late: dict[int, str] = {}
+        self._skew = Skew()
+        self._heard_ns = 0
+        self._channels.want(channels)
+
+    # ----------------------------------------------------------------- connection
+
+    def connection_made(self, now_ns: int) -> None:
+        """Start: the socket is open. All times are nanoseconds UTC of a clock that does not jump."""
+        if self.state is not State.CONNECTING:
+            raise SessionError(f"connection made in state {self.state}")
+        self._heard_ns = now_ns
+        self._move(Event.OPENED, now_ns)
+        if self._login is None:
+            self._configure(now_ns)
+        else:
+            self._own("public/auth", self._login.first(now_ns), Role.LOGIN, now_ns)
+
+    def connection_lost(self, now_ns: int, reason: str = "") -> None:
+        """End: the socket is gone; every request that waits for an answer is lost."""
+        if self.state is State.LOST:
+            return
+        for request in self._requests.clear():
+            if request.role is Role.CALLER:
+                self._news.append(Lost(now_ns, request.id, request.method, _fate(request)))
+        self._move(Event.CLOSED, now_ns, self.reason or reason)
+
+    def close(self, now_ns: int, reason: str = "closed by us") -> None:
+        """Ask for the end; the owner of the socket closes it on CLOSING."""
+        self._fail(reason, now_ns)
+
+    def events_received(self) -> list[News]:
+        """News since the last call."""
+        news, self._news = self._news, []
+        return news
+
+    def data_to_send(self) -> list[bytes]:
+        """Text frames since the last call, to be sent in order."""
+        return self._requests.drain()
+
+    def next_deadline(self, now_ns: int) -> int | None:
+        """When to call :meth:`tick` at the latest."""
+        if self.state not in TALKING:
+            return None
+        due = min(self._requests.next_deadline(now_ns), self._heard_ns + self._silence_ns)
+        refresh_ns = 0 if self._login is None else self._login.refresh_ns
+        return min(due, refresh_ns) if refresh_ns else due
+
+    def tick(self, now_ns: int) -> None:
+        """Notice what did not happen: answers, heartbeats, the renewal of a token; send what waited."""
+        if self.state not in TALKING:
+            return
+        for request in self._requests.overdue(now_ns):
+            self._overdue(request, now_ns)
+        if now_ns - self._heard_ns >= self._silence_ns:
+            self._fail(f"silent for {self._silence_ns // NS_PER_SECOND} s", now_ns)
+        if self.state not in TALKING:
+            return
+        if self._login is not None and 0 < self._login.refresh_ns <= now_ns:
+            self._own("public/auth", self._login.refresh(), Role.REFRESH, now_ns)
+        self._requests.pump(now_ns)
+
+    # ----------------------------------------------------------------- wishes
+
+    def request(self, method: str, params: Mapping[str, Any], now_ns: int, *, timeout_s: float = 10.0) -> int:
+        """Ask for anything; what the rate budget does not allow now waits, but for orders.
+
+        Parameters
+        ----------
+        method : str
+            With its scope, such as ``public/ticker``.
+        params : mapping
+            In the exchange's units.
+        now_ns : int
+        timeout_s : float
+            For the answer, waiting included.
+
+        Returns
+        -------
+        int
+            The id that its answer will carry.
+        """
+        if not method.startswith(("public/", "private/")):
+            raise SessionError(f"method must begin with public/ or private/, got {method!r}")
+        id_ = self._requests.next_id()
+        frame = messages.encode_request(id_, method, params)
+        return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
+
+    def send_order(
+        self,
+        instrument: Instrument,
+        amount: float,
+        now_ns: int,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
+    ) -> int:
+        """Buy (positive amount) or sell.
+
+        Refused here, with code 0, when the session is not READY or the rate budget is used up.
+
+        Parameters
+        ----------
+        instrument : Option, Future, Perpetual or str
+        amount : float
+            Signed, in the exchange's unit (see events.Fill), on its grid.
+        now_ns : int
+        timeout_s : float
+            For the answer.
+        **options
+            See `OrderOptions`; a label is required.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        SessionError
+            If amount, limit or label cannot be sent.
+        """
+        id_ = self._requests.next_id()
+        frame = messages.encode_order(id_, instrument, amount, **options)
+        method = "private/buy" if amount > 0.0 else "private/sell"
+        return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
+
+    def cancel(self, order_id: str, now_ns: int, *, timeout_s: float = 5.0) -> int:
+        """Cancel one order by the exchange's id."""
+        return self.request("private/cancel", {"order_id": order_id}, now_ns, timeout_s=timeout_s)
+
+    def cancel_label(self, label: str, now_ns: int, *, timeout_s: float = 5.0) -> int:
+        """Cancel by our label, also when the exchange's id never reached us."""
+        return self.request("private/cancel_by_label", {"label": label}, now_ns, timeout_s=timeout_s)
+
+    def cancel_all(self, now_ns: int, *, timeout_s: float = 5.0) -> int:
+        """Cancel everything."""
+        return self.request("private/cancel_all", {}, now_ns, timeout_s=timeout_s)
+
+    def subscribe(self, channels: Iterable[str], now_ns: int) -> None:
+        """Ask for channels; those not granted come back as :class:`SubscriptionMissing`."""
+        added = self._channels.want(channels)
+        if self.state in (State.SUBSCRIBING, State.READY):
+            self._ask("subscribe", Role.SUBSCRIBE, added, now_ns)
+
+    def unsubscribe(self, channels: Iterable[str], now_ns: int) -> None:
+        """Leave channels."""
+        left = self._channels.leave(channels)
+        if self.state in (State.SUBSCRIBING, State.READY):
+            self._ask("unsubscribe", Role.UNSUBSCRIBE, left, now_ns)
+
+    def book(self, channel: str) -> Levels | None:
+        """Whole book of a channel, None while it is not valid."""
+        levels = self._channels.books.get(channel)
+        return None if levels is None or levels.change_id is None else levels
+
+    def rehearse(self, frame: bytes) -> bytes:
+        """Do what news and an order cost, without effect, to keep caches warm; an order never to be sent."""
+        with contextlib.suppress(*UNREADABLE_ERRORS):
+            params = messages.decode_envelope(frame).params
+            if params is not None and params.channel not in self._channels.books:
+                messages.decode_data(params.channel, params.data, self._heard_ns)
+        return messages.encode_order(0, "BTC-PERPETUAL", 10.0, label="rehearsal")
+
+    @property
+    def skew_s(self) -> float:
+        """How far our clock is behind the exchange's."""
+        return self._skew.seconds
+
+    @property
+    def scope(self) -> str:
+        """What our key was granted."""
+        return "" if self._login is None else self._login.scope
+
+    # ----------------------------------------------------------------- frames
+
+    def receive(self, frame: bytes | str, now_ns: int) -> None:
+        """Take a text frame in; whatever it is, nothing is raised."""
+        if self.state not in TALKING:
+            return
+        self._heard_ns = now_ns
+        try:
+            envelope = messages.decode_envelope(frame)
+        except UNREADABLE_ERRORS as error:
+            self._news.append(BadFrame(now_ns, "", _short(error)))
+            return
+        if envelope.method == "subscription":
+            self._notified(envelope, now_ns)
+        elif envelope.method == "heartbeat":
+            if envelope.params is not None and envelope.params.type == "test_request":
+                self._test(now_ns)
+        elif envelope.id is None:
+            self._anonymous(envelope, now_ns)
+        else:
+            self._answer(envelope, now_ns)
+
+    def _notified(self, envelope: Envelope, now_ns: int) -> None:
+        params = envelope.params
+        if params is None or not params.channel:
+            self._news.append(BadFrame(now_ns, "", "notification without a channel"))
+            return
+        channel = params.channel
+        try:
+            if channel in self._channels.books:
+                self._book_changed(channel, messages.decode_book(params.data), now_ns)
+            else:
+                self._news += messages.decode_data(channel, params.data, now_ns)
+        except UNREADABLE_ERRORS as error:
+            self._news.append(BadFrame(now_ns, channel[:100], _short(error)))
+
+    def _book_changed(self, channel: str, data: WireBook, now_ns: int) -> None:
+        news = self._channels.changed(channel, data, self._depth)
+        if news is not None:
+            self._news.append(news)
+        elif channel not in self._channels.renewing:
+            # Asking again for a channel that we have gives no snapshot: leave it first.
+            self._channels.renewing.add(channel)
+            self._news.append(Gap(now_ns, channel))
+            self._ask("unsubscribe", Role.RENEW, [channel], now_ns)
+
+    def _test(self, now_ns: int) -> None:
+        if not self._requests.pending(Role.TEST):
+            self._own("public/test", {}, Role.TEST, now_ns)
+
+    def _anonymous(self, envelope: Envelope, now_ns: int) -> None:
+        """Handle an answer to what the exchange could not read, or nothing that we know."""
+        if envelope.error is None:
+            self._news.append(BadFrame(now_ns, "", f"no answer, method {envelope.method[:50]!r}"))
+            return
+        text = _text(envelope.error)
+        self._news.append(BadFrame(now_ns, "", f"error without id: {text}"))
+        if look_up(envelope.error.code).action is Action.DROP:
+            self._fail(text, now_ns)
+
+    def _answer(self, envelope: Envelope, now_ns: int) -> None:
+        request = self._requests.answered(envelope.id) if isinstance(envelope.id, int) else None
+        if request is None:
+            self._answered_late(envelope, now_ns)
+            return
+        assert request.sent_ns is not None
+        skewed = self._skew.measure(request.sent_ns, now_ns, envelope.usIn, envelope.usOut)
+        if skewed is not None:
+            self._news.append(skewed)
+        if envelope.error is not None:
+            self._refused(request, envelope.error, now_ns)
+            return
+        try:
+            self._answered(request, envelope.result, now_ns)
+        except UNREADABLE_ERRORS as error:
+            self._news.append(BadFrame(now_ns, "", f"answer to {request.method}: {_short(error)}"))
+            self._unreadable(request, now_ns)
+
+    def _answered(self, request: Request, result: msgspec.Raw, now_ns: int) -> None:
+        match request.role:
+            case Role.CALLER:
+                found = decode_result(request.method, result, now_ns)
+                if isinstance(found, AccountNews) and found.limits is not None:
+                    self.budget.adopt(found.limits)
+                self._news.append(Answered(now_ns, request.id, request.method, found))
+            case Role.LOGIN | Role.REFRESH:
+                assert self._login is not None
+                self._login.granted(messages.decode_granted(result), now_ns)
+                if self.state is State.AUTHENTICATING:
+                    self._configure(now_ns)
+            case Role.SETUP:
+                if not self._requests.pending(Role.SETUP):
+                    self._move(Event.CONFIGURED, now_ns)
+                    self._ask("subscribe", Role.SUBSCRIBE, self._channels.wanted, now_ns)
+                    self._subscribed(now_ns)
+            case Role.SUBSCRIBE:
+                granted = messages.decode_channels(result)
+                self._missing(self._channels.ungranted(request.channels, granted), "", now_ns)
+                self._subscribed(now_ns)
+            case Role.RENEW:
+                wanted = [channel for channel in request.channels if channel in self._channels.wanted]
+                self._ask("subscribe", Role.SUBSCRIBE, wanted, now_ns)
+
+    def _answered_late(self, envelope: Envelope, now_ns: int) -> None:
+        """Pass on what the answer to an expired order says about the order."""
+        method = self._late.pop(envelope.id, None) if isinstance(envelope.id, int) else None
+        if method is None:
+            self._news.append(BadFrame(now_ns, "", "answer to no request"))
+        elif envelope.error is None:
+            try:
+                found = decode_result(method, envelope.result, now_ns)
+            except UNREADABLE_ERRORS as error:
+                self._news.append(BadFrame(now_ns, "", f"late answer to {method}: {_short(error)}"))
+                return
+            if isinstance(found, OrderAnswer):
+                self._news += [found.order, *found.trades]
+
+    def _refused(self, request: Request, failure: Failure, now_ns: int) -> None:
+        row, text = look_up(failure.code), _text(failure)
+        if request.role is Role.CALLER:
+            message, data = failure.message[:200], messages.text_of(failure.data)
+            news = Refused(now_ns, request.id, request.method, failure.code, message, data, row.fate)
+            self._news.append(news)
+        elif request.role is Role.REFRESH:
+            self._start_over(now_ns)
+        elif request.role is Role.SUBSCRIBE:
+            self._missing(self._channels.ungranted(request.channels, ()), text, now_ns)
+            self._subscribed(now_ns)
+        elif request.role not in (Role.TEST, Role.UNSUBSCRIBE):
+            self._fail(f"{request.method} refused: {text}", now_ns)
+        if row.action is Action.DROP:
+            self._fail(text, now_ns)
+        elif row.action is Action.BACK_OFF:
+            self.budget.back_off(now_ns + BACK_OFF_NS)
+        elif row.action is Action.REAUTHENTICATE:
+            self._start_over(now_ns)
+
+    def _unreadable(self, request: Request, now_ns: int) -> None:
+        if request.role is Role.CALLER:
+            fate = _fate(request)
+            news = Refused(now_ns, request.id, request.method, UNREADABLE, "unreadable answer", "", fate)
+            self._news.append(news)
+        else:
+            self._fail(f"unreadable answer to {request.method}", now_ns)
+
+    def _overdue(self, request: Request, now_ns: int) -> None:
+        if request.role is not Role.CALLER:
+            if request.role not in (Role.TEST, Role.UNSUBSCRIBE):  # silence is noticed anyway
+                self._fail(f"no answer to {request.method}", now_ns)
+        elif request.sent_ns is None:
+            self._refuse(request, "waited too long for the rate budget", now_ns)
+        else:
+            self._news.append(Expired(now_ns, request.id, request.method, _fate(request)))
+            if kind_of(request.method) is Kind.ORDER:
+                if len(self._late) >= MOST_LATE:
+                    del self._late[next(iter(self._late))]
+                self._late[request.id] = request.method
+
+    # ----------------------------------------------------------------- session
+
+    def _move(self, event: Event, now_ns: int, reason: str = "") -> None:
+        before = self.state
+        self.state = TRANSITIONS[before, event]
+        self.reason = reason
+        self._news.append(StateChanged(now_ns, before, self.state, reason))
+
+    def _fail(self, reason: str, now_ns: int) -> None:
+        if self.state in _ALIVE:
+            self._requests.discard()
+            self._move(Event.FAILED, now_ns, reason)
+
+    def _start_over(self, now_ns: int) -> None:
+        """Authenticate again on the same connection."""
+        if self._login is None or self.state not in LOGGED_IN or not self._login.may_start_over(now_ns):
+            return
+        if not self._requests.pending(Role.LOGIN, Role.REFRESH):
+            self._own("public/auth", self._login.first(now_ns), Role.LOGIN, now_ns)
+
+    def _configure(self, now_ns: int) -> None:
+        self._move(Event.AUTHENTICATED, now_ns)
+        self._own("public/set_heartbeat", {"interval": self._heartbeat_s}, Role.SETUP, now_ns)
+        if self._login is not None and self._cancel_on_disconnect:
+            params = {"scope": "connection"}
+            self._own("private/enable_cancel_on_disconnect", params, Role.SETUP, now_ns)
+
+    def _subscribed(self, now_ns: int) -> None:
+        if self.state is State.SUBSCRIBING and not self._requests.pending(Role.SUBSCRIBE):
+            self._move(Event.SUBSCRIBED, now_ns)
+
+    def _ask(self, name: str, role: Role, channels: Iterable[str], now_ns: int) -> None:
+        for scope, batch in batches(channels):
+            self._own(f"{scope}/{name}", {"channels": batch}, role, now_ns, batch)
+
+    def _missing(self, channels: list[str], reason: str, now_ns: int) -> None:
+        if not channels:
+            return
+        renewed = self._channels.renewing.intersection(channels)
+        self._channels.leave(channels)
+        self._news.append(SubscriptionMissing(now_ns, tuple(channels), reason))
+        if renewed:
+            self._fail("a book was not granted again", now_ns)
+
+    def _own(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        role: Role,
+        now_ns: int,
+        channels: tuple[str, ...] = (),
+    ) -> None:
+        id_ = self._requests.next_id()
+        frame = messages.encode_request(id_, method, params)
+        request = Request(id_, method, frame, now_ns + _ns(PATIENCE_S), role, channels)
+        if not self._requests.put(request, now_ns):
+            self._fail(f"too many requests wait: {method}", now_ns)
+
+    def _put(self, request: Request, now_ns: int) -> int:
+        reason = self._obstacle(request.method)
+        if not reason and not self._requests.put(request, now_ns):
+            reason = "rate budget used up"
+        if reason:
+            self._refuse(request, reason, now_ns)
+        return request.id
+
+    def _obstacle(self, method: str) -> str:
+        """Why a request cannot be sent in this state."""
+        if self.state not in TALKING:
+            return f"session is {self.state}"
+        if method.startswith("private/") and (self._login is None or self.state not in LOGGED_IN):
+            return "session is not authenticated"
+        if kind_of(method) is Kind.ORDER and self.state is not State.READY:
+            return f"session is {self.state}, not ready"
+        return self.blocked if kind_of(method) is Kind.ORDER else ""
+
+    def _refuse(self, request: Request, reason: str, now_ns: int) -> None:
+        fate = Fate.REJECTED
+        self._news.append(Refused(now_ns, request.id, request.method, LOCAL, reason, "", fate))
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * NS_PER_SECOND)
+
+
+def _fate(request: Request) -> Fate:
+    """Fate of a request without an answer: reading again harms nobody."""
+    if request.sent_ns is None:
+        return Fate.REJECTED
+    name = request.method.rpartition("/")[2]
+    reads = request.method.startswith("public/") or name.startswith("get_")
+    return Fate.RETRY if reads else Fate.UNKNOWN
+
+
+def _text(failure: Failure) -> str:
+    return f"{failure.code} {failure.message[:100]} {messages.text_of(failure.data)}".strip()
+
+
+def _short(error: BaseException) -> str:
+    return str(error)[:200]

@@ -1,0 +1,182 @@
+"""What we have at the exchange, asked for anew after every connection.
+
+Like the protocol without I/O. While answers are under way, news of orders, trades, positions and accounts
+are held back; :meth:`Reconciliation.finish` gives one :class:`Reconciled` and then what it does not cover
+already, each trade once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gammacore.daycount import NS_PER_MILLISECOND
+
+from .news import (
+    AccountNews,
+    Answered,
+    Expired,
+    Lost,
+    News,
+    OrderNews,
+    OrderState,
+    PositionNews,
+    Reconciled,
+    Refused,
+    TradeNews,
+    TradesPage,
+)
+from .protocol import DeribitProtocol
+
+__all__ = ["Reconciliation", "Seen"]
+
+PAGE = 1_000
+MOST_SEEN = 100_000
+LIVE = (OrderState.OPEN, OrderState.UNTRIGGERED)
+
+
+class Seen:
+    """Trades handed over already, by their ids: the latest hundred thousand.
+
+    Parameters
+    ----------
+    ids : iterable of str
+    """
+
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        self._ids = dict.fromkeys(ids)
+
+    def add(self, trade_id: str) -> bool:
+        """Note a trade; whether it is new."""
+        if trade_id in self._ids:
+            return False
+        if len(self._ids) >= MOST_SEEN:
+            del self._ids[next(iter(self._ids))]
+        self._ids[trade_id] = None
+        return True
+
+
+class Reconciliation:
+    """One round of questions.
+
+    Parameters
+    ----------
+    protocol : DeribitProtocol
+        Ready.
+    currencies : sequence of str
+        Settlement currencies whose accounts and trades are asked for.
+    since_ns : int
+        Trades from then on, by the exchange's time.
+    seen : Seen
+    now_ns : int
+    tell_trades : bool
+        Off: note the trades found as seen, and tell none of them.
+    """
+
+    def __init__(
+        self,
+        protocol: DeribitProtocol,
+        currencies: Sequence[str],
+        since_ns: int,
+        seen: Seen,
+        now_ns: int,
+        *,
+        tell_trades: bool = True,
+    ) -> None:
+        self.failure = ""
+        self._protocol = protocol
+        self._seen = seen
+        self._tell_trades = tell_trades
+        self._held: list[News] = []
+        self._marks: dict[type, int] = {}  # how much was held when the answer came
+        self._orders: tuple[OrderNews, ...] = ()
+        self._positions: tuple[PositionNews, ...] = ()
+        self._accounts: list[AccountNews] = []
+        self._trades: dict[str, TradeNews] = {}
+        self._pages: dict[int, tuple[str, int, bool]] = {}
+        self._asked: set[int] = set()
+        self._ask("private/get_open_orders", {}, now_ns)
+        self._ask("private/get_positions", {"currency": "any"}, now_ns)
+        for currency in currencies:
+            self._ask("private/get_account_summary", {"currency": currency, "extended": True}, now_ns)
+            for historical in (True, False):  # recent trades and older ones are kept apart
+                self._ask_page(currency, since_ns, historical, now_ns)
+
+    def _ask(self, method: str, params: dict[str, object], now_ns: int) -> int:
+        id_ = self._protocol.request(method, params, now_ns)
+        self._asked.add(id_)
+        return id_
+
+    def _ask_page(self, currency: str, since_ns: int, historical: bool, now_ns: int) -> None:
+        params = {
+            "currency": currency,
+            "start_timestamp": since_ns // NS_PER_MILLISECOND,
+            "end_timestamp": now_ns // NS_PER_MILLISECOND + 60_000,  # our clock may be behind
+            "count": PAGE,
+            "sorting": "asc",
+            "historical": historical,
+        }
+        id_ = self._ask("private/get_user_trades_by_currency_and_time", params, now_ns)
+        self._pages[id_] = (currency, since_ns, historical)
+
+    @property
+    def done(self) -> bool:
+        """Whether every question is answered."""
+        return not self._asked
+
+    def take(self, news: News, now_ns: int) -> bool:
+        """Take an answer in, or hold news back; False if they are not for this."""
+        if isinstance(news, Answered | Refused | Expired | Lost):
+            if news.id not in self._asked:
+                return False
+            self._asked.discard(news.id)
+            if isinstance(news, Answered):
+                self._learn(news, now_ns)
+            else:
+                how = f"{news.code} {news.message}" if isinstance(news, Refused) else type(news).__name__
+                self.failure = f"{news.method}: {how}"
+            return True
+        if isinstance(news, OrderNews | TradeNews | PositionNews | AccountNews):
+            self._held.append(news)
+            return True
+        return False
+
+    def _learn(self, news: Answered, now_ns: int) -> None:
+        result = news.result
+        if isinstance(result, TradesPage):
+            self._learn_page(news.id, result, now_ns)
+        elif isinstance(result, AccountNews):
+            self._accounts.append(result)
+            self._marks[AccountNews] = len(self._held)
+        elif news.method == "private/get_positions":
+            self._positions = result
+            self._marks[PositionNews] = len(self._held)
+        else:
+            self._orders = result
+            self._marks[OrderNews] = len(self._held)
+
+    def _learn_page(self, id_: int, page: TradesPage, now_ns: int) -> None:
+        currency, since_ns, historical = self._pages.pop(id_)
+        self._trades.update((trade.trade_id, trade) for trade in page.trades)
+        if page.has_more and page.trades:
+            last = max(trade.ts_ns for trade in page.trades)
+            if (
+                last <= since_ns
+            ):  # a thousand trades in one millisecond: what is left of it cannot be asked for
+                self.failure = f"more than {PAGE} trades at {last}"
+            else:  # many trades share a millisecond: ask from it again
+                self._ask_page(currency, last, historical, now_ns)
+
+    def finish(self, now_ns: int) -> list[News]:
+        """Return the outcome, then the news that came meanwhile and say more than it."""
+        trades = sorted(self._trades.values(), key=lambda trade: (trade.ts_ns, trade.trade_seq))
+        fresh = tuple(trade for trade in trades if self._seen.add(trade.trade_id))
+        told = fresh if self._tell_trades else ()
+        found = Reconciled(now_ns, self._orders, told, self._positions, tuple(self._accounts))
+        return [found, *(news for at, news in enumerate(self._held) if self._says_more(news, at))]
+
+    def _says_more(self, news: News, at: int) -> bool:
+        if isinstance(news, TradeNews):
+            return self._seen.add(news.trade_id)
+        later = at >= self._marks[type(news)]
+        # An order's end stays true; that it was open before the answer does not.
+        return later or (isinstance(news, OrderNews) and news.state not in LIVE)

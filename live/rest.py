@@ -1,0 +1,125 @@
+"""Public questions over REST, for history: one at a time, patient with a busy exchange."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gammacore.errors import RequestError, SessionError
+
+from .answers import decode_result
+from .codes import look_up
+from .messages import Failure, decode_envelope
+from .news import Fate
+
+__all__ = ["HISTORY", "PRODUCTION", "TESTNET", "Rest"]
+
+PRODUCTION = "https://www.deribit.com/api/v2"
+TESTNET = "https://test.deribit.com/api/v2"
+HISTORY = "https://history.deribit.com/api/v2"  # everything since listing: catalog and trades
+TRIES = 6
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 16.0
+BUSY = (429, 500, 502, 503, 504)
+
+
+class Rest:
+    """Reads.
+
+    Parameters
+    ----------
+    url : str
+        Such as :data:`HISTORY`.
+    timeout_s : float
+        Of each attempt.
+    sleep : callable(seconds)
+    rng : random.Random
+        For the jitter of delays.
+    """
+
+    def __init__(
+        self,
+        url: str = PRODUCTION,
+        *,
+        timeout_s: float = 20.0,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        if not url.startswith(("https://", "http://")):
+            raise SessionError(f"not a web address: {url!r}")
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._rng = random.Random() if rng is None else rng
+
+    def get(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Ask; a busy exchange or network is asked again, each time later.
+
+        Parameters
+        ----------
+        method : str
+            Such as ``public/get_last_trades_by_instrument_and_time``.
+        params : mapping, optional
+            In the exchange's units.
+
+        Returns
+        -------
+        Any
+            Typed as the answer on a socket would be.
+
+        Raises
+        ------
+        RequestError
+            If the exchange refuses, or stays busy.
+        """
+        if not method.startswith("public/"):
+            raise SessionError(f"method must begin with public/, got {method!r}")
+        query = urllib.parse.urlencode({name: _word(value) for name, value in (params or {}).items()})
+        delay_s, why = FIRST_DELAY_S, ""
+        for attempt in range(TRIES):
+            if attempt:
+                self._sleep(delay_s * self._rng.uniform(0.5, 1.0))
+                delay_s = min(2.0 * delay_s, LONGEST_DELAY_S)
+            status, body = self._fetch(f"{self._url}/{method}?{query}")
+            if status in BUSY:
+                why = f"status {status} {body[:100].decode(errors='replace')}"
+                continue
+            found = _read(method, status, body)
+            if not isinstance(found, Failure):
+                return found
+            why = f"{found.code} {found.message}"
+            if look_up(found.code).fate is not Fate.RETRY:
+                raise RequestError(f"{method}: {why} {bytes(found.data).decode(errors='replace')}")
+        raise RequestError(f"{method}: {TRIES} attempts failed, the last with {why}")
+
+    def _fetch(self, url: str) -> tuple[int, bytes]:
+        """Status and body; a network that fails looks like a busy exchange."""
+        request = urllib.request.Request(url, headers={"User-Agent": "gammacore"})
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+                return int(answer.status), bytes(answer.read())
+        except urllib.error.HTTPError as error:  # 400: the body is the exchange's own error
+            with error:
+                return error.code, error.read()
+        except (OSError, ValueError) as error:
+            return 503, f"{type(error).__name__}: {error}".encode()
+
+
+def _read(method: str, status: int, body: bytes) -> Any:
+    """Decode a result, or the exchange's error."""
+    try:
+        envelope = decode_envelope(body)
+        if envelope.error is not None:
+            return envelope.error
+        return decode_result(method, envelope.result, 0)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{method}: unreadable answer, status {status}: {error}") from error
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,258 @@
+"""What may be sent now: guards on session and market, limits over time, and the states they put it in.
+
+NORMAL: everything. HEDGE_ONLY: no entries. HALT: nothing at all, except to flatten. A guard holds for as long
+as its cause lasts; a latch until somebody lifts it (or, for the daily loss, until the next UTC day).
+Pure: told of news, decisions and times; :mod:`gammacore.risk` has the limits of one moment.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from enum import IntEnum
+
+import msgspec
+
+from gammacore.contracts import Settlement
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.desk import Desk
+from gammacore.ledger import Account
+from gammacore.orders import Order, Purpose
+from gammacore.risk import RiskLimits, totals
+
+from .news import AccountNews, TickerNews
+
+__all__ = ["Guards", "Mode", "ModeChanged", "RiskManager"]
+
+LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
+NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop
+log = logging.getLogger("gammacore.live")
+
+
+class Mode(IntEnum):
+    """What may be sent."""
+
+    NORMAL = 0
+    HEDGE_ONLY = 1
+    HALT = 2
+
+
+class ModeChanged(msgspec.Struct, frozen=True, tag=True):
+    """The session may do more or less than before, and why."""
+
+    ts_ns: int
+    mode: int
+    reasons: tuple[str, ...]
+
+
+class Guards(msgspec.Struct, frozen=True):
+    """Limits over time; None is no limit. See ``risk`` in the configuration."""
+
+    limits: RiskLimits
+    max_orders_per_minute: int | None = None
+    max_hedges_per_hour: int | None = None
+    max_daily_loss_usd: float | None = None
+    max_drawdown_usd: tuple[tuple[int, float], ...] = ()  # window in ns, USD
+    max_margin_use: float | None = None
+    stale_ns: int = 10 * NS_PER_SECOND
+    max_divergence: float = 0.01
+    max_funding: float = 0.003
+    max_skew_ns: int = 2 * NS_PER_SECOND
+
+
+class RiskManager:
+    """State of the guards.
+
+    Parameters
+    ----------
+    guards : Guards
+    desk : Desk
+        Looked at, never changed.
+
+    Attributes
+    ----------
+    causes : dict of str to (Mode, str)
+        What holds now, by guard.
+    profit_usd : float
+        Since the start of the journal, at marks.
+    account : AccountNews or None
+        The last one, of the settlement currency.
+    """
+
+    def __init__(self, guards: Guards, desk: Desk) -> None:
+        self.guards, self.desk = guards, desk
+        self.causes: dict[str, tuple[Mode, str]] = {}
+        self.account: AccountNews | None = None
+        self.profit_usd = 0.0
+        self._sent: deque[int] = deque()
+        self._hedges: deque[int] = deque()
+        self._profits: deque[tuple[int, float]] = deque()
+        self._day, self._day_start_usd = -1, 0.0
+        self._heard_ns = self._looked_ns = 0
+
+    @property
+    def mode(self) -> Mode:
+        """The strictest of what holds."""
+        return max((mode for mode, _ in self.causes.values()), default=Mode.NORMAL)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not NORMAL."""
+        return tuple(reason for _, reason in self.causes.values())
+
+    # ------------------------------------------------------------- before an order
+
+    def refusal(self, order: Order) -> str:
+        """Say why an order may not be sent now; empty if it may."""
+        mode = self.mode
+        if mode is Mode.HALT or (mode is Mode.HEDGE_ONLY and order.purpose is Purpose.ENTRY):
+            return f"{mode.name.lower()}: {'; '.join(self.reasons)}"
+        return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+
+    def decided(self, order: Order, now_ns: int) -> None:
+        """Count the hedges that were decided; orders that rest until they are reached are none."""
+        if order.purpose is Purpose.HEDGE and order.limit is None:
+            _count(self._hedges, now_ns, NS_PER_HOUR)
+            limit = self.guards.max_hedges_per_hour
+            if limit is not None and len(self._hedges) > limit:
+                self.latch("hedge count", f"more than {limit} hedges in an hour")
+
+    def sent(self, now_ns: int) -> None:
+        """Count an order that leaves for the exchange."""
+        _count(self._sent, now_ns, NS_PER_MINUTE)
+        limit = self.guards.max_orders_per_minute
+        if limit is not None and len(self._sent) > limit:
+            self.latch("order rate", f"more than {limit} orders in a minute")
+
+    # ------------------------------------------------------------- news
+
+    def ticker(self, news: TickerNews, now_ns: int) -> None:
+        """Look at a price of the perpetual."""
+        self._heard_ns = now_ns
+        guards = self.guards
+        apart = abs(news.mark / news.index - 1.0) if news.index > 0 else 0.0
+        self._hold(
+            "divergence",
+            apart > guards.max_divergence,
+            Mode.HALT,
+            f"mark {news.mark:g} is {apart:.2%} from the index {news.index:g}",
+        )
+        crossed = news.bid > 0 and news.ask > 0 and news.bid >= news.ask
+        self._hold("crossed book", crossed, Mode.HALT, f"bid {news.bid:g} at or above ask {news.ask:g}")
+        self._hold("market", news.state != "open", Mode.HALT, f"perpetual is {news.state}")
+        self._funding(news)
+
+    def _funding(self, news: TickerNews) -> None:
+        """Funding so high that a hedge in the perpetual would pay it, whichever side that is."""
+        held = sum(e.hedge.amount for e in self.desk.portfolio.open.values())
+        against = news.current_funding * held > 0 or held == 0.0
+        high = abs(news.current_funding) > self.guards.max_funding and against
+        self._hold("funding", high, Mode.HEDGE_ONLY, f"funding {news.current_funding:.3%} in 8 hours")
+
+    def skew(self, seconds: float) -> None:
+        """Look at how far our clock is off."""
+        off = abs(seconds) * NS_PER_SECOND > self.guards.max_skew_ns
+        self._hold("clock", off, Mode.HALT, f"clock is {seconds:+.3f} s off the exchange's")
+
+    def locked(self, where: str, locked: bool) -> None:
+        """Take note that the exchange or our account is locked, or open again."""
+        self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is locked")
+
+    def margins(self, news: AccountNews) -> None:
+        """Look at the exchange's own figures."""
+        self.account = news
+        if news.margin_balance <= 0:
+            return
+        used = news.initial_margin / news.margin_balance
+        limit = self.guards.max_margin_use
+        over = limit is not None and used > limit
+        self._hold("margin", over, Mode.HEDGE_ONLY, f"{used:.1%} of the margin is in use")
+        near = news.maintenance_margin / news.margin_balance
+        self._hold(
+            "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
+        )
+
+    # ------------------------------------------------------------- time
+
+    def tick(self, now_ns: int) -> None:
+        """Notice silence, losses, drawdowns and exposure."""
+        silence = now_ns - self._heard_ns
+        stale = self._heard_ns == 0 or silence > self.guards.stale_ns
+        told = "never" if self._heard_ns == 0 else f"{silence / NS_PER_SECOND:.0f} s ago"
+        if stale != ("stale" in self.causes):
+            self._hold("stale", stale, Mode.HALT, f"last price {told}")
+        if now_ns - self._looked_ns >= LOOK_NS and self.desk.book.index > 0:
+            self._looked_ns = now_ns
+            self._profit(now_ns)
+            self._exposure()
+
+    def _profit(self, now_ns: int) -> None:
+        self.profit_usd = profit_usd(self.desk)
+        day = now_ns // NS_PER_DAY
+        if day != self._day:
+            self._day, self._day_start_usd = day, self.profit_usd
+            self.causes.pop("daily loss", None)
+        loss, limit = self._day_start_usd - self.profit_usd, self.guards.max_daily_loss_usd
+        if limit is not None and loss > limit:  # stays until the day is over, also if it is won back
+            self._set("daily loss", Mode.HEDGE_ONLY, f"{loss:,.2f} USD lost since 00:00 UTC")
+        self._profits.append((now_ns, self.profit_usd))
+        longest = max((window for window, _ in self.guards.max_drawdown_usd), default=0)
+        while self._profits[0][0] < now_ns - longest:
+            self._profits.popleft()
+        for window, most in self.guards.max_drawdown_usd:
+            peak = max(usd for ts, usd in self._profits if ts >= now_ns - window)
+            fallen = peak - self.profit_usd
+            name = f"drawdown {window / NS_PER_HOUR:g} h"
+            self._hold(
+                name, fallen > most, Mode.HEDGE_ONLY, f"{fallen:,.2f} USD below the peak of {name[9:]}"
+            )
+
+    def _exposure(self) -> None:
+        limits, seen = self.guards.limits, None
+        for name, limit in (("delta", limits.max_delta), ("gamma", limits.max_gamma)):
+            if limit is None:
+                continue
+            seen = seen or totals(self.desk.portfolio, self.desk.book)
+            amount = abs(getattr(seen, name))
+            self._hold(name, amount > limit, Mode.HEDGE_ONLY, f"{name} {amount:.6g} exceeds {limit:g}")
+
+    # ------------------------------------------------------------- causes
+
+    def latch(self, name: str, reason: str, mode: Mode = Mode.HALT) -> None:
+        """Hold a cause until :meth:`lift`."""
+        self._set(name, mode, reason)
+
+    def lift(self, name: str) -> None:
+        """Take a cause back."""
+        if self.causes.pop(name, None) is not None:
+            log.info("guard lifted", extra={"guard": name})
+
+    def _hold(self, name: str, holds: bool, mode: Mode, reason: str) -> None:
+        if holds:
+            self._set(name, mode, reason)
+        else:
+            self.lift(name)
+
+    def _set(self, name: str, mode: Mode, reason: str) -> None:
+        if name not in self.causes:
+            log.warning("guard", extra={"guard": name, "mode": mode.name.lower(), "reason": reason})
+        self.causes[name] = mode, reason
+
+
+def _count(times: deque[int], now_ns: int, window_ns: int) -> None:
+    times.append(now_ns)
+    while times[0] <= now_ns - window_ns:
+        times.popleft()
+
+
+def profit_usd(desk: Desk) -> float:
+    """Profit of all episodes at the book's marks, USD; open ones as if closed at marks without cost."""
+    total, book = 0.0, desk.book
+    for episode in desk.portfolio.episodes:
+        if episode.number not in desk.portfolio.open:
+            total += episode.ledger.profit().usd
+            continue
+        inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
+        worth = float(episode.equity(book)) * (book.index if inverse else 1.0)
+        total += worth + episode.ledger.balance(Account.CAPITAL).usd
+    return total

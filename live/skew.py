@@ -1,0 +1,47 @@
+"""How far our clock is from the exchange's, from the times that its answers carry."""
+
+from __future__ import annotations
+
+from gammacore.daycount import NS_PER_MICROSECOND, NS_PER_SECOND
+
+from .news import ClockSkew
+
+__all__ = ["Skew"]
+
+TOLERATED_NS = NS_PER_SECOND // 4  # beyond what a measurement leaves open
+PAUSE_NS = 60 * NS_PER_SECOND  # between two complaints
+
+
+class Skew:
+    """The latest measurement.
+
+    Attributes
+    ----------
+    seconds : float
+        By which our clock is behind.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._told_ns = 0
+
+    def measure(self, sent_ns: int, received_ns: int, in_us: int, out_us: int) -> ClockSkew | None:
+        """Compare, as NTP does: half the round trip is what stays unknown.
+
+        Parameters
+        ----------
+        sent_ns, received_ns : int
+            Our times of a request and its answer.
+        in_us, out_us : int
+            The exchange's times of the same, microseconds; 0 if it told none.
+        """
+        if in_us <= 0 or out_us <= 0:
+            return None
+        there = in_us * NS_PER_MICROSECOND - sent_ns
+        back = out_us * NS_PER_MICROSECOND - received_ns
+        skew, unknown = (there + back) / 2, abs(there - back) / 2
+        self.seconds = skew / NS_PER_SECOND
+        if abs(skew) <= unknown + TOLERATED_NS or received_ns - self._told_ns < PAUSE_NS:
+            return None
+        self._told_ns = received_ns
+        return ClockSkew(received_ns, self.seconds, unknown / NS_PER_SECOND)

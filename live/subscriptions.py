@@ -1,0 +1,78 @@
+"""Channels: which are wanted, what was granted, and the whole books among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gammacore.daycount import NS_PER_MILLISECOND
+
+from .levels import Levels
+from .news import BookNews
+from .wire import WireBook, instrument_of
+
+__all__ = ["Subscriptions", "batches"]
+
+BATCH = 500  # channels in one request
+PRIVATE = ("user.", "block_rfq.", "block_trade_confirmations")
+
+
+class Subscriptions:
+    """Channels of one connection.
+
+    Attributes
+    ----------
+    wanted : dict
+        Channels asked for, in order, as keys.
+    books : dict of str to Levels
+        One per channel of a whole book.
+    renewing : set of str
+        Books that missed a change and are being asked for again.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, None] = {}
+        self.books: dict[str, Levels] = {}
+        self.renewing: set[str] = set()
+
+    def want(self, channels: Iterable[str]) -> list[str]:
+        """Note channels; those that are new."""
+        added = [channel for channel in dict.fromkeys(channels) if channel not in self.wanted]
+        for channel in added:
+            self.wanted[channel] = None
+            if (
+                channel.startswith("book.") and channel.count(".") == 2
+            ):  # more parts: windows, without a chain
+                self.books[channel] = Levels()
+        return added
+
+    def leave(self, channels: Iterable[str]) -> list[str]:
+        """Forget channels; those that were wanted."""
+        left = [channel for channel in dict.fromkeys(channels) if channel in self.wanted]
+        for channel in left:
+            del self.wanted[channel]
+            self.books.pop(channel, None)
+            self.renewing.discard(channel)
+        return left
+
+    def ungranted(self, asked: Iterable[str], granted: Iterable[str]) -> list[str]:
+        """Channels of a request that its answer lacks; it may be in any order and in lower case."""
+        got = {channel.lower() for channel in granted}
+        return [channel for channel in asked if channel in self.wanted and channel.lower() not in got]
+
+    def changed(self, channel: str, data: WireBook, depth: int) -> BookNews | None:
+        """Apply a snapshot or a change; None if the book is not valid after it."""
+        levels = self.books[channel]
+        if not levels.apply(data):
+            return None
+        self.renewing.discard(channel)
+        at, instrument = data.timestamp * NS_PER_MILLISECOND, instrument_of(data.instrument_name)
+        return BookNews(at, instrument, channel, data.change_id, levels.bids(depth), levels.asks(depth))
+
+
+def batches(channels: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Scope and channels of the requests that (un)subscribe them."""
+    listed = list(channels)
+    for scope, wanted in (("private", True), ("public", False)):
+        part = [channel for channel in listed if channel.startswith(PRIVATE) is wanted]
+        for start in range(0, len(part), BATCH):
+            yield scope, tuple(part[start : start + BATCH])

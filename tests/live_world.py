@@ -1,0 +1,187 @@
+"""A world of one exchange, one client and one clock that nobody waits for: sessions without sockets."""
+
+import logging
+import random
+
+from markets import build
+
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.live import client as client_module
+from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.client import Client
+from gammacore.live.credentials import Credentials
+from gammacore.live.frames import Disconnected
+from gammacore.live.journal import Journal
+from gammacore.live.simulator import Exchange, ExchangeConfig
+from gammacore.live.simulator.connection import Close
+from gammacore.live.simulator.exchange import UnavailableError
+
+ID, SECRET = "gammacore", "a-secret-that-nobody-may-write-down"
+
+LIVELY = {
+    "entry.expiries": "any",
+    "entry.schedule": "roll",
+    "entry.min_days": 0.1,
+    "entry.max_days": 3.0,
+    "hedge.band": 0.02,
+    "size.contracts": 1.0,
+    "live.chain_every": "5s",
+    "live.audit_every": "5s",
+    "risk.max_orders_per_minute": 200,
+}
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+class World:
+    """Time, the exchange, and what breaks.
+
+    Parameters
+    ----------
+    seed : int
+    faults : FaultPlan, optional
+    **config
+        Of the exchange.
+    """
+
+    def __init__(self, seed=1, faults=None, **config):
+        listed = {"seed": seed, "clients": {ID: SECRET}, "expiries": 2, "strikes": 4, "history_days": 1}
+        self.exchange = Exchange(ExchangeConfig(**(listed | config)), faults)
+        self.now_ns = self.exchange.now_ns
+        self.rng = random.Random(seed)
+        self.die_at_write = None  # count of frames, before which the process is killed
+        self.writes = 0
+
+    def clock(self):
+        return self.now_ns
+
+    def pass_time(self, seconds):
+        self.now_ns += int(seconds * NS_PER_SECOND)
+
+    def connect(self, url, timeout_s):
+        try:
+            return Socket(self)
+        except UnavailableError as error:
+            raise Disconnected(str(error)) from error
+
+    def client(self, since_ns=None, known=(), **options):
+        return Client(
+            "ws://nowhere",
+            Credentials(ID, SECRET),
+            since_ns=since_ns,
+            known_trades=known,
+            idle_s=0.05,
+            clock=self.clock,
+            sleep=self.pass_time,
+            rng=random.Random(self.rng.random()),
+            **options,
+        )
+
+    @property
+    def account(self):
+        return next(a for a in self.exchange.accounts.values() if a.name == ID)
+
+
+class Socket:
+    """What the client holds in place of a socket."""
+
+    def __init__(self, world):
+        self.world = world
+        self.connection = world.exchange.connect(world.now_ns)
+
+    def read(self, timeout_s):
+        world = self.world
+        frames = self.connection.pop(world.now_ns)
+        if not frames:
+            world.now_ns = min(world.now_ns + int(timeout_s * NS_PER_SECOND), self._next())
+            frames = self.connection.pop(world.now_ns)
+        if frames and isinstance(frames[-1], Close):
+            if len(frames) == 1:
+                raise Disconnected(f"closed by the exchange: {frames[0].code} {frames[0].reason}")
+            self.connection._x._reported.discard(self.connection.number)  # told again, after the frames
+            del frames[-1]
+        return [frame.encode() for frame in frames]
+
+    def _next(self):
+        return max(self.world.exchange.next_event_ns(), self.world.now_ns + 1_000_000)
+
+    def write(self, text):
+        world = self.world
+        world.writes += 1
+        if world.die_at_write is not None and world.writes >= world.die_at_write:
+            world.die_at_write = None
+            if world.rng.random() < 0.5:  # the frame left just before
+                self.connection.receive(text.decode(), world.now_ns)
+            raise Killed
+        self.connection.receive(text.decode(), world.now_ns)
+
+    def rehearse(self):
+        pass
+
+    def end(self):
+        self.connection.lost(self.world.now_ns)
+
+
+class Until:
+    """A handler that stops the client at a moment, or as soon as a condition holds after it."""
+
+    def __init__(self, hedger, client, world, end_ns, done=None):
+        self.hedger, self.client, self.world, self.end_ns = hedger, client, world, end_ns
+        self.done = done
+
+    def on_news(self, news):
+        self.hedger.on_news(news)
+
+    def on_idle(self):
+        self.hedger.on_idle()
+
+    def on_tick(self, now_ns):
+        self.hedger.on_tick(now_ns)
+        late = self.world.now_ns - self.end_ns
+        done = late >= 0 if self.done is None else late >= 0 and self.done()
+        if done or late >= 60 * NS_PER_SECOND:
+            self.client.stop()
+
+
+class Process:
+    """One process's life: from the journal as it is, to a stop or a kill."""
+
+    def __init__(self, world, path, config):
+        self.world = world
+        past = past_of(path, config, world.now_ns)
+        known = [fact.trade_id for fact in past.booked]
+        self.client = world.client(past.since_ns, known)
+        self.journal = Journal(path)
+        self.hedger = build_hedger(config, past, self.journal, self.client)
+
+    def run(self, seconds, done=None):
+        """Whether it lived to its end."""
+        end_ns = self.world.now_ns + int(seconds * NS_PER_SECOND)
+        original, client_module.connect = client_module.connect, self.world.connect
+        try:
+            self.client.run(Until(self.hedger, self.client, self.world, end_ns, done))
+        except Killed:
+            self.die()
+            return False
+        finally:
+            client_module.connect = original
+        return True
+
+    def die(self):
+        """Lose what was not committed, and the connection."""
+        for connection in list(self.world.exchange.connections.values()):
+            connection.lost(self.world.now_ns)
+        self.journal._db.close()
+        self.journal._lock.close()
+
+    def close(self):
+        self.journal.close(self.world.now_ns)
+
+
+def lively(**changes):
+    return build(LIVELY | {name.replace("__", "."): value for name, value in changes.items()})
+
+
+logging.getLogger("gammacore.live").setLevel(logging.CRITICAL)

@@ -1,0 +1,117 @@
+"""Totals that are summed in compiled code against the steps of every line, one by one."""
+
+import math
+
+import numpy as np
+import pytest
+from test_replay import minute_tape
+
+from gammacore import _replay
+from gammacore.attribution import LINES, attribute
+from gammacore.backtest.runner import replay
+from gammacore.config import parse_config, with_overrides
+
+SETTINGS = [
+    {},
+    {"entry.structure": "strangle", "entry.side": "short"},
+    {"hedge.instrument": "future"},
+    {"hedge.target": "usd_neutral", "hedge.rule": "interval"},
+    {"hedge.instrument": "forward", "hedge.target": "black", "hedge.lots": False, "costs.fill": "mark"},
+    {"hedge.rule": "never", "exit.hours_before_expiry": 12.0},
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_totals_are_the_sums_of_the_steps(setting):
+    config = with_overrides(parse_config({}), {"entry.expiries": "any", "entry.max_days": 14.0} | setting)
+    tape = minute_tape(days=14.2, linear=config.hedge.instrument == "forward")
+    tape.interest = 1e-7 * np.sin(np.arange(len(tape)) / 3_000)
+    run = replay(config, tape)
+    assert len(run.closed) >= 1
+    for done in run.closed:
+        parts = attribute(done.episode, tape, done.last)
+        for currency, slack in (("coin", 1e-11), ("usd", 1e-6)):
+            steps = getattr(parts, currency)
+            for line in LINES:
+                total = getattr(parts.totals[line], currency)
+                assert total == pytest.approx(math.fsum(steps[line]), rel=1e-9, abs=slack), line
+
+
+def path(n, seed=1):
+    rng = np.random.default_rng(seed)
+    forward = 60e3 * np.exp(np.cumsum(1e-3 * rng.standard_normal(n + 1)))
+    return forward, np.linspace(0.1, 0.05, n + 1), 0.5 + 0.1 * rng.random(n + 1), forward / 60e3, rng
+
+
+@pytest.mark.parametrize("inverse", [True, False])
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 1_003])
+def test_taylor_sums_of_a_plain_loop(inverse, n):
+    forward, tau, vol, rate, rng = path(n)
+    greeks = tuple(rng.standard_normal((8, n + 1)))
+    expected = np.zeros((9, 2))
+    for k in range(n):
+        price, delta, gamma, theta, vega, vanna, volga, charm = (g[k] for g in greeks)
+        f, move = forward[k], forward[k + 1] - forward[k]
+        if inverse:  # gammacore.valuation.sensitivities
+            move = 1 / forward[k + 1] - 1 / f
+            delta, gamma, vanna, charm = -f * delta, f**3 * gamma, vega - f * vanna, theta - f * charm
+            theta, vega, volga = theta / f, vega / f, volga / f
+        passed, change = tau[k] - tau[k + 1], vol[k + 1] - vol[k]
+        lines = [
+            delta * move,
+            gamma * move**2 / 2,
+            theta * passed,
+            vega * change,
+            vanna * move * change,
+            volga * change**2 / 2,
+            charm * move * passed,
+            greeks[0][k + 1] - price,
+            move,
+        ]
+        expected += np.outer(lines, [1.0, rate[k + 1]])
+    found = _replay.taylor_sums(inverse, greeks, forward, tau, vol, rate)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max() + 1e-300)
+
+
+@pytest.mark.parametrize("inverse", [True, False])
+@pytest.mark.parametrize("fills", [0, 1, 5, 200])
+def test_held_sums_of_a_plain_loop(inverse, fills):
+    n = 300
+    price, interest, _, rate, rng = path(n, fills)
+    forward = price * (1 + 1e-3 * rng.random(n + 1))
+    points = np.sort(rng.integers(0, n + 2, fills))  # several at one point, and some after the end
+    amount, excess = rng.standard_normal((2, fills))
+    expected = np.zeros((4, 2))
+    for k in range(n):
+        held = amount[points <= k].sum()
+        extra = excess[points <= k][-1] if (points <= k).any() else 0.0
+        move, with_forward = price[k + 1] - price[k], forward[k + 1] - forward[k]
+        if inverse:
+            move = 1 / price[k] - 1 / price[k + 1]
+            with_forward = (1 / forward[k] - 1 / forward[k + 1]) * forward[k] / price[k]
+        wanted, paid = held - extra, interest[k + 1] - interest[k]
+        lines = [wanted * with_forward, wanted * (move - with_forward), extra * move, -held * paid]
+        expected += np.outer(lines, [1.0, rate[k + 1]])
+    found = _replay.held_sums(inverse, price, forward, interest, rate, points, amount, excess)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11 * np.abs(expected).max() + 1e-300)
+    dated = _replay.held_sums(inverse, price, forward, None, rate, points, amount, excess)
+    np.testing.assert_array_equal(dated[:3], found[:3])
+    assert not dated[3].any()
+
+
+def test_arrays_of_different_lengths_are_refused():
+    forward, tau, vol, rate, _ = path(5)
+    greeks = (forward,) * 8
+    with pytest.raises(ValueError, match="6 entries"):
+        _replay.taylor_sums(True, greeks, forward, tau[1:], vol, rate)
+    with pytest.raises(ValueError, match="eight"):
+        _replay.taylor_sums(True, greeks[1:], forward, tau, vol, rate)
+    with pytest.raises(ValueError, match="greeks"):
+        _replay.taylor_sums(True, (*greeks[1:], vol[1:]), forward, tau, vol, rate)
+    none = np.empty(0)
+    with pytest.raises(ValueError, match="one length"):
+        _replay.held_sums(True, forward, forward[1:], None, rate, none.astype(int), none, none)
+    with pytest.raises(ValueError, match="interest"):
+        _replay.held_sums(True, forward, forward, rate[1:], rate, none.astype(int), none, none)
+    with pytest.raises(ValueError, match="fills"):
+        _replay.held_sums(True, forward, forward, None, rate, np.array([1]), none, none)

@@ -1,0 +1,89 @@
+"""Leaky buckets: never more than was granted, whatever the order of requests and times."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gammacore.live.budget import Bucket, Budget, Kind, kind_of
+from gammacore.live.news import Limit, Limits
+
+NOW, SECOND = 10**18, 10**9
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("private/buy", Kind.ORDER),
+        ("private/edit_by_label", Kind.ORDER),
+        ("private/mass_quote", Kind.ORDER),
+        ("private/cancel", Kind.CANCEL),
+        ("private/cancel_all_by_instrument", Kind.CANCEL),
+        ("public/subscribe", Kind.SUBSCRIBE),
+        ("private/subscribe", Kind.SUBSCRIBE),
+        ("public/unsubscribe", Kind.OTHER),
+        ("public/get_instruments", Kind.CATALOG),
+        ("public/get_instrument", Kind.OTHER),
+        ("private/get_transaction_log", Kind.SLOW),
+        ("private/get_open_orders", Kind.OTHER),
+    ],
+)
+def test_classes_of_methods(method, kind):
+    assert kind_of(method) is kind
+
+
+@given(
+    st.floats(0.5, 50.0),
+    st.floats(1.5, 100.0),
+    st.lists(st.tuples(st.integers(-SECOND, 3 * SECOND), st.booleans()), min_size=1, max_size=200),
+)
+def test_no_window_holds_more_than_burst_and_rate(rate, burst, steps):
+    bucket, now, taken = Bucket(Limit(rate, burst)), NOW, []
+    for step, patient in steps:
+        now = max(NOW, bucket.ready_ns(now) if patient else now + step)  # clocks may step back
+        if bucket.take(now):
+            taken.append(now)
+        else:
+            assert not patient
+    taken.sort()
+    for i, start in enumerate(taken):
+        for count, end in enumerate(taken[i:], 1):
+            assert count <= burst + rate * (end - start) / SECOND + 1e-6
+
+
+def test_cancels_have_their_own_reserve():
+    budget = Budget()
+    orders = sum(budget.admit("private/buy", NOW) for _ in range(100))
+    cancels = sum(budget.admit("private/cancel", NOW) for _ in range(100))
+    assert orders + cancels == 18
+    assert cancels >= 4
+    assert budget.admit("public/get_time", NOW)
+
+
+def test_the_session_itself_always_goes():
+    budget = Budget()
+    while budget.admit("public/test", NOW):
+        pass
+    assert all(budget.admit("public/test", NOW, own=True) for _ in range(30))
+    assert not budget.admit("public/test", NOW + SECOND)
+    assert budget.ready_ns("public/test", NOW + SECOND) > NOW + SECOND
+
+
+def test_backing_off_stops_all_but_cancels():
+    budget = Budget()
+    budget.back_off(NOW + SECOND)
+    assert not budget.admit("private/buy", NOW)
+    assert not budget.admit("public/get_time", NOW)
+    assert budget.admit("private/cancel", NOW)
+    assert budget.ready_ns("private/buy", NOW) == NOW + SECOND
+    assert budget.ready_ns("private/cancel", NOW) == NOW
+    assert budget.admit("private/buy", NOW + SECOND)
+
+
+def test_new_limits_keep_what_is_used():
+    budget = Budget()
+    for _ in range(13):
+        budget.admit("private/buy", NOW)
+    budget.adopt(Limits(Limit(30.0, 100.0), None))
+    assert sum(budget.admit("private/buy", NOW) for _ in range(200)) == 54  # 90 - 22.5 in reserve - 13
+    budget.adopt(Limits(Limit(0.0, 0.0), Limit(-1.0, 5.0)))  # nonsense changes nothing
+    assert budget.admit("private/cancel", NOW)

@@ -1,0 +1,201 @@
+"""Sessions under faults of every kind and kills at any frame: client and exchange must agree on everything.
+
+``GAMMACORE_CAMPAIGN=1000`` sets how many seeded sessions are run (default: a few), and
+``GAMMACORE_CAMPAIGN_SEED`` the first seed.
+"""
+
+import json
+import os
+import random
+from collections import Counter, defaultdict
+
+import pytest
+from live_world import ID, SECRET, Process, World, lively
+from venue import Client
+
+from gammacore.contracts import Option, Settlement
+from gammacore.daycount import parse_time
+from gammacore.live.attempts import Booked, Placed
+from gammacore.live.journal import Kind, read
+from gammacore.live.parity import check
+from gammacore.live.records import decode_event, decode_fact
+from gammacore.live.simulator import Fault, FaultPlan, MarketModel
+from gammacore.live.simulator.accounts import units
+from gammacore.live.simulator.invariants import assert_invariants
+
+SESSIONS = int(os.environ.get("GAMMACORE_CAMPAIGN", "16"))
+FIRST_SEED = int(os.environ.get("GAMMACORE_CAMPAIGN_SEED", "0"))
+BATCH = 8
+TROUBLE_S, CALM_S = 60.0, 45.0  # of faults; until delta must be back in its band
+LATCHES = {"positions", "unexpected trade", "wrong way", "order rate"}
+FRAMES = ("", "user.changes", "ticker.BTC-PERPETUAL", "private/buy", "private/sell", "private/cancel")
+KINDS = (
+    "lost_request",
+    "lost_response",
+    "too_many_requests",
+    "settlement",
+    "drop",
+    "delay",
+    "duplicate",
+    "reorder",
+    "gap",
+    "malformed",
+    "slow_reader",
+    "restart",
+)
+
+
+def plan_of(rng):
+    """Some faults of some kinds, all over by the end of the trouble."""
+    faults = []
+    for kind in rng.sample(KINDS, rng.randrange(3, len(KINDS))):
+        orders = kind in ("lost_request", "lost_response", "too_many_requests", "settlement")
+        common = kind in ("delay", "duplicate", "reorder")
+        faults.append(
+            Fault(
+                kind=kind,
+                match="" if kind == "restart" else "private/" if orders else rng.choice(FRAMES),
+                at_s=rng.uniform(0.0, TROUBLE_S / 2),
+                until_s=TROUBLE_S,
+                probability=1.0
+                if kind == "restart"
+                else rng.choice([0.02, 0.1] if common else [0.005, 0.05]),
+                count=rng.randrange(1, 20 if common else 4),
+                seconds=rng.uniform(0.05, 4.0),
+            )
+        )
+    return FaultPlan(faults=tuple(faults), seed=rng.randrange(2**32))
+
+
+def run_session(seed, path):
+    """One session: trouble with kills, calm, and then what is held against what; returns what happened."""
+    rng = random.Random(seed)
+    model = MarketModel(vol=rng.choice([0.6, 1.5, 3.0]))
+    settles = rng.random() < 0.3  # 08:00 falls into the trouble, with a delivery
+    start = "2026-11-26T07:58:50Z" if settles else "2026-11-25T12:00:00Z"
+    world = World(seed, plan_of(rng), models={"BTC": model}, linear=(), start_ns=parse_time(start))
+    config = lively(
+        live__execution=rng.choice(["post_only", "taker"]),
+        hedge__to=rng.choice(["centre", "edge"]),
+        hedge__band=rng.choice([0.01, 0.03]),
+        size__contracts=rng.choice([0.5, 2.0]),
+        entry__min_days=0.0 if settles else 0.1,
+        entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,
+    )
+    kills, happened = rng.randrange(0, 4), Counter()
+    end_ns = world.now_ns + int(TROUBLE_S * 1e9)
+    while world.now_ns < end_ns:
+        if kills:
+            kills -= 1
+            world.die_at_write = world.writes + rng.randrange(1, 60)
+        process = Process(world, path, config)
+        if not process.run((end_ns - world.now_ns) / 1e9):
+            happened["killed"] += 1
+            world.pass_time(rng.uniform(0.1, 3.0))
+            continue
+        process.close()
+    world.die_at_write = None
+    process = Process(world, path, config)
+    process.run(CALM_S, lambda: process.hedger.quiet)
+    happened.update(kind for _, kind, _ in world.exchange.faults.fired)
+    happened |= compare(world, process, path, config, settles)
+    return happened
+
+
+def compare(world, process, path, config, settles):
+    hedger, account = process.hedger, world.account
+    assert not LATCHES & set(hedger.risk.causes), hedger.risk.causes
+    process.close()
+    assert_invariants(world.exchange)
+    facts, fills = facts_of(path)
+    placed, booked = facts
+    # Orders and fills: every trade of the exchange is booked, once, and nothing else.
+    theirs = Client(world.exchange, ID, SECRET).call(
+        "private/get_user_trades_by_currency", currency="BTC", count=1000, sorting="asc"
+    )["trades"]
+    assert Counter(b.trade_id for b in booked) == Counter(t["trade_id"] for t in theirs)
+    assert len(fills) == len(booked)
+    labels = {p.label: p for p in placed}
+    assert len(labels) == len(placed)  # no label was used twice
+    at_exchange = [o for o in world.exchange.engine.orders.values() if o.account == account.user_id]
+    assert len({o.label for o in at_exchange}) == len(at_exchange)  # no order was accepted twice
+    assert {o.label for o in at_exchange} <= set(labels)
+    assert hedged_once(placed, booked)
+    assert hedger.quiet
+    assert not [o for o in at_exchange if o.state == "open"]
+    # Positions and money.
+    positions = {name: p.size for name, p in account.positions.items() if p.lots}
+    assert positions == pytest.approx(hedger.sizes())
+    wallet, spent = account.wallet("BTC"), 0
+    for fill in fills:
+        assert fill.instrument.settlement is Settlement.INVERSE
+        spent += units(fill.fee)
+        if isinstance(fill.instrument, Option):
+            spent += units(fill.amount * fill.price)
+    if not settles:
+        assert wallet.balance == wallet.deposited - spent
+    compare_equity(world, hedger.desk, fills, wallet.deposited - spent)
+    # Decisions.
+    assert check(path).difference is None
+    desk = hedger.desk
+    for episode in desk.portfolio.open.values():
+        if episode.open and not episode.pending:
+            mismatch = float(desk.hedge.target.mismatch(episode, desk.book))
+            assert abs(mismatch) <= config.hedge.band + 20 / desk.book.index
+    delivered = [e for e in desk.portfolio.episodes if e.close_reason == "delivery"]
+    return Counter(orders=len(placed), fills=len(fills), deliveries=len(delivered))
+
+
+def compare_equity(world, desk, fills, cash):
+    """Futures and deliveries, up to the funding of a minute or two."""
+    client = Client(world.exchange, ID, SECRET)
+    summary = client.call("private/get_account_summary", currency="BTC")
+    mark = client.call("public/ticker", instrument_name="BTC-PERPETUAL")["mark_price"]
+    ours = cash / 1e8
+    for fill in fills:
+        if not isinstance(fill.instrument, Option):
+            ours += fill.amount * (1 / fill.price - 1 / mark)
+    for episode in desk.portfolio.episodes:
+        for entry in episode.ledger.entries:
+            if entry.memo == "delivery":
+                ours += entry.coin / 1e8
+            elif entry.memo == "delivery fee":
+                ours -= entry.coin / 1e8
+    assert summary["equity"] - summary["options_value"] == pytest.approx(ours, abs=5e-6)
+
+
+def facts_of(path):
+    placed, booked, fills = [], [], []
+    for record in read(path):
+        if record.kind is Kind.FACT and record.name == "Placed":
+            placed.append(decode_fact(record.body, Placed))
+        elif record.kind is Kind.FACT and record.name == "Booked":
+            booked.append(decode_fact(record.body, Booked))
+        elif record.kind is Kind.EVENT and record.name == "Fill":
+            fills.append(decode_event(record.body))
+    return (placed, booked), fills
+
+
+def hedged_once(placed, booked):
+    """No order of the desk was filled for more than it asked: its first attempt has the whole amount."""
+    whole, filled = {}, defaultdict(float)
+    for p in placed:
+        whole.setdefault(p.label.rsplit("-", 1)[0], p.amount)
+    for trade in booked:
+        filled[trade.label.rsplit("-", 1)[0]] += trade.amount
+    return all(abs(filled[key]) <= abs(whole[key]) + 1e-9 and filled[key] * whole[key] >= 0 for key in filled)
+
+
+@pytest.mark.parametrize("batch", range(0, SESSIONS, BATCH))
+def test_sessions_under_faults(batch, tmp_path, capsys):
+    total, failed = Counter(), {}
+    seeds = range(FIRST_SEED + batch, FIRST_SEED + min(batch + BATCH, SESSIONS))
+    for seed in seeds:
+        try:
+            total += run_session(seed, tmp_path / f"{seed}.db")
+        except Exception as error:  # every seed is told, not only the first
+            failed[seed] = f"{type(error).__name__}: {str(error)[:300]}"
+        (tmp_path / f"{seed}.db").unlink(missing_ok=True)
+    with capsys.disabled():
+        print(f"\nseeds {seeds.start} to {seeds.stop - 1}: {json.dumps(total)}")  # noqa: T201
+    assert not failed, failed

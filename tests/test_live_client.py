@@ -1,0 +1,566 @@
+"""The client over loopback: connecting, losing, coming back, reconciling, and never giving up."""
+
+import itertools
+import logging
+import random
+import time
+
+import pytest
+from deribit_wire import (
+    KEY,
+    NOW,
+    ORDER,
+    TOKEN,
+    TRADE,
+    answer,
+    credentials,
+    heartbeat,
+    notification,
+    refusal,
+    reply,
+)
+from scripted_exchange import CLOSE, Exchange, frame
+
+from gammacore.contracts import parse
+from gammacore.errors import RequestError, SessionError
+from gammacore.live import client as module
+from gammacore.live import news as n
+from gammacore.live.client import Client, SteadyClock
+from gammacore.live.news import State
+from gammacore.live.reconcile import Seen
+
+PERPETUAL = parse("BTC-PERPETUAL")
+TICKER = "ticker.BTC-PERPETUAL.raw"
+CHANGES = "user.changes.any.any.raw"
+TICK = {"timestamp": NOW // 1_000_000, "instrument_name": "BTC-PERPETUAL", "mark_price": 60_000.0}
+POSITION = {"instrument_name": "BTC-PERPETUAL", "size": 10.0}
+ACCOUNT = {"currency": "BTC", "equity": 1.0, "balance": 1.0}
+
+
+class Book:
+    """What the exchange has; answers questions about it."""
+
+    def __init__(self, exchange):
+        self.orders, self.recent, self.historical = [], [], []
+        exchange.on("private/get_open_orders", lambda _, message: self.orders)
+        exchange.on("private/get_positions", lambda _, message: [POSITION])
+        exchange.on("private/get_account_summary", lambda _, message: ACCOUNT)
+        exchange.on("private/get_user_trades_by_currency_and_time", self.trades)
+        self.page = 1_000
+
+    def trades(self, _, message):
+        params = message["params"]
+        found = self.historical if params["historical"] else self.recent
+        found = [trade for trade in found if trade["timestamp"] >= params["start_timestamp"]]
+        return {"trades": found[: self.page], "has_more": len(found) > self.page}
+
+
+class Recorder:
+    """A handler that keeps what it is told, and stops the client when it has seen enough."""
+
+    def __init__(self, client, until, act=None, seconds=10.0):
+        self.client, self.until, self.act = client, until, act or {}
+        self.news, self.idle, self.ticks = [], 0, 0
+        self.deadline = time.monotonic() + seconds
+
+    def on_news(self, news):
+        self.news.append(news)
+        act = self.act.get(type(news))
+        if act is not None:
+            act(news)
+        if self.until(self.news):
+            self.client.stop()
+
+    def on_idle(self):
+        self.idle += 1
+
+    def on_tick(self, now_ns):
+        self.ticks += 1
+        if time.monotonic() > self.deadline:
+            raise AssertionError(f"not in time: {self.kinds()}")
+
+    def of(self, kind):
+        return [piece for piece in self.news if isinstance(piece, kind)]
+
+    def kinds(self):
+        return [type(piece).__name__ for piece in self.news]
+
+
+def seen(kind, count=1):
+    return lambda news: sum(isinstance(piece, kind) for piece in news) >= count
+
+
+def run(client, until, act=None):
+    handler = Recorder(client, until, act)
+    client.run(handler)
+    return handler
+
+
+@pytest.fixture
+def exchange():
+    with Exchange() as found:
+        yield found
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(module, "LONGEST_DELAY_S", 0.05)
+
+
+def make(exchange, **options):
+    options.setdefault("rng", random.Random(1))
+    options.setdefault("since_ns", NOW)
+    return Client(exchange.url, credentials(), **options)
+
+
+# --------------------------------------------------------------------------- one connection
+
+
+def test_reconciled_before_any_market_news(exchange):
+    book = Book(exchange)
+    book.orders, book.recent = [ORDER], [TRADE]
+    ticks = notification(TICKER, TICK)
+
+    def subscribed(connection, message):
+        connection.sendall(frame(answer(message["id"], message["params"]["channels"])) + frame(ticks))
+
+    exchange.on("public/subscribe", subscribed)
+    client = make(exchange, channels=[TICKER])
+    handler = run(client, seen(n.TickerNews))
+    [found] = handler.of(n.Reconciled)
+    assert [o.order_id for o in found.open_orders] == ["77"]
+    assert [t.trade_id for t in found.trades] == ["t1"]
+    assert (found.positions[0].size, found.accounts[0].equity) == (10.0, 1.0)
+    assert handler.kinds().index("Reconciled") < handler.kinds().index("TickerNews")
+    methods = exchange.methods()
+    assert methods.index("private/get_open_orders") < methods.index("public/subscribe")
+    assert methods.index("private/subscribe") < methods.index("private/get_open_orders")
+    assert client.state is State.LOST
+    assert not client.reconciled
+
+
+def test_an_order_leaves_at_once_and_its_trades_are_told_once(exchange):
+    Book(exchange)
+
+    def bought(connection, message):
+        traded = notification(CHANGES, {"orders": [ORDER], "trades": [TRADE], "positions": []})
+        connection.sendall(frame(traded))
+        return {"order": ORDER, "trades": [TRADE, {**TRADE, "trade_id": "t2"}]}
+
+    exchange.on("private/buy", bought)
+    client = make(exchange)
+    ids = []
+    act = {n.Reconciled: lambda news: ids.append(client.send_order(PERPETUAL, 10.0, label="h"))}
+    handler = run(client, seen(n.Answered), act)
+    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["t1", "t2"]
+    assert [a.id for a in handler.of(n.Answered)] == ids
+    [message] = [m for _, m in exchange.received if m["method"] == "private/buy"]
+    assert message["params"]["amount"] == 10.0
+
+
+def test_no_order_before_reconciliation(exchange):
+    book = Book(exchange)
+    exchange.on("private/get_positions", lambda _, message: refusal(message["id"], 10001))
+    client = make(exchange, rng=random.Random(2))
+    act = {n.StateChanged: lambda news: client.send_order(PERPETUAL, 1.0, label="h")}
+    handler = run(client, seen(n.Reconnecting), act)
+    assert "private/buy" not in exchange.methods()
+    assert {r.code for r in handler.of(n.Refused)} == {0}
+    assert "not reconciled: private/get_positions: 10001" in handler.of(n.Reconnecting)[0].reason
+    assert book.page == 1_000
+
+
+def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
+    book = Book(exchange)
+    open_, gone = ORDER, {**ORDER, "order_id": "78", "order_state": "cancelled"}
+    stale = {**ORDER, "order_id": "79"}
+    book.orders = [open_]
+    book.recent = [TRADE]
+
+    def positions(connection, message):
+        changes = {
+            "orders": [open_, gone, stale],
+            "trades": [TRADE, {**TRADE, "trade_id": "live"}],
+            "positions": [{**POSITION, "size": 5.0}],
+        }
+        connection.sendall(frame(notification(CHANGES, changes)))
+        connection.sendall(frame(answer(message["id"], [POSITION])))
+        connection.sendall(frame(notification(CHANGES, {"positions": [{**POSITION, "size": 30.0}]})))
+
+    def orders(connection, message):  # answered after the news
+        late.append(answer(message["id"], book.orders))
+
+    def account(connection, message):
+        connection.sendall(frame(late.pop()))
+        return ACCOUNT
+
+    late = []
+    exchange.on("private/get_open_orders", orders)
+    exchange.on("private/get_positions", positions)
+    exchange.on("private/get_account_summary", account)
+    client = make(exchange)
+    handler = run(client, seen(n.PositionNews))
+    [found] = handler.of(n.Reconciled)
+    assert [t.trade_id for t in found.trades] == ["t1"]
+    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
+    assert [o.order_id for o in handler.of(n.OrderNews)] == ["78"]
+    assert [p.size for p in handler.of(n.PositionNews)] == [30.0]
+    assert handler.kinds()[-6:-2] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
+
+
+def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
+    book = Book(exchange)
+    client = make(exchange, since_ns=None)
+    old = {**TRADE, "timestamp": client.now_ns() // 1_000_000 - 1_000}
+    book.recent = [old]
+
+    def lose(news):
+        book.recent = [
+            old,
+            {**old, "trade_id": "t2", "timestamp": old["timestamp"] + 500},
+        ]  # a slow clock of theirs
+        exchange.drop()
+
+    handler = run(client, seen(n.Reconciled, 2), {n.Reconciled: lose})
+    first, second = handler.of(n.Reconciled)
+    assert (first.trades, [t.trade_id for t in second.trades]) == ((), ["t2"])
+
+
+def test_trades_are_read_page_by_page_and_sorted(exchange):
+    book = Book(exchange)
+    at = NOW // 1_000_000
+    # Several share a millisecond, across the ends of pages.
+    trades = [{**TRADE, "trade_id": str(i), "trade_seq": i, "timestamp": at + i // 4} for i in range(20)]
+    book.historical, book.recent, book.page = trades[:13], trades[10:], 7
+    client = make(exchange, known_trades=["3"])
+    handler = run(client, seen(n.Reconciled))
+    [found] = handler.of(n.Reconciled)
+    assert [t.trade_id for t in found.trades] == [str(i) for i in range(20) if i != 3]
+
+
+def test_a_page_that_leads_nowhere_is_a_failure(exchange):
+    book = Book(exchange)
+    book.recent, book.page = [{**TRADE, "trade_id": str(i)} for i in range(9)], 4
+    handler = run(make(exchange), seen(n.Reconnecting))
+    assert "trades at" in handler.of(n.Reconnecting)[0].reason
+
+
+def test_a_public_session(exchange):
+    exchange.on("public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + tick))
+    tick = frame(notification(TICKER, TICK))
+    client = Client(exchange.url, channels=[TICKER])
+    handler = run(client, seen(n.TickerNews))
+    assert exchange.methods() == ["public/set_heartbeat", "public/subscribe"]
+    assert handler.of(n.Reconciled) == []
+
+
+def test_calls_before_running(exchange):
+    Book(exchange)
+    exchange.on("public/get_instruments", lambda _, message: [])
+    exchange.on("public/get_index", lambda _, message: refusal(message["id"], 10020, "bad"))
+    exchange.on("public/get_time", lambda _, message: None)
+    client = make(exchange)
+    assert client.call("public/get_instruments", {"currency": "BTC"}) == ()
+    with pytest.raises(RequestError, match="10020"):
+        client.call("public/get_index", {})
+    with pytest.raises(RequestError, match="get_time"):
+        client.call("public/get_time", {}, timeout_s=0.2)
+    handler = Recorder(client, seen(n.Reconciled))
+
+    def call_again(news):
+        with pytest.raises(SessionError):
+            client.call("public/test", {})
+
+    handler.act = {n.Reconciled: call_again}
+    client.run(handler)
+    assert len(handler.of(n.Reconciled)) == 1
+    assert exchange.connections == 1
+
+
+def test_calls_to_nobody_end(exchange, quick):
+    exchange.close()
+    client = make(exchange, timeout_s=0.5)
+    with pytest.raises(RequestError, match="no answer in time"):
+        client.call("public/test", {}, timeout_s=0.3)
+    assert client.attempts > 1
+
+
+def test_idle_and_ticks(exchange):
+    Book(exchange)
+    client = make(exchange)
+    handler = Recorder(client, lambda news: False)
+    ticks = []
+
+    def on_tick(now_ns):
+        ticks.append(now_ns)
+        if len(ticks) == 4:
+            client.stop()
+
+    handler.on_tick = on_tick
+    client.run(handler)
+    assert handler.idle >= 50
+    steps = [b - a for a, b in itertools.pairwise(ticks)]
+    assert all(90e6 < step < 500e6 for step in steps)
+
+
+def test_busy_poll(exchange):
+    Book(exchange)
+    tick = frame(notification(TICKER, TICK))
+    exchange.on("public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + tick))
+    client = make(exchange, channels=[TICKER], busy_poll=True)
+    handler = Recorder(client, lambda news: False)
+
+    def on_idle():
+        handler.idle += 1
+        if handler.idle > 100 and handler.of(n.TickerNews):
+            client.stop()
+
+    handler.on_idle = on_idle
+    client.run(handler)
+    assert len(handler.of(n.TickerNews)) == 1
+
+
+# --------------------------------------------------------------------------- many connections
+
+
+def test_lost_and_found_again(exchange, quick):
+    book = Book(exchange)
+    tick = frame(notification(TICKER, TICK))
+    exchange.on("public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + tick))
+    client = make(exchange, channels=[TICKER])
+
+    def lose(news):
+        book.recent = [{**TRADE, "timestamp": client.now_ns() // 1_000_000}]  # while we were away
+        exchange.drop()
+
+    handler = run(client, seen(n.TickerNews, 2), {n.TickerNews: lose})
+    kinds = [k for k in handler.kinds() if k not in ("StateChanged", "ClockSkew")]
+    assert kinds == ["Reconciled", "TickerNews", "Reconnecting", "Reconciled", "TickerNews"]
+    first, second = handler.of(n.Reconciled)
+    assert (first.trades, [t.trade_id for t in second.trades]) == ((), ["t1"])
+    assert exchange.methods(1) == exchange.methods(2)
+    ids = [m["id"] for _, m in exchange.received]
+    assert len(set(ids)) == len(ids)
+
+
+def test_an_order_under_way_is_lost_with_the_connection(exchange, quick):
+    Book(exchange)
+    exchange.on("private/buy", lambda c, m: exchange.drop())
+    client = make(exchange)
+    ids = []
+
+    def trade_once(news):
+        if not ids:
+            ids.append(client.send_order(PERPETUAL, 10.0, label="h"))
+
+    handler = run(client, seen(n.Reconciled, 2), {n.Reconciled: trade_once})
+    [lost] = handler.of(n.Lost)
+    assert (lost.id, lost.fate) == (ids[0], n.Fate.UNKNOWN)
+    assert exchange.methods().count("private/buy") == 1
+
+
+@pytest.mark.parametrize("how", ["close frame", "refused handshake", "10028", "bad password", "silence"])
+def test_it_never_gives_up(exchange, quick, how, monkeypatch):
+    Book(exchange)
+    count = []
+
+    def trouble(connection, message):
+        count.append(message)
+        if len(count) > 4:
+            return TOKEN
+        if how == "close frame":
+            connection.sendall(frame((4000).to_bytes(2, "big") + b"heartbeat close", opcode=CLOSE))
+        elif how == "refused handshake":
+            exchange.refuse = 1
+            exchange.drop()
+        elif how == "10028":
+            return refusal(message["id"], 10028, "too_many_requests")
+        elif how == "bad password":
+            return refusal(message["id"], 13004, "invalid_credentials")
+        return None
+
+    if how == "silence":
+        monkeypatch.setattr("gammacore.live.protocol.PATIENCE_S", 0.15)
+    exchange.on("public/auth", trouble)
+    client = make(exchange)
+    handler = run(client, seen(n.Reconciled))
+    again = handler.of(n.Reconnecting)
+    assert [r.attempt for r in again] == list(range(2, len(again) + 2))
+    assert len(again) >= 4
+    wanted = {
+        "close frame": "4000 heartbeat close", "10028": "10028", "bad password": "13004",
+        "silence": "no answer to public/auth", "refused handshake": "429",
+    }[how]  # fmt: skip
+    assert any(wanted in r.reason for r in again)
+
+
+def test_attempts_are_logged_and_hide_secrets(exchange, quick, caplog):
+    Book(exchange)
+    exchange.on("public/auth", lambda c, m: refusal(m["id"], 13004, "invalid_credentials"))
+    client = make(exchange, by_secret=True)
+    with caplog.at_level(logging.DEBUG, logger="gammacore.live"):
+        handler = run(client, seen(n.Reconnecting, 3))
+    lost = [record for record in caplog.records if record.message == "connection lost"]
+    assert [record.attempt for record in lost] == [2, 3, 4]
+    assert all("13004" in record.reason and record.delay_s > 0 for record in lost)
+    text = "".join(str(vars(record)) for record in caplog.records) + repr(handler.news)
+    assert KEY[1] not in text
+    assert any(m["params"].get("client_secret") == KEY[1] for _, m in exchange.received)
+
+
+def test_delays_double_up_to_a_limit_with_jitter():
+    slept = []
+    now = [NOW]
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += int(seconds * 1e9)
+
+    client = Client("ws://127.0.0.1:9/", clock=lambda: now[0], sleep=sleep, rng=random.Random(3), timeout_s=1)
+    handler = run(client, seen(n.Reconnecting, 12))
+    delays = [r.delay_s for r in handler.of(n.Reconnecting)]
+    for i, delay in enumerate(delays):
+        ceiling = min(module.FIRST_DELAY_S * 2 ** (i + 1), module.LONGEST_DELAY_S)
+        assert ceiling / 2 <= delay <= ceiling
+    assert len(set(delays)) == 12
+    assert max(slept) <= 0.1  # so that ticks go on
+    assert sum(slept) == pytest.approx(sum(delays[:-1]), rel=0.01)
+
+
+def test_a_session_that_lasted_starts_the_count_anew(exchange, quick):
+    Book(exchange)
+    offset = [0]
+
+    def clock():
+        return time.time_ns() + offset[0]
+
+    def later(news):
+        offset[0] += 61_000_000_000
+        exchange.drop()
+
+    client = make(exchange, clock=clock)
+    handler = run(client, seen(n.Reconnecting, 3), {n.Reconciled: later})
+    assert [r.attempt for r in handler.of(n.Reconnecting)] == [1, 1, 1]
+
+
+def test_missing_private_channels_end_the_session(exchange, quick):
+    Book(exchange)
+    exchange.on("private/subscribe", lambda _, message: ["user.portfolio.btc"])
+    handler = run(make(exchange), seen(n.Reconnecting))
+    assert CHANGES in handler.of(n.Reconnecting)[0].reason
+
+
+def test_channels_come_and_go(exchange, quick):
+    Book(exchange)
+    client = make(exchange)
+    client.subscribe([TICKER])
+    steps = iter([lambda: client.subscribe(["quote.X", TICKER]), lambda: client.unsubscribe([TICKER])])
+
+    def act(news):
+        if isinstance(news, n.Reconciled):
+            exchange.on("private/get_positions", lambda _, message: [POSITION])
+            client.request("public/get_time", {})
+
+    def next_step(news):
+        step = next(steps, None)
+        if step is None:
+            client.drop("because we say so")
+            return
+        step()
+        client.request("public/get_time", {})
+
+    exchange.on("public/get_time", lambda _, message: 1)
+    handler = run(client, seen(n.Reconnecting), {n.Reconciled: act, n.Answered: next_step})
+    assert handler.of(n.Reconnecting)[0].reason == "because we say so"
+    asked = [
+        (m["method"], m["params"]["channels"]) for _, m in exchange.received if "ubscribe" in m["method"]
+    ]
+    assert asked[1:] == [
+        ("public/subscribe", [TICKER]),
+        ("public/subscribe", ["quote.X"]),
+        ("public/unsubscribe", [TICKER]),
+    ]
+    handler = run(client, seen(n.Reconciled))
+    asked = [
+        m["params"]["channels"] for c, m in exchange.received if m["method"] == "public/subscribe" and c == 2
+    ]
+    assert asked in ([["quote.X"]], [])  # stopped as soon as reconciled
+
+
+def test_what_a_handler_raises_ends_the_session(exchange):
+    Book(exchange)
+
+    def boom(news):
+        raise ZeroDivisionError
+
+    client = make(exchange)
+    with pytest.raises(ZeroDivisionError):
+        run(client, seen(n.TickerNews), {n.Reconciled: boom})
+    assert client.state is State.LOST
+    until = time.monotonic() + 5
+    while not any(opcode == CLOSE for opcode, _ in exchange.raw) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert any(opcode == CLOSE for opcode, _ in exchange.raw)
+
+
+def test_a_handler_hears_what_its_own_stop_loses(exchange):
+    Book(exchange)
+    exchange.on("private/buy", lambda _, message: None)
+    client = make(exchange)
+
+    def buy_and_stop(news):
+        client.send_order(PERPETUAL, 10.0, label="h")
+        client.stop()
+
+    handler = run(client, lambda news: False, {n.Reconciled: buy_and_stop})
+    assert [(lost.method, lost.fate) for lost in handler.of(n.Lost)] == [("private/buy", n.Fate.UNKNOWN)]
+    assert handler.news[-1].after is State.LOST
+
+
+def test_what_is_refused_here_is_told_soon(exchange):
+    Book(exchange)
+    client = make(exchange)
+
+    def too_many(news):
+        for i in range(30):
+            client.send_order(PERPETUAL, 10.0, label=f"h{i}")
+        start.append(time.monotonic())
+
+    start = []
+    exchange.on("private/buy", lambda _, message: None)
+    handler = run(client, seen(n.Refused), {n.Reconciled: too_many})
+    assert handler.of(n.Refused)[0].message == "rate budget used up"
+    assert time.monotonic() - start[0] < 0.09
+
+
+def test_heartbeats_are_answered(exchange):
+    Book(exchange)
+    tick = frame(notification(TICKER, TICK))
+
+    def tested(connection, message):
+        connection.sendall(tick)
+        return reply(message)
+
+    exchange.on("public/test", tested)
+    exchange.on(
+        "public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + frame(heartbeat()))
+    )
+    handler = run(make(exchange, channels=[TICKER]), seen(n.TickerNews))
+    assert exchange.methods().count("public/test") == 1
+    assert handler.of(n.BadFrame) == []
+
+
+def test_seen_trades_are_bounded(monkeypatch):
+    monkeypatch.setattr("gammacore.live.reconcile.MOST_SEEN", 3)
+    seen_ = Seen("ab")
+    assert [seen_.add(x) for x in "abcdea"] == [False, False, True, True, True, True]
+
+
+def test_the_clock_is_steady():
+    clock = SteadyClock()
+    assert abs(clock() - time.time_ns()) < 50_000_000
+    readings = [clock() for _ in range(1_000)]
+    assert readings == sorted(readings)
+    clock.anchor()
+    assert abs(clock() - time.time_ns()) < 50_000_000
