@@ -436,6 +436,9 @@ def test_liquidation_cancels_then_reduces():
             break
     assert forced
     assert forced[0]["order_state"] == "filled"
+    traded = [trade for trades in client.on("user.trades.any.any.raw") for trade in trades]
+    (trade, *_) = [trade for trade in traded if trade["order_id"] == forced[0]["order_id"]]
+    assert trade["fee"] == pytest.approx(0.01 * trade["amount"] / trade["price"], abs=1e-8)
     cancelled = [
         o for o in client.on("user.orders.any.any.raw") if o.get("cancel_reason") == "autoliquidation"
     ]

@@ -111,7 +111,7 @@ def test_a_restart_refuses_for_a_while(port):
     fetch(f"http://127.0.0.1:{port}/_control/fault", body)
     with pytest.raises(websocket.WebSocketConnectionClosedException):
         socket.recv()
-    with pytest.raises(websocket.WebSocketBadStatusException):
+    with pytest.raises(websocket.WebSocketBadStatusException, match="503"):
         connect(port)
     assert fetch(f"http://127.0.0.1:{port}/api/v2/public/get_time")[0] == 503
     time.sleep(1.0)

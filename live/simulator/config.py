@@ -83,6 +83,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         Orders of strangers a minute in every book that someone watches.
     history_days : int
         Days of history before the start.
+    max_trades : int
+        Most public trades in one answer; the exchange's history host gives 10,000.
     funding_damper : float
         Premium within which the perpetual pays nothing.
     token_life_s : int
@@ -111,6 +113,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 10
     flow_per_minute: float = 20.0
     history_days: int = 30
+    max_trades: int = 1_000
     funding_damper: float = 0.00025
     token_life_s: int = 31_536_000
     settlement_pause_s: float = 3.0

@@ -89,8 +89,8 @@ class _Server:
         """Serve one WebSocket; returning without a close frame ends it abnormally."""
         try:
             connection = self.exchange.connect(self.clock.now_ns())
-        except UnavailableError:
-            await socket.close()  # before it is accepted: the handshake is refused
+        except UnavailableError as error:
+            await socket.send_denial_response(Response(str(error), status_code=error.status))
             return
         await socket.accept()
         waker = self._wakers[connection.number] = asyncio.Event()
@@ -135,10 +135,6 @@ class _Server:
 
     async def rest(self, request: Request) -> Response:
         """Serve one REST request."""
-        now_ns = self.clock.now_ns()
-        self.exchange.advance(now_ns)
-        if self.exchange.now_ns < self.exchange.accepts_from_ns:
-            return Response(status_code=503)
         body = (await request.body()).decode()
         uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         status, answer = self.exchange.request(
