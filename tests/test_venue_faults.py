@@ -122,6 +122,21 @@ def test_restart_cancels_where_that_was_asked_for():
     assert state["cancel_reason"] == "cancel_on_disconnect"
 
 
+def test_faults_of_rest():
+    exchange = make(
+        [
+            Fault(kind="lost_request", match="public/get_time"),
+            Fault(kind="lost_response", match="public/test"),
+        ]
+    )
+    for method in ("get_time", "test"):
+        uri = f"/api/v2/public/{method}"
+        assert exchange.request("GET", uri, {}, "", exchange.now_ns) == (502, "")
+        assert exchange.request("GET", uri, {}, "", exchange.now_ns)[0] == 200
+    exchange.restart(exchange.now_ns, 1.0)
+    assert exchange.request("GET", "/api/v2/public/test", {}, "", exchange.now_ns) == (503, "")
+
+
 def test_windows_counts_and_probabilities():
     rule = Fault(kind="settlement", at_s=1.0, until_s=2.0, count=None)
     client = client_with(rule)

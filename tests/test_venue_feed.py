@@ -1,6 +1,7 @@
 """Channels: names, first notifications, chains of change ids, shapes; section 5 of the reference."""
 
 import itertools
+import json
 
 import pytest
 from venue import Client, make
@@ -129,6 +130,27 @@ def test_grouped_book(client):
     assert all(price % 10 == 0 for price, _ in grouped["bids"] + grouped["asks"])
     assert grouped["bids"] == sorted(grouped["bids"], reverse=True)
     assert grouped["bids"][0][0] <= plain["bids"][0][0]
+
+
+def test_groups_of_ether_are_cents(client):
+    channel = "book.ETH-PERPETUAL.25.10.100ms"
+    client.call("public/subscribe", channels=[channel])
+    client.wait(1)
+    prices = [price for price, _ in client.on(channel)[-1]["bids"]]
+    assert all(abs(price * 4 - round(price * 4)) < 1e-9 for price in prices)
+    assert len(set(prices)) == len(prices) > 1
+
+
+def test_answers_and_what_they_cause_come_in_either_order(client):
+    client.call("private/subscribe", channels=["user.orders.any.any.raw"])
+    first, params = set(), {"instrument_name": PERPETUAL, "amount": 10, "price": 84_000}
+    for k in range(20):
+        request = {"id": "x", "method": "private/buy", "params": params}
+        client.connection.receive(json.dumps(request), client.exchange.now_ns)
+        frames = client.connection.pop()
+        assert len(frames) == 2, k
+        first.add('"id":"x"' in frames[0])
+    assert first == {True, False}
 
 
 def test_quotes_come_on_change_only(client):

@@ -83,6 +83,9 @@ def test_a_large_market_order_walks_the_book_and_keeps_nothing(client):
         ({"price": 85_000, "valid_until": 1}, 13888, None),
         ({"price": 85_000, "reduce_only": True}, 11030, {"reason": "reduce_only"}),
         ({"price": 85_000, "amount": 100_000_000}, 10009, None),
+        ({"price": 85_000, "advanced": "usd"}, 10033, None),
+        ({"type": "stop_market", "trigger": "index_price", "trigger_price": 84_000}, 10035, None),
+        ({"type": "take_market", "trigger": "index_price", "trigger_price": 86_000}, 10034, None),
     ],
 )
 def test_refusals(client, params, code, data):
@@ -331,6 +334,16 @@ def test_stops_can_be_edited_and_cancelled(client):
     assert (edited["trigger_price"], edited["amount"]) == (86_100.0, 20.0)
     assert client.call("private/get_open_orders", type="trigger_all")[0]["order_id"] == stop["order_id"]
     assert client.call("private/cancel", order_id=stop["order_id"])["order_state"] == "cancelled"
+
+
+def test_good_til_day_ends_at_eight():
+    client = Client(make(start_ns=parse_time("2026-11-26T07:59:50Z")))
+    orders = [
+        buy(client, price=84_000, time_in_force=t)["order"] for t in ("good_til_day", "good_til_cancelled")
+    ]
+    client.wait(12)
+    states = [client.call("private/get_order_state", order_id=o["order_id"])["order_state"] for o in orders]
+    assert states == ["cancelled", "open"]
 
 
 def test_settlement_pauses_the_engine():

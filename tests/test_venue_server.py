@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 import websocket
 
-from gammacore.live.simulator import Exchange, ExchangeConfig
+from gammacore.live.simulator import Exchange, ExchangeConfig, server
 from gammacore.live.simulator.server import serving
 
 CONFIG = ExchangeConfig(expiries=1, strikes=2, tick_ms=100)
@@ -111,7 +111,7 @@ def test_a_restart_refuses_for_a_while(port):
     fetch(f"http://127.0.0.1:{port}/_control/fault", body)
     with pytest.raises(websocket.WebSocketConnectionClosedException):
         socket.recv()
-    with pytest.raises(websocket.WebSocketBadStatusException):
+    with pytest.raises(websocket.WebSocketBadStatusException, match="503"):
         connect(port)
     assert fetch(f"http://127.0.0.1:{port}/api/v2/public/get_time")[0] == 503
     time.sleep(1.0)
@@ -133,6 +133,22 @@ def test_a_client_that_leaves_is_noticed(port, exchange):
             break
         time.sleep(0.05)
     assert exchange.engine.orders[number].cancel_reason == "cancel_on_disconnect"
+
+
+def test_a_client_that_does_not_read_is_cut_off(monkeypatch):
+    monkeypatch.setattr(server, "SLOW_S", 0.5)
+    exchange = Exchange(CONFIG)
+    with serving(exchange, speed=600.0) as port:
+        socket = connect(port)
+        login(socket)
+        channels = [f"{kind}.BTC-PERPETUAL.raw" for kind in ("book", "ticker", "trades")]
+        call(socket, "private/subscribe", channels=channels)
+        for _ in range(200):
+            if not exchange.connections:
+                break
+            time.sleep(0.1)
+        assert not exchange.connections
+        socket.close()
 
 
 def test_time_may_run_faster(exchange):

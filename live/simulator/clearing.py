@@ -128,6 +128,11 @@ class Clearing:
     def settle(self, now_ns: int) -> None:
         """Deliver what expires now, then start a new session for everything else."""
         x = self._x
+        for account in x.accounts.values():
+            for order in x.engine.own_orders(account):
+                if order.time_in_force == "good_til_day":
+                    x.engine.cancel(order, now_ns)
+        x.engine.forget(now_ns)
         prices = {base: x.market.delivery_price(base) for base in x.market.coins}
         for index in sorted(x.indices):
             base = index.partition("_")[0].upper()

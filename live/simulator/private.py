@@ -9,7 +9,7 @@ import msgspec
 from .accounts import Account, Position, Wallet
 from .calls import Call, Handler
 from .engine import Trade
-from .portfolio import evaluate
+from .portfolio import Holding, evaluate, order_margin
 from .views import milliseconds, order_json, summary_json, user_trade
 from .wire import invalid
 
@@ -27,11 +27,12 @@ def get_position(call: Call) -> dict[str, Any]:
     """Answer ``private/get_position``; a flat one where there was none."""
     listing = call.listing()
     position = call.account.positions.get(listing.name)
-    if position is None:
-        position = call.account.positions[listing.name] = Position(
-            listing, interest=call.x.engine.interest(listing)
-        )
-    return call.x.views.position(call.account, position)
+    if position is not None:
+        return call.x.views.position(call.account, position)
+    x, mark = call.x, call.x.pricing.mark(listing)
+    own = [order for order in x.engine.own_orders(call.account) if order.listing is listing]
+    flat = Position(listing, interest=x.engine.interest(listing))
+    return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, order_margin(listing, 0, mark, own), 0.0))
 
 
 def get_positions(call: Call) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .connection import ABNORMAL, Close, Connection
+from .connection import ABNORMAL, TOO_SLOW, Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault
 from .store import save
@@ -32,6 +32,7 @@ __all__ = ["Clock", "application", "serve", "serving"]
 
 LONGEST_SLEEP_S = 0.05
 SHORTEST_SLEEP_S = 0.001
+SLOW_S = 10.0  # a client that takes nothing for so long is cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class _Server:
         """Serve one WebSocket; returning without a close frame ends it abnormally."""
         try:
             connection = self.exchange.connect(self.clock.now_ns())
-        except UnavailableError:
-            await socket.close()  # before it is accepted: the handshake is refused
+        except UnavailableError as error:
+            await socket.send_denial_response(Response(str(error), status_code=error.status))
             return
         await socket.accept()
         waker = self._wakers[connection.number] = asyncio.Event()
@@ -102,8 +103,8 @@ class _Server:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
         if end is not None and end.code != ABNORMAL:
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await socket.close(end.code, end.reason)
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+                await asyncio.wait_for(socket.close(end.code, end.reason), 1.0)
 
     async def _read(self, socket: WebSocket, connection: Connection) -> None:
         try:
@@ -124,17 +125,16 @@ class _Server:
                 for frame in connection.pop():
                     if isinstance(frame, Close):
                         return frame
-                    await socket.send_text(frame)
+                    await asyncio.wait_for(socket.send_text(frame), SLOW_S)
+        except TimeoutError:
+            connection.close(TOO_SLOW)
+            return TOO_SLOW
         except (WebSocketDisconnect, RuntimeError):
             connection.lost(self.clock.now_ns())
             return None
 
     async def rest(self, request: Request) -> Response:
         """Serve one REST request."""
-        now_ns = self.clock.now_ns()
-        self.exchange.advance(now_ns)
-        if self.exchange.now_ns < self.exchange.accepts_from_ns:
-            return Response(status_code=503)
         body = (await request.body()).decode()
         uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         status, answer = self.exchange.request(

@@ -288,9 +288,8 @@ class Views:
 def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:
     """Account summary of a valued portfolio."""
     coin = currency != "USDC"
-    value = found.options_value if coin else 0
     plain = round(found.futures_delta + found.options_delta, 9)
-    total = round(plain - as_coins(value), 9)
+    total = round(plain - found.premium, 9)
     available = found.margin_balance - found.initial_margin
     withdrawable = min(found.balance, found.margin_balance) - found.initial_margin
     index = f"{currency.lower()}_usd" if coin else "btc_usdc"
