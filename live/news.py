@@ -409,7 +409,7 @@ class TradesPage(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(StrEnum):
-    """Where a session is; see ``protocol.TRANSITIONS``."""
+    """Where a session is; see :mod:`.states`."""
 
     CONNECTING = "connecting"
     AUTHENTICATING = "authenticating"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
 from typing import Any, Unpack
 
 import msgspec
@@ -45,38 +44,15 @@ from .news import (
 )
 from .requests import Request, Requests, Role
 from .skew import Skew
+from .states import ALIVE, LOGGED_IN, TALKING, TRANSITIONS, Event
 from .subscriptions import Subscriptions, batches
 from .wire import WireBook
 
-__all__ = ["TRANSITIONS", "DeribitProtocol", "Event"]
+__all__ = ["DeribitProtocol"]
 
 
-class Event(StrEnum):
-    """What moves a session on."""
-
-    OPENED = "opened"
-    AUTHENTICATED = "authenticated"
-    CONFIGURED = "configured"
-    SUBSCRIBED = "subscribed"
-    FAILED = "failed"
-    CLOSED = "closed"
-
-
-_ALIVE = (State.CONNECTING, State.AUTHENTICATING, State.CONFIGURING, State.SUBSCRIBING, State.READY)
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.CONNECTING, Event.OPENED): State.AUTHENTICATING,
-    (State.AUTHENTICATING, Event.AUTHENTICATED): State.CONFIGURING,
-    (State.CONFIGURING, Event.CONFIGURED): State.SUBSCRIBING,
-    (State.SUBSCRIBING, Event.SUBSCRIBED): State.READY,
-    **{(state, Event.FAILED): State.CLOSING for state in _ALIVE},
-    **{(state, Event.CLOSED): State.LOST for state in (*_ALIVE, State.CLOSING)},
-}
-
-TALKING = frozenset(_ALIVE[1:])
-LOGGED_IN = frozenset(_ALIVE[2:])
 PATIENCE_S = 10.0  # for the session's own requests
 BACK_OFF_NS = NS_PER_SECOND
-MOST_LATE = 1_000  # orders remembered beyond their deadline
 UNREADABLE_ERRORS = (ValueError, RecursionError)  # msgspec's are ValueErrors
 
 
@@ -129,7 +105,6 @@ class DeribitProtocol:
         self._requests = Requests(self.budget, ids)
         self._news: list[News] = []
         self._channels = Subscriptions()
-        self._late: dict[int, str] = {}
         self._skew = Skew()
         self._heard_ns = 0
         self._channels.want(channels)
@@ -407,7 +382,7 @@ class DeribitProtocol:
 
     def _answered_late(self, envelope: Envelope, now_ns: int) -> None:
         """Pass on what the answer to an expired order says about the order."""
-        method = self._late.pop(envelope.id, None) if isinstance(envelope.id, int) else None
+        method = self._requests.answered_late(envelope.id) if isinstance(envelope.id, int) else None
         if method is None:
             self._news.append(BadFrame(now_ns, "", "answer to no request"))
         elif envelope.error is None:
@@ -455,10 +430,7 @@ class DeribitProtocol:
             self._refuse(request, "waited too long for the rate budget", now_ns)
         else:
             self._news.append(Expired(now_ns, request.id, request.method, _fate(request)))
-            if kind_of(request.method) is Kind.ORDER:
-                if len(self._late) >= MOST_LATE:
-                    del self._late[next(iter(self._late))]
-                self._late[request.id] = request.method
+            self._requests.expect_late(request)
 
     # ----------------------------------------------------------------- session
 
@@ -469,7 +441,7 @@ class DeribitProtocol:
         self._news.append(StateChanged(now_ns, before, self.state, reason))
 
     def _fail(self, reason: str, now_ns: int) -> None:
-        if self.state in _ALIVE:
+        if self.state in ALIVE:
             self._requests.discard()
             self._move(Event.FAILED, now_ns, reason)
 

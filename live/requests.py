@@ -15,6 +15,7 @@ from .budget import Budget, Kind, kind_of
 __all__ = ["Request", "Requests", "Role"]
 
 MOST_WAITING = 1_000  # of one kind
+MOST_LATE = 1_000
 NEVER = 2**63 - 1
 
 
@@ -62,6 +63,7 @@ class Requests:
         self._table: dict[int, Request] = {}
         self._deadlines: list[tuple[int, int]] = []
         self._waiting: dict[Kind, deque[Request]] = {kind: deque() for kind in Kind}
+        self._late: dict[int, str] = {}
         self._out: list[bytes] = []
 
     def __len__(self) -> int:
@@ -111,6 +113,17 @@ class Requests:
         if request is None or request.sent_ns is None:
             return None
         return self._table.pop(id_)
+
+    def expect_late(self, request: Request) -> None:
+        """Remember an order beyond its deadline: its answer may still come."""
+        if kind_of(request.method) is Kind.ORDER:
+            if len(self._late) >= MOST_LATE:
+                del self._late[next(iter(self._late))]
+            self._late[request.id] = request.method
+
+    def answered_late(self, id_: int) -> str | None:
+        """Return the method of an order whose deadline has passed, once."""
+        return self._late.pop(id_, None)
 
     def overdue(self, now_ns: int) -> list[Request]:
         """Take out all whose deadline has passed."""

@@ -149,7 +149,7 @@ def run(config: Config, options: Options) -> None:
         credentials,
         currencies=(currency,),
         since_ns=past.since_ns,
-        known_trades=[fact.trade_id for fact in past.booked],
+        known_trades=past.known,
         busy_poll=config.live.busy_poll,
         clock=clock,
     )

@@ -194,7 +194,7 @@ def names():
 
 def test_any_data_on_channels_of_any_name():
     protocol = ready(channels=CHANNELS)
-    data = [json.loads(frame)["params"].get("data") for frame in seeds() if b'"subscription"' in frame]
+    data = [json.loads(frame).get("params", {}).get("data") for frame in seeds()]
     for channel in names():
         for value in [*data, None, 5, "x", [], {}]:
             protocol.receive(notification(channel, value), NOW)

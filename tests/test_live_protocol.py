@@ -27,7 +27,8 @@ from gammacore.live import news as n
 from gammacore.live.budget import Budget, kind_of
 from gammacore.live.codes import CODES, LOCAL, UNREADABLE, Action, look_up
 from gammacore.live.news import Fate, State
-from gammacore.live.protocol import TRANSITIONS, DeribitProtocol, Event
+from gammacore.live.protocol import DeribitProtocol
+from gammacore.live.states import TRANSITIONS, Event
 
 PERPETUAL = parse("BTC-PERPETUAL")
 
