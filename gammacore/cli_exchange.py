@@ -19,7 +19,9 @@ def exchange(
     port: Annotated[int, typer.Option(help="Port, on this machine only unless --host says more.")] = 8_765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     client_id: Annotated[str, typer.Option(help="Client id of the account.")] = "gammacore",
-    client_secret: Annotated[str, typer.Option(help="Its secret.")] = "local",
+    client_secret: Annotated[
+        str, typer.Option(help="Its secret.", envvar="GAMMACORE_EXCHANGE_SECRET")
+    ] = "local",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     replay: Annotated[
         Path | None, typer.Option(help="Price bars the index follows: a file or directory.")
@@ -33,29 +35,36 @@ def exchange(
     ] = None,
     expiries: Annotated[int | None, typer.Option(help="List only so many expiries.")] = None,
     strikes: Annotated[int, typer.Option(help="Strikes on each side.")] = 10,
+    state: Annotated[
+        Path | None, typer.Option(help="File that keeps the exchange between runs; it wins over the rest.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
 ) -> None:
     """Run a local exchange that speaks Deribit's protocol on a simulated market."""
     from gammacore.live.simulator import Exchange, ExchangeConfig
     from gammacore.live.simulator.server import Clock, serve
+    from gammacore.live.simulator.store import load
 
-    recorded, first_ns = _recorded(replay, currency) if replay is not None else ({}, time.time_ns())
-    start_ns = first_ns if start is None else _moment(start)
-    config = ExchangeConfig(
-        seed=seed,
-        start_ns=start_ns,
-        clients={client_id: client_secret},
-        expiries=expiries,
-        strikes=strikes,
-    )
-    made = Exchange(config, _faults(faults) if faults is not None else None, recorded)
+    if state is not None and state.exists():
+        made = load(state)
+    else:
+        recorded, first_ns = _recorded(replay, currency) if replay is not None else ({}, time.time_ns())
+        config = ExchangeConfig(
+            seed=seed,
+            start_ns=first_ns if start is None else _moment(start),
+            clients={client_id: client_secret},
+            expiries=expiries,
+            strikes=strikes,
+        )
+        made = Exchange(config, _faults(faults) if faults is not None else None, recorded)
     Console().print(
         f"Exchange on http://{host}:{port}/api/v2 and ws://{host}:{port}/ws/api/v2; Ctrl-C stops it",
         highlight=False,
         soft_wrap=True,
     )
-    with stoppable("the exchange kept nothing"):
-        serve(made, Clock.starting(start_ns, speed), host, port)
+    kept = "the exchange kept nothing" if state is None else f"the exchange is in {state}"
+    with stoppable(kept):
+        serve(made, Clock.starting(made.now_ns, speed), host, port, state)
 
 
 def _moment(text: str) -> int:

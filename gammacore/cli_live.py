@@ -1,18 +1,137 @@
-"""Commands of the live side: ``gammacore parity``."""
+"""Commands of the live side: ``gammacore live``, ``kill``, ``doctor`` and ``parity``."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from gammacore.cli_common import progress_bar, stoppable
+from gammacore.cli_common import parse_overrides, progress_bar, stoppable
+from gammacore.config import load_config
 
-__all__ = ["parity"]
+__all__ = ["doctor", "kill", "live", "parity"]
 
 DIFFERENT = 1
+UNWELL = 1
+CONFIRMATION = "trade with real money"
+# Without a configuration the local venue shows what there is to see within a minute.
+SHOW = {
+    "entry.expiries": "any",
+    "entry.schedule": "roll",
+    "entry.min_days": 0.05,
+    "entry.max_days": 2.0,
+    "hedge.band": 0.01,
+    "live.chain_every": "5s",
+    "live.audit_every": "20s",
+}
+
+
+class VenueName(StrEnum):
+    """Where to trade."""
+
+    LOCAL = "local"
+    TESTNET = "testnet"
+    PRODUCTION = "production"
+
+
+def live(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
+    ] = None,
+    venue: Annotated[VenueName, typer.Option(help="Where to trade.")] = VenueName.LOCAL,
+    journal: Annotated[
+        Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in live/).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; needs no account.")
+    ] = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="On paper, beside the trades of the account's holder.")
+    ] = False,
+    speed: Annotated[float, typer.Option(help="Local exchange: seconds of market in one.", min=0.1)] = 10.0,
+    seed: Annotated[int, typer.Option(help="Local exchange: of its market.")] = 1,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=1.0)] = None,
+    confirm: Annotated[
+        str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter.")
+    ] = None,
+) -> None:
+    """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
+    from gammacore.live.launch import launch
+
+    shown = SHOW if config is None and venue is VenueName.LOCAL else {}
+    settings = load_config(config, {**shown, **parse_overrides(overrides or [])})
+    console = Console()
+    if venue is VenueName.PRODUCTION and not (dry_run or shadow):
+        _confirm(confirm, console)
+    code = launch(
+        settings,
+        venue.value,
+        console,
+        journal=journal,
+        dry_run=dry_run,
+        shadow=shadow,
+        speed=speed,
+        seed=seed,
+        seconds=seconds,
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+def _confirm(given: str | None, console: Console) -> None:
+    """Go on only with the words that say what is about to happen."""
+    said = given if given is not None else typer.prompt(f"Type '{CONFIRMATION}' to go on")
+    if said.strip() != CONFIRMATION:
+        console.print("not confirmed: nothing was started", highlight=False)
+        raise typer.Exit(UNWELL)
+
+
+def kill(
+    journal: Annotated[Path, typer.Argument(help="Journal of the running session.")],
+    flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions as well.")] = False,
+) -> None:
+    """Throw the kill switch of a session: cancel everything, enter nothing, stop."""
+    from gammacore.live.launch import pull
+
+    switch = pull(journal, flatten=flatten)
+    done = "closing all positions, then" if flatten else "cancelling everything and"
+    Console().print(f"{switch}: {done} stopping", highlight=False, soft_wrap=True)
+
+
+def doctor(
+    config: Annotated[Path | None, typer.Argument(help="Configuration of the session to come.")] = None,
+    venue: Annotated[VenueName, typer.Option(help="Where it is to trade.")] = VenueName.TESTNET,
+    journal: Annotated[Path | None, typer.Option(help="Its journal.")] = None,
+    url: Annotated[str | None, typer.Option(help="Address of a local exchange.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter.")
+    ] = None,
+) -> None:
+    """Check configuration, limits, credentials, connection, clock, permissions and account."""
+    from gammacore.errors import ConfigError
+    from gammacore.live.doctor import Verdict, examine
+
+    settings = load_config(config, parse_overrides(overrides or []))
+    if venue is VenueName.LOCAL and url is None:
+        raise ConfigError("--url: the local venue needs the address of a running exchange")
+    colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
+    table, failed = Table(show_header=False, box=None), False
+    with stoppable("nothing was changed"):
+        for finding in examine(settings, venue.value, journal=journal, url=url):
+            failed = failed or finding.verdict is Verdict.FAILED
+            mark = f"[{colours[finding.verdict]}]{finding.verdict.value}[/]"
+            seen = finding.seen.replace("[", r"\[")
+            table.add_row(mark, finding.subject, seen + (f"\n→ {finding.advice}" if finding.advice else ""))
+    Console().print(table)
+    if failed:
+        raise typer.Exit(UNWELL)
 
 
 def parity(

@@ -128,6 +128,7 @@ class Desk:
         self.portfolio = portfolio
         self.limits = limits or Limits()
         self.closing = False  # everything is to be closed, see events.Flatten
+        self._looked_ns = 0  # for what is due to be closed
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one event and return the commands it leads to."""
@@ -190,6 +191,7 @@ class Desk:
         return orders
 
     def _exit(self) -> list[Order]:
+        self._looked_ns = self.book.ts_ns
         return [
             self._order(e, Purpose.EXIT, tuple(Leg(option, -amount) for option, amount in e.legs.items()))
             for e in self.portfolio.open.values()
@@ -317,6 +319,6 @@ class Desk:
         return first
 
     def next_deadline(self) -> int | None:
-        """Time at which the desk wants to be woken, if any."""
+        """Time at which the desk wants to be woken, if any; it may be that of the last price."""
         times = [self.strategy.deadline(e) for e in self.portfolio.open.values() if e.open and not e.pending]
-        return min((t for t in times if t is not None and t > self.book.ts_ns), default=None)
+        return min((t for t in times if t is not None and t > self._looked_ns), default=None)

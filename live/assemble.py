@@ -39,7 +39,8 @@ OVERLAP_NS = 10 * NS_PER_MINUTE
 class Past(NamedTuple):
     """What a journal knows: the desk at its end, and the facts of its orders.
 
-    ``since_ns`` is when trades have to be asked for from; None in a fresh journal.
+    ``known`` are the ids of its trades and of the holder's; ``since_ns`` is when others have to be asked
+    for from, None in a fresh journal.
     """
 
     desk: Desk
@@ -48,6 +49,7 @@ class Past(NamedTuple):
     booked: list[Booked]
     baseline: Baseline | None
     others: dict[str, float]
+    known: list[str]
     since_ns: int | None
 
 
@@ -60,9 +62,10 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         If it was kept with another configuration, or does not replay to its own decisions.
     """
     if not Path(path).exists():
-        return Past(build_desk(config), _session(now_ns), [], [], None, {}, None)
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None)
     placed, booked, baseline, first, last = [], [], None, None, 0
     others: dict[str, float] = {}
+    known: list[str] = []
     for record in read(path):
         last = record.ts_ns or last
         if record.kind is Kind.START and first is None:
@@ -73,20 +76,22 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             placed.append(decode_fact(record.body, Placed))
         elif record.kind is Kind.FACT and record.name == "Booked":
             booked.append(decode_fact(record.body, Booked))
+            known.append(booked[-1].trade_id)
         elif record.kind is Kind.FACT and record.name == "Baseline":
             baseline = decode_fact(record.body, Baseline)
         elif record.kind is Kind.FACT and record.name == "Foreign":
             trade = decode_fact(record.body, Foreign)
             others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
+            known.append(trade.trade_id)
     if first is None:
-        return Past(build_desk(config), _session(now_ns), [], [], None, {}, None)
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None)
     found = restore(path)
     if found.parity.difference is not None:
         raise JournalError(
             f"{path}: this version decides differently from record {found.parity.difference.seq} on "
             "(gammacore parity shows it); close the positions with the version that kept it"
         )
-    return Past(found.desk, _session(first), placed, booked, baseline, others, last - OVERLAP_NS)
+    return Past(found.desk, _session(first), placed, booked, baseline, others, known, last - OVERLAP_NS)
 
 
 def _session(start_ns: int) -> str:

@@ -184,6 +184,11 @@ class Client:
         """How far our clock is behind the exchange's."""
         return self._protocol.skew_s
 
+    @property
+    def scope(self) -> str:
+        """What the key was granted."""
+        return self._protocol.scope
+
     def now_ns(self) -> int:
         """Return the session's time."""
         return self._clock()

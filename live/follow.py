@@ -25,6 +25,7 @@ from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 
 from .attempts import Placed
+from .hedger import Foreign
 from .journal import Kind, Record, read
 from .parity import Difference
 from .records import decode_command, decode_event, decode_fact
@@ -134,8 +135,12 @@ class Follower:
     mode : ModeChanged or None
     difference : Difference or None
         First decision that this desk would not have taken.
+    foreign : list of Foreign
+        Trades of the account's holder.
     stopped : bool
         Whether the last process ended cleanly.
+    first_ns, last_ns : int
+        Times of the first and last record.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -149,7 +154,8 @@ class Follower:
         self.mode: ModeChanged | None = None
         self.difference: Difference | None = None
         self.stopped = False
-        self.last_ns = 0
+        self.first_ns = self.last_ns = 0
+        self.foreign: list[Foreign] = []
         self._waiting: Event | None = None
         self._decided: tuple[object, ...] = ()
         self._recorded: list[object] = []
@@ -163,6 +169,7 @@ class Follower:
         return new
 
     def _take(self, record: Record) -> None:
+        self.first_ns = self.first_ns or record.ts_ns
         self.last_ns = max(self.last_ns, record.ts_ns)
         self.stopped = record.kind is Kind.STOP
         if record.kind is Kind.COMMAND:
@@ -177,6 +184,8 @@ class Follower:
         elif record.name == "Placed":
             self.placed += 1
             self.last_placed = decode_fact(record.body, Placed)
+        elif record.name == "Foreign":
+            self.foreign.append(decode_fact(record.body, Foreign))
         elif record.name == "ModeChanged":
             self.mode = decode_fact(record.body, ModeChanged)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Unpack
 
 import msgspec
 
-from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
+from gammacore.contracts import Future, Option, Perpetual, Settlement, parse, spec_for
 from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.desk import Desk
 from gammacore.errors import ContractError
@@ -26,6 +26,7 @@ from .attempts import Booked, Tradable
 from .execution import Ask, Execution, Place, Withdraw
 from .feed import Feed
 from .journal import Journal
+from .messages import OrderOptions
 from .news import (
     AccountNews,
     Answered,
@@ -34,6 +35,7 @@ from .news import (
     Expired,
     Fate,
     Gap,
+    Instrument,
     LockNews,
     Lost,
     News,
@@ -65,18 +67,24 @@ log = logging.getLogger("gammacore.live")
 class Session(Protocol):
     """What a hedger needs of :class:`.client.Client`."""
 
-    skew_s: float
-
+    @property
+    def skew_s(self) -> float: ...  # noqa: D102
     def now_ns(self) -> int: ...  # noqa: D102
     def send_order(  # noqa: D102
-        self, instrument: Any, amount: float, *, timeout_s: float = 5.0, **options: Any
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
     ) -> int: ...
     def cancel(self, order_id: str) -> int: ...  # noqa: D102
-    def cancel_label(self, label: str) -> int: ...  # noqa: D102
     def cancel_all(self) -> int: ...  # noqa: D102
-    def request(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int: ...  # noqa: D102
-    def subscribe(self, channels: Sequence[str]) -> None: ...  # noqa: D102
-    def unsubscribe(self, channels: Sequence[str]) -> None: ...  # noqa: D102
+    def request(  # noqa: D102
+        self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0
+    ) -> int: ...
+    def subscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
+    def unsubscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
 
 
 class Baseline(msgspec.Struct, frozen=True, tag=True):
@@ -210,7 +218,7 @@ class Hedger:
 
     # ------------------------------------------------------------- desk
 
-    def _handle(self, event: Event, fact: Booked | None = None) -> None:
+    def take(self, event: Event, fact: Booked | None = None) -> None:
         """Let the desk decide on an event; the journal has both before anything is sent.
 
         No two events have one time, so that a time says what was known at it.
@@ -264,7 +272,7 @@ class Hedger:
             self._check_aim(event)
             at = self._stamp(event.ts_ns)
             event = msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at))
-        self._handle(event, fact)
+        self.take(event, fact)
 
     def _stamp(self, ts_ns: int) -> int:
         return max(ts_ns, self.desk.book.ts_ns + 1)
@@ -289,9 +297,10 @@ class Hedger:
         aim = self._aims.get(fill.order_id)
         if aim is None:
             return
-        left = aim + (fill.amount / fill.price if _is_inverse(fill) else fill.amount)
+        price = self.desk.book.index if _is_inverse(fill) else 1.0
+        left = aim + fill.amount / price
         self._aims[fill.order_id] = left
-        if abs(left) >= abs(aim):
+        if abs(left) > abs(aim) + 0.5 * spec_for(fill.instrument).min_trade_amount / price:  # whole lots
             self.risk.latch("wrong way", f"{fill.order_id}: delta goes from {aim:.6g} to {left:.6g}")
         if fill.last:
             del self._aims[fill.order_id]
@@ -316,11 +325,7 @@ class Hedger:
         if isinstance(action, Place):
             placed = action.placed
             self.risk.sent(placed.ts_ns)
-            if not placed.rests:
-                style: dict[str, Any] = {"time_in_force": "immediate_or_cancel"}
-            else:  # an order of the desk's own price is not to be moved by the exchange
-                style = {"post_only": True, "reject_post_only": placed.fixed}
-            self.sent += 1
+            # An order of the desk's own price is not to be moved by the exchange.
             id_ = self.session.send_order(
                 placed.instrument,
                 placed.amount,
@@ -328,8 +333,11 @@ class Hedger:
                 label=placed.label,
                 limit=placed.limit,
                 valid_until_ns=placed.valid_until_ns,
-                **style,
+                time_in_force="good_til_cancelled" if placed.rests else "immediate_or_cancel",
+                post_only=placed.rests,
+                reject_post_only=placed.fixed,
             )
+            self.sent += 1
             self._asked[id_] = "place", placed.label
         elif isinstance(action, Withdraw):
             self._asked[self.session.cancel(action.exchange_id)] = "withdraw", action.label
@@ -353,7 +361,7 @@ class Hedger:
             self.risk.ticker(news, self.now_ns())
         event = self.feed.ticker(news)
         if event is not None and self._ready:
-            self._handle(event)
+            self.take(event)
 
     def _wanted(self) -> set[Tradable]:
         """Instruments to watch: what the desk holds, what is at work, and the perpetual."""
@@ -457,7 +465,7 @@ class Hedger:
         elif kind == "chain":
             event = self.feed.chain(news.result)
             if event is not None and self.risk.mode is Mode.NORMAL:
-                self._handle(event)
+                self.take(event)
         elif kind == "audit":
             self._compare(news.result, now_ns)
         elif kind == "delivery":
@@ -489,7 +497,7 @@ class Hedger:
         late = any(e.close_ns or (self.desk.closing and e.open) for e in waiting)
         if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
             self._timer_ns = now_ns
-            self._handle(Timer(now_ns))
+            self.take(Timer(now_ns))
 
     def _deliveries(self, now_ns: int) -> None:
         """Ask for the price of what has expired."""
@@ -508,7 +516,7 @@ class Hedger:
             if row["date"] == day and any(
                 e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values()
             ):
-                self._handle(Delivery(now_ns, expiry_ns, float(row["delivery_price"])))
+                self.take(Delivery(now_ns, expiry_ns, float(row["delivery_price"])))
 
     def _audit(self, now_ns: int) -> None:
         """Compare what we think we hold with what the exchange says, while nothing is at work."""
@@ -568,7 +576,7 @@ class Hedger:
         if flatten:
             self.risk.latch("kill switch", reason, Mode.HEDGE_ONLY)
             if not self.desk.closing:
-                self._handle(Flatten(self.now_ns()))
+                self.take(Flatten(self.now_ns()))
             self._work_on()
             return
         self.risk.latch("kill switch", reason)

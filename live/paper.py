@@ -7,19 +7,22 @@ allows, what rests fills once the other side reaches its price; there is no dept
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
 from gammacore.contracts import Option
+from gammacore.errors import SessionError
 from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .attempts import Tradable
 from .hedger import Session
+from .messages import OrderOptions
 from .news import (
     Answered,
+    Instrument,
     News,
     OrderAnswer,
     OrderNews,
@@ -99,21 +102,31 @@ class Paper:
         """Time of the real one."""
         return self._session.now_ns()
 
-    def subscribe(self, channels: Sequence[str]) -> None:
+    def subscribe(self, channels: Iterable[str]) -> None:
         """Market data are real; without an account the exchange sends them less often."""
         self._session.subscribe([self._public(channel) for channel in channels])
 
-    def unsubscribe(self, channels: Sequence[str]) -> None:
+    def unsubscribe(self, channels: Iterable[str]) -> None:
         """Leave market data."""
         self._session.unsubscribe([self._public(channel) for channel in channels])
 
     def _public(self, channel: str) -> str:
         return channel.replace(".raw", ".100ms") if self._alone else channel
 
-    def send_order(self, instrument: Any, amount: float, *, timeout_s: float = 5.0, **options: Any) -> int:
+    def send_order(
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
+    ) -> int:
         """Fill, rest or cancel an order here."""
         now_ns, number = self.now_ns(), next(self._numbers)
-        rests = bool(options.get("post_only"))
+        limit = options.get("limit")
+        if isinstance(instrument, str) or limit is None:
+            raise SessionError(f"{instrument}: on paper only orders with a limit are filled")
+        rests = options.get("post_only", False)
         order = OrderNews(
             now_ns,
             f"paper-{number}",
@@ -123,7 +136,7 @@ class Paper:
             abs(amount),
             0.0,
             NAN,
-            float(options["limit"]),
+            limit,
             OrderState.OPEN,
             "limit",
             options.get("time_in_force", "good_til_cancelled"),
@@ -194,10 +207,6 @@ class Paper:
         if order is not None:
             known = self._orders[order.label] = _changed(order, OrderState.CANCELLED, 0.0)
         return self._answer("private/cancel", known)
-
-    def cancel_label(self, label: str) -> int:
-        """Take an order back by its label."""
-        return self.cancel(self._orders[label].order_id)
 
     def cancel_all(self) -> int:
         """Take everything back."""

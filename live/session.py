@@ -1,7 +1,7 @@
-"""The process that trades: one client, one hedger, one journal, one thread; ``python -m gammacore.live.session``.
+"""The process that trades: one client, one hedger, one journal, one thread.
 
-Whoever shows or supervises it is another process and reads the journal. A file beside the journal that ends in
-``.kill`` is the kill switch (``gammacore kill``): its text says whether to flatten.
+Whoever shows or supervises it is another process and reads the journal. A file beside the journal, its name
+and ``.kill``, is the kill switch (``gammacore kill``): its text says whether to flatten.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def run(config: Config, options: Options) -> None:
         credentials,
         currencies=(currency,),
         since_ns=past.since_ns,
-        known_trades=[fact.trade_id for fact in past.booked],
+        known_trades=past.known,
         busy_poll=config.live.busy_poll,
         clock=clock,
     )

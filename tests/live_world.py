@@ -151,8 +151,7 @@ class Process:
     def __init__(self, world, path, config):
         self.world = world
         past = past_of(path, config, world.now_ns)
-        known = [fact.trade_id for fact in past.booked]
-        self.client = world.client(past.since_ns, known)
+        self.client = world.client(past.since_ns, past.known)
         self.journal = Journal(path)
         self.hedger = build_hedger(config, past, self.journal, self.client)
 

@@ -1,9 +1,12 @@
 """Money: the worked figures of the protocol reference, and the exchange's own bookkeeping."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from venue import Client, make
 
 from gammacore.contracts import parse, payoff_coin, to_units
 from gammacore.daycount import NS_PER_YEAR, parse_time
@@ -16,7 +19,6 @@ from gammacore.live.simulator.market import funding_rate
 from gammacore.live.simulator.portfolio import Portfolio
 from gammacore.live.simulator.pricing import Mark, implied_percent, marks
 from gammacore.live.simulator.views import summary_json
-from venue import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 FRIDAY = "2026-11-27"  # weeklies pay for delivery, dailies do not
@@ -91,6 +93,7 @@ def test_published_account():
             maintenance=0.8857841,
             futures_delta=32.613977699,
             options_delta=-1.01962,
+            premium=-0.0086,
         ),
         "BTC",
     )
@@ -166,6 +169,10 @@ def check_identities(shown):
     assert shown["available_funds"] == pytest.approx(
         shown["margin_balance"] - shown["initial_margin"], abs=1e-8
     )
+
+
+def check_deltas(shown):
+    """Outside the settlement window."""
     (plain,) = shown["delta_total_map"].values()
     value = shown["options_value"] if shown["currency"] != "USDC" else 0.0
     assert shown["delta_total"] == pytest.approx(plain - value, abs=3e-7)
@@ -193,6 +200,8 @@ def test_identities_through_a_day():
         client.wait(60, step=5)
         for currency in ("BTC", "USDC"):
             check_identities(summary(client, currency))
+            if exchange.now_ns > parse_time("2026-11-26T08:00:00Z"):
+                check_deltas(summary(client, currency))
         assert_invariants(exchange)
     assert {data["currency"] for data in client.on("user.portfolio.any")} == {"BTC", "ETH", "USDC"}
 
@@ -376,6 +385,21 @@ def test_delta_decays_in_the_settlement_window():
     assert seen[30] == pytest.approx(seen[1] / 30, abs=0.02)
 
 
+def test_account_delta_decays_alike():
+    exchange = make(start_ns=parse_time("2026-11-26T07:20:00Z"), flow_per_minute=0.0)
+    client = Client(exchange)
+    client.call("private/subscribe", channels=["deribit_price_index.btc_usd"])
+    name = option(exchange, "BTC-26NOV26")[0]
+    client.call("private/buy", instrument_name=name, amount=2, type="market")
+    check_deltas(summary(client))
+    client.wait(25 * 60, step=10)  # half of the window is over
+    shown = summary(client)
+    (plain,) = shown["delta_total_map"].values()
+    assert plain == pytest.approx(1.0, abs=0.03)
+    assert shown["delta_total"] == pytest.approx(plain - 0.5 * shown["options_value"], abs=1e-8)
+    assert shown["projected_delta_total"] == pytest.approx(0.0, abs=1e-8)
+
+
 def test_estimated_delivery_price_becomes_the_average():
     exchange = make(start_ns=parse_time("2026-11-26T07:25:00Z"))
     client = Client(exchange)
@@ -412,6 +436,9 @@ def test_liquidation_cancels_then_reduces():
             break
     assert forced
     assert forced[0]["order_state"] == "filled"
+    traded = [trade for trades in client.on("user.trades.any.any.raw") for trade in trades]
+    (trade, *_) = [trade for trade in traded if trade["order_id"] == forced[0]["order_id"]]
+    assert trade["fee"] == pytest.approx(0.01 * trade["amount"] / trade["price"], abs=1e-8)
     cancelled = [
         o for o in client.on("user.orders.any.any.raw") if o.get("cancel_reason") == "autoliquidation"
     ]
@@ -467,5 +494,5 @@ def test_transaction_log_pages():
     assert len(seen) == 8
     numbers = [row["id"] for row in seen]
     assert numbers == sorted(numbers, reverse=True)
-    for newer, older in zip(seen, seen[1:], strict=False):
+    for newer, older in itertools.pairwise(seen):
         assert newer["balance"] == pytest.approx(older["balance"] + newer["change"], abs=1e-8)

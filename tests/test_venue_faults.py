@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from venue import SECOND, Client, make
 
 from gammacore.live.simulator import Close, Fault, UnavailableError
 from gammacore.live.simulator.invariants import assert_invariants
-from venue import SECOND, Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 BOOK = "book.BTC-PERPETUAL.100ms"
@@ -120,6 +120,21 @@ def test_restart_cancels_where_that_was_asked_for():
     client.exchange.restart(client.exchange.now_ns, 0.0)
     state = Client(client.exchange).call("private/get_order_state", order_id=order)
     assert state["cancel_reason"] == "cancel_on_disconnect"
+
+
+def test_faults_of_rest():
+    exchange = make(
+        [
+            Fault(kind="lost_request", match="public/get_time"),
+            Fault(kind="lost_response", match="public/test"),
+        ]
+    )
+    for method in ("get_time", "test"):
+        uri = f"/api/v2/public/{method}"
+        assert exchange.request("GET", uri, {}, "", exchange.now_ns) == (502, "")
+        assert exchange.request("GET", uri, {}, "", exchange.now_ns)[0] == 200
+    exchange.restart(exchange.now_ns, 1.0)
+    assert exchange.request("GET", "/api/v2/public/test", {}, "", exchange.now_ns) == (503, "")
 
 
 def test_windows_counts_and_probabilities():

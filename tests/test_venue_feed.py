@@ -1,7 +1,9 @@
 """Channels: names, first notifications, chains of change ids, shapes; section 5 of the reference."""
 
-import pytest
+import itertools
+import json
 
+import pytest
 from venue import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
@@ -106,7 +108,8 @@ def test_subscribing_again_sends_no_second_snapshot(client):
 
 def test_answer_comes_before_the_snapshot(client):
     exchange, connection = client.exchange, client.connection
-    text = '{"jsonrpc":"2.0","id":99,"method":"public/subscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}'
+    channels = '["book.BTC-PERPETUAL.100ms"]'
+    text = f'{{"jsonrpc":"2.0","id":99,"method":"public/subscribe","params":{{"channels":{channels}}}}}'
     connection.receive(text, exchange.now_ns)
     first, second = connection.pop()
     assert '"id":99' in first
@@ -129,12 +132,33 @@ def test_grouped_book(client):
     assert grouped["bids"][0][0] <= plain["bids"][0][0]
 
 
+def test_groups_of_ether_are_cents(client):
+    channel = "book.ETH-PERPETUAL.25.10.100ms"
+    client.call("public/subscribe", channels=[channel])
+    client.wait(1)
+    prices = [price for price, _ in client.on(channel)[-1]["bids"]]
+    assert all(abs(price * 4 - round(price * 4)) < 1e-9 for price in prices)
+    assert len(set(prices)) == len(prices) > 1
+
+
+def test_answers_and_what_they_cause_come_in_either_order(client):
+    client.call("private/subscribe", channels=["user.orders.any.any.raw"])
+    first, params = set(), {"instrument_name": PERPETUAL, "amount": 10, "price": 84_000}
+    for k in range(20):
+        request = {"id": "x", "method": "private/buy", "params": params}
+        client.connection.receive(json.dumps(request), client.exchange.now_ns)
+        frames = client.connection.pop()
+        assert len(frames) == 2, k
+        first.add('"id":"x"' in frames[0])
+    assert first == {True, False}
+
+
 def test_quotes_come_on_change_only(client):
     client.call("public/subscribe", channels=["quote.BTC-PERPETUAL"])
     client.wait(20)
     quotes = [{**quote, "timestamp": 0} for quote in client.on("quote.BTC-PERPETUAL")]
     assert len(quotes) > 5
-    assert all(a != b for a, b in zip(quotes, quotes[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(quotes))
     assert set(quotes[0]) == {
         "timestamp",
         "instrument_name",

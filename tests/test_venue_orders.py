@@ -1,9 +1,9 @@
 """Orders: what is accepted, refused, matched and told."""
 
 import pytest
+from venue import Client, make
 
 from gammacore.daycount import parse_time
-from venue import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 
@@ -83,6 +83,9 @@ def test_a_large_market_order_walks_the_book_and_keeps_nothing(client):
         ({"price": 85_000, "valid_until": 1}, 13888, None),
         ({"price": 85_000, "reduce_only": True}, 11030, {"reason": "reduce_only"}),
         ({"price": 85_000, "amount": 100_000_000}, 10009, None),
+        ({"price": 85_000, "advanced": "usd"}, 10033, None),
+        ({"type": "stop_market", "trigger": "index_price", "trigger_price": 84_000}, 10035, None),
+        ({"type": "take_market", "trigger": "index_price", "trigger_price": 86_000}, 10034, None),
     ],
 )
 def test_refusals(client, params, code, data):
@@ -285,8 +288,8 @@ def test_cancelling_many(client):
     place()
     assert client.call("private/cancel_by_label", label="a", currency="BTC") == 1
     assert client.call("private/cancel_all_by_currency_pair", currency_pair="btc_usd") == 1
-    (row,) = client.call("private/cancel_all_by_kind_or_type", currency="any", kind="future", detailed=True)
-    assert row["instrument_name"] == eth
+    (group,) = client.call("private/cancel_all_by_kind_or_type", currency="any", kind="future", detailed=True)
+    assert (group["instrument_name"], group["type"], len(group["result"])) == (eth, "limit", 1)
     assert client.call("private/cancel_all") == 0
 
 
@@ -304,7 +307,6 @@ def test_queries_of_open_orders(client):
 
 
 def test_stops(client):
-    bid, ask = best(client)
     stop = buy(client, type="stop_market", trigger="index_price", trigger_price=85_020.0)["order"]
     assert stop["order_state"] == "untriggered"
     assert stop["price"] == "market_price"
@@ -332,6 +334,16 @@ def test_stops_can_be_edited_and_cancelled(client):
     assert (edited["trigger_price"], edited["amount"]) == (86_100.0, 20.0)
     assert client.call("private/get_open_orders", type="trigger_all")[0]["order_id"] == stop["order_id"]
     assert client.call("private/cancel", order_id=stop["order_id"])["order_state"] == "cancelled"
+
+
+def test_good_til_day_ends_at_eight():
+    client = Client(make(start_ns=parse_time("2026-11-26T07:59:50Z")))
+    orders = [
+        buy(client, price=84_000, time_in_force=t)["order"] for t in ("good_til_day", "good_til_cancelled")
+    ]
+    client.wait(12)
+    states = [client.call("private/get_order_state", order_id=o["order_id"])["order_state"] for o in orders]
+    assert states == ["cancelled", "open"]
 
 
 def test_settlement_pauses_the_engine():

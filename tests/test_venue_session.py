@@ -4,10 +4,10 @@ import base64
 import json
 
 import pytest
+from venue import SECOND, Client, make, rest
 
 from gammacore.live.simulator import Close, UnavailableError
 from gammacore.live.simulator.auth import signature
-from venue import SECOND, Client, make, rest
 
 LOGIN = {"grant_type": "client_credentials", "client_id": "gammacore", "client_secret": "local"}
 
@@ -318,7 +318,8 @@ def test_subscribing_costs_more():
 def test_thirty_two_connections():
     exchange = make()
     open_ones = [exchange.connect(exchange.now_ns) for _ in range(32)]
-    with pytest.raises(UnavailableError, match="too many"):
+    with pytest.raises(UnavailableError, match="too many") as refused:
         exchange.connect(exchange.now_ns)
+    assert refused.value.status == 429
     open_ones[0].lost(exchange.now_ns)
     exchange.connect(exchange.now_ns)

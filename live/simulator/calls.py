@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "Handler"]
 
+EMPTY = ("USDC", "USDT", "EURR")  # settlement currencies that exist, with or without instruments
+
 
 @dataclass(slots=True)
 class Call:
@@ -68,7 +70,7 @@ class Call:
     def currency(self, *, allow_any: bool = False, default: Any = None) -> str:
         """Currency named in the parameters."""
         value = self.params.text("currency") if default is None else self.params.text("currency", default)
-        known = (*self.x.currencies, "any") if allow_any else self.x.currencies
+        known = {*self.x.currencies, *EMPTY, *(("any",) if allow_any else ())}
         if value not in known:
             raise invalid("invalid currency", "currency")
         return str(value)

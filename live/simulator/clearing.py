@@ -128,6 +128,11 @@ class Clearing:
     def settle(self, now_ns: int) -> None:
         """Deliver what expires now, then start a new session for everything else."""
         x = self._x
+        for account in x.accounts.values():
+            for order in x.engine.own_orders(account):
+                if order.time_in_force == "good_til_day":
+                    x.engine.cancel(order, now_ns)
+        x.engine.forget(now_ns)
         prices = {base: x.market.delivery_price(base) for base in x.market.coins}
         for index in sorted(x.indices):
             base = index.partition("_")[0].upper()
@@ -235,7 +240,7 @@ class Clearing:
             "type": kind,
             "timestamp": milliseconds(now_ns),
             "instrument_name": listing.name,
-            "position": self._x.views.open_interest.get(listing.name, 0.0),
+            "position": self._x.views.open_interest(listing),
             "mark_price": self._x.pricing.mark(listing).price,
             "index_price": self._x.market.index(listing.base),
             "session_profit_loss": 0.0,
@@ -335,7 +340,8 @@ class Clearing:
             amount=abs(size),
             price=price,
             price_currency=listing.row["quote_currency"],
-            side="long" if size > 0 else "short",
+            index_price=self._x.market.index(listing.base),
+            side="close sell" if size > 0 else "close buy",
             info={"delivery_price": price},
         )
 

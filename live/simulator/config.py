@@ -83,6 +83,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         Orders of strangers a minute in every book that someone watches.
     history_days : int
         Days of history before the start.
+    max_trades : int
+        Most public trades in one answer; the exchange's history host gives 10,000.
     funding_damper : float
         Premium within which the perpetual pays nothing.
     token_life_s : int
@@ -91,6 +93,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         How long the engine answers 10041 after 08:00 UTC.
     matching_rate, matching_burst : int
         Orders a second and their burst.
+    notify_first : float
+        Probability that what a request caused is told before the request is answered.
     max_queue : int
         Frames that may wait for a reader before it is cut off as too slow.
     testnet : bool
@@ -109,10 +113,12 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 10
     flow_per_minute: float = 20.0
     history_days: int = 30
+    max_trades: int = 1_000
     funding_damper: float = 0.00025
     token_life_s: int = 31_536_000
     settlement_pause_s: float = 3.0
     matching_rate: int = 5
     matching_burst: int = 20
+    notify_first: float = 0.5
     max_queue: int = 20_000
     testnet: bool = True

@@ -30,6 +30,9 @@ class Close(NamedTuple):
     reason: str
 
 
+TOO_SLOW = Close(1008, "connection_too_slow")
+
+
 class Connection:
     """A client's end of the exchange, made by `Exchange.connect`.
 
@@ -67,8 +70,8 @@ class Connection:
         """
         self._x.advance(now_ns)
         if self.closed is None:
-            self._last_in_ns = now_ns
-            self._x.handle(self, text, now_ns)
+            self._last_in_ns = self._x.now_ns
+            self._x.handle(self, text)
 
     def pop(self, now_ns: int | None = None) -> list[str | Close]:
         """Take what the exchange has sent.
@@ -120,7 +123,7 @@ class Connection:
                 self.close(Close(ABNORMAL, "dropped"))
                 return
             if kind == "slow_reader":
-                self.close(Close(1008, "connection_too_slow"))
+                self.close(TOO_SLOW)
                 return
             if kind == "gap":
                 return
@@ -141,7 +144,7 @@ class Connection:
         heapq.heappush(self._queue, (due, self._sent, text))
         self._last_out_ns = self._x.now_ns
         if len(self._queue) > self._x.config.max_queue:
-            self.close(Close(1008, "connection_too_slow"))
+            self.close(TOO_SLOW)
 
     def close(self, why: Close) -> None:
         """End it; open orders that asked for it are cancelled."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gammacore.contracts import Option
-from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE, parse_time
 from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .accounts import Account, units
@@ -26,6 +26,8 @@ __all__ = ["Engine", "Side", "Touched", "Trade"]
 IDS_PER_MS = 8_192
 FIRST_CHANGE_ID = 118_850_965_713
 KEPT_ORDERS_NS = 30 * NS_PER_MINUTE
+LIQUIDATION_NS = parse_time("2026-08-01")
+LIQUIDATION, LIQUIDATION_OLD = 0.01, {"BTC": 0.0075, "ETH": 0.009}
 BAND_FUTURE, BAND_OPTION = 0.015, 0.04
 
 
@@ -267,6 +269,8 @@ class Engine:
         """Book one side of a trade into its account."""
         listing, account, price = order.listing, self._accounts[order.account], order.listing.price(ticks)
         fee = 0 if account.house else self.fee(listing, lots, price, now_ns, maker=maker)
+        if order.is_liquidation and listing.kind == "future":
+            fee = self._liquidation_fee(listing, lots, price, now_ns)
         before = account.lots(listing.name)
         self.bookings += 3  # premium, profit, funding: each rounded to a unit
         profit = account.trade(listing, order.side * lots, price, fee, self.interest(listing))
@@ -281,6 +285,12 @@ class Engine:
             index = self._market.index(listing.base)
             return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
         return units(float(future_fee(rates, instrument, amount, price, maker=maker)))
+
+    def _liquidation_fee(self, listing: Listing, lots: int, price: float, now_ns: int) -> int:
+        """Fee of a forced trade in a future, units; nothing is published of options."""
+        rate = LIQUIDATION_OLD.get(listing.base, 0.0075) if now_ns < LIQUIDATION_NS else LIQUIDATION
+        amount = listing.amount(lots)
+        return units(rate * (amount / price if listing.inverse else amount * price))
 
     def _rest(self, order: Order, book: Book, account: Account) -> None:
         """Leave what was not filled in the book, or cancel it where it may not rest."""
@@ -347,7 +357,7 @@ class Engine:
     def trigger(self, now_ns: int) -> None:
         """Send the orders whose price has come."""
         for stop in list(self.stops.values()):
-            if not self._has_come(stop):
+            if not self.has_come(stop):
                 continue
             del self.stops[stop.order_id]
             self.open[stop.account].pop(stop.order_id, None)
@@ -376,14 +386,18 @@ class Engine:
                 now_ns,
             )
 
-    def _has_come(self, stop: Order) -> bool:
+    def trigger_value(self, stop: Order) -> float:
+        """Price that a stop or take-profit order watches."""
         listing = stop.listing
         if stop.trigger == "index_price":
-            price = self._market.index(listing.base)
-        elif stop.trigger == "last_price" and self.trades.get(listing.name):
-            price = listing.price(self.trades[listing.name][-1].price)
-        else:
-            price = self._pricing.mark(listing).price
+            return self._market.index(listing.base)
+        if stop.trigger == "last_price" and self.trades.get(listing.name):
+            return listing.price(self.trades[listing.name][-1].price)
+        return self._pricing.mark(listing).price
+
+    def has_come(self, stop: Order) -> bool:
+        """Whether the price of a stop or take-profit order has come."""
+        price = self.trigger_value(stop)
         # A stop buys above and sells below, a take-profit the other way.
         above = (stop.side > 0) == stop.order_type.startswith("stop")
         return price >= stop.trigger_price if above else price <= stop.trigger_price
@@ -393,7 +407,7 @@ class Engine:
         yield from list(self.open.get(account.user_id, {}).values())
 
     def forget(self, now_ns: int) -> None:
-        """Drop what the exchange no longer shows: trades after a day, finished orders after two."""
+        """Drop orders that were finished two days ago."""
         gone = [
             order_id
             for order_id, order in self.orders.items()

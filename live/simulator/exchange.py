@@ -49,7 +49,17 @@ TICK, LATER = 0, 1  # at one moment the market moves first
 
 
 class UnavailableError(ConnectionError):
-    """The exchange accepts no connection now: it restarts, or too many are open."""
+    """The exchange accepts no connection now: it restarts, or too many are open.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status of the refusal.
+    """
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class Exchange:
@@ -98,7 +108,7 @@ class Exchange:
         self.limits = Limits(config.matching_rate, config.matching_burst)
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
         self.engine = Engine(self.catalog, self.market, self.pricing, self.accounts, origin_ms)
-        self.views = Views(self.engine, self.market, self.pricing)
+        self.views = Views(self.engine, self.market, self.pricing, self.accounts)
         self.past = Past(self)
         self.clearing = clearing.Clearing(self)
         self.maker = Maker(
@@ -231,9 +241,9 @@ class Exchange:
         """
         self.advance(now_ns)
         if self.now_ns < self.accepts_from_ns:
-            raise UnavailableError("restarting")
+            raise UnavailableError("restarting", 503)
         if len(self.connections) >= 32:
-            raise UnavailableError("too many connections")
+            raise UnavailableError("too many connections", 429)
         self._next_connection += 1
         connection = Connection(self, self._next_connection, self.now_ns)
         self.connections[connection.number] = connection
@@ -283,8 +293,9 @@ class Exchange:
 
     # Requests
 
-    def handle(self, connection: Connection, text: str, now_ns: int) -> None:
+    def handle(self, connection: Connection, text: str) -> None:
         """Answer one frame of a connection."""
+        now_ns = self.now_ns
         request = _decode(text)
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             data = "invalid json" if request is None else None
@@ -298,6 +309,8 @@ class Exchange:
         answer, error = self._answer(request, call, connection.token)
         if self.faults.fires("lost_response", method, now_ns):
             connection.close(Close(ABNORMAL, "dropped"))
+        if self._random.random() < self.config.notify_first:
+            self.tell(now_ns)  # whether the answer or what it caused comes first is left open
         connection.send(method, answer)
         if error is not None and error.code == 10028:
             connection.close(Close(ABNORMAL, "too_many_requests"))
@@ -324,14 +337,20 @@ class Exchange:
         Returns
         -------
         status : int
-            200, or 400 for every error.
+            200, or 400 for every error; 502 where a fault loses the request or its answer, 503 during
+            a restart.
         body : str
         """
         self.advance(now_ns)
+        now_ns = self.now_ns
+        if now_ns < self.accepts_from_ns:
+            return 503, ""
         request, rest = _rest_request(http_method, uri, body)
         if request is None:
             return 400, self._envelope({}, error=RpcError(11050, "bad request"), now_ns=now_ns)
         method = request["method"]
+        if self.faults.fires("lost_request", method, now_ns):
+            return 502, ""
         call = Call(self, method, Params(_mapping(request.get("params")), rest=rest), now_ns, None, None)
         try:
             header = headers.get("authorization")
@@ -340,6 +359,8 @@ class Exchange:
             return 400, self._envelope(request, error=error, now_ns=now_ns)
         answer, failure = self._answer(request, call, token)
         self.tell(now_ns)
+        if self.faults.fires("lost_response", method, now_ns):
+            return 502, ""
         return (200 if failure is None else 400), answer
 
     def _answer(

@@ -239,7 +239,7 @@ class Feed:
         listing = topic.listing
         width = 0.0
         if topic.group != "none":
-            width = float(topic.group) * (listing.spec.tick_size if listing.base == "ETH" else 1.0)
+            width = float(topic.group) / (100.0 if listing.base == "ETH" else 1.0)
         data: dict[str, Any] = {
             side: _group(self._x.views.levels(listing, sign, None), width, sign)[: topic.depth]
             for side, sign in (("bids", BUY), ("asks", SELL))

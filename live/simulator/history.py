@@ -111,7 +111,7 @@ def _page(
     ``asc`` begins at the oldest and ``desc`` at the newest; without ``sorting`` it is the newest
     first, unless the range was opened by its start. Only the page is made.
     """
-    count = call.params.integer("count", 10, low=1, high=1_000)
+    count = call.params.integer("count", 10, low=1, high=call.x.config.max_trades)
     sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
     total = len(past) + len(live)
     if sorting == "asc" or (sorting == "default" and opened):

@@ -10,10 +10,16 @@ __all__ = ["METHODS", "WEBSOCKET_ONLY", "scope_of"]
 
 METHODS: dict[str, Handler] = {**public.HANDLERS, **history.HANDLERS, **trading.HANDLERS, **private.HANDLERS}
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
-WALLET = {"private/get_transaction_log"}
+WALLET = {
+    "private/get_transaction_log",
+    "private/get_deposits",
+    "private/get_withdrawals",
+    "private/get_transfers",
+}
 ACCOUNT = {
     "private/get_account_summary",
     "private/get_account_summaries",
+    "private/get_subaccounts",
     "private/simulate_portfolio",
     "private/enable_cancel_on_disconnect",
     "private/disable_cancel_on_disconnect",

@@ -5,7 +5,7 @@ The identities (segregated standard margin):
 - equity = balance + futures_session_rpl + futures_session_upl + options_value;
 - margin_balance = equity - options_value;
 - available_funds = margin_balance - initial_margin;
-- delta_total = delta_total_map - options_value, for coin-settled options.
+- delta_total = delta_total_map - options_value, for coin-settled options, outside the settlement window.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Holding(NamedTuple):
     maintenance: float
     orders: float
     """Initial margin that its open orders add."""
+    premium: float
+    """Coin that its premium takes off the delta: the value of coin-settled options, decaying as deltas do."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Portfolio:
     orders: float = 0.0
     futures_delta: float = 0.0
     options_delta: float = 0.0
+    premium: float = 0.0
     options_gamma: float = 0.0
     options_vega: float = 0.0
     options_theta: float = 0.0
@@ -148,7 +151,7 @@ def evaluate(
 
 
 def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) -> None:
-    listing, size = position.listing, position.size
+    listing, size, premium = position.listing, position.size, 0.0
     initial, maintenance = initial_and_maintenance(listing, size, mark)
     pending = order_margin(listing, position.lots, mark, orders) if orders else 0.0
     if listing.kind == "option":
@@ -157,6 +160,9 @@ def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) 
         found.options_upl += units(position.floating(mark.price))
         found.options_profit += units(position.profit(mark.price))
         found.options_delta += delta
+        if listing.coin_settled:
+            premium = worth(listing, size, mark.price) * mark.decay
+            found.premium += premium
         found.options_gamma += size * mark.gamma
         found.options_vega += size * mark.vega
         found.options_theta += size * mark.theta
@@ -169,17 +175,14 @@ def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) 
     found.initial += initial
     found.maintenance += maintenance
     found.orders += pending
-    found.holdings.append(Holding(position, mark, delta, initial, maintenance, pending))
+    found.holdings.append(Holding(position, mark, delta, initial, maintenance, pending, premium))
 
 
 def _set_apart(found: Portfolio, holding: Holding) -> None:
     """Count what the next delivery takes away, for the projected figures."""
-    listing = holding.position.listing
     found.expiring_initial += holding.initial
     found.expiring_maintenance += holding.maintenance
-    found.expiring_delta += holding.delta
-    if listing.kind == "option" and listing.coin_settled:
-        found.expiring_delta -= holding.position.size * holding.mark.price
+    found.expiring_delta += holding.delta - holding.premium
 
 
 def as_coins(units: int) -> float:

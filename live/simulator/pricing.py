@@ -39,6 +39,8 @@ class Mark(NamedTuple):
     vega: float = 0.0
     theta: float = 0.0
     rho: float = 0.0
+    decay: float = 1.0
+    """Share of the settlement window that is left, already in the delta."""
 
 
 def marks(
@@ -84,6 +86,7 @@ def marks(
         greeks.vega / 100.0,
         greeks.theta * min(DAY_YEARS, tau),  # per day, or per what is left of the last one
         greeks.rho / 100.0,
+        np.full(len(strikes), decay),
     )
     return [Mark(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 

@@ -9,7 +9,7 @@ import msgspec
 from .accounts import Account, Position, Wallet
 from .calls import Call, Handler
 from .engine import Trade
-from .portfolio import evaluate
+from .portfolio import Holding, evaluate, order_margin
 from .views import milliseconds, order_json, summary_json, user_trade
 from .wire import invalid
 
@@ -27,11 +27,12 @@ def get_position(call: Call) -> dict[str, Any]:
     """Answer ``private/get_position``; a flat one where there was none."""
     listing = call.listing()
     position = call.account.positions.get(listing.name)
-    if position is None:
-        position = call.account.positions[listing.name] = Position(
-            listing, interest=call.x.engine.interest(listing)
-        )
-    return call.x.views.position(call.account, position)
+    if position is not None:
+        return call.x.views.position(call.account, position)
+    x, mark = call.x, call.x.pricing.mark(listing)
+    own = [order for order in x.engine.own_orders(call.account) if order.listing is listing]
+    flat = Position(listing, interest=x.engine.interest(listing))
+    return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, order_margin(listing, 0, mark, own), 0.0))
 
 
 def get_positions(call: Call) -> list[dict[str, Any]]:
@@ -84,10 +85,22 @@ def _identity(call: Call) -> dict[str, Any]:
     }
 
 
+def get_subaccounts(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_subaccounts``: the main account is all there is."""
+    shown = {name: _identity(call)[name] for name in ("id", "email", "username", "system_name", "type")}
+    return [shown | {"is_password": False, "receive_notifications": False, "login_enabled": False}]
+
+
+def no_transfers(call: Call) -> dict[str, Any]:
+    """Answer ``private/get_deposits`` and the like: nothing moves in or out."""
+    call.currency()
+    return {"count": 0, "data": []}
+
+
 def simulate_portfolio(call: Call) -> dict[str, Any]:
     """Answer ``private/simulate_portfolio``: the summary with other positions."""
     currency, x = call.currency(), call.x
-    sizes = call.params.values.get("simulated_positions")
+    sizes = call.params.values.get("simulated_positions", {})
     if isinstance(sizes, str):
         try:
             sizes = msgspec.json.decode(sizes)
@@ -260,7 +273,7 @@ def _settlements(call: Call, keep: Any) -> dict[str, Any]:
 
 
 def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One page of settlements, newest first; the continuation is an opaque text."""
+    """One page of settlements, newest first; the continuation is a text, ``none`` on the last page."""
     params = call.params
     wanted = params.choice("type", ("settlement", "delivery", "bankruptcy"), None)
     count = params.integer("count", 20, low=1, high=1_000)
@@ -277,7 +290,7 @@ def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
     more = skip + count < len(found)
     return {
         "settlements": found[skip : skip + count],
-        "continuation": str(skip + count) if more else None,
+        "continuation": str(skip + count) if more else "none",
     }
 
 
@@ -344,6 +357,10 @@ HANDLERS: dict[str, Handler] = {
     "private/get_positions": get_positions,
     "private/get_account_summary": get_account_summary,
     "private/get_account_summaries": get_account_summaries,
+    "private/get_subaccounts": get_subaccounts,
+    "private/get_deposits": no_transfers,
+    "private/get_withdrawals": no_transfers,
+    "private/get_transfers": no_transfers,
     "private/simulate_portfolio": simulate_portfolio,
     "private/get_user_trades_by_instrument": get_user_trades_by_instrument,
     "private/get_user_trades_by_instrument_and_time": get_user_trades_by_instrument,

@@ -220,8 +220,21 @@ def index_base(call: Call) -> str:
 
 
 def get_index_price_names(call: Call) -> list[str]:
-    """Answer ``public/get_index_price_names``."""
+    """Answer ``public/get_index_price_names`` and ``get_supported_index_names``."""
     return sorted(call.x.indices)
+
+
+def get_trade_volumes(call: Call) -> list[dict[str, Any]]:
+    """Answer ``public/get_trade_volumes``: coins traded in a day, by coin."""
+    totals = {base: {"calls": 0.0, "puts": 0.0, "futures": 0.0} for base in call.x.market.coins}
+    for listing in call.x.catalog.by_name.values():
+        volume = call.x.engine.day(listing).stats(call.now_ns)["volume"]
+        side = listing.row.get("option_type")
+        totals[listing.base]["futures" if side is None else f"{side}s"] += volume
+    return [
+        {"currency": base, **{f"{name}_volume": round(value, 8) for name, value in found.items()}}
+        for base, found in totals.items()
+    ]
 
 
 def get_book_summary_by_currency(call: Call) -> list[dict[str, Any]]:
@@ -257,7 +270,7 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
         "ask_price": ask,
         "mid_price": None if bid is None or ask is None else round((bid + ask) / 2.0, 8),
         "mark_price": mark.price,
-        "open_interest": x.views.open_interest.get(listing.name, 0.0),
+        "open_interest": x.views.open_interest(listing),
         "creation_timestamp": milliseconds(now_ns),
         "estimated_delivery_price": x.market.estimated_delivery(listing.base, now_ns),
     }
@@ -297,6 +310,8 @@ HANDLERS: dict[str, Handler] = {
     "public/get_order_book": get_order_book,
     "public/get_index_price": get_index_price,
     "public/get_index_price_names": get_index_price_names,
+    "public/get_supported_index_names": get_index_price_names,
+    "public/get_trade_volumes": get_trade_volumes,
     "public/get_book_summary_by_currency": get_book_summary_by_currency,
     "public/get_book_summary_by_instrument": get_book_summary_by_instrument,
 }

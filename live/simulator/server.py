@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -22,14 +23,16 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .connection import ABNORMAL, Close, Connection
+from .connection import ABNORMAL, TOO_SLOW, Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault
+from .store import save
 
 __all__ = ["Clock", "application", "serve", "serving"]
 
 LONGEST_SLEEP_S = 0.05
 SHORTEST_SLEEP_S = 0.001
+SLOW_S = 10.0  # a client that takes nothing for so long is cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,8 @@ class _Server:
         """Serve one WebSocket; returning without a close frame ends it abnormally."""
         try:
             connection = self.exchange.connect(self.clock.now_ns())
-        except UnavailableError:
-            await socket.close()  # before it is accepted: the handshake is refused
+        except UnavailableError as error:
+            await socket.send_denial_response(Response(str(error), status_code=error.status))
             return
         await socket.accept()
         waker = self._wakers[connection.number] = asyncio.Event()
@@ -100,8 +103,8 @@ class _Server:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
         if end is not None and end.code != ABNORMAL:
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await socket.close(end.code, end.reason)
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+                await asyncio.wait_for(socket.close(end.code, end.reason), 1.0)
 
     async def _read(self, socket: WebSocket, connection: Connection) -> None:
         try:
@@ -122,17 +125,16 @@ class _Server:
                 for frame in connection.pop():
                     if isinstance(frame, Close):
                         return frame
-                    await socket.send_text(frame)
+                    await asyncio.wait_for(socket.send_text(frame), SLOW_S)
+        except TimeoutError:
+            connection.close(TOO_SLOW)
+            return TOO_SLOW
         except (WebSocketDisconnect, RuntimeError):
             connection.lost(self.clock.now_ns())
             return None
 
     async def rest(self, request: Request) -> Response:
         """Serve one REST request."""
-        now_ns = self.clock.now_ns()
-        self.exchange.advance(now_ns)
-        if self.exchange.now_ns < self.exchange.accepts_from_ns:
-            return Response(status_code=503)
         body = (await request.body()).decode()
         uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         status, answer = self.exchange.request(
@@ -153,13 +155,15 @@ class _Server:
         return Response(msgspec.json.encode(self.exchange.faults.fired), media_type="application/json")
 
 
-def application(exchange: Exchange, clock: Clock) -> Starlette:
+def application(exchange: Exchange, clock: Clock, state: Path | None = None) -> Starlette:
     """ASGI application of an exchange.
 
     Parameters
     ----------
     exchange : Exchange
     clock : Clock
+    state : Path, optional
+        Where to keep the exchange when the application ends.
 
     Returns
     -------
@@ -174,6 +178,8 @@ def application(exchange: Exchange, clock: Clock) -> Starlette:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        if state is not None:
+            save(exchange, state)
 
     routes: list[Any] = [
         WebSocketRoute("/ws/api/v2", server.socket),
@@ -184,9 +190,9 @@ def application(exchange: Exchange, clock: Clock) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def _uvicorn(exchange: Exchange, clock: Clock, host: str, port: int) -> uvicorn.Server:
+def _uvicorn(app: Starlette, host: str, port: int) -> uvicorn.Server:
     settings = uvicorn.Config(
-        application(exchange, clock),
+        app,
         host=host,
         port=port,
         # This implementation ends the connection when its handler returns, which is how a
@@ -199,7 +205,7 @@ def _uvicorn(exchange: Exchange, clock: Clock, host: str, port: int) -> uvicorn.
     return uvicorn.Server(settings)
 
 
-def serve(exchange: Exchange, clock: Clock, host: str, port: int) -> None:
+def serve(exchange: Exchange, clock: Clock, host: str, port: int, state: Path | None = None) -> None:
     """Serve until interrupted.
 
     Parameters
@@ -208,8 +214,10 @@ def serve(exchange: Exchange, clock: Clock, host: str, port: int) -> None:
     clock : Clock
     host : str
     port : int
+    state : Path, optional
+        Where to keep the exchange at the end.
     """
-    _uvicorn(exchange, clock, host, port).run()
+    _uvicorn(application(exchange, clock, state), host, port).run()
 
 
 @contextmanager
@@ -233,7 +241,7 @@ def serving(exchange: Exchange, *, speed: float = 1.0, host: str = "127.0.0.1") 
     RuntimeError
         If it does not come up within ten seconds.
     """
-    server = _uvicorn(exchange, Clock.starting(exchange.now_ns, speed), host, 0)
+    server = _uvicorn(application(exchange, Clock.starting(exchange.now_ns, speed)), host, 0)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     give_up = time.monotonic() + 10.0

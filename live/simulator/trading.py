@@ -25,6 +25,7 @@ TYPES = (
 )
 TIMES = ("good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel")
 TRIGGERS = ("index_price", "mark_price", "last_price")
+NOT_MODELLED = ("advanced", "display_amount", "linked_order_type", "otoco_config", "trigger_offset")
 MAX_LABEL = 64
 STOP_PREFIX = {"index_price": "I", "mark_price": "M", "last_price": "L"}
 
@@ -43,6 +44,8 @@ def _new(call: Call, side: int) -> dict[str, Any]:
     listing = call.listing()
     _check_open(listing)
     params = call.params
+    if any(params.has(name) for name in NOT_MODELLED):
+        raise RpcError(10033)
     order_type = params.choice("type", TYPES, "limit")
     lots = _lots(call, listing)
     label = params.text("label", "")
@@ -70,6 +73,9 @@ def _new(call: Call, side: int) -> dict[str, Any]:
     if stop:
         order.trigger = params.choice("trigger", TRIGGERS)
         order.trigger_price = params.number("trigger_price")
+        if call.x.engine.has_come(order):
+            above = order.trigger_price > call.x.engine.trigger_value(order)
+            raise RpcError(10034 if above else 10035)
         call.x.engine.watch(order, call.now_ns)
         return {"order": order_json(order), "trades": []}
     return _submit(call, order)
@@ -233,11 +239,19 @@ def cancel(call: Call) -> dict[str, Any]:
 
 
 def _cancel_each(call: Call, orders: list[Order]) -> Any:
+    """Cancel, and answer with the count or, asked for details, with groups of orders."""
     for order in orders:
         call.x.engine.cancel(order, call.now_ns, "user_request")
-    if call.params.flag("detailed"):
-        return [order_json(order) for order in orders]
-    return len(orders)
+    if not call.params.flag("detailed"):
+        return len(orders)
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for order in orders:
+        key = (order.listing.currency, order.order_type, order.listing.name)
+        groups.setdefault(key, []).append(order_json(order))
+    return [
+        {"currency": currency, "type": order_type, "instrument_name": name, "result": rows}
+        for (currency, order_type, name), rows in groups.items()
+    ]
 
 
 def cancel_all(call: Call) -> Any:

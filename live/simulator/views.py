@@ -63,7 +63,7 @@ def order_json(order: Order) -> dict[str, Any]:
     if not untriggered:
         shown["filled_amount"] = listing.amount(order.filled)
         shown["average_price"] = round(order.value / order.filled, 8) if order.filled else 0.0
-    if order.post_only:
+    if order.post_only or order.trigger is not None:
         shown["reject_post_only"] = order.reject_post_only
     if order.trigger is not None:
         shown |= {
@@ -137,13 +137,21 @@ class Views:
     engine : Engine
     market : Market
     pricing : Pricing
+    accounts : dict of int to Account
     """
 
-    def __init__(self, engine: Engine, market: Market, pricing: Pricing) -> None:
+    def __init__(
+        self, engine: Engine, market: Market, pricing: Pricing, accounts: dict[int, Account]
+    ) -> None:
         self._engine = engine
         self._market = market
         self._pricing = pricing
-        self.open_interest: dict[str, float] = {}
+        self._accounts = accounts
+
+    def open_interest(self, listing: Listing) -> float:
+        """Amount that all long positions hold."""
+        held = (account.lots(listing.name) for account in self._accounts.values())
+        return listing.amount(sum(lots for lots in held if lots > 0))
 
     def best(self, listing: Listing) -> dict[str, Any]:
         """Best prices and amounts; null and 0 where a side is empty."""
@@ -172,7 +180,7 @@ class Views:
             "state": listing.state if listing.state == "open" else "closed",
             "instrument_name": listing.name,
             "stats": self._engine.day(listing).stats(now_ns),
-            "open_interest": self.open_interest.get(listing.name, 0.0),
+            "open_interest": self.open_interest(listing),
             **self.best(listing),
             "index_price": self._market.index(listing.base),
             "min_price": listing.price(low),
@@ -280,9 +288,8 @@ class Views:
 def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:
     """Account summary of a valued portfolio."""
     coin = currency != "USDC"
-    value = found.options_value if coin else 0
     plain = round(found.futures_delta + found.options_delta, 9)
-    total = round(plain - as_coins(value), 9)
+    total = round(plain - found.premium, 9)
     available = found.margin_balance - found.initial_margin
     withdrawable = min(found.balance, found.margin_balance) - found.initial_margin
     index = f"{currency.lower()}_usd" if coin else "btc_usdc"

@@ -1,0 +1,8 @@
+"""``python -m gammacore.live``: the same as ``gammacore live``."""
+
+import sys
+
+from gammacore.cli import main
+
+sys.argv[1:1] = ["live"]
+main()

@@ -1,0 +1,184 @@
+"""Whether a session could start, what is in its way, and what to do about it: ``gammacore doctor``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gammacore.config import Config
+from gammacore.contracts import Perpetual, Settlement, spec_for
+from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.errors import CredentialsError, RequestError
+
+from .client import Client
+from .credentials import Credentials
+from .launch import missing_limits
+from .news import AccountNews, Listing
+from .session import URLS, Venue, kill_file
+
+__all__ = ["Finding", "Verdict", "examine"]
+
+TIMEOUT_S = 10.0
+SLOW_S = 0.5
+NEEDED = ("trade:read_write", "account:read")
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+class Finding(NamedTuple):
+    """One check: its subject, how it ended, what was seen, and what to do."""
+
+    subject: str
+    verdict: Verdict
+    seen: str
+    advice: str = ""
+
+
+def examine(
+    config: Config, venue: Venue, *, journal: Path | None = None, url: str | None = None
+) -> Iterator[Finding]:
+    """Check one thing after the other; what needs a connection is left out when there is none.
+
+    Parameters
+    ----------
+    config : Config
+        Read without error: the first check has passed.
+    venue : {'testnet', 'production'}
+        Or ``local``, with its ``url``.
+    journal : Path, optional
+        Of the session to come.
+    url : str, optional
+        Instead of the venue's.
+    """
+    yield Finding("configuration", Verdict.OK, "read")
+    yield _limits(config, venue)
+    yield _journal(journal)
+    try:
+        credentials = Credentials.load(testnet=venue != "production")
+    except CredentialsError as error:
+        yield Finding("credentials", Verdict.FAILED, str(error), "create an API key and set both variables")
+        return
+    yield Finding("credentials", Verdict.OK, f"client id {credentials.client_id}")
+    yield from _online(config, Client(url or URLS[venue], credentials, currencies=(config.currency,)))
+
+
+def _limits(config: Config, venue: Venue) -> Finding:
+    missing = missing_limits(config)
+    if not missing:
+        return Finding("limits", Verdict.OK, "all set that production asks for")
+    verdict = Verdict.FAILED if venue == "production" else Verdict.WARNING
+    return Finding("limits", verdict, f"not set: {', '.join(missing)}", "set them in the configuration")
+
+
+def _journal(journal: Path | None) -> Finding:
+    folder = Path("live") if journal is None else journal.parent
+    nearest = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not os.access(nearest, os.W_OK):
+        return Finding("journal", Verdict.FAILED, f"{nearest} cannot be written to", "choose another folder")
+    if journal is not None and kill_file(journal).exists():
+        switch = kill_file(journal)
+        return Finding(
+            "journal", Verdict.FAILED, f"kill switch {switch} is on", "remove the file when it is safe"
+        )
+    return Finding("journal", Verdict.OK, str(folder))
+
+
+def _online(config: Config, client: Client) -> Iterator[Finding]:
+    """Check what the exchange says."""
+    try:
+        start = client.now_ns()
+        version = client.call("public/test", {}, timeout_s=TIMEOUT_S)
+        took = (client.now_ns() - start) / NS_PER_SECOND
+        yield Finding("connection", Verdict.OK, f"{client.url}, logged in, {took:.2f} s, {_version(version)}")
+        yield _clock(config, client)
+        yield from _scopes(client.scope)
+        for check in (_account, _grid):
+            yield check(config, client)
+    except RequestError as error:
+        yield Finding(
+            "connection",
+            Verdict.FAILED,
+            f"{client.url}: {error}",
+            "check the network, the venue of the key, and that its id and secret belong together",
+        )
+    finally:
+        client.close()
+
+
+def _version(answer: Any) -> str:
+    return f"version {answer['version']}" if isinstance(answer, dict) and "version" in answer else "answers"
+
+
+def _clock(config: Config, client: Client) -> Finding:
+    before = client.now_ns()
+    theirs = int(client.call("public/get_time", {}, timeout_s=TIMEOUT_S)) * NS_PER_MILLISECOND
+    after = client.now_ns()
+    off, width = (theirs - (before + after) / 2) / NS_PER_SECOND, (after - before) / 2 / NS_PER_SECOND
+    seen = f"{off:+.3f} s from the exchange's, give or take {width:.3f} s"
+    if abs(off) > 2.0 + width:
+        return Finding("clock", Verdict.FAILED, seen, "set the clock by NTP: orders would be refused")
+    slow = Verdict.WARNING if width > SLOW_S else Verdict.OK
+    return Finding("clock", slow, seen, "the connection is slow" if width > SLOW_S else "")
+
+
+def _scopes(scope: str) -> Iterator[Finding]:
+    granted = set(scope.split())
+    missing = [need for need in NEEDED if not any(_covers(has, need) for has in granted)]
+    if missing:
+        advice = "give the key these scopes, or use --dry-run"
+        yield Finding("permissions", Verdict.FAILED, f"not granted: {', '.join(missing)}", advice)
+    else:
+        yield Finding("permissions", Verdict.OK, "may trade and read the account")
+    if "wallet:read_write" in granted:
+        advice = "make a key with wallet:read or none"
+        yield Finding("permissions", Verdict.WARNING, "the key may withdraw money", advice)
+
+
+def _covers(has: str, need: str) -> bool:
+    subject, _, level = need.partition(":")
+    return has == need or (level == "read" and has == f"{subject}:read_write")
+
+
+def _account(config: Config, client: Client) -> Finding:
+    params = {"currency": config.currency, "extended": True}
+    account: AccountNews = client.call("private/get_account_summary", params, timeout_s=TIMEOUT_S)
+    seen = f"equity {account.equity:.8f} {config.currency}, available {account.available_funds:.8f}"
+    if account.portfolio_margining:
+        return Finding(
+            "account", Verdict.WARNING, f"{seen}, portfolio margin", "margin use is the exchange's"
+        )
+    if account.available_funds <= 0:
+        return Finding("account", Verdict.FAILED, seen, "deposit, or free margin")
+    return Finding("account", Verdict.OK, seen)
+
+
+def _grid(config: Config, client: Client) -> Finding:
+    perpetual = Perpetual(config.currency, Settlement.INVERSE)
+    params = {"instrument_name": perpetual.name}
+    row: Listing = client.call("public/get_instrument", params, timeout_s=TIMEOUT_S)
+    known, found = spec_for(perpetual), row.spec
+    if found is None or (found.min_trade_amount, found.amount_unit) != (
+        known.min_trade_amount,
+        known.amount_unit,
+    ):
+        return Finding(
+            "contracts",
+            Verdict.FAILED,
+            f"{perpetual.name} trades by another lot than known",
+            "update gammacore",
+        )
+    return Finding(
+        "contracts",
+        Verdict.OK,
+        f"{perpetual.name}: lot {found.min_trade_amount:g}, tick {found.tick_size:g}, "
+        f"fees {row.maker_fee:.3%} / {row.taker_fee:.3%}",
+    )

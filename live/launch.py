@@ -1,0 +1,226 @@
+"""``gammacore live``: start what a session needs, show it while it runs, and say what it came to.
+
+The session is a process of its own (:mod:`.session`), so that nothing shown here can slow it down. For the
+venue ``local`` a local exchange is started as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from gammacore.config import Config
+from gammacore.daycount import format_time
+from gammacore.errors import ConfigError, SessionError
+
+from .follow import Follower
+from .journal import length
+from .session import Options, Venue, kill_file
+from .view import _Cache, final_report, screen
+
+__all__ = ["REQUIRED", "exchange_process", "launch", "missing_limits"]
+
+REFRESH_S = 0.5
+START_S = 30.0
+END_S = 20.0
+# Without these nobody trades for real.
+REQUIRED = (
+    "max_delta",
+    "max_premium_usd",
+    "max_margin_use",
+    "max_order",
+    "max_orders_per_minute",
+    "max_daily_loss_usd",
+)
+
+
+def missing_limits(config: Config) -> list[str]:
+    """Limits that production asks for and the configuration does not set."""
+    return [f"risk.{name}" for name in REQUIRED if getattr(config.risk, name) is None]
+
+
+def launch(
+    config: Config,
+    venue: Venue,
+    console: Console,
+    *,
+    journal: Path | None = None,
+    dry_run: bool = False,
+    shadow: bool = False,
+    speed: float = 10.0,
+    seed: int = 1,
+    seconds: float | None = None,
+) -> int:
+    """Run a session until Ctrl-C, or for some seconds.
+
+    Parameters
+    ----------
+    config : Config
+    venue : {'local', 'testnet', 'production'}
+    console : Console
+    journal : Path, optional
+        Default: a new one under ``live/``; one that is there is gone on with.
+    dry_run : bool
+        Send nothing, fill on paper; no account is needed.
+    shadow : bool
+        The same beside an account whose holder trades.
+    speed, seed
+        Of the local exchange.
+    seconds : float, optional
+
+    Returns
+    -------
+    int
+        Exit code.
+
+    Raises
+    ------
+    ConfigError
+        If production lacks limits.
+    """
+    if venue == "production" and not (dry_run or shadow) and (missing := missing_limits(config)):
+        raise ConfigError(f"{', '.join(missing)}: production needs these limits, and they are not set")
+    journal = _journal(config, venue) if journal is None else journal
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        environment, url = dict(os.environ), ""
+        if venue == "local":
+            name, secret = "gammacore", secrets.token_hex(16)
+            url = stack.enter_context(exchange_process(name, secret, speed, seed))
+            environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
+        options = Options(
+            venue=venue,
+            journal=str(journal),
+            url=url,
+            speed=speed if venue == "local" else 1.0,
+            paper=dry_run or shadow,
+            account=not dry_run or shadow,
+        )
+        session = _start(config, options, environment)
+        try:
+            return _show(session, options, console, seconds)
+        finally:
+            _end(session)
+
+
+def _journal(config: Config, venue: Venue) -> Path:
+    stamp = format_time(time.time_ns())[:19].replace(":", "").replace("-", "").replace("T", "-")
+    return Path("live") / f"{venue}-{config.currency}-{stamp}.db"
+
+
+@contextlib.contextmanager
+def exchange_process(name: str, secret: str, speed: float, seed: int) -> Iterator[str]:
+    """Local exchange in a process of its own; yields its WebSocket address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["exchange", "--port", str(port), "--client-id", name, "--speed", str(speed), "--seed", str(seed)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
+        env=os.environ | {"GAMMACORE_EXCHANGE_SECRET": secret},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the session; this ends after it
+    )
+    try:
+        _wait_for_port(port, process)
+        yield f"ws://127.0.0.1:{port}/ws/api/v2"
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_S)
+        process.kill()
+        process.wait()
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            told = process.stderr.read().decode(errors="replace") if process.stderr else ""
+            raise SessionError(f"the local exchange did not start: {told.strip()[-500:]}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(0.05)
+    raise SessionError("the local exchange did not start in time")
+
+
+def _start(config: Config, options: Options, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gammacore.live.session"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    given = {"config": msgspec.to_builtins(config), "options": msgspec.to_builtins(options)}
+    process.stdin.write(msgspec.json.encode(given))
+    process.stdin.close()
+    return process
+
+
+def _show(session: subprocess.Popen[bytes], options: Options, console: Console, seconds: float | None) -> int:
+    """Follow the journal until the session ends or is to end."""
+    follower, cache = Follower(options.journal), _Cache()
+    until = None if seconds is None else time.monotonic() + seconds
+    told = f"journal {options.journal}, log {options.journal}.log; Ctrl-C stops, gammacore kill halts"
+    console.print(told, highlight=False, soft_wrap=True)
+    live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+    asked = False
+    with live or contextlib.nullcontext():
+        while session.poll() is None:
+            try:
+                if not asked and until is not None and time.monotonic() >= until:
+                    asked = True
+                    session.send_signal(signal.SIGINT)
+                _update(follower)
+                if live is not None:
+                    live.update(screen(follower, options.venue, options.paper, cache))
+                time.sleep(REFRESH_S)
+            except KeyboardInterrupt:
+                session.send_signal(signal.SIGINT)  # the second one ends it at once
+                asked = True
+    _update(follower)
+    if session.returncode:
+        error = session.stderr.read().decode(errors="replace") if session.stderr else ""
+        console.print(f"[bold red]the session failed:[/] {error.strip()[-2000:]}", highlight=False)
+        return session.returncode
+    console.print(final_report(follower))
+    return 0
+
+
+def _update(follower: Follower) -> None:
+    if Path(follower.path).is_file() and length(follower.path):
+        follower.update()
+
+
+def _end(session: subprocess.Popen[bytes]) -> None:
+    if session.poll() is None:
+        session.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            session.wait(END_S)
+        session.kill()
+        session.wait()
+
+
+def pull(journal: Path, *, flatten: bool) -> Path:
+    """Throw the kill switch of a session; returns the file that keeps it thrown."""
+    if not journal.is_file():
+        raise SessionError(f"{journal}: no such journal")
+    switch = kill_file(journal)
+    switch.write_text("flatten\n" if flatten else "halt\n", encoding="utf-8")
+    switch.chmod(0o600)
+    return switch

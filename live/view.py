@@ -1,0 +1,199 @@
+"""A session on the terminal: mode, positions, Greeks, profit and where it came from, hedges, limits.
+
+Built from a :class:`.follow.Follower`; looks only.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gammacore.attribution import LINES
+from gammacore.contracts import Option
+from gammacore.daycount import NS_PER_SECOND, format_time
+from gammacore.errors import LedgerError
+from gammacore.events import Fill
+from gammacore.risk import totals
+
+from .follow import Explained, Follower
+from .risk_manager import Mode
+
+__all__ = ["final_report", "screen"]
+
+COLOURS = {Mode.NORMAL: "green", Mode.HEDGE_ONLY: "yellow", Mode.HALT: "red"}
+SHOWN = 8  # fills
+EXPLAIN_S = 2.0  # between two looks at where the money is: it is worked out anew each time
+PAPER = "On paper: nothing is sent to the exchange."
+
+
+class _Cache:
+    at = 0.0
+    found: Explained | None = None
+    failed = ""
+
+
+def _explained(follower: Follower, cache: _Cache) -> Explained | None:
+    if time.monotonic() - cache.at >= EXPLAIN_S:
+        cache.at = time.monotonic()
+        try:
+            cache.found, cache.failed = follower.explain(), ""
+        except LedgerError as error:
+            cache.failed = str(error)
+    return cache.found
+
+
+def screen(follower: Follower, venue: str, paper: bool, cache: _Cache | None = None) -> RenderableType:
+    """Everything at a glance.
+
+    Parameters
+    ----------
+    follower : Follower
+        Brought up to date by the caller.
+    venue : str
+    paper : bool
+        Whether orders are filled on paper.
+    cache : optional
+        Kept between calls, so that the lines are not worked out at every one.
+    """
+    if follower.desk is None:
+        return Panel("waiting for the session to start", title=f"gammacore live: {venue}")
+    parts: list[RenderableType] = [_head(follower, paper)]
+    columns = Table.grid(padding=(0, 3))
+    explained = _explained(follower, cache or _Cache())
+    columns.add_row(_positions(follower), _money(follower, explained))
+    parts += [columns, _fills(follower)]
+    if cache is not None and cache.failed:
+        parts.append(Text(f"not explained: {cache.failed}", style="bold red"))
+    if follower.difference is not None:
+        parts.append(
+            Text(f"a fresh desk decides differently at record {follower.difference.seq}", style="bold red")
+        )
+    return Panel(Group(*parts), title=f"gammacore live: {venue}")
+
+
+def _head(follower: Follower, paper: bool) -> RenderableType:
+    desk = follower.desk
+    assert desk is not None
+    mode = Mode(follower.mode.mode) if follower.mode is not None else Mode.NORMAL
+    reasons = "; ".join(follower.mode.reasons) if follower.mode is not None else ""
+    line = Text()
+    line.append(f" {mode.name} ", style=f"bold white on {COLOURS[mode]}")
+    line.append(f" {reasons}  " if reasons else "  ")
+    if desk.book.index > 0:
+        line.append(f"{desk.book.index:,.1f} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
+    line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
+    return Group(line, Text(PAPER, style="yellow")) if paper else line
+
+
+def _positions(follower: Follower) -> Table:
+    desk = follower.desk
+    assert desk is not None
+    table = Table(title="Positions", title_justify="left")
+    for name in ("instrument", "size", "entry", "mark"):
+        table.add_column(name, justify="left" if name == "instrument" else "right")
+    for episode in desk.portfolio.open.values():
+        paid = {f.instrument: f.price for f in episode.option_fills()}
+        for option, amount in episode.legs.items():
+            mark = float(desk.book.exposure(option).value)
+            table.add_row(option.name, f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}")
+        hedge = episode.hedge
+        if hedge.amount:
+            price = desk.book.future_price(hedge.instrument)
+            table.add_row(
+                hedge.instrument.name, f"{hedge.amount:+,g}", f"{hedge.average:,.1f}", f"{price:,.1f}"
+            )
+    if desk.book.index > 0:
+        seen = totals(desk.portfolio, desk.book)
+        table.caption = (
+            f"delta {seen.delta:+.4f}  gamma {seen.gamma:+.4f} per 1 %  vega {seen.vega_usd:+,.0f} USD  "
+            f"theta {seen.theta_usd:+,.0f} USD a day"
+        )
+    return table
+
+
+def _money(follower: Follower, explained: Explained | None) -> Table:
+    config = follower.config
+    coin = config.currency if config is not None else "coin"
+    table = Table(title="Profit, and where it came from", title_justify="left")
+    for name in ("line", coin, "USD"):
+        table.add_column(name, justify="left" if name == "line" else "right")
+    if explained is None:
+        table.add_row("nothing held yet", "", "")
+        return table
+    for line in LINES:
+        money = explained.lines[line]
+        if abs(money.usd) >= 0.005 or line in ("gamma", "theta", "fees"):
+            table.add_row(line, f"{money.coin:+.8f}", f"{money.usd:+,.2f}")
+    table.add_section()
+    table.add_row("total", f"{explained.total.coin:+.8f}", f"{explained.total.usd:+,.2f}", style="bold")
+    return table
+
+
+def _fills(follower: Follower) -> Table:
+    table = Table(title="Last fills", title_justify="left")
+    for name in ("time", "order", "instrument", "amount", "price", "fee"):
+        table.add_column(name, justify="left" if name in ("time", "order", "instrument") else "right")
+    for fill in list(follower.fills)[-SHOWN:]:
+        table.add_row(*_row(fill))
+    return table
+
+
+def _row(fill: Fill) -> tuple[str, ...]:
+    price = f"{fill.price:.4f}" if isinstance(fill.instrument, Option) else f"{fill.price:,.1f}"
+    return (
+        format_time(fill.ts_ns)[11:19],
+        fill.order_id,
+        fill.instrument.name,
+        f"{fill.amount:+,g}",
+        price,
+        f"{fill.fee:.8f}",
+    )
+
+
+def final_report(follower: Follower) -> RenderableType:
+    """Say what a session came to."""
+    desk = follower.desk
+    if desk is None:
+        return Text("the session did not start")
+    explained = follower.explain()
+    parts: list[RenderableType] = [_positions(follower), _money(follower, explained)]
+    spent = (follower.last_ns - follower.first_ns) / NS_PER_SECOND
+    hedges = sum(episode.hedges for episode in desk.portfolio.episodes)
+    parts.append(
+        Text(
+            f"{spent:,.0f} s of market, {hedges} hedges, {follower.placed} orders, {follower.filled} fills, "
+            f"{follower.events:,} events; "
+            + (
+                "every decision was taken again by a fresh desk"
+                if follower.difference is None
+                else f"a fresh desk decides differently at record {follower.difference.seq}"
+            )
+        )
+    )
+    if follower.foreign:
+        parts.append(_holder(follower))
+    return Group(*parts)
+
+
+def _holder(follower: Follower) -> Table:
+    """Show what the account's holder traded meanwhile, beside what was decided here."""
+    table = Table(title="The holder's trades and ours", title_justify="left")
+    for name in ("instrument", "holder's trades", "bought", "sold", "ours", "bought", "sold"):
+        table.add_column(name, justify="left" if name == "instrument" else "right")
+    ours: dict[str, list[float]] = {}
+    for fill in follower.fills:
+        ours.setdefault(fill.instrument.name, []).append(fill.amount)
+    theirs: dict[str, list[float]] = {}
+    for trade in follower.foreign:
+        theirs.setdefault(trade.instrument, []).append(trade.amount)
+    for name in sorted(ours | theirs):
+        row = [name]
+        for amounts in (theirs.get(name, []), ours.get(name, [])):
+            bought, sold = sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)
+            row += [str(len(amounts)), f"{bought:,g}", f"{sold:,g}"]
+        table.add_row(*row)
+    return table

@@ -1,0 +1,391 @@
+"""Orders at work: tries, patience, cancellations, doubt, restarts; by hand and under random answers."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gammacore.contracts import parse, spec_for
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.events import Fill, Rejected
+from gammacore.live.attempts import Booked, Placed
+from gammacore.live.execution import MARGIN_NS, PAUSE_NS, Ask, Execution, Place, Settings, Withdraw
+from gammacore.live.news import Fate, OrderNews, OrderState, TickerNews, TradeNews
+from gammacore.orders import Cancel, Leg, Order, Purpose
+
+PERPETUAL, CALL, PUT = parse("BTC-PERPETUAL"), parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")
+S = NS_PER_SECOND
+T0 = 1_000 * S
+
+
+def ticker(instrument, bid, ask, low=0.0, high=0.0, ts=T0):
+    nan = math.nan
+    return TickerNews(
+        ts, instrument, "open", (bid + ask) / 2, 60e3, bid, 1.0, ask, 1.0, low, high, nan, nan, 0.0, nan,
+        nan, nan, nan, "", nan, nan,
+    )  # fmt: skip
+
+
+def made(rest=True, tries=3, patience_s=3, valid_s=5):
+    execution = Execution("g1", Settings(rest, patience_s * S, tries, 5e-4, 0.05, valid_s * S), spec_for)
+    execution.quote(ticker(PERPETUAL, 60_000.0, 60_010.0))
+    execution.quote(ticker(CALL, 0.0300, 0.0320))
+    execution.quote(ticker(PUT, 0.0310, 0.0330))
+    return execution
+
+
+def hedge(amount=-100.0, number=1, limit=None):
+    return Order(f"0-hedge-{number}", 0, Purpose.HEDGE, (Leg(PERPETUAL, amount),), limit)
+
+
+ENTRY = Order("0-entry-0", 0, Purpose.ENTRY, (Leg(CALL, 1.0), Leg(PUT, 1.0)))
+
+
+def placed(execution):
+    return [action.placed for action in execution.actions() if isinstance(action, Place)]
+
+
+def order(p, state="open", filled=0.0, ts=T0, reason=""):
+    side = 1 if p.amount > 0 else -1
+    return OrderNews(
+        ts, f"x-{p.label}", p.label, p.instrument, side, abs(p.amount), filled, math.nan, p.limit,
+        OrderState(state), "limit", "", p.rests, False, reason, ts,
+    )  # fmt: skip
+
+
+def trade(p, amount, number=1, ts=T0, price=None):
+    return TradeNews(
+        ts, f"t{number}-{p.label}", number, f"x-{p.label}", p.label, p.instrument, amount, price or p.limit,
+        p.limit, 60e3, 1e-8, "BTC", "T", OrderState.OPEN, math.nan, math.nan,
+    )  # fmt: skip
+
+
+def events(execution):
+    return [event for _, event in execution.events()]
+
+
+def test_a_hedge_rests_then_takes_what_is_left():
+    execution = made()
+    execution.submit(hedge(), T0)
+    (first,) = placed(execution)
+    assert (first.label, first.rests, first.limit, first.amount) == (
+        "g1-0-hedge-1-0-0",
+        True,
+        60_010.0,
+        -100.0,
+    )
+    execution.order(order(first), T0)
+    execution.trade(trade(first, -30.0), T0 + S)
+    execution.tick(T0 + 2 * S)
+    assert not execution.actions()
+    execution.tick(T0 + 3 * S)
+    assert execution.actions() == [Withdraw(first.label, f"x-{first.label}")]
+    execution.order(order(first, "cancelled", 30.0, reason="user_request"), T0 + 4 * S)
+    (second,) = placed(execution)
+    assert (second.label, second.rests, second.amount) == ("g1-0-hedge-1-0-1", False, -70.0)
+    assert second.limit == pytest.approx(60_000 * (1 - 5e-4), abs=0.5)
+    execution.trade(trade(second, -70.0), T0 + 4 * S)
+    one, two = events(execution)
+    assert (one.amount, one.last) == (-30.0, False)
+    assert (two.amount, two.last) == (-70.0, True)
+    assert not execution.busy
+
+
+def test_all_legs_are_worked_and_the_last_fill_ends_the_order():
+    execution = made()
+    execution.submit(ENTRY, T0)
+    call, put = placed(execution)
+    assert call.limit == pytest.approx(
+        0.0340
+    )  # 5 % above the ask, on the coarse grid of prices from 0.005 up
+    assert not call.rests
+    execution.trade(trade(put, 1.0), T0)
+    execution.trade(trade(call, 1.0), T0)
+    assert [(e.instrument, e.last) for e in events(execution)] == [(PUT, False), (CALL, True)]
+    assert not execution.busy
+
+
+def test_tries_run_out_and_the_rest_is_given_up():
+    execution = made(rest=False, tries=2)
+    execution.submit(hedge(), T0)
+    now = T0
+    for number in range(2):
+        (p,) = placed(execution)
+        execution.order(order(p, "cancelled", 0.0), now)
+        if number == 0:
+            assert not placed(execution)  # a pause first
+            now += 2 * PAUSE_NS
+            execution.tick(now)
+    (event,) = events(execution)
+    assert isinstance(event, Rejected)
+    assert event.order_id == "0-hedge-1"
+    assert not execution.busy
+
+
+def test_a_partial_fill_before_giving_up_is_told_before_the_end():
+    execution = made(rest=False, tries=1)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.trade(trade(p, -40.0), T0)
+    execution.order(order(p, "cancelled", 40.0), T0)
+    fill, end = events(execution)
+    assert (fill.amount, fill.last) == (-40.0, False)
+    assert isinstance(end, Rejected)
+
+
+def test_a_trade_is_booked_once():
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    for _ in range(3):
+        execution.trade(trade(p, -40.0), T0)
+    assert [e.amount for e in events(execution)] == [-40.0]
+    assert execution.has_booked(f"t1-{p.label}")
+
+
+def test_an_order_that_ends_before_its_fills_are_seen_is_asked_for():
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p, "filled", 100.0), T0)
+    assert execution.busy
+    execution.tick(T0 + 3 * S)
+    assert execution.actions() == [Ask(p.label, PERPETUAL, f"x-{p.label}")]
+    execution.trade(trade(p, -100.0), T0 + 3 * S)
+    assert [e.last for e in events(execution)] == [True]
+    assert not execution.busy
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_unknown_fate_blocks_until_the_exchange_has_said(known):
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.refused(p.label, Fate.UNKNOWN, "expired", T0 + 5 * S)
+    execution.tick(T0 + 5 * S)
+    assert not execution.actions()  # it could still be accepted
+    late = p.valid_until_ns + MARGIN_NS
+    execution.tick(late)
+    assert execution.actions() == [Ask(p.label, PERPETUAL, "")]
+    execution.looked_up(p.label, [order(p, "cancelled", 0.0)] if known else [], late + S)
+    execution.tick(late + 2 * S)
+    (again,) = placed(execution)
+    assert again.label == "g1-0-hedge-1-0-1"
+
+
+def test_an_empty_answer_before_the_validity_is_over_says_nothing():
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.disconnected(T0 + S)
+    execution.looked_up(p.label, [], T0 + 2 * S)
+    execution.tick(T0 + 3 * S)
+    assert not placed(execution)
+    execution.trade(trade(p, -100.0), T0 + 3 * S)  # it had been accepted
+    assert not execution.busy
+
+
+def test_rejected_for_sure_is_tried_again_at_once_it_may():
+    execution = made(rest=True)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.refused(p.label, Fate.REJECTED, "11054", T0)
+    (second,) = placed(execution)
+    assert not second.rests
+
+
+def test_nothing_is_sent_while_paused():
+    execution = made()
+    execution.paused = True
+    execution.submit(hedge(), T0)
+    assert not execution.actions()
+    execution.paused = False
+    execution.tick(T0 + S)
+    assert len(placed(execution)) == 1
+
+
+def test_what_waited_too_long_is_decided_anew():
+    execution = made()
+    execution.paused = True
+    execution.submit(hedge(), T0)
+    execution.paused = False
+    execution.tick(T0 + 6 * S)
+    assert not execution.actions()
+    assert [e.reason for e in events(execution)] == ["overdue"]
+
+
+def test_forbidden_entries_end_and_forbidden_hedges_wait():
+    execution = made()
+    execution.forbidden = lambda order: "halt"
+    execution.submit(ENTRY, T0)
+    execution.submit(hedge(), T0)
+    assert not execution.actions()
+    assert [(e.order_id, e.reason) for e in events(execution)] == [("0-entry-0", "halt")]
+    execution.forbidden = lambda order: ""
+    execution.tick(T0 + S)
+    assert len(placed(execution)) == 1
+
+
+def test_a_hedge_that_the_market_has_overtaken_is_taken_back():
+    execution = made()
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.unwanted = lambda order, left: True
+    execution.tick(T0 + S)
+    assert [type(action) for action in execution.actions()] == [Withdraw]
+    execution.order(order(p, "cancelled", 0.0), T0 + S)
+    assert [e.reason for e in events(execution)] == ["no longer wanted"]
+
+
+def test_a_resting_order_of_the_desk_stays_until_it_is_withdrawn_or_filled():
+    execution = made()
+    execution.submit(hedge(limit=60_500.0), T0)
+    (p,) = placed(execution)
+    assert (p.rests, p.fixed, p.limit) == (True, True, 60_500.0)
+    execution.order(order(p), T0)
+    execution.tick(T0 + 100 * S)
+    assert not [a for a in execution.actions() if not isinstance(a, Ask)]
+    execution.withdraw(Cancel("0-hedge-1", 0), T0 + 101 * S)
+    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    execution.trade(trade(p, -60.0), T0 + 101 * S)  # filled in part on the way
+    execution.order(order(p, "cancelled", 60.0), T0 + 101 * S)
+    fill, end = events(execution)
+    assert fill.amount == -60.0
+    assert isinstance(end, Rejected)
+
+
+def test_a_taker_waits_for_withdrawn_orders_of_its_episode():
+    execution = made(rest=False)
+    execution.submit(hedge(limit=60_500.0), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.withdraw(Cancel("0-hedge-1", 0), T0)
+    execution.submit(hedge(50.0, number=2), T0)
+    assert [type(action) for action in execution.actions()] == [Withdraw]
+    execution.order(order(p, "cancelled", 0.0), T0 + S)
+    execution.tick(T0 + S)
+    assert [q.order_id for q in placed(execution)] == ["0-hedge-2"]
+
+
+def test_a_cancellation_that_failed_is_looked_into():
+    execution = made()
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.tick(T0 + 3 * S)
+    execution.actions()
+    execution.not_withdrawn(p.label, T0 + 4 * S)
+    assert execution.actions() == [Ask(p.label, PERPETUAL, "")]
+    execution.looked_up(p.label, [order(p)], T0 + 4 * S)
+    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+
+
+def test_without_a_quote_nothing_is_sent_and_in_the_end_given_up():
+    execution = Execution("g1", Settings(False, S, 3, 5e-4, 0.05, 60 * S), spec_for)
+    execution.submit(hedge(), T0)
+    assert not execution.actions()
+    execution.tick(T0 + 5 * S)
+    assert [e.reason for e in events(execution)] == ["no quote"]
+
+
+def test_prices_stay_within_the_exchanges_band():
+    execution = made(rest=False)
+    execution.quote(ticker(PERPETUAL, 60_000.0, 60_010.0, low=59_990.25, high=60_011.25))
+    execution.submit(hedge(100.0), T0)
+    assert placed(execution)[0].limit == 60_011.0
+    execution.submit(hedge(-100.0, number=2), T0)
+    assert placed(execution)[0].limit == 59_990.5
+
+
+def test_restart_takes_up_what_was_at_work():
+    execution = made()
+    first = Placed(
+        T0, "g1-0-hedge-1-0-0", "0-hedge-1", 0, PERPETUAL, -100.0, 60_010.0, True, False, T0 + 5 * S
+    )
+    gone = Placed(T0, "g1-0-hedge-0-0-0", "0-hedge-0", 0, PERPETUAL, -50.0, 60_010.0, True, False, T0 + 5 * S)
+    left = hedge().without(PERPETUAL, -30.0)
+    execution.restore([left], [gone, first], [Booked(T0, "t1", first.label, -30.0)])
+    execution.tick(T0 + 10 * S)
+    assert execution.actions() == [Ask(first.label, PERPETUAL, "")]
+    assert not execution.knows(gone.label)
+    assert execution.has_booked("t1")
+    execution.looked_up(first.label, [order(first, "cancelled", 30.0)], T0 + 11 * S)
+    (second,) = placed(execution)
+    assert (second.label, second.amount) == ("g1-0-hedge-1-0-1", -70.0)
+
+
+def test_giving_up_cancels_what_rests_and_ends_every_order():
+    execution = made()
+    execution.submit(hedge(), T0)
+    execution.submit(ENTRY, T0)
+    p, call, put = placed(execution)
+    execution.order(order(p), T0)
+    execution.give_up("stop")
+    execution.tick(T0)
+    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    for q in (p, call, put):
+        execution.order(order(q, "cancelled", 0.0), T0)
+    assert {e.reason for e in events(execution)} == {"stop"}
+    assert not execution.busy
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_the_exchange_answers_no_more_than_the_order_is_ever_filled(data):
+    """A made-up exchange that loses answers and fills in parts: sums agree, labels are used once."""
+    execution, now, filled = made(), T0, 0.0
+    execution.submit(hedge(-100.0), T0)
+    book, seen, told = {}, [], 0
+    for _ in range(60):
+        now += data.draw(st.sampled_from([S // 10, S, 3 * S]))
+        execution.tick(now)
+        for action in execution.actions():
+            if isinstance(action, Place):
+                seen.append(action.placed.label)
+                accepted = data.draw(st.booleans())
+                heard = data.draw(st.booleans())
+                if accepted:
+                    book[action.placed.label] = [action.placed, 0.0, "open"]
+                if not heard:
+                    execution.refused(action.placed.label, Fate.UNKNOWN, "lost", now)
+                elif not accepted:
+                    execution.refused(action.placed.label, Fate.REJECTED, "no", now)
+                else:
+                    execution.order(order(action.placed), now)
+            elif isinstance(action, Withdraw):
+                if data.draw(st.booleans()):
+                    book[action.label][2] = (
+                        "cancelled" if book[action.label][2] == "open" else book[action.label][2]
+                    )
+                    p, done, state = book[action.label]
+                    execution.order(order(p, state, done), now)
+                else:
+                    execution.not_withdrawn(action.label, now)
+            elif data.draw(st.booleans()):
+                known = (
+                    [order(*(p, state, done)) for p, done, state in [book[action.label]]]
+                    if action.label in book
+                    else []
+                )
+                execution.looked_up(action.label, known, now)
+        for label, (p, done, state) in list(book.items()):
+            if state != "open":
+                continue
+            left = abs(p.amount) - done
+            size = data.draw(st.sampled_from([0.0, 10.0, left]))
+            if size and size <= left:
+                told += 1
+                filled += size
+                book[label][1] += size
+                book[label][2] = "filled" if book[label][1] == abs(p.amount) else "open"
+                execution.trade(trade(p, -size, number=told), now)
+            elif not p.rests:
+                book[label][2] = "cancelled"
+                execution.order(order(p, "cancelled", done), now)
+        if not execution.busy:
+            break
+    told_to_desk = -sum(e.amount for e in events(execution) if isinstance(e, Fill))
+    assert told_to_desk == filled <= 100.0
+    assert len(set(seen)) == len(seen)

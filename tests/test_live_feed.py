@@ -1,0 +1,122 @@
+"""From the exchange's news to the desk's events."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from test_live_execution import CALL, PERPETUAL, PUT, T0, S, ticker
+
+from gammacore.contracts import Settlement, parse
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.events import IndexPrice, Snapshot, Ticker
+from gammacore.live.feed import Feed
+from gammacore.live.news import SummaryRow
+from gammacore.volatility.estimate import Estimate
+
+
+def perpetual(price=60_000.0, ts=T0, funding=0.0, index=60_000.0):
+
+    made = ticker(PERPETUAL, price - 5, price + 5, ts=ts)
+    return msgspec.structs.replace(made, mark=price, index=index, current_funding=funding)
+
+
+def option(iv=0.6, forward=60_100.0, ts=T0):
+
+    return msgspec.structs.replace(ticker(CALL, 0.03, 0.032, ts=ts), mark_iv=iv, forward=forward)
+
+
+def row(instrument, mark=0.03, bid=0.029, ask=0.031, iv=0.6, forward=60_100.0, ts=T0):
+    return SummaryRow(ts, instrument, mark, bid, ask, iv, forward, "BTC-16JAN26", 1.0)
+
+
+def test_the_perpetuals_mark_is_the_price():
+    event = Feed("BTC").ticker(perpetual(61_000.0))
+    assert isinstance(event, IndexPrice)
+    assert (event.price, event.interest, event.ts_ns) == (61_000.0, 0.0, T0)
+    assert math.isnan(event.estimate)
+
+
+def test_funding_accrues_at_the_rate_that_held():
+    feed = Feed("BTC")
+    feed.ticker(perpetual(funding=0.0008))
+    event = feed.ticker(perpetual(ts=T0 + NS_PER_HOUR, funding=0.0))
+    assert event.interest == pytest.approx(0.0008 / 8 / 60_000)
+    later = feed.ticker(perpetual(ts=T0 + 2 * NS_PER_HOUR, funding=0.0))
+    assert later.interest == event.interest
+
+
+def test_a_linear_perpetual_pays_usd():
+    feed = Feed("BTC", Settlement.LINEAR)
+    instrument = parse("BTC_USDC-PERPETUAL")
+
+    first = msgspec.structs.replace(perpetual(funding=0.0008), instrument=instrument)
+    feed.ticker(first)
+    event = feed.ticker(msgspec.structs.replace(first, ts_ns=T0 + NS_PER_HOUR))
+    assert event.interest == pytest.approx(0.0001 * 60_000)
+
+
+def test_a_silence_longer_than_a_rate_says_nothing_of_funding():
+    feed = Feed("BTC")
+    feed.ticker(perpetual(funding=0.0008))
+    assert feed.ticker(perpetual(ts=T0 + 9 * NS_PER_HOUR)).interest == 0.0
+
+
+def test_marks_of_options_are_told_with_the_price_that_the_desk_carries_forwards_by():
+    feed = Feed("BTC")
+    assert feed.ticker(option()) is None  # no price yet
+    feed.ticker(perpetual(59_900.0))
+    event = feed.ticker(option(ts=T0 + S))
+    assert event == Ticker(T0 + S, CALL, 60_100.0, 59_900.0, 0.6)
+    assert feed.ticker(option(iv=0.0, ts=T0 + 2 * S)) is None
+
+
+def test_times_never_go_back_and_old_news_are_none():
+    feed = Feed("BTC")
+    feed.ticker(perpetual(ts=T0 + 5 * S))
+    assert feed.ticker(perpetual(61e3, ts=T0)) is None
+    assert feed.ticker(option(ts=T0)).ts_ns == T0 + 5 * S
+
+
+def test_prices_that_are_none_and_names_that_are_unknown():
+    feed = Feed("BTC")
+    assert feed.ticker(perpetual(math.nan)) is None
+    assert feed.ticker(perpetual(0.0)) is None
+
+    assert feed.ticker(msgspec.structs.replace(perpetual(), instrument="BTC-FS-25DEC26_PERP")) is None
+
+
+def test_a_summary_becomes_a_chain():
+    feed = Feed("BTC")
+    eth, linear = parse("ETH-16JAN26-3000-C"), parse("BTC_USDC-16JAN26-60000-C")
+    rows = [row(PUT, bid=0.0), row(CALL, ts=T0 + S), row(eth), row(linear), row("BTC-CS-16JAN26-1_2")]
+    assert feed.chain(rows) is None  # no price yet
+    feed.ticker(perpetual(59_900.0))
+    event = feed.chain(rows)
+    assert isinstance(event, Snapshot)
+    assert event.ts_ns == T0 + S
+    chain = event.chain
+    assert (chain.index, chain.settlement, chain.base) == (59_900.0, Settlement.INVERSE, "BTC")
+    assert [chain.option(i) for i in range(2)] == [CALL, PUT]
+    assert math.isnan(chain.bid[1])
+    assert chain.forwards == {CALL.expiry_ns: 60_100.0}
+    assert feed.chain([]) is None
+
+
+def test_the_estimate_is_that_of_a_backtest_on_the_same_minutes():
+    estimate = Estimate("forecast", 30 * NS_PER_MINUTE)
+    feed, rng = Feed("BTC", estimate=estimate), np.random.default_rng(1)
+    ts = T0 + NS_PER_MINUTE * np.arange(200)
+    price = 60e3 * np.exp(np.cumsum(1e-3 * rng.standard_normal(200)))
+    seen = [feed.ticker(perpetual(float(p), ts=int(t))).estimate for t, p in zip(ts, price, strict=True)]
+    np.testing.assert_allclose(seen, estimate.series(ts, price), rtol=1e-12)
+    kept = len(feed._sampled)
+    for k in range(1, 400):
+        feed.ticker(perpetual(ts=int(ts[-1]) + k * NS_PER_MINUTE))
+    assert len(feed._sampled) <= 302 > kept  # ten half-lives: memory does not grow
+
+
+def test_a_restart_goes_on_where_it_was():
+    feed = Feed("BTC", interest=0.5, ts_ns=T0 + 9 * S)
+    event = feed.ticker(perpetual())
+    assert (event.ts_ns, event.interest) == (T0 + 9 * S, 0.5)

@@ -1,0 +1,357 @@
+"""The hedger on the local exchange, without sockets: decisions, guards, switches, restarts."""
+
+import logging
+
+import msgspec
+import numpy as np
+import pytest
+from live_world import ID, SECRET, Process, World, lively
+from markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from test_live_execution import order as order_news
+from test_live_execution import ticker, trade
+from venue import Client as Holder
+
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import replay
+from gammacore.contracts import Option, parse, spec_for
+from gammacore.daycount import NS_PER_MINUTE
+from gammacore.errors import JournalError
+from gammacore.events import Delivery
+from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.follow import Follower
+from gammacore.live.journal import Journal, Kind, read
+from gammacore.live.news import Answered, OrderAnswer, Reconciled
+from gammacore.live.paper import Paper
+from gammacore.live.parity import check
+from gammacore.live.risk_manager import Mode
+from gammacore.live.simulator import Fault, FaultPlan, MarketModel
+
+PERPETUAL = parse("BTC-PERPETUAL")
+
+
+def start(tmp_path, world=None, **changes):
+    world = world or World(models={"BTC": MarketModel(vol=1.5)}, linear=())
+    return world, Process(world, tmp_path / "j.db", lively(**changes))
+
+
+def test_a_straddle_is_bought_and_hedged_and_explained(tmp_path):
+    _, process = start(tmp_path, hedge__band=0.01)
+    assert process.run(120)
+    process.close()
+    follower = Follower(tmp_path / "j.db")
+    follower.update()
+    explained = follower.explain()
+    assert follower.filled >= 4
+    assert follower.difference is None
+    assert follower.stopped
+    lines = [sum(money[c] for money in explained.lines.values()) for c in (0, 1)]
+    assert lines == pytest.approx(list(explained.total), abs=1e-6)
+    assert explained.lines["fees"].coin < 0
+    # Marked at the last price that was recorded, a little later than the last look at profit.
+    assert explained.total.usd == pytest.approx(process.hedger.risk.profit_usd, abs=20.0)
+
+
+class Instant:
+    """A session that fills every order whole, at once, at its own price."""
+
+    skew_s = 0.0
+
+    def __init__(self):
+        self.ns, self.waiting, self.numbers = START, [], iter(range(10**9))
+        self.orders = []
+
+    def now_ns(self):
+        return self.ns
+
+    def send_order(self, instrument, amount, *, timeout_s=5.0, **options):
+        number = next(self.numbers)
+        self.orders.append((options["label"], instrument, amount))
+        self.waiting.append((number, instrument, amount, options))
+        return number
+
+    def request(self, method, params, *, timeout_s=10.0):
+        return next(self.numbers)
+
+    cancel = cancel_all = subscribe = unsubscribe = lambda self, *arguments: next(self.numbers)
+
+    def deliver(self, hedger):
+        while self.waiting:
+            number, instrument, amount, options = self.waiting.pop(0)
+            made = type("P", (), {"label": options["label"], "instrument": instrument, "amount": amount})
+            made.limit, made.rests = options["limit"], False
+            hedger.on_news(trade(made, amount, number=number, ts=self.ns))
+            news = order_news(made, "filled", abs(amount), ts=self.ns)
+            hedger.on_news(Answered(self.ns, number, "private/buy", OrderAnswer(news, ())))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"hedge.band": 0.05},
+        {"hedge.rule": "interval", "hedge.every": "30min"},
+        {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-5},
+        {"hedge.band": 0.05, "hedge.to": "edge", "exit.hours_before_expiry": 30.0},
+    ],
+    ids=str,
+)
+def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, setting):
+    minutes = 7 * 1440 + 30
+    path = random_path(5, minutes, vol=0.8)
+    ts = START + NS_PER_MINUTE * (1 + np.arange(minutes + 1))
+    every = slice(None, None, 360)
+    half = NS_PER_MINUTE // 2  # live, no two events have one time
+    chains = chains_of(ts[every] + half, path[every], strikes=tuple(range(40_000, 90_000, 1_000)))
+    tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE))
+    costs = {
+        "costs.max_quote_age": None,
+        "costs.fill": "mark",
+        "costs.funding": False,
+        "live.execution": "taker",
+    }
+    config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
+    run = replay(config, tape, engine="desk")
+    expected = [
+        (f.order_id, f.instrument, f.amount)
+        for done in run.closed
+        for f in done.episode.fills
+        if f.order_id.split("-")[1] in ("entry", "hedge", "exit", "unwind")
+    ]
+    session = Instant()
+    with Journal(tmp_path / "j.db") as journal:
+        past = past_of(tmp_path / "none.db", config, START)
+        hedger = build_hedger(config, past, journal, session)
+        hedger.on_news(Reconciled(START, (), (), (), ()))
+        delivered = False
+        for i in range(len(tape)):
+            session.ns = int(tape.ts_ns[i])
+            at = round(float(tape.index[i]))
+            hedger.risk.ticker(msgspec.structs.replace(ticker(PERPETUAL, at, at + 1), index=at), session.ns)
+            hedger.execution.paused = False
+            for option in {o for e in hedger.desk.portfolio.open.values() for o in e.legs}:
+                hedger.execution.quote(ticker(option, 0.02, 0.021))
+            hedger.execution.quote(ticker(PERPETUAL, at, at + 1))
+            if session.ns > FRIDAY and not delivered:
+                delivered = True
+                hedger.take(Delivery(FRIDAY, FRIDAY, tape.delivery(FRIDAY).price))
+            due = hedger.desk.next_deadline()
+            if due is not None and due <= session.ns:
+                hedger._timers(session.ns)
+            if tape.chain_at[i] >= 0:
+                snapshot = tape.snapshot(i)
+                for row in range(len(snapshot.chain.strike)):
+                    hedger.execution.quote(ticker(snapshot.chain.option(row), 0.02, 0.021))
+                hedger.take(snapshot)
+            else:
+                hedger.take(tape.price(i))
+            for _ in range(3):
+                hedger.execution.tick(session.ns)
+                hedger._pump()
+                session.deliver(hedger)
+    decided = [(label.split("-", 1)[1].rsplit("-", 2)[0], i, amount) for label, i, amount in session.orders]
+    assert len(expected) > 10
+    assert [d for d in decided if d[0].split("-")[1] != "unwind"] == [
+        e for e in expected if e[0].split("-")[1] != "unwind"
+    ]
+
+
+def test_the_wrong_way_halts(tmp_path):
+    world, process = start(tmp_path)
+    process.run(30)
+    hedger = process.hedger
+    episode = next(iter(hedger.desk.portfolio.open.values()))
+    hedger._aims["0-hedge-9"] = 0.05
+    from gammacore.events import Fill
+
+    fill = Fill(world.now_ns, "0-hedge-9", episode.number, PERPETUAL, 1_000.0, 85e3, 85e3, 0.0)
+    hedger._check_aim(fill)
+    assert "wrong way" in hedger.risk.causes
+    assert hedger.risk.mode is Mode.HALT
+    process.close()
+
+
+def test_a_position_that_differs_halts(tmp_path):
+    """Somebody else's trade that we are not told of: the audit finds it."""
+    _, process = start(tmp_path)
+    process.run(15)
+    process.hedger.others["BTC-PERPETUAL"] = 500.0  # as if 500 USD had been traded that are not there
+    process.run(30)
+    assert "positions" in process.hedger.risk.causes
+    process.close()
+
+
+def test_the_holders_own_trades_are_none_of_ours(tmp_path):
+    world, process = start(tmp_path, hedge__band=5.0)
+    process.run(10)
+    Holder(world.exchange, ID, SECRET).call(
+        "private/buy", instrument_name="BTC-PERPETUAL", amount=500, type="market"
+    )
+    process.run(40)
+    assert process.hedger.others == {"BTC-PERPETUAL": 500.0}
+    assert "positions" not in process.hedger.risk.causes
+    assert process.hedger.sizes().get("BTC-PERPETUAL", 0.0) == 0.0
+    process.close()
+    assert any(r.name == "Foreign" for r in read(tmp_path / "j.db"))
+    again = Process(world, tmp_path / "j.db", lively(hedge__band=5.0))
+    again.run(20)
+    assert again.hedger.others == {"BTC-PERPETUAL": 500.0}
+    assert "positions" not in again.hedger.risk.causes
+    again.close()
+
+
+def test_what_was_held_before_is_left_alone(tmp_path):
+    world = World(linear=())
+    Holder(world.exchange, ID, SECRET).call(
+        "private/sell", instrument_name="BTC-PERPETUAL", amount=2_000, type="market"
+    )
+    _, process = start(tmp_path, world)
+    process.run(40)
+    assert process.hedger.baseline.sizes == {"BTC-PERPETUAL": -2_000.0}
+    assert "positions" not in process.hedger.risk.causes
+    process.close()
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_the_kill_switch(tmp_path, flatten):
+    world, process = start(tmp_path, hedge__band=0.01)
+    process.run(20)
+    hedger = process.hedger
+    assert hedger.sizes()
+    hedger.kill("test", flatten=flatten)
+    process.run(40)
+    open_ = [o for o in world.exchange.engine.orders.values() if o.state == "open" and o.label]
+    assert not [o for o in open_ if o.account == world.account.user_id]
+    positions = {name: p.size for name, p in world.account.positions.items() if p.lots}
+    assert bool(positions) is not flatten
+    assert positions == pytest.approx(hedger.sizes())
+    assert hedger.flat is flatten
+    assert hedger.risk.mode is not Mode.NORMAL
+    process.close()
+    assert check(tmp_path / "j.db").difference is None
+
+
+def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
+    world, process = start(tmp_path, hedge__band=0.01, live__patience="1h", live__slippage_bp=0)
+    process.run(30)
+    process.hedger.stop("test")
+    process.run(5, lambda: process.hedger.quiet)
+    orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    assert not [o for o in orders if o.state == "open"]
+    assert process.hedger.sizes()
+    process.close()
+    assert [r.kind for r in read(tmp_path / "j.db")][-1] is Kind.STOP
+
+
+def test_a_restart_goes_on_without_repeating_itself(tmp_path):
+    world, process = start(tmp_path, hedge__band=0.01)
+    process.run(60)
+    sizes, orders = process.hedger.sizes(), len(world.exchange.engine.orders)
+    process.close()
+    again = Process(world, tmp_path / "j.db", lively(hedge__band=0.01))
+    assert again.hedger.sizes() == pytest.approx(sizes)
+    again.run(0.2)
+    assert len(world.exchange.engine.orders) - orders <= 1
+    again.close()
+
+
+def test_another_configuration_needs_another_journal(tmp_path):
+    world, process = start(tmp_path)
+    process.run(5)
+    process.close()
+    with pytest.raises(JournalError, match="another configuration"):
+        Process(world, tmp_path / "j.db", lively(hedge__band=0.5))
+
+
+def test_limits_refuse_entries_and_nothing_is_sent(tmp_path):
+    _, process = start(tmp_path, risk__max_premium_usd=100.0)
+    process.run(30)
+    assert process.hedger.sent == 0
+    assert not process.hedger.desk.portfolio.open
+    refused = [r for r in read(tmp_path / "j.db") if r.name == "Rejected"]
+    assert 1 <= len(refused) <= 2  # the chain is not looked at again for a minute
+    process.close()
+
+
+def test_a_silent_market_stops_hedging_until_it_speaks(tmp_path):
+    plan = FaultPlan(
+        faults=(Fault(kind="delay", match="ticker", at_s=20.0, until_s=40.0, seconds=25.0, count=1),)
+    )
+    world = World(faults=plan, models={"BTC": MarketModel(vol=3.0)}, linear=())
+    _, process = start(tmp_path, world, hedge__band=0.01, risk__stale_after="5s")
+    process.run(90)
+    modes = [r for r in read(tmp_path / "j.db") if r.name == "ModeChanged"]
+    process.close()
+    follower = Follower(tmp_path / "j.db")
+    follower.update()
+    assert len(modes) >= 3  # before the first price, then at least once more, and back
+    assert follower.mode.mode == Mode.NORMAL
+
+
+def test_a_rehearsal_changes_nothing(tmp_path):
+    _, process = start(tmp_path)
+    process.run(20)
+    desk = process.hedger.desk
+    before = repr([(e.pending, e.resting, e.hedge.amount, e.orders_sent) for e in desk.portfolio.episodes])
+    state = (desk.book.ts_ns, process.hedger.decided, process.hedger.sent)
+    assert desk.rehearse()
+    for _ in range(10):
+        process.hedger.on_idle()
+    assert (
+        repr([(e.pending, e.resting, e.hedge.amount, e.orders_sent) for e in desk.portfolio.episodes])
+        == before
+    )
+    assert (desk.book.ts_ns, process.hedger.decided, process.hedger.sent) == state
+    process.close()
+    assert check(tmp_path / "j.db").difference is None
+
+
+@pytest.mark.parametrize("execution", ["taker", "post_only"])
+def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
+    world = World(models={"BTC": MarketModel(vol=1.5)}, linear=())
+    config = lively(hedge__band=0.01, live__execution=execution)
+    client, made = world.client(), []
+    paper = Paper(client, lambda: made[0], alone=False)
+    with Journal(tmp_path / "j.db") as journal:
+        past = past_of(tmp_path / "none.db", config, world.now_ns)
+        made.append(build_hedger(config, past, journal, paper))
+        process = Process.__new__(Process)
+        process.world, process.client, process.journal = world, client, journal
+        process.hedger = paper
+        paper.quiet = True
+        assert process.run(90)
+        hedger = made[0]
+        journal.close(world.now_ns)
+    assert hedger.filled >= 3
+    assert hedger.sizes()
+    mine = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    assert not mine
+    fills = [f for e in hedger.desk.portfolio.episodes for f in e.fills]
+    assert all(f.fee > 0 for f in fills)
+    for fill in fills:
+        assert spec_for(fill.instrument).is_on_tick(fill.price)
+    assert {isinstance(f.instrument, Option) for f in fills} == {True, False}
+    assert check(tmp_path / "j.db").difference is None
+
+
+def test_journal_and_log_hold_no_secret(tmp_path):
+    from gammacore.logging import configure
+
+    logger = configure(tmp_path / "log.jsonl", level="DEBUG")
+    quiet = logging.getLogger("gammacore.live")
+    level = quiet.level
+    quiet.setLevel(logging.NOTSET)
+    try:
+        world, process = start(tmp_path)
+        process.run(30)
+        process.close()
+    finally:
+        quiet.setLevel(level)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+    token = next(iter(world.exchange.auth.__dict__.get("tokens", {"none-of-these": 0})), "none-of-these")
+    for file in tmp_path.iterdir():
+        data = file.read_bytes()
+        assert SECRET.encode() not in data, file
+        assert str(token).encode() not in data, file
+        assert file.stat().st_mode & 0o077 == 0, file
+    assert (tmp_path / "log.jsonl").stat().st_size > 100

@@ -1,0 +1,316 @@
+"""Limits of a moment, guards over time, and the states they put a session in."""
+
+import logging
+
+import msgspec
+import numpy as np
+import pytest
+from live_world import lively
+from markets import FRIDAY, START, chains_of
+from test_live_feed import perpetual
+
+from gammacore import inverse
+from gammacore.backtest.replay import Tape
+from gammacore.build import build_desk
+from gammacore.contracts import parse
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YEAR
+from gammacore.events import Fill, IndexPrice
+from gammacore.live.assemble import guards_of
+from gammacore.live.news import AccountNews
+from gammacore.live.risk_manager import Mode, RiskManager, profit_usd
+from gammacore.orders import Leg, Order, Purpose
+from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
+
+GRID = Grid((-0.2, 0.0, 0.2), (-0.5, 0.0, 0.5), (0.0, 1.0))
+CALL, PUT = parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")
+PERPETUAL = parse("BTC-PERPETUAL")
+TAU = (FRIDAY - START) / NS_PER_YEAR
+
+
+@pytest.fixture
+def held():
+    """A desk that holds a straddle, with a hedge of -6,000 USD."""
+    desk = build_desk(lively(entry__max_days=10.0, entry__expiries="fridays", hedge__band=5.0))
+    (order,) = desk.handle(Tape(chains_of([START], [60e3])).snapshot(0))
+    for k, leg in enumerate(order.legs):
+        desk.handle(Fill(START, order.order_id, 0, leg.instrument, leg.amount, 0.035, 0.034, 0.0003, k == 1))
+    episode = desk.portfolio.open[0]
+    episode.hedge.trade(-6_000.0, 60e3)
+    return desk
+
+
+def entry(amount=1.0, number=1):
+    return Order(f"{number}-entry-0", number, Purpose.ENTRY, (Leg(CALL, amount), Leg(PUT, amount)))
+
+
+def test_totals_of_a_straddle(held):
+    seen = totals(held.portfolio, held.book)
+    call, put = (inverse.greeks(kind, 60e3, 60e3, TAU, 0.6) for kind in (1, -1))
+    assert seen.delta == pytest.approx(call.net_delta + put.net_delta - 0.1)
+    assert seen.gamma == pytest.approx((call.gamma + put.gamma) * 600)
+    assert seen.vega_usd == pytest.approx((call.vega + put.vega) / 100)
+    assert seen.theta_usd == pytest.approx((call.theta + put.theta) / 365)
+    assert seen.premium_usd == pytest.approx((call.price + put.price) * 60e3)
+
+
+def test_scenarios_reprice_options_and_hedge(held):
+    found = scenario_profit(held.portfolio, held.book, GRID)
+    assert found.shape == (3, 3, 2)
+    assert found[1, 1, 0] == pytest.approx(0.0, abs=1e-9)
+    for i, spot in enumerate(GRID.spot):
+        for j, vol in enumerate(GRID.vol):
+            for k, days in enumerate(GRID.days):
+                price = 60e3 * (1 + spot)
+                worth = sum(
+                    inverse.price(kind, price, 60e3, TAU - days / 365, 0.6 * (1 + vol)) * price
+                    - inverse.price(kind, 60e3, 60e3, TAU, 0.6) * 60e3
+                    for kind in (1, -1)
+                )
+                hedge = -6_000 * (1 / 60e3 - 1 / price) * price
+                assert found[i, j, k] == pytest.approx(worth + hedge, rel=1e-9)
+    assert found.min() < 0 < found.max()
+
+
+@pytest.mark.parametrize(
+    ("limit", "least"),
+    [("max_gamma", "gamma"), ("max_vega_usd", "vega_usd"), ("max_premium_usd", "premium_usd")],
+)
+def test_an_entry_is_held_to_what_the_portfolio_would_be(held, limit, least):
+    order = entry()
+    episode = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    episode.pending[order.order_id] = order
+    after = 2 * getattr(totals(held.portfolio, held.book), least)
+    tight, loose = (RiskLimits(GRID, **{limit: after * factor}) for factor in (0.99, 1.01))
+    assert limit in tight.refusal(order, held.portfolio, held.book)
+    assert loose.refusal(order, held.portfolio, held.book) is None
+
+
+def test_the_worst_scenario_gates_entries(held):
+    order = entry()
+    episode = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    episode.pending[order.order_id] = order
+    options = {CALL: 2.0, PUT: 2.0}
+    worst = -scenario_profit(held.portfolio, held.book, GRID, options).min()
+    assert worst > 0
+    for factor, refused in ((0.99, True), (1.01, False)):
+        limits = RiskLimits(GRID, max_scenario_loss_usd=worst * factor)
+        assert bool(limits.refusal(order, held.portfolio, held.book)) is refused
+
+
+def test_hedges_are_held_to_the_largest_order_only(held):
+    limits = RiskLimits(GRID, max_gamma=1e-9, max_vega_usd=1e-9, max_order=0.2, max_scenario_loss_usd=1e-9)
+    hedge = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 11_000.0),))
+    assert limits.refusal(hedge, held.portfolio, held.book) is None
+    large = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 13_000.0),))
+    assert "max_order" in limits.refusal(large, held.portfolio, held.book)
+
+
+# --------------------------------------------------------------------------- over time
+
+
+def manager(desk=None, **risk):
+    config = lively(**{f"risk__{name}": value for name, value in risk.items()})
+    return RiskManager(guards_of(config), desk or build_desk(config))
+
+
+T0 = START
+S = NS_PER_SECOND
+
+
+def news(price=60e3, ts=T0, **changes):
+    return msgspec.structs.replace(perpetual(price, ts=ts), **changes)
+
+
+def test_without_prices_nothing_is_sent():
+    risk = manager(stale_after="10s")
+    risk.tick(T0)
+    assert risk.mode is Mode.HALT
+    risk.ticker(news(), T0)
+    risk.tick(T0 + 9 * S)
+    assert risk.mode is Mode.NORMAL
+    risk.tick(T0 + 11 * S)
+    assert (risk.mode, risk.reasons) == (Mode.HALT, ("last price 11 s ago",))
+    risk.ticker(news(), T0 + 12 * S)
+    risk.tick(T0 + 12 * S)
+    assert risk.mode is Mode.NORMAL
+
+
+@pytest.mark.parametrize(
+    ("odd", "guard"),
+    [
+        ({"mark": 60_700.0}, "divergence"),
+        ({"bid": 60_010.0, "ask": 60_000.0}, "crossed book"),
+        ({"state": "halted"}, "market"),
+    ],
+)
+def test_an_odd_market_halts_while_it_is_odd(odd, guard):
+    risk = manager()
+    risk.ticker(news(**odd), T0)
+    assert guard in risk.causes
+    assert risk.mode is Mode.HALT
+    assert risk.refusal(entry()).startswith("halt:")
+    risk.ticker(news(), T0 + S)
+    assert risk.mode is Mode.NORMAL
+    assert risk.refusal(entry()) == ""
+
+
+def test_funding_against_the_hedge_stops_entries(held):
+    risk = manager(held, max_funding=0.003)
+    risk.ticker(news(current_funding=-0.004), T0)  # shorts pay, and we are short
+    assert risk.mode is Mode.HEDGE_ONLY
+    risk.ticker(news(current_funding=0.004), T0)  # a flip: now we receive it
+    assert risk.mode is Mode.NORMAL
+    hedge = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 10.0),))
+    risk.ticker(news(current_funding=-0.004), T0)
+    assert risk.refusal(hedge) == ""
+    assert risk.refusal(entry()).startswith("hedge_only: funding")
+
+
+def test_a_clock_that_is_off_halts():
+    risk = manager(max_clock_skew="2s")
+    risk.skew(-2.5)
+    assert "clock" in risk.causes
+    risk.skew(0.1)
+    assert risk.mode is Mode.NORMAL
+
+
+def test_locks_halt():
+    risk = manager()
+    risk.locked("btc_usd", locked=True)
+    assert risk.mode is Mode.HALT
+    risk.locked("btc_usd", locked=False)
+    assert risk.mode is Mode.NORMAL
+
+
+def account(**changes):
+    fields = {field.name: 0.0 for field in msgspec.structs.fields(AccountNews)}
+    fields |= {"ts_ns": T0, "currency": "BTC", "delta_total_map": {}, "margin_model": "segregated_sm"}
+    fields |= {"portfolio_margining": False, "cross_collateral": False, "limits": None}
+    return AccountNews(**(fields | {"margin_balance": 10.0} | changes))
+
+
+def test_margins_are_the_exchanges_own():
+    risk = manager(max_margin_use=0.5)
+    risk.margins(account(initial_margin=4.0, maintenance_margin=3.0))
+    assert risk.mode is Mode.NORMAL
+    risk.margins(account(initial_margin=6.0, maintenance_margin=5.0))
+    assert (risk.mode, set(risk.causes)) == (Mode.HEDGE_ONLY, {"margin"})
+    risk.margins(account(initial_margin=9.0, maintenance_margin=8.5))
+    assert set(risk.causes) == {"margin", "liquidation"}
+    risk.margins(account())
+    assert risk.mode is Mode.NORMAL
+
+
+def test_too_many_orders_halt_for_good():
+    risk = manager(max_orders_per_minute=3)
+    for k in range(3):
+        risk.sent(T0 + k * S)
+    assert risk.mode is Mode.NORMAL
+    risk.sent(T0 + 61 * S)  # the first is more than a minute ago
+    assert risk.mode is Mode.NORMAL
+    for _ in range(2):
+        risk.sent(T0 + 62 * S - 1)  # two seconds' and 61 seconds' are still among the last minute's
+    risk.tick(T0 + 1000 * S)
+    assert "order rate" in risk.causes
+    risk.lift("order rate")
+    assert "order rate" not in risk.causes
+
+
+def test_too_many_hedges_halt():
+    risk = manager(max_hedges_per_hour=2)
+    hedge = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 10.0),))
+    resting = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 10.0),), 60e3)
+    for k in range(2):
+        risk.decided(hedge, T0 + k * S)
+        risk.decided(resting, T0 + k * S)
+        risk.decided(entry(), T0 + k * S)
+    assert risk.mode is Mode.NORMAL
+    risk.decided(hedge, T0 + 3 * S)
+    assert "hedge count" in risk.causes
+
+
+def test_profit_is_that_of_the_ledgers_at_marks(held):
+    value = sum(inverse.price(kind, 60e3, 60e3, TAU, 0.6) for kind in (1, -1))
+    assert profit_usd(held) == pytest.approx((value - 0.07 - 0.0006) * 60e3)
+    held.handle(IndexPrice(START + 1, 61e3))
+    higher = sum(inverse.price(kind, 61e3, 60e3, TAU, 0.6) for kind in (1, -1))
+    hedge = -6_000 * (1 / 60e3 - 1 / 61e3)
+    assert profit_usd(held) == pytest.approx((higher - 0.07 - 0.0006 + hedge) * 61e3, rel=1e-6)
+
+
+def test_a_daily_loss_stops_entries_until_the_next_day(held):
+    risk = manager(held, max_daily_loss_usd=200.0)
+    risk.ticker(news(), T0)
+    risk.tick(T0)  # the day starts here
+    held.handle(IndexPrice(T0 + 1, 61_500.0))
+    held.portfolio.open[0].hedge.trade(-60_000.0, 61_500.0)
+    held.handle(IndexPrice(T0 + 2, 63_000.0))
+    risk.tick(T0 + 2 * S)
+    assert "daily loss" in risk.causes
+    held.portfolio.open[0].hedge.trade(66_000.0, 63_000.0)
+    held.handle(IndexPrice(T0 + 3, 80_000.0))  # won back: it stays
+    risk.tick(T0 + 4 * S)
+    assert "daily loss" in risk.causes
+    risk.tick((T0 // NS_PER_DAY + 1) * NS_PER_DAY + S)
+    assert "daily loss" not in risk.causes
+
+
+def test_a_drawdown_stops_entries_while_it_lasts(held):
+    risk = manager(held, max_drawdown_usd={"1h": 100.0})
+    risk.tick(T0)
+    held.handle(IndexPrice(T0 + 1, 64e3))
+    risk.tick(T0 + 2 * S)
+    held.handle(IndexPrice(T0 + 3 * S, 61e3))
+    risk.tick(T0 + 4 * S)
+    assert risk.causes["drawdown 1 h"][0] is Mode.HEDGE_ONLY
+    risk.tick(T0 + 2 * NS_PER_HOUR)  # the peak has left the window
+    assert not any(name.startswith("drawdown") for name in risk.causes)
+
+
+def test_exposure_beyond_its_limits_stops_entries(held):
+    risk = manager(held, max_delta=0.05, max_gamma=100.0)
+    risk.tick(T0)
+    assert "delta" in risk.causes
+    assert "gamma" not in risk.causes
+    held.portfolio.open[0].hedge.trade(6_000.0, 60e3)
+    risk.tick(T0 + 2 * S)
+    assert "delta" not in risk.causes
+
+
+def test_guards_are_logged_once():
+    told, logger = [], logging.getLogger("gammacore.live")
+    handler, level = logging.Handler(), logger.level
+    handler.emit = lambda record: told.append((record.getMessage(), record.guard))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        risk = manager()
+        for _ in range(3):
+            risk.locked("btc_usd", locked=True)
+        risk.locked("btc_usd", locked=False)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert told == [("guard", "lock btc_usd"), ("guard lifted", "lock btc_usd")]
+
+
+def test_every_limit_of_the_configuration_reaches_its_guard():
+    limits = {
+        "max_delta": 1.5,
+        "max_gamma": 2.5,
+        "max_vega_usd": 3.5,
+        "max_premium_usd": 4.5,
+        "max_order": 6.5,
+        "max_scenario_loss_usd": 7.5,
+    }
+    others = {"max_margin_use": 0.55, "max_orders_per_minute": 8, "max_hedges_per_hour": 9}
+    others |= {"max_daily_loss_usd": 10.5, "max_divergence": 0.11, "max_funding": 0.012}
+    config = lively(**{f"risk__{name}": value for name, value in (limits | others).items()})
+    guards = guards_of(config)
+    for name, value in limits.items():
+        assert getattr(guards.limits, name) == value
+    for name, value in others.items():
+        assert getattr(guards, name) == value
+    named = {field.name for field in msgspec.structs.fields(type(config.risk))}
+    assert set(limits) | set(others) <= named
+    assert np.allclose(guards.limits.grid.spot, config.risk.scenario_spot)
