@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import exp, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 from gammacore import inverse
 from gammacore.contracts import Option
@@ -39,7 +39,7 @@ __all__ = ["Past", "PastTrades", "Series"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-PER_MINUTE = 1.0 - np.exp(-PREMIUM_REVERSION / 60.0)
+KEPT_A_MINUTE = exp(-PREMIUM_REVERSION / 60.0)
 
 
 class Series(NamedTuple):
@@ -140,9 +140,7 @@ class Past:
         recorded = x.market.recorded.get(base)
         if recorded is not None:
             index = np.interp(ts, recorded.ts_ns, recorded.price)
-        noise = rng.standard_normal((2, count + 1))
-        smooth = lfilter([np.sqrt(PER_MINUTE * (2.0 - PER_MINUTE))], [1.0, PER_MINUTE - 1.0], noise)
-        premium = model.premium_vol * smooth[0]
+        premium = model.premium_vol * _reverting(rng, count + 1)
         damper, cap = x.config.funding_damper, x.market.cap(base)
         rate = np.clip(np.maximum(damper, premium) + np.minimum(-damper, premium), -cap, cap)
         paid = np.cumsum(rate) * NS_PER_MINUTE / FUNDING_PERIOD_NS
@@ -151,7 +149,7 @@ class Past:
             np.round(index, 2),
             np.round(index * (1.0 + premium), 2),
             paid - paid[-1],
-            np.round(x.market.opening_dvol[base] * (1.0 + 0.01 * smooth[1]), 2),
+            np.round(x.market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
         )
 
     def marks(self, listing: Listing, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
@@ -245,3 +243,12 @@ class Past:
             ]
             for base in self._x.market.coins
         }
+
+
+def _reverting(rng: np.random.Generator, count: int) -> Floats:
+    """Noise of unit variance that forgets itself as fast as the premium does, by the minute."""
+    value, fresh, path = 0.0, sqrt(1.0 - KEPT_A_MINUTE**2), []
+    for shock in rng.standard_normal(count).tolist():
+        value = KEPT_A_MINUTE * value + fresh * shock
+        path.append(value)
+    return np.array(path)
