@@ -14,7 +14,7 @@ from rich.table import Table
 from gammacore import __version__
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
 from gammacore.cli_exchange import exchange
-from gammacore.cli_live import doctor, kill, live, parity
+from gammacore.cli_live import doctor, kill, live, parity, watch
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
 from gammacore.config import Config, load_config
@@ -273,6 +273,7 @@ app.command(
     )
 )(live)
 app.command(epilog=examples("gammacore kill live/JOURNAL.db --flatten"))(kill)
+app.command(epilog=examples("gammacore watch live/JOURNAL.db --metrics-port 9100"))(watch)
 app.command(epilog=examples("gammacore doctor CONFIG --venue testnet"))(doctor)
 app.command(epilog=examples("gammacore parity JOURNAL"))(parity)
 app.command(epilog=examples("gammacore exchange", "gammacore exchange --replay FILE --speed 60"))(exchange)

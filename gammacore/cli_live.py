@@ -1,4 +1,4 @@
-"""Commands of the live side: ``gammacore live``, ``kill``, ``doctor`` and ``parity``."""
+"""Commands of the live side: ``gammacore live``, ``kill``, ``watch``, ``doctor`` and ``parity``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from gammacore.cli_common import parse_overrides, progress_bar, stoppable
 from gammacore.config import load_config
 
-__all__ = ["doctor", "kill", "live", "parity"]
+__all__ = ["doctor", "kill", "live", "parity", "watch"]
 
 DIFFERENT = 1
 UNWELL = 1
@@ -103,6 +103,20 @@ def kill(
     switch = pull(journal, flatten=flatten)
     done = "closing all positions, then" if flatten else "cancelling everything and"
     Console().print(f"{switch}: {done} stopping", highlight=False, soft_wrap=True)
+
+
+def watch(
+    journal: Annotated[Path, typer.Argument(help="Journal of a session.")],
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics on this port of the machine.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+) -> None:
+    """Send alerts (addresses in GAMMACORE_ALERTS) and serve metrics of a session, from another process."""
+    from gammacore.live.launch import watch as follow
+
+    with stoppable("the session goes on"):
+        follow(journal, metrics_port, seconds)
 
 
 def doctor(

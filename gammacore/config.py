@@ -249,6 +249,14 @@ class RiskConfig(_Section, frozen=True):
     flatten_on_kill: bool = False
 
 
+class AlertsConfig(_Section, frozen=True):
+    """Which messages are sent; where to is in the environment, see :mod:`gammacore.alerts`."""
+
+    level: Literal["info", "warning", "critical"] = "warning"
+    repeat: str = "1h"
+    per_hour: Annotated[int, Meta(ge=1)] = 20
+
+
 class Config(_Section, frozen=True):
     """A whole run."""
 
@@ -266,6 +274,7 @@ class Config(_Section, frozen=True):
     simulate: SimulateConfig = SimulateConfig()
     live: LiveConfig = LiveConfig()
     risk: RiskConfig = RiskConfig()
+    alerts: AlertsConfig = AlertsConfig()
     vary: dict[str, list[Any]] = {}
 
 
@@ -390,6 +399,7 @@ def _check_live(config: Config) -> None:
         parse_duration(getattr(config.live, name), f"live.{name}")
     for name in ("stale_after", "max_clock_skew"):
         parse_duration(getattr(config.risk, name), f"risk.{name}")
+    parse_duration(config.alerts.repeat, "alerts.repeat")
     for window in config.risk.max_drawdown_usd:
         parse_duration(window, "risk.max_drawdown_usd")
     for name in ("scenario_spot", "scenario_vol"):

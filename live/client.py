@@ -51,6 +51,7 @@ TICK_NS = NS_PER_SECOND // 10
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
 PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
+REFUSED_KEYS = (13004, 10000)  # another attempt with the same key would end alike
 POLLS = 60  # without a frame, between two rehearsals when polling
 log = logging.getLogger("gammacore.live")
 
@@ -140,6 +141,7 @@ class Client:
         self.url = url
         self.attempts = 0  # to connect, since the last session that lasted
         self.reconciled = False
+        self.trouble = ""  # why the last connection was lost
         self.budget = Budget()
         self._credentials = credentials
         self._channels = dict.fromkeys(channels)
@@ -287,8 +289,10 @@ class Client:
             self._turn_until(until_ns + NS_PER_SECOND, method)
 
     def _turn_until(self, until_ns: int, method: str) -> None:
+        if any(str(code) in self.trouble for code in REFUSED_KEYS):
+            raise RequestError(f"{method}: {self.trouble}")
         if self._clock() > until_ns:
-            raise RequestError(f"{method}: no answer in time")
+            raise RequestError(f"{method}: no answer in time; {self.trouble or 'no connection was lost'}")
         self._turn(None)
 
     # ----------------------------------------------------------------- loop
@@ -427,6 +431,7 @@ class Client:
         ceiling = min(FIRST_DELAY_S * 2.0 ** min(self.attempts, 20), LONGEST_DELAY_S)
         delay_s = ceiling * self._rng.uniform(0.5, 1.0)
         self._again_ns = now_ns + int(delay_s * NS_PER_SECOND)
+        self.trouble = reason
         facts = {"attempt": self.attempts + 1, "delay_s": round(delay_s, 3), "reason": reason}
         log.warning("connection lost", extra=facts)
         self._tell(Reconnecting(now_ns, self.attempts + 1, delay_s, reason))

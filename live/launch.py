@@ -7,6 +7,7 @@ venue ``local`` a local exchange is started as well.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import signal
@@ -21,7 +22,8 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from gammacore.config import Config
+from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
+from gammacore.config import Config, parse_duration
 from gammacore.daycount import format_time
 from gammacore.errors import ConfigError, SessionError
 
@@ -29,8 +31,9 @@ from .follow import Follower
 from .journal import length
 from .session import Options, Venue, kill_file
 from .view import _Cache, final_report, screen
+from .watch import Metrics, Watcher
 
-__all__ = ["REQUIRED", "exchange_process", "launch", "missing_limits"]
+__all__ = ["REQUIRED", "alerts_of", "exchange_process", "launch", "missing_limits", "pull", "watch"]
 
 REFRESH_S = 0.5
 START_S = 30.0
@@ -110,7 +113,7 @@ def launch(
         )
         session = _start(config, options, environment)
         try:
-            return _show(session, options, console, seconds)
+            return _show(config, session, options, console, seconds)
         finally:
             _end(session)
 
@@ -172,9 +175,16 @@ def _start(config: Config, options: Options, environment: dict[str, str]) -> sub
     return process
 
 
-def _show(session: subprocess.Popen[bytes], options: Options, console: Console, seconds: float | None) -> int:
+def _show(
+    config: Config,
+    session: subprocess.Popen[bytes],
+    options: Options,
+    console: Console,
+    seconds: float | None,
+) -> int:
     """Follow the journal until the session ends or is to end."""
     follower, cache = Follower(options.journal), _Cache()
+    watcher = Watcher(follower, alerts_of(config))
     until = None if seconds is None else time.monotonic() + seconds
     told = f"journal {options.journal}, log {options.journal}.log; Ctrl-C stops, gammacore kill halts"
     console.print(told, highlight=False, soft_wrap=True)
@@ -187,6 +197,7 @@ def _show(session: subprocess.Popen[bytes], options: Options, console: Console, 
                     asked = True
                     session.send_signal(signal.SIGINT)
                 _update(follower)
+                watcher.look()
                 if live is not None:
                     live.update(screen(follower, options.venue, options.paper, cache))
                 time.sleep(REFRESH_S)
@@ -194,12 +205,52 @@ def _show(session: subprocess.Popen[bytes], options: Options, console: Console, 
                 session.send_signal(signal.SIGINT)  # the second one ends it at once
                 asked = True
     _update(follower)
+    watcher.look()
     if session.returncode:
         error = session.stderr.read().decode(errors="replace") if session.stderr else ""
         console.print(f"[bold red]the session failed:[/] {error.strip()[-2000:]}", highlight=False)
         return session.returncode
     console.print(final_report(follower))
     return 0
+
+
+def alerts_of(config: Config) -> Alerts | None:
+    """Alerts of a configuration, None if there is nobody to tell."""
+    send = apprise_sender()
+    if send is None:
+        return None
+    wanted = config.alerts
+    level = Level[wanted.level.upper()]
+    return Alerts(send, least=level, repeat_ns=parse_duration(wanted.repeat), per_hour=wanted.per_hour)
+
+
+def watch(journal: Path, metrics_port: int | None, seconds: float | None = None) -> None:
+    """Serve alerts and metrics of a session until it ends, or for some seconds.
+
+    Raises
+    ------
+    ConfigError
+        If there is nobody to tell.
+    """
+    follower = Follower(journal)
+    if not journal.is_file():
+        raise SessionError(f"{journal}: no such journal")
+    follower.update()
+    if follower.config is None:
+        raise SessionError(f"{journal}: no session has started")
+    alerts = alerts_of(follower.config)
+    if alerts is None and metrics_port is None:
+        raise ConfigError(f"{VARIABLE}: not set, and no --metrics-port: nothing to do")
+    metrics = None if metrics_port is None else Metrics(metrics_port)
+    watcher, until = Watcher(follower, alerts, metrics), time.monotonic() + (seconds or math.inf)
+    try:
+        while not follower.stopped and time.monotonic() < until:
+            follower.update()
+            watcher.look()
+            time.sleep(REFRESH_S)
+    finally:
+        if metrics is not None:
+            metrics.close()
 
 
 def _update(follower: Follower) -> None:

@@ -1,0 +1,174 @@
+"""What a session's journal says to alerts and metrics; another process than the session.
+
+:class:`Watcher` looks at a :class:`.follow.Follower` from time to time. Metrics are Prometheus's
+(``pip install 'gammacore[metrics]'``), served on a port of this machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gammacore.alerts import Alerts, Level
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.errors import ConfigError, LedgerError
+from gammacore.risk import totals
+
+from .follow import Explained, Follower
+from .risk_manager import Mode, profit_usd
+
+__all__ = ["Metrics", "Watcher"]
+
+SILENT_S = 60.0  # without a record although the session has not ended
+UNEXPLAINED = 0.05  # of the sizes of all lines
+EXPLAIN_S = 30.0
+
+
+class Watcher:
+    """Turns what a follower sees into alerts and metrics.
+
+    Parameters
+    ----------
+    follower : Follower
+    alerts : Alerts, optional
+    metrics : Metrics, optional
+    clock : callable() -> float
+        Seconds; for silence.
+    """
+
+    def __init__(
+        self,
+        follower: Follower,
+        alerts: Alerts | None = None,
+        metrics: Metrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.follower, self.alerts, self.metrics, self._clock = follower, alerts, metrics, clock
+        self._reasons: tuple[str, ...] = ()
+        self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
+
+    def look(self) -> None:
+        """Look at what is new; the follower is up to date."""
+        now_s = self._clock()
+        if self.follower.seq != self._seq:
+            self._seq, self._heard_s = self.follower.seq, now_s
+        if self.metrics is not None:
+            self.metrics.show(self.follower, now_s - self._heard_s)
+        if self.alerts is None or self.follower.desk is None:
+            return
+        self._mode(self.alerts)
+        self._silence(self.alerts, now_s - self._heard_s)
+        if self.follower.difference is not None:
+            self._tell(Level.CRITICAL, "parity", "a fresh desk decides differently: see gammacore parity")
+        if now_s - self._explained_s >= EXPLAIN_S:
+            self._explained_s = now_s
+            self._money(self.alerts)
+
+    def _tell(self, level: Level, key: str, text: str) -> None:
+        assert self.alerts is not None
+        self.alerts.tell(level, key, text, int(self._clock() * NS_PER_SECOND))
+
+    def _mode(self, alerts: Alerts) -> None:
+        found = self.follower.mode
+        if found is None or (found.reasons == self._reasons and found.reasons):
+            return
+        self._reasons = found.reasons
+        mode = Mode(found.mode)
+        if mode is Mode.NORMAL:
+            alerts.over("mode")
+            return
+        level = Level.CRITICAL if mode is Mode.HALT else Level.WARNING
+        self._tell(level, "mode", f"{mode.name}: {'; '.join(found.reasons)}")
+
+    def _silence(self, alerts: Alerts, silent_s: float) -> None:
+        if self.follower.stopped:
+            self._tell(Level.INFO, "end", "the session has ended")
+        elif silent_s > SILENT_S:
+            self._tell(Level.CRITICAL, "silence", f"nothing in the journal for {silent_s:.0f} s")
+        else:
+            alerts.over("silence")
+
+    def _money(self, alerts: Alerts) -> None:
+        try:
+            explained = self.follower.explain()
+        except LedgerError as error:
+            self._tell(Level.CRITICAL, "ledger", str(error))
+            return
+        if explained is not None and (share := _unexplained(explained)) > UNEXPLAINED:
+            self._tell(Level.WARNING, "unexplained", f"{share:.1%} of the profit's lines are not explained")
+
+
+def _unexplained(explained: Explained) -> float:
+    size = sum(abs(money.usd) for money in explained.lines.values())
+    return abs(explained.lines["unexplained"].usd) / size if size else 0.0
+
+
+class Metrics:
+    """Gauges of a session on a port.
+
+    Parameters
+    ----------
+    port : int
+        On the loopback address; 0 for a free one.
+
+    Raises
+    ------
+    ConfigError
+        If the extra is not installed, or the port is taken.
+    """
+
+    GAUGES = (
+        ("price_usd", "price of the underlying"),
+        ("mode", "0 normal, 1 hedge only, 2 halt"),
+        ("delta_coin", "net delta"),
+        ("gamma_coin_per_percent", "change of delta per 1 % of the price"),
+        ("vega_usd", "per volatility point"),
+        ("theta_usd_a_day", "decay of the options"),
+        ("profit_usd", "since the start of the journal, at marks"),
+        ("orders", "sent to the exchange"),
+        ("fills", "trades"),
+        ("events", "handled by the desk"),
+        ("silence_seconds", "since the last record"),
+    )
+
+    def __init__(self, port: int) -> None:
+        try:
+            prometheus = importlib.import_module("prometheus_client")
+        except ImportError:
+            raise ConfigError("--metrics-port: metrics need pip install 'gammacore[metrics]'") from None
+        self._registry = prometheus.CollectorRegistry()
+        self._gauges: dict[str, Any] = {
+            name: prometheus.Gauge(f"gammacore_{name}", what, registry=self._registry)
+            for name, what in self.GAUGES
+        }
+        try:
+            self._server, _ = prometheus.start_http_server(port, "127.0.0.1", self._registry)
+        except OSError as error:
+            raise ConfigError(f"--metrics-port: {port} cannot be used: {error.strerror}") from None
+        self.port = int(self._server.server_port)
+
+    def show(self, follower: Follower, silent_s: float) -> None:
+        """Set the gauges."""
+        desk = follower.desk
+        values = {"silence_seconds": silent_s, "orders": follower.placed, "fills": follower.filled}
+        values["events"] = follower.events
+        values["mode"] = follower.mode.mode if follower.mode is not None else 0
+        if desk is not None and desk.book.index > 0:
+            seen = totals(desk.portfolio, desk.book)
+            values |= {
+                "price_usd": desk.book.index,
+                "delta_coin": seen.delta,
+                "gamma_coin_per_percent": seen.gamma,
+                "vega_usd": seen.vega_usd,
+                "theta_usd_a_day": seen.theta_usd,
+                "profit_usd": profit_usd(desk),
+            }
+        for name, value in values.items():
+            self._gauges[name].set(value)
+
+    def close(self) -> None:
+        """Free the port."""
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,207 @@
+"""Alerts: levels, repetition, rates, addresses; and what a session's journal makes of them."""
+
+import http.server
+import json
+import threading
+import urllib.request
+
+import pytest
+from live_world import Process, World, lively
+
+from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import ConfigError
+from gammacore.live.follow import Follower
+from gammacore.live.watch import SILENT_S, Metrics, Watcher
+from gammacore.logging import BLOT
+
+W, C, I = Level.WARNING, Level.CRITICAL, Level.INFO  # noqa: E741
+
+
+class Postbox:
+    def __init__(self, works=True):
+        self.got, self.works = [], works
+
+    def __call__(self, level, title, text):
+        if self.works:
+            self.got.append((level, title, text))
+        return self.works
+
+
+def test_levels_below_the_least_are_not_sent():
+    box = Postbox()
+    alerts = Alerts(box, least=W)
+    assert not alerts.tell(I, "start", "up", 0)
+    assert alerts.tell(W, "mode", "halt", 0)
+    assert box.got == [(W, "gammacore: mode", "halt")]
+
+
+def test_the_same_is_told_once_in_a_while_unless_it_gets_worse_or_was_over():
+    box = Postbox()
+    alerts = Alerts(box, repeat_ns=NS_PER_HOUR)
+    assert alerts.tell(W, "mode", "a", 0)
+    assert not alerts.tell(W, "mode", "b", NS_PER_HOUR - 1)
+    assert alerts.tell(W, "mode", "c", NS_PER_HOUR)
+    assert alerts.tell(C, "mode", "d", NS_PER_HOUR + 1)
+    assert not alerts.tell(W, "mode", "e", NS_PER_HOUR + 2)
+    alerts.over("mode")
+    assert alerts.tell(W, "mode", "f", NS_PER_HOUR + 3)
+    assert [text for _, _, text in box.got] == ["a", "c", "d", "f"]
+
+
+def test_more_than_so_many_an_hour_are_counted_and_critical_ones_pass():
+    box = Postbox()
+    alerts = Alerts(box, per_hour=2)
+    for k in range(4):
+        alerts.tell(W, f"k{k}", "x", k)
+    assert len(box.got) == 2
+    assert alerts.tell(C, "worse", "y", 5)
+    assert box.got[-1][2] == "y (2 others were left out)"
+    assert alerts.tell(W, "later", "z", NS_PER_HOUR + 3)
+    assert box.got[-1][2] == "z"
+
+
+def test_what_could_not_be_sent_is_tried_again():
+    box = Postbox(works=False)
+    alerts = Alerts(box)
+    assert not alerts.tell(W, "mode", "a", 0)
+    box.works = True
+    assert alerts.tell(W, "mode", "a", 1)
+
+
+def test_secrets_are_blotted_out():
+    box = Postbox()
+    Alerts(box).tell(C, "x", "client_secret=abcdefgh", 0)
+    assert BLOT in box.got[0][2]
+    assert "abcdefgh" not in box.got[0][2]
+
+
+def test_a_rate_must_be_positive():
+    with pytest.raises(ConfigError, match="per_hour"):
+        Alerts(Postbox(), per_hour=0)
+
+
+def test_addresses_come_from_the_environment():
+    pytest.importorskip("apprise", reason="needs pip install 'gammacore[alerts]'")
+    assert apprise_sender({}) is None
+    with pytest.raises(ConfigError) as error:
+        apprise_sender({VARIABLE: "nonsense://token-of-mine"})
+    assert "token-of-mine" not in str(error.value)
+    assert VARIABLE in str(error.value)
+
+
+def test_a_webhook_is_reached():
+    pytest.importorskip("apprise", reason="needs pip install 'gammacore[alerts]'")
+    got = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        send = apprise_sender({VARIABLE: f"json://127.0.0.1:{server.server_port}/hook"})
+        assert Alerts(send).tell(C, "mode", "HALT: last price 11 s ago", 0)
+        thread.join(10)
+    assert got[0]["title"] == "gammacore: mode"
+    assert got[0]["message"] == "HALT: last price 11 s ago"
+    assert got[0]["type"] == "failure"
+
+
+# --------------------------------------------------------------------------- of a session
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def watched(tmp_path):
+    world = World(linear=())
+    process = Process(world, tmp_path / "j.db", lively())
+    process.run(20)
+    process.journal.flush()
+    box, clock = Postbox(), Clock()
+    follower = Follower(tmp_path / "j.db")
+    follower.update()
+    watcher = Watcher(follower, Alerts(box, least=I), clock=clock)
+    yield process, follower, watcher, box, clock
+    process.close()
+
+
+def test_a_healthy_session_says_nothing(watched):
+    _, _, watcher, box, _ = watched
+    watcher.look()
+    assert box.got == []
+
+
+def test_a_halt_is_told_with_its_reasons_and_again_when_it_comes_back(watched):
+    process, follower, watcher, box, clock = watched
+    watcher.look()
+    for reason in ("one", "two"):
+        process.hedger.risk.latch("test", reason)
+        process.hedger.on_tick(0)
+        process.journal.flush()
+        follower.update()
+        watcher.look()
+        assert box.got[-1] == (C, "gammacore: mode", f"HALT: {reason}")
+        process.hedger.risk.lift("test")
+        process.hedger.on_tick(0)
+        process.journal.flush()
+        follower.update()
+        clock.now += 1
+        watcher.look()
+    assert len(box.got) == 2
+
+
+def test_silence_is_told(watched):
+    _, _, watcher, box, clock = watched
+    watcher.look()
+    clock.now = SILENT_S + 1
+    watcher.look()
+    assert box.got[0][:2] == (C, "gammacore: silence")
+
+
+def test_the_end_is_told(watched):
+    process, follower, watcher, box, _ = watched
+    watcher.look()
+    assert box.got == []
+    process.close()
+    follower.update()
+    watcher.look()
+    assert box.got == [(I, "gammacore: end", "the session has ended")]
+
+
+def test_metrics_are_served(watched):
+    pytest.importorskip("prometheus_client", reason="needs pip install 'gammacore[metrics]'")
+    process, follower, _, _, _ = watched
+    metrics = Metrics(0)
+    try:
+        Watcher(follower, metrics=metrics).look()
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics", timeout=5) as answer:
+            lines = dict(
+                line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")
+            )
+    finally:
+        metrics.close()
+    assert float(lines["gammacore_price_usd"]) == process.hedger.desk.book.index
+    assert float(lines["gammacore_fills"]) == process.hedger.filled > 0
+    assert float(lines["gammacore_mode"]) == 0
+    for name, _ in Metrics.GAUGES:
+        assert f"gammacore_{name}" in lines
+
+
+def test_repetition_is_in_minutes_of_the_clock():
+    box = Postbox()
+    alerts = Alerts(box, repeat_ns=5 * NS_PER_MINUTE)
+    sent = [alerts.tell(W, "k", "x", k * NS_PER_MINUTE) for k in range(11)]
+    assert sent == [k % 5 == 0 for k in range(11)]
