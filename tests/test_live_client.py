@@ -227,6 +227,22 @@ def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
     assert (first.trades, [t.trade_id for t in second.trades]) == ((), ["t2"])
 
 
+def test_a_fresh_session_is_told_of_what_happens_while_it_asks(exchange):
+    book = Book(exchange)
+    client = make(exchange, since_ns=None)
+    at = client.now_ns() // 1_000_000
+    book.recent = [{**TRADE, "timestamp": at - 1_000}, {**TRADE, "trade_id": "live", "timestamp": at}]
+
+    def positions(connection, message):
+        connection.sendall(frame(notification(CHANGES, {"trades": [book.recent[1]]})))
+        return [POSITION]
+
+    exchange.on("private/get_positions", positions)
+    handler = run(client, seen(n.TradeNews))
+    assert handler.of(n.Reconciled)[0].trades == ()
+    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
+
+
 def test_trades_are_read_page_by_page_and_sorted(exchange):
     book = Book(exchange)
     at = NOW // 1_000_000
