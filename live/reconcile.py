@@ -159,9 +159,7 @@ class Reconciliation:
         self._trades.update((trade.trade_id, trade) for trade in page.trades)
         if page.has_more and page.trades:
             last = max(trade.ts_ns for trade in page.trades)
-            if (
-                last <= since_ns
-            ):  # a thousand trades in one millisecond: what is left of it cannot be asked for
+            if last <= since_ns:  # a whole page in one millisecond: the rest of it cannot be asked for
                 self.failure = f"more than {PAGE} trades at {last}"
             else:  # many trades share a millisecond: ask from it again
                 self._ask_page(currency, last, historical, now_ns)
@@ -169,14 +167,19 @@ class Reconciliation:
     def finish(self, now_ns: int) -> list[News]:
         """Return the outcome, then the news that came meanwhile and say more than it."""
         trades = sorted(self._trades.values(), key=lambda trade: (trade.ts_ns, trade.trade_seq))
+        if not self._tell_trades:  # but for those that came as news while we asked
+            live = {news.trade_id for news in self._held if isinstance(news, TradeNews)}
+            for trade in trades:
+                if trade.trade_id not in live:
+                    self._seen.add(trade.trade_id)
+            trades = []
         fresh = tuple(trade for trade in trades if self._seen.add(trade.trade_id))
-        told = fresh if self._tell_trades else ()
-        found = Reconciled(now_ns, self._orders, told, self._positions, tuple(self._accounts))
+        found = Reconciled(now_ns, self._orders, fresh, self._positions, tuple(self._accounts))
         return [found, *(news for at, news in enumerate(self._held) if self._says_more(news, at))]
 
     def _says_more(self, news: News, at: int) -> bool:
         if isinstance(news, TradeNews):
             return self._seen.add(news.trade_id)
-        later = at >= self._marks[type(news)]
+        later = at >= self._marks.get(type(news), 0)
         # An order's end stays true; that it was open before the answer does not.
         return later or (isinstance(news, OrderNews) and news.state not in LIVE)

@@ -38,6 +38,7 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]  # fits 
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0)]
 Number = float | None
+Word = str | None  # one that nothing depends on: news of our orders are not thrown away over it
 PERCENT = 100.0
 MOST_NAMES = 50_000  # of instruments remembered; the catalog has some 6,000
 
@@ -269,12 +270,12 @@ class WireOrder(msgspec.Struct, gc=False):
     filled_amount: Amount | None = None  # absent on some that wait for a trigger
     average_price: Number = None
     price: float | str | None = None  # "market_price" before the trigger
-    label: str = ""
-    order_type: str = ""
-    time_in_force: str = ""
-    post_only: bool = False
-    reduce_only: bool = False
-    cancel_reason: str = ""
+    label: Word = None
+    order_type: Word = None
+    time_in_force: Word = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    cancel_reason: Word = None
 
 
 def order_news(o: WireOrder) -> OrderNews:
@@ -282,7 +283,7 @@ def order_news(o: WireOrder) -> OrderNews:
     return OrderNews(
         o.last_update_timestamp * NS_PER_MILLISECOND,
         o.order_id,
-        o.label,
+        o.label or "",
         instrument_of(o.instrument_name),
         _sign(o.direction),
         or_nan(o.amount),
@@ -290,11 +291,11 @@ def order_news(o: WireOrder) -> OrderNews:
         _price(o.average_price),
         o.price if isinstance(o.price, float) else NAN,
         o.order_state,
-        o.order_type,
-        o.time_in_force,
-        o.post_only,
-        o.reduce_only,
-        o.cancel_reason,
+        o.order_type or "",
+        o.time_in_force or "",
+        o.post_only or False,
+        o.reduce_only or False,
+        o.cancel_reason or "",
         o.creation_timestamp * NS_PER_MILLISECOND,
     )
 
@@ -306,8 +307,8 @@ class WireUserTrade(WireTrade, gc=False, kw_only=True):
     fee: float
     fee_currency: str
     state: OrderState = OrderState.OTHER
-    label: str = ""
-    liquidity: str = ""
+    label: Word = None
+    liquidity: Word = None
     underlying_price: Number = None
 
 
@@ -318,7 +319,7 @@ def trade_news(t: WireUserTrade) -> TradeNews:
         t.trade_id,
         t.trade_seq,
         t.order_id,
-        t.label,
+        t.label or "",
         instrument_of(t.instrument_name),
         _sign(t.direction) * t.amount,
         t.price,
@@ -326,7 +327,7 @@ def trade_news(t: WireUserTrade) -> TradeNews:
         or_nan(t.index_price),
         t.fee,
         t.fee_currency,
-        t.liquidity,
+        t.liquidity or "",
         t.state,
         t.iv / PERCENT,
         or_nan(t.underlying_price),

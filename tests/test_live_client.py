@@ -227,6 +227,22 @@ def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
     assert (first.trades, [t.trade_id for t in second.trades]) == ((), ["t2"])
 
 
+def test_a_fresh_session_is_told_of_what_happens_while_it_asks(exchange):
+    book = Book(exchange)
+    client = make(exchange, since_ns=None)
+    at = client.now_ns() // 1_000_000
+    book.recent = [{**TRADE, "timestamp": at - 1_000}, {**TRADE, "trade_id": "live", "timestamp": at}]
+
+    def positions(connection, message):
+        connection.sendall(frame(notification(CHANGES, {"trades": [book.recent[1]]})))
+        return [POSITION]
+
+    exchange.on("private/get_positions", positions)
+    handler = run(client, seen(n.TradeNews))
+    assert handler.of(n.Reconciled)[0].trades == ()
+    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
+
+
 def test_trades_are_read_page_by_page_and_sorted(exchange):
     book = Book(exchange)
     at = NOW // 1_000_000
@@ -395,16 +411,28 @@ def test_it_never_gives_up(exchange, quick, how, monkeypatch):
     assert any(wanted in r.reason for r in again)
 
 
-def test_attempts_are_logged_and_hide_secrets(exchange, quick, caplog):
+@pytest.fixture
+def logged():
+    """Records of the live logger, whatever other tests have set on it."""
+    records, logger = [], logging.getLogger("gammacore.live")
+    handler, level = logging.Handler(), logger.level
+    handler.emit = records.append
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield records
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_attempts_are_logged_and_hide_secrets(exchange, quick, logged):
     Book(exchange)
     exchange.on("public/auth", lambda c, m: refusal(m["id"], 13004, "invalid_credentials"))
     client = make(exchange, by_secret=True)
-    with caplog.at_level(logging.DEBUG, logger="gammacore.live"):
-        handler = run(client, seen(n.Reconnecting, 3))
-    lost = [record for record in caplog.records if record.message == "connection lost"]
+    handler = run(client, seen(n.Reconnecting, 3))
+    lost = [record for record in logged if record.getMessage() == "connection lost"]
     assert [record.attempt for record in lost] == [2, 3, 4]
     assert all("13004" in record.reason and record.delay_s > 0 for record in lost)
-    text = "".join(str(vars(record)) for record in caplog.records) + repr(handler.news)
+    text = "".join(str(vars(record)) for record in logged) + repr(handler.news)
     assert KEY[1] not in text
     assert any(m["params"].get("client_secret") == KEY[1] for _, m in exchange.received)
 

@@ -139,6 +139,7 @@ def test_close_frames(pair):
         frame(b"half")[:3],
         frame(b"a", opcode=CONTINUATION),
         frame(b"a", fin=False) + frame(b"b"),
+        frame(b"a", fin=False) + frame(b"", opcode=PING) + frame(b"b"),
         frame(b"x" * 130, opcode=PING),
         b"\xc1\x01a",
         b"\x8f\x00",

@@ -182,6 +182,31 @@ def test_orders_that_lack_what_others_have():
     assert found.state is n.OrderState.OTHER
 
 
+def test_our_own_news_are_not_lost_over_a_word():
+    words = ("label", "order_type", "time_in_force", "post_only", "reduce_only", "cancel_reason")
+    [found] = told("user.orders.any.any.raw", order(**dict.fromkeys(words)))
+    assert (found.label, found.order_type, found.post_only, found.cancel_reason) == ("", "", False, "")
+    [found] = told("user.trades.any.any.raw", [trade(label=None, liquidity=None)])
+    assert (found.label, found.liquidity, found.amount) == ("", "", -10.0)
+
+
+def test_all_news_go_through_a_journal():
+    tickers = told("ticker.x.raw", option_ticker())
+    data = {"instrument_name": "BTC-PERPETUAL", "orders": [order()], "trades": [trade()], "positions": []}
+    changes = told("user.changes.any.any.raw", data)
+    session = [
+        n.StateChanged(1, n.State.CONNECTING, n.State.AUTHENTICATING, ""),
+        n.Refused(1, 2, "private/buy", 10009, "not_enough_funds", "", n.Fate.REJECTED),
+        n.Reconciled(1, (changes[0],), (changes[1],), (), ()),
+        n.Answered(1, 2, "private/cancel_all", 3),
+    ]
+    decoder = msgspec.msgpack.Decoder(n.News)
+    for piece in [*tickers, *changes, *session]:
+        again = decoder.decode(msgspec.msgpack.encode(piece))
+        assert type(again) is type(piece)
+        assert repr(again) == repr(piece)
+
+
 def test_changes_are_orders_trades_and_positions():
     position = {"instrument_name": "BTC-PERPETUAL", "size": -10.0, "direction": "sell", "delta": -0.000166}
     data = {

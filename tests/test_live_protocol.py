@@ -366,6 +366,16 @@ def test_what_can_wait_waits_for_the_budget_in_order():
     assert protocol.events_received() == []
 
 
+def test_nobody_jumps_the_queue():
+    protocol = ready()
+    ids = [protocol.request("private/get_transaction_log", {}, NOW) for _ in range(3)]
+    sent(protocol)
+    protocol.request("private/get_transaction_log", {}, NOW + 2 * SECOND)  # could go, but others wait
+    assert sent(protocol) == []
+    protocol.tick(NOW + 2 * SECOND)
+    assert [m["id"] for m in sent(protocol)] == ids[1:2]
+
+
 def test_what_waited_too_long_was_not_sent():
     protocol = ready()
     ids = [protocol.request("private/get_transaction_log", {}, NOW, timeout_s=2) for _ in range(5)]
@@ -470,11 +480,23 @@ def test_odd_lives_of_tokens(life):
     assert protocol.next_deadline(NOW) >= NOW + 8 * SECOND
 
 
-def test_authentication_is_not_repeated_in_a_loop():
+def logins_after_13009(protocol, seconds):
+    now_ns = NOW + seconds * SECOND
+    protocol.receive(refusal(protocol.request("private/get_positions", {}, now_ns), 13009), now_ns)
+    return [message for message in sent(protocol) if message["method"] == "public/auth"]
+
+
+def test_authentication_is_not_repeated_while_it_is_under_way():
     protocol = ready()
-    for _ in range(5):
-        protocol.receive(refusal(protocol.request("private/get_positions", {}, NOW), 13009), NOW + 6 * SECOND)
-    assert [m["method"] for m in sent(protocol)].count("public/auth") == 1
+    assert [len(logins_after_13009(protocol, seconds)) for seconds in (6, 7, 12, 14)] == [1, 0, 0, 0]
+
+
+def test_authentication_is_not_repeated_at_once():
+    protocol = ready()
+    assert logins_after_13009(protocol, 4) == []  # too soon after the first
+    [login] = logins_after_13009(protocol, 6)
+    protocol.receive(answer(login["id"], TOKEN), NOW + 6 * SECOND)
+    assert [len(logins_after_13009(protocol, seconds)) for seconds in (7, 10, 11)] == [0, 0, 1]
 
 
 def test_an_error_without_id():
@@ -599,6 +621,13 @@ def test_a_book_that_cannot_be_had_again_ends_the_session(end):
     else:
         protocol.receive(answer(again["id"], []) if end == "missing" else refusal(again["id"], 10001), NOW)
     assert protocol.state is State.CLOSING
+
+
+def test_a_snapshot_replaces_the_book():
+    protocol = booked()
+    protocol.receive(book("snapshot", 6, [["new", 90.0, 1]], [["new", 110.0, 2]]), NOW)
+    assert protocol.book(BOOK).bids() == ((90.0, 1),)
+    assert protocol.book(BOOK).asks() == ((110.0, 2),)
 
 
 def test_a_change_before_any_snapshot_is_a_gap():
