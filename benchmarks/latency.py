@@ -1,0 +1,347 @@
+"""From a price on the wire to the order that answers it, on loopback, against other clients in the same run.
+
+    python benchmarks/latency.py [--rates 10,500,2000] [--triggers 400]
+
+A local exchange on a processor of its own sends tickers of the perpetual at a steady rate; every few of them
+the price jumps, and the client under test answers with an order. The time is from just before the ticker is
+handed to the server's socket to when the order's text has been read by the server: its own work is in it, the
+same for all. gammacore is the whole session: its desk decides from a position whose delta has left its band,
+and the journal is written before the order leaves. The others compare the price with the last one, wait as
+long as a decision takes (35 us) and send. Read the ratios; other jobs on the machine move everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PRICE, JUMP = 85_000.0, 42.5
+CHANNEL = "ticker.BTC-PERPETUAL.raw"
+NAME, SECRET = "bench", secrets.token_hex(8)
+DECISION_NS = 35_000
+BETWEEN_S = 0.05  # between two triggers
+SERVER_CPU, CLIENT_CPU = 0, 1
+
+
+# --------------------------------------------------------------------------- the exchange
+
+
+def serve(pipe: Any) -> None:
+    """Run the exchange; the pipe says the rates, and gets the times."""
+    pin(SERVER_CPU)
+    import uvicorn
+
+    from gammacore.live.simulator import Exchange, ExchangeConfig
+    from gammacore.live.simulator import server as module
+
+    arrived: list[int] = []
+
+    class Stamping(Exchange):
+        def handle(self, connection: Any, text: str) -> Any:
+            if '"private/buy"' in text or '"private/sell"' in text:
+                arrived.append(time.perf_counter_ns())
+            return super().handle(connection, text)
+
+        def request(self, http_method: str, uri: str, *rest: Any) -> Any:
+            if "/private/buy" in uri or "/private/sell" in uri:
+                arrived.append(time.perf_counter_ns())
+            return super().request(http_method, uri, *rest)
+
+    exchange = Stamping(
+        ExchangeConfig(
+            start_ns=time.time_ns(),
+            clients={NAME: SECRET},
+            expiries=2,
+            strikes=4,
+            linear=(),
+            history_days=1,
+            tick_ms=86_400_000,  # the market stands still: all that moves is sent here
+            matching_rate=100_000,
+            matching_burst=100_000,
+        )
+    )
+    clock = module.Clock.starting(exchange.now_ns, 1.0)
+    app = module.application(exchange, clock)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, ws="websockets-sansio", log_level="error")
+    )
+    wake = next(r.endpoint for r in app.routes if r.path == "/ws/api/v2").__self__.wake
+
+    async def run() -> None:
+        task = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        pipe.send(server.servers[0].sockets[0].getsockname()[1])
+        while True:
+            while not pipe.poll():
+                await asyncio.sleep(0.01)
+            order = pipe.recv()
+            if order is None:
+                break
+            pipe.send(await market(exchange, wake, arrived, *order))
+        server.should_exit = True
+        await task
+
+    asyncio.run(run())
+
+
+async def market(
+    exchange: Any, wake: Any, arrived: list[int], rate: float, triggers: int
+) -> list[int | None]:
+    """Send tickers; returns the latency of each trigger, None where no order came."""
+    listing = exchange.find("BTC-PERPETUAL")
+    template = exchange.views.ticker(listing, exchange.now_ns)
+    found: list[int | None] = []
+    price, sent_ns, due = PRICE, 0, time.perf_counter()
+    every = max(int(rate * BETWEEN_S), 1)
+    number = 0
+    while len(found) < triggers:
+        number += 1
+        due += 1.0 / rate
+        wait = due - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        elif wait < -1.0:
+            due = time.perf_counter()
+        trigger = number % every == 0
+        if trigger:
+            if sent_ns:
+                later = [t for t in arrived if t >= sent_ns]
+                found.append(later[0] - sent_ns if later else None)
+            arrived.clear()
+            price = PRICE + (JUMP if price <= PRICE else -JUMP)
+        data = dict(template) | {
+            "timestamp": time.time_ns() // 1_000_000,
+            "mark_price": price,
+            "index_price": price,
+            "best_bid_price": price - 0.5,
+            "best_ask_price": price + 0.5,
+        }
+        params = {"channel": CHANNEL, "data": data}
+        text = json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params})
+        for connection in list(exchange.connections.values()):
+            if CHANNEL in connection.topics:
+                if trigger:
+                    sent_ns = time.perf_counter_ns()
+                connection.send(CHANNEL, text)
+        wake()
+        await asyncio.sleep(0)
+    return found
+
+
+# --------------------------------------------------------------------------- clients
+
+
+def pin(cpu: int) -> None:
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > cpu:
+        os.sched_setaffinity(0, {cpu})
+
+
+def gammacore_session(port: int, ready: Any, busy_poll: bool = False) -> None:
+    """The whole session: protocol, desk, risk, journal."""
+    import signal
+
+    from gammacore.config import load_config
+    from gammacore.live import session
+
+    config = load_config(
+        None,
+        {
+            "entry.expiries": "any",
+            "entry.schedule": "roll",
+            "entry.min_days": 0.1,
+            "entry.max_days": 3.0,
+            "hedge.band": 0.004,
+            "live.execution": "taker",
+            "live.slippage_bp": 20,
+            "live.busy_poll": busy_poll,
+            "risk.max_orders_per_minute": 1_000_000,
+            "risk.stale_after": "60s",
+        },
+    )
+    os.environ |= {"GAMMACORE_CLIENT_ID_TESTNET": NAME, "GAMMACORE_CLIENT_SECRET_TESTNET": SECRET}
+    with tempfile.TemporaryDirectory() as folder:
+        options = session.Options(
+            venue="local", journal=str(Path(folder) / "j.db"), url=f"ws://127.0.0.1:{port}/ws/api/v2"
+        )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        ready.set()
+        session.run(config, options)
+
+
+def gammacore_polling(port: int, ready: Any) -> None:
+    """The same, spinning on its socket."""
+    gammacore_session(port, ready, busy_poll=True)
+
+
+def decide() -> None:
+    until = time.perf_counter_ns() + DECISION_NS
+    while time.perf_counter_ns() < until:
+        pass
+
+
+def ccxt_rest(port: int, ready: Any) -> None:
+    """ccxt.pro's ticker, orders by its REST call: it has no other for Deribit."""
+    import ccxt.pro
+
+    async def run() -> None:
+        client = ccxt.pro.deribit({"apiKey": NAME, "secret": SECRET, "enableRateLimit": False})
+        client.urls["api"]["rest"] = f"http://127.0.0.1:{port}"
+        client.urls["api"]["ws"] = f"ws://127.0.0.1:{port}/ws/api/v2"
+        await client.load_markets()
+        symbol, last = "BTC/USD:BTC", 0.0
+        ready.set()
+        while True:
+            ticker = await client.watch_ticker(symbol, {"interval": "raw"})
+            price = float(ticker["info"]["mark_price"])
+            if last and price != last:
+                decide()
+                side = "sell" if price > last else "buy"
+                limit = price - 150 if side == "sell" else price + 150
+                params = {"time_in_force": "immediate_or_cancel"}
+                await client.create_order(symbol, "limit", side, 10, limit, params)
+            last = price
+
+    asyncio.run(run())
+
+
+def typed(port: int, ready: Any) -> None:
+    """typed-deribit, orders over its socket."""
+    import typed_deribit
+    from typed_deribit.core.transport import http, ws
+
+    http.DERIBIT_TEST_HTTP_URL = f"http://127.0.0.1:{port}/api/v2"
+    ws.DERIBIT_TEST_WS_URL = f"ws://127.0.0.1:{port}/ws/api/v2"
+
+    async def run() -> None:
+        made = typed_deribit.Deribit.new(client_id=NAME, client_secret=SECRET, testnet=True)
+        async with made as client:
+            last = 0.0
+            await client.account.get_positions(currency="BTC", transport="ws")  # logs the socket in
+            async with client.streams.market_data.ticker("BTC-PERPETUAL", interval="raw") as stream:
+                ready.set()
+                async for ticker in stream:
+                    price = float(ticker["mark_price"])
+                    if last and price != last:
+                        decide()
+                        side = client.trading.sell if price > last else client.trading.buy
+                        limit = price - 150 if price > last else price + 150
+                        order = {
+                            "instrument_name": "BTC-PERPETUAL",
+                            "amount": 10,
+                            "type": "limit",
+                            "price": limit,
+                            "time_in_force": "immediate_or_cancel",
+                        }
+                        await side(order, transport="ws")
+                    last = price
+
+    asyncio.run(run())
+
+
+CLIENTS = {
+    "gammacore": (gammacore_session, None),
+    "gammacore, busy poll": (gammacore_polling, None),
+    "ccxt.pro, REST orders": (ccxt_rest, "ccxt"),
+    "typed-deribit": (typed, "typed_deribit"),
+}
+
+
+# --------------------------------------------------------------------------- the run
+
+
+def start(target: Any, port: int) -> multiprocessing.Process:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_run_client, args=(target.__name__, port, ready), daemon=True)
+    process.start()
+    if not ready.wait(60):
+        raise RuntimeError(f"{target.__name__} did not start")
+    time.sleep(3.0)  # subscriptions, and for the session its straddle and the first hedge
+    return process
+
+
+def _run_client(name: str, port: int, ready: Any) -> None:
+    pin(CLIENT_CPU)
+    globals()[name](port, ready)
+
+
+def quantiles(found: list[int | None]) -> tuple[float, float, float, int]:
+    times = sorted(t / 1_000 for t in found if t is not None)
+    if len(times) < 20:
+        return (float("nan"),) * 3 + (len(times),)  # type: ignore[return-value]
+    cuts = statistics.quantiles(times, n=100)
+    return cuts[49], cuts[94], cuts[98], len(times)
+
+
+def main(words: list[str]) -> None:
+    """Measure every client that is installed at every rate, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rates", default="10,500,2000", help="tickers a second")
+    parser.add_argument("--triggers", type=int, default=400, help="jumps of the price per rate")
+    options = parser.parse_args(words)
+    rates = [float(rate) for rate in options.rates.split(",")]
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    exchange = context.Process(target=serve, args=(theirs,), daemon=True)
+    os.environ["BENCH_SECRET"] = SECRET
+    exchange.start()
+    port = ours.recv()
+    rows: dict[tuple[str, float], tuple[float, float, float, int]] = {}
+    for name, (target, needs) in CLIENTS.items():
+        if needs is not None and not _installed(needs):
+            sys.stdout.write(f"{name}: not installed, left out\n")
+            continue
+        process = start(target, port)
+        for rate in rates:
+            triggers = options.triggers if rate > 50 else max(options.triggers // 4, 50)
+            ours.send((rate, triggers + 1))
+            rows[name, rate] = quantiles(ours.recv()[1:])
+            sys.stdout.write(f"{name} at {rate:g}/s: {_told(rows[name, rate])}\n")
+            sys.stdout.flush()
+        process.kill()
+        process.join()
+    ours.send(None)
+    exchange.join(10)
+    sys.stdout.write(table(rows, rates))
+
+
+def _installed(module: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def _told(row: tuple[float, float, float, int]) -> str:
+    return f"{row[0]:.0f} / {row[1]:.0f} / {row[2]:.0f} us, {row[3]} orders"
+
+
+def table(rows: dict[tuple[str, float], tuple[float, float, float, int]], rates: list[float]) -> str:
+    """Medians, 95th and 99th percentiles in microseconds, and the median's ratio to ccxt.pro."""
+    lines = ["", "| client | " + " | ".join(f"{rate:g}/s" for rate in rates) + " | ratio |"]
+    lines.append("|---" * (len(rates) + 2) + "|")
+    middle = rates[len(rates) // 2]
+    peer = rows.get(("ccxt.pro, REST orders", middle))
+    for name in dict.fromkeys(name for name, _ in rows):
+        cells = [_told(rows[name, rate]).partition(",")[0] for rate in rates]
+        ratio = f"{rows[name, middle][0] / peer[0]:.2f}" if peer else "-"
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {ratio} |")
+    return "\n".join(
+        [*lines, "", f"median / 95th / 99th percentile; ratio of medians to ccxt.pro at {middle:g}/s", ""]
+    )
+
+
+SECRET = os.environ.get("BENCH_SECRET", SECRET)
+if __name__ == "__main__":
+    os.environ.setdefault("BENCH_SECRET", SECRET)
+    main(sys.argv[1:])
