@@ -2,12 +2,12 @@
 
     python benchmarks/latency.py [--rates 10,500,2000] [--triggers 400]
 
-A local exchange on a processor of its own sends tickers of the perpetual at a steady rate; every few of them the
-price jumps, and the client under test answers with an order. The time is from just before the ticker is handed to
-the server's socket to when the order's text has been read by the server, so it includes the server's own work, the
-same for all. gammacore is the whole session: its desk decides from a position whose delta has left its band, and
-the journal is written before the order leaves. The others compare the price with the last one, wait as long as a
-decision takes (35 us) and send. Read the ratios; other jobs on the machine move everything.
+A local exchange on a processor of its own sends tickers of the perpetual at a steady rate; every few of them
+the price jumps, and the client under test answers with an order. The time is from just before the ticker is
+handed to the server's socket to when the order's text has been read by the server: its own work is in it, the
+same for all. gammacore is the whole session: its desk decides from a position whose delta has left its band,
+and the journal is written before the order leaves. The others compare the price with the last one, wait as
+long as a decision takes (35 us) and send. Read the ratios; other jobs on the machine move everything.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def serve(pipe: Any) -> None:
     arrived: list[int] = []
 
     class Stamping(Exchange):
-        def handle(self, connection: Any, text: str, now_ns: int) -> Any:
+        def handle(self, connection: Any, text: str) -> Any:
             if '"private/buy"' in text or '"private/sell"' in text:
                 arrived.append(time.perf_counter_ns())
-            return super().handle(connection, text, now_ns)
+            return super().handle(connection, text)
 
         def request(self, http_method: str, uri: str, *rest: Any) -> Any:
             if "/private/buy" in uri or "/private/sell" in uri:
@@ -227,6 +227,7 @@ def typed(port: int, ready: Any) -> None:
         made = typed_deribit.Deribit.new(client_id=NAME, client_secret=SECRET, testnet=True)
         async with made as client:
             last = 0.0
+            await client.account.get_positions(currency="BTC", transport="ws")  # logs the socket in
             async with client.streams.market_data.ticker("BTC-PERPETUAL", interval="raw") as stream:
                 ready.set()
                 async for ticker in stream:

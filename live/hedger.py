@@ -159,6 +159,8 @@ class Hedger:
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = 0
         self._odd_audits = 0
         self._aims: dict[str, float] = {}
+        self._fresh: list[Order] = []  # decided, and not yet logged
+        self._owed = False  # something must be on disk before this round ends
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
         execution.paused = True
         execution.forbidden = self._forbidden
@@ -237,11 +239,9 @@ class Hedger:
             else:
                 self.decided += 1
                 self.risk.decided(command, now_ns)
-                self._note_aim(command)
-                log.info("decided", extra={"order": command.order_id, "legs": _legs(command)})
+                self._fresh.append(command)
                 self.execution.submit(command, now_ns)
-        if commands or isinstance(event, Fill | Rejected | Delivery):
-            self.journal.flush()
+        self._owed = self._owed or bool(commands) or isinstance(event, Fill | Rejected | Delivery)
 
     def _forbidden(self, order: Order) -> str:
         return "stopping" if self.stopping else self.risk.refusal(order)
@@ -252,14 +252,24 @@ class Hedger:
             for fact, event in self.execution.events():
                 self._execution(fact, event)
             actions = self.execution.actions()
+            if self._owed and not actions:
+                self._commit()
             if not actions:
-                return
+                break
             for action in actions:
                 if isinstance(action, Place):
                     self.journal.told(action.placed)
-            self.journal.flush()
+            self._commit()
             for action in actions:
                 self._send(action)
+        while self._fresh:  # what can wait until the orders have left
+            order = self._fresh.pop(0)
+            self._note_aim(order)
+            log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
+
+    def _commit(self) -> None:
+        self.journal.flush()
+        self._owed = False
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
         if isinstance(event, Rejected):

@@ -6,6 +6,7 @@ and ``.kill``, is the kill switch (``gammacore kill``): its text says whether to
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -163,6 +164,9 @@ def run(config: Config, options: Options) -> None:
         supervised = _Supervised(made[0] if paper is None else paper, made[0], client, switch)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, supervised.signalled)
+        gc.collect()
+        gc.freeze()  # collecting what is there now would be a pause, perhaps in the middle of an order
+        gc.set_threshold(50_000, 20, 100)
         client.run(supervised)
         journal.close(max(client.now_ns(), made[0].desk.book.ts_ns))
         log.info("end", extra={"reason": supervised.asked})

@@ -17,7 +17,7 @@ ORDER = [
     {"book", "ledger", "portfolio", "expansion", "attribution", "scalps"},
     {"hedging", "strategy", "risk"},
     {"desk"},
-    {"config", "data", "logging"},
+    {"config", "data", "logging", "alerts"},
     {"build"},
     {"backtest", "live"},
     {"cli", "cli_common", "cli_exchange", "cli_live", "cli_simulate", "cli_sweep"},
@@ -33,7 +33,7 @@ def find_modules():
             yield room, path
     for folder in ("backtest", "live"):
         for path in sorted((ROOT / folder).glob("**/*.py")):
-            yield folder, path
+            yield ("cli" if path.stem == "__main__" else folder), path  # an entry point is a command
 
 
 MODULES = list(find_modules())

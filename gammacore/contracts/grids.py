@@ -5,6 +5,7 @@ ever compared as floats.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
@@ -132,12 +133,39 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         ContractError
             If the direction is unknown or a price is negative.
         """
+        if type(price) is float and price >= 0.0 and direction in ("nearest", "down", "up"):
+            return self._round_one(price, direction)
         values = np.asarray(price, dtype=np.float64)
         if (values < 0).any():
             raise ContractError(f"price must not be negative, got {values.min()!r}")
         p, q, count = self._in_ticks(values)
         rounded = _round_count(count, direction, self.GRID_RTOL) * p / q
         return rounded if rounded.ndim else float(rounded)
+
+    def _round_one(self, price: float, direction: Direction) -> float:
+        """Round one price as :meth:`round_price` does, a tenth of the time."""
+        numerators, denominators = self._scalar_ratios
+        step = bisect_right(self._scalar_levels, price * (1 + self.GRID_RTOL))
+        p, q = numerators[step], denominators[step]
+        count = price * q / p
+        nearest = float(round(count))
+        if direction != "nearest" and abs(count - nearest) > self.GRID_RTOL * max(count, 1.0):
+            nearest = float(math.floor(count) if direction == "down" else math.ceil(count))
+        return nearest * p / q
+
+    @cached_property
+    def _scalar_levels(self) -> list[float]:
+        return [float(above) for above, _ in self.tick_size_steps]
+
+    @cached_property
+    def _scalar_ratios(self) -> tuple[list[float], list[float]]:
+        numerators, denominators = self._ratios
+        return numerators.tolist(), denominators.tolist()
+
+    @cached_property
+    def _lot(self) -> tuple[int, int]:
+        """A lot as a fraction of whole numbers."""
+        return Fraction(repr(float(self.min_trade_amount))).as_integer_ratio()
 
     def to_lots(self, amount: float, rounding: Literal["zero", "nearest"] = "zero") -> int:
         """Whole lots in an amount.
@@ -164,14 +192,17 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
             raise ContractError(f"amount must be finite, got {amount!r}")
         if rounding not in ("zero", "nearest"):
             raise ContractError(f"rounding must be 'zero' or 'nearest', got {rounding!r}")
-        lot = Fraction(repr(float(self.min_trade_amount)))
-        count = np.float64(abs(amount) * lot.denominator / lot.numerator)
-        lots = int(_round_count(count, "down" if rounding == "zero" else "nearest", self.GRID_RTOL))
+        numerator, denominator = self._lot
+        count = abs(amount) * denominator / numerator
+        lots = round(count)
+        if rounding == "zero" and abs(count - lots) > self.GRID_RTOL * max(count, 1.0):
+            lots = math.floor(count)
         return lots if amount > 0 else -lots
 
     def from_lots(self, lots: int) -> float:
         """Amount of a count of lots, in ``amount_unit``: the float nearest to the decimal."""
-        return float(lots * Fraction(repr(float(self.min_trade_amount))))
+        numerator, denominator = self._lot
+        return lots * numerator / denominator
 
     def round_amount(self, amount: float, rounding: Literal["zero", "nearest"] = "zero") -> float:
         """Amount moved to whole lots; see `to_lots`."""
