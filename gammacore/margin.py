@@ -124,8 +124,8 @@ def option_margin(rates: MarginRates, kind: int, strike: float, forward: float, 
 
     Examples
     --------
-    >>> option_margin(MarginRates(), 1, 110_000.0, 100_000.0, 0.01)
-    Margin(initial=0.11, maintenance=0.085)
+    >>> option_margin(MarginRates(), 1, 110_000.0, 100_000.0, 0.03)
+    Margin(initial=0.13, maintenance=0.105)
     """
     out_of_money = max(kind * (strike - forward), 0.0)
     initial = max(rates.option_initial - out_of_money / forward, rates.option_least) + mark

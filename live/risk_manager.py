@@ -8,24 +8,35 @@ Pure: told of news, decisions and times; :mod:`gammacore.risk` has the limits of
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from enum import IntEnum
 
 import msgspec
 
-from gammacore.contracts import Settlement
+from gammacore.contracts import Instrument, Option, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.ledger import Account
+from gammacore.margin import estimate, rates_at
 from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
 from .news import AccountNews, TickerNews
 
-__all__ = ["Guards", "Mode", "ModeChanged", "RiskManager"]
+__all__ = [
+    "Guards",
+    "Mode",
+    "ModeChanged",
+    "RiskManager",
+    "liquidation_distance",
+    "margin_gap",
+    "profit_usd",
+]
 
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
 NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop
+GAP, MATERIAL = 0.1, 0.01  # of our initial margin and of the margin balance, from which a gap is told
 log = logging.getLogger("gammacore.live")
 
 
@@ -77,6 +88,10 @@ class RiskManager:
         Since the start of the journal, at marks.
     account : AccountNews or None
         The last one, of the settlement currency.
+    margin_gap : float
+        See :func:`margin_gap`; NaN before the first account.
+    liquidation_distance : float
+        See :func:`liquidation_distance`; NaN before the first account.
     """
 
     def __init__(self, guards: Guards, desk: Desk) -> None:
@@ -84,6 +99,8 @@ class RiskManager:
         self.causes: dict[str, tuple[Mode, str]] = {}
         self.account: AccountNews | None = None
         self.profit_usd = 0.0
+        self.margin_gap = self.liquidation_distance = math.nan
+        self._gap_told = False
         self._sent: deque[int] = deque()
         self._hedges: deque[int] = deque()
         self._profits: deque[tuple[int, float]] = deque()
@@ -161,6 +178,9 @@ class RiskManager:
     def margins(self, news: AccountNews) -> None:
         """Look at the exchange's own figures."""
         self.account = news
+        self.margin_gap = margin_gap(self.desk, news)
+        self.liquidation_distance = liquidation_distance(news)
+        self._tell_gap(news)
         if news.margin_balance <= 0:
             return
         used = news.initial_margin / news.margin_balance
@@ -171,6 +191,18 @@ class RiskManager:
         self._hold(
             "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
         )
+
+    def _tell_gap(self, news: AccountNews) -> None:
+        """Warn, once, that the exchange asks for more than our positions explain.
+
+        No guard, as the account may hold other things.
+        """
+        ours = news.initial_margin - self.margin_gap
+        wide = self.margin_gap > max(GAP * ours, MATERIAL * news.margin_balance)
+        working = any(episode.pending for episode in self.desk.portfolio.open.values())
+        if wide and not self._gap_told and not working:  # what is at work has margin of its own
+            log.warning("more margin than our positions need", extra={"exchange": news.initial_margin, "ours": ours})
+        self._gap_told = wide and (self._gap_told or not working)
 
     # ------------------------------------------------------------- time
 
@@ -243,6 +275,35 @@ def _count(times: deque[int], now_ns: int, window_ns: int) -> None:
     times.append(now_ns)
     while times[0] <= now_ns - window_ns:
         times.popleft()
+
+
+def margin_gap(desk: Desk, news: AccountNews) -> float:
+    """Take the margin that a desk's positions need by the published formulas off what the exchange counts.
+
+    Initial margin, in the account's currency. What is left are open orders, whatever else the account holds,
+    and what is wrong or out of date in the formulas; NaN without marks.
+    """
+    positions: dict[Instrument, float] = {}
+    marks: dict[Instrument, tuple[float, float]] = {}
+    book = desk.book
+    for episode in desk.portfolio.open.values():
+        hedge = episode.hedge
+        for held, size in (*episode.legs.items(), (hedge.instrument, hedge.amount)):
+            if size:
+                positions[held] = positions.get(held, 0.0) + size
+    for held in positions:
+        if isinstance(held, Option):
+            marks[held] = float(book.exposure(held).value), book.forward(held.expiry_ns)
+        else:
+            marks[held] = book.future_price(held), math.nan
+    return news.initial_margin - estimate(rates_at(news.ts_ns), positions, marks).initial
+
+
+def liquidation_distance(news: AccountNews) -> float:
+    """Return the share of the margin balance that maintenance margin leaves; none is left at liquidation."""
+    if news.margin_balance <= 0:
+        return 0.0 if news.maintenance_margin > 0 else math.nan
+    return 1.0 - news.maintenance_margin / news.margin_balance
 
 
 def profit_usd(desk: Desk) -> float:

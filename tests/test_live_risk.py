@@ -17,7 +17,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YE
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.news import AccountNews
-from gammacore.live.risk_manager import Mode, RiskManager, profit_usd
+from gammacore.live.risk_manager import Mode, RiskManager, liquidation_distance, profit_usd
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 
@@ -37,6 +37,19 @@ def held():
     episode = desk.portfolio.open[0]
     episode.hedge.trade(-6_000.0, 60e3)
     return desk
+
+
+@pytest.fixture
+def told():
+    """What is logged, as (text, record)."""
+    lines, logger = [], logging.getLogger("gammacore.live")
+    handler, level = logging.Handler(), logger.level
+    handler.emit = lambda record: lines.append((record.getMessage(), record))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def entry(amount=1.0, number=1):
@@ -201,6 +214,64 @@ def test_margins_are_the_exchanges_own():
     assert risk.mode is Mode.NORMAL
 
 
+def short_of(call):
+    """A desk that is short a call and a future, from the day of the held straddle."""
+    call.portfolio.open[0].legs[CALL] = -2.0
+    del call.portfolio.open[0].legs[PUT]
+    return call
+
+
+def test_margin_is_held_against_our_own_formulas(held):
+    risk = manager(short_of(held))
+    assert np.isnan([risk.margin_gap, risk.liquidation_distance]).all()
+    mark, coins = inverse.price(1, 60e3, 60e3, TAU, 0.6), 0.1
+    ours = 2 * (0.15 + mark) + coins * (0.02 + 0.00005 * coins)
+    risk.margins(account(initial_margin=ours + 0.01, maintenance_margin=2.0))
+    assert risk.margin_gap == pytest.approx(0.01, abs=1e-12)
+    assert risk.liquidation_distance == pytest.approx(0.8)
+    risk.margins(account(initial_margin=0.0, maintenance_margin=0.0))
+    assert risk.margin_gap == pytest.approx(-ours)
+
+
+def test_positions_of_one_instrument_are_one_position(held):
+    again = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    again.hedge.trade(6_000.0, 60e3)  # the first is short as much
+    risk = manager(held)
+    risk.margins(account(initial_margin=0.5))
+    assert risk.margin_gap == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("balance", "maintenance", "distance"), [(10.0, 0.0, 1.0), (10.0, 11.0, -0.1), (0.0, 1.0, 0.0)]
+)
+def test_the_way_to_liquidation(balance, maintenance, distance):
+    seen = liquidation_distance(account(margin_balance=balance, maintenance_margin=maintenance))
+    assert seen == pytest.approx(distance)
+
+
+def test_margin_that_we_cannot_explain_is_told_once_and_stops_nothing(held, told):
+    risk = manager(short_of(held))
+    risk.margins(account())
+    ours = -risk.margin_gap
+    for excess in (0.05, 0.15, 0.2, 0.0, 0.15):  # as a share of ours
+        risk.margins(account(initial_margin=ours * (1 + excess), margin_balance=1.0))
+    assert [round(record.exchange / record.ours, 9) for _, record in told] == [1.15, 1.15]
+    assert {text for text, _ in told} == {"more margin than our positions need"}
+    assert risk.mode is Mode.NORMAL
+
+
+def test_margin_too_small_to_matter_or_of_an_order_at_work_is_not_told(held, told):
+    risk = manager(held)  # long options need none
+    risk.margins(account(initial_margin=0.09))
+    order = entry()
+    held.portfolio.open[0].pending[order.order_id] = order
+    risk.margins(account(initial_margin=0.5))
+    assert not told
+    del held.portfolio.open[0].pending[order.order_id]
+    risk.margins(account(initial_margin=0.5))
+    assert len(told) == 1
+
+
 def test_too_many_orders_halt_for_good():
     risk = manager(max_orders_per_minute=3)
     for k in range(3):
@@ -277,21 +348,15 @@ def test_exposure_beyond_its_limits_stops_entries(held):
     assert "delta" not in risk.causes
 
 
-def test_guards_are_logged_once():
-    told, logger = [], logging.getLogger("gammacore.live")
-    handler, level = logging.Handler(), logger.level
-    handler.emit = lambda record: told.append((record.getMessage(), record.guard))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        risk = manager()
-        for _ in range(3):
-            risk.locked("btc_usd", locked=True)
-        risk.locked("btc_usd", locked=False)
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-    assert told == [("guard", "lock btc_usd"), ("guard lifted", "lock btc_usd")]
+def test_guards_are_logged_once(told):
+    risk = manager()
+    for _ in range(3):
+        risk.locked("btc_usd", locked=True)
+    risk.locked("btc_usd", locked=False)
+    assert [(text, record.guard) for text, record in told] == [
+        ("guard", "lock btc_usd"),
+        ("guard lifted", "lock btc_usd"),
+    ]
 
 
 def test_every_limit_of_the_configuration_reaches_its_guard():
