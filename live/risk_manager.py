@@ -181,13 +181,10 @@ class RiskManager:
         self.margin_gap = margin_gap(self.desk, news)
         self.liquidation_distance = liquidation_distance(news)
         self._tell_gap(news)
-        if news.margin_balance <= 0:
-            return
-        used = news.initial_margin / news.margin_balance
+        used, near = (_share(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
         limit = self.guards.max_margin_use
         over = limit is not None and used > limit
         self._hold("margin", over, Mode.HEDGE_ONLY, f"{used:.1%} of the margin is in use")
-        near = news.maintenance_margin / news.margin_balance
         self._hold(
             "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
         )
@@ -201,7 +198,9 @@ class RiskManager:
         wide = self.margin_gap > max(GAP * ours, MATERIAL * news.margin_balance)
         working = any(episode.pending for episode in self.desk.portfolio.open.values())
         if wide and not self._gap_told and not working:  # what is at work has margin of its own
-            log.warning("more margin than our positions need", extra={"exchange": news.initial_margin, "ours": ours})
+            log.warning(
+                "more margin than our positions need", extra={"exchange": news.initial_margin, "ours": ours}
+            )
         self._gap_told = wide and (self._gap_told or not working)
 
     # ------------------------------------------------------------- time
@@ -301,9 +300,14 @@ def margin_gap(desk: Desk, news: AccountNews) -> float:
 
 def liquidation_distance(news: AccountNews) -> float:
     """Return the share of the margin balance that maintenance margin leaves; none is left at liquidation."""
-    if news.margin_balance <= 0:
-        return 0.0 if news.maintenance_margin > 0 else math.nan
-    return 1.0 - news.maintenance_margin / news.margin_balance
+    return 1.0 - _share(news.maintenance_margin, news.margin_balance)
+
+
+def _share(margin: float, balance: float) -> float:
+    """Return the part of the margin balance that is in use, without limit if nothing is left of it."""
+    if balance <= 0:
+        return math.inf if margin > 0 else 0.0
+    return margin / balance
 
 
 def profit_usd(desk: Desk) -> float:

@@ -214,6 +214,14 @@ def test_margins_are_the_exchanges_own():
     assert risk.mode is Mode.NORMAL
 
 
+def test_an_account_with_nothing_left_is_at_liquidation():
+    risk = manager(max_margin_use=0.5)
+    risk.margins(account(margin_balance=0.0))  # nor is anything in use
+    assert risk.mode is Mode.NORMAL
+    risk.margins(account(margin_balance=-0.1, initial_margin=0.2, maintenance_margin=0.1))
+    assert set(risk.causes) == {"margin", "liquidation"}
+
+
 def short_of(call):
     """A desk that is short a call and a future, from the day of the held straddle."""
     call.portfolio.open[0].legs[CALL] = -2.0
@@ -242,7 +250,8 @@ def test_positions_of_one_instrument_are_one_position(held):
 
 
 @pytest.mark.parametrize(
-    ("balance", "maintenance", "distance"), [(10.0, 0.0, 1.0), (10.0, 11.0, -0.1), (0.0, 1.0, 0.0)]
+    ("balance", "maintenance", "distance"),
+    [(10.0, 0.0, 1.0), (10.0, 11.0, -0.1), (0.0, 1.0, -np.inf), (0.0, 0.0, 1.0)],
 )
 def test_the_way_to_liquidation(balance, maintenance, distance):
     seen = liquidation_distance(account(margin_balance=balance, maintenance_margin=maintenance))
