@@ -87,7 +87,7 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
     if desk.book.index > 0:
         line.append(f"{desk.book.index:,.1f} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
     line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
-    if math.isfinite(follower.liquidation_distance):
+    if not math.isnan(follower.liquidation_distance):
         line.append(f"  liquidation {follower.liquidation_distance:.1%} away")
     if math.isfinite(follower.margin_gap):
         line.append(f"  margin gap {follower.margin_gap:+.4f}")
