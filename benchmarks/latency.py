@@ -4,8 +4,7 @@
 
 A local exchange on a processor of its own sends tickers of the perpetual at a steady rate; every few of them
 the price jumps, and the client under test answers with an order. The time is from just before the ticker is
-handed to the server's socket to when the order's text has been read by the server: its own work is in it, the
-same for all. gammacore is the whole session: its desk decides from a position whose delta has left its band,
+written to the socket to when bytes of the order are there to be read. gammacore is the whole session: its desk decides from a position whose delta has left its band,
 and the journal is written before the order leaves. The others compare the price with the last one, wait as
 long as a decision takes (35 us) and send. Read the ratios; other jobs on the machine move everything.
 """
@@ -14,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import hashlib
 import json
 import multiprocessing
 import os
@@ -36,28 +37,110 @@ SERVER_CPU, CLIENT_CPU = 0, 1
 # --------------------------------------------------------------------------- the exchange
 
 
+class Line(asyncio.Protocol):
+    """One connection, HTTP or WebSocket: no more between the socket and the exchange than there must be."""
+
+    exchange: Any
+    arrived: list[int]
+    sockets: list[Line]
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin."""
+        self.transport, self.buffer, self.peer = transport, b"", None
+
+    def data_received(self, data: bytes) -> None:
+        """Stamp first, read then."""
+        now_ns = time.perf_counter_ns()
+        self.buffer += data
+        if self.peer is None:
+            self._http(now_ns)
+        else:
+            self._frames(now_ns)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End."""
+        if self.peer is not None:
+            self.sockets.remove(self)
+            self.peer.lost(time.time_ns())
+
+    def _http(self, now_ns: int) -> None:
+        head, found, rest = self.buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        method, uri, _ = lines[0].split(" ")
+        size = int(headers.get("content-length", 0))
+        if len(rest) < size:
+            return
+        self.buffer = rest[size:]
+        if headers.get("upgrade", "").lower() == "websocket":
+            key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+            digest = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+            self.transport.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + digest.encode() + b"\r\n\r\n"
+            )
+            self.peer = self.exchange.connect(time.time_ns())
+            self.sockets.append(self)
+            return
+        if "/private/buy" in uri or "/private/sell" in uri:
+            self.arrived.append(now_ns)
+        status, body = self.exchange.request(method, uri, headers, rest[:size].decode(), time.time_ns())
+        content = body if isinstance(body, bytes) else body.encode()
+        self.transport.write(
+            f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+            .encode() + content
+        )  # fmt: skip
+        self.flush()
+
+    def _frames(self, now_ns: int) -> None:
+        while len(self.buffer) >= 6:
+            size, start = self.buffer[1] & 127, 6
+            if size == 126:
+                size, start = int.from_bytes(self.buffer[2:4], "big"), 8
+            if len(self.buffer) < start + size:
+                return
+            opcode, mask = self.buffer[0] & 15, self.buffer[start - 4 : start]
+            payload = self.buffer[start : start + size]
+            self.buffer = self.buffer[start + size :]
+            whole = (mask * (size // 4 + 1))[:size]
+            text = (int.from_bytes(payload, "big") ^ int.from_bytes(whole, "big")).to_bytes(size, "big")
+            if opcode == 8:
+                self.transport.close()
+            elif opcode == 9:
+                self.transport.write(b"\x8a" + bytes([size]) + text)
+            elif opcode in (1, 2):
+                if b"private/buy" in text or b"private/sell" in text:
+                    self.arrived.append(now_ns)
+                self.peer.receive(text.decode(), time.time_ns())
+        for line in self.sockets:
+            line.flush()
+
+    def flush(self) -> None:
+        """Write what the exchange has for this connection."""
+        if self.peer is not None:
+            for frame in self.peer.pop(time.time_ns()):
+                if isinstance(frame, str):
+                    self.transport.write(framed(frame.encode()))
+
+
+def framed(payload: bytes) -> bytes:
+    """Text frame of a server."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + bytes([size]) + payload
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
 def serve(pipe: Any) -> None:
     """Run the exchange; the pipe says the rates, and gets the times."""
     pin(SERVER_CPU)
-    import uvicorn
-
     from gammacore.live.simulator import Exchange, ExchangeConfig
-    from gammacore.live.simulator import server as module
 
-    arrived: list[int] = []
-
-    class Stamping(Exchange):
-        def handle(self, connection: Any, text: str) -> Any:
-            if '"private/buy"' in text or '"private/sell"' in text:
-                arrived.append(time.perf_counter_ns())
-            return super().handle(connection, text)
-
-        def request(self, http_method: str, uri: str, *rest: Any) -> Any:
-            if "/private/buy" in uri or "/private/sell" in uri:
-                arrived.append(time.perf_counter_ns())
-            return super().request(http_method, uri, *rest)
-
-    exchange = Stamping(
+    Line.exchange = exchange = Exchange(
         ExchangeConfig(
             start_ns=time.time_ns(),
             clients={NAME: SECRET},
@@ -70,51 +153,37 @@ def serve(pipe: Any) -> None:
             matching_burst=100_000,
         )
     )
-    clock = module.Clock.starting(exchange.now_ns, 1.0)
-    app = module.application(exchange, clock)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, ws="websockets-sansio", log_level="error")
-    )
-    wake = next(r.endpoint for r in app.routes if r.path == "/ws/api/v2").__self__.wake
+    Line.arrived, Line.sockets = [], []
 
     async def run() -> None:
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        pipe.send(server.servers[0].sockets[0].getsockname()[1])
+        server = await asyncio.get_running_loop().create_server(Line, "127.0.0.1", 0)
+        pipe.send(server.sockets[0].getsockname()[1])
         while True:
             while not pipe.poll():
                 await asyncio.sleep(0.01)
+                exchange.advance(time.time_ns())
+                for line in Line.sockets:
+                    line.flush()
             order = pipe.recv()
             if order is None:
-                break
-            pipe.send(await market(exchange, wake, arrived, *order))
-        server.should_exit = True
-        await task
+                return
+            pipe.send(await market(exchange, *order))
 
     asyncio.run(run())
 
 
-async def market(
-    exchange: Any, wake: Any, arrived: list[int], rate: float, triggers: int
-) -> list[int | None]:
+async def market(exchange: Any, rate: float, triggers: int) -> list[int | None]:
     """Send tickers; returns the latency of each trigger, None where no order came."""
-    listing = exchange.find("BTC-PERPETUAL")
-    template = exchange.views.ticker(listing, exchange.now_ns)
+    template = exchange.views.ticker(exchange.find("BTC-PERPETUAL"), exchange.now_ns)
     found: list[int | None] = []
-    price, sent_ns, due = PRICE, 0, time.perf_counter()
-    every = max(int(rate * BETWEEN_S), 1)
-    number = 0
+    arrived, price, sent_ns, due = Line.arrived, PRICE, 0, time.perf_counter()
+    every, number = max(int(rate * BETWEEN_S), 1), 0
     while len(found) < triggers:
         number += 1
-        due += 1.0 / rate
-        wait = due - time.perf_counter()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        elif wait < -1.0:
-            due = time.perf_counter()
-        trigger = number % every == 0
-        if trigger:
+        due = max(due + 1.0 / rate, time.perf_counter() - 0.1)
+        while time.perf_counter() < due:  # the loop turns, so that orders are stamped as they come
+            await asyncio.sleep(0)
+        if number % every == 0:
             if sent_ns:
                 later = [t for t in arrived if t >= sent_ns]
                 found.append(later[0] - sent_ns if later else None)
@@ -128,14 +197,14 @@ async def market(
             "best_ask_price": price + 0.5,
         }
         params = {"channel": CHANNEL, "data": data}
-        text = json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params})
-        for connection in list(exchange.connections.values()):
-            if CHANNEL in connection.topics:
-                if trigger:
+        frame = framed(json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params}).encode())
+        for line in Line.sockets:
+            if CHANNEL in line.peer.topics:
+                if number % every == 0:
                     sent_ns = time.perf_counter_ns()
-                connection.send(CHANNEL, text)
-        wake()
-        await asyncio.sleep(0)
+                line.transport.write(frame)
+            if number % every == every // 2:
+                line.flush()
     return found
 
 

@@ -19,7 +19,7 @@ from gammacore.errors import RequestError, SessionError
 
 from .budget import Budget
 from .credentials import Credentials
-from .frames import Disconnected, FrameSocket, connect, masked
+from .frames import Disconnected, FrameSocket, connect
 from .levels import Levels
 from .messages import OrderOptions
 from .news import (
@@ -41,6 +41,7 @@ from .news import (
 )
 from .protocol import DeribitProtocol
 from .reconcile import Reconciliation, Seen
+from .rehearsal import Rehearsal
 
 __all__ = ["PRODUCTION", "TESTNET", "Client", "Handler", "SteadyClock"]
 
@@ -172,6 +173,7 @@ class Client:
         self._tell: Callable[[News], None] = self._inbox.append
         self._running = self._stopping = False
         self._ready_ns = self._ticked_ns = self._again_ns = 0
+        self._rehearsal = Rehearsal(self._clock())
         self._last_frame = b""
 
     # ----------------------------------------------------------------- state
@@ -342,7 +344,7 @@ class Client:
         frames = self._poll(socket) if self._busy_poll else socket.read(self._wait_s)
         if not frames:
             if handler is not None:
-                masked(self._protocol.rehearse(self._last_frame))
+                self._rehearsal.run(self._last_frame, self._clock())
                 handler.on_idle()
             return
         now_ns = self._clock()
@@ -399,7 +401,7 @@ class Client:
             self._clock.anchor()
         self.attempts += 1
         log.info("connecting", extra={"url": self.url, "attempt": self.attempts})
-        self._protocol = self._new_protocol()
+        self._protocol, self._rehearsal = self._new_protocol(), Rehearsal(self._clock())
         self._socket = connect(self.url, self._timeout_s)
         self._protocol.connection_made(self._clock())
 

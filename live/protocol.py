@@ -9,7 +9,6 @@ Every request that a caller makes ends in exactly one of ``Answered``, ``Refused
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Unpack
 
@@ -258,14 +257,6 @@ class DeribitProtocol:
         """Whole book of a channel, None while it is not valid."""
         levels = self._channels.books.get(channel)
         return None if levels is None or levels.change_id is None else levels
-
-    def rehearse(self, frame: bytes) -> bytes:
-        """Do what news and an order cost, without effect, to keep caches warm; an order never to be sent."""
-        with contextlib.suppress(*UNREADABLE_ERRORS):
-            params = messages.decode_envelope(frame).params
-            if params is not None and params.channel not in self._channels.books:
-                messages.decode_data(params.channel, params.data, self._heard_ns)
-        return messages.encode_order(0, "BTC-PERPETUAL", 10.0, label="rehearsal")
 
     @property
     def skew_s(self) -> float:

@@ -28,6 +28,7 @@ from gammacore.live.budget import Budget, kind_of
 from gammacore.live.codes import CODES, LOCAL, UNREADABLE, Action, look_up
 from gammacore.live.news import Fate, State
 from gammacore.live.protocol import DeribitProtocol
+from gammacore.live.rehearsal import Rehearsal
 from gammacore.live.states import TRANSITIONS, Event
 
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -683,14 +684,21 @@ def test_nothing_secret_is_ever_news():
         assert secret not in text
 
 
-def test_rehearsing_has_no_effect():
-    protocol = booked()
-    protocol.events_received()
-    for frame in (book("change", 9, previous=5), heartbeat(), b"", b"\xff", notification("user.lock", {})):
-        protocol.rehearse(frame)
-    assert protocol.events_received() == []
-    assert protocol.data_to_send() == []
-    assert protocol.book(BOOK).change_id == 5
+def test_a_rehearsal_goes_all_the_way_and_nowhere():
+    rehearsal = Rehearsal(NOW)
+    inner = rehearsal._protocol
+    assert inner.state is State.READY
+    gone, put = [], inner._requests.put
+    inner._requests.put = lambda request, now_ns: gone.append(request.method) or put(request, now_ns)
+    frames = [notification("user.lock", {}), heartbeat("heartbeat"), b"", b"\xff", refusal(9_999, 10009)]
+    for i in range(1_000):
+        rehearsal.run(frames[i % 5], NOW + i * SECOND)
+    assert gone == ["private/buy"] * 1_000
+    assert len(inner._requests) == 0
+    assert inner.events_received() == inner.data_to_send() == []
+    rehearsal.run(refusal(None, 10028), NOW + 1_000 * SECOND)  # ends it, harmlessly
+    rehearsal.run(b"", NOW + 1_001 * SECOND)
+    assert inner.data_to_send() == []
 
 
 def test_one_budget_and_one_count_of_ids_for_all_connections():

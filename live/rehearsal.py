@@ -1,0 +1,44 @@
+"""A session that nobody hears: it runs the code that news and orders run, so that it is warm in time.
+
+A processor that did something else for a while takes twice as long for the same (see docs/session.md).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from .budget import Budget
+from .credentials import Credentials
+from .frames import masked
+from .news import Limit, Limits
+from .protocol import DeribitProtocol
+
+__all__ = ["Rehearsal"]
+
+KEY = Credentials("rehearsal", secrets.token_hex())
+PLENTY = Limit(1e9, 1e9)
+GRANTED = {"access_token": "", "refresh_token": "", "expires_in": 1e9}
+
+
+class Rehearsal:
+    """Made anew with every connection: what it hears can end it too."""
+
+    def __init__(self, now_ns: int) -> None:
+        self._protocol = DeribitProtocol(KEY, budget=Budget(Limits(PLENTY, PLENTY)))
+        self._protocol.connection_made(now_ns)
+        while frames := self._protocol.data_to_send():
+            for frame in frames:
+                id_ = msgspec.json.decode(frame)["id"]
+                self._protocol.receive(msgspec.json.encode({"id": id_, "result": GRANTED}), now_ns)
+
+    def run(self, frame: bytes, now_ns: int) -> None:
+        """Hear a frame, and send an order that goes nowhere."""
+        protocol = self._protocol
+        protocol.receive(frame, now_ns)
+        protocol.send_order("BTC-PERPETUAL", 10.0, now_ns, label="rehearsal", limit=0.5, timeout_s=0.0)
+        for order in protocol.data_to_send():
+            masked(order)
+        protocol.tick(now_ns)  # its time is over
+        protocol.events_received()
