@@ -27,6 +27,7 @@ from gammacore.live.news import Answered, OrderAnswer, Reconciled
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
+from gammacore.live.session import _Supervised
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
 from gammacore.live.view import screen
 
@@ -253,6 +254,19 @@ def test_the_kill_switch(tmp_path, flatten):
     assert hedger.risk.mode is not Mode.NORMAL
     process.close()
     assert check(tmp_path / "j.db").difference is None
+
+
+@pytest.mark.parametrize(("text", "always", "flat"), [("halt", False, False), ("halt", True, True)])
+def test_the_configuration_may_flatten_on_every_kill(tmp_path, text, always, flat):
+    _, process = start(tmp_path, hedge__band=0.01)
+    process.run(20)
+    hedger, switch = process.hedger, tmp_path / "j.db.kill"
+    switch.write_text(text)
+    process.hedger = _Supervised(hedger, hedger, process.client, switch, flatten=always)
+    process.run(40)
+    assert hedger.flat is flat
+    assert process.hedger.asked == ("killed" if flat else "")  # while it holds something it goes on, halted
+    process.close()
 
 
 def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
