@@ -1,7 +1,8 @@
 """What may be sent now: guards on session and market, limits over time, and the states they put it in.
 
-NORMAL: everything. HEDGE_ONLY: no entries. HALT: nothing at all, except to flatten. A guard holds for as long
-as its cause lasts; a latch until somebody lifts it (or, for the daily loss, until the next UTC day).
+NORMAL: everything. HEDGE_ONLY: no entries. HALT: nothing at all. A guard holds for as long as its cause
+lasts; a latch until somebody lifts it (or, for the daily loss, until the next UTC day). Latches do not stand
+in the way of closing everything, guards do.
 Pure: told of news, decisions and times; :mod:`gammacore.risk` has the limits of one moment.
 """
 
@@ -101,6 +102,7 @@ class RiskManager:
         self.profit_usd = 0.0
         self.margin_gap = self.liquidation_distance = math.nan
         self._gap_told = False
+        self._latched: set[str] = set()
         self._sent: deque[int] = deque()
         self._hedges: deque[int] = deque()
         self._profits: deque[tuple[int, float]] = deque()
@@ -121,7 +123,9 @@ class RiskManager:
 
     def refusal(self, order: Order) -> str:
         """Say why an order may not be sent now; empty if it may."""
-        mode = self.mode
+        closing = self.desk.closing and order.purpose is not Purpose.ENTRY
+        holding = [mode for name, (mode, _) in self.causes.items() if not (closing and name in self._latched)]
+        mode = max(holding, default=Mode.NORMAL)
         if mode is Mode.HALT or (mode is Mode.HEDGE_ONLY and order.purpose is Purpose.ENTRY):
             return f"{mode.name.lower()}: {'; '.join(self.reasons)}"
         return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
@@ -251,6 +255,7 @@ class RiskManager:
 
     def latch(self, name: str, reason: str, mode: Mode = Mode.HALT) -> None:
         """Hold a cause until :meth:`lift`."""
+        self._latched.add(name)
         self._set(name, mode, reason)
 
     def lift(self, name: str) -> None:

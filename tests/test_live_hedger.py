@@ -256,6 +256,19 @@ def test_the_kill_switch(tmp_path, flatten):
     assert check(tmp_path / "j.db").difference is None
 
 
+def test_a_latch_does_not_stand_in_the_way_of_flattening(tmp_path):
+    _, process = start(tmp_path, hedge__band=0.01)
+    process.run(20)
+    hedger = process.hedger
+    hedger.risk.latch("positions", "test")
+    hedger.kill("test", flatten=True)
+    process.run(40)
+    assert hedger.flat
+    assert hedger.risk.mode is Mode.HALT  # for everything else
+    process.close()
+    assert check(tmp_path / "j.db").difference is None
+
+
 @pytest.mark.parametrize(("text", "always", "flat"), [("halt", False, False), ("halt", True, True)])
 def test_the_configuration_may_flatten_on_every_kill(tmp_path, text, always, flat):
     _, process = start(tmp_path, hedge__band=0.01)

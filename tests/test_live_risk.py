@@ -187,6 +187,18 @@ def test_a_clock_that_is_off_halts():
     assert risk.mode is Mode.NORMAL
 
 
+def test_who_flattens_passes_latches_but_no_guard_of_the_market():
+    risk = manager()
+    risk.latch("positions", "differ")
+    close = Order("0-exit-1", 0, Purpose.EXIT, (Leg(CALL, -1.0),))
+    assert risk.refusal(close) == "halt: differ"
+    risk.desk.closing = True
+    assert risk.refusal(close) == ""
+    assert risk.refusal(entry()) == "halt: differ"
+    risk.locked("btc_usd", locked=True)
+    assert risk.refusal(close).startswith("halt:")
+
+
 def test_locks_halt():
     risk = manager()
     risk.locked("btc_usd", locked=True)
