@@ -88,9 +88,8 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
         line.append(f"{desk.book.index:,.1f} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
     line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
     if not math.isnan(follower.liquidation_distance):
-        line.append(f"  liquidation {follower.liquidation_distance:.1%} away")
-    if math.isfinite(follower.margin_gap):
-        line.append(f"  margin gap {follower.margin_gap:+.4f}")
+        gap = round(follower.margin_gap, 4) + 0.0  # no minus zero
+        line.append(f"\n liquidation {follower.liquidation_distance:.1%} away  margin gap {gap:+.4f}")
     return Group(line, Text(PAPER, style="yellow")) if paper else line
 
 

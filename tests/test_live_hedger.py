@@ -75,7 +75,7 @@ def test_our_margin_is_the_exchanges(tmp_path):
     shown = io.StringIO()
     Console(file=shown, width=200).print(screen(follower, "local", paper=False))
     assert f"liquidation {follower.liquidation_distance:.1%} away" in shown.getvalue()
-    assert f"margin gap {follower.margin_gap:+.4f}" in shown.getvalue()
+    assert f"margin gap {round(follower.margin_gap, 4) + 0.0:+.4f}" in shown.getvalue()
 
 
 class Instant:

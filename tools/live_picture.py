@@ -18,7 +18,7 @@ from gammacore.live.launch import launch
 from gammacore.live.view import screen
 
 PICTURE = Path(__file__).parents[1] / "docs" / "img" / "live.svg"
-WIDTH = 126
+WIDTH = 116
 
 
 def draw(seconds: float) -> None:
