@@ -118,6 +118,17 @@ class Execution:
         self._events: list[tuple[Booked | None, Fill | Rejected]] = []
         self.quotes: dict[Tradable, TickerNews] = {}
 
+    def twin(self) -> Execution:
+        """Make another with the same settings and quotes, for what is not to happen."""
+        other = Execution("dry", self.settings, self._spec_of)
+        other.quotes = self.quotes
+        return other
+
+    def clear(self) -> None:
+        """Forget everything at work; for twins."""
+        for kept in (self._works, self._by_label, self._actions, self._events):
+            kept.clear()
+
     # ------------------------------------------------------------- from the desk
 
     def submit(self, order: Order, now_ns: int) -> None:

@@ -23,6 +23,7 @@ from gammacore.orders import Cancel, Order, Purpose
 from gammacore.valuation import value
 
 from .attempts import Booked, Tradable
+from .dry import DryRun
 from .execution import Ask, Execution, Place, Withdraw
 from .feed import Feed
 from .journal import Journal
@@ -84,6 +85,7 @@ class Session(Protocol):
     def request(  # noqa: D102
         self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0
     ) -> int: ...
+    def drop(self, reason: str) -> None: ...  # noqa: D102
     def subscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
     def unsubscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
 
@@ -159,6 +161,7 @@ class Hedger:
         self._ready = False
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
         self._odd_audits = 0
+        self._dry = DryRun(desk, execution)
         self._aims: dict[str, float] = {}
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must be on disk before this round ends
@@ -182,7 +185,7 @@ class Hedger:
             LockNews: lambda news: self.risk.locked(f"account {news.currency}", news.locked),
             SubscriptionMissing: self._missing,
             Gap: lambda news: log.warning("gap in a book", extra={"channel": news.channel}),
-            BadFrame: lambda news: log.warning("unreadable", extra={"reason": news.reason}),
+            BadFrame: self._bad_frame,
         }
 
     def now_ns(self) -> int:
@@ -201,7 +204,8 @@ class Hedger:
     def on_idle(self) -> None:
         """Rehearse a decision, so that it is warm when it counts."""
         if self._ready:
-            self.desk.rehearse()
+            self.journal.drain()
+            self._dry.run(self.now_ns())
 
     def on_tick(self, now_ns: int) -> None:
         """Do what time brings."""
@@ -456,6 +460,11 @@ class Hedger:
         ours = not news.index or news.index.lower().startswith(self.feed.base.lower())
         if ours:
             self.risk.locked(news.index or "exchange", news.locked or news.maintenance)
+
+    def _bad_frame(self, news: BadFrame) -> None:
+        log.warning("unreadable", extra={"channel": news.channel, "reason": news.reason})
+        if news.channel.startswith("user."):  # something happened to us, and we do not know what
+            self.session.drop(f"unreadable news on {news.channel}")
 
     def _missing(self, news: SubscriptionMissing) -> None:
         log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})

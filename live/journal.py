@@ -81,7 +81,8 @@ class Journal:
         except BaseException:
             self._lock.close()
             raise
-        self._waiting = 0
+        self._rows: list[tuple[str, str, int, bytes]] = []  # not handed to the database yet
+        self._waiting = 0  # handed over and not committed
         self.closed = False
 
     def start(self, ts_ns: int, config: bytes) -> None:
@@ -104,8 +105,18 @@ class Journal:
         """Note news that the desk does not see."""
         self._write(Kind.FACT, type(fact).__name__, fact.ts_ns, encode(fact))
 
+    def drain(self) -> None:
+        """Hand over what waits, without a commit: work that need not be done when a decision is due."""
+        if self._rows:
+            if not self._waiting:
+                self._db.execute("begin immediate")
+            self._db.executemany("insert into records values (null, ?, ?, ?, ?)", self._rows)
+            self._waiting += len(self._rows)
+            self._rows.clear()
+
     def flush(self) -> None:
         """Commit what waits."""
+        self.drain()
         if self._waiting:
             self._db.execute("commit")
             self._waiting = 0
@@ -132,11 +143,8 @@ class Journal:
         self.close()
 
     def _write(self, kind: Kind, name: str, ts_ns: int, body: bytes) -> None:
-        if not self._waiting:
-            self._db.execute("begin immediate")
-        self._db.execute("insert into records values (null, ?, ?, ?, ?)", (kind.value, name, ts_ns, body))
-        self._waiting += 1
-        if self._waiting >= MOST_WAITING:
+        self._rows.append((kind.value, name, ts_ns, body))
+        if self._waiting + len(self._rows) >= MOST_WAITING:
             self.flush()
 
 

@@ -102,6 +102,10 @@ class Paper:
         """Time of the real one."""
         return self._session.now_ns()
 
+    def drop(self, reason: str) -> None:
+        """End the real connection."""
+        self._session.drop(reason)
+
     def subscribe(self, channels: Iterable[str]) -> None:
         """Market data are real; without an account the exchange sends them less often."""
         self._session.subscribe([self._public(channel) for channel in channels])

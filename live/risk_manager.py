@@ -150,18 +150,19 @@ class RiskManager:
     def ticker(self, news: TickerNews, now_ns: int) -> None:
         """Look at a price of the perpetual."""
         self._heard_ns = now_ns
-        guards = self.guards
         apart = abs(news.mark / news.index - 1.0) if news.index > 0 else 0.0
-        self._hold(
-            "divergence",
-            apart > guards.max_divergence,
-            Mode.HALT,
-            f"mark {news.mark:g} is {apart:.2%} from the index {news.index:g}",
-        )
-        crossed = news.bid > 0 and news.ask > 0 and news.bid >= news.ask
-        self._hold("crossed book", crossed, Mode.HALT, f"bid {news.bid:g} at or above ask {news.ask:g}")
-        self._hold("market", news.state != "open", Mode.HALT, f"perpetual is {news.state}")
-        self._funding(news)
+        if apart > self.guards.max_divergence:
+            self._set("divergence", Mode.HALT, f"mark {news.mark:g} is {apart:.2%} from {news.index:g}")
+        elif "divergence" in self.causes:
+            self.lift("divergence")
+        if news.bid >= news.ask and news.bid > 0 and news.ask > 0:
+            self._set("crossed book", Mode.HALT, f"bid {news.bid:g} at or above ask {news.ask:g}")
+        elif "crossed book" in self.causes:
+            self.lift("crossed book")
+        if news.state != "open" or "market" in self.causes:
+            self._hold("market", news.state != "open", Mode.HALT, f"perpetual is {news.state}")
+        if abs(news.current_funding) > self.guards.max_funding or "funding" in self.causes:
+            self._funding(news)
 
     def _funding(self, news: TickerNews) -> None:
         """Funding so high that a hedge in the perpetual would pay it, whichever side that is."""

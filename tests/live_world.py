@@ -1,6 +1,5 @@
 """A world of one exchange, one client and one clock that nobody waits for: sessions without sockets."""
 
-import logging
 import random
 
 from markets import build
@@ -181,6 +180,3 @@ class Process:
 
 def lively(**changes):
     return build(LIVELY | {name.replace("__", "."): value for name, value in changes.items()})
-
-
-logging.getLogger("gammacore.live").setLevel(logging.CRITICAL)
