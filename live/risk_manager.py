@@ -128,7 +128,12 @@ class RiskManager:
         mode = max(holding, default=Mode.NORMAL)
         if mode is Mode.HALT or (mode is Mode.HEDGE_ONLY and order.purpose is Purpose.ENTRY):
             return f"{mode.name.lower()}: {'; '.join(self.reasons)}"
-        return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+        if closing:  # all of it at once, however large
+            return ""
+        reason = self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+        if reason and order.purpose is not Purpose.ENTRY:  # it waits, and its episode with it
+            self.latch("order size", reason, Mode.HEDGE_ONLY)
+        return reason
 
     def decided(self, order: Order, now_ns: int) -> None:
         """Count the hedges that were decided; orders that rest until they are reached are none."""

@@ -199,6 +199,22 @@ def test_who_flattens_passes_latches_but_no_guard_of_the_market():
     assert risk.refusal(close).startswith("halt:")
 
 
+def test_a_hedge_that_is_too_large_is_said():
+    risk = manager(max_order=0.2)
+    risk.desk.book.apply(IndexPrice(T0, 60e3))
+    hedge, large = (
+        Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, usd),)) for usd in (11_000.0, 13_000.0)
+    )
+    assert risk.refusal(entry(0.3)) != ""
+    assert risk.refusal(hedge) == ""
+    assert risk.mode is Mode.NORMAL
+    assert "max_order" in risk.refusal(large)
+    assert (risk.mode, set(risk.causes)) == (Mode.HEDGE_ONLY, {"order size"})
+    assert risk.refusal(hedge) == ""
+    risk.desk.closing = True
+    assert risk.refusal(large) == ""
+
+
 def test_locks_halt():
     risk = manager()
     risk.locked("btc_usd", locked=True)
