@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 from rich.console import Console
@@ -189,29 +190,43 @@ def _show(
     told = f"journal {options.journal}, log {options.journal}.log; Ctrl-C stops, gammacore kill halts"
     console.print(told, highlight=False, soft_wrap=True)
     live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-    asked = False
-    with live or contextlib.nullcontext():
-        while session.poll() is None:
-            try:
+    with _passing_on(session) as asked:
+        with live or contextlib.nullcontext():
+            while session.poll() is None:
                 if not asked and until is not None and time.monotonic() >= until:
-                    asked = True
-                    session.send_signal(signal.SIGINT)
+                    signal.raise_signal(signal.SIGINT)
                 _update(follower)
                 watcher.look()
                 if live is not None:
                     live.update(screen(follower, options.venue, options.paper, cache))
                 time.sleep(REFRESH_S)
-            except KeyboardInterrupt:
-                session.send_signal(signal.SIGINT)  # the second one ends it at once
-                asked = True
-    _update(follower)
-    watcher.look()
+        _update(follower)
+        watcher.look()
     if session.returncode:
         error = session.stderr.read().decode(errors="replace") if session.stderr else ""
         console.print(f"[bold red]the session failed:[/] {error.strip()[-2000:]}", highlight=False)
         return session.returncode
     console.print(final_report(follower))
     return 0
+
+
+@contextlib.contextmanager
+def _passing_on(session: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Hand Ctrl-C on to the session; yields those so far.
+
+    It must not interrupt who reads the journal: a record taken by half would be missing for ever.
+    """
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        session.send_signal(signal.SIGINT)  # the second one ends it at once
+
+    before = signal.signal(signal.SIGINT, pass_on)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def alerts_of(config: Config) -> Alerts | None:
