@@ -26,10 +26,9 @@ from rich.live import Live
 from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
 from gammacore.config import Config, parse_duration
 from gammacore.daycount import format_time
-from gammacore.errors import ConfigError, SessionError
+from gammacore.errors import ConfigError, JournalError, SessionError
 
 from .follow import Follower
-from .journal import length
 from .session import Options, Venue, kill_file
 from .view import _Cache, final_report, screen
 from .watch import Metrics, Watcher
@@ -269,7 +268,8 @@ def watch(journal: Path, metrics_port: int | None, seconds: float | None = None)
 
 
 def _update(follower: Follower) -> None:
-    if Path(follower.path).is_file() and length(follower.path):
+    """Take in what is new; a journal that has not begun is no error yet."""
+    with contextlib.nullcontext() if follower.desk else contextlib.suppress(JournalError):
         follower.update()
 
 

@@ -12,9 +12,18 @@ import pytest
 from live_world import lively
 from test_cli import run as run_command
 
+from gammacore.errors import JournalError
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Kind, read
-from gammacore.live.launch import REQUIRED, _passing_on, _start, exchange_process, missing_limits, pull
+from gammacore.live.journal import Journal, Kind, read
+from gammacore.live.launch import (
+    REQUIRED,
+    _passing_on,
+    _start,
+    _update,
+    exchange_process,
+    missing_limits,
+    pull,
+)
 from gammacore.live.parity import check
 from gammacore.live.session import Options, kill_file
 
@@ -109,6 +118,22 @@ def test_ctrl_c_goes_to_the_session_and_interrupts_nothing_here():
         assert len(asked) == 2
     assert sent == [signal.SIGINT, signal.SIGINT]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_view_waits_for_a_journal_and_misses_one_that_is_gone(tmp_path):
+    follower = Follower(tmp_path / "j.db")
+    _update(follower)
+    (tmp_path / "j.db").touch()  # as a session begins: a file without tables
+    _update(follower)
+    assert follower.desk is None
+    (tmp_path / "j.db").unlink()
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start(1, msgspec.json.encode(msgspec.to_builtins(lively())))
+    _update(follower)
+    assert follower.desk is not None
+    (tmp_path / "j.db").unlink()
+    with pytest.raises(JournalError):
+        _update(follower)
 
 
 def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
