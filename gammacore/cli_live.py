@@ -97,12 +97,12 @@ def kill(
     journal: Annotated[Path, typer.Argument(help="Journal of the running session.")],
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions as well.")] = False,
 ) -> None:
-    """Throw the kill switch of a session: cancel everything, enter nothing, stop."""
+    """Throw the kill switch of a session: cancel everything, send nothing more; it stays thrown."""
     from gammacore.live.launch import pull
 
     switch = pull(journal, flatten=flatten)
-    done = "closing all positions, then" if flatten else "cancelling everything and"
-    Console().print(f"{switch}: {done} stopping", highlight=False, soft_wrap=True)
+    done = "closing all positions, then stopping" if flatten else "cancelling everything, positions stay"
+    Console().print(f"{switch}: {done}", highlight=False, soft_wrap=True)
 
 
 def watch(

@@ -6,6 +6,7 @@ The same desk, what was sent and filled, and why the money is where it is. Reads
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections import deque
 from typing import NamedTuple
@@ -27,9 +28,10 @@ from gammacore.portfolio import Episode
 from .attempts import Placed
 from .hedger import Foreign
 from .journal import Kind, Record, read
+from .news import AccountNews
 from .parity import Difference
 from .records import decode_command, decode_event, decode_fact
-from .risk_manager import ModeChanged
+from .risk_manager import ModeChanged, liquidation_distance, margin_gap
 
 __all__ = ["Explained", "Follower", "Trail"]
 
@@ -133,6 +135,8 @@ class Follower:
     placed, filled, events : int
         Orders sent, trades, events handled.
     mode : ModeChanged or None
+    margin_gap, liquidation_distance : float
+        When the account was last recorded, see :mod:`.risk_manager`; NaN before.
     difference : Difference or None
         First decision that this desk would not have taken.
     foreign : list of Foreign
@@ -152,6 +156,7 @@ class Follower:
         self.placed = self.filled = self.events = self.seq = 0
         self.last_placed: Placed | None = None
         self.mode: ModeChanged | None = None
+        self.margin_gap = self.liquidation_distance = math.nan
         self.difference: Difference | None = None
         self.stopped = False
         self.first_ns = self.last_ns = 0
@@ -188,6 +193,10 @@ class Follower:
             self.foreign.append(decode_fact(record.body, Foreign))
         elif record.name == "ModeChanged":
             self.mode = decode_fact(record.body, ModeChanged)
+        elif record.name == "AccountNews" and self.desk is not None:
+            account = decode_fact(record.body, AccountNews)
+            self.margin_gap = margin_gap(self.desk, account)
+            self.liquidation_distance = liquidation_distance(account)
 
     def _event(self, event: Event) -> None:
         assert self.desk is not None

@@ -60,6 +60,7 @@ __all__ = ["Baseline", "Foreign", "Hedger", "Session", "Timing"]
 CHANNEL = {Perpetual: "raw", Future: "raw", Option: "100ms"}
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed, and of questions for a delivery price
+ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
 ODD_AUDITS = 2  # in a row, until positions that differ halt
 log = logging.getLogger("gammacore.live")
@@ -158,7 +159,7 @@ class Hedger:
         self._asked: dict[int, tuple[str, str]] = {}  # what a request was for: kind, and label or expiry
         self._subscribed: set[Tradable] = set()
         self._ready = False
-        self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = 0
+        self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
         self._odd_audits = 0
         self._dry = DryRun(desk, execution)
         self._aims: dict[str, float] = {}
@@ -445,6 +446,9 @@ class Hedger:
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self._currency:
             self.risk.margins(news)
+            if news.ts_ns >= self._account_ns + ACCOUNT_NS:  # for who looks on
+                self._account_ns = news.ts_ns
+                self.journal.told(news)
 
     def _state(self, news: StateChanged) -> None:
         log.info("session", extra={"state": news.after.value, "reason": news.reason})

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 from rich.console import Console
@@ -25,10 +26,9 @@ from rich.live import Live
 from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
 from gammacore.config import Config, parse_duration
 from gammacore.daycount import format_time
-from gammacore.errors import ConfigError, SessionError
+from gammacore.errors import ConfigError, JournalError, SessionError
 
 from .follow import Follower
-from .journal import length
 from .session import Options, Venue, kill_file
 from .view import _Cache, final_report, screen
 from .watch import Metrics, Watcher
@@ -189,29 +189,43 @@ def _show(
     told = f"journal {options.journal}, log {options.journal}.log; Ctrl-C stops, gammacore kill halts"
     console.print(told, highlight=False, soft_wrap=True)
     live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-    asked = False
-    with live or contextlib.nullcontext():
-        while session.poll() is None:
-            try:
+    with _passing_on(session) as asked:
+        with live or contextlib.nullcontext():
+            while session.poll() is None:
                 if not asked and until is not None and time.monotonic() >= until:
-                    asked = True
-                    session.send_signal(signal.SIGINT)
+                    signal.raise_signal(signal.SIGINT)
                 _update(follower)
                 watcher.look()
                 if live is not None:
                     live.update(screen(follower, options.venue, options.paper, cache))
                 time.sleep(REFRESH_S)
-            except KeyboardInterrupt:
-                session.send_signal(signal.SIGINT)  # the second one ends it at once
-                asked = True
-    _update(follower)
-    watcher.look()
+        _update(follower)
+        watcher.look()
     if session.returncode:
         error = session.stderr.read().decode(errors="replace") if session.stderr else ""
         console.print(f"[bold red]the session failed:[/] {error.strip()[-2000:]}", highlight=False)
         return session.returncode
     console.print(final_report(follower))
     return 0
+
+
+@contextlib.contextmanager
+def _passing_on(session: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Hand Ctrl-C on to the session; yields those so far.
+
+    It must not interrupt who reads the journal: a record taken by half would be missing for ever.
+    """
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        session.send_signal(signal.SIGINT)  # the second one ends it at once
+
+    before = signal.signal(signal.SIGINT, pass_on)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def alerts_of(config: Config) -> Alerts | None:
@@ -254,7 +268,8 @@ def watch(journal: Path, metrics_port: int | None, seconds: float | None = None)
 
 
 def _update(follower: Follower) -> None:
-    if Path(follower.path).is_file() and length(follower.path):
+    """Take in what is new; a journal that has not begun is no error yet."""
+    with contextlib.nullcontext() if follower.desk else contextlib.suppress(JournalError):
         follower.update()
 
 

@@ -1,31 +1,43 @@
 """What may be sent now: guards on session and market, limits over time, and the states they put it in.
 
-NORMAL: everything. HEDGE_ONLY: no entries. HALT: nothing at all, except to flatten. A guard holds for as long
-as its cause lasts; a latch until somebody lifts it (or, for the daily loss, until the next UTC day).
+NORMAL: everything. HEDGE_ONLY: no entries. HALT: nothing at all. A guard holds for as long as its cause
+lasts; a latch until somebody lifts it (or, for the daily loss, until the next UTC day). Latches do not stand
+in the way of closing everything, guards do.
 Pure: told of news, decisions and times; :mod:`gammacore.risk` has the limits of one moment.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from enum import IntEnum
 
 import msgspec
 
-from gammacore.contracts import Settlement
+from gammacore.contracts import Instrument, Option, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.ledger import Account
+from gammacore.margin import estimate, rates_at
 from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
 from .news import AccountNews, TickerNews
 
-__all__ = ["Guards", "Mode", "ModeChanged", "RiskManager"]
+__all__ = [
+    "Guards",
+    "Mode",
+    "ModeChanged",
+    "RiskManager",
+    "liquidation_distance",
+    "margin_gap",
+    "profit_usd",
+]
 
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
 NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop
+GAP, MATERIAL = 0.1, 0.01  # of our initial margin and of the margin balance, from which a gap is told
 log = logging.getLogger("gammacore.live")
 
 
@@ -77,6 +89,10 @@ class RiskManager:
         Since the start of the journal, at marks.
     account : AccountNews or None
         The last one, of the settlement currency.
+    margin_gap : float
+        See :func:`margin_gap`; NaN before the first account.
+    liquidation_distance : float
+        See :func:`liquidation_distance`; NaN before the first account.
     """
 
     def __init__(self, guards: Guards, desk: Desk) -> None:
@@ -84,6 +100,9 @@ class RiskManager:
         self.causes: dict[str, tuple[Mode, str]] = {}
         self.account: AccountNews | None = None
         self.profit_usd = 0.0
+        self.margin_gap = self.liquidation_distance = math.nan
+        self._gap_told = False
+        self._latched: set[str] = set()
         self._sent: deque[int] = deque()
         self._hedges: deque[int] = deque()
         self._profits: deque[tuple[int, float]] = deque()
@@ -104,10 +123,17 @@ class RiskManager:
 
     def refusal(self, order: Order) -> str:
         """Say why an order may not be sent now; empty if it may."""
-        mode = self.mode
+        closing = self.desk.closing and order.purpose is not Purpose.ENTRY
+        holding = [mode for name, (mode, _) in self.causes.items() if not (closing and name in self._latched)]
+        mode = max(holding, default=Mode.NORMAL)
         if mode is Mode.HALT or (mode is Mode.HEDGE_ONLY and order.purpose is Purpose.ENTRY):
             return f"{mode.name.lower()}: {'; '.join(self.reasons)}"
-        return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+        if closing:  # all of it at once, however large
+            return ""
+        reason = self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+        if reason and order.purpose is not Purpose.ENTRY:  # it waits, and its episode with it
+            self.latch("order size", reason, Mode.HEDGE_ONLY)
+        return reason
 
     def decided(self, order: Order, now_ns: int) -> None:
         """Count the hedges that were decided; orders that rest until they are reached are none."""
@@ -162,16 +188,30 @@ class RiskManager:
     def margins(self, news: AccountNews) -> None:
         """Look at the exchange's own figures."""
         self.account = news
-        if news.margin_balance <= 0:
-            return
-        used = news.initial_margin / news.margin_balance
+        self.margin_gap = margin_gap(self.desk, news)
+        self.liquidation_distance = liquidation_distance(news)
+        self._tell_gap(news)
+        used, near = (_share(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
         limit = self.guards.max_margin_use
         over = limit is not None and used > limit
         self._hold("margin", over, Mode.HEDGE_ONLY, f"{used:.1%} of the margin is in use")
-        near = news.maintenance_margin / news.margin_balance
         self._hold(
             "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
         )
+
+    def _tell_gap(self, news: AccountNews) -> None:
+        """Warn, once, that the exchange asks for more than our positions explain.
+
+        No guard, as the account may hold other things.
+        """
+        ours = news.initial_margin - self.margin_gap
+        wide = self.margin_gap > max(GAP * ours, MATERIAL * news.margin_balance)
+        working = any(episode.pending for episode in self.desk.portfolio.open.values())
+        if wide and not self._gap_told and not working:  # what is at work has margin of its own
+            log.warning(
+                "more margin than our positions need", extra={"exchange": news.initial_margin, "ours": ours}
+            )
+        self._gap_told = wide and (self._gap_told or not working)
 
     # ------------------------------------------------------------- time
 
@@ -221,6 +261,7 @@ class RiskManager:
 
     def latch(self, name: str, reason: str, mode: Mode = Mode.HALT) -> None:
         """Hold a cause until :meth:`lift`."""
+        self._latched.add(name)
         self._set(name, mode, reason)
 
     def lift(self, name: str) -> None:
@@ -244,6 +285,40 @@ def _count(times: deque[int], now_ns: int, window_ns: int) -> None:
     times.append(now_ns)
     while times[0] <= now_ns - window_ns:
         times.popleft()
+
+
+def margin_gap(desk: Desk, news: AccountNews) -> float:
+    """Take the margin that a desk's positions need by the published formulas off what the exchange counts.
+
+    Initial margin, in the account's currency. What is left are open orders, whatever else the account holds,
+    and what is wrong or out of date in the formulas; NaN without marks.
+    """
+    positions: dict[Instrument, float] = {}
+    marks: dict[Instrument, tuple[float, float]] = {}
+    book = desk.book
+    for episode in desk.portfolio.open.values():
+        hedge = episode.hedge
+        for held, size in (*episode.legs.items(), (hedge.instrument, hedge.amount)):
+            if size:
+                positions[held] = positions.get(held, 0.0) + size
+    for held in positions:
+        if isinstance(held, Option):
+            marks[held] = float(book.exposure(held).value), book.forward(held.expiry_ns)
+        else:
+            marks[held] = book.future_price(held), math.nan
+    return news.initial_margin - estimate(rates_at(news.ts_ns), positions, marks).initial
+
+
+def liquidation_distance(news: AccountNews) -> float:
+    """Return the share of the margin balance that maintenance margin leaves; none is left at liquidation."""
+    return 1.0 - _share(news.maintenance_margin, news.margin_balance)
+
+
+def _share(margin: float, balance: float) -> float:
+    """Return the part of the margin balance that is in use, without limit if nothing is left of it."""
+    if balance <= 0:
+        return math.inf if margin > 0 else 0.0
+    return margin / balance
 
 
 def profit_usd(desk: Desk) -> float:

@@ -88,8 +88,9 @@ def scaled_clock(url: str, speed: float) -> Callable[[], int]:
 class _Supervised:
     """The hedger as the client's handler, with signals and the kill switch."""
 
-    def __init__(self, handler: Any, hedger: Hedger, client: Client, switch: Path) -> None:
+    def __init__(self, handler: Any, hedger: Hedger, client: Client, switch: Path, flatten: bool) -> None:
         self._handler, self._hedger, self._client, self._switch = handler, hedger, client, switch
+        self._flatten = flatten  # whatever the switch says
         self.asked = ""  # to stop, and why
         self._since = 0.0
         self._looked_ns = 0
@@ -115,7 +116,7 @@ class _Supervised:
     def _look_at_switch(self) -> None:
         if not self._killed and self._switch.exists():
             self._killed = True
-            flatten = "flatten" in self._switch.read_text(encoding="utf-8")
+            flatten = self._flatten or "flatten" in self._switch.read_text(encoding="utf-8")
             self._hedger.kill("kill switch", flatten=flatten)
         if self._killed and self._hedger.flat:
             self.asked = self.asked or "killed"
@@ -162,7 +163,8 @@ def run(config: Config, options: Options) -> None:
         paper = Paper(client, lambda: made[0], alone=credentials is None) if options.paper else None
         session = client if paper is None else paper
         made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs)))
-        supervised = _Supervised(made[0] if paper is None else paper, made[0], client, switch)
+        handler, flatten = made[0] if paper is None else paper, config.risk.flatten_on_kill
+        supervised = _Supervised(handler, made[0], client, switch, flatten)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, supervised.signalled)
         gc.collect()

@@ -5,6 +5,7 @@ Built from a :class:`.follow.Follower`; looks only.
 
 from __future__ import annotations
 
+import math
 import time
 
 from rich.console import Group, RenderableType
@@ -86,6 +87,9 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
     if desk.book.index > 0:
         line.append(f"{desk.book.index:,.1f} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
     line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
+    if not math.isnan(follower.liquidation_distance):
+        gap = round(follower.margin_gap, 4) + 0.0  # no minus zero
+        line.append(f"\n liquidation {follower.liquidation_distance:.1%} away  margin gap {gap:+.4f}")
     return Group(line, Text(PAPER, style="yellow")) if paper else line
 
 

@@ -127,6 +127,8 @@ class Metrics:
         ("vega_usd", "per volatility point"),
         ("theta_usd_a_day", "decay of the options"),
         ("profit_usd", "since the start of the journal, at marks"),
+        ("margin_gap", "initial margin of the exchange less that of our positions, settlement currency"),
+        ("liquidation_distance", "share of the margin balance that maintenance margin leaves"),
         ("orders", "sent to the exchange"),
         ("fills", "trades"),
         ("events", "handled by the desk"),
@@ -154,6 +156,8 @@ class Metrics:
         desk = follower.desk
         values = {"silence_seconds": silent_s, "orders": follower.placed, "fills": follower.filled}
         values["events"] = follower.events
+        values["margin_gap"] = follower.margin_gap  # NaN while unknown
+        values["liquidation_distance"] = follower.liquidation_distance
         values["mode"] = follower.mode.mode if follower.mode is not None else 0
         if desk is not None and desk.book.index > 0:
             seen = totals(desk.portfolio, desk.book)

@@ -196,6 +196,8 @@ def test_metrics_are_served(watched):
     assert float(lines["gammacore_price_usd"]) == process.hedger.desk.book.index
     assert float(lines["gammacore_fills"]) == process.hedger.filled > 0
     assert float(lines["gammacore_mode"]) == 0
+    assert float(lines["gammacore_margin_gap"]) == pytest.approx(follower.margin_gap)
+    assert 0.9 < float(lines["gammacore_liquidation_distance"]) <= 1.0
     for name, _ in Metrics.GAUGES:
         assert f"gammacore_{name}" in lines
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     {"errors", "_core", "_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
-    {"contracts", "valuation", "fees"},
+    {"contracts", "valuation", "fees", "margin"},
     {"volatility"},
     {"events", "orders"},
     {"book", "ledger", "portfolio", "expansion", "attribution", "scalps"},

@@ -1,5 +1,7 @@
 """The hedger on the local exchange, without sockets: decisions, guards, switches, restarts."""
 
+import io
+import itertools
 import logging
 
 import msgspec
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from live_world import ID, SECRET, Process, World, lively
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from rich.console import Console
 from test_live_execution import order as order_news
 from test_live_execution import ticker, trade
 from venue import Client as Holder
@@ -14,7 +17,7 @@ from venue import Client as Holder
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.contracts import Option, parse, spec_for
-from gammacore.daycount import NS_PER_MINUTE
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import JournalError
 from gammacore.events import Delivery
 from gammacore.live.assemble import build_hedger, past_of
@@ -24,7 +27,9 @@ from gammacore.live.news import Answered, OrderAnswer, Reconciled
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
+from gammacore.live.session import _Supervised
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
+from gammacore.live.view import screen
 
 PERPETUAL = parse("BTC-PERPETUAL")
 
@@ -49,6 +54,28 @@ def test_a_straddle_is_bought_and_hedged_and_explained(tmp_path):
     assert explained.lines["fees"].coin < 0
     # Marked at the last price that was recorded, a little later than the last look at profit.
     assert explained.total.usd == pytest.approx(process.hedger.risk.profit_usd, abs=20.0)
+
+
+def test_our_margin_is_the_exchanges(tmp_path):
+    _, process = start(tmp_path, hedge__band=0.01, entry__side="short")
+    assert process.run(120, lambda: process.hedger.quiet)
+    risk = process.hedger.risk
+    process.close()
+    assert risk.account.initial_margin > 0.2  # of a straddle of a coin: one leg is 0.15 and more
+    assert risk.margin_gap == pytest.approx(0.0, abs=2e-3 * risk.account.initial_margin)
+    left = 1 - risk.account.maintenance_margin / risk.account.margin_balance
+    assert risk.liquidation_distance == left
+    records = [r for r in read(tmp_path / "j.db") if r.name == "AccountNews"]
+    assert 10 <= len(records) <= 13
+    assert all(b.ts_ns - a.ts_ns >= 10 * NS_PER_SECOND for a, b in itertools.pairwise(records))
+    follower = Follower(tmp_path / "j.db")
+    follower.update()
+    assert follower.margin_gap == pytest.approx(0.0, abs=2e-3 * risk.account.initial_margin)
+    assert follower.liquidation_distance == pytest.approx(left, abs=1e-3)
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(screen(follower, "local", paper=False))
+    assert f"liquidation {follower.liquidation_distance:.1%} away" in shown.getvalue()
+    assert f"margin gap {round(follower.margin_gap, 4) + 0.0:+.4f}" in shown.getvalue()
 
 
 class Instant:
@@ -227,6 +254,32 @@ def test_the_kill_switch(tmp_path, flatten):
     assert hedger.risk.mode is not Mode.NORMAL
     process.close()
     assert check(tmp_path / "j.db").difference is None
+
+
+def test_a_latch_does_not_stand_in_the_way_of_flattening(tmp_path):
+    _, process = start(tmp_path, hedge__band=0.01)
+    process.run(20)
+    hedger = process.hedger
+    hedger.risk.latch("positions", "test")
+    hedger.kill("test", flatten=True)
+    process.run(40)
+    assert hedger.flat
+    assert hedger.risk.mode is Mode.HALT  # for everything else
+    process.close()
+    assert check(tmp_path / "j.db").difference is None
+
+
+@pytest.mark.parametrize(("text", "always", "flat"), [("halt", False, False), ("halt", True, True)])
+def test_the_configuration_may_flatten_on_every_kill(tmp_path, text, always, flat):
+    _, process = start(tmp_path, hedge__band=0.01)
+    process.run(20)
+    hedger, switch = process.hedger, tmp_path / "j.db.kill"
+    switch.write_text(text)
+    process.hedger = _Supervised(hedger, hedger, process.client, switch, flatten=always)
+    process.run(40)
+    assert hedger.flat is flat
+    assert process.hedger.asked == ("killed" if flat else "")  # while it holds something it goes on, halted
+    process.close()
 
 
 def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):

@@ -17,7 +17,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YE
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.news import AccountNews
-from gammacore.live.risk_manager import Mode, RiskManager, profit_usd
+from gammacore.live.risk_manager import Mode, RiskManager, liquidation_distance, profit_usd
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 
@@ -37,6 +37,19 @@ def held():
     episode = desk.portfolio.open[0]
     episode.hedge.trade(-6_000.0, 60e3)
     return desk
+
+
+@pytest.fixture
+def told():
+    """What is logged, as (text, record)."""
+    lines, logger = [], logging.getLogger("gammacore.live")
+    handler, level = logging.Handler(), logger.level
+    handler.emit = lambda record: lines.append((record.getMessage(), record))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def entry(amount=1.0, number=1):
@@ -174,6 +187,34 @@ def test_a_clock_that_is_off_halts():
     assert risk.mode is Mode.NORMAL
 
 
+def test_who_flattens_passes_latches_but_no_guard_of_the_market():
+    risk = manager()
+    risk.latch("positions", "differ")
+    close = Order("0-exit-1", 0, Purpose.EXIT, (Leg(CALL, -1.0),))
+    assert risk.refusal(close) == "halt: differ"
+    risk.desk.closing = True
+    assert risk.refusal(close) == ""
+    assert risk.refusal(entry()) == "halt: differ"
+    risk.locked("btc_usd", locked=True)
+    assert risk.refusal(close).startswith("halt:")
+
+
+def test_a_hedge_that_is_too_large_is_said():
+    risk = manager(max_order=0.2)
+    risk.desk.book.apply(IndexPrice(T0, 60e3))
+    hedge, large = (
+        Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, usd),)) for usd in (11_000.0, 13_000.0)
+    )
+    assert risk.refusal(entry(0.3)) != ""
+    assert risk.refusal(hedge) == ""
+    assert risk.mode is Mode.NORMAL
+    assert "max_order" in risk.refusal(large)
+    assert (risk.mode, set(risk.causes)) == (Mode.HEDGE_ONLY, {"order size"})
+    assert risk.refusal(hedge) == ""
+    risk.desk.closing = True
+    assert risk.refusal(large) == ""
+
+
 def test_locks_halt():
     risk = manager()
     risk.locked("btc_usd", locked=True)
@@ -199,6 +240,73 @@ def test_margins_are_the_exchanges_own():
     assert set(risk.causes) == {"margin", "liquidation"}
     risk.margins(account())
     assert risk.mode is Mode.NORMAL
+
+
+def test_an_account_with_nothing_left_is_at_liquidation():
+    risk = manager(max_margin_use=0.5)
+    risk.margins(account(margin_balance=0.0))  # nor is anything in use
+    assert risk.mode is Mode.NORMAL
+    risk.margins(account(margin_balance=-0.1, initial_margin=0.2, maintenance_margin=0.1))
+    assert set(risk.causes) == {"margin", "liquidation"}
+
+
+def short_of(call):
+    """A desk that is short a call and a future, from the day of the held straddle."""
+    call.portfolio.open[0].legs[CALL] = -2.0
+    del call.portfolio.open[0].legs[PUT]
+    return call
+
+
+def test_margin_is_held_against_our_own_formulas(held):
+    risk = manager(short_of(held))
+    assert np.isnan([risk.margin_gap, risk.liquidation_distance]).all()
+    mark, coins = inverse.price(1, 60e3, 60e3, TAU, 0.6), 0.1
+    ours = 2 * (0.15 + mark) + coins * (0.02 + 0.00005 * coins)
+    risk.margins(account(initial_margin=ours + 0.01, maintenance_margin=2.0))
+    assert risk.margin_gap == pytest.approx(0.01, abs=1e-12)
+    assert risk.liquidation_distance == pytest.approx(0.8)
+    risk.margins(account(initial_margin=0.0, maintenance_margin=0.0))
+    assert risk.margin_gap == pytest.approx(-ours)
+
+
+def test_positions_of_one_instrument_are_one_position(held):
+    again = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    again.hedge.trade(6_000.0, 60e3)  # the first is short as much
+    risk = manager(held)
+    risk.margins(account(initial_margin=0.5))
+    assert risk.margin_gap == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("balance", "maintenance", "distance"),
+    [(10.0, 0.0, 1.0), (10.0, 11.0, -0.1), (0.0, 1.0, -np.inf), (0.0, 0.0, 1.0)],
+)
+def test_the_way_to_liquidation(balance, maintenance, distance):
+    seen = liquidation_distance(account(margin_balance=balance, maintenance_margin=maintenance))
+    assert seen == pytest.approx(distance)
+
+
+def test_margin_that_we_cannot_explain_is_told_once_and_stops_nothing(held, told):
+    risk = manager(short_of(held))
+    risk.margins(account())
+    ours = -risk.margin_gap
+    for excess in (0.05, 0.15, 0.2, 0.0, 0.15):  # as a share of ours
+        risk.margins(account(initial_margin=ours * (1 + excess), margin_balance=1.0))
+    assert [round(record.exchange / record.ours, 9) for _, record in told] == [1.15, 1.15]
+    assert {text for text, _ in told} == {"more margin than our positions need"}
+    assert risk.mode is Mode.NORMAL
+
+
+def test_margin_too_small_to_matter_or_of_an_order_at_work_is_not_told(held, told):
+    risk = manager(held)  # long options need none
+    risk.margins(account(initial_margin=0.09))
+    order = entry()
+    held.portfolio.open[0].pending[order.order_id] = order
+    risk.margins(account(initial_margin=0.5))
+    assert not told
+    del held.portfolio.open[0].pending[order.order_id]
+    risk.margins(account(initial_margin=0.5))
+    assert len(told) == 1
 
 
 def test_too_many_orders_halt_for_good():
@@ -277,21 +385,15 @@ def test_exposure_beyond_its_limits_stops_entries(held):
     assert "delta" not in risk.causes
 
 
-def test_guards_are_logged_once():
-    told, logger = [], logging.getLogger("gammacore.live")
-    handler, level = logging.Handler(), logger.level
-    handler.emit = lambda record: told.append((record.getMessage(), record.guard))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        risk = manager()
-        for _ in range(3):
-            risk.locked("btc_usd", locked=True)
-        risk.locked("btc_usd", locked=False)
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-    assert told == [("guard", "lock btc_usd"), ("guard lifted", "lock btc_usd")]
+def test_guards_are_logged_once(told):
+    risk = manager()
+    for _ in range(3):
+        risk.locked("btc_usd", locked=True)
+    risk.locked("btc_usd", locked=False)
+    assert [(text, record.guard) for text, record in told] == [
+        ("guard", "lock btc_usd"),
+        ("guard lifted", "lock btc_usd"),
+    ]
 
 
 def test_every_limit_of_the_configuration_reaches_its_guard():

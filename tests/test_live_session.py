@@ -12,9 +12,18 @@ import pytest
 from live_world import lively
 from test_cli import run as run_command
 
+from gammacore.errors import JournalError
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Kind, read
-from gammacore.live.launch import REQUIRED, _start, exchange_process, missing_limits, pull
+from gammacore.live.journal import Journal, Kind, read
+from gammacore.live.launch import (
+    REQUIRED,
+    _passing_on,
+    _start,
+    _update,
+    exchange_process,
+    missing_limits,
+    pull,
+)
 from gammacore.live.parity import check
 from gammacore.live.session import Options, kill_file
 
@@ -98,6 +107,35 @@ def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path)
             assert file.stat().st_mode & 0o077 == 0, file
 
 
+def test_ctrl_c_goes_to_the_session_and_interrupts_nothing_here():
+    sent = []
+    session = type("Session", (), {"send_signal": lambda self, number: sent.append(number)})()
+    before = signal.getsignal(signal.SIGINT)
+    with _passing_on(session) as asked:
+        assert not asked
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert len(asked) == 2
+    assert sent == [signal.SIGINT, signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_view_waits_for_a_journal_and_misses_one_that_is_gone(tmp_path):
+    follower = Follower(tmp_path / "j.db")
+    _update(follower)
+    (tmp_path / "j.db").touch()  # as a session begins: a file without tables
+    _update(follower)
+    assert follower.desk is None
+    (tmp_path / "j.db").unlink()
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start(1, msgspec.json.encode(msgspec.to_builtins(lively())))
+    _update(follower)
+    assert follower.desk is not None
+    (tmp_path / "j.db").unlink()
+    with pytest.raises(JournalError):
+        _update(follower)
+
+
 def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
     journal, kills = tmp_path / "j.db", 0
     for _ in range(3):
@@ -146,7 +184,8 @@ def test_one_journal_has_one_session(exchange, tmp_path):
     journal = tmp_path / "j.db"
     first = session(exchange, journal)
     try:
-        wait_for(lambda: journal.exists() and any(r.kind is Kind.START for r in read(journal)), first)
+        # Not the start: a signal before the session listens to it is no clean end.
+        wait_for(lambda: journal.exists() and any(r.name == "Baseline" for r in read(journal)), first)
         second = session(exchange, journal)
         assert second.wait(PATIENCE_S) == 2
         assert "another process writes this journal" in second.stderr.read().decode()

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LIVE = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 
 
@@ -38,4 +39,18 @@ def test_files_that_it_names_exist(path):
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)]+)\)", README))
 def test_pictures_exist(path):
+    assert (ROOT / path).exists()
+
+
+def test_every_guard_and_required_limit_of_a_session_is_described():
+    from gammacore.live.launch import REQUIRED
+
+    source = "".join((ROOT / "live" / name).read_text() for name in ("risk_manager.py", "hedger.py"))
+    guards = set(re.findall(r"\b(?:_hold|_set|latch)\(\s*\"([a-z ]+)\"", source))
+    assert {"stale", "positions", "kill switch"} <= guards
+    assert [name for name in sorted(guards) + list(REQUIRED) if f"`{name}`" not in LIVE] == []
+
+
+@pytest.mark.parametrize("path", re.findall(r"`((?:tests|docs|tools)/[\w./]+|gammacore/[\w./]+\.py)`", LIVE))
+def test_files_that_the_page_on_sessions_names_exist(path):
     assert (ROOT / path).exists()

@@ -14,10 +14,9 @@ from gammacore.fees import DERIBIT, delivery_fee
 from gammacore.live.simulator import MarketModel
 from gammacore.live.simulator.accounts import Position, units, worth
 from gammacore.live.simulator.invariants import assert_invariants
-from gammacore.live.simulator.margin import future_rates, initial_and_maintenance, option_margin
 from gammacore.live.simulator.market import funding_rate
 from gammacore.live.simulator.portfolio import Portfolio
-from gammacore.live.simulator.pricing import Mark, implied_percent, marks
+from gammacore.live.simulator.pricing import implied_percent, marks
 from gammacore.live.simulator.views import summary_json
 
 PERPETUAL = "BTC-PERPETUAL"
@@ -116,32 +115,6 @@ def test_published_account():
 def test_recorded_account():
     shown = summary_json(Portfolio(balance=to_units(10.00295099), futures_rpl=to_units(-4e-7)), "BTC")
     assert shown["equity"] == shown["margin_balance"] == shown["available_funds"] == 10.00295059
-
-
-def test_standard_margin():
-    assert option_margin(1, 100_000.0, 100_000.0, 0.02) == (pytest.approx(0.17), pytest.approx(0.095))
-    assert option_margin(1, 103_000.0, 100_000.0, 0.01) == (pytest.approx(0.13), pytest.approx(0.085))
-    assert option_margin(1, 150_000.0, 100_000.0, 0.0) == (0.10, 0.075)
-    assert option_margin(-1, 100_000.0, 100_000.0, 0.02) == (pytest.approx(0.17), pytest.approx(0.095))
-    # A put deep in the money: 0.075 of its mark is more than 0.075 coin, and rules both.
-    assert option_margin(-1, 400_000.0, 100_000.0, 3.0) == (pytest.approx(3.225), pytest.approx(3.225))
-    assert future_rates("BTC", 100.0) == (pytest.approx(0.025), pytest.approx(0.015))
-    assert future_rates("ETH", 1_000.0) == (pytest.approx(0.024), pytest.approx(0.014))
-
-
-def test_margin_of_sizes():
-    exchange = make()
-    perpetual, linear = exchange.find(PERPETUAL), exchange.find("BTC_USDC-PERPETUAL")
-    mark = Mark(100_000.0, 100_000.0)
-    assert initial_and_maintenance(perpetual, -100_000.0, mark) == (
-        pytest.approx(0.02005),
-        pytest.approx(0.01005),
-    )
-    assert initial_and_maintenance(linear, 1.0, mark)[0] == pytest.approx(2_005.0)
-    call = next(
-        x for x in exchange.catalog.by_name.values() if x.name.startswith("BTC-") and x.name[-1] == "C"
-    )
-    assert initial_and_maintenance(call, 2.0, mark) == (0.0, 0.0)
 
 
 @given(st.floats(-2e6, 2e6), st.integers(-(10**9), 10**9))

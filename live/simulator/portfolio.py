@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from gammacore.contracts import UNITS_PER_COIN
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
+from gammacore.margin import MarginRates, position_margin, rates_at
 
 from .accounts import Account, Position, units, worth
 from .book import Order
 from .catalog import Listing
 from .engine import Engine
-from .margin import initial_and_maintenance
 from .pricing import Mark, Pricing
 
 __all__ = ["Holding", "Portfolio", "as_coins", "evaluate", "order_margin"]
@@ -89,7 +89,9 @@ class Portfolio:
         return units(self.maintenance)
 
 
-def order_margin(listing: Listing, lots: int, mark: Mark, orders: Iterable[Order]) -> float:
+def order_margin(
+    rates: MarginRates, listing: Listing, lots: int, mark: Mark, orders: Iterable[Order]
+) -> float:
     """Give the initial margin that open orders add to that of a position, in the settlement currency.
 
     The worse of all buys filled and all sells filled; a buy of options reserves its premium.
@@ -104,11 +106,12 @@ def order_margin(listing: Listing, lots: int, mark: Mark, orders: Iterable[Order
             premium += listing.amount(order.left) * listing.price(order.price)
         else:
             sells += order.left
-    held = initial_and_maintenance(listing, listing.amount(lots), mark)[0]
-    sold = initial_and_maintenance(listing, listing.amount(lots - sells), mark)[0]
+    held, sold, bought = (
+        position_margin(rates, listing.instrument, listing.amount(size), mark.price, mark.forward).initial
+        for size in (lots, lots - sells, lots + buys)
+    )
     if listing.kind == "option":
         return max(sold - held, 0.0) + premium
-    bought = initial_and_maintenance(listing, listing.amount(lots + buys), mark)[0]
     return max(bought, sold, held) - held
 
 
@@ -131,7 +134,7 @@ def evaluate(
     Portfolio
     """
     wallet = account.wallet(currency)
-    found = Portfolio(balance=wallet.balance)
+    found, rates = Portfolio(balance=wallet.balance), rates_at(pricing.moment_ns)
     next_delivery = (pricing.moment_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 32 * NS_PER_HOUR
     orders: dict[str, list[Order]] = {}
     for order in (*engine.own_orders(account), *((extra,) if extra is not None else ())):
@@ -140,20 +143,21 @@ def evaluate(
     for position in account.positions.values():
         if position.listing.currency == currency:
             account.accrue(position, engine.interest(position.listing))
-            _add(found, position, pricing.mark(position.listing), orders.pop(position.listing.name, []))
+            own = orders.pop(position.listing.name, [])
+            _add(found, rates, position, pricing.mark(position.listing), own)
             if position.listing.expiry_ns == next_delivery:
                 _set_apart(found, found.holdings[-1])
     for pending in orders.values():
         listing = pending[0].listing
-        found.orders += order_margin(listing, 0, pricing.mark(listing), pending)
+        found.orders += order_margin(rates, listing, 0, pricing.mark(listing), pending)
     found.futures_rpl, found.options_rpl = wallet.futures_realized, wallet.options_realized
     return found
 
 
-def _add(found: Portfolio, position: Position, mark: Mark, orders: list[Order]) -> None:
+def _add(found: Portfolio, rates: MarginRates, position: Position, mark: Mark, orders: list[Order]) -> None:
     listing, size, premium = position.listing, position.size, 0.0
-    initial, maintenance = initial_and_maintenance(listing, size, mark)
-    pending = order_margin(listing, position.lots, mark, orders) if orders else 0.0
+    initial, maintenance = position_margin(rates, listing.instrument, size, mark.price, mark.forward)
+    pending = order_margin(rates, listing, position.lots, mark, orders) if orders else 0.0
     if listing.kind == "option":
         delta = size * mark.delta
         found.options_value += units(worth(listing, size, mark.price))

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from gammacore.margin import rates_at
+
 from .accounts import Account, Position, Wallet
 from .calls import Call, Handler
 from .engine import Trade
@@ -32,7 +34,8 @@ def get_position(call: Call) -> dict[str, Any]:
     x, mark = call.x, call.x.pricing.mark(listing)
     own = [order for order in x.engine.own_orders(call.account) if order.listing is listing]
     flat = Position(listing, interest=x.engine.interest(listing))
-    return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, order_margin(listing, 0, mark, own), 0.0))
+    reserved = order_margin(rates_at(x.pricing.moment_ns), listing, 0, mark, own)
+    return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, reserved, 0.0))
 
 
 def get_positions(call: Call) -> list[dict[str, Any]]:

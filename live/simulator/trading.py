@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gammacore.margin import rates_at
+
 from .book import BUY, SELL, Order
 from .calls import Call, Handler
 from .catalog import Listing
@@ -374,8 +376,9 @@ def get_margins(call: Call) -> dict[str, Any]:
     lots, price = _lots(call, listing), call.params.number("price")
     low, high = x.engine.band(listing)
     ticks = _limit(price, listing, low, high, BUY)
+    rates, mark = rates_at(x.pricing.moment_ns), x.pricing.mark(listing)
     margins = [
-        order_margin(listing, 0, x.pricing.mark(listing), [Order("", 0, listing, side, lots, ticks)])
+        order_margin(rates, listing, 0, mark, [Order("", 0, listing, side, lots, ticks)])
         for side in (BUY, SELL)
     ]
     fees = [
