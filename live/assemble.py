@@ -25,9 +25,10 @@ from gammacore.volatility.estimate import Estimate
 from .attempts import Booked, Placed, Tradable
 from .execution import Execution, Settings
 from .feed import Feed
-from .hedger import Baseline, Foreign, Hedger, Session, Timing
+from .hedger import Hedger, Session, Timing
 from .journal import Journal, Kind, read
 from .parity import restore
+from .positions import Baseline, Foreign, Positions
 from .records import decode_fact
 from .risk_manager import Guards, RiskManager
 
@@ -182,7 +183,6 @@ def build_hedger(
         journal,
         session,
         timing,
-        past.baseline,
-        past.others,
+        Positions(desk.portfolio, past.baseline, past.others),
         order_timeout_s=settings.valid_ns / NS_PER_SECOND,
     )

@@ -26,10 +26,10 @@ from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 
 from .attempts import Placed
-from .hedger import Foreign
 from .journal import Kind, Record, read
 from .news import AccountNews
 from .parity import Difference
+from .positions import Foreign
 from .records import decode_command, decode_event, decode_fact
 from .risk_manager import ModeChanged, liquidation_distance, margin_gap
 

@@ -14,14 +14,14 @@ from typing import Any, Protocol, Unpack
 
 import msgspec
 
-from gammacore.contracts import Future, Option, Perpetual, Settlement, parse, spec_for
-from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, NS_PER_YEAR, format_time
+from gammacore.contracts import Future, Option, Perpetual
+from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.desk import Desk
-from gammacore.errors import ContractError
 from gammacore.events import Delivery, Event, Fill, Flatten, Rejected, Timer
-from gammacore.orders import Cancel, Order, Purpose
+from gammacore.orders import Cancel, Order
 from gammacore.valuation import value
 
+from .aims import Aims
 from .attempts import Booked, Tradable
 from .dry import DryRun
 from .execution import Ask, Execution, Place, Withdraw
@@ -53,9 +53,10 @@ from .news import (
     TradeNews,
     TradesPage,
 )
+from .positions import Positions, near_settlement
 from .risk_manager import Mode, ModeChanged, RiskManager
 
-__all__ = ["Baseline", "Foreign", "Hedger", "Session", "Timing"]
+__all__ = ["Hedger", "Session", "Timing"]
 
 CHANNEL = {Perpetual: "raw", Future: "raw", Option: "100ms"}
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
@@ -90,23 +91,6 @@ class Session(Protocol):
     def unsubscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
 
 
-class Baseline(msgspec.Struct, frozen=True, tag=True):
-    """What the account held before the session's first order, by instrument name."""
-
-    ts_ns: int
-    sizes: dict[str, float]
-
-
-class Foreign(msgspec.Struct, frozen=True, tag=True):
-    """A trade of the account that is not this session's: the holder's own."""
-
-    ts_ns: int
-    trade_id: str
-    instrument: str
-    amount: float
-    price: float
-
-
 class Timing(msgspec.Struct, frozen=True):
     """Intervals of a session."""
 
@@ -123,10 +107,8 @@ class Hedger:
         Made for each other, see :mod:`.assemble`.
     session : Session
     timing : Timing
-    baseline : Baseline, optional
-        Of the journal; taken at the first reconciliation if there is none.
-    others : mapping of str to float, optional
-        What the account's holder traded besides since then.
+    positions : Positions
+        Of the journal.
     order_timeout_s : float
         For the exchange's answer to an order.
 
@@ -145,14 +127,13 @@ class Hedger:
         journal: Journal,
         session: Session,
         timing: Timing,
-        baseline: Baseline | None = None,
-        others: Mapping[str, float] | None = None,
+        positions: Positions,
         order_timeout_s: float = 5.0,
     ) -> None:
         self.desk, self.feed, self.execution, self.risk = desk, feed, execution, risk
         self.journal, self.session, self.timing = journal, session, timing
-        self.baseline = baseline
-        self.others = dict(others or {})
+        self.positions = positions
+        self._aims = Aims(desk)
         self.decided = self.sent = self.filled = 0
         self.stopping = False
         self._timeout_s = order_timeout_s
@@ -162,13 +143,12 @@ class Hedger:
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
         self._odd_audits = 0
         self._dry = DryRun(desk, execution)
-        self._aims: dict[str, float] = {}
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must be on disk before this round ends
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
         execution.paused = True
         execution.forbidden = self._forbidden
-        execution.unwanted = self._unwanted
+        execution.unwanted = self._aims.unwanted
         self._handlers: dict[type, Callable[[Any], None]] = {
             TickerNews: self._ticker,
             OrderNews: self._order_news,
@@ -269,7 +249,7 @@ class Hedger:
                 self._send(action)
         while self._fresh:  # what can wait until the orders have left
             order = self._fresh.pop(0)
-            self._note_aim(order)
+            self._aims.note(order)
             log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
 
     def _commit(self) -> None:
@@ -281,10 +261,11 @@ class Hedger:
             log.warning("given up", extra={"order": event.order_id, "reason": event.reason})
             if "entry" in event.order_id:
                 self._chain_ns = self.now_ns() + REFUSED_PAUSE_NS
-            self._aims.pop(event.order_id, None)
+            self._aims.forget(event.order_id)
         else:
             self.filled += 1
-            self._check_aim(event)
+            if wrong := self._aims.fill(event):
+                self.risk.latch("wrong way", wrong)
             at = self._stamp(event.ts_ns)
             event = msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at))
         self.take(event, fact)
@@ -300,41 +281,6 @@ class Hedger:
         tau = max(instrument.expiry_ns - at_ns, 0) / NS_PER_YEAR
         mark = float(value(instrument, book.forward(instrument.expiry_ns), tau, book.vol(instrument)))
         return mark if math.isfinite(mark) else fill.price
-
-    def _note_aim(self, order: Order) -> None:
-        """Keep the mismatch that a hedge is to remove, as it was when that was decided."""
-        mismatch = self._mismatch(order.episode)
-        if order.purpose is Purpose.HEDGE and order.limit is None and mismatch is not None:
-            self._aims[order.order_id] = mismatch
-
-    def _check_aim(self, fill: Fill) -> None:
-        """Halt when fills leave more delta than the hedge was to remove: too much, or the wrong way."""
-        aim = self._aims.get(fill.order_id)
-        if aim is None:
-            return
-        price = self.desk.book.index if _is_inverse(fill) else 1.0
-        left = aim + fill.amount / price
-        self._aims[fill.order_id] = left
-        if abs(left) > abs(aim) + 0.5 * spec_for(fill.instrument).min_trade_amount / price:  # whole lots
-            self.risk.latch("wrong way", f"{fill.order_id}: delta goes from {aim:.6g} to {left:.6g}")
-        if fill.last:
-            del self._aims[fill.order_id]
-
-    def _unwanted(self, order: Order, left: float) -> bool:
-        """Whether what is left of a hedge would now add to the delta rather than remove it."""
-        mismatch = self._mismatch(order.episode)
-        instrument = order.legs[0].instrument
-        delta = left / self.desk.book.index if instrument.settlement is Settlement.INVERSE else left
-        return mismatch is not None and abs(mismatch + delta) >= abs(mismatch)
-
-    def _mismatch(self, number: int) -> float | None:
-        """Delta to be hedged away in an episode, without what is on its way."""
-        episode = self.desk.portfolio.open.get(number)
-        if episode is None or not episode.open:
-            return None
-        price = self.desk.book.future_price(episode.hedge.instrument)
-        mismatch = self.desk.hedge.target.mismatch(episode, self.desk.book)
-        return float(mismatch) - float(episode.pending_delta(price) if episode.pending else 0.0)
 
     def _send(self, action: Place | Withdraw | Ask) -> None:
         if isinstance(action, Place):
@@ -422,19 +368,16 @@ class Hedger:
         elif news.label.startswith(f"{self.execution.session}-"):
             if not self.execution.has_booked(news.trade_id):
                 self.risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
-        elif not isinstance(news.instrument, str):
-            name = news.instrument.name
-            self.others[name] = self.others.get(name, 0.0) + news.amount
-            self.journal.told(Foreign(news.ts_ns, news.trade_id, name, news.amount, news.price))
+        elif (fact := self.positions.foreign(news)) is not None:
+            self.journal.told(fact)
 
     def _reconciled(self, news: Reconciled) -> None:
         for trade in news.trades:
             self._trade(trade)
         for account in news.accounts:
             self._account(account)
-        if self.baseline is None:
-            self.baseline = Baseline(news.ts_ns, _sizes(news.positions))
-            self.journal.told(self.baseline)
+        if (baseline := self.positions.begin(news.positions, news.ts_ns)) is not None:
+            self.journal.told(baseline)
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
         self._ready = True  # orders leave from the next tick on
@@ -551,37 +494,15 @@ class Hedger:
         self._ask("audit", str(self.filled), "private/get_positions", currency="any")
 
     def _compare(self, positions: Sequence[PositionNews], now_ns: int) -> None:
-        if self.execution.busy or self.baseline is None or self._near_settlement(now_ns):
+        if self.execution.busy or near_settlement(now_ns):
             return
-        ours = dict(self.baseline.sizes)
-        for more in (self.sizes(), self.others):
-            for name, size in more.items():
-                ours[name] = ours.get(name, 0.0) + size
-        theirs = _sizes(positions)
-        odd = {
-            name: (ours.get(name, 0.0), theirs.get(name, 0.0))
-            for name in ours | theirs
-            if abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) > 1e-9 and not _expired(name, now_ns)
-        }
+        odd = self.positions.differences(positions, now_ns)
         self._odd_audits = self._odd_audits + 1 if odd else 0
         if self._odd_audits >= ODD_AUDITS:
             told = ", ".join(f"{name} {a:g} here, {b:g} there" for name, (a, b) in odd.items())
             self.risk.latch("positions", f"positions differ: {told}")
         elif odd:
             self._audit_ns = now_ns + RETRY_NS
-
-    def _near_settlement(self, now_ns: int) -> bool:
-        """Around 08:00 UTC options turn into futures and cash."""
-        return abs(now_ns % NS_PER_DAY - 8 * 3600 * NS_PER_SECOND) < 60 * NS_PER_SECOND
-
-    def sizes(self) -> dict[str, float]:
-        """Sum up what the desk holds, by instrument name, in the exchange's unit."""
-        held: dict[str, float] = {}
-        for episode in self.desk.portfolio.open.values():
-            parts = [*episode.legs.items(), (episode.hedge.instrument, episode.hedge.amount)]
-            for instrument, amount in parts:
-                held[instrument.name] = held.get(instrument.name, 0.0) + amount
-        return {name: size for name, size in held.items() if size}
 
     # ------------------------------------------------------------- ends
 
@@ -632,23 +553,6 @@ class Hedger:
 
 def _channel(instrument: Tradable) -> str:
     return f"ticker.{instrument.name}.{CHANNEL[type(instrument)]}"
-
-
-def _sizes(positions: Sequence[PositionNews]) -> dict[str, float]:
-    named = {p.instrument if isinstance(p.instrument, str) else p.instrument.name: p.size for p in positions}
-    return {name: size for name, size in named.items() if size}
-
-
-def _is_inverse(fill: Fill) -> bool:
-    return fill.instrument.settlement is Settlement.INVERSE
-
-
-def _expired(name: str, now_ns: int) -> bool:
-    try:
-        instrument = parse(name)
-    except ContractError:
-        return False
-    return not isinstance(instrument, Perpetual) and instrument.expiry_ns <= now_ns
 
 
 def _legs(order: Order) -> str:

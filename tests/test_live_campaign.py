@@ -125,7 +125,7 @@ def compare(world, process, path, config, settles):
     assert not [o for o in at_exchange if o.state == "open"]
     # Positions and money.
     positions = {name: p.size for name, p in account.positions.items() if p.lots}
-    assert positions == pytest.approx(hedger.sizes())
+    assert positions == pytest.approx(hedger.positions.own())
     wallet, spent = account.wallet("BTC"), 0
     for fill in fills:
         assert fill.instrument.settlement is Settlement.INVERSE

@@ -186,11 +186,12 @@ def test_the_wrong_way_halts(tmp_path):
     process.run(30)
     hedger = process.hedger
     episode = next(iter(hedger.desk.portfolio.open.values()))
-    hedger._aims["0-hedge-9"] = 0.05
+    hedger._aims._left["0-hedge-9"] = 0.05
     from gammacore.events import Fill
 
     fill = Fill(world.now_ns, "0-hedge-9", episode.number, PERPETUAL, 1_000.0, 85e3, 85e3, 0.0)
-    hedger._check_aim(fill)
+    hedger.take = lambda event, fact: None  # the desk does not know this order
+    hedger._execution(None, fill)
     assert "wrong way" in hedger.risk.causes
     assert hedger.risk.mode is Mode.HALT
     process.close()
@@ -200,7 +201,7 @@ def test_a_position_that_differs_halts(tmp_path):
     """Somebody else's trade that we are not told of: the audit finds it."""
     _, process = start(tmp_path)
     process.run(15)
-    process.hedger.others["BTC-PERPETUAL"] = 500.0  # as if 500 USD had been traded that are not there
+    process.hedger.positions.others["BTC-PERPETUAL"] = 500.0  # as if they had been traded
     process.run(30)
     assert "positions" in process.hedger.risk.causes
     process.close()
@@ -213,14 +214,14 @@ def test_the_holders_own_trades_are_none_of_ours(tmp_path):
         "private/buy", instrument_name="BTC-PERPETUAL", amount=500, type="market"
     )
     process.run(40)
-    assert process.hedger.others == {"BTC-PERPETUAL": 500.0}
+    assert process.hedger.positions.others == {"BTC-PERPETUAL": 500.0}
     assert "positions" not in process.hedger.risk.causes
-    assert process.hedger.sizes().get("BTC-PERPETUAL", 0.0) == 0.0
+    assert process.hedger.positions.own().get("BTC-PERPETUAL", 0.0) == 0.0
     process.close()
     assert any(r.name == "Foreign" for r in read(tmp_path / "j.db"))
     again = Process(world, tmp_path / "j.db", lively(hedge__band=5.0))
     again.run(20)
-    assert again.hedger.others == {"BTC-PERPETUAL": 500.0}
+    assert again.hedger.positions.others == {"BTC-PERPETUAL": 500.0}
     assert "positions" not in again.hedger.risk.causes
     again.close()
 
@@ -232,7 +233,7 @@ def test_what_was_held_before_is_left_alone(tmp_path):
     )
     _, process = start(tmp_path, world)
     process.run(40)
-    assert process.hedger.baseline.sizes == {"BTC-PERPETUAL": -2_000.0}
+    assert process.hedger.positions.baseline.sizes == {"BTC-PERPETUAL": -2_000.0}
     assert "positions" not in process.hedger.risk.causes
     process.close()
 
@@ -242,14 +243,14 @@ def test_the_kill_switch(tmp_path, flatten):
     world, process = start(tmp_path, hedge__band=0.01)
     process.run(20)
     hedger = process.hedger
-    assert hedger.sizes()
+    assert hedger.positions.own()
     hedger.kill("test", flatten=flatten)
     process.run(40)
     open_ = [o for o in world.exchange.engine.orders.values() if o.state == "open" and o.label]
     assert not [o for o in open_ if o.account == world.account.user_id]
     positions = {name: p.size for name, p in world.account.positions.items() if p.lots}
     assert bool(positions) is not flatten
-    assert positions == pytest.approx(hedger.sizes())
+    assert positions == pytest.approx(hedger.positions.own())
     assert hedger.flat is flatten
     assert hedger.risk.mode is not Mode.NORMAL
     process.close()
@@ -289,7 +290,7 @@ def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
     process.run(5, lambda: process.hedger.quiet)
     orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
     assert not [o for o in orders if o.state == "open"]
-    assert process.hedger.sizes()
+    assert process.hedger.positions.own()
     process.close()
     assert [r.kind for r in read(tmp_path / "j.db")][-1] is Kind.STOP
 
@@ -297,10 +298,10 @@ def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
 def test_a_restart_goes_on_without_repeating_itself(tmp_path):
     world, process = start(tmp_path, hedge__band=0.01)
     process.run(60)
-    sizes, orders = process.hedger.sizes(), len(world.exchange.engine.orders)
+    sizes, orders = process.hedger.positions.own(), len(world.exchange.engine.orders)
     process.close()
     again = Process(world, tmp_path / "j.db", lively(hedge__band=0.01))
-    assert again.hedger.sizes() == pytest.approx(sizes)
+    assert again.hedger.positions.own() == pytest.approx(sizes)
     again.run(0.2)
     assert len(world.exchange.engine.orders) - orders <= 1
     again.close()
@@ -374,7 +375,7 @@ def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
         hedger = made[0]
         journal.close(world.now_ns)
     assert hedger.filled >= 3
-    assert hedger.sizes()
+    assert hedger.positions.own()
     mine = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
     assert not mine
     fills = [f for e in hedger.desk.portfolio.episodes for f in e.fills]
