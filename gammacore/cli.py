@@ -272,8 +272,8 @@ app.command(
         "gammacore live CONFIG --venue production --dry-run",
     )
 )(live)
-app.command(epilog=examples("gammacore kill live/JOURNAL.db --flatten"))(kill)
-app.command(epilog=examples("gammacore watch live/JOURNAL.db --metrics-port 9100"))(watch)
+app.command(epilog=examples("gammacore kill results/JOURNAL.db --flatten"))(kill)
+app.command(epilog=examples("gammacore watch results/JOURNAL.db --metrics-port 9100"))(watch)
 app.command(epilog=examples("gammacore doctor CONFIG --venue testnet"))(doctor)
 app.command(epilog=examples("gammacore parity JOURNAL"))(parity)
 app.command(epilog=examples("gammacore exchange", "gammacore exchange --replay FILE --speed 60"))(exchange)

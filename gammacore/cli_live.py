@@ -44,7 +44,7 @@ def live(
     ] = None,
     venue: Annotated[VenueName, typer.Option(help="Where to trade.")] = VenueName.LOCAL,
     journal: Annotated[
-        Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in live/).")
+        Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; needs no account.")

@@ -55,7 +55,7 @@ class Aims:
         return mismatch is not None and abs(mismatch + delta) >= abs(mismatch)
 
     def mismatch(self, number: int) -> float | None:
-        """Delta to be hedged away in an episode, coins, without what is on its way; None if nothing is held."""
+        """Delta to be hedged away in an episode, coin, without what is on its way; None if it is empty."""
         episode = self._desk.portfolio.open.get(number)
         if episode is None or not episode.open:
             return None

@@ -80,7 +80,7 @@ def _limits(config: Config, venue: Venue) -> Finding:
 
 
 def _journal(journal: Path | None) -> Finding:
-    folder = Path("live") if journal is None else journal.parent
+    folder = Path("results") if journal is None else journal.parent
     nearest = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not os.access(nearest, os.W_OK):
         return Finding("journal", Verdict.FAILED, f"{nearest} cannot be written to", "choose another folder")

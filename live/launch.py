@@ -74,7 +74,7 @@ def launch(
     venue : {'local', 'testnet', 'production'}
     console : Console
     journal : Path, optional
-        Default: a new one under ``live/``; one that is there is gone on with.
+        Default: a new one under ``results/``; one that is there is gone on with.
     dry_run : bool
         Send nothing, fill on paper; no account is needed.
     shadow : bool
@@ -120,7 +120,7 @@ def launch(
 
 def _journal(config: Config, venue: Venue) -> Path:
     stamp = format_time(time.time_ns())[:19].replace(":", "").replace("-", "").replace("T", "-")
-    return Path("live") / f"{venue}-{config.currency}-{stamp}.db"
+    return Path("results") / f"live-{venue}-{config.currency}-{stamp}.db"
 
 
 @contextlib.contextmanager

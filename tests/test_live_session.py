@@ -253,7 +253,7 @@ def test_production_needs_limits_and_words(tmp_path, monkeypatch, run):
             assert f"risk.{name}" in result.output
     limits = {f"risk.{name}": 0.5 for name in REQUIRED} | {"risk.max_orders_per_minute": 10}
     assert not missing_limits(lively(**{k.replace(".", "__"): v for k, v in limits.items()}))
-    assert not (tmp_path / "live").exists()
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_switch_needs_a_journal(tmp_path, run):
