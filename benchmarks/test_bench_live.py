@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import websocket
 from deribit_wire import NOW, notification, ready
+from live_world import Process, World, lively
 
 from gammacore.contracts import parse
-from gammacore.live.client import Client
+from gammacore.live.client import Client, _conflated
 from gammacore.live.frames import connect, masked
 from gammacore.live.news import TickerNews
 
@@ -149,3 +151,46 @@ def test_client(benchmark, url):
         assert handler.count == FLOOD
 
     measure(benchmark, run)
+
+
+# --------------------------------------------------------------------------- with the desk and the journal
+
+
+@pytest.mark.benchmark(group="tickers through the whole session, decisions and journal included")
+@pytest.mark.parametrize("together", [1, 50])
+def test_session(benchmark, tmp_path, together):
+    """In memory; ``together`` tickers arrive with one read, of which the last counts."""
+    world = World(linear=())
+    process = Process(world, tmp_path / "j.db", lively(hedge__band=0.5))
+    process.run(20)
+    hedger, count = process.hedger, 2_000
+    hedger._ready = True
+    hedger.session = Nowhere()
+    last = hedger.feed.tickers[hedger.feed.perpetual]
+    at = [last.ts_ns]
+
+    def run():
+        for _ in range(count // together):
+            batch = []
+            for k in range(together):
+                at[0] += 1_000_000
+                batch.append(msgspec.structs.replace(last, ts_ns=at[0], mark=last.mark + 0.5 * (k % 3)))
+            for news in _conflated(batch):
+                hedger.on_news(news)
+        hedger.journal.flush()
+
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["messages a second"] = round(count / benchmark.stats["min"])
+    hedger.session = process.client
+    process.close()
+
+
+class Nowhere:
+    """A session that takes orders and never answers."""
+
+    skew_s = 0.0
+
+    def now_ns(self):
+        return NOW
+
+    send_order = cancel = cancel_all = request = subscribe = unsubscribe = drop = lambda self, *a, **k: 0

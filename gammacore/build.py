@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import msgspec
+
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import Future, Perpetual
 from gammacore.daycount import NS_PER_YEAR
@@ -111,7 +113,7 @@ def build_desk(config: Config) -> Desk:
             min_days=entry.min_days,
             max_days=entry.max_days,
         ),
-        SizeRule(config.size.contracts, config.size.premium_usd, config.hedge.lots),
+        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
         ExitRule(config.exit.hours_before_expiry),
     )
     fees = DERIBIT if config.costs.option_fees else None

@@ -94,6 +94,8 @@ class SizeConfig(_Section, frozen=True):
 
     contracts: Positive = 1.0
     premium_usd: Positive | None = None
+    theta_usd: Positive | None = None
+    vega_usd: Positive | None = None
 
 
 class HedgeConfig(_Section, frozen=True):

@@ -37,6 +37,7 @@ from .news import (
     State,
     StateChanged,
     SubscriptionMissing,
+    TickerNews,
     TradeNews,
 )
 from .protocol import DeribitProtocol
@@ -114,6 +115,9 @@ class Client:
         See `DeribitProtocol`.
     timeout_s : float
         For a connection to be made.
+    conflate : bool
+        Of several tickers of one instrument that arrive together hand over the last only, so that a burst
+        is never queued up behind decisions on prices that are gone.
     clock : callable() -> int
     sleep : callable(seconds)
     rng : random.Random
@@ -135,6 +139,7 @@ class Client:
         timeout_s: float = 10.0,
         by_secret: bool = False,
         book_depth: int = 10,
+        conflate: bool = False,
         clock: Callable[[], int] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
@@ -155,6 +160,7 @@ class Client:
         self._seen = Seen(known_trades)
         self._wait_s = 0.0 if busy_poll else idle_s
         self._busy_poll = busy_poll
+        self._conflate = conflate
         self._timeout_s = timeout_s
         self._settings: dict[str, Any] = {
             "heartbeat_s": heartbeat_s,
@@ -350,9 +356,11 @@ class Client:
         now_ns = self._clock()
         for frame in frames:
             self._protocol.receive(frame, now_ns)
-            self._hand_over(now_ns)
+            if not self._conflate:
+                self._hand_over(now_ns)
             if self._stopping:
                 return
+        self._hand_over(now_ns)
         self._last_frame = frame
 
     def _poll(self, socket: FrameSocket) -> list[bytes]:
@@ -364,7 +372,10 @@ class Client:
 
     def _hand_over(self, now_ns: int) -> None:
         """Pass news on; what was caused by the news is sent before the next."""
-        for news in self._protocol.events_received():
+        received: Iterable[News] = self._protocol.events_received()
+        if self._conflate:
+            received = _conflated(received)
+        for news in received:
             if type(news) not in _SPECIAL or self._passes(news, now_ns):
                 self._tell(news)
 
@@ -467,3 +478,10 @@ class Client:
             self._tell(news)
         log.info("ready", extra={"attempt": self.attempts, "channels": len(self._channels)})
         self._protocol.subscribe(self._channels, now_ns)
+
+
+def _conflated(received: Iterable[News]) -> list[News]:
+    """News without the tickers that a later one replaces."""
+    news = list(received)
+    last = {one.instrument: at for at, one in enumerate(news) if type(one) is TickerNews}
+    return [one for at, one in enumerate(news) if type(one) is not TickerNews or last[one.instrument] == at]

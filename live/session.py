@@ -153,6 +153,7 @@ def run(config: Config, options: Options) -> None:
         since_ns=past.since_ns,
         known_trades=past.known,
         busy_poll=config.live.busy_poll,
+        conflate=True,
         clock=clock,
     )
     with Journal(options.journal) as journal:

@@ -1,6 +1,7 @@
 """The client over loopback: connecting, losing, coming back, reconciling, and never giving up."""
 
 import itertools
+import json
 import logging
 import random
 import time
@@ -24,6 +25,7 @@ from scripted_exchange import CLOSE, Exchange, frame
 from gammacore.contracts import parse
 from gammacore.errors import RequestError, SessionError
 from gammacore.live import client as module
+from gammacore.live import messages
 from gammacore.live import news as n
 from gammacore.live.client import Client, SteadyClock
 from gammacore.live.news import State
@@ -592,3 +594,17 @@ def test_the_clock_is_steady():
     assert readings == sorted(readings)
     clock.anchor()
     assert abs(clock() - time.time_ns()) < 50_000_000
+
+
+def test_of_tickers_that_arrive_together_the_last_of_each_instrument_counts():
+    def ticker(name, price):
+        data = TICK | {"instrument_name": name, "mark_price": price}
+        [news] = messages.decode_data(f"ticker.{name}.raw", json.dumps(data).encode(), NOW)
+        return news
+
+    one, two = "BTC-PERPETUAL", "ETH-PERPETUAL"
+    other = n.ClockSkew(NOW, 1.0, 0.1)
+    received = [ticker(one, 1.0), other, ticker(two, 5.0), ticker(one, 2.0), ticker(one, 3.0)]
+    kept = module._conflated(received)
+    assert [getattr(news, "mark", None) for news in kept] == [None, 5.0, 3.0]
+    assert module._conflated([other, other]) == [other, other]

@@ -5,7 +5,7 @@ from markets import FRIDAY, START, chains_of
 from gammacore import inverse
 from gammacore.backtest.replay import Tape
 from gammacore.contracts import Perpetual, Settlement
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
 
@@ -99,6 +99,22 @@ def test_premium_budget_buys_whole_lots():
     assert not strategy(size=SizeRule(premium_usd=0.05 * each)).entries(START, quoted, Portfolio())
     quoted.ask[:] = quoted.mark[:] = 0.0
     assert not strategy(size=SizeRule(premium_usd=1e3)).entries(START, quoted, Portfolio())
+
+
+def test_budgets_of_theta_and_vega_and_the_tightest_of_several():
+    quoted = chain(60e3)
+    tau = (FRIDAY - START) / NS_PER_YEAR
+    both = [inverse.greeks(kind, 60e3, 60e3, tau, 0.6) for kind in (1, -1)]
+    theta, vega = -sum(g.theta for g in both) / 365, sum(g.vega for g in both) / 100
+    each = sum(quoted.ask[r] for r in np.flatnonzero(quoted.strike == 60e3)) * 60e3
+
+    def amount(**budgets):
+        rule = SizeRule(lots=False, **budgets)
+        return strategy(size=rule).entries(START, quoted, Portfolio())[0].legs[0].amount
+
+    assert amount(theta_usd=3.0 * theta) == pytest.approx(3.0, rel=1e-9)
+    assert amount(vega_usd=2.0 * vega) == pytest.approx(2.0, rel=1e-9)
+    assert amount(premium_usd=1.5 * each, theta_usd=3.0 * theta, vega_usd=2.0 * vega) == pytest.approx(1.5)
 
 
 def test_a_theoretical_budget_is_not_rounded():

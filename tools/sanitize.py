@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = [
+    "test_attribution_sums",
     "test_lives",
     "test_simulator_replay",
     "test_hedging_core",

@@ -42,9 +42,13 @@ def _bet_words(config: Config) -> str:
         if entry.min_days == entry.max_days
         else f"{entry.min_days:g} to {entry.max_days:g}"
     )
-    amount = f"{size.contracts:g} coin a leg"
-    if size.premium_usd is not None:
-        amount = f"{size.premium_usd:,g} USD of premium"
+    budgets = (
+        ("premium", size.premium_usd),
+        ("theta a day", size.theta_usd),
+        ("vega a point", size.vega_usd),
+    )
+    limits_of = [f"{usd:,g} USD of {what}" for what, usd in budgets if usd is not None]
+    amount = ", at most ".join(limits_of) or f"{size.contracts:g} coin a leg"
     words = [f"{entry.side} {what}, {when}", f"entered {days} days before expiry", amount]
     if entry.weekday is not None:
         words[1] += f", on a {entry.weekday.capitalize()}"

@@ -51,10 +51,26 @@ class EntryRule(msgspec.Struct, frozen=True):
 
 
 class SizeRule(msgspec.Struct, frozen=True):
-    """How much: a fixed number of coins per leg, or what a premium budget in USD buys (in ``lots``)."""
+    """How much: a fixed number of coins per leg, or the most that every budget allows (in ``lots``).
+
+    Attributes
+    ----------
+    contracts : float
+        Coins per leg, where there is no budget.
+    premium_usd : float or None
+        USD that the options may cost.
+    theta_usd : float or None
+        USD that they may lose in a day by the passage of time, at their marks.
+    vega_usd : float or None
+        USD that they may gain or lose per volatility point.
+    lots : bool
+        Whether amounts are whole lots.
+    """
 
     contracts: float = 1.0
     premium_usd: float | None = None
+    theta_usd: float | None = None
+    vega_usd: float | None = None
     lots: bool = True
 
 
@@ -114,22 +130,25 @@ class GammaScalp:
             )
         if picked is None:
             return None
-        amount = self._amount(chain, picked)
+        amount = self._amount(chain, picked, ts_ns)
         if amount <= 0:
             return None
         side = 1.0 if self.entry.long else -1.0
         return Entry(expiry_ns, tuple(Leg(chain.option(row), side * amount) for row in picked))
 
-    def _amount(self, chain: ChainSlice, rows: tuple[int, int]) -> float:
-        if self.size.premium_usd is None:
-            return self.size.contracts
-        unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
-        prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
-        premium = float(sum(prices) * unit)
-        if premium <= 0.0:
-            return 0.0  # marks of nothing: a budget does not say how many
-        amount = self.size.premium_usd / premium
-        return spec_for(chain.option(rows[0])).round_amount(amount) if self.size.lots else amount
+    def _amount(self, chain: ChainSlice, rows: tuple[int, int], ts_ns: int) -> float:
+        size = self.size
+        if size.premium_usd is size.theta_usd is size.vega_usd is None:
+            return size.contracts
+        each = _cost_of_one(chain, rows, ts_ns)
+        amounts = []
+        for budget, one in zip((size.premium_usd, size.theta_usd, size.vega_usd), each, strict=True):
+            if budget is not None:
+                if one <= 0.0:
+                    return 0.0  # marks of nothing: a budget does not say how many
+                amounts.append(budget / one)
+        amount = min(amounts)
+        return spec_for(chain.option(rows[0])).round_amount(amount) if size.lots else amount
 
     def due(self, ts_ns: int, episode: Episode) -> bool:
         """Whether an episode is to be closed now."""
@@ -140,6 +159,22 @@ class GammaScalp:
         """When an episode is to be closed, None if it is held to delivery."""
         hours = self.exit_rule.hours_before_expiry
         return None if hours is None else episode.expiry_ns - round(hours * NS_PER_HOUR)
+
+
+def _cost_of_one(chain: ChainSlice, rows: tuple[int, int], ts_ns: int) -> tuple[float, float, float]:
+    """Premium at the ask, theta a day and vega per point, of one coin of each leg, USD and positive."""
+    unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
+    prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
+    theta = vega = 0.0
+    for row in rows:
+        forward = chain.forwards[int(chain.expiry_ns[row])]
+        tau = (int(chain.expiry_ns[row]) - ts_ns) / NS_PER_YEAR
+        seen = inverse.greeks(
+            int(chain.kind[row]), forward, float(chain.strike[row]), tau, float(chain.iv[row])
+        )
+        theta -= seen.theta / 365.0
+        vega += seen.vega / 100.0
+    return float(sum(prices) * unit), float(theta), float(vega)
 
 
 def _straddle_rows(chain: ChainSlice, rows: np.ndarray, forward: float) -> tuple[int, int] | None:
