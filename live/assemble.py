@@ -30,7 +30,7 @@ from .journal import Journal, Kind, read
 from .parity import restore
 from .positions import Baseline, Foreign, Positions
 from .records import decode_fact
-from .risk_manager import Guards, RiskManager
+from .risk_manager import DayStart, Guards, RiskManager
 
 __all__ = ["Past", "build_hedger", "guards_of", "past_of"]
 
@@ -51,6 +51,7 @@ class Past(NamedTuple):
     baseline: Baseline | None
     others: dict[str, float]
     known: list[str]
+    day_start: DayStart | None
     since_ns: int | None
 
 
@@ -63,10 +64,11 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         If it was kept with another configuration, or does not replay to its own decisions.
     """
     if not Path(path).exists():
-        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None)
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, None)
     placed, booked, baseline, first, last = [], [], None, None, 0
     others: dict[str, float] = {}
     known: list[str] = []
+    day_start: DayStart | None = None
     for record in read(path):
         last = record.ts_ns or last
         if record.kind is Kind.START and first is None:
@@ -78,6 +80,8 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         elif record.kind is Kind.FACT and record.name == "Booked":
             booked.append(decode_fact(record.body, Booked))
             known.append(booked[-1].trade_id)
+        elif record.kind is Kind.FACT and record.name == "DayStart":
+            day_start = decode_fact(record.body, DayStart)
         elif record.kind is Kind.FACT and record.name == "Baseline":
             baseline = decode_fact(record.body, Baseline)
         elif record.kind is Kind.FACT and record.name == "Foreign":
@@ -85,14 +89,16 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
             known.append(trade.trade_id)
     if first is None:
-        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None)
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, None)
     found = restore(path)
     if found.parity.difference is not None:
         raise JournalError(
             f"{path}: this version decides differently from record {found.parity.difference.seq} on "
             "(gammacore parity shows it); close the positions with the version that kept it"
         )
-    return Past(found.desk, _session(first), placed, booked, baseline, others, known, last - OVERLAP_NS)
+    return Past(
+        found.desk, _session(first), placed, booked, baseline, others, known, day_start, last - OVERLAP_NS
+    )
 
 
 def _session(start_ns: int) -> str:
@@ -172,7 +178,7 @@ def build_hedger(
     for episode in episodes:
         for order_id in episode.withdrawn:
             execution.withdrawn(order_id)
-    risk = RiskManager(guards_of(config), desk)
+    risk = RiskManager(guards_of(config), desk, past.day_start)
     timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
     journal.start(session.now_ns(), _stated(config))
     return Hedger(

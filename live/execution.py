@@ -143,6 +143,12 @@ class Execution:
             work.withdrawn = True
             self.tick(now_ns)
 
+    def withdraw_resting(self, now_ns: int) -> None:
+        """Take back what rests at the desk's own price: nobody would look after it."""
+        for work in self._works.values():
+            work.withdrawn = work.withdrawn or work.order.limit is not None
+        self.tick(now_ns)
+
     def give_up(self, reason: str) -> None:
         """Withdraw what rests and try nothing more."""
         for work in self._works.values():

@@ -192,6 +192,8 @@ class Hedger:
         now_ns = self.now_ns()
         self.risk.tick(now_ns)
         self._show_mode(now_ns)
+        if (day := self.risk.new_day()) is not None:
+            self.journal.told(day)
         if self._ready:
             self.execution.paused = False
             self._timers(now_ns)
@@ -518,6 +520,7 @@ class Hedger:
         """Cancel everything and enter nothing more; with ``flatten`` close all positions, else halt."""
         log.error("kill", extra={"reason": reason, "flatten": flatten})
         if flatten:
+            self.stopping = False  # also after a kill that left the positions
             self.risk.latch("kill switch", reason, Mode.HEDGE_ONLY)
             if not self.desk.closing:
                 self.take(Flatten(self.now_ns()))
@@ -547,6 +550,8 @@ class Hedger:
         shown = self.risk.mode, self.risk.reasons
         if shown != self._shown:
             self._shown = shown
+            if shown[0] is Mode.HALT:
+                self.execution.withdraw_resting(now_ns)
             self.journal.told(ModeChanged(now_ns, int(shown[0]), shown[1]))
             log.warning("mode", extra={"mode": shown[0].name.lower(), "reasons": "; ".join(shown[1])})
 

@@ -26,6 +26,7 @@ from gammacore.risk import RiskLimits, totals
 from .news import AccountNews, TickerNews
 
 __all__ = [
+    "DayStart",
     "Guards",
     "Mode",
     "ModeChanged",
@@ -57,6 +58,13 @@ class ModeChanged(msgspec.Struct, frozen=True, tag=True):
     reasons: tuple[str, ...]
 
 
+class DayStart(msgspec.Struct, frozen=True, tag=True):
+    """A day (UTC) began with this profit; journaled, so that a restart does not forget the day's loss."""
+
+    ts_ns: int
+    profit_usd: float
+
+
 class Guards(msgspec.Struct, frozen=True):
     """Limits over time; None is no limit. See ``risk`` in the configuration."""
 
@@ -81,6 +89,9 @@ class RiskManager:
     desk : Desk
         Looked at, never changed.
 
+    day_start : DayStart, optional
+        Of the journal.
+
     Attributes
     ----------
     causes : dict of str to (Mode, str)
@@ -95,7 +106,7 @@ class RiskManager:
         See :func:`liquidation_distance`; NaN before the first account.
     """
 
-    def __init__(self, guards: Guards, desk: Desk) -> None:
+    def __init__(self, guards: Guards, desk: Desk, day_start: DayStart | None = None) -> None:
         self.guards, self.desk = guards, desk
         self.causes: dict[str, tuple[Mode, str]] = {}
         self.account: AccountNews | None = None
@@ -106,7 +117,7 @@ class RiskManager:
         self._sent: deque[int] = deque()
         self._hedges: deque[int] = deque()
         self._profits: deque[tuple[int, float]] = deque()
-        self._day, self._day_start_usd = -1, 0.0
+        self._day_start, self._told = day_start, day_start
         self._heard_ns = self._looked_ns = 0
 
     @property
@@ -227,13 +238,20 @@ class RiskManager:
             self._profit(now_ns)
             self._exposure()
 
+    def new_day(self) -> DayStart | None:
+        """Return the start of the day, once."""
+        if self._day_start is self._told:
+            return None
+        self._told = self._day_start
+        return self._told
+
     def _profit(self, now_ns: int) -> None:
         self.profit_usd = profit_usd(self.desk)
-        day = now_ns // NS_PER_DAY
-        if day != self._day:
-            self._day, self._day_start_usd = day, self.profit_usd
+        start = self._day_start
+        if start is None or start.ts_ns // NS_PER_DAY != now_ns // NS_PER_DAY:
+            self._day_start = start = DayStart(now_ns, self.profit_usd)
             self.causes.pop("daily loss", None)
-        loss, limit = self._day_start_usd - self.profit_usd, self.guards.max_daily_loss_usd
+        loss, limit = start.profit_usd - self.profit_usd, self.guards.max_daily_loss_usd
         if limit is not None and loss > limit:  # stays until the day is over, also if it is won back
             self._set("daily loss", Mode.HEDGE_ONLY, f"{loss:,.2f} USD lost since 00:00 UTC")
         self._profits.append((now_ns, self.profit_usd))

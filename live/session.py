@@ -94,7 +94,7 @@ class _Supervised:
         self.asked = ""  # to stop, and why
         self._since = 0.0
         self._looked_ns = 0
-        self._killed = False
+        self._read = ""  # of the switch, when it was last acted upon
 
     def on_news(self, news: News) -> None:
         self._handler.on_news(news)
@@ -114,11 +114,11 @@ class _Supervised:
                 self._client.stop()
 
     def _look_at_switch(self) -> None:
-        if not self._killed and self._switch.exists():
-            self._killed = True
-            flatten = self._flatten or "flatten" in self._switch.read_text(encoding="utf-8")
-            self._hedger.kill("kill switch", flatten=flatten)
-        if self._killed and self._hedger.flat:
+        said = self._switch.read_text(encoding="utf-8") if self._switch.exists() else ""
+        if said and said != self._read:  # a halt may become a flattening
+            self._read = said
+            self._hedger.kill("kill switch", flatten=self._flatten or "flatten" in said)
+        if self._read and self._hedger.flat:
             self.asked = self.asked or "killed"
 
     def signalled(self, number: int, frame: FrameType | None) -> None:

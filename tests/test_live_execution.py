@@ -256,6 +256,17 @@ def test_a_resting_order_of_the_desk_stays_until_it_is_withdrawn_or_filled():
     assert isinstance(end, Rejected)
 
 
+def test_a_halt_takes_back_what_rests_at_the_desks_price():
+    execution = made()
+    execution.submit(hedge(limit=60_500.0), T0)
+    execution.submit(hedge(number=2), T0)
+    fixed, own = placed(execution)
+    for p in (fixed, own):
+        execution.order(order(p), T0)
+    execution.withdraw_resting(T0 + S)
+    assert execution.actions() == [Withdraw(fixed.label, f"x-{fixed.label}")]
+
+
 def test_a_taker_waits_for_withdrawn_orders_of_its_episode():
     execution = made(rest=False)
     execution.submit(hedge(limit=60_500.0), T0)

@@ -283,6 +283,19 @@ def test_the_configuration_may_flatten_on_every_kill(tmp_path, text, always, fla
     process.close()
 
 
+def test_a_kill_may_become_a_flattening(tmp_path):
+    world, process = start(tmp_path, hedge__band=0.01)
+    process.run(20)
+    process.hedger.kill("test", flatten=False)
+    process.run(10)
+    assert process.hedger.positions.own()
+    process.hedger.kill("test", flatten=True)
+    process.run(40)
+    assert process.hedger.flat
+    assert not [p for p in world.account.positions.values() if p.lots]
+    process.close()
+
+
 def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
     world, process = start(tmp_path, hedge__band=0.01, live__patience="1h", live__slippage_bp=0)
     process.run(30)

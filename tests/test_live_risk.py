@@ -363,6 +363,26 @@ def test_a_daily_loss_stops_entries_until_the_next_day(held):
     assert "daily loss" not in risk.causes
 
 
+def test_a_restart_does_not_forget_the_days_loss(held):
+    first = manager(held, max_daily_loss_usd=200.0)
+    first.tick(T0)
+    start = first.new_day()
+    assert (start.ts_ns, start.profit_usd) == (T0, profit_usd(held))
+    assert first.new_day() is None  # told once
+    held.handle(IndexPrice(T0 + 1, 60_100.0))
+    held.portfolio.open[0].hedge.trade(600_000.0, 60_400.0)
+    guards = guards_of(lively(risk__max_daily_loss_usd=200.0))
+    again = RiskManager(guards, held, start)
+    again.tick(T0 + S)
+    assert "daily loss" in again.causes
+    fresh = RiskManager(guards, held)
+    fresh.tick(T0 + S)
+    assert "daily loss" not in fresh.causes
+    later = RiskManager(guards, held, start)
+    later.tick(T0 + NS_PER_DAY)
+    assert later.new_day().ts_ns == T0 + NS_PER_DAY
+
+
 def test_a_drawdown_stops_entries_while_it_lasts(held):
     risk = manager(held, max_drawdown_usd={"1h": 100.0})
     risk.tick(T0)
