@@ -226,6 +226,16 @@ def _rows(path: str | os.PathLike[str], query: str, values: tuple[Any, ...]) -> 
     try:
         yield from db.execute(query, values)
     except sqlite3.DatabaseError as error:
+        if not _has_begun(db):  # its writer has made the file and not the tables yet
+            return
         raise JournalError(f"{path}: {error}") from error
     finally:
         db.close()
+
+
+def _has_begun(db: sqlite3.Connection) -> bool:
+    try:
+        (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.DatabaseError:
+        return True  # whatever it is, it is no empty database
+    return bool(tables)

@@ -263,3 +263,17 @@ def test_parity_on_the_command_line(monkeypatch, capsys, tmp_path):
     code, _, err = run(monkeypatch, capsys, "parity", str(tmp_path / "none.db"))
     assert code == 2
     assert "none.db: no such file" in err
+
+
+def test_a_journal_whose_tables_are_not_made_yet_is_empty(tmp_path):
+    path = tmp_path / "j.db"
+    path.touch()
+    assert list(read(path)) == []
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("create table something (x)")
+    other.close()
+    with pytest.raises(JournalError, match="no such table"):
+        list(read(tmp_path / "other.db"))
+    (tmp_path / "noise.db").write_bytes(b"no database at all, but long enough" * 100)
+    with pytest.raises(JournalError):
+        list(read(tmp_path / "noise.db"))
