@@ -207,6 +207,7 @@ async def market(exchange: Any, rate: float, triggers: int) -> list[int | None]:
             if number % every == every // 2:
                 line.flush()
         if number % every == every // 2:  # what was taken from the book is put back
+            exchange.maker._quoted_ns.clear()
             exchange.maker.quote(exchange.find("BTC-PERPETUAL"), exchange.now_ns)
     Line.measuring = False
     return found
