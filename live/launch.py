@@ -30,7 +30,7 @@ from gammacore.errors import ConfigError, JournalError, SessionError
 
 from .follow import Follower
 from .session import Options, Venue, kill_file
-from .view import _Cache, final_report, screen
+from .view import Cache, final_report, screen
 from .watch import Metrics, Watcher
 
 __all__ = ["REQUIRED", "alerts_of", "exchange_process", "launch", "missing_limits", "pull", "watch"]
@@ -183,7 +183,7 @@ def _show(
     seconds: float | None,
 ) -> int:
     """Follow the journal until the session ends or is to end."""
-    follower, cache = Follower(options.journal), _Cache()
+    follower, cache = Follower(options.journal), Cache()
     watcher = Watcher(follower, alerts_of(config))
     until = None if seconds is None else time.monotonic() + seconds
     told = f"journal {options.journal}, log {options.journal}.log; Ctrl-C stops, gammacore kill halts"

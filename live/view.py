@@ -23,7 +23,7 @@ from gammacore.risk import totals
 from .follow import Explained, Follower
 from .risk_manager import Mode
 
-__all__ = ["final_report", "screen"]
+__all__ = ["Cache", "final_report", "screen"]
 
 COLOURS = {Mode.NORMAL: "green", Mode.HEDGE_ONLY: "yellow", Mode.HALT: "red"}
 SHOWN = 8  # fills
@@ -31,13 +31,15 @@ EXPLAIN_S = 2.0  # between two looks at where the money is: it is worked out ane
 PAPER = "On paper: nothing is sent to the exchange."
 
 
-class _Cache:
+class Cache:
+    """Where the money was at the last look, and when that was."""
+
     at = 0.0
     found: Explained | None = None
     failed = ""
 
 
-def _explained(follower: Follower, cache: _Cache) -> Explained | None:
+def _explained(follower: Follower, cache: Cache) -> Explained | None:
     if time.monotonic() - cache.at >= EXPLAIN_S:
         cache.at = time.monotonic()
         try:
@@ -47,7 +49,7 @@ def _explained(follower: Follower, cache: _Cache) -> Explained | None:
     return cache.found
 
 
-def screen(follower: Follower, venue: str, paper: bool, cache: _Cache | None = None) -> RenderableType:
+def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = None) -> RenderableType:
     """Everything at a glance.
 
     Parameters
@@ -64,7 +66,7 @@ def screen(follower: Follower, venue: str, paper: bool, cache: _Cache | None = N
         return Panel("waiting for the session to start", title=f"gammacore live: {venue}")
     parts: list[RenderableType] = [_head(follower, paper)]
     columns = Table.grid(padding=(0, 3))
-    explained = _explained(follower, cache or _Cache())
+    explained = _explained(follower, cache or Cache())
     columns.add_row(_positions(follower), _money(follower, explained))
     parts += [columns, _fills(follower)]
     if cache is not None and cache.failed:

@@ -21,6 +21,7 @@ from gammacore.live.parity import check
 from gammacore.live.records import decode_event, decode_fact
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
 from gammacore.live.simulator.accounts import units
+from gammacore.live.simulator.faults import ON_CLOCK, ON_FRAME, ON_REQUEST
 from gammacore.live.simulator.invariants import assert_invariants
 
 SESSIONS = int(os.environ.get("GAMMACORE_CAMPAIGN", "16"))
@@ -29,20 +30,7 @@ BATCH = 8
 TROUBLE_S, CALM_S = 60.0, 45.0  # of faults; until delta must be back in its band
 LATCHES = {"positions", "unexpected trade", "wrong way", "order rate"}
 FRAMES = ("", "user.changes", "ticker.BTC-PERPETUAL", "private/buy", "private/sell", "private/cancel")
-KINDS = (
-    "lost_request",
-    "lost_response",
-    "too_many_requests",
-    "settlement",
-    "drop",
-    "delay",
-    "duplicate",
-    "reorder",
-    "gap",
-    "malformed",
-    "slow_reader",
-    "restart",
-)
+KINDS = (*ON_REQUEST, *ON_FRAME, *ON_CLOCK)
 
 
 def plan_of(rng):
