@@ -323,7 +323,36 @@ def typed(port: int, ready: Any) -> None:
     asyncio.run(run())
 
 
+def floor(port: int, ready: Any) -> None:
+    """The least a blocking client can do: look for one number, answer with a frame made before."""
+    import websocket
+
+    from gammacore.live.frames import masked
+
+    client = websocket.create_connection(f"ws://127.0.0.1:{port}/ws/api/v2")
+    login = {"grant_type": "client_credentials", "client_id": NAME, "client_secret": SECRET}
+    order = {"instrument_name": "BTC-PERPETUAL", "amount": 10, "type": "market"}
+    asks = (("public/auth", login), ("private/subscribe", {"channels": [CHANNEL]}))
+    for id_, (method, params) in enumerate(asks):
+        client.send(json.dumps({"jsonrpc": "2.0", "id": id_, "method": method, "params": params}))
+        client.recv()
+    sides = [
+        masked(json.dumps({"jsonrpc": "2.0", "id": 9, "method": f"private/{side}", "params": order}).encode())
+        for side in ("buy", "sell")
+    ]
+    line, mark, last, turn = client.sock, b'"mark_price": ', b"", 0
+    ready.set()
+    while True:
+        _, found, rest = line.recv(65_536).partition(mark)
+        price = rest.partition(b",")[0]
+        if found and last and price != last:
+            line.sendall(sides[turn])
+            turn = 1 - turn
+        last = price if found else last
+
+
 CLIENTS = {
+    "least possible, blocking": (floor, None),
     "gammacore": (gammacore_session, None),
     "gammacore, busy poll": (gammacore_polling, None),
     "ccxt.pro, REST orders": (ccxt_rest, "ccxt"),
