@@ -8,7 +8,8 @@ import msgspec
 
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.synthetic import flat_chains, simulate
-from gammacore.config import Config, parse_duration
+from gammacore.build import build_estimate
+from gammacore.config import Config
 from gammacore.data import (
     Chains,
     Funding,
@@ -22,7 +23,6 @@ from gammacore.data import (
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
-from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
 __all__ = ["Market", "check_sources", "load_market", "market_part"]
@@ -84,14 +84,6 @@ def load_market(config: Config) -> Market:
     return Market(
         tape, simulated, _provenance(config, tape, sources, simulated), _quality(sources, simulated)
     )
-
-
-def build_estimate(config: Config) -> Estimate | None:
-    """Estimate of volatility that the hedge asks for."""
-    kind = config.hedge.vol
-    if kind not in ("realised", "forecast"):
-        return None
-    return Estimate(kind, parse_duration(config.hedge.vol_window, "hedge.vol_window"))
 
 
 def build_stickiness(config: Config) -> Stickiness | None:

@@ -104,9 +104,7 @@ class Tape:
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
         self.interest = self._interest(funding)
-        self.estimate = (
-            np.full(len(self), np.nan) if estimate is None else estimate.series(self.ts_ns, self.index)
-        )
+        self.estimate = np.full(len(self), np.nan) if estimate is None else self._estimated(estimate)
         self._slopes = None if stickiness is None else smile_slopes(chains, self._forwards, stickiness)
         self._slope_cache: dict[Option, Floats] = {}
 
@@ -135,6 +133,15 @@ class Tape:
         last = np.searchsorted(self.prices.ts_ns, chain_ts, side="right") - 1
         fresh = (last >= 0) & (chain_ts - self.prices.ts_ns[np.maximum(last, 0)] <= FRESH_NS)
         return np.where(fresh, self.prices.close[np.maximum(last, 0)], own)
+
+    def _estimated(self, estimate: Estimate) -> Floats:
+        """Estimate at every entry; it knows the bars before the first chain, too."""
+        bars, first = self.prices, self.ts_ns[0]
+        early = np.flatnonzero(bars.ts_ns < first) if bars is not None else np.empty(0, np.int64)
+        ts, price = self.ts_ns, self.index
+        if bars is not None and early.size:
+            ts, price = np.concatenate([bars.ts_ns[early], ts]), np.concatenate([bars.close[early], price])
+        return estimate.series(ts, price)[early.size :]
 
     def _interest(self, funding: Funding | None) -> Floats:
         if funding is None:

@@ -175,8 +175,10 @@ def straddles(chain: ChainSlice) -> Pairs:
     """
     calls = np.flatnonzero(_usable(chain) & (chain.kind == CALL))
     puts = np.flatnonzero(_usable(chain) & (chain.kind == PUT))
-    keys = [np.rec.fromarrays([chain.expiry_ns[rows], chain.strike[rows]]) for rows in (calls, puts)]
-    _, mine, theirs = np.intersect1d(*keys, assume_unique=True, return_indices=True)
+    _, expiry = np.unique(chain.expiry_ns, return_inverse=True)
+    strikes, strike = np.unique(chain.strike, return_inverse=True)
+    key = expiry * len(strikes) + strike
+    _, mine, theirs = np.intersect1d(key[calls], key[puts], assume_unique=True, return_indices=True)
     return calls[mine], puts[theirs]
 
 

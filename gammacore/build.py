@@ -9,7 +9,7 @@ import msgspec
 
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import Future, Perpetual
-from gammacore.daycount import NS_PER_YEAR
+from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
 from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT, future_rate
@@ -28,9 +28,10 @@ from gammacore.hedging import (
 from gammacore.hedging.target import Leland
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
-from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
+from gammacore.volatility.estimate import Estimate
 
-__all__ = ["build_desk", "build_policy", "build_target", "hedge_cost"]
+__all__ = ["build_desk", "build_estimate", "build_policy", "build_signal", "build_target", "hedge_cost"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -115,6 +116,7 @@ def build_desk(config: Config) -> Desk:
         ),
         SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
         ExitRule(config.exit.hours_before_expiry),
+        build_signal(config),
     )
     fees = DERIBIT if config.costs.option_fees else None
     return Desk(
@@ -125,6 +127,36 @@ def build_desk(config: Config) -> Desk:
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
     )
+
+
+def build_signal(config: Config) -> Signal | None:
+    """Build what an entry must promise, None if nothing."""
+    signal, hours = config.signal, config.exit.hours_before_expiry
+    if not signal.active:
+        return None
+    return Signal(
+        policy=build_policy(config),
+        hedge_cost=_fee_of(config),
+        instrument="future" if config.hedge.instrument in ("future", "forward") else "perpetual",
+        fees=DERIBIT if config.costs.option_fees else None,
+        long=config.entry.side == "long",
+        fill=config.costs.fill,
+        exit_before_ns=None if hours is None else round(hours * NS_PER_HOUR),
+        log_sd=signal.log_sd,
+        min_probability=signal.min_probability,
+        min_edge=signal.min_edge,
+    )
+
+
+def build_estimate(config: Config) -> Estimate | None:
+    """Estimate of volatility that the hedge or the signal asks for; of both it is the same."""
+    for section, kind, window in (
+        ("hedge.vol", config.hedge.vol, config.hedge.vol_window),
+        ("signal.forecast", config.signal.forecast if config.signal.active else None, config.signal.window),
+    ):
+        if kind == "realised" or kind == "forecast":
+            return Estimate(kind, parse_duration(window, f"{section} window"))
+    return None
 
 
 def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:

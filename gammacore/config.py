@@ -89,6 +89,21 @@ class EntryConfig(_Section, frozen=True):
     min_snapshots: Annotated[int, Meta(ge=0)] = 0
 
 
+class SignalConfig(_Section, frozen=True):
+    """What an entry must promise by its break-even; nothing if both are null."""
+
+    min_probability: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    min_edge: Annotated[float, Meta(gt=-1, lt=1)] | None = None
+    forecast: Literal["realised", "forecast"] = "forecast"
+    window: str = "7d"
+    log_sd: Annotated[float, Meta(gt=0, le=2)] = 0.25
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is asked of an entry."""
+        return self.min_probability is not None or self.min_edge is not None
+
+
 class SizeConfig(_Section, frozen=True):
     """How much."""
 
@@ -267,6 +282,7 @@ class Config(_Section, frozen=True):
     market: MarketConfig = MarketConfig()
     marks: MarksConfig = MarksConfig()
     entry: EntryConfig = EntryConfig()
+    signal: SignalConfig = SignalConfig()
     size: SizeConfig = SizeConfig()
     hedge: HedgeConfig = HedgeConfig()
     costs: CostsConfig = CostsConfig()
@@ -370,6 +386,7 @@ def check(config: Config) -> None:
     parse_duration(config.hedge.vol_window, "hedge.vol_window")
     parse_duration(config.hedge.move_horizon, "hedge.move_horizon")
     _check_hedge(config)
+    _check_signal(config)
     if config.costs.max_quote_age is not None:
         parse_duration(config.costs.max_quote_age, "costs.max_quote_age")
     _check_live(config)
@@ -424,6 +441,25 @@ def _check_hedge(config: Config) -> None:
         )
     if hedge.outer is not None and hedge.outer <= hedge.band:
         raise ConfigError(f"hedge.outer: expected more than hedge.band = {hedge.band}, got {hedge.outer}")
+
+
+def _check_signal(config: Config) -> None:
+    """Refuse a signal that looks at another estimate than the hedge, or at a rule without a law."""
+    signal, hedge = config.signal, config.hedge
+    window = parse_duration(signal.window, "signal.window")
+    if not signal.active:
+        return
+    if hedge.vol in ("realised", "forecast") and (
+        hedge.vol != signal.forecast or parse_duration(hedge.vol_window) != window
+    ):
+        raise ConfigError(
+            f"signal.forecast: expected hedge.vol and its window, {hedge.vol} of {hedge.vol_window}, "
+            f"got {signal.forecast} of {signal.window}: prices carry one estimate"
+        )
+    if hedge.rule == "snapshot":
+        raise ConfigError(
+            "hedge.rule: a signal cannot know what hedging at every chain costs; use interval, got 'snapshot'"
+        )
 
 
 def _check_variant(config: Config, dotted: str, value: Any) -> None:

@@ -180,7 +180,8 @@ class Desk:
 
     def _enter(self, event: Snapshot) -> list[Order]:
         orders = []
-        for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio):
+        funding = self.book.funding_rate(event.chain.settlement)
+        for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio, event.estimate, funding):
             contract = self.hedge.instrument(event.chain, self.book, entry)
             episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index)
             order = self._order(episode, Purpose.ENTRY, entry.legs)

@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from gammacore.build import build_desk
+from gammacore.build import build_desk, build_estimate
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import ContractSpec, Settlement, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
-from gammacore.volatility.estimate import Estimate
 
 from .attempts import Booked, Placed, Tradable
 from .execution import Execution, Settings
@@ -157,12 +156,8 @@ def build_hedger(
         Grids, of the exchange's catalog where there is one.
     """
     live, desk = config.live, past.desk
-    kind = config.hedge.vol
-    estimate = None
-    if kind == "realised" or kind == "forecast":
-        estimate = Estimate(kind, parse_duration(config.hedge.vol_window))
     settlement = Settlement.LINEAR if config.marks.settlement == "linear" else Settlement.INVERSE
-    feed = Feed(config.currency, settlement, estimate, desk.book.interest, desk.book.ts_ns)
+    feed = Feed(config.currency, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns)
     settings = Settings(
         rest=live.execution == "post_only",
         patience_ns=parse_duration(live.patience),

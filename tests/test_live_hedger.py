@@ -16,6 +16,7 @@ from venue import Client as Holder
 
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
+from gammacore.build import build_estimate
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import JournalError
@@ -118,6 +119,7 @@ class Instant:
         {"hedge.rule": "interval", "hedge.every": "30min"},
         {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-5},
         {"hedge.band": 0.05, "hedge.to": "edge", "exit.hours_before_expiry": 30.0},
+        {"hedge.band": 0.05, "signal.min_edge": 0.03, "signal.window": "1d"},
     ],
     ids=str,
 )
@@ -128,7 +130,6 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
     every = slice(None, None, 360)
     half = NS_PER_MINUTE // 2  # live, no two events have one time
     chains = chains_of(ts[every] + half, path[every], strikes=tuple(range(40_000, 90_000, 1_000)))
-    tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE))
     costs = {
         "costs.max_quote_age": None,
         "costs.fill": "mark",
@@ -136,6 +137,7 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         "live.execution": "taker",
     }
     config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
+    tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE), estimate=build_estimate(config))
     run = replay(config, tape, engine="desk")
     expected = [
         (f.order_id, f.instrument, f.amount)

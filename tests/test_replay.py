@@ -12,6 +12,7 @@ from gammacore.data.tables import FileInfo
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
 from gammacore.valuation import exposure
+from gammacore.volatility.estimate import Estimate
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 PERP = Perpetual("BTC", Settlement.INVERSE)
@@ -90,24 +91,41 @@ def future_changed(tape, cut, seed):
     prices = tape.prices
     close = prices.close.copy()
     close[prices.ts_ns > tape.ts_ns[cut]] *= rng.uniform(0.5, 1.5)
-    return Tape(chains, prices_of(prices.ts_ns, close, NS_PER_MINUTE))
+    return Tape(chains, prices_of(prices.ts_ns, close, NS_PER_MINUTE), estimate=tape_estimate)
 
 
+tape_estimate = Estimate("forecast", 12 * NS_PER_HOUR)
+
+
+@pytest.mark.parametrize(
+    "signal", [{}, {"signal.min_edge": -0.4, "signal.window": "12h"}], ids=["", "signal"]
+)
 @settings(max_examples=8, deadline=None)
-@given(st.integers(200, 10_000), st.integers(0, 1000))
-def test_decisions_do_not_depend_on_the_future(cut, seed):
-    config = build({"hedge.rule": "band", "hedge.band": 0.05, "entry.expiries": "any", "entry.max_days": 14})
+@given(st.integers(1_000, 10_000), st.integers(0, 1000))
+def test_decisions_do_not_depend_on_the_future(signal, cut, seed):
+    wanted = {"hedge.rule": "band", "hedge.band": 0.05, "entry.expiries": "any", "entry.max_days": 14}
+    config = build(wanted | signal)
 
     def decisions(tape):
         run = replay(config, tape)
         fills = [f for e in run.desk.portfolio.episodes for f in e.fills if f.ts_ns <= moment]
         return [(f.ts_ns, f.order_id, f.amount, f.price) for f in fills]
 
-    tape = minute_tape()
+    tape = minute_tape(estimate=tape_estimate)
     moment = int(tape.ts_ns[cut])
     before = decisions(tape)
     assert before
     assert decisions(future_changed(minute_tape(), cut, seed)) == before
+
+
+def test_an_estimate_knows_the_bars_before_the_first_chain():
+    ts = START + NS_PER_HOUR * np.arange(-200, 30)
+    path = random_path(3, 229)
+    prices = prices_of(ts, path, NS_PER_HOUR)
+    tape = Tape(chains_of([START + NS_PER_MINUTE], [path[200]]), prices, estimate=tape_estimate)
+    known = tape_estimate.series(ts, path)[ts > START + NS_PER_MINUTE]
+    assert tape.estimate[-1] == pytest.approx(known[-1], rel=0.02)  # the chain is one entry more
+    assert np.isfinite(tape.estimate).all()
 
 
 def test_interpolated_marks_do_look_ahead():

@@ -1,5 +1,6 @@
 """What to hold: entry, size and exit, as pure decisions on what the book shows."""
 
 from gammacore.strategy.gamma_scalp import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy.signal import Signal
 
-__all__ = ["EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
+__all__ = ["EntryRule", "ExitRule", "GammaScalp", "Signal", "SizeRule"]

@@ -17,6 +17,7 @@ from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, wee
 from gammacore.events import ChainSlice
 from gammacore.orders import Leg
 from gammacore.portfolio import Episode, Portfolio
+from gammacore.strategy.signal import Signal
 
 __all__ = ["Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
 
@@ -88,19 +89,40 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class GammaScalp:
-    """The strategy: pure decisions from the chain and the portfolio."""
+    """The strategy: pure decisions from the chain, the portfolio, and a forecast if there is a signal."""
 
-    def __init__(self, entry: EntryRule, size: SizeRule, exit_rule: ExitRule) -> None:
+    def __init__(
+        self, entry: EntryRule, size: SizeRule, exit_rule: ExitRule, signal: Signal | None = None
+    ) -> None:
         self.entry = entry
         self.size = size
         self.exit_rule = exit_rule
+        self.signal = signal
 
-    def entries(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[Entry]:
-        """Positions to open on a chain just published."""
+    def entries(
+        self,
+        ts_ns: int,
+        chain: ChainSlice,
+        portfolio: Portfolio,
+        forecast: float = math.nan,
+        funding: float = 0.0,
+    ) -> list[Entry]:
+        """Positions to open on a chain just published.
+
+        Parameters
+        ----------
+        ts_ns : int
+        chain : ChainSlice
+        portfolio : Portfolio
+        forecast : float
+            Of the volatility that will be realised, for the signal; NaN where there is none yet.
+        funding : float
+            Of the perpetual, per year, for the signal.
+        """
         if self.entry.weekday is not None and weekday(ts_ns) != self.entry.weekday:
             return []
         expiries = self._eligible(ts_ns, chain, portfolio)
-        built = [self._build(chain, expiry_ns, ts_ns) for expiry_ns in expiries]
+        built = [self._build(chain, expiry_ns, ts_ns, forecast, funding) for expiry_ns in expiries]
         return [entry for entry in built if entry is not None]
 
     def _eligible(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[int]:
@@ -119,7 +141,9 @@ class GammaScalp:
         busy = any(e.expiry_ns > ts_ns for e in portfolio.open.values())
         return [] if busy else fit[-1:]
 
-    def _build(self, chain: ChainSlice, expiry_ns: int, ts_ns: int) -> Entry | None:
+    def _build(
+        self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
+    ) -> Entry | None:
         usable = (chain.iv > 0) & np.isfinite(chain.mark)
         rows = np.flatnonzero((chain.expiry_ns == expiry_ns) & usable)
         if self.entry.structure == "straddle":
@@ -129,6 +153,8 @@ class GammaScalp:
                 chain, rows, chain.forwards[expiry_ns], expiry_ns - ts_ns, self.entry.delta
             )
         if picked is None:
+            return None
+        if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             return None
         amount = self._amount(chain, picked, ts_ns)
         if amount <= 0:

@@ -1,0 +1,103 @@
+"""Whether an entry pays by its break-even: bought (or sold) only if a forecast says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from gammacore.breakeven import Breakevens, LogNormal, Terms, breakevens
+from gammacore.contracts import Future, Perpetual
+from gammacore.events import ChainSlice
+from gammacore.fees import FeeSchedule
+from gammacore.hedging import Policy
+from gammacore.margin import rates_at
+
+__all__ = ["Signal"]
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """What an entry must promise. Pure: of the chain, and the forecast and funding that came with it.
+
+    Attributes
+    ----------
+    policy : Policy
+        How it will be hedged.
+    hedge_cost : callable(Future or Perpetual, ts_ns) -> float
+        One way, as a fraction of notional.
+    instrument : {'perpetual', 'future'}
+        What it will be hedged with.
+    fees : FeeSchedule or None
+        Of options and deliveries.
+    long : bool
+    fill : {'cross', 'mid', 'mark'}
+    exit_before_ns : int or None
+        See :class:`gammacore.breakeven.Terms`.
+    log_sd : float
+        Deviation of the logarithm of the volatility that will be realised from its forecast.
+    min_probability : float or None
+        Least probability of a profit.
+    min_edge : float or None
+        Least distance between forecast and break-even volatility.
+    """
+
+    policy: Policy
+    hedge_cost: Callable[[Future | Perpetual, int], float]
+    instrument: Literal["perpetual", "future"]
+    fees: FeeSchedule | None
+    long: bool
+    fill: Literal["cross", "mid", "mark"]
+    exit_before_ns: int | None
+    log_sd: float
+    min_probability: float | None = None
+    min_edge: float | None = None
+
+    def weigh(
+        self, chain: ChainSlice, ts_ns: int, rows: tuple[int, int], forecast: float, funding: float
+    ) -> Breakevens:
+        """Break-even of one position.
+
+        Parameters
+        ----------
+        chain : ChainSlice
+        ts_ns : int
+        rows : tuple of int
+            Of call and put.
+        forecast : float
+            Median of the volatility that will be realised.
+        funding : float
+            Of the perpetual, per year.
+        """
+        call, put = rows
+        base, settlement, expiry_ns = chain.base, chain.settlement, int(chain.expiry_ns[call])
+        perpetual = self.instrument == "perpetual"
+        hedge = Perpetual(base, settlement) if perpetual else Future(base, settlement, expiry_ns)
+        terms = Terms(
+            policy=self.policy,
+            hedge_cost=self.hedge_cost(hedge, ts_ns),
+            instrument=self.instrument,
+            funding=funding,
+            fees=None if self.fees is None else self.fees.at(ts_ns),
+            margin=rates_at(ts_ns),
+            long=self.long,
+            fill=self.fill,
+            exit_before_ns=self.exit_before_ns,
+        )
+        pair = np.array([call]), np.array([put])
+        return breakevens(chain, ts_ns, pair, terms, LogNormal(forecast, self.log_sd))
+
+    def allows(
+        self, chain: ChainSlice, ts_ns: int, rows: tuple[int, int], forecast: float, funding: float
+    ) -> bool:
+        """Whether to enter; never without a forecast or without quotes."""
+        if not (math.isfinite(forecast) and forecast > 0.0):
+            return False
+        found = self.weigh(chain, ts_ns, rows, forecast, funding)
+        if not len(found.tau):
+            return False
+        # A comparison with NaN fails: what has no quote, or never breaks even, is not entered.
+        likely = self.min_probability is None or found.probability[0] >= self.min_probability
+        return bool(likely and (self.min_edge is None or found.edge[0] >= self.min_edge))

@@ -1,0 +1,106 @@
+"""Entries that wait for the break-even to say so."""
+
+import math
+
+import numpy as np
+import pytest
+from markets import START, build, chains_of, prices_of, random_path
+
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import replay
+from gammacore.build import build_desk, build_estimate, build_signal
+from gammacore.daycount import NS_PER_HOUR
+from gammacore.errors import ConfigError
+from gammacore.portfolio import Portfolio
+
+ASK = {"signal.min_probability": 0.5, "signal.window": "1d"}
+
+
+def quoted(iv=0.6, half=0.0005):
+    return Tape(chains_of([START], [60e3], vol=iv, half=half)).snapshot(0).chain
+
+
+def entries(chain, forecast, **changes):
+    desk = build_desk(build(ASK | changes))
+    return desk.strategy.entries(START, chain, Portfolio(), forecast, 0.0)
+
+
+def test_it_enters_when_the_forecast_is_above_the_break_even():
+    signal, chain = build_signal(build(ASK)), quoted()
+    (entry,) = entries(chain, 0.9)
+    rows = tuple(chain.find(leg.instrument) for leg in entry.legs)
+    breakeven = signal.weigh(chain, START, rows, 0.9, 0.0).breakeven[0]
+    assert 0.6 < breakeven < 0.9
+    assert entries(chain, breakeven * 1.02)
+    assert not entries(chain, breakeven * 0.97)
+
+
+def test_the_edge_counts_in_volatility():
+    signal, chain = build_signal(build(ASK)), quoted()
+    wanted = {"signal.min_probability": None, "signal.min_edge": 0.05}
+    breakeven = signal.weigh(chain, START, (chain_row(chain, 1), chain_row(chain, -1)), 0.9, 0.0).breakeven[0]
+    assert entries(chain, breakeven + 0.051, **wanted)
+    assert not entries(chain, breakeven + 0.049, **wanted)
+
+
+def chain_row(chain, kind):
+    return int(np.flatnonzero((chain.strike == 60e3) & (chain.kind == kind))[0])
+
+
+def test_a_short_enters_when_the_forecast_is_below():
+    short = {"entry.side": "short"}
+    assert entries(quoted(), 0.3, **short)
+    assert not entries(quoted(), 0.7, **short)
+
+
+@pytest.mark.parametrize("forecast", [math.nan, 0.0, -1.0])
+def test_without_a_forecast_nothing_is_entered(forecast):
+    assert not entries(quoted(), forecast)
+
+
+def test_without_quotes_nothing_is_entered():
+    chain = quoted()
+    chain.ask[:] = np.nan
+    assert not entries(chain, 2.0)
+    assert entries(chain, 2.0, **{"costs.fill": "mark"})
+
+
+def test_wide_spreads_and_fees_are_part_of_it():
+    tight, wide = quoted(half=0.0001), quoted(half=0.006)
+    edge = {"signal.min_probability": None, "signal.min_edge": 0.01}
+    assert entries(tight, 0.70, **edge)
+    assert not entries(wide, 0.70, **edge)
+
+
+def test_a_backtest_enters_less_with_a_signal_than_without():
+    ts = START + NS_PER_HOUR * np.arange(-48, 24 * 8)
+    path = random_path(4, len(ts) - 1, dt=1 / (365 * 24))
+    expiries = tuple(START + 24 * NS_PER_HOUR * day for day in range(7, 16))
+    times = ts[48::6]
+    chains = chains_of(times, path[48::6], expiries=expiries, strikes=tuple(np.arange(30e3, 110e3, 1e3)))
+    rng = np.random.default_rng(1)
+    chains.iv[:] *= np.repeat(rng.uniform(0.7, 1.3, len(times)), np.diff(chains.offsets))
+    found = {}
+    for name, asked in (("all", {}), ("signal", ASK), ("never", ASK | {"signal.min_edge": 0.9})):
+        free = {"costs.fill": "mark", "costs.hedge_fee": "maker", "costs.max_quote_age": None}
+        config = build({"entry.expiries": "any"} | free | asked)
+        tape = Tape(chains, prices_of(ts, path, NS_PER_HOUR), estimate=build_estimate(build(ASK)))
+        found[name] = len(replay(config, tape).desk.portfolio.episodes)
+    assert found["all"] >= found["signal"] > found["never"] == 0
+
+
+def test_prices_carry_one_estimate():
+    both = ASK | {"hedge.vol": "realised"}
+    with pytest.raises(ConfigError, match=r"signal\.forecast: expected hedge\.vol and its window"):
+        build(both)
+    agreed = build(both | {"signal.forecast": "realised", "hedge.vol_window": "24h"})
+    assert build_estimate(agreed).window_ns == 24 * NS_PER_HOUR
+
+
+def test_a_rule_without_a_law_is_refused():
+    with pytest.raises(ConfigError, match=r"hedge\.rule: a signal cannot know"):
+        build(ASK | {"hedge.rule": "snapshot"})
+    with pytest.raises(ConfigError, match=r"signal\.min_probability"):
+        build({"signal.min_probability": 1.5})
+    with pytest.raises(ConfigError, match=r"signal\.windw: unknown parameter; did you mean signal\.window"):
+        build({"signal.windw": "1d"})
