@@ -31,7 +31,7 @@ from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
 from gammacore.volatility.estimate import Estimate
 
-__all__ = ["build_desk", "build_estimate", "build_policy", "build_signal", "build_target", "hedge_cost"]
+__all__ = ["build_desk", "build_estimate", "build_policy", "build_target", "build_weigher", "hedge_cost"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -116,7 +116,7 @@ def build_desk(config: Config) -> Desk:
         ),
         SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
         ExitRule(config.exit.hours_before_expiry),
-        build_signal(config),
+        build_weigher(config) if config.signal.active else None,
     )
     fees = DERIBIT if config.costs.option_fees else None
     return Desk(
@@ -129,11 +129,9 @@ def build_desk(config: Config) -> Desk:
     )
 
 
-def build_signal(config: Config) -> Signal | None:
-    """Build what an entry must promise, None if nothing."""
+def build_weigher(config: Config) -> Signal:
+    """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing."""
     signal, hours = config.signal, config.exit.hours_before_expiry
-    if not signal.active:
-        return None
     return Signal(
         policy=build_policy(config),
         hedge_cost=_fee_of(config),

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gammacore import __version__
+from gammacore.cli_breakeven import EXAMPLES, breakeven
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
 from gammacore.cli_exchange import exchange
 from gammacore.cli_live import doctor, kill, live, parity, watch
@@ -272,6 +273,7 @@ app.command(
         "gammacore live CONFIG --venue production --dry-run",
     )
 )(live)
+app.command(epilog=EXAMPLES)(breakeven)
 app.command(epilog=examples("gammacore kill results/JOURNAL.db --flatten"))(kill)
 app.command(epilog=examples("gammacore watch results/JOURNAL.db --metrics-port 9100"))(watch)
 app.command(epilog=examples("gammacore doctor CONFIG --venue testnet"))(doctor)

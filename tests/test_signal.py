@@ -8,7 +8,7 @@ from markets import START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
-from gammacore.build import build_desk, build_estimate, build_signal
+from gammacore.build import build_desk, build_estimate, build_weigher
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError
 from gammacore.portfolio import Portfolio
@@ -26,7 +26,7 @@ def entries(chain, forecast, **changes):
 
 
 def test_it_enters_when_the_forecast_is_above_the_break_even():
-    signal, chain = build_signal(build(ASK)), quoted()
+    signal, chain = build_weigher(build(ASK)), quoted()
     (entry,) = entries(chain, 0.9)
     rows = tuple(chain.find(leg.instrument) for leg in entry.legs)
     breakeven = signal.weigh(chain, START, rows, 0.9, 0.0).breakeven[0]
@@ -36,7 +36,7 @@ def test_it_enters_when_the_forecast_is_above_the_break_even():
 
 
 def test_the_edge_counts_in_volatility():
-    signal, chain = build_signal(build(ASK)), quoted()
+    signal, chain = build_weigher(build(ASK)), quoted()
     wanted = {"signal.min_probability": None, "signal.min_edge": 0.05}
     breakeven = signal.weigh(chain, START, (chain_row(chain, 1), chain_row(chain, -1)), 0.9, 0.0).breakeven[0]
     assert entries(chain, breakeven + 0.051, **wanted)

@@ -72,10 +72,16 @@ class Signal(msgspec.Struct, frozen=True):
             Of the perpetual, per year.
         """
         call, put = rows
-        base, settlement, expiry_ns = chain.base, chain.settlement, int(chain.expiry_ns[call])
-        perpetual = self.instrument == "perpetual"
-        hedge = Perpetual(base, settlement) if perpetual else Future(base, settlement, expiry_ns)
-        terms = Terms(
+        terms = self.terms(chain, ts_ns, funding, int(chain.expiry_ns[call]))
+        pair = np.array([call]), np.array([put])
+        return breakevens(chain, ts_ns, pair, terms, LogNormal(forecast, self.log_sd))
+
+    def terms(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> Terms:
+        """Terms of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""
+        base, settlement = chain.base, chain.settlement
+        perpetual = self.instrument == "perpetual" or expiry_ns is None
+        hedge = Perpetual(base, settlement) if perpetual else Future(base, settlement, expiry_ns or 0)
+        return Terms(
             policy=self.policy,
             hedge_cost=self.hedge_cost(hedge, ts_ns),
             instrument=self.instrument,
@@ -86,8 +92,6 @@ class Signal(msgspec.Struct, frozen=True):
             fill=self.fill,
             exit_before_ns=self.exit_before_ns,
         )
-        pair = np.array([call]), np.array([put])
-        return breakevens(chain, ts_ns, pair, terms, LogNormal(forecast, self.log_sd))
 
     def allows(
         self, chain: ChainSlice, ts_ns: int, rows: tuple[int, int], forecast: float, funding: float

@@ -1,0 +1,164 @@
+"""Every straddle or strangle of one recorded chain, weighed by its break-even."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from gammacore import black76
+from gammacore.breakeven import Breakevens, LogNormal, Terms, breakevens, straddles, strangles
+from gammacore.build import build_weigher
+from gammacore.config import Config, with_overrides
+from gammacore.contracts import CALL, PUT, Settlement
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, format_time
+from gammacore.errors import DataError
+from gammacore.events import ChainSlice
+
+from .market import load_market
+from .replay import Tape
+
+__all__ = ["Weighed", "weigh"]
+
+LONGEST_NS = 2 * NS_PER_DAY  # that funding is averaged over
+
+
+class Weighed(NamedTuple):
+    """Positions, best first, and what they were weighed with."""
+
+    ts_ns: int
+    chain: ChainSlice
+    simulated: bool
+    funding: float
+    forecast: float
+    log_sd: float
+    terms: Terms
+    found: Breakevens
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict a position, plain numbers; None where there is no figure."""
+        chain, found = self.chain, self.found
+        unit = "coin" if chain.settlement is Settlement.INVERSE else "usd"
+        money = ("premium", "profit", "deviation", "fees", "spread", "hedging", "carry", "capital")
+        table = []
+        for i, (call, put) in enumerate(zip(found.call.tolist(), found.put.tolist(), strict=True)):
+            row: dict[str, Any] = {
+                "call": chain.option(call).name,
+                "put": chain.option(put).name,
+                "expiry": format_time(int(chain.expiry_ns[call])),
+                "days": found.tau[i] * 365.0,
+                "strikes": [float(chain.strike[put]), float(chain.strike[call])],
+            }
+            for name in ("paid_vol", "breakeven", "forecast", "edge", "probability", "return_on_capital"):
+                row[name] = getattr(found, name)[i]
+            row |= {f"{name}_{unit}": getattr(found, name)[i] for name in money}
+            table.append({name: _plain(value) for name, value in row.items()})
+        return table
+
+
+def weigh(
+    config: Config,
+    *,
+    at_ns: int | None = None,
+    structure: Literal["straddle", "strangle"] = "straddle",
+    forecast: float | None = None,
+    log_sd: float | None = None,
+    max_delta: float = 0.6,
+) -> Weighed:
+    """Weigh the positions of the last chain at a moment.
+
+    Parameters
+    ----------
+    config : Config
+        Its data, hedge, costs, exit and signal sections are used.
+    at_ns : int, optional
+        The last chain that was known then; by default the last one.
+    structure : {'straddle', 'strangle'}
+        At every strike, or one of each expiry at ``entry.delta``.
+    forecast : float, optional
+        Volatility that will be realised (median); by default the estimate of ``signal.forecast``.
+    log_sd : float, optional
+        Instead of ``signal.log_sd``.
+    max_delta : float
+        Straddles of larger delta (N(d1) of both legs) are left out.
+
+    Returns
+    -------
+    Weighed
+
+    Raises
+    ------
+    DataError
+        If there is no such chain, or no forecast at it.
+    """
+    market = load_market(with_overrides(config, _estimating(config)) if forecast is None else config)
+    tape = market.tape
+    entry = _entry(tape, at_ns)
+    event = tape.snapshot(entry)
+    chain, ts_ns = event.chain, event.ts_ns
+    vol = event.estimate if forecast is None else forecast
+    if not (math.isfinite(vol) and vol > 0):
+        raise DataError(
+            f"no forecast at {format_time(ts_ns)}: prices must reach back {config.signal.window} "
+            "(signal.window), or give a volatility"
+        )
+    funding = _funding(tape, entry)
+    terms = build_weigher(config).terms(chain, ts_ns, funding)
+    terms = msgspec.structs.replace(terms, chain_every=_chain_every(tape))
+    pairs = straddles(chain) if structure == "straddle" else strangles(chain, ts_ns, config.entry.delta)
+    if structure == "straddle":
+        near = np.abs(_deltas(chain, ts_ns, pairs)) <= max_delta
+        pairs = pairs[0][near], pairs[1][near]
+    sd = config.signal.log_sd if log_sd is None else log_sd
+    found = breakevens(chain, ts_ns, pairs, terms, LogNormal(vol, sd)).best_first()
+    return Weighed(ts_ns, chain, market.simulated, funding, vol, sd, terms, found)
+
+
+def _estimating(config: Config) -> dict[str, Any]:
+    """Change what keeps prices from carrying the estimate of the signal, whatever the hedge looks at."""
+    return {"signal.min_edge": 0.0, "hedge.vol": "implied", "hedge.rule": "band"}
+
+
+def _entry(tape: Tape, at_ns: int | None) -> int:
+    """Entry of the tape that published the last chain known at a moment."""
+    published = np.flatnonzero(tape.chain_at >= 0)
+    if at_ns is not None:
+        published = published[tape.ts_ns[published] <= at_ns]
+    if not published.size:
+        first = format_time(int(tape.chains.snapshot_ts[0]))
+        raise DataError(f"no chain was known at {format_time(at_ns or 0)}; the first is of {first}")
+    return int(published[-1])
+
+
+def _funding(tape: Tape, entry: int) -> float:
+    """Funding per year that a long perpetual paid over the last two days, as a fraction of notional."""
+    now = int(tape.ts_ns[entry])
+    start = int(np.searchsorted(tape.ts_ns, now - LONGEST_NS))
+    years = (now - int(tape.ts_ns[start])) / NS_PER_YEAR
+    if years * 365.0 < 1.0:
+        return 0.0
+    unit = tape.index[entry] if tape.settlement is Settlement.INVERSE else 1.0 / tape.index[entry]
+    return float((tape.interest[entry] - tape.interest[start]) * unit / years)
+
+
+def _chain_every(tape: Tape) -> float | None:
+    times = tape.chains.snapshot_ts
+    return float(np.median(np.diff(times))) / NS_PER_YEAR if len(times) > 1 else None
+
+
+def _deltas(chain: ChainSlice, ts_ns: int, pairs: tuple[Any, Any]) -> Any:
+    total: Any = 0.0
+    for kind, rows in zip((CALL, PUT), pairs, strict=True):
+        expiry = chain.expiry_ns[rows]
+        forward = np.array([chain.forwards[int(e)] for e in expiry])
+        tau = np.maximum(expiry - ts_ns, 1) / NS_PER_YEAR
+        total = total + black76.greeks(kind, forward, chain.strike[rows], tau, chain.iv[rows]).delta
+    return total
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.floating | float):
+        return float(value) if math.isfinite(value) else None
+    return value

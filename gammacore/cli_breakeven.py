@@ -1,0 +1,144 @@
+"""``gammacore breakeven``: every straddle or strangle of a chain, weighed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gammacore.cli_common import examples, parse_overrides
+from gammacore.config import load_config
+from gammacore.daycount import format_time, parse_time
+from gammacore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gammacore.backtest.weigh import Weighed
+
+__all__ = ["EXAMPLES", "breakeven"]
+
+EXAMPLES = examples(
+    "gammacore breakeven",
+    "gammacore breakeven --chains DIR --prices DIR --currency ETH --at 2026-03-06T12:00",
+    "gammacore breakeven --forecast 0.55 --log-sd 0.2 --structure strangle --set entry.delta=0.15",
+    "gammacore breakeven --set hedge.rule=whalley_wilmott --set costs.hedge_fee=maker --json",
+)
+
+
+COLUMNS = ("expiry", "days", "strike", "premium", "paid", "even at", "P", "profit", "sd", "return")
+
+
+def breakeven(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; its hedge, costs, exit and signal are used.")
+    ] = None,
+    chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
+    prices: Annotated[str | None, typer.Option(help="Price bars, for the forecast.")] = None,
+    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
+    currency: Annotated[str | None, typer.Option(help="BTC or ETH.")] = None,
+    at: Annotated[str | None, typer.Option(help="The last chain known then; default: the last.")] = None,
+    structure: Annotated[str, typer.Option(help="straddle, or strangle at entry.delta.")] = "straddle",
+    forecast: Annotated[
+        float | None, typer.Option(help="Volatility to be realised; default: that of signal.forecast.")
+    ] = None,
+    log_sd: Annotated[float | None, typer.Option(help="Deviation of its logarithm.")] = None,
+    max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
+    top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="All rows, for machines.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.05"),
+    ] = None,
+) -> None:
+    """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
+    named = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
+    given = {path: value for path, value in named.items() if value is not None}
+    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    for option, value in (("--forecast", forecast), ("--log-sd", log_sd), ("--max-delta", max_delta)):
+        if value is not None and not 0.0 < value < 10.0:
+            raise ConfigError(f"{option}: expected a positive number, such as 0.55 for 55 %, got {value:g}")
+    from gammacore.backtest.weigh import weigh
+
+    weighed = weigh(
+        settings,
+        at_ns=None if at is None else _time(at),
+        structure=_structure(structure),
+        forecast=forecast,
+        log_sd=log_sd,
+        max_delta=max_delta,
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(_document(weighed), indent=1) + "\n")
+    else:
+        _show(Console(), weighed, top)
+
+
+def _structure(text: str) -> Literal["straddle", "strangle"]:
+    if text not in ("straddle", "strangle"):
+        raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}")
+    return "strangle" if text == "strangle" else "straddle"
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise ConfigError(f"--at: {error}") from None
+
+
+def _document(weighed: Weighed) -> dict[str, object]:
+    return {
+        "time": format_time(weighed.ts_ns),
+        "simulated": weighed.simulated,
+        "policy": str(weighed.terms.policy),
+        "hedge_cost": weighed.terms.hedge_cost,
+        "funding": weighed.funding,
+        "forecast": weighed.forecast,
+        "log_sd": weighed.log_sd,
+        "positions": weighed.rows(),
+    }
+
+
+def _show(console: Console, weighed: Weighed, top: int) -> None:
+    if weighed.simulated:
+        console.print("[bold yellow]Simulated data:[/] made-up quotes, not evidence of profit or loss.")
+    side = "long" if weighed.terms.long else "short"
+    rows = weighed.rows()
+    unit = "coin" if rows and "premium_coin" in rows[0] else "usd"
+    table = Table(
+        title=f"{len(rows)} positions, {side}, {format_time(weighed.ts_ns)[:16]}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in ("expiry", "strike") else "right", no_wrap=True)
+    small, whole = (".4f", "+.4f") if unit == "coin" else (",.0f", "+,.0f")
+    for row in rows[:top]:
+        low, high = row["strikes"]
+        table.add_row(
+            row["call"].split("-")[1],
+            f"{row['days']:.1f}",
+            f"{low / 1e3:g}k" if low == high else f"{low / 1e3:g}k/{high / 1e3:g}k",
+            _number(row[f"premium_{unit}"], small),
+            *(_number(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
+            _number(row[f"profit_{unit}"], whole),
+            _number(row[f"deviation_{unit}"], small),
+            _number(row["return_on_capital"], "+.1%"),
+        )
+    console.print(table)
+    terms = weighed.terms
+    console.print(
+        f"forecast {weighed.forecast:.1%}, log sd {weighed.log_sd:g}; money in {unit} per coin of each leg; "
+        f"hedge {terms.policy} at {terms.hedge_cost * 1e4:.2f} bp; funding {weighed.funding:.1%} a year",
+        highlight=False,
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

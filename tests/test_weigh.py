@@ -1,0 +1,125 @@
+"""``gammacore breakeven`` on the simulated market and on recorded chains."""
+
+import json
+
+import numpy as np
+import pytest
+from shared_data import recorded
+from typer.testing import CliRunner
+
+from gammacore.backtest.market import load_market
+from gammacore.backtest.weigh import weigh
+from gammacore.build import build_weigher
+from gammacore.cli import app
+from gammacore.config import parse_config
+from gammacore.daycount import parse_time
+from gammacore.errors import DataError
+
+SMALL = {"market": {"days": 20}}
+
+
+def config(**sections):
+    return parse_config(SMALL | sections)
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["breakeven", *words])
+
+
+def test_the_signal_of_a_backtest_sees_the_same_figures():
+    settings = config(signal={"min_edge": 0.0})
+    weighed = weigh(settings)
+    tape = load_market(settings).tape
+    entry = int(np.flatnonzero(tape.chain_at >= 0)[-1])
+    event = tape.snapshot(entry)
+    assert weighed.ts_ns == event.ts_ns
+    assert weighed.forecast == event.estimate
+    for row in (0, 5):
+        pair = int(weighed.found.call[row]), int(weighed.found.put[row])
+        alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, weighed.funding)
+        assert alone.breakeven[0] == pytest.approx(weighed.found.breakeven[row], rel=1e-9)
+        assert alone.probability[0] == pytest.approx(weighed.found.probability[row], rel=1e-9)
+
+
+def test_best_return_first_and_rows_say_units():
+    rows = weigh(config(), forecast=0.7).rows()
+    returns = [row["return_on_capital"] for row in rows]
+    assert returns == sorted(returns, reverse=True)
+    best = rows[0]
+    assert best["call"].endswith("-C")
+    assert best["put"].endswith("-P")
+    assert best["return_on_capital"] == pytest.approx(best["profit_coin"] / best["capital_coin"])
+    linear = weigh(config(marks={"settlement": "linear"}, hedge={"target": "black"}), forecast=0.7).rows()
+    assert "premium_usd" in linear[0]
+
+
+def test_a_moment_takes_the_last_chain_known_then():
+    first = weigh(config(), forecast=0.6, at_ns=parse_time("2025-01-05T09:00"))
+    assert first.ts_ns <= parse_time("2025-01-05T09:00")
+    assert first.ts_ns > parse_time("2025-01-05T04:00")
+    with pytest.raises(DataError, match="no chain was known at 1999"):
+        weigh(config(), forecast=0.6, at_ns=parse_time("1999-01-01"))
+    with pytest.raises(DataError, match=r"no forecast at .*signal\.window"):
+        weigh(config(), at_ns=parse_time("2025-01-03"))
+
+
+def test_strangles_are_one_an_expiry_and_far_straddles_are_left_out():
+    weighed = weigh(config(), forecast=0.6, structure="strangle")
+    strangles = weighed.rows()
+    assert len({row["expiry"] for row in strangles}) == len(strangles)
+    assert all(low < high for low, high in (row["strikes"] for row in strangles))
+    near, all_of_them = (weigh(config(), forecast=0.6, max_delta=d) for d in (0.2, 9.0))
+    assert len(near.found.tau) < len(all_of_them.found.tau)
+
+
+def test_hedging_at_every_chain_is_known_to_be_as_often_as_chains_are_published():
+    chains = weigh(config(hedge={"rule": "snapshot"}), forecast=0.6)
+    hours = weigh(config(hedge={"rule": "interval", "every": "4h"}), forecast=0.6)
+    assert chains.found.hedging == pytest.approx(hours.found.hedging, rel=1e-3)
+
+
+def test_table_and_json():
+    shown = run("--forecast", "0.7", "--top", "3", "--set", "market.days=20")
+    assert shown.exit_code == 0, shown.output
+    assert "Simulated data" in shown.output
+    assert "forecast 70.0%" in shown.output
+    found = run("--forecast", "0.7", "--set", "market.days=20", "--json")
+    document = json.loads(found.output)
+    assert document["forecast"] == 0.7
+    assert len(document["positions"]) > 10
+    assert {"breakeven", "probability", "fees_coin"} <= set(document["positions"][0])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--structure", "stradle"], "--structure: expected straddle or strangle"),
+        (["--at", "yesterday"], "--at:"),
+        (["--forecast", "-0.5"], "--forecast: expected a positive number"),
+    ],
+)
+def test_mistakes_are_told(words, told):
+    found = run(*words)
+    assert told in str(found.exception)
+
+
+@pytest.mark.parametrize("currency", ["BTC", "ETH"])
+def test_recorded_chains(currency):
+    """Break-evens lie above the mark, near it where a month is left, and further off for days."""
+    settings = parse_config(
+        {
+            "currency": currency,
+            "data": {"chains": str(recorded(f"data/deribit_options/{currency}_2026-04.csv.gz"))},
+            "marks": {"forward": "parity"},
+            "hedge": {"rule": "interval", "every": "6h"},
+        }
+    )
+    weighed = weigh(settings, forecast=0.5, at_ns=parse_time("2026-04-10T12:00"), max_delta=0.3)
+    found = weighed.found
+    iv = weighed.chain.iv[found.call]
+    known = np.isfinite(found.breakeven)
+    assert known.mean() > 0.9
+    month = known & (found.tau * 365 > 20) & (found.tau * 365 < 60)
+    assert np.median(found.breakeven[month] - iv[month]) == pytest.approx(0.015, abs=0.015)
+    days = known & (found.tau * 365 > 1) & (found.tau * 365 < 4)
+    assert np.median(found.breakeven[days] - iv[days]) > np.median(found.breakeven[month] - iv[month])
