@@ -9,8 +9,14 @@ from setuptools import Extension, find_packages, setup
 
 # backtest/ and live/ stand at the top level of the tree but install
 # inside gammacore: two such generic names in site-packages would collide with
-# other packages and be shadowed by a user's own backtest.py.
-MAPPED = {"gammacore.backtest": "backtest", "gammacore.live": "live"}
+# other packages and be shadowed by a user's own backtest.py. config/ and
+# examples/ hold files that `gammacore init` copies.
+MAPPED = {
+    "gammacore.backtest": "backtest",
+    "gammacore.live": "live",
+    "gammacore.configurations": "config",
+    "gammacore.examples": "examples",
+}
 INNER = [f"{name}.{inner}" for name, folder in MAPPED.items() for inner in find_packages(folder)]
 
 # -O3 turns on full vectorisation (the inherited -O2 does not), the two -fno

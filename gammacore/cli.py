@@ -15,6 +15,8 @@ from gammacore import __version__
 from gammacore.cli_breakeven import EXAMPLES, breakeven
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
 from gammacore.cli_exchange import exchange
+from gammacore.cli_init import EXAMPLES as INIT_EXAMPLES
+from gammacore.cli_init import init
 from gammacore.cli_live import doctor, kill, live, parity, watch
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
@@ -274,6 +276,7 @@ app.command(
     )
 )(live)
 app.command(epilog=EXAMPLES)(breakeven)
+app.command(epilog=INIT_EXAMPLES)(init)
 app.command(epilog=examples("gammacore kill results/JOURNAL.db --flatten"))(kill)
 app.command(epilog=examples("gammacore watch results/JOURNAL.db --metrics-port 9100"))(watch)
 app.command(epilog=examples("gammacore doctor CONFIG --venue testnet"))(doctor)

@@ -1,0 +1,1 @@
+"""Files that ``gammacore init`` writes into a new project."""

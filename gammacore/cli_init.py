@@ -1,0 +1,70 @@
+"""``gammacore init``: a project to begin with."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gammacore.cli_common import examples
+from gammacore.errors import ConfigError
+
+__all__ = ["EXAMPLES", "init"]
+
+EXAMPLES = examples("gammacore init", "gammacore init my-project", "gammacore init my-project --force")
+README = """# {name}
+
+A gammacore project.
+
+    gammacore backtest config.yaml          # on a simulated market until config.yaml names data
+    gammacore data download --currency BTC  # the exchange's public history into data/
+    gammacore breakeven config.yaml         # every straddle of a chain, weighed after all costs
+    gammacore simulate config.yaml          # which rule, which band
+    gammacore doctor config.yaml            # keys, clock, permissions, limits, before a session
+    gammacore live config.yaml              # on a local exchange; --venue testnet or production later
+
+- `config.yaml` lists every parameter with its default; only lines that differ are needed.
+- `policies/own_policy.py` is a hedge rule of your own in a backtest.
+- `notebooks/first_look.ipynb` looks at a run.
+- `gammacore.service` runs the hedger under systemd.
+
+Keys never stand in a file of the project: `gammacore live --help` names the environment variables.
+"""
+IGNORED = "data/\nresults/\n*.env\n.ipynb_checkpoints/\n"
+COPIED = (  # package, file, and where to
+    ("gammacore.configurations", "params.yaml", "config.yaml"),
+    ("gammacore.examples", "own_policy.py", "policies/own_policy.py"),
+    ("gammacore.examples", "first_look.ipynb", "notebooks/first_look.ipynb"),
+    ("gammacore.examples", "gammacore.service", "gammacore.service"),
+)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="New or empty directory.")] = Path("gammacore-project"),
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
+) -> None:
+    """Begin a project: a commented configuration, folders, a rule of your own, a notebook."""
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise ConfigError(f"{folder}: not empty; name another directory, or use --force")
+    texts = {"README.md": README.format(name=folder.resolve().name), ".gitignore": IGNORED}
+    for package, name, target in COPIED:
+        texts[target] = files(package).joinpath(name).read_text(encoding="utf-8")
+    kept = [target for target in texts if (folder / target).exists()]
+    try:
+        for name in ("data", "results"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for target, text in texts.items():
+            path = folder / target
+            path.parent.mkdir(exist_ok=True)
+            if target not in kept:
+                path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}") from None
+    console = Console()
+    for target in texts:
+        console.print(f"  {target}{' (was there, kept)' if target in kept else ''}", highlight=False)
+    onwards = f"\nGo on with: cd {folder} && gammacore backtest config.yaml"
+    console.print(onwards, highlight=False, soft_wrap=True)

@@ -1,0 +1,75 @@
+"""A project to begin with: what is written runs as it is."""
+
+import subprocess
+import sys
+from importlib.resources import files
+
+import pytest
+from notebooks import execute, pictures
+from typer.testing import CliRunner
+
+from gammacore.cli import app
+from gammacore.config import load_config
+from gammacore.errors import ConfigError
+
+
+def init(*words):
+    return CliRunner().invoke(app, ["init", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("projects") / "mine"
+    result = init(folder)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_everything_is_there(project):
+    found = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
+    assert found == {
+        ".gitignore",
+        "README.md",
+        "config.yaml",
+        "gammacore.service",
+        "notebooks/first_look.ipynb",
+        "policies/own_policy.py",
+    }
+    assert (project / "data").is_dir()
+    assert "# mine" in (project / "README.md").read_text()
+
+
+def test_the_configuration_is_the_default_one_with_comments(project):
+    assert load_config(project / "config.yaml") == load_config(None)
+    packaged = files("gammacore.configurations").joinpath("params.yaml").read_text()
+    assert (project / "config.yaml").read_text() == packaged
+
+
+def test_the_policy_of_ones_own_runs(project):
+    told = subprocess.run(
+        [sys.executable, "policies/own_policy.py"], cwd=project, capture_output=True, text=True, timeout=120
+    )
+    assert told.returncode == 0, told.stderr
+    band, own = told.stdout.splitlines()
+    assert "hedges" in band
+    assert "half at night" in own
+
+
+def test_the_notebook_runs(project):
+    assert pictures(execute(project / "notebooks/first_look.ipynb", project / "notebooks")) == 2
+
+
+def test_what_is_there_is_kept(project):
+    (project / "config.yaml").write_text("currency: ETH\n")
+    with pytest.raises(ConfigError, match="not empty; name another directory, or use --force"):
+        raise init(project).exception
+    told = init(project, "--force")
+    assert told.exit_code == 0
+    assert "config.yaml (was there, kept)" in told.output
+    assert (project / "config.yaml").read_text() == "currency: ETH\n"
+
+
+def test_a_file_in_the_way_is_told(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConfigError, match="taken"):
+        raise init(tmp_path / "taken" / "project").exception
