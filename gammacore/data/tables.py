@@ -29,6 +29,7 @@ __all__ = [
     "Table",
     "data_files",
     "existing",
+    "literal",
     "missing_columns",
     "pick_column",
     "read_header",
@@ -146,7 +147,7 @@ def read_header(path: Path) -> list[str]:
     """
     with _readable(path):
         if path.name.endswith(".parquet"):
-            cursor = _connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": _literal(path)})
+            cursor = _connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": literal(path)})
             return [column[0] for column in cursor.description]
         with _open_text(path) as file:
             names = next(csv.reader(file), [])
@@ -241,7 +242,7 @@ def _demand_columns(
 
 def _query(path: Path, header: Sequence[str], wanted: Sequence[tuple[str, str]]) -> list[Array]:
     """Cast columns, and last the number (from 1) of the first bad column of each row, 0 if none."""
-    parameters: dict[str, Any] = {"path": _literal(path)}
+    parameters: dict[str, Any] = {"path": literal(path)}
     if path.name.endswith(".parquet"):
         source = "read_parquet($path)"
     else:
@@ -300,8 +301,8 @@ def _connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _literal(path: Path) -> str:
-    """Path for a reader that would expand wildcards in it."""
+def literal(path: Path) -> str:
+    """Path as a text for DuckDB's readers, which would expand wildcards in it."""
     return re.sub(r"([\[*?])", r"[\1]", str(path))
 
 
@@ -327,7 +328,7 @@ def _cell_error(path: Path, row: int, column: str, why: str) -> DataError:
     if path.name.endswith(".parquet"):
         quoted = column.replace('"', '""')
         query = f'SELECT CAST("{quoted}" AS VARCHAR) FROM read_parquet($path) LIMIT 1 OFFSET {row}'
-        cell = (_connect().execute(query, {"path": _literal(path)}).fetchone() or (None,))[0]
+        cell = (_connect().execute(query, {"path": literal(path)}).fetchone() or (None,))[0]
         return DataError(f"{path}: row {row + 1}, column {column!r}: {cell!r} {why}")
     with _open_text(path) as file:
         reader = csv.reader(file)

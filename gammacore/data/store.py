@@ -1,0 +1,343 @@
+"""The data store: Parquet below one folder, read as of a moment.
+
+::
+
+    raw/<kind>/<currency>/<day>/*.parquet          payloads as received
+    processed/<kind>/<currency>/<day>/*.parquet    rows of `schemas.KINDS`, sorted by key
+
+``day`` is the UTC day of ``ts_ns``. There is one way to read, `Store.read`, and it takes the moment ``as_of_ns``: rows that were
+not known then do not exist for it, so that nothing built on it can look ahead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.daycount import NS_PER_DAY, parse_time, utc_date
+from gammacore.errors import DataError
+
+from .atomic import Batch, Writer
+from .schemas import TEXT, Kind, kind_named
+from .tables import literal
+
+__all__ = ["Commit", "Store", "day_of", "days_between"]
+
+Array = npt.NDArray[Any]
+Columns = Mapping[str, Any]
+PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+_WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_RAW_TYPES = {"i": "BIGINT", "u": "BIGINT", "O": "VARCHAR", "f": "DOUBLE"}
+
+
+def day_of(ts_ns: int) -> str:
+    """UTC day of a moment, ``YYYY-MM-DD``."""
+    return utc_date(ts_ns).isoformat()
+
+
+def days_between(start_ns: int, end_ns: int) -> list[str]:
+    """UTC days that begin in ``start_ns <= midnight < end_ns``, the first one from its midnight."""
+    first = start_ns // NS_PER_DAY
+    return [day_of(day * NS_PER_DAY) for day in range(first, -(-end_ns // NS_PER_DAY))]
+
+
+class Store:
+    """A store below a folder.
+
+    Parameters
+    ----------
+    root : str or Path
+        Need not exist; it is made by the first write.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser()
+        if self.root.exists() and not self.root.is_dir():
+            raise DataError(f"store {self.root}: is a file, not a folder")
+        self._writer = Writer(self.root)
+        self._database: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the right to write; nothing but committed files stays."""
+        self._writer.close()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Database without tables, in one thread: the same rows give the same bytes."""
+        if self._database is None:
+            config: dict[str, Any] = {"autoinstall_known_extensions": False, "threads": 1}
+            self._database = duckdb.connect(config=config)
+            self._database.execute("SET GLOBAL TimeZone = 'UTC'")
+        return self._database
+
+    # ----------------------------------------------------------------- places
+
+    def path(self, kind: str, currency: str, day: str, name: str, *, raw: bool = False) -> Path:
+        """Where a file is.
+
+        Parameters
+        ----------
+        kind, currency : str
+        day : str
+            ``YYYY-MM-DD``.
+        name : str
+            Of the file, without its suffix.
+        raw : bool
+            Whether it holds payloads.
+        """
+        for what, word in (("kind", kind), ("currency", currency), ("day", day), ("name", name)):
+            if not _WORD.fullmatch(word):
+                raise DataError(f"{what} {word!r}: letters, digits and _ . - only, no dot first")
+        return self._folder(kind, currency, raw=raw) / day / f"{name}.parquet"
+
+    def _folder(self, kind: str, currency: str, *, raw: bool = False) -> Path:
+        return self.root / ("raw" if raw else "processed") / kind / currency
+
+    def currencies(self, kind: str) -> list[str]:
+        """Currencies there are rows of."""
+        return _names(self.root / "processed" / kind_named(kind).name)
+
+    def days(self, kind: str, currency: str) -> list[str]:
+        """Days there are files of, ascending; a file may be empty."""
+        return _names(self._folder(kind_named(kind).name, currency))
+
+    def files(
+        self, kind: str, currency: str, *, start_ns: int | None = None, end_ns: int | None = None
+    ) -> list[Path]:
+        """Files of the days that a period touches; name files to a loader, or count them.
+
+        Parameters
+        ----------
+        kind, currency : str
+        start_ns, end_ns : int, optional
+            ``start_ns <= ts_ns < end_ns``.
+        """
+        first = None if start_ns is None else day_of(start_ns)
+        last = None if end_ns is None else day_of(end_ns - 1)
+        folder = self._folder(kind_named(kind).name, currency)
+        days = [
+            day
+            for day in _names(folder)
+            if (first is None or day >= first) and (last is None or day <= last)
+        ]
+        return [path for day in days for path in sorted((folder / day).glob("*.parquet"))]
+
+    # ----------------------------------------------------------------- writing
+
+    @contextmanager
+    def commit(self) -> Iterator[Commit]:
+        """Write several files that appear together when the block ends, or not at all."""
+        with self._writer.commit() as batch:
+            yield Commit(self, batch)
+
+    def write(self, kind: str, currency: str, day: str, name: str, rows: Columns) -> Path:
+        """Write one file of rows; see `Commit.rows`."""
+        with self.commit() as commit:
+            return commit.rows(kind, currency, day, name, rows)
+
+    # ----------------------------------------------------------------- reading
+
+    def read(
+        self,
+        kind: str,
+        currency: str,
+        *,
+        as_of_ns: int,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        instruments: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> dict[str, Array]:
+        """Rows that were known at a moment.
+
+        Parameters
+        ----------
+        kind : str
+            Of `schemas.KINDS`.
+        currency : str
+        as_of_ns : int
+            Rows with ``known_ns`` up to this moment exist, others do not.
+        start_ns, end_ns : int, optional
+            Of these, rows with ``start_ns <= ts_ns < end_ns``.
+        instruments : sequence of str, optional
+            Only theirs.
+        columns : sequence of str, optional
+            By default all.
+
+        Returns
+        -------
+        dict of str to array
+            int64, float64 with NaN for none, or objects (texts, empty for none), sorted by the kind's order. A row that several
+            files hold is there once: as it was known first.
+
+        Raises
+        ------
+        DataError
+            If there is no such kind or column, or a file cannot be read.
+        """
+        schema = kind_named(kind)
+        wanted = list(schema.columns if columns is None else columns)
+        unknown = [name for name in wanted if name not in schema.columns]
+        if unknown:
+            raise DataError(f"{kind} has no column {unknown[0]!r}; there are {', '.join(schema.columns)}")
+        if not isinstance(as_of_ns, (int, np.integer)):
+            raise DataError(f"as_of_ns: expected integer nanoseconds, got {as_of_ns!r}")
+        files = self.files(kind, currency, start_ns=start_ns, end_ns=end_ns)
+        if not files:
+            return {name: np.empty(0, _dtype(schema.columns[name])) for name in wanted}
+        query, values = _question(schema, files, wanted, int(as_of_ns), start_ns, end_ns, instruments)
+        try:
+            found = self.connection().cursor().execute(query, values).fetchnumpy()
+        except duckdb.Error as error:
+            raise DataError(f"{files[0].parent.parent}: {str(error).splitlines()[0]}") from None
+        return {name: _plain(found[name], schema.columns[name]) for name in wanted}
+
+
+class Commit:
+    """Files on their way; made by `Store.commit`."""
+
+    def __init__(self, store: Store, batch: Batch) -> None:
+        self._store, self._batch = store, batch
+
+    def rows(self, kind: str, currency: str, day: str, name: str, rows: Columns) -> Path:
+        """Write rows of one kind, currency and day.
+
+        Parameters
+        ----------
+        kind, currency, day, name : str
+            See `Store.path`; a file of that name is replaced.
+        rows : mapping of str to sequence
+            All columns of the kind, of one length, in any order of rows; None and NaN are no value. Rows of one key count
+            once: the one known first.
+
+        Returns
+        -------
+        Path
+            Where the file will be.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or unknown, or a row is of another day.
+        """
+        schema = kind_named(kind)
+        arrays = _checked(schema, day, rows)
+        target = self._store.path(kind, currency, day, name)
+        cursor = self._store.connection().cursor()
+        cursor.register("given", arrays)
+        self.copy(_once(schema, "SELECT " + _typed(schema) + " FROM given"), target, cursor)
+        return target
+
+    def raw(self, kind: str, currency: str, day: str, name: str, payloads: Mapping[str, Array]) -> Path:
+        """Write payloads as they came, in the order given."""
+        target = self._store.path(kind, currency, day, name, raw=True)
+        cursor = self._store.connection().cursor()
+        arrays = {key: np.asarray(values) for key, values in payloads.items()}
+        cursor.register("given", arrays)
+        typed = ", ".join(f"CAST({key} AS {_RAW_TYPES[values.dtype.kind]}) AS {key}" for key, values in arrays.items())
+        self.copy(f"SELECT {typed} FROM given", target, cursor)
+        return target
+
+    def copy(self, query: str, target: Path, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Write the rows of a query to a file below the root."""
+        place = str(self._batch.place(target)).replace("'", "''")
+        cursor.execute(f"COPY ({query}) TO '{place}' ({PARQUET})")
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+
+
+def _dtype(sql: str) -> Any:
+    return {"BIGINT": np.int64, "DOUBLE": np.float64, "VARCHAR": object}[sql]
+
+
+def _plain(values: Any, sql: str) -> Array:
+    """Plain array of one that may be masked: NaN, 0 or an empty text for no value."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.filled({"DOUBLE": np.nan, "BIGINT": 0, "VARCHAR": ""}[sql])
+    return np.asarray(values, dtype=_dtype(sql))
+
+
+def _checked(schema: Kind, day: str, rows: Columns) -> dict[str, Array]:
+    missing = [name for name in schema.columns if name not in rows]
+    unknown = [name for name in rows if name not in schema.columns]
+    if missing or unknown:
+        raise DataError(f"{schema.name}: columns {missing or unknown} {'missing' if missing else 'unknown'}")
+    arrays = {name: np.asarray(rows[name], dtype=_dtype(sql)) for name, sql in schema.columns.items()}
+    sizes = {name: array.size for name, array in arrays.items()}
+    if len(set(sizes.values())) != 1:
+        raise DataError(f"{schema.name}: columns differ in length: {sizes}")
+    begin_ns = parse_time(day)
+    outside = (arrays["ts_ns"] < begin_ns) | (arrays["ts_ns"] >= begin_ns + NS_PER_DAY)
+    if outside.any():
+        wrong = int(arrays["ts_ns"][np.argmax(outside)])
+        raise DataError(f"{schema.name}: ts_ns {wrong} ({day_of(wrong)}) is not of {day}")
+    return arrays
+
+
+def _typed(schema: Kind) -> str:
+    """Select list that casts every column; empty texts and NaN become NULL."""
+    parts = []
+    for name, sql in schema.columns.items():
+        value = f"CAST({name} AS {sql})"
+        if sql == TEXT:
+            value = f"nullif({value}, '')"
+        elif sql == "DOUBLE":
+            value = f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
+        parts.append(f"{value} AS {name}")
+    return ", ".join(parts)
+
+
+def _once(schema: Kind, rows: str) -> str:
+    """Rows of a query, each key once, in the kind's order; the first known wins, then the least values."""
+    order = ", ".join(schema.order)
+    tie = ", ".join(["known_ns", *schema.columns])
+    return (
+        f"SELECT {', '.join(schema.columns)} FROM ({rows}) "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(schema.key)} ORDER BY {tie}) = 1 ORDER BY {order}"
+    )
+
+
+def _question(
+    schema: Kind,
+    files: Sequence[Path],
+    wanted: Sequence[str],
+    as_of_ns: int,
+    start_ns: int | None,
+    end_ns: int | None,
+    instruments: Sequence[str] | None,
+) -> tuple[str, dict[str, Any]]:
+    """SQL of a read and its values. What is not known is left out before anything else looks at it."""
+    values: dict[str, Any] = {"files": [literal(file) for file in files], "as_of": as_of_ns}
+    where = ["known_ns <= $as_of"]
+    if start_ns is not None:
+        where.append("ts_ns >= $start")
+        values["start"] = start_ns
+    if end_ns is not None:
+        where.append("ts_ns < $end")
+        values["end"] = end_ns
+    if instruments is not None:
+        if "instrument_name" not in schema.columns:
+            raise DataError(f"{schema.name} has no instruments to choose from")
+        where.append("list_contains($instruments, instrument_name)")
+        values["instruments"] = list(instruments)
+    known = f"SELECT * FROM read_parquet($files) WHERE {' AND '.join(where)}"
+    alone = len({file.parent for file in files}) == len(files)  # each file has every key once
+    rows = known if alone else _once(schema, known)
+    return f"SELECT {', '.join(wanted)} FROM ({rows}) ORDER BY {', '.join(schema.order)}", values
