@@ -41,6 +41,17 @@ class Batch:
         self._moves[name] = relative
         return self._folder / name
 
+    def where(self, target: Path) -> Path:
+        """Where a file that was placed is until the commit."""
+        relative = target.relative_to(self._root).as_posix()
+        return self._folder / next(name for name, place in self._moves.items() if place == relative)
+
+    def workspace(self) -> Path:
+        """Folder for what is not to stay."""
+        folder = self._folder / "work"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def finish(self) -> list[Path]:
         """Make the files durable and visible; the paths they have now."""
         for name in self._moves:

@@ -21,6 +21,7 @@ from gammacore.errors import ConfigError, DataError
 from . import cursor, normal
 from .cursor import Get
 from .normal import CatalogRow
+from .schemas import bar_label
 from .store import Store, day_of, days_between
 from .throttle import CATALOG, Throttle
 
@@ -226,7 +227,7 @@ class _Run:
         futures = [row for row in catalog if self._wants(row)]
         perpetuals = [row for row in futures if row.kind == "future" and not row.expiry_ns]
         indices = sorted({row.price_index for row in catalog if row.price_index})
-        length = _label(normal.bar_length_ns(plan.resolution))
+        length = bar_label(normal.bar_length_ns(plan.resolution))
         for day in days:
             for kind in TRADE_KINDS:
                 yield _Unit(kind, currency, day, f"download{suffix}", "")
@@ -339,14 +340,6 @@ def _lives(row: CatalogRow, start_ns: int, last_day_ns: int) -> bool:
 
 def _period(name: str, start_ms: int, end_ms: int) -> dict[str, Any]:
     return {"instrument_name": name, "start_timestamp": start_ms, "end_timestamp": end_ms}
-
-
-def _label(length_ns: int) -> str:
-    """Length of a bar as file names have it: 1m, 2h, 1d."""
-    for unit, size in (("d", NS_PER_DAY), ("h", NS_PER_HOUR)):
-        if length_ns % size == 0:
-            return f"{length_ns // size}{unit}"
-    return f"{length_ns // NS_PER_MINUTE}m"
 
 
 def _inside(rows: normal.Rows, start_ms: int, end_ms: int) -> normal.Rows:

@@ -12,9 +12,10 @@ import re
 
 import msgspec
 
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import DataError
 
-__all__ = ["KINDS", "Kind", "currency_of", "currency_sql", "kind_named"]
+__all__ = ["KINDS", "Kind", "bar_label", "currency_of", "currency_sql", "kind_named"]
 
 INTEGER, NUMBER, TEXT = "BIGINT", "DOUBLE", "VARCHAR"
 _FAMILY = re.compile(r"[A-Z0-9]+_(USDC|USDT|EURR)\b")
@@ -32,27 +33,26 @@ class Kind(msgspec.Struct, frozen=True):
         Rows that agree in these are one row.
     per_instrument : bool
         Files hold one instrument each and carry its name.
+    order : tuple of str
+        Columns that rows are sorted by, in files and answers: the time, what else tells them apart, the key.
     """
 
     name: str
     columns: dict[str, str]
     key: tuple[str, ...]
-    per_instrument: bool = False
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """Columns that rows are sorted by, in files and answers."""
-        return ("ts_ns", *(name for name in self.key if name != "ts_ns"))
+    per_instrument: bool
+    order: tuple[str, ...]
 
 
-def _kind(name: str, key: str, columns: str, *, per_instrument: bool = False) -> Kind:
+def _kind(name: str, key: str, columns: str, *, per_instrument: bool = False, first: str = "") -> Kind:
     """Kind from a list of columns: ``name`` is a number, ``name:i`` an integer, ``name:t`` a text."""
     types = {"": NUMBER, "i": INTEGER, "t": TEXT}
     found = {"ts_ns": INTEGER, "known_ns": INTEGER}
     for word in columns.split():
         column, _, mark = word.partition(":")
         found[column] = types[mark]
-    return Kind(name, found, tuple(key.split()), per_instrument)
+    order = tuple(dict.fromkeys(["ts_ns", *first.split(), *key.split()]))
+    return Kind(name, found, tuple(key.split()), per_instrument, order)
 
 
 _TRADE = (
@@ -71,8 +71,8 @@ KINDS: dict[str, Kind] = {
             "quote_currency:t settlement_currency:t price_index:t contract_size min_trade_amount tick_size "
             "tick_size_steps:t maker_commission taker_commission",
         ),
-        _kind("option_trades", "instrument_name trade_seq trade_id", _TRADE.format("iv ")),
-        _kind("future_trades", "instrument_name trade_seq trade_id", _TRADE.format("")),
+        _kind("option_trades", "instrument_name trade_id", _TRADE.format("iv "), first="instrument_name trade_seq"),
+        _kind("future_trades", "instrument_name trade_id", _TRADE.format(""), first="instrument_name trade_seq"),
         _kind(
             "candles",
             "instrument_name interval_ns ts_ns",
@@ -137,3 +137,11 @@ def currency_sql(column: str) -> str:
     """Write `currency_of` in SQL."""
     family = f"regexp_extract({column}, '^[A-Z0-9]+_(USDC|USDT|EURR)($|[^A-Za-z0-9_])', 1)"
     return f"coalesce(nullif({family}, ''), regexp_extract({column}, '^[^-_]*'))"
+
+
+def bar_label(length_ns: int) -> str:
+    """Length of a bar as file names have it: 1m, 2h, 1d."""
+    for unit, size in (("d", NS_PER_DAY), ("h", NS_PER_HOUR), ("m", NS_PER_MINUTE)):
+        if length_ns % size == 0:
+            return f"{length_ns // size}{unit}"
+    return f"{length_ns // NS_PER_SECOND}s"

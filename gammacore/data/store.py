@@ -253,10 +253,20 @@ class Commit:
         self.copy(f"SELECT {typed} FROM given", target, cursor)
         return target
 
+    def workspace(self) -> Path:
+        """Folder for what the writer needs on the way; it goes when the commit ends."""
+        return self._batch.workspace()
+
     def copy(self, query: str, target: Path, cursor: duckdb.DuckDBPyConnection) -> None:
         """Write the rows of a query to a file below the root."""
         place = str(self._batch.place(target)).replace("'", "''")
         cursor.execute(f"COPY ({query}) TO '{place}' ({PARQUET})")
+
+    def count(self, target: Path, cursor: duckdb.DuckDBPyConnection) -> int:
+        """Rows of a file of this commit."""
+        files = [literal(self._batch.where(target))]
+        found = cursor.execute("SELECT count(*) FROM read_parquet($files)", {"files": files}).fetchone()
+        return int(found[0]) if found else 0
 
 
 def _names(folder: Path) -> list[str]:
