@@ -123,7 +123,7 @@ class Rest:
         raise RequestError(f"{method}: {TRIES} attempts failed, the last with {why}")
 
     def _fetch(self, url: str) -> tuple[int, bytes, float]:
-        """Status, body and the seconds to wait that the answer names; a failing network looks like a busy exchange."""
+        """Status, body, and seconds to wait if it says so; a failing network looks like a busy exchange."""
         request = urllib.request.Request(url, headers={"User-Agent": "gammacore"})
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:

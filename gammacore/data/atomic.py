@@ -1,8 +1,9 @@
 """Files that appear together or not at all, whatever happens to the process that writes them.
 
-Everything is written in a folder of the writer's own below ``.writing`` (same file system), made durable, and listed in a
-manifest; when the manifest is there the files are moved to their places. A writer that finds the folder of a dead one finishes
-what has a manifest and deletes the rest. Alive is who holds the lock on its folder; the system frees it with the process.
+Everything is written in a folder of the writer's own below ``.writing`` (same file system), made durable, and
+listed in a manifest; when the manifest is there the files are moved to their places. A writer that finds the
+folder of a dead one finishes what has a manifest and deletes the rest. Alive is who holds the lock on its
+folder; the system frees it with the process.
 """
 
 from __future__ import annotations

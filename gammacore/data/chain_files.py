@@ -80,9 +80,9 @@ def load_chains(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file (``.csv``, ``.csv.gz`` or ``.parquet``), a directory of them, or a store's ``processed/chains/BTC``. Files of
-        a directory that lack the columns of a chain are left out and reported; a single
-        file that lacks them is an error.
+        A file (``.csv``, ``.csv.gz`` or ``.parquet``), a directory of them, or a store's
+        ``processed/chains/BTC``. Files of a directory that lack the columns of a chain are left out and
+        reported; a single file that lacks them is an error.
     currency : str, optional
         First part of the instrument names, ``BTC`` or ``BTC_USDC``; may be left out when
         all files hold the same one.

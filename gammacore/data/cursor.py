@@ -1,7 +1,8 @@
 """Paging through the exchange's history, without gaps and without duplicates.
 
-Timestamps are inclusive at both ends, and many trades share a millisecond: the next page begins at the last timestamp seen, and ids
-that were seen are dropped. Where one millisecond holds more than a page, ids lead out of it.
+Timestamps are inclusive at both ends, and many trades share a millisecond: the next page begins at the last
+timestamp seen, and ids that were seen are dropped. Where one millisecond holds more than a page, ids lead out
+of it.
 """
 
 from __future__ import annotations

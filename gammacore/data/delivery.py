@@ -23,7 +23,8 @@ def load_delivery(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file with a ``date`` and a ``price`` (or ``delivery_price``) in USD, or a store's ``processed/delivery/BTC``.
+        A file with a ``date`` and a ``price`` (or ``delivery_price``) in USD, or a store's
+        ``processed/delivery/BTC``.
     start_ns, end_ns : int, optional
         Keep expiries with ``start_ns <= expiry < end_ns``.
 

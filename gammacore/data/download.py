@@ -1,8 +1,8 @@
 """Download the exchange's public history into the store, a day at a time.
 
-A unit of work is one file: a kind of one currency on one day, for bars, funding and deliveries of one instrument or index. Its rows and
-its payloads appear together when it is complete, and its presence is what says so: after a kill the same call goes on with
-what is missing. A day that is not over is never asked for.
+A unit of work is one file: a kind of one currency on one day, for bars, funding and deliveries of one
+instrument or index. Its rows and its payloads appear together when it is complete, and its presence is what
+says so: after a kill the same call goes on with what is missing. A day that is not over is never asked for.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ class _Payloads:
         self.rows: list[tuple[str, str, str]] = []
 
     def add(self, method: str, params: Mapping[str, Any], result: bytes) -> None:
-        self.rows.append((method, msgspec.json.encode(dict(params), order="sorted").decode(), result.decode()))
+        self.rows.append(
+            (method, msgspec.json.encode(dict(params), order="sorted").decode(), result.decode())
+        )
 
     def columns(self) -> dict[str, Any]:
         names = ("method", "params", "result")
@@ -206,7 +208,9 @@ class _Run:
                 if row.created_ns < end_ns:
                     rows.setdefault(row.instrument_name, row)
         if not rows:
-            raise DataError(f"currency {currency!r}: the exchange lists no instrument of it before {day_of(end_ns)}")
+            raise DataError(
+                f"currency {currency!r}: the exchange lists no instrument of it before {day_of(end_ns)}"
+            )
         return sorted(rows.values(), key=lambda row: (row.created_ns, row.instrument_name))
 
     def _write_catalog(self, currency: str, catalog: Sequence[CatalogRow], days: Sequence[str]) -> None:
@@ -215,9 +219,13 @@ class _Run:
         for row in catalog:
             by_day.setdefault(day_of(row.created_ns), []).append(row)
         for day, rows in sorted(by_day.items()):
-            lived = day >= days[0] or any(_lives(row, self._plan.start_ns, parse_time(days[-1])) for row in rows)
+            lived = day >= days[0] or any(
+                _lives(row, self._plan.start_ns, parse_time(days[-1])) for row in rows
+            )
             if lived and self._missing(_Unit("instruments", currency, day, "download", "")):
-                self._save(_Unit("instruments", currency, day, "download", ""), normal.catalog_rows(rows), None)
+                self._save(
+                    _Unit("instruments", currency, day, "download", ""), normal.catalog_rows(rows), None
+                )
 
     # ----------------------------------------------------------------- units
 
@@ -237,7 +245,9 @@ class _Run:
                         name = row.instrument_name
                         yield _Unit(kind, currency, day, f"{name}_{label}_download", name)
             if currency in WITH_DVOL:
-                yield _Unit("dvol", currency, day, f"download-{self._dvol_resolution}", f"{currency.lower()}_usd")
+                yield _Unit(
+                    "dvol", currency, day, f"download-{self._dvol_resolution}", f"{currency.lower()}_usd"
+                )
             for index in indices:
                 yield _Unit("delivery", currency, day, f"{index}_download", index)
 

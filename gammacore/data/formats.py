@@ -1,7 +1,8 @@
 """Files that others recorded: which columns they have, and what rows of the store they are.
 
-The column names are those of tardis.dev's datasets (microseconds, ``local_timestamp`` is the arrival), Binance's klines, and chain
-snapshots as `load_chains` reads them. Anything else goes through a mapping, see `mapped`.
+The column names are those of tardis.dev's datasets (microseconds, ``local_timestamp`` is the arrival),
+Binance's klines, and chain snapshots as `load_chains` reads them. Anything else goes through a mapping, see
+`mapped`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ class Format(msgspec.Struct, frozen=True):
     kinds : dict of str to str
         Kinds of rows, and the condition in SQL for a row to be of it (empty for all).
     fields : dict of str to str
-        Value in SQL of each column of the kinds, where the file has one. ``{column}`` is a column of the file as text; with
-        ``:number``, ``:integer`` or ``:time`` it is cast, and a cell that is not one is an error.
+        Value in SQL of each column of the kinds, where the file has one. ``{column}`` is a column of the file
+        as text; with ``:number``, ``:integer`` or ``:time`` it is cast, and a cell that is not one is an
+        error.
     required : tuple of str
         Columns of the file that must be there.
     optional : tuple of str
@@ -63,7 +65,12 @@ def _levels(side: str, depth: int) -> str:
 
 
 def _book(depth: int) -> Format:
-    columns = [f"{side}[{k}].{what}" for k in range(depth) for side in ("asks", "bids") for what in ("price", "amount")]
+    columns = [
+        f"{side}[{k}].{what}"
+        for k in range(depth)
+        for side in ("asks", "bids")
+        for what in ("price", "amount")
+    ]
     fields = {"type": "'snapshot'", "bids": _levels("bids", depth), "asks": _levels("asks", depth)}
     return Format(f"book_snapshot_{depth}", {"books": ""}, _TARDIS | fields, (*_BASE, *columns))
 
@@ -171,7 +178,9 @@ def detect(header: Sequence[str], name: str, path: str) -> Format:
         fitting = [one for one in FORMATS.values() if set(one.required) <= set(header)]
         if fitting:
             return max(fitting, key=lambda one: len(one.required))
-        chosen = max(FORMATS.values(), key=lambda one: len(set(one.required) & set(header)) / len(one.required))
+        chosen = max(
+            FORMATS.values(), key=lambda one: len(set(one.required) & set(header)) / len(one.required)
+        )
     elif name in FORMATS:
         chosen = FORMATS[name]
     else:
@@ -185,7 +194,9 @@ def detect(header: Sequence[str], name: str, path: str) -> Format:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
             hints.append(f"{column!r}" + (f" (nearest: {near[0]!r})" if near else ""))
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise DataError(f"{path}: missing columns {', '.join(hints)}{more} of {chosen.name}; found {list(header)}")
+        raise DataError(
+            f"{path}: missing columns {', '.join(hints)}{more} of {chosen.name}; found {list(header)}"
+        )
     return chosen
 
 
@@ -197,8 +208,8 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
     kind : str
         Of rows.
     mapping : mapping of str to str
-        Column of the kind to the file's; ``ts_ns`` and what tells rows apart are needed. Numbers are taken as they are, in the
-        units of the kind; a name in single quotes is a text for all rows.
+        Column of the kind to the file's; ``ts_ns`` and what tells rows apart are needed. Numbers are taken as
+        they are, in the units of the kind; a name in single quotes is a text for all rows.
     header : sequence of str
     path : str
         For errors.
@@ -215,8 +226,12 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
     for field in mapping:
         if field not in schema.columns:
             near = difflib.get_close_matches(field, schema.columns, n=1, cutoff=0.5)
-            raise ConfigError(f"map: {kind} has no column {field!r}" + (f"; did you mean {near[0]}?" if near else ""))
-    lacking = [name for name in dict.fromkeys(("ts_ns", *schema.key)) if name not in mapping and name not in unset]
+            raise ConfigError(
+                f"map: {kind} has no column {field!r}" + (f"; did you mean {near[0]}?" if near else "")
+            )
+    lacking = [
+        name for name in dict.fromkeys(("ts_ns", *schema.key)) if name not in mapping and name not in unset
+    ]
     if lacking:
         raise ConfigError(f"map: {kind} needs {', '.join(lacking)}; give --map {lacking[0]}=COLUMN")
     fields, required = {}, []
@@ -235,7 +250,7 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
 
 
 def value_sql(column: str, cast: str) -> str:
-    """SQL of one cell of a file; where it is not what it should be the query fails with its text.
+    """Write the SQL of one cell; where it is not what it should be the query fails with its text.
 
     Parameters
     ----------
@@ -251,7 +266,8 @@ def value_sql(column: str, cast: str) -> str:
     shown = column.replace("'", "''")
     value = f"TRY_CAST({text} AS DOUBLE)" if cast == "number" else f"TRY_CAST({text} AS BIGINT)"
     if cast == "time":
-        # The unit of an integer shows in its size: seconds, milliseconds, microseconds or nanoseconds since 1970.
+        # The unit of an integer shows in its size: seconds, milliseconds, microseconds or nanoseconds since
+        # 1970.
         value = (
             f"CASE WHEN {value} IS NULL THEN epoch_ns(TRY_CAST({text} AS TIMESTAMPTZ)) "
             f"WHEN {value} < 100000000 THEN NULL WHEN {value} < 100000000000 THEN {value} * 1000000000 "

@@ -1,7 +1,7 @@
-"""Import files of any size into the store: through DuckDB, within a limit of memory, sorting on disk where it must.
+"""Import files of any size into the store, through DuckDB, within a limit of memory.
 
-A file is read once into rows of the store's kinds, which are then sorted by day, freed of repetitions and put in their places, all of them
-together. Importing a file again replaces what it brought before.
+A file is read once into rows of the store's kinds, which are then sorted by day, freed of repetitions and put
+in their places, all of them together. Importing a file again replaces what it brought before.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gzip
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -156,24 +157,27 @@ class _Import:
     def _stage(self, cursor: duckdb.DuckDBPyConnection, kind: str, work: Path) -> Path:
         """Read the file once into typed rows of a kind, in its order."""
         target = work / f"{kind}.parquet"
-        columns = [f"CAST({self._value(kind, name)} AS {sql}) AS {name}" for name, sql in KINDS[kind].columns.items()]
+        columns = [
+            f"CAST({self._value(kind, name)} AS {sql}) AS {name}" for name, sql in KINDS[kind].columns.items()
+        ]
         instrument = "instrument_name" if "instrument_name" in KINDS[kind].columns else "NULL"
         currency = _quoted(self._options.currency) if self._options.currency else currency_sql(instrument)
         condition = self._format.kinds[kind]
         where = f" WHERE {self._filled(condition)}" if condition else ""
         names = "{" + ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in self._header) + "}"
         source = (
-            f"read_csv({_quoted(literal(self._path))}, auto_detect=false, header={str(self._has_header).lower()}, "
-            f"columns={names}, delim=',', quote='\"', escape='\"')"
+            f"read_csv({_quoted(literal(self._path))}, auto_detect=false, "
+            f"header={str(self._has_header).lower()}, columns={names}, delim=',', quote='\"', escape='\"')"
         )
         cursor.execute(
-            f"COPY (SELECT *, {currency} AS currency_, ts_ns // {NS_PER_DAY} AS day_, row_number() OVER () AS row_ "
+            f"COPY (SELECT *, {currency} AS currency_, ts_ns // {NS_PER_DAY} AS day_, "
+            "row_number() OVER () AS row_ "
             f"FROM (SELECT {', '.join(columns)} FROM {source}{where})) TO {_quoted(str(target))} ({STAGED})"
         )
         return target
 
     def _value(self, kind: str, name: str) -> str:
-        """SQL of one column of a kind."""
+        """Write the SQL of one column of a kind."""
         fields, options = self._format.fields, self._options
         if name in fields:
             value = self._filled(fields[name])
@@ -214,7 +218,7 @@ class _Import:
     # ----------------------------------------------------------------- writing
 
     def _snapshots(self, cursor: duckdb.DuckDBPyConnection, tickers: Path, work: Path) -> Path:
-        """Chains as they were known at regular moments: the last ticker of every option since the moment before."""
+        """Make chains as known at regular moments: of every option its last ticker since the one before."""
         step, target = self._options.snapshot_ns, work / "chains.parquet"
         taken = {"mark_iv": "implied_volatility"}
         columns = ["underlying_name", "underlying", "index_price", "bid_price", "ask_price", "mark_price"]
@@ -227,15 +231,26 @@ class _Import:
             f"moment // {NS_PER_DAY} AS day_, 0 AS row_ "
             f"FROM (SELECT {moment} AS moment, instrument_name, any_value(currency_) AS currency_, "
             f"arg_max(struct_pack({packed}), (known_ns, ts_ns)) AS last "
-            f"FROM read_parquet({_quoted(literal(tickers))}) GROUP BY 1, 2)) TO {_quoted(str(target))} ({STAGED})"
+            f"FROM read_parquet({_quoted(literal(tickers))}) GROUP BY 1, 2)) "
+            f"TO {_quoted(str(target))} ({STAGED})"
         )
         return target
 
-    def _place(self, cursor: duckdb.DuckDBPyConnection, commit: Commit, kind: str, staged: Path, work: Path) -> None:
-        """Sort the rows of every currency and day, and of every instrument where files hold one, into files."""
+    def _place(
+        self, cursor: duckdb.DuckDBPyConnection, commit: Commit, kind: str, staged: Path, work: Path
+    ) -> None:
+        """Sort rows into files: by currency and day, and by instrument where files hold one."""
         schema, source = KINDS[kind], f"read_parquet({_quoted(literal(staged))})"
-        split = ", instrument_name, interval_ns" if kind == "candles" else ", instrument_name" if schema.per_instrument else ""
-        groups = cursor.execute(f"SELECT DISTINCT currency_, day_{split} FROM {source} ORDER BY ALL").fetchall()
+        split = (
+            ", instrument_name, interval_ns"
+            if kind == "candles"
+            else ", instrument_name"
+            if schema.per_instrument
+            else ""
+        )
+        groups = cursor.execute(
+            f"SELECT DISTINCT currency_, day_{split} FROM {source} ORDER BY ALL"
+        ).fetchall()
         for currency, day, *subject in groups:
             if not currency:
                 raise ConfigError(f"currency: {self._path} does not tell; give --currency")
@@ -265,8 +280,8 @@ class _Import:
     ) -> int:
         """Write rows in order, of each key the first known; how many.
 
-        Of rows that were known at one time the first in the file counts. Repetitions are next to each other once sorted, so that a second pass needs to look one row back only, and no
-        more memory than that.
+        Of rows that were known at one time the first in the file counts. Repetitions are next to each other
+        once sorted, so that a second pass needs to look one row back only, and no more memory than that.
         """
         schema = KINDS[kind]
         columns, order, key = ", ".join(schema.columns), ", ".join(schema.order), schema.key
@@ -277,9 +292,8 @@ class _Import:
         )
         before = ", ".join(f"lag({name}) OVER () AS before_{i}" for i, name in enumerate(key))
         differs = " OR ".join(f"{name} IS DISTINCT FROM before_{i}" for i, name in enumerate(key))
-        query = (
-            f"SELECT {columns} FROM (SELECT *, {before} FROM read_parquet({_quoted(literal(sorted_))})) WHERE {differs}"
-        )
+        rows = f"read_parquet({_quoted(literal(sorted_))})"
+        query = f"SELECT {columns} FROM (SELECT *, {before} FROM {rows}) WHERE {differs}"
         commit.copy(query, target, cursor)
         sorted_.unlink()
         return commit.count(target, cursor)
@@ -321,7 +335,7 @@ def _usual_step(path: Path, column: int, has_header: bool) -> int:
     query = f"SELECT {value_sql('cell', 'time')} FROM (SELECT unnest($cells) AS cell)"
     with _named(path):
         times = sorted({row[0] for row in duckdb.execute(query, {"cells": cells}).fetchall()})
-    steps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(times)]
     if not steps:
         raise DataError(f"{path}: at least two bars are needed to tell their length")
     return int(max(set(steps), key=lambda step: (steps.count(step), -step)))

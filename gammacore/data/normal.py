@@ -113,7 +113,7 @@ class CatalogRow(msgspec.Struct):
 
 
 def catalog_rows(rows: Iterable[CatalogRow]) -> Rows:
-    """Rows of ``instruments``. What changes during the life of one, such as its state, is left out: it was not known."""
+    """Rows of ``instruments``, without what changes in its life: its state now was not known then."""
     return table("instruments", map(_catalog_row, rows))
 
 
@@ -168,7 +168,7 @@ class TradesPage(msgspec.Struct):
 
 
 def trade_rows(kind: str, trades: Iterable[Trade], known_ns: int | None = None) -> Rows:
-    """Rows of ``option_trades`` or ``future_trades``; a trade is public when it happens, or was received at ``known_ns``."""
+    """Rows of one of the kinds of trades; a trade is known when it happens, or at ``known_ns``."""
     return table(kind, (_trade_row(kind, trade, known_ns) for trade in trades))
 
 
@@ -246,7 +246,14 @@ def dvol_rows(index: str, resolution: str, bars: Iterable[tuple[int, float, floa
     """Rows of ``dvol``, decimal; a bar is known when it ends."""
     length = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_SECOND
     rows = (
-        (ms * NS_PER_MILLISECOND, ms * NS_PER_MILLISECOND + length, index, length, 0, *(v / PERCENT for v in values))
+        (
+            ms * NS_PER_MILLISECOND,
+            ms * NS_PER_MILLISECOND + length,
+            index,
+            length,
+            0,
+            *(v / PERCENT for v in values),
+        )
         for ms, *values in bars
     )
     return table("dvol", rows)
@@ -298,6 +305,6 @@ class Deliveries(msgspec.Struct):
 
 def delivery_rows(index: str, rows: Iterable[Delivery]) -> Rows:
     """Rows of ``delivery``; a price is known at its expiry, 08:00 UTC of its day."""
-    return table("delivery", ((at := expiry_ns(row.date), at, index, row.date, row.delivery_price) for row in rows))
-
-
+    return table(
+        "delivery", ((at := expiry_ns(row.date), at, index, row.date, row.delivery_price) for row in rows)
+    )

@@ -108,11 +108,11 @@ def load_prices(
     Parameters
     ----------
     paths : str, pathlib.Path or a sequence of them
-        Files, wildcards, or one directory (also a store's ``processed/candles/BTC``). All files named are used, and must hold bars
-        of one length. Of a directory, the files whose name begins with the coin are
-        sorted into series (the name up to the bar length, as in ``btcusdt_spot_1m_2024``),
-        and the series with the shortest bars that holds at least 99 % of the bars of the
-        period is used; between equals the fuller one, then the first by name.
+        Files, wildcards, or one directory (also a store's ``processed/candles/BTC``). All files named are
+        used, and must hold bars of one length. Of a directory, the files whose name begins with the coin are
+        sorted into series (the name up to the bar length, as in ``btcusdt_spot_1m_2024``), and the series
+        with the shortest bars that holds at least 99 % of the bars of the period is used; between equals the
+        fuller one, then the first by name.
     currency : str, optional
         Coin, such as ``BTC``; may be left out when the file names speak of one coin only.
     start_ns, end_ns : int, optional

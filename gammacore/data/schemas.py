@@ -1,8 +1,8 @@
 """Kinds of rows the store holds: columns, units, natural keys.
 
-Times are integer nanoseconds UTC, volatilities decimals, prices in the instrument's quote (coin for inverse options),
-amounts in the exchange's unit: USD for inverse futures and perpetuals, coin for options and linear contracts.
-``ts_ns`` is when something happened or began, ``known_ns`` when it could be known.
+Times are integer nanoseconds UTC, volatilities decimals, prices in the instrument's quote (coin for inverse
+options), amounts in the exchange's unit: USD for inverse futures and perpetuals, coin for options and linear
+contracts. ``ts_ns`` is when something happened or began, ``known_ns`` when it could be known.
 """
 
 from __future__ import annotations
@@ -71,15 +71,24 @@ KINDS: dict[str, Kind] = {
             "quote_currency:t settlement_currency:t price_index:t contract_size min_trade_amount tick_size "
             "tick_size_steps:t maker_commission taker_commission",
         ),
-        _kind("option_trades", "instrument_name trade_id", _TRADE.format("iv "), first="instrument_name trade_seq"),
-        _kind("future_trades", "instrument_name trade_id", _TRADE.format(""), first="instrument_name trade_seq"),
+        _kind(
+            "option_trades",
+            "instrument_name trade_id",
+            _TRADE.format("iv "),
+            first="instrument_name trade_seq",
+        ),
+        _kind(
+            "future_trades", "instrument_name trade_id", _TRADE.format(""), first="instrument_name trade_seq"
+        ),
         _kind(
             "candles",
             "instrument_name interval_ns ts_ns",
             "instrument_name:t interval_ns:i open high low close volume cost",
             per_instrument=True,
         ),
-        _kind("dvol", "index_name interval_ns ts_ns seq", "index_name:t interval_ns:i seq:i open high low close"),
+        _kind(
+            "dvol", "index_name interval_ns ts_ns seq", "index_name:t interval_ns:i seq:i open high low close"
+        ),
         _kind(
             "funding",
             "instrument_name ts_ns",
@@ -103,13 +112,14 @@ KINDS: dict[str, Kind] = {
         _kind(
             "tickers",
             "instrument_name ts_ns known_ns seq",
-            f"seq:i instrument_name:t {_SIDES} mark_price index_price last_price open_interest underlying_name:t "
-            "underlying mark_iv bid_iv ask_iv delta gamma vega theta rho current_funding funding_8h",
+            f"seq:i instrument_name:t {_SIDES} mark_price index_price last_price open_interest "
+            "underlying_name:t underlying mark_iv bid_iv ask_iv delta gamma vega theta rho "
+            "current_funding funding_8h",
         ),
         _kind("gaps", "channel ts_ns known_ns", "channel:t reason:t"),
     )
 }
-"""All kinds by name. ``index`` and ``tickers`` are states as told; ``gaps`` run from ``ts_ns`` to ``known_ns``."""
+"""All kinds by name; ``gaps`` run from ``ts_ns`` to ``known_ns``."""
 
 
 def kind_named(name: str) -> Kind:

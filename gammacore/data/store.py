@@ -5,8 +5,8 @@
     raw/<kind>/<currency>/<day>/*.parquet          payloads as received
     processed/<kind>/<currency>/<day>/*.parquet    rows of `schemas.KINDS`, sorted by key
 
-``day`` is the UTC day of ``ts_ns``. There is one way to read, `Store.read`, and it takes the moment ``as_of_ns``: rows that were
-not known then do not exist for it, so that nothing built on it can look ahead.
+``day`` is the UTC day of ``ts_ns``. There is one way to read, `Store.read`, and it takes the moment
+``as_of_ns``: rows that were not known then do not exist for it, so that nothing built on it can look ahead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from gammacore.daycount import NS_PER_DAY, parse_time, utc_date
 from gammacore.errors import DataError
 
-from .atomic import Batch, Writer
+from .atomic import Batch, Writer, recover
 from .schemas import TEXT, Kind, kind_named
 from .tables import literal
 
@@ -76,6 +76,10 @@ class Store:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+    def recover(self) -> list[Path]:
+        """Finish or undo what dead writers left; the files that appeared. The first write does so too."""
+        return recover(self.root)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Database without tables, in one thread: the same rows give the same bytes."""
@@ -131,11 +135,21 @@ class Store:
         last = None if end_ns is None else day_of(end_ns - 1)
         folder = self._folder(kind_named(kind).name, currency)
         days = [
-            day
-            for day in _names(folder)
-            if (first is None or day >= first) and (last is None or day <= last)
+            day for day in _names(folder) if (first is None or day >= first) and (last is None or day <= last)
         ]
         return [path for day in days for path in sorted((folder / day).glob("*.parquet"))]
+
+    def last_raw_ns(self, kind: str, currency: str) -> int:
+        """When the last payload of a kind was received, nanoseconds UTC; 0 if there is none."""
+        folder = self._folder(kind, currency, raw=True)
+        files = [
+            literal(path) for day in _names(folder)[-1:] for path in sorted((folder / day).glob("*.parquet"))
+        ]
+        if not files:
+            return 0
+        query = "SELECT max(known_ns) FROM read_parquet($files)"
+        found = self.connection().cursor().execute(query, {"files": files}).fetchone()
+        return int(found[0] or 0) if found else 0
 
     # ----------------------------------------------------------------- writing
 
@@ -182,8 +196,8 @@ class Store:
         Returns
         -------
         dict of str to array
-            int64, float64 with NaN for none, or objects (texts, empty for none), sorted by the kind's order. A row that several
-            files hold is there once: as it was known first.
+            int64, float64 with NaN for none, or objects (texts, empty for none), sorted by the kind's order.
+            A row that several files hold is there once: as it was known first.
 
         Raises
         ------
@@ -222,8 +236,8 @@ class Commit:
         kind, currency, day, name : str
             See `Store.path`; a file of that name is replaced.
         rows : mapping of str to sequence
-            All columns of the kind, of one length, in any order of rows; None and NaN are no value. Rows of one key count
-            once: the one known first.
+            All columns of the kind, of one length, in any order of rows; None and NaN are no value. Rows of
+            one key count once: the one known first.
 
         Returns
         -------
@@ -249,7 +263,9 @@ class Commit:
         cursor = self._store.connection().cursor()
         arrays = {key: np.asarray(values) for key, values in payloads.items()}
         cursor.register("given", arrays)
-        typed = ", ".join(f"CAST({key} AS {_RAW_TYPES[values.dtype.kind]}) AS {key}" for key, values in arrays.items())
+        typed = ", ".join(
+            f"CAST({key} AS {_RAW_TYPES[values.dtype.kind]}) AS {key}" for key, values in arrays.items()
+        )
         self.copy(f"SELECT {typed} FROM given", target, cursor)
         return target
 
@@ -280,7 +296,8 @@ def _dtype(sql: str) -> Any:
 def _plain(values: Any, sql: str) -> Array:
     """Plain array of one that may be masked: NaN, 0 or an empty text for no value."""
     if isinstance(values, np.ma.MaskedArray):
-        values = values.filled({"DOUBLE": np.nan, "BIGINT": 0, "VARCHAR": ""}[sql])
+        blank: Any = {"DOUBLE": np.nan, "BIGINT": 0, "VARCHAR": ""}[sql]
+        values = values.filled(blank)
     return np.asarray(values, dtype=_dtype(sql))
 
 
@@ -320,7 +337,8 @@ def _once(schema: Kind, rows: str) -> str:
     tie = ", ".join(["known_ns", *schema.columns])
     return (
         f"SELECT {', '.join(schema.columns)} FROM ({rows}) "
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(schema.key)} ORDER BY {tie}) = 1 ORDER BY {order}"
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(schema.key)} ORDER BY {tie}) = 1 "
+        f"ORDER BY {order}"
     )
 
 
@@ -333,7 +351,7 @@ def _question(
     end_ns: int | None,
     instruments: Sequence[str] | None,
 ) -> tuple[str, dict[str, Any]]:
-    """SQL of a read and its values. What is not known is left out before anything else looks at it."""
+    """Write a read in SQL: what is not known is left out before anything else looks at it."""
     values: dict[str, Any] = {"files": [literal(file) for file in files], "as_of": as_of_ns}
     where = ["known_ns <= $as_of"]
     if start_ns is not None:

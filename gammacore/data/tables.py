@@ -69,8 +69,8 @@ class FileInfo:
     rows : int
         Rows in the file.
     parts : tuple of pathlib.Path
-        Parquet files of a store that were read as one; ``path`` is then their folder and the name of their series,
-        and ``sha256`` the hash of their hashes.
+        Parquet files of a store that were read as one; ``path`` is then their folder and the name of their
+        series, and ``sha256`` the hash of their hashes.
     """
 
     path: Path
@@ -217,7 +217,9 @@ def read_table(
         column = held[int(bad[row]) - 1]
         why = {"text": "is blank", "number": "is not a finite number", "time": "is not a time"}[column.type]
         raise _cell_error(path, row, names.get(column.name, column.name), why, parts)
-    return Table(FileInfo(path, sha256, bad.size, parts), {c.name: a for c, a in zip(held, arrays, strict=True)})
+    return Table(
+        FileInfo(path, sha256, bad.size, parts), {c.name: a for c, a in zip(held, arrays, strict=True)}
+    )
 
 
 def pick_column(path: Path, header: Sequence[str], candidates: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
 """Folders of the store for the loaders: the files of all days as one table.
 
-A loader takes ``processed/<kind>/<currency>`` for what it otherwise reads from one file. There the name of a file says what it holds and,
-after the last underscore, where it came from: ``BTC-PERPETUAL_1m_download.parquet`` is of the series ``BTC-PERPETUAL_1m``.
-A loader reads whole periods, and the replay lets nobody look ahead in them; `Store.read` is the way to ask as of a moment.
+A loader takes ``processed/<kind>/<currency>`` for what it otherwise reads from one file. There the name of a
+file says what it holds and, after the last underscore, where it came from:
+``BTC-PERPETUAL_1m_download.parquet`` is of the series ``BTC-PERPETUAL_1m``. A loader reads whole periods, and
+the replay lets nobody look ahead in them; `Store.read` is the way to ask as of a moment.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def only_series(path: str | Path, names: str = "") -> tuple[Path, list[Path]]:
     Parameters
     ----------
     path : str or Path
-        A folder of days, or one with the name of a series at its end, as in ``processed/funding/USDC/BTC_USDC-PERPETUAL_1h``.
+        A folder of days, or one with the name of a series at its end, as in
+        ``processed/funding/USDC/BTC_USDC-PERPETUAL_1h``.
     names : str
         What the series are, for the error.
 
