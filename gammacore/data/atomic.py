@@ -137,8 +137,10 @@ def recover(root: Path) -> list[Path]:
         lock = _take(_lock_path(home))
         if lock is None:
             continue
-        appeared += _dissolve(root, home)
-        lock.close()
+        try:
+            appeared += _dissolve(root, home)
+        finally:
+            lock.close()
         _tidy(home)
     for orphan in waiting.glob("*.lock"):  # of a writer that died before it had a folder, or after
         if not orphan.with_suffix("").exists() and (lock := _take(orphan)) is not None:
