@@ -44,7 +44,8 @@ def test_published_option_trades_have_volatility_as_a_decimal():
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("cryptofeed/get_instruments_BTC.json", 398), ("fastmm/get_instruments_option.json", 2)]
+    ("name", "count"),
+    [("cryptofeed/get_instruments_BTC.json", 398), ("fastmm/get_instruments_option.json", 2)],
 )
 def test_recorded_catalogs_agree_with_the_grammar_of_names(name, count):
     raw = json.loads(recorded(f"fixtures/deribit/{name}").read_text())
@@ -88,7 +89,9 @@ def test_funding_is_known_at_its_stamp():
     assert rows["funding_rate"] == [1e-5]
 
 
-@pytest.mark.parametrize("payload", ["[1]", '{"trades": [{"trade_id": 1}]}', "<html>", "", '{"trades": null}'])
+@pytest.mark.parametrize(
+    "payload", ["[1]", '{"trades": [{"trade_id": 1}]}', "<html>", "", '{"trades": null}']
+)
 def test_what_is_not_an_answer_names_its_request(payload):
     with pytest.raises(DataError, match="public/trades: unreadable"):
         normal.decode(normal.TradesPage, payload, "public/trades")

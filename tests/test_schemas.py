@@ -29,7 +29,9 @@ def test_every_kind_says_when_and_since_when_it_was_known():
 )
 def test_currencies_in_python_and_in_sql(name, currency):
     assert currency_of(name) == currency
-    assert duckdb.execute(f"SELECT {currency_sql('n')} FROM (SELECT ? AS n)", [name]).fetchone() == (currency,)
+    assert duckdb.execute(f"SELECT {currency_sql('n')} FROM (SELECT ? AS n)", [name]).fetchone() == (
+        currency,
+    )
 
 
 def test_the_currency_is_the_one_the_contract_settles_in():

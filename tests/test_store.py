@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammacore.data.store import Store, day_of, days_between
@@ -78,12 +78,16 @@ def test_periods_instruments_and_columns(store):
     whole = store.read("quotes", "BTC", **read)["ts_ns"]
     assert whole.size == 6
     start, end = int(whole[1]), int(whole[4])
-    assert store.read("quotes", "BTC", start_ns=start, end_ns=end, **read)["ts_ns"].tolist() == whole[1:4].tolist()
+    assert (
+        store.read("quotes", "BTC", start_ns=start, end_ns=end, **read)["ts_ns"].tolist()
+        == whole[1:4].tolist()
+    )
     assert store.read("quotes", "BTC", instruments=["BTC-26JUN26"], **read)["ts_ns"].size == 3
     assert store.days("quotes", "BTC") == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert store.currencies("quotes") == ["BTC"]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 86_399), st.integers(0, 90_000), st.floats(-1e9, 1e9)), max_size=30))
 def test_the_order_of_rows_does_not_matter(tmp_path_factory, rows):
     root = tmp_path_factory.mktemp("store")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from gammacore.data.throttle import CATALOG, Throttle
@@ -47,7 +49,7 @@ def test_the_catalog_is_asked_for_once_a_second():
     for _ in range(4):
         throttle.wait(CATALOG)
         times.append(world.now)
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == pytest.approx([1.0, 1.0, 1.0])
+    assert [b - a for a, b in pairwise(times)] == pytest.approx([1.0, 1.0, 1.0])
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(0.0, 1), (float("nan"), 1), (1.0, 0)])
