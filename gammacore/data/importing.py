@@ -141,6 +141,7 @@ class _Import:
             try:
                 with _named(self._path):
                     cursor.execute("SET TimeZone = 'UTC'")
+                    cursor.execute("SET enable_progress_bar = false")
                     parts = [(kind, self._stage(cursor, kind, work)) for kind in self._format.kinds]
                     if self._format.name == "options_chain" and self._options.snapshot_ns:
                         parts.append(("chains", self._snapshots(cursor, parts[0][1], work)))
@@ -225,7 +226,7 @@ class _Import:
         columns += ["mark_iv", "delta", "vega", "open_interest"]
         packed = ", ".join(f"{name} := {name}" for name in columns)
         opened = ", ".join(f"last.{name} AS {taken.get(name, name)}" for name in columns)
-        moment = f"(-(-known_ns // {step}) * {step})"
+        moment = f"((known_ns + {step - 1}) // {step} * {step})"  # the next one, or this very one
         cursor.execute(
             f"COPY (SELECT moment AS ts_ns, moment AS known_ns, instrument_name, {opened}, currency_, "
             f"moment // {NS_PER_DAY} AS day_, 0 AS row_ "

@@ -86,6 +86,7 @@ class Store:
         if self._database is None:
             config: dict[str, Any] = {"autoinstall_known_extensions": False, "threads": 1}
             self._database = duckdb.connect(config=config)
+            self._database.execute("SET enable_progress_bar = false")
             self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         return self._database
 
