@@ -247,31 +247,34 @@ FOUND = ("repeated", "missing", "crossed", "off_tick", "stale")
 
 def _coverage(reports: list[Any]) -> Table:
     table = Table(title="In the store")
-    for name in ("kind", "currency", "from", "to", "days", "rows", *FOUND):
-        table.add_column(name.replace("_", " "), justify="left" if name in ("kind", "currency") else "right")
+    for name in ("kind", "currency", "from", "to", "days", "rows", "found"):
+        table.add_column(
+            name, justify="right" if name in ("days", "rows") else "left", no_wrap=name != "found"
+        )
     groups: dict[tuple[str, str], list[Any]] = {}
     for one in reports:
         groups.setdefault((one.kind, one.currency), []).append(one)
     for (kind, currency), days in groups.items():
-        counts = [sum(getattr(day, name) for day in days) for name in FOUND]
-        style = "yellow" if any(counts) else ""
         cells = (days[0].day, days[-1].day, f"{len(days):,}", f"{sum(day.rows for day in days):,}")
-        table.add_row(
-            kind, currency, *cells, *(f"{count:,}" if count else "" for count in counts), style=style
-        )
+        found = _found(days)
+        table.add_row(kind, currency, *cells, found, style="yellow" if found else "")
     return table
 
 
 def _days(reports: list[Any]) -> Table:
     table = Table(title="Days")
-    for name in ("kind", "currency", "day", "rows", *FOUND, "example"):
+    for name in ("kind", "currency", "day", "rows", "found", "example"):
         table.add_column(
-            name.replace("_", " "), justify="left" if name in ("kind", "currency", "example") else "right"
+            name, justify="right" if name == "rows" else "left", no_wrap=name in ("kind", "currency", "day")
         )
     for one in reports:
-        counts = [f"{getattr(one, name):,}" if getattr(one, name) else "" for name in FOUND]
-        table.add_row(one.kind, one.currency, one.day, f"{one.rows:,}", *counts, one.example)
+        table.add_row(one.kind, one.currency, one.day, f"{one.rows:,}", _found([one]), one.example)
     return table
+
+
+def _found(reports: list[Any]) -> str:
+    counts = {name: sum(getattr(one, name) for one in reports) for name in FOUND}
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
 def _words(text: str | None) -> list[str]:

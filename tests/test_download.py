@@ -26,7 +26,7 @@ from gammacore.live.rest import Rest
 from gammacore.live.simulator.faults import Fault
 from gammacore.live.simulator.server import serving
 
-HISTORY_DAYS = int(os.environ.get("GAMMACORE_HISTORY_DAYS", "8"))
+HISTORY_DAYS = int(os.environ.get("GAMMACORE_HISTORY_DAYS", "6"))
 KILLS = int(os.environ.get("GAMMACORE_KILLS", "3"))
 END = parse_time("2026-11-25")  # the local exchange opens at noon of that day
 FOREVER = END + 100 * NS_PER_DAY
