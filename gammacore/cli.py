@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gammacore import __version__
+from gammacore.cli_check import show_chains
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
-from gammacore.cli_data import data_app, show_chains
+from gammacore.cli_data import data_app
 from gammacore.cli_exchange import exchange
 from gammacore.cli_live import doctor, kill, live, parity, watch
 from gammacore.cli_simulate import simulate

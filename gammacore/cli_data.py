@@ -6,12 +6,12 @@ import math
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from gammacore.cli_check import coverage_table, day_table, show_chains
 from gammacore.cli_common import examples, pairs, progress_bar, stoppable
 from gammacore.errors import ConfigError
 
@@ -67,9 +67,11 @@ def download(
         resolution=resolution,
     )
     exchange, archive = Rest(url or PRODUCTION), Rest(url or HISTORY)
+    burst = max(1, min(20, int(2 * rate)))
     left = f"complete days are in {store}; the same command goes on"
     with stoppable(left), Store(store) as opened, progress_bar() as report:
-        done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=Throttle(rate), progress=report)
+        throttle = Throttle(rate, burst)
+        done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
     console = Console()
     rows = ", ".join(f"{count:,} {kind}" for kind, count in done.rows.items()) or "nothing new"
     console.print(f"{rows}; {done.files:,} files written, {done.before:,} were there", highlight=False)
@@ -153,8 +155,9 @@ def record(
     from gammacore.config import parse_duration
     from gammacore.data.store import Store
     from gammacore.live.client import PRODUCTION, Client
-    from gammacore.live.recorder import Options, Recorder, last_heard_ns
-    from gammacore.live.recorder import record as run
+    from gammacore.live.recorder import Options, Recorder
+    from gammacore.live.recording import last_heard_ns
+    from gammacore.live.recording import record as run
 
     chosen = Options(
         currencies=tuple(_words(currency.upper())),
@@ -206,75 +209,12 @@ def check(
         for one in reports:
             console.print(msgspec.json.encode(one).decode(), soft_wrap=True, markup=False, highlight=False)
     else:
-        console.print(_coverage(reports))
+        console.print(coverage_table(reports))
         shown = [one for one in reports if every or one.problems]
         if shown:
-            console.print(_days(shown))
+            console.print(day_table(shown))
     if any(one.problems for one in reports):
         raise typer.Exit(PROBLEMS)
-
-
-def show_chains(path: Path, currency: str | None, columns: dict[str, str]) -> None:
-    """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
-    from gammacore.contracts import Settlement
-    from gammacore.data import load_chains, quality_table
-    from gammacore.data.check import iv_reproduction
-
-    console = Console()
-    loaded = load_chains(path, currency=currency, columns=columns)
-    console.print(quality_table(loaded.quality))
-    if loaded.settlement is Settlement.INVERSE:
-        console.print(_reproduction_table(iv_reproduction(loaded)))
-
-
-def _reproduction_table(figures: dict[str, Any]) -> Table:
-    table = Table(title="Mark volatility recomputed from the mark price, error in volatility points")
-    for name in ("forward", "rows", "no solution", "median", "90 %", "99 %", "within 0.1", "within 0.5"):
-        table.add_column(name, justify="left" if name == "forward" else "right")
-    for forward, found in figures.items():
-        table.add_row(
-            forward,
-            f"{found['rows']:,}",
-            f"{found['failed']:,}",
-            *(f"{found[quantile]:.4f}" for quantile in ("median", "p90", "p99")),
-            *(f"{found[share]:.2%}" for share in ("within_0_1", "within_0_5")),
-        )
-    return table
-
-
-FOUND = ("repeated", "missing", "crossed", "off_tick", "stale")
-
-
-def _coverage(reports: list[Any]) -> Table:
-    table = Table(title="In the store")
-    for name in ("kind", "currency", "from", "to", "days", "rows", "found"):
-        table.add_column(
-            name, justify="right" if name in ("days", "rows") else "left", no_wrap=name != "found"
-        )
-    groups: dict[tuple[str, str], list[Any]] = {}
-    for one in reports:
-        groups.setdefault((one.kind, one.currency), []).append(one)
-    for (kind, currency), days in groups.items():
-        cells = (days[0].day, days[-1].day, f"{len(days):,}", f"{sum(day.rows for day in days):,}")
-        found = _found(days)
-        table.add_row(kind, currency, *cells, found, style="yellow" if found else "")
-    return table
-
-
-def _days(reports: list[Any]) -> Table:
-    table = Table(title="Days")
-    for name in ("kind", "currency", "day", "rows", "found", "example"):
-        table.add_column(
-            name, justify="right" if name == "rows" else "left", no_wrap=name in ("kind", "currency", "day")
-        )
-    for one in reports:
-        table.add_row(one.kind, one.currency, one.day, f"{one.rows:,}", _found([one]), one.example)
-    return table
-
-
-def _found(reports: list[Any]) -> str:
-    counts = {name: sum(getattr(one, name) for one in reports) for name in FOUND}
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
 def _words(text: str | None) -> list[str]:

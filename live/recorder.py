@@ -7,18 +7,17 @@ of gaps, a kind of its own.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from gammacore.contracts import Option, Perpetual
+from gammacore.contracts import Option
 from gammacore.data.schemas import KINDS, bar_label, currency_of
 from gammacore.data.store import Store, day_of
 from gammacore.data.stream import Bars, Row, columns_of, rows_of
-from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.errors import ConfigError, DataError
 
 from .client import Client
@@ -29,19 +28,17 @@ from .news import (
     BookNews,
     Gap,
     InstrumentStateNews,
-    Listing,
     News,
     Reconnecting,
     SubscriptionMissing,
     SummaryRow,
 )
 
-__all__ = ["EVERYWHERE", "Options", "Recorder", "channels_of", "last_heard_ns", "record"]
+__all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Options", "Recorder"]
 
 EVERYWHERE = "*"  # channel of gaps that concern all of them
 NOTIFICATIONS, ALL = "notifications", "all"  # where frames are kept as received
 SUMMARY = "public/get_book_summary_by_currency"
-WITH_DVOL = ("BTC", "ETH")
 STALE_NS = 5 * NS_PER_MINUTE  # of an option's ticker in a chain
 NAN = float("nan")
 
@@ -81,34 +78,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("snapshot_ns", "rotate_ns", "most_rows"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: expected a number > 0, got {getattr(self, name)!r}")
-
-
-def channels_of(options: Options, catalog: Mapping[str, Iterable[Listing]]) -> list[str]:
-    """Channels to subscribe: trades of everything, perpetuals of the coins recorded, their indices, DVOL.
-
-    Parameters
-    ----------
-    options : Options
-    catalog : mapping of str to iterable of Listing
-        By currency.
-    """
-    found: dict[str, None] = {}
-    step = options.interval
-    for currency, listings in catalog.items():
-        names = [f"trades.{kind}.{currency}.{step}" for kind in ("option", "future")]
-        names.append(f"instrument.state.any.{currency}")
-        for listing in listings:
-            instrument = listing.instrument
-            if isinstance(instrument, Perpetual) and instrument.base in ("BTC", "ETH"):
-                name = instrument.name
-                names += [f"ticker.{name}.{step}", f"book.{name}.{step}", f"quote.{name}"]
-                names.append(f"deribit_price_index.{listing.index}")
-            elif isinstance(instrument, Option) and options.options == "tickers":
-                names.append(f"ticker.{instrument.name}.agg2")
-        if currency in WITH_DVOL:
-            names.append(f"deribit_volatility_index.{currency.lower()}_usd")
-        found |= dict.fromkeys(names)
-    return list(found)
 
 
 class Recorder:
@@ -346,53 +315,3 @@ class Recorder:
 def _index_of(option: Option) -> str:
     quote = "usdc" if "_" in option.family else "usd"
     return f"{option.base}_{quote}".lower()
-
-
-def last_heard_ns(store: Store) -> int:
-    """When the last notification in a store was received, 0 if there is none."""
-    return store.last_raw_ns(NOTIFICATIONS, ALL)
-
-
-def record(
-    store: Store, client: Client, recorder: Recorder, options: Options, seconds: float = math.inf
-) -> None:
-    """Record until the time is over, or an interruption.
-
-    Parameters
-    ----------
-    store : Store
-    client : Client
-        Made with the recorder's tap and without channels.
-    recorder : Recorder
-    options : Options
-    seconds : float
-
-    Raises
-    ------
-    RequestError
-        If the exchange does not answer at the beginning; later it is waited for.
-    """
-    catalog = {
-        currency: client.call("public/get_instruments", {"currency": currency})
-        for currency in options.currencies
-    }
-    recorder.client = client
-    client.subscribe(channels_of(options, catalog))
-    until_ns = client.now_ns() + int(min(seconds, 1e9) * NS_PER_SECOND)
-    try:
-        client.run(_Until(recorder, client, until_ns))
-    finally:
-        recorder.finish(client.now_ns())
-
-
-class _Until:
-    """A handler that ends the session at a moment."""
-
-    def __init__(self, recorder: Recorder, client: Client, until_ns: int) -> None:
-        self._client, self._until_ns, self._recorder = client, until_ns, recorder
-        self.on_news, self.on_idle = recorder.on_news, recorder.on_idle
-
-    def on_tick(self, now_ns: int) -> None:
-        self._recorder.on_tick(now_ns)
-        if now_ns >= self._until_ns:
-            self._client.stop()

@@ -139,7 +139,7 @@ def test_options_on_the_page_exist():
         }
         for hint in hints.values():
             for info in getattr(hint, "__metadata__", ()):
-                options[name] |= set(info.param_decls or ())
+                options[name] |= {info.default, *(info.param_decls or ())}
     assert len(commands()) >= 5
     for line in commands():
         words = shlex.split(line)

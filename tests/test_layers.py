@@ -20,7 +20,7 @@ ORDER = [
     {"config", "data", "logging", "alerts"},
     {"build"},
     {"backtest", "live"},
-    {"cli", "cli_common", "cli_data", "cli_exchange", "cli_live", "cli_simulate", "cli_sweep"},
+    {"cli", "cli_check", "cli_common", "cli_data", "cli_exchange", "cli_live", "cli_simulate", "cli_sweep"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 IMPURE = {"time", "os", "socket", "pathlib", "random", "threading", "requests", "websocket"}

@@ -68,8 +68,8 @@ class DayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def problems(self) -> int:
-        """Everything found."""
-        return self.repeated + self.missing + self.crossed + self.off_tick + self.stale
+        """Everything found but repetitions, which no read shows."""
+        return self.missing + self.crossed + self.off_tick + self.stale
 
 
 def check_store(store: Store, *, as_of_ns: int, progress: Progress | None = None) -> Iterator[DayReport]:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
-import numpy as np
 
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_MINUTE, parse_time
-from gammacore.errors import ConfigError, DataError
+from gammacore.errors import DataError
 
 from . import cursor, normal
 from .cursor import Get
 from .normal import CatalogRow
+from .plans import DOWNLOADED, Downloaded, Payloads, Plan
 from .schemas import bar_label
 from .store import Store, day_of, days_between
 from .throttle import CATALOG, Throttle
@@ -29,72 +29,10 @@ __all__ = ["DOWNLOADED", "Downloaded", "Plan", "Progress", "download"]
 
 Progress = Callable[[str, int, int], None]
 
-DOWNLOADED = ("instruments", "option_trades", "future_trades", "candles", "dvol", "funding", "delivery")
 OVER_NS = 10 * NS_PER_MINUTE  # a day is asked for so long after its end
 WITH_DVOL = ("BTC", "ETH")
 TRADE_KINDS = {"option_trades": "option", "future_trades": "future"}
 MOST_BARS = 5_000
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to download.
-
-    Attributes
-    ----------
-    currencies : tuple of str
-        Settlement currencies as the exchange lists instruments: BTC, ETH, USDC.
-    kinds : tuple of str
-        Of `DOWNLOADED`.
-    start_ns, end_ns : int
-        Whole UTC days, the end exclusive.
-    instruments : str
-        Pattern of names; empty for all trades, and the perpetuals' bars and funding.
-    resolution : str
-        Of bars: minutes, or ``1D``.
-    count : int
-        Trades a page, at most 1,000.
-    """
-
-    currencies: tuple[str, ...] = ("BTC",)
-    kinds: tuple[str, ...] = DOWNLOADED
-    start_ns: int
-    end_ns: int
-    instruments: str = ""
-    resolution: str = "1"
-    count: int = cursor.MOST_TRADES
-
-    def __post_init__(self) -> None:
-        for kind in self.kinds:
-            if kind not in DOWNLOADED:
-                raise ConfigError(f"kinds: {kind!r} cannot be downloaded; there are {', '.join(DOWNLOADED)}")
-        if self.start_ns % NS_PER_DAY or self.end_ns % NS_PER_DAY or self.start_ns >= self.end_ns:
-            raise ConfigError(
-                f"start and end: expected midnights UTC in order, got {self.start_ns} and {self.end_ns}"
-            )
-        if not 1 <= self.count <= cursor.MOST_TRADES:
-            raise ConfigError(f"count: expected 1 to {cursor.MOST_TRADES}, got {self.count}")
-        normal.bar_length_ns(self.resolution)
-
-
-class Downloaded(msgspec.Struct):
-    """What a download did.
-
-    Attributes
-    ----------
-    files : int
-        Written now.
-    before : int
-        That were there.
-    rows : dict of str to int
-        Written by kind.
-    until : str
-        Day the period was cut at, since it is not over; empty if it was not.
-    """
-
-    files: int = 0
-    before: int = 0
-    rows: dict[str, int] = {}
-    until: str = ""
 
 
 class _Unit(NamedTuple):
@@ -103,24 +41,6 @@ class _Unit(NamedTuple):
     day: str
     name: str
     subject: str  # instrument or index, where it has one
-
-
-class _Payloads:
-    """Answers of one unit, as they will lie in the raw file."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, str, str]] = []
-
-    def add(self, method: str, params: Mapping[str, Any], result: bytes) -> None:
-        self.rows.append(
-            (method, msgspec.json.encode(dict(params), order="sorted").decode(), result.decode())
-        )
-
-    def columns(self) -> dict[str, Any]:
-        names = ("method", "params", "result")
-        parts = zip(*self.rows, strict=True) if self.rows else ((), (), ())
-        found = {name: np.array(list(part), dtype=object) for name, part in zip(names, parts, strict=True)}
-        return {"n": np.arange(len(self.rows), dtype=np.int64)} | found
 
 
 def download(
@@ -234,7 +154,8 @@ class _Run:
         suffix = f"-{crc32(plan.instruments.encode()):08x}" if plan.instruments else ""
         futures = [row for row in catalog if self._wants(row)]
         perpetuals = [row for row in futures if row.kind == "future" and not row.expiry_ns]
-        indices = sorted({row.price_index for row in catalog if row.price_index})
+        expiring = (row for row in catalog if row.expiry_ns and row.kind in ("option", "future"))
+        indices = sorted({row.price_index for row in expiring if row.price_index})
         length = bar_label(normal.bar_length_ns(plan.resolution))
         for day in days:
             for kind in TRADE_KINDS:
@@ -274,11 +195,11 @@ class _Run:
             return
         start_ms = parse_time(unit.day) // NS_PER_MILLISECOND
         end_ms = start_ms + NS_PER_DAY // NS_PER_MILLISECOND - 1
-        payloads = _Payloads()
+        payloads = Payloads()
         rows = getattr(self, f"_{unit.kind}")(unit, start_ms, end_ms, payloads)
         self._save(unit, rows, payloads)
 
-    def _save(self, unit: _Unit, rows: normal.Rows, payloads: _Payloads | None) -> None:
+    def _save(self, unit: _Unit, rows: normal.Rows, payloads: Payloads | None) -> None:
         where = (unit.kind, unit.currency, unit.day, unit.name)
         with self._store.commit() as commit:
             if payloads is not None:
@@ -289,7 +210,7 @@ class _Run:
 
     # ----------------------------------------------------------------- kinds
 
-    def _trades(self, unit: _Unit, start_ms: int, end_ms: int, payloads: _Payloads) -> normal.Rows:
+    def _trades(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
         found = []
         pages = cursor.trades(
             self._archive, unit.currency, TRADE_KINDS[unit.kind], start_ms, end_ms, self._plan.count
@@ -304,7 +225,7 @@ class _Run:
 
     _option_trades = _future_trades = _trades
 
-    def _candles(self, unit: _Unit, start_ms: int, end_ms: int, payloads: _Payloads) -> normal.Rows:
+    def _candles(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
         method, resolution = "public/get_tradingview_chart_data", self._plan.resolution
         params = _period(unit.subject, start_ms, end_ms) | {"resolution": resolution}
         bars: normal.Candles = normal.decode(normal.Candles, self._ask(method, params, payloads), method)
@@ -313,20 +234,20 @@ class _Run:
         rows = normal.candle_rows(unit.subject, normal.bar_length_ns(resolution), bars)
         return _inside(rows, start_ms, end_ms)
 
-    def _funding(self, unit: _Unit, start_ms: int, end_ms: int, payloads: _Payloads) -> normal.Rows:
+    def _funding(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
         method = "public/get_funding_rate_history"
         result = self._ask(method, _period(unit.subject, start_ms, end_ms), payloads)
         found = normal.decode(list[normal.FundingRow], result, method)
         return _inside(normal.funding_rows(unit.subject, found), start_ms, end_ms)
 
-    def _dvol(self, unit: _Unit, start_ms: int, end_ms: int, payloads: _Payloads) -> normal.Rows:
+    def _dvol(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
         found = []
         for page in cursor.dvol(self._get, unit.currency, start_ms, end_ms, self._dvol_resolution):
             payloads.add(page.method, page.params, page.result)
             found += page.new
         return normal.dvol_rows(unit.subject, self._dvol_resolution, found)
 
-    def _delivery(self, unit: _Unit, start_ms: int, end_ms: int, payloads: _Payloads) -> normal.Rows:
+    def _delivery(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
         """Write one day out of pages that are asked for once."""
         index = unit.subject
         if index not in self._deliveries:
@@ -337,7 +258,7 @@ class _Run:
         payloads.add("public/get_delivery_prices", {"index_name": index}, msgspec.json.encode(found))
         return normal.delivery_rows(index, found)
 
-    def _ask(self, method: str, params: Mapping[str, Any], payloads: _Payloads) -> bytes:
+    def _ask(self, method: str, params: Mapping[str, Any], payloads: Payloads) -> bytes:
         result = self._get(method, params)
         payloads.add(method, params, result)
         return result

@@ -6,12 +6,8 @@ in their places, all of them together. Importing a file again replaces what it b
 
 from __future__ import annotations
 
-import csv
-import gzip
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,10 +18,11 @@ import msgspec
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.errors import ConfigError, DataError
 
-from .formats import KLINES, Format, detect, mapped, value_sql
+from .csv_files import header, named, quoted, usual_step
+from .formats import Format, detect, mapped, value_sql
 from .schemas import KINDS, TEXT, bar_label, currency_sql, kind_named
 from .store import Commit, Store, day_of
-from .tables import existing, literal, read_header
+from .tables import existing, literal, verify
 
 __all__ = ["Imported", "Options", "import_file"]
 
@@ -117,7 +114,7 @@ def import_file(
 class _Import:
     def __init__(self, store: Store, path: Path, options: Options, progress: Progress) -> None:
         self._store, self._path, self._options, self._progress = store, path, options, progress
-        self._header, self._has_header = _header(path, options)
+        self._header, self._has_header = header(path, options.format)
         self._format = self._choose()
         stem = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".csv")[0]).strip("-")
         self._source = f"import-{self._format.name.replace('_', '-')}-{stem}-{crc32(path.name.encode()):08x}"
@@ -135,11 +132,13 @@ class _Import:
         return detect(self._header, self._options.format, str(self._path))
 
     def run(self) -> Imported:
+        if self._path.suffix == ".gz":
+            verify(self._path)  # the reader takes a cut file for a short one
         with self._store.commit() as commit:
             work = commit.workspace()
             cursor = duckdb.connect(config=_settings(work, self._options))
             try:
-                with _named(self._path):
+                with named(self._path):
                     cursor.execute("SET TimeZone = 'UTC'")
                     cursor.execute("SET enable_progress_bar = false")
                     parts = [(kind, self._stage(cursor, kind, work)) for kind in self._format.kinds]
@@ -162,18 +161,18 @@ class _Import:
             f"CAST({self._value(kind, name)} AS {sql}) AS {name}" for name, sql in KINDS[kind].columns.items()
         ]
         instrument = "instrument_name" if "instrument_name" in KINDS[kind].columns else "NULL"
-        currency = _quoted(self._options.currency) if self._options.currency else currency_sql(instrument)
+        currency = quoted(self._options.currency) if self._options.currency else currency_sql(instrument)
         condition = self._format.kinds[kind]
         where = f" WHERE {self._filled(condition)}" if condition else ""
-        names = "{" + ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in self._header) + "}"
+        names = "{" + ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self._header) + "}"
         source = (
-            f"read_csv({_quoted(literal(self._path))}, auto_detect=false, "
+            f"read_csv({quoted(literal(self._path))}, auto_detect=false, "
             f"header={str(self._has_header).lower()}, columns={names}, delim=',', quote='\"', escape='\"')"
         )
         cursor.execute(
             f"COPY (SELECT *, {currency} AS currency_, ts_ns // {NS_PER_DAY} AS day_, "
             "row_number() OVER () AS row_ "
-            f"FROM (SELECT {', '.join(columns)} FROM {source}{where})) TO {_quoted(str(target))} ({STAGED})"
+            f"FROM (SELECT {', '.join(columns)} FROM {source}{where})) TO {quoted(str(target))} ({STAGED})"
         )
         return target
 
@@ -191,7 +190,7 @@ class _Import:
         if name == "instrument_name":
             if not options.instrument:
                 raise ConfigError(f"instrument: {self._path} does not name one; give --instrument")
-            return _quoted(options.instrument)
+            return quoted(options.instrument)
         if name == "underlying_name" and kind == "chains":
             return "'unknown'"
         return "0" if KINDS[kind].columns[name] == "BIGINT" else "NULL"
@@ -213,7 +212,7 @@ class _Import:
             if time is None:
                 raise ConfigError("map: ts_ns must be a column")
             at = self._header.index(time[1])
-            self._length = _usual_step(self._path, at, self._has_header)
+            self._length = usual_step(self._path, at, self._has_header)
         return self._length
 
     # ----------------------------------------------------------------- writing
@@ -232,8 +231,8 @@ class _Import:
             f"moment // {NS_PER_DAY} AS day_, 0 AS row_ "
             f"FROM (SELECT {moment} AS moment, instrument_name, any_value(currency_) AS currency_, "
             f"arg_max(struct_pack({packed}), (known_ns, ts_ns)) AS last "
-            f"FROM read_parquet({_quoted(literal(tickers))}) GROUP BY 1, 2)) "
-            f"TO {_quoted(str(target))} ({STAGED})"
+            f"FROM read_parquet({quoted(literal(tickers))}) GROUP BY 1, 2)) "
+            f"TO {quoted(str(target))} ({STAGED})"
         )
         return target
 
@@ -241,7 +240,7 @@ class _Import:
         self, cursor: duckdb.DuckDBPyConnection, commit: Commit, kind: str, staged: Path, work: Path
     ) -> None:
         """Sort rows into files: by currency and day, and by instrument where files hold one."""
-        schema, source = KINDS[kind], f"read_parquet({_quoted(literal(staged))})"
+        schema, source = KINDS[kind], f"read_parquet({quoted(literal(staged))})"
         split = (
             ", instrument_name, interval_ns"
             if kind == "candles"
@@ -255,9 +254,9 @@ class _Import:
         for currency, day, *subject in groups:
             if not currency:
                 raise ConfigError(f"currency: {self._path} does not tell; give --currency")
-            chosen = [f"currency_ = {_quoted(currency)}", f"day_ = {day}"]
+            chosen = [f"currency_ = {quoted(currency)}", f"day_ = {day}"]
             chosen += [
-                f"{name} = {_quoted(value) if isinstance(value, str) else value}"
+                f"{name} = {quoted(value) if isinstance(value, str) else value}"
                 for name, value in zip(("instrument_name", "interval_ns"), subject, strict=False)
             ]
             name = self._source
@@ -289,11 +288,11 @@ class _Import:
         sorted_ = work / "sorted.parquet"
         cursor.execute(
             f"COPY (SELECT {columns} FROM {source} WHERE {where} ORDER BY {order}, known_ns, row_) "
-            f"TO {_quoted(str(sorted_))} ({STAGED})"
+            f"TO {quoted(str(sorted_))} ({STAGED})"
         )
         before = ", ".join(f"lag({name}) OVER () AS before_{i}" for i, name in enumerate(key))
         differs = " OR ".join(f"{name} IS DISTINCT FROM before_{i}" for i, name in enumerate(key))
-        rows = f"read_parquet({_quoted(literal(sorted_))})"
+        rows = f"read_parquet({quoted(literal(sorted_))})"
         query = f"SELECT {columns} FROM (SELECT *, {before} FROM {rows}) WHERE {differs}"
         commit.copy(query, target, cursor)
         sorted_.unlink()
@@ -308,51 +307,3 @@ def _settings(work: Path, options: Options) -> dict[str, Any]:
         "threads": 1,
         "preserve_insertion_order": True,
     }
-
-
-def _header(path: Path, options: Options) -> tuple[list[str], bool]:
-    """Column names, and whether the file states them; klines may not."""
-    with _named(path), _text(path) as file:
-        first = next(csv.reader(file), [])
-    if first and re.fullmatch(r"\d{9,}", first[0].strip()):
-        if options.format not in ("auto", "klines") or len(first) < 6:
-            raise DataError(f"{path}: the first line {first[:6]} is no header")
-        return [*KLINES[: len(first)], *(f"column_{k}" for k in range(len(KLINES), len(first)))], False
-    return read_header(path), True
-
-
-def _text(path: Path) -> Any:
-    opener: Any = gzip.open if path.name.endswith(".gz") else open
-    return opener(path, "rt", encoding="utf-8-sig", newline="")
-
-
-def _usual_step(path: Path, column: int, has_header: bool) -> int:
-    """Most frequent distance of neighbouring times in a file, nanoseconds."""
-    with _named(path), _text(path) as file:
-        rows = csv.reader(file)
-        if has_header:
-            next(rows)
-        cells = [row[column] for _, row in zip(range(10_000), rows, strict=False) if len(row) > column]
-    query = f"SELECT {value_sql('cell', 'time')} FROM (SELECT unnest($cells) AS cell)"
-    with _named(path):
-        times = sorted({row[0] for row in duckdb.execute(query, {"cells": cells}).fetchall()})
-    steps = [b - a for a, b in pairwise(times)]
-    if not steps:
-        raise DataError(f"{path}: at least two bars are needed to tell their length")
-    return int(max(set(steps), key=lambda step: (steps.count(step), -step)))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn what the readers raise into errors that name the file."""
-    try:
-        yield
-    except duckdb.Error as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path}: {first.partition('Error: ')[2] or first}") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None

@@ -19,27 +19,20 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_DAY, parse_time, utc_date
+from gammacore.daycount import NS_PER_DAY
 from gammacore.errors import DataError
 
 from .atomic import Batch, Writer, recover
-from .schemas import TEXT, Kind, kind_named
+from .rows import Array, Columns, checked, day_of, dtype_of, once, plain, question, typed
+from .schemas import kind_named
 from .tables import literal
 
 __all__ = ["Commit", "Store", "day_of", "days_between"]
 
-Array = npt.NDArray[Any]
-Columns = Mapping[str, Any]
 PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 _WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _RAW_TYPES = {"i": "BIGINT", "u": "BIGINT", "O": "VARCHAR", "f": "DOUBLE"}
-
-
-def day_of(ts_ns: int) -> str:
-    """UTC day of a moment, ``YYYY-MM-DD``."""
-    return utc_date(ts_ns).isoformat()
 
 
 def days_between(start_ns: int, end_ns: int) -> list[str]:
@@ -214,13 +207,13 @@ class Store:
             raise DataError(f"as_of_ns: expected integer nanoseconds, got {as_of_ns!r}")
         files = self.files(kind, currency, start_ns=start_ns, end_ns=end_ns)
         if not files:
-            return {name: np.empty(0, _dtype(schema.columns[name])) for name in wanted}
-        query, values = _question(schema, files, wanted, int(as_of_ns), start_ns, end_ns, instruments)
+            return {name: np.empty(0, dtype_of(schema.columns[name])) for name in wanted}
+        query, values = question(schema, files, wanted, int(as_of_ns), start_ns, end_ns, instruments)
         try:
             found = self.connection().cursor().execute(query, values).fetchnumpy()
         except duckdb.Error as error:
             raise DataError(f"{files[0].parent.parent}: {str(error).splitlines()[0]}") from None
-        return {name: _plain(found[name], schema.columns[name]) for name in wanted}
+        return {name: plain(found[name], schema.columns[name]) for name in wanted}
 
 
 class Commit:
@@ -251,11 +244,11 @@ class Commit:
             If a column is missing or unknown, or a row is of another day.
         """
         schema = kind_named(kind)
-        arrays = _checked(schema, day, rows)
+        arrays = checked(schema, day, rows)
         target = self._store.path(kind, currency, day, name)
         cursor = self._store.connection().cursor()
         cursor.register("given", arrays)
-        self.copy(_once(schema, "SELECT " + _typed(schema) + " FROM given"), target, cursor)
+        self.copy(once(schema, "SELECT " + typed(schema) + " FROM given"), target, cursor)
         return target
 
     def raw(self, kind: str, currency: str, day: str, name: str, payloads: Mapping[str, Array]) -> Path:
@@ -288,85 +281,3 @@ class Commit:
 
 def _names(folder: Path) -> list[str]:
     return sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
-
-
-def _dtype(sql: str) -> Any:
-    return {"BIGINT": np.int64, "DOUBLE": np.float64, "VARCHAR": object}[sql]
-
-
-def _plain(values: Any, sql: str) -> Array:
-    """Plain array of one that may be masked: NaN, 0 or an empty text for no value."""
-    if isinstance(values, np.ma.MaskedArray):
-        blank: Any = {"DOUBLE": np.nan, "BIGINT": 0, "VARCHAR": ""}[sql]
-        values = values.filled(blank)
-    return np.asarray(values, dtype=_dtype(sql))
-
-
-def _checked(schema: Kind, day: str, rows: Columns) -> dict[str, Array]:
-    missing = [name for name in schema.columns if name not in rows]
-    unknown = [name for name in rows if name not in schema.columns]
-    if missing or unknown:
-        raise DataError(f"{schema.name}: columns {missing or unknown} {'missing' if missing else 'unknown'}")
-    arrays = {name: np.asarray(rows[name], dtype=_dtype(sql)) for name, sql in schema.columns.items()}
-    sizes = {name: array.size for name, array in arrays.items()}
-    if len(set(sizes.values())) != 1:
-        raise DataError(f"{schema.name}: columns differ in length: {sizes}")
-    begin_ns = parse_time(day)
-    outside = (arrays["ts_ns"] < begin_ns) | (arrays["ts_ns"] >= begin_ns + NS_PER_DAY)
-    if outside.any():
-        wrong = int(arrays["ts_ns"][np.argmax(outside)])
-        raise DataError(f"{schema.name}: ts_ns {wrong} ({day_of(wrong)}) is not of {day}")
-    return arrays
-
-
-def _typed(schema: Kind) -> str:
-    """Select list that casts every column; empty texts and NaN become NULL."""
-    parts = []
-    for name, sql in schema.columns.items():
-        value = f"CAST({name} AS {sql})"
-        if sql == TEXT:
-            value = f"nullif({value}, '')"
-        elif sql == "DOUBLE":
-            value = f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
-        parts.append(f"{value} AS {name}")
-    return ", ".join(parts)
-
-
-def _once(schema: Kind, rows: str) -> str:
-    """Rows of a query, each key once, in the kind's order; the first known wins, then the least values."""
-    order = ", ".join(schema.order)
-    tie = ", ".join(["known_ns", *schema.columns])
-    return (
-        f"SELECT {', '.join(schema.columns)} FROM ({rows}) "
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(schema.key)} ORDER BY {tie}) = 1 "
-        f"ORDER BY {order}"
-    )
-
-
-def _question(
-    schema: Kind,
-    files: Sequence[Path],
-    wanted: Sequence[str],
-    as_of_ns: int,
-    start_ns: int | None,
-    end_ns: int | None,
-    instruments: Sequence[str] | None,
-) -> tuple[str, dict[str, Any]]:
-    """Write a read in SQL: what is not known is left out before anything else looks at it."""
-    values: dict[str, Any] = {"files": [literal(file) for file in files], "as_of": as_of_ns}
-    where = ["known_ns <= $as_of"]
-    if start_ns is not None:
-        where.append("ts_ns >= $start")
-        values["start"] = start_ns
-    if end_ns is not None:
-        where.append("ts_ns < $end")
-        values["end"] = end_ns
-    if instruments is not None:
-        if "instrument_name" not in schema.columns:
-            raise DataError(f"{schema.name} has no instruments to choose from")
-        where.append("list_contains($instruments, instrument_name)")
-        values["instruments"] = list(instruments)
-    known = f"SELECT * FROM read_parquet($files) WHERE {' AND '.join(where)}"
-    alone = len({file.parent for file in files}) == len(files)  # each file has every key once
-    rows = known if alone else _once(schema, known)
-    return f"SELECT {', '.join(wanted)} FROM ({rows}) ORDER BY {', '.join(schema.order)}", values

@@ -34,6 +34,7 @@ __all__ = [
     "pick_column",
     "read_header",
     "read_table",
+    "verify",
 ]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -206,7 +207,7 @@ def read_table(
         known = [column.name for column in columns]
         raise DataError(f"columns maps unknown names {unknown}; the names are {known}")
     parts = tuple(parts)
-    sha256 = _verify(path) if not parts else _hash_of(map(_verify, parts))
+    sha256 = verify(path) if not parts else _hash_of(map(verify, parts))
     header = read_header(parts[0] if parts else path)
     _demand_columns(path, header, columns, names)
     held = [column for column in columns if names.get(column.name, column.name) in header]
@@ -327,7 +328,7 @@ def _open_text(path: Path) -> Any:
     return opener(path, "rt", encoding="utf-8-sig", newline="")
 
 
-def _verify(path: Path) -> str:
+def verify(path: Path) -> str:
     """Hash of a file; a compressed one is unpacked to its checksum, which the reader does not look at."""
     with _readable(path):
         with open(path, "rb") as file:
