@@ -103,12 +103,11 @@ def import_(
     delay: Annotated[
         str, typer.Option(help="From a row's time to when it was known, where the file lacks it.")
     ] = "0s",
-    snapshot: Annotated[str, typer.Option(help="Between the chains made of option tickers.")] = "1h",
+    snapshot: Annotated[str, typer.Option(help="Between chains made of option tickers; 0s: none.")] = "1h",
     memory_limit: Annotated[str, typer.Option(help="Of the database, such as 500MB.")] = "1GB",
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Import files of tardis.dev, klines, chain snapshots, or anything by a mapping of columns."""
-    from gammacore.config import parse_duration
     from gammacore.data.importing import Options, import_file
     from gammacore.data.store import Store
 
@@ -120,7 +119,7 @@ def import_(
         currency=currency.upper(),
         instrument=instrument,
         delay_ns=_duration(delay, "--delay"),
-        snapshot_ns=parse_duration(snapshot, "--snapshot"),
+        snapshot_ns=_duration(snapshot, "--snapshot"),
         memory_limit=memory_limit,
     )
     console = Console()

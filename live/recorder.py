@@ -301,6 +301,8 @@ class Recorder:
             for (kind, currency, day, title), rows in groups.items():
                 commit.rows(kind, currency, day, title, columns_of(kind, rows))
         self.files += 1
+        past_ns = self._heard_ns - NS_PER_DAY  # channels of options that are gone
+        self._heard = {channel: at for channel, at in self._heard.items() if at > past_ns}
         self._rows, self._frames, self._count, self._begun_ns = {}, [], 0, 0
 
     def finish(self, now_ns: int) -> None:

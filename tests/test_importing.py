@@ -181,6 +181,13 @@ def test_a_file_that_is_cut_is_not_a_short_one(store, tmp_path):
     assert import_file(store, path, options).rows == {"index": 50_000}
 
 
+def test_a_limit_that_is_none(store, tmp_path):
+    path = text(tmp_path, "f.csv", "t,p\n2026-03-01,1\n")
+    mapping = {"ts_ns": "t", "price": "p", "index_name": "'i'"}
+    with pytest.raises(ConfigError, match="memory_limit: 'much'"):
+        import_file(store, path, Options(kind="index", mapping=mapping, currency="BTC", memory_limit="much"))
+
+
 def test_importing_again_changes_nothing_and_a_correction_replaces(store, tmp_path):
     header = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount\n"
     row = f"deribit,BTC-PERPETUAL,{US},{US + 1},1,{{}},90000,1\n"

@@ -160,6 +160,14 @@ def test_mistakes_of_reading(store, tmp_path):
         Store(tmp_path / "file")
 
 
+def test_a_store_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "processed").touch()  # a file where a folder has to be
+    with pytest.raises(DataError, match=f"store {tmp_path}: cannot be written"), Store(tmp_path) as store:
+        store.write("index", "BTC", DAY, "a", index([(1, 1, 1.0)]))
+    (tmp_path / "processed").unlink()
+    assert len(Store(tmp_path).recover()) == 1  # it was complete, and can be put in its place now
+
+
 def test_days():
     assert day_of(START + NS_PER_DAY - 1) == DAY
     assert days_between(START + 5, START + NS_PER_DAY + 1) == ["2026-03-01", "2026-03-02"]

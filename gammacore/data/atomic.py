@@ -111,9 +111,11 @@ class Writer:
         """Leave nothing behind but what was committed."""
         if self._lock is None:
             return
-        _dissolve(self._root, self._home)
-        self._lock.close()
-        self._lock = None
+        try:
+            _dissolve(self._root, self._home)
+        finally:
+            self._lock.close()
+            self._lock = None
         _tidy(self._home)
 
 

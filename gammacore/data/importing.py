@@ -136,7 +136,7 @@ class _Import:
             verify(self._path)  # the reader takes a cut file for a short one
         with self._store.commit() as commit:
             work = commit.workspace()
-            cursor = duckdb.connect(config=_settings(work, self._options))
+            cursor = _database(work, self._options)
             try:
                 with named(self._path):
                     cursor.execute("SET TimeZone = 'UTC'")
@@ -299,11 +299,17 @@ class _Import:
         return commit.count(target, cursor)
 
 
-def _settings(work: Path, options: Options) -> dict[str, Any]:
-    return {
+def _database(work: Path, options: Options) -> duckdb.DuckDBPyConnection:
+    """Database that sorts on disk what does not fit into the limit."""
+    config: dict[str, Any] = {
         "autoinstall_known_extensions": False,
         "memory_limit": options.memory_limit,
         "temp_directory": str(work / "temp"),
         "threads": 1,
         "preserve_insertion_order": True,
     }
+    try:
+        return duckdb.connect(config=config)
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0]
+        raise ConfigError(f"memory_limit: {options.memory_limit!r}: {why}") from None

@@ -65,14 +65,16 @@ class Store:
 
     def close(self) -> None:
         """Give up the right to write; nothing but committed files stays."""
-        self._writer.close()
+        with _writing(self.root):
+            self._writer.close()
         if self._database is not None:
             self._database.close()
             self._database = None
 
     def recover(self) -> list[Path]:
         """Finish or undo what dead writers left; the files that appeared. The first write does so too."""
-        return recover(self.root)
+        with _writing(self.root):
+            return recover(self.root)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Database without tables, in one thread: the same rows give the same bytes."""
@@ -150,7 +152,7 @@ class Store:
     @contextmanager
     def commit(self) -> Iterator[Commit]:
         """Write several files that appear together when the block ends, or not at all."""
-        with self._writer.commit() as batch:
+        with _writing(self.root), self._writer.commit() as batch:
             yield Commit(self, batch)
 
     def write(self, kind: str, currency: str, day: str, name: str, rows: Columns) -> Path:
@@ -277,6 +279,17 @@ class Commit:
         files = [literal(self._batch.where(target))]
         found = cursor.execute("SELECT count(*) FROM read_parquet($files)", {"files": files}).fetchone()
         return int(found[0]) if found else 0
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Turn what the system and the database raise into errors that name the store."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"store {root}: cannot be written: {error}") from None
+    except duckdb.Error as error:
+        raise DataError(f"store {root}: cannot be written: {str(error).splitlines()[0]}") from None
 
 
 def _names(folder: Path) -> list[str]:
