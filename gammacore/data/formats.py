@@ -60,8 +60,11 @@ def _numbers(*columns: str) -> dict[str, str]:
 
 def _levels(side: str, depth: int) -> str:
     """Levels of a side as the exchange writes them: [[price, amount], ...]."""
-    pairs = ", ".join(f"[{{{side}[{k}].price:number}}, {{{side}[{k}].amount:number}}]" for k in range(depth))
-    return f"CAST(to_json(list_filter([{pairs}], lambda level: level[1] IS NOT NULL)) AS VARCHAR)"
+    parts = []
+    for k in range(depth):
+        price, amount = (f"CAST({{{side}[{k}].{what}:number}} AS VARCHAR)" for what in ("price", "amount"))
+        parts.append(f"coalesce(',[' || {price} || ',' || coalesce({amount}, 'null') || ']', '')")
+    return f"'[' || substr({' || '.join(parts)}, 2) || ']'"
 
 
 def _book(depth: int) -> Format:
