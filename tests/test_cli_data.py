@@ -3,8 +3,10 @@
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 import typing
 from pathlib import Path
 
@@ -14,10 +16,12 @@ from test_coverage import candles
 from venue import make
 
 from gammacore.cli import BAD_INPUT
+from gammacore.cli_common import INTERRUPTED
 from gammacore.cli_data import data_app
 from gammacore.data.formats import FORMATS
 from gammacore.data.schemas import KINDS
-from gammacore.data.store import Store
+from gammacore.data.store import Store, day_of
+from gammacore.daycount import NS_PER_DAY
 from gammacore.live.simulator.server import serving
 
 
@@ -114,6 +118,40 @@ def test_the_command_line_stays_quick_to_import():
     )
     out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert out.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@pytest.mark.parametrize(("what", "number"), [("download", signal.SIGINT), ("record", signal.SIGTERM)])
+def test_interruptions_keep_what_there_is(tmp_path, what, number):
+    exchange = make(history_days=20, strikes=2, start_ns=time.time_ns())
+    end_ns = exchange.now_ns // NS_PER_DAY * NS_PER_DAY
+    with serving(exchange) as port:
+        words = ["data", what, "--store", str(tmp_path / "data"), "--currency", "BTC", "--url"]
+        if what == "download":
+            words += [
+                f"http://127.0.0.1:{port}/api/v2",
+                "--rate",
+                "15",
+                "--start",
+                day_of(end_ns - 18 * NS_PER_DAY),
+            ]
+        else:
+            words += [f"ws://127.0.0.1:{port}/ws/api/v2", "--rotate", "0.3s"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        begun = time.monotonic()
+        while len(list(tmp_path.glob("data/raw/*/*/*/*.parquet"))) < 3:
+            time.sleep(0.01)
+            assert time.monotonic() - begun < 60
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert str(tmp_path / "data") in err.replace("\n", "")
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "processed"}
 
 
 DOCS = Path(__file__).parents[1] / "docs" / "data.md"
