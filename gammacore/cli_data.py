@@ -74,7 +74,8 @@ def download(
         done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
     console = Console()
     rows = ", ".join(f"{count:,} {kind}" for kind, count in done.rows.items()) or "nothing new"
-    console.print(f"{rows}; {done.files:,} files written, {done.before:,} were there", highlight=False)
+    summary = f"{rows}; {done.files:,} files written, {done.before:,} were there"
+    console.print(summary, highlight=False, soft_wrap=True)
     if done.until and end is not None:
         console.print(f"Until {done.until}: later days are not over yet", highlight=False)
 
