@@ -1,4 +1,4 @@
-"""Recorded market data: option chains, price bars, funding and delivery prices, checked on loading."""
+"""Market data: loaders that check what they read, and a store that is read as of a moment."""
 
 from gammacore.data.chain_files import load_chains
 from gammacore.data.chains import Chains, Forwards, Snapshot, parity_forward
@@ -6,6 +6,7 @@ from gammacore.data.delivery import delivery_from_prices, load_delivery
 from gammacore.data.funding import Funding, load_funding
 from gammacore.data.prices import Prices, load_prices
 from gammacore.data.quality import Finding, Quality, quality_table
+from gammacore.data.store import Store
 
 __all__ = [
     "Chains",
@@ -15,6 +16,7 @@ __all__ = [
     "Prices",
     "Quality",
     "Snapshot",
+    "Store",
     "delivery_from_prices",
     "load_chains",
     "load_delivery",
