@@ -1,6 +1,7 @@
 """Volatility: what was realised, what is forecast, what options imply."""
 
 from gammacore.volatility.clock import VarianceClock, fit_clock
+from gammacore.volatility.fit import fit_surface
 from gammacore.volatility.jumps import JumpTest, bipower_variance, jump_test, tripower_variance
 from gammacore.volatility.kernel import (
     kernel_bandwidth,
@@ -10,27 +11,52 @@ from gammacore.volatility.kernel import (
     rolling_kernel,
     two_scale,
 )
+from gammacore.volatility.quotes import Points, Reason, quoted_points
 from gammacore.volatility.ranges import Bars, range_variance
 from gammacore.volatility.realised import realised_variance, realised_vol, sample
 from gammacore.volatility.result import Realised
+from gammacore.volatility.ssvi import SSVI, fit_ssvi
+from gammacore.volatility.strip import (
+    chain_index,
+    replicated_variance,
+    strip_variance,
+    surface_index,
+    swap_variance,
+)
+from gammacore.volatility.surface import SliceReport, Surface
+from gammacore.volatility.svi import SVI
 
 __all__ = [
+    "SSVI",
+    "SVI",
     "Bars",
     "JumpTest",
+    "Points",
     "Realised",
+    "Reason",
+    "SliceReport",
+    "Surface",
     "VarianceClock",
     "bipower_variance",
+    "chain_index",
     "fit_clock",
+    "fit_ssvi",
+    "fit_surface",
     "jump_test",
     "kernel_bandwidth",
     "noise_variance",
     "parzen",
+    "quoted_points",
     "range_variance",
     "realised_kernel",
     "realised_variance",
     "realised_vol",
+    "replicated_variance",
     "rolling_kernel",
     "sample",
+    "strip_variance",
+    "surface_index",
+    "swap_variance",
     "tripower_variance",
     "two_scale",
 ]
