@@ -27,6 +27,7 @@ BUCKETS = ((0, 2), (2, 8), (8, 35), (35, 100), (100, 400))
 
 
 def say(text: str = "") -> None:
+    """Print a line at once: a run takes half a minute."""
     print(text, flush=True)  # noqa: T201
 
 
@@ -37,8 +38,8 @@ def fits(currency: str, reports: list[SliceReport], took: list[float]) -> None:
         f"{1e3 * np.quantile(took, 0.99):.0f} ms")  # fmt: skip
     say(f"expiries {len(reports)}, with {FEWEST} quotes {len(enough)}; "
         f"by method {dict(Counter(one.method for one in reports))}")  # fmt: skip
-    say("| days | expiries | g >= 0 | and calendar | moved to flat | retried | median error | in half spreads | "
-        "median inside half spread |")  # fmt: skip
+    say("| days | expiries | g >= 0 | and calendar | moved to flat | retried | rms error, points "
+        "| median error in half spreads | inside one |")  # fmt: skip
     say("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for low, high in (*BUCKETS, (0, 400)):
         part = [one for one in enough if low <= one.tau * 365 < high]
