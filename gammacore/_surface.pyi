@@ -1,18 +1,18 @@
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
 
-def evaluate(raw: Floats, which: Ints, k: Floats) -> Floats: ...
-def check(raw: Floats) -> tuple[Floats, Floats]: ...
+def evaluate(raw: _Floats, which: _Ints, k: _Floats) -> _Floats: ...
+def check(raw: _Floats) -> tuple[_Floats, _Floats]: ...
 def fit(
-    k: Floats,
-    sd: Floats,
-    weight: Floats,
-    offsets: Ints,
+    k: _Floats,
+    sd: _Floats,
+    weight: _Floats,
+    offsets: _Ints,
     wanted: npt.NDArray[np.bool_],
-    raw: Floats,
+    raw: _Floats,
     huber: float,
     calendar: bool,
-) -> Floats: ...
+) -> _Floats: ...

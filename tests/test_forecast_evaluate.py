@@ -10,6 +10,7 @@ from gammacore.volatility import (
     combine_equal,
     combine_inverse_loss,
     confidence_set,
+    correct_level,
     diebold_mariano,
     mincer_zarnowitz,
     qlike,
@@ -167,6 +168,22 @@ def test_the_constrained_regression_prefers_the_good_and_undoes_no_bias():
     assert loss < qlike(realised, combine_equal(columns(models)))[late].mean()
     low, high = columns(models).min(axis=1), columns(models).max(axis=1)
     assert ((found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))).all()
+
+
+def test_a_wrong_level_is_corrected_and_a_right_one_left_alone():
+    _, realised, models = market()
+    late = slice(300, None)
+    for name, factor in (("biased", 1 / 1.6), ("good", 1.0)):
+        found = correct_level(models[name], realised, 5)
+        ratio = (found / models[name])[late]
+        # The sd of a ratio is 0.3, of the mean of a year of them 0.02.
+        np.testing.assert_allclose(ratio, factor, rtol=0.08)
+    changed = realised.copy()
+    changed[700:] *= 10
+    found, other = (correct_level(models["good"], one, 5) for one in (realised, changed))
+    np.testing.assert_array_equal(found[:705], other[:705])
+    assert (found[706:] < other[706:]).all()
+    np.testing.assert_array_equal(found[:5], models["good"][:5])
 
 
 @pytest.mark.parametrize("combine", [combine_inverse_loss, combine_constrained])

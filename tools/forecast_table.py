@@ -26,6 +26,7 @@ from gammacore.volatility.forecast import (
     combine_constrained,
     combine_equal,
     combine_inverse_loss,
+    correct_level,
     daily_history,
     density_history,
     ewma_forecasts,
@@ -71,14 +72,16 @@ def forecasts(history: History, timed: History, implied: Floats) -> dict[int, di
             "log HAR-X (DVOL)": har_forecasts(history, ahead, HAR(implied=True), implied_variance=implied),
             "log LHAR, clock": har_forecasts(timed, ahead, HAR(leverage=True)) * to_calendar,
         }
+        realised = history.realised(ahead)
+        corrected = ("GARCH", "GJR", "log HAR-X (DVOL)", "log LHAR, clock")
+        for name in corrected:
+            table[f"{name}, corrected"] = correct_level(table[name], realised, days)
         if days == 1:
             del table["last 1 days"]
-        parts = ("GJR", "log LHAR", "log HAR-X (DVOL)", "log LHAR, clock")
-        stacked = np.stack([table[name] for name in parts], axis=1)
-        realised = history.realised(ahead)
-        table["equal weights of four"] = combine_equal(stacked)
-        table["inverse QLIKE of four"] = combine_inverse_loss(stacked, realised, days)
-        table["constrained regression of four"] = combine_constrained(stacked, realised, days)
+        stacked = np.stack([table[f"{name}, corrected"] for name in corrected], axis=1)
+        table["equal weights of the corrected"] = combine_equal(stacked)
+        table["inverse QLIKE of the corrected"] = combine_inverse_loss(stacked, realised, days)
+        table["constrained regression of the corrected"] = combine_constrained(stacked, realised, days)
         found[days] = table
     return found
 
@@ -87,22 +90,24 @@ def score(history: History, table: dict[str, Floats], days: int) -> None:
     """Print one horizon."""
     realised = history.realised(days * NS_PER_DAY)
     naive = "yesterday" if days == 1 else f"last {days} days"
-    against_naive = {
-        one.name: one.p_value if one.against < 0 else 2 - one.p_value
-        for one in score_table(realised, table, days, naive, reps=10)
+    others = ("GARCH, corrected", naive)
+    against = {
+        other: {one.name: one for one in score_table(realised, table, days, other, reps=10)}
+        for other in others
     }
     scores = score_table(realised, table, days, "GARCH")
     common = np.isfinite(realised) & np.all([np.isfinite(one) for one in table.values()], axis=0)
     first, last = (utc_date(int(history.end_ns[np.flatnonzero(common)[at]])) for at in (0, -1))
     say(f"\n{days} days ahead: {scores[0].n} origins from {first} to {last}")
-    say("| model | QLIKE | RMSE, points | MZ slope | p | R2 | DM against GARCH | p | against naive | MCS p |")
-    say("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    say("| model | QLIKE | RMSE | slope | p | R2 | DM to GARCH | p | corrected | p | naive | p | MCS p |")
+    say("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for one in scores:
-        p_naive = against_naive[one.name]
-        naive_text = "" if one.name == naive else f"{p_naive:.3f}" if p_naive <= 1 else "worse"
-        p_text = "" if one.name == "GARCH" else f"{one.p_value:.3f}"
+        tests = [one, *(against[other][one.name] for other in others)]
+        cells = " | ".join(
+            " | " if np.isnan(test.p_value) else f"{test.against:+.2f} | {test.p_value:.3f}" for test in tests
+        )
         say(f"| {one.name} | {one.qlike:.4f} | {100 * one.rmse:.2f} | {one.slope:.2f} | {one.unbiased_p:.3f} "
-            f"| {one.r2:.3f} | {one.against:+.2f} | {p_text} | {naive_text} | {one.set_p:.2f} |")  # fmt: skip
+            f"| {one.r2:.3f} | {cells} | {one.set_p:.2f} |")  # fmt: skip
 
 
 def densities(history: History) -> None:

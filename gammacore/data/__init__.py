@@ -6,6 +6,7 @@ from gammacore.data.delivery import delivery_from_prices, load_delivery
 from gammacore.data.funding import Funding, load_funding
 from gammacore.data.prices import Prices, load_prices
 from gammacore.data.quality import Finding, Quality, quality_table
+from gammacore.data.surfaces import best_forward, snapshot_index, snapshot_surface
 
 __all__ = [
     "Chains",
@@ -15,6 +16,7 @@ __all__ = [
     "Prices",
     "Quality",
     "Snapshot",
+    "best_forward",
     "delivery_from_prices",
     "load_chains",
     "load_delivery",
@@ -22,4 +24,6 @@ __all__ = [
     "load_prices",
     "parity_forward",
     "quality_table",
+    "snapshot_index",
+    "snapshot_surface",
 ]

@@ -1,7 +1,12 @@
 """Forecasts of realised variance over a horizon: models, combinations, densities, and how good they were."""
 
 from gammacore.volatility.forecast.arch_models import ARCH_MODELS, arch_forecasts, ewma_forecasts
-from gammacore.volatility.forecast.combine import combine_constrained, combine_equal, combine_inverse_loss
+from gammacore.volatility.forecast.combine import (
+    combine_constrained,
+    combine_equal,
+    combine_inverse_loss,
+    correct_level,
+)
 from gammacore.volatility.forecast.density import Density, density_history, forecast_density
 from gammacore.volatility.forecast.evaluate import (
     Score,
@@ -25,6 +30,7 @@ __all__ = [
     "combine_equal",
     "combine_inverse_loss",
     "confidence_set",
+    "correct_level",
     "daily_history",
     "density_history",
     "diebold_mariano",

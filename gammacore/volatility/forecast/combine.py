@@ -1,4 +1,4 @@
-"""Combinations of forecasts, with weights from what was known at each origin."""
+"""Corrections and combinations of forecasts, by what was known at each origin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from gammacore.volatility.forecast.evaluate import qlike
 from gammacore.volatility.result import Floats
 
-__all__ = ["combine_constrained", "combine_equal", "combine_inverse_loss"]
+__all__ = ["combine_constrained", "combine_equal", "combine_inverse_loss", "correct_level"]
 
 
 def _checked(forecasts: Floats, realised: Floats | None = None, lag: int = 1) -> Floats:
@@ -19,6 +19,39 @@ def _checked(forecasts: Floats, realised: Floats | None = None, lag: int = 1) ->
     if lag < 1:
         raise ValueError(f"lag: expected at least 1 day, got {lag!r}")
     return table
+
+
+def correct_level(forecast: Floats, realised: Floats, lag: int, *, memory: float = 365.0) -> Floats:
+    """Forecast times the mean ratio of what came to what had been forecast.
+
+    A model that is fitted to squared daily returns has their scale, not that of later variances
+    of hourly ones, and one that is fitted to all of the past the level of its stormiest years.
+
+    Parameters
+    ----------
+    forecast, realised : array of float64, shape (n,)
+        Of variances; NaN is unknown.
+    lag : int
+        Days of the horizon: a ratio is known that many days after its origin.
+    memory : float, optional
+        Days over which the weight of a past ratio falls to 1/e.
+
+    Returns
+    -------
+    array of float64, shape (n,)
+        As given where no ratio is known yet.
+    """
+    from scipy.signal import lfilter
+
+    given = _checked(np.asarray(forecast)[:, None], realised, lag)[:, 0]
+    ratio = np.asarray(realised, np.float64) / given
+    known = np.isfinite(ratio)
+    decay = np.exp(-1.0 / memory)
+    sums = [
+        np.concatenate([np.zeros(lag), lfilter([1.0], [1.0, -decay], one)])[: given.size]
+        for one in (np.where(known, ratio, 0.0), known.astype(np.float64))
+    ]
+    return np.asarray(given * np.where(sums[1] > 1e-9, sums[0] / np.maximum(sums[1], 1e-9), 1.0))
 
 
 def combine_equal(forecasts: Floats) -> Floats:
