@@ -7,6 +7,7 @@ from gammacore.data.funding import Funding, load_funding
 from gammacore.data.prices import Prices, load_prices
 from gammacore.data.quality import Finding, Quality, quality_table
 from gammacore.data.store import Store
+from gammacore.data.surfaces import best_forward, snapshot_index, snapshot_surface
 
 __all__ = [
     "Chains",
@@ -17,6 +18,7 @@ __all__ = [
     "Quality",
     "Snapshot",
     "Store",
+    "best_forward",
     "delivery_from_prices",
     "load_chains",
     "load_delivery",
@@ -24,4 +26,6 @@ __all__ = [
     "load_prices",
     "parity_forward",
     "quality_table",
+    "snapshot_index",
+    "snapshot_surface",
 ]
