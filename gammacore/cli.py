@@ -1,4 +1,4 @@
-"""The command line: ``gammacore backtest``, ``sweep``, ``simulate``, ``parity`` and ``chains check``."""
+"""The command line: ``gammacore backtest``, ``sweep``, ``simulate``, ``data``, ``live`` and the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from rich.table import Table
 
 from gammacore import __version__
 from gammacore.cli_breakeven import EXAMPLES, breakeven
+from gammacore.cli_check import show_chains
 from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
+from gammacore.cli_data import data_app
 from gammacore.cli_exchange import exchange
 from gammacore.cli_init import EXAMPLES as INIT_EXAMPLES
 from gammacore.cli_init import init
@@ -21,7 +23,6 @@ from gammacore.cli_live import doctor, kill, live, parity, watch
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
 from gammacore.config import Config, load_config
-from gammacore.contracts import Settlement
 from gammacore.errors import GammacoreError
 
 __all__ = ["app", "main"]
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 chains_app = typer.Typer(help="Look into recorded option chains.", no_args_is_help=True)
 app.add_typer(chains_app, name="chains")
+app.add_typer(data_app, name="data")
 
 BAD_INPUT = 2
 
@@ -293,27 +295,5 @@ def check(
     ] = None,
 ) -> None:
     """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
-    from gammacore.data import load_chains, quality_table
-    from gammacore.data.check import iv_reproduction
-
-    console = Console()
     names = {ours: str(theirs) for ours, theirs in pairs("--column", columns or []).items()}
-    chains = load_chains(path, currency=currency, columns=names)
-    console.print(quality_table(chains.quality))
-    if chains.settlement is Settlement.INVERSE:
-        console.print(_reproduction_table(iv_reproduction(chains)))
-
-
-def _reproduction_table(figures: dict[str, Any]) -> Table:
-    table = Table(title="Mark volatility recomputed from the mark price, error in volatility points")
-    for name in ("forward", "rows", "no solution", "median", "90 %", "99 %", "within 0.1", "within 0.5"):
-        table.add_column(name, justify="left" if name == "forward" else "right")
-    for forward, found in figures.items():
-        table.add_row(
-            forward,
-            f"{found['rows']:,}",
-            f"{found['failed']:,}",
-            *(f"{found[quantile]:.4f}" for quantile in ("median", "p90", "p99")),
-            *(f"{found[share]:.2%}" for share in ("within_0_1", "within_0_5")),
-        )
-    return table
+    show_chains(path, currency, names)

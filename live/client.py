@@ -118,6 +118,8 @@ class Client:
     conflate : bool
         Of several tickers of one instrument that arrive together hand over the last only, so that a burst
         is never queued up behind decisions on prices that are gone.
+    tap : callable(frame, now_ns), optional
+        Is shown every frame as received, before anybody else; for who records.
     clock : callable() -> int
     sleep : callable(seconds)
     rng : random.Random
@@ -140,6 +142,7 @@ class Client:
         by_secret: bool = False,
         book_depth: int = 10,
         conflate: bool = False,
+        tap: Callable[[bytes, int], None] | None = None,
         clock: Callable[[], int] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
@@ -161,6 +164,7 @@ class Client:
         self._wait_s = 0.0 if busy_poll else idle_s
         self._busy_poll = busy_poll
         self._conflate = conflate
+        self._tap = tap
         self._timeout_s = timeout_s
         self._settings: dict[str, Any] = {
             "heartbeat_s": heartbeat_s,
@@ -355,6 +359,8 @@ class Client:
             return
         now_ns = self._clock()
         for frame in frames:
+            if self._tap is not None:
+                self._tap(frame, now_ns)
             self._protocol.receive(frame, now_ns)
             if not self._conflate:
                 self._hand_over(now_ns)

@@ -25,7 +25,9 @@ TESTNET = "https://test.deribit.com/api/v2"
 HISTORY = "https://history.deribit.com/api/v2"  # everything since listing: catalog and trades
 TRIES = 6
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 16.0
+LONGEST_WISH_S = 300.0  # of a server that names how long to wait
 BUSY = (429, 500, 502, 503, 504)
+Decode = Callable[[str, Any, int], Any]
 
 
 class Rest:
@@ -77,19 +79,42 @@ class Rest:
         RequestError
             If the exchange refuses, or stays busy.
         """
+        return self._ask(method, params, decode_result)
+
+    def raw(self, method: str, params: Mapping[str, Any] | None = None) -> bytes:
+        """Ask as :meth:`get` does; the result in JSON as received, for what keeps it.
+
+        Parameters
+        ----------
+        method : str
+        params : mapping, optional
+            In the exchange's units.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        RequestError
+            If the exchange refuses, or stays busy.
+        """
+        return bytes(self._ask(method, params, _as_received))
+
+    def _ask(self, method: str, params: Mapping[str, Any] | None, decode: Decode) -> Any:
         if not method.startswith("public/"):
             raise SessionError(f"method must begin with public/, got {method!r}")
         query = urllib.parse.urlencode({name: _word(value) for name, value in (params or {}).items()})
-        delay_s, why = FIRST_DELAY_S, ""
+        delay_s, wished_s, why = FIRST_DELAY_S, 0.0, ""
         for attempt in range(TRIES):
             if attempt:
-                self._sleep(delay_s * self._rng.uniform(0.5, 1.0))
+                self._sleep(max(delay_s * self._rng.uniform(0.5, 1.0), wished_s))
                 delay_s = min(2.0 * delay_s, LONGEST_DELAY_S)
-            status, body = self._fetch(f"{self._url}/{method}?{query}")
+            status, body, wished_s = self._fetch(f"{self._url}/{method}?{query}")
             if status in BUSY:
                 why = f"status {status} {body[:100].decode(errors='replace')}"
                 continue
-            found = _read(method, status, body)
+            found = _read(method, status, body, decode)
             if not isinstance(found, Failure):
                 return found
             why = f"{found.code} {found.message}"
@@ -97,29 +122,45 @@ class Rest:
                 raise RequestError(f"{method}: {why} {bytes(found.data).decode(errors='replace')}")
         raise RequestError(f"{method}: {TRIES} attempts failed, the last with {why}")
 
-    def _fetch(self, url: str) -> tuple[int, bytes]:
-        """Status and body; a network that fails looks like a busy exchange."""
+    def _fetch(self, url: str) -> tuple[int, bytes, float]:
+        """Status, body, and seconds to wait if it says so; a failing network looks like a busy exchange."""
         request = urllib.request.Request(url, headers={"User-Agent": "gammacore"})
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
-                return int(answer.status), bytes(answer.read())
+                return int(answer.status), bytes(answer.read()), 0.0
         except urllib.error.HTTPError as error:  # 400: the body is the exchange's own error
             with error:
-                return error.code, error.read()
+                return error.code, error.read(), _seconds(error.headers.get("Retry-After"))
         except (OSError, ValueError) as error:
-            return 503, f"{type(error).__name__}: {error}".encode()
+            return 503, f"{type(error).__name__}: {error}".encode(), 0.0
 
 
-def _read(method: str, status: int, body: bytes) -> Any:
+def _read(method: str, status: int, body: bytes, decode: Decode) -> Any:
     """Decode a result, or the exchange's error."""
     try:
         envelope = decode_envelope(body)
         if envelope.error is not None:
             return envelope.error
-        return decode_result(method, envelope.result, 0)
+        return decode(method, envelope.result, 0)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{method}: unreadable answer, status {status}: {error}") from error
 
 
 def _word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _as_received(method: str, result: Any, now_ns: int) -> bytes:
+    found = bytes(result)
+    if not found:
+        raise ValueError("no result")
+    return found
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Seconds of a Retry-After header; the form with a date is left to our own delays."""
+    try:
+        wished = float(retry_after or 0.0)
+    except ValueError:
+        return 0.0
+    return min(wished, LONGEST_WISH_S) if wished > 0.0 else 0.0

@@ -58,9 +58,10 @@ def test_headers_compile_strictly(compiler, macro, header, tmp_path):
     compile_c(compiler, f'#define {macro}\n#include "{header}"\n', tmp_path / "levels.o", "-c")
 
 
+@pytest.mark.parametrize("header", ["replay.h", "svi_fit.h"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_the_replay_header_compiles_strictly(compiler, tmp_path):
-    compile_c(compiler, '#include "replay.h"\n', tmp_path / "replay.o", "-c")
+def test_scalar_headers_compile_strictly(compiler, header, tmp_path):
+    compile_c(compiler, f'#include "{header}"\n', tmp_path / "scalar.o", "-c")
 
 
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]  # those of setup.py

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "_core", "_arrays", "implied"},
+    {"errors", "_core", "_surface", "_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
     {"volatility"},

@@ -21,6 +21,8 @@ def server():
             found.paths.append(self.path)
             status, body = found.answers.pop(0) if len(found.answers) > 1 else found.answers[0]
             self.send_response(status)
+            for name, value in found.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
 
@@ -28,7 +30,7 @@ def server():
             pass
 
     found = HTTPServer(("127.0.0.1", 0), Handler)
-    found.paths, found.answers = [], []
+    found.paths, found.answers, found.headers = [], [], {}
     thread = threading.Thread(target=found.serve_forever, daemon=True)
     thread.start()
     yield found
@@ -99,3 +101,27 @@ def test_what_is_not_asked_this_way(server):
         rest(server).get("private/get_positions")
     with pytest.raises(SessionError):
         Rest("file:///etc")
+
+
+def test_a_result_as_received(server):
+    body = b'{"jsonrpc": "2.0", "usIn": 1, "result": {"b": 1.50, "a": [1e3, null]}, "testnet": true}'
+    server.answers = [(503, b""), (200, body)]
+    assert rest(server).raw("public/anything") == b'{"b": 1.50, "a": [1e3, null]}'
+    server.answers = [(200, {"result": None})]
+    assert rest(server).raw("public/anything") == b"null"
+    server.answers = [error(-32602)]
+    with pytest.raises(RequestError, match="-32602"):
+        rest(server).raw("public/anything")
+    server.answers = [(200, {"jsonrpc": "2.0"})]
+    with pytest.raises(RequestError, match="unreadable"):
+        rest(server).raw("public/anything")
+
+
+@pytest.mark.parametrize(
+    ("header", "waited"), [("7", 7.0), ("0", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("1e9", 300.0)]
+)
+def test_a_server_that_says_how_long_to_wait(server, header, waited):
+    server.answers, server.headers = [(429, b""), (200, {"result": 1})], {"Retry-After": header}
+    slept = []
+    assert rest(server, slept).get("public/get_index") == 1
+    assert slept == [waited] if waited else 0.25 <= slept[0] <= 0.5

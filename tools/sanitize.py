@@ -26,6 +26,7 @@ TESTS = [
     "test_chain",
     "test_arrays",
     "test_settlement",
+    "test_svi",
     "test_implied",
     "test_black76",
 ]

@@ -1,4 +1,4 @@
-"""Recorded market data: option chains, price bars, funding and delivery prices, checked on loading."""
+"""Market data: loaders that check what they read, and a store that is read as of a moment."""
 
 from gammacore.data.chain_files import load_chains
 from gammacore.data.chains import Chains, Forwards, Snapshot, parity_forward
@@ -6,6 +6,8 @@ from gammacore.data.delivery import delivery_from_prices, load_delivery
 from gammacore.data.funding import Funding, load_funding
 from gammacore.data.prices import Prices, load_prices
 from gammacore.data.quality import Finding, Quality, quality_table
+from gammacore.data.store import Store
+from gammacore.data.surfaces import best_forward, snapshot_index, snapshot_surface
 
 __all__ = [
     "Chains",
@@ -15,6 +17,8 @@ __all__ = [
     "Prices",
     "Quality",
     "Snapshot",
+    "Store",
+    "best_forward",
     "delivery_from_prices",
     "load_chains",
     "load_delivery",
@@ -22,4 +26,6 @@ __all__ = [
     "load_prices",
     "parity_forward",
     "quality_table",
+    "snapshot_index",
+    "snapshot_surface",
 ]

@@ -20,6 +20,7 @@ from gammacore.data.tables import (
     read_header,
     read_table,
 )
+from gammacore.data.trees import only_series, read_series
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, format_time
 from gammacore.errors import ContractError, DataError
 
@@ -79,9 +80,9 @@ def load_chains(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file (``.csv``, ``.csv.gz`` or ``.parquet``) or a directory of them. Files of
-        a directory that lack the columns of a chain are left out and reported; a single
-        file that lacks them is an error.
+        A file (``.csv``, ``.csv.gz`` or ``.parquet``), a directory of them, or a store's
+        ``processed/chains/BTC``. Files of a directory that lack the columns of a chain are left out and
+        reported; a single file that lacks them is an error.
     currency : str, optional
         First part of the instrument names, ``BTC`` or ``BTC_USDC``; may be left out when
         all files hold the same one.
@@ -138,6 +139,9 @@ def load_chains(
 
 
 def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table], list[str]]:
+    name, stored = only_series(path)
+    if stored:
+        return [read_series(name, stored, COLUMNS, {"timestamp": "ts_ns", **names})], []
     files = data_files(path)
     one = len(files) == 1 and files[0] == Path(path).expanduser()
     other = [file for file in files if not one and missing_columns(read_header(file), COLUMNS, names)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from gammacore.data.prices import Prices
 from gammacore.data.tables import Column, data_files, pick_column, read_header, read_table
+from gammacore.data.trees import only_series
 from gammacore.daycount import SETTLEMENT_WINDOW_NS, expiry_ns, format_time, utc_date
 from gammacore.errors import DataError
 
@@ -22,7 +23,8 @@ def load_delivery(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file with a ``date`` and a ``price`` (or ``delivery_price``) in USD.
+        A file with a ``date`` and a ``price`` (or ``delivery_price``) in USD, or a store's
+        ``processed/delivery/BTC``.
     start_ns, end_ns : int, optional
         Keep expiries with ``start_ns <= expiry < end_ns``.
 
@@ -36,12 +38,15 @@ def load_delivery(
     DataError
         If the file is broken, a price is missing or not positive, or a day has two prices.
     """
-    files = data_files(path)
-    if len(files) != 1:
-        raise DataError(f"{path}: holds {len(files)} files; name the one of the coin")
-    file = files[0]
-    names = {"price": pick_column(file, read_header(file), ("price", "delivery_price"))}
-    table = read_table(file, [Column("date", "time"), Column("price", "number")], names)
+    file, parts = only_series(path)
+    if not parts:
+        files = data_files(path)
+        if len(files) != 1:
+            raise DataError(f"{path}: holds {len(files)} files; name the one of the coin")
+        file = files[0]
+    header = read_header(parts[0] if parts else file)
+    names = {"price": pick_column(file, header, ("price", "delivery_price"))}
+    table = read_table(file, [Column("date", "time"), Column("price", "number")], names, parts)
     price = table.columns["price"]
     wrong = ~(price > 0)
     if wrong.any():

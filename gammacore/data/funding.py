@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
+from gammacore.data.trees import only_series
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time
 from gammacore.errors import DataError
 
 __all__ = ["Funding", "load_funding"]
 
-_TIME_NAMES = ("timestamp", "ts", "time")
+_TIME_NAMES = ("timestamp", "ts", "time", "ts_ns")
 _RATE_NAMES = ("funding_rate", "rate")
 
 
@@ -78,7 +79,8 @@ def load_funding(path: str | Path, *, start_ns: int | None = None, end_ns: int |
     ----------
     path : str or pathlib.Path
         A file with a time (``timestamp``, ``ts`` or ``time``: end of the period) and a
-        rate (``funding_rate`` or ``rate``: fraction per period), in any order of rows.
+        rate (``funding_rate`` or ``rate``: fraction per period), in any order of rows; or a store's
+        ``processed/funding/BTC``.
     start_ns, end_ns : int, optional
         Keep periods whose end is in ``start_ns <= ts_ns < end_ns``.
 
@@ -92,13 +94,15 @@ def load_funding(path: str | Path, *, start_ns: int | None = None, end_ns: int |
         If the file is broken, a rate is missing, two rates stand for one time, or fewer
         than two periods are left.
     """
-    files = data_files(path)
-    if len(files) != 1:
-        raise DataError(f"{path}: holds {len(files)} files; name the one of the perpetual")
-    file = files[0]
-    header = read_header(file)
+    file, parts = only_series(path)
+    if not parts:
+        files = data_files(path)
+        if len(files) != 1:
+            raise DataError(f"{path}: holds {len(files)} files; name the one of the perpetual")
+        file = files[0]
+    header = read_header(parts[0] if parts else file)
     names = {"time": pick_column(file, header, _TIME_NAMES), "rate": pick_column(file, header, _RATE_NAMES)}
-    table = read_table(file, [Column("time", "time"), Column("rate", "number")], names)
+    table = read_table(file, [Column("time", "time"), Column("rate", "number")], names, parts)
     ts_ns, rate = table.columns["time"], table.columns["rate"]
     if np.isnan(rate).any():
         raise table.error(int(np.argmax(np.isnan(rate))), "rate", "is not a rate", names)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
+from gammacore.data.trees import series_of
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import DataError
 
@@ -22,7 +23,7 @@ Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 # All of them hold the start of the bar.
-_TIME_NAMES = ("open_time_ms", "open_time", "minute", "timestamp")
+_TIME_NAMES = ("open_time_ms", "open_time", "minute", "timestamp", "ts_ns")
 _COINS = ("BTC", "ETH", "SOL", "XRP", "AVAX", "TRX", "PAXG")
 # btcusdt_spot_1m_2024-01.csv.gz is one file of the series btcusdt_spot.
 _SERIES = re.compile(r"(.+?)_\d+[smhd](?:_.*)?")
@@ -107,11 +108,11 @@ def load_prices(
     Parameters
     ----------
     paths : str, pathlib.Path or a sequence of them
-        Files, wildcards, or one directory. All files named are used, and must hold bars
-        of one length. Of a directory, the files whose name begins with the coin are
-        sorted into series (the name up to the bar length, as in ``btcusdt_spot_1m_2024``),
-        and the series with the shortest bars that holds at least 99 % of the bars of the
-        period is used; between equals the fuller one, then the first by name.
+        Files, wildcards, or one directory (also a store's ``processed/candles/BTC``). All files named are
+        used, and must hold bars of one length. Of a directory, the files whose name begins with the coin are
+        sorted into series (the name up to the bar length, as in ``btcusdt_spot_1m_2024``), and the series
+        with the shortest bars that holds at least 99 % of the bars of the period is used; between equals the
+        fuller one, then the first by name.
     currency : str, optional
         Coin, such as ``BTC``; may be left out when the file names speak of one coin only.
     start_ns, end_ns : int, optional
@@ -129,12 +130,19 @@ def load_prices(
         missing or not positive, bars are off their grid, or no series covers the period.
     """
     coin = currency.partition("_")[0].upper() if currency else None
-    files, directory = _expand(paths)
+    stored = series_of(paths) if isinstance(paths, (str, Path)) else {}
+    if stored:
+        directory: Path | None = Path(str(paths)).expanduser()
+        parts = {Path(str(paths)).expanduser() / name: files for name, files in stored.items()}
+        files = list(parts)
+    else:
+        parts = {}
+        files, directory = _expand(paths)
     coin = _one_coin(files, coin, directory)
     if directory:
         files = [file for file in files if _coin(file) == coin]
     with ThreadPoolExecutor() as pool:
-        bars = list(pool.map(_read_bars, files))
+        bars = list(pool.map(lambda file: _read_bars(file, parts.get(file, [])), files))
     if directory:
         bars = _choose_series(directory, bars, start_ns, end_ns)
     return _join(bars, coin, start_ns, end_ns)
@@ -178,15 +186,15 @@ def _one_coin(files: Sequence[Path], coin: str | None, directory: Path | None) -
     return coin or (found[0] if found else None)
 
 
-def _read_bars(path: Path) -> _Bars:
-    """Bars of one file in time order, on one grid, with positive prices."""
-    names = {"start": pick_column(path, read_header(path), _TIME_NAMES)}
+def _read_bars(path: Path, parts: Sequence[Path] = ()) -> _Bars:
+    """Bars of one file, or the parts of a series, in time order, on one grid, with positive prices."""
+    names = {"start": pick_column(path, read_header(parts[0] if parts else path), _TIME_NAMES)}
     columns = [
         Column("start", "time"),
         Column("close", "number"),
         *(Column(name, "number", required=False) for name in ("open", "high", "low")),
     ]
-    table = read_table(path, columns, names)
+    table = read_table(path, columns, names, parts)
     values = dict(table.columns)
     for name in ("close", "open", "high", "low"):
         wrong = ~(values[name] > 0) if name in values else np.zeros(0, dtype=bool)

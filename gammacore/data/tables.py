@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,12 @@ __all__ = [
     "Table",
     "data_files",
     "existing",
+    "literal",
     "missing_columns",
     "pick_column",
     "read_header",
     "read_table",
+    "verify",
 ]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -67,11 +69,15 @@ class FileInfo:
         Hash of the file as it lies on disk.
     rows : int
         Rows in the file.
+    parts : tuple of pathlib.Path
+        Parquet files of a store that were read as one; ``path`` is then their folder and the name of their
+        series, and ``sha256`` the hash of their hashes.
     """
 
     path: Path
     sha256: str
     rows: int
+    parts: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class Table:
     def error(self, row: int, column: str, why: str, names: Mapping[str, str] | None = None) -> DataError:
         """Error about one cell, naming file, line, column and the cell's text."""
         name = (names or {}).get(column, column)
-        return _cell_error(self.info.path, row, name, why)
+        return _cell_error(self.info.path, row, name, why, self.info.parts)
 
 
 def existing(path: str | Path) -> Path:
@@ -146,7 +152,7 @@ def read_header(path: Path) -> list[str]:
     """
     with _readable(path):
         if path.name.endswith(".parquet"):
-            cursor = _connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": _literal(path)})
+            cursor = _connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": literal(path)})
             return [column[0] for column in cursor.description]
         with _open_text(path) as file:
             names = next(csv.reader(file), [])
@@ -167,7 +173,12 @@ def missing_columns(
     return {name: difflib.get_close_matches(name, header, n=2, cutoff=0.5) for name in lacking}
 
 
-def read_table(path: Path, columns: Sequence[Column], names: Mapping[str, str] | None = None) -> Table:
+def read_table(
+    path: Path,
+    columns: Sequence[Column],
+    names: Mapping[str, str] | None = None,
+    parts: Sequence[Path] = (),
+) -> Table:
     """Read the wanted columns of one file.
 
     Parameters
@@ -177,6 +188,8 @@ def read_table(path: Path, columns: Sequence[Column], names: Mapping[str, str] |
     columns : sequence of Column
     names : mapping of str to str, optional
         Our column name to the file's, where they differ.
+    parts : sequence of pathlib.Path
+        Parquet files with the same columns, read in this order as if they were one file at ``path``.
 
     Returns
     -------
@@ -193,18 +206,21 @@ def read_table(path: Path, columns: Sequence[Column], names: Mapping[str, str] |
     if unknown:
         known = [column.name for column in columns]
         raise DataError(f"columns maps unknown names {unknown}; the names are {known}")
-    sha256 = _verify(path)
-    header = read_header(path)
+    parts = tuple(parts)
+    sha256 = verify(path) if not parts else _hash_of(map(verify, parts))
+    header = read_header(parts[0] if parts else path)
     _demand_columns(path, header, columns, names)
     held = [column for column in columns if names.get(column.name, column.name) in header]
-    arrays = _query(path, header, [(names.get(c.name, c.name), c.type) for c in held])
+    arrays = _query(path, header, [(names.get(c.name, c.name), c.type) for c in held], parts)
     bad = arrays.pop()
     if bad.any():
         row = int(np.argmax(bad > 0))
         column = held[int(bad[row]) - 1]
         why = {"text": "is blank", "number": "is not a finite number", "time": "is not a time"}[column.type]
-        raise _cell_error(path, row, names.get(column.name, column.name), why)
-    return Table(FileInfo(path, sha256, bad.size), {c.name: a for c, a in zip(held, arrays, strict=True)})
+        raise _cell_error(path, row, names.get(column.name, column.name), why, parts)
+    return Table(
+        FileInfo(path, sha256, bad.size, parts), {c.name: a for c, a in zip(held, arrays, strict=True)}
+    )
 
 
 def pick_column(path: Path, header: Sequence[str], candidates: Sequence[str]) -> str:
@@ -239,10 +255,12 @@ def _demand_columns(
     raise DataError(text)
 
 
-def _query(path: Path, header: Sequence[str], wanted: Sequence[tuple[str, str]]) -> list[Array]:
+def _query(
+    path: Path, header: Sequence[str], wanted: Sequence[tuple[str, str]], parts: Sequence[Path]
+) -> list[Array]:
     """Cast columns, and last the number (from 1) of the first bad column of each row, 0 if none."""
-    parameters: dict[str, Any] = {"path": _literal(path)}
-    if path.name.endswith(".parquet"):
+    parameters: dict[str, Any] = {"path": [literal(part) for part in parts or [path]]}
+    if parts or path.name.endswith(".parquet"):
         source = "read_parquet($path)"
     else:
         source = (
@@ -300,8 +318,8 @@ def _connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _literal(path: Path) -> str:
-    """Path for a reader that would expand wildcards in it."""
+def literal(path: Path) -> str:
+    """Path as a text for DuckDB's readers, which would expand wildcards in it."""
     return re.sub(r"([\[*?])", r"[\1]", str(path))
 
 
@@ -310,7 +328,7 @@ def _open_text(path: Path) -> Any:
     return opener(path, "rt", encoding="utf-8-sig", newline="")
 
 
-def _verify(path: Path) -> str:
+def verify(path: Path) -> str:
     """Hash of a file; a compressed one is unpacked to its checksum, which the reader does not look at."""
     with _readable(path):
         with open(path, "rb") as file:
@@ -322,12 +340,17 @@ def _verify(path: Path) -> str:
     return sha256
 
 
-def _cell_error(path: Path, row: int, column: str, why: str) -> DataError:
+def _hash_of(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _cell_error(path: Path, row: int, column: str, why: str, parts: Sequence[Path] = ()) -> DataError:
     """Error about the cell in a data row (from 0); the file is read again to find its line."""
-    if path.name.endswith(".parquet"):
+    if parts or path.name.endswith(".parquet"):
         quoted = column.replace('"', '""')
         query = f'SELECT CAST("{quoted}" AS VARCHAR) FROM read_parquet($path) LIMIT 1 OFFSET {row}'
-        cell = (_connect().execute(query, {"path": _literal(path)}).fetchone() or (None,))[0]
+        files = [literal(part) for part in parts or [path]]
+        cell = (_connect().execute(query, {"path": files}).fetchone() or (None,))[0]
         return DataError(f"{path}: row {row + 1}, column {column!r}: {cell!r} {why}")
     with _open_text(path) as file:
         reader = csv.reader(file)

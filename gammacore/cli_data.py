@@ -1,0 +1,251 @@
+"""``gammacore data``: download, import, record and check market data."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gammacore.cli_check import coverage_table, day_table, show_chains
+from gammacore.cli_common import examples, pairs, progress_bar, stoppable
+from gammacore.errors import ConfigError
+
+__all__ = ["data_app"]
+
+data_app = typer.Typer(help="Download, import, record and check market data.", no_args_is_help=True)
+
+PROBLEMS = 1
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
+DEFAULT_STORE = Path("data")
+
+
+@data_app.command(
+    epilog=examples(
+        "gammacore data download --currency BTC --start 2026-01-01 --end 2026-02-01",
+        "gammacore data download --currency BTC,ETH --kinds candles,funding --start 2025-01-01",
+        "gammacore data download --url http://127.0.0.1:8765/api/v2 --start 2026-11-01",
+    )
+)
+def download(
+    start: Annotated[str, typer.Option(help="First day, ISO 8601, UTC.")],
+    end: Annotated[
+        str | None, typer.Option(help="Day after the last (default: today, which is not complete).")
+    ] = None,
+    currency: Annotated[str, typer.Option(help="Settlement currencies: BTC,ETH,USDC.")] = "BTC",
+    kinds: Annotated[
+        str | None, typer.Option(help="What, separated by commas (default: everything).")
+    ] = None,
+    instruments: Annotated[
+        str,
+        typer.Option(help="Pattern of names, such as 'BTC-*26' (default: bars and funding of perpetuals)."),
+    ] = "",
+    resolution: Annotated[str, typer.Option(help="Of bars: minutes, or 1D.")] = "1",
+    store: StoreOption = DEFAULT_STORE,
+    url: Annotated[str | None, typer.Option(help="REST address of an exchange (default: Deribit).")] = None,
+    rate: Annotated[float, typer.Option(help="Requests a second.", min=0.01)] = 10.0,
+) -> None:
+    """Download public history, day by day; the same command goes on where it was interrupted."""
+    from gammacore.data.download import DOWNLOADED, Plan
+    from gammacore.data.download import download as run
+    from gammacore.data.store import Store
+    from gammacore.data.throttle import Throttle
+    from gammacore.daycount import NS_PER_DAY
+    from gammacore.live.rest import HISTORY, PRODUCTION, Rest
+
+    end_ns = _day(end, "--end") if end is not None else (time.time_ns() // NS_PER_DAY + 1) * NS_PER_DAY
+    plan = Plan(
+        currencies=tuple(_words(currency.upper())),
+        kinds=tuple(_words(kinds)) if kinds else DOWNLOADED,
+        start_ns=_day(start, "--start"),
+        end_ns=end_ns,
+        instruments=instruments,
+        resolution=resolution,
+    )
+    exchange, archive = Rest(url or PRODUCTION), Rest(url or HISTORY)
+    burst = max(1, min(20, int(2 * rate)))
+    left = f"complete days are in {store}; the same command goes on"
+    with stoppable(left), Store(store) as opened, progress_bar() as report:
+        throttle = Throttle(rate, burst)
+        done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
+    console = Console()
+    rows = ", ".join(f"{count:,} {kind}" for kind, count in done.rows.items()) or "nothing new"
+    summary = f"{rows}; {done.files:,} files written, {done.before:,} were there"
+    console.print(summary, highlight=False, soft_wrap=True)
+    if done.until and end is not None:
+        console.print(f"Until {done.until}: later days are not over yet", highlight=False)
+
+
+@data_app.command(
+    "import",
+    epilog=examples(
+        "gammacore data import deribit_options_chain_2026-03-01_OPTIONS.csv.gz",
+        "gammacore data import BTCUSDT-1m-2026-03.csv --currency BTC --instrument BTCUSDT",
+        "gammacore data import FILE --kind index --map ts_ns=time --map price=last --map index_name=name",
+    ),
+)
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="CSV and gzip CSV files.")],
+    format_: Annotated[str, typer.Option("--format", help="Sort of file; auto goes by its header.")] = "auto",
+    kind: Annotated[str, typer.Option(help="With --map: what the rows are.")] = "",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="OURS=THEIRS", help="Column by column; ours='text' is the same for all rows."
+        ),
+    ] = None,
+    map_file: Annotated[Path | None, typer.Option(help="The same as a YAML file of ours: theirs.")] = None,
+    currency: Annotated[str, typer.Option(help="Where the file does not tell.")] = "",
+    instrument: Annotated[str, typer.Option(help="Where the file does not tell.")] = "",
+    delay: Annotated[
+        str, typer.Option(help="From a row's time to when it was known, where the file lacks it.")
+    ] = "0s",
+    snapshot: Annotated[str, typer.Option(help="Between chains made of option tickers; 0s: none.")] = "1h",
+    memory_limit: Annotated[str, typer.Option(help="Of the database, such as 500MB.")] = "1GB",
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Import files of tardis.dev, klines, chain snapshots, or anything by a mapping of columns."""
+    from gammacore.data.importing import Options, import_file
+    from gammacore.data.store import Store
+
+    names = (_yaml(map_file) if map_file is not None else {}) | pairs("--map", mapping or [])
+    options = Options(
+        format=format_,
+        kind=kind,
+        mapping=names,
+        currency=currency.upper(),
+        instrument=instrument,
+        delay_ns=_duration(delay, "--delay"),
+        snapshot_ns=_duration(snapshot, "--snapshot"),
+        memory_limit=memory_limit,
+    )
+    console = Console()
+    with stoppable("files that were named above are imported"), Store(store) as opened:
+        for file in files:
+            with progress_bar() as report:
+                found = import_file(opened, file, options, progress=report)
+            rows = ", ".join(f"{count:,} {name}" for name, count in found.rows.items()) or "no rows"
+            console.print(f"{file}: {found.format}, {rows}", highlight=False, soft_wrap=True)
+
+
+@data_app.command(
+    epilog=examples(
+        "gammacore data record --currency BTC,ETH",
+        "gammacore data record --currency BTC --options tickers --snapshot 5min",
+        "gammacore data record --url ws://127.0.0.1:8765/ws/api/v2 --seconds 60",
+    )
+)
+def record(
+    currency: Annotated[str, typer.Option(help="Settlement currencies: BTC,ETH,USDC.")] = "BTC",
+    options: Annotated[
+        str, typer.Option(help="Chains from: summary, tickers (of all options), none.")
+    ] = "summary",
+    interval: Annotated[str, typer.Option(help="Of channels: 100ms or agg2.")] = "100ms",
+    snapshot: Annotated[str, typer.Option(help="Between two chains.")] = "1min",
+    rotate: Annotated[str, typer.Option(help="Between two files.")] = "5min",
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+    url: Annotated[str | None, typer.Option(help="WebSocket address (default: Deribit).")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Record trades, books, tickers, indices and chains until Ctrl-C, and a ledger of what was missed."""
+    from gammacore.config import parse_duration
+    from gammacore.data.store import Store
+    from gammacore.live.client import PRODUCTION, Client
+    from gammacore.live.recorder import Options, Recorder
+    from gammacore.live.recording import last_heard_ns
+    from gammacore.live.recording import record as run
+
+    chosen = Options(
+        currencies=tuple(_words(currency.upper())),
+        options=options,
+        interval=interval,
+        snapshot_ns=parse_duration(snapshot, "--snapshot"),
+        rotate_ns=parse_duration(rotate, "--rotate"),
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with stoppable(f"what was heard is in {store}"), Store(store) as opened:
+        opened.recover()
+        recorder = Recorder(opened, chosen, heard_ns=last_heard_ns(opened))
+        client = Client(url or PRODUCTION, tap=recorder.tap)
+        run(opened, client, recorder, chosen, seconds if seconds is not None else math.inf)
+    Console().print(
+        f"{recorder.seq:,} notifications in {recorder.files:,} writes, in {store}", highlight=False
+    )
+
+
+@data_app.command(
+    epilog=examples(
+        "gammacore data check", "gammacore data check --json", "gammacore data check --chains DIR"
+    )
+)
+def check(
+    store: StoreOption = DEFAULT_STORE,
+    chains: Annotated[
+        Path | None, typer.Option(help="Check a file or folder of option chains instead of the store.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Of the chains, where the files hold several.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show days without problems too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a day, to standard output.")] = False,
+) -> None:
+    """Show what the store holds and what is wrong with it: gaps, repetitions, impossible quotes, silences."""
+    import msgspec
+
+    from gammacore.data.coverage import check_store
+    from gammacore.data.store import Store
+    from gammacore.data.tables import existing
+
+    if chains is not None:
+        show_chains(chains, currency, {})
+        return
+    existing(store)
+    with Store(store) as opened, progress_bar() as report:
+        reports = list(check_store(opened, as_of_ns=time.time_ns(), progress=report))
+    console = Console()
+    if json:
+        for one in reports:
+            console.print(msgspec.json.encode(one).decode(), soft_wrap=True, markup=False, highlight=False)
+    else:
+        console.print(coverage_table(reports))
+        shown = [one for one in reports if every or one.problems]
+        if shown:
+            console.print(day_table(shown))
+    if any(one.problems for one in reports):
+        raise typer.Exit(PROBLEMS)
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _day(text: str, option: str) -> int:
+    from gammacore.daycount import NS_PER_DAY, parse_time
+
+    try:
+        moment = parse_time(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+    if moment % NS_PER_DAY:
+        raise ConfigError(f"{option}: expected a day such as 2026-01-31, got {text!r}")
+    return moment
+
+
+def _duration(text: str, option: str) -> int:
+    from gammacore.config import parse_duration
+
+    return 0 if text.strip() in ("0", "0s") else parse_duration(text, option)
+
+
+def _yaml(path: Path) -> dict[str, str]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"--map-file {path}: {error}") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"--map-file {path}: expected lines of ours: theirs")
+    return {str(ours): str(theirs) for ours, theirs in found.items()}

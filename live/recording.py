@@ -1,0 +1,97 @@
+"""A recording session: which channels, since when, and until when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from gammacore.contracts import Option, Perpetual
+from gammacore.data.store import Store
+from gammacore.daycount import NS_PER_SECOND
+
+from .client import Client
+from .news import Listing
+from .recorder import ALL, NOTIFICATIONS, Options, Recorder
+
+__all__ = ["channels_of", "last_heard_ns", "record"]
+
+WITH_DVOL = ("BTC", "ETH")
+COINS = ("BTC", "ETH")  # whose perpetuals are recorded, also where a currency lists a hundred others
+
+
+def channels_of(options: Options, catalog: Mapping[str, Iterable[Listing]]) -> list[str]:
+    """Channels to subscribe: trades of everything, perpetuals of the coins recorded, their indices, DVOL.
+
+    Parameters
+    ----------
+    options : Options
+    catalog : mapping of str to iterable of Listing
+        By currency.
+    """
+    found: dict[str, None] = {}
+    step = options.interval
+    for currency, listings in catalog.items():
+        names = [f"trades.{kind}.{currency}.{step}" for kind in ("option", "future")]
+        names.append(f"instrument.state.any.{currency}")
+        for listing in listings:
+            instrument = listing.instrument
+            if isinstance(instrument, Perpetual) and instrument.base in COINS:
+                name = instrument.name
+                names += [f"ticker.{name}.{step}", f"book.{name}.{step}", f"quote.{name}"]
+                names.append(f"deribit_price_index.{listing.index}")
+            elif isinstance(instrument, Option) and options.options == "tickers":
+                names.append(f"ticker.{instrument.name}.agg2")
+        if currency in WITH_DVOL:
+            names.append(f"deribit_volatility_index.{currency.lower()}_usd")
+        found |= dict.fromkeys(names)
+    return list(found)
+
+
+def last_heard_ns(store: Store) -> int:
+    """When the last notification in a store was received, 0 if there is none."""
+    return store.last_raw_ns(NOTIFICATIONS, ALL)
+
+
+def record(
+    store: Store, client: Client, recorder: Recorder, options: Options, seconds: float = math.inf
+) -> None:
+    """Record until the time is over, or an interruption.
+
+    Parameters
+    ----------
+    store : Store
+    client : Client
+        Made with the recorder's tap and without channels.
+    recorder : Recorder
+    options : Options
+    seconds : float
+
+    Raises
+    ------
+    RequestError
+        If the exchange does not answer at the beginning; later it is waited for.
+    """
+    catalog = {
+        currency: client.call("public/get_instruments", {"currency": currency})
+        for currency in options.currencies
+    }
+    recorder.client = client
+    client.subscribe(channels_of(options, catalog))
+    until_ns = client.now_ns() + int(min(seconds, 1e9) * NS_PER_SECOND)
+    try:
+        client.run(_Until(recorder, client, until_ns))
+    finally:
+        recorder.finish(client.now_ns())
+
+
+class _Until:
+    """A handler that ends the session at a moment."""
+
+    def __init__(self, recorder: Recorder, client: Client, until_ns: int) -> None:
+        self._client, self._until_ns, self._recorder = client, until_ns, recorder
+        self.on_news, self.on_idle = recorder.on_news, recorder.on_idle
+
+    def on_tick(self, now_ns: int) -> None:
+        self._recorder.on_tick(now_ns)
+        if now_ns >= self._until_ns:
+            self._client.stop()

@@ -1,0 +1,193 @@
+"""``gammacore data`` from the command line."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import typing
+from pathlib import Path
+
+import pytest
+from test_cli import run
+from test_coverage import candles
+from venue import make
+
+from gammacore.cli import BAD_INPUT
+from gammacore.cli_common import INTERRUPTED
+from gammacore.cli_data import data_app
+from gammacore.data.formats import FORMATS
+from gammacore.data.schemas import KINDS
+from gammacore.data.store import Store, day_of
+from gammacore.daycount import NS_PER_DAY
+from gammacore.live.simulator.server import serving
+
+
+def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
+    exchange = make(history_days=5, strikes=2, tick_ms=60_000)
+    monkeypatch.chdir(tmp_path)
+    with serving(exchange) as port:
+        words = ["data", "download", "--url", f"http://127.0.0.1:{port}/api/v2", "--rate", "500"]
+        words += ["--start", "2026-11-23", "--end", "2026-11-27", "--kinds", "candles,funding,delivery"]
+        code, out, _ = run(monkeypatch, capsys, *words)
+    assert code == 0
+    assert "2,880 candles" in out
+    assert "Until 2026-11-25" in out
+    code, out, _ = run(monkeypatch, capsys, "data", "check", "--json")
+    assert code == 0
+    found = [json.loads(line) for line in out.splitlines()]
+    assert {one["kind"] for one in found} == {"candles", "funding", "delivery"}
+    assert sum(one["rows"] for one in found) == 2_880 + 48 + 2
+    base = tmp_path / "data" / "processed"
+    flat = ["--set", "marks.source=flat", "--set", "marks.flat_vol=0.5", "--set", "report.html=false"]
+    flat += ["--set", "entry.expiries=any", "--set", "entry.schedule=roll"]
+    flat += ["--prices", str(base / "candles/BTC"), "--funding", str(base / "funding/BTC")]
+    flat += ["--delivery", str(base / "delivery/BTC"), "--set", "marks.flat_days=1"]
+    code, _, err = run(monkeypatch, capsys, "backtest", *flat, "--out", str(tmp_path / "out"))
+    assert code == 0, err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert not summary["simulated_data"]
+
+
+def test_check_shows_tables_and_fails_on_problems(monkeypatch, capsys, tmp_path):
+    with Store(tmp_path) as store:
+        store.write("candles", "BTC", "2026-03-01", "BTC-PERPETUAL_1m_x", candles([0, 1, 5]))
+    code, out, _ = run(monkeypatch, capsys, "data", "check", "--store", str(tmp_path))
+    assert code == 1
+    assert "candles" in out
+    assert "3 missing" in out
+    assert "Days" in out
+
+
+def test_import_by_a_yaml_mapping(monkeypatch, capsys, tmp_path):
+    (tmp_path / "x.csv").write_text("when,value\n2026-03-01T00:00:01Z,5.5\n")
+    (tmp_path / "map.yaml").write_text("ts_ns: when\nprice: value\nindex_name: \"'btc_usd'\"\n")
+    words = ["data", "import", str(tmp_path / "x.csv"), "--kind", "index", "--currency", "btc"]
+    words += ["--map-file", str(tmp_path / "map.yaml"), "--store", str(tmp_path / "data"), "--delay", "2s"]
+    code, out, _ = run(monkeypatch, capsys, *words)
+    assert code == 0
+    assert "1 index" in out
+    found = Store(tmp_path / "data").read("index", "BTC", as_of_ns=2**62)
+    assert (found["price"][0], found["known_ns"][0] - found["ts_ns"][0]) == (5.5, 2 * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["download", "--start", "yesterday"], "error: --start"),
+        (["download", "--start", "2026-01-01T05:00:00Z"], "error: --start: expected a day"),
+        (["download", "--start", "2026-01-02", "--end", "2026-01-01"], "error: start and end"),
+        (["download", "--start", "2026-01-01", "--kinds", "trade"], "error: kinds: 'trade'"),
+        (
+            ["download", "--start", "2026-01-01", "--end", "2026-01-02", "--url", "ftp://x"],
+            "error: not a web",
+        ),
+        (["import", "nowhere.csv"], "error: nowhere.csv: no such file"),
+        (["import", "x.csv", "--map", "price"], "error: --map 'price'"),
+        (["check"], "error: data: no such file"),
+        (["record", "--options", "all"], "error: options"),
+        (["record", "--rotate", "5"], "error: --rotate"),
+    ],
+)
+def test_mistakes_end_in_one_line(monkeypatch, capsys, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(monkeypatch, capsys, "data", *words)
+    assert code == BAD_INPUT
+    assert message in err
+    assert "Traceback" not in err
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_chains_of_a_file_are_checked_as_before(monkeypatch, capsys, tmp_path):
+    import chain_files
+
+    path = chain_files.write(tmp_path / "chains.csv", chain_files.text(chain_files.rows()))
+    outputs = [
+        run(monkeypatch, capsys, *words)[1]
+        for words in (["chains", "check", str(path)], ["data", "check", "--chains", str(path)])
+    ]
+    assert outputs[0] == outputs[1]
+    assert "BTC chains: 48 rows" in outputs[0]
+
+
+def test_the_command_line_stays_quick_to_import():
+    script = (
+        "import gammacore.cli, sys; print([m for m in ('duckdb', 'pandas', 'websocket') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert out.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@pytest.mark.parametrize(("what", "number"), [("download", signal.SIGINT), ("record", signal.SIGTERM)])
+def test_interruptions_keep_what_there_is(tmp_path, what, number):
+    exchange = make(history_days=20, strikes=2, start_ns=time.time_ns())
+    end_ns = exchange.now_ns // NS_PER_DAY * NS_PER_DAY
+    with serving(exchange) as port:
+        words = ["data", what, "--store", str(tmp_path / "data"), "--currency", "BTC", "--url"]
+        if what == "download":
+            words += [
+                f"http://127.0.0.1:{port}/api/v2",
+                "--rate",
+                "15",
+                "--start",
+                day_of(end_ns - 18 * NS_PER_DAY),
+            ]
+        else:
+            words += [f"ws://127.0.0.1:{port}/ws/api/v2", "--rotate", "0.3s"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        begun = time.monotonic()
+        while len(list(tmp_path.glob("data/raw/*/*/*/*.parquet"))) < 3:
+            time.sleep(0.01)
+            assert time.monotonic() - begun < 60
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert str(tmp_path / "data") in err.replace("\n", "")
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "processed"}
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "data.md"
+
+
+def commands():
+    """Lines of the page that are commands, options and all."""
+    text = DOCS.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line.partition("   ")[0] for line in text.splitlines() if line.startswith("gammacore data ")]
+
+
+def test_options_on_the_page_exist():
+    known = {
+        command.name or command.callback.__name__: command.callback
+        for command in data_app.registered_commands
+    }
+    page = DOCS.read_text(encoding="utf-8")
+    options = {}
+    for name, callback in known.items():
+        hints = typing.get_type_hints(callback, include_extras=True)
+        options[name] = {
+            f"--{field.rstrip('_').replace('_', '-')}" for field in hints if field not in ("return", "files")
+        }
+        for hint in hints.values():
+            for info in getattr(hint, "__metadata__", ()):
+                options[name] |= {info.default, *(info.param_decls or ())}
+    assert len(commands()) >= 5
+    for line in commands():
+        words = shlex.split(line)
+        assert words[2] in known
+        assert {word for word in words if word.startswith("--")} <= options[words[2]], line
+    every = set().union(*options.values()) | {"--chains", "--prices", "--funding", "--delivery"}
+    assert set(re.findall(r"`(--[a-z-]+)", page)) <= every
+
+
+def test_every_kind_is_on_the_page():
+    page = DOCS.read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"`{kind}`" not in page] == []
+    assert [name for name in FORMATS if f"`{name}`" not in page] == []

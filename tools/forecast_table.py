@@ -1,0 +1,188 @@
+"""Forecasts of Bitcoin's realised volatility out of sample, against each other.
+
+    python tools/forecast_table.py DATA
+
+DATA holds ``prices/btcusdt_binance_spot_1h.csv.gz``, ``prices/btcusdt_binance_spot_1m_202[34]-*`` and
+``dvol/btc_dvol_1h.csv.gz`` (closes of hours as fractions). Prints the tables of docs/volatility.md;
+about a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gammacore.data import load_prices
+from gammacore.data.tables import Column, read_table
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time, utc_date
+from gammacore.volatility import fit_clock, realised_variance, realised_vol
+from gammacore.volatility.forecast import (
+    ARCH_MODELS,
+    HAR,
+    History,
+    arch_forecasts,
+    combine_constrained,
+    combine_equal,
+    combine_inverse_loss,
+    correct_level,
+    daily_history,
+    density_history,
+    ewma_forecasts,
+    har_forecasts,
+    naive_forecasts,
+    score_table,
+)
+from gammacore.volatility.result import Floats
+
+HORIZONS = (1, 5, 20)
+CLOCK_UNTIL = parse_time("2021-06-01")  # the clock is fitted to prices before any forecast is scored
+
+
+def say(text: str = "") -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201
+
+
+def load_dvol(data: Path) -> tuple[np.ndarray, Floats]:
+    """Read times at which hourly closes of DVOL were known, and the closes."""
+    columns = (Column("timestamp", "time"), Column("iv", "number"))
+    table = read_table(data / "dvol" / "btc_dvol_1h.csv.gz", columns).columns
+    return table["timestamp"] + NS_PER_HOUR, table["iv"]
+
+
+def forecasts(history: History, timed: History, implied: Floats) -> dict[int, dict[str, Floats]]:
+    """All models' forecasts of annualised variance, by horizon in days."""
+    arch = {name: arch_forecasts(history.change, name, HORIZONS) for name in ARCH_MODELS}
+    found: dict[int, dict[str, Floats]] = {}
+    for days in HORIZONS:
+        ahead = days * NS_PER_DAY
+        to_calendar = timed.rate_to_calendar(ahead)
+        table = {
+            "yesterday": naive_forecasts(history, 1),
+            f"last {days} days": naive_forecasts(history, days),
+            "EWMA": ewma_forecasts(history.variance),
+            **{name.upper(): arch[name][days] for name in ARCH_MODELS},
+            "HAR": har_forecasts(history, ahead, HAR(log=False)),
+            "HAR weighted": har_forecasts(history, ahead, HAR(log=False, weighted=True)),
+            "log HAR": har_forecasts(history, ahead),
+            "log HAR-CJ": har_forecasts(history, ahead, HAR(jumps=True)),
+            "log LHAR": har_forecasts(history, ahead, HAR(leverage=True)),
+            "log HAR-X (DVOL)": har_forecasts(history, ahead, HAR(implied=True), implied_variance=implied),
+            "log LHAR, clock": har_forecasts(timed, ahead, HAR(leverage=True)) * to_calendar,
+        }
+        realised = history.realised(ahead)
+        corrected = ("GARCH", "GJR", "log HAR-X (DVOL)", "log LHAR, clock")
+        for name in corrected:
+            table[f"{name}, corrected"] = correct_level(table[name], realised, days)
+        if days == 1:
+            del table["last 1 days"]
+        stacked = np.stack([table[f"{name}, corrected"] for name in corrected], axis=1)
+        table["equal weights of the corrected"] = combine_equal(stacked)
+        table["inverse QLIKE of the corrected"] = combine_inverse_loss(stacked, realised, days)
+        table["constrained regression of the corrected"] = combine_constrained(stacked, realised, days)
+        found[days] = table
+    return found
+
+
+def score(history: History, table: dict[str, Floats], days: int) -> None:
+    """Print one horizon."""
+    realised = history.realised(days * NS_PER_DAY)
+    naive = "yesterday" if days == 1 else f"last {days} days"
+    others = ("GARCH, corrected", naive)
+    against = {
+        other: {one.name: one for one in score_table(realised, table, days, other, reps=10)}
+        for other in others
+    }
+    scores = score_table(realised, table, days, "GARCH")
+    common = np.isfinite(realised) & np.all([np.isfinite(one) for one in table.values()], axis=0)
+    first, last = (utc_date(int(history.end_ns[np.flatnonzero(common)[at]])) for at in (0, -1))
+    say(f"\n{days} days ahead: {scores[0].n} origins from {first} to {last}")
+    say("| model | QLIKE | RMSE | slope | p | R2 | DM to GARCH | p | corrected | p | naive | p | MCS p |")
+    say("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for one in scores:
+        tests = [one, *(against[other][one.name] for other in others)]
+        cells = " | ".join(
+            " | " if np.isnan(test.p_value) else f"{test.against:+.2f} | {test.p_value:.3f}" for test in tests
+        )
+        say(f"| {one.name} | {one.qlike:.4f} | {100 * one.rmse:.2f} | {one.slope:.2f} | {one.unbiased_p:.3f} "
+            f"| {one.r2:.3f} | {cells} | {one.set_p:.2f} |")  # fmt: skip
+
+
+def densities(history: History) -> None:
+    """Print how uniform the probability integral transforms are."""
+    from scipy.stats import kstest
+
+    say("\n| horizon | densities | apart | KS p | below 5 % | 25 % | 50 % | 75 % | 95 % | mean log sd |")
+    say("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for hours in (8, 24, 5 * 24, 20 * 24, 30 * 24):
+        density, realised = density_history(history, hours * NS_PER_HOUR, HAR(leverage=True))
+        pit = density.cdf(realised)
+        good = np.flatnonzero(np.isfinite(pit) & np.isfinite(realised))
+        apart = pit[good[:: max(-(-hours // 24), 1)]]
+        shares = " | ".join(f"{np.mean(pit[good] < level):.3f}" for level in (0.05, 0.25, 0.5, 0.75, 0.95))
+        name = f"{hours} h" if hours <= 24 else f"{hours // 24} d"
+        say(f"| {name} | {good.size} | {apart.size} | {kstest(apart, 'uniform').pvalue:.3f} | {shares} "
+            f"| {np.nanmean(np.asarray(density.log_sd)[good]):.3f} |")  # fmt: skip
+
+
+def premium(data: Path, ts_ns: np.ndarray, close: Floats) -> None:
+    """Print DVOL less the volatility of the following 30 days, by year."""
+    known, dvol = load_dvol(data)
+    days = (
+        np.arange(known[0] - NS_PER_HOUR, known[-1] + 1, NS_PER_DAY) // NS_PER_DAY * NS_PER_DAY + NS_PER_DAY
+    )
+    squares = np.concatenate([[0.0], np.cumsum(np.diff(np.log(close)) ** 2)])
+    end = days + 30 * NS_PER_DAY
+    use = end <= ts_ns[-1]
+    days, end = days[use], end[use]
+    first, last = (np.searchsorted(ts_ns, at, side="right") - 1 for at in (days, end))
+    realised = np.sqrt((squares[last] - squares[first]) * 365 / 30)
+    gap = 100 * (dvol[np.searchsorted(known, days, side="right") - 1] - realised)
+    years = np.array([utc_date(int(day)).year for day in days])
+    say(
+        f"\nDVOL less the following 30 days: {gap.size} days, "
+        f"mean {gap.mean():+.1f}, positive {np.mean(gap > 0):.1%}"
+    )
+    say(", ".join(f"{year} {gap[years == year].mean():+.1f}" for year in np.unique(years)))
+
+
+def sampling(data: Path) -> None:
+    """Print the volatility of 2023 and 2024 by sampling."""
+    prices = load_prices(sorted((data / "prices").glob("btcusdt_binance_spot_1m_202[34]-*.csv.gz")))
+    say("\n| minutes | every m-th close | all grids | 95 % |\n|---|---:|---:|---|")
+    for minutes in (1, 5, 15, 60, 240, 480, 1440):
+        found = realised_variance(
+            prices.ts_ns, prices.close, step_ns=minutes * NS_PER_MINUTE, subsamples=min(minutes, 60)
+        )
+        plain = realised_vol(prices.ts_ns[::minutes], prices.close[::minutes])
+        say(f"| {minutes} | {100 * plain:.1f} | {100 * found.vol:.1f} "
+            f"| {100 * found.low:.1f} to {100 * found.high:.1f} |")  # fmt: skip
+
+
+def main() -> None:
+    """Read, forecast and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    data = parser.parse_args().data
+    prices = load_prices(data / "prices" / "btcusdt_binance_spot_1h.csv.gz")
+    midnight = int(prices.ts_ns[-1]) // NS_PER_DAY * NS_PER_DAY
+    history = daily_history(prices.ts_ns, prices.close, origin_ns=midnight)
+    early = prices.ts_ns < CLOCK_UNTIL
+    clock = fit_clock(prices.ts_ns[early], prices.close[early])
+    timed = daily_history(prices.ts_ns, prices.close, origin_ns=midnight, clock=clock)
+    known, dvol = load_dvol(data)
+    at = np.searchsorted(known, history.end_ns, side="right") - 1
+    implied = np.where(
+        (at >= 0) & (history.end_ns <= known[-1] + NS_PER_DAY), dvol[np.maximum(at, 0)] ** 2, np.nan
+    )
+    for days, table in forecasts(history, timed, implied).items():
+        score(history, table, days)
+    densities(timed)
+    premium(data, prices.ts_ns, prices.close)
+    sampling(data)
+
+
+if __name__ == "__main__":
+    main()
