@@ -27,6 +27,8 @@ from gammacore.volatility.smile import Stickiness
 
 __all__ = ["Market", "check_sources", "load_market", "market_part"]
 
+WARM_UP = 4  # windows of an estimate, before the first chain
+
 
 class Market(NamedTuple):
     """A tape and where it comes from.
@@ -146,7 +148,9 @@ def _recorded(config: Config) -> _Sources:
     if data.prices is None:
         return _Sources(chains, None, funding)
     coin = config.currency.partition("_")[0]
-    prices = load_prices(data.prices, currency=coin, start_ns=chains.span[0], end_ns=end)
+    estimate = build_estimate(config)
+    early = 0 if estimate is None else WARM_UP * estimate.window_ns
+    prices = load_prices(data.prices, currency=coin, start_ns=chains.span[0] - early, end_ns=end)
     # Before the first bar and after the last there is nothing to hedge on.
     covered = chains.between(int(prices.ts_ns[0]), int(prices.ts_ns[-1]) + prices.interval_ns)
     return _Sources(covered, prices, funding)

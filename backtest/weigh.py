@@ -13,6 +13,7 @@ from gammacore.breakeven import Breakevens, LogNormal, Terms, breakevens, stradd
 from gammacore.build import build_weigher
 from gammacore.config import Config, with_overrides
 from gammacore.contracts import CALL, PUT, Settlement
+from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
@@ -32,8 +33,7 @@ class Weighed(NamedTuple):
     chain: ChainSlice
     simulated: bool
     funding: float
-    forecast: float
-    log_sd: float
+    forecast: str  # where it comes from
     terms: Terms
     found: Breakevens
 
@@ -63,7 +63,7 @@ def weigh(
     *,
     at_ns: int | None = None,
     structure: Literal["straddle", "strangle"] = "straddle",
-    forecast: float | None = None,
+    forecast: float | Literal["har"] | None = None,
     log_sd: float | None = None,
     max_delta: float = 0.6,
 ) -> Weighed:
@@ -77,10 +77,12 @@ def weigh(
         The last chain that was known then; by default the last one.
     structure : {'straddle', 'strangle'}
         At every strike, or one of each expiry at ``entry.delta``.
-    forecast : float, optional
-        Volatility that will be realised (median); by default the estimate of ``signal.forecast``.
+    forecast : float or 'har', optional
+        Volatility that will be realised (median); or a density for each remaining life by
+        :func:`gammacore.volatility.forecast_density` on a variance clock, for which prices must reach back
+        two years; by default the estimate of ``signal.forecast``.
     log_sd : float, optional
-        Instead of ``signal.log_sd``.
+        Instead of ``signal.log_sd``, or of the density's own.
     max_delta : float
         Straddles of larger delta (N(d1) of both legs) are left out.
 
@@ -98,12 +100,6 @@ def weigh(
     entry = _entry(tape, at_ns)
     event = tape.snapshot(entry)
     chain, ts_ns = event.chain, event.ts_ns
-    vol = event.estimate if forecast is None else forecast
-    if not (math.isfinite(vol) and vol > 0):
-        raise DataError(
-            f"no forecast at {format_time(ts_ns)}: prices must reach back {config.signal.window} "
-            "(signal.window), or give a volatility"
-        )
     funding = _funding(tape, entry)
     terms = build_weigher(config).terms(chain, ts_ns, funding)
     terms = msgspec.structs.replace(terms, chain_every=_chain_every(tape))
@@ -112,8 +108,56 @@ def weigh(
         near = np.abs(_deltas(chain, ts_ns, pairs)) <= max_delta
         pairs = pairs[0][near], pairs[1][near]
     sd = config.signal.log_sd if log_sd is None else log_sd
-    found = breakevens(chain, ts_ns, pairs, terms, LogNormal(vol, sd)).best_first()
-    return Weighed(ts_ns, chain, market.simulated, funding, vol, sd, terms, found)
+    if forecast == "har":
+        density = _densities(
+            config, tape, ts_ns, chain.expiry_ns[pairs[0]], terms.exit_before_ns or 0, log_sd
+        )
+    else:
+        density = LogNormal(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
+    found = breakevens(chain, ts_ns, pairs, terms, density).best_first()
+    return Weighed(
+        ts_ns, chain, market.simulated, funding, str(forecast or config.signal.forecast), terms, found
+    )
+
+
+def _known(vol: float, config: Config, ts_ns: int) -> float:
+    if not (math.isfinite(vol) and vol > 0):
+        raise DataError(
+            f"no forecast at {format_time(ts_ns)}: prices must reach back {config.signal.window} "
+            "(signal.window), or give a volatility"
+        )
+    return vol
+
+
+def _densities(
+    config: Config, tape: Tape, ts_ns: int, expiry_ns: Any, exit_before_ns: int, log_sd: float | None
+) -> LogNormal:
+    """Density of the volatility until each exit, from the prices up to now."""
+    from gammacore.volatility import HAR, daily_history, fit_clock, forecast_density
+
+    data, prices = config.data, tape.prices
+    if data.prices is not None:  # all of them, not only from the first chain on
+        coin = config.currency.partition("_")[0]
+        prices = load_prices(data.prices, currency=coin, end_ns=ts_ns + 1)
+    if prices is None:
+        raise DataError("data.prices: a forecast by har needs price bars that reach back two years")
+    past = prices.ts_ns <= ts_ns
+    ts, close = prices.ts_ns[past], prices.close[past]
+    try:
+        history = daily_history(ts, close, origin_ns=ts_ns, clock=fit_clock(ts, close))
+        exits = {int(e): int(e) - exit_before_ns - ts_ns for e in np.unique(expiry_ns)}
+        found = {
+            e: forecast_density(history, left, HAR(leverage=True)) for e, left in exits.items() if left > 0
+        }
+    except ValueError as error:
+        raise DataError(f"no forecast at {format_time(ts_ns)}: {error}") from None
+    nothing = math.nan, math.nan
+    each = [
+        (float(found[e].median()), float(found[e].log_sd)) if e in found else nothing
+        for e in expiry_ns.tolist()
+    ]
+    median, sd = np.array(each).reshape(-1, 2).T
+    return LogNormal(median, sd if log_sd is None else log_sd)
 
 
 def _estimating(config: Config) -> dict[str, Any]:

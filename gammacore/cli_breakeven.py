@@ -25,6 +25,7 @@ __all__ = ["EXAMPLES", "breakeven"]
 EXAMPLES = examples(
     "gammacore breakeven",
     "gammacore breakeven --chains DIR --prices DIR --currency ETH --at 2026-03-06T12:00",
+    "gammacore breakeven --chains DIR --prices DIR --forecast har",
     "gammacore breakeven --forecast 0.55 --log-sd 0.2 --structure strangle --set entry.delta=0.15",
     "gammacore breakeven --set hedge.rule=whalley_wilmott --set costs.hedge_fee=maker --json",
 )
@@ -44,7 +45,10 @@ def breakeven(
     at: Annotated[str | None, typer.Option(help="The last chain known then; default: the last.")] = None,
     structure: Annotated[str, typer.Option(help="straddle, or strangle at entry.delta.")] = "straddle",
     forecast: Annotated[
-        float | None, typer.Option(help="Volatility to be realised; default: that of signal.forecast.")
+        str | None,
+        typer.Option(
+            help="Volatility to be realised, such as 0.55, or har; default: that of signal.forecast."
+        ),
     ] = None,
     log_sd: Annotated[float | None, typer.Option(help="Deviation of its logarithm.")] = None,
     max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
@@ -59,16 +63,17 @@ def breakeven(
     named = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
     given = {path: value for path, value in named.items() if value is not None}
     settings = load_config(config, {**given, **parse_overrides(overrides or [])})
-    for option, value in (("--forecast", forecast), ("--log-sd", log_sd), ("--max-delta", max_delta)):
+    given_forecast = _forecast(forecast)
+    for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < 10.0:
-            raise ConfigError(f"{option}: expected a positive number, such as 0.55 for 55 %, got {value:g}")
+            raise ConfigError(f"{option}: expected a positive number, got {value:g}")
     from gammacore.backtest.weigh import weigh
 
     weighed = weigh(
         settings,
         at_ns=None if at is None else _time(at),
         structure=_structure(structure),
-        forecast=forecast,
+        forecast=given_forecast,
         log_sd=log_sd,
         max_delta=max_delta,
     )
@@ -76,6 +81,20 @@ def breakeven(
         sys.stdout.write(json.dumps(_document(weighed), indent=1) + "\n")
     else:
         _show(Console(), weighed, top)
+
+
+def _forecast(text: str | None) -> float | Literal["har"] | None:
+    if text is None or text == "har":
+        return None if text is None else "har"
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 10.0:
+        raise ConfigError(
+            f"--forecast: expected a positive number, such as 0.55 for 55 %, or har, got {text!r}"
+        )
+    return value
 
 
 def _structure(text: str) -> Literal["straddle", "strangle"]:
@@ -99,7 +118,6 @@ def _document(weighed: Weighed) -> dict[str, object]:
         "hedge_cost": weighed.terms.hedge_cost,
         "funding": weighed.funding,
         "forecast": weighed.forecast,
-        "log_sd": weighed.log_sd,
         "positions": weighed.rows(),
     }
 
@@ -133,8 +151,10 @@ def _show(console: Console, weighed: Weighed, top: int) -> None:
         )
     console.print(table)
     terms = weighed.terms
+    medians = [row["forecast"] for row in rows[:top] if row["forecast"] is not None]
+    span = "-" if not medians else f"{min(medians):.1%} to {max(medians):.1%}"
     console.print(
-        f"forecast {weighed.forecast:.1%}, log sd {weighed.log_sd:g}; money in {unit} per coin of each leg; "
+        f"forecast {span} ({weighed.forecast}); money in {unit} per coin of each leg; "
         f"hedge {terms.policy} at {terms.hedge_cost * 1e4:.2f} bp; funding {weighed.funding:.1%} a year",
         highlight=False,
     )

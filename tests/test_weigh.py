@@ -33,7 +33,7 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
     entry = int(np.flatnonzero(tape.chain_at >= 0)[-1])
     event = tape.snapshot(entry)
     assert weighed.ts_ns == event.ts_ns
-    assert weighed.forecast == event.estimate
+    assert weighed.found.forecast == pytest.approx(event.estimate)
     for row in (0, 5):
         pair = int(weighed.found.call[row]), int(weighed.found.put[row])
         alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, weighed.funding)
@@ -82,10 +82,10 @@ def test_table_and_json():
     shown = run("--forecast", "0.7", "--top", "3", "--set", "market.days=20")
     assert shown.exit_code == 0, shown.output
     assert "Simulated data" in shown.output
-    assert "forecast 70.0%" in shown.output
+    assert "forecast 70.0% to 70.0%" in shown.output
     found = run("--forecast", "0.7", "--set", "market.days=20", "--json")
     document = json.loads(found.output)
-    assert document["forecast"] == 0.7
+    assert document["positions"][0]["forecast"] == pytest.approx(0.7)
     assert len(document["positions"]) > 10
     assert {"breakeven", "probability", "fees_coin"} <= set(document["positions"][0])
 
@@ -96,6 +96,8 @@ def test_table_and_json():
         (["--structure", "stradle"], "--structure: expected straddle or strangle"),
         (["--at", "yesterday"], "--at:"),
         (["--forecast", "-0.5"], "--forecast: expected a positive number"),
+        (["--forecast", "garch"], "or har, got 'garch'"),
+        (["--forecast", "har", "--set", "market.days=20"], "no forecast at"),
     ],
 )
 def test_mistakes_are_told(words, told):
@@ -123,3 +125,23 @@ def test_recorded_chains(currency):
     assert np.median(found.breakeven[month] - iv[month]) == pytest.approx(0.015, abs=0.015)
     days = known & (found.tau * 365 > 1) & (found.tau * 365 < 4)
     assert np.median(found.breakeven[days] - iv[days]) > np.median(found.breakeven[month] - iv[month])
+
+
+def test_a_density_for_every_remaining_life():
+    """By the HAR of the history up to the chain: weekend days count less, and the future does not count."""
+    data = recorded("data/deribit_options/BTC_2026-04.csv.gz").parents[1]
+    settings = parse_config(
+        {
+            "data": {
+                "chains": str(data / "deribit_options" / "BTC_2026-04.csv.gz"),
+                "prices": str(data / "prices" / "btcusdt_binance_spot_1h.csv.gz"),
+            },
+            "marks": {"forward": "parity"},
+        }
+    )
+    weighed = weigh(settings, forecast="har", at_ns=parse_time("2026-04-10T12:00"), max_delta=0.2)
+    medians = {row["expiry"]: row["forecast"] for row in weighed.rows()}
+    assert len(set(medians.values())) == len(medians) > 8
+    assert all(0.2 < median < 0.8 for median in medians.values())
+    # Friday noon: what expires on Sunday sees little but a weekend.
+    assert medians["2026-04-12T08:00:00Z"] < medians["2026-04-17T08:00:00Z"]

@@ -1,7 +1,7 @@
 """Hook of mkdocs: the package as it installs, for the reference to be read from.
 
-backtest/ and live/ stand at the top level of the tree and install inside gammacore (setup.py), so links put them
-where their names say.
+backtest/ and live/ stand at the top level of the tree and install inside gammacore (setup.py), so links put
+them where their names say.
 """
 
 from __future__ import annotations
