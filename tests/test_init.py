@@ -5,7 +5,7 @@ import sys
 from importlib.resources import files
 
 import pytest
-from notebooks import execute, pictures
+from run_notebook import execute, pictures
 from typer.testing import CliRunner
 
 from gammacore.cli import app

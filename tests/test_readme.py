@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 def test_it_opens_with_the_two_commands():
     assert BLOCKS[0][1].split("\n")[:2] == [
         "pip install . && gammacore backtest",
-        "pip install -e '.[test]' && pytest",
+        "pip install -e '.[test]' && pytest -n auto",
     ]
 
 
