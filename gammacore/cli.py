@@ -1,28 +1,26 @@
-"""The command line: ``gammacore backtest``, ``sweep``, ``simulate``, ``data``, ``live`` and the rest."""
+"""The command line: one table of all commands, in the order that a newcomer needs them."""
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from gammacore import __version__
-from gammacore.cli_breakeven import EXAMPLES, breakeven
+from gammacore.cli_backtest import backtest
+from gammacore.cli_breakeven import breakeven
 from gammacore.cli_check import show_chains
-from gammacore.cli_common import examples, pairs, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import JsonOption, examples, pairs, stoppable
 from gammacore.cli_data import data_app
 from gammacore.cli_exchange import exchange
-from gammacore.cli_init import EXAMPLES as INIT_EXAMPLES
 from gammacore.cli_init import init
 from gammacore.cli_live import doctor, kill, live, parity, watch
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
-from gammacore.config import Config, load_config
 from gammacore.errors import GammacoreError
 
 __all__ = ["app", "main"]
@@ -34,8 +32,65 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 chains_app = typer.Typer(help="Look into recorded option chains.", no_args_is_help=True)
-app.add_typer(chains_app, name="chains")
-app.add_typer(data_app, name="data")
+
+START, RESEARCH, DATA, LIVE = "Start here", "Research", "Data", "Live"
+COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
+    (START, init, ("gammacore init", "gammacore init my-project")),
+    (
+        RESEARCH,
+        backtest,
+        (
+            "gammacore backtest",
+            "gammacore backtest config.yaml --chains DIR --prices DIR --currency ETH",
+            "gammacore backtest --set hedge.rule=interval --set hedge.every=1h --json",
+        ),
+    ),
+    (
+        RESEARCH,
+        breakeven,
+        (
+            "gammacore breakeven",
+            "gammacore breakeven --chains DIR --prices DIR --forecast har --at 2026-03-06T12:00",
+            "gammacore breakeven --forecast 0.55 --log-sd 0.2 --structure strangle --set entry.delta=0.15",
+        ),
+    ),
+    (
+        RESEARCH,
+        simulate,
+        (
+            "gammacore simulate",
+            "gammacore simulate --set hedge.rule=whalley_wilmott --set simulate.realised_vol=0.7",
+            "gammacore simulate config.yaml --prices FILES --set simulate.model=garch",
+        ),
+    ),
+    (
+        RESEARCH,
+        sweep,
+        (
+            "gammacore sweep --vary hedge.band=0.02,0.05,0.1 --vary entry.side=long,short",
+            "gammacore sweep config.yaml --workers 8 --out results/grid",
+            "gammacore sweep config.yaml --backend dask --address tcp://127.0.0.1:8786",
+        ),
+    ),
+    (
+        LIVE,
+        live,
+        (
+            "gammacore live",
+            "gammacore live config.yaml --venue testnet",
+            "gammacore live config.yaml --venue production --dry-run",
+        ),
+    ),
+    (LIVE, doctor, ("gammacore doctor config.yaml --venue testnet",)),
+    (LIVE, kill, ("gammacore kill results/JOURNAL.db", "gammacore kill results/JOURNAL.db --flatten")),
+    (LIVE, watch, ("gammacore watch results/JOURNAL.db --metrics-port 9100",)),
+    (LIVE, parity, ("gammacore parity results/JOURNAL.db",)),
+    (LIVE, exchange, ("gammacore exchange", "gammacore exchange --replay FILE --speed 60")),
+)
+for panel, function, shown in COMMANDS:
+    app.command(rich_help_panel=panel, epilog=examples(*shown))(function)
+app.add_typer(data_app, name="data", rich_help_panel=DATA)
+app.add_typer(chains_app, name="chains", rich_help_panel=DATA)
 
 BAD_INPUT = 2
 
@@ -45,14 +100,16 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except GammacoreError as error:
-        Console(stderr=True).print(
-            f"[bold red]error:[/] {_escape(str(error))}", highlight=False, soft_wrap=True
-        )
-        sys.exit(BAD_INPUT)
+        _fail(str(error))
+    except OSError as error:  # a full disk, a folder that may not be written, a port that is taken
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _fail(message: str) -> None:
+    told = message.replace("[", r"\[")
+    Console(stderr=True).print(f"[bold red]error:[/] {told}", highlight=False, soft_wrap=True)
+    sys.exit(BAD_INPUT)
 
 
 def _version(wanted: bool) -> None:
@@ -70,222 +127,6 @@ def _common(
     """Gamma scalping on Deribit: research, backtest, hedge."""
 
 
-@app.command(
-    epilog=examples(
-        "gammacore backtest",
-        "gammacore backtest config/weekly_straddle.yaml --chains DIR --prices DIR --currency ETH",
-        "gammacore backtest --set hedge.rule=interval --set hedge.every=1h",
-    )
-)
-def backtest(
-    config: Annotated[
-        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
-    ] = None,
-    chains: Annotated[
-        str | None, typer.Option(help="Option chains: CSV, gzip CSV or Parquet, a file or a directory.")
-    ] = None,
-    prices: Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")] = None,
-    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
-    delivery: Annotated[str | None, typer.Option(help="Delivery prices by date.")] = None,
-    currency: Annotated[str | None, typer.Option(help="BTC or ETH.")] = None,
-    start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
-    end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
-    ] = None,
-) -> None:
-    """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
-    named = {
-        "data.chains": chains,
-        "data.prices": prices,
-        "data.funding": funding,
-        "data.delivery": delivery,
-        "currency": currency,
-        "data.start": start,
-        "data.end": end,
-    }
-    given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
-    out = _default_out(config, settings) if out is None else out
-    console = Console()
-    with stoppable():
-        (_run_variants if settings.vary else _run_one)(settings, out, console)
-
-
-def _run_one(settings: Config, out: Path, console: Console) -> None:
-    from gammacore.backtest.results import result_directory, run_backtest, write_results
-
-    with result_directory(out) as folder:
-        with progress_bar() as report:
-            results = run_backtest(settings, progress=lambda done, total: report("replay", done, total))
-        write_results(results, folder)
-    _show(console, results.summary)
-    findings = results.summary["data"]["findings"]
-    if findings:
-        console.print(_findings(findings))
-    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
-
-
-def _run_variants(settings: Config, out: Path, console: Console) -> None:
-    from gammacore.backtest.results import result_directory, write_results
-    from gammacore.backtest.variants import comparison_table, label, run_variants
-
-    rows = []
-    with result_directory(out) as folder:
-        with progress_bar() as report:
-            for varied, results in run_variants(settings, report):
-                target = folder / label(varied)
-                target.mkdir()
-                write_results(results, target)
-                rows.append((varied, results))
-        comparison = comparison_table(rows)
-        comparison.to_csv(folder / "comparison.csv", index=False)
-        comparison.to_json(folder / "summary.json", orient="records", indent=2)
-    console.print(_variant_table(comparison, list(settings.vary)))
-    console.print(f"\nResults in {out}, a directory for each variant", highlight=False, soft_wrap=True)
-
-
-def _default_out(config: Path | None, settings: Config) -> Path:
-    stem = config.stem if config is not None else "simulated" if settings.data.chains is None else "backtest"
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("results") / f"{stem}-{settings.currency}-{stamp}"
-
-
-def _show(console: Console, summary: dict[str, Any]) -> None:
-    if summary["simulated_data"]:
-        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
-    coin, span = summary["currency"], summary["data"]
-    console.print(_headline(summary, f"{coin} {span['start'][:10]} to {span['end'][:10]}"))
-    console.print(_lines(summary))
-    alarm = summary["unexplained_alarm"]
-    if alarm["episodes"]:
-        console.print(
-            f"[bold yellow]Unexplained:[/] more than {alarm['allowed']:.1%} of all lines in "
-            f"{len(alarm['episodes'])} episodes ({_few(alarm['episodes'])}), largest {alarm['largest']:.1%}.",
-            highlight=False,
-        )
-
-
-def _few(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
-
-
-def _headline(summary: dict[str, Any], title: str) -> Table:
-    table = Table(title=title, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    coin, total, premium = summary["currency"], summary["total"], summary["premium"]
-    table.add_row("P&L", f"{total['coin']:+.8f} {coin}")
-    table.add_row("", f"{total['usd']:+,.2f} USD")
-    table.add_row("premium paid", f"{premium['coin']:.8f} {coin}")
-    table.add_row("", f"{premium['usd']:,.2f} USD")
-    table.add_row("episodes (still open)", f"{summary['n_episodes']} ({summary['n_episodes_open']})")
-    table.add_row("hedges", f"{summary['n_hedges']:,}")
-    for name, key, form in (
-        ("mean P&L / premium", "mean_pnl_over_premium", "+.2%"),
-        ("std of P&L / premium", "std_pnl_over_premium", ".2%"),
-        ("IV paid, mean", "mean_iv_entry", ".2%"),
-        ("RV realised, mean", "mean_rv", ".2%"),
-        ("RV at the hedges, mean", "mean_rv_at_hedges", ".2%"),
-        ("break-even move a day, mean", "mean_breakeven_move_a_day", ".2%"),
-        ("gamma earned / theta paid", "gamma_over_theta", ".3f"),
-        ("capture ratio, P&L / (gamma + theta)", "capture_ratio", ".3f"),
-        ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
-    ):
-        value = summary[key]
-        table.add_row(name, "-" if value is None else format(value, form))
-    scalps, theta = summary["scalps"], summary["theta_paid"]
-    table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
-    table.add_row("", f"{theta['usd']:,.2f} USD")
-    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
-    table.add_row("hedged by", summary["engine"].partition(":")[0])
-    table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
-    if summary["n_episodes_future_not_listed"]:
-        table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")
-    return table
-
-
-def _lines(summary: dict[str, Any]) -> Table:
-    table = Table(title="Where it came from")
-    table.add_column("line")
-    table.add_column(summary["currency"], justify="right")
-    table.add_column("USD", justify="right")
-    for line, money in summary["attribution"].items():
-        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
-    table.add_section()
-    total = summary["total"]
-    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
-    return table
-
-
-def _findings(findings: dict[str, int]) -> Table:
-    table = Table(title="Found in the data")
-    table.add_column("check")
-    table.add_column("count", justify="right")
-    for check, count in findings.items():
-        table.add_row(check, f"{count:,}")
-    return table
-
-
-def _variant_table(comparison: Any, varied: list[str]) -> Table:
-    table = Table(title="Variants: mean P&L over premium")
-    for name in varied:
-        table.add_column(name.rpartition(".")[2], overflow="fold")
-    for name in ("hedges", "before\nfees", "its\nstd", "fees", "after\nfees", "its\nstd", "total\nUSD"):
-        table.add_column(name, justify="right", no_wrap=True)
-    shares = (
-        "mean_before_fees",
-        "std_before_fees",
-        "mean_fees_over_premium",
-        "mean_pnl_over_premium",
-        "std_pnl_over_premium",
-    )
-    for row in comparison.to_dict("records"):
-        table.add_row(
-            *(str(row[name]) for name in varied),
-            f"{row['n_hedges']:,}",
-            *(_percent(row[name]) for name in shares),
-            f"{row['total_usd']:,.0f}",
-        )
-    return table
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.1%}"
-
-
-app.command(
-    epilog=examples(
-        "gammacore sweep --vary hedge.band=0.02,0.05,0.1 --vary entry.side=long,short",
-        "gammacore sweep CONFIG --workers 8 --out results/grid",
-        "gammacore sweep CONFIG --backend dask --address tcp://127.0.0.1:8786",
-    )
-)(sweep)
-app.command(
-    epilog=examples(
-        "gammacore simulate",
-        "gammacore simulate --set hedge.rule=whalley_wilmott --set simulate.realised_vol=0.7",
-        "gammacore simulate CONFIG --prices FILES --set simulate.model=garch",
-    )
-)(simulate)
-app.command(
-    epilog=examples(
-        "gammacore live",
-        "gammacore live CONFIG --venue testnet",
-        "gammacore live CONFIG --venue production --dry-run",
-    )
-)(live)
-app.command(epilog=EXAMPLES)(breakeven)
-app.command(epilog=INIT_EXAMPLES)(init)
-app.command(epilog=examples("gammacore kill results/JOURNAL.db --flatten"))(kill)
-app.command(epilog=examples("gammacore watch results/JOURNAL.db --metrics-port 9100"))(watch)
-app.command(epilog=examples("gammacore doctor CONFIG --venue testnet"))(doctor)
-app.command(epilog=examples("gammacore parity JOURNAL"))(parity)
-app.command(epilog=examples("gammacore exchange", "gammacore exchange --replay FILE --speed 60"))(exchange)
-
-
 @chains_app.command(epilog=examples("gammacore chains check DIR --currency BTC"))
 def check(
     path: Annotated[Path, typer.Argument(help="File or directory of option chains.")],
@@ -293,7 +134,9 @@ def check(
     columns: Annotated[
         list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="Another name of a column.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
     names = {ours: str(theirs) for ours, theirs in pairs("--column", columns or []).items()}
-    show_chains(path, currency, names)
+    with stoppable():
+        show_chains(path, currency, names, as_json=as_json)

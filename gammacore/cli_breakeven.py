@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import examples, parse_overrides
+from gammacore.cli_common import JsonOption, document, parse_overrides, stoppable
 from gammacore.config import load_config
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
@@ -20,15 +18,7 @@ from gammacore.errors import ConfigError
 if TYPE_CHECKING:
     from gammacore.backtest.weigh import Weighed
 
-__all__ = ["EXAMPLES", "breakeven"]
-
-EXAMPLES = examples(
-    "gammacore breakeven",
-    "gammacore breakeven --chains DIR --prices DIR --currency ETH --at 2026-03-06T12:00",
-    "gammacore breakeven --chains DIR --prices DIR --forecast har",
-    "gammacore breakeven --forecast 0.55 --log-sd 0.2 --structure strangle --set entry.delta=0.15",
-    "gammacore breakeven --set hedge.rule=whalley_wilmott --set costs.hedge_fee=maker --json",
-)
+__all__ = ["breakeven"]
 
 
 COLUMNS = ("expiry", "days", "strike", "premium", "paid", "even at", "P", "profit", "sd", "return")
@@ -53,7 +43,7 @@ def breakeven(
     log_sd: Annotated[float | None, typer.Option(help="Deviation of its logarithm.")] = None,
     max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="All rows, for machines.")] = False,
+    as_json: JsonOption = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.05"),
@@ -69,16 +59,17 @@ def breakeven(
             raise ConfigError(f"{option}: expected a positive number, got {value:g}")
     from gammacore.backtest.weigh import weigh
 
-    weighed = weigh(
-        settings,
-        at_ns=None if at is None else _time(at),
-        structure=_structure(structure),
-        forecast=given_forecast,
-        log_sd=log_sd,
-        max_delta=max_delta,
-    )
+    with stoppable():
+        weighed = weigh(
+            settings,
+            at_ns=None if at is None else _time(at),
+            structure=_structure(structure),
+            forecast=given_forecast,
+            log_sd=log_sd,
+            max_delta=max_delta,
+        )
     if as_json:
-        sys.stdout.write(json.dumps(_document(weighed), indent=1) + "\n")
+        document(_document(weighed))
     else:
         _show(Console(), weighed, top)
 

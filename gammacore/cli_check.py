@@ -8,20 +8,27 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from gammacore.cli_common import document
+
 __all__ = ["coverage_table", "day_table", "show_chains"]
 
 
-def show_chains(path: Path, currency: str | None, columns: dict[str, str]) -> None:
+def show_chains(path: Path, currency: str | None, columns: dict[str, str], *, as_json: bool = False) -> None:
     """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
     from gammacore.contracts import Settlement
     from gammacore.data import load_chains, quality_table
     from gammacore.data.check import iv_reproduction
 
-    console = Console()
     loaded = load_chains(path, currency=currency, columns=columns)
+    figures = iv_reproduction(loaded) if loaded.settlement is Settlement.INVERSE else {}
+    if as_json:
+        findings = [{"check": f.check, "found": f.count, "of": f.total} for f in loaded.quality.findings]
+        document({"checks": findings, "iv_reproduction": figures})
+        return
+    console = Console()
     console.print(quality_table(loaded.quality))
-    if loaded.settlement is Settlement.INVERSE:
-        console.print(_reproduction_table(iv_reproduction(loaded)))
+    if figures:
+        console.print(_reproduction_table(figures))
 
 
 def _reproduction_table(figures: dict[str, Any]) -> Table:

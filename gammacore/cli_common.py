@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -13,9 +16,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gammacore.errors import ConfigError
 
-__all__ = ["INTERRUPTED", "examples", "pairs", "parse_overrides", "progress_bar", "stoppable"]
+__all__ = [
+    "INTERRUPTED",
+    "JsonOption",
+    "document",
+    "examples",
+    "pairs",
+    "parse_overrides",
+    "progress_bar",
+    "stoppable",
+]
 
 INTERRUPTED = 130
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
+
+
+def document(found: Any) -> None:
+    """Write JSON to stdout: no figure is null."""
+    sys.stdout.write(json.dumps(_plain(found), indent=1, default=str) + "\n")
+
+
+def _plain(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {str(name): _plain(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_plain(value) for value in found]
+    if hasattr(found, "item"):  # a number of numpy
+        found = found.item()
+    return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
 def examples(*commands: str) -> str:

@@ -9,12 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gammacore.cli_common import examples
 from gammacore.errors import ConfigError
 
-__all__ = ["EXAMPLES", "init"]
+__all__ = ["init"]
 
-EXAMPLES = examples("gammacore init", "gammacore init my-project", "gammacore init my-project --force")
 README = """# {name}
 
 A gammacore project.

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
 from gammacore.config import load_config
 
 __all__ = ["doctor", "kill", "live", "parity", "watch"]
@@ -63,6 +63,7 @@ def live(
     ] = None,
 ) -> None:
     """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
+    from gammacore.live.credentials import Credentials
     from gammacore.live.launch import launch
 
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
@@ -70,6 +71,8 @@ def live(
     console = Console()
     if venue is VenueName.PRODUCTION and not (dry_run or shadow):
         _confirm(confirm, console)
+    elif venue is not VenueName.LOCAL and not dry_run:
+        Credentials.load(testnet=venue is VenueName.TESTNET)  # what is missing is told before anything starts
     code = launch(
         settings,
         venue.value,
@@ -127,6 +130,7 @@ def doctor(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check configuration, limits, credentials, connection, clock, permissions and account."""
     from gammacore.errors import ConfigError
@@ -136,20 +140,24 @@ def doctor(
     if venue is VenueName.LOCAL and url is None:
         raise ConfigError("--url: the local venue needs the address of a running exchange")
     colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
-    table, failed = Table(show_header=False, box=None), False
+    table, findings = Table(show_header=False, box=None), []
     with stoppable("nothing was changed"):
         for finding in examine(settings, venue.value, journal=journal, url=url):
-            failed = failed or finding.verdict is Verdict.FAILED
+            findings.append(finding)
             mark = f"[{colours[finding.verdict]}]{finding.verdict.value}[/]"
             seen = finding.seen.replace("[", r"\[")
             table.add_row(mark, finding.subject, seen + (f"\n→ {finding.advice}" if finding.advice else ""))
-    Console().print(table)
-    if failed:
+    if as_json:
+        document([finding._asdict() for finding in findings])
+    else:
+        Console().print(table)
+    if any(finding.verdict is Verdict.FAILED for finding in findings):
         raise typer.Exit(UNWELL)
 
 
 def parity(
     journal: Annotated[Path, typer.Argument(help="Journal of a live session.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Replay a session's journal through a fresh desk, and name the first decision that differs."""
     from gammacore.live.parity import check
@@ -157,6 +165,19 @@ def parity(
     console = Console()
     with stoppable(), progress_bar() as report:
         found = check(journal, lambda done, total: report("events", done, total))
+    if as_json:
+        different = None if found.difference is None else found.difference._asdict()
+        document(
+            {
+                "events": found.events,
+                "commands": found.commands,
+                "starts": found.starts,
+                "difference": different,
+            }
+        )
+        if different is not None:
+            raise typer.Exit(DIFFERENT)
+        return
     head = f"{found.events:,} events and {found.commands:,} commands of {found.starts} start(s)"
     if found.difference is None:
         console.print(f"{head}: no difference", highlight=False)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
 from gammacore.config import load_config
 
 __all__ = ["simulate"]
@@ -28,6 +28,7 @@ def simulate(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: simulate.days=7"),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
     named = {"simulate.paths": paths, "simulate.seed": seed, "data.prices": prices}
@@ -44,7 +45,10 @@ def simulate(
         with progress_bar() as report:
             found = run_simulation(settings, report)
         write_simulation(found, folder)
-    _show(Console(), found.summary, out)
+    if as_json:
+        document({"directory": str(out), **found.summary})
+    else:
+        _show(Console(), found.summary, out)
 
 
 def _show(console: Console, summary: dict[str, Any], out: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
 from gammacore.config import Config, load_config
 
 __all__ = ["sweep"]
@@ -37,6 +37,7 @@ def sweep(
     backend: Annotated[str, typer.Option(help="loky, dask or serial.")] = "loky",
     address: Annotated[str | None, typer.Option(help="Dask scheduler: tcp://HOST:PORT")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again, whatever is there.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run every combination of a grid; the same command goes on where an interrupted one stopped."""
     settings = load_config(config, {**parse_overrides(overrides or []), **_grid(vary or [])})
@@ -59,7 +60,10 @@ def sweep(
             fresh=fresh,
             progress=lambda done, total: report("cells", done, total),
         )
-    _show(Console(), settings, found.table, found.summary, out)
+    if as_json:
+        document({"directory": str(out), **found.summary})
+    else:
+        _show(Console(), settings, found.table, found.summary, out)
 
 
 def _grid(texts: list[str]) -> dict[str, Any]:

@@ -1,0 +1,202 @@
+"""``gammacore backtest``: recorded chains, or a simulated market."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.config import Config, load_config
+
+__all__ = ["backtest"]
+
+
+def backtest(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
+    ] = None,
+    chains: Annotated[
+        str | None, typer.Option(help="Option chains: CSV, gzip CSV or Parquet, a file or a directory.")
+    ] = None,
+    prices: Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")] = None,
+    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="Delivery prices by date.")] = None,
+    currency: Annotated[str | None, typer.Option(help="BTC or ETH.")] = None,
+    start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
+    end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
+    named = {
+        "data.chains": chains,
+        "data.prices": prices,
+        "data.funding": funding,
+        "data.delivery": delivery,
+        "currency": currency,
+        "data.start": start,
+        "data.end": end,
+    }
+    given = {path: value for path, value in named.items() if value is not None}
+    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    out = _default_out(config, settings) if out is None else out
+    console = Console()
+    with stoppable():
+        (_run_variants if settings.vary else _run_one)(settings, out, console, as_json)
+
+
+def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> None:
+    from gammacore.backtest.results import result_directory, run_backtest, write_results
+
+    with result_directory(out) as folder:
+        with progress_bar() as report:
+            results = run_backtest(settings, progress=lambda done, total: report("replay", done, total))
+        write_results(results, folder)
+    if as_json:
+        document({"directory": str(out), **results.summary})
+        return
+    _show(console, results.summary)
+    findings = results.summary["data"]["findings"]
+    if findings:
+        console.print(_findings(findings))
+    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) -> None:
+    from gammacore.backtest.results import result_directory, write_results
+    from gammacore.backtest.variants import comparison_table, label, run_variants
+
+    rows = []
+    with result_directory(out) as folder:
+        with progress_bar() as report:
+            for varied, results in run_variants(settings, report):
+                target = folder / label(varied)
+                target.mkdir()
+                write_results(results, target)
+                rows.append((varied, results))
+        comparison = comparison_table(rows)
+        comparison.to_csv(folder / "comparison.csv", index=False)
+        comparison.to_json(folder / "summary.json", orient="records", indent=2)
+    if as_json:
+        document({"directory": str(out), "variants": comparison.to_dict("records")})
+        return
+    console.print(_variant_table(comparison, list(settings.vary)))
+    console.print(f"\nResults in {out}, a directory for each variant", highlight=False, soft_wrap=True)
+
+
+def _default_out(config: Path | None, settings: Config) -> Path:
+    stem = config.stem if config is not None else "simulated" if settings.data.chains is None else "backtest"
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return Path("results") / f"{stem}-{settings.currency}-{stamp}"
+
+
+def _show(console: Console, summary: dict[str, Any]) -> None:
+    if summary["simulated_data"]:
+        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    coin, span = summary["currency"], summary["data"]
+    console.print(_headline(summary, f"{coin} {span['start'][:10]} to {span['end'][:10]}"))
+    console.print(_lines(summary))
+    alarm = summary["unexplained_alarm"]
+    if alarm["episodes"]:
+        console.print(
+            f"[bold yellow]Unexplained:[/] more than {alarm['allowed']:.1%} of all lines in "
+            f"{len(alarm['episodes'])} episodes ({_few(alarm['episodes'])}), largest {alarm['largest']:.1%}.",
+            highlight=False,
+        )
+
+
+def _few(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+
+
+def _headline(summary: dict[str, Any], title: str) -> Table:
+    table = Table(title=title, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    coin, total, premium = summary["currency"], summary["total"], summary["premium"]
+    table.add_row("P&L", f"{total['coin']:+.8f} {coin}")
+    table.add_row("", f"{total['usd']:+,.2f} USD")
+    table.add_row("premium paid", f"{premium['coin']:.8f} {coin}")
+    table.add_row("", f"{premium['usd']:,.2f} USD")
+    table.add_row("episodes (still open)", f"{summary['n_episodes']} ({summary['n_episodes_open']})")
+    table.add_row("hedges", f"{summary['n_hedges']:,}")
+    for name, key, form in (
+        ("mean P&L / premium", "mean_pnl_over_premium", "+.2%"),
+        ("std of P&L / premium", "std_pnl_over_premium", ".2%"),
+        ("IV paid, mean", "mean_iv_entry", ".2%"),
+        ("RV realised, mean", "mean_rv", ".2%"),
+        ("RV at the hedges, mean", "mean_rv_at_hedges", ".2%"),
+        ("break-even move a day, mean", "mean_breakeven_move_a_day", ".2%"),
+        ("gamma earned / theta paid", "gamma_over_theta", ".3f"),
+        ("capture ratio, P&L / (gamma + theta)", "capture_ratio", ".3f"),
+        ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
+    ):
+        value = summary[key]
+        table.add_row(name, "-" if value is None else format(value, form))
+    scalps, theta = summary["scalps"], summary["theta_paid"]
+    table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
+    table.add_row("", f"{theta['usd']:,.2f} USD")
+    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
+    table.add_row("hedged by", summary["engine"].partition(":")[0])
+    table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
+    if summary["n_episodes_future_not_listed"]:
+        table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")
+    return table
+
+
+def _lines(summary: dict[str, Any]) -> Table:
+    table = Table(title="Where it came from")
+    table.add_column("line")
+    table.add_column(summary["currency"], justify="right")
+    table.add_column("USD", justify="right")
+    for line, money in summary["attribution"].items():
+        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
+    table.add_section()
+    total = summary["total"]
+    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
+    return table
+
+
+def _findings(findings: dict[str, int]) -> Table:
+    table = Table(title="Found in the data")
+    table.add_column("check")
+    table.add_column("count", justify="right")
+    for check, count in findings.items():
+        table.add_row(check, f"{count:,}")
+    return table
+
+
+def _variant_table(comparison: Any, varied: list[str]) -> Table:
+    table = Table(title="Variants: mean P&L over premium")
+    for name in varied:
+        table.add_column(name.rpartition(".")[2], overflow="fold")
+    for name in ("hedges", "before\nfees", "its\nstd", "fees", "after\nfees", "its\nstd", "total\nUSD"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shares = (
+        "mean_before_fees",
+        "std_before_fees",
+        "mean_fees_over_premium",
+        "mean_pnl_over_premium",
+        "std_pnl_over_premium",
+    )
+    for row in comparison.to_dict("records"):
+        table.add_row(
+            *(str(row[name]) for name in varied),
+            f"{row['n_hedges']:,}",
+            *(_percent(row[name]) for name in shares),
+            f"{row['total_usd']:,.0f}",
+        )
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.1%}"

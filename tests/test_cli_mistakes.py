@@ -1,0 +1,153 @@
+"""What a newcomer gets wrong: one line that says what, where, and what to do; never a traceback."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAM = str(Path(sys.executable).with_name("gammacore"))
+SHORT = ["--set", "market.days=12"]
+
+
+def run(*words, folder, limit=None, **environment):
+    """Exit code, stdout and stderr of the installed command."""
+
+    def restrict():
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = subprocess.run(
+        [PROGRAM, *map(str, words)],
+        cwd=folder,
+        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=restrict,
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.returncode, done.stdout, " ".join(done.stderr.split())
+
+
+CHAIN = (
+    "timestamp,instrument_name,underlying,bid_price,ask_price,mark_price,implied_volatility\n"
+    "2026-01-01T00:00:00Z,BTC-9JAN26-60000-C,60000,0.03,0.031,0.0305,0.6\n"
+)
+NOWHERE = ["data", "download", "--url", "http://127.0.0.1:9/api/v2", "--start", "2026-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["backtest", "confg.yaml"], "confg.yaml: No such file or directory; did you mean config.yaml?"),
+        (["backtest", "typo.yaml"], "hedge.bnad: unknown parameter; did you mean hedge.band?"),
+        (["backtest", "type.yaml"], "hedge.band: expected a number"),
+        (["backtest", "broken.yaml"], "broken.yaml"),
+        (["backtest", "--set", "hedge.rule=bands"], "did you mean band?"),
+        (["backtest", "--set", "hedge.band"], "--set 'hedge.band': expected NAME=VALUE"),
+        (["backtest", "--chains", "nothing.csv", "--currency", "BTC"], "nothing.csv"),
+        (["backtest", "--chains", "column.csv", "--prices", "p.csv"], "column.csv"),
+        (["breakeven", "--forecast", "much"], "--forecast: expected a positive number"),
+        (["sweep", "--vary", "hedge.band=0.1", "--backend", "spark"], "spark"),
+        (["sweep"], "vary"),
+        (["simulate", "--set", "simulate.model=heson"], "did you mean heston?"),
+        (["chains", "check", "nothing"], "nothing"),
+        (["live", "--venue", "testnet"], "GAMMACORE_CLIENT_ID_TESTNET"),
+        (["parity", "nothing.db"], "nothing.db: no such file"),
+        (["parity", "config.yaml"], "config.yaml"),
+        (["kill", "nothing.db"], "nothing.db"),
+        (["watch", "nothing.db", "--seconds", "0.2"], "nothing.db"),
+        (["exchange", "--start", "soon"], "--start"),
+        (["data", "import", "nothing.csv"], "nothing.csv"),
+        (["data", "check", "--store", "nothing"], "nothing"),
+        (["init", "."], "not empty; name another directory, or use --force"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told_in_one_line(words, told, tmp_path):
+    (tmp_path / "config.yaml").write_text("currency: BTC\n")
+    (tmp_path / "typo.yaml").write_text("hedge: {bnad: 0.1}\n")
+    (tmp_path / "type.yaml").write_text("hedge: {band: wide}\n")
+    (tmp_path / "broken.yaml").write_text("hedge: {band: [\n")
+    (tmp_path / "column.csv").write_text(CHAIN.replace("mark_price", "mark_prise"))
+    (tmp_path / "p.csv").write_text(
+        "open_time,close\n2026-01-01T00:00:00Z,60000\n2026-01-01T01:00:00Z,60000\n"
+    )
+    keyless = {"GAMMACORE_CLIENT_ID_TESTNET": "", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    code, _, err = run(*words, folder=tmp_path, **keyless)
+    assert code in (1, 2), err
+    assert told in err
+    assert err.startswith("error:")
+    assert not (tmp_path / "results").exists() or not list((tmp_path / "results").iterdir())
+
+
+def test_no_network(tmp_path):
+    code, out, _ = run("doctor", "--venue", "local", "--url", "ws://127.0.0.1:9/ws/api/v2", folder=tmp_path,
+                       GAMMACORE_CLIENT_ID_TESTNET="a", GAMMACORE_CLIENT_SECRET_TESTNET="b")  # fmt: skip
+    assert code == 1
+    assert "failed" in out
+    assert "connection" in out
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "taken").write_text("")
+    code, _, err = run("backtest", *SHORT, "--out", "taken/run", folder=tmp_path)
+    assert code == 2
+    assert "taken" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = run("backtest", *SHORT, "--out", "locked/run", folder=tmp_path)
+    assert code == 2
+    assert "ermission denied" in err
+
+
+@pytest.mark.parametrize(
+    "words", [["backtest", *SHORT], ["simulate", "--paths", "500", "--set", "simulate.frontier=false"]]
+)
+def test_a_disk_that_is_full_leaves_nothing_half_written(words, tmp_path):
+    """The system refuses every file beyond 20 kB, as a full disk would."""
+    code, _, err = run(*words, "--out", "run", folder=tmp_path, limit=20_000)
+    assert code == 2
+    assert err.startswith("error:")
+    assert "too large" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_says_what_was_kept(tmp_path):
+    words = ["sweep", "--vary", "market.seed=1,2,3,4,5,6,7,8", "--workers", "1", "--out", "grid"]
+    with subprocess.Popen(
+        [PROGRAM, *words, "--backend", "serial"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "grid" / "cells.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "finished cells are kept in grid; the same command goes on from there" in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["backtest", *SHORT], {"directory", "total", "attribution"}),
+        (["simulate", "--paths", "500", "--set", "simulate.frontier=false"], {"directory", "mean", "sd"}),
+        (["sweep", "--vary", "hedge.band=0.1,0.2", "--workers", "1", *SHORT], {"directory", "n_cells"}),
+        (["breakeven", "--forecast", "0.6", *SHORT], {"positions", "simulated"}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_json_is_one_document(words, keys, tmp_path):
+    code, out, _ = run(*words, "--json", folder=tmp_path)
+    assert code == 0
+    found = json.loads(out, parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+    assert keys <= set(found)
