@@ -26,6 +26,8 @@
 #define GC_SVI_GRID 120      /* points of the rows that punish */
 #define GC_SVI_DENSE 251     /* points of the final check, on each scale */
 #define GC_SVI_MARGIN 2e-3   /* g that the punishing rows ask for, so that the dense check passes */
+#define GC_SVI_LEAST_G 3e-4  /* g and gap to the ceiling, relative, that the dense check wants: for what lies */
+#define GC_SVI_LEAST_GAP 5e-5 /* between its points */
 #define GC_SVI_LOWEST 0.01   /* least variance, in the lowest quoted one */
 #define GC_SVI_FLATTEST 0.1  /* least slope of a wing, in total volatilities at the money; usual are 0.5 to 3 */
 #define GC_SVI_REACH 3.0     /* |ln(K/F)| that checks go to; beyond it wings are straight */
@@ -333,7 +335,7 @@ static void gc_svi_check(const gc_svi *p, const gc_svi *ceiling, double *lowest_
 GC_INLINE int gc_svi_free(const gc_svi *p, const gc_svi *ceiling, gc_svi_outcome *o)
 {
     gc_svi_check(p, ceiling, &o->lowest_g, &o->highest_excess);
-    return o->lowest_g >= 0.0 && (!ceiling || o->highest_excess <= 0.0);
+    return o->lowest_g >= GC_SVI_LEAST_G && (!ceiling || o->highest_excess <= -GC_SVI_LEAST_GAP);
 }
 
 /* Moves a slice towards a flat one below the ceiling until no violation is left. */
