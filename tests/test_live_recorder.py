@@ -13,6 +13,7 @@ from collections import Counter
 import duckdb
 import numpy as np
 import pytest
+import venue
 from markets import build
 
 from gammacore.backtest.market import load_market
@@ -22,11 +23,11 @@ from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import ConfigError
 from gammacore.live import client as module
+from gammacore.live.answers import decode_result
 from gammacore.live.client import Client
-from gammacore.live.news import BadFrame, Reconnecting, SubscriptionMissing
+from gammacore.live.news import Answered, BadFrame, Reconnecting, SubscriptionMissing
 from gammacore.live.recorder import EVERYWHERE, Options, Recorder
 from gammacore.live.recording import last_heard_ns, record
-from gammacore.live.session import scaled_clock
 from gammacore.live.simulator.config import ExchangeConfig
 from gammacore.live.simulator.connection import Connection
 from gammacore.live.simulator.exchange import Exchange
@@ -152,20 +153,42 @@ def test_a_campaign_of_drops_gaps_and_restarts(sent, tmp_path):
     assert (chains.delta != 0).any()
 
 
+class Direct:
+    """Answers at once, in the thread of the test, on a connection of its own."""
+
+    def __init__(self, exchange, recorder):
+        self.ask, self.exchange, self.recorder = venue.Client(exchange), exchange, recorder
+
+    def request(self, method, params):
+        result = json.dumps(self.ask.call(method, **params)).encode()
+        now_ns = self.exchange.now_ns
+        self.recorder.on_news(Answered(now_ns, 1, method, decode_result(method, result, now_ns)))
+
+
 def test_a_recorded_stretch_is_replayed(tmp_path):
-    """Three and a half minutes in as many seconds; chains from book summaries, bars from the index."""
-    speed = 60.0
-    exchange = Exchange(ExchangeConfig(seed=3, tick_ms=500, history_days=1, strikes=6))
+    """Six minutes of the exchange, without a clock: chains from book summaries, bars from the index."""
+    exchange = venue.make(seed=3, history_days=1, strikes=6)
     options = Options(snapshot_ns=NS_PER_MINUTE // 2, rotate_ns=2 * NS_PER_MINUTE)
-    with serving(exchange, speed=speed) as port, Store(tmp_path) as store:
-        clock = scaled_clock(f"ws://127.0.0.1:{port}/ws/api/v2", speed)
-        session(store, port, 210.0, options, clock=clock)
+    with Store(tmp_path) as store:
+        recorder = Recorder(store, options)
+        recorder.client = Direct(exchange, recorder)
+        listener = venue.Client(exchange)
+        listener.call(
+            "public/subscribe", channels=["deribit_price_index.btc_usd", "ticker.BTC-PERPETUAL.100ms"]
+        )
+        for _ in range(12 * 60 + 30):
+            exchange.advance(exchange.now_ns + NS_PER_SECOND // 2)
+            for frame in listener.connection.pop():
+                recorder.tap(frame.encode(), exchange.now_ns)
+            recorder.on_tick(exchange.now_ns)
+        recorder.finish(exchange.now_ns)
+        assert recorder.files >= 3
     base = tmp_path / "processed"
     prices = load_prices(base / "candles" / "BTC")
-    assert len(prices) >= 2
+    assert len(prices) == 5  # the first minute was under way
     assert prices.interval_ns == NS_PER_MINUTE
     chains = load_chains(base / "chains" / "BTC")
-    assert chains.snapshot_ts.size >= 4
+    assert chains.snapshot_ts.size == 13
     assert np.isfinite(chains.mark).all()
     series = exchange.past.series("BTC")
     for ts, close in zip(prices.ts_ns.tolist(), prices.close.tolist(), strict=True):
