@@ -23,6 +23,7 @@ __all__ = ["Feed"]
 
 FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
+MEMORY = 10  # windows: weights halve over each, so that this is all that is left of the past
 BEHIND_NS = NS_PER_MINUTE  # a price so much older than the last is not news
 
 
@@ -60,6 +61,17 @@ class Feed:
         self._estimate = estimate
         self._sampled: list[tuple[int, float]] = []
         self._vol = math.nan
+
+    @property
+    def looks_back_ns(self) -> int:
+        """How far back prices matter to the estimate; 0 if there is none."""
+        return 0 if self._estimate is None else MEMORY * self._estimate.window_ns
+
+    def remember(self, prices: Sequence[tuple[int, float]]) -> None:
+        """Give the estimate prices from before the session: (ts_ns, USD), ascending."""
+        self._sampled = [*prices, *self._sampled]
+        if self._estimate is not None and self._sampled:
+            self._renew(self._estimate)
 
     def ticker(self, news: TickerNews) -> IndexPrice | Ticker | None:
         """Event of a ticker, None if it is none for the desk."""
@@ -99,12 +111,14 @@ class Feed:
             return math.nan
         if not self._sampled or news.ts_ns - self._sampled[-1][0] >= NS_PER_MINUTE:
             self._sampled.append((news.ts_ns, news.mark))
-            ts = np.array([t for t, _ in self._sampled], np.int64)
-            self._vol = float(self._estimate.series(ts, np.array([p for _, p in self._sampled]))[-1])
-            # Weights halve over the window: ten of them are all that is left of the past.
-            while self._sampled[0][0] < news.ts_ns - 10 * self._estimate.window_ns:
+            self._renew(self._estimate)
+            while self._sampled[0][0] < news.ts_ns - self.looks_back_ns:
                 del self._sampled[0]
         return self._vol
+
+    def _renew(self, estimate: Estimate) -> None:
+        ts = np.array([t for t, _ in self._sampled], np.int64)
+        self._vol = float(estimate.series(ts, np.array([p for _, p in self._sampled]))[-1])
 
     def _stamp(self, ts_ns: int) -> int:
         self.ts_ns = max(self.ts_ns, ts_ns)

@@ -35,6 +35,7 @@ from .hedger import Hedger
 from .journal import Journal
 from .news import Listing, News
 from .paper import Paper
+from .warm_up import past_prices
 
 __all__ = ["Options", "Venue", "kill_file", "run", "scaled_clock"]
 
@@ -163,6 +164,9 @@ def run(config: Config, options: Options) -> None:
         paper = Paper(client, lambda: made[0], alone=credentials is None) if options.paper else None
         session = client if paper is None else paper
         made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs)))
+        feed = made[0].feed
+        if feed.looks_back_ns:
+            feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
         handler, flatten = made[0] if paper is None else paper, config.risk.flatten_on_kill
         supervised = _Supervised(handler, made[0], client, switch, flatten)
         for number in (signal.SIGINT, signal.SIGTERM):

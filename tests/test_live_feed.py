@@ -120,3 +120,18 @@ def test_a_restart_goes_on_where_it_was():
     feed = Feed("BTC", interest=0.5, ts_ns=T0 + 9 * S)
     event = feed.ticker(perpetual())
     assert (event.ts_ns, event.interest) == (T0 + 9 * S, 0.5)
+
+
+def test_prices_from_before_the_session_count_at_once():
+    """A window of prices is there with the first ticker; without it the estimate is blind for as long."""
+    rng = np.random.default_rng(1)
+    ts = T0 - NS_PER_MINUTE * np.arange(3_000, 0, -1)
+    price = 60_000 * np.exp(np.cumsum(0.6 * math.sqrt(1 / 525_600) * rng.standard_normal(len(ts))))
+    estimate = Estimate("realised", 24 * NS_PER_HOUR)
+    blind, warm = (Feed("BTC", estimate=estimate) for _ in range(2))
+    warm.remember(list(zip(ts.tolist(), price.tolist(), strict=True)))
+    assert warm.looks_back_ns == 10 * 24 * NS_PER_HOUR
+    seen = [feed.ticker(perpetual(float(price[-1]), ts=T0)).estimate for feed in (blind, warm)]
+    assert math.isnan(seen[0])
+    assert seen[1] == pytest.approx(0.6, rel=0.1)
+    assert Feed("BTC").looks_back_ns == 0
