@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from gammacore import black76
-from gammacore.breakeven import Breakevens, LogNormal, Terms, breakevens, straddles, strangles
+from gammacore.breakeven import Breakevens, Terms, breakevens, straddles, strangles
 from gammacore.build import build_weigher
 from gammacore.config import Config, with_overrides
 from gammacore.contracts import CALL, PUT, Settlement
@@ -17,6 +17,7 @@ from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
+from gammacore.volatility import Density
 
 from .market import load_market
 from .replay import Tape
@@ -113,7 +114,7 @@ def weigh(
             config, tape, ts_ns, chain.expiry_ns[pairs[0]], terms.exit_before_ns or 0, log_sd
         )
     else:
-        density = LogNormal(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
+        density = Density.around(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
     found = breakevens(chain, ts_ns, pairs, terms, density).best_first()
     return Weighed(
         ts_ns, chain, market.simulated, funding, str(forecast or config.signal.forecast), terms, found
@@ -131,7 +132,7 @@ def _known(vol: float, config: Config, ts_ns: int) -> float:
 
 def _densities(
     config: Config, tape: Tape, ts_ns: int, expiry_ns: Any, exit_before_ns: int, log_sd: float | None
-) -> LogNormal:
+) -> Density:
     """Density of the volatility until each exit, from the prices up to now."""
     from gammacore.volatility import HAR, daily_history, fit_clock, forecast_density
 
@@ -157,7 +158,7 @@ def _densities(
         for e in expiry_ns.tolist()
     ]
     median, sd = np.array(each).reshape(-1, 2).T
-    return LogNormal(median, sd if log_sd is None else log_sd)
+    return Density.around(median, sd if log_sd is None else log_sd)
 
 
 def _estimating(config: Config) -> dict[str, Any]:

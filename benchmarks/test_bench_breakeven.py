@@ -7,11 +7,12 @@ import pytest
 from scipy.optimize import brentq
 
 from gammacore import black76
-from gammacore.breakeven import LogNormal, Terms, breakevens, straddles
+from gammacore.breakeven import Terms, breakevens, straddles
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
 from gammacore.hedging import Band, Interval, WhalleyWilmott, theory
+from gammacore.volatility import Density
 
 F, NOW, COST = 60_000.0, parse_time("2026-05-01T08:00"), 5e-4
 HOURLY = Interval(NS_PER_HOUR)
@@ -59,7 +60,7 @@ def one_at_a_time(chain, pairs):
 )
 def test_whole_chain(benchmark, chain, policy):
     pairs, terms = straddles(chain), Terms(policy=policy, hedge_cost=COST)
-    found = benchmark(lambda: breakevens(chain, NOW, pairs, terms, LogNormal(0.55, 0.25)))
+    found = benchmark(lambda: breakevens(chain, NOW, pairs, terms, Density.around(0.55, 0.25)))
     benchmark.extra_info["positions"] = len(found.tau)
     assert np.isfinite(found.breakeven).all()
 
@@ -70,5 +71,5 @@ def test_one_position_at_a_time(benchmark, chain):
     pairs = straddles(chain)
     found = benchmark.pedantic(lambda: one_at_a_time(chain, pairs), rounds=3)
     terms = Terms(policy=HOURLY, hedge_cost=COST)
-    ours = breakevens(chain, NOW, pairs, terms, LogNormal(0.55, 0.25)).breakeven
+    ours = breakevens(chain, NOW, pairs, terms, Density.around(0.55, 0.25)).breakeven
     assert np.median(np.abs(found / ours - 1.0)) < 0.05

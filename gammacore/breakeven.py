@@ -15,12 +15,12 @@ inverse for who counts in coin); deviations are taken over alike, which leaves o
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from gammacore import black76
 from gammacore.contracts import CALL, PUT, Settlement
@@ -31,39 +31,15 @@ from gammacore.fees import FeeRates
 from gammacore.hedging import Never, Policy
 from gammacore.hedging.law import HedgeLaw, Path, law_of
 from gammacore.margin import MarginRates, future_rates, option_margin
+from gammacore.volatility import Density
 
-__all__ = ["Breakevens", "Forecast", "LogNormal", "Terms", "breakevens", "straddles", "strangles"]
+__all__ = ["Breakevens", "Terms", "breakevens", "straddles", "strangles"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 OUTCOMES = 11  # of the forecast, equally likely
 LOWEST, HIGHEST = 0.01, 8.0  # volatilities between which a break-even is looked for
 STEPS, TOLERANCE = 40, 1e-11  # of its search
-
-
-class Forecast(Protocol):
-    """Density of the volatility that will be realised."""
-
-    def quantile(self, p: float) -> Any:
-        """Volatility that is not exceeded with probability ``p``: a scalar, or one value a position."""
-
-
-class LogNormal(msgspec.Struct, frozen=True):
-    """A forecast whose logarithm is normal.
-
-    Attributes
-    ----------
-    median : float or array
-        Volatility, decimal.
-    log_sd : float or array
-    """
-
-    median: Any
-    log_sd: Any
-
-    def quantile(self, p: float) -> Any:
-        """Volatility that is not exceeded with probability ``p``."""
-        return self.median * np.exp(self.log_sd * ndtri(p))
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +193,7 @@ def _forwards(chain: ChainSlice, expiry_ns: Ints) -> Floats:
     return np.array([chain.forwards[int(e)] for e in known], np.float64)[where]
 
 
-def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, forecast: Forecast) -> Breakevens:
+def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, forecast: Density) -> Breakevens:
     """Weigh positions of one call and one put each.
 
     Parameters
@@ -228,8 +204,8 @@ def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, foreca
     pairs : tuple of two arrays of int64, shape (m,)
         Rows of calls and puts of one expiry each, see :func:`straddles` and :func:`strangles`.
     terms : Terms
-    forecast : Forecast
-        Of the volatility realised until each position's exit.
+    forecast : Density
+        Of the volatility realised until each position's exit: one, or one a position.
 
     Returns
     -------
@@ -258,7 +234,7 @@ class _Case:
         call: Ints,
         put: Ints,
         terms: Terms,
-        forecast: Forecast,
+        forecast: Density,
         alive: npt.NDArray[np.bool_],
     ) -> None:
         self.chain, self.terms, self.rows = chain, terms, (call, put)

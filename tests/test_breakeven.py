@@ -11,7 +11,7 @@ from gammacore import black76
 from gammacore.backtest.experiment import Costs, Experiment, strangle
 from gammacore.backtest.models import GBM
 from gammacore.backtest.montecarlo import simulate
-from gammacore.breakeven import LogNormal, Terms, breakevens, straddles, strangles
+from gammacore.breakeven import Terms, breakevens, straddles, strangles
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.errors import ContractError
@@ -19,11 +19,12 @@ from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Band, Interval, Never, WhalleyWilmott, theory
 from gammacore.margin import MarginRates
+from gammacore.volatility import Density
 
 F, NOW = 60_000.0, parse_time("2026-05-01T08:00")
 FRIDAY, THURSDAY, JUNE = (parse_time(f"2026-{day}T08:00") for day in ("05-15", "05-14", "06-26"))
 FREE = Terms(policy=Interval(4 * NS_PER_HOUR), hedge_cost=0.0)
-SURE = LogNormal(0.6, 1e-9)
+SURE = Density.around(0.6, 1e-9)
 
 
 def chain(strikes=(60_000.0,), expiries=(FRIDAY,), iv=0.6, inverse=True, half_spread=0.0, forward=F, index=F):
@@ -64,7 +65,7 @@ def test_without_costs_it_breaks_even_at_what_was_paid(iv, half_spread, strike, 
 
 @pytest.mark.parametrize("inverse", [True, False])
 def test_profit_is_the_value_at_the_forecast_less_the_premium(inverse):
-    found = weigh(chain(inverse=inverse), forecast=LogNormal(0.7, 1e-9))
+    found = weigh(chain(inverse=inverse), forecast=Density.around(0.7, 1e-9))
     tau = (FRIDAY - NOW) / NS_PER_YEAR
     gained = 2 * (black76.price("call", F, F, tau, 0.7) - black76.price("call", F, F, tau, 0.6))
     assert found.profit[0] * (F if inverse else 1.0) == pytest.approx(gained, rel=1e-9)
@@ -77,7 +78,7 @@ def test_nothing_is_earned_at_the_break_even(policy, side):
     terms = Terms(policy=policy, hedge_cost=5e-4, fees=DERIBIT.at(NOW), funding=0.1, long=side)
     quoted = chain((56_000.0, 60_000.0, 64_000.0), half_spread=0.01, index=59_500.0)
     first = weigh(quoted, terms)
-    again = weigh(quoted, terms, LogNormal(first.breakeven, 1e-9))
+    again = weigh(quoted, terms, Density.around(first.breakeven, 1e-9))
     assert np.abs(again.profit) == pytest.approx(0.0, abs=1e-9)
     assert again.probability == pytest.approx(0.5, abs=1e-6)
     worse = first.breakeven > first.paid_vol
@@ -168,7 +169,7 @@ def test_capital_is_premium_and_margin():
 
 def test_a_wide_forecast_is_worth_its_mean_and_makes_profit_less_sure():
     quoted, terms = chain(), Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0)
-    sure, wide = (weigh(quoted, terms, LogNormal(0.7, sd)) for sd in (1e-9, 0.3))
+    sure, wide = (weigh(quoted, terms, Density.around(0.7, sd)) for sd in (1e-9, 0.3))
     assert sure.probability[0] > wide.probability[0] > 0.5
     assert wide.deviation[0] > sure.deviation[0]
     assert wide.profit[0] > sure.profit[0]  # a lognormal's mean is above its median
@@ -176,9 +177,9 @@ def test_a_wide_forecast_is_worth_its_mean_and_makes_profit_less_sure():
 
 def test_one_forecast_for_all_or_one_each():
     quoted = chain((58_000.0, 60_000.0))
-    each = weigh(quoted, forecast=LogNormal(np.array([0.5, 0.7]), np.array([0.1, 0.2])))
+    each = weigh(quoted, forecast=Density.around(np.array([0.5, 0.7]), np.array([0.1, 0.2])))
     for row, (median, sd) in enumerate(((0.5, 0.1), (0.7, 0.2))):
-        alone = weigh(quoted, forecast=LogNormal(median, sd))
+        alone = weigh(quoted, forecast=Density.around(median, sd))
         assert each.probability[row] == pytest.approx(alone.probability[row])
     assert each.forecast == pytest.approx([0.5, 0.7])
 
@@ -209,7 +210,7 @@ def test_against_simulation(inverse, low, high, realised, policy):
     call = np.flatnonzero((quoted.strike == high) & (quoted.kind == CALL))
     put = np.flatnonzero((quoted.strike == low) & (quoted.kind == PUT))
     terms = Terms(policy=policy, hedge_cost=cost, look_every=tau / steps)
-    found = weigh(quoted, terms, LogNormal(realised, 1e-9), (call, put))
+    found = weigh(quoted, terms, Density.around(realised, 1e-9), (call, put))
     premium = found.premium[0]
     never = isinstance(policy, Never)
     # A coin is no martingale for the simulation's dollar counter: unhedged, it is worth convexity.
@@ -257,7 +258,7 @@ def test_a_side_without_a_quote_is_told_and_sorted_last():
 
 def test_what_has_expired_or_is_closed_is_left_out():
     quoted = chain(expiries=(FRIDAY, JUNE))
-    late = breakevens(quoted, FRIDAY, straddles(quoted), FREE, LogNormal(np.array([0.5, 0.7]), 0.1))
+    late = breakevens(quoted, FRIDAY, straddles(quoted), FREE, Density.around(np.array([0.5, 0.7]), 0.1))
     assert late.forecast == pytest.approx([0.7])
     closing = Terms(policy=Never(), hedge_cost=0.0, exit_before_ns=30 * 24 * NS_PER_HOUR)
     assert len(weigh(quoted, closing).tau) == 1

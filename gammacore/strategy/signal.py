@@ -9,12 +9,13 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from gammacore.breakeven import Breakevens, LogNormal, Terms, breakevens
+from gammacore.breakeven import Breakevens, Terms, breakevens
 from gammacore.contracts import Future, Perpetual
 from gammacore.events import ChainSlice
 from gammacore.fees import FeeSchedule
 from gammacore.hedging import Policy
 from gammacore.margin import rates_at
+from gammacore.volatility import Density
 
 __all__ = ["Signal"]
 
@@ -74,7 +75,7 @@ class Signal(msgspec.Struct, frozen=True):
         call, put = rows
         terms = self.terms(chain, ts_ns, funding, int(chain.expiry_ns[call]))
         pair = np.array([call]), np.array([put])
-        return breakevens(chain, ts_ns, pair, terms, LogNormal(forecast, self.log_sd))
+        return breakevens(chain, ts_ns, pair, terms, Density.around(forecast, self.log_sd))
 
     def terms(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> Terms:
         """Terms of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""

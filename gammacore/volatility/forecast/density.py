@@ -42,6 +42,11 @@ class Density(msgspec.Struct, frozen=True, eq=False):
         if (sd < 0).any():
             raise ValueError(f"log_sd: expected a number >= 0, got {sd.min()}")
 
+    @classmethod
+    def around(cls, median: float | Floats, log_sd: float | Floats) -> Density:
+        """Make the density of a median."""
+        return cls(np.asarray(median) * np.exp(0.5 * np.square(log_sd)), log_sd)
+
     def median(self) -> Floats:
         """Volatility that is exceeded half of the time."""
         return np.asarray(self.mean_vol * np.exp(-0.5 * np.square(self.log_sd)))
