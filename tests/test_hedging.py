@@ -65,7 +65,7 @@ def test_asymmetric_band():
     assert 0.6 + band.trade(moment(0.6)) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=str)
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: type(policy).__name__)
 def test_scalars_and_arrays_get_the_same_answer(policy):
     rng = np.random.default_rng(3)
     n = 200
