@@ -24,7 +24,6 @@ __all__ = ["Feed"]
 FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 MEMORY = 10  # windows: weights halve over each, so that this is all that is left of the past
-BEHIND_NS = NS_PER_MINUTE  # a price so much older than the last is not news
 
 
 class Feed:

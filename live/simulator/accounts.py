@@ -69,13 +69,6 @@ class Position:
             return 0.0
         return -self.size / self.entry if self.listing.inverse else self.entry / self.size
 
-    @property
-    def session_price(self) -> float:
-        """Price from which the profit of the session counts, 0 when flat."""
-        if not self.lots:
-            return 0.0
-        return -self.size / self.session_entry if self.listing.inverse else self.session_entry / self.size
-
     def profit(self, price: float) -> float:
         """Profit since the average price, not rounded."""
         return worth(self.listing, self.size, price) - self.entry

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gammacore.contracts import Option
-from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE, parse_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, parse_time
 from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .accounts import Account, units
@@ -25,7 +25,6 @@ __all__ = ["Engine", "Side", "Touched", "Trade"]
 
 IDS_PER_MS = 8_192
 FIRST_CHANGE_ID = 118_850_965_713
-KEPT_ORDERS_NS = 30 * NS_PER_MINUTE
 LIQUIDATION_NS = parse_time("2026-08-01")
 LIQUIDATION, LIQUIDATION_OLD = 0.01, {"BTC": 0.0075, "ETH": 0.009}
 BAND_FUTURE, BAND_OPTION = 0.015, 0.04
