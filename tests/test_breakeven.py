@@ -223,6 +223,42 @@ def test_against_simulation(inverse, low, high, realised, policy):
         assert found.probability[0] == pytest.approx(np.mean(run["pnl"] > 0), abs=0.09)
 
 
+@pytest.mark.parametrize("realised", [0.5, 0.75])
+def test_an_exit_before_expiry_against_simulation(realised):
+    """Half of the life, then sold at the mark: the mean, the last hedge and the deviation."""
+    tau, cost = (FRIDAY - NOW) / NS_PER_YEAR, 5e-4
+    steps = 7 * 24 * 6
+    run = simulate(
+        Experiment(
+            book=strangle(F, F, tau),
+            model=GBM(realised),
+            policy=Interval(4 * NS_PER_HOUR),
+            forward=F,
+            implied=0.6,
+            steps=steps,
+            horizon=0.5 * tau,
+            costs=Costs(proportional=cost),
+            liquidate=True,
+        ),
+        paths=8_000,
+        seed=6,
+        columns=("fees",),
+    )
+    terms = Terms(
+        policy=Interval(4 * NS_PER_HOUR),
+        hedge_cost=cost,
+        fill="mark",
+        look_every=0.5 * tau / steps,
+        exit_before_ns=(FRIDAY - NOW) // 2,
+    )
+    found = weigh(chain(inverse=False), terms, Density.around(realised, 1e-9))
+    assert found.hedging[0] == pytest.approx(run.mean("fees"), rel=0.05)
+    assert found.profit[0] == pytest.approx(
+        run.mean(), abs=4 * run.standard_error() + 0.005 * found.premium[0]
+    )
+    assert found.deviation[0] == pytest.approx(run.sd(), rel=0.1)
+
+
 # ---- what to weigh ----------------------------------------------------------------------
 
 

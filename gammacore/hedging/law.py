@@ -92,6 +92,7 @@ class Path:
         self.weight: Floats = (last - first) * weight * u
         self.left: Floats = u * u
         self.t: Floats = tau[:, None] - self.left
+        self.after: Floats = (tau - hold)[:, None]
         self.forward, self.vol, self.amount = forward[:, None], vol[:, None], amount
         self.low, self.high = low[:, None], high[:, None]
         self._single = bool(np.all(low == high))
@@ -183,7 +184,8 @@ class Path:
 
     def _mixed(self, strike: Floats, sigma: Floats) -> Floats:
         """Mean of F^4 gamma(hedged) gamma(realised): two Gaussians in ln F make one."""
-        v, w, other = sigma**2 * self.t, self._w, sigma**2 * self.left
+        v, w = sigma**2 * self.t, self._w
+        other = sigma**2 * (self.left - self.after) + self.vol**2 * self.after  # realised until the exit only
         both, total = w * other / (w + other), w + other
         # Centres ln K - w/2 and ln K - other/2: they are apart by (w - other)/2, and meet at ln K - both.
         apart = np.exp(-((w - other) ** 2) / (8.0 * total))
