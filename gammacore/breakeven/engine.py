@@ -1,196 +1,33 @@
-"""At which realised volatility a straddle breaks even, and what a forecast makes of it.
-
-If the price is a martingale, a position that is hedged all the way earns on average its value at the realised
-volatility less what was paid, whatever delta it was hedged with; Ahmad and Wilmott (2005) give the
-deviation of one that is hedged at the marks. Then come the costs: spread and fees of the options, hedging
-by the chosen policy (:mod:`gammacore.hedging.law`), the first hedge and the last, funding and basis. The
-realised volatility at which nothing is left is the break-even; a forecast with a deviation of its own gives
-the probability of a profit, its mean and its deviation.
-
-Amounts are in the settlement currency per coin of each leg: coin for inverse options, USD for linear ones.
-A mean in coin is that in USD over the forward (the price is a martingale for who counts in USD, its
-inverse for who counts in coin); deviations are taken over alike, which leaves out terms of second order.
-"""
+"""Break-evens of all positions at once; see the package for what they mean."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
 from gammacore import black76
+from gammacore.breakeven.pairs import Pairs, forwards_of
+from gammacore.breakeven.terms import Breakevens, Terms
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import FRIDAY, NS_PER_YEAR, is_month_end_friday, weekday
 from gammacore.errors import ContractError
 from gammacore.events import ChainSlice
-from gammacore.fees import FeeRates
 from gammacore.hedging import Never, Policy
 from gammacore.hedging.law import HedgeLaw, Path, law_of
-from gammacore.margin import MarginRates, future_rates, option_margin
+from gammacore.margin import future_rates, option_margin
 from gammacore.volatility import Density
 
-__all__ = ["Breakevens", "Terms", "breakevens", "straddles", "strangles"]
+__all__ = ["breakevens"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 OUTCOMES = 11  # of the forecast, equally likely
 LOWEST, HIGHEST = 0.01, 8.0  # volatilities between which a break-even is looked for
 STEPS, TOLERANCE = 40, 1e-11  # of its search
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How a position is opened, hedged and closed, and what that costs.
-
-    Attributes
-    ----------
-    policy : Policy
-    hedge_cost : float
-        One way, as a fraction of notional: fee and half spread.
-    instrument : {'perpetual', 'future'}
-        The future is that of the options' expiry and settles with them.
-    funding : float
-        Of the perpetual, per year; longs pay when positive.
-    fees : FeeRates or None
-        Of options and deliveries; None charges nothing.
-    margin : MarginRates
-    long : bool
-    fill : {'cross', 'mid', 'mark'}
-        Price that options are opened and closed at.
-    exit_before_ns : int or None
-        Time before the expiry at which they are closed; None holds to delivery.
-    chain_every : float or None
-        Years between two chains, for a policy that hedges at each.
-    look_every : float
-        Years between two prices that the policy sees; 0 is all the time.
-    """
-
-    policy: Policy
-    hedge_cost: float
-    instrument: Literal["perpetual", "future"] = "perpetual"
-    funding: float = 0.0
-    fees: FeeRates | None = None
-    margin: MarginRates = MarginRates()
-    long: bool = True
-    fill: Literal["cross", "mid", "mark"] = "cross"
-    exit_before_ns: int | None = None
-    chain_every: float | None = None
-    look_every: float = 0.0
-
-
-class Breakevens(NamedTuple):
-    """One row a position, all arrays of shape (m,); money in the settlement currency a coin of each leg.
-
-    Attributes
-    ----------
-    call, put : int64
-        Rows of the chain.
-    tau : float64
-        Years to expiry.
-    premium : float64
-        Paid when long, received when short.
-    paid_vol : float64
-        Mark volatility of the position at that price: what it breaks even at without any other cost.
-    breakeven : float64
-        Realised volatility at which the expected profit is nil after all costs; NaN if there is none.
-    forecast : float64
-        Median of the forecast.
-    edge : float64
-        Forecast less break-even when long, the reverse when short.
-    probability : float64
-        Of a profit.
-    profit, deviation : float64
-        Expected, and its standard deviation: of the forecast, of the path, and of the hedging.
-    fees, spread, hedging, carry : float64
-        Expected costs at the forecast, positive when paid; ``spread`` is from the marks.
-    capital : float64
-        Premium and margin that the position ties up.
-    return_on_capital : float64
-        Expected profit over it.
-    """
-
-    call: Ints
-    put: Ints
-    tau: Floats
-    premium: Floats
-    paid_vol: Floats
-    breakeven: Floats
-    forecast: Floats
-    edge: Floats
-    probability: Floats
-    profit: Floats
-    deviation: Floats
-    fees: Floats
-    spread: Floats
-    hedging: Floats
-    carry: Floats
-    capital: Floats
-    return_on_capital: Floats
-
-    def take(self, rows: Any) -> Breakevens:
-        """Return some of the rows, or all in another order."""
-        return Breakevens(*(column[rows] for column in self))
-
-    def best_first(self) -> Breakevens:
-        """Sort by return on capital; positions without quotes come last."""
-        return self.take(np.argsort(-np.nan_to_num(self.return_on_capital, nan=-np.inf), kind="stable"))
-
-
-Pairs = tuple[Ints, Ints]
-
-
-def straddles(chain: ChainSlice) -> Pairs:
-    """Rows of calls and puts that share expiry and strike.
-
-    Returns
-    -------
-    tuple of two arrays of int64, shape (m,)
-    """
-    calls = np.flatnonzero(_usable(chain) & (chain.kind == CALL))
-    puts = np.flatnonzero(_usable(chain) & (chain.kind == PUT))
-    _, expiry = np.unique(chain.expiry_ns, return_inverse=True)
-    strikes, strike = np.unique(chain.strike, return_inverse=True)
-    key = expiry * len(strikes) + strike
-    _, mine, theirs = np.intersect1d(key[calls], key[puts], assume_unique=True, return_indices=True)
-    return calls[mine], puts[theirs]
-
-
-def strangles(chain: ChainSlice, ts_ns: int, delta: float = 0.25) -> Pairs:
-    """Rows of the call and the put of every expiry whose Black deltas are nearest ``delta``.
-
-    Returns
-    -------
-    tuple of two arrays of int64, shape (m,)
-        Without expiries of which both would have the same strike, or only one side.
-    """
-    rows = np.flatnonzero(_usable(chain))
-    expiry = chain.expiry_ns[rows]
-    forward = _forwards(chain, expiry)
-    tau = (expiry - ts_ns) / NS_PER_YEAR
-    seen = black76.greeks(chain.kind[rows], forward, chain.strike[rows], tau, chain.iv[rows]).delta
-    picked: list[tuple[int, int]] = []
-    for one in np.unique(expiry):
-        both = []
-        for kind in (CALL, PUT):
-            side = np.flatnonzero((expiry == one) & (chain.kind[rows] == kind) & (tau > 0))
-            if side.size:
-                both.append(int(rows[side[np.argmin(np.abs(seen[side] - kind * delta))]]))
-        if len(both) == 2 and chain.strike[both[0]] > chain.strike[both[1]]:
-            picked.append((both[0], both[1]))
-    found = np.array(picked, np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
-
-
-def _usable(chain: ChainSlice) -> npt.NDArray[np.bool_]:
-    return np.asarray((chain.iv > 0) & np.isfinite(chain.mark))
-
-
-def _forwards(chain: ChainSlice, expiry_ns: Ints) -> Floats:
-    known, where = np.unique(expiry_ns, return_inverse=True)
-    return np.array([chain.forwards[int(e)] for e in known], np.float64)[where]
 
 
 def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, forecast: Density) -> Breakevens:
@@ -242,7 +79,7 @@ class _Case:
         self.sign = 1.0 if terms.long else -1.0
         expiry = chain.expiry_ns[call]
         self.expiry_ns = expiry
-        self.forward = _forwards(chain, expiry)
+        self.forward = forwards_of(chain, expiry)
         self.tau: Floats = (expiry - ts_ns) / NS_PER_YEAR
         self.hold = self.tau - (terms.exit_before_ns or 0) / NS_PER_YEAR
         self.unit = self.forward if self.inverse else np.ones_like(self.forward)  # USD of one settled unit

@@ -1,0 +1,19 @@
+"""At which realised volatility a straddle breaks even, and what a forecast makes of it.
+
+If the price is a martingale, a position that is hedged all the way earns on average its value at the realised
+volatility less what was paid, whatever delta it was hedged with; Ahmad and Wilmott (2005) give the
+deviation of one that is hedged at the marks. Then come the costs: spread and fees of the options, hedging
+by the chosen policy (:mod:`gammacore.hedging.law`), the first hedge and the last, funding and basis. The
+realised volatility at which nothing is left is the break-even; a forecast with a deviation of its own gives
+the probability of a profit, its mean and its deviation.
+
+Amounts are in the settlement currency per coin of each leg: coin for inverse options, USD for linear ones.
+A mean in coin is that in USD over the forward (the price is a martingale for who counts in USD, its
+inverse for who counts in coin); deviations are taken over alike, which leaves out terms of second order.
+"""
+
+from gammacore.breakeven.engine import breakevens
+from gammacore.breakeven.pairs import straddles, strangles
+from gammacore.breakeven.terms import Breakevens, Terms
+
+__all__ = ["Breakevens", "Terms", "breakevens", "straddles", "strangles"]

@@ -1,0 +1,115 @@
+"""What is asked of a position, and what is answered."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.fees import FeeRates
+from gammacore.hedging import Policy
+from gammacore.margin import MarginRates
+
+__all__ = ["Breakevens", "Terms"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How a position is opened, hedged and closed, and what that costs.
+
+    Attributes
+    ----------
+    policy : Policy
+    hedge_cost : float
+        One way, as a fraction of notional: fee and half spread.
+    instrument : {'perpetual', 'future'}
+        The future is that of the options' expiry and settles with them.
+    funding : float
+        Of the perpetual, per year; longs pay when positive.
+    fees : FeeRates or None
+        Of options and deliveries; None charges nothing.
+    margin : MarginRates
+    long : bool
+    fill : {'cross', 'mid', 'mark'}
+        Price that options are opened and closed at.
+    exit_before_ns : int or None
+        Time before the expiry at which they are closed; None holds to delivery.
+    chain_every : float or None
+        Years between two chains, for a policy that hedges at each.
+    look_every : float
+        Years between two prices that the policy sees; 0 is all the time.
+    """
+
+    policy: Policy
+    hedge_cost: float
+    instrument: Literal["perpetual", "future"] = "perpetual"
+    funding: float = 0.0
+    fees: FeeRates | None = None
+    margin: MarginRates = MarginRates()
+    long: bool = True
+    fill: Literal["cross", "mid", "mark"] = "cross"
+    exit_before_ns: int | None = None
+    chain_every: float | None = None
+    look_every: float = 0.0
+
+
+class Breakevens(NamedTuple):
+    """One row a position, all arrays of shape (m,); money in the settlement currency a coin of each leg.
+
+    Attributes
+    ----------
+    call, put : int64
+        Rows of the chain.
+    tau : float64
+        Years to expiry.
+    premium : float64
+        Paid when long, received when short.
+    paid_vol : float64
+        Mark volatility of the position at that price: what it breaks even at without any other cost.
+    breakeven : float64
+        Realised volatility at which the expected profit is nil after all costs; NaN if there is none.
+    forecast : float64
+        Median of the forecast.
+    edge : float64
+        Forecast less break-even when long, the reverse when short.
+    probability : float64
+        Of a profit.
+    profit, deviation : float64
+        Expected, and its standard deviation: of the forecast, of the path, and of the hedging.
+    fees, spread, hedging, carry : float64
+        Expected costs at the forecast, positive when paid; ``spread`` is from the marks.
+    capital : float64
+        Premium and margin that the position ties up.
+    return_on_capital : float64
+        Expected profit over it.
+    """
+
+    call: Ints
+    put: Ints
+    tau: Floats
+    premium: Floats
+    paid_vol: Floats
+    breakeven: Floats
+    forecast: Floats
+    edge: Floats
+    probability: Floats
+    profit: Floats
+    deviation: Floats
+    fees: Floats
+    spread: Floats
+    hedging: Floats
+    carry: Floats
+    capital: Floats
+    return_on_capital: Floats
+
+    def take(self, rows: Any) -> Breakevens:
+        """Return some of the rows, or all in another order."""
+        return Breakevens(*(column[rows] for column in self))
+
+    def best_first(self) -> Breakevens:
+        """Sort by return on capital; positions without quotes come last."""
+        return self.take(np.argsort(-np.nan_to_num(self.return_on_capital, nan=-np.inf), kind="stable"))
