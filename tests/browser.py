@@ -28,7 +28,7 @@ FLAGS = (
 START_S = 30.0
 
 
-class NoBrowser(Exception):
+class NoBrowserError(Exception):
     """There is none, or it does not come up."""
 
 
@@ -36,18 +36,18 @@ def find_browser():
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
-    raise NoBrowser("no chromium here")
+    raise NoBrowserError("no chromium here")
 
 
 @contextlib.contextmanager
 def browser(profile):
     """A page of a fresh browser; ``profile`` is a folder for it."""
     flags = [*FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    process = subprocess.Popen(
-        [find_browser(), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([find_browser(), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield Page(_address(profile, process))
+        address = _address(profile, process)
+        with connect(address, max_size=None, proxy=None, ping_interval=None) as socket:
+            yield Page(socket)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -60,20 +60,20 @@ def _address(profile, process):
     until = time.monotonic() + START_S
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise NoBrowser("the browser cannot run here")
+            raise NoBrowserError("the browser cannot run here")
         with contextlib.suppress(OSError, ValueError, StopIteration):
             port = int((profile / "DevToolsActivePort").read_text().split()[0])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=5) as answer:
                 return next(t["webSocketDebuggerUrl"] for t in json.load(answer) if t["type"] == "page")
         time.sleep(0.05)
-    raise NoBrowser("the browser did not come up here")
+    raise NoBrowserError("the browser did not come up here")
 
 
 class Page:
     """One tab; ``complaints`` is what its console said, of scripts and of the policy alike."""
 
-    def __init__(self, address):
-        self._socket = connect(address, max_size=None, proxy=None, ping_interval=None)
+    def __init__(self, socket):
+        self._socket = socket
         self._ids = itertools.count(1)
         self.complaints = []
         for domain in ("Page", "Runtime", "Log"):
@@ -118,7 +118,11 @@ class Page:
 
     def size(self, width, height, *, dark=False, phone=False):
         self.ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])

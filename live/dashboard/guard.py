@@ -130,7 +130,7 @@ class Guard:
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
         if given and _same(given[0], self._token):
-            answer = RedirectResponse(scope["path"], 303)
+            answer = RedirectResponse("/", 303)  # never to the path that came: //name is another site
             answer.set_cookie(COOKIE, self._cookie, path="/", httponly=True, samesite="strict")
             return answer
         if self._knows(headers):

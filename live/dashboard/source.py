@@ -63,7 +63,8 @@ def _written(path: Path) -> float:
     times = [0.0]
     for name in (path, Path(f"{path}-wal")):
         with contextlib.suppress(OSError):
-            times.append(name.stat().st_mtime)
+            found = name.stat()
+            times.append(found.st_mtime if found.st_size else 0.0)  # who only reads makes an empty one
     return max(times)
 
 
@@ -138,7 +139,7 @@ class Replay:
     ----------
     path : Path
     speed : float
-        Seconds of the journal in one; infinity reads it at once.
+        Seconds of the journal in one.
     clock : callable() -> float
         Seconds.
 
@@ -147,7 +148,7 @@ class Replay:
     JournalError
         If it is not there, no journal, or empty.
     ConfigError
-        If the speed is not positive.
+        If the speed is not positive and finite.
     """
 
     replaying = True
@@ -156,7 +157,7 @@ class Replay:
     silent_s = 0.0
 
     def __init__(self, path: Path, speed: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
-        if not speed > 0:
+        if not 0.0 < speed < math.inf:
             raise ConfigError(f"--speed: expected a positive number, got {speed!r}")
         if not (total := length(path)):
             raise JournalError(f"{path}: empty")
@@ -170,7 +171,7 @@ class Replay:
         due: list[Record] = []
         while len(due) < most and (record := self._next()) is not None:
             now_s = self._clock()
-            now_ns = self._at_ns + (now_s - self._at_s) * self._speed * NS_PER_SECOND
+            now_ns = self._at_ns + int((now_s - self._at_s) * self._speed * NS_PER_SECOND)
             if self._at_ns == 0 or record.ts_ns - now_ns > LONGEST_WAIT_S * self._speed * NS_PER_SECOND:
                 self._at_ns, self._at_s = record.ts_ns, now_s
             elif record.ts_ns > now_ns:
