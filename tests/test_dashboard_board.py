@@ -19,13 +19,14 @@ from gammacore.live.records import encode
 
 
 def test_lines_sum_to_the_profit_in_both_currencies():
-    profit = board_of(made().path).sections()["profit"]
+    state = board_of(made().path).sections()
+    profit, lines = state["profit"], state["lines"]
     desk = by_the_ledger(made().desk)
-    assert {row["line"] for row in profit["lines"]} == set(LINES)
+    assert {row["line"] for row in lines["rows"]} == set(LINES)
     for unit, whole in (("coin", desk.coin), ("usd", desk.usd)):
-        assert math.fsum(row[unit] for row in profit["lines"]) == pytest.approx(whole, abs=1e-8)
+        assert math.fsum(row[unit] for row in lines["rows"]) == pytest.approx(whole, abs=1e-8)
         assert profit[unit] == pytest.approx(whole, abs=1e-8)
-        assert profit[f"lines_{unit}"] == pytest.approx(whole, abs=1e-8)
+        assert lines[unit] == pytest.approx(whole, abs=1e-8)
 
 
 def test_counts_are_those_of_the_journal():

@@ -1,6 +1,7 @@
 """The stream: a snapshot, deltas that add up to the state, ids to go on from."""
 
 import asyncio
+import itertools
 import json
 
 import pytest
@@ -29,9 +30,7 @@ def applied(state, kind, data):
 
 def steady(state):
     """Without what the time of the look changes."""
-    kept = {k: v for k, v in state.items() if k not in ("health", "limits")}
-    lines = {k: v for k, v in kept["profit"].items() if not k.startswith("lines")} if kept["profit"] else None
-    return kept | {"profit": lines}
+    return {name: section for name, section in state.items() if name not in ("health", "limits", "lines")}
 
 
 async def collect(stream, events):
@@ -53,8 +52,8 @@ def half_read(records=200):
 
 def test_deltas_add_up_to_the_state():
     async def play():
-        board = half_read()
-        hub, state = Hub(board), None
+        board, looks = half_read(), itertools.count()
+        hub, state = Hub(board, lambda: next(looks) / 5), None
         stream = hub.stream()
         assert lines_of(await anext(stream)) == []  # how soon to connect again
         frames = [await anext(stream)]
@@ -63,7 +62,8 @@ def test_deltas_add_up_to_the_state():
             if record.seq % 10 == 0:
                 hub.publish()
                 frames.append(await anext(stream))
-        hub.publish()
+        for _ in range(5):  # until the slow ones are due again
+            hub.publish()
         frames.append(await anext(stream))
         events = lines_of(b"".join(frames))
         assert events[0][0] == "snapshot"
@@ -81,7 +81,7 @@ def test_deltas_add_up_to_the_state():
 def test_a_page_that_comes_back_goes_on_where_it_was():
     async def play():
         board = half_read()
-        hub = Hub(board)
+        hub = Hub(board, itertools.count().__next__)
         first = lines_of(await collect(hub.stream(), 1))
         seen, state = first[0][1], applied(None, first[0][0], first[0][2])
         for record in made().records[200:260]:
@@ -124,6 +124,22 @@ def test_a_page_that_is_too_slow_gets_another_snapshot(monkeypatch):
         assert [kind for kind, _, _ in events] == ["snapshot"]
         assert steady(json.loads(events[0][2])) == steady(json.loads(hub.snapshot()))
         await stream.aclose()
+
+    asyncio.run(play())
+
+
+def test_what_matters_less_is_told_once_a_second():
+    async def play():
+        now, board = [0.0], half_read()
+        hub = Hub(board, lambda: now[0])
+        seen = lines_of(await collect(hub.stream(), 1))[0][1]
+        for record in made().records[200:240]:
+            board.take(record)
+            now[0] += 0.25
+            hub.publish()
+        told = [json.loads(data) for _, _, data in lines_of(await collect(hub.stream(seen), 40))]
+        assert sum("session" in delta for delta in told) == len(told) == 40
+        assert sum("limits" in delta for delta in told) == 10
 
     asyncio.run(play())
 

@@ -177,6 +177,7 @@ class Board:
             "greeks": None,
             "gauges": [],
             "profit": None,
+            "lines": None,
             "pace": [],
             "orders": [] if desk is None else self.story.orders(desk),
             "fills": list(self.story.fills),
@@ -193,7 +194,8 @@ class Board:
         state["positions"] = positions(desk)
         state["greeks"] = greeks(seen, book.index)
         state["gauges"] = gauges(desk)
-        state["profit"] = self._money(desk)
+        state["profit"] = self._money()
+        state["lines"] = self._lines()
         state["pace"] = self._pace(desk)
         if self._limits is not None:
             state["limits"] = self._limits.rows(desk, seen, self._profit.usd, self._age_s())
@@ -270,20 +272,21 @@ class Board:
             "since_ms": changed.ts_ns // NS_PER_MILLISECOND,
         }
 
-    def _money(self, desk: Desk) -> Row:
-        self._explain()
+    def _money(self) -> Row:
         start = self._limits.day_start if self._limits is not None else None
+        today = None if start is None else self._profit.usd - start.profit_usd
+        return {**self._profit._asdict(), "today_usd": today}
+
+    def _lines(self) -> Row:
+        """Where the money was at the last attribution."""
+        self._explain()
         found = self._explained
-        totals_of = {} if found is None else found.lines
-        lines = [{"line": line, "coin": money.coin, "usd": money.usd} for line, money in totals_of.items()]
+        rows = {} if found is None else found.lines
         return {
-            "coin": self._profit.coin,
-            "usd": self._profit.usd,
-            "today_usd": None if start is None else self._profit.usd - start.profit_usd,
-            "lines": lines,
-            "lines_coin": None if found is None else found.total.coin,
-            "lines_usd": None if found is None else found.total.usd,
-            "lines_ms": self._explained_ns // NS_PER_MILLISECOND or None,
+            "rows": [{"line": line, **money._asdict()} for line, money in rows.items()],
+            "coin": None if found is None else found.total.coin,
+            "usd": None if found is None else found.total.usd,
+            "ts_ms": self._explained_ns // NS_PER_MILLISECOND or None,
             "failed": self._failed,
         }
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,8 @@ __all__ = ["Frame", "Hub", "frame"]
 KEPT = 300  # deltas: half a minute at the highest rate
 BEAT_S = 5.0  # of silence, until a comment says that the server is there
 RETRY_MS = 1_000  # after which a browser connects again
+SLOW = ("health", "limits", "pace")  # sections that change at every look and matter less
+SLOW_S = 1.0
 _ENCODE = msgspec.json.Encoder().encode  # NaN and infinity become null
 
 
@@ -44,6 +47,8 @@ class Hub:
     Parameters
     ----------
     board : Board
+    clock : callable() -> float
+        Seconds.
 
     Attributes
     ----------
@@ -51,8 +56,9 @@ class Hub:
         Pages at the moment.
     """
 
-    def __init__(self, board: Board) -> None:
-        self.board = board
+    def __init__(self, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+        self.board, self._clock = board, clock
+        self._slow_s = -SLOW_S
         self.watching = 0
         self._run = secrets.token_hex(4)  # ids of another process mean nothing here
         self._number = 0
@@ -67,7 +73,12 @@ class Hub:
     def publish(self) -> None:
         """Tell what has changed since the last time."""
         delta: dict[str, Any] = {}
-        for name, section in self.board.sections().items():
+        sections, now_s = self.board.sections(), self._clock()
+        if now_s - self._slow_s >= SLOW_S:
+            self._slow_s = now_s
+        else:
+            sections = {name: section for name, section in sections.items() if name not in SLOW}
+        for name, section in sections.items():
             encoded = _ENCODE(section)
             if self._told.get(name) != encoded:
                 self._told[name] = encoded

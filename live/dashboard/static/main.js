@@ -3,7 +3,7 @@
 import { follow } from "./stream.js";
 import * as figures from "./figures.js";
 import * as tables from "./tables.js";
-import { signed, span } from "./format.js";
+import { clock, signed, span } from "./format.js";
 
 const at = (id) => document.getElementById(id);
 const LOST_S = 12; // more than two beats of the server
@@ -16,7 +16,7 @@ const PARTS = [
   [["profit", "greeks", "market", "session", "health", "scalps"], () => tables.cards(at("cards"), state)],
   [["curves", "size"], () => figures.profitCurve(at("fig-profit"), state.curves.profit)],
   [["curves", "marks", "scalps", "size"], () => figures.priceChart(at("fig-price"), state.curves.price, state.marks, state.scalps)],
-  [["profit", "unit", "size"], lines],
+  [["lines", "unit", "size"], lines],
   [["gauges", "size"], () => figures.deltaGauges(at("fig-delta"), state.gauges)],
   [["greeks"], () => tables.greeks(at("greeks"), state.greeks)],
   [["pace", "size"], () => figures.paceBars(at("fig-pace"), state.pace)],
@@ -60,10 +60,10 @@ function banner() {
 }
 
 function lines() {
-  const { profit } = state;
-  figures.lineBars(at("fig-lines"), profit?.lines ?? [], unit);
-  const total = unit === "usd" ? `${signed(profit?.lines_usd)} USD` : `${signed(profit?.lines_coin, 8)} ${state.session.currency ?? "coin"}`;
-  at("lines-note").textContent = profit?.failed ? `Not explained: ${profit.failed}` : profit?.lines.length ? `Sum of all lines ${total}` : "";
+  const found = state.lines ?? { rows: [] };
+  figures.lineBars(at("fig-lines"), found.rows, unit);
+  const total = unit === "usd" ? `${signed(found.usd)} USD` : `${signed(found.coin, 8)} ${state.session.currency ?? "coin"}`;
+  at("lines-note").textContent = found.failed ? `Not explained: ${found.failed}` : found.rows.length ? `Sum of all lines ${total}, at ${clock(found.ts_ms)}` : "";
 }
 
 function scalps() {
