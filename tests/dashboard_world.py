@@ -27,12 +27,15 @@ class Made:
         self.records = list(read(path))
 
 
+LINEAR = (("marks__settlement", "linear"), ("hedge__target", "black"))
+
+
 @cache
-def made(seconds=150.0, seed=3):
+def made(seconds=150.0, seed=3, more=()):
     """A session that entered, hedged and was stopped; nobody changes it."""
     path = Path(tempfile.mkdtemp(prefix="dashboard-")) / "live-local-BTC.db"
     world = World(seed=seed)
-    process = Process(world, path, lively(**LIMITS))
+    process = Process(world, path, lively(**LIMITS, **dict(more)))
     assert process.run(seconds)
     process.close()
     return Made(path, process)

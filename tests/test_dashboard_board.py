@@ -5,7 +5,7 @@ import random
 
 import msgspec
 import pytest
-from dashboard_world import LIMITS, board_of, made
+from dashboard_world import LIMITS, LINEAR, board_of, made
 from live_world import Process, World, lively
 from test_dashboard_holdings import by_the_ledger
 
@@ -18,10 +18,12 @@ from gammacore.live.journal import Kind, Record
 from gammacore.live.records import encode
 
 
-def test_lines_sum_to_the_profit_in_both_currencies():
-    state = board_of(made().path).sections()
+@pytest.mark.parametrize("more", [(), LINEAR], ids=["coin", "usd"])
+def test_lines_sum_to_the_profit_in_both_currencies(more):
+    one = made(60.0, more=more) if more else made()
+    state = board_of(one.path).sections()
     profit, lines = state["profit"], state["lines"]
-    desk = by_the_ledger(made().desk)
+    desk = by_the_ledger(one.desk)
     assert {row["line"] for row in lines["rows"]} == set(LINES)
     for unit, whole in (("coin", desk.coin), ("usd", desk.usd)):
         assert math.fsum(row[unit] for row in lines["rows"]) == pytest.approx(whole, abs=1e-8)

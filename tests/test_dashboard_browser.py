@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import msgspec
 import pytest
 from browser import NoBrowserError, browser
-from dashboard_world import made
+from dashboard_world import LINEAR, made
 from live_world import lively
 from test_dashboard_cli import free_port
 from test_dashboard_holdings import by_the_ledger
@@ -258,3 +258,24 @@ def test_lines_can_be_read_in_coin_by_the_keyboard(page):
         coin = by_the_ledger(made().desk).coin
         told = f"Sum of all lines {written(coin, 8)} BTC, at "
         page.wait(f"document.getElementById('lines-note').textContent.startsWith('{told}')")
+
+
+def test_usd_settled_contracts_are_written_in_their_own_units(page):
+    """Coins of a linear perpetual, not USD; options in USD."""
+    one = made(60.0, more=LINEAR)
+    with serving(Tail(one.path)) as port:
+        reach(page, port)
+        page.wait("document.querySelectorAll('#tab-positions tbody tr').length >= 3")
+        rows = {row[1]: row for row in page.value(SHOWN)["positions"]}
+    (episode,) = one.desk.portfolio.open.values()
+    hedge = episode.hedge
+    assert rows[hedge.instrument.name][2:4] == [
+        written(hedge.amount, 4),
+        written(hedge.average, 1, signed=False),
+    ]
+    for option, amount in episode.legs.items():
+        mark = float(one.desk.book.exposure(option).value)
+        assert (rows[option.name][2], rows[option.name][4]) == (
+            written(amount, 2),
+            written(mark, 1, signed=False),
+        )

@@ -126,11 +126,12 @@ class Story:
                 "fee": fill.fee,
             }
         )
-        price = desk.book.index if option else fill.price
+        price = desk.book.index if option else fill.price  # an option's own is not on that scale
         mark = {
             "ts_ms": ts_ms,
             "price": price,
             "amount": fill.amount,
+            "instrument": fill.instrument.name,
             "kind": "option" if option else purpose,
         }
         self.marks.append(mark)

@@ -1,7 +1,7 @@
 // The figures of the page, each drawn anew from its part of the state.
 
 import { curve, element, extent, frame, picture } from "./draw.js";
-import { clock, number, percent, short, signed, span } from "./format.js";
+import { amount, clock, number, percent, short, signed, span } from "./format.js";
 
 function nothing(place, words) {
   const note = document.createElement("p");
@@ -47,7 +47,7 @@ export function priceChart(place, columns, marks, scalps) {
 
 // Purchases point up, sales down; options are rings.
 function symbol(mark, x, y) {
-  const up = mark.amount > 0, text = `${clock(mark.ts_ms)} ${mark.kind} ${signed(mark.amount, mark.kind === "option" ? 2 : 0)} at ${number(mark.price, 1)}`;
+  const up = mark.amount > 0, text = `${clock(mark.ts_ms)} ${mark.kind} ${amount(mark.instrument, mark.amount)} ${mark.instrument} at ${number(mark.price, 1)}`;
   const size = 5, tip = up ? -size : size;
   const made = mark.kind === "option"
     ? element("circle", { class: "ring", cx: x, cy: y, r: 5 })

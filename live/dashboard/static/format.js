@@ -22,7 +22,12 @@ export function short(x) {
   return number(x, size >= 1000 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 3 : 4);
 }
 
-export const price = (row, x) => number(x, row.kind === "option" || /-[CP]$/.test(row.instrument) ? 4 : 1);
+// What an instrument's name says: coin-settled options are quoted in coin, coin-settled futures counted in USD.
+const option = (name) => /-[CP]$/.test(name);
+const linear = (name) => /^[^-]*_/.test(name);
+
+export const price = (name, x) => number(x, option(name) && !linear(name) ? 4 : 1);
+export const amount = (name, x) => number(x, option(name) ? 2 : linear(name) ? 4 : 0, true);
 export const clock = (ms) => (known(ms) ? new Date(ms).toISOString().slice(11, 19) : DASH);
 export const day = (ms) => (known(ms) ? new Date(ms).toISOString().slice(0, 19).replace("T", " ") : DASH);
 

@@ -1,6 +1,6 @@
 // Cards, tables and lists.
 
-import { clock, DASH, day, number, percent, price, short, signed, span, tone } from "./format.js";
+import { amount, clock, DASH, day, number, percent, price, short, signed, span, tone } from "./format.js";
 
 function cell(row, text, kind = "", name = "td") {
   const made = document.createElement(name);
@@ -35,9 +35,9 @@ export function positions(place, rows) {
   table(place, [
     ["episode", (r) => String(r.episode), "num"],
     ["instrument", (r) => r.instrument, ""],
-    ["size", (r) => signed(r.size, r.kind === "option" ? 2 : 0), "num"],
-    ["entry", (r) => price(r, r.entry), "num"],
-    ["mark", (r) => price(r, r.mark), "num"],
+    ["size", (r) => amount(r.instrument, r.size), "num"],
+    ["entry", (r) => price(r.instrument, r.entry), "num"],
+    ["mark", (r) => price(r.instrument, r.mark), "num"],
     ["value USD", (r) => number(r.value_usd), "num"],
     ["profit USD", (r) => signed(r.pnl_usd), toned("pnl_usd")],
     ["delta", (r) => signed(r.delta, 4), "num"],
@@ -61,7 +61,7 @@ export function orders(place, rows) {
   table(place, [
     ["order", (r) => r.order, ""],
     ["purpose", (r) => r.purpose, ""],
-    ["legs", (r) => r.legs.map((leg) => `${signed(leg.amount, 4).replace(/\.?0+$/, "")} ${leg.instrument}`).join(", "), ""],
+    ["legs", (r) => r.legs.map((leg) => `${amount(leg.instrument, leg.amount)} ${leg.instrument}`).join(", "), ""],
     ["state", (r) => r.stage, ""],
     ["price", (r) => number(r.limit, r.limit < 10 ? 4 : 1), "num"],
     ["tries", (r) => String(r.tries), "num"],
@@ -74,9 +74,9 @@ export function fills(place, rows) {
     ["time", (r) => clock(r.ts_ms), ""],
     ["order", (r) => r.order, ""],
     ["instrument", (r) => r.instrument, ""],
-    ["amount", (r) => signed(r.amount, /-[CP]$/.test(r.instrument) ? 2 : 0), "num"],
-    ["price", (r) => price(r, r.price), "num"],
-    ["mark", (r) => price(r, r.mark), "num"],
+    ["amount", (r) => amount(r.instrument, r.amount), "num"],
+    ["price", (r) => price(r.instrument, r.price), "num"],
+    ["mark", (r) => price(r.instrument, r.mark), "num"],
     ["fee", (r) => number(r.fee, 8), "num"],
   ], [...rows].reverse(), "none yet");
 }
