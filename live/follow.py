@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.attribution import LINES, attribute
+from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.config import Config, parse_config
-from gammacore.contracts import Future, Option, Perpetual
+from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.desk import Desk
+from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
@@ -35,7 +37,7 @@ from .positions import Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
 from .risk_manager import DayStart, ModeChanged, liquidation_distance, margin_gap
 
-__all__ = ["Explained", "Follower", "Trail", "carried"]
+__all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -94,7 +96,9 @@ class Trail:
         for expiry_ns in {option.expiry_ns for option in followed}:
             self._columns.setdefault(expiry_ns, (at, array("d")))[1].append(book.forward(expiry_ns))
         for option in followed:
-            self._columns.setdefault(option, (at, array("d")))[1].append(book.vol(option))
+            vols, vol = self._columns.setdefault(option, (at, array("d")))[1], book.vol(option)
+            # A book forgets what has expired; until the delivery it is worth the same at any volatility.
+            vols.append(vols[-1] if vols and math.isnan(vol) else vol)
         # An episode that has ended got its last point just now.
         self._followed = [e for e in self._followed if e.number in desk.portfolio.open]
 
@@ -137,10 +141,27 @@ class Explained(NamedTuple):
     lines: dict[str, Money]
 
 
+def mark_of(option: Option, book: Book) -> float:
+    """Value of an option at the book's marks; of one that waits for its delivery, what it would get now."""
+    if book.tau(option.expiry_ns) > 0:
+        return float(book.exposure(option).value)
+    payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
+    return float(payoff(option, book.forward(option.expiry_ns)))
+
+
 def carried(episode: Episode, desk: Desk) -> Episode:
-    """Twin of an open episode, at the marks of the desk's book."""
+    """Twin of an open episode, at the marks of the desk's book.
+
+    Raises
+    ------
+    LedgerError
+        If an option has no mark.
+    """
     twin = episode.twin()
-    values = {option: float(desk.book.exposure(option).value) for option in episode.legs}
+    values = {option: mark_of(option, desk.book) for option in episode.legs}
+    for option, value in values.items():
+        if not math.isfinite(value):
+            raise LedgerError(f"{option.name}: no mark, {value}")
     desk.portfolio.mark(twin, desk.book, values)
     return twin
 

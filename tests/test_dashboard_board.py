@@ -1,5 +1,6 @@
 """The whole state: sums, phases, restarts, and no work done twice."""
 
+import json
 import math
 import random
 
@@ -10,11 +11,12 @@ from live_world import Process, World, lively
 from test_dashboard_holdings import by_the_ledger
 
 from gammacore.attribution import LINES
+from gammacore.daycount import parse_time
 from gammacore.live.about import Began
 from gammacore.live.dashboard import board as board_module
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import Replay, Tail
-from gammacore.live.journal import Kind, Record
+from gammacore.live.journal import Kind, Record, read
 from gammacore.live.records import encode
 
 
@@ -189,3 +191,60 @@ def test_a_decision_that_differs_is_told_once():
         state = board.sections()
         assert not state["health"]["parity"]
         assert sum("decides differently" in alert["text"] for alert in state["alerts"]) == 1
+
+
+def test_a_settlement_is_gone_through(tmp_path):
+    """From before 08:00 to the delivery there is always a state, and in the end it is the ledger's profit."""
+    path, now = tmp_path / "j.db", [0.0]
+    world = World(seed=3, linear=(), start_ns=parse_time("2026-11-26T07:58:50Z"))
+    process = Process(world, path, lively(entry__min_days=0.0, entry__max_days=0.5, hedge__band=0.01))
+    process.run(110)
+    process.close()
+    board, waited = Board(Tail(path), clock=lambda: now[0]), 0
+    for record in read(path):
+        board.take(record)
+        if record.seq % 5 == 0:
+            now[0] += 5.0
+            state = json.loads(msgspec.json.encode(board.state()))
+            desk = board.follower.desk
+            waited += any(e.expiry_ns <= desk.book.ts_ns for e in desk.portfolio.open.values())
+            if state["lines"] and state["lines"]["rows"]:
+                assert state["lines"]["failed"] == ""
+                assert all(row["usd"] is not None for row in state["lines"]["rows"])
+                assert state["profit"]["usd"] is not None
+    assert waited > 3  # looks between the expiry and the delivery
+    now[0] += 5.0
+    state, desk = board.sections(), by_the_ledger(process.hedger.desk)
+    assert state["positions"] == []
+    assert any("delivered at" in alert["text"] for alert in state["alerts"])
+    assert math.fsum(row["coin"] for row in state["lines"]["rows"]) == pytest.approx(desk.coin, abs=1e-8)
+    assert math.fsum(row["usd"] for row in state["lines"]["rows"]) == pytest.approx(desk.usd, abs=1e-8)
+    assert state["profit"]["coin"] == pytest.approx(desk.coin, abs=1e-8)
+    assert state["health"]["parity"]
+
+
+def test_an_option_without_a_mark_leaves_gaps_and_no_ruin():
+    board = board_of(made().path)
+    book = board.follower.desk.book
+    option = next(iter(board.follower.desk.portfolio.open[0].legs))
+    book._vol[option] = math.nan
+    state = json.loads(msgspec.json.encode(board.sections()))
+    assert state["profit"]["usd"] is None
+    assert [row["mark"] for row in state["positions"] if row["instrument"] == option.name] == [None]
+    assert state["greeks"]["delta_coin"] is None
+    book._vol[option] = 0.5
+    assert board.sections()["profit"]["usd"] is not None
+
+
+def test_a_record_that_cannot_be_understood_ends_the_reading_and_is_told():
+    board = Board(Tail(made().path))
+    board.read(100)
+    bad = board.source.read
+    board.source.read = lambda most: [record._replace(body=b"\x00\xc1") for record in bad(most)]
+    assert board.read(50) == 0
+    assert board.follower.seq == 100
+    state = board.sections()
+    assert state["session"]["phase"] == "broken"
+    assert "101" in state["session"]["waiting"]
+    assert state["alerts"][-1]["level"] == "critical"
+    assert board.read(50) == 0

@@ -7,16 +7,16 @@ it is done as often as costs :data:`SHARE` of the time.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-import gammacore
 from gammacore.build import build_weigher
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
-from gammacore.errors import LedgerError
+from gammacore.errors import GammacoreError, LedgerError
 from gammacore.events import Event, Fill, IndexPrice, Snapshot
 from gammacore.ledger import Money
 from gammacore.risk import totals
@@ -25,21 +25,21 @@ from gammacore.strategy.signal import Signal
 from ..follow import Explained, Follower
 from ..journal import Kind, Record
 from ..news import ClockSkew
-from ..risk_manager import Mode
 from ..watch import UNEXPLAINED, unexplained_share
 from .holdings import Profits, gauges, greeks, positions
 from .limits import LimitsUse
 from .pace import Pace, breakeven_vol, paid_vol
 from .series import Curve
+from .session import health_of, mode_of, price_age_s, session_of
 from .source import Source
 from .story import Story
 
 __all__ = ["Board"]
 
 Row = dict[str, Any]
+log = logging.getLogger("gammacore.dashboard")
 SHARE = 0.01  # of a core that the attribution may take
 EXPLAIN_S = 1.0  # at least, between two attributions
-STALE_S = 10.0  # without a new record, until the page warns
 PROFIT_NS = NS_PER_SECOND  # of market, between two points of the curve of the profit
 
 
@@ -57,6 +57,14 @@ class Board:
     follower : Follower
     curves : dict of str to Curve
         ``price`` (USD) and ``profit`` (USD).
+    behind : int
+        Records that are there and have not been read.
+    broken : str
+        Why nothing more is read, empty while it is.
+    skew_s : float
+        By which the session's clock is behind the exchange's, as far as the journal says.
+    starts, started_ns : int
+        Processes so far, and when the last one began.
     """
 
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,7 +76,7 @@ class Board:
         self.story = Story()
         self.curves = {"price": Curve(), "profit": Curve()}
         self.starts, self.started_ns = 0, 0
-        self.behind = 0
+        self.behind, self.broken, self.skew_s = 0, "", 0.0
         self._limits: LimitsUse | None = None
         self._weigher: Signal | None = None
         self._paces: dict[int, Pace] = {}
@@ -91,10 +99,24 @@ class Board:
         records = self.source.read(most)
         if self.source.fresh:
             self._begin()
+        if self.broken:
+            return 0
         for record in records:
-            self.take(record)
+            before = self.follower.seq
+            try:
+                self.take(record)
+            except (ArithmeticError, AssertionError, GammacoreError, LookupError, ValueError) as error:
+                self._break(before, record.seq, f"{type(error).__name__}: {error}")
+                return 0
         self.behind = self.source.left() if len(records) == most else 0
         return len(records)
+
+    def _break(self, before: int, seq: int, why: str) -> None:
+        """Read no further: whatever came after a record that was not understood would be wrong."""
+        self.follower.seq, self.behind = before, 0
+        self.broken = f"record {seq} cannot be understood: {why}"
+        log.error("cannot go on", extra={"reason": self.broken})
+        self.story.tell(self.follower.last_ns, "critical", self.broken)
 
     def take(self, record: Record) -> None:
         """Take in the next record."""
@@ -111,7 +133,7 @@ class Board:
         if record.kind is Kind.EVENT:
             self._event(found, desk)
         elif isinstance(found, ClockSkew):
-            self._limits.skew_s = found.seconds
+            self._limits.skew_s = self.skew_s = found.seconds
 
     def _start(self, ts_ns: int) -> None:
         self.story.started(ts_ns, self.starts > 0)
@@ -169,9 +191,9 @@ class Board:
         desk = self.follower.desk
         known = desk is not None and desk.book.index > 0
         state: dict[str, Any] = {
-            "session": self._session(),
-            "health": self._health(),
-            "mode": self._mode(),
+            "session": session_of(self),
+            "health": health_of(self),
+            "mode": mode_of(self.follower),
             "market": None,
             "positions": [],
             "greeks": None,
@@ -198,78 +220,13 @@ class Board:
         state["lines"] = self._lines()
         state["pace"] = self._pace(desk)
         if self._limits is not None:
-            state["limits"] = self._limits.rows(desk, seen, self._profit.usd, self._age_s())
+            state["limits"] = self._limits.rows(desk, seen, self._profit.usd, price_age_s(self))
         return state
 
     def state(self) -> dict[str, Any]:
         """Everything in one."""
         return self.sections() | {
             "curves": {name: curve.columns()._asdict() for name, curve in self.curves.items()}
-        }
-
-    def _session(self) -> Row:
-        follower, began, path = self.follower, self.story.began, self.source.path
-        config, desk = follower.config, follower.desk
-        if follower.desk is None or self.source.waiting:
-            phase = "waiting"
-        elif self.behind:
-            phase = "catching up"
-        else:
-            phase = "replay" if self.source.replaying else "ended" if follower.stopped else "live"
-        return {
-            "phase": phase,
-            "waiting": self.source.waiting or ("" if desk is not None else "a session to begin"),
-            "behind": self.behind,
-            "journal": path.name if path is not None else None,
-            "venue": began.venue if began is not None else None,
-            "paper": began.paper if began is not None else None,
-            "speed": began.speed if began is not None else None,
-            "version": began.version if began is not None else None,
-            "shown_by": gammacore.__version__,
-            "currency": config.currency if config is not None else None,
-            "settlement": config.marks.settlement if config is not None else None,
-            "starts": self.starts,
-            "first_ms": follower.first_ns // NS_PER_MILLISECOND or None,
-            "started_ms": self.started_ns // NS_PER_MILLISECOND or None,
-            "last_ms": follower.last_ns // NS_PER_MILLISECOND or None,
-            "uptime_s": max(follower.last_ns - self.started_ns, 0) / NS_PER_SECOND,
-            "seq": follower.seq,
-            "events": follower.events,
-            "placed": follower.placed,
-            "filled": follower.filled,
-            "hedges": sum(e.hedges for e in desk.portfolio.episodes) if desk is not None else 0,
-            "episodes": len(desk.portfolio.episodes) if desk is not None else 0,
-        }
-
-    def _age_s(self) -> float:
-        """Of the last price: since the journal was written to, and until then by its own clock."""
-        follower, desk = self.follower, self.follower.desk
-        if desk is None or not desk.book.data_ns:
-            return math.nan
-        speed = self.story.began.speed if self.story.began is not None else 1.0
-        return self.source.silent_s + max(follower.last_ns - desk.book.data_ns, 0) / NS_PER_SECOND / speed
-
-    def _health(self) -> Row:
-        silent_s, ended = self.source.silent_s, self.follower.stopped
-        return {
-            "silent_s": silent_s,
-            "stale": bool(silent_s > STALE_S and not ended and self.follower.desk is not None),
-            "price_age_s": self._age_s(),
-            "link": self.story.link or None,
-            "reconnects": self.story.reconnects,
-            "gaps": self.story.gaps,
-            "skew_s": self._limits.skew_s if self._limits is not None else 0.0,
-            "parity": self.follower.difference is None,
-        }
-
-    def _mode(self) -> Row | None:
-        changed = self.follower.mode
-        if changed is None:
-            return None
-        return {
-            "name": Mode(changed.mode).name,
-            "reasons": list(changed.reasons),
-            "since_ms": changed.ts_ns // NS_PER_MILLISECOND,
         }
 
     def _money(self) -> Row:

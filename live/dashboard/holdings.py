@@ -9,6 +9,7 @@ from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
+from gammacore.errors import LedgerError
 from gammacore.hedging import Custom, Interval, Ladder, Move, Policy
 from gammacore.hedging.policies import Banded, Moment
 from gammacore.ledger import Money
@@ -16,7 +17,7 @@ from gammacore.portfolio import Episode
 from gammacore.risk import Totals
 from gammacore.valuation import sensitivities, shape
 
-from ..follow import carried
+from ..follow import carried, mark_of
 
 __all__ = ["Profits", "gauges", "greeks", "positions"]
 
@@ -40,8 +41,9 @@ def _option(option: Option, amount: float, book: Book) -> tuple[float, _Held]:
     inverse = option.settlement is Settlement.INVERSE
     # Value at the index, as the ledger carries coin; decay at the forward, as gammacore.risk counts it.
     unit, rate = (forward, book.index) if inverse else (1.0, 1.0)
-    return float(decay.price), _Held(
-        float(amount * decay.price * rate),
+    mark = mark_of(option, book)
+    return mark, _Held(
+        float(amount * mark * rate),
         float(amount * seen.net_delta),
         float(amount * seen.gamma * forward * 0.01),
         float(amount * seen.vega * 0.01),
@@ -129,7 +131,7 @@ def greeks(seen: Totals, index: float) -> Row:
 
 
 class Profits:
-    """Profit of all episodes at marks; those that have ended are added up once."""
+    """Profit of all episodes at marks, NaN while an option has none; what has ended is added up once."""
 
     def __init__(self) -> None:
         self._settled, self._count = Money(0.0, 0.0), 0
@@ -145,7 +147,10 @@ class Profits:
         total = self._settled
         for episode in portfolio.episodes[self._count :]:
             still = episode.number in portfolio.open
-            total += carried(episode, desk).ledger.profit() if still else episode.ledger.profit()
+            try:
+                total += (carried(episode, desk) if still else episode).ledger.profit()
+            except LedgerError:
+                return Money(math.nan, math.nan)
         return total
 
 

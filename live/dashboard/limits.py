@@ -92,8 +92,9 @@ class LimitsUse:
 
     def profit(self, ts_ns: int, usd: float) -> None:
         """Take in the profit."""
-        for _, _, peak in self._peaks:
-            peak.add(ts_ns, usd)
+        if math.isfinite(usd):
+            for _, _, peak in self._peaks:
+                peak.add(ts_ns, usd)
 
     def rows(self, desk: Desk, seen: Totals, profit_usd: float, age_s: float) -> list[Row]:
         """One row a limit; ``limit`` is None where none is set.

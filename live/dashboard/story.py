@@ -97,7 +97,8 @@ class Story:
             self.reconnects += found.after is State.READY and self.link == State.LOST
             self.link = found.after
             if found.after is State.LOST:
-                self.tell(ts_ns, "warning", f"connection lost: {found.reason or 'no reason given'}")
+                level = "info" if found.reason == "closed by us" else "warning"
+                self.tell(ts_ns, level, f"connection lost: {found.reason or 'no reason given'}")
         elif isinstance(found, Gap):
             self.gaps += 1
         elif isinstance(found, Foreign):
