@@ -15,6 +15,7 @@ from gammacore.cli_backtest import backtest
 from gammacore.cli_breakeven import breakeven
 from gammacore.cli_check import show_chains
 from gammacore.cli_common import JsonOption, examples, pairs, stoppable
+from gammacore.cli_dashboard import dashboard
 from gammacore.cli_data import data_app
 from gammacore.cli_exchange import exchange
 from gammacore.cli_init import init
@@ -79,6 +80,15 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
             "gammacore live",
             "gammacore live config.yaml --venue testnet",
             "gammacore live config.yaml --venue production --dry-run",
+        ),
+    ),
+    (
+        LIVE,
+        dashboard,
+        (
+            "gammacore dashboard",
+            "gammacore dashboard --journal results/JOURNAL.db --replay --speed 60",
+            "gammacore dashboard --host 0.0.0.0 --token auto",
         ),
     ),
     (LIVE, doctor, ("gammacore doctor config.yaml --venue testnet",)),

@@ -10,6 +10,7 @@ the credit balance of the income accounts.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
@@ -135,6 +136,13 @@ class Ledger:
             if change:
                 pair = (0, change) if self.native == 0 else (change, 0)
                 self._move(ts_ns, asset, Account.NUMERAIRE, *pair, f"{asset} at {rate:.8g}")
+
+    def twin(self) -> Ledger:
+        """Make another with these balances and none of the journal, for a look at what would be."""
+        other = copy.copy(self)
+        other._journal = []
+        other._balance = {account: list(both) for account, both in self._balance.items()}
+        return other
 
     @property
     def entries(self) -> list[Entry]:

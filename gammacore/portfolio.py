@@ -6,6 +6,7 @@ delivery. Its state changes only by fills, deliveries and rejections.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -297,6 +298,12 @@ class Episode:
         if not parts:
             return HedgeFills(np.empty(0, np.int64), *(np.empty(0) for _ in range(5)))
         return HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def twin(self) -> Episode:
+        """Make another with the same facts, to be carried at marks while this one goes on."""
+        other = copy.copy(self)
+        other.hedge, other.ledger = copy.copy(self.hedge), self.ledger.twin()
+        return other
 
     def fees_paid(self) -> float:
         """Fees of all fills and of the delivery, settlement currency."""

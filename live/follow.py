@@ -5,50 +5,70 @@ The same desk, what was sent and filled, and why the money is where it is. Reads
 
 from __future__ import annotations
 
-import copy
 import math
 import os
+from array import array
 from collections import deque
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from gammacore.attribution import LINES, attribute
+from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.config import Config, parse_config
-from gammacore.contracts import Future, Option, Perpetual
+from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.desk import Desk
+from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 
-from .attempts import Placed
+from .about import Began
+from .attempts import Booked, Placed
 from .journal import Kind, Record, read
-from .news import AccountNews
+from .news import AccountNews, ClockSkew, Gap, StateChanged
 from .parity import Difference
-from .positions import Foreign
+from .positions import Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
-from .risk_manager import ModeChanged, liquidation_distance, margin_gap
+from .risk_manager import DayStart, ModeChanged, liquidation_distance, margin_gap
 
-__all__ = ["Explained", "Follower", "Trail"]
+__all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
 KEPT = 200  # fills shown
+FACTS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        AccountNews,
+        Baseline,
+        Began,
+        Booked,
+        ClockSkew,
+        DayStart,
+        Foreign,
+        Gap,
+        ModeChanged,
+        Placed,
+        StateChanged,
+    )
+}
 
 
 class Trail:
     """The path that a desk saw, thinned: what :mod:`gammacore.attribution` needs of a tape."""
 
     def __init__(self) -> None:
-        self._ts: list[int] = []
-        self._index: list[float] = []
-        self._interest: list[float] = []
-        self._columns: dict[Option | int, tuple[int, list[float]]] = {}
+        # Eight bytes a number: a session of days has hundreds of thousands of points.
+        self._ts = array("q")
+        self._index, self._interest = array("d"), array("d")
+        self._columns: dict[Option | int, tuple[int, array[float]]] = {}
         self._followed: list[Episode] = []
         self.ts_ns: Ints = np.empty(0, np.int64)
         self.index: Floats = np.empty(0)
@@ -74,9 +94,11 @@ class Trail:
         self._interest.append(book.interest)
         followed = {option for episode in self._followed for option in episode.entered}
         for expiry_ns in {option.expiry_ns for option in followed}:
-            self._columns.setdefault(expiry_ns, (at, []))[1].append(book.forward(expiry_ns))
+            self._columns.setdefault(expiry_ns, (at, array("d")))[1].append(book.forward(expiry_ns))
         for option in followed:
-            self._columns.setdefault(option, (at, []))[1].append(book.vol(option))
+            vols, vol = self._columns.setdefault(option, (at, array("d")))[1], book.vol(option)
+            # A book forgets what has expired; until the delivery it is worth the same at any volatility.
+            vols.append(vols[-1] if vols and math.isnan(vol) else vol)
         # An episode that has ended got its last point just now.
         self._followed = [e for e in self._followed if e.number in desk.portfolio.open]
 
@@ -89,7 +111,7 @@ class Trail:
     def _column(self, key: Option | int, i: int, j: int) -> Floats:
         start, values = self._columns[key]
         before = max(start - i, 0)  # points at which it was not held yet: nothing is made of these
-        return np.array([values[0]] * before + values[i - start + before : j - start])
+        return np.concatenate([np.full(before, values[0]), values[i - start + before : j - start]])
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry at points i..j."""
@@ -117,6 +139,31 @@ class Explained(NamedTuple):
 
     total: Money
     lines: dict[str, Money]
+
+
+def mark_of(option: Option, book: Book) -> float:
+    """Value of an option at the book's marks; of one that waits for its delivery, what it would get now."""
+    if book.tau(option.expiry_ns) > 0:
+        return float(book.exposure(option).value)
+    payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
+    return float(payoff(option, book.forward(option.expiry_ns)))
+
+
+def carried(episode: Episode, desk: Desk) -> Episode:
+    """Twin of an open episode, at the marks of the desk's book.
+
+    Raises
+    ------
+    LedgerError
+        If an option has no mark.
+    """
+    twin = episode.twin()
+    values = {option: mark_of(option, desk.book) for option in episode.legs}
+    for option, value in values.items():
+        if not math.isfinite(value):
+            raise LedgerError(f"{option.name}: no mark, {value}")
+    desk.portfolio.mark(twin, desk.book, values)
+    return twin
 
 
 class Follower:
@@ -164,39 +211,49 @@ class Follower:
         self._waiting: Event | None = None
         self._decided: tuple[object, ...] = ()
         self._recorded: list[object] = []
+        self._ended: dict[int, Explained] = {}  # episodes of which nothing changes any more
 
-    def update(self) -> int:
-        """Take in what is new; returns how many records that were."""
+    def update(self, most: int | None = None) -> int:
+        """Take in what is new, or the next ``most`` records of it; returns how many records that were."""
         new = 0
-        for record in read(self.path, self.seq):
-            self.seq, new = record.seq, new + 1
-            self._take(record)
+        for record in islice(read(self.path, self.seq), most):
+            new += 1
+            self.take(record)
         return new
 
-    def _take(self, record: Record) -> None:
+    def take(self, record: Record) -> Any:
+        """Take in the next record; returns the event, command or fact that it holds, None for others."""
+        self.seq = record.seq
         self.first_ns = self.first_ns or record.ts_ns
         self.last_ns = max(self.last_ns, record.ts_ns)
         self.stopped = record.kind is Kind.STOP
+        found: Any = None
         if record.kind is Kind.COMMAND:
-            self._recorded.append(decode_command(record.body))
-            return
-        if record.kind is Kind.EVENT:
+            found = decode_command(record.body)
+            self._recorded.append(found)
+        elif record.kind is Kind.EVENT:
             self._compare(record.seq)
-            self._event(decode_event(record.body))
+            found = decode_event(record.body)
+            self._event(found)
         elif record.kind is Kind.START and self.desk is None:
             self.config = parse_config(msgspec.json.decode(record.body))
             self.desk = build_desk(self.config)
-        elif record.name == "Placed":
+        elif record.name in FACTS:
+            found = decode_fact(record.body, FACTS[record.name])
+            self._fact(found)
+        return found
+
+    def _fact(self, fact: Any) -> None:
+        if isinstance(fact, Placed):
             self.placed += 1
-            self.last_placed = decode_fact(record.body, Placed)
-        elif record.name == "Foreign":
-            self.foreign.append(decode_fact(record.body, Foreign))
-        elif record.name == "ModeChanged":
-            self.mode = decode_fact(record.body, ModeChanged)
-        elif record.name == "AccountNews" and self.desk is not None:
-            account = decode_fact(record.body, AccountNews)
-            self.margin_gap = margin_gap(self.desk, account)
-            self.liquidation_distance = liquidation_distance(account)
+            self.last_placed = fact
+        elif isinstance(fact, Foreign):
+            self.foreign.append(fact)
+        elif isinstance(fact, ModeChanged):
+            self.mode = fact
+        elif isinstance(fact, AccountNews) and self.desk is not None:
+            self.margin_gap = margin_gap(self.desk, fact)
+            self.liquidation_distance = liquidation_distance(fact)
 
     def _event(self, event: Event) -> None:
         assert self.desk is not None
@@ -230,16 +287,20 @@ class Follower:
         lines = dict.fromkeys(LINES, Money(0.0, 0.0))
         total = Money(0.0, 0.0)
         for episode in desk.portfolio.episodes:
-            if not episode.entered:
-                continue
-            last = len(self.trail) - 1
-            if episode.number in desk.portfolio.open:
-                episode = copy.deepcopy(episode)
-                values = {option: float(desk.book.exposure(option).value) for option in episode.legs}
-                desk.portfolio.mark(episode, desk.book, values)
-            else:
-                last = int(np.searchsorted(self.trail.ts_ns, episode.end_ns, side="right")) - 1
-            for line, money in attribute(episode, self.trail, last).totals.items():
-                lines[line] += money
-            total += episode.ledger.profit()
+            if episode.entered:
+                part = self._explained(episode, desk)
+                total += part.total
+                lines = {line: money + part.lines[line] for line, money in lines.items()}
         return Explained(total, lines)
+
+    def _explained(self, episode: Episode, desk: Desk) -> Explained:
+        """One episode; what has ended is worked out once."""
+        if episode.number in self._ended:
+            return self._ended[episode.number]
+        if episode.number in desk.portfolio.open:
+            last, twin = len(self.trail) - 1, carried(episode, desk)
+            return Explained(twin.ledger.profit(), attribute(twin, self.trail, last).totals)
+        last = int(np.searchsorted(self.trail.ts_ns, episode.end_ns, side="right")) - 1
+        found = Explained(episode.ledger.profit(), attribute(episode, self.trail, last).totals)
+        self._ended[episode.number] = found
+        return found

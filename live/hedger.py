@@ -160,11 +160,11 @@ class Hedger:
             Reconciled: self._reconciled,
             StateChanged: self._state,
             AccountNews: self._account,
-            ClockSkew: lambda news: self.risk.skew(news.seconds),
+            ClockSkew: self._skew,
             PlatformNews: self._platform,
             LockNews: lambda news: self.risk.locked(f"account {news.currency}", news.locked),
             SubscriptionMissing: self._missing,
-            Gap: lambda news: log.warning("gap in a book", extra={"channel": news.channel}),
+            Gap: self._gap,
             BadFrame: self._bad_frame,
         }
 
@@ -395,8 +395,18 @@ class Hedger:
                 self._account_ns = news.ts_ns
                 self.journal.told(news)
 
+    def _skew(self, news: ClockSkew) -> None:
+        self.risk.skew(news.seconds)
+        self.journal.told(news)
+
+    def _gap(self, news: Gap) -> None:
+        log.warning("gap in a book", extra={"channel": news.channel})
+        self.journal.told(news)
+
     def _state(self, news: StateChanged) -> None:
         log.info("session", extra={"state": news.after.value, "reason": news.reason})
+        if news.after in (State.READY, State.LOST):
+            self.journal.told(news)
         if news.after in (State.CLOSING, State.LOST):
             self._ready, self.execution.paused = False, True
             self.execution.disconnected(self.now_ns())

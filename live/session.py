@@ -21,12 +21,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from gammacore import __version__
 from gammacore.config import Config, parse_config
 from gammacore.contracts import ContractSpec, spec_for
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.errors import GammacoreError, SessionError
 from gammacore.logging import configure
 
+from .about import Began
 from .assemble import build_hedger, past_of
 from .attempts import Tradable
 from .client import PRODUCTION, TESTNET, Client
@@ -167,6 +169,8 @@ def run(config: Config, options: Options) -> None:
         feed = made[0].feed
         if feed.looks_back_ns:
             feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
+        began = client.now_ns()
+        journal.told(Began(began, __version__, options.venue, options.paper, options.speed))
         handler, flatten = made[0] if paper is None else paper, config.risk.flatten_on_kill
         supervised = _Supervised(handler, made[0], client, switch, flatten)
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -19,7 +19,7 @@ from gammacore.risk import totals
 from .follow import Explained, Follower
 from .risk_manager import Mode, profit_usd
 
-__all__ = ["Metrics", "Watcher"]
+__all__ = ["Metrics", "Watcher", "unexplained_share"]
 
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all lines
@@ -96,11 +96,12 @@ class Watcher:
         except LedgerError as error:
             self._tell(Level.CRITICAL, "ledger", str(error))
             return
-        if explained is not None and (share := _unexplained(explained)) > UNEXPLAINED:
+        if explained is not None and (share := unexplained_share(explained)) > UNEXPLAINED:
             self._tell(Level.WARNING, "unexplained", f"{share:.1%} of the profit's lines are not explained")
 
 
-def _unexplained(explained: Explained) -> float:
+def unexplained_share(explained: Explained) -> float:
+    """Share of the sizes of all lines that is not explained."""
     size = sum(abs(money.usd) for money in explained.lines.values())
     return abs(explained.lines["unexplained"].usd) / size if size else 0.0
 

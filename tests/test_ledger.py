@@ -79,3 +79,18 @@ def test_a_lost_debit_is_noticed():
 
 def test_money_adds_by_currency():
     assert Money(1.0, 2.0) + Money(0.5, 0.25) == Money(1.5, 2.25)
+
+
+def test_a_twin_has_the_balances_and_a_life_of_its_own():
+    ledger = Ledger(Settlement.INVERSE, 50e3)
+    ledger.post(1, Account.CASH, Account.HEDGE_PNL, 0.25, "hedge")
+    twin = ledger.twin()
+    assert twin.profit() == ledger.profit() == Money(0.25, 12_500.0)
+    twin.revalue(2, 60e3)
+    twin.post(3, Account.FEES, Account.CASH, 0.05, "fee")
+    twin.assert_invariants()
+    assert twin.profit() == Money(0.2, 12_000.0)
+    assert ledger.profit() == Money(0.25, 12_500.0)
+    assert ledger.rate == 50e3
+    assert (len(ledger.entries), ledger.roundings) == (1, 1)
+    assert twin.roundings == 2

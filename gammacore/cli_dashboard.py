@@ -1,0 +1,108 @@
+"""``gammacore dashboard``: a session in the browser, from another process that only reads its journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from gammacore.cli_common import JsonOption, document, stoppable
+
+if TYPE_CHECKING:
+    from gammacore.live.dashboard.source import Source
+
+__all__ = ["dashboard"]
+
+RESULTS = Path("results")
+ENVIRONMENT = "GAMMACORE_DASHBOARD_TOKEN"
+
+
+def dashboard(
+    journal: Annotated[
+        Path | None, typer.Option(help="Journal of a session (default: the newest in results/).")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's own needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65_535)] = 8_050,
+    token: Annotated[
+        str | None, typer.Option(help="Ask for this token; 'auto' makes one.", envvar=ENVIRONMENT)
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Further host name that the page is reached by.")
+    ] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Show the journal from its start.")] = False,
+    speed: Annotated[float, typer.Option(help="Of a replay: seconds of the journal in one.", min=0.01)] = 1.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Show the state of now on the terminal, and end.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a session in the browser: positions, profit, hedges, limits. Reads its journal only."""
+    from gammacore.errors import ConfigError
+
+    if once:
+        _once(journal, as_json)
+        return
+    if as_json:
+        raise ConfigError("--json: goes with --once; the page has its state at /state")
+    from gammacore.live.dashboard.guard import token_of
+    from gammacore.live.dashboard.web import serve
+
+    asked, made = token_of(token, host)
+    source = _source(journal, replay, speed)
+    _announce(host, port, source.path, asked if made else None)
+    with stoppable("the session goes on"):
+        serve(source, host, port, token=asked, names=name or ())
+
+
+def _source(journal: Path | None, replay: bool, speed: float) -> Source:
+    from gammacore.errors import ConfigError
+    from gammacore.live.dashboard.source import Replay, Tail, newest
+
+    path = journal if journal is not None else newest(RESULTS)
+    if not replay:
+        if speed != 1.0:
+            raise ConfigError("--speed: goes with --replay; a session has its own")
+        return Tail(path, RESULTS)
+    if path is None:
+        raise ConfigError("--replay: no journal in results/; give --journal")
+    return Replay(path, speed)
+
+
+def _announce(host: str, port: int, path: Path | None, token: str | None) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{port}/"
+    told = f"Dashboard of {path if path is not None else 'the first journal in results/'} on {address}"
+    console = Console()
+    console.print(
+        f"{told}; Ctrl-C ends it, the session goes on", highlight=False, markup=False, soft_wrap=True
+    )
+    if token is not None:
+        opened = f"Open it once with the token: {address}?token={token}"
+        console.print(opened, highlight=False, markup=False, soft_wrap=True)
+
+
+def _once(journal: Path | None, as_json: bool) -> None:
+    """Read the journal to its end, and show it."""
+    from gammacore.errors import JournalError
+    from gammacore.live.dashboard.board import Board
+    from gammacore.live.dashboard.source import Tail
+
+    source = Tail(journal, RESULTS)
+    board = Board(source)
+    with stoppable():
+        while board.read(10_000):
+            pass
+    if board.follower.desk is None:
+        raise JournalError(f"waiting for {source.waiting}; there is nothing to show yet")
+    if as_json:
+        document(board.state())
+        return
+    from gammacore.live.view import screen
+
+    began = board.story.began
+    venue, paper = (began.venue, began.paper) if began is not None else (str(source.path), False)
+    Console().print(screen(board.follower, venue, paper))

@@ -1,0 +1,112 @@
+"""How an episode moves against what was paid for it: realised volatility, volatility paid, break-even."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gammacore import black76, inverse
+from gammacore.book import Book
+from gammacore.contracts import CALL, PUT, Option, Settlement
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
+from gammacore.portfolio import Episode
+from gammacore.strategy.signal import Signal
+from gammacore.valuation import shape
+
+__all__ = ["EVERY_NS", "Pace", "breakeven_vol", "paid_vol"]
+
+EVERY_NS = (
+    NS_PER_MINUTE  # between two prices that the realised volatility counts: ticks of a mark are smoothed
+)
+
+
+class Pace:
+    """Realised volatility of an episode's forward since its entry.
+
+    The root of the mean squared logarithmic return a year, from minute to minute (and over the minute that
+    has begun), without a mean; beside it the same from hedge to hedge.
+
+    Parameters
+    ----------
+    ts_ns : int
+        Of the entry.
+    forward : float
+    paid, breakeven : float
+        See :func:`paid_vol` and :func:`breakeven_vol`.
+    """
+
+    def __init__(self, ts_ns: int, forward: float, paid: float, breakeven: float) -> None:
+        self.entry_ns, self.paid, self.breakeven = ts_ns, paid, breakeven
+        self._ts_ns, self._forward = ts_ns, forward
+        self._sum = 0.0
+        self._hedge_ns, self._hedge_price, self._hedge_sum = ts_ns, forward, 0.0
+
+    def price(self, ts_ns: int, forward: float) -> None:
+        """Take a price in, if a minute has passed."""
+        if ts_ns - self._ts_ns >= EVERY_NS:
+            self._sum += math.log(forward / self._forward) ** 2
+            self._ts_ns, self._forward = ts_ns, forward
+
+    def hedged(self, ts_ns: int, forward: float) -> None:
+        """Take note of a hedge."""
+        self._hedge_sum += math.log(forward / self._hedge_price) ** 2
+        self._hedge_ns, self._hedge_price = ts_ns, forward
+
+    def realised(self, ts_ns: int, forward: float) -> float:
+        """Realised volatility up to now, decimal; NaN at the entry itself."""
+        return _vol(self._sum + math.log(forward / self._forward) ** 2, ts_ns - self.entry_ns)
+
+    def at_hedges(self) -> float:
+        """Realised volatility that the hedges saw, up to the last one; NaN before the first."""
+        return _vol(self._hedge_sum, self._hedge_ns - self.entry_ns)
+
+
+def _vol(squares: float, spent_ns: int) -> float:
+    return math.sqrt(squares * NS_PER_YEAR / spent_ns) if spent_ns > 0 else math.nan
+
+
+def paid_vol(episode: Episode, book: Book) -> float:
+    """Volatility at which the options that were entered are worth what they cost, by the book's forward.
+
+    Averaged by vega over the options. NaN if a price has no volatility.
+    """
+    paid: dict[Option, list[float]] = {}
+    for fill in episode.option_fills():
+        option = fill.instrument
+        if isinstance(option, Option) and option in episode.entered:
+            cost = paid.setdefault(option, [0.0, 0.0])
+            cost[0] += fill.amount * fill.price
+            cost[1] += fill.amount
+    total = weights = 0.0
+    for option, (cost_paid, amount) in paid.items():
+        if not amount:
+            continue
+        forward, tau = book.forward(option.expiry_ns), book.tau(option.expiry_ns)
+        model = inverse if option.settlement is Settlement.INVERSE else black76
+        vol = float(model.implied_vol(option.kind, cost_paid / amount, forward, option.strike, tau))
+        weight = (
+            abs(amount) * float(shape(option, forward, tau, vol).vega) if math.isfinite(vol) else math.nan
+        )
+        total, weights = total + weight * vol, weights + weight
+    return total / weights if weights else math.nan
+
+
+def breakeven_vol(episode: Episode, book: Book, weigher: Signal, forecast: float) -> float:
+    """Realised volatility at which the expected profit is nil after all costs, at the last chain's quotes.
+
+    :mod:`gammacore.breakeven`; for one call and one put of one expiry, else NaN.
+    """
+    chain, legs = book.chain, list(episode.entered)
+    if chain is None or sorted(option.kind for option in legs) != [PUT, CALL]:
+        return math.nan
+    if legs[0].expiry_ns != legs[1].expiry_ns or not math.isfinite(forecast):
+        return math.nan
+    rows = {option.kind: chain.find(option) for option in legs}
+    call, put = rows[CALL], rows[PUT]
+    if call is None or put is None:
+        return math.nan
+    funding = book.funding_rate(chain.settlement)
+    with np.errstate(all="ignore"):
+        found = weigher.weigh(chain, book.chain_ts_ns, (call, put), forecast, funding).breakeven
+    return float(found[0]) if len(found) else math.nan

@@ -1,0 +1,98 @@
+"""What a page says of the session itself: its journal and process, its connection, its mode."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import gammacore
+from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+
+from ..follow import Follower
+from ..risk_manager import Mode
+
+if TYPE_CHECKING:
+    from .board import Board
+
+__all__ = ["STALE_S", "health_of", "mode_of", "price_age_s", "session_of"]
+
+Row = dict[str, Any]
+STALE_S = 10.0  # without a new record, until the page warns
+
+
+def session_of(board: Board) -> Row:
+    """Journal, process and counts; ``phase`` says whether all of it is of now."""
+    follower, began, path = board.follower, board.story.began, board.source.path
+    config, desk = follower.config, follower.desk
+    return {
+        "phase": _phase(board),
+        "waiting": board.broken or board.source.waiting or ("a session to begin" if desk is None else ""),
+        "behind": board.behind,
+        "journal": path.name if path is not None else None,
+        "venue": began.venue if began is not None else None,
+        "paper": began.paper if began is not None else None,
+        "speed": began.speed if began is not None else None,
+        "version": began.version if began is not None else None,
+        "shown_by": gammacore.__version__,
+        "currency": config.currency if config is not None else None,
+        "settlement": config.marks.settlement if config is not None else None,
+        "starts": board.starts,
+        "first_ms": follower.first_ns // NS_PER_MILLISECOND or None,
+        "started_ms": board.started_ns // NS_PER_MILLISECOND or None,
+        "last_ms": follower.last_ns // NS_PER_MILLISECOND or None,
+        "uptime_s": max(follower.last_ns - board.started_ns, 0) / NS_PER_SECOND,
+        "seq": follower.seq,
+        "events": follower.events,
+        "placed": follower.placed,
+        "filled": follower.filled,
+        "hedges": sum(e.hedges for e in desk.portfolio.episodes) if desk is not None else 0,
+        "episodes": len(desk.portfolio.episodes) if desk is not None else 0,
+    }
+
+
+def _phase(board: Board) -> str:
+    if board.broken:
+        return "broken"
+    if board.follower.desk is None or board.source.waiting:
+        return "waiting"
+    if board.behind:
+        return "catching up"
+    if board.source.replaying:
+        return "replay"
+    return "ended" if board.follower.stopped else "live"
+
+
+def price_age_s(board: Board) -> float:
+    """Age of the last price: since the journal was written to, and until then by its own clock."""
+    follower, desk, began = board.follower, board.follower.desk, board.story.began
+    if desk is None or not desk.book.data_ns:
+        return math.nan
+    speed = began.speed if began is not None else 1.0
+    return board.source.silent_s + max(follower.last_ns - desk.book.data_ns, 0) / NS_PER_SECOND / speed
+
+
+def health_of(board: Board) -> Row:
+    """Describe connection and ages, as far as the journal says."""
+    silent_s, ended = board.source.silent_s, board.follower.stopped
+    return {
+        "silent_s": silent_s,
+        "stale": bool(silent_s > STALE_S and not ended and board.follower.desk is not None),
+        "price_age_s": price_age_s(board),
+        "link": board.story.link or None,
+        "reconnects": board.story.reconnects,
+        "gaps": board.story.gaps,
+        "skew_s": board.skew_s,
+        "parity": board.follower.difference is None,
+    }
+
+
+def mode_of(follower: Follower) -> Row | None:
+    """Mode with its reasons, None before the session has told one."""
+    changed = follower.mode
+    if changed is None:
+        return None
+    return {
+        "name": Mode(changed.mode).name,
+        "reasons": list(changed.reasons),
+        "since_ms": changed.ts_ns // NS_PER_MILLISECOND,
+    }

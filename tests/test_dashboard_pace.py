@@ -1,0 +1,116 @@
+"""Realised volatility, the volatility paid, and the break-even."""
+
+import math
+
+import numpy as np
+import pytest
+from dashboard_world import board_of, made
+from markets import FREE, START, build, chains_of
+
+from gammacore import inverse
+from gammacore.backtest.replay import Tape
+from gammacore.build import build_desk, build_weigher
+from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.events import Fill
+from gammacore.live.dashboard.pace import Pace, breakeven_vol, paid_vol
+from gammacore.live.follow import Follower
+
+MINUTES_A_YEAR = 365 * 24 * 60
+
+
+def test_a_move_of_one_size_each_minute_has_that_volatility():
+    pace, price = Pace(0, 100.0, 0.5, 0.6), 100.0
+    for k in range(1, 101):
+        price *= math.exp(0.001 * (-1) ** k)
+        pace.price(k * NS_PER_MINUTE, price)
+    expected = 0.001 * math.sqrt(MINUTES_A_YEAR)
+    assert pace.realised(100 * NS_PER_MINUTE, price) == pytest.approx(expected, rel=1e-12)
+
+
+def test_ticks_within_a_minute_do_not_count():
+    calm, busy, rng = Pace(0, 100.0, 0.5, 0.6), Pace(0, 100.0, 0.5, 0.6), np.random.default_rng(1)
+    for k in range(1, 61):
+        price = 100.0 + k * 0.01
+        for s in range(1, 60):
+            busy.price((k - 1) * NS_PER_MINUTE + s * NS_PER_SECOND, 100.0 + rng.normal())
+        for pace in (calm, busy):
+            pace.price(k * NS_PER_MINUTE, price)
+    assert calm.realised(60 * NS_PER_MINUTE, 100.6) == busy.realised(60 * NS_PER_MINUTE, 100.6)
+
+
+def test_a_long_path_comes_near_the_volatility_it_was_drawn_with():
+    rng, vol, n = np.random.default_rng(2), 0.6, 40_000
+    path = 60e3 * np.exp(np.cumsum(vol / math.sqrt(MINUTES_A_YEAR) * rng.standard_normal(n)))
+    pace = Pace(0, 60e3, 0.5, 0.6)
+    for k, price in enumerate(path.tolist(), 1):
+        pace.price(k * NS_PER_MINUTE, price)
+    # The deviation of an estimate from n returns is vol / sqrt(2 n).
+    assert pace.realised(n * NS_PER_MINUTE, float(path[-1])) == pytest.approx(
+        vol, abs=4 * vol / math.sqrt(2 * n)
+    )
+
+
+def test_hedges_see_the_moves_between_them():
+    pace = Pace(0, 100.0, 0.5, 0.6)
+    assert math.isnan(pace.at_hedges())
+    assert math.isnan(pace.realised(0, 100.0))
+    pace.hedged(NS_PER_DAY, 101.0)
+    pace.hedged(2 * NS_PER_DAY, 99.0)
+    expected = math.sqrt((math.log(1.01) ** 2 + math.log(99 / 101) ** 2) * 365 / 2)
+    assert pace.at_hedges() == pytest.approx(expected, rel=1e-12)
+
+
+def entered(vol, **changes):
+    """A desk that has bought a straddle for what it is worth at a volatility, marks being at 60 %."""
+    config = build(FREE | {"entry.expiries": "any", "entry.min_days": 1.0, "entry.max_days": 9.0} | changes)
+    desk = build_desk(config)
+    orders = desk.handle(Tape(chains_of([START], [60e3])).snapshot(0))
+    episode = desk.portfolio.episodes[0]
+    for leg in orders[0].legs:
+        option = leg.instrument
+        price = inverse.price(option.kind, 60e3, option.strike, desk.book.tau(option.expiry_ns), vol)
+        fill = Fill(
+            START, orders[0].order_id, 0, option, leg.amount, price, price, 0.0, leg is orders[0].legs[-1]
+        )
+        desk.handle(fill)
+    return desk, episode, config
+
+
+@pytest.mark.parametrize("vol", [0.4, 0.6, 0.9])
+def test_the_volatility_paid_is_the_one_that_the_price_was_made_of(vol):
+    desk, episode, _ = entered(vol)
+    assert paid_vol(episode, desk.book) == pytest.approx(vol, rel=1e-9)
+
+
+def test_without_costs_the_break_even_is_the_mark():
+    desk, episode, config = entered(0.6, **{"hedge.every": "1h", "hedge.rule": "interval"})
+    found = breakeven_vol(episode, desk.book, build_weigher(config), 0.6)
+    assert found == pytest.approx(0.6, abs=1e-6)
+
+
+def test_costs_raise_it():
+    costly = {"costs.fill": "cross", "costs.option_fees": True, "hedge.every": "1h", "hedge.rule": "interval"}
+    desk, episode, config = entered(0.6, **costly)
+    assert breakeven_vol(episode, desk.book, build_weigher(config), 0.6) > 0.61
+
+
+def test_a_session_has_the_pace_of_its_own_prices():
+    """From the journal alone: its forwards, a minute apart."""
+    (row,) = board_of(made().path).sections()["pace"]
+    follower, path = Follower(made().path), []
+    for record in made().records:
+        follower.take(record)
+        if record.name in ("IndexPrice", "Snapshot", "Fill") and (open_ := follower.desk.portfolio.open):
+            (episode,) = open_.values()
+            path.append((record.ts_ns, follower.desk.book.forward(episode.expiry_ns), record.name))
+    entry = max(ts for ts, _, name in path if name == "Fill" and ts // 1_000_000 == row["entry_ms"])
+    picked = [next((ts, forward) for ts, forward, _ in path if ts == entry)]
+    for ts, forward, name in path:
+        if name != "Fill" and ts - picked[-1][0] >= NS_PER_MINUTE:
+            picked.append((ts, forward))
+    end = follower.desk.book.ts_ns, follower.desk.book.forward(episode.expiry_ns)
+    squares = np.square(np.diff(np.log([forward for _, forward in [*picked, end]]))).sum()
+    years = (end[0] - entry) / (365 * NS_PER_DAY)
+    assert len(picked) == 3
+    assert row["realised"] == pytest.approx(math.sqrt(squares / years), rel=1e-9)
+    assert row["paid"] > 0.4

@@ -1,0 +1,75 @@
+"""Ages, phases and modes of a session."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+from dashboard_world import board_of, made
+
+from gammacore.live.about import Began
+from gammacore.live.dashboard.session import health_of, mode_of, price_age_s, session_of
+from gammacore.live.follow import Follower
+from gammacore.live.records import decode_fact
+from gammacore.live.risk_manager import ModeChanged
+
+SECOND = 1_000_000_000
+
+
+def silent(board, seconds):
+    board.source = SimpleNamespace(path=made().path, waiting="", replaying=False, silent_s=seconds)
+    return board
+
+
+@pytest.mark.parametrize("speed", [1.0, 10.0])
+def test_a_price_is_as_old_as_the_silence_and_what_came_after_it(speed):
+    """Records after the last price count by the journal's clock, which may run faster than ours."""
+    board = silent(board_of(made().path), 4.0)
+    board.story.began = Began(0, "0", "local", False, speed)
+    board.follower.last_ns = board.follower.desk.book.data_ns + 3 * SECOND
+    assert price_age_s(board) == pytest.approx(4.0 + 3.0 / speed)
+
+
+def test_there_is_no_age_before_a_price():
+    board = SimpleNamespace(follower=Follower("none"), story=SimpleNamespace(began=None))
+    assert math.isnan(price_age_s(board))
+
+
+def test_the_mode_is_the_last_that_was_told():
+    last = [decode_fact(r.body, ModeChanged) for r in made().records if r.name == "ModeChanged"][-1]
+    shown = mode_of(board_of(made().path).follower)
+    assert shown == {"name": "NORMAL", "reasons": list(last.reasons), "since_ms": last.ts_ns // 1_000_000}
+    assert mode_of(Follower("none")) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "phase"),
+    [
+        ({}, "ended"),
+        ({"behind": 5}, "catching up"),
+        ({"broken": "record 7 cannot be understood"}, "broken"),
+    ],
+)
+def test_phases(change, phase):
+    board = board_of(made().path)
+    for name, value in change.items():
+        setattr(board, name, value)
+    assert session_of(board)["phase"] == phase
+    board.follower.stopped = False
+    if not change:
+        assert session_of(board)["phase"] == "live"
+
+
+def test_times_are_those_of_the_records():
+    session = session_of(board_of(made().path))
+    records = made().records
+    assert session["first_ms"] == session["started_ms"] == records[0].ts_ns // 1_000_000
+    assert session["last_ms"] == max(r.ts_ns for r in records) // 1_000_000
+    assert session["uptime_s"] == (max(r.ts_ns for r in records) - records[0].ts_ns) / SECOND
+
+
+@pytest.mark.parametrize(("seconds", "stale"), [(9.0, False), (11.0, True)])
+def test_silence_is_stale_only_while_it_should_not_be(seconds, stale):
+    board = silent(board_of(made().path), seconds)
+    assert not health_of(board)["stale"]  # it has ended
+    board.follower.stopped = False
+    assert health_of(board)["stale"] == stale
