@@ -61,7 +61,7 @@ def _price_paid(done: Closed, option: Option) -> float:
 
 
 def short_margin(tape: Tape, option: Option, i: int, j: int) -> Floats:
-    """Find the initial margin of one coin of an option sold at entries i..j, see :func:`margin.option_margin`."""
+    """Find the initial margin of a coin of an option sold, see :func:`margin.option_margin`; entries i..j."""
     forward = tape.forward(option.expiry_ns, i, j)
     unit = np.ones(j - i) if option.settlement is Settlement.INVERSE else forward
     mark = value(option, forward, tape.tau(option.expiry_ns, i, j), tape.vol(option, i, j)) / unit

@@ -613,8 +613,8 @@ def test_a_row_opens_its_replay_and_keys_move_it(results, written, tab):
     tab.run("[...document.querySelectorAll('#episode-table .open')].at(-1).click()")
     assert tab.run("document.activeElement.id") == "replay-at"
     assert f"Episode {row['episode']}:" in tab.run("document.getElementById('replay-title').textContent")
-    parts = "[...document.querySelectorAll('#replay-facts div')].map(d => [...d.children].map(c => c.textContent))"
-    facts = f"Object.fromEntries({parts})"
+    entry = "d => [...d.children].map(c => c.textContent)"
+    facts = f"Object.fromEntries([...document.querySelectorAll('#replay-facts div')].map({entry}))"
     assert tab.run(facts)["P&L, USD"] == "0.00"
     tab.press("ArrowRight", 39)
     assert tab.run("document.getElementById('replay-at').value") == "1"

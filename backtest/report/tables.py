@@ -27,6 +27,7 @@ __all__ = [
     "episode_rows",
     "file_rows",
     "finding_rows",
+    "flattened",
     "left_out",
     "line_rows",
     "other_method",
@@ -225,11 +226,12 @@ def file_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Write nested parameters as one mapping of dotted paths."""
     flat: dict[str, Any] = {}
     for name, item in value.items():
         if isinstance(item, dict) and item:
-            flat |= _flat(item, f"{prefix}{name}.")
+            flat |= flattened(item, f"{prefix}{name}.")
         else:
             flat[prefix + name] = item
     return flat
@@ -237,10 +239,10 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
     """Parameters that differ from the defaults: name, value, default."""
-    default = _flat(msgspec.to_builtins(Config()))
+    default = flattened(msgspec.to_builtins(Config()))
     return [
         (name, _yaml(value), _yaml(default[name]) if name in default else MISSING)
-        for name, value in _flat(msgspec.to_builtins(config)).items()
+        for name, value in flattened(msgspec.to_builtins(config)).items()
         if name not in default or value != default[name]
     ]
 
