@@ -22,7 +22,7 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare runs: figures, configuration, P&L, attribution, and pairs of episodes of one expiry and strike."""
+    """Compare runs: figures, configuration, P&L, attribution, and the episodes that they share in pairs."""
     from gammacore.backtest.report.compare_figures import comparison
     from gammacore.backtest.report.compare_page import render_comparison
     from gammacore.backtest.report.compare_runs import load_runs
