@@ -37,7 +37,7 @@ class Exposed(NamedTuple):
     delta : array, shape (points,)
         Of the whole position, coin.
     gamma : array, shape (points,)
-        Coins of delta that one percent of the forward adds.
+        Coins of delta that one percent of the forward adds; decays as delta does.
     theta : array, shape (points,)
         Value lost (negative) or gained with one day, USD.
     fills : HedgeFills
@@ -139,7 +139,8 @@ def _options(run: Run, done: Closed) -> tuple[Floats, Floats, Floats]:
         for total, values in zip((delta, gamma, theta), seen, strict=True):
             total += held * np.append(values, values[-1:])[:size]
     if isinstance(done.episode.hedge.instrument, Perpetual) and tape.averaging:
-        delta *= settlement_weight(expiry_ns, parts.ts_ns)
+        weight = settlement_weight(expiry_ns, parts.ts_ns)
+        delta, gamma = delta * weight, gamma * weight  # as the hedge sees them
     return delta, gamma, theta
 
 

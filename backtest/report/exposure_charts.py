@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from gammacore.backtest.report.drawing import (
@@ -21,6 +22,17 @@ from gammacore.backtest.report.view import View
 __all__ = ["deltas_figure", "greeks_figure"]
 
 
+HELD = ("gamma_held_coin_per_percent", "theta_held_usd_per_day")
+USUAL = 0.995
+STICKS = 1_500  # one line, quick to draw
+
+
+def _usual(values: pd.Series) -> float:
+    """End of an axis that shows nearly all: minutes before expiry both can be any size."""
+    size = float(values.abs().quantile(USUAL)) if len(values) else 0.0
+    return 1.15 * (size or 1.0) * (-1.0 if values.sum() < 0 else 1.0)
+
+
 def deltas_figure(view: View) -> go.Figure:
     """Delta of the episode before and after each of its hedges: a stick from the one to the other.
 
@@ -28,7 +40,7 @@ def deltas_figure(view: View) -> go.Figure:
     """
     fills = view.results.fills
     hedges = fills[fills["purpose"] == "hedge"]
-    kept = thin(hedges["delta_before"], LINE_POINTS) if len(hedges) else np.empty(0, np.int64)
+    kept = thin(hedges["delta_before"], STICKS) if len(hedges) else np.empty(0, np.int64)
     shown = hedges.iloc[kept]
     at = milliseconds(shown["ts_ns"])
     before, after = (rounded(shown[f"delta_{side}"], 6) for side in ("before", "after"))
@@ -83,12 +95,14 @@ def greeks_figure(view: View) -> go.Figure:
         line={"color": ORANGE, "width": 1.4},
         hovertemplate="%{y:+,.2f} USD a day<extra>theta</extra>",
     )
+    most = {name: _usual(profit[name]) for name in HELD}
+    ends = [sorted((0.0, most[name])) for name in HELD]
     return make_figure(
         [gamma, theta],
         380,
         showlegend=False,
         hovermode="x unified",
         xaxis=time_axis(anchor="y2"),
-        yaxis=axis(f"Gamma, {view.coin} a %", domain=[0.55, 1.0], zeroline=True, rangemode="tozero"),
-        yaxis2=axis("Theta, USD a day", domain=[0.0, 0.45], zeroline=True, rangemode="tozero"),
+        yaxis=axis(f"Gamma, {view.coin} a %", domain=[0.55, 1.0], zeroline=True, range=ends[0]),
+        yaxis2=axis("Theta, USD a day", domain=[0.0, 0.45], zeroline=True, range=ends[1]),
     )

@@ -23,9 +23,9 @@ __all__ = [
 ]
 
 NS_PER_MS = 1_000_000
-CURVE_POINTS = 3_000  # lowest and highest of more stretches than the page has columns
-LINE_POINTS = 1_200  # a curve among many
-MARKER_POINTS = 700  # a side; each marker is an element of the page, and slow to draw
+CURVE_POINTS = 2_400  # lowest and highest of more stretches than the page has columns
+LINE_POINTS = 900  # a curve among many
+MARKER_POINTS = 600  # a side; each marker is an element of the page, and slow to draw
 
 
 def thin(values: npt.ArrayLike, cap: int) -> Ints:
