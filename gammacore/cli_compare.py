@@ -98,19 +98,19 @@ def _pairs(found: dict[str, Any], coin: str) -> Table:
     from gammacore.backtest.report.view import as_text
 
     table = Table(title="Same expiry and strike, difference of paired episodes")
-    for name in ("run", "pairs", "of", "mean", "standard\nerror", "95 % interval"):
+    for name in ("run", "pairs", "of", "mean", "standard\nerror", "95 %\nfrom", "\nto"):
         table.add_column(name, justify="left" if name in ("run", "of") else "right", no_wrap=True)
     for pair in found["paired"]:
         for measure, seen in pair["measures"].items():
             title, form, unit = MEASURES[measure]
             unit = coin if unit == "coin" else unit
-            low, high = as_text(seen["low"], form), as_text(seen["high"], form)
             table.add_row(
                 _plain(pair["run"]),
                 f"{pair['pairs']:,}",
                 f"{title}, {unit}" if unit else title,
                 as_text(seen["mean"], form),
                 as_text(seen["standard_error"], form.lstrip("+")),
-                f"{low} to {high}",
+                as_text(seen["low"], form),
+                as_text(seen["high"], form),
             )
     return table

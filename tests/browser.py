@@ -137,6 +137,11 @@ class Browser:
         taken = self._call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
         Path(path).write_bytes(base64.b64decode(taken["data"]))
 
+    def as_printed(self):
+        """Show the page as paper would."""
+        self._call("Emulation.setEmulatedMedia", media="print")
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def pages_on_paper(self):
         """Print the page; the bytes of a PDF."""
         return base64.b64decode(self._call("Page.printToPDF", printBackground=True)["data"])

@@ -648,6 +648,10 @@ def test_it_fits_a_screen_and_paper(written, tab, tmp_path, width, dark):
     assert tab.run(f"{wide}.length") == 0
     tab.picture(tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes()[:4] == b"\x89PNG"
+    heights = "[...document.querySelectorAll('.figure')].map(f => f.getBoundingClientRect().height)"
+    drawn = tab.run(heights)
+    tab.as_printed()
+    assert min(tab.run(heights)) == min(drawn) > 200  # charts keep their room on paper
     paper = tab.pages_on_paper()
     assert 3 <= paper.count(b"/Type /Page\n") <= 20
     assert tab.errors == []
