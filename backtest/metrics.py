@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from gammacore.attribution import LINES, attribute
+from gammacore.backtest.following import Exposures
 from gammacore.backtest.market import Market
+from gammacore.backtest.performance import performance, profit_steps
 from gammacore.backtest.research import (
     breakeven_move_a_day,
     captured,
@@ -94,8 +97,11 @@ def episode_table(run: Run) -> pd.DataFrame:
     return pd.DataFrame([_episode_row(run, done) for done in run.closed])
 
 
-def fill_table(run: Run) -> pd.DataFrame:
-    """One row per fill, in order of time; amounts in the exchange's unit, fees in the settlement currency."""
+def fill_table(run: Run, seen: Exposures) -> pd.DataFrame:
+    """One row per fill, in order of time; amounts in the exchange's unit, fees in the settlement currency.
+
+    Deltas, in coin, are those of the whole episode before and after a fill of its hedge.
+    """
     rows = [
         (
             format_time(fill.ts_ns),
@@ -107,13 +113,22 @@ def fill_table(run: Run) -> pd.DataFrame:
             fill.price,
             fill.mark,
             fill.fee,
+            *delta,
             fill.ts_ns,
         )
-        for done in run.closed
-        for fill in done.episode.fills
+        for done, deltas in zip(run.closed, seen.deltas, strict=True)
+        for fill, delta in zip(done.episode.fills, _beside(done, deltas), strict=True)
     ]
-    names = ["time", "episode", "purpose", "instrument", "kind", "amount", "price", "mark", "fee", "ts_ns"]
+    names = ["time", "episode", "purpose", "instrument", "kind", "amount", "price", "mark", "fee"]
+    names += ["delta_before", "delta_after", "ts_ns"]
     return pd.DataFrame(rows, columns=names).sort_values("ts_ns", kind="stable", ignore_index=True)
+
+
+def _beside(done: Closed, deltas: tuple[Floats, Floats]) -> list[tuple[float, float]]:
+    """Deltas around every fill of an episode; NaN for those of options."""
+    hedged = iter(zip(*(side.tolist() for side in deltas), strict=True))
+    nothing = (math.nan, math.nan)
+    return [nothing if isinstance(fill.instrument, Option) else next(hedged) for fill in done.episode.fills]
 
 
 def _times(ts_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
@@ -168,8 +183,15 @@ def interval_table(run: Run) -> pd.DataFrame:
     return _stacked(parts)
 
 
-def profit_table(run: Run) -> pd.DataFrame:
-    """Cumulative profit and its lines on a regular grid (``report.pnl_every``) of the tape's times."""
+def profit_table(run: Run, seen: Exposures) -> tuple[pd.DataFrame, dict[str, Floats]]:
+    """Cumulative profit and its lines on a regular grid (``report.pnl_every``) of the tape's times.
+
+    Returns
+    -------
+    table : DataFrame
+    curves : dict of currency to array, shape (entries,)
+        Cumulative profit at every entry of the tape, for figures that must not depend on the grid.
+    """
     tape = run.tape
     every = parse_duration(run.config.report.pnl_every)
     slots = tape.ts_ns // every
@@ -182,23 +204,14 @@ def profit_table(run: Run) -> pd.DataFrame:
     sums = {currency: np.zeros(len(tape)) for currency in ("coin", "usd")}
     for line in LINES:
         for currency, total in sums.items():
-            steps = _steps(run, line, currency)
+            steps = profit_steps(run, line, currency)
             total += steps
             columns[f"{line}_{currency}"] = np.cumsum(steps)[shown]
     for currency, total in sums.items():
         columns[f"pnl_{currency}"] = np.cumsum(total)[shown]
-    return pd.DataFrame(columns)
-
-
-def _steps(run: Run, line: str, currency: str) -> Floats:
-    """Profit of a line at every entry of the tape, over all episodes."""
-    steps = np.zeros(len(run.tape))
-    for done in run.closed:
-        values = getattr(done.attribution, currency)[line]
-        # Step k ends at entry start + k + 1; a delivery's last step at the next entry there is.
-        ends = np.minimum(done.attribution.start + 1 + np.arange(len(values)), len(steps) - 1)
-        np.add.at(steps, ends, values)
-    return steps
+    columns["gamma_held_coin_per_percent"] = seen.gamma[shown]
+    columns["theta_held_usd_per_day"] = seen.theta[shown]
+    return pd.DataFrame(columns), {currency: np.cumsum(total) for currency, total in sums.items()}
 
 
 def _future_listed(run: Run) -> list[bool]:
@@ -261,8 +274,17 @@ def _mean(values: pd.Series) -> float | None:
     return _number(float(values.mean())) if len(values) else None
 
 
-def summarise(run: Run, market: Market, episodes: pd.DataFrame, scalped: pd.DataFrame) -> dict[str, Any]:
-    """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``."""
+def summarise(
+    run: Run,
+    market: Market,
+    episodes: pd.DataFrame,
+    scalped: pd.DataFrame,
+    curves: Mapping[str, Floats],
+) -> dict[str, Any]:
+    """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``.
+
+    ``curves`` are those of :func:`profit_table`. Every figure is defined in ``docs/report.md``.
+    """
     done = run.closed
     lines = {line: _exact_sum([d.attribution.totals[line] for d in done]) for line in LINES}
     fees, funding = lines["fees"], lines["funding"]
@@ -272,6 +294,8 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame, scalped: pd.Data
     total = _exact_sum([d.episode.ledger.profit() for d in done])
     kept = captured(lines, total, int(native_usd))
     other, other_lines = _other_attribution(run)
+    premiums = [_premium(d) for d in done]
+    sizes = _exact_sum([Money(abs(p.coin), abs(p.usd)) for p in premiums])
     return {
         "currency": run.config.currency,
         "accounting_currency": "USD" if native_usd else run.config.currency,
@@ -287,7 +311,8 @@ def summarise(run: Run, market: Market, episodes: pd.DataFrame, scalped: pd.Data
         "unexplained_alarm": _alarm(run, episodes),
         "fees": {"coin": 0.0 - fees.coin, "usd": 0.0 - fees.usd},  # not -x: no fees are 0.0, never -0.0
         "funding": funding._asdict(),
-        "premium": _exact_sum([_premium(d) for d in done])._asdict(),
+        "premium": _exact_sum(premiums)._asdict(),
+        **performance(run, curves, lines, total, sizes),
         "mean_pnl_over_premium": _number(over.mean() if len(over) else math.nan),
         "std_pnl_over_premium": _number(over.std(ddof=1) if len(over) > 1 else math.nan),
         "corr_pnl_rv_over_iv": _number(_correlation(over, edge)),

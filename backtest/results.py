@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from gammacore import __version__
+from gammacore.backtest.following import Moments, follow
 from gammacore.backtest.journal import write_journal
 from gammacore.backtest.market import Market, load_market
 from gammacore.backtest.metrics import (
@@ -38,7 +39,10 @@ SUMMARY = "summary.json"
 
 
 class Results(msgspec.Struct, frozen=True):
-    """Tables of one run, as they are written; ``ledgers`` come with the numbers of their episodes."""
+    """Tables of one run, as they are written; ``ledgers`` come with the numbers of their episodes.
+
+    ``moments`` are what the report replays of each episode.
+    """
 
     config: Config
     summary: dict[str, Any]
@@ -48,6 +52,7 @@ class Results(msgspec.Struct, frozen=True):
     scalps: pd.DataFrame
     intervals: pd.DataFrame
     ledgers: list[tuple[int, Ledger]]
+    moments: list[Moments]
 
 
 def run_backtest(
@@ -72,16 +77,18 @@ def run_backtest(
 
 def tabulate(run: Run, market: Market) -> Results:
     """Tables of a finished run."""
-    episodes, scalped = episode_table(run), scalp_table(run)
+    episodes, scalped, seen = episode_table(run), scalp_table(run), follow(run)
+    profit, curves = profit_table(run, seen)
     return Results(
         config=run.config,
-        summary={"gammacore": __version__, **summarise(run, market, episodes, scalped)},
+        summary={"gammacore": __version__, **summarise(run, market, episodes, scalped, curves)},
         episodes=episodes,
-        fills=fill_table(run),
-        profit=profit_table(run),
+        fills=fill_table(run, seen),
+        profit=profit,
         scalps=scalped,
         intervals=interval_table(run),
         ledgers=[(done.episode.number, done.episode.ledger) for done in run.closed],
+        moments=seen.moments,
     )
 
 

@@ -15,6 +15,7 @@ from gammacore.cli_backtest import backtest
 from gammacore.cli_breakeven import breakeven
 from gammacore.cli_check import show_chains
 from gammacore.cli_common import JsonOption, examples, pairs, stoppable
+from gammacore.cli_compare import compare
 from gammacore.cli_dashboard import dashboard
 from gammacore.cli_data import data_app
 from gammacore.cli_exchange import exchange
@@ -44,6 +45,15 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
             "gammacore backtest",
             "gammacore backtest config.yaml --chains DIR --prices DIR --currency ETH",
             "gammacore backtest --set hedge.rule=interval --set hedge.every=1h --json",
+        ),
+    ),
+    (
+        RESEARCH,
+        compare,
+        (
+            "gammacore compare results/first results/second",
+            "gammacore compare results/first results/second results/third --out compare.html",
+            "gammacore compare results/first results/second --json",
         ),
     ),
     (

@@ -129,7 +129,14 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     table.add_row("", f"{premium['usd']:,.2f} USD")
     table.add_row("episodes (still open)", f"{summary['n_episodes']} ({summary['n_episodes_open']})")
     table.add_row("hedges", f"{summary['n_hedges']:,}")
+    drawdown = summary["max_drawdown"]
+    table.add_row("largest drawdown", f"{drawdown['coin']:.8f} {coin}")
+    table.add_row("", f"{drawdown['usd']:,.2f} USD")
     for name, key, form in (
+        ("return on premium", "return_on_premium", "+.2%"),
+        ("return on margin", "return_on_margin", "+.2%"),
+        ("Sharpe ratio, of daily profits", "sharpe", "+.2f"),
+        ("hit rate", "hit_rate", ".1%"),
         ("mean P&L / premium", "mean_pnl_over_premium", "+.2%"),
         ("std of P&L / premium", "std_pnl_over_premium", ".2%"),
         ("IV paid, mean", "mean_iv_entry", ".2%"),
@@ -138,6 +145,7 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         ("break-even move a day, mean", "mean_breakeven_move_a_day", ".2%"),
         ("gamma earned / theta paid", "gamma_over_theta", ".3f"),
         ("capture ratio, P&L / (gamma + theta)", "capture_ratio", ".3f"),
+        ("unexplained, of all lines", "unexplained_share", ".3%"),
         ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
     ):
         value = summary[key]

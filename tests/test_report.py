@@ -1,24 +1,26 @@
 """The report: its figures are the summary's, it needs nothing but itself, and no text becomes markup."""
 
+import base64
 import copy
 import json
 import re
-import shutil
 import subprocess
 import time
+import typing
 from html.parser import HTMLParser
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+import report_browser as browser
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gammacore.backtest.report import write_report
 from gammacore.backtest.report.thinning import thin
 from gammacore.backtest.results import run_backtest
-from gammacore.config import Config, parse_config
+from gammacore.config import Config, HedgeConfig, parse_config
 
 MARKET = {"days": 24, "snapshot_hours": 12}
 RUN = {
@@ -28,7 +30,31 @@ RUN = {
     "costs": {"fill": "cross", "option_fees": True, "hedge_fee": "taker"},
 }
 WRITTEN = {"usd": 0.005, "coin": 5e-9}  # half of the last digit that the report writes
-SECTIONS = ("headline", "pnl", "attribution", "price", "volatility", "episodes", "data", "configuration")
+SECTIONS = (
+    "headline",
+    "pnl",
+    "attribution",
+    "price",
+    "volatility",
+    "scalps",
+    "episodes",
+    "replay",
+    "data",
+    "quality",
+    "configuration",
+)
+CHARTS = (
+    "pnl",
+    "bars",
+    "lines",
+    "costs",
+    "price",
+    "deltas",
+    "greeks",
+    "volatility",
+    "returns",
+    "cone",
+)
 
 
 class Page(HTMLParser):
@@ -107,9 +133,7 @@ def as_drawn(value, unit, series):
 
 def test_every_section_is_there(page):
     assert set(SECTIONS) <= page.ids
-    assert {
-        f"chart-{name}" for name in ("pnl", "bars", "lines", "price", "volatility", "returns")
-    } <= page.ids
+    assert {f"chart-{name}" for name in CHARTS} <= page.ids
 
 
 def test_headline_shows_the_figures_of_the_summary(results, page):
@@ -180,10 +204,21 @@ def test_curve_ends_at_the_total_and_drawdown_is_never_positive(results, page):
     assert pnl["layout"]["meta"]["coin"]["yaxis.title.text"] == "P&L, BTC"
 
 
-def test_largest_drawdown(results, report):
-    ts = results.profit["ts_ns"].to_numpy()
-    profit = results.profit.assign(pnl_usd=np.interp(ts, ts[[0, 9, 19, -1]], [0.0, 500.0, -1234.5, 9000.0]))
-    assert "-1,734.50 USD" in report(replaced(results, profit=profit)).text
+def test_cards_of_return_and_risk(results, page, report):
+    s = results.summary
+    assert f"Return on premium {s['return_on_premium']:+.2%}" in page.text
+    assert (
+        f"Return on margin {s['return_on_margin']:+.2%} most tied up: {s['peak_capital']:,.6f} BTC"
+        in page.text
+    )
+    assert f"Sharpe ratio {s['sharpe']:+.2f}" in page.text
+    assert f"Hit rate {s['hit_rate']:.0%}" in page.text
+    assert f"Capture ratio {s['capture_ratio']:+.2f}" in page.text
+    assert f"Largest drawdown {s['max_drawdown']['usd']:,.2f} USD" in page.text
+    other = {"sharpe": None, "return_on_margin": None, "unexplained_share": 0.0123, "hit_rate": 1.0}
+    text = report(replaced(results, summary=other)).text
+    for words in ("Sharpe ratio –", "Return on margin –", "Unexplained 1.23%", "Hit rate 100%"):
+        assert words in text
 
 
 def test_hedges_and_options_are_marked(results, page):
@@ -211,7 +246,8 @@ def test_episode_charts_and_table(results, page):
     assert points["y"] == pytest.approx(100 * results.episodes["rv"], abs=0.01)
     bars = page.figure("returns")["data"][0]
     assert bars["y"] == pytest.approx(100 * results.episodes["pnl_over_premium"], abs=0.01)
-    assert page.tags.count("button") == 23
+    replays = len(results.episodes) + 2  # each, and the two ways to the next hedge
+    assert page.tags.count("button") == 23 + 11 + replays
     for value in results.episodes["pnl_usd"]:
         assert f"{value:+,.2f}" in page.text
 
@@ -358,7 +394,12 @@ def many_fills(results, count):
     times = np.sort(rng.integers(ts[0], ts[-1], count))
     price = 60_000 + np.cumsum(rng.standard_normal(count))
     columns = {"purpose": "hedge", "instrument": "BTC-PERPETUAL", "kind": "hedge", "time": "", "episode": 0}
-    amounts = {"amount": rng.choice([-10.0, 20.0], count), "fee": 1e-7}
+    amounts = {
+        "amount": rng.choice([-10.0, 20.0], count),
+        "fee": 1e-7,
+        "delta_before": 0.1,
+        "delta_after": 0.0,
+    }
     return pd.DataFrame({"ts_ns": times, "price": price, "mark": price, **amounts, **columns})
 
 
@@ -426,13 +467,13 @@ def test_thinning_keeps_ends_and_extremes(values, cap):
 
 USE = """<script>
 document.querySelector("input[value=coin]").click();
-document.querySelectorAll("#episode-table button")[7].click();
+document.querySelectorAll("#episode-table th button")[12].click();
 </script></body>"""
 
 
 def test_a_browser_draws_it_switches_and_sorts_without_an_error(results, written, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
+    program = browser.find()
+    if program is None:
         pytest.skip("no chromium to render the report with")
     used = tmp_path / "used.html"
     used.write_text(written.read_text(encoding="utf-8").replace("</body>", USE), encoding="utf-8")
@@ -450,18 +491,184 @@ def test_a_browser_draws_it_switches_and_sorts_without_an_error(results, written
         "--virtual-time-budget=4000",
         "--dump-dom",
     ]
-    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", used.as_uri()]
+    command = [program, *flags, f"--user-data-dir={tmp_path / 'profile'}", used.as_uri()]
     try:
         done = subprocess.run(command, capture_output=True, timeout=60, check=False, encoding="utf-8")
     except subprocess.TimeoutExpired:
         pytest.skip("the browser did not come up here")
     if "<html" not in done.stdout:
         pytest.skip("the browser cannot run here")
-    assert 'data-drawn="6"' in done.stdout
-    assert done.stdout.count('class="main-svg"') >= 6
+    assert f'data-drawn="{len(CHARTS)}"' in done.stdout
+    assert done.stdout.count('class="main-svg"') > len(CHARTS)  # the replay, too
     assert "CONSOLE" not in done.stderr
     assert ">P&amp;L, BTC</text>" in done.stdout
     assert ">P&amp;L, USD</text>" not in done.stdout
-    first = re.search(r"<tbody>\s*<tr><td class=\"num\">(\d+)</td><td>2025", done.stdout)
+    first = re.search(
+        r"<tbody>\s*<tr[^>]*><td class=\"num\"><button[^>]*>(\d+)</button></td><td>2025", done.stdout
+    )
     best = results.episodes.loc[results.episodes["pnl_usd"].idxmax(), "episode"]
     assert int(first[1]) == best
+
+
+def unpacked(text, form="<f4"):
+    return np.frombuffer(base64.b64decode(text), form)
+
+
+def test_replay_has_the_hedges_and_the_profit_of_every_episode(results, page):
+    data = json.loads(page.scripts["json-replay"])
+    assert [e["number"] for e in data["episodes"]] == results.episodes["episode"].tolist()
+    for episode, row in zip(data["episodes"], results.episodes.itertuples(), strict=True):
+        fills = results.fills[(results.fills["episode"] == row.episode) & (results.fills["kind"] == "hedge")]
+        traded, at = unpacked(episode["traded"]), unpacked(episode["at"], "<f8")
+        assert traded.sum() == pytest.approx(fills["amount"].sum(), abs=0.01)
+        assert set(at[traded != 0]) == set((fills["ts_ns"] // 10**6).astype(float))
+        assert unpacked(episode["hedges"])[-1] == row.hedges
+        for unit in ("usd", "coin"):
+            assert unpacked(episode[unit]["P&L"])[-1] == pytest.approx(getattr(row, f"pnl_{unit}"), rel=1e-6)
+        hedge = fills[fills["purpose"] == "hedge"].iloc[0]
+        place = int(np.argmax(at == hedge["ts_ns"] // 10**6))
+        assert unpacked(episode["before"])[place] == pytest.approx(hedge["delta_before"], abs=1e-6)
+        assert unpacked(episode["after"])[place] == pytest.approx(hedge["delta_after"], abs=1e-6)
+
+
+def test_deltas_are_sticks_from_before_to_after(results, page):
+    hedges = results.fills[results.fills["purpose"] == "hedge"]
+    sticks = trace(page.figure("deltas"), "from before")
+    assert len(sticks["x"]) == 3 * len(hedges)
+    assert sticks["y"][0::3] == pytest.approx(hedges["delta_before"], abs=1e-6)
+    assert sticks["y"][1::3] == pytest.approx(hedges["delta_after"], abs=1e-6)
+    assert set(sticks["y"][2::3]) == {None}
+    assert np.abs(hedges["delta_before"]).min() >= 0.05 - 1e-9
+
+
+def test_costs_end_at_the_summary(results, page):
+    for unit in ("usd", "coin"):
+        parts = [trace(page.figure("costs"), name, unit)["y"][-1] for name in ("fees", "spread", "funding")]
+        lines = [results.summary["attribution"][name][unit] for name in ("fees", "spread", "funding")]
+        assert parts == pytest.approx(lines, rel=1e-5, abs=WRITTEN[unit])
+        assert trace(page.figure("costs"), "all costs", unit)["y"][-1] == pytest.approx(sum(lines), rel=1e-5)
+
+
+def test_the_cone_is_one_standard_deviation(results, page):
+    figure = page.figure("cone")
+    cone = trace(figure, "cone")
+    upper = dict(zip(cone["x"], cone["y"], strict=True))
+    assert cone["y"][cone["x"].index(25.0)] == pytest.approx(0.5)
+    assert upper[100.0] == pytest.approx(-1.0)  # the lower edge comes last
+    walks = [t for t in figure["data"] if t["name"] in ("profit", "loss")]
+    assert sum(t["y"].count(None) for t in walks) == len(results.episodes)
+    # The last move of an episode from its prices: ln(end/start) over IV times the root of its life.
+    row = results.episodes.iloc[0]
+    seen = results.moments[0]
+    life = (pd.Timestamp(row["expiry"]).value - seen.ts_ns[0]) / (365 * 86_400e9)
+    wanted = np.log(seen.forward[-1] / seen.forward[0]) / (row["iv_entry"] * np.sqrt(life))
+    walk = next(t for t in walks if f"episode {row['episode']}" in t["text"])
+    last = max(k for k, text in enumerate(walk["text"]) if text == f"episode {row['episode']}") - 1
+    assert walk["y"][last] == pytest.approx(wanted, abs=1e-3)
+
+
+def test_scalps_are_listed_and_the_largest_of_many(results, page, report):
+    net = results.scalps["pnl_usd"] + results.scalps["fees_usd"]
+    for value in net[net.abs().sort_values(ascending=False).index[:300]]:
+        assert f"{value:+,.2f}" in page.text
+    many = pd.concat([results.scalps] * 20, ignore_index=True)
+    many["pnl_usd"] = np.linspace(0.0, 1_000.0, len(many))
+    text = report(replaced(results, scalps=many)).text
+    assert f"The 300 largest of {len(many):,}; scalps.csv has all." in text
+    shown = many.nlargest(300, "pnl_usd")
+    assert f"{shown['pnl_usd'].min():+,.2f}" in text
+    assert f"{many.nsmallest(len(many) - 300, 'pnl_usd')['pnl_usd'].iloc[1]:+,.2f}" not in text
+
+
+def test_findings_of_the_data_are_shown(results, page, report):
+    assert "Simulated: nothing to check." in page.text
+    data = results.summary["data"] | {"findings": {"chains: marks outside the quotes": 1234}}
+    text = report(replaced(results, summary={"data": data, "simulated_data": False})).text
+    assert "chains: marks outside the quotes 1,234" in text
+
+
+@pytest.mark.parametrize("rule", typing.get_args(typing.get_type_hints(HedgeConfig)["rule"]))
+def test_every_rule_has_words(results, report, rule):
+    config = parse_config({"hedge": {"rule": rule, "instrument": "cheapest"}})
+    text = report(replaced(results, config=config)).text
+    assert "None of" not in text
+    assert "Hedge None Exit" in text if rule == "never" else "expected to cost less" in text
+
+
+@pytest.fixture(scope="module")
+def tab():
+    if browser.find() is None:
+        pytest.skip("no chromium to look at the report with")
+    try:
+        found = browser.Browser()
+    except OSError:
+        pytest.skip("the browser did not come up here")
+    yield found
+    found.close()
+
+
+def test_a_row_opens_its_replay_and_keys_move_it(results, written, tab):
+    tab.open(written)
+    row = results.episodes.iloc[-1]
+    tab.run("[...document.querySelectorAll('#episode-table .open')].at(-1).click()")
+    assert tab.run("document.activeElement.id") == "replay-at"
+    assert f"Episode {row['episode']}:" in tab.run("document.getElementById('replay-title').textContent")
+    entry = "d => [...d.children].map(c => c.textContent)"
+    facts = f"Object.fromEntries([...document.querySelectorAll('#replay-facts div')].map({entry}))"
+    assert tab.run(facts)["P&L, USD"] == "0.00"
+    tab.press("ArrowRight", 39)
+    assert tab.run("document.getElementById('replay-at').value") == "1"
+    tab.press("End", 35)
+    end = tab.run(facts)
+    assert end["P&L, USD"] == f"{row['pnl_usd']:+,.2f}".replace("-", "−")
+    assert end["Hedges so far"] == f"{row['hedges']:,}"
+    tab.press("Home", 36)
+    tab.run("document.getElementById('replay-on').click()")
+    hedges = results.fills[(results.fills["episode"] == row["episode"]) & (results.fills["kind"] == "hedge")]
+    first = hedges.iloc[0]
+    assert tab.run(facts)["Time, UTC"] == first["time"][:16].replace("T", " ")
+    around = f"{first['delta_before']:+.4f} → {first['delta_after']:+.4f}".replace("-", "−")
+    shown = tab.run(facts)["Delta, BTC"]
+    assert shown.split(" ")[0] == around.split(" ")[0]
+    tab.run("document.querySelector('input[value=coin]').click()")
+    tab.press("End", 35)
+    tab.run("document.getElementById('replay-at').focus()")
+    tab.press("End", 35)
+    assert tab.run(facts)["P&L, BTC"] == f"{row['pnl_coin']:+,.6f}".replace("-", "−")
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])
+def test_it_fits_a_screen_and_paper(written, tab, tmp_path, width, dark):
+    tab.open(written, width, dark=dark)
+    assert tab.run("document.documentElement.scrollWidth") == width
+    wide = (
+        "[...document.querySelectorAll('.figure')].filter(f => f.getBoundingClientRect().right > innerWidth)"
+    )
+    assert tab.run(f"{wide}.length") == 0
+    tab.picture(tmp_path / "page.png")
+    assert (tmp_path / "page.png").read_bytes()[:4] == b"\x89PNG"
+    heights = "[...document.querySelectorAll('.figure')].map(f => f.getBoundingClientRect().height)"
+    drawn = tab.run(heights)
+    tab.as_printed()
+    assert min(tab.run(heights)) == min(drawn) > 200  # charts keep their room on paper
+    paper = tab.pages_on_paper()
+    assert 3 <= paper.count(b"/Type /Page\n") <= 20
+    assert tab.errors == []
+
+
+def test_a_year_of_hourly_hedges_stays_small(tab, tmp_path):
+    config = parse_config(
+        {"market": {"days": 365, "snapshot_hours": 12}, "hedge": {"rule": "interval", "every": "1h"}}
+    )
+    year = run_backtest(config)
+    assert year.summary["n_hedges"] > 9_000
+    path = tmp_path / "report.html"
+    write_report(year, path)
+    assert path.stat().st_size < 8_000_000
+    tab.open(path)
+    first = tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert first < 2_000  # 0.3 s on a quiet machine; all charts within 1.5
+    total = trace(Page(path.read_text(encoding="utf-8")).figure("pnl"), "P&L", "usd")
+    assert len(total["x"]) < len(year.profit)
+    assert f"{year.summary['max_drawdown']['usd']:,.2f} USD" in path.read_text(encoding="utf-8")

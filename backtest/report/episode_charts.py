@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from gammacore.backtest.following import Moments
 from gammacore.backtest.report.drawing import GAIN, GREY, LOSS, axis, make_figure
 from gammacore.backtest.report.thinning import CURVE_POINTS, Floats, extent, rounded, thin
 from gammacore.backtest.report.view import View, as_text, day, plural
+from gammacore.daycount import NS_PER_YEAR, parse_time
 
-__all__ = ["returns_figure", "volatility_figure"]
+__all__ = ["cone_figure", "cone_note", "returns_figure", "volatility_figure"]
 
+CONE_EPISODES, CONE_POINTS = 60, 60
 DIVERGING = [[0.0, LOSS], [0.5, "#C9CCD1"], [1.0, GAIN]]
 
 
@@ -114,3 +117,75 @@ def returns_figure(view: View) -> go.Figure:
 def _mean_line(level: float) -> dict[str, Any]:
     line = {"color": GREY, "dash": "dash", "width": 1.5}
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line}
+
+
+def cone_figure(view: View) -> go.Figure:
+    """Forward of each episode since entry, in standard deviations at the volatility of its entry.
+
+    Across is the share of the time to expiry that has passed, u; the cone is plus and minus the root of u.
+    """
+    share = np.linspace(0.0, 1.0, 41)
+    cone = go.Scatter(
+        x=(100 * np.concatenate([share, share[::-1]])).round(2).tolist(),
+        y=np.concatenate([np.sqrt(share), -np.sqrt(share[::-1])]).round(4).tolist(),
+        fill="toself",
+        fillcolor="rgba(138,143,152,0.25)",
+        line={"color": GREY, "width": 1, "dash": "dash"},
+        name="cone",
+        hoverinfo="skip",
+    )
+    drawn = _cone_episodes(view)
+    traces = []
+    for name, colour, won in (("profit", GAIN, True), ("loss", LOSS, False)):
+        chosen = [(seen, row) for seen, row in drawn if (row.pnl_over_premium > 0) is won]
+        if chosen:
+            traces.append(_walks(chosen, name, colour))
+    return make_figure(
+        [cone, *traces],
+        400,
+        xaxis=axis("Share of the life that has passed, %", range=[0, 100], tickvals=[0, 25, 50, 75, 100]),
+        yaxis=axis("Move since entry, standard deviations", zeroline=True),
+    )
+
+
+def _cone_episodes(view: View) -> list[tuple[Moments, Any]]:
+    """Episodes that are drawn: evenly chosen if there are many, none without a volatility."""
+    episodes = view.results.episodes
+    if not len(episodes):
+        return []
+    rows = {row.episode: row for row in episodes[episodes["iv_entry"] > 0].itertuples(index=False)}
+    known = [seen for seen in view.results.moments if seen.episode in rows]
+    if len(known) > CONE_EPISODES:
+        known = [known[k] for k in np.linspace(0, len(known) - 1, CONE_EPISODES).astype(int)]
+    return [(seen, rows[seen.episode]) for seen in known]
+
+
+def _walks(chosen: list[tuple[Moments, Any]], name: str, colour: str) -> go.Scatter:
+    """Draw the walks of several episodes as one line with gaps."""
+    across: list[float | None] = []
+    moves: list[float | None] = []
+    words: list[str] = []
+    for seen, row in chosen:
+        kept = thin(seen.forward, CONE_POINTS)
+        start, expiry = int(seen.ts_ns[0]), parse_time(row.expiry)
+        life = max(expiry - start, 1)
+        scale = row.iv_entry * math.sqrt(life / NS_PER_YEAR)
+        across += [*(100 * (seen.ts_ns[kept] - start) / life).round(2).tolist(), None]
+        moves += [*rounded(np.log(seen.forward[kept] / seen.forward[0]) / scale, 3), None]
+        words += [f"episode {row.episode}"] * (len(kept) + 1)
+    return go.Scatter(
+        x=across,
+        y=moves,
+        text=words,
+        mode="lines",
+        name=name,
+        opacity=0.75,
+        line={"color": colour, "width": 1.2},
+        hovertemplate="%{text}: %{y:+.2f} after %{x:.0f} %<extra></extra>",
+    )
+
+
+def cone_note(view: View) -> str:
+    """Said when fewer episodes are drawn than there are."""
+    drawn, count = len(_cone_episodes(view)), len(view.results.moments)
+    return "" if drawn == count else f"{drawn:,} of {count:,} episodes are drawn."

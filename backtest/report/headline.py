@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gammacore.backtest.report.profit_charts import drawdown
 from gammacore.backtest.report.view import MISSING, View, as_text, gain_or_loss, plural
 
 __all__ = ["headline_cards"]
@@ -21,7 +20,23 @@ def headline_cards(view: View) -> list[dict[str, str]]:
     correlation = as_text(s["corr_pnl_rv_over_iv"], "+.2f")
     return [
         _card("P&L", *_both(view, s["total"], "+"), tone=gain_or_loss(s["total"]["usd"])),
-        _card("Premium received" if received else "Premium paid", *_both(view, premium)),
+        _card(
+            "Return on premium",
+            as_text(s["return_on_premium"], "+.2%"),
+            f"{as_text(s['n_episodes'], ',d')} premiums together",
+            gain_or_loss(s["return_on_premium"]),
+        ),
+        _card(
+            "Return on margin",
+            as_text(s["return_on_margin"], "+.2%"),
+            f"most tied up: {_native(view, s['peak_capital'])}",
+            gain_or_loss(s["return_on_margin"]),
+        ),
+        _card("Sharpe ratio", as_text(s["sharpe"], "+.2f"), "daily profits, a year of 365 days"),
+        _card("Largest drawdown", *_both(view, s["max_drawdown"])),
+        _card("Hit rate", as_text(s["hit_rate"], ".0%"), "episodes with a profit"),
+        _card("Capture ratio", as_text(s["capture_ratio"], "+.2f"), "profit over gamma + theta"),
+        _card("Unexplained", as_text(s["unexplained_share"], ".2%"), "of the sizes of all lines"),
         _card(
             "P&L over premium, mean",
             as_text(mean, "+.2%"),
@@ -33,9 +48,9 @@ def headline_cards(view: View) -> list[dict[str, str]]:
             volatility,
             f"correlation of P&L with RV/IV: {correlation}",
         ),
+        _card("Premium received" if received else "Premium paid", *_both(view, premium)),
         _card("Fees paid", *_both(view, s["fees"])),
         _card("Funding (+ received)", *_both(view, s["funding"], "+")),
-        _card(f"Largest drawdown ({view.config.report.pnl_every} grid)", *_worst(view)),
         _card("Hedges", f"{s['n_hedges']:,}", _per_episode(s)),
         _card("Episodes", f"{s['n_episodes']:,}", f"{s['n_episodes_open']:,} still open"),
         _card(
@@ -61,6 +76,6 @@ def _per_episode(summary: Mapping[str, Any]) -> str:
     return f"{summary['n_hedges'] / count:,.1f} an episode" if count else MISSING
 
 
-def _worst(view: View) -> tuple[str, str]:
-    profit = view.results.profit
-    return _both(view, {unit.key: drawdown(profit[f"pnl_{unit.key}"]).min() for unit in view.units})
+def _native(view: View, amount: float) -> str:
+    """Format an amount of the settlement currency."""
+    return as_text(amount, ",.2f", "USD") if view.linear else as_text(amount, ",.6f", view.coin)

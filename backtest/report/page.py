@@ -1,36 +1,32 @@
-"""The page: a template filled with everything that the report shows.
-
-All text goes through an autoescaping template, all charts through JSON: nothing of a
-configuration or a file name can become markup.
-"""
+"""The page: a template filled with everything that the report shows."""
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-import markupsafe
 import msgspec
 import plotly.graph_objects as go
 import yaml
-from plotly.offline import get_plotlyjs
 
-from gammacore.backtest.report.episode_charts import returns_figure, volatility_figure
+from gammacore.backtest.report.episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
+from gammacore.backtest.report.exposure_charts import deltas_figure, greeks_figure
 from gammacore.backtest.report.headline import headline_cards
 from gammacore.backtest.report.price_chart import drawn_note, price_figure
-from gammacore.backtest.report.profit_charts import attribution_figure, lines_figure, pnl_figure
+from gammacore.backtest.report.profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
+from gammacore.backtest.report.rendering import render, script_json
+from gammacore.backtest.report.replay import replay_data
 from gammacore.backtest.report.tables import (
     METHOD_WORDS,
     changed_parameters,
     data_rows,
     episode_rows,
     file_rows,
+    finding_rows,
     left_out,
     line_rows,
     other_method,
+    scalp_rows,
     scalping_rows,
 )
 from gammacore.backtest.report.view import Unit, View, as_text
@@ -39,7 +35,7 @@ from gammacore.backtest.report.words import run_in_words, run_notes, run_title
 if TYPE_CHECKING:  # results imports the report
     from gammacore.backtest.results import Results
 
-__all__ = ["script_json", "write_report"]
+__all__ = ["write_report"]
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -54,11 +50,7 @@ def write_report(results: Results, path: Path) -> None:
     """
     coin = results.config.currency.partition("_")[0]
     view = View(results, (Unit("usd", "USD", 2), Unit("coin", coin, 8)))
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    source = (files("gammacore.backtest.report") / "report.html.jinja").read_text(encoding="utf-8")
-    page = environment.from_string(source).render(_context(view))
+    page = render("report.html.jinja", _context(view))
     path.write_text(page, encoding="utf-8")
 
 
@@ -77,6 +69,10 @@ def _context(view: View) -> dict[str, Any]:
         "scalping": scalping_rows(view),
         "left_out": left_out(view),
         "drawn": drawn_note(view),
+        "cone_note": cone_note(view),
+        "scalps": scalp_rows(view),
+        "findings": finding_rows(view.summary),
+        "replay": script_json(replay_data(view)),
         "mean": as_text(view.summary["mean_pnl_over_premium"], "+.2%"),
         "episodes": episode_rows(view),
         "data": data_rows(view.summary),
@@ -84,8 +80,6 @@ def _context(view: View) -> dict[str, Any]:
         "changed": changed_parameters(view.config),
         "config_yaml": yaml.safe_dump(msgspec.to_builtins(view.config), sort_keys=False),
         "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
-        # Our own trusted file; "</script" never occurs in it, or the page would not run at all.
-        "plotlyjs": markupsafe.Markup(get_plotlyjs()),
     }
 
 
@@ -96,15 +90,11 @@ def _figures(view: View) -> dict[str, go.Figure]:
         "pnl": pnl_figure(view),
         "bars": attribution_figure(view),
         "lines": lines_figure(view),
+        "costs": costs_figure(view),
         "price": price_figure(view),
+        "deltas": deltas_figure(view),
+        "greeks": greeks_figure(view),
         "volatility": volatility_figure(view),
         "returns": returns_figure(view),
+        "cone": cone_figure(view),
     }
-
-
-def script_json(value: Any) -> markupsafe.Markup:
-    """Write JSON for a script element: nothing in it can end the element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return markupsafe.Markup(text)

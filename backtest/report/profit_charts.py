@@ -32,7 +32,7 @@ from gammacore.backtest.report.drawing import (
 from gammacore.backtest.report.thinning import CURVE_POINTS, LINE_POINTS, Floats, Ints, extent, rounded
 from gammacore.backtest.report.view import Unit, View, as_text, label, ordered, shows
 
-__all__ = ["attribution_figure", "drawdown", "lines_figure", "pnl_figure"]
+__all__ = ["attribution_figure", "costs_figure", "drawdown", "lines_figure", "pnl_figure"]
 
 STYLE = {
     "gamma": (GREEN, "solid"),
@@ -54,6 +54,8 @@ STYLE = {
     "unexplained": (GREY, "dot"),
     "rounding": (GREY, "dashdot"),
 }
+
+COSTS = {"fees": (VERMILLION, "solid"), "spread": (ORANGE, "solid"), "funding": (SKY, "solid")}
 
 
 def pnl_figure(view: View) -> go.Figure:
@@ -174,6 +176,28 @@ def lines_figure(view: View) -> go.Figure:
     return make_figure(
         traces,
         440,
+        hovermode="x unified",
+        xaxis=time_axis(),
+        yaxis=axis("Cumulative, USD", zeroline=True),
+        meta=_switch(view, {"yaxis.title.text": "Cumulative, {}"}),
+    )
+
+
+def costs_figure(view: View) -> go.Figure:
+    """Fees, spread and funding, each so far, and their sum."""
+    profit = view.results.profit
+    ts = profit["ts_ns"].to_numpy(np.int64)
+    traces = []
+    for unit in view.units:
+        parts = {name: profit[f"{name}_{unit.key}"].to_numpy(np.float64) for name in COSTS}
+        looks = {**COSTS, "all costs": (GREY, "dot")}
+        for name, values in (parts | {"all costs": np.sum(list(parts.values()), axis=0)}).items():
+            colour, dash = looks[name]
+            line = {"color": colour, "dash": dash, "width": 1.6}
+            traces.append(_unit_line(ts, values, unit, name, LINE_POINTS, line=line))
+    return make_figure(
+        traces,
+        340,
         hovermode="x unified",
         xaxis=time_axis(),
         yaxis=axis("Cumulative, USD", zeroline=True),

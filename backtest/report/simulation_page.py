@@ -25,7 +25,7 @@ from gammacore.backtest.report.drawing import (
     axis,
     make_figure,
 )
-from gammacore.backtest.report.page import script_json
+from gammacore.backtest.report.rendering import script_json
 
 if TYPE_CHECKING:
     from gammacore.backtest.frontier import Frontier

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from gammacore.backtest.report.drawing import GAIN, GREY, LOSS, axis, make_figure
-from gammacore.backtest.report.page import script_json
+from gammacore.backtest.report.rendering import script_json
 from gammacore.backtest.report.view import as_text, gain_or_loss
 from gammacore.config import Config
 

@@ -26,13 +26,17 @@ __all__ = [
     "data_rows",
     "episode_rows",
     "file_rows",
+    "finding_rows",
+    "flattened",
     "left_out",
     "line_rows",
     "other_method",
+    "scalp_rows",
     "scalping_rows",
 ]
 
 TABLE_ROWS = 1_000
+SCALP_ROWS = 300
 DELIVERY_WORDS = {
     "file": "from the file of delivery prices",
     "average": "average of the last 30 minutes of prices",
@@ -143,9 +147,50 @@ def episode_rows(view: View) -> dict[str, Any]:
 def _cell(column: _Column, value: Any) -> tuple[str, str]:
     if column.form is None:
         text = str(value)
-        return (text[:16].replace("T", " ") if column.source in ("entry", "expiry") else text), ""
+        return (text[:16].replace("T", " ") if column.source in ("entry", "expiry", "opened") else text), ""
     number = value if column.scale == 1.0 else value * column.scale
     return as_text(number, column.form), f"num {gain_or_loss(value) if column.coloured else ''}".rstrip()
+
+
+def scalp_rows(view: View) -> dict[str, Any]:
+    """Scalps with the largest profit or loss after fees, in order of time: header, cells, note."""
+    found = view.results.scalps
+    columns = [
+        _Column("Episode", "episode", ".0f"),
+        _Column("Opened, UTC", "opened", None),
+        _Column("Hours", "hours", ",.2f"),
+        _Column(f"Amount, {view.coin if view.linear else 'USD'}", "amount", "+,.6g"),
+        _Column("From, USD", "open_price", ",.2f"),
+        _Column("To, USD", "close_price", ",.2f"),
+        _Column("Closed by", "closed_by", None),
+        _Column("Before fees, USD", "pnl_usd", "+,.2f", coloured=True),
+        _Column("Fees, USD", "fees_usd", "+,.2f"),
+        _Column("Net, USD", "net_usd", "+,.2f", coloured=True),
+        _Column(f"Net, {view.coin}", "net_coin", "+,.8f", coloured=True),
+    ]
+    header = [(column.name, "num" if column.form else "") for column in columns]
+    if not len(found):
+        return {"header": header, "rows": [], "note": ""}
+    net = found.assign(
+        net_usd=found["pnl_usd"] + found["fees_usd"], net_coin=found["pnl_coin"] + found["fees_coin"]
+    )
+    largest = net["net_usd"].abs().sort_values(ascending=False, kind="stable").index[:SCALP_ROWS]
+    shown = net.loc[largest.sort_values()].to_dict("records")
+    note = (
+        f"The {SCALP_ROWS:,} largest of {len(found):,}; scalps.csv has all."
+        if len(found) > SCALP_ROWS
+        else ""
+    )
+    return {
+        "header": header,
+        "rows": [[_cell(column, row[column.source]) for column in columns] for row in shown],
+        "note": note,
+    }
+
+
+def finding_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List what the checks of the data found: check, and how often."""
+    return [(check, f"{count:,}") for check, count in summary["data"].get("findings", {}).items()]
 
 
 def data_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -181,11 +226,12 @@ def file_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Write nested parameters as one mapping of dotted paths."""
     flat: dict[str, Any] = {}
     for name, item in value.items():
         if isinstance(item, dict) and item:
-            flat |= _flat(item, f"{prefix}{name}.")
+            flat |= flattened(item, f"{prefix}{name}.")
         else:
             flat[prefix + name] = item
     return flat
@@ -193,10 +239,10 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
     """Parameters that differ from the defaults: name, value, default."""
-    default = _flat(msgspec.to_builtins(Config()))
+    default = flattened(msgspec.to_builtins(Config()))
     return [
         (name, _yaml(value), _yaml(default[name]) if name in default else MISSING)
-        for name, value in _flat(msgspec.to_builtins(config)).items()
+        for name, value in flattened(msgspec.to_builtins(config)).items()
         if name not in default or value != default[name]
     ]
 

@@ -23,9 +23,9 @@ __all__ = [
 ]
 
 NS_PER_MS = 1_000_000
-CURVE_POINTS = 5_000  # more than any screen has columns
-LINE_POINTS = 1_500  # a curve among many
-MARKER_POINTS = 2_500  # a side; each marker is an element of the page
+CURVE_POINTS = 2_400  # lowest and highest of more stretches than the page has columns
+LINE_POINTS = 900  # a curve among many
+MARKER_POINTS = 600  # a side; each marker is an element of the page, and slow to draw
 
 
 def thin(values: npt.ArrayLike, cap: int) -> Ints:

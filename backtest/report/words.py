@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gammacore.backtest.report.view import View, day, plural
-from gammacore.config import Config
+from gammacore.config import Config, HedgeConfig
 
 __all__ = ["run_in_words", "run_notes", "run_title"]
 
@@ -64,15 +64,11 @@ def _hedge_words(config: Config) -> str:
     never = hedge.rule == "never" or (hedge.rule == "interval" and hedge.every == "never")
     if never:
         return "none"
-    rules = {
-        "band": f"whenever off by more than {hedge.band:g} coin, back to the {hedge.to} of the band",
-        "snapshot": "at every published chain",
-        "interval": f"every {hedge.every}",
-    }
     instruments = {
         "perpetual": "the perpetual",
         "future": "the future of the same expiry",
         "forward": "the forward (theoretical)",
+        "cheapest": "the perpetual or the future, whichever is expected to cost less",
     }
     targets = {
         "coin_neutral": "coin value neutral (net delta)",
@@ -80,7 +76,31 @@ def _hedge_words(config: Config) -> str:
         "black": "Black N(d1)",
     }
     lots = "whole lots" if hedge.lots else "any fraction (no lots or ticks)"
-    return f"{instruments[hedge.instrument]}, {rules[hedge.rule]}; target: {targets[hedge.target]}; {lots}"
+    return f"{instruments[hedge.instrument]}, {_rule_words(hedge)}; target: {targets[hedge.target]}; {lots}"
+
+
+def _rule_words(hedge: HedgeConfig) -> str:
+    """Say when a hedge takes place."""
+    lower = "" if hedge.band_lower is None else f" (-{hedge.band_lower:g} below)"
+    units = {
+        "usd": "USD",
+        "relative": "of the price",
+        "sigma": f"standard deviations of {hedge.move_horizon}",
+    }
+    rules = {
+        "band": f"whenever off by more than {hedge.band:g} coin{lower}, "
+        f"back to the {hedge.to or 'centre'} of the band",
+        "snapshot": "at every published chain",
+        "interval": f"every {hedge.every}",
+        "move": f"whenever the price has moved by {hedge.move:g} {units[hedge.move_unit]}",
+        "whalley_wilmott": f"at Whalley and Wilmott's band, risk aversion {hedge.risk_aversion:g}, "
+        f"back to the {hedge.to or 'edge'}",
+        "zakamouline": f"at Zakamouline's band, risk aversion {hedge.risk_aversion:g}",
+        "fixed_cost": f"where the risk is worth {hedge.cost_per_trade:g} USD a trade, risk aversion "
+        f"{hedge.risk_aversion:g}",
+        "ladder": f"orders resting {hedge.band:g} coin of delta on either side",
+    }
+    return rules[hedge.rule]
 
 
 def _exit_words(config: Config) -> str:

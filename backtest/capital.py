@@ -1,0 +1,101 @@
+"""How much a run ties up: premium of what it holds, and margin of what it owes.
+
+Initial margin is that of :mod:`gammacore.margin`: segregated and standard, options sold one by one, hedges in
+one contract netted over all episodes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore.backtest.exposure import options_held
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import Closed, Run
+from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.margin import MarginRates, future_rates, rates_at
+from gammacore.valuation import value
+
+__all__ = ["capital_tied"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def capital_tied(run: Run) -> Floats:
+    """Capital at every entry of the tape, after what was traded there.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    array, shape (entries,)
+        Settlement currency: the premium paid for the options held, the initial margin of options
+        sold and that of the hedges.
+    """
+    tape = run.tape
+    total = np.zeros(len(tape))
+    hedges: dict[Future | Perpetual, list[Closed]] = defaultdict(list)
+    for done in run.closed:
+        hedges[done.episode.hedge.instrument].append(done)
+        part = total[done.attribution.start : done.last + 1]
+        for option, amounts in options_held(done).items():
+            held = amounts[: len(part)]
+            if done.episode.entered.get(option, 0.0) > 0:
+                part += _price_paid(done, option) * held
+            else:
+                part += -held * short_margin(tape, option, done.attribution.start, done.last + 1)
+    for instrument, episodes in hedges.items():
+        total += _hedge_margin(tape, instrument, episodes)
+    return total
+
+
+def _price_paid(done: Closed, option: Option) -> float:
+    """Mean price at which an option was entered, settlement currency a coin."""
+    entry = done.episode.entry_ns
+    fills = [f for f in done.episode.option_fills() if f.instrument == option and f.ts_ns == entry]
+    return sum(f.amount * f.price for f in fills) / sum(f.amount for f in fills)
+
+
+def short_margin(tape: Tape, option: Option, i: int, j: int) -> Floats:
+    """Find the initial margin of a coin of an option sold, see :func:`margin.option_margin`; entries i..j."""
+    forward = tape.forward(option.expiry_ns, i, j)
+    unit = np.ones(j - i) if option.settlement is Settlement.INVERSE else forward
+    mark = value(option, forward, tape.tau(option.expiry_ns, i, j), tape.vol(option, i, j)) / unit
+    rates = rates_at(int(tape.ts_ns[i]))
+    return unit * _initial(rates, option, forward, mark)
+
+
+def _initial(rates: MarginRates, option: Option, forward: Floats, mark: Floats) -> Floats:
+    out = np.maximum(option.kind * (option.strike - forward), 0.0)
+    initial: Floats = np.maximum(rates.option_initial - out / forward, rates.option_least) + mark
+    if option.kind > 0:
+        return initial
+    return np.maximum(initial, rates.option_maintenance * np.maximum(1.0, mark) + mark)
+
+
+def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[Closed]) -> Floats:
+    """Find the initial margin of one contract, netted over the episodes that hold it."""
+    amount = np.zeros(len(tape) + 1)
+    for done in episodes:
+        fills, parts = done.episode.hedge_fills(), done.attribution
+        at = np.minimum(parts.start + np.maximum(parts.points(fills.ts_ns), 0), len(tape))
+        np.add.at(amount, at, fills.amount)
+        if not isinstance(instrument, Perpetual):  # its delivery is no fill
+            amount[min(done.last + 1, len(tape))] -= fills.amount.sum()
+    held = np.cumsum(amount)[:-1]
+    first = min(done.attribution.start for done in episodes)
+    price = np.ones(len(tape))
+    price[first:] = tape.future_price(instrument, first, len(tape))
+    inverse = instrument.settlement is Settlement.INVERSE
+    # What rounding leaves of a position that was closed is none.
+    held = np.where(np.abs(held) > 1e-9 * np.abs(amount).max(), held, 0.0)
+    coins = np.abs(held) / price if inverse else np.abs(held)
+    rates = rates_at(int(tape.ts_ns[first]))
+    # Linear in the size: the base rate, and what one coin more adds.
+    share = future_rates(rates, instrument.base, 0.0).initial
+    slope = future_rates(rates, instrument.base, 1.0).initial - share
+    return np.where(coins > 0, coins * (share + slope * coins) * (1.0 if inverse else price), 0.0)

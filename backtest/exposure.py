@@ -1,0 +1,156 @@
+"""What the position of an episode is exposed to along its life: deltas around every hedge, gamma, theta.
+
+Deltas are those of the target that the run hedged to: options (net delta, or N(d1) for ``black``;
+decaying in the settlement window where the hedge does not), the hedge, and for ``usd_neutral`` the
+equity. Volatilities are marks, whatever volatility the target preferred, and a hedge ratio or a delta
+to keep is not taken off: what is shown is what was there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore import black76, inverse
+from gammacore.attribution import slippage
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import Closed, Run
+from gammacore.contracts import Option, Perpetual, Settlement
+from gammacore.ledger import Account
+from gammacore.portfolio import HedgeFills
+from gammacore.valuation import settlement_weight
+
+__all__ = ["DAYS", "Exposed", "expose", "options_held"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+DAYS = 365
+
+
+class Exposed(NamedTuple):
+    """One episode at the points of its attribution, after what was traded at each.
+
+    Attributes
+    ----------
+    delta : array, shape (points,)
+        Of the whole position, coin.
+    gamma : array, shape (points,)
+        Coins of delta that one percent of the forward adds; decays as delta does.
+    theta : array, shape (points,)
+        Value lost (negative) or gained with one day, USD.
+    fills : HedgeFills
+    purposes : list of str
+        Of each of the fills: ``hedge``, ``unwind``, ``transfer``.
+    points : array of int, shape (fills,)
+        Point of each of the fills.
+    before, after : array, shape (fills,)
+        Delta of the whole position around each of the fills, coin.
+    """
+
+    delta: Floats
+    gamma: Floats
+    theta: Floats
+    fills: HedgeFills
+    purposes: list[str]
+    points: Ints
+    before: Floats
+    after: Floats
+
+
+def options_held(done: Closed) -> dict[Option, Floats]:
+    """Amount of each option after the fills at every point of the attribution, coin; none once delivered."""
+    parts, size = done.attribution, len(done.attribution.ts_ns)
+    traded: dict[Option, Floats] = {}
+    for fill in done.episode.option_fills():
+        assert isinstance(fill.instrument, Option)
+        at = max(int(parts.points(np.array([fill.ts_ns]))[0]), 0)
+        traded.setdefault(fill.instrument, np.zeros(size))[at] += fill.amount
+    held = {option: np.cumsum(amounts) for option, amounts in traded.items()}
+    if np.isfinite(done.episode.delivery_price):
+        for amounts in held.values():
+            amounts[-1] = 0.0
+    return held
+
+
+def expose(run: Run, done: Closed) -> Exposed:
+    """Follow the exposure of an episode.
+
+    Parameters
+    ----------
+    run : Run
+    done : Closed
+        One of its episodes.
+
+    Returns
+    -------
+    Exposed
+    """
+    parts, episode = done.attribution, done.episode
+    options, gamma, theta = _options(run, done)
+    inverse_hedge = episode.hedge.instrument.settlement is Settlement.INVERSE
+    if run.config.hedge.target == "usd_neutral" and inverse_hedge:
+        options = options + _equity(done)
+    fills = episode.hedge_fills()
+    points = np.clip(parts.points(fills.ts_ns), 0, len(parts.ts_ns) - 1)
+    unit = parts.hedge_price if inverse_hedge else np.ones(len(parts.ts_ns))
+    running = np.cumsum(fills.amount)
+    held = np.cumsum(np.bincount(points, fills.amount, len(parts.ts_ns)))
+    if np.isfinite(episode.delivery_price) and not isinstance(episode.hedge.instrument, Perpetual):
+        held[-1] = 0.0  # delivered with the options
+    purposes = [
+        fill.order_id.split("-")[1] for fill in episode.fills if not isinstance(fill.instrument, Option)
+    ]
+    return Exposed(
+        delta=options + held / unit,
+        gamma=gamma,
+        theta=theta,
+        fills=fills,
+        purposes=purposes,
+        points=points,
+        before=options[points] + (running - fills.amount) / unit[points],
+        after=options[points] + running / unit[points],
+    )
+
+
+def _equity(done: Closed) -> Floats:
+    """Equity of an inverse episode at every point, coin, fees of the moment paid."""
+    parts, episode = done.attribution, done.episode
+    gained = np.concatenate([[0.0], np.cumsum(np.sum(list(parts.coin.values()), axis=0))])
+    # The attribution books what the entry cost with its first step; it was paid at the first point.
+    hedges, points = episode.hedge_fills(), parts.points(episode.hedge_fills().ts_ns)
+    first = points <= 0
+    gained[0] = float((hedges.amount * slippage(hedges, True) - hedges.fee)[first].sum())
+    for fill in episode.option_fills():
+        if fill.ts_ns == episode.entry_ns:
+            gained[0] += fill.amount * (fill.mark - fill.price) - fill.fee
+    capital: float = -episode.ledger.native_balance(Account.CAPITAL)
+    return capital + gained
+
+
+def _options(run: Run, done: Closed) -> tuple[Floats, Floats, Floats]:
+    """Delta, gamma (coins per percent) and theta (USD a day) of the options held at every point."""
+    parts, tape, expiry_ns = done.attribution, run.tape, done.episode.expiry_ns
+    i, j, size = parts.start, done.last + 1, len(parts.ts_ns)
+    delta, gamma, theta = np.zeros(size), np.zeros(size), np.zeros(size)
+    for option, held in options_held(done).items():
+        seen = _sensitivities(option, tape, i, j, run.config.hedge.target == "black")
+        for total, values in zip((delta, gamma, theta), seen, strict=True):
+            total += held * np.append(values, values[-1:])[:size]
+    if isinstance(done.episode.hedge.instrument, Perpetual) and tape.averaging:
+        weight = settlement_weight(expiry_ns, parts.ts_ns)
+        delta, gamma = delta * weight, gamma * weight  # as the hedge sees them
+    return delta, gamma, theta
+
+
+def _sensitivities(option: Option, tape: Tape, i: int, j: int, plain: bool) -> tuple[Floats, Floats, Floats]:
+    forward, tau = tape.forward(option.expiry_ns, i, j), tape.tau(option.expiry_ns, i, j)
+    case = option.kind, forward, option.strike, tau, tape.vol(option, i, j)
+    if option.settlement is Settlement.INVERSE:
+        name = "delta" if plain else "net_delta"
+        delta, gamma, theta = inverse.sensitivities((name, "gamma", "theta"), *case)
+    else:
+        delta, gamma, theta = black76.sensitivities(("delta", "gamma", "theta"), *case)
+    alive = tau > 0
+    return delta, np.where(alive, 0.01 * gamma * forward, 0.0), np.where(alive, theta / DAYS, 0.0)

@@ -1,0 +1,116 @@
+"""``gammacore compare``: results of two or more runs side by side."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gammacore.cli_common import JsonOption, document, stoppable
+
+__all__ = ["compare"]
+
+
+def compare(
+    results: Annotated[list[Path], typer.Argument(help="Result directories; the first is the yardstick.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Page to write (default: compare-<runs>.html beside the first).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare runs: figures, configuration, P&L, attribution, and the episodes that they share in pairs."""
+    from gammacore.backtest.report.compare_figures import comparison
+    from gammacore.backtest.report.compare_page import render_comparison
+    from gammacore.backtest.report.compare_runs import load_runs
+
+    with stoppable():
+        runs = load_runs(results)
+        found = comparison(runs)
+        page = _default_out(results, [run.name for run in runs]) if out is None else out
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(render_comparison(runs, found), encoding="utf-8")
+    if as_json:
+        document({"page": str(page), **found})
+        return
+    console = Console()
+    _show(console, found, runs[0].coin)
+    console.print(f"\nPage: {page}", highlight=False, soft_wrap=True)
+
+
+def _default_out(results: list[Path], names: list[str]) -> Path:
+    short = "-".join(re.sub(r"[^\w.=,-]+", "_", name) for name in names)
+    return results[0].resolve().parent / f"compare-{short[:100]}.html"
+
+
+def _show(console: Console, found: dict[str, Any], coin: str) -> None:
+    if found["simulated_data"]:
+        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    for note in found["notes"]:
+        console.print(f"[bold yellow]Note:[/] {note}", highlight=False)
+    names = [run["name"] for run in found["runs"]]
+    console.print(_figures(found, names))
+    console.print(_configuration(found, names))
+    console.print(_pairs(found, coin))
+
+
+def _plain(text: str) -> str:
+    """Keep brackets of a name from becoming markup."""
+    return text.replace("[", r"\[")
+
+
+def _figures(found: dict[str, Any], names: list[str]) -> Table:
+    from gammacore.backtest.report.compare_page import written
+
+    table = Table(title=f"Side by side; differences are from {_plain(names[0])}")
+    table.add_column("")
+    for number, name in enumerate(names):
+        table.add_column(_plain(name), justify="right")
+        if number:
+            table.add_column("difference", justify="right", style="dim")
+    for row in found["figures"]:
+        cells = [written(row["figure"], row["values"][0])]
+        for value, difference in zip(row["values"][1:], row["differences"], strict=True):
+            cells += [written(row["figure"], value), written(row["figure"], difference, difference=True)]
+        table.add_row(f"{row['label']}, {row['unit']}" if row["unit"] else row["label"], *cells)
+    return table
+
+
+def _configuration(found: dict[str, Any], names: list[str]) -> Table:
+    from gammacore.backtest.report.compare_page import configured
+
+    table = Table(title="What differs in the configuration")
+    table.add_column("parameter", overflow="fold")
+    for name in names:
+        table.add_column(_plain(name), overflow="fold")
+    for row in found["configuration"]:
+        table.add_row(row["path"], *(_plain(configured(value)) for value in row["values"]))
+    if not found["configuration"]:
+        table.add_row("nothing", *("" for _ in names))
+    return table
+
+
+def _pairs(found: dict[str, Any], coin: str) -> Table:
+    from gammacore.backtest.report.compare_page import MEASURES
+    from gammacore.backtest.report.view import as_text
+
+    table = Table(title="Same expiry and strike, difference of paired episodes")
+    for name in ("run", "pairs", "of", "mean", "standard\nerror", "95 %\nfrom", "\nto"):
+        table.add_column(name, justify="left" if name in ("run", "of") else "right", no_wrap=True)
+    for pair in found["paired"]:
+        for measure, seen in pair["measures"].items():
+            title, form, unit = MEASURES[measure]
+            unit = coin if unit == "coin" else unit
+            table.add_row(
+                _plain(pair["run"]),
+                f"{pair['pairs']:,}",
+                f"{title}, {unit}" if unit else title,
+                as_text(seen["mean"], form),
+                as_text(seen["standard_error"], form.lstrip("+")),
+                as_text(seen["low"], form),
+                as_text(seen["high"], form),
+            )
+    return table

@@ -1,0 +1,86 @@
+"""Figures of return and risk, against numbers made by hand and against the sweep's."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markets import build
+
+from gammacore.backtest.cell import run_cell
+from gammacore.backtest.grid import Cell
+from gammacore.backtest.market import load_market
+from gammacore.backtest.performance import hit_rate, largest_drawdown
+from gammacore.backtest.results import run_backtest
+
+SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
+
+
+@pytest.fixture(scope="module")
+def results():
+    return run_backtest(build(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("curve", "fall"),
+    [
+        ([1.0, 4.0, 2.0, 5.0, 4.5], -2.0),
+        ([-3.0, -1.0, -2.0], -3.0),  # below its start at zero
+        ([1.0, 2.0, 3.0], 0.0),
+        ([0.0, 500.0, -1234.5, 9000.0], -1734.5),
+        ([2.0, np.nan, 1.0], -1.0),
+        ([], 0.0),
+    ],
+)
+def test_drawdown_by_hand(curve, fall):
+    assert largest_drawdown(curve) == fall
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
+def test_drawdown_is_the_worst_of_all_pairs(curve):
+    path = [0.0, *curve]
+    worst = min(path[j] - path[i] for i in range(len(path)) for j in range(i, len(path)))
+    assert largest_drawdown(curve) == pytest.approx(worst, abs=1e-9)
+
+
+def test_hit_rate_by_hand():
+    assert hit_rate([1.0, -2.0, 0.0, 3.0]) == 0.5
+    assert np.isnan(hit_rate([]))
+
+
+def test_returns_are_profit_over_what_was_paid_and_tied_up(results):
+    s, episodes = results.summary, results.episodes
+    assert s["return_on_premium"] == pytest.approx(
+        episodes["pnl_coin"].sum() / episodes["premium_coin"].abs().sum(), rel=1e-12
+    )
+    assert s["return_on_margin"] == pytest.approx(s["total"]["coin"] / s["peak_capital"], rel=1e-12)
+    assert s["hit_rate"] == (episodes["pnl_coin"] > 0).mean()
+    assert s["peak_capital"] > episodes["premium_coin"].max()
+
+
+def test_sharpe_ratio_is_that_of_a_sweep(results):
+    config = build(SMALL)
+    cell = run_cell(Cell(0, {}, config, "market of test_performance", ""))
+    assert results.summary["sharpe"] == pytest.approx(cell["figures"]["sharpe"], rel=1e-12)
+    daily = np.array(cell["daily"])
+    assert results.summary["sharpe"] == pytest.approx(
+        np.sqrt(365) * daily.mean() / daily.std(ddof=1), rel=1e-9
+    )
+
+
+def test_no_figure_depends_on_the_grid_that_is_drawn(results):
+    coarse = run_backtest(build(SMALL | {"report.pnl_every": "1d"}))
+    assert len(coarse.profit) < len(results.profit) / 20
+    assert coarse.summary == results.summary
+    for currency in ("coin", "usd"):
+        drawn = largest_drawdown(results.profit[f"pnl_{currency}"])
+        assert results.summary["max_drawdown"][currency] <= drawn + 1e-12
+    assert results.summary["max_drawdown"]["usd"] < largest_drawdown(coarse.profit["pnl_usd"])
+
+
+def test_without_episodes_there_is_no_figure():
+    config = build({"market.days": 10, "market.snapshot_hours": 24.0, "entry.weekday": "sunday"})
+    s = run_backtest(config, load_market(config)).summary
+    assert s["n_episodes"] == 0
+    for name in ("return_on_premium", "return_on_margin", "sharpe", "hit_rate", "unexplained_share"):
+        assert s[name] is None
+    assert s["max_drawdown"] == {"coin": 0.0, "usd": 0.0}
