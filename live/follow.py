@@ -35,7 +35,7 @@ from .news import AccountNews, ClockSkew, Gap, StateChanged
 from .parity import Difference
 from .positions import Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
-from .risk_manager import DayStart, ModeChanged, liquidation_distance, margin_gap
+from .risk_manager import DayStart, Mode, ModeChanged, liquidation_distance, margin_gap
 
 __all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 
@@ -182,6 +182,7 @@ class Follower:
     placed, filled, events : int
         Orders sent, trades, events handled.
     mode : ModeChanged or None
+        None before the start.
     margin_gap, liquidation_distance : float
         When the account was last recorded, see :mod:`.risk_manager`; NaN before.
     difference : Difference or None
@@ -235,13 +236,19 @@ class Follower:
             self._compare(record.seq)
             found = decode_event(record.body)
             self._event(found)
-        elif record.kind is Kind.START and self.desk is None:
-            self.config = parse_config(msgspec.json.decode(record.body))
-            self.desk = build_desk(self.config)
+        elif record.kind is Kind.START:
+            self._start(record)
         elif record.name in FACTS:
             found = decode_fact(record.body, FACTS[record.name])
             self._fact(found)
         return found
+
+    def _start(self, record: Record) -> None:
+        # A process begins without causes, and tells what it finds from there.
+        self.mode = ModeChanged(record.ts_ns, int(Mode.NORMAL), ())
+        if self.desk is None:
+            self.config = parse_config(msgspec.json.decode(record.body))
+            self.desk = build_desk(self.config)
 
     def _fact(self, fact: Any) -> None:
         if isinstance(fact, Placed):

@@ -61,6 +61,8 @@ class Board:
         Records that are there and have not been read.
     broken : str
         Why nothing more is read, empty while it is.
+    trouble : str
+        Why the journal cannot be read just now; set by who reads.
     skew_s : float
         By which the session's clock is behind the exchange's, as far as the journal says.
     starts, started_ns : int
@@ -69,6 +71,7 @@ class Board:
 
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self._clock = source, clock
+        self.trouble = ""
         self._begin()
 
     def _begin(self) -> None:
