@@ -62,9 +62,16 @@ FACTS: dict[str, type[Any]] = {
 
 
 class Trail:
-    """The path that a desk saw, thinned: what :mod:`gammacore.attribution` needs of a tape."""
+    """The path that a desk saw, thinned: what :mod:`gammacore.attribution` needs of a tape.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    every_ns : int
+        Between two points, besides those of fills and deliveries.
+    """
+
+    def __init__(self, every_ns: int = EVERY_NS) -> None:
+        self._every_ns = every_ns
         # Eight bytes a number: a session of days has hundreds of thousands of points.
         self._ts = array("q")
         self._index, self._interest = array("d"), array("d")
@@ -82,7 +89,7 @@ class Trail:
         book = desk.book
         known = {id(episode) for episode in self._followed}
         self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
-        due = not self._ts or book.ts_ns - self._ts[-1] >= EVERY_NS
+        due = not self._ts or book.ts_ns - self._ts[-1] >= self._every_ns
         if book.index > 0 and (due or isinstance(event, Fill | Delivery)):
             self.note(desk)
 
@@ -172,6 +179,8 @@ class Follower:
     Parameters
     ----------
     path : path-like
+    every_ns : int
+        See :class:`Trail`.
 
     Attributes
     ----------
@@ -195,11 +204,11 @@ class Follower:
         Times of the first and last record.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], every_ns: int = EVERY_NS) -> None:
         self.path = path
         self.config: Config | None = None
         self.desk: Desk | None = None
-        self.trail = Trail()
+        self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
         self.placed = self.filled = self.events = self.seq = 0
         self.last_placed: Placed | None = None

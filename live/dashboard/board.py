@@ -39,6 +39,7 @@ __all__ = ["Board"]
 Row = dict[str, Any]
 log = logging.getLogger("gammacore.dashboard")
 SHARE = 0.01  # of a core that the attribution may take
+POINT_NS = 5 * NS_PER_SECOND  # between two points of the path that it looks at, for weeks of a session
 EXPLAIN_S = 1.0  # at least, between two attributions
 PROFIT_NS = NS_PER_SECOND  # of market, between two points of the curve of the profit
 
@@ -75,7 +76,7 @@ class Board:
         self._begin()
 
     def _begin(self) -> None:
-        self.follower = Follower(self.source.path or "")
+        self.follower = Follower(self.source.path or "", POINT_NS)
         self.story = Story()
         self.curves = {"price": Curve(), "profit": Curve()}
         self.starts, self.started_ns = 0, 0
