@@ -35,7 +35,7 @@ from .news import AccountNews, ClockSkew, Gap, StateChanged
 from .parity import Difference
 from .positions import Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
-from .risk_manager import DayStart, ModeChanged, liquidation_distance, margin_gap
+from .risk_manager import DayStart, Mode, ModeChanged, liquidation_distance, margin_gap
 
 __all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 
@@ -62,9 +62,16 @@ FACTS: dict[str, type[Any]] = {
 
 
 class Trail:
-    """The path that a desk saw, thinned: what :mod:`gammacore.attribution` needs of a tape."""
+    """The path that a desk saw, thinned: what :mod:`gammacore.attribution` needs of a tape.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    every_ns : int
+        Between two points, besides those of fills and deliveries.
+    """
+
+    def __init__(self, every_ns: int = EVERY_NS) -> None:
+        self._every_ns = every_ns
         # Eight bytes a number: a session of days has hundreds of thousands of points.
         self._ts = array("q")
         self._index, self._interest = array("d"), array("d")
@@ -82,7 +89,7 @@ class Trail:
         book = desk.book
         known = {id(episode) for episode in self._followed}
         self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
-        due = not self._ts or book.ts_ns - self._ts[-1] >= EVERY_NS
+        due = not self._ts or book.ts_ns - self._ts[-1] >= self._every_ns
         if book.index > 0 and (due or isinstance(event, Fill | Delivery)):
             self.note(desk)
 
@@ -172,6 +179,8 @@ class Follower:
     Parameters
     ----------
     path : path-like
+    every_ns : int
+        See :class:`Trail`.
 
     Attributes
     ----------
@@ -182,6 +191,7 @@ class Follower:
     placed, filled, events : int
         Orders sent, trades, events handled.
     mode : ModeChanged or None
+        None before the start.
     margin_gap, liquidation_distance : float
         When the account was last recorded, see :mod:`.risk_manager`; NaN before.
     difference : Difference or None
@@ -194,11 +204,11 @@ class Follower:
         Times of the first and last record.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], every_ns: int = EVERY_NS) -> None:
         self.path = path
         self.config: Config | None = None
         self.desk: Desk | None = None
-        self.trail = Trail()
+        self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
         self.placed = self.filled = self.events = self.seq = 0
         self.last_placed: Placed | None = None
@@ -235,13 +245,19 @@ class Follower:
             self._compare(record.seq)
             found = decode_event(record.body)
             self._event(found)
-        elif record.kind is Kind.START and self.desk is None:
-            self.config = parse_config(msgspec.json.decode(record.body))
-            self.desk = build_desk(self.config)
+        elif record.kind is Kind.START:
+            self._start(record)
         elif record.name in FACTS:
             found = decode_fact(record.body, FACTS[record.name])
             self._fact(found)
         return found
+
+    def _start(self, record: Record) -> None:
+        # A process begins without causes, and tells what it finds from there.
+        self.mode = ModeChanged(record.ts_ns, int(Mode.NORMAL), ())
+        if self.desk is None:
+            self.config = parse_config(msgspec.json.decode(record.body))
+            self.desk = build_desk(self.config)
 
     def _fact(self, fact: Any) -> None:
         if isinstance(fact, Placed):

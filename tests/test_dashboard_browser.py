@@ -127,7 +127,7 @@ def test_it_shows_what_the_journal_says_follows_restarts_and_never_complains(pag
     try:
         page.size(1280, 900)
         reach(page, port)
-        page.wait("document.getElementById('banner').textContent.startsWith('Waiting for the journal')")
+        page.wait("document.getElementById('banner').textContent.startsWith('Waiting: the journal')")
         running.append(session(exchange, journal))
         page.wait("document.querySelectorAll('#tab-positions tbody tr').length >= 3", 30)
         page.wait("document.querySelectorAll('#tab-fills tbody tr').length >= 5", 30)

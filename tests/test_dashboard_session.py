@@ -9,7 +9,8 @@ from dashboard_world import board_of, made
 from gammacore.live.about import Began
 from gammacore.live.dashboard.session import health_of, mode_of, price_age_s, session_of
 from gammacore.live.follow import Follower
-from gammacore.live.records import decode_fact
+from gammacore.live.journal import Kind, Record
+from gammacore.live.records import decode_fact, encode
 from gammacore.live.risk_manager import ModeChanged
 
 SECOND = 1_000_000_000
@@ -39,6 +40,18 @@ def test_the_mode_is_the_last_that_was_told():
     shown = mode_of(board_of(made().path).follower)
     assert shown == {"name": "NORMAL", "reasons": list(last.reasons), "since_ms": last.ts_ns // 1_000_000}
     assert mode_of(Follower("none")) is None
+
+
+def test_a_new_process_begins_without_the_causes_of_the_one_before():
+    """It tells what it finds; nothing is told of a mode that it does not find."""
+    board = board_of(made().path)
+    halt = ModeChanged(made().desk.book.ts_ns, 2, ("kill switch",))
+    board.take(Record(10_000, Kind.FACT, "ModeChanged", halt.ts_ns, encode(halt)))
+    assert mode_of(board.follower)["name"] == "HALT"
+    start = made().records[0]
+    board.take(start._replace(seq=10_001, ts_ns=halt.ts_ns + 1))
+    assert mode_of(board.follower)["name"] == "NORMAL"
+    assert mode_of(board.follower)["reasons"] == []
 
 
 @pytest.mark.parametrize(

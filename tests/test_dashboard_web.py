@@ -190,6 +190,15 @@ def test_a_growing_journal_is_told(tmp_path):
         connection.close()
 
 
+def test_what_is_no_journal_is_said(tmp_path):
+    (tmp_path / "j.db").write_text("not a database, but long enough to look like something " * 20)
+    with serving(Tail(tmp_path / "j.db")) as port:
+        session = json.loads(stream(port, 1)[0][2])["session"]
+    assert session["phase"] == "waiting"
+    assert "j.db" in session["waiting"]
+    assert "not a database" in session["waiting"]
+
+
 @pytest.mark.parametrize("path", ["/", "/state", "/events", "/main.js", "/nothing"])
 @pytest.mark.parametrize(
     "given",

@@ -39,6 +39,7 @@ __all__ = ["Board"]
 Row = dict[str, Any]
 log = logging.getLogger("gammacore.dashboard")
 SHARE = 0.01  # of a core that the attribution may take
+POINT_NS = 5 * NS_PER_SECOND  # between two points of the path that it looks at, for weeks of a session
 EXPLAIN_S = 1.0  # at least, between two attributions
 PROFIT_NS = NS_PER_SECOND  # of market, between two points of the curve of the profit
 
@@ -61,6 +62,8 @@ class Board:
         Records that are there and have not been read.
     broken : str
         Why nothing more is read, empty while it is.
+    trouble : str
+        Why the journal cannot be read just now; set by who reads.
     skew_s : float
         By which the session's clock is behind the exchange's, as far as the journal says.
     starts, started_ns : int
@@ -69,10 +72,11 @@ class Board:
 
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self._clock = source, clock
+        self.trouble = ""
         self._begin()
 
     def _begin(self) -> None:
-        self.follower = Follower(self.source.path or "")
+        self.follower = Follower(self.source.path or "", POINT_NS)
         self.story = Story()
         self.curves = {"price": Curve(), "profit": Curve()}
         self.starts, self.started_ns = 0, 0

@@ -24,9 +24,10 @@ def session_of(board: Board) -> Row:
     """Journal, process and counts; ``phase`` says whether all of it is of now."""
     follower, began, path = board.follower, board.story.began, board.source.path
     config, desk = follower.config, follower.desk
+    waited = board.broken or board.trouble or board.source.waiting
     return {
         "phase": _phase(board),
-        "waiting": board.broken or board.source.waiting or ("a session to begin" if desk is None else ""),
+        "waiting": waited or ("a session to begin" if desk is None else ""),
         "behind": board.behind,
         "journal": path.name if path is not None else None,
         "venue": began.venue if began is not None else None,
@@ -53,7 +54,7 @@ def session_of(board: Board) -> Row:
 def _phase(board: Board) -> str:
     if board.broken:
         return "broken"
-    if board.follower.desk is None or board.source.waiting:
+    if board.follower.desk is None or board.source.waiting or board.trouble:
         return "waiting"
     if board.behind:
         return "catching up"
@@ -87,7 +88,7 @@ def health_of(board: Board) -> Row:
 
 
 def mode_of(follower: Follower) -> Row | None:
-    """Mode with its reasons, None before the session has told one."""
+    """Mode with its reasons, None before the start."""
     changed = follower.mode
     if changed is None:
         return None

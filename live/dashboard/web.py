@@ -50,7 +50,6 @@ class _Pages:
     def __init__(self, source: Source) -> None:
         self.board = Board(source)
         self.hub = Hub(self.board)
-        self.failed = ""
 
     async def follow(self) -> None:
         """Read and tell, for ever."""
@@ -62,7 +61,7 @@ class _Pages:
                 told_s = started_s
                 self.hub.publish()
             wait_s = EVERY_S - (time.monotonic() - started_s)
-            if self.failed:
+            if self.board.trouble:
                 wait_s = FAILED_S
             elif self.board.behind:
                 wait_s = 0.0
@@ -73,12 +72,11 @@ class _Pages:
         try:
             new = self.board.read(MOST)
         except GammacoreError as error:
-            if str(error) != self.failed:
-                self.failed = str(error)
-                log.error("cannot read", extra={"reason": self.failed})
-                self.board.story.tell(self.board.follower.last_ns, "critical", self.failed)
+            if str(error) != self.board.trouble:
+                self.board.trouble = str(error)
+                log.error("cannot read", extra={"reason": str(error)})
             return 0
-        self.failed = ""
+        self.board.trouble = ""
         return new
 
     async def missing(self, request: Request) -> Response:

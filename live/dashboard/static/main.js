@@ -52,7 +52,7 @@ function banner() {
   if (!linked || silence() > LOST_S) words = "No connection to the dashboard: what is shown is old";
   else if (!session) words = "Waiting for the state";
   else if (session.phase === "broken") words = `Nothing more is read: ${session.waiting}`;
-  else if (session.phase === "waiting") words = `Waiting for ${session.waiting}`;
+  else if (session.phase === "waiting") words = `Waiting: ${session.waiting}`;
   else if (session.phase === "catching up") words = `Reading the journal: ${session.behind.toLocaleString("en-US")} records to go`;
   else if (health.stale) words = `Nothing new for ${span(health.silent_s)}: what is shown is old`;
   else if (session.phase === "replay") words = "A replay of the journal, not the session itself";

@@ -41,9 +41,9 @@ export function positions(place, rows) {
     ["value USD", (r) => number(r.value_usd), "num"],
     ["profit USD", (r) => signed(r.pnl_usd), toned("pnl_usd")],
     ["delta", (r) => signed(r.delta, 4), "num"],
-    ["gamma / 1 %", (r) => signed(r.gamma, 4), "num"],
-    ["vega USD", (r) => signed(r.vega_usd), "num"],
-    ["theta USD / d", (r) => signed(r.theta_usd), "num"],
+    ["gamma", (r) => signed(r.gamma, 4), "num"],
+    ["vega", (r) => signed(r.vega_usd), "num"],
+    ["theta", (r) => signed(r.theta_usd), "num"],
     ["vol", (r) => percent(r.vol), "num"],
     ["days left", (r) => number(r.tau_days, 2), "num"],
   ], rows, "nothing is held");
