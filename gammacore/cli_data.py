@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from gammacore.cli_check import coverage_table, day_table, show_chains
-from gammacore.cli_common import examples, pairs, progress_bar, stoppable
+from gammacore.cli_common import JsonOption, document, examples, pairs, progress_bar, stoppable
 from gammacore.errors import ConfigError
 
 __all__ = ["data_app"]
@@ -48,6 +48,7 @@ def download(
     store: StoreOption = DEFAULT_STORE,
     url: Annotated[str | None, typer.Option(help="REST address of an exchange (default: Deribit).")] = None,
     rate: Annotated[float, typer.Option(help="Requests a second.", min=0.01)] = 10.0,
+    as_json: JsonOption = False,
 ) -> None:
     """Download public history, day by day; the same command goes on where it was interrupted."""
     from gammacore.data.download import DOWNLOADED, Plan
@@ -72,6 +73,9 @@ def download(
     with stoppable(left), Store(store) as opened, progress_bar() as report:
         throttle = Throttle(rate, burst)
         done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
+    if as_json:
+        document({"rows": done.rows, "written": done.files, "before": done.before, "until": done.until})
+        return
     console = Console()
     rows = ", ".join(f"{count:,} {kind}" for kind, count in done.rows.items()) or "nothing new"
     summary = f"{rows}; {done.files:,} files written, {done.before:,} were there"
@@ -107,6 +111,7 @@ def import_(
     snapshot: Annotated[str, typer.Option(help="Between chains made of option tickers; 0s: none.")] = "1h",
     memory_limit: Annotated[str, typer.Option(help="Of the database, such as 500MB.")] = "1GB",
     store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
 ) -> None:
     """Import files of tardis.dev, klines, chain snapshots, or anything by a mapping of columns."""
     from gammacore.data.importing import Options, import_file
@@ -123,13 +128,18 @@ def import_(
         snapshot_ns=_duration(snapshot, "--snapshot"),
         memory_limit=memory_limit,
     )
-    console = Console()
+    console, told = Console(), []
     with stoppable("files that were named above are imported"), Store(store) as opened:
         for file in files:
             with progress_bar() as report:
                 found = import_file(opened, file, options, progress=report)
+            if as_json:
+                told.append({"file": str(file), "format": found.format, "rows": found.rows})
+                continue
             rows = ", ".join(f"{count:,} {name}" for name, count in found.rows.items()) or "no rows"
             console.print(f"{file}: {found.format}, {rows}", highlight=False, soft_wrap=True)
+    if as_json:
+        document(told)
 
 
 @data_app.command(
@@ -150,6 +160,7 @@ def record(
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
     url: Annotated[str | None, typer.Option(help="WebSocket address (default: Deribit).")] = None,
     store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
 ) -> None:
     """Record trades, books, tickers, indices and chains until Ctrl-C, and a ledger of what was missed."""
     from gammacore.config import parse_duration
@@ -172,6 +183,9 @@ def record(
         recorder = Recorder(opened, chosen, heard_ns=last_heard_ns(opened))
         client = Client(url or PRODUCTION, tap=recorder.tap)
         run(opened, client, recorder, chosen, seconds if seconds is not None else math.inf)
+    if as_json:
+        document({"notifications": recorder.seq, "writes": recorder.files, "store": str(store)})
+        return
     Console().print(
         f"{recorder.seq:,} notifications in {recorder.files:,} writes, in {store}", highlight=False
     )

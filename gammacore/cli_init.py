@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gammacore.cli_common import JsonOption, document
 from gammacore.errors import ConfigError
 
 __all__ = ["init"]
@@ -43,6 +44,7 @@ COPIED = (  # package, file, and where to
 def init(
     folder: Annotated[Path, typer.Argument(help="New or empty directory.")] = Path("gammacore-project"),
     force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Begin a project: a commented configuration, folders, a rule of your own, a notebook."""
     if folder.is_dir() and any(folder.iterdir()) and not force:
@@ -61,6 +63,10 @@ def init(
                 path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from None
+    if as_json:
+        written = [target for target in texts if target not in kept]
+        document({"directory": str(folder), "written": written, "kept": kept})
+        return
     console = Console()
     for target in texts:
         console.print(f"  {target}{' (was there, kept)' if target in kept else ''}", highlight=False)

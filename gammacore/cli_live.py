@@ -99,11 +99,15 @@ def _confirm(given: str | None, console: Console) -> None:
 def kill(
     journal: Annotated[Path, typer.Argument(help="Journal of the running session.")],
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions as well.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Throw the kill switch of a session: cancel everything, send nothing more; it stays thrown."""
     from gammacore.live.launch import pull
 
     switch = pull(journal, flatten=flatten)
+    if as_json:
+        document({"switch": str(switch), "flatten": flatten})
+        return
     done = "closing all positions, then stopping" if flatten else "cancelling everything, positions stay"
     Console().print(f"{switch}: {done}", highlight=False, soft_wrap=True)
 

@@ -109,3 +109,12 @@ def test_every_command_has_help_with_examples():
         assert "Examples:" in (command.epilog or ""), path
         shown = [line for line in command.epilog.split("\n\n") if line.startswith("gammacore ")]
         assert all(line.split()[1 : 1 + len(path)] == path for line in shown), (path, shown)
+
+
+def test_every_command_that_ends_speaks_json():
+    """Sessions, exchanges and watches go on until stopped: their journal and log are for machines."""
+    endless = {"live", "watch", "exchange"}
+    for word, command in typer.main.get_command(app).commands.items():
+        for child in getattr(command, "commands", {word: command}).values():
+            options = {option for parameter in child.params for option in parameter.opts}
+            assert "--json" in options or child.name in endless, child.name
