@@ -90,7 +90,8 @@ class Book:
         self.chain, self.chain_ts_ns, self.index = chain, event.ts_ns, chain.index
         for expiry_ns, forward in chain.forwards.items():
             self._basis[expiry_ns] = forward / chain.index
-        for option in [option for option in self._vol if option.expiry_ns < event.ts_ns]:
+        # What has expired is still valued until its delivery is told.
+        for option in [option for option in self._vol if option.expiry_ns < event.ts_ns - NS_PER_DAY]:
             del self._vol[option]
             self._slope.pop(option, None)
         for option in self._vol:

@@ -246,7 +246,10 @@ class RiskManager:
         return self._told
 
     def _profit(self, now_ns: int) -> None:
-        self.profit_usd = profit_usd(self.desk)
+        profit = profit_usd(self.desk)
+        if not math.isfinite(profit):  # a mark is missing: the last profit stands, and with it the guards
+            return
+        self.profit_usd = profit
         start = self._day_start
         if start is None or start.ts_ns // NS_PER_DAY != now_ns // NS_PER_DAY:
             self._day_start = start = DayStart(now_ns, self.profit_usd)

@@ -84,6 +84,19 @@ def test_expired_contracts_are_forgotten(tape):
     book = Book()
     book.apply(tape.snapshot(0))
     book.vol(CALL)
-    after = chains_of([FRIDAY + HOUR], [60e3], expiries=(FRIDAY + 7 * NS_PER_DAY,))
+    after = chains_of([FRIDAY + 25 * HOUR], [60e3], expiries=(FRIDAY + 7 * NS_PER_DAY,))
     book.apply(Tape(after).snapshot(0))
     assert np.isnan(book.vol(CALL))
+
+
+def test_what_has_expired_is_valued_until_its_delivery_is_told():
+    """A chain published after the expiry lists it no more: what is held is worth its payoff, not nothing."""
+    later = FRIDAY + 7 * NS_PER_DAY
+    tape = Tape(chains_of([START, FRIDAY + 1], [60e3, 66e3], vol=0.6, expiries=(FRIDAY, later)))
+    book = Book()
+    book.apply(tape.snapshot(0))
+    assert book.vol(CALL) == 0.6
+    book.apply(tape.snapshot(1))
+    assert book.ts_ns > FRIDAY
+    assert book.chain.find(CALL) is None
+    assert book.exposure(CALL).value == pytest.approx(6e3 / 66e3)

@@ -1,6 +1,7 @@
 """Limits of a moment, guards over time, and the states they put a session in."""
 
 import logging
+import math
 
 import msgspec
 import numpy as np
@@ -436,3 +437,17 @@ def test_every_limit_of_the_configuration_reaches_its_guard():
     named = {field.name for field in msgspec.structs.fields(type(config.risk))}
     assert set(limits) | set(others) <= named
     assert np.allclose(guards.limits.grid.spot, config.risk.scenario_spot)
+
+
+def test_a_missing_mark_does_not_switch_loss_guards_off(held):
+    risk = manager(held, max_daily_loss_usd=200.0)
+    risk.tick(T0)
+    known = risk.profit_usd
+    held.book.index = math.nan
+    risk._profit(T0 + 2 * S)
+    assert risk.profit_usd == known
+    held.book.index = 61_500.0
+    held.portfolio.open[0].hedge.trade(-60_000.0, 61_500.0)
+    held.handle(IndexPrice(T0 + 3, 63_000.0))
+    risk.tick(T0 + 4 * S)
+    assert "daily loss" in risk.causes
