@@ -9,7 +9,7 @@ from gammacore.hedging import Band, Custom, Moment
 def half_at_night(at: Moment) -> float:
     """Remove the mismatch by day; from 22:00 to 06:00 UTC, when spreads are wide, only half of it."""
     hour = at.ts_ns // 3_600_000_000_000 % 24
-    return -at.mismatch * (0.5 if hour >= 22 or hour < 6 else 1.0)
+    return float(-at.mismatch) * (0.5 if hour >= 22 or hour < 6 else 1.0)
 
 
 config = load_config(None)
