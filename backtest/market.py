@@ -23,6 +23,7 @@ from gammacore.data import (
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
+from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
 __all__ = ["Market", "check_sources", "load_market", "market_part"]
@@ -56,8 +57,14 @@ class _Sources(NamedTuple):
     funding: Funding | None
 
 
-def load_market(config: Config) -> Market:
+def load_market(config: Config, estimate: Estimate | None = None) -> Market:
     """Load or make the market that a configuration asks for.
+
+    Parameters
+    ----------
+    config : Config
+    estimate : Estimate, optional
+        Of volatility, published with the prices; by default what hedge or signal ask for.
 
     Raises
     ------
@@ -68,8 +75,9 @@ def load_market(config: Config) -> Market:
     """
     check_sources(config)
     data = config.data
+    estimate = build_estimate(config) if estimate is None else estimate
     simulated = data.chains is None and data.prices is None
-    sources = _simulated(config) if simulated else _recorded(config)
+    sources = _simulated(config) if simulated else _recorded(config, estimate)
     delivery = None if data.delivery is None else load_delivery(data.delivery)
     tape = Tape(
         sources.chains,
@@ -80,7 +88,7 @@ def load_market(config: Config) -> Market:
         forward=config.marks.forward,
         interpolate=config.marks.interpolate,
         averaging=config.exit.delivery == "average",
-        estimate=build_estimate(config),
+        estimate=estimate,
         stickiness=build_stickiness(config),
     )
     return Market(
@@ -131,7 +139,7 @@ def _simulated(config: Config) -> _Sources:
     return _Sources(market.chains, market.prices, market.funding)
 
 
-def _recorded(config: Config) -> _Sources:
+def _recorded(config: Config, estimate: Estimate | None) -> _Sources:
     data = config.data
     start = None if data.start is None else parse_time(data.start)
     end = None if data.end is None else parse_time(data.end)
@@ -148,7 +156,6 @@ def _recorded(config: Config) -> _Sources:
     if data.prices is None:
         return _Sources(chains, None, funding)
     coin = config.currency.partition("_")[0]
-    estimate = build_estimate(config)
     early = 0 if estimate is None else WARM_UP * estimate.window_ns
     prices = load_prices(data.prices, currency=coin, start_ns=chains.span[0] - early, end_ns=end)
     # Before the first bar and after the last there is nothing to hedge on.

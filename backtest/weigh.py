@@ -10,8 +10,9 @@ import numpy as np
 
 from gammacore import black76
 from gammacore.breakeven import Breakevens, Terms, breakevens, straddles, strangles
-from gammacore.build import build_weigher
-from gammacore.config import Config, with_overrides
+from gammacore.breakeven.pairs import forwards_of
+from gammacore.build import build_weigher, signal_estimate
+from gammacore.config import Config
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, format_time
@@ -39,7 +40,7 @@ class Weighed(NamedTuple):
     found: Breakevens
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dict a position, plain numbers; None where there is no figure."""
+        """One dict a position; NaN where there is no figure."""
         chain, found = self.chain, self.found
         unit = "coin" if chain.settlement is Settlement.INVERSE else "usd"
         money = ("premium", "profit", "deviation", "fees", "spread", "hedging", "carry", "capital")
@@ -49,13 +50,12 @@ class Weighed(NamedTuple):
                 "call": chain.option(call).name,
                 "put": chain.option(put).name,
                 "expiry": format_time(int(chain.expiry_ns[call])),
-                "days": found.tau[i] * 365.0,
+                "days": float(found.tau[i]) * 365.0,
                 "strikes": [float(chain.strike[put]), float(chain.strike[call])],
             }
             for name in ("paid_vol", "breakeven", "forecast", "edge", "probability", "return_on_capital"):
-                row[name] = getattr(found, name)[i]
-            row |= {f"{name}_{unit}": getattr(found, name)[i] for name in money}
-            table.append({name: _plain(value) for name, value in row.items()})
+                row[name] = float(getattr(found, name)[i])
+            table.append(row | {f"{name}_{unit}": float(getattr(found, name)[i]) for name in money})
         return table
 
 
@@ -96,7 +96,7 @@ def weigh(
     DataError
         If there is no such chain, or no forecast at it.
     """
-    market = load_market(with_overrides(config, _estimating(config)) if forecast is None else config)
+    market = load_market(config, signal_estimate(config) if forecast is None else None)
     tape = market.tape
     entry = _entry(tape, at_ns)
     event = tape.snapshot(entry)
@@ -161,11 +161,6 @@ def _densities(
     return Density.around(median, sd if log_sd is None else log_sd)
 
 
-def _estimating(config: Config) -> dict[str, Any]:
-    """Change what keeps prices from carrying the estimate of the signal, whatever the hedge looks at."""
-    return {"signal.min_edge": 0.0, "hedge.vol": "implied", "hedge.rule": "band"}
-
-
 def _entry(tape: Tape, at_ns: int | None) -> int:
     """Entry of the tape that published the last chain known at a moment."""
     published = np.flatnonzero(tape.chain_at >= 0)
@@ -197,13 +192,7 @@ def _deltas(chain: ChainSlice, ts_ns: int, pairs: tuple[Any, Any]) -> Any:
     total: Any = 0.0
     for kind, rows in zip((CALL, PUT), pairs, strict=True):
         expiry = chain.expiry_ns[rows]
-        forward = np.array([chain.forwards[int(e)] for e in expiry])
+        forward = forwards_of(chain, expiry)
         tau = np.maximum(expiry - ts_ns, 1) / NS_PER_YEAR
         total = total + black76.greeks(kind, forward, chain.strike[rows], tau, chain.iv[rows]).delta
     return total
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.floating | float):
-        return float(value) if math.isfinite(value) else None
-    return value

@@ -31,7 +31,15 @@ from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
 from gammacore.volatility.estimate import Estimate
 
-__all__ = ["build_desk", "build_estimate", "build_policy", "build_target", "build_weigher", "hedge_cost"]
+__all__ = [
+    "build_desk",
+    "build_estimate",
+    "build_policy",
+    "build_target",
+    "build_weigher",
+    "hedge_cost",
+    "signal_estimate",
+]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -146,15 +154,17 @@ def build_weigher(config: Config) -> Signal:
     )
 
 
+def signal_estimate(config: Config) -> Estimate:
+    """Estimate of volatility that the signal takes for its forecast."""
+    return Estimate(config.signal.forecast, parse_duration(config.signal.window, "signal.window"))
+
+
 def build_estimate(config: Config) -> Estimate | None:
     """Estimate of volatility that the hedge or the signal asks for; of both it is the same."""
-    for section, kind, window in (
-        ("hedge.vol", config.hedge.vol, config.hedge.vol_window),
-        ("signal.forecast", config.signal.forecast if config.signal.active else None, config.signal.window),
-    ):
-        if kind == "realised" or kind == "forecast":
-            return Estimate(kind, parse_duration(window, f"{section} window"))
-    return None
+    kind = config.hedge.vol
+    if kind == "realised" or kind == "forecast":
+        return Estimate(kind, parse_duration(config.hedge.vol_window, "hedge.vol_window"))
+    return signal_estimate(config) if config.signal.active else None
 
 
 def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gammacore.backtest.weigh import Weighed
 
 __all__ = ["breakeven"]
-
 
 COLUMNS = ("expiry", "days", "strike", "premium", "paid", "even at", "P", "profit", "sd", "return")
 
@@ -75,8 +75,10 @@ def breakeven(
 
 
 def _forecast(text: str | None) -> float | Literal["har"] | None:
-    if text is None or text == "har":
-        return None if text is None else "har"
+    if text is None:
+        return None
+    if text == "har":
+        return "har"
     try:
         value = float(text)
     except ValueError:
@@ -89,9 +91,10 @@ def _forecast(text: str | None) -> float | Literal["har"] | None:
 
 
 def _structure(text: str) -> Literal["straddle", "strangle"]:
-    if text not in ("straddle", "strangle"):
-        raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}")
-    return "strangle" if text == "strangle" else "straddle"
+    match text:
+        case "straddle" | "strangle":
+            return text
+    raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}")
 
 
 def _time(text: str) -> int:
@@ -142,7 +145,7 @@ def _show(console: Console, weighed: Weighed, top: int) -> None:
         )
     console.print(table)
     terms = weighed.terms
-    medians = [row["forecast"] for row in rows[:top] if row["forecast"] is not None]
+    medians = [row["forecast"] for row in rows[:top] if math.isfinite(row["forecast"])]
     span = "-" if not medians else f"{min(medians):.1%} to {max(medians):.1%}"
     console.print(
         f"forecast {span} ({weighed.forecast}); money in {unit} per coin of each leg; "
@@ -151,5 +154,5 @@ def _show(console: Console, weighed: Weighed, top: int) -> None:
     )
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _number(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "-"

@@ -300,6 +300,14 @@ def test_what_has_expired_or_is_closed_is_left_out():
     assert len(weigh(quoted, closing).tau) == 1
 
 
+def test_a_call_below_its_put_is_refused():
+    quoted = chain((56_000.0, 66_000.0))
+    low, high = quoted.strike == 56_000.0, quoted.strike == 66_000.0
+    call, put = np.flatnonzero(low & (quoted.kind == CALL)), np.flatnonzero(high & (quoted.kind == PUT))
+    with pytest.raises(ContractError, match="struck below its put"):
+        weigh(quoted, pairs=(call, put))
+
+
 def test_a_position_has_one_expiry():
     quoted = chain(expiries=(FRIDAY, JUNE))
     with pytest.raises(ContractError, match="one expiry"):

@@ -52,11 +52,14 @@ def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, foreca
     Raises
     ------
     ContractError
-        If a pair mixes expiries.
+        If a pair mixes expiries, or its call is struck below its put: the hedge of such a position at
+        delivery is another.
     """
     call, put = pairs
     if np.any(chain.expiry_ns[call] != chain.expiry_ns[put]):
         raise ContractError("pairs: call and put of a position must have one expiry")
+    if np.any(chain.strike[call] < chain.strike[put]):
+        raise ContractError("pairs: the call of a position must not be struck below its put")
     alive = chain.expiry_ns[call] - (terms.exit_before_ns or 0) > ts_ns
     return _Case(chain, ts_ns, call[alive], put[alive], terms, forecast, alive).solve()
 
@@ -133,7 +136,6 @@ class _Case:
             delta += plain - (chain.mark[rows] if self.inverse else 0.0)
             reached += np.abs(plain)
         held = not _is_never(terms.policy)
-        self.delta = delta
         fees = self.option_fees * self.unit
         if terms.fees is not None and terms.exit_before_ns is None:
             rate = np.where(_is_friday(self.expiry_ns), terms.fees.option_delivery, 0.0)

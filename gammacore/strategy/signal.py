@@ -80,8 +80,9 @@ class Signal(msgspec.Struct, frozen=True):
     def terms(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> Terms:
         """Terms of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""
         base, settlement = chain.base, chain.settlement
-        perpetual = self.instrument == "perpetual" or expiry_ns is None
-        hedge = Perpetual(base, settlement) if perpetual else Future(base, settlement, expiry_ns or 0)
+        hedge: Future | Perpetual = Perpetual(base, settlement)
+        if self.instrument == "future" and expiry_ns is not None:
+            hedge = Future(base, settlement, expiry_ns)
         return Terms(
             policy=self.policy,
             hedge_cost=self.hedge_cost(hedge, ts_ns),
