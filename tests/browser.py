@@ -1,4 +1,4 @@
-"""A headless Chromium, told what to do over its debugging protocol: just enough for the dashboard."""
+"""A headless Chromium, told what to do over its debugging protocol: just enough for pages of ours."""
 
 import base64
 import contextlib

@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-import report_browser as browser
+from browser import NoBrowserError
 from hypothesis import given
 from hypothesis import strategies as st
 from markets import build
+from report_browser import report_tab
 from typer.testing import CliRunner
 
 from gammacore.backtest.report.compare_figures import (
@@ -290,20 +291,23 @@ def test_command_prints_and_writes(folder, tmp_path):
     assert found["paired"][0]["pairs"] > 3
 
 
-@pytest.mark.skipif(browser.find() is None, reason="no chromium to look at the page with")
-def test_a_browser_draws_it_at_both_widths(page, tmp_path):
+@pytest.fixture
+def tab(tmp_path):
+    try:
+        with report_tab(tmp_path / "profile") as found:
+            yield found
+    except NoBrowserError as error:
+        pytest.skip(str(error))
+
+
+def test_a_browser_draws_it_at_both_widths(page, tmp_path, tab):
     path = tmp_path / "compare.html"
     path.write_text(page, encoding="utf-8")
-    try:
-        tab = browser.Browser()
-    except OSError:
-        pytest.skip("the browser did not come up here")
-    with tab:
-        for width in (1280, 375):
-            tab.open(path, width)
-            assert tab.run("document.documentElement.dataset.drawn") == "3"
-            assert tab.run("document.documentElement.scrollWidth") == width
-            tab.run("document.querySelector('input[value=coin]').click()")
-            titles = "[...document.querySelectorAll('#chart-curves text')].map(t => t.textContent)"
-            assert "P&L, BTC" in tab.run(titles)
-        assert tab.errors == []
+    for width in (1280, 375):
+        tab.open(path, width)
+        assert tab.run("document.documentElement.dataset.drawn") == "3"
+        assert tab.run("document.documentElement.scrollWidth") == width
+        tab.run("document.querySelector('input[value=coin]').click()")
+        titles = "[...document.querySelectorAll('#chart-curves text')].map(t => t.textContent)"
+        assert "P&L, BTC" in tab.run(titles)
+    assert tab.errors == []

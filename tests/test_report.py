@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-import report_browser as browser
+from browser import FLAGS, NoBrowserError, find_browser
 from hypothesis import given
 from hypothesis import strategies as st
+from report_browser import report_tab
 
 from gammacore.backtest.report import write_report
 from gammacore.backtest.report.thinning import thin
@@ -472,25 +473,14 @@ document.querySelectorAll("#episode-table th button")[12].click();
 
 
 def test_a_browser_draws_it_switches_and_sorts_without_an_error(results, written, tmp_path):
-    program = browser.find()
-    if program is None:
+    try:
+        program = find_browser()
+    except NoBrowserError:
         pytest.skip("no chromium to render the report with")
     used = tmp_path / "used.html"
     used.write_text(written.read_text(encoding="utf-8").replace("</body>", USE), encoding="utf-8")
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-sync",
-        "--disable-extensions",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
-        "--enable-logging=stderr",
-        "--virtual-time-budget=4000",
-        "--dump-dom",
-    ]
+    flags = [flag for flag in FLAGS if "remote-debugging" not in flag]
+    flags += ["--enable-logging=stderr", "--virtual-time-budget=4000", "--dump-dom"]
     command = [program, *flags, f"--user-data-dir={tmp_path / 'profile'}", used.as_uri()]
     try:
         done = subprocess.run(command, capture_output=True, timeout=60, check=False, encoding="utf-8")
@@ -596,15 +586,12 @@ def test_every_rule_has_words(results, report, rule):
 
 
 @pytest.fixture(scope="module")
-def tab():
-    if browser.find() is None:
-        pytest.skip("no chromium to look at the report with")
+def tab(tmp_path_factory):
     try:
-        found = browser.Browser()
-    except OSError:
-        pytest.skip("the browser did not come up here")
-    yield found
-    found.close()
+        with report_tab(tmp_path_factory.mktemp("profile")) as found:
+            yield found
+    except NoBrowserError as error:
+        pytest.skip(str(error))
 
 
 def test_a_row_opens_its_replay_and_keys_move_it(results, written, tab):

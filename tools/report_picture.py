@@ -25,7 +25,7 @@ RUNS = {"band": {}, "every-8h": {"hedge.rule": "interval", "hedge.every": "8h"}}
 WIDE, PHONE = 1280, 375
 
 sys.path.append(str(ROOT / "tests"))
-from report_browser import Browser  # noqa: E402
+from report_browser import report_tab  # noqa: E402
 
 
 def keep(picture: Path, name: str) -> None:
@@ -60,7 +60,7 @@ def draw(folder: Path) -> None:
     compared = folder / "compare.html"
     compared.write_text(render_comparison(runs, comparison(runs)), encoding="utf-8")
     report, taken = folder / "band" / "report.html", folder / "taken.png"
-    with Browser() as tab:
+    with report_tab(folder / "profile") as tab:
         tab.open(report, WIDE)
         tab.picture(taken, height=2350)
         keep(taken, "report.png")
