@@ -14,6 +14,7 @@ from gammacore.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+UNIT = ROOT / "examples" / "gammacore.service"
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 
 
@@ -44,6 +45,8 @@ def commands():
                 for part in re.split(r"&&|\|", line):
                     if part.strip().startswith("gammacore "):
                         yield page, part.strip()
+    for line in re.findall(r"^Exec\w+=\S+/(gammacore .*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE):
+        yield UNIT, line
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from importlib import resources
-from threading import Thread
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,6 +18,7 @@ from starlette.routing import Route
 
 from gammacore.errors import ConfigError, GammacoreError
 
+from ..serving import in_thread
 from .board import Board
 from .guard import Guard
 from .hub import Hub
@@ -215,15 +215,5 @@ def serving(
         If it does not come up within ten seconds.
     """
     server = _server(source, host, 0, token, names)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    give_up = time.monotonic() + 10.0
-    while not server.started and thread.is_alive() and time.monotonic() < give_up:
-        time.sleep(0.005)
-    if not server.started:
-        raise RuntimeError("the dashboard did not start")
-    try:
-        yield int(server.servers[0].sockets[0].getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(10.0)
+    with in_thread(server, "dashboard") as port:
+        yield port

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..serving import in_thread
 from .connection import ABNORMAL, TOO_SLOW, Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault
@@ -242,15 +242,5 @@ def serving(exchange: Exchange, *, speed: float = 1.0, host: str = "127.0.0.1") 
         If it does not come up within ten seconds.
     """
     server = _uvicorn(application(exchange, Clock.starting(exchange.now_ns, speed)), host, 0)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    give_up = time.monotonic() + 10.0
-    while not server.started and thread.is_alive() and time.monotonic() < give_up:
-        time.sleep(0.005)
-    if not server.started:
-        raise RuntimeError("the exchange did not start")
-    try:
-        yield int(server.servers[0].sockets[0].getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(10.0)
+    with in_thread(server, "exchange") as port:
+        yield port
