@@ -4,6 +4,7 @@ import math
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from shared_data import recorded
 
@@ -189,6 +190,25 @@ def test_a_year_of_minutes_rolls_fast():
         rolling_kernel(returns, 1_440, 30)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.25  # 20 ms on a quiet machine; a window at a time takes minutes
+
+
+def test_the_volatility_index_stood_above_what_followed():
+    """DVOL at the end of a day less the volatility of the following 30 days of hours, 2021-03 to 2026-04.
+
+    Measured independently, on prices that reach three weeks further: mean +8.0 points, positive on 74.9 % of days.
+    """
+    prices = load_prices(recorded("data/prices") / "btcusdt_binance_spot_1h.csv.gz")
+    dvol = pd.read_csv(recorded("data/dvol") / "btc_dvol_1d.csv.gz", parse_dates=["timestamp"])
+    start = dvol["timestamp"].to_numpy("datetime64[ns]").astype(np.int64) + NS_PER_DAY
+    end = start + 30 * NS_PER_DAY
+    known = end <= prices.ts_ns[-1]
+    first, last = (np.searchsorted(prices.ts_ns, at[known], side="right") - 1 for at in (start, end))
+    paths = [slice(a, b + 1) for a, b in zip(first, last, strict=True)]
+    followed = [100 * realised_vol(prices.ts_ns[path], prices.close[path]) for path in paths]
+    premium = dvol["close"].to_numpy()[known] - np.array(followed)
+    assert premium.mean() == pytest.approx(8.5, abs=0.1)
+    assert np.mean(premium > 0) == pytest.approx(0.754, abs=0.003)
+    assert abs(premium.mean() - 8.0) < 0.6
 
 
 def test_recorded_minutes_have_one_volatility_at_every_sampling():
