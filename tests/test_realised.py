@@ -195,7 +195,7 @@ def test_a_year_of_minutes_rolls_fast():
 def test_the_volatility_index_stood_above_what_followed():
     """DVOL at the end of a day less the volatility of the following 30 days of hours, 2021-03 to 2026-04.
 
-    Measured independently, on prices that reach three weeks further: mean +8.0 points, positive on 74.9 % of days.
+    Measured independently, on prices that reach three weeks further: mean +8.0, positive on 74.9 % of days.
     """
     prices = load_prices(recorded("data/prices") / "btcusdt_binance_spot_1h.csv.gz")
     dvol = pd.read_csv(recorded("data/dvol") / "btc_dvol_1d.csv.gz", parse_dates=["timestamp"])
