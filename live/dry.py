@@ -8,32 +8,30 @@ changes nothing, the execution is one that nobody reads, the journal is in memor
 from __future__ import annotations
 
 import math
-import sqlite3
 
 from gammacore.desk import Desk
 from gammacore.events import IndexPrice
 from gammacore.orders import Order, Purpose
 
 from .execution import Execution, Place
-from .journal import SCHEMA, Journal
+from .journal import Journal
+from .tail import Tail
 
 __all__ = ["DryRun"]
-
-KEPT = 1_000  # records in memory
 
 
 class _Memory(Journal):
     """A journal that is forgotten."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._db.executescript(SCHEMA)
         self._rows = []
-        self._waiting = 0
-        self.closed = False
+        self._safe = self._seq = 0
+        self._tail = Tail()
 
     def clear(self) -> None:
-        self._db.execute("delete from records")
+        self._rows.clear()
+        self._safe = 0
+        self._tail.clear()
 
 
 class DryRun:
@@ -50,7 +48,6 @@ class DryRun:
         self._desk = desk
         self._execution = execution.twin()
         self._journal = _Memory()
-        self._runs = 0
 
     def run(self, now_ns: int) -> int:
         """Decide, and take it as far as an order that is not sent; returns how many there would be."""
@@ -59,15 +56,13 @@ class DryRun:
         for number, leg in enumerate(self._desk.rehearse()):
             order = Order(f"{number}-hedge-0", number, Purpose.HEDGE, (leg,))
             event = IndexPrice(book.ts_ns, book.index, book.interest, math.nan)
-            self._journal.handled(event, (order,), commit=False)
+            self._journal.handled(event, (order,))
             self._execution.submit(order, now_ns)
             for action in self._execution.actions():
                 if isinstance(action, Place):
                     self._journal.told(action.placed)
                     orders += 1
-            self._journal.flush()
-            self._execution.clear()
-        self._runs += 1
-        if self._runs % KEPT == 0:
+            self._journal.secure()
             self._journal.clear()
+            self._execution.clear()
         return orders

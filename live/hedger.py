@@ -17,7 +17,7 @@ import msgspec
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.desk import Desk
-from gammacore.events import Delivery, Event, Fill, Flatten, Rejected, Timer
+from gammacore.events import Delivery, Event, Fill, Flatten, IndexPrice, Rejected, Ticker, Timer
 from gammacore.orders import Cancel, Order
 from gammacore.valuation import value
 
@@ -144,7 +144,7 @@ class Hedger:
         self._odd_audits = 0
         self._dry = DryRun(desk, execution)
         self._fresh: list[Order] = []  # decided, and not yet logged
-        self._owed = False  # something must be on disk before this round ends
+        self._owed = False  # something must outlive the process before this round ends
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
         execution.paused = True
         execution.forbidden = self._forbidden
@@ -184,7 +184,6 @@ class Hedger:
     def on_idle(self) -> None:
         """Rehearse a decision, so that it is warm when it counts."""
         if self._ready:
-            self.journal.drain()
             self._dry.run(self.now_ns())
 
     def on_tick(self, now_ns: int) -> None:
@@ -218,7 +217,7 @@ class Hedger:
         commands = self.desk.handle(event)
         if fact is not None:
             self.journal.told(fact)
-        self.journal.handled(event, commands, commit=False)
+        self.journal.handled(event, commands)
         now_ns = self.now_ns()
         for command in commands:
             if isinstance(command, Cancel):
@@ -228,7 +227,8 @@ class Hedger:
                 self.risk.decided(command, now_ns)
                 self._fresh.append(command)
                 self.execution.submit(command, now_ns)
-        self._owed = self._owed or bool(commands) or isinstance(event, Fill | Rejected | Delivery)
+        if commands or not isinstance(event, IndexPrice | Ticker):
+            self._owed = True
 
     def _forbidden(self, order: Order) -> str:
         return "stopping" if self.stopping else self.risk.refusal(order)
@@ -239,24 +239,21 @@ class Hedger:
             for fact, event in self.execution.events():
                 self._execution(fact, event)
             actions = self.execution.actions()
-            if self._owed and not actions:
-                self._commit()
             if not actions:
                 break
             for action in actions:
                 if isinstance(action, Place):
                     self.journal.told(action.placed)
-            self._commit()
+            self.journal.secure()
             for action in actions:
                 self._send(action)
+        if self._owed:
+            self.journal.secure()
+            self._owed = False
         while self._fresh:  # what can wait until the orders have left
             order = self._fresh.pop(0)
             self._aims.note(order)
             log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
-
-    def _commit(self) -> None:
-        self.journal.flush()
-        self._owed = False
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
         if isinstance(event, Rejected):

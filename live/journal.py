@@ -1,9 +1,9 @@
 """What a session handled and decided, on disk before it takes effect.
 
-One SQLite file in write-ahead mode, written by one process and read by any number. An event, the
-desk's commands on it and the commit of both come before anything is sent, so that after a kill at any
-point the file names every order that can exist. News that led to no command are committed together
-(:meth:`Journal.flush`); own fills at once.
+One SQLite file in write-ahead mode, written by one process and read by any number. Commits come several
+times a second (:meth:`Journal.flush`); what waits for the next is in its :mod:`.tail` before anything is
+sent (:meth:`Journal.secure`), so that after a kill at any point the two name every order that can exist.
+Who reads the journal reads both, and the next process to write it begins with putting them together.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from gammacore.errors import JournalError
-from gammacore.events import Delivery, Event, Fill, Rejected
+from gammacore.events import Event
 from gammacore.orders import Command
 
 from .records import encode
+from .tail import Row, Tail, rows_after, tail_of
 
 __all__ = ["Journal", "Kind", "Record", "length", "read"]
 
 VERSION = 1
-AT_ONCE = (Fill, Rejected, Delivery)  # what the position depends on
 MOST_WAITING = 500  # records in one transaction
+MOST_UNSAFE = 32  # records that a kill may take, so that little is left to do when an order is due
 SCHEMA = """
 create table if not exists about (name text primary key, value text not null) strict;
 create table if not exists records (
@@ -78,56 +79,66 @@ class Journal:
         self._lock = _lock(self.path)
         try:
             self._db = _open(self.path)
+            self._seq = self._recover()
+            self._tail = Tail(tail_of(self.path))
+        except OSError as error:
+            self._lock.close()
+            raise JournalError(f"{tail_of(self.path)}: {error.strerror}") from error
         except BaseException:
             self._lock.close()
             raise
-        self._rows: list[tuple[str, str, int, bytes]] = []  # not handed to the database yet
-        self._waiting = 0  # handed over and not committed
+        self._rows: list[Row] = []  # not in the database yet
+        self._safe = 0  # of these, in the tail
         self.closed = False
 
     def start(self, ts_ns: int, config: bytes) -> None:
         """Note the start of a process and its configuration (JSON)."""
-        self._write(Kind.START, "start", ts_ns, config)
+        self._rows.append((Kind.START.value, "start", ts_ns, config))
         self.flush()
 
-    def handled(self, event: Event, commands: Sequence[Command] = (), *, commit: bool = True) -> None:
-        """Note an event and the desk's answer; on disk at once if there is one, or for our own fills.
-
-        Without ``commit`` they wait for :meth:`flush`, which must come before anything is sent.
-        """
-        self._write(Kind.EVENT, type(event).__name__, event.ts_ns, encode(event))
+    def handled(self, event: Event, commands: Sequence[Command] = ()) -> None:
+        """Note an event and the desk's answer; :meth:`secure` must come before that takes effect."""
+        rows, ts_ns = self._rows, event.ts_ns
+        rows.append(("event", type(event).__name__, ts_ns, encode(event)))
         for command in commands:
-            self._write(Kind.COMMAND, type(command).__name__, event.ts_ns, encode(command))
-        if commit and (commands or isinstance(event, AT_ONCE)):
-            self.flush()
+            rows.append(("command", type(command).__name__, ts_ns, encode(command)))
+        if len(rows) - self._safe >= MOST_UNSAFE:
+            self.secure()
 
     def told(self, fact: Any) -> None:
         """Note news that the desk does not see."""
-        self._write(Kind.FACT, type(fact).__name__, fact.ts_ns, encode(fact))
+        self._rows.append(("fact", type(fact).__name__, fact.ts_ns, encode(fact)))
 
-    def drain(self) -> None:
-        """Hand over what waits, without a commit: work that need not be done when a decision is due."""
-        if self._rows:
-            if not self._waiting:
-                self._db.execute("begin immediate")
-            self._db.executemany("insert into records values (null, ?, ?, ?, ?)", self._rows)
-            self._waiting += len(self._rows)
-            self._rows.clear()
+    def secure(self) -> None:
+        """Have what was noted survive the death of the process."""
+        unsafe = self._rows[self._safe :]
+        if not unsafe:
+            return
+        if len(self._rows) < MOST_WAITING and self._tail.add(self._seq + self._safe + 1, unsafe):
+            self._safe = len(self._rows)
+        else:
+            self.flush()
 
     def flush(self) -> None:
         """Commit what waits."""
-        self.drain()
-        if self._waiting:
+        if self._rows:
+            self._db.execute("begin immediate")
+            self._db.executemany("insert into records values (null, ?, ?, ?, ?)", self._rows)
             self._db.execute("commit")
-            self._waiting = 0
+            self._seq += len(self._rows)
+            self._rows.clear()
+            self._safe = 0
+            self._tail.clear()
 
     def close(self, ts_ns: int | None = None) -> None:
         """Commit and give the file up; ``ts_ns`` notes a clean end."""
         if self.closed:
             return
         if ts_ns is not None:
-            self._write(Kind.STOP, "stop", ts_ns, b"")
+            self._rows.append((Kind.STOP.value, "stop", ts_ns, b""))
         self.flush()
+        self._tail.close()
+        tail_of(self.path).unlink()
         self._db.close()
         self._lock.close()
         self.closed = True
@@ -142,10 +153,17 @@ class Journal:
         """Close."""
         self.close()
 
-    def _write(self, kind: Kind, name: str, ts_ns: int, body: bytes) -> None:
-        self._rows.append((kind.value, name, ts_ns, body))
-        if self._waiting + len(self._rows) >= MOST_WAITING:
-            self.flush()
+    def _recover(self) -> int:
+        """Commit what a kill left in the tail; returns how many records there are."""
+        (last,) = self._db.execute("select coalesce(max(seq), 0) from records").fetchone()
+        left = list(rows_after(tail_of(self.path), last))
+        if left:
+            self._db.execute("begin immediate")
+            self._db.executemany(
+                "insert into records values (?, ?, ?, ?, ?)", [(seq, *row) for seq, row in left]
+            )
+            self._db.execute("commit")
+        return int(last) + len(left)
 
 
 def _lock(path: Path) -> sqlite3.Connection:
@@ -195,9 +213,9 @@ def length(path: str | os.PathLike[str]) -> int:
     ------
     JournalError
     """
-    for (count,) in _rows(path, "select coalesce(max(seq), 0) from records", ()):
-        return int(count)
-    return 0
+    found = list(_rows(path, "select coalesce(max(seq), 0) from records", ()))
+    last = int(found[0][0]) if found else 0
+    return last + sum(1 for _ in rows_after(tail_of(path), last))
 
 
 def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
@@ -215,7 +233,10 @@ def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
         If it is not there, or no journal.
     """
     query = "select seq, kind, name, ts_ns, body from records where seq > ? order by seq"
-    for seq, kind, name, ts_ns, body in _rows(path, query, (after,)):
+    last = after
+    for last, kind, name, ts_ns, body in _rows(path, query, (after,)):
+        yield Record(last, Kind(kind), name, ts_ns, body)
+    for seq, (kind, name, ts_ns, body) in rows_after(tail_of(path), last):
         yield Record(seq, Kind(kind), name, ts_ns, body)
 
 

@@ -172,6 +172,7 @@ class Process:
         for connection in list(self.world.exchange.connections.values()):
             connection.lost(self.world.now_ns)
         self.journal._db.close()
+        self.journal._tail.close()
         self.journal._lock.close()
 
     def close(self):

@@ -1,6 +1,7 @@
-"""The journal: exact to the bit, on disk before it is answered, one writer, and parity with a fresh desk."""
+"""The journal: exact to the bit, out of a kill's reach in time, one writer, and parity with a fresh desk."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -23,8 +24,9 @@ from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, Fill, IndexPrice, Rejected, Snapshot, Ticker, Timer
 from gammacore.live import parity
-from gammacore.live.journal import Journal, Kind, read
+from gammacore.live.journal import Journal, Kind, length, read
 from gammacore.live.records import decode_command, decode_event, encode
+from gammacore.live.tail import tail_of
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
 OPTION = parse("BTC-16JAN26-60000-C")
@@ -178,12 +180,13 @@ journal.handled(IndexPrice(2, 60e3))
 journal.handled(IndexPrice(3, 61e3), [Cancel("0-hedge-1", 0)])
 journal.handled(IndexPrice(4, 62e3))
 journal.handled(Fill(5, "0-hedge-1", 0, PERPETUAL, 10.0, 6e4, 6e4, 0.0))
+journal.secure()
 journal.handled(IndexPrice(6, 63e3))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_kill_loses_only_news_that_led_to_nothing(tmp_path):
+def test_a_kill_loses_only_what_was_not_secured(tmp_path):
     path, here = tmp_path / "j.db", os.path.dirname(__file__)
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=here, timeout=60)
     assert done.returncode == -signal.SIGKILL
@@ -210,10 +213,112 @@ def test_one_writer_many_readers(tmp_path):
         with pytest.raises(JournalError, match=r"j\.db: another process"):
             Journal(path)
         assert [record.ts_ns for record in read(path)] == [1]  # what is committed, while it is written
+        journal.secure()
+        assert [record.ts_ns for record in read(path)] == [1, 2]  # and what waits for it
+        assert length(path) == 2
     assert [record.ts_ns for record in read(path)] == [1, 2]
     journal.close(9)  # closed already: nothing happens
     Journal(path).close(3)
     assert [record.kind for record in read(path)][-1] is Kind.STOP
+
+
+def events(path, after=0):
+    return [(record.seq, record.ts_ns) for record in read(path, after)]
+
+
+def killed(path):
+    """Leave a journal of one committed record and two blocks in its tail; returns where the second begins."""
+    journal = Journal(path)
+    journal.handled(Timer(1))
+    journal.flush()
+    for first in (2, 4):
+        for ts_ns in (first, first + 1):
+            journal.handled(Timer(ts_ns))
+        at = journal._tail._at
+        journal.secure()
+    for end in (journal._db, journal._lock, journal._tail):  # as the system does it
+        end.close()
+    return at
+
+
+ALL = [(n, n) for n in range(1, 6)]
+
+
+def test_the_next_writer_puts_a_tail_into_the_database(tmp_path):
+    path = tmp_path / "j.db"
+    killed(path)
+    assert events(path) == ALL
+    assert events(path, after=3) == ALL[3:]
+    with Journal(path) as journal:
+        assert events(path) == ALL
+        with sqlite3.connect(path) as db:
+            assert db.execute("select max(seq) from records").fetchone() == (5,)
+        journal.handled(Timer(6))
+        journal.secure()
+        assert events(path, after=5) == [(6, 6)]
+    assert events(path) == [*ALL, (6, 6)]
+    assert not tail_of(path).exists()  # a clean end leaves none
+
+
+@given(data=st.data())
+def test_whatever_a_tail_ends_in_is_not_read(data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("torn") / "j.db"
+    second = killed(path)
+    whole = bytearray(tail_of(path).read_bytes())
+    end = next(at for at in range(len(whole), 0, -1) if whole[at - 1])
+    at = data.draw(st.integers(second, end - 1))
+    whole[at] ^= data.draw(st.integers(1, 255))
+    tail_of(path).write_bytes(whole)
+    assert events(path) == ALL[:3]
+    tail_of(path).write_bytes(whole[:at])
+    assert events(path) == ALL[:3]
+
+
+def test_a_tail_that_does_not_go_on_where_the_database_ends_is_another_ones(tmp_path):
+    killed(tmp_path / "j.db")
+    path = tmp_path / "new.db"
+    with Journal(path) as journal:
+        pass
+    shutil.copy(tail_of(tmp_path / "j.db"), tail_of(path))  # begins at record 2
+    assert events(path) == []
+    with Journal(path) as journal:
+        journal.handled(Timer(1))
+    assert events(path) == [(1, 1)]
+
+
+def test_blocks_of_before_a_commit_are_not_read_after_it(tmp_path):
+    path = tmp_path / "j.db"
+    kept = 0
+    with Journal(path) as journal:
+        for n in range(1, 200):
+            journal.handled(Timer(n))
+            if n % 3 == 0:
+                journal.secure()
+            if n % 10 == 0:
+                journal.flush()
+            kept = n if n % 3 == 0 or n % 10 == 0 else kept
+            assert events(path) == [(k, k) for k in range(1, kept + 1)]
+
+
+def test_what_has_no_room_in_the_tail_is_committed(tmp_path):
+    path = tmp_path / "j.db"
+    fill = Fill(1, os.urandom(400_000).hex(), 0, PERPETUAL, 10.0, 6e4, 6e4, 0.0)
+    with Journal(path) as journal:
+        for _ in range(3):
+            journal.handled(fill)
+            journal.secure()
+        with sqlite3.connect(path) as db:
+            assert db.execute("select count(*) from records").fetchone()[0] >= 1
+        assert len(events(path)) == 3
+
+
+def test_a_tail_that_cannot_be_made_ends_the_start(tmp_path):
+    path = tmp_path / "j.db"
+    tail_of(path).mkdir()
+    with pytest.raises(JournalError, match=r"j\.db\.tail"):
+        Journal(path)
+    tail_of(path).rmdir()
+    Journal(path).close()  # the lock was let go
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights of files are those of POSIX")
