@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.events import ChainSlice, Event, IndexPrice, Snapshot, Ticker
-from gammacore.valuation import Exposure, exposure, options_delta, settlement_weight, value
+from gammacore.valuation import Exposure, delta, exposure, settlement_weight, value
 
 __all__ = ["Book"]
 
@@ -109,10 +109,12 @@ class Book:
 
     def vol(self, option: Option) -> float:
         """Last published mark volatility of an option (decimal), NaN if there never was one."""
-        if option not in self._vol:
+        vol = self._vol.get(option)
+        if vol is None:
             self._vol[option] = math.nan
             self._read_vol(option)
-        return self._vol[option]
+            vol = self._vol[option]
+        return vol
 
     def slope(self, option: Option) -> float:
         """Change of an option's volatility with the logarithm of its forward, 0 where unknown."""
@@ -137,8 +139,13 @@ class Book:
         return float(settlement_weight(expiry_ns, self.ts_ns)) if self.averaging else 1.0
 
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> float:
-        """Delta of several options, see :func:`gammacore.valuation.options_delta`."""
-        return float(options_delta(self.exposure, legs, plain))
+        """Delta in coin of several options: plain N(d1), or net of their own value in coin."""
+        total = 0.0
+        for option, amount in legs.items():
+            expiry_ns = option.expiry_ns
+            forward, tau = self.forward(expiry_ns), self.tau(expiry_ns)
+            total += amount * float(delta(option, forward, tau, self.vol(option), plain))
+        return total
 
     def mark(self, option: Option) -> float:
         """Mark of an option: the published one while it is the latest news, else the model's."""

@@ -134,6 +134,14 @@ class Desk:
         """Take in one event and return the commands it leads to."""
         self.book.apply(event)
         self.portfolio.apply(event, self.book)
+        orders: list[Command] = [] if isinstance(event, IndexPrice) else self._enter_or_leave(event)
+        orders += self._rehedge(self._affected(event))
+        if isinstance(self.policy, Ladder):
+            orders += self._rest(event, self.policy)
+        return orders
+
+    def _enter_or_leave(self, event: Event) -> list[Command]:
+        """Do what news other than a price may call for, beside hedging."""
         orders: list[Command] = []
         self.closing = self.closing or isinstance(event, Flatten)
         if isinstance(event, Snapshot) and not self.closing:
@@ -142,9 +150,6 @@ class Desk:
             orders += self._exit()
         if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
             orders += self._wind_up()
-        orders += self._rehedge(self._affected(event))
-        if isinstance(self.policy, Ladder):
-            orders += self._rest(event, self.policy)
         return orders
 
     def _rest(self, event: Event, ladder: Ladder) -> list[Command]:
@@ -277,7 +282,9 @@ class Desk:
 
     def _about_to_fill(self, episode: Episode) -> bool:
         """Whether the price has gone through a resting order, whose fill is then to be waited for."""
-        price = self.book.future_price(episode.hedge.instrument) if episode.resting else 0.0
+        if not episode.resting:
+            return False
+        price = self.book.future_price(episode.hedge.instrument)
         return any(reached(order, price) for order in episode.resting.values())
 
     def _hedge_order(self, episode: Episode, delta: float) -> Order | None:

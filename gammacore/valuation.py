@@ -19,6 +19,7 @@ __all__ = [
     "Exposure",
     "Sensitivities",
     "Shape",
+    "delta",
     "exposure",
     "options_delta",
     "parity",
@@ -90,6 +91,14 @@ def exposure(option: Option, forward: Any, tau: Any, vol: Any) -> Exposure:
         return Exposure(*inverse.sensitivities(("price", "delta", "net_delta"), *case))
     value, delta = black76.sensitivities(("price", "delta"), *case)
     return Exposure(value, delta, delta)
+
+
+def delta(option: Option, forward: Any, tau: Any, vol: Any, plain: bool) -> Any:
+    """Compute one delta of :class:`Exposure` alone: ``delta`` if plain, else ``net_delta``."""
+    case = option.kind, forward, option.strike, tau, vol
+    if option.settlement is Settlement.INVERSE:
+        return inverse.sensitivities(("delta",) if plain else ("net_delta",), *case)[0]
+    return black76.sensitivities(("delta",), *case)[0]
 
 
 def shape(option: Option, forward: Any, tau: Any, vol: Any) -> Shape:

@@ -17,8 +17,6 @@ from .news import Limit, Limits
 __all__ = ["Bucket", "Budget", "Kind", "kind_of"]
 
 SAFETY = 0.9  # of what the exchange grants; its clock and ours count a second differently
-CANCEL_SHARE = 0.25  # of the matching bucket that only cancels may use
-OWN_SHARE = 0.1  # of the general bucket that only the session itself may use
 
 
 class Kind(StrEnum):
@@ -30,6 +28,7 @@ class Kind(StrEnum):
     CATALOG = "catalog"
     SLOW = "slow"
     OTHER = "other"
+    __hash__ = str.__hash__  # Enum's own is a call of Python code
 
 
 _ORDER = {"buy", "sell", "edit", "edit_by_label", "close_position", "move_positions"}
@@ -41,6 +40,10 @@ _DEFAULTS = {
     Kind.CATALOG: Limit(1.0, 50.0),
     Kind.SLOW: Limit(1.0, 2.0),
     Kind.OTHER: Limit(20.0, 100.0),
+}
+_RESERVED = {  # shares of a bucket
+    Kind.ORDER: 0.25,  # for cancels
+    Kind.OTHER: 0.1,  # for the session itself
 }
 
 
@@ -118,6 +121,7 @@ class Budget:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._buckets = {kind: Bucket(limit) for kind, limit in _DEFAULTS.items()}
+        self._buckets[Kind.CANCEL] = self._buckets[Kind.ORDER]
         self._blocked_ns = 0
         if limits is not None:
             self.adopt(limits)
@@ -159,6 +163,5 @@ class Budget:
         self._blocked_ns = max(self._blocked_ns, until_ns)
 
     def _bucket(self, kind: Kind) -> tuple[Bucket, float]:
-        bucket = self._buckets[Kind.ORDER if kind is Kind.CANCEL else kind]
-        share = {Kind.ORDER: CANCEL_SHARE, Kind.OTHER: OWN_SHARE}.get(kind, 0.0)
-        return bucket, share * bucket.burst
+        bucket = self._buckets[kind]
+        return bucket, _RESERVED.get(kind, 0.0) * bucket.burst

@@ -489,5 +489,7 @@ class Client:
 def _conflated(received: Iterable[News]) -> list[News]:
     """News without the tickers that a later one replaces."""
     news = list(received)
+    if len(news) < 2:
+        return news
     last = {one.instrument: at for at, one in enumerate(news) if type(one) is TickerNews}
     return [one for at, one in enumerate(news) if type(one) is not TickerNews or last[one.instrument] == at]

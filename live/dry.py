@@ -15,6 +15,7 @@ from gammacore.orders import Order, Purpose
 
 from .execution import Execution, Place
 from .journal import Journal
+from .risk_manager import RiskManager
 from .tail import Tail
 
 __all__ = ["DryRun"]
@@ -42,11 +43,14 @@ class DryRun:
     desk : Desk
     execution : Execution
         The real one: its settings and quotes are used.
+    risk : RiskManager
+        Asked, and told nothing.
     """
 
-    def __init__(self, desk: Desk, execution: Execution) -> None:
+    def __init__(self, desk: Desk, execution: Execution, risk: RiskManager) -> None:
         self._desk = desk
         self._execution = execution.twin()
+        self._execution.forbidden = lambda order: risk.refusal(order) and ""  # of no consequence
         self._journal = _Memory()
 
     def run(self, now_ns: int) -> int:

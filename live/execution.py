@@ -133,8 +133,9 @@ class Execution:
 
     def submit(self, order: Order, now_ns: int) -> None:
         """Begin to work an order."""
-        self._works[order.order_id] = _Work(order, now_ns)
-        self.tick(now_ns)
+        work = self._works[order.order_id] = _Work(order, now_ns)
+        if not self.paused:
+            self._look(work, now_ns)
 
     def withdraw(self, command: Cancel, now_ns: int) -> None:
         """Take a resting order back; it ends with :class:`Rejected` unless it was filled."""
@@ -305,15 +306,19 @@ class Execution:
         if self.paused:
             return
         for work in list(self._works.values()):
-            work.since_ns = work.since_ns or now_ns
-            self._ask(work, now_ns)
-            for leg, tried in enumerate(work.attempts):
-                if tried and not tried[-1].over:
-                    self._hurry(work, tried[-1], now_ns)
-                elif not work.done(leg):
-                    self._next(work, leg, now_ns)
-            if not work.active and all(map(work.done, range(len(work.left)))):
-                self._finish(work, now_ns)
+            self._look(work, now_ns)
+
+    def _look(self, work: _Work, now_ns: int) -> None:
+        """Do what is due of one order."""
+        work.since_ns = work.since_ns or now_ns
+        self._ask(work, now_ns)
+        for leg, tried in enumerate(work.attempts):
+            if tried and not tried[-1].over:
+                self._hurry(work, tried[-1], now_ns)
+            elif not work.done(leg):
+                self._next(work, leg, now_ns)
+        if not work.active and all(map(work.done, range(len(work.left)))):
+            self._finish(work, now_ns)
 
     def _ask(self, work: _Work, now_ns: int) -> None:
         for attempt in work.active:

@@ -20,6 +20,7 @@ MOST = 64 * 2**20  # bytes of one message; a whole catalog has 5 MB
 SEND_TIMEOUT_S = 5.0
 TEXT, MASKED = 0x81, 0x80  # a complete text frame; the bit of a mask in the second byte
 NOTHING_YET = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, websocket.WebSocketTimeoutException)
+NO_ROOM = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Disconnected(Exception):  # noqa: N818
@@ -62,11 +63,24 @@ class FrameSocket(websocket.WebSocket):
         ------
         Disconnected
         """
-        self._wait_at_most(SEND_TIMEOUT_S)  # the short one of reading could cut a frame in two
+        frame = masked(text)
         try:
-            self.sock.sendall(masked(text))  # type: ignore[union-attr] # None: AttributeError, below
+            sent = self._send_now(frame)
+            if sent < len(frame):
+                self._wait_at_most(SEND_TIMEOUT_S)
+                self.sock.sendall(frame[sent:])  # type: ignore[union-attr] # None: AttributeError, below
         except (OSError, AttributeError) as error:
             raise Disconnected(_how(error)) from error
+
+    def _send_now(self, frame: bytes) -> int:
+        """Send what has room at once, nearly always all of it; returns how many bytes."""
+        timeout_s = self.sock_opt.timeout
+        if timeout_s is None or timeout_s > SEND_TIMEOUT_S:  # nothing was read yet
+            return 0
+        try:
+            return self.sock.send(frame)  # type: ignore[union-attr] # None: AttributeError, see write
+        except NO_ROOM:
+            return 0
 
     def send(self, payload: bytes | str, opcode: int = websocket.ABNF.OPCODE_TEXT) -> int:
         """Send the library's own frames: answers to pings, and the end."""

@@ -142,7 +142,7 @@ class Hedger:
         self._ready = False
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
         self._odd_audits = 0
-        self._dry = DryRun(desk, execution)
+        self._dry = DryRun(desk, execution, risk)
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
@@ -231,7 +231,7 @@ class Hedger:
             self._owed = True
 
     def _forbidden(self, order: Order) -> str:
-        return "stopping" if self.stopping else self.risk.refusal(order)
+        return "stopping" if self.stopping else self.risk.admit(order)
 
     def _pump(self) -> None:
         """Hand executions to the desk, and actions to the exchange, until nothing is left."""

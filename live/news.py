@@ -418,6 +418,7 @@ class State(StrEnum):
     READY = "ready"
     CLOSING = "closing"
     LOST = "lost"
+    __hash__ = str.__hash__  # Enum's own is a call of Python code
 
 
 class Fate(StrEnum):

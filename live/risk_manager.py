@@ -133,18 +133,37 @@ class RiskManager:
     # ------------------------------------------------------------- before an order
 
     def refusal(self, order: Order) -> str:
-        """Say why an order may not be sent now; empty if it may."""
-        closing = self.desk.closing and order.purpose is not Purpose.ENTRY
+        """Say why an order may not be sent now; empty if it may. Changes nothing."""
+        return self._held(order) or self._too_much(order)
+
+    def admit(self, order: Order) -> str:
+        """Say the same of an order that is to leave now."""
+        if held := self._held(order):
+            return held
+        reason = self._too_much(order)
+        if reason and order.purpose is not Purpose.ENTRY:  # it waits, and its episode with it
+            self.latch("order size", reason, Mode.HEDGE_ONLY)
+        return reason
+
+    def _held(self, order: Order) -> str:
+        """Why the guards hold an order back."""
+        if not self.causes:
+            return ""
+        closing = self._closes(order)
         holding = [mode for name, (mode, _) in self.causes.items() if not (closing and name in self._latched)]
         mode = max(holding, default=Mode.NORMAL)
         if mode is Mode.HALT or (mode is Mode.HEDGE_ONLY and order.purpose is Purpose.ENTRY):
             return f"{mode.name.lower()}: {'; '.join(self.reasons)}"
-        if closing:  # all of it at once, however large
+        return ""
+
+    def _too_much(self, order: Order) -> str:
+        """Which limit an order would break; what closes everything may do so at once, however large."""
+        if self._closes(order):
             return ""
-        reason = self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
-        if reason and order.purpose is not Purpose.ENTRY:  # it waits, and its episode with it
-            self.latch("order size", reason, Mode.HEDGE_ONLY)
-        return reason
+        return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+
+    def _closes(self, order: Order) -> bool:
+        return self.desk.closing and order.purpose is not Purpose.ENTRY
 
     def decided(self, order: Order, now_ns: int) -> None:
         """Count the hedges that were decided; orders that rest until they are reached are none."""

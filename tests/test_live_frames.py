@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -180,6 +181,25 @@ def test_who_does_not_read_does_not_block_for_ever(pair, monkeypatch):
     reader, _ = pair
     with pytest.raises(Disconnected):
         reader.write(b"x" * 10_000_000)
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, 0.001])
+def test_what_has_no_room_at_once_is_sent_whole_as_it_is_read(pair, timeout_s):
+    reader, theirs = pair
+    assert reader.read(timeout_s) == []
+    found = bytearray()
+
+    def slow():
+        while len(found) < 4_000_014:
+            found.extend(theirs.recv(100_000))
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(slow)
+        reader.write(b"x" * 4_000_000)
+        done.result(30)
+    assert bytes(found[:2]) == b"\x81\xff"
+    key = found[10:14]
+    assert bytes(b ^ key[at % 4] for at, b in enumerate(found[14:])) == b"x" * 4_000_000
 
 
 @given(st.integers(0, 2**32))

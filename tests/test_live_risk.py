@@ -210,10 +210,12 @@ def test_a_hedge_that_is_too_large_is_said():
     assert risk.refusal(hedge) == ""
     assert risk.mode is Mode.NORMAL
     assert "max_order" in risk.refusal(large)
+    assert risk.mode is Mode.NORMAL  # asking changes nothing
+    assert "max_order" in risk.admit(large)
     assert (risk.mode, set(risk.causes)) == (Mode.HEDGE_ONLY, {"order size"})
     assert risk.refusal(hedge) == ""
     risk.desk.closing = True
-    assert risk.refusal(large) == ""
+    assert risk.admit(large) == ""
 
 
 def test_locks_halt():

@@ -49,9 +49,10 @@ class Settlement(Enum):
 
     INVERSE = "inverse"
     LINEAR = "linear"
+    __hash__ = object.__hash__  # Enum's own is a call of Python code for every look at a dictionary
 
 
-class _Contract(msgspec.Struct, frozen=True):
+class _Contract(msgspec.Struct, frozen=True, cache_hash=True):
     """What every instrument has: a base coin and a settlement.
 
     Attributes
