@@ -37,7 +37,7 @@ from .hedger import Hedger
 from .journal import Journal
 from .news import Listing, News
 from .paper import Paper
-from .warm_up import past_prices
+from .warm_up import missed_funding, past_prices
 
 __all__ = ["Options", "Venue", "kill_file", "run", "scaled_clock"]
 
@@ -167,6 +167,8 @@ def run(config: Config, options: Options) -> None:
         session = client if paper is None else paper
         made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs)))
         feed = made[0].feed
+        if any(episode.hedge.amount for episode in past.desk.portfolio.open.values()):
+            feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
         if feed.looks_back_ns:
             feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
         began = client.now_ns()

@@ -1,15 +1,19 @@
-"""Past prices of the local exchange, for an estimate that is to know more than the session."""
+"""What a session asks for before it begins, against the local exchange's own books."""
 
 import time
 from itertools import pairwise
 
 import pytest
+from live_world import World
 
+from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import RequestError
+from gammacore.live import client as client_module
 from gammacore.live.client import Client
 from gammacore.live.simulator import Exchange, ExchangeConfig
 from gammacore.live.simulator.server import serving
-from gammacore.live.warm_up import MOST_BARS, past_prices
+from gammacore.live.warm_up import MOST_BARS, missed_funding, past_prices
 
 CONFIG = ExchangeConfig(start_ns=time.time_ns(), history_days=10, expiries=2, strikes=3)
 
@@ -38,3 +42,53 @@ def test_the_finest_bars_of_which_one_answer_holds_the_window(client, window_ns,
 def test_an_exchange_that_refuses_leaves_the_estimate_to_the_session(client, caplog):
     assert past_prices(client, "BTC-NOTHING", NS_PER_DAY) == []
     assert "no past prices" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["BTC-PERPETUAL", "BTC_USDC-PERPETUAL"])
+@pytest.mark.parametrize("hours", [0.4, 7.0, 40.3])
+def test_funding_of_the_time_a_session_was_down(name, hours, monkeypatch):
+    world = World(history_days=3, linear=("BTC",))
+    monkeypatch.setattr(client_module, "connect", world.connect)
+    world.exchange.advance(world.now_ns)
+    listing = world.exchange.find(name)
+    index = world.exchange.market.index("BTC")
+    before, since_ns = world.exchange.engine.interest(listing), world.now_ns
+    world.pass_time(hours * 3_600)
+    world.exchange.advance(world.now_ns)
+    paid = world.exchange.engine.interest(listing) - before
+    found = missed_funding(world.client(), parse(name), since_ns, index)
+    assert paid != 0.0
+    assert found == pytest.approx(paid, rel=0.01)
+
+
+def test_a_hole_in_the_published_hours_is_asked_for_as_one():
+    hour, start = NS_PER_HOUR, 500_000 * NS_PER_HOUR
+    published = [k for k in range(1, 1_800) if k != 1_700]
+    asked = []
+
+    class Answers:
+        def now_ns(self):
+            return start + int(1_799.5 * hour)
+
+        def call(self, method, params):
+            first, last = (params[f"{end}_timestamp"] * 1_000_000 - start for end in ("start", "end"))
+            if method.endswith("value"):
+                asked.append((first / hour, last / hour))
+                return 1e-5 * (last - first) / hour
+            found = [k for k in published if first <= k * hour <= last]
+            assert len(found) <= 744
+            row = {"interest_1h": 1e-5, "prev_index_price": 50_000.0, "index_price": 50_000.0}
+            return [row | {"timestamp": (start + k * hour) // 1_000_000} for k in reversed(found)]
+
+    found = missed_funding(Answers(), parse("BTC-PERPETUAL"), start - hour // 4, 50_000.0)
+    assert asked == [(-0.25, 0.0), (1_699.0, 1_799.5)]
+    assert found == pytest.approx(1_799.75 * 1e-5 / 50_000.0)
+
+
+def test_funding_that_is_not_told_is_none_and_said(client, caplog):
+    def refuse(method, params):
+        raise RequestError("not now")
+
+    client.call = refuse
+    assert missed_funding(client, parse("BTC-PERPETUAL"), client.now_ns() - NS_PER_DAY, 60e3) == 0.0
+    assert "no past funding" in caplog.text
