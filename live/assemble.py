@@ -29,7 +29,7 @@ from .journal import Journal, Kind, read
 from .parity import restore
 from .positions import Baseline, Foreign, Positions
 from .records import decode_fact
-from .risk_manager import DayStart, Guards, RiskManager
+from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 
 __all__ = ["Past", "build_hedger", "guards_of", "past_of"]
 
@@ -51,6 +51,7 @@ class Past(NamedTuple):
     others: dict[str, float]
     known: list[str]
     day_start: DayStart | None
+    highs: list[ProfitHigh]
     since_ns: int | None
 
 
@@ -63,11 +64,12 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         If it was kept with another configuration, or does not replay to its own decisions.
     """
     if not Path(path).exists():
-        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, None)
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, [], None)
     placed, booked, baseline, first, last = [], [], None, None, 0
     others: dict[str, float] = {}
     known: list[str] = []
     day_start: DayStart | None = None
+    highs: list[ProfitHigh] = []
     for record in read(path):
         last = record.ts_ns or last
         if record.kind is Kind.START and first is None:
@@ -81,6 +83,8 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             known.append(booked[-1].trade_id)
         elif record.kind is Kind.FACT and record.name == "DayStart":
             day_start = decode_fact(record.body, DayStart)
+        elif record.kind is Kind.FACT and record.name == "ProfitHigh":
+            highs.append(decode_fact(record.body, ProfitHigh))
         elif record.kind is Kind.FACT and record.name == "Baseline":
             baseline = decode_fact(record.body, Baseline)
         elif record.kind is Kind.FACT and record.name == "Foreign":
@@ -88,7 +92,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
             known.append(trade.trade_id)
     if first is None:
-        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, None)
+        return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, [], None)
     found = restore(path)
     if found.parity.difference is not None:
         raise JournalError(
@@ -96,7 +100,16 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             "(gammacore parity shows it); close the positions with the version that kept it"
         )
     return Past(
-        found.desk, _session(first), placed, booked, baseline, others, known, day_start, last - OVERLAP_NS
+        found.desk,
+        _session(first),
+        placed,
+        booked,
+        baseline,
+        others,
+        known,
+        day_start,
+        highs,
+        last - OVERLAP_NS,
     )
 
 
@@ -173,7 +186,7 @@ def build_hedger(
     for episode in episodes:
         for order_id in episode.withdrawn:
             execution.withdrawn(order_id)
-    risk = RiskManager(guards_of(config), desk, past.day_start)
+    risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
     timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
     journal.start(session.now_ns(), _stated(config))
     return Hedger(

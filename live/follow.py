@@ -35,7 +35,14 @@ from .news import AccountNews, ClockSkew, Gap, StateChanged
 from .parity import Difference
 from .positions import Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
-from .risk_manager import DayStart, Mode, ModeChanged, liquidation_distance, margin_gap
+from .risk_manager import (
+    DayStart,
+    Mode,
+    ModeChanged,
+    ProfitHigh,
+    liquidation_distance,
+    margin_gap,
+)
 
 __all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 
@@ -56,6 +63,7 @@ FACTS: dict[str, type[Any]] = {
         Gap,
         ModeChanged,
         Placed,
+        ProfitHigh,
         StateChanged,
     )
 }

@@ -191,8 +191,8 @@ class Hedger:
         now_ns = self.now_ns()
         self.risk.tick(now_ns)
         self._show_mode(now_ns)
-        if (day := self.risk.new_day()) is not None:
-            self.journal.told(day)
+        for fact in self.risk.facts():
+            self.journal.told(fact)
         if self._ready:
             self.execution.paused = False
             self._timers(now_ns)

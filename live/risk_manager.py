@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
+from collections.abc import Iterable
 from enum import IntEnum
 
 import msgspec
@@ -24,12 +25,14 @@ from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
 from .news import AccountNews, TickerNews
+from .peak import Peak
 
 __all__ = [
     "DayStart",
     "Guards",
     "Mode",
     "ModeChanged",
+    "ProfitHigh",
     "RiskManager",
     "liquidation_distance",
     "margin_gap",
@@ -65,6 +68,13 @@ class DayStart(msgspec.Struct, frozen=True, tag=True):
     profit_usd: float
 
 
+class ProfitHigh(msgspec.Struct, frozen=True, tag=True):
+    """Highest profit of a minute; journaled, so that a restart does not forget a drawdown."""
+
+    ts_ns: int
+    profit_usd: float
+
+
 class Guards(msgspec.Struct, frozen=True):
     """Limits over time; None is no limit. See ``risk`` in the configuration."""
 
@@ -90,6 +100,7 @@ class RiskManager:
         Looked at, never changed.
 
     day_start : DayStart, optional
+    highs : iterable of ProfitHigh
         Of the journal.
 
     Attributes
@@ -106,7 +117,13 @@ class RiskManager:
         See :func:`liquidation_distance`; NaN before the first account.
     """
 
-    def __init__(self, guards: Guards, desk: Desk, day_start: DayStart | None = None) -> None:
+    def __init__(
+        self,
+        guards: Guards,
+        desk: Desk,
+        day_start: DayStart | None = None,
+        highs: Iterable[ProfitHigh] = (),
+    ) -> None:
         self.guards, self.desk = guards, desk
         self.causes: dict[str, tuple[Mode, str]] = {}
         self.account: AccountNews | None = None
@@ -116,8 +133,13 @@ class RiskManager:
         self._latched: set[str] = set()
         self._sent: deque[int] = deque()
         self._hedges: deque[int] = deque()
-        self._profits: deque[tuple[int, float]] = deque()
-        self._day_start, self._told = day_start, day_start
+        self._peaks = [(window, most, Peak(window)) for window, most in guards.max_drawdown_usd]
+        for high in highs:
+            for _, _, peak in self._peaks:
+                peak.add(high.ts_ns, high.profit_usd)
+        self._high: ProfitHigh | None = None  # of this minute
+        self._day_start = day_start
+        self._facts: list[DayStart | ProfitHigh] = []
         self._heard_ns = self._looked_ns = 0
 
     @property
@@ -257,12 +279,10 @@ class RiskManager:
             self._profit(now_ns)
             self._exposure()
 
-    def new_day(self) -> DayStart | None:
-        """Return the start of the day, once."""
-        if self._day_start is self._told:
-            return None
-        self._told = self._day_start
-        return self._told
+    def facts(self) -> list[DayStart | ProfitHigh]:
+        """Drain what a restart has to know."""
+        facts, self._facts = self._facts, []
+        return facts
 
     def _profit(self, now_ns: int) -> None:
         profit = profit_usd(self.desk)
@@ -272,17 +292,24 @@ class RiskManager:
         start = self._day_start
         if start is None or start.ts_ns // NS_PER_DAY != now_ns // NS_PER_DAY:
             self._day_start = start = DayStart(now_ns, self.profit_usd)
+            self._facts.append(start)
             self.causes.pop("daily loss", None)
         loss, limit = start.profit_usd - self.profit_usd, self.guards.max_daily_loss_usd
         if limit is not None and loss > limit:  # stays until the day is over, also if it is won back
             self._set("daily loss", Mode.HEDGE_ONLY, f"{loss:,.2f} USD lost since 00:00 UTC")
-        self._profits.append((now_ns, self.profit_usd))
-        longest = max((window for window, _ in self.guards.max_drawdown_usd), default=0)
-        while self._profits[0][0] < now_ns - longest:
-            self._profits.popleft()
-        for window, most in self.guards.max_drawdown_usd:
-            peak = max(usd for ts, usd in self._profits if ts >= now_ns - window)
-            fallen = peak - self.profit_usd
+        if self._peaks:
+            self._drawdowns(now_ns, profit)
+
+    def _drawdowns(self, now_ns: int, profit: float) -> None:
+        high = self._high
+        if high is not None and now_ns // NS_PER_MINUTE != high.ts_ns // NS_PER_MINUTE:
+            self._facts.append(high)
+            high = None
+        if high is None or profit > high.profit_usd:
+            self._high = ProfitHigh(now_ns, profit)
+        for window, most, peak in self._peaks:
+            peak.add(now_ns, profit)
+            fallen = peak.fallen(profit)
             name = f"drawdown {window / NS_PER_HOUR:g} h"
             self._hold(
                 name, fallen > most, Mode.HEDGE_ONLY, f"{fallen:,.2f} USD below the peak of {name[9:]}"

@@ -14,11 +14,11 @@ from gammacore import inverse
 from gammacore.backtest.replay import Tape
 from gammacore.build import build_desk
 from gammacore.contracts import parse
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.news import AccountNews
-from gammacore.live.risk_manager import Mode, RiskManager, liquidation_distance, profit_usd
+from gammacore.live.risk_manager import Mode, ProfitHigh, RiskManager, liquidation_distance, profit_usd
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 
@@ -369,9 +369,9 @@ def test_a_daily_loss_stops_entries_until_the_next_day(held):
 def test_a_restart_does_not_forget_the_days_loss(held):
     first = manager(held, max_daily_loss_usd=200.0)
     first.tick(T0)
-    start = first.new_day()
+    (start,) = first.facts()
     assert (start.ts_ns, start.profit_usd) == (T0, profit_usd(held))
-    assert first.new_day() is None  # told once
+    assert first.facts() == []  # told once
     held.handle(IndexPrice(T0 + 1, 60_100.0))
     held.portfolio.open[0].hedge.trade(600_000.0, 60_400.0)
     guards = guards_of(lively(risk__max_daily_loss_usd=200.0))
@@ -383,7 +383,7 @@ def test_a_restart_does_not_forget_the_days_loss(held):
     assert "daily loss" not in fresh.causes
     later = RiskManager(guards, held, start)
     later.tick(T0 + NS_PER_DAY)
-    assert later.new_day().ts_ns == T0 + NS_PER_DAY
+    assert [fact.ts_ns for fact in later.facts()] == [T0 + NS_PER_DAY]
 
 
 def test_a_drawdown_stops_entries_while_it_lasts(held):
@@ -396,6 +396,29 @@ def test_a_drawdown_stops_entries_while_it_lasts(held):
     assert risk.causes["drawdown 1 h"][0] is Mode.HEDGE_ONLY
     risk.tick(T0 + 2 * NS_PER_HOUR)  # the peak has left the window
     assert not any(name.startswith("drawdown") for name in risk.causes)
+
+
+def test_a_restart_does_not_forget_a_drawdown(held):
+    limits = {"1h": 100.0, "1d": 1e6}
+    first = manager(held, max_drawdown_usd=limits)
+    for minute, price in ((0, 60e3), (1, 64e3), (2, 62e3), (3, 62e3)):
+        for second in (0, 20, 40):
+            at = T0 + minute * NS_PER_MINUTE + second * S
+            held.handle(IndexPrice(at, price - second))
+            first.tick(at)
+    highs = [fact for fact in first.facts() if isinstance(fact, ProfitHigh)]
+    assert [fact.ts_ns // NS_PER_MINUTE - T0 // NS_PER_MINUTE for fact in highs] == [0, 1, 2]
+    assert max(highs, key=lambda fact: fact.profit_usd).ts_ns == T0 + NS_PER_MINUTE
+    assert "drawdown 1 h" in first.causes
+    guards = guards_of(lively(risk__max_drawdown_usd=limits))
+    again = RiskManager(guards, held, None, highs)
+    again.tick(T0 + 5 * NS_PER_MINUTE)
+    assert again.causes["drawdown 1 h"] == first.causes["drawdown 1 h"]
+    again.tick(T0 + 90 * NS_PER_MINUTE)
+    assert "drawdown 1 h" not in again.causes
+    fresh = RiskManager(guards, held)
+    fresh.tick(T0 + 5 * NS_PER_MINUTE)
+    assert "drawdown 1 h" not in fresh.causes
 
 
 def test_exposure_beyond_its_limits_stops_entries(held):

@@ -15,41 +15,13 @@ from gammacore.risk import Totals, scenario_profit
 from ..assemble import guards_of
 from ..attempts import Placed
 from ..news import AccountNews
+from ..peak import Peak
 from ..risk_manager import NEAR_LIQUIDATION, DayStart, Guards, liquidation_distance
 
-__all__ = ["LimitsUse", "Peak"]
+__all__ = ["LimitsUse"]
 
 Row = dict[str, Any]
 SCENARIOS_NS = 2 * NS_PER_SECOND  # of market, between two looks at the grid of scenarios
-
-
-class Peak:
-    """Largest value within a window that moves on.
-
-    Parameters
-    ----------
-    window_ns : int
-    """
-
-    def __init__(self, window_ns: int) -> None:
-        self._window_ns = window_ns
-        self._falling: deque[tuple[int, float]] = deque()  # later ones are smaller
-
-    def add(self, ts_ns: int, value: float) -> None:
-        """Add a value, and forget those that have left the window."""
-        while self._falling and self._falling[-1][1] <= value:
-            self._falling.pop()
-        self._falling.append((ts_ns, value))
-        while self._falling[0][0] < ts_ns - self._window_ns:
-            self._falling.popleft()
-
-    def fallen(self, value: float) -> float:
-        """How far a value is below the peak."""
-        return self._falling[0][1] - value if self._falling else 0.0
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self._falling.clear()
 
 
 class LimitsUse:
@@ -73,11 +45,9 @@ class LimitsUse:
         self._scenarios_ns, self._worst = 0, 0.0
 
     def started(self) -> None:
-        """Forget what a new process forgets: counts, and the peaks of the profit."""
+        """Forget what a new process forgets: counts."""
         self._sent.clear()
         self._hedges.clear()
-        for _, _, peak in self._peaks:
-            peak.clear()
 
     def take(self, found: Any, ts_ns: int) -> None:
         """Take in a fact or a command."""
