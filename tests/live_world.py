@@ -52,6 +52,7 @@ class World:
         self.rng = random.Random(seed)
         self.die_at_write = None  # count of frames, before which the process is killed
         self.writes = 0
+        self.die_in_journal = None  # a step of :class:`Mortal` and how many of them are survived
 
     def clock(self):
         return self.now_ns
@@ -123,6 +124,37 @@ class Socket:
         self.connection.lost(self.world.now_ns)
 
 
+class Mortal:
+    """A journal's tail at which the process may be killed: while a block is written, or after a commit."""
+
+    def __init__(self, tail, world):
+        self.tail, self.world = tail, world
+
+    def _dies(self, step):
+        planned = self.world.die_in_journal
+        if planned is None or planned[0] != step:
+            return False
+        self.world.die_in_journal = (step, planned[1] - 1) if planned[1] > 0 else None
+        return planned[1] <= 0
+
+    def add(self, first, rows):
+        start = self.tail._at
+        added = self.tail.add(first, rows)
+        if added and self._dies("block"):
+            torn = self.world.rng.randrange(start, self.tail._at)
+            self.tail._map[torn : self.tail._at] = bytes(self.tail._at - torn)
+            raise Killed
+        return added
+
+    def clear(self):
+        if self._dies("commit"):
+            raise Killed
+        self.tail.clear()
+
+    def close(self):
+        self.tail.close()
+
+
 class Until:
     """A handler that stops the client at a moment, or as soon as a condition holds after it."""
 
@@ -152,6 +184,7 @@ class Process:
         past = past_of(path, config, world.now_ns)
         self.client = world.client(past.since_ns, past.known)
         self.journal = Journal(path)
+        self.journal._tail = Mortal(self.journal._tail, world)
         self.hedger = build_hedger(config, past, self.journal, self.client)
 
     def run(self, seconds, done=None):

@@ -75,14 +75,17 @@ def run_session(seed, path):
     while world.now_ns < end_ns:
         if kills:
             kills -= 1
-            world.die_at_write = world.writes + rng.randrange(1, 60)
+            if rng.random() < 0.6:
+                world.die_at_write = world.writes + rng.randrange(1, 60)
+            else:
+                world.die_in_journal = rng.choice(["block", "commit"]), rng.randrange(60)
         process = Process(world, path, config)
         if not process.run((end_ns - world.now_ns) / 1e9):
             happened["killed"] += 1
             world.pass_time(rng.uniform(0.1, 3.0))
             continue
         process.close()
-    world.die_at_write = None
+    world.die_at_write = world.die_in_journal = None
     process = Process(world, path, config)
     process.run(CALM_S, lambda: process.hedger.quiet)
     happened.update(kind for _, kind, _ in world.exchange.faults.fired)
