@@ -323,6 +323,59 @@ def typed(port: int, ready: Any) -> None:
     asyncio.run(run())
 
 
+def nautilus(port: int, ready: Any) -> None:
+    """nautilus_trader's clients, compiled Rust, with a handler in Python; orders over its socket."""
+    import nautilus_trader.core.nautilus_pyo3 as pyo3
+    from nautilus_trader.model.data import capsule_to_data
+
+    testnet, perpetual = pyo3.DeribitEnvironment.TESTNET, pyo3.InstrumentId.from_str("BTC-PERPETUAL.DERIBIT")
+    keys = {"api_key": NAME, "api_secret": SECRET, "environment": testnet}
+    who = {
+        "trader_id": pyo3.TraderId("T-001"),
+        "strategy_id": pyo3.StrategyId("S-001"),
+        "instrument_id": perpetual,
+        "time_in_force": pyo3.TimeInForce.IOC,
+    }
+
+    async def run() -> None:
+        http = pyo3.DeribitHttpClient(base_url=f"http://127.0.0.1:{port}/api/v2", **keys)
+        instruments = await http.request_instruments(pyo3.DeribitCurrency.ANY)
+        socket = pyo3.DeribitWebSocketClient(url=f"ws://127.0.0.1:{port}/ws/api/v2", **keys)
+        socket.cache_instruments(instruments)
+        socket.set_account_id(pyo3.AccountId("DERIBIT-001"))
+        loop, ten, limit_order = (
+            asyncio.get_running_loop(),
+            pyo3.Quantity.from_str("10"),
+            pyo3.OrderType.LIMIT,
+        )
+        last, count, sent = 0.0, 0, None
+
+        def handle(message: Any) -> None:
+            nonlocal last, count, sent
+            if type(message).__name__ != "PyCapsule":
+                return
+            price = float(capsule_to_data(message).value)  # the mark
+            if last and price != last:
+                decide()
+                side, beyond = (pyo3.OrderSide.SELL, -150) if price > last else (pyo3.OrderSide.BUY, 150)
+                name, limit = pyo3.ClientOrderId(f"O-{count}"), pyo3.Price.from_str(f"{price + beyond:.1f}")
+                sent = loop.create_task(order(side, name, limit))
+                count += 1
+            last = price
+
+        async def order(side: Any, name: Any, limit: Any) -> None:
+            await socket.submit_order(side, ten, limit_order, name, price=limit, **who)
+
+        await socket.connect(loop, instruments, handle)
+        await socket.wait_until_active(10.0)
+        await socket.authenticate_session("orders")
+        await socket.subscribe_mark_prices(perpetual, pyo3.DeribitUpdateInterval.RAW)
+        ready.set()
+        await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
 def floor(port: int, ready: Any) -> None:
     """The least a blocking client can do: look for one number, answer with a frame made before."""
     import websocket
@@ -357,6 +410,7 @@ CLIENTS = {
     "gammacore, busy poll": (gammacore_polling, None),
     "ccxt.pro, REST orders": (ccxt_rest, "ccxt"),
     "typed-deribit": (typed, "typed_deribit"),
+    "nautilus_trader": (nautilus, "nautilus_trader"),
 }
 
 

@@ -185,7 +185,11 @@ class Process:
         self.client = world.client(past.since_ns, past.known)
         self.journal = Journal(path)
         self.journal._tail = Mortal(self.journal._tail, world)
-        self.hedger = build_hedger(config, past, self.journal, self.client)
+        try:
+            self.hedger = build_hedger(config, past, self.journal, self.client)
+        except Killed:
+            self.die()
+            raise
 
     def run(self, seconds, done=None):
         """Whether it lived to its end."""
@@ -209,7 +213,13 @@ class Process:
         self.journal._lock.close()
 
     def close(self):
-        self.journal.close(self.world.now_ns)
+        """Whether it lived to do so."""
+        try:
+            self.journal.close(self.world.now_ns)
+        except Killed:
+            self.die()
+            return False
+        return True
 
 
 def lively(**changes):
