@@ -31,7 +31,7 @@ PRICE, JUMP = 85_000.0, 42.5
 CHANNEL = "ticker.BTC-PERPETUAL.raw"
 NAME, SECRET = "bench", secrets.token_hex(8)
 DECISION_NS = 35_000
-BETWEEN_S = 0.05  # between two triggers
+BETWEEN_S, SLOWLY_S = 0.05, 0.3  # between two triggers; for who holds back what comes faster
 SERVER_CPU, CLIENT_CPU = 0, 1
 
 
@@ -172,13 +172,13 @@ def serve(pipe: Any) -> None:
     asyncio.run(run())
 
 
-async def market(exchange: Any, rate: float, triggers: int) -> list[int | None]:
+async def market(exchange: Any, rate: float, triggers: int, between_s: float) -> list[int | None]:
     """Send tickers; returns the latency of each trigger, None where no order came."""
     Line.measuring = True
     template = exchange.views.ticker(exchange.find("BTC-PERPETUAL"), exchange.now_ns)
     found: list[int | None] = []
     arrived, price, sent_ns, due = Line.arrived, PRICE, 0, time.perf_counter()
-    every, number = max(int(rate * BETWEEN_S), 1), 0
+    every, number = max(int(rate * between_s), 1), 0
     while len(found) < triggers:
         number += 1
         due = max(due + 1.0 / rate, time.perf_counter() - 0.1)
@@ -221,7 +221,7 @@ def pin(cpu: int) -> None:
         os.sched_setaffinity(0, {cpu})
 
 
-def gammacore_session(port: int, ready: Any, busy_poll: bool = False) -> None:
+def gammacore_session(port: int, ready: Any, **live: bool) -> None:
     """The whole session: protocol, desk, risk, journal."""
     import signal
 
@@ -238,9 +238,9 @@ def gammacore_session(port: int, ready: Any, busy_poll: bool = False) -> None:
             "hedge.band": 0.004,
             "live.execution": "taker",
             "live.slippage_bp": 20,
-            "live.busy_poll": busy_poll,
             "risk.max_orders_per_minute": 1_000_000,
             "risk.stale_after": "60s",
+            **{f"live.{name}": value for name, value in live.items()},
         },
     )
     os.environ |= {"GAMMACORE_CLIENT_ID_TESTNET": NAME, "GAMMACORE_CLIENT_SECRET_TESTNET": SECRET}
@@ -251,6 +251,11 @@ def gammacore_session(port: int, ready: Any, busy_poll: bool = False) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         ready.set()
         session.run(config, options)
+
+
+def gammacore_awake(port: int, ready: Any) -> None:
+    """The same, on processors that it keeps from sleeping, where it may."""
+    gammacore_session(port, ready, keep_awake=True)
 
 
 def gammacore_polling(port: int, ready: Any) -> None:
@@ -407,11 +412,13 @@ def floor(port: int, ready: Any) -> None:
 CLIENTS = {
     "least possible, blocking": (floor, None),
     "gammacore": (gammacore_session, None),
+    "gammacore, processors kept awake": (gammacore_awake, None),
     "gammacore, busy poll": (gammacore_polling, None),
     "ccxt.pro, REST orders": (ccxt_rest, "ccxt"),
     "typed-deribit": (typed, "typed_deribit"),
     "nautilus_trader": (nautilus, "nautilus_trader"),
 }
+HELD_BACK = {"nautilus_trader"}  # sends five orders a second
 
 
 # --------------------------------------------------------------------------- the run
@@ -462,7 +469,8 @@ def main(words: list[str]) -> None:
         process = start(target, port)
         for rate in rates:
             triggers = options.triggers if rate > 50 else max(options.triggers // 4, 50)
-            ours.send((rate, triggers + 1))
+            slowly = needs in HELD_BACK
+            ours.send((rate, triggers // (3 if slowly else 1) + 1, SLOWLY_S if slowly else BETWEEN_S))
             rows[name, rate] = quantiles(ours.recv()[1:])
             sys.stdout.write(f"{name} at {rate:g}/s: {_told(rows[name, rate])}\n")
             sys.stdout.flush()

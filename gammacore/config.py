@@ -240,6 +240,7 @@ class LiveConfig(_Section, frozen=True):
     chain_every: str = "10s"
     audit_every: str = "30s"
     busy_poll: bool = False
+    keep_awake: bool = False
 
 
 class RiskConfig(_Section, frozen=True):

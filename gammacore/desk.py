@@ -270,14 +270,14 @@ class Desk:
         Returns
         -------
         list of Leg
-            What would be traded if every episode had to hedge all of its mismatch now.
+            What would be traded if every episode had to hedge now, a lot at least.
         """
         legs = []
         for episode in self.portfolio.open.values():
             if episode.open and episode.expiry_ns > self.book.ts_ns:
-                delta = self._wanted(episode)
-                price = self.book.future_price(episode.hedge.instrument)
-                legs.append(self.hedge.leg(episode.hedge.instrument, delta or DUST, price))
+                delta, instrument = self._wanted(episode), episode.hedge.instrument
+                leg = self.hedge.leg(instrument, delta or DUST, self.book.future_price(instrument))
+                legs.append(leg if leg.amount else Leg(instrument, spec_for(instrument).min_trade_amount))
         return legs
 
     def _about_to_fill(self, episode: Episode) -> bool:

@@ -22,6 +22,7 @@ from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
 
 from .attempts import Booked, Placed, Tradable
+from .dry import DryRun
 from .execution import Execution, Settings
 from .feed import Feed
 from .hedger import Hedger, Session, Timing
@@ -189,7 +190,7 @@ def build_hedger(
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
     timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
     journal.start(session.now_ns(), _stated(config))
-    return Hedger(
+    hedger = Hedger(
         desk,
         feed,
         execution,
@@ -200,3 +201,5 @@ def build_hedger(
         Positions(desk.portfolio, past.baseline, past.others),
         order_timeout_s=settings.valid_ns / NS_PER_SECOND,
     )
+    hedger.rehearse = DryRun(hedger).run
+    return hedger

@@ -13,6 +13,7 @@ from gammacore.contracts import Perpetual, Settlement, spec_for
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.errors import CredentialsError, RequestError
 
+from .awake import DEVICE
 from .client import Client
 from .credentials import Credentials
 from .launch import missing_limits
@@ -62,6 +63,8 @@ def examine(
     yield Finding("configuration", Verdict.OK, "read")
     yield _limits(config, venue)
     yield _journal(journal)
+    if config.live.keep_awake:
+        yield _processors()
     try:
         credentials = Credentials.load(testnet=venue != "production")
     except CredentialsError as error:
@@ -90,6 +93,13 @@ def _journal(journal: Path | None) -> Finding:
             "journal", Verdict.FAILED, f"kill switch {switch} is on", "remove the file when it is safe"
         )
     return Finding("journal", Verdict.OK, str(folder))
+
+
+def _processors() -> Finding:
+    if os.access(DEVICE, os.W_OK):
+        return Finding("processors", Verdict.OK, "can be kept awake")
+    seen = f"{DEVICE} cannot be written to"
+    return Finding("processors", Verdict.WARNING, seen, "grant it to the user, or set live.keep_awake: false")
 
 
 def _online(config: Config, client: Client) -> Iterator[Finding]:

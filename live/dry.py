@@ -1,24 +1,103 @@
-"""A decision run dry: from the desk's look at its mismatch to an order, and nothing of it is real.
+"""A decision run dry: the way of a price to an order, and nothing of it is real.
 
 A session whose market is slow finds its code and data gone from the caches when a price moves at last;
-steps that were run a moment before take less time. Everything here has a twin of its own: the desk looks and
-changes nothing, the execution is one that nobody reads, the journal is in memory.
+steps that were run a moment before take less time. So a twin of the hedger goes through them: the desk is the
+real one, asked what it would do and not told anything, and all else a twin of its own that forgets.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
 
 from gammacore.desk import Desk
-from gammacore.events import IndexPrice
-from gammacore.orders import Order, Purpose
+from gammacore.events import Event
+from gammacore.orders import Command, Order, Purpose
 
-from .execution import Execution, Place
+from .feed import Feed
+from .hedger import Hedger
 from .journal import Journal
-from .risk_manager import RiskManager
+from .messages import OrderOptions
+from .news import Instrument
+from .risk_manager import Mode, RiskManager
 from .tail import Tail
 
 __all__ = ["DryRun"]
+
+
+class DryRun:
+    """Rehearses decisions.
+
+    Parameters
+    ----------
+    hedger : Hedger
+        The real one.
+    """
+
+    def __init__(self, hedger: Hedger) -> None:
+        self._real, self._journal, self._session = hedger, _Memory(), _Nowhere(hedger)
+        self._feed = Feed(hedger.feed.base, hedger.feed.settlement)
+        self._execution = hedger.execution.twin()
+        self._risk = _Silent(hedger.risk.guards, hedger.desk)
+        self._twin = _Twin(
+            _Eager(hedger.desk),
+            self._feed,
+            self._execution,
+            self._risk,
+            self._journal,
+            self._session,
+            hedger.timing,
+            hedger.positions,
+        )
+        self._twin.wake()
+
+    def run(self) -> int:
+        """Hear the last price of the perpetual once more; returns how many orders that would have sent."""
+        news = self._real.feed.tickers.get(self._feed.perpetual)
+        if news is None:
+            return 0
+        before = self._twin.sent
+        self._twin.on_news(news)
+        for twin in (self._execution, self._journal, self._risk):
+            twin.clear()
+        return self._twin.sent - before
+
+
+class _Eager(Desk):
+    """The real desk, which has to hedge now."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.__dict__ = desk.__dict__
+
+    def handle(self, event: Event) -> list[Command]:
+        return [
+            Order(f"{number}-hedge-0", number, Purpose.HEDGE, (leg,))
+            for number, leg in enumerate(self.rehearse())
+        ]
+
+
+class _Twin(Hedger):
+    """A hedger that tells nobody."""
+
+    def wake(self) -> None:
+        self._ready, self.execution.paused = True, False
+
+    def _forbidden(self, order: Order) -> str:
+        return self.risk.refusal(order) and ""  # asked, and of no consequence
+
+    def _note(self, order: Order) -> None:
+        pass
+
+
+class _Silent(RiskManager):
+    """A risk manager without an opinion."""
+
+    def _set(self, name: str, mode: Mode, reason: str) -> None:
+        pass
+
+    def clear(self) -> None:
+        self._sent.clear()
+        self._hedges.clear()
 
 
 class _Memory(Journal):
@@ -35,38 +114,43 @@ class _Memory(Journal):
         self._tail.clear()
 
 
-class DryRun:
-    """Rehearses decisions.
+class _Nowhere:
+    """A session that takes everything and sends nothing."""
 
-    Parameters
-    ----------
-    desk : Desk
-    execution : Execution
-        The real one: its settings and quotes are used.
-    risk : RiskManager
-        Asked, and told nothing.
-    """
+    def __init__(self, hedger: Hedger) -> None:
+        self._session = hedger.session
 
-    def __init__(self, desk: Desk, execution: Execution, risk: RiskManager) -> None:
-        self._desk = desk
-        self._execution = execution.twin()
-        self._execution.forbidden = lambda order: risk.refusal(order) and ""  # of no consequence
-        self._journal = _Memory()
+    @property
+    def skew_s(self) -> float:
+        return self._session.skew_s
 
-    def run(self, now_ns: int) -> int:
-        """Decide, and take it as far as an order that is not sent; returns how many there would be."""
-        orders = 0
-        book = self._desk.book
-        for number, leg in enumerate(self._desk.rehearse()):
-            order = Order(f"{number}-hedge-0", number, Purpose.HEDGE, (leg,))
-            event = IndexPrice(book.ts_ns, book.index, book.interest, math.nan)
-            self._journal.handled(event, (order,))
-            self._execution.submit(order, now_ns)
-            for action in self._execution.actions():
-                if isinstance(action, Place):
-                    self._journal.told(action.placed)
-                    orders += 1
-            self._journal.secure()
-            self._journal.clear()
-            self._execution.clear()
-        return orders
+    def now_ns(self) -> int:
+        return self._session.now_ns()
+
+    def send_order(
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
+    ) -> int:
+        return 0
+
+    def cancel(self, order_id: str) -> int:
+        return 0
+
+    def cancel_all(self) -> int:
+        return 0
+
+    def request(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
+        return 0
+
+    def drop(self, reason: str) -> None:
+        pass
+
+    def subscribe(self, channels: Iterable[str]) -> None:
+        pass
+
+    def unsubscribe(self, channels: Iterable[str]) -> None:
+        pass

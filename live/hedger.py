@@ -23,7 +23,6 @@ from gammacore.valuation import value
 
 from .aims import Aims
 from .attempts import Booked, Tradable
-from .dry import DryRun
 from .execution import Ask, Execution, Place, Withdraw
 from .feed import Feed
 from .journal import Journal
@@ -142,7 +141,7 @@ class Hedger:
         self._ready = False
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
         self._odd_audits = 0
-        self._dry = DryRun(desk, execution, risk)
+        self.rehearse: Callable[[], object] = lambda: None  # see :mod:`.dry`
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
@@ -182,9 +181,10 @@ class Hedger:
             self._pump()
 
     def on_idle(self) -> None:
-        """Rehearse a decision, so that it is warm when it counts."""
+        """Rehearse a decision, so that it is warm when it counts, and leave it little else to do."""
         if self._ready:
-            self._dry.run(self.now_ns())
+            self.journal.secure()
+            self.rehearse()
 
     def on_tick(self, now_ns: int) -> None:
         """Do what time brings."""
@@ -251,9 +251,11 @@ class Hedger:
             self.journal.secure()
             self._owed = False
         while self._fresh:  # what can wait until the orders have left
-            order = self._fresh.pop(0)
-            self._aims.note(order)
-            log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
+            self._note(self._fresh.pop(0))
+
+    def _note(self, order: Order) -> None:
+        self._aims.note(order)
+        log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
         if isinstance(event, Rejected):

@@ -31,6 +31,7 @@ from gammacore.logging import configure
 from .about import Began
 from .assemble import build_hedger, past_of
 from .attempts import Tradable
+from .awake import awake
 from .client import PRODUCTION, TESTNET, Client
 from .credentials import Credentials
 from .hedger import Hedger
@@ -180,7 +181,8 @@ def run(config: Config, options: Options) -> None:
         gc.collect()
         gc.freeze()  # collecting what is there now would be a pause, perhaps in the middle of an order
         gc.set_threshold(50_000, 20, 100)
-        client.run(supervised)
+        with awake(config.live.keep_awake):
+            client.run(supervised)
         journal.close(max(client.now_ns(), made[0].desk.book.ts_ns))
         log.info("end", extra={"reason": supervised.asked})
 
