@@ -1,8 +1,8 @@
 """Processors kept from sleeping while a session waits for a price.
 
 A processor that halts between two prices wakes late and with cold caches, a virtual one above all. As
-long as a process holds this device of Linux open with a zero in it, idle processors spin in the kernel instead
-(Documentation/power/pm_qos_interface). Other processes are not slowed down; it costs power.
+long as a process holds this device of Linux open with a zero in it, idle processors spin in the kernel
+instead (Documentation/power/pm_qos_interface). Other processes are not slowed down; it costs power.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import msgspec
 from .budget import Budget
 from .credentials import Credentials
 from .frames import masked
-from .news import Limit, Limits
+from .news import Limit, Limits, State
 from .protocol import DeribitProtocol
 
 __all__ = ["Rehearsal"]
@@ -23,18 +23,15 @@ GRANTED = {"access_token": "", "refresh_token": "", "expires_in": 1e9}
 
 
 class Rehearsal:
-    """Made anew with every connection: what it hears can end it too."""
+    """What it hears, or hears nothing of, can end it: it then begins anew."""
 
     def __init__(self, now_ns: int) -> None:
-        self._protocol = DeribitProtocol(KEY, budget=Budget(Limits(PLENTY, PLENTY)))
-        self._protocol.connection_made(now_ns)
-        while frames := self._protocol.data_to_send():
-            for frame in frames:
-                id_ = msgspec.json.decode(frame)["id"]
-                self._protocol.receive(msgspec.json.encode({"id": id_, "result": GRANTED}), now_ns)
+        self._protocol = _ready(now_ns)
 
     def run(self, frame: bytes, now_ns: int) -> None:
         """Hear a frame, and send an order that goes nowhere."""
+        if self._protocol.state is not State.READY:
+            self._protocol = _ready(now_ns)
         protocol = self._protocol
         protocol.receive(frame, now_ns)
         protocol.send_order("BTC-PERPETUAL", 10.0, now_ns, label="rehearsal", limit=0.5, timeout_s=0.0)
@@ -42,3 +39,14 @@ class Rehearsal:
             masked(order)
         protocol.tick(now_ns)  # its time is over
         protocol.events_received()
+
+
+def _ready(now_ns: int) -> DeribitProtocol:
+    """Make a session that was granted everything."""
+    protocol = DeribitProtocol(KEY, budget=Budget(Limits(PLENTY, PLENTY)))
+    protocol.connection_made(now_ns)
+    while frames := protocol.data_to_send():
+        for frame in frames:
+            id_ = msgspec.json.decode(frame)["id"]
+            protocol.receive(msgspec.json.encode({"id": id_, "result": GRANTED}), now_ns)
+    return protocol

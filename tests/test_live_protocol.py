@@ -697,8 +697,19 @@ def test_a_rehearsal_goes_all_the_way_and_nowhere():
     assert len(inner._requests) == 0
     assert inner.events_received() == inner.data_to_send() == []
     rehearsal.run(refusal(None, 10028), NOW + 1_000 * SECOND)  # ends it, harmlessly
+    assert inner.state is not State.READY
     rehearsal.run(b"", NOW + 1_001 * SECOND)
     assert inner.data_to_send() == []
+    assert rehearsal._protocol.state is State.READY  # and goes on
+
+
+def test_a_rehearsal_outlives_a_question_that_nobody_answers():
+    rehearsal = Rehearsal(NOW)
+    for k in range(10):
+        rehearsal.run(heartbeat("test_request"), NOW + k * 30 * SECOND)
+        rehearsal.run(b"", NOW + (k * 30 + 29) * SECOND)
+    rehearsal.run(b"", NOW + 300 * SECOND)
+    assert rehearsal._protocol.state is State.READY
 
 
 def test_one_budget_and_one_count_of_ids_for_all_connections():
