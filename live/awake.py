@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 __all__ = ["DEVICE", "awake"]
@@ -20,20 +20,12 @@ log = logging.getLogger("gammacore.live")
 
 
 @contextmanager
-def awake(wanted: bool) -> Iterator[bool]:
-    """Keep all processors awake, if wanted and allowed; yields whether they are.
-
-    What stands in the way is logged, and costs latency only.
-    """
-    if not wanted:
-        yield False
-        return
-    try:
-        device = DEVICE.open("wb", buffering=0)
-    except OSError as error:
-        log.warning("processors may sleep", extra={"reason": f"{DEVICE}: {error.strerror}"})
-        yield False
-        return
-    with device:
-        device.write(NONE_AT_ALL)
-        yield True
+def awake(wanted: bool) -> Iterator[None]:
+    """Keep all processors awake, if wanted. What stands in the way is logged, and costs latency only."""
+    with ExitStack() as held:
+        if wanted:
+            try:  # never made where it is not there
+                held.enter_context(DEVICE.open("r+b", buffering=0)).write(NONE_AT_ALL)
+            except OSError as error:
+                log.warning("processors may sleep", extra={"reason": f"{DEVICE}: {error.strerror}"})
+        yield
