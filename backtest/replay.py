@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from gammacore.data.delivery import delivery_from_prices
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
-from gammacore.valuation import Exposure, exposure, options_delta, parity, settlement_weight
+from gammacore.valuation import Exposure, exposure, parity, settlement_weight
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
@@ -450,7 +451,8 @@ class PriceBlock:
         """Delta of several options, summed once for the whole run."""
         key = (tuple(legs.items()), plain)
         if key not in self._deltas:
-            whole = options_delta(lambda option: self._price(option).exposure, legs, plain)
+            chosen = attrgetter("delta" if plain else "net_delta")
+            whole = sum(amount * chosen(self._price(option).exposure) for option, amount in legs.items())
             self._deltas[key] = whole
         return self._deltas[key][self._part]
 

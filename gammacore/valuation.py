@@ -6,7 +6,6 @@ takes scalars or arrays alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,6 @@ __all__ = [
     "Shape",
     "delta",
     "exposure",
-    "options_delta",
     "parity",
     "sensitivities",
     "settlement_weight",
@@ -124,17 +122,6 @@ def parity(option: Option, forward: Any, other: Exposure) -> Exposure:
         )
     delta = other.delta + sign
     return Exposure(other.value + sign * (forward - option.strike), delta, delta)
-
-
-def options_delta(
-    exposure_of: Callable[[Option], Exposure], legs: Mapping[Option, float], plain: bool
-) -> Any:
-    """Delta in coin of several options: plain N(d1), or net of their own value in coin."""
-    total: Any = 0.0
-    for option, amount in legs.items():
-        seen = exposure_of(option)
-        total = total + amount * (seen.delta if plain else seen.net_delta)
-    return total
 
 
 def sensitivities(option: Option, forward: Any, tau: Any, vol: Any) -> Sensitivities:

@@ -134,12 +134,7 @@ class Execution:
     def submit(self, order: Order, now_ns: int) -> None:
         """Begin to work an order."""
         work = self._works[order.order_id] = _Work(order, now_ns)
-        if self.paused:
-            return
-        for leg in range(len(work.left)):
-            if not work.done(leg):
-                self._next(work, leg, now_ns)
-        if any(work.given_up):
+        if not self.paused:
             self._look(work, now_ns)
 
     def withdraw(self, command: Cancel, now_ns: int) -> None:

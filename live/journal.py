@@ -138,7 +138,7 @@ class Journal:
             self._rows.append((Kind.STOP.value, "stop", ts_ns, b""))
         self.flush()
         self._tail.close()
-        tail_of(self.path).unlink()
+        tail_of(self.path).unlink(missing_ok=True)
         self._db.close()
         self._lock.close()
         self.closed = True

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from gammacore.contracts import Perpetual, Settlement
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_MINUTE, format_time
 from gammacore.errors import RequestError
 
 from .client import Client
@@ -102,10 +102,12 @@ def missed_funding(client: Client, perpetual: Perpetual, since_ns: int, index: f
                 break
             paid += rate * 0.5 * (unit(before) + unit(after))
             end, index = hour_ns, after
-        return paid + part(end, now_ns, index)
+        paid += part(end, now_ns, index)
     except (RequestError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         log.warning("no past funding", extra={"reason": str(error)})
         return 0.0
+    log.info("past funding", extra={"since": format_time(since_ns), "paid_per_unit": paid})
+    return paid
 
 
 def _funding_hours(

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -152,6 +153,9 @@ def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
     assert check(journal).difference is None
     facts = [r for r in read(journal) if r.name == "Booked"]
     assert len(facts) == filled(journal)
+    told = Path(f"{journal}.log").read_text()
+    assert told.count('"past funding"') >= 1  # of the times it was down, as far as a hedge was held
+    assert "no past funding" not in told
     assert not [r for r in read(journal) if r.name == "ModeChanged" and b"positions" in r.body]
     follower = Follower(journal)
     follower.update()
