@@ -65,7 +65,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         If it was kept with another configuration, or does not replay to its own decisions.
     """
     if not Path(path).exists():
-        return _nothing(config, now_ns)
+        return _fresh(config, now_ns)
     placed, booked, baseline, first, last = [], [], None, None, 0
     others: dict[str, float] = {}
     known: list[str] = []
@@ -93,7 +93,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
             known.append(trade.trade_id)
     if first is None:
-        return _nothing(config, now_ns)
+        return _fresh(config, now_ns)
     found = restore(path)
     if found.parity.difference is not None:
         raise JournalError(
@@ -114,7 +114,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     )
 
 
-def _nothing(config: Config, now_ns: int) -> Past:
+def _fresh(config: Config, now_ns: int) -> Past:
     """Describe a fresh journal."""
     return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, [], None)
 
