@@ -149,7 +149,7 @@ def test_interruptions_keep_what_there_is(tmp_path, what, number):
             assert time.monotonic() - begun < 60
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == INTERRUPTED
+    assert process.returncode == INTERRUPTED, err
     assert str(tmp_path / "data") in err.replace("\n", "")
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "processed"}
 

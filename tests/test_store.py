@@ -2,14 +2,18 @@
 
 import hashlib
 import random
+import signal
 import subprocess
 import sys
+import threading
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammacore.data.interruption import interruptible
 from gammacore.data.store import Store, day_of, days_between
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, parse_time
 from gammacore.errors import DataError
@@ -172,3 +176,43 @@ def test_days():
     assert day_of(START + NS_PER_DAY - 1) == DAY
     assert days_between(START + 5, START + NS_PER_DAY + 1) == ["2026-03-01", "2026-03-02"]
     assert days_between(START, START) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Query interrupted"),
+        duckdb.Error("KeyboardInterrupt: "),
+        duckdb.Error("Traceback (most recent call last):\n  File x, line 1, in y\nKeyboardInterrupt"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_what_the_database_makes_of_an_interruption(error):
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("another"), duckdb.Error("the cell 'KeyboardInterrupt'"), ValueError("x")]
+)
+def test_other_errors_stay_what_they_are(error):
+    with pytest.raises(type(error), match=str(error)), interruptible():
+        raise error
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+def test_an_interruption_of_a_query_is_one(store):
+    """A query that would take for ever ends, and what was committed before it stays."""
+    first = store.write("index", "BTC", DAY, "a", index([(1, 1, 1.0)]))
+    endless = "SELECT count(*) AS n FROM range(100000000000000) WHERE sin(range) > 2"
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), store.commit() as commit:
+            commit.copy(endless, store.path("index", "BTC", DAY, "b"), store.connection().cursor())
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert store.files("index", "BTC") == [first]
+    assert store.read("index", "BTC", as_of_ns=FOREVER)["price"].tolist() == [1.0]

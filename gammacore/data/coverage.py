@@ -14,6 +14,7 @@ from gammacore.contracts import ContractSpec, parse, spec_for
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
 from gammacore.errors import ContractError
 
+from .interruption import interruptible
 from .schemas import KINDS
 from .store import Store, day_of
 
@@ -151,7 +152,8 @@ def _count(store: Store, files: list[Path], as_of_ns: int) -> int:
 
     query = "SELECT count(*) FROM read_parquet($files) WHERE known_ns <= $as_of"
     values = {"files": [literal(file) for file in files], "as_of": as_of_ns}
-    found = store.connection().cursor().execute(query, values).fetchone()
+    with interruptible():
+        found = store.connection().cursor().execute(query, values).fetchone()
     return int(found[0]) if found else 0
 
 

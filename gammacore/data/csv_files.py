@@ -16,6 +16,7 @@ import duckdb
 from gammacore.errors import DataError
 
 from .formats import KLINES, value_sql
+from .interruption import interruptible
 from .tables import read_header
 
 __all__ = ["header", "named", "quoted", "usual_step"]
@@ -62,7 +63,8 @@ def quoted(text: str) -> str:
 def named(path: Path) -> Iterator[None]:
     """Turn what the readers raise into errors that name the file."""
     try:
-        yield
+        with interruptible():
+            yield
     except duckdb.Error as error:
         first = str(error).splitlines()[0]
         raise DataError(f"{path}: {first.partition('Error: ')[2] or first}") from None

@@ -24,6 +24,7 @@ from gammacore.daycount import NS_PER_DAY
 from gammacore.errors import DataError
 
 from .atomic import Batch, Writer, recover
+from .interruption import interruptible
 from .rows import Array, Columns, checked, day_of, dtype_of, once, plain, question, typed
 from .schemas import kind_named
 from .tables import literal
@@ -144,7 +145,8 @@ class Store:
         if not files:
             return 0
         query = "SELECT max(known_ns) FROM read_parquet($files)"
-        found = self.connection().cursor().execute(query, {"files": files}).fetchone()
+        with interruptible():
+            found = self.connection().cursor().execute(query, {"files": files}).fetchone()
         return int(found[0] or 0) if found else 0
 
     # ----------------------------------------------------------------- writing
@@ -212,7 +214,8 @@ class Store:
             return {name: np.empty(0, dtype_of(schema.columns[name])) for name in wanted}
         query, values = question(schema, files, wanted, int(as_of_ns), start_ns, end_ns, instruments)
         try:
-            found = self.connection().cursor().execute(query, values).fetchnumpy()
+            with interruptible():
+                found = self.connection().cursor().execute(query, values).fetchnumpy()
         except duckdb.Error as error:
             raise DataError(f"{files[0].parent.parent}: {str(error).splitlines()[0]}") from None
         return {name: plain(found[name], schema.columns[name]) for name in wanted}
@@ -285,7 +288,8 @@ class Commit:
 def _writing(root: Path) -> Iterator[None]:
     """Turn what the system and the database raise into errors that name the store."""
     try:
-        yield
+        with interruptible():
+            yield
     except OSError as error:
         raise DataError(f"store {root}: cannot be written: {error}") from None
     except duckdb.Error as error:

@@ -23,6 +23,8 @@ import numpy.typing as npt
 
 from gammacore.errors import DataError
 
+from .interruption import interruptible
+
 __all__ = [
     "Column",
     "FileInfo",
@@ -350,7 +352,8 @@ def _cell_error(path: Path, row: int, column: str, why: str, parts: Sequence[Pat
         quoted = column.replace('"', '""')
         query = f'SELECT CAST("{quoted}" AS VARCHAR) FROM read_parquet($path) LIMIT 1 OFFSET {row}'
         files = [literal(part) for part in parts or [path]]
-        cell = (_connect().execute(query, {"path": files}).fetchone() or (None,))[0]
+        with _readable(path):
+            cell = (_connect().execute(query, {"path": files}).fetchone() or (None,))[0]
         return DataError(f"{path}: row {row + 1}, column {column!r}: {cell!r} {why}")
     with _open_text(path) as file:
         reader = csv.reader(file)
@@ -367,7 +370,8 @@ def _cell_error(path: Path, row: int, column: str, why: str, parts: Sequence[Pat
 def _readable(path: Path) -> Iterator[None]:
     """Turn what the system and the readers raise into errors that name the file."""
     try:
-        yield
+        with interruptible():
+            yield
     except PermissionError:
         raise DataError(f"{path}: no permission to read it") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
