@@ -8,9 +8,9 @@ knows the future.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.events import ChainSlice, Event, IndexPrice, Snapshot, Ticker
 from gammacore.valuation import Exposure, delta, exposure, settlement_weight, value
@@ -115,6 +115,12 @@ class Book:
             self._read_vol(option)
             vol = self._vol[option]
         return vol
+
+    def remember(self, instruments: Iterable[Instrument]) -> None:
+        """Keep what is known of options that are about to be traded: the next chain may lack them."""
+        for instrument in instruments:
+            if isinstance(instrument, Option):
+                self.vol(instrument)
 
     def slope(self, option: Option) -> float:
         """Change of an option's volatility with the logarithm of its forward, 0 where unknown."""

@@ -187,6 +187,7 @@ class Desk:
         orders = []
         funding = self.book.funding_rate(event.chain.settlement)
         for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio, event.estimate, funding):
+            self.book.remember(leg.instrument for leg in entry.legs)
             contract = self.hedge.instrument(event.chain, self.book, entry)
             episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index)
             order = self._order(episode, Purpose.ENTRY, entry.legs)

@@ -103,6 +103,24 @@ def test_a_chain_without_quotes_is_tried_again():
     assert bench.desk.portfolio.episodes[1].open
 
 
+def test_a_chain_without_volatilities_between_entry_and_fill():
+    """The entry was decided at a volatility; that the next chain has none leaves it the last known."""
+    bench = Bench(hedge__rule="interval", hedge__every="1h")
+    snapshot = bench.tape.snapshot(0)
+    bench.exchange.observe(snapshot)
+    (order,) = bench.desk.handle(snapshot)
+    fills = bench.exchange.submit(order)
+    known = snapshot.chain.iv.copy()
+    try:
+        snapshot.chain.iv[:] = np.nan
+        assert bench.desk.handle(snapshot) == []
+        (hedge,) = [order for fill in fills for order in bench.desk.handle(fill)]
+    finally:
+        snapshot.chain.iv[:] = known
+    assert hedge.purpose == Purpose.HEDGE
+    assert np.isfinite(bench.mismatch())
+
+
 def test_delivery_settles_options_and_the_perpetual_is_unwound():
     bench = Bench(hedge__rule="interval", hedge__every="1h")
     bench.enter()
