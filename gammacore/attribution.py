@@ -186,15 +186,22 @@ class _Walk:
         self.forward = path.forward(episode.expiry_ns, self.i, self.j)
         ts = path.ts_ns[self.i : self.j]
         index = path.index[self.i : self.j]
-        # A delivery is one more point; a life of one entry gets a step of no length.
-        self.extended = self.delivered or len(ts) == 1
+        # A delivery is one more point, and so is an exit between two entries of the tape; a life of one
+        # entry gets a step of no length.
+        traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
+        self.extended = self.delivered or len(ts) == 1 or traded_ns > ts[-1]
         self.final_forward = episode.delivery_price if self.delivered else float(self.forward[-1])
-        self.ts = self._extend(ts, episode.expiry_ns if self.delivered else ts[-1])
+        self.ts = self._extend(ts, episode.expiry_ns if self.delivered else max(ts[-1], traded_ns))
         self.index = self._extend(index, index[-1])
         self.forwards = self._extend(self.forward, self.final_forward)
         self.hedge_price = self._hedge_price()
         self.hedges = episode.hedge_fills()
         self.points = _points(self.ts, self.hedges.ts_ns)
+
+    @property
+    def _still_published(self) -> bool:
+        """Whether marks of the last entry count at one more point: until there is news of prices they do."""
+        return self.extended and not self.delivered
 
     def _extend(self, values: npt.NDArray[Any], final: Any) -> npt.NDArray[Any]:
         return np.append(values, final) if self.extended else values
@@ -279,6 +286,8 @@ class _Walk:
         """Sum over steps how recorded marks, where there are any, moved beyond the model."""
         entries, marks = self.path.published_marks(option, self.i + start, self.j)
         k, last = entries - self.i, len(rate) - 1
+        if self._still_published and k.size and k[-1] == last - 1:
+            k, marks = np.append(k, last), np.append(marks, marks[-1])
         gap = marks - value(option, self.forwards[k], tau[k], vol[k])
         into, out = gap * (k > start), gap * (k < last)  # the steps that end there, and that start there
         other = (into * rate[k]).sum() - (out * rate[np.minimum(k + 1, last)]).sum()
@@ -306,7 +315,8 @@ class _Walk:
             model = value(option, *path)
             for name, part in model_lines(option, *path, model, method).items():
                 lines[name][start:] += amount * part
-            recorded = self._extend(self.path.recorded_marks(option, self.i, self.j), np.nan)[start:]
+            published = self.path.recorded_marks(option, self.i, self.j)
+            recorded = self._extend(published, published[-1] if self._still_published else np.nan)[start:]
             beyond = np.where(np.isfinite(recorded), recorded - model, 0.0)
             lines["unexplained"][start:] += amount * np.diff(beyond)
         return lines

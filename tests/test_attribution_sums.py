@@ -8,6 +8,7 @@ from test_replay import minute_tape
 
 from gammacore import _replay
 from gammacore.attribution import LINES, attribute
+from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.config import parse_config, with_overrides
 
@@ -18,6 +19,7 @@ SETTINGS = [
     {"hedge.target": "usd_neutral", "hedge.rule": "interval"},
     {"hedge.instrument": "forward", "hedge.target": "black", "hedge.lots": False, "costs.fill": "mark"},
     {"hedge.rule": "never", "exit.hours_before_expiry": 12.0},
+    {"exit.hours_before_expiry": 7.123, "costs.max_quote_age": None},
 ]
 
 
@@ -35,6 +37,25 @@ def test_totals_are_the_sums_of_the_steps(setting):
             for line in LINES:
                 total = getattr(parts.totals[line], currency)
                 assert total == pytest.approx(math.fsum(steps[line]), rel=1e-9, abs=slack), line
+
+
+@pytest.mark.parametrize("method", ["taylor", "revaluation"])
+@pytest.mark.parametrize("priced", [True, False])
+def test_time_passes_until_an_exit_between_two_entries(priced, method):
+    """Options age between the last price and the exit, unless their published mark is still the latest news."""
+    setting = {"exit.hours_before_expiry": 7.123, "costs.max_quote_age": None, "costs.fill": "mark"}
+    tape = minute_tape()
+    if not priced:
+        tape = Tape(tape.chains)
+    run = replay(with_overrides(parse_config({}), setting), tape)
+    done = run.closed[0]
+    exit_ns = done.episode.end_ns
+    assert exit_ns not in tape.ts_ns
+    parts = attribute(done.episode, tape, done.last, method)  # refuses what does not sum to the ledger
+    assert parts.ts_ns[-1] == exit_ns > parts.ts_ns[-2]
+    assert parts.coin["theta"][-1] < 0.0
+    moved = sum(parts.coin[line][-1] for line in ("theta", "higher_order", "unexplained"))
+    assert moved < 0.0 if priced else moved == pytest.approx(0.0, abs=1e-15)
 
 
 def path(n, seed=1):
