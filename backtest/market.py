@@ -84,7 +84,7 @@ def load_market(config: Config, estimate: Estimate | None = None) -> Market:
         sources.prices,
         sources.funding if config.costs.funding else None,
         delivery,
-        linear=config.marks.settlement == "linear" or config.hedge.instrument == "forward",
+        linear=config.linear or config.hedge.instrument == "forward",
         forward=config.marks.forward,
         interpolate=config.marks.interpolate,
         averaging=config.exit.delivery == "average",
@@ -135,7 +135,7 @@ def check_sources(config: Config) -> None:
 
 
 def _simulated(config: Config) -> _Sources:
-    market = simulate(config.market, config.currency)
+    market = simulate(config.market, config.coin)
     return _Sources(market.chains, market.prices, market.funding)
 
 
@@ -146,8 +146,8 @@ def _recorded(config: Config, estimate: Estimate | None) -> _Sources:
     funding = None if data.funding is None else load_funding(data.funding)
     if config.marks.source == "flat":
         assert data.prices is not None
-        prices = load_prices(data.prices, currency=config.currency, start_ns=start, end_ns=end)
-        chains = flat_chains(prices, config.currency, config.marks.flat_vol, config.marks.flat_days)
+        prices = load_prices(data.prices, currency=config.coin, start_ns=start, end_ns=end)
+        chains = flat_chains(prices, config.coin, config.marks.flat_vol, config.marks.flat_days)
         return _Sources(chains, prices, funding)
     assert data.chains is not None
     chains = load_chains(
@@ -155,9 +155,8 @@ def _recorded(config: Config, estimate: Estimate | None) -> _Sources:
     )
     if data.prices is None:
         return _Sources(chains, None, funding)
-    coin = config.currency.partition("_")[0]
     early = 0 if estimate is None else WARM_UP * estimate.window_ns
-    prices = load_prices(data.prices, currency=coin, start_ns=chains.span[0] - early, end_ns=end)
+    prices = load_prices(data.prices, currency=config.coin, start_ns=chains.span[0] - early, end_ns=end)
     # Before the first bar and after the last there is nothing to hedge on.
     covered = chains.between(int(prices.ts_ns[0]), int(prices.ts_ns[-1]) + prices.interval_ns)
     return _Sources(covered, prices, funding)

@@ -84,7 +84,7 @@ def _episode_row(run: Run, done: Closed) -> dict[str, Any]:
         "delivery_price_usd": episode.delivery_price,
         "pnl_coin": profit.coin,
         "pnl_usd": profit.usd,
-        "pnl_over_premium": profit[native] / abs(premium[native]),
+        "pnl_over_premium": profit[native] / abs(premium[native]) if premium[native] else math.nan,
         "unexplained_share": unexplained_share(parts.totals, native),
     }
     for line in LINES:
@@ -290,6 +290,8 @@ def summarise(
     fees, funding = lines["fees"], lines["funding"]
     over = episodes["pnl_over_premium"].to_numpy(dtype=np.float64) if done else np.empty(0)
     edge = episodes["rv_over_iv_less_1"].to_numpy(dtype=np.float64) if done else np.empty(0)
+    with_premium = np.isfinite(over)  # an option marked at nothing costs none
+    over, edge = over[with_premium], edge[with_premium]
     native_usd = bool(done) and done[0].episode.ledger.native == 1
     total = _exact_sum([d.episode.ledger.profit() for d in done])
     kept = captured(lines, total, int(native_usd))
@@ -298,7 +300,7 @@ def summarise(
     sizes = _exact_sum([Money(abs(p.coin), abs(p.usd)) for p in premiums])
     return {
         "currency": run.config.currency,
-        "accounting_currency": "USD" if native_usd else run.config.currency,
+        "accounting_currency": "USD" if native_usd else run.config.coin,
         "simulated_data": market.simulated,
         "n_episodes": len(done),
         "n_episodes_open": sum(not d.episode.close_ns for d in done),

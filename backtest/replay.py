@@ -169,7 +169,7 @@ class Tape:
         return Snapshot(
             int(self.ts_ns[i]),
             ChainSlice(
-                base=chains.currency,
+                base=chains.base,
                 settlement=self.settlement,
                 index=float(self.chain_index[number]),
                 forwards=forwards,

@@ -134,7 +134,7 @@ def _recorded(config: Config, wanted: SimulateConfig) -> tuple[Model, float]:
     """Model made of recorded prices."""
     if config.data.prices is None:
         raise ConfigError(f"data.prices: needed for simulate.model = {wanted.model!r}")
-    prices = load_prices(config.data.prices, currency=config.currency.partition("_")[0])
+    prices = load_prices(config.data.prices, currency=config.coin)
     returns = np.diff(np.log(prices.close))
     whole = np.diff(prices.ts_ns) == prices.interval_ns  # not over gaps
     step = prices.interval_ns / NS_PER_YEAR
@@ -189,7 +189,7 @@ def _summary(config: Config, run: Simulation, found: Frontier | None, table: lis
     return {
         "gammacore": __version__,
         "simulated_data": True,
-        "accounting_currency": config.currency if experiment.inverse else "USD",
+        "accounting_currency": config.coin if experiment.inverse else "USD",
         "model": config.simulate.model,
         "policy": config.hedge.rule,
         "paths": len(run),

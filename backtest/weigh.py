@@ -138,8 +138,7 @@ def _densities(
 
     data, prices = config.data, tape.prices
     if data.prices is not None:  # all of them, not only from the first chain on
-        coin = config.currency.partition("_")[0]
-        prices = load_prices(data.prices, currency=coin, end_ns=ts_ns + 1)
+        prices = load_prices(data.prices, currency=config.coin, end_ns=ts_ns + 1)
     if prices is None:
         raise DataError("data.prices: a forecast by har needs price bars that reach back two years")
     past = prices.ts_ns <= ts_ns

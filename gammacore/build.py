@@ -147,7 +147,7 @@ def build_weigher(config: Config) -> Signal:
         fees=DERIBIT if config.costs.option_fees else None,
         long=config.entry.side == "long",
         fill=config.costs.fill,
-        exit_before_ns=None if hours is None else round(hours * NS_PER_HOUR),
+        exit_before_ns=round(hours * NS_PER_HOUR) if hours else None,  # at expiry there is the delivery
         log_sd=signal.log_sd,
         min_probability=signal.min_probability,
         min_edge=signal.min_edge,

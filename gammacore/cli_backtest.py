@@ -102,8 +102,8 @@ def _default_out(config: Path | None, settings: Config) -> Path:
 def _show(console: Console, summary: dict[str, Any]) -> None:
     if summary["simulated_data"]:
         console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
-    coin, span = summary["currency"], summary["data"]
-    console.print(_headline(summary, f"{coin} {span['start'][:10]} to {span['end'][:10]}"))
+    span = summary["data"]
+    console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
     console.print(_lines(summary))
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
@@ -114,6 +114,10 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
         )
 
 
+def _coin(summary: dict[str, Any]) -> str:
+    return str(summary["currency"]).partition("_")[0]
+
+
 def _few(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
@@ -122,7 +126,7 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     table = Table(title=title, show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    coin, total, premium = summary["currency"], summary["total"], summary["premium"]
+    coin, total, premium = _coin(summary), summary["total"], summary["premium"]
     table.add_row("P&L", f"{total['coin']:+.8f} {coin}")
     table.add_row("", f"{total['usd']:+,.2f} USD")
     table.add_row("premium paid", f"{premium['coin']:.8f} {coin}")
@@ -164,7 +168,7 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
 def _lines(summary: dict[str, Any]) -> Table:
     table = Table(title="Where it came from")
     table.add_column("line")
-    table.add_column(summary["currency"], justify="right")
+    table.add_column(_coin(summary), justify="right")
     table.add_column("USD", justify="right")
     for line, money in summary["attribution"].items():
         table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 from msgspec import Meta, field
 
+from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
 
@@ -278,7 +279,7 @@ class AlertsConfig(_Section, frozen=True):
 class Config(_Section, frozen=True):
     """A whole run."""
 
-    currency: Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]*$")] = "BTC"
+    currency: Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]*(_USDC)?$")] = "BTC"
     data: DataConfig = DataConfig()
     market: MarketConfig = MarketConfig()
     marks: MarksConfig = MarksConfig()
@@ -295,6 +296,21 @@ class Config(_Section, frozen=True):
     risk: RiskConfig = RiskConfig()
     alerts: AlertsConfig = AlertsConfig()
     vary: dict[str, list[Any]] = {}
+
+    @property
+    def coin(self) -> str:
+        """Base coin: ``BTC``, of options in USDC, too."""
+        return self.currency.partition("_")[0]
+
+    @property
+    def linear(self) -> bool:
+        """Whether positions settle in USD (or are accounted for as if they did)."""
+        return "_" in self.currency or self.marks.settlement == "linear"
+
+    @property
+    def settles_in(self) -> str:
+        """Currency of the account: the coin or ``USDC``."""
+        return "USDC" if self.linear else self.coin
 
 
 def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -401,16 +417,32 @@ def check(config: Config) -> None:
             f"entry.min_days: expected at most entry.max_days = {config.entry.max_days}, "
             f"got {config.entry.min_days}"
         )
-    linear = config.marks.settlement == "linear" or config.hedge.instrument == "forward"
-    if linear and config.hedge.target != "black":
+    if (config.linear or config.hedge.instrument == "forward") and config.hedge.target != "black":
         raise ConfigError(
             f"hedge.target: expected 'black' for linear (USD) accounting, got {config.hedge.target!r}"
         )
+    _check_grids(config)
     for dotted, values in config.vary.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
         for value in values:
             _check_variant(config, dotted, value)
+
+
+def _check_grids(config: Config) -> None:
+    """Whole lots need a lot that is known."""
+    hedge, size = config.hedge, config.size
+    if not hedge.lots:
+        return
+    linear = config.linear or hedge.instrument == "forward"
+    settlement = Settlement.LINEAR if linear else Settlement.INVERSE
+    needed: list[type[Instrument]] = [Perpetual] if hedge.instrument in ("perpetual", "cheapest") else []
+    needed += [Future] if hedge.instrument != "perpetual" else []
+    needed += [Option] if (size.premium_usd or size.theta_usd or size.vega_usd) else []
+    for kind in needed:
+        if not has_spec(kind, config.coin, settlement):
+            what = f"{kind.__name__.lower()}s on {config.coin} that settle in {'USD' if linear else 'coin'}"
+            raise ConfigError(f"hedge.lots: no tick and lot of {what} is known; expected false, got true")
 
 
 def _check_live(config: Config) -> None:

@@ -175,8 +175,8 @@ def build_hedger(
         Grids, of the exchange's catalog where there is one.
     """
     live, desk = config.live, past.desk
-    settlement = Settlement.LINEAR if config.marks.settlement == "linear" else Settlement.INVERSE
-    feed = Feed(config.currency, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns)
+    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
+    feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns)
     settings = Settings(
         rest=live.execution == "post_only",
         patience_ns=parse_duration(live.patience),

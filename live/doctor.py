@@ -71,7 +71,7 @@ def examine(
         yield Finding("credentials", Verdict.FAILED, str(error), "create an API key and set both variables")
         return
     yield Finding("credentials", Verdict.OK, f"client id {credentials.client_id}")
-    yield from _online(config, Client(url or URLS[venue], credentials, currencies=(config.currency,)))
+    yield from _online(config, Client(url or URLS[venue], credentials, currencies=(config.settles_in,)))
 
 
 def _limits(config: Config, venue: Venue) -> Finding:
@@ -159,9 +159,9 @@ def _covers(has: str, need: str) -> bool:
 
 
 def _account(config: Config, client: Client) -> Finding:
-    params = {"currency": config.currency, "extended": True}
+    params = {"currency": config.settles_in, "extended": True}
     account: AccountNews = client.call("private/get_account_summary", params, timeout_s=TIMEOUT_S)
-    seen = f"equity {account.equity:.8f} {config.currency}, available {account.available_funds:.8f}"
+    seen = f"equity {account.equity:.8f} {config.settles_in}, available {account.available_funds:.8f}"
     if account.portfolio_margining:
         return Finding(
             "account", Verdict.WARNING, f"{seen}, portfolio margin", "margin use is the exchange's"
@@ -172,7 +172,7 @@ def _account(config: Config, client: Client) -> Finding:
 
 
 def _grid(config: Config, client: Client) -> Finding:
-    perpetual = Perpetual(config.currency, Settlement.INVERSE)
+    perpetual = Perpetual(config.coin, Settlement.LINEAR if config.linear else Settlement.INVERSE)
     params = {"instrument_name": perpetual.name}
     row: Listing = client.call("public/get_instrument", params, timeout_s=TIMEOUT_S)
     known, found = spec_for(perpetual), row.spec

@@ -23,7 +23,7 @@ import msgspec
 
 from gammacore import __version__
 from gammacore.config import Config, parse_config
-from gammacore.contracts import ContractSpec, spec_for
+from gammacore.contracts import ContractSpec, has_spec, spec_for
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.errors import GammacoreError, SessionError
 from gammacore.logging import configure
@@ -149,11 +149,10 @@ def run(config: Config, options: Options) -> None:
     credentials = Credentials.load(testnet=options.venue != "production") if options.account else None
     now_ns = clock() if clock is not None else time.time_ns()
     past = past_of(options.journal, config, now_ns)
-    currency = config.currency if config.marks.settlement != "linear" else "USDC"
     client = Client(
         url,
         credentials,
-        currencies=(currency,),
+        currencies=(config.settles_in,),
         since_ns=past.since_ns,
         known_trades=past.known,
         busy_poll=config.live.busy_poll,
@@ -162,7 +161,7 @@ def run(config: Config, options: Options) -> None:
     )
     with Journal(options.journal) as journal:
         log.info("start", extra={"venue": options.venue, "journal": options.journal, "paper": options.paper})
-        specs = _catalog(client, currency)
+        specs = _catalog(client, config)
         made: list[Hedger] = []
         paper = Paper(client, lambda: made[0], alone=credentials is None) if options.paper else None
         session = client if paper is None else paper
@@ -187,15 +186,19 @@ def run(config: Config, options: Options) -> None:
         log.info("end", extra={"reason": supervised.asked})
 
 
-def _catalog(client: Client, currency: str) -> dict[Tradable, ContractSpec]:
-    """Grids of everything listed, and whether they are those that decisions are taken on."""
+def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
+    """Grids of everything listed on the coin, and whether they are those that decisions are taken on."""
     found: dict[Tradable, ContractSpec] = {}
     for kind in ("option", "future"):
-        params = {"currency": currency, "kind": kind}
+        params = {"currency": config.settles_in, "kind": kind}
         for row in client.call("public/get_instruments", params, timeout_s=30.0):
-            if isinstance(row, Listing) and row.spec is not None and not isinstance(row.instrument, str):
+            if not isinstance(row, Listing) or row.spec is None or isinstance(row.instrument, str):
+                continue
+            if row.instrument.base == config.coin:  # in USDC all coins are listed together
                 found[row.instrument] = row.spec
     for instrument, spec in found.items():
+        if not has_spec(type(instrument), instrument.base, instrument.settlement):
+            continue  # never chosen: a configuration that needs it is refused
         known = spec_for(instrument)
         if (spec.min_trade_amount, spec.amount_unit) != (known.min_trade_amount, known.amount_unit):
             raise SessionError(

@@ -123,7 +123,7 @@ def _positions(follower: Follower) -> Table:
 
 def _money(follower: Follower, explained: Explained | None) -> Table:
     config = follower.config
-    coin = config.currency if config is not None else "coin"
+    coin = config.coin if config is not None else "coin"
     table = Table(title="Profit, and where it came from", title_justify="left")
     for name in ("line", coin, "USD"):
         table.add_column(name, justify="left" if name == "line" else "right")

@@ -42,7 +42,7 @@ def test_totals_are_the_sums_of_the_steps(setting):
 @pytest.mark.parametrize("method", ["taylor", "revaluation"])
 @pytest.mark.parametrize("priced", [True, False])
 def test_time_passes_until_an_exit_between_two_entries(priced, method):
-    """Options age between the last price and the exit, unless their published mark is still the latest news."""
+    """Options age from the last price to the exit, unless their published mark is the latest news."""
     setting = {"exit.hours_before_expiry": 7.123, "costs.max_quote_age": None, "costs.fill": "mark"}
     tape = minute_tape()
     if not priced:

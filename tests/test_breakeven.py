@@ -12,6 +12,8 @@ from gammacore.backtest.experiment import Costs, Experiment, strangle
 from gammacore.backtest.models import GBM
 from gammacore.backtest.montecarlo import simulate
 from gammacore.breakeven import Terms, breakevens, straddles, strangles
+from gammacore.build import build_weigher
+from gammacore.config import parse_config
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.errors import ContractError
@@ -221,6 +223,11 @@ def test_against_simulation(inverse, low, high, realised, policy):
     if not never:
         assert found.hedging[0] == pytest.approx(run.mean("fees"), rel=0.07)
         assert found.probability[0] == pytest.approx(np.mean(run["pnl"] > 0), abs=0.09)
+
+
+def test_no_hours_before_expiry_are_the_delivery():
+    assert build_weigher(parse_config({"exit": {"hours_before_expiry": 0}})).exit_before_ns is None
+    assert build_weigher(parse_config({"exit": {"hours_before_expiry": 2}})).exit_before_ns == 2 * NS_PER_HOUR
 
 
 @pytest.mark.parametrize("realised", [0.5, 0.75])

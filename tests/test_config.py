@@ -60,6 +60,16 @@ def test_shipped_configurations_are_valid(path):
         ({"costs": {"hedge_fee": "take"}}, "costs.hedge_fee: expected one of taker, maker, got 'take'"),
         ({"costs": {"hedge_fee": -1}}, "costs.hedge_fee: expected a number >= 0, got -1"),
         ({"currency": "btc"}, "currency: expected"),
+        ({"currency": "BTC_EUR"}, "currency: expected"),
+        ({"currency": "BTC_USDC"}, "hedge.target: expected 'black' for linear"),
+        (
+            {"currency": "ETH_USDC", "hedge": {"target": "black"}, "size": {"premium_usd": 100}},
+            "hedge.lots: no tick and lot of options on ETH that settle in USD is known",
+        ),
+        (
+            {"hedge": {"target": "black", "instrument": "forward"}},
+            "hedge.lots: no tick and lot of futures on BTC that settle in USD",
+        ),
         ({"entry": {"min_days": 10}}, "entry.min_days: expected at most entry.max_days = 9.0, got 10"),
         (
             {"hedge": {"every": "1x"}},
@@ -117,3 +127,17 @@ def test_durations(count, unit):
 def test_bad_durations(text):
     with pytest.raises(ConfigError, match="expected a duration"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("currency", "settlement", "expected"),
+    [
+        ("BTC", "listed", ("BTC", False, "BTC")),
+        ("ETH", "linear", ("ETH", True, "USDC")),
+        ("BTC_USDC", "listed", ("BTC", True, "USDC")),
+    ],
+)
+def test_coin_and_account(currency, settlement, expected):
+    raw = {"currency": currency, "marks": {"settlement": settlement}, "hedge": {"target": "black"}}
+    config = parse_config(raw)
+    assert (config.coin, config.linear, config.settles_in) == expected

@@ -76,10 +76,17 @@ def filled(journal):
     return sum(record.name == "Fill" for record in read(journal)) if journal.exists() else 0
 
 
-def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path):
+@pytest.mark.parametrize(
+    ("perpetual", "settings"),
+    [
+        ("BTC-PERPETUAL", ()),
+        ("BTC_USDC-PERPETUAL", ("--set", "currency=BTC_USDC", "--set", "hedge.target=black")),
+    ],
+)
+def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(perpetual, settings, tmp_path):
     journal = tmp_path / "j.db"
     process = subprocess.Popen(
-        [*COMMAND, "--journal", str(journal), "--set", "hedge.band=0.005"],
+        [*COMMAND, "--journal", str(journal), "--set", "hedge.band=0.005", *settings],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -92,7 +99,7 @@ def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path)
     finally:
         process.kill()
     assert process.returncode == 0, errors
-    assert "BTC-PERPETUAL" in output
+    assert perpetual in output
     assert "gamma" in output
     assert "every decision was taken again by a fresh desk" in " ".join(output.split())
     records = list(read(journal))
@@ -205,11 +212,13 @@ def test_a_wrong_secret_is_said_and_nothing_is_traded(steady, tmp_path):
     assert "wrong" not in told.replace("wrong secret", "")
 
 
-def test_the_doctor_of_a_healthy_account(steady, tmp_path, monkeypatch, run):
+@pytest.mark.parametrize(("currency", "account"), [("BTC", "BTC"), ("BTC_USDC", "USDC")])
+def test_the_doctor_of_a_healthy_account(currency, account, steady, tmp_path, monkeypatch, run):
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    result = run("doctor", "--venue", "local", "--url", steady)
+    (tmp_path / "config.yaml").write_text(f"currency: {currency}\nhedge:\n  target: black\n")
+    result = run("doctor", "config.yaml", "--venue", "local", "--url", steady)
     text = " ".join(result.output.split())
     assert SECRET not in result.output
     for word in (
@@ -223,6 +232,8 @@ def test_the_doctor_of_a_healthy_account(steady, tmp_path, monkeypatch, run):
         "contracts",
     ):
         assert word in text
+    assert f" {account}, available" in text
+    assert f"{currency}-PERPETUAL" in text
     assert "risk.max_delta" in text
     assert "may trade and read the account" in text
 

@@ -10,10 +10,12 @@ from scipy.stats import norm
 from test_replay import funding_of, minute_tape
 
 from gammacore.attribution import LINES, attribute
+from gammacore.backtest.market import Market
 from gammacore.backtest.replay import Tape
+from gammacore.backtest.results import tabulate
 from gammacore.backtest.runner import replay
 from gammacore.backtest.synthetic import flat_chains
-from gammacore.contracts import Future, Option
+from gammacore.contracts import Future, Option, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import LedgerError
 from gammacore.ledger import Account
@@ -70,6 +72,42 @@ def test_rolled_straddles_end_where_a_plain_loop_ends(seed, band):
     assert sum(d.episode.hedges for d in run.closed) == hedges
     assert sum(d.episode.ledger.profit().usd for d in run.closed) == pytest.approx(profit, abs=1e-4)
     assert -sum(d.attribution.totals["fees"].usd for d in run.closed) == pytest.approx(fees, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_options_marked_at_nothing_have_no_return_on_their_premium():
+    chains = chains_of([START, START + NS_PER_DAY], [60e3, 60e3])
+    chains.mark[:] = 0.0
+    prices = prices_of([START, FRIDAY], [60e3, 60e3], NS_PER_HOUR)
+    config = build({"costs.fill": "mark", "hedge.rule": "never"})
+    tape = Tape(chains, prices)
+    results = tabulate(replay(config, tape), Market(tape, False, {}, []))
+    assert results.episodes["premium_coin"].tolist() == [0.0]
+    assert results.episodes["pnl_over_premium"].isna().all()
+    assert results.summary["mean_pnl_over_premium"] is None
+
+
+def test_options_in_usd_are_those_in_coin_valued_in_usd():
+    """A linear option is worth the inverse one at the forward: the same decisions and the same profit."""
+    steps = 7 * 1440
+    close = np.round(random_path(4, steps), 2)
+    prices = prices_of(START + NS_PER_MINUTE * np.arange(1, steps + 1), close[1:], NS_PER_MINUTE)
+    chains = chains_of(START + 4 * 60 * NS_PER_MINUTE * np.arange(steps // 240), close[:-1:240])
+    unit = chains.forward
+    linear = dataclasses.replace(
+        chains, currency="BTC_USDC", bid=chains.bid * unit, ask=chains.ask * unit, mark=chains.mark * unit
+    )
+    settings = {"hedge.target": "black", "costs.option_fees": False}
+    profits = []
+    for config, tape in (
+        (build(settings | {"marks.settlement": "linear"}), Tape(chains, prices, linear=True)),
+        (build(settings | {"currency": "BTC_USDC"}), Tape(linear, prices, linear=True)),
+    ):
+        run = replay(config, tape)
+        assert run.closed[0].episode.hedges > 3
+        assert {o.settlement for o in run.closed[0].episode.entered} == {Settlement.LINEAR}
+        profits.append([done.episode.ledger.profit().usd for done in run.closed])
+    assert profits[0] == pytest.approx(profits[1], abs=1e-6)
 
 
 SETTINGS = [

@@ -48,7 +48,7 @@ def write_report(results: Results, path: Path) -> None:
     path : Path
         File to write; everything it needs is inside.
     """
-    coin = results.config.currency.partition("_")[0]
+    coin = results.config.coin
     view = View(results, (Unit("usd", "USD", 2), Unit("coin", coin, 8)))
     page = render("report.html.jinja", _context(view))
     path.write_text(page, encoding="utf-8")

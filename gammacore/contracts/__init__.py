@@ -11,7 +11,7 @@ from gammacore.contracts.arithmetic import (
     round_coin,
     to_units,
 )
-from gammacore.contracts.grids import ContractSpec, spec_for, spec_from_catalog
+from gammacore.contracts.grids import ContractSpec, has_spec, spec_for, spec_from_catalog
 from gammacore.contracts.names import (
     CALL,
     PUT,
@@ -36,6 +36,7 @@ __all__ = [
     "Settlement",
     "family",
     "from_units",
+    "has_spec",
     "inverse_average_entry",
     "inverse_pnl",
     "linear_pnl",

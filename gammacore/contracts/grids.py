@@ -18,7 +18,7 @@ import numpy.typing as npt
 from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
 from gammacore.errors import ContractError
 
-__all__ = ["ContractSpec", "spec_for", "spec_from_catalog"]
+__all__ = ["ContractSpec", "has_spec", "spec_for", "spec_from_catalog"]
 
 Direction = Literal["nearest", "down", "up"]
 FloatArray = npt.NDArray[np.float64]
@@ -238,6 +238,11 @@ _SPECS: dict[tuple[type, str, Settlement], ContractSpec] = {
     (Perpetual, "ETH", _LINEAR): ContractSpec(0.05, 0.001, 0.001, "coin"),
     (Option, "BTC", _LINEAR): ContractSpec(5.0, 0.01, 0.01, "coin"),
 }
+
+
+def has_spec(kind: type[Instrument], base: str, settlement: Settlement) -> bool:
+    """Whether `spec_for` knows the grid of a sort of instrument."""
+    return (kind, base, settlement) in _SPECS
 
 
 def spec_for(instrument: Instrument) -> ContractSpec:

@@ -138,6 +138,11 @@ class Chains:
         return f"<Chains {self.currency}: {counts}, {first} to {last}>"
 
     @property
+    def base(self) -> str:
+        """Coin that the options are on."""
+        return self.currency.partition("_")[0]
+
+    @property
     def settlement(self) -> Settlement:
         """Settlement of all instruments."""
         return Settlement.LINEAR if "_" in self.currency else Settlement.INVERSE
