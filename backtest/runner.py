@@ -114,7 +114,8 @@ class _Replay:
         while i < n:
             self._wake(int(tape.ts_ns[i]))
             if tape.chain_at[i] >= 0:
-                self._dispatch(tape.snapshot(i))
+                for event in (*self._tickers(PriceBlock(tape, i, i + 1), i), tape.snapshot(i)):
+                    self._dispatch(event)
                 i += 1
             else:
                 i = self._bars(i, self._end_of_bars(i))
@@ -195,8 +196,12 @@ class _Replay:
             self.desk.book.apply(event)
 
     def _bar_events(self, block: PriceBlock, i: int) -> list[Event]:
+        return [*self._tickers(block, i), self.tape.price(i)]
+
+    def _tickers(self, block: PriceBlock, i: int) -> list[Event]:
+        """Interpolated marks of what is held; at a chain, of what it leaves out."""
         held = [o for e in self.desk.portfolio.open.values() for o in e.legs] if self.tape.interpolate else []
-        return [*(block.ticker(option, i) for option in held), self.tape.price(i)]
+        return [block.ticker(option, i) for option in held]
 
 
 def replay(

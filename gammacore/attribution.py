@@ -412,7 +412,7 @@ def _check_rounding(episode: Episode, coin: float, usd: float) -> None:
         bounds = native, native * max(rate, 1.0) + UNIT * postings  # each is converted, and rounded again
     else:
         bounds = native / min(rate, 1.0) + UNIT * postings, native
-    if abs(coin) > bounds[0] or abs(usd) > bounds[1]:
+    if not (abs(coin) <= bounds[0] and abs(usd) <= bounds[1]):  # nor NaN
         raise LedgerError(
             f"episode {episode.number}: lines and ledger differ by {coin:.3g} coin, {usd:.3g} USD, "
             f"more than {postings} postings can round"

@@ -155,9 +155,10 @@ class Book:
 
     def mark(self, option: Option) -> float:
         """Mark of an option: the published one while it is the latest news, else the model's."""
+        vol = self.vol(option)  # noted even where it is not needed now: the next chain may lack it
         if self.chain is not None and self.data_ns == self.chain_ts_ns:
             row = self.chain.find(option)
             if row is not None and math.isfinite(self.chain.mark[row]):
                 return float(self.chain.mark[row])
         expiry_ns = option.expiry_ns
-        return float(value(option, self.forward(expiry_ns), self.tau(expiry_ns), self.vol(option)))
+        return float(value(option, self.forward(expiry_ns), self.tau(expiry_ns), vol))

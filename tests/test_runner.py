@@ -9,7 +9,7 @@ from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_pat
 from scipy.stats import norm
 from test_replay import funding_of, minute_tape
 
-from gammacore.attribution import LINES, attribute
+from gammacore.attribution import LINES, _check_rounding, attribute
 from gammacore.backtest.market import Market
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.results import tabulate
@@ -229,6 +229,8 @@ def test_a_tampered_ledger_is_noticed():
     done.episode.ledger.post(0, Account.CASH, Account.HEDGE_PNL, 1e-4, "out of nowhere")
     with pytest.raises(LedgerError, match="lines and ledger differ"):
         attribute(done.episode, run.tape, done.last)
+    with pytest.raises(LedgerError, match="lines and ledger differ by nan"):
+        _check_rounding(done.episode, math.nan, 0.0)
 
 
 def test_gamma_and_theta_match_the_coin_identity():
