@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from gammacore.config import Config, parse_duration
-from gammacore.contracts import Future, Perpetual
+from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
 from gammacore.errors import ConfigError
@@ -109,7 +109,14 @@ def build_target(config: Config) -> Target:
 
 
 def build_desk(config: Config) -> Desk:
-    """Desk of a configuration: strategy, policy, hedge, portfolio, limits."""
+    """Desk of a configuration: strategy, policy, hedge, portfolio, limits.
+
+    Raises
+    ------
+    ConfigError
+        If orders are to be in whole lots of contracts whose lot is not known.
+    """
+    _check_grids(config)
     entry = config.entry
     strategy = GammaScalp(
         EntryRule(
@@ -135,6 +142,22 @@ def build_desk(config: Config) -> Desk:
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
     )
+
+
+def _check_grids(config: Config) -> None:
+    """Whole lots need a lot that is known."""
+    hedge, size = config.hedge, config.size
+    if not hedge.lots:
+        return
+    linear = config.linear or hedge.instrument == "forward"
+    settlement = Settlement.LINEAR if linear else Settlement.INVERSE
+    needed: list[type[Instrument]] = [Perpetual] if hedge.instrument in ("perpetual", "cheapest") else []
+    needed += [Future] if hedge.instrument != "perpetual" else []
+    needed += [Option] if (size.premium_usd or size.theta_usd or size.vega_usd) else []
+    for kind in needed:
+        if not has_spec(kind, config.coin, settlement):
+            what = f"{kind.__name__.lower()}s on {config.coin} that settle in {'USD' if linear else 'coin'}"
+            raise ConfigError(f"hedge.lots: no tick and lot of {what} is known; expected false, got true")
 
 
 def build_weigher(config: Config) -> Signal:

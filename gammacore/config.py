@@ -17,7 +17,6 @@ import msgspec
 import yaml
 from msgspec import Meta, field
 
-from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
 
@@ -421,28 +420,11 @@ def check(config: Config) -> None:
         raise ConfigError(
             f"hedge.target: expected 'black' for linear (USD) accounting, got {config.hedge.target!r}"
         )
-    _check_grids(config)
     for dotted, values in config.vary.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
         for value in values:
             _check_variant(config, dotted, value)
-
-
-def _check_grids(config: Config) -> None:
-    """Whole lots need a lot that is known."""
-    hedge, size = config.hedge, config.size
-    if not hedge.lots:
-        return
-    linear = config.linear or hedge.instrument == "forward"
-    settlement = Settlement.LINEAR if linear else Settlement.INVERSE
-    needed: list[type[Instrument]] = [Perpetual] if hedge.instrument in ("perpetual", "cheapest") else []
-    needed += [Future] if hedge.instrument != "perpetual" else []
-    needed += [Option] if (size.premium_usd or size.theta_usd or size.vega_usd) else []
-    for kind in needed:
-        if not has_spec(kind, config.coin, settlement):
-            what = f"{kind.__name__.lower()}s on {config.coin} that settle in {'USD' if linear else 'coin'}"
-            raise ConfigError(f"hedge.lots: no tick and lot of {what} is known; expected false, got true")
 
 
 def _check_live(config: Config) -> None:

@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gammacore.build import build_desk
 from gammacore.config import Config, load_config, parse_config, parse_duration, with_overrides
 from gammacore.errors import ConfigError
 
@@ -62,14 +63,6 @@ def test_shipped_configurations_are_valid(path):
         ({"currency": "btc"}, "currency: expected"),
         ({"currency": "BTC_EUR"}, "currency: expected"),
         ({"currency": "BTC_USDC"}, "hedge.target: expected 'black' for linear"),
-        (
-            {"currency": "ETH_USDC", "hedge": {"target": "black"}, "size": {"premium_usd": 100}},
-            "hedge.lots: no tick and lot of options on ETH that settle in USD is known",
-        ),
-        (
-            {"hedge": {"target": "black", "instrument": "forward"}},
-            "hedge.lots: no tick and lot of futures on BTC that settle in USD",
-        ),
         ({"entry": {"min_days": 10}}, "entry.min_days: expected at most entry.max_days = 9.0, got 10"),
         (
             {"hedge": {"every": "1x"}},
@@ -141,3 +134,23 @@ def test_coin_and_account(currency, settlement, expected):
     raw = {"currency": currency, "marks": {"settlement": settlement}, "hedge": {"target": "black"}}
     config = parse_config(raw)
     assert (config.coin, config.linear, config.settles_in) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        ({"currency": "SOL", "hedge": {}}, "perpetuals on SOL that settle in coin"),
+        (
+            {"currency": "ETH_USDC", "hedge": {}, "size": {"premium_usd": 100}},
+            "options on ETH that settle in USD",
+        ),
+        ({"hedge": {"instrument": "forward"}}, "futures on BTC that settle in USD"),
+        ({"marks": {"settlement": "linear"}, "hedge": {"instrument": "cheapest"}}, "futures on BTC"),
+    ],
+)
+def test_whole_lots_need_a_lot(raw, what):
+    raw["hedge"]["target"] = "black"
+    with pytest.raises(ConfigError, match=f"hedge.lots: no tick and lot of {what}"):
+        build_desk(parse_config(raw))
+    raw["hedge"]["lots"] = False
+    build_desk(parse_config(raw))
