@@ -26,7 +26,7 @@ def backtest(
     prices: Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")] = None,
     funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
     delivery: Annotated[str | None, typer.Option(help="Delivery prices by date.")] = None,
-    currency: Annotated[str | None, typer.Option(help="BTC or ETH.")] = None,
+    currency: Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")] = None,
     start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
     end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,

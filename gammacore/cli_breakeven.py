@@ -31,7 +31,7 @@ def breakeven(
     chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for the forecast.")] = None,
     funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
-    currency: Annotated[str | None, typer.Option(help="BTC or ETH.")] = None,
+    currency: Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")] = None,
     at: Annotated[str | None, typer.Option(help="The last chain known then; default: the last.")] = None,
     structure: Annotated[str, typer.Option(help="straddle, or strangle at entry.delta.")] = "straddle",
     forecast: Annotated[

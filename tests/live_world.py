@@ -182,7 +182,7 @@ class Process:
     def __init__(self, world, path, config):
         self.world = world
         past = past_of(path, config, world.now_ns)
-        self.client = world.client(past.since_ns, past.known)
+        self.client = world.client(past.since_ns, past.known, currencies=(config.settles_in,))
         self.journal = Journal(path)
         self.journal._tail = Mortal(self.journal._tail, world)
         try:

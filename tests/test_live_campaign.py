@@ -29,20 +29,22 @@ FIRST_SEED = int(os.environ.get("GAMMACORE_CAMPAIGN_SEED", "0"))
 BATCH = 8
 TROUBLE_S, CALM_S = 60.0, 45.0  # of faults; until delta must be back in its band
 LATCHES = {"positions", "unexpected trade", "wrong way", "order rate"}
-FRAMES = ("", "user.changes", "ticker.BTC-PERPETUAL", "private/buy", "private/sell", "private/cancel")
+LINEAR = {"currency": "BTC_USDC", "hedge.target": "black"}  # every fourth session is in USDC
+FRAMES = ("", "user.changes", "ticker.{}-PERPETUAL", "private/buy", "private/sell", "private/cancel")
 KINDS = (*ON_REQUEST, *ON_FRAME, *ON_CLOCK)
 
 
-def plan_of(rng):
+def plan_of(rng, currency):
     """Some faults of some kinds, all over by the end of the trouble."""
     faults = []
     for kind in rng.sample(KINDS, rng.randrange(3, len(KINDS))):
         orders = kind in ("lost_request", "lost_response", "too_many_requests", "settlement")
         common = kind in ("delay", "duplicate", "reorder")
+        frame = rng.choice(FRAMES).format(currency) if kind != "restart" and not orders else ""
         faults.append(
             Fault(
                 kind=kind,
-                match="" if kind == "restart" else "private/" if orders else rng.choice(FRAMES),
+                match="private/" if orders else frame,
                 at_s=rng.uniform(0.0, TROUBLE_S / 2),
                 until_s=TROUBLE_S,
                 probability=1.0
@@ -61,8 +63,11 @@ def run_session(seed, path):
     model = MarketModel(vol=rng.choice([0.6, 1.5, 3.0]))
     settles = rng.random() < 0.3  # 08:00 falls into the trouble, with a delivery
     start = "2026-11-26T07:58:50Z" if settles else "2026-11-25T12:00:00Z"
-    world = World(seed, plan_of(rng), models={"BTC": model}, linear=(), start_ns=parse_time(start))
+    settlement = LINEAR if seed % 4 == 3 else {"currency": "BTC"}
+    plan, listed = plan_of(rng, settlement["currency"]), ("BTC",) if settlement is LINEAR else ()
+    world = World(seed, plan, models={"BTC": model}, linear=listed, start_ns=parse_time(start))
     config = lively(
+        **settlement,
         live__execution=rng.choice(["post_only", "taker"]),
         hedge__to=rng.choice(["centre", "edge"]),
         hedge__band=rng.choice([0.01, 0.03]),
@@ -109,7 +114,7 @@ def compare(world, process, path, config, settles):
     placed, booked = facts
     # Orders and fills: every trade of the exchange is booked, once, and nothing else.
     theirs = Client(world.exchange, ID, SECRET).call(
-        "private/get_user_trades_by_currency", currency="BTC", count=1000, sorting="asc"
+        "private/get_user_trades_by_currency", currency=config.settles_in, count=1000, sorting="asc"
     )["trades"]
     assert Counter(b.trade_id for b in booked) == Counter(t["trade_id"] for t in theirs)
     assert len(fills) == len(booked)
@@ -124,15 +129,15 @@ def compare(world, process, path, config, settles):
     # Positions and money.
     positions = {name: p.size for name, p in account.positions.items() if p.lots}
     assert positions == pytest.approx(hedger.positions.own())
-    wallet, spent = account.wallet("BTC"), 0
+    wallet, spent = account.wallet(config.settles_in), 0
     for fill in fills:
-        assert fill.instrument.settlement is Settlement.INVERSE
+        assert fill.instrument.settlement is (Settlement.LINEAR if config.linear else Settlement.INVERSE)
         spent += units(fill.fee)
         if isinstance(fill.instrument, Option):
             spent += units(fill.amount * fill.price)
     if not settles:
         assert wallet.balance == wallet.deposited - spent
-    compare_equity(world, hedger.desk, fills, wallet.deposited - spent)
+    compare_equity(world, config, hedger.desk, fills, wallet.deposited - spent)
     # Decisions.
     assert check(path).difference is None
     desk = hedger.desk
@@ -148,22 +153,23 @@ def in_band(desk, half_width):
     return all(mismatch <= half_width + 20 / desk.book.index for mismatch in mismatches)
 
 
-def compare_equity(world, desk, fills, cash):
+def compare_equity(world, config, desk, fills, cash):
     """Futures and deliveries, up to the funding of a minute or two."""
     client = Client(world.exchange, ID, SECRET)
-    summary = client.call("private/get_account_summary", currency="BTC")
-    mark = client.call("public/ticker", instrument_name="BTC-PERPETUAL")["mark_price"]
+    summary = client.call("private/get_account_summary", currency=config.settles_in)
+    mark = client.call("public/ticker", instrument_name=f"{config.currency}-PERPETUAL")["mark_price"]
     ours = cash / 1e8
     for fill in fills:
         if not isinstance(fill.instrument, Option):
-            ours += fill.amount * (1 / fill.price - 1 / mark)
+            ours += fill.amount * (mark - fill.price if config.linear else 1 / fill.price - 1 / mark)
     for episode in desk.portfolio.episodes:
         for entry in episode.ledger.entries:
             if entry.memo == "delivery":
-                ours += entry.coin / 1e8
+                ours += (entry.usd if config.linear else entry.coin) / 1e8
             elif entry.memo == "delivery fee":
-                ours -= entry.coin / 1e8
-    assert summary["equity"] - summary["options_value"] == pytest.approx(ours, abs=5e-6)
+                ours -= (entry.usd if config.linear else entry.coin) / 1e8
+    funding = 5e-6 * (mark if config.linear else 1.0)
+    assert summary["equity"] - summary["options_value"] == pytest.approx(ours, abs=funding)
 
 
 def facts_of(path):
