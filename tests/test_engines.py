@@ -33,6 +33,7 @@ ACCOUNTS = [
     {"hedge.target": "coin_neutral", "hedge.instrument": "future", "costs.hedge_fee": "maker"},
     {"hedge.target": "black", "hedge.instrument": "forward", "hedge.lots": False},
     {"hedge.target": "black", "marks.settlement": "linear", "hedge.lots": False, "costs.hedge_fee": 3e-4},
+    {"hedge.target": "black", "marks.settlement": "linear"},
     {"hedge.target": "coin_neutral", "hedge.ratio": 0.8, "hedge.target_delta": 0.05},
     {"hedge.target": "coin_neutral", "hedge.vol": "realised", "hedge.vol_window": "1d"},
     {"hedge.target": "coin_neutral", "hedge.vol": "forecast", "hedge.vol_window": "6h"},

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +43,16 @@ def test_linear_profit_is_the_sum_over_trades(steps, last):
         realised += position.trade(float(lots), price)
     expected = sum(lots * (last - price) for lots, price in steps)
     assert realised + position.unrealised(last) == pytest.approx(expected, abs=1e-6)
+
+
+@given(st.lists(st.integers(-10_000, 10_000).filter(bool), min_size=1, max_size=30))
+def test_a_position_in_fractions_of_a_coin_closes_to_nothing(lots):
+    """Sums of lots of 0.0001 are not exact; a position that is closed is 0 all the same."""
+    position = HedgePosition(LINEAR_PERP)
+    for count in [*lots, -sum(lots)]:
+        position.trade(count / 10_000, 60e3)
+    assert position.amount == 0.0
+    assert math.isnan(position.average)
 
 
 def test_average_entry_of_an_inverse_position_is_harmonic():
