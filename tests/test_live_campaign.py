@@ -71,7 +71,7 @@ def run_session(seed, path):
         live__execution=rng.choice(["post_only", "taker"]),
         hedge__to=rng.choice(["centre", "edge"]),
         hedge__band=rng.choice([0.01, 0.03]),
-        size__contracts=rng.choice([0.5, 2.0]),
+        size__contracts=rng.choice([0.3, 2.0]),
         entry__min_days=0.0 if settles else 0.1,
         entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,
     )
