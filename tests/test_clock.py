@@ -123,7 +123,7 @@ def test_recorded_weekends_are_quiet():
         (lambda: VarianceClock(RAMP, np.array([1])), "event_hours: expected one number for each"),
         (lambda: VarianceClock(RAMP, np.array([1]), np.array([-1.0])), "event_hours: expected numbers >= 0"),
         (lambda: VarianceClock(RAMP, event_width_ns=0), "event_width_ns: expected a positive time"),
-        (lambda: fit_clock(*history(RAMP, 2)), "expected at least 4 weeks of hours or less, got 2"),
+        (lambda: fit_clock(*history(RAMP, 2)), "expected at least 4 weeks of hourly or finer bars, got 2"),
         (lambda: fit_clock(*history(RAMP, 5), grid="hour_of_weak"), "did you mean 'hour_of_week'"),
     ],
 )

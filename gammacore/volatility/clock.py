@@ -194,7 +194,7 @@ def _shares(times: Ints, prices: Floats) -> tuple[Floats, Ints, Ints, Ints]:
     mean = np.bincount(week, rate) / np.maximum(counts, 1)
     good = (counts >= HOURS * 0.9) & (mean > 0)
     if good.sum() < 4:
-        raise ValueError(f"price: expected at least 4 weeks of hours or less, got {int(good.sum())}")
+        raise ValueError(f"price: expected at least 4 weeks of hourly or finer bars, got {int(good.sum())}")
     use = good[week]
     return (
         (rate / np.where(mean > 0, mean, 1.0)[week])[use],
