@@ -33,7 +33,8 @@ from gammacore.ledger import Account, Entry, Ledger
 from gammacore.orders import Cancel, Command, Order, Purpose
 from gammacore.valuation import Exposure
 
-DUST = 1e-9  # of an amount, far below any lot: what float addition leaves of a position that was closed
+DUST = 1e-9  # coins, far below any lot: what is left of a leg that was closed
+CLOSED = 1e-12  # of a position, or of a coin if it is smaller: what float addition leaves of a closed one
 
 __all__ = ["Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Portfolio", "Trades"]
 
@@ -94,9 +95,8 @@ class HedgePosition:
         kept = self.amount - closing
         opened = amount + closing
         total = kept + opened
-        if abs(total) < DUST:
+        if abs(total) < CLOSED * max(1.0, abs(self.amount)):
             total = 0.0
-        if total == 0.0:
             self.average = math.nan
         elif kept == 0.0:
             self.average = price

@@ -198,7 +198,7 @@ def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
                 found[row.instrument] = row.spec
     for instrument, spec in found.items():
         if not has_spec(type(instrument), instrument.base, instrument.settlement):
-            continue  # never chosen: a configuration that needs it is refused
+            continue  # where the desk needs its lot, the configuration is refused
         known = spec_for(instrument)
         if (spec.min_trade_amount, spec.amount_unit) != (known.min_trade_amount, known.amount_unit):
             raise SessionError(

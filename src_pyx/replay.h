@@ -18,8 +18,7 @@
 #define GC_UNITS 1e8
 #define GC_DUST 1e-12      /* of a coin: see gammacore.desk */
 #define GC_GRID_RTOL 1e-9  /* checked against gammacore.contracts when a run is set up */
-
-#define GC_CLOSED 1e-9 /* of an amount: what float addition leaves of a position that was closed */
+#define GC_CLOSED 1e-12    /* see gammacore.portfolio */
 
 enum { GC_EVERY, GC_OUTSIDE, GC_MOVE_USD, GC_MOVE_RELATIVE, GC_MOVE_LOG };
 
@@ -123,7 +122,7 @@ GC_INLINE double gc_trade_position(gc_position *p, int inverse, double amount, d
     }
     double realised = gc_profit(inverse, closing, p->average, price);
     double kept = p->amount - closing, opened = amount + closing, total = kept + opened;
-    if (fabs(total) < GC_CLOSED) total = 0.0;
+    if (fabs(total) < GC_CLOSED * fmax(1.0, fabs(p->amount))) total = 0.0;
     if (total == 0.0) p->average = NAN;
     else if (kept == 0.0) p->average = price;
     else if (opened != 0.0)

@@ -55,6 +55,16 @@ def test_a_position_in_fractions_of_a_coin_closes_to_nothing(lots):
     assert math.isnan(position.average)
 
 
+def test_a_small_position_is_not_taken_for_a_closed_one():
+    """Theoretical hedges have no lots, and deltas near expiry are of any size."""
+    position = HedgePosition(LINEAR_PERP)
+    position.trade(4e-10, 60e3)
+    assert (position.amount, position.average) == (4e-10, 60e3)
+    position.trade(1.0, 60e3)
+    position.trade(-1.0, 61e3)
+    assert position.amount == pytest.approx(4e-10, abs=1e-15)
+
+
 def test_average_entry_of_an_inverse_position_is_harmonic():
     position = HedgePosition(PERP)
     position.trade(1000, 50e3)
