@@ -26,8 +26,8 @@ class Stage(NamedTuple):
 
     Attributes
     ----------
-    price, forward, rate, interest : arrays, shape (n + 1,)
-        Mark of the hedge, forward of the options, USD per coin, funding accumulator.
+    price, forward, rate, owed : arrays, shape (n + 1,)
+        Mark of the hedge, forward of the options, USD per coin, funding accumulator by final rates.
     first : bool
         Whether it begins with the entry of the options.
     """
@@ -35,7 +35,7 @@ class Stage(NamedTuple):
     price: Floats
     forward: Floats
     rate: Floats
-    interest: Floats
+    owed: Floats
     first: bool
 
 
@@ -75,7 +75,7 @@ class HedgeLines:
         else:
             moves, with_forward, rate = np.diff(stage.price), np.diff(stage.forward), 1.0 / stage.rate[1:]
         out[0] = 0.0
-        for k, step in enumerate((moves, with_forward, np.diff(stage.interest))):
+        for k, step in enumerate((moves, with_forward, np.diff(stage.owed))):
             np.cumsum(step, out=out[1:, k])
             np.cumsum(step * rate, out=out[1:, k + 3])
 

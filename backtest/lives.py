@@ -238,6 +238,8 @@ class Lives:
             handed = self._close(k, life, position, rows)
             counts[k], unwound = len(rows) - before, unwound + len(rows) - hedged
             gained[k] = position.gained[native]
+            if self._late is not None:
+                gained[k] -= self._late_funding(life, rows, before, received[k])
             equity.append(kept)
         profit = self._profit(gained)
         total = Money(float(profit[0].sum()), float(profit[1].sum()))
@@ -291,6 +293,19 @@ class Lives:
         return {
             line: sum((life.done.attribution.totals[line] for life in self.lives), zero) for line in LINES
         }
+
+    @cached_property
+    def _late(self) -> Floats | None:
+        """Funding owed beside what was known when trading, at every entry; None where they are one."""
+        return None if self.tape.owed is self.tape.interest else self.tape.owed - self.tape.interest
+
+    def _late_funding(self, life: _Life, rows: _replay.Rows, first: int, received: float) -> float:
+        """Units owed by the trades from ``first`` on, as the replay trues them up."""
+        assert self._late is not None
+        trades, late = rows.array()[first:], self._late[life.start : life.start + len(life.block)]
+        at = np.minimum(trades["at"] - life.offset, len(late) - 1)
+        owed = received * (late[-1] - late[0]) + np.sum(trades["amount"] * (late[-1] - late[at]))
+        return float(np.rint(owed / UNIT))
 
     @property
     def _inverse(self) -> bool:
@@ -374,11 +389,11 @@ def _stage(life: _Life) -> Stage:
     """Market of a life, with the point of its delivery."""
     block, episode = life.block, life.done.episode
     forward = block.forward(episode.expiry_ns)
-    columns = [block.future_price(life.held.hedge.instrument), forward, block.index, block.interest]
-    price, forward, index, interest = (np.append(column, column[-1]) for column in columns)
+    columns = [block.future_price(life.held.hedge.instrument), forward, block.index, block.owed]
+    price, forward, index, owed = (np.append(column, column[-1]) for column in columns)
     if life.delivered:
         forward[-1] = episode.delivery_price
-    return Stage(price, forward, index, interest, life.start == life.done.first)
+    return Stage(price, forward, index, owed, life.start == life.done.first)
 
 
 def _cut(column: Any, part: slice) -> Any:

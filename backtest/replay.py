@@ -72,7 +72,9 @@ class Tape:
     Attributes
     ----------
     ts_ns, index, interest : arrays, shape (n,)
-        Time, price of the underlying, funding accumulator of every entry.
+        Time, price of the underlying, funding accumulator of every entry: what decisions may know of.
+    owed : array, shape (n,)
+        Funding accumulator by the final rate of every period, spread evenly over it: what profits are made of.
     chain_at : array, shape (n,)
         Number of the chain an entry publishes, -1 for a bar.
     last_chain : array, shape (n,)
@@ -104,7 +106,7 @@ class Tape:
         self._vol_cache: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
-        self.interest = self._interest(funding)
+        self.interest, self.owed = self._funding(funding)
         self.estimate = np.full(len(self), np.nan) if estimate is None else self._estimated(estimate)
         self._slopes = None if stickiness is None else smile_slopes(chains, self._forwards, stickiness)
         self._slope_cache: dict[Option, Floats] = {}
@@ -144,14 +146,30 @@ class Tape:
             ts, price = np.concatenate([bars.ts_ns[early], ts]), np.concatenate([bars.close[early], price])
         return estimate.series(ts, price)[early.size :]
 
-    def _interest(self, funding: Funding | None) -> Floats:
+    def _funding(self, funding: Funding | None) -> tuple[Floats, Floats]:
+        """Funding accumulators: as known at the time, and as owed by the final rates.
+
+        A period's rate is its final sum, published at its end. Until then the rate of the period before
+        accrues in its place, for one period at most; the publication replaces it by what was owed.
+        """
         if funding is None:
-            return np.zeros(len(self.ts_ns))
-        ends = np.concatenate([[funding.ts_ns[0] - funding.period_ns], funding.ts_ns])
-        paid = np.interp(self.ts_ns, ends, np.concatenate([[0.0], np.cumsum(funding.rate)]))
-        inverse_contract = self.settlement is Settlement.INVERSE
-        unit = 1.0 / self.index[:-1] if inverse_contract else self.index[:-1]
-        return np.concatenate([[0.0], np.cumsum(np.diff(paid) * unit)])
+            nothing = np.zeros(len(self))
+            return nothing, nothing
+        unit = 1.0 / self.index[:-1] if self.settlement is Settlement.INVERSE else self.index[:-1]
+        units = np.concatenate([[0.0], np.cumsum(np.diff(self.ts_ns) / funding.period_ns * unit)])
+
+        def until(ts_ns: Ints) -> Floats:  # owed at a rate of 1 a period; linear between entries
+            return np.interp(ts_ns, self.ts_ns, units)
+
+        rate, starts = funding.rate, funding.ts_ns - funding.period_ns
+        settled = np.concatenate([[0.0], np.cumsum(rate * (until(funding.ts_ns) - until(starts)))])
+        published = np.searchsorted(funding.ts_ns, self.ts_ns, side="right")
+        last, following = np.maximum(published - 1, 0), np.minimum(published, len(rate) - 1)
+        current = (published > 0) & (self.ts_ns < funding.ts_ns[last] + funding.period_ns)
+        known = np.where(current, rate[last] * (units - until(funding.ts_ns[last])), 0.0)
+        begun = (published < len(rate)) & (self.ts_ns > starts[following])
+        owed = np.where(begun, rate[following] * (units - until(starts[following])), 0.0)
+        return settled[published] + known, settled[published] + owed
 
     def __len__(self) -> int:
         return len(self.ts_ns)
@@ -379,7 +397,7 @@ class PriceBlock:
     def _show(self, i: int, j: int) -> None:
         self._i, self._j = i, j
         self.ts_ns = self._tape.ts_ns[i:j]
-        self.interest = self._tape.interest[i:j]
+        self.interest, self.owed = self._tape.interest[i:j], self._tape.owed[i:j]
         self.estimate = self._tape.estimate[i:j]
         self.index = self._tape.index[i:j]
 

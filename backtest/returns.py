@@ -36,7 +36,7 @@ class DayMarks:
         self.tape = tape
         self.days: Ints = np.arange(tape.ts_ns[0] // NS_PER_DAY, tape.ts_ns[-1] // NS_PER_DAY + 1)
         self.entries: Ints = np.searchsorted(tape.ts_ns, (self.days + 1) * NS_PER_DAY) - 1
-        self.ts_ns, self.interest = tape.ts_ns[self.entries], tape.interest[self.entries]
+        self.ts_ns, self.owed = tape.ts_ns[self.entries], tape.owed[self.entries]
         self._kept: dict[tuple[Instrument, int, int], Floats] = {}
 
     def mark(self, instrument: Instrument, start: int, stop: int) -> Floats:
@@ -103,6 +103,6 @@ def _hedged(episode: Episode, marks: DayMarks, start: int, stop: int) -> Floats:
         profit = held * mark - so_far(fills.amount * fills.price)
     if type(instrument) is Perpetual:
         traded = np.searchsorted(marks.tape.ts_ns, fills.ts_ns, side="right") - 1
-        paid = so_far(fills.amount * marks.tape.interest[traded])
-        profit -= held * marks.interest[start:stop] - paid
+        paid = so_far(fills.amount * marks.tape.owed[traded])
+        profit -= held * marks.owed[start:stop] - paid
     return profit - so_far(fills.fee)

@@ -21,6 +21,7 @@ from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.replay import PriceBlock, Settled, Tape
 from gammacore.build import build_desk
 from gammacore.config import Config, parse_duration
+from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
@@ -262,8 +263,19 @@ def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> Closed:
         last = len(tape) - 1
     else:
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1
+    _true_up_funding(episode, tape, desk, last)
     episode.ledger.assert_invariants()
     return Closed(episode, tape, last, method)
+
+
+def _true_up_funding(episode: Episode, tape: Tape, desk: Desk, last: int) -> None:
+    """Replace the funding that was known when the hedge was traded by what was owed."""
+    if type(episode.hedge.instrument) is not Perpetual or tape.owed is tape.interest:
+        return
+    fills, late = episode.hedge_fills(), tape.owed - tape.interest
+    traded = np.searchsorted(tape.ts_ns, fills.ts_ns, side="right") - 1
+    owed = float(np.sum(fills.amount * (late[last] - late[traded])))
+    desk.portfolio.true_up(episode, max(int(tape.ts_ns[last]), episode.end_ns), owed)
 
 
 def _chains_seen(tape: Tape, done: Closed) -> int:

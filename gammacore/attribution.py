@@ -77,7 +77,7 @@ class Path(Protocol):
 
     ts_ns: Ints
     index: Floats
-    interest: Floats
+    owed: Floats
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
     def vol(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
@@ -294,9 +294,9 @@ class _Walk:
         return float(into.sum() - out.sum()), float(other)
 
     def _hedge_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
-        interest = self._interest() if type(self.episode.hedge.instrument) is Perpetual else None
+        owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None
         prices, fills = (self.hedge_price, self.forwards), (self.hedges.amount, self.hedges.excess)
-        sums = _replay.held_sums(self.inverse, *prices, interest, rate, self.points, *fills)
+        sums = _replay.held_sums(self.inverse, *prices, owed, rate, self.points, *fills)
         yield from zip(("hedge", "basis", "lots", "funding"), sums.tolist(), strict=True)
 
     def _cost_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
@@ -329,9 +329,9 @@ class _Walk:
         excess = np.append(self.hedges.excess, 0.0)[last]  # before the first hedge: the zero at the end
         return np.cumsum(amounts)[:-1], excess
 
-    def _interest(self) -> Floats:
-        interest = self.path.interest[self.i : self.j]
-        return self._extend(interest, interest[-1])
+    def _owed(self) -> Floats:
+        owed = self.path.owed[self.i : self.j]
+        return self._extend(owed, owed[-1])
 
     def hedge_lines(self) -> Lines:
         """Hedge, mark to mark, in three parts, and funding received."""
@@ -348,7 +348,7 @@ class _Walk:
             "lots": excess * move,
         }
         if type(self.episode.hedge.instrument) is Perpetual:
-            lines["funding"] = -held * np.diff(self._interest())
+            lines["funding"] = -held * np.diff(self._owed())
         return lines
 
     def _costs(self) -> tuple[Ints, Floats, Floats]:

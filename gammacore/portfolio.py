@@ -465,6 +465,11 @@ class Portfolio:
         episode.ledger.post(book.ts_ns, Account.FUNDING, Account.CASH, owed, "funding")
         episode.hedge.interest = book.interest
 
+    def true_up(self, episode: Episode, ts_ns: int, owed: float) -> None:
+        """Pay what a closed episode owes beside the funding that was known when it traded."""
+        episode.ledger.post(ts_ns, Account.FUNDING, Account.CASH, owed, "funding at final rates")
+        episode.ledger.revalue(ts_ns, episode.ledger.rate)
+
     def hand_over(self, source: Episode, heir: Episode, book: Book) -> None:
         """Move a hedge to another episode at the mark, as a roll does: nothing is traded."""
         price, amount = book.future_price(source.hedge.instrument), source.hedge.amount

@@ -82,12 +82,12 @@ class Trail:
         self._every_ns = every_ns
         # Eight bytes a number: a session of days has hundreds of thousands of points.
         self._ts = array("q")
-        self._index, self._interest = array("d"), array("d")
+        self._index, self._owed = array("d"), array("d")
         self._columns: dict[Option | int, tuple[int, array[float]]] = {}
         self._followed: list[Episode] = []
         self.ts_ns: Ints = np.empty(0, np.int64)
         self.index: Floats = np.empty(0)
-        self.interest: Floats = np.empty(0)
+        self.owed: Floats = np.empty(0)
 
     def __len__(self) -> int:
         return len(self._ts)
@@ -106,7 +106,7 @@ class Trail:
         book, at = desk.book, len(self._ts)
         self._ts.append(book.ts_ns)
         self._index.append(book.index)
-        self._interest.append(book.interest)
+        self._owed.append(book.interest)
         followed = {option for episode in self._followed for option in episode.entered}
         for expiry_ns in {option.expiry_ns for option in followed}:
             self._columns.setdefault(expiry_ns, (at, array("d")))[1].append(book.forward(expiry_ns))
@@ -121,7 +121,7 @@ class Trail:
         """Bring the arrays up to date."""
         self.ts_ns = np.array(self._ts, np.int64)
         self.index = np.array(self._index)
-        self.interest = np.array(self._interest)
+        self.owed = np.array(self._owed)
 
     def _column(self, key: Option | int, i: int, j: int) -> Floats:
         start, values = self._columns[key]

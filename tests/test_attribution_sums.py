@@ -27,7 +27,7 @@ SETTINGS = [
 def test_totals_are_the_sums_of_the_steps(setting):
     config = with_overrides(parse_config({}), {"entry.expiries": "any", "entry.max_days": 14.0} | setting)
     tape = minute_tape(days=14.2, linear=config.hedge.instrument == "forward")
-    tape.interest = 1e-7 * np.sin(np.arange(len(tape)) / 3_000)
+    tape.interest = tape.owed = 1e-7 * np.sin(np.arange(len(tape)) / 3_000)
     run = replay(config, tape)
     assert len(run.closed) >= 1
     for done in run.closed:

@@ -90,6 +90,7 @@ def compare(base, tape):
 def test_equity_is_the_desks():
     config = build({"entry.min_days": 1, "costs.max_quote_age": None, "hedge.band": 0.05})
     tape = market(9, config)
+    tape.owed = tape.interest  # equity is what was known, lines are at final rates
     lives = Lives(config, tape)
     fast = lives.hedge(build_policy(config), keep_equity=True)
     run = replay(config, tape)

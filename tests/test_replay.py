@@ -159,7 +159,7 @@ def funding_of(ts, rate, period):
     return Funding(np.array(ts), np.array(rate), period, FileInfo(None, "", len(ts)), Quality("", ()))
 
 
-def test_funding_accrues_continuously_within_its_periods():
+def test_funding_is_known_when_it_is_published_and_owed_evenly():
     hour = NS_PER_HOUR
     ts = START + hour * np.arange(0, 25)
     tape = Tape(
@@ -167,11 +167,31 @@ def test_funding_accrues_continuously_within_its_periods():
         prices_of(ts, np.full(25, 60e3), hour),
         funding_of([START + 8 * hour, START + 16 * hour], [8e-4, -4e-4], 8 * hour),
     )
-    paid = tape.interest * 60e3  # coin per coin of a long position
-    bars = np.flatnonzero(tape.chain_at < 0)
-    np.testing.assert_allclose(
-        paid[bars][[0, 4, 8, 12, 16, 24]], [0, 4e-4, 8e-4, 6e-4, 4e-4, 4e-4], atol=1e-18
-    )
+    owed, known = tape.owed * 60e3, tape.interest * 60e3  # coin per coin of a long position
+    bars = np.flatnonzero(tape.chain_at < 0)[[0, 4, 8, 12, 15, 16, 20, 24]]
+    np.testing.assert_allclose(owed[bars], [0, 4e-4, 8e-4, 6e-4, 4.5e-4, 4e-4, 4e-4, 4e-4], atol=1e-18)
+    # Nothing before the first publication, then the last rate; what was owed as soon as it is told;
+    # nothing in a period that no rate was published for.
+    np.testing.assert_allclose(known[bars], [0, 0, 8e-4, 12e-4, 15e-4, 4e-4, 2e-4, 4e-4], atol=1e-18)
+
+
+@pytest.mark.parametrize("target", ["usd_neutral", "coin_neutral"])
+def test_later_funding_changes_no_earlier_order(target):
+    setting = {"hedge.target": target, "hedge.rule": "interval", "hedge.every": "1h", "costs.funding": True}
+    hour = NS_PER_HOUR
+    ends = START + 8 * hour * np.arange(1, 25)
+    rates = np.random.default_rng(3).normal(0, 2e-3, len(ends))
+    when = START + 50 * hour + 1
+
+    def orders(rates):
+        run = replay(build(setting), minute_tape(funding=funding_of(ends, rates, 8 * hour)))
+        fills = [fill for done in run.closed for fill in done.episode.fills]
+        return sorted((f.ts_ns, f.instrument.name, f.amount, f.price) for f in fills)
+
+    first, second = orders(rates), orders(np.where(ends > when, rates + 0.05, rates))
+    assert len([f for f in first if f[0] <= when]) > 20
+    assert [f for f in first if f[0] <= when] == [f for f in second if f[0] <= when]
+    assert (first == second) == (target == "coin_neutral")  # a later decision may know
 
 
 @pytest.mark.parametrize(("averaging", "source"), [(True, "average"), (False, "last")])

@@ -137,8 +137,9 @@ def test_lines_sum_to_the_ledger_in_both_currencies(setting, method):
     config = build(wide | setting)
     linear = config.hedge.instrument == "forward"
     tape = minute_tape(days=14.2, interpolate=config.marks.interpolate, linear=linear)
-    # Funding that changes sign, so that its line is not zero.
+    # Funding that changes sign, so that its line is not zero, and is not quite what was known.
     tape.interest = 1e-7 * np.sin((tape.ts_ns - START) / (2 * NS_PER_DAY))
+    tape.owed = 1.1e-7 * np.sin((tape.ts_ns - START) / (2.1 * NS_PER_DAY))
     run = replay(config, tape)
     assert len(run.closed) >= 1
     for done in run.closed:
@@ -209,7 +210,7 @@ def test_lines_sum_where_bars_are_older_than_chains():
 
 def test_funding_is_received_by_the_short_side_when_longs_pay():
     tape = minute_tape()
-    tape.interest = np.linspace(0, 1e-8, len(tape))
+    tape.interest = tape.owed = np.linspace(0, 1e-8, len(tape))
     run = replay(build({"hedge.rule": "interval", "entry.structure": "straddle"}), tape)
     (done,) = [d for d in run.closed if d.episode.close_ns]
     held = np.sign([f.amount for f in done.episode.fills if "PERP" in f.instrument.name])
