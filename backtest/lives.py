@@ -163,6 +163,9 @@ class Lives:
         closing = self._hedger.contract(instrument, max(episode.close_ns, episode.entry_ns))
         price = block.future_price(instrument)
         last = float(price[-1]), float(block.index[-1]), float(block.interest[-1])
+        if episode.close_reason == "delivery":  # perpetuals alone are unwound then
+            spot = tape.spot_at_delivery(episode.expiry_ns, max(end, start))
+            last = spot, spot, last[2]
         offset = 0 if before is None else before.offset + len(before.block) + 1
         value = block.options_value(held.legs)
         cash = self._cash(done)
@@ -392,6 +395,7 @@ def _stage(life: _Life) -> Stage:
     columns = [block.future_price(life.held.hedge.instrument), forward, block.index, block.owed]
     price, forward, index, owed = (np.append(column, column[-1]) for column in columns)
     if life.delivered:
+        price[-1], index[-1], _ = life.last
         forward[-1] = episode.delivery_price
     return Stage(price, forward, index, owed, life.start == life.done.first)
 

@@ -8,6 +8,7 @@ studies that do the same) are both interpolated in time between chains.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from operator import attrgetter
@@ -36,10 +37,15 @@ Ints = npt.NDArray[np.int64]
 
 
 class Settled(NamedTuple):
-    """A delivery price and where it comes from."""
+    """A delivery price and where it comes from.
+
+    ``spot`` is the price of the underlying at that moment where the tape has none of the last 90 seconds:
+    the delivery price is the best there is. NaN where it has one.
+    """
 
     price: float
     source: str
+    spot: float
 
 
 class Tape:
@@ -74,7 +80,7 @@ class Tape:
     ts_ns, index, interest : arrays, shape (n,)
         Time, price of the underlying, funding accumulator of every entry: what decisions may know of.
     owed : array, shape (n,)
-        Funding accumulator by the final rate of every period, spread evenly over it: what profits are made of.
+        Funding accumulator by the final rate of every period, spread evenly over it: for profits.
     chain_at : array, shape (n,)
         Number of the chain an entry publishes, -1 for a bar.
     last_chain : array, shape (n,)
@@ -309,23 +315,31 @@ class Tape:
 
     def delivery(self, expiry_ns: int) -> Settled | None:
         """Delivery price of an expiry, None if the tape ends before it."""
-        if expiry_ns in self._delivery:
-            return Settled(self._delivery[expiry_ns], "file")
         after = int(np.searchsorted(self.ts_ns, expiry_ns, side="right"))
-        ends_here = after > 0 and expiry_ns - self.ts_ns[after - 1] <= FRESH_NS
-        if after == 0 or (after == len(self) and not ends_here):
+        fresh = after > 0 and expiry_ns - self.ts_ns[after - 1] <= FRESH_NS
+        found = self._delivery_price(expiry_ns, after, fresh)
+        return None if found is None else Settled(*found, math.nan if fresh else found[0])
+
+    def _delivery_price(self, expiry_ns: int, after: int, fresh: bool) -> tuple[float, str] | None:
+        """Price and source; entry ``after`` is the first later one, the one before it may be fresh."""
+        if expiry_ns in self._delivery:
+            return self._delivery[expiry_ns], "file"
+        if after == 0 or (after == len(self) and not fresh):
             return None
         if self.averaging and self.prices is not None:
             average = delivery_from_prices(self.prices, expiry_ns)
             if np.isfinite(average):
-                return Settled(float(average), "average")
-        if ends_here:
-            return Settled(float(self.index[after - 1]), "last")
-        # A fact of the past for which only neighbours were recorded; no decision depends on it.
-        return Settled(
-            float(np.interp(expiry_ns, self.ts_ns[after - 1 : after + 1], self.index[after - 1 : after + 1])),
-            "interpolated",
-        )
+                return float(average), "average"
+        if fresh:
+            return float(self.index[after - 1]), "last"
+        # A fact of the past for which only neighbours were recorded: no decision depends on it.
+        around = slice(after - 1, after + 1)
+        return float(np.interp(expiry_ns, self.ts_ns[around], self.index[around])), "interpolated"
+
+    def spot_at_delivery(self, expiry_ns: int, i: int) -> float:
+        """Price of the underlying when an expiry that entry ``i`` comes before is delivered."""
+        settled = self.delivery(expiry_ns)
+        return float(self.index[i]) if settled is None or math.isnan(settled.spot) else settled.spot
 
 
 def _last_known(values: Floats, at: int) -> float:

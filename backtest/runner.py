@@ -153,9 +153,17 @@ class _Replay:
                 if settled is None:  # the recording ends at this very moment, without a price
                     return
                 self.deliveries[due] = settled
-                self._dispatch(Delivery(due, due, settled.price))
+                self._deliver(due, settled)
             else:
                 self._dispatch(Timer(due))
+
+    def _deliver(self, due: int, settled: Settled) -> None:
+        """Settle what expires; an estimate of the spot price is known to nobody afterwards."""
+        books = self.exchange.book, self.desk.book
+        known = [book.index for book in books]
+        self._dispatch(Delivery(due, due, settled.price, settled.spot))
+        for book, index in zip(books, known, strict=True):
+            book.index = index
 
     def _end_of_bars(self, i: int) -> int:
         """End of the run of bars that starts at ``i``: the next chain or the next wake-up."""

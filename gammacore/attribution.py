@@ -84,6 +84,7 @@ class Path(Protocol):
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]: ...  # noqa: D102
     def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats: ...  # noqa: D102
+    def spot_at_delivery(self, expiry_ns: int, i: int) -> float: ...  # noqa: D102
 
 
 class Attribution:
@@ -192,7 +193,8 @@ class _Walk:
         self.extended = self.delivered or len(ts) == 1 or traded_ns > ts[-1]
         self.final_forward = episode.delivery_price if self.delivered else float(self.forward[-1])
         self.ts = self._extend(ts, episode.expiry_ns if self.delivered else max(ts[-1], traded_ns))
-        self.index = self._extend(index, index[-1])
+        self.final_index = path.spot_at_delivery(episode.expiry_ns, last) if self.delivered else index[-1]
+        self.index = self._extend(index, self.final_index)
         self.forwards = self._extend(self.forward, self.final_forward)
         self.hedge_price = self._hedge_price()
         self.hedges = episode.hedge_fills()
@@ -209,7 +211,7 @@ class _Walk:
     def _hedge_price(self) -> Floats:
         instrument = self.episode.hedge.instrument
         price = self.path.future_price(instrument, self.i, self.j)
-        return self._extend(price, price[-1] if type(instrument) is Perpetual else self.final_forward)
+        return self._extend(price, self.final_index if type(instrument) is Perpetual else self.final_forward)
 
     def _tau(self) -> Floats:
         tau: Floats = np.maximum(self.episode.expiry_ns - self.ts, 0) / NS_PER_YEAR

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
-from gammacore.events import ChainSlice, Event, IndexPrice, Snapshot, Ticker
+from gammacore.events import ChainSlice, Delivery, Event, IndexPrice, Snapshot, Ticker
 from gammacore.valuation import Exposure, delta, exposure, settlement_weight, value
 
 __all__ = ["Book"]
@@ -77,6 +77,8 @@ class Book:
             self._note_interest()
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
+        elif isinstance(event, Delivery):
+            self.index = event.spot if event.estimated else self.index
         elif isinstance(event, Ticker):
             self._vol[event.option] = event.iv
             self._basis[event.option.expiry_ns] = event.forward / event.index

@@ -123,6 +123,8 @@ def _few(numbers: list[int]) -> str:
 
 
 def _headline(summary: dict[str, Any], title: str) -> Table:
+    from gammacore.backtest.report.tables import DELIVERY_WORDS
+
     table = Table(title=title, show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -159,6 +161,8 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     table.add_row("", f"{theta['usd']:,.2f} USD")
     table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
     table.add_row("hedged by", summary["engine"].partition(":")[0])
+    for source, count in summary["deliveries"].items():
+        table.add_row(f"delivery price: {DELIVERY_WORDS[source]}", f"{count:,}")
     table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
     if summary["n_episodes_future_not_listed"]:
         table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")

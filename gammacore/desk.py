@@ -149,7 +149,8 @@ class Desk:
         if isinstance(event, (Snapshot, Timer, Flatten)):
             orders += self._exit()
         if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
-            orders += self._wind_up()
+            estimated = isinstance(event, Delivery) and event.estimated
+            orders += self._wind_up(hand_over=not estimated)
         return orders
 
     def _rest(self, event: Event, ladder: Ladder) -> list[Command]:
@@ -205,14 +206,14 @@ class Desk:
             if e.open and not e.pending and (self.closing or self.strategy.due(self.book.ts_ns, e))
         ]
 
-    def _wind_up(self) -> list[Command]:
+    def _wind_up(self, hand_over: bool) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
         orders: list[Command] = []
         for episode in [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]:
             orders += episode.withdraw()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
-            elif (heir := self._successor(episode)) is not None:
+            elif hand_over and (heir := self._successor(episode)) is not None:
                 self.portfolio.hand_over(episode, heir, self.book)
                 self.portfolio.finish(episode, self.book)
             else:
@@ -242,7 +243,7 @@ class Desk:
         if isinstance(event, IndexPrice):
             return [] if self.policy.snapshots_only else list(open_.values())
         if isinstance(event, Delivery):
-            return [] if self.strategy.entry.each_expiry else list(open_.values())
+            return [] if self.strategy.entry.each_expiry or event.estimated else list(open_.values())
         return list(open_.values()) if isinstance(event, Snapshot) else []
 
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:

@@ -134,11 +134,21 @@ class Rejected(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Everything that expires at ``expiry_ns`` settles at ``price`` (USD)."""
+    """Everything that expires at ``expiry_ns`` settles at ``price`` (USD).
+
+    Where no other event has the price of the underlying at that moment, ``spot`` is an estimate
+    from its neighbours in time: hedges of what is delivered are closed at it, nothing else is decided.
+    """
 
     ts_ns: int
     expiry_ns: int
     price: float
+    spot: float = math.nan
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the price of the underlying is an estimate that later prices went into."""
+        return not math.isnan(self.spot)
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False, tag=True):

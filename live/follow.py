@@ -123,6 +123,10 @@ class Trail:
         self.index = np.array(self._index)
         self.owed = np.array(self._owed)
 
+    def spot_at_delivery(self, expiry_ns: int, i: int) -> float:
+        """Price of the underlying when an expiry that point ``i`` comes before is delivered."""
+        return float(self.index[i])
+
     def _column(self, key: Option | int, i: int, j: int) -> Floats:
         start, values = self._columns[key]
         before = max(start - i, 0)  # points at which it was not held yet: nothing is made of these

@@ -207,9 +207,35 @@ def test_delivery_price(averaging, source):
 def test_delivery_from_neighbours_a_file_or_not_at_all():
     times = [START, FRIDAY - 2 * NS_PER_HOUR, FRIDAY + 2 * NS_PER_HOUR]
     chains = chains_of(times, [60e3, 61e3, 63e3], expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY))
-    assert Tape(chains).delivery(FRIDAY) == (62e3, "interpolated")
-    assert Tape(chains, delivery={FRIDAY: 61_234.5}).delivery(FRIDAY) == (61_234.5, "file")
+    assert Tape(chains).delivery(FRIDAY) == (62e3, "interpolated", 62e3)
+    assert Tape(chains, delivery={FRIDAY: 61_234.5}).delivery(FRIDAY) == (61_234.5, "file", 61_234.5)
     assert Tape(chains).delivery(FRIDAY + 7 * NS_PER_DAY) is None
+
+
+@pytest.mark.parametrize("given", [{}, {"delivery": {FRIDAY: 61_234.5}}])
+@pytest.mark.parametrize("schedule", ["each_expiry", "roll"])
+def test_options_and_hedge_end_at_one_price_where_no_bar_is_near(given, schedule):
+    times = [*range(START, FRIDAY - NS_PER_HOUR, 6 * NS_PER_HOUR), FRIDAY - 2 * NS_PER_HOUR]
+    times += [FRIDAY + 4 * NS_PER_HOUR, FRIDAY + 10 * NS_PER_HOUR]
+    index = np.append(np.linspace(60e3, 61e3, len(times) - 2), [64e3, 64.5e3])
+    chains = chains_of(times, index, expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY))
+    tape = Tape(chains, **given)
+    price = given.get("delivery", {FRIDAY: 62e3})[FRIDAY]
+    config = build({"entry.schedule": schedule, "entry.min_days": 1, "entry.expiries": "any"})
+    run = replay(config, tape)
+    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    last = done.episode.fills[-1]
+    assert (last.ts_ns, done.episode.delivery_price) == (FRIDAY, price)
+    assert (last.mark, last.price) == (price, pytest.approx(price, rel=1e-4))
+    # Nobody knows of the estimate afterwards: the same orders whatever comes.
+    later = index * np.where(np.array(times) > FRIDAY, 1.2, 1.0)
+    other = replay(config, Tape(chains_of(times, later, expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY)), **given))
+
+    def decided(run):
+        fills = [f for d in run.closed for f in d.episode.fills if f.ts_ns <= FRIDAY]
+        return sorted((f.ts_ns, f.instrument.name, f.amount) for f in fills)
+
+    assert decided(run) == decided(other)
 
 
 def test_linear_accounting_values_marks_at_the_forward():
