@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gammacore.attribution import LINES, attribute
+from gammacore.attribution import LINES, attribute, share_of
+from gammacore.backtest.capital import capital_tied
 from gammacore.backtest.following import Exposures
 from gammacore.backtest.market import Market
-from gammacore.backtest.performance import performance, profit_steps
+from gammacore.backtest.performance import number, performance, profit_steps, returns_on_premium
 from gammacore.backtest.research import (
     breakeven_move_a_day,
     captured,
     entry_vol,
     rv_at_hedges,
-    unexplained_share,
 )
+from gammacore.backtest.returns import Marks
 from gammacore.backtest.runner import Closed, Run
 from gammacore.config import parse_duration
 from gammacore.contracts import Future, Option
@@ -84,8 +84,9 @@ def _episode_row(run: Run, done: Closed) -> dict[str, Any]:
         "delivery_price_usd": episode.delivery_price,
         "pnl_coin": profit.coin,
         "pnl_usd": profit.usd,
-        "pnl_over_premium": profit[native] / abs(premium[native]) if premium[native] else math.nan,
-        "unexplained_share": unexplained_share(parts.totals, native),
+        "pnl_over_premium": float(returns_on_premium([episode])[0]),
+        "unexplained_share": share_of("unexplained", [parts.sizes]),
+        "higher_order_share": share_of("higher_order", [parts.sizes]),
     }
     for line in LINES:
         row[f"{line}_coin"], row[f"{line}_usd"] = parts.totals[line]
@@ -183,15 +184,8 @@ def interval_table(run: Run) -> pd.DataFrame:
     return _stacked(parts)
 
 
-def profit_table(run: Run, seen: Exposures) -> tuple[pd.DataFrame, dict[str, Floats]]:
-    """Cumulative profit and its lines on a regular grid (``report.pnl_every``) of the tape's times.
-
-    Returns
-    -------
-    table : DataFrame
-    curves : dict of currency to array, shape (entries,)
-        Cumulative profit at every entry of the tape, for figures that must not depend on the grid.
-    """
+def profit_table(run: Run, seen: Exposures) -> pd.DataFrame:
+    """Cumulative profit and its lines on a regular grid (``report.pnl_every``) of the tape's times."""
     tape = run.tape
     every = parse_duration(run.config.report.pnl_every)
     slots = tape.ts_ns // every
@@ -211,7 +205,7 @@ def profit_table(run: Run, seen: Exposures) -> tuple[pd.DataFrame, dict[str, Flo
         columns[f"pnl_{currency}"] = np.cumsum(total)[shown]
     columns["gamma_held_coin_per_percent"] = seen.gamma[shown]
     columns["theta_held_usd_per_day"] = seen.theta[shown]
-    return pd.DataFrame(columns), {currency: np.cumsum(total) for currency, total in sums.items()}
+    return pd.DataFrame(columns)
 
 
 def _future_listed(run: Run) -> list[bool]:
@@ -225,11 +219,6 @@ def _future_listed(run: Run) -> list[bool]:
 
 def _exact_sum(values: list[Money]) -> Money:
     return Money(math.fsum(v.coin for v in values), math.fsum(v.usd for v in values))
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None
 
 
 def _correlation(x: Floats, y: Floats) -> float:
@@ -264,14 +253,14 @@ def _scalp_figures(found: pd.DataFrame) -> dict[str, Any]:
     return {
         "n": len(closed),
         "won": _mean(net > 0),
-        "median_hours": _number(closed["hours"].median()),
+        "median_hours": number(closed["hours"].median()),
         "mean_usd": _mean(net),
         "mean_coin": _mean(closed["pnl_coin"] + closed["fees_coin"]),
     }
 
 
 def _mean(values: pd.Series) -> float | None:
-    return _number(float(values.mean())) if len(values) else None
+    return number(float(values.mean())) if len(values) else None
 
 
 def summarise(
@@ -279,34 +268,38 @@ def summarise(
     market: Market,
     episodes: pd.DataFrame,
     scalped: pd.DataFrame,
-    curves: Mapping[str, Floats],
 ) -> dict[str, Any]:
     """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``.
 
-    ``curves`` are those of :func:`profit_table`. Every figure is defined in ``docs/report.md``.
+    Every figure is defined in ``docs/report.md``.
     """
     done = run.closed
     lines = {line: _exact_sum([d.attribution.totals[line] for d in done]) for line in LINES}
     fees, funding = lines["fees"], lines["funding"]
     over = episodes["pnl_over_premium"].to_numpy(dtype=np.float64) if done else np.empty(0)
     edge = episodes["rv_over_iv_less_1"].to_numpy(dtype=np.float64) if done else np.empty(0)
-    with_premium = np.isfinite(over)  # an option marked at nothing costs none
-    over, edge = over[with_premium], edge[with_premium]
+    both = np.isfinite(over) & np.isfinite(edge)  # an option marked at nothing costs none
     native_usd = bool(done) and done[0].episode.ledger.native == 1
-    total = _exact_sum([d.episode.ledger.profit() for d in done])
-    kept = captured(lines, total, int(native_usd))
+    profit = _exact_sum([d.episode.ledger.profit() for d in done])
+    kept = captured(lines, profit, int(native_usd))
     other, other_lines = _other_attribution(run)
     premiums = [_premium(d) for d in done]
-    sizes = _exact_sum([Money(abs(p.coin), abs(p.usd)) for p in premiums])
+    found = performance(run, Marks(run.tape))
+    del found["daily"]
+    peak = float(capital_tied(run).max()) if done else 0.0
+    total = found["total"]["usd" if native_usd else "coin"]
+    sizes = [d.attribution.sizes for d in done]
     return {
         "currency": run.config.currency,
         "accounting_currency": "USD" if native_usd else run.config.coin,
         "simulated_data": market.simulated,
-        "n_episodes": len(done),
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
-        "n_hedges": sum(d.episode.hedges for d in done),
-        "total": total._asdict(),
+        **found,
+        "return_on_margin": number(total / peak if peak > 0 else math.nan),
+        "peak_capital": peak,
+        "unexplained_share": number(share_of("unexplained", sizes)) if done else None,
+        "higher_order_share": number(share_of("higher_order", sizes)) if done else None,
         "attribution": {line: money._asdict() for line, money in lines.items()},
         "attribution_method": run.config.report.attribution,
         f"attribution_{other}": other_lines,
@@ -314,20 +307,16 @@ def summarise(
         "fees": {"coin": 0.0 - fees.coin, "usd": 0.0 - fees.usd},  # not -x: no fees are 0.0, never -0.0
         "funding": funding._asdict(),
         "premium": _exact_sum(premiums)._asdict(),
-        **performance(run, curves, lines, total, sizes),
-        "mean_pnl_over_premium": _number(over.mean() if len(over) else math.nan),
-        "std_pnl_over_premium": _number(over.std(ddof=1) if len(over) > 1 else math.nan),
-        "corr_pnl_rv_over_iv": _number(_correlation(over, edge)),
-        "mean_iv_entry": _number(episodes["iv_entry"].mean() if done else math.nan),
-        "mean_rv": _number(episodes["rv"].mean() if done else math.nan),
+        "corr_pnl_rv_over_iv": number(_correlation(over[both], edge[both])),
+        "mean_iv_entry": number(episodes["iv_entry"].mean() if done else math.nan),
+        "mean_rv": number(episodes["rv"].mean() if done else math.nan),
         "mean_rv_at_hedges": _mean(episodes["rv_at_hedges"].dropna()) if done else None,
         "mean_breakeven_move_a_day": _mean(episodes["breakeven_move_a_day"].dropna()) if done else None,
         "theta_paid": {"coin": 0.0 - lines["theta"].coin, "usd": 0.0 - lines["theta"].usd},
-        "gamma_over_theta": _number(kept.gamma_over_theta),
-        "capture_ratio": _number(kept.ratio),
+        "gamma_over_theta": number(kept.gamma_over_theta),
+        "capture_ratio": number(kept.ratio),
         "scalps": _scalp_figures(scalped),
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
-        "quotes_missing": run.missing_quotes,
         "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
         "data": market.provenance,

@@ -6,20 +6,20 @@ All of them are reckoned from every entry of the tape, never from what a chart s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.backtest.capital import capital_tied
-from gammacore.backtest.overfitting import sharpe_ratio
-from gammacore.backtest.research import unexplained_share
-from gammacore.backtest.returns import DayMarks, daily_profit
-from gammacore.backtest.runner import Run
 from gammacore.ledger import Money
+from gammacore.portfolio import Episode
 
-__all__ = ["hit_rate", "largest_drawdown", "performance", "profit_steps"]
+from .overfitting import sharpe_ratio
+from .returns import Marks, daily_profit, profit_curves
+from .runner import Run
+
+__all__ = ["hit_rate", "largest_drawdown", "number", "performance", "profit_steps", "returns_on_premium"]
 
 Floats = npt.NDArray[np.float64]
 DAYS_A_YEAR = 365
@@ -74,40 +74,56 @@ def profit_steps(run: Run, line: str, currency: str) -> Floats:
     return steps
 
 
-def performance(
-    run: Run, curves: Mapping[str, Floats], lines: Mapping[str, Money], total: Money, premium: Money
-) -> dict[str, Any]:
-    """Figures of a run.
+def performance(run: Run, marks: Marks) -> dict[str, Any]:
+    """Figures of a run, the same for a backtest and for a cell of a sweep.
 
     Parameters
     ----------
     run : Run
-    curves : mapping of 'coin' and 'usd' to array, shape (entries,)
-        Cumulative profit at every entry of the tape.
-    lines, total
-        Attribution of the run, and its profit.
-    premium : Money
-        Sum of the sizes of all premiums, paid or received.
+    marks : Marks
+        Of the run's tape.
 
     Returns
     -------
     dict
-        None where a figure does not exist; definitions are in ``docs/report.md``.
+        ``daily`` is an array, the profit of each day in the settlement currency; the rest goes into
+        ``summary.json``. None where a figure does not exist; definitions are in ``docs/report.md``.
     """
     episodes = [done.episode for done in run.closed]
     native = episodes[0].ledger.native if episodes else 0
-    peak = float(capital_tied(run).max()) if episodes else 0.0
-    daily = daily_profit(run.closed, DayMarks(run.tape))
-    profits = [episode.ledger.profit()[native] for episode in episodes]
+    curves = profit_curves(run.closed, marks)
+    daily = daily_profit(curves[CURRENCIES[native]], marks)
+    profits = [episode.ledger.profit() for episode in episodes]
+    total = Money(math.fsum(p.coin for p in profits), math.fsum(p.usd for p in profits))
+    earned = np.array([profit[native] for profit in profits])
+    over = returns_on_premium(episodes)
+    over = over[np.isfinite(over)]
+    paid = math.fsum(abs(episode.premium) for episode in episodes)
     found = {
-        "return_on_premium": total[native] / premium[native] if premium[native] else math.nan,
-        "return_on_margin": total[native] / peak if peak > 0 else math.nan,
-        "peak_capital": peak,
+        "return_on_premium": total[native] / paid if paid else math.nan,
         "sharpe": math.sqrt(DAYS_A_YEAR) * sharpe_ratio(daily),
-        "hit_rate": hit_rate(profits),
-        "unexplained_share": unexplained_share(lines, native) if episodes else math.nan,
+        "hit_rate": hit_rate(earned),
+        "mean_pnl_over_premium": over.mean() if len(over) else math.nan,
+        "std_pnl_over_premium": over.std(ddof=1) if len(over) > 1 else math.nan,
     }
     return {
-        **{name: value if math.isfinite(value) else None for name, value in found.items()},
+        "n_episodes": len(episodes),
+        "n_hedges": sum(episode.hedges for episode in episodes),
+        "total": total._asdict(),
+        **{name: number(value) for name, value in found.items()},
         "max_drawdown": {name: largest_drawdown(curves[name]) for name in CURRENCIES},
+        "quotes_missing": run.missing_quotes,
+        "daily": daily,
     }
+
+
+def returns_on_premium(episodes: Sequence[Episode]) -> Floats:
+    """Profit of each episode over the size of its premium; NaN where nothing was paid."""
+    earned = np.array([e.ledger.profit()[e.ledger.native] for e in episodes])
+    paid = np.array([abs(e.premium) for e in episodes])
+    return np.divide(earned, paid, out=np.full(len(episodes), np.nan), where=paid > 0)
+
+
+def number(value: float) -> float | None:
+    """Return a finite float, or None: JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None

@@ -8,7 +8,6 @@ studies that do the same) are both interpolated in time between chains.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from operator import attrgetter
@@ -40,12 +39,12 @@ class Settled(NamedTuple):
     """A delivery price and where it comes from.
 
     ``spot`` is the price of the underlying at that moment where the tape has none of the last 90 seconds:
-    the delivery price is the best there is. NaN where it has one.
+    the delivery price is the best there is. None where it has one.
     """
 
     price: float
     source: str
-    spot: float
+    spot: float | None
 
 
 class Tape:
@@ -318,7 +317,7 @@ class Tape:
         after = int(np.searchsorted(self.ts_ns, expiry_ns, side="right"))
         fresh = after > 0 and expiry_ns - self.ts_ns[after - 1] <= FRESH_NS
         found = self._delivery_price(expiry_ns, after, fresh)
-        return None if found is None else Settled(*found, math.nan if fresh else found[0])
+        return None if found is None else Settled(*found, None if fresh else found[0])
 
     def _delivery_price(self, expiry_ns: int, after: int, fresh: bool) -> tuple[float, str] | None:
         """Price and source; entry ``after`` is the first later one, the one before it may be fresh."""
@@ -339,7 +338,7 @@ class Tape:
     def spot_at_delivery(self, expiry_ns: int, i: int) -> float:
         """Price of the underlying when an expiry that entry ``i`` comes before is delivered."""
         settled = self.delivery(expiry_ns)
-        return float(self.index[i]) if settled is None or math.isnan(settled.spot) else settled.spot
+        return float(self.index[i]) if settled is None or settled.spot is None else settled.spot
 
 
 def _last_known(values: Floats, at: int) -> float:

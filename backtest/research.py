@@ -21,7 +21,6 @@ __all__ = [
     "captured",
     "entry_vol",
     "rv_at_hedges",
-    "unexplained_share",
 ]
 
 DAYS = 365
@@ -29,7 +28,7 @@ LEAST = 0.01  # of theta: with less gamma profit, net of theta, a ratio to it sa
 
 
 class Captured(NamedTuple):
-    """Profit against gamma and theta; NaN where the divisor is (nearly) zero."""
+    """Profit against gamma and theta; NaN where there is nothing to compare it with."""
 
     ratio: float
     gamma_over_theta: float
@@ -90,21 +89,11 @@ def captured(totals: Mapping[str, Money], profit: Money, native: int) -> Capture
     Captured
         ``ratio`` is the profit over gamma + theta, which is what hedging all the time and
         for nothing would have earned at the volatility that was paid: the sum over the tape of
-        Gamma S^2 (realised - implied variance) / 2. ``gamma_over_theta`` is gamma earned over theta
-        paid, or the other way round of the short side.
+        Gamma S^2 (realised - implied variance) / 2. It is NaN unless that favoured the bet: of a
+        loss there is no share to keep. ``gamma_over_theta`` is gamma earned over theta
+        paid, or theta earned over gamma paid of the short side.
     """
     gamma, theta = totals["gamma"][native], totals["theta"][native]
     edge = gamma + theta
-    ratio = profit[native] / edge if abs(edge) > LEAST * abs(theta) else math.nan
+    ratio = profit[native] / edge if edge > LEAST * abs(theta) else math.nan
     return Captured(ratio, -gamma / theta if theta else math.nan)
-
-
-def unexplained_share(totals: Mapping[str, Money], native: int) -> float:
-    """Size of the unexplained line over the sizes of all lines, in the settlement currency.
-
-    Delta and hedge offset each other by design and count as one; rounding does not count.
-    """
-    sizes = {name: money[native] for name, money in totals.items() if name != "rounding"}
-    sizes["hedge"] += sizes.pop("delta")
-    gross = math.fsum(abs(size) for size in sizes.values())
-    return abs(sizes["unexplained"]) / gross if gross else 0.0

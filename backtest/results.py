@@ -78,13 +78,12 @@ def run_backtest(
 def tabulate(run: Run, market: Market) -> Results:
     """Tables of a finished run."""
     episodes, scalped, seen = episode_table(run), scalp_table(run), follow(run)
-    profit, curves = profit_table(run, seen)
     return Results(
         config=run.config,
-        summary={"gammacore": __version__, **summarise(run, market, episodes, scalped, curves)},
+        summary={"gammacore": __version__, **summarise(run, market, episodes, scalped)},
         episodes=episodes,
         fills=fill_table(run, seen),
-        profit=profit,
+        profit=profit_table(run, seen),
         scalps=scalped,
         intervals=interval_table(run),
         ledgers=[(done.episode.number, done.episode.ledger) for done in run.closed],

@@ -1,27 +1,37 @@
-"""Profit day by day, from arrays: what statistics over many runs are made of."""
+"""What the episodes of a run were worth at every entry of its tape, marked as the exchange marks them.
+
+The one source of daily profits and drawdowns, for a backtest and for the cells of a sweep alike. Nothing
+is explained on the way, so it costs little beside the replay.
+"""
 
 from __future__ import annotations
+
+from collections import OrderedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import Closed
-from gammacore.contracts import Instrument, Option, Perpetual, Settlement
+from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY
+from gammacore.ledger import Account
 from gammacore.portfolio import Episode
 from gammacore.valuation import value
 
-__all__ = ["DayMarks", "daily_profit"]
+from .replay import Tape
+from .runner import Closed
+
+__all__ = ["Curves", "Marks", "daily_profit", "profit_curves"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Curves = dict[str, Floats]
+KEPT = 16_000_000  # marks kept, 8 bytes each
 
 
-class DayMarks:
-    """What options and hedges are worth at the end of each day of a tape.
+class Marks:
+    """Marks of options over the entries of a tape.
 
-    Kept, since the runs of a sweep mark the same contracts on the same days.
+    Kept, since the cells of a sweep hold the same contracts over the same entries.
 
     Attributes
     ----------
@@ -36,73 +46,89 @@ class DayMarks:
         self.tape = tape
         self.days: Ints = np.arange(tape.ts_ns[0] // NS_PER_DAY, tape.ts_ns[-1] // NS_PER_DAY + 1)
         self.entries: Ints = np.searchsorted(tape.ts_ns, (self.days + 1) * NS_PER_DAY) - 1
-        self.ts_ns, self.owed = tape.ts_ns[self.entries], tape.owed[self.entries]
-        self._kept: dict[tuple[Instrument, int, int], Floats] = {}
+        self._kept: OrderedDict[tuple[Option, int, int], Floats] = OrderedDict()
+        self._size = 0
 
-    def mark(self, instrument: Instrument, start: int, stop: int) -> Floats:
-        """Mark a contract on the days start..stop: USD, options by the model and as they settle."""
-        key = instrument, start, stop
+    def option(self, option: Option, i: int, j: int) -> Floats:
+        """Mark an option at entries i..j: the published mark where there is one, else the model's."""
+        key = option, i, j
         if key not in self._kept:
-            at = self.entries[start:stop]
-            run = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
-            self._kept[key] = self._price(instrument, *run)[at - run[0]]
+            tape, expiry_ns = self.tape, option.expiry_ns
+            case = tape.forward(expiry_ns, i, j), tape.tau(expiry_ns, i, j), tape.vol(option, i, j)
+            published = tape.recorded_marks(option, i, j)
+            self._kept[key] = np.where(np.isfinite(published), published, value(option, *case))
+            self._size += j - i
+            while self._size > KEPT and len(self._kept) > 1:
+                self._size -= len(self._kept.popitem(last=False)[1])
         return self._kept[key]
 
-    def _price(self, instrument: Instrument, i: int, j: int) -> Floats:
-        tape = self.tape
-        if not isinstance(instrument, Option):
-            return tape.future_price(instrument, i, j)
-        expiry_ns = instrument.expiry_ns
-        vol = tape.vol(instrument, i, j)
-        return value(instrument, tape.forward(expiry_ns, i, j), tape.tau(expiry_ns, i, j), vol)  # type: ignore[no-any-return]
 
-
-def daily_profit(closed: list[Closed], marks: DayMarks) -> Floats:
-    """Profit of each day of a tape over all episodes, marked at the end of the day.
+def profit_curves(closed: list[Closed], marks: Marks) -> Curves:
+    """Cumulative profit of all episodes at every entry of the tape.
 
     Parameters
     ----------
     closed : list of Closed
-    marks : DayMarks
+    marks : Marks
         Of the tape that they ran on.
 
     Returns
     -------
-    array, shape (days,)
-        Settlement currency; the sum is the ledgers' profit.
+    dict of 'coin' and 'usd' to array, shape (entries,)
+        The last values are the ledgers' profit.
     """
-    total = np.zeros(len(marks.days) + 1)
+    size = len(marks.tape)
+    open_, ended = np.zeros((2, size)), np.zeros((2, size))
     for done in closed:
-        start, stop = np.searchsorted(marks.entries, (done.first, done.last)).tolist()
-        total[start:stop] += _worth(done.episode, marks, start, stop)
-        total[stop:] += done.episode.ledger.profit()[done.episode.ledger.native]  # it ends on that day
-    return np.diff(total[:-1], prepend=0.0)
+        held = slice(done.first, done.last)
+        worth = _worth(done.episode, marks, done.first, done.last)
+        open_[:, held] += _both(done.episode, worth, marks.tape.index[held])
+        ended[:, done.last] += done.episode.ledger.profit()
+    coin, usd = open_ + np.cumsum(ended, axis=1)
+    return {"coin": coin, "usd": usd}
 
 
-def _worth(episode: Episode, marks: DayMarks, start: int, stop: int) -> Floats:
-    """Profit so far at the end of the days start..stop, before the episode's last."""
+def daily_profit(curve: Floats, marks: Marks) -> Floats:
+    """Profit of each day of a tape, marked at the end of the day; shape (days,)."""
+    return np.diff(curve[marks.entries], prepend=0.0)
+
+
+def _both(episode: Episode, worth: Floats, rate: Floats) -> Floats:
+    """Profit in coin and in USD: equity at the rate of the moment less capital at the first rate."""
+    if not len(worth):
+        return np.empty((2, 0))
+    capital = -episode.ledger.native_balance(Account.CAPITAL)
+    if episode.ledger.native == 0:
+        return np.stack([worth, (capital + worth) * rate - capital * rate[0]])
+    return np.stack([(capital + worth) / rate - capital / rate[0], worth])
+
+
+def _worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
+    """Profit so far at entries start..stop, before the episode's last, settlement currency."""
     bought = [fill for fill in episode.option_fills() if fill.ts_ns == episode.entry_ns]
     worth = np.full(stop - start, -sum(fill.amount * fill.price + fill.fee for fill in bought))
+    if stop == start:
+        return worth
     for option, amount in episode.entered.items():
-        worth += amount * marks.mark(option, start, stop)
-    return worth + _hedged(episode, marks, start, stop) if stop > start else worth
+        worth += amount * marks.option(option, start, stop)
+    return worth + _hedged(episode, marks.tape, start, stop)
 
 
-def _hedged(episode: Episode, marks: DayMarks, start: int, stop: int) -> Floats:
+def _hedged(episode: Episode, tape: Tape, start: int, stop: int) -> Floats:
     """Profit of the hedge so far: trades, fees and funding by running sums over the fills."""
     fills, instrument = episode.hedge_fills(), episode.hedge.instrument
-    count = np.searchsorted(fills.ts_ns, marks.ts_ns[start:stop], side="right")
+    traded = np.searchsorted(tape.ts_ns, fills.ts_ns, side="right") - 1
+    within = traded < stop
+    points = traded[within] - start
 
     def so_far(values: Floats) -> Floats:
-        return np.concatenate([[0.0], np.cumsum(values)])[count]
+        return np.cumsum(np.bincount(points, values[within], stop - start))
 
-    held, mark = so_far(fills.amount), marks.mark(instrument, start, stop)
+    held, mark = so_far(fills.amount), tape.future_price(instrument, start, stop)
     if instrument.settlement is Settlement.INVERSE:
         profit = so_far(fills.amount / fills.price) - held / mark
     else:
         profit = held * mark - so_far(fills.amount * fills.price)
     if type(instrument) is Perpetual:
-        traded = np.searchsorted(marks.tape.ts_ns, fills.ts_ns, side="right") - 1
-        paid = so_far(fills.amount * marks.tape.owed[traded])
-        profit -= held * marks.owed[start:stop] - paid
+        profit -= held * tape.owed[start:stop] - so_far(fills.amount * tape.owed[traded])
     return profit - so_far(fills.fee)

@@ -34,7 +34,7 @@ excess of a wish too small for a lot is not an order: the last one's stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -50,7 +50,7 @@ from gammacore.ledger import UNIT, Account, Money
 from gammacore.portfolio import Episode, HedgeFills
 from gammacore.valuation import value
 
-__all__ = ["LINES", "Attribution", "Path", "attribute", "slippage"]
+__all__ = ["LINES", "Attribution", "Path", "attribute", "share_of", "slippage"]
 
 LINES = (
     *MODEL_LINES,
@@ -134,6 +134,17 @@ class Attribution:
     def _rounded(self, currency: int, rounding: float) -> Lines:
         lines = self._steps[currency]
         return lines | {"rounding": np.append(np.zeros(len(lines["rounding"]) - 1), rounding)}
+
+    @cached_property
+    def sizes(self) -> dict[str, float]:
+        """Sum over the steps of each line's size, settlement currency: what cancels over time still shows.
+
+        Delta and hedge offset each other by design and count as one, ``delta + hedge``.
+        """
+        native = self._steps[0]
+        lines = {name: step for name, step in native.items() if name not in ("delta", "hedge", "rounding")}
+        lines["delta + hedge"] = native["delta"] + native["hedge"]
+        return {name: float(np.abs(step).sum()) for name, step in lines.items()}
 
     def points(self, ts_ns: Ints) -> Ints:
         """Points at which fills take place; those of a delivery come after the last entry."""
@@ -383,6 +394,13 @@ class _Walk:
         equity = capital + np.concatenate([[0.0], np.cumsum(gained)[:-1]])
         other["numeraire"] = equity * np.diff(rate)
         return other
+
+
+def share_of(line: str, sizes: Iterable[Mapping[str, float]]) -> float:
+    """Share of one line in the :attr:`Attribution.sizes` of some episodes; 0 where nothing moved."""
+    kept = list(sizes)
+    whole = math.fsum(size for part in kept for size in part.values())
+    return math.fsum(part[line] for part in kept) / whole if whole else 0.0
 
 
 def slippage(fills: HedgeFills, inverse: bool) -> Floats:

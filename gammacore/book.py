@@ -78,7 +78,7 @@ class Book:
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
         elif isinstance(event, Delivery):
-            self.index = event.spot if event.estimated else self.index
+            self.index = self.index if event.spot is None else event.spot
         elif isinstance(event, Ticker):
             self._vol[event.option] = event.iv
             self._basis[event.option.expiry_ns] = event.forward / event.index
@@ -155,12 +155,18 @@ class Book:
             total += amount * float(delta(option, forward, tau, self.vol(option), plain))
         return total
 
+    def published_mark(self, option: Option) -> float:
+        """Mark that the chain has of an option, NaN if there is none or later news of prices."""
+        if self.chain is None or self.data_ns != self.chain_ts_ns:
+            return math.nan
+        row = self.chain.find(option)
+        mark = math.nan if row is None else float(self.chain.mark[row])
+        return mark if math.isfinite(mark) else math.nan
+
     def mark(self, option: Option) -> float:
         """Mark of an option: the published one while it is the latest news, else the model's."""
         vol = self.vol(option)  # noted even where it is not needed now: the next chain may lack it
-        if self.chain is not None and self.data_ns == self.chain_ts_ns:
-            row = self.chain.find(option)
-            if row is not None and math.isfinite(self.chain.mark[row]):
-                return float(self.chain.mark[row])
+        if not math.isnan(published := self.published_mark(option)):
+            return published
         expiry_ns = option.expiry_ns
         return float(value(option, self.forward(expiry_ns), self.tau(expiry_ns), vol))

@@ -108,7 +108,7 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         console.print(
-            f"[bold yellow]Unexplained:[/] more than {alarm['allowed']:.1%} of all lines in "
+            f"[bold yellow]Unexplained:[/] more than {alarm['allowed']:.1%} of all moves in "
             f"{len(alarm['episodes'])} episodes ({_few(alarm['episodes'])}), largest {alarm['largest']:.1%}.",
             highlight=False,
         )
@@ -151,7 +151,8 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         ("break-even move a day, mean", "mean_breakeven_move_a_day", ".2%"),
         ("gamma earned / theta paid", "gamma_over_theta", ".3f"),
         ("capture ratio, P&L / (gamma + theta)", "capture_ratio", ".3f"),
-        ("unexplained, of all lines", "unexplained_share", ".3%"),
+        ("unexplained, of all moves", "unexplained_share", ".3%"),
+        ("higher order, of all moves", "higher_order_share", ".3%"),
         ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
     ):
         value = summary[key]

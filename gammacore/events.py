@@ -143,12 +143,12 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_ns: int
     expiry_ns: int
     price: float
-    spot: float = math.nan
+    spot: float | None = None
 
     @property
     def estimated(self) -> bool:
         """Whether the price of the underlying is an estimate that later prices went into."""
-        return not math.isnan(self.spot)
+        return self.spot is not None
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -9,6 +9,7 @@ import math
 import os
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_co
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import LedgerError
-from gammacore.events import Delivery, Event, Fill
+from gammacore.events import Delivery, Event, Fill, Snapshot
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 
@@ -84,6 +85,7 @@ class Trail:
         self._ts = array("q")
         self._index, self._owed = array("d"), array("d")
         self._columns: dict[Option | int, tuple[int, array[float]]] = {}
+        self._marks: dict[Option, tuple[array[int], array[float]]] = {}  # points, marks published there
         self._followed: list[Episode] = []
         self.ts_ns: Ints = np.empty(0, np.int64)
         self.index: Floats = np.empty(0)
@@ -98,8 +100,28 @@ class Trail:
         known = {id(episode) for episode in self._followed}
         self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
         due = not self._ts or book.ts_ns - self._ts[-1] >= self._every_ns
-        if book.index > 0 and (due or isinstance(event, Fill | Delivery)):
+        if book.index > 0 and (due or isinstance(event, Fill | Delivery | Snapshot)):
             self.note(desk)
+            self._note_marks(event, book)
+
+    def _note_marks(self, event: Event, book: Book) -> None:
+        """Note marks of the exchange: of a chain, and what a fill was held against."""
+        found: dict[Option, float] = {}
+        if isinstance(event, Snapshot):
+            held = {option for episode in self._followed for option in episode.entered}
+            found = {option: book.published_mark(option) for option in held}
+        elif isinstance(event, Fill) and isinstance(event.instrument, Option):
+            found = {event.instrument: event.mark}
+        for option, mark in found.items():
+            if not math.isnan(mark):
+                points, marks = self._marks.setdefault(option, (array("q"), array("d")))
+                points.append(len(self) - 1)
+                marks.append(mark)
+
+    def last_marks(self) -> dict[Option, float]:
+        """Return the marks that the exchange published at the last point."""
+        last = len(self) - 1
+        return {option: marks[-1] for option, (points, marks) in self._marks.items() if points[-1] == last}
 
     def note(self, desk: Desk) -> None:
         """Note a point as the book is."""
@@ -145,19 +167,25 @@ class Trail:
         return self.forward(instrument.expiry_ns, i, j) if isinstance(instrument, Future) else self.index[i:j]
 
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats:
-        """Return nothing: positions are marked by the model, at the exchange's volatilities."""
-        return np.full(j - i, np.nan)
+        """Return the marks published at points i..j, NaN where there is none."""
+        entries, marks = self.published_marks(option, i, j)
+        recorded = np.full(j - i, np.nan)
+        recorded[entries - i] = marks
+        return recorded
 
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
-        """Return nothing, see :meth:`recorded_marks`."""
-        return np.empty(0, np.int64), np.empty(0)
+        """Points between i and j at which a chain brought a mark, and the marks."""
+        points, marks = (np.array(column) for column in self._marks.get(option, ((), ())))
+        first, last = np.searchsorted(points, (i, j))
+        return points[first:last].astype(np.int64), marks[first:last].astype(np.float64)
 
 
 class Explained(NamedTuple):
-    """Profit of all episodes at marks, and its lines."""
+    """Profit of all episodes at marks, its lines, and for each episode the sizes of their steps."""
 
     total: Money
     lines: dict[str, Money]
+    sizes: list[dict[str, float]]
 
 
 def mark_of(option: Option, book: Book) -> float:
@@ -168,8 +196,8 @@ def mark_of(option: Option, book: Book) -> float:
     return float(payoff(option, book.forward(option.expiry_ns)))
 
 
-def carried(episode: Episode, desk: Desk) -> Episode:
-    """Twin of an open episode, at the marks of the desk's book.
+def carried(episode: Episode, desk: Desk, published: Mapping[Option, float] | None = None) -> Episode:
+    """Twin of an open episode, at the marks published, or else at those of the desk's book.
 
     Raises
     ------
@@ -177,7 +205,8 @@ def carried(episode: Episode, desk: Desk) -> Episode:
         If an option has no mark.
     """
     twin = episode.twin()
-    values = {option: mark_of(option, desk.book) for option in episode.legs}
+    known = published or {}
+    values = {option: known.get(option, mark_of(option, desk.book)) for option in episode.legs}
     for option, value in values.items():
         if not math.isfinite(value):
             raise LedgerError(f"{option.name}: no mark, {value}")
@@ -312,23 +341,22 @@ class Follower:
         if desk.book.ts_ns > self.trail._ts[-1]:
             self.trail.note(desk)
         self.trail.freeze()
-        lines = dict.fromkeys(LINES, Money(0.0, 0.0))
-        total = Money(0.0, 0.0)
-        for episode in desk.portfolio.episodes:
-            if episode.entered:
-                part = self._explained(episode, desk)
-                total += part.total
-                lines = {line: money + part.lines[line] for line, money in lines.items()}
-        return Explained(total, lines)
+        parts = [self._explained(episode, desk) for episode in desk.portfolio.episodes if episode.entered]
+        zero = Money(0.0, 0.0)
+        lines = {line: sum((part.lines[line] for part in parts), zero) for line in LINES}
+        total = sum((part.total for part in parts), zero)
+        return Explained(total, lines, [size for part in parts for size in part.sizes])
 
     def _explained(self, episode: Episode, desk: Desk) -> Explained:
         """One episode; what has ended is worked out once."""
         if episode.number in self._ended:
             return self._ended[episode.number]
         if episode.number in desk.portfolio.open:
-            last, twin = len(self.trail) - 1, carried(episode, desk)
-            return Explained(twin.ledger.profit(), attribute(twin, self.trail, last).totals)
+            return self._attributed(carried(episode, desk, self.trail.last_marks()), len(self.trail) - 1)
         last = int(np.searchsorted(self.trail.ts_ns, episode.end_ns, side="right")) - 1
-        found = Explained(episode.ledger.profit(), attribute(episode, self.trail, last).totals)
-        self._ended[episode.number] = found
+        found = self._ended[episode.number] = self._attributed(episode, last)
         return found
+
+    def _attributed(self, episode: Episode, last: int) -> Explained:
+        found = attribute(episode, self.trail, last)
+        return Explained(episode.ledger.profit(), found.totals, [found.sizes])

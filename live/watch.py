@@ -12,17 +12,18 @@ from collections.abc import Callable
 from typing import Any
 
 from gammacore.alerts import Alerts, Level
+from gammacore.attribution import share_of
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import ConfigError, LedgerError
 from gammacore.risk import totals
 
-from .follow import Explained, Follower
+from .follow import Follower
 from .risk_manager import Mode, profit_usd
 
-__all__ = ["Metrics", "Watcher", "unexplained_share"]
+__all__ = ["UNEXPLAINED", "Metrics", "Watcher"]
 
 SILENT_S = 60.0  # without a record although the session has not ended
-UNEXPLAINED = 0.05  # of the sizes of all lines
+UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
 EXPLAIN_S = 30.0
 
 
@@ -96,14 +97,8 @@ class Watcher:
         except LedgerError as error:
             self._tell(Level.CRITICAL, "ledger", str(error))
             return
-        if explained is not None and (share := unexplained_share(explained)) > UNEXPLAINED:
-            self._tell(Level.WARNING, "unexplained", f"{share:.1%} of the profit's lines are not explained")
-
-
-def unexplained_share(explained: Explained) -> float:
-    """Share of the sizes of all lines that is not explained."""
-    size = sum(abs(money.usd) for money in explained.lines.values())
-    return abs(explained.lines["unexplained"].usd) / size if size else 0.0
+        if explained is not None and (share := share_of("unexplained", explained.sizes)) > UNEXPLAINED:
+            self._tell(Level.WARNING, "unexplained", f"{share:.1%} of the moves of profit are not explained")
 
 
 class Metrics:

@@ -1,15 +1,17 @@
 """Figures of return and risk, against numbers made by hand and against the sweep's."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markets import build
 
-from gammacore.backtest.cell import run_cell
+from gammacore.backtest.cell import FIGURES, run_cell
 from gammacore.backtest.grid import Cell
 from gammacore.backtest.market import load_market
-from gammacore.backtest.performance import hit_rate, largest_drawdown
+from gammacore.backtest.performance import hit_rate, largest_drawdown, returns_on_premium
 from gammacore.backtest.results import run_backtest
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
@@ -65,6 +67,29 @@ def test_sharpe_ratio_is_that_of_a_sweep(results):
     assert results.summary["sharpe"] == pytest.approx(
         np.sqrt(365) * daily.mean() / daily.std(ddof=1), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("setting", [{}, {"hedge.instrument": "forward", "hedge.target": "black"}], ids=str)
+def test_every_figure_of_a_sweep_is_that_of_a_backtest(setting):
+    config = build(SMALL | setting | ({"hedge.lots": False} if setting else {}))
+    s = run_backtest(config).summary
+    cell = run_cell(Cell(0, {}, config, f"market of {setting}", ""))["figures"]
+    native = "usd" if s["accounting_currency"] == "USD" else "coin"
+    theirs = {
+        **{name: s[name] for name in FIGURES if name in s and not isinstance(s[name], dict)},
+        **{name: s[name][native] for name in ("total", "fees", "premium", "max_drawdown")},
+        "total_usd": s["total"]["usd"],
+    }
+    assert set(theirs) == set(FIGURES) == set(cell)
+    assert cell["max_drawdown"] < 0
+    for name in FIGURES:
+        assert cell[name] == pytest.approx(theirs[name], rel=1e-9, abs=1e-7), name
+
+
+def test_an_option_for_nothing_has_no_return_on_premium():
+    paid = SimpleNamespace(premium=2.0, ledger=SimpleNamespace(profit=lambda: (1.0, 0.0), native=0))
+    gift = SimpleNamespace(premium=0.0, ledger=SimpleNamespace(profit=lambda: (-1.0, 0.0), native=0))
+    np.testing.assert_array_equal(returns_on_premium([paid, gift]), [0.5, np.nan])
 
 
 def test_no_figure_depends_on_the_grid_that_is_drawn(results):

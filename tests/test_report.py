@@ -214,7 +214,9 @@ def test_cards_of_return_and_risk(results, page, report):
     )
     assert f"Sharpe ratio {s['sharpe']:+.2f}" in page.text
     assert f"Hit rate {s['hit_rate']:.0%}" in page.text
-    assert f"Capture ratio {s['capture_ratio']:+.2f}" in page.text
+    assert "Capture ratio – gamma + theta did not favour the bet" in page.text
+    kept = report(replaced(results, summary={"capture_ratio": 0.5})).text
+    assert "Capture ratio +0.50 of gamma + theta kept after costs" in kept
     assert f"Largest drawdown {s['max_drawdown']['usd']:,.2f} USD" in page.text
     other = {"sharpe": None, "return_on_margin": None, "unexplained_share": 0.0123, "hit_rate": 1.0}
     text = report(replaced(results, summary=other)).text

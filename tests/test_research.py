@@ -1,5 +1,6 @@
 """Figures of an episode against their definitions, written down again from the tape and the fills."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from markets import FREE, START, build, chains_of, prices_of, random_path
 from test_replay import minute_tape
 
-from gammacore.attribution import LINES
+from gammacore.attribution import LINES, share_of
 from gammacore.backtest import research
+from gammacore.backtest.market import load_market
 from gammacore.backtest.replay import Tape
+from gammacore.backtest.results import run_backtest
 from gammacore.backtest.runner import replay
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.ledger import Money
@@ -64,14 +67,59 @@ def test_capture_of_both_sides():
     long = research.captured(totals(gamma=3.0, theta=-2.0), Money(0.5, 0.0), 0)
     short = research.captured(totals(gamma=-3.0, theta=2.0), Money(-1.5, 0.0), 0)
     assert long == (0.5, 1.5)
-    assert short == (1.5, 1.5)
+    assert math.isnan(short.ratio)  # gamma cost more than theta brought: a loss has no share to keep
+    assert short.gamma_over_theta == 1.5
+    assert research.captured(totals(gamma=-2.0, theta=3.0), Money(0.5, 0.0), 0).ratio == 0.5
+    lost = research.captured(totals(gamma=2.0, theta=-3.0), Money(-1.5, 0.0), 0)
+    assert math.isnan(lost.ratio)
     even = research.captured(totals(gamma=2.0, theta=-2.0), Money(0.5, 0.0), 0)
     assert math.isnan(even.ratio)
     assert even.gamma_over_theta == 1.0
     assert math.isnan(research.captured(totals(), Money(0.5, 0.0), 0).gamma_over_theta)
 
 
-def test_unexplained_is_weighed_against_the_size_of_all_lines():
-    lines = totals(delta=10.0, hedge=-9.0, gamma=4.0, theta=-3.0, unexplained=-2.0, rounding=5.0)
-    assert research.unexplained_share(lines, 0) == pytest.approx(2.0 / (1 + 4 + 3 + 2))
-    assert research.unexplained_share(totals(), 0) == 0.0
+def _wrong(chains, entries, rng, kind):
+    """Recorded chains whose volatilities, marks or forwards are not of one model, but at the entries."""
+    later = ~np.isin(chains.ts_ns, entries)
+    noise = np.exp(0.2 * rng.standard_normal(len(chains.snapshot_ts)))
+    noise = np.repeat(noise, np.diff(chains.offsets))
+    changes = {
+        "volatility too high": {"iv": np.where(later, 1.5 * chains.iv, chains.iv)},
+        "volatility noisy by chain": {"iv": np.where(later, noise * chains.iv, chains.iv)},
+        "marks noisy by chain": {"mark": np.where(later, noise * chains.mark, chains.mark)},
+        "forward off": {"forward": np.where(later, 1.02 * chains.forward, chains.forward)},
+        "marks stale": {"mark": np.where(later, np.roll(chains.mark, 8 * (len(chains) // 40)), chains.mark)},
+        "right": {},
+    }
+    return dataclasses.replace(chains, **changes[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "alarm"),
+    [
+        ("right", False),
+        ("volatility too high", True),
+        ("volatility noisy by chain", True),
+        ("marks noisy by chain", True),
+        ("forward off", True),
+        ("marks stale", True),
+    ],
+)
+def test_a_model_error_that_cancels_by_the_end_raises_the_alarm(kind, alarm):
+    config = build({"market.days": 21, "exit.unfinished": "drop"})
+    market = load_market(config)
+    entries = [done.episode.entry_ns for done in replay(config, market.tape).closed]
+    chains = _wrong(market.tape.chains, entries, np.random.default_rng(1), kind)
+    summary = run_backtest(config, market._replace(tape=Tape(chains, market.tape.prices))).summary
+    total = abs(summary["attribution"]["unexplained"]["coin"])
+    sizes = sum(abs(money["coin"]) for money in summary["attribution"].values())
+    assert total < 1e-3 * sizes  # what a share of the totals would have shown
+    assert (summary["unexplained_share"] > 0.05) == alarm, summary["unexplained_share"]
+    assert bool(summary["unexplained_alarm"]["episodes"]) == alarm
+    assert 0 < summary["higher_order_share"] < 0.1
+
+
+def test_shares_are_of_the_steps():
+    lines = {"gamma": 3.0, "unexplained": 1.0, "delta + hedge": 0.0}
+    assert share_of("unexplained", [lines, lines | {"unexplained": 3.0}]) == pytest.approx(0.4)
+    assert share_of("unexplained", []) == 0.0

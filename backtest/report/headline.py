@@ -35,8 +35,12 @@ def headline_cards(view: View) -> list[dict[str, str]]:
         _card("Sharpe ratio", as_text(s["sharpe"], "+.2f"), "daily profits, a year of 365 days"),
         _card("Largest drawdown", *_both(view, s["max_drawdown"])),
         _card("Hit rate", as_text(s["hit_rate"], ".0%"), "episodes with a profit"),
-        _card("Capture ratio", as_text(s["capture_ratio"], "+.2f"), "profit over gamma + theta"),
-        _card("Unexplained", as_text(s["unexplained_share"], ".2%"), "of the sizes of all lines"),
+        _card("Capture ratio", as_text(s["capture_ratio"], "+.2f"), _capture_words(s)),
+        _card(
+            "Unexplained",
+            as_text(s["unexplained_share"], ".2%"),
+            f"of all moves; higher order {as_text(s['higher_order_share'], '.2%')}",
+        ),
         _card(
             "P&L over premium, mean",
             as_text(mean, "+.2%"),
@@ -79,3 +83,10 @@ def _per_episode(summary: Mapping[str, Any]) -> str:
 def _native(view: View, amount: float) -> str:
     """Format an amount of the settlement currency."""
     return as_text(amount, ",.2f", "USD") if view.linear else as_text(amount, ",.6f", view.coin)
+
+
+def _capture_words(summary: Mapping[str, Any]) -> str:
+    """Say what the capture ratio is, or why there is none."""
+    if summary["capture_ratio"] is None:
+        return "gamma + theta did not favour the bet"
+    return "of gamma + theta kept after costs"

@@ -28,7 +28,7 @@ SHOWN = {  # figure of a cell: its name, how it is written, how it is scaled
     "total_usd": ("P&L, USD", "+,.2f", 1.0),
     "std_pnl_over_premium": ("its std, %", ".2f", 100.0),
     "fees": ("Fees", ",.6g", 1.0),
-    "drawdown": ("Drawdown", ",.6g", 1.0),
+    "max_drawdown": ("Drawdown", ",.6g", 1.0),
     "n_episodes": ("Episodes", ",.0f", 1.0),
     "n_hedges": ("Hedges", ",.0f", 1.0),
 }

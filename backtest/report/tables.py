@@ -80,7 +80,7 @@ def scalping_rows(view: View) -> list[tuple[str, str]]:
     return [
         ("Theta paid", f"{as_text(theta['usd'], ',.2f', 'USD')}, {as_text(theta['coin'], ',.8f', coin)}"),
         ("Gamma over theta", as_text(s["gamma_over_theta"], ".3f")),
-        ("Capture ratio", f"{as_text(s['capture_ratio'], '.3f')} (profit over gamma + theta)"),
+        ("Capture ratio", f"{as_text(s['capture_ratio'], '.3f')} (of gamma + theta, where they gained)"),
         ("Break-even move a day", f"{as_text(s['mean_breakeven_move_a_day'], '.2%')} of the price, mean"),
         ("RV at the hedges", f"{as_text(s['mean_rv_at_hedges'], '.2%')}, mean"),
         ("First in, first out", f"{closed}; median {as_text(scalps['median_hours'], ',.2f')} hours"),

@@ -134,7 +134,7 @@ def run_notes(view: View) -> list[str]:
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         notes.append(
-            f"Marks moved beyond the model: more than {alarm['allowed']:.1%} of all lines is unexplained in "
+            f"Marks moved beyond the model: more than {alarm['allowed']:.1%} of all moves is unexplained in "
             f"{plural(len(alarm['episodes']), 'episode')} (largest {alarm['largest']:.1%})."
         )
     if summary["data"].get("interpolated"):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gammacore.attribution import share_of
 from gammacore.build import build_weigher
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
@@ -25,7 +26,7 @@ from gammacore.strategy.signal import Signal
 from ..follow import Explained, Follower
 from ..journal import Kind, Record
 from ..news import ClockSkew
-from ..watch import UNEXPLAINED, unexplained_share
+from ..watch import UNEXPLAINED
 from .holdings import Profits, gauges, greeks, positions
 from .limits import LimitsUse
 from .pace import Pace, breakeven_vol, paid_vol
@@ -291,8 +292,8 @@ class Board:
             self._differs = True
             seq = follower.difference.seq
             self.story.tell(now_ns, "critical", f"a fresh desk decides differently at record {seq}")
-        odd = self._explained is not None and unexplained_share(self._explained) > UNEXPLAINED
+        odd = self._explained is not None and share_of("unexplained", self._explained.sizes) > UNEXPLAINED
         if odd and not self._odd:
-            self.story.tell(now_ns, "warning", "more than 5 % of the profit's lines are not explained")
+            self.story.tell(now_ns, "warning", "more than 5 % of the moves of profit are not explained")
         self._odd = odd
         return list(self.story.alerts)
