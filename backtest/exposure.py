@@ -91,7 +91,7 @@ def expose(run: Run, done: Closed) -> Exposed:
     options, gamma, theta = _options(run, done)
     inverse_hedge = episode.hedge.instrument.settlement is Settlement.INVERSE
     if run.config.hedge.target == "usd_neutral" and inverse_hedge:
-        options = options + _equity(done)
+        options = options + _equity(done) + _late_funding(run, done)
     fills = episode.hedge_fills()
     points = np.clip(parts.points(fills.ts_ns), 0, len(parts.ts_ns) - 1)
     unit = parts.hedge_price if inverse_hedge else np.ones(len(parts.ts_ns))
@@ -129,6 +129,18 @@ def _equity(done: Closed) -> Floats:
     return capital + gained
 
 
+def _late_funding(run: Run, done: Closed) -> Floats:
+    """Funding in the equity that was not known yet at each point, coin: no hedge was decided on it."""
+    tape, parts, fills = run.tape, done.attribution, done.episode.hedge_fills()
+    size = len(parts.ts_ns)
+    if not isinstance(done.episode.hedge.instrument, Perpetual):
+        return np.zeros(size)
+    late = tape.owed[parts.start : done.last + 1] - tape.interest[parts.start : done.last + 1]
+    late = np.append(late, late[-1:])[:size]
+    held = np.cumsum(np.bincount(parts.points(fills.ts_ns), fills.amount, size))
+    return np.concatenate([[0.0], np.cumsum(held[:-1] * np.diff(late))])
+
+
 def _options(run: Run, done: Closed) -> tuple[Floats, Floats, Floats]:
     """Delta, gamma (coins per percent) and theta (USD a day) of the options held at every point."""
     parts, tape, expiry_ns = done.attribution, run.tape, done.episode.expiry_ns
@@ -140,7 +152,7 @@ def _options(run: Run, done: Closed) -> tuple[Floats, Floats, Floats]:
             total += held * np.append(values, values[-1:])[:size]
     if isinstance(done.episode.hedge.instrument, Perpetual) and tape.averaging:
         weight = settlement_weight(expiry_ns, parts.ts_ns)
-        delta, gamma = delta * weight, gamma * weight  # as the hedge sees them
+        delta, gamma = delta * weight, gamma * weight**2  # as the hedge sees them
     return delta, gamma, theta
 
 

@@ -27,7 +27,7 @@ class Stage(NamedTuple):
     Attributes
     ----------
     price, forward, rate, owed : arrays, shape (n + 1,)
-        Mark of the hedge, forward of the options, USD per coin, funding accumulator by final rates.
+        Mark of the hedge, forward as it trades, USD per coin, funding accumulator by final rates.
     first : bool
         Whether it begins with the entry of the options.
     """

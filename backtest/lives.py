@@ -389,14 +389,14 @@ class Lives:
 
 
 def _stage(life: _Life) -> Stage:
-    """Market of a life, with the point of its delivery."""
-    block, episode = life.block, life.done.episode
-    forward = block.forward(episode.expiry_ns)
+    """Market of a life, with the point of its delivery; lives are hedged in perpetuals."""
+    block = life.block
+    forward = block.underlying(life.done.episode.expiry_ns)
     columns = [block.future_price(life.held.hedge.instrument), forward, block.index, block.owed]
     price, forward, index, owed = (np.append(column, column[-1]) for column in columns)
     if life.delivered:
         price[-1], index[-1], _ = life.last
-        forward[-1] = episode.delivery_price
+        forward[-1] = index[-1] * forward[-2] / index[-2]
     return Stage(price, forward, index, owed, life.start == life.done.first)
 
 

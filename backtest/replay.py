@@ -21,9 +21,10 @@ from gammacore.backtest.smile import smile_slopes
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Chains, Funding, Prices, parity_forward
 from gammacore.data.delivery import delivery_from_prices
-from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
+from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, SETTLEMENT_WINDOW_NS, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
+from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.valuation import Exposure, exposure, parity, settlement_weight
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
@@ -67,7 +68,7 @@ class Tape:
     interpolate : bool
         Interpolate basis and volatility between chains (look-ahead).
     averaging : bool
-        Deliver at the 30-minute average and let deltas decay within that window.
+        Deliver at the 30-minute average, and value options as what they are then: of an average.
     estimate : Estimate, optional
         Of volatility, published with every price; none if not given.
     stickiness : 'minimum_variance' or float, optional
@@ -112,6 +113,7 @@ class Tape:
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
         self.interest, self.owed = self._funding(funding)
+        self.fixed = self._fixed() if averaging else np.full(len(self), np.nan)
         self.estimate = np.full(len(self), np.nan) if estimate is None else self._estimated(estimate)
         self._slopes = None if stickiness is None else smile_slopes(chains, self._forwards, stickiness)
         self._slope_cache: dict[Option, Floats] = {}
@@ -176,6 +178,23 @@ class Tape:
         owed = np.where(begun, rate[following] * (units - until(starts[following])), 0.0)
         return settled[published] + known, settled[published] + owed
 
+    def _fixed(self) -> Floats:
+        """Average of the index since the settlement window of an expiry began, NaN outside of windows.
+
+        The index moves in a straight line from one entry to the next.
+        """
+        fixed, ts = np.full(len(self), np.nan), self.ts_ns
+        for expiry_ns in np.unique(self.chains.expiry_ns).tolist():
+            opens = expiry_ns - SETTLEMENT_WINDOW_NS
+            i, j = np.searchsorted(ts, (opens, expiry_ns), side="right").tolist()
+            if i == j:
+                continue
+            first = np.interp(opens, ts[max(i - 1, 0) : i + 1], self.index[max(i - 1, 0) : i + 1])
+            price, at = np.append(first, self.index[i:j]), np.append(opens, ts[i:j])
+            area = np.cumsum(0.5 * (price[1:] + price[:-1]) * np.diff(at))
+            fixed[i:j] = area / (ts[i:j] - opens)
+        return fixed
+
     def __len__(self) -> int:
         return len(self.ts_ns)
 
@@ -207,21 +226,27 @@ class Tape:
             ),
             float(self.interest[i]),
             float(self.estimate[i]),
+            float(self.fixed[i]),
         )
 
     def price(self, i: int) -> IndexPrice:
         """Event of an entry that is a price bar."""
-        return IndexPrice(
-            int(self.ts_ns[i]), float(self.index[i]), float(self.interest[i]), float(self.estimate[i])
-        )
+        columns = self.index, self.interest, self.estimate, self.fixed
+        return IndexPrice(int(self.ts_ns[i]), *(float(column[i]) for column in columns))
 
-    def _at_chains(self, values: Floats, i: int, j: int) -> Floats:
-        """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated."""
+    def _at_chains(self, values: Floats, i: int, j: int, expiry_ns: int | None = None) -> Floats:
+        """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated.
+
+        Interpolated values of an expiry stand still in its settlement window.
+        """
         if self.interpolate:
             known = np.flatnonzero(np.isfinite(values))
             if not known.size:
                 return np.full(j - i, np.nan)
-            return np.interp(self.ts_ns[i:j], self.chains.snapshot_ts[known], values[known])
+            at = self.ts_ns[i:j]
+            if self.averaging and expiry_ns is not None:
+                at = np.minimum(at, expiry_ns - SETTLEMENT_WINDOW_NS)
+            return np.interp(at, self.chains.snapshot_ts[known], values[known])
         if j <= i:
             return np.empty(0)
         first, last = int(self.last_chain[i]), int(self.last_chain[j - 1])
@@ -230,7 +255,14 @@ class Tape:
         return _carried(values)[self.last_chain[i:j]]
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
-        """Forward of an expiry at entries i..j."""
+        """Forward of an expiry at entries i..j; in the settlement window of the average it delivers at."""
+        traded = self.underlying(expiry_ns, i, j)
+        if not (self.averaging and j > i and expiry_ns - self.ts_ns[j - 1] < SETTLEMENT_WINDOW_NS):
+            return traded
+        return np.asarray(expected_delivery(traded, expiry_ns - self.ts_ns[i:j], self.fixed[i:j]))
+
+    def underlying(self, expiry_ns: int, i: int, j: int) -> Floats:
+        """Forward of an expiry as it trades at entries i..j."""
         if expiry_ns not in self._basis_cache:
             forwards = np.array([f.get(expiry_ns, np.nan) for f in self._forwards])
             self._basis_cache[expiry_ns] = forwards / self.chain_index
@@ -246,25 +278,37 @@ class Tape:
         )
         return rows, np.searchsorted(chains.offsets, rows, side="right") - 1
 
+    def iv(self, option: Option, i: int, j: int) -> Floats:
+        """Mark volatility of an option as it was quoted, at entries i..j."""
+        return self._at_chains(self._quoted(option, self.chains.iv), i, j)
+
+    def _quoted(self, option: Option, column: Floats) -> Floats:
+        """Value of a column for an option in every chain, NaN where the chain has no volatility of it."""
+        rows, numbers = self._rows(option)
+        values = np.full(len(self.chains.snapshot_ts), np.nan)
+        values[numbers] = np.where(self.chains.iv[rows] > 0, column[rows], np.nan)
+        return values
+
     def vol(self, option: Option, i: int, j: int) -> Floats:
-        """Mark volatility of an option at entries i..j."""
+        """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see :class:`Book`."""
         if option not in self._vol_cache:
-            rows, numbers = self._rows(option)
-            values = np.full(len(self.chains.snapshot_ts), np.nan)
-            values[numbers] = np.where(self.chains.iv[rows] > 0, self.chains.iv[rows], np.nan)
-            self._vol_cache[option] = values
-        return self._at_chains(self._vol_cache[option], i, j)
+            self._vol_cache[option] = self._on_clock(option, self._quoted(option, self.chains.iv))
+        return self._at_chains(self._vol_cache[option], i, j, option.expiry_ns)
+
+    def _on_clock(self, option: Option, quoted: Floats) -> Floats:
+        """Bring quoted values of an option to the clock of the average; those of its window do not count."""
+        if not self.averaging:
+            return quoted
+        values: Floats = quoted * clock_factor(option.expiry_ns - self.chains.snapshot_ts)
+        return values if np.isfinite(values).any() else quoted
 
     def slope(self, option: Option, i: int, j: int) -> Floats:
         """Change of an option's volatility with the logarithm of its forward at entries i..j."""
         if self._slopes is None:
             return np.zeros(j - i)
         if option not in self._slope_cache:
-            rows, numbers = self._rows(option)
-            values = np.full(len(self.chains.snapshot_ts), np.nan)
-            values[numbers] = np.where(self.chains.iv[rows] > 0, self._slopes[rows], np.nan)
-            self._slope_cache[option] = values
-        return self._at_chains(self._slope_cache[option], i, j)
+            self._slope_cache[option] = self._on_clock(option, self._quoted(option, self._slopes))
+        return self._at_chains(self._slope_cache[option], i, j, option.expiry_ns)
 
     @cached_property
     def _published(self) -> Ints:
@@ -299,8 +343,20 @@ class Tape:
         return recorded
 
     def tau(self, expiry_ns: int, i: int, j: int) -> Floats:
-        """Years to expiry at entries i..j, not below zero."""
-        return np.maximum(expiry_ns - self.ts_ns[i:j], 0) / NS_PER_YEAR
+        """Years to expiry at entries i..j, see :meth:`years`."""
+        return self.years(expiry_ns, self.ts_ns[i:j])
+
+    def years(self, expiry_ns: int, ts_ns: Ints) -> Floats:
+        """Years to expiry, not below zero; less what the average takes, see :class:`Book`."""
+        left = expiry_ns - ts_ns
+        return np.asarray(averaged_tau(left)) if self.averaging else np.maximum(left, 0) / NS_PER_YEAR
+
+    def forward_later(self, expiry_ns: int, i: int, ts_ns: int) -> float:
+        """Forward of an expiry at a time between entry ``i`` and the next, at the prices of that entry."""
+        traded = float(self.underlying(expiry_ns, i, i + 1)[0])
+        if not self.averaging:
+            return traded
+        return float(expected_delivery(traded, expiry_ns - ts_ns, float(self.fixed[i])))
 
     def future_listed(self, expiry_ns: int, i: int) -> bool:
         """Whether the last chain at entry ``i`` took an expiry's forward from a listed future."""
@@ -450,6 +506,10 @@ class PriceBlock:
         """Forward of an expiry."""
         return self._tape.forward(expiry_ns, self._i, self._j)
 
+    def underlying(self, expiry_ns: int) -> Floats:
+        """Forward of an expiry as it trades."""
+        return self._tape.underlying(expiry_ns, self._i, self._j)
+
     def tau(self, expiry_ns: int) -> Floats:
         """Years to expiry."""
         return self._tape.tau(expiry_ns, self._i, self._j)
@@ -495,4 +555,7 @@ class PriceBlock:
         """Mark volatility and forward of an option at entry ``i``, as a publication."""
         priced, k = self._price(option), i - self._run.start
         ts, index = int(self._tape.ts_ns[i]), float(self._tape.index[i])
-        return Ticker(ts, option, float(priced.forward[k]), index, float(priced.vol[k]))
+        left = option.expiry_ns - ts
+        forward = float(self._tape.underlying(option.expiry_ns, i, i + 1)[0])
+        factor = clock_factor(left) if self._tape.averaging and left > SETTLEMENT_WINDOW_NS else 1.0
+        return Ticker(ts, option, forward, index, float(priced.vol[k]) / factor)

@@ -36,7 +36,7 @@ class Captured(NamedTuple):
 
 def entry_vol(episode: Episode, tape: Tape, first: int) -> float:
     """Mean mark volatility of the options at entry ``first``: the implied volatility paid."""
-    return float(np.mean([tape.vol(option, first, first + 1)[0] for option in episode.entered]))
+    return float(np.mean([tape.iv(option, first, first + 1)[0] for option in episode.entered]))
 
 
 def rv_at_hedges(episode: Episode, parts: Attribution) -> float:

@@ -43,7 +43,6 @@ import numpy.typing as npt
 
 from gammacore import _replay, black76, inverse
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import LedgerError
 from gammacore.expansion import MODEL_LINES, Method, model_lines
 from gammacore.ledger import UNIT, Account, Money
@@ -80,6 +79,9 @@ class Path(Protocol):
     owed: Floats
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
+    def underlying(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
+    def forward_later(self, expiry_ns: int, i: int, ts_ns: int) -> float: ...  # noqa: D102
+    def years(self, expiry_ns: int, ts_ns: Ints) -> Floats: ...  # noqa: D102
     def vol(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]: ...  # noqa: D102
@@ -202,12 +204,13 @@ class _Walk:
         # entry gets a step of no length.
         traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
         self.extended = self.delivered or len(ts) == 1 or traded_ns > ts[-1]
-        self.final_forward = episode.delivery_price if self.delivered else float(self.forward[-1])
         self.ts = self._extend(ts, episode.expiry_ns if self.delivered else max(ts[-1], traded_ns))
+        later = path.forward_later(episode.expiry_ns, last, int(self.ts[-1]))
+        self.final_forward = episode.delivery_price if self.delivered else later
         self.final_index = path.spot_at_delivery(episode.expiry_ns, last) if self.delivered else index[-1]
         self.index = self._extend(index, self.final_index)
         self.forwards = self._extend(self.forward, self.final_forward)
-        self.hedge_price = self._hedge_price()
+        self.hedge_price, self.hedge_forwards = self._hedge_prices()
         self.hedges = episode.hedge_fills()
         self.points = _points(self.ts, self.hedges.ts_ns)
 
@@ -219,14 +222,22 @@ class _Walk:
     def _extend(self, values: npt.NDArray[Any], final: Any) -> npt.NDArray[Any]:
         return np.append(values, final) if self.extended else values
 
-    def _hedge_price(self) -> Floats:
-        instrument = self.episode.hedge.instrument
+    def _hedge_prices(self) -> tuple[Floats, Floats]:
+        """Mark of the hedge, and the forward that it is held against.
+
+        A perpetual hedges the forward as it trades, of which the average that options deliver at moves
+        only a part; the expiry's own future delivers at that average, too.
+        """
+        instrument, expiry_ns = self.episode.hedge.instrument, self.episode.expiry_ns
         price = self.path.future_price(instrument, self.i, self.j)
-        return self._extend(price, self.final_index if type(instrument) is Perpetual else self.final_forward)
+        if type(instrument) is not Perpetual:
+            return self._extend(price, self.final_forward), self.forwards
+        traded = self.path.underlying(expiry_ns, self.i, self.j)
+        final = self.final_index * traded[-1] / self.path.index[self.j - 1]
+        return self._extend(price, self.final_index), self._extend(traded, final)
 
     def _tau(self) -> Floats:
-        tau: Floats = np.maximum(self.episode.expiry_ns - self.ts, 0) / NS_PER_YEAR
-        return tau
+        return self.path.years(self.episode.expiry_ns, self.ts)
 
     def _vol(self, option: Option) -> Floats:
         vol = self.path.vol(option, self.i, self.j)
@@ -308,7 +319,7 @@ class _Walk:
 
     def _hedge_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
         owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None
-        prices, fills = (self.hedge_price, self.forwards), (self.hedges.amount, self.hedges.excess)
+        prices, fills = (self.hedge_price, self.hedge_forwards), (self.hedges.amount, self.hedges.excess)
         sums = _replay.held_sums(self.inverse, *prices, owed, rate, self.points, *fills)
         yield from zip(("hedge", "basis", "lots", "funding"), sums.tolist(), strict=True)
 
@@ -349,7 +360,7 @@ class _Walk:
     def hedge_lines(self) -> Lines:
         """Hedge, mark to mark, in three parts, and funding received."""
         held, excess = self._held()
-        price, forward = self.hedge_price, self.forwards
+        price, forward = self.hedge_price, self.hedge_forwards
         if self.inverse:
             move, with_forward = -np.diff(1.0 / price), -np.diff(1.0 / forward) * (forward / price)[:-1]
         else:

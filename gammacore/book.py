@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterable, Mapping
 
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement
-from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 from gammacore.events import ChainSlice, Delivery, Event, IndexPrice, Snapshot, Ticker
+from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.valuation import Exposure, delta, exposure, settlement_weight, value
 
 __all__ = ["Book"]
@@ -24,7 +25,7 @@ class Book:
     Attributes
     ----------
     averaging : bool
-        Whether deltas decay within the settlement window.
+        Whether options deliver at an average: see :mod:`gammacore.settlement`.
     ts_ns, data_ns : int
         Time of the last event, and of the last event that brought prices.
     index : float
@@ -47,7 +48,9 @@ class Book:
         self._basis: dict[int, float] = {}
         self._vol: dict[Option, float] = {}
         self._slope: dict[Option, float] = {}
+        self._iv: dict[Option, float] = {}
         self.estimate = math.nan  # of volatility, published with the prices
+        self.fixed = math.nan  # average of the settlement window so far
 
     def funding_rate(self, settlement: Settlement) -> float:
         """Funding that a long perpetual paid lately, per year and as a fraction of notional.
@@ -73,28 +76,31 @@ class Book:
             self.data_ns = event.ts_ns
             self.index = event.price
             self.interest = event.interest
-            self.estimate = event.estimate
+            self.estimate, self.fixed = event.estimate, event.fixed
             self._note_interest()
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
         elif isinstance(event, Delivery):
             self.index = self.index if event.spot is None else event.spot
         elif isinstance(event, Ticker):
-            self._vol[event.option] = event.iv
-            self._basis[event.option.expiry_ns] = event.forward / event.index
+            self._note_vol(event.option, event.iv, event.ts_ns, self._slope.get(event.option, 0.0))
+            if not self._in_window(event.option.expiry_ns, event.ts_ns):
+                self._basis[event.option.expiry_ns] = event.forward / event.index
 
     def _apply_chain(self, event: Snapshot) -> None:
         chain = event.chain
         self.data_ns = event.ts_ns
         self.interest = event.interest
-        self.estimate = event.estimate
+        self.estimate, self.fixed = event.estimate, event.fixed
         self._note_interest()
         self.chain, self.chain_ts_ns, self.index = chain, event.ts_ns, chain.index
         for expiry_ns, forward in chain.forwards.items():
-            self._basis[expiry_ns] = forward / chain.index
+            if expiry_ns not in self._basis or not self._in_window(expiry_ns, event.ts_ns):
+                self._basis[expiry_ns] = forward / chain.index
         # What has expired is still valued until its delivery is told.
         for option in [option for option in self._vol if option.expiry_ns < event.ts_ns - NS_PER_DAY]:
             del self._vol[option]
+            self._iv.pop(option, None)
             self._slope.pop(option, None)
         for option in self._vol:
             self._read_vol(option)
@@ -102,15 +108,47 @@ class Book:
     def _read_vol(self, option: Option) -> None:
         row = self.chain.find(option) if self.chain is not None else None
         if row is not None and self.chain is not None and self.chain.iv[row] > 0:
-            self._vol[option] = float(self.chain.iv[row])
-            self._slope[option] = 0.0 if self.chain.slope is None else float(self.chain.slope[row])
+            slope = 0.0 if self.chain.slope is None else float(self.chain.slope[row])
+            self._note_vol(option, float(self.chain.iv[row]), self.chain_ts_ns, slope)
 
-    def forward(self, expiry_ns: int) -> float:
-        """Forward of an expiry, USD."""
+    def _in_window(self, expiry_ns: int, ts_ns: int) -> bool:
+        """Whether a quote is of the settlement window: of the average, by rules that nobody publishes."""
+        return self.averaging and expiry_ns - ts_ns <= SETTLEMENT_WINDOW_NS
+
+    def _note_vol(self, option: Option, iv: float, ts_ns: int, slope: float) -> None:
+        """Keep a published volatility on the clock of the average; of the window, the one before it."""
+        self._iv[option] = iv
+        if not self._in_window(option.expiry_ns, ts_ns):
+            factor = clock_factor(option.expiry_ns - ts_ns) if self.averaging else 1.0
+            self._vol[option], self._slope[option] = iv * factor, slope * factor
+        elif math.isnan(self._vol.get(option, math.nan)):
+            self._vol[option], self._slope[option] = iv, slope
+
+    def underlying(self, expiry_ns: int) -> float:
+        """Forward of an expiry as it trades, USD."""
         return self.index * self._basis[expiry_ns]
 
+    def forward(self, expiry_ns: int, ts_ns: int | None = None) -> float:
+        """Forward of an expiry, USD; in the settlement window of the average that it delivers at.
+
+        ``ts_ns`` is now if not given; a later time is looked at with the prices of now.
+        """
+        traded = self.underlying(expiry_ns)
+        if not self.averaging:
+            return traded
+        left_ns = expiry_ns - (self.ts_ns if ts_ns is None else ts_ns)
+        return float(expected_delivery(traded, left_ns, self.fixed))
+
+    def iv(self, option: Option) -> float:
+        """Last published mark volatility of an option as it was quoted (decimal), NaN if there was none."""
+        self.vol(option)
+        return self._iv.get(option, math.nan)
+
     def vol(self, option: Option) -> float:
-        """Last published mark volatility of an option (decimal), NaN if there never was one."""
+        """Volatility of the last published mark of an option (decimal), NaN if there never was one.
+
+        On the clock of :meth:`tau`: the value is that of the quoted one on the plain time to expiry.
+        """
         vol = self._vol.get(option)
         if vol is None:
             self._vol[option] = math.nan
@@ -129,9 +167,10 @@ class Book:
         self.vol(option)
         return self._slope.get(option, 0.0)
 
-    def tau(self, expiry_ns: int) -> float:
-        """Years to expiry (ACT/365F), not below zero."""
-        return max(expiry_ns - self.ts_ns, 0) / NS_PER_YEAR
+    def tau(self, expiry_ns: int, ts_ns: int | None = None) -> float:
+        """Years to expiry (ACT/365F), not below zero; less what the average takes, if it delivers at one."""
+        left_ns = expiry_ns - (self.ts_ns if ts_ns is None else ts_ns)
+        return float(averaged_tau(left_ns)) if self.averaging else max(left_ns, 0) / NS_PER_YEAR
 
     def future_price(self, instrument: Future | Perpetual) -> float:
         """Mark of a hedge instrument: the index for a perpetual, else that expiry's forward."""
@@ -165,8 +204,11 @@ class Book:
 
     def mark(self, option: Option) -> float:
         """Mark of an option: the published one while it is the latest news, else the model's."""
-        vol = self.vol(option)  # noted even where it is not needed now: the next chain may lack it
-        if not math.isnan(published := self.published_mark(option)):
-            return published
-        expiry_ns = option.expiry_ns
-        return float(value(option, self.forward(expiry_ns), self.tau(expiry_ns), vol))
+        self.vol(option)  # noted even where it is not needed now: the next chain may lack it
+        published = self.published_mark(option)
+        return self.model_mark(option) if math.isnan(published) else published
+
+    def model_mark(self, option: Option, ts_ns: int | None = None) -> float:
+        """Value of an option by the model, now or at a later time at the prices of now."""
+        case = self.forward(option.expiry_ns, ts_ns), self.tau(option.expiry_ns, ts_ns), self.vol(option)
+        return float(value(option, *case))

@@ -71,12 +71,13 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):
-    """A whole option chain was published; ``interest`` and ``estimate`` as in :class:`IndexPrice`."""
+    """A whole option chain was published; the numbers beside it are as in :class:`IndexPrice`."""
 
     ts_ns: int
     chain: ChainSlice
     interest: float = 0.0
     estimate: float = math.nan
+    fixed: float = math.nan
 
 
 class IndexPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -87,12 +88,14 @@ class IndexPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
     USD per coin of a linear one), so that funding over any stretch of time
     is a difference of two readings, as with the exchange's own accumulator.
     ``estimate`` is an estimate of volatility from the prices so far, NaN where there is none.
+    ``fixed`` is the average of the index over the part of a settlement window that has passed, NaN outside.
     """
 
     ts_ns: int
     price: float
     interest: float = 0.0
     estimate: float = math.nan
+    fixed: float = math.nan
 
 
 class Ticker(msgspec.Struct, frozen=True, gc=False, tag=True):

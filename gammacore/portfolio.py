@@ -49,6 +49,7 @@ class MarketView(Protocol):
     @property
     def estimate(self) -> Any: ...  # noqa: D102
     def forward(self, expiry_ns: int) -> Any: ...  # noqa: D102
+    def underlying(self, expiry_ns: int) -> Any: ...  # noqa: D102
     def tau(self, expiry_ns: int) -> Any: ...  # noqa: D102
     def vol(self, option: Option) -> Any: ...  # noqa: D102
     def slope(self, option: Option) -> Any: ...  # noqa: D102

@@ -13,9 +13,16 @@ an option on `m`. Approximations, documented in docs/numerics.md:
 - the coin value is the USD value over the expected delivery price.
 
 Deltas then decay linearly in the window, by ``1 - f``, as the exchange's do.
+
+Books, tapes and simulators do not price one option at a time in this form. They keep the plain kernels and
+bring them what the average does to the forward and to time: :func:`expected_delivery`,
+:func:`averaged_tau` and :func:`clock_factor`. With d the expected delivery price, `m` shifted by the part
+that is fixed is replaced by a lognormal delivery price of the same deviation. That is exact at the money and
+to first order in the deviation, a third of a percent of the price, everywhere else.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,10 +31,80 @@ from gammacore import black76
 from gammacore._arrays import Floats
 from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 
-__all__ = ["WINDOW", "SettlementGreeks", "greeks"]
+__all__ = [
+    "WINDOW",
+    "SettlementGreeks",
+    "averaged_tau",
+    "clock_factor",
+    "expected_delivery",
+    "greeks",
+]
 
 WINDOW = SETTLEMENT_WINDOW_NS / NS_PER_YEAR
 """Length of the window in years."""
+
+
+def averaged_tau(left_ns: Any) -> Any:
+    """Years such that ``vol**2`` times them is the variance of the delivery price that is still to come.
+
+    Parameters
+    ----------
+    left_ns : int or array of int64
+        Time to expiry, nanoseconds; negative counts as zero.
+
+    Returns
+    -------
+    float or array of float64
+        ``tau - 2 W / 3`` before the window of length W, ``tau**3 / (3 W**2)`` in it: the variance of an
+        average of a Brownian motion, ``W / 3`` for the whole window.
+    """
+    if isinstance(left_ns, np.ndarray):
+        tau = np.maximum(left_ns, 0) / NS_PER_YEAR
+        return np.where(tau > WINDOW, tau - 2.0 * WINDOW / 3.0, tau**3 / (3.0 * WINDOW**2))
+    tau = max(left_ns, 0) / NS_PER_YEAR
+    return tau - 2.0 * WINDOW / 3.0 if tau > WINDOW else tau**3 / (3.0 * WINDOW**2)
+
+
+def clock_factor(left_ns: Any) -> Any:
+    """Volatility of the price over the implied volatility that is quoted on the plain time to expiry.
+
+    The quoted one says the total variance, ``iv**2 tau``, of a payoff on the average; the price itself
+    earns it in ``averaged_tau``. NaN in the window, where a plain volatility says nothing.
+
+    Parameters
+    ----------
+    left_ns : int or array of int64
+        Time to expiry at the moment of the quote, nanoseconds.
+    """
+    if isinstance(left_ns, np.ndarray):
+        before = np.where(left_ns > SETTLEMENT_WINDOW_NS, left_ns, 2 * SETTLEMENT_WINDOW_NS)
+        factor = np.sqrt(before / (before - 2.0 * SETTLEMENT_WINDOW_NS / 3.0))
+        return np.where(left_ns > SETTLEMENT_WINDOW_NS, factor, np.nan)
+    if left_ns <= SETTLEMENT_WINDOW_NS:
+        return math.nan
+    return math.sqrt(left_ns / (left_ns - 2.0 * SETTLEMENT_WINDOW_NS / 3.0))
+
+
+def expected_delivery(forward: Any, left_ns: Any, fixed: Any) -> Any:
+    """Delivery price that is expected: what is fixed of the average, and the forward for the rest.
+
+    Parameters
+    ----------
+    forward : float or array
+        Forward of the expiry as it trades, USD.
+    left_ns : int or array of int64
+        Time to expiry, nanoseconds.
+    fixed : float or array
+        Average of the index since the window began, USD; not used before it, and taken for the forward
+        where it is NaN.
+    """
+    if isinstance(left_ns, np.ndarray):
+        left = np.clip(left_ns / SETTLEMENT_WINDOW_NS, 0.0, 1.0)
+        return np.where((left < 1.0) & np.isfinite(fixed), (1.0 - left) * fixed + left * forward, forward)
+    if left_ns >= SETTLEMENT_WINDOW_NS or math.isnan(fixed):
+        return forward
+    left = max(left_ns, 0) / SETTLEMENT_WINDOW_NS
+    return (1.0 - left) * fixed + left * forward
 
 
 class SettlementGreeks(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
 
@@ -23,6 +23,8 @@ __all__ = ["Feed"]
 
 FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
+DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
+LONGEST_BRIDGE_NS = 5 * NS_PER_MINUTE  # before the settlement window, to the first price in it
 MEMORY = 10  # windows: weights halve over each, so that this is all that is left of the past
 
 
@@ -57,6 +59,7 @@ class Feed:
         self.price = math.nan
         self.tickers: dict[Option | Future | Perpetual, TickerNews] = {}
         self._rate, self._rate_ns = math.nan, 0
+        self._window = _Window()
         self._estimate = estimate
         self._sampled: list[tuple[int, float]] = []
         self._vol = math.nan
@@ -93,7 +96,10 @@ class Feed:
             return None
         self._accrue(news)
         self.price = news.mark
-        return IndexPrice(self._stamp(news.ts_ns), news.mark, self.interest, self._sample(news))
+        self._window.add(news.ts_ns, news.index, news.estimated_delivery)
+        return IndexPrice(
+            self._stamp(news.ts_ns), news.mark, self.interest, self._sample(news), self._window.fixed
+        )
 
     def _accrue(self, news: TickerNews) -> None:
         """Add the funding that one unit of a long position has paid since the last rate."""
@@ -154,7 +160,43 @@ class Feed:
             iv=_column([row.mark_iv for row in found]),
         )
         at = max(row.ts_ns for row in found)
-        return Snapshot(self._stamp(at), chain, self.interest, self._vol)
+        return Snapshot(self._stamp(at), chain, self.interest, self._vol, self._window.fixed)
+
+
+class _Window:
+    """Average of the index since the daily settlement window began.
+
+    The index moves in a straight line between two prices. A session that starts within the window takes
+    what it has missed from the delivery price that the exchange expects.
+
+    Attributes
+    ----------
+    fixed : float
+        USD; NaN outside of the window and where it is not known.
+    """
+
+    def __init__(self) -> None:
+        self.fixed = math.nan
+        self._last: tuple[int, float] = (0, math.nan)
+
+    def add(self, ts_ns: int, index: float, estimated: float) -> None:
+        """Take in a price of the index, and the delivery price that the exchange expects (NaN: unknown)."""
+        if not index > 0 or ts_ns <= self._last[0]:
+            return
+        (before_ns, before), self._last = self._last, (ts_ns, index)
+        opens = ts_ns + (DELIVERY_NS - ts_ns) % NS_PER_DAY - SETTLEMENT_WINDOW_NS
+        passed = ts_ns - opens
+        if passed <= 0:
+            self.fixed = math.nan
+        elif before_ns <= opens and opens - before_ns <= LONGEST_BRIDGE_NS:
+            first = before + (index - before) * (opens - before_ns) / (ts_ns - before_ns)
+            self.fixed = 0.5 * (first + index)
+        elif math.isfinite(self.fixed) and before_ns > opens:
+            area = self.fixed * (before_ns - opens) + 0.5 * (before + index) * (ts_ns - before_ns)
+            self.fixed = area / passed
+        else:
+            share = passed / SETTLEMENT_WINDOW_NS
+            self.fixed = (estimated - (1.0 - share) * index) / share
 
 
 def _column(values: list[float]) -> npt.NDArray[np.float64]:

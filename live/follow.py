@@ -22,12 +22,13 @@ from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.config import Config, parse_config
 from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
-from gammacore.daycount import NS_PER_SECOND
+from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
 from gammacore.desk import Desk
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Snapshot
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
+from gammacore.settlement import averaged_tau
 
 from .about import Began
 from .attempts import Booked, Placed
@@ -87,6 +88,7 @@ class Trail:
         self._columns: dict[Option | int, tuple[int, array[float]]] = {}
         self._marks: dict[Option, tuple[array[int], array[float]]] = {}  # points, marks published there
         self._followed: list[Episode] = []
+        self.averaging = True
         self.ts_ns: Ints = np.empty(0, np.int64)
         self.index: Floats = np.empty(0)
         self.owed: Floats = np.empty(0)
@@ -127,11 +129,14 @@ class Trail:
         """Note a point as the book is."""
         book, at = desk.book, len(self._ts)
         self._ts.append(book.ts_ns)
+        self.averaging = book.averaging
         self._index.append(book.index)
         self._owed.append(book.interest)
         followed = {option for episode in self._followed for option in episode.entered}
         for expiry_ns in {option.expiry_ns for option in followed}:
-            self._columns.setdefault(expiry_ns, (at, array("d")))[1].append(book.forward(expiry_ns))
+            prices = {expiry_ns: book.forward(expiry_ns), -expiry_ns: book.underlying(expiry_ns)}
+            for key, price in prices.items():
+                self._columns.setdefault(key, (at, array("d")))[1].append(price)
         for option in followed:
             vols, vol = self._columns.setdefault(option, (at, array("d")))[1], book.vol(option)
             # A book forgets what has expired; until the delivery it is worth the same at any volatility.
@@ -157,6 +162,19 @@ class Trail:
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry at points i..j."""
         return self._column(expiry_ns, i, j)
+
+    def underlying(self, expiry_ns: int, i: int, j: int) -> Floats:
+        """Forward of an expiry as it trades at points i..j."""
+        return self._column(-expiry_ns, i, j)
+
+    def forward_later(self, expiry_ns: int, i: int, ts_ns: int) -> float:
+        """Forward at point ``i``: every fill is a point, so none is later."""
+        return float(self.forward(expiry_ns, i, i + 1)[0])
+
+    def years(self, expiry_ns: int, ts_ns: Ints) -> Floats:
+        """Years to expiry, see :meth:`gammacore.book.Book.tau`."""
+        left = expiry_ns - ts_ns
+        return np.asarray(averaged_tau(left)) if self.averaging else np.maximum(left, 0) / NS_PER_YEAR
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option at points i..j."""

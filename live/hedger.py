@@ -15,11 +15,10 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
-from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, format_time
+from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.desk import Desk
 from gammacore.events import Delivery, Event, Fill, Flatten, IndexPrice, Rejected, Ticker, Timer
 from gammacore.orders import Cancel, Order
-from gammacore.valuation import value
 
 from .aims import Aims
 from .attempts import Booked, Tradable
@@ -279,8 +278,7 @@ class Hedger:
         book, instrument = self.desk.book, fill.instrument
         if not isinstance(instrument, Option):
             return book.future_price(instrument)
-        tau = max(instrument.expiry_ns - at_ns, 0) / NS_PER_YEAR
-        mark = float(value(instrument, book.forward(instrument.expiry_ns), tau, book.vol(instrument)))
+        mark = book.model_mark(instrument, at_ns)
         return mark if math.isfinite(mark) else fill.price
 
     def _send(self, action: Place | Withdraw | Ask) -> None:

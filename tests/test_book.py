@@ -10,6 +10,7 @@ from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.events import IndexPrice, Ticker, Timer
+from gammacore.settlement import WINDOW, greeks
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 HOUR = 60 * NS_PER_MINUTE
@@ -23,13 +24,13 @@ def tape():
 def test_between_chains_the_forward_moves_with_the_index_and_the_vol_stays(tape):
     book = Book()
     book.apply(tape.snapshot(0))
-    assert (book.forward(FRIDAY), book.vol(CALL)) == (60e3, 0.6)
+    assert (book.forward(FRIDAY), book.iv(CALL)) == (60e3, 0.6)
     book.apply(IndexPrice(START + HOUR, 63e3, 1e-9))
     assert book.forward(FRIDAY) == pytest.approx(63e3)
     assert book.interest == 1e-9
     assert book.future_price(Perpetual("BTC", Settlement.INVERSE)) == 63e3
     assert book.future_price(Future("BTC", Settlement.INVERSE, FRIDAY)) == pytest.approx(63e3)
-    assert book.tau(FRIDAY) == pytest.approx((7 - 1 / 24) / 365, rel=1e-14)
+    assert book.tau(FRIDAY) == pytest.approx((7 - 1 / 24 - 1 / 72) / 365, rel=1e-14)  # less 20 minutes
 
 
 def test_mark_is_the_published_one_until_prices_move(tape):
@@ -41,7 +42,7 @@ def test_mark_is_the_published_one_until_prices_move(tape):
     book.apply(Timer(START + HOUR))  # time alone brings no new mark
     assert book.mark(CALL) == snapshot.chain.mark[row]
     book.apply(IndexPrice(START + HOUR, 63e3))
-    assert book.mark(CALL) == inverse.price(1, book.forward(FRIDAY), 60e3, book.tau(FRIDAY), 0.6)
+    assert book.mark(CALL) == inverse.price(1, book.forward(FRIDAY), 60e3, book.tau(FRIDAY), book.vol(CALL))
 
 
 def test_a_ticker_sets_volatility_and_basis(tape):
@@ -49,7 +50,7 @@ def test_a_ticker_sets_volatility_and_basis(tape):
     book.apply(tape.snapshot(0))
     book.apply(Ticker(START + HOUR, CALL, forward=61e3, index=60e3, iv=0.7))
     book.apply(IndexPrice(START + HOUR, 60e3))
-    assert (book.vol(CALL), book.forward(FRIDAY)) == (0.7, pytest.approx(61e3))
+    assert (book.iv(CALL), book.forward(FRIDAY)) == (0.7, pytest.approx(61e3))
 
 
 def test_a_missing_row_keeps_the_last_volatility(tape):
@@ -57,10 +58,10 @@ def test_a_missing_row_keeps_the_last_volatility(tape):
     book.apply(tape.snapshot(0))
     unknown = Option("BTC", Settlement.INVERSE, FRIDAY, 61e3, 1)
     assert math.isnan(book.vol(unknown))
-    assert book.vol(CALL) == 0.6
+    assert book.iv(CALL) == 0.6
     later = chains_of([START + 6 * HOUR], [61e3], vol=0.5, strikes=(50e3,))
     book.apply(Tape(later).snapshot(0))
-    assert book.vol(CALL) == 0.6
+    assert book.iv(CALL) == 0.6
 
 
 def test_deltas_decay_within_the_settlement_window_as_the_exchange_shows_them(tape):
@@ -95,8 +96,38 @@ def test_what_has_expired_is_valued_until_its_delivery_is_told():
     tape = Tape(chains_of([START, FRIDAY + 1], [60e3, 66e3], vol=0.6, expiries=(FRIDAY, later)))
     book = Book()
     book.apply(tape.snapshot(0))
-    assert book.vol(CALL) == 0.6
+    assert book.iv(CALL) == 0.6
     book.apply(tape.snapshot(1))
     assert book.ts_ns > FRIDAY
     assert book.chain.find(CALL) is None
     assert book.exposure(CALL).value == pytest.approx(6e3 / 66e3)
+
+
+def test_a_quoted_volatility_keeps_its_value_and_joins_the_average(tape):
+    """At the quote the value is the quoted one; in the window it is that of the averaged payoff."""
+    book = Book()
+    at = FRIDAY - 6 * HOUR
+    book.apply(Tape(chains_of([at], [60e3], vol=0.5)).snapshot(0))
+    quoted = inverse.price(1, 60e3, 60e3, 6 / 24 / 365, 0.5)
+    assert book.model_mark(CALL) == pytest.approx(quoted, rel=1e-12)
+    book.apply(IndexPrice(FRIDAY - 10 * NS_PER_MINUTE, 60_090.0, fixed=60_050.0))
+    exact = greeks(1, 60_090.0, 60e3, WINDOW / 3, book.vol(CALL), 60_050.0)
+    assert book.model_mark(CALL) == pytest.approx(exact.price, rel=2e-3)
+    assert book.settlement_weight(FRIDAY) * book.exposure(CALL).net_delta == pytest.approx(
+        exact.net_delta, rel=2e-3
+    )
+
+
+def test_quotes_of_the_settlement_window_change_neither_volatility_nor_basis(tape):
+    book = Book()
+    book.apply(Tape(chains_of([FRIDAY - HOUR], [60e3], vol=0.5)).snapshot(0))
+    vol, traded = book.vol(CALL), book.underlying(FRIDAY)
+    inside = Tape(chains_of([FRIDAY - 20 * NS_PER_MINUTE], [60e3], vol=0.9)).snapshot(0)
+    inside.chain.forwards[FRIDAY] = 61e3
+    book.apply(inside)
+    book.apply(Ticker(FRIDAY - 10 * NS_PER_MINUTE, CALL, forward=62e3, index=60e3, iv=1.2))
+    assert (book.vol(CALL), book.underlying(FRIDAY), book.iv(CALL)) == (vol, traded, 1.2)
+    plain = Book(averaging=False)
+    plain.apply(inside)
+    assert (plain.vol(CALL), plain.forward(FRIDAY)) == (0.9, 61e3)
+    assert plain.tau(FRIDAY) == pytest.approx(20 / 60 / 24 / 365)

@@ -8,11 +8,13 @@ import pytest
 from test_live_execution import CALL, PERPETUAL, PUT, T0, S, ticker
 
 from gammacore.contracts import Settlement, parse
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
 from gammacore.events import IndexPrice, Snapshot, Ticker
 from gammacore.live.feed import Feed
 from gammacore.live.news import SummaryRow
 from gammacore.volatility.estimate import Estimate
+
+OPENS = T0 - T0 % NS_PER_DAY + NS_PER_DAY + 8 * NS_PER_HOUR - SETTLEMENT_WINDOW_NS
 
 
 def perpetual(price=60_000.0, ts=T0, funding=0.0, index=60_000.0):
@@ -135,3 +137,30 @@ def test_prices_from_before_the_session_count_at_once():
     assert math.isnan(seen[0])
     assert seen[1] == pytest.approx(0.6, rel=0.1)
     assert Feed("BTC").looks_back_ns == 0
+
+
+def estimating(ts, index, fixed):
+    """Price of the perpetual within the window, with the delivery price that the exchange expects then."""
+    share = (ts - OPENS) / SETTLEMENT_WINDOW_NS
+    expected = share * fixed + (1 - share) * index if share > 0 else index
+    return msgspec.structs.replace(perpetual(ts=ts, index=index), estimated_delivery=expected)
+
+
+def test_the_average_of_the_settlement_window_grows_with_the_prices():
+    feed, minute = Feed("BTC"), NS_PER_MINUTE
+    assert math.isnan(feed.ticker(estimating(OPENS - minute, 60_000.0, math.nan)).fixed)
+    # From 60,000 a minute before the window in a straight line to 60,200 a minute after its beginning.
+    event = feed.ticker(estimating(OPENS + minute, 60_200.0, math.nan))
+    assert event.fixed == pytest.approx(60_150.0)
+    event = feed.ticker(estimating(OPENS + 3 * minute, 60_400.0, math.nan))
+    assert event.fixed == pytest.approx((60_150.0 + 2 * 60_300.0) / 3)
+    chain = feed.chain([row(CALL, ts=OPENS + 3 * minute), row(PUT, ts=OPENS + 3 * minute)])
+    assert chain.fixed == event.fixed
+    assert math.isnan(feed.ticker(estimating(OPENS + 31 * minute, 60_000.0, math.nan)).fixed)
+
+
+def test_a_session_that_starts_within_the_window_takes_over_the_exchanges_average():
+    feed, minute = Feed("BTC"), NS_PER_MINUTE
+    assert feed.ticker(estimating(OPENS + 12 * minute, 60_200.0, 59_900.0)).fixed == pytest.approx(59_900.0)
+    later = feed.ticker(estimating(OPENS + 15 * minute, 60_400.0, math.nan))
+    assert later.fixed == pytest.approx((12 * 59_900.0 + 3 * 60_300.0) / 15)

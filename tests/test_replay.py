@@ -6,11 +6,13 @@ from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay import PriceBlock, Tape
 from gammacore.backtest.runner import replay
+from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Funding, Quality
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
+from gammacore.settlement import clock_factor
 from gammacore.valuation import exposure
 from gammacore.volatility.estimate import Estimate
 
@@ -64,13 +66,15 @@ def test_a_stale_bar_does_not_stand_for_the_index_of_a_chain():
 
 def test_what_is_known_between_chains_is_the_last_chain():
     tape = minute_tape()
-    vol = tape.vol(CALL, 0, len(tape))
+    vol, clock = tape.iv(CALL, 0, len(tape)), tape.vol(CALL, 0, len(tape))
     rows = np.flatnonzero(
         (tape.chains.expiry_ns == FRIDAY) & (tape.chains.strike == 60e3) & (tape.chains.kind == 1)
     )
     recorded = tape.chains.iv[rows]
     live = tape.last_chain < len(recorded)
     np.testing.assert_array_equal(vol[live], recorded[tape.last_chain[live]])
+    left = FRIDAY - tape.chains.snapshot_ts[tape.last_chain[live]]
+    np.testing.assert_array_equal(clock[live], recorded[tape.last_chain[live]] * clock_factor(left))
 
 
 def test_interpolation_meets_the_chains():
@@ -253,3 +257,34 @@ def test_nothing_to_replay():
     )
     with pytest.raises(DataError, match="no option chains"):
         Tape(empty)
+
+
+def test_book_and_tape_see_one_average_in_the_settlement_window():
+    tape = minute_tape()
+    book, last = Book(), 0.0
+    opens = FRIDAY - 30 * NS_PER_MINUTE
+    for i in range(len(tape)):
+        book.apply(tape.snapshot(i) if tape.chain_at[i] >= 0 else tape.price(i))
+        if not FRIDAY - NS_PER_HOUR < tape.ts_ns[i] <= FRIDAY:
+            continue
+        for name in ("forward", "underlying", "tau"):
+            assert getattr(book, name)(FRIDAY) == pytest.approx(
+                getattr(tape, name)(FRIDAY, i, i + 1)[0], rel=1e-13
+            )
+        assert book.vol(CALL) == tape.vol(CALL, i, i + 1)[0]
+        if tape.ts_ns[i] > opens:
+            steps = (tape.ts_ns >= opens) & (tape.ts_ns <= tape.ts_ns[i])
+            mean = np.trapezoid(tape.index[steps], tape.ts_ns[steps]) / (tape.ts_ns[i] - opens)
+            assert tape.fixed[i] == pytest.approx(mean, rel=1e-12)
+            last = tape.forward(FRIDAY, i, i + 1)[0]
+    # At the expiry the forward is the average that is delivered, but for how a bar counts.
+    assert last == pytest.approx(tape.delivery(FRIDAY).price, rel=5e-5)
+
+
+def test_without_averaging_there_is_no_window():
+    tape, plain = minute_tape(), minute_tape(averaging=False)
+    i, j = np.searchsorted(tape.ts_ns, (FRIDAY - 20 * NS_PER_MINUTE, FRIDAY))
+    np.testing.assert_array_equal(plain.forward(FRIDAY, i, j), plain.underlying(FRIDAY, i, j))
+    np.testing.assert_array_equal(plain.vol(CALL, i, j), plain.iv(CALL, i, j))
+    assert np.isnan(plain.fixed).all()
+    assert not np.array_equal(tape.forward(FRIDAY, i, j), tape.underlying(FRIDAY, i, j))

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from venue import SECOND, Client, make, rest
 
-from gammacore.contracts import spec_from_catalog
+from gammacore.contracts import CALL, spec_from_catalog
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, format_time, parse_time
 from gammacore.live.simulator import MarketModel, Recorded
 from gammacore.live.simulator.catalog import expiries
 from gammacore.live.simulator.invariants import assert_invariants
+from gammacore.settlement import WINDOW, greeks
 
 PERPETUAL = "BTC-PERPETUAL"
 
@@ -108,6 +109,39 @@ def test_implied_volatility_of_quotes_brackets_the_mark():
             assert ticker["bid_iv"] <= ticker["mark_iv"] <= ticker["ask_iv"]
             assert ticker["best_bid_price"] <= ticker["mark_price"] + 5e-5 < ticker["best_ask_price"] + 1e-4
         client.wait(0.1)
+
+
+def test_marks_of_the_settlement_window_are_those_of_the_average():
+    start = parse_time("2026-01-05T07:20:00Z")
+    ts = start + NS_PER_MINUTE * np.arange(41, dtype=np.int64)
+    index = 90_000.0 + np.append(np.zeros(11), 20.0 * np.arange(30))
+    exchange = make(recorded={"BTC": Recorded(ts, index)}, start_ns=start)
+    call = min(
+        (x.instrument for x in exchange.options_on("btc_usd") if x.instrument.kind == CALL),
+        key=lambda option: (option.expiry_ns, abs(option.strike - 90_000.0)),
+    )
+    assert call.expiry_ns == start + 40 * NS_PER_MINUTE
+
+    def ticker(minutes):
+        for at in range(exchange.now_ns, start + int(minutes * NS_PER_MINUTE), 3 * SECOND):
+            exchange.advance(at)
+        return Client(exchange, login=None).call("public/ticker", instrument_name=call.name)
+
+    before, opened = ticker(9.98), ticker(10.05)
+    assert opened["mark_price"] == pytest.approx(before["mark_price"], rel=0.03)  # no jump into the window
+    seen = ticker(30.0)
+    coin = exchange.market.coins["BTC"]
+    exact = greeks(
+        1,
+        exchange.market.index("BTC"),
+        call.strike,
+        WINDOW / 3,
+        seen["mark_iv"] / 100,
+        coin.window_sum / coin.window_ticks,
+    )
+    assert seen["mark_price"] == pytest.approx(exact.price, abs=5.1e-5)  # printed with four decimals
+    assert seen["greeks"]["delta"] == pytest.approx(exact.delta, abs=2e-3)
+    assert seen["underlying_price"] == pytest.approx(90_000 + 2 * (20 * 20) / 3, abs=40)
 
 
 def test_small_methods():

@@ -65,18 +65,20 @@ def _at(
 ) -> tuple[float, float]:
     """Mismatch and its derivative in the price, were the hedge contract at ``price``."""
     delta = gamma = 0.0
+    perpetual = isinstance(episode.hedge.instrument, Perpetual)
+    decay = float(view.settlement_weight(episode.expiry_ns)) if perpetual else 1.0
     for option, amount in episode.legs.items():
         vol, _ = target.vol_of(option, amount, view)
-        seen = shape(option, view.forward(option.expiry_ns) * scale, view.tau(option.expiry_ns), float(vol))
+        moved = (view.underlying if perpetual else view.forward)(option.expiry_ns) * (scale - 1.0)
+        forward = view.forward(option.expiry_ns) + decay * moved
+        seen = shape(option, forward, view.tau(option.expiry_ns), float(vol))
         if target.numeraire == "black" or option.settlement is Settlement.LINEAR:
             delta += amount * seen.delta
             gamma += amount * seen.gamma
         else:  # net = delta - V/F, so that its derivative is gamma - net/F
             delta += amount * seen.net_delta
             gamma += amount * (seen.gamma - seen.net_delta / price)
-    weight = target.ratio
-    if isinstance(episode.hedge.instrument, Perpetual):
-        weight *= view.settlement_weight(episode.expiry_ns)
+    weight = target.ratio * decay
     held = episode.hedge.delta(price)
     slope = -held / price if episode.hedge.inverse else 0.0
-    return weight * delta + held - target.delta, weight * gamma + slope
+    return weight * delta + held - target.delta, weight * decay * gamma + slope

@@ -138,12 +138,14 @@ class Target(msgspec.Struct, frozen=True):
         """
         price = view.future_price(episode.hedge.instrument)
         gamma = vol = tau = total = None
-        weight: Any = self.ratio
+        decay: Any = 1.0
         if isinstance(episode.hedge.instrument, Perpetual):
-            weight = weight * view.settlement_weight(episode.expiry_ns)
+            decay = view.settlement_weight(episode.expiry_ns)
+        weight = self.ratio * decay
         if "gamma" in policy.needs or "vol" in policy.needs:
             gamma, vol = self._shape(episode, view, frozen)
-            gamma, tau = gamma * weight, view.tau(episode.expiry_ns)
+            # The delta to hedge is the weight times that in the average, which moves with it again.
+            gamma, tau = gamma * weight * decay, view.tau(episode.expiry_ns)
         if options:
             rule = policy.trigger if isinstance(policy, Custom) else policy
             factor = rule.vol_factor(price, gamma, vol, tau) if isinstance(rule, Zakamouline) else None

@@ -280,7 +280,7 @@ class Board:
                     "at_hedges": pace.at_hedges(),
                     "paid": pace.paid,
                     "breakeven": pace.breakeven,
-                    "implied": sum(book.vol(option) for option in episode.legs) / len(episode.legs),
+                    "implied": sum(book.iv(option) for option in episode.legs) / len(episode.legs),
                 }
             )
         return rows

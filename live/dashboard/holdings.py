@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import LedgerError
 from gammacore.hedging import Custom, Interval, Ladder, Move, Policy
@@ -71,7 +71,7 @@ def positions(desk: Desk) -> list[Row]:
             gained = amount * (mark - entry.get(option, math.nan)) * rate
             rows.append(
                 _row(episode, option, amount, entry.get(option, math.nan), mark, gained, held)
-                | {"vol": book.vol(option), "tau_days": book.tau(option.expiry_ns) * 365.0}
+                | {"vol": book.iv(option), "tau_days": max(option.expiry_ns - book.ts_ns, 0) / NS_PER_DAY}
             )
         hedge = episode.hedge
         if hedge.amount:

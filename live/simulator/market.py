@@ -209,8 +209,12 @@ class Market:
         coin = self.coins[base]
         if expiry_ns is None:
             return coin.perpetual
-        tau = max(expiry_ns - self.now_ns, 0) / NS_PER_YEAR
-        return round(coin.index * exp(coin.model.carry * tau), 2)
+        left_ns = max(expiry_ns - self.now_ns, 0)
+        traded = coin.index * exp(coin.model.carry * left_ns / NS_PER_YEAR)
+        if coin.window_ticks and left_ns < SETTLEMENT_WINDOW_NS:  # a future delivers at the average, too
+            share = left_ns / SETTLEMENT_WINDOW_NS
+            traded = (1.0 - share) * coin.window_sum / coin.window_ticks + share * traded
+        return round(traded, 2)
 
     def rate(self, base: str, *, linear: bool = False) -> float:
         """Funding rate in force, per eight hours."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gammacore import inverse
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
+from gammacore.settlement import averaged_tau, clock_factor
 
 from .catalog import Catalog, Listing
 from .market import Market
@@ -163,8 +164,12 @@ class Pricing:
     def _price(self, chain: _Chain, listing: Listing) -> None:
         assert listing.expiry_ns is not None
         forward = self._market.forward(listing.base, listing.expiry_ns)
-        tau = max(listing.expiry_ns - self._market.now_ns, 0) / NS_PER_YEAR
-        vols = np.round(self._market.vols(listing.base, forward, chain.strikes, tau), 4)
+        tau = self._tau(listing.expiry_ns)
+        vols = self._market.vols(listing.base, forward, chain.strikes, tau)
+        left_ns = listing.expiry_ns - self._market.now_ns
+        if left_ns > SETTLEMENT_WINDOW_NS:  # quoted on the plain time, worth the variance of the average
+            vols = vols / clock_factor(left_ns)
+        vols = np.round(vols, 4)
         chain.marks = marks(
             chain.kinds,
             forward,
@@ -175,10 +180,17 @@ class Pricing:
             coin_settled=listing.coin_settled,
         )
 
+    def _tau(self, expiry_ns: int) -> float:
+        """Years to expiry that a volatility is quoted on; in the settlement window those of the average."""
+        left_ns = expiry_ns - self._market.now_ns
+        if left_ns <= SETTLEMENT_WINDOW_NS:
+            return float(averaged_tau(left_ns))
+        return left_ns / NS_PER_YEAR
+
     def implied(self, listing: Listing, price: float) -> float:
         """Implied volatility of an option's price, in percent; 0 where there is none."""
         option, mark = _option(listing), self.mark(listing)
-        tau = max(option.expiry_ns - self._market.now_ns, 0) / NS_PER_YEAR
+        tau = self._tau(option.expiry_ns)
         coin = price if listing.coin_settled else price / mark.forward
         return implied_percent(option.kind, coin, mark.forward, option.strike, tau)
 
