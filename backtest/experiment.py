@@ -8,6 +8,7 @@ currency: USD for linear options, coin for inverse ones.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -147,6 +148,9 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Of equal length, until the horizon.
     horizon : float or None
         Years; None is the last expiry.
+    window : float
+        Years before an expiry that its delivery price is the average of, in whole steps; 0 is the last
+        price. See :mod:`gammacore.settlement`.
     hedge_vol : {'implied', 'actual'} or float
         Volatility of the deltas and gammas that are hedged; ``actual`` is the model's own.
     end_vol : float or None
@@ -176,6 +180,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     implied: float = 0.6
     steps: int = 720
     horizon: float | None = None
+    window: float = 0.0
     hedge_vol: Literal["implied", "actual"] | float = "implied"
     end_vol: float | None = None
     settlement: Literal["linear", "inverse"] = "linear"
@@ -206,6 +211,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         self._check_choices()
         for leg_number, leg in enumerate(self.book):
             _expiry_step(leg.expiry, self, leg_number)
+        self._check_window()
         _policy_for_core(self)
         self._check_model()
 
@@ -225,6 +231,22 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 _check(f"{where}.implied", leg.implied, above=0.0)
         if not any(leg.amount for leg in self.book):
             raise ConfigError("book: expected an amount other than 0 in some leg")
+
+    def _check_window(self) -> None:
+        _check("window", self.window, at_least=0.0)
+        if not self.window:
+            return
+        if self.window < 0.5 * self.dt:
+            raise ConfigError(
+                f"window: expected 0 or a step of {self.dt:.6g} years at least, got {self.window!r}"
+            )
+        expiries = sorted({leg.expiry for leg in self.book})
+        times = [0.0, *expiries] if expiries[-1] <= self.years else [0.0, *expiries, self.years]
+        apart = min(abs(b - a) for a, b in pairwise(sorted(set(times))))
+        if apart < self.averaged * (1.0 - ON_GRID):
+            raise ConfigError(
+                f"window: expected start, expiries and horizon {self.window:.6g} years apart, got {apart:.6g}"
+            )
 
     def _check_choices(self) -> None:
         for name, choices in (
@@ -271,6 +293,15 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.years / self.steps
 
     @property
+    def averaged(self) -> float:
+        """Years of the settlement window, in whole steps."""
+        return round(self.window / self.dt) * self.dt
+
+    def mark_vol_of(self, leg: Leg) -> float:
+        """Volatility a leg is marked at on the clock of the average: that of its quoted one at the start."""
+        return self.implied_of(leg) * math.sqrt(leg.expiry / (leg.expiry - 2.0 * self.averaged / 3.0))
+
+    @property
     def delta(self) -> str:
         """Delta that is hedged."""
         return self.target or ("coin_neutral" if self.inverse else "black")
@@ -287,7 +318,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def hedge_vol_of(self, leg: Leg) -> float:
         """Volatility a leg is hedged at."""
         if self.hedge_vol == "implied":
-            return self.implied_of(leg)
+            return self.mark_vol_of(leg)
         if isinstance(self.hedge_vol, str):
             return self.model.mean_vol(leg.expiry)
         return self.hedge_vol
@@ -327,7 +358,7 @@ def engine_of(experiment: Experiment, seed: int) -> _hedging.Engine:
         raise ConfigError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed!r}")
     size = math.fsum(abs(leg.amount) for leg in e.book)
     return _hedging.Engine(
-        grid=(e.steps, e.dt, float(e.forward)),
+        grid=(e.steps, e.dt, float(e.forward), round(e.averaged / e.dt)),
         model=e.model.for_core(e.dt),
         book=_groups(e),
         policy={"dust": DUST * size, **_policy_for_core(e)},
@@ -351,7 +382,7 @@ def _groups(e: Experiment) -> list[tuple[float, ...]]:
     """Legs merged by strike, expiry and volatilities: put-call parity makes them one option."""
     merged: dict[tuple[float, ...], list[float]] = {}
     for i, leg in enumerate(e.book):
-        mark = e.implied_of(leg)
+        mark = e.mark_vol_of(leg)
         end = mark if e.end_vol is None else e.end_vol
         key = (leg.strike, leg.expiry, _expiry_step(leg.expiry, e, i), e.hedge_vol_of(leg), mark, end)
         total = merged.setdefault(key, [0.0, 0.0, 0.0])

@@ -25,6 +25,7 @@ from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
+from gammacore.settlement import WINDOW
 
 __all__ = ["Simulated", "experiment_of", "run_simulation", "write_simulation"]
 
@@ -68,13 +69,16 @@ def experiment_of(config: Config) -> Experiment:
     model, steps_per_day = _model(config)
     book = _book(config)
     years = max(leg.expiry for leg in book)
+    steps = max(round(years * DAYS_A_YEAR * steps_per_day), 1)
+    averaged = config.exit.delivery == "average" and years / steps <= WINDOW  # longer steps do not see it
     return Experiment(
         book=book,
         model=model,
         policy=policy,
         forward=wanted.forward,
         implied=wanted.implied_vol,
-        steps=max(round(years * DAYS_A_YEAR * steps_per_day), 1),
+        steps=steps,
+        window=WINDOW if averaged else 0.0,
         hedge_vol=hedge.vol if isinstance(hedge.vol, float | int) else "implied",
         settlement=wanted.settlement,
         target=target,

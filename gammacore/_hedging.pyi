@@ -31,7 +31,7 @@ class Engine:
     def __new__(
         cls,
         *,
-        grid: tuple[int, float, float],
+        grid: tuple[int, float, float, int],
         model: Mapping[str, Any],
         book: Sequence[tuple[float, ...]],
         policy: Mapping[str, float],

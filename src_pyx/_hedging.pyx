@@ -51,7 +51,7 @@ cdef extern from "hedge_levels.h" nogil:
         double calls_and_puts, puts, hedge_vol, mark_vol, end_vol, size
 
     ctypedef struct gc_simulation:
-        int64_t steps
+        int64_t steps, window
         double dt, start, years
         gc_model model
         int groups
@@ -97,7 +97,7 @@ cdef class Engine:
 
     def __cinit__(self, *, grid, model, book, policy, accounts, costs, seed):
         cdef int i
-        self.s.steps, self.s.dt, self.s.start = grid
+        self.s.steps, self.s.dt, self.s.start, self.s.window = grid
         self.s.years = self.s.steps * self.s.dt
         self.s.seed = seed
         self.take_book(book)

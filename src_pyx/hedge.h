@@ -68,6 +68,7 @@ typedef struct {
 
 typedef struct {
     int64_t steps;
+    int64_t window; /* steps that the delivery price is averaged over; 0: it is the last price */
     double dt, start, years;
     gc_model model;
     int groups;

@@ -23,12 +23,65 @@ typedef struct {
     double settled[GC_BLOCK], value[GC_BLOCK];
     double slope[GC_BLOCK], curve[GC_BLOCK], decay[GC_BLOCK]; /* of the value at mark volatility */
     double delta_line[GC_BLOCK], gamma_line[GC_BLOCK], theta_line[GC_BLOCK], squares[GC_BLOCK];
+    double area[GC_BLOCK]; /* sum of the prices of the settlement window so far, and the delivery price it leads to */
+    double average[GC_BLOCK], average_log[GC_BLOCK], average_inverse[GC_BLOCK];
 } GC_LOOP(gc_hedges);
 
 /* What is needed beyond the profit itself. */
 typedef struct {
     int lines, residual, squares, equity, gamma, inverse_price;
 } GC_LOOP(gc_wants);
+
+/* ---- settlement window ----------------------------------------------------------- */
+
+/* What a group is valued at. Options deliver at the average over the last s->window steps, of length W:
+ * before them the average takes 2 W / 3 of the variance that is left, and in them the expected delivery
+ * price stands for the price, moves by `weight` of it, and has the variance vol^2 tau^3 / (3 W^2) left;
+ * see gammacore/settlement.py. */
+typedef struct {
+    const double *log_price, *price, *inverse;
+    double weight, tau;
+} GC_LOOP(gc_view);
+
+static inline GC_LOOP(gc_view) GC_LOOP(gc_view_of)(const GC_LOOP(gc_hedges) *b, const gc_simulation *s, const gc_group *g,
+                                                   int64_t step)
+{
+    double left = g->expiry - (double)step * s->dt, window = (double)s->window * s->dt;
+    GC_LOOP(gc_view) v = {b->paths.log_price, b->paths.price, b->inverse_price, 1.0, left};
+    if (s->window == 0) return v;
+    if (g->expiry_step <= s->steps && g->expiry_step - step < s->window) {
+        v.log_price = b->average_log, v.price = b->average, v.inverse = b->average_inverse;
+        v.weight = left / window;
+        v.tau = left * v.weight * v.weight / 3.0;
+    } else {
+        v.tau = left - 2.0 * window / 3.0;
+    }
+    return v;
+}
+
+/* Whether some option is in its window after this step, and how many of its steps have passed. */
+static inline int64_t GC_LOOP(gc_steps_fixed)(const gc_simulation *s, int64_t step)
+{
+    for (int k = 0; k < s->groups && s->window; k++) {
+        int64_t left = s->group[k].expiry_step - step;
+        if (s->group[k].expiry_step <= s->steps && left >= 0 && left < s->window) return s->window - left;
+    }
+    return 0;
+}
+
+static GC_TARGET void GC_LOOP(gc_fix)(GC_LOOP(gc_hedges) *b, const gc_simulation *s, int64_t fixed)
+{
+    const double *GC_RESTRICT price = b->paths.price, *GC_RESTRICT before = b->paths.before;
+    double *GC_RESTRICT area = b->area, *GC_RESTRICT average = b->average;
+    double *GC_RESTRICT log_price = b->average_log, *GC_RESTRICT inverse = b->average_inverse;
+    double kept = fixed > 1 ? 1.0 : 0.0, left = (double)(s->window - fixed), all = 1.0 / (double)s->window;
+    for (int i = 0; i < GC_BLOCK; i++) {
+        area[i] = kept * area[i] + 0.5 * (before[i] + price[i]);
+        average[i] = all * (area[i] + left * price[i]);
+        inverse[i] = 1.0 / average[i];
+        log_price[i] = gc_log_ratio(average[i], s->start);
+    }
+}
 
 /* ---- deltas ---------------------------------------------------------------------- */
 
@@ -37,21 +90,22 @@ typedef struct {
     double total, inv_total, shift;
 } GC_LOOP(gc_distance);
 
-static inline GC_LOOP(gc_distance) GC_LOOP(gc_distance_of)(const gc_group *g, double vol, double now, int net)
+static inline GC_LOOP(gc_distance) GC_LOOP(gc_distance_of)(const gc_group *g, double vol, double tau, int net)
 {
-    double s = vol * sqrt(g->expiry - now), half = net ? -0.5 * s : 0.5 * s;
+    double s = vol * sqrt(tau), half = net ? -0.5 * s : 0.5 * s;
     GC_LOOP(gc_distance) d = {s, 1.0 / s, half - g->log_strike / s};
     return d;
 }
 
 /* Delta of one group in coin: black m N(d1) - b with m calls and puts together and b puts; net of its own value
  * (K/F) (m N(d2) - b). Gamma is m phi(d1)/(F s) = m (K/F) phi(d2)/(F s) either way. */
-GC_INLINE void GC_LOOP(gc_add_delta)(GC_LOOP(gc_hedges) *b, const gc_group *g, double now, int net, int gammas, int fresh)
+GC_INLINE void GC_LOOP(gc_add_delta)(GC_LOOP(gc_hedges) *b, const gc_group *g, GC_LOOP(gc_view) v, int net, int gammas,
+                                     int fresh)
 {
-    GC_LOOP(gc_distance) at = GC_LOOP(gc_distance_of)(g, g->hedge_vol, now, net);
-    const double *GC_RESTRICT x = b->paths.log_price, *GC_RESTRICT inverse = b->inverse_price;
+    GC_LOOP(gc_distance) at = GC_LOOP(gc_distance_of)(g, g->hedge_vol, v.tau, net);
+    const double *GC_RESTRICT x = v.log_price, *GC_RESTRICT inverse = v.inverse;
     double *GC_RESTRICT delta = b->delta, *GC_RESTRICT gamma = b->gamma;
-    double amount = g->calls_and_puts, puts = g->puts, strike = g->strike, inv_total = at.inv_total, shift = at.shift;
+    double amount = v.weight * g->calls_and_puts, puts = v.weight * g->puts, curl = v.weight * amount, strike = g->strike, inv_total = at.inv_total, shift = at.shift;
     GC_INDEPENDENT
     for (int i = 0; i < GC_BLOCK; i++) {
         double n, phi;
@@ -61,19 +115,21 @@ GC_INLINE void GC_LOOP(gc_add_delta)(GC_LOOP(gc_hedges) *b, const gc_group *g, d
         delta[i] = old + scale * (amount * n - puts);
         if (gammas) {
             double old_gamma = fresh ? 0.0 : gamma[i];
-            gamma[i] = old_gamma + scale * amount * phi * inv_total * inverse[i];
+            gamma[i] = old_gamma + scale * curl * phi * inv_total * inverse[i];
         }
     }
 }
 
 /* The same at a volatility that is `factor` times the group's, lane by lane; no gamma. */
-GC_INLINE void GC_LOOP(gc_add_modified_delta)(GC_LOOP(gc_hedges) *b, const gc_group *g, double now, int net, int fresh)
+GC_INLINE void GC_LOOP(gc_add_modified_delta)(GC_LOOP(gc_hedges) *b, const gc_group *g, GC_LOOP(gc_view) v, int net,
+                                              int fresh)
 {
-    double s = g->hedge_vol * sqrt(g->expiry - now), side = net ? -0.5 : 0.5;
-    const double *GC_RESTRICT x = b->paths.log_price, *GC_RESTRICT inverse = b->inverse_price;
+    double s = g->hedge_vol * sqrt(v.tau), side = net ? -0.5 : 0.5;
+    const double *GC_RESTRICT x = v.log_price, *GC_RESTRICT inverse = v.inverse;
     const double *GC_RESTRICT factor = b->factor;
     double *GC_RESTRICT delta = b->delta;
-    double amount = g->calls_and_puts, puts = g->puts, strike = g->strike, log_strike = g->log_strike;
+    double amount = v.weight * g->calls_and_puts, puts = v.weight * g->puts;
+    double strike = g->strike, log_strike = g->log_strike;
     GC_INDEPENDENT
     for (int i = 0; i < GC_BLOCK; i++) {
         double n, phi, total = s * factor[i];
@@ -87,24 +143,24 @@ GC_INLINE void GC_LOOP(gc_add_modified_delta)(GC_LOOP(gc_hedges) *b, const gc_gr
 static GC_TARGET void GC_LOOP(gc_book_delta)(GC_LOOP(gc_hedges) *b, const gc_simulation *s, int64_t step, int gammas,
                                              int modified)
 {
-    double now = (double)step * s->dt;
     int net = s->numeraire != GC_DELTA_BLACK, fresh = 1;
     for (int k = 0; k < s->groups; k++) {
         const gc_group *g = &s->group[k];
         if (g->expiry_step <= step) continue;
+        GC_LOOP(gc_view) v = GC_LOOP(gc_view_of)(b, s, g, step);
         switch (net | gammas << 1 | modified << 2 | fresh << 3) {
-        case 0: GC_LOOP(gc_add_delta)(b, g, now, 0, 0, 0); break;
-        case 1: GC_LOOP(gc_add_delta)(b, g, now, 1, 0, 0); break;
-        case 2: GC_LOOP(gc_add_delta)(b, g, now, 0, 1, 0); break;
-        case 3: GC_LOOP(gc_add_delta)(b, g, now, 1, 1, 0); break;
-        case 4: GC_LOOP(gc_add_modified_delta)(b, g, now, 0, 0); break;
-        case 5: GC_LOOP(gc_add_modified_delta)(b, g, now, 1, 0); break;
-        case 8: GC_LOOP(gc_add_delta)(b, g, now, 0, 0, 1); break;
-        case 9: GC_LOOP(gc_add_delta)(b, g, now, 1, 0, 1); break;
-        case 10: GC_LOOP(gc_add_delta)(b, g, now, 0, 1, 1); break;
-        case 11: GC_LOOP(gc_add_delta)(b, g, now, 1, 1, 1); break;
-        case 12: GC_LOOP(gc_add_modified_delta)(b, g, now, 0, 1); break;
-        default: GC_LOOP(gc_add_modified_delta)(b, g, now, 1, 1); break;
+        case 0: GC_LOOP(gc_add_delta)(b, g, v, 0, 0, 0); break;
+        case 1: GC_LOOP(gc_add_delta)(b, g, v, 1, 0, 0); break;
+        case 2: GC_LOOP(gc_add_delta)(b, g, v, 0, 1, 0); break;
+        case 3: GC_LOOP(gc_add_delta)(b, g, v, 1, 1, 0); break;
+        case 4: GC_LOOP(gc_add_modified_delta)(b, g, v, 0, 0); break;
+        case 5: GC_LOOP(gc_add_modified_delta)(b, g, v, 1, 0); break;
+        case 8: GC_LOOP(gc_add_delta)(b, g, v, 0, 0, 1); break;
+        case 9: GC_LOOP(gc_add_delta)(b, g, v, 1, 0, 1); break;
+        case 10: GC_LOOP(gc_add_delta)(b, g, v, 0, 1, 1); break;
+        case 11: GC_LOOP(gc_add_delta)(b, g, v, 1, 1, 1); break;
+        case 12: GC_LOOP(gc_add_modified_delta)(b, g, v, 0, 1); break;
+        default: GC_LOOP(gc_add_modified_delta)(b, g, v, 1, 1); break;
         }
         fresh = 0;
     }
@@ -120,14 +176,15 @@ static GC_TARGET void GC_LOOP(gc_book_delta)(GC_LOOP(gc_hedges) *b, const gc_sim
  *     inverse  V = (m N1 - b) - (K/F) (m N2 - b),  dV/dX = -K (m N2 - b),  d2V/dX2 = F^3 gamma
  *
  * and per year dV/dt = -vol^2/2 F^2 gamma, in coin a further 1/F. */
-GC_INLINE void GC_LOOP(gc_add_value)(GC_LOOP(gc_hedges) *b, const gc_group *g, double vol, double now, int inverse)
+GC_INLINE void GC_LOOP(gc_add_value)(GC_LOOP(gc_hedges) *b, const gc_group *g, double vol, GC_LOOP(gc_view) v, int inverse)
 {
-    GC_LOOP(gc_distance) at = GC_LOOP(gc_distance_of)(g, vol, now, 0);
-    const double *GC_RESTRICT x = b->paths.log_price, *GC_RESTRICT price = b->paths.price;
+    GC_LOOP(gc_distance) at = GC_LOOP(gc_distance_of)(g, vol, v.tau, 0);
+    const double *GC_RESTRICT x = v.log_price, *GC_RESTRICT price = v.price;
     double *GC_RESTRICT value = b->value, *GC_RESTRICT slope = b->slope;
     double *GC_RESTRICT curve = b->curve, *GC_RESTRICT decay = b->decay;
     double amount = g->calls_and_puts, puts = g->puts, strike = g->strike;
-    double total = at.total, inv_total = at.inv_total, shift = at.shift, half_variance = 0.5 * vol * vol;
+    double total = at.total, inv_total = at.inv_total, shift = at.shift;
+    double once = v.weight, twice = v.weight * v.weight, half_variance = 0.5 * vol * vol * twice;
     GC_INDEPENDENT
     for (int i = 0; i < GC_BLOCK; i++) {
         double n1, n2, phi, ignored, d1 = x[i] * inv_total + shift;
@@ -137,13 +194,13 @@ GC_INLINE void GC_LOOP(gc_add_value)(GC_LOOP(gc_hedges) *b, const gc_group *g, d
         double cash_gamma = amount * phi * inv_total * price[i]; /* F^2 gamma */
         if (inverse) {
             value[i] += one - two / price[i];
-            slope[i] -= two;
-            curve[i] += cash_gamma * price[i];
+            slope[i] -= once * two;
+            curve[i] += twice * cash_gamma * price[i];
             decay[i] -= half_variance * cash_gamma / price[i];
         } else {
             value[i] += price[i] * one - two;
-            slope[i] += one;
-            curve[i] += cash_gamma / (price[i] * price[i]);
+            slope[i] += once * one;
+            curve[i] += twice * cash_gamma / (price[i] * price[i]);
             decay[i] -= half_variance * cash_gamma;
         }
     }
@@ -158,16 +215,16 @@ static GC_TARGET void GC_LOOP(gc_book_value)(GC_LOOP(gc_hedges) *b, const gc_sim
         double vol = at_end ? g->end_vol : g->mark_vol;
         if (g->expiry_step <= step) continue;
         if (s->inverse)
-            GC_LOOP(gc_add_value)(b, g, vol, (double)step * s->dt, 1);
+            GC_LOOP(gc_add_value)(b, g, vol, GC_LOOP(gc_view_of)(b, s, g, step), 1);
         else
-            GC_LOOP(gc_add_value)(b, g, vol, (double)step * s->dt, 0);
+            GC_LOOP(gc_add_value)(b, g, vol, GC_LOOP(gc_view_of)(b, s, g, step), 0);
     }
 }
 
 /* Payoffs of the options that expire at this step. */
 static GC_TARGET void GC_LOOP(gc_settle)(GC_LOOP(gc_hedges) *b, const gc_simulation *s, int64_t step)
 {
-    const double *GC_RESTRICT price = b->paths.price;
+    const double *GC_RESTRICT price = s->window ? b->average : b->paths.price;
     double *GC_RESTRICT settled = b->settled;
     for (int k = 0; k < s->groups; k++) {
         const gc_group *g = &s->group[k];
@@ -316,7 +373,7 @@ static GC_TARGET void GC_LOOP(gc_vol_factors)(GC_LOOP(gc_hedges) *b, const gc_ru
 }
 
 /* Volatility and time to expiry of the options left, averaged by their amounts. */
-static void GC_LOOP(gc_averages)(const gc_simulation *s, int64_t step, double *vol, double *tau)
+static void GC_LOOP(gc_averages)(const GC_LOOP(gc_hedges) *b, const gc_simulation *s, int64_t step, double *vol, double *tau)
 {
     double size = 0.0, vols = 0.0, taus = 0.0;
     for (int k = 0; k < s->groups; k++) {
@@ -324,7 +381,7 @@ static void GC_LOOP(gc_averages)(const gc_simulation *s, int64_t step, double *v
         if (g->expiry_step <= step) continue;
         size += g->size;
         vols += g->size * g->hedge_vol;
-        taus += g->size * (g->expiry - (double)step * s->dt);
+        taus += g->size * GC_LOOP(gc_view_of)(b, s, g, step).tau;
     }
     *vol = size > 0.0 ? vols / size : 1.0;
     *tau = size > 0.0 ? taus / size : 1.0;
@@ -346,7 +403,7 @@ static GC_TARGET void GC_LOOP(gc_hedge_at)(GC_LOOP(gc_hedges) *b, const gc_simul
     int kind = GC_LOOP(gc_kind_at)(s, step), zakamouline = s->policy.kind == GC_ZAKAMOULINE;
     if (kind == GC_NEVER && !wants.residual) return;
     double vol, tau;
-    GC_LOOP(gc_averages)(s, step, &vol, &tau);
+    GC_LOOP(gc_averages)(b, s, step, &vol, &tau);
     gc_rule rule = gc_rule_at(&s->policy, vol, tau);
     GC_LOOP(gc_book_delta)(b, s, step, wants.gamma, 0);
     if (zakamouline) {
@@ -410,8 +467,10 @@ static GC_TARGET void GC_LOOP(gc_walk)(GC_LOOP(gc_hedges) *b, const gc_simulatio
         if (wants.lines || wants.equity) GC_LOOP(gc_book_value)(b, s, step, 0);
         GC_LOOP(gc_hedge_at)(b, s, wants, step);
         if (s->funding != 0.0) GC_LOOP(gc_fund)(b, s);
-        if (wants.lines || wants.squares) memcpy(b->paths.before, b->paths.price, sizeof b->paths.price);
+        int64_t fixed = GC_LOOP(gc_steps_fixed)(s, step + 1);
+        if (wants.lines || wants.squares || fixed) memcpy(b->paths.before, b->paths.price, sizeof b->paths.price);
         GC_LOOP(gc_advance)(&b->paths, s, step, lanes);
+        if (fixed) GC_LOOP(gc_fix)(b, s, fixed);
         if (wants.lines) GC_LOOP(gc_explain)(b, s);
         if (wants.squares) GC_LOOP(gc_square_returns)(b);
         GC_LOOP(gc_settle)(b, s, step + 1);

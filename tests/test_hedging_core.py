@@ -39,7 +39,7 @@ def test_philox_known_answers(counter, key, result):
 def gbm(steps, seed, vol=1.0):
     """Engine of a driftless Brownian motion with unit steps and no book."""
     return _hedging.Engine(
-        grid=(steps, 1.0, 1.0),
+        grid=(steps, 1.0, 1.0, 0),
         model={"kind": _hedging.GBM, "drift": 0.0, "step_vol": vol},
         book=[],
         policy={"kind": _hedging.NEVER},

@@ -14,7 +14,7 @@ from reference.slow_hedging import Slow
 
 import gammacore
 from gammacore import _core, _hedging
-from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, strangle
+from gammacore.backtest.experiment import Costs, Experiment, Leg, engine_of, straddle, strangle
 from gammacore.backtest.models import GBM, Bootstrap, Garch, GivenPaths, Heston, Merton
 from gammacore.backtest.montecarlo import COLUMNS, LINES, price_paths, simulate
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
@@ -430,3 +430,63 @@ def test_fixed_columns_of_the_core():
     assert set(LINES) < set(COLUMNS)
     assert len(COLUMNS) == len(set(COLUMNS)) == 17
     assert _hedging.MAX_JUMPS == 64
+
+
+# ---------------------------------------------------------------- delivery at an average
+def averaged(**changes):
+    """A straddle of the last two hours, each minute hedged; its implied volatility says the true variance."""
+    life, window = 120 / (60 * 24 * 365), 30 / (60 * 24 * 365)
+    base = {
+        "book": straddle(100.0, life),
+        "model": GBM(0.6),
+        "policy": Interval(0),
+        "implied": 0.6 * math.sqrt((life - 2 * window / 3) / life),
+        "steps": 120,
+        "window": window,
+    }
+    return Experiment(**(base | changes))
+
+
+@pytest.mark.parametrize("settlement", ["linear", "inverse"])
+def test_an_average_is_delivered_and_its_price_is_fair(settlement):
+    e = averaged(settlement=settlement)
+    paths = price_paths(e, paths=20_000, seed=5)
+    delivered = np.trapezoid(paths[:, -31:], axis=1) / 30
+    payoff = np.abs(delivered - 100.0) / (delivered if settlement == "inverse" else 1.0)
+    idle = simulate(msgspec.structs.replace(e, policy=Never(), hedge_at_start=False), paths=20_000, seed=5)
+    np.testing.assert_allclose(idle["pnl"], payoff - e.premium, atol=1e-12 * e.premium + 1e-13)
+    hedged = simulate(e, paths=20_000, seed=5)
+    assert abs(hedged.mean()) < 4 * hedged.standard_error() + 2e-4 * e.premium
+    plain = simulate(msgspec.structs.replace(e, window=0.0, implied=0.6), paths=20_000, seed=5)
+    assert hedged.sd() < plain.sd()
+
+
+def test_lines_of_an_averaged_option_explain_it():
+    columns = ("options", "delta", "gamma", "theta", "vega", "higher_order")
+    run = simulate(averaged(settlement="inverse"), paths=2_000, seed=6, columns=columns)
+    total = sum(run[name] for name in columns[1:])
+    np.testing.assert_allclose(run["options"], total, atol=1e-15)
+    assert np.abs(run["higher_order"]).mean() < 0.03 * np.abs(run["gamma"]).mean()
+
+
+@pytest.mark.parametrize("level", range(len(_core.LEVELS)))
+def test_every_processor_averages_alike(level):
+    e = averaged(policy=WhalleyWilmott(0.5, 5e-4), costs=Costs(proportional=5e-4))
+    engine, found = engine_of(e, 3), {name: np.empty(200) for name in ("pnl", "trades")}
+    if level > _core.LEVELS.index(_core.simd_level()):
+        pytest.skip("not on this processor")
+    engine.run(level, 0, 200, found)
+    np.testing.assert_array_equal(found["pnl"], simulate(e, paths=200, seed=3)["pnl"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"window": -1.0}, "window"),
+        ({"window": 1e-9}, "window: expected 0 or a step"),
+        ({"window": 1.5 * 120 / (60 * 24 * 365)}, "window: expected start, expiries and horizon"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        averaged(**changes)

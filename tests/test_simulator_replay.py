@@ -12,6 +12,7 @@ from gammacore.backtest.runner import replay
 from gammacore.build import build_policy
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_YEAR
+from gammacore.settlement import WINDOW
 
 STEPS = 7 * 144  # ten minutes
 WEEK = (FRIDAY - START) / NS_PER_YEAR
@@ -42,7 +43,7 @@ BOOKS = [
 ]
 
 
-def profit(episode, final, inverse, owed=1.0):
+def profit(episode, final, delivered, inverse, owed=1.0):
     """Profit in the settlement currency from the fills alone, without the ledger's rounding to 1e-8.
 
     A premium borrowed in USD is ``owed`` times as many coins at the end.
@@ -50,9 +51,9 @@ def profit(episode, final, inverse, owed=1.0):
     total = 0.0
     for fill in episode.fills:
         if isinstance(fill.instrument, Option):
-            worth = max(fill.instrument.kind * (final - fill.instrument.strike), 0.0)
+            worth = max(fill.instrument.kind * (delivered - fill.instrument.strike), 0.0)
             premium = fill.price * (owed if fill.amount > 0 else 1.0)
-            total += fill.amount * ((worth / final if inverse else worth) - premium)
+            total += fill.amount * ((worth / delivered if inverse else worth) - premium)
         else:
             moved = 1.0 / fill.price - 1.0 / final if inverse else final - fill.price
             total += fill.amount * moved
@@ -62,18 +63,34 @@ def profit(episode, final, inverse, owed=1.0):
 
 @pytest.mark.parametrize("seed", range(44))
 def test_given_path_ends_like_the_desk(seed):
+    ends_like_the_desk(seed, STEPS, averaging=False)
+
+
+@pytest.mark.parametrize("seed", range(22))
+def test_given_path_ends_like_the_desk_that_delivers_at_an_average(seed):
+    ends_like_the_desk(seed, 672, averaging=True)  # steps of 15 minutes: two in the settlement window
+
+
+def ends_like_the_desk(seed, steps, averaging):
     rng = np.random.default_rng(seed)
     account = ACCOUNTS[int(rng.integers(len(ACCOUNTS)))]
     book = BOOKS[int(rng.integers(len(BOOKS)))]
     fee, half_spread = 5e-4 * int(rng.integers(2)), int(rng.integers(3))
     costs = {"costs.hedge_fee": fee, "costs.hedge_half_spread_bp": half_spread}
-    common = {"entry.min_days": 1, "entry.max_days": 7, "exit.delivery": "last"}
+    common = {"entry.min_days": 1, "entry.max_days": 7, "exit.delivery": "average" if averaging else "last"}
     config = build({**FREE, **common, **POLICIES[seed % len(POLICIES)], **account, **book, **costs})
-    path = random_path(seed, STEPS, vol=0.9, dt=WEEK / STEPS)
-    ts = START + np.arange(STEPS + 1, dtype=np.int64) * ((FRIDAY - START) // STEPS)
+    path = random_path(seed, steps, vol=0.9, dt=WEEK / steps)
+    ts = START + np.arange(steps + 1, dtype=np.int64) * ((FRIDAY - START) // steps)
     inverse = config.marks.settlement == "listed"
     chains = chains_of(ts[:1], path[:1], half=0.0)
-    tape = Tape(chains, prices_of(ts, path, int(ts[1] - ts[0])), linear=not inverse, averaging=False)
+    delivered = np.trapezoid(path[-3:]) / 2 if averaging else path[-1]
+    tape = Tape(
+        chains,
+        prices_of(ts, path, int(ts[1] - ts[0])),
+        delivery={FRIDAY: delivered},
+        linear=not inverse,
+        averaging=averaging,
+    )
     (done,) = replay(config, tape, engine="desk").closed
     legs = done.episode.entered.items()
     experiment = Experiment(
@@ -82,7 +99,8 @@ def test_given_path_ends_like_the_desk(seed):
         policy=build_policy(config),
         forward=path[0],
         implied=0.6,
-        steps=STEPS,
+        steps=steps,
+        window=WINDOW if averaging else 0.0,
         settlement="inverse" if inverse else "linear",
         target=config.hedge.target,
         ratio=config.hedge.ratio,
@@ -97,8 +115,8 @@ def test_given_path_ends_like_the_desk(seed):
     dust = 1e-12 * sum(abs(amount) for _, amount in legs)  # coins; the desk's is a little less
     assert int(run["trades"][0]) == sum(abs(x.amount) / (x.mark if inverse else 1.0) > dust for x in hedges)
     if config.hedge.target == "usd_neutral":  # hedges an equity that the ledger keeps to 1e-8 coin
-        expected = path[-1] * profit(done.episode, path[-1], inverse, owed=path[0] / path[-1])
+        expected = path[-1] * profit(done.episode, path[-1], delivered, inverse, owed=path[0] / path[-1])
         assert run["pnl_usd"][0] == pytest.approx(expected, abs=2e-8 * path[0])
     else:
-        expected = profit(done.episode, path[-1], inverse)
+        expected = profit(done.episode, path[-1], delivered, inverse)
         assert run["pnl"][0] == pytest.approx(expected, abs=1e-10 * (1.0 if inverse else path[0]))
