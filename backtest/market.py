@@ -26,7 +26,16 @@ from gammacore.errors import ConfigError
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
-__all__ = ["Market", "check_sources", "load_market", "market_part"]
+__all__ = [
+    "Market",
+    "Sources",
+    "build_tape",
+    "check_sources",
+    "is_simulated",
+    "load_market",
+    "load_sources",
+    "market_part",
+]
 
 WARM_UP = 4  # windows of an estimate, before the first chain
 
@@ -51,10 +60,13 @@ class Market(NamedTuple):
     quality: list[Quality]
 
 
-class _Sources(NamedTuple):
+class Sources(NamedTuple):
+    """What a tape is made of; prices, funding and delivery prices may be missing."""
+
     chains: Chains
     prices: Prices | None
     funding: Funding | None
+    delivery: dict[int, float] | None = None
 
 
 def load_market(config: Config, estimate: Estimate | None = None) -> Market:
@@ -73,26 +85,40 @@ def load_market(config: Config, estimate: Estimate | None = None) -> Market:
     DataError
         If a file cannot be used.
     """
-    check_sources(config)
-    data = config.data
     estimate = build_estimate(config) if estimate is None else estimate
-    simulated = data.chains is None and data.prices is None
-    sources = _simulated(config) if simulated else _recorded(config, estimate)
-    delivery = None if data.delivery is None else load_delivery(data.delivery)
-    tape = Tape(
+    sources, simulated = load_sources(config, estimate), is_simulated(config)
+    tape = build_tape(config, sources, estimate)
+    return Market(
+        tape, simulated, _provenance(config, tape, sources, simulated), _quality(sources, simulated)
+    )
+
+
+def is_simulated(config: Config) -> bool:
+    """Whether a configuration names no recorded data."""
+    return config.data.chains is None and config.data.prices is None
+
+
+def load_sources(config: Config, estimate: Estimate | None) -> Sources:
+    """Load or make what the tape of a configuration is made of; errors as of :func:`load_market`."""
+    check_sources(config)
+    sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
+    path = config.data.delivery
+    return sources._replace(delivery=None if path is None else load_delivery(path))
+
+
+def build_tape(config: Config, sources: Sources, estimate: Estimate | None) -> Tape:
+    """Put sources on one time axis, as a configuration asks for."""
+    return Tape(
         sources.chains,
         sources.prices,
         sources.funding if config.costs.funding else None,
-        delivery,
+        sources.delivery,
         linear=config.linear or config.hedge.instrument == "forward",
         forward=config.marks.forward,
         interpolate=config.marks.interpolate,
         averaging=config.exit.delivery == "average",
         estimate=estimate,
         stickiness=build_stickiness(config),
-    )
-    return Market(
-        tape, simulated, _provenance(config, tape, sources, simulated), _quality(sources, simulated)
     )
 
 
@@ -134,12 +160,12 @@ def check_sources(config: Config) -> None:
         raise ConfigError("data.chains: needed beside data.prices, or set marks.source: flat")
 
 
-def _simulated(config: Config) -> _Sources:
+def _simulated(config: Config) -> Sources:
     market = simulate(config.market, config.coin)
-    return _Sources(market.chains, market.prices, market.funding)
+    return Sources(market.chains, market.prices, market.funding)
 
 
-def _recorded(config: Config, estimate: Estimate | None) -> _Sources:
+def _recorded(config: Config, estimate: Estimate | None) -> Sources:
     data = config.data
     start = None if data.start is None else parse_time(data.start)
     end = None if data.end is None else parse_time(data.end)
@@ -148,24 +174,24 @@ def _recorded(config: Config, estimate: Estimate | None) -> _Sources:
         assert data.prices is not None
         prices = load_prices(data.prices, currency=config.coin, start_ns=start, end_ns=end)
         chains = flat_chains(prices, config.coin, config.marks.flat_vol, config.marks.flat_days)
-        return _Sources(chains, prices, funding)
+        return Sources(chains, prices, funding)
     assert data.chains is not None
     chains = load_chains(
         data.chains, currency=config.currency, columns=data.columns, start_ns=start, end_ns=end
     )
     if data.prices is None:
-        return _Sources(chains, None, funding)
+        return Sources(chains, None, funding)
     early = 0 if estimate is None else WARM_UP * estimate.window_ns
     prices = load_prices(data.prices, currency=config.coin, start_ns=chains.span[0] - early, end_ns=end)
     # Before the first bar and after the last there is nothing to hedge on.
     covered = chains.between(int(prices.ts_ns[0]), int(prices.ts_ns[-1]) + prices.interval_ns)
-    return _Sources(covered, prices, funding)
+    return Sources(covered, prices, funding)
 
 
-def _quality(sources: _Sources, simulated: bool) -> list[Quality]:
+def _quality(sources: Sources, simulated: bool) -> list[Quality]:
     if simulated:
         return []
-    parts = (sources.chains, sources.prices, sources.funding)
+    parts = sources[:3]
     return [part.quality for part in parts if part is not None and part.quality.findings]
 
 
@@ -173,8 +199,8 @@ def _files(files: tuple[FileInfo, ...]) -> list[dict[str, Any]]:
     return [{"file": info.path.name, "sha256": info.sha256, "rows": info.rows} for info in files]
 
 
-def _provenance(config: Config, tape: Tape, sources: _Sources, simulated: bool) -> dict[str, Any]:
-    chains, prices, funding = sources
+def _provenance(config: Config, tape: Tape, sources: Sources, simulated: bool) -> dict[str, Any]:
+    chains, prices, funding, _ = sources
     flat = config.marks.source == "flat"
     return {
         "source": "simulated" if simulated else "recorded",

@@ -21,6 +21,7 @@ from gammacore.cli_data import data_app
 from gammacore.cli_exchange import exchange
 from gammacore.cli_init import init
 from gammacore.cli_live import doctor, kill, live, parity, watch
+from gammacore.cli_look_ahead import check as check_look_ahead
 from gammacore.cli_simulate import simulate
 from gammacore.cli_sweep import sweep
 from gammacore.errors import GammacoreError
@@ -54,6 +55,15 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
             "gammacore compare results/first results/second",
             "gammacore compare results/first results/second results/third --out compare.html",
             "gammacore compare results/first results/second --json",
+        ),
+    ),
+    (
+        RESEARCH,
+        check_look_ahead,
+        (
+            "gammacore check",
+            "gammacore check config.yaml --chains DIR --prices DIR --trials 40",
+            "gammacore check --set hedge.target=usd_neutral --json",
         ),
     ),
     (

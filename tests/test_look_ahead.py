@@ -1,0 +1,92 @@
+"""Changing the future: nothing earlier may change, and a rule that looks ahead is found."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from markets import build
+from typer.testing import CliRunner
+
+from gammacore.backtest import replay as tapes
+from gammacore.backtest.look_ahead import PARTS, check_look_ahead, perturbed, told
+from gammacore.backtest.market import load_sources
+from gammacore.cli import app
+from gammacore.errors import DataError
+
+SMALL = {"market.days": 15, "market.snapshot_hours": 8.0}
+RULES = [
+    {},
+    {"hedge.target": "usd_neutral", "hedge.rule": "interval", "hedge.every": "1h"},
+    {"hedge.instrument": "cheapest", "hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-3},
+    {"hedge.vol": "realised", "hedge.smile": "minimum_variance"},
+    {"signal.min_edge": -0.5, "signal.forecast": "realised", "entry.schedule": "roll"},
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_no_decision_knows_the_future(rule):
+    found = check_look_ahead(build(SMALL | rule), trials=3, seed=1)
+    assert found.parts == ("prices", "chains", "funding")
+    assert len(found.trials) == 3 * 4
+    assert found.clean, [told(trial.first) for trial in found.trials if trial.first]
+    assert sum(trial.compared for trial in found.trials) > 20
+    everything = [trial for trial in found.trials if trial.part == "all"]
+    assert all(trial.later_changed for trial in everything if trial.ts_ns < max(t.ts_ns for t in everything))
+
+
+def test_interpolated_marks_are_found_out():
+    """Every bar is a decision then, so the run is short."""
+    short = SMALL | {"market.days": 10, "entry.min_days": 0, "hedge.rule": "interval", "hedge.every": "4h"}
+    found = check_look_ahead(build(short | {"marks.interpolate": True}), trials=4, seed=2)
+    assert not found.clean
+    assert {trial.part for trial in found.trials if trial.differences} >= {"chains"}
+
+
+def test_funding_spread_by_its_final_sum_would_be_found_out(monkeypatch):
+    """The fault that the check was made for: a rate known before the end of its period."""
+    config = build(SMALL | RULES[1])
+    whole = tapes.Tape._funding
+    monkeypatch.setattr(tapes.Tape, "_funding", lambda tape, funding: (whole(tape, funding)[1],) * 2)
+    found = check_look_ahead(config, trials=8, seed=1)
+    assert {trial.part for trial in found.trials if trial.differences} == {"funding", "all"}
+
+
+def test_only_what_comes_later_is_changed():
+    config = build(SMALL)
+    sources = load_sources(config, None)
+    at = int(sources.prices.ts_ns[5_000])
+    rng = np.random.default_rng(0)
+    other = perturbed(sources._replace(delivery={at: 1.0, at + 1: 1.0}), at, PARTS, rng)
+    assert other.delivery == {at: 1.0, at + 1: 1.04}
+    for name, column in (("prices", "close"), ("chains", "iv"), ("funding", "rate")):
+        ts = getattr(sources, name).ts_ns
+        moved = getattr(getattr(other, name), column) != getattr(getattr(sources, name), column)
+        np.testing.assert_array_equal(moved, ts > at)
+    assert perturbed(sources, at, ("funding",), rng).prices is sources.prices
+
+
+def test_nothing_decided_is_said():
+    with pytest.raises(DataError, match="no order was sent"):
+        check_look_ahead(build(SMALL | {"market.days": 10, "entry.weekday": "sunday"}))
+
+
+def test_command():
+    arguments = ["check", "--set", "market.days=15", "--trials", "4"]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "No look-ahead bias found" in shown.output
+    found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    assert found["clean"]
+    assert len(found["trials"]) == 16
+
+
+def test_command_of_a_run_that_looks_ahead(monkeypatch):
+    whole = tapes.Tape._funding
+    monkeypatch.setattr(tapes.Tape, "_funding", lambda tape, funding: (whole(tape, funding)[1],) * 2)
+    arguments = ["check", "--set", "market.days=15", "--set", "hedge.target=usd_neutral"]
+    shown = CliRunner().invoke(app, [*arguments, "--set", "hedge.rule=interval", "--set", "hedge.every=1h"])
+    assert shown.exit_code == 1
+    assert re.search(
+        r"Look-ahead bias: with (all|funding) changed after \S+, .* BTC-PERPETUAL at", shown.output
+    )
