@@ -14,6 +14,7 @@ import msgspec
 
 from gammacore.errors import ConfigError, DataError
 
+from .cells import time_sql, whole_sql
 from .schemas import KINDS, kind_named
 
 __all__ = ["FORMATS", "KLINES", "Format", "detect", "mapped", "value_sql"]
@@ -239,17 +240,24 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
         raise ConfigError(f"map: {kind} needs {', '.join(lacking)}; give --map {lacking[0]}=COLUMN")
     fields, required = {}, []
     for field, column in mapping.items():
+        cast = _cast_of(schema.columns[field], field)
         if column.startswith("'") and column.endswith("'"):
-            fields[field] = "'" + column[1:-1].replace("'", "''") + "'"
+            fields[field] = _checked("'" + column[1:-1].replace("'", "''") + "'", field, cast)
             continue
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
             hint = f" (nearest: {near[0]!r})" if near else ""
             raise DataError(f"{path}: missing columns {column!r}{hint}; found {list(header)}")
-        cast = {"BIGINT": ":integer", "DOUBLE": ":number", "VARCHAR": ""}[schema.columns[field]]
-        fields[field] = f"{{{column}{':time' if field.endswith('_ns') and field != 'interval_ns' else cast}}}"
+        fields[field] = f"{{{column}{':' * bool(cast)}{cast}}}"
         required.append(column)
     return Format("mapped", {kind: ""}, fields, tuple(required))
+
+
+def _cast_of(sql: str, field: str) -> str:
+    """How a cell of a column of the store is read."""
+    if field.endswith("_ns") and field != "interval_ns":
+        return "time"
+    return {"BIGINT": "integer", "DOUBLE": "number", "VARCHAR": ""}[sql]
 
 
 def value_sql(column: str, cast: str) -> str:
@@ -262,24 +270,19 @@ def value_sql(column: str, cast: str) -> str:
         ``number``, ``integer``, ``time`` or empty for text.
     """
     name = column.replace('"', '""')
-    text = f'trim("{name}")'
+    return _checked(f'trim("{name}")', column, cast)
+
+
+def _checked(text: str, column: str, cast: str) -> str:
+    """Write the SQL of a text as a value, which fails with the name of its column."""
     if not cast:
         return f"coalesce({text}, '')"
-    blank = f"coalesce(lower({text}), '') IN ('', 'nan', 'null', 'none', 'na')"
     shown = column.replace("'", "''")
-    value = f"TRY_CAST({text} AS DOUBLE)" if cast == "number" else f"TRY_CAST({text} AS BIGINT)"
-    if cast == "time":
-        # The unit of an integer shows in its size: seconds, milliseconds, microseconds or nanoseconds since
-        # 1970.
-        value = (
-            f"CASE WHEN {value} IS NULL THEN epoch_ns(TRY_CAST({text} AS TIMESTAMPTZ)) "
-            f"WHEN {value} < 100000000 THEN NULL WHEN {value} < 100000000000 THEN {value} * 1000000000 "
-            f"WHEN {value} < 100000000000000 THEN {value} * 1000000 "
-            f"WHEN {value} < 100000000000000000 THEN {value} * 1000 ELSE {value} END"
-        )
     wrong = f"error('column ''{shown}'': ' || coalesce({text}, '') || ' is not a {cast}')"
     if cast == "time":
-        return f"coalesce({value}, {wrong})"
+        return f"coalesce({time_sql(text)}, {wrong})"
+    blank = f"coalesce(lower({text}), '') IN ('', 'nan', 'null', 'none', 'na')"
+    value = f"TRY_CAST({text} AS DOUBLE)" if cast == "number" else whole_sql(text)
     good = f"isfinite({value})" if cast == "number" else f"{value} IS NOT NULL"
     return f"CASE WHEN {blank} THEN NULL WHEN {good} THEN {value} ELSE {wrong} END"
 
