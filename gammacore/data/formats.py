@@ -15,7 +15,7 @@ import msgspec
 from gammacore.errors import ConfigError, DataError
 
 from .cells import time_sql, whole_sql
-from .schemas import KINDS, kind_named
+from .schemas import IS_COMBO, IS_OPTION, IS_SPOT, KINDS, kind_named
 
 __all__ = ["FORMATS", "KLINES", "Format", "detect", "mapped", "value_sql"]
 
@@ -45,7 +45,17 @@ class Format(msgspec.Struct, frozen=True):
     optional: tuple[str, ...] = ()
 
 
-IS_OPTION = "regexp_matches({symbol}, '-[CP]$')"
+def _trades() -> dict[str, str]:
+    """Kinds of trades, and what their instruments are called."""
+    spot, combo, option = (f"regexp_matches({{symbol}}, '{name}')" for name in (IS_SPOT, IS_COMBO, IS_OPTION))
+    return {
+        "option_trades": f"{option} AND NOT {combo}",
+        "future_trades": f"NOT {option} AND NOT {combo} AND NOT {spot}",
+        "combo_trades": combo,
+        "spot_trades": spot,
+    }
+
+
 _TARDIS = {"ts_ns": "{timestamp:time}", "known_ns": "{local_timestamp:time}", "instrument_name": "{symbol}"}
 _BASE = ("exchange", "symbol", "timestamp", "local_timestamp")
 _SIDES = {name: f"{{{name}:number}}" for name in ("bid_price", "bid_amount", "ask_price", "ask_amount")}
@@ -120,7 +130,7 @@ FORMATS: dict[str, Format] = {
         Format("quotes", {"quotes": ""}, _TARDIS | _SIDES, (*_BASE, *_SIDES)),
         Format(
             "trades",
-            {"option_trades": IS_OPTION, "future_trades": f"NOT {IS_OPTION}"},
+            _trades(),
             _TARDIS | _numbers("price", "amount") | {"trade_id": "{id}", "direction": "{side}"},
             (*_BASE, "id", "side", "price", "amount"),
         ),
