@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -100,6 +101,7 @@ class Day:
             yield Found(check, count, self.names[self.codes[row]], format_time(self.ts_ns[row]), words)
 
 
+@lru_cache(maxsize=20_000)
 def _parsed(name: str) -> Instrument | None:
     try:
         return parse(name)
