@@ -145,6 +145,11 @@ def test_a_sequence_that_was_a_float_is_refused(tmp_path, seq):
         literal = mapping | {"trade_seq": f"'{seq}'"}
         with pytest.raises(DataError, match=rf"column 'trade_seq': '{seq}' is not an integer"):
             import_file(store, tmp_path / "x.csv", Options(kind="future_trades", mapping=literal))
+        (tmp_path / "x.csv").write_text(f"t,p,a,d,i\n{S},1,1,buy,x\n")
+        mapping = mapping | {"trade_seq": "'7'", "known_ns": "'2025-01-01T00:00:01.5Z'"}
+        import_file(store, tmp_path / "x.csv", Options(kind="future_trades", mapping=mapping))
+        rows = store.read("future_trades", "BTC", as_of_ns=2**62)
+        assert (rows["trade_seq"].tolist(), rows["known_ns"].tolist()) == ([7], [S * NS + 1_500_000_000])
 
 
 def test_bars_and_funding_of_decimal_stamps_keep_their_half_seconds(tmp_path):

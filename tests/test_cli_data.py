@@ -51,6 +51,12 @@ def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
     assert code == 0, err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert not summary["simulated_data"]
+    words = ["backtest", "--chains", str(base / "chains/BTC"), "--prices", str(base / "candles/BTC")]
+    code, _, err = run(monkeypatch, capsys, *words, "--out", str(tmp_path / "none"))
+    assert code == BAD_INPUT
+    assert "downloads bring none" in " ".join(err.split())
+    assert "gammacore data record" in " ".join(err.split())
+    assert not (tmp_path / "none").exists()
 
 
 def test_check_shows_tables_and_fails_on_problems(monkeypatch, capsys, tmp_path):

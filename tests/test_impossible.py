@@ -99,6 +99,32 @@ FAULTS = {
         "candles no price 1 BTC-PERPETUAL 03-02T11:40",
     ),
     "a spike": (spike, "candles spike 1 BTC-PERPETUAL 03-02T11:41"),
+    "a wick": (put("candles", "high", lambda high: 10 * high), "candles spike 1 BTC-PERPETUAL 03-02T11:40"),
+    "deliveries of ETH": (
+        lambda world: world.update(
+            delivery=store_world.table(
+                "delivery",
+                [START + 8 * NS_PER_HOUR],
+                ["btc_usd"],
+                delivery_price=[3_000.0],
+                date=["2026-03-02"],
+            )
+        ),
+        "delivery off the bars 1 btc_usd 03-02T08:00",
+    ),
+    "DVOL in percent": (
+        lambda world: world.update(
+            dvol=store_world.table(
+                "dvol",
+                [START + k * NS_PER_HOUR for k in range(48)],
+                ["btc_usd"] * 48,
+                known_ns=[START + (k + 1) * NS_PER_HOUR for k in range(48)],
+                interval_ns=[NS_PER_HOUR] * 48,
+                **{name: np.full(48, 55.0) for name in ("open", "high", "low", "close")},
+            )
+        ),
+        "dvol iv unit 24 btc_usd 03-02T00:00",
+    ),
     "high below low": (low_above_high, "candles range 1 BTC-PERPETUAL 03-02T11:40"),
     "bars known early": (
         put("candles", "known_ns", lambda ts: ts - 1, slice(None)),

@@ -140,6 +140,12 @@ def load_chains(
 
 def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table], list[str]]:
     name, stored = only_series(path)
+    if not stored and not Path(path).expanduser().exists() and _in_a_store(path):
+        raise DataError(
+            f"{path}: no chains here: downloads bring none, as the exchange keeps no history of them. "
+            "Import or record them (gammacore data import, gammacore data record), or leave --chains out and "
+            "backtest at a flat volatility (--set marks.source=flat)"
+        )
     if stored:
         return [read_series(name, stored, COLUMNS, {"timestamp": "ts_ns", **names})], []
     files = data_files(path)
@@ -155,6 +161,12 @@ def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table]
         wanted = [names.get(column.name, column.name) for column in COLUMNS if column.required]
         raise DataError(f"{path}: none of {ignored} has the columns of a chain, {wanted}")
     return tables, ignored
+
+
+def _in_a_store(path: str | Path) -> bool:
+    """Whether a path is where a store that is there would have chains."""
+    parents = Path(path).expanduser().parents
+    return any(one.name == "processed" and one.is_dir() for one in parents)
 
 
 def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | None) -> str:

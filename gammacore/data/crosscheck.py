@@ -26,6 +26,8 @@ __all__ = ["Series", "against_marks"]
 Array = npt.NDArray[Any]
 Parts = dict[tuple[str, str, int], list[tuple[Array, Array]]]  # by currency, name and length of bars
 
+HIGHEST_DVOL = 5.0  # 500 %; the highest of 2021 to 2026 is 1.7
+
 NAMES = {
     "bars against the chains' forwards, |ln|": "off the bars",
     "chains' clock against the bars, hours": "shifted",
@@ -36,6 +38,9 @@ NAMES = {
 
 def against_marks(day: Day) -> Iterator[Found]:
     """Hold the volatilities of a day of chains or tickers against its marks, and both against their units."""
+    if day.kind == "dvol" and day.ts_ns.size and np.nanmedian(day.rows["close"]) > HIGHEST_DVOL:
+        percent = f"a median of {np.nanmedian(day.rows['close']):g}: percent, where fractions are needed"
+        yield Found("iv unit", day.ts_ns.size, day.names[0], format_time(day.ts_ns[0]), percent)
     column = {"chains": "implied_volatility", "tickers": "mark_iv"}.get(day.kind)
     options = [one if isinstance(one, Option) else None for one in day.instruments]
     if column is None or not any(options) or not day.ts_ns.size:
@@ -58,7 +63,9 @@ class Series:
     def __init__(self) -> None:
         self._bars: Parts = {}
         self._funding: Parts = {}
-        self._prices: dict[str, Parts] = {"chains": {}, "quotes": {}, "tickers": {}}
+        self._prices: dict[str, Parts] = {
+            kind: {} for kind in ("chains", "quotes", "tickers", "index", "delivery")
+        }
 
     def add(self, day: Day) -> None:
         """Take in the rows of a day; days of a kind and currency come in order."""
@@ -76,6 +83,11 @@ class Series:
         elif day.kind == "chains" and day.ts_ns.size:
             for coin, kept in _next_forwards(day).items():
                 self._prices["chains"].setdefault((day.currency, coin, 0), []).append(kept)
+        elif day.kind in ("index", "delivery"):
+            price = rows["price" if day.kind == "index" else "delivery_price"]
+            for k, part in day.groups():
+                kept = (rows["ts_ns"][part], price[part])
+                self._prices[day.kind].setdefault((day.currency, day.names[k], 0), []).append(kept)
         elif day.kind in ("quotes", "tickers"):
             for k, part in day.groups():
                 if not isinstance(day.instruments[k], Option):

@@ -36,6 +36,8 @@ class Format(msgspec.Struct, frozen=True):
         Columns of the file that must be there.
     optional : tuple of str
         Columns that may be there; otherwise they count as blank.
+    constants : dict of str to str
+        Value in SQL, complete, of columns of the kinds that are the same in all rows.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Format(msgspec.Struct, frozen=True):
     fields: dict[str, str]
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    constants: dict[str, str] = {}
 
 
 def _trades() -> dict[str, str]:
@@ -248,11 +251,11 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
     ]
     if lacking:
         raise ConfigError(f"map: {kind} needs {', '.join(lacking)}; give --map {lacking[0]}=COLUMN")
-    fields, required = {}, []
+    fields, constants, required = {}, {}, []
     for field, column in mapping.items():
         cast = _cast_of(schema.columns[field], field)
         if column.startswith("'") and column.endswith("'"):
-            fields[field] = _checked("'" + column[1:-1].replace("'", "''") + "'", field, cast)
+            constants[field] = _checked("'" + column[1:-1].replace("'", "''") + "'", field, cast)
             continue
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
@@ -260,7 +263,7 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
             raise DataError(f"{path}: missing columns {column!r}{hint}; found {list(header)}")
         fields[field] = f"{{{column}{':' * bool(cast)}{cast}}}"
         required.append(column)
-    return Format("mapped", {kind: ""}, fields, tuple(required))
+    return Format("mapped", {kind: ""}, fields, tuple(required), constants=constants)
 
 
 def _cast_of(sql: str, field: str) -> str:

@@ -25,10 +25,11 @@ Mask = npt.NDArray[np.bool_]
 BARS = ("candles", "dvol")
 STATES = ("quotes", "tickers", "chains", "index")  # what is told again and again, and moves
 SIDES = ("bid_price", "ask_price", "mark_price")
-POSITIVE = ("open", "high", "low", "close", "price", "underlying", "index_price", "delivery_price")
+POSITIVE = ("open", "high", "low", "close", "price", "underlying", "index_price", "delivery_price", "amount")
 # Listings: at most some fifteen months ahead, and strikes within a factor of about ten of the price.
 FARTHEST_NS, FARTHEST_STRIKE = 3 * NS_PER_YEAR, 25.0
 NO_FORWARD = 10.0  # a put is worth at most strike / forward coins; where no forward is known, this
+WICK = 3.0  # no bar of an hour or less, the crash of March 2020 included, went so far and came back
 FROZEN_ROWS, FROZEN_NS = 4, 12 * NS_PER_HOUR
 
 
@@ -160,6 +161,11 @@ def _ranges(day: Day) -> Iterator[Found]:
     yield from day.found("range", high < low, "high {high:g} below low {low:g}")
     outside = (high >= low) & ((close > high) | (close < low) | (open_ > high) | (open_ < low))
     yield from day.found("range", outside, "open {open:g}, close {close:g} outside {low:g} to {high:g}")
+    body_high, body_low = np.maximum(open_, close), np.minimum(open_, close)
+    wick = ~outside & ((high > WICK * body_high) | ((low > 0) & (low < body_low / WICK)))
+    yield from day.found(
+        "spike", wick, "high {high:g} or low {low:g} far from open {open:g} and close {close:g}"
+    )
 
 
 def _known_early(day: Day) -> Iterator[Found]:
