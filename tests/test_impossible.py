@@ -248,6 +248,20 @@ def test_a_fault_is_found_where_it_is(monkeypatch, capsys, tmp_path, fault):
     assert first["why"]
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf, -np.inf, np.nan])
+def test_numbers_that_are_none_end_in_findings(monkeypatch, capsys, tmp_path, value):
+    world = store_world.sound()
+    for rows in world.values():
+        for name, column in rows.items():
+            if column.dtype == float:
+                rows[name] = np.full(column.size, value)
+    with Store(tmp_path) as store:
+        store_world.write(store, world)
+    code, days = check(monkeypatch, capsys, tmp_path)
+    assert code == 1
+    assert {day["kind"] for day in days if day["found"]} >= {"candles", "chains"}
+
+
 def test_the_table_names_kind_place_and_count(monkeypatch, capsys, tmp_path):
     world = store_world.sound()
     spike(world)

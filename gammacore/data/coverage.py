@@ -238,23 +238,26 @@ class _Walk:
             yield Found("stale", count, where, format_time(since), why + more)
 
     def _tails(self) -> None:
-        """Series that end before the day does, or before everything else of the day ends."""
+        """Bars that end before their last day does, and states that end before all else of the last day."""
         for (name, width), last_ns in self._last.items():
             day = day_of(last_ns)
-            end_ns = parse_time(self._days[-1]) + NS_PER_DAY
-            if self._as_of_ns < end_ns:
-                continue
-            if self.kind not in REGULAR:
-                end_ns = self._latest(self._days[-1])
+            end_ns = self._end_of(day if self.kind in REGULAR else self._days[-1])
             end_ns = min(end_ns, self._ends.get(name, end_ns))
             if self.kind in REGULAR:
                 lost = (end_ns - last_ns) // width - 1 if width else 0
                 if lost > 0:
-                    why = f"ends {lost} rows before the last day does"
+                    why = f"ends {lost} rows before the day does"
                     self._found[day].append(Found("tail", int(lost), name, format_time(last_ns), why))
             elif end_ns - last_ns > STALE_NS[self.kind]:
                 why = f"nothing more for {(end_ns - last_ns) / NS_PER_HOUR:.1f} h, while the rest goes on"
                 self._found[day].append(Found("dead", 1, name, format_time(last_ns), why))
+
+    def _end_of(self, day: str) -> int:
+        """Moment until which a day should have rows; 0 for one that was not over."""
+        end_ns = parse_time(day) + NS_PER_DAY
+        if self._as_of_ns < end_ns:
+            return 0
+        return end_ns if self.kind in REGULAR else self._latest(day)
 
     def _latest(self, day: str) -> int:
         """Time of the last row of any kind of the currency on a day."""

@@ -38,9 +38,12 @@ NAMES = {
 
 def against_marks(day: Day) -> Iterator[Found]:
     """Hold the volatilities of a day of chains or tickers against its marks, and both against their units."""
-    if day.kind == "dvol" and day.ts_ns.size and np.nanmedian(day.rows["close"]) > HIGHEST_DVOL:
-        percent = f"a median of {np.nanmedian(day.rows['close']):g}: percent, where fractions are needed"
-        yield Found("iv unit", day.ts_ns.size, day.names[0], format_time(day.ts_ns[0]), percent)
+    if day.kind == "dvol":
+        known = day.rows["close"][np.isfinite(day.rows["close"])]
+        if known.size and np.median(known) > HIGHEST_DVOL:
+            why = f"a median of {np.median(known):g}: percent, where fractions are needed"
+            yield Found("iv unit", known.size, day.names[0], format_time(day.ts_ns[0]), why)
+        return
     column = {"chains": "implied_volatility", "tickers": "mark_iv"}.get(day.kind)
     options = [one if isinstance(one, Option) else None for one in day.instruments]
     if column is None or not any(options) or not day.ts_ns.size:

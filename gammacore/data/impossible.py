@@ -233,6 +233,7 @@ def _in_usd(day: Day) -> Iterator[Found]:
     calls = day.each([isinstance(one, Option) and one.kind == CALL for one in day.instruments], bool)
     strike = day.each([one.strike if isinstance(one, Option) else np.nan for one in day.instruments], float)
     forward = _forward(day)
+    forward = np.where(forward > 0, forward, np.nan)
     most = np.where(calls, 1.0, np.where(forward > 0, np.maximum(1.05 * strike / forward, 1.0), NO_FORWARD))
     columns = [name for name in ("bid_price", "mark_price", "price", "last_price") if name in day.rows]
     over = np.zeros(day.ts_ns.size, dtype=bool)

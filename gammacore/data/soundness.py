@@ -274,7 +274,8 @@ def units_of_iv(
     if share <= limit:
         return Verdict(check, share, limit, int(wrong.sum()), rows.size)
     other = implied(mark / forward if in_coin else mark)
-    fits = np.isfinite(other) & ~(np.abs(iv / other - 1.0) > 0.5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fits = np.isfinite(other) & ~(np.abs(iv / other - 1.0) > 0.5)
     middle = float(np.median(factor[known])) if known.any() else float("nan")
     if fits.mean() > limit:
         units = ("USD", "coin") if in_coin else ("coin", "USD")
@@ -343,8 +344,7 @@ def spikes(ts_ns: Int64Array, close: FloatArray, *, floor: float = 0.1, scale: f
         ``figure`` is the largest spike as a logarithm, 0 for none.
     """
     check = "bars that jump and come back, |ln|"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.log(close)
+    price = np.log(np.where((close > 0) & np.isfinite(close), close, np.nan))
     change = np.abs(np.diff(price))
     change = change[np.isfinite(change) & (change > 0)]
     limit = max(floor, scale * float(np.median(change))) if change.size >= FEWEST else floor
