@@ -118,7 +118,7 @@ class _Http(urllib.request.HTTPHandler):
             made._create_connection = self._watch.connect  # type: ignore[attr-defined]
             return made
 
-        return self.do_open(connection, req)  # type: ignore[arg-type]
+        return self.do_open(connection, req)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -132,4 +132,4 @@ class _Https(urllib.request.HTTPSHandler):
             made._create_connection = self._watch.connect  # type: ignore[attr-defined]
             return made
 
-        return self.do_open(connection, req)  # type: ignore[arg-type]
+        return self.do_open(connection, req)
