@@ -13,7 +13,7 @@ from rich.console import Console
 from gammacore import __version__
 from gammacore.cli_backtest import backtest
 from gammacore.cli_breakeven import breakeven
-from gammacore.cli_check import show_chains
+from gammacore.cli_check import PROBLEMS, show_chains
 from gammacore.cli_common import JsonOption, examples, pairs, stoppable
 from gammacore.cli_compare import compare
 from gammacore.cli_dashboard import dashboard
@@ -164,9 +164,17 @@ def check(
     columns: Annotated[
         list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="Another name of a column.")
     ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price bars of the coin, to hold forwards and clocks against.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
+    """Show the quality of recorded chains, and how well mark volatilities follow from mark prices.
+
+    Exit code 1 if something is wrong with them.
+    """
     names = {ours: str(theirs) for ours, theirs in pairs("--column", columns or []).items()}
     with stoppable():
-        show_chains(path, currency, names, as_json=as_json)
+        sound = show_chains(path, currency, names, prices=prices, as_json=as_json)
+    if not sound:
+        raise typer.Exit(PROBLEMS)

@@ -10,25 +10,66 @@ from rich.table import Table
 
 from gammacore.cli_common import document
 
-__all__ = ["coverage_table", "day_table", "show_chains"]
+__all__ = ["PROBLEMS", "coverage_table", "day_table", "show_chains"]
+
+PROBLEMS = 1  # exit code of a check that found something
 
 
-def show_chains(path: Path, currency: str | None, columns: dict[str, str], *, as_json: bool = False) -> None:
-    """Show the quality of recorded chains, and how well mark volatilities follow from mark prices."""
+def show_chains(
+    path: Path,
+    currency: str | None,
+    columns: dict[str, str],
+    *,
+    prices: Path | None = None,
+    as_json: bool = False,
+) -> bool:
+    """Show the quality of recorded chains, and how well mark volatilities follow from mark prices.
+
+    Returns
+    -------
+    bool
+        Whether nothing is wrong with them.
+    """
     from gammacore.contracts import Settlement
-    from gammacore.data import load_chains, quality_table
-    from gammacore.data.check import iv_reproduction
+    from gammacore.data import load_chains, load_prices, quality_table
+    from gammacore.data.check import chain_faults, chain_verdicts, iv_reproduction
 
     loaded = load_chains(path, currency=currency, columns=columns)
+    bars = load_prices(prices, currency=loaded.base) if prices is not None else None
     figures = iv_reproduction(loaded) if loaded.settlement is Settlement.INVERSE else {}
+    faults, verdicts = chain_faults(loaded), chain_verdicts(loaded, bars)
+    wrong = [verdict for verdict in verdicts if not verdict.sound]
     if as_json:
-        findings = [{"check": f.check, "found": f.count, "of": f.total} for f in loaded.quality.findings]
-        document({"checks": findings, "iv_reproduction": figures})
-        return
+        findings = [
+            {"check": f.check, "found": f.count, "of": f.total, "fault": f in faults, "example": f.example}
+            for f in dict.fromkeys((*loaded.quality.findings, *faults))
+        ]
+        told = [_verdict(verdict) for verdict in verdicts]
+        document({"checks": findings, "verdicts": told, "iv_reproduction": figures})
+        return not faults and not wrong
     console = Console()
     console.print(quality_table(loaded.quality))
     if figures:
         console.print(_reproduction_table(figures))
+    lines = [f"{one.check}: {one.count:,} of {one.total:,}; {one.example}" for one in faults]
+    for line in (*lines, *map(str, wrong)):
+        console.print(f"wrong: {line}", style="red", soft_wrap=True, highlight=False, markup=False)
+    return not faults and not wrong
+
+
+def _verdict(verdict: Any) -> dict[str, Any]:
+    """One check as JSON has it: a figure that could not be measured is null."""
+    from gammacore.daycount import format_time
+
+    return {
+        "check": verdict.check,
+        "figure": verdict.figure if verdict.figure == verdict.figure else None,
+        "limit": verdict.limit,
+        "found": verdict.count,
+        "of": verdict.total,
+        "time": format_time(verdict.ts_ns) if verdict.ts_ns else None,
+        "why": verdict.why,
+    }
 
 
 def _reproduction_table(figures: dict[str, Any]) -> Table:
@@ -44,9 +85,6 @@ def _reproduction_table(figures: dict[str, Any]) -> Table:
             *(f"{found[share]:.2%}" for share in ("within_0_1", "within_0_5")),
         )
     return table
-
-
-FOUND = ("repeated", "missing", "crossed", "off_tick", "stale")
 
 
 def coverage_table(reports: list[Any]) -> Table:
@@ -79,5 +117,8 @@ def day_table(reports: list[Any]) -> Table:
 
 
 def _found(reports: list[Any]) -> str:
-    counts = {name: sum(getattr(one, name) for one in reports) for name in FOUND}
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    counts = {"repeated": sum(one.repeated for one in reports)}
+    for report in reports:
+        for one in report.found:
+            counts[one.check] = counts.get(one.check, 0) + one.count
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gammacore.cli_check import coverage_table, day_table, show_chains
+from gammacore.cli_check import PROBLEMS, coverage_table, day_table, show_chains
 from gammacore.cli_common import JsonOption, document, examples, pairs, progress_bar, stoppable
 from gammacore.errors import ConfigError
 
@@ -19,7 +19,6 @@ __all__ = ["data_app"]
 
 data_app = typer.Typer(help="Download, import, record and check market data.", no_args_is_help=True)
 
-PROBLEMS = 1
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
 DEFAULT_STORE = Path("data")
 
@@ -202,10 +201,13 @@ def check(
         Path | None, typer.Option(help="Check a file or folder of option chains instead of the store.")
     ] = None,
     currency: Annotated[str | None, typer.Option(help="Of the chains, where the files hold several.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="With --chains: price bars to hold them against.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show days without problems too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a day, to standard output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON to standard output: one object a day.")] = False,
 ) -> None:
-    """Show what the store holds and what is wrong with it: gaps, repetitions, impossible quotes, silences."""
+    """Show what the store holds and what is wrong with it. Exit code 1 if something is."""
     import msgspec
 
     from gammacore.data.coverage import check_store
@@ -213,7 +215,8 @@ def check(
     from gammacore.data.tables import existing
 
     if chains is not None:
-        show_chains(chains, currency, {})
+        if not show_chains(chains, currency, {}, prices=prices, as_json=json):
+            raise typer.Exit(PROBLEMS)
         return
     existing(store)
     with Store(store) as opened, progress_bar() as report:

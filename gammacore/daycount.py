@@ -45,7 +45,7 @@ SETTLEMENT_WINDOW_NS = 30 * NS_PER_MINUTE  # before expiry: the delivery price i
 FRIDAY = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FRACTION = re.compile(r"(.*:\d\d)\.(\d{1,9})(Z|[+-]\d\d:?\d\d)?")
+_FRACTION = re.compile(r"(.*:\d\d)[.,](\d+)(Z|[+-]\d\d:?\d\d)?")
 
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -104,14 +104,17 @@ def parse_time(value: str | date) -> int:
     Raises
     ------
     ValueError
-        If the text is not an ISO 8601 date or date and time.
+        If the text is not an ISO 8601 date or date and time, or has digits below the nanosecond.
     """
     fraction_ns = 0
     if isinstance(value, str):
         text = value.strip()
         # datetime stops at microseconds: the fraction is read apart.
         if match := _FRACTION.fullmatch(text):
-            fraction_ns = int(match[2].ljust(9, "0"))
+            digits = match[2].rstrip("0")
+            if len(digits) > 9:
+                raise ValueError(f"time {value!r} has digits below the nanosecond")
+            fraction_ns = int(digits.ljust(9, "0"))
             text = match[1] + (match[3] or "")
         try:
             moment = datetime.fromisoformat(text)

@@ -1,13 +1,12 @@
-"""Public questions over REST, for history: one at a time, patient with a busy exchange."""
+"""Public questions over REST, for history: one at a time, patient with a busy exchange, never for ever."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from gammacore.errors import RequestError, SessionError
 
 from .answers import decode_result
 from .codes import look_up
+from .deadline import fetch
 from .messages import Failure, decode_envelope
 from .news import Fate
 
@@ -28,6 +28,7 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 16.0
 LONGEST_WISH_S = 300.0  # of a server that names how long to wait
 BUSY = (429, 500, 502, 503, 504)
 Decode = Callable[[str, Any, int], Any]
+BUSY_ANSWER = Failure(code=0, message="")  # stands for an answer that was none
 
 
 class Rest:
@@ -38,7 +39,9 @@ class Rest:
     url : str
         Such as :data:`HISTORY`.
     timeout_s : float
-        Of each attempt.
+        Of each attempt, from its connection to the last byte of its answer.
+    patience_s : float
+        Of all attempts at one question together; waits that the server asks for are added.
     sleep : callable(seconds)
     rng : random.Random
         For the jitter of delays.
@@ -48,14 +51,15 @@ class Rest:
         self,
         url: str = PRODUCTION,
         *,
-        timeout_s: float = 20.0,
+        timeout_s: float = 30.0,
+        patience_s: float = 75.0,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
     ) -> None:
         if not url.startswith(("https://", "http://")):
             raise SessionError(f"not a web address: {url!r}")
         self._url = url.rstrip("/")
-        self._timeout_s = timeout_s
+        self._timeout_s, self._patience_s = timeout_s, patience_s
         self._sleep = sleep
         self._rng = random.Random() if rng is None else rng
 
@@ -105,45 +109,56 @@ class Rest:
         if not method.startswith("public/"):
             raise SessionError(f"method must begin with public/, got {method!r}")
         query = urllib.parse.urlencode({name: _word(value) for name, value in (params or {}).items()})
-        delay_s, wished_s, why = FIRST_DELAY_S, 0.0, ""
-        for attempt in range(TRIES):
-            if attempt:
-                self._sleep(max(delay_s * self._rng.uniform(0.5, 1.0), wished_s))
-                delay_s = min(2.0 * delay_s, LONGEST_DELAY_S)
-            status, body, wished_s = self._fetch(f"{self._url}/{method}?{query}")
-            if status in BUSY:
-                why = f"status {status} {body[:100].decode(errors='replace')}"
-                continue
-            found = _read(method, status, body, decode)
+        url, why, attempts = f"{self._url}/{method}?{query}", "", 0
+        delay_s, wished_s, ends_at = FIRST_DELAY_S, 0.0, time.monotonic() + self._patience_s
+        for attempts in range(1, TRIES + 1):
+            left_s = ends_at - time.monotonic()
+            status, body, wished_s = self._fetch(url, min(self._timeout_s, left_s))
+            found, why = _read(method, status, body, decode)
             if not isinstance(found, Failure):
                 return found
-            why = f"{found.code} {found.message}"
-            if look_up(found.code).fate is not Fate.RETRY:
-                raise RequestError(f"{method}: {why} {bytes(found.data).decode(errors='replace')}")
-        raise RequestError(f"{method}: {TRIES} attempts failed, the last with {why}")
+            if not why:
+                raise RequestError(f"{method}: {_words(found)} {bytes(found.data).decode(errors='replace')}")
+            pause_s = max(delay_s * self._rng.uniform(0.5, 1.0), wished_s)
+            ends_at += wished_s
+            if attempts == TRIES or time.monotonic() + pause_s >= ends_at:
+                break
+            self._sleep(pause_s)
+            delay_s = min(2.0 * delay_s, LONGEST_DELAY_S)
+        raise RequestError(f"{method}: {attempts} attempts failed, the last with {why}; try again later")
 
-    def _fetch(self, url: str) -> tuple[int, bytes, float]:
+    def _fetch(self, url: str, timeout_s: float) -> tuple[int, bytes, float]:
         """Status, body, and seconds to wait if it says so; a failing network looks like a busy exchange."""
-        request = urllib.request.Request(url, headers={"User-Agent": "gammacore"})
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
-                return int(answer.status), bytes(answer.read()), 0.0
-        except urllib.error.HTTPError as error:  # 400: the body is the exchange's own error
-            with error:
-                return error.code, error.read(), _seconds(error.headers.get("Retry-After"))
-        except (OSError, ValueError) as error:
+            status, body, headers = fetch(url, timeout_s)
+            return status, body, _seconds(headers.get("Retry-After"))
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return 503, f"{type(error).__name__}: {error}".encode(), 0.0
 
 
-def _read(method: str, status: int, body: bytes, decode: Decode) -> Any:
-    """Decode a result, or the exchange's error."""
+def _read(method: str, status: int, body: bytes, decode: Decode) -> tuple[Any, str]:
+    """Decode a result, or the exchange's error; and why to ask again, empty for not at all.
+
+    An answer that is no whole JSON was cut on its way. One that is, but not what its method promises, would
+    be the same again.
+    """
+    if status in BUSY:
+        return BUSY_ANSWER, f"status {status} {body[:100].decode(errors='replace')}"
     try:
         envelope = decode_envelope(body)
-        if envelope.error is not None:
-            return envelope.error
-        return decode(method, envelope.result, 0)
+    except (ValueError, RecursionError) as error:
+        return BUSY_ANSWER, f"an unreadable answer, status {status}, {len(body)} bytes: {error}"
+    if envelope.error is not None:
+        again = look_up(envelope.error.code).fate is Fate.RETRY
+        return envelope.error, _words(envelope.error) if again else ""
+    try:
+        return decode(method, envelope.result, 0), ""
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{method}: unreadable answer, status {status}: {error}") from error
+
+
+def _words(failure: Failure) -> str:
+    return f"{failure.code} {failure.message}"
 
 
 def _word(value: Any) -> str:

@@ -10,7 +10,9 @@ import time
 import typing
 from pathlib import Path
 
+import chain_files
 import pytest
+import store_world
 from test_cli import run
 from test_coverage import candles
 from venue import make
@@ -21,7 +23,7 @@ from gammacore.cli_data import data_app
 from gammacore.data.formats import FORMATS
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
-from gammacore.daycount import NS_PER_DAY
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.live.simulator.server import serving
 
 
@@ -49,6 +51,12 @@ def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
     assert code == 0, err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert not summary["simulated_data"]
+    words = ["backtest", "--chains", str(base / "chains/BTC"), "--prices", str(base / "candles/BTC")]
+    code, _, err = run(monkeypatch, capsys, *words, "--out", str(tmp_path / "none"))
+    assert code == BAD_INPUT
+    assert "downloads bring none" in " ".join(err.split())
+    assert "gammacore data record" in " ".join(err.split())
+    assert not (tmp_path / "none").exists()
 
 
 def test_check_shows_tables_and_fails_on_problems(monkeypatch, capsys, tmp_path):
@@ -100,16 +108,72 @@ def test_mistakes_end_in_one_line(monkeypatch, capsys, tmp_path, words, message)
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-def test_chains_of_a_file_are_checked_as_before(monkeypatch, capsys, tmp_path):
-    import chain_files
+def spoilt(how):
+    """Chain files as text, spoilt in one way; rows are four chains of twelve options."""
+    quotes = [dict(row) for row in chain_files.rows()]
+    for k, row in enumerate(quotes):
+        forward = float(row["underlying"]) * (1 + 0.01 * (k // 12))  # chains that move
+        row |= {"underlying": f"{forward:.2f}", "index_price": f"{forward - 10:.2f}"}
+        if how == "usd":
+            row["mark_price"] = f"{90_000 * float(row['mark_price']):.4f}"
+        elif how == "off the index":
+            row["index_price"] = f"{1.05 * forward:.2f}"
+        elif how == "percent":
+            row["implied_volatility"] = "3.7"  # too low for the loader to see
+        elif how == "swapped":
+            row |= {"bid_price": "0.002", "ask_price": "0.001"}
+    if how == "copied":
+        quotes[12:24] = [
+            old | {"timestamp": new["timestamp"]} for old, new in zip(quotes[:12], quotes[12:24], strict=True)
+        ]
+    return chain_files.text(quotes)
 
-    path = chain_files.write(tmp_path / "chains.csv", chain_files.text(chain_files.rows()))
-    outputs = [
-        run(monkeypatch, capsys, *words)[1]
-        for words in (["chains", "check", str(path)], ["data", "check", "--chains", str(path)])
+
+@pytest.mark.parametrize(
+    ("how", "code", "words"),
+    [
+        ("sound", 0, ""),
+        ("usd", 1, "marks are probably in USD"),
+        ("off the index", 1, "index against forwards"),
+        ("percent", 1, "times those of the marks"),
+        ("swapped", 1, "bid and ask are probably swapped"),
+        ("copied", 1, "chains that repeat the one before: 1 of 4"),
+    ],
+)
+def test_chain_files_are_checked_with_an_exit_code(monkeypatch, capsys, tmp_path, how, code, words):
+    path = chain_files.write(tmp_path / "chains.csv", spoilt(how))
+    commands = (["chains", "check", str(path)], ["data", "check", "--chains", str(path)])
+    shown = [run(monkeypatch, capsys, *command) for command in commands]
+    assert [found for found, _, _ in shown] == [code, code]
+    assert shown[0] == shown[1]
+    assert "BTC chains: 48 rows" in shown[0][1]
+    assert words in shown[0][1]
+    assert ("wrong:" in shown[0][1]) == bool(code)
+    told = [run(monkeypatch, capsys, *command, "--json") for command in commands]
+    assert told[0] == told[1]
+    assert told[0][0] == code
+    document = json.loads(told[0][1])
+    wrong = [one for one in document["verdicts"] if one["why"]] + [
+        c for c in document["checks"] if c["fault"]
     ]
-    assert outputs[0] == outputs[1]
-    assert "BTC chains: 48 rows" in outputs[0]
+    assert bool(wrong) == bool(code)
+
+
+def test_chain_files_are_held_against_prices(monkeypatch, capsys, tmp_path):
+    world = store_world.sound()
+    chains, candles = world["chains"], world["candles"]
+    lines = ["timestamp,instrument_name,underlying,bid_price,ask_price,mark_price,implied_volatility"]
+    columns = ("instrument_name", "underlying", "bid_price", "ask_price", "mark_price", "implied_volatility")
+    for late in (0, 2 * NS_PER_HOUR):
+        rows = zip(chains["ts_ns"] + late, *(chains[name] for name in columns), strict=True)
+        path = tmp_path / f"chains{late}.csv"
+        path.write_text("\n".join(lines + [",".join(map(str, row)) for row in rows]))
+        bars = [f"{ts},{close}" for ts, close in zip(candles["ts_ns"], candles["close"], strict=True)]
+        (tmp_path / "btc_1m.csv").write_text("\n".join(["timestamp,close", *bars]))
+        words = ["chains", "check", str(path), "--prices", str(tmp_path / "btc_1m.csv"), "--json"]
+        code, out, _ = run(monkeypatch, capsys, *words)
+        clock = next(one for one in json.loads(out)["verdicts"] if "clock" in one["check"])
+        assert (code, clock["figure"]) == (int(late > 0), late / NS_PER_HOUR)
 
 
 def test_the_command_line_stays_quick_to_import():

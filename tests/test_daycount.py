@@ -75,6 +75,15 @@ def test_bad_times_are_named(text):
         parse_time(text)
 
 
+@pytest.mark.parametrize("mark", ".,")
+def test_no_digit_of_a_time_is_lost(mark):
+    at = parse_time("2026-01-02T08:00:00")
+    assert parse_time(f"2026-01-02T08:00:00{mark}123456789Z") == at + 123_456_789
+    assert parse_time(f"2026-01-02T09:00:00{mark}5000000000000+01:00") == at + 500_000_000
+    with pytest.raises(ValueError, match="below the nanosecond"):
+        parse_time(f"2026-01-02T08:00:00{mark}1234567891Z")
+
+
 def test_expiry_is_eight_utc():
     assert format_time(expiry_ns(date(2026, 3, 27))) == "2026-03-27T08:00:00Z"
     assert expiry_ns(datetime(2026, 3, 27, 23)) == expiry_ns("2026-03-27")

@@ -10,7 +10,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -199,6 +202,58 @@ def test_a_busy_and_broken_exchange_changes_nothing(whole, tmp_path):
         )
         download(store, plan(3, currencies=("BTC", "USDC")), rest.raw, throttle=Throttle(300, 50))
         assert len(broken.faults.fired) > 5
+    assert processed(tmp_path) == processed(whole)
+
+
+class Faulty(BaseHTTPRequestHandler):
+    """Passes questions on, and spoils three of ten answers: errors, cut bodies and JSON, dropped lines."""
+
+    protocol_version = "HTTP/1.1"
+    target, rng, spoilt = "", random.Random(3), set()
+
+    def do_GET(self):
+        with urllib.request.urlopen(self.target + self.path) as answer:
+            status, body = answer.status, answer.read()
+        luck = self.rng.random()
+        faults = [
+            (0.05, "500"),
+            (0.10, "half"),
+            (0.15, "429"),
+            (0.20, "cut"),
+            (0.25, "dropped"),
+            (0.3, "empty"),
+        ]
+        fault = next((name for limit, name in faults if luck < limit), "")
+        self.spoilt.add(fault)
+        self.close_connection = fault in ("cut", "dropped")
+        if fault == "dropped":
+            return
+        if fault in ("500", "429"):
+            status, body = int(fault), b"<html>"
+        elif fault in ("half", "empty"):
+            body = body[: len(body) // 2] if fault == "half" else b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 3] if fault == "cut" else body)
+
+    def log_message(self, *what):
+        pass
+
+
+def test_answers_that_are_cut_or_dropped_change_nothing(whole, tmp_path):
+    broken = make(history_days=12, strikes=2, tick_ms=60_000)
+    with serving(broken) as port, ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as proxy:
+        Faulty.target = f"http://127.0.0.1:{port}"
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        rest = Rest(f"http://127.0.0.1:{proxy.server_port}/api/v2", sleep=lambda seconds: None)
+        with Store(tmp_path) as store:
+            settings = plan(3, currencies=("BTC", "USDC"))
+            download(store, settings, rest.raw, throttle=Throttle(300, 50))
+        proxy.shutdown()
+        thread.join()
+    assert Faulty.spoilt == {"", "500", "half", "429", "cut", "dropped", "empty"}
     assert processed(tmp_path) == processed(whole)
 
 

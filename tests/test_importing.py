@@ -140,6 +140,18 @@ def test_any_file_by_a_mapping(store, tmp_path):
     assert store.read("index", "BTC", as_of_ns=START + 4 * NS_PER_SECOND)["price"].tolist() == [4.5, 5.5]
 
 
+def test_bars_of_an_index_are_known_at_their_end(store, tmp_path):
+    (tmp_path / "dvol.csv").write_text("t,v\n2026-03-01T00:00,0.5\n2026-03-01T01:00,0.6\n")
+    mapping = {"ts_ns": "t", "index_name": "'btc_usd'"} | dict.fromkeys(("open", "high", "low", "close"), "v")
+    import_file(store, tmp_path / "dvol.csv", Options(kind="dvol", mapping=mapping, currency="BTC"))
+    rows = store.read("dvol", "BTC", as_of_ns=FOREVER)
+    assert (rows["known_ns"] - rows["ts_ns"]).tolist() == [NS_PER_HOUR] * 2
+    mapping["interval_ns"] = "'60000000000'"
+    import_file(store, tmp_path / "dvol.csv", Options(kind="dvol", mapping=mapping, currency="BTC"))
+    rows = store.read("dvol", "BTC", as_of_ns=FOREVER)
+    assert set((rows["known_ns"] - rows["ts_ns"]).tolist()) == {60 * NS_PER_SECOND}
+
+
 @pytest.mark.parametrize(
     ("content", "options", "error", "message"),
     [
@@ -150,9 +162,14 @@ def test_any_file_by_a_mapping(store, tmp_path):
             "t,p\n2026-03-01,x\n",
             {"kind": "index", "price": "p"},
             DataError,
-            r"f\.csv: .*column 'p': x is not a number",
+            r"f\.csv: line 2, column 'p': 'x' is not a finite number",
         ),
-        ("t,p\nsoon,1\n", {"kind": "index", "price": "p"}, DataError, "column 't': soon is not a time"),
+        (
+            "t,p\nsoon,1\n",
+            {"kind": "index", "price": "p"},
+            DataError,
+            "line 2, column 't': 'soon' is not a time",
+        ),
         ("t,p\n2026-03-01,1,2\n", {"kind": "index", "price": "p"}, DataError, r"f\.csv"),
         ("t,p\n2026-03-01,1\n", {"price": "p"}, ConfigError, "kind: a mapping needs one of"),
         ("", {}, DataError, "empty"),

@@ -44,3 +44,17 @@ def test_of_equal_keys_the_first_known_stays_whatever_the_order(tmp_path):
             cursor.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", order)
             found = cursor.execute(once(schema, f"SELECT {typed(schema)} FROM t")).fetchall()
             assert found == [(5, 7, "btc_usd", DAY, 2.0)]
+
+
+@pytest.mark.parametrize("seq", [1.6, float("nan"), 2.0**60, None])
+def test_integers_that_are_none_are_refused(seq):
+    rows = {name: [1.0, 1.0] for name in KINDS["quotes"].columns} | {"instrument_name": ["a", "b"]}
+    rows |= {"ts_ns": [parse_time(DAY)] * 2, "known_ns": [parse_time(DAY)] * 2}
+    assert checked(KINDS["quotes"], DAY, rows | {"seq": [1.0, 2.0]})["seq"].tolist() == [1, 2]
+    with pytest.raises(DataError, match=r"quotes: seq: row 2: .* is not an exact integer"):
+        checked(KINDS["quotes"], DAY, rows | {"seq": [1, seq]})
+
+
+def test_times_in_floats_are_refused():
+    with pytest.raises(DataError, match=r"gaps: ts_ns: row 1: .* is not an exact integer"):
+        checked(KINDS["gaps"], DAY, ROWS | {"ts_ns": [float(parse_time(DAY))]})

@@ -11,7 +11,7 @@ from gammacore.contracts.arithmetic import (
     round_coin,
     to_units,
 )
-from gammacore.contracts.grids import ContractSpec, has_spec, spec_for, spec_from_catalog
+from gammacore.contracts.grids import ContractSpec, has_spec, price_grid, spec_for, spec_from_catalog
 from gammacore.contracts.names import (
     CALL,
     PUT,
@@ -43,6 +43,7 @@ __all__ = [
     "parse",
     "payoff_coin",
     "payoff_usd",
+    "price_grid",
     "round_coin",
     "spec_for",
     "spec_from_catalog",

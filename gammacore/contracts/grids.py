@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
+from gammacore.daycount import parse_time
 from gammacore.errors import ContractError
 
-__all__ = ["ContractSpec", "has_spec", "spec_for", "spec_from_catalog"]
+__all__ = ["ContractSpec", "has_spec", "price_grid", "spec_for", "spec_from_catalog"]
 
 Direction = Literal["nearest", "down", "up"]
 FloatArray = npt.NDArray[np.float64]
@@ -239,6 +240,9 @@ _SPECS: dict[tuple[type, str, Settlement], ContractSpec] = {
     (Option, "BTC", _LINEAR): ContractSpec(5.0, 0.01, 0.01, "coin"),
 }
 
+_CHECKED_NS = parse_time("2025-12-30")  # first day of the recorded chains that obey the grids above
+_CHANGED_NS = parse_time("2026-08-18")
+
 
 def has_spec(kind: type[Instrument], base: str, settlement: Settlement) -> bool:
     """Whether `spec_for` knows the grid of a sort of instrument."""
@@ -267,6 +271,28 @@ def spec_for(instrument: Instrument) -> ContractSpec:
         raise ContractError(
             f"no default tick and lot for {instrument.name}: read them from the catalog (spec_from_catalog)"
         ) from None
+
+
+def price_grid(instrument: Instrument, ts_ns: int) -> ContractSpec | None:
+    """Grid that recorded prices of a day must lie on, where it is known.
+
+    Parameters
+    ----------
+    instrument : Option, Future or Perpetual
+    ts_ns : int
+        A moment of the day, nanoseconds UTC.
+
+    Returns
+    -------
+    ContractSpec or None
+        None before the defaults were checked against recorded prices, and where they have changed since:
+        ticks of dated futures were finer in 2020, those of linear perpetuals are new since 18 August 2026.
+    """
+    key = (type(instrument), instrument.base, instrument.settlement)
+    until_ns = _CHANGED_NS if isinstance(instrument, Perpetual) and key[2] is _LINEAR else None
+    if ts_ns < _CHECKED_NS or (until_ns is not None and ts_ns >= until_ns):
+        return None
+    return _SPECS.get(key)
 
 
 def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gammacore.contracts import ContractSpec, Option, family, parse, spec_for
+from gammacore.contracts import Option, family, parse, price_grid
 from gammacore.data.chains import Chains
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import (
@@ -122,7 +122,7 @@ def load_chains(
     if not data["ts_ns"].size:
         raise DataError(f"{path}: every row of {currency} is at or after its expiry")
     snapshot_ts, first = np.unique(data["ts_ns"], return_index=True)
-    findings += _findings(data, codes.names, _default_spec(codes.options[0]))
+    findings += _findings(data, codes.names, codes.options[0])
     findings.append(_gap_finding(snapshot_ts, max_gap_ns))
     findings.append(
         Finding("files ignored (not chains)", len(ignored), len(tables) + len(ignored), ", ".join(ignored))
@@ -140,6 +140,12 @@ def load_chains(
 
 def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table], list[str]]:
     name, stored = only_series(path)
+    if not stored and not Path(path).expanduser().exists() and _in_a_store(path):
+        raise DataError(
+            f"{path}: no chains here: downloads bring none, as the exchange keeps no history of them. "
+            "Import or record them (gammacore data import, gammacore data record), or leave --chains out and "
+            "backtest at a flat volatility (--set marks.source=flat)"
+        )
     if stored:
         return [read_series(name, stored, COLUMNS, {"timestamp": "ts_ns", **names})], []
     files = data_files(path)
@@ -155,6 +161,12 @@ def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table]
         wanted = [names.get(column.name, column.name) for column in COLUMNS if column.required]
         raise DataError(f"{path}: none of {ignored} has the columns of a chain, {wanted}")
     return tables, ignored
+
+
+def _in_a_store(path: str | Path) -> bool:
+    """Whether a path is where a store that is there would have chains."""
+    parents = Path(path).expanduser().parents
+    return any(one.name == "processed" and one.is_dir() for one in parents)
 
 
 def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | None) -> str:
@@ -302,7 +314,7 @@ def _clean(data: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], 
     return data, findings
 
 
-def _findings(data: dict[str, Any], names: Sequence[str], spec: ContractSpec | None) -> list[Finding]:
+def _findings(data: dict[str, Any], names: Sequence[str], option: Option) -> list[Finding]:
     """Run the checks that keep the rows; a quote of zero becomes none."""
 
     def finding(check: str, mask: BoolArray) -> Finding:
@@ -321,10 +333,21 @@ def _findings(data: dict[str, Any], names: Sequence[str], spec: ContractSpec | N
         finding("no volatility", ~(data["iv"] > 0)),
         finding("no listed future (synthetic forward)", data["synthetic"]),
     ]
-    if spec is not None:
-        findings.append(finding("bid off tick", np.isfinite(bid) & ~spec.is_on_tick(bid)))
-        findings.append(finding("ask off tick", np.isfinite(ask) & ~spec.is_on_tick(ask)))
+    for name, values in (("bid", bid), ("ask", ask)):
+        findings.append(finding(f"{name} off tick", _off_tick(values, data["ts_ns"], option)))
     return findings
+
+
+def _off_tick(values: FloatArray, ts_ns: Int64Array, option: Option) -> BoolArray:
+    """Quotes, in order of time, off the grid that options had on their day; none where it is not known."""
+    off = np.zeros(values.size, dtype=bool)
+    days, first = np.unique(ts_ns // NS_PER_DAY, return_index=True)
+    for day, begin, end in zip(days.tolist(), first, [*first[1:], values.size], strict=True):
+        spec = price_grid(option, day * NS_PER_DAY)
+        if spec is not None:
+            part = values[begin:end]
+            off[begin:end] = np.isfinite(part) & ~spec.is_on_tick(part)
+    return off
 
 
 def _finding(check: str, mask: BoolArray, data: Mapping[str, Any], names: Sequence[str]) -> Finding:
@@ -347,11 +370,3 @@ def _gap_finding(snapshot_ts: Int64Array, max_gap_ns: int) -> Finding:
     longest = int(np.argmax(steps))
     example = f"longest {steps[longest] / NS_PER_HOUR:.1f} h from {format_time(snapshot_ts[longest])}"
     return Finding("gaps between snapshots", int(gaps.sum()), steps.size, example if gaps.any() else "")
-
-
-def _default_spec(option: Option) -> ContractSpec | None:
-    """Tick to hold quotes against; None where there is no default, and then there is no check."""
-    try:
-        return spec_for(option)
-    except ContractError:
-        return None

@@ -1,5 +1,6 @@
-"""Hold our implied volatility against the one the exchange recorded."""
+"""Hold recorded chains against their own marks and forwards, and against prices."""
 
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -8,8 +9,30 @@ import numpy.typing as npt
 from gammacore import inverse
 from gammacore.contracts import Settlement
 from gammacore.data.chains import Chains, parity_forward
+from gammacore.data.prices import Prices
+from gammacore.data.quality import Finding
+from gammacore.data.soundness import (
+    Verdict,
+    bars_against_forwards,
+    shift_of_hours,
+    sides_swapped,
+    units_of_iv,
+)
+from gammacore.daycount import format_time
 
-__all__ = ["Reproduction", "iv_reproduction"]
+__all__ = ["HARMLESS", "Reproduction", "chain_faults", "chain_verdicts", "iv_reproduction"]
+
+HARMLESS = (
+    "quotes of zero, read as none",
+    "mark outside bid and ask",
+    "no mark",
+    "no forward",
+    "no index",
+    "no volatility",
+    "no listed future (synthetic forward)",
+    "files ignored (not chains)",
+)
+"""Findings of `load_chains` that sound recordings have too; any other is a fault."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -67,6 +90,53 @@ def iv_reproduction(chains: Chains, *, min_vega: float = 2e-4) -> dict[str, Repr
         "recorded": _reproduction(chains, chains.forward, min_vega),
         "parity": _reproduction(chains, forwards.parity[forwards.group], min_vega),
     }
+
+
+def chain_faults(chains: Chains) -> list[Finding]:
+    """Return the findings of the loader that are faults, and chains that repeat the one before."""
+    faults = [one for one in chains.quality.problems if one.check not in HARMLESS]
+    return faults + [one for one in [_copied(chains)] if one.count]
+
+
+def chain_verdicts(chains: Chains, prices: Prices | None = None) -> list[Verdict]:
+    """Hold chains against their units, their index and, where there are any, price bars.
+
+    Parameters
+    ----------
+    chains : Chains
+    prices : Prices, optional
+        Of the same coin.
+
+    Returns
+    -------
+    list of Verdict
+        Of every check that was made.
+    """
+    c, first = chains, chains.offsets[:-1]
+    at, forward = chains.snapshot_ts, chains.forward[first]
+    inverse_ = chains.settlement is Settlement.INVERSE
+    verdicts = [
+        units_of_iv(c.kind, c.mark, c.forward, c.strike, c.tau, c.iv, c.ts_ns, in_coin=inverse_),
+        sides_swapped(c.bid, c.ask, c.ts_ns),
+        replace(bars_against_forwards(at, c.index[first], at, forward), check="index against forwards, |ln|"),
+    ]
+    if prices is not None:
+        verdicts.append(bars_against_forwards(prices.ts_ns, prices.close, at, forward))
+        verdicts.append(shift_of_hours(prices.ts_ns, prices.close, at, forward))
+    return verdicts
+
+
+def _copied(chains: Chains) -> Finding:
+    """Count chains with every price of the one before."""
+    columns = (chains.code, chains.forward, chains.bid, chains.ask, chains.mark)
+    edges = chains.offsets.tolist()
+    copied = [
+        k
+        for k, (a, b, c) in enumerate(zip(edges, edges[1:], edges[2:], strict=False), 1)
+        if b - a == c - b and all(np.array_equal(x[a:b], x[b:c], equal_nan=x.dtype == float) for x in columns)
+    ]
+    example = f"that of {format_time(chains.snapshot_ts[copied[0]])}" if copied else ""
+    return Finding("chains that repeat the one before", len(copied), chains.snapshot_ts.size, example)
 
 
 def _reproduction(chains: Chains, forward: FloatArray, min_vega: float) -> Reproduction:

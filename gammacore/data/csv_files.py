@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ import duckdb
 
 from gammacore.errors import DataError
 
+from .cells import why_no_time, why_not_whole
 from .formats import KLINES, value_sql
 from .interruption import interruptible
 from .tables import read_header
@@ -26,7 +27,7 @@ def header(path: Path, format_name: str) -> tuple[list[str], bool]:
     """Column names, and whether the file states them; klines may not."""
     with named(path), open_text(path) as file:
         first = next(csv.reader(file), [])
-    if first and re.fullmatch(r"\d{9,}", first[0].strip()):
+    if first and re.fullmatch(r"\d{9,}(\.\d*)?", first[0].strip()):
         if format_name not in ("auto", "klines") or len(first) < 6:
             raise DataError(f"{path}: the first line {first[:6]} is no header")
         return [*KLINES[: len(first)], *(f"column_{k}" for k in range(len(KLINES), len(first)))], False
@@ -59,14 +60,39 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+_CELL = re.compile(r"column '(.*)': (.*) is not a (number|integer|time)")
+_WHY: dict[str, Callable[[str], str]] = {"time": why_no_time, "integer": why_not_whole}
+
+
+def _placed(path: Path, message: str) -> str:
+    """Message about a cell with its line: that of the first cell of this column and text."""
+    match = _CELL.fullmatch(message)
+    if match is None:
+        return message
+    column, cell, cast = match.groups()
+    why = f"column {column!r}: {cell!r} {_WHY[cast](cell) if cast in _WHY else 'is not a finite number'}"
+    with open_text(path) as file:
+        rows = csv.reader(file)
+        names = next(rows)
+        if column not in names:  # a file without a header, or a text for all rows
+            names = [*KLINES]
+            file.seek(0)
+            rows = csv.reader(file)
+        at = names.index(column) if column in names else -1
+        for row in rows:
+            if 0 <= at < len(row) and row[at].strip() == cell:
+                return f"line {rows.line_num}, {why}"
+    return why
+
+
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Turn what the readers raise into errors that name the file."""
+    """Turn what the readers raise into errors that name the file, and the line of a cell."""
     try:
         with interruptible():
             yield
     except duckdb.Error as error:
         first = str(error).splitlines()[0]
-        raise DataError(f"{path}: {first.partition('Error: ')[2] or first}") from None
+        raise DataError(f"{path}: {_placed(path, first.partition('Error: ')[2] or first)}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None

@@ -7,12 +7,22 @@ import numpy as np
 from gammacore.data.prices import Prices
 from gammacore.data.tables import Column, data_files, pick_column, read_header, read_table
 from gammacore.data.trees import only_series
-from gammacore.daycount import SETTLEMENT_WINDOW_NS, expiry_ns, format_time, utc_date
+from gammacore.daycount import (
+    EXPIRY_HOUR,
+    NS_PER_DAY,
+    NS_PER_HOUR,
+    NS_PER_MINUTE,
+    SETTLEMENT_WINDOW_NS,
+    expiry_ns,
+    format_time,
+    utc_date,
+)
 from gammacore.errors import DataError
 
 __all__ = ["delivery_from_prices", "load_delivery"]
 
-"""The delivery price is the time-weighted average of the index over this long before 08:00 UTC."""
+# A date says the exchange's hour of its day; a stamp is that hour, and some are late by seconds.
+_LATE_NS = 5 * NS_PER_MINUTE
 
 
 def load_delivery(
@@ -23,8 +33,8 @@ def load_delivery(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file with a ``date`` and a ``price`` (or ``delivery_price``) in USD, or a store's
-        ``processed/delivery/BTC``.
+        A file with a ``date`` (a day, or 08:00 UTC of it) and a ``price`` (or ``delivery_price``) in USD, or
+        a store's ``processed/delivery/BTC``.
     start_ns, end_ns : int, optional
         Keep expiries with ``start_ns <= expiry < end_ns``.
 
@@ -36,7 +46,8 @@ def load_delivery(
     Raises
     ------
     DataError
-        If the file is broken, a price is missing or not positive, or a day has two prices.
+        If the file is broken, a time is neither a day nor 08:00 UTC, a price is missing or not positive, or a
+        day has two prices.
     """
     file, parts = only_series(path)
     if not parts:
@@ -51,6 +62,10 @@ def load_delivery(
     wrong = ~(price > 0)
     if wrong.any():
         raise table.error(int(np.argmax(wrong)), "price", "is not a positive price", names)
+    hour = table.columns["date"] % NS_PER_DAY
+    odd = (hour != 0) & ((hour < EXPIRY_HOUR * NS_PER_HOUR) | (hour > EXPIRY_HOUR * NS_PER_HOUR + _LATE_NS))
+    if odd.any():
+        raise table.error(int(np.argmax(odd)), "date", "is neither a day nor 08:00 UTC of one", names)
     prices: dict[int, float] = {}
     for ts_ns, value in sorted(zip(table.columns["date"].tolist(), price.tolist(), strict=True)):
         expiry = expiry_ns(utc_date(ts_ns))

@@ -14,7 +14,8 @@ import msgspec
 
 from gammacore.errors import ConfigError, DataError
 
-from .schemas import KINDS, kind_named
+from .cells import time_sql, whole_sql
+from .schemas import IS_COMBO, IS_OPTION, IS_SPOT, KINDS, kind_named
 
 __all__ = ["FORMATS", "KLINES", "Format", "detect", "mapped", "value_sql"]
 
@@ -35,6 +36,8 @@ class Format(msgspec.Struct, frozen=True):
         Columns of the file that must be there.
     optional : tuple of str
         Columns that may be there; otherwise they count as blank.
+    constants : dict of str to str
+        Value in SQL, complete, of columns of the kinds that are the same in all rows.
     """
 
     name: str
@@ -42,9 +45,20 @@ class Format(msgspec.Struct, frozen=True):
     fields: dict[str, str]
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    constants: dict[str, str] = {}
 
 
-IS_OPTION = "regexp_matches({symbol}, '-[CP]$')"
+def _trades() -> dict[str, str]:
+    """Kinds of trades, and what their instruments are called."""
+    spot, combo, option = (f"regexp_matches({{symbol}}, '{name}')" for name in (IS_SPOT, IS_COMBO, IS_OPTION))
+    return {
+        "option_trades": f"{option} AND NOT {combo}",
+        "future_trades": f"NOT {option} AND NOT {combo} AND NOT {spot}",
+        "combo_trades": combo,
+        "spot_trades": spot,
+    }
+
+
 _TARDIS = {"ts_ns": "{timestamp:time}", "known_ns": "{local_timestamp:time}", "instrument_name": "{symbol}"}
 _BASE = ("exchange", "symbol", "timestamp", "local_timestamp")
 _SIDES = {name: f"{{{name}:number}}" for name in ("bid_price", "bid_amount", "ask_price", "ask_amount")}
@@ -119,7 +133,7 @@ FORMATS: dict[str, Format] = {
         Format("quotes", {"quotes": ""}, _TARDIS | _SIDES, (*_BASE, *_SIDES)),
         Format(
             "trades",
-            {"option_trades": IS_OPTION, "future_trades": f"NOT {IS_OPTION}"},
+            _trades(),
             _TARDIS | _numbers("price", "amount") | {"trade_id": "{id}", "direction": "{side}"},
             (*_BASE, "id", "side", "price", "amount"),
         ),
@@ -237,19 +251,26 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
     ]
     if lacking:
         raise ConfigError(f"map: {kind} needs {', '.join(lacking)}; give --map {lacking[0]}=COLUMN")
-    fields, required = {}, []
+    fields, constants, required = {}, {}, []
     for field, column in mapping.items():
+        cast = _cast_of(schema.columns[field], field)
         if column.startswith("'") and column.endswith("'"):
-            fields[field] = "'" + column[1:-1].replace("'", "''") + "'"
+            constants[field] = _checked("'" + column[1:-1].replace("'", "''") + "'", field, cast)
             continue
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
             hint = f" (nearest: {near[0]!r})" if near else ""
             raise DataError(f"{path}: missing columns {column!r}{hint}; found {list(header)}")
-        cast = {"BIGINT": ":integer", "DOUBLE": ":number", "VARCHAR": ""}[schema.columns[field]]
-        fields[field] = f"{{{column}{':time' if field.endswith('_ns') and field != 'interval_ns' else cast}}}"
+        fields[field] = f"{{{column}{':' * bool(cast)}{cast}}}"
         required.append(column)
-    return Format("mapped", {kind: ""}, fields, tuple(required))
+    return Format("mapped", {kind: ""}, fields, tuple(required), constants=constants)
+
+
+def _cast_of(sql: str, field: str) -> str:
+    """How a cell of a column of the store is read."""
+    if field.endswith("_ns") and field != "interval_ns":
+        return "time"
+    return {"BIGINT": "integer", "DOUBLE": "number", "VARCHAR": ""}[sql]
 
 
 def value_sql(column: str, cast: str) -> str:
@@ -262,24 +283,19 @@ def value_sql(column: str, cast: str) -> str:
         ``number``, ``integer``, ``time`` or empty for text.
     """
     name = column.replace('"', '""')
-    text = f'trim("{name}")'
+    return _checked(f'trim("{name}")', column, cast)
+
+
+def _checked(text: str, column: str, cast: str) -> str:
+    """Write the SQL of a text as a value, which fails with the name of its column."""
     if not cast:
         return f"coalesce({text}, '')"
-    blank = f"coalesce(lower({text}), '') IN ('', 'nan', 'null', 'none', 'na')"
     shown = column.replace("'", "''")
-    value = f"TRY_CAST({text} AS DOUBLE)" if cast == "number" else f"TRY_CAST({text} AS BIGINT)"
-    if cast == "time":
-        # The unit of an integer shows in its size: seconds, milliseconds, microseconds or nanoseconds since
-        # 1970.
-        value = (
-            f"CASE WHEN {value} IS NULL THEN epoch_ns(TRY_CAST({text} AS TIMESTAMPTZ)) "
-            f"WHEN {value} < 100000000 THEN NULL WHEN {value} < 100000000000 THEN {value} * 1000000000 "
-            f"WHEN {value} < 100000000000000 THEN {value} * 1000000 "
-            f"WHEN {value} < 100000000000000000 THEN {value} * 1000 ELSE {value} END"
-        )
     wrong = f"error('column ''{shown}'': ' || coalesce({text}, '') || ' is not a {cast}')"
     if cast == "time":
-        return f"coalesce({value}, {wrong})"
+        return f"coalesce({time_sql(text)}, {wrong})"
+    blank = f"coalesce(lower({text}), '') IN ('', 'nan', 'null', 'none', 'na')"
+    value = f"TRY_CAST({text} AS DOUBLE)" if cast == "number" else whole_sql(text)
     good = f"isfinite({value})" if cast == "number" else f"{value} IS NOT NULL"
     return f"CASE WHEN {blank} THEN NULL WHEN {good} THEN {value} ELSE {wrong} END"
 

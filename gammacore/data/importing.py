@@ -179,12 +179,12 @@ class _Import:
     def _value(self, kind: str, name: str) -> str:
         """Write the SQL of one column of a kind."""
         fields, options = self._format.fields, self._options
-        if name in fields:
-            value = self._filled(fields[name])
+        if name in fields or name in self._format.constants:
+            value = self._given(name)
             return f"nullif({value}, '')" if KINDS[kind].columns[name] == TEXT else value
         if name == "known_ns":
-            shift = self._interval(kind) if kind == "candles" else 0
-            return f"{self._filled(fields['ts_ns'])} + {shift + options.delay_ns}"
+            length = self._value(kind, "interval_ns") if kind in ("candles", "dvol") else "0"
+            return f"{self._given('ts_ns')} + {length} + {options.delay_ns}"
         if name == "interval_ns":
             return str(self._interval(kind))
         if name == "instrument_name":
@@ -194,6 +194,10 @@ class _Import:
         if name == "underlying_name" and kind == "chains":
             return "'unknown'"
         return "0" if KINDS[kind].columns[name] == "BIGINT" else "NULL"
+
+    def _given(self, name: str) -> str:
+        """Write the SQL of a column that the format has."""
+        return self._format.constants.get(name) or self._filled(self._format.fields[name])
 
     def _filled(self, sql: str) -> str:
         """Put the cells of the file into the SQL of a format."""
@@ -208,7 +212,7 @@ class _Import:
     def _interval(self, kind: str) -> int:
         """Length of bars: the most frequent step of the first ten thousand."""
         if not hasattr(self, "_length"):
-            time = _FIELD.fullmatch(self._format.fields["ts_ns"])
+            time = _FIELD.fullmatch(self._format.fields.get("ts_ns", ""))
             if time is None:
                 raise ConfigError("map: ts_ns must be a column")
             at = self._header.index(time[1])

@@ -17,6 +17,8 @@ from .tables import literal
 
 __all__ = ["Array", "Columns", "checked", "day_of", "dtype_of", "once", "plain", "question", "typed"]
 
+EXACT_FLOAT = 2.0**53  # above it a float skips integers
+
 Array = npt.NDArray[Any]
 Columns = Mapping[str, Any]
 
@@ -45,13 +47,14 @@ def checked(schema: Kind, day: str, rows: Columns) -> dict[str, Array]:
     Raises
     ------
     DataError
-        If columns are missing or unknown or differ in length, or a row is of another day.
+        If columns are missing or unknown or differ in length, an integer is none, or a row is of another
+        day.
     """
     missing = [name for name in schema.columns if name not in rows]
     unknown = [name for name in rows if name not in schema.columns]
     if missing or unknown:
         raise DataError(f"{schema.name}: columns {missing or unknown} {'missing' if missing else 'unknown'}")
-    arrays = {name: np.asarray(rows[name], dtype=dtype_of(sql)) for name, sql in schema.columns.items()}
+    arrays = {name: _array(f"{schema.name}: {name}", rows[name], sql) for name, sql in schema.columns.items()}
     sizes = {name: array.size for name, array in arrays.items()}
     if len(set(sizes.values())) != 1:
         raise DataError(f"{schema.name}: columns differ in length: {sizes}")
@@ -61,6 +64,22 @@ def checked(schema: Kind, day: str, rows: Columns) -> dict[str, Array]:
         wrong = int(arrays["ts_ns"][np.argmax(outside)])
         raise DataError(f"{schema.name}: ts_ns {wrong} ({day_of(wrong)}) is not of {day}")
     return arrays
+
+
+def _array(what: str, values: Any, sql: str) -> Array:
+    """Array of a column; floats are integers where nothing is lost, as times in nanoseconds never are."""
+    given = np.asarray(values)
+    if sql != "BIGINT" or given.dtype.kind in "iub" or not given.size:
+        return np.asarray(values, dtype=dtype_of(sql))
+    whole = [isinstance(value, (int, np.integer)) or _whole(value) for value in given.tolist()]
+    if not all(whole):
+        row = whole.index(False)
+        raise DataError(f"{what}: row {row + 1}: {given[row]!s} is not an exact integer")
+    return np.array([int(value) for value in given.tolist()], dtype=np.int64)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < EXACT_FLOAT
 
 
 def typed(schema: Kind) -> str:

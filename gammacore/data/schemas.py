@@ -15,7 +15,18 @@ import msgspec
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import DataError
 
-__all__ = ["KINDS", "Kind", "bar_label", "currency_of", "currency_sql", "kind_named"]
+__all__ = [
+    "IS_COMBO",
+    "IS_OPTION",
+    "IS_SPOT",
+    "KINDS",
+    "Kind",
+    "bar_label",
+    "currency_of",
+    "currency_sql",
+    "kind_named",
+    "trades_of",
+]
 
 INTEGER, NUMBER, TEXT = "BIGINT", "DOUBLE", "VARCHAR"
 _FAMILY = re.compile(r"[A-Z0-9]+_(USDC|USDT|EURR)\b")
@@ -81,6 +92,12 @@ KINDS: dict[str, Kind] = {
             "future_trades", "instrument_name trade_id", _TRADE.format(""), first="instrument_name trade_seq"
         ),
         _kind(
+            "combo_trades", "instrument_name trade_id", _TRADE.format(""), first="instrument_name trade_seq"
+        ),
+        _kind(
+            "spot_trades", "instrument_name trade_id", _TRADE.format(""), first="instrument_name trade_seq"
+        ),
+        _kind(
             "candles",
             "instrument_name interval_ns ts_ns",
             "instrument_name:t interval_ns:i open high low close volume cost",
@@ -141,6 +158,20 @@ def currency_of(instrument_name: str) -> str:
     """Settlement currency under which the exchange lists an instrument: BTC, ETH, USDC, ..."""
     match = _FAMILY.match(instrument_name)
     return match[1] if match else re.split(r"[-_]", instrument_name, maxsplit=1)[0]
+
+
+IS_SPOT = "^[A-Z0-9]+_[A-Z0-9]+$"
+IS_COMBO = "^[A-Z0-9_]+-[A-Z][A-Z0-9]*-"  # a code where other names have a day, and legs after it
+IS_OPTION = "-[CP]$"
+
+
+def trades_of(instrument_name: str) -> str:
+    """Kind of the trades of an instrument."""
+    if re.search(IS_SPOT, instrument_name):
+        return "spot_trades"
+    if re.search(IS_COMBO, instrument_name):
+        return "combo_trades"
+    return "option_trades" if re.search(IS_OPTION, instrument_name) else "future_trades"
 
 
 def currency_sql(column: str) -> str:

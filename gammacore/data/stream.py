@@ -14,7 +14,7 @@ import msgspec
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_MINUTE
 
 from .normal import Milliseconds, Number, Trade, decode, number, table, trade_rows
-from .schemas import currency_of
+from .schemas import currency_of, trades_of
 
 __all__ = ["Bars", "Row", "columns_of", "index_currency", "rows_of"]
 
@@ -160,7 +160,7 @@ def _book(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
 def _trades(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
     found = []
     for trade in decode(list[Trade], payload, what):
-        kind = "option_trades" if trade.instrument_name.endswith(("-C", "-P")) else "future_trades"
+        kind = trades_of(trade.instrument_name)
         columns = trade_rows(kind, [trade], known_ns)
         found.append(Row(kind, currency_of(trade.instrument_name), tuple(c[0] for c in columns.values())))
     return found

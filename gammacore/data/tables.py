@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from gammacore.errors import DataError
 
+from .cells import double_text, time_sql, why_no_time
 from .interruption import interruptible
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 Array = npt.NDArray[Any]
+Why = str | Callable[[str], str]  # words, or what makes them of the cell
 
 # Texts that mean "no value" in a number column.
 _BLANK = "('', 'nan', 'null', 'none', 'na')"
@@ -50,9 +52,8 @@ _BLANK = "('', 'nan', 'null', 'none', 'na')"
 class Column(NamedTuple):
     """A column a loader wants: its name, its type, and whether the file must have it.
 
-    A 'number' may be blank (NaN). A 'text' or 'time' may not; a time is ISO 8601 (UTC
-    when it has no zone) or an integer of seconds, milliseconds, microseconds or
-    nanoseconds, told apart by size.
+    A 'number' may be blank (NaN). A 'text' or 'time' may not; a time is what
+    `gammacore.data.cells.time_sql` reads, exact to the nanosecond.
     """
 
     name: str
@@ -218,7 +219,8 @@ def read_table(
     if bad.any():
         row = int(np.argmax(bad > 0))
         column = held[int(bad[row]) - 1]
-        why = {"text": "is blank", "number": "is not a finite number", "time": "is not a time"}[column.type]
+        reasons: dict[str, Why] = {"text": "is blank", "number": "is not a finite number"}
+        why = reasons.get(column.type, why_no_time)
         raise _cell_error(path, row, names.get(column.name, column.name), why, parts)
     return Table(
         FileInfo(path, sha256, bad.size, parts), {c.name: a for c, a in zip(held, arrays, strict=True)}
@@ -270,38 +272,44 @@ def _query(
             "delim=',', quote='\"', escape='\"')"
         )
         parameters["names"] = dict.fromkeys(header, "VARCHAR")
+    types = _types(path, source, parameters) if "names" not in parameters else {}
     texts, values, bad = [], [], []
     for i, (name, column_type) in enumerate(wanted):
-        quoted = name.replace('"', '""')
-        texts.append(f'trim(CAST("{quoted}" AS VARCHAR)) AS t{i}')
-        value, wrong = _cast(f"t{i}", column_type)
-        values.append(f"{value} AS v{i}")
-        bad.append(f"WHEN {wrong} THEN {i + 1}")
+        quoted = '"' + name.replace('"', '""') + '"'
+        stored = types.get(name, "VARCHAR") if column_type == "time" else "VARCHAR"
+        texts.append(f"{double_text(quoted, stored)} AS t{i}")
+        values.append(f"{_value(f't{i}', column_type)} AS v{i}")
+        bad.append(f"WHEN {_wrong(f't{i}', f'v{i}', column_type)} THEN {i + 1}")
     query = (
-        f"SELECT {', '.join(values)}, CAST(CASE {' '.join(bad)} ELSE 0 END AS SMALLINT) AS bad "
-        f"FROM (SELECT {', '.join(texts)} FROM {source})"
+        f"SELECT *, CAST(CASE {' '.join(bad)} ELSE 0 END AS SMALLINT) AS bad "
+        f"FROM (SELECT *, {', '.join(values)} FROM (SELECT {', '.join(texts)} FROM {source}))"
     )
+    kept = ", ".join(f"v{i}" for i in range(len(wanted)))
+    query = f"SELECT {kept}, bad FROM ({query})"
     with _readable(path):
         result = _connect().execute(query, parameters).fetchnumpy()
     return [_filled(result[f"v{i}"]) for i in range(len(wanted))] + [_filled(result["bad"])]
 
 
-def _cast(text: str, column_type: str) -> tuple[str, str]:
-    """Write the SQL of the value of a text, and of the condition that it is not one."""
+def _types(path: Path, source: str, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Types of the columns of a Parquet file, as DuckDB names them."""
+    with _readable(path):
+        cursor = _connect().execute(f"SELECT * FROM {source} LIMIT 0", dict(parameters))
+        return {column[0]: str(column[1]) for column in cursor.description}
+
+
+def _value(text: str, column_type: str) -> str:
+    """Write the SQL of the value of a text."""
+    return {"text": text, "number": f"TRY_CAST({text} AS DOUBLE)", "time": time_sql(text)}[column_type]
+
+
+def _wrong(text: str, value: str, column_type: str) -> str:
+    """Write the SQL of the condition that a text is not a value."""
     if column_type == "text":
-        return text, f"coalesce({text}, '') = ''"
+        return f"coalesce({text}, '') = ''"
     if column_type == "number":
-        value = f"TRY_CAST({text} AS DOUBLE)"
-        return value, f"isinf({value}) OR ({value} IS NULL AND lower({text}) NOT IN {_BLANK})"
-    whole = f"TRY_CAST({text} AS BIGINT)"
-    # Integers below 1e8 are years or yyyymmdd, not a count of anything since 1970.
-    value = (
-        f"CASE WHEN {whole} IS NULL THEN epoch_ns(TRY_CAST({text} AS TIMESTAMPTZ)) "
-        f"WHEN {whole} < 100000000 THEN NULL WHEN {whole} < 100000000000 THEN {whole} * 1000000000 "
-        f"WHEN {whole} < 100000000000000 THEN {whole} * 1000000 "
-        f"WHEN {whole} < 100000000000000000 THEN {whole} * 1000 ELSE {whole} END"
-    )
-    return value, f"{value} IS NULL"
+        return f"isinf({value}) OR ({value} IS NULL AND lower({text}) NOT IN {_BLANK})"
+    return f"{value} IS NULL"
 
 
 def _filled(values: Any) -> Array:
@@ -346,15 +354,24 @@ def _hash_of(hashes: Iterable[str]) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def _cell_error(path: Path, row: int, column: str, why: str, parts: Sequence[Path] = ()) -> DataError:
+def _cell_error(path: Path, row: int, column: str, why: Why, parts: Sequence[Path] = ()) -> DataError:
     """Error about the cell in a data row (from 0); the file is read again to find its line."""
     if parts or path.name.endswith(".parquet"):
-        quoted = column.replace('"', '""')
-        query = f'SELECT CAST("{quoted}" AS VARCHAR) FROM read_parquet($path) LIMIT 1 OFFSET {row}'
-        files = [literal(part) for part in parts or [path]]
+        quoted = '"' + column.replace('"', '""') + '"'
+        files = {"path": [literal(part) for part in parts or [path]]}
+        stored = _types(path, "read_parquet($path)", files).get(column, "VARCHAR")
+        query = f"SELECT {double_text(quoted, stored)} FROM read_parquet($path) LIMIT 1 OFFSET {row}"
         with _readable(path):
-            cell = (_connect().execute(query, {"path": files}).fetchone() or (None,))[0]
-        return DataError(f"{path}: row {row + 1}, column {column!r}: {cell!r} {why}")
+            cell = (_connect().execute(query, files).fetchone() or (None,))[0]
+        place = f"row {row + 1}"
+    else:
+        place, cell = _cell_at(path, row, column)
+    words = why if isinstance(why, str) else why(str(cell))
+    return DataError(f"{path}: {place}, column {column!r}: {cell!r} {words}")
+
+
+def _cell_at(path: Path, row: int, column: str) -> tuple[str, str]:
+    """Line, in words, and text of a cell of a CSV file; rows count from 0."""
     with _open_text(path) as file:
         reader = csv.reader(file)
         at = next(reader).index(column)
@@ -362,8 +379,7 @@ def _cell_error(path: Path, row: int, column: str, why: str, parts: Sequence[Pat
         for _ in range(row):
             next(lines)
         cells = next(lines)
-        cell = cells[at] if at < len(cells) else ""
-        return DataError(f"{path}: line {reader.line_num}, column {column!r}: {cell!r} {why}")
+        return f"line {reader.line_num}", cells[at] if at < len(cells) else ""
 
 
 @contextmanager
