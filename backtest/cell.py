@@ -13,6 +13,7 @@ from typing import Any
 from gammacore.backtest.grid import Cell
 from gammacore.backtest.market import load_market
 from gammacore.backtest.performance import performance
+from gammacore.backtest.reasons import reasons
 from gammacore.backtest.returns import Marks
 from gammacore.backtest.runner import Run, replay
 from gammacore.config import Config
@@ -33,7 +34,7 @@ FIGURES = (
     "n_hedges",
     "quotes_missing",
 )
-_markets: OrderedDict[str, Marks] = OrderedDict()
+_markets: OrderedDict[str, tuple[Marks, tuple[str, ...]]] = OrderedDict()
 
 
 def run_cell(cell: Cell) -> dict[str, Any]:
@@ -48,9 +49,9 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     dict
         ``figures`` by name (None where undefined; ``total``, ``fees``, ``premium`` and ``max_drawdown``
         in the settlement currency), ``first_day`` (days since 1970), ``daily``, the profit of each day,
-        and the ``engine`` that hedged.
+        the ``engine`` that hedged, ``faults`` of forced data, and ``reasons`` why there is nothing to show.
     """
-    marks = _market(cell.market, cell.config)
+    marks, faults = _market(cell.market, cell.config)
     run = replay(cell.config, marks.tape)
     found = performance(run, marks)
     return {
@@ -58,15 +59,18 @@ def run_cell(cell: Cell) -> dict[str, Any]:
         "first_day": int(marks.days[0]),
         "daily": found["daily"].tolist(),
         "engine": run.engine,
+        "faults": list(faults),
+        "reasons": reasons(run),
     }
 
 
-def _market(key: str, config: Config) -> Marks:
-    """Market of a cell, loaded unless it is one of the last used."""
+def _market(key: str, config: Config) -> tuple[Marks, tuple[str, ...]]:
+    """Market of a cell and the faults of its data, loaded unless it is one of the last used."""
     if key not in _markets:
         while len(_markets) >= KEPT:
             _markets.popitem(last=False)
-        _markets[key] = Marks(load_market(config).tape)
+        market = load_market(config)
+        _markets[key] = Marks(market.tape), market.faults
     _markets.move_to_end(key)
     return _markets[key]
 

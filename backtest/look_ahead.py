@@ -129,7 +129,7 @@ def perturbed(sources: Sources, ts_ns: int, parts: tuple[str, ...], rng: np.rand
     A bar that was open at the moment keeps its open. Prices and forwards move by some 5 %, quotes and
     volatilities by a third, rates by 0.3 %.
     """
-    chains, prices, funding, delivery = sources
+    chains, prices, funding, delivery = sources[:4]
     if "prices" in parts and prices is not None:
         factor = np.where(prices.ts_ns > ts_ns, np.exp(rng.normal(0.05, 0.05, len(prices.ts_ns))), 1.0)
         opened = np.where(prices.ts_ns - prices.interval_ns >= ts_ns, factor, 1.0)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gammacore.backtest.gate import check_data, refuse, say
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.synthetic import flat_chains, simulate
 from gammacore.build import build_estimate
@@ -52,21 +53,28 @@ class Market(NamedTuple):
         Files with hashes, span, kind of marks; goes into ``summary.json``.
     quality : list of Quality
         Findings of the loaders.
+    faults : tuple of str
+        What is wrong with the data that was forced, a line each.
     """
 
     tape: Tape
     simulated: bool
     provenance: dict[str, Any]
     quality: list[Quality]
+    faults: tuple[str, ...] = ()
 
 
 class Sources(NamedTuple):
-    """What a tape is made of; prices, funding and delivery prices may be missing."""
+    """What a tape is made of; prices, funding and delivery prices may be missing.
+
+    ``faults`` says, a line each, what is wrong with data that was forced.
+    """
 
     chains: Chains
     prices: Prices | None
     funding: Funding | None
     delivery: dict[int, float] | None = None
+    faults: tuple[str, ...] = ()
 
 
 def load_market(config: Config, estimate: Estimate | None = None) -> Market:
@@ -89,7 +97,11 @@ def load_market(config: Config, estimate: Estimate | None = None) -> Market:
     sources, simulated = load_sources(config, estimate), is_simulated(config)
     tape = build_tape(config, sources, estimate)
     return Market(
-        tape, simulated, _provenance(config, tape, sources, simulated), _quality(sources, simulated)
+        tape,
+        simulated,
+        _provenance(config, tape, sources, simulated),
+        _quality(sources, simulated),
+        sources.faults,
     )
 
 
@@ -103,7 +115,17 @@ def load_sources(config: Config, estimate: Estimate | None) -> Sources:
     check_sources(config)
     sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
     path = config.data.delivery
-    return sources._replace(delivery=None if path is None else load_delivery(path))
+    sources = sources._replace(delivery=None if path is None else load_delivery(path))
+    return sources if is_simulated(config) else sources._replace(faults=_faults(config, sources))
+
+
+def _faults(config: Config, sources: Sources) -> tuple[str, ...]:
+    """Hold recorded data against itself, and refuse what is wrong with it unless it is forced."""
+    chains = None if config.marks.source == "flat" else sources.chains
+    funding = sources.funding if config.costs.funding else None
+    faults = check_data(sources.prices, chains, funding, sources.delivery)
+    refuse(config, faults)
+    return tuple(say(config.data, *fault) for fault in faults)
 
 
 def build_tape(config: Config, sources: Sources, estimate: Estimate | None) -> Tape:
@@ -200,12 +222,13 @@ def _files(files: tuple[FileInfo, ...]) -> list[dict[str, Any]]:
 
 
 def _provenance(config: Config, tape: Tape, sources: Sources, simulated: bool) -> dict[str, Any]:
-    chains, prices, funding, _ = sources
+    chains, prices, funding = sources[:3]
     flat = config.marks.source == "flat"
     return {
         "source": "simulated" if simulated else "recorded",
         "marks": f"Black-76 at {config.marks.flat_vol} flat" if flat else "exchange mark",
         "interpolated": config.marks.interpolate,
+        "faults": sources.faults,
         "findings": {
             f"{quality.title}: {finding.check}": finding.count
             for quality in _quality(sources, simulated)

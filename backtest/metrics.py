@@ -19,6 +19,7 @@ from gammacore.backtest.capital import capital_tied
 from gammacore.backtest.following import Exposures
 from gammacore.backtest.market import Market
 from gammacore.backtest.performance import number, performance, profit_steps, returns_on_premium
+from gammacore.backtest.reasons import reasons
 from gammacore.backtest.research import (
     breakeven_move_a_day,
     captured,
@@ -319,5 +320,6 @@ def summarise(
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
         "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
+        "reasons": reasons(run),
         "data": market.provenance,
     }

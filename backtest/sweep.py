@@ -125,6 +125,7 @@ def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: d
         "n_failed": len(failed),
         "failed": [{"cell": cell.overrides, "why": failed[cell.key]} for cell in grid if cell.key in failed],
         "varied": config.vary,
+        "faults": list(dict.fromkeys(fault for _, result in known for fault in result.get("faults", []))),
         "engines": dict(Counter(result.get("engine", "none") for _, result in known)),
         **judge(known),
     }

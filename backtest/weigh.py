@@ -38,6 +38,7 @@ class Weighed(NamedTuple):
     forecast: str  # where it comes from
     terms: Terms
     found: Breakevens
+    faults: tuple[str, ...] = ()  # of data that was forced
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict a position; NaN where there is no figure."""
@@ -108,6 +109,11 @@ def weigh(
     if structure == "straddle":
         near = np.abs(_deltas(chain, ts_ns, pairs)) <= max_delta
         pairs = pairs[0][near], pairs[1][near]
+    if not len(pairs[0]):
+        raise DataError(
+            f"no {structure} to weigh at {format_time(ts_ns)}: of {len(chain.strike)} options no pair "
+            f"has mark and volatility within a delta of {max_delta:g}"
+        )
     sd = config.signal.log_sd if log_sd is None else log_sd
     if forecast == "har":
         density = _densities(
@@ -116,8 +122,20 @@ def weigh(
     else:
         density = Density.around(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
     found = breakevens(chain, ts_ns, pairs, terms, density).best_first()
+    if not len(found.call):
+        raise DataError(
+            f"none of {len(pairs[0])} {structure}s at {format_time(ts_ns)} has the quotes that costs.fill "
+            f"{config.costs.fill} needs"
+        )
     return Weighed(
-        ts_ns, chain, market.simulated, funding, str(forecast or config.signal.forecast), terms, found
+        ts_ns,
+        chain,
+        market.simulated,
+        funding,
+        str(forecast or config.signal.forecast),
+        terms,
+        found,
+        market.faults,
     )
 
 

@@ -8,9 +8,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    ForceOption,
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    show_faults,
+    stoppable,
+)
 from gammacore.config import Config, load_config
 
 __all__ = ["backtest"]
@@ -34,6 +43,7 @@ def backtest(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
     ] = None,
+    force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
@@ -45,6 +55,7 @@ def backtest(
         "currency": currency,
         "data.start": start,
         "data.end": end,
+        "data.force": force_data or None,
     }
     given = {path: value for path, value in named.items() if value is not None}
     settings = load_config(config, {**given, **parse_overrides(overrides or [])})
@@ -100,11 +111,14 @@ def _default_out(config: Path | None, settings: Config) -> Path:
 
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
+    show_faults(console, summary["data"]["faults"])
     if summary["simulated_data"]:
         console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
     span = summary["data"]
     console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
     console.print(_lines(summary))
+    for reason in summary["reasons"]:
+        console.print(f"[bold yellow]Note:[/] {escape(reason)}", highlight=False)
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         console.print(

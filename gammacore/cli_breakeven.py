@@ -11,8 +11,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, stoppable
-from gammacore.config import load_config
+from gammacore.cli_common import (
+    ForceOption,
+    JsonOption,
+    document,
+    parse_overrides,
+    show_faults,
+    stoppable,
+)
+from gammacore.config import MOST_VOL, load_config
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
 
@@ -43,6 +50,7 @@ def breakeven(
     log_sd: Annotated[float | None, typer.Option(help="Deviation of its logarithm.")] = None,
     max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+    force_data: ForceOption = False,
     as_json: JsonOption = False,
     overrides: Annotated[
         list[str] | None,
@@ -50,12 +58,18 @@ def breakeven(
     ] = None,
 ) -> None:
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
-    named = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
+    named = {
+        "data.chains": chains,
+        "data.prices": prices,
+        "data.funding": funding,
+        "data.force": force_data or None,
+        "currency": currency,
+    }
     given = {path: value for path, value in named.items() if value is not None}
     settings = load_config(config, {**given, **parse_overrides(overrides or [])})
     given_forecast = _forecast(forecast)
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
-        if value is not None and not 0.0 < value < 10.0:
+        if value is not None and not 0.0 < value < MOST_VOL:
             raise ConfigError(f"{option}: expected a positive number, got {value:g}")
     from gammacore.backtest.weigh import weigh
 
@@ -83,7 +97,7 @@ def _forecast(text: str | None) -> float | Literal["har"] | None:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0.0 < value < 10.0:
+    if not 0.0 < value <= MOST_VOL:
         raise ConfigError(
             f"--forecast: expected a positive number, such as 0.55 for 55 %, or har, got {text!r}"
         )
@@ -112,11 +126,13 @@ def _document(weighed: Weighed) -> dict[str, object]:
         "hedge_cost": weighed.terms.hedge_cost,
         "funding": weighed.funding,
         "forecast": weighed.forecast,
+        "faults": weighed.faults,
         "positions": weighed.rows(),
     }
 
 
 def _show(console: Console, weighed: Weighed, top: int) -> None:
+    show_faults(console, weighed.faults)
     if weighed.simulated:
         console.print("[bold yellow]Simulated data:[/] made-up quotes, not evidence of profit or loss.")
     side = "long" if weighed.terms.long else "short"

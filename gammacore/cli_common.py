@@ -5,30 +5,47 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gammacore.errors import ConfigError
 
 __all__ = [
     "INTERRUPTED",
+    "ForceOption",
     "JsonOption",
     "document",
     "examples",
     "pairs",
     "parse_overrides",
     "progress_bar",
+    "show_faults",
     "stoppable",
 ]
 
 INTERRUPTED = 130
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
+
+
+ForceOption = Annotated[
+    bool, typer.Option("--force-data", help="Run on data that contradicts itself; every page says so.")
+]
+
+
+def show_faults(console: Console, faults: Sequence[str]) -> None:
+    """Say above any figure that the data it comes from was forced."""
+    if faults:
+        told = "Data that contradicts itself was forced: no figure here can be trusted."
+        console.print(f"[bold white on red]{told}[/]")
+    for fault in faults:
+        console.print(f"[red]{escape(fault)}[/]", highlight=False, soft_wrap=True)
 
 
 def document(found: Any) -> None:

@@ -9,7 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    ForceOption,
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    stoppable,
+)
 from gammacore.config import load_config
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
     ] = None,
+    force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a backtest for look-ahead bias: whether a decision changes when only later data does.
@@ -48,6 +56,7 @@ def check(
         "data.prices": prices,
         "data.funding": funding,
         "data.delivery": delivery,
+        "data.force": force_data or None,
         "currency": currency,
     }
     given = {path: value for path, value in named.items() if value is not None}

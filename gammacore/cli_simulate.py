@@ -10,7 +10,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    ForceOption,
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    show_faults,
+    stoppable,
+)
 from gammacore.config import load_config
 
 __all__ = ["simulate"]
@@ -28,10 +36,16 @@ def simulate(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: simulate.days=7"),
     ] = None,
+    force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
-    named = {"simulate.paths": paths, "simulate.seed": seed, "data.prices": prices}
+    named = {
+        "simulate.paths": paths,
+        "simulate.seed": seed,
+        "data.prices": prices,
+        "data.force": force_data or None,
+    }
     given = {path: value for path, value in named.items() if value is not None}
     settings = load_config(config, {**given, **parse_overrides(overrides or [])})
     from gammacore.backtest.results import result_directory
@@ -52,6 +66,7 @@ def simulate(
 
 
 def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
+    show_faults(console, summary["faults"])
     console.print("[bold yellow]Simulated data:[/] made-up paths, not evidence of profit or loss.")
     unit = summary["accounting_currency"]
     table = Table(title=f"{summary['paths']:,} paths of {summary['model']}, {unit}", show_header=False)

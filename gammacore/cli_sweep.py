@@ -10,7 +10,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    ForceOption,
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    show_faults,
+    stoppable,
+)
 from gammacore.config import Config, load_config
 
 __all__ = ["sweep"]
@@ -37,10 +45,12 @@ def sweep(
     backend: Annotated[str, typer.Option(help="loky, dask or serial.")] = "loky",
     address: Annotated[str | None, typer.Option(help="Dask scheduler: tcp://HOST:PORT")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again, whatever is there.")] = False,
+    force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run every combination of a grid; the same command goes on where an interrupted one stopped."""
-    settings = load_config(config, {**parse_overrides(overrides or []), **_grid(vary or [])})
+    forced = {"data.force": True} if force_data else {}
+    settings = load_config(config, {**forced, **parse_overrides(overrides or []), **_grid(vary or [])})
     from gammacore.backtest.grid import cells, digest
     from gammacore.backtest.sweep import plan_of, run_sweep
     from gammacore.backtest.workers import check_backend
@@ -75,6 +85,7 @@ def _grid(texts: list[str]) -> dict[str, Any]:
 def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any], out: Path) -> None:
     from gammacore.backtest.report.sweep_page import verdict_rows
 
+    show_faults(console, summary["faults"])
     if summary["simulated_data"]:
         console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
     ranked = table.sort_values("sharpe", ascending=False, kind="stable", na_position="last")

@@ -20,10 +20,14 @@ from msgspec import Meta, field
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
 
-__all__ = ["Config", "check", "load_config", "parse_config", "parse_duration", "with_overrides"]
+__all__ = ["MOST_VOL", "Config", "check", "load_config", "parse_config", "parse_duration", "with_overrides"]
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
+MOST_VOL = 5.0  # a year: more is a percentage
+MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
+Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
+Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
@@ -43,6 +47,7 @@ class DataConfig(_Section, frozen=True):
     start: str | None = None
     end: str | None = None
     columns: dict[str, str] = {}
+    force: bool = False
 
 
 class MarketConfig(_Section, frozen=True):
@@ -52,15 +57,15 @@ class MarketConfig(_Section, frozen=True):
     start: str = "2025-01-02"
     days: Annotated[int, Meta(ge=10, le=3660)] = 70
     spot: Positive = 60_000.0
-    vol: Positive = 0.60
+    vol: Volatility = 0.60
     vol_of_vol: NonNegative = 2.5
     mean_reversion: Positive = 12.0
     correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
     implied_premium: Annotated[float, Meta(gt=-0.5, le=2)] = 0.05
-    skew: float = -0.10
-    smile: NonNegative = 0.08
+    skew: Annotated[float, Meta(ge=-2, le=2)] = -0.10
+    smile: Annotated[float, Meta(ge=0, le=2)] = 0.08
     basis: Annotated[float, Meta(gt=-1, lt=1)] = 0.05
-    spread_vol: NonNegative = 0.012
+    spread_vol: Annotated[float, Meta(ge=0, le=1)] = 0.012
     snapshot_hours: Positive = 4.0
 
 
@@ -68,7 +73,7 @@ class MarksConfig(_Section, frozen=True):
     """Where the value of an option comes from."""
 
     source: Literal["chain", "flat"] = "chain"
-    flat_vol: Positive = 0.55
+    flat_vol: Volatility = 0.55
     flat_days: Positive = 7.0
     forward: Literal["recorded", "parity"] = "recorded"
     settlement: Literal["listed", "linear"] = "listed"
@@ -136,13 +141,13 @@ class HedgeConfig(_Section, frozen=True):
     move_unit: Literal["usd", "relative", "sigma"] = "sigma"
     move_horizon: str = "1d"
     risk_aversion: Positive = 0.001
-    cost: Positive | None = None
+    cost: Annotated[float, Meta(gt=0, le=MOST_FEE)] | None = None
     cost_per_trade: Positive = 1.0
     outer: Positive | None = None
     target: Literal["coin_neutral", "usd_neutral", "black"] = "coin_neutral"
     ratio: Annotated[float, Meta(ge=0, le=1.5)] = 1.0
     target_delta: float = 0.0
-    vol: Literal["implied", "realised", "forecast"] | Positive = "implied"
+    vol: Literal["implied", "realised", "forecast"] | Volatility = "implied"
     vol_window: str = "7d"
     smile: Literal["sticky_strike", "sticky_delta", "minimum_variance"] | float = "sticky_strike"
     leland: bool = False
@@ -155,7 +160,7 @@ class CostsConfig(_Section, frozen=True):
 
     fill: Literal["cross", "mid", "mark"] = "cross"
     option_fees: bool = True
-    hedge_fee: Literal["taker", "maker"] | NonNegative = "taker"
+    hedge_fee: Literal["taker", "maker"] | Fee = "taker"
     hedge_half_spread_bp: NonNegative = 0.1
     funding: bool = True
     max_quote_age: str | None = "10min"
@@ -192,7 +197,7 @@ class LegConfig(_Section, frozen=True):
     strike: Positive
     days: Positive
     amount: float = 1.0
-    implied: Positive | None = None
+    implied: Volatility | None = None
 
 
 class SimulateConfig(_Section, frozen=True):
@@ -206,19 +211,19 @@ class SimulateConfig(_Section, frozen=True):
     strangle_width: Positive = 0.1
     legs: list[LegConfig] = []
     steps_per_day: Annotated[int, Meta(ge=1, le=86_400)] = 24
-    implied_vol: Positive = 0.60
-    realised_vol: Positive = 0.60
-    drift: float = 0.0
+    implied_vol: Volatility = 0.60
+    realised_vol: Volatility = 0.60
+    drift: Annotated[float, Meta(ge=-MOST_VOL, le=MOST_VOL)] = 0.0
     mean_reversion: Positive = 12.0
     vol_of_vol: NonNegative = 2.5
     correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
     jumps_per_year: NonNegative = 20.0
-    jump_mean: float = -0.01
-    jump_sd: NonNegative = 0.04
+    jump_mean: Annotated[float, Meta(gt=-1, lt=1)] = -0.01
+    jump_sd: Annotated[float, Meta(ge=0, le=1)] = 0.04
     asymmetric: bool = True
     innovations: Literal["normal", "t"] = "t"
     block_days: Positive = 1.0
-    funding: float = 0.0
+    funding: Annotated[float, Meta(ge=-MOST_VOL, le=MOST_VOL)] = 0.0
     fixed_fee: NonNegative = 0.0
     paths: Annotated[int, Meta(ge=2, le=100_000_000)] = 20_000
     seed: Annotated[int, Meta(ge=0)] = 7
@@ -261,8 +266,8 @@ class RiskConfig(_Section, frozen=True):
     scenario_vol: list[float] = field(default_factory=lambda: [-0.3, 0.0, 0.3])
     scenario_days: list[NonNegative] = field(default_factory=lambda: [0.0, 1.0])
     stale_after: str = "10s"
-    max_divergence: Positive = 0.01
-    max_funding: Positive = 0.003
+    max_divergence: Annotated[float, Meta(gt=0, le=1)] = 0.01
+    max_funding: Annotated[float, Meta(gt=0, le=1)] = 0.003
     max_clock_skew: str = "2s"
     flatten_on_kill: bool = False
 
@@ -543,7 +548,17 @@ def _explain(message: str, raw: Mapping[str, Any]) -> str:
         what = "expected one of " + ", ".join(_choices(path))
         near = difflib.get_close_matches(str(value), _choices(path), n=1)
         return f"{path}: {what}, got {value!r}" + (f"; did you mean {near[0]}?" if near else "")
-    return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}, got {value!r}"
+    hint = _fraction_hint(what, value)
+    return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}, got {value!r}{hint}"
+
+
+def _fraction_hint(what: str, value: Any) -> str:
+    """Say that a number above a bound is a percentage, where that would fit."""
+    bound = re.search(r"<=? (\d+(?:\.\d+)?)", what)
+    if bound is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    fits = 0 < value / 100.0 <= float(bound[1]) <= 10.0
+    return f"; a percentage? fractions are meant: {value / 100.0:g}" if fits else ""
 
 
 def _choices(path: str) -> list[str]:

@@ -264,6 +264,9 @@ def comparison(runs: Sequence[StoredRun]) -> dict[str, Any]:
     return {
         "runs": [{"name": run.name, "directory": str(run.folder)} for run in runs],
         "simulated_data": any(run.summary.get("simulated_data") for run in runs),
+        "faults": list(
+            dict.fromkeys(fault for run in runs for fault in run.summary["data"].get("faults", []))
+        ),
         "notes": notes(runs),
         "figures": headline_rows(runs),
         "configuration": config_differences(runs),

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-import markupsafe
 import numpy as np
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from gammacore.backtest.report.drawing import (
     BLACK,
@@ -25,7 +21,7 @@ from gammacore.backtest.report.drawing import (
     axis,
     make_figure,
 )
-from gammacore.backtest.report.rendering import script_json
+from gammacore.backtest.report.rendering import render, script_json
 
 if TYPE_CHECKING:
     from gammacore.backtest.frontier import Frontier
@@ -49,10 +45,6 @@ def render_simulation(found: Simulated) -> str:
     str
         HTML that opens offline.
     """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    source = (files("gammacore.backtest.report") / "simulation.html.jinja").read_text(encoding="utf-8")
     summary, unit = found.summary, found.summary["accounting_currency"]
     figures = [_distribution(found, unit), _attribution(summary, unit)]
     sections = [
@@ -65,17 +57,19 @@ def render_simulation(found: Simulated) -> str:
             "Every policy over its parameter on the same paths; lines: theory; star: the policy of this run."
         )
         sections.append(("Cost of hedging against deviation", about))
-    return environment.from_string(source).render(
-        summary=summary,
-        title=f"Hedging {_position(found)}",
-        subtitle=_subtitle(found),
-        headline=_headline(summary, unit),
-        sections=sections,
-        figures=[script_json(figure.to_plotly_json()) for figure in figures],
-        parameters=[(row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}") for row in found.table],
-        budget=f"{found.table[0].cost:,.4g} {unit}" if found.table else "",
-        plotlyjs=markupsafe.Markup(get_plotlyjs()),
-    )
+    context = {
+        "summary": summary,
+        "title": f"Hedging {_position(found)}",
+        "subtitle": _subtitle(found),
+        "headline": _headline(summary, unit),
+        "sections": sections,
+        "figures": [script_json(figure.to_plotly_json()) for figure in figures],
+        "parameters": [
+            (row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}") for row in found.table
+        ],
+        "budget": f"{found.table[0].cost:,.4g} {unit}" if found.table else "",
+    }
+    return render("simulation.html.jinja", context)
 
 
 def _position(found: Simulated) -> str:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from importlib.resources import files
 from typing import Any
 
-import jinja2
-import markupsafe
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from gammacore.backtest.report.drawing import GAIN, GREY, LOSS, axis, make_figure
-from gammacore.backtest.report.rendering import script_json
+from gammacore.backtest.report.rendering import render, script_json
 from gammacore.backtest.report.view import as_text, gain_or_loss
 from gammacore.config import Config
 
@@ -53,22 +49,18 @@ def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -
     str
         HTML that opens offline.
     """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    source = (files("gammacore.backtest.report") / "sweep.html.jinja").read_text(encoding="utf-8")
     ranked = table.sort_values("sharpe", ascending=False, kind="stable", na_position="last")
-    return environment.from_string(source).render(
-        summary=summary,
-        varied=list(config.vary),
-        verdict=verdict_rows(summary),
-        walks=_walk_tables(summary),
-        header=[*config.vary, *(name for name, _, _ in SHOWN.values())],
-        rows=[_row(row, list(config.vary)) for row in ranked.head(TABLE_ROWS).to_dict("records")],
-        left_out=max(len(table) - TABLE_ROWS, 0),
-        figures=[script_json(figure.to_plotly_json()) for figure in _figures(config, table)],
-        plotlyjs=markupsafe.Markup(get_plotlyjs()),
-    )
+    context = {
+        "summary": summary,
+        "varied": list(config.vary),
+        "verdict": verdict_rows(summary),
+        "walks": _walk_tables(summary),
+        "header": [*config.vary, *(name for name, _, _ in SHOWN.values())],
+        "rows": [_row(row, list(config.vary)) for row in ranked.head(TABLE_ROWS).to_dict("records")],
+        "left_out": max(len(table) - TABLE_ROWS, 0),
+        "figures": [script_json(figure.to_plotly_json()) for figure in _figures(config, table)],
+    }
+    return render("sweep.html.jinja", context)
 
 
 def _row(row: dict[Any, Any], varied: list[str]) -> list[tuple[str, str]]:

@@ -130,7 +130,8 @@ def _cost_words(config: Config) -> str:
 
 def run_notes(view: View) -> list[str]:
     """Say what a reader must know before believing a figure."""
-    summary, notes = view.summary, []
+    summary = view.summary
+    notes = list(summary["reasons"])
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         notes.append(

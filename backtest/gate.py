@@ -1,0 +1,116 @@
+"""Recorded data held against itself before a replay: what is wrong by a unit makes no profit.
+
+A wrong unit, a swapped column or a clock in another zone gives a profit that looks like one. Each check of
+:mod:`gammacore.data.soundness` says what it measured and what is probably wrong; a run on such data is
+refused unless ``data.force`` is set, and then every page says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gammacore.config import Config, DataConfig
+from gammacore.contracts import Settlement
+from gammacore.data import Chains, Funding, Prices
+from gammacore.data.soundness import (
+    Verdict,
+    bars_against_forwards,
+    shift_of_hours,
+    sides_swapped,
+    spikes,
+    units_of_funding,
+    units_of_iv,
+)
+from gammacore.daycount import NS_PER_YEAR
+from gammacore.errors import DataError
+
+__all__ = ["Fault", "check_data", "refuse", "say"]
+
+Fault = tuple[str, Verdict]  # the parameter that names the files, and what is wrong with them
+
+
+def check_data(
+    prices: Prices | None,
+    chains: Chains | None,
+    funding: Funding | None,
+    delivery: dict[int, float] | None,
+) -> list[Fault]:
+    """Find what cannot be right.
+
+    Parameters
+    ----------
+    prices, chains, funding, delivery
+        As loaded; None for what there is none of.
+
+    Returns
+    -------
+    list of (parameter, Verdict)
+        Those that are not sound.
+    """
+    found: list[Fault] = []
+    if chains is not None:
+        found += [("data.chains", verdict) for verdict in _chains(chains)]
+    if prices is not None:
+        found.append(("data.prices", spikes(prices.ts_ns, prices.close)))
+        if chains is not None:
+            found += [("data.prices", verdict) for verdict in _together(prices, chains)]
+    if funding is not None:
+        found.append(("data.funding", units_of_funding(funding.ts_ns, funding.rate, funding.period_ns)))
+    if delivery:
+        found += [("data.delivery", verdict) for verdict in _delivered(delivery, prices, chains)]
+    return [(name, verdict) for name, verdict in found if not verdict.sound]
+
+
+def _chains(chains: Chains) -> list[Verdict]:
+    tau = (chains.expiry_ns - chains.ts_ns) / NS_PER_YEAR
+    in_coin = chains.settlement is Settlement.INVERSE
+    columns = chains.kind, chains.mark, chains.forward, chains.strike, tau, chains.iv, chains.ts_ns
+    return [
+        units_of_iv(*columns, in_coin=in_coin),
+        sides_swapped(chains.bid, chains.ask, chains.ts_ns),
+    ]
+
+
+def _together(prices: Prices, chains: Chains) -> list[Verdict]:
+    nearest = chains.forward[chains.offsets[:-1]]  # of the next expiry
+    columns = prices.ts_ns, prices.close, chains.snapshot_ts, nearest
+    level = bars_against_forwards(*columns)
+    return [level, shift_of_hours(*columns)] if level.sound else [level]
+
+
+def _delivered(delivery: dict[int, float], prices: Prices | None, chains: Chains | None) -> list[Verdict]:
+    """Delivery prices against the bars, or else against the chains' forwards of the time."""
+    at, price = np.array(list(delivery), np.int64), np.array(list(delivery.values()))
+    if prices is not None:
+        ts_ns, known = prices.ts_ns, prices.close
+    elif chains is not None:
+        ts_ns, known = chains.snapshot_ts, chains.forward[chains.offsets[:-1]]
+    else:
+        return []
+    verdict = bars_against_forwards(ts_ns, known, at, price)
+    words = verdict.why.replace("bars are", "prices are").replace("the forwards", "the delivery prices")
+    return [Verdict("delivery prices against other prices, |ln|", *_figures(verdict), words)]
+
+
+def _figures(verdict: Verdict) -> tuple[float, float, int, int, int]:
+    return verdict.figure, verdict.limit, verdict.count, verdict.total, verdict.ts_ns
+
+
+def refuse(config: Config, faults: list[Fault]) -> None:
+    """Refuse to replay data with faults, unless the configuration insists.
+
+    Raises
+    ------
+    DataError
+        Naming the files, the figure and what is probably wrong.
+    """
+    if not faults or config.data.force:
+        return
+    first = say(config.data, *faults[0])
+    more = f" ({len(faults) - 1} more of its kind: see gammacore data check)" if len(faults) > 1 else ""
+    raise DataError(f"{first}{more}; --force-data runs all the same")
+
+
+def say(data: DataConfig, name: str, verdict: Verdict) -> str:
+    """Say what is wrong with which files, in one line."""
+    return f"{getattr(data, name.partition('.')[2])}: {verdict}"

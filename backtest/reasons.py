@@ -1,0 +1,149 @@
+"""Why a run has nothing to show: no entry, no hedge. In words, with the first date that would have worked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from gammacore.config import Config
+from gammacore.daycount import format_time
+from gammacore.portfolio import Portfolio
+from gammacore.strategy import EntryRule, GammaScalp, SizeRule
+
+from .exposure import expose
+from .replay import Tape
+from .runner import Run
+
+__all__ = ["reasons"]
+
+ANY_DAYS = 10_000.0
+MOST_CHAINS = 2_000  # looked at for the first that would have worked
+
+
+def reasons(run: Run) -> list[str]:
+    """Say why nothing was entered, or nothing hedged.
+
+    Returns
+    -------
+    list of str
+        A sentence each; empty where there is something to show.
+    """
+    if not run.closed:
+        return [_no_episode(run)]
+    hedged = any(done.episode.hedges for done in run.closed)
+    return [] if hedged or run.config.hedge.rule == "never" else [_no_hedge(run)]
+
+
+def _no_episode(run: Run) -> str:
+    episodes = run.desk.portfolio.episodes
+    if run.skipped:
+        return (
+            f"No episode is shown: {run.skipped} left out, with fewer than entry.min_snapshots "
+            f"({run.config.entry.min_snapshots}) chains, or unfinished with exit.unfinished: drop."
+        )
+    if episodes:
+        counts = Counter(episode.close_reason or "not answered" for episode in episodes).most_common(3)
+        told = "; ".join(f"{reason} ({count:,})" for reason, count in counts)
+        return f"No entry was filled: {len(episodes):,} were ordered and refused: {told}."
+    return _never_ordered(run.config, run.tape, run.desk.strategy)
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """A condition of entries, the parameters that state it, and the strategy without it."""
+
+    names: str
+    value: str
+    without: GammaScalp
+
+
+def _conditions(config: Config, strategy: GammaScalp) -> list[_Condition]:
+    entry, rule = config.entry, strategy.entry
+
+    def other(**changes: object) -> GammaScalp:
+        return _varied(strategy, entry=msgspec.structs.replace(rule, **changes))
+
+    found = [
+        _Condition(
+            "entry.min_days and entry.max_days",
+            f"{entry.min_days:g} to {entry.max_days:g}",
+            other(min_days=0.0, max_days=ANY_DAYS),
+        )
+    ]
+    if rule.weekday is not None:
+        found.append(_Condition("entry.weekday", str(entry.weekday), other(weekday=None)))
+    if rule.fridays_only:
+        found.append(_Condition("entry.expiries", entry.expiries, other(fridays_only=False)))
+    if strategy.signal is not None:
+        signal = ", ".join(
+            f"{name} {value:g}"
+            for name in ("min_probability", "min_edge")
+            if (value := getattr(config.signal, name)) is not None
+        )
+        found.append(_Condition("signal", signal, _varied(strategy, signal=None)))
+    if not strategy.size.premium_usd is strategy.size.theta_usd is strategy.size.vega_usd is None:
+        found.append(_Condition("size", "its budgets", _varied(strategy, size=SizeRule())))
+    return found
+
+
+def _varied(strategy: GammaScalp, **changes: object) -> GammaScalp:
+    parts = {name: getattr(strategy, name) for name in ("entry", "size", "exit_rule", "signal")} | changes
+    return GammaScalp(parts["entry"], parts["size"], parts["exit_rule"], parts["signal"])  # type: ignore[arg-type]
+
+
+def _never_ordered(config: Config, tape: Tape, strategy: GammaScalp) -> str:
+    conditions = _conditions(config, strategy)
+    span = f"{format_time(int(tape.ts_ns[0]))} to {format_time(int(tape.ts_ns[-1]))}"
+    chains = f"{len(tape.chains.snapshot_ts):,} chains from {span}"
+    for condition in conditions:
+        first = _first_entry(tape, condition.without)
+        if first is not None:
+            return (
+                f"No entry: {condition.names} ({condition.value}) excludes all {chains}. "
+                f"Without it the first would have been at {format_time(first)}."
+            )
+    anything = _varied(
+        strategy, entry=EntryRule(min_days=0.0, max_days=ANY_DAYS, fridays_only=False), signal=None
+    )
+    first = _first_entry(tape, _varied(anything, size=SizeRule()))
+    if first is not None:
+        names = ", ".join(f"{condition.names} ({condition.value})" for condition in conditions)
+        return (
+            f"No entry: of {chains} none meets {names} together. "
+            f"Without them the first would have been at {format_time(first)}."
+        )
+    usable = np.isfinite(tape.chains.mark) & (tape.chains.iv > 0)
+    return (
+        f"No entry: of {chains} none has a call and a put with mark and volatility near the money "
+        f"({int(usable.sum()):,} of {len(tape.chains):,} rows have both): look at gammacore chains check."
+    )
+
+
+def _first_entry(tape: Tape, strategy: GammaScalp) -> int | None:
+    """Time of the first chain that a strategy would enter on."""
+    for i in np.flatnonzero(tape.chain_at >= 0)[:MOST_CHAINS].tolist():
+        event = tape.snapshot(i)
+        if strategy.entries(event.ts_ns, event.chain, Portfolio(), event.estimate):
+            return event.ts_ns
+    return None
+
+
+def _no_hedge(run: Run) -> str:
+    """Say how far the delta went that called for nothing."""
+    largest, when = 0.0, 0
+    for done in run.closed:
+        delta = np.abs(expose(run, done).delta[:-1] if len(done.attribution.ts_ns) > 1 else np.zeros(1))
+        k = int(np.argmax(delta))
+        if delta[k] > largest:
+            largest, when = float(delta[k]), int(done.attribution.ts_ns[k])
+    hedge = run.config.hedge
+    state = {
+        "band": f"hedge.band {hedge.band:g} coins",
+        "interval": f"hedge.every {hedge.every}",
+        "move": f"hedge.move {hedge.move:g} {hedge.move_unit}",
+    }.get(hedge.rule, f"hedge.rule {hedge.rule}")
+    at = f", at {format_time(when)}" if when else ""
+    return f"Nothing was hedged: {state} never called for it. The largest delta was {largest:.4g} coins{at}."
