@@ -483,7 +483,10 @@ def _quasi_likelihood(scaled: Floats, asymmetric: bool) -> tuple[tuple[float, fl
         h = filtered(x)[:-1]
         return 0.5 * float(np.mean(np.log(h) + squares / h))
 
-    best = (loss(np.zeros(3)), np.zeros(3))  # a constant variance: what every fit must beat
+    best: tuple[float, Floats] = (
+        loss(np.zeros(3)),
+        np.zeros(3),
+    )  # a constant variance: what every fit must beat
     room = LinearConstraint([[1.0, 0.5, 1.0]], -np.inf, MAX_PERSISTENCE)
     for alpha, persistence in ((0.05, 0.98), (0.1, 0.9), (0.2, 0.7)):
         gamma = 0.25 * alpha if asymmetric else 0.0
@@ -494,8 +497,8 @@ def _quasi_likelihood(scaled: Floats, asymmetric: bool) -> tuple[tuple[float, fl
             bounds=[(0.0, 1.0), (0.0, 1.0 if asymmetric else 0.0), (0.0, MAX_PERSISTENCE)],
             constraints=room,
         )
-        inside = np.clip(found.x, 0.0, 1.0)
-        inside *= min(1.0, MAX_PERSISTENCE / max(inside @ (1.0, 0.5, 1.0), 1e-300))
+        inside = np.clip(np.asarray(found.x, dtype=np.float64), 0.0, 1.0)
+        inside *= min(1.0, MAX_PERSISTENCE / max(float(inside @ (1.0, 0.5, 1.0)), 1e-300))
         best = min(best, (loss(inside), inside), key=lambda pair: pair[0])
     alpha, gamma, beta = (float(x) for x in best[1])
     return (alpha, gamma, beta), filtered(best[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.evaluate import qlike
 from gammacore.volatility.result import Floats
 
@@ -39,19 +40,24 @@ def correct_level(forecast: Floats, realised: Floats, lag: int, *, memory: float
     Returns
     -------
     array of float64, shape (n,)
-        As given where no ratio is known yet.
+        As given where no ratio is known yet; at most the largest, at least the smallest variance
+        realised by then.
     """
     from scipy.signal import lfilter
 
     given = _checked(np.asarray(forecast)[:, None], realised, lag)[:, 0]
-    ratio = np.asarray(realised, np.float64) / given
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.asarray(realised, np.float64) / given
     known = np.isfinite(ratio)
     decay = np.exp(-1.0 / memory)
     sums = [
         np.concatenate([np.zeros(lag), lfilter([1.0], [1.0, -decay], one)])[: given.size]
         for one in (np.where(known, ratio, 0.0), known.astype(np.float64))
     ]
-    return np.asarray(given * np.where(sums[1] > 1e-9, sums[0] / np.maximum(sums[1], 1e-9), 1.0))
+    factor = np.where(sums[1] > 1e-9, sums[0] / np.maximum(sums[1], 1e-9), 1.0)
+    corrected = np.asarray(given * factor)
+    bounded = within_realised(corrected, np.asarray(realised, np.float64), lag)
+    return np.where(factor == 1.0, corrected, bounded)
 
 
 def combine_equal(forecasts: Floats) -> Floats:

@@ -29,7 +29,7 @@ class Density(msgspec.Struct, frozen=True, eq=False):
     Raises
     ------
     ValueError
-        If the mean is not positive or the deviation negative.
+        If the mean is not positive, the deviation negative, or one of them infinite.
     """
 
     mean_vol: float | Floats
@@ -37,10 +37,11 @@ class Density(msgspec.Struct, frozen=True, eq=False):
 
     def __post_init__(self) -> None:
         mean, sd = np.asarray(self.mean_vol), np.asarray(self.log_sd)
-        if (mean <= 0).any():
-            raise ValueError(f"mean_vol: expected a positive volatility, got {mean.min()}")
-        if (sd < 0).any():
-            raise ValueError(f"log_sd: expected a number >= 0, got {sd.min()}")
+        if (mean <= 0).any() or np.isinf(mean).any():
+            bad = mean[(mean <= 0) | np.isinf(mean)]
+            raise ValueError(f"mean_vol: expected a positive volatility, got {bad.flat[0]}")
+        if (sd < 0).any() or np.isinf(sd).any():
+            raise ValueError(f"log_sd: expected a number >= 0, got {sd[(sd < 0) | np.isinf(sd)].flat[0]}")
 
     @classmethod
     def around(cls, median: float | Floats, log_sd: float | Floats) -> Density:
