@@ -271,7 +271,7 @@ def test_ssvi_parameters_with_arbitrage_are_refused():
         ({"ask": None}, ValueError, "ask: expected both bid and ask"),
         ({"bid": None, "ask": None, "mark": None}, ValueError, "expected quotes, marks or"),
         ({"strike": np.ones(3)}, ValueError, "strike: expected 400 values"),
-        ({"expiry_ns": np.ones(400)}, TypeError, "expiry_ns: expected a column of integers"),
+        ({"expiry_ns": np.ones(400)}, TypeError, "expiry_ns: expected integer nanoseconds or datetimes"),
         ({"forward": np.nan}, ValueError, "expected at least 8 strikes with a volatility, got 0"),
     ],
 )

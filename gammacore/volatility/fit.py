@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _surface
-from gammacore.daycount import year_fraction
+from gammacore.daycount import times_ns, year_fraction
 from gammacore.volatility.clock import VarianceClock
 from gammacore.volatility.quotes import Points, Reason, Target, quoted_points
 from gammacore.volatility.result import Floats, Ints, unknown
@@ -79,9 +79,10 @@ def fit_surface(
     """
     if method not in get_args(Method):
         raise unknown("method", method, get_args(Method))
+    ts_ns, chain = int(times_ns("ts_ns", ts_ns)), times_ns("expiry_ns", expiry_ns)
     points = quoted_points(
         ts_ns,
-        expiry_ns,
+        chain,
         strike,
         kind,
         forward,
@@ -94,7 +95,6 @@ def fit_surface(
     )
     if points.k.size < FEWEST:
         raise ValueError(f"strike: expected at least {FEWEST} strikes with a volatility, got {points.k.size}")
-    chain = np.asarray(expiry_ns, np.int64)
     timing = clock if clock is not None else VarianceClock.calendar()
     fitted = _fit_ssvi(points) if method == "ssvi" else _fit_slices(points, calendar)
     raw, kept, methods, notes, retries, projected = fitted

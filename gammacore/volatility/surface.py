@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _surface, black76
-from gammacore.daycount import format_time, year_fraction
+from gammacore._arrays import floats
+from gammacore.daycount import format_time, times_ns, year_fraction
 from gammacore.volatility.clock import VarianceClock
 from gammacore.volatility.result import Floats, Ints, unknown
 from gammacore.volatility.svi import SVI
@@ -119,6 +120,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
         ValueError
             If that expiry was not fitted.
         """
+        expiry_ns = int(times_ns("expiry_ns", expiry_ns))
         where = np.flatnonzero(self.expiry_ns == expiry_ns)
         if not where.size:
             listed = ", ".join(format_time(int(one)) for one in self.expiry_ns)
@@ -166,7 +168,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
         ValueError, TypeError
             If an expiry is not after the surface's time or no integer, or a strike is not positive.
         """
-        k = np.asarray(strike, np.float64) if log_moneyness else self._moneyness(strike, expiry_ns)
+        k = floats(strike) if log_moneyness else self._moneyness(strike, expiry_ns)
         w = self._evaluate(k, expiry_ns)[0]
         return np.asarray(np.sqrt(w / year_fraction(self.ts_ns, self._checked(expiry_ns))))
 
@@ -214,7 +216,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
             ratio = float(rule)
         at = self._checked(expiry_ns)
         forward, tau = self.forward_at(at), year_fraction(self.ts_ns, at)
-        strikes = np.asarray(strike, np.float64)
+        strikes = floats(strike)
         vol = self.vol(strikes, at)
         price, delta, vega = black76.sensitivities(
             ("price", "delta", "vega"), kind, forward, strikes, tau, vol
@@ -223,16 +225,14 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
         return np.asarray(moved - price / forward if net else moved)
 
     def _checked(self, expiry_ns: npt.ArrayLike) -> Ints:
-        at = np.asarray(expiry_ns)
-        if at.dtype.kind not in "iu":
-            raise TypeError(f"expiry_ns: expected integer nanoseconds, got dtype {at.dtype}")
+        at = times_ns("expiry_ns", expiry_ns)
         if at.size and at.min() <= self.ts_ns:
             early, now = format_time(int(at.min())), format_time(self.ts_ns)
             raise ValueError(f"expiry_ns: {early} is not after the surface's {now}")
-        return at.astype(np.int64)
+        return at
 
     def _moneyness(self, strike: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> Floats:
-        strikes = np.asarray(strike, np.float64)
+        strikes = floats(strike)
         if strikes.size and not strikes.min() > 0:
             raise ValueError(f"strike: expected positive strikes, got {strikes.min()}")
         return np.asarray(np.log(strikes / self.forward_at(expiry_ns)))
@@ -240,7 +240,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
     def _evaluate(self, k: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> Floats:
         """Total variance and its slope in k, rows of an array of the broadcast shape."""
         expiry = self._checked(expiry_ns)
-        moneyness, expiry = np.broadcast_arrays(np.asarray(k, np.float64), expiry)
+        moneyness, expiry = np.broadcast_arrays(floats(k), expiry)
         shape, flat = moneyness.shape, np.ascontiguousarray(moneyness).reshape(-1)
         time = self.clock.elapsed(self.ts_ns, expiry).reshape(-1)
         known = self.clock.elapsed(self.ts_ns, self.expiry_ns)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.volatility.result import Floats, unknown
 
 __all__ = ["ARCH_MODELS", "arch_forecasts", "ewma_forecasts"]
@@ -45,7 +46,7 @@ def ewma_forecasts(variance: npt.ArrayLike, decay: float = 0.94) -> Floats:
 
     if not 0.0 < decay < 1.0:
         raise ValueError(f"decay: expected a number between 0 and 1, got {decay!r}")
-    values = np.asarray(variance, np.float64)
+    values = floats(variance)
     known = np.flatnonzero(np.isfinite(values))
     result = np.full(values.size, np.nan)
     if not known.size:
@@ -100,7 +101,7 @@ def arch_forecasts(
     """
     if model not in ARCH_MODELS:
         raise unknown("model", model, ARCH_MODELS)
-    returns = np.asarray(changes, np.float64)
+    returns = floats(changes)
     if np.isinf(returns).any():
         raise ValueError(f"changes: expected log returns, got inf at day {int(np.isinf(returns).argmax())}")
     returns = np.nan_to_num(returns)
@@ -150,7 +151,10 @@ def _fitted(known: Floats, model: str, last: Any) -> Any:
     built = arch_model(known, mean="Zero", rescale=False, **ARCH_MODELS[model])
     constant = -0.5 * known.size * (np.log(2.0 * np.pi * np.mean(known**2)) + 1.0)
     for start in (None, _EGARCH_START) if model == "egarch" else (None,):
-        fitted = built.fit(disp="off", show_warning=False, options={"maxiter": 200}, starting_values=start)
+        with np.errstate(all="ignore"):  # the optimiser may leave the numbers; it is judged below
+            fitted = built.fit(
+                disp="off", show_warning=False, options={"maxiter": 200}, starting_values=start
+            )
         sound = fitted.params.get("alpha[1]", 0.0) >= 0.0
         if fitted.convergence_flag == 0 and sound and fitted.loglikelihood > constant:
             return fitted.params
@@ -176,4 +180,4 @@ def _ahead(
             rng=(lambda size: rng.standard_normal(size)) if simulated else None,
         )
     )
-    return np.asarray(forecast.variance, np.float64)
+    return floats(forecast.variance)

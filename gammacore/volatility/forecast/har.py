@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.daycount import NS_PER_DAY
 from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.history import History, trailing_mean
@@ -112,7 +113,7 @@ def har_forecasts(
         If the horizon is not positive or an implied variance is missing.
     """
     chosen = HAR() if model is None else model
-    implied = None if implied_variance is None else np.asarray(implied_variance, np.float64)
+    implied = None if implied_variance is None else floats(implied_variance)
     x = regressors(history, chosen, implied)
     realised = history.realised(horizon_ns)
     y = np.log(realised) if chosen.log else realised
