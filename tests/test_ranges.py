@@ -247,7 +247,7 @@ def test_bars_of_two_prices_each():
 def test_a_masked_price_of_a_bar_is_refused():
     prices = np.full(5, 100.0)
     close = np.ma.array(prices, mask=np.arange(5) == 3)
-    with pytest.raises(ValueError, match=r"close\[3\]: expected a positive price, got nan"):
+    with pytest.raises(ValueError, match=r"\[3\]: expected a positive price, got nan"):
         flat_bars(prices, close)
 
 
