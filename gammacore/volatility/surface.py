@@ -23,6 +23,10 @@ SurfaceRule = float | Literal["sticky_strike", "sticky_delta", "minimum_variance
 _STICKINESS = {"sticky_strike": 1.0, "sticky_delta": 0.0, "minimum_variance": 2.0}
 
 
+_FAR_OFF = 5.0  # half spreads
+_FEW_OFF, _SHARE_OFF = 2, 1 / 6  # points, or share of an expiry's, that may be off or crossed
+
+
 class SliceReport(msgspec.Struct, frozen=True):
     """How the fit of one expiry went.
 
@@ -41,6 +45,10 @@ class SliceReport(msgspec.Struct, frozen=True):
         Rows of the chain that were not used, by reason (names of `Reason`).
     rms_vol : float
         Root mean square error of the points' volatilities, decimal.
+    off : int
+        Fitted points whose error is more than five half spreads.
+    crossed : int
+        Points whose bid has a larger total variance than the next expiry's ask at the same log-moneyness.
     rms_half_spreads, median_half_spreads, worst_half_spreads : float
         Errors in half spreads: root mean square, median and largest.
     lowest_g : float
@@ -67,6 +75,30 @@ class SliceReport(msgspec.Struct, frozen=True):
     calendar_excess: float
     retries: int
     projected: bool
+    off: int = 0
+    crossed: int = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the quotes or with how they are met, in words; none for a sound slice.
+
+        `free` says that the slice has no arbitrage, not that it is near its quotes.
+        """
+        outliers, points = self.dropped.get("OUTLIER", 0), self.quotes
+        few = max(_FEW_OFF, _SHARE_OFF * points)
+        texts = (
+            (f"{outliers} of {points + outliers} quotes left out as stale or wrong", outliers > 0),
+            (f"quotes cross the next expiry's in the calendar at {self.crossed} of {points} strikes",
+             self.crossed > few),
+            (f"{self.off} of {points} quotes are more than {_FAR_OFF:g} half spreads off, median "
+             f"{self.median_half_spreads:.1f}, worst {self.worst_half_spreads:.1f}", self.off > few),
+        )  # fmt: skip
+        return tuple(text for text, applies in texts if applies)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the slice is free of arbitrage and there is nothing to warn of."""
+        return self.free and not self.warnings
 
     @property
     def fitted(self) -> bool:
@@ -111,6 +143,11 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
     clock: VarianceClock
     report: tuple[SliceReport, ...]
     reason: npt.NDArray[np.int8]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of all expiries, see `SliceReport.warnings`."""
+        return tuple(f"{format_time(one.expiry_ns)}: {text}" for one in self.report for text in one.warnings)
 
     def slice(self, expiry_ns: int) -> SVI:
         """Slice of a fitted expiry.
