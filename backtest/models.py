@@ -27,7 +27,7 @@ LAST_CHANCE = 1e-17  # of a number of jumps, below which it is not counted
 STEP_TOLERANCE = 1e-6  # relative, between a model's own step and the grid's
 
 # Half of a shock is then gone after 138 steps, 6 days of hours. Estimates above it cannot be told from 1
-# (their standard error is about 0.003 on 5,000 returns), where the variance has no mean to return to.
+# (their standard error is 0.006 on 5,000 returns), where the variance has no mean to return to.
 MAX_PERSISTENCE = 0.995
 CAP = 100.0  # times the long-run variance, unless said: ten times the volatility
 NU = (2.5, 200.0)  # degrees of freedom of a fit: below, the cut decides on the variance
@@ -483,10 +483,8 @@ def _quasi_likelihood(scaled: Floats, asymmetric: bool) -> tuple[tuple[float, fl
         h = filtered(x)[:-1]
         return 0.5 * float(np.mean(np.log(h) + squares / h))
 
-    best: tuple[float, Floats] = (
-        loss(np.zeros(3)),
-        np.zeros(3),
-    )  # a constant variance: what every fit must beat
+    constant = np.zeros(3)  # the variance, which every fit must beat
+    best: tuple[float, Floats] = (loss(constant), constant)
     room = LinearConstraint([[1.0, 0.5, 1.0]], -np.inf, MAX_PERSISTENCE)
     for alpha, persistence in ((0.05, 0.98), (0.1, 0.9), (0.2, 0.7)):
         gamma = 0.25 * alpha if asymmetric else 0.0
