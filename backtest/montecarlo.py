@@ -102,6 +102,16 @@ class Simulation(msgspec.Struct, frozen=True, eq=False):
         count = max(round(level * len(self)), 1)
         return float(np.mean(np.partition(self[name], count - 1)[:count]))
 
+    def heaviest(self, name: str = "pnl") -> float:
+        """Largest share that one path has in the sum of squared deviations of a column.
+
+        Left out, the path changes the deviation by half of its share, and the mean by the share's root times
+        the standard error.
+        """
+        squares = (self[name] - self.mean(name)) ** 2
+        total = float(squares.sum())
+        return float(squares.max()) / total if total > 0 else 0.0
+
     @property
     def cost(self) -> Floats:
         """Fees and spread paid, settlement currency."""

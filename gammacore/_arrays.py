@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from gammacore import _core
 from gammacore.implied import IVStatus
 
-__all__ = ["Floats", "greeks", "implied_vol", "price", "slots"]
+__all__ = ["Floats", "floats", "greeks", "implied_vol", "price", "slots", "unmasked"]
 
 Floats = NDArray[np.float64]
 _Column = float | Floats
@@ -28,6 +28,22 @@ _KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
 _STATUSES = tuple(IVStatus)
 _SMALLEST_CHUNK = 16_384  # options: less work than that does not repay a thread
 _BLOCK = 1024  # chunks are whole blocks of the loops
+
+
+def floats(value: ArrayLike) -> Floats:
+    """Numbers as float64, in their shape; a masked one is missing, so NaN."""
+    if isinstance(value, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(value.astype(np.float64), np.nan))
+    return np.asarray(value, dtype=np.float64)
+
+
+def unmasked(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Array of what has no NaN to stand for a missing value; a masked one is refused."""
+    if isinstance(value, np.ma.MaskedArray):
+        masked = np.flatnonzero(np.ma.getmaskarray(value))
+        if masked.size:
+            raise ValueError(f"{name}[{masked[0]}]: masked, and must not be missing")
+    return np.asarray(value)
 
 
 def _bad_kind(value: object) -> ValueError:
@@ -48,7 +64,7 @@ def _one_kind(value: object) -> int:
 
 def _kind_column(kind: ArrayLike) -> NDArray[np.int8]:
     """Signs as int8, in the shape of `kind`."""
-    given = np.asarray(kind)
+    given = unmasked("kind", kind)
     if given.dtype == np.int8 and _core.kinds_valid(given):
         return given
     if given.dtype.kind in "iuf":
@@ -67,8 +83,10 @@ def _kind_column(kind: ArrayLike) -> NDArray[np.int8]:
 
 
 def _number_column(name: str, value: ArrayLike) -> Floats:
-    """`value` as float64, in its own shape."""
+    """`value` as float64, in its own shape; NaN where it is masked."""
     given = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray) and given.dtype.kind in "fiub":
+        return floats(value)
     if given.dtype == np.float64:
         return given
     if given.dtype.kind not in "fiub":
@@ -115,8 +133,9 @@ def _target(name: str, out: Floats | None, shape: tuple[int, ...], columns: _Col
     """Choose the flat array that the loop fills: `out` itself where that is possible."""
     if out is None:
         return np.empty(math.prod(shape), dtype=np.float64)
-    if not isinstance(out, np.ndarray) or out.dtype != np.float64:
-        got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
+    if not isinstance(out, np.ndarray) or out.dtype != np.float64 or isinstance(out, np.ma.MaskedArray):
+        plain = isinstance(out, np.ndarray) and not isinstance(out, np.ma.MaskedArray)
+        got = f"dtype {out.dtype}" if plain else type(out).__name__
         raise TypeError(f"{name} must be a float64 array, got {got}")
     if out.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {out.shape}")

@@ -221,7 +221,7 @@ class SimulateConfig(_Section, frozen=True):
     jump_mean: Annotated[float, Meta(gt=-1, lt=1)] = -0.01
     jump_sd: Annotated[float, Meta(ge=0, le=1)] = 0.04
     asymmetric: bool = True
-    innovations: Literal["normal", "t"] = "t"
+    innovations: Literal["historical", "normal", "t"] = "historical"
     block_days: Positive = 1.0
     funding: Annotated[float, Meta(ge=-MOST_VOL, le=MOST_VOL)] = 0.0
     fixed_fee: NonNegative = 0.0

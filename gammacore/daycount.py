@@ -7,7 +7,7 @@ fraction is never truncated to days: a daily option has only hours left.
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ __all__ = [
     "format_time",
     "is_month_end_friday",
     "parse_time",
+    "times_ns",
     "utc_date",
     "weekday",
     "year_fraction",
@@ -63,7 +64,7 @@ def year_fraction(ts_ns: int | Int64Array, expiry_ns: int | Int64Array) -> float
     Parameters
     ----------
     ts_ns, expiry_ns : int or array of int64
-        Nanoseconds since 1970-01-01 UTC; arrays broadcast.
+        Nanoseconds since 1970-01-01 UTC, or times that `times_ns` takes; arrays broadcast.
 
     Returns
     -------
@@ -73,17 +74,109 @@ def year_fraction(ts_ns: int | Int64Array, expiry_ns: int | Int64Array) -> float
 
     Raises
     ------
-    TypeError
-        If an argument is not of integer type (a float has already lost nanoseconds).
+    TypeError, ValueError
+        If an argument is no time, see `times_ns`.
     """
     if isinstance(ts_ns, int) and isinstance(expiry_ns, int):
         return float(expiry_ns - ts_ns) / NS_PER_YEAR
-    start, end = np.asarray(ts_ns), np.asarray(expiry_ns)
-    for name, value in (("ts_ns", start), ("expiry_ns", end)):
-        if value.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be integer nanoseconds, got dtype {value.dtype}")
-    years = (end.astype(np.int64) - start.astype(np.int64)) / NS_PER_YEAR
+    start, end = times_ns("ts_ns", ts_ns), times_ns("expiry_ns", expiry_ns)
+    years = (end - start) / NS_PER_YEAR
     return years if years.ndim else float(years)
+
+
+# Integers in this range of another unit are not taken for nanoseconds, which they would be of January 1970.
+_RECENT_S = (1_230_768_000, 2_524_608_000)  # 2009 to 2050
+_LAST_NS = 7_258_118_400 * NS_PER_SECOND  # 2200
+_UNITS = (
+    ("seconds", NS_PER_SECOND),
+    ("milliseconds", NS_PER_MILLISECOND),
+    ("microseconds", NS_PER_MICROSECOND),
+)
+
+
+def times_ns(name: str, value: Any) -> Int64Array:
+    """Nanoseconds UTC of whatever a caller has for times.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for messages.
+    value : int, datetime, numpy.datetime64, or array_like or pandas index or column of them
+        Integers are nanoseconds since 1970-01-01 UTC. ``datetime64`` has its unit with it. A time without
+        a zone is UTC, one with a zone is converted.
+
+    Returns
+    -------
+    array of int64
+        In the shape given, 0-d for one time; the given array itself where it is of int64.
+
+    Raises
+    ------
+    TypeError
+        If times are floats, which have lost nanoseconds, texts or booleans.
+    ValueError
+        If one is missing (NaT, masked), before 1970 or after 2200; or if integers are not nanoseconds: those
+        that are seconds, milliseconds or microseconds between 2009 and 2050, or less than a second in all.
+    """
+    if type(value) is not np.ndarray or value.dtype != np.int64:
+        value = _integers(name, value)
+    if value.size:
+        _check_range(name, int(value.min()), int(value.max()))
+    return value  # type: ignore[no-any-return]
+
+
+def _integers(name: str, value: Any) -> Int64Array:
+    """Convert times of any type to int64, exactly."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise ValueError(f"{name}: {int(np.ma.getmaskarray(value).sum())} of {value.size} times are masked")
+    if getattr(getattr(value, "dtype", None), "tz", None) is not None:  # a pandas column with a zone
+        given = np.asarray(value, "datetime64[ns]")
+    else:
+        given = np.asarray(value)
+    if given.dtype.kind in "iu":
+        return given.astype(np.int64)
+    if given.dtype == object and given.size and all(isinstance(one, datetime) for one in given.flat):
+        moments = [_moment_ns(name, one) for one in given.flat]
+        return np.array(moments, np.int64).reshape(given.shape)
+    if given.dtype.kind != "M":
+        raise TypeError(
+            f"{name}: expected integer nanoseconds or datetimes, got dtype {given.dtype}; "
+            "texts become nanoseconds with gammacore.daycount.parse_time"
+        )
+    if np.isnat(given).any():
+        raise ValueError(f"{name}: {int(np.isnat(given).sum())} of {given.size} times are missing (NaT)")
+    seconds = given.astype("datetime64[s]").astype(np.int64)  # which cannot overflow
+    if seconds.size:
+        low, high = (int(one) * NS_PER_SECOND for one in (seconds.min(), seconds.max()))
+        _check_range(name, low, high, datetimes=True)
+    return given.astype("datetime64[ns]").astype(np.int64)
+
+
+def _moment_ns(name: str, moment: datetime) -> int:
+    """Nanoseconds of a datetime or of a pandas timestamp, which has more digits."""
+    if moment != moment:
+        raise ValueError(f"{name}: a time is missing (NaT)")
+    return parse_time(moment) + int(getattr(moment, "nanosecond", 0))
+
+
+def _check_range(name: str, low: int, high: int, *, datetimes: bool = False) -> None:
+    if low < 0 or high > _LAST_NS:
+        wrong = low if low < 0 else high
+        text = "before 1970" if low < 0 else "after 2200"
+        raise ValueError(f"{name}: expected nanoseconds since 1970-01-01 UTC, got {wrong}, {text}")
+    if datetimes:
+        return
+    for unit, factor in _UNITS:
+        if low * factor >= _RECENT_S[0] * NS_PER_SECOND and high * factor <= _RECENT_S[1] * NS_PER_SECOND:
+            raise ValueError(
+                f"{name}: expected nanoseconds since 1970-01-01 UTC, got {low}, which looks like {unit} "
+                f"({format_time(low * factor)}); multiply by {factor:,} or pass the datetimes themselves"
+            )
+    if 0 < high < NS_PER_SECOND:
+        raise ValueError(
+            f"{name}: expected nanoseconds since 1970-01-01 UTC, got {low} to {high}, "
+            "less than a second: these look like numbers of rows or days"
+        )
 
 
 def parse_time(value: str | date) -> int:

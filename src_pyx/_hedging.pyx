@@ -40,9 +40,13 @@ cdef extern from "hedge_levels.h" nogil:
         double jump_mean, jump_sd
         int jump_terms
         double jump_cdf[64]
-        double omega, alpha, gamma, beta, nu
+        double omega, alpha, gamma, beta, cap
         const double *data
         int64_t count, block
+        const double *cumulant
+        double per_unit
+        int64_t pieces
+        const double *shift
         double jump_chance
 
     ctypedef struct gc_group:
@@ -93,7 +97,7 @@ cdef class Engine:
 
     cdef gc_simulation s
     cdef gc_group *group
-    cdef object data
+    cdef object data, cumulant, shift
 
     def __cinit__(self, *, grid, model, book, policy, accounts, costs, seed):
         cdef int i
@@ -158,7 +162,15 @@ cdef class Engine:
             elif name == "alpha": m.alpha = value
             elif name == "gamma": m.gamma = value
             elif name == "beta": m.beta = value
-            elif name == "nu": m.nu = value
+            elif name == "cap": m.cap = value
+            elif name == "per_unit": m.per_unit = value
+            elif name == "cumulant":
+                self.cumulant = value
+                m.cumulant = <const double *>cnp.PyArray_DATA(<cnp.ndarray?>value)
+                m.pieces = cnp.PyArray_SIZE(<cnp.ndarray>value) // 4
+            elif name == "shift":  # a function of the number of steps
+                self.shift = value(self.s.steps)
+                m.shift = <const double *>cnp.PyArray_DATA(<cnp.ndarray?>self.shift)
             elif name == "block": m.block = value
             elif name == "jump_chance": m.jump_chance = value
             elif name == "data":

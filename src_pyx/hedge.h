@@ -42,7 +42,7 @@ enum {
 /* Steps of the models are in logarithms of the price over its start. */
 typedef struct {
     int kind;
-    double drift;     /* per step; Heston: mu dt, GARCH: mean */
+    double drift;     /* per step; Heston, GARCH: mu dt */
     double step_vol;  /* GBM, Merton: vol sqrt(dt) */
     double dt, root_dt;
     double variance;  /* Heston: v0 per year; GARCH: first variance per step */
@@ -50,9 +50,13 @@ typedef struct {
     double jump_mean, jump_sd; /* Merton: of one log jump */
     int jump_terms;
     double jump_cdf[GC_MAX_JUMPS];
-    double omega, alpha, gamma, beta, nu; /* GARCH; nu 0: normal innovations */
-    const double *data; /* bootstrap: returns; given: prices, one row of steps + 1 a path */
-    int64_t count;      /* bootstrap: number of returns */
+    double omega, alpha, gamma, beta, cap; /* GARCH; cap: largest variance of a step */
+    const double *data; /* bootstrap: returns; GARCH: innovations; given: prices, one row of steps + 1 a path */
+    int64_t count;      /* bootstrap: number of returns; GARCH: of innovations, 0: normal ones */
+    const double *cumulant; /* GARCH: ln E exp(s z), four coefficients of a cubic for each 1/per_unit of s */
+    double per_unit;
+    int64_t pieces;
+    const double *shift; /* bootstrap: added at each step */
     int64_t block;      /* bootstrap: length of the blocks, 0: random */
     double jump_chance; /* bootstrap with random blocks: chance that one starts */
 } gc_model;

@@ -28,14 +28,25 @@ static GC_TARGET void GC_LOOP(gc_draw_normals)(GC_LOOP(gc_paths) *b, uint64_t se
     for (int i = 0; i < GC_BLOCK; i++) gc_normals(u[i], v[i], &normal[i], &spare[i]);
 }
 
-/* One Student variate of every path into `normal`. */
-static GC_TARGET void GC_LOOP(gc_draw_student)(GC_LOOP(gc_paths) *b, uint64_t seed, uint64_t counter, double nu)
+/* One of the model's innovations for every path into `normal`. */
+static GC_TARGET void GC_LOOP(gc_draw_given)(GC_LOOP(gc_paths) *b, const gc_model *m, uint64_t seed, int64_t step)
 {
-    const uint64_t *GC_RESTRICT u = b->bits, *GC_RESTRICT v = b->more_bits;
-    double *GC_RESTRICT normal = b->normal;
-    GC_LOOP(gc_philox_block)(seed, b->first, counter, GC_STREAM_MOVES, b->bits, b->more_bits);
-    GC_INDEPENDENT
-    for (int i = 0; i < GC_BLOCK; i++) normal[i] = gc_student(u[i], v[i], nu);
+    double count = (double)m->count;
+    GC_LOOP(gc_philox_block)(seed, b->first, (uint64_t)step, GC_STREAM_MOVES, b->bits, b->more_bits);
+    for (int i = 0; i < GC_BLOCK; i++) b->normal[i] = m->data[(int64_t)(gc_uniform(b->bits[i]) * count)];
+}
+
+/* ln E exp(s z) for s = sqrt(h) into `spare`: what a step exceeds its drift by in the mean. */
+static GC_TARGET void GC_LOOP(gc_cumulants)(GC_LOOP(gc_paths) *b, const gc_model *m)
+{
+    for (int i = 0; i < GC_BLOCK; i++) {
+        double at = sqrt(b->variance[i]) * m->per_unit;
+        int64_t piece = (int64_t)at;
+        piece = piece < m->pieces ? piece : m->pieces - 1;
+        const double *c = m->cumulant + 4 * piece;
+        double t = at - (double)piece;
+        b->spare[i] = c[0] + t * (c[1] + t * (c[2] + t * c[3]));
+    }
 }
 
 /* One draw of two normals serves two steps. */
@@ -101,21 +112,29 @@ static GC_TARGET void GC_LOOP(gc_step_merton)(GC_LOOP(gc_paths) *b, const gc_mod
         x[i] += drift + vol * z1[i] + (mean * jumps[i] + sd * sqrt(jumps[i]) * z2[i]);
 }
 
-/* r = mean + e, e = sqrt(h) z, next h = omega + (alpha + gamma [e < 0]) e^2 + beta h. */
+/* r = drift + e - ln E exp(e), e = sqrt(h) z, next h = omega + (alpha + gamma [e < 0]) e^2 + beta h, at most
+ * the cap. The expectation is that of z alone, so that the price less its drift is a martingale. */
 static GC_TARGET void GC_LOOP(gc_step_garch)(GC_LOOP(gc_paths) *b, const gc_model *m, uint64_t seed, int64_t step)
 {
-    const double *GC_RESTRICT z = b->normal;
+    const double *GC_RESTRICT z = b->normal, *GC_RESTRICT excess = b->spare;
     double *GC_RESTRICT x = b->log_price, *GC_RESTRICT h = b->variance;
-    double mean = m->drift, omega = m->omega, alpha = m->alpha, gamma = m->gamma, beta = m->beta;
-    if (m->nu > 0.0)
-        GC_LOOP(gc_draw_student)(b, seed, (uint64_t)step, m->nu);
-    else
+    double drift = m->drift, omega = m->omega, alpha = m->alpha, gamma = m->gamma, beta = m->beta, cap = m->cap;
+    if (m->count > 0) {
+        GC_LOOP(gc_draw_given)(b, m, seed, step);
+        GC_LOOP(gc_cumulants)(b, m);
+        GC_INDEPENDENT
+        for (int i = 0; i < GC_BLOCK; i++) x[i] -= excess[i];
+    } else {
         z = GC_LOOP(gc_one_normal)(b, seed, step);
+        GC_INDEPENDENT
+        for (int i = 0; i < GC_BLOCK; i++) x[i] -= 0.5 * h[i];
+    }
     GC_INDEPENDENT
     for (int i = 0; i < GC_BLOCK; i++) {
         double e = sqrt(h[i]) * z[i];
-        x[i] += mean + e;
-        h[i] = omega + (alpha + (e < 0.0 ? gamma : 0.0)) * (e * e) + beta * h[i];
+        x[i] += drift + e;
+        double next = omega + (alpha + (e < 0.0 ? gamma : 0.0)) * (e * e) + beta * h[i];
+        h[i] = next < cap ? next : cap;
     }
 }
 
@@ -128,12 +147,13 @@ static GC_TARGET void GC_LOOP(gc_step_bootstrap)(GC_LOOP(gc_paths) *b, const gc_
     GC_LOOP(gc_philox_block)(seed, b->first, (uint64_t)step, GC_STREAM_MOVES, b->bits, b->more_bits);
     int due = step == 0 || (m->block > 0 && step % m->block == 0);
     double chance = due ? 2.0 : m->block > 0 ? -1.0 : m->jump_chance, count = (double)m->count;
+    double shift = m->shift[step];
     for (int i = 0; i < GC_BLOCK; i++) {
         int64_t fresh = (int64_t)(gc_uniform(b->more_bits[i]) * count);
         int64_t next = b->position[i] + 1;
         next = next >= m->count ? 0 : next;
         b->position[i] = gc_uniform(b->bits[i]) < chance ? fresh : next;
-        b->log_price[i] += m->data[b->position[i]];
+        b->log_price[i] += m->data[b->position[i]] + shift;
     }
 }
 

@@ -1,4 +1,4 @@
-/* Uniform, normal and Student variates from 64 random bits each.
+/* Uniform and normal variates from 64 random bits each.
  *
  * Normals by G. Box and M. Muller, "A note on the generation of random normal deviates",
  * Ann. Math. Stat. 29 (1958): two uniforms give the two independent normals
@@ -59,18 +59,6 @@ GC_INLINE void gc_normals(uint64_t radius_bits, uint64_t angle_bits, double *one
     gc_circle(angle_bits, &x, &y);
     *one = r * x;
     *other = r * y;
-}
-
-/* One Student variate with nu > 2 degrees of freedom, scaled to unit variance, by R. Bailey,
- * "Polar generation of random variates with the t-distribution", Math. Comp. 62 (1994):
- * sqrt(nu (u^(-2/nu) - 1)) cos(a), of which nu/(nu - 2) is the variance. */
-GC_INLINE double gc_student(uint64_t radius_bits, uint64_t angle_bits, double nu)
-{
-    double power = gc_exp((-2.0 / nu) * gc_log_uniform(gc_uniform(radius_bits)));
-    double x, y;
-    gc_circle(angle_bits, &x, &y);
-    (void)y;
-    return sqrt((nu - 2.0) * (power - 1.0)) * x;
 }
 
 #endif

@@ -211,6 +211,46 @@ def test_arguments_that_are_not_numbers(bad):
 # ---- out ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("column", ["forward", "strike", "tau", "vol", "rate"])
+def test_a_masked_number_is_missing(module, column):
+    m = market(40, seed=5)
+    rates = {0: (), 1: ("rate",), 2: ("rate", "rate")}[MODULES[module]]
+    names = ("kind", "forward", "strike", "tau", "vol", *rates)
+    if column not in names:
+        pytest.skip("no rate here")
+    masked = np.arange(40) % 3 == 0
+    given = m | {column: np.ma.array(m[column], mask=masked)}
+    quotes = {
+        function: (
+            function(*(given[name] for name in names)),
+            function(*(m[name] for name in names)),
+        )
+        for function in (module.price, lambda *x: module.greeks(*x).gamma)
+    }
+    if column == "vol":
+        price = module.price(*(m[name] for name in names))
+        rest = [m[name] for name in names if name not in ("kind", "vol")]
+        found = [module.implied_vol(m["kind"], p, *rest) for p in (np.ma.array(price, mask=masked), price)]
+        quotes["implied"] = (found[0], found[1])
+    for found, plain in quotes.values():
+        assert type(found) is np.ndarray
+        assert np.isnan(found[masked]).all()
+        assert np.array_equal(found[~masked], plain[~masked], equal_nan=True)
+
+
+def test_a_masked_integer_is_missing_and_a_masked_kind_is_refused():
+    strike = np.ma.array([100, 110], mask=[False, True])
+    found = black76.price("call", 100.0, strike, 0.1, 0.5)
+    assert found[0] == black76.price("call", 100.0, 100.0, 0.1, 0.5)
+    assert math.isnan(found[1])
+    kinds = np.ma.array([1, -1], mask=[False, True])
+    with pytest.raises(ValueError, match=r"kind\[1\]: masked"):
+        black76.price(kinds, 100.0, 100.0, 0.1, 0.5)
+    with pytest.raises(TypeError, match="out must be a float64 array, got MaskedArray"):
+        black76.price("call", [100.0, 100.0], 100.0, 0.1, 0.5, out=np.ma.zeros(2))
+
+
 def test_out_is_filled_and_returned():
     m = market(500, seed=3)
     m["kind"] = np.where(m["strike"] > m["forward"], 1, -1)  # each price holds its vol

@@ -1,6 +1,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +15,13 @@ from gammacore.daycount import (
     format_time,
     is_month_end_friday,
     parse_time,
+    times_ns,
     utc_date,
     weekday,
     year_fraction,
 )
 
-moments = st.integers(parse_time("1970-01-01"), parse_time("2199-12-31"))
+moments = st.integers(parse_time("2000-01-01"), parse_time("2199-12-31"))
 
 
 def test_year_is_365_days():
@@ -42,8 +44,65 @@ def test_arrays_agree_with_scalars(starts, end):
 
 
 def test_floats_are_refused():
-    with pytest.raises(TypeError, match=r"ts_ns must be integer nanoseconds, got dtype float64"):
+    with pytest.raises(TypeError, match=r"ts_ns: expected integer nanoseconds .*, got dtype float64"):
         year_fraction(np.array([1.0]), 2)
+
+
+NOON = parse_time("2026-03-01T12:00:00.000000005Z")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NOON,
+        np.array(NOON),
+        np.uint64(NOON),
+        np.datetime64(NOON, "ns"),
+        pd.Timestamp(NOON, tz="UTC"),
+        pd.Timestamp(NOON).tz_localize("UTC").tz_convert("Europe/Paris"),
+        pd.Timestamp(NOON),
+    ],
+)
+def test_one_time_is_exact_in_every_type(value):
+    found = times_ns("ts_ns", value)
+    assert (found.dtype, found.shape, int(found)) == (np.int64, (), NOON)
+
+
+def test_zones_are_converted_and_times_without_one_are_utc():
+    hour = parse_time("2026-03-01T12:00:00Z")
+    tokyo = datetime(2026, 3, 1, 21, tzinfo=timezone(timedelta(hours=9)))
+    assert times_ns("x", [tokyo, datetime(2026, 3, 1, 12)]).tolist() == [hour, hour]
+    assert times_ns("x", np.array(["2026-03-01T12"], "datetime64[h]")).tolist() == [hour]
+    days = np.array([[0, NS_PER_DAY]])
+    assert times_ns("x", days) is days
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.array([1.7e18]), TypeError, "x: expected integer nanoseconds or datetimes, got dtype float64"),
+        (["2026-01-01"], TypeError, "parse_time"),
+        ([True], TypeError, "dtype bool"),
+        (np.array(["2026-01-01", "NaT"], "datetime64[s]"), ValueError, "x: 1 of 2 times are missing"),
+        (pd.to_datetime(["2026-01-01", None], utc=True), ValueError, "x: 1 of 2 times are missing"),
+        ([pd.NaT], ValueError, "missing"),
+        (np.ma.array([NOON, NOON], mask=[True, False]), ValueError, "x: 1 of 2 times are masked"),
+        (
+            [1_767_225_600],
+            ValueError,
+            r"looks like seconds \(2026-01-01T00:00:00Z\); multiply by 1,000,000,000",
+        ),
+        ([1_767_225_600_000], ValueError, "looks like milliseconds"),
+        (np.array([1_767_225_600_000_000] * 2), ValueError, "looks like microseconds"),
+        (np.arange(10), ValueError, "x: .*got 0 to 9, less than a second"),
+        ([-1], ValueError, "x: .*got -1, before 1970"),
+        ([8 * 10**18], ValueError, "x: .*after 2200"),
+        (np.array(["5000-01-01"], "datetime64[D]"), ValueError, "x: .*after 2200"),
+    ],
+)
+def test_what_is_no_time_is_refused(value, error, message):
+    with pytest.raises(error, match=message):
+        times_ns("x", value)
 
 
 @given(moments)

@@ -84,6 +84,7 @@ def test_the_exponential_average_is_its_recursion_and_archs():
     ("call", "message"),
     [
         (lambda r: arch_forecasts(r, "grach", (1,)), "did you mean 'garch'"),
+        (lambda r: arch_forecasts(np.r_[r, np.inf], "garch", (1,)), "changes: .*inf at day 1600"),
         (lambda r: arch_forecasts(r, "garch", (1,), first=5_000), "first: expected 50 to 1599 days"),
         (lambda r: arch_forecasts(r, "garch", (0,)), "horizons: expected days of at least 1"),
         (lambda r: ewma_forecasts(r, 1.0), "decay: expected a number between 0 and 1, got 1.0"),
@@ -92,6 +93,69 @@ def test_the_exponential_average_is_its_recursion_and_archs():
 def test_what_is_wrong_is_named(series, call, message):
     with pytest.raises(ValueError, match=message):
         call(series[0])
+
+
+def student_garch(seed, sd=0.01, days=900):
+    rng = np.random.default_rng(seed)
+    variance, returns = sd**2, np.empty(days)
+    for t in range(days):
+        returns[t] = np.sqrt(variance * 3 / 5) * rng.standard_t(5)
+        variance = sd**2 * (1 - ALPHA - BETA) + ALPHA * returns[t] ** 2 + BETA * variance
+    return returns
+
+
+@pytest.mark.parametrize(("seed", "sd"), [(21, 0.003), (19, 0.01), (21, 0.01)])
+def test_a_fit_that_is_worse_than_none_gives_no_forecast(seed, sd):
+    """Ordinary series whose EGARCH fits "converged" to volatilities of 2,900 and infinity."""
+    returns = student_garch(seed, sd)
+    found = arch_forecasts(returns, "egarch", (1, 5, 20), first=500, refit=100)
+    garch = arch_forecasts(returns, "garch", (1,), first=500, refit=100)[1]
+    for days in (1, 5, 20):
+        ratio = np.sqrt(found[days][500:] / garch[500:])
+        assert ratio.max() < 2.5
+        assert ratio.min() > 0.2
+
+
+def test_a_wild_fit_falls_back_to_the_last_one_and_then_to_a_constant(monkeypatch):
+    from gammacore.volatility.forecast import arch_models
+
+    returns = student_garch(3)
+    wild = {"vol": "GARCH", "p": 1, "q": 1}
+    monkeypatch.setitem(arch_models.ARCH_MODELS, "garch", wild)
+    good = arch_models._fitted(returns[:600] / 0.01, "garch", None)
+
+    class Worse:
+        convergence_flag, loglikelihood, params = 0, -1e9, good * 1e6
+
+    from arch.univariate import base
+
+    monkeypatch.setattr(base.ARCHModel, "fit", lambda *args, **kwargs: Worse)
+    assert arch_models._fitted(returns[:600] / 0.01, "garch", good) is good
+    assert arch_models._fitted(returns[:600] / 0.01, "garch", good * 1e6) is None
+    found = arch_forecasts(returns, "garch", (1, 5), first=600, refit=200)
+    for days in (1, 5):
+        np.testing.assert_allclose(found[days][600:800], 365 * np.mean(returns[:601] ** 2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("model", ARCH_MODELS)
+def test_no_forecast_exceeds_the_largest_square(model):
+    returns = student_garch(5)
+    returns[700] = 0.3  # thirty deviations
+    largest = 365 * np.maximum.accumulate(returns**2)
+    found = arch_forecasts(returns, model, (1, 20), first=500, refit=150)
+    for days in (1, 20):
+        assert (found[days][500:] <= largest[500:] * (1 + 1e-12)).all()
+
+
+def test_returns_that_are_all_zero_have_no_forecast():
+    found = arch_forecasts(np.zeros(700), "garch", (1,), first=500, refit=50)[1]
+    assert np.isnan(found).all()
+    moving = np.zeros(900)
+    moving[600:] = student_garch(1)[600:]
+    found = arch_forecasts(moving, "garch", (1,), first=500, refit=50)[1]
+    assert np.isnan(found[:600]).all()
+    assert (found[700:] > 0).all()
+    assert np.isfinite(found[700:]).all()
 
 
 def test_nothing_known_is_nothing_forecast():

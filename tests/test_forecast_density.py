@@ -102,6 +102,11 @@ def test_a_clock_moves_the_mean_with_the_hours_ahead(world):
     ("call", "message"),
     [
         (lambda h: Density(0.0, 0.1), "mean_vol: expected a positive volatility, got 0"),
+        (
+            lambda h: Density(np.array([0.5, np.inf]), 0.1),
+            "mean_vol: expected a positive volatility, got inf",
+        ),
+        (lambda h: Density(0.5, np.inf), "log_sd: expected a number >= 0, got inf"),
         (lambda h: Density(0.5, -0.1), "log_sd: expected a number >= 0, got -0.1"),
         (lambda h: Density(0.5, 0.1).quantile(1.5), "p: expected probabilities"),
         (lambda h: forecast_density(h, DAY, origin_ns=START + 7), "is not the end of a day"),

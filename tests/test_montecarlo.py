@@ -15,7 +15,8 @@ from reference.slow_hedging import Slow
 import gammacore
 from gammacore import _core, _hedging
 from gammacore.backtest.experiment import Costs, Experiment, Leg, engine_of, straddle, strangle
-from gammacore.backtest.models import GBM, Bootstrap, Garch, GivenPaths, Heston, Merton
+from gammacore.backtest.innovations import standardised, student
+from gammacore.backtest.models import GBM, Bootstrap, Garch, GivenPaths, Heston, Merton, fit_garch
 from gammacore.backtest.montecarlo import COLUMNS, LINES, price_paths, simulate
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
@@ -125,14 +126,16 @@ def test_lines_sum_to_the_profit(e, seed):
     assert total == pytest.approx(run["pnl"], abs=1e-12 * size)
 
 
+SKEWED = standardised(-(np.random.default_rng(4).exponential(size=3_000) ** 1.5))
 MODELS = {
     "gbm": GBM(0.6, 0.1),
     "heston": Heston(0.36, 2.0, 0.36, 1.0, -0.5),
     "merton": Merton(0.5, 20.0, -0.02, 0.05),
     "garch": Garch(1e-6, 0.08, 0.9, 3e-5, MONTH / 60, gamma=0.02),
     "garch_t": Garch(1e-6, 0.08, 0.9, 3e-5, MONTH / 60, nu=4.0),
-    "bootstrap": Bootstrap(np.random.default_rng(5).normal(0, 0.01, 500), MONTH / 60),
-    "circular": Bootstrap(np.random.default_rng(5).normal(0, 0.01, 500), MONTH / 60, 7, random=False),
+    "garch_recorded": Garch(1e-6, 0.1, 0.86, 3e-5, MONTH / 60, gamma=0.02, innovations=SKEWED),
+    "bootstrap": Bootstrap(np.random.default_rng(5).normal(0.002, 0.01, 500), MONTH / 60),
+    "circular": Bootstrap(np.random.default_rng(5).normal(0.002, 0.01, 500), MONTH / 60, 7, random=False),
 }
 
 
@@ -191,11 +194,37 @@ def within(sample, expected, errors=4.5):
     assert abs(sample.mean() - expected) < errors * sample.std() / math.sqrt(len(sample))
 
 
-@pytest.mark.parametrize("name", ["gbm", "heston", "merton"])
-def test_price_grows_by_its_drift(name):
-    model = msgspec.structs.replace(MODELS[name], drift=0.3)
-    moves, e = returns_of(model)
-    within(np.exp(moves.sum(axis=1)), math.exp(0.3 * e.years))
+@pytest.mark.parametrize("drift", [0.0, 0.8])
+@pytest.mark.parametrize("name", MODELS)
+def test_price_grows_by_its_drift(name, drift):
+    moves, e = returns_of(msgspec.structs.replace(MODELS[name], drift=drift))
+    growth = np.exp(np.cumsum(moves, axis=1))
+    for step in (1, 20, 60):
+        within(growth[:, step - 1], math.exp(drift * step * e.dt))
+    assert growth[:, -1].std() / 200 < 0.15 * math.expm1(0.8 * e.years)  # so a drift ignored would show
+
+
+def test_growth_of_wild_innovations_is_exact_at_one_step():
+    """ln E exp(s z) against its sum, where s z reaches 20 and where it is small."""
+    z = standardised(np.random.default_rng(0).standard_t(3, 5_000))
+    for s in (0.003, 0.05, 0.31, 0.777):
+        model = Garch(1e-6, 0.0, 0.0, s * s, MONTH / 60, innovations=z, cap=1.0)
+        moves, _ = returns_of(model, paths=200)
+        known = s * z - math.log(np.exp(s * z).mean())
+        assert np.abs(moves[:, :1] - known).min(axis=1).max() < 1e-9
+
+
+def test_no_step_exceeds_the_cap():
+    model = Garch(1e-6, 0.5, 0.4, 1e-5, MONTH / 60, nu=3.0, cap=4e-5)
+    moves, _ = returns_of(model, paths=100)
+    h, largest = np.full(100, model.variance), np.zeros(100)
+    z = student(3.0)
+    for r in moves.T:
+        e = r + np.log(np.exp(np.sqrt(h)[:, None] * z).mean(axis=1))
+        assert np.abs(e).max() < np.abs(z).max() * math.sqrt(4e-5) * 1.000001
+        h = np.minimum(model.omega + model.alpha * e**2 + model.beta * h, 4e-5)
+        largest = np.maximum(largest, h)
+    assert (largest == 4e-5).mean() > 0.2
 
 
 @pytest.mark.parametrize("name", ["gbm", "heston", "merton"])
@@ -234,7 +263,7 @@ def test_garch_is_the_recursion():
     moves, _ = returns_of(model, paths=200)
     h, z = np.full(200, model.variance), []
     for r in moves.T:
-        e = r - model.mean
+        e = r + 0.5 * h
         z.append(e / np.sqrt(h))
         h = model.omega + (model.alpha + model.gamma * (e < 0)) * e**2 + model.beta * h
     # its innovations are the ones that drive GBM
@@ -246,6 +275,7 @@ def test_garch_is_the_recursion():
 def test_student_innovations_have_unit_variance_and_their_tails():
     moves, _ = returns_of(Garch(1e-4, 0.0, 0.0, 1e-4, MONTH / 60, nu=6.0))
     z = moves.ravel() / 0.01
+    z -= z.mean()  # of the drift alone
     within(z**2, 1.0)
     stats = pytest.importorskip("scipy.stats")
     scale = math.sqrt(6 / 4)
@@ -255,8 +285,9 @@ def test_student_innovations_have_unit_variance_and_their_tails():
 @pytest.mark.parametrize("random", [True, False])
 def test_bootstrap_draws_blocks_of_the_returns(random):
     returns = 1e-3 * np.arange(1, 51)  # told apart
-    moves, _ = returns_of(Bootstrap(returns, MONTH / 60, 5, random=random), paths=4000)
-    drawn = np.rint(moves / 1e-3).astype(int)
+    model = Bootstrap(returns, MONTH / 60, 5, random=random)
+    moves, e = returns_of(model, paths=4000)
+    drawn = np.rint((moves - model.for_core(e.dt)["shift"](60)) / 1e-3).astype(int)
     assert set(np.unique(drawn)) == set(range(1, 51))
     follows = (drawn[:, 1:] - drawn[:, :-1]) % 50 == 1
     if random:  # a new block starts anywhere, so one in fifty follows on by chance
@@ -268,8 +299,6 @@ def test_bootstrap_draws_blocks_of_the_returns(random):
 
 
 def test_fit_garch_recovers_what_made_the_returns():
-    from gammacore.backtest.models import fit_garch
-
     true = Garch(2e-6, 0.10, 0.85, 4e-5, 1 / 365, nu=6.0)
     e = Experiment(book=straddle(100.0, 4000 / 365), model=true, policy=Never(), steps=4000, hedge_vol=0.6)
     returns = np.diff(np.log(price_paths(e, paths=1, seed=2)[0]))
@@ -278,8 +307,60 @@ def test_fit_garch_recovers_what_made_the_returns():
     assert found.beta == pytest.approx(true.beta, abs=0.06)
     assert found.nu == pytest.approx(true.nu, abs=2.0)
     assert found.omega / (1 - found.persistence) == pytest.approx(4e-5, rel=0.3)
+    assert found.omega / (1 - found.persistence) == pytest.approx(returns.var(), rel=1e-9)
+    recorded = fit_garch(returns, 1 / 365)
+    assert (recorded.alpha, recorded.beta) == (found.alpha, found.beta)
+    h, residuals = returns.var(), []
+    for r in returns - returns.mean():
+        residuals.append(r / math.sqrt(h))
+        h = recorded.omega + recorded.alpha * r**2 + recorded.beta * h
+    assert recorded.variance == pytest.approx(h, rel=1e-9)
+    np.testing.assert_allclose(recorded.innovations, standardised(np.array(residuals)), rtol=1e-9)
     with pytest.raises(ConfigError, match="returns"):
         fit_garch(returns[:50], 1 / 365)
+    with pytest.raises(ConfigError, match=r"innovations: .*'gauss'"):
+        fit_garch(returns, 1 / 365, innovations="gauss")
+
+
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_fit_of_returns_that_trend_in_variance_stays_below_the_bound(asymmetric):
+    """Variance that doubles for good half way: every GARCH fit wants a persistence of 1."""
+    rng = np.random.default_rng(8)
+    returns = rng.standard_normal(4_000) * np.repeat([0.002, 0.008], 2_000)
+    found = fit_garch(returns, 1 / 8760, asymmetric=asymmetric)
+    assert found.persistence <= 0.995 + 1e-12
+    assert found.persistence > 0.98
+    assert found.mean_vol(1e4) == pytest.approx(returns.std() * math.sqrt(8760), rel=1e-3)
+
+
+def test_fit_of_independent_returns_is_no_worse_than_a_constant_variance():
+    returns = np.random.default_rng(9).standard_normal(300) * 0.01
+    found = fit_garch(returns, 1 / 365, asymmetric=True)
+    scaled, h, loss = returns - returns.mean(), returns.var(), 0.0
+    for r in scaled:
+        loss += math.log(h) + r * r / h
+        h = found.omega + (found.alpha + found.gamma * (r < 0)) * r * r + found.beta * h
+    assert loss <= 300 * (math.log(returns.var()) + 1.0) + 1e-6
+
+
+def test_garch_of_recorded_hours_leaves_a_sound_price():
+    """Six years of BTC: once a persistence of 0.9999998, and a mean price that one path made."""
+    from shared_data import recorded
+
+    from gammacore.data import load_prices
+
+    prices = load_prices(recorded("data/prices/btcusdt_binance_spot_1h.csv.gz"), currency="BTC")
+    returns = np.diff(np.log(prices.close))[np.diff(prices.ts_ns) == prices.interval_ns]
+    model = fit_garch(returns, 1 / 8760, asymmetric=True)
+    assert 0.97 < model.persistence < 0.99
+    assert model.mean_vol(1e4) == pytest.approx(returns.std() * math.sqrt(8760), rel=1e-3)
+    for innovations in ("historical", "t", "normal"):
+        model = fit_garch(returns, 1 / 8760, asymmetric=True, innovations=innovations)
+        e = experiment(model=model, steps=720, policy=Never())
+        run = simulate(e, paths=10_000, seed=7, columns=("price", "realised_variance"))
+        within(run["price"], 100.0)
+        assert 0.5 < math.sqrt(run["realised_variance"].mean()) < 0.7
+        assert run.heaviest() < 0.19
 
 
 # ---- bad input -------------------------------------------------------------------
@@ -323,6 +404,11 @@ def test_an_impossible_experiment_is_refused_by_the_name_of_its_field(changes, m
         (lambda: GBM(-0.1), "model.vol.*-0.1"),
         (lambda: Heston(0.3, 1.0, 0.3, 0.5, rho=-1.2), "model.rho.*-1.2"),
         (lambda: Garch(1e-6, 0.5, 0.6, 1e-5, 0.01), "model.beta.*1.1"),
+        (lambda: Garch(1e-6, 0.1, 0.8996, 1e-5, 0.01), "model.beta.*0.9996"),
+        (lambda: Garch(1e-6, 0.1, 0.6, 1e-5, 0.01, cap=9e-6), "model.cap.*9e-06"),
+        (lambda: Garch(1e-6, 0.1, 0.6, 1e-5, 0.01, drift=math.inf), "model.drift.*inf"),
+        (lambda: Garch(1e-6, 0.1, 0.6, 1e-5, 0.01, innovations=[0.0, 2.0]), "model.innovations.*mean 0"),
+        (lambda: Garch(1e-6, 0.1, 0.6, 1e-5, 0.01, innovations=[1.0, -1.0], nu=4.0), "got both"),
         (lambda: Garch(1e-6, 0.1, 0.6, 1e-5, 0.01, nu=2.0), "model.nu"),
         (lambda: Bootstrap([0.1], 0.01), "model.returns"),
         (lambda: Bootstrap([0.1, math.nan], 0.01), "model.returns"),

@@ -195,6 +195,62 @@ def test_bars_of_unequal_length_and_gaps(simulated):
         assert found.years == pytest.approx(bars.years.sum())
 
 
+def flat_bars(opens, closes):
+    """Bars whose range is from open to close alone."""
+    start = np.arange(len(opens)) * NS_PER_DAY
+    high, low = np.maximum(opens, closes), np.minimum(opens, closes)
+    return Bars(start, start + NS_PER_DAY, opens, high, low, closes)
+
+
+ALL = ("close_to_close", *METHODS, "yang_zhang")
+
+
+@pytest.mark.parametrize("prices_per_bar", [None, 60])
+@pytest.mark.parametrize("method", ALL)
+def test_a_market_that_stands_still_has_no_variance(method, prices_per_bar):
+    found = range_variance(
+        flat_bars(np.full(30, 100.0), np.full(30, 100.0)), method, prices_per_bar=prices_per_bar
+    )
+    assert (found.vol, found.variance) == (0.0, 0.0)
+    assert math.isnan(found.low)
+
+
+def test_moves_between_bars_without_a_range_are_yang_and_zhangs():
+    """Each bar opens at the price at which it closes, and elsewhere than the last one."""
+    prices = 100 * np.exp(np.cumsum(0.02 * np.random.default_rng(1).standard_normal(30)))
+    bars = flat_bars(prices, prices)
+    for method in METHODS:
+        assert range_variance(bars, method).variance == 0.0
+    jumps = np.diff(np.log(prices))
+    expected = jumps.var(ddof=1) * (jumps.size / (30 * NS_PER_DAY / NS_PER_YEAR))
+    found = range_variance(bars, "yang_zhang")
+    assert found.variance == pytest.approx(expected, rel=1e-12)
+    assert found.low < found.vol < found.high
+
+
+def test_bars_of_two_prices_each():
+    """Open at one end, close at the other: Rogers and Satchell see nothing, Yang and Zhang the closes."""
+    closes = 100 * np.exp(np.cumsum(0.02 * np.random.default_rng(1).standard_normal(30)))
+    bars = flat_bars(np.r_[100.0, closes[:-1]], closes)
+    moves = np.log(bars.close / bars.open)
+    years = 30 * NS_PER_DAY / NS_PER_YEAR
+    assert range_variance(bars, "rogers_satchell").variance == 0.0
+    assert range_variance(bars, "parkinson").variance == pytest.approx(
+        (moves**2).sum() / (4 * math.log(2) * years), rel=1e-12
+    )
+    k = 0.34 / (1.34 + 31 / 29)
+    found = range_variance(bars, "yang_zhang")
+    assert found.variance == pytest.approx(k * moves.var(ddof=1) * 30 / years, rel=1e-12)
+    assert 0 < found.low < found.vol < found.high
+
+
+def test_a_masked_price_of_a_bar_is_refused():
+    prices = np.full(5, 100.0)
+    close = np.ma.array(prices, mask=np.arange(5) == 3)
+    with pytest.raises(ValueError, match=r"\[3\]: expected a positive price, got nan"):
+        flat_bars(prices, close)
+
+
 def test_bad_bars_are_named():
     start = np.arange(3) * NS_PER_HOUR
     ones = np.ones(3)
@@ -213,13 +269,13 @@ def test_bad_bars_are_named():
         make(start_ns=np.array([0, 10, 2 * NS_PER_HOUR]))
     with pytest.raises(ValueError, match="columns of one length"):
         make(low=np.ones(2))
-    with pytest.raises(TypeError, match="start_ns: expected integer"):
+    with pytest.raises(TypeError, match="start_ns: expected integer nanoseconds or datetimes"):
         make(start_ns=start.astype(float))
     good = make()
     with pytest.raises(ValueError, match="did you mean 'parkinson'"):
         range_variance(good, "parkison")
     with pytest.raises(ValueError, match="prices_per_bar: expected at least 1, got 0"):
         range_variance(good, "parkinson", prices_per_bar=0)
-    one = Bars(start[:1], start[:1] + 5, ones[:1], ones[:1], ones[:1], ones[:1])
+    one = Bars(start[:1], start[:1] + NS_PER_HOUR, ones[:1], ones[:1], ones[:1], ones[:1])
     with pytest.raises(ValueError, match="yang_zhang needs at least 3, got 1"):
         range_variance(one, "yang_zhang")

@@ -246,11 +246,34 @@ def test_recorded_minutes_have_one_volatility_at_every_sampling():
 def test_bad_paths_are_named(estimator, change, message):
     case = {"ts": list(range(9)), "price": [1, 2, 3, 2, 3, 4, 3, 2, 1.5], "level": 0.95} | change
     with pytest.raises(ValueError, match=message):
-        estimator(np.array(case["ts"]), np.array(case["price"], float), level=case["level"])
+        estimator(np.array(case["ts"]) * 10**9, np.array(case["price"], float), level=case["level"])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("n", [8, 9, 200])
+def test_a_price_that_never_moves_has_no_volatility_and_no_interval(estimator, n):
+    found = estimator(np.arange(n) * NS_PER_DAY, np.full(n, 60_000.0))
+    assert (found.vol, found.variance) == (0.0, 0.0)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_masked_and_missing_prices_are_refused():
+    price = np.ma.array(np.full(9, 60_000.0), mask=np.arange(9) == 4)
+    for estimator in ESTIMATORS:
+        with pytest.raises(ValueError, match=r"price\[4\]: expected a positive price, got nan"):
+            estimator(np.arange(9) * NS_PER_DAY, price)
+    for function in (noise_variance, kernel_bandwidth):
+        with pytest.raises(ValueError, match=r"price\[4\]: expected a positive price, got nan"):
+            function(price)
+        with pytest.raises(ValueError, match="price: expected at least"):
+            function(price[:1])
 
 
 def test_a_float_time_is_no_time():
-    with pytest.raises(TypeError, match="ts_ns: expected integer nanoseconds, got dtype float64"):
+    with pytest.raises(
+        TypeError, match="ts_ns: expected integer nanoseconds or datetimes, got dtype float64"
+    ):
         realised_variance([0.0, 1.0, 2.0], [1.0, 2.0, 3.0])
 
 

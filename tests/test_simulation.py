@@ -88,6 +88,38 @@ def test_every_model_moves_the_price_as_much_as_it_says(model, settlement, hours
     assert found.summary["accounting_currency"] == ("BTC" if settlement == "inverse" else "USD")
 
 
+@pytest.mark.parametrize("model", ["gbm", "heston", "merton", "garch", "bootstrap"])
+def test_every_model_takes_the_drift(model, hours):
+    changes = {**SMALL, "simulate.model": model, "simulate.drift": 6.0, "data.prices": hours}
+    experiment = experiment_of(build(changes))
+    end = price_paths(experiment, paths=3_000, seed=1)[:, -1] / 6e4
+    assert end.mean() == pytest.approx(np.exp(6.0 * 5 / 365), abs=4.5 * end.std() / np.sqrt(3_000))
+    assert end.std() / np.sqrt(3_000) < 0.002  # the drift is 43 of these
+
+
+def test_a_result_that_one_path_makes_is_refused():
+    rare = {
+        "simulate.model": "merton",
+        "simulate.jumps_per_year": 0.1,
+        "simulate.jump_mean": 1.0,
+        "simulate.jump_sd": 0.5,
+        "simulate.paths": 4_000,
+        "simulate.settlement": "linear",
+        "simulate.frontier": False,
+        "simulate.days": 2,
+    }
+    with pytest.raises(
+        ConfigError, match=r"simulate.paths: path \d+ of 4000 alone makes \d\d% of the variance"
+    ):
+        run_simulation(build(rare))
+    assert run_simulation(build(rare | {"simulate.jumps_per_year": 0.0})).run.heaviest() < 0.05
+
+
+def test_a_simulation_that_overflows_is_refused():
+    with pytest.raises(ConfigError, match=r"simulate: \d+ of 400 paths end with no finite profit"):
+        run_simulation(build({**SMALL, "simulate.frontier": False, "simulate.drift": 1e6}))
+
+
 def test_books():
     short = experiment_of(build({"entry.side": "short", "size.contracts": 2.0, "simulate.days": 7}))
     assert short.book == (Leg("call", 6e4, 7 / 365, -2.0), Leg("put", 6e4, 7 / 365, -2.0))

@@ -104,6 +104,79 @@ def test_an_outlier_is_dropped_named_and_harmless():
     assert np.abs(here - there).max() < 0.002
 
 
+def with_vols(case, change):
+    """The chain with other volatilities: ``change(expiry_ns, strike, forward, vol)``, and the same spread."""
+    tau = year_fraction(NOW, case["expiry_ns"])
+    columns = [case[name] for name in ("kind", "forward", "strike")]
+    vol = inverse.implied_vol(case["kind"], case["mark"], *columns[1:], tau)
+    moved = change(case["expiry_ns"], case["strike"], case["forward"], vol)
+    shifts = {"bid": -0.004, "ask": 0.004, "mark": 0.0}
+    return case | {name: inverse.price(*columns, tau, moved + by) for name, by in shifts.items()}
+
+
+@pytest.mark.parametrize("first", [3, 8, 11, 15, 19])
+@pytest.mark.parametrize("shift", [0.05, -0.05, -0.1])
+def test_three_neighbouring_stale_strikes_are_left_out_and_named(first, shift):
+    """A smile bent to them: at 15 strikes of -0.1 it was 6 points off, free, and without a word."""
+    case = chain(seed=3)
+    mine = np.unique(case["strike"][case["expiry_ns"] == EXPIRY[4]])
+    stale = mine[first : first + 3]
+
+    def stood_still(expiry, strike, _, vol):
+        return vol + np.where((expiry == EXPIRY[4]) & np.isin(strike, stale), shift, 0.0)
+
+    surface = fit_surface(NOW, **with_vols(case, stood_still))
+    used = np.isin(case["strike"], stale) & (surface.reason != Reason.OTHER_SIDE)
+    assert (surface.reason[used] == Reason.OUTLIER).all()
+    report = surface.report[4]
+    assert report.dropped["OUTLIER"] == 3
+    assert report.warnings == ("3 of 25 quotes left out as stale or wrong",)
+    assert surface.warnings == (f"2026-03-27T08:00:00Z: {report.warnings[0]}",)
+    assert report.free
+    assert not report.sound
+    k = np.linspace(-0.3, 0.3, 9)
+    found = surface.vol(k, EXPIRY[4], log_moneyness=True)
+    assert np.abs(found - truth_vol(k, 4)).max() < 0.004
+
+
+def test_a_smile_that_is_as_it_looks_keeps_its_quotes():
+    """A step that lasts to the end of the strikes, or a kink, is no run of stale ones."""
+    surface = fit_surface(NOW, **chain(seed=3))
+    assert surface.warnings == ()
+    assert all(one.sound for one in surface.report)
+
+    def kinked(expiry, strike, forward, vol):
+        wing = 0.3 * np.abs(np.log(strike / forward)) / np.sqrt(year_fraction(NOW, expiry))
+        return np.where(expiry == EXPIRY[4], 0.4 + wing, vol)
+
+    report = fit_surface(NOW, **with_vols(chain(seed=3), kinked)).report[4]
+    assert report.quotes >= 20
+
+
+def test_quotes_that_cross_in_the_calendar_are_named():
+    """11 days at 120 %, 25 days at 45 %: no slices without arbitrage are near both."""
+
+    def crossed(expiry, strike, forward, vol):
+        return np.where(expiry == EXPIRY[3], 1.2, np.where(expiry == EXPIRY[4], 0.45, 0.55))
+
+    surface = fit_surface(NOW, **with_vols(chain(seed=3), crossed))
+    report = surface.report[3]
+    assert report.crossed > 15
+    assert report.off == report.quotes
+    assert report.free
+    assert not report.sound
+    assert report.warnings[0] == (
+        f"quotes cross the next expiry's in the calendar at {report.crossed} of {report.quotes} strikes"
+    )
+    median, worst = report.median_half_spreads, report.worst_half_spreads
+    assert min(median, worst) > 70
+    assert report.warnings[1] == (
+        f"{report.off} of {report.quotes} quotes are more than 5 half spreads off, "
+        f"median {median:.1f}, worst {worst:.1f}"
+    )
+    assert len(surface.warnings) == 2
+
+
 def test_an_expiry_of_few_quotes_is_supported_by_the_others():
     case = chain(seed=4)
     rows = case["expiry_ns"] != EXPIRY[3]
@@ -271,7 +344,7 @@ def test_ssvi_parameters_with_arbitrage_are_refused():
         ({"ask": None}, ValueError, "ask: expected both bid and ask"),
         ({"bid": None, "ask": None, "mark": None}, ValueError, "expected quotes, marks or"),
         ({"strike": np.ones(3)}, ValueError, "strike: expected 400 values"),
-        ({"expiry_ns": np.ones(400)}, TypeError, "expiry_ns: expected a column of integers"),
+        ({"expiry_ns": np.ones(400)}, TypeError, "expiry_ns: expected integer nanoseconds or datetimes"),
         ({"forward": np.nan}, ValueError, "expected at least 8 strikes with a volatility, got 0"),
     ],
 )

@@ -1,11 +1,39 @@
 import numpy as np
 import pytest
 
-from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.errors import ConfigError
 from gammacore.volatility import realised_vol
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import regressed_slope, sticky_slope
+
+
+def test_times_of_any_unit_are_one_volatility():
+    """pandas 3 has microseconds: its integers were taken for nanoseconds, and 0.587 became 18.56."""
+    import pandas as pd
+
+    ns = parse_time("2026-01-01") + np.arange(500) * NS_PER_HOUR
+    price = 60_000 * np.exp(np.cumsum(0.006 * np.random.default_rng(4).standard_normal(500)))
+    expected = realised_vol(ns, price)
+    assert expected == pytest.approx(0.006 * np.sqrt(8760), rel=0.1)
+    for unit in ("s", "ms", "us", "ns"):
+        index = pd.DatetimeIndex(pd.to_datetime(ns, utc=True)).as_unit(unit)
+        for times in (index, index.tz_convert("Asia/Tokyo"), index.tz_localize(None), index.to_series()):
+            assert realised_vol(times, price) == expected
+        assert realised_vol(index.tz_localize(None).to_numpy(), price) == expected
+        if unit != "ns":
+            name = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}[unit]
+            with pytest.raises(ValueError, match=f"ts_ns: .*looks like {name} .2026-01-01T00:00:00Z"):
+                realised_vol(index.astype("int64"), price)
+
+
+@pytest.mark.parametrize(
+    ("price", "message"),
+    [([1.0, 0.0], r"price\[1\]"), ([1.0, np.nan], r"price\[1\]"), ([1.0], "two columns")],
+)
+def test_prices_that_are_none_are_refused(price, message):
+    with pytest.raises(ValueError, match=message):
+        realised_vol(np.array([0, NS_PER_DAY]), price)
 
 
 def test_constant_moves():
@@ -23,7 +51,7 @@ def test_geometric_brownian_motion_is_recovered():
     assert realised_vol(ts, price) == pytest.approx(sigma, rel=0.02)
 
 
-@pytest.mark.parametrize("ts", [[], [5], [5, 5]])
+@pytest.mark.parametrize("ts", [[], [NS_PER_DAY], [NS_PER_DAY] * 2])
 def test_no_time_no_volatility(ts):
     assert np.isnan(realised_vol(np.array(ts, np.int64), np.ones(len(ts))))
 

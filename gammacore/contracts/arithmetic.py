@@ -5,6 +5,7 @@ from typing import Any, Final, overload
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.contracts.names import Option
 from gammacore.errors import ContractError
 
@@ -49,7 +50,7 @@ def payoff_usd(option: Option, delivery_price: float | FloatArray) -> float | Fl
     ContractError
         If a delivery price is not positive.
     """
-    price = np.asarray(delivery_price, dtype=np.float64)
+    price = floats(delivery_price)
     if not (price > 0).all():
         raise ContractError(f"delivery_price must be positive, got {price.min()!r}")
     payoff = np.maximum(option.kind * (price - option.strike), 0.0)
@@ -114,7 +115,7 @@ def inverse_average_entry(sizes_usd: npt.ArrayLike, prices: npt.ArrayLike) -> fl
     ContractError
         If there are no fills, the signs differ, a size is zero or a price not positive.
     """
-    sizes, fills = np.asarray(sizes_usd, dtype=np.float64), np.asarray(prices, dtype=np.float64)
+    sizes, fills = floats(sizes_usd), floats(prices)
     if not sizes.size or not ((sizes > 0).all() or (sizes < 0).all()):
         raise ContractError(f"sizes_usd must be of one sign and not empty, got {sizes.tolist()}")
     if not (fills > 0).all():
@@ -143,7 +144,7 @@ def to_units(amount: float | FloatArray) -> int | Int64Array:
     ContractError
         If an amount is not finite or too large to be counted exactly.
     """
-    scaled = np.asarray(amount, dtype=np.float64) * UNITS_PER_COIN
+    scaled = floats(amount) * UNITS_PER_COIN
     if not (np.abs(scaled) < 2.0**51).all():
         raise ContractError(f"amount must be finite and below 2.2e7, got {amount!r}")
     # 2.5e-8 times 1e8 need not be 2.5: a near tie is one, and goes to the even unit.

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
 from gammacore.daycount import parse_time
 from gammacore.errors import ContractError
@@ -104,7 +105,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         bool or array of bool
             False where the price is NaN.
         """
-        values = np.asarray(price, dtype=np.float64)
+        values = floats(price)
         _, _, count = self._in_ticks(values)
         on = np.abs(count - np.rint(count)) <= self.GRID_RTOL * np.maximum(count, 1.0)
         return on if on.ndim else bool(on)
@@ -136,7 +137,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         """
         if type(price) is float and price >= 0.0 and direction in ("nearest", "down", "up"):
             return self._round_one(price, direction)
-        values = np.asarray(price, dtype=np.float64)
+        values = floats(price)
         if (values < 0).any():
             raise ContractError(f"price must not be negative, got {values.min()!r}")
         p, q, count = self._in_ticks(values)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, times_ns
 from gammacore.volatility.result import Floats, Ints, checked_path, unknown
 
 __all__ = ["HOURS", "VarianceClock", "fit_clock"]
@@ -81,16 +81,13 @@ class VarianceClock(msgspec.Struct, frozen=True, eq=False):
         Raises
         ------
         TypeError
-            If a time is not of integer type.
+            If a time is none, see `gammacore.daycount.times_ns`.
         """
-        start, end = np.asarray(from_ns), np.asarray(to_ns)
-        for name, value in (("from_ns", start), ("to_ns", end)):
-            if value.dtype.kind not in "iu":
-                raise TypeError(f"{name}: expected integer nanoseconds, got dtype {value.dtype}")
+        start, end = times_ns("from_ns", from_ns), times_ns("to_ns", to_ns)
         cumulative = np.concatenate([[0.0], np.cumsum(self.weights)])
 
         def phase(ts_ns: Ints) -> tuple[Ints, Floats]:
-            week, inside = np.divmod(ts_ns.astype(np.int64) + _MONDAY, NS_PER_WEEK)
+            week, inside = np.divmod(ts_ns + _MONDAY, NS_PER_WEEK)
             hour, rest = np.divmod(inside, NS_PER_HOUR)
             return week, cumulative[hour] + self.weights[hour] * (rest / NS_PER_HOUR)
 
@@ -162,7 +159,7 @@ def fit_clock(
         raise unknown("grid", grid, get_args(Grid))
     times, prices = checked_path(ts_ns, price)
     shares, week, hour, moment = _shares(times, prices)
-    kinds = {name: np.sort(np.asarray(at, np.int64)) for name, at in (events or {}).items()}
+    kinds = {name: np.sort(times_ns(f"events[{name!r}]", at)) for name, at in (events or {}).items()}
     eventful = np.zeros(shares.size, dtype=bool)
     for at in kinds.values():
         eventful |= _after(moment, at, event_width_ns) >= 0

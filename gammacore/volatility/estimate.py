@@ -51,6 +51,8 @@ class Estimate(msgspec.Struct, frozen=True):
         array of float64, shape (n,)
             NaN until one window has passed.
         """
+        if len(ts_ns) == 0:
+            return np.empty(0)
         squares = np.concatenate([[0.0], np.diff(np.log(price)) ** 2])
         elapsed = ts_ns - ts_ns[0]
         if self.kind == "realised":

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _surface
-from gammacore.daycount import year_fraction
+from gammacore.daycount import times_ns, year_fraction
 from gammacore.volatility.clock import VarianceClock
 from gammacore.volatility.quotes import Points, Reason, Target, quoted_points
 from gammacore.volatility.result import Floats, Ints, unknown
 from gammacore.volatility.ssvi import SSVI, fit_ssvi
 from gammacore.volatility.surface import SliceReport, Surface
+from gammacore.volatility.suspects import crossing, stale_runs
 
 __all__ = ["FEWEST", "fit_surface"]
 
@@ -74,14 +75,17 @@ def fit_surface(
     half spread in price. Errors beyond three count linearly. Slices are fitted from the last expiry to the
     first, since short ones have wings without quotes which must give way to those of
     longer ones. Points that are more than five half spreads and five robust standard deviations off are
-    dropped, and the slices fitted again. An expiry of fewer than 8 points gets support from the SSVI
-    surface of the chain at a quarter of the weight.
+    dropped, and the slices fitted again. A run of neighbouring strikes that the strikes around it contradict,
+    to which a smile bends, is left out at first, and comes back unless the fit to the others misses it, too.
+    An expiry of fewer than 8 points gets support from the SSVI surface of the chain at a quarter of the
+    weight. `Surface.warnings` says where quotes were left out, cross in the calendar or are missed.
     """
     if method not in get_args(Method):
         raise unknown("method", method, get_args(Method))
+    ts_ns, chain = int(times_ns("ts_ns", ts_ns)), times_ns("expiry_ns", expiry_ns)
     points = quoted_points(
         ts_ns,
-        expiry_ns,
+        chain,
         strike,
         kind,
         forward,
@@ -94,7 +98,6 @@ def fit_surface(
     )
     if points.k.size < FEWEST:
         raise ValueError(f"strike: expected at least {FEWEST} strikes with a volatility, got {points.k.size}")
-    chain = np.asarray(expiry_ns, np.int64)
     timing = clock if clock is not None else VarianceClock.calendar()
     fitted = _fit_ssvi(points) if method == "ssvi" else _fit_slices(points, calendar)
     raw, kept, methods, notes, retries, projected = fitted
@@ -122,6 +125,8 @@ def _fit_slices(points: Points, calendar: bool) -> _Fitted:
     projected = np.zeros(m, dtype=bool)
     few = np.diff(points.offsets) < FEWEST
     ssvi = fit_ssvi(points) if few.any() else None
+    suspect = stale_runs(points) & ~np.repeat(few, np.diff(points.offsets))
+    kept &= ~suspect
     again = np.ones(m, dtype=bool)
     for attempt in range(_RETRIES + 1):
         k, vol, half, offsets = _supported(points, kept, few, ssvi)
@@ -129,7 +134,11 @@ def _fit_slices(points: Points, calendar: bool) -> _Fitted:
         outcome = _surface.fit(k, vol * root, 1.0 / (half * root), offsets, again, raw, _HUBER, calendar)
         projected[again] = outcome[again, 3] > 0
         retries[again] += attempt > 0
-        wrong = _outliers(points, raw, kept, few) if attempt < _RETRIES else np.zeros(m, dtype=bool)
+        wrong = np.zeros(m, dtype=bool)
+        if attempt == 0:
+            wrong = _cleared(points, raw, kept, suspect)
+        if attempt < _RETRIES:
+            wrong |= _outliers(points, raw, kept, few)
         if not wrong.any():
             break
         # A changed slice is another ceiling for those before it.
@@ -201,6 +210,15 @@ def _outliers(
     return wrong
 
 
+def _cleared(
+    points: Points, raw: Floats, kept: npt.NDArray[np.bool_], suspect: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Mark suspects as kept that the fit to the other points meets; whether an expiry has any."""
+    near = suspect & (np.abs(_errors(points, raw)) <= _OUTLIER * points.half_spread)
+    kept |= near
+    return np.add.reduceat(near, points.offsets[:-1]) > 0
+
+
 def _reports(
     ts_ns: int,
     chain: Ints,
@@ -214,6 +232,7 @@ def _reports(
 ) -> tuple[SliceReport, ...]:
     errors = _errors(points, raw)
     lowest, excess = _surface.check(raw)
+    crossed = crossing(points)
     expiries, place = np.unique(chain, return_inverse=True)
     counts = np.zeros((expiries.size, len(Reason)), np.int64)
     np.add.at(counts, (place, points.reason), 1)
@@ -248,6 +267,8 @@ def _reports(
                 calendar_excess=float(excess[at]),
                 retries=int(retries[at]),
                 projected=bool(projected[at]),
+                off=int((halves > _OUTLIER).sum()),
+                crossed=int(crossed[part].sum()),
             )
         )
     return tuple(found)

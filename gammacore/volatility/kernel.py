@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.volatility.result import Floats, Realised, checked_path, estimate, path_years
+from gammacore._arrays import floats
+from gammacore.volatility.result import Floats, Realised, check_prices, checked_path, estimate, path_years
 
 __all__ = ["kernel_bandwidth", "noise_variance", "parzen", "realised_kernel", "rolling_kernel", "two_scale"]
 
@@ -18,8 +19,17 @@ _COARSE = 36  # grids of the sparse variance that the bandwidth needs
 
 def parzen(x: npt.ArrayLike) -> Floats:
     """Weight of the Parzen kernel at x >= 0: ``1 - 6x^2 + 6x^3`` to 1/2, ``2 (1-x)^3`` to 1, then 0."""
-    at = np.asarray(x, np.float64)
+    at = floats(x)
     return np.where(at <= 0.5, 1.0 - 6.0 * at**2 + 6.0 * at**3, 2.0 * np.maximum(1.0 - at, 0.0) ** 3)
+
+
+def _logs(price: npt.ArrayLike, fewest: int) -> Floats:
+    """Logarithms of enough positive prices."""
+    prices = floats(price)
+    if prices.size < fewest:
+        raise ValueError(f"price: expected at least {fewest} prices, got {prices.size}")
+    check_prices(prices)
+    return np.asarray(np.log(prices))
 
 
 def noise_variance(price: npt.ArrayLike) -> float:
@@ -29,7 +39,7 @@ def noise_variance(price: npt.ArrayLike) -> float:
     (Roll 1984); unlike ``RV / 2n`` it does not take the price's own variance for noise, which
     matters for bars of a minute.
     """
-    returns = np.diff(np.log(np.asarray(price, np.float64)))
+    returns = np.diff(_logs(price, 3))
     return max(0.0, -float((returns[1:] * returns[:-1]).mean()))
 
 
@@ -51,7 +61,7 @@ def kernel_bandwidth(price: npt.ArrayLike) -> int:
     int
         At most a third of the returns.
     """
-    logs = np.log(np.asarray(price, np.float64))
+    logs = _logs(price, 2)
     n = logs.size - 1
     coarse = max(min(_COARSE, n // 4), 1)
     moves = logs[coarse:] - logs[:-coarse]

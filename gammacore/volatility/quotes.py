@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import black76, inverse
-from gammacore.daycount import SETTLEMENT_WINDOW_NS, year_fraction
+from gammacore._arrays import floats, unmasked
+from gammacore.daycount import SETTLEMENT_WINDOW_NS, times_ns, year_fraction
 from gammacore.volatility.result import Floats, Ints, unknown
 
 __all__ = ["Points", "Reason", "Target", "quoted_points"]
@@ -125,9 +126,9 @@ def quoted_points(
     """
     if target not in get_args(Target):
         raise unknown("target", target, get_args(Target))
-    expiry = np.asarray(expiry_ns)
-    if expiry.dtype.kind not in "iu" or expiry.ndim != 1:
-        raise TypeError(f"expiry_ns: expected a column of integers, got {expiry.dtype} of {expiry.shape}")
+    ts_ns, expiry = int(times_ns("ts_ns", ts_ns)), times_ns("expiry_ns", expiry_ns)
+    if expiry.ndim != 1:
+        raise ValueError(f"expiry_ns: expected a column of times, got shape {expiry.shape}")
     if bid is None and mark is None and mark_vol is None:
         raise ValueError("bid, ask, mark: expected quotes, marks or volatilities of marks")
     if (bid is None) != (ask is None):
@@ -137,23 +138,22 @@ def quoted_points(
     def column(name: str, value: npt.ArrayLike | None) -> Floats:
         if value is None:
             return np.full(n, np.nan)
-        found = np.asarray(value, np.float64)
+        found = floats(value)
         if found.shape not in ((n,), ()):
             raise ValueError(f"{name}: expected {n} values, got shape {found.shape}")
         return np.broadcast_to(found, (n,))
 
-    expiry = expiry.astype(np.int64)
     strikes, forwards = column("strike", strike), column("forward", forward)
     bids, asks, marks = column("bid", bid), column("ask", ask), column("mark", mark)
-    kinds = np.broadcast_to(np.asarray(kind, np.int8), (n,))
+    kinds = np.broadcast_to(unmasked("kind", kind).astype(np.int8), (n,))
     tau = year_fraction(ts_ns, expiry)
     model = inverse.implied_vol if inverse_settled else black76.implied_vol
 
     def vols(price: Floats) -> Floats:
-        return np.asarray(model(kinds, np.where(price > 0, price, np.nan), forwards, strikes, tau))
+        return np.asarray(model(kinds, _positive(price), forwards, strikes, tau))
 
     low, high = vols(bids), vols(asks)
-    marked = vols(marks) if mark_vol is None else np.where(column("mark_vol", mark_vol) > 0, mark_vol, np.nan)
+    marked = vols(marks) if mark_vol is None else _positive(column("mark_vol", mark_vol))
     both = np.isfinite(low) & np.isfinite(high) & (high >= low)
     vol = np.where(both, 0.5 * (low + high), marked)
     if target == "mark":
@@ -174,6 +174,10 @@ def quoted_points(
         Reason.USED,
     ).astype(np.int8)
     return _ordered(reason, expiry, strikes, kinds, forwards, tau, k, vol, 0.5 * (high - low), both)
+
+
+def _positive(values: Floats) -> Floats:
+    return np.where(values > 0, values, np.nan)
 
 
 def _ordered(

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_YEAR
+from gammacore._arrays import floats
+from gammacore.daycount import NS_PER_YEAR, times_ns
 from gammacore.volatility.result import Floats, Ints, Realised, estimate, unknown
 
 __all__ = ["SHORTFALL", "Bars", "RangeMethod", "range_variance"]
@@ -64,8 +65,9 @@ class Bars(msgspec.Struct, frozen=True, eq=False):
 
     def __post_init__(self) -> None:
         for name in ("start_ns", "end_ns"):
-            if np.asarray(getattr(self, name)).dtype.kind not in "iu":
-                raise TypeError(f"{name}: expected integer nanoseconds")
+            msgspec.structs.force_setattr(self, name, times_ns(name, getattr(self, name)))
+        for name in ("open", "high", "low", "close"):
+            msgspec.structs.force_setattr(self, name, floats(getattr(self, name)))
         shapes = {name: np.shape(getattr(self, name)) for name in self.__struct_fields__}
         if len(set(shapes.values())) != 1 or len(shapes["open"]) != 1 or shapes["open"][0] == 0:
             raise ValueError(f"bars: expected columns of one length, got {shapes}")
@@ -75,7 +77,7 @@ class Bars(msgspec.Struct, frozen=True, eq=False):
             i = int(wrong[0]) // 2
             raise ValueError(f"start_ns[{i}]: the bar is empty, or overlaps the next one")
         for name in ("open", "high", "low", "close"):
-            value = np.asarray(getattr(self, name))
+            value = getattr(self, name)
             bad = np.flatnonzero(~((value > 0) & np.isfinite(value)))
             if bad.size:
                 raise ValueError(f"{name}[{bad[0]}]: expected a positive price, got {value[bad[0]]}")
@@ -118,7 +120,9 @@ def range_variance(
     -------
     Realised
         ``years`` is the time within the bars; for ``close_to_close`` and ``yang_zhang``, which
-        see the moves between bars, from the first open to the last close.
+        see the moves between bars, from the first open to the last close. Bars without a range have a
+        variance of 0 and no interval; Rogers and Satchell's is 0 as well in bars that open at one end
+        and close at the other, where Yang and Zhang's is not.
 
     Raises
     ------
@@ -142,12 +146,18 @@ def range_variance(
         return _yang_zhang(bars, prices_per_bar, level)
     terms, spread_each = _terms(bars, method), _RELATIVE[method]
     span, n = float(bars.years.sum()), terms.size
-    relative = spread_each / (1.0 + spread_each) * float((terms**2).sum()) / float(terms.sum()) ** 2
+    relative = spread_each / (1.0 + spread_each) * _concentration(terms)
     variance = float(terms.sum()) / span
     if prices_per_bar is not None:
         variance = _widened(variance, bars, prices_per_bar, *_WIDENING[method])
     integrated = variance * span
     return estimate(method.replace("_", " "), integrated, relative * integrated**2, n, span, level)
+
+
+def _concentration(terms: Floats) -> float:
+    """Sum of squares over the squared sum: 1/n for equal terms, also where all are 0."""
+    total = float(terms.sum())
+    return float((terms**2).sum()) / total**2 if total > 0 else 1.0 / terms.size
 
 
 def _terms(bars: Bars, method: str) -> Floats:
@@ -165,7 +175,7 @@ def _widened(
     variance: float, bars: Bars, prices_per_bar: npt.ArrayLike, linear: float, square: float
 ) -> float:
     """Root of ``v = variance + linear sigma mean(e R) + square sigma^2 mean(e^2)`` for v = sigma^2."""
-    count = np.broadcast_to(np.asarray(prices_per_bar, np.float64), bars.open.shape)
+    count = np.broadcast_to(floats(prices_per_bar), bars.open.shape)
     wrong = np.flatnonzero(~(count >= 1))
     if wrong.size:
         raise ValueError(f"prices_per_bar: expected at least 1, got {count[wrong[0]]}")
@@ -210,9 +220,10 @@ def _yang_zhang(bars: Bars, prices_per_bar: npt.ArrayLike | None, level: float) 
     between = float(((jumps - jumps.mean()) ** 2).sum()) * (n - 1) / (n - 2)
     integrated = between + k * closes + (1.0 - k) * rs * inside
     relative = _RELATIVE["rogers_satchell"]
-    varying = float((terms**2).sum()) / (1.0 + relative) / max(float(terms.sum()), 1e-300) ** 2
+    varying = _concentration(terms) / (1.0 + relative)
+    size = rs * inside if rs > 0 else closes
     spread = (
-        (2.0 * k**2 + relative * (1.0 - k) ** 2) * varying * (rs * inside) ** 2
+        (2.0 * k**2 + relative * (1.0 - k) ** 2) * varying * size**2
         + 2.0 / 3.0 * float(((jumps - jumps.mean()) ** 4).sum())
     )  # fmt: skip
     span = int(bars.end_ns[-1] - bars.start_ns[0]) / NS_PER_YEAR

@@ -5,20 +5,29 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_YEAR
-from gammacore.volatility.result import Floats, Ints, Realised, checked_path, estimate, path_years
+from gammacore._arrays import floats
+from gammacore.daycount import times_ns
+from gammacore.volatility.result import (
+    Floats,
+    Ints,
+    Realised,
+    check_prices,
+    checked_path,
+    estimate,
+    path_years,
+)
 
 __all__ = ["realised_variance", "realised_vol", "sample"]
 
 
-def realised_vol(ts_ns: npt.NDArray[np.int64], price: npt.NDArray[np.float64]) -> float:
+def realised_vol(ts_ns: npt.ArrayLike, price: npt.ArrayLike) -> float:
     """Annualised close-to-close volatility, without subtracting the mean.
 
     Parameters
     ----------
-    ts_ns : array of int64, shape (n,)
-        Times, ascending.
-    price : array of float64, shape (n,)
+    ts_ns : array_like of int64 or datetimes, shape (n,)
+        Times, ascending; equal ones are allowed. See `gammacore.daycount.times_ns`.
+    price : array_like, shape (n,)
         Positive prices.
 
     Returns
@@ -26,11 +35,23 @@ def realised_vol(ts_ns: npt.NDArray[np.int64], price: npt.NDArray[np.float64]) -
     float
         ``sqrt(sum of squared log changes / elapsed years)`` (ACT/365F); NaN for fewer
         than two distinct times.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If times descend or are none, a price is not positive, or there are not as many prices as times.
     """
-    if len(ts_ns) < 2 or ts_ns[-1] <= ts_ns[0]:
+    times, prices = times_ns("ts_ns", ts_ns), floats(price)
+    if times.ndim != 1 or times.shape != prices.shape:
+        raise ValueError(f"ts_ns, price: expected two columns, got shapes {times.shape} and {prices.shape}")
+    check_prices(prices)
+    early = np.flatnonzero(np.diff(times) < 0)
+    if early.size:
+        raise ValueError(f"ts_ns[{early[0] + 1}]: earlier than the one before it")
+    if times.size < 2 or times[-1] <= times[0]:
         return float("nan")
-    years = (int(ts_ns[-1]) - int(ts_ns[0])) / NS_PER_YEAR
-    return float(np.sqrt(np.sum(np.diff(np.log(price)) ** 2) / years))
+    years = path_years(times)
+    return float(np.sqrt(np.sum(np.diff(np.log(prices)) ** 2) / years))
 
 
 def sample(ts_ns: Ints, price: Floats, step_ns: int, phase_ns: int = 0) -> tuple[Ints, Floats]:

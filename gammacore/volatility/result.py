@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_YEAR
+from gammacore._arrays import floats
+from gammacore.daycount import NS_PER_YEAR, times_ns
 
 __all__ = ["Realised"]
 
@@ -79,23 +80,28 @@ def unknown(name: str, value: object, known: Iterable[str]) -> ValueError:
 
 
 def checked_path(ts_ns: npt.ArrayLike, price: npt.ArrayLike, fewest: int = 2) -> tuple[Ints, Floats]:
-    """Return times and prices of a path: strictly ascending integers, positive finite numbers."""
-    times, prices = np.asarray(ts_ns), np.asarray(price, np.float64)
-    if times.dtype.kind not in "iu":
-        raise TypeError(f"ts_ns: expected integer nanoseconds, got dtype {times.dtype}")
+    """Return times and prices of a path: strictly ascending, positive finite numbers.
+
+    Times are whatever `gammacore.daycount.times_ns` takes.
+    """
+    times, prices = times_ns("ts_ns", ts_ns), floats(price)
     if times.ndim != 1 or times.shape != prices.shape:
         raise ValueError(f"ts_ns, price: expected two columns, got shapes {times.shape} and {prices.shape}")
     if times.size < fewest:
         raise ValueError(f"price: expected at least {fewest} prices, got {times.size}")
-    times = times.astype(np.int64)
     early = np.flatnonzero(np.diff(times) <= 0)
     if early.size:
         i = int(early[0]) + 1
         raise ValueError(f"ts_ns[{i}]: expected a later time than {times[i - 1]}, got {times[i]}")
+    check_prices(prices)
+    return times, prices
+
+
+def check_prices(prices: Floats) -> None:
+    """Refuse a price that is not a positive finite number."""
     wrong = np.flatnonzero(~((prices > 0) & np.isfinite(prices)))
     if wrong.size:
         raise ValueError(f"price[{wrong[0]}]: expected a positive price, got {prices[wrong[0]]}")
-    return times, prices
 
 
 def path_years(ts_ns: Ints) -> float:

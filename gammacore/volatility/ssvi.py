@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.volatility.quotes import Points
 from gammacore.volatility.result import Floats
 
@@ -52,7 +53,7 @@ class SSVI(msgspec.Struct, frozen=True, eq=False):
 
     def raw(self, theta: npt.ArrayLike | None = None) -> Floats:
         """Return the same slices as raw SVI, rows (a, b, rho, m, sigma)."""
-        at = self.theta if theta is None else np.atleast_1d(np.asarray(theta, np.float64))
+        at = self.theta if theta is None else np.atleast_1d(floats(theta))
         phi = self.eta / (at**self.gamma * (1.0 + at) ** (1.0 - self.gamma))
         flat = 1.0 - self.rho**2
         return np.stack(

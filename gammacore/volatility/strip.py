@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_DAY, format_time, year_fraction
+from gammacore._arrays import floats, unmasked
+from gammacore.daycount import NS_PER_DAY, format_time, times_ns, year_fraction
 from gammacore.volatility.result import Floats
 from gammacore.volatility.surface import Surface
 
@@ -41,8 +42,8 @@ def strip_variance(
     ValueError
         If fewer than three strikes, or none up to the forward, have prices.
     """
-    strikes, kinds = np.asarray(strike, np.float64), np.asarray(kind)
-    prices = np.asarray(price, np.float64)
+    strikes, kinds = floats(strike), unmasked("kind", kind)
+    prices = floats(price)
     if not (tau > 0 and forward > 0):
         raise ValueError(f"tau, forward: expected positive numbers, got {tau!r} and {forward!r}")
     with np.errstate(invalid="ignore"):
@@ -104,7 +105,7 @@ def replicated_variance(
 
 
 def _sorted(strike: npt.ArrayLike, price: npt.ArrayLike, side: str, descending: bool) -> Floats:
-    found = np.stack([np.asarray(strike, np.float64), np.asarray(price, np.float64)], axis=1)
+    found = np.stack([floats(strike), floats(price)], axis=1)
     if found.shape[0] < 2:
         raise ValueError(f"{side}_strike: expected at least 2 strikes, got {found.shape[0]}")
     order = np.argsort(found[:, 0])
@@ -159,7 +160,7 @@ def swap_variance(surface: Surface, expiry_ns: int, *, flat_beyond: float | None
     fall = 1.0 / root - 0.5 * k * slope / (w * root) + 0.25 * slope / root
     density = np.exp(-0.5 * d2 * d2) / math.sqrt(2.0 * math.pi)
     integral = float((w * density * fall * money * np.cosh(x)).sum()) * (x[1] - x[0])
-    return float(integral / year_fraction(surface.ts_ns, expiry_ns))
+    return float(integral / year_fraction(surface.ts_ns, int(times_ns("expiry_ns", expiry_ns))))
 
 
 def surface_index(
@@ -218,9 +219,9 @@ def chain_index(
     ValueError
         If no expiry has a strip.
     """
-    expiry = np.asarray(expiry_ns, np.int64)
-    forwards, strikes = np.asarray(forward, np.float64), np.asarray(strike, np.float64)
-    bids, asks, kinds = np.asarray(bid, np.float64), np.asarray(ask, np.float64), np.asarray(kind)
+    ts_ns, expiry = int(times_ns("ts_ns", ts_ns)), times_ns("expiry_ns", expiry_ns)
+    forwards, strikes = floats(forward), floats(strike)
+    bids, asks, kinds = floats(bid), floats(ask), unmasked("kind", kind)
     price = np.where((bids > 0) & (asks > 0), 0.5 * (bids + asks), np.nan)
     if inverse_settled:
         price = price * forwards

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _surface, black76
-from gammacore.daycount import format_time, year_fraction
+from gammacore._arrays import floats
+from gammacore.daycount import format_time, times_ns, year_fraction
 from gammacore.volatility.clock import VarianceClock
 from gammacore.volatility.result import Floats, Ints, unknown
 from gammacore.volatility.svi import SVI
@@ -20,6 +21,10 @@ SurfaceRule = float | Literal["sticky_strike", "sticky_delta", "minimum_variance
 """How the smile follows the forward: a skew stickiness ratio, or the name of one."""
 
 _STICKINESS = {"sticky_strike": 1.0, "sticky_delta": 0.0, "minimum_variance": 2.0}
+
+
+_FAR_OFF = 5.0  # half spreads
+_FEW_OFF, _SHARE_OFF = 2, 1 / 6  # points, or share of an expiry's, that may be off or crossed
 
 
 class SliceReport(msgspec.Struct, frozen=True):
@@ -40,6 +45,10 @@ class SliceReport(msgspec.Struct, frozen=True):
         Rows of the chain that were not used, by reason (names of `Reason`).
     rms_vol : float
         Root mean square error of the points' volatilities, decimal.
+    off : int
+        Fitted points whose error is more than five half spreads.
+    crossed : int
+        Points whose bid has a larger total variance than the next expiry's ask at the same log-moneyness.
     rms_half_spreads, median_half_spreads, worst_half_spreads : float
         Errors in half spreads: root mean square, median and largest.
     lowest_g : float
@@ -66,6 +75,30 @@ class SliceReport(msgspec.Struct, frozen=True):
     calendar_excess: float
     retries: int
     projected: bool
+    off: int = 0
+    crossed: int = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the quotes or with how they are met, in words; none for a sound slice.
+
+        `free` says that the slice has no arbitrage, not that it is near its quotes.
+        """
+        outliers, points = self.dropped.get("OUTLIER", 0), self.quotes
+        few = max(_FEW_OFF, _SHARE_OFF * points)
+        texts = (
+            (f"{outliers} of {points + outliers} quotes left out as stale or wrong", outliers > 0),
+            (f"quotes cross the next expiry's in the calendar at {self.crossed} of {points} strikes",
+             self.crossed > few),
+            (f"{self.off} of {points} quotes are more than {_FAR_OFF:g} half spreads off, median "
+             f"{self.median_half_spreads:.1f}, worst {self.worst_half_spreads:.1f}", self.off > few),
+        )  # fmt: skip
+        return tuple(text for text, applies in texts if applies)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the slice is free of arbitrage and there is nothing to warn of."""
+        return self.free and not self.warnings
 
     @property
     def fitted(self) -> bool:
@@ -111,6 +144,11 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
     report: tuple[SliceReport, ...]
     reason: npt.NDArray[np.int8]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of all expiries, see `SliceReport.warnings`."""
+        return tuple(f"{format_time(one.expiry_ns)}: {text}" for one in self.report for text in one.warnings)
+
     def slice(self, expiry_ns: int) -> SVI:
         """Slice of a fitted expiry.
 
@@ -119,6 +157,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
         ValueError
             If that expiry was not fitted.
         """
+        expiry_ns = int(times_ns("expiry_ns", expiry_ns))
         where = np.flatnonzero(self.expiry_ns == expiry_ns)
         if not where.size:
             listed = ", ".join(format_time(int(one)) for one in self.expiry_ns)
@@ -166,7 +205,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
         ValueError, TypeError
             If an expiry is not after the surface's time or no integer, or a strike is not positive.
         """
-        k = np.asarray(strike, np.float64) if log_moneyness else self._moneyness(strike, expiry_ns)
+        k = floats(strike) if log_moneyness else self._moneyness(strike, expiry_ns)
         w = self._evaluate(k, expiry_ns)[0]
         return np.asarray(np.sqrt(w / year_fraction(self.ts_ns, self._checked(expiry_ns))))
 
@@ -214,7 +253,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
             ratio = float(rule)
         at = self._checked(expiry_ns)
         forward, tau = self.forward_at(at), year_fraction(self.ts_ns, at)
-        strikes = np.asarray(strike, np.float64)
+        strikes = floats(strike)
         vol = self.vol(strikes, at)
         price, delta, vega = black76.sensitivities(
             ("price", "delta", "vega"), kind, forward, strikes, tau, vol
@@ -223,16 +262,14 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
         return np.asarray(moved - price / forward if net else moved)
 
     def _checked(self, expiry_ns: npt.ArrayLike) -> Ints:
-        at = np.asarray(expiry_ns)
-        if at.dtype.kind not in "iu":
-            raise TypeError(f"expiry_ns: expected integer nanoseconds, got dtype {at.dtype}")
+        at = times_ns("expiry_ns", expiry_ns)
         if at.size and at.min() <= self.ts_ns:
             early, now = format_time(int(at.min())), format_time(self.ts_ns)
             raise ValueError(f"expiry_ns: {early} is not after the surface's {now}")
-        return at.astype(np.int64)
+        return at
 
     def _moneyness(self, strike: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> Floats:
-        strikes = np.asarray(strike, np.float64)
+        strikes = floats(strike)
         if strikes.size and not strikes.min() > 0:
             raise ValueError(f"strike: expected positive strikes, got {strikes.min()}")
         return np.asarray(np.log(strikes / self.forward_at(expiry_ns)))
@@ -240,7 +277,7 @@ class Surface(msgspec.Struct, frozen=True, eq=False):
     def _evaluate(self, k: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> Floats:
         """Total variance and its slope in k, rows of an array of the broadcast shape."""
         expiry = self._checked(expiry_ns)
-        moneyness, expiry = np.broadcast_arrays(np.asarray(k, np.float64), expiry)
+        moneyness, expiry = np.broadcast_arrays(floats(k), expiry)
         shape, flat = moneyness.shape, np.ascontiguousarray(moneyness).reshape(-1)
         time = self.clock.elapsed(self.ts_ns, expiry).reshape(-1)
         known = self.clock.elapsed(self.ts_ns, self.expiry_ns)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _surface
+from gammacore._arrays import floats
 from gammacore.volatility.result import Floats
 
 __all__ = ["SVI"]
@@ -84,7 +85,7 @@ class SVI(msgspec.Struct, frozen=True):
         return np.array([[self.a, self.b, self.rho, self.m, self.sigma]])
 
     def _evaluate(self, k: npt.ArrayLike) -> Floats:
-        at = np.asarray(k, np.float64)
+        at = floats(k)
         flat = np.ascontiguousarray(at).reshape(-1)
         found = _surface.evaluate(self._raw(), np.zeros(flat.size, np.int64), flat)
         return found.reshape(4, *at.shape)

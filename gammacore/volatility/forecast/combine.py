@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gammacore._arrays import floats
+from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.evaluate import qlike
 from gammacore.volatility.result import Floats
 
@@ -11,7 +13,7 @@ __all__ = ["combine_constrained", "combine_equal", "combine_inverse_loss", "corr
 
 
 def _checked(forecasts: Floats, realised: Floats | None = None, lag: int = 1) -> Floats:
-    table = np.asarray(forecasts, np.float64)
+    table = floats(forecasts)
     if table.ndim != 2:
         raise ValueError(f"forecasts: expected a column for each model, got shape {table.shape}")
     if realised is not None and np.shape(realised) != table.shape[:1]:
@@ -39,19 +41,24 @@ def correct_level(forecast: Floats, realised: Floats, lag: int, *, memory: float
     Returns
     -------
     array of float64, shape (n,)
-        As given where no ratio is known yet.
+        As given where no ratio is known yet; at most the largest, at least the smallest variance
+        realised by then.
     """
     from scipy.signal import lfilter
 
     given = _checked(np.asarray(forecast)[:, None], realised, lag)[:, 0]
-    ratio = np.asarray(realised, np.float64) / given
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = floats(realised) / given
     known = np.isfinite(ratio)
     decay = np.exp(-1.0 / memory)
     sums = [
         np.concatenate([np.zeros(lag), lfilter([1.0], [1.0, -decay], one)])[: given.size]
         for one in (np.where(known, ratio, 0.0), known.astype(np.float64))
     ]
-    return np.asarray(given * np.where(sums[1] > 1e-9, sums[0] / np.maximum(sums[1], 1e-9), 1.0))
+    factor = np.where(sums[1] > 1e-9, sums[0] / np.maximum(sums[1], 1e-9), 1.0)
+    corrected = np.asarray(given * factor)
+    bounded = within_realised(corrected, floats(realised), lag)
+    return np.where(factor == 1.0, corrected, bounded)
 
 
 def combine_equal(forecasts: Floats) -> Floats:
@@ -138,9 +145,10 @@ def combine_constrained(
     from scipy.optimize import nnls
 
     table = _checked(forecasts, realised, lag)
-    target = np.asarray(realised, np.float64)
+    target = floats(realised)
     result = combine_equal(table)
-    good = np.isfinite(table).all(axis=1) & np.isfinite(target)
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(table).all(axis=1) & (table > 0).all(axis=1) & np.isfinite(target)
     if refit < 1:
         raise ValueError(f"refit: expected at least 1 day, got {refit!r}")
     for at in range(0, table.shape[0], refit):

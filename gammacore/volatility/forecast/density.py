@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_DAY, format_time
+from gammacore._arrays import floats
+from gammacore.daycount import NS_PER_DAY, format_time, times_ns
 from gammacore.volatility.forecast.har import HAR, har_forecasts
 from gammacore.volatility.forecast.history import History
 from gammacore.volatility.result import Floats
@@ -29,7 +30,7 @@ class Density(msgspec.Struct, frozen=True, eq=False):
     Raises
     ------
     ValueError
-        If the mean is not positive or the deviation negative.
+        If the mean is not positive, the deviation negative, or one of them infinite.
     """
 
     mean_vol: float | Floats
@@ -37,10 +38,11 @@ class Density(msgspec.Struct, frozen=True, eq=False):
 
     def __post_init__(self) -> None:
         mean, sd = np.asarray(self.mean_vol), np.asarray(self.log_sd)
-        if (mean <= 0).any():
-            raise ValueError(f"mean_vol: expected a positive volatility, got {mean.min()}")
-        if (sd < 0).any():
-            raise ValueError(f"log_sd: expected a number >= 0, got {sd.min()}")
+        if (mean <= 0).any() or np.isinf(mean).any():
+            bad = mean[(mean <= 0) | np.isinf(mean)]
+            raise ValueError(f"mean_vol: expected a positive volatility, got {bad.flat[0]}")
+        if (sd < 0).any() or np.isinf(sd).any():
+            raise ValueError(f"log_sd: expected a number >= 0, got {sd[(sd < 0) | np.isinf(sd)].flat[0]}")
 
     @classmethod
     def around(cls, median: float | Floats, log_sd: float | Floats) -> Density:
@@ -53,7 +55,7 @@ class Density(msgspec.Struct, frozen=True, eq=False):
 
     def mean(self) -> Floats:
         """Return the expected volatility."""
-        return np.asarray(self.mean_vol, np.float64)
+        return floats(self.mean_vol)
 
     def mean_variance(self) -> Floats:
         """Return the expected squared volatility."""
@@ -63,7 +65,7 @@ class Density(msgspec.Struct, frozen=True, eq=False):
         """Probability that the realised volatility is at most ``vol``; broadcast."""
         from scipy.special import ndtr
 
-        at = np.asarray(vol, np.float64)
+        at = floats(vol)
         with np.errstate(divide="ignore", invalid="ignore"):
             score = (np.log(at) - np.log(self.median())) / self.log_sd
         certain = np.where(at >= self.median(), 1.0, 0.0)
@@ -75,7 +77,7 @@ class Density(msgspec.Struct, frozen=True, eq=False):
         """Volatility that is not exceeded with probability p in [0, 1]; broadcast."""
         from scipy.special import ndtri
 
-        at = np.asarray(p, np.float64)
+        at = floats(p)
         if ((at < 0) | (at > 1)).any():
             raise ValueError(f"p: expected probabilities, got {at.min()} to {at.max()}")
         with np.errstate(invalid="ignore"):
@@ -193,6 +195,7 @@ def forecast_density(
     """
     at = history.end_ns.size - 1
     if origin_ns is not None:
+        origin_ns = int(times_ns("origin_ns", origin_ns))
         at = int(np.searchsorted(history.end_ns, origin_ns))
         if at >= history.end_ns.size or history.end_ns[at] != origin_ns:
             raise ValueError(f"origin_ns: {format_time(origin_ns)} is not the end of a day of the history")

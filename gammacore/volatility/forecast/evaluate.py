@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.volatility.result import Floats
 
 __all__ = ["Score", "confidence_set", "diebold_mariano", "mincer_zarnowitz", "qlike", "score_table"]
@@ -20,7 +21,7 @@ def qlike(realised: npt.ArrayLike, forecast: npt.ArrayLike) -> Floats:
     It and the squared error are the losses whose ranking noise in the proxy does not change
     (Patton 2011).
     """
-    y, f = np.asarray(realised, np.float64), np.asarray(forecast, np.float64)
+    y, f = floats(realised), floats(forecast)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where((y > 0) & (f > 0), y / f, np.nan)
     return np.asarray(ratio - np.log(ratio) - 1.0)
@@ -68,7 +69,7 @@ def diebold_mariano(
     """
     from scipy.stats import t as student
 
-    gap = np.asarray(loss, np.float64) - np.asarray(other, np.float64)
+    gap = floats(loss) - floats(other)
     gap = gap[np.isfinite(gap)]
     n = gap.size
     if n < 10:
@@ -94,6 +95,7 @@ class MincerZarnowitz(msgspec.Struct, frozen=True):
     p_value : float
         Of both at once (Wald).
     r2 : float
+        NaN where all that came is one number.
     n : int
     """
 
@@ -130,7 +132,7 @@ def mincer_zarnowitz(
     """
     from scipy.stats import chi2
 
-    y, f = np.asarray(realised, np.float64), np.asarray(forecast, np.float64)
+    y, f = floats(realised), floats(forecast)
     good = np.isfinite(y) & np.isfinite(f)
     y, f = y[good], f[good]
     n = y.size
@@ -142,6 +144,7 @@ def mincer_zarnowitz(
     x = np.stack([np.ones(n), f / scale], axis=1)
     inverse = np.linalg.inv(x.T @ x / n)
     beta = inverse @ (x.T @ y / n)
+    total = float(((y - y.mean()) ** 2).sum())
     errors = y - x @ beta
     use = _default_lags(n, horizon) if lags is None else lags
     covariance = inverse @ _long_run_variance(x * errors[:, None], use) @ inverse / n
@@ -153,7 +156,7 @@ def mincer_zarnowitz(
         intercept_error=math.sqrt(covariance[0, 0]),
         slope_error=math.sqrt(covariance[1, 1]) / scale,
         p_value=float(chi2.sf(wald, 2)),
-        r2=1.0 - float(errors @ errors) / float(((y - y.mean()) ** 2).sum()),
+        r2=1.0 - float(errors @ errors) / total if total > 0 else math.nan,
         n=n,
     )
 
@@ -180,8 +183,11 @@ def confidence_set(
     from arch.bootstrap import MCS
 
     names = list(losses)
-    table = np.stack([np.asarray(losses[name], np.float64) for name in names], axis=1)
+    table = np.stack([floats(losses[name]) for name in names], axis=1)
     table = table[np.isfinite(table).all(axis=1)]
+    if table.size and not np.ptp(table - table[:, :1], axis=0).any():  # no chance in it
+        best = table[0].min()
+        return {name: float(loss == best) for name, loss in zip(names, table[0], strict=True)}
     block = max(2 * horizon, int(table.shape[0] ** (1.0 / 3.0)))
     found = MCS(table, size=0.1, reps=reps, block_size=block, seed=seed)
     found.compute()
@@ -256,8 +262,8 @@ def score_table(
     """
     if benchmark not in forecasts:
         raise ValueError(f"benchmark: {benchmark!r} is none of {', '.join(forecasts)}")
-    y = np.asarray(realised, np.float64)
-    table = {name: np.asarray(column, np.float64) for name, column in forecasts.items()}
+    y = floats(realised)
+    table = {name: floats(column) for name, column in forecasts.items()}
     common = np.isfinite(y) & np.all(
         [np.isfinite(column) & (column > 0) for column in table.values()], axis=0
     )

@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import floats
 from gammacore.daycount import NS_PER_DAY
+from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.history import History, trailing_mean
 from gammacore.volatility.result import Floats
 
@@ -102,8 +104,8 @@ def har_forecasts(
     -------
     array of float64, shape (n,)
         Each by a fit to the days whose horizon had ended by then, all fits at once from cumulative
-        normal equations; NaN where there are too few. Forecasts of a regression in levels are kept
-        within what had been realised (Swanson and White 1997).
+        normal equations; NaN where there are too few. Forecasts are kept within what had been realised
+        (Swanson and White 1997).
 
     Raises
     ------
@@ -111,7 +113,7 @@ def har_forecasts(
         If the horizon is not positive or an implied variance is missing.
     """
     chosen = HAR() if model is None else model
-    implied = None if implied_variance is None else np.asarray(implied_variance, np.float64)
+    implied = None if implied_variance is None else floats(implied_variance)
     x = regressors(history, chosen, implied)
     realised = history.realised(horizon_ns)
     y = np.log(realised) if chosen.log else realised
@@ -124,10 +126,9 @@ def har_forecasts(
     coefficients, noise = walk_forward(x, y, weight, lag, chosen.window, chosen.fewest)
     fitted = np.einsum("ij,ij->i", x, coefficients)
     if chosen.log:
-        return np.asarray(np.exp(fitted + 0.5 * noise))
-    known = np.concatenate([np.full(lag, np.nan), y])[: y.size]
-    low, high = np.fmin.accumulate(known), np.fmax.accumulate(known)
-    return np.asarray(np.clip(fitted, low, high))
+        with np.errstate(over="ignore"):  # of what is bounded next
+            fitted = np.exp(fitted + 0.5 * noise)
+    return within_realised(fitted, realised, lag)
 
 
 def walk_forward(

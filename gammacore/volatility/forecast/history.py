@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, times_ns
 from gammacore.volatility.clock import VarianceClock
 from gammacore.volatility.result import Floats, Ints, checked_path
 
@@ -125,7 +125,7 @@ def daily_history(
         If the path is not one, or shorter than two days.
     """
     times, prices = checked_path(ts_ns, price, 3)
-    origin = int(times[-1]) if origin_ns is None else origin_ns
+    origin = int(times[-1]) if origin_ns is None else int(times_ns("origin_ns", origin_ns))
     before = (origin - int(times[0])) // NS_PER_DAY
     if before < 2:
         raise ValueError(f"ts_ns: expected at least two days before the origin, got {before}")
