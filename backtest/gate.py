@@ -15,6 +15,10 @@ from gammacore.data import Chains, Funding, Prices
 from gammacore.data.soundness import (
     Verdict,
     bars_against_forwards,
+    bars_follow,
+    index_against_forwards,
+    period_covered,
+    quotes_against_marks,
     shift_of_hours,
     sides_swapped,
     spikes,
@@ -26,6 +30,7 @@ from gammacore.errors import DataError
 
 __all__ = ["Fault", "check_data", "refuse", "say"]
 
+ANOTHER_MARKET = 0.1  # |ln| between two series, beyond which their clocks say nothing
 Fault = tuple[str, Verdict]  # the parameter that names the files, and what is wrong with them
 
 
@@ -51,11 +56,18 @@ def check_data(
     if chains is not None:
         found += [("data.chains", verdict) for verdict in _chains(chains)]
     if prices is not None:
-        found.append(("data.prices", spikes(prices.ts_ns, prices.close)))
         if chains is not None:
             found += [("data.prices", verdict) for verdict in _together(prices, chains)]
+        found.append(("data.prices", spikes(prices.ts_ns, prices.close)))
+        if prices.open is not None:
+            found.append(("data.prices", bars_follow(prices.ts_ns, prices.open, prices.close)))
     if funding is not None:
         found.append(("data.funding", units_of_funding(funding.ts_ns, funding.rate, funding.period_ns)))
+        if chains is not None:
+            covered = period_covered(
+                "run without funding, share", funding.ts_ns, funding.period_ns, *chains.span
+            )
+            found.append(("data.funding", covered))
     if delivery:
         found += [("data.delivery", verdict) for verdict in _delivered(delivery, prices, chains)]
     return [(name, verdict) for name, verdict in found if not verdict.sound]
@@ -63,11 +75,15 @@ def check_data(
 
 def _chains(chains: Chains) -> list[Verdict]:
     tau = (chains.expiry_ns - chains.ts_ns) / NS_PER_YEAR
+    first = chains.offsets[:-1]  # rows of the next expiry
     in_coin = chains.settlement is Settlement.INVERSE
     columns = chains.kind, chains.mark, chains.forward, chains.strike, tau, chains.iv, chains.ts_ns
     return [
         units_of_iv(*columns, in_coin=in_coin),
         sides_swapped(chains.bid, chains.ask, chains.ts_ns),
+        quotes_against_marks(chains.bid, chains.ask, chains.mark, chains.ts_ns),
+        index_against_forwards(chains.index[first], chains.forward[first], chains.snapshot_ts),
+        spikes(chains.snapshot_ts, chains.forward[first]),
     ]
 
 
@@ -75,7 +91,9 @@ def _together(prices: Prices, chains: Chains) -> list[Verdict]:
     nearest = chains.forward[chains.offsets[:-1]]  # of the next expiry
     columns = prices.ts_ns, prices.close, chains.snapshot_ts, nearest
     level = bars_against_forwards(*columns)
-    return [level, shift_of_hours(*columns)] if level.sound else [level]
+    if level.figure > ANOTHER_MARKET:
+        return [level]
+    return [shift_of_hours(*columns), level]  # the reason before what it leads to
 
 
 def _delivered(delivery: dict[int, float], prices: Prices | None, chains: Chains | None) -> list[Verdict]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from gammacore.config import Config
+from gammacore.config import Config, HedgeConfig
 from gammacore.daycount import format_time
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, GammaScalp, SizeRule
@@ -33,8 +33,10 @@ def reasons(run: Run) -> list[str]:
     """
     if not run.closed:
         return [_no_episode(run)]
-    hedged = any(done.episode.hedges for done in run.closed)
-    return [] if hedged or run.config.hedge.rule == "never" else [_no_hedge(run)]
+    most = max(done.episode.hedges for done in run.closed)
+    if run.config.hedge.rule == "never" or most > 1:
+        return []
+    return [_no_hedge(run)] if most == 0 else [_one_hedge(run)]
 
 
 def _no_episode(run: Run) -> str:
@@ -131,6 +133,23 @@ def _first_entry(tape: Tape, strategy: GammaScalp) -> int | None:
     return None
 
 
+def _one_hedge(run: Run) -> str:
+    hedge, lives = run.config.hedge, [done.last - done.first for done in run.closed]
+    if max(lives) < 2:
+        return "Every episode was hedged once: none saw a second price."
+    rule = f"hedge.every {hedge.every} is longer than any life" if hedge.rule == "interval" else _rule(hedge)
+    return f"Every episode was hedged at most once, when it was entered: {rule}."
+
+
+def _rule(hedge: HedgeConfig) -> str:
+    """Name what called for no hedge."""
+    return {
+        "band": f"hedge.band {hedge.band:g} coins",
+        "interval": f"hedge.every {hedge.every}",
+        "move": f"hedge.move {hedge.move:g} {hedge.move_unit}",
+    }.get(hedge.rule, f"hedge.rule {hedge.rule}")
+
+
 def _no_hedge(run: Run) -> str:
     """Say how far the delta went that called for nothing."""
     largest, when = 0.0, 0
@@ -139,11 +158,6 @@ def _no_hedge(run: Run) -> str:
         k = int(np.argmax(delta))
         if delta[k] > largest:
             largest, when = float(delta[k]), int(done.attribution.ts_ns[k])
-    hedge = run.config.hedge
-    state = {
-        "band": f"hedge.band {hedge.band:g} coins",
-        "interval": f"hedge.every {hedge.every}",
-        "move": f"hedge.move {hedge.move:g} {hedge.move_unit}",
-    }.get(hedge.rule, f"hedge.rule {hedge.rule}")
+    state = _rule(run.config.hedge)
     at = f", at {format_time(when)}" if when else ""
     return f"Nothing was hedged: {state} never called for it. The largest delta was {largest:.4g} coins{at}."

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, stoppable
+from gammacore.cli_common import JsonOption, document, show_faults, stoppable
 
 __all__ = ["compare"]
 
@@ -47,6 +47,7 @@ def _default_out(results: list[Path], names: list[str]) -> Path:
 
 
 def _show(console: Console, found: dict[str, Any], coin: str) -> None:
+    show_faults(console, found["faults"])
     if found["simulated_data"]:
         console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
     for note in found["notes"]:

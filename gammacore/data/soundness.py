@@ -19,7 +19,11 @@ from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, format_time
 __all__ = [
     "Verdict",
     "bars_against_forwards",
+    "bars_follow",
+    "index_against_forwards",
+    "period_covered",
     "price_at",
+    "quotes_against_marks",
     "shift_of_hours",
     "sides_swapped",
     "spikes",
@@ -320,6 +324,138 @@ def sides_swapped(bid: FloatArray, ask: FloatArray, ts_ns: Int64Array, *, limit:
         return Verdict(check, share, limit, count, total)
     why = "bid and ask are probably swapped" if share > 0.5 else "quotes of different times or instruments"
     return Verdict(check, share, limit, count, total, int(ts_ns[np.argmax(crossed)]), why)
+
+
+def quotes_against_marks(
+    bid: FloatArray, ask: FloatArray, mark: FloatArray, ts_ns: Int64Array, *, limit: float = 0.3
+) -> Verdict:
+    """Count rows whose mark lies outside bid and ask; 1 to 3 % of recorded rows do.
+
+    Parameters
+    ----------
+    bid, ask, mark : array of float64
+        In one unit; NaN for none.
+    ts_ns : array of int64
+    limit : float
+        Share of the rows that have a mark and a side.
+
+    Returns
+    -------
+    Verdict
+        ``figure`` is the share.
+    """
+    check = "marks outside bid and ask, share of rows"
+    known = np.isfinite(mark) & (np.isfinite(bid) | np.isfinite(ask))
+    outside = known & ((bid > mark) | (ask < mark))
+    total, count = int(known.sum()), int(outside.sum())
+    share = count / total if total >= FEWEST else float("nan")
+    if not share > limit:
+        return Verdict(check, share, limit, count, total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = float(np.nanmedian(np.where(mark > 0, np.where(np.isfinite(ask), ask, bid) / mark, np.nan)))
+    apart = (
+        f"quotes are {ratio:.3g} times the marks" if ratio > 10.0 or ratio < 0.1 else "quotes are not near"
+    )
+    why = f"{apart}: another unit, other columns, or quotes of other times"
+    return Verdict(check, share, limit, count, total, int(ts_ns[np.argmax(outside)]), why)
+
+
+def index_against_forwards(
+    index: FloatArray, forward: FloatArray, ts_ns: Int64Array, *, limit: float = 0.05
+) -> Verdict:
+    """Hold the index of chains against the forward of their next expiry; recorded ones are 0.0003 apart.
+
+    Parameters
+    ----------
+    index, forward : array of float64
+        A value a chain, USD; NaN for none.
+    ts_ns : array of int64
+    limit : float
+        Of the median of ``|ln(index / forward)|``.
+
+    Returns
+    -------
+    Verdict
+        ``figure`` is the median.
+    """
+    check = "index against the chains' forwards, |ln|"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(index / forward)
+    known = np.isfinite(ratio)
+    ratio, ts_ns = ratio[known], ts_ns[known]
+    figure = float(np.median(np.abs(ratio))) if ratio.size else float("nan")
+    off = np.abs(ratio) > limit
+    if not figure > limit:
+        return Verdict(check, figure, limit, int(off.sum()), int(ratio.size))
+    factor = float(np.exp(np.median(ratio)))
+    why = f"the index is {factor:.4g} times the forward: another coin, or another unit"
+    return Verdict(check, figure, limit, int(off.sum()), int(ratio.size), int(ts_ns[np.argmax(off)]), why)
+
+
+def bars_follow(ts_ns: Int64Array, first: FloatArray, close: FloatArray, *, limit: float = 0.5) -> Verdict:
+    """Look whether each bar opens where the one before closed, as bars without holes between them do.
+
+    Parameters
+    ----------
+    ts_ns : array of int64
+    first, close : array of float64
+        Open and close, USD.
+    limit : float
+        Of the median jump from a close to the next open, over the median move within a bar. Recorded bars of
+        a minute to an hour have 0.00 to 0.04; where every other bar is missing it is 1.
+
+    Returns
+    -------
+    Verdict
+        ``figure`` is that ratio.
+    """
+    check = "jump between bars over the move within them"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jump, move = np.abs(np.log(first[1:] / close[:-1])), np.abs(np.log(close / first))
+    within = float(np.nanmedian(move)) if move.size >= FEWEST else 0.0
+    if within <= 0.0:
+        return Verdict(check, float("nan"), limit, 0, int(close.size))
+    figure = float(np.nanmedian(jump)) / within
+    wide = jump > within
+    if not figure > limit:
+        return Verdict(check, figure, limit, int(wide.sum()), int(jump.size))
+    why = "bars do not follow one another: some are missing between them, or a column is another's"
+    first_ns = int(ts_ns[1 + np.argmax(wide)])
+    return Verdict(check, figure, limit, int(wide.sum()), int(jump.size), first_ns, why)
+
+
+def period_covered(
+    check: str, known_ns: Int64Array, length_ns: int, start_ns: int, end_ns: int, *, limit: float = 0.99
+) -> Verdict:
+    """Hold the times of a series against a period that it should cover.
+
+    Parameters
+    ----------
+    check : str
+        What is covered.
+    known_ns : array of int64
+        Ends of the periods that the series has values of, ascending.
+    length_ns : int
+        Length of each.
+    start_ns, end_ns : int
+        Period of the run.
+    limit : float
+        Share of the run without a value that is too much.
+
+    Returns
+    -------
+    Verdict
+        ``figure`` is the share without a value.
+    """
+    inside = (known_ns > start_ns) & (known_ns - length_ns < end_ns)
+    missing = 1.0 - min(int(inside.sum()) * length_ns / max(end_ns - start_ns, 1), 1.0)
+    if not missing > limit:
+        return Verdict(check, missing, limit, int((~inside).sum()), int(known_ns.size))
+    span = (
+        f"{format_time(int(known_ns[0]))} to {format_time(int(known_ns[-1]))}" if known_ns.size else "nothing"
+    )
+    why = f"it covers {span}, the run {format_time(start_ns)} to {format_time(end_ns)}"
+    return Verdict(check, missing, limit, int((~inside).sum()), int(known_ns.size), 0, why)
 
 
 def spikes(ts_ns: Int64Array, close: FloatArray, *, floor: float = 0.1, scale: float = 60.0) -> Verdict:

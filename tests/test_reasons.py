@@ -1,0 +1,83 @@
+"""Why a run has nothing to show, against markets made so that one condition alone is to blame."""
+
+import re
+
+import numpy as np
+import pytest
+from markets import build
+
+from gammacore.backtest.market import load_market
+from gammacore.backtest.reasons import reasons
+from gammacore.backtest.runner import replay
+
+SMALL = {"market.days": 20, "market.snapshot_hours": 8.0}
+
+
+@pytest.fixture(scope="module")
+def market():
+    return load_market(build(SMALL))
+
+
+def said(market, settings):
+    return reasons(replay(build(SMALL | settings), market.tape))
+
+
+def test_a_run_with_hedges_has_no_reason(market):
+    assert said(market, {}) == []
+    assert said(market, {"hedge.rule": "never"}) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"entry.weekday": "sunday", "entry.min_days": 7.0}, r"entry.min_days and entry.max_days \(7 to 9\)"),
+        (
+            {"entry.weekday": "tuesday", "entry.max_days": 60.0, "entry.min_days": 40.0},
+            "none meets|excludes all",
+        ),
+        ({"entry.min_days": 45.0, "entry.max_days": 60.0}, r"\(45 to 60\) excludes all 60 chains from"),
+        ({"signal.min_probability": 0.999}, r"signal \(min_probability 0.999\) excludes all"),
+        ({"size.premium_usd": 1.0}, r"size \(its budgets\) excludes all"),
+        ({"limits.max_contracts": 0.5}, r"refused: limit \("),
+        (
+            {"entry.min_snapshots": 10_000},
+            r"\d left out, with fewer than entry.min_snapshots",
+        ),
+    ],
+)
+def test_no_entry_names_the_condition_and_the_first_date_without_it(market, settings, words):
+    (reason,) = said(market, settings)
+    assert re.search(words, reason), reason
+    if "excludes" in reason:
+        when = re.search(r"first would have been at (\S+)\.", reason)[1]
+        ts = market.tape.chains.snapshot_ts
+        assert when.startswith("2025-01-0")
+        assert np.isin(np.datetime64(when.rstrip("Z")).astype("datetime64[ns]").astype(np.int64), ts)
+
+
+def test_marks_that_are_all_missing_are_counted(market):
+    market.tape.chains.mark[:], kept = np.nan, market.tape.chains.mark.copy()
+    try:
+        (reason,) = said(market, {})
+    finally:
+        market.tape.chains.mark[:] = kept
+    assert re.search(r"none has a call and a put .* \(0 of [\d,]+ rows have both\)", reason)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"hedge.band": 7.0}, r"Nothing was hedged: hedge.band 7 coins never called for it"),
+        ({"hedge.rule": "move", "hedge.move": 50.0}, r"hedge.move 50 sigma"),
+        ({"hedge.rule": "interval", "hedge.every": "90d"}, "hedge.every 90d is longer than any life"),
+    ],
+)
+def test_no_hedge_names_the_rule_and_the_largest_delta(market, settings, words):
+    (reason,) = said(market, settings)
+    assert re.search(words, reason), reason
+    if "Nothing" in reason:
+        delta = float(re.search(r"largest delta was (\S+) coins", reason)[1])
+        run = replay(build(SMALL | {"hedge.rule": "never"}), market.tape)
+        assert 0.2 < delta < 1.2
+        assert re.search(r"at 2025-01-\d\dT", reason)
+        assert len(run.closed) > 0
