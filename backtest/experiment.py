@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from gammacore import _hedging, black76, inverse
-from gammacore.backtest.models import GivenPaths, Model
+from gammacore.backtest.models import GivenPaths, Model, volatility
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
@@ -195,17 +195,17 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def __post_init__(self) -> None:
         self._check_book()
         _check("forward", self.forward, above=0.0)
-        _check("implied", self.implied, above=0.0)
+        volatility("implied", self.implied)
         if not (isinstance(self.steps, int) and 1 <= self.steps < 2**31):
             raise ConfigError(f"steps: expected a whole number of at least 1, got {self.steps!r}")
         if self.horizon is not None:
             _check("horizon", self.horizon, above=0.0)
         if not isinstance(self.hedge_vol, str):
-            _check("hedge_vol", self.hedge_vol, above=0.0)
+            volatility("hedge_vol", self.hedge_vol)
         elif self.hedge_vol not in ("implied", "actual"):
             raise ConfigError(f"hedge_vol: expected implied, actual or a number, got {self.hedge_vol!r}")
         if self.end_vol is not None:
-            _check("end_vol", self.end_vol, above=0.0)
+            volatility("end_vol", self.end_vol)
         _check("ratio", self.ratio, at_least=0.0, at_most=MAX_RATIO)
         _check("target_delta", self.target_delta)
         self._check_choices()
@@ -228,7 +228,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             _check(f"{where}.expiry", leg.expiry, above=0.0)
             _check(f"{where}.amount", leg.amount)
             if leg.implied is not None:
-                _check(f"{where}.implied", leg.implied, above=0.0)
+                volatility(f"{where}.implied", leg.implied)
         if not any(leg.amount for leg in self.book):
             raise ConfigError("book: expected an amount other than 0 in some leg")
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gammacore import _hedging
 from gammacore.backtest import innovations as draws
+from gammacore.config import MOST_VOL
 from gammacore.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class GBM(msgspec.Struct, frozen=True):
     drift: float = 0.0
 
     def __post_init__(self) -> None:
-        _positive("model.vol", self.vol)
+        volatility("model.vol", self.vol)
         _finite("model.drift", self.drift)
 
     def mean_vol(self, years: float) -> float:
@@ -88,8 +89,11 @@ class Heston(msgspec.Struct, frozen=True):
     drift: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("v0", "kappa", "theta"):
-            _positive(f"model.{name}", getattr(self, name))
+        _positive("model.kappa", self.kappa)
+        for name in ("v0", "theta"):
+            variance = getattr(self, name)
+            _positive(f"model.{name}", variance)
+            volatility(f"root of model.{name}", math.sqrt(variance))
         _not_negative("model.xi", self.xi)
         _finite("model.drift", self.drift)
         if not -1.0 <= self.rho <= 1.0:
@@ -134,7 +138,7 @@ class Merton(msgspec.Struct, frozen=True):
     drift: float = 0.0
 
     def __post_init__(self) -> None:
-        _positive("model.vol", self.vol)
+        volatility("model.vol", self.vol)
         _not_negative("model.intensity", self.intensity)
         _not_negative("model.jump_sd", self.jump_sd)
         _finite("model.jump_mean", self.jump_mean)
@@ -527,6 +531,19 @@ def _same_step(own: float, dt: float) -> None:
 def _finite(name: str, value: float) -> None:
     if not math.isfinite(value):
         raise ConfigError(f"{name}: expected a finite number, got {value!r}")
+
+
+def volatility(name: str, value: float) -> None:
+    """Refuse what is no volatility as a fraction per root of a year.
+
+    Raises
+    ------
+    ConfigError
+    """
+    _positive(name, value)
+    if value > MOST_VOL:
+        hint = f"; a percentage? fractions are meant: {value / 100.0:g}" if value <= 100.0 * MOST_VOL else ""
+        raise ConfigError(f"{name}: expected at most {MOST_VOL:g}, got {value!r}{hint}")
 
 
 def _positive(name: str, value: float) -> None:

@@ -213,12 +213,12 @@ class SimulateConfig(_Section, frozen=True):
     steps_per_day: Annotated[int, Meta(ge=1, le=86_400)] = 24
     implied_vol: Volatility = 0.60
     realised_vol: Volatility = 0.60
-    drift: Annotated[float, Meta(ge=-MOST_VOL, le=MOST_VOL)] = 0.0
+    drift: float = 0.0
     mean_reversion: Positive = 12.0
     vol_of_vol: NonNegative = 2.5
     correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
     jumps_per_year: NonNegative = 20.0
-    jump_mean: Annotated[float, Meta(gt=-1, lt=1)] = -0.01
+    jump_mean: Annotated[float, Meta(ge=-3, le=3)] = -0.01
     jump_sd: Annotated[float, Meta(ge=0, le=1)] = 0.04
     asymmetric: bool = True
     innovations: Literal["historical", "normal", "t"] = "historical"

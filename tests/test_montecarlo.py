@@ -576,3 +576,19 @@ def test_every_processor_averages_alike(level):
 def test_windows_that_cannot_be_are_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         averaged(**changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: GBM(60), "model.vol"),
+        (lambda: Merton(60, 1.0), "model.vol"),
+        (lambda: Heston(3600.0, 1.0, 0.36, 1.0), "root of model.v0"),
+        (lambda: experiment(implied=60.0), "implied"),
+        (lambda: experiment(hedge_vol=60.0), "hedge_vol"),
+        (lambda: experiment(book=(Leg("call", 100.0, MONTH, implied=60.0),)), r"book\[0\].implied"),
+    ],
+)
+def test_percentages_are_refused(make, name):
+    with pytest.raises(ConfigError, match=f"^{name}: expected at most 5, got 60.*fractions are meant: 0.6"):
+        make()
