@@ -121,7 +121,8 @@ def returns_on_premium(episodes: Sequence[Episode]) -> Floats:
     """Profit of each episode over the size of its premium; NaN where nothing was paid."""
     earned = np.array([e.ledger.profit()[e.ledger.native] for e in episodes])
     paid = np.array([abs(e.premium) for e in episodes])
-    return np.divide(earned, paid, out=np.full(len(episodes), np.nan), where=paid > 0)
+    over: Floats = np.divide(earned, paid, out=np.full(len(episodes), np.nan), where=paid > 0)
+    return over
 
 
 def number(value: float) -> float | None:

@@ -93,7 +93,7 @@ def _conditions(config: Config, strategy: GammaScalp) -> list[_Condition]:
 
 def _varied(strategy: GammaScalp, **changes: object) -> GammaScalp:
     parts = {name: getattr(strategy, name) for name in ("entry", "size", "exit_rule", "signal")} | changes
-    return GammaScalp(parts["entry"], parts["size"], parts["exit_rule"], parts["signal"])  # type: ignore[arg-type]
+    return GammaScalp(parts["entry"], parts["size"], parts["exit_rule"], parts["signal"])
 
 
 def _never_ordered(config: Config, tape: Tape, strategy: GammaScalp) -> str:

@@ -166,7 +166,7 @@ class Tape:
         units = np.concatenate([[0.0], np.cumsum(np.diff(self.ts_ns) / funding.period_ns * unit)])
 
         def until(ts_ns: Ints) -> Floats:  # owed at a rate of 1 a period; linear between entries
-            return np.interp(ts_ns, self.ts_ns, units)
+            return np.asarray(np.interp(ts_ns, self.ts_ns, units))
 
         rate, starts = funding.rate, funding.ts_ns - funding.period_ns
         settled = np.concatenate([[0.0], np.cumsum(rate * (until(funding.ts_ns) - until(starts)))])
