@@ -122,8 +122,8 @@ class Trail:
 
     def last_marks(self) -> dict[Option, float]:
         """Return the marks that the exchange published at the last point."""
-        last = len(self) - 1
-        return {option: marks[-1] for option, (points, marks) in self._marks.items() if points[-1] == last}
+        now = self._ts[-1]
+        return {o: marks[-1] for o, (points, marks) in self._marks.items() if self._ts[points[-1]] == now}
 
     def note(self, desk: Desk) -> None:
         """Note a point as the book is."""
@@ -194,8 +194,12 @@ class Trail:
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
         """Points between i and j at which a chain brought a mark, and the marks."""
         points, marks = (np.array(column) for column in self._marks.get(option, ((), ())))
-        first, last = np.searchsorted(points, (i, j))
-        return points[first:last].astype(np.int64), marks[first:last].astype(np.float64)
+        if not len(points):
+            return np.empty(0, np.int64), np.empty(0)
+        # Of several points at one moment the last is the one that positions are held from.
+        points = np.searchsorted(self.ts_ns, self.ts_ns[points], side="right") - 1
+        kept = np.append(points[1:] != points[:-1], True) & (points >= i) & (points < j)
+        return points[kept], marks[kept]
 
 
 class Explained(NamedTuple):

@@ -34,13 +34,13 @@ PERPETUAL = parse("BTC-PERPETUAL")
 number = st.floats(allow_nan=False)
 times = st.integers(0, 2**62)
 EVENTS = st.one_of(
-    st.builds(IndexPrice, times, number, number, number),
+    st.builds(IndexPrice, times, number, number, number, number),
     st.builds(Ticker, times, st.just(OPTION), number, number, number),
     st.builds(
         Fill, times, st.text(), times, st.sampled_from([OPTION, PERPETUAL]), *[number] * 4, st.booleans()
     ),
     st.builds(Rejected, times, st.text(), times, st.text()),
-    st.builds(Delivery, times, times, number),
+    st.builds(Delivery, times, times, number, st.none() | number),
     st.builds(Timer, times),
 )
 
