@@ -150,10 +150,12 @@ def _options(run: Run, done: Closed) -> tuple[Floats, Floats, Floats]:
         seen = _sensitivities(option, tape, i, j, run.config.hedge.target == "black")
         for total, values in zip((delta, gamma, theta), seen, strict=True):
             total += held * np.append(values, values[-1:])[:size]
-    if isinstance(done.episode.hedge.instrument, Perpetual) and tape.averaging:
-        weight = settlement_weight(expiry_ns, parts.ts_ns)
+    if not tape.averaging:
+        return delta, gamma, theta
+    weight = settlement_weight(expiry_ns, parts.ts_ns)
+    if isinstance(done.episode.hedge.instrument, Perpetual):
         delta, gamma = delta * weight, gamma * weight**2  # as the hedge sees them
-    return delta, gamma, theta
+    return delta, gamma, theta * weight**2  # the variance left goes with the cube of time
 
 
 def _sensitivities(option: Option, tape: Tape, i: int, j: int, plain: bool) -> tuple[Floats, Floats, Floats]:

@@ -150,13 +150,13 @@ def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -
     delta = gamma = vega = theta = premium = 0.0
     for option, amount in options.items():
         forward, tau, vol = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
-        seen = shape(option, forward, tau, vol)
+        seen, left = shape(option, forward, tau, vol), book.settlement_weight(option.expiry_ns)
         unit = forward if option.settlement is Settlement.INVERSE else 1.0
-        delta += amount * seen.net_delta
-        gamma += amount * seen.gamma * forward * 0.01
+        delta += amount * left * seen.net_delta
+        gamma += amount * left**2 * seen.gamma * forward * 0.01
         vega += amount * seen.vega * 0.01
         decay = sensitivities(option, forward, tau, vol)
-        theta += amount * decay.theta * unit / 365.0
+        theta += amount * left**2 * decay.theta * unit / 365.0  # the variance left goes with the cube of time
         premium += amount * decay.price * unit
     for episode in portfolio.open.values():
         delta += float(episode.hedge.delta(book.future_price(episode.hedge.instrument)))
@@ -186,10 +186,12 @@ def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Posit
     for option, amount in options.items():
         forward, tau, sigma = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
         later = np.maximum(tau - days / 365.0, 0.0)
-        worth = value(option, forward * spot, later, sigma * vol)
+        traded = book.underlying(option.expiry_ns) * book.settlement_weight(option.expiry_ns)
+        moved = forward + traded * (spot - 1.0)
+        worth = value(option, moved, later, sigma * vol)
         now = value(option, forward, tau, sigma)
         if option.settlement is Settlement.INVERSE:
-            worth, now = worth * forward * spot, now * forward
+            worth, now = worth * moved, now * forward
         profit += amount * (worth - now)
     for episode in portfolio.open.values():
         hedge, price = episode.hedge, book.future_price(episode.hedge.instrument)

@@ -21,6 +21,7 @@ from gammacore.live.news import AccountNews
 from gammacore.live.risk_manager import Mode, ProfitHigh, RiskManager, liquidation_distance, profit_usd
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
+from gammacore.settlement import greeks
 
 GRID = Grid((-0.2, 0.0, 0.2), (-0.5, 0.0, 0.5), (0.0, 1.0))
 CALL, PUT = parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")
@@ -59,7 +60,9 @@ def entry(amount=1.0, number=1):
 
 def test_totals_of_a_straddle(held):
     seen = totals(held.portfolio, held.book)
-    call, put = (inverse.greeks(kind, 60e3, 60e3, TAU, 0.6) for kind in (1, -1))
+    tau, vol = held.book.tau(FRIDAY), held.book.vol(CALL)
+    call, put = (inverse.greeks(kind, 60e3, 60e3, tau, vol) for kind in (1, -1))
+    assert seen.premium_usd == pytest.approx(60e3 * inverse.price([1, -1], 60e3, 60e3, TAU, 0.6).sum())
     assert seen.delta == pytest.approx(call.net_delta + put.net_delta - 0.1)
     assert seen.gamma == pytest.approx((call.gamma + put.gamma) * 600)
     assert seen.vega_usd == pytest.approx((call.vega + put.vega) / 100)
@@ -67,7 +70,31 @@ def test_totals_of_a_straddle(held):
     assert seen.premium_usd == pytest.approx((call.price + put.price) * 60e3)
 
 
+def test_totals_decay_in_the_settlement_window(held):
+    """A straddle 15 minutes before delivery: against the exact price of the average, moved by a dollar."""
+    book, left = held.book, 15 * NS_PER_MINUTE
+    book.apply(IndexPrice(FRIDAY - left, 60_020.0, fixed=59_990.0))
+    seen, vol = totals(held.portfolio, book), book.vol(CALL)
+
+    def usd(index, minutes=15.0, fixed=59_990.0):
+        tau = minutes / (60 * 24 * 365)
+        return sum(
+            float(g.price) * (minutes / 30 * index + (1 - minutes / 30) * fixed)
+            for g in (greeks(kind, index, 60e3, tau, vol, fixed) for kind in (1, -1))
+        )
+
+    up, mid, down = usd(60_021.0), usd(60_020.0), usd(60_019.0)
+    assert seen.premium_usd == pytest.approx(mid, rel=2e-3)
+    hedge = -6_000 / 60_020.0
+    assert seen.delta - hedge == pytest.approx((up - down) / 2 - mid / 60_005.0 / 2, abs=2e-3)
+    assert seen.gamma == pytest.approx((up - 2 * mid + down) * 600.05, rel=0.02)
+    # A second later at the same index: the average has taken it in.
+    passed = usd(60_020.0, 15 - 1 / 60, (900 * 59_990.0 + 60_020.0) / 901) - mid
+    assert seen.theta_usd == pytest.approx(passed * 86_400, rel=0.02)
+
+
 def test_scenarios_reprice_options_and_hedge(held):
+    tau, now = held.book.tau(FRIDAY), held.book.vol(CALL)
     found = scenario_profit(held.portfolio, held.book, GRID)
     assert found.shape == (3, 3, 2)
     assert found[1, 1, 0] == pytest.approx(0.0, abs=1e-9)
@@ -76,8 +103,8 @@ def test_scenarios_reprice_options_and_hedge(held):
             for k, days in enumerate(GRID.days):
                 price = 60e3 * (1 + spot)
                 worth = sum(
-                    inverse.price(kind, price, 60e3, TAU - days / 365, 0.6 * (1 + vol)) * price
-                    - inverse.price(kind, 60e3, 60e3, TAU, 0.6) * 60e3
+                    inverse.price(kind, price, 60e3, tau - days / 365, now * (1 + vol)) * price
+                    - inverse.price(kind, 60e3, 60e3, tau, now) * 60e3
                     for kind in (1, -1)
                 )
                 hedge = -6_000 * (1 / 60e3 - 1 / price) * price

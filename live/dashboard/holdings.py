@@ -41,13 +41,13 @@ def _option(option: Option, amount: float, book: Book) -> tuple[float, _Held]:
     inverse = option.settlement is Settlement.INVERSE
     # Value at the index, as the ledger carries coin; decay at the forward, as gammacore.risk counts it.
     unit, rate = (forward, book.index) if inverse else (1.0, 1.0)
-    mark = mark_of(option, book)
+    mark, left = mark_of(option, book), book.settlement_weight(option.expiry_ns)
     return mark, _Held(
         float(amount * mark * rate),
-        float(amount * seen.net_delta),
-        float(amount * seen.gamma * forward * 0.01),
+        float(amount * left * seen.net_delta),
+        float(amount * left**2 * seen.gamma * forward * 0.01),
         float(amount * seen.vega * 0.01),
-        float(amount * decay.theta * unit / 365.0),
+        float(amount * left**2 * decay.theta * unit / 365.0),
     )
 
 
