@@ -45,10 +45,14 @@ def largest_drawdown(curve: npt.ArrayLike) -> float:
     -2.0
     """
     series = np.asarray(curve, dtype=np.float64)
-    series = series[np.isfinite(series)]
+    finite = np.isfinite(series)
+    series = series if finite.all() else series[finite]
     if not len(series):
         return 0.0
-    return float((series - np.maximum(np.maximum.accumulate(series), 0.0)).min())
+    fall = np.maximum.accumulate(series)
+    np.maximum(fall, 0.0, out=fall)
+    np.subtract(series, fall, out=fall)
+    return float(fall.min())
 
 
 def hit_rate(profit: npt.ArrayLike) -> float:

@@ -78,14 +78,22 @@ def profit_curves(closed: list[Closed], marks: Marks) -> Curves:
         The last values are the ledgers' profit.
     """
     size = len(marks.tape)
-    open_, ended = np.zeros((2, size)), np.zeros((2, size))
+    open_ = np.zeros((2, size))
     for done in closed:
         held = slice(done.first, done.last)
         worth = _worth(done.episode, marks, done.first, done.last)
-        open_[:, held] += _both(done.episode, worth, marks.tape.index[held])
-        ended[:, done.last] += done.episode.ledger.profit()
-    coin, usd = open_ + np.cumsum(ended, axis=1)
-    return {"coin": coin, "usd": usd}
+        for total, part in zip(open_, _both(done.episode, worth, marks.tape.index[held]), strict=True):
+            total[held] += part
+    open_ += _ended(closed, size)
+    return {"coin": open_[0], "usd": open_[1]}
+
+
+def _ended(closed: list[Closed], size: int) -> Floats:
+    """Profit of the episodes that have ended by each entry, coin and USD; shape (2, size)."""
+    done = sorted(closed, key=lambda one: one.last)
+    profits = np.array([one.episode.ledger.profit() for one in done]).reshape(-1, 2)
+    so_far = np.concatenate([np.zeros((1, 2)), np.cumsum(profits, axis=0)])
+    return np.repeat(so_far.T, np.diff([0, *(one.last for one in done), size]), axis=1)
 
 
 def daily_profit(curve: Floats, marks: Marks) -> Floats:
@@ -93,14 +101,14 @@ def daily_profit(curve: Floats, marks: Marks) -> Floats:
     return np.diff(curve[marks.entries], prepend=0.0)
 
 
-def _both(episode: Episode, worth: Floats, rate: Floats) -> Floats:
+def _both(episode: Episode, worth: Floats, rate: Floats) -> tuple[Floats, Floats]:
     """Profit in coin and in USD: equity at the rate of the moment less capital at the first rate."""
     if not len(worth):
-        return np.empty((2, 0))
+        return worth, worth
     capital = -episode.ledger.native_balance(Account.CAPITAL)
     if episode.ledger.native == 0:
-        return np.stack([worth, (capital + worth) * rate - capital * rate[0]])
-    return np.stack([(capital + worth) / rate - capital / rate[0], worth])
+        return worth, (capital + worth) * rate - capital * rate[0]
+    return (capital + worth) / rate - capital / rate[0], worth
 
 
 def _worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
@@ -118,17 +126,20 @@ def _hedged(episode: Episode, tape: Tape, start: int, stop: int) -> Floats:
     """Profit of the hedge so far: trades, fees and funding by running sums over the fills."""
     fills, instrument = episode.hedge_fills(), episode.hedge.instrument
     traded = np.searchsorted(tape.ts_ns, fills.ts_ns, side="right") - 1
+    inverse = instrument.settlement is Settlement.INVERSE
+    # One unit held is worth this much less at an entry, or more; the profit is what it was worth when bought.
+    mark = tape.future_price(instrument, start, stop)
+    unit = -1.0 / mark if inverse else mark.copy()
+    paid = fills.amount * (1.0 / fills.price if inverse else -fills.price) - fills.fee
+    if type(instrument) is Perpetual:
+        unit -= tape.owed[start:stop]
+        paid += fills.amount * tape.owed[traded]
     within = traded < stop
-    points = traded[within] - start
+    edges = np.concatenate([[0], traded[within] - start, [stop - start]])
 
     def so_far(values: Floats) -> Floats:
-        return np.cumsum(np.bincount(points, values[within], stop - start))
+        return np.repeat(np.concatenate([[0.0], np.cumsum(values[within])]), np.diff(edges))
 
-    held, mark = so_far(fills.amount), tape.future_price(instrument, start, stop)
-    if instrument.settlement is Settlement.INVERSE:
-        profit = so_far(fills.amount / fills.price) - held / mark
-    else:
-        profit = held * mark - so_far(fills.amount * fills.price)
-    if type(instrument) is Perpetual:
-        profit -= held * tape.owed[start:stop] - so_far(fills.amount * tape.owed[traded])
-    return profit - so_far(fills.fee)
+    unit *= so_far(fills.amount)
+    unit += so_far(paid)
+    return unit

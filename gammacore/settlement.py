@@ -59,8 +59,11 @@ def averaged_tau(left_ns: Any) -> Any:
         average of a Brownian motion, ``W / 3`` for the whole window.
     """
     if isinstance(left_ns, np.ndarray):
-        tau = np.maximum(left_ns, 0) / NS_PER_YEAR
-        return np.where(tau > WINDOW, tau - 2.0 * WINDOW / 3.0, tau**3 / (3.0 * WINDOW**2))
+        years = left_ns / NS_PER_YEAR - 2.0 * WINDOW / 3.0
+        (inside,) = np.nonzero(left_ns <= SETTLEMENT_WINDOW_NS)  # few of many
+        tau = np.maximum(left_ns[inside], 0) / NS_PER_YEAR
+        years[inside] = tau**3 / (3.0 * WINDOW**2)
+        return years
     tau = max(left_ns, 0) / NS_PER_YEAR
     return tau - 2.0 * WINDOW / 3.0 if tau > WINDOW else tau**3 / (3.0 * WINDOW**2)
 
@@ -99,8 +102,11 @@ def expected_delivery(forward: Any, left_ns: Any, fixed: Any) -> Any:
         where it is NaN.
     """
     if isinstance(left_ns, np.ndarray):
-        left = np.clip(left_ns / SETTLEMENT_WINDOW_NS, 0.0, 1.0)
-        return np.where((left < 1.0) & np.isfinite(fixed), (1.0 - left) * fixed + left * forward, forward)
+        expected = np.array(forward, dtype=np.float64)
+        (inside,) = np.nonzero((left_ns < SETTLEMENT_WINDOW_NS) & np.isfinite(fixed))  # few of many
+        left = np.maximum(left_ns[inside], 0) / SETTLEMENT_WINDOW_NS
+        expected[inside] = (1.0 - left) * np.asarray(fixed)[inside] + left * expected[inside]
+        return expected
     if left_ns >= SETTLEMENT_WINDOW_NS or math.isnan(fixed):
         return forward
     left = max(left_ns, 0) / SETTLEMENT_WINDOW_NS

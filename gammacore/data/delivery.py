@@ -94,9 +94,12 @@ def delivery_from_prices(prices: Prices, expiry_ns: int) -> float:
         not known); bars have one length, so the mean is the time-weighted average of what
         bars there are. NaN if no bar lies wholly inside the window, as for hourly bars.
     """
-    opened = prices.ts_ns - prices.interval_ns
-    inside = (opened >= expiry_ns - SETTLEMENT_WINDOW_NS) & (prices.ts_ns <= expiry_ns)
-    if not inside.any():
+    opens_ns = expiry_ns - SETTLEMENT_WINDOW_NS
+    inside = slice(
+        int(np.searchsorted(prices.ts_ns, opens_ns + prices.interval_ns, side="left")),
+        int(np.searchsorted(prices.ts_ns, expiry_ns, side="right")),
+    )
+    if inside.start >= inside.stop:
         return float("nan")
     close = prices.close[inside]
     return float(np.mean(close if prices.open is None else 0.5 * (prices.open[inside] + close)))
