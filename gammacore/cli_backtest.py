@@ -10,7 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    stoppable,
+    where_results_are,
+)
 from gammacore.config import Config, load_config
 
 __all__ = ["backtest"]
@@ -68,7 +75,7 @@ def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> No
     findings = results.summary["data"]["findings"]
     if findings:
         console.print(_findings(findings))
-    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
 
 
 def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) -> None:

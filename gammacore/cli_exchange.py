@@ -93,8 +93,10 @@ def _faults(path: Path) -> Any:
     import msgspec
 
     from gammacore.live.simulator import FaultPlan
+    from gammacore.yaml_text import read_yaml_file
 
+    found = read_yaml_file(path, "--faults ")
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=FaultPlan)
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.convert(found, FaultPlan)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"--faults {path}: {error}") from None

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from gammacore.cli_common import JsonOption, document
 from gammacore.errors import ConfigError
+from gammacore.result_files import write_new
 
 __all__ = ["init"]
 
@@ -52,15 +53,15 @@ def init(
     texts = {"README.md": README.format(name=folder.resolve().name), ".gitignore": IGNORED}
     for package, name, target in COPIED:
         texts[target] = files(package).joinpath(name).read_text(encoding="utf-8")
-    kept = [target for target in texts if (folder / target).exists()]
+    kept = []
     try:
         for name in ("data", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for target, text in texts.items():
             path = folder / target
             path.parent.mkdir(exist_ok=True)
-            if target not in kept:
-                path.write_text(text, encoding="utf-8")
+            if not write_new(path, text):
+                kept.append(target)
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from None
     if as_json:

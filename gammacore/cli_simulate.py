@@ -10,7 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    stoppable,
+    where_results_are,
+)
 from gammacore.config import load_config
 
 __all__ = ["simulate"]
@@ -76,7 +83,7 @@ def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
         console.print(_parameters(summary, unit))
     for note in summary["notes"]:
         console.print(note, highlight=False)
-    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
 
 
 def _parameters(summary: dict[str, Any], unit: str) -> Table:

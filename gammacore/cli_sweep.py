@@ -10,7 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli_common import (
+    JsonOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    stoppable,
+    where_results_are,
+)
 from gammacore.config import Config, load_config
 
 __all__ = ["sweep"]
@@ -94,7 +101,7 @@ def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any
         console.print(f"[bold yellow]Failed:[/] {summary['n_failed']} of {summary['n_cells']:,} cells")
         for cell in summary["failed"][:SHOWN]:
             console.print(f"  {cell['cell']}: {cell['why']}", markup=False, highlight=False)
-    console.print(f"\nResults in {out}", highlight=False, soft_wrap=True)
+    console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
 
 
 def _cells(ranked: Any, varied: list[str]) -> Table:
