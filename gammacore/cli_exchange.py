@@ -45,6 +45,8 @@ def exchange(
     from gammacore.live.simulator.server import Clock, serve
     from gammacore.live.simulator.store import load
 
+    if state is not None and not state.absolute().parent.is_dir():
+        raise ConfigError(f"--state {state}: no such directory {state.parent}")
     if state is not None and state.exists():
         made = load(state)
     else:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +14,12 @@ from typer.testing import CliRunner
 
 from gammacore.backtest.store import Store
 from gammacore.cli import app
-from gammacore.errors import DataError
+from gammacore.data.store import Store as DataStore
+from gammacore.daycount import parse_time
+from gammacore.errors import DataError, JournalError
+from gammacore.live.journal import Journal
+from gammacore.live.simulator import Exchange, ExchangeConfig
+from gammacore.live.simulator.store import save
 from gammacore.result_files import MARKER, GrowingDirectory, result_directory, write_new, write_page
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
@@ -340,3 +346,65 @@ def test_init_keeps_all_that_is_there(tmp_path):
     after = tree(tmp_path)
     assert {name: after[name] for name in before} == before
     assert "project/gammacore.service" in after
+
+
+# ------------------------------------------------------------------ the store, sessions, the exchange
+
+
+def test_the_store_leaves_everything_else_in_its_folder(tmp_path):
+    day, now = "2026-03-01", parse_time("2026-03-01")
+    rows = {"ts_ns": [now], "known_ns": [now], "seq": [1], "index_name": ["btc_usd"], "price": [1.0]}
+    repository(tmp_path / "data")
+    mine = {".writing/drafts/text": "mine\n", ".writing/notes.lock": "mine\n"}
+    taken = f"processed/index/BTC/{day}/taken.parquet"
+    for name, text in (mine | {taken: "mine\n"}).items():
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_text(text)
+    (tmp_path / "data" / taken).with_name("link.parquet").symlink_to(tmp_path / "data" / "summary.json")
+    before = tree(tmp_path)
+    with DataStore(tmp_path / "data") as store:
+        for name in ("taken", "link"):
+            with pytest.raises(DataError, match=rf"{name}\.parquet: not a Parquet file of the store"):
+                store.write("index", "BTC", day, name, rows)
+        store.write("index", "BTC", day, "new", rows)
+    new = f"data/processed/index/BTC/{day}/new.parquet"
+    assert {name: data for name, data in tree(tmp_path).items() if name != new} == before
+
+
+@pytest.mark.parametrize("beside", ["", ".lock", ".tail"])
+@pytest.mark.parametrize("text", ["a list of trades\n", "database"])
+def test_a_journal_is_not_written_into_files_of_others(beside, text, tmp_path):
+    place = tmp_path / f"mine.db{beside}"
+    if text == "database":
+        with sqlite3.connect(place) as db:
+            db.execute("create table trades (price real)")
+        db.close()
+    else:
+        place.write_text(text)
+    place.chmod(0o644)
+    before = tree(tmp_path)
+    with pytest.raises(JournalError, match=rf"mine\.db{beside}"):
+        Journal(tmp_path / "mine.db")
+    assert tree(tmp_path) == before
+    assert place.stat().st_mode & 0o777 == 0o644
+    if not beside and text != "database":
+        result = CliRunner().invoke(app, ["kill", str(place)])
+        assert "not a journal" in str(result.exception)
+        assert tree(tmp_path) == before
+
+
+def test_a_journal_goes_on_with_what_it_left(tmp_path):
+    for _ in range(2):
+        Journal(tmp_path / "mine.db").close()
+    (tmp_path / "mine.db.tail").write_bytes(bytes(100))  # begun and killed
+    Journal(tmp_path / "mine.db").close()
+
+
+def test_an_exchange_is_kept_beside_other_files(tmp_path):
+    (tmp_path / "state.new").write_text("mine\n")
+    save(Exchange(ExchangeConfig(start_ns=parse_time("2026-03-01"))), tmp_path / "state")
+    assert (tmp_path / "state.new").read_text() == "mine\n"
+    assert sorted(os.listdir(tmp_path)) == ["state", "state.new"]
+    for words, told in ((["state.new"], "not the state"), (["nowhere/state"], "no such directory")):
+        result = CliRunner().invoke(app, ["exchange", "--state", str(tmp_path / words[0])])
+        assert told in str(result.exception)
