@@ -185,9 +185,9 @@ def record(
     if as_json:
         document({"notifications": recorder.seq, "writes": recorder.files, "store": str(store)})
         return
-    Console().print(
-        f"{recorder.seq:,} notifications in {recorder.files:,} writes, in {store}", highlight=False
-    )
+    place = f", in {store}" if recorder.files else ""
+    told = f"{recorder.seq:,} notifications in {recorder.files:,} writes{place}"
+    Console().print(told, highlight=False, soft_wrap=True)
 
 
 @data_app.command(

@@ -19,8 +19,8 @@ README = """# {name}
 
 A gammacore project.
 
-    gammacore backtest config.yaml          # on a simulated market until config.yaml names data
-    gammacore data download --currency BTC  # the exchange's public history into data/
+    gammacore backtest config.yaml          # simulated market until config.yaml names data
+    gammacore data download --currency BTC --start 2026-01-01  # the exchange's public history into data/
     gammacore breakeven config.yaml         # every straddle of a chain, weighed after all costs
     gammacore simulate config.yaml          # which rule, which band
     gammacore doctor config.yaml            # keys, clock, permissions, limits, before a session
@@ -28,7 +28,8 @@ A gammacore project.
 
 - `config.yaml` lists every parameter with its default; only lines that differ are needed.
 - `policies/own_policy.py` is a hedge rule of your own in a backtest.
-- `notebooks/first_look.ipynb` looks at a run.
+- `notebooks/first_look.ipynb` shows a run in pictures. It needs matplotlib, a kernel and JupyterLab:
+  `pip install 'gammacore[notebooks]' jupyterlab`, then `jupyter lab notebooks/first_look.ipynb`.
 - `gammacore.service` runs the hedger under systemd.
 
 Keys never stand in a file of the project: `gammacore live --help` names the environment variables.
