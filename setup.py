@@ -1,5 +1,6 @@
 """Build the compiled core; everything else is declared in pyproject.toml."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,10 +26,16 @@ INNER = [f"{name}.{inner}" for name, folder in MAPPED.items() for inner in find_
 # Never -march: the loops are compiled for each instruction set by attributes
 # (src_pyx/levels.h), the rest must run anywhere.
 # -ffp-contract=off: the same bits at every level (src_pyx/portable.h).
+# tools/sanitize.py asks for less optimisation: sanitizers instrument the source, and -O3 takes them long.
 FLAGS = (
     ["/O2"]
     if sys.platform == "win32"
-    else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+    else [
+        os.environ.get("GAMMACORE_OPTIMISE", "-O3"),
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-ffp-contract=off",
+    ]
 )
 HEADERS = sorted(str(path) for path in Path("src_pyx").glob("*.h"))
 

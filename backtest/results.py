@@ -1,19 +1,14 @@
-"""A result directory: written whole or not at all."""
+"""The tables of a run, and the files of its result directory."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pandas as pd
-import yaml
 
 from gammacore import __version__
 from gammacore.backtest.following import Moments, follow
@@ -30,8 +25,9 @@ from gammacore.backtest.metrics import (
 from gammacore.backtest.report import write_report
 from gammacore.backtest.runner import Run, replay
 from gammacore.config import Config
-from gammacore.errors import DataError
 from gammacore.ledger import Ledger
+from gammacore.result_files import result_directory
+from gammacore.yaml_text import dump_yaml
 
 __all__ = ["Results", "result_directory", "run_backtest", "write_results"]
 
@@ -91,40 +87,10 @@ def tabulate(run: Run, market: Market) -> Results:
     )
 
 
-@contextmanager
-def result_directory(out: Path) -> Iterator[Path]:
-    """Directory that appears under its name only when the block ends well.
-
-    An earlier result of ours is replaced; any other directory that holds something is refused.
-
-    Raises
-    ------
-    DataError
-        If ``out`` exists and is not an earlier result, or cannot be written.
-    """
-    if out.exists() and not (out.is_dir() and ((out / SUMMARY).exists() or not any(out.iterdir()))):
-        raise DataError(f"{out}: exists and is not a result directory; choose another with --out")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise DataError(f"{out}: cannot write results: {error.strerror or error}") from None
-    try:
-        work.chmod(0o755)
-        yield work
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(work, out)
-    except OSError as error:
-        raise DataError(f"{out}: cannot write results: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
 def write_results(results: Results, folder: Path) -> None:
     """Write all files of a run into an existing directory."""
     config = msgspec.to_builtins(results.config)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     (folder / SUMMARY).write_text(
         json.dumps(results.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )

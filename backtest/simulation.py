@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import yaml
 
 from gammacore import __version__, black76
 from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, strangle
@@ -27,6 +26,7 @@ from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.settlement import WINDOW
+from gammacore.yaml_text import dump_yaml
 
 __all__ = ["Simulated", "experiment_of", "run_simulation", "write_simulation"]
 
@@ -271,7 +271,7 @@ def _premium(e: Experiment) -> float:
 def write_simulation(found: Simulated, folder: Path) -> None:
     """Write all files of a simulation into an existing directory."""
     config = msgspec.to_builtins(found.config)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
     if found.frontier is not None:
         (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")

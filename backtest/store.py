@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from gammacore.errors import DataError
+from gammacore.result_files import GrowingDirectory
 
-__all__ = ["Store", "write_atomically"]
+__all__ = ["Store"]
 
 PLAN, CELLS = "sweep.json", "cells.jsonl"
 
@@ -29,6 +29,8 @@ class Store:
 
     Attributes
     ----------
+    directory : GrowingDirectory
+        For further files.
     results : dict of key to result
 
     Raises
@@ -40,19 +42,19 @@ class Store:
     def __init__(self, folder: Path, plan: dict[str, Any], fresh: bool = False) -> None:
         self.folder = folder
         self.results: dict[str, Any] = {}
+        self.directory = GrowingDirectory(folder, "sweep")
         try:
             self._claim(plan, fresh)
-            self._read()
-            self._file = (folder / CELLS).open("ab")
+            path = self.directory.growing(CELLS)
+            self._read(path)
+            self._file = path.open("ab")
         except OSError as error:
             raise DataError(f"{folder}: cannot write results: {error.strerror or error}") from None
 
     def _claim(self, plan: dict[str, Any], fresh: bool) -> None:
-        folder, path = self.folder, self.folder / PLAN
-        if folder.exists() and not path.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DataError(f"{folder}: exists and is not a sweep; choose another with --out")
-        if fresh and path.exists():
-            shutil.rmtree(folder)
+        folder, path = self.folder, self.directory.folder / PLAN
+        if fresh:
+            self.directory.clear()
         if path.exists():
             earlier = json.loads(path.read_text(encoding="utf-8"))
             changed = [name for name in plan if earlier.get(name) != plan[name]]
@@ -61,12 +63,10 @@ class Store:
                     f"{folder}: holds a sweep that differs in {', '.join(changed)}; "
                     "choose another with --out, or start again with --fresh"
                 )
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(plan, indent=2) + "\n")
+        self.directory.write(PLAN, json.dumps(plan, indent=2) + "\n")
 
-    def _read(self) -> None:
+    def _read(self, path: Path) -> None:
         """Read what is there; a line that a kill cut short is cut off."""
-        path = self.folder / CELLS
         if not path.exists():
             return
         whole = 0
@@ -94,10 +94,3 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that is whole whenever it is there."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

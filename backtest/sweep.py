@@ -10,16 +10,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pandas as pd
-import yaml
 
 from gammacore import __version__
 from gammacore.backtest.cell import FIGURES, run_cell
 from gammacore.backtest.grid import Cell, cells
 from gammacore.backtest.report.sweep_page import render_sweep
 from gammacore.backtest.selection import judge
-from gammacore.backtest.store import Store, write_atomically
+from gammacore.backtest.store import Store
 from gammacore.backtest.workers import CellFunction, Failed, check_backend, run_cells
 from gammacore.config import Config
+from gammacore.errors import DataError
+from gammacore.result_files import GrowingDirectory
+from gammacore.yaml_text import dump_yaml
 
 __all__ = ["Sweep", "plan_of", "run_sweep"]
 
@@ -107,7 +109,10 @@ def run_sweep(
     finally:
         store.close()
     sweep = _judged(config, grid, store.results, failed)
-    _write(sweep, out)
+    try:
+        _write(sweep, store.directory)
+    except OSError as error:
+        raise DataError(f"{out}: cannot write results: {error.strerror or error}") from None
     return sweep
 
 
@@ -132,10 +137,10 @@ def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: d
     return Sweep(config, table, summary)
 
 
-def _write(sweep: Sweep, out: Path) -> None:
+def _write(sweep: Sweep, out: GrowingDirectory) -> None:
     config = msgspec.to_builtins(sweep.config)
-    write_atomically(out / "config.yaml", yaml.safe_dump(config, sort_keys=False))
-    write_atomically(out / "cells.csv", sweep.table.to_csv(index_label="cell"))
+    out.write("config.yaml", dump_yaml(config))
+    out.write("cells.csv", sweep.table.to_csv(index_label="cell"))
     if sweep.config.report.html:
-        write_atomically(out / "report.html", render_sweep(sweep.config, sweep.table, sweep.summary))
-    write_atomically(out / "summary.json", json.dumps(sweep.summary, indent=2, allow_nan=False) + "\n")
+        out.write("report.html", render_sweep(sweep.config, sweep.table, sweep.summary))
+    out.write("summary.json", json.dumps(sweep.summary, indent=2, allow_nan=False) + "\n")

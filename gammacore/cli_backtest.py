@@ -19,6 +19,7 @@ from gammacore.cli_common import (
     progress_bar,
     show_faults,
     stoppable,
+    where_results_are,
 )
 from gammacore.config import Config, load_config
 
@@ -79,7 +80,7 @@ def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> No
     findings = results.summary["data"]["findings"]
     if findings:
         console.print(_findings(findings))
-    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
 
 
 def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) -> None:

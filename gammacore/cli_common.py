@@ -7,15 +7,16 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gammacore.errors import ConfigError
+from gammacore.yaml_text import read_yaml
 
 __all__ = [
     "INTERRUPTED",
@@ -28,6 +29,7 @@ __all__ = [
     "progress_bar",
     "show_faults",
     "stoppable",
+    "where_results_are",
 ]
 
 INTERRUPTED = 130
@@ -91,13 +93,16 @@ def pairs(option: str, texts: list[str]) -> dict[str, str]:
 
 def parse_overrides(texts: list[str], option: str = "--set", form: str = "{}") -> dict[str, Any]:
     """Read values as YAML (put into ``form``), so that numbers, lists and null mean themselves."""
-    parsed = {}
-    for path, value in pairs(option, texts).items():
-        try:
-            parsed[path] = yaml.safe_load(form.format(value))
-        except yaml.YAMLError:
-            raise ConfigError(f"{option} {path}: not a YAML value: {value!r}") from None
-    return parsed
+    return {
+        path: read_yaml(form.format(value), f"{option} {path}")
+        for path, value in pairs(option, texts).items()
+    }
+
+
+def where_results_are(out: Path) -> str:
+    """Say where the files of a run are, and which to open; nothing is named that is not there."""
+    page = out / "report.html"
+    return f"Results in {out}" + (f"; open {page}" if page.exists() else "")
 
 
 @contextmanager

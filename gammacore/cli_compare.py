@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gammacore.cli_common import JsonOption, document, show_faults, stoppable
+from gammacore.result_files import write_page
 
 __all__ = ["compare"]
 
@@ -31,8 +32,7 @@ def compare(
         runs = load_runs(results)
         found = comparison(runs)
         page = _default_out(results, [run.name for run in runs]) if out is None else out
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(render_comparison(runs, found), encoding="utf-8")
+        write_page(page, render_comparison(runs, found))
     if as_json:
         document({"page": str(page), **found})
         return

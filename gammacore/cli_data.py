@@ -185,9 +185,9 @@ def record(
     if as_json:
         document({"notifications": recorder.seq, "writes": recorder.files, "store": str(store)})
         return
-    Console().print(
-        f"{recorder.seq:,} notifications in {recorder.files:,} writes, in {store}", highlight=False
-    )
+    place = f", in {store}" if recorder.files else ""
+    told = f"{recorder.seq:,} notifications in {recorder.files:,} writes{place}"
+    Console().print(told, highlight=False, soft_wrap=True)
 
 
 @data_app.command(
@@ -257,12 +257,9 @@ def _duration(text: str, option: str) -> int:
 
 
 def _yaml(path: Path) -> dict[str, str]:
-    import yaml
+    from gammacore.yaml_text import read_yaml_file
 
-    try:
-        found = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"--map-file {path}: {error}") from None
+    found = read_yaml_file(path, "--map-file ")
     if not isinstance(found, dict):
         raise ConfigError(f"--map-file {path}: expected lines of ours: theirs")
     return {str(ours): str(theirs) for ours, theirs in found.items()}

@@ -45,6 +45,8 @@ def exchange(
     from gammacore.live.simulator.server import Clock, serve
     from gammacore.live.simulator.store import load
 
+    if state is not None and not state.absolute().parent.is_dir():
+        raise ConfigError(f"--state {state}: no such directory {state.parent}")
     if state is not None and state.exists():
         made = load(state)
     else:
@@ -93,8 +95,10 @@ def _faults(path: Path) -> Any:
     import msgspec
 
     from gammacore.live.simulator import FaultPlan
+    from gammacore.yaml_text import read_yaml_file
 
+    found = read_yaml_file(path, "--faults ")
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=FaultPlan)
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.convert(found, FaultPlan)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"--faults {path}: {error}") from None

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from gammacore.cli_common import JsonOption, document
 from gammacore.errors import ConfigError
+from gammacore.result_files import write_new
 
 __all__ = ["init"]
 
@@ -18,8 +19,8 @@ README = """# {name}
 
 A gammacore project.
 
-    gammacore backtest config.yaml          # on a simulated market until config.yaml names data
-    gammacore data download --currency BTC  # the exchange's public history into data/
+    gammacore backtest config.yaml          # simulated market until config.yaml names data
+    gammacore data download --currency BTC --start 2026-01-01  # the exchange's public history into data/
     gammacore breakeven config.yaml         # every straddle of a chain, weighed after all costs
     gammacore simulate config.yaml          # which rule, which band
     gammacore doctor config.yaml            # keys, clock, permissions, limits, before a session
@@ -27,7 +28,8 @@ A gammacore project.
 
 - `config.yaml` lists every parameter with its default; only lines that differ are needed.
 - `policies/own_policy.py` is a hedge rule of your own in a backtest.
-- `notebooks/first_look.ipynb` looks at a run.
+- `notebooks/first_look.ipynb` shows a run in pictures. It needs matplotlib, a kernel and JupyterLab:
+  `pip install 'gammacore[notebooks]' jupyterlab`, then `jupyter lab notebooks/first_look.ipynb`.
 - `gammacore.service` runs the hedger under systemd.
 
 Keys never stand in a file of the project: `gammacore live --help` names the environment variables.
@@ -52,15 +54,15 @@ def init(
     texts = {"README.md": README.format(name=folder.resolve().name), ".gitignore": IGNORED}
     for package, name, target in COPIED:
         texts[target] = files(package).joinpath(name).read_text(encoding="utf-8")
-    kept = [target for target in texts if (folder / target).exists()]
+    kept = []
     try:
         for name in ("data", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for target, text in texts.items():
             path = folder / target
             path.parent.mkdir(exist_ok=True)
-            if target not in kept:
-                path.write_text(text, encoding="utf-8")
+            if not write_new(path, text):
+                kept.append(target)
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from None
     if as_json:

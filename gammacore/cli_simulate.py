@@ -18,6 +18,7 @@ from gammacore.cli_common import (
     progress_bar,
     show_faults,
     stoppable,
+    where_results_are,
 )
 from gammacore.config import load_config
 
@@ -91,7 +92,7 @@ def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
         console.print(_parameters(summary, unit))
     for note in summary["notes"]:
         console.print(note, highlight=False)
-    console.print(f"\nResults in {out}; open {out / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
 
 
 def _parameters(summary: dict[str, Any], unit: str) -> Table:

@@ -18,6 +18,7 @@ from gammacore.cli_common import (
     progress_bar,
     show_faults,
     stoppable,
+    where_results_are,
 )
 from gammacore.config import Config, load_config
 
@@ -105,7 +106,7 @@ def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any
         console.print(f"[bold yellow]Failed:[/] {summary['n_failed']} of {summary['n_cells']:,} cells")
         for cell in summary["failed"][:SHOWN]:
             console.print(f"  {cell['cell']}: {cell['why']}", markup=False, highlight=False)
-    console.print(f"\nResults in {out}", highlight=False, soft_wrap=True)
+    console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
 
 
 def _cells(ranked: Any, varied: list[str]) -> Table:

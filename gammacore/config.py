@@ -10,15 +10,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, field
 
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
+from gammacore.yaml_text import read_yaml
 
 __all__ = ["MOST_VOL", "Config", "check", "load_config", "parse_config", "parse_duration", "with_overrides"]
 
@@ -339,11 +340,10 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = N
     raw: Any = {}
     if path is not None:
         try:
-            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+            data = Path(path).read_bytes()
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}{_near_file(Path(path))}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid YAML: {error}") from None
+        raw = read_yaml(data, str(path)) or {}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected a mapping at the top, got {type(raw).__name__}")
     for dotted, value in (overrides or {}).items():
@@ -371,12 +371,22 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
         Naming the path, what was expected, what was found, and the nearest valid name.
     """
     _refuse_unknown(raw, Config, "")
+    raw = _times_as_texts(raw)
     try:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), raw)) from None
     check(config)
     return config
+
+
+def _times_as_texts(raw: Any) -> Any:
+    """Write dates and datetimes, which Python callers and YAML tags give, as the texts that fields take."""
+    if isinstance(raw, date):
+        return raw.isoformat()
+    if isinstance(raw, Mapping):
+        return {name: _times_as_texts(value) for name, value in raw.items()}
+    return [_times_as_texts(value) for value in raw] if isinstance(raw, list | tuple) else raw
 
 
 def parse_duration(text: str, path: str = "duration") -> int:

@@ -21,9 +21,9 @@ from gammacore.events import Event
 from gammacore.orders import Command
 
 from .records import encode
-from .tail import Row, Tail, rows_after, tail_of
+from .tail import Row, Tail, is_tail, rows_after, tail_of
 
-__all__ = ["Journal", "Kind", "Record", "length", "read"]
+__all__ = ["Journal", "Kind", "Record", "is_journal", "length", "read"]
 
 VERSION = 1
 MOST_WAITING = 500  # records in one transaction
@@ -76,6 +76,7 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        _refuse_foreign(self.path)
         self._lock = _lock(self.path)
         try:
             self._db = _open(self.path)
@@ -164,6 +165,33 @@ class Journal:
             )
             self._db.execute("commit")
         return int(last) + len(left)
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file is a journal, or the empty beginning of one; it is not touched."""
+    if not path.stat().st_size:
+        return True
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
+        return not tables or {"about", "records"} <= tables
+    finally:
+        db.close()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Leave a file alone that we did not write: the journal's name, or one that it needs beside itself."""
+    if path.is_dir():
+        raise JournalError(f"{path}: is a directory; name a file")
+    try:
+        if path.exists() and not is_journal(path):
+            raise JournalError(f"{path}: a database, but no journal of gammacore; name another file")
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"{path}: {error}; name another file") from None
+    lock, tail = Path(f"{path}.lock"), tail_of(path)
+    for beside, ours in ((lock, lambda: not lock.stat().st_size), (tail, lambda: is_tail(tail))):
+        if beside.is_file() and not ours():
+            raise JournalError(f"{beside}: in the way of the journal, and not ours; move it")
 
 
 def _lock(path: Path) -> sqlite3.Connection:

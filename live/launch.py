@@ -282,10 +282,18 @@ def _end(session: subprocess.Popen[bytes]) -> None:
         session.wait()
 
 
+def _looks_like_a_journal(path: Path) -> bool:
+    """Go by the first bytes alone: a damaged journal must not be in the way of stopping."""
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
+
+
 def pull(journal: Path, *, flatten: bool) -> Path:
     """Throw the kill switch of a session; returns the file that keeps it thrown."""
     if not journal.is_file():
         raise SessionError(f"{journal}: no such journal")
+    if not _looks_like_a_journal(journal):
+        raise SessionError(f"{journal}: not a journal, so no session looks for a kill switch beside it")
     switch = kill_file(journal)
     switch.write_text("flatten\n" if flatten else "halt\n", encoding="utf-8")
     switch.chmod(0o600)

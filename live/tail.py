@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["SIZE", "Row", "Tail", "rows_after", "tail_of"]
+__all__ = ["SIZE", "Row", "Tail", "is_tail", "rows_after", "tail_of"]
 
 Row = tuple[str, str, int, bytes]  # kind, name, ts_ns, body
 SIZE = 2**20
@@ -71,6 +71,13 @@ class Tail:
     def close(self) -> None:
         """Let go of the file."""
         self._map.close()
+
+
+def is_tail(path: str | os.PathLike[str]) -> bool:
+    """Whether a file can be a tail: of its size, or begun and killed before it had it."""
+    with open(path, "rb") as file:
+        data = file.read(SIZE + 1)
+    return len(data) == SIZE or (len(data) < SIZE and not any(data))
 
 
 def rows_after(path: str | os.PathLike[str], last: int) -> Iterator[tuple[int, Row]]:

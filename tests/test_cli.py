@@ -9,6 +9,7 @@ import pytest
 
 from gammacore import cli
 from gammacore.cli_common import INTERRUPTED
+from gammacore.result_files import MARKER
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
 
@@ -46,7 +47,7 @@ def test_variants_get_a_directory_each_and_a_comparison(monkeypatch, capsys, tmp
     code, out, _ = run(monkeypatch, capsys, "backtest", *FAST, *vary, "--out", str(tmp_path / "run"))
     assert code == 0
     assert "Variants" in out
-    names = {path.name for path in (tmp_path / "run").iterdir()}
+    names = {path.name for path in (tmp_path / "run").iterdir()} - {MARKER}
     assert names == {"hedge.band=0.05", "hedge.band=0.2", "comparison.csv", "summary.json"}
     assert len(json.loads((tmp_path / "run" / "summary.json").read_text())) == 2
 
@@ -60,7 +61,7 @@ def test_variants_get_a_directory_each_and_a_comparison(monkeypatch, capsys, tmp
             "error: hedge.bnd: unknown parameter; did you mean hedge.band?",
         ),
         (["backtest", "--set", "hedge.band"], "error: --set 'hedge.band': expected NAME=VALUE"),
-        (["backtest", "--set", "hedge.band=[1"], "error: --set hedge.band: not a YAML value"),
+        (["backtest", "--set", "hedge.band=[1"], "error: --set hedge.band: not valid YAML"),
         (["backtest", "--chains", "nowhere"], "error: "),
         (["chains", "check", "nowhere"], "error: "),
         (["backtest", "--start", "soon", "--chains", "x"], "error: data.start:"),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gammacore import cli
+
 PROGRAM = str(Path(sys.executable).with_name("gammacore"))
 SHORT = ["--set", "market.days=12"]
 
@@ -70,7 +72,7 @@ NOWHERE = ["data", "download", "--url", "http://127.0.0.1:9/api/v2", "--start", 
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_told_in_one_line(words, told, tmp_path):
+def test_mistakes_are_told_in_one_line(words, told, tmp_path, monkeypatch, capsys):
     (tmp_path / "config.yaml").write_text("currency: BTC\n")
     (tmp_path / "typo.yaml").write_text("hedge: {bnad: 0.1}\n")
     (tmp_path / "type.yaml").write_text("hedge: {band: wide}\n")
@@ -79,9 +81,15 @@ def test_mistakes_are_told_in_one_line(words, told, tmp_path):
     (tmp_path / "p.csv").write_text(
         "open_time,close\n2026-01-01T00:00:00Z,60000\n2026-01-01T01:00:00Z,60000\n"
     )
-    keyless = {"GAMMACORE_CLIENT_ID_TESTNET": "", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-    code, _, err = run(*words, folder=tmp_path, **keyless)
-    assert code in (1, 2), err
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("GAMMACORE_CLIENT_ID_TESTNET", "")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setattr("sys.argv", ["gammacore", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    err = " ".join(capsys.readouterr().err.split())
+    assert ended.value.code in (1, 2), err
     assert told in err
     assert err.startswith("error:")
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").iterdir())

@@ -67,19 +67,6 @@ def test_every_command_that_is_shown_exists_with_its_options(page, line):
             assert word.partition("=")[0] in known, f"{name(page)}: {line}"
 
 
-def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
-    """Every command of docs/tutorial.md, in an empty directory."""
-    program = Path(sys.executable).with_name("gammacore")
-    lines = [line for _, text in blocks(ROOT / "docs" / "tutorial.md", {"sh"}) for line in text.splitlines()]
-    assert len(lines) > 6
-    for line in lines:
-        first, *rest = shlex.split(line)
-        assert first == "gammacore"
-        done = subprocess.run([program, *rest], cwd=tmp_path, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    assert (tmp_path / "results" / "first" / "report.html").exists()
-
-
 def test_it_builds_strictly_and_links_hold(tmp_path):
     pytest.importorskip(
         "mkdocs", reason="the site is built with mkdocs-material and mkdocstrings: the extra `docs`"

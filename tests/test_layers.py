@@ -19,7 +19,7 @@ ORDER = [
     {"breakeven"},
     {"strategy", "risk"},
     {"desk"},
-    {"config", "data", "logging", "alerts"},
+    {"config", "data", "logging", "alerts", "result_files", "yaml_text"},
     {"build"},
     {"backtest", "live"},
     {"cli"},  # cli.py and its parts, one a command

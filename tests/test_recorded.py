@@ -4,6 +4,7 @@ The recorded data is optional; without it these tests skip. Figures: the data's 
 (checks 1, 3 and 7), and the year of minutes as plain loops and four engines end it.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from shared_data import recorded
 
 from gammacore.backtest.market import load_market
 from gammacore.backtest.results import run_backtest
-from gammacore.config import load_config
+from gammacore.config import load_config, with_overrides
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -21,16 +22,19 @@ def run(name, **overrides):
     return run_backtest(load_config(CONFIG / name, {k.replace("__", "."): v for k, v in overrides.items()}))
 
 
+@cache
+def at_marks(currency):
+    chains = str(recorded("data/deribit_options"))
+    return run("weekly_straddle_marks.yaml", data__chains=chains, currency=currency, data__end="2026-05-11")
+
+
 @pytest.mark.parametrize(
     ("currency", "mean", "corr", "iv"),
     [("BTC", -0.0555651, 0.83807, 0.4529), ("ETH", -0.0007240, 0.81142, 0.616)],
 )
 def test_weekly_straddles_at_marks(currency, mean, corr, iv):
     # Expected: an independent calculation of the README's definition with pandas and scipy.
-    chains = str(recorded("data/deribit_options"))
-    results = run(
-        "weekly_straddle_marks.yaml", data__chains=chains, currency=currency, data__end="2026-05-11"
-    )
+    results = at_marks(currency)
     summary = results.summary
     assert summary["n_episodes"] == 19
     assert summary["mean_pnl_over_premium"] == pytest.approx(mean, abs=1e-6)
@@ -55,7 +59,7 @@ def test_the_same_straddles_as_traded(currency, instrument):
     )
     summary = results.summary
     assert summary["n_episodes"] == 19
-    marks = run("weekly_straddle_marks.yaml", data__chains=chains, currency=currency, data__end="2026-05-11")
+    marks = at_marks(currency)
     # The same contracts; dearer by the spread and the fees.
     strikes = [list(r.episodes["strikes"]) for r in (results, marks)]
     assert strikes[0] == strikes[1]
@@ -77,25 +81,32 @@ TABLE = {
 }
 
 
-def minute_figures(every, interpolate):
-    results = run(
-        "minute_hedge.yaml",
-        vary={},
-        data__chains=str(recorded("data/deribit_options")),
-        data__prices=str(recorded("data/prices/btcusdt_binance_spot_1m_close_2026-04-11_2026-05-10.csv.gz")),
-        data__end="2026-05-11",
-        hedge__every=every,
-        marks__interpolate=interpolate,
-        report__html=False,
-    )
-    done = results.episodes
+@pytest.fixture(scope="module")
+def a_month_of_minutes():
+    """Markets by whether their marks are interpolated: hedging more often changes nothing of them."""
+    prices = recorded("data/prices/btcusdt_binance_spot_1m_close_2026-04-11_2026-05-10.csv.gz")
+    data = {"chains": str(recorded("data/deribit_options")), "prices": str(prices), "end": "2026-05-11"}
+    found = {}
+    for interpolate in (True, False):
+        chosen = {f"data.{name}": value for name, value in data.items()}
+        chosen |= {"vary": {}, "marks.interpolate": interpolate, "report.html": False}
+        config = load_config(CONFIG / "minute_hedge.yaml", chosen)
+        found[interpolate] = config, load_market(config)
+    return found
+
+
+def minute_figures(every, config, market):
+    done = run_backtest(with_overrides(config, {"hedge.every": every}), market).episodes
     fee = -done["fees_usd"] / done["premium_usd"]
     before = done["pnl_over_premium"] + fee
     return len(done), before.std(), before.mean(), fee.mean()
 
 
-def test_hedging_more_often_costs_more_and_leaves_less_risk():
-    found = {every: minute_figures(every, True) for every in ("5min", "1h", "6h", "1d", "never")}
+def test_hedging_more_often_costs_more_and_leaves_less_risk(a_month_of_minutes):
+    found = {
+        every: minute_figures(every, *a_month_of_minutes[True])
+        for every in ("5min", "1h", "6h", "1d", "never")
+    }
     for every, (count, deviation, mean, fee) in found.items():
         assert count == 27
         # At five minutes the phase of the grid shows; from an hour on the table is met to its digits.
@@ -107,8 +118,8 @@ def test_hedging_more_often_costs_more_and_leaves_less_risk():
     assert fees == sorted(fees, reverse=True)
 
 
-def test_without_looking_ahead_the_order_is_the_same():
-    found = [minute_figures(every, False) for every in ("5min", "1h", "1d", "never")]
+def test_without_looking_ahead_the_order_is_the_same(a_month_of_minutes):
+    found = [minute_figures(every, *a_month_of_minutes[False]) for every in ("5min", "1h", "1d", "never")]
     deviations, fees = ([figures[i] for figures in found] for i in (1, 3))
     assert deviations == sorted(deviations)
     assert fees == sorted(fees, reverse=True)

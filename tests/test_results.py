@@ -14,6 +14,7 @@ from gammacore.backtest.results import result_directory, run_backtest, write_res
 from gammacore.backtest.variants import comparison_table, label, run_variants, variants
 from gammacore.errors import ConfigError, DataError
 from gammacore.ledger import Account
+from gammacore.result_files import MARKER
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 KEYS = {
@@ -48,7 +49,7 @@ def folder(results, tmp_path_factory):
 
 
 def test_all_files_are_there(folder):
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir()} - {MARKER}
     tables = {f"{name}.csv" for name in ("episodes", "fills", "intervals", "ledger", "pnl", "scalps")}
     assert names == tables | {"config.yaml", "summary.json", "report.html"}
 
@@ -174,13 +175,13 @@ def test_an_earlier_result_is_replaced_only_by_a_whole_one(tmp_path, results):
     for _ in range(2):
         with result_directory(out) as work:
             write_results(results, work)
-    (out / "mark").write_text("")
+    before = (out / "summary.json").read_bytes()
     with pytest.raises(ZeroDivisionError), result_directory(out):
         raise ZeroDivisionError
-    assert (out / "mark").exists()
+    assert (out / "summary.json").read_bytes() == before
     with result_directory(out) as work:
-        write_results(results, work)
-    assert not (out / "mark").exists()
+        (work / "other").write_text("")
+    assert {path.name for path in out.iterdir()} == {"other", MARKER}
 
 
 def test_other_directories_are_never_replaced(tmp_path):

@@ -314,13 +314,14 @@ FAMILIES = {
     "ww": lambda x: WhalleyWilmott(x, 5e-4),
     "zakamouline": lambda x: Zakamouline(x, 5e-4),
 }
+# Of each grid the points that reach from below the first of these costs to above the last.
 GRIDS = {
-    "time": [8, 12, 18, 27, 40, 60, 90, 144, 216],
-    "band": np.geomspace(0.03, 0.6, 16),
-    "edge": np.geomspace(0.02, 0.5, 9),
-    "ww centre": np.geomspace(0.005, 5, 9),
-    "ww": np.geomspace(0.005, 5, 9),
-    "zakamouline": np.geomspace(0.005, 5, 9),
+    "time": [18, 27, 40, 60, 90, 144],
+    "band": np.geomspace(0.03, 0.6, 16)[6:12],
+    "edge": np.geomspace(0.02, 0.5, 9)[2:6],
+    "ww centre": np.geomspace(0.005, 5, 9)[3:8],
+    "ww": np.geomspace(0.005, 5, 9)[4:],
+    "zakamouline": np.geomspace(0.005, 5, 9)[3:6],
 }
 
 
@@ -336,6 +337,8 @@ def frontier():
             run = simulate(e, paths=4000, seed=16, columns=("fees",))
             points.append((run.mean("fees"), run.sd()))
         cost, sd = np.array(sorted(points)).T
+        assert cost[0] < min(AT_COST)
+        assert cost[-1] > max(AT_COST)
         curves[family] = lambda at, cost=cost, sd=sd: float(
             np.exp(np.interp(np.log(at), np.log(cost), np.log(sd)))
         )

@@ -51,7 +51,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         lib, temp = f"{folder}/lib", f"{folder}/temp"
         build = [sys.executable, "setup.py", "-q", "build", "--build-lib", lib, "--build-temp", temp]
-        environment = os.environ | {"CFLAGS": FLAGS, "LDFLAGS": FLAGS}
+        environment = os.environ | {"CFLAGS": FLAGS, "LDFLAGS": FLAGS, "GAMMACORE_OPTIMISE": "-O1"}
         subprocess.run(build, cwd=ROOT, env=environment, check=True)
         paths = [lib, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {

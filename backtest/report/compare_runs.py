@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 import pandas as pd
-import yaml
 
-from gammacore.errors import DataError
+from gammacore.errors import ConfigError, DataError
+from gammacore.yaml_text import read_yaml
 
 __all__ = ["StoredRun", "load_run", "load_runs"]
 
@@ -89,7 +89,7 @@ def load_run(folder: Path, name: str | None = None) -> StoredRun:
         If it is not the result of a run: what it is instead, or which of its files is broken.
     """
     summary = _summary(folder)
-    config = _parsed(folder / "config.yaml", yaml.safe_load, yaml.YAMLError)
+    config = _parsed(folder / "config.yaml", _yaml, ConfigError)
     if not isinstance(config, dict):
         raise DataError(f"{folder / 'config.yaml'}: expected a mapping, got {type(config).__name__}")
     return StoredRun(
@@ -100,6 +100,10 @@ def load_run(folder: Path, name: str | None = None) -> StoredRun:
         episodes=_table(folder / "episodes.csv", EPISODES if summary["n_episodes"] else ()),
         profit=_table(folder / "pnl.csv", PROFIT),
     )
+
+
+def _yaml(text: str) -> Any:
+    return read_yaml(text, "YAML")
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import plotly.graph_objects as go
-import yaml
 
 from gammacore.backtest.report.episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from gammacore.backtest.report.exposure_charts import deltas_figure, greeks_figure
@@ -31,6 +30,7 @@ from gammacore.backtest.report.tables import (
 )
 from gammacore.backtest.report.view import Unit, View, as_text
 from gammacore.backtest.report.words import run_in_words, run_notes, run_title
+from gammacore.yaml_text import dump_yaml
 
 if TYPE_CHECKING:  # results imports the report
     from gammacore.backtest.results import Results
@@ -78,7 +78,7 @@ def _context(view: View) -> dict[str, Any]:
         "data": data_rows(view.summary),
         "files": file_rows(view.summary),
         "changed": changed_parameters(view.config),
-        "config_yaml": yaml.safe_dump(msgspec.to_builtins(view.config), sort_keys=False),
+        "config_yaml": dump_yaml(msgspec.to_builtins(view.config)),
         "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
     }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ __all__ = ["Writer", "recover"]
 
 FOLDER = ".writing"
 MANIFEST = "commit.json"
+_HOME = re.compile(r"[0-9a-f]{32}")
 
 
 class Batch:
@@ -135,7 +137,7 @@ def recover(root: Path) -> list[Path]:
     waiting = root / FOLDER
     if not waiting.is_dir():
         return appeared
-    for home in sorted(child for child in waiting.iterdir() if child.is_dir()):
+    for home in sorted(child for child in waiting.iterdir() if child.is_dir() and _is_ours(child)):
         lock = _take(_lock_path(home))
         if lock is None:
             continue
@@ -145,7 +147,7 @@ def recover(root: Path) -> list[Path]:
             lock.close()
         _tidy(home)
     for orphan in waiting.glob("*.lock"):  # of a writer that died before it had a folder, or after
-        if not orphan.with_suffix("").exists() and (lock := _take(orphan)) is not None:
+        if _is_ours(orphan) and not orphan.with_suffix("").exists() and (lock := _take(orphan)) is not None:
             lock.close()
             orphan.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -184,6 +186,11 @@ def _tidy(home: Path) -> None:
     _lock_path(home).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # another writer is at work
         home.parent.rmdir()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a name below ``.writing`` is one that writers make; what else is there is left alone."""
+    return _HOME.fullmatch(path.stem) is not None and not path.is_symlink()
 
 
 def _lock_path(home: Path) -> Path:

@@ -274,6 +274,8 @@ class Commit:
 
     def copy(self, query: str, target: Path, cursor: duckdb.DuckDBPyConnection) -> None:
         """Write the rows of a query to a file below the root."""
+        if target.is_symlink() or (target.exists() and not _is_parquet(target)):
+            raise DataError(f"{target}: not a Parquet file of the store, and in its way; move it")
         place = str(self._batch.place(target)).replace("'", "''")
         cursor.execute(f"COPY ({query}) TO '{place}' ({PARQUET})")
 
@@ -294,6 +296,13 @@ def _writing(root: Path) -> Iterator[None]:
         raise DataError(f"store {root}: cannot be written: {error}") from None
     except duckdb.Error as error:
         raise DataError(f"store {root}: cannot be written: {str(error).splitlines()[0]}") from None
+
+
+def _is_parquet(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def _names(folder: Path) -> list[str]:

@@ -5,7 +5,9 @@ The file is a pickle: load only what you have saved yourself.
 
 from __future__ import annotations
 
+import os
 import pickle
+import tempfile
 from pathlib import Path
 
 from gammacore.errors import DataError
@@ -28,9 +30,10 @@ def save(exchange: Exchange, path: Path) -> None:
         Replaced at once, never half written.
     """
     exchange.restart(exchange.now_ns, 0.0)
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_bytes(pickle.dumps((VERSION, exchange)))
-    draft.replace(path)
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pickle.dumps((VERSION, exchange)))
+    os.replace(draft, path)
 
 
 def load(path: Path) -> Exchange:

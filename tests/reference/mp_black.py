@@ -238,7 +238,7 @@ def greek_errors(
 ) -> dict[str, float]:
     """Errors in units, over |greek| + sum over inputs of |input * d greek / d input|.
 
-    That sum, by central differences, is what an error of one unit in each input does.
+    That sum, by differences, is what an error of one unit in each input does.
     Greeks below the range of doubles are left out.
     """
     with mp.workdps(DIGITS):
@@ -248,10 +248,9 @@ def greek_errors(
         bump = mp.mpf(10) ** -20
         for i, value in enumerate(exact):
             if value != 0:
-                up, down = ([*exact[:i], value * (1 + b), *exact[i + 1 :]] for b in (bump, -bump))
-                high, low = greeks(kind, *up), greeks(kind, *down)
+                bumped = greeks(kind, *exact[:i], value * (1 + bump), *exact[i + 1 :])
                 for name in scale:
-                    scale[name] += abs(high[name] - low[name]) / (2 * bump)
+                    scale[name] += abs(bumped[name] - centre[name]) / bump
         tiny = mp.mpf("1e-290")
         return {
             # NaN would slip through a maximum.
