@@ -89,8 +89,8 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         sweep,
         (
             "gammacore sweep --vary hedge.band=0.02,0.05,0.1 --vary entry.side=long,short",
-            "gammacore sweep config.yaml --workers 8 --out results/grid",
-            "gammacore sweep config.yaml --backend dask --address tcp://127.0.0.1:8786",
+            "gammacore sweep config.yaml --vary hedge.band=0.05,0.1 --workers 8 --out results/bands",
+            "gammacore sweep config.yaml --vary hedge.band=0.05,0.1 --backend dask --address tcp://127.0.0.1:8786",
         ),
     ),
     (
