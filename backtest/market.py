@@ -10,7 +10,7 @@ from gammacore.backtest.gate import check_data, refuse, say
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.synthetic import flat_chains, simulate
 from gammacore.build import build_estimate
-from gammacore.config import Config
+from gammacore.config import Config, parse_duration
 from gammacore.data import (
     Chains,
     Funding,
@@ -199,7 +199,13 @@ def _recorded(config: Config, estimate: Estimate | None) -> Sources:
         return Sources(chains, prices, funding)
     assert data.chains is not None
     chains = load_chains(
-        data.chains, currency=config.currency, columns=data.columns, start_ns=start, end_ns=end
+        data.chains,
+        currency=config.currency,
+        columns=data.columns,
+        start_ns=start,
+        end_ns=end,
+        sweep_ns=None if data.sweep is None else parse_duration(data.sweep),
+        delay_ns=0 if data.chain_delay is None else parse_duration(data.chain_delay),
     )
     if data.prices is None:
         return Sources(chains, None, funding)
@@ -236,7 +242,12 @@ def _provenance(config: Config, tape: Tape, sources: Sources, simulated: bool) -
         },
         "start": format_time(int(tape.ts_ns[0])),
         "end": format_time(int(tape.ts_ns[-1])),
-        "chains": {"snapshots": len(chains.snapshot_ts), "rows": len(chains), "files": _files(chains.files)},
+        "chains": {
+            "snapshots": len(chains.snapshot_ts),
+            "rows": len(chains),
+            "rows_per_chain": chains.rows_per_chain,
+            "files": _files(chains.files),
+        },
         "prices": None if prices is None else {"bars": len(prices.ts_ns), "files": _files(prices.files)},
         "funding": None
         if funding is None or not config.costs.funding

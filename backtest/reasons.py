@@ -1,4 +1,7 @@
-"""Why a run has nothing to show: no entry, no hedge. In words, with the first date that would have worked."""
+"""Why a run has nothing to show: no entry, no hedge; and which entries chains had no strikes for.
+
+In words, with the first date that would have worked.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 from gammacore.config import Config, HedgeConfig
 from gammacore.daycount import format_time
 from gammacore.portfolio import Portfolio
-from gammacore.strategy import EntryRule, GammaScalp, SizeRule
+from gammacore.strategy import EntryRule, GammaScalp, Refusal, SizeRule
 
 from .exposure import expose
 from .replay import Tape
@@ -24,19 +27,33 @@ MOST_CHAINS = 2_000  # looked at for the first that would have worked
 
 
 def reasons(run: Run) -> list[str]:
-    """Say why nothing was entered, or nothing hedged.
+    """Say why nothing was entered, or nothing hedged, and which entries were refused for missing strikes.
 
     Returns
     -------
     list of str
-        A sentence each; empty where there is something to show.
+        A sentence each; empty where there is something to show and nothing was refused.
     """
+    refused = _refused(list(run.desk.strategy.refusals.values()))
     if not run.closed:
-        return [_no_episode(run)]
+        # With refusals and no order, these are the reason.
+        return refused if refused and not run.desk.portfolio.episodes else [*refused, _no_episode(run)]
     most = max(done.episode.hedges for done in run.closed)
     if run.config.hedge.rule == "never" or most > 1:
+        return refused
+    return [*refused, _no_hedge(run) if most == 0 else _one_hedge(run)]
+
+
+def _refused(refusals: list[Refusal]) -> list[str]:
+    """Count the entries that chains had no strikes for, with the first of them."""
+    if not refusals:
         return []
-    return [_no_hedge(run)] if most == 0 else [_one_hedge(run)]
+    first = min(refusals, key=lambda one: one.first_ns)
+    chains, n = sum(one.chains for one in refusals), len(refusals)
+    return [
+        f"{chains:,} {'entry' if chains == 1 else 'entries'} of {n:,} {'expiry' if n == 1 else 'expiries'} "
+        f"refused: {first.why}; first at {format_time(first.first_ns)}."
+    ]
 
 
 def _no_episode(run: Run) -> str:

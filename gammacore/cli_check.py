@@ -33,11 +33,13 @@ def show_chains(
     from gammacore.contracts import Settlement
     from gammacore.data import load_chains, load_prices, quality_table
     from gammacore.data.check import chain_faults, chain_verdicts, iv_reproduction
+    from gammacore.data.delay import estimate_delay
 
     loaded = load_chains(path, currency=currency, columns=columns)
     bars = load_prices(prices, currency=loaded.base) if prices is not None else None
     figures = iv_reproduction(loaded) if loaded.settlement is Settlement.INVERSE else {}
     faults, verdicts = chain_faults(loaded), chain_verdicts(loaded, bars)
+    delay = None if bars is None else estimate_delay(loaded, bars)
     wrong = [verdict for verdict in verdicts if not verdict.sound]
     if as_json:
         findings = [
@@ -45,10 +47,26 @@ def show_chains(
             for f in dict.fromkeys((*loaded.quality.findings, *faults))
         ]
         told = [_verdict(verdict) for verdict in verdicts]
-        document({"checks": findings, "verdicts": told, "iv_reproduction": figures})
+        document(
+            {
+                "checks": findings,
+                "rows_per_chain": dict(zip(("least", "median", "most"), loaded.rows_per_chain, strict=True)),
+                "delay": None if delay is None else _delay(delay),
+                "verdicts": told,
+                "iv_reproduction": figures,
+            }
+        )
         return not faults and not wrong
     console = Console()
     console.print(quality_table(loaded.quality))
+    least, median, most = loaded.rows_per_chain
+    console.print(
+        f"{loaded.snapshot_ts.size:,} chains; rows per chain: "
+        f"least {least:,}, median {median:,.0f}, most {most:,}",
+        highlight=False,
+    )
+    if delay is not None:
+        console.print(str(delay), soft_wrap=True, highlight=False, markup=False)
     if figures:
         console.print(_reproduction_table(figures))
     lines = [f"{one.check}: {one.count:,} of {one.total:,}; {one.example}" for one in faults]
@@ -70,6 +88,14 @@ def _verdict(verdict: Any) -> dict[str, Any]:
         "time": format_time(verdict.ts_ns) if verdict.ts_ns else None,
         "why": verdict.why,
     }
+
+
+def _delay(delay: Any) -> dict[str, Any]:
+    """Delay as JSON has it: seconds, null where it could not be measured."""
+    seconds = {name: getattr(delay, f"{name}_ns") / 1e9 for name in ("delay", "low", "high")}
+    if not delay.chains:
+        seconds = dict.fromkeys(seconds)
+    return {**seconds, "chains": delay.chains, "set": delay.parameter, "why": str(delay)}
 
 
 def _reproduction_table(figures: dict[str, Any]) -> Table:

@@ -48,6 +48,8 @@ class DataConfig(_Section, frozen=True):
     start: str | None = None
     end: str | None = None
     columns: dict[str, str] = {}
+    sweep: str | None = "5min"
+    chain_delay: str | None = None
     force: bool = False
 
 
@@ -421,6 +423,9 @@ def check(config: Config) -> None:
     if config.costs.max_quote_age is not None:
         parse_duration(config.costs.max_quote_age, "costs.max_quote_age")
     _check_live(config)
+    for name in ("sweep", "chain_delay"):
+        if getattr(config.data, name) is not None:
+            parse_duration(getattr(config.data, name), f"data.{name}")
     for name in ("start", "end"):
         text = getattr(config.data, name)
         if text is not None:

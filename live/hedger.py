@@ -17,7 +17,7 @@ import msgspec
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.desk import Desk
-from gammacore.events import Delivery, Event, Fill, Flatten, IndexPrice, Rejected, Ticker, Timer
+from gammacore.events import Delivery, Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
 from gammacore.orders import Cancel, Order
 
 from .aims import Aims
@@ -214,6 +214,8 @@ class Hedger:
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
         commands = self.desk.handle(event)
+        if isinstance(event, Snapshot):
+            self._say_refusals(at)
         if fact is not None:
             self.journal.told(fact)
         self.journal.handled(event, commands)
@@ -228,6 +230,13 @@ class Hedger:
                 self.execution.submit(command, now_ns)
         if commands or not isinstance(event, IndexPrice | Ticker):
             self._owed = True
+
+    def _say_refusals(self, at_ns: int) -> None:
+        """Say once an expiry that its entry was refused for missing strikes."""
+        for refusal in self.desk.strategy.refusals.values():
+            if refusal.first_ns == at_ns:
+                expiry = format_time(refusal.expiry_ns)
+                log.warning("entry refused", extra={"expiry": expiry, "reason": refusal.why})
 
     def _forbidden(self, order: Order) -> str:
         return "stopping" if self.stopping else self.risk.admit(order)

@@ -176,6 +176,28 @@ def test_chain_files_are_held_against_prices(monkeypatch, capsys, tmp_path):
         assert (code, clock["figure"]) == (int(late > 0), late / NS_PER_HOUR)
 
 
+def test_the_check_of_chains_says_their_rows_and_delay(monkeypatch, capsys, tmp_path):
+    from test_delay import world
+
+    bars, price, told = world(108, 2)
+    columns = told.ts_ns, told.code, told.forward, told.mark, told.iv
+    rows = [f"{t},{told.names[c]},{f:.2f},,,{m:.8f},{v}" for t, c, f, m, v in zip(*columns, strict=True)]
+    head = "timestamp,instrument_name,underlying,bid_price,ask_price,mark_price,implied_volatility"
+    (tmp_path / "chains.csv").write_text("\n".join([head, *rows]))
+    closes = [f"{t},{p:.2f}" for t, p in zip(bars.tolist(), price.tolist(), strict=True)]
+    (tmp_path / "btc_1m.csv").write_text("\n".join(["timestamp,close", *closes]))
+    command = ["chains", "check", str(tmp_path / "chains.csv"), "--prices", str(tmp_path / "btc_1m.csv")]
+    code, out, _ = run(monkeypatch, capsys, *command)
+    assert "520 chains; rows per chain: least 10, median 10, most 10" in out
+    told = json.loads(run(monkeypatch, capsys, *command, "--json")[1])
+    # Bars without a stated length begin at their stamp, so that their closes are a minute later.
+    assert told["delay"]["delay"] == pytest.approx(108 + 60, abs=10)
+    assert told["delay"]["set"] == f"{told['delay']['delay']:.0f}s"
+    assert told["delay"]["why"] in out
+    assert told["rows_per_chain"] == {"least": 10, "median": 10.0, "most": 10}
+    assert code == 0
+
+
 def test_the_command_line_stays_quick_to_import():
     script = (
         "import gammacore.cli, sys; print([m for m in ('duckdb', 'pandas', 'websocket') if m in sys.modules])"

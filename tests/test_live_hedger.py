@@ -340,6 +340,20 @@ def test_limits_refuse_entries_and_nothing_is_sent(tmp_path):
     process.close()
 
 
+def test_an_entry_without_strikes_for_it_is_refused_and_said_once(tmp_path, caplog):
+    _, process = start(tmp_path, entry__structure="strangle", entry__delta=0.001)
+    with caplog.at_level(logging.WARNING, "gammacore.live"):
+        process.run(30)
+    refusals = process.hedger.desk.strategy.refusals
+    assert [one.chains >= 2 for one in refusals.values()] == [True]
+    (said,) = [record for record in caplog.records if record.message == "entry refused"]
+    assert said.reason == next(iter(refusals.values())).why
+    assert said.reason.endswith("half a chain")
+    assert process.hedger.sent == 0
+    process.close()
+    assert check(tmp_path / "j.db").commands == 0
+
+
 def test_a_silent_market_stops_hedging_until_it_speaks(tmp_path):
     plan = FaultPlan(
         faults=(Fault(kind="delay", match="ticker", at_s=20.0, until_s=40.0, seconds=25.0, count=1),)

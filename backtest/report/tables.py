@@ -204,12 +204,21 @@ def data_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for part, count in (("chains", "snapshots"), ("prices", "bars"), ("funding", "periods")):
         found = data.get(part)
-        rows.append((part.capitalize(), f"{found[count]:,} {count}" if found else "none"))
+        words = f"{found[count]:,} {count}" if found else "none"
+        rows.append((part.capitalize(), words + rows_words(found or {})))
     sources = [
         f"{count:,} × {DELIVERY_WORDS.get(source, source)}" for source, count in summary["deliveries"].items()
     ]
     rows.append(("Delivery prices", "; ".join(sources) or "none"))
     return rows
+
+
+def rows_words(part: Mapping[str, Any]) -> str:
+    """Say how many rows chains have; nothing for other parts, and results that do not tell."""
+    if "rows_per_chain" not in part:
+        return ""
+    least, median, most = part["rows_per_chain"]
+    return f" of {least:,} to {most:,} rows, median {median:,.0f}"
 
 
 def file_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:

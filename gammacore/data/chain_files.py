@@ -12,6 +12,7 @@ import pandas as pd
 from gammacore.contracts import Option, family, parse, price_grid
 from gammacore.data.chains import Chains
 from gammacore.data.quality import Finding, Quality
+from gammacore.data.sweeps import gather, small_chains, sweep_findings
 from gammacore.data.tables import (
     Column,
     Table,
@@ -21,7 +22,7 @@ from gammacore.data.tables import (
     read_table,
 )
 from gammacore.data.trees import only_series, read_series
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, format_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time
 from gammacore.errors import ContractError, DataError
 
 __all__ = ["COLUMNS", "load_chains"]
@@ -74,6 +75,8 @@ def load_chains(
     start_ns: int | None = None,
     end_ns: int | None = None,
     max_gap_ns: int = 7 * NS_PER_HOUR + NS_PER_HOUR // 2,
+    sweep_ns: int | None = 5 * NS_PER_MINUTE,
+    delay_ns: int = 0,
 ) -> Chains:
     """Load recorded option chains of one currency.
 
@@ -92,13 +95,19 @@ def load_chains(
         Keep snapshots with ``start_ns <= time < end_ns``.
     max_gap_ns : int
         Snapshots further apart than this, and than 1.5 times the median, count as a gap.
+    sweep_ns : int or None
+        Rows with stamps of their own are one chain where the last follows the first within this
+        time, see :func:`gammacore.data.sweeps.gather`; the chain's time is that of the last.
+        None: every stamp is a chain.
+    delay_ns : int
+        Added to every stamp: how much later than it the rows were known.
 
     Returns
     -------
     Chains
-        With the outcome of every check in ``quality``. Rows that repeat an instrument in
-        a snapshot are dropped but for the first, rows at or after expiry are dropped, a
-        bid or ask of zero becomes none; all of it is counted.
+        With the outcome of every check in ``quality``. Rows that repeat an instrument at
+        a stamp are dropped but for the first, in a sweep but for the newest; rows at or after
+        expiry are dropped, a bid or ask of zero becomes none; all of it is counted.
 
     Raises
     ------
@@ -111,18 +120,28 @@ def load_chains(
     tables, ignored = _read_files(path, names)
     currency = _choose_currency(path, tables, currency)
     parts, codes = [], _Names()
+    # A sweep counts where its last row is, so those at the edges are read whole.
+    edge = sweep_ns or 0
+    first_ns = None if start_ns is None else start_ns - delay_ns - edge
+    last_ns = None if end_ns is None else end_ns - delay_ns + edge
     for table in tables:
-        rows = _select(table, currency, start_ns, end_ns)
+        rows = _select(table, currency, first_ns, last_ns)
         if rows.size:
             parts.append((table.info, _check_file(table, rows, codes, names)))
     if not parts:
         raise DataError(f"{path}: no row of {currency} in the chosen period")
     data = {key: np.concatenate([part[key] for _, part in parts]) for key in parts[0][1]}
-    data, findings = _clean(data, codes.names)
+    data["ts_ns"] = data["ts_ns"] + delay_ns
+    data, again = _ordered(data)
+    data, again, swept = _swept(data, again, sweep_ns, start_ns, end_ns)
+    if not data["ts_ns"].size:
+        raise DataError(f"{path}: no row of {currency} in the chosen period")
+    data, findings = _clean(data, again, codes.names)
     if not data["ts_ns"].size:
         raise DataError(f"{path}: every row of {currency} is at or after its expiry")
     snapshot_ts, first = np.unique(data["ts_ns"], return_index=True)
     findings += _findings(data, codes.names, codes.options[0])
+    findings += [*swept, small_chains(snapshot_ts, np.diff(first, append=data["ts_ns"].size))]
     findings.append(_gap_finding(snapshot_ts, max_gap_ns))
     findings.append(
         Finding("files ignored (not chains)", len(ignored), len(tables) + len(ignored), ", ".join(ignored))
@@ -288,18 +307,48 @@ def _refuse_percentages(table: Table, iv: FloatArray, names: Mapping[str, str]) 
         )
 
 
-def _clean(data: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], list[Finding]]:
-    """Order the rows, and drop repeated and expired ones."""
+def _ordered(data: dict[str, Any]) -> tuple[dict[str, Any], BoolArray]:
+    """Order the rows, and say which repeat an instrument of their stamp."""
     order = np.lexsort((data["kind"], data["strike"], data["expiry_ns"], data["ts_ns"]))
     data = {key: values[order] for key, values in data.items()}
     ts_ns, code = data["ts_ns"], data["code"]
     again = np.zeros(ts_ns.size, dtype=bool)
     again[1:] = (ts_ns[1:] == ts_ns[:-1]) & (code[1:] == code[:-1])
+    return data, again
+
+
+def _swept(
+    data: dict[str, Any], again: BoolArray, sweep_ns: int | None, start_ns: int | None, end_ns: int | None
+) -> tuple[dict[str, Any], BoolArray, list[Finding]]:
+    """Gather the rows of sweeps at the time of their last, and keep what is inside the period."""
+    once = np.flatnonzero(~again) if again.any() else slice(None)
+    found = None if sweep_ns is None else gather(data["ts_ns"][once], data["code"][once], sweep_ns)
+    if found is not None:
+        # The place of a repeated row is beside the one that it repeats.
+        of = np.cumsum(~again) - 1
+        again, replaced = again.copy(), found.replaced[of]
+        data = data | {"ts_ns": found.ts_ns[of]}
+        order = np.lexsort((data["kind"], data["strike"], data["expiry_ns"], data["ts_ns"]))
+        order = order[~replaced[order]]
+        data, again = {key: values[order] for key, values in data.items()}, again[order]
+    ts_ns = data["ts_ns"]
+    inside = slice(
+        None if start_ns is None else np.searchsorted(ts_ns, start_ns),
+        None if end_ns is None else np.searchsorted(ts_ns, end_ns),
+    )
+    data, again = {key: values[inside] for key, values in data.items()}, again[inside]
+    return data, again, sweep_findings(found, data["ts_ns"])
+
+
+def _clean(
+    data: dict[str, Any], again: BoolArray, names: Sequence[str]
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Drop repeated and expired rows."""
     differs = np.zeros_like(again)
     for key in _NUMBERS:
         here, before = data[key][1:], data[key][:-1]
         differs[1:] |= (here != before) & ~(np.isnan(here) & np.isnan(before))
-    expired = ts_ns >= data["expiry_ns"]
+    expired = data["ts_ns"] >= data["expiry_ns"]
 
     def finding(check: str, mask: BoolArray) -> Finding:
         return _finding(check, mask, data, names)
@@ -310,7 +359,8 @@ def _clean(data: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], 
         finding("expired rows dropped", expired & ~again),
     ]
     keep = ~(again | expired)
-    data = {key: values[keep] for key, values in data.items()}
+    if not keep.all():
+        data = {key: values[keep] for key, values in data.items()}
     return data, findings
 
 

@@ -153,6 +153,12 @@ class Chains:
         return int(self.snapshot_ts[0]), int(self.snapshot_ts[-1])
 
     @property
+    def rows_per_chain(self) -> tuple[int, float, int]:
+        """Least, median and most rows of a snapshot."""
+        sizes = np.diff(self.offsets)
+        return int(sizes.min()), float(np.median(sizes)), int(sizes.max())
+
+    @property
     def tau(self) -> FloatArray:
         """Years to expiry of each row."""
         return year_fraction(self.ts_ns, self.expiry_ns)

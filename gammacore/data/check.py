@@ -31,6 +31,8 @@ HARMLESS = (
     "no volatility",
     "no listed future (synthetic forward)",
     "files ignored (not chains)",
+    "chains gathered from a sweep",
+    "rows replaced by a newer one of their sweep",
 )
 """Findings of `load_chains` that sound recordings have too; any other is a fault."""
 

@@ -2,5 +2,6 @@
 
 from gammacore.strategy.gamma_scalp import EntryRule, ExitRule, GammaScalp, SizeRule
 from gammacore.strategy.signal import Signal
+from gammacore.strategy.strikes import Refusal
 
-__all__ = ["EntryRule", "ExitRule", "GammaScalp", "Signal", "SizeRule"]
+__all__ = ["EntryRule", "ExitRule", "GammaScalp", "Refusal", "Signal", "SizeRule"]

@@ -18,6 +18,7 @@ from gammacore.events import ChainSlice
 from gammacore.orders import Leg
 from gammacore.portfolio import Episode, Portfolio
 from gammacore.strategy.signal import Signal
+from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, Refusal, delta_too_far, strike_too_far
 
 __all__ = ["Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
 
@@ -89,7 +90,13 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class GammaScalp:
-    """The strategy: pure decisions from the chain, the portfolio, and a forecast if there is a signal."""
+    """The strategy: pure decisions from the chain, the portfolio, and a forecast if there is a signal.
+
+    Attributes
+    ----------
+    refusals : dict of expiry_ns to Refusal
+        Entries that chains without the strikes for them were refused; a note, no decision depends on it.
+    """
 
     def __init__(
         self, entry: EntryRule, size: SizeRule, exit_rule: ExitRule, signal: Signal | None = None
@@ -98,6 +105,7 @@ class GammaScalp:
         self.size = size
         self.exit_rule = exit_rule
         self.signal = signal
+        self.refusals: dict[int, Refusal] = {}
 
     def entries(
         self,
@@ -144,15 +152,12 @@ class GammaScalp:
     def _build(
         self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
     ) -> Entry | None:
-        usable = (chain.iv > 0) & np.isfinite(chain.mark)
-        rows = np.flatnonzero((chain.expiry_ns == expiry_ns) & usable)
-        if self.entry.structure == "straddle":
-            picked = _straddle_rows(chain, rows, chain.forwards[expiry_ns])
-        else:
-            picked = _strangle_rows(
-                chain, rows, chain.forwards[expiry_ns], expiry_ns - ts_ns, self.entry.delta
+        picked = _pick(chain, expiry_ns, ts_ns, self.entry)
+        if isinstance(picked, str):
+            seen = self.refusals.get(expiry_ns)
+            self.refusals[expiry_ns] = (
+                Refusal(expiry_ns, ts_ns, ts_ns, picked) if seen is None else seen.at(ts_ns)
             )
-        if picked is None:
             return None
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             return None
@@ -203,12 +208,29 @@ def _cost_of_one(chain: ChainSlice, rows: tuple[int, int], ts_ns: int) -> tuple[
     return float(sum(prices) * unit), float(theta), float(vega)
 
 
-def _straddle_rows(chain: ChainSlice, rows: np.ndarray, forward: float) -> tuple[int, int] | None:
+def _pick(chain: ChainSlice, expiry_ns: int, ts_ns: int, rule: EntryRule) -> tuple[int, int] | str:
+    """Rows of call and put to trade, or why the chain has none."""
+    forward = chain.forwards[expiry_ns]
+    if not forward > 0.0:
+        return NO_FORWARD
+    of = np.flatnonzero(chain.expiry_ns == expiry_ns)
+    rows = of[(chain.iv[of] > 0) & np.isfinite(chain.mark[of])]
+    listed = np.unique(chain.strike[of])
+    if rule.structure == "straddle":
+        return _straddle_rows(chain, rows, listed, forward)
+    return _strangle_rows(chain, rows, listed, forward, (expiry_ns - ts_ns) / NS_PER_YEAR, rule.delta)
+
+
+def _straddle_rows(
+    chain: ChainSlice, rows: np.ndarray, listed: np.ndarray, forward: float
+) -> tuple[int, int] | str:
     """Call and put at the strike nearest the forward (the lower of two) that lists both."""
     strike, kind = chain.strike[rows], chain.kind[rows]
     both = np.intersect1d(strike[kind == CALL], strike[kind == PUT])
     if not both.size:
-        return None
+        return NO_PAIR
+    if why := strike_too_far(both, listed, forward, forward):
+        return why
     chosen = both[np.argmin(np.abs(both - forward))]
     call = rows[(strike == chosen) & (kind == CALL)][0]
     put = rows[(strike == chosen) & (kind == PUT)][0]
@@ -216,16 +238,19 @@ def _straddle_rows(chain: ChainSlice, rows: np.ndarray, forward: float) -> tuple
 
 
 def _strangle_rows(
-    chain: ChainSlice, rows: np.ndarray, forward: float, life_ns: int, delta: float
-) -> tuple[int, int] | None:
+    chain: ChainSlice, rows: np.ndarray, listed: np.ndarray, forward: float, tau: float, delta: float
+) -> tuple[int, int] | str:
     """Call with Black delta nearest ``delta`` and put nearest minus ``delta``."""
-    seen = inverse.greeks(
-        chain.kind[rows], forward, chain.strike[rows], life_ns / NS_PER_YEAR, chain.iv[rows]
-    ).delta
+    strike, iv = chain.strike[rows], chain.iv[rows]
+    seen = inverse.greeks(chain.kind[rows], forward, strike, tau, iv).delta
     picked = []
     for kind in (CALL, PUT):
-        side = chain.kind[rows] == kind
-        if not side.any():
-            return None
-        picked.append(int(rows[side][np.argmin(np.abs(seen[side] - kind * delta))]))
+        side = np.flatnonzero(chain.kind[rows] == kind)
+        if not side.size:
+            return NO_PAIR
+        best = int(side[np.argmin(np.abs(seen[side] - kind * delta))])
+        option = float(strike[best]), float(seen[best]), float(iv[best])
+        if why := delta_too_far(np.unique(strike[side]), listed, forward, kind, delta, option, tau):
+            return why
+        picked.append(int(rows[best]))
     return picked[0], picked[1]
