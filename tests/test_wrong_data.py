@@ -27,6 +27,7 @@ from wrong_data import (
     raw,
     since,
     stamped,
+    strikes,
     swapped,
     text,
 )
@@ -205,6 +206,15 @@ TOLD = {
     ),
     "all asks zero": (chains(ask_price=0.0), "quotes of zero, read as none"),
     "every row twice, other marks": (twice("chains", mark_price=1.5), "of these, with other values"),
+    "no strikes near the money": (
+        strikes(lambda ratio: abs(ratio - 1) > 0.08),
+        r"45 entries of 4 expiries refused: nearest strike 67,000 is 8.6% from the forward 61,711",
+    ),
+    "strikes of one side": (strikes(lambda ratio: ratio > 1.06), "no strike beyond it.: half a chain"),
+    "strikes in thousands": (
+        named(lambda s: s.replace(r"-(\d+)000-", r"-\1-", regex=True)),
+        "nearest strike 82 is 99.9% from the forward",
+    ),
     "high below low": (swapped("prices", "high", "low"), "close or open outside high and low"),
     "a gap of five days": (part("prices", lambda t: t.drop(index=range(200, 320))), "missing bars"),
 }
