@@ -189,9 +189,10 @@ def _refuse_foreign(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise JournalError(f"{path}: {error}; name another file") from None
     lock, tail = Path(f"{path}.lock"), tail_of(path)
-    for beside, ours in ((lock, lambda: not lock.stat().st_size), (tail, lambda: is_tail(tail))):
-        if beside.is_file() and not ours():
-            raise JournalError(f"{beside}: in the way of the journal, and not ours; move it")
+    foreign = [lock] if lock.is_file() and lock.stat().st_size else []
+    foreign += [tail] if tail.is_file() and not is_tail(tail) else []
+    if foreign:
+        raise JournalError(f"{foreign[0]}: in the way of the journal, and not ours; move it")
 
 
 def _lock(path: Path) -> sqlite3.Connection:
