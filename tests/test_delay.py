@@ -23,7 +23,8 @@ def world(delay_s, seed, spread_s=0.0, stray=0.0):
     price = 60e3 * np.exp(np.cumsum(rng.standard_normal(MINUTES) * 0.6 / np.sqrt(365 * 1440)))
     at = START + (np.arange(COUNT) * 6 + 3) * NS_PER_HOUR + rng.integers(0, 1800, COUNT) * NS_PER_SECOND
     quoted = at + ((delay_s + spread_s * rng.standard_normal(COUNT)) * NS_PER_SECOND).astype(np.int64)
-    forward = np.interp(quoted, bars, price) * (1.0005 + 2e-4 * rng.standard_normal(COUNT))
+    basis = 0.004 * np.sin(np.arange(COUNT) / 60) + 2e-4 * rng.standard_normal(COUNT)
+    forward = np.interp(quoted, bars, price) * (1.0 + basis)
     forward = np.where(rng.random(COUNT) < stray, forward * 1.02, forward)
     return bars, price, chains(at, forward)
 

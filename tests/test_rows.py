@@ -58,3 +58,11 @@ def test_integers_that_are_none_are_refused(seq):
 def test_times_in_floats_are_refused():
     with pytest.raises(DataError, match=r"gaps: ts_ns: row 1: .* is not an exact integer"):
         checked(KINDS["gaps"], DAY, ROWS | {"ts_ns": [float(parse_time(DAY))]})
+
+
+@pytest.mark.parametrize("seq", [2**63, 10**30, -(10**30)])
+def test_integers_beyond_64_bits_are_refused(seq):
+    rows = {name: [1.0] for name in KINDS["quotes"].columns} | {"instrument_name": ["a"]}
+    rows |= {"ts_ns": [parse_time(DAY)], "known_ns": [parse_time(DAY)], "seq": [seq]}
+    with pytest.raises(DataError, match=f"quotes: seq: {seq} does not fit in 64 bits"):
+        checked(KINDS["quotes"], DAY, rows)

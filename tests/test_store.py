@@ -154,11 +154,11 @@ def test_mistakes_name_what_is_wrong(store, arguments, message):
 
 def test_mistakes_of_reading(store, tmp_path):
     with pytest.raises(DataError, match="no column 'prise'"):
-        store.read("index", "BTC", as_of_ns=1, columns=["prise"])
+        store.read("index", "BTC", as_of_ns=FOREVER, columns=["prise"])
     store.write("index", "BTC", DAY, "a", index([(1, 1, 1.0)]))
     store.files("index", "BTC")[0].write_bytes(b"no parquet")
     with pytest.raises(DataError, match="processed"):
-        store.read("index", "BTC", as_of_ns=1)
+        store.read("index", "BTC", as_of_ns=FOREVER)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="not a folder"):
         Store(tmp_path / "file")

@@ -2,8 +2,10 @@
 
 import chain_files
 import numpy as np
+import pandas as pd
 import pytest
 from markets import build
+from shared_data import recorded
 
 from gammacore.backtest.results import run_backtest
 from gammacore.contracts import CALL, PUT, Option, Settlement
@@ -161,7 +163,8 @@ def test_a_delay_moves_what_is_known_and_the_time_to_expiry(tmp_path):
     assert load_chains(path, delay_ns=NS_PER_MINUTE, end_ns=first + NS_PER_MINUTE + 1).span[0] == first + (
         NS_PER_MINUTE
     )
-    assert load_chains(path, delay_ns=NS_PER_MINUTE, start_ns=first + 1).snapshot_ts.size == 4
+    late = load_chains(path, delay_ns=NS_PER_HOUR, start_ns=first + NS_PER_HOUR)
+    assert late.span[0] == first + NS_PER_HOUR
 
 
 def test_a_delay_drops_what_had_expired_by_then(tmp_path):
@@ -217,3 +220,12 @@ def test_half_chains_are_refused_and_named_beside_entries_that_succeed(tmp_path)
 def test_a_delay_of_the_configuration_delays_entries(tmp_path):
     found = run(tmp_path, days(pace=0), **{"data.chain_delay": "2min"})
     assert found.episodes["entry"].tolist() == ["2026-01-08T07:02:00Z"]
+
+
+def test_a_recorded_pass_of_tickers_and_the_next_are_two_chains():
+    raw = pd.read_csv(recorded("data/snapshots_other/deribit_btc_book_2021-02-11.csv.gz"))
+    raw = raw.sort_values("timestamp", kind="stable")
+    code = pd.factorize(raw["instrument_name"])[0].astype(np.int32)
+    found = gather(raw["timestamp"].to_numpy() * 10**6, code, MIN)
+    assert np.unique(found.ts_ns, return_counts=True)[1].tolist() == [488, 488]
+    assert not found.replaced.any()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gammacore.contracts import Option, family, parse, price_grid
 from gammacore.data.chains import Chains
+from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.sweeps import gather, small_chains, sweep_findings
 from gammacore.data.tables import (
@@ -116,6 +117,7 @@ def load_chains(
         a row contradicts its instrument name, the currency is missing or ambiguous, or
         no row is left.
     """
+    start_ns, end_ns = period(start_ns, end_ns)
     names = dict(columns or {})
     tables, ignored = _read_files(path, names)
     currency = _choose_currency(path, tables, currency)

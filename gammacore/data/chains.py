@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.contracts import CALL, Settlement
+from gammacore.data.moments import moment
 from gammacore.data.quality import Quality
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, year_fraction
@@ -176,13 +177,14 @@ class Chains:
         return Snapshot(int(self.snapshot_ts[i]), *(getattr(self, name)[rows] for name in ROW_ARRAYS))
 
     def between(self, start_ns: int, end_ns: int) -> "Chains":
-        """Snapshots with ``start_ns <= time < end_ns``, as views.
+        """Snapshots with ``start_ns <= time < end_ns``, as views; times as of `gammacore.daycount.times_ns`.
 
         Raises
         ------
         DataError
             If there is none.
         """
+        start_ns, end_ns = moment("start_ns", start_ns), moment("end_ns", end_ns)
         first, last = np.searchsorted(self.snapshot_ts, [start_ns, end_ns])
         if first == last:
             raise DataError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gammacore.data.moments import moment
 from gammacore.data.prices import Prices
 from gammacore.data.tables import Column, data_files, pick_column, read_header, read_table
 from gammacore.data.trees import only_series
@@ -94,6 +95,7 @@ def delivery_from_prices(prices: Prices, expiry_ns: int) -> float:
         not known); bars have one length, so the mean is the time-weighted average of what
         bars there are. NaN if no bar lies wholly inside the window, as for hourly bars.
     """
+    expiry_ns = moment("expiry_ns", expiry_ns)
     opens_ns = expiry_ns - SETTLEMENT_WINDOW_NS
     inside = slice(
         int(np.searchsorted(prices.ts_ns, opens_ns + prices.interval_ns, side="left")),

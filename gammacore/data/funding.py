@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
 from gammacore.data.trees import only_series
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time, times_ns
 from gammacore.errors import DataError
 
 __all__ = ["Funding", "load_funding"]
@@ -50,8 +51,8 @@ class Funding:
 
         Parameters
         ----------
-        start_ns, end_ns : int or array of int64
-            Nanoseconds UTC; arrays broadcast.
+        start_ns, end_ns : int or array of int64, or datetimes
+            Nanoseconds UTC, see `gammacore.daycount.times_ns`; arrays broadcast.
 
         Returns
         -------
@@ -59,7 +60,8 @@ class Funding:
             Fraction of the position that a long pays (a short receives). Times outside
             the recorded periods accrue nothing.
         """
-        accrued = self._paid_until(end_ns) - self._paid_until(start_ns)
+        start, end = times_ns("start_ns", start_ns), times_ns("end_ns", end_ns)
+        accrued = self._paid_until(end) - self._paid_until(start)
         return accrued if np.ndim(accrued) else float(accrued)
 
     def _paid_until(self, ts_ns: Any) -> npt.NDArray[np.float64]:
@@ -94,6 +96,7 @@ def load_funding(path: str | Path, *, start_ns: int | None = None, end_ns: int |
         If the file is broken, a rate is missing, two rates stand for one time, or fewer
         than two periods are left.
     """
+    start_ns, end_ns = period(start_ns, end_ns)
     file, parts = only_series(path)
     if not parts:
         files = data_files(path)

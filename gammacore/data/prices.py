@@ -11,10 +11,11 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
 from gammacore.data.trees import series_of
-from gammacore.daycount import NS_PER_SECOND, format_time
+from gammacore.daycount import NS_PER_SECOND, format_time, times_ns
 from gammacore.errors import DataError
 
 __all__ = ["Prices", "load_prices"]
@@ -73,15 +74,15 @@ class Prices:
 
         Parameters
         ----------
-        ts_ns : int or array of int64
-            Nanoseconds UTC.
+        ts_ns : int or array of int64, or datetimes
+            Nanoseconds UTC, see `gammacore.daycount.times_ns`.
 
         Returns
         -------
         float or array of float64
             NaN before the first bar is complete. Across a gap it is the close before it.
         """
-        before = np.searchsorted(self.ts_ns, ts_ns, side="right") - 1
+        before = np.searchsorted(self.ts_ns, times_ns("ts_ns", ts_ns), side="right") - 1
         close = np.where(before >= 0, self.close[np.maximum(before, 0)], np.nan)
         return close if close.ndim else float(close)
 
@@ -129,6 +130,7 @@ def load_prices(
         If files disagree about a bar, hold different coins or bar lengths, a price is
         missing or not positive, bars are off their grid, or no series covers the period.
     """
+    start_ns, end_ns = period(start_ns, end_ns)
     coin = currency.partition("_")[0].upper() if currency else None
     stored = series_of(paths) if isinstance(paths, (str, Path)) else {}
     if stored:

@@ -69,13 +69,16 @@ def checked(schema: Kind, day: str, rows: Columns) -> dict[str, Array]:
 def _array(what: str, values: Any, sql: str) -> Array:
     """Array of a column; floats are integers where nothing is lost, as times in nanoseconds never are."""
     given = np.asarray(values)
-    if sql != "BIGINT" or given.dtype.kind in "iub" or not given.size:
-        return np.asarray(values, dtype=dtype_of(sql))
-    whole = [isinstance(value, (int, np.integer)) or _whole(value) for value in given.tolist()]
-    if not all(whole):
-        row = whole.index(False)
-        raise DataError(f"{what}: row {row + 1}: {given[row]!s} is not an exact integer")
-    return np.array([int(value) for value in given.tolist()], dtype=np.int64)
+    try:
+        if sql != "BIGINT" or given.dtype.kind in "iub" or not given.size:
+            return np.asarray(values, dtype=dtype_of(sql))
+        whole = [isinstance(value, (int, np.integer)) or _whole(value) for value in given.tolist()]
+        if not all(whole):
+            row = whole.index(False)
+            raise DataError(f"{what}: row {row + 1}: {given[row]!s} is not an exact integer")
+        return np.array([int(value) for value in given.tolist()], dtype=np.int64)
+    except OverflowError:
+        raise DataError(f"{what}: {max(given.tolist(), key=abs)} does not fit in 64 bits") from None
 
 
 def _whole(value: Any) -> bool:

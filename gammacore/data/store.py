@@ -25,6 +25,7 @@ from gammacore.errors import DataError
 
 from .atomic import Batch, Writer, recover
 from .interruption import interruptible
+from .moments import moment, period
 from .rows import Array, Columns, checked, day_of, dtype_of, once, plain, question, typed
 from .schemas import kind_named
 from .tables import literal
@@ -182,8 +183,8 @@ class Store:
         kind : str
             Of `schemas.KINDS`.
         currency : str
-        as_of_ns : int
-            Rows with ``known_ns`` up to this moment exist, others do not.
+        as_of_ns : int or datetime
+            See `gammacore.daycount.times_ns`. Rows with ``known_ns`` up to this moment exist, others do not.
         start_ns, end_ns : int, optional
             Of these, rows with ``start_ns <= ts_ns < end_ns``.
         instruments : sequence of str, optional
@@ -207,8 +208,8 @@ class Store:
         unknown = [name for name in wanted if name not in schema.columns]
         if unknown:
             raise DataError(f"{kind} has no column {unknown[0]!r}; there are {', '.join(schema.columns)}")
-        if not isinstance(as_of_ns, (int, np.integer)):
-            raise DataError(f"as_of_ns: expected integer nanoseconds, got {as_of_ns!r}")
+        as_of_ns = moment("as_of_ns", as_of_ns)
+        start_ns, end_ns = period(start_ns, end_ns)
         files = self.files(kind, currency, start_ns=start_ns, end_ns=end_ns)
         if not files:
             return {name: np.empty(0, dtype_of(schema.columns[name])) for name in wanted}
