@@ -37,7 +37,7 @@ SHORTER = {
     "backtest": "--set market.days=14",
     "breakeven": "--set market.days=14",
     "check": "--set market.days=12 --trials 1",
-    "simulate": "--paths 100 --set simulate.frontier_paths=100",
+    "simulate": "--paths 1000 --set simulate.frontier_paths=100",
     "sweep": "--set market.days=14 --backend serial",
 }
 NO = {"doctor": 1}  # it says what is missing, and a newcomer has no key
@@ -152,7 +152,7 @@ FAST = ["--set", "market.days=12", "--set", "market.snapshot_hours=8"]
     [
         ["backtest", *FAST],
         ["backtest", *FAST, "--set", "vary={hedge.band: [0.1, 0.2]}"],
-        ["simulate", "--paths", "100", "--set", "simulate.frontier=false"],
+        ["simulate", "--paths", "1000", "--set", "simulate.frontier=false"],
         ["sweep", *FAST, "--vary", "hedge.band=0.1,0.2", "--backend", "serial"],
     ],
     ids=["backtest", "vary", "simulate", "sweep"],

@@ -197,9 +197,9 @@ TOLD = {
     ),
     "all marks missing": (
         chains(mark_price=constant(np.nan)),
-        r"No entry: .* \(0 of 38,950 rows",
+        r"no call and put with a mark(.|\n)*no mark: 39360",
     ),
-    "all volatilities missing": (chains(implied_volatility=constant(np.nan)), r"No entry: .* \(0 of 38,950"),
+    "all volatilities missing": (chains(implied_volatility=constant(np.nan)), r"no call and put with a mark(.|\n)*no volatility: 39360"),
     "all quotes missing": (
         chains(bid_price=constant(np.nan), ask_price=constant(np.nan)),
         "No entry was filled: .* no ask for BTC-",
