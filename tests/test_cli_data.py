@@ -269,7 +269,8 @@ def test_options_on_the_page_exist():
         words = shlex.split(line)
         assert words[2] in known
         assert {word for word in words if word.startswith("--")} <= options[words[2]], line
-    every = set().union(*options.values()) | {"--chains", "--prices", "--funding", "--delivery", "--force-data"}
+    of_backtest = {"--chains", "--prices", "--funding", "--delivery", "--force-data"}
+    every = set().union(*options.values()) | of_backtest
     assert set(re.findall(r"`(--[a-z-]+)", page)) <= every
 
 

@@ -61,7 +61,7 @@ def test_marks_that_are_all_missing_are_counted(market):
         (reason,) = said(market, {})
     finally:
         market.tape.chains.mark[:] = kept
-    assert re.search(r"entries of \d expiries refused: no call and put with a mark and a volatility; first", reason)
+    assert re.search(r"of \d expiries refused: no call and put with a mark and a volatility; first", reason)
 
 
 @pytest.mark.parametrize(

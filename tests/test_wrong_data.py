@@ -35,6 +35,8 @@ from wrong_data import (
 from gammacore.cli import app
 from gammacore.errors import DataError
 
+NO_MARK = r"no call and put with a mark(.|\n)*no mark: 39360"
+NO_VOLATILITY = r"no call and put with a mark(.|\n)*no volatility: 39360"
 UNITS = "volatilities against marks"
 LEVEL = "bars against the chains' forwards"
 CLOCK = "clock against the bars"
@@ -197,9 +199,9 @@ TOLD = {
     ),
     "all marks missing": (
         chains(mark_price=constant(np.nan)),
-        r"no call and put with a mark(.|\n)*no mark: 39360",
+        NO_MARK,
     ),
-    "all volatilities missing": (chains(implied_volatility=constant(np.nan)), r"no call and put with a mark(.|\n)*no volatility: 39360"),
+    "all volatilities missing": (chains(implied_volatility=constant(np.nan)), NO_VOLATILITY),
     "all quotes missing": (
         chains(bid_price=constant(np.nan), ask_price=constant(np.nan)),
         "No entry was filled: .* no ask for BTC-",
