@@ -67,6 +67,7 @@ class LookAhead(NamedTuple):
     parts: tuple[str, ...]
     decisions: int
     trials: list[Trial]
+    faults: tuple[str, ...] = ()  # of data that was forced
 
     @property
     def clean(self) -> bool:
@@ -120,7 +121,7 @@ def check_look_ahead(
             found.append(_trial(part, ts_ns, known, again))
             if progress is not None:
                 progress(len(found), total)
-    return LookAhead(parts, len(moments), found)
+    return LookAhead(parts, len(moments), found, sources.faults)
 
 
 def perturbed(sources: Sources, ts_ns: int, parts: tuple[str, ...], rng: np.random.Generator) -> Sources:

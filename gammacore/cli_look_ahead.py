@@ -15,6 +15,7 @@ from gammacore.cli_common import (
     document,
     parse_overrides,
     progress_bar,
+    show_faults,
     stoppable,
 )
 from gammacore.config import load_config
@@ -75,13 +76,15 @@ def check(
 
 def _document(found: LookAhead) -> dict[str, Any]:
     trials = [trial._asdict() for trial in found.trials]
-    return {"clean": found.clean, "decisions": found.decisions, "parts": found.parts, "trials": trials}
+    names = ("clean", "faults", "decisions", "parts")
+    return {**{name: getattr(found, name) for name in names}, "trials": trials}
 
 
 def _show(console: Console, found: LookAhead, interpolated: bool) -> None:
     from gammacore.backtest.look_ahead import told
     from gammacore.daycount import format_time
 
+    show_faults(console, found.faults)
     table = Table(title=f"Data changed after a decision ({found.decisions:,} moments with decisions)")
     table.add_column("changed")
     for name in (

@@ -356,9 +356,10 @@ def test_forced_data_is_marked_wherever_it_is_shown(tmp_path, monkeypatch):
         "--out",
         "sweep",
     )
-    outputs[""] = run("breakeven", *data, "--forecast", "0.6", "--force-data")
+    outputs["breakeven"] = run("breakeven", *data, "--forecast", "0.6", "--force-data")
+    outputs["check"] = run("check", *data, "--trials", "1", "--force-data")
     for page, shown in outputs.items():
-        text = (tmp_path / page).read_text() if page else shown
+        text = (tmp_path / page).read_text() if page.endswith(".html") else shown
         assert all(words in text for words in marked), page
         assert shown.startswith(marked[0]), shown[:300]
 
