@@ -7,6 +7,8 @@ refused unless ``data.force`` is set, and then every page says so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gammacore.config import Config, DataConfig
@@ -28,7 +30,7 @@ from gammacore.data.soundness import (
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import DataError
 
-__all__ = ["Fault", "check_data", "refuse", "say"]
+__all__ = ["Fault", "check_data", "faults_of"]
 
 ANOTHER_MARKET = 0.1  # |ln| between two series, beyond which their clocks say nothing
 Fault = tuple[str, Verdict]  # the parameter that names the files, and what is wrong with them
@@ -107,28 +109,32 @@ def _delivered(delivery: dict[int, float], prices: Prices | None, chains: Chains
         return []
     verdict = bars_against_forwards(ts_ns, known, at, price)
     words = verdict.why.replace("bars are", "prices are").replace("the forwards", "the delivery prices")
-    return [Verdict("delivery prices against other prices, |ln|", *_figures(verdict), words)]
+    return [replace(verdict, check="delivery prices against other prices, |ln|", why=words)]
 
 
-def _figures(verdict: Verdict) -> tuple[float, float, int, int, int]:
-    return verdict.figure, verdict.limit, verdict.count, verdict.total, verdict.ts_ns
-
-
-def refuse(config: Config, faults: list[Fault]) -> None:
-    """Refuse to replay data with faults, unless the configuration insists.
+def faults_of(
+    config: Config,
+    prices: Prices | None,
+    chains: Chains | None = None,
+    funding: Funding | None = None,
+    delivery: dict[int, float] | None = None,
+) -> tuple[str, ...]:
+    """Refuse data with faults, or where the configuration insists on it say them, a line each.
 
     Raises
     ------
     DataError
         Naming the files, the figure and what is probably wrong.
     """
-    if not faults or config.data.force:
-        return
-    first = say(config.data, *faults[0])
-    more = f" ({len(faults) - 1} more of its kind: see gammacore data check)" if len(faults) > 1 else ""
-    raise DataError(f"{first}{more}; --force-data runs all the same")
+    faults = check_data(prices, chains, funding, delivery)
+    lines = tuple(_say(config.data, *fault) for fault in faults)
+    if not lines or config.data.force:
+        return lines
+    others = "; ".join(verdict.check for _, verdict in faults[1:])
+    more = f" (also wrong: {others})" if others else ""
+    raise DataError(f"{lines[0]}{more}; --force-data runs all the same")
 
 
-def say(data: DataConfig, name: str, verdict: Verdict) -> str:
+def _say(data: DataConfig, name: str, verdict: Verdict) -> str:
     """Say what is wrong with which files, in one line."""
     return f"{getattr(data, name.partition('.')[2])}: {verdict}"

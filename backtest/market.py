@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.backtest.gate import check_data, refuse, say
+from gammacore.backtest.gate import faults_of
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.synthetic import flat_chains, simulate
 from gammacore.build import build_estimate
@@ -116,16 +116,11 @@ def load_sources(config: Config, estimate: Estimate | None) -> Sources:
     sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
     path = config.data.delivery
     sources = sources._replace(delivery=None if path is None else load_delivery(path))
-    return sources if is_simulated(config) else sources._replace(faults=_faults(config, sources))
-
-
-def _faults(config: Config, sources: Sources) -> tuple[str, ...]:
-    """Hold recorded data against itself, and refuse what is wrong with it unless it is forced."""
+    if is_simulated(config):
+        return sources
     chains = None if config.marks.source == "flat" else sources.chains
     funding = sources.funding if config.costs.funding else None
-    faults = check_data(sources.prices, chains, funding, sources.delivery)
-    refuse(config, faults)
-    return tuple(say(config.data, *fault) for fault in faults)
+    return sources._replace(faults=faults_of(config, sources.prices, chains, funding, sources.delivery))
 
 
 def build_tape(config: Config, sources: Sources, estimate: Estimate | None) -> Tape:

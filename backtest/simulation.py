@@ -14,7 +14,7 @@ import numpy as np
 from gammacore import __version__, black76
 from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, strangle
 from gammacore.backtest.frontier import Frontier, Row, frontier
-from gammacore.backtest.gate import check_data, refuse, say
+from gammacore.backtest.gate import faults_of
 from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model, fit_garch
 from gammacore.backtest.montecarlo import LINES, Simulation, simulate
 from gammacore.build import build_policy
@@ -142,7 +142,7 @@ def _recorded(config: Config, wanted: SimulateConfig) -> tuple[Model, float]:
     if config.data.prices is None:
         raise ConfigError(f"data.prices: needed for simulate.model = {wanted.model!r}")
     prices = load_prices(config.data.prices, currency=config.coin)
-    refuse(config, check_data(prices, None, None, None))
+    faults_of(config, prices)  # refuses what cannot be right
     returns = np.diff(np.log(prices.close))
     whole = np.diff(prices.ts_ns) == prices.interval_ns  # not over gaps
     step = prices.interval_ns / NS_PER_YEAR
@@ -250,8 +250,7 @@ def _faults(config: Config) -> list[str]:
     """Say what is wrong with recorded prices that were forced."""
     if not config.data.force or config.data.prices is None:
         return []
-    prices = load_prices(config.data.prices, currency=config.coin)
-    return [say(config.data, *fault) for fault in check_data(prices, None, None, None)]
+    return list(faults_of(config, load_prices(config.data.prices, currency=config.coin)))
 
 
 def _signed(line: str) -> float:
