@@ -141,6 +141,7 @@ def build_desk(config: Config) -> Desk:
         Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
+        keep_hedges=config.live.options_gone == "keep",
     )
 
 

@@ -245,6 +245,7 @@ class LiveConfig(_Section, frozen=True):
     slippage_bp: NonNegative = 5.0
     option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
     valid_for: str = "5s"
+    options_gone: Literal["close", "keep"] = "close"
     chain_every: str = "10s"
     audit_every: str = "30s"
     busy_poll: bool = False

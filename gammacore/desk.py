@@ -15,12 +15,12 @@ import numpy as np
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.daycount import FRIDAY, weekday
-from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Snapshot, Timer
+from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Outside, Snapshot, Timer
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
-from gammacore.orders import Command, Leg, Order, Purpose
-from gammacore.portfolio import Episode, MarketView, Portfolio
+from gammacore.orders import Cancel, Command, Leg, Order, Purpose
+from gammacore.portfolio import CLOSED_OUTSIDE, Episode, MarketView, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
 from gammacore.strategy.gamma_scalp import Entry
@@ -110,6 +110,8 @@ class Desk:
         Ceilings on entries.
     averaging : bool
         See :class:`gammacore.book.Book`.
+    keep_hedges : bool
+        Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Desk:
         portfolio: Portfolio,
         limits: Limits | None = None,
         averaging: bool = True,
+        keep_hedges: bool = False,
     ) -> None:
         self.book = Book(averaging)
         self.strategy = strategy
@@ -127,6 +130,7 @@ class Desk:
         self.hedge = hedge
         self.portfolio = portfolio
         self.limits = limits or Limits()
+        self.keep_hedges = keep_hedges
         self.closing = False  # everything is to be closed, see events.Flatten
         self._looked_ns = 0  # for what is due to be closed
 
@@ -144,6 +148,8 @@ class Desk:
         """Do what news other than a price may call for, beside hedging."""
         orders: list[Command] = []
         self.closing = self.closing or isinstance(event, Flatten)
+        if isinstance(event, Outside):
+            orders += self._recall(event)
         if isinstance(event, Snapshot) and not self.closing:
             orders += self._enter(event)
         if isinstance(event, (Snapshot, Timer, Flatten)):
@@ -152,6 +158,17 @@ class Desk:
             estimated = isinstance(event, Delivery) and event.estimated
             orders += self._wind_up(hand_over=not estimated)
         return orders
+
+    def _recall(self, event: Outside) -> list[Command]:
+        """Ask back what was decided on positions that are no longer there."""
+        episode = self.portfolio.open[event.episode]
+        pending = [order for order in episode.pending.values() if order.purpose is not Purpose.ENTRY]
+        return [Cancel(order.order_id, episode.number) for order in pending]
+
+    def keeps(self, episode: Episode) -> bool:
+        """Whether the hedge of an episode without options is left to the account's holder."""
+        outside = episode.close_reason in (CLOSED_OUTSIDE, "liquidation")
+        return self.keep_hedges and outside and not self.closing
 
     def _rest(self, event: Event, ladder: Ladder) -> list[Command]:
         """Keep one order resting on either side of every long-gamma episode.
@@ -209,7 +226,8 @@ class Desk:
     def _wind_up(self, hand_over: bool) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
         orders: list[Command] = []
-        for episode in [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]:
+        closed = [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]
+        for episode in [e for e in closed if not self.keeps(e)]:
             orders += episode.withdraw()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
@@ -238,7 +256,7 @@ class Desk:
         """
         open_ = self.portfolio.open
         if isinstance(event, Fill):
-            changed = event.last and isinstance(event.instrument, Option)
+            changed = event.last and (isinstance(event.instrument, Option) or isinstance(event, Outside))
             return [open_[event.episode]] if changed and event.episode in open_ else []
         if isinstance(event, IndexPrice):
             return [] if self.policy.snapshots_only else list(open_.values())

@@ -22,6 +22,7 @@ __all__ = [
     "Fill",
     "Flatten",
     "IndexPrice",
+    "Outside",
     "Rejected",
     "Snapshot",
     "Ticker",
@@ -127,6 +128,15 @@ class Fill(msgspec.Struct, frozen=True, gc=False, tag=True):
     last: bool = True
 
 
+class Outside(Fill, frozen=True, gc=False, tag=True):
+    """A trade of the account that the desk did not order, in an instrument that the episode holds.
+
+    By hand, or forced: ``liquidation``.
+    """
+
+    liquidation: bool = False
+
+
 class Rejected(msgspec.Struct, frozen=True, gc=False, tag=True):
     """An order was not executed, with the reason; nothing of it remains."""
 
@@ -166,4 +176,4 @@ class Flatten(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_ns: int
 
 
-Event = Snapshot | IndexPrice | Ticker | Fill | Rejected | Delivery | Timer | Flatten
+Event = Snapshot | IndexPrice | Ticker | Fill | Outside | Rejected | Delivery | Timer | Flatten

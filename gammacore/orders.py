@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     EXIT = "exit"
     HEDGE = "hedge"
     UNWIND = "unwind"
+    OUTSIDE = "outside"  # of no order of the desk's
 
 
 class Leg(msgspec.Struct, frozen=True, gc=False):

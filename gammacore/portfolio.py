@@ -27,16 +27,26 @@ from gammacore.contracts import (
     payoff_usd,
 )
 from gammacore.errors import LedgerError
-from gammacore.events import Delivery, Event, Fill, Rejected
+from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
 from gammacore.ledger import Account, Entry, Ledger
 from gammacore.orders import Cancel, Command, Order, Purpose
 from gammacore.valuation import Exposure
 
 DUST = 1e-9  # coins, far below any lot: what is left of a leg that was closed
+CLOSED_OUTSIDE = "closed outside"  # reason of an episode whose options somebody else sold
 CLOSED = 1e-12  # of a position, or of a coin if it is smaller: what float addition leaves of a closed one
 
-__all__ = ["Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Portfolio", "Trades"]
+__all__ = [
+    "CLOSED_OUTSIDE",
+    "Booked",
+    "Episode",
+    "HedgeFills",
+    "HedgePosition",
+    "MarketView",
+    "Portfolio",
+    "Trades",
+]
 
 
 class MarketView(Protocol):
@@ -233,6 +243,11 @@ class Episode:
         """Whether it holds options."""
         return bool(self.legs)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is left of its options but rounding."""
+        return all(abs(amount) < DUST for amount in self.legs.values())
+
     def withdraw(self) -> list[Command]:
         """Ask for every resting order back."""
         self.withdrawn |= self.resting
@@ -359,7 +374,9 @@ class Portfolio:
 
     def apply(self, event: Event, book: Book) -> None:
         """Take over what the event says of our positions."""
-        if isinstance(event, Fill):
+        if isinstance(event, Outside):
+            self._apply_outside(self.open[event.episode], event, book)
+        elif isinstance(event, Fill):
             self._apply_fill(self.open[event.episode], event, book)
         elif isinstance(event, Rejected):
             self._apply_rejection(self.open[event.episode], event)
@@ -403,8 +420,47 @@ class Portfolio:
             excess = sum(leg.excess for leg in order.legs)
             episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
         ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
-        if fill.last and order.purpose is Purpose.EXIT:
+        if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
             self._close_options(episode, ts, "exit")
+
+    def _apply_outside(self, episode: Episode, event: Outside, book: Book) -> None:
+        """Book a trade that nobody here ordered; the account holds what it holds."""
+        episode.pending[event.order_id] = Order(event.order_id, event.episode, Purpose.OUTSIDE, ())
+        self._apply_fill(episode, event, book)
+        for option in [
+            o for o, amount in episode.legs.items() if abs(amount) < DUST and len(episode.legs) > 1
+        ]:
+            del episode.legs[option]
+        if episode.open and episode.is_flat:
+            self._close_options(episode, event.ts_ns, "liquidation" if event.liquidation else CLOSED_OUTSIDE)
+
+    def shares(self, instrument: Instrument, amount: float) -> list[tuple[int, float]]:
+        """Split a trade that nobody here ordered among the open episodes that hold its instrument.
+
+        What reduces a position goes to whoever holds it, in turn; the rest to the first.
+
+        Returns
+        -------
+        list of (int, float)
+            Numbers of episodes and their signed parts; empty if none holds the instrument.
+        """
+        held = [(e.number, e.legs[instrument]) for e in self.open.values() if instrument in e.legs]
+        held += [
+            (e.number, e.hedge.amount)
+            for e in self.open.values()
+            if e.hedge.instrument == instrument and (e.open or e.hedge.amount)
+        ]
+        if not held:
+            return []
+        left, parts = amount, {}
+        for number, size in held:
+            if size * left < 0:
+                parts[number] = math.copysign(min(abs(size), abs(left)), left)
+                left -= parts[number]
+        if abs(left) > DUST:
+            first = held[0][0]
+            parts[first] = parts.get(first, 0.0) + left
+        return list(parts.items())
 
     def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose) -> None:
         option, paid = fill.instrument, fill.amount * fill.price

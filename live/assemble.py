@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from gammacore.build import build_desk, build_estimate
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config, parse_config, parse_duration
 from gammacore.contracts import ContractSpec, Settlement, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
@@ -28,7 +28,7 @@ from .feed import Feed
 from .hedger import Hedger, Session, Timing
 from .journal import Journal, Kind, read
 from .parity import restore
-from .positions import Baseline, Foreign, Positions
+from .positions import Adopted, Baseline, Foreign, Positions
 from .records import decode_fact
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 
@@ -40,8 +40,8 @@ OVERLAP_NS = 10 * NS_PER_MINUTE
 class Past(NamedTuple):
     """What a journal knows: the desk at its end, and the facts of its orders.
 
-    ``known`` are the ids of its trades and of the holder's; ``since_ns`` is when others have to be asked
-    for from, None in a fresh journal.
+    ``known`` are the ids of its trades and of the holder's; ``start_ns`` is when a fresh journal starts, and
+    ``since_ns`` when other trades have to be asked for from: None before there is a baseline.
     """
 
     desk: Desk
@@ -51,6 +51,7 @@ class Past(NamedTuple):
     baseline: Baseline | None
     others: dict[str, float]
     known: list[str]
+    start_ns: int | None
     day_start: DayStart | None
     highs: list[ProfitHigh]
     since_ns: int | None
@@ -75,7 +76,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         last = record.ts_ns or last
         if record.kind is Kind.START and first is None:
             first = record.ts_ns
-            if record.body != _stated(config):
+            if parse_config(msgspec.json.decode(record.body)) != config:
                 raise JournalError(f"{path}: kept with another configuration; this one needs a new journal")
         elif record.kind is Kind.FACT and record.name == "Placed":
             placed.append(decode_fact(record.body, Placed))
@@ -88,6 +89,9 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
             highs.append(decode_fact(record.body, ProfitHigh))
         elif record.kind is Kind.FACT and record.name == "Baseline":
             baseline = decode_fact(record.body, Baseline)
+            known += baseline.trades
+        elif record.kind is Kind.FACT and record.name == "Adopted":
+            known.append(decode_fact(record.body, Adopted).trade_id)
         elif record.kind is Kind.FACT and record.name == "Foreign":
             trade = decode_fact(record.body, Foreign)
             others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
@@ -102,21 +106,22 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         )
     return Past(
         found.desk,
-        _session(first),
+        placed[0].label.partition("-")[0] if placed else _session(first),
         placed,
         booked,
         baseline,
         others,
         known,
+        None,
         day_start,
         highs,
-        last - OVERLAP_NS,
+        None if baseline is None else last - OVERLAP_NS,
     )
 
 
 def _fresh(config: Config, now_ns: int) -> Past:
     """Describe a fresh journal."""
-    return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], None, [], None)
+    return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], now_ns, None, [], None)
 
 
 def _session(start_ns: int) -> str:
@@ -161,6 +166,7 @@ def build_hedger(
     session: Session,
     *,
     spec_of: Callable[[Tradable], ContractSpec] = spec_for,
+    paper: bool = False,
 ) -> Hedger:
     """Put a session together; the journal's start is written.
 
@@ -173,6 +179,8 @@ def build_hedger(
     session : Session
     spec_of : callable(instrument) -> ContractSpec
         Grids, of the exchange's catalog where there is one.
+    paper : bool
+        The desk's positions are not the account's.
     """
     live, desk = config.live, past.desk
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
@@ -194,7 +202,8 @@ def build_hedger(
             execution.withdrawn(order_id)
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
     timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
-    journal.start(session.now_ns(), _stated(config))
+    # Labels are named after the start, so a fresh journal starts when its past was read.
+    journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
     hedger = Hedger(
         desk,
         feed,
@@ -203,7 +212,7 @@ def build_hedger(
         journal,
         session,
         timing,
-        Positions(desk.portfolio, past.baseline, past.others),
+        Positions(desk.portfolio, past.baseline, past.others, adopts=not paper),
         order_timeout_s=settings.valid_ns / NS_PER_SECOND,
     )
     hedger.rehearse = DryRun(hedger).run

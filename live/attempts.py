@@ -1,7 +1,8 @@
 """One order at the exchange, followed from the wish to its end.
 
-An attempt ends when the exchange says so and every fill that it counts has been seen, or when it cannot
-have been accepted any more: then the exchange does not know its label after the order's validity.
+An attempt ends when the exchange says so and every fill that it counts has been seen, or when nothing of it
+can exist any more: after its validity the exchange finds neither its label nor a trade with that label
+beyond those seen. The label alone proves nothing, since the exchange forgets orders after half an hour.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Attempt:
         Filled, not negative, as the exchange counts.
     look_ns : int
         When to ask for it by its label, if nothing is heard before.
+    unlisted : bool
+        The exchange did not find its label: its trades decide.
     """
 
     def __init__(self, placed: Placed) -> None:
@@ -87,6 +90,7 @@ class Attempt:
         self.reason = ""
         self.look_ns = 0
         self.asked_ns = 0
+        self.unlisted = False
 
     @property
     def over(self) -> bool:
@@ -101,9 +105,9 @@ class Attempt:
     def trade(self, news: TradeNews) -> None:
         """Count a fill."""
         self.seen += news.amount
+        self.told = max(self.told, abs(self.seen))  # the exchange has told so much by its trades
         self.exchange_id = self.exchange_id or news.order_id
         if abs(self.left) < DUST:
-            self.told = abs(self.seen)
             self.stage = Stage.ENDED
         else:
             self._count()
@@ -112,7 +116,7 @@ class Attempt:
         """Take over what the exchange says of the order; what is older than known changes nothing."""
         if self.over:
             return
-        self.exchange_id = news.order_id
+        self.exchange_id, self.unlisted = news.order_id, False
         self.told = max(self.told, news.filled_amount)
         if news.state in ENDED:
             self.stage, self.reason = Stage.COUNTING, news.cancel_reason or news.state.value
@@ -121,7 +125,7 @@ class Attempt:
             self.stage = Stage.OPEN
 
     def end(self, reason: str) -> None:
-        """Note that it was not accepted, or no longer exists: nothing more was filled."""
+        """Note that it was not accepted, or no longer exists: nothing was filled but what is counted."""
         if not self.over:
             self.stage, self.reason = Stage.COUNTING, reason
             self._count()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,7 +23,7 @@ from gammacore.orders import Cancel, Leg, Order, Purpose
 from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
 from .news import Fate, OrderNews, TickerNews, TradeNews
 
-__all__ = ["Action", "Ask", "Execution", "Place", "Settings", "Withdraw"]
+__all__ = ["Action", "Ask", "Execution", "Place", "Question", "Settings", "Waiting", "Withdraw"]
 
 MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
@@ -54,15 +56,37 @@ class Withdraw(msgspec.Struct, frozen=True):
     exchange_id: str
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """Ask what became of it: by label, or if its id is known and fills are missing, for its trades."""
+class Question(StrEnum):
+    """What to ask of an order."""
 
-    label: str
-    instrument: Tradable
+    STATE = "state"  # by its label
+    FILLS = "fills"  # the trades of its id, as some that the exchange counts were not seen
+    TRADES = "trades"  # all trades since it was placed, as its label was not found
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask what became of an order."""
+
+    question: Question
+    placed: Placed
     exchange_id: str
+
+    @property
+    def label(self) -> str:
+        """Of the order."""
+        return self.placed.label
 
 
 Action = Place | Withdraw | Ask
+
+
+class Waiting(NamedTuple):
+    """An order of the desk that is still at work: for how long, whether the exchange may hold it, and why."""
+
+    order: Order
+    age_ns: int
+    at_exchange: bool
+    why: str
 
 
 class _Work:
@@ -75,6 +99,11 @@ class _Work:
         self.since_ns = since_ns
         self.withdrawn = False
         self.given_up = ["" for _ in order.legs]
+
+    def start_ns(self) -> int:
+        """When it was submitted, or its first attempt left; 0 if neither is known."""
+        placed = [attempt.placed.ts_ns for tried in self.attempts for attempt in tried]
+        return min([at for at in (self.since_ns, *placed) if at], default=0)
 
     @property
     def active(self) -> list[Attempt]:
@@ -180,6 +209,7 @@ class Execution:
             if trade.label in self._by_label:
                 attempt = self._by_label[trade.label][2]
                 attempt.seen += trade.amount
+                attempt.told = abs(attempt.seen)
                 if abs(attempt.left) < DUST:
                     attempt.stage = Stage.ENDED
 
@@ -193,6 +223,11 @@ class Execution:
     def knows(self, label: str) -> bool:
         """Whether a label is one of this session's."""
         return label in self._by_label
+
+    def placed(self, label: str) -> Placed | None:
+        """Return what was placed under a label that is still at work."""
+        found = self._by_label.get(label)
+        return None if found is None else found[2].placed
 
     def has_booked(self, trade_id: str) -> bool:
         """Whether a trade was booked before."""
@@ -262,7 +297,7 @@ class Execution:
             self.tick(now_ns)
 
     def looked_up(self, label: str, orders: Iterable[OrderNews], now_ns: int) -> None:
-        """Take the answer to an :class:`Ask` by label."""
+        """Take the answer to the question for an order's state."""
         found = self._by_label.get(label)
         if found is None:
             return
@@ -272,11 +307,25 @@ class Execution:
             attempt.order(order)
         if attempt.stage is Stage.LEAVING and mine:  # still there: cancel it again
             attempt.stage = Stage.OPEN
-        too_late = now_ns > attempt.placed.valid_until_ns + MARGIN_NS
-        if not mine and too_late and attempt.stage is not Stage.COUNTING:
+        self._heard(attempt, now_ns)
+        if not mine and attempt.stage is not Stage.COUNTING and self._too_late(attempt, now_ns):
+            attempt.unlisted, attempt.look_ns, attempt.asked_ns = True, now_ns, 0
+        self.tick(now_ns)
+
+    def all_trades_seen(self, label: str, now_ns: int) -> None:
+        """Take note that every trade since an order was placed has been handed over."""
+        found = self._by_label.get(label)
+        if found is None:
+            return
+        attempt = found[2]
+        if attempt.unlisted and self._too_late(attempt, now_ns):
             attempt.end("the exchange does not know it")
         self._heard(attempt, now_ns)
         self.tick(now_ns)
+
+    def _too_late(self, attempt: Attempt, now_ns: int) -> bool:
+        """Whether the exchange would no longer accept it."""
+        return now_ns > attempt.placed.valid_until_ns + MARGIN_NS
 
     def disconnected(self, now_ns: int) -> None:
         """Doubt everything that was not over."""
@@ -293,7 +342,7 @@ class Execution:
         self.tick(now_ns)
 
     def _doubt(self, attempt: Attempt) -> None:
-        attempt.stage = Stage.UNKNOWN
+        attempt.stage, attempt.unlisted = Stage.UNKNOWN, False
         attempt.look_ns = attempt.placed.valid_until_ns + MARGIN_NS
 
     def _heard(self, attempt: Attempt, now_ns: int) -> None:
@@ -324,9 +373,7 @@ class Execution:
         for attempt in work.active:
             if now_ns >= attempt.look_ns and now_ns - attempt.asked_ns >= ASK_AGAIN_NS:
                 attempt.asked_ns = now_ns
-                missing = attempt.exchange_id if attempt.stage is Stage.COUNTING else ""
-                placed = attempt.placed
-                self._actions.append(Ask(placed.label, placed.instrument, missing))
+                self._actions.append(Ask(_question(attempt), attempt.placed, attempt.exchange_id))
 
     def _next(self, work: _Work, leg: int, now_ns: int) -> None:
         """Try a leg again, or give it up."""
@@ -445,6 +492,19 @@ class Execution:
         """Whether anything is at work."""
         return bool(self._works)
 
+    def oldest(self, now_ns: int) -> Waiting | None:
+        """Return the order that has been at work for longest, None if there is none.
+
+        Orders that rest at the desk's own price are meant to wait; those asked back are not.
+        """
+        working = [w for w in self._works.values() if w.order.limit is None or w.withdrawn]
+        if not working:
+            return None
+        work = min(working, key=_Work.start_ns)
+        unknown = [a.stage.value for a in work.active]
+        why = f"its order at the exchange is {unknown[0]}" if unknown else self.forbidden(work.order)
+        return Waiting(work.order, now_ns - (work.start_ns() or now_ns), bool(unknown), why or "no quote")
+
     @property
     def instruments(self) -> set[Tradable]:
         """Instruments whose quotes are wanted."""
@@ -459,3 +519,11 @@ class Execution:
         """Drain what the desk is to be told, with the fact that goes into the journal beside it."""
         events, self._events = self._events, []
         return events
+
+
+def _question(attempt: Attempt) -> Question:
+    """Choose what to ask of an attempt that nothing was heard of."""
+    if attempt.unlisted:
+        return Question.TRADES
+    counts = attempt.stage is Stage.COUNTING and attempt.exchange_id
+    return Question.FILLS if counts else Question.STATE

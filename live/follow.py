@@ -35,7 +35,7 @@ from .attempts import Booked, Placed
 from .journal import Kind, Record, read
 from .news import AccountNews, ClockSkew, Gap, StateChanged
 from .parity import Difference
-from .positions import Baseline, Foreign
+from .positions import Adopted, Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
 from .risk_manager import (
     DayStart,
@@ -61,6 +61,7 @@ FACTS: dict[str, type[Any]] = {
         Booked,
         ClockSkew,
         DayStart,
+        Adopted,
         Foreign,
         Gap,
         ModeChanged,
@@ -261,6 +262,8 @@ class Follower:
         First decision that this desk would not have taken.
     foreign : list of Foreign
         Trades of the account's holder.
+    adopted : list of Adopted
+        Trades that nobody here ordered, in what the session holds.
     stopped : bool
         Whether the last process ended cleanly.
     first_ns, last_ns : int
@@ -281,6 +284,7 @@ class Follower:
         self.stopped = False
         self.first_ns = self.last_ns = 0
         self.foreign: list[Foreign] = []
+        self.adopted: list[Adopted] = []
         self._waiting: Event | None = None
         self._decided: tuple[object, ...] = ()
         self._recorded: list[object] = []
@@ -328,6 +332,8 @@ class Follower:
             self.last_placed = fact
         elif isinstance(fact, Foreign):
             self.foreign.append(fact)
+        elif isinstance(fact, Adopted):
+            self.adopted.append(fact)
         elif isinstance(fact, ModeChanged):
             self.mode = fact
         elif isinstance(fact, AccountNews) and self.desk is not None:

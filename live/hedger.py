@@ -15,14 +15,25 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
-from gammacore.daycount import NS_PER_SECOND, format_time
+from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.desk import Desk
-from gammacore.events import Delivery, Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
+from gammacore.events import (
+    Delivery,
+    Event,
+    Fill,
+    Flatten,
+    IndexPrice,
+    Outside,
+    Rejected,
+    Snapshot,
+    Ticker,
+    Timer,
+)
 from gammacore.orders import Cancel, Order
 
 from .aims import Aims
 from .attempts import Booked, Tradable
-from .execution import Ask, Execution, Place, Withdraw
+from .execution import Ask, Execution, Place, Question, Withdraw
 from .feed import Feed
 from .journal import Journal
 from .messages import OrderOptions
@@ -51,7 +62,7 @@ from .news import (
     TradeNews,
     TradesPage,
 )
-from .positions import Positions, near_settlement
+from .positions import Adopted, Positions, near_settlement
 from .risk_manager import Mode, ModeChanged, RiskManager
 
 __all__ = ["Hedger", "Session", "Timing"]
@@ -61,6 +72,8 @@ REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an en
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed, and of questions for a delivery price
 ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
+CLOCKS_NS = NS_PER_MINUTE  # that clocks may differ, where trades are asked for by their time
+PAGE = 1_000  # of trades
 ODD_AUDITS = 2  # in a row, until positions that differ halt
 log = logging.getLogger("gammacore.live")
 
@@ -310,17 +323,53 @@ class Hedger:
             self._asked[id_] = "place", placed.label
         elif isinstance(action, Withdraw):
             self._asked[self.session.cancel(action.exchange_id)] = "withdraw", action.label
-        elif action.exchange_id:
-            asked = self.session.request(
-                "private/get_user_trades_by_order", {"order_id": action.exchange_id, "sorting": "asc"}
+        elif action.question is Question.FILLS:
+            self._ask(
+                "fills",
+                action.label,
+                "private/get_user_trades_by_order",
+                order_id=action.exchange_id,
+                sorting="asc",
             )
-            self._asked[asked] = "trades", action.label
+        elif action.question is Question.TRADES:
+            self._ask_trades("recent", action.label, action.placed.instrument, action.placed.ts_ns)
         else:
-            currency = action.instrument.base
-            asked = self.session.request(
-                "private/get_order_state_by_label", {"currency": currency, "label": action.label}
+            self._ask(
+                "look",
+                action.label,
+                "private/get_order_state_by_label",
+                currency=self._currency,
+                label=action.label,
             )
-            self._asked[asked] = "look", action.label
+
+    def _ask_trades(self, store: str, label: str, instrument: Tradable, since_ns: int) -> None:
+        """Ask for all trades of an instrument since an order was placed, in one of the two stores."""
+        self._ask(
+            store,
+            label,
+            "private/get_user_trades_by_instrument_and_time",
+            instrument_name=instrument.name,
+            start_timestamp=(since_ns - CLOCKS_NS) // NS_PER_MILLISECOND,
+            end_timestamp=(self.now_ns() + CLOCKS_NS) // NS_PER_MILLISECOND,
+            count=PAGE,
+            sorting="asc",
+            historical=store == "historical",
+        )
+
+    def _trades_told(self, store: str, label: str, page: TradesPage, now_ns: int) -> None:
+        """Book a page of an order's time; the recent store first, then the one that keeps everything."""
+        for trade in page.trades:
+            if trade.label == label:  # the others were news, or will be
+                self._trade(trade)
+        placed = self.execution.placed(label)
+        if placed is None:  # its last fill was among them
+            return
+        if page.has_more and page.trades:
+            self._ask_trades(store, label, placed.instrument, max(t.ts_ns for t in page.trades) + CLOCKS_NS)
+        elif store == "recent":
+            self._ask_trades("historical", label, placed.instrument, placed.ts_ns)
+        else:
+            self.execution.all_trades_seen(label, now_ns)
 
     # ------------------------------------------------------------- market
 
@@ -376,15 +425,59 @@ class Hedger:
         elif news.label.startswith(f"{self.execution.session}-"):
             if not self.execution.has_booked(news.trade_id):
                 self.risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
-        elif (fact := self.positions.foreign(news)) is not None:
+                self._outside(news, own=True)
+        else:
+            self._outside(news)
+
+    def _outside(self, news: TradeNews, *, own: bool = False) -> None:
+        """Book a trade that nobody here ordered: into the positions it changes, the rest as the holder's."""
+        ours, theirs = self.positions.divide(news, own=own)
+        if (fact := self.positions.foreign(news, theirs)) is not None:
             self.journal.told(fact)
+        if isinstance(news.instrument, str) or not ours:
+            return
+        at, name = self.now_ns(), news.instrument.name
+        adopted = Adopted(at, news.trade_id, name, ours, news.price, news.forced)
+        log.warning("traded outside", extra={"instrument": name, "amount": ours, "forced": news.forced})
+        if news.forced:
+            told = f"the exchange sold or bought {ours:+g} {name} at {news.price:g} by force"
+            self.risk.latch("liquidated", told, Mode.HEDGE_ONLY)
+        for number, amount in self.desk.portfolio.shares(news.instrument, ours):
+            self._adopt(news, number, amount, adopted)
+            adopted = None
+
+    def _adopt(self, news: TradeNews, number: int, amount: float, fact: Adopted | None) -> None:
+        """Change an episode's position as the account's has changed."""
+        episode, instrument = self.desk.portfolio.open[number], news.instrument
+        assert not isinstance(instrument, str)
+        event = Outside(
+            news.ts_ns,
+            f"{number}-outside-{news.trade_id}",
+            number,
+            instrument,
+            amount,
+            news.price,
+            news.mark if math.isfinite(news.mark) else news.price,
+            news.fee * amount / news.amount,
+            liquidation=news.forced,
+        )
+        at, held = self._stamp(event.ts_ns), episode.open
+        self.take(msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at)), fact)
+        if held and not episode.open:
+            left = f"hedge {episode.hedge.amount:+g} {episode.hedge.instrument.name}"
+            done = "stays" if self.desk.keeps(episode) else "is being closed"
+            self.risk.latch(
+                "options gone",
+                f"all options of episode {number} were closed outside: {left} {done}",
+                Mode.HEDGE_ONLY,
+            )
 
     def _reconciled(self, news: Reconciled) -> None:
         for trade in news.trades:
             self._trade(trade)
         for account in news.accounts:
             self._account(account)
-        if (baseline := self.positions.begin(news.positions, news.ts_ns)) is not None:
+        if (baseline := self.positions.begin(news.positions, news.earlier, news.ts_ns)) is not None:
             self.journal.told(baseline)
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
@@ -442,10 +535,11 @@ class Hedger:
             self.execution.order(news.result, now_ns)
         elif kind == "look":
             self.execution.looked_up(about, [o for o in news.result if isinstance(o, OrderNews)], now_ns)
-        elif kind == "trades":
-            found = news.result.trades if isinstance(news.result, TradesPage) else news.result
-            for trade in found:
+        elif kind == "fills":
+            for trade in news.result:
                 self._trade(trade)
+        elif kind in ("recent", "historical"):
+            self._trades_told(kind, about, news.result, now_ns)
         elif kind == "chain":
             event = self.feed.chain(news.result)
             if event is not None and self.risk.mode is Mode.NORMAL:
@@ -478,7 +572,7 @@ class Hedger:
         """Wake the desk where it asked to be, or where something should have been closed."""
         due = self.desk.next_deadline()
         waiting = [e for e in self.desk.portfolio.open.values() if not e.pending]
-        late = any(e.close_ns or (self.desk.closing and e.open) for e in waiting)
+        late = any((e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open) for e in waiting)
         if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
             self._timer_ns = now_ns
             self.take(Timer(now_ns))

@@ -288,7 +288,10 @@ class OrderNews(_News, frozen=True, gc=False, tag=True):
 
 
 class TradeNews(_News, frozen=True, gc=False, tag=True):
-    """One of our trades: ``amount`` signed, ``fee`` positive when paid, ``liquidity`` M or T."""
+    """One of our trades: ``amount`` signed, ``fee`` positive when paid, ``liquidity`` M or T.
+
+    ``forced`` if the exchange liquidated our side of it.
+    """
 
     trade_id: str
     trade_seq: int
@@ -305,6 +308,7 @@ class TradeNews(_News, frozen=True, gc=False, tag=True):
     order_state: OrderState
     iv: float
     forward: float
+    forced: bool = False
 
 
 class PositionNews(_News, frozen=True, gc=False, tag=True):
@@ -514,13 +518,15 @@ class Reconnecting(_News, frozen=True, gc=False, tag=True):
 class Reconciled(_News, frozen=True, gc=False, tag=True):
     """What the exchange says we have, after every (re)connection and before any market news.
 
-    ``trades`` are those not handed over before, oldest first.
+    ``trades`` are those not handed over before, oldest first; ``earlier`` the ids of those that a first
+    connection found, and that its ``positions`` include.
     """
 
     open_orders: tuple[OrderNews, ...]
     trades: tuple[TradeNews, ...]
     positions: tuple[PositionNews, ...]
     accounts: tuple[AccountNews, ...]
+    earlier: tuple[str, ...] = ()
 
 
 News = (

@@ -167,15 +167,23 @@ class Reconciliation:
     def finish(self, now_ns: int) -> list[News]:
         """Return the outcome, then the news that came meanwhile and say more than it."""
         trades = sorted(self._trades.values(), key=lambda trade: (trade.ts_ns, trade.trade_seq))
-        if not self._tell_trades:  # but for those that came as news while we asked
-            live = {news.trade_id for news in self._held if isinstance(news, TradeNews)}
-            for trade in trades:
-                if trade.trade_id not in live:
-                    self._seen.add(trade.trade_id)
+        earlier: tuple[str, ...] = ()
+        if not self._tell_trades:  # the positions include them, but for those that were news later
+            since = self._marks.get(PositionNews, 0)
+            later = {news.trade_id for news in self._held[since:] if isinstance(news, TradeNews)}
+            earlier = self._note_earlier(trades, later)
             trades = []
         fresh = tuple(trade for trade in trades if self._seen.add(trade.trade_id))
-        found = Reconciled(now_ns, self._orders, fresh, self._positions, tuple(self._accounts))
+        found = Reconciled(now_ns, self._orders, fresh, self._positions, tuple(self._accounts), earlier)
         return [found, *(news for at, news in enumerate(self._held) if self._says_more(news, at))]
+
+    def _note_earlier(self, trades: list[TradeNews], later: set[str]) -> tuple[str, ...]:
+        """Note trades as seen that the positions include; returns their ids."""
+        held = [news.trade_id for news in self._held if isinstance(news, TradeNews)]
+        earlier = tuple(dict.fromkeys(i for i in [*(t.trade_id for t in trades), *held] if i not in later))
+        for trade_id in earlier:
+            self._seen.add(trade_id)
+        return earlier
 
     def _says_more(self, news: News, at: int) -> bool:
         if isinstance(news, TradeNews):

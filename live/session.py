@@ -165,7 +165,9 @@ def run(config: Config, options: Options) -> None:
         made: list[Hedger] = []
         paper = Paper(client, lambda: made[0], alone=credentials is None) if options.paper else None
         session = client if paper is None else paper
-        made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs)))
+        made.append(
+            build_hedger(config, past, journal, session, spec_of=_spec_of(specs), paper=options.paper)
+        )
         feed = made[0].feed
         if any(episode.hedge.amount for episode in past.desk.portfolio.open.values()):
             feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)

@@ -331,6 +331,7 @@ def trade_news(t: WireUserTrade) -> TradeNews:
         t.state,
         t.iv / PERCENT,
         or_nan(t.underlying_price),
+        bool(t.liquidity and t.liquidity in (t.liquidation or "")),  # T, M or MT: whose side was forced
     )
 
 

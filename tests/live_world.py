@@ -186,6 +186,7 @@ class Process:
         self.journal = Journal(path)
         self.journal._tail = Mortal(self.journal._tail, world)
         try:
+            world.pass_time(world.rng.uniform(0.05, 1.5))  # to read a catalog, and bars for estimates
             self.hedger = build_hedger(config, past, self.journal, self.client)
         except Killed:
             self.die()

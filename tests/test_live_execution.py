@@ -10,7 +10,7 @@ from gammacore.contracts import parse, spec_for
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.events import Fill, Rejected
 from gammacore.live.attempts import Booked, Placed
-from gammacore.live.execution import MARGIN_NS, PAUSE_NS, Ask, Execution, Place, Settings, Withdraw
+from gammacore.live.execution import MARGIN_NS, PAUSE_NS, Ask, Execution, Place, Question, Settings, Withdraw
 from gammacore.live.news import Fate, OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
@@ -151,7 +151,7 @@ def test_an_order_that_ends_before_its_fills_are_seen_is_asked_for():
     execution.order(order(p, "filled", 100.0), T0)
     assert execution.busy
     execution.tick(T0 + 3 * S)
-    assert execution.actions() == [Ask(p.label, PERPETUAL, f"x-{p.label}")]
+    assert execution.actions() == [Ask(Question.FILLS, p, f"x-{p.label}")]
     execution.trade(trade(p, -100.0), T0 + 3 * S)
     assert [e.last for e in events(execution)] == [True]
     assert not execution.busy
@@ -167,11 +167,54 @@ def test_an_unknown_fate_blocks_until_the_exchange_has_said(known):
     assert not execution.actions()  # it could still be accepted
     late = p.valid_until_ns + MARGIN_NS
     execution.tick(late)
-    assert execution.actions() == [Ask(p.label, PERPETUAL, "")]
+    assert execution.actions() == [Ask(Question.STATE, p, "")]
     execution.looked_up(p.label, [order(p, "cancelled", 0.0)] if known else [], late + S)
+    if not known:  # the exchange may have forgotten it: its trades decide
+        assert execution.actions() == [Ask(Question.TRADES, p, "")]
+        execution.all_trades_seen(p.label, late + S)
     execution.tick(late + 2 * S)
     (again,) = placed(execution)
     assert again.label == "g1-0-hedge-1-0-1"
+
+
+def test_an_order_filled_in_part_that_the_exchange_has_forgotten_is_decided_from_its_trades():
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.disconnected(T0 + S)
+    execution.trade(trade(p, -30.0), T0 + 2 * S)
+    late = p.valid_until_ns + MARGIN_NS + S
+    execution.looked_up(p.label, [], late)
+    assert execution.actions() == [Ask(Question.TRADES, p, f"x-{p.label}")]
+    execution.trade(trade(p, -20.0, number=2), late)  # one that no message had brought
+    execution.all_trades_seen(p.label, late)
+    execution.tick(late + S)
+    (again,) = placed(execution)
+    assert again.amount == -50.0
+
+
+def test_trades_seen_before_the_validity_is_over_decide_nothing():
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.disconnected(T0 + S)
+    execution.all_trades_seen(p.label, T0 + 2 * S)
+    execution.tick(T0 + 3 * S)
+    assert execution.busy
+    assert not placed(execution)
+
+
+def test_the_oldest_order_is_named_with_what_it_waits_for():
+    execution = made(rest=False)
+    assert execution.oldest(T0) is None
+    execution.submit(hedge(limit=61_000.0, number=7), T0)  # rests, and is meant to
+    assert execution.oldest(T0 + 90 * S) is None
+    execution.submit(hedge(), T0 + 5 * S)
+    (_, p) = placed(execution)
+    execution.refused(p.label, Fate.UNKNOWN, "expired", T0 + 10 * S)
+    found = execution.oldest(T0 + 65 * S)
+    assert (found.order.order_id, found.age_ns, found.at_exchange) == ("0-hedge-1", 60 * S, True)
+    assert found.why == "its order at the exchange is unknown"
 
 
 def test_an_empty_answer_before_the_validity_is_over_says_nothing():
@@ -288,7 +331,7 @@ def test_a_cancellation_that_failed_is_looked_into():
     execution.tick(T0 + 3 * S)
     execution.actions()
     execution.not_withdrawn(p.label, T0 + 4 * S)
-    assert execution.actions() == [Ask(p.label, PERPETUAL, "")]
+    assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
     execution.looked_up(p.label, [order(p)], T0 + 4 * S)
     assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
 
@@ -319,7 +362,7 @@ def test_restart_takes_up_what_was_at_work():
     left = hedge().without(PERPETUAL, -30.0)
     execution.restore([left], [gone, first], [Booked(T0, "t1", first.label, -30.0)])
     execution.tick(T0 + 10 * S)
-    assert execution.actions() == [Ask(first.label, PERPETUAL, "")]
+    assert execution.actions() == [Ask(Question.STATE, first, "")]
     assert not execution.knows(gone.label)
     assert execution.has_booked("t1")
     execution.looked_up(first.label, [order(first, "cancelled", 30.0)], T0 + 11 * S)

@@ -12,13 +12,13 @@ from .accounts import Account, Position, Wallet
 from .calls import Call, Handler
 from .engine import Trade
 from .portfolio import Holding, evaluate, order_margin
+from .trading import RECENT_ORDERS_NS
 from .views import milliseconds, order_json, summary_json, user_trade
 from .wire import invalid
 
 __all__ = ["HANDLERS", "WEBSOCKET_ONLY"]
 
 RECENT_TRADES_NS = 24 * 3_600 * 1_000_000_000
-RECENT_ORDERS_NS = 30 * 60 * 1_000_000_000
 KINDS = ("future", "option", "spot", "any")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gammacore.daycount import NS_PER_MINUTE
 from gammacore.margin import rates_at
 
 from .book import BUY, SELL, Order
@@ -14,7 +15,7 @@ from .portfolio import evaluate, order_margin
 from .views import order_json, user_trade
 from .wire import RpcError, invalid
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "RECENT_ORDERS_NS"]
 
 TYPES = (
     "limit",
@@ -29,6 +30,7 @@ TIMES = ("good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_can
 TRIGGERS = ("index_price", "mark_price", "last_price")
 NOT_MODELLED = ("advanced", "display_amount", "linked_order_type", "otoco_config", "trigger_offset")
 MAX_LABEL = 64
+RECENT_ORDERS_NS = 30 * NS_PER_MINUTE  # how long the recent store keeps what has ended
 STOP_PREFIX = {"index_price": "I", "mark_price": "M", "last_price": "L"}
 
 
@@ -359,13 +361,15 @@ def get_order_state(call: Call) -> dict[str, Any]:
 
 
 def get_order_state_by_label(call: Call) -> list[dict[str, Any]]:
-    """Answer ``private/get_order_state_by_label``: finished orders too."""
+    """Answer ``private/get_order_state_by_label``: open orders, and those of the recent store."""
+    edge = call.now_ns - RECENT_ORDERS_NS
     currency, label = call.currency(allow_any=True), call.params.text("label", "")
     return [
         order_json(order)
         for order in call.x.engine.orders.values()
         if order.account == call.account.user_id
         and order.label == label
+        and (order.live or order.updated_ns >= edge)
         and currency in ("any", order.listing.currency)
     ]
 
