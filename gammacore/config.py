@@ -8,6 +8,7 @@ parameter with its default and a comment.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -242,8 +243,10 @@ class LiveConfig(_Section, frozen=True):
     execution: Literal["post_only", "taker"] = "post_only"
     patience: str = "3s"
     tries: Annotated[int, Meta(ge=1, le=20)] = 3
-    slippage_bp: NonNegative = 5.0
+    slippage_bp: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
     option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
+    max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
     valid_for: str = "5s"
     options_gone: Literal["close", "keep"] = "close"
     chain_every: str = "10s"
@@ -455,6 +458,9 @@ def _check_live(config: Config) -> None:
     for name in ("stale_after", "max_clock_skew"):
         parse_duration(getattr(config.risk, name), f"risk.{name}")
     parse_duration(config.alerts.repeat, "alerts.repeat")
+    for name, limit in msgspec.structs.asdict(config.risk).items():
+        if isinstance(limit, float) and not math.isfinite(limit):
+            raise ConfigError(f"risk.{name}: expected a finite number (null for no limit), got {limit!r}")
     for window in config.risk.max_drawdown_usd:
         parse_duration(window, "risk.max_drawdown_usd")
     for name in ("scenario_spot", "scenario_vol"):

@@ -22,6 +22,7 @@ from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
 
 from .attempts import Booked, Placed, Tradable
+from .collar import Collar
 from .dry import DryRun
 from .execution import Execution, Settings
 from .feed import Feed
@@ -192,6 +193,7 @@ def build_hedger(
         slippage=live.slippage_bp * 1e-4,
         option_slippage=live.option_slippage,
         valid_ns=parse_duration(live.valid_for),
+        collar=Collar(live.max_above_mark, live.max_spread),
     )
     execution = Execution(past.session, settings, spec_of)
     episodes = desk.portfolio.open.values()

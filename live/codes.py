@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .news import Fate
 
-__all__ = ["CODES", "LOCAL", "UNREADABLE", "Action", "Code", "look_up"]
+__all__ = ["CODES", "LOCAL", "NO_FUNDS", "OF_PRICE", "UNREADABLE", "Action", "Code", "look_up"]
 
 LOCAL = 0  # the session did not send the request
 UNREADABLE = -1  # there was an answer that could not be read
@@ -35,6 +35,9 @@ class Code(NamedTuple):
 
 
 _RETRY, _UNKNOWN = Fate.RETRY, Fate.UNKNOWN
+# Refusals that a fresh quote may cure, or that are part of working an order at its own price.
+OF_PRICE = frozenset((10005, 10006, 10007, 10011, 10023, 10026, 10043, 11021, 11054))
+NO_FUNDS = frozenset((10009, 10039))
 _ROWS = (
     Code(10000, "authorization_required", _RETRY, Action.REAUTHENTICATE),
     Code(10001, "error", _UNKNOWN),

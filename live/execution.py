@@ -21,6 +21,7 @@ from gammacore.events import Fill, Rejected
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
 from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
+from .collar import Collar
 from .news import Fate, OrderNews, TickerNews, TradeNews
 
 __all__ = ["Action", "Ask", "Execution", "Place", "Question", "Settings", "Waiting", "Withdraw"]
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True):
     slippage: float
     option_slippage: float
     valid_ns: int
+    collar: Collar = Collar(max_above_mark=0.15, max_spread=0.10)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -81,11 +83,10 @@ Action = Place | Withdraw | Ask
 
 
 class Waiting(NamedTuple):
-    """An order of the desk that is still at work: for how long, whether the exchange may hold it, and why."""
+    """An order of the desk that is still at work, since when, and why; without a reason a guard holds it."""
 
     order: Order
-    age_ns: int
-    at_exchange: bool
+    since_ns: int
     why: str
 
 
@@ -277,8 +278,8 @@ class Execution:
         else:
             self.tick(now_ns)
 
-    def refused(self, label: str, fate: Fate, reason: str, now_ns: int) -> None:
-        """Take note that an order was not answered with an order."""
+    def refused(self, label: str, fate: Fate, reason: str, now_ns: int, *, hopeless: bool = False) -> None:
+        """Take note that an order was refused; ``hopeless`` if another one would be, too."""
         found = self._by_label.get(label)
         if found is None:
             return
@@ -287,6 +288,8 @@ class Execution:
             self._doubt(attempt)
         elif attempt.stage is Stage.SENT:
             attempt.end(reason)
+            if hopeless:
+                found[0].given_up[found[1]] = reason
         self.tick(now_ns)
 
     def not_withdrawn(self, label: str, now_ns: int) -> None:
@@ -422,14 +425,12 @@ class Execution:
     def _attempt(self, work: _Work, leg: int, now_ns: int) -> None:
         wanted, order = work.order.legs[leg], work.order
         tried = work.attempts[leg]
-        rests = order.limit is not None or (
-            self.settings.rest and not tried and order.purpose is Purpose.HEDGE
-        )
-        limit = order.limit if order.limit is not None else self._limit(wanted, work.left[leg], rests)
-        if limit is None:
+        rests = self._rests(work, leg)
+        if why := self._priceless(work, leg, now_ns):
             if now_ns >= max([work.since_ns, *(a.placed.ts_ns for a in tried)]) + NO_QUOTE_NS:
-                work.given_up[leg] = "no quote"
+                work.given_up[leg] = why
             return
+        limit = order.limit if order.limit is not None else self._limit(wanted, work.left[leg], rests)
         label = f"{self.session}-{order.order_id}-{leg}-{len(tried)}"
         placed = Placed(
             now_ns,
@@ -449,22 +450,52 @@ class Execution:
         self._by_label[label] = work, leg, attempt
         self._actions.append(Place(placed))
 
-    def _limit(self, leg: Leg, amount: float, rests: bool) -> float | None:
-        """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
-        quote, spec = self.quotes.get(leg.instrument), self._spec_of(leg.instrument)
+    def _priceless(self, work: _Work, leg: int, now_ns: int) -> str:
+        """Say why there is no price to send a leg at; empty if there is one.
+
+        An entry begins with all legs or none: half of it is another bet.
+        """
+        order = work.order
+        if order.limit is not None:
+            return ""
+        begins = order.purpose is Purpose.ENTRY and not any(work.attempts)
+        legs = range(len(order.legs)) if begins else (leg,)
+        return next(filter(None, (self._quote_refusal(work, at, now_ns) for at in legs)), "")
+
+    def _quote_refusal(self, work: _Work, leg: int, now_ns: int) -> str:
+        instrument, buys = work.order.legs[leg].instrument, work.left[leg] > 0
+        quote = self.quotes.get(instrument)
         if quote is None:
-            return None
+            return "no quote"
+        own, other = (quote.bid, quote.ask) if buys else (quote.ask, quote.bid)
+        rests = self._rests(work, leg)
+        if not (other > 0 or (rests and own > 0)):
+            return "no quote"
+        if rests or not isinstance(instrument, Option):
+            return ""
+        spec, enters = self._spec_of(instrument), work.order.purpose is Purpose.ENTRY
+        return self.settings.collar.refusal(instrument, quote, spec, buys=buys, enters=enters, now_ns=now_ns)
+
+    def _rests(self, work: _Work, leg: int) -> bool:
+        """Whether the next attempt of a leg rests in the book rather than take."""
+        order = work.order
+        first = self.settings.rest and not work.attempts[leg] and order.purpose is Purpose.HEDGE
+        return order.limit is not None or first
+
+    def _limit(self, leg: Leg, amount: float, rests: bool) -> float:
+        """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
+        quote, spec = self.quotes[leg.instrument], self._spec_of(leg.instrument)
         buy = amount > 0
         own, other = (quote.bid, quote.ask) if buy else (quote.ask, quote.bid)
         if rests and own > 0:
             return float(spec.round_price(own))
-        if not other > 0:
-            return None
         option = isinstance(leg.instrument, Option)
         slip = self.settings.option_slippage if option else self.settings.slippage
-        price = float(
-            spec.round_price(other * (1 + slip if buy else max(1 - slip, 0.0)), "up" if buy else "down")
-        )
+        wanted = other * (1 + slip if buy else max(1 - slip, 0.0))
+        if option and quote.mark > 0:
+            worst = self.settings.collar.worst(quote, spec, buys=buy)
+            wanted = min(wanted, max(worst, other)) if buy else max(wanted, min(worst, other))
+        price = float(spec.round_price(wanted, "up" if buy else "down"))
         low, high = quote.min_price, quote.max_price
         if high > 0 and price > high:
             price = float(spec.round_price(high, "down"))
@@ -502,8 +533,10 @@ class Execution:
             return None
         work = min(working, key=_Work.start_ns)
         unknown = [a.stage.value for a in work.active]
-        why = f"its order at the exchange is {unknown[0]}" if unknown else self.forbidden(work.order)
-        return Waiting(work.order, now_ns - (work.start_ns() or now_ns), bool(unknown), why or "no quote")
+        why = "" if self.forbidden(work.order) else "it was not sent"
+        if unknown:
+            why = f"its order at the exchange is {unknown[0]}"
+        return Waiting(work.order, work.start_ns() or now_ns, why)
 
     @property
     def instruments(self) -> set[Tradable]:

@@ -33,6 +33,7 @@ from gammacore.orders import Cancel, Order
 
 from .aims import Aims
 from .attempts import Booked, Tradable
+from .codes import LOCAL, OF_PRICE
 from .execution import Ask, Execution, Place, Question, Withdraw
 from .feed import Feed
 from .journal import Journal
@@ -202,6 +203,7 @@ class Hedger:
         """Do what time brings."""
         now_ns = self.now_ns()
         self.risk.tick(now_ns)
+        self.risk.waiting(self.execution.oldest(now_ns), now_ns)
         self._show_mode(now_ns)
         for fact in self.risk.facts():
             self.journal.told(fact)
@@ -283,9 +285,13 @@ class Hedger:
             log.warning("given up", extra={"order": event.order_id, "reason": event.reason})
             if "entry" in event.order_id:
                 self._chain_ns = self.now_ns() + REFUSED_PAUSE_NS
+            elif "-exit-" in event.order_id:
+                self.risk.not_closed(event.reason)
             self._aims.forget(event.order_id)
         else:
             self.filled += 1
+            if "-exit-" in event.order_id:
+                self.risk.lift("exit")
             if wrong := self._aims.fill(event):
                 self.risk.latch("wrong way", wrong)
             at = self._stamp(event.ts_ns)
@@ -530,6 +536,7 @@ class Hedger:
         kind, about = self._asked.pop(news.id, ("", ""))
         now_ns = self.now_ns()
         if kind == "place" and isinstance(news.result, OrderAnswer):
+            self.risk.accepted()
             self.execution.order(news.result.order, now_ns)
         elif kind == "withdraw" and isinstance(news.result, OrderNews):
             self.execution.order(news.result, now_ns)
@@ -554,15 +561,18 @@ class Hedger:
         reason = f"{news.code} {news.message} {news.data}".strip()
         if kind:
             log.warning("refused", extra={"request": kind, "about": about, "reason": reason})
-        self._failed(kind, about, news.fate, reason)
+        if kind == "place":
+            self.risk.refused(news.code, f"{news.message} {news.data}".strip(), self.now_ns())
+        hopeless = news.fate is Fate.REJECTED and news.code not in OF_PRICE and news.code != LOCAL
+        self._failed(kind, about, news.fate, reason, hopeless=hopeless)
 
     def _unanswered(self, news: Expired | Lost) -> None:
         kind, about = self._asked.pop(news.id, ("", ""))
         self._failed(kind, about, news.fate, type(news).__name__.lower())
 
-    def _failed(self, kind: str, about: str, fate: Fate, reason: str) -> None:
+    def _failed(self, kind: str, about: str, fate: Fate, reason: str, *, hopeless: bool = False) -> None:
         if kind == "place":
-            self.execution.refused(about, fate, reason, self.now_ns())
+            self.execution.refused(about, fate, reason, self.now_ns(), hopeless=hopeless)
         elif kind == "withdraw":
             self.execution.not_withdrawn(about, self.now_ns())
 

@@ -17,15 +17,17 @@ from enum import IntEnum
 import msgspec
 
 from gammacore.contracts import Instrument, Option, Settlement
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.desk import Desk
 from gammacore.ledger import Account
 from gammacore.margin import estimate, rates_at
 from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
+from .execution import Waiting
 from .news import AccountNews, TickerNews
 from .peak import Peak
+from .refusals import Refusals
 
 __all__ = [
     "DayStart",
@@ -39,6 +41,7 @@ __all__ = [
     "profit_usd",
 ]
 
+PENDING_NS = 30 * NS_PER_SECOND  # that an order may be at work before it is told
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
 NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop
 GAP, MATERIAL = 0.1, 0.01  # of our initial margin and of the margin balance, from which a gap is told
@@ -140,7 +143,8 @@ class RiskManager:
         self._high: ProfitHigh | None = None  # of this minute
         self._day_start = day_start
         self._facts: list[DayStart | ProfitHigh] = []
-        self._heard_ns = self._looked_ns = 0
+        self._heard_ns = self._looked_ns = self._now_ns = 0
+        self._refusals = Refusals()
 
     @property
     def mode(self) -> Mode:
@@ -171,6 +175,8 @@ class RiskManager:
         """Why the guards hold an order back."""
         if not self.causes:
             return ""
+        if self._refusals.waits(self._now_ns) and not self._reduces(order):
+            return self._refusals.reason
         closing = self._closes(order)
         holding = [mode for name, (mode, _) in self.causes.items() if not (closing and name in self._latched)]
         mode = max(holding, default=Mode.NORMAL)
@@ -187,6 +193,20 @@ class RiskManager:
     def _closes(self, order: Order) -> bool:
         return self.desk.closing and order.purpose is not Purpose.ENTRY
 
+    def _reduces(self, order: Order) -> bool:
+        """Whether an order brings every position that it trades nearer to zero, and none beyond."""
+        episode = self.desk.portfolio.open.get(order.episode)
+        if episode is None or not order.legs:
+            return False
+        held = [
+            episode.legs.get(leg.instrument, 0.0)
+            if isinstance(leg.instrument, Option)
+            else episode.hedge.amount
+            for leg in order.legs
+        ]
+        pairs = [(leg.amount, size) for leg, size in zip(order.legs, held, strict=True)]
+        return all(amount * size < 0 and abs(amount) <= abs(size) for amount, size in pairs)
+
     def decided(self, order: Order, now_ns: int) -> None:
         """Count the hedges that were decided; orders that rest until they are reached are none."""
         if order.purpose is Purpose.HEDGE and order.limit is None:
@@ -201,6 +221,37 @@ class RiskManager:
         limit = self.guards.max_orders_per_minute
         if limit is not None and len(self._sent) > limit:
             self.latch("order rate", f"more than {limit} orders in a minute")
+
+    def refused(self, code: int, message: str, now_ns: int) -> None:
+        """Take note that the exchange refused an order."""
+        self._refusals.refused(code, message, now_ns)
+        self._show_refusals()
+
+    def accepted(self) -> None:
+        """Take note that the exchange took an order."""
+        if self._refusals.count:
+            self._refusals.accepted()
+            self._show_refusals()
+
+    def _show_refusals(self) -> None:
+        """Hold the guard of the last refusals, and no other."""
+        refusals = self._refusals
+        for name in ("no funds", "refusals"):
+            self._hold(name, refusals.holds and name == refusals.guard, Mode.HEDGE_ONLY, refusals.reason)
+
+    def waiting(self, oldest: Waiting | None, now_ns: int) -> None:
+        """Look at the order that has been at work for longest; what a guard holds back has its own reason."""
+        if oldest is None or not oldest.why or now_ns - oldest.since_ns <= PENDING_NS:
+            if "pending" in self.causes:
+                self.lift("pending")
+            return
+        order, since = oldest.order, format_time(oldest.since_ns)[11:19]
+        told = f"episode {order.episode} waits since {since} UTC for {order.order_id}: {oldest.why}"
+        self._set("pending", Mode.HEDGE_ONLY, told)
+
+    def not_closed(self, reason: str) -> None:
+        """Take note that options that were to be closed could not be."""
+        self._set("exit", Mode.HEDGE_ONLY, f"options are not closed: {reason}")
 
     # ------------------------------------------------------------- news
 
@@ -269,6 +320,10 @@ class RiskManager:
 
     def tick(self, now_ns: int) -> None:
         """Notice silence, losses, drawdowns and exposure."""
+        self._now_ns = now_ns
+        if self._refusals.count:
+            self._refusals.tick(now_ns)
+            self._show_refusals()
         silence = now_ns - self._heard_ns
         stale = self._heard_ns == 0 or silence > self.guards.stale_ns
         told = "never" if self._heard_ns == 0 else f"{silence / NS_PER_SECOND:.0f} s ago"

@@ -88,6 +88,11 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         p, q = numerators[step], denominators[step]
         return p, q, price * q / p
 
+    def tick_at(self, price: float) -> float:
+        """Return the price step that holds at a price."""
+        steps = [tick for above, tick in self.tick_size_steps if price >= above]
+        return steps[-1] if steps else self.tick_size
+
     @overload
     def is_on_tick(self, price: float) -> bool: ...
     @overload

@@ -1,0 +1,80 @@
+"""Orders that the exchange refuses again and again: how long the next one waits.
+
+The same order a moment later is refused for the same reason, counts against the rate limit and says nothing
+new. So the pause doubles with every refusal of one code, and ends with an order that is accepted.
+"""
+
+from __future__ import annotations
+
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
+
+from .codes import LOCAL, NO_FUNDS, OF_PRICE, look_up
+
+__all__ = ["Refusals"]
+
+FIRST_NS, LONGEST_NS = NS_PER_SECOND, NS_PER_MINUTE
+TOLERATED = 2  # refusals of one code in a row that say nothing yet
+FORGET_NS = 5 * NS_PER_MINUTE  # after the last refusal
+
+
+class Refusals:
+    """Counts refusals of orders in a row.
+
+    Attributes
+    ----------
+    code : int
+        Of the last refusal that counts.
+    count : int
+        Refusals with that code since an order was accepted.
+    until_ns : int
+        Until when orders wait that do not reduce a position.
+    """
+
+    def __init__(self) -> None:
+        self.code = self.count = 0
+        self.until_ns = 0
+        self._at_ns = 0
+        self._told = ""
+
+    def refused(self, code: int, message: str, now_ns: int) -> None:
+        """Count a refusal."""
+        if code in OF_PRICE:
+            return
+        self.count = self.count + 1 if code == self.code else 1
+        self.code, self._at_ns, self._told = code, now_ns, message
+        if self.holds:
+            steps = self.count - (1 if code in NO_FUNDS else TOLERATED + 1)
+            self.until_ns = now_ns + min(FIRST_NS << min(steps, 10), LONGEST_NS)
+
+    def accepted(self) -> None:
+        """Take note that the exchange takes orders again."""
+        self.count = self.until_ns = 0
+
+    def tick(self, now_ns: int) -> None:
+        """Forget refusals of long ago."""
+        if self.count and now_ns - self._at_ns > FORGET_NS:
+            self.accepted()
+
+    @property
+    def holds(self) -> bool:
+        """Whether this is a cause to wait; a lack of funds is one at once."""
+        return self.count > TOLERATED or (self.count > 0 and self.code in NO_FUNDS)
+
+    def waits(self, now_ns: int) -> bool:
+        """Whether the pause is not over."""
+        return self.holds and now_ns < self.until_ns
+
+    @property
+    def guard(self) -> str:
+        """Name of the guard."""
+        return "no funds" if self.code in NO_FUNDS else "refusals"
+
+    @property
+    def reason(self) -> str:
+        """Which refusal it is, how often, and the pause."""
+        name = self._told or look_up(self.code).name
+        what = name if self.code == LOCAL else f"{self.code} {name}"
+        pause = min(FIRST_NS << max(self.count - 1, 0), LONGEST_NS) // NS_PER_SECOND
+        return (
+            f"the exchange refuses orders: {what}, {self.count} in a row; the next one waits up to {pause} s"
+        )
