@@ -69,6 +69,6 @@ class Collar(msgspec.Struct, frozen=True):
             return ""
         wide = (quote.ask - bid) / vega if vega > 0.0 else math.inf
         return (
-            f"collar: {option.name} is quoted {bid:g} to {quote.ask:g}, {wide * 100:.0f} points of volatility "
-            f"wide; at most {self.max_spread * 100:g}"
+            f"collar: {option.name} is quoted {bid:g} to {quote.ask:g}, "
+            f"{wide * 100:.0f} points of volatility wide; at most {self.max_spread * 100:g}"
         )

@@ -16,7 +16,7 @@ from gammacore.errors import CredentialsError, RequestError
 from .awake import DEVICE
 from .client import Client
 from .credentials import Credentials
-from .launch import missing_limits
+from .limits import missing_limits, toothless_limits
 from .news import AccountNews, Listing
 from .session import URLS, Venue, kill_file
 
@@ -75,11 +75,13 @@ def examine(
 
 
 def _limits(config: Config, venue: Venue) -> Finding:
-    missing = missing_limits(config)
-    if not missing:
+    missing, toothless = missing_limits(config), toothless_limits(config)
+    if not missing and not toothless:
         return Finding("limits", Verdict.OK, "all set that production asks for")
     verdict = Verdict.FAILED if venue == "production" else Verdict.WARNING
-    return Finding("limits", verdict, f"not set: {', '.join(missing)}", "set them in the configuration")
+    told = [f"not set: {', '.join(missing)}"] if missing else []
+    told += [f"limits nothing: {'; '.join(toothless)}"] if toothless else []
+    return Finding("limits", verdict, "; ".join(told), "set them in the configuration")
 
 
 def _journal(journal: Path | None) -> Finding:

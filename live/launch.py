@@ -29,29 +29,16 @@ from gammacore.daycount import format_time
 from gammacore.errors import ConfigError, JournalError, SessionError
 
 from .follow import Follower
+from .limits import missing_limits, toothless_limits
 from .session import Options, Venue, kill_file
 from .view import Cache, final_report, screen
 from .watch import Metrics, Watcher
 
-__all__ = ["REQUIRED", "alerts_of", "exchange_process", "launch", "missing_limits", "pull", "watch"]
+__all__ = ["alerts_of", "exchange_process", "launch", "pull", "watch"]
 
 REFRESH_S = 0.5
 START_S = 30.0
 END_S = 20.0
-# Without these nobody trades for real.
-REQUIRED = (
-    "max_delta",
-    "max_premium_usd",
-    "max_margin_use",
-    "max_order",
-    "max_orders_per_minute",
-    "max_daily_loss_usd",
-)
-
-
-def missing_limits(config: Config) -> list[str]:
-    """Limits that production asks for and the configuration does not set."""
-    return [f"risk.{name}" for name in REQUIRED if getattr(config.risk, name) is None]
 
 
 def launch(
@@ -91,10 +78,10 @@ def launch(
     Raises
     ------
     ConfigError
-        If production lacks limits.
+        If production lacks limits, or has some that limit nothing.
     """
-    if venue == "production" and not (dry_run or shadow) and (missing := missing_limits(config)):
-        raise ConfigError(f"{', '.join(missing)}: production needs these limits, and they are not set")
+    if venue == "production" and not (dry_run or shadow):
+        _need_limits(config)
     journal = _journal(config, venue) if journal is None else journal
     journal.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -116,6 +103,14 @@ def launch(
             return _show(config, session, options, console, seconds)
         finally:
             _end(session)
+
+
+def _need_limits(config: Config) -> None:
+    """Refuse what has no limits, or limits that limit nothing."""
+    if missing := missing_limits(config):
+        raise ConfigError(f"{', '.join(missing)}: production needs these limits, and they are not set")
+    if toothless := toothless_limits(config):
+        raise ConfigError(f"{'; '.join(toothless)}: production refuses limits that limit nothing")
 
 
 def _journal(config: Config, venue: Venue) -> Path:

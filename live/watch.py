@@ -48,6 +48,7 @@ class Watcher:
     ) -> None:
         self.follower, self.alerts, self.metrics, self._clock = follower, alerts, metrics, clock
         self._reasons: tuple[str, ...] = ()
+        self._adopted = 0  # trades told
         self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
 
     def look(self) -> None:
@@ -60,6 +61,7 @@ class Watcher:
         if self.alerts is None or self.follower.desk is None:
             return
         self._mode(self.alerts)
+        self._outside()
         self._silence(self.alerts, now_s - self._heard_s)
         if self.follower.difference is not None:
             self._tell(Level.CRITICAL, "parity", "a fresh desk decides differently: see gammacore parity")
@@ -82,6 +84,15 @@ class Watcher:
             return
         level = Level.CRITICAL if mode is Mode.HALT else Level.WARNING
         self._tell(level, "mode", f"{mode.name}: {'; '.join(found.reasons)}")
+
+    def _outside(self) -> None:
+        """Tell trades that nobody here ordered; forced ones are critical."""
+        for trade in self.follower.adopted[self._adopted :]:
+            self._adopted += 1
+            level = Level.CRITICAL if trade.forced else Level.WARNING
+            what = "liquidation" if trade.forced else "traded outside"
+            text = f"{what}: {trade.amount:+g} {trade.instrument} at {trade.price:g}"
+            self._tell(level, f"outside {trade.trade_id}", text)
 
     def _silence(self, alerts: Alerts, silent_s: float) -> None:
         if self.follower.stopped:

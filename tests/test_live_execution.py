@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from gammacore.contracts import parse, spec_for
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.events import Fill, Rejected
 from gammacore.live.attempts import Booked, Placed
+from gammacore.live.collar import Collar
 from gammacore.live.execution import MARGIN_NS, PAUSE_NS, Ask, Execution, Place, Question, Settings, Withdraw
 from gammacore.live.news import Fate, OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.orders import Cancel, Leg, Order, Purpose
@@ -191,6 +193,58 @@ def test_an_order_filled_in_part_that_the_exchange_has_forgotten_is_decided_from
     execution.tick(late + S)
     (again,) = placed(execution)
     assert again.amount == -50.0
+
+
+def test_a_refusal_that_another_order_would_meet_too_ends_the_order():
+    execution = made(rest=False)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.refused(p.label, Fate.REJECTED, "10009 not_enough_funds", T0 + S, hopeless=True)
+    assert [e.reason for e in events(execution)] == ["10009 not_enough_funds"]
+    assert not execution.busy
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "collar", "reason"),
+    [
+        (
+            0.0050,
+            0.0800,
+            Collar(0.15, None),
+            "collar: ask 0.08 of BTC-16JAN26-60000-C is beyond 0.036455, mark 0.0317",
+        ),
+        (0.0290, 0.0345, Collar(None, 0.02), "points of volatility wide; at most 2"),
+        (0.0310, 0.0325, Collar(0.15, 0.10), None),
+        (0.0050, 0.0800, Collar(None, None), None),
+    ],
+)
+def test_an_entry_is_not_bought_far_above_its_mark_or_from_a_wide_quote(bid, ask, collar, reason):
+    now_ns = CALL.expiry_ns - 7 * 86_400 * S
+    quoted = {"mark": 0.0317, "mark_iv": 0.5, "forward": 60e3}
+    execution = Execution("g1", Settings(False, S, 3, 5e-4, 0.05, 60 * S, collar), spec_for)
+    execution.quote(msgspec.structs.replace(ticker(CALL, bid, ask), **quoted))
+    execution.quote(msgspec.structs.replace(ticker(PUT, 0.0310, 0.0325), **quoted))
+    execution.submit(ENTRY, now_ns)
+    sent = placed(execution)
+    if reason is None:
+        assert len(sent) == 2
+        return
+    assert not sent  # nor the put alone
+    execution.tick(now_ns + 5 * S)
+    (rejected,) = events(execution)
+    assert reason in rejected.reason
+
+
+def test_options_are_not_sold_far_below_their_mark_and_slippage_ends_at_the_collar():
+    execution = Execution("g1", Settings(False, S, 3, 5e-4, 0.5, 60 * S, Collar(0.15, 0.10)), spec_for)
+    execution.quote(msgspec.structs.replace(ticker(CALL, 0.0100, 0.0320), mark=0.0300))
+    order_ = Order("0-exit-1", 0, Purpose.EXIT, (Leg(CALL, -1.0),), None)
+    execution.submit(order_, T0)
+    assert not placed(execution)
+    execution.quote(msgspec.structs.replace(ticker(CALL, 0.0280, 0.0320), mark=0.0300))
+    execution.tick(T0 + S)
+    (p,) = placed(execution)
+    assert p.limit == 0.0255  # 15 % below the mark; the slippage alone would allow 0.014
 
 
 def test_trades_seen_before_the_validity_is_over_decide_nothing():

@@ -212,18 +212,18 @@ def test_a_position_that_differs_halts(tmp_path):
 def test_the_holders_own_trades_are_none_of_ours(tmp_path):
     world, process = start(tmp_path, hedge__band=5.0)
     process.run(10)
-    Holder(world.exchange, ID, SECRET).call(
-        "private/buy", instrument_name="BTC-PERPETUAL", amount=500, type="market"
-    )
+    listed = world.exchange.catalog.by_name.items()
+    future = next(name for name, x in listed if x.kind == "future" and x.expiry_ns)
+    Holder(world.exchange, ID, SECRET).call("private/buy", instrument_name=future, amount=500, type="market")
     process.run(40)
-    assert process.hedger.positions.others == {"BTC-PERPETUAL": 500.0}
+    assert process.hedger.positions.others == {future: 500.0}
     assert "positions" not in process.hedger.risk.causes
-    assert process.hedger.positions.own().get("BTC-PERPETUAL", 0.0) == 0.0
+    assert process.hedger.positions.own().get(future, 0.0) == 0.0
     process.close()
     assert any(r.name == "Foreign" for r in read(tmp_path / "j.db"))
     again = Process(world, tmp_path / "j.db", lively(hedge__band=5.0))
     again.run(20)
-    assert again.hedger.positions.others == {"BTC-PERPETUAL": 500.0}
+    assert again.hedger.positions.others == {future: 500.0}
     assert "positions" not in again.hedger.risk.causes
     again.close()
 

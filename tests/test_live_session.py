@@ -16,14 +16,13 @@ from gammacore.errors import JournalError
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
 from gammacore.live.launch import (
-    REQUIRED,
     _passing_on,
     _start,
     _update,
     exchange_process,
-    missing_limits,
     pull,
 )
+from gammacore.live.limits import REQUIRED, missing_limits
 from gammacore.live.parity import check
 from gammacore.live.session import Options, kill_file
 

@@ -43,7 +43,7 @@ def test_pictures_exist(path):
 
 
 def test_every_guard_and_required_limit_of_a_session_is_described():
-    from gammacore.live.launch import REQUIRED
+    from gammacore.live.limits import REQUIRED
 
     source = "".join((ROOT / "live" / name).read_text() for name in ("risk_manager.py", "hedger.py"))
     guards = set(re.findall(r"\b(?:_hold|_set|latch)\(\s*\"([a-z ]+)\"", source))

@@ -1,0 +1,47 @@
+"""Limits that limit nothing are refused where real money is at stake."""
+
+import json
+import math
+
+import pytest
+from markets import build
+from test_cli import run
+
+from gammacore.errors import ConfigError
+from gammacore.live.limits import REQUIRED, toothless_limits
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("risk.max_delta", 1e18),
+        ("risk.max_daily_loss_usd", 1e12),
+        ("risk.stale_after", "10d"),
+        ("risk.max_divergence", 1.0),
+        ("risk.max_drawdown_usd", {"1d": 1e9}),
+        ("live.slippage_bp", 500.0),
+        ("size.contracts", 1e9),
+    ],
+)
+def test_production_refuses_limits_that_limit_nothing(tmp_path, monkeypatch, capsys, name, value):
+    monkeypatch.chdir(tmp_path)
+    limits = {f"risk.{n}": 0.5 for n in REQUIRED} | {"risk.max_orders_per_minute": 10}
+    assert not toothless_limits(build(limits))
+    (found,) = toothless_limits(build(limits | {name: value}))
+    assert found.startswith(name)
+    words = [w for n, v in (limits | {name: value}).items() for w in ("--set", f"{n}={json.dumps(v)}")]
+    confirmed = ("--venue", "production", "--confirm", "trade with real money")
+    code, _, error = run(monkeypatch, capsys, "live", *confirmed, *words)
+    assert code == 2
+    assert name in error
+    assert "limit nothing" in error
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("risk.max_daily_loss_usd", math.inf), ("live.slippage_bp", 5_000.0), ("risk.max_order", 0.0)],
+)
+def test_values_that_are_no_limits_are_refused_everywhere(name, value):
+    with pytest.raises(ConfigError, match=name):
+        build({name: value})
