@@ -139,6 +139,7 @@ class Execution:
     def __init__(self, session: str, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
         self.session, self.settings, self._spec_of = session, settings, spec_of
         self.paused = False
+        self._ending = ""
         self.forbidden: Callable[[Order], str] = lambda order: ""
         self.unwanted: Callable[[Order, float], bool] = lambda order, left: False
         self._works: dict[str, _Work] = {}
@@ -164,6 +165,8 @@ class Execution:
     def submit(self, order: Order, now_ns: int) -> None:
         """Begin to work an order."""
         work = self._works[order.order_id] = _Work(order, now_ns)
+        if self._ending:
+            work.given_up = [self._ending for _ in order.legs]
         if not self.paused:
             self._look(work, now_ns)
 
@@ -181,10 +184,15 @@ class Execution:
         self.tick(now_ns)
 
     def give_up(self, reason: str) -> None:
-        """Withdraw what rests and try nothing more."""
+        """Withdraw what rests and try nothing more, nor anything submitted later, until :meth:`go_on`."""
+        self._ending = reason
         for work in self._works.values():
             work.withdrawn = True
             work.given_up = [before or reason for before in work.given_up]
+
+    def go_on(self) -> None:
+        """Take orders again after :meth:`give_up`."""
+        self._ending = ""
 
     def restore(self, orders: Iterable[Order], placed: Iterable[Placed], booked: Iterable[Booked]) -> None:
         """Take up what a journal says was at work: of every attempt the fate is unknown until asked.

@@ -641,6 +641,7 @@ class Hedger:
         log.error("kill", extra={"reason": reason, "flatten": flatten})
         if flatten:
             self.stopping = False  # also after a kill that left the positions
+            self.execution.go_on()
             self.risk.latch("kill switch", reason, Mode.HEDGE_ONLY)
             if not self.desk.closing:
                 self.take(Flatten(self.now_ns()))

@@ -52,6 +52,7 @@ class World:
         self.rng = random.Random(seed)
         self.die_at_write = None  # count of frames, before which the process is killed
         self.writes = 0
+        self.on_tick = lambda hedger: None  # what else happens in the world
         self.die_in_journal = None  # a step of :class:`Mortal` and how many of them are survived
 
     def clock(self):
@@ -170,6 +171,7 @@ class Until:
 
     def on_tick(self, now_ns):
         self.hedger.on_tick(now_ns)
+        self.world.on_tick(self.hedger)
         late = self.world.now_ns - self.end_ns
         done = late >= 0 if self.done is None else late >= 0 and self.done()
         if done or late >= 60 * NS_PER_SECOND:

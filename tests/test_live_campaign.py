@@ -9,15 +9,19 @@ import os
 import random
 from collections import Counter, defaultdict
 
+import msgspec
 import pytest
+from campaign_others import Others, Watch
 from live_world import ID, SECRET, Killed, Process, World, lively
 from venue import Client
 
 from gammacore.contracts import Option, Settlement
 from gammacore.daycount import parse_time
+from gammacore.events import Fill
 from gammacore.live.attempts import Booked, Placed
 from gammacore.live.journal import Kind, read
 from gammacore.live.parity import check
+from gammacore.live.positions import Adopted, Foreign
 from gammacore.live.records import decode_event, decode_fact
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
 from gammacore.live.simulator.accounts import units
@@ -63,19 +67,32 @@ def run_session(seed, path):
     model = MarketModel(vol=rng.choice([0.6, 1.5, 3.0]))
     settles = rng.random() < 0.3  # 08:00 falls into the trouble, with a delivery
     start = "2026-11-26T07:58:50Z" if settles else "2026-11-25T12:00:00Z"
-    settlement = LINEAR if seed % 4 == 3 else {"currency": "BTC"}
+    settlement = {1: {"currency": "ETH"}, 3: LINEAR}.get(seed % 4, {"currency": "BTC"})
     plan, listed = plan_of(rng, settlement["currency"]), ("BTC",) if settlement is LINEAR else ()
-    world = World(seed, plan, models={"BTC": model}, linear=listed, start_ns=parse_time(start))
+    model = msgspec.structs.replace(model, spot=2_750.0) if seed % 4 == 1 else model
+    world = World(
+        seed, plan, models={settlement["currency"][:3]: model}, linear=listed, start_ns=parse_time(start)
+    )
     config = lively(
         **settlement,
         live__execution=rng.choice(["post_only", "taker"]),
         hedge__to=rng.choice(["centre", "edge"]),
         hedge__band=rng.choice([0.01, 0.03]),
-        size__contracts=rng.choice([0.3, 2.0]),
+        size__contracts=rng.choice([0.3, 2.0, 15.0]),  # the last is more than the best quotes have
+        live__slippage_bp=rng.choice([0.0, 5.0]),
+        live__options_gone=rng.choice(["close", "close", "keep"]),
+        entry__side=rng.choice(["long", "long", "short"]),
         entry__min_days=0.0 if settles else 0.1,
         entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,
     )
-    kills, happened = rng.randrange(0, 4), Counter()
+    others, watch = Others(world, config, rng, TROUBLE_S), Watch(world, config)
+
+    def on_tick(hedger):
+        others.tick()
+        watch.look(hedger)
+
+    world.on_tick = on_tick
+    kills, stops, happened = rng.randrange(0, 4), rng.randrange(0, 2), Counter()
     end_ns = world.now_ns + int(TROUBLE_S * 1e9)
     while world.now_ns < end_ns:
         if kills:
@@ -84,25 +101,39 @@ def run_session(seed, path):
                 world.die_at_write = world.writes + rng.randrange(1, 60)
             else:
                 world.die_in_journal = rng.choice(["block", "commit"]), rng.randrange(60)
-        if not live(world, path, config, (end_ns - world.now_ns) / 1e9):
+        left_s, stops_now = (end_ns - world.now_ns) / 1e9, stops and rng.random() < 0.5
+        if stops_now:
+            left_s, stops = min(left_s, rng.uniform(1.0, 40.0)), stops - 1
+        if not live(world, path, config, left_s, stops_now):
             happened["killed"] += 1
+            world.pass_time(rng.uniform(0.1, 3.0))
+        elif stops_now:
+            happened["stopped"] += 1
             world.pass_time(rng.uniform(0.1, 3.0))
     world.die_at_write = world.die_in_journal = None
     process = Process(world, path, config)
     # News of an option may take the delta out of the band; the desk hedges at the price that comes next.
     process.run(CALM_S, lambda: process.hedger.quiet and in_band(process.hedger.desk, config.hedge.band))
     happened.update(kind for _, kind, _ in world.exchange.faults.fired)
+    happened.update(others.done)
     happened |= compare(world, process, path, config, settles)
+    happened |= Counter(longest_exposed_s=round(watch.longest_s))
     return happened
 
 
-def live(world, path, config, seconds):
-    """Whether a process lived for so long and closed its journal."""
+def live(world, path, config, seconds, stops=False):
+    """Whether a process lived for so long and closed its journal; stopped as by a signal, if asked."""
     try:
         process = Process(world, path, config)
     except Killed:
         return False
-    return process.run(seconds) and process.close()
+    if not process.run(seconds):
+        return False
+    if stops:
+        process.hedger.stop("signal")
+        if not process.run(10.0, lambda: process.hedger.quiet):
+            return False
+    return process.close()
 
 
 def compare(world, process, path, config, settles):
@@ -110,17 +141,22 @@ def compare(world, process, path, config, settles):
     assert not LATCHES & set(hedger.risk.causes), hedger.risk.causes
     process.close()
     assert_invariants(world.exchange)
-    facts, fills = facts_of(path)
-    placed, booked = facts
+    (placed, booked, others), fills = facts_of(path)
     # Orders and fills: every trade of the exchange is booked, once, and nothing else.
     theirs = Client(world.exchange, ID, SECRET).call(
         "private/get_user_trades_by_currency", currency=config.settles_in, count=1000, sorting="asc"
     )["trades"]
-    assert Counter(b.trade_id for b in booked) == Counter(t["trade_id"] for t in theirs)
-    assert len(fills) == len(booked)
+    prefix = placed[0].label.partition("-")[0] if placed else "none"
+    mine = [t for t in theirs if t["label"].startswith(prefix)]
+    assert Counter(b.trade_id for b in booked) == Counter(t["trade_id"] for t in mine)
+    assert len([f for f in fills if type(f) is Fill]) == len(booked)
+    baseline = hedger.positions.baseline
+    outside = {fact.trade_id for fact in others} | set(baseline.trades)
+    assert outside == {t["trade_id"] for t in theirs} - {t["trade_id"] for t in mine}
     labels = {p.label: p for p in placed}
     assert len(labels) == len(placed)  # no label was used twice
     at_exchange = [o for o in world.exchange.engine.orders.values() if o.account == account.user_id]
+    at_exchange = [o for o in at_exchange if o.label.startswith(prefix)]
     assert len({o.label for o in at_exchange}) == len(at_exchange)  # no order was accepted twice
     assert {o.label for o in at_exchange} <= set(labels)
     assert hedged_once(placed, booked)
@@ -128,16 +164,25 @@ def compare(world, process, path, config, settles):
     assert not [o for o in at_exchange if o.state == "open"]
     # Positions and money.
     positions = {name: p.size for name, p in account.positions.items() if p.lots}
-    assert positions == pytest.approx(hedger.positions.own())
+    expected = Counter(hedger.positions.own())
+    expected.update(hedger.positions.others)
+    expected.update(baseline.sizes)
+    listed = world.exchange.catalog.by_name  # what the holder had of an expiry is delivered
+    expected = {n: size for n, size in expected.items() if abs(size) > 1e-9 and listed[n].state == "open"}
+    assert positions == pytest.approx(expected), (positions, expected, others)
+    whole = not baseline.sizes and not any(
+        isinstance(fact, Foreign) for fact in others
+    )  # the desk's books are the account's
     wallet, spent = account.wallet(config.settles_in), 0
     for fill in fills:
         assert fill.instrument.settlement is (Settlement.LINEAR if config.linear else Settlement.INVERSE)
         spent += units(fill.fee)
         if isinstance(fill.instrument, Option):
             spent += units(fill.amount * fill.price)
-    if not settles:
+    if not settles and whole:
         assert wallet.balance == wallet.deposited - spent
-    compare_equity(world, config, hedger.desk, fills, wallet.deposited - spent)
+    if whole:
+        compare_equity(world, config, hedger.desk, fills, wallet.deposited - spent)
     # Decisions.
     assert check(path).difference is None
     desk = hedger.desk
@@ -173,15 +218,17 @@ def compare_equity(world, config, desk, fills, cash):
 
 
 def facts_of(path):
-    placed, booked, fills = [], [], []
+    placed, booked, others, fills = [], [], [], []
     for record in read(path):
         if record.kind is Kind.FACT and record.name == "Placed":
             placed.append(decode_fact(record.body, Placed))
         elif record.kind is Kind.FACT and record.name == "Booked":
             booked.append(decode_fact(record.body, Booked))
-        elif record.kind is Kind.EVENT and record.name == "Fill":
+        elif record.kind is Kind.FACT and record.name in ("Foreign", "Adopted"):
+            others.append(decode_fact(record.body, Foreign if record.name == "Foreign" else Adopted))
+        elif record.kind is Kind.EVENT and record.name in ("Fill", "Outside"):
             fills.append(decode_event(record.body))
-    return (placed, booked), fills
+    return (placed, booked, others), fills
 
 
 def hedged_once(placed, booked):
