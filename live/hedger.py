@@ -154,6 +154,7 @@ class Hedger:
         self._ready = False
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
         self._odd_audits = 0
+        self._cancel_owed = False  # of a kill without a connection
         self.rehearse: Callable[[], object] = lambda: None  # see :mod:`.dry`
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
@@ -488,6 +489,7 @@ class Hedger:
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
         self._ready = True  # orders leave from the next tick on
+        self._cancel_everything()
         self.execution.reconciled(news.open_orders, now_ns)
         self._subscribed = set()
         self._asked = {id_: what for id_, what in self._asked.items() if what[0] in ("place", "withdraw")}
@@ -648,9 +650,15 @@ class Hedger:
             self._work_on()
             return
         self.risk.latch("kill switch", reason)
-        if self._ready:  # whatever its fate, also what we do not know of
-            self.session.cancel_all()
+        self._cancel_owed = True
+        self._cancel_everything()
         self.stop(reason)
+
+    def _cancel_everything(self) -> None:
+        """Cancel whatever its fate, also what we do not know of; as soon as there is a connection."""
+        if self._ready and self._cancel_owed:
+            self._cancel_owed = False
+            self.session.cancel_all()
 
     def _work_on(self) -> None:
         if self._ready:
@@ -660,7 +668,7 @@ class Hedger:
     @property
     def quiet(self) -> bool:
         """Whether nothing is at work, so that a session may end."""
-        return not self.execution.busy
+        return not self.execution.busy and not self._cancel_owed
 
     @property
     def flat(self) -> bool:

@@ -247,6 +247,20 @@ def test_options_are_not_sold_far_below_their_mark_and_slippage_ends_at_the_coll
     assert p.limit == 0.0255  # 15 % below the mark; the slippage alone would allow 0.014
 
 
+def test_a_resting_hedge_that_is_no_longer_wanted_is_withdrawn():
+    execution = made()
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.tick(T0 + S)
+    assert not execution.actions()  # its patience is not over
+    execution.unwanted = lambda order, left: left == -100.0
+    execution.tick(T0 + S)
+    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    execution.order(order(p, "cancelled"), T0 + S)
+    assert [e.reason for e in events(execution)] == ["no longer wanted"]
+
+
 def test_trades_seen_before_the_validity_is_over_decide_nothing():
     execution = made(rest=False)
     execution.submit(hedge(), T0)

@@ -14,6 +14,7 @@ from gammacore.events import Fill, Flatten, Outside
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
+from gammacore.live.news import BadFrame, StateChanged
 from gammacore.live.parity import check
 from gammacore.live.positions import Baseline
 from gammacore.live.records import decode_fact
@@ -359,4 +360,74 @@ def test_no_funds_back_off_and_say_so(path):
     wallet.deposited += lost
     process.run(70, lambda: "no funds" not in hedger.risk.causes)
     assert "no funds" not in hedger.risk.causes
+    process.close()
+
+
+def during(process, act):
+    """Make a hook that acts once, a second after the session is ready."""
+    done = []
+
+    def on_tick(hedger):
+        done.append(hedger.now_ns()) if hedger._ready else None
+        if done and done[0] != "done" and hedger.now_ns() - done[0] > NS_PER_SECOND:
+            done.insert(0, "done")
+            act()
+
+    return on_tick
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_kill_cancels_orders_that_the_session_does_not_know_of(path, connected):
+    world = World(linear=())
+    process = begin(world, path)
+    price = process.hedger.desk.book.index * 0.99 // 1
+    resting = trade(world, "buy", instrument_name=PERPETUAL, amount=100, price=price, label="lost-long-ago")
+    assert resting["order"]["order_state"] == "open"
+    if connected:
+        world.on_tick = during(process, lambda: process.hedger.kill("test", flatten=False))
+    else:
+        process.hedger.kill("test", flatten=False)
+        assert not process.hedger.quiet
+    process.run(5)
+    assert process.hedger.quiet
+    order = world.exchange.engine.orders[resting["order"]["order_id"]]
+    assert order.state == "cancelled"
+    process.close()
+
+
+def test_the_rungs_of_a_ladder_are_refused_rather_than_moved(path):
+    world = World(linear=())
+    process = process_of(world, path, hedge__rule="ladder", hedge__band=0.02)
+    process.run(30)
+    orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    rungs = [o for o in orders if "hedge" in o.label]
+    assert rungs
+    assert all(order.post_only and order.reject_post_only for order in rungs)
+    rests = next(p for p in facts(path, Placed) if p.rests)
+    assert rests.fixed
+    process.close()
+
+
+def test_a_hedge_that_rests_first_may_be_moved_and_takers_are_immediate(path):
+    world = World(linear=())
+    process = begin(world, path)
+    orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    hedges = [o for o in orders if "hedge" in o.label]
+    assert any(o.post_only for o in hedges)
+    assert not any(o.reject_post_only for o in hedges)
+    assert {o.time_in_force for o in orders if "entry" in o.label} == {"immediate_or_cancel"}
+    process.close()
+
+
+def test_unreadable_messages_of_our_orders_end_the_connection_and_others_do_not(path):
+    world = World(linear=())
+    process = begin(world, path)
+    lost = {}
+    for channel in ("ticker.BTC-PERPETUAL.raw", "user.changes.any.any.raw"):
+        before = len(facts(path, StateChanged))
+        news = BadFrame(world.now_ns, channel, "not JSON")
+        world.on_tick = during(process, lambda news=news: process.hedger.on_news(news))
+        process.run(6)
+        lost[channel] = [f.after.value for f in facts(path, StateChanged)[before:]].count("lost")
+    assert lost == {"ticker.BTC-PERPETUAL.raw": 1, "user.changes.any.any.raw": 2}  # one is the end of the run
     process.close()

@@ -1,0 +1,147 @@
+"""Break the code on purpose, one small change at a time, and see whether a test notices.
+
+    python tools/mutants.py --count 60 --seed 1 live/hedger.py live/execution.py gammacore/desk.py
+
+Draws changes at random from the files given (default: what decides and sends orders), runs the tests that
+concern each file, and prints the changes that no test noticed. The tree must be clean: each file is written
+back after its change. Exit code 1 if anything survived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = (
+    "gammacore/desk.py", "gammacore/portfolio.py", "gammacore/risk.py", "live/aims.py", "live/attempts.py",
+    "live/collar.py", "live/execution.py", "live/feed.py", "live/hedger.py", "live/limits.py",
+    "live/positions.py", "live/reconcile.py", "live/refusals.py", "live/risk_manager.py", "live/watch.py",
+)  # fmt: skip
+TESTS = (
+    "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_outside",
+    "test_live_hedger", "test_live_guards", "test_live_limits", "test_watch", "test_live_follow",
+    "test_live_campaign",
+)  # fmt: skip
+SWAPS: dict[type, str] = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
+    ast.And: "or", ast.Or: "and", ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*",
+}  # fmt: skip
+TIMEOUT_S = 300.0
+
+
+class Mutant(NamedTuple):
+    """A change of a file: the text from ``start`` to ``end`` becomes ``new``."""
+
+    path: str
+    line: int
+    start: int
+    end: int
+    old: str
+    new: str
+
+
+class _Found(NamedTuple):
+    node: ast.expr | ast.stmt
+    new: str
+
+
+def mutants_of(path: str) -> list[Mutant]:
+    """List every change of a file."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    starts = [0]
+    for line in text.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    data, made = text.encode(), []
+    for node, new in _changes(ast.parse(text), text):
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start = starts[node.lineno - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
+        made.append(Mutant(path, node.lineno, start, end, data[start:end].decode(), new))
+    return made
+
+
+def _changes(tree: ast.Module, text: str) -> Iterator[_Found]:
+    """Yield changes inside of functions; logging, texts and annotations are left alone."""
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        for statement in function.body:
+            for node in ast.walk(statement):
+                yield from _changes_of(node, text)
+
+
+def _changes_of(node: ast.AST, text: str) -> Iterator[_Found]:
+    def source(part: ast.AST) -> str:
+        return ast.get_source_segment(text, part) or ""
+
+    match node:
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in SWAPS:
+            yield _Found(node, f"(({source(left)}) {SWAPS[type(op)]} ({source(right)}))")
+        case ast.BoolOp(op=op, values=values):
+            yield _Found(node, "(" + f" {SWAPS[type(op)]} ".join(f"({source(v)})" for v in values) + ")")
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in SWAPS:
+            yield _Found(node, f"(({source(left)}) {SWAPS[type(op)]} ({source(right)}))")
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield _Found(node, f"({source(operand)})")
+        case ast.If(test=test) | ast.IfExp(test=test):
+            yield from (_Found(test, constant) for constant in ("True", "False"))
+        case ast.Expr(value=ast.Call(func=called)) if not source(called).startswith("log."):
+            yield _Found(node, "pass")
+
+
+def survives(mutant: Mutant, interpreter: str) -> bool:
+    """Whether no test notices a change."""
+    file = ROOT / mutant.path
+    data = file.read_bytes()
+    try:
+        file.write_bytes(data[: mutant.start] + mutant.new.encode() + data[mutant.end :])
+        own = [f"test_{Path(mutant.path).stem}", f"test_live_{Path(mutant.path).stem}"]
+        names = [name for name in dict.fromkeys([*own, *TESTS]) if (ROOT / f"tests/{name}.py").exists()]
+        words = [interpreter, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        tests = [f"tests/{name}.py" for name in names]
+        done = subprocess.run([*words, *tests], cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False)
+        return done.returncode == 0
+    except subprocess.TimeoutExpired:  # it hangs, which a person notices
+        return False
+    finally:
+        file.write_bytes(data)
+
+
+def say(text: str, where: TextIO = sys.stdout) -> None:
+    """Write a line at once."""
+    where.write(f"{text}\n")
+    where.flush()
+
+
+def main() -> int:
+    """Draw, try and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("files", nargs="*", default=FILES)
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    if subprocess.run(["git", "diff", "--quiet", "--", *given.files], cwd=ROOT, check=False).returncode:
+        parser.error("commit your changes first: the files are written")
+    every = [mutant for path in given.files for mutant in mutants_of(path)]
+    drawn = random.Random(given.seed).sample(every, min(given.count, len(every)))
+    alive, began = [], time.monotonic()
+    for number, mutant in enumerate(drawn, 1):
+        if survives(mutant, sys.executable):
+            alive.append(mutant)
+            say(f"survived: {mutant.path}:{mutant.line}: {mutant.old!r} -> {mutant.new!r}")
+        done_s = time.monotonic() - began
+        say(f"{number} of {len(drawn)}, {len(alive)} survived, {done_s:.0f} s", sys.stderr)
+    say(f"{len(drawn)} mutants of {len(every)}: {len(drawn) - len(alive)} killed, {len(alive)} survived")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
