@@ -38,10 +38,13 @@ PAGE = 1_000
 
 
 class Held(NamedTuple):
-    """What a journal knows of its positions; ``known`` are ids of trades that it has taken in."""
+    """What a journal knows of its positions.
+
+    ``prefixes`` are the first parts of its labels, ``known`` the ids of trades that it has taken in.
+    """
 
     positions: dict[str, float]
-    prefix: str
+    prefixes: tuple[str, ...]
     known: frozenset[str]
     began: Began
     first_ns: int
@@ -58,14 +61,14 @@ def held_by(journal: Path) -> Held:
     """
     follower = Follower(journal)
     began: Began | None = None
-    prefix, known = "", set()
+    prefixes, known = set(), set()
     try:
         for record in read(journal):
             follower.take(record)
             if record.name == "Began":
                 began = decode_fact(record.body, Began)
             elif record.name == "Placed":
-                prefix = decode_fact(record.body, Placed).label.partition("-")[0]
+                prefixes.add(decode_fact(record.body, Placed).label.partition("-")[0] + "-")
             elif record.name in ("Booked", "Foreign"):
                 known.add(_trade_id(record))
     except (ArithmeticError, GammacoreError, LookupError, ValueError) as error:
@@ -78,7 +81,8 @@ def held_by(journal: Path) -> Held:
     if began.paper:
         raise SessionError(f"{journal}: was kept on paper: there is nothing to close at the exchange")
     positions = own_positions(follower)
-    return Held(positions, prefix, frozenset(known), began, follower.first_ns, follower.config.settles_in)
+    currency = follower.config.settles_in
+    return Held(positions, tuple(prefixes), frozenset(known), began, follower.first_ns, currency)
 
 
 def _trade_id(record: Record) -> str:
@@ -148,7 +152,7 @@ class _Closing:
 
     def __init__(self, client: Client, held: Held, say: Callable[[str], None]) -> None:
         self._client, self._held, self._say = client, held, say
-        self._label = f"direct-{held.prefix}"
+        self._label = f"direct-{held.first_ns // NS_PER_MILLISECOND:x}"  # one a journal
 
     def run(self, until_s: float) -> dict[str, float]:
         own = self._own()
@@ -174,7 +178,7 @@ class _Closing:
         """Positions of the journal, with what it has not heard of: late fills, closings without it."""
         own = dict(self._held.positions)
         for trade in self._trades():
-            ours = trade.label.startswith(f"{self._held.prefix}-") or trade.label == self._label
+            ours = trade.label.startswith(self._held.prefixes) or trade.label == self._label
             if ours and trade.trade_id not in self._held.known and not isinstance(trade.instrument, str):
                 name = trade.instrument.name
                 own[name] = own.get(name, 0.0) + trade.amount

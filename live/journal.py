@@ -149,7 +149,9 @@ class Journal:
 
     def _lose(self, why: str) -> JournalLostError:
         self.lost = True
-        return JournalLostError(f"{why}: the journal can no longer be written, and nothing is traded without")
+        return JournalLostError(
+            f"{why}; the journal can no longer be written, and nothing is traded without it"
+        )
 
     def flush(self) -> None:
         """Commit what waits.
@@ -165,7 +167,8 @@ class Journal:
                 self._db.executemany("insert into records values (null, ?, ?, ?, ?)", self._rows)
                 self._db.execute("commit")
             except (sqlite3.Error, OSError) as error:
-                raise self._lose(f"{self.path}: {error}") from error
+                hint = " (is the disk full?)" if "I/O" in str(error) else ""
+                raise self._lose(f"{self.path}: {error}{hint}") from error
             self._seq += len(self._rows)
             self._rows.clear()
             self._safe = 0

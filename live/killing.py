@@ -52,9 +52,9 @@ def pull(journal: Path, *, flatten: bool) -> Path:
         If there is neither a journal nor a session that has lost it.
     """
     if not is_held(journal):
-        if not journal.is_file():
-            raise SessionError(f"{journal}: no such journal, and no session holds its lock; name the journal")
-        if not _looks_like_a_journal(journal):
+        if not journal.is_file() and not Path(f"{journal}.lock").is_file():
+            raise SessionError(f"{journal}: no such journal")
+        if journal.is_file() and not _looks_like_a_journal(journal):
             raise SessionError(f"{journal}: not a journal, so no session looks for a kill switch beside it")
     switch = kill_file(journal)
     fresh = Path(f"{switch}.new")

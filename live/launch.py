@@ -348,7 +348,7 @@ def _why_ended(session: subprocess.Popen[bytes], hung: bool) -> str:
         how = f"it halted: {said}"
     else:
         return said  # it has sent nothing
-    return f"{how}; resting orders are cancelled, positions stay and nobody hedges them"
+    return f"{how}; the exchange cancels resting orders, positions stay and nobody hedges them"
 
 
 def _end(session: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 __all__ = ["end_after", "is_orphaned"]
 
 LOOK_S = 0.5
-ALONE_S = 10.0  # without a client, after the parent has gone
+ALONE_S = 5.0  # without a client, after the parent has gone
 
 
 def is_orphaned(parent: int) -> bool:

@@ -146,7 +146,7 @@ class Supervised:
             self._read = said
             self._hedger.kill("kill switch", flatten=self._flattens)
             self._answer("taken")
-        if self._read and self._hedger.quiet:
+        if self._read and not self._hedger.execution.labels:  # what is decided after it is not sent
             self._answer("cancelled")
         if self._read and self._hedger.flat:
             self._answer("flat")

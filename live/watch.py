@@ -101,7 +101,8 @@ class Watcher:
 
     def _is_well(self, silent_s: float) -> bool:
         """Whether a session lives, writes its journal, and says in which mode it is."""
-        bad = self.gone or self.trouble or self.follower.stopped or self.follower.mode is None
+        follower = self.follower
+        bad = self.gone or self.trouble or follower.stopped or follower.mode is None or not follower.events
         return not bad and self._alive() and silent_s <= SILENT_S
 
     def failed(self, text: str) -> None:
