@@ -28,7 +28,7 @@ from rich.live import Live
 from gammacore.alerts import alerts_of
 from gammacore.build import build_desk
 from gammacore.config import Config
-from gammacore.daycount import format_time
+from gammacore.daycount import NS_PER_MINUTE, format_time
 from gammacore.errors import ConfigError, SessionError
 from gammacore.strategy.waiting import next_entry_ns
 
@@ -163,7 +163,13 @@ def launch(
         environment, url = dict(os.environ), ""
         if venue == "local":
             name, secret = "gammacore", secrets.token_hex(16)
-            start_ns = first_moment(config, time.time_ns())
+            now_ns = time.time_ns()
+            start_ns = first_moment(config, now_ns)
+            if start_ns - now_ns > NS_PER_MINUTE:
+                told = (
+                    f"the local exchange starts at {format_time(start_ns)[:16]} UTC, when the entry rule fits"
+                )
+                console.print(told, highlight=False, soft_wrap=True)
             url = stack.enter_context(exchange_process(name, secret, speed, seed, start_ns))
             environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
         options = Options(

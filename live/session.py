@@ -237,8 +237,8 @@ def _spec_of(specs: dict[Tradable, ContractSpec]) -> Callable[[Tradable], Contra
 
 def main(words: list[str]) -> int:
     """Run with options and configuration as one JSON object on standard input; returns the exit code."""
-    _listen(_stop_start)
     try:
+        _listen(_stop_start)
         given = json.load(sys.stdin)
         options = msgspec.convert(given["options"], Options)
         configure(f"{options.journal}.log")

@@ -1,5 +1,6 @@
 """What a session looks at beside the market: its journal, its parent, the switch, and errors of its own."""
 
+import io
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import sqlite3
 
 import pytest
 from live_world import Process, World, lively
+from rich.console import Console
 
 from gammacore.errors import JournalLostError
 from gammacore.live import session, supervised
@@ -20,6 +22,7 @@ from gammacore.live.records import decode_fact
 from gammacore.live.session import CRASHED, NO_JOURNAL, REFUSED, FailedError
 from gammacore.live.supervised import Supervised
 from gammacore.live.tail import tail_of
+from gammacore.live.view import final_report, screen
 from gammacore.logging import configure
 
 
@@ -215,6 +218,9 @@ def test_waiting_is_logged_once_for_every_change(tmp_path):
     follower = Follower(tmp_path / "j.db")
     follower.update()
     assert str(follower.waiting()) == wanted
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(screen(follower, "local", paper=False), final_report(follower))
+    assert shown.getvalue().count(wanted) == 2
 
 
 # ------------------------------------------------------------------------- exit codes
