@@ -58,6 +58,13 @@ def exchange():
         yield url
 
 
+@pytest.fixture
+def unused():
+    """One on which nobody has traded: trades just before a first start look like the holder's at the next."""
+    with exchange_process("gammacore", SECRET, 10.0, 3) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def steady():
     """One whose time is ours, as the exchange's signatures want it."""
@@ -249,9 +256,9 @@ def test_a_session_that_is_killed_is_told_at_once(service, tmp_path):
     assert "Traceback" not in output + errors
 
 
-def test_watch_tells_that_a_process_is_gone(service, exchange, tmp_path):
+def test_watch_tells_that_a_process_is_gone(service, unused, tmp_path):
     journal = tmp_path / "j.db"
-    process = session(exchange, journal)
+    process = session(unused, journal)
     watcher = None
     try:
         wait_for(lambda: filled(journal) >= 2, process)
@@ -274,9 +281,9 @@ def test_watch_tells_that_a_process_is_gone(service, exchange, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process need Linux")
-def test_a_full_disk_halts_a_session_without_a_traceback_and_a_restart_goes_on(exchange, tmp_path):
+def test_a_full_disk_halts_a_session_without_a_traceback_and_a_restart_goes_on(unused, tmp_path):
     journal = tmp_path / "j.db"
-    process = session(exchange, journal)
+    process = session(unused, journal)
     try:
         wait_for(lambda: filled(journal) >= 2, process)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -292,7 +299,7 @@ def test_a_full_disk_halts_a_session_without_a_traceback_and_a_restart_goes_on(e
         return sum(record.name == "IndexPrice" for record in read(journal))
 
     before = prices()
-    again = session(exchange, journal)
+    again = session(unused, journal)
     try:
         wait_for(lambda: prices() > before + 20, again)
     finally:
