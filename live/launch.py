@@ -267,26 +267,35 @@ def _errors() -> Iterator[tuple[int, IO[bytes]]]:
         os.close(number)
 
 
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals wait, also for a process that is started meanwhile, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(
     config: Config, options: Options, environment: dict[str, str], signals: Signals | None = None
 ) -> subprocess.Popen[bytes]:
     given = {"config": msgspec.to_builtins(config), "options": msgspec.to_builtins(options)}
     # Held back until the session listens and is known here: none gets lost, none ends half a start.
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        with _errors() as (errors, told):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gammacore.live.session"],
-                stdin=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                start_new_session=True,
-            )
+    with _held_back(), _errors() as (errors, told):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gammacore.live.session"],
+            stdin=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+        )
         process.stderr = told
         if signals is not None:
             signals.pass_on_to(process)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says why
         process.stdin.write(msgspec.json.encode(given))

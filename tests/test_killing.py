@@ -11,13 +11,14 @@ import urllib.request
 
 import pytest
 from live_world import Process, World, lively
-from test_live_session import KEY, PATIENCE_S, SECRET, exchange, filled, run, session, wait_for  # noqa: F401
+from test_live_session import KEY, PATIENCE_S, SECRET, exchange, filled, run, wait_for  # noqa: F401
 
 from gammacore.errors import SessionError
 from gammacore.live.flatten import held_by
 from gammacore.live.journal import read
 from gammacore.live.killing import kill, positions_of
-from gammacore.live.session import NO_JOURNAL, kill_file
+from gammacore.live.launch import _start
+from gammacore.live.session import NO_JOURNAL, Options, kill_file
 
 
 def ask(exchange, method, **params):  # noqa: F811
@@ -37,7 +38,9 @@ def account(exchange):  # noqa: F811
 
 @contextlib.contextmanager
 def trading(exchange, journal):  # noqa: F811
-    process = session(exchange, journal)
+    options = Options(venue="local", journal=str(journal), url=exchange, speed=10.0)
+    config = lively(hedge__band=0.001, live__execution="taker")  # hedges at once
+    process = _start(config, options, dict(os.environ) | KEY)
     try:
         wait_for(lambda: filled(journal) >= 3, process)
         yield process
