@@ -30,6 +30,9 @@ __all__ = ["SIGNALS", "Supervised", "kill_file"]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 STOP_S = 10.0  # for what is at work to come to an end
+TOGETHER_S = (
+    0.3  # a service manager signals the whole group, and the parent passes its signal on: that is one
+)
 CANCEL_S = 3.0  # for cancellations after an error
 FIGURES = re.compile(r"[\d.,]+")
 LOOK_NS = NS_PER_SECOND // 2  # between two looks at the kill switch, the files and the parent
@@ -81,6 +84,7 @@ class Supervised:
         self.asked = ""
         self.failure: Exception | None = None
         self._since_s = 0.0  # of stopping, or of the failure
+        self._signalled_s = -TOGETHER_S
         self._looked_ns = 0
         self._read = ""  # of the switch, when it was last acted upon
         self._stages: set[tuple[str, str]] = set()
@@ -126,9 +130,12 @@ class Supervised:
 
     def signalled(self, number: int, frame: FrameType | None) -> None:
         """Stop; the second time at once."""
-        if self.asked:
+        now_s = time.monotonic()
+        if self.asked and now_s - self._signalled_s > TOGETHER_S:
             self._client.stop()
-        self.asked = f"signal {signal.Signals(number).name}"
+        elif not self.asked:
+            self._signalled_s = now_s
+            self.asked = f"signal {signal.Signals(number).name}"
 
     # ------------------------------------------------------------- around
 

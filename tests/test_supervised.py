@@ -174,6 +174,19 @@ def test_nobody_waits_for_the_parent_of_a_session_that_was_started_directly(tmp_
     assert not facts(tmp_path / "j.db", Orphaned)
 
 
+def test_two_signals_at_one_time_are_one_and_a_later_one_ends_at_once(tmp_path, monkeypatch):
+    process, clock = start(tmp_path), [100.0]
+    monkeypatch.setattr(supervised.time, "monotonic", lambda: clock[0])
+    process.watch.signalled(signal.SIGINT, None)
+    process.watch.signalled(signal.SIGTERM, None)  # a service manager to all, and the parent's
+    assert process.watch.asked == "signal SIGINT"
+    assert process.left is None  # not ended: what rests is cancelled first
+    clock[0] += 0.5
+    process.watch.signalled(signal.SIGINT, None)
+    assert process.left == 0
+    process.close()
+
+
 def test_every_throw_of_the_switch_is_answered(tmp_path):
     process = start(tmp_path)
     switch, texts = tmp_path / "j.db.kill", iter(("halt 1", "halt 2", "flatten 3"))
