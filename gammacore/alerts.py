@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 
+from gammacore.config import Config, parse_duration
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError
 from gammacore.logging import keep_secret, redact
 
-__all__ = ["VARIABLE", "Alerts", "Level", "apprise_sender"]
+__all__ = ["VARIABLE", "Alerts", "Level", "alerts_of", "apprise_sender"]
 
 VARIABLE = "GAMMACORE_ALERTS"
 Send = Callable[["Level", str, str], bool]
@@ -88,12 +89,19 @@ class Alerts:
             self.left_out += 1
             return False
         more = f" ({self.left_out} others were left out)" if self.left_out else ""
-        if not self._send(level, f"gammacore: {key}", redact(text) + more):
+        if not self._arrives(level, key, redact(text) + more):
             log.error("an alert could not be sent", extra={"key": key})
             return False
         self._last[key], self.left_out = (now_ns, level), 0
         self._sent.append(now_ns)
         return True
+
+    def _arrives(self, level: Level, key: str, text: str) -> bool:
+        try:
+            return self._send(level, f"gammacore: {key}", text)
+        except Exception as error:  # a service that fails must not end who watches a session
+            log.error("the service of alerts failed", extra={"reason": redact(str(error))})
+            return False
 
     def _is_news(self, level: Level, key: str, now_ns: int) -> bool:
         last = self._last.get(key)
@@ -102,6 +110,22 @@ class Alerts:
     def over(self, key: str) -> None:
         """Take note that a thing is over: the next time is news."""
         self._last.pop(key, None)
+
+
+def alerts_of(config: Config) -> Alerts | None:
+    """Alerts of a configuration, None if there is nobody to tell.
+
+    Raises
+    ------
+    ConfigError
+        See :func:`apprise_sender`.
+    """
+    send = apprise_sender()
+    if send is None:
+        return None
+    wanted = config.alerts
+    level = Level[wanted.level.upper()]
+    return Alerts(send, least=level, repeat_ns=parse_duration(wanted.repeat), per_hour=wanted.per_hour)
 
 
 def apprise_sender(environment: Mapping[str, str] | None = None) -> Send | None:

@@ -112,7 +112,15 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         ),
     ),
     (LIVE, doctor, ("gammacore doctor config.yaml --venue testnet",)),
-    (LIVE, kill, ("gammacore kill results/JOURNAL.db", "gammacore kill results/JOURNAL.db --flatten")),
+    (
+        LIVE,
+        kill,
+        (
+            "gammacore kill results/JOURNAL.db",
+            "gammacore kill results/JOURNAL.db --flatten",
+            "gammacore kill results/JOURNAL.db --flatten --direct",
+        ),
+    ),
     (LIVE, watch, ("gammacore watch results/JOURNAL.db --metrics-port 9100",)),
     (LIVE, parity, ("gammacore parity results/JOURNAL.db",)),
     (LIVE, exchange, ("gammacore exchange", "gammacore exchange --replay FILE --speed 60")),

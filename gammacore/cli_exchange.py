@@ -39,8 +39,10 @@ def exchange(
         Path | None, typer.Option(help="File that keeps the exchange between runs; it wins over the rest.")
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
+    parent: Annotated[int, typer.Option(hidden=True, help="Process that this one must not outlive.")] = 0,
 ) -> None:
     """Run a local exchange that speaks Deribit's protocol on a simulated market."""
+    from gammacore.live.orphan import end_after
     from gammacore.live.simulator import Exchange, ExchangeConfig
     from gammacore.live.simulator.server import Clock, serve
     from gammacore.live.simulator.store import load
@@ -64,6 +66,8 @@ def exchange(
         highlight=False,
         soft_wrap=True,
     )
+    if parent:
+        end_after(parent, lambda: len(made.connections))
     kept = "the exchange kept nothing" if state is None else f"the exchange is in {state}"
     with stoppable(kept):
         serve(made, Clock.starting(made.now_ns, speed), host, port, state)

@@ -99,17 +99,67 @@ def _confirm(given: str | None, console: Console) -> None:
 def kill(
     journal: Annotated[Path, typer.Argument(help="Journal of the running session.")],
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions as well.")] = False,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="With --flatten, where no session answers: close them from here.")
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(help="Seconds to wait for the session's answer, and for what it leads to.", min=0.1),
+    ] = 30.0,
+    venue: Annotated[
+        VenueName | None, typer.Option(help="With --direct: where to (default: where the session traded).")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="With --direct: address of a local exchange.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Throw the kill switch of a session: cancel everything, send nothing more; it stays thrown."""
-    from gammacore.live.launch import pull
+    """Throw the kill switch of a session: cancel everything, send nothing more; it stays thrown.
 
-    switch = pull(journal, flatten=flatten)
+    Exit code 1 if that has not happened, or positions to be closed remain.
+    """
+    from gammacore.errors import ConfigError
+    from gammacore.live.killing import kill as throw
+
+    if direct and not flatten:
+        raise ConfigError("--direct: closes positions, so it needs --flatten as well")
+    if (venue is not None or url is not None) and not direct:
+        raise ConfigError("--venue and --url: only --flatten --direct connects to an exchange")
+    with stoppable("the switch is on, the session goes on to act on it"):
+        outcome = throw(journal, flatten=flatten, wait_s=wait)
+    console = Console(stderr=as_json)
+    if direct and outcome.session == "answered":
+        outcome = outcome._replace(said=f"--direct is not needed: {outcome.said}")
+    if direct and outcome.session in ("none", "ended", "silent") and not outcome.done:
+        outcome = _flatten_directly(journal, outcome, venue, url or "", wait, console)
     if as_json:
-        document({"switch": str(switch), "flatten": flatten})
-        return
-    done = "closing all positions, then stopping" if flatten else "cancelling everything, positions stay"
-    Console().print(f"{switch}: {done}", highlight=False, soft_wrap=True)
+        document(outcome._asdict())
+    else:
+        console.print(f"{outcome.switch}: {outcome.said}", highlight=False, soft_wrap=True, markup=False)
+    if not outcome.done:
+        raise typer.Exit(UNWELL)
+
+
+def _flatten_directly(
+    journal: Path, outcome: Any, venue: VenueName | None, url: str, wait_s: float, console: Console
+) -> Any:
+    """Close what the journal holds from here; a session that wakes up meanwhile halts."""
+    from gammacore.live.flatten import flatten_directly, held_by
+    from gammacore.live.killing import pull
+
+    held = held_by(journal)
+    pull(journal, flatten=False)
+    with stoppable("orders are cancelled; run the command again to go on"):
+        left = flatten_directly(
+            held,
+            lambda said: console.print(said, highlight=False, markup=False),
+            venue=None if venue is None else venue.value,
+            url=url,
+            wait_s=wait_s,
+        )
+    told = ", ".join(f"{size:+,g} {name}" for name, size in sorted(left.items()))
+    said = (
+        f"positions remain: {told}; run the command again" if left else "flat: nothing of the journal remains"
+    )
+    return outcome._replace(done=not left, said=said, positions=left)
 
 
 def watch(
@@ -120,7 +170,7 @@ def watch(
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
 ) -> None:
     """Send alerts (addresses in GAMMACORE_ALERTS) and serve metrics of a session, from another process."""
-    from gammacore.live.launch import watch as follow
+    from gammacore.live.watch import watch as follow
 
     with stoppable("the session goes on"):
         follow(journal, metrics_port, seconds)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, field
@@ -22,7 +23,16 @@ from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
-__all__ = ["MOST_VOL", "Config", "check", "load_config", "parse_config", "parse_duration", "with_overrides"]
+__all__ = [
+    "MOST_VOL",
+    "Config",
+    "check",
+    "check_web_address",
+    "load_config",
+    "parse_config",
+    "parse_duration",
+    "with_overrides",
+]
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -253,6 +263,7 @@ class LiveConfig(_Section, frozen=True):
     audit_every: str = "30s"
     busy_poll: bool = False
     keep_awake: bool = False
+    orphaned: Literal["stop", "continue"] = "stop"
 
 
 class RiskConfig(_Section, frozen=True):
@@ -285,6 +296,8 @@ class AlertsConfig(_Section, frozen=True):
     level: Literal["info", "warning", "critical"] = "warning"
     repeat: str = "1h"
     per_hour: Annotated[int, Meta(ge=1)] = 20
+    heartbeat: str | None = None
+    heartbeat_every: str = "1min"
 
 
 class Config(_Section, frozen=True):
@@ -451,6 +464,23 @@ def check(config: Config) -> None:
             _check_variant(config, dotted, value)
 
 
+def check_web_address(path: str, text: str) -> None:
+    """Refuse what no web request can be sent to; the message does not show it, for it may be a secret.
+
+    Raises
+    ------
+    ConfigError
+        Naming ``path``.
+    """
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(not 32 < ord(letter) < 127 for letter in text):
+        raise ConfigError(f"{path}: expected an address such as https://example.com/ping, got another text")
+
+
 def _check_live(config: Config) -> None:
     """Durations and grids of a session."""
     for name in ("patience", "valid_for", "chain_every", "audit_every"):
@@ -461,6 +491,9 @@ def _check_live(config: Config) -> None:
     for name, limit in msgspec.structs.asdict(config.risk).items():
         if isinstance(limit, float) and not math.isfinite(limit):
             raise ConfigError(f"risk.{name}: expected a finite number (null for no limit), got {limit!r}")
+    parse_duration(config.alerts.heartbeat_every, "alerts.heartbeat_every")
+    if config.alerts.heartbeat is not None:
+        check_web_address("alerts.heartbeat", config.alerts.heartbeat)
     for window in config.risk.max_drawdown_usd:
         parse_duration(window, "risk.max_drawdown_usd")
     for name in ("scenario_spot", "scenario_vol"):

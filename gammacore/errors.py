@@ -10,6 +10,7 @@
     ├── SessionError         a live session is called wrongly (a bug of the caller, never the wire)
     ├── RequestError         a blocking request was refused, expired or lost
     ├── JournalError         a session's journal cannot be used: locked, damaged, of another version
+    │   └── JournalLostError its writer can write it no more: disk full, removed, truncated
     └── LedgerError          a ledger invariant is broken (a bug, never a market event)
 
 Wrong arguments to a numerical function raise the built-in ``ValueError`` or
@@ -23,6 +24,7 @@ __all__ = [
     "DataError",
     "GammacoreError",
     "JournalError",
+    "JournalLostError",
     "LedgerError",
     "RequestError",
     "SessionError",
@@ -59,6 +61,10 @@ class RequestError(GammacoreError):
 
 class JournalError(GammacoreError):
     """The journal of a session cannot be used. The message names the file."""
+
+
+class JournalLostError(JournalError):
+    """The journal cannot be written any more: the disk is full, or a file was removed or cut."""
 
 
 class LedgerError(GammacoreError):

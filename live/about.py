@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Began"]
+__all__ = ["Began", "Orphaned", "SwitchSeen"]
 
 
 class Began(msgspec.Struct, frozen=True, tag=True):
@@ -20,6 +20,8 @@ class Began(msgspec.Struct, frozen=True, tag=True):
         Whether orders are filled on paper.
     speed : float
         Seconds of market in one of the machine's.
+    pid : int
+        Of the process, 0 in journals of before.
     """
 
     ts_ns: int
@@ -27,3 +29,28 @@ class Began(msgspec.Struct, frozen=True, tag=True):
     venue: str
     paper: bool
     speed: float
+    pid: int = 0
+
+
+class SwitchSeen(msgspec.Struct, frozen=True, tag=True):
+    """The session answers the kill switch.
+
+    Attributes
+    ----------
+    ts_ns : int
+    flatten : bool
+        Whether it closes its positions, too.
+    stage : {'taken', 'cancelled', 'flat'}
+        It acts on it; nothing of it is at work any more; it holds nothing any more.
+    """
+
+    ts_ns: int
+    flatten: bool
+    stage: str
+
+
+class Orphaned(msgspec.Struct, frozen=True, tag=True):
+    """The process that supervises the session is gone; ``then`` is what the session does."""
+
+    ts_ns: int
+    then: str

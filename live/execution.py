@@ -547,6 +547,11 @@ class Execution:
         return Waiting(work.order, work.start_ns() or now_ns, why)
 
     @property
+    def labels(self) -> list[str]:
+        """Labels of everything at work: orders that may rest or still be accepted."""
+        return [label for label, (_, _, attempt) in self._by_label.items() if not attempt.over]
+
+    @property
     def instruments(self) -> set[Tradable]:
         """Instruments whose quotes are wanted."""
         return {leg.instrument for work in self._works.values() for leg in work.order.legs}

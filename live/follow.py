@@ -25,13 +25,15 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_co
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
 from gammacore.desk import Desk
 from gammacore.errors import LedgerError
-from gammacore.events import Delivery, Event, Fill, Snapshot
+from gammacore.events import Delivery, Event, Fill, Rejected, Snapshot
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 from gammacore.settlement import averaged_tau
+from gammacore.strategy.waiting import Waiting
 
 from .about import Began
 from .attempts import Booked, Placed
+from .idle import why_idle
 from .journal import Kind, Record, read
 from .news import AccountNews, ClockSkew, Gap, StateChanged
 from .parity import Difference
@@ -264,6 +266,8 @@ class Follower:
         Trades of the account's holder.
     adopted : list of Adopted
         Trades that nobody here ordered, in what the session holds.
+    refused : str
+        Why the last entry was given up, empty once one was filled.
     stopped : bool
         Whether the last process ended cleanly.
     first_ns, last_ns : int
@@ -281,10 +285,11 @@ class Follower:
         self.mode: ModeChanged | None = None
         self.margin_gap = self.liquidation_distance = math.nan
         self.difference: Difference | None = None
-        self.stopped = False
+        self.stopped, self.refused = False, ""
         self.first_ns = self.last_ns = 0
         self.foreign: list[Foreign] = []
         self.adopted: list[Adopted] = []
+        self._idle: tuple[tuple[object, ...], Waiting | None] = (), None
         self._waiting: Event | None = None
         self._decided: tuple[object, ...] = ()
         self._recorded: list[object] = []
@@ -348,12 +353,26 @@ class Follower:
         if isinstance(event, Fill):
             self.filled += 1
             self.fills.append(event)
+            self.refused = ""
+        elif isinstance(event, Rejected) and "-entry-" in event.order_id:
+            self.refused = event.reason
 
     def _compare(self, seq: int) -> None:
         """Hold the decision on the event before against what was recorded."""
         recorded, self._recorded = tuple(self._recorded), []
         if self._waiting is not None and recorded != self._decided and self.difference is None:
             self.difference = Difference(seq, self._waiting, recorded, self._decided)  # type: ignore[arg-type]
+
+    def waiting(self) -> Waiting | None:
+        """Say why nothing is held; None while something is, and before the start."""
+        if self.desk is None or self.mode is None:
+            return None
+        desk, mode = self.desk, self.mode
+        seen = desk.book.chain_ts_ns, mode, self.refused, desk.closing, bool(desk.portfolio.open)
+        if seen != self._idle[0]:  # pages ask ten times a second
+            found = why_idle(desk, Mode(mode.mode), mode.reasons, refused=self.refused)
+            self._idle = seen, found
+        return self._idle[1]
 
     def explain(self) -> Explained | None:
         """Where the money of all episodes is, None before the first has been entered.

@@ -63,7 +63,7 @@ from .news import (
     TradeNews,
     TradesPage,
 )
-from .positions import Adopted, Positions, near_settlement
+from .positions import Adopted, Positions, direct_label, near_settlement
 from .risk_manager import Mode, ModeChanged, RiskManager
 
 __all__ = ["Hedger", "Session", "Timing"]
@@ -434,7 +434,7 @@ class Hedger:
                 self.risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
                 self._outside(news, own=True)
         else:
-            self._outside(news)
+            self._outside(news, own=news.label == direct_label(self.execution.session))
 
     def _outside(self, news: TradeNews, *, own: bool = False) -> None:
         """Book a trade that nobody here ordered: into the positions it changes, the rest as the holder's."""

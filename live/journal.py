@@ -8,6 +8,8 @@ Who reads the journal reads both, and the next process to write it begins with p
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,17 +18,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from gammacore.errors import JournalError
+from gammacore.errors import JournalError, JournalLostError
 from gammacore.events import Event
 from gammacore.orders import Command
 
 from .records import encode
-from .tail import Row, Tail, is_tail, rows_after, tail_of
+from .tail import SIZE, Row, Tail, is_tail, rows_after, tail_of
 
-__all__ = ["Journal", "Kind", "Record", "is_journal", "length", "read"]
+__all__ = ["NO_ROOM", "Journal", "Kind", "Record", "is_held", "is_journal", "length", "read"]
 
 VERSION = 1
 MOST_WAITING = 500  # records in one transaction
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+LOCK_S = 1.0  # somebody may be asking whether the lock is held
 MOST_UNSAFE = 32  # records that a kill may take, so that little is left to do when an order is due
 SCHEMA = """
 create table if not exists about (name text primary key, value text not null) strict;
@@ -84,13 +88,18 @@ class Journal:
             self._tail = Tail(tail_of(self.path))
         except OSError as error:
             self._lock.close()
-            raise JournalError(f"{tail_of(self.path)}: {error.strerror}") from error
+            kind = JournalLostError if error.errno in NO_ROOM else JournalError
+            raise kind(f"{tail_of(self.path)}: {error.strerror}") from error
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise JournalLostError(f"{self.path}: {error}") from error
         except BaseException:
             self._lock.close()
             raise
+        self._files = _files(self.path)
         self._rows: list[Row] = []  # not in the database yet
         self._safe = 0  # of these, in the tail
-        self.closed = False
+        self.closed = self.lost = False
 
     def start(self, ts_ns: int, config: bytes) -> None:
         """Note the start of a process and its configuration (JSON)."""
@@ -120,12 +129,46 @@ class Journal:
         else:
             self.flush()
 
+    def check(self) -> None:
+        """Make sure that what is written can be read again: nobody removed, replaced or cut a file.
+
+        Raises
+        ------
+        JournalLostError
+            Naming the file.
+        """
+        for path, known in self._files.items():
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise self._lose(f"{path}: {error.strerror}") from None
+            if (found.st_dev, found.st_ino) != known:
+                raise self._lose(f"{path}: another file has taken its place")
+            if path == tail_of(self.path) and found.st_size < SIZE:
+                raise self._lose(f"{path}: cut to {found.st_size} bytes")
+
+    def _lose(self, why: str) -> JournalLostError:
+        self.lost = True
+        return JournalLostError(
+            f"{why}; the journal can no longer be written, and nothing is traded without it"
+        )
+
     def flush(self) -> None:
-        """Commit what waits."""
+        """Commit what waits.
+
+        Raises
+        ------
+        JournalLostError
+            If the disk is full, or the file can no longer be written.
+        """
         if self._rows:
-            self._db.execute("begin immediate")
-            self._db.executemany("insert into records values (null, ?, ?, ?, ?)", self._rows)
-            self._db.execute("commit")
+            try:
+                self._db.execute("begin immediate")
+                self._db.executemany("insert into records values (null, ?, ?, ?, ?)", self._rows)
+                self._db.execute("commit")
+            except (sqlite3.Error, OSError) as error:
+                hint = " (is the disk full?)" if "I/O" in str(error) else ""
+                raise self._lose(f"{self.path}: {error}{hint}") from error
             self._seq += len(self._rows)
             self._rows.clear()
             self._safe = 0
@@ -135,14 +178,19 @@ class Journal:
         """Commit and give the file up; ``ts_ns`` notes a clean end."""
         if self.closed:
             return
-        if ts_ns is not None:
-            self._rows.append((Kind.STOP.value, "stop", ts_ns, b""))
-        self.flush()
-        self._tail.close()
-        tail_of(self.path).unlink(missing_ok=True)
-        self._db.close()
-        self._lock.close()
         self.closed = True
+        try:
+            if not self.lost:
+                if ts_ns is not None:
+                    self._rows.append((Kind.STOP.value, "stop", ts_ns, b""))
+                self.flush()
+            self._tail.close()
+            if not self.lost:  # else it holds what the database does not, for the next start
+                tail_of(self.path).unlink(missing_ok=True)
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            self._lock.close()
 
     def __enter__(self) -> Journal:
         """Return itself."""
@@ -165,6 +213,23 @@ class Journal:
             )
             self._db.execute("commit")
         return int(last) + len(left)
+
+
+def is_held(path: str | os.PathLike[str]) -> bool:
+    """Whether a process writes this journal; also says so where the journal itself has been removed."""
+    beside = Path(f"{os.fspath(path)}.lock")
+    if not beside.is_file():
+        return False
+    lock = sqlite3.connect(f"{beside.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)
+    try:
+        lock.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return "locked" in str(error)
+    except sqlite3.DatabaseError:
+        return False  # not ours
+    finally:
+        lock.close()
+    return False
 
 
 def is_journal(path: Path) -> bool:
@@ -201,13 +266,21 @@ def _lock(path: Path) -> sqlite3.Connection:
         raise JournalError(f"{path}: no such directory")
     beside = Path(f"{path}.lock")
     _private(beside)
-    lock = sqlite3.connect(beside, isolation_level=None, timeout=0.0)
+    lock = sqlite3.connect(beside, isolation_level=None, timeout=LOCK_S)
     try:
         lock.execute("begin exclusive")
     except sqlite3.OperationalError as error:
         lock.close()
-        raise JournalError(f"{path}: another process writes this journal") from error
+        why = "another process writes this journal" if "locked" in str(error) else str(error)
+        raise JournalError(f"{path}: {why}") from error
     return lock
+
+
+def _files(path: Path) -> dict[Path, tuple[int, int]]:
+    """Files that a journal consists of while it is written, and which they are."""
+    names = ("", "-wal", "-shm", ".lock", ".tail")
+    kept = {beside: beside.stat() for name in names if (beside := Path(f"{path}{name}")).exists()}
+    return {beside: (found.st_dev, found.st_ino) for beside, found in kept.items()}
 
 
 def _private(path: Path) -> None:

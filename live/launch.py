@@ -1,44 +1,98 @@
-"""``gammacore live``: start what a session needs, show it while it runs, and say what it came to.
+"""``gammacore live``: start what a session needs, show it while it runs, and report its result.
 
 The session is a process of its own (:mod:`.session`), so that nothing shown here can slow it down. For the
-venue ``local`` a local exchange is started as well.
+venue ``local`` a local exchange is started as well. All of them end together: signals are passed on, and
+each process notices when the one that started it is gone (:mod:`.orphan`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
-from gammacore.config import Config, parse_duration
-from gammacore.daycount import format_time
-from gammacore.errors import ConfigError, JournalError, SessionError
+from gammacore.alerts import alerts_of
+from gammacore.build import build_desk
+from gammacore.config import Config
+from gammacore.daycount import NS_PER_MINUTE, format_time
+from gammacore.errors import ConfigError, SessionError
+from gammacore.strategy.waiting import next_entry_ns
 
 from .follow import Follower
+from .heartbeat import heartbeat_of
 from .limits import missing_limits, toothless_limits
-from .session import Options, Venue, kill_file
+from .session import CRASHED, NO_JOURNAL, Options, Venue
+from .supervised import SIGNALS
 from .view import Cache, final_report, screen
-from .watch import Metrics, Watcher
+from .watch import Watcher
 
-__all__ = ["alerts_of", "exchange_process", "launch", "pull", "watch"]
+__all__ = ["Signals", "exchange_process", "first_moment", "launch"]
 
 REFRESH_S = 0.5
 START_S = 30.0
-END_S = 20.0
+END_S = 20.0  # for a session that was asked to end; it takes ten itself
+HUNG = 5  # exit code: the session did not end when it was asked to, and was killed
+
+
+class Signals:
+    """Hands signals on to the session; before there is one, they end what has been started.
+
+    They must not interrupt who reads the journal: a record taken by half would be missing for ever.
+
+    Attributes
+    ----------
+    asked : list of int
+        Signals so far.
+    asked_s : float
+        When the first came.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.asked_s = 0.0
+        self._session: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Signals:
+        """Listen; SIGHUP stays ignored where it was (nohup)."""
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def pass_on_to(self, session: subprocess.Popen[bytes]) -> None:
+        """Hand signals on to this process from now on."""
+        self._session = session
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Ask the session to end; the second time at once."""
+        self.asked_s = self.asked_s or time.monotonic()
+        self.asked.append(number)
+        if self._session is None:
+            raise SystemExit(128 + number)
+        self._session.send_signal(signal.SIGINT)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.stop(number)
 
 
 def launch(
@@ -85,10 +139,18 @@ def launch(
     journal = _journal(config, venue) if journal is None else journal
     journal.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals())
         environment, url = dict(os.environ), ""
         if venue == "local":
             name, secret = "gammacore", secrets.token_hex(16)
-            url = stack.enter_context(exchange_process(name, secret, speed, seed))
+            now_ns = time.time_ns()
+            start_ns = first_moment(config, now_ns)
+            if start_ns - now_ns > NS_PER_MINUTE:
+                told = (
+                    f"the local exchange starts at {format_time(start_ns)[:16]} UTC, when the entry rule fits"
+                )
+                console.print(told, highlight=False, soft_wrap=True)
+            url = stack.enter_context(exchange_process(name, secret, speed, seed, start_ns))
             environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
         options = Options(
             venue=venue,
@@ -97,10 +159,19 @@ def launch(
             speed=speed if venue == "local" else 1.0,
             paper=dry_run or shadow,
             account=not dry_run or shadow,
+            parent=os.getpid(),
         )
-        session = _start(config, options, environment)
+        follower = Follower(journal)
+        alerts, heartbeat = alerts_of(config), heartbeat_of(config)
+        session = _start(config, options, environment, signals)
+        watcher = Watcher(
+            follower, alerts, alive=lambda: session.poll() is None, heartbeat=heartbeat, supervises=True
+        )
         try:
-            return _show(config, session, options, console, seconds)
+            return _show(session, options, watcher, console, signals, seconds)
+        except Exception as error:
+            watcher.failed(f"{journal}: gammacore live has failed, the session is stopped: {error}")
+            raise
         finally:
             _end(session)
 
@@ -113,25 +184,39 @@ def _need_limits(config: Config) -> None:
         raise ConfigError(f"{'; '.join(toothless)}: production refuses limits that limit nothing")
 
 
+def first_moment(config: Config, now_ns: int) -> int:
+    """Time at which a local exchange starts: the first, from now on, at which the strategy may enter."""
+    found = next_entry_ns(build_desk(config).strategy.entry, now_ns)
+    return now_ns if found is None else found
+
+
 def _journal(config: Config, venue: Venue) -> Path:
     stamp = format_time(time.time_ns())[:19].replace(":", "").replace("-", "").replace("T", "-")
     return Path("results") / f"live-{venue}-{config.currency}-{stamp}.db"
 
 
 @contextlib.contextmanager
-def exchange_process(name: str, secret: str, speed: float, seed: int) -> Iterator[str]:
+def exchange_process(
+    name: str, secret: str, speed: float, seed: int, start_ns: int | None = None
+) -> Iterator[str]:
     """Local exchange in a process of its own; yields its WebSocket address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = ["exchange", "--port", str(port), "--client-id", name, "--speed", str(speed), "--seed", str(seed)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
-        env=os.environ | {"GAMMACORE_EXCHANGE_SECRET": secret},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the session; this ends after it
-    )
+    words += ["--parent", str(os.getpid())]
+    if start_ns is not None:
+        words += ["--start", format_time(start_ns)]
+    with _errors() as (errors, told):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
+            env=os.environ | {"GAMMACORE_EXCHANGE_SECRET": secret},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C is for the session; this ends after it
+        )
+    process.stderr = told
     try:
         _wait_for_port(port, process)
         yield f"ws://127.0.0.1:{port}/ws/api/v2"
@@ -155,117 +240,118 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SessionError("the local exchange did not start in time")
 
 
-def _start(config: Config, options: Options, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gammacore.live.session"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
+@contextlib.contextmanager
+def _errors() -> Iterator[tuple[int, IO[bytes]]]:
+    """File for what a process says of errors, and its reading end.
+
+    A pipe that nobody reads would fill up and hold the process.
+    """
+    number, name = tempfile.mkstemp(prefix="gammacore-")
+    try:
+        told = open(name, "rb")  # noqa: SIM115 # of whoever waits for the process
+        os.unlink(name)
+        yield number, told
+    finally:
+        os.close(number)
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals wait, also for a process that is started meanwhile, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start(
+    config: Config, options: Options, environment: dict[str, str], signals: Signals | None = None
+) -> subprocess.Popen[bytes]:
     given = {"config": msgspec.to_builtins(config), "options": msgspec.to_builtins(options)}
-    process.stdin.write(msgspec.json.encode(given))
-    process.stdin.close()
+    # Held back until the session listens and is known here: none gets lost, none ends half a start.
+    with _held_back(), _errors() as (errors, told):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gammacore.live.session"],
+            stdin=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+        )
+        process.stderr = told
+        if signals is not None:
+            signals.pass_on_to(process)
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says why
+        process.stdin.write(msgspec.json.encode(given))
+        process.stdin.close()
     return process
 
 
 def _show(
-    config: Config,
     session: subprocess.Popen[bytes],
     options: Options,
+    watcher: Watcher,
     console: Console,
+    signals: Signals,
     seconds: float | None,
 ) -> int:
-    """Follow the journal until the session ends or is to end."""
-    follower, cache = Follower(options.journal), Cache()
-    watcher = Watcher(follower, alerts_of(config))
+    """Follow the journal until the session ends or is to end; returns the exit code."""
+    follower, cache = watcher.follower, Cache()
     until = None if seconds is None else time.monotonic() + seconds
     told = f"journal {options.journal}, log {options.journal}.log; Ctrl-C stops, gammacore kill halts"
     console.print(told, highlight=False, soft_wrap=True)
     live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-    with _passing_on(session) as asked:
-        with live or contextlib.nullcontext():
-            while session.poll() is None:
-                if not asked and until is not None and time.monotonic() >= until:
-                    signal.raise_signal(signal.SIGINT)
-                _update(follower)
-                watcher.look()
-                if live is not None:
-                    live.update(screen(follower, options.venue, options.paper, cache))
-                time.sleep(REFRESH_S)
-        _update(follower)
-        watcher.look()
-    if session.returncode:
-        error = session.stderr.read().decode(errors="replace") if session.stderr else ""
-        console.print(f"[bold red]the session failed:[/] {error.strip()[-2000:]}", highlight=False)
-        return session.returncode
-    console.print(final_report(follower))
-    return 0
+    hung = False
+    with live or contextlib.nullcontext():
+        while session.poll() is None:
+            if not signals.asked and until is not None and time.monotonic() >= until:
+                signals.stop()
+            watcher.update()
+            if live is not None:
+                live.update(screen(follower, options.venue, options.paper, cache))
+            if signals.asked and time.monotonic() - signals.asked_s > END_S:
+                hung = True
+                session.kill()
+                session.wait()
+                break
+            _wait(session)
+    watcher.update()
+    if session.returncode == 0:
+        console.print(final_report(follower))
+        return 0
+    why = _why_ended(session, hung)
+    watcher.failed(f"{options.journal}: {why}")
+    console.print(f"[bold red]the session failed:[/] {why.replace('[', chr(92) + '[')}", highlight=False)
+    if hung:
+        return HUNG
+    return session.returncode if session.returncode > 0 else 128 - session.returncode
 
 
-@contextlib.contextmanager
-def _passing_on(session: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Hand Ctrl-C on to the session; yields those so far.
-
-    It must not interrupt who reads the journal: a record taken by half would be missing for ever.
-    """
-    asked: list[int] = []
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        session.send_signal(signal.SIGINT)  # the second one ends it at once
-
-    before = signal.signal(signal.SIGINT, pass_on)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _wait(session: subprocess.Popen[bytes]) -> None:
+    """Wait for the next look, or for the end of the session."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        session.wait(REFRESH_S)
 
 
-def alerts_of(config: Config) -> Alerts | None:
-    """Alerts of a configuration, None if there is nobody to tell."""
-    send = apprise_sender()
-    if send is None:
-        return None
-    wanted = config.alerts
-    level = Level[wanted.level.upper()]
-    return Alerts(send, least=level, repeat_ns=parse_duration(wanted.repeat), per_hour=wanted.per_hour)
-
-
-def watch(journal: Path, metrics_port: int | None, seconds: float | None = None) -> None:
-    """Serve alerts and metrics of a session until it ends, or for some seconds.
-
-    Raises
-    ------
-    ConfigError
-        If there is nobody to tell.
-    """
-    follower = Follower(journal)
-    if not journal.is_file():
-        raise SessionError(f"{journal}: no such journal")
-    follower.update()
-    if follower.config is None:
-        raise SessionError(f"{journal}: no session has started")
-    alerts = alerts_of(follower.config)
-    if alerts is None and metrics_port is None:
-        raise ConfigError(f"{VARIABLE}: not set, and no --metrics-port: nothing to do")
-    metrics = None if metrics_port is None else Metrics(metrics_port)
-    watcher, until = Watcher(follower, alerts, metrics), time.monotonic() + (seconds or math.inf)
-    try:
-        while not follower.stopped and time.monotonic() < until:
-            follower.update()
-            watcher.look()
-            time.sleep(REFRESH_S)
-    finally:
-        if metrics is not None:
-            metrics.close()
-
-
-def _update(follower: Follower) -> None:
-    """Take in what is new; a journal that has not begun is no error yet."""
-    with contextlib.nullcontext() if follower.desk else contextlib.suppress(JournalError):
-        follower.update()
+def _why_ended(session: subprocess.Popen[bytes], hung: bool) -> str:
+    """Say how a session ended that was not to, in words for an alert."""
+    error = session.stderr.read().decode(errors="replace").strip() if session.stderr else ""
+    lines = [line.removeprefix("error: ") for line in error.splitlines() if line.strip()]
+    said = lines[-1][-500:] if lines else "it gave no reason"
+    code = session.returncode
+    if hung:
+        how = f"it did not end within {END_S:g} s after it was asked to, and was killed"
+    elif code < 0:
+        how = f"its process was ended by {signal.Signals(-code).name}"
+    elif code in (NO_JOURNAL, CRASHED):
+        how = f"it halted: {said}"
+    else:
+        return said  # it has sent nothing
+    return f"{how}; the exchange cancels resting orders, positions stay and nobody hedges them"
 
 
 def _end(session: subprocess.Popen[bytes]) -> None:
@@ -275,21 +361,5 @@ def _end(session: subprocess.Popen[bytes]) -> None:
             session.wait(END_S)
         session.kill()
         session.wait()
-
-
-def _looks_like_a_journal(path: Path) -> bool:
-    """Go by the first bytes alone: a damaged journal must not be in the way of stopping."""
-    with path.open("rb") as file:
-        return file.read(16) in (b"", b"SQLite format 3\0")
-
-
-def pull(journal: Path, *, flatten: bool) -> Path:
-    """Throw the kill switch of a session; returns the file that keeps it thrown."""
-    if not journal.is_file():
-        raise SessionError(f"{journal}: no such journal")
-    if not _looks_like_a_journal(journal):
-        raise SessionError(f"{journal}: not a journal, so no session looks for a kill switch beside it")
-    switch = kill_file(journal)
-    switch.write_text("flatten\n" if flatten else "halt\n", encoding="utf-8")
-    switch.chmod(0o600)
-    return switch
+    if session.stderr is not None:
+        session.stderr.close()

@@ -14,7 +14,7 @@ from gammacore.portfolio import Portfolio
 
 from .news import PositionNews, TradeNews
 
-__all__ = ["Adopted", "Baseline", "Foreign", "Positions", "near_settlement"]
+__all__ = ["Adopted", "Baseline", "Foreign", "Positions", "direct_label", "near_settlement"]
 
 DUST = 1e-9  # of an amount
 
@@ -147,6 +147,11 @@ class Positions:
             for name in ours | theirs
             if abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) > DUST and not _expired(name, now_ns)
         }
+
+
+def direct_label(session: str) -> str:
+    """Label of orders that close a journal's positions without its session, see :mod:`.flatten`."""
+    return f"direct-{session[1:]}"
 
 
 def near_settlement(now_ns: int) -> bool:

@@ -2,10 +2,14 @@
 
 Whoever shows or supervises it is another process and reads the journal. A file beside the journal, its name
 and ``.kill``, is the kill switch (``gammacore kill``): its text says whether to flatten.
+
+Exit codes: 0 as asked for, 2 refused before anything was sent, 3 the journal can no longer be written (disk
+full, files removed), 4 an error that nobody expected; its traceback is in the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -15,37 +19,37 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
 import msgspec
 
 from gammacore import __version__
+from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
-from gammacore.contracts import ContractSpec, has_spec, spec_for
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
-from gammacore.errors import GammacoreError, SessionError
-from gammacore.logging import configure
+from gammacore.contracts import ContractSpec, Option, Perpetual, Settlement, has_spec, spec_for
+from gammacore.daycount import NS_PER_MILLISECOND
+from gammacore.errors import GammacoreError, JournalLostError, SessionError
+from gammacore.logging import configure, redact
 
 from .about import Began
-from .assemble import build_hedger, past_of
+from .assemble import Past, build_hedger, past_of
 from .attempts import Tradable
 from .awake import awake
 from .client import PRODUCTION, TESTNET, Client
 from .credentials import Credentials
 from .hedger import Hedger
-from .journal import Journal
-from .news import Listing, News
+from .journal import NO_ROOM, Journal
+from .news import Listing
 from .paper import Paper
+from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_prices
 
-__all__ = ["Options", "Venue", "kill_file", "run", "scaled_clock"]
+__all__ = ["CRASHED", "NO_JOURNAL", "REFUSED", "Options", "Venue", "kill_file", "run", "scaled_clock"]
 
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
-STOP_S = 10.0  # for what is at work to come to an end
-LOOK_NS = NS_PER_SECOND // 2  # between two looks at the kill switch
+REFUSED, NO_JOURNAL, CRASHED = 2, 3, 4  # exit codes
 log = logging.getLogger("gammacore.live")
 
 
@@ -65,6 +69,8 @@ class Options(msgspec.Struct, frozen=True):
         Send nothing, fill on paper.
     account : bool
         Whether to log in; a dry run needs no account, a shadow watches one.
+    parent : int
+        Process that supervises the session, see ``live.orphaned``; 0 if nobody does.
     """
 
     venue: Venue
@@ -73,69 +79,49 @@ class Options(msgspec.Struct, frozen=True):
     speed: float = 1.0
     paper: bool = False
     account: bool = True
-
-
-def kill_file(journal: str | os.PathLike[str]) -> Path:
-    """Where the kill switch of a session is."""
-    return Path(f"{journal}.kill")
+    parent: int = 0
 
 
 def scaled_clock(url: str, speed: float) -> Callable[[], int]:
     """Clock of an exchange on this machine whose time runs faster."""
     address = url.replace("ws://", "http://").replace("/ws/", "/") + "/public/get_time"
-    with urllib.request.urlopen(address, timeout=10.0) as answer:
-        start_ns = int(json.load(answer)["result"]) * NS_PER_MILLISECOND
+    try:
+        with urllib.request.urlopen(address, timeout=10.0) as answer:
+            start_ns = int(json.load(answer)["result"]) * NS_PER_MILLISECOND
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SessionError(f"{url}: the exchange does not tell its time: {error}") from None
     origin = time.monotonic_ns()
     return lambda: start_ns + int((time.monotonic_ns() - origin) * speed)
 
 
-class _Supervised:
-    """The hedger as the client's handler, with signals and the kill switch."""
-
-    def __init__(self, handler: Any, hedger: Hedger, client: Client, switch: Path, flatten: bool) -> None:
-        self._handler, self._hedger, self._client, self._switch = handler, hedger, client, switch
-        self._flatten = flatten  # whatever the switch says
-        self.asked = ""  # to stop, and why
-        self._since = 0.0
-        self._looked_ns = 0
-        self._read = ""  # of the switch, when it was last acted upon
-
-    def on_news(self, news: News) -> None:
-        self._handler.on_news(news)
-
-    def on_idle(self) -> None:
-        self._handler.on_idle()
-
-    def on_tick(self, now_ns: int) -> None:
-        self._handler.on_tick(now_ns)
-        if now_ns - self._looked_ns >= LOOK_NS:
-            self._looked_ns = now_ns
-            self._look_at_switch()
-        if self.asked:
-            self._since = self._since or time.monotonic()
-            self._hedger.stop(self.asked)
-            if self._hedger.quiet or time.monotonic() - self._since > STOP_S:
-                self._client.stop()
-
-    def _look_at_switch(self) -> None:
-        said = self._switch.read_text(encoding="utf-8") if self._switch.exists() else ""
-        if said and said != self._read:  # a halt may become a flattening
-            self._read = said
-            self._hedger.kill("kill switch", flatten=self._flatten or "flatten" in said)
-        if self._read and self._hedger.flat:
-            self.asked = self.asked or "killed"
-
-    def signalled(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:  # the second time: at once
-            self._client.stop()
-        self.asked = f"signal {signal.Signals(number).name}"
+class _StoppedError(BaseException):
+    """A signal came before the session listened to news: it has sent nothing."""
 
 
-def run(config: Config, options: Options) -> None:
-    """Trade until a signal or the kill switch.
+def _stop_start(number: int, frame: FrameType | None) -> None:
+    raise _StoppedError(f"signal {signal.Signals(number).name}")
+
+
+def _listen(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Hand signals to a handler; SIGHUP stays ignored where it was (nohup)."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # the parent held them back until now
+
+
+class FailedError(Exception):
+    """The session ended by an error while it traded; its cause says which, and is in the log."""
+
+
+def run(config: Config, options: Options) -> str:
+    """Trade until a signal or the kill switch; returns why it ended.
 
     Raises
     ------
+    FailedError
+        If an error ended it while it traded.
     GammacoreError
         If it cannot start: no credentials, a journal in use or of another configuration, ...
     """
@@ -145,7 +131,8 @@ def run(config: Config, options: Options) -> None:
     switch = kill_file(options.journal)
     if switch.exists():
         raise SessionError(f"{switch}: the kill switch is on; remove the file to trade again")
-    clock = scaled_clock(url, options.speed) if options.speed != 1.0 else None
+    # The local exchange has a time of its own, whatever its speed.
+    clock = scaled_clock(url, options.speed) if options.venue == "local" else None
     credentials = Credentials.load(testnet=options.venue != "production") if options.account else None
     now_ns = clock() if clock is not None else time.time_ns()
     past = past_of(options.journal, config, now_ns)
@@ -161,31 +148,49 @@ def run(config: Config, options: Options) -> None:
     )
     with Journal(options.journal) as journal:
         log.info("start", extra={"venue": options.venue, "journal": options.journal, "paper": options.paper})
-        specs = _catalog(client, config)
-        made: list[Hedger] = []
-        paper = Paper(client, lambda: made[0], alone=credentials is None) if options.paper else None
-        session = client if paper is None else paper
-        made.append(
-            build_hedger(config, past, journal, session, spec_of=_spec_of(specs), paper=options.paper)
+        try:
+            hedger, handler = _assembled(config, options, past, journal, client)
+        except _StoppedError:
+            journal.close(client.now_ns())
+            raise
+        supervised = Supervised(
+            handler,
+            hedger,
+            client,
+            flatten=config.risk.flatten_on_kill,
+            parent=options.parent,
+            orphaned=config.live.orphaned,
         )
-        feed = made[0].feed
-        if any(episode.hedge.amount for episode in past.desk.portfolio.open.values()):
-            feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
-        if feed.looks_back_ns:
-            feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
-        began = client.now_ns()
-        journal.told(Began(began, __version__, options.venue, options.paper, options.speed))
-        handler, flatten = made[0] if paper is None else paper, config.risk.flatten_on_kill
-        supervised = _Supervised(handler, made[0], client, switch, flatten)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, supervised.signalled)
+        _listen(supervised.signalled)
         gc.collect()
         gc.freeze()  # collecting what is there now would be a pause, perhaps in the middle of an order
         gc.set_threshold(50_000, 20, 100)
         with awake(config.live.keep_awake):
             client.run(supervised)
-        journal.close(max(client.now_ns(), made[0].desk.book.ts_ns))
+        if supervised.failure is not None:
+            raise FailedError from supervised.failure
+        journal.close(max(client.now_ns(), hedger.desk.book.ts_ns))
         log.info("end", extra={"reason": supervised.asked})
+        return supervised.asked
+
+
+def _assembled(
+    config: Config, options: Options, past: Past, journal: Journal, client: Client
+) -> tuple[Hedger, Any]:
+    """Hedger and handler of a session, with what the exchange must say before."""
+    specs = _catalog(client, config)
+    made: list[Hedger] = []
+    paper = Paper(client, lambda: made[0], alone=not options.account) if options.paper else None
+    session = client if paper is None else paper
+    made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs), paper=options.paper))
+    feed = made[0].feed
+    if any(episode.hedge.amount for episode in past.desk.portfolio.open.values()):
+        feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
+    if feed.looks_back_ns:
+        feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
+    began = client.now_ns()
+    journal.told(Began(began, __version__, options.venue, options.paper, options.speed, os.getpid()))
+    return made[0], made[0] if paper is None else paper
 
 
 def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
@@ -198,6 +203,7 @@ def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
                 continue
             if row.instrument.base == config.coin:  # in USDC all coins are listed together
                 found[row.instrument] = row.spec
+    _demand_listed(config, found)
     for instrument, spec in found.items():
         if not has_spec(type(instrument), instrument.base, instrument.settlement):
             continue  # where the desk needs its lot, the configuration is refused
@@ -210,23 +216,77 @@ def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
     return found
 
 
+def _demand_listed(config: Config, found: dict[Tradable, ContractSpec]) -> None:
+    """Refuse a currency of which the exchange lists no options or no perpetual."""
+    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
+    listed = {type(instrument) for instrument in found if instrument.settlement is settlement}
+    perpetual = Perpetual(config.coin, settlement)
+    missing = [] if perpetual in found else [perpetual.name]
+    if Option not in listed:
+        missing.append(f"options on {config.coin} that settle in {config.settles_in}")
+    if missing:
+        raise SessionError(
+            f"currency: {config.currency} cannot be traded here, the exchange does not list "
+            f"{' nor '.join(missing)}; choose another currency or venue"
+        )
+
+
 def _spec_of(specs: dict[Tradable, ContractSpec]) -> Callable[[Tradable], ContractSpec]:
     """Grid of an instrument; one listed since the start has that of its kind."""
     return lambda instrument: specs[instrument] if instrument in specs else spec_for(instrument)
 
 
 def main(words: list[str]) -> int:
-    """Run with options and configuration as one JSON object on standard input."""
+    """Run with options and configuration as one JSON object on standard input; returns the exit code."""
     try:
+        _listen(_stop_start)
         given = json.load(sys.stdin)
         options = msgspec.convert(given["options"], Options)
         configure(f"{options.journal}.log")
-        run(parse_config(given["config"]), options)
+        config = parse_config(given["config"])
+        if run(config, options) == "orphaned":
+            _tell_orphaned(config, options)
+    except _StoppedError as stop:
+        log.info("end", extra={"reason": f"{stop} before the session was ready"})
+    except FailedError as failed:
+        lost = isinstance(failed.__cause__, JournalLostError)
+        return _failed(str(failed.__cause__), NO_JOURNAL) if lost else _crashed(failed.__cause__)
+    except JournalLostError as error:
+        return _failed(str(error), NO_JOURNAL)
     except GammacoreError as error:
-        logging.getLogger("gammacore.live").error("cannot go on", extra={"reason": str(error)})
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+        return _failed(str(error), REFUSED)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return _failed(f"{error.filename or 'disk'}: {error.strerror}", NO_JOURNAL)
+        log.exception("unexpected error")
+        return _crashed(error)
     return 0
+
+
+def _crashed(error: BaseException | None) -> int:
+    kind = type(error).__name__
+    return _failed(f"unexpected {kind}: {error}; the log beside the journal has the traceback", CRASHED)
+
+
+def _failed(reason: str, code: int) -> int:
+    """Say why on one line, in the log and on standard error."""
+    told = " ".join(redact(reason).split())
+    log.error("cannot go on", extra={"reason": told, "code": code})
+    with contextlib.suppress(OSError):  # nobody may be there to read it
+        sys.stderr.write(f"error: {told}\n")
+        sys.stderr.flush()
+    return code
+
+
+def _tell_orphaned(config: Config, options: Options) -> None:
+    """Send the alert that nobody else can send any more; trading is over."""
+    with contextlib.suppress(GammacoreError):
+        alerts = alerts_of(config)
+        if alerts is not None:
+            told = (
+                f"{options.journal}: the process that supervised it is gone; orders cancelled, session ended"
+            )
+            alerts.tell(Level.CRITICAL, "session", told, time.time_ns())
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
     if follower.desk is None:
         return Panel("waiting for the session to start", title=f"gammacore live: {venue}")
     parts: list[RenderableType] = [_head(follower, paper)]
+    if (waits := follower.waiting()) is not None:
+        parts.append(Text(f" nothing held: {waits}", style="yellow"))
     columns = Table.grid(padding=(0, 3))
     explained = _explained(follower, cache or Cache())
     columns.add_row(_positions(follower), _money(follower, explained))
@@ -180,6 +182,8 @@ def final_report(follower: Follower) -> RenderableType:
             )
         )
     )
+    if (waits := follower.waiting()) is not None and not follower.filled:
+        parts.append(Text(f"nothing was entered: {waits}"))
     if follower.foreign:
         parts.append(_holder(follower))
     return Group(*parts)

@@ -7,24 +7,29 @@
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from gammacore.alerts import Alerts, Level
+from gammacore.alerts import VARIABLE, Alerts, Level, alerts_of
 from gammacore.attribution import share_of
 from gammacore.daycount import NS_PER_SECOND
-from gammacore.errors import ConfigError, LedgerError
+from gammacore.errors import ConfigError, JournalError, LedgerError, SessionError
 from gammacore.risk import totals
 
 from .follow import Follower
+from .heartbeat import Heartbeat, heartbeat_of
+from .journal import is_held
 from .risk_manager import Mode, profit_usd
 
-__all__ = ["UNEXPLAINED", "Metrics", "Watcher"]
+__all__ = ["UNEXPLAINED", "Metrics", "Watcher", "watch"]
 
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
 EXPLAIN_S = 30.0
+REFRESH_S = 0.5
 
 
 class Watcher:
@@ -37,6 +42,12 @@ class Watcher:
     metrics : Metrics, optional
     clock : callable() -> float
         Seconds; for silence.
+    alive : callable() -> bool
+        Whether the session's process is there; asked before the journal is read (:meth:`update`).
+    heartbeat : Heartbeat, optional
+        Called while all is well.
+    supervises : bool
+        Whether the caller started the session, and tells itself how its process ended.
     """
 
     def __init__(
@@ -45,11 +56,30 @@ class Watcher:
         alerts: Alerts | None = None,
         metrics: Metrics | None = None,
         clock: Callable[[], float] = time.monotonic,
+        alive: Callable[[], bool] = lambda: True,
+        heartbeat: Heartbeat | None = None,
+        supervises: bool = False,
     ) -> None:
         self.follower, self.alerts, self.metrics, self._clock = follower, alerts, metrics, clock
+        self._alive, self._heartbeat = alive, heartbeat
+        self._supervises = supervises
+        self.gone = False  # the process, without a word
+        self.trouble = ""  # why the journal cannot be read
         self._reasons: tuple[str, ...] = ()
         self._adopted = 0  # trades told
         self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
+
+    def update(self) -> None:
+        """Take in what is new, and look at it."""
+        alive = self._alive()  # before: who has said STOP is not gone
+        begun = self.follower.desk is not None
+        try:
+            self.follower.update()
+            self.trouble = ""
+        except JournalError as error:  # one that has not begun is no error yet
+            self.trouble = str(error) if begun else ""
+        self.gone = begun and not alive and not self.follower.stopped and not self._supervises
+        self.look()
 
     def look(self) -> None:
         """Look at what is new; the follower is up to date."""
@@ -58,6 +88,8 @@ class Watcher:
             self._seq, self._heard_s = self.follower.seq, now_s
         if self.metrics is not None:
             self.metrics.show(self.follower, now_s - self._heard_s)
+        if self._heartbeat is not None and self._is_well(now_s - self._heard_s):
+            self._heartbeat.beat()
         if self.alerts is None or self.follower.desk is None:
             return
         self._mode(self.alerts)
@@ -68,6 +100,17 @@ class Watcher:
         if now_s - self._explained_s >= EXPLAIN_S:
             self._explained_s = now_s
             self._money(self.alerts)
+
+    def _is_well(self, silent_s: float) -> bool:
+        """Whether a session lives, writes its journal, and says in which mode it is."""
+        follower = self.follower
+        bad = self.gone or self.trouble or follower.stopped or follower.mode is None or not follower.events
+        return not bad and self._alive() and silent_s <= SILENT_S
+
+    def failed(self, text: str) -> None:
+        """Tell that the session has ended, or who watches it has, without having been asked to."""
+        if self.alerts is not None:
+            self._tell(Level.CRITICAL, "session", text)
 
     def _tell(self, level: Level, key: str, text: str) -> None:
         assert self.alerts is not None
@@ -95,6 +138,16 @@ class Watcher:
             self._tell(level, f"outside {trade.trade_id}", text)
 
     def _silence(self, alerts: Alerts, silent_s: float) -> None:
+        if self.trouble:
+            self._tell(Level.CRITICAL, "journal", f"the journal cannot be read: {self.trouble}")
+        else:
+            alerts.over("journal")
+        if self.gone:
+            self._tell(
+                Level.CRITICAL, "gone", f"{self.follower.path}: the session's process is gone, nobody hedges"
+            )
+        else:
+            alerts.over("gone")
         if self.follower.stopped:
             self._tell(Level.INFO, "end", "the session has ended")
         elif silent_s > SILENT_S:
@@ -183,3 +236,39 @@ class Metrics:
         """Free the port."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def watch(journal: Path, metrics_port: int | None, seconds: float | None = None) -> None:
+    """Serve alerts, heartbeats and metrics of a session until it ends, or for some seconds.
+
+    Raises
+    ------
+    ConfigError
+        If there is nobody to tell.
+    SessionError
+        If there is no session in the journal.
+    """
+    follower = Follower(journal)
+    if not journal.is_file():
+        raise SessionError(f"{journal}: no such journal")
+    follower.update()
+    if follower.config is None:
+        raise SessionError(f"{journal}: no session has started")
+    alerts, heartbeat = alerts_of(follower.config), heartbeat_of(follower.config)
+    if alerts is None and heartbeat is None and metrics_port is None:
+        raise ConfigError(f"{VARIABLE}: not set, no heartbeat, and no --metrics-port: nothing to do")
+    metrics = None if metrics_port is None else Metrics(metrics_port)
+    watcher = Watcher(follower, alerts, metrics, alive=lambda: is_held(journal), heartbeat=heartbeat)
+    until = time.monotonic() + (seconds or math.inf)
+    try:
+        while not follower.stopped and time.monotonic() < until:
+            watcher.update()
+            time.sleep(REFRESH_S)
+    except Exception as error:
+        watcher.failed(
+            f"{journal}: gammacore watch has failed, nobody watches: {type(error).__name__}: {error}"
+        )
+        raise
+    finally:
+        if metrics is not None:
+            metrics.close()

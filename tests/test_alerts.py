@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import subprocess
+import sys
 import threading
 import urllib.request
 
@@ -10,8 +12,9 @@ from live_world import Process, World, lively
 
 from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
-from gammacore.errors import ConfigError
+from gammacore.errors import ConfigError, JournalLostError
 from gammacore.live.follow import Follower
+from gammacore.live.journal import Journal, is_held
 from gammacore.live.watch import SILENT_S, Metrics, Watcher
 from gammacore.logging import BLOT
 
@@ -207,3 +210,69 @@ def test_repetition_is_in_minutes_of_the_clock():
     alerts = Alerts(box, repeat_ns=5 * NS_PER_MINUTE)
     sent = [alerts.tell(W, "k", "x", k * NS_PER_MINUTE) for k in range(11)]
     assert sent == [k % 5 == 0 for k in range(11)]
+
+
+def test_a_service_that_fails_ends_nobody():
+    def broken(level, title, text):
+        raise OSError("no route")
+
+    assert not Alerts(broken).tell(C, "mode", "HALT", 0)
+
+
+class Holder:
+    alive = True
+
+    def __call__(self):
+        return self.alive
+
+
+@pytest.fixture
+def supervised(watched):
+    process, follower, _, box, clock = watched
+    holder = Holder()
+    return process, Watcher(follower, Alerts(box, least=I), clock=clock, alive=holder), box, clock, holder
+
+
+def test_a_process_that_is_gone_without_a_word_is_told_at_once(supervised):
+    _, watcher, box, clock, holder = supervised
+    watcher.update()
+    assert box.got == []
+    holder.alive, clock.now = False, 1.0
+    watcher.update()
+    ((level, title, text),) = box.got
+    assert (level, title) == (C, "gammacore: gone")
+    assert text.endswith("j.db: the session's process is gone, nobody hedges")
+
+
+def test_a_process_that_has_said_stop_is_not_gone(supervised):
+    process, watcher, box, _, holder = supervised
+    process.close()
+    holder.alive = False
+    watcher.update()
+    assert box.got == [(I, "gammacore: end", "the session has ended")]
+
+
+def test_a_journal_that_is_gone_is_told_once(supervised):
+    process, watcher, box, _, _ = supervised
+    process.journal.path.rename(f"{process.journal.path}.moved")
+    for _ in range(2):
+        watcher.update()
+    ((level, title, text),) = box.got
+    assert (level, title) == (C, "gammacore: journal")
+    assert "j.db: no such file" in text
+
+
+def test_the_lock_tells_whether_a_session_is_there(tmp_path):
+    assert not is_held(tmp_path / "j.db")
+    journal = Journal(tmp_path / "j.db")
+    journal.start(1, b"{}")
+    # Another process: locks of one's own are not seen.
+    ask = f"from gammacore.live.journal import is_held; print(is_held({str(tmp_path / 'j.db')!r}))"
+    asked = [sys.executable, "-c", ask]
+    assert subprocess.run(asked, capture_output=True, text=True).stdout == "True\n"
+    (tmp_path / "j.db").unlink()
+    assert is_held(tmp_path / "j.db")
+    with pytest.raises(JournalLostError):
+        journal.check()
+    journal.close()
+    assert not is_held(tmp_path / "j.db")

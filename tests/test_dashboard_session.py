@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from dashboard_world import board_of, made
+from live_world import Process, World, lively
 
 from gammacore.live.about import Began
 from gammacore.live.dashboard.session import health_of, mode_of, price_age_s, session_of
@@ -86,3 +87,13 @@ def test_silence_is_stale_only_while_it_should_not_be(seconds, stale):
     assert not health_of(board)["stale"]  # it has ended
     board.follower.stopped = False
     assert health_of(board)["stale"] == stale
+
+
+def test_why_nothing_is_held_is_said_while_nothing_is(tmp_path):
+    config = lively(entry__min_days=19.0, entry__max_days=20.0, entry__expiries="fridays")
+    process = Process(World(), tmp_path / "j.db", config)
+    process.run(20)
+    process.close()
+    idle = board_of(tmp_path / "j.db").state()["session"]["idle"]
+    assert idle == "no Friday expiry 19 to 20 days out; next entry possible 28 November 08:00 UTC"
+    assert board_of(made().path).state()["session"]["idle"] is None  # it holds a straddle

@@ -29,7 +29,7 @@ from gammacore.cli_init import README
 PROGRAM = Path(sys.executable).with_name("gammacore")
 # Files of the reader's, the exchange's network, a cluster, an account.
 ELSEWHERE = re.compile(
-    r"\b(?:DIR|FILES?|CONFIG)\b|HOST|--venue|data (?:download|record|import|check)|chains check"
+    r"\b(?:DIR|FILES?|CONFIG)\b|HOST|--venue|--direct|data (?:download|record|import|check)|chains check"
     r"|--backend dask|deribit_options_chain|data/processed"
 )
 ENDLESS = ("dashboard", "exchange", "live", "watch")
@@ -40,7 +40,7 @@ SHORTER = {
     "simulate": "--paths 1000 --set simulate.frontier_paths=100",
     "sweep": "--set market.days=14 --backend serial",
 }
-NO = {"doctor": 1}  # it says what is missing, and a newcomer has no key
+NO = {"doctor": 1, "kill": 1}  # a newcomer has no key, and the session of the journal has ended
 PRINTED = re.compile(
     r"(?:[\w.=,+-]*/)+[\w.=,+-]*[\w+-]|[\w.=,+-]+\.(?:html|ya?ml|json|csv|db|ipynb|kill|log)\b"
 )

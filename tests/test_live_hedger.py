@@ -28,8 +28,8 @@ from gammacore.live.news import Answered, OrderAnswer, Reconciled
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
-from gammacore.live.session import _Supervised
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
+from gammacore.live.supervised import Supervised
 from gammacore.live.view import screen
 
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -278,7 +278,7 @@ def test_the_configuration_may_flatten_on_every_kill(tmp_path, text, always, fla
     process.run(20)
     hedger, switch = process.hedger, tmp_path / "j.db.kill"
     switch.write_text(text)
-    process.hedger = _Supervised(hedger, hedger, process.client, switch, flatten=always)
+    process.hedger = Supervised(hedger, hedger, process.client, flatten=always)
     process.run(40)
     assert hedger.flat is flat
     assert process.hedger.asked == ("killed" if flat else "")  # while it holds something it goes on, halted

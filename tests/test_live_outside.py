@@ -16,7 +16,7 @@ from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
 from gammacore.live.news import BadFrame, StateChanged
 from gammacore.live.parity import check
-from gammacore.live.positions import Baseline
+from gammacore.live.positions import Baseline, direct_label
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
@@ -156,6 +156,22 @@ def test_options_closed_by_hand_end_the_hedging(path, gone):
     assert sizes(world) == {PERPETUAL: 2_000.0}
     process.close()
     assert check(path).difference is None
+
+
+def test_a_journal_that_was_flattened_without_its_session_holds_nothing_when_it_goes_on(path):
+    world = World(linear=())
+    process = begin(world, path)
+    process.close()
+    label = direct_label(process.hedger.execution.session)
+    for name, size in sizes(world).items():
+        way = "sell" if size > 0 else "buy"
+        trade(world, way, instrument_name=name, amount=abs(size), type="market", label=label)
+    again = process_of(world, path)
+    again.run(40)
+    assert sizes(world) == {}
+    assert again.hedger.positions.own() == again.hedger.positions.others == {}
+    assert "unexpected trade" not in again.hedger.risk.causes
+    again.close()
 
 
 def test_options_sold_by_another_program_are_no_longer_held(path):

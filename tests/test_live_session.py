@@ -1,9 +1,14 @@
 """Processes on loopback: the live command, Ctrl-C, kill -9, the kill switch, the doctor."""
 
+import http.server
+import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,19 +17,15 @@ import pytest
 from live_world import lively
 from test_cli import run as run_command
 
-from gammacore.errors import JournalError
+from gammacore.live.about import Began
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Journal, Kind, read
-from gammacore.live.launch import (
-    _passing_on,
-    _start,
-    _update,
-    exchange_process,
-    pull,
-)
+from gammacore.live.journal import Kind, read
+from gammacore.live.killing import pull
+from gammacore.live.launch import Signals, _start, exchange_process
 from gammacore.live.limits import REQUIRED, missing_limits
 from gammacore.live.parity import check
-from gammacore.live.session import Options, kill_file
+from gammacore.live.records import decode_fact
+from gammacore.live.session import NO_JOURNAL, Options, kill_file
 
 PATIENCE_S = 60.0
 SECRET = "a-secret-of-the-local-exchange"
@@ -54,6 +55,13 @@ def wait_for(condition, process=None):
 
 @pytest.fixture(scope="module")
 def exchange():
+    with exchange_process("gammacore", SECRET, 10.0, 3) as url:
+        yield url
+
+
+@pytest.fixture
+def unused():
+    """One on which nobody has traded: trades just before a first start look like the holder's at the next."""
     with exchange_process("gammacore", SECRET, 10.0, 3) as url:
         yield url
 
@@ -110,33 +118,236 @@ def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(perpetual
             assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_ctrl_c_goes_to_the_session_and_interrupts_nothing_here():
+def test_signals_go_to_the_session_and_interrupt_nothing_here():
     sent = []
     session = type("Session", (), {"send_signal": lambda self, number: sent.append(number)})()
-    before = signal.getsignal(signal.SIGINT)
-    with _passing_on(session) as asked:
-        assert not asked
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-        assert len(asked) == 2
-    assert sent == [signal.SIGINT, signal.SIGINT]
-    assert signal.getsignal(signal.SIGINT) is before
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
+    with Signals() as signals:
+        signals.pass_on_to(session)
+        assert not signals.asked
+        for number in numbers:
+            signal.raise_signal(number)
+        assert signals.asked == list(numbers)
+    assert sent == [signal.SIGINT] * 3
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
-def test_the_view_waits_for_a_journal_and_misses_one_that_is_gone(tmp_path):
-    follower = Follower(tmp_path / "j.db")
-    _update(follower)
-    (tmp_path / "j.db").touch()  # as a session begins: a file without tables
-    _update(follower)
-    assert follower.desk is None
-    (tmp_path / "j.db").unlink()
-    with Journal(tmp_path / "j.db") as journal:
-        journal.start(1, msgspec.json.encode(msgspec.to_builtins(lively())))
-    _update(follower)
-    assert follower.desk is not None
-    (tmp_path / "j.db").unlink()
-    with pytest.raises(JournalError):
-        _update(follower)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_there_is_a_session_a_signal_ends_what_was_started(number):
+    with pytest.raises(SystemExit) as end, Signals():
+        signal.raise_signal(number)
+    assert end.value.code == 128 + number
+
+
+def children(process):
+    """Ids of the processes that one has started."""
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def running(pid):
+    """Whether a process is there; one that nobody has waited for has ended."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
+
+
+def live(journal, *words, **more):
+    return subprocess.Popen(
+        [*COMMAND, "--journal", str(journal), "--set", "hedge.band=0.005", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=journal.parent,
+        env=os.environ | more,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_parent_session_and_exchange_end_together(number, tmp_path):
+    journal = tmp_path / "j.db"
+    process = live(journal)
+    try:
+        wait_for(lambda: filled(journal) >= 3, process)
+        started = children(process)
+        assert len(started) == 2
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert "a fresh desk" in " ".join(output.split())  # the final report
+    assert errors == ""
+    assert not [pid for pid in started if running(pid)]
+    assert list(read(journal))[-1].kind is Kind.STOP
+
+
+def test_a_parent_that_is_killed_leaves_nothing_behind(tmp_path):
+    journal = tmp_path / "j.db"
+    process = live(journal)
+    try:
+        wait_for(lambda: filled(journal) >= 3, process)
+        started = children(process)
+    finally:
+        process.kill()
+        process.wait()
+    killed_s = time.monotonic()
+    wait_for(lambda: list(read(journal))[-1].kind is Kind.STOP)
+    assert time.monotonic() - killed_s < 5.0
+    assert [r.name for r in read(journal) if r.name == "Orphaned"] == ["Orphaned"]
+    wait_for(lambda: not [pid for pid in started if running(pid)])
+    assert time.monotonic() - killed_s < 15.0
+
+
+class Service(http.server.ThreadingHTTPServer):
+    """Receives alerts (POST) and heartbeats (GET)."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Hook)
+        self.alerts, self.beats = [], 0
+        self.variables = {
+            "GAMMACORE_ALERTS": f"json://127.0.0.1:{self.server_port}/",
+            "GAMMACORE_HEARTBEAT": f"http://127.0.0.1:{self.server_port}/beat",
+        }
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.alerts.append((told["type"], told["title"], told["message"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        self.server.beats += 1
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def service():
+    pytest.importorskip("apprise", reason="needs pip install 'gammacore[alerts]'")
+    with Service() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_session_that_is_killed_is_told_at_once(service, tmp_path):
+    journal = tmp_path / "j.db"
+    process = live(journal, **service.variables)
+    try:
+        wait_for(lambda: filled(journal) >= 3, process)
+        (began,) = [decode_fact(r.body, Began) for r in read(journal) if r.name == "Began"]
+        assert began.pid in children(process)
+        assert service.alerts == []
+        wait_for(lambda: service.beats == 1, process)
+        os.kill(began.pid, signal.SIGKILL)
+        output, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGKILL
+    ((kind, title, message),) = service.alerts
+    assert (kind, title) == ("failure", "gammacore: session")
+    assert f"{journal}: its process was ended by SIGKILL; " in message
+    assert "its process was ended by SIGKILL" in " ".join(output.split())
+    assert "Traceback" not in output + errors
+
+
+def test_watch_tells_that_a_process_is_gone(service, unused, tmp_path):
+    journal = tmp_path / "j.db"
+    process = session(unused, journal)
+    watcher = None
+    try:
+        wait_for(lambda: filled(journal) >= 2, process)
+        words = [sys.executable, "-c", "from gammacore.cli import main; main()", "watch", str(journal)]
+        watcher = subprocess.Popen(words, env=os.environ | service.variables)
+        wait_for(lambda: service.beats == 1, process)
+        assert service.alerts == []
+        process.kill()
+        killed_s = time.monotonic()
+        wait_for(lambda: service.alerts)
+        assert time.monotonic() - killed_s < 10.0
+    finally:
+        process.kill()
+        process.wait()
+        if watcher is not None:
+            watcher.terminate()
+            watcher.wait()
+    told = f"{journal}: the session's process is gone, nobody hedges"
+    assert service.alerts == [("failure", "gammacore: gone", told)]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process need Linux")
+def test_a_full_disk_halts_a_session_without_a_traceback_and_a_restart_goes_on(unused, tmp_path):
+    journal = tmp_path / "j.db"
+    process = session(unused, journal)
+    try:
+        wait_for(lambda: filled(journal) >= 2, process)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+        assert process.wait(PATIENCE_S) == NO_JOURNAL
+    finally:
+        process.kill()
+    told = process.stderr.read().decode()
+    assert told.startswith(f"error: {journal}: disk I/O error (is the disk full?); the journal can no longer")
+    assert told.count("\n") == 1
+    assert "Traceback" not in Path(f"{journal}.log").read_text()
+
+    def prices():
+        return sum(record.name == "IndexPrice" for record in read(journal))
+
+    before = prices()
+    again = session(unused, journal)
+    try:
+        wait_for(lambda: prices() > before + 20, again)
+    finally:
+        again.send_signal(signal.SIGTERM)
+        assert again.wait(PATIENCE_S) == 0
+    assert check(journal).difference is None
+    follower = Follower(journal)
+    follower.update()
+    assert (follower.mode.mode, follower.mode.reasons, follower.difference) == (0, (), None)
+
+
+def test_a_session_that_is_asked_to_end_while_it_connects_does_so_without_a_word(tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
+        options = Options("testnet", str(tmp_path / "j.db"), url=url, paper=True, account=False)
+        process = _start(lively(), options, dict(os.environ))
+        log = tmp_path / "j.db.log"
+        wait_for(lambda: log.exists() and "connecting" in log.read_text(), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr.read() == b""
+        # The same before it has read anything: its parent held the signal back until it listened.
+        process = _start(lively(), options, dict(os.environ))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("currency", "missing"),
+    [
+        ("ETH_USDC", "ETH_USDC-PERPETUAL nor options on ETH that settle in USDC"),
+        ("SOL_USDC", "SOL_USDC-PERPETUAL"),
+    ],
+)
+def test_what_the_exchange_does_not_list_is_refused(exchange, tmp_path, currency, missing):
+    options = Options(venue="local", journal=str(tmp_path / "j.db"), url=exchange, speed=10.0)
+    config = lively(currency=currency, hedge__target="black", hedge__lots=False)
+    process = _start(config, options, dict(os.environ) | KEY)
+    assert process.wait(PATIENCE_S) == 2
+    told = process.stderr.read().decode()
+    assert told.startswith(
+        f"error: currency: {currency} cannot be traded here, the exchange does not list {missing}"
+    )
+    assert told.count("\n") == 1
 
 
 def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
@@ -173,8 +384,10 @@ def test_the_kill_switch_stops_a_session_and_keeps_it_stopped(exchange, tmp_path
     journal = tmp_path / "j.db"
     process = session(exchange, journal)
     wait_for(lambda: filled(journal) >= 2, process)
-    result = run("kill", str(journal), "--flatten")
-    assert result.exit_code == 0
+    result = run("kill", str(journal), "--flatten", "--direct")
+    assert result.exit_code == 0, result.output
+    told = "--direct is not needed: the session has closed all positions and ends"
+    assert told in " ".join(result.output.split())
     assert process.wait(PATIENCE_S) == 0
     follower = Follower(journal)
     follower.update()
@@ -196,8 +409,9 @@ def test_one_journal_has_one_session(exchange, tmp_path):
         assert second.wait(PATIENCE_S) == 2
         assert "another process writes this journal" in second.stderr.read().decode()
     finally:
-        first.send_signal(signal.SIGTERM)
+        first.send_signal(signal.SIGHUP)
         assert first.wait(PATIENCE_S) == 0
+    assert list(read(journal))[-1].kind is Kind.STOP
 
 
 def test_a_wrong_secret_is_said_and_nothing_is_traded(steady, tmp_path):
@@ -271,7 +485,7 @@ def test_a_switch_needs_a_journal(tmp_path, run):
     assert result.exit_code == 2
     assert "no such journal" in result.output
     (tmp_path / "j.db").touch()
-    assert pull(tmp_path / "j.db", flatten=False).read_text() == "halt\n"
+    assert pull(tmp_path / "j.db", flatten=False).read_text().startswith("halt ")
 
 
 def test_options_come_back():

@@ -1,7 +1,7 @@
 """What to hold: entry, size and exit, as pure decisions on what the book shows."""
 
-from gammacore.strategy.gamma_scalp import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy.gamma_scalp import Declined, EntryRule, ExitRule, GammaScalp, SizeRule
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.strikes import Refusal
 
-__all__ = ["EntryRule", "ExitRule", "GammaScalp", "Refusal", "Signal", "SizeRule"]
+__all__ = ["Declined", "EntryRule", "ExitRule", "GammaScalp", "Refusal", "Signal", "SizeRule"]

@@ -20,7 +20,7 @@ from gammacore.portfolio import Episode, Portfolio
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, Refusal, delta_too_far, strike_too_far
 
-__all__ = ["Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
+__all__ = ["Declined", "Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
 
 
 class EntryRule(msgspec.Struct, frozen=True):
@@ -89,6 +89,13 @@ class Entry(msgspec.Struct, frozen=True):
     legs: tuple[Leg, ...]
 
 
+class Declined(msgspec.Struct, frozen=True):
+    """Why an expiry is not entered; ``strikes``: because the chain lacks them."""
+
+    reason: str
+    strikes: bool = False
+
+
 class GammaScalp:
     """The strategy: pure decisions from the chain, the portfolio, and a forecast if there is a signal.
 
@@ -129,13 +136,18 @@ class GammaScalp:
         """
         if self.entry.weekday is not None and weekday(ts_ns) != self.entry.weekday:
             return []
-        expiries = self._eligible(ts_ns, chain, portfolio)
+        expiries = self.eligible(ts_ns, chain, portfolio)
         built = [self._build(chain, expiry_ns, ts_ns, forecast, funding) for expiry_ns in expiries]
         return [entry for entry in built if entry is not None]
 
-    def _eligible(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[int]:
+    def taken(self, portfolio: Portfolio) -> set[int]:
+        """Expiries that are not entered again."""
+        return {e.expiry_ns for e in portfolio.episodes if e.premium or e.number in portfolio.open}
+
+    def eligible(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[int]:
+        """Expiries that the rule allows to enter now, whatever their strikes and prices."""
         rule = self.entry
-        taken = {e.expiry_ns for e in portfolio.episodes if e.premium or e.number in portfolio.open}
+        taken = self.taken(portfolio)
         fit = [
             expiry_ns
             for expiry_ns in sorted(chain.forwards)
@@ -152,18 +164,29 @@ class GammaScalp:
     def _build(
         self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
     ) -> Entry | None:
-        picked = _pick(chain, expiry_ns, ts_ns, self.entry)
-        if isinstance(picked, str):
+        found = self.plan(chain, expiry_ns, ts_ns, forecast, funding)
+        if isinstance(found, Entry):
+            return found
+        if found.strikes:
             seen = self.refusals.get(expiry_ns)
             self.refusals[expiry_ns] = (
-                Refusal(expiry_ns, ts_ns, ts_ns, picked) if seen is None else seen.at(ts_ns)
+                Refusal(expiry_ns, ts_ns, ts_ns, found.reason) if seen is None else seen.at(ts_ns)
             )
-            return None
+        return None
+
+    def plan(
+        self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
+    ) -> Entry | Declined:
+        """Position to open at an expiry, or why there is none; changes nothing."""
+        picked = _pick(chain, expiry_ns, ts_ns, self.entry)
+        if isinstance(picked, str):
+            return Declined(picked, strikes=True)
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
-            return None
+            known = math.isfinite(forecast) and forecast > 0.0
+            return Declined("the signal declines" if known else "no forecast of volatility yet")
         amount = self._amount(chain, picked, ts_ns)
         if amount <= 0:
-            return None
+            return Declined("the budget of size does not buy a lot")
         side = 1.0 if self.entry.long else -1.0
         return Entry(expiry_ns, tuple(Leg(chain.option(row), side * amount) for row in picked))
 

@@ -27,6 +27,7 @@ def session_of(board: Board) -> Row:
     waited = board.broken or board.trouble or board.source.waiting
     return {
         "phase": _phase(board),
+        "idle": None if waited or (idle := follower.waiting()) is None else str(idle),
         "waiting": waited or ("a session to begin" if desk is None else ""),
         "behind": board.behind,
         "journal": path.name if path is not None else None,

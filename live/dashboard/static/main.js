@@ -56,6 +56,7 @@ function banner() {
   else if (session.phase === "catching up") words = `Reading the journal: ${session.behind.toLocaleString("en-US")} records to go`;
   else if (health.stale) words = `Nothing new for ${span(health.silent_s)}: what is shown is old`;
   else if (session.phase === "replay") words = "A replay of the journal, not the session itself";
+  else if (session.phase === "live" && session.idle) words = `Nothing held: ${session.idle}`;
   if (box.textContent !== words) box.textContent = words;
   box.hidden = words === "";
 }

@@ -1,0 +1,47 @@
+"""Why a session holds nothing, as far as desk and risk manager know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gammacore.desk import Desk
+from gammacore.strategy.waiting import Waiting, waiting
+
+from .risk_manager import Mode
+
+__all__ = ["why_idle"]
+
+
+def why_idle(
+    desk: Desk, mode: Mode, reasons: Sequence[str] = (), *, stopping: bool = False, refused: str = ""
+) -> Waiting | None:
+    """Say why nothing is held, None while something is.
+
+    Parameters
+    ----------
+    desk : Desk
+    mode : Mode
+        Of the risk manager, which lets entries pass in NORMAL alone.
+    reasons : sequence of str
+        Of the mode.
+    stopping : bool
+        Whether the session is about to end.
+    refused : str
+        Why the last entry was given up.
+    """
+    if desk.portfolio.open:
+        return None
+    if desk.closing:
+        return Waiting("everything was to be closed: nothing is entered any more")
+    if stopping:
+        return Waiting("the session has been asked to stop")
+    if mode is not Mode.NORMAL:
+        return Waiting(f"no entries in {mode.name}" + (f": {'; '.join(reasons)}" if reasons else ""))
+    book = desk.book
+    funding = 0.0 if book.chain is None else book.funding_rate(book.chain.settlement)
+    found = waiting(
+        desk.strategy, book.ts_ns, book.chain, desk.portfolio, desk.limits, book.estimate, funding
+    )
+    if found is None or not refused:
+        return found
+    return Waiting(f"the last entry was given up: {refused}; tried again a minute later", found.next_ns)
