@@ -12,6 +12,7 @@ from gammacore.daycount import NS_PER_MILLISECOND
 from gammacore.errors import ContractError
 
 from . import wire
+from .messages import decode_status
 from .news import (
     NAN,
     AccountNews,
@@ -223,6 +224,7 @@ _RESULTS: dict[str, Callable[[Raw, int], Any]] = {
     "get_book_summary_by_instrument": _rows,
     "ticker": _ticker_news,
     "get_time": _time,
+    "status": decode_status,
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Unpack
 
 import msgspec
 
-from gammacore.contracts import Future, Option, Perpetual
+from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.desk import Desk
 from gammacore.events import Delivery, Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
@@ -22,10 +22,11 @@ from gammacore.orders import Cancel, Order
 
 from .aims import Aims
 from .attempts import Booked, Tradable
+from .codes import ACCOUNT_LOCKED, LOCKED
 from .execution import Ask, Execution, Place, Withdraw
 from .feed import Feed
 from .journal import Journal
-from .messages import OrderOptions
+from .messages import PUBLIC_METHODS, OrderOptions
 from .news import (
     AccountNews,
     Answered,
@@ -43,16 +44,19 @@ from .news import (
     PlatformNews,
     PositionNews,
     Reconciled,
+    Reconnecting,
     Refused,
     State,
     StateChanged,
+    StatusNews,
     SubscriptionMissing,
     TickerNews,
     TradeNews,
     TradesPage,
+    Unauthorised,
 )
 from .positions import Positions, near_settlement
-from .risk_manager import Mode, ModeChanged, RiskManager
+from .risk_manager import ACCOUNT, MAINTENANCE, Mode, ModeChanged, RiskManager
 
 __all__ = ["Hedger", "Session", "Timing"]
 
@@ -160,7 +164,10 @@ class Hedger:
             AccountNews: self._account,
             ClockSkew: self._skew,
             PlatformNews: self._platform,
-            LockNews: lambda news: self.risk.locked(f"account {news.currency}", news.locked),
+            StatusNews: self._status,
+            LockNews: lambda news: self.risk.locked(f"{ACCOUNT} {news.currency}", news.locked),
+            Unauthorised: self._unauthorised,
+            Reconnecting: self._reconnecting,
             SubscriptionMissing: self._missing,
             Gap: self._gap,
             BadFrame: self._bad_frame,
@@ -316,7 +323,8 @@ class Hedger:
             )
             self._asked[asked] = "trades", action.label
         else:
-            currency = action.instrument.base
+            inverse = action.instrument.settlement is Settlement.INVERSE
+            currency = action.instrument.base if inverse else "USDC"  # as the exchange files orders
             asked = self.session.request(
                 "private/get_order_state_by_label", {"currency": currency, "label": action.label}
             )
@@ -386,6 +394,8 @@ class Hedger:
             self._account(account)
         if (baseline := self.positions.begin(news.positions, news.ts_ns)) is not None:
             self.journal.told(baseline)
+        self.risk.unauthorised("")
+        self.risk.trouble = ""
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
         self._ready = True  # orders leave from the next tick on
@@ -413,19 +423,43 @@ class Hedger:
         log.info("session", extra={"state": news.after.value, "reason": news.reason})
         if news.after in (State.READY, State.LOST):
             self.journal.told(news)
+        if news.after is State.SUBSCRIBING:
+            self.risk.connected()
         if news.after in (State.CLOSING, State.LOST):
             self._ready, self.execution.paused = False, True
             self.execution.disconnected(self.now_ns())
 
     def _platform(self, news: PlatformNews) -> None:
-        ours = not news.index or news.index.lower().startswith(self.feed.base.lower())
-        if ours:
-            self.risk.locked(news.index or "exchange", news.locked or news.maintenance)
+        if news.maintenance or not (news.index or news.locked):
+            self.risk.locked(MAINTENANCE, news.maintenance)
+        if news.locked or (news.index and not news.maintenance):
+            self._locked(news.index, news.locked)
+
+    def _status(self, news: StatusNews) -> None:
+        """Take the whole state of locks; what is not among it is open."""
+        self.risk.only_locked([*news.indices, *(["exchange"] if news.locked else [])])
+        if news.locked:
+            self._locked("", True)
+        for index in news.indices:
+            self._locked(index, True)
+
+    def _locked(self, index: str, locked: bool) -> None:
+        if not index or index == PUBLIC_METHODS or index.lower().split("_")[0] == self.feed.base.lower():
+            self.risk.locked(index or "exchange", locked)
+
+    def _unauthorised(self, news: Unauthorised) -> None:
+        advice = "make the key valid for trade:read_write and account:read, or start with another"
+        self.risk.unauthorised(f"{news.reason}; {advice}")
+
+    def _reconnecting(self, news: Reconnecting) -> None:
+        self.risk.trouble = f"{news.reason}, attempt {news.attempt}"
 
     def _bad_frame(self, news: BadFrame) -> None:
         log.warning("unreadable", extra={"channel": news.channel, "reason": news.reason})
         if news.channel.startswith("user."):  # something happened to us, and we do not know what
             self.session.drop(f"unreadable news on {news.channel}")
+        elif news.channel.startswith("platform_state"):
+            self._ask_status()
 
     def _missing(self, news: SubscriptionMissing) -> None:
         log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})
@@ -452,6 +486,8 @@ class Hedger:
                 self.take(event)
         elif kind == "audit":
             self._compare(news.result, now_ns)
+        elif kind == "status":
+            self._status(news.result)
         elif kind == "delivery":
             self._delivered(int(about), news.result, now_ns)
 
@@ -460,7 +496,16 @@ class Hedger:
         reason = f"{news.code} {news.message} {news.data}".strip()
         if kind:
             log.warning("refused", extra={"request": kind, "about": about, "reason": reason})
+        if kind == "place" and news.code == ACCOUNT_LOCKED:
+            self.risk.locked(f"{ACCOUNT} ALL", True)
+        elif kind == "place" and news.code in LOCKED:
+            self._ask_status()
         self._failed(kind, about, news.fate, reason)
+
+    def _ask_status(self) -> None:
+        """Ask what is locked, as we may have missed it."""
+        if not any(kind == "status" for kind, _ in self._asked.values()):
+            self._ask("status", "", "public/status")
 
     def _unanswered(self, news: Expired | Lost) -> None:
         kind, about = self._asked.pop(news.id, ("", ""))

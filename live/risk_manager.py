@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 import msgspec
@@ -42,6 +42,7 @@ __all__ = [
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
 NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop
 GAP, MATERIAL = 0.1, 0.01  # of our initial margin and of the margin balance, from which a gap is told
+ACCOUNT, MAINTENANCE = "account", "maintenance"  # what else than an index may be locked
 log = logging.getLogger("gammacore.live")
 
 
@@ -141,6 +142,7 @@ class RiskManager:
         self._day_start = day_start
         self._facts: list[DayStart | ProfitHigh] = []
         self._heard_ns = self._looked_ns = 0
+        self.trouble = ""  # why there is no connection
 
     @property
     def mode(self) -> Mode:
@@ -237,6 +239,22 @@ class RiskManager:
         """Take note that the exchange or our account is locked, or open again."""
         self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is locked")
 
+    def only_locked(self, names: Collection[str]) -> None:
+        """Lift the locks of indices and of the exchange that are not among these."""
+        for cause in [c for c in self.causes if c.startswith("lock ")]:
+            where = cause.removeprefix("lock ")
+            if where != MAINTENANCE and not where.startswith(ACCOUNT) and where not in names:
+                self.lift(cause)
+
+    def connected(self) -> None:
+        """Lift what a new connection is told of anew: the account's lock, and maintenance."""
+        for cause in [c for c in self.causes if c.startswith((f"lock {ACCOUNT}", f"lock {MAINTENANCE}"))]:
+            self.lift(cause)
+
+    def unauthorised(self, reason: str) -> None:
+        """Take note that the exchange refuses our key; empty once it has accepted it."""
+        self._hold("authorisation", bool(reason), Mode.HALT, reason)
+
     def margins(self, news: AccountNews) -> None:
         """Look at the exchange's own figures."""
         self.account = news
@@ -273,7 +291,8 @@ class RiskManager:
         stale = self._heard_ns == 0 or silence > self.guards.stale_ns
         told = "never" if self._heard_ns == 0 else f"{silence / NS_PER_SECOND:.0f} s ago"
         if stale != ("stale" in self.causes):
-            self._hold("stale", stale, Mode.HALT, f"last price {told}")
+            why = f": {self.trouble}" if self.trouble else ""
+            self._hold("stale", stale, Mode.HALT, f"last price {told}{why}")
         if now_ns - self._looked_ns >= LOOK_NS and self.desk.book.index > 0:
             self._looked_ns = now_ns
             self._profit(now_ns)

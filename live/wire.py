@@ -243,9 +243,22 @@ class WireInstrumentState(msgspec.Struct, gc=False):
 
 
 class WirePlatform(msgspec.Struct, gc=False):
-    price_index: str = ""
-    locked: bool = False
+    price_index: Word = None
+    locked: bool | None = None
     maintenance: bool = False
+
+    def __post_init__(self) -> None:
+        if self.locked is None and (self.price_index is not None or not self.maintenance):
+            raise msgspec.ValidationError("neither locked nor maintenance is told")
+
+
+class WirePublicMethods(msgspec.Struct, gc=False, rename={"allowed": "allow_unauthenticated_public_requests"}):
+    allowed: bool
+
+
+class WireStatus(msgspec.Struct, gc=False):
+    locked: bool | str
+    locked_indices: list[str] | None = None
 
 
 def marks_news(rows: list[WireMark], index: str, now_ns: int) -> MarkPricesNews:

@@ -31,9 +31,10 @@ from .catalog import Catalog, Listing
 from .config import ExchangeConfig
 from .connection import ABNORMAL, Close, Connection
 from .engine import Engine, Touched
-from .faults import Fault, FaultPlan, Faults
+from .faults import Fault, FaultPlan, Faults, Kind
 from .feed import Feed
 from .limits import MATCHING, Limits
+from .locks import Locks
 from .maker import Maker
 from .market import Market, Recorded
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
@@ -120,6 +121,7 @@ class Exchange:
             config.flow_per_minute,
             config.seed,
         )
+        self.locks = Locks(self)
         self.feed = Feed(self)
         self.connections: dict[int, Connection] = {}
         self.accepts_from_ns = config.start_ns
@@ -163,6 +165,8 @@ class Exchange:
                 self.clearing.settle(self.now_ns)
                 self.tell(self.now_ns)
                 self.at(due + NS_PER_DAY, "settle", None)
+            elif what == "mend":
+                self._switch(*argument, False)
         self.now_ns = max(self.now_ns, now_ns)
 
     def next_event_ns(self) -> int:
@@ -183,9 +187,51 @@ class Exchange:
         self.feed.tick(now_ns)
         for connection in list(self.connections.values()):
             connection.watch(now_ns)
+        self._break(now_ns)
+
+    def _break(self, now_ns: int) -> None:
+        """Do what faults on the clock say, and take back what they did for a while."""
+        for kind, subjects in (("lock", ("", *sorted(self.indices))), ("maintenance", ("",))):
+            for subject in subjects:
+                self._break_for(kind, subject, now_ns)
+        for client_id in self.config.clients:
+            self._break_for("lock_account", client_id, now_ns)
+            self._break_for("revoke", client_id, now_ns)
         fault = self.faults.fires("restart", "", now_ns)
         if fault is not None:
             self.restart(now_ns, fault.seconds)
+
+    def _break_for(self, kind: Kind, subject: str, now_ns: int) -> None:
+        fault = self.faults.fires(kind, subject, now_ns)
+        if fault is not None:
+            self._switch(kind, subject, True)
+            self.at(now_ns + round(fault.seconds * NS_PER_SECOND), "mend", (kind, subject))
+
+    def _switch(self, kind: Kind, subject: str, on: bool) -> None:
+        if kind == "lock":
+            self.locks.lock(subject, on)
+        elif kind == "maintenance":
+            self.locks.maintain(on)
+        elif kind == "lock_account":
+            self.locks.lock_account(subject, on)
+        else:
+            self.revoke(subject, on)
+
+    def revoke(self, client_id: str, revoked: bool = True) -> None:
+        """Make a key invalid, or valid again; its tokens and its private channels end.
+
+        Parameters
+        ----------
+        client_id : str
+        revoked : bool
+        """
+        self.auth.revoke_key(client_id, revoked)
+        if revoked:
+            user_id = self.auth.user_of(client_id)
+            for connection in self.connections.values():
+                for topic in [t for t in connection.topics.values() if t.account == user_id]:
+                    self.feed.unsubscribe(topic, connection.number)
+                    connection.topics.pop(topic.name, None)
 
     def _active(self) -> set[Listing]:
         """Instruments whose book is kept up: watched ones and those with orders of users."""
@@ -399,6 +445,9 @@ class Exchange:
             now_ns < self.paused_until_ns or self.faults.fires("settlement", method, now_ns)
         ):
             raise RpcError(10041)
+        locked = self.locks.refusal(call)
+        if locked is not None:
+            raise locked
         return handler(call)
 
     def _envelope(
