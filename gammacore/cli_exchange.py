@@ -65,8 +65,11 @@ def exchange(
         soft_wrap=True,
     )
     kept = "the exchange kept nothing" if state is None else f"the exchange is in {state}"
+    begins_ns = made.now_ns
+    if start is None and replay is None and not (state is not None and state.exists()):
+        begins_ns = max(begins_ns, time.time_ns())  # not late by what making it took
     with stoppable(kept):
-        serve(made, Clock.starting(made.now_ns, speed), host, port, state)
+        serve(made, Clock.starting(begins_ns, speed), host, port, state)
 
 
 def _moment(text: str) -> int:

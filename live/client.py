@@ -211,6 +211,11 @@ class Client:
         return self._protocol.skew_s
 
     @property
+    def skew_uncertainty_s(self) -> float:
+        """What that leaves open, either way."""
+        return self._protocol.skew_uncertainty_s
+
+    @property
     def scope(self) -> str:
         """What the key was granted."""
         return self._protocol.scope

@@ -22,6 +22,7 @@ from gammacore.orders import Cancel, Order
 
 from .aims import Aims
 from .attempts import Booked, Tradable
+from .charged import published_fee
 from .codes import ACCOUNT_LOCKED, LOCKED
 from .execution import Ask, Execution, Place, Withdraw
 from .feed import Feed
@@ -65,6 +66,7 @@ REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an en
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed, and of questions for a delivery price
 ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
+AHEAD_NS = 60 * NS_PER_SECOND  # of our time, from which a time cannot be true
 ODD_AUDITS = 2  # in a row, until positions that differ halt
 log = logging.getLogger("gammacore.live")
 
@@ -282,7 +284,7 @@ class Hedger:
             self.filled += 1
             if wrong := self._aims.fill(event):
                 self.risk.latch("wrong way", wrong)
-            at = self._stamp(event.ts_ns)
+            at = self._stamp(min(event.ts_ns, self.now_ns() + AHEAD_NS))
             event = msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at))
         self.take(event, fact)
 
@@ -333,6 +335,8 @@ class Hedger:
     # ------------------------------------------------------------- market
 
     def _ticker(self, news: TickerNews) -> None:
+        if news.ts_ns > self.now_ns() + AHEAD_NS:
+            return  # events follow each other in time: one from the future would silence all before it
         self.execution.quote(news)
         if news.instrument == self.feed.perpetual:
             self.risk.ticker(news, self.now_ns())
@@ -379,6 +383,18 @@ class Hedger:
         self.execution.order(news, self.now_ns())
 
     def _trade(self, news: TradeNews) -> None:
+        if not math.isfinite(news.fee) and not isinstance(news.instrument, str):
+            index = news.index if news.index > 0 else self.desk.book.index
+            fee = published_fee(
+                news.instrument,
+                news.amount,
+                news.price,
+                index=index,
+                ts_ns=news.ts_ns,
+                maker=news.liquidity == "M",
+            )
+            log.warning("a trade without a fee", extra={"trade": news.trade_id, "booked": fee})
+            news = msgspec.structs.replace(news, fee=fee)
         if self.execution.knows(news.label):
             self.execution.trade(news, self.now_ns())
         elif news.label.startswith(f"{self.execution.session}-"):
@@ -481,7 +497,7 @@ class Hedger:
             for trade in found:
                 self._trade(trade)
         elif kind == "chain":
-            event = self.feed.chain(news.result)
+            event = self.feed.chain([row for row in news.result if row.ts_ns <= now_ns + AHEAD_NS])
             if event is not None and self.risk.mode is Mode.NORMAL:
                 self.take(event)
         elif kind == "audit":
@@ -539,13 +555,11 @@ class Hedger:
             index = f"{self.feed.base.lower()}_{'usd' if self._currency == self.feed.base else 'usdc'}"
             self._ask("delivery", str(ts), "public/get_delivery_prices", index_name=index, count=30)
 
-    def _delivered(self, expiry_ns: int, result: Any, now_ns: int) -> None:
-        day = format_time(expiry_ns)[:10]
-        for row in result["data"] if isinstance(result, dict) else ():
-            if row["date"] == day and any(
-                e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values()
-            ):
-                self.take(Delivery(now_ns, expiry_ns, float(row["delivery_price"])))
+    def _delivered(self, expiry_ns: int, result: Mapping[str, float], now_ns: int) -> None:
+        price = result.get(format_time(expiry_ns)[:10])
+        held = any(e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values())
+        if price is not None and held:
+            self.take(Delivery(now_ns, expiry_ns, price))
 
     def _audit(self, now_ns: int) -> None:
         """Compare what we think we hold with what the exchange says, while nothing is at work."""

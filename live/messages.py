@@ -187,15 +187,15 @@ def _user(channel: str, data: Raw, now_ns: int) -> list[News]:
         case "changes":
             changes = _changes(data)
             return [
-                *map(wire.order_news, changes.orders),
-                *map(wire.trade_news, changes.trades),
-                *(wire.position_news(position, now_ns) for position in changes.positions),
+                *map(wire.order_news, changes.orders or ()),
+                *map(wire.trade_news, changes.trades or ()),
+                *(wire.position_news(position, now_ns) for position in changes.positions or ()),
             ]
         case "portfolio":
             return [wire.account_news(_account(data), now_ns)]
         case "lock":
             lock = _lock(data)
-            return [LockNews(now_ns, lock.currency, lock.locked)]
+            return [LockNews(now_ns, lock.currency or "ALL", lock.locked)]
     return [OtherNews(now_ns, channel, bytes(data))]
 
 
@@ -222,7 +222,8 @@ def _dvol_news(channel: str, data: Raw, now_ns: int) -> list[News]:
 
 def _estimate_news(channel: str, data: Raw, now_ns: int) -> list[News]:
     e = _estimate(data)
-    return [EstimateNews(now_ns, channel.partition(".")[2], e.price, e.seconds, e.is_estimated)]
+    name = channel.partition(".")[2]
+    return [EstimateNews(now_ns, name, e.price, wire.or_nan(e.seconds), e.is_estimated or False)]
 
 
 def _marks_news(channel: str, data: Raw, now_ns: int) -> list[News]:

@@ -268,6 +268,11 @@ class DeribitProtocol:
         return self._skew.seconds
 
     @property
+    def skew_uncertainty_s(self) -> float:
+        """What that leaves open, either way."""
+        return self._skew.uncertainty
+
+    @property
     def scope(self) -> str:
         """What our key was granted."""
         return "" if self._login is None else self._login.scope

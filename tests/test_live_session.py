@@ -1,6 +1,7 @@
 """Processes on loopback: the live command, Ctrl-C, kill -9, the kill switch, the doctor."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from live_world import lively
 from test_cli import run as run_command
 
 from gammacore.errors import JournalError
+from gammacore.live.client import SteadyClock
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
 from gammacore.live.launch import (
@@ -220,22 +222,49 @@ def test_the_doctor_of_a_healthy_account(currency, account, steady, tmp_path, mo
     (tmp_path / "config.yaml").write_text(f"currency: {currency}\nhedge:\n  target: black\n")
     result = run("doctor", "config.yaml", "--venue", "local", "--url", steady)
     text = " ".join(result.output.split())
+    assert result.exit_code == 0, result.output
     assert SECRET not in result.output
-    for word in (
-        "configuration",
-        "limits",
-        "credentials",
-        "connection",
-        "clock",
-        "permissions",
-        "account",
-        "contracts",
-    ):
+    assert "failed" not in text
+    off = re.search(r"clock \S* ?([+-]\d+\.\d+) s from the exchange's, give or take (\d+\.\d+) s", text)
+    assert abs(float(off[1])) < 2.0 + float(off[2]), text
+    for word in ("configuration", "limits", "credentials", "connection", "permissions", "contracts"):
         assert word in text
     assert f" {account}, available" in text
     assert f"{currency}-PERPETUAL" in text
     assert "risk.max_delta" in text
     assert "may trade and read the account" in text
+
+
+@pytest.mark.parametrize(("ahead_s", "fails"), [(600.0, True), (-600.0, True), (0.0, False)])
+def test_the_doctor_names_a_clock_that_is_off(ahead_s, fails, steady, tmp_path, monkeypatch, run):
+    class Off(SteadyClock):
+        def __call__(self):
+            return super().__call__() + int(ahead_s * 1e9)
+
+    for name, value in KEY.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gammacore.live.client.SteadyClock", Off)
+    result = run("doctor", "--venue", "local", "--url", steady)
+    text = " ".join(result.output.split())
+    assert result.exit_code == int(fails), result.output
+    off = float(re.search(r"([+-]\d+\.\d+) s from the exchange's", text)[1])
+    assert off == pytest.approx(ahead_s, abs=2.0)
+    assert ("set the clock by NTP" in text) == fails
+    assert "logged in" in text  # the key is good, and is not blamed
+    assert text.count("failed") == int(fails)
+
+
+def test_the_doctor_blames_a_wrong_key_and_not_the_network(steady, tmp_path, monkeypatch, run):
+    for name, value in (KEY | {"GAMMACORE_CLIENT_SECRET_TESTNET": "wrong"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    result = run("doctor", "--venue", "local", "--url", steady)
+    text = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "13004 invalid_credentials" in text
+    assert "was not revoked" in text
+    assert "check the network" not in text
 
 
 def test_the_doctor_says_what_is_missing(tmp_path, monkeypatch, run):
