@@ -14,7 +14,6 @@ from gammacore.errors import ContractError
 from . import wire
 from .messages import decode_status
 from .news import (
-    NAN,
     AccountNews,
     Listing,
     OrderAnswer,
@@ -206,7 +205,7 @@ def _ticker_news(raw: Raw, now_ns: int) -> TickerNews:
 def _delivery_prices(raw: Raw, now_ns: int) -> dict[str, float]:
     """Price by day, without the rows that lack one or the other: they are published later."""
     rows = _deliveries(raw).data
-    return {row.date: row.delivery_price for row in rows if row.date and (row.delivery_price or 0.0) > 0.0}  # type: ignore[misc]
+    return {row.date: row.delivery_price for row in rows if row.date and (row.delivery_price or 0.0) > 0.0}
 
 
 def _time(raw: Raw, now_ns: int) -> int:

@@ -246,7 +246,7 @@ def _platform_news(channel: str, data: Raw, now_ns: int) -> list[News]:
     if channel == "platform_state.public_methods_state":
         return [PlatformNews(now_ns, PUBLIC_METHODS, not _public_methods(data).allowed, False)]
     p = _platform(data)
-    return [PlatformNews(now_ns, p.price_index or "", p.locked or False, p.maintenance)]
+    return [PlatformNews(now_ns, p.price_index or "", p.locked or False, p.maintenance or False)]
 
 
 def decode_status(data: Raw, now_ns: int) -> StatusNews:

@@ -423,7 +423,7 @@ class DeribitProtocol:
     def _unauthorised(self, request: Request, code: int, text: str, now_ns: int) -> None:
         """Tell when another attempt with the same key would end alike."""
         login = request.role is Role.LOGIN
-        ours = login or request.method.startswith("private/") and request.role is not Role.REFRESH
+        ours = login or (request.method.startswith("private/") and request.role is not Role.REFRESH)
         if (ours and code in AUTHORISATION) or (login and look_up(code).action is Action.REAUTHENTICATE):
             self._news.append(Unauthorised(now_ns, code, f"{request.method} refused: {text}"))
 

@@ -34,7 +34,9 @@ class Role(StrEnum):
     TEST = "test"
 
 
-OWN = frozenset((Role.TIME, Role.LOGIN, Role.REFRESH, Role.SETUP, Role.STATUS, Role.TEST))  # what keeps a session alive never waits
+OWN = frozenset(
+    (Role.TIME, Role.LOGIN, Role.REFRESH, Role.SETUP, Role.STATUS, Role.TEST)
+)  # what keeps a session alive never waits
 
 
 class Request(msgspec.Struct):

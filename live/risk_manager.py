@@ -237,7 +237,8 @@ class RiskManager:
 
     def locked(self, where: str, locked: bool) -> None:
         """Take note that the exchange or our account is locked, or open again."""
-        self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is locked")
+        state = "announced" if where == MAINTENANCE else "locked"
+        self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is {state}")
 
     def only_locked(self, names: Collection[str]) -> None:
         """Lift the locks of indices and of the exchange that are not among these."""

@@ -245,14 +245,16 @@ class WireInstrumentState(msgspec.Struct, gc=False):
 class WirePlatform(msgspec.Struct, gc=False):
     price_index: Word = None
     locked: bool | None = None
-    maintenance: bool = False
+    maintenance: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.locked is None and (self.price_index is not None or not self.maintenance):
+        if self.locked is None and (self.price_index is not None or self.maintenance is None):
             raise msgspec.ValidationError("neither locked nor maintenance is told")
 
 
-class WirePublicMethods(msgspec.Struct, gc=False, rename={"allowed": "allow_unauthenticated_public_requests"}):
+class WirePublicMethods(
+    msgspec.Struct, gc=False, rename={"allowed": "allow_unauthenticated_public_requests"}
+):
     allowed: bool
 
 

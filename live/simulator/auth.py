@@ -225,7 +225,9 @@ class Auth:
     def revoke_key(self, client_id: str, revoked: bool) -> None:
         """Make a key and all its tokens invalid, or the key valid again."""
         if not revoked:
-            self._secrets.update({client_id: self._revoked.pop(client_id)} if client_id in self._revoked else {})
+            self._secrets.update(
+                {client_id: self._revoked.pop(client_id)} if client_id in self._revoked else {}
+            )
         elif client_id in self._secrets:
             self._revoked[client_id] = self._secrets.pop(client_id)
             for token in [t for t in self._by_access.values() if t.client_id == client_id]:
@@ -235,6 +237,10 @@ class Auth:
         """Forget the tokens of a socket."""
         for token in [t for t in self._by_access.values() if t.connection == connection]:
             self.revoke(token)
+
+    def holds(self, token: Token, now_ns: int) -> bool:
+        """Whether a token is still good."""
+        return self._by_access.get(token.access) is token and token.expires_ns > now_ns
 
     def by_access(self, access: str, now_ns: int) -> Token:
         """Token of its text.

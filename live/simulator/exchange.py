@@ -166,7 +166,8 @@ class Exchange:
                 self.tell(self.now_ns)
                 self.at(due + NS_PER_DAY, "settle", None)
             elif what == "mend":
-                self._switch(*argument, False)
+                kind, subject = argument
+                self._switch(kind, subject, False)
         self.now_ns = max(self.now_ns, now_ns)
 
     def next_event_ns(self) -> int:
@@ -191,9 +192,9 @@ class Exchange:
 
     def _break(self, now_ns: int) -> None:
         """Do what faults on the clock say, and take back what they did for a while."""
-        for kind, subjects in (("lock", ("", *sorted(self.indices))), ("maintenance", ("",))):
-            for subject in subjects:
-                self._break_for(kind, subject, now_ns)
+        for index in ("", *sorted(self.indices)):
+            self._break_for("lock", index, now_ns)
+        self._break_for("maintenance", "", now_ns)
         for client_id in self.config.clients:
             self._break_for("lock_account", client_id, now_ns)
             self._break_for("revoke", client_id, now_ns)
@@ -426,7 +427,10 @@ class Exchange:
         if call.params.has("access_token"):
             token = self.auth.by_access(call.params.text("access_token"), now_ns)
         elif token is not None and token.access:
-            token = self.auth.by_access(token.access, now_ns)
+            if method.startswith("public/") and not self.auth.holds(token, now_ns):
+                token = None  # a login is how to get another
+            else:
+                token = self.auth.by_access(token.access, now_ns)
         who = "address" if token is None else str(token.user_id)
         if not self.limits.allow(who, method, now_ns) or self.faults.fires(
             "too_many_requests", method, now_ns
