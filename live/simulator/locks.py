@@ -81,7 +81,7 @@ class Locks:
         return "" if listing is None else listing.index
 
     def status(self) -> dict[str, Any]:
-        """Result of ``public/status``; ``locked`` is text while all is well."""
+        """Return the result of ``public/status``; ``locked`` is text while all is well."""
         if self.whole:
             return {"locked": True, "locked_indices": sorted(self.indices)}
         if self.indices:
@@ -89,7 +89,7 @@ class Locks:
         return {"locked": "false"}
 
     def greeting(self, topic: Topic) -> list[dict[str, Any]]:
-        """What a new subscriber is told of a lock."""
+        """Say what a new subscriber is told of locks."""
         if topic.kind == "platform_state":
             found: list[dict[str, Any]] = [
                 {"locked": index in self.indices, "price_index": index} for index in sorted(self._x.indices)
