@@ -9,6 +9,7 @@ from live_world import ID, SECRET, Process, lively
 from test_live_guards import Noted, Played, Watched, hedged
 from venue import Client as Holder
 
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.live import client as client_module
 from gammacore.live.journal import read
 from gammacore.live.news import State
@@ -47,7 +48,9 @@ OWN = (  # what the session asks for itself
 def paths(value, path=()):
     """Every place in a message, the whole of it included; of lists the first element."""
     yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    items = (
+        value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    )
     for key, inner in items:
         yield from paths(inner, (*path, key))
 
@@ -218,7 +221,9 @@ def test_what_the_session_asks_itself(play):
     play(script, Meddled())
 
 
-@pytest.mark.parametrize("field", ["amount", "price", "trade_id", "instrument_name", "direction", "timestamp"])
+@pytest.mark.parametrize(
+    "field", ["amount", "price", "trade_id", "instrument_name", "direction", "timestamp"]
+)
 def test_an_own_trade_that_cannot_be_read_is_fetched_and_booked_once(field, play):
     def script(world, hedger):
         yield hedged(hedger)
@@ -270,3 +275,34 @@ def test_a_trade_without_a_fee_is_booked_with_the_published_one(play, tmp_path):
     assert process.hedger.filled == len(fees) == len(booked) >= 4
     assert [fill.fee for fill in booked] == pytest.approx(list(fees.values()), abs=1.1e-8)
     assert all(fill.fee > 0 for fill in booked)
+
+
+FUTURE_MS = 8_000_000_000_000  # the year 2223
+
+
+@pytest.mark.parametrize(
+    "message", ["ticker.BTC-PERPETUAL", "public/get_book_summary_by_currency", "user.changes"]
+)
+def test_a_time_from_the_future_does_not_silence_the_session(message, play):
+    def late(data):
+        if message.startswith("ticker"):
+            return data | {"timestamp": FUTURE_MS}
+        if message == "user.changes":
+            trades = [trade | {"timestamp": FUTURE_MS} for trade in data["trades"]]
+            return data | {"trades": trades} if trades else data
+        return [row | {"creation_timestamp": FUTURE_MS} for row in data]
+
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.meddle = message, late
+        world.jump(0.02)
+        yield lambda: world.meddle is None
+        yield lambda: hedger.quiet
+        before = len(world.orders("hedge"))
+        world.jump(-0.04)
+        yield lambda: len(world.orders("hedge")) > before
+        yield lambda: hedger.quiet
+        assert hedger.desk.book.ts_ns < world.now_ns + 61 * NS_PER_SECOND
+        assert hedger.risk.mode is Mode.NORMAL
+
+    play(script, Meddled())

@@ -24,7 +24,7 @@ from gammacore.contracts import to_units
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MICROSECOND, NS_PER_MILLISECOND, NS_PER_SECOND
 
 from . import clearing
-from .accounts import Account
+from .accounts import Account, Position, worth
 from .auth import Auth, Token
 from .calls import Call
 from .catalog import Catalog, Listing
@@ -46,6 +46,7 @@ from .wire import Params, RpcError, encode
 __all__ = ["Exchange", "UnavailableError"]
 
 MAKER_ID, STRANGERS_ID, FIRST_USER_ID = 1, 2, 10_580
+OPEN_USD, OPEN_COINS = 50_000_000.0, 500.0  # open interest of a perpetual at the start
 TICK, LATER = 0, 1  # at one moment the market moves first
 
 
@@ -111,6 +112,8 @@ class Exchange:
         self.engine = Engine(self.catalog, self.market, self.pricing, self.accounts, origin_ms)
         self.views = Views(self.engine, self.market, self.pricing, self.accounts)
         self.past = Past(self)
+        self.views.past = self.past
+        self._open_interest()
         self.clearing = clearing.Clearing(self)
         self.maker = Maker(
             self.engine,
@@ -135,6 +138,16 @@ class Exchange:
         self.at(config.start_ns // self._tick_ns * self._tick_ns + self._tick_ns, "tick", None)
         day = (config.start_ns - 8 * NS_PER_HOUR) // NS_PER_DAY + 1
         self.at(day * NS_PER_DAY + 8 * NS_PER_HOUR, "settle", None)
+
+    def _open_interest(self) -> None:
+        """Begin with what strangers hold in the perpetuals, and the market maker against them."""
+        for listing in self.perpetuals:
+            lots = round((OPEN_USD if listing.inverse else OPEN_COINS) / listing.amount(1))
+            mark, interest = self.pricing.mark(listing).price, self.engine.interest(listing)
+            for account, signed in ((self.accounts[STRANGERS_ID], lots), (self.accounts[MAKER_ID], -lots)):
+                value = worth(listing, listing.amount(signed), mark)
+                held = Position(listing, signed, value, value, interest=interest)
+                account.positions[listing.name] = held
 
     # Time
 
@@ -480,7 +493,7 @@ class Exchange:
 def _decode(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
