@@ -7,13 +7,13 @@ and ``.kill``, is the kill switch (``gammacore kill``): its text says whether to
 from __future__ import annotations
 
 import gc
+import http.client
 import json
 import logging
 import os
 import signal
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,7 @@ from .attempts import Tradable
 from .awake import awake
 from .client import PRODUCTION, TESTNET, Client
 from .credentials import Credentials
+from .deadline import fetch
 from .hedger import Hedger
 from .journal import Journal
 from .news import Listing, News
@@ -44,6 +45,7 @@ __all__ = ["Options", "Venue", "kill_file", "run", "scaled_clock"]
 
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
+CLOCK_S = 10.0  # for a local exchange to tell its time
 STOP_S = 10.0  # for what is at work to come to an end
 LOOK_NS = NS_PER_SECOND // 2  # between two looks at the kill switch
 log = logging.getLogger("gammacore.live")
@@ -81,10 +83,19 @@ def kill_file(journal: str | os.PathLike[str]) -> Path:
 
 
 def scaled_clock(url: str, speed: float) -> Callable[[], int]:
-    """Clock of an exchange on this machine whose time runs faster."""
+    """Make the clock of an exchange on this machine whose time runs faster.
+
+    Raises
+    ------
+    SessionError
+        If the exchange does not tell its time.
+    """
     address = url.replace("ws://", "http://").replace("/ws/", "/") + "/public/get_time"
-    with urllib.request.urlopen(address, timeout=10.0) as answer:
-        start_ns = int(json.load(answer)["result"]) * NS_PER_MILLISECOND
+    try:
+        _, body, _ = fetch(address, CLOCK_S)
+        start_ns = int(json.loads(body)["result"]) * NS_PER_MILLISECOND
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        raise SessionError(f"{address}: the local exchange tells no time: {error}") from None
     origin = time.monotonic_ns()
     return lambda: start_ns + int((time.monotonic_ns() - origin) * speed)
 

@@ -29,6 +29,7 @@ from gammacore.live.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action
 from gammacore.live.news import Fate, State
 from gammacore.live.protocol import DeribitProtocol
 from gammacore.live.rehearsal import Rehearsal
+from gammacore.live.skew import Skew
 from gammacore.live.states import TRANSITIONS, Event
 
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -730,3 +731,55 @@ def test_one_budget_and_one_count_of_ids_for_all_connections():
     assert order(second) > last
     assert only(second, n.Refused).message == "rate budget used up"
     assert kind_of("private/buy") == "order"
+
+
+def test_the_login_is_signed_with_the_exchanges_time():
+    ahead = 600 * SECOND  # theirs, of ours
+    protocol = DeribitProtocol(credentials())
+    protocol.connection_made(NOW)
+    [time] = sent(protocol)
+    protocol.receive(answer(time["id"], 0, NOW + ahead), NOW)
+    [login] = sent(protocol)
+    assert login["params"]["timestamp"] == (NOW + ahead) // 1_000_000
+    skewed = [piece for piece in protocol.events_received() if isinstance(piece, n.ClockSkew)]
+    assert [piece.seconds for piece in skewed] == [600.0]
+
+
+@pytest.mark.parametrize("how", ["refused", "unreadable"])
+def test_a_login_without_their_time_takes_the_skew_that_is_known(how):
+    skew = Skew()
+    skew.measure(NOW, NOW, (NOW - 90 * SECOND) // 1_000, (NOW - 90 * SECOND) // 1_000)
+    protocol = DeribitProtocol(credentials(), skew=skew)
+    protocol.connection_made(NOW)
+    [time] = sent(protocol)
+    said = refusal(time["id"], 11056) if how == "refused" else b'{"id":%d,"result":null}' % time["id"]
+    protocol.receive(said, NOW)
+    [login] = sent(protocol)
+    assert (login["method"], login["params"]["timestamp"]) == (
+        "public/auth",
+        (NOW - 90 * SECOND) // 1_000_000,
+    )
+
+
+def test_a_clock_that_is_right_again_is_told_once():
+    skew, later = Skew(), NOW + 120 * SECOND
+    off = (NOW + 5 * SECOND) // 1_000
+    assert skew.measure(NOW, NOW, off, off).seconds == 5.0
+    assert skew.measure(NOW, NOW, off, off) is None  # once a minute
+    assert skew.measure(later, later, later // 1_000, later // 1_000).seconds == 0.0
+    assert skew.measure(later, later, later // 1_000, later // 1_000) is None
+
+
+@pytest.mark.parametrize("answer_to", ["refused", "unreadable", "read"])
+def test_a_session_does_without_a_status(answer_to):
+    protocol, request = up_to("public/status")
+    said = {
+        "refused": refusal(request["id"], -32601),
+        "unreadable": answer(request["id"], [1]),
+        "read": answer(request["id"], {"locked": True}),
+    }[answer_to]
+    protocol.receive(said, NOW)
+    serve(protocol)
+    assert protocol.state is not State.CLOSING
+    found = [piece for piece in protocol.events_received() if isinstance(piece, n.StatusNews)]
+    assert [piece.locked for piece in found] == ([True] if answer_to == "read" else [])

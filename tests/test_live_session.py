@@ -13,7 +13,7 @@ import pytest
 from live_world import lively
 from test_cli import run as run_command
 
-from gammacore.errors import JournalError
+from gammacore.errors import JournalError, SessionError
 from gammacore.live.client import SteadyClock
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
@@ -27,7 +27,7 @@ from gammacore.live.launch import (
     pull,
 )
 from gammacore.live.parity import check
-from gammacore.live.session import Options, kill_file
+from gammacore.live.session import Options, kill_file, scaled_clock
 
 PATIENCE_S = 60.0
 SECRET = "a-secret-of-the-local-exchange"
@@ -307,3 +307,10 @@ def test_a_switch_needs_a_journal(tmp_path, run):
 def test_options_come_back():
     options = Options("testnet", "live/j.db", paper=True)
     assert msgspec.convert(msgspec.to_builtins(options), Options) == options
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"result": null}', b"<html>"])
+def test_a_local_exchange_that_tells_no_time_ends_with_the_reason(body, monkeypatch):
+    monkeypatch.setattr("gammacore.live.session.fetch", lambda url, timeout_s: (200, body, {}))
+    with pytest.raises(SessionError, match=r"http://127\.0\.0\.1:9/api/v2/public/get_time.*tells no time"):
+        scaled_clock("ws://127.0.0.1:9/ws/api/v2", 10.0)

@@ -83,9 +83,7 @@ def test_a_state_says_the_same_after_two_trips(tmp_path):
     client.wait(40)
     end = exchange.now_ns // 10**6
     span = {"start_timestamp": end - 10**7, "end_timestamp": end}
-    client.call(
-        "public/get_tradingview_chart_data", instrument_name=PERPETUAL, resolution="1", **span
-    )
+    client.call("public/get_tradingview_chart_data", instrument_name=PERPETUAL, resolution="1", **span)
     exchange.locks.lock("btc_usd")
     save(exchange, tmp_path / "one")
     save(load(tmp_path / "one"), tmp_path / "two")
