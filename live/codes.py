@@ -17,7 +17,7 @@ UNREADABLE = -1  # there was an answer that could not be read
 LOCKED = (10019, 11051)  # an index or the exchange; the account has a code of its own
 ACCOUNT_LOCKED = 11098
 # The key or what it may do. 10000 and 13009 are of a token, too: only the next login tells.
-AUTHORISATION = frozenset((11042, 12005, 13004, 13012, 13021, 13031, 13403))
+AUTHORISATION = frozenset((11042, 12005, 13004, 13021, 13031, 13403))
 
 
 class Action(StrEnum):

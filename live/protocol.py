@@ -70,7 +70,7 @@ class DeribitProtocol:
     cancel_on_disconnect : bool
         Have the exchange cancel our orders when the connection ends.
     by_secret : bool
-        Authenticate by the secret itself instead of a signature, which needs a clock right within a minute.
+        Authenticate by the secret itself instead of a signature.
     budget : Budget, optional
         Shared by the sessions of one account.
     ids : iterator of int, optional

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -50,6 +49,7 @@ MESSAGES: Final = {
 """Errors of the exchange that this one gives, by code."""
 
 REQUIRED: Final[Any] = object()
+LARGEST = 1e15
 
 
 class RpcError(Exception):
@@ -137,8 +137,10 @@ class Params:
                 value = float(value)
             except ValueError:
                 raise invalid("value must be a number", name) from None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise invalid("value must be a number", name)
+        if abs(value) > LARGEST:  # no price, amount or time
+            raise invalid("invalid value", name)
         return float(value)
 
     def integer(
@@ -170,7 +172,7 @@ class Params:
         if self.rest and isinstance(value, str):
             try:
                 value = msgspec.json.decode(value)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 raise invalid("value must be a list", name) from None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise invalid("value must be a list", name)
