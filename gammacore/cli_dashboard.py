@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,11 +25,15 @@ def dashboard(
         Path | None, typer.Option(help="Journal of a session (default: the newest in results/).")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any but this machine's own needs --token.")
+        str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65_535)] = 8_050,
     token: Annotated[
-        str | None, typer.Option(help="Ask for this token; 'auto' makes one.", envvar=ENVIRONMENT)
+        str | None,
+        typer.Option(help=f"auto: ask for a token, made here and printed; {ENVIRONMENT} holds one of yours."),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Ask for the token in this file, which only its owner may read.")
     ] = None,
     name: Annotated[
         list[str] | None, typer.Option(help="Further host name that the page is reached by.")
@@ -51,11 +56,32 @@ def dashboard(
     from gammacore.live.dashboard.guard import token_of
     from gammacore.live.dashboard.web import serve
 
-    asked, made = token_of(token, host)
+    asked, made = token_of(_token(token, token_file), host)
     source = _source(journal, replay, speed)
     _announce(host, port, source.path, asked if made else None)
     with stoppable("the session goes on"):
         serve(source, host, port, token=asked, names=name or ())
+
+
+def _token(option: str | None, file: Path | None) -> str | None:
+    """Token of the file, of the option, or of the environment; never of the command line."""
+    from gammacore.errors import ConfigError
+
+    if option not in (None, "auto"):  # the value is not repeated: it may be the token
+        raise ConfigError(
+            "--token: everybody on this machine can read a command line; the only value is auto. "
+            f"Put a token of yours into {ENVIRONMENT}, or into a file for --token-file"
+        )
+    if file is None:
+        return option or os.environ.get(ENVIRONMENT) or None
+    if option is not None:
+        raise ConfigError("--token-file: goes without --token auto, which makes another")
+    try:
+        if file.stat().st_mode & 0o077:
+            raise ConfigError(f"--token-file {file}: others can read it; chmod 600 {file}")
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--token-file {file}: cannot be read: {error}") from None
 
 
 def _source(journal: Path | None, replay: bool, speed: float) -> Source:

@@ -180,7 +180,7 @@ def record(
     with stoppable(f"what was heard is in {store}"), Store(store) as opened:
         opened.recover()
         recorder = Recorder(opened, chosen, heard_ns=last_heard_ns(opened))
-        client = Client(url or PRODUCTION, tap=recorder.tap)
+        client = Client(url or PRODUCTION, tap=recorder.tap, watch_state=False)
         run(opened, client, recorder, chosen, seconds if seconds is not None else math.inf)
     if as_json:
         document({"notifications": recorder.seq, "writes": recorder.files, "store": str(store)})

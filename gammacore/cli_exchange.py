@@ -38,6 +38,9 @@ def exchange(
     state: Annotated[
         Path | None, typer.Option(help="File that keeps the exchange between runs; it wins over the rest.")
     ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Further host name that the exchange is reached by.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
     parent: Annotated[int, typer.Option(hidden=True, help="Process that this one must not outlive.")] = 0,
 ) -> None:
@@ -69,8 +72,11 @@ def exchange(
     if parent:
         end_after(parent, lambda: len(made.connections))
     kept = "the exchange kept nothing" if state is None else f"the exchange is in {state}"
+    begins_ns = made.now_ns
+    if start is None and replay is None and not (state is not None and state.exists()):
+        begins_ns = max(begins_ns, time.time_ns())  # not late by what making it took
     with stoppable(kept):
-        serve(made, Clock.starting(made.now_ns, speed), host, port, state)
+        serve(made, Clock.starting(begins_ns, speed), host, port, state, name or ())
 
 
 def _moment(text: str) -> int:

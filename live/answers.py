@@ -12,8 +12,8 @@ from gammacore.daycount import NS_PER_MILLISECOND
 from gammacore.errors import ContractError
 
 from . import wire
+from .messages import decode_status
 from .news import (
-    NAN,
     AccountNews,
     Listing,
     OrderAnswer,
@@ -33,17 +33,17 @@ Raw = msgspec.Raw
 
 class _Page(msgspec.Struct, gc=False):
     trades: list[wire.WireUserTrade]
-    has_more: bool = False
+    has_more: bool | None = None
 
 
 class _PublicPage(msgspec.Struct, gc=False):
     trades: list[wire.WireTrade]
-    has_more: bool = False
+    has_more: bool | None = None
 
 
 class _OrderAnswer(msgspec.Struct, gc=False):
     order: wire.WireOrder
-    trades: list[wire.WireUserTrade] = []
+    trades: list[wire.WireUserTrade] | None = None
 
 
 class _Summaries(msgspec.Struct, gc=False):
@@ -56,9 +56,9 @@ class _Summary(msgspec.Struct, gc=False):
     mark_price: wire.Number = None
     bid_price: wire.Number = None
     ask_price: wire.Number = None
-    mark_iv: float = NAN
+    mark_iv: wire.Number = None
     underlying_price: wire.Number = None
-    underlying_index: str = ""
+    underlying_index: str | float | None = None
     open_interest: wire.Number = None
 
 
@@ -73,12 +73,21 @@ class _Listing(msgspec.Struct):
     contract_size: wire.Number = None  # absent for some spot pairs
     min_trade_amount: wire.Number = None
     tick_size_steps: list[_Step] = []
-    state: str = ""
+    state: wire.Word = None
     is_active: bool = True
     creation_timestamp: wire.Milliseconds = 0
-    price_index: str = ""
-    maker_commission: float = NAN
-    taker_commission: float = NAN
+    price_index: wire.Word = None
+    maker_commission: wire.Number = None
+    taker_commission: wire.Number = None
+
+
+class _DeliveryRow(msgspec.Struct):
+    date: wire.Word = None
+    delivery_price: wire.Number = None
+
+
+class _Deliveries(msgspec.Struct):
+    data: list[_DeliveryRow]
 
 
 def _decoder(kind: Any) -> Callable[[Any], Any]:
@@ -99,12 +108,13 @@ _listing = _decoder(_Listing)
 _listings = _decoder(list[_Listing])
 _summaries = _decoder(list[_Summary])
 _ticker = _decoder(wire.WireTicker)
+_deliveries = _decoder(_Deliveries)
 _integer = _decoder(int)
 
 
 def _placed(raw: Raw, now_ns: int) -> OrderAnswer:
     answer = _order_answer(raw)
-    return OrderAnswer(wire.order_news(answer.order), tuple(map(wire.trade_news, answer.trades)))
+    return OrderAnswer(wire.order_news(answer.order), tuple(map(wire.trade_news, answer.trades or ())))
 
 
 def _one_order(raw: Raw, now_ns: int) -> OrderNews:
@@ -117,12 +127,12 @@ def _many_orders(raw: Raw, now_ns: int) -> tuple[OrderNews, ...]:
 
 def _trades_page(raw: Raw, now_ns: int) -> TradesPage:
     page = _page(raw)
-    return TradesPage(tuple(map(wire.trade_news, page.trades)), page.has_more)
+    return TradesPage(tuple(map(wire.trade_news, page.trades)), page.has_more or False)
 
 
 def _public_trades_page(raw: Raw, now_ns: int) -> PublicTradesPage:
     page = _public_page(raw)
-    return PublicTradesPage(tuple(map(wire.public_trade, page.trades)), page.has_more)
+    return PublicTradesPage(tuple(map(wire.public_trade, page.trades)), page.has_more or False)
 
 
 def _trades(raw: Raw, now_ns: int) -> tuple[TradeNews, ...]:
@@ -153,12 +163,12 @@ def _as_listing(row: _Listing) -> Listing:
     return Listing(
         wire.instrument_of(row.instrument_name),
         spec,
-        row.state,
+        row.state or "",
         row.is_active,
         row.creation_timestamp * NS_PER_MILLISECOND,
-        row.price_index,
-        row.maker_commission,
-        row.taker_commission,
+        row.price_index or "",
+        wire.or_nan(row.maker_commission),
+        wire.or_nan(row.taker_commission),
     )
 
 
@@ -177,9 +187,9 @@ def _as_row(s: _Summary) -> SummaryRow:
         wire.or_nan(s.mark_price),
         wire.or_nan(s.bid_price),
         wire.or_nan(s.ask_price),
-        s.mark_iv / wire.PERCENT,
+        wire.or_nan(s.mark_iv) / wire.PERCENT,
         wire.or_nan(s.underlying_price),
-        s.underlying_index,
+        s.underlying_index if isinstance(s.underlying_index, str) else "",
         wire.or_nan(s.open_interest),
     )
 
@@ -190,6 +200,12 @@ def _rows(raw: Raw, now_ns: int) -> tuple[SummaryRow, ...]:
 
 def _ticker_news(raw: Raw, now_ns: int) -> TickerNews:
     return wire.ticker_news(_ticker(raw))
+
+
+def _delivery_prices(raw: Raw, now_ns: int) -> dict[str, float]:
+    """Price by day, without the rows that lack one or the other: they are published later."""
+    rows = _deliveries(raw).data
+    return {row.date: row.delivery_price for row in rows if row.date and (row.delivery_price or 0.0) > 0.0}
 
 
 def _time(raw: Raw, now_ns: int) -> int:
@@ -222,7 +238,9 @@ _RESULTS: dict[str, Callable[[Raw, int], Any]] = {
     "get_book_summary_by_currency": _rows,
     "get_book_summary_by_instrument": _rows,
     "ticker": _ticker_news,
+    "get_delivery_prices": _delivery_prices,
     "get_time": _time,
+    "status": decode_status,
 }
 
 

@@ -39,10 +39,12 @@ from .news import (
     SubscriptionMissing,
     TickerNews,
     TradeNews,
+    Unauthorised,
 )
 from .protocol import DeribitProtocol
 from .reconcile import Reconciliation, Seen
 from .rehearsal import Rehearsal
+from .skew import Skew
 
 __all__ = ["PRODUCTION", "TESTNET", "Client", "Handler", "SteadyClock"]
 
@@ -53,13 +55,15 @@ TICK_NS = NS_PER_SECOND // 10
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
 PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
-REFUSED_KEYS = (13004, 10000)  # another attempt with the same key would end alike
+REFUSED_DELAY_S, LONGEST_REFUSED_S = 10.0, 300.0  # between attempts with a key that was refused
+STATE = "platform_state"
+PUBLIC_STATE = "platform_state.public_methods_state"
 POLLS = 60  # without a frame, between two rehearsals when polling
 log = logging.getLogger("gammacore.live")
 
 ACCOUNT = (OrderNews, TradeNews, PositionNews, AccountNews)
 _ANSWERS = (Answered, Refused, Expired, Lost)
-_SPECIAL = frozenset((*ACCOUNT, *_ANSWERS, StateChanged, SubscriptionMissing))
+_SPECIAL = frozenset((*ACCOUNT, *_ANSWERS, StateChanged, SubscriptionMissing, Unauthorised))
 
 
 class Handler(Protocol):
@@ -118,6 +122,8 @@ class Client:
     conflate : bool
         Of several tickers of one instrument that arrive together hand over the last only, so that a burst
         is never queued up behind decisions on prices that are gone.
+    watch_state : bool
+        Subscribe to the locks of the exchange and of the account.
     tap : callable(frame, now_ns), optional
         Is shown every frame as received, before anybody else; for who records.
     clock : callable() -> int
@@ -142,6 +148,7 @@ class Client:
         by_secret: bool = False,
         book_depth: int = 10,
         conflate: bool = False,
+        watch_state: bool = True,
         tap: Callable[[bytes, int], None] | None = None,
         clock: Callable[[], int] | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -155,10 +162,12 @@ class Client:
         self._credentials = credentials
         self._channels = dict.fromkeys(channels)
         self._currencies = tuple(currencies)
-        self._own_channels: tuple[str, ...] = ()
+        self._needed: tuple[str, ...] = ()  # channels without which there is no session
         if credentials is not None:
             portfolios = (f"user.portfolio.{currency.lower()}" for currency in currencies)
-            self._own_channels = ("user.changes.any.any.raw", *portfolios)
+            self._needed = ("user.changes.any.any.raw", *portfolios)
+        locks = () if not watch_state else (STATE, "user.lock" if credentials else PUBLIC_STATE)
+        self._own_channels = (*self._needed, *locks)
         self._since_ns = since_ns
         self._seen = Seen(known_trades)
         self._wait_s = 0.0 if busy_poll else idle_s
@@ -172,7 +181,10 @@ class Client:
             "book_depth": book_depth,
             "budget": self.budget,
             "ids": count(1),
+            "skew": Skew(),
         }
+        self.refused = ""  # why the exchange refuses our key, if it does
+        self._refusals = 0
         self._clock = SteadyClock() if clock is None else clock
         self._sleep = sleep
         self._rng = random.Random() if rng is None else rng
@@ -197,6 +209,11 @@ class Client:
     def skew_s(self) -> float:
         """How far our clock is behind the exchange's."""
         return self._protocol.skew_s
+
+    @property
+    def skew_uncertainty_s(self) -> float:
+        """What that leaves open, either way."""
+        return self._protocol.skew_uncertainty_s
 
     @property
     def scope(self) -> str:
@@ -301,8 +318,8 @@ class Client:
             self._turn_until(until_ns + NS_PER_SECOND, method)
 
     def _turn_until(self, until_ns: int, method: str) -> None:
-        if any(str(code) in self.trouble for code in REFUSED_KEYS):
-            raise RequestError(f"{method}: {self.trouble}")
+        if self.refused:
+            raise RequestError(f"{method}: {self.refused}")
         if self._clock() > until_ns:
             raise RequestError(f"{method}: no answer in time; {self.trouble or 'no connection was lost'}")
         self._turn(None)
@@ -397,10 +414,21 @@ class Client:
                 if self._seen.add(trade.trade_id):
                     self._tell(trade)
         elif isinstance(news, StateChanged) and news.after is State.READY:
+            self.refused = ""
             self._begin(now_ns)
-        elif isinstance(news, SubscriptionMissing) and set(news.channels) & set(self._own_channels):
+        elif isinstance(news, Unauthorised):
+            self._unauthorised(news, now_ns)
+        elif isinstance(news, SubscriptionMissing) and set(news.channels) & set(self._needed):
             self._protocol.close(now_ns, f"not granted: {', '.join(news.channels)} {news.reason}")
         return True
+
+    def _unauthorised(self, news: Unauthorised, now_ns: int) -> None:
+        """Try again later and later: a key that is refused in a loop may be banned."""
+        if self._ready_ns and now_ns - self._ready_ns >= PROVEN_NS:
+            self._refusals = 0
+        self._refusals += not self.refused
+        self.refused = news.reason
+        self._protocol.close(now_ns, news.reason)
 
     # ----------------------------------------------------------------- connection
 
@@ -417,6 +445,7 @@ class Client:
         if isinstance(self._clock, SteadyClock):
             self._clock.anchor()
         self.attempts += 1
+        self.refused = ""
         log.info("connecting", extra={"url": self.url, "attempt": self.attempts})
         self._protocol, self._rehearsal = self._new_protocol(), Rehearsal(self._clock())
         self._socket = connect(self.url, self._timeout_s)
@@ -448,6 +477,8 @@ class Client:
             self.attempts = 0
         self._ready_ns = 0
         ceiling = min(FIRST_DELAY_S * 2.0 ** min(self.attempts, 20), LONGEST_DELAY_S)
+        if self.refused:
+            ceiling = min(REFUSED_DELAY_S * 2.0 ** min(self._refusals - 1, 20), LONGEST_REFUSED_S)
         delay_s = ceiling * self._rng.uniform(0.5, 1.0)
         self._again_ns = now_ns + int(delay_s * NS_PER_SECOND)
         self.trouble = reason
@@ -463,7 +494,7 @@ class Client:
             self._resume([], now_ns)
             return
         fresh = self._since_ns is None
-        since_ns = now_ns - OVERLAP_NS if self._since_ns is None else self._since_ns
+        since_ns = self._their_ns(now_ns) - OVERLAP_NS if fresh else self._since_ns or 0
         # A fresh session is not told of older trades, but notes them: clocks differ.
         self._reconciliation = Reconciliation(
             self._protocol, self._currencies, since_ns, self._seen, now_ns, tell_trades=not fresh
@@ -474,8 +505,12 @@ class Client:
             self._protocol.close(now_ns, f"not reconciled: {reconciliation.failure}")
         elif reconciliation.done:
             self._reconciliation = None
-            self._since_ns = max(self._since_ns or 0, now_ns - OVERLAP_NS)
+            self._since_ns = max(self._since_ns or 0, self._their_ns(now_ns) - OVERLAP_NS)
             self._resume(reconciliation.finish(now_ns), now_ns)
+
+    def _their_ns(self, now_ns: int) -> int:
+        """Exchange's time, as far as we know it."""
+        return now_ns + int(self.skew_s * NS_PER_SECOND)
 
     def _resume(self, first: list[News], now_ns: int) -> None:
         """Let orders pass, tell what was reconciled, and only then ask for market data."""

@@ -10,10 +10,25 @@ from typing import NamedTuple
 
 from .news import Fate
 
-__all__ = ["CODES", "LOCAL", "NO_FUNDS", "OF_PRICE", "UNREADABLE", "Action", "Code", "look_up"]
+__all__ = [
+    "AUTHORISATION",
+    "CODES",
+    "LOCAL",
+    "LOCKED",
+    "NO_FUNDS",
+    "OF_PRICE",
+    "UNREADABLE",
+    "Action",
+    "Code",
+    "look_up",
+]
 
 LOCAL = 0  # the session did not send the request
 UNREADABLE = -1  # there was an answer that could not be read
+LOCKED = (10019, 11051)  # an index or the exchange; the account has a code of its own
+ACCOUNT_LOCKED = 11098
+# The key or what it may do. 10000 and 13009 are of a token, too: only the next login tells.
+AUTHORISATION = frozenset((11042, 12005, 13004, 13021, 13031, 13403))
 
 
 class Action(StrEnum):

@@ -41,7 +41,8 @@ class Collar(msgspec.Struct, frozen=True):
         """Say why the other side's best price is not taken; empty if it is."""
         price, mark = quote.ask if buys else quote.bid, quote.mark
         if not math.isfinite(mark) or mark <= 0.0:
-            return f"collar: {option.name} has no mark" if enters else ""
+            limits = self.max_above_mark is not None or self.max_spread is not None
+            return f"collar: {option.name} has no mark" if enters and limits else ""
         floor = FLOOR_TICKS * spec.tick_at(mark)
         if self.max_above_mark is not None:
             allowed = max(self.max_above_mark * mark, floor)

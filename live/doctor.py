@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gammacore.config import Config
+from gammacore.config import Config, parse_duration
 from gammacore.contracts import Perpetual, Settlement, spec_for
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import CredentialsError, RequestError
 
 from .awake import DEVICE
@@ -25,6 +26,8 @@ __all__ = ["Finding", "Verdict", "examine"]
 TIMEOUT_S = 10.0
 SLOW_S = 0.5
 NEEDED = ("trade:read_write", "account:read")
+REFUSED = "check that the key is of this venue, was not revoked, and that id and secret belong together"
+UNREACHED = "check the network and the venue"
 
 
 class Verdict(StrEnum):
@@ -45,7 +48,12 @@ class Finding(NamedTuple):
 
 
 def examine(
-    config: Config, venue: Venue, *, journal: Path | None = None, url: str | None = None
+    config: Config,
+    venue: Venue,
+    *,
+    journal: Path | None = None,
+    url: str | None = None,
+    clock: Callable[[], int] | None = None,
 ) -> Iterator[Finding]:
     """Check one thing after the other; what needs a connection is left out when there is none.
 
@@ -59,6 +67,8 @@ def examine(
         Of the session to come.
     url : str, optional
         Instead of the venue's.
+    clock : callable() -> int, optional
+        Instead of this machine's, nanoseconds UTC.
     """
     yield Finding("configuration", Verdict.OK, "read")
     yield _limits(config, venue)
@@ -71,7 +81,8 @@ def examine(
         yield Finding("credentials", Verdict.FAILED, str(error), "create an API key and set both variables")
         return
     yield Finding("credentials", Verdict.OK, f"client id {credentials.client_id}")
-    yield from _online(config, Client(url or URLS[venue], credentials, currencies=(config.settles_in,)))
+    client = Client(url or URLS[venue], credentials, currencies=(config.settles_in,), clock=clock)
+    yield from _online(config, client)
 
 
 def _limits(config: Config, venue: Venue) -> Finding:
@@ -116,12 +127,12 @@ def _online(config: Config, client: Client) -> Iterator[Finding]:
         for check in (_account, _grid):
             yield check(config, client)
     except RequestError as error:
-        yield Finding(
-            "connection",
-            Verdict.FAILED,
-            f"{client.url}: {error}",
-            "check the network, the venue of the key, and that its id and secret belong together",
-        )
+        if client.refused:
+            yield Finding("credentials", Verdict.FAILED, str(error), REFUSED)
+            if math.isfinite(client.skew_uncertainty_s):  # told by the answer before the refusal
+                yield _clock_finding(config, client)
+        else:
+            yield Finding("connection", Verdict.FAILED, f"{client.url}: {error}", UNREACHED)
     finally:
         client.close()
 
@@ -131,13 +142,17 @@ def _version(answer: Any) -> str:
 
 
 def _clock(config: Config, client: Client) -> Finding:
-    before = client.now_ns()
-    theirs = int(client.call("public/get_time", {}, timeout_s=TIMEOUT_S)) * NS_PER_MILLISECOND
-    after = client.now_ns()
-    off, width = (theirs - (before + after) / 2) / NS_PER_SECOND, (after - before) / 2 / NS_PER_SECOND
-    seen = f"{off:+.3f} s from the exchange's, give or take {width:.3f} s"
-    if abs(off) > 2.0 + width:
-        return Finding("clock", Verdict.FAILED, seen, "set the clock by NTP: orders would be refused")
+    client.call("public/get_time", {}, timeout_s=TIMEOUT_S)
+    return _clock_finding(config, client)
+
+
+def _clock_finding(config: Config, client: Client) -> Finding:
+    ahead, width = -client.skew_s, client.skew_uncertainty_s
+    seen = f"{ahead:+.3f} s from the exchange's, give or take {width:.3f} s"
+    most = parse_duration(config.risk.max_clock_skew) / NS_PER_SECOND
+    if abs(ahead) > most + width:
+        advice = f"set the clock by NTP: beyond {most:g} s (risk.max_clock_skew) a session halts"
+        return Finding("clock", Verdict.FAILED, seen, advice)
     slow = Verdict.WARNING if width > SLOW_S else Verdict.OK
     return Finding("clock", slow, seen, "the connection is slow" if width > SLOW_S else "")
 

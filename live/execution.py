@@ -399,7 +399,7 @@ class Execution:
             if order.purpose is Purpose.ENTRY:
                 work.given_up[leg] = reason  # the others wait, so that the desk decides nothing meanwhile
         elif not tried and order.limit is None and now_ns > work.since_ns + self.settings.valid_ns:
-            work.given_up[leg] = "overdue"
+            work.given_up[leg] = self._priceless(work, leg, now_ns) or "overdue"
         elif tried and self._is_unwanted(work, leg):
             work.given_up[leg] = "no longer wanted"
         elif (last is None or last.rests or now_ns >= last.ts_ns + (PAUSE_NS << takers)) and (

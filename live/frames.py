@@ -7,8 +7,11 @@ JSON decoder checks what it decodes.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import ssl
+from threading import Thread
 from typing import Any
 
 import websocket
@@ -187,21 +190,38 @@ def connect(url: str, timeout_s: float) -> FrameSocket:
     Raises
     ------
     Disconnected
-        If that fails, or is not done in time.
+        If that fails, or is not done in time, all of it together.
     """
-    try:
-        socket = websocket.create_connection(
-            url,
-            timeout=timeout_s,
-            class_=FrameSocket,
-            skip_utf8_validation=True,
-            enable_multithread=False,
-            redirect_limit=0,
-        )
-    except (OSError, ValueError, websocket.WebSocketException) as error:
-        raise Disconnected(_how(error)) from error
-    assert isinstance(socket, FrameSocket)
-    return socket
+    made = FrameSocket(skip_utf8_validation=True, enable_multithread=False)
+    made.settimeout(timeout_s)
+    failed: list[BaseException] = []
+
+    def opening() -> None:
+        try:
+            made.connect(url, redirect_limit=0)  # type: ignore[no-untyped-call]
+        except BaseException as error:
+            failed.append(error)
+
+    # The library's time-out is one of each read, and looking a name up has none.
+    thread = Thread(target=opening, name="connect", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if thread.is_alive():
+        _shut(made)
+        raise Disconnected(f"TimeoutError: not connected within {timeout_s:g} s")
+    if failed:
+        if isinstance(failed[0], OSError | ValueError | websocket.WebSocketException):
+            raise Disconnected(_how(failed[0])) from failed[0]
+        raise failed[0]
+    return made
+
+
+def _shut(made: FrameSocket) -> None:
+    """End the reads of a handshake that goes on in its thread, which then ends too."""
+    made.settimeout(0.1)
+    if made.sock is not None:
+        with contextlib.suppress(OSError):
+            made.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _check(size: int) -> None:

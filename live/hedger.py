@@ -33,11 +33,12 @@ from gammacore.orders import Cancel, Order
 
 from .aims import Aims
 from .attempts import Booked, Tradable
-from .codes import LOCAL, OF_PRICE
+from .charged import published_fee
+from .codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE
 from .execution import Ask, Execution, Place, Question, Withdraw
 from .feed import Feed
 from .journal import Journal
-from .messages import OrderOptions
+from .messages import PUBLIC_METHODS, OrderOptions
 from .news import (
     AccountNews,
     Answered,
@@ -55,16 +56,19 @@ from .news import (
     PlatformNews,
     PositionNews,
     Reconciled,
+    Reconnecting,
     Refused,
     State,
     StateChanged,
+    StatusNews,
     SubscriptionMissing,
     TickerNews,
     TradeNews,
     TradesPage,
+    Unauthorised,
 )
 from .positions import Adopted, Positions, direct_label, near_settlement
-from .risk_manager import Mode, ModeChanged, RiskManager
+from .risk_manager import ACCOUNT, MAINTENANCE, Mode, ModeChanged, RiskManager
 
 __all__ = ["Hedger", "Session", "Timing"]
 
@@ -75,6 +79,7 @@ ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
 CLOCKS_NS = NS_PER_MINUTE  # that clocks may differ, where trades are asked for by their time
 PAGE = 1_000  # of trades
+AHEAD_NS = 60 * NS_PER_SECOND  # of our time, from which a time cannot be true
 ODD_AUDITS = 2  # in a row, until positions that differ halt
 log = logging.getLogger("gammacore.live")
 
@@ -175,7 +180,10 @@ class Hedger:
             AccountNews: self._account,
             ClockSkew: self._skew,
             PlatformNews: self._platform,
-            LockNews: lambda news: self.risk.locked(f"account {news.currency}", news.locked),
+            StatusNews: self._status,
+            LockNews: lambda news: self.risk.locked(f"{ACCOUNT} {news.currency}", news.locked),
+            Unauthorised: self._unauthorised,
+            Reconnecting: self._reconnecting,
             SubscriptionMissing: self._missing,
             Gap: self._gap,
             BadFrame: self._bad_frame,
@@ -295,7 +303,7 @@ class Hedger:
                 self.risk.lift("exit")
             if wrong := self._aims.fill(event):
                 self.risk.latch("wrong way", wrong)
-            at = self._stamp(event.ts_ns)
+            at = self._stamp(min(event.ts_ns, self.now_ns() + AHEAD_NS))
             event = msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at))
         self.take(event, fact)
 
@@ -381,6 +389,8 @@ class Hedger:
     # ------------------------------------------------------------- market
 
     def _ticker(self, news: TickerNews) -> None:
+        if news.ts_ns > self.now_ns() + AHEAD_NS:
+            return  # events follow each other in time: one from the future would silence all before it
         self.execution.quote(news)
         if news.instrument == self.feed.perpetual:
             self.risk.ticker(news, self.now_ns())
@@ -427,6 +437,18 @@ class Hedger:
         self.execution.order(news, self.now_ns())
 
     def _trade(self, news: TradeNews) -> None:
+        if not math.isfinite(news.fee) and not isinstance(news.instrument, str):
+            index = news.index if news.index > 0 else self.desk.book.index
+            fee = published_fee(
+                news.instrument,
+                news.amount,
+                news.price,
+                index=index,
+                ts_ns=news.ts_ns,
+                maker=news.liquidity == "M",
+            )
+            log.warning("a trade without a fee", extra={"trade": news.trade_id, "booked": fee})
+            news = msgspec.structs.replace(news, fee=fee)
         if self.execution.knows(news.label):
             self.execution.trade(news, self.now_ns())
         elif news.label.startswith(f"{self.execution.session}-"):
@@ -486,6 +508,8 @@ class Hedger:
             self._account(account)
         if (baseline := self.positions.begin(news.positions, news.earlier, news.ts_ns)) is not None:
             self.journal.told(baseline)
+        self.risk.unauthorised("")
+        self.risk.trouble = ""
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
         now_ns = self.now_ns()
         self._ready = True  # orders leave from the next tick on
@@ -514,19 +538,43 @@ class Hedger:
         log.info("session", extra={"state": news.after.value, "reason": news.reason})
         if news.after in (State.READY, State.LOST):
             self.journal.told(news)
+        if news.after is State.SUBSCRIBING:
+            self.risk.connected()
         if news.after in (State.CLOSING, State.LOST):
             self._ready, self.execution.paused = False, True
             self.execution.disconnected(self.now_ns())
 
     def _platform(self, news: PlatformNews) -> None:
-        ours = not news.index or news.index.lower().startswith(self.feed.base.lower())
-        if ours:
-            self.risk.locked(news.index or "exchange", news.locked or news.maintenance)
+        if news.maintenance or not (news.index or news.locked):
+            self.risk.locked(MAINTENANCE, news.maintenance)
+        if news.locked or (news.index and not news.maintenance):
+            self._locked(news.index, news.locked)
+
+    def _status(self, news: StatusNews) -> None:
+        """Take the whole state of locks; what is not among it is open."""
+        self.risk.only_locked([*news.indices, *(["exchange"] if news.locked else [])])
+        if news.locked:
+            self._locked("", True)
+        for index in news.indices:
+            self._locked(index, True)
+
+    def _locked(self, index: str, locked: bool) -> None:
+        if not index or index == PUBLIC_METHODS or index.lower().split("_")[0] == self.feed.base.lower():
+            self.risk.locked(index or "exchange", locked)
+
+    def _unauthorised(self, news: Unauthorised) -> None:
+        advice = "make the key valid for trade:read_write and account:read, or start with another"
+        self.risk.unauthorised(f"{news.reason}; {advice}")
+
+    def _reconnecting(self, news: Reconnecting) -> None:
+        self.risk.trouble = f"{news.reason}, attempt {news.attempt}"
 
     def _bad_frame(self, news: BadFrame) -> None:
         log.warning("unreadable", extra={"channel": news.channel, "reason": news.reason})
         if news.channel.startswith("user."):  # something happened to us, and we do not know what
             self.session.drop(f"unreadable news on {news.channel}")
+        elif news.channel.startswith("platform_state"):
+            self._ask_status()
 
     def _missing(self, news: SubscriptionMissing) -> None:
         log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})
@@ -550,11 +598,13 @@ class Hedger:
         elif kind in ("recent", "historical"):
             self._trades_told(kind, about, news.result, now_ns)
         elif kind == "chain":
-            event = self.feed.chain(news.result)
+            event = self.feed.chain([row for row in news.result if row.ts_ns <= now_ns + AHEAD_NS])
             if event is not None and self.risk.mode is Mode.NORMAL:
                 self.take(event)
         elif kind == "audit":
             self._compare(news.result, now_ns)
+        elif kind == "status":
+            self._status(news.result)
         elif kind == "delivery":
             self._delivered(int(about), news.result, now_ns)
 
@@ -563,10 +613,19 @@ class Hedger:
         reason = f"{news.code} {news.message} {news.data}".strip()
         if kind:
             log.warning("refused", extra={"request": kind, "about": about, "reason": reason})
+        if kind == "place" and news.code == ACCOUNT_LOCKED:
+            self.risk.locked(f"{ACCOUNT} ALL", True)
+        elif kind == "place" and news.code in LOCKED:
+            self._ask_status()
         if kind == "place":
             self.risk.refused(news.code, f"{news.message} {news.data}".strip(), self.now_ns())
         hopeless = news.fate is Fate.REJECTED and news.code not in OF_PRICE and news.code != LOCAL
         self._failed(kind, about, news.fate, reason, hopeless=hopeless)
+
+    def _ask_status(self) -> None:
+        """Ask what is locked, as we may have missed it."""
+        if not any(kind == "status" for kind, _ in self._asked.values()):
+            self._ask("status", "", "public/status")
 
     def _unanswered(self, news: Expired | Lost) -> None:
         kind, about = self._asked.pop(news.id, ("", ""))
@@ -600,13 +659,11 @@ class Hedger:
             index = f"{self.feed.base.lower()}_{'usd' if self._currency == self.feed.base else 'usdc'}"
             self._ask("delivery", str(ts), "public/get_delivery_prices", index_name=index, count=30)
 
-    def _delivered(self, expiry_ns: int, result: Any, now_ns: int) -> None:
-        day = format_time(expiry_ns)[:10]
-        for row in result["data"] if isinstance(result, dict) else ():
-            if row["date"] == day and any(
-                e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values()
-            ):
-                self.take(Delivery(now_ns, expiry_ns, float(row["delivery_price"])))
+    def _delivered(self, expiry_ns: int, result: Mapping[str, float], now_ns: int) -> None:
+        price = result.get(format_time(expiry_ns)[:10])
+        held = any(e.open and e.expiry_ns == expiry_ns for e in self.desk.portfolio.open.values())
+        if price is not None and held:
+            self.take(Delivery(now_ns, expiry_ns, price))
 
     def _audit(self, now_ns: int) -> None:
         """Compare what we think we hold with what the exchange says, while nothing is at work."""

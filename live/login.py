@@ -51,12 +51,12 @@ class Login:
         self._refresh_token = ""
         self._at_ns = 0
 
-    def first(self, now_ns: int) -> dict[str, Any]:
-        """Parameters that prove who we are."""
+    def first(self, now_ns: int, skew_ns: int = 0) -> dict[str, Any]:
+        """Parameters that prove who we are; the exchange is ahead of our time by the skew."""
         self._at_ns = now_ns
         if self._by_secret:
             return self._credentials.by_secret()
-        return self._credentials.by_signature(now_ns // NS_PER_MILLISECOND, self._nonce())
+        return self._credentials.by_signature((now_ns + skew_ns) // NS_PER_MILLISECOND, self._nonce())
 
     def refresh(self) -> dict[str, Any]:
         """Parameters that renew the token."""

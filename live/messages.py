@@ -31,6 +31,7 @@ from .news import (
     News,
     OtherNews,
     PlatformNews,
+    StatusNews,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "decode_data",
     "decode_envelope",
     "decode_granted",
+    "decode_status",
     "encode_order",
     "encode_request",
     "name_of",
@@ -56,6 +58,7 @@ LABEL = re.compile(r"[A-Za-z0-9_.:/#-]{1,64}")
 TimeInForce = Literal["good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel"]
 
 TIMES = get_args(TimeInForce)
+PUBLIC_METHODS = "public methods"  # in place of an index: they need a login
 
 
 class OrderOptions(TypedDict, total=False):
@@ -148,6 +151,8 @@ _marks = _decoder(list[wire.WireMark])
 _funding = _decoder(wire.WireFunding)
 _instrument_state = _decoder(wire.WireInstrumentState)
 _platform = _decoder(wire.WirePlatform)
+_public_methods = _decoder(wire.WirePublicMethods)
+_status = _decoder(wire.WireStatus)
 _orders_or_one = _decoder(list[wire.WireOrder] | wire.WireOrder)
 _user_trades = _decoder(list[wire.WireUserTrade])
 _account = _decoder(wire.WireAccount)
@@ -182,15 +187,15 @@ def _user(channel: str, data: Raw, now_ns: int) -> list[News]:
         case "changes":
             changes = _changes(data)
             return [
-                *map(wire.order_news, changes.orders),
-                *map(wire.trade_news, changes.trades),
-                *(wire.position_news(position, now_ns) for position in changes.positions),
+                *map(wire.order_news, changes.orders or ()),
+                *map(wire.trade_news, changes.trades or ()),
+                *(wire.position_news(position, now_ns) for position in changes.positions or ()),
             ]
         case "portfolio":
             return [wire.account_news(_account(data), now_ns)]
         case "lock":
             lock = _lock(data)
-            return [LockNews(now_ns, lock.currency, lock.locked)]
+            return [LockNews(now_ns, lock.currency or "ALL", lock.locked)]
     return [OtherNews(now_ns, channel, bytes(data))]
 
 
@@ -217,7 +222,8 @@ def _dvol_news(channel: str, data: Raw, now_ns: int) -> list[News]:
 
 def _estimate_news(channel: str, data: Raw, now_ns: int) -> list[News]:
     e = _estimate(data)
-    return [EstimateNews(now_ns, channel.partition(".")[2], e.price, e.seconds, e.is_estimated)]
+    name = channel.partition(".")[2]
+    return [EstimateNews(now_ns, name, e.price, wire.or_nan(e.seconds), e.is_estimated or False)]
 
 
 def _marks_news(channel: str, data: Raw, now_ns: int) -> list[News]:
@@ -237,10 +243,16 @@ def _instrument_news(channel: str, data: Raw, now_ns: int) -> list[News]:
 
 
 def _platform_news(channel: str, data: Raw, now_ns: int) -> list[News]:
-    if channel != "platform_state":
-        return [OtherNews(now_ns, channel, bytes(data))]
+    if channel == "platform_state.public_methods_state":
+        return [PlatformNews(now_ns, PUBLIC_METHODS, not _public_methods(data).allowed, False)]
     p = _platform(data)
-    return [PlatformNews(now_ns, p.price_index, p.locked, p.maintenance)]
+    return [PlatformNews(now_ns, p.price_index or "", p.locked or False, p.maintenance or False)]
+
+
+def decode_status(data: Raw, now_ns: int) -> StatusNews:
+    """News of ``public/status``; ``locked`` is a boolean or its name as text, or "partial"."""
+    s = _status(data)
+    return StatusNews(now_ns, str(s.locked).lower() == "true", tuple(s.locked_indices or ()))
 
 
 _CHANNELS: dict[str, Callable[[str, Raw, int], list[News]]] = {

@@ -211,6 +211,13 @@ class PlatformNews(_News, frozen=True, gc=False, tag=True):
     maintenance: bool
 
 
+class StatusNews(_News, frozen=True, gc=False, tag=True):
+    """Answer to ``public/status``: the whole exchange is locked, or only these indices."""
+
+    locked: bool
+    indices: tuple[str, ...]
+
+
 class OtherNews(_News, frozen=True, gc=False, tag=True):
     """Data of a channel that has no type here, as received."""
 
@@ -480,6 +487,13 @@ class Lost(_News, frozen=True, gc=False, tag=True):
     fate: Fate
 
 
+class Unauthorised(_News, frozen=True, gc=False, tag=True):
+    """The exchange refuses our key, or what the key may do: the same again would be refused again."""
+
+    code: int
+    reason: str
+
+
 class SubscriptionMissing(_News, frozen=True, gc=False, tag=True):
     """Channels that were asked for and not granted; ``reason`` is empty if there was none."""
 
@@ -541,6 +555,7 @@ News = (
     | PublicTradesNews
     | InstrumentStateNews
     | PlatformNews
+    | StatusNews
     | OtherNews
     | OrderNews
     | TradeNews
@@ -552,6 +567,7 @@ News = (
     | Refused
     | Expired
     | Lost
+    | Unauthorised
     | SubscriptionMissing
     | Gap
     | BadFrame

@@ -13,11 +13,10 @@ from typing import Any, Unpack
 
 import msgspec
 
-from gammacore.contracts import Option
 from gammacore.errors import SessionError
-from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .attempts import Tradable
+from .charged import published_fee
 from .hedger import Session
 from .messages import OrderOptions
 from .news import (
@@ -177,11 +176,8 @@ class Paper:
     ) -> tuple[OrderNews, TradeNews]:
         instrument = order.instrument
         assert not isinstance(instrument, str)
-        amount, rates = order.amount * order.direction, DERIBIT.at(self.now_ns())
-        if isinstance(instrument, Option):
-            fee = float(option_fee(rates, instrument, amount, price, index=quote.index))
-        else:
-            fee = float(future_fee(rates, instrument, amount, price, maker=liquidity == "M"))
+        amount, at, maker = order.amount * order.direction, self.now_ns(), liquidity == "M"
+        fee = published_fee(instrument, amount, price, index=quote.index, ts_ns=at, maker=maker)
         number = next(self._numbers)
         trade = TradeNews(
             self.now_ns(),

@@ -20,7 +20,7 @@ from gammacore.errors import SessionError
 from . import messages
 from .answers import decode_result
 from .budget import Budget, Kind, kind_of
-from .codes import LOCAL, UNREADABLE, Action, look_up
+from .codes import AUTHORISATION, LOCAL, UNREADABLE, Action, look_up
 from .credentials import Credentials
 from .levels import Levels
 from .login import Login
@@ -40,6 +40,7 @@ from .news import (
     State,
     StateChanged,
     SubscriptionMissing,
+    Unauthorised,
 )
 from .requests import Request, Requests, Role
 from .skew import Skew
@@ -69,11 +70,13 @@ class DeribitProtocol:
     cancel_on_disconnect : bool
         Have the exchange cancel our orders when the connection ends.
     by_secret : bool
-        Authenticate by the secret itself instead of a signature, which needs a clock right within a minute.
+        Authenticate by the secret itself instead of a signature.
     budget : Budget, optional
         Shared by the sessions of one account.
     ids : iterator of int, optional
         Ids of requests, shared likewise.
+    skew : Skew, optional
+        What is known of our clock, shared likewise.
     book_depth : int
         Levels a side in :class:`BookNews`; :meth:`book` has all.
     """
@@ -88,6 +91,7 @@ class DeribitProtocol:
         by_secret: bool = False,
         budget: Budget | None = None,
         ids: Iterator[int] | None = None,
+        skew: Skew | None = None,
         book_depth: int = 10,
     ) -> None:
         if heartbeat_s < 10:
@@ -104,7 +108,7 @@ class DeribitProtocol:
         self._requests = Requests(self.budget, ids)
         self._news: list[News] = []
         self._channels = Subscriptions()
-        self._skew = Skew()
+        self._skew = Skew() if skew is None else skew
         self._heard_ns = 0
         self._channels.want(channels)
 
@@ -119,7 +123,7 @@ class DeribitProtocol:
         if self._login is None:
             self._configure(now_ns)
         else:
-            self._own("public/auth", self._login.first(now_ns), Role.LOGIN, now_ns)
+            self._own("public/get_time", {}, Role.TIME, now_ns)
 
     def connection_lost(self, now_ns: int, reason: str = "") -> None:
         """End: the socket is gone; every request that waits for an answer is lost."""
@@ -264,6 +268,11 @@ class DeribitProtocol:
         return self._skew.seconds
 
     @property
+    def skew_uncertainty_s(self) -> float:
+        """What that leaves open, either way."""
+        return self._skew.uncertainty
+
+    @property
     def scope(self) -> str:
         """What our key was granted."""
         return "" if self._login is None else self._login.scope
@@ -353,16 +362,17 @@ class DeribitProtocol:
                 if isinstance(found, AccountNews) and found.limits is not None:
                     self.budget.adopt(found.limits)
                 self._news.append(Answered(now_ns, request.id, request.method, found))
+            case Role.TIME:
+                self._log_in(self._known_login(), now_ns)
+            case Role.STATUS:
+                self._news.append(messages.decode_status(result, now_ns))
+                self._configured(now_ns)
             case Role.LOGIN | Role.REFRESH:
-                assert self._login is not None
-                self._login.granted(messages.decode_granted(result), now_ns)
+                self._known_login().granted(messages.decode_granted(result), now_ns)
                 if self.state is State.AUTHENTICATING:
                     self._configure(now_ns)
             case Role.SETUP:
-                if not self._requests.pending(Role.SETUP):
-                    self._move(Event.CONFIGURED, now_ns)
-                    self._ask("subscribe", Role.SUBSCRIBE, self._channels.wanted, now_ns)
-                    self._subscribed(now_ns)
+                self._configured(now_ns)
             case Role.SUBSCRIBE:
                 granted = messages.decode_channels(result)
                 self._missing(self._channels.ungranted(request.channels, granted), "", now_ns)
@@ -387,12 +397,17 @@ class DeribitProtocol:
 
     def _refused(self, request: Request, failure: Failure, now_ns: int) -> None:
         row, text = look_up(failure.code), _text(failure)
+        self._unauthorised(request, failure.code, text, now_ns)
         if request.role is Role.CALLER:
             message, data = failure.message[:200], messages.text_of(failure.data)
             news = Refused(now_ns, request.id, request.method, failure.code, message, data, row.fate)
             self._news.append(news)
         elif request.role is Role.REFRESH:
             self._start_over(now_ns)
+        elif request.role is Role.TIME:
+            self._log_in(self._known_login(), now_ns)
+        elif request.role is Role.STATUS:
+            self._configured(now_ns)
         elif request.role is Role.SUBSCRIBE:
             self._missing(self._channels.ungranted(request.channels, ()), text, now_ns)
             self._subscribed(now_ns)
@@ -405,11 +420,22 @@ class DeribitProtocol:
         elif row.action is Action.REAUTHENTICATE:
             self._start_over(now_ns)
 
+    def _unauthorised(self, request: Request, code: int, text: str, now_ns: int) -> None:
+        """Tell when another attempt with the same key would end alike."""
+        login = request.role is Role.LOGIN
+        ours = login or (request.method.startswith("private/") and request.role is not Role.REFRESH)
+        if (ours and code in AUTHORISATION) or (login and look_up(code).action is Action.REAUTHENTICATE):
+            self._news.append(Unauthorised(now_ns, code, f"{request.method} refused: {text}"))
+
     def _unreadable(self, request: Request, now_ns: int) -> None:
         if request.role is Role.CALLER:
             fate = _fate(request)
             news = Refused(now_ns, request.id, request.method, UNREADABLE, "unreadable answer", "", fate)
             self._news.append(news)
+        elif request.role is Role.TIME:
+            self._log_in(self._known_login(), now_ns)
+        elif request.role is Role.STATUS:
+            self._configured(now_ns)
         else:
             self._fail(f"unreadable answer to {request.method}", now_ns)
 
@@ -441,14 +467,30 @@ class DeribitProtocol:
         if self._login is None or self.state not in LOGGED_IN or not self._login.may_start_over(now_ns):
             return
         if not self._requests.pending(Role.LOGIN, Role.REFRESH):
-            self._own("public/auth", self._login.first(now_ns), Role.LOGIN, now_ns)
+            self._log_in(self._login, now_ns)
+
+    def _log_in(self, login: Login, now_ns: int) -> None:
+        """Log in by the exchange's time, so that a clock that is off is not taken for a wrong key."""
+        params = login.first(now_ns, _ns(self._skew.seconds))
+        self._own("public/auth", params, Role.LOGIN, now_ns)
 
     def _configure(self, now_ns: int) -> None:
         self._move(Event.AUTHENTICATED, now_ns)
         self._own("public/set_heartbeat", {"interval": self._heartbeat_s}, Role.SETUP, now_ns)
+        self._own("public/status", {}, Role.STATUS, now_ns)
         if self._login is not None and self._cancel_on_disconnect:
             params = {"scope": "connection"}
             self._own("private/enable_cancel_on_disconnect", params, Role.SETUP, now_ns)
+
+    def _known_login(self) -> Login:
+        assert self._login is not None  # who is not to log in asks for no time
+        return self._login
+
+    def _configured(self, now_ns: int) -> None:
+        if self.state is State.CONFIGURING and not self._requests.pending(Role.SETUP, Role.STATUS):
+            self._move(Event.CONFIGURED, now_ns)
+            self._ask("subscribe", Role.SUBSCRIBE, self._channels.wanted, now_ns)
+            self._subscribed(now_ns)
 
     def _subscribed(self, now_ns: int) -> None:
         if self.state is State.SUBSCRIBING and not self._requests.pending(Role.SUBSCRIBE):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gammacore.daycount import NS_PER_MILLISECOND
+from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
 from .news import (
     AccountNews,
@@ -107,10 +107,11 @@ class Reconciliation:
         return id_
 
     def _ask_page(self, currency: str, since_ns: int, historical: bool, now_ns: int) -> None:
+        skew_ns = int(self._protocol.skew_s * NS_PER_SECOND)  # times are the exchange's
         params = {
             "currency": currency,
             "start_timestamp": since_ns // NS_PER_MILLISECOND,
-            "end_timestamp": now_ns // NS_PER_MILLISECOND + 60_000,  # our clock may be behind
+            "end_timestamp": (now_ns + skew_ns) // NS_PER_MILLISECOND + 60_000,
             "count": PAGE,
             "sorting": "asc",
             "historical": historical,

@@ -1,7 +1,7 @@
 """Orders that the exchange refuses again and again: how long the next one waits.
 
 The same order a moment later is refused for the same reason, counts against the rate limit and says nothing
-new. So the pause doubles with every refusal of one code, and ends with an order that is accepted.
+new. So the pause doubles with every refusal, and ends with an order that is accepted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .codes import LOCAL, NO_FUNDS, OF_PRICE, look_up
 __all__ = ["Refusals"]
 
 FIRST_NS, LONGEST_NS = NS_PER_SECOND, NS_PER_MINUTE
-TOLERATED = 2  # refusals of one code in a row that say nothing yet
+TOLERATED = 2  # refusals in a row that say nothing yet
 FORGET_NS = 5 * NS_PER_MINUTE  # after the last refusal
 
 
@@ -25,7 +25,7 @@ class Refusals:
     code : int
         Of the last refusal that counts.
     count : int
-        Refusals with that code since an order was accepted.
+        Refusals since an order was accepted.
     until_ns : int
         Until when orders wait that do not reduce a position.
     """
@@ -38,9 +38,9 @@ class Refusals:
 
     def refused(self, code: int, message: str, now_ns: int) -> None:
         """Count a refusal."""
-        if code in OF_PRICE:
-            return
-        self.count = self.count + 1 if code == self.code else 1
+        if code in OF_PRICE or (code == LOCAL and self.count and self.code != LOCAL):
+            return  # held back here, as the exchange had just refused
+        self.count += 1
         self.code, self._at_ns, self._told = code, now_ns, message
         if self.holds:
             steps = self.count - (1 if code in NO_FUNDS else TOLERATED + 1)

@@ -23,16 +23,20 @@ class Role(StrEnum):
     """Who asked."""
 
     CALLER = "caller"
+    TIME = "time"  # before the login, which is signed with the exchange's time
     LOGIN = "login"
     REFRESH = "refresh"
     SETUP = "setup"
+    STATUS = "status"
     SUBSCRIBE = "subscribe"
     UNSUBSCRIBE = "unsubscribe"
     RENEW = "renew"  # leaves a channel to ask for it again
     TEST = "test"
 
 
-OWN = frozenset((Role.LOGIN, Role.REFRESH, Role.SETUP, Role.TEST))  # what keeps a session alive never waits
+OWN = frozenset(
+    (Role.TIME, Role.LOGIN, Role.REFRESH, Role.SETUP, Role.STATUS, Role.TEST)
+)  # what keeps a session alive never waits
 
 
 class Request(msgspec.Struct):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 import msgspec
@@ -45,6 +45,7 @@ PENDING_NS = 30 * NS_PER_SECOND  # that an order may be at work before it is tol
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
 NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop
 GAP, MATERIAL = 0.1, 0.01  # of our initial margin and of the margin balance, from which a gap is told
+ACCOUNT, MAINTENANCE = "account", "maintenance"  # what else than an index may be locked
 log = logging.getLogger("gammacore.live")
 
 
@@ -145,6 +146,7 @@ class RiskManager:
         self._facts: list[DayStart | ProfitHigh] = []
         self._heard_ns = self._looked_ns = self._now_ns = 0
         self._refusals = Refusals()
+        self.trouble = ""  # why there is no connection
 
     @property
     def mode(self) -> Mode:
@@ -286,7 +288,24 @@ class RiskManager:
 
     def locked(self, where: str, locked: bool) -> None:
         """Take note that the exchange or our account is locked, or open again."""
-        self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is locked")
+        state = "announced" if where == MAINTENANCE else "locked"
+        self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is {state}")
+
+    def only_locked(self, names: Collection[str]) -> None:
+        """Lift the locks of indices and of the exchange that are not among these."""
+        for cause in [c for c in self.causes if c.startswith("lock ")]:
+            where = cause.removeprefix("lock ")
+            if where != MAINTENANCE and not where.startswith(ACCOUNT) and where not in names:
+                self.lift(cause)
+
+    def connected(self) -> None:
+        """Lift what a new connection is told of anew: the account's lock, and maintenance."""
+        for cause in [c for c in self.causes if c.startswith((f"lock {ACCOUNT}", f"lock {MAINTENANCE}"))]:
+            self.lift(cause)
+
+    def unauthorised(self, reason: str) -> None:
+        """Take note that the exchange refuses our key; empty once it has accepted it."""
+        self._hold("authorisation", bool(reason), Mode.HALT, reason)
 
     def margins(self, news: AccountNews) -> None:
         """Look at the exchange's own figures."""
@@ -328,7 +347,8 @@ class RiskManager:
         stale = self._heard_ns == 0 or silence > self.guards.stale_ns
         told = "never" if self._heard_ns == 0 else f"{silence / NS_PER_SECOND:.0f} s ago"
         if stale != ("stale" in self.causes):
-            self._hold("stale", stale, Mode.HALT, f"last price {told}")
+            why = f": {self.trouble}" if self.trouble else ""
+            self._hold("stale", stale, Mode.HALT, f"last price {told}{why}")
         if now_ns - self._looked_ns >= LOOK_NS and self.desk.book.index > 0:
             self._looked_ns = now_ns
             self._profit(now_ns)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import http.client
 import json
 import logging
 import os
 import signal
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Literal
@@ -38,6 +38,7 @@ from .attempts import Tradable
 from .awake import awake
 from .client import PRODUCTION, TESTNET, Client
 from .credentials import Credentials
+from .deadline import fetch
 from .hedger import Hedger
 from .journal import NO_ROOM, Journal
 from .news import Listing
@@ -50,6 +51,7 @@ __all__ = ["CRASHED", "NO_JOURNAL", "REFUSED", "Options", "Venue", "kill_file", 
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
 REFUSED, NO_JOURNAL, CRASHED = 2, 3, 4  # exit codes
+CLOCK_S = 10.0  # for a local exchange to tell its time
 log = logging.getLogger("gammacore.live")
 
 
@@ -83,13 +85,19 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def scaled_clock(url: str, speed: float) -> Callable[[], int]:
-    """Clock of an exchange on this machine whose time runs faster."""
+    """Make the clock of an exchange on this machine whose time runs faster.
+
+    Raises
+    ------
+    SessionError
+        If the exchange does not tell its time.
+    """
     address = url.replace("ws://", "http://").replace("/ws/", "/") + "/public/get_time"
     try:
-        with urllib.request.urlopen(address, timeout=10.0) as answer:
-            start_ns = int(json.load(answer)["result"]) * NS_PER_MILLISECOND
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise SessionError(f"{url}: the exchange does not tell its time: {error}") from None
+        _, body, _ = fetch(address, CLOCK_S)
+        start_ns = int(json.loads(body)["result"]) * NS_PER_MILLISECOND
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        raise SessionError(f"{address}: the local exchange tells no time: {error}") from None
     origin = time.monotonic_ns()
     return lambda: start_ns + int((time.monotonic_ns() - origin) * speed)
 

@@ -13,17 +13,20 @@ PAUSE_NS = 60 * NS_PER_SECOND  # between two complaints
 
 
 class Skew:
-    """The latest measurement.
+    """The latest measurement; what is off is told, at most once a minute, and that it is over.
 
     Attributes
     ----------
     seconds : float
         By which our clock is behind.
+    uncertainty : float
+        Half the round trip of the measurement, seconds; infinite before the first.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds, self.uncertainty = 0.0, float("inf")
         self._told_ns = 0
+        self._off = False  # told, and not yet told that it is over
 
     def measure(self, sent_ns: int, received_ns: int, in_us: int, out_us: int) -> ClockSkew | None:
         """Compare, as NTP does: half the round trip is what stays unknown.
@@ -40,8 +43,9 @@ class Skew:
         there = in_us * NS_PER_MICROSECOND - sent_ns
         back = out_us * NS_PER_MICROSECOND - received_ns
         skew, unknown = (there + back) / 2, abs(there - back) / 2
-        self.seconds = skew / NS_PER_SECOND
-        if abs(skew) <= unknown + TOLERATED_NS or received_ns - self._told_ns < PAUSE_NS:
+        self.seconds, self.uncertainty = skew / NS_PER_SECOND, unknown / NS_PER_SECOND
+        off = abs(skew) > unknown + TOLERATED_NS
+        if off == self._off and not (off and received_ns - self._told_ns >= PAUSE_NS):
             return None
-        self._told_ns = received_ns
-        return ClockSkew(received_ns, self.seconds, unknown / NS_PER_SECOND)
+        self._told_ns, self._off = received_ns, off
+        return ClockSkew(received_ns, self.seconds, self.uncertainty)

@@ -76,7 +76,7 @@ class WireTicker(msgspec.Struct, gc=False):
     timestamp: Milliseconds
     instrument_name: str
     mark_price: float
-    state: str = ""
+    state: Word = None
     index_price: Number = None
     best_bid_price: Number = None
     best_bid_amount: Number = None
@@ -87,9 +87,9 @@ class WireTicker(msgspec.Struct, gc=False):
     last_price: Number = None
     estimated_delivery_price: float | str | None = None  # "expired" once it is
     open_interest: Number = None
-    mark_iv: float = NAN
-    bid_iv: float = NAN
-    ask_iv: float = NAN
+    mark_iv: Number = None
+    bid_iv: Number = None
+    ask_iv: Number = None
     underlying_price: Number = None
     underlying_index: str | float | None = None  # the documentation has a number, the wire a name
     current_funding: Number = None
@@ -101,7 +101,7 @@ def ticker_news(t: WireTicker) -> TickerNews:
     return TickerNews(
         t.timestamp * NS_PER_MILLISECOND,
         _names.get(name) or instrument_of(name),
-        t.state,
+        t.state or "",
         t.mark_price,
         or_nan(t.index_price),
         t.best_bid_price or NAN,
@@ -113,9 +113,9 @@ def ticker_news(t: WireTicker) -> TickerNews:
         or_nan(t.last_price),
         estimate if isinstance(estimate, float) else NAN,
         or_nan(t.open_interest),
-        t.mark_iv / PERCENT,
-        t.bid_iv / PERCENT or NAN,
-        t.ask_iv / PERCENT or NAN,
+        NAN if t.mark_iv is None else t.mark_iv / PERCENT,
+        NAN if t.bid_iv is None else t.bid_iv / PERCENT or NAN,
+        NAN if t.ask_iv is None else t.ask_iv / PERCENT or NAN,
         or_nan(t.underlying_price),
         underlying if isinstance(underlying, str) else "",
         or_nan(t.current_funding),
@@ -173,7 +173,7 @@ class WireTrade(msgspec.Struct, gc=False):
     price: float
     mark_price: Number = None
     index_price: Number = None
-    iv: float = NAN
+    iv: Number = None
     liquidation: str | None = None
 
 
@@ -195,7 +195,7 @@ def public_trade(t: WireTrade) -> PublicTrade:
         t.price,
         or_nan(t.mark_price),
         or_nan(t.index_price),
-        t.iv / PERCENT,
+        or_nan(t.iv) / PERCENT,
         t.liquidation or "",
     )
 
@@ -219,8 +219,8 @@ class WireDvol(msgspec.Struct, gc=False):
 
 class WireEstimate(msgspec.Struct, gc=False):
     price: float
-    seconds: float = NAN
-    is_estimated: bool = False
+    seconds: Number = None
+    is_estimated: bool | None = None
 
 
 class WireMark(msgspec.Struct, gc=False):
@@ -243,9 +243,24 @@ class WireInstrumentState(msgspec.Struct, gc=False):
 
 
 class WirePlatform(msgspec.Struct, gc=False):
-    price_index: str = ""
-    locked: bool = False
-    maintenance: bool = False
+    price_index: Word = None
+    locked: bool | None = None
+    maintenance: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.locked is None and (self.price_index is not None or self.maintenance is None):
+            raise msgspec.ValidationError("neither locked nor maintenance is told")
+
+
+class WirePublicMethods(
+    msgspec.Struct, gc=False, rename={"allowed": "allow_unauthenticated_public_requests"}
+):
+    allowed: bool
+
+
+class WireStatus(msgspec.Struct, gc=False):
+    locked: bool | str
+    locked_indices: list[str] | None = None
 
 
 def marks_news(rows: list[WireMark], index: str, now_ns: int) -> MarkPricesNews:
@@ -304,8 +319,8 @@ class WireUserTrade(WireTrade, gc=False, kw_only=True):
     """One of our trades."""
 
     order_id: str
-    fee: float
-    fee_currency: str
+    fee: Number = None  # without it the published schedule's is booked
+    fee_currency: Word = None
     state: OrderState = OrderState.OTHER
     label: Word = None
     liquidity: Word = None
@@ -325,11 +340,11 @@ def trade_news(t: WireUserTrade) -> TradeNews:
         t.price,
         or_nan(t.mark_price),
         or_nan(t.index_price),
-        t.fee,
-        t.fee_currency,
+        or_nan(t.fee),
+        t.fee_currency or "",
         t.liquidity or "",
         t.state,
-        t.iv / PERCENT,
+        or_nan(t.iv) / PERCENT,
         or_nan(t.underlying_price),
         bool(t.liquidity and t.liquidity in (t.liquidation or "")),  # T, M or MT: whose side was forced
     )
@@ -416,9 +431,9 @@ class WireAccount(msgspec.Struct, gc=False):
     total_pl: Number = None
     fee_balance: Number = None
     estimated_liquidation_ratio: Number = None
-    margin_model: str = ""
-    portfolio_margining_enabled: bool = False
-    cross_collateral_enabled: bool = False
+    margin_model: Word = None
+    portfolio_margining_enabled: bool | None = None
+    cross_collateral_enabled: bool | None = None
     limits: _Limits | None = None
 
 
@@ -432,9 +447,9 @@ def account_news(a: WireAccount, now_ns: int) -> AccountNews:
         now_ns,
         currency=a.currency,
         delta_total_map=a.delta_total_map or {},
-        margin_model=a.margin_model,
-        portfolio_margining=a.portfolio_margining_enabled,
-        cross_collateral=a.cross_collateral_enabled,
+        margin_model=a.margin_model or "",
+        portfolio_margining=a.portfolio_margining_enabled or False,
+        cross_collateral=a.cross_collateral_enabled or False,
         limits=_limits(a.limits),
         **{name: or_nan(getattr(a, name)) for name in _ACCOUNT_NUMBERS},
     )
@@ -453,11 +468,11 @@ def _limits(limits: _Limits | None) -> Limits | None:
 
 
 class WireChanges(msgspec.Struct, gc=False):
-    orders: list[WireOrder] = []
-    trades: list[WireUserTrade] = []
-    positions: list[WirePosition] = []
+    orders: list[WireOrder] | None = None
+    trades: list[WireUserTrade] | None = None
+    positions: list[WirePosition] | None = None
 
 
 class WireLock(msgspec.Struct, gc=False):
     locked: bool
-    currency: str = "ALL"
+    currency: Word = None  # every one

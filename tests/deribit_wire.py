@@ -52,6 +52,10 @@ def reply(message):
         return sorted(params["channels"])
     if method == "public/test":
         return {"version": "1.2.26"}
+    if method == "public/get_time":
+        return NOW // 1_000_000
+    if method == "public/status":
+        return {"locked": "false"}
     return "ok"
 
 

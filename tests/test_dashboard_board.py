@@ -197,7 +197,17 @@ def test_a_settlement_is_gone_through(tmp_path):
     """From before 08:00 to the delivery there is always a state, and in the end it is the ledger's profit."""
     path, now = tmp_path / "j.db", [0.0]
     world = World(seed=3, linear=(), start_ns=parse_time("2026-11-26T07:58:50Z"))
-    process = Process(world, path, lively(entry__min_days=0.0, entry__max_days=0.5, hedge__band=0.01))
+    process = Process(
+        world,
+        path,
+        lively(
+            entry__min_days=0.0,
+            entry__max_days=0.5,
+            hedge__band=0.01,
+            live__max_above_mark=None,
+            live__max_spread=None,
+        ),
+    )
     process.run(110)
     process.close()
     board, waited = Board(Tail(path), clock=lambda: now[0]), 0

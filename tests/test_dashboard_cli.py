@@ -48,7 +48,10 @@ def test_the_newest_journal_is_taken(run, tmp_path, monkeypatch):
     ("words", "told"),
     [
         (["--host", "0.0.0.0"], "--token"),
-        (["--token", "short"], "at least 16"),
+        (["--token", "a-token-of-the-command-line"], "the only value is auto"),
+        (["--token-file", "none"], "cannot be read"),
+        (["--token-file", "token", "--token", "auto"], "goes without --token auto"),
+        (["--token-file", "token"], "chmod 600"),
         (["--speed", "2"], "--speed: goes with --replay"),
         (["--replay"], "no journal in results"),
         (["--json"], "--json: goes with --once"),
@@ -60,9 +63,26 @@ def test_the_newest_journal_is_taken(run, tmp_path, monkeypatch):
 def test_mistakes_are_told(run, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GAMMACORE_DASHBOARD_TOKEN", raising=False)
+    (tmp_path / "token").write_text("a-token-that-others-can-read\n")
+    (tmp_path / "token").chmod(0o644)
     code, _, err = run(*words)
     assert code == 2
     assert told in err
+    assert "a-token-of-the-command-line" not in err
+
+
+def test_a_token_that_is_too_short_is_refused_wherever_it_is_from(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GAMMACORE_DASHBOARD_TOKEN", raising=False)
+    (tmp_path / "token").write_text("short\n")
+    (tmp_path / "token").chmod(0o600)
+    code, _, err = run("--token-file", "token")
+    assert code == 2
+    assert "at least 16" in err
+    monkeypatch.setenv("GAMMACORE_DASHBOARD_TOKEN", "short")
+    code, _, err = run()
+    assert code == 2
+    assert "at least 16" in err
 
 
 def start(*words, **environment):
@@ -115,13 +135,23 @@ def test_it_serves_until_ctrl_c_and_says_the_token_once_only_if_it_made_it():
     assert "".join([*lines, out, err]).count(token) == 1
 
 
-def test_a_token_of_the_environment_is_never_printed_and_a_port_in_use_is_told():
-    port, token = free_port(), "a-token-of-the-environment"
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_a_token_of_ours_is_never_printed_and_a_port_in_use_is_told(place, tmp_path):
+    port, token = free_port(), "a-token-that-is-ours"
     where = ["--journal", str(made().path), "--port", str(port)]
-    process = start(*where, GAMMACORE_DASHBOARD_TOKEN=token)
+    (tmp_path / "token").write_text(f"{token}\n")
+    (tmp_path / "token").chmod(0o600)
+    if place == "file":
+        process = start(*where, "--token-file", str(tmp_path / "token"))
+    else:
+        process = start(*where, GAMMACORE_DASHBOARD_TOKEN=token)
     try:
         assert fetch(f"http://127.0.0.1:{port}/state") == 401
         assert fetch(f"http://127.0.0.1:{port}/?token=wrong-{token}") == 401
+        with open(f"/proc/{process.pid}/cmdline", "rb") as words:
+            assert token.encode() not in words.read()
+        state = fetch(f"http://127.0.0.1:{port}/state", Authorization=f"Bearer {token}")
+        assert state["session"]["journal"] == made().path.name
         again = subprocess.run([*PROGRAM, *where], capture_output=True, text=True, timeout=60, check=False)
         assert again.returncode == 2
         assert "--port" in again.stderr

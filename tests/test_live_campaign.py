@@ -44,7 +44,7 @@ def plan_of(rng, currency):
     for kind in rng.sample(KINDS, rng.randrange(3, len(KINDS))):
         orders = kind in ("lost_request", "lost_response", "too_many_requests", "settlement")
         common = kind in ("delay", "duplicate", "reorder")
-        frame = rng.choice(FRAMES).format(currency) if kind != "restart" and not orders else ""
+        frame = rng.choice(FRAMES).format(currency) if kind not in ON_CLOCK and not orders else ""
         faults.append(
             Fault(
                 kind=kind,
@@ -52,9 +52,9 @@ def plan_of(rng, currency):
                 at_s=rng.uniform(0.0, TROUBLE_S / 2),
                 until_s=TROUBLE_S,
                 probability=1.0
-                if kind == "restart"
+                if kind in ("restart", "revoke")
                 else rng.choice([0.02, 0.1] if common else [0.005, 0.05]),
-                count=rng.randrange(1, 20 if common else 4),
+                count=1 if kind == "revoke" else rng.randrange(1, 20 if common else 4),
                 seconds=rng.uniform(0.05, 4.0),
             )
         )

@@ -32,6 +32,7 @@ from gammacore.live.news import State
 from gammacore.live.reconcile import Seen
 
 PERPETUAL = parse("BTC-PERPETUAL")
+STATE = "platform_state"
 TICKER = "ticker.BTC-PERPETUAL.raw"
 CHANGES = "user.changes.any.any.raw"
 TICK = {"timestamp": NOW // 1_000_000, "instrument_name": "BTC-PERPETUAL", "mark_price": 60_000.0}
@@ -88,6 +89,17 @@ class Recorder:
         return [type(piece).__name__ for piece in self.news]
 
 
+def granted(tick):
+    """Grants channels, and sends a tick with the market's."""
+
+    def subscribed(connection, message):
+        channels = message["params"]["channels"]
+        told = frame(tick) if TICKER in channels else b""
+        connection.sendall(frame(answer(message["id"], channels)) + told)
+
+    return subscribed
+
+
 def seen(kind, count=1):
     return lambda news: sum(isinstance(piece, kind) for piece in news) >= count
 
@@ -108,6 +120,8 @@ def exchange():
 def quick(monkeypatch):
     monkeypatch.setattr(module, "FIRST_DELAY_S", 0.01)
     monkeypatch.setattr(module, "LONGEST_DELAY_S", 0.05)
+    monkeypatch.setattr(module, "REFUSED_DELAY_S", 0.01)
+    monkeypatch.setattr(module, "LONGEST_REFUSED_S", 0.05)
 
 
 def make(exchange, **options):
@@ -123,11 +137,7 @@ def test_reconciled_before_any_market_news(exchange):
     book = Book(exchange)
     book.orders, book.recent = [ORDER], [TRADE]
     ticks = notification(TICKER, TICK)
-
-    def subscribed(connection, message):
-        connection.sendall(frame(answer(message["id"], message["params"]["channels"])) + frame(ticks))
-
-    exchange.on("public/subscribe", subscribed)
+    exchange.on("public/subscribe", granted(ticks))
     client = make(exchange, channels=[TICKER])
     handler = run(client, seen(n.TickerNews))
     [found] = handler.of(n.Reconciled)
@@ -136,7 +146,9 @@ def test_reconciled_before_any_market_news(exchange):
     assert (found.positions[0].size, found.accounts[0].equity) == (10.0, 1.0)
     assert handler.kinds().index("Reconciled") < handler.kinds().index("TickerNews")
     methods = exchange.methods()
-    assert methods.index("private/get_open_orders") < methods.index("public/subscribe")
+    market = len(methods) - 1 - methods[::-1].index("public/subscribe")
+    assert exchange.channels(1)[-1] == [TICKER]
+    assert methods.index("private/get_open_orders") < market
     assert methods.index("private/subscribe") < methods.index("private/get_open_orders")
     assert client.state is State.LOST
     assert not client.reconciled
@@ -235,14 +247,31 @@ def test_a_fresh_session_is_told_of_what_happens_while_it_asks(exchange):
     at = client.now_ns() // 1_000_000
     book.recent = [{**TRADE, "timestamp": at - 1_000}, {**TRADE, "trade_id": "live", "timestamp": at}]
 
-    def positions(connection, message):
+    def account(connection, message):  # after the positions
         connection.sendall(frame(notification(CHANGES, {"trades": [book.recent[1]]})))
+        return ACCOUNT
+
+    exchange.on("private/get_account_summary", account)
+    handler = run(client, seen(n.TradeNews))
+    [found] = handler.of(n.Reconciled)
+    assert (found.trades, found.earlier) == ((), (TRADE["trade_id"],))
+    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
+
+
+def test_a_trade_before_the_first_positions_is_in_them(exchange):
+    book = Book(exchange)
+    client = make(exchange, since_ns=None)
+    book.recent = [{**TRADE, "trade_id": "before", "timestamp": client.now_ns() // 1_000_000}]
+
+    def positions(connection, message):
+        connection.sendall(frame(notification(CHANGES, {"trades": book.recent})))
         return [POSITION]
 
     exchange.on("private/get_positions", positions)
-    handler = run(client, seen(n.TradeNews))
-    assert handler.of(n.Reconciled)[0].trades == ()
-    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
+    handler = run(client, seen(n.Reconciled))
+    [found] = handler.of(n.Reconciled)
+    assert (found.trades, found.earlier) == ((), ("before",))
+    assert handler.of(n.TradeNews) == []
 
 
 def test_trades_are_read_page_by_page_and_sorted(exchange):
@@ -265,11 +294,12 @@ def test_a_page_that_leads_nowhere_is_a_failure(exchange):
 
 
 def test_a_public_session(exchange):
-    exchange.on("public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + tick))
-    tick = frame(notification(TICKER, TICK))
+    exchange.on("public/subscribe", granted(notification(TICKER, TICK)))
     client = Client(exchange.url, channels=[TICKER])
     handler = run(client, seen(n.TickerNews))
-    assert exchange.methods() == ["public/set_heartbeat", "public/subscribe"]
+    assert exchange.methods() == ["public/set_heartbeat", "public/status", *["public/subscribe"] * 2]
+    state = ["platform_state", "platform_state.public_methods_state"]
+    assert exchange.channels(1) == [state, [TICKER]]
     assert handler.of(n.Reconciled) == []
 
 
@@ -277,13 +307,13 @@ def test_calls_before_running(exchange):
     Book(exchange)
     exchange.on("public/get_instruments", lambda _, message: [])
     exchange.on("public/get_index", lambda _, message: refusal(message["id"], 10020, "bad"))
-    exchange.on("public/get_time", lambda _, message: None)
+    exchange.on("public/ticker", lambda _, message: None)
     client = make(exchange)
     assert client.call("public/get_instruments", {"currency": "BTC"}) == ()
     with pytest.raises(RequestError, match="10020"):
         client.call("public/get_index", {})
-    with pytest.raises(RequestError, match="get_time"):
-        client.call("public/get_time", {}, timeout_s=0.2)
+    with pytest.raises(RequestError, match="ticker"):
+        client.call("public/ticker", {}, timeout_s=0.2)
     handler = Recorder(client, seen(n.Reconciled))
 
     def call_again(news):
@@ -324,8 +354,7 @@ def test_idle_and_ticks(exchange):
 
 def test_busy_poll(exchange):
     Book(exchange)
-    tick = frame(notification(TICKER, TICK))
-    exchange.on("public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + tick))
+    exchange.on("public/subscribe", granted(notification(TICKER, TICK)))
     client = make(exchange, channels=[TICKER], busy_poll=True)
     handler = Recorder(client, lambda news: False)
 
@@ -344,8 +373,7 @@ def test_busy_poll(exchange):
 
 def test_lost_and_found_again(exchange, quick):
     book = Book(exchange)
-    tick = frame(notification(TICKER, TICK))
-    exchange.on("public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + tick))
+    exchange.on("public/subscribe", granted(notification(TICKER, TICK)))
     client = make(exchange, channels=[TICKER])
 
     def lose(news):
@@ -353,7 +381,7 @@ def test_lost_and_found_again(exchange, quick):
         exchange.drop()
 
     handler = run(client, seen(n.TickerNews, 2), {n.TickerNews: lose})
-    kinds = [k for k in handler.kinds() if k not in ("StateChanged", "ClockSkew")]
+    kinds = [k for k in handler.kinds() if k not in ("StateChanged", "StatusNews", "ClockSkew")]
     assert kinds == ["Reconciled", "TickerNews", "Reconnecting", "Reconciled", "TickerNews"]
     first, second = handler.of(n.Reconciled)
     assert (first.trades, [t.trade_id for t in second.trades]) == ((), ["t1"])
@@ -490,7 +518,7 @@ def test_channels_come_and_go(exchange, quick):
     def act(news):
         if isinstance(news, n.Reconciled):
             exchange.on("private/get_positions", lambda _, message: [POSITION])
-            client.request("public/get_time", {})
+            client.request("public/test", {})
 
     def next_step(news):
         step = next(steps, None)
@@ -498,15 +526,16 @@ def test_channels_come_and_go(exchange, quick):
             client.drop("because we say so")
             return
         step()
-        client.request("public/get_time", {})
+        client.request("public/test", {})
 
-    exchange.on("public/get_time", lambda _, message: 1)
     handler = run(client, seen(n.Reconnecting), {n.Reconciled: act, n.Answered: next_step})
     assert handler.of(n.Reconnecting)[0].reason == "because we say so"
     asked = [
         (m["method"], m["params"]["channels"]) for _, m in exchange.received if "ubscribe" in m["method"]
     ]
+    assert asked[0][1] == [CHANGES, "user.portfolio.btc", "user.lock"]
     assert asked[1:] == [
+        ("public/subscribe", [STATE]),
         ("public/subscribe", [TICKER]),
         ("public/subscribe", ["quote.X"]),
         ("public/unsubscribe", [TICKER]),
@@ -515,7 +544,7 @@ def test_channels_come_and_go(exchange, quick):
     asked = [
         m["params"]["channels"] for c, m in exchange.received if m["method"] == "public/subscribe" and c == 2
     ]
-    assert asked in ([["quote.X"]], [])  # stopped as soon as reconciled
+    assert asked in ([[STATE], ["quote.X"]], [[STATE]])  # stopped as soon as reconciled
 
 
 def test_what_a_handler_raises_ends_the_session(exchange):

@@ -1,5 +1,6 @@
 """Frames cut from the buffer: split anywhere, fragmented, interleaved with pings, large, masked, broken."""
 
+import contextlib
 import io
 import random
 import shutil
@@ -296,3 +297,46 @@ def test_connecting():
         connect(exchange.url, 1)
     with pytest.raises(Disconnected):
         connect("no url", 1)
+
+
+def _trickle(connection, stop):
+    for byte in b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-Pad: " + b"a" * 400:
+        connection.sendall(bytes([byte]))
+        if stop.wait(0.1):
+            return
+
+
+def _endless_headers(connection, stop):
+    connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n")
+    while not stop.wait(0.01):
+        connection.sendall(b"X-Pad: y\r\n")
+
+
+def _trickling_body(connection, stop):
+    connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 400\r\n\r\n")
+    while not stop.wait(0.1):
+        connection.sendall(b"x")
+
+
+@pytest.mark.parametrize("serve", [_trickle, _endless_headers, _trickling_body])
+def test_a_handshake_has_one_deadline(serve):
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(4096)
+                serve(connection, stop)
+
+        server = threading.Thread(target=talk)
+        server.start()
+        started = time.monotonic()
+        with pytest.raises(Disconnected, match=r"not connected within 0\.3 s"):
+            connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/", 0.3)
+        assert 0.3 <= time.monotonic() - started < 1.0
+        server.join(2.0)  # the connection is ended, not left behind
+        left = server.is_alive()
+        stop.set()
+        server.join()
+    assert not left

@@ -477,3 +477,70 @@ def test_recorded_fill_in_house_units():
     assert (fill.amount, fill.price, fill.fee, fill.liquidity) == (10.0, 92_037.0, 5e-8, "T")
     assert fill.ts_ns == 1_765_505_266_849 * MS
     assert (position.size, position.instrument) == (0.0, parse("BTC-PERPETUAL"))
+
+
+@pytest.mark.parametrize(
+    "field", ["mark_iv", "bid_iv", "ask_iv", "state", "underlying_index", "best_bid_price"]
+)
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_ticker_outlives_what_it_lacks(field, absent):
+    row = option_ticker(**{field: None})
+    if absent:
+        del row[field]
+    [found] = told(f"ticker.{OPTION}.100ms", row)
+    assert found.mark == 0.1296
+    name = {"best_bid_price": "bid"}.get(field, field)
+    value = getattr(found, name)
+    assert value == "" if isinstance(value, str) else math.isnan(value)
+
+
+def test_trades_summaries_and_deliveries_outlive_what_they_lack():
+    trade = {
+        "trade_id": "1", "trade_seq": 1, "instrument_name": OPTION, "timestamp": 5, "direction": "buy",
+        "price": 0.1, "amount": 1.0, "iv": None, "order_id": "7", "fee": None, "fee_currency": None,
+        "state": "filled", "label": None,
+    }  # fmt: skip
+    [found] = told("user.trades.any.any.raw", [trade])
+    assert (found.trade_id, found.amount, found.label, found.fee_currency) == ("1", 1.0, "", "")
+    assert math.isnan(found.iv)
+    assert math.isnan(found.fee)
+    [found] = told(f"trades.{OPTION}.100ms", [trade])
+    assert math.isnan(found.trades[0].iv)
+    row = {"instrument_name": OPTION, "creation_timestamp": 5, "mark_iv": None, "underlying_index": 0.5}
+    [found] = result("public/get_book_summary_by_currency", [row])
+    assert math.isnan(found.mark_iv)
+    assert found.underlying_index == ""
+    rows = [
+        {"date": None, "delivery_price": 5.0},
+        {"delivery_price": 6.0},
+        {"date": "2026-11-26", "delivery_price": None},
+        {"date": "2026-11-25", "delivery_price": 0.0},
+        {"date": "2026-11-24", "delivery_price": 85_000.5},
+    ]
+    found = result("public/get_delivery_prices", {"data": rows, "records_total": 5})
+    assert found == {"2026-11-24": 85_000.5}
+
+
+@pytest.mark.parametrize(
+    ("said", "locked", "indices"),
+    [
+        ({"locked": "false"}, False, ()),
+        ({"locked": False}, False, ()),
+        ({"locked": True, "locked_indices": ["btc_usd"]}, True, ("btc_usd",)),
+        ({"locked": "true"}, True, ()),
+        ({"locked": "partial", "locked_indices": ["btc_usd", "eth_usd"]}, False, ("btc_usd", "eth_usd")),
+        ({"locked": "partial", "locked_indices": None}, False, ()),
+    ],
+)
+def test_the_status_in_its_forms(said, locked, indices):
+    assert result("public/status", said) == n.StatusNews(NOW, locked, indices)
+
+
+def test_a_platform_state_that_says_nothing_is_unreadable():
+    [found] = told("platform_state", {"maintenance": False})
+    assert found == n.PlatformNews(NOW, "", False, False)
+    [found] = told("platform_state.public_methods_state", {"allow_unauthenticated_public_requests": False})
+    assert found == n.PlatformNews(NOW, "public methods", True, False)
+    for broken in ({}, {"price_index": "btc_usd"}, {"price_index": "btc_usd", "locked": None}, {"locked": 1}):
+        with pytest.raises(msgspec.ValidationError):
+            told("platform_state", broken)

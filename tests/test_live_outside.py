@@ -447,3 +447,39 @@ def test_unreadable_messages_of_our_orders_end_the_connection_and_others_do_not(
         lost[channel] = [f.after.value for f in facts(path, StateChanged)[before:]].count("lost")
     assert lost == {"ticker.BTC-PERPETUAL.raw": 1, "user.changes.any.any.raw": 2}  # one is the end of the run
     process.close()
+
+
+def test_refusals_in_a_row_back_off_until_an_order_is_accepted(path):
+    world = World(linear=())
+    process = begin(world, path)
+    hedger, sent = process.hedger, process.hedger.sent
+    plan = Fault(kind="settlement", match="private/", at_s=0.0, count=None)
+    world.exchange.faults.add(plan)
+    hedger.desk.hedge.target = msgspec.structs.replace(hedger.desk.hedge.target, delta=0.5)
+    process.run(60)
+    mode, reason = hedger.risk.causes["refusals"]
+    assert mode is Mode.HEDGE_ONLY
+    assert "10041" in reason
+    assert 3 <= hedger.sent - sent <= 12
+    world.exchange.faults._rules.clear()
+    assert process.run(70, lambda: "refusals" not in hedger.risk.causes and hedger.quiet)
+    assert "refusals" not in hedger.risk.causes
+    process.close()
+
+
+def test_options_without_a_price_to_sell_at_hold_a_guard(path):
+    world = World(linear=())
+    process = begin(world, path)
+    hedger, execution = process.hedger, process.hedger.execution
+    quote = execution.quote
+    execution.quote = lambda news: quote(msgspec.structs.replace(news, bid=news.mark / 3))
+    hedger.kill("test", flatten=True)
+    process.run(30)
+    mode, reason = hedger.risk.causes["exit"]
+    assert mode is Mode.HEDGE_ONLY
+    assert "is beyond" in reason
+    assert any(name.endswith(("-C", "-P")) for name in sizes(world))
+    execution.quote = quote
+    assert process.run(30, lambda: hedger.flat)
+    assert "exit" not in hedger.risk.causes
+    process.close()

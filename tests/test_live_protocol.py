@@ -25,10 +25,11 @@ from gammacore.contracts import parse
 from gammacore.errors import SessionError
 from gammacore.live import news as n
 from gammacore.live.budget import Budget, kind_of
-from gammacore.live.codes import CODES, LOCAL, UNREADABLE, Action, look_up
+from gammacore.live.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action, look_up
 from gammacore.live.news import Fate, State
 from gammacore.live.protocol import DeribitProtocol
 from gammacore.live.rehearsal import Rehearsal
+from gammacore.live.skew import Skew
 from gammacore.live.states import TRANSITIONS, Event
 
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -56,16 +57,21 @@ def test_a_private_session_step_by_step():
     protocol = DeribitProtocol(credentials(), channels=channels)
     assert sent(protocol) == []
     protocol.connection_made(NOW)
+    [time] = sent(protocol)
+    assert (time["method"], time["params"]) == ("public/get_time", {})
+    protocol.receive(answer(time["id"], NOW // 1_000_000), NOW)
     [login] = sent(protocol)
     assert (login["method"], login["params"]["grant_type"]) == ("public/auth", "client_signature")
     assert login["params"]["timestamp"] == NOW // 1_000_000
     assert KEY[1] not in json.dumps(login)
     protocol.receive(answer(login["id"], TOKEN), NOW)
     setup = sent(protocol)
-    assert [m["method"] for m in setup] == ["public/set_heartbeat", "private/enable_cancel_on_disconnect"]
+    methods = ["public/set_heartbeat", "public/status", "private/enable_cancel_on_disconnect"]
+    assert [m["method"] for m in setup] == methods
     assert setup[0]["params"] == {"interval": 10}
-    assert setup[1]["params"] == {"scope": "connection"}
-    protocol.receive(answer(setup[1]["id"], "ok"), NOW)
+    assert setup[2]["params"] == {"scope": "connection"}
+    protocol.receive(answer(setup[2]["id"], "ok"), NOW)
+    protocol.receive(answer(setup[1]["id"], {"locked": "false"}), NOW)
     assert sent(protocol) == []
     protocol.receive(answer(setup[0]["id"], "ok"), NOW)
     asked = sent(protocol)
@@ -86,16 +92,18 @@ def test_a_private_session_step_by_step():
     ]
 
 
-def test_a_public_session_only_sets_its_heartbeat():
+def test_a_public_session_sets_its_heartbeat_and_asks_what_is_locked():
     protocol = DeribitProtocol()
     protocol.connection_made(NOW)
-    assert [m["method"] for m in serve(protocol)] == ["public/set_heartbeat"]
+    assert [m["method"] for m in serve(protocol)] == ["public/set_heartbeat", "public/status"]
     assert protocol.state is State.READY
 
 
 def test_by_secret():
     protocol = DeribitProtocol(credentials(), by_secret=True)
     protocol.connection_made(NOW)
+    [time] = sent(protocol)
+    protocol.receive(answer(time["id"], NOW // 1_000_000), NOW)
     [login] = sent(protocol)
     assert login["params"] == {
         "grant_type": "client_credentials",
@@ -209,7 +217,10 @@ def test_every_code_of_the_table(row):
     id_ = order(protocol, now_ns=NOW + 10 * SECOND)
     sent(protocol)
     protocol.receive(refusal(id_, row.code, row.name), NOW + 10 * SECOND)
-    first, *more = protocol.events_received()
+    news = protocol.events_received()
+    refusals = [piece for piece in news if isinstance(piece, n.Unauthorised)]
+    assert [piece.code for piece in refusals] == ([row.code] if row.code in AUTHORISATION else [])
+    first, *more = [piece for piece in news if piece not in refusals]
     assert (first.id, first.code, first.message, first.fate) == (id_, row.code, row.name, row.fate)
     asked = [m["method"] for m in sent(protocol)]
     assert (protocol.state is State.CLOSING) == (row.action is Action.DROP)
@@ -720,3 +731,55 @@ def test_one_budget_and_one_count_of_ids_for_all_connections():
     assert order(second) > last
     assert only(second, n.Refused).message == "rate budget used up"
     assert kind_of("private/buy") == "order"
+
+
+def test_the_login_is_signed_with_the_exchanges_time():
+    ahead = 600 * SECOND  # theirs, of ours
+    protocol = DeribitProtocol(credentials())
+    protocol.connection_made(NOW)
+    [time] = sent(protocol)
+    protocol.receive(answer(time["id"], 0, NOW + ahead), NOW)
+    [login] = sent(protocol)
+    assert login["params"]["timestamp"] == (NOW + ahead) // 1_000_000
+    skewed = [piece for piece in protocol.events_received() if isinstance(piece, n.ClockSkew)]
+    assert [piece.seconds for piece in skewed] == [600.0]
+
+
+@pytest.mark.parametrize("how", ["refused", "unreadable"])
+def test_a_login_without_their_time_takes_the_skew_that_is_known(how):
+    skew = Skew()
+    skew.measure(NOW, NOW, (NOW - 90 * SECOND) // 1_000, (NOW - 90 * SECOND) // 1_000)
+    protocol = DeribitProtocol(credentials(), skew=skew)
+    protocol.connection_made(NOW)
+    [time] = sent(protocol)
+    said = refusal(time["id"], 11056) if how == "refused" else b'{"id":%d,"result":null}' % time["id"]
+    protocol.receive(said, NOW)
+    [login] = sent(protocol)
+    assert (login["method"], login["params"]["timestamp"]) == (
+        "public/auth",
+        (NOW - 90 * SECOND) // 1_000_000,
+    )
+
+
+def test_a_clock_that_is_right_again_is_told_once():
+    skew, later = Skew(), NOW + 120 * SECOND
+    off = (NOW + 5 * SECOND) // 1_000
+    assert skew.measure(NOW, NOW, off, off).seconds == 5.0
+    assert skew.measure(NOW, NOW, off, off) is None  # once a minute
+    assert skew.measure(later, later, later // 1_000, later // 1_000).seconds == 0.0
+    assert skew.measure(later, later, later // 1_000, later // 1_000) is None
+
+
+@pytest.mark.parametrize("answer_to", ["refused", "unreadable", "read"])
+def test_a_session_does_without_a_status(answer_to):
+    protocol, request = up_to("public/status")
+    said = {
+        "refused": refusal(request["id"], -32601),
+        "unreadable": answer(request["id"], [1]),
+        "read": answer(request["id"], {"locked": True}),
+    }[answer_to]
+    protocol.receive(said, NOW)
+    serve(protocol)
+    assert protocol.state is not State.CLOSING
+    found = [piece for piece in protocol.events_received() if isinstance(piece, n.StatusNews)]
+    assert [piece.locked for piece in found] == ([True] if answer_to == "read" else [])

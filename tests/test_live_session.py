@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -17,7 +18,9 @@ import pytest
 from live_world import lively
 from test_cli import run as run_command
 
+from gammacore.errors import SessionError
 from gammacore.live.about import Began
+from gammacore.live.client import SteadyClock
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
 from gammacore.live.killing import pull
@@ -25,7 +28,7 @@ from gammacore.live.launch import Signals, _start, exchange_process
 from gammacore.live.limits import REQUIRED, missing_limits
 from gammacore.live.parity import check
 from gammacore.live.records import decode_fact
-from gammacore.live.session import NO_JOURNAL, Options, kill_file
+from gammacore.live.session import NO_JOURNAL, Options, kill_file, scaled_clock
 
 PATIENCE_S = 60.0
 SECRET = "a-secret-of-the-local-exchange"
@@ -433,22 +436,49 @@ def test_the_doctor_of_a_healthy_account(currency, account, steady, tmp_path, mo
     (tmp_path / "config.yaml").write_text(f"currency: {currency}\nhedge:\n  target: black\n")
     result = run("doctor", "config.yaml", "--venue", "local", "--url", steady)
     text = " ".join(result.output.split())
+    assert result.exit_code == 0, result.output
     assert SECRET not in result.output
-    for word in (
-        "configuration",
-        "limits",
-        "credentials",
-        "connection",
-        "clock",
-        "permissions",
-        "account",
-        "contracts",
-    ):
+    assert "failed" not in text
+    off = re.search(r"clock \S* ?([+-]\d+\.\d+) s from the exchange's, give or take (\d+\.\d+) s", text)
+    assert abs(float(off[1])) < 2.0 + float(off[2]), text
+    for word in ("configuration", "limits", "credentials", "connection", "permissions", "contracts"):
         assert word in text
     assert f" {account}, available" in text
     assert f"{currency}-PERPETUAL" in text
     assert "risk.max_delta" in text
     assert "may trade and read the account" in text
+
+
+@pytest.mark.parametrize(("ahead_s", "fails"), [(600.0, True), (-600.0, True), (0.0, False)])
+def test_the_doctor_names_a_clock_that_is_off(ahead_s, fails, steady, tmp_path, monkeypatch, run):
+    class Off(SteadyClock):
+        def __call__(self):
+            return super().__call__() + int(ahead_s * 1e9)
+
+    for name, value in KEY.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gammacore.live.client.SteadyClock", Off)
+    result = run("doctor", "--venue", "local", "--url", steady)
+    text = " ".join(result.output.split())
+    assert result.exit_code == int(fails), result.output
+    off = float(re.search(r"([+-]\d+\.\d+) s from the exchange's", text)[1])
+    assert off == pytest.approx(ahead_s, abs=2.0)
+    assert ("set the clock by NTP" in text) == fails
+    assert "logged in" in text  # the key is good, and is not blamed
+    assert text.count("failed") == int(fails)
+
+
+def test_the_doctor_blames_a_wrong_key_and_not_the_network(steady, tmp_path, monkeypatch, run):
+    for name, value in (KEY | {"GAMMACORE_CLIENT_SECRET_TESTNET": "wrong"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    result = run("doctor", "--venue", "local", "--url", steady)
+    text = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "13004 invalid_credentials" in text
+    assert "was not revoked" in text
+    assert "check the network" not in text
 
 
 def test_the_doctor_says_what_is_missing(tmp_path, monkeypatch, run):
@@ -491,3 +521,10 @@ def test_a_switch_needs_a_journal(tmp_path, run):
 def test_options_come_back():
     options = Options("testnet", "live/j.db", paper=True)
     assert msgspec.convert(msgspec.to_builtins(options), Options) == options
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"result": null}', b"<html>"])
+def test_a_local_exchange_that_tells_no_time_ends_with_the_reason(body, monkeypatch):
+    monkeypatch.setattr("gammacore.live.session.fetch", lambda url, timeout_s: (200, body, {}))
+    with pytest.raises(SessionError, match=r"http://127\.0\.0\.1:9/api/v2/public/get_time.*tells no time"):
+        scaled_clock("ws://127.0.0.1:9/ws/api/v2", 10.0)

@@ -202,3 +202,71 @@ def test_the_same_seed_gives_the_same_frames():
     assert transcript(3) == (frames, fired)
     assert transcript(4)[0] != frames
     assert {kind for _, kind, _ in fired} >= {"drop", "duplicate", "reorder", "gap", "settlement"}
+
+
+MARKET = {"instrument_name": PERPETUAL, "amount": 10, "type": "market"}
+IN_USDC = MARKET | {"instrument_name": "BTC_USDC-PERPETUAL", "amount": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("lock", "channel", "on", "code", "passes"),
+    [
+        (("lock", "btc_usd"), "platform_state", {"price_index": "btc_usd", "locked": True}, 10019, IN_USDC),
+        (("lock", ""), "platform_state", {"price_index": "btc_usd", "locked": True}, 10019, None),
+        (("maintain",), "platform_state", {"maintenance": True}, 11051, None),
+        (("lock_account", "gammacore"), "user.lock", {"locked": True}, 11098, None),
+    ],
+)
+def test_what_is_locked_is_told_and_refuses_orders_but_no_cancellation(lock, channel, on, code, passes):
+    method, *what = lock
+    client = client_with()
+    client.call("private/subscribe", channels=[channel])
+    resting = client.call("private/buy", **ORDER)["order"]["order_id"]
+    setting = getattr(client.exchange.locks, method)
+    setting(*what, True)
+    client.read()
+    assert on in client.on(channel)
+    for method in ("private/buy", "private/sell"):
+        assert client.error(method, **MARKET)["code"] == code
+    assert client.error("private/edit", order_id=resting, amount=20, price=84_000)["code"] == code
+    assert client.error("private/close_position", instrument_name=PERPETUAL, type="market")["code"] == code
+    if passes is not None:
+        assert client.call("private/buy", **passes)["order"]["order_state"] == "filled"
+    assert client.call("private/cancel", order_id=resting)["order_state"] == "cancelled"
+    setting(*what, False)
+    client.read()
+    assert {**on, **{name: False for name, value in on.items() if value is True}} in client.on(channel)
+    assert client.call("private/buy", **MARKET)["order"]["order_state"] == "filled"
+
+
+def test_the_status_names_what_is_locked():
+    client = client_with()
+    assert client.call("public/status") == {"locked": "false"}
+    client.exchange.locks.lock("btc_usd")
+    assert client.call("public/status") == {"locked": "partial", "locked_indices": ["btc_usd"]}
+    client.exchange.locks.lock()
+    assert client.call("public/status")["locked"] is True
+
+
+def test_a_lock_for_a_while_by_a_plan():
+    client = client_with(Fault(kind="lock", match="btc_usd", at_s=2.0, seconds=3.0))
+    client.wait(1)
+    assert client.call("public/status") == {"locked": "false"}
+    client.wait(2)
+    assert client.call("public/status")["locked_indices"] == ["btc_usd"]
+    client.wait(4)
+    assert client.call("public/status") == {"locked": "false"}
+
+
+def test_a_revoked_key():
+    client = client_with()
+    client.call("private/subscribe", channels=["user.changes.any.any.raw"])
+    client.exchange.revoke("gammacore")
+    assert client.error("private/get_positions", currency="any")["code"] == 13009
+    key = {"grant_type": "client_credentials", "client_id": "gammacore", "client_secret": "local"}
+    assert client.error("public/auth", **key)["code"] == 13004
+    assert client.call("public/status") == {"locked": "false"}  # no login is needed for it
+    client.exchange.revoke("gammacore", False)
+    client.call("public/auth", **key)
+    client.call("private/buy", **MARKET)
+    assert client.on("user.changes.any.any.raw") == []  # its channels ended with it

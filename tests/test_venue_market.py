@@ -254,3 +254,23 @@ def test_old_orders_and_trades_are_historical():
     assert len(client.call("private/get_user_trades_by_instrument", historical=True, **params)["trades"]) == 1
     assert client.call("private/get_order_history_by_instrument", **params) == []
     assert len(client.call("private/get_order_history_by_instrument", historical=True, **params)) == 1
+
+
+@pytest.mark.parametrize("name", ["BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL"])
+def test_a_perpetual_has_a_settlement_price_and_open_interest_from_the_start(name):
+    client = Client(make())
+    ticker = client.call("public/ticker", instrument_name=name)
+    coin = name[:3].lower()
+    history = {"end_timestamp": client.exchange.now_ns // 10**6, "start_timestamp": 0}
+    bars = client.call(
+        "public/get_tradingview_chart_data", instrument_name=f"{coin.upper()}-PERPETUAL", resolution="1D",
+        **history | {"start_timestamp": history["end_timestamp"] - 2 * 86_400_000},
+    )  # fmt: skip
+    assert isinstance(ticker["settlement_price"], float)
+    assert 0.5 * bars["close"][-1] < ticker["settlement_price"] < 2.0 * bars["close"][-1]
+    wanted = 500.0 if "USDC" in name else 5e7
+    assert ticker["open_interest"] == pytest.approx(wanted)
+    client.call("private/buy", instrument_name=name, amount=100 if "USDC" not in name else 0.1, type="market")
+    after = client.call("public/ticker", instrument_name=name)
+    assert after["open_interest"] != ticker["open_interest"]  # the maker sold: it is short by more
+    assert after["settlement_price"] == ticker["settlement_price"]

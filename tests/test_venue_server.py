@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket as socket_module
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import urllib.request
 import pytest
 import websocket
 
+from gammacore.live import serving as serving_module
 from gammacore.live.simulator import Exchange, ExchangeConfig, server
 from gammacore.live.simulator.server import serving
 
@@ -242,3 +244,91 @@ def test_mistakes_are_one_line(arguments, message):
     assert process.returncode == 2
     assert message in output
     assert "Traceback" not in output
+
+
+OWN = "http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:80"}, 403),
+        ({"Origin": OWN}, 200),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://203.0.113.7"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+    ],
+)
+def test_pages_of_other_sites_are_refused(headers, status, port, exchange):
+    headers = {name: value.format(port=port) for name, value in headers.items()}
+    for path in ("/api/v2/public/get_time", "/_control/fault"):
+        data = json.dumps({"kind": "restart"}).encode() if path.startswith("/_") else None
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
+        if data is None or status != 200:
+            assert fetch(request)[0] == status
+    assert exchange.faults._rules == {}
+    options = {"host": headers["Host"]} if "Host" in headers else {}
+    origin = headers.get("Origin", OWN.format(port=port))
+
+    def connected():
+        url = f"ws://127.0.0.1:{port}/ws/api/v2"
+        return websocket.create_connection(url, timeout=SECONDS, origin=origin, **options)
+
+    if status == 200:
+        connected().close()
+    else:
+        with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+            connected()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b'{"method": 5}', b'{"method":"\xff"}']
+)
+def test_a_broken_body_is_answered_400(body, port):
+    for path in ("/api/v2", "/api/v2/public/test", "/_control/fault"):
+        status, answer = fetch(f"http://127.0.0.1:{port}{path}", body)
+        assert status == 400, (path, answer)
+    socket = connect(port)
+    socket.send("[" * 100_000)
+    assert json.loads(socket.recv())["error"]["code"] == 11050
+    assert "result" in call(socket, "public/get_time")
+    socket.close()
+
+
+@pytest.mark.parametrize("part", ["nothing", "headers", "second request"])
+def test_a_request_that_does_not_arrive_is_ended(part, port, monkeypatch):
+    monkeypatch.setattr(serving_module, "HEADERS_S", 0.3)
+    with socket_module.create_connection(("127.0.0.1", port), timeout=SECONDS) as client:
+        if part == "second request":
+            client.sendall(b"GET /api/v2/public/get_time HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+        started = time.monotonic()
+        if part != "nothing":
+            client.sendall(b"GET /api/v2/public/get_time HTTP/1.1\r\n")
+        ended = False
+        while not ended and time.monotonic() - started < 3.0:
+            try:
+                if part != "nothing":
+                    client.sendall(b"X: y\r\n")
+                time.sleep(0.05)
+                client.settimeout(0.01)
+                ended = client.recv(100) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = True
+        assert ended
+        assert 0.2 < time.monotonic() - started < 2.0
+
+
+def test_a_socket_outlives_the_time_for_its_headers(port, monkeypatch):
+    monkeypatch.setattr(serving_module, "HEADERS_S", 0.2)
+    socket = connect(port)
+    time.sleep(0.4)
+    assert "result" in call(socket, "public/get_time")
+    socket.close()

@@ -323,3 +323,16 @@ def test_thirty_two_connections():
     assert refused.value.status == 429
     open_ones[0].lost(exchange.now_ns)
     exchange.connect(exchange.now_ns)
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [("private/buy", "amount"), ("private/buy", "price"), ("private/get_margins", "amount"),
+     ("public/set_heartbeat", "interval"), ("public/get_funding_rate_history", "start_timestamp")],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [1e308, -1e308, 10**30])
+def test_numbers_that_are_none_are_refused(method, name, value):
+    client = Client(make())
+    params = {"instrument_name": "BTC-PERPETUAL", "amount": 10, "price": 84_000, "type": "limit",
+              "start_timestamp": 0, "end_timestamp": 1, name: value}  # fmt: skip
+    assert client.error(method, **params)["code"] == -32602

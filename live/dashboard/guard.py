@@ -19,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gammacore.errors import ConfigError
 
+from ..serving import host_is_ours
+
 __all__ = ["COOKIE", "HEADERS", "Guard", "is_loopback", "token_of"]
 
 COOKIE = "gammacore-dashboard"
@@ -68,14 +70,14 @@ def token_of(given: str | None, host: str) -> tuple[str | None, bool]:
     if given is None:
         if not is_loopback(host):
             raise ConfigError(
-                f"--host {host}: others can reach this address, so --token (or GAMMACORE_DASHBOARD_TOKEN) "
-                "is needed; --token auto makes one"
+                f"--host {host}: others can reach this address, so a token is needed: --token auto makes "
+                "one; GAMMACORE_DASHBOARD_TOKEN or --token-file give yours"
             )
         return None, False
     if len(given) < LEAST or not given.isascii() or not given.isprintable() or " " in given:
         raise ConfigError(
-            f"--token: expected at least {LEAST} characters of ASCII without spaces, got {len(given)}; "
-            "--token auto makes one"
+            f"the dashboard's token: expected at least {LEAST} characters of ASCII without spaces, "
+            f"got {len(given)}; --token auto makes one"
         )
     return given, False
 
@@ -122,7 +124,7 @@ class Guard:
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
-        if not self._host_is_ours(headers.get(b"host", [])):
+        if not host_is_ours(headers.get(b"host", []), self._names):
             return PlainTextResponse("this name is not served here", 421)
         if scope["method"] not in ("GET", "HEAD"):
             return PlainTextResponse("only GET and HEAD", 405, {"allow": "GET, HEAD"})
@@ -140,24 +142,6 @@ class Guard:
             401,
             {"www-authenticate": "Bearer"},
         )
-
-    def _host_is_ours(self, values: list[bytes]) -> bool:
-        """Whether the Host is an address, or a name that is ours, whatever the port: it may be forwarded."""
-        if len(values) != 1:
-            return False
-        host = values[0].decode("latin-1").lower()
-        name, colon, port = host.rpartition(":")
-        if not colon or not port.isdecimal():
-            name = host
-        if name.startswith("[") != name.endswith("]"):
-            return False
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name.strip("[]"))
-        except ValueError:
-            return False
-        return True
 
     def _knows(self, headers: dict[bytes, list[bytes]]) -> bool:
         assert self._token is not None

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from gammacore.errors import ConfigError, GammacoreError
 
-from ..serving import in_thread
+from ..serving import HurriedProtocol, in_thread
 from .board import Board
 from .guard import Guard
 from .hub import Hub
@@ -162,7 +162,7 @@ def _server(source: Source, host: str, port: int, token: str | None, names: Iter
         app,
         host=host,
         port=port,
-        http="h11",
+        http=HurriedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,  # addresses may hold the token

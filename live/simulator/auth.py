@@ -93,13 +93,14 @@ class Auth:
     """
 
     def __init__(self, secrets: dict[str, str], users: dict[str, int], life_s: int, seed: int) -> None:
-        self._secrets = secrets
+        self._secrets = dict(secrets)
         self._users = users
         self._life_s = life_s
         self._random = random.Random(seed)
         self._by_access: dict[str, Token] = {}
         self._by_refresh: dict[str, Token] = {}
         self._nonces: set[tuple[str, str]] = set()
+        self._revoked: dict[str, str] = {}  # their secrets, by client id
 
     def grant(self, params: Params, connection: int | None, now_ns: int) -> tuple[Token, dict[str, Any]]:
         """Answer ``public/auth``.
@@ -217,10 +218,29 @@ class Auth:
         self._by_access.pop(token.access, None)
         self._by_refresh.pop(token.refresh, None)
 
+    def user_of(self, client_id: str) -> int:
+        """User id of a client."""
+        return self._users[client_id]
+
+    def revoke_key(self, client_id: str, revoked: bool) -> None:
+        """Make a key and all its tokens invalid, or the key valid again."""
+        if not revoked:
+            self._secrets.update(
+                {client_id: self._revoked.pop(client_id)} if client_id in self._revoked else {}
+            )
+        elif client_id in self._secrets:
+            self._revoked[client_id] = self._secrets.pop(client_id)
+            for token in [t for t in self._by_access.values() if t.client_id == client_id]:
+                self.revoke(token)
+
     def connection_lost(self, connection: int) -> None:
         """Forget the tokens of a socket."""
         for token in [t for t in self._by_access.values() if t.connection == connection]:
             self.revoke(token)
+
+    def holds(self, token: Token, now_ns: int) -> bool:
+        """Whether a token is still good."""
+        return self._by_access.get(token.access) is token and token.expires_ns > now_ns
 
     def by_access(self, access: str, now_ns: int) -> Token:
         """Token of its text.

@@ -24,16 +24,17 @@ from gammacore.contracts import to_units
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MICROSECOND, NS_PER_MILLISECOND, NS_PER_SECOND
 
 from . import clearing
-from .accounts import Account
+from .accounts import Account, Position, worth
 from .auth import Auth, Token
 from .calls import Call
 from .catalog import Catalog, Listing
 from .config import ExchangeConfig
 from .connection import ABNORMAL, Close, Connection
 from .engine import Engine, Touched
-from .faults import Fault, FaultPlan, Faults
+from .faults import Fault, FaultPlan, Faults, Kind
 from .feed import Feed
 from .limits import MATCHING, Limits
+from .locks import Locks
 from .maker import Maker
 from .market import Market, Recorded
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
@@ -45,6 +46,7 @@ from .wire import Params, RpcError, encode
 __all__ = ["Exchange", "UnavailableError"]
 
 MAKER_ID, STRANGERS_ID, FIRST_USER_ID = 1, 2, 10_580
+OPEN_USD, OPEN_COINS = 50_000_000.0, 500.0  # open interest of a perpetual at the start
 TICK, LATER = 0, 1  # at one moment the market moves first
 
 
@@ -110,6 +112,8 @@ class Exchange:
         self.engine = Engine(self.catalog, self.market, self.pricing, self.accounts, origin_ms)
         self.views = Views(self.engine, self.market, self.pricing, self.accounts)
         self.past = Past(self)
+        self.views.past = self.past
+        self._open_interest()
         self.clearing = clearing.Clearing(self)
         self.maker = Maker(
             self.engine,
@@ -120,6 +124,7 @@ class Exchange:
             config.flow_per_minute,
             config.seed,
         )
+        self.locks = Locks(self)
         self.feed = Feed(self)
         self.connections: dict[int, Connection] = {}
         self.accepts_from_ns = config.start_ns
@@ -133,6 +138,16 @@ class Exchange:
         self.at(config.start_ns // self._tick_ns * self._tick_ns + self._tick_ns, "tick", None)
         day = (config.start_ns - 8 * NS_PER_HOUR) // NS_PER_DAY + 1
         self.at(day * NS_PER_DAY + 8 * NS_PER_HOUR, "settle", None)
+
+    def _open_interest(self) -> None:
+        """Begin with what strangers hold in the perpetuals, and the market maker against them."""
+        for listing in self.perpetuals:
+            lots = round((OPEN_USD if listing.inverse else OPEN_COINS) / listing.amount(1))
+            mark, interest = self.pricing.mark(listing).price, self.engine.interest(listing)
+            for account, signed in ((self.accounts[STRANGERS_ID], lots), (self.accounts[MAKER_ID], -lots)):
+                value = worth(listing, listing.amount(signed), mark)
+                held = Position(listing, signed, value, value, interest=interest)
+                account.positions[listing.name] = held
 
     # Time
 
@@ -163,6 +178,9 @@ class Exchange:
                 self.clearing.settle(self.now_ns)
                 self.tell(self.now_ns)
                 self.at(due + NS_PER_DAY, "settle", None)
+            elif what == "mend":
+                kind, subject = argument
+                self._switch(kind, subject, False)
         self.now_ns = max(self.now_ns, now_ns)
 
     def next_event_ns(self) -> int:
@@ -183,9 +201,51 @@ class Exchange:
         self.feed.tick(now_ns)
         for connection in list(self.connections.values()):
             connection.watch(now_ns)
+        self._break(now_ns)
+
+    def _break(self, now_ns: int) -> None:
+        """Do what faults on the clock say, and take back what they did for a while."""
+        for index in ("", *sorted(self.indices)):
+            self._break_for("lock", index, now_ns)
+        self._break_for("maintenance", "", now_ns)
+        for client_id in self.config.clients:
+            self._break_for("lock_account", client_id, now_ns)
+            self._break_for("revoke", client_id, now_ns)
         fault = self.faults.fires("restart", "", now_ns)
         if fault is not None:
             self.restart(now_ns, fault.seconds)
+
+    def _break_for(self, kind: Kind, subject: str, now_ns: int) -> None:
+        fault = self.faults.fires(kind, subject, now_ns)
+        if fault is not None:
+            self._switch(kind, subject, True)
+            self.at(now_ns + round(fault.seconds * NS_PER_SECOND), "mend", (kind, subject))
+
+    def _switch(self, kind: Kind, subject: str, on: bool) -> None:
+        if kind == "lock":
+            self.locks.lock(subject, on)
+        elif kind == "maintenance":
+            self.locks.maintain(on)
+        elif kind == "lock_account":
+            self.locks.lock_account(subject, on)
+        else:
+            self.revoke(subject, on)
+
+    def revoke(self, client_id: str, revoked: bool = True) -> None:
+        """Make a key invalid, or valid again; its tokens and its private channels end.
+
+        Parameters
+        ----------
+        client_id : str
+        revoked : bool
+        """
+        self.auth.revoke_key(client_id, revoked)
+        if revoked:
+            user_id = self.auth.user_of(client_id)
+            for connection in self.connections.values():
+                for topic in [t for t in connection.topics.values() if t.account == user_id]:
+                    self.feed.unsubscribe(topic, connection.number)
+                    connection.topics.pop(topic.name, None)
 
     def _active(self) -> set[Listing]:
         """Instruments whose book is kept up: watched ones and those with orders of users."""
@@ -380,7 +440,10 @@ class Exchange:
         if call.params.has("access_token"):
             token = self.auth.by_access(call.params.text("access_token"), now_ns)
         elif token is not None and token.access:
-            token = self.auth.by_access(token.access, now_ns)
+            if method.startswith("public/") and not self.auth.holds(token, now_ns):
+                token = None  # a login is how to get another
+            else:
+                token = self.auth.by_access(token.access, now_ns)
         who = "address" if token is None else str(token.user_id)
         if not self.limits.allow(who, method, now_ns) or self.faults.fires(
             "too_many_requests", method, now_ns
@@ -399,6 +462,9 @@ class Exchange:
             now_ns < self.paused_until_ns or self.faults.fires("settlement", method, now_ns)
         ):
             raise RpcError(10041)
+        locked = self.locks.refusal(call)
+        if locked is not None:
+            raise locked
         return handler(call)
 
     def _envelope(
@@ -427,7 +493,7 @@ class Exchange:
 def _decode(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -29,10 +29,14 @@ Kind = Literal[
     "malformed",
     "slow_reader",
     "restart",
+    "lock",
+    "lock_account",
+    "maintenance",
+    "revoke",
 ]
 ON_REQUEST: tuple[Kind, ...] = ("lost_request", "lost_response", "too_many_requests", "settlement")
 ON_FRAME: tuple[Kind, ...] = ("drop", "delay", "duplicate", "reorder", "gap", "malformed", "slow_reader")
-ON_CLOCK: tuple[Kind, ...] = ("restart",)
+ON_CLOCK: tuple[Kind, ...] = ("restart", "lock", "lock_account", "maintenance", "revoke")
 assert {*ON_REQUEST, *ON_FRAME, *ON_CLOCK} == set(get_args(Kind))
 
 
@@ -49,10 +53,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         close frame), ``delay`` (this and all later frames wait), ``duplicate``, ``reorder``
         (the next frames overtake it), ``gap`` (a notification that never comes),
         ``malformed`` (half of it), ``slow_reader`` (the connection ends as too slow). On the
-        clock: ``restart`` (all connections end, none is accepted for `seconds`).
+        clock, each for `seconds`: ``restart`` (all connections end, none is accepted),
+        ``lock`` (an index, or all), ``maintenance``, ``lock_account``, ``revoke`` (a key; its
+        tokens end).
     match : str
-        Start of the method (requests, answers) or of the channel (notifications); empty for
-        any.
+        Start of the method (requests, answers), of the channel (notifications), of the index
+        (``lock``) or of the client id; empty for any.
     at_s : float
         Seconds after the start from which it is armed.
     until_s : float, optional
@@ -62,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     count : int, optional
         How often it fires; None for ever.
     seconds : float
-        Length of a delay or reordering, or of a restart.
+        Length of a delay or reordering, of a restart or a lock.
     """
 
     kind: Kind

@@ -71,9 +71,8 @@ class Feed:
             self._x.deliver(
                 connection, topic.name, _frame(topic.name, topic.last | {"type": "snapshot"}, label)
             )
-        elif topic.kind == "platform_state":
-            for index in sorted(self._x.indices):
-                data = {"locked": False, "price_index": index}
+        elif topic.kind.startswith("platform_state"):
+            for data in self._x.locks.greeting(topic):
                 self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
         elif topic.kind in RENDER and not topic.kind.startswith("user.") and topic.kind != "trades":
             topic.dirty = True
@@ -125,6 +124,12 @@ class Feed:
         data = {"timestamp": milliseconds(now_ns), "state": state, "instrument_name": listing.name}
         for topic in list(self._topics.values()):
             if topic.kind == "instrument.state" and topic.covers(listing):
+                self._send(topic, data)
+
+    def tell(self, kind: str, data: Data, account: int | None = None) -> None:
+        """Tell all subscribers of a kind of channel, or those of one account."""
+        for topic in list(self._topics.values()):
+            if topic.kind == kind and topic.account == account:
                 self._send(topic, data)
 
     def _user(self, topic: Topic, what: Touched) -> None:

@@ -104,6 +104,7 @@ class Past:
         self._x = exchange
         self._start_ns = exchange.config.start_ns
         self._series: dict[str, Series] = {}
+        self._settled: dict[str, float] = {}
         self._trades: dict[str, PastTrades] = {}
         self._tapes: dict[tuple[str, str], tuple[Ints, list[Listing], Ints]] = {}
 
@@ -127,6 +128,16 @@ class Past:
             return before
         columns = [np.array(column) for column in zip(*since, strict=True)]
         return Series(*(np.concatenate(pair) for pair in zip(before, columns, strict=True)))
+
+    def settlement_price(self, listing: Listing) -> float:
+        """Price of a perpetual at the last 08:00 UTC before the start, or at the earliest minute there is."""
+        found = self._settled.get(listing.name)
+        if found is None:
+            before = self._series.get(listing.base) or self._make(listing.base)
+            at = self._start_ns - (self._start_ns - 8 * NS_PER_HOUR) % NS_PER_DAY
+            place = max(int(np.searchsorted(before.ts_ns, at, side="right")) - 1, 0)
+            found = self._settled[listing.name] = round(float(before.mark[place]), 2)
+        return found
 
     def _make(self, base: str) -> Series:
         x, rng = self._x, self._rng(base)

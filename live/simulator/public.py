@@ -52,8 +52,8 @@ def get_time(call: Call) -> int:
 
 
 def status(call: Call) -> dict[str, Any]:
-    """Answer ``public/status``; ``locked`` is text while all is well."""
-    return {"locked": "false"}
+    """Answer ``public/status``."""
+    return call.x.locks.status()
 
 
 def set_heartbeat(call: Call) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..serving import in_thread
+from ..serving import HurriedProtocol, host_is_ours, in_thread, origin_is_ours
 from .connection import ABNORMAL, TOO_SLOW, Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault
@@ -135,7 +136,12 @@ class _Server:
 
     async def rest(self, request: Request) -> Response:
         """Serve one REST request."""
-        body = (await request.body()).decode()
+        try:
+            body = (await asyncio.wait_for(request.body(), SLOW_S)).decode()
+        except TimeoutError:
+            return Response("no whole body in time", status_code=408)
+        except UnicodeDecodeError:
+            body = ""  # answered as what it is: no JSON
         uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         status, answer = self.exchange.request(
             request.method, uri, request.headers, body, self.clock.now_ns()
@@ -146,8 +152,10 @@ class _Server:
     async def control(self, request: Request) -> Response:
         """Arm a fault: the body is a `Fault` in JSON, whose times count from now."""
         try:
-            fault = msgspec.json.decode(await request.body(), type=Fault)
-        except msgspec.DecodeError as error:
+            fault = msgspec.json.decode(await asyncio.wait_for(request.body(), SLOW_S), type=Fault)
+        except TimeoutError:
+            return Response("no whole body in time", status_code=408)
+        except (ValueError, RecursionError) as error:
             return Response(str(error), status_code=400)
         since = (self.clock.now_ns() - self.exchange.config.start_ns) / 1e9
         until = None if fault.until_s is None else fault.until_s + since
@@ -155,7 +163,35 @@ class _Server:
         return Response(msgspec.json.encode(self.exchange.faults.fired), media_type="application/json")
 
 
-def application(exchange: Exchange, clock: Clock, state: Path | None = None) -> Starlette:
+class _Ours:
+    """Application around the one that serves: refuses what pages of other sites ask for.
+
+    Parameters
+    ----------
+    app : ASGI application
+    names : collection of str
+        Host names beside localhost and plain addresses.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app, self._names = app, {name.lower() for name in names} | {"localhost"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_ours(scope["headers"]):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await Response("this host or origin is not served here", 403)(scope, receive, send)
+
+    def _is_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        hosts, origins = ([v for n, v in headers if n == name] for name in (b"host", b"origin"))
+        return host_is_ours(hosts, self._names) and origin_is_ours(origins, hosts, self._names)
+
+
+def application(
+    exchange: Exchange, clock: Clock, state: Path | None = None, names: Collection[str] = ()
+) -> ASGIApp:
     """ASGI application of an exchange.
 
     Parameters
@@ -164,10 +200,12 @@ def application(exchange: Exchange, clock: Clock, state: Path | None = None) -> 
     clock : Clock
     state : Path, optional
         Where to keep the exchange when the application ends.
+    names : collection of str
+        Host names that it is reached by, beside localhost and plain addresses.
 
     Returns
     -------
-    starlette.applications.Starlette
+    ASGI application
     """
     server = _Server(exchange, clock)
 
@@ -187,10 +225,10 @@ def application(exchange: Exchange, clock: Clock, state: Path | None = None) -> 
         Route("/api/v2/{method:path}", server.rest, methods=["GET", "POST"]),
         Route("/_control/fault", server.control, methods=["POST"]),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return _Ours(Starlette(routes=routes, lifespan=lifespan), names)
 
 
-def _uvicorn(app: Starlette, host: str, port: int) -> uvicorn.Server:
+def _uvicorn(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
     settings = uvicorn.Config(
         app,
         host=host,
@@ -198,6 +236,7 @@ def _uvicorn(app: Starlette, host: str, port: int) -> uvicorn.Server:
         # This implementation ends the connection when its handler returns, which is how a
         # connection is lost without a close frame.
         ws="websockets-sansio",
+        http=HurriedProtocol,
         ws_ping_interval=None,
         log_level="warning",
         timeout_graceful_shutdown=1,
@@ -205,7 +244,14 @@ def _uvicorn(app: Starlette, host: str, port: int) -> uvicorn.Server:
     return uvicorn.Server(settings)
 
 
-def serve(exchange: Exchange, clock: Clock, host: str, port: int, state: Path | None = None) -> None:
+def serve(
+    exchange: Exchange,
+    clock: Clock,
+    host: str,
+    port: int,
+    state: Path | None = None,
+    names: Collection[str] = (),
+) -> None:
     """Serve until interrupted.
 
     Parameters
@@ -216,8 +262,10 @@ def serve(exchange: Exchange, clock: Clock, host: str, port: int, state: Path | 
     port : int
     state : Path, optional
         Where to keep the exchange at the end.
+    names : collection of str
+        See `application`.
     """
-    _uvicorn(application(exchange, clock, state), host, port).run()
+    _uvicorn(application(exchange, clock, state, names), host, port).run()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_MILLISECOND
@@ -14,6 +14,9 @@ from .engine import Engine, Side, Trade
 from .market import Market
 from .portfolio import Holding, Portfolio, as_coins, evaluate
 from .pricing import Pricing
+
+if TYPE_CHECKING:
+    from .past import Past
 
 __all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "trade_id", "user_trade"]
 
@@ -147,6 +150,7 @@ class Views:
         self._market = market
         self._pricing = pricing
         self._accounts = accounts
+        self.past: Past | None = None
 
     def open_interest(self, listing: Listing) -> float:
         """Amount that all long positions hold."""
@@ -189,8 +193,11 @@ class Views:
             "last_price": listing.price(trades[-1].price) if trades else None,
             "estimated_delivery_price": estimated,
         }
-        if listing.settlement_price is not None:
-            shown["settlement_price"] = listing.settlement_price
+        settled = listing.settlement_price
+        if settled is None and listing.expiry_ns is None and self.past is not None:
+            settled = self.past.settlement_price(listing)
+        if settled is not None:
+            shown["settlement_price"] = settled
         if listing.state != "open":
             shown["delivery_price"] = listing.delivery_price
         if listing.kind == "option":

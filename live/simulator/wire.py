@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ MESSAGES: Final = {
     10007: "price_too_high",
     10009: "not_enough_funds",
     10010: "already_closed",
+    10019: "locked_by_admin",
     10020: "invalid_or_unsupported_instrument",
     10028: "too_many_requests",
     10029: "not_owner_of_order",
@@ -35,6 +35,7 @@ MESSAGES: Final = {
     11050: "bad_request",
     11051: "system_maintenance",
     11054: "post_only_reject",
+    11098: "account_locked",
     13004: "invalid_credentials",
     13009: "unauthorized",
     13020: "not_found",
@@ -48,6 +49,7 @@ MESSAGES: Final = {
 """Errors of the exchange that this one gives, by code."""
 
 REQUIRED: Final[Any] = object()
+LARGEST = 1e15
 
 
 class RpcError(Exception):
@@ -135,8 +137,10 @@ class Params:
                 value = float(value)
             except ValueError:
                 raise invalid("value must be a number", name) from None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise invalid("value must be a number", name)
+        if abs(value) > LARGEST:  # no price, amount or time
+            raise invalid("invalid value", name)
         return float(value)
 
     def integer(
@@ -168,7 +172,7 @@ class Params:
         if self.rest and isinstance(value, str):
             try:
                 value = msgspec.json.decode(value)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 raise invalid("value must be a list", name) from None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise invalid("value must be a list", name)

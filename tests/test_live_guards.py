@@ -1,0 +1,514 @@
+"""Every row of the table of guards in docs/live.md, driven from the exchange's side of the wire."""
+
+import math
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from live_world import ID, Process, Socket, World, lively
+
+from gammacore.daycount import NS_PER_SECOND, parse_time
+from gammacore.live import client as client_module
+from gammacore.live.risk_manager import Mode
+from gammacore.live.simulator import Fault, MarketModel
+
+PERPETUAL = "BTC-PERPETUAL"
+HALT, HEDGE_ONLY = Mode.HALT, Mode.HEDGE_ONLY
+PATIENCE_S = 90
+ORDERS = ("private/buy", "private/sell")
+
+
+class Watched(World):
+    """A world that notes what is sent, and whose perpetual may be told otherwise than it is."""
+
+    def __init__(self, **config):
+        super().__init__(models={"BTC": MarketModel(vol=1.0)}, linear=(), tick_ms=1000, **config)
+        self.sent, self.told, self.ahead_ns = [], {}, 0
+        plain = self.exchange.views.ticker
+
+        def ticker(listing, now_ns):
+            shown = plain(listing, now_ns)
+            return shown | self.told if listing.name == PERPETUAL else shown
+
+        self.exchange.views.ticker = ticker
+
+    def clock(self):
+        """Return the session's time; the exchange's is `now_ns`."""
+        return self.now_ns + self.ahead_ns
+
+    def connect(self, url, timeout_s):
+        found = super().connect(url, timeout_s)
+        return Noted(self, found)
+
+    def orders(self, part=""):
+        """Orders that were sent, by a part of their labels."""
+        return [m for m in self.sent if m["method"] in ORDERS and part in m["params"]["label"]]
+
+    def jump(self, share):
+        """Let the index jump."""
+        self.exchange.market.coins["BTC"].log_spot += math.log1p(share)
+
+
+class Noted(Socket):
+    def __init__(self, world, socket):
+        self.world, self.connection = world, socket.connection
+
+    def write(self, text):
+        self.world.sent.append(msgspec.json.decode(text))
+        super().write(text)
+
+
+class Played:
+    """A handler that plays a script: a generator of seconds to pass, or of conditions to wait for."""
+
+    def __init__(self, world, process, script):
+        self.world, self.process, self.script = world, process, script
+        self.on_news, self.on_idle = process.hedger.on_news, process.hedger.on_idle
+        self.wake_ns, self.wanted, self.give_up_ns = 0, None, 0
+
+    def on_tick(self, now_ns):
+        self.process.hedger.on_tick(now_ns)
+        now_ns = self.world.now_ns
+        if self.wanted is not None:
+            assert now_ns < self.give_up_ns, f"waited in vain: {self.process.hedger.risk.causes}"
+            if not self.wanted():
+                return
+        elif now_ns < self.wake_ns:
+            return
+        step = next(self.script, None)
+        if step is None:
+            self.process.client.stop()
+        elif callable(step):
+            self.wanted, self.give_up_ns = step, now_ns + PATIENCE_S * NS_PER_SECOND
+        else:
+            self.wanted, self.wake_ns = None, now_ns + int(step * NS_PER_SECOND)
+
+
+@pytest.fixture
+def play(tmp_path, monkeypatch):
+    """Run a script against a session; further ones go on with the same journal."""
+
+    def playing(script, world=None, **changes):
+        world = world or Watched()
+        process = Process(world, tmp_path / "j.db", lively(**({"hedge__band": 0.01} | changes)))
+        monkeypatch.setattr(client_module, "connect", world.connect)
+        process.client.run(Played(world, process, script(world, process.hedger)))
+        process.close()
+        return world
+
+    return playing
+
+
+def hedged(hedger):
+    return lambda: hedger.filled >= 3 and hedger.quiet
+
+
+def halts(world, hedger, name, on, off):
+    """Hold a guard from the exchange's side: nothing is sent; lift it: the hedge that was due follows."""
+    causes = hedger.risk.causes
+    yield hedged(hedger)
+    assert causes == {}
+    on()
+    yield lambda: name in causes
+    assert causes[name][0] is HALT is hedger.risk.mode
+    yield 1.0
+    before = len(world.orders())
+    world.jump(0.02)
+    yield 20.0
+    assert name in causes
+    assert len(world.orders()) == before
+    off()
+    yield lambda: name not in causes
+    yield lambda: len(world.orders("hedge")) > 0 and len(world.orders()) > before
+    assert hedger.risk.mode is Mode.NORMAL
+
+
+def telling(**fields):
+    """What the exchange says of the perpetual, and then no longer says."""
+    return (lambda world: world.told.update(fields)), (lambda world: world.told.clear())
+
+
+def silence(world):
+    fault = Fault(kind="gap", match=f"ticker.{PERPETUAL}", count=None)
+    world.exchange.inject(fault)
+
+
+def sound(world):
+    world.exchange.faults._rules.clear()
+
+
+def premium(share):
+    def setting(world):
+        world.exchange.market.coins["BTC"].premium = share
+
+    return setting
+
+
+def lock(method, *what):
+    def setting(on):
+        return lambda world: getattr(world.exchange.locks, method)(*what, on)
+
+    return setting(True), setting(False)
+
+
+HALTING = {
+    "stale": (silence, sound),
+    "divergence": (premium(0.02), premium(0.0)),
+    "crossed book": telling(best_bid_price=85_000.5, best_ask_price=85_000.0),
+    "market": telling(state="closed"),
+    "lock btc_usd": lock("lock", "btc_usd"),
+    "lock btc_usd, with all": lock("lock", ""),
+    "lock maintenance": lock("maintain"),
+    "lock account ALL": lock("lock_account", ID),
+}
+
+
+@pytest.mark.parametrize("name", HALTING)
+def test_guards_of_the_market_halt_and_lift(name, play):
+    on, off = HALTING[name]
+    name = name.partition(",")[0]
+    play(lambda world, hedger: halts(world, hedger, name, lambda: on(world), lambda: off(world)))
+
+
+def test_the_whole_exchange_is_told_by_status_as_well_as_index_by_index(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.exchange.locks.whole = True  # nobody is told
+        yield 5.0
+        assert hedger.risk.causes == {}
+        world.jump(0.02)
+        yield lambda: "lock exchange" in hedger.risk.causes  # the refusal 10019 makes the session ask
+        before = len(world.orders())
+        yield 10.0
+        assert len(world.orders()) == before
+        world.exchange.locks.lock("", False)
+        yield lambda: True
+
+    play(script)
+
+
+@pytest.mark.parametrize("what", ["index", "account"])
+def test_a_lock_that_was_there_before_the_session(what, play):
+    world = Watched()
+    locks = world.exchange.locks
+    locks.indices.add("eth_usd")
+    if what == "index":
+        locks.indices.add("btc_usd")
+    else:
+        locks.accounts.add(world.account.user_id)
+
+    def script(world, hedger):
+        name = "lock btc_usd" if what == "index" else "lock account ALL"
+        yield lambda: name in hedger.risk.causes
+        assert "lock eth_usd" not in hedger.risk.causes
+        refused = len(world.orders())  # the account's is told by the first refusal, index locks by status
+        assert (refused == 0) == (what == "index")
+        yield 20.0
+        assert len(world.orders()) == refused
+        assert hedger.filled == 0
+        if what == "index":
+            locks.lock("btc_usd", False)
+        else:
+            locks.lock_account(ID, False)
+        yield lambda: hedger.filled >= 2
+        assert hedger.risk.mode is Mode.NORMAL
+
+    play(script, world)
+
+
+def test_a_lock_that_ended_while_the_connection_was_gone_is_lifted(play):
+    def script(world, hedger):
+        locks = world.exchange.locks
+        yield hedged(hedger)
+        for one in (
+            lambda on: locks.lock("btc_usd", on),
+            lambda on: locks.lock_account(ID, on),
+            locks.maintain,
+        ):
+            one(True)
+        yield lambda: len(hedger.risk.causes) == 3
+        world.exchange.restart(world.now_ns, 5.0)
+        locks.indices.clear()
+        locks.accounts.clear()
+        locks.maintenance = False
+        yield lambda: not hedger.risk.causes
+        assert hedger.session.reconciled
+
+    play(script)
+
+
+def test_the_clock(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.ahead_ns = 600 * NS_PER_SECOND
+        hedger.session.drop("to look at the clock again")
+        yield lambda: "clock" in hedger.risk.causes
+        mode, reason = hedger.risk.causes["clock"]
+        assert mode is HALT
+        assert float(re.search(r"[+-][\d.]+", reason)[0]) == pytest.approx(-600.0, abs=1.0)
+        assert hedger.session.refused == ""  # the login is signed with the exchange's time
+        assert abs(hedger.now_ns() - world.now_ns) < NS_PER_SECOND
+        before = len(world.orders())
+        world.jump(0.02)
+        yield 10.0
+        assert len(world.orders()) == before
+        world.ahead_ns = 0
+        hedger.session.drop("to look at the clock again")
+        yield lambda: "clock" not in hedger.risk.causes
+        yield lambda: len(world.orders()) > before
+
+    play(script)
+
+
+def test_a_revoked_key(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.exchange.revoke(ID)
+        yield lambda: "authorisation" in hedger.risk.causes
+        mode, reason = hedger.risk.causes["authorisation"]
+        assert mode is HALT
+        assert "13004 invalid_credentials" in reason
+        assert "make the key valid" in reason
+        before, logins = len(world.orders()), logged_in(world)
+        yield 240.0
+        assert logged_in(world) - logins <= 6  # 10, 20, 40, ... seconds apart, with jitter
+        assert next(iter(hedger.risk.causes)) == "authorisation"  # and not only "last price 11 s ago"
+        world.exchange.revoke(ID, False)
+        world.jump(0.02)
+        yield 150.0
+        assert hedger.risk.causes == {}
+        assert len(world.orders()) > before
+
+    play(script)
+
+
+def logged_in(world):
+    return sum(m["method"] == "public/auth" for m in world.sent)
+
+
+def latched(world, hedger, name, mode=HALT):
+    """Wait for a latch, and see that nothing is sent afterwards."""
+    yield lambda: name in hedger.risk.causes
+    assert hedger.risk.causes[name][0] is mode is hedger.risk.mode
+    yield 1.0
+    before = len(world.orders())
+    world.jump(-0.02)
+    yield 20.0
+    assert name in hedger.risk.causes
+    assert len(world.orders()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("order rate", {"risk__max_orders_per_minute": 3}), ("hedge count", {"risk__max_hedges_per_hour": 2})],
+)
+def test_too_many_orders(name, limit, play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        for k in range(4):
+            world.jump(0.02 * (-1) ** k)
+            yield 4.0
+        yield from latched(world, hedger, name)
+
+    play(script, **limit)
+
+
+def test_a_fill_that_leaves_more_delta(play, monkeypatch):
+    from gammacore.live.simulator import feed, trading
+
+    def script(world, hedger):
+        yield hedged(hedger)
+        for module in (feed, trading):
+            plain = module.user_trade
+
+            def turned(trade, side, plain=plain):
+                shown = plain(trade, side)
+                other = {"buy": "sell", "sell": "buy"}[shown["direction"]]
+                return shown | {"direction": other}
+
+            monkeypatch.setattr(module, "user_trade", turned)
+        world.jump(0.02)
+        yield from latched(world, hedger, "wrong way")
+
+    play(script)
+
+
+def test_a_fill_of_an_order_that_was_over(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        label = world.orders("hedge")[0]["params"]["label"]
+        trade = {
+            "trade_id": "9999999", "trade_seq": 9999999, "instrument_name": PERPETUAL, "label": label,
+            "timestamp": world.now_ns // 1_000_000, "direction": "buy", "price": 85_000.0, "amount": 10.0,
+            "order_id": "1", "fee": 0.0, "fee_currency": "BTC",
+            "state": "filled",
+        }  # fmt: skip
+        changes = {"instrument_name": PERPETUAL, "orders": [], "trades": [trade], "positions": []}
+        world.exchange.feed.tell("user.changes", changes, world.account.user_id)
+        yield from latched(world, hedger, "unexpected trade")
+
+    play(script)
+
+
+def test_positions_that_differ(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.account.positions[PERPETUAL].lots += 5
+        yield from latched(world, hedger, "positions")
+        assert "there" in hedger.risk.causes["positions"][1]
+
+    def again(world, hedger):
+        yield lambda: hedger.session.reconciled
+        assert hedger.risk.causes.get("positions") is None  # a start lifts latches
+
+    world = play(script)
+    world.account.positions[PERPETUAL].lots -= 5
+    play(again, world)
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_the_kill_switch(flatten, play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        before = len(world.orders())
+        hedger.kill("kill switch", flatten=flatten)
+        mode, _ = hedger.risk.causes["kill switch"]
+        if flatten:
+            assert mode is HEDGE_ONLY
+            yield lambda: hedger.flat
+            assert {n: p.lots for n, p in world.account.positions.items() if p.lots} == {}
+            return
+        assert mode is HALT
+        world.jump(0.02)
+        yield 20.0
+        assert len(world.orders()) == before
+        assert any(m["method"] == "private/cancel_all" for m in world.sent)
+        assert {p.lots for p in world.account.positions.values()} != {0}
+
+    play(script)
+
+
+def limited(hedger, **limits):
+    """Give the session other limits, as a configuration would."""
+    guards = hedger.risk.guards
+    limits = {name: getattr(guards.limits, name) for name in LIMITS} | limits
+    made = type(guards.limits)(guards.limits.grid, **limits)
+    hedger.risk.guards = msgspec.structs.replace(guards, limits=made)
+
+
+LIMITS = (
+    "max_delta", "max_gamma", "max_vega_usd", "max_premium_usd", "max_order", "max_scenario_loss_usd",
+)  # fmt: skip
+
+
+def test_a_hedge_larger_than_an_order_may_be(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        limited(hedger, max_order=1e-4)
+        world.jump(0.02)
+        yield from latched(world, hedger, "order size", HEDGE_ONLY)
+
+    play(script)
+
+
+@pytest.mark.parametrize("name", ["delta", "gamma"])
+def test_more_exposure_than_allowed(name, play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        limited(hedger, **{f"max_{name}": 1e-9})
+        yield lambda: name in hedger.risk.causes
+        assert hedger.risk.causes[name][0] is HEDGE_ONLY is hedger.risk.mode
+        before = len(world.orders("hedge"))
+        world.jump(0.02)
+        yield lambda: len(world.orders("hedge")) > before  # hedges pass
+        limited(hedger, **{f"max_{name}": 1e9})
+        yield lambda: name not in hedger.risk.causes
+
+    play(script)
+
+
+def balance(world, share):
+    """Set the margin balance to a multiple of the maintenance margin."""
+    summary = world.exchange.views.summary(world.account, "BTC")
+    wanted = share * summary["maintenance_margin"]
+    world.account.wallet("BTC").balance += round((wanted - summary["margin_balance"]) * 1e8)
+
+
+@pytest.mark.parametrize(("name", "on", "off"), [("margin", 3.0, 100.0), ("liquidation", 1.15, 100.0)])
+def test_margins(name, on, off, play):
+    changes = {"entry__side": "short", "risk__max_margin_use": 0.2 if name == "margin" else None}
+
+    def script(world, hedger):
+        yield hedged(hedger)
+        assert hedger.risk.causes == {}
+        balance(world, on)
+        yield lambda: name in hedger.risk.causes
+        assert hedger.risk.causes[name][0] is HEDGE_ONLY is hedger.risk.mode
+        before, entries = len(world.orders("hedge")), len(world.orders("entry"))
+        world.jump(0.01)
+        yield lambda: len(world.orders("hedge")) > before
+        assert len(world.orders("entry")) == entries
+        balance(world, off)
+        yield lambda: name not in hedger.risk.causes
+
+    play(script, **changes)
+
+
+def test_funding(play):
+    world = Watched()
+    world.told["current_funding"] = 0.01
+
+    def script(world, hedger):
+        yield lambda: "funding" in hedger.risk.causes
+        assert hedger.risk.causes["funding"][0] is HEDGE_ONLY is hedger.risk.mode
+        yield 15.0
+        assert world.orders() == []  # no entries
+        world.told.clear()
+        yield lambda: hedger.filled >= 2
+        assert "funding" not in hedger.risk.causes
+
+    play(script, world)
+
+
+def test_a_days_loss_lasts_until_midnight(play):
+    world = Watched(start_ns=parse_time("2026-11-25T23:58:30Z"))
+
+    def script(world, hedger):
+        yield lambda: "daily loss" in hedger.risk.causes
+        assert hedger.risk.causes["daily loss"][0] is HEDGE_ONLY is hedger.risk.mode
+        before = len(world.orders("hedge"))
+        world.jump(0.02)
+        yield lambda: len(world.orders("hedge")) > before
+        assert "daily loss" in hedger.risk.causes  # also if it was won back
+        yield lambda: world.now_ns >= parse_time("2026-11-26T00:00:02Z")
+        assert "daily loss" not in hedger.risk.causes
+
+    play(script, world, risk__max_daily_loss_usd=1.0)
+
+
+def test_a_drawdown_lasts_until_its_peak_is_old(play):
+    world = Watched()
+
+    def script(world, hedger):
+        yield lambda: hedger.filled >= 2
+        yield lambda: any(c.startswith("drawdown") for c in hedger.risk.causes)
+        [(name, (mode, _))] = hedger.risk.causes.items()
+        assert mode is HEDGE_ONLY
+        began = world.now_ns
+        world.exchange.market.coins["BTC"].model = MarketModel(vol=1e-3)
+        yield lambda: name not in hedger.risk.causes
+        assert world.now_ns - began >= 20 * NS_PER_SECOND
+
+    play(script, world, risk__max_drawdown_usd={"30s": 20.0})
+
+
+def test_every_row_of_the_table_is_here():
+    text = (Path(__file__).parent.parent / "docs" / "live.md").read_text(encoding="utf-8")
+    table = text[text.index("| guard | when") : text.index("A latch holds until")]
+    rows = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(.*?)`", row)}
+    files = (Path(__file__), Path(__file__).with_name("test_live_outside.py"))
+    here = "".join(file.read_text(encoding="utf-8") for file in files)
+    assert rows >= {"stale", "authorisation", "lock ..."}
+    for name in rows:
+        assert f'"{name.removesuffix(" ...")}' in here, name
