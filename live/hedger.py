@@ -158,6 +158,7 @@ class Hedger:
         self._subscribed: set[Tradable] = set()
         self._ready = False
         self._chain_ns = self._audit_ns = self._timer_ns = self._delivery_ns = self._account_ns = 0
+        self._status_ns = 0
         self._odd_audits = 0
         self._cancel_owed = False  # of a kill without a connection
         self.rehearse: Callable[[], object] = lambda: None  # see :mod:`.dry`
@@ -225,6 +226,7 @@ class Hedger:
             self._watch()
             self._look_at_chain(now_ns)
             self._audit(now_ns)
+            self._look_at_locks(now_ns)
         self.journal.flush()
 
     # ------------------------------------------------------------- desk
@@ -626,6 +628,12 @@ class Hedger:
         """Ask what is locked, as we may have missed it."""
         if not any(kind == "status" for kind, _ in self._asked.values()):
             self._ask("status", "", "public/status")
+
+    def _look_at_locks(self, now_ns: int) -> None:
+        """Ask again while something is locked: the message that it is open may be lost, or name another."""
+        if self.risk.is_locked and now_ns >= self._status_ns + RETRY_NS:
+            self._status_ns = now_ns
+            self._ask_status()
 
     def _unanswered(self, news: Expired | Lost) -> None:
         kind, about = self._asked.pop(news.id, ("", ""))

@@ -291,6 +291,12 @@ class RiskManager:
         state = "announced" if where == MAINTENANCE else "locked"
         self._hold(f"lock {where}", locked, Mode.HALT, f"{where} is {state}")
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether an index or the exchange is locked, as far as we know."""
+        names = [c.removeprefix("lock ") for c in self.causes if c.startswith("lock ")]
+        return any(name != MAINTENANCE and not name.startswith(ACCOUNT) for name in names)
+
     def only_locked(self, names: Collection[str]) -> None:
         """Lift the locks of indices and of the exchange that are not among these."""
         for cause in [c for c in self.causes if c.startswith("lock ")]:

@@ -217,6 +217,20 @@ def test_a_lock_that_was_there_before_the_session(what, play):
     play(script, world)
 
 
+def test_a_lock_of_everything_that_ends_index_by_index_is_lifted(play):
+    def script(world, hedger):
+        locks = world.exchange.locks
+        yield hedged(hedger)
+        locks.whole = True
+        world.jump(0.02)
+        yield lambda: "lock exchange" in hedger.risk.causes
+        locks.whole = False  # nobody is told of the exchange, or the message is lost
+        yield 12.0
+        assert hedger.risk.causes == {}
+
+    play(script)
+
+
 def test_a_lock_that_ended_while_the_connection_was_gone_is_lifted(play):
     def script(world, hedger):
         locks = world.exchange.locks
