@@ -434,11 +434,14 @@ class Execution:
         wanted, order = work.order.legs[leg], work.order
         tried = work.attempts[leg]
         rests = self._rests(work, leg)
-        if why := self._priceless(work, leg, now_ns):
+        limit, why = order.limit, ""
+        if limit is None:
+            why = "" if order.purpose is Purpose.HEDGE else self._priceless(work, leg, now_ns)
+            limit = None if why else self._limit(wanted, work.left[leg], rests)
+        if limit is None:
             if now_ns >= max([work.since_ns, *(a.placed.ts_ns for a in tried)]) + NO_QUOTE_NS:
-                work.given_up[leg] = why
+                work.given_up[leg] = why or "no quote"
             return
-        limit = order.limit if order.limit is not None else self._limit(wanted, work.left[leg], rests)
         label = f"{self.session}-{order.order_id}-{leg}-{len(tried)}"
         placed = Placed(
             now_ns,
@@ -490,13 +493,17 @@ class Execution:
         first = self.settings.rest and not work.attempts[leg] and order.purpose is Purpose.HEDGE
         return order.limit is not None or first
 
-    def _limit(self, leg: Leg, amount: float, rests: bool) -> float:
+    def _limit(self, leg: Leg, amount: float, rests: bool) -> float | None:
         """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
-        quote, spec = self.quotes[leg.instrument], self._spec_of(leg.instrument)
+        quote, spec = self.quotes.get(leg.instrument), self._spec_of(leg.instrument)
+        if quote is None:
+            return None
         buy = amount > 0
         own, other = (quote.bid, quote.ask) if buy else (quote.ask, quote.bid)
         if rests and own > 0:
             return float(spec.round_price(own))
+        if not other > 0:
+            return None
         option = isinstance(leg.instrument, Option)
         slip = self.settings.option_slippage if option else self.settings.slippage
         wanted = other * (1 + slip if buy else max(1 - slip, 0.0))

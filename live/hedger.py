@@ -391,11 +391,12 @@ class Hedger:
     # ------------------------------------------------------------- market
 
     def _ticker(self, news: TickerNews) -> None:
-        if news.ts_ns > self.now_ns() + AHEAD_NS:
+        now_ns = self.now_ns()
+        if news.ts_ns > now_ns + AHEAD_NS:
             return  # events follow each other in time: one from the future would silence all before it
         self.execution.quote(news)
         if news.instrument == self.feed.perpetual:
-            self.risk.ticker(news, self.now_ns())
+            self.risk.ticker(news, now_ns)
         event = self.feed.ticker(news)
         if event is not None and self._ready:
             self.take(event)
