@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 
 from gammacore.config import Config, parse_duration
-from gammacore.daycount import NS_PER_HOUR
+from gammacore.daycount import NS_PER_HOUR, NS_PER_SECOND
 from gammacore.errors import ConfigError
 from gammacore.logging import keep_secret, redact
 
@@ -23,6 +23,7 @@ __all__ = ["VARIABLE", "Alerts", "Level", "alerts_of", "apprise_sender"]
 
 VARIABLE = "GAMMACORE_ALERTS"
 Send = Callable[["Level", str, str], bool]
+RETRY_NS = 10 * NS_PER_SECOND  # after a message that did not arrive
 log = logging.getLogger("gammacore.alerts")
 
 
@@ -40,7 +41,7 @@ class Alerts:
     Parameters
     ----------
     send : callable(level, title, text) -> bool
-        Whether it arrived; one that did not is tried again by the next of its kind.
+        Whether it arrived; one that did not is tried again by the next of its kind, after some seconds.
     least : Level
         Below it nothing is sent.
     repeat_ns : int
@@ -62,9 +63,10 @@ class Alerts:
         self._send, self.least, self.repeat_ns, self.per_hour = send, least, repeat_ns, per_hour
         self._last: dict[str, tuple[int, Level]] = {}
         self._sent: deque[int] = deque()
+        self._failed_ns: dict[str, int] = {}
         self.left_out = 0
 
-    def tell(self, level: Level, key: str, text: str, now_ns: int) -> bool:
+    def tell(self, level: Level, key: str, text: str, now_ns: int, *, title: str = "") -> bool:
         """Send a message, or not.
 
         Parameters
@@ -75,6 +77,8 @@ class Alerts:
         text : str
             Secrets are blotted out.
         now_ns : int
+        title : str
+            Instead of the key.
 
         Returns
         -------
@@ -89,21 +93,24 @@ class Alerts:
             self.left_out += 1
             return False
         more = f" ({self.left_out} others were left out)" if self.left_out else ""
-        if not self._arrives(level, key, redact(text) + more):
+        if not self._arrives(level, title or key, redact(text) + more):
             log.error("an alert could not be sent", extra={"key": key})
+            self._failed_ns[key] = now_ns
             return False
         self._last[key], self.left_out = (now_ns, level), 0
         self._sent.append(now_ns)
         return True
 
-    def _arrives(self, level: Level, key: str, text: str) -> bool:
+    def _arrives(self, level: Level, title: str, text: str) -> bool:
         try:
-            return self._send(level, f"gammacore: {key}", text)
+            return self._send(level, f"gammacore: {title}", text)
         except Exception as error:  # a service that fails must not end who watches a session
             log.error("the service of alerts failed", extra={"reason": redact(str(error))})
             return False
 
     def _is_news(self, level: Level, key: str, now_ns: int) -> bool:
+        if now_ns - self._failed_ns.get(key, -RETRY_NS) < RETRY_NS:
+            return False
         last = self._last.get(key)
         return last is None or level > last[1] or now_ns - last[0] >= self.repeat_ns
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +23,14 @@ from gammacore.risk import totals
 from .follow import Follower
 from .heartbeat import Heartbeat, heartbeat_of
 from .journal import is_held
+from .positions import Adopted
 from .risk_manager import Mode, profit_usd
 
 __all__ = ["UNEXPLAINED", "Metrics", "Watcher", "watch"]
 
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
+FIGURES = re.compile(r"[-+]?\d[\d.,:%]*")
 EXPLAIN_S = 30.0
 REFRESH_S = 0.5
 
@@ -65,8 +68,8 @@ class Watcher:
         self._supervises = supervises
         self.gone = False  # the process, without a word
         self.trouble = ""  # why the journal cannot be read
-        self._reasons: tuple[str, ...] = ()
-        self._adopted = 0  # trades told
+        self._modes: set[str] = set()  # reasons told, without their figures
+        self._adopted, self._untold = 0, list[Adopted]()  # trades of others: seen, and not yet told
         self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
 
     def update(self) -> None:
@@ -93,7 +96,7 @@ class Watcher:
         if self.alerts is None or self.follower.desk is None:
             return
         self._mode(self.alerts)
-        self._outside()
+        self._outside(self.alerts)
         self._silence(self.alerts, now_s - self._heard_s)
         if self.follower.difference is not None:
             self._tell(Level.CRITICAL, "parity", "a fresh desk decides differently: see gammacore parity")
@@ -114,28 +117,39 @@ class Watcher:
 
     def _tell(self, level: Level, key: str, text: str) -> None:
         assert self.alerts is not None
-        self.alerts.tell(level, key, text, int(self._clock() * NS_PER_SECOND))
+        self.alerts.tell(level, key, text, self._now_ns())
+
+    def _now_ns(self) -> int:
+        return int(self._clock() * NS_PER_SECOND)
 
     def _mode(self, alerts: Alerts) -> None:
+        """Tell each reason for which not everything may be sent, once while it lasts."""
         found = self.follower.mode
-        if found is None or (found.reasons == self._reasons and found.reasons):
+        if found is None:
             return
-        self._reasons = found.reasons
         mode = Mode(found.mode)
-        if mode is Mode.NORMAL:
-            alerts.over("mode")
-            return
         level = Level.CRITICAL if mode is Mode.HALT else Level.WARNING
-        self._tell(level, "mode", f"{mode.name}: {'; '.join(found.reasons)}")
+        told = {f"mode {FIGURES.sub('', reason)}": reason for reason in found.reasons}
+        for over in self._modes - told.keys():
+            alerts.over(over)
+        self._modes = set(told)
+        for key, reason in told.items():
+            alerts.tell(level, key, f"{mode.name}: {reason}", self._now_ns(), title="mode")
 
-    def _outside(self) -> None:
-        """Tell trades that nobody here ordered; forced ones are critical."""
-        for trade in self.follower.adopted[self._adopted :]:
-            self._adopted += 1
-            level = Level.CRITICAL if trade.forced else Level.WARNING
-            what = "liquidation" if trade.forced else "traded outside"
-            text = f"{what}: {trade.amount:+g} {trade.instrument} at {trade.price:g}"
-            self._tell(level, f"outside {trade.trade_id}", text)
+    def _outside(self, alerts: Alerts) -> None:
+        """Tell trades that nobody here ordered, each until it has arrived; forced ones are critical."""
+        adopted = self.follower.adopted
+        self._untold += adopted[self._adopted :]
+        self._adopted = len(adopted)
+        self._untold = [trade for trade in self._untold if not self._told(trade, alerts)]
+
+    def _told(self, trade: Adopted, alerts: Alerts) -> bool:
+        level, title = Level.WARNING, "traded outside"
+        if trade.forced:
+            level, title = Level.CRITICAL, "liquidation"
+        text = f"{trade.amount:+g} {trade.instrument} at {trade.price:g}, trade {trade.trade_id}"
+        key = f"trade {trade.trade_id}"
+        return level < alerts.least or alerts.tell(level, key, text, self._now_ns(), title=title)
 
     def _silence(self, alerts: Alerts, silent_s: float) -> None:
         if self.trouble:

@@ -10,11 +10,13 @@ import urllib.request
 import pytest
 from live_world import Process, World, lively
 
-from gammacore.alerts import VARIABLE, Alerts, Level, apprise_sender
+from gammacore.alerts import RETRY_NS, VARIABLE, Alerts, Level, apprise_sender
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import ConfigError, JournalLostError
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, is_held
+from gammacore.live.positions import Adopted
+from gammacore.live.risk_manager import Mode
 from gammacore.live.watch import SILENT_S, Metrics, Watcher
 from gammacore.logging import BLOT
 
@@ -69,7 +71,8 @@ def test_what_could_not_be_sent_is_tried_again():
     alerts = Alerts(box)
     assert not alerts.tell(W, "mode", "a", 0)
     box.works = True
-    assert alerts.tell(W, "mode", "a", 1)
+    assert not alerts.tell(W, "mode", "a", RETRY_NS - 1)
+    assert alerts.tell(W, "mode", "a", RETRY_NS)
 
 
 def test_secrets_are_blotted_out():
@@ -145,6 +148,58 @@ def test_a_healthy_session_says_nothing(watched):
     _, _, watcher, box, _ = watched
     watcher.look()
     assert box.got == []
+
+
+def test_a_second_reason_is_told_beside_the_first_and_figures_that_change_are_no_news(watched):
+    process, follower, watcher, box, _ = watched
+
+    def look():
+        process.hedger._show_mode(process.world.now_ns)
+        process.journal.flush()
+        follower.update()
+        watcher.look()
+
+    risk = process.hedger.risk
+    risk.latch("one", "margin 81.5% in use", Mode.HEDGE_ONLY)
+    look()
+    risk.latch("two", "options are not closed", Mode.HEDGE_ONLY)
+    risk.latch("one", "margin 82.5% in use", Mode.HEDGE_ONLY)
+    look()
+    assert [text for _, _, text in box.got] == [
+        "HEDGE_ONLY: margin 81.5% in use",
+        "HEDGE_ONLY: options are not closed",
+    ]
+
+
+def test_a_reason_that_did_not_arrive_is_told_again(watched):
+    process, follower, watcher, box, clock = watched
+    process.hedger.risk.latch("one", "nobody hears")
+    process.hedger._show_mode(process.world.now_ns)
+    process.journal.flush()
+    follower.update()
+    box.works = False
+    watcher.look()
+    box.works = True
+    watcher.look()
+    assert box.got == []  # not at once
+    clock.now += 10.0
+    watcher.look()
+    watcher.look()
+    assert box.got == [(C, "gammacore: mode", "HALT: nobody hears")]
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_every_trade_that_nobody_here_ordered_is_told_once(watched, forced):
+    process, follower, watcher, box, _ = watched
+    told = [(C, "gammacore: liquidation") if forced else (W, "gammacore: traded outside")]
+    for number in ("7", "8"):
+        process.journal.told(Adopted(process.world.now_ns, number, "BTC-PERPETUAL", -500.0, 85e3, forced))
+        process.journal.flush()
+        follower.update()
+        watcher.look()
+        watcher.look()
+    expected = [(*told[0], f"-500 BTC-PERPETUAL at 85000, trade {number}") for number in ("7", "8")]
+    assert box.got == expected
 
 
 def test_a_halt_is_told_with_its_reasons_and_again_when_it_comes_back(watched):

@@ -12,6 +12,7 @@ from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import Tail
 from gammacore.live.journal import Kind, Record, read
 from gammacore.live.news import Gap, State, StateChanged
+from gammacore.live.positions import Adopted
 from gammacore.live.records import decode_event, decode_fact, encode
 from gammacore.live.risk_manager import Mode, ModeChanged
 
@@ -119,3 +120,14 @@ def test_gaps_are_counted():
         fact = Gap(made().desk.book.ts_ns, "book.BTC-PERPETUAL.100ms")
         board.take(Record(10_000 + k, Kind.FACT, "Gap", fact.ts_ns, encode(fact)))
     assert board.sections()["health"]["gaps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("forced", "level", "what"), [(True, "critical", "liquidated"), (False, "warning", "traded outside")]
+)
+def test_trades_that_nobody_here_ordered_are_alerts(forced, level, what):
+    board = board_of(made().path)
+    fact = Adopted(made().desk.book.ts_ns, "7", "BTC-PERPETUAL", -500.0, 85e3, forced)
+    board.take(Record(10_000, Kind.FACT, "Adopted", fact.ts_ns, encode(fact)))
+    last = board.sections()["alerts"][-1]
+    assert (last["level"], last["text"]) == (level, f"{what}: -500 BTC-PERPETUAL at 85000")

@@ -16,7 +16,7 @@ from gammacore.scalps import pair_first_in_first_out
 from ..about import Began
 from ..attempts import Placed
 from ..news import Gap, State, StateChanged
-from ..positions import Foreign
+from ..positions import Adopted, Foreign
 from ..risk_manager import Mode, ModeChanged
 
 __all__ = ["Story"]
@@ -105,6 +105,9 @@ class Story:
             self.tell(
                 ts_ns, "info", f"the holder traded {found.amount:+g} {found.instrument} at {found.price:g}"
             )
+        elif isinstance(found, Adopted):
+            level, what = ("critical", "liquidated") if found.forced else ("warning", "traded outside")
+            self.tell(ts_ns, level, f"{what}: {found.amount:+g} {found.instrument} at {found.price:g}")
         elif isinstance(found, Delivery):
             self.tell(ts_ns, "info", f"delivered at {found.price:,.2f} USD")
         elif isinstance(found, Flatten):
