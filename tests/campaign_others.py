@@ -1,6 +1,7 @@
 """What others do to an account in a campaign: its holder trades, margin goes, positions are forced."""
 
 import json
+from collections import Counter
 
 from live_world import ID, SECRET
 from venue import Client as Holder
@@ -125,12 +126,26 @@ class Watch:
     def look(self, hedger):
         """Look at a session once more."""
         told = hedger.risk.mode != 0 or hedger.stopping
-        if told or not self._exposed(hedger.desk):
+        if told or not (self._exposed(hedger.desk) or self._differs(hedger.positions)):
             self._since_ns = None
             return
         self._since_ns = self._since_ns or self._world.now_ns
         self.longest_s = max(self.longest_s, (self._world.now_ns - self._since_ns) / 1e9)
         assert self.longest_s <= EXPOSED_S, f"out of band for {self.longest_s:.0f} s without a word"
+
+    def _differs(self, positions):
+        """Whether the exchange holds something else than the session believes."""
+        believed = Counter(positions.own())
+        believed.update(positions.others)
+        if positions.baseline is not None:
+            believed.update(positions.baseline.sizes)
+        held = {name: p.size for name, p in self._world.account.positions.items() if p.lots}
+        listed = self._world.exchange.catalog.by_name
+        return any(
+            abs(believed[name] - held.get(name, 0.0)) > 1e-6
+            for name in believed | held
+            if listed[name].state == "open"
+        )
 
     def _exposed(self, desk):
         """Whether a position that is held has more delta than its band, orders on their way not counted."""
