@@ -77,7 +77,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         last = record.ts_ns or last
         if record.kind is Kind.START and first is None:
             first = record.ts_ns
-            if parse_config(msgspec.json.decode(record.body)) != config:
+            if not _is_same(record.body, config):
                 raise JournalError(f"{path}: kept with another configuration; this one needs a new journal")
         elif record.kind is Kind.FACT and record.name == "Placed":
             placed.append(decode_fact(record.body, Placed))
@@ -118,6 +118,12 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         highs,
         None if baseline is None else last - OVERLAP_NS,
     )
+
+
+def _is_same(stated: bytes, config: Config) -> bool:
+    """Whether a journal was kept with a configuration, alerts aside; parameters it did not know are at defaults."""
+    before = parse_config(msgspec.json.decode(stated))
+    return msgspec.structs.replace(before, alerts=config.alerts) == config
 
 
 def _fresh(config: Config, now_ns: int) -> Past:
