@@ -121,7 +121,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
 
 
 def _is_same(stated: bytes, config: Config) -> bool:
-    """Whether a journal was kept with a configuration, alerts aside; parameters it did not know are at defaults."""
+    """Whether a journal was kept with this configuration, alerts and parameters newer than it aside."""
     before = parse_config(msgspec.json.decode(stated))
     return msgspec.structs.replace(before, alerts=config.alerts) == config
 
