@@ -30,6 +30,7 @@ __all__ = ["UNEXPLAINED", "Metrics", "Watcher", "watch"]
 
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
+STARTING, STARTING_S = "last price never", 15.0  # a reason that holds at every start, and how long it may
 FIGURES = re.compile(r"[-+]?\d[\d.,:%]*")
 EXPLAIN_S = 30.0
 REFRESH_S = 0.5
@@ -68,7 +69,7 @@ class Watcher:
         self._supervises = supervises
         self.gone = False  # the process, without a word
         self.trouble = ""  # why the journal cannot be read
-        self._modes: set[str] = set()  # reasons told, without their figures
+        self._modes: dict[str, float] = {}  # reasons without their figures, and since when they hold
         self._adopted, self._untold = 0, list[Adopted]()  # trades of others: seen, and not yet told
         self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
 
@@ -130,10 +131,13 @@ class Watcher:
         mode = Mode(found.mode)
         level = Level.CRITICAL if mode is Mode.HALT else Level.WARNING
         told = {f"mode {FIGURES.sub('', reason)}": reason for reason in found.reasons}
-        for over in self._modes - told.keys():
+        for over in self._modes.keys() - told.keys():
             alerts.over(over)
-        self._modes = set(told)
+        now_s = self._clock()
+        self._modes = {key: self._modes.get(key, now_s) for key in told}
         for key, reason in told.items():
+            if reason.startswith(STARTING) and now_s - self._modes[key] < STARTING_S:
+                continue  # every session begins so
             alerts.tell(level, key, f"{mode.name}: {reason}", self._now_ns(), title="mode")
 
     def _outside(self, alerts: Alerts) -> None:

@@ -171,6 +171,21 @@ def test_a_second_reason_is_told_beside_the_first_and_figures_that_change_are_no
     ]
 
 
+def test_a_start_is_no_alert_unless_it_lasts(watched):
+    process, follower, watcher, box, clock = watched
+    process.hedger.risk.latch("stale", "last price never")
+    process.hedger._show_mode(process.world.now_ns)
+    process.journal.flush()
+    follower.update()
+    watcher.look()
+    clock.now += 14.0
+    watcher.look()
+    assert box.got == []
+    clock.now += 1.0
+    watcher.look()
+    assert box.got == [(C, "gammacore: mode", "HALT: last price never")]
+
+
 def test_a_reason_that_did_not_arrive_is_told_again(watched):
     process, follower, watcher, box, clock = watched
     process.hedger.risk.latch("one", "nobody hears")
