@@ -18,7 +18,15 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SE
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.news import AccountNews
-from gammacore.live.risk_manager import Mode, ProfitHigh, RiskManager, liquidation_distance, profit_usd
+from gammacore.live.risk_manager import (
+    NEAR_LIQUIDATION,
+    DayStart,
+    Mode,
+    ProfitHigh,
+    RiskManager,
+    liquidation_distance,
+    profit_usd,
+)
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 from gammacore.settlement import greeks
@@ -193,6 +201,51 @@ def test_an_odd_market_halts_while_it_is_odd(odd, guard):
     risk.ticker(news(), T0 + S)
     assert risk.mode is Mode.NORMAL
     assert risk.refusal(entry()) == ""
+
+
+@pytest.mark.parametrize(
+    ("quote", "crossed"),
+    [
+        ({"bid": 60_000.0, "ask": 60_000.0}, True),
+        ({"bid": 59_999.5, "ask": 60_000.0}, False),
+        ({"bid": 60_000.0, "ask": 0.0}, False),  # nobody offers
+        ({"bid": 0.0, "ask": 0.0}, False),
+    ],
+)
+def test_a_book_is_crossed_if_both_sides_are_quoted_and_meet(quote, crossed):
+    risk = manager()
+    risk.ticker(news(**quote), T0)
+    assert ("crossed book" in risk.causes) is crossed
+
+
+def test_a_guard_holds_beyond_its_limit_not_at_it(held):
+    """Figures that floats have exactly: 1/2, 3/4, whole seconds."""
+    risk = manager(
+        max_margin_use=0.5, max_divergence=0.25, max_clock_skew="2s", stale_after="10s", max_funding=0.25
+    )
+    risk.margins(account(initial_margin=5.0, maintenance_margin=10.0 * NEAR_LIQUIDATION))
+    risk.ticker(news(mark=75_000.0, current_funding=0.25), T0)
+    risk.skew(2.0)
+    risk.tick(T0 + 10 * S)
+    assert risk.causes == {}
+    risk.margins(account(initial_margin=5.001, maintenance_margin=10.0 * NEAR_LIQUIDATION + 0.001))
+    risk.ticker(news(mark=75_001.0, current_funding=0.2501), T0)
+    risk.skew(2.001)
+    risk.tick(T0 + 10 * S + 1)
+    assert set(risk.causes) == {"margin", "liquidation", "divergence", "funding", "clock", "stale"}
+
+
+def test_a_loss_a_drawdown_and_exposure_hold_beyond_their_limits_not_at_them(held):
+    lost, delta = 128.0, abs(totals(held.portfolio, held.book).delta)
+    for limit, holds in ((lost, False), (lost - 1e-9, True)):
+        changes = {"max_daily_loss_usd": limit, "max_drawdown_usd": {"1h": limit}}
+        risk = manager(held, max_delta=delta if not holds else delta - 1e-9, **changes)
+        start = DayStart(T0, profit_usd(held) + lost)
+        risk = RiskManager(risk.guards, held, start, [ProfitHigh(T0, start.profit_usd)])
+        risk.ticker(news(), T0)
+        risk.tick(T0)
+        assert start.profit_usd - risk.profit_usd == lost
+        assert set(risk.causes) == ({"daily loss", "drawdown 1 h", "delta"} if holds else set())
 
 
 def test_funding_against_the_hedge_stops_entries(held):

@@ -76,7 +76,9 @@ def _changes(tree: ast.Module, text: str) -> Iterator[_Found]:
     """Yield changes inside of functions; logging, texts and annotations are left alone."""
     for function in _parts(tree, text):
         if isinstance(function, ast.FunctionDef):
-            inside = (node for statement in function.body for node in _parts(statement, text, ast.FunctionDef))
+            inside = (
+                node for statement in function.body for node in _parts(statement, text, ast.FunctionDef)
+            )
             for node in inside:
                 yield from _changes_of(node, text)
 
@@ -126,7 +128,11 @@ def tests_of(path: str) -> list[str]:
 @functools.cache
 def _session_modules() -> frozenset[str]:
     """Name the modules that a session in one process consists of."""
-    words = [sys.executable, "-c", "import sys, gammacore.live.assemble, gammacore.live.client; print(*sys.modules)"]
+    words = [
+        sys.executable,
+        "-c",
+        "import sys, gammacore.live.assemble, gammacore.live.client; print(*sys.modules)",
+    ]
     return frozenset(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
 
 
