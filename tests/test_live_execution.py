@@ -12,7 +12,18 @@ from gammacore.daycount import NS_PER_SECOND
 from gammacore.events import Fill, Rejected
 from gammacore.live.attempts import Booked, Placed
 from gammacore.live.collar import Collar
-from gammacore.live.execution import MARGIN_NS, PAUSE_NS, Ask, Execution, Place, Question, Settings, Withdraw
+from gammacore.live.execution import (
+    ASK_AGAIN_NS,
+    MARGIN_NS,
+    PAUSE_NS,
+    WATCH_NS,
+    Ask,
+    Execution,
+    Place,
+    Question,
+    Settings,
+    Withdraw,
+)
 from gammacore.live.news import Fate, OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
@@ -247,6 +258,15 @@ def test_options_are_not_sold_far_below_their_mark_and_slippage_ends_at_the_coll
     assert p.limit == 0.0255  # 15 % below the mark; the slippage alone would allow 0.014
 
 
+def test_what_is_bid_a_tick_for_is_sold_for_a_tick_whatever_the_slippage():
+    execution = made()
+    execution.quote(ticker(CALL, 0.0001, 0.0003))
+    execution.submit(Order("0-exit-1", 0, Purpose.EXIT, (Leg(CALL, -1.0),)), T0)
+    execution.tick(T0)
+    (p,) = placed(execution)
+    assert p.limit == 0.0001
+
+
 def test_a_resting_hedge_that_is_no_longer_wanted_is_withdrawn():
     execution = made()
     execution.submit(hedge(), T0)
@@ -259,6 +279,24 @@ def test_a_resting_hedge_that_is_no_longer_wanted_is_withdrawn():
     assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
     execution.order(order(p, "cancelled"), T0 + S)
     assert [e.reason for e in events(execution)] == ["no longer wanted"]
+
+
+def test_a_cancellation_without_an_answer_is_asked_about_after_a_while_and_every_two_seconds():
+    execution = made(patience_s=3)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.tick(T0 + 3 * S - 1)
+    assert execution.actions() == []
+    execution.tick(T0 + 3 * S)
+    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    execution.tick(T0 + 3 * S + WATCH_NS - 1)
+    assert execution.actions() == []
+    for asked in (0, ASK_AGAIN_NS):
+        execution.tick(T0 + 3 * S + WATCH_NS + asked)
+        assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+        execution.tick(T0 + 3 * S + WATCH_NS + asked + ASK_AGAIN_NS - 1)
+        assert execution.actions() == []
 
 
 def test_trades_seen_before_the_validity_is_over_decide_nothing():
