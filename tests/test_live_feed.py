@@ -149,6 +149,15 @@ def test_a_first_ticker_within_the_minute_of_the_last_remembered_price_has_its_e
     assert len(feed._sampled) == 100
 
 
+def test_nothing_to_remember_and_nothing_to_estimate():
+    feed = Feed("BTC", estimate=Estimate("forecast", 30 * NS_PER_MINUTE))
+    feed.remember([])
+    assert math.isnan(feed.ticker(perpetual()).estimate)
+    feed = Feed("BTC")
+    feed.remember([(T0 - S, 60e3)])
+    assert math.isnan(feed.ticker(perpetual()).estimate)
+
+
 def estimating(ts, index, fixed):
     """Price of the perpetual within the window, with the delivery price that the exchange expects then."""
     share = (ts - OPENS) / SETTLEMENT_WINDOW_NS
