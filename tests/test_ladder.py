@@ -125,6 +125,15 @@ def test_between_expiry_and_delivery_nothing_is_put_to_rest(resting):
     assert not episode.resting
 
 
+def test_an_edge_that_the_delta_cannot_reach_has_no_order():
+    config = build({**LADDER, "hedge.band": 1.5})  # of a straddle of one coin
+    tape = market(3, config)
+    desk, exchange = build_desk(config), build_exchange(config)
+    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
+    (episode,) = [e for e in desk.portfolio.open.values() if e.open]
+    assert not episode.resting
+
+
 def test_bars_may_be_skipped():
     """Handling every bar gives the same fills as handling those at which something happens."""
     config = build(LADDER)

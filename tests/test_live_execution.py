@@ -323,6 +323,15 @@ def test_the_oldest_order_is_named_with_what_it_waits_for():
     assert found.why == "its order at the exchange is unknown"
 
 
+def test_an_order_that_a_guard_holds_back_has_no_other_reason_to_wait():
+    execution = made()
+    execution.paused = True
+    execution.submit(hedge(), T0)
+    assert execution.oldest(T0 + S).why == "it was not sent"
+    execution.forbidden = lambda order: "halt: stale"
+    assert execution.oldest(T0 + S).why == ""
+
+
 def test_an_empty_answer_before_the_validity_is_over_says_nothing():
     execution = made(rest=False)
     execution.submit(hedge(), T0)

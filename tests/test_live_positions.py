@@ -109,7 +109,9 @@ def test_a_billionth_is_a_trade_but_no_difference(portfolio):
     made = positions(portfolio)
     assert made.foreign(trade(FUTURE, 1e-9), 1e-9).amount == 1e-9
     held = [position(CALL, 1.0), position(PUT, 1.0), position(PERPETUAL, -6_000.0)]
-    assert made.differences(held, T0) == {}
+    made.others.clear()
+    assert made.differences([*held, position(FUTURE, 1e-9)], T0) == {}
+    assert made.differences([*held, position(FUTURE, 2e-9)], T0) == {"BTC-16JAN26": (0.0, 2e-9)}
 
 
 def test_what_is_held_is_summed_over_episodes(portfolio):

@@ -12,6 +12,7 @@ from test_live_feed import perpetual
 
 from gammacore import inverse
 from gammacore.backtest.replay import Tape
+from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
@@ -28,6 +29,7 @@ from gammacore.live.risk_manager import (
     profit_usd,
 )
 from gammacore.orders import Leg, Order, Purpose
+from gammacore.portfolio import Portfolio
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 from gammacore.settlement import greeks
 
@@ -76,6 +78,24 @@ def test_totals_of_a_straddle(held):
     assert seen.vega_usd == pytest.approx((call.vega + put.vega) / 100)
     assert seen.theta_usd == pytest.approx((call.theta + put.theta) / 365)
     assert seen.premium_usd == pytest.approx((call.price + put.price) * 60e3)
+
+
+def test_options_that_two_episodes_hold_count_twice(held):
+    one, lost = totals(held.portfolio, held.book), scenario_profit(held.portfolio, held.book, GRID)
+    again = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    again.legs = dict(held.portfolio.open[0].legs)
+    again.hedge.trade(-6_000.0, 60e3)
+    assert list(totals(held.portfolio, held.book)) == pytest.approx([2 * figure for figure in one])
+    assert scenario_profit(held.portfolio, held.book, GRID) == pytest.approx(2 * lost)
+
+
+@pytest.mark.parametrize(("hedge", "amount"), [(PERPETUAL, 30_000.0), (parse("BTC_USDC-PERPETUAL"), 0.5)])
+def test_scenarios_of_half_a_coin_of_a_hedge(hedge, amount):
+    book, portfolio = Book(), Portfolio()
+    book.apply(IndexPrice(START, 60e3))
+    portfolio.begin(FRIDAY, hedge, 60e3).hedge.trade(amount, 60e3)
+    found = scenario_profit(portfolio, book, GRID)
+    assert found[:, 1, 0] == pytest.approx([-6_000.0, 0.0, 6_000.0])
 
 
 def test_totals_decay_in_the_settlement_window(held):
