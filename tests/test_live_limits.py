@@ -43,11 +43,10 @@ def test_production_refuses_limits_that_limit_nothing(tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("name", MOST)
 def test_the_most_that_is_accepted_is_accepted_and_no_more(name):
     most = MOST[name]
-    more = (
-        f"{parse_duration(most) // NS_PER_SECOND + 1}s"
-        if isinstance(most, str)
-        else most + (1 if isinstance(most, int) else 0.01 * most)
-    )
+    if isinstance(most, str):
+        more = f"{parse_duration(most) // NS_PER_SECOND + 1}s"
+    else:
+        more = most + (1 if isinstance(most, int) else 0.01 * most)
     assert toothless_limits(build({name: most})) == []
     shown = more if isinstance(more, str) else f"{more:g}"
     assert toothless_limits(build({name: more})) == [
