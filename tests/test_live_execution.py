@@ -323,6 +323,24 @@ def test_the_oldest_order_is_named_with_what_it_waits_for():
     assert found.why == "its order at the exchange is unknown"
 
 
+def test_a_lost_connection_leaves_what_was_open_in_doubt_and_what_was_over_counting():
+    execution = made(valid_s=5)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.disconnected(T0 + S)
+    assert execution.oldest(T0 + S).why == "its order at the exchange is unknown"
+    execution.tick(T0 + 5 * S + MARGIN_NS - 1)  # its patience is over, but it may not be there
+    assert execution.actions() == []
+    execution.tick(T0 + 5 * S + MARGIN_NS)
+    assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+    execution.order(order(p, "cancelled", filled=50.0), T0 + 7 * S)
+    execution.disconnected(T0 + 8 * S)
+    assert execution.oldest(T0 + 8 * S).why == "its order at the exchange is counting"
+    execution.tick(T0 + 9 * S)
+    assert execution.actions() == [Ask(Question.FILLS, p, f"x-{p.label}")]
+
+
 def test_an_order_that_a_guard_holds_back_has_no_other_reason_to_wait():
     execution = made()
     execution.paused = True
