@@ -157,6 +157,16 @@ def test_a_trade_is_booked_once():
     assert execution.has_booked(f"t1-{p.label}")
 
 
+@pytest.mark.parametrize(("mark", "booked"), [(59_990.0, 59_990.0), (math.nan, 60_005.0)])
+def test_a_fill_has_the_trades_mark_or_its_price(mark, booked):
+    execution = made()
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.trade(msgspec.structs.replace(trade(p, -40.0, price=60_005.0), mark=mark), T0)
+    (fill,) = events(execution)
+    assert (fill.amount, fill.price, fill.mark, fill.last) == (-40.0, 60_005.0, booked, False)
+
+
 def test_an_order_that_ends_before_its_fills_are_seen_is_asked_for():
     execution = made(rest=False)
     execution.submit(hedge(), T0)

@@ -23,9 +23,10 @@ from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, IndexPrice
 from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.codes import LOCAL
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
-from gammacore.live.news import Answered, OrderAnswer, Reconciled
+from gammacore.live.news import Answered, Fate, OrderAnswer, Reconciled, Refused
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
@@ -122,6 +123,28 @@ def test_trades_are_asked_for_from_a_minute_before_the_order_to_a_minute_from_no
         wanted |= {"instrument_name": "BTC-PERPETUAL", "count": 1_000, "sorting": "asc"}
         wanted |= {"historical": store == "historical"}
         assert asked.pop() == ("private/get_user_trades_by_instrument_and_time", wanted)
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "fate", "hopeless"),
+    [
+        (11029, Fate.REJECTED, True),
+        (10007, Fate.REJECTED, False),  # of the price: a fresh quote may cure it
+        (LOCAL, Fate.REJECTED, False),
+        (10028, Fate.RETRY, False),
+        (10001, Fate.UNKNOWN, False),
+    ],
+)
+def test_only_what_another_order_would_meet_too_ends_an_order(tmp_path, code, fate, hopeless):
+    _, process = start(tmp_path)
+    hedger, seen = process.hedger, []
+    hedger.execution.refused = lambda *args, **options: seen.append((*args[:3], options))
+    hedger._asked[7] = "place", "g-0-hedge-1-0-0"
+    refused = Refused(hedger.now_ns(), 7, "private/sell", code, "no", "data", fate)
+    hedger.on_news(refused)
+    hedger.on_news(msgspec.structs.replace(refused, id=8))  # of nothing that is known
+    assert seen == [("g-0-hedge-1-0-0", fate, f"{code} no data", {"hopeless": hopeless})]
     process.close()
 
 
