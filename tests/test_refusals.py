@@ -39,11 +39,13 @@ def test_a_lack_of_funds_is_a_cause_at_once_and_others_from_the_third_on(code, c
     refusals = refused(count, code)
     assert refusals.holds is holds
     assert refusals.waits(T0) is holds
+    assert ("; the next one waits" in refusals.reason) is holds
     assert refusals.guard == ("no funds" if code == NO_FUNDS else "refusals")
 
 
-def test_an_order_that_is_accepted_ends_it():
-    refusals = refused(5)
+@pytest.mark.parametrize("code", [INVALID, NO_FUNDS])
+def test_an_order_that_is_accepted_ends_it(code):
+    refusals = refused(5, code)
     refusals.accepted()
     assert (refusals.count, refusals.until_ns, refusals.holds) == (0, 0, False)
 
