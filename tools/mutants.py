@@ -14,6 +14,7 @@ import ast
 import functools
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -169,6 +170,7 @@ def main() -> int:
         parser.error("commit your changes first: the files are written")
     every = [mutant for path in given.files for mutant in mutants_of(path)]
     drawn = random.Random(given.seed).sample(every, min(given.count, len(every)))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the file is written back
     alive, began = [], time.monotonic()
     for number, mutant in enumerate(drawn, 1):
         if survives(mutant, tests_of(mutant.path)):
