@@ -148,6 +148,17 @@ def test_only_what_another_order_would_meet_too_ends_an_order(tmp_path, code, fa
     process.close()
 
 
+@pytest.mark.parametrize(("kind", "looked"), [("withdraw", ["g-0-hedge-1-0-0"]), ("look", []), ("audit", [])])
+def test_a_cancellation_that_is_refused_is_looked_into(tmp_path, kind, looked):
+    _, process = start(tmp_path)
+    hedger, seen = process.hedger, []
+    hedger.execution.not_withdrawn = lambda label, now_ns: seen.append(label)
+    hedger._asked[7] = kind, "g-0-hedge-1-0-0"
+    hedger.on_news(Refused(hedger.now_ns(), 7, "private/cancel", 11044, "not_open_order", "", Fate.REJECTED))
+    assert seen == looked
+    process.close()
+
+
 def test_our_margin_is_the_exchanges(tmp_path):
     _, process = start(tmp_path, hedge__band=0.01, entry__side="short")
     assert process.run(120, lambda: process.hedger.quiet)
