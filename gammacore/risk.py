@@ -117,11 +117,11 @@ class RiskLimits(msgspec.Struct, frozen=True):
         return None
 
 
-def _options(portfolio: Portfolio) -> Positions:
-    """Options held and on their way, summed over open episodes."""
+def _options(portfolio: Portfolio, *, on_their_way: bool = True) -> Positions:
+    """Options held, and on their way, summed over open episodes."""
     held: Positions = {}
     for episode in portfolio.open.values():
-        pending = [leg for order in episode.pending.values() for leg in order.legs]
+        pending = [leg for order in episode.pending.values() for leg in order.legs if on_their_way]
         for option, amount in [
             *episode.legs.items(),
             *((leg.instrument, leg.amount) for leg in pending if isinstance(leg.instrument, Option)),
@@ -146,7 +146,7 @@ def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -
         Net (premium-adjusted) delta for coin-settled options, hedges included.
     """
     if options is None:
-        options = {o: a for e in portfolio.open.values() for o, a in e.legs.items()}
+        options = _options(portfolio, on_their_way=False)
     delta = gamma = vega = theta = premium = 0.0
     for option, amount in options.items():
         forward, tau, vol = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
@@ -178,7 +178,7 @@ def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Posit
         Against the book's marks; balances in coin are not revalued.
     """
     if options is None:
-        options = {o: a for e in portfolio.open.values() for o, a in e.legs.items()}
+        options = _options(portfolio, on_their_way=False)
     spot, vol, days = np.meshgrid(
         1.0 + np.array(grid.spot), 1.0 + np.array(grid.vol), np.array(grid.days), indexing="ij"
     )

@@ -43,8 +43,12 @@ class Refusals:
         self.count += 1
         self.code, self._at_ns, self._told = code, now_ns, message
         if self.holds:
-            steps = self.count - (1 if code in NO_FUNDS else TOLERATED + 1)
-            self.until_ns = now_ns + min(FIRST_NS << min(steps, 10), LONGEST_NS)
+            self.until_ns = now_ns + self._pause_ns()
+
+    def _pause_ns(self) -> int:
+        """How long the next order waits; it doubles from the first refusal that is a cause to."""
+        steps = self.count - (1 if self.code in NO_FUNDS else TOLERATED + 1)
+        return min(FIRST_NS << min(steps, 10), LONGEST_NS)
 
     def accepted(self) -> None:
         """Take note that the exchange takes orders again."""
@@ -74,7 +78,5 @@ class Refusals:
         """Which refusal it is, how often, and the pause."""
         name = self._told or look_up(self.code).name
         what = name if self.code == LOCAL else f"{self.code} {name}"
-        pause = min(FIRST_NS << max(self.count - 1, 0), LONGEST_NS) // NS_PER_SECOND
-        return (
-            f"the exchange refuses orders: {what}, {self.count} in a row; the next one waits up to {pause} s"
-        )
+        pause = f"; the next one waits up to {self._pause_ns() // NS_PER_SECOND} s" if self.holds else ""
+        return f"the exchange refuses orders: {what}, {self.count} in a row{pause}"

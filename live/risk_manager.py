@@ -265,7 +265,7 @@ class RiskManager:
             self._set("divergence", Mode.HALT, f"mark {news.mark:g} is {apart:.2%} from {news.index:g}")
         elif "divergence" in self.causes:
             self.lift("divergence")
-        if news.bid >= news.ask and news.bid > 0 and news.ask > 0:
+        if news.bid >= news.ask > 0:
             self._set("crossed book", Mode.HALT, f"bid {news.bid:g} at or above ask {news.ask:g}")
         elif "crossed book" in self.causes:
             self.lift("crossed book")

@@ -137,6 +137,17 @@ def test_what_is_refused_remains_and_is_said():
     assert said == [f"{OPTION}: 10009 not_enough_funds"]
 
 
+@pytest.mark.parametrize(
+    ("name", "held", "told"),
+    [(OPTION, 2.0, "no buyer within the limit"), (PERPETUAL, -500.0, "no seller within the limit")],
+)
+def test_what_nobody_takes_remains_and_is_said(name, held, told):
+    exchange = Exchange({name: held}, shares=[0.0] * 100_000)
+    left, said = close(exchange, {name: held}, wait_s=0.05)
+    assert left == {name: held}
+    assert said == [f"{name}: {told}"]
+
+
 @pytest.mark.parametrize(("name", "steps"), [(OPTION, OPTION_STEPS), (PERPETUAL, FUTURE_STEPS)])
 @pytest.mark.parametrize("amount", [1.0, -1.0])
 def test_limits_are_on_the_grid_and_never_better_than_the_step_allows(name, steps, amount):

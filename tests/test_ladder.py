@@ -1,5 +1,6 @@
 """Resting hedge orders: where they are put, when they fill, and that none is left behind."""
 
+import msgspec
 import numpy as np
 import pytest
 from markets import START, build
@@ -9,7 +10,9 @@ from gammacore.backtest import runner
 from gammacore.backtest.runner import build_exchange, replay
 from gammacore.build import build_desk
 from gammacore.errors import ConfigError
+from gammacore.events import Fill, Rejected
 from gammacore.hedging.ladder import rung_price
+from gammacore.orders import Cancel, Leg, Purpose
 
 LADDER = {
     "hedge.rule": "ladder",
@@ -86,6 +89,49 @@ def test_nothing_rests_once_the_options_are_gone(seed):
             assert not episode.resting
             assert episode.hedge.amount == 0.0
     assert log[0][0].ts_ns >= START
+
+
+@pytest.fixture
+def resting():
+    """A desk with a straddle whose two orders rest, its episode, and the next chain."""
+    config = build(LADDER)
+    tape = market(3, config)
+    desk, exchange = build_desk(config), build_exchange(config)
+    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
+    episode = next(e for e in desk.portfolio.open.values() if e.open)
+    assert len(episode.resting) == 2
+    return desk, episode, msgspec.structs.replace(tape.snapshot(0), ts_ns=tape.snapshot(0).ts_ns + 1)
+
+
+def test_beside_a_hedge_on_its_way_nothing_rests(resting):
+    desk, episode, snapshot = resting
+    rested = [Cancel(order_id, episode.number) for order_id in episode.resting]
+    taker = desk._order(episode, Purpose.HEDGE, (Leg(episode.hedge.instrument, 10.0),))
+    assert [c for c in desk.handle(snapshot) if getattr(c, "episode", None) == episode.number] == rested
+    assert not episode.resting
+    desk.handle(Rejected(snapshot.ts_ns, taker.order_id, episode.number, "lost"))
+    desk.handle(msgspec.structs.replace(snapshot, ts_ns=snapshot.ts_ns + 1))
+    assert len(episode.resting) == 2
+
+
+def test_between_expiry_and_delivery_nothing_is_put_to_rest(resting):
+    desk, episode, _ = resting
+    (order_id, order), (left, _) = episode.resting.items()
+    (leg,) = order.legs
+    fill = Fill(
+        episode.expiry_ns, order_id, episode.number, leg.instrument, leg.amount, order.limit, order.limit, 0.0
+    )
+    assert desk.handle(fill) == [Cancel(left, episode.number)]
+    assert not episode.resting
+
+
+def test_an_edge_that_the_delta_cannot_reach_has_no_order():
+    config = build({**LADDER, "hedge.band": 1.5})  # of a straddle of one coin
+    tape = market(3, config)
+    desk, exchange = build_desk(config), build_exchange(config)
+    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
+    (episode,) = [e for e in desk.portfolio.open.values() if e.open]
+    assert not episode.resting
 
 
 def test_bars_may_be_skipped():

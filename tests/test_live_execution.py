@@ -12,7 +12,18 @@ from gammacore.daycount import NS_PER_SECOND
 from gammacore.events import Fill, Rejected
 from gammacore.live.attempts import Booked, Placed
 from gammacore.live.collar import Collar
-from gammacore.live.execution import MARGIN_NS, PAUSE_NS, Ask, Execution, Place, Question, Settings, Withdraw
+from gammacore.live.execution import (
+    ASK_AGAIN_NS,
+    MARGIN_NS,
+    PAUSE_NS,
+    WATCH_NS,
+    Ask,
+    Execution,
+    Place,
+    Question,
+    Settings,
+    Withdraw,
+)
 from gammacore.live.news import Fate, OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
@@ -146,6 +157,16 @@ def test_a_trade_is_booked_once():
     assert execution.has_booked(f"t1-{p.label}")
 
 
+@pytest.mark.parametrize(("mark", "booked"), [(59_990.0, 59_990.0), (math.nan, 60_005.0)])
+def test_a_fill_has_the_trades_mark_or_its_price(mark, booked):
+    execution = made()
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.trade(msgspec.structs.replace(trade(p, -40.0, price=60_005.0), mark=mark), T0)
+    (fill,) = events(execution)
+    assert (fill.amount, fill.price, fill.mark, fill.last) == (-40.0, 60_005.0, booked, False)
+
+
 def test_an_order_that_ends_before_its_fills_are_seen_is_asked_for():
     execution = made(rest=False)
     execution.submit(hedge(), T0)
@@ -247,6 +268,15 @@ def test_options_are_not_sold_far_below_their_mark_and_slippage_ends_at_the_coll
     assert p.limit == 0.0255  # 15 % below the mark; the slippage alone would allow 0.014
 
 
+def test_what_is_bid_a_tick_for_is_sold_for_a_tick_whatever_the_slippage():
+    execution = made()
+    execution.quote(ticker(CALL, 0.0001, 0.0003))
+    execution.submit(Order("0-exit-1", 0, Purpose.EXIT, (Leg(CALL, -1.0),)), T0)
+    execution.tick(T0)
+    (p,) = placed(execution)
+    assert p.limit == 0.0001
+
+
 def test_a_resting_hedge_that_is_no_longer_wanted_is_withdrawn():
     execution = made()
     execution.submit(hedge(), T0)
@@ -259,6 +289,24 @@ def test_a_resting_hedge_that_is_no_longer_wanted_is_withdrawn():
     assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
     execution.order(order(p, "cancelled"), T0 + S)
     assert [e.reason for e in events(execution)] == ["no longer wanted"]
+
+
+def test_a_cancellation_without_an_answer_is_asked_about_after_a_while_and_every_two_seconds():
+    execution = made(patience_s=3)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.tick(T0 + 3 * S - 1)
+    assert execution.actions() == []
+    execution.tick(T0 + 3 * S)
+    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    execution.tick(T0 + 3 * S + WATCH_NS - 1)
+    assert execution.actions() == []
+    for asked in (0, ASK_AGAIN_NS):
+        execution.tick(T0 + 3 * S + WATCH_NS + asked)
+        assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+        execution.tick(T0 + 3 * S + WATCH_NS + asked + ASK_AGAIN_NS - 1)
+        assert execution.actions() == []
 
 
 def test_trades_seen_before_the_validity_is_over_decide_nothing():
@@ -283,6 +331,33 @@ def test_the_oldest_order_is_named_with_what_it_waits_for():
     found = execution.oldest(T0 + 65 * S)
     assert (found.order.order_id, found.since_ns) == ("0-hedge-1", T0 + 5 * S)
     assert found.why == "its order at the exchange is unknown"
+
+
+def test_a_lost_connection_leaves_what_was_open_in_doubt_and_what_was_over_counting():
+    execution = made(valid_s=5)
+    execution.submit(hedge(), T0)
+    (p,) = placed(execution)
+    execution.order(order(p), T0)
+    execution.disconnected(T0 + S)
+    assert execution.oldest(T0 + S).why == "its order at the exchange is unknown"
+    execution.tick(T0 + 5 * S + MARGIN_NS - 1)  # its patience is over, but it may not be there
+    assert execution.actions() == []
+    execution.tick(T0 + 5 * S + MARGIN_NS)
+    assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+    execution.order(order(p, "cancelled", filled=50.0), T0 + 7 * S)
+    execution.disconnected(T0 + 8 * S)
+    assert execution.oldest(T0 + 8 * S).why == "its order at the exchange is counting"
+    execution.tick(T0 + 9 * S)
+    assert execution.actions() == [Ask(Question.FILLS, p, f"x-{p.label}")]
+
+
+def test_an_order_that_a_guard_holds_back_has_no_other_reason_to_wait():
+    execution = made()
+    execution.paused = True
+    execution.submit(hedge(), T0)
+    assert execution.oldest(T0 + S).why == "it was not sent"
+    execution.forbidden = lambda order: "halt: stale"
+    assert execution.oldest(T0 + S).why == ""
 
 
 def test_an_empty_answer_before_the_validity_is_over_says_nothing():

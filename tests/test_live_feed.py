@@ -139,6 +139,25 @@ def test_prices_from_before_the_session_count_at_once():
     assert Feed("BTC").looks_back_ns == 0
 
 
+def test_a_first_ticker_within_the_minute_of_the_last_remembered_price_has_its_estimate():
+    estimate = Estimate("forecast", 30 * NS_PER_MINUTE)
+    ts = T0 - 30 * S - NS_PER_MINUTE * np.arange(99, -1, -1)
+    price = 60e3 * np.exp(np.cumsum(1e-3 * np.random.default_rng(1).standard_normal(100)))
+    feed = Feed("BTC", estimate=estimate)
+    feed.remember(list(zip(ts.tolist(), price.tolist(), strict=True)))
+    assert feed.ticker(perpetual()).estimate == pytest.approx(estimate.series(ts, price)[-1], rel=1e-12)
+    assert len(feed._sampled) == 100
+
+
+def test_nothing_to_remember_and_nothing_to_estimate():
+    feed = Feed("BTC", estimate=Estimate("forecast", 30 * NS_PER_MINUTE))
+    feed.remember([])
+    assert math.isnan(feed.ticker(perpetual()).estimate)
+    feed = Feed("BTC")
+    feed.remember([(T0 - S, 60e3)])
+    assert math.isnan(feed.ticker(perpetual()).estimate)
+
+
 def estimating(ts, index, fixed):
     """Price of the perpetual within the window, with the delivery price that the exchange expects then."""
     share = (ts - OPENS) / SETTLEMENT_WINDOW_NS

@@ -14,6 +14,7 @@ from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 from rich.console import Console
 from test_live_execution import order as order_news
 from test_live_execution import ticker, trade
+from test_live_risk import account
 from venue import Client as Holder
 
 from gammacore.backtest.replay import Tape
@@ -22,11 +23,12 @@ from gammacore.build import build_estimate
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import JournalError
-from gammacore.events import Delivery
+from gammacore.events import Delivery, IndexPrice
 from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.codes import LOCAL
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
-from gammacore.live.news import Answered, OrderAnswer, Reconciled
+from gammacore.live.news import Answered, Fate, OrderAnswer, Reconciled, Refused
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
@@ -57,6 +59,106 @@ def test_a_straddle_is_bought_and_hedged_and_explained(tmp_path):
     assert explained.lines["fees"].coin < 0
     # Marked at the last price that was recorded, a little later than the last look at profit.
     assert explained.total.usd == pytest.approx(process.hedger.risk.profit_usd, abs=20.0)
+
+
+def test_no_two_events_have_one_time(tmp_path):
+    _, process = start(tmp_path)
+    hedger = process.hedger
+    at = hedger.now_ns()
+    for ts_ns in (at, at, at - 5, at + 7):
+        hedger.take(IndexPrice(ts_ns, 60e3))
+    process.close()
+    handled = [r.ts_ns for r in read(tmp_path / "j.db") if r.name == "IndexPrice"]
+    assert handled == [at, at + 1, at + 2, at + 7]
+
+
+def test_the_account_of_the_settlement_currency_counts_and_is_kept_every_ten_seconds(tmp_path):
+    _, process = start(tmp_path)
+    hedger, at = process.hedger, process.hedger.now_ns()
+    hedger.on_news(account(ts_ns=at, currency="ETH", initial_margin=7.0))
+    assert hedger.risk.account is None
+    for seconds, margin in ((0, 1.0), (9.999, 2.0), (10, 3.0), (12, 4.0)):
+        news = account(ts_ns=at + int(seconds * NS_PER_SECOND), currency="btc", initial_margin=margin)
+        hedger.on_news(news)
+        assert hedger.risk.account is news
+    process.close()
+    kept = [r.ts_ns - at for r in read(tmp_path / "j.db") if r.name == "AccountNews"]
+    assert kept == [0, 10 * NS_PER_SECOND]
+
+
+@pytest.mark.parametrize(("currency", "index"), [("BTC", "btc_usd"), ("BTC_USDC", "btc_usdc")])
+def test_a_delivery_price_is_asked_for_ten_seconds_after_an_expiry_and_every_five(tmp_path, currency, index):
+    target = "black" if currency.endswith("USDC") else "coin_neutral"
+    process = Process(World(), tmp_path / "j.db", lively(currency=currency, hedge__target=target))
+    hedger, asked = process.hedger, []
+    hedger.take(IndexPrice(FRIDAY - NS_PER_SECOND, 60e3))
+    hedger.session.request = lambda method, params, **_: asked.append((method, params)) or len(asked)
+    episode = hedger.desk.portfolio.begin(FRIDAY, hedger.feed.perpetual, 60e3)
+    episode.legs[parse(f"{currency}-16JAN26-60000-C")] = 1.0
+    counts = []
+    for at in (9.999, 10.0, 14.999, 15.0, 19.999, 20.0):
+        hedger._deliveries(FRIDAY + int(at * NS_PER_SECOND))
+        counts.append(len(asked))
+    assert counts == [0, 1, 1, 2, 2, 3]
+    assert asked[0] == ("public/get_delivery_prices", {"index_name": index, "count": 30})
+    other = {"2026-01-17": 61e3}
+    hedger._delivered(FRIDAY, other, FRIDAY + 21 * NS_PER_SECOND)  # not published yet
+    assert episode.open
+    hedger._delivered(FRIDAY, other | {"2026-01-16": 62e3}, FRIDAY + 22 * NS_PER_SECOND)
+    hedger._delivered(FRIDAY, other | {"2026-01-16": 63e3}, FRIDAY + 23 * NS_PER_SECOND)  # told again
+    assert (episode.open, episode.delivery_price) == (False, 62e3)
+    hedger._deliveries(FRIDAY + 40 * NS_PER_SECOND)
+    assert len(asked) == 3
+    process.close()
+    assert [r.name for r in read(tmp_path / "j.db")].count("Delivery") == 1
+
+
+def test_trades_are_asked_for_from_a_minute_before_the_order_to_a_minute_from_now(tmp_path):
+    _, process = start(tmp_path)
+    hedger, asked = process.hedger, []
+    hedger.session.request = lambda method, params, **_: asked.append((method, params)) or len(asked)
+    at = hedger.now_ns() // NS_PER_MINUTE * NS_PER_MINUTE
+    hedger.session.now_ns = lambda: at
+    for store in ("recent", "historical"):
+        hedger._ask_trades(store, "g-0-hedge-1", PERPETUAL, at - 5 * NS_PER_MINUTE)
+        wanted = {"start_timestamp": at // 1_000_000 - 360_000, "end_timestamp": at // 1_000_000 + 60_000}
+        wanted |= {"instrument_name": "BTC-PERPETUAL", "count": 1_000, "sorting": "asc"}
+        wanted |= {"historical": store == "historical"}
+        assert asked.pop() == ("private/get_user_trades_by_instrument_and_time", wanted)
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "fate", "hopeless"),
+    [
+        (11029, Fate.REJECTED, True),
+        (10007, Fate.REJECTED, False),  # of the price: a fresh quote may cure it
+        (LOCAL, Fate.REJECTED, False),
+        (10028, Fate.RETRY, False),
+        (10001, Fate.UNKNOWN, False),
+    ],
+)
+def test_only_what_another_order_would_meet_too_ends_an_order(tmp_path, code, fate, hopeless):
+    _, process = start(tmp_path)
+    hedger, seen = process.hedger, []
+    hedger.execution.refused = lambda *args, **options: seen.append((*args[:3], options))
+    hedger._asked[7] = "place", "g-0-hedge-1-0-0"
+    refused = Refused(hedger.now_ns(), 7, "private/sell", code, "no", "data", fate)
+    hedger.on_news(refused)
+    hedger.on_news(msgspec.structs.replace(refused, id=8))  # of nothing that is known
+    assert seen == [("g-0-hedge-1-0-0", fate, f"{code} no data", {"hopeless": hopeless})]
+    process.close()
+
+
+@pytest.mark.parametrize(("kind", "looked"), [("withdraw", ["g-0-hedge-1-0-0"]), ("look", []), ("audit", [])])
+def test_a_cancellation_that_is_refused_is_looked_into(tmp_path, kind, looked):
+    _, process = start(tmp_path)
+    hedger, seen = process.hedger, []
+    hedger.execution.not_withdrawn = lambda label, now_ns: seen.append(label)
+    hedger._asked[7] = kind, "g-0-hedge-1-0-0"
+    hedger.on_news(Refused(hedger.now_ns(), 7, "private/cancel", 11044, "not_open_order", "", Fate.REJECTED))
+    assert seen == looked
+    process.close()
 
 
 def test_our_margin_is_the_exchanges(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 from markets import build
 from test_cli import run
 
+from gammacore.config import parse_duration
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import ConfigError
-from gammacore.live.limits import REQUIRED, toothless_limits
+from gammacore.live.limits import MOST, REQUIRED, toothless_limits
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,27 @@ def test_production_refuses_limits_that_limit_nothing(tmp_path, monkeypatch, cap
     assert name in error
     assert "limit nothing" in error
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_the_most_that_is_accepted_is_accepted_and_no_more(name):
+    most = MOST[name]
+    if isinstance(most, str):
+        more = f"{parse_duration(most) // NS_PER_SECOND + 1}s"
+    else:
+        more = most + (1 if isinstance(most, int) else 0.01 * most)
+    assert toothless_limits(build({name: most})) == []
+    shown = more if isinstance(more, str) else f"{more:g}"
+    assert toothless_limits(build({name: more})) == [
+        f"{name} = {shown}, at most {most if isinstance(most, str) else f'{most:g}'}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("usd", "found"), [(1e8, []), (1.001e8, ["risk.max_drawdown_usd.1d = 1.001e+08, at most 1e+08"])]
+)
+def test_the_deepest_drawdown_that_is_accepted(usd, found):
+    assert toothless_limits(build({"risk.max_drawdown_usd": {"1h": 5.0, "1d": usd}})) == found
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,24 @@ from test_live_feed import perpetual
 
 from gammacore import inverse
 from gammacore.backtest.replay import Tape
+from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.news import AccountNews
-from gammacore.live.risk_manager import Mode, ProfitHigh, RiskManager, liquidation_distance, profit_usd
+from gammacore.live.risk_manager import (
+    NEAR_LIQUIDATION,
+    DayStart,
+    Mode,
+    ProfitHigh,
+    RiskManager,
+    liquidation_distance,
+    profit_usd,
+)
 from gammacore.orders import Leg, Order, Purpose
+from gammacore.portfolio import Portfolio
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 from gammacore.settlement import greeks
 
@@ -68,6 +78,24 @@ def test_totals_of_a_straddle(held):
     assert seen.vega_usd == pytest.approx((call.vega + put.vega) / 100)
     assert seen.theta_usd == pytest.approx((call.theta + put.theta) / 365)
     assert seen.premium_usd == pytest.approx((call.price + put.price) * 60e3)
+
+
+def test_options_that_two_episodes_hold_count_twice(held):
+    one, lost = totals(held.portfolio, held.book), scenario_profit(held.portfolio, held.book, GRID)
+    again = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    again.legs = dict(held.portfolio.open[0].legs)
+    again.hedge.trade(-6_000.0, 60e3)
+    assert list(totals(held.portfolio, held.book)) == pytest.approx([2 * figure for figure in one])
+    assert scenario_profit(held.portfolio, held.book, GRID) == pytest.approx(2 * lost)
+
+
+@pytest.mark.parametrize(("hedge", "amount"), [(PERPETUAL, 30_000.0), (parse("BTC_USDC-PERPETUAL"), 0.5)])
+def test_scenarios_of_half_a_coin_of_a_hedge(hedge, amount):
+    book, portfolio = Book(), Portfolio()
+    book.apply(IndexPrice(START, 60e3))
+    portfolio.begin(FRIDAY, hedge, 60e3).hedge.trade(amount, 60e3)
+    found = scenario_profit(portfolio, book, GRID)
+    assert found[:, 1, 0] == pytest.approx([-6_000.0, 0.0, 6_000.0])
 
 
 def test_totals_decay_in_the_settlement_window(held):
@@ -193,6 +221,51 @@ def test_an_odd_market_halts_while_it_is_odd(odd, guard):
     risk.ticker(news(), T0 + S)
     assert risk.mode is Mode.NORMAL
     assert risk.refusal(entry()) == ""
+
+
+@pytest.mark.parametrize(
+    ("quote", "crossed"),
+    [
+        ({"bid": 60_000.0, "ask": 60_000.0}, True),
+        ({"bid": 59_999.5, "ask": 60_000.0}, False),
+        ({"bid": 60_000.0, "ask": 0.0}, False),  # nobody offers
+        ({"bid": 0.0, "ask": 0.0}, False),
+    ],
+)
+def test_a_book_is_crossed_if_both_sides_are_quoted_and_meet(quote, crossed):
+    risk = manager()
+    risk.ticker(news(**quote), T0)
+    assert ("crossed book" in risk.causes) is crossed
+
+
+def test_a_guard_holds_beyond_its_limit_not_at_it(held):
+    """Figures that floats have exactly: 1/2, 3/4, whole seconds."""
+    risk = manager(
+        max_margin_use=0.5, max_divergence=0.25, max_clock_skew="2s", stale_after="10s", max_funding=0.25
+    )
+    risk.margins(account(initial_margin=5.0, maintenance_margin=10.0 * NEAR_LIQUIDATION))
+    risk.ticker(news(mark=75_000.0, current_funding=0.25), T0)
+    risk.skew(2.0)
+    risk.tick(T0 + 10 * S)
+    assert risk.causes == {}
+    risk.margins(account(initial_margin=5.001, maintenance_margin=10.0 * NEAR_LIQUIDATION + 0.001))
+    risk.ticker(news(mark=75_001.0, current_funding=0.2501), T0)
+    risk.skew(2.001)
+    risk.tick(T0 + 10 * S + 1)
+    assert set(risk.causes) == {"margin", "liquidation", "divergence", "funding", "clock", "stale"}
+
+
+def test_a_loss_a_drawdown_and_exposure_hold_beyond_their_limits_not_at_them(held):
+    lost, delta = 128.0, abs(totals(held.portfolio, held.book).delta)
+    for limit, holds in ((lost, False), (lost - 1e-9, True)):
+        changes = {"max_daily_loss_usd": limit, "max_drawdown_usd": {"1h": limit}}
+        risk = manager(held, max_delta=delta if not holds else delta - 1e-9, **changes)
+        start = DayStart(T0, profit_usd(held) + lost)
+        risk = RiskManager(risk.guards, held, start, [ProfitHigh(T0, start.profit_usd)])
+        risk.ticker(news(), T0)
+        risk.tick(T0)
+        assert start.profit_usd - risk.profit_usd == lost
+        assert set(risk.causes) == ({"daily loss", "drawdown 1 h", "delta"} if holds else set())
 
 
 def test_funding_against_the_hedge_stops_entries(held):

@@ -55,6 +55,16 @@ def test_a_position_in_fractions_of_a_coin_closes_to_nothing(lots):
     assert math.isnan(position.average)
 
 
+@pytest.mark.parametrize(("amount", "left", "closed"), [(1e6, 9e-7, True), (1e6, 2e-6, False)])
+def test_what_is_left_of_a_closed_position_is_measured_against_its_size(amount, left, closed):
+    """Addition is exact to a share of the terms, not to a part of a coin."""
+    position = HedgePosition(PERP)
+    position.trade(amount, 60e3)
+    position.trade(left - amount, 60e3)
+    assert (position.amount == 0.0) is closed
+    assert math.isnan(position.average) is closed
+
+
 def test_a_small_position_is_not_taken_for_a_closed_one():
     """Theoretical hedges have no lots, and deltas near expiry are of any size."""
     position = HedgePosition(LINEAR_PERP)

@@ -187,6 +187,25 @@ def test_two_signals_at_one_time_are_one_and_a_later_one_ends_at_once(tmp_path, 
     process.close()
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_what_does_not_come_to_an_end_is_left_after_ten_seconds_and_a_cancellation_after_three(
+    tmp_path, monkeypatch, failed
+):
+    process, clock = start(tmp_path), [100.0]
+    monkeypatch.setattr(supervised.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(type(process.core), "quiet", property(lambda hedger: False))
+    watch, wait_s = process.watch, 3.0 if failed else 10.0
+    if failed:
+        watch._fail(RuntimeError("a fault"))
+        watch._cancels = {7}
+    watch.asked = "killed"
+    for now_s, ended in ((100.0, False), (100.0 + wait_s, False), (100.001 + wait_s, True)):
+        clock[0] = now_s
+        watch.on_tick(process.world.now_ns)
+        assert (process.left is not None) is ended
+    process.close()
+
+
 def test_every_throw_of_the_switch_is_answered(tmp_path):
     process = start(tmp_path)
     switch, texts = tmp_path / "j.db.kill", iter(("halt 1", "halt 2", "flatten 3"))

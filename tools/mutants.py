@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -25,17 +28,17 @@ FILES = (
     "live/collar.py", "live/execution.py", "live/feed.py", "live/hedger.py", "live/limits.py",
     "live/positions.py", "live/reconcile.py", "live/refusals.py", "live/risk_manager.py", "live/watch.py",
 )  # fmt: skip
-TESTS = (
-    "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_outside",
-    "test_live_hedger", "test_live_guards", "test_live_limits", "test_watch", "test_live_follow",
-    "test_live_campaign",
+# What runs a whole session in one process, the quick ones first.
+SESSION_TESTS = (
+    "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_limits",
+    "test_live_follow", "test_live_guards", "test_live_campaign", "test_live_hedger", "test_live_outside",
 )  # fmt: skip
 SWAPS: dict[type, str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
     ast.And: "or", ast.Or: "and", ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*",
 }  # fmt: skip
-TIMEOUT_S = 300.0
+TIMEOUT_S = 180.0
 
 
 class Mutant(NamedTuple):
@@ -72,10 +75,24 @@ def mutants_of(path: str) -> list[Mutant]:
 
 def _changes(tree: ast.Module, text: str) -> Iterator[_Found]:
     """Yield changes inside of functions; logging, texts and annotations are left alone."""
-    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
-        for statement in function.body:
-            for node in ast.walk(statement):
+    for function in _parts(tree, text):
+        if isinstance(function, ast.FunctionDef):
+            inside = (
+                node for statement in function.body for node in _parts(statement, text, ast.FunctionDef)
+            )
+            for node in inside:
                 yield from _changes_of(node, text)
+
+
+def _parts(node: ast.AST, text: str, *but: type) -> Iterator[ast.AST]:
+    """Walk a tree without log calls, texts and the kinds of nodes in ``but``."""
+    if isinstance(node, (ast.JoinedStr, *but)):  # Python 3.11 does not know where parts of an f-string are
+        return
+    if isinstance(node, ast.Call) and (ast.get_source_segment(text, node.func) or "").startswith("log."):
+        return
+    yield node
+    for part in ast.iter_child_nodes(node):
+        yield from _parts(part, text, *but)
 
 
 def _changes_of(node: ast.AST, text: str) -> Iterator[_Found]:
@@ -97,17 +114,38 @@ def _changes_of(node: ast.AST, text: str) -> Iterator[_Found]:
             yield _Found(node, "pass")
 
 
-def survives(mutant: Mutant, interpreter: str) -> bool:
+def tests_of(path: str) -> list[str]:
+    """Name the test files that concern a file: its own, those that import it, those of a session."""
+    module = "gammacore." + path.removesuffix(".py").replace("/", ".").removeprefix("gammacore.")
+    stem = module.rpartition(".")[2]
+    names = [f"test_{stem}", f"test_live_{stem}"]
+    names += [name for name in SESSION_TESTS if module in _session_modules()]
+    files = [ROOT / f"tests/{name}.py" for name in names]
+    words = (f"from {module} import", f"from {module.rpartition('.')[0]} import {stem}\n")
+    files += [f for f in sorted(ROOT.glob("tests/test_*.py")) if any(word in f.read_text() for word in words)]
+    return [str(file) for file in dict.fromkeys(files) if file.exists()]
+
+
+@functools.cache
+def _session_modules() -> frozenset[str]:
+    """Name the modules that a session in one process consists of."""
+    words = [
+        sys.executable,
+        "-c",
+        "import sys, gammacore.live.assemble, gammacore.live.client; print(*sys.modules)",
+    ]
+    return frozenset(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+
+
+def survives(mutant: Mutant, tests: Sequence[str]) -> bool:
     """Whether no test notices a change."""
     file = ROOT / mutant.path
     data = file.read_bytes()
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    clean = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # or the change outlives its file
     try:
         file.write_bytes(data[: mutant.start] + mutant.new.encode() + data[mutant.end :])
-        own = [f"test_{Path(mutant.path).stem}", f"test_live_{Path(mutant.path).stem}"]
-        names = [name for name in dict.fromkeys([*own, *TESTS]) if (ROOT / f"tests/{name}.py").exists()]
-        words = [interpreter, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        tests = [f"tests/{name}.py" for name in names]
-        done = subprocess.run([*words, *tests], cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False, env=clean)
         return done.returncode == 0
     except subprocess.TimeoutExpired:  # it hangs, which a person notices
         return False
@@ -132,9 +170,10 @@ def main() -> int:
         parser.error("commit your changes first: the files are written")
     every = [mutant for path in given.files for mutant in mutants_of(path)]
     drawn = random.Random(given.seed).sample(every, min(given.count, len(every)))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the file is written back
     alive, began = [], time.monotonic()
     for number, mutant in enumerate(drawn, 1):
-        if survives(mutant, sys.executable):
+        if survives(mutant, tests_of(mutant.path)):
             alive.append(mutant)
             say(f"survived: {mutant.path}:{mutant.line}: {mutant.old!r} -> {mutant.new!r}")
         done_s = time.monotonic() - began
