@@ -231,7 +231,7 @@ class Hedger:
 
     # ------------------------------------------------------------- desk
 
-    def take(self, event: Event, fact: Booked | None = None) -> None:
+    def take(self, event: Event, fact: Booked | Adopted | None = None) -> None:
         """Let the desk decide on an event; the journal has both before anything is sent.
 
         No two events have one time, so that a time says what was known at it.
@@ -469,7 +469,7 @@ class Hedger:
         if isinstance(news.instrument, str) or not ours:
             return
         at, name = self.now_ns(), news.instrument.name
-        adopted = Adopted(at, news.trade_id, name, ours, news.price, news.forced)
+        adopted: Adopted | None = Adopted(at, news.trade_id, name, ours, news.price, news.forced)
         log.warning("traded outside", extra={"instrument": name, "amount": ours, "forced": news.forced})
         if news.forced:
             told = f"the exchange sold or bought {ours:+g} {name} at {news.price:g} by force"
