@@ -493,7 +493,7 @@ class Hedger:
             news.fee * amount / news.amount,
             liquidation=news.forced,
         )
-        at, held = self._stamp(event.ts_ns), episode.open
+        at, held = self._stamp(min(event.ts_ns, self.now_ns() + AHEAD_NS)), episode.open
         self.take(msgspec.structs.replace(event, ts_ns=at, mark=self._mark(event, at)), fact)
         if held and not episode.open:
             left = f"hedge {episode.hedge.amount:+g} {episode.hedge.instrument.name}"

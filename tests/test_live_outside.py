@@ -3,6 +3,8 @@
 Driven from the exchange's side: the holder is another client of the same account.
 """
 
+import math
+
 import msgspec
 import pytest
 from live_world import ID, SECRET, Process, World, lively
@@ -14,9 +16,9 @@ from gammacore.events import Fill, Flatten, Outside
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
-from gammacore.live.news import BadFrame, StateChanged
+from gammacore.live.news import BadFrame, OrderState, StateChanged, TradeNews
 from gammacore.live.parity import check
-from gammacore.live.positions import Baseline, direct_label
+from gammacore.live.positions import Adopted, Baseline, direct_label
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
 from gammacore.live.simulator import Fault, FaultPlan, MarketModel
@@ -126,6 +128,22 @@ def test_the_holders_own_position_is_reduced_before_ours(path):
     assert process.run(5, lambda: process.hedger.quiet)
     assert process.hedger.positions.others == {PERPETUAL: -3_000.0}  # the other 1,000 were hedged away
     assert agree(world, process)
+    process.close()
+
+
+def test_a_trade_from_the_future_does_not_silence_what_comes_after_it(path):
+    world = World(linear=())
+    process = begin(world, path)
+    desk, price = process.hedger.desk, process.hedger.desk.book.index
+    late = world.now_ns + 10**18
+    news = TradeNews(
+        late, "7", 1, "x", "", parse(PERPETUAL), 500.0, price, price, price, 0.0, "BTC", "T", OrderState.FILLED,
+        math.nan, math.nan,
+    )  # fmt: skip
+    process.hedger.on_news(news)
+    process.journal.flush()
+    assert facts(path, Adopted)[-1].trade_id == "7"
+    assert desk.book.ts_ns < world.now_ns + 120 * NS_PER_SECOND
     process.close()
 
 
