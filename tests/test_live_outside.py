@@ -137,8 +137,8 @@ def test_a_trade_from_the_future_does_not_silence_what_comes_after_it(path):
     desk, price = process.hedger.desk, process.hedger.desk.book.index
     late = world.now_ns + 10**18
     news = TradeNews(
-        late, "7", 1, "x", "", parse(PERPETUAL), 500.0, price, price, price, 0.0, "BTC", "T", OrderState.FILLED,
-        math.nan, math.nan,
+        late, "7", 1, "x", "", parse(PERPETUAL), 500.0, price, price, price, 0.0, "BTC", "T",
+        OrderState.FILLED, math.nan, math.nan,
     )  # fmt: skip
     process.hedger.on_news(news)
     process.journal.flush()
