@@ -11,12 +11,13 @@ from collections import defaultdict
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.backtest.exposure import options_held
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import Closed, Run
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.margin import MarginRates, future_rates, rates_at
 from gammacore.valuation import value
+
+from .exposure import options_held
+from .replay import Tape
+from .runner import Closed, Run
 
 __all__ = ["capital_tied"]
 

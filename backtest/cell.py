@@ -10,13 +10,14 @@ import math
 from collections import OrderedDict
 from typing import Any
 
-from gammacore.backtest.grid import Cell
-from gammacore.backtest.market import load_market
-from gammacore.backtest.performance import performance
-from gammacore.backtest.reasons import reasons
-from gammacore.backtest.returns import Marks
-from gammacore.backtest.runner import Run, replay
 from gammacore.config import Config
+
+from .grid import Cell
+from .market import load_market
+from .performance import performance
+from .reasons import reasons
+from .returns import Marks
+from .runner import Run, replay
 
 __all__ = ["FIGURES", "run_cell"]
 
