@@ -20,7 +20,7 @@ from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
 from gammacore.orders import Cancel, Command, Leg, Order, Purpose
-from gammacore.portfolio import CLOSED_OUTSIDE, Episode, MarketView, Portfolio
+from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Episode, MarketView, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
 from gammacore.strategy.gamma_scalp import Entry
@@ -167,7 +167,7 @@ class Desk:
 
     def keeps(self, episode: Episode) -> bool:
         """Whether the hedge of an episode without options is left to the account's holder."""
-        outside = episode.close_reason in (CLOSED_OUTSIDE, "liquidation")
+        outside = episode.close_reason in (CLOSED_OUTSIDE, LIQUIDATED)
         return self.keep_hedges and outside and not self.closing
 
     def _rest(self, event: Event, ladder: Ladder) -> list[Command]:

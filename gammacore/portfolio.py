@@ -34,11 +34,12 @@ from gammacore.orders import Cancel, Command, Order, Purpose
 from gammacore.valuation import Exposure
 
 DUST = 1e-9  # coins, far below any lot: what is left of a leg that was closed
-CLOSED_OUTSIDE = "closed outside"  # reason of an episode whose options somebody else sold
+CLOSED_OUTSIDE, LIQUIDATED = "closed outside", "liquidation"  # why options are gone that others sold
 CLOSED = 1e-12  # of a position, or of a coin if it is smaller: what float addition leaves of a closed one
 
 __all__ = [
     "CLOSED_OUTSIDE",
+    "LIQUIDATED",
     "Booked",
     "Episode",
     "HedgeFills",
@@ -432,7 +433,16 @@ class Portfolio:
         ]:
             del episode.legs[option]
         if episode.open and episode.is_flat:
-            self._close_options(episode, event.ts_ns, "liquidation" if event.liquidation else CLOSED_OUTSIDE)
+            self._close_options(episode, event.ts_ns, LIQUIDATED if event.liquidation else CLOSED_OUTSIDE)
+
+    def positions(self) -> dict[Instrument, float]:
+        """Sum up what all open episodes hold, options and hedges, in the exchange's unit."""
+        held: dict[Instrument, float] = {}
+        for episode in self.open.values():
+            hedge = episode.hedge
+            for instrument, amount in (*episode.legs.items(), (hedge.instrument, hedge.amount)):
+                held[instrument] = held.get(instrument, 0.0) + amount
+        return {instrument: amount for instrument, amount in held.items() if amount}
 
     def shares(self, instrument: Instrument, amount: float) -> list[tuple[int, float]]:
         """Split a trade that nobody here ordered among the open episodes that hold its instrument.

@@ -143,11 +143,8 @@ def positions_of(journal: Path) -> dict[str, float] | None:
 
 def own_positions(follower: Follower) -> dict[str, float]:
     """Sum up what a journal's desk holds, in the exchange's unit."""
-    held: dict[str, float] = {}
-    for episode in follower.desk.portfolio.open.values() if follower.desk is not None else ():
-        for instrument, amount in [*episode.legs.items(), (episode.hedge.instrument, episode.hedge.amount)]:
-            held[instrument.name] = held.get(instrument.name, 0.0) + amount
-    return {name: size for name, size in held.items() if size}
+    held = {} if follower.desk is None else follower.desk.portfolio.positions()
+    return {instrument.name: size for instrument, size in held.items()}
 
 
 def _words(

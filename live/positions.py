@@ -126,14 +126,7 @@ class Positions:
 
     def own(self) -> dict[str, float]:
         """Sum up what the desk holds, in the exchange's unit."""
-        held: dict[str, float] = {}
-        for episode in self._portfolio.open.values():
-            for instrument, amount in [
-                *episode.legs.items(),
-                (episode.hedge.instrument, episode.hedge.amount),
-            ]:
-                held[instrument.name] = held.get(instrument.name, 0.0) + amount
-        return {name: size for name, size in held.items() if size}
+        return {instrument.name: size for instrument, size in self._portfolio.positions().items()}
 
     def differences(self, positions: Iterable[PositionNews], now_ns: int) -> dict[str, tuple[float, float]]:
         """Where the exchange's positions are not what they should be: ours and theirs, by name."""

@@ -24,7 +24,7 @@ from gammacore.margin import estimate, rates_at
 from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
-from .execution import Waiting
+from .execution import AtWork
 from .news import AccountNews, TickerNews
 from .peak import Peak
 from .refusals import Refusals
@@ -241,7 +241,7 @@ class RiskManager:
         for name in ("no funds", "refusals"):
             self._hold(name, refusals.holds and name == refusals.guard, Mode.HEDGE_ONLY, refusals.reason)
 
-    def waiting(self, oldest: Waiting | None, now_ns: int) -> None:
+    def at_work(self, oldest: AtWork | None, now_ns: int) -> None:
         """Look at the order that has been at work for longest; what a guard holds back has its own reason."""
         if oldest is None or not oldest.why or now_ns - oldest.since_ns <= PENDING_NS:
             if "pending" in self.causes:
@@ -441,14 +441,8 @@ def margin_gap(desk: Desk, news: AccountNews) -> float:
     Initial margin, in the account's currency. What is left are open orders, whatever else the account holds,
     and what is wrong or out of date in the formulas; NaN without marks.
     """
-    positions: dict[Instrument, float] = {}
     marks: dict[Instrument, tuple[float, float]] = {}
-    book = desk.book
-    for episode in desk.portfolio.open.values():
-        hedge = episode.hedge
-        for held, size in (*episode.legs.items(), (hedge.instrument, hedge.amount)):
-            if size:
-                positions[held] = positions.get(held, 0.0) + size
+    book, positions = desk.book, desk.portfolio.positions()
     for held in positions:
         if isinstance(held, Option):
             marks[held] = float(book.exposure(held).value), book.forward(held.expiry_ns)
