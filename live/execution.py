@@ -24,7 +24,7 @@ from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
 from .collar import Collar
 from .news import Fate, OrderNews, TickerNews, TradeNews
 
-__all__ = ["Action", "Ask", "Execution", "Place", "Question", "Settings", "Waiting", "Withdraw"]
+__all__ = ["Action", "Ask", "AtWork", "Execution", "Place", "Question", "Settings", "Withdraw"]
 
 MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
@@ -82,7 +82,7 @@ class Ask(msgspec.Struct, frozen=True):
 Action = Place | Withdraw | Ask
 
 
-class Waiting(NamedTuple):
+class AtWork(NamedTuple):
     """An order of the desk that is still at work, since when, and why; without a reason a guard holds it."""
 
     order: Order
@@ -462,27 +462,20 @@ class Execution:
         self._actions.append(Place(placed))
 
     def _priceless(self, work: _Work, leg: int, now_ns: int) -> str:
-        """Say why there is no price to send a leg at; empty if there is one.
+        """Say why there is no price to take a leg at; empty if there is one.
 
         An entry begins with all legs or none: half of it is another bet.
         """
-        order = work.order
-        if order.limit is not None:
-            return ""
-        begins = order.purpose is Purpose.ENTRY and not any(work.attempts)
-        legs = range(len(order.legs)) if begins else (leg,)
+        begins = work.order.purpose is Purpose.ENTRY and not any(work.attempts)
+        legs = range(len(work.order.legs)) if begins else (leg,)
         return next(filter(None, (self._quote_refusal(work, at, now_ns) for at in legs)), "")
 
     def _quote_refusal(self, work: _Work, leg: int, now_ns: int) -> str:
         instrument, buys = work.order.legs[leg].instrument, work.left[leg] > 0
         quote = self.quotes.get(instrument)
-        if quote is None:
+        if quote is None or not (quote.ask if buys else quote.bid) > 0:
             return "no quote"
-        own, other = (quote.bid, quote.ask) if buys else (quote.ask, quote.bid)
-        rests = self._rests(work, leg)
-        if not (other > 0 or (rests and own > 0)):
-            return "no quote"
-        if rests or not isinstance(instrument, Option):
+        if not isinstance(instrument, Option):
             return ""
         spec, enters = self._spec_of(instrument), work.order.purpose is Purpose.ENTRY
         return self.settings.collar.refusal(instrument, quote, spec, buys=buys, enters=enters, now_ns=now_ns)
@@ -538,7 +531,7 @@ class Execution:
         """Whether anything is at work."""
         return bool(self._works)
 
-    def oldest(self, now_ns: int) -> Waiting | None:
+    def oldest(self, now_ns: int) -> AtWork | None:
         """Return the order that has been at work for longest, None if there is none.
 
         Orders that rest at the desk's own price are meant to wait; those asked back are not.
@@ -551,7 +544,7 @@ class Execution:
         why = "" if self.forbidden(work.order) else "it was not sent"
         if unknown:
             why = f"its order at the exchange is {unknown[0]}"
-        return Waiting(work.order, work.start_ns() or now_ns, why)
+        return AtWork(work.order, work.start_ns() or now_ns, why)
 
     @property
     def labels(self) -> list[str]:

@@ -213,7 +213,7 @@ class Hedger:
         """Do what time brings."""
         now_ns = self.now_ns()
         self.risk.tick(now_ns)
-        self.risk.waiting(self.execution.oldest(now_ns), now_ns)
+        self.risk.at_work(self.execution.oldest(now_ns), now_ns)
         self._show_mode(now_ns)
         for fact in self.risk.facts():
             self.journal.told(fact)
@@ -472,7 +472,7 @@ class Hedger:
         adopted: Adopted | None = Adopted(at, news.trade_id, name, ours, news.price, news.forced)
         log.warning("traded outside", extra={"instrument": name, "amount": ours, "forced": news.forced})
         if news.forced:
-            told = f"the exchange sold or bought {ours:+g} {name} at {news.price:g} by force"
+            told = f"liquidation by the exchange: {ours:+g} {name} at {news.price:g}"
             self.risk.latch("liquidated", told, Mode.HEDGE_ONLY)
         for number, amount in self.desk.portfolio.shares(news.instrument, ours):
             self._adopt(news, number, amount, adopted)
@@ -681,7 +681,7 @@ class Hedger:
         if any(kind == "audit" for kind, _ in self._asked.values()):
             return
         self._audit_ns = now_ns + self.timing.audit_ns
-        self._ask("audit", str(self.filled), "private/get_positions", currency="any")
+        self._ask("audit", "", "private/get_positions", currency="any")
 
     def _compare(self, positions: Sequence[PositionNews], now_ns: int) -> None:
         if self.execution.busy or near_settlement(now_ns):

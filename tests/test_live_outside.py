@@ -256,7 +256,7 @@ def test_a_liquidation_is_read_from_its_trades(path):
     hedger = process.hedger
     mode, reason = hedger.risk.causes["liquidated"]
     assert mode is Mode.HEDGE_ONLY
-    assert "by force" in reason
+    assert reason.startswith("liquidation by the exchange: ")
     assert process.run(30, lambda: hedger.quiet)
     assert agree(world, process)
     process.close()
