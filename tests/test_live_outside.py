@@ -7,7 +7,7 @@ import math
 
 import msgspec
 import pytest
-from live_world import ID, SECRET, Process, World, lively
+from live_world import ID, SECRET, Killed, Process, Socket, World, lively
 from venue import Client as Holder
 
 from gammacore.contracts import parse
@@ -16,12 +16,12 @@ from gammacore.events import Fill, Flatten, Outside
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
-from gammacore.live.news import BadFrame, OrderState, StateChanged, TradeNews
+from gammacore.live.news import BadFrame, OrderNews, OrderState, StateChanged, TradeNews
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, Baseline, direct_label
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
-from gammacore.live.simulator import Fault, FaultPlan, MarketModel
+from gammacore.live.simulator import Fault, FaultPlan, MarketModel, trading
 from gammacore.orders import Cancel, Purpose
 from gammacore.risk import totals
 
@@ -157,6 +157,7 @@ def test_options_closed_by_hand_end_the_hedging(path, gone):
         if name != PERPETUAL:
             trade(world, "close_position", instrument_name=name, type="market")
             assert size > 0
+            assert process.run(10, lambda: hedger.quiet)  # nothing is on its way when the last one goes
     process.run(20, lambda: hedger.quiet)
     mode, reason = hedger.risk.causes["options gone"]
     assert mode is Mode.HEDGE_ONLY
@@ -284,6 +285,18 @@ def test_a_holders_trade_before_the_first_start_is_no_difference_after_a_restart
         again.close()
 
 
+def test_a_first_life_that_ended_before_it_knew_the_account_counts_no_trade_twice(path):
+    world = World(linear=())
+    trade(world, "buy", instrument_name=PERPETUAL, amount=5_000, type="market")
+    world.pass_time(1)
+    process_of(world, path).close()
+    assert facts(path, Baseline) == []
+    again = begin(world, path)
+    assert again.hedger.positions.others == {}
+    assert agree(world, again)
+    again.close()
+
+
 def test_every_life_of_a_journal_has_one_prefix(path):
     world = World(linear=())
     begin(world, path).close()
@@ -335,20 +348,65 @@ def test_part_fills_whose_answers_are_lost_leave_nothing_pending(path, currency)
     process.close()
 
 
-def test_an_order_that_the_exchange_has_forgotten_is_found_by_its_trades(path):
+def recorded(process, monkeypatch):
+    """Questions that a session asks for the trades of an order, as (instrument, historical)."""
+    asked, request = [], process.client.request
+
+    def noting(method, params, **options):
+        if method == "private/get_user_trades_by_instrument_and_time":
+            asked.append((params["instrument_name"], params["historical"]))
+        return request(method, params, **options)
+
+    monkeypatch.setattr(process.client, "request", noting)
+    return asked
+
+
+def test_an_order_that_never_left_is_over_once_both_stores_of_trades_are_empty(path, monkeypatch):
     world = World(linear=())
-    process = begin(world, path)
-    world.die_at_write = world.writes + 1
+    begin(world, path).close()
+    write = Socket.write
+
+    def dies(socket, text):
+        if b'"private/buy"' in text or b'"private/sell"' in text:
+            raise Killed
+        write(socket, text)
+
     trade(world, "sell", instrument_name=PERPETUAL, amount=9_000, type="market")
-    sent = len(facts(path, Placed))
-    assert not process.run(20)  # killed with an order that left, or did not
+    monkeypatch.setattr(Socket, "write", dies)
+    process = process_of(world, path)
+    assert not process.run(30)  # killed in place of the order that hedges it
+    monkeypatch.setattr(Socket, "write", write)
+    lost = facts(path, Placed)[-1]
     world.pass_time(45 * 60)
     again = process_of(world, path)
+    asked = recorded(again, monkeypatch)
     assert again.run(60, lambda: again.hedger.quiet)
-    assert len(facts(path, Placed)) > sent
+    assert asked[:2] == [(PERPETUAL, False), (PERPETUAL, True)]
+    assert facts(path, Placed)[-1].label != lost.label
+    assert abs(delta(again)) < 0.02
     assert "pending" not in again.hedger.risk.causes
     assert agree(world, again)
     again.close()
+
+
+def test_an_order_that_was_filled_and_forgotten_is_booked_from_its_trades_once(path, monkeypatch):
+    world = World(linear=())
+    process = begin(world, path, live__execution="taker")
+    trade(world, "buy", instrument_name=PERPETUAL, amount=300, type="market", label="other-1")
+    process.run(5, lambda: process.hedger.quiet)
+    hedger, send = process.hedger, process.client.send_order
+    monkeypatch.setattr(trading, "RECENT_ORDERS_NS", -1)  # the exchange forgets what has ended at once
+    monkeypatch.setattr(process.client, "send_order", lambda *a, **o: send(*a, **o) and 0)  # no answer
+    for kind in (TradeNews, OrderNews):
+        monkeypatch.setitem(hedger._handlers, kind, lambda news: None)
+    asked, filled = recorded(process, monkeypatch), hedger.filled
+    hedger.desk.hedge.target = msgspec.structs.replace(hedger.desk.hedge.target, delta=0.1)
+    process.run(20, lambda: hedger.filled > filled and hedger.quiet)
+    assert asked[0] == (PERPETUAL, False)
+    assert hedger.filled > filled
+    assert hedger.positions.others == {PERPETUAL: 300.0}  # the other program's trade is in the same window
+    assert agree(world, process)
+    process.close()
 
 
 def test_an_order_that_stays_unknown_is_told_within_a_minute(path, monkeypatch):
