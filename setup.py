@@ -8,13 +8,14 @@ import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 
-# backtest/ and live/ stand at the top level of the tree but install
-# inside gammacore: two such generic names in site-packages would collide with
+# backtest/, live/ and exchange/ stand at the top level of the tree but install
+# inside gammacore: such generic names in site-packages would collide with
 # other packages and be shadowed by a user's own backtest.py. config/ and
 # examples/ hold files that `gammacore init` copies.
 MAPPED = {
     "gammacore.backtest": "backtest",
     "gammacore.live": "live",
+    "gammacore.exchange": "exchange",
     "gammacore.configurations": "config",
     "gammacore.examples": "examples",
 }

@@ -23,7 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gammacore.cli_live import SHOW as QUICK
+from gammacore.cli.live import SHOW as QUICK
 from gammacore.config import load_config
 from gammacore.live.journal import length
 from gammacore.live.launch import _end, _start, exchange_process
@@ -71,7 +71,8 @@ def measure(journal: Path, seconds: float, pages: int) -> None:
         port = probe.getsockname()[1]
     words = ["dashboard", "--journal", str(journal), "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from gammacore.cli import main; main()", *words], stdout=subprocess.DEVNULL
+        [sys.executable, "-c", "from gammacore.cli.main import main; main()", *words],
+        stdout=subprocess.DEVNULL,
     )
     try:
         wait_for(port)

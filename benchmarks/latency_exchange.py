@@ -119,7 +119,7 @@ def framed(payload: bytes) -> bytes:
 def serve(pipe: Any) -> None:
     """Run the exchange; the pipe says the rates, and gets the times."""
     pin(SERVER_CPU)
-    from gammacore.live.simulator import Exchange, ExchangeConfig
+    from gammacore.exchange import Exchange, ExchangeConfig
 
     Line.exchange = exchange = Exchange(
         ExchangeConfig(

@@ -12,9 +12,9 @@ from deribit_wire import NOW, notification, ready
 from live_world import Process, World, lively
 
 from gammacore.contracts import parse
+from gammacore.deribit.news import TickerNews
 from gammacore.live.client import Client, _conflated
 from gammacore.live.frames import connect, masked
-from gammacore.live.news import TickerNews
 
 FLOOD = 20_000  # messages of one run
 PERPETUAL = parse("BTC-PERPETUAL")

@@ -2,7 +2,7 @@
 
 import sys
 
-from gammacore.cli import main
+from gammacore.cli.main import main
 
 sys.argv[1:1] = ["live"]
 main()

@@ -12,8 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
-
-from .news import OrderNews, OrderState, TradeNews
+from gammacore.deribit.news import OrderNews, OrderState, TradeNews
 
 __all__ = ["Attempt", "Booked", "Placed", "Stage"]
 

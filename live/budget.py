@@ -11,8 +11,7 @@ from enum import StrEnum
 from functools import cache
 
 from gammacore.daycount import NS_PER_SECOND
-
-from .news import Limit, Limits
+from gammacore.deribit.news import Limit, Limits
 
 __all__ = ["Bucket", "Budget", "Kind", "kind_of"]
 

@@ -15,30 +15,32 @@ from itertools import count
 from typing import Any, Protocol, Unpack
 
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.levels import Levels
+from gammacore.deribit.messages import OrderOptions
+from gammacore.deribit.news import (
+    AccountNews,
+    Instrument,
+    OrderAnswer,
+    OrderNews,
+    PositionNews,
+    TickerNews,
+    TradeNews,
+)
 from gammacore.errors import RequestError, SessionError
 
 from .budget import Budget
 from .credentials import Credentials
 from .frames import Disconnected, FrameSocket, connect
-from .levels import Levels
-from .messages import OrderOptions
 from .news import (
-    AccountNews,
     Answered,
     Expired,
-    Instrument,
     Lost,
     News,
-    OrderAnswer,
-    OrderNews,
-    PositionNews,
     Reconnecting,
     Refused,
     State,
     StateChanged,
     SubscriptionMissing,
-    TickerNews,
-    TradeNews,
     Unauthorised,
 )
 from .protocol import DeribitProtocol

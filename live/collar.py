@@ -12,9 +12,8 @@ import msgspec
 
 from gammacore.contracts import ContractSpec, Option, Settlement
 from gammacore.daycount import NS_PER_YEAR
+from gammacore.deribit.news import TickerNews
 from gammacore.valuation import shape
-
-from .news import TickerNews
 
 __all__ = ["Collar"]
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import Perpetual, Settlement, spec_for
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.news import AccountNews, Listing
 from gammacore.errors import CredentialsError, RequestError
 
 from .awake import DEVICE
 from .client import Client
 from .credentials import Credentials
 from .limits import missing_limits, toothless_limits
-from .news import AccountNews, Listing
 from .session import URLS, Venue, kill_file
 
 __all__ = ["Finding", "Verdict", "examine"]

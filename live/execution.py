@@ -17,12 +17,13 @@ import msgspec
 
 from gammacore.contracts import ContractSpec, Option
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.codes import Fate
+from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
 from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
 from .collar import Collar
-from .news import Fate, OrderNews, TickerNews, TradeNews
 
 __all__ = ["Action", "Ask", "AtWork", "Execution", "Place", "Question", "Settings", "Withdraw"]
 

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
+from gammacore.deribit.news import SummaryRow, TickerNews
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
-
-from .news import SummaryRow, TickerNews
 
 __all__ = ["Feed"]
 

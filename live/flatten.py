@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.deribit.news import OrderAnswer, TickerNews, TradeNews, TradesPage
 from gammacore.errors import GammacoreError, RequestError, SessionError
 
 from .about import Began
@@ -23,7 +24,6 @@ from .credentials import Credentials
 from .follow import Follower
 from .journal import read
 from .killing import own_positions
-from .news import OrderAnswer, TickerNews, TradeNews, TradesPage
 from .positions import Adopted, Foreign, direct_label
 from .records import decode_fact
 from .session import URLS, Venue, scaled_clock

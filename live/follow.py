@@ -23,6 +23,7 @@ from gammacore.build import build_desk
 from gammacore.config import Config, parse_config
 from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
+from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected, Snapshot
@@ -35,7 +36,7 @@ from .about import Began
 from .attempts import Booked, Placed
 from .idle import why_idle
 from .journal import Kind, Record, read
-from .news import AccountNews, ClockSkew, Gap, StateChanged
+from .news import ClockSkew, Gap, StateChanged
 from .parity import Difference
 from .positions import Adopted, Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact

@@ -16,6 +16,21 @@ import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND, format_time
+from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
+from gammacore.deribit.messages import PUBLIC_METHODS, OrderOptions
+from gammacore.deribit.news import (
+    AccountNews,
+    Instrument,
+    LockNews,
+    OrderAnswer,
+    OrderNews,
+    PlatformNews,
+    PositionNews,
+    StatusNews,
+    TickerNews,
+    TradeNews,
+    TradesPage,
+)
 from gammacore.desk import Desk
 from gammacore.events import (
     Delivery,
@@ -34,37 +49,23 @@ from gammacore.orders import Cancel, Order
 from .aims import Aims
 from .attempts import Booked, Tradable
 from .charged import published_fee
-from .codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE
 from .execution import Ask, Execution, Place, Question, Withdraw
 from .feed import Feed
 from .journal import Journal
-from .messages import PUBLIC_METHODS, OrderOptions
 from .news import (
-    AccountNews,
     Answered,
     BadFrame,
     ClockSkew,
     Expired,
-    Fate,
     Gap,
-    Instrument,
-    LockNews,
     Lost,
     News,
-    OrderAnswer,
-    OrderNews,
-    PlatformNews,
-    PositionNews,
     Reconciled,
     Reconnecting,
     Refused,
     State,
     StateChanged,
-    StatusNews,
     SubscriptionMissing,
-    TickerNews,
-    TradeNews,
-    TradesPage,
     Unauthorised,
 )
 from .positions import Adopted, Positions, direct_label, near_settlement

@@ -210,7 +210,7 @@ def exchange_process(
         words += ["--start", format_time(start_ns)]
     with _errors() as (errors, told):
         process = subprocess.Popen(
-            [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
+            [sys.executable, "-c", "from gammacore.cli.main import main; main()", *words],
             env=os.environ | {"GAMMACORE_EXCHANGE_SECRET": secret},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

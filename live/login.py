@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.deribit.messages import Granted
 
 from .credentials import Credentials
-from .messages import Granted
 
 __all__ = ["Login"]
 

@@ -13,26 +13,22 @@ from typing import Any, Unpack
 
 import msgspec
 
+from gammacore.deribit.messages import OrderOptions
+from gammacore.deribit.news import (
+    Instrument,
+    OrderAnswer,
+    OrderNews,
+    OrderState,
+    TickerNews,
+    TradeNews,
+    TradesPage,
+)
 from gammacore.errors import SessionError
 
 from .attempts import Tradable
 from .charged import published_fee
 from .hedger import Session
-from .messages import OrderOptions
-from .news import (
-    Answered,
-    Instrument,
-    News,
-    OrderAnswer,
-    OrderNews,
-    OrderState,
-    Reconciled,
-    State,
-    StateChanged,
-    TickerNews,
-    TradeNews,
-    TradesPage,
-)
+from .news import Answered, News, Reconciled, State, StateChanged
 
 __all__ = ["Paper"]
 

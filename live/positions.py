@@ -9,10 +9,9 @@ import msgspec
 
 from gammacore.contracts import Option, Perpetual, parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.deribit.news import PositionNews, TradeNews
 from gammacore.errors import ContractError
 from gammacore.portfolio import Portfolio
-
-from .news import PositionNews, TradeNews
 
 __all__ = ["Adopted", "Baseline", "Foreign", "Positions", "direct_label", "near_settlement"]
 

@@ -15,27 +15,25 @@ from typing import Any, Unpack
 import msgspec
 
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit import messages
+from gammacore.deribit.codes import AUTHORISATION, LOCAL, UNREADABLE, Action, Fate, look_up
+from gammacore.deribit.levels import Levels
+from gammacore.deribit.messages import Envelope, Failure, OrderOptions
+from gammacore.deribit.methods import decode_result
+from gammacore.deribit.news import AccountNews, Instrument, OrderAnswer
+from gammacore.deribit.structs import WireBook
 from gammacore.errors import SessionError
 
-from . import messages
-from .answers import decode_result
 from .budget import Budget, Kind, kind_of
-from .codes import AUTHORISATION, LOCAL, UNREADABLE, Action, look_up
 from .credentials import Credentials
-from .levels import Levels
 from .login import Login
-from .messages import Envelope, Failure, OrderOptions
 from .news import (
-    AccountNews,
     Answered,
     BadFrame,
     Expired,
-    Fate,
     Gap,
-    Instrument,
     Lost,
     News,
-    OrderAnswer,
     Refused,
     State,
     StateChanged,
@@ -46,7 +44,6 @@ from .requests import Request, Requests, Role
 from .skew import Skew
 from .states import ALIVE, LOGGED_IN, TALKING, TRANSITIONS, Event
 from .subscriptions import Subscriptions, batches
-from .wire import WireBook
 
 __all__ = ["DeribitProtocol"]
 

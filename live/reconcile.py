@@ -10,21 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
-
-from .news import (
+from gammacore.deribit.news import (
     AccountNews,
-    Answered,
-    Expired,
-    Lost,
-    News,
     OrderNews,
     OrderState,
     PositionNews,
-    Reconciled,
-    Refused,
     TradeNews,
     TradesPage,
 )
+
+from .news import Answered, Expired, Lost, News, Reconciled, Refused
 from .protocol import DeribitProtocol
 
 __all__ = ["Reconciliation", "Seen"]

@@ -18,21 +18,12 @@ from gammacore.data.schemas import KINDS, bar_label, currency_of
 from gammacore.data.store import Store, day_of
 from gammacore.data.stream import Bars, Row, columns_of, rows_of
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
+from gammacore.deribit.messages import decode_envelope, name_of
+from gammacore.deribit.news import BookNews, InstrumentStateNews, SummaryRow
 from gammacore.errors import ConfigError, DataError
 
 from .client import Client
-from .messages import decode_envelope, name_of
-from .news import (
-    Answered,
-    BadFrame,
-    BookNews,
-    Gap,
-    InstrumentStateNews,
-    News,
-    Reconnecting,
-    SubscriptionMissing,
-    SummaryRow,
-)
+from .news import Answered, BadFrame, Gap, News, Reconnecting, SubscriptionMissing
 
 __all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Options", "Recorder"]
 

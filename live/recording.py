@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from gammacore.contracts import Option, Perpetual
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.news import Listing
 
 from .client import Client
-from .news import Listing
 from .recorder import ALL, NOTIFICATIONS, Options, Recorder
 
 __all__ = ["channels_of", "last_heard_ns", "record"]

@@ -7,8 +7,7 @@ new. So the pause doubles with every refusal, and ends with an order that is acc
 from __future__ import annotations
 
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
-
-from .codes import LOCAL, NO_FUNDS, OF_PRICE, look_up
+from gammacore.deribit.codes import LOCAL, NO_FUNDS, OF_PRICE, look_up
 
 __all__ = ["Refusals"]
 

@@ -9,10 +9,12 @@ import secrets
 
 import msgspec
 
+from gammacore.deribit.news import Limit, Limits
+
 from .budget import Budget
 from .credentials import Credentials
 from .frames import masked
-from .news import Limit, Limits, State
+from .news import State
 from .protocol import DeribitProtocol
 
 __all__ = ["Rehearsal"]

@@ -10,13 +10,12 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gammacore.deribit.codes import Fate, look_up
+from gammacore.deribit.messages import Failure, decode_envelope
+from gammacore.deribit.methods import decode_result
 from gammacore.errors import RequestError, SessionError
 
-from .answers import decode_result
-from .codes import look_up
 from .deadline import fetch
-from .messages import Failure, decode_envelope
-from .news import Fate
 
 __all__ = ["HISTORY", "PRODUCTION", "TESTNET", "Rest"]
 

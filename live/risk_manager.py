@@ -18,6 +18,7 @@ import msgspec
 
 from gammacore.contracts import Instrument, Option, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
+from gammacore.deribit.news import AccountNews, TickerNews
 from gammacore.desk import Desk
 from gammacore.ledger import Account
 from gammacore.margin import estimate, rates_at
@@ -25,7 +26,6 @@ from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
 from .execution import AtWork
-from .news import AccountNews, TickerNews
 from .peak import Peak
 from .refusals import Refusals
 

@@ -29,6 +29,7 @@ from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
 from gammacore.contracts import ContractSpec, Option, Perpetual, Settlement, has_spec, spec_for
 from gammacore.daycount import NS_PER_MILLISECOND
+from gammacore.deribit.news import Listing
 from gammacore.errors import GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
 
@@ -41,7 +42,6 @@ from .credentials import Credentials
 from .deadline import fetch
 from .hedger import Hedger
 from .journal import NO_ROOM, Journal
-from .news import Listing
 from .paper import Paper
 from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_prices

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gammacore.daycount import NS_PER_MILLISECOND
-
-from .levels import Levels
-from .news import BookNews
-from .wire import WireBook, instrument_of
+from gammacore.deribit.levels import Levels
+from gammacore.deribit.news import BookNews
+from gammacore.deribit.structs import WireBook, instrument_of
 
 __all__ = ["Subscriptions", "batches"]
 

@@ -5,15 +5,15 @@ import random
 from markets import build
 
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.exchange import Exchange, ExchangeConfig
+from gammacore.exchange.connection import Close
+from gammacore.exchange.exchange import UnavailableError
 from gammacore.live import client as client_module
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.client import Client
 from gammacore.live.credentials import Credentials
 from gammacore.live.frames import Disconnected
 from gammacore.live.journal import Journal
-from gammacore.live.simulator import Exchange, ExchangeConfig
-from gammacore.live.simulator.connection import Close
-from gammacore.live.simulator.exchange import UnavailableError
 
 ID, SECRET = "gammacore", "a-secret-that-nobody-may-write-down"
 

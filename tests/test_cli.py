@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from gammacore import cli
-from gammacore.cli_common import INTERRUPTED
+from gammacore.cli.common import INTERRUPTED
+from gammacore.cli import main as cli
 from gammacore.result_files import MARKER
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
@@ -89,7 +89,7 @@ def test_interruption_is_said_and_leaves_nothing(monkeypatch, capsys, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
 def test_control_c_in_a_real_process(tmp_path):
-    command = "from gammacore.cli import main; main()"
+    command = "from gammacore.cli.main import main; main()"
     arguments = ["backtest", "--set", "market.days=3000", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
         [sys.executable, "-c", command, *arguments],

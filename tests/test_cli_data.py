@@ -17,14 +17,14 @@ from test_cli import run
 from test_coverage import candles
 from venue import make
 
-from gammacore.cli import BAD_INPUT
-from gammacore.cli_common import INTERRUPTED
-from gammacore.cli_data import data_app
+from gammacore.cli.common import INTERRUPTED
+from gammacore.cli.data import data_app
+from gammacore.cli.main import BAD_INPUT
 from gammacore.data.formats import FORMATS
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
-from gammacore.live.simulator.server import serving
+from gammacore.exchange.server import serving
 
 
 def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
@@ -199,9 +199,8 @@ def test_the_check_of_chains_says_their_rows_and_delay(monkeypatch, capsys, tmp_
 
 
 def test_the_command_line_stays_quick_to_import():
-    script = (
-        "import gammacore.cli, sys; print([m for m in ('duckdb', 'pandas', 'websocket') if m in sys.modules])"
-    )
+    found = "[m for m in ('duckdb', 'pandas', 'websocket') if m in sys.modules]"
+    script = f"import gammacore.cli.main, sys; print({found})"
     out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert out.strip() == "[]"
 
@@ -224,7 +223,7 @@ def test_interruptions_keep_what_there_is(tmp_path, what, number):
         else:
             words += [f"ws://127.0.0.1:{port}/ws/api/v2", "--rotate", "0.3s"]
         process = subprocess.Popen(
-            [sys.executable, "-c", "from gammacore.cli import main; main()", *words],
+            [sys.executable, "-c", "from gammacore.cli.main import main; main()", *words],
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

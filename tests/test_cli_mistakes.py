@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gammacore import cli
+from gammacore.cli import main as cli
 
 PROGRAM = str(Path(sys.executable).with_name("gammacore"))
 SHORT = ["--set", "market.days=12"]

@@ -25,7 +25,7 @@ from gammacore.backtest.report.compare_figures import (
 from gammacore.backtest.report.compare_page import render_comparison
 from gammacore.backtest.report.compare_runs import StoredRun, load_run, load_runs
 from gammacore.backtest.results import result_directory, run_backtest, write_results
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.errors import DataError
 
 BASE = {"market.days": 30, "market.snapshot_hours": 12.0, "report.html": False}

@@ -32,7 +32,7 @@ from gammacore.risk import totals
 SPEED = 20.0
 SECRET = "a-secret-of-the-local-exchange"
 KEY = {"GAMMACORE_CLIENT_ID_TESTNET": "gammacore", "GAMMACORE_CLIENT_SECRET_TESTNET": SECRET}
-PROGRAM = [sys.executable, "-c", "from gammacore.cli import main; main()", "dashboard"]
+PROGRAM = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "dashboard"]
 SEQ = "Number(document.documentElement.dataset.seq ?? 0)"
 SHOWN = """(() => {
   const cells = (id) => [...document.querySelectorAll(`#${id} tbody tr`)].map((row) => [...row.cells].map((c) => c.textContent));

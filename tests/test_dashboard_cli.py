@@ -13,7 +13,7 @@ import pytest
 from dashboard_world import made
 from test_cli import run as run_command
 
-PROGRAM = [sys.executable, "-c", "from gammacore.cli import main; main()", "dashboard"]
+PROGRAM = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "dashboard"]
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from dashboard_world import LIMITS, board_of, made
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gammacore.deribit.news import AccountNews
 from gammacore.live.journal import Kind
-from gammacore.live.news import AccountNews
 from gammacore.live.peak import Peak
 from gammacore.live.records import decode_command, decode_fact
 from gammacore.live.risk_manager import DayStart

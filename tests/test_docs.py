@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from gammacore.cli import app
+from gammacore.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])

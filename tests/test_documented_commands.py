@@ -22,9 +22,9 @@ import typer.main
 from test_docs import ROOT, blocks
 from typer.testing import CliRunner
 
-from gammacore.cli import COMMANDS, app
-from gammacore.cli_data import data_app
-from gammacore.cli_init import README
+from gammacore.cli.data import data_app
+from gammacore.cli.init import README
+from gammacore.cli.main import COMMANDS, app
 
 PROGRAM = Path(sys.executable).with_name("gammacore")
 # Files of the reader's, the exchange's network, a cluster, an account.

@@ -25,9 +25,9 @@ from gammacore.data.store import Store
 from gammacore.data.throttle import Throttle
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time
 from gammacore.errors import ConfigError, DataError
+from gammacore.exchange.faults import Fault
+from gammacore.exchange.server import serving
 from gammacore.live.rest import Rest
-from gammacore.live.simulator.faults import Fault
-from gammacore.live.simulator.server import serving
 
 HISTORY_DAYS = int(os.environ.get("GAMMACORE_HISTORY_DAYS", "6"))
 KILLS = int(os.environ.get("GAMMACORE_KILLS", "3"))
@@ -315,7 +315,7 @@ def command(root, port, days):
     arguments = ["data", "download", "--store", str(root), "--url", f"http://127.0.0.1:{port}/api/v2"]
     arguments += ["--currency", "BTC", "--rate", "2000", "--end", "2026-11-25"]
     arguments += ["--start", format_time(END - days * NS_PER_DAY)[:10]]
-    return [sys.executable, "-c", "from gammacore.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from gammacore.cli.main import main; main()", *arguments]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")

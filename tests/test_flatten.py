@@ -6,11 +6,11 @@ import pytest
 from test_live_execution import ticker
 
 from gammacore.contracts import parse, spec_for
+from gammacore.deribit.news import OrderAnswer, OrderState, TradeNews, TradesPage
 from gammacore.errors import RequestError
 from gammacore.live import flatten
 from gammacore.live.about import Began
 from gammacore.live.flatten import FUTURE_STEPS, OPTION_STEPS, Held, _Closing, _limit
-from gammacore.live.news import OrderAnswer, OrderState, TradeNews, TradesPage
 
 OPTION, PERPETUAL = "BTC-16JAN26-60000-C", "BTC-PERPETUAL"
 SECOND = 1_000_000_000

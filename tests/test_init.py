@@ -8,7 +8,7 @@ import pytest
 from run_notebook import execute, pictures
 from typer.testing import CliRunner
 
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.config import load_config
 from gammacore.errors import ConfigError
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gammacore.deribit.news import Limit, Limits
 from gammacore.live.budget import Bucket, Budget, Kind, kind_of
-from gammacore.live.news import Limit, Limits
 
 NOW, SECOND = 10**18, 10**9
 

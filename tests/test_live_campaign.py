@@ -18,15 +18,15 @@ from venue import Client
 from gammacore.contracts import Option, Settlement
 from gammacore.daycount import parse_time
 from gammacore.events import Fill
+from gammacore.exchange import Fault, FaultPlan, MarketModel
+from gammacore.exchange.accounts import units
+from gammacore.exchange.faults import ON_CLOCK, ON_FRAME, ON_REQUEST
+from gammacore.exchange.invariants import assert_invariants
 from gammacore.live.attempts import Booked, Placed
 from gammacore.live.journal import Kind, read
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, Foreign
 from gammacore.live.records import decode_event, decode_fact
-from gammacore.live.simulator import Fault, FaultPlan, MarketModel
-from gammacore.live.simulator.accounts import units
-from gammacore.live.simulator.faults import ON_CLOCK, ON_FRAME, ON_REQUEST
-from gammacore.live.simulator.invariants import assert_invariants
 
 SESSIONS = int(os.environ.get("GAMMACORE_CAMPAIGN", "16"))
 FIRST_SEED = int(os.environ.get("GAMMACORE_CAMPAIGN_SEED", "0"))

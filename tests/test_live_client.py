@@ -23,9 +23,9 @@ from deribit_wire import (
 from scripted_exchange import CLOSE, Exchange, frame
 
 from gammacore.contracts import parse
+from gammacore.deribit import messages
 from gammacore.errors import RequestError, SessionError
 from gammacore.live import client as module
-from gammacore.live import messages
 from gammacore.live import news as n
 from gammacore.live.client import Client, SteadyClock
 from gammacore.live.news import State

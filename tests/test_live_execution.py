@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from gammacore.contracts import parse, spec_for
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.codes import Fate
+from gammacore.deribit.news import OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
 from gammacore.live.attempts import Booked, Placed
 from gammacore.live.collar import Collar
@@ -24,7 +26,6 @@ from gammacore.live.execution import (
     Settings,
     Withdraw,
 )
-from gammacore.live.news import Fate, OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
 PERPETUAL, CALL, PUT = parse("BTC-PERPETUAL"), parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")

@@ -9,9 +9,9 @@ from test_live_execution import CALL, PERPETUAL, PUT, T0, S, ticker
 
 from gammacore.contracts import Settlement, parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
+from gammacore.deribit.news import SummaryRow
 from gammacore.events import IndexPrice, Snapshot, Ticker
 from gammacore.live.feed import Feed
-from gammacore.live.news import SummaryRow
 from gammacore.volatility.estimate import Estimate
 
 OPENS = T0 - T0 % NS_PER_DAY + NS_PER_DAY + 8 * NS_PER_HOUR - SETTLEMENT_WINDOW_NS

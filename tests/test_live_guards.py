@@ -9,9 +9,9 @@ import pytest
 from live_world import ID, Process, Socket, World, lively
 
 from gammacore.daycount import NS_PER_SECOND, parse_time
+from gammacore.exchange import Fault, MarketModel
 from gammacore.live import client as client_module
 from gammacore.live.risk_manager import Mode
-from gammacore.live.simulator import Fault, MarketModel
 
 PERPETUAL = "BTC-PERPETUAL"
 HALT, HEDGE_ONLY = Mode.HALT, Mode.HEDGE_ONLY
@@ -329,7 +329,7 @@ def test_too_many_orders(name, limit, play):
 
 
 def test_a_fill_that_leaves_more_delta(play, monkeypatch):
-    from gammacore.live.simulator import feed, trading
+    from gammacore.exchange import feed, trading
 
     def script(world, hedger):
         yield hedged(hedger)

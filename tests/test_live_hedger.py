@@ -22,17 +22,18 @@ from gammacore.backtest.runner import replay
 from gammacore.build import build_estimate
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.deribit.codes import LOCAL, Fate
+from gammacore.deribit.news import OrderAnswer
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, IndexPrice
+from gammacore.exchange import Fault, FaultPlan, MarketModel
 from gammacore.live.assemble import build_hedger, past_of
-from gammacore.live.codes import LOCAL
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
-from gammacore.live.news import Answered, Fate, OrderAnswer, Reconciled, Refused
+from gammacore.live.news import Answered, Reconciled, Refused
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
-from gammacore.live.simulator import Fault, FaultPlan, MarketModel
 from gammacore.live.supervised import Supervised
 from gammacore.live.view import screen
 

@@ -7,15 +7,17 @@ import pytest
 from test_live_client import Recorder, run, seen
 
 from gammacore.contracts import parse
+from gammacore.deribit.codes import Fate
+from gammacore.deribit.news import OrderState
+from gammacore.exchange.config import ExchangeConfig
+from gammacore.exchange.exchange import Exchange
+from gammacore.exchange.faults import Fault
+from gammacore.exchange.server import serving
 from gammacore.live import client as module
 from gammacore.live import news as n
 from gammacore.live.client import Client
 from gammacore.live.credentials import Credentials
-from gammacore.live.news import Fate, OrderState, State
-from gammacore.live.simulator.config import ExchangeConfig
-from gammacore.live.simulator.exchange import Exchange
-from gammacore.live.simulator.faults import Fault
-from gammacore.live.simulator.server import serving
+from gammacore.live.news import State
 
 PERPETUAL = parse("BTC-PERPETUAL")
 TICKER, BOOK, QUOTE = "ticker.BTC-PERPETUAL.raw", "book.BTC-PERPETUAL.raw", "quote.BTC-PERPETUAL"

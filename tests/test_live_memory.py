@@ -6,7 +6,7 @@ from pathlib import Path
 
 from live_world import Process, World, lively
 
-from gammacore.live.simulator import MarketModel
+from gammacore.exchange import MarketModel
 
 WARM_S, WATCHED_S = 300.0, 900.0
 MOST = 256 * 1024  # bytes in a quarter of an hour: what is bounded fills up; a list of events alone has more

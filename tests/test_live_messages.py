@@ -8,11 +8,17 @@ import pytest
 from shared_data import recorded
 
 from gammacore.contracts import parse
+from gammacore.deribit.messages import (
+    decode_book,
+    decode_data,
+    decode_envelope,
+    encode_order,
+    encode_request,
+)
+from gammacore.deribit.methods import decode_result
+from gammacore.deribit.structs import instrument_of
 from gammacore.errors import SessionError
 from gammacore.live import news as n
-from gammacore.live.answers import decode_result
-from gammacore.live.messages import decode_book, decode_data, decode_envelope, encode_order, encode_request
-from gammacore.live.wire import instrument_of
 
 NOW = 1_790_000_000_000_000_000
 MS = 1_000_000

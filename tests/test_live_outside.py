@@ -12,16 +12,17 @@ from venue import Client as Holder
 
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.news import OrderNews, OrderState, TradeNews
 from gammacore.events import Fill, Flatten, Outside
+from gammacore.exchange import Fault, FaultPlan, MarketModel, trading
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
-from gammacore.live.news import BadFrame, OrderNews, OrderState, StateChanged, TradeNews
+from gammacore.live.news import BadFrame, StateChanged
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, Baseline, direct_label
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
-from gammacore.live.simulator import Fault, FaultPlan, MarketModel, trading
 from gammacore.orders import Cancel, Purpose
 from gammacore.risk import totals
 

@@ -8,7 +8,7 @@ from markets import FRIDAY
 from test_live_execution import CALL, PERPETUAL, PUT, T0, S
 
 from gammacore.contracts import parse
-from gammacore.live.news import OrderState, PositionNews, TradeNews
+from gammacore.deribit.news import OrderState, PositionNews, TradeNews
 from gammacore.live.positions import Baseline, Foreign, Positions, direct_label, near_settlement
 from gammacore.portfolio import Portfolio
 

@@ -22,11 +22,11 @@ from deribit_wire import (
 )
 
 from gammacore.contracts import parse
+from gammacore.deribit.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action, Fate, look_up
 from gammacore.errors import SessionError
 from gammacore.live import news as n
 from gammacore.live.budget import Budget, kind_of
-from gammacore.live.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action, look_up
-from gammacore.live.news import Fate, State
+from gammacore.live.news import State
 from gammacore.live.protocol import DeribitProtocol
 from gammacore.live.rehearsal import Rehearsal
 from gammacore.live.skew import Skew

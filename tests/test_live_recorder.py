@@ -20,18 +20,18 @@ from gammacore.backtest.runner import replay
 from gammacore.data import load_chains, load_prices
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.deribit.methods import decode_result
 from gammacore.errors import ConfigError
+from gammacore.exchange.config import ExchangeConfig
+from gammacore.exchange.connection import Connection
+from gammacore.exchange.exchange import Exchange
+from gammacore.exchange.faults import Fault
+from gammacore.exchange.server import serving
 from gammacore.live import client as module
-from gammacore.live.answers import decode_result
 from gammacore.live.client import Client
 from gammacore.live.news import Answered, BadFrame, Reconnecting, SubscriptionMissing
 from gammacore.live.recorder import EVERYWHERE, Options, Recorder
 from gammacore.live.recording import last_heard_ns, record
-from gammacore.live.simulator.config import ExchangeConfig
-from gammacore.live.simulator.connection import Connection
-from gammacore.live.simulator.exchange import Exchange
-from gammacore.live.simulator.faults import Fault
-from gammacore.live.simulator.server import serving
 
 FOREVER = 2**62
 START = 1_772_323_200_000_000_000
@@ -218,7 +218,7 @@ def test_a_killed_recorder_leaves_whole_files_and_the_next_one_names_the_gap(tmp
     with serving(exchange) as port:
         arguments = ["data", "record", "--url", f"ws://127.0.0.1:{port}/ws/api/v2", "--store", str(tmp_path)]
         arguments += ["--rotate", "0.2s", "--snapshot", "1s"]
-        command = [sys.executable, "-c", "from gammacore.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from gammacore.cli.main import main; main()", *arguments]
         process = subprocess.Popen(command)
         begun = time.monotonic()
         while len(list(tmp_path.glob("raw/*/*/*/*.parquet"))) < 3:

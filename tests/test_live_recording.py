@@ -4,10 +4,10 @@ import pytest
 from venue import Client, make
 
 from gammacore.data.store import Store
-from gammacore.live.news import Listing
+from gammacore.deribit.news import Listing
+from gammacore.deribit.structs import instrument_of
 from gammacore.live.recorder import Options
 from gammacore.live.recording import channels_of, last_heard_ns
-from gammacore.live.wire import instrument_of
 
 
 @pytest.mark.parametrize("options", ["summary", "tickers", "none"])

@@ -16,9 +16,9 @@ from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
+from gammacore.deribit.news import AccountNews
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
-from gammacore.live.news import AccountNews
 from gammacore.live.risk_manager import (
     NEAR_LIQUIDATION,
     DayStart,

@@ -266,7 +266,7 @@ def test_watch_tells_that_a_process_is_gone(service, unused, tmp_path):
     watcher = None
     try:
         wait_for(lambda: filled(journal) >= 2, process)
-        words = [sys.executable, "-c", "from gammacore.cli import main; main()", "watch", str(journal)]
+        words = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "watch", str(journal)]
         watcher = subprocess.Popen(words, env=os.environ | service.variables)
         wait_for(lambda: service.beats == 1, process)
         assert service.alerts == []

@@ -9,10 +9,10 @@ from live_world import World
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import RequestError
+from gammacore.exchange import Exchange, ExchangeConfig
+from gammacore.exchange.server import serving
 from gammacore.live import client as client_module
 from gammacore.live.client import Client
-from gammacore.live.simulator import Exchange, ExchangeConfig
-from gammacore.live.simulator.server import serving
 from gammacore.live.warm_up import MOST_BARS, missed_funding, past_prices
 
 CONFIG = ExchangeConfig(start_ns=time.time_ns(), history_days=10, expiries=2, strikes=3)

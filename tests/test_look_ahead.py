@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from gammacore.backtest import replay as tapes
 from gammacore.backtest.look_ahead import PARTS, check_look_ahead, perturbed, told
 from gammacore.backtest.market import load_sources
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.errors import DataError
 
 SMALL = {"market.days": 15, "market.snapshot_hours": 8.0}

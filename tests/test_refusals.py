@@ -3,7 +3,7 @@
 import pytest
 
 from gammacore.daycount import NS_PER_SECOND as S
-from gammacore.live.codes import LOCAL
+from gammacore.deribit.codes import LOCAL
 from gammacore.live.refusals import FORGET_NS, Refusals
 
 T0 = 1_000 * S

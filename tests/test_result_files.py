@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gammacore.backtest.store import Store
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.data.store import Store as DataStore
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError, JournalError
+from gammacore.exchange import Exchange, ExchangeConfig
+from gammacore.exchange.store import save
 from gammacore.live.journal import Journal
-from gammacore.live.simulator import Exchange, ExchangeConfig
-from gammacore.live.simulator.store import save
 from gammacore.result_files import MARKER, GrowingDirectory, result_directory, write_new, write_page
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
@@ -287,7 +287,7 @@ def test_a_killed_run_leaves_the_earlier_result(tmp_path):
     place = ours(tmp_path / "run")
     before = tree(place)
     words = ["backtest", "--set", "market.days=3000", "--out", str(place)]
-    process = subprocess.Popen([sys.executable, "-c", "from gammacore.cli import main; main()", *words])
+    process = subprocess.Popen([sys.executable, "-c", "from gammacore.cli.main import main; main()", *words])
     for _ in range(600):
         if len(os.listdir(tmp_path)) > 1:
             break

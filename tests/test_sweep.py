@@ -164,7 +164,14 @@ def test_finished_cells_are_not_run_again(config, serial, tmp_path):
 def test_a_killed_sweep_goes_on(serial, tmp_path):
     out = tmp_path / "run"
     vary = [f"{name}={','.join(map(str, values))}" for name, values in GRID.items()]
-    command = [sys.executable, "-c", "from gammacore.cli import main; main()", "sweep", "--out", str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        "from gammacore.cli.main import main; main()",
+        "sweep",
+        "--out",
+        str(out),
+    ]
     command += [word for name, value in SMALL.items() for word in ("--set", f"{name}={str(value).lower()}")]
     command += [word for text in vary for word in ("--vary", text)]
     process = subprocess.Popen(
@@ -346,7 +353,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     words = ["sweep", "--out", str(out), "--workers", "2", "--set", "market.days=60"]
     seeds = ",".join(map(str, range(200)))  # far more than are finished by then
     words += ["--vary", "hedge.band=0.05,0.06,0.07,0.08,0.09", "--vary", f"market.seed={seeds}"]
-    command = [sys.executable, "-c", "from gammacore.cli import main; main()", *words]
+    command = [sys.executable, "-c", "from gammacore.cli.main import main; main()", *words]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

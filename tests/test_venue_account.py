@@ -10,14 +10,14 @@ from venue import Client, make
 
 from gammacore.contracts import parse, payoff_coin, to_units
 from gammacore.daycount import NS_PER_YEAR, parse_time
+from gammacore.exchange import MarketModel
+from gammacore.exchange.accounts import Position, units, worth
+from gammacore.exchange.invariants import assert_invariants
+from gammacore.exchange.market import funding_rate
+from gammacore.exchange.portfolio import Portfolio
+from gammacore.exchange.pricing import implied_percent, marks
+from gammacore.exchange.views import summary_json
 from gammacore.fees import DERIBIT, delivery_fee
-from gammacore.live.simulator import MarketModel
-from gammacore.live.simulator.accounts import Position, units, worth
-from gammacore.live.simulator.invariants import assert_invariants
-from gammacore.live.simulator.market import funding_rate
-from gammacore.live.simulator.portfolio import Portfolio
-from gammacore.live.simulator.pricing import implied_percent, marks
-from gammacore.live.simulator.views import summary_json
 
 PERPETUAL = "BTC-PERPETUAL"
 FRIDAY = "2026-11-27"  # weeklies pay for delivery, dailies do not

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gammacore.live.simulator import Exchange, ExchangeConfig
-from gammacore.live.simulator.server import serving
+from gammacore.exchange import Exchange, ExchangeConfig
+from gammacore.exchange.server import serving
 
 PERPETUAL, SYMBOL = "BTC-PERPETUAL", "BTC/USD:BTC"
 HINT = "a public client: pip install -e '.[clients]'"

@@ -5,8 +5,8 @@ import json
 import pytest
 from venue import SECOND, Client, make
 
-from gammacore.live.simulator import Close, Fault, UnavailableError
-from gammacore.live.simulator.invariants import assert_invariants
+from gammacore.exchange import Close, Fault, UnavailableError
+from gammacore.exchange.invariants import assert_invariants
 
 PERPETUAL = "BTC-PERPETUAL"
 BOOK = "book.BTC-PERPETUAL.100ms"

@@ -6,9 +6,9 @@ from venue import SECOND, Client, make, rest
 
 from gammacore.contracts import CALL, spec_from_catalog
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, format_time, parse_time
-from gammacore.live.simulator import MarketModel, Recorded
-from gammacore.live.simulator.catalog import expiries
-from gammacore.live.simulator.invariants import assert_invariants
+from gammacore.exchange import MarketModel, Recorded
+from gammacore.exchange.catalog import expiries
+from gammacore.exchange.invariants import assert_invariants
 from gammacore.settlement import WINDOW, greeks
 
 PERPETUAL = "BTC-PERPETUAL"

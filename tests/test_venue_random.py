@@ -6,8 +6,8 @@ import pytest
 from venue import Client, make
 
 from gammacore.daycount import parse_time
-from gammacore.live.simulator import Fault
-from gammacore.live.simulator.invariants import assert_invariants
+from gammacore.exchange import Fault
+from gammacore.exchange.invariants import assert_invariants
 
 CLIENTS = {"a": "1", "b": "2"}
 

@@ -12,9 +12,9 @@ import urllib.request
 import pytest
 import websocket
 
-from gammacore.live import serving as serving_module
-from gammacore.live.simulator import Exchange, ExchangeConfig, server
-from gammacore.live.simulator.server import serving
+from gammacore import serving as serving_module
+from gammacore.exchange import Exchange, ExchangeConfig, server
+from gammacore.exchange.server import serving
 
 CONFIG = ExchangeConfig(expiries=1, strikes=2, tick_ms=100)
 SECONDS = 10
@@ -163,7 +163,7 @@ def test_time_may_run_faster(exchange):
 
 
 def start(*arguments):
-    command = [sys.executable, "-c", "from gammacore.cli import main; main()", "exchange", *arguments]
+    command = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "exchange", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

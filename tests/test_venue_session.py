@@ -6,8 +6,8 @@ import json
 import pytest
 from venue import SECOND, Client, make, rest
 
-from gammacore.live.simulator import Close, UnavailableError
-from gammacore.live.simulator.auth import signature
+from gammacore.exchange import Close, UnavailableError
+from gammacore.exchange.auth import signature
 
 LOGIN = {"grant_type": "client_credentials", "client_id": "gammacore", "client_secret": "local"}
 

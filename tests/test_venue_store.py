@@ -6,8 +6,8 @@ import pytest
 from venue import Client, make
 
 from gammacore.errors import DataError
-from gammacore.live.simulator.invariants import assert_invariants
-from gammacore.live.simulator.store import load, save
+from gammacore.exchange.invariants import assert_invariants
+from gammacore.exchange.store import load, save
 
 PERPETUAL = "BTC-PERPETUAL"
 

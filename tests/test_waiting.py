@@ -12,10 +12,10 @@ from gammacore.backtest.replay import Tape
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time, weekday
+from gammacore.exchange.catalog import expiries
 from gammacore.live.idle import why_idle
 from gammacore.live.launch import first_moment
 from gammacore.live.risk_manager import Mode
-from gammacore.live.simulator.catalog import expiries
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule
 from gammacore.strategy.waiting import next_entry_ns, waiting

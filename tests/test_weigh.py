@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from gammacore.backtest.market import load_market
 from gammacore.backtest.weigh import weigh
 from gammacore.build import build_weigher
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.config import parse_config
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError

@@ -32,7 +32,7 @@ from wrong_data import (
     text,
 )
 
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.errors import DataError
 
 NO_MARK = r"no call and put with a mark(.|\n)*no mark: 39360"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gammacore.cli import app
+from gammacore.cli.main import app
 from gammacore.config import Config, load_config
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import dump_yaml, read_yaml, read_yaml_file

@@ -2,7 +2,7 @@
 
 import json
 
-from gammacore.live.simulator import Close, Exchange, ExchangeConfig, FaultPlan
+from gammacore.exchange import Close, Exchange, ExchangeConfig, FaultPlan
 
 SECOND = 10**9
 SMALL = {"expiries": 2, "strikes": 3, "matching_rate": 1_000, "matching_burst": 1_000}

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gammacore.cli_live import SHOW
+from gammacore.cli.live import SHOW
 from gammacore.config import load_config
 from gammacore.live.dashboard.source import Tail
 from gammacore.live.dashboard.web import serving

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gammacore.cli_live import SHOW
+from gammacore.cli.live import SHOW
 from gammacore.config import load_config
 from gammacore.live.follow import Follower
 from gammacore.live.launch import launch

@@ -18,8 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gammacore.errors import ConfigError
-
-from ..serving import host_is_ours
+from gammacore.serving import host_is_ours
 
 __all__ = ["COOKIE", "HEADERS", "Guard", "is_loopback", "token_of"]
 

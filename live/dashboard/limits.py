@@ -8,13 +8,13 @@ from typing import Any
 
 from gammacore.config import Config, parse_duration
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
 from gammacore.orders import Order, Purpose
 from gammacore.risk import Totals, scenario_profit
 
 from ..assemble import guards_of
 from ..attempts import Placed
-from ..news import AccountNews
 from ..peak import Peak
 from ..risk_manager import NEAR_LIQUIDATION, DayStart, Guards, liquidation_distance
 

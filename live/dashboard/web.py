@@ -17,8 +17,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gammacore.errors import ConfigError, GammacoreError
+from gammacore.serving import HurriedProtocol, in_thread
 
-from ..serving import HurriedProtocol, in_thread
 from .board import Board
 from .guard import Guard
 from .hub import Hub

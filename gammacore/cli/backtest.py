@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gammacore.cli_common import (
+from gammacore.cli.common import (
     ForceOption,
     JsonOption,
     document,

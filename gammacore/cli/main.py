@@ -11,19 +11,19 @@ import typer
 from rich.console import Console
 
 from gammacore import __version__
-from gammacore.cli_backtest import backtest
-from gammacore.cli_breakeven import breakeven
-from gammacore.cli_check import PROBLEMS, show_chains
-from gammacore.cli_common import JsonOption, examples, pairs, stoppable
-from gammacore.cli_compare import compare
-from gammacore.cli_dashboard import dashboard
-from gammacore.cli_data import data_app
-from gammacore.cli_exchange import exchange
-from gammacore.cli_init import init
-from gammacore.cli_live import doctor, kill, live, parity, watch
-from gammacore.cli_look_ahead import check as check_look_ahead
-from gammacore.cli_simulate import simulate
-from gammacore.cli_sweep import sweep
+from gammacore.cli.backtest import backtest
+from gammacore.cli.breakeven import breakeven
+from gammacore.cli.check import PROBLEMS, show_chains
+from gammacore.cli.common import JsonOption, examples, pairs, stoppable
+from gammacore.cli.compare import compare
+from gammacore.cli.dashboard import dashboard
+from gammacore.cli.data import data_app
+from gammacore.cli.exchange import exchange
+from gammacore.cli.init import init
+from gammacore.cli.live import doctor, kill, live, parity, watch
+from gammacore.cli.look_ahead import check as check_look_ahead
+from gammacore.cli.simulate import simulate
+from gammacore.cli.sweep import sweep
 from gammacore.errors import GammacoreError
 
 __all__ = ["app", "main"]

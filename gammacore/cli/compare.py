@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, show_faults, stoppable
+from gammacore.cli.common import JsonOption, document, show_faults, stoppable
 from gammacore.result_files import write_page
 
 __all__ = ["compare"]

@@ -21,7 +21,13 @@ from typing import Any
 import msgspec
 
 from gammacore.contracts import to_units
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MICROSECOND, NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import (
+    NS_PER_DAY,
+    NS_PER_HOUR,
+    NS_PER_MICROSECOND,
+    NS_PER_MILLISECOND,
+    NS_PER_SECOND,
+)
 
 from . import clearing
 from .accounts import Account, Position, worth

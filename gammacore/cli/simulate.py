@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import (
+from gammacore.cli.common import (
     ForceOption,
     JsonOption,
     document,

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gammacore.cli_check import PROBLEMS, coverage_table, day_table, show_chains
-from gammacore.cli_common import JsonOption, document, examples, pairs, progress_bar, stoppable
+from gammacore.cli.check import PROBLEMS, coverage_table, day_table, show_chains
+from gammacore.cli.common import JsonOption, document, examples, pairs, progress_bar, stoppable
 from gammacore.errors import ConfigError
 
 __all__ = ["data_app"]

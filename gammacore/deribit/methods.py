@@ -11,7 +11,7 @@ from gammacore.contracts import spec_from_catalog
 from gammacore.daycount import NS_PER_MILLISECOND
 from gammacore.errors import ContractError
 
-from . import wire
+from . import structs as wire
 from .messages import decode_status
 from .news import (
     AccountNews,

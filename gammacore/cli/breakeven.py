@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import (
+from gammacore.cli.common import (
     ForceOption,
     JsonOption,
     document,

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import document
+from gammacore.cli.common import document
 
 __all__ = ["PROBLEMS", "coverage_table", "day_table", "show_chains"]
 

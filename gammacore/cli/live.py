@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli_common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli.common import JsonOption, document, parse_overrides, progress_bar, stoppable
 from gammacore.config import load_config
 
 __all__ = ["doctor", "kill", "live", "parity", "watch"]

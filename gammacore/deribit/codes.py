@@ -8,8 +8,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from .news import Fate
-
 __all__ = [
     "AUTHORISATION",
     "CODES",
@@ -20,6 +18,7 @@ __all__ = [
     "UNREADABLE",
     "Action",
     "Code",
+    "Fate",
     "look_up",
 ]
 
@@ -29,6 +28,14 @@ LOCKED = (10019, 11051)  # an index or the exchange; the account has a code of i
 ACCOUNT_LOCKED = 11098
 # The key or what it may do. 10000 and 13009 are of a token, too: only the next login tells.
 AUTHORISATION = frozenset((11042, 12005, 13004, 13021, 13031, 13403))
+
+
+class Fate(StrEnum):
+    """What became of a request that was not answered with a result."""
+
+    REJECTED = "rejected"  # nothing happened; the same again would be rejected again
+    RETRY = "retry"  # nothing happened; the same may be sent again
+    UNKNOWN = "unknown"  # it may have taken effect
 
 
 class Action(StrEnum):

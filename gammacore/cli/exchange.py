@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from gammacore.cli_common import stoppable
+from gammacore.cli.common import stoppable
 from gammacore.errors import ConfigError
 
 __all__ = ["exchange"]
@@ -45,10 +45,10 @@ def exchange(
     parent: Annotated[int, typer.Option(hidden=True, help="Process that this one must not outlive.")] = 0,
 ) -> None:
     """Run a local exchange that speaks Deribit's protocol on a simulated market."""
+    from gammacore.exchange import Exchange, ExchangeConfig
+    from gammacore.exchange.server import Clock, serve
+    from gammacore.exchange.store import load
     from gammacore.live.orphan import end_after
-    from gammacore.live.simulator import Exchange, ExchangeConfig
-    from gammacore.live.simulator.server import Clock, serve
-    from gammacore.live.simulator.store import load
 
     if state is not None and not state.absolute().parent.is_dir():
         raise ConfigError(f"--state {state}: no such directory {state.parent}")
@@ -91,7 +91,7 @@ def _moment(text: str) -> int:
 def _recorded(path: Path, currency: str | None) -> tuple[dict[str, Any], int]:
     """Read index prices to follow, and the moment of the first."""
     from gammacore.data import load_prices
-    from gammacore.live.simulator import Recorded
+    from gammacore.exchange import Recorded
 
     prices = load_prices(path)
     coin = currency or prices.currency
@@ -104,7 +104,7 @@ def _faults(path: Path) -> Any:
     """Read a plan of faults."""
     import msgspec
 
-    from gammacore.live.simulator import FaultPlan
+    from gammacore.exchange import FaultPlan
     from gammacore.yaml_text import read_yaml_file
 
     found = read_yaml_file(path, "--faults ")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gammacore.cli_common import JsonOption, document
+from gammacore.cli.common import JsonOption, document
 from gammacore.errors import ConfigError
 from gammacore.result_files import write_new
 

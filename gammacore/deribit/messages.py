@@ -17,8 +17,9 @@ import msgspec
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import NS_PER_MILLISECOND
 from gammacore.errors import SessionError
+from gammacore.live.news import News
 
-from . import wire
+from . import structs as wire
 from .news import (
     BookNews,
     DvolNews,
@@ -28,7 +29,6 @@ from .news import (
     Instrument,
     InstrumentStateNews,
     LockNews,
-    News,
     OtherNews,
     PlatformNews,
     StatusNews,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, SETTLEMENT_WINDOW_NS
+from gammacore.daycount import (
+    NS_PER_DAY,
+    NS_PER_HOUR,
+    NS_PER_MINUTE,
+    NS_PER_SECOND,
+    SETTLEMENT_WINDOW_NS,
+)
 
 from .catalog import Listing
 from .engine import Trade

@@ -23,7 +23,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..serving import HurriedProtocol, host_is_ours, in_thread, origin_is_ours
+from gammacore.serving import HurriedProtocol, host_is_ours, in_thread, origin_is_ours
+
 from .connection import ABNORMAL, TOO_SLOW, Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault

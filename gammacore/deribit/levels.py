@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from .wire import WireBook
+from .structs import WireBook
 
 __all__ = ["Levels"]
 

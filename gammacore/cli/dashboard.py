@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from gammacore.cli_common import JsonOption, document, stoppable
+from gammacore.cli.common import JsonOption, document, stoppable
 
 if TYPE_CHECKING:
     from gammacore.live.dashboard.source import Source

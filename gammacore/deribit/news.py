@@ -1,0 +1,402 @@
+"""What the exchange says, in the house's units.
+
+Times are nanoseconds UTC and end in ``_ns``, volatilities are decimals, amounts are signed or positive as
+said and counted as in :class:`gammacore.events.Fill`, a price that is not there is NaN. An instrument that
+gammacore cannot name (combos, spot) stays the exchange's name. Everything carries ``ts_ns``: the exchange's
+time where it tells one, ours otherwise.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from gammacore.contracts import ContractSpec, Future, Option, Perpetual
+
+__all__ = [
+    "AccountNews",
+    "BookNews",
+    "DvolNews",
+    "EstimateNews",
+    "FundingNews",
+    "IndexNews",
+    "Instrument",
+    "InstrumentStateNews",
+    "Limit",
+    "Limits",
+    "Listing",
+    "LockNews",
+    "MarkPrice",
+    "MarkPricesNews",
+    "OrderAnswer",
+    "OrderNews",
+    "OrderState",
+    "OtherNews",
+    "PlatformNews",
+    "PositionNews",
+    "PublicTrade",
+    "PublicTradesNews",
+    "PublicTradesPage",
+    "QuoteNews",
+    "StatusNews",
+    "SummaryRow",
+    "TickerNews",
+    "TradeNews",
+    "TradesPage",
+]
+
+NAN = float("nan")
+Instrument = Option | Future | Perpetual | str
+
+
+class Dated(msgspec.Struct, frozen=True, gc=False):
+    """Base: when it happened."""
+
+    ts_ns: int
+
+
+# --------------------------------------------------------------------------- market
+
+
+class TickerNews(Dated, frozen=True, gc=False, tag=True):
+    """State of one instrument.
+
+    Prices are in the instrument's quote (coin for inverse options). ``forward`` is what the exchange
+    prices an option on, ``underlying_index`` its name. ``current_funding`` is the rate per 8 hours,
+    ``interest_value`` the accumulator whose differences are funding paid.
+    """
+
+    instrument: Instrument
+    state: str
+    mark: float
+    index: float
+    bid: float
+    bid_amount: float
+    ask: float
+    ask_amount: float
+    min_price: float
+    max_price: float
+    last: float
+    estimated_delivery: float
+    open_interest: float
+    mark_iv: float
+    bid_iv: float
+    ask_iv: float
+    forward: float
+    underlying_index: str
+    current_funding: float
+    interest_value: float
+
+
+class QuoteNews(Dated, frozen=True, gc=False, tag=True):
+    """Best bid and ask."""
+
+    instrument: Instrument
+    bid: float
+    bid_amount: float
+    ask: float
+    ask_amount: float
+
+
+class BookNews(Dated, frozen=True, gc=False, tag=True):
+    """The best levels of a book after a change, best first, as (price, amount)."""
+
+    instrument: Instrument
+    channel: str
+    change_id: int
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+
+
+class IndexNews(Dated, frozen=True, gc=False, tag=True):
+    """Price of an index such as ``btc_usd``."""
+
+    index: str
+    price: float
+
+
+class MarkPrice(msgspec.Struct, frozen=True, gc=False):
+    """Mark of one option; ``iv`` is a decimal."""
+
+    instrument: Instrument
+    mark: float
+    iv: float
+
+
+class MarkPricesNews(Dated, frozen=True, gc=False, tag=True):
+    """Marks of the options on an index."""
+
+    index: str
+    marks: tuple[MarkPrice, ...]
+
+
+class DvolNews(Dated, frozen=True, gc=False, tag=True):
+    """The exchange's 30-day volatility index, decimal."""
+
+    index: str
+    vol: float
+
+
+class EstimateNews(Dated, frozen=True, gc=False, tag=True):
+    """Estimated delivery price of the next expiry; ``seconds`` remain."""
+
+    index: str
+    price: float
+    seconds: float
+    averaging: bool
+
+
+class FundingNews(Dated, frozen=True, gc=False, tag=True):
+    """Funding rate of a perpetual per 8 hours."""
+
+    instrument: Instrument
+    index: float
+    rate: float
+
+
+class PublicTrade(Dated, frozen=True, gc=False):
+    """Somebody's trade; ``amount`` is positive when the taker bought; ``iv`` decimal, NaN for futures."""
+
+    instrument: Instrument
+    trade_id: str
+    trade_seq: int
+    amount: float
+    price: float
+    mark: float
+    index: float
+    iv: float
+    liquidation: str
+
+
+class PublicTradesNews(Dated, frozen=True, gc=False, tag=True):
+    """Trades of everybody, in the order received; ``ts_ns`` is that of the last."""
+
+    trades: tuple[PublicTrade, ...]
+
+
+class PublicTradesPage(msgspec.Struct, frozen=True, gc=False):
+    """A page of everybody's trades."""
+
+    trades: tuple[PublicTrade, ...]
+    has_more: bool
+
+
+class InstrumentStateNews(Dated, frozen=True, gc=False, tag=True):
+    """An instrument was created, started, settled, closed or terminated."""
+
+    instrument: Instrument
+    state: str
+
+
+class PlatformNews(Dated, frozen=True, gc=False, tag=True):
+    """State of the exchange: an index (all of them when empty) is locked, or maintenance begins."""
+
+    index: str
+    locked: bool
+    maintenance: bool
+
+
+class StatusNews(Dated, frozen=True, gc=False, tag=True):
+    """Answer to ``public/status``: the whole exchange is locked, or only these indices."""
+
+    locked: bool
+    indices: tuple[str, ...]
+
+
+class OtherNews(Dated, frozen=True, gc=False, tag=True):
+    """Data of a channel that has no type here, as received."""
+
+    channel: str
+    data: bytes
+
+
+class SummaryRow(Dated, frozen=True, gc=False):
+    """A row of a book summary: the fastest way to a whole chain. ``mark_iv`` decimal."""
+
+    instrument: Instrument
+    mark: float
+    bid: float
+    ask: float
+    mark_iv: float
+    forward: float
+    underlying_index: str
+    open_interest: float
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A row of the catalog; ``spec`` is None where gammacore has no name for the instrument."""
+
+    instrument: Instrument
+    spec: ContractSpec | None
+    state: str
+    is_active: bool
+    creation_ns: int
+    index: str
+    maker_fee: float
+    taker_fee: float
+
+
+# --------------------------------------------------------------------------- account
+
+
+class OrderState(StrEnum):
+    """State of an order at the exchange."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    UNTRIGGERED = "untriggered"
+    TRIGGERED = "triggered"
+    OTHER = "other"  # one that the exchange invented since
+
+    @classmethod
+    def _missing_(cls, value: object) -> OrderState:
+        return cls.OTHER
+
+
+class OrderNews(Dated, frozen=True, gc=False, tag=True):
+    """An order as it stands; ``ts_ns`` is its last update.
+
+    ``direction`` is +1 or -1, amounts are positive; ``average_price`` is NaN before the first fill,
+    ``price`` NaN for orders that wait for a trigger to become market orders.
+    """
+
+    order_id: str
+    label: str
+    instrument: Instrument
+    direction: int
+    amount: float
+    filled_amount: float
+    average_price: float
+    price: float
+    state: OrderState
+    order_type: str
+    time_in_force: str
+    post_only: bool
+    reduce_only: bool
+    cancel_reason: str
+    creation_ns: int
+
+
+class TradeNews(Dated, frozen=True, gc=False, tag=True):
+    """One of our trades: ``amount`` signed, ``fee`` positive when paid, ``liquidity`` M or T.
+
+    ``forced`` if the exchange liquidated our side of it.
+    """
+
+    trade_id: str
+    trade_seq: int
+    order_id: str
+    label: str
+    instrument: Instrument
+    amount: float
+    price: float
+    mark: float
+    index: float
+    fee: float
+    fee_currency: str
+    liquidity: str
+    order_state: OrderState
+    iv: float
+    forward: float
+    forced: bool = False
+
+
+class PositionNews(Dated, frozen=True, gc=False, tag=True):
+    """A position, when we heard of it: ``size`` signed, in the unit of amounts, ``delta`` in coin."""
+
+    instrument: Instrument
+    size: float
+    size_currency: float
+    average_price: float
+    mark: float
+    index: float
+    delta: float
+    gamma: float
+    vega: float
+    theta: float
+    initial_margin: float
+    maintenance_margin: float
+    open_orders_margin: float
+    estimated_liquidation_price: float
+    floating_profit: float
+    realized_profit: float
+    total_profit: float
+    realized_funding: float
+    settlement_price: float
+
+
+class Limit(msgspec.Struct, frozen=True, gc=False):
+    """Requests a second, and how many at once."""
+
+    rate: float
+    burst: float
+
+
+class Limits(msgspec.Struct, frozen=True, gc=False):
+    """Our own rate limits, where the exchange told them."""
+
+    matching: Limit | None
+    other: Limit | None
+
+
+class AccountNews(Dated, frozen=True, gc=False, tag=True):
+    """The account in one currency, amounts in it; ``ts_ns`` when we heard of it.
+
+    ``delta_total`` is net of the options' value, ``delta_total_map`` is not (per index).
+    """
+
+    currency: str
+    equity: float
+    balance: float
+    margin_balance: float
+    available_funds: float
+    available_withdrawal_funds: float
+    initial_margin: float
+    maintenance_margin: float
+    projected_initial_margin: float
+    projected_maintenance_margin: float
+    delta_total: float
+    projected_delta_total: float
+    delta_total_map: dict[str, float]
+    options_delta: float
+    options_gamma: float
+    options_vega: float
+    options_theta: float
+    options_value: float
+    session_rpl: float
+    session_upl: float
+    futures_session_rpl: float
+    futures_session_upl: float
+    options_session_rpl: float
+    options_session_upl: float
+    total_pl: float
+    fee_balance: float
+    estimated_liquidation_ratio: float
+    margin_model: str
+    portfolio_margining: bool
+    cross_collateral: bool
+    limits: Limits | None
+
+
+class LockNews(Dated, frozen=True, gc=False, tag=True):
+    """Our account is locked, or no longer, in a currency (``ALL`` for every one)."""
+
+    currency: str
+    locked: bool
+
+
+class OrderAnswer(msgspec.Struct, frozen=True, gc=False):
+    """Answer to buy, sell, edit or close_position."""
+
+    order: OrderNews
+    trades: tuple[TradeNews, ...]
+
+
+class TradesPage(msgspec.Struct, frozen=True, gc=False):
+    """A page of our trades."""
+
+    trades: tuple[TradeNews, ...]
+    has_more: bool
