@@ -12,20 +12,22 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol, TypeVar, Unpack
 
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit import channels as channel_of
+from gammacore.deribit.frames import OrderOptions
 from gammacore.deribit.levels import Levels
-from gammacore.deribit.messages import OrderOptions
+from gammacore.deribit.methods import Method
 from gammacore.deribit.news import (
     AccountNews,
-    Instrument,
     OrderAnswer,
     OrderNews,
     PositionNews,
     TickerNews,
     TradeNews,
 )
+from gammacore.deribit.units import Instrument
 from gammacore.errors import RequestError, SessionError
 
 from .budget import Budget
@@ -58,9 +60,8 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
 PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 REFUSED_DELAY_S, LONGEST_REFUSED_S = 10.0, 300.0  # between attempts with a key that was refused
-STATE = "platform_state"
-PUBLIC_STATE = "platform_state.public_methods_state"
 POLLS = 60  # without a frame, between two rehearsals when polling
+T = TypeVar("T")
 log = logging.getLogger("gammacore.live")
 
 ACCOUNT = (OrderNews, TradeNews, PositionNews, AccountNews)
@@ -166,9 +167,10 @@ class Client:
         self._currencies = tuple(currencies)
         self._needed: tuple[str, ...] = ()  # channels without which there is no session
         if credentials is not None:
-            portfolios = (f"user.portfolio.{currency.lower()}" for currency in currencies)
-            self._needed = ("user.changes.any.any.raw", *portfolios)
-        locks = () if not watch_state else (STATE, "user.lock" if credentials else PUBLIC_STATE)
+            portfolios = map(channel_of.portfolio, currencies)
+            self._needed = (channel_of.CHANGES, *portfolios)
+        account = channel_of.LOCK if credentials else channel_of.PUBLIC_METHODS_STATE
+        locks = () if not watch_state else (channel_of.PLATFORM, account)
         self._own_channels = (*self._needed, *locks)
         self._since_ns = since_ns
         self._seen = Seen(known_trades)
@@ -264,7 +266,7 @@ class Client:
         self._flush()
         return id_
 
-    def request(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
+    def request(self, method: Method[Any], params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
         """Ask for anything; the answer is news."""
         id_ = self._protocol.request(method, params, self._clock(), timeout_s=timeout_s)
         self._flush()
@@ -294,7 +296,7 @@ class Client:
         """Have :meth:`run` return; the exchange cancels what rests."""
         self._stopping = True
 
-    def call(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> Any:
+    def call(self, method: Method[T], params: Mapping[str, Any], *, timeout_s: float = 10.0) -> T:
         """Ask and wait, before :meth:`run`; other news are kept for its handler.
 
         Raises
@@ -308,16 +310,17 @@ class Client:
             raise SessionError("call while running; use request")
         until_ns = self._clock() + int(timeout_s * NS_PER_SECOND)
         while self.state is not State.READY:
-            self._turn_until(until_ns, method)
+            self._turn_until(until_ns, method.name)
         id_ = self.request(method, params, timeout_s=timeout_s)
         while True:
             for at, news in enumerate(self._inbox):
                 if isinstance(news, _ANSWERS) and news.id == id_:
                     del self._inbox[at]
                     if isinstance(news, Answered):
-                        return news.result
-                    raise RequestError(f"{method}: {news}")
-            self._turn_until(until_ns + NS_PER_SECOND, method)
+                        found: T = news.result
+                        return found
+                    raise RequestError(f"{method.name}: {news}")
+            self._turn_until(until_ns + NS_PER_SECOND, method.name)
 
     def _turn_until(self, until_ns: int, method: str) -> None:
         if self.refused:

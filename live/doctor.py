@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import Perpetual, Settlement, spec_for
 from gammacore.daycount import NS_PER_SECOND
-from gammacore.deribit.news import AccountNews, Listing
+from gammacore.deribit import methods as m
 from gammacore.errors import CredentialsError, RequestError
 
 from .awake import DEVICE
@@ -119,9 +119,13 @@ def _online(config: Config, client: Client) -> Iterator[Finding]:
     """Check what the exchange says."""
     try:
         start = client.now_ns()
-        version = client.call("public/test", {}, timeout_s=TIMEOUT_S)
+        version = client.call(m.TEST, {}, timeout_s=TIMEOUT_S)
         took = (client.now_ns() - start) / NS_PER_SECOND
-        yield Finding("connection", Verdict.OK, f"{client.url}, logged in, {took:.2f} s, {_version(version)}")
+        yield Finding(
+            "connection",
+            Verdict.OK,
+            f"{client.url}, logged in, {took:.2f} s, {f'version {version}' if version else 'answers'}",
+        )
         yield _clock(config, client)
         yield from _scopes(client.scope)
         for check in (_account, _grid):
@@ -137,12 +141,8 @@ def _online(config: Config, client: Client) -> Iterator[Finding]:
         client.close()
 
 
-def _version(answer: Any) -> str:
-    return f"version {answer['version']}" if isinstance(answer, dict) and "version" in answer else "answers"
-
-
 def _clock(config: Config, client: Client) -> Finding:
-    client.call("public/get_time", {}, timeout_s=TIMEOUT_S)
+    client.call(m.GET_TIME, {}, timeout_s=TIMEOUT_S)
     return _clock_finding(config, client)
 
 
@@ -177,7 +177,7 @@ def _covers(has: str, need: str) -> bool:
 
 def _account(config: Config, client: Client) -> Finding:
     params = {"currency": config.settles_in, "extended": True}
-    account: AccountNews = client.call("private/get_account_summary", params, timeout_s=TIMEOUT_S)
+    account = client.call(m.GET_ACCOUNT_SUMMARY, params, timeout_s=TIMEOUT_S)
     seen = f"equity {account.equity:.8f} {config.settles_in}, available {account.available_funds:.8f}"
     if account.portfolio_margining:
         return Finding(
@@ -191,7 +191,7 @@ def _account(config: Config, client: Client) -> Finding:
 def _grid(config: Config, client: Client) -> Finding:
     perpetual = Perpetual(config.coin, Settlement.LINEAR if config.linear else Settlement.INVERSE)
     params = {"instrument_name": perpetual.name}
-    row: Listing = client.call("public/get_instrument", params, timeout_s=TIMEOUT_S)
+    row = client.call(m.GET_INSTRUMENT, params, timeout_s=TIMEOUT_S)
     known, found = spec_for(perpetual), row.spec
     if found is None or (found.min_trade_amount, found.amount_unit) != (
         known.min_trade_amount,
@@ -203,9 +203,6 @@ def _grid(config: Config, client: Client) -> Finding:
             f"{perpetual.name} trades by another lot than known",
             "update gammacore",
         )
-    return Finding(
-        "contracts",
-        Verdict.OK,
-        f"{perpetual.name}: lot {found.min_trade_amount:g}, tick {found.tick_size:g}, "
-        f"fees {row.maker_fee:.3%} / {row.taker_fee:.3%}",
-    )
+    maker, taker = row.fees
+    seen = f"{perpetual.name}: lot {found.min_trade_amount:g}, tick {found.tick_size:g}"
+    return Finding("contracts", Verdict.OK, f"{seen}, fees {maker:.3%} / {taker:.3%}")

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammacore.contracts import Option, parse, spec_for
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import NS_PER_MINUTE
+from gammacore.deribit import methods as m
 from gammacore.deribit.news import OrderAnswer, TickerNews, TradeNews, TradesPage
+from gammacore.deribit.units import ms, span
 from gammacore.errors import GammacoreError, RequestError, SessionError
 
 from .about import Began
@@ -129,11 +131,11 @@ def flatten_directly(
     client = Client(address, credentials, currencies=(held.currency,), clock=clock)
     until_s = time.monotonic() + wait_s
     try:
-        client.call("private/cancel_all_by_currency", {"currency": held.currency}, timeout_s=wait_s)
+        client.call(m.CANCEL_ALL_BY_CURRENCY, {"currency": held.currency}, timeout_s=wait_s)
         say(f"all orders in {held.currency} cancelled")
         while not client.reconciled:  # no order is sent before
             _demand_time(until_s)
-            client.call("public/get_time", {})
+            client.call(m.GET_TIME, {})
         return _Closing(client, held, say).run(until_s)
     finally:
         client.close()
@@ -149,7 +151,7 @@ class _Closing:
 
     def __init__(self, client: Client, held: Held, say: Callable[[str], None]) -> None:
         self._client, self._held, self._say = client, held, say
-        self._label = direct_label(f"g{held.first_ns // NS_PER_MILLISECOND:x}")
+        self._label = direct_label(f"g{ms(held.first_ns):x}")
 
     def run(self, until_s: float) -> dict[str, float]:
         own = self._own()
@@ -187,11 +189,10 @@ class _Closing:
             since_ns, more = self._held.first_ns, True
             while more:
                 page = self._client.call(
-                    "private/get_user_trades_by_currency_and_time",
+                    m.GET_USER_TRADES_BY_CURRENCY_AND_TIME,
                     {
                         "currency": self._held.currency,
-                        "start_timestamp": since_ns // NS_PER_MILLISECOND,
-                        "end_timestamp": (self._client.now_ns() + 60 * NS_PER_SECOND) // NS_PER_MILLISECOND,
+                        **span(since_ns, self._client.now_ns() + NS_PER_MINUTE),
                         "count": PAGE,
                         "sorting": "asc",
                         "historical": historical,
@@ -206,7 +207,7 @@ class _Closing:
 
     def _left(self, own: dict[str, float]) -> dict[str, float]:
         """Return what is ours and still there: never more than the account holds."""
-        found = self._client.call("private/get_positions", {"currency": self._held.currency})
+        found = self._client.call(m.GET_POSITIONS, {"currency": self._held.currency})
         sizes = {p.instrument if isinstance(p.instrument, str) else p.instrument.name: p.size for p in found}
         left = {}
         for name, amount in own.items():
@@ -218,9 +219,9 @@ class _Closing:
     def _close(self, name: str, amount: float, step: int) -> tuple[float, str]:
         """Send one order; what it filled (signed), and why not more."""
         try:
-            quote = self._client.call("public/ticker", {"instrument_name": name})
+            quote = self._client.call(m.TICKER, {"instrument_name": name})
             answer = self._client.call(
-                f"private/{'sell' if amount > 0.0 else 'buy'}",
+                m.SELL if amount > 0.0 else m.BUY,
                 {
                     "instrument_name": name,
                     "amount": abs(amount),

@@ -15,12 +15,15 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND, format_time
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND, format_time
+from gammacore.deribit import methods as m
+from gammacore.deribit.channels import PLATFORM, is_private, ticker
 from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
-from gammacore.deribit.messages import PUBLIC_METHODS, OrderOptions
+from gammacore.deribit.frames import OrderOptions
+from gammacore.deribit.market import PUBLIC_METHODS
+from gammacore.deribit.methods import Method
 from gammacore.deribit.news import (
     AccountNews,
-    Instrument,
     LockNews,
     OrderAnswer,
     OrderNews,
@@ -31,6 +34,7 @@ from gammacore.deribit.news import (
     TradeNews,
     TradesPage,
 )
+from gammacore.deribit.units import Instrument, span
 from gammacore.desk import Desk
 from gammacore.events import (
     Delivery,
@@ -102,7 +106,7 @@ class Session(Protocol):
     def cancel(self, order_id: str) -> int: ...  # noqa: D102
     def cancel_all(self) -> int: ...  # noqa: D102
     def request(  # noqa: D102
-        self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0
+        self, method: Method[Any], params: Mapping[str, Any], *, timeout_s: float = 10.0
     ) -> int: ...
     def drop(self, reason: str) -> None: ...  # noqa: D102
     def subscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
@@ -345,7 +349,7 @@ class Hedger:
             self._ask(
                 "fills",
                 action.label,
-                "private/get_user_trades_by_order",
+                m.GET_USER_TRADES_BY_ORDER,
                 order_id=action.exchange_id,
                 sorting="asc",
             )
@@ -355,7 +359,7 @@ class Hedger:
             self._ask(
                 "look",
                 action.label,
-                "private/get_order_state_by_label",
+                m.GET_ORDER_STATE_BY_LABEL,
                 currency=self._currency,
                 label=action.label,
             )
@@ -365,10 +369,9 @@ class Hedger:
         self._ask(
             store,
             label,
-            "private/get_user_trades_by_instrument_and_time",
+            m.GET_USER_TRADES_BY_INSTRUMENT_AND_TIME,
             instrument_name=instrument.name,
-            start_timestamp=(since_ns - CLOCKS_NS) // NS_PER_MILLISECOND,
-            end_timestamp=(self.now_ns() + CLOCKS_NS) // NS_PER_MILLISECOND,
+            **span(since_ns - CLOCKS_NS, self.now_ns() + CLOCKS_NS),
             count=PAGE,
             sorting="asc",
             historical=store == "historical",
@@ -426,13 +429,13 @@ class Hedger:
         if any(kind == "chain" for kind, _ in self._asked.values()):
             return
         self._chain_ns = now_ns + self.timing.chain_ns
-        self._ask("chain", "", "public/get_book_summary_by_currency", currency=self._currency, kind="option")
+        self._ask("chain", "", m.GET_BOOK_SUMMARY_BY_CURRENCY, currency=self._currency, kind="option")
 
     @property
     def _currency(self) -> str:
         return self.feed.base if self.feed.settlement.value == "inverse" else "USDC"
 
-    def _ask(self, what: str, about: str, method: str, **params: Any) -> None:
+    def _ask(self, what: str, about: str, method: Method[Any], **params: Any) -> None:
         self._asked[self.session.request(method, params)] = what, about
 
     # ------------------------------------------------------------- account
@@ -575,9 +578,9 @@ class Hedger:
 
     def _bad_frame(self, news: BadFrame) -> None:
         log.warning("unreadable", extra={"channel": news.channel, "reason": news.reason})
-        if news.channel.startswith("user."):  # something happened to us, and we do not know what
+        if is_private(news.channel):  # something happened to us, and we do not know what
             self.session.drop(f"unreadable news on {news.channel}")
-        elif news.channel.startswith("platform_state"):
+        elif news.channel.startswith(PLATFORM):
             self._ask_status()
 
     def _missing(self, news: SubscriptionMissing) -> None:
@@ -610,7 +613,7 @@ class Hedger:
         elif kind == "status":
             self._status(news.result)
         elif kind == "delivery":
-            self._delivered(int(about), news.result, now_ns)
+            self._delivered(int(about), news.result.prices, now_ns)
 
     def _refused(self, news: Refused) -> None:
         kind, about = self._asked.pop(news.id, ("", ""))
@@ -629,7 +632,7 @@ class Hedger:
     def _ask_status(self) -> None:
         """Ask what is locked, as we may have missed it."""
         if not any(kind == "status" for kind, _ in self._asked.values()):
-            self._ask("status", "", "public/status")
+            self._ask("status", "", m.STATUS)
 
     def _look_at_locks(self, now_ns: int) -> None:
         """Ask again while something is locked: the message that it is open may be lost, or name another."""
@@ -667,7 +670,7 @@ class Hedger:
         self._delivery_ns = now_ns
         for ts in sorted(expired):
             index = f"{self.feed.base.lower()}_{'usd' if self._currency == self.feed.base else 'usdc'}"
-            self._ask("delivery", str(ts), "public/get_delivery_prices", index_name=index, count=30)
+            self._ask("delivery", str(ts), m.GET_DELIVERY_PRICES, index_name=index, count=30)
 
     def _delivered(self, expiry_ns: int, result: Mapping[str, float], now_ns: int) -> None:
         price = result.get(format_time(expiry_ns)[:10])
@@ -682,7 +685,7 @@ class Hedger:
         if any(kind == "audit" for kind, _ in self._asked.values()):
             return
         self._audit_ns = now_ns + self.timing.audit_ns
-        self._ask("audit", "", "private/get_positions", currency="any")
+        self._ask("audit", "", m.GET_POSITIONS, currency="any")
 
     def _compare(self, positions: Sequence[PositionNews], now_ns: int) -> None:
         if self.execution.busy or near_settlement(now_ns):
@@ -753,7 +756,7 @@ class Hedger:
 
 
 def _channel(instrument: Tradable) -> str:
-    return f"ticker.{instrument.name}.{CHANNEL[type(instrument)]}"
+    return ticker(instrument, CHANNEL[type(instrument)])
 
 
 def _legs(order: Order) -> str:

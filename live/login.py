@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
-from gammacore.deribit.messages import Granted
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.account import WireGranted
+from gammacore.deribit.units import ms
 
 from .credentials import Credentials
 
@@ -56,14 +57,14 @@ class Login:
         self._at_ns = now_ns
         if self._by_secret:
             return self._credentials.by_secret()
-        return self._credentials.by_signature((now_ns + skew_ns) // NS_PER_MILLISECOND, self._nonce())
+        return self._credentials.by_signature(ms(now_ns + skew_ns), self._nonce())
 
     def refresh(self) -> dict[str, Any]:
         """Parameters that renew the token."""
         self.refresh_ns = 0
         return {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
 
-    def granted(self, granted: Granted, now_ns: int) -> None:
+    def granted(self, granted: WireGranted, now_ns: int) -> None:
         """Take a token over."""
         life = min(max(granted.expires_in, SHORTEST_LIFE_S), LONGEST_LIFE_S)
         self.refresh_ns = now_ns + int(REFRESH_SHARE * life * NS_PER_SECOND)

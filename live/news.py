@@ -9,27 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gammacore.deribit.codes import Fate
-from gammacore.deribit.news import (
-    AccountNews,
-    BookNews,
-    Dated,
-    DvolNews,
-    EstimateNews,
-    FundingNews,
-    IndexNews,
-    InstrumentStateNews,
-    LockNews,
-    MarkPricesNews,
-    OrderNews,
-    OtherNews,
-    PlatformNews,
-    PositionNews,
-    PublicTradesNews,
-    QuoteNews,
-    StatusNews,
-    TickerNews,
-    TradeNews,
-)
+from gammacore.deribit.news import AccountNews, Dated, OrderNews, PositionNews, Said, TradeNews
 
 __all__ = [
     "Answered",
@@ -166,24 +146,7 @@ class Reconciled(Dated, frozen=True, gc=False, tag=True):
 
 
 News = (
-    TickerNews
-    | QuoteNews
-    | BookNews
-    | IndexNews
-    | MarkPricesNews
-    | DvolNews
-    | EstimateNews
-    | FundingNews
-    | PublicTradesNews
-    | InstrumentStateNews
-    | PlatformNews
-    | StatusNews
-    | OtherNews
-    | OrderNews
-    | TradeNews
-    | PositionNews
-    | AccountNews
-    | LockNews
+    Said
     | StateChanged
     | Answered
     | Refused

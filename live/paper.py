@@ -6,16 +6,16 @@ allows, what rests fills once the other side reaches its price; there is no dept
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any, Unpack
 
 import msgspec
 
-from gammacore.deribit.messages import OrderOptions
+from gammacore.deribit import methods as m
+from gammacore.deribit.frames import OrderOptions
+from gammacore.deribit.methods import Method
 from gammacore.deribit.news import (
-    Instrument,
     OrderAnswer,
     OrderNews,
     OrderState,
@@ -23,6 +23,7 @@ from gammacore.deribit.news import (
     TradeNews,
     TradesPage,
 )
+from gammacore.deribit.units import NAN, Instrument
 from gammacore.errors import SessionError
 
 from .attempts import Tradable
@@ -33,7 +34,6 @@ from .news import Answered, News, Reconciled, State, StateChanged
 __all__ = ["Paper"]
 
 FIRST_ID = 1 << 40  # of requests that go nowhere, apart from those that are sent
-NAN = math.nan
 
 
 class Paper:
@@ -157,7 +157,7 @@ class Paper:
             order = _changed(order, OrderState.CANCELLED, 0.0)
         self._orders[order.label] = order
         self._answers += trades
-        return self._answer("private/buy", OrderAnswer(order, trades))
+        return self._answer(m.BUY, OrderAnswer(order, trades))
 
     def _fill_resting(self, order: OrderNews, quote: TickerNews) -> None:
         price = quote.ask if order.direction > 0 else quote.bid
@@ -202,7 +202,7 @@ class Paper:
         known = next(o for o in self._orders.values() if o.order_id == order_id)
         if order is not None:
             known = self._orders[order.label] = _changed(order, OrderState.CANCELLED, 0.0)
-        return self._answer("private/cancel", known)
+        return self._answer(m.CANCEL, known)
 
     def cancel_all(self) -> int:
         """Take everything back."""
@@ -210,22 +210,22 @@ class Paper:
             self.cancel(order_id)
         return next(self._ids)
 
-    def request(self, method: str, params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
+    def request(self, method: Method[Any], params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
         """Answer questions about orders here, pass the others on."""
-        if method == "private/get_order_state_by_label":
+        if method is m.GET_ORDER_STATE_BY_LABEL:
             order = self._orders.get(str(params["label"]))
             return self._answer(method, () if order is None else (order,))
-        if method == "private/get_user_trades_by_order":
+        if method is m.GET_USER_TRADES_BY_ORDER:
             return self._answer(method, tuple(self._trades.get(str(params["order_id"]), ())))
-        if method == "private/get_user_trades_by_instrument_and_time":
+        if method is m.GET_USER_TRADES_BY_INSTRUMENT_AND_TIME:
             return self._answer(method, TradesPage((), False))  # of an order of an earlier process
-        if method == "private/get_positions":
+        if method is m.GET_POSITIONS:
             return next(self._ids)  # never answered: there is nothing to compare
         return self._session.request(method, params, timeout_s=timeout_s)
 
-    def _answer(self, method: str, result: Any) -> int:
+    def _answer(self, method: Method[Any], result: Any) -> int:
         id_ = next(self._ids)
-        self._answers.append(Answered(self.now_ns(), id_, method, result))
+        self._answers.append(Answered(self.now_ns(), id_, method.name, result))
         return id_
 
 

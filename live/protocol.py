@@ -15,13 +15,23 @@ from typing import Any, Unpack
 import msgspec
 
 from gammacore.daycount import NS_PER_SECOND
-from gammacore.deribit import messages
+from gammacore.deribit import channels as wire_channels
+from gammacore.deribit import methods as m
 from gammacore.deribit.codes import AUTHORISATION, LOCAL, UNREADABLE, Action, Fate, look_up
+from gammacore.deribit.frames import (
+    Envelope,
+    Failure,
+    OrderOptions,
+    decode_envelope,
+    encode_order,
+    encode_request,
+    text_of,
+)
 from gammacore.deribit.levels import Levels
-from gammacore.deribit.messages import Envelope, Failure, OrderOptions
-from gammacore.deribit.methods import decode_result
-from gammacore.deribit.news import AccountNews, Instrument, OrderAnswer
-from gammacore.deribit.structs import WireBook
+from gammacore.deribit.market import WireBook
+from gammacore.deribit.methods import Method
+from gammacore.deribit.news import AccountNews, OrderAnswer
+from gammacore.deribit.units import Instrument
 from gammacore.errors import SessionError
 
 from .budget import Budget, Kind, kind_of
@@ -120,7 +130,7 @@ class DeribitProtocol:
         if self._login is None:
             self._configure(now_ns)
         else:
-            self._own("public/get_time", {}, Role.TIME, now_ns)
+            self._own(m.GET_TIME, {}, Role.TIME, now_ns)
 
     def connection_lost(self, now_ns: int, reason: str = "") -> None:
         """End: the socket is gone; every request that waits for an answer is lost."""
@@ -128,7 +138,7 @@ class DeribitProtocol:
             return
         for request in self._requests.clear():
             if request.role is Role.CALLER:
-                self._news.append(Lost(now_ns, request.id, request.method, _fate(request)))
+                self._news.append(Lost(now_ns, request.id, request.method.name, _fate(request)))
         self._move(Event.CLOSED, now_ns, self.reason or reason)
 
     def close(self, now_ns: int, reason: str = "closed by us") -> None:
@@ -163,18 +173,19 @@ class DeribitProtocol:
         if self.state not in TALKING:
             return
         if self._login is not None and 0 < self._login.refresh_ns <= now_ns:
-            self._own("public/auth", self._login.refresh(), Role.REFRESH, now_ns)
+            self._own(m.AUTH, self._login.refresh(), Role.REFRESH, now_ns)
         self._requests.pump(now_ns)
 
     # ----------------------------------------------------------------- wishes
 
-    def request(self, method: str, params: Mapping[str, Any], now_ns: int, *, timeout_s: float = 10.0) -> int:
+    def request(
+        self, method: Method[Any], params: Mapping[str, Any], now_ns: int, *, timeout_s: float = 10.0
+    ) -> int:
         """Ask for anything; what the rate budget does not allow now waits, but for orders.
 
         Parameters
         ----------
-        method : str
-            With its scope, such as ``public/ticker``.
+        method : Method
         params : mapping
             In the exchange's units.
         now_ns : int
@@ -186,10 +197,8 @@ class DeribitProtocol:
         int
             The id that its answer will carry.
         """
-        if not method.startswith(("public/", "private/")):
-            raise SessionError(f"method must begin with public/ or private/, got {method!r}")
         id_ = self._requests.next_id()
-        frame = messages.encode_request(id_, method, params)
+        frame = encode_request(id_, method.name, params)
         return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
 
     def send_order(
@@ -226,33 +235,33 @@ class DeribitProtocol:
             If amount, limit or label cannot be sent.
         """
         id_ = self._requests.next_id()
-        frame = messages.encode_order(id_, instrument, amount, **options)
-        method = "private/buy" if amount > 0.0 else "private/sell"
+        frame = encode_order(id_, instrument, amount, **options)
+        method = m.BUY if amount > 0.0 else m.SELL
         return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
 
     def cancel(self, order_id: str, now_ns: int, *, timeout_s: float = 5.0) -> int:
         """Cancel one order by the exchange's id."""
-        return self.request("private/cancel", {"order_id": order_id}, now_ns, timeout_s=timeout_s)
+        return self.request(m.CANCEL, {"order_id": order_id}, now_ns, timeout_s=timeout_s)
 
     def cancel_label(self, label: str, now_ns: int, *, timeout_s: float = 5.0) -> int:
         """Cancel by our label, also when the exchange's id never reached us."""
-        return self.request("private/cancel_by_label", {"label": label}, now_ns, timeout_s=timeout_s)
+        return self.request(m.CANCEL_BY_LABEL, {"label": label}, now_ns, timeout_s=timeout_s)
 
     def cancel_all(self, now_ns: int, *, timeout_s: float = 5.0) -> int:
         """Cancel everything."""
-        return self.request("private/cancel_all", {}, now_ns, timeout_s=timeout_s)
+        return self.request(m.CANCEL_ALL, {}, now_ns, timeout_s=timeout_s)
 
     def subscribe(self, channels: Iterable[str], now_ns: int) -> None:
         """Ask for channels; those not granted come back as :class:`SubscriptionMissing`."""
         added = self._channels.want(channels)
         if self.state in (State.SUBSCRIBING, State.READY):
-            self._ask("subscribe", Role.SUBSCRIBE, added, now_ns)
+            self._ask(m.SUBSCRIBE, Role.SUBSCRIBE, added, now_ns)
 
     def unsubscribe(self, channels: Iterable[str], now_ns: int) -> None:
         """Leave channels."""
         left = self._channels.leave(channels)
         if self.state in (State.SUBSCRIBING, State.READY):
-            self._ask("unsubscribe", Role.UNSUBSCRIBE, left, now_ns)
+            self._ask(m.UNSUBSCRIBE, Role.UNSUBSCRIBE, left, now_ns)
 
     def book(self, channel: str) -> Levels | None:
         """Whole book of a channel, None while it is not valid."""
@@ -282,7 +291,7 @@ class DeribitProtocol:
             return
         self._heard_ns = now_ns
         try:
-            envelope = messages.decode_envelope(frame)
+            envelope = decode_envelope(frame)
         except UNREADABLE_ERRORS as error:
             self._news.append(BadFrame(now_ns, "", _short(error)))
             return
@@ -304,9 +313,9 @@ class DeribitProtocol:
         channel = params.channel
         try:
             if channel in self._channels.books:
-                self._book_changed(channel, messages.decode_book(params.data), now_ns)
+                self._book_changed(channel, wire_channels.decode_book(params.data), now_ns)
             else:
-                self._news += messages.decode_data(channel, params.data, now_ns)
+                self._news += wire_channels.decode_data(channel, params.data, now_ns)
         except UNREADABLE_ERRORS as error:
             self._news.append(BadFrame(now_ns, channel[:100], _short(error)))
 
@@ -318,11 +327,11 @@ class DeribitProtocol:
             # Asking again for a channel that we have gives no snapshot: leave it first.
             self._channels.renewing.add(channel)
             self._news.append(Gap(now_ns, channel))
-            self._ask("unsubscribe", Role.RENEW, [channel], now_ns)
+            self._ask(m.UNSUBSCRIBE, Role.RENEW, [channel], now_ns)
 
     def _test(self, now_ns: int) -> None:
         if not self._requests.pending(Role.TEST):
-            self._own("public/test", {}, Role.TEST, now_ns)
+            self._own(m.TEST, {}, Role.TEST, now_ns)
 
     def _anonymous(self, envelope: Envelope, now_ns: int) -> None:
         """Handle an answer to what the exchange could not read, or nothing that we know."""
@@ -349,34 +358,34 @@ class DeribitProtocol:
         try:
             self._answered(request, envelope.result, now_ns)
         except UNREADABLE_ERRORS as error:
-            self._news.append(BadFrame(now_ns, "", f"answer to {request.method}: {_short(error)}"))
+            self._news.append(BadFrame(now_ns, "", f"answer to {request.method.name}: {_short(error)}"))
             self._unreadable(request, now_ns)
 
     def _answered(self, request: Request, result: msgspec.Raw, now_ns: int) -> None:
         match request.role:
             case Role.CALLER:
-                found = decode_result(request.method, result, now_ns)
+                found = request.method.decode(result, now_ns)
                 if isinstance(found, AccountNews) and found.limits is not None:
                     self.budget.adopt(found.limits)
-                self._news.append(Answered(now_ns, request.id, request.method, found))
+                self._news.append(Answered(now_ns, request.id, request.method.name, found))
             case Role.TIME:
                 self._log_in(self._known_login(), now_ns)
             case Role.STATUS:
-                self._news.append(messages.decode_status(result, now_ns))
+                self._news.append(m.STATUS.decode(result, now_ns))
                 self._configured(now_ns)
             case Role.LOGIN | Role.REFRESH:
-                self._known_login().granted(messages.decode_granted(result), now_ns)
+                self._known_login().granted(m.AUTH.decode(result, now_ns), now_ns)
                 if self.state is State.AUTHENTICATING:
                     self._configure(now_ns)
             case Role.SETUP:
                 self._configured(now_ns)
             case Role.SUBSCRIBE:
-                granted = messages.decode_channels(result)
+                granted = request.method.decode(result, now_ns)
                 self._missing(self._channels.ungranted(request.channels, granted), "", now_ns)
                 self._subscribed(now_ns)
             case Role.RENEW:
                 wanted = [channel for channel in request.channels if channel in self._channels.wanted]
-                self._ask("subscribe", Role.SUBSCRIBE, wanted, now_ns)
+                self._ask(m.SUBSCRIBE, Role.SUBSCRIBE, wanted, now_ns)
 
     def _answered_late(self, envelope: Envelope, now_ns: int) -> None:
         """Pass on what the answer to an expired order says about the order."""
@@ -385,9 +394,9 @@ class DeribitProtocol:
             self._news.append(BadFrame(now_ns, "", "answer to no request"))
         elif envelope.error is None:
             try:
-                found = decode_result(method, envelope.result, now_ns)
+                found = method.decode(envelope.result, now_ns)
             except UNREADABLE_ERRORS as error:
-                self._news.append(BadFrame(now_ns, "", f"late answer to {method}: {_short(error)}"))
+                self._news.append(BadFrame(now_ns, "", f"late answer to {method.name}: {_short(error)}"))
                 return
             if isinstance(found, OrderAnswer):
                 self._news += [found.order, *found.trades]
@@ -396,8 +405,8 @@ class DeribitProtocol:
         row, text = look_up(failure.code), _text(failure)
         self._unauthorised(request, failure.code, text, now_ns)
         if request.role is Role.CALLER:
-            message, data = failure.message[:200], messages.text_of(failure.data)
-            news = Refused(now_ns, request.id, request.method, failure.code, message, data, row.fate)
+            message, data = failure.message[:200], text_of(failure.data)
+            news = Refused(now_ns, request.id, request.method.name, failure.code, message, data, row.fate)
             self._news.append(news)
         elif request.role is Role.REFRESH:
             self._start_over(now_ns)
@@ -409,7 +418,7 @@ class DeribitProtocol:
             self._missing(self._channels.ungranted(request.channels, ()), text, now_ns)
             self._subscribed(now_ns)
         elif request.role not in (Role.TEST, Role.UNSUBSCRIBE):
-            self._fail(f"{request.method} refused: {text}", now_ns)
+            self._fail(f"{request.method.name} refused: {text}", now_ns)
         if row.action is Action.DROP:
             self._fail(text, now_ns)
         elif row.action is Action.BACK_OFF:
@@ -420,30 +429,30 @@ class DeribitProtocol:
     def _unauthorised(self, request: Request, code: int, text: str, now_ns: int) -> None:
         """Tell when another attempt with the same key would end alike."""
         login = request.role is Role.LOGIN
-        ours = login or (request.method.startswith("private/") and request.role is not Role.REFRESH)
+        ours = login or (request.method.private and request.role is not Role.REFRESH)
         if (ours and code in AUTHORISATION) or (login and look_up(code).action is Action.REAUTHENTICATE):
-            self._news.append(Unauthorised(now_ns, code, f"{request.method} refused: {text}"))
+            self._news.append(Unauthorised(now_ns, code, f"{request.method.name} refused: {text}"))
 
     def _unreadable(self, request: Request, now_ns: int) -> None:
         if request.role is Role.CALLER:
             fate = _fate(request)
-            news = Refused(now_ns, request.id, request.method, UNREADABLE, "unreadable answer", "", fate)
+            news = Refused(now_ns, request.id, request.method.name, UNREADABLE, "unreadable answer", "", fate)
             self._news.append(news)
         elif request.role is Role.TIME:
             self._log_in(self._known_login(), now_ns)
         elif request.role is Role.STATUS:
             self._configured(now_ns)
         else:
-            self._fail(f"unreadable answer to {request.method}", now_ns)
+            self._fail(f"unreadable answer to {request.method.name}", now_ns)
 
     def _overdue(self, request: Request, now_ns: int) -> None:
         if request.role is not Role.CALLER:
             if request.role not in (Role.TEST, Role.UNSUBSCRIBE):  # silence is noticed anyway
-                self._fail(f"no answer to {request.method}", now_ns)
+                self._fail(f"no answer to {request.method.name}", now_ns)
         elif request.sent_ns is None:
             self._refuse(request, "waited too long for the rate budget", now_ns)
         else:
-            self._news.append(Expired(now_ns, request.id, request.method, _fate(request)))
+            self._news.append(Expired(now_ns, request.id, request.method.name, _fate(request)))
             self._requests.expect_late(request)
 
     # ----------------------------------------------------------------- session
@@ -469,15 +478,15 @@ class DeribitProtocol:
     def _log_in(self, login: Login, now_ns: int) -> None:
         """Log in by the exchange's time, so that a clock that is off is not taken for a wrong key."""
         params = login.first(now_ns, _ns(self._skew.seconds))
-        self._own("public/auth", params, Role.LOGIN, now_ns)
+        self._own(m.AUTH, params, Role.LOGIN, now_ns)
 
     def _configure(self, now_ns: int) -> None:
         self._move(Event.AUTHENTICATED, now_ns)
-        self._own("public/set_heartbeat", {"interval": self._heartbeat_s}, Role.SETUP, now_ns)
-        self._own("public/status", {}, Role.STATUS, now_ns)
+        self._own(m.SET_HEARTBEAT, {"interval": self._heartbeat_s}, Role.SETUP, now_ns)
+        self._own(m.STATUS, {}, Role.STATUS, now_ns)
         if self._login is not None and self._cancel_on_disconnect:
             params = {"scope": "connection"}
-            self._own("private/enable_cancel_on_disconnect", params, Role.SETUP, now_ns)
+            self._own(m.ENABLE_CANCEL_ON_DISCONNECT, params, Role.SETUP, now_ns)
 
     def _known_login(self) -> Login:
         assert self._login is not None  # who is not to log in asks for no time
@@ -486,16 +495,18 @@ class DeribitProtocol:
     def _configured(self, now_ns: int) -> None:
         if self.state is State.CONFIGURING and not self._requests.pending(Role.SETUP, Role.STATUS):
             self._move(Event.CONFIGURED, now_ns)
-            self._ask("subscribe", Role.SUBSCRIBE, self._channels.wanted, now_ns)
+            self._ask(m.SUBSCRIBE, Role.SUBSCRIBE, self._channels.wanted, now_ns)
             self._subscribed(now_ns)
 
     def _subscribed(self, now_ns: int) -> None:
         if self.state is State.SUBSCRIBING and not self._requests.pending(Role.SUBSCRIBE):
             self._move(Event.SUBSCRIBED, now_ns)
 
-    def _ask(self, name: str, role: Role, channels: Iterable[str], now_ns: int) -> None:
-        for scope, batch in batches(channels):
-            self._own(f"{scope}/{name}", {"channels": batch}, role, now_ns, batch)
+    def _ask(
+        self, methods: Mapping[bool, Method[list[str]]], role: Role, channels: Iterable[str], now_ns: int
+    ) -> None:
+        for private, batch in batches(channels):
+            self._own(methods[private], {"channels": batch}, role, now_ns, batch)
 
     def _missing(self, channels: list[str], reason: str, now_ns: int) -> None:
         if not channels:
@@ -508,17 +519,17 @@ class DeribitProtocol:
 
     def _own(
         self,
-        method: str,
+        method: Method[Any],
         params: Mapping[str, Any],
         role: Role,
         now_ns: int,
         channels: tuple[str, ...] = (),
     ) -> None:
         id_ = self._requests.next_id()
-        frame = messages.encode_request(id_, method, params)
+        frame = encode_request(id_, method.name, params)
         request = Request(id_, method, frame, now_ns + _ns(PATIENCE_S), role, channels)
         if not self._requests.put(request, now_ns):
-            self._fail(f"too many requests wait: {method}", now_ns)
+            self._fail(f"too many requests wait: {method.name}", now_ns)
 
     def _put(self, request: Request, now_ns: int) -> int:
         reason = self._obstacle(request.method)
@@ -528,19 +539,19 @@ class DeribitProtocol:
             self._refuse(request, reason, now_ns)
         return request.id
 
-    def _obstacle(self, method: str) -> str:
+    def _obstacle(self, method: Method[Any]) -> str:
         """Why a request cannot be sent in this state."""
         if self.state not in TALKING:
             return f"session is {self.state}"
-        if method.startswith("private/") and (self._login is None or self.state not in LOGGED_IN):
+        if method.private and (self._login is None or self.state not in LOGGED_IN):
             return "session is not authenticated"
-        if kind_of(method) is Kind.ORDER and self.state is not State.READY:
+        if kind_of(method.name) is Kind.ORDER and self.state is not State.READY:
             return f"session is {self.state}, not ready"
-        return self.blocked if kind_of(method) is Kind.ORDER else ""
+        return self.blocked if kind_of(method.name) is Kind.ORDER else ""
 
     def _refuse(self, request: Request, reason: str, now_ns: int) -> None:
         fate = Fate.REJECTED
-        self._news.append(Refused(now_ns, request.id, request.method, LOCAL, reason, "", fate))
+        self._news.append(Refused(now_ns, request.id, request.method.name, LOCAL, reason, "", fate))
 
 
 def _ns(seconds: float) -> int:
@@ -551,13 +562,11 @@ def _fate(request: Request) -> Fate:
     """Fate of a request without an answer: reading again harms nobody."""
     if request.sent_ns is None:
         return Fate.REJECTED
-    name = request.method.rpartition("/")[2]
-    reads = request.method.startswith("public/") or name.startswith("get_")
-    return Fate.RETRY if reads else Fate.UNKNOWN
+    return Fate.RETRY if request.method.reads else Fate.UNKNOWN
 
 
 def _text(failure: Failure) -> str:
-    return f"{failure.code} {failure.message[:100]} {messages.text_of(failure.data)}".strip()
+    return f"{failure.code} {failure.message[:100]} {text_of(failure.data)}".strip()
 
 
 def _short(error: BaseException) -> str:

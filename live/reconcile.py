@@ -8,8 +8,11 @@ already, each trade once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.deribit import methods as m
+from gammacore.deribit.methods import Method
 from gammacore.deribit.news import (
     AccountNews,
     OrderNews,
@@ -18,6 +21,7 @@ from gammacore.deribit.news import (
     TradeNews,
     TradesPage,
 )
+from gammacore.deribit.units import span
 
 from .news import Answered, Expired, Lost, News, Reconciled, Refused
 from .protocol import DeribitProtocol
@@ -89,14 +93,14 @@ class Reconciliation:
         self._trades: dict[str, TradeNews] = {}
         self._pages: dict[int, tuple[str, int, bool]] = {}
         self._asked: set[int] = set()
-        self._ask("private/get_open_orders", {}, now_ns)
-        self._ask("private/get_positions", {"currency": "any"}, now_ns)
+        self._ask(m.GET_OPEN_ORDERS, {}, now_ns)
+        self._ask(m.GET_POSITIONS, {"currency": "any"}, now_ns)
         for currency in currencies:
-            self._ask("private/get_account_summary", {"currency": currency, "extended": True}, now_ns)
+            self._ask(m.GET_ACCOUNT_SUMMARY, {"currency": currency, "extended": True}, now_ns)
             for historical in (True, False):  # recent trades and older ones are kept apart
                 self._ask_page(currency, since_ns, historical, now_ns)
 
-    def _ask(self, method: str, params: dict[str, object], now_ns: int) -> int:
+    def _ask(self, method: Method[Any], params: dict[str, object], now_ns: int) -> int:
         id_ = self._protocol.request(method, params, now_ns)
         self._asked.add(id_)
         return id_
@@ -105,13 +109,12 @@ class Reconciliation:
         skew_ns = int(self._protocol.skew_s * NS_PER_SECOND)  # times are the exchange's
         params = {
             "currency": currency,
-            "start_timestamp": since_ns // NS_PER_MILLISECOND,
-            "end_timestamp": (now_ns + skew_ns) // NS_PER_MILLISECOND + 60_000,
+            **span(since_ns, now_ns + skew_ns + NS_PER_MINUTE),
             "count": PAGE,
             "sorting": "asc",
             "historical": historical,
         }
-        id_ = self._ask("private/get_user_trades_by_currency_and_time", params, now_ns)
+        id_ = self._ask(m.GET_USER_TRADES_BY_CURRENCY_AND_TIME, params, now_ns)
         self._pages[id_] = (currency, since_ns, historical)
 
     @property
@@ -143,7 +146,7 @@ class Reconciliation:
         elif isinstance(result, AccountNews):
             self._accounts.append(result)
             self._marks[AccountNews] = len(self._held)
-        elif news.method == "private/get_positions":
+        elif news.method == m.GET_POSITIONS.name:
             self._positions = result
             self._marks[PositionNews] = len(self._held)
         else:

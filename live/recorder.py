@@ -16,10 +16,13 @@ import numpy as np
 from gammacore.contracts import Option
 from gammacore.data.schemas import KINDS, bar_label, currency_of
 from gammacore.data.store import Store, day_of
-from gammacore.data.stream import Bars, Row, columns_of, rows_of
+from gammacore.data.stream import MinuteBars, Row, columns_of, rows_of
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
-from gammacore.deribit.messages import decode_envelope, name_of
+from gammacore.deribit import channels
+from gammacore.deribit.frames import decode_envelope
+from gammacore.deribit.methods import GET_BOOK_SUMMARY_BY_CURRENCY as SUMMARY
 from gammacore.deribit.news import BookNews, InstrumentStateNews, SummaryRow
+from gammacore.deribit.units import name_of
 from gammacore.errors import ConfigError, DataError
 
 from .client import Client
@@ -29,7 +32,6 @@ __all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Options", "Recorder"]
 
 EVERYWHERE = "*"  # channel of gaps that concern all of them
 NOTIFICATIONS, ALL = "notifications", "all"  # where frames are kept as received
-SUMMARY = "public/get_book_summary_by_currency"
 STALE_NS = 5 * NS_PER_MINUTE  # of an option's ticker in a chain
 NAN = float("nan")
 
@@ -100,7 +102,7 @@ class Recorder:
         self._outage = "recorder was not running" if heard_ns else ""
         self._broken: dict[str, str] = {}
         self._good: dict[str, int] = {}  # when each book was last known to be whole
-        self._bars = Bars()
+        self._bars = MinuteBars()
         self._tickers: dict[str, tuple[Any, ...]] = {}
         self._index: dict[str, float] = {}
 
@@ -166,7 +168,7 @@ class Recorder:
                 self._gap(channel, news.ts_ns, news.ts_ns, f"not granted {news.reason}".strip())
         elif isinstance(news, InstrumentStateNews):
             self._listed(news)
-        elif isinstance(news, Answered) and news.method == SUMMARY:
+        elif isinstance(news, Answered) and news.method == SUMMARY.name:
             self._summary(news.result, news.ts_ns)
 
     def on_idle(self) -> None:
@@ -196,10 +198,10 @@ class Recorder:
         ):
             return
         if news.state in ("created", "started"):
-            self.client.subscribe([f"ticker.{name}.agg2"])
+            self.client.subscribe([channels.ticker(name, "agg2")])
         elif news.state in ("closed", "terminated", "settled"):
             self._tickers.pop(name, None)
-            self.client.unsubscribe([f"ticker.{name}.agg2"])
+            self.client.unsubscribe([channels.ticker(name, "agg2")])
 
     # ----------------------------------------------------------------- gaps
 

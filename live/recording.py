@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from gammacore.contracts import Option, Perpetual
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_SECOND
-from gammacore.deribit.news import Listing
+from gammacore.deribit import channels
+from gammacore.deribit.catalog import Listing
+from gammacore.deribit.methods import GET_INSTRUMENTS
 
 from .client import Client
 from .recorder import ALL, NOTIFICATIONS, Options, Recorder
@@ -31,18 +33,18 @@ def channels_of(options: Options, catalog: Mapping[str, Iterable[Listing]]) -> l
     found: dict[str, None] = {}
     step = options.interval
     for currency, listings in catalog.items():
-        names = [f"trades.{kind}.{currency}.{step}" for kind in ("option", "future")]
-        names.append(f"instrument.state.any.{currency}")
+        names = [channels.trades(kind, currency, step) for kind in ("option", "future")]
+        names.append(channels.listings(currency))
         for listing in listings:
             instrument = listing.instrument
             if isinstance(instrument, Perpetual) and instrument.base in COINS:
                 name = instrument.name
-                names += [f"ticker.{name}.{step}", f"book.{name}.{step}", f"quote.{name}"]
-                names.append(f"deribit_price_index.{listing.index}")
+                names += [channels.ticker(name, step), channels.book(name, step), channels.quote(name)]
+                names.append(channels.index(listing.index))
             elif isinstance(instrument, Option) and options.options == "tickers":
-                names.append(f"ticker.{instrument.name}.agg2")
+                names.append(channels.ticker(instrument, "agg2"))
         if currency in WITH_DVOL:
-            names.append(f"deribit_volatility_index.{currency.lower()}_usd")
+            names.append(channels.dvol(currency))
         found |= dict.fromkeys(names)
     return list(found)
 
@@ -72,8 +74,7 @@ def record(
         If the exchange does not answer at the beginning; later it is waited for.
     """
     catalog = {
-        currency: client.call("public/get_instruments", {"currency": currency})
-        for currency in options.currencies
+        currency: client.call(GET_INSTRUMENTS, {"currency": currency}) for currency in options.currencies
     }
     recorder.client = client
     client.subscribe(channels_of(options, catalog))

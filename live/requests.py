@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 from itertools import count
+from typing import Any
 
 import msgspec
+
+from gammacore.deribit.methods import Method
 
 from .budget import Budget, Kind, kind_of
 
@@ -43,7 +46,7 @@ class Request(msgspec.Struct):
     """One request; ``sent_ns`` is None while it waits."""
 
     id: int
-    method: str
+    method: Method[Any]
     frame: bytes
     deadline_ns: int
     role: Role = Role.CALLER
@@ -67,7 +70,7 @@ class Requests:
         self._table: dict[int, Request] = {}
         self._deadlines: list[tuple[int, int]] = []
         self._waiting: dict[Kind, deque[Request]] = {kind: deque() for kind in Kind}
-        self._late: dict[int, str] = {}
+        self._late: dict[int, Method[Any]] = {}
         self._out: list[bytes] = []
 
     def __len__(self) -> int:
@@ -79,14 +82,14 @@ class Requests:
 
     def put(self, request: Request, now_ns: int) -> bool:
         """Send, or let wait; False if it may do neither."""
-        kind = kind_of(request.method)
+        kind = kind_of(request.method.name)
         waiting = self._waiting[kind]
         own = request.role in OWN
-        goes = own or (not waiting and self._budget.admit(request.method, now_ns))
+        goes = own or (not waiting and self._budget.admit(request.method.name, now_ns))
         if not goes and (kind is Kind.ORDER or len(waiting) >= MOST_WAITING):
             return False
         if own:
-            self._budget.admit(request.method, now_ns, own=True)
+            self._budget.admit(request.method.name, now_ns, own=True)
         self._table[request.id] = request
         heapq.heappush(self._deadlines, (request.deadline_ns, request.id))
         if goes:
@@ -106,7 +109,7 @@ class Requests:
             while waiting:
                 if waiting[0].id not in self._table:  # overdue meanwhile
                     waiting.popleft()
-                elif self._budget.admit(waiting[0].method, now_ns):
+                elif self._budget.admit(waiting[0].method.name, now_ns):
                     self._send(waiting.popleft(), now_ns)
                 else:
                     break
@@ -120,12 +123,12 @@ class Requests:
 
     def expect_late(self, request: Request) -> None:
         """Remember an order beyond its deadline: its answer may still come."""
-        if kind_of(request.method) is Kind.ORDER:
+        if kind_of(request.method.name) is Kind.ORDER:
             if len(self._late) >= MOST_LATE:
                 del self._late[next(iter(self._late))]
             self._late[request.id] = request.method
 
-    def answered_late(self, id_: int) -> str | None:
+    def answered_late(self, id_: int) -> Method[Any] | None:
         """Return the method of an order whose deadline has passed, once."""
         return self._late.pop(id_, None)
 
@@ -160,7 +163,7 @@ class Requests:
         due = deadlines[0][0] if deadlines else NEVER
         for waiting in self._waiting.values():
             if waiting:
-                due = min(due, self._budget.ready_ns(waiting[0].method, now_ns))
+                due = min(due, self._budget.ready_ns(waiting[0].method.name, now_ns))
         return due
 
     def drain(self) -> list[bytes]:

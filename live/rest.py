@@ -8,11 +8,11 @@ import random
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from gammacore.deribit.codes import Fate, look_up
-from gammacore.deribit.messages import Failure, decode_envelope
-from gammacore.deribit.methods import decode_result
+from gammacore.deribit.frames import Failure, decode_envelope
+from gammacore.deribit.methods import Method
 from gammacore.errors import RequestError, SessionError
 
 from .deadline import fetch
@@ -26,7 +26,8 @@ TRIES = 6
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 16.0
 LONGEST_WISH_S = 300.0  # of a server that names how long to wait
 BUSY = (429, 500, 502, 503, 504)
-Decode = Callable[[str, Any, int], Any]
+T = TypeVar("T")
+Decode = Callable[[Any, int], T]
 BUSY_ANSWER = Failure(code=0, message="")  # stands for an answer that was none
 
 
@@ -62,27 +63,27 @@ class Rest:
         self._sleep = sleep
         self._rng = random.Random() if rng is None else rng
 
-    def get(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+    def get(self, method: Method[T], params: Mapping[str, Any] | None = None) -> T:
         """Ask; a busy exchange or network is asked again, each time later.
 
         Parameters
         ----------
-        method : str
-            Such as ``public/get_last_trades_by_instrument_and_time``.
+        method : Method
+            A public one.
         params : mapping, optional
             In the exchange's units.
 
         Returns
         -------
-        Any
-            Typed as the answer on a socket would be.
+        T
+            As the answer on a socket would be.
 
         Raises
         ------
         RequestError
             If the exchange refuses, or stays busy.
         """
-        return self._ask(method, params, decode_result)
+        return self._ask(method.name, params, method.decode)
 
     def raw(self, method: str, params: Mapping[str, Any] | None = None) -> bytes:
         """Ask as :meth:`get` does; the result in JSON as received, for what keeps it.
@@ -102,9 +103,9 @@ class Rest:
         RequestError
             If the exchange refuses, or stays busy.
         """
-        return bytes(self._ask(method, params, _as_received))
+        return self._ask(method, params, _as_received)
 
-    def _ask(self, method: str, params: Mapping[str, Any] | None, decode: Decode) -> Any:
+    def _ask(self, method: str, params: Mapping[str, Any] | None, decode: Decode[T]) -> T:
         if not method.startswith("public/"):
             raise SessionError(f"method must begin with public/, got {method!r}")
         query = urllib.parse.urlencode({name: _word(value) for name, value in (params or {}).items()})
@@ -135,7 +136,7 @@ class Rest:
             return 503, f"{type(error).__name__}: {error}".encode(), 0.0
 
 
-def _read(method: str, status: int, body: bytes, decode: Decode) -> tuple[Any, str]:
+def _read(method: str, status: int, body: bytes, decode: Decode[T]) -> tuple[T | Failure, str]:
     """Decode a result, or the exchange's error; and why to ask again, empty for not at all.
 
     An answer that is no whole JSON was cut on its way. One that is, but not what its method promises, would
@@ -151,7 +152,7 @@ def _read(method: str, status: int, body: bytes, decode: Decode) -> tuple[Any, s
         again = look_up(envelope.error.code).fate is Fate.RETRY
         return envelope.error, _words(envelope.error) if again else ""
     try:
-        return decode(method, envelope.result, 0), ""
+        return decode(envelope.result, 0), ""
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{method}: unreadable answer, status {status}: {error}") from error
 
@@ -164,7 +165,7 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _as_received(method: str, result: Any, now_ns: int) -> bytes:
+def _as_received(result: Any, now_ns: int) -> bytes:
     found = bytes(result)
     if not found:
         raise ValueError("no result")

@@ -28,8 +28,8 @@ from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
 from gammacore.contracts import ContractSpec, Option, Perpetual, Settlement, has_spec, spec_for
-from gammacore.daycount import NS_PER_MILLISECOND
-from gammacore.deribit.news import Listing
+from gammacore.deribit.frames import decode_envelope
+from gammacore.deribit.methods import GET_INSTRUMENTS, GET_TIME
 from gammacore.errors import GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
 
@@ -95,7 +95,7 @@ def scaled_clock(url: str, speed: float) -> Callable[[], int]:
     address = url.replace("ws://", "http://").replace("/ws/", "/") + "/public/get_time"
     try:
         _, body, _ = fetch(address, CLOCK_S)
-        start_ns = int(json.loads(body)["result"]) * NS_PER_MILLISECOND
+        start_ns = GET_TIME.decode(decode_envelope(body).result, 0)
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise SessionError(f"{address}: the local exchange tells no time: {error}") from None
     origin = time.monotonic_ns()
@@ -206,11 +206,13 @@ def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
     found: dict[Tradable, ContractSpec] = {}
     for kind in ("option", "future"):
         params = {"currency": config.settles_in, "kind": kind}
-        for row in client.call("public/get_instruments", params, timeout_s=30.0):
-            if not isinstance(row, Listing) or row.spec is None or isinstance(row.instrument, str):
-                continue
-            if row.instrument.base == config.coin:  # in USDC all coins are listed together
-                found[row.instrument] = row.spec
+        for row in client.call(GET_INSTRUMENTS, params, timeout_s=30.0):
+            instrument = row.instrument
+            if isinstance(instrument, str) or instrument.base != config.coin:
+                continue  # in USDC all coins are listed together
+            spec = row.spec
+            if spec is not None:
+                found[instrument] = spec
     _demand_listed(config, found)
     for instrument, spec in found.items():
         if not has_spec(type(instrument), instrument.base, instrument.settlement):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gammacore.daycount import NS_PER_MILLISECOND
+from gammacore.deribit.channels import is_private, is_whole_book
 from gammacore.deribit.levels import Levels
+from gammacore.deribit.market import WireBook
 from gammacore.deribit.news import BookNews
-from gammacore.deribit.structs import WireBook, instrument_of
+from gammacore.deribit.units import instrument_of
 
 __all__ = ["Subscriptions", "batches"]
 
 BATCH = 500  # channels in one request
-PRIVATE = ("user.", "block_rfq.", "block_trade_confirmations")
 
 
 class Subscriptions:
@@ -38,9 +38,7 @@ class Subscriptions:
         added = [channel for channel in dict.fromkeys(channels) if channel not in self.wanted]
         for channel in added:
             self.wanted[channel] = None
-            if (
-                channel.startswith("book.") and channel.count(".") == 2
-            ):  # more parts: windows, without a chain
+            if is_whole_book(channel):
                 self.books[channel] = Levels()
         return added
 
@@ -64,14 +62,16 @@ class Subscriptions:
         if not levels.apply(data):
             return None
         self.renewing.discard(channel)
-        at, instrument = data.timestamp * NS_PER_MILLISECOND, instrument_of(data.instrument_name)
-        return BookNews(at, instrument, channel, data.change_id, levels.bids(depth), levels.asks(depth))
+        instrument = instrument_of(data.instrument_name)
+        return BookNews(
+            data.ts_ns, instrument, channel, data.change_id, levels.bids(depth), levels.asks(depth)
+        )
 
 
-def batches(channels: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Scope and channels of the requests that (un)subscribe them."""
+def batches(channels: Iterable[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:
+    """Channels of each request that (un)subscribes them, and whether they need a login."""
     listed = list(channels)
-    for scope, wanted in (("private", True), ("public", False)):
-        part = [channel for channel in listed if channel.startswith(PRIVATE) is wanted]
+    for private in (True, False):
+        part = [channel for channel in listed if is_private(channel) is private]
         for start in range(0, len(part), BATCH):
-            yield scope, tuple(part[start : start + BATCH])
+            yield private, tuple(part[start : start + BATCH])

@@ -6,7 +6,14 @@ import logging
 from collections.abc import Iterator
 
 from gammacore.contracts import Perpetual, Settlement
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_MINUTE, format_time
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time
+from gammacore.deribit.history import RESOLUTIONS
+from gammacore.deribit.methods import (
+    GET_FUNDING_RATE_HISTORY,
+    GET_FUNDING_RATE_VALUE,
+    GET_TRADINGVIEW_CHART_DATA,
+)
+from gammacore.deribit.units import GRAIN_NS, span
 from gammacore.errors import RequestError
 
 from .client import Client
@@ -14,7 +21,6 @@ from .client import Client
 __all__ = ["missed_funding", "past_prices"]
 
 MOST_BARS = 5_000  # of one answer
-RESOLUTIONS = (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)  # minutes
 MOST_HOURS = 744  # of one answer
 log = logging.getLogger("gammacore.live")
 
@@ -41,19 +47,17 @@ def past_prices(client: Client, name: str, window_ns: int) -> list[tuple[int, fl
     now_ns = client.now_ns()
     params = {
         "instrument_name": name,
-        "start_timestamp": (now_ns - window_ns) // NS_PER_MILLISECOND,
-        "end_timestamp": now_ns // NS_PER_MILLISECOND,
+        **span(now_ns - window_ns, now_ns),
         "resolution": str(resolution),
     }
     try:
-        bars = client.call("public/get_tradingview_chart_data", params)
-        width = resolution * NS_PER_MINUTE
-        rows = zip(bars["ticks"], bars["close"], strict=True)
-        closes = [(int(tick) * NS_PER_MILLISECOND + width, float(close)) for tick, close in rows]
-    except (RequestError, KeyError, TypeError, ValueError) as error:
+        bars = client.call(GET_TRADINGVIEW_CHART_DATA, params)
+    except RequestError as error:
         log.warning("no past prices", extra={"reason": str(error)})
         return []
-    return [(ts_ns, close) for ts_ns, close in closes if ts_ns <= now_ns and close > 0]
+    ends = [start_ns + resolution * NS_PER_MINUTE for start_ns in bars.start_ns]
+    rows = zip(ends, bars.close, strict=True)
+    return [(ts_ns, close) for ts_ns, close in rows if ts_ns <= now_ns and close > 0]
 
 
 def missed_funding(client: Client, perpetual: Perpetual, since_ns: int, index: float) -> float:
@@ -85,14 +89,10 @@ def missed_funding(client: Client, perpetual: Perpetual, since_ns: int, index: f
         return 1.0 / price if perpetual.settlement is Settlement.INVERSE else price
 
     def part(start_ns: int, end_ns: int, price: float) -> float:
-        span = {
-            "start_timestamp": start_ns // NS_PER_MILLISECOND,
-            "end_timestamp": end_ns // NS_PER_MILLISECOND,
-        }
-        if span["start_timestamp"] >= span["end_timestamp"]:
+        if end_ns - start_ns < GRAIN_NS:
             return 0.0
-        params = {"instrument_name": name} | span
-        return float(client.call("public/get_funding_rate_value", params)) * unit(price)
+        params = {"instrument_name": name, **span(start_ns, end_ns)}
+        return client.call(GET_FUNDING_RATE_VALUE, params) * unit(price)
 
     try:
         first = min(-(-since_ns // NS_PER_HOUR) * NS_PER_HOUR, now_ns)
@@ -103,7 +103,7 @@ def missed_funding(client: Client, perpetual: Perpetual, since_ns: int, index: f
             paid += rate * 0.5 * (unit(before) + unit(after))
             end, index = hour_ns, after
         paid += part(end, now_ns, index)
-    except (RequestError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (RequestError, ZeroDivisionError) as error:
         log.warning("no past funding", extra={"reason": str(error)})
         return 0.0
     log.info("past funding", extra={"since": format_time(since_ns), "paid_per_unit": paid})
@@ -115,12 +115,9 @@ def _funding_hours(
 ) -> Iterator[tuple[int, float, float, float]]:
     """Yield end, rate, and the index at start and end of every published hour, ascending."""
     for at_ns in range(start_ns, end_ns, MOST_HOURS * NS_PER_HOUR):
-        params = {
-            "instrument_name": name,
-            "start_timestamp": at_ns // NS_PER_MILLISECOND + 1,
-            "end_timestamp": min(at_ns + MOST_HOURS * NS_PER_HOUR, end_ns) // NS_PER_MILLISECOND,
-        }
-        rows = client.call("public/get_funding_rate_history", params)
-        for row in sorted(rows, key=lambda row: int(row["timestamp"])):
-            hour_ns = int(row["timestamp"]) * NS_PER_MILLISECOND
-            yield hour_ns, row["interest_1h"], row["prev_index_price"], row["index_price"]
+        until_ns = min(at_ns + MOST_HOURS * NS_PER_HOUR, end_ns)
+        params = {"instrument_name": name, **span(at_ns + GRAIN_NS, until_ns)}
+        for row in sorted(client.call(GET_FUNDING_RATE_HISTORY, params), key=lambda row: row.ts_ns):
+            if row.prev_index_price is None or row.index_price is None:
+                raise RequestError(f"the hour that ends at {format_time(row.ts_ns)} has no index price")
+            yield row.ts_ns, row.interest_1h, row.prev_index_price, row.index_price

@@ -14,12 +14,22 @@ from zlib import crc32
 
 import msgspec
 
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_MINUTE, parse_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
+from gammacore.deribit.catalog import Listing
+from gammacore.deribit.history import bar_length_ns, volatility_bar_ns
+from gammacore.deribit.methods import (
+    GET_DELIVERY_PRICES,
+    GET_FUNDING_RATE_HISTORY,
+    GET_INSTRUMENTS,
+    GET_TIME,
+    GET_TRADINGVIEW_CHART_DATA,
+    Method,
+)
+from gammacore.deribit.units import GRAIN_NS, span
 from gammacore.errors import DataError
 
 from . import cursor, normal
 from .cursor import Get
-from .normal import CatalogRow
 from .plans import DOWNLOADED, Downloaded, Payloads, Plan
 from .schemas import bar_label
 from .store import Store, day_of, days_between
@@ -94,12 +104,12 @@ class _Run:
         self._store, self._plan, self._get, self._archive = store, plan, get, archive
         self._progress = progress
         self._done = Downloaded()
-        self._deliveries: dict[str, dict[str, normal.Delivery]] = {}
+        self._deliveries: dict[str, dict[str, float]] = {}
 
     def run(self) -> Downloaded:
         plan, done = self._plan, self._done
-        now_ms: int = normal.decode(int, self._get("public/get_time", {}), "public/get_time")
-        over_ns = (now_ms * NS_PER_MILLISECOND - OVER_NS) // NS_PER_DAY * NS_PER_DAY
+        now_ns = normal.read(GET_TIME, self._get(GET_TIME.name, {}))
+        over_ns = (now_ns - OVER_NS) // NS_PER_DAY * NS_PER_DAY
         end_ns = min(plan.end_ns, over_ns)
         if end_ns < plan.end_ns:
             done.until = day_of(end_ns)
@@ -119,12 +129,12 @@ class _Run:
 
     # ----------------------------------------------------------------- catalog
 
-    def _catalog(self, currency: str, end_ns: int) -> list[CatalogRow]:
+    def _catalog(self, currency: str, end_ns: int) -> list[Listing]:
         """Instruments that were listed before the end, each once."""
-        rows: dict[str, CatalogRow] = {}
+        rows: dict[str, Listing] = {}
         for expired in (True, False):
             params = {"currency": currency, "expired": expired}
-            for row in normal.decode(list[CatalogRow], self._archive(CATALOG, params), CATALOG):
+            for row in normal.read(GET_INSTRUMENTS, self._archive(CATALOG, params)):
                 if row.created_ns < end_ns:
                     rows.setdefault(row.instrument_name, row)
         if not rows:
@@ -133,9 +143,9 @@ class _Run:
             )
         return sorted(rows.values(), key=lambda row: (row.created_ns, row.instrument_name))
 
-    def _write_catalog(self, currency: str, catalog: Sequence[CatalogRow], days: Sequence[str]) -> None:
+    def _write_catalog(self, currency: str, catalog: Sequence[Listing], days: Sequence[str]) -> None:
         """Write rows by the day of their listing, back to the oldest that lived in the period."""
-        by_day: dict[str, list[CatalogRow]] = {day: [] for day in days}
+        by_day: dict[str, list[Listing]] = {day: [] for day in days}
         for row in catalog:
             by_day.setdefault(day_of(row.created_ns), []).append(row)
         for day, rows in sorted(by_day.items()):
@@ -149,14 +159,14 @@ class _Run:
 
     # ----------------------------------------------------------------- units
 
-    def _units(self, currency: str, catalog: Sequence[CatalogRow], days: Sequence[str]) -> Iterator[_Unit]:
+    def _units(self, currency: str, catalog: Sequence[Listing], days: Sequence[str]) -> Iterator[_Unit]:
         plan = self._plan
         suffix = f"-{crc32(plan.instruments.encode()):08x}" if plan.instruments else ""
         futures = [row for row in catalog if self._wants(row)]
         perpetuals = [row for row in futures if row.kind == "future" and not row.expiry_ns]
         expiring = (row for row in catalog if row.expiry_ns and row.kind in ("option", "future"))
-        indices = sorted({row.price_index for row in expiring if row.price_index})
-        length = bar_label(normal.bar_length_ns(plan.resolution))
+        indices = sorted({row.index for row in expiring if row.index})
+        length = bar_label(bar_length_ns(plan.resolution))
         for day in days:
             for kind in TRADE_KINDS:
                 yield _Unit(kind, currency, day, f"download{suffix}", "")
@@ -172,7 +182,7 @@ class _Run:
             for index in indices:
                 yield _Unit("delivery", currency, day, f"{index}_download", index)
 
-    def _wants(self, row: CatalogRow) -> bool:
+    def _wants(self, row: Listing) -> bool:
         pattern = self._plan.instruments
         if pattern:
             return fnmatchcase(row.instrument_name, pattern)
@@ -183,7 +193,7 @@ class _Run:
         """Seconds of DVOL bars: minutes beside bars below an hour, else hours or days."""
         if self._plan.resolution == "1D":
             return "1D"
-        return "60" if normal.bar_length_ns(self._plan.resolution) < NS_PER_HOUR else "3600"
+        return "60" if bar_length_ns(self._plan.resolution) < NS_PER_HOUR else "3600"
 
     def _missing(self, unit: _Unit) -> bool:
         there = self._store.path(unit.kind, unit.currency, unit.day, unit.name).exists()
@@ -193,10 +203,10 @@ class _Run:
     def _work(self, unit: _Unit) -> None:
         if unit.kind not in self._plan.kinds or not self._missing(unit):
             return
-        start_ms = parse_time(unit.day) // NS_PER_MILLISECOND
-        end_ms = start_ms + NS_PER_DAY // NS_PER_MILLISECOND - 1
+        start_ns = parse_time(unit.day)
+        end_ns = start_ns + NS_PER_DAY - GRAIN_NS
         payloads = Payloads()
-        rows = getattr(self, f"_{unit.kind}")(unit, start_ms, end_ms, payloads)
+        rows = getattr(self, f"_{unit.kind}")(unit, start_ns, end_ns, payloads)
         self._save(unit, rows, payloads)
 
     def _save(self, unit: _Unit, rows: normal.Rows, payloads: Payloads | None) -> None:
@@ -210,10 +220,10 @@ class _Run:
 
     # ----------------------------------------------------------------- kinds
 
-    def _trades(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
+    def _trades(self, unit: _Unit, start_ns: int, end_ns: int, payloads: Payloads) -> normal.Rows:
         found = []
         pages = cursor.trades(
-            self._archive, unit.currency, TRADE_KINDS[unit.kind], start_ms, end_ms, self._plan.count
+            self._archive, unit.currency, TRADE_KINDS[unit.kind], start_ns, end_ns, self._plan.count
         )
         for page in pages:
             payloads.add(page.method, page.params, page.result)
@@ -225,55 +235,55 @@ class _Run:
 
     _option_trades = _future_trades = _trades
 
-    def _candles(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
-        method, resolution = "public/get_tradingview_chart_data", self._plan.resolution
-        params = _period(unit.subject, start_ms, end_ms) | {"resolution": resolution}
-        bars: normal.Candles = normal.decode(normal.Candles, self._ask(method, params, payloads), method)
+    def _candles(self, unit: _Unit, start_ns: int, end_ns: int, payloads: Payloads) -> normal.Rows:
+        method, resolution = GET_TRADINGVIEW_CHART_DATA, self._plan.resolution
+        params = _period(unit.subject, start_ns, end_ns) | {"resolution": resolution}
+        bars = normal.read(method, self._ask(method, params, payloads))
         if len(bars.ticks) >= MOST_BARS:
-            raise DataError(f"{method}: {len(bars.ticks)} bars of a day of {unit.subject}: the answer is cut")
-        rows = normal.candle_rows(unit.subject, normal.bar_length_ns(resolution), bars)
-        return _inside(rows, start_ms, end_ms)
+            raise DataError(
+                f"{method.name}: {len(bars.ticks)} bars of a day of {unit.subject}: the answer is cut"
+            )
+        rows = normal.candle_rows(unit.subject, bar_length_ns(resolution), bars)
+        return _inside(rows, start_ns, end_ns)
 
-    def _funding(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
-        method = "public/get_funding_rate_history"
-        result = self._ask(method, _period(unit.subject, start_ms, end_ms), payloads)
-        found = normal.decode(list[normal.FundingRow], result, method)
-        return _inside(normal.funding_rows(unit.subject, found), start_ms, end_ms)
+    def _funding(self, unit: _Unit, start_ns: int, end_ns: int, payloads: Payloads) -> normal.Rows:
+        method = GET_FUNDING_RATE_HISTORY
+        result = self._ask(method, _period(unit.subject, start_ns, end_ns), payloads)
+        return _inside(normal.funding_rows(unit.subject, normal.read(method, result)), start_ns, end_ns)
 
-    def _dvol(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
+    def _dvol(self, unit: _Unit, start_ns: int, end_ns: int, payloads: Payloads) -> normal.Rows:
         found = []
-        for page in cursor.dvol(self._get, unit.currency, start_ms, end_ms, self._dvol_resolution):
+        for page in cursor.dvol(self._get, unit.currency, start_ns, end_ns, self._dvol_resolution):
             payloads.add(page.method, page.params, page.result)
             found += page.new
-        return normal.dvol_rows(unit.subject, self._dvol_resolution, found)
+        return normal.dvol_rows(unit.subject, volatility_bar_ns(self._dvol_resolution), found)
 
-    def _delivery(self, unit: _Unit, start_ms: int, end_ms: int, payloads: Payloads) -> normal.Rows:
+    def _delivery(self, unit: _Unit, start_ns: int, end_ns: int, payloads: Payloads) -> normal.Rows:
         """Write one day out of pages that are asked for once."""
         index = unit.subject
         if index not in self._deliveries:
-            rows = cursor.deliveries(self._get, index, day_of(self._plan.start_ns))
-            self._deliveries[index] = {row.date: row for row in rows}
-        row = self._deliveries[index].get(unit.day)
-        found = [] if row is None else [row]
-        payloads.add("public/get_delivery_prices", {"index_name": index}, msgspec.json.encode(found))
+            self._deliveries[index] = cursor.deliveries(self._get, index, day_of(self._plan.start_ns))
+        found = {day: price for day, price in self._deliveries[index].items() if day == unit.day}
+        told = [{"date": day, "delivery_price": price} for day, price in found.items()]
+        payloads.add(GET_DELIVERY_PRICES.name, {"index_name": index}, msgspec.json.encode(told))
         return normal.delivery_rows(index, found)
 
-    def _ask(self, method: str, params: Mapping[str, Any], payloads: Payloads) -> bytes:
-        result = self._get(method, params)
-        payloads.add(method, params, result)
+    def _ask(self, method: Method[Any], params: Mapping[str, Any], payloads: Payloads) -> bytes:
+        result = self._get(method.name, params)
+        payloads.add(method.name, params, result)
         return result
 
 
-def _lives(row: CatalogRow, start_ns: int, last_day_ns: int) -> bool:
+def _lives(row: Listing, start_ns: int, last_day_ns: int) -> bool:
     """Whether an instrument was listed at some moment from the start to the end of the last day."""
     return row.created_ns < last_day_ns + NS_PER_DAY and (not row.expiry_ns or row.expiry_ns > start_ns)
 
 
-def _period(name: str, start_ms: int, end_ms: int) -> dict[str, Any]:
-    return {"instrument_name": name, "start_timestamp": start_ms, "end_timestamp": end_ms}
+def _period(name: str, start_ns: int, end_ns: int) -> dict[str, Any]:
+    return {"instrument_name": name, **span(start_ns, end_ns)}
 
 
-def _inside(rows: normal.Rows, start_ms: int, end_ms: int) -> normal.Rows:
+def _inside(rows: normal.Rows, start_ns: int, end_ns: int) -> normal.Rows:
     """Rows of the day that was asked for; some methods add the bar before or after."""
-    keep = [start_ms * NS_PER_MILLISECOND <= ts_ns <= end_ms * NS_PER_MILLISECOND for ts_ns in rows["ts_ns"]]
+    keep = [start_ns <= ts_ns <= end_ns for ts_ns in rows["ts_ns"]]
     return {name: [v for v, k in zip(column, keep, strict=True) if k] for name, column in rows.items()}

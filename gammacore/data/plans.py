@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from gammacore.daycount import NS_PER_DAY
+from gammacore.deribit.history import bar_length_ns
 from gammacore.errors import ConfigError
 
 from .cursor import MOST_TRADES
-from .normal import bar_length_ns
 
 __all__ = ["DOWNLOADED", "Downloaded", "Payloads", "Plan"]
 

@@ -11,14 +11,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_MINUTE
+from gammacore.deribit.market import (
+    WireBookText,
+    WireDvol,
+    WireIndex,
+    WireQuote,
+    WireTickerInFull,
+    WireTrade,
+)
+from gammacore.deribit.units import NAN, number, quoted, vol
+from gammacore.errors import DataError
 
-from .normal import Milliseconds, Number, Trade, decode, number, table, trade_rows
+from .normal import table, trade_row
 from .schemas import currency_of, trades_of
 
-__all__ = ["Bars", "Row", "columns_of", "index_currency", "rows_of"]
-
-PERCENT = 100.0
+__all__ = ["MinuteBars", "Row", "columns_of", "index_currency", "rows_of"]
 
 
 class Row(NamedTuple):
@@ -29,164 +37,83 @@ class Row(NamedTuple):
     values: tuple[Any, ...]
 
 
-class _Greeks(msgspec.Struct):
-    delta: Number = None
-    gamma: Number = None
-    vega: Number = None
-    theta: Number = None
-    rho: Number = None
-
-
-class _Ticker(msgspec.Struct):
-    timestamp: Milliseconds
-    instrument_name: str
-    best_bid_price: Number = None
-    best_bid_amount: Number = None
-    best_ask_price: Number = None
-    best_ask_amount: Number = None
-    mark_price: Number = None
-    index_price: Number = None
-    last_price: Number = None
-    open_interest: Number = None
-    underlying_index: str | float | None = None
-    underlying_price: Number = None
-    mark_iv: Number = None
-    bid_iv: Number = None
-    ask_iv: Number = None
-    greeks: _Greeks | None = None
-    current_funding: Number = None
-    funding_8h: Number = None
-
-
-class _Quote(msgspec.Struct):
-    timestamp: Milliseconds
-    instrument_name: str
-    best_bid_price: Number = None
-    best_bid_amount: Number = None
-    best_ask_price: Number = None
-    best_ask_amount: Number = None
-
-
-class _Book(msgspec.Struct):
-    timestamp: Milliseconds
-    instrument_name: str
-    change_id: int
-    bids: msgspec.Raw
-    asks: msgspec.Raw
-    type: str = "window"  # the grouped channels show a whole window each time
-    prev_change_id: int | None = None
-
-
-class _Index(msgspec.Struct):
-    timestamp: Milliseconds
-    index_name: str
-    price: float
-
-
-class _Dvol(msgspec.Struct):
-    timestamp: Milliseconds
-    index_name: str
-    volatility: float
-
-
 def index_currency(index: str) -> str:
     """Currency an index is filed under: btc_usd with BTC, btc_usdc with USDC."""
     base, _, quote = index.partition("_")
     return base.upper() if quote in ("usd", "") else quote.upper()
 
 
-def _price(value: Number) -> float:
-    """Price of a quote: absent, null or 0 when the side is empty."""
-    return number(value or None)
+def _decoder(wire: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(wire).decode
 
 
-def _ticker(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
-    t: _Ticker = decode(_Ticker, payload, what)
-    greeks = t.greeks or _Greeks()
-    vols = (
-        number(None if v is None else v / PERCENT) for v in (t.mark_iv, t.bid_iv or None, t.ask_iv or None)
-    )
+def _ticker(t: WireTickerInFull, known_ns: int, seq: int) -> list[Row]:
     values = (
-        t.timestamp * NS_PER_MILLISECOND,
+        t.ts_ns,
         known_ns,
         seq,
         t.instrument_name,
-        _price(t.best_bid_price),
+        quoted(t.best_bid_price),
         number(t.best_bid_amount),
-        _price(t.best_ask_price),
+        quoted(t.best_ask_price),
         number(t.best_ask_amount),
         number(t.mark_price),
         number(t.index_price),
         number(t.last_price),
         number(t.open_interest),
-        t.underlying_index if isinstance(t.underlying_index, str) else "",
+        t.underlying,
         number(t.underlying_price),
-        *vols,
-        *(number(value) for value in (greeks.delta, greeks.gamma, greeks.vega, greeks.theta, greeks.rho)),
+        *t.vols,
+        *t.sensitivities,
         number(t.current_funding),
         number(t.funding_8h),
     )
     return [Row("tickers", currency_of(t.instrument_name), values)]
 
 
-def _quote(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
-    q: _Quote = decode(_Quote, payload, what)
+def _quote(q: WireQuote, known_ns: int, seq: int) -> list[Row]:
     sides = (
-        _price(q.best_bid_price),
+        quoted(q.best_bid_price),
         number(q.best_bid_amount),
-        _price(q.best_ask_price),
+        quoted(q.best_ask_price),
         number(q.best_ask_amount),
     )
-    values = (q.timestamp * NS_PER_MILLISECOND, known_ns, seq, q.instrument_name, *sides)
+    values = (q.ts_ns, known_ns, seq, q.instrument_name, *sides)
     return [Row("quotes", currency_of(q.instrument_name), values)]
 
 
-def _book(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
-    b: _Book = decode(_Book, payload, what)
+def _book(b: WireBookText, known_ns: int, seq: int) -> list[Row]:
     levels = (bytes(b.bids).decode(), bytes(b.asks).decode())
-    values = (
-        b.timestamp * NS_PER_MILLISECOND,
-        known_ns,
-        seq,
-        b.instrument_name,
-        b.type,
-        b.change_id,
-        b.prev_change_id or 0,
-        *levels,
-    )
+    chain = (b.type, b.change_id, b.prev_change_id or 0)
+    values = (b.ts_ns, known_ns, seq, b.instrument_name, *chain, *levels)
     return [Row("books", currency_of(b.instrument_name), values)]
 
 
-def _trades(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
-    found = []
-    for trade in decode(list[Trade], payload, what):
-        kind = trades_of(trade.instrument_name)
-        columns = trade_rows(kind, [trade], known_ns)
-        found.append(Row(kind, currency_of(trade.instrument_name), tuple(c[0] for c in columns.values())))
-    return found
+def _trades(found: list[WireTrade], known_ns: int, seq: int) -> list[Row]:
+    kinds = [trades_of(trade.instrument_name) for trade in found]
+    return [
+        Row(kind, currency_of(trade.instrument_name), trade_row(kind, trade, known_ns))
+        for kind, trade in zip(kinds, found, strict=True)
+    ]
 
 
-def _index(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
-    i: _Index = decode(_Index, payload, what)
-    values = (i.timestamp * NS_PER_MILLISECOND, known_ns, seq, i.index_name, i.price)
-    return [Row("index", index_currency(i.index_name), values)]
+def _index(i: WireIndex, known_ns: int, seq: int) -> list[Row]:
+    return [Row("index", index_currency(i.index_name), (i.ts_ns, known_ns, seq, i.index_name, i.price))]
 
 
-def _dvol(payload: bytes, known_ns: int, seq: int, what: str) -> list[Row]:
+def _dvol(d: WireDvol, known_ns: int, seq: int) -> list[Row]:
     """Keep a value of the volatility index as a bar without length."""
-    d: _Dvol = decode(_Dvol, payload, what)
-    level = d.volatility / PERCENT
-    values = (d.timestamp * NS_PER_MILLISECOND, known_ns, d.index_name, 0, seq, level, level, level, level)
+    values = (d.ts_ns, known_ns, d.index_name, 0, seq, *(vol(d.volatility),) * 4)
     return [Row("dvol", index_currency(d.index_name), values)]
 
 
-_CHANNELS: dict[str, Callable[[bytes, int, int, str], list[Row]]] = {
-    "ticker": _ticker,
-    "quote": _quote,
-    "book": _book,
-    "trades": _trades,
-    "deribit_price_index": _index,
-    "deribit_volatility_index": _dvol,
+_CHANNELS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any, int, int], list[Row]]]] = {
+    "ticker": (_decoder(WireTickerInFull), _ticker),
+    "quote": (_decoder(WireQuote), _quote),
+    "book": (_decoder(WireBookText), _book),
+    "trades": (_decoder(list[WireTrade]), _trades),
+    "deribit_price_index": (_decoder(WireIndex), _index),
+    "deribit_volatility_index": (_decoder(WireDvol), _dvol),
 }
 
 
@@ -208,11 +135,18 @@ def rows_of(channel: str, payload: bytes, known_ns: int, seq: int) -> list[Row]:
     DataError
         If it is not what the channel promises.
     """
-    make = _CHANNELS.get(channel.partition(".")[0])
-    return [] if make is None else make(payload, known_ns, seq, channel)
+    found = _CHANNELS.get(channel.partition(".")[0])
+    if found is None:
+        return []
+    decode, make = found
+    try:
+        data = decode(payload)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{channel}: unreadable: {error}") from None
+    return make(data, known_ns, seq)
 
 
-class Bars:
+class MinuteBars:
     """One-minute bars of an index out of its values, for minutes that were heard as a whole."""
 
     def __init__(self) -> None:
@@ -235,7 +169,7 @@ class Bars:
         if before is not None and self._whole[index] and minute > before:
             prices = self._prices[index]
             spread = (prices[0], max(prices), min(prices), prices[-1])
-            values = (before, known_ns, index, NS_PER_MINUTE, *spread, number(None), number(None))
+            values = (before, known_ns, index, NS_PER_MINUTE, *spread, NAN, NAN)
             bar = Row("candles", index_currency(index), values)
         # The first minute after a silence was heard in part only.
         self._minute[index], self._prices[index], self._whole[index] = minute, [price], before is not None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from gammacore.deribit.methods import GET_INSTRUMENTS
 from gammacore.errors import ConfigError
 
 __all__ = ["Throttle"]
 
-CATALOG = "public/get_instruments"  # the exchange allows it once a second
+CATALOG = GET_INSTRUMENTS.name  # the exchange allows it once a second
 
 
 class Throttle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from .structs import WireBook
+from .market import WireBook
 
 __all__ = ["Levels"]
 

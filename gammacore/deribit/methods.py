@@ -1,256 +1,191 @@
-"""Results of requests, by method."""
+"""Methods: what each is called, and what its result is.
+
+A method's type says what an answer is, so that ``client.call(GET_TIME)`` is a number of nanoseconds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from gammacore.contracts import spec_from_catalog
-from gammacore.daycount import NS_PER_MILLISECOND
-from gammacore.errors import ContractError
-
-from . import structs as wire
-from .messages import decode_status
+from . import account, market
+from .catalog import Listing
+from .history import Bars, Deliveries, FundingHour, VolatilityPage
 from .news import (
     AccountNews,
-    Listing,
     OrderAnswer,
     OrderNews,
     PositionNews,
-    PublicTradesPage,
+    StatusNews,
     SummaryRow,
     TickerNews,
     TradeNews,
     TradesPage,
 )
+from .units import ns
 
-__all__ = ["decode_result"]
+__all__ = ["METHODS", "Method"]
 
-Raw = msgspec.Raw
-
-
-class _Page(msgspec.Struct, gc=False):
-    trades: list[wire.WireUserTrade]
-    has_more: bool | None = None
-
-
-class _PublicPage(msgspec.Struct, gc=False):
-    trades: list[wire.WireTrade]
-    has_more: bool | None = None
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+W = TypeVar("W")
+METHODS: dict[str, Method[Any]] = {}
 
 
-class _OrderAnswer(msgspec.Struct, gc=False):
-    order: wire.WireOrder
-    trades: list[wire.WireUserTrade] | None = None
+@dataclass(frozen=True, slots=True)
+class Method(Generic[T_co]):
+    """A method of the exchange.
+
+    Attributes
+    ----------
+    name : str
+        With its scope, such as ``public/ticker``.
+    decode : callable(result, now_ns) -> T
+        Result in the house's units, from JSON; raises ValueError if it is not what the method promises. The
+        moment is for what the exchange does not date.
+    """
+
+    name: str
+    decode: Callable[[bytes | msgspec.Raw, int], T_co]
+
+    @property
+    def private(self) -> bool:
+        """Whether it needs a login."""
+        return self.name.startswith("private/")
+
+    @property
+    def reads(self) -> bool:
+        """Whether asking twice harms nobody."""
+        return not self.private or self.name.startswith("private/get_")
 
 
-class _Summaries(msgspec.Struct, gc=False):
-    summaries: list[wire.WireAccount]
+def _decoder(wire: Any) -> Callable[[Any], Any]:
+    return msgspec.json.Decoder(wire).decode
 
 
-class _Summary(msgspec.Struct, gc=False):
-    instrument_name: str
-    creation_timestamp: wire.Milliseconds
-    mark_price: wire.Number = None
-    bid_price: wire.Number = None
-    ask_price: wire.Number = None
-    mark_iv: wire.Number = None
-    underlying_price: wire.Number = None
-    underlying_index: str | float | None = None
-    open_interest: wire.Number = None
+def _known(name: str, decode: Callable[[Any, int], T]) -> Method[T]:
+    method = METHODS[name] = Method(name, decode)
+    return method
 
 
-class _Step(msgspec.Struct):
-    above_price: float
-    tick_size: float
+def _plain(name: str) -> Method[Any]:
+    """Leave a result as it is: nobody reads it."""
+    return _known(name, lambda raw, now_ns: msgspec.json.decode(raw))
 
 
-class _Listing(msgspec.Struct):
-    instrument_name: str
-    tick_size: float
-    contract_size: wire.Number = None  # absent for some spot pairs
-    min_trade_amount: wire.Number = None
-    tick_size_steps: list[_Step] = []
-    state: wire.Word = None
-    is_active: bool = True
-    creation_timestamp: wire.Milliseconds = 0
-    price_index: wire.Word = None
-    maker_commission: wire.Number = None
-    taker_commission: wire.Number = None
+def _as(wire: type[W], name: str) -> Method[W]:
+    """Read a result that is of use as it stands."""
+    read = _decoder(wire)
+    return _known(name, lambda raw, now_ns: read(raw))
 
 
-class _DeliveryRow(msgspec.Struct):
-    date: wire.Word = None
-    delivery_price: wire.Number = None
+def _made(wire: type[W] | Any, make: Callable[[Any], T], name: str) -> Method[T]:
+    """Make something of a result that the exchange dates."""
+    read = _decoder(wire)
+    return _known(name, lambda raw, now_ns: make(read(raw)))
 
 
-class _Deliveries(msgspec.Struct):
-    data: list[_DeliveryRow]
+def _dated(wire: type[W] | Any, make: Callable[[Any, int], T], name: str) -> Method[T]:
+    """Make something of a result that we date."""
+    read = _decoder(wire)
+    return _known(name, lambda raw, now_ns: make(read(raw), now_ns))
 
 
-def _decoder(kind: Any) -> Callable[[Any], Any]:
-    return msgspec.json.Decoder(kind).decode
+def _each(wire: type[W], make: Callable[[W], T], name: str) -> Method[tuple[T, ...]]:
+    read = _decoder(list[wire])  # type: ignore[valid-type]
+    return _known(name, lambda raw, now_ns: tuple(map(make, read(raw))))
 
 
-_order_answer = _decoder(_OrderAnswer)
-_order = _decoder(wire.WireOrder)
-_orders = _decoder(list[wire.WireOrder])
-_page = _decoder(_Page)
-_public_page = _decoder(_PublicPage)
-_user_trades = _decoder(list[wire.WireUserTrade])
-_position = _decoder(wire.WirePosition)
-_positions = _decoder(list[wire.WirePosition])
-_account = _decoder(wire.WireAccount)
-_accounts = _decoder(_Summaries)
-_listing = _decoder(_Listing)
-_listings = _decoder(list[_Listing])
-_summaries = _decoder(list[_Summary])
-_ticker = _decoder(wire.WireTicker)
-_deliveries = _decoder(_Deliveries)
-_integer = _decoder(int)
+def _positions(rows: list[account.WirePosition], now_ns: int) -> tuple[PositionNews, ...]:
+    return tuple(account.position_news(row, now_ns) for row in rows)
 
 
-def _placed(raw: Raw, now_ns: int) -> OrderAnswer:
-    answer = _order_answer(raw)
-    return OrderAnswer(wire.order_news(answer.order), tuple(map(wire.trade_news, answer.trades or ())))
+def _accounts(found: account.WireSummaries, now_ns: int) -> tuple[AccountNews, ...]:
+    return tuple(account.account_news(row, now_ns) for row in found.summaries)
 
 
-def _one_order(raw: Raw, now_ns: int) -> OrderNews:
-    return wire.order_news(_order(raw))
+def _version(answer: Any) -> str:
+    return str(answer["version"]) if isinstance(answer, dict) and "version" in answer else ""
 
 
-def _many_orders(raw: Raw, now_ns: int) -> tuple[OrderNews, ...]:
-    return tuple(map(wire.order_news, _orders(raw)))
+# --------------------------------------------------------------------------- session
 
-
-def _trades_page(raw: Raw, now_ns: int) -> TradesPage:
-    page = _page(raw)
-    return TradesPage(tuple(map(wire.trade_news, page.trades)), page.has_more or False)
-
-
-def _public_trades_page(raw: Raw, now_ns: int) -> PublicTradesPage:
-    page = _public_page(raw)
-    return PublicTradesPage(tuple(map(wire.public_trade, page.trades)), page.has_more or False)
-
-
-def _trades(raw: Raw, now_ns: int) -> tuple[TradeNews, ...]:
-    return tuple(map(wire.trade_news, _user_trades(raw)))
-
-
-def _one_position(raw: Raw, now_ns: int) -> PositionNews:
-    return wire.position_news(_position(raw), now_ns)
-
-
-def _many_positions(raw: Raw, now_ns: int) -> tuple[PositionNews, ...]:
-    return tuple(wire.position_news(position, now_ns) for position in _positions(raw))
-
-
-def _one_account(raw: Raw, now_ns: int) -> AccountNews:
-    return wire.account_news(_account(raw), now_ns)
-
-
-def _many_accounts(raw: Raw, now_ns: int) -> tuple[AccountNews, ...]:
-    return tuple(wire.account_news(account, now_ns) for account in _accounts(raw).summaries)
-
-
-def _as_listing(row: _Listing) -> Listing:
-    try:
-        spec = spec_from_catalog(msgspec.to_builtins(row))
-    except ContractError:
-        spec = None
-    return Listing(
-        wire.instrument_of(row.instrument_name),
-        spec,
-        row.state or "",
-        row.is_active,
-        row.creation_timestamp * NS_PER_MILLISECOND,
-        row.price_index or "",
-        wire.or_nan(row.maker_commission),
-        wire.or_nan(row.taker_commission),
-    )
-
-
-def _one_listing(raw: Raw, now_ns: int) -> Listing:
-    return _as_listing(_listing(raw))
-
-
-def _many_listings(raw: Raw, now_ns: int) -> tuple[Listing, ...]:
-    return tuple(map(_as_listing, _listings(raw)))
-
-
-def _as_row(s: _Summary) -> SummaryRow:
-    return SummaryRow(
-        s.creation_timestamp * NS_PER_MILLISECOND,
-        wire.instrument_of(s.instrument_name),
-        wire.or_nan(s.mark_price),
-        wire.or_nan(s.bid_price),
-        wire.or_nan(s.ask_price),
-        wire.or_nan(s.mark_iv) / wire.PERCENT,
-        wire.or_nan(s.underlying_price),
-        s.underlying_index if isinstance(s.underlying_index, str) else "",
-        wire.or_nan(s.open_interest),
-    )
-
-
-def _rows(raw: Raw, now_ns: int) -> tuple[SummaryRow, ...]:
-    return tuple(map(_as_row, _summaries(raw)))
-
-
-def _ticker_news(raw: Raw, now_ns: int) -> TickerNews:
-    return wire.ticker_news(_ticker(raw))
-
-
-def _delivery_prices(raw: Raw, now_ns: int) -> dict[str, float]:
-    """Price by day, without the rows that lack one or the other: they are published later."""
-    rows = _deliveries(raw).data
-    return {row.date: row.delivery_price for row in rows if row.date and (row.delivery_price or 0.0) > 0.0}
-
-
-def _time(raw: Raw, now_ns: int) -> int:
-    return int(_integer(raw)) * NS_PER_MILLISECOND
-
-
-_RESULTS: dict[str, Callable[[Raw, int], Any]] = {
-    **dict.fromkeys(("buy", "sell", "edit", "edit_by_label", "close_position"), _placed),
-    **dict.fromkeys(("cancel", "get_order_state"), _one_order),
-    "get_open_orders": _many_orders,
-    "get_open_orders_by_currency": _many_orders,
-    "get_open_orders_by_instrument": _many_orders,
-    "get_open_orders_by_label": _many_orders,
-    "get_order_state_by_label": _many_orders,
-    "get_user_trades_by_currency": _trades_page,
-    "get_user_trades_by_currency_and_time": _trades_page,
-    "get_user_trades_by_instrument": _trades_page,
-    "get_user_trades_by_instrument_and_time": _trades_page,
-    "get_user_trades_by_order": _trades,
-    "get_last_trades_by_currency": _public_trades_page,
-    "get_last_trades_by_currency_and_time": _public_trades_page,
-    "get_last_trades_by_instrument": _public_trades_page,
-    "get_last_trades_by_instrument_and_time": _public_trades_page,
-    "get_position": _one_position,
-    "get_positions": _many_positions,
-    "get_account_summary": _one_account,
-    "get_account_summaries": _many_accounts,
-    "get_instrument": _one_listing,
-    "get_instruments": _many_listings,
-    "get_book_summary_by_currency": _rows,
-    "get_book_summary_by_instrument": _rows,
-    "ticker": _ticker_news,
-    "get_delivery_prices": _delivery_prices,
-    "get_time": _time,
-    "status": decode_status,
+TEST: Method[str] = _made(Any, _version, "public/test")
+GET_TIME: Method[int] = _made(int, ns, "public/get_time")
+STATUS: Method[StatusNews] = _dated(market.WireStatus, market.status_news, "public/status")
+AUTH = _as(account.WireGranted, "public/auth")
+SET_HEARTBEAT = _plain("public/set_heartbeat")
+ENABLE_CANCEL_ON_DISCONNECT = _plain("private/enable_cancel_on_disconnect")
+SUBSCRIBE: dict[bool, Method[list[str]]] = {  # by whether a channel needs a login
+    private: _made(list[str], list, f"{'private' if private else 'public'}/subscribe")
+    for private in (True, False)
+}
+UNSUBSCRIBE: dict[bool, Method[list[str]]] = {
+    private: _made(list[str], list, f"{'private' if private else 'public'}/unsubscribe")
+    for private in (True, False)
 }
 
+# --------------------------------------------------------------------------- market
 
-def decode_result(method: str, raw: Raw, now_ns: int) -> Any:
-    """Decode the result of a method: typed for those in the table, plain Python for the others.
+TICKER: Method[TickerNews] = _made(market.WireTicker, market.ticker_news, "public/ticker")
+GET_INSTRUMENT = _as(Listing, "public/get_instrument")
+GET_INSTRUMENTS: Method[list[Listing]] = _made(list[Listing], list, "public/get_instruments")
+GET_BOOK_SUMMARY_BY_CURRENCY: Method[tuple[SummaryRow, ...]] = _each(
+    market.WireSummary, market.summary_row, "public/get_book_summary_by_currency"
+)
+GET_LAST_TRADES_BY_CURRENCY = _as(market.WireTradesPage, "public/get_last_trades_by_currency")
+GET_LAST_TRADES_BY_CURRENCY_AND_TIME = _as(
+    market.WireTradesPage, "public/get_last_trades_by_currency_and_time"
+)
+GET_TRADINGVIEW_CHART_DATA = _as(Bars, "public/get_tradingview_chart_data")
+GET_VOLATILITY_INDEX_DATA = _as(VolatilityPage, "public/get_volatility_index_data")
+GET_DELIVERY_PRICES = _as(Deliveries, "public/get_delivery_prices")
+GET_FUNDING_RATE_VALUE = _as(float, "public/get_funding_rate_value")
+GET_FUNDING_RATE_HISTORY: Method[list[FundingHour]] = _made(
+    list[FundingHour], list, "public/get_funding_rate_history"
+)
 
-    Raises
-    ------
-    ValueError
-        If it is not what the method promises.
-    """
-    decode = _RESULTS.get(method.rpartition("/")[2])
-    return msgspec.json.decode(raw) if decode is None else decode(raw, now_ns)
+# --------------------------------------------------------------------------- orders and account
+
+BUY, SELL = (
+    _made(account.WireOrderAnswer, account.order_answer, f"private/{side}") for side in ("buy", "sell")
+)
+EDIT: Method[OrderAnswer] = _made(account.WireOrderAnswer, account.order_answer, "private/edit")
+CLOSE_POSITION: Method[OrderAnswer] = _made(
+    account.WireOrderAnswer, account.order_answer, "private/close_position"
+)
+CANCEL: Method[OrderNews] = _made(account.WireOrder, account.order_news, "private/cancel")
+CANCEL_BY_LABEL = _plain("private/cancel_by_label")
+CANCEL_ALL = _plain("private/cancel_all")
+CANCEL_ALL_BY_CURRENCY = _plain("private/cancel_all_by_currency")
+GET_OPEN_ORDERS: Method[tuple[OrderNews, ...]] = _each(
+    account.WireOrder, account.order_news, "private/get_open_orders"
+)
+GET_ORDER_STATE: Method[OrderNews] = _made(account.WireOrder, account.order_news, "private/get_order_state")
+GET_ORDER_STATE_BY_LABEL: Method[tuple[OrderNews, ...]] = _each(
+    account.WireOrder, account.order_news, "private/get_order_state_by_label"
+)
+GET_USER_TRADES_BY_ORDER: Method[tuple[TradeNews, ...]] = _each(
+    account.WireUserTrade, account.trade_news, "private/get_user_trades_by_order"
+)
+GET_USER_TRADES_BY_CURRENCY_AND_TIME: Method[TradesPage] = _made(
+    account.WireUserTradesPage, account.trades_page, "private/get_user_trades_by_currency_and_time"
+)
+GET_USER_TRADES_BY_INSTRUMENT_AND_TIME: Method[TradesPage] = _made(
+    account.WireUserTradesPage, account.trades_page, "private/get_user_trades_by_instrument_and_time"
+)
+GET_POSITION: Method[PositionNews] = _dated(
+    account.WirePosition, account.position_news, "private/get_position"
+)
+GET_POSITIONS: Method[tuple[PositionNews, ...]] = _dated(
+    list[account.WirePosition], _positions, "private/get_positions"
+)
+GET_ACCOUNT_SUMMARY: Method[AccountNews] = _dated(
+    account.WireAccount, account.account_news, "private/get_account_summary"
+)
+GET_ACCOUNT_SUMMARIES: Method[tuple[AccountNews, ...]] = _dated(
+    account.WireSummaries, _accounts, "private/get_account_summaries"
+)

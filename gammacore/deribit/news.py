@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from gammacore.contracts import ContractSpec, Future, Option, Perpetual
+from .units import Instrument
 
 __all__ = [
     "AccountNews",
@@ -21,11 +21,9 @@ __all__ = [
     "EstimateNews",
     "FundingNews",
     "IndexNews",
-    "Instrument",
     "InstrumentStateNews",
     "Limit",
     "Limits",
-    "Listing",
     "LockNews",
     "MarkPrice",
     "MarkPricesNews",
@@ -37,17 +35,14 @@ __all__ = [
     "PositionNews",
     "PublicTrade",
     "PublicTradesNews",
-    "PublicTradesPage",
     "QuoteNews",
+    "Said",
     "StatusNews",
     "SummaryRow",
     "TickerNews",
     "TradeNews",
     "TradesPage",
 ]
-
-NAN = float("nan")
-Instrument = Option | Future | Perpetual | str
 
 
 class Dated(msgspec.Struct, frozen=True, gc=False):
@@ -175,13 +170,6 @@ class PublicTradesNews(Dated, frozen=True, gc=False, tag=True):
     trades: tuple[PublicTrade, ...]
 
 
-class PublicTradesPage(msgspec.Struct, frozen=True, gc=False):
-    """A page of everybody's trades."""
-
-    trades: tuple[PublicTrade, ...]
-    has_more: bool
-
-
 class InstrumentStateNews(Dated, frozen=True, gc=False, tag=True):
     """An instrument was created, started, settled, closed or terminated."""
 
@@ -222,19 +210,6 @@ class SummaryRow(Dated, frozen=True, gc=False):
     forward: float
     underlying_index: str
     open_interest: float
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """A row of the catalog; ``spec`` is None where gammacore has no name for the instrument."""
-
-    instrument: Instrument
-    spec: ContractSpec | None
-    state: str
-    is_active: bool
-    creation_ns: int
-    index: str
-    maker_fee: float
-    taker_fee: float
 
 
 # --------------------------------------------------------------------------- account
@@ -400,3 +375,25 @@ class TradesPage(msgspec.Struct, frozen=True, gc=False):
 
     trades: tuple[TradeNews, ...]
     has_more: bool
+
+
+Said = (
+    TickerNews
+    | QuoteNews
+    | BookNews
+    | IndexNews
+    | MarkPricesNews
+    | DvolNews
+    | EstimateNews
+    | FundingNews
+    | PublicTradesNews
+    | InstrumentStateNews
+    | PlatformNews
+    | StatusNews
+    | OtherNews
+    | OrderNews
+    | TradeNews
+    | PositionNews
+    | AccountNews
+    | LockNews
+)

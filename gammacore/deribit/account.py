@@ -1,0 +1,268 @@
+"""Orders, trades, positions and accounts on the wire, field by field, and the same in the house's units."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .market import WireTrade
+from .news import (
+    AccountNews,
+    Limit,
+    Limits,
+    OrderAnswer,
+    OrderNews,
+    OrderState,
+    PositionNews,
+    TradeNews,
+    TradesPage,
+)
+from .units import NAN, Amount, Milliseconds, Number, Word, instrument_of, ns, number, quoted, sign, vol
+
+
+class WireOrder(msgspec.Struct, gc=False):
+    """An order, as every method and channel shows it."""
+
+    order_id: str
+    instrument_name: str
+    direction: str
+    amount: Amount | None
+    order_state: OrderState
+    last_update_timestamp: Milliseconds
+    creation_timestamp: Milliseconds = 0
+    filled_amount: Amount | None = None  # absent on some that wait for a trigger
+    average_price: Number = None
+    price: float | str | None = None  # "market_price" before the trigger
+    label: Word = None
+    order_type: Word = None
+    time_in_force: Word = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    cancel_reason: Word = None
+
+
+def order_news(o: WireOrder) -> OrderNews:
+    """Order in the house's units."""
+    return OrderNews(
+        ns(o.last_update_timestamp),
+        o.order_id,
+        o.label or "",
+        instrument_of(o.instrument_name),
+        sign(o.direction),
+        number(o.amount),
+        o.filled_amount or 0.0,
+        quoted(o.average_price),
+        o.price if isinstance(o.price, float) else NAN,
+        o.order_state,
+        o.order_type or "",
+        o.time_in_force or "",
+        o.post_only or False,
+        o.reduce_only or False,
+        o.cancel_reason or "",
+        ns(o.creation_timestamp),
+    )
+
+
+class WireUserTrade(WireTrade, gc=False, kw_only=True):
+    """One of our trades."""
+
+    order_id: str
+    fee: Number = None  # without it the published schedule's is booked
+    fee_currency: Word = None
+    state: OrderState = OrderState.OTHER
+    label: Word = None
+    liquidity: Word = None
+    underlying_price: Number = None
+
+
+def trade_news(t: WireUserTrade) -> TradeNews:
+    """Trade in the house's units."""
+    return TradeNews(
+        ns(t.timestamp),
+        t.trade_id,
+        t.trade_seq,
+        t.order_id,
+        t.label or "",
+        instrument_of(t.instrument_name),
+        sign(t.direction) * t.amount,
+        t.price,
+        number(t.mark_price),
+        number(t.index_price),
+        number(t.fee),
+        t.fee_currency or "",
+        t.liquidity or "",
+        t.state,
+        vol(t.iv),
+        number(t.underlying_price),
+        bool(t.liquidity and t.liquidity in (t.liquidation or "")),  # T, M or MT: whose side was forced
+    )
+
+
+class WirePosition(msgspec.Struct, gc=False):
+    """A position; sizes are signed."""
+
+    instrument_name: str
+    size: float
+    size_currency: Number = None
+    average_price: Number = None
+    mark_price: Number = None
+    index_price: Number = None
+    delta: Number = None
+    gamma: Number = None
+    vega: Number = None
+    theta: Number = None
+    initial_margin: Number = None
+    maintenance_margin: Number = None
+    open_orders_margin: Number = None
+    estimated_liquidation_price: Number = None
+    floating_profit_loss: Number = None
+    realized_profit_loss: Number = None
+    total_profit_loss: Number = None
+    realized_funding: Number = None
+    settlement_price: Number = None
+
+
+_POSITION_FIELDS = WirePosition.__struct_fields__[1:]
+
+
+def position_news(p: WirePosition, now_ns: int) -> PositionNews:
+    """Position in the house's units."""
+    numbers = [number(getattr(p, name)) for name in _POSITION_FIELDS]
+    return PositionNews(now_ns, instrument_of(p.instrument_name), *numbers)
+
+
+class _Pair(msgspec.Struct, gc=False):
+    rate: float
+    burst: float
+
+
+class _Trading(msgspec.Struct, gc=False):
+    total: _Pair | None = None
+
+
+class _Matching(msgspec.Struct, gc=False):
+    trading: _Trading | None = None
+
+
+class _Limits(msgspec.Struct, gc=False):
+    non_matching_engine: _Pair | None = None
+    matching_engine: _Matching | None = None
+
+
+class WireAccount(msgspec.Struct, gc=False):
+    """Account in one currency: summaries and the portfolio channel."""
+
+    currency: str
+    equity: float
+    balance: float
+    margin_balance: Number = None
+    available_funds: Number = None
+    available_withdrawal_funds: Number = None
+    initial_margin: Number = None
+    maintenance_margin: Number = None
+    projected_initial_margin: Number = None
+    projected_maintenance_margin: Number = None
+    delta_total: Number = None
+    projected_delta_total: Number = None
+    delta_total_map: dict[str, float] | None = None
+    options_delta: Number = None
+    options_gamma: Number = None
+    options_vega: Number = None
+    options_theta: Number = None
+    options_value: Number = None
+    session_rpl: Number = None
+    session_upl: Number = None
+    futures_session_rpl: Number = None
+    futures_session_upl: Number = None
+    options_session_rpl: Number = None
+    options_session_upl: Number = None
+    total_pl: Number = None
+    fee_balance: Number = None
+    estimated_liquidation_ratio: Number = None
+    margin_model: Word = None
+    portfolio_margining_enabled: bool | None = None
+    cross_collateral_enabled: bool | None = None
+    limits: _Limits | None = None
+
+
+_ACCOUNT_FIELDS = WireAccount.__struct_fields__
+_ACCOUNT_NUMBERS = [name for name in _ACCOUNT_FIELDS[1:27] if name != "delta_total_map"]
+
+
+def account_news(a: WireAccount, now_ns: int) -> AccountNews:
+    """Account in the house's units."""
+    return AccountNews(
+        now_ns,
+        currency=a.currency,
+        delta_total_map=a.delta_total_map or {},
+        margin_model=a.margin_model or "",
+        portfolio_margining=a.portfolio_margining_enabled or False,
+        cross_collateral=a.cross_collateral_enabled or False,
+        limits=_limits(a.limits),
+        **{name: number(getattr(a, name)) for name in _ACCOUNT_NUMBERS},
+    )
+
+
+def _limit(pair: _Pair | None) -> Limit | None:
+    return None if pair is None else Limit(pair.rate, pair.burst)
+
+
+def _limits(limits: _Limits | None) -> Limits | None:
+    if limits is None:
+        return None
+    trading = limits.matching_engine.trading if limits.matching_engine is not None else None
+    matching = trading.total if trading is not None else None
+    return Limits(_limit(matching), _limit(limits.non_matching_engine))
+
+
+class WireChanges(msgspec.Struct, gc=False):
+    """What changed with our orders."""
+
+    orders: list[WireOrder] | None = None
+    trades: list[WireUserTrade] | None = None
+    positions: list[WirePosition] | None = None
+
+
+class WireLock(msgspec.Struct, gc=False):
+    """Lock of our account."""
+
+    locked: bool
+    currency: Word = None  # every one
+
+
+class WireUserTradesPage(msgspec.Struct, gc=False):
+    """A page of our trades."""
+
+    trades: list[WireUserTrade]
+    has_more: bool | None = None
+
+
+def trades_page(page: WireUserTradesPage) -> TradesPage:
+    """Page in the house's units."""
+    return TradesPage(tuple(map(trade_news, page.trades)), page.has_more or False)
+
+
+class WireOrderAnswer(msgspec.Struct, gc=False):
+    """Result of buy, sell, edit and close_position."""
+
+    order: WireOrder
+    trades: list[WireUserTrade] | None = None
+
+
+def order_answer(answer: WireOrderAnswer) -> OrderAnswer:
+    """Answer in the house's units."""
+    return OrderAnswer(order_news(answer.order), tuple(map(trade_news, answer.trades or ())))
+
+
+class WireSummaries(msgspec.Struct, gc=False):
+    """Result of ``private/get_account_summaries``."""
+
+    summaries: list[WireAccount]
+
+
+class WireGranted(msgspec.Struct, gc=False):
+    """Result of ``public/auth``; the only place where tokens are."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: float
+    scope: str = ""
