@@ -19,7 +19,7 @@ from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPr
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
-from gammacore.orders import Cancel, Command, Leg, Order, Purpose
+from gammacore.orders import Cancel, Command, Leg, Order, Purpose, order_id_of
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Episode, MarketView, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
@@ -182,7 +182,7 @@ class Desk:
             stale = isinstance(event, Snapshot) or episode.number == moved or not episode.open
             if not stale:
                 continue
-            commands += episode.withdraw()
+            commands += episode.cancel_resting()
             if episode.open and not episode.pending and episode.expiry_ns > self.book.ts_ns:
                 commands += self._rungs(episode, ladder)
         return commands
@@ -228,7 +228,7 @@ class Desk:
         orders: list[Command] = []
         closed = [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]
         for episode in [e for e in closed if not self.keeps(e)]:
-            orders += episode.withdraw()
+            orders += episode.cancel_resting()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
             elif hand_over and (heir := self._successor(episode)) is not None:
@@ -321,7 +321,7 @@ class Desk:
     def _order(
         self, episode: Episode, purpose: Purpose, legs: tuple[Leg, ...], limit: float | None = None
     ) -> Order:
-        order_id = f"{episode.number}-{purpose}-{episode.orders_sent}"
+        order_id = order_id_of(episode.number, purpose, episode.orders_sent)
         order = Order(order_id, episode.number, purpose, legs, limit)
         episode.orders_sent += 1
         (episode.pending if limit is None else episode.resting)[order_id] = order
@@ -345,6 +345,10 @@ class Desk:
                 if fires[hit]:
                     first = min(first, hit)
         return first
+
+    def next_ns(self, ts_ns: int) -> int:
+        """Time of the next event: no two have one, so that a time says what was known at it."""
+        return max(ts_ns, self.book.ts_ns + 1)
 
     def next_deadline(self) -> int | None:
         """Time at which the desk wants to be woken, if any; it may be that of the last price."""

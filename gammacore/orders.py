@@ -8,7 +8,7 @@ import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
 
-__all__ = ["Cancel", "Command", "Leg", "Order", "Purpose"]
+__all__ = ["Cancel", "Command", "Leg", "Order", "Purpose", "order_id_of", "purpose_of"]
 
 
 class Purpose(StrEnum):
@@ -19,6 +19,16 @@ class Purpose(StrEnum):
     HEDGE = "hedge"
     UNWIND = "unwind"
     OUTSIDE = "outside"  # of no order of the desk's
+
+
+def order_id_of(episode: int, purpose: Purpose, which: int | str) -> str:
+    """Name of an order: the same decision taken twice carries the same."""
+    return f"{episode}-{purpose}-{which}"
+
+
+def purpose_of(order_id: str) -> Purpose:
+    """Purpose that an order's name tells."""
+    return Purpose(order_id.split("-", 2)[1])
 
 
 class Leg(msgspec.Struct, frozen=True, gc=False):

@@ -208,7 +208,7 @@ class Episode:
     resting : dict of str to Order
         Limit orders in the exchange's book; their deltas do not count, and what fills
         of them calls for new ones.
-    withdrawn : dict of str to Order
+    cancelled : dict of str to Order
         Resting orders that were asked to be cancelled; one may have filled before.
     delivery_fees : float
         Charged at delivery, settlement currency.
@@ -223,7 +223,7 @@ class Episode:
         self.entered: dict[Option, float] = {}
         self.pending: dict[str, Order] = {}
         self.resting: dict[str, Order] = {}
-        self.withdrawn: dict[str, Order] = {}
+        self.cancelled: dict[str, Order] = {}
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
         self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
@@ -249,9 +249,9 @@ class Episode:
         """Whether nothing is left of its options but rounding."""
         return all(abs(amount) < DUST for amount in self.legs.values())
 
-    def withdraw(self) -> list[Command]:
+    def cancel_resting(self) -> list[Command]:
         """Ask for every resting order back."""
-        self.withdrawn |= self.resting
+        self.cancelled |= self.resting
         asked: list[Command] = [Cancel(order_id, self.number) for order_id in self.resting]
         self.resting.clear()
         return asked
@@ -264,7 +264,7 @@ class Episode:
         LedgerError
             If it is not one of this episode's.
         """
-        for kept in (self.resting, self.withdrawn, self.pending):
+        for kept in (self.resting, self.cancelled, self.pending):
             if order_id in kept:
                 return kept
         raise LedgerError(f"episode {self.number}: no order {order_id}")

@@ -203,11 +203,11 @@ def build_hedger(
     )
     execution = Execution(past.session, settings, spec_of)
     episodes = desk.portfolio.open.values()
-    orders = [o for e in episodes for kept in (e.pending, e.resting, e.withdrawn) for o in kept.values()]
+    orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
     execution.restore(orders, past.placed, past.booked)
     for episode in episodes:
-        for order_id in episode.withdrawn:
-            execution.withdrawn(order_id)
+        for order_id in episode.cancelled:
+            execution.cancelled(order_id)
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
     timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
     # Labels are named after the start, so a fresh journal starts when its past was read.

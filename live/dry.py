@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gammacore.desk import Desk
 from gammacore.events import Event
-from gammacore.orders import Command, Order, Purpose
+from gammacore.orders import Command, Order, Purpose, order_id_of
 
 from .feed import Feed
 from .hedger import Hedger
-from .journal import Journal
-from .risk_manager import Mode, RiskManager
+from .journal import Records
+from .risk_manager import RiskManager
 from .tail import Tail
 
 __all__ = ["DryRun"]
@@ -32,83 +31,43 @@ class DryRun:
     """
 
     def __init__(self, hedger: Hedger) -> None:
-        self._real, self._journal, self._session = hedger, _Memory(), _Nowhere(hedger)
+        self._real, self._journal = hedger, Records(Tail())
         self._feed = Feed(hedger.feed.base, hedger.feed.settlement)
         self._execution = hedger.execution.twin()
-        self._risk = _Silent(hedger.risk.guards, hedger.desk)
-        self._twin = _Twin(
-            _Eager(hedger.desk),
+        self._risk = risk = RiskManager(hedger.risk.guards, hedger.desk, hold=_nothing)
+        self._twin = Hedger(
+            hedger.desk,
             self._feed,
             self._execution,
-            self._risk,
+            risk,
             self._journal,
-            self._session,
+            _Nowhere(hedger),
             hedger.timing,
             hedger.positions,
+            decide=self._hedge_now,
+            permit=lambda order: risk.refusal(order) and "",  # asked, and of no consequence
+            noted=_nothing,
+            ready=True,
         )
-        self._twin.wake()
 
     def run(self) -> int:
         """Hear the last price of the perpetual once more; returns how many orders that would have sent."""
         news = self._real.execution.quotes.get(self._feed.perpetual)  # noting it again changes nothing
         if news is None:
             return 0
-        before = self._twin.sent
+        before = self._twin.dispatch.sent
         self._twin.on_news(news)
-        for twin in (self._execution, self._journal, self._risk):
-            twin.clear()
-        return self._twin.sent - before
+        self._execution.clear()
+        self._journal.flush()
+        self._risk.clear()
+        return self._twin.dispatch.sent - before
 
-
-class _Eager(Desk):
-    """The real desk, which has to hedge now."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.__dict__ = desk.__dict__
-
-    def handle(self, event: Event) -> list[Command]:
+    def _hedge_now(self, event: Event) -> list[Command]:
+        """Decide as the desk would if it had to hedge."""
         return [
-            Order(f"{number}-hedge-0", number, Purpose.HEDGE, (leg,))
-            for number, leg in enumerate(self.rehearse())
+            Order(order_id_of(number, Purpose.HEDGE, 0), number, Purpose.HEDGE, (leg,))
+            for number, leg in enumerate(self._real.desk.rehearse())
         ]
-
-
-class _Twin(Hedger):
-    """A hedger that tells nobody."""
-
-    def wake(self) -> None:
-        self._ready, self.execution.paused = True, False
-
-    def _forbidden(self, order: Order) -> str:
-        return self.risk.refusal(order) and ""  # asked, and of no consequence
-
-    def _note(self, order: Order) -> None:
-        pass
-
-
-class _Silent(RiskManager):
-    """A risk manager without an opinion."""
-
-    def _set(self, name: str, mode: Mode, reason: str) -> None:
-        pass
-
-    def clear(self) -> None:
-        self._sent.clear()
-        self._hedges.clear()
-
-
-class _Memory(Journal):
-    """A journal that is forgotten."""
-
-    def __init__(self) -> None:
-        self._rows = []
-        self._safe = self._seq = 0
-        self._tail = Tail()
-
-    def clear(self) -> None:
-        self._rows.clear()
-        self._safe = 0
-        self._tail.clear()
 
 
 class _Nowhere:
@@ -128,3 +87,7 @@ class _Nowhere:
         return 0
 
     send_order = cancel = cancel_all = request = drop = subscribe = unsubscribe = _nothing
+
+
+def _nothing(*args: Any) -> None:
+    pass

@@ -1,7 +1,7 @@
 """Orders of the desk at work at the exchange: what to send, what came of it, and when an order is over.
 
-Pure: news and times in; :class:`Place`, :class:`Withdraw`, :class:`Ask` and the desk's events out. A leg of
-an order is worked by one attempt at a time, each with a label made from the decision, so that the
+Pure: news and times in; :class:`Place`, :class:`CancelPlaced`, :class:`Query` and the desk's events out.
+A leg of an order is worked by one attempt at a time, each with a label made from the decision, so that the
 exchange itself can say what became of it. *Unknown is not none*: a leg whose attempt may still exist sends
 nothing else, and the desk, whose order is pending so long, decides nothing for that episode.
 """
@@ -25,7 +25,7 @@ from gammacore.orders import Cancel, Leg, Order, Purpose
 from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
 from .collar import Collar
 
-__all__ = ["Action", "Ask", "AtWork", "Execution", "Place", "Question", "Settings", "Withdraw"]
+__all__ = ["Action", "AtWork", "CancelPlaced", "Execution", "Place", "Query", "QueryKind", "Settings"]
 
 MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
@@ -52,14 +52,14 @@ class Place(msgspec.Struct, frozen=True):
     placed: Placed
 
 
-class Withdraw(msgspec.Struct, frozen=True):
+class CancelPlaced(msgspec.Struct, frozen=True):
     """Cancel this one."""
 
     label: str
     exchange_id: str
 
 
-class Question(StrEnum):
+class QueryKind(StrEnum):
     """What to ask of an order."""
 
     STATE = "state"  # by its label
@@ -67,10 +67,10 @@ class Question(StrEnum):
     TRADES = "trades"  # all trades since it was placed, as its label was not found
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True):
     """Ask what became of an order."""
 
-    question: Question
+    kind: QueryKind
     placed: Placed
     exchange_id: str
 
@@ -80,7 +80,7 @@ class Ask(msgspec.Struct, frozen=True):
         return self.placed.label
 
 
-Action = Place | Withdraw | Ask
+Action = Place | CancelPlaced | Query
 
 
 class AtWork(NamedTuple):
@@ -99,7 +99,7 @@ class _Work:
         self.left = [leg.amount for leg in order.legs]
         self.attempts: list[list[Attempt]] = [[] for _ in order.legs]
         self.since_ns = since_ns
-        self.withdrawn = False
+        self.cancelled = False
         self.given_up = ["" for _ in order.legs]
 
     def start_ns(self) -> int:
@@ -171,24 +171,24 @@ class Execution:
         if not self.paused:
             self._look(work, now_ns)
 
-    def withdraw(self, command: Cancel, now_ns: int) -> None:
+    def cancel(self, command: Cancel, now_ns: int) -> None:
         """Take a resting order back; it ends with :class:`Rejected` unless it was filled."""
         work = self._works.get(command.order_id)
         if work is not None:
-            work.withdrawn = True
+            work.cancelled = True
             self.tick(now_ns)
 
-    def withdraw_resting(self, now_ns: int) -> None:
+    def cancel_resting(self, now_ns: int) -> None:
         """Take back what rests at the desk's own price: nobody would look after it."""
         for work in self._works.values():
-            work.withdrawn = work.withdrawn or work.order.limit is not None
+            work.cancelled = work.cancelled or work.order.limit is not None
         self.tick(now_ns)
 
     def give_up(self, reason: str) -> None:
-        """Withdraw what rests and try nothing more, nor anything submitted later, until :meth:`go_on`."""
+        """Cancel what rests and try nothing more, nor anything submitted later, until :meth:`go_on`."""
         self._ending = reason
         for work in self._works.values():
-            work.withdrawn = True
+            work.cancelled = True
             work.given_up = [before or reason for before in work.given_up]
 
     def go_on(self) -> None:
@@ -223,10 +223,10 @@ class Execution:
                 if abs(attempt.left) < DUST:
                     attempt.stage = Stage.ENDED
 
-    def withdrawn(self, order_id: str) -> None:
+    def cancelled(self, order_id: str) -> None:
         """Take note, after :meth:`restore`, that an order was asked back before."""
         if order_id in self._works:
-            self._works[order_id].withdrawn = True
+            self._works[order_id].cancelled = True
 
     # ------------------------------------------------------------- from the exchange
 
@@ -301,7 +301,7 @@ class Execution:
                 found[0].given_up[found[1]] = reason
         self.tick(now_ns)
 
-    def not_withdrawn(self, label: str, now_ns: int) -> None:
+    def not_cancelled(self, label: str, now_ns: int) -> None:
         """Take note that a cancellation failed: the order may be over, so ask for it."""
         found = self._by_label.get(label)
         if found is not None and not found[2].over:
@@ -372,7 +372,7 @@ class Execution:
     def _look(self, work: _Work, now_ns: int) -> None:
         """Do what is due of one order."""
         work.since_ns = work.since_ns or now_ns
-        self._ask(work, now_ns)
+        self._query(work, now_ns)
         for leg, tried in enumerate(work.attempts):
             if tried and not tried[-1].over:
                 self._hurry(work, tried[-1], now_ns)
@@ -381,19 +381,19 @@ class Execution:
         if not work.active and all(map(work.done, range(len(work.left)))):
             self._finish(work, now_ns)
 
-    def _ask(self, work: _Work, now_ns: int) -> None:
+    def _query(self, work: _Work, now_ns: int) -> None:
         for attempt in work.active:
             if now_ns >= attempt.look_ns and now_ns - attempt.asked_ns >= ASK_AGAIN_NS:
                 attempt.asked_ns = now_ns
-                self._actions.append(Ask(_question(attempt), attempt.placed, attempt.exchange_id))
+                self._actions.append(Query(_question(attempt), attempt.placed, attempt.exchange_id))
 
     def _next(self, work: _Work, leg: int, now_ns: int) -> None:
         """Try a leg again, or give it up."""
         tried, order = work.attempts[leg], work.order
         takers = sum(not attempt.placed.rests for attempt in tried)
         last = tried[-1].placed if tried else None
-        if work.withdrawn or (order.limit is not None and tried):
-            work.given_up[leg] = tried[-1].reason if tried else "withdrawn"
+        if work.cancelled or (order.limit is not None and tried):
+            work.given_up[leg] = tried[-1].reason if tried else "cancelled"
         elif takers >= self.settings.tries:
             work.given_up[leg] = tried[-1].reason or "not filled"
         elif reason := self.forbidden(order):
@@ -404,31 +404,31 @@ class Execution:
         elif tried and self._is_unwanted(work, leg):
             work.given_up[leg] = "no longer wanted"
         elif (last is None or last.rests or now_ns >= last.ts_ns + (PAUSE_NS << takers)) and (
-            not self._waits_for_withdrawals(work)
+            not self._waits_for_cancellations(work)
         ):
             self._attempt(work, leg, now_ns)
 
     def _hurry(self, work: _Work, attempt: Attempt, now_ns: int) -> None:
-        """Cancel what rested long enough, or was withdrawn."""
+        """Cancel what rested long enough, or was cancelled."""
         if attempt.stage is not Stage.OPEN or not attempt.placed.rests:
             return
         tired = work.order.limit is None and (
             now_ns >= attempt.placed.ts_ns + self.settings.patience_ns
             or self._is_unwanted(work, attempt.placed.leg)
         )
-        if work.withdrawn or tired:
+        if work.cancelled or tired:
             attempt.stage = Stage.LEAVING
             attempt.look_ns = now_ns + WATCH_NS
-            self._actions.append(Withdraw(attempt.placed.label, attempt.exchange_id))
+            self._actions.append(CancelPlaced(attempt.placed.label, attempt.exchange_id))
 
     def _is_unwanted(self, work: _Work, leg: int) -> bool:
         order = work.order
         return order.purpose is Purpose.HEDGE and order.limit is None and self.unwanted(order, work.left[leg])
 
-    def _waits_for_withdrawals(self, work: _Work) -> bool:
+    def _waits_for_cancellations(self, work: _Work) -> bool:
         """Whether resting orders of the same episode are not yet out of the book: one may still fill."""
         return work.order.limit is None and any(
-            other.withdrawn and other.order.episode == work.order.episode for other in self._works.values()
+            other.cancelled and other.order.episode == work.order.episode for other in self._works.values()
         )
 
     def _attempt(self, work: _Work, leg: int, now_ns: int) -> None:
@@ -537,7 +537,7 @@ class Execution:
 
         Orders that rest at the desk's own price are meant to wait; those asked back are not.
         """
-        working = [w for w in self._works.values() if w.order.limit is None or w.withdrawn]
+        working = [w for w in self._works.values() if w.order.limit is None or w.cancelled]
         if not working:
             return None
         work = min(working, key=_Work.start_ns)
@@ -568,9 +568,9 @@ class Execution:
         return events
 
 
-def _question(attempt: Attempt) -> Question:
+def _question(attempt: Attempt) -> QueryKind:
     """Choose what to ask of an attempt that nothing was heard of."""
     if attempt.unlisted:
-        return Question.TRADES
+        return QueryKind.TRADES
     counts = attempt.stage is Stage.COUNTING and attempt.exchange_id
-    return Question.FILLS if counts else Question.STATE
+    return QueryKind.FILLS if counts else QueryKind.STATE

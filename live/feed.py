@@ -53,6 +53,9 @@ class Feed:
     ) -> None:
         self.base, self.settlement = base, settlement
         self.perpetual = Perpetual(base, settlement)
+        linear = settlement is Settlement.LINEAR
+        self.currency = "USDC" if linear else base  # of settlement
+        self.delivery_index = f"{base.lower()}_{'usdc' if linear else 'usd'}"
         self.interest = interest
         self.ts_ns = ts_ns
         self.price = math.nan

@@ -28,6 +28,7 @@ from gammacore.desk import Desk
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected, Snapshot
 from gammacore.ledger import Money
+from gammacore.orders import Purpose, purpose_of
 from gammacore.portfolio import Episode
 from gammacore.settlement import averaged_tau
 from gammacore.strategy.waiting import Waiting
@@ -355,7 +356,7 @@ class Follower:
             self.filled += 1
             self.fills.append(event)
             self.refused = ""
-        elif isinstance(event, Rejected) and "-entry-" in event.order_id:
+        elif isinstance(event, Rejected) and purpose_of(event.order_id) is Purpose.ENTRY:
             self.refused = event.reason
 
     def _compare(self, seq: int) -> None:

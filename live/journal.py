@@ -25,7 +25,7 @@ from gammacore.orders import Command
 from .records import encode
 from .tail import SIZE, Row, Tail, is_tail, rows_after, tail_of
 
-__all__ = ["NO_ROOM", "Journal", "Kind", "Record", "is_held", "is_journal", "length", "read"]
+__all__ = ["NO_ROOM", "Journal", "Kind", "Record", "Records", "is_held", "is_journal", "length", "read"]
 
 VERSION = 1
 MOST_WAITING = 500  # records in one transaction
@@ -64,47 +64,19 @@ class Record(NamedTuple):
     body: bytes
 
 
-class Journal:
-    """The writing end; a second one on the same file is refused.
+class Records:
+    """What was noted and is not in a database yet; alone, it is forgotten.
 
     Parameters
     ----------
-    path : path-like
-        Created if it is not there, readable by its owner alone.
-
-    Raises
-    ------
-    JournalError
-        If another process writes it, it is no journal, or of another version.
+    tail : Tail
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        _refuse_foreign(self.path)
-        self._lock = _lock(self.path)
-        try:
-            self._db = _open(self.path)
-            self._seq = self._recover()
-            self._tail = Tail(tail_of(self.path))
-        except OSError as error:
-            self._lock.close()
-            kind = JournalLostError if error.errno in NO_ROOM else JournalError
-            raise kind(f"{tail_of(self.path)}: {error.strerror}") from error
-        except sqlite3.Error as error:
-            self._lock.close()
-            raise JournalLostError(f"{self.path}: {error}") from error
-        except BaseException:
-            self._lock.close()
-            raise
-        self._files = _files(self.path)
-        self._rows: list[Row] = []  # not in the database yet
+    def __init__(self, tail: Tail) -> None:
+        self._tail = tail
+        self._seq = 0  # records in the database
+        self._rows: list[Row] = []
         self._safe = 0  # of these, in the tail
-        self.closed = self.lost = False
-
-    def start(self, ts_ns: int, config: bytes) -> None:
-        """Note the start of a process and its configuration (JSON)."""
-        self._rows.append((Kind.START.value, "start", ts_ns, config))
-        self.flush()
 
     def handled(self, event: Event, commands: Sequence[Command] = ()) -> None:
         """Note an event and the desk's answer; :meth:`secure` must come before that takes effect."""
@@ -128,6 +100,54 @@ class Journal:
             self._safe = len(self._rows)
         else:
             self.flush()
+
+    def flush(self) -> None:
+        """Give up what waits."""
+        self._rows.clear()
+        self._safe = 0
+        self._tail.clear()
+
+
+class Journal(Records):
+    """The writing end; a second one on the same file is refused.
+
+    Parameters
+    ----------
+    path : path-like
+        Created if it is not there, readable by its owner alone.
+
+    Raises
+    ------
+    JournalError
+        If another process writes it, it is no journal, or of another version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        _refuse_foreign(self.path)
+        self._lock = _lock(self.path)
+        try:
+            self._db = _open(self.path)
+            seq = self._recover()
+            super().__init__(Tail(tail_of(self.path)))
+            self._seq = seq
+        except OSError as error:
+            self._lock.close()
+            kind = JournalLostError if error.errno in NO_ROOM else JournalError
+            raise kind(f"{tail_of(self.path)}: {error.strerror}") from error
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise JournalLostError(f"{self.path}: {error}") from error
+        except BaseException:
+            self._lock.close()
+            raise
+        self._files = _files(self.path)
+        self.closed = self.lost = False
+
+    def start(self, ts_ns: int, config: bytes) -> None:
+        """Note the start of a process and its configuration (JSON)."""
+        self._rows.append((Kind.START.value, "start", ts_ns, config))
+        self.flush()
 
     def check(self) -> None:
         """Make sure that what is written can be read again: nobody removed, replaced or cut a file.
@@ -170,9 +190,7 @@ class Journal:
                 hint = " (is the disk full?)" if "I/O" in str(error) else ""
                 raise self._lose(f"{self.path}: {error}{hint}") from error
             self._seq += len(self._rows)
-            self._rows.clear()
-            self._safe = 0
-            self._tail.clear()
+            super().flush()
 
     def close(self, ts_ns: int | None = None) -> None:
         """Commit and give the file up; ``ts_ns`` notes a clean end."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import IntEnum
 
 import msgspec
@@ -106,6 +106,8 @@ class RiskManager:
     day_start : DayStart, optional
     highs : iterable of ProfitHigh
         Of the journal.
+    hold : callable(name, mode, reason), optional
+        Takes what is found to hold; by default it is kept in ``causes``.
 
     Attributes
     ----------
@@ -127,7 +129,10 @@ class RiskManager:
         desk: Desk,
         day_start: DayStart | None = None,
         highs: Iterable[ProfitHigh] = (),
+        *,
+        hold: Callable[[str, Mode, str], None] | None = None,
     ) -> None:
+        self._set = self._keep if hold is None else hold
         self.guards, self.desk = guards, desk
         self.causes: dict[str, tuple[Mode, str]] = {}
         self.account: AccountNews | None = None
@@ -423,7 +428,12 @@ class RiskManager:
         else:
             self.lift(name)
 
-    def _set(self, name: str, mode: Mode, reason: str) -> None:
+    def clear(self) -> None:
+        """Forget the orders that were counted; for twins."""
+        self._sent.clear()
+        self._hedges.clear()
+
+    def _keep(self, name: str, mode: Mode, reason: str) -> None:
         if name not in self.causes:
             log.warning("guard", extra={"guard": name, "mode": mode.name.lower(), "reason": reason})
         self.causes[name] = mode, reason

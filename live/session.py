@@ -165,6 +165,7 @@ def run(config: Config, options: Options) -> str:
             handler,
             hedger,
             client,
+            journal,
             flatten=config.risk.flatten_on_kill,
             parent=options.parent,
             orphaned=config.live.orphaned,

@@ -23,6 +23,7 @@ from .about import Orphaned, SwitchSeen
 from .client import Client
 from .hedger import Hedger
 from .idle import why_idle
+from .journal import Journal
 from .news import Answered, Expired, Lost, News, Refused
 from .orphan import is_orphaned
 
@@ -53,6 +54,8 @@ class Supervised:
         The hedger, or what stands before it.
     hedger : Hedger
     client : Client
+    journal : Journal
+        Whose files are looked after, and beside which the kill switch is.
     flatten : bool
         Whether the kill switch closes positions whatever it says.
     parent : int
@@ -73,13 +76,14 @@ class Supervised:
         handler: Any,
         hedger: Hedger,
         client: Client,
+        journal: Journal,
         *,
         flatten: bool = False,
         parent: int = 0,
         orphaned: Literal["stop", "continue"] = "stop",
     ) -> None:
-        self._handler, self._hedger, self._client = handler, hedger, client
-        self._switch, self._flatten = kill_file(hedger.journal.path), flatten
+        self._handler, self._hedger, self._client, self._journal = handler, hedger, client, journal
+        self._switch, self._flatten = kill_file(journal.path), flatten
         self._parent, self._orphaned = parent, orphaned
         self.asked = ""
         self.failure: Exception | None = None
@@ -140,7 +144,7 @@ class Supervised:
     # ------------------------------------------------------------- around
 
     def _look_around(self) -> None:
-        self._hedger.journal.check()
+        self._journal.check()
         self._look_at_switch()
         if is_orphaned(self._parent):
             self._parent = 0

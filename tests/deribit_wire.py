@@ -2,6 +2,7 @@
 
 import json
 
+from gammacore.deribit.methods import METHODS, Method
 from gammacore.live.credentials import Credentials
 from gammacore.live.news import State
 from gammacore.live.protocol import DeribitProtocol
@@ -16,6 +17,11 @@ TOKEN = {
     "scope": "connection trade:read_write",
     "token_type": "bearer",
 }
+
+
+def method(name):
+    """Method of a name, also of one that gammacore never asks."""
+    return METHODS.get(name) or Method(name, lambda raw, now_ns: json.loads(bytes(raw)))
 
 
 def credentials():

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from deribit_wire import (
+    method,
     KEY,
     NOW,
     ORDER,
@@ -309,16 +310,16 @@ def test_calls_before_running(exchange):
     exchange.on("public/get_index", lambda _, message: refusal(message["id"], 10020, "bad"))
     exchange.on("public/ticker", lambda _, message: None)
     client = make(exchange)
-    assert client.call("public/get_instruments", {"currency": "BTC"}) == ()
+    assert client.call(method("public/get_instruments"), {"currency": "BTC"}) == ()
     with pytest.raises(RequestError, match="10020"):
-        client.call("public/get_index", {})
+        client.call(method("public/get_index"), {})
     with pytest.raises(RequestError, match="ticker"):
-        client.call("public/ticker", {}, timeout_s=0.2)
+        client.call(method("public/ticker"), {}, timeout_s=0.2)
     handler = Recorder(client, seen(n.Reconciled))
 
     def call_again(news):
         with pytest.raises(SessionError):
-            client.call("public/test", {})
+            client.call(method("public/test"), {})
 
     handler.act = {n.Reconciled: call_again}
     client.run(handler)
@@ -330,7 +331,7 @@ def test_calls_to_nobody_end(exchange, quick):
     exchange.close()
     client = make(exchange, timeout_s=0.5)
     with pytest.raises(RequestError, match="no answer in time"):
-        client.call("public/test", {}, timeout_s=0.3)
+        client.call(method("public/test"), {}, timeout_s=0.3)
     assert client.attempts > 1
 
 
@@ -518,7 +519,7 @@ def test_channels_come_and_go(exchange, quick):
     def act(news):
         if isinstance(news, n.Reconciled):
             exchange.on("private/get_positions", lambda _, message: [POSITION])
-            client.request("public/test", {})
+            client.request(method("public/test"), {})
 
     def next_step(news):
         step = next(steps, None)
@@ -526,7 +527,7 @@ def test_channels_come_and_go(exchange, quick):
             client.drop("because we say so")
             return
         step()
-        client.request("public/test", {})
+        client.request(method("public/test"), {})
 
     handler = run(client, seen(n.Reconnecting), {n.Reconciled: act, n.Answered: next_step})
     assert handler.of(n.Reconnecting)[0].reason == "because we say so"

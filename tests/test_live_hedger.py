@@ -383,7 +383,7 @@ def test_the_configuration_may_flatten_on_every_kill(tmp_path, text, always, fla
     process.run(20)
     hedger, switch = process.hedger, tmp_path / "j.db.kill"
     switch.write_text(text)
-    process.hedger = Supervised(hedger, hedger, process.client, flatten=always)
+    process.hedger = Supervised(hedger, hedger, process.client, hedger.journal, flatten=always)
     process.run(40)
     assert hedger.flat is flat
     assert process.hedger.asked == ("killed" if flat else "")  # while it holds something it goes on, halted

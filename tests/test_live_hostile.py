@@ -8,6 +8,7 @@ import os
 import random
 
 from deribit_wire import (
+    method,
     NOW,
     ORDER,
     SECOND,
@@ -286,7 +287,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(method=st.sampled_from(["public/get_time", "private/cancel_all", "private/get_transaction_log"]))
     def ask(self, method):
-        self.asked[self.protocol.request(method, {}, self.now, timeout_s=3.0)] = method
+        self.asked[self.protocol.request(method_of(method), {}, self.now, timeout_s=3.0)] = method
 
     @rule(channels=st.lists(st.sampled_from(CHANNELS), max_size=3), leave=st.booleans())
     def choose(self, channels, leave):

@@ -4,6 +4,7 @@ import random
 import time
 
 import pytest
+from deribit_wire import method
 from test_live_client import Recorder, run, seen
 
 from gammacore.contracts import parse
@@ -45,7 +46,7 @@ def make(exchange, **options):
 
 def test_trade_and_see_it_everywhere(exchange):
     client = make(exchange, channels=[TICKER, BOOK, QUOTE, "deribit_price_index.btc_usd"])
-    rows = client.call("public/get_instruments", {"currency": "BTC"})
+    rows = client.call(method("public/get_instruments"), {"currency": "BTC"})
     assert next(row for row in rows if row.instrument == PERPETUAL).spec.min_trade_amount == 10.0
 
     def buy(news):
@@ -132,7 +133,7 @@ def test_ends_that_the_exchange_makes(exchange, kind):
         if len(handler.of(n.Reconciled)) == 1 and not exchange.faults.fired:
             match = {"too_many_requests": "public/get_time", "slow_reader": "ticker", "restart": ""}[kind]
             exchange.inject(Fault(kind=kind, match=match, seconds=0.3))
-            client.request("public/get_time", {})
+            client.request(method("public/get_time"), {})
 
     handler = Recorder(client, seen(n.Reconciled, 2), {n.TickerNews: break_})
     client.run(handler)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from deribit_wire import (
+    method,
     KEY,
     NOW,
     ORDER,
@@ -280,7 +281,7 @@ def test_an_answer_that_cannot_be_read_leaves_the_order_s_fate_open():
 def test_deadlines():
     protocol = ready()
     slow = order(protocol, timeout_s=5.0)
-    quick = protocol.request("public/get_time", {}, NOW, timeout_s=1.0)
+    quick = protocol.request(method("public/get_time"), {}, NOW, timeout_s=1.0)
     assert protocol.next_deadline(NOW) == NOW + SECOND
     protocol.tick(NOW + SECOND - 1)
     assert protocol.events_received() == []
@@ -307,7 +308,7 @@ def test_a_late_answer_still_tells_about_the_order():
 def test_a_lost_connection_loses_what_waits():
     protocol = ready()
     bought = order(protocol)
-    read = protocol.request("private/get_positions", {"currency": "BTC"}, NOW)
+    read = protocol.request(method("private/get_positions"), {"currency": "BTC"}, NOW)
     sent(protocol)
     protocol.connection_lost(NOW + 1, "gone")
     first, second, last = protocol.events_received()
@@ -364,7 +365,7 @@ def test_the_budget_refuses_orders_and_lets_cancels_through():
 
 def test_what_can_wait_waits_for_the_budget_in_order():
     protocol = ready()
-    ids = [protocol.request("private/get_transaction_log", {}, NOW, timeout_s=60) for _ in range(5)]
+    ids = [protocol.request(method("private/get_transaction_log"), {}, NOW, timeout_s=60) for _ in range(5)]
     now_ns, got = NOW, [m["id"] for m in sent(protocol)]
     assert got == ids[:1]
     while len(got) < 5:
@@ -380,9 +381,9 @@ def test_what_can_wait_waits_for_the_budget_in_order():
 
 def test_nobody_jumps_the_queue():
     protocol = ready()
-    ids = [protocol.request("private/get_transaction_log", {}, NOW) for _ in range(3)]
+    ids = [protocol.request(method("private/get_transaction_log"), {}, NOW) for _ in range(3)]
     sent(protocol)
-    protocol.request("private/get_transaction_log", {}, NOW + 2 * SECOND)  # could go, but others wait
+    protocol.request(method("private/get_transaction_log"), {}, NOW + 2 * SECOND)  # could go, but others wait
     assert sent(protocol) == []
     protocol.tick(NOW + 2 * SECOND)
     assert [m["id"] for m in sent(protocol)] == ids[1:2]
@@ -390,7 +391,7 @@ def test_nobody_jumps_the_queue():
 
 def test_what_waited_too_long_was_not_sent():
     protocol = ready()
-    ids = [protocol.request("private/get_transaction_log", {}, NOW, timeout_s=2) for _ in range(5)]
+    ids = [protocol.request(method("private/get_transaction_log"), {}, NOW, timeout_s=2) for _ in range(5)]
     protocol.tick(NOW + SECOND)
     gone = [m["id"] for m in sent(protocol)]
     protocol.tick(NOW + 2 * SECOND)
@@ -404,7 +405,7 @@ def test_what_waited_too_long_was_not_sent():
 
 def test_an_answer_to_what_was_not_sent_is_no_answer():
     protocol = ready()
-    ids = [protocol.request("private/get_transaction_log", {}, NOW) for _ in range(3)]
+    ids = [protocol.request(method("private/get_transaction_log"), {}, NOW) for _ in range(3)]
     protocol.receive(answer(ids[-1], {}), NOW)
     assert "no request" in only(protocol, n.BadFrame).reason
     protocol.connection_lost(NOW)
@@ -416,7 +417,7 @@ def test_an_answer_to_what_was_not_sent_is_no_answer():
 
 def test_limits_that_the_exchange_tells_are_adopted():
     protocol = ready()
-    id_ = protocol.request("private/get_account_summary", {"currency": "BTC"}, NOW)
+    id_ = protocol.request(method("private/get_account_summary"), {"currency": "BTC"}, NOW)
     sent(protocol)
     pair = {"rate": 30, "burst": 100}
     limits = {"non_matching_engine": pair, "matching_engine": {"trading": {"total": pair}}}
@@ -494,7 +495,7 @@ def test_odd_lives_of_tokens(life):
 
 def logins_after_13009(protocol, seconds):
     now_ns = NOW + seconds * SECOND
-    protocol.receive(refusal(protocol.request("private/get_positions", {}, now_ns), 13009), now_ns)
+    protocol.receive(refusal(protocol.request(method("private/get_positions"), {}, now_ns), 13009), now_ns)
     return [message for message in sent(protocol) if message["method"] == "public/auth"]
 
 
@@ -524,7 +525,7 @@ def test_an_error_without_id():
 def test_clocks_are_compared():
     protocol = ready()
     for off, told in ((0.2, 0), (-3.0, 1), (4.0, 1)):
-        id_ = protocol.request("public/get_time", {}, NOW)
+        id_ = protocol.request(method("public/get_time"), {}, NOW)
         protocol.receive(answer(id_, 1, NOW + int(off * SECOND)), NOW)
         skews = [p for p in protocol.events_received() if isinstance(p, n.ClockSkew)]
         assert protocol.skew_s == pytest.approx(off)

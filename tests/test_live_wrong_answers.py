@@ -5,6 +5,7 @@ import random
 
 import msgspec
 import pytest
+from deribit_wire import method
 from live_world import ID, SECRET, Process, lively
 from test_live_guards import Noted, Played, Watched, hedged
 from venue import Client as Holder
@@ -185,7 +186,7 @@ def test_answers(play):
         expiry = str(next(iter(hedger.desk.portfolio.open.values())).expiry_ns)
         for kind, result in answers.items():
             for path, put in every(result):
-                id_ = client.request(KINDS[kind], {})
+                id_ = client.request(METHODS[KINDS[kind]], {})
                 hedger._asked[id_] = kind, expiry if kind == "delivery" else label
                 receive(client, {"id": id_, "result": wrong(result, path, put)})
                 if client.state is State.CLOSING:

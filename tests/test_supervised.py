@@ -30,7 +30,7 @@ def start(tmp_path, world=None, **options):
     """A session with hedges that rest in the book, under supervision."""
     config = lively(hedge__rule="ladder", hedge__band=0.05)
     process = Process(world or World(), tmp_path / "j.db", config)
-    process.watch = Supervised(process.hedger, process.hedger, process.client, **options)
+    process.watch = Supervised(process.hedger, process.hedger, process.client, process.hedger.journal, **options)
     process.core, process.hedger = process.hedger, process.watch
     process.left = None  # resting when the session ended its connection, which would cancel it as well
     stop = process.client.stop
@@ -238,7 +238,7 @@ def test_waiting_is_logged_once_for_every_change(tmp_path):
     world = World()  # a Wednesday; nothing is 20 days out in its two expiries
     config = lively(entry__min_days=19.0, entry__max_days=20.0, entry__expiries="fridays")
     process = Process(world, tmp_path / "j.db", config)
-    process.hedger = Supervised(process.hedger, process.hedger, process.client)
+    process.hedger = Supervised(process.hedger, process.hedger, process.client, process.hedger.journal)
     process.run(60)
     lines = [json.loads(line) for line in (tmp_path / "j.db.log").read_text().splitlines()]
     told = [line["reason"] for line in lines if line["message"] == "waiting"]

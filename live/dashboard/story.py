@@ -167,7 +167,7 @@ class Story:
         """Orders at work, each with what was tried last."""
         rows = []
         for episode in desk.portfolio.open.values():
-            kept = ("taking", episode.pending), ("resting", episode.resting), ("leaving", episode.withdrawn)
+            kept = ("taking", episode.pending), ("resting", episode.resting), ("leaving", episode.cancelled)
             for stage, orders in kept:
                 rows += [self._order(order, stage) for order in orders.values()]
         return rows

@@ -1,0 +1,141 @@
+"""Our account's trades into the desk: fills of its orders, and what happened to its positions besides."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from gammacore.contracts import Option
+from gammacore.deribit.news import TradeNews
+from gammacore.desk import Desk
+from gammacore.events import Event, Fill, Outside
+from gammacore.orders import Purpose, order_id_of
+
+from .attempts import Booked
+from .charged import published_fee
+from .execution import Execution
+from .journal import Records
+from .positions import Adopted, Positions, direct_label
+from .questions import AHEAD_NS
+from .risk_manager import Mode, RiskManager
+
+__all__ = ["Bookings", "Take"]
+
+log = logging.getLogger("gammacore.live")
+
+
+class Take(Protocol):
+    """Lets the desk decide on an event, with the fact that the journal has beside it."""
+
+    def __call__(self, event: Event, fact: Booked | Adopted | None = None) -> None: ...  # noqa: D102
+
+
+class Bookings:
+    """Books trades, each once.
+
+    Parameters
+    ----------
+    desk, execution, risk, journal, positions
+        Of the hedger.
+    take : Take
+    now_ns : callable() -> int
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        execution: Execution,
+        risk: RiskManager,
+        journal: Records,
+        positions: Positions,
+        take: Take,
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._desk, self._execution, self._risk = desk, execution, risk
+        self._journal, self._positions = journal, positions
+        self._take, self._now_ns = take, now_ns
+
+    def trade(self, news: TradeNews) -> None:
+        """Book a trade of the account, whoever ordered it."""
+        news = self._with_fee(news)
+        if self._execution.knows(news.label):
+            self._execution.trade(news, self._now_ns())
+        elif news.label.startswith(f"{self._execution.session}-"):
+            if not self._execution.has_booked(news.trade_id):
+                self._risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
+                self._outside(news, own=True)
+        else:
+            self._outside(news, own=news.label == direct_label(self._execution.session))
+
+    def dated(self, fill: Fill) -> Fill:
+        """Fill as the desk takes it: at a time of its own, against the mark that the desk has.
+
+        So slippage is counted from where the desk was.
+        """
+        at = self._desk.next_ns(min(fill.ts_ns, self._now_ns() + AHEAD_NS))
+        return msgspec.structs.replace(fill, ts_ns=at, mark=self._mark(fill, at))
+
+    def _mark(self, fill: Fill, at_ns: int) -> float:
+        book, instrument = self._desk.book, fill.instrument
+        if not isinstance(instrument, Option):
+            return book.future_price(instrument)
+        mark = book.model_mark(instrument, at_ns)
+        return mark if math.isfinite(mark) else fill.price
+
+    def _with_fee(self, news: TradeNews) -> TradeNews:
+        """Trade with the published fee, where the exchange tells none."""
+        if math.isfinite(news.fee) or isinstance(news.instrument, str):
+            return news
+        index = news.index if news.index > 0 else self._desk.book.index
+        maker = news.liquidity == "M"
+        fee = published_fee(
+            news.instrument, news.amount, news.price, index=index, ts_ns=news.ts_ns, maker=maker
+        )
+        log.warning("a trade without a fee", extra={"trade": news.trade_id, "booked": fee})
+        return msgspec.structs.replace(news, fee=fee)
+
+    # ------------------------------------------------------------- outside
+
+    def _outside(self, news: TradeNews, *, own: bool = False) -> None:
+        """Book a trade that nobody here ordered: into the positions it changes, the rest as the holder's."""
+        ours, theirs = self._positions.divide(news, own=own)
+        if (fact := self._positions.foreign(news, theirs)) is not None:
+            self._journal.told(fact)
+        if isinstance(news.instrument, str) or not ours:
+            return
+        at, name = self._now_ns(), news.instrument.name
+        adopted: Adopted | None = Adopted(at, news.trade_id, name, ours, news.price, news.forced)
+        log.warning("traded outside", extra={"instrument": name, "amount": ours, "forced": news.forced})
+        if news.forced:
+            told = f"liquidation by the exchange: {ours:+g} {name} at {news.price:g}"
+            self._risk.latch("liquidated", told, Mode.HEDGE_ONLY)
+        for number, amount in self._desk.portfolio.shares(news.instrument, ours):
+            self._adopt(news, number, amount, adopted)
+            adopted = None
+
+    def _adopt(self, news: TradeNews, number: int, amount: float, fact: Adopted | None) -> None:
+        """Change an episode's position as the account's has changed."""
+        episode, instrument = self._desk.portfolio.open[number], news.instrument
+        assert not isinstance(instrument, str)
+        event = Outside(
+            news.ts_ns,
+            order_id_of(number, Purpose.OUTSIDE, news.trade_id),
+            number,
+            instrument,
+            amount,
+            news.price,
+            news.mark if math.isfinite(news.mark) else news.price,
+            news.fee * amount / news.amount,
+            liquidation=news.forced,
+        )
+        held = episode.open
+        self._take(self.dated(event), fact)
+        if held and not episode.open:
+            left = f"hedge {episode.hedge.amount:+g} {episode.hedge.instrument.name}"
+            done = "stays" if self._desk.keeps(episode) else "is being closed"
+            told = f"all options of episode {number} were closed outside: {left} {done}"
+            self._risk.latch("options gone", told, Mode.HEDGE_ONLY)

@@ -1,0 +1,187 @@
+"""The way of an execution's actions to the exchange, and of the exchange's answers back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, Unpack
+
+from gammacore.daycount import NS_PER_MINUTE
+from gammacore.deribit import methods as m
+from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
+from gammacore.deribit.frames import OrderOptions
+from gammacore.deribit.news import OrderAnswer, OrderNews, TradeNews, TradesPage
+from gammacore.deribit.units import Instrument, span
+
+from .asked import Asked, Asks
+from .attempts import Placed, Tradable
+from .execution import Action, CancelPlaced, Execution, Place, QueryKind
+from .news import Expired, Lost, Refused
+from .risk_manager import ACCOUNT, RiskManager
+
+__all__ = ["Dispatch", "Sends"]
+
+CLOCKS_NS = NS_PER_MINUTE  # that clocks may differ, where trades are asked for by their time
+PAGE = 1_000  # of trades
+
+
+class Sends(Asks, Protocol):
+    """What orders need of a session."""
+
+    def send_order(  # noqa: D102
+        self,
+        instrument: Instrument,
+        amount: float,
+        *,
+        timeout_s: float = 5.0,
+        **options: Unpack[OrderOptions],
+    ) -> int: ...
+    def cancel(self, order_id: str) -> int: ...  # noqa: D102
+
+
+class Dispatch:
+    """Sends what an execution wants.
+
+    Parameters
+    ----------
+    asked : Asked
+    session : Sends
+    execution : Execution
+    risk : RiskManager
+    trade : callable(TradeNews)
+        Told trades that were asked for.
+    locked : callable()
+        Told that an index or the exchange is locked.
+    now_ns : callable() -> int
+    currency : str
+        Settlement currency.
+    timeout_s : float
+        For the answer to an order.
+
+    Attributes
+    ----------
+    sent : int
+        Orders.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        session: Sends,
+        execution: Execution,
+        risk: RiskManager,
+        trade: Callable[[TradeNews], None],
+        locked: Callable[[], None],
+        now_ns: Callable[[], int],
+        currency: str,
+        timeout_s: float,
+    ) -> None:
+        self.sent = 0
+        self._asked, self._session, self._execution, self._risk = asked, session, execution, risk
+        self._trade, self._locked, self._now_ns = trade, locked, now_ns
+        self._currency, self._timeout_s = currency, timeout_s
+
+    def send(self, action: Action) -> None:
+        """Send an order, a cancellation, or a question about an order."""
+        if isinstance(action, Place):
+            self._place(action.placed)
+        elif isinstance(action, CancelPlaced):
+            label = action.label
+            self._asked.expect(
+                self._session.cancel(action.exchange_id),
+                label,
+                self._order,
+                lambda news: self._execution.not_cancelled(label, self._now_ns()),
+            )
+        elif action.kind is QueryKind.FILLS:
+            params = {"order_id": action.exchange_id, "sorting": "asc"}
+            self._asked.ask(m.GET_USER_TRADES_BY_ORDER, params, self._fills, action.label)
+        elif action.kind is QueryKind.TRADES:
+            self.ask_trades(action.label, action.placed.instrument, action.placed.ts_ns)
+        else:
+            self._look_up(action.label)
+
+    # ------------------------------------------------------------- orders
+
+    def _place(self, placed: Placed) -> None:
+        self._risk.sent(placed.ts_ns)
+        # An order of the desk's own price is not to be moved by the exchange.
+        id_ = self._session.send_order(
+            placed.instrument,
+            placed.amount,
+            timeout_s=self._timeout_s,
+            label=placed.label,
+            limit=placed.limit,
+            valid_until_ns=placed.valid_until_ns,
+            time_in_force="good_til_cancelled" if placed.rests else "immediate_or_cancel",
+            post_only=placed.rests,
+            reject_post_only=placed.fixed,
+        )
+        self.sent += 1
+        self._asked.expect(
+            id_, placed.label, self._accepted, lambda news: self._not_placed(placed.label, news)
+        )
+
+    def _accepted(self, answer: OrderAnswer) -> None:
+        self._risk.accepted()
+        self._order(answer.order)
+
+    def _order(self, order: OrderNews) -> None:
+        self._execution.order(order, self._now_ns())
+
+    def _not_placed(self, label: str, news: Refused | Expired | Lost) -> None:
+        now_ns, reason, hopeless = self._now_ns(), type(news).__name__.lower(), False
+        if isinstance(news, Refused):
+            reason = f"{news.code} {news.message} {news.data}".strip()
+            if news.code == ACCOUNT_LOCKED:
+                self._risk.locked(f"{ACCOUNT} ALL", True)
+            elif news.code in LOCKED:
+                self._locked()
+            self._risk.refused(news.code, f"{news.message} {news.data}".strip(), now_ns)
+            hopeless = news.fate is Fate.REJECTED and news.code not in OF_PRICE and news.code != LOCAL
+        self._execution.refused(label, news.fate, reason, now_ns, hopeless=hopeless)
+
+    # ------------------------------------------------------------- questions about orders
+
+    def _look_up(self, label: str) -> None:
+        def told(orders: Sequence[OrderNews]) -> None:
+            self._execution.looked_up(label, orders, self._now_ns())
+
+        params = {"currency": self._currency, "label": label}
+        self._asked.ask(m.GET_ORDER_STATE_BY_LABEL, params, told, label)
+
+    def _fills(self, trades: Sequence[TradeNews]) -> None:
+        for trade in trades:
+            self._trade(trade)
+
+    def ask_trades(
+        self, label: str, instrument: Tradable, since_ns: int, *, historical: bool = False
+    ) -> None:
+        """Ask for all trades of an instrument since an order was placed, in one of the two stores."""
+        params = {
+            "instrument_name": instrument.name,
+            **span(since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS),
+            "count": PAGE,
+            "sorting": "asc",
+            "historical": historical,
+        }
+
+        def told(page: TradesPage) -> None:
+            self._trades(label, page, historical=historical)
+
+        self._asked.ask(m.GET_USER_TRADES_BY_INSTRUMENT_AND_TIME, params, told, label)
+
+    def _trades(self, label: str, page: TradesPage, *, historical: bool) -> None:
+        """Book a page of an order's time; the recent store first, then the one that keeps everything."""
+        for trade in page.trades:
+            if trade.label == label:  # the others were news, or will be
+                self._trade(trade)
+        placed = self._execution.placed(label)
+        if placed is None:  # its last fill was among them
+            return
+        if page.has_more and page.trades:
+            since_ns = max(trade.ts_ns for trade in page.trades) + CLOCKS_NS
+            self.ask_trades(label, placed.instrument, since_ns, historical=historical)
+        elif not historical:
+            self.ask_trades(label, placed.instrument, placed.ts_ns, historical=True)
+        else:
+            self._execution.all_trades_seen(label, self._now_ns())

@@ -1,0 +1,202 @@
+"""What a session asks the exchange for as time goes by: chains, positions, locks, delivery prices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gammacore.daycount import NS_PER_SECOND, format_time
+from gammacore.deribit import methods as m
+from gammacore.deribit.history import Deliveries
+from gammacore.deribit.market import PUBLIC_METHODS
+from gammacore.deribit.news import PlatformNews, PositionNews, StatusNews, SummaryRow
+from gammacore.desk import Desk
+from gammacore.events import Delivery, Event
+
+from .asked import Asked, Question
+from .execution import Execution
+from .feed import Feed
+from .positions import Positions, near_settlement
+from .risk_manager import MAINTENANCE, Mode, RiskManager
+
+__all__ = ["AHEAD_NS", "Audit", "ChainLook", "DeliveryPrices", "Locks"]
+
+RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks, delivery prices, and positions that differ
+PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
+PRICES = 30  # days of delivery prices in an answer
+ODD_AUDITS = 2  # in a row, until positions that differ halt
+AHEAD_NS = 60 * NS_PER_SECOND  # of our time, from which a time cannot be true
+Take = Callable[[Event], None]
+
+
+class ChainLook:
+    """Asks for the whole chain, at which the desk may enter.
+
+    Parameters
+    ----------
+    asked : Asked
+    feed : Feed
+    desk : Desk
+    risk : RiskManager
+    take : callable(Event)
+    now_ns : callable() -> int
+    every_ns : int
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        feed: Feed,
+        desk: Desk,
+        risk: RiskManager,
+        take: Take,
+        now_ns: Callable[[], int],
+        every_ns: int,
+    ) -> None:
+        self._feed, self._desk, self._risk, self._take, self._now_ns = feed, desk, risk, take, now_ns
+        self._every_ns = every_ns
+        self._due_ns = 0
+        self._question = Question(asked, m.GET_BOOK_SUMMARY_BY_CURRENCY, self._told)
+
+    def pause(self, until_ns: int) -> None:
+        """Do not look before a moment."""
+        self._due_ns = until_ns
+
+    def tick(self, now_ns: int) -> None:
+        """Ask if that is due and the desk might enter."""
+        idle = self._desk.closing or self._risk.mode is not Mode.NORMAL
+        if now_ns >= self._due_ns and not idle and not self._question.under_way:
+            self._due_ns = now_ns + self._every_ns
+            self._question.ask(currency=self._feed.currency, kind="option")
+
+    def _told(self, rows: Sequence[SummaryRow]) -> None:
+        latest_ns = self._now_ns() + AHEAD_NS
+        event = self._feed.chain([row for row in rows if row.ts_ns <= latest_ns])
+        if event is not None and self._risk.mode is Mode.NORMAL:
+            self._take(event)
+
+
+class Audit:
+    """Compares what we think we hold with what the exchange says, while nothing is at work.
+
+    Parameters
+    ----------
+    asked : Asked
+    execution : Execution
+    positions : Positions
+    risk : RiskManager
+    now_ns : callable() -> int
+    every_ns : int
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        execution: Execution,
+        positions: Positions,
+        risk: RiskManager,
+        now_ns: Callable[[], int],
+        every_ns: int,
+    ) -> None:
+        self._execution, self._positions, self._risk, self._now_ns = execution, positions, risk, now_ns
+        self._every_ns = every_ns
+        self._due_ns = self._odd = 0
+        self._question = Question(asked, m.GET_POSITIONS, self._told)
+
+    def tick(self, now_ns: int) -> None:
+        """Ask if that is due."""
+        if now_ns >= self._due_ns and not self._execution.busy and not self._question.under_way:
+            self._due_ns = now_ns + self._every_ns
+            self._question.ask(currency="any")
+
+    def _told(self, positions: Sequence[PositionNews]) -> None:
+        now_ns = self._now_ns()
+        if self._execution.busy or near_settlement(now_ns):
+            return
+        odd = self._positions.differences(positions, now_ns)
+        self._odd = self._odd + 1 if odd else 0
+        if self._odd >= ODD_AUDITS:
+            told = ", ".join(f"{name} {a:g} here, {b:g} there" for name, (a, b) in odd.items())
+            self._risk.latch("positions", f"positions differ: {told}")
+        elif odd:
+            self._due_ns = now_ns + RETRY_NS
+
+
+class Locks:
+    """Knows what is locked: by news, and by asking while anything is, as news may be lost.
+
+    Parameters
+    ----------
+    asked : Asked
+    risk : RiskManager
+    coin : str
+        Whose indices concern us.
+    """
+
+    def __init__(self, asked: Asked, risk: RiskManager, coin: str) -> None:
+        self._risk, self._coin = risk, coin.lower()
+        self._asked_ns = 0
+        self._question = Question(asked, m.STATUS, self.told)
+
+    def ask(self) -> None:
+        """Ask what is locked."""
+        self._question.ask()
+
+    def tick(self, now_ns: int) -> None:
+        """Ask again while something is locked: the message that it is open may name another."""
+        if self._risk.is_locked and now_ns >= self._asked_ns + RETRY_NS:
+            self._asked_ns = now_ns
+            self.ask()
+
+    def told(self, news: StatusNews) -> None:
+        """Take the whole state; what is not among it is open."""
+        self._risk.only_locked([*news.indices, *(["exchange"] if news.locked else [])])
+        if news.locked:
+            self._locked("", True)
+        for index in news.indices:
+            self._locked(index, True)
+
+    def changed(self, news: PlatformNews) -> None:
+        """Take one change."""
+        if news.maintenance or not (news.index or news.locked):
+            self._risk.locked(MAINTENANCE, news.maintenance)
+        if news.locked or (news.index and not news.maintenance):
+            self._locked(news.index, news.locked)
+
+    def _locked(self, index: str, locked: bool) -> None:
+        if not index or index == PUBLIC_METHODS or index.lower().split("_")[0] == self._coin:
+            self._risk.locked(index or "exchange", locked)
+
+
+class DeliveryPrices:
+    """Asks for the price of what has expired, until it is published.
+
+    Parameters
+    ----------
+    asked : Asked
+    feed : Feed
+    desk : Desk
+    take : callable(Event)
+    now_ns : callable() -> int
+    """
+
+    def __init__(self, asked: Asked, feed: Feed, desk: Desk, take: Take, now_ns: Callable[[], int]) -> None:
+        self._feed, self._desk, self._take, self._now_ns = feed, desk, take, now_ns
+        self._asked_ns = 0
+        self._question = Question(asked, m.GET_DELIVERY_PRICES, self._told)
+
+    def tick(self, now_ns: int) -> None:
+        """Ask if an expiry is over, and its price may be there."""
+        if any(ts + PUBLISHED_NS <= now_ns for ts in self._held()) and now_ns >= self._asked_ns + RETRY_NS:
+            self._asked_ns = now_ns
+            self._question.ask(index_name=self._feed.delivery_index, count=PRICES)
+
+    def _held(self) -> set[int]:
+        """Expiries of what is held."""
+        return {e.expiry_ns for e in self._desk.portfolio.open.values() if e.open}
+
+    def _told(self, deliveries: Deliveries) -> None:
+        prices, now_ns = deliveries.prices, self._now_ns()
+        for expiry_ns in sorted(ts for ts in self._held() if ts <= now_ns):
+            price = prices.get(format_time(expiry_ns)[:10])
+            if price is not None:
+                self._take(Delivery(now_ns, expiry_ns, price))
