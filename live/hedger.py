@@ -148,7 +148,7 @@ class Hedger:
         execution.paused = not ready
         execution.forbidden = self._forbidden
         execution.unwanted = self._aims.unwanted
-        self._asked = asked = Asked(session)
+        self.asked = asked = Asked(session)
         now_ns = self.now_ns
         self.bookings = Bookings(desk, execution, risk, journal, positions, self.take, now_ns)
         self.locks = Locks(asked, risk, feed.base)
@@ -351,7 +351,7 @@ class Hedger:
         self._cancel_everything()
         self.execution.reconciled(news.open_orders, now_ns)
         self._watched.forget()
-        self._asked.forget()
+        self.asked.forget()
         self._watch()
 
     def _account(self, news: AccountNews) -> None:

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from gammacore.cli.common import INTERRUPTED
 from gammacore.cli import main as cli
+from gammacore.cli.common import INTERRUPTED
 from gammacore.result_files import MARKER
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]

@@ -38,7 +38,7 @@ class Exchange:
         return 100 * SECOND
 
     def call(self, method, params, **_):
-        name = method.partition("/")[2]
+        name = method.name.partition("/")[2]
         if name == "get_positions":
             return [Position(*item) for item in self.positions.items()]
         if name == "get_user_trades_by_currency_and_time":

@@ -8,7 +8,6 @@ import time
 
 import pytest
 from deribit_wire import (
-    method,
     KEY,
     NOW,
     ORDER,
@@ -17,6 +16,7 @@ from deribit_wire import (
     answer,
     credentials,
     heartbeat,
+    method,
     notification,
     refusal,
     reply,
@@ -24,7 +24,9 @@ from deribit_wire import (
 from scripted_exchange import CLOSE, Exchange, frame
 
 from gammacore.contracts import parse
-from gammacore.deribit import messages
+from gammacore.deribit import channels
+from gammacore.deribit import news as d
+from gammacore.deribit.codes import Fate
 from gammacore.errors import RequestError, SessionError
 from gammacore.live import client as module
 from gammacore.live import news as n
@@ -140,7 +142,7 @@ def test_reconciled_before_any_market_news(exchange):
     ticks = notification(TICKER, TICK)
     exchange.on("public/subscribe", granted(ticks))
     client = make(exchange, channels=[TICKER])
-    handler = run(client, seen(n.TickerNews))
+    handler = run(client, seen(d.TickerNews))
     [found] = handler.of(n.Reconciled)
     assert [o.order_id for o in found.open_orders] == ["77"]
     assert [t.trade_id for t in found.trades] == ["t1"]
@@ -168,7 +170,7 @@ def test_an_order_leaves_at_once_and_its_trades_are_told_once(exchange):
     ids = []
     act = {n.Reconciled: lambda news: ids.append(client.send_order(PERPETUAL, 10.0, label="h"))}
     handler = run(client, seen(n.Answered), act)
-    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["t1", "t2"]
+    assert [t.trade_id for t in handler.of(d.TradeNews)] == ["t1", "t2"]
     assert [a.id for a in handler.of(n.Answered)] == ids
     [message] = [m for _, m in exchange.received if m["method"] == "private/buy"]
     assert message["params"]["amount"] == 10.0
@@ -215,12 +217,12 @@ def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
     exchange.on("private/get_positions", positions)
     exchange.on("private/get_account_summary", account)
     client = make(exchange)
-    handler = run(client, seen(n.PositionNews))
+    handler = run(client, seen(d.PositionNews))
     [found] = handler.of(n.Reconciled)
     assert [t.trade_id for t in found.trades] == ["t1"]
-    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
-    assert [o.order_id for o in handler.of(n.OrderNews)] == ["78"]
-    assert [p.size for p in handler.of(n.PositionNews)] == [30.0]
+    assert [t.trade_id for t in handler.of(d.TradeNews)] == ["live"]
+    assert [o.order_id for o in handler.of(d.OrderNews)] == ["78"]
+    assert [p.size for p in handler.of(d.PositionNews)] == [30.0]
     assert handler.kinds()[-6:-2] == ["Reconciled", "OrderNews", "TradeNews", "PositionNews"]
 
 
@@ -253,10 +255,10 @@ def test_a_fresh_session_is_told_of_what_happens_while_it_asks(exchange):
         return ACCOUNT
 
     exchange.on("private/get_account_summary", account)
-    handler = run(client, seen(n.TradeNews))
+    handler = run(client, seen(d.TradeNews))
     [found] = handler.of(n.Reconciled)
     assert (found.trades, found.earlier) == ((), (TRADE["trade_id"],))
-    assert [t.trade_id for t in handler.of(n.TradeNews)] == ["live"]
+    assert [t.trade_id for t in handler.of(d.TradeNews)] == ["live"]
 
 
 def test_a_trade_before_the_first_positions_is_in_them(exchange):
@@ -272,7 +274,7 @@ def test_a_trade_before_the_first_positions_is_in_them(exchange):
     handler = run(client, seen(n.Reconciled))
     [found] = handler.of(n.Reconciled)
     assert (found.trades, found.earlier) == ((), ("before",))
-    assert handler.of(n.TradeNews) == []
+    assert handler.of(d.TradeNews) == []
 
 
 def test_trades_are_read_page_by_page_and_sorted(exchange):
@@ -297,7 +299,7 @@ def test_a_page_that_leads_nowhere_is_a_failure(exchange):
 def test_a_public_session(exchange):
     exchange.on("public/subscribe", granted(notification(TICKER, TICK)))
     client = Client(exchange.url, channels=[TICKER])
-    handler = run(client, seen(n.TickerNews))
+    handler = run(client, seen(d.TickerNews))
     assert exchange.methods() == ["public/set_heartbeat", "public/status", *["public/subscribe"] * 2]
     state = ["platform_state", "platform_state.public_methods_state"]
     assert exchange.channels(1) == [state, [TICKER]]
@@ -310,7 +312,7 @@ def test_calls_before_running(exchange):
     exchange.on("public/get_index", lambda _, message: refusal(message["id"], 10020, "bad"))
     exchange.on("public/ticker", lambda _, message: None)
     client = make(exchange)
-    assert client.call(method("public/get_instruments"), {"currency": "BTC"}) == ()
+    assert client.call(method("public/get_instruments"), {"currency": "BTC"}) == []
     with pytest.raises(RequestError, match="10020"):
         client.call(method("public/get_index"), {})
     with pytest.raises(RequestError, match="ticker"):
@@ -361,12 +363,12 @@ def test_busy_poll(exchange):
 
     def on_idle():
         handler.idle += 1
-        if handler.idle > 100 and handler.of(n.TickerNews):
+        if handler.idle > 100 and handler.of(d.TickerNews):
             client.stop()
 
     handler.on_idle = on_idle
     client.run(handler)
-    assert len(handler.of(n.TickerNews)) == 1
+    assert len(handler.of(d.TickerNews)) == 1
 
 
 # --------------------------------------------------------------------------- many connections
@@ -381,7 +383,7 @@ def test_lost_and_found_again(exchange, quick):
         book.recent = [{**TRADE, "timestamp": client.now_ns() // 1_000_000}]  # while we were away
         exchange.drop()
 
-    handler = run(client, seen(n.TickerNews, 2), {n.TickerNews: lose})
+    handler = run(client, seen(d.TickerNews, 2), {d.TickerNews: lose})
     kinds = [k for k in handler.kinds() if k not in ("StateChanged", "StatusNews", "ClockSkew")]
     assert kinds == ["Reconciled", "TickerNews", "Reconnecting", "Reconciled", "TickerNews"]
     first, second = handler.of(n.Reconciled)
@@ -403,7 +405,7 @@ def test_an_order_under_way_is_lost_with_the_connection(exchange, quick):
 
     handler = run(client, seen(n.Reconciled, 2), {n.Reconciled: trade_once})
     [lost] = handler.of(n.Lost)
-    assert (lost.id, lost.fate) == (ids[0], n.Fate.UNKNOWN)
+    assert (lost.id, lost.fate) == (ids[0], Fate.UNKNOWN)
     assert exchange.methods().count("private/buy") == 1
 
 
@@ -556,7 +558,7 @@ def test_what_a_handler_raises_ends_the_session(exchange):
 
     client = make(exchange)
     with pytest.raises(ZeroDivisionError):
-        run(client, seen(n.TickerNews), {n.Reconciled: boom})
+        run(client, seen(d.TickerNews), {n.Reconciled: boom})
     assert client.state is State.LOST
     until = time.monotonic() + 5
     while not any(opcode == CLOSE for opcode, _ in exchange.raw) and time.monotonic() < until:
@@ -574,7 +576,7 @@ def test_a_handler_hears_what_its_own_stop_loses(exchange):
         client.stop()
 
     handler = run(client, lambda news: False, {n.Reconciled: buy_and_stop})
-    assert [(lost.method, lost.fate) for lost in handler.of(n.Lost)] == [("private/buy", n.Fate.UNKNOWN)]
+    assert [(lost.method, lost.fate) for lost in handler.of(n.Lost)] == [("private/buy", Fate.UNKNOWN)]
     assert handler.news[-1].after is State.LOST
 
 
@@ -606,7 +608,7 @@ def test_heartbeats_are_answered(exchange):
     exchange.on(
         "public/subscribe", lambda c, m: c.sendall(frame(answer(m["id"], [TICKER])) + frame(heartbeat()))
     )
-    handler = run(make(exchange, channels=[TICKER]), seen(n.TickerNews))
+    handler = run(make(exchange, channels=[TICKER]), seen(d.TickerNews))
     assert exchange.methods().count("public/test") == 1
     assert handler.of(n.BadFrame) == []
 
@@ -629,7 +631,7 @@ def test_the_clock_is_steady():
 def test_of_tickers_that_arrive_together_the_last_of_each_instrument_counts():
     def ticker(name, price):
         data = TICK | {"instrument_name": name, "mark_price": price}
-        [news] = messages.decode_data(f"ticker.{name}.raw", json.dumps(data).encode(), NOW)
+        [news] = channels.decode_data(f"ticker.{name}.raw", json.dumps(data).encode(), NOW)
         return news
 
     one, two = "BTC-PERPETUAL", "ETH-PERPETUAL"

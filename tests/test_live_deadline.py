@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from deribit_wire import method
 
 from gammacore.errors import RequestError
 from gammacore.live.deadline import fetch
@@ -116,7 +117,7 @@ def test_the_deadline_holds_for_the_whole_request(serve, fault):
 @pytest.mark.parametrize("fault", [*SLOW, *QUICK])
 def test_an_answer_that_is_none_is_asked_for_again(serve, fault):
     url, seen = serve(fault, fault)
-    assert Rest(url, timeout_s=0.3, sleep=lambda seconds: None).get("public/get_index") == 1
+    assert Rest(url, timeout_s=0.3, sleep=lambda seconds: None).get(method("public/get_index")) == 1
     assert seen == [fault, fault, None]
 
 
@@ -124,7 +125,7 @@ def test_patience_is_bounded_over_all_attempts(serve):
     url, seen = serve(*[body_trickles] * 20)
     begun = time.monotonic()
     with pytest.raises(RequestError, match=r"2 attempts failed, the last with .*try again later"):
-        Rest(url, timeout_s=0.3, patience_s=1.0, sleep=lambda seconds: None).get("public/get_index")
+        Rest(url, timeout_s=0.3, patience_s=1.0, sleep=lambda seconds: None).get(method("public/get_index"))
     assert time.monotonic() - begun < 2.0
     assert seen == [body_trickles] * 2
 

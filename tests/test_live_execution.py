@@ -19,12 +19,12 @@ from gammacore.live.execution import (
     MARGIN_NS,
     PAUSE_NS,
     WATCH_NS,
-    Ask,
+    CancelPlaced,
     Execution,
     Place,
-    Question,
+    Query,
+    QueryKind,
     Settings,
-    Withdraw,
 )
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
@@ -94,7 +94,7 @@ def test_a_hedge_rests_then_takes_what_is_left():
     execution.tick(T0 + 2 * S)
     assert not execution.actions()
     execution.tick(T0 + 3 * S)
-    assert execution.actions() == [Withdraw(first.label, f"x-{first.label}")]
+    assert execution.actions() == [CancelPlaced(first.label, f"x-{first.label}")]
     execution.order(order(first, "cancelled", 30.0, reason="user_request"), T0 + 4 * S)
     (second,) = placed(execution)
     assert (second.label, second.rests, second.amount) == ("g1-0-hedge-1-0-1", False, -70.0)
@@ -175,7 +175,7 @@ def test_an_order_that_ends_before_its_fills_are_seen_is_asked_for():
     execution.order(order(p, "filled", 100.0), T0)
     assert execution.busy
     execution.tick(T0 + 3 * S)
-    assert execution.actions() == [Ask(Question.FILLS, p, f"x-{p.label}")]
+    assert execution.actions() == [Query(QueryKind.FILLS, p, f"x-{p.label}")]
     execution.trade(trade(p, -100.0), T0 + 3 * S)
     assert [e.last for e in events(execution)] == [True]
     assert not execution.busy
@@ -191,10 +191,10 @@ def test_an_unknown_fate_blocks_until_the_exchange_has_said(known):
     assert not execution.actions()  # it could still be accepted
     late = p.valid_until_ns + MARGIN_NS
     execution.tick(late)
-    assert execution.actions() == [Ask(Question.STATE, p, "")]
+    assert execution.actions() == [Query(QueryKind.STATE, p, "")]
     execution.looked_up(p.label, [order(p, "cancelled", 0.0)] if known else [], late + S)
     if not known:  # the exchange may have forgotten it: its trades decide
-        assert execution.actions() == [Ask(Question.TRADES, p, "")]
+        assert execution.actions() == [Query(QueryKind.TRADES, p, "")]
         execution.all_trades_seen(p.label, late + S)
     execution.tick(late + 2 * S)
     (again,) = placed(execution)
@@ -209,7 +209,7 @@ def test_an_order_filled_in_part_that_the_exchange_has_forgotten_is_decided_from
     execution.trade(trade(p, -30.0), T0 + 2 * S)
     late = p.valid_until_ns + MARGIN_NS + S
     execution.looked_up(p.label, [], late)
-    assert execution.actions() == [Ask(Question.TRADES, p, f"x-{p.label}")]
+    assert execution.actions() == [Query(QueryKind.TRADES, p, f"x-{p.label}")]
     execution.trade(trade(p, -20.0, number=2), late)  # one that no message had brought
     execution.all_trades_seen(p.label, late)
     execution.tick(late + S)
@@ -287,7 +287,7 @@ def test_a_resting_hedge_that_is_no_longer_wanted_is_withdrawn():
     assert not execution.actions()  # its patience is not over
     execution.unwanted = lambda order, left: left == -100.0
     execution.tick(T0 + S)
-    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    assert execution.actions() == [CancelPlaced(p.label, f"x-{p.label}")]
     execution.order(order(p, "cancelled"), T0 + S)
     assert [e.reason for e in events(execution)] == ["no longer wanted"]
 
@@ -300,12 +300,12 @@ def test_a_cancellation_without_an_answer_is_asked_about_after_a_while_and_every
     execution.tick(T0 + 3 * S - 1)
     assert execution.actions() == []
     execution.tick(T0 + 3 * S)
-    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    assert execution.actions() == [CancelPlaced(p.label, f"x-{p.label}")]
     execution.tick(T0 + 3 * S + WATCH_NS - 1)
     assert execution.actions() == []
     for asked in (0, ASK_AGAIN_NS):
         execution.tick(T0 + 3 * S + WATCH_NS + asked)
-        assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+        assert execution.actions() == [Query(QueryKind.STATE, p, f"x-{p.label}")]
         execution.tick(T0 + 3 * S + WATCH_NS + asked + ASK_AGAIN_NS - 1)
         assert execution.actions() == []
 
@@ -344,12 +344,12 @@ def test_a_lost_connection_leaves_what_was_open_in_doubt_and_what_was_over_count
     execution.tick(T0 + 5 * S + MARGIN_NS - 1)  # its patience is over, but it may not be there
     assert execution.actions() == []
     execution.tick(T0 + 5 * S + MARGIN_NS)
-    assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+    assert execution.actions() == [Query(QueryKind.STATE, p, f"x-{p.label}")]
     execution.order(order(p, "cancelled", filled=50.0), T0 + 7 * S)
     execution.disconnected(T0 + 8 * S)
     assert execution.oldest(T0 + 8 * S).why == "its order at the exchange is counting"
     execution.tick(T0 + 9 * S)
-    assert execution.actions() == [Ask(Question.FILLS, p, f"x-{p.label}")]
+    assert execution.actions() == [Query(QueryKind.FILLS, p, f"x-{p.label}")]
 
 
 def test_an_order_that_a_guard_holds_back_has_no_other_reason_to_wait():
@@ -421,7 +421,7 @@ def test_a_hedge_that_the_market_has_overtaken_is_taken_back():
     execution.order(order(p), T0)
     execution.unwanted = lambda order, left: True
     execution.tick(T0 + S)
-    assert [type(action) for action in execution.actions()] == [Withdraw]
+    assert [type(action) for action in execution.actions()] == [CancelPlaced]
     execution.order(order(p, "cancelled", 0.0), T0 + S)
     assert [e.reason for e in events(execution)] == ["no longer wanted"]
 
@@ -433,9 +433,9 @@ def test_a_resting_order_of_the_desk_stays_until_it_is_withdrawn_or_filled():
     assert (p.rests, p.fixed, p.limit) == (True, True, 60_500.0)
     execution.order(order(p), T0)
     execution.tick(T0 + 100 * S)
-    assert not [a for a in execution.actions() if not isinstance(a, Ask)]
-    execution.withdraw(Cancel("0-hedge-1", 0), T0 + 101 * S)
-    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    assert not [a for a in execution.actions() if not isinstance(a, Query)]
+    execution.cancel(Cancel("0-hedge-1", 0), T0 + 101 * S)
+    assert execution.actions() == [CancelPlaced(p.label, f"x-{p.label}")]
     execution.trade(trade(p, -60.0), T0 + 101 * S)  # filled in part on the way
     execution.order(order(p, "cancelled", 60.0), T0 + 101 * S)
     fill, end = events(execution)
@@ -450,8 +450,8 @@ def test_a_halt_takes_back_what_rests_at_the_desks_price():
     fixed, own = placed(execution)
     for p in (fixed, own):
         execution.order(order(p), T0)
-    execution.withdraw_resting(T0 + S)
-    assert execution.actions() == [Withdraw(fixed.label, f"x-{fixed.label}")]
+    execution.cancel_resting(T0 + S)
+    assert execution.actions() == [CancelPlaced(fixed.label, f"x-{fixed.label}")]
 
 
 def test_a_taker_waits_for_withdrawn_orders_of_its_episode():
@@ -459,9 +459,9 @@ def test_a_taker_waits_for_withdrawn_orders_of_its_episode():
     execution.submit(hedge(limit=60_500.0), T0)
     (p,) = placed(execution)
     execution.order(order(p), T0)
-    execution.withdraw(Cancel("0-hedge-1", 0), T0)
+    execution.cancel(Cancel("0-hedge-1", 0), T0)
     execution.submit(hedge(50.0, number=2), T0)
-    assert [type(action) for action in execution.actions()] == [Withdraw]
+    assert [type(action) for action in execution.actions()] == [CancelPlaced]
     execution.order(order(p, "cancelled", 0.0), T0 + S)
     execution.tick(T0 + S)
     assert [q.order_id for q in placed(execution)] == ["0-hedge-2"]
@@ -474,10 +474,10 @@ def test_a_cancellation_that_failed_is_looked_into():
     execution.order(order(p), T0)
     execution.tick(T0 + 3 * S)
     execution.actions()
-    execution.not_withdrawn(p.label, T0 + 4 * S)
-    assert execution.actions() == [Ask(Question.STATE, p, f"x-{p.label}")]
+    execution.not_cancelled(p.label, T0 + 4 * S)
+    assert execution.actions() == [Query(QueryKind.STATE, p, f"x-{p.label}")]
     execution.looked_up(p.label, [order(p)], T0 + 4 * S)
-    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    assert execution.actions() == [CancelPlaced(p.label, f"x-{p.label}")]
 
 
 def test_without_a_quote_nothing_is_sent_and_in_the_end_given_up():
@@ -506,7 +506,7 @@ def test_restart_takes_up_what_was_at_work():
     left = hedge().without(PERPETUAL, -30.0)
     execution.restore([left], [gone, first], [Booked(T0, "t1", first.label, -30.0)])
     execution.tick(T0 + 10 * S)
-    assert execution.actions() == [Ask(Question.STATE, first, "")]
+    assert execution.actions() == [Query(QueryKind.STATE, first, "")]
     assert not execution.knows(gone.label)
     assert execution.has_booked("t1")
     execution.looked_up(first.label, [order(first, "cancelled", 30.0)], T0 + 11 * S)
@@ -522,7 +522,7 @@ def test_giving_up_cancels_what_rests_and_ends_every_order():
     execution.order(order(p), T0)
     execution.give_up("stop")
     execution.tick(T0)
-    assert execution.actions() == [Withdraw(p.label, f"x-{p.label}")]
+    assert execution.actions() == [CancelPlaced(p.label, f"x-{p.label}")]
     for q in (p, call, put):
         execution.order(order(q, "cancelled", 0.0), T0)
     assert {e.reason for e in events(execution)} == {"stop"}
@@ -552,7 +552,7 @@ def test_whatever_the_exchange_answers_no_more_than_the_order_is_ever_filled(dat
                     execution.refused(action.placed.label, Fate.REJECTED, "no", now)
                 else:
                     execution.order(order(action.placed), now)
-            elif isinstance(action, Withdraw):
+            elif isinstance(action, CancelPlaced):
                 if data.draw(st.booleans()):
                     book[action.label][2] = (
                         "cancelled" if book[action.label][2] == "open" else book[action.label][2]
@@ -560,7 +560,7 @@ def test_whatever_the_exchange_answers_no_more_than_the_order_is_ever_filled(dat
                     p, done, state = book[action.label]
                     execution.order(order(p, state, done), now)
                 else:
-                    execution.not_withdrawn(action.label, now)
+                    execution.not_cancelled(action.label, now)
             elif data.draw(st.booleans()):
                 known = (
                     [order(*(p, state, done)) for p, done, state in [book[action.label]]]

@@ -23,14 +23,17 @@ from gammacore.build import build_estimate
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.codes import LOCAL, Fate
+from gammacore.deribit.methods import GET_DELIVERY_PRICES
 from gammacore.deribit.news import OrderAnswer
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, IndexPrice
 from gammacore.exchange import Fault, FaultPlan, MarketModel
 from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.attempts import Placed
+from gammacore.live.execution import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
-from gammacore.live.news import Answered, Reconciled, Refused
+from gammacore.live.news import Answered, Expired, Reconciled, Refused
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
@@ -93,23 +96,32 @@ def test_a_delivery_price_is_asked_for_ten_seconds_after_an_expiry_and_every_fiv
     process = Process(World(), tmp_path / "j.db", lively(currency=currency, hedge__target=target))
     hedger, asked = process.hedger, []
     hedger.take(IndexPrice(FRIDAY - NS_PER_SECOND, 60e3))
-    hedger.session.request = lambda method, params, **_: asked.append((method, params)) or len(asked)
+    hedger.session.request = lambda method, params, **_: asked.append((method.name, params)) or len(asked)
     episode = hedger.desk.portfolio.begin(FRIDAY, hedger.feed.perpetual, 60e3)
     episode.legs[parse(f"{currency}-16JAN26-60000-C")] = 1.0
     counts = []
     for at in (9.999, 10.0, 14.999, 15.0, 19.999, 20.0):
-        hedger._deliveries(FRIDAY + int(at * NS_PER_SECOND))
+        hedger.prices.tick(FRIDAY + int(at * NS_PER_SECOND))
         counts.append(len(asked))
+        hedger.on_news(Expired(FRIDAY, len(asked), "public/get_delivery_prices", Fate.RETRY))
     assert counts == [0, 1, 1, 2, 2, 3]
     assert asked[0] == ("public/get_delivery_prices", {"index_name": index, "count": 30})
-    other = {"2026-01-17": 61e3}
-    hedger._delivered(FRIDAY, other, FRIDAY + 21 * NS_PER_SECOND)  # not published yet
+
+    def told(at, **prices):
+        hedger.session.now_ns = lambda: FRIDAY + at * NS_PER_SECOND
+        hedger.prices.tick(hedger.now_ns())
+        rows = [{"date": day.replace("_", "-")[1:], "delivery_price": price} for day, price in prices.items()]
+        result = GET_DELIVERY_PRICES.decode(json.dumps({"data": rows}).encode(), 0)
+        hedger.on_news(Answered(hedger.now_ns(), len(asked), "public/get_delivery_prices", result))
+
+    told(25, _2026_01_17=61e3)  # not published yet
     assert episode.open
-    hedger._delivered(FRIDAY, other | {"2026-01-16": 62e3}, FRIDAY + 22 * NS_PER_SECOND)
-    hedger._delivered(FRIDAY, other | {"2026-01-16": 63e3}, FRIDAY + 23 * NS_PER_SECOND)  # told again
+    hedger.prices.tick(FRIDAY + 29 * NS_PER_SECOND)
+    assert len(asked) == 4  # five seconds have not passed
+    told(30, _2026_01_17=61e3, _2026_01_16=62e3)
     assert (episode.open, episode.delivery_price) == (False, 62e3)
-    hedger._deliveries(FRIDAY + 40 * NS_PER_SECOND)
-    assert len(asked) == 3
+    told(40, _2026_01_16=63e3)  # nobody asks any more
+    assert len(asked) == 5
     process.close()
     assert [r.name for r in read(tmp_path / "j.db")].count("Delivery") == 1
 
@@ -117,16 +129,22 @@ def test_a_delivery_price_is_asked_for_ten_seconds_after_an_expiry_and_every_fiv
 def test_trades_are_asked_for_from_a_minute_before_the_order_to_a_minute_from_now(tmp_path):
     _, process = start(tmp_path)
     hedger, asked = process.hedger, []
-    hedger.session.request = lambda method, params, **_: asked.append((method, params)) or len(asked)
+    hedger.session.request = lambda method, params, **_: asked.append((method.name, params)) or len(asked)
     at = hedger.now_ns() // NS_PER_MINUTE * NS_PER_MINUTE
     hedger.session.now_ns = lambda: at
-    for store in ("recent", "historical"):
-        hedger._ask_trades(store, "g-0-hedge-1", PERPETUAL, at - 5 * NS_PER_MINUTE)
+    for historical in (False, True):
+        hedger.dispatch.ask_trades("g-0-hedge-1", PERPETUAL, at - 5 * NS_PER_MINUTE, historical=historical)
         wanted = {"start_timestamp": at // 1_000_000 - 360_000, "end_timestamp": at // 1_000_000 + 60_000}
         wanted |= {"instrument_name": "BTC-PERPETUAL", "count": 1_000, "sorting": "asc"}
-        wanted |= {"historical": store == "historical"}
+        wanted |= {"historical": historical}
         assert asked.pop() == ("private/get_user_trades_by_instrument_and_time", wanted)
     process.close()
+
+
+def placed(at):
+    return Placed(
+        at, "g-0-hedge-1-0-0", "0-hedge-1", 0, PERPETUAL, -10.0, 6e4, False, False, at + 5 * NS_PER_SECOND
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +161,8 @@ def test_only_what_another_order_would_meet_too_ends_an_order(tmp_path, code, fa
     _, process = start(tmp_path)
     hedger, seen = process.hedger, []
     hedger.execution.refused = lambda *args, **options: seen.append((*args[:3], options))
-    hedger._asked[7] = "place", "g-0-hedge-1-0-0"
+    hedger.session.send_order = lambda *args, **options: 7
+    hedger.dispatch.send(Place(placed(hedger.now_ns())))
     refused = Refused(hedger.now_ns(), 7, "private/sell", code, "no", "data", fate)
     hedger.on_news(refused)
     hedger.on_news(msgspec.structs.replace(refused, id=8))  # of nothing that is known
@@ -151,12 +170,14 @@ def test_only_what_another_order_would_meet_too_ends_an_order(tmp_path, code, fa
     process.close()
 
 
-@pytest.mark.parametrize(("kind", "looked"), [("withdraw", ["g-0-hedge-1-0-0"]), ("look", []), ("audit", [])])
-def test_a_cancellation_that_is_refused_is_looked_into(tmp_path, kind, looked):
+@pytest.mark.parametrize(("cancels", "looked"), [(True, ["g-0-hedge-1-0-0"]), (False, [])])
+def test_a_cancellation_that_is_refused_is_looked_into(tmp_path, cancels, looked):
     _, process = start(tmp_path)
     hedger, seen = process.hedger, []
-    hedger.execution.not_withdrawn = lambda label, now_ns: seen.append(label)
-    hedger._asked[7] = kind, "g-0-hedge-1-0-0"
+    hedger.execution.not_cancelled = lambda label, now_ns: seen.append(label)
+    order = placed(hedger.now_ns())
+    hedger.session.cancel = hedger.session.request = lambda *args, **options: 7
+    hedger.dispatch.send(CancelPlaced(order.label, "1") if cancels else Query(QueryKind.STATE, order, "1"))
     hedger.on_news(Refused(hedger.now_ns(), 7, "private/cancel", 11044, "not_open_order", "", Fate.REJECTED))
     assert seen == looked
     process.close()

@@ -8,7 +8,6 @@ import os
 import random
 
 from deribit_wire import (
-    method,
     NOW,
     ORDER,
     SECOND,
@@ -21,6 +20,9 @@ from deribit_wire import (
     ready,
     refusal,
     reply,
+)
+from deribit_wire import (
+    method as method_of,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -8,6 +8,7 @@ from deribit_wire import method
 from test_live_client import Recorder, run, seen
 
 from gammacore.contracts import parse
+from gammacore.deribit import news as d
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderState
 from gammacore.exchange.config import ExchangeConfig
@@ -54,15 +55,15 @@ def test_trade_and_see_it_everywhere(exchange):
             ids.append(client.send_order(PERPETUAL, 20.0, label="first"))
 
     ids = []
-    wanted = {n.TickerNews, n.BookNews, n.QuoteNews, n.IndexNews, n.TradeNews, n.PositionNews, n.Answered}
-    handler = run(client, lambda news: wanted <= {type(piece) for piece in news}, {n.TickerNews: buy})
+    wanted = {d.TickerNews, d.BookNews, d.QuoteNews, d.IndexNews, d.TradeNews, d.PositionNews, n.Answered}
+    handler = run(client, lambda news: wanted <= {type(piece) for piece in news}, {d.TickerNews: buy})
     assert handler.of(n.SubscriptionMissing) == handler.of(n.BadFrame) == []
     [done] = handler.of(n.Answered)
     assert done.result.order.state is OrderState.FILLED
-    assert sum(trade.amount for trade in handler.of(n.TradeNews)) == 20.0
-    assert len({trade.trade_id for trade in handler.of(n.TradeNews)}) == len(handler.of(n.TradeNews))
-    assert handler.of(n.PositionNews)[-1].size == 20.0
-    book = handler.of(n.BookNews)[-1]
+    assert sum(trade.amount for trade in handler.of(d.TradeNews)) == 20.0
+    assert len({trade.trade_id for trade in handler.of(d.TradeNews)}) == len(handler.of(d.TradeNews))
+    assert handler.of(d.PositionNews)[-1].size == 20.0
+    book = handler.of(d.BookNews)[-1]
     assert book.bids[0][0] < book.asks[0][0]
     again = run(make(exchange), seen(n.Reconciled))
     [found] = again.of(n.Reconciled)
@@ -83,7 +84,7 @@ def test_what_rests_is_cancelled_when_we_go_and_trades_are_found_when_we_come(ex
     def drop(news):
         exchange.inject(Fault(kind="drop", match="ticker"))
 
-    handler = run(client, seen(n.Reconciled, 2), {n.TickerNews: rest, n.Answered: drop})
+    handler = run(client, seen(n.Reconciled, 2), {d.TickerNews: rest, n.Answered: drop})
     [done] = handler.of(n.Answered)
     assert done.result.order.state is OrderState.OPEN
     first, second = handler.of(n.Reconciled)
@@ -104,7 +105,7 @@ def test_the_fate_of_a_lost_order_is_found_by_reconciling(exchange, kind):
     handler = run(client, seen(n.Reconciled, 2), {n.Reconciled: buy})
     [lost] = handler.of(n.Lost)
     assert (lost.id, lost.fate) == (ids[0], Fate.UNKNOWN)
-    trades = [t for r in handler.of(n.Reconciled) for t in r.trades] + handler.of(n.TradeNews)
+    trades = [t for r in handler.of(n.Reconciled) for t in r.trades] + handler.of(d.TradeNews)
     wanted = ["lost"] if kind == "lost_response" else []
     assert [t.label for t in trades] == wanted
 
@@ -113,13 +114,13 @@ def test_a_gap_in_a_book_is_mended(exchange):
     client = make(exchange, channels=[BOOK])
 
     def gap(news):
-        if len(handler.of(n.BookNews)) == 3:
+        if len(handler.of(d.BookNews)) == 3:
             exchange.inject(Fault(kind="gap", match="book"))
 
     def mended(news):
-        return isinstance(news[-1], n.BookNews) and seen(n.Gap)(news)
+        return isinstance(news[-1], d.BookNews) and seen(n.Gap)(news)
 
-    handler = Recorder(client, mended, {n.BookNews: gap})
+    handler = Recorder(client, mended, {d.BookNews: gap})
     client.run(handler)
     assert len(handler.of(n.Gap)) == 1
     assert handler.of(n.Reconnecting) == []
@@ -135,7 +136,7 @@ def test_ends_that_the_exchange_makes(exchange, kind):
             exchange.inject(Fault(kind=kind, match=match, seconds=0.3))
             client.request(method("public/get_time"), {})
 
-    handler = Recorder(client, seen(n.Reconciled, 2), {n.TickerNews: break_})
+    handler = Recorder(client, seen(n.Reconciled, 2), {d.TickerNews: break_})
     client.run(handler)
     assert len(handler.of(n.Reconnecting)) >= 1
     assert client.state is State.LOST
@@ -153,10 +154,10 @@ def test_broken_frames_and_doubles_are_survived(exchange):
     ids = []
 
     def enough(news):
-        return seen(n.BadFrame, 2)(news) and seen(n.TradeNews)(news)
+        return seen(n.BadFrame, 2)(news) and seen(d.TradeNews)(news)
 
-    handler = run(client, enough, {n.TickerNews: buy})
-    assert sum(t.amount for t in handler.of(n.TradeNews)) == 10.0
+    handler = run(client, enough, {d.TickerNews: buy})
+    assert sum(t.amount for t in handler.of(d.TradeNews)) == 10.0
     assert handler.of(n.Reconnecting) == []
 
 
@@ -176,7 +177,7 @@ def test_random_faults_end_in_agreement(exchange):
             match = "private/" if kind.startswith("lost") else "ticker" if kind == "drop" else ""
             exchange.inject(Fault(kind=kind, match=match, seconds=0.1))
 
-    handler = Recorder(client, lambda news: False, {n.TickerNews: act}, seconds=60.0)
+    handler = Recorder(client, lambda news: False, {d.TickerNews: act}, seconds=60.0)
     started = time.monotonic()
 
     def on_tick(now_ns):
@@ -196,4 +197,4 @@ def test_random_faults_end_in_agreement(exchange):
 
 
 def told(handler):
-    return [t for r in handler.of(n.Reconciled) for t in r.trades] + handler.of(n.TradeNews)
+    return [t for r in handler.of(n.Reconciled) for t in r.trades] + handler.of(d.TradeNews)

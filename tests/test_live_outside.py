@@ -12,6 +12,7 @@ from venue import Client as Holder
 
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit.methods import GET_USER_TRADES_BY_INSTRUMENT_AND_TIME
 from gammacore.deribit.news import OrderNews, OrderState, TradeNews
 from gammacore.events import Fill, Flatten, Outside
 from gammacore.exchange import Fault, FaultPlan, MarketModel, trading
@@ -354,7 +355,7 @@ def recorded(process, monkeypatch):
     asked, request = [], process.client.request
 
     def noting(method, params, **options):
-        if method == "private/get_user_trades_by_instrument_and_time":
+        if method is GET_USER_TRADES_BY_INSTRUMENT_AND_TIME:
             asked.append((params["instrument_name"], params["historical"]))
         return request(method, params, **options)
 
@@ -415,7 +416,9 @@ def test_an_order_that_stays_unknown_is_told_within_a_minute(path, monkeypatch):
     process = begin(world, path)
     silent = ("private/get_order_state_by_label", "private/buy", "private/sell")
     request, send = process.client.request, process.client.send_order
-    monkeypatch.setattr(process.client, "request", lambda m, p, **o: 0 if m in silent else request(m, p, **o))
+    monkeypatch.setattr(
+        process.client, "request", lambda m, p, **o: 0 if m.name in silent else request(m, p, **o)
+    )
     monkeypatch.setattr(
         process.client, "send_order", lambda *a, **o: send(*a, **o) and 0
     )  # nobody hears the answer

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from deribit_wire import (
-    method,
     KEY,
     NOW,
     ORDER,
@@ -14,6 +13,7 @@ from deribit_wire import (
     answer,
     credentials,
     heartbeat,
+    method,
     notification,
     ready,
     refusal,
@@ -23,6 +23,7 @@ from deribit_wire import (
 )
 
 from gammacore.contracts import parse
+from gammacore.deribit import news as d
 from gammacore.deribit.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action, Fate, look_up
 from gammacore.errors import SessionError
 from gammacore.live import news as n
@@ -179,8 +180,6 @@ def test_calls_that_make_no_sense_raise():
     with pytest.raises(SessionError):
         protocol.connection_made(NOW)
     with pytest.raises(SessionError):
-        protocol.request("ticker", {}, NOW)
-    with pytest.raises(SessionError):
         order(protocol, 0.0)
     with pytest.raises(SessionError):
         DeribitProtocol(heartbeat_s=9)
@@ -300,7 +299,7 @@ def test_a_late_answer_still_tells_about_the_order():
     protocol.events_received()
     protocol.receive(answer(id_, {"order": ORDER, "trades": [TRADE]}), NOW + 7 * SECOND)
     found = protocol.events_received()
-    assert [type(piece) for piece in found] == [n.OrderNews, n.TradeNews]
+    assert [type(piece) for piece in found] == [d.OrderNews, d.TradeNews]
     protocol.receive(answer(id_, {"order": ORDER, "trades": [TRADE]}), NOW + 7 * SECOND)
     assert "no request" in only(protocol, n.BadFrame).reason
 
@@ -590,12 +589,12 @@ def booked(**options):
 
 def test_a_book_is_kept_from_its_changes():
     protocol = booked(book_depth=2)
-    found = only(protocol, n.BookNews)
+    found = only(protocol, d.BookNews)
     assert (found.bids, found.asks) == (((99.5, 10), (99.0, 20)), ((100.0, 11), (100.5, 21)))
     bids = [["delete", 99.5, 0.0], ["change", 99.0, 25], ["delete", 12.0, 0]]
     asks = [["new", 99.75, 1], ["delete", 100.5, 0]]
     protocol.receive(book("change", 9, bids, asks, previous=5), NOW)
-    found = only(protocol, n.BookNews)
+    found = only(protocol, d.BookNews)
     assert (found.change_id, found.bids) == (9, ((99.0, 25), (98.5, 30)))
     assert found.asks == ((99.75, 1), (100.0, 11))
     assert protocol.book(BOOK).asks(1) == ((99.75, 1),)
@@ -617,7 +616,7 @@ def test_a_gap_is_told_once_and_the_book_asked_for_again():
     assert (again["method"], again["params"]["channels"]) == ("public/subscribe", [BOOK])
     protocol.receive(answer(again["id"], [BOOK]), NOW)
     protocol.receive(book("snapshot", 12, [["new", 98.0, 1]]), NOW)
-    assert only(protocol, n.BookNews).bids == ((98.0, 1),)
+    assert only(protocol, d.BookNews).bids == ((98.0, 1),)
     protocol.receive(book("change", 15, previous=13), NOW)
     assert only(protocol, n.Gap).channel == BOOK
 
@@ -656,14 +655,14 @@ def test_books_of_nobody_and_windows():
         "bids": [[5.0, 1.0]], "asks": [[6.0, 2]],
     }  # fmt: skip
     protocol.receive(notification("book.BTC-PERPETUAL.none.10.100ms", window), NOW)
-    assert only(protocol, n.BookNews).asks == ((6.0, 2.0),)
+    assert only(protocol, d.BookNews).asks == ((6.0, 2.0),)
 
 
 def test_news_pass_and_bad_news_are_named():
     protocol = ready()
     index = {"timestamp": 1, "price": 5, "index_name": "btc_usd"}
     protocol.receive(notification("deribit_price_index.btc_usd", index).decode(), NOW)  # text is as good
-    assert only(protocol, n.IndexNews).price == 5.0
+    assert only(protocol, d.IndexNews).price == 5.0
     protocol.receive(notification("deribit_price_index.btc_usd", {}), NOW)
     assert only(protocol, n.BadFrame).channel == "deribit_price_index.btc_usd"
     for frame in (
@@ -701,7 +700,7 @@ def test_a_rehearsal_goes_all_the_way_and_nowhere():
     inner = rehearsal._protocol
     assert inner.state is State.READY
     gone, put = [], inner._requests.put
-    inner._requests.put = lambda request, now_ns: gone.append(request.method) or put(request, now_ns)
+    inner._requests.put = lambda request, now_ns: gone.append(request.method.name) or put(request, now_ns)
     frames = [notification("user.lock", {}), heartbeat("heartbeat"), b"", b"\xff", refusal(9_999, 10009)]
     for i in range(1_000):
         rehearsal.run(frames[i % 5], NOW + i * SECOND)
@@ -782,5 +781,5 @@ def test_a_session_does_without_a_status(answer_to):
     protocol.receive(said, NOW)
     serve(protocol)
     assert protocol.state is not State.CLOSING
-    found = [piece for piece in protocol.events_received() if isinstance(piece, n.StatusNews)]
+    found = [piece for piece in protocol.events_received() if isinstance(piece, d.StatusNews)]
     assert [piece.locked for piece in found] == ([True] if answer_to == "read" else [])

@@ -20,7 +20,6 @@ from gammacore.backtest.runner import replay
 from gammacore.data import load_chains, load_prices
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
-from gammacore.deribit.methods import decode_result
 from gammacore.errors import ConfigError
 from gammacore.exchange.config import ExchangeConfig
 from gammacore.exchange.connection import Connection
@@ -160,9 +159,9 @@ class Direct:
         self.ask, self.exchange, self.recorder = venue.Client(exchange), exchange, recorder
 
     def request(self, method, params):
-        result = json.dumps(self.ask.call(method, **params)).encode()
+        result = json.dumps(self.ask.call(method.name, **params)).encode()
         now_ns = self.exchange.now_ns
-        self.recorder.on_news(Answered(now_ns, 1, method, decode_result(method, result, now_ns)))
+        self.recorder.on_news(Answered(now_ns, 1, method.name, method.decode(result, now_ns)))
 
 
 def test_a_recorded_stretch_is_replayed(tmp_path):

@@ -1,11 +1,12 @@
 """Channels of a recording are ones that the exchange grants."""
 
+import json
+
 import pytest
 from venue import Client, make
 
 from gammacore.data.store import Store
-from gammacore.deribit.news import Listing
-from gammacore.deribit.structs import instrument_of
+from gammacore.deribit.methods import GET_INSTRUMENTS
 from gammacore.live.recorder import Options
 from gammacore.live.recording import channels_of, last_heard_ns
 
@@ -16,12 +17,7 @@ def test_the_exchange_grants_them_all(options):
     catalog = {}
     for currency in ("BTC", "ETH", "USDC"):
         rows = client.call("public/get_instruments", currency=currency)
-        catalog[currency] = [
-            Listing(
-                instrument_of(row["instrument_name"]), None, "open", True, 0, row["price_index"], 0.0, 0.0
-            )
-            for row in rows
-        ]
+        catalog[currency] = GET_INSTRUMENTS.decode(json.dumps(rows).encode(), 0)
     chosen = Options(currencies=tuple(catalog), options=options)
     channels = channels_of(chosen, catalog)
     assert len(channels) == len(set(channels))

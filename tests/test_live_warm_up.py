@@ -1,5 +1,6 @@
 """What a session asks for before it begins, against the local exchange's own books."""
 
+import json
 import time
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from live_world import World
 
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.deribit.methods import GET_FUNDING_RATE_VALUE
 from gammacore.errors import RequestError
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.server import serving
@@ -72,13 +74,14 @@ def test_a_hole_in_the_published_hours_is_asked_for_as_one():
 
         def call(self, method, params):
             first, last = (params[f"{end}_timestamp"] * 1_000_000 - start for end in ("start", "end"))
-            if method.endswith("value"):
+            if method is GET_FUNDING_RATE_VALUE:
                 asked.append((first / hour, last / hour))
                 return 1e-5 * (last - first) / hour
             found = [k for k in published if first <= k * hour <= last]
             assert len(found) <= 744
             row = {"interest_1h": 1e-5, "prev_index_price": 50_000.0, "index_price": 50_000.0}
-            return [row | {"timestamp": (start + k * hour) // 1_000_000} for k in reversed(found)]
+            rows = [row | {"timestamp": (start + k * hour) // 1_000_000} for k in reversed(found)]
+            return method.decode(json.dumps(rows).encode(), 0)
 
     found = missed_funding(Answers(), parse("BTC-PERPETUAL"), start - hour // 4, 50_000.0)
     assert asked == [(-0.25, 0.0), (1_699.0, 1_799.5)]

@@ -5,32 +5,27 @@ import random
 
 import msgspec
 import pytest
-from deribit_wire import method
 from live_world import ID, SECRET, Process, lively
 from test_live_guards import Noted, Played, Watched, hedged
 from venue import Client as Holder
 
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.deribit import methods as m
 from gammacore.live import client as client_module
+from gammacore.live.attempts import Placed
+from gammacore.live.dispatch import Dispatch
+from gammacore.live.execution import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.journal import read
 from gammacore.live.news import State
 from gammacore.live.parity import check
+from gammacore.live.questions import Audit, ChainLook, DeliveryPrices, Locks
 from gammacore.live.records import decode_event
 from gammacore.live.risk_manager import Mode
 
 MISSING = object()
 WRONG = (None, MISSING, "NaN", "x", [], {}, True, -1, 10**30, 1e308, -1e308, [None], {"a": None})
 PERPETUAL = "BTC-PERPETUAL"
-KINDS = {  # what the hedger asks for, and by which method
-    "place": "private/buy",
-    "withdraw": "private/cancel",
-    "look": "private/get_order_state_by_label",
-    "trades": "private/get_user_trades_by_order",
-    "chain": "public/get_book_summary_by_currency",
-    "audit": "private/get_positions",
-    "status": "public/status",
-    "delivery": "public/get_delivery_prices",
-}
+LATER_NS = 20 * NS_PER_SECOND  # after an expiry
 OWN = (  # what the session asks for itself
     "public/get_time",
     "public/auth",
@@ -54,6 +49,62 @@ def paths(value, path=()):
     )
     for key, inner in items:
         yield from paths(inner, (*path, key))
+
+
+def questions(hedger, client, label):
+    """How each thing is asked for; the ids of the requests end in a list."""
+    now_ns = hedger.now_ns()
+    placed = Placed(now_ns, label, "0-hedge-9", 0, hedger.feed.perpetual, 10.0, 6e4, False, False, now_ns)
+    expiry_ns = next(iter(hedger.desk.portfolio.open.values())).expiry_ns
+
+    class Counted:
+        """A session that notes its ids; an order is a request that the exchange does not understand."""
+
+        def __init__(self, ids):
+            self.ids = ids
+
+        def request(self, method, params, **options):
+            self.ids.append(client.request(method, params, **options))
+            return self.ids[-1]
+
+        def send_order(self, *args, **options):
+            return self.request(m.BUY, {})
+
+        def cancel(self, order_id):
+            return self.request(m.CANCEL, {})
+
+    def asking(make):
+        def ask(ids):
+            session = Counted(ids)
+            hedger.asked._session = session
+            make(session)
+
+        return ask
+
+    def send(action):
+        def make(session):
+            parts = (hedger.asked, session, hedger.execution, hedger.risk, hedger.bookings.trade)
+            Dispatch(*parts, hedger.locks.ask, hedger.now_ns, "BTC", 5.0).send(action)
+
+        return asking(make)
+
+    def later():
+        return expiry_ns + LATER_NS
+
+    feed, desk, risk, asked = hedger.feed, hedger.desk, hedger.risk, hedger.asked
+    parts = (asked, hedger.execution, hedger.positions, risk, hedger.now_ns, 0)
+    return {
+        "place": send(Place(placed)),
+        "cancel": send(CancelPlaced(label, "1")),
+        "look": send(Query(QueryKind.STATE, placed, "1")),
+        "trades": send(Query(QueryKind.FILLS, placed, "1")),
+        "chain": asking(
+            lambda _: ChainLook(asked, feed, desk, risk, hedger.take, hedger.now_ns, 0).tick(now_ns)
+        ),
+        "audit": asking(lambda _: Audit(*parts).tick(now_ns)),
+        "status": asking(lambda _: Locks(asked, risk, "BTC").ask()),
+        "delivery": asking(lambda _: DeliveryPrices(asked, feed, desk, hedger.take, later).tick(later())),
+    }
 
 
 def wrong(value, path, put):
@@ -175,20 +226,19 @@ def test_answers(play):
         [ours] = holder.call("private/get_order_state_by_label", currency="BTC", label=label)
         answers = {
             "place": holder.call("private/buy", instrument_name=PERPETUAL, amount=10, type="market"),
-            "withdraw": holder.call("private/cancel", order_id=order["order_id"]),
+            "cancel": holder.call("private/cancel", order_id=order["order_id"]),
             "look": [ours],
             "trades": holder.call("private/get_user_trades_by_order", order_id=ours["order_id"]),
-            "chain": holder.call(KINDS["chain"], currency="BTC", kind="option"),
+            "chain": holder.call("public/get_book_summary_by_currency", currency="BTC", kind="option"),
             "audit": holder.call("private/get_positions", currency="any"),
             "status": holder.call("public/status"),
             "delivery": holder.call("public/get_delivery_prices", index_name="btc_usd", count=3),
         }
-        expiry = str(next(iter(hedger.desk.portfolio.open.values())).expiry_ns)
+        asks, ids = questions(hedger, client, label), []
         for kind, result in answers.items():
             for path, put in every(result):
-                id_ = client.request(METHODS[KINDS[kind]], {})
-                hedger._asked[id_] = kind, expiry if kind == "delivery" else label
-                receive(client, {"id": id_, "result": wrong(result, path, put)})
+                asks[kind](ids)
+                receive(client, {"id": ids[-1], "result": wrong(result, path, put)})
                 if client.state is State.CLOSING:
                     yield lambda: client.reconciled
                 hedger.risk.causes.clear()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared_data import recorded
 
 from gammacore.data.schemas import KINDS
-from gammacore.data.stream import Bars, columns_of, index_currency, rows_of
+from gammacore.data.stream import MinuteBars, columns_of, index_currency, rows_of
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import DataError
 
@@ -89,7 +89,7 @@ def test_nonsense_names_its_channel():
 )
 def test_bars_are_those_of_minutes_heard_as_a_whole(steps, cut):
     """Against bars taken of all values at once, without the minutes an interruption touches."""
-    bars, made, values, now = Bars(), [], [], 7 * NS_PER_SECOND
+    bars, made, values, now = MinuteBars(), [], [], 7 * NS_PER_SECOND
     heard_since = None
     whole = []
     for k, (step, price) in enumerate(steps):

@@ -30,7 +30,9 @@ def start(tmp_path, world=None, **options):
     """A session with hedges that rest in the book, under supervision."""
     config = lively(hedge__rule="ladder", hedge__band=0.05)
     process = Process(world or World(), tmp_path / "j.db", config)
-    process.watch = Supervised(process.hedger, process.hedger, process.client, process.hedger.journal, **options)
+    process.watch = Supervised(
+        process.hedger, process.hedger, process.client, process.hedger.journal, **options
+    )
     process.core, process.hedger = process.hedger, process.watch
     process.left = None  # resting when the session ended its connection, which would cancel it as well
     stop = process.client.stop

@@ -8,15 +8,12 @@ import pytest
 from shared_data import recorded
 
 from gammacore.contracts import parse
-from gammacore.deribit.messages import (
-    decode_book,
-    decode_data,
-    decode_envelope,
-    encode_order,
-    encode_request,
-)
-from gammacore.deribit.methods import decode_result
-from gammacore.deribit.structs import instrument_of
+from gammacore.deribit import news as d
+from gammacore.deribit.channels import decode_book, decode_data
+from gammacore.deribit.codes import Fate
+from gammacore.deribit.frames import decode_envelope, encode_order, encode_request
+from gammacore.deribit.methods import METHODS
+from gammacore.deribit.units import instrument_of
 from gammacore.errors import SessionError
 from gammacore.live import news as n
 
@@ -33,7 +30,12 @@ def told(channel, data):
 
 
 def result(method, value):
-    return decode_result(method, msgspec.Raw(json.dumps(value).encode()), NOW)
+    return result_of(method)(msgspec.Raw(json.dumps(value).encode()), NOW)
+
+
+def result_of(method):
+    """How a result is decoded; plain where gammacore never asks."""
+    return METHODS[method].decode if method in METHODS else lambda raw, now_ns: json.loads(bytes(raw))
 
 
 def option_ticker(**changes):
@@ -118,21 +120,21 @@ def test_mark_prices_have_fractions_where_all_else_has_percent():
 
 def test_the_other_market_channels():
     [index] = told("deribit_price_index.btc_usd", {"timestamp": 1, "price": 5, "index_name": "btc_usd"})
-    assert index == n.IndexNews(MS, "btc_usd", 5.0)
+    assert index == d.IndexNews(MS, "btc_usd", 5.0)
     estimate = {"is_estimated": True, "price": 5.5, "seconds": 17, "left_ticks": 3, "total_ticks": 9}
     [found] = told("estimated_expiration_price.btc_usd", estimate)
-    assert found == n.EstimateNews(NOW, "btc_usd", 5.5, 17.0, True)
+    assert found == d.EstimateNews(NOW, "btc_usd", 5.5, 17.0, True)
     [found] = told("perpetual.BTC-PERPETUAL.raw", {"timestamp": 1, "index_price": 5, "interest": -1e-4})
-    assert found == n.FundingNews(MS, parse("BTC-PERPETUAL"), 5.0, -1e-4)
+    assert found == d.FundingNews(MS, parse("BTC-PERPETUAL"), 5.0, -1e-4)
     state = {"timestamp": 1, "state": "created", "instrument_name": OPTION}
     [found] = told("instrument.state.any.any", state)
-    assert found == n.InstrumentStateNews(MS, parse(OPTION), "created")
+    assert found == d.InstrumentStateNews(MS, parse(OPTION), "created")
     [found] = told("platform_state", {"locked": True, "price_index": "btc_usd"})
-    assert found == n.PlatformNews(NOW, "btc_usd", True, False)
+    assert found == d.PlatformNews(NOW, "btc_usd", True, False)
     [found] = told("platform_state", {"maintenance": True})
-    assert found == n.PlatformNews(NOW, "", False, True)
+    assert found == d.PlatformNews(NOW, "", False, True)
     [found] = told("user.lock", {"locked": True, "currency": "BTC"})
-    assert found == n.LockNews(NOW, "BTC", True)
+    assert found == d.LockNews(NOW, "BTC", True)
     [found] = told("chart.trades.BTC-PERPETUAL.1", {"tick": 1})
     assert (found.channel, json.loads(found.data)) == ("chart.trades.BTC-PERPETUAL.1", {"tick": 1})
 
@@ -170,8 +172,8 @@ def trade(**changes):
 
 def test_an_order_in_house_units():
     [found] = told("user.orders.any.any.raw", order())
-    assert found == n.OrderNews(
-        5 * MS, "1", "h1", parse("BTC-PERPETUAL"), -1, 30.0, 10.0, 60_000.5, 60_001.0, n.OrderState.OPEN,
+    assert found == d.OrderNews(
+        5 * MS, "1", "h1", parse("BTC-PERPETUAL"), -1, 30.0, 10.0, 60_000.5, 60_001.0, d.OrderState.OPEN,
         "limit", "good_til_cancelled", True, False, "", 4 * MS,
     )  # fmt: skip
     assert told("user.orders.any.any.100ms", [order()]) == [found]
@@ -185,7 +187,7 @@ def test_orders_that_lack_what_others_have():
     assert math.isnan(found.average_price)
     assert found.filled_amount == 0.0
     [found] = told("user.orders.any.any.raw", order(order_state="resting in peace"))
-    assert found.state is n.OrderState.OTHER
+    assert found.state is d.OrderState.OTHER
 
 
 def test_our_own_news_are_not_lost_over_a_word():
@@ -202,7 +204,7 @@ def test_all_news_go_through_a_journal():
     changes = told("user.changes.any.any.raw", data)
     session = [
         n.StateChanged(1, n.State.CONNECTING, n.State.AUTHENTICATING, ""),
-        n.Refused(1, 2, "private/buy", 10009, "not_enough_funds", "", n.Fate.REJECTED),
+        n.Refused(1, 2, "private/buy", 10009, "not_enough_funds", "", Fate.REJECTED),
         n.Reconciled(1, (changes[0],), (changes[1],), (), ()),
         n.Answered(1, 2, "private/cancel_all", 3),
     ]
@@ -222,7 +224,7 @@ def test_changes_are_orders_trades_and_positions():
         "positions": [position],
     }
     first, second, third = told("user.changes.any.any.raw", data)
-    assert isinstance(first, n.OrderNews)
+    assert isinstance(first, d.OrderNews)
     assert (second.amount, second.fee, second.liquidity, second.ts_ns) == (-10.0, -5e-8, "M", 6 * MS)
     assert math.isnan(second.iv)
     assert (third.size, third.delta, third.ts_ns) == (-10.0, -0.000166, NOW)
@@ -250,14 +252,14 @@ def test_account_with_and_without_limits():
         "matching_engine": {"trading": {"total": {"rate": 5, "burst": 20}}},
     }
     found = result("private/get_account_summary", {**account, "limits": limits})
-    assert found.limits == n.Limits(n.Limit(5.0, 20.0), n.Limit(20.0, 100.0))
+    assert found.limits == d.Limits(d.Limit(5.0, 20.0), d.Limit(20.0, 100.0))
     assert result("private/get_account_summaries", {"summaries": [account]})[0].equity == 10.0
 
 
 def test_results_by_method():
     placed = result("private/sell", {"order": order(), "trades": [trade()]})
     assert (placed.order.order_id, placed.trades[0].trade_id) == ("1", "9")
-    assert result("private/cancel", order(order_state="cancelled")).state is n.OrderState.CANCELLED
+    assert result("private/cancel", order(order_state="cancelled")).state is d.OrderState.CANCELLED
     assert [o.label for o in result("private/get_open_orders", [order()])] == ["h1"]
     page = result("private/get_user_trades_by_currency_and_time", {"trades": [trade()], "has_more": True})
     assert (len(page.trades), page.has_more) == (1, True)
@@ -286,7 +288,7 @@ def test_a_listing_has_the_grid_where_the_name_is_ours():
     }  # fmt: skip
     ours, spot = result("public/get_instruments", [row, {**row, "instrument_name": "BTC_USDC"}])
     assert ours.spec.round_price(0.00561) == 0.0055
-    assert (ours.instrument, ours.creation_ns, ours.taker_fee) == (parse(OPTION), 3 * MS, 0.0003)
+    assert (ours.instrument, ours.created_ns, ours.fees) == (parse(OPTION), 3 * MS, (0.0003, 0.0003))
     assert (spot.instrument, spot.spec) == ("BTC_USDC", None)
 
 
@@ -384,20 +386,20 @@ def test_other_requests():
 # --------------------------------------------------------------------------- recorded payloads
 
 SHARED = "fixtures/deribit"
-METHODS = {  # of recorded answers, by a part of their file's name
+ANSWERED = {  # of recorded answers, by a part of their file's name
     "get_account_summaries": "private/get_account_summaries",
     "get_account_summary": "private/get_account_summary",
     "simulate_portfolio": "private/get_account_summary",
     "get_expirations": "public/get_expirations",
     "get_instruments": "public/get_instruments",
     "get_instrument": "public/get_instrument",
-    "get_last_trades": "public/get_last_trades_by_instrument_and_time",
+    "get_last_trades": "public/get_last_trades_by_currency_and_time",
     "spot_trades": "public/get_last_trades_by_currency",
     "get_order_book": "public/ticker",
     "order_buy": "private/buy",
     "order_edit": "private/edit",
     "order_stop": "private/sell",
-    "user_trades_a": "private/get_user_trades_by_currency",
+    "user_trades_a": "private/get_user_trades_by_currency_and_time",
     "private-buy": "private/buy",
     "private-cancel": "private/cancel",
     "private-close_position": "private/close_position",
@@ -405,7 +407,7 @@ METHODS = {  # of recorded answers, by a part of their file's name
     "get_order_state_by_label": "private/get_order_state_by_label",
     "get_positions": "private/get_positions",
     "get_transaction_log": "private/get_transaction_log",
-    "get_user_trades": "private/get_user_trades_by_instrument",
+    "get_user_trades": "private/get_user_trades_by_instrument_and_time",
     "get_delivery_prices": "public/get_delivery_prices",
     "get_funding_rate_value": "public/get_funding_rate_value",
     "get_historical_volatility": "public/get_historical_volatility",
@@ -446,13 +448,13 @@ def decoded(path, value):
     raw = bytes(envelope.result)
     if not raw:  # a bare result
         raw = json.dumps(value).encode()
-    method = next((method for part, method in METHODS.items() if part in path.name), None)
+    method = next((method for part, method in ANSWERED.items() if part in path.name), None)
     if "messages.jsonl" in path.name:
         method = "public/ticker" if raw.startswith(b"{") else "public/get_book_summary_by_currency"
     if method is None:
         assert isinstance(json.loads(raw), list), path  # an acknowledgement
         return [raw]
-    return [decode_result(method, msgspec.Raw(raw), NOW)]
+    return [result_of(method)(msgspec.Raw(raw), NOW)]
 
 
 def test_every_recorded_payload_parses():
@@ -479,7 +481,7 @@ def test_recorded_option_ticker_of_2026():
 def test_recorded_fill_in_house_units():
     values = list(payloads(recorded(f"{SHARED}/roq/user_changes.jsonl")))
     placed, fill, position = decoded(None, values[1])
-    assert (placed.state, placed.filled_amount, placed.direction) == (n.OrderState.FILLED, 10.0, 1)
+    assert (placed.state, placed.filled_amount, placed.direction) == (d.OrderState.FILLED, 10.0, 1)
     assert (fill.amount, fill.price, fill.fee, fill.liquidity) == (10.0, 92_037.0, 5e-8, "T")
     assert fill.ts_ns == 1_765_505_266_849 * MS
     assert (position.size, position.instrument) == (0.0, parse("BTC-PERPETUAL"))
@@ -524,7 +526,7 @@ def test_trades_summaries_and_deliveries_outlive_what_they_lack():
         {"date": "2026-11-24", "delivery_price": 85_000.5},
     ]
     found = result("public/get_delivery_prices", {"data": rows, "records_total": 5})
-    assert found == {"2026-11-24": 85_000.5}
+    assert (found.prices, len(found.data)) == ({"2026-11-24": 85_000.5}, 5)
 
 
 @pytest.mark.parametrize(
@@ -539,14 +541,14 @@ def test_trades_summaries_and_deliveries_outlive_what_they_lack():
     ],
 )
 def test_the_status_in_its_forms(said, locked, indices):
-    assert result("public/status", said) == n.StatusNews(NOW, locked, indices)
+    assert result("public/status", said) == d.StatusNews(NOW, locked, indices)
 
 
 def test_a_platform_state_that_says_nothing_is_unreadable():
     [found] = told("platform_state", {"maintenance": False})
-    assert found == n.PlatformNews(NOW, "", False, False)
+    assert found == d.PlatformNews(NOW, "", False, False)
     [found] = told("platform_state.public_methods_state", {"allow_unauthenticated_public_requests": False})
-    assert found == n.PlatformNews(NOW, "public methods", True, False)
+    assert found == d.PlatformNews(NOW, "public methods", True, False)
     for broken in ({}, {"price_index": "btc_usd"}, {"price_index": "btc_usd", "locked": None}, {"locked": 1}):
         with pytest.raises(msgspec.ValidationError):
             told("platform_state", broken)
