@@ -9,28 +9,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
 from gammacore.build import build_desk, build_estimate
-from gammacore.config import Config, parse_config, parse_duration
+from gammacore.config import Config, parse_duration
 from gammacore.contracts import ContractSpec, Settlement, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
 
-from .attempts import Booked, Placed, Tradable
+from .attempts import Booked, Placed, Tradable, session_name
 from .collar import Collar
 from .dry import DryRun
 from .execution import Execution, Settings
 from .feed import Feed
 from .hedger import Hedger, Session, Timing
 from .journal import Journal, Kind, read
-from .parity import restore
 from .positions import Adopted, Baseline, Foreign, Positions
-from .records import decode_fact
+from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 
 __all__ = ["Past", "build_hedger", "guards_of", "past_of"]
@@ -38,7 +37,7 @@ __all__ = ["Past", "build_hedger", "guards_of", "past_of"]
 OVERLAP_NS = 10 * NS_PER_MINUTE
 
 
-class Past(NamedTuple):
+class Past(msgspec.Struct):
     """What a journal knows: the desk at its end, and the facts of its orders.
 
     ``known`` are the ids of its trades and of the holder's; ``start_ns`` is when a fresh journal starts, and
@@ -47,15 +46,36 @@ class Past(NamedTuple):
 
     desk: Desk
     session: str
-    placed: list[Placed]
-    booked: list[Booked]
-    baseline: Baseline | None
-    others: dict[str, float]
-    known: list[str]
-    start_ns: int | None
-    day_start: DayStart | None
-    highs: list[ProfitHigh]
-    since_ns: int | None
+    start_ns: int | None = None
+    since_ns: int | None = None
+    placed: list[Placed] = []
+    booked: list[Booked] = []
+    baseline: Baseline | None = None
+    others: dict[str, float] = {}
+    known: list[str] = []
+    day_start: DayStart | None = None
+    highs: list[ProfitHigh] = []
+
+    def note(self, fact: Any) -> None:
+        """Take in a fact of the journal."""
+        match fact:
+            case Placed():
+                self.placed.append(fact)
+            case Booked():
+                self.booked.append(fact)
+                self.known.append(fact.trade_id)
+            case Adopted():
+                self.known.append(fact.trade_id)
+            case Foreign():
+                self.others[fact.instrument] = self.others.get(fact.instrument, 0.0) + fact.amount
+                self.known.append(fact.trade_id)
+            case Baseline():
+                self.baseline = fact
+                self.known += fact.trades
+            case DayStart():
+                self.day_start = fact
+            case ProfitHigh():
+                self.highs.append(fact)
 
 
 def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
@@ -66,74 +86,31 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     JournalError
         If it was kept with another configuration, or does not replay to its own decisions.
     """
-    if not Path(path).exists():
-        return _fresh(config, now_ns)
-    placed, booked, baseline, first, last = [], [], None, None, 0
-    others: dict[str, float] = {}
-    known: list[str] = []
-    day_start: DayStart | None = None
-    highs: list[ProfitHigh] = []
-    for record in read(path):
-        last = record.ts_ns or last
-        if record.kind is Kind.START and first is None:
-            first = record.ts_ns
-            if not _is_same(record.body, config):
+    told, past, last_ns = Retold(), Past(build_desk(config), session_name(now_ns), now_ns), 0
+    for record in read(path) if Path(path).exists() else ():
+        last_ns = record.ts_ns or last_ns
+        past.note(told.take(record))
+        if record.kind is Kind.START and told.starts == 1:
+            if told.config is None or not _is_same(told.config, config):
                 raise JournalError(f"{path}: kept with another configuration; this one needs a new journal")
-        elif record.kind is Kind.FACT and record.name == "Placed":
-            placed.append(decode_fact(record.body, Placed))
-        elif record.kind is Kind.FACT and record.name == "Booked":
-            booked.append(decode_fact(record.body, Booked))
-            known.append(booked[-1].trade_id)
-        elif record.kind is Kind.FACT and record.name == "DayStart":
-            day_start = decode_fact(record.body, DayStart)
-        elif record.kind is Kind.FACT and record.name == "ProfitHigh":
-            highs.append(decode_fact(record.body, ProfitHigh))
-        elif record.kind is Kind.FACT and record.name == "Baseline":
-            baseline = decode_fact(record.body, Baseline)
-            known += baseline.trades
-        elif record.kind is Kind.FACT and record.name == "Adopted":
-            known.append(decode_fact(record.body, Adopted).trade_id)
-        elif record.kind is Kind.FACT and record.name == "Foreign":
-            trade = decode_fact(record.body, Foreign)
-            others[trade.instrument] = others.get(trade.instrument, 0.0) + trade.amount
-            known.append(trade.trade_id)
-    if first is None:
-        return _fresh(config, now_ns)
-    found = restore(path)
-    if found.parity.difference is not None:
+            past.session, past.start_ns = session_name(record.ts_ns), None
+    told.compare()
+    if told.departure is not None:
         raise JournalError(
-            f"{path}: this version decides differently from record {found.parity.difference.seq} on "
+            f"{path}: this version decides differently from record {told.departure.seq} on "
             "(gammacore parity shows it); close the positions with the version that kept it"
         )
-    return Past(
-        found.desk,
-        placed[0].label.partition("-")[0] if placed else _session(first),
-        placed,
-        booked,
-        baseline,
-        others,
-        known,
-        None,
-        day_start,
-        highs,
-        None if baseline is None else last - OVERLAP_NS,
-    )
+    if told.desk is not None:
+        past.desk = told.desk
+        past.since_ns = None if past.baseline is None else last_ns - OVERLAP_NS
+    if past.placed:
+        past.session = past.placed[0].label.partition("-")[0]
+    return past
 
 
-def _is_same(stated: bytes, config: Config) -> bool:
+def _is_same(before: Config, config: Config) -> bool:
     """Whether a journal was kept with this configuration, alerts and parameters newer than it aside."""
-    before = parse_config(msgspec.json.decode(stated))
     return msgspec.structs.replace(before, alerts=config.alerts) == config
-
-
-def _fresh(config: Config, now_ns: int) -> Past:
-    """Describe a fresh journal."""
-    return Past(build_desk(config), _session(now_ns), [], [], None, {}, [], now_ns, None, [], None)
-
-
-def _session(start_ns: int) -> str:
-    """First part of the labels of a journal."""
-    return f"g{start_ns // 1_000_000:x}"
 
 
 def _stated(config: Config) -> bytes:

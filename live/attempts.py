@@ -21,6 +21,9 @@ ENDED = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED)
 DUST = 1e-9  # of an amount: far below any lot
 
 
+LABEL_NS = 1_000_000  # labels are short: no two journals start within it
+
+
 class Stage(StrEnum):
     """How much is known of an attempt."""
 
@@ -57,6 +60,11 @@ class Booked(msgspec.Struct, frozen=True, gc=False, tag=True):
     trade_id: str
     label: str
     amount: float
+
+
+def session_name(start_ns: int) -> str:
+    """First part of the labels of a journal."""
+    return f"g{start_ns // LABEL_NS:x}"
 
 
 class Attempt:

@@ -16,11 +16,11 @@ from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.news import OrderAnswer, TickerNews, TradeNews, TradesPage
-from gammacore.deribit.units import ms, span
+from gammacore.deribit.units import span
 from gammacore.errors import GammacoreError, RequestError, SessionError
 
 from .about import Began
-from .attempts import Booked, Placed
+from .attempts import Booked, Placed, session_name
 from .client import Client
 from .credentials import Credentials
 from .follow import Follower
@@ -151,7 +151,7 @@ class _Closing:
 
     def __init__(self, client: Client, held: Held, say: Callable[[str], None]) -> None:
         self._client, self._held, self._say = client, held, say
-        self._label = direct_label(f"g{ms(held.first_ns):x}")
+        self._label = direct_label(session_name(held.first_ns))
 
     def run(self, until_s: float) -> dict[str, float]:
         own = self._own()

@@ -13,14 +13,11 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from gammacore.attribution import LINES, attribute
 from gammacore.book import Book
-from gammacore.build import build_desk
-from gammacore.config import Config, parse_config
 from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
 from gammacore.deribit.news import AccountNews
@@ -33,19 +30,14 @@ from gammacore.portfolio import Episode
 from gammacore.settlement import averaged_tau
 from gammacore.strategy.waiting import Waiting
 
-from .about import Began
-from .attempts import Booked, Placed
+from .attempts import Placed
 from .idle import why_idle
 from .journal import Kind, Record, read
-from .news import ClockSkew, Gap, StateChanged
-from .parity import Difference
-from .positions import Adopted, Baseline, Foreign
-from .records import decode_command, decode_event, decode_fact
+from .positions import Adopted, Foreign
+from .retold import Retold
 from .risk_manager import (
-    DayStart,
     Mode,
     ModeChanged,
-    ProfitHigh,
     liquidation_distance,
     margin_gap,
 )
@@ -56,24 +48,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
 KEPT = 200  # fills shown
-FACTS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        AccountNews,
-        Baseline,
-        Began,
-        Booked,
-        ClockSkew,
-        DayStart,
-        Adopted,
-        Foreign,
-        Gap,
-        ModeChanged,
-        Placed,
-        ProfitHigh,
-        StateChanged,
-    )
-}
 
 
 class Trail:
@@ -241,7 +215,7 @@ def carried(episode: Episode, desk: Desk, published: Mapping[Option, float] | No
     return twin
 
 
-class Follower:
+class Follower(Retold):
     """Reads a journal as it grows.
 
     Parameters
@@ -252,18 +226,14 @@ class Follower:
 
     Attributes
     ----------
-    desk : Desk or None
-        As the session's; None before the start.
     fills : deque of Fill
         The last ones.
-    placed, filled, events : int
-        Orders sent, trades, events handled.
+    placed, filled : int
+        Orders sent, trades.
     mode : ModeChanged or None
         None before the start.
     margin_gap, liquidation_distance : float
         When the account was last recorded, see :mod:`.risk_manager`; NaN before.
-    difference : Difference or None
-        First decision that this desk would not have taken.
     foreign : list of Foreign
         Trades of the account's holder.
     adopted : list of Adopted
@@ -277,24 +247,19 @@ class Follower:
     """
 
     def __init__(self, path: str | os.PathLike[str], every_ns: int = EVERY_NS) -> None:
+        super().__init__()
         self.path = path
-        self.config: Config | None = None
-        self.desk: Desk | None = None
         self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
-        self.placed = self.filled = self.events = self.seq = 0
+        self.placed = self.filled = 0
         self.last_placed: Placed | None = None
         self.mode: ModeChanged | None = None
         self.margin_gap = self.liquidation_distance = math.nan
-        self.difference: Difference | None = None
         self.stopped, self.refused = False, ""
         self.first_ns = self.last_ns = 0
         self.foreign: list[Foreign] = []
         self.adopted: list[Adopted] = []
         self._idle: tuple[tuple[object, ...], Waiting | None] = (), None
-        self._waiting: Event | None = None
-        self._decided: tuple[object, ...] = ()
-        self._recorded: list[object] = []
         self._ended: dict[int, Explained] = {}  # episodes of which nothing changes any more
 
     def update(self, most: int | None = None) -> int:
@@ -306,32 +271,18 @@ class Follower:
         return new
 
     def take(self, record: Record) -> Any:
-        """Take in the next record; returns the event, command or fact that it holds, None for others."""
-        self.seq = record.seq
+        """Take in the next record, see :meth:`.retold.Retold.take`."""
         self.first_ns = self.first_ns or record.ts_ns
         self.last_ns = max(self.last_ns, record.ts_ns)
         self.stopped = record.kind is Kind.STOP
-        found: Any = None
-        if record.kind is Kind.COMMAND:
-            found = decode_command(record.body)
-            self._recorded.append(found)
+        found = super().take(record)
+        if record.kind is Kind.START:  # a process begins without causes, and tells what it finds from there
+            self.mode = ModeChanged(record.ts_ns, int(Mode.NORMAL), ())
         elif record.kind is Kind.EVENT:
-            self._compare(record.seq)
-            found = decode_event(record.body)
-            self._event(found)
-        elif record.kind is Kind.START:
-            self._start(record)
-        elif record.name in FACTS:
-            found = decode_fact(record.body, FACTS[record.name])
+            self._learn(found)
+        elif found is not None and record.kind is Kind.FACT:
             self._fact(found)
         return found
-
-    def _start(self, record: Record) -> None:
-        # A process begins without causes, and tells what it finds from there.
-        self.mode = ModeChanged(record.ts_ns, int(Mode.NORMAL), ())
-        if self.desk is None:
-            self.config = parse_config(msgspec.json.decode(record.body))
-            self.desk = build_desk(self.config)
 
     def _fact(self, fact: Any) -> None:
         if isinstance(fact, Placed):
@@ -347,10 +298,8 @@ class Follower:
             self.margin_gap = margin_gap(self.desk, fact)
             self.liquidation_distance = liquidation_distance(fact)
 
-    def _event(self, event: Event) -> None:
+    def _learn(self, event: Event) -> None:
         assert self.desk is not None
-        self.events += 1
-        self._waiting, self._decided = event, tuple(self.desk.handle(event))
         self.trail.add(event, self.desk)
         if isinstance(event, Fill):
             self.filled += 1
@@ -358,12 +307,6 @@ class Follower:
             self.refused = ""
         elif isinstance(event, Rejected) and purpose_of(event.order_id) is Purpose.ENTRY:
             self.refused = event.reason
-
-    def _compare(self, seq: int) -> None:
-        """Hold the decision on the event before against what was recorded."""
-        recorded, self._recorded = tuple(self._recorded), []
-        if self._waiting is not None and recorded != self._decided and self.difference is None:
-            self.difference = Difference(seq, self._waiting, recorded, self._decided)  # type: ignore[arg-type]
 
     def waiting(self) -> Waiting | None:
         """Say why nothing is held; None while something is, and before the start."""

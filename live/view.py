@@ -73,9 +73,9 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
     parts += [columns, _fills(follower)]
     if cache is not None and cache.failed:
         parts.append(Text(f"not explained: {cache.failed}", style="bold red"))
-    if follower.difference is not None:
+    if follower.departure is not None:
         parts.append(
-            Text(f"a fresh desk decides differently at record {follower.difference.seq}", style="bold red")
+            Text(f"a fresh desk decides differently at record {follower.departure.seq}", style="bold red")
         )
     return Panel(Group(*parts), title=f"gammacore live: {venue}")
 
@@ -177,8 +177,8 @@ def final_report(follower: Follower) -> RenderableType:
             f"{follower.events:,} events; "
             + (
                 "every decision was taken again by a fresh desk"
-                if follower.difference is None
-                else f"a fresh desk decides differently at record {follower.difference.seq}"
+                if follower.departure is None
+                else f"a fresh desk decides differently at record {follower.departure.seq}"
             )
         )
     )

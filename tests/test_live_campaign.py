@@ -184,7 +184,7 @@ def compare(world, process, path, config, settles):
     if whole:
         compare_equity(world, config, hedger.desk, fills, wallet.deposited - spent)
     # Decisions.
-    assert check(path).difference is None
+    assert check(path).departure is None
     desk = hedger.desk
     assert in_band(desk, config.hedge.band)
     delivered = [e for e in desk.portfolio.episodes if e.close_reason == "delivery"]

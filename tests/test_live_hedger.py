@@ -56,7 +56,7 @@ def test_a_straddle_is_bought_and_hedged_and_explained(tmp_path):
     follower.update()
     explained = follower.explain()
     assert follower.filled >= 4
-    assert follower.difference is None
+    assert follower.departure is None
     assert follower.stopped
     lines = [sum(money[c] for money in explained.lines.values()) for c in (0, 1)]
     assert lines == pytest.approx(list(explained.total), abs=1e-6)
@@ -382,7 +382,7 @@ def test_the_kill_switch(tmp_path, flatten):
     assert hedger.flat is flatten
     assert hedger.risk.mode is not Mode.NORMAL
     process.close()
-    assert check(tmp_path / "j.db").difference is None
+    assert check(tmp_path / "j.db").departure is None
 
 
 def test_a_latch_does_not_stand_in_the_way_of_flattening(tmp_path):
@@ -395,7 +395,7 @@ def test_a_latch_does_not_stand_in_the_way_of_flattening(tmp_path):
     assert hedger.flat
     assert hedger.risk.mode is Mode.HALT  # for everything else
     process.close()
-    assert check(tmp_path / "j.db").difference is None
+    assert check(tmp_path / "j.db").departure is None
 
 
 @pytest.mark.parametrize(("text", "always", "flat"), [("halt", False, False), ("halt", True, True)])
@@ -528,7 +528,7 @@ def test_a_rehearsal_changes_nothing(tmp_path):
     )
     assert (desk.book.ts_ns, process.hedger.decided, process.hedger.sent) == state
     process.close()
-    assert check(tmp_path / "j.db").difference is None
+    assert check(tmp_path / "j.db").departure is None
 
 
 @pytest.mark.parametrize("execution", ["taker", "post_only"])
@@ -556,7 +556,7 @@ def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
     for fill in fills:
         assert spec_for(fill.instrument).is_on_tick(fill.price)
     assert {isinstance(f.instrument, Option) for f in fills} == {True, False}
-    assert check(tmp_path / "j.db").difference is None
+    assert check(tmp_path / "j.db").departure is None
 
 
 def test_journal_and_log_hold_no_secret(tmp_path):

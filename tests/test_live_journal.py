@@ -124,10 +124,9 @@ def test_a_journal_leads_to_the_same_commands(tmp_path, rule):
     config = build({**CONFIG, "hedge.rule": rule, "hedge.risk_aversion": 1e-3, "hedge.every": "1h"})
     desk, _, sent = session(tmp_path / "j.db", config, market(1))
     assert len(sent) > 20
-    restored = parity.restore(tmp_path / "j.db")
-    assert restored.parity == parity.check(tmp_path / "j.db")
-    assert restored.parity.difference is None
-    assert restored.parity.commands == len(sent)
+    restored = parity.check(tmp_path / "j.db")
+    assert restored.departure is None
+    assert restored.commands == len(sent)
     assert [e.ledger.entries for e in restored.desk.portfolio.episodes] == [
         e.ledger.entries for e in desk.portfolio.episodes
     ]
@@ -137,7 +136,7 @@ def test_a_session_goes_on_where_its_journal_ends(tmp_path):
     config, events = build(CONFIG), list(market(2))
     whole, _, all_sent = session(tmp_path / "whole.db", config, events)
     _, exchange, first = session(tmp_path / "j.db", config, events, stop_after=700)
-    restored = parity.restore(tmp_path / "j.db")
+    restored = parity.check(tmp_path / "j.db")
     with Journal(tmp_path / "j.db") as journal:
         journal.start(START, b"{}")
         rest = []
@@ -152,7 +151,7 @@ def test_a_session_goes_on_where_its_journal_ends(tmp_path):
     assert first + rest == all_sent
     assert restored.desk.portfolio.episodes[0].ledger.entries == whole.portfolio.episodes[0].ledger.entries
     found = parity.check(tmp_path / "j.db")
-    assert (found.starts, found.difference) == (2, None)
+    assert (found.starts, found.departure) == (2, None)
 
 
 def test_the_first_difference_is_named(tmp_path):
@@ -165,7 +164,7 @@ def test_the_first_difference_is_named(tmp_path):
         order = decode_command(body)
         changed = msgspec.structs.replace(order, order_id="forged")
         db.execute("update records set body = ? where seq = ?", (encode(changed), seq))
-    found = parity.check(tmp_path / "j.db").difference
+    found = parity.check(tmp_path / "j.db").departure
     assert found.recorded == (changed,)
     assert found.decided == (sent[7],)
     assert found.seq < seq

@@ -95,7 +95,7 @@ def test_a_trade_by_hand_in_the_hedge_is_hedged_away(path):
     assert agree(world, again)
     assert not {"positions", "unexpected trade"} & set(again.hedger.risk.causes)
     again.close()
-    assert check(path).difference is None
+    assert check(path).departure is None
 
 
 def test_a_trade_by_hand_in_what_the_session_does_not_hold_is_the_holders(path):
@@ -176,7 +176,7 @@ def test_options_closed_by_hand_end_the_hedging(path, gone):
         assert process.run(20, lambda: hedger.flat)
     assert sizes(world) == {PERPETUAL: 2_000.0}
     process.close()
-    assert check(path).difference is None
+    assert check(path).departure is None
 
 
 def test_a_journal_that_was_flattened_without_its_session_holds_nothing_when_it_goes_on(path):
@@ -266,7 +266,7 @@ def test_a_liquidation_is_read_from_its_trades(path):
     follower = Follower(path)
     follower.update()
     assert any(fact.forced for fact in follower.adopted)
-    assert follower.difference is None
+    assert follower.departure is None
 
 
 def test_a_holders_trade_before_the_first_start_is_no_difference_after_a_restart(path):

@@ -309,10 +309,10 @@ def test_a_full_disk_halts_a_session_without_a_traceback_and_a_restart_goes_on(u
     finally:
         again.send_signal(signal.SIGTERM)
         assert again.wait(PATIENCE_S) == 0
-    assert check(journal).difference is None
+    assert check(journal).departure is None
     follower = Follower(journal)
     follower.update()
-    assert (follower.mode.mode, follower.mode.reasons, follower.difference) == (0, (), None)
+    assert (follower.mode.mode, follower.mode.reasons, follower.departure) == (0, (), None)
 
 
 def test_a_session_that_is_asked_to_end_while_it_connects_does_so_without_a_word(tmp_path):
@@ -370,7 +370,7 @@ def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
     time.sleep(2.0)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_S) == 0
-    assert check(journal).difference is None
+    assert check(journal).departure is None
     facts = [r for r in read(journal) if r.name == "Booked"]
     assert len(facts) == filled(journal)
     told = Path(f"{journal}.log").read_text()

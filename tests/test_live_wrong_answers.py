@@ -169,7 +169,7 @@ def play(tmp_path, monkeypatch):
         monkeypatch.setattr(client_module, "connect", world.connect)
         process.client.run(Played(world, process, script(world, process.hedger)))
         process.close()
-        assert check(tmp_path / "j.db").difference is None
+        assert check(tmp_path / "j.db").departure is None
         return process
 
     return playing

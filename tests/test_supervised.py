@@ -142,7 +142,7 @@ def test_a_full_disk_ends_the_session_and_a_restart_goes_on(tmp_path):
     assert again.watch.failure is None
     assert again.core.risk.reasons == ()
     again.close()
-    assert check(tmp_path / "j.db").difference is None
+    assert check(tmp_path / "j.db").departure is None
 
 
 def test_a_flush_that_fails_names_the_file(tmp_path):

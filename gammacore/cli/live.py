@@ -220,7 +220,7 @@ def parity(
     with stoppable(), progress_bar() as report:
         found = check(journal, lambda done, total: report("events", done, total))
     if as_json:
-        different = None if found.difference is None else found.difference._asdict()
+        different = None if found.departure is None else found.departure._asdict()
         document(
             {
                 "events": found.events,
@@ -233,13 +233,13 @@ def parity(
             raise typer.Exit(DIFFERENT)
         return
     head = f"{found.events:,} events and {found.commands:,} commands of {found.starts} start(s)"
-    if found.difference is None:
+    if found.departure is None:
         console.print(f"{head}: no difference", highlight=False)
         return
-    console.print(f"{head}, then a difference at record {found.difference.seq}:", highlight=False)
-    console.print(f"event    {found.difference.event}", highlight=False)
-    _list(console, "recorded", found.difference.recorded)
-    _list(console, "decided", found.difference.decided)
+    console.print(f"{head}, then a difference at record {found.departure.seq}:", highlight=False)
+    console.print(f"event    {found.departure.event}", highlight=False)
+    _list(console, "recorded", found.departure.recorded)
+    _list(console, "decided", found.departure.decided)
     raise typer.Exit(DIFFERENT)
 
 

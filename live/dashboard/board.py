@@ -288,9 +288,9 @@ class Board:
     def _alerts(self) -> list[Row]:
         """Alerts of the journal, and what its reader finds wrong."""
         follower, now_ns = self.follower, self.follower.last_ns
-        if follower.difference is not None and not self._differs:
+        if follower.departure is not None and not self._differs:
             self._differs = True
-            seq = follower.difference.seq
+            seq = follower.departure.seq
             self.story.tell(now_ns, "critical", f"a fresh desk decides differently at record {seq}")
         odd = self._explained is not None and share_of("unexplained", self._explained.sizes) > UNEXPLAINED
         if odd and not self._odd:

@@ -84,7 +84,7 @@ def health_of(board: Board) -> Row:
         "reconnects": board.story.reconnects,
         "gaps": board.story.gaps,
         "skew_s": board.skew_s,
-        "parity": board.follower.difference is None,
+        "parity": board.follower.departure is None,
     }
 
 
