@@ -24,11 +24,12 @@ from gammacore.risk import Grid, RiskLimits
 from .attempts import Booked, Placed, Tradable, session_name
 from .collar import Collar
 from .dry import DryRun
-from .execution import Execution, Settings
+from .execution import Execution
 from .feed import Feed
 from .hedger import Hedger, Session, Timing
 from .journal import Journal, Kind, read
 from .positions import Adopted, Baseline, Foreign, Positions
+from .pricing import Settings
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 

@@ -12,9 +12,10 @@ from gammacore.deribit.frames import OrderOptions
 from gammacore.deribit.news import OrderAnswer, OrderNews, TradeNews, TradesPage
 from gammacore.deribit.units import Instrument, span
 
+from .actions import Action, CancelPlaced, Place, QueryKind
 from .asked import Asked, Asks
 from .attempts import Placed, Tradable
-from .execution import Action, CancelPlaced, Execution, Place, QueryKind
+from .execution import Execution
 from .news import Expired, Lost, Refused
 from .risk_manager import ACCOUNT, RiskManager
 

@@ -10,111 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from enum import StrEnum
-from typing import NamedTuple
 
-import msgspec
-
-from gammacore.contracts import ContractSpec, Option
+from gammacore.contracts import ContractSpec
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
-from gammacore.orders import Cancel, Leg, Order, Purpose
+from gammacore.orders import Cancel, Order, Purpose
 
+from .actions import Action, AtWork, CancelPlaced, Place, Work, query_of
 from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
-from .collar import Collar
+from .pricing import Pricing, Settings
 
-__all__ = ["Action", "AtWork", "CancelPlaced", "Execution", "Place", "Query", "QueryKind", "Settings"]
+__all__ = ["Execution"]
 
 MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
 WATCH_NS = 10 * NS_PER_SECOND  # without news of an attempt that is not over
 ASK_AGAIN_NS = 2 * NS_PER_SECOND
 NO_QUOTE_NS = 5 * NS_PER_SECOND
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """How orders are worked; see ``live`` in the configuration. ``rest`` is post-only first."""
-
-    rest: bool
-    patience_ns: int
-    tries: int
-    slippage: float
-    option_slippage: float
-    valid_ns: int
-    collar: Collar = Collar(max_above_mark=0.15, max_spread=0.10)
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Send this order."""
-
-    placed: Placed
-
-
-class CancelPlaced(msgspec.Struct, frozen=True):
-    """Cancel this one."""
-
-    label: str
-    exchange_id: str
-
-
-class QueryKind(StrEnum):
-    """What to ask of an order."""
-
-    STATE = "state"  # by its label
-    FILLS = "fills"  # the trades of its id, as some that the exchange counts were not seen
-    TRADES = "trades"  # all trades since it was placed, as its label was not found
-
-
-class Query(msgspec.Struct, frozen=True):
-    """Ask what became of an order."""
-
-    kind: QueryKind
-    placed: Placed
-    exchange_id: str
-
-    @property
-    def label(self) -> str:
-        """Of the order."""
-        return self.placed.label
-
-
-Action = Place | CancelPlaced | Query
-
-
-class AtWork(NamedTuple):
-    """An order of the desk that is still at work, since when, and why; without a reason a guard holds it."""
-
-    order: Order
-    since_ns: int
-    why: str
-
-
-class _Work:
-    """One order of the desk."""
-
-    def __init__(self, order: Order, since_ns: int) -> None:
-        self.order = order
-        self.left = [leg.amount for leg in order.legs]
-        self.attempts: list[list[Attempt]] = [[] for _ in order.legs]
-        self.since_ns = since_ns
-        self.cancelled = False
-        self.given_up = ["" for _ in order.legs]
-
-    def start_ns(self) -> int:
-        """When it was submitted, or its first attempt left; 0 if neither is known."""
-        placed = [attempt.placed.ts_ns for tried in self.attempts for attempt in tried]
-        return min([at for at in (self.since_ns, *placed) if at], default=0)
-
-    @property
-    def active(self) -> list[Attempt]:
-        """Attempts of which something may still come."""
-        return [attempt for tried in self.attempts for attempt in tried if not attempt.over]
-
-    def done(self, leg: int) -> bool:
-        """Whether nothing more is wanted or tried of a leg."""
-        return abs(self.left[leg]) < DUST or bool(self.given_up[leg])
 
 
 class Execution:
@@ -139,21 +53,21 @@ class Execution:
 
     def __init__(self, session: str, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
         self.session, self.settings, self._spec_of = session, settings, spec_of
+        self._pricing = Pricing(settings, spec_of)
         self.paused = False
         self._ending = ""
         self.forbidden: Callable[[Order], str] = lambda order: ""
         self.unwanted: Callable[[Order, float], bool] = lambda order, left: False
-        self._works: dict[str, _Work] = {}
-        self._by_label: dict[str, tuple[_Work, int, Attempt]] = {}
+        self._works: dict[str, Work] = {}
+        self._by_label: dict[str, tuple[Work, int, Attempt]] = {}
         self._booked: set[str] = set()
         self._actions: list[Action] = []
         self._events: list[tuple[Booked | None, Fill | Rejected]] = []
-        self.quotes: dict[Tradable, TickerNews] = {}
 
     def twin(self) -> Execution:
         """Make another with the same settings and quotes, for what is not to happen."""
         other = Execution("dry", self.settings, self._spec_of)
-        other.quotes = self.quotes
+        other._pricing = self._pricing
         return other
 
     def clear(self) -> None:
@@ -165,7 +79,7 @@ class Execution:
 
     def submit(self, order: Order, now_ns: int) -> None:
         """Begin to work an order."""
-        work = self._works[order.order_id] = _Work(order, now_ns)
+        work = self._works[order.order_id] = Work(order, now_ns)
         if self._ending:
             work.given_up = [self._ending for _ in order.legs]
         if not self.paused:
@@ -206,7 +120,7 @@ class Execution:
             All facts of the journal, in order.
         """
         for order in orders:
-            self._works[order.order_id] = _Work(order, 0)
+            self._works[order.order_id] = Work(order, 0)
         for fact in placed:
             work = self._works.get(fact.order_id)
             if work is not None:
@@ -246,7 +160,7 @@ class Execution:
     def quote(self, news: TickerNews) -> None:
         """Note the best prices of an instrument."""
         if not isinstance(news.instrument, str):
-            self.quotes[news.instrument] = news
+            self._pricing.quotes[news.instrument] = news
 
     def order(self, news: OrderNews, now_ns: int) -> None:
         """Take over the state of an order."""
@@ -369,7 +283,7 @@ class Execution:
         for work in list(self._works.values()):
             self._look(work, now_ns)
 
-    def _look(self, work: _Work, now_ns: int) -> None:
+    def _look(self, work: Work, now_ns: int) -> None:
         """Do what is due of one order."""
         work.since_ns = work.since_ns or now_ns
         self._query(work, now_ns)
@@ -381,13 +295,13 @@ class Execution:
         if not work.active and all(map(work.done, range(len(work.left)))):
             self._finish(work, now_ns)
 
-    def _query(self, work: _Work, now_ns: int) -> None:
+    def _query(self, work: Work, now_ns: int) -> None:
         for attempt in work.active:
             if now_ns >= attempt.look_ns and now_ns - attempt.asked_ns >= ASK_AGAIN_NS:
                 attempt.asked_ns = now_ns
-                self._actions.append(Query(_question(attempt), attempt.placed, attempt.exchange_id))
+                self._actions.append(query_of(attempt))
 
-    def _next(self, work: _Work, leg: int, now_ns: int) -> None:
+    def _next(self, work: Work, leg: int, now_ns: int) -> None:
         """Try a leg again, or give it up."""
         tried, order = work.attempts[leg], work.order
         takers = sum(not attempt.placed.rests for attempt in tried)
@@ -408,7 +322,7 @@ class Execution:
         ):
             self._attempt(work, leg, now_ns)
 
-    def _hurry(self, work: _Work, attempt: Attempt, now_ns: int) -> None:
+    def _hurry(self, work: Work, attempt: Attempt, now_ns: int) -> None:
         """Cancel what rested long enough, or was cancelled."""
         if attempt.stage is not Stage.OPEN or not attempt.placed.rests:
             return
@@ -421,24 +335,24 @@ class Execution:
             attempt.look_ns = now_ns + WATCH_NS
             self._actions.append(CancelPlaced(attempt.placed.label, attempt.exchange_id))
 
-    def _is_unwanted(self, work: _Work, leg: int) -> bool:
+    def _is_unwanted(self, work: Work, leg: int) -> bool:
         order = work.order
         return order.purpose is Purpose.HEDGE and order.limit is None and self.unwanted(order, work.left[leg])
 
-    def _waits_for_cancellations(self, work: _Work) -> bool:
+    def _waits_for_cancellations(self, work: Work) -> bool:
         """Whether resting orders of the same episode are not yet out of the book: one may still fill."""
         return work.order.limit is None and any(
             other.cancelled and other.order.episode == work.order.episode for other in self._works.values()
         )
 
-    def _attempt(self, work: _Work, leg: int, now_ns: int) -> None:
+    def _attempt(self, work: Work, leg: int, now_ns: int) -> None:
         wanted, order = work.order.legs[leg], work.order
         tried = work.attempts[leg]
         rests = self._rests(work, leg)
         limit, why = order.limit, ""
         if limit is None:
             why = "" if order.purpose is Purpose.HEDGE else self._priceless(work, leg, now_ns)
-            limit = None if why else self._limit(wanted, work.left[leg], rests)
+            limit = None if why else self._pricing.limit(wanted, work.left[leg], rests)
         if limit is None:
             if now_ns >= max([work.since_ns, *(a.placed.ts_ns for a in tried)]) + NO_QUOTE_NS:
                 work.given_up[leg] = why or "no quote"
@@ -462,70 +376,45 @@ class Execution:
         self._by_label[label] = work, leg, attempt
         self._actions.append(Place(placed))
 
-    def _priceless(self, work: _Work, leg: int, now_ns: int) -> str:
+    def _priceless(self, work: Work, leg: int, now_ns: int) -> str:
         """Say why there is no price to take a leg at; empty if there is one.
 
         An entry begins with all legs or none: half of it is another bet.
         """
         begins = work.order.purpose is Purpose.ENTRY and not any(work.attempts)
         legs = range(len(work.order.legs)) if begins else (leg,)
-        return next(filter(None, (self._quote_refusal(work, at, now_ns) for at in legs)), "")
+        return next(filter(None, (self._refusal(work, at, now_ns) for at in legs)), "")
 
-    def _quote_refusal(self, work: _Work, leg: int, now_ns: int) -> str:
+    def _refusal(self, work: Work, leg: int, now_ns: int) -> str:
         instrument, buys = work.order.legs[leg].instrument, work.left[leg] > 0
-        quote = self.quotes.get(instrument)
-        if quote is None or not (quote.ask if buys else quote.bid) > 0:
-            return "no quote"
-        if not isinstance(instrument, Option):
-            return ""
-        spec, enters = self._spec_of(instrument), work.order.purpose is Purpose.ENTRY
-        return self.settings.collar.refusal(instrument, quote, spec, buys=buys, enters=enters, now_ns=now_ns)
+        enters = work.order.purpose is Purpose.ENTRY
+        return self._pricing.refusal(instrument, buys=buys, enters=enters, now_ns=now_ns)
 
-    def _rests(self, work: _Work, leg: int) -> bool:
+    def _rests(self, work: Work, leg: int) -> bool:
         """Whether the next attempt of a leg rests in the book rather than take."""
         order = work.order
         first = self.settings.rest and not work.attempts[leg] and order.purpose is Purpose.HEDGE
         return order.limit is not None or first
 
-    def _limit(self, leg: Leg, amount: float, rests: bool) -> float | None:
-        """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
-        quote, spec = self.quotes.get(leg.instrument), self._spec_of(leg.instrument)
-        if quote is None:
-            return None
-        buy = amount > 0
-        own, other = (quote.bid, quote.ask) if buy else (quote.ask, quote.bid)
-        if rests and own > 0:
-            return float(spec.round_price(own))
-        if not other > 0:
-            return None
-        option = isinstance(leg.instrument, Option)
-        slip = self.settings.option_slippage if option else self.settings.slippage
-        wanted = other * (1 + slip if buy else max(1 - slip, 0.0))
-        if option and quote.mark > 0:
-            worst = self.settings.collar.worst(quote, spec, buys=buy)
-            wanted = min(wanted, max(worst, other)) if buy else max(wanted, min(worst, other))
-        price = float(spec.round_price(wanted, "up" if buy else "down"))
-        low, high = quote.min_price, quote.max_price
-        if high > 0 and price > high:
-            price = float(spec.round_price(high, "down"))
-        if low > 0 and price < low:
-            price = float(spec.round_price(low, "up"))
-        return price if price > 0 else float(spec.tick_size)
-
-    def _finish(self, work: _Work, now_ns: int) -> None:
+    def _finish(self, work: Work, now_ns: int) -> None:
         """Everything is over and something of the order is left: tell the desk."""
         order = work.order
         reason = next((reason for reason in work.given_up if reason), "not filled")
         self._events.append((None, Rejected(now_ns, order.order_id, order.episode, reason)))
         self._forget(work)
 
-    def _forget(self, work: _Work) -> None:
+    def _forget(self, work: Work) -> None:
         del self._works[work.order.order_id]
         for attempt in (attempt for tried in work.attempts for attempt in tried):
             if attempt.over:
                 del self._by_label[attempt.placed.label]
 
     # ------------------------------------------------------------- out
+
+    @property
+    def quotes(self) -> dict[Tradable, TickerNews]:
+        """Last prices of each instrument."""
+        return self._pricing.quotes
 
     @property
     def busy(self) -> bool:
@@ -540,7 +429,7 @@ class Execution:
         working = [w for w in self._works.values() if w.order.limit is None or w.cancelled]
         if not working:
             return None
-        work = min(working, key=_Work.start_ns)
+        work = min(working, key=Work.start_ns)
         unknown = [a.stage.value for a in work.active]
         why = "" if self.forbidden(work.order) else "it was not sent"
         if unknown:
@@ -566,11 +455,3 @@ class Execution:
         """Drain what the desk is to be told, with the fact that goes into the journal beside it."""
         events, self._events = self._events, []
         return events
-
-
-def _question(attempt: Attempt) -> QueryKind:
-    """Choose what to ask of an attempt that nothing was heard of."""
-    if attempt.unlisted:
-        return QueryKind.TRADES
-    counts = attempt.stage is Stage.COUNTING and attempt.exchange_id
-    return QueryKind.FILLS if counts else QueryKind.STATE

@@ -28,12 +28,13 @@ from gammacore.desk import Desk
 from gammacore.events import Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
 from gammacore.orders import Cancel, Command, Order, Purpose, purpose_of
 
+from .actions import Place
 from .aims import Aims
 from .asked import Asked
 from .attempts import Booked, Tradable
 from .bookings import Bookings
 from .dispatch import Dispatch, Sends
-from .execution import Execution, Place
+from .execution import Execution
 from .feed import Feed
 from .journal import Records
 from .news import (

@@ -25,7 +25,7 @@ from gammacore.margin import estimate, rates_at
 from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
-from .execution import AtWork
+from .actions import AtWork
 from .peak import Peak
 from .refusals import Refusals
 

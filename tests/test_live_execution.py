@@ -12,20 +12,11 @@ from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
+from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import Booked, Placed
 from gammacore.live.collar import Collar
-from gammacore.live.execution import (
-    ASK_AGAIN_NS,
-    MARGIN_NS,
-    PAUSE_NS,
-    WATCH_NS,
-    CancelPlaced,
-    Execution,
-    Place,
-    Query,
-    QueryKind,
-    Settings,
-)
+from gammacore.live.execution import ASK_AGAIN_NS, MARGIN_NS, PAUSE_NS, WATCH_NS, Execution
+from gammacore.live.pricing import Settings
 from gammacore.orders import Cancel, Leg, Order, Purpose
 
 PERPETUAL, CALL, PUT = parse("BTC-PERPETUAL"), parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")

@@ -28,9 +28,9 @@ from gammacore.deribit.news import OrderAnswer
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, IndexPrice
 from gammacore.exchange import Fault, FaultPlan, MarketModel
+from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
-from gammacore.live.execution import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, Kind, read
 from gammacore.live.news import Answered, Expired, Reconciled, Refused

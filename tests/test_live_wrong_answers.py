@@ -12,9 +12,9 @@ from venue import Client as Holder
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
 from gammacore.live import client as client_module
+from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import Placed
 from gammacore.live.dispatch import Dispatch
-from gammacore.live.execution import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.journal import read
 from gammacore.live.news import State
 from gammacore.live.parity import check
