@@ -26,10 +26,11 @@ from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
 from .feed import Feed
-from .hedger import Hedger, Session, Timing
+from .hedger import Hedger, Session
 from .journal import Journal, Kind, read
 from .positions import Adopted, Baseline, Foreign, Positions
 from .pricing import Settings
+from .questions import Timing
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 

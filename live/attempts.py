@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import OrderNews, OrderState, TradeNews
 
 __all__ = ["Attempt", "Booked", "Placed", "Stage"]
@@ -20,7 +21,7 @@ Tradable = Option | Future | Perpetual
 ENDED = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED)
 DUST = 1e-9  # of an amount: far below any lot
 
-
+MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 LABEL_NS = 1_000_000  # labels are short: no two journals start within it
 
 
@@ -95,7 +96,7 @@ class Attempt:
         self.seen = 0.0
         self.told = 0.0
         self.reason = ""
-        self.look_ns = 0
+        self.look_ns = placed.valid_until_ns + MARGIN_NS
         self.asked_ns = 0
         self.unlisted = False
 
@@ -108,6 +109,15 @@ class Attempt:
     def left(self) -> float:
         """Amount not seen filled, signed."""
         return self.placed.amount - self.seen
+
+    def doubt(self) -> None:
+        """Note that it may have been accepted or not: it is asked for when it can no longer be."""
+        self.stage, self.unlisted = Stage.UNKNOWN, False
+        self.look_ns = self.placed.valid_until_ns + MARGIN_NS
+
+    def too_late(self, now_ns: int) -> bool:
+        """Whether the exchange would no longer accept it."""
+        return now_ns > self.placed.valid_until_ns + MARGIN_NS
 
     def trade(self, news: TradeNews) -> None:
         """Count a fill."""

@@ -12,27 +12,27 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import Any, Protocol, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import channels as channel_of
 from gammacore.deribit.frames import OrderOptions
-from gammacore.deribit.levels import Levels
 from gammacore.deribit.methods import Method
 from gammacore.deribit.news import (
     AccountNews,
     OrderAnswer,
     OrderNews,
     PositionNews,
-    TickerNews,
     TradeNews,
 )
 from gammacore.deribit.units import Instrument
 from gammacore.errors import RequestError, SessionError
 
 from .budget import Budget
+from .clock import SteadyClock
 from .credentials import Credentials
-from .frames import Disconnected, FrameSocket, connect
+from .frames import Disconnected, FrameSocket, connect, polled
+from .handler import Handler, conflated
 from .news import (
     Answered,
     Expired,
@@ -46,20 +46,14 @@ from .news import (
     Unauthorised,
 )
 from .protocol import DeribitProtocol
-from .reconcile import Reconciliation, Seen
+from .reconcile import Reconciler
+from .reconnect import Reconnect
 from .rehearsal import Rehearsal
 from .skew import Skew
 
-__all__ = ["PRODUCTION", "TESTNET", "Client", "Handler", "SteadyClock"]
-
-PRODUCTION = "wss://www.deribit.com/ws/api/v2"
-TESTNET = "wss://test.deribit.com/ws/api/v2"
+__all__ = ["Client"]
 
 TICK_NS = NS_PER_SECOND // 10
-FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
-PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the count of attempts anew
-OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
-REFUSED_DELAY_S, LONGEST_REFUSED_S = 10.0, 300.0  # between attempts with a key that was refused
 POLLS = 60  # without a frame, between two rehearsals when polling
 T = TypeVar("T")
 log = logging.getLogger("gammacore.live")
@@ -69,41 +63,13 @@ _ANSWERS = (Answered, Refused, Expired, Lost)
 _SPECIAL = frozenset((*ACCOUNT, *_ANSWERS, StateChanged, SubscriptionMissing, Unauthorised))
 
 
-class Handler(Protocol):
-    """Who is told. All calls come from the thread that called :meth:`Client.run`."""
-
-    def on_news(self, news: News) -> None:
-        """One piece of news, in the order received; orders sent from here leave at once."""
-
-    def on_idle(self) -> None:
-        """Nothing came for a moment: run the decision dry to keep it warm. Must change nothing."""
-
-    def on_tick(self, now_ns: int) -> None:
-        """Ten times a second, connected or not; not while a connection is being made (seconds at most)."""
-
-
-class SteadyClock:
-    """Nanoseconds UTC that do not jump when the system's clock is set; :meth:`anchor` reads it anew."""
-
-    def __init__(self) -> None:
-        self.anchor()
-
-    def anchor(self) -> None:
-        """Take the system's time."""
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
-
-    def __call__(self) -> int:
-        """Return the time."""
-        return time.monotonic_ns() + self._offset_ns
-
-
 class Client:
     """A session that lasts.
 
     Parameters
     ----------
     url : str
-        Such as :data:`TESTNET`.
+        Such as :data:`gammacore.deribit.addresses.TESTNET`.
     credentials : Credentials, optional
         Without them the session is public, and there is nothing to reconcile.
     channels : iterable of str
@@ -158,22 +124,16 @@ class Client:
         rng: random.Random | None = None,
     ) -> None:
         self.url = url
-        self.attempts = 0  # to connect, since the last session that lasted
         self.reconciled = False
         self.trouble = ""  # why the last connection was lost
         self.budget = Budget()
         self._credentials = credentials
         self._channels = dict.fromkeys(channels)
-        self._currencies = tuple(currencies)
-        self._needed: tuple[str, ...] = ()  # channels without which there is no session
-        if credentials is not None:
-            portfolios = map(channel_of.portfolio, currencies)
-            self._needed = (channel_of.CHANGES, *portfolios)
-        account = channel_of.LOCK if credentials else channel_of.PUBLIC_METHODS_STATE
-        locks = () if not watch_state else (channel_of.PLATFORM, account)
+        # Channels without which there is no session, and those of locks.
+        self._needed = channel_of.account(currencies) if credentials is not None else ()
+        locks = channel_of.locks(private=credentials is not None) if watch_state else ()
         self._own_channels = (*self._needed, *locks)
-        self._since_ns = since_ns
-        self._seen = Seen(known_trades)
+        self._reconciler = Reconciler(currencies, since_ns, known_trades)
         self._wait_s = 0.0 if busy_poll else idle_s
         self._busy_poll = busy_poll
         self._conflate = conflate
@@ -187,18 +147,15 @@ class Client:
             "ids": count(1),
             "skew": Skew(),
         }
-        self.refused = ""  # why the exchange refuses our key, if it does
-        self._refusals = 0
         self._clock = SteadyClock() if clock is None else clock
         self._sleep = sleep
-        self._rng = random.Random() if rng is None else rng
+        self._reconnect = Reconnect(random.Random() if rng is None else rng)
         self._socket: FrameSocket | None = None
         self._protocol = self._new_protocol()
-        self._reconciliation: Reconciliation | None = None
         self._inbox: list[News] = []  # until a handler is there
         self._tell: Callable[[News], None] = self._inbox.append
         self._running = self._stopping = False
-        self._ready_ns = self._ticked_ns = self._again_ns = 0
+        self._ticked_ns = 0
         self._rehearsal = Rehearsal(self._clock())
         self._last_frame = b""
 
@@ -224,13 +181,19 @@ class Client:
         """What the key was granted."""
         return self._protocol.scope
 
+    @property
+    def attempts(self) -> int:
+        """To connect, since the last session that lasted."""
+        return self._reconnect.attempts
+
+    @property
+    def refused(self) -> str:
+        """Why the exchange refuses our key, if it does."""
+        return self._reconnect.refused
+
     def now_ns(self) -> int:
         """Return the session's time."""
         return self._clock()
-
-    def book(self, channel: str) -> Levels | None:
-        """Whole book of a channel, None while it is not valid."""
-        return self._protocol.book(channel)
 
     # ----------------------------------------------------------------- wishes
 
@@ -250,25 +213,21 @@ class Client:
 
     def cancel(self, order_id: str) -> int:
         """Cancel one order by the exchange's id."""
-        id_ = self._protocol.cancel(order_id, self._clock())
-        self._flush()
-        return id_
+        return self._flushed(self._protocol.cancel(order_id, self._clock()))
 
     def cancel_label(self, label: str) -> int:
         """Cancel by our label."""
-        id_ = self._protocol.cancel_label(label, self._clock())
-        self._flush()
-        return id_
+        return self._flushed(self._protocol.cancel_label(label, self._clock()))
 
     def cancel_all(self) -> int:
         """Cancel everything."""
-        id_ = self._protocol.cancel_all(self._clock())
-        self._flush()
-        return id_
+        return self._flushed(self._protocol.cancel_all(self._clock()))
 
     def request(self, method: Method[Any], params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
         """Ask for anything; the answer is news."""
-        id_ = self._protocol.request(method, params, self._clock(), timeout_s=timeout_s)
+        return self._flushed(self._protocol.request(method, params, self._clock(), timeout_s=timeout_s))
+
+    def _flushed(self, id_: int) -> int:
         self._flush()
         return id_
 
@@ -373,7 +332,7 @@ class Client:
                 self._plan(str(error))
 
     def _read(self, socket: FrameSocket, handler: Handler | None) -> None:
-        frames = self._poll(socket) if self._busy_poll else socket.read(self._wait_s)
+        frames = polled(socket, POLLS) if self._busy_poll else socket.read(self._wait_s)
         if not frames:
             if handler is not None:
                 self._rehearsal.run(self._last_frame, self._clock())
@@ -391,49 +350,35 @@ class Client:
         self._hand_over(now_ns)
         self._last_frame = frame
 
-    def _poll(self, socket: FrameSocket) -> list[bytes]:
-        for _ in range(POLLS):
-            frames = socket.read(0.0)
-            if frames:
-                return frames
-        return []
-
     def _hand_over(self, now_ns: int) -> None:
         """Pass news on; what was caused by the news is sent before the next."""
         received: Iterable[News] = self._protocol.events_received()
         if self._conflate:
-            received = _conflated(received)
+            received = conflated(received)
         for news in received:
             if type(news) not in _SPECIAL or self._passes(news, now_ns):
                 self._tell(news)
 
     def _passes(self, news: News, now_ns: int) -> bool:
         """Whether news that concern the session itself go on to the handler."""
-        if self._reconciliation is not None and self._reconciliation.take(news, now_ns):
-            self._reconcile_on(self._reconciliation, now_ns)
+        if self._reconciler.take(news, now_ns):
+            self._reconcile_on(now_ns)
             return False
         if isinstance(news, TradeNews):
-            return self._seen.add(news.trade_id)
+            return self._reconciler.seen.add(news.trade_id)
         if isinstance(news, Answered) and isinstance(news.result, OrderAnswer):
             for trade in news.result.trades:
-                if self._seen.add(trade.trade_id):
+                if self._reconciler.seen.add(trade.trade_id):
                     self._tell(trade)
         elif isinstance(news, StateChanged) and news.after is State.READY:
-            self.refused = ""
+            self._reconnect.ready(now_ns)
             self._begin(now_ns)
         elif isinstance(news, Unauthorised):
-            self._unauthorised(news, now_ns)
+            self._reconnect.unauthorised(news.reason, now_ns)
+            self._protocol.close(now_ns, news.reason)
         elif isinstance(news, SubscriptionMissing) and set(news.channels) & set(self._needed):
             self._protocol.close(now_ns, f"not granted: {', '.join(news.channels)} {news.reason}")
         return True
-
-    def _unauthorised(self, news: Unauthorised, now_ns: int) -> None:
-        """Try again later and later: a key that is refused in a loop may be banned."""
-        if self._ready_ns and now_ns - self._ready_ns >= PROVEN_NS:
-            self._refusals = 0
-        self._refusals += not self.refused
-        self.refused = news.reason
-        self._protocol.close(now_ns, news.reason)
 
     # ----------------------------------------------------------------- connection
 
@@ -443,14 +388,13 @@ class Client:
         return protocol
 
     def _wait_or_open(self) -> None:
-        left_ns = self._again_ns - self._clock()
+        left_ns = self._reconnect.due_ns - self._clock()
         if left_ns > 0:
             self._sleep(min(left_ns, TICK_NS) / NS_PER_SECOND)
             return
         if isinstance(self._clock, SteadyClock):
             self._clock.anchor()
-        self.attempts += 1
-        self.refused = ""
+        self._reconnect.trying()
         log.info("connecting", extra={"url": self.url, "attempt": self.attempts})
         self._protocol, self._rehearsal = self._new_protocol(), Rehearsal(self._clock())
         self._socket = connect(self.url, self._timeout_s)
@@ -470,52 +414,33 @@ class Client:
         if self._socket is not None:
             self._socket.end()
             self._socket = None
-        self.reconciled, self._reconciliation = False, None
+        self.reconciled = False
+        self._reconciler.drop()
         now_ns = self._clock()
         self._protocol.connection_lost(now_ns, reason)
         self._hand_over(now_ns)
 
     def _plan(self, reason: str) -> None:
-        """Set the time of the next attempt: delays double, with jitter lest all clients come at once."""
-        now_ns = self._clock()
-        if self._ready_ns and now_ns - self._ready_ns >= PROVEN_NS:
-            self.attempts = 0
-        self._ready_ns = 0
-        ceiling = min(FIRST_DELAY_S * 2.0 ** min(self.attempts, 20), LONGEST_DELAY_S)
-        if self.refused:
-            ceiling = min(REFUSED_DELAY_S * 2.0 ** min(self._refusals - 1, 20), LONGEST_REFUSED_S)
-        delay_s = ceiling * self._rng.uniform(0.5, 1.0)
-        self._again_ns = now_ns + int(delay_s * NS_PER_SECOND)
-        self.trouble = reason
-        facts = {"attempt": self.attempts + 1, "delay_s": round(delay_s, 3), "reason": reason}
+        """Set the time of the next attempt, and tell it."""
+        now_ns, self.trouble = self._clock(), reason
+        delay_s, attempt = self._reconnect.plan(now_ns), self.attempts + 1
+        facts = {"attempt": attempt, "delay_s": round(delay_s, 3), "reason": reason}
         log.warning("connection lost", extra=facts)
-        self._tell(Reconnecting(now_ns, self.attempts + 1, delay_s, reason))
+        self._tell(Reconnecting(now_ns, attempt, delay_s, reason))
 
     # ----------------------------------------------------------------- reconciliation
 
     def _begin(self, now_ns: int) -> None:
-        self._ready_ns = now_ns
         if self._credentials is None:
             self._resume([], now_ns)
-            return
-        fresh = self._since_ns is None
-        since_ns = self._their_ns(now_ns) - OVERLAP_NS if fresh else self._since_ns or 0
-        # A fresh session is not told of older trades, but notes them: clocks differ.
-        self._reconciliation = Reconciliation(
-            self._protocol, self._currencies, since_ns, self._seen, now_ns, tell_trades=not fresh
-        )
+        else:
+            self._reconciler.begin(self._protocol, now_ns)
 
-    def _reconcile_on(self, reconciliation: Reconciliation, now_ns: int) -> None:
-        if reconciliation.failure:
-            self._protocol.close(now_ns, f"not reconciled: {reconciliation.failure}")
-        elif reconciliation.done:
-            self._reconciliation = None
-            self._since_ns = max(self._since_ns or 0, self._their_ns(now_ns) - OVERLAP_NS)
-            self._resume(reconciliation.finish(now_ns), now_ns)
-
-    def _their_ns(self, now_ns: int) -> int:
-        """Exchange's time, as far as we know it."""
-        return now_ns + int(self.skew_s * NS_PER_SECOND)
+    def _reconcile_on(self, now_ns: int) -> None:
+        if failure := self._reconciler.failure:
+            self._protocol.close(now_ns, f"not reconciled: {failure}")
+        elif (news := self._reconciler.finished(now_ns)) is not None:
+            self._resume(news, now_ns)
 
     def _resume(self, first: list[News], now_ns: int) -> None:
         """Let orders pass, tell what was reconciled, and only then ask for market data."""
@@ -524,12 +449,3 @@ class Client:
             self._tell(news)
         log.info("ready", extra={"attempt": self.attempts, "channels": len(self._channels)})
         self._protocol.subscribe(self._channels, now_ns)
-
-
-def _conflated(received: Iterable[News]) -> list[News]:
-    """News without the tickers that a later one replaces."""
-    news = list(received)
-    if len(news) < 2:
-        return news
-    last = {one.instrument: at for at, one in enumerate(news) if type(one) is TickerNews}
-    return [one for at, one in enumerate(news) if type(one) is not TickerNews or last[one.instrument] == at]

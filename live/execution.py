@@ -24,7 +24,6 @@ from .pricing import Pricing, Settings
 
 __all__ = ["Execution"]
 
-MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
 WATCH_NS = 10 * NS_PER_SECOND  # without news of an attempt that is not over
 ASK_AGAIN_NS = 2 * NS_PER_SECOND
@@ -125,7 +124,7 @@ class Execution:
             work = self._works.get(fact.order_id)
             if work is not None:
                 attempt = Attempt(fact)
-                attempt.stage, attempt.look_ns = Stage.UNKNOWN, fact.valid_until_ns + MARGIN_NS
+                attempt.doubt()
                 work.attempts[fact.leg].append(attempt)
                 self._by_label[fact.label] = work, fact.leg, attempt
         for trade in booked:
@@ -208,7 +207,7 @@ class Execution:
             return
         attempt = found[2]
         if fate is Fate.UNKNOWN:
-            self._doubt(attempt)
+            attempt.doubt()
         elif attempt.stage is Stage.SENT:
             attempt.end(reason)
             if hopeless:
@@ -234,7 +233,7 @@ class Execution:
         if attempt.stage is Stage.LEAVING and mine:  # still there: cancel it again
             attempt.stage = Stage.OPEN
         self._heard(attempt, now_ns)
-        if not mine and attempt.stage is not Stage.COUNTING and self._too_late(attempt, now_ns):
+        if not mine and attempt.stage is not Stage.COUNTING and attempt.too_late(now_ns):
             attempt.unlisted, attempt.look_ns, attempt.asked_ns = True, now_ns, 0
         self.tick(now_ns)
 
@@ -244,21 +243,17 @@ class Execution:
         if found is None:
             return
         attempt = found[2]
-        if attempt.unlisted and self._too_late(attempt, now_ns):
+        if attempt.unlisted and attempt.too_late(now_ns):
             attempt.end("the exchange does not know it")
         self._heard(attempt, now_ns)
         self.tick(now_ns)
-
-    def _too_late(self, attempt: Attempt, now_ns: int) -> bool:
-        """Whether the exchange would no longer accept it."""
-        return now_ns > attempt.placed.valid_until_ns + MARGIN_NS
 
     def disconnected(self, now_ns: int) -> None:
         """Doubt everything that was not over."""
         for work in self._works.values():
             for attempt in work.active:
                 if attempt.stage is not Stage.COUNTING:
-                    self._doubt(attempt)
+                    attempt.doubt()
 
     def reconciled(self, open_orders: Iterable[OrderNews], now_ns: int) -> None:
         """Ask for what is in doubt as soon as it can be answered for sure."""
@@ -266,10 +261,6 @@ class Execution:
             if news.label in self._by_label:
                 self._by_label[news.label][2].order(news)
         self.tick(now_ns)
-
-    def _doubt(self, attempt: Attempt) -> None:
-        attempt.stage, attempt.unlisted = Stage.UNKNOWN, False
-        attempt.look_ns = attempt.placed.valid_until_ns + MARGIN_NS
 
     def _heard(self, attempt: Attempt, now_ns: int) -> None:
         attempt.look_ns = now_ns + (ASK_AGAIN_NS if attempt.stage is Stage.COUNTING else WATCH_NS)
@@ -371,7 +362,6 @@ class Execution:
             now_ns + self.settings.valid_ns,
         )
         attempt = Attempt(placed)
-        attempt.look_ns = placed.valid_until_ns + MARGIN_NS
         tried.append(attempt)
         self._by_label[label] = work, leg, attempt
         self._actions.append(Place(placed))

@@ -35,12 +35,8 @@ from .idle import why_idle
 from .journal import Kind, Record, read
 from .positions import Adopted, Foreign
 from .retold import Retold
-from .risk_manager import (
-    Mode,
-    ModeChanged,
-    liquidation_distance,
-    margin_gap,
-)
+from .risk_manager import Mode, ModeChanged
+from .solvency import liquidation_distance, margin_gap
 
 __all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import websocket
 
-__all__ = ["Disconnected", "FrameSocket", "connect", "masked"]
+__all__ = ["Disconnected", "FrameSocket", "connect", "masked", "polled"]
 
 CHUNK = 65_536
 MOST = 64 * 2**20  # bytes of one message; a whole catalog has 5 MB
@@ -231,3 +231,11 @@ def _check(size: int) -> None:
 
 def _how(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]
+
+
+def polled(socket: FrameSocket, times: int) -> list[bytes]:
+    """Frames that are there now, looked for several times without sleeping in the system."""
+    for _ in range(times):
+        if frames := socket.read(0.0):
+            return frames
+    return []

@@ -31,7 +31,7 @@ from gammacore.orders import Cancel, Command, Order, Purpose, purpose_of
 from .actions import Place
 from .aims import Aims
 from .asked import Asked
-from .attempts import Booked, Tradable
+from .attempts import Booked
 from .bookings import Bookings
 from .dispatch import Dispatch, Sends
 from .execution import Execution
@@ -54,11 +54,11 @@ from .news import (
     Unauthorised,
 )
 from .positions import Adopted, Positions
-from .questions import AHEAD_NS, Audit, ChainLook, DeliveryPrices, Locks
+from .questions import AHEAD_NS, Questions, Timing
 from .risk_manager import ACCOUNT, Mode, ModeChanged, RiskManager
 from .watched import Subscribes, Watched
 
-__all__ = ["Hedger", "Session", "Timing"]
+__all__ = ["Hedger", "Session"]
 
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed
@@ -76,13 +76,6 @@ class Session(Sends, Subscribes, Protocol):
     def drop(self, reason: str) -> None: ...  # noqa: D102
 
 
-class Timing(msgspec.Struct, frozen=True):
-    """Intervals of a session."""
-
-    chain_ns: int
-    audit_ns: int
-
-
 class Hedger:
     """Handler of a session.
 
@@ -96,7 +89,6 @@ class Hedger:
         Of the journal.
     order_timeout_s : float
         For the exchange's answer to an order.
-
     decide : callable(Event) -> list of Command, optional
         By default the desk.
     permit : callable(Order) -> str, optional
@@ -139,7 +131,7 @@ class Hedger:
         self._permit = risk.admit if permit is None else permit
         self._noted = self._note if noted is None else noted
         self._ready = ready
-        self._watched = Watched(session)
+        self._watched = Watched(session, desk, execution, feed.perpetual)
         self._timer_ns = self._account_ns = 0
         self._cancel_owed = False  # of a kill without a connection
         self._fresh: list[Order] = []  # decided, and not yet logged
@@ -149,27 +141,30 @@ class Hedger:
         execution.paused = not ready
         execution.forbidden = self._forbidden
         execution.unwanted = self._aims.unwanted
-        self.asked = asked = Asked(session)
-        now_ns = self.now_ns
+        self.asked, now_ns = Asked(session), self.now_ns
         self.bookings = Bookings(desk, execution, risk, journal, positions, self.take, now_ns)
-        self.locks = Locks(asked, risk, feed.base)
-        self.prices = DeliveryPrices(asked, feed, desk, self.take, now_ns)
-        self.chain = ChainLook(asked, feed, desk, risk, self.take, now_ns, timing.chain_ns)
-        self.audit = Audit(asked, execution, positions, risk, now_ns, timing.audit_ns)
+        self.questions = Questions(
+            self.asked, feed, desk, execution, risk, positions, self.take, now_ns, timing
+        )
         self.dispatch = Dispatch(
-            asked,
+            self.asked,
             session,
             execution,
             risk,
             self.bookings.trade,
-            self.locks.ask,
+            self.questions.locks.ask,
             now_ns,
             feed.currency,
             order_timeout_s,
         )
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._handlers = self._route()
+
+    def _route(self) -> dict[type, Callable[[Any], None]]:
+        """Who takes which news."""
+        asked, locks = self.asked, self.questions.locks
+        return {
             TickerNews: self._ticker,
-            OrderNews: self._order_news,
+            OrderNews: lambda news: self.execution.order(news, self.now_ns()),
             TradeNews: self.bookings.trade,
             Answered: asked.answered,
             Refused: asked.failed,
@@ -179,8 +174,8 @@ class Hedger:
             StateChanged: self._state,
             AccountNews: self._account,
             ClockSkew: self._skew,
-            PlatformNews: self.locks.changed,
-            StatusNews: self.locks.told,
+            PlatformNews: locks.changed,
+            StatusNews: locks.told,
             LockNews: lambda news: self.risk.locked(f"{ACCOUNT} {news.currency}", news.locked),
             Unauthorised: self._unauthorised,
             Reconnecting: self._reconnecting,
@@ -219,14 +214,10 @@ class Hedger:
         if self._ready:
             self.execution.paused = False
             self._timers(now_ns)
-            self.prices.tick(now_ns)
             self.execution.tick(now_ns)
             self._pump()
-            self._watch()
-            if not self.stopping:
-                self.chain.tick(now_ns)
-            self.audit.tick(now_ns)
-            self.locks.tick(now_ns)
+            self._watched.update()
+            self.questions.tick(now_ns, stopping=self.stopping)
         self.journal.flush()
 
     # ------------------------------------------------------------- desk
@@ -296,7 +287,7 @@ class Hedger:
         if isinstance(event, Rejected):
             log.warning("given up", extra={"order": event.order_id, "reason": event.reason})
             if purpose is Purpose.ENTRY:
-                self.chain.pause(self.now_ns() + REFUSED_PAUSE_NS)
+                self.questions.chain.pause(self.now_ns() + REFUSED_PAUSE_NS)
             elif purpose is Purpose.EXIT:
                 self.risk.not_closed(event.reason)
             self._aims.forget(event.order_id)
@@ -322,20 +313,7 @@ class Hedger:
         if event is not None and self._ready:
             self.take(event)
 
-    def _wanted(self) -> set[Tradable]:
-        """Instruments to watch: what the desk holds, what is at work, and the perpetual."""
-        wanted: set[Tradable] = {self.feed.perpetual} | self.execution.instruments
-        for episode in self.desk.portfolio.open.values():
-            wanted |= {*episode.legs, episode.hedge.instrument}
-        return wanted
-
-    def _watch(self) -> None:
-        self._watched.want(self._wanted())
-
     # ------------------------------------------------------------- account
-
-    def _order_news(self, news: OrderNews) -> None:
-        self.execution.order(news, self.now_ns())
 
     def _reconciled(self, news: Reconciled) -> None:
         for trade in news.trades:
@@ -353,7 +331,7 @@ class Hedger:
         self.execution.reconciled(news.open_orders, now_ns)
         self._watched.forget()
         self.asked.forget()
-        self._watch()
+        self._watched.update()
 
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:
@@ -392,7 +370,7 @@ class Hedger:
         if is_private(news.channel):  # something happened to us, and we do not know what
             self.session.drop(f"unreadable news on {news.channel}")
         elif news.channel.startswith(PLATFORM):
-            self.locks.ask()
+            self.questions.locks.ask()
 
     def _missing(self, news: SubscriptionMissing) -> None:
         log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})
@@ -445,11 +423,6 @@ class Hedger:
         if self._ready:
             self.execution.tick(self.now_ns())
             self._pump()
-
-    @property
-    def sent(self) -> int:
-        """Orders to the exchange."""
-        return self.dispatch.sent
 
     @property
     def quiet(self) -> bool:

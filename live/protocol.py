@@ -10,31 +10,29 @@ Every request that a caller makes ends in exactly one of ``Answered``, ``Refused
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Unpack
+from typing import Unpack
 
 import msgspec
 
 from gammacore.daycount import NS_PER_SECOND
-from gammacore.deribit import channels as wire_channels
 from gammacore.deribit import methods as m
-from gammacore.deribit.codes import AUTHORISATION, LOCAL, UNREADABLE, Action, Fate, look_up
+from gammacore.deribit.codes import AUTHORISATION, UNREADABLE, Action, look_up
 from gammacore.deribit.frames import (
     Envelope,
     Failure,
     OrderOptions,
     decode_envelope,
     encode_order,
-    encode_request,
     text_of,
 )
 from gammacore.deribit.levels import Levels
-from gammacore.deribit.market import WireBook
 from gammacore.deribit.methods import Method
 from gammacore.deribit.news import AccountNews, OrderAnswer
 from gammacore.deribit.units import Instrument
 from gammacore.errors import SessionError
 
-from .budget import Budget, Kind, kind_of
+from .budget import Budget
+from .conversation import Conversation, fate_of, in_ns, short, words_of
 from .credentials import Credentials
 from .login import Login
 from .news import (
@@ -43,27 +41,24 @@ from .news import (
     Expired,
     Gap,
     Lost,
-    News,
     Refused,
     State,
-    StateChanged,
     SubscriptionMissing,
     Unauthorised,
 )
-from .requests import Request, Requests, Role
+from .requests import Request, Role
 from .skew import Skew
-from .states import ALIVE, LOGGED_IN, TALKING, TRANSITIONS, Event
+from .states import LOGGED_IN, TALKING, Event
 from .subscriptions import Subscriptions, batches
 
 __all__ = ["DeribitProtocol"]
 
 
-PATIENCE_S = 10.0  # for the session's own requests
 BACK_OFF_NS = NS_PER_SECOND
 UNREADABLE_ERRORS = (ValueError, RecursionError)  # msgspec's are ValueErrors
 
 
-class DeribitProtocol:
+class DeribitProtocol(Conversation):
     """State of one connection.
 
     Parameters
@@ -103,20 +98,13 @@ class DeribitProtocol:
     ) -> None:
         if heartbeat_s < 10:
             raise SessionError(f"heartbeat_s must be at least 10, got {heartbeat_s!r}")
-        self.state = State.CONNECTING
-        self.reason = ""  # why it is CLOSING or LOST
-        self.blocked = ""  # why orders are refused here, if they are
-        self.budget = Budget() if budget is None else budget
+        super().__init__(Budget() if budget is None else budget, ids, skew, has_key=credentials is not None)
         self._login = None if credentials is None else Login(credentials, by_secret=by_secret)
         self._heartbeat_s = heartbeat_s
         self._silence_ns = 3 * heartbeat_s * NS_PER_SECOND
         self._cancel_on_disconnect = cancel_on_disconnect
         self._depth = book_depth
-        self._requests = Requests(self.budget, ids)
-        self._news: list[News] = []
         self._channels = Subscriptions()
-        self._skew = Skew() if skew is None else skew
-        self._heard_ns = 0
         self._channels.want(channels)
 
     # ----------------------------------------------------------------- connection
@@ -138,21 +126,12 @@ class DeribitProtocol:
             return
         for request in self._requests.clear():
             if request.role is Role.CALLER:
-                self._news.append(Lost(now_ns, request.id, request.method.name, _fate(request)))
+                self._news.append(Lost(now_ns, request.id, request.method.name, fate_of(request)))
         self._move(Event.CLOSED, now_ns, self.reason or reason)
 
     def close(self, now_ns: int, reason: str = "closed by us") -> None:
         """Ask for the end; the owner of the socket closes it on CLOSING."""
         self._fail(reason, now_ns)
-
-    def events_received(self) -> list[News]:
-        """News since the last call."""
-        news, self._news = self._news, []
-        return news
-
-    def data_to_send(self) -> list[bytes]:
-        """Text frames since the last call, to be sent in order."""
-        return self._requests.drain()
 
     def next_deadline(self, now_ns: int) -> int | None:
         """When to call :meth:`tick` at the latest."""
@@ -177,29 +156,6 @@ class DeribitProtocol:
         self._requests.pump(now_ns)
 
     # ----------------------------------------------------------------- wishes
-
-    def request(
-        self, method: Method[Any], params: Mapping[str, Any], now_ns: int, *, timeout_s: float = 10.0
-    ) -> int:
-        """Ask for anything; what the rate budget does not allow now waits, but for orders.
-
-        Parameters
-        ----------
-        method : Method
-        params : mapping
-            In the exchange's units.
-        now_ns : int
-        timeout_s : float
-            For the answer, waiting included.
-
-        Returns
-        -------
-        int
-            The id that its answer will carry.
-        """
-        id_ = self._requests.next_id()
-        frame = encode_request(id_, method.name, params)
-        return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
 
     def send_order(
         self,
@@ -237,7 +193,7 @@ class DeribitProtocol:
         id_ = self._requests.next_id()
         frame = encode_order(id_, instrument, amount, **options)
         method = m.BUY if amount > 0.0 else m.SELL
-        return self._put(Request(id_, method, frame, now_ns + _ns(timeout_s)), now_ns)
+        return self._put(Request(id_, method, frame, now_ns + in_ns(timeout_s)), now_ns)
 
     def cancel(self, order_id: str, now_ns: int, *, timeout_s: float = 5.0) -> int:
         """Cancel one order by the exchange's id."""
@@ -269,16 +225,6 @@ class DeribitProtocol:
         return None if levels is None or levels.change_id is None else levels
 
     @property
-    def skew_s(self) -> float:
-        """How far our clock is behind the exchange's."""
-        return self._skew.seconds
-
-    @property
-    def skew_uncertainty_s(self) -> float:
-        """What that leaves open, either way."""
-        return self._skew.uncertainty
-
-    @property
     def scope(self) -> str:
         """What our key was granted."""
         return "" if self._login is None else self._login.scope
@@ -293,7 +239,7 @@ class DeribitProtocol:
         try:
             envelope = decode_envelope(frame)
         except UNREADABLE_ERRORS as error:
-            self._news.append(BadFrame(now_ns, "", _short(error)))
+            self._news.append(BadFrame(now_ns, "", short(error)))
             return
         if envelope.method == "subscription":
             self._notified(envelope, now_ns)
@@ -312,21 +258,12 @@ class DeribitProtocol:
             return
         channel = params.channel
         try:
-            if channel in self._channels.books:
-                self._book_changed(channel, wire_channels.decode_book(params.data), now_ns)
-            else:
-                self._news += wire_channels.decode_data(channel, params.data, now_ns)
+            news = self._channels.heard(channel, params.data, self._depth, now_ns)
         except UNREADABLE_ERRORS as error:
-            self._news.append(BadFrame(now_ns, channel[:100], _short(error)))
-
-    def _book_changed(self, channel: str, data: WireBook, now_ns: int) -> None:
-        news = self._channels.changed(channel, data, self._depth)
-        if news is not None:
-            self._news.append(news)
-        elif channel not in self._channels.renewing:
-            # Asking again for a channel that we have gives no snapshot: leave it first.
-            self._channels.renewing.add(channel)
-            self._news.append(Gap(now_ns, channel))
+            self._news.append(BadFrame(now_ns, channel[:100], short(error)))
+            return
+        self._news += news
+        if news and type(news[0]) is Gap:  # asking again for a channel that we have gives no snapshot
             self._ask(m.UNSUBSCRIBE, Role.RENEW, [channel], now_ns)
 
     def _test(self, now_ns: int) -> None:
@@ -338,7 +275,7 @@ class DeribitProtocol:
         if envelope.error is None:
             self._news.append(BadFrame(now_ns, "", f"no answer, method {envelope.method[:50]!r}"))
             return
-        text = _text(envelope.error)
+        text = words_of(envelope.error)
         self._news.append(BadFrame(now_ns, "", f"error without id: {text}"))
         if look_up(envelope.error.code).action is Action.DROP:
             self._fail(text, now_ns)
@@ -358,7 +295,7 @@ class DeribitProtocol:
         try:
             self._answered(request, envelope.result, now_ns)
         except UNREADABLE_ERRORS as error:
-            self._news.append(BadFrame(now_ns, "", f"answer to {request.method.name}: {_short(error)}"))
+            self._news.append(BadFrame(now_ns, "", f"answer to {request.method.name}: {short(error)}"))
             self._unreadable(request, now_ns)
 
     def _answered(self, request: Request, result: msgspec.Raw, now_ns: int) -> None:
@@ -396,13 +333,13 @@ class DeribitProtocol:
             try:
                 found = method.decode(envelope.result, now_ns)
             except UNREADABLE_ERRORS as error:
-                self._news.append(BadFrame(now_ns, "", f"late answer to {method.name}: {_short(error)}"))
+                self._news.append(BadFrame(now_ns, "", f"late answer to {method.name}: {short(error)}"))
                 return
             if isinstance(found, OrderAnswer):
                 self._news += [found.order, *found.trades]
 
     def _refused(self, request: Request, failure: Failure, now_ns: int) -> None:
-        row, text = look_up(failure.code), _text(failure)
+        row, text = look_up(failure.code), words_of(failure)
         self._unauthorised(request, failure.code, text, now_ns)
         if request.role is Role.CALLER:
             message, data = failure.message[:200], text_of(failure.data)
@@ -435,7 +372,7 @@ class DeribitProtocol:
 
     def _unreadable(self, request: Request, now_ns: int) -> None:
         if request.role is Role.CALLER:
-            fate = _fate(request)
+            fate = fate_of(request)
             news = Refused(now_ns, request.id, request.method.name, UNREADABLE, "unreadable answer", "", fate)
             self._news.append(news)
         elif request.role is Role.TIME:
@@ -452,21 +389,10 @@ class DeribitProtocol:
         elif request.sent_ns is None:
             self._refuse(request, "waited too long for the rate budget", now_ns)
         else:
-            self._news.append(Expired(now_ns, request.id, request.method.name, _fate(request)))
+            self._news.append(Expired(now_ns, request.id, request.method.name, fate_of(request)))
             self._requests.expect_late(request)
 
     # ----------------------------------------------------------------- session
-
-    def _move(self, event: Event, now_ns: int, reason: str = "") -> None:
-        before = self.state
-        self.state = TRANSITIONS[before, event]
-        self.reason = reason
-        self._news.append(StateChanged(now_ns, before, self.state, reason))
-
-    def _fail(self, reason: str, now_ns: int) -> None:
-        if self.state in ALIVE:
-            self._requests.discard()
-            self._move(Event.FAILED, now_ns, reason)
 
     def _start_over(self, now_ns: int) -> None:
         """Authenticate again on the same connection."""
@@ -477,7 +403,7 @@ class DeribitProtocol:
 
     def _log_in(self, login: Login, now_ns: int) -> None:
         """Log in by the exchange's time, so that a clock that is off is not taken for a wrong key."""
-        params = login.first(now_ns, _ns(self._skew.seconds))
+        params = login.first(now_ns, in_ns(self._skew.seconds))
         self._own(m.AUTH, params, Role.LOGIN, now_ns)
 
     def _configure(self, now_ns: int) -> None:
@@ -516,58 +442,3 @@ class DeribitProtocol:
         self._news.append(SubscriptionMissing(now_ns, tuple(channels), reason))
         if renewed:
             self._fail("a book was not granted again", now_ns)
-
-    def _own(
-        self,
-        method: Method[Any],
-        params: Mapping[str, Any],
-        role: Role,
-        now_ns: int,
-        channels: tuple[str, ...] = (),
-    ) -> None:
-        id_ = self._requests.next_id()
-        frame = encode_request(id_, method.name, params)
-        request = Request(id_, method, frame, now_ns + _ns(PATIENCE_S), role, channels)
-        if not self._requests.put(request, now_ns):
-            self._fail(f"too many requests wait: {method.name}", now_ns)
-
-    def _put(self, request: Request, now_ns: int) -> int:
-        reason = self._obstacle(request.method)
-        if not reason and not self._requests.put(request, now_ns):
-            reason = "rate budget used up"
-        if reason:
-            self._refuse(request, reason, now_ns)
-        return request.id
-
-    def _obstacle(self, method: Method[Any]) -> str:
-        """Why a request cannot be sent in this state."""
-        if self.state not in TALKING:
-            return f"session is {self.state}"
-        if method.private and (self._login is None or self.state not in LOGGED_IN):
-            return "session is not authenticated"
-        if kind_of(method.name) is Kind.ORDER and self.state is not State.READY:
-            return f"session is {self.state}, not ready"
-        return self.blocked if kind_of(method.name) is Kind.ORDER else ""
-
-    def _refuse(self, request: Request, reason: str, now_ns: int) -> None:
-        fate = Fate.REJECTED
-        self._news.append(Refused(now_ns, request.id, request.method.name, LOCAL, reason, "", fate))
-
-
-def _ns(seconds: float) -> int:
-    return int(seconds * NS_PER_SECOND)
-
-
-def _fate(request: Request) -> Fate:
-    """Fate of a request without an answer: reading again harms nobody."""
-    if request.sent_ns is None:
-        return Fate.REJECTED
-    return Fate.RETRY if request.method.reads else Fate.UNKNOWN
-
-
-def _text(failure: Failure) -> str:
-    return f"{failure.code} {failure.message[:100]} {text_of(failure.data)}".strip()
-
-
-def _short(error: BaseException) -> str:
-    return str(error)[:200]

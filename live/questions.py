@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.deribit import methods as m
 from gammacore.deribit.history import Deliveries
@@ -18,7 +20,7 @@ from .feed import Feed
 from .positions import Positions, near_settlement
 from .risk_manager import MAINTENANCE, Mode, RiskManager
 
-__all__ = ["AHEAD_NS", "Audit", "ChainLook", "DeliveryPrices", "Locks"]
+__all__ = ["AHEAD_NS", "Audit", "ChainLook", "DeliveryPrices", "Locks", "Questions", "Timing"]
 
 RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks, delivery prices, and positions that differ
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
@@ -200,3 +202,46 @@ class DeliveryPrices:
             price = prices.get(format_time(expiry_ns)[:10])
             if price is not None:
                 self._take(Delivery(now_ns, expiry_ns, price))
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Intervals of a session."""
+
+    chain_ns: int
+    audit_ns: int
+
+
+class Questions:
+    """All of them.
+
+    Parameters
+    ----------
+    asked, feed, desk, execution, risk, positions, take, now_ns
+        See those that take them.
+    timing : Timing
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        feed: Feed,
+        desk: Desk,
+        execution: Execution,
+        risk: RiskManager,
+        positions: Positions,
+        take: Take,
+        now_ns: Callable[[], int],
+        timing: Timing,
+    ) -> None:
+        self.locks = Locks(asked, risk, feed.base)
+        self.prices = DeliveryPrices(asked, feed, desk, take, now_ns)
+        self.chain = ChainLook(asked, feed, desk, risk, take, now_ns, timing.chain_ns)
+        self.audit = Audit(asked, execution, positions, risk, now_ns, timing.audit_ns)
+
+    def tick(self, now_ns: int, *, stopping: bool) -> None:
+        """Ask what is due; no chain while the session ends."""
+        self.prices.tick(now_ns)
+        if not stopping:
+            self.chain.tick(now_ns)
+        self.audit.tick(now_ns)
+        self.locks.tick(now_ns)

@@ -26,9 +26,10 @@ from gammacore.deribit.units import span
 from .news import Answered, Expired, Lost, News, Reconciled, Refused
 from .protocol import DeribitProtocol
 
-__all__ = ["Reconciliation", "Seen"]
+__all__ = ["Reconciler", "Reconciliation", "Seen"]
 
 PAGE = 1_000
+OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 MOST_SEEN = 100_000
 LIVE = (OrderState.OPEN, OrderState.UNTRIGGERED)
 
@@ -190,3 +191,58 @@ class Reconciliation:
         later = at >= self._marks.get(type(news), 0)
         # An order's end stays true; that it was open before the answer does not.
         return later or (isinstance(news, OrderNews) and news.state not in LIVE)
+
+
+class Reconciler:
+    """Reconciles one connection after the other.
+
+    Parameters
+    ----------
+    currencies : sequence of str
+        Settlement currencies of our positions.
+    since_ns : int, optional
+        Trades from then on are told (exchange's time); by default those after the first connection.
+    known : iterable of str
+        Ids of trades that were handled already.
+
+    Attributes
+    ----------
+    seen : Seen
+    """
+
+    def __init__(self, currencies: Sequence[str], since_ns: int | None, known: Iterable[str]) -> None:
+        self.seen = Seen(known)
+        self._currencies, self._since_ns = tuple(currencies), since_ns
+        self._round: Reconciliation | None = None
+        self._skew_ns = 0
+
+    @property
+    def failure(self) -> str:
+        """Why the present round has failed; empty if it has not."""
+        return "" if self._round is None else self._round.failure
+
+    def begin(self, protocol: DeribitProtocol, now_ns: int) -> None:
+        """Ask everything anew."""
+        self._skew_ns = int(protocol.skew_s * NS_PER_SECOND)
+        fresh = self._since_ns is None
+        since_ns = now_ns + self._skew_ns - OVERLAP_NS if fresh else self._since_ns or 0
+        # A fresh session is not told of older trades, but notes them: clocks differ.
+        self._round = Reconciliation(
+            protocol, self._currencies, since_ns, self.seen, now_ns, tell_trades=not fresh
+        )
+
+    def take(self, news: News, now_ns: int) -> bool:
+        """Take an answer in, or hold news back; False if they are not for this."""
+        return self._round is not None and self._round.take(news, now_ns)
+
+    def finished(self, now_ns: int) -> list[News] | None:
+        """Return the outcome once every question is answered, None before."""
+        if self._round is None or not self._round.done:
+            return None
+        found, self._round = self._round.finish(now_ns), None
+        self._since_ns = max(self._since_ns or 0, now_ns + self._skew_ns - OVERLAP_NS)
+        return found
+
+    def drop(self) -> None:
+        """Give the present round up."""
+        self._round = None

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from gammacore.deribit.addresses import REST
 from gammacore.deribit.codes import Fate, look_up
 from gammacore.deribit.frames import Failure, decode_envelope
 from gammacore.deribit.methods import Method
@@ -17,11 +18,8 @@ from gammacore.errors import RequestError, SessionError
 
 from .deadline import fetch
 
-__all__ = ["HISTORY", "PRODUCTION", "TESTNET", "Rest"]
+__all__ = ["Rest"]
 
-PRODUCTION = "https://www.deribit.com/api/v2"
-TESTNET = "https://test.deribit.com/api/v2"
-HISTORY = "https://history.deribit.com/api/v2"  # everything since listing: catalog and trades
 TRIES = 6
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 16.0
 LONGEST_WISH_S = 300.0  # of a server that names how long to wait
@@ -37,7 +35,7 @@ class Rest:
     Parameters
     ----------
     url : str
-        Such as :data:`HISTORY`.
+        Such as :data:`gammacore.deribit.addresses.HISTORY`.
     timeout_s : float
         Of each attempt, from its connection to the last byte of its answer.
     patience_s : float
@@ -49,7 +47,7 @@ class Rest:
 
     def __init__(
         self,
-        url: str = PRODUCTION,
+        url: str = REST,
         *,
         timeout_s: float = 30.0,
         patience_s: float = 75.0,

@@ -16,18 +16,17 @@ from enum import IntEnum
 
 import msgspec
 
-from gammacore.contracts import Instrument, Option, Settlement
+from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.deribit.news import AccountNews, TickerNews
 from gammacore.desk import Desk
-from gammacore.ledger import Account
-from gammacore.margin import estimate, rates_at
 from gammacore.orders import Order, Purpose
 from gammacore.risk import RiskLimits, totals
 
 from .actions import AtWork
 from .peak import Peak
 from .refusals import Refusals
+from .solvency import liquidation_distance, margin_gap, profit_usd, share
 
 __all__ = [
     "DayStart",
@@ -36,9 +35,6 @@ __all__ = [
     "ModeChanged",
     "ProfitHigh",
     "RiskManager",
-    "liquidation_distance",
-    "margin_gap",
-    "profit_usd",
 ]
 
 PENDING_NS = 30 * NS_PER_SECOND  # that an order may be at work before it is told
@@ -118,9 +114,9 @@ class RiskManager:
     account : AccountNews or None
         The last one, of the settlement currency.
     margin_gap : float
-        See :func:`margin_gap`; NaN before the first account.
+        See :func:`.solvency.margin_gap`; NaN before the first account.
     liquidation_distance : float
-        See :func:`liquidation_distance`; NaN before the first account.
+        See :func:`.solvency.liquidation_distance`; NaN before the first account.
     """
 
     def __init__(
@@ -324,7 +320,7 @@ class RiskManager:
         self.margin_gap = margin_gap(self.desk, news)
         self.liquidation_distance = liquidation_distance(news)
         self._tell_gap(news)
-        used, near = (_share(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
+        used, near = (share(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
         limit = self.guards.max_margin_use
         over = limit is not None and used > limit
         self._hold("margin", over, Mode.HEDGE_ONLY, f"{used:.1%} of the margin is in use")
@@ -443,44 +439,3 @@ def _count(times: deque[int], now_ns: int, window_ns: int) -> None:
     times.append(now_ns)
     while times[0] <= now_ns - window_ns:
         times.popleft()
-
-
-def margin_gap(desk: Desk, news: AccountNews) -> float:
-    """Take the margin that a desk's positions need by the published formulas off what the exchange counts.
-
-    Initial margin, in the account's currency. What is left are open orders, whatever else the account holds,
-    and what is wrong or out of date in the formulas; NaN without marks.
-    """
-    marks: dict[Instrument, tuple[float, float]] = {}
-    book, positions = desk.book, desk.portfolio.positions()
-    for held in positions:
-        if isinstance(held, Option):
-            marks[held] = float(book.exposure(held).value), book.forward(held.expiry_ns)
-        else:
-            marks[held] = book.future_price(held), math.nan
-    return news.initial_margin - estimate(rates_at(news.ts_ns), positions, marks).initial
-
-
-def liquidation_distance(news: AccountNews) -> float:
-    """Return the share of the margin balance that maintenance margin leaves; none is left at liquidation."""
-    return 1.0 - _share(news.maintenance_margin, news.margin_balance)
-
-
-def _share(margin: float, balance: float) -> float:
-    """Return the part of the margin balance that is in use, without limit if nothing is left of it."""
-    if balance <= 0:
-        return math.inf if margin > 0 else 0.0
-    return margin / balance
-
-
-def profit_usd(desk: Desk) -> float:
-    """Profit of all episodes at the book's marks, USD; open ones as if closed at marks without cost."""
-    total, book = 0.0, desk.book
-    for episode in desk.portfolio.episodes:
-        if episode.number not in desk.portfolio.open:
-            total += episode.ledger.profit().usd
-            continue
-        inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
-        worth = float(episode.equity(book)) * (book.index if inverse else 1.0)
-        total += worth + episode.ledger.balance(Account.CAPITAL).usd
-    return total

@@ -28,6 +28,7 @@ from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
 from gammacore.contracts import ContractSpec, Option, Perpetual, Settlement, has_spec, spec_for
+from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.methods import GET_INSTRUMENTS, GET_TIME
 from gammacore.errors import GammacoreError, JournalLostError, SessionError
@@ -37,7 +38,7 @@ from .about import Began
 from .assemble import Past, build_hedger, past_of
 from .attempts import Tradable
 from .awake import awake
-from .client import PRODUCTION, TESTNET, Client
+from .client import Client
 from .credentials import Credentials
 from .deadline import fetch
 from .hedger import Hedger

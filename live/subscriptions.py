@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gammacore.deribit.channels import is_private, is_whole_book
+import msgspec
+
+from gammacore.deribit.channels import decode_book, decode_data, is_private, is_whole_book
 from gammacore.deribit.levels import Levels
-from gammacore.deribit.market import WireBook
 from gammacore.deribit.news import BookNews
 from gammacore.deribit.units import instrument_of
+
+from .news import Gap, News
 
 __all__ = ["Subscriptions", "batches"]
 
@@ -56,16 +59,30 @@ class Subscriptions:
         got = {channel.lower() for channel in granted}
         return [channel for channel in asked if channel in self.wanted and channel.lower() not in got]
 
-    def changed(self, channel: str, data: WireBook, depth: int) -> BookNews | None:
-        """Apply a snapshot or a change; None if the book is not valid after it."""
-        levels = self.books[channel]
-        if not levels.apply(data):
-            return None
-        self.renewing.discard(channel)
-        instrument = instrument_of(data.instrument_name)
-        return BookNews(
-            data.ts_ns, instrument, channel, data.change_id, levels.bids(depth), levels.asks(depth)
-        )
+    def heard(self, channel: str, data: msgspec.Raw, depth: int, now_ns: int) -> list[News]:
+        """News of a notification; a gap, once, where a change of a book is missing.
+
+        Raises
+        ------
+        ValueError
+            If it is not what the channel promises.
+        """
+        levels = self.books.get(channel)
+        if levels is None:
+            return [*decode_data(channel, data, now_ns)]
+        change = decode_book(data)
+        if levels.apply(change):
+            self.renewing.discard(channel)
+            instrument, bids, asks = (
+                instrument_of(change.instrument_name),
+                levels.bids(depth),
+                levels.asks(depth),
+            )
+            return [BookNews(change.ts_ns, instrument, channel, change.change_id, bids, asks)]
+        if channel in self.renewing:
+            return []
+        self.renewing.add(channel)
+        return [Gap(now_ns, channel)]
 
 
 def batches(channels: Iterable[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:

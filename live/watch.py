@@ -24,7 +24,8 @@ from .follow import Follower
 from .heartbeat import Heartbeat, heartbeat_of
 from .journal import is_held
 from .positions import Adopted
-from .risk_manager import Mode, profit_usd
+from .risk_manager import Mode
+from .solvency import profit_usd
 
 __all__ = ["UNEXPLAINED", "Metrics", "Watcher", "watch"]
 

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.deribit.channels import ticker
+from gammacore.desk import Desk
 
 from .attempts import Tradable
+from .execution import Execution
 
 __all__ = ["Subscribes", "Watched"]
 
@@ -28,14 +30,27 @@ class Watched:
     Parameters
     ----------
     session : Subscribes
+    desk : Desk
+    execution : Execution
+    perpetual : Perpetual
+        Always watched.
     """
 
-    def __init__(self, session: Subscribes) -> None:
-        self._session = session
+    def __init__(self, session: Subscribes, desk: Desk, execution: Execution, perpetual: Perpetual) -> None:
+        self._session, self._desk, self._execution = session, desk, execution
+        self._perpetual = perpetual
         self._instruments: set[Tradable] = set()
 
-    def want(self, instruments: set[Tradable]) -> None:
+    def _wanted(self) -> set[Tradable]:
+        """Gather what the desk holds, what is at work, and the perpetual."""
+        wanted: set[Tradable] = {self._perpetual} | self._execution.instruments
+        for episode in self._desk.portfolio.open.values():
+            wanted |= {*episode.legs, episode.hedge.instrument}
+        return wanted
+
+    def update(self) -> None:
         """Subscribe to what is wanted now, leave the rest."""
+        instruments = self._wanted()
         added, left = instruments - self._instruments, self._instruments - instruments
         self._instruments = instruments
         if added:

@@ -15,7 +15,7 @@ from gammacore.events import Fill, IndexPrice
 from gammacore.ledger import Money
 from gammacore.live.dashboard.holdings import Profits, gauges, greeks, positions
 from gammacore.live.follow import Follower
-from gammacore.live.risk_manager import profit_usd
+from gammacore.live.solvency import profit_usd
 from gammacore.risk import totals
 
 

@@ -28,9 +28,11 @@ from gammacore.deribit import channels
 from gammacore.deribit import news as d
 from gammacore.deribit.codes import Fate
 from gammacore.errors import RequestError, SessionError
-from gammacore.live import client as module
 from gammacore.live import news as n
-from gammacore.live.client import Client, SteadyClock
+from gammacore.live import reconnect
+from gammacore.live.client import Client
+from gammacore.live.clock import SteadyClock
+from gammacore.live.handler import conflated
 from gammacore.live.news import State
 from gammacore.live.reconcile import Seen
 
@@ -121,10 +123,10 @@ def exchange():
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(module, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(module, "LONGEST_DELAY_S", 0.05)
-    monkeypatch.setattr(module, "REFUSED_DELAY_S", 0.01)
-    monkeypatch.setattr(module, "LONGEST_REFUSED_S", 0.05)
+    monkeypatch.setattr(reconnect, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(reconnect, "LONGEST_DELAY_S", 0.05)
+    monkeypatch.setattr(reconnect, "REFUSED_DELAY_S", 0.01)
+    monkeypatch.setattr(reconnect, "LONGEST_REFUSED_S", 0.05)
 
 
 def make(exchange, **options):
@@ -430,7 +432,7 @@ def test_it_never_gives_up(exchange, quick, how, monkeypatch):
         return None
 
     if how == "silence":
-        monkeypatch.setattr("gammacore.live.protocol.PATIENCE_S", 0.15)
+        monkeypatch.setattr("gammacore.live.conversation.PATIENCE_S", 0.15)
     exchange.on("public/auth", trouble)
     client = make(exchange)
     handler = run(client, seen(n.Reconciled))
@@ -482,7 +484,7 @@ def test_delays_double_up_to_a_limit_with_jitter():
     handler = run(client, seen(n.Reconnecting, 12))
     delays = [r.delay_s for r in handler.of(n.Reconnecting)]
     for i, delay in enumerate(delays):
-        ceiling = min(module.FIRST_DELAY_S * 2 ** (i + 1), module.LONGEST_DELAY_S)
+        ceiling = min(reconnect.FIRST_DELAY_S * 2 ** (i + 1), reconnect.LONGEST_DELAY_S)
         assert ceiling / 2 <= delay <= ceiling
     assert len(set(delays)) == 12
     assert max(slept) <= 0.1  # so that ticks go on
@@ -637,6 +639,6 @@ def test_of_tickers_that_arrive_together_the_last_of_each_instrument_counts():
     one, two = "BTC-PERPETUAL", "ETH-PERPETUAL"
     other = n.ClockSkew(NOW, 1.0, 0.1)
     received = [ticker(one, 1.0), other, ticker(two, 5.0), ticker(one, 2.0), ticker(one, 3.0)]
-    kept = module._conflated(received)
+    kept = conflated(received)
     assert [getattr(news, "mark", None) for news in kept] == [None, 5.0, 3.0]
-    assert module._conflated([other, other]) == [other, other]
+    assert conflated([other, other]) == [other, other]

@@ -101,7 +101,7 @@ def test_a_delivery_price_is_asked_for_ten_seconds_after_an_expiry_and_every_fiv
     episode.legs[parse(f"{currency}-16JAN26-60000-C")] = 1.0
     counts = []
     for at in (9.999, 10.0, 14.999, 15.0, 19.999, 20.0):
-        hedger.prices.tick(FRIDAY + int(at * NS_PER_SECOND))
+        hedger.questions.prices.tick(FRIDAY + int(at * NS_PER_SECOND))
         counts.append(len(asked))
         hedger.on_news(Expired(FRIDAY, len(asked), "public/get_delivery_prices", Fate.RETRY))
     assert counts == [0, 1, 1, 2, 2, 3]
@@ -109,14 +109,14 @@ def test_a_delivery_price_is_asked_for_ten_seconds_after_an_expiry_and_every_fiv
 
     def told(at, **prices):
         hedger.session.now_ns = lambda: FRIDAY + at * NS_PER_SECOND
-        hedger.prices.tick(hedger.now_ns())
+        hedger.questions.prices.tick(hedger.now_ns())
         rows = [{"date": day.replace("_", "-")[1:], "delivery_price": price} for day, price in prices.items()]
         result = GET_DELIVERY_PRICES.decode(json.dumps({"data": rows}).encode(), 0)
         hedger.on_news(Answered(hedger.now_ns(), len(asked), "public/get_delivery_prices", result))
 
     told(25, _2026_01_17=61e3)  # not published yet
     assert episode.open
-    hedger.prices.tick(FRIDAY + 29 * NS_PER_SECOND)
+    hedger.questions.prices.tick(FRIDAY + 29 * NS_PER_SECOND)
     assert len(asked) == 4  # five seconds have not passed
     told(30, _2026_01_17=61e3, _2026_01_16=62e3)
     assert (episode.open, episode.delivery_price) == (False, 62e3)
@@ -476,7 +476,7 @@ def test_a_journal_from_before_a_parameter_was_made_goes_on_and_alerts_may_chang
 def test_limits_refuse_entries_and_nothing_is_sent(tmp_path):
     _, process = start(tmp_path, risk__max_premium_usd=100.0)
     process.run(30)
-    assert process.hedger.sent == 0
+    assert process.hedger.dispatch.sent == 0
     assert not process.hedger.desk.portfolio.open
     refused = [r for r in read(tmp_path / "j.db") if r.name == "Rejected"]
     assert 1 <= len(refused) <= 2  # the chain is not looked at again for a minute
@@ -492,7 +492,7 @@ def test_an_entry_without_strikes_for_it_is_refused_and_said_once(tmp_path, capl
     (said,) = [record for record in caplog.records if record.message == "entry refused"]
     assert said.reason == next(iter(refusals.values())).why
     assert said.reason.endswith("half a chain")
-    assert process.hedger.sent == 0
+    assert process.hedger.dispatch.sent == 0
     process.close()
     assert check(tmp_path / "j.db").commands == 0
 
@@ -517,7 +517,7 @@ def test_a_rehearsal_changes_nothing(tmp_path):
     process.run(20)
     desk = process.hedger.desk
     before = repr([(e.pending, e.resting, e.hedge.amount, e.orders_sent) for e in desk.portfolio.episodes])
-    state = (desk.book.ts_ns, process.hedger.decided, process.hedger.sent)
+    state = (desk.book.ts_ns, process.hedger.decided, process.hedger.dispatch.sent)
     assert all(leg.amount for leg in desk.rehearse())
     for _ in range(10):
         assert process.hedger.rehearse() == len(desk.rehearse()) > 0  # as far as to orders
@@ -526,7 +526,7 @@ def test_a_rehearsal_changes_nothing(tmp_path):
         repr([(e.pending, e.resting, e.hedge.amount, e.orders_sent) for e in desk.portfolio.episodes])
         == before
     )
-    assert (desk.book.ts_ns, process.hedger.decided, process.hedger.sent) == state
+    assert (desk.book.ts_ns, process.hedger.decided, process.hedger.dispatch.sent) == state
     process.close()
     assert check(tmp_path / "j.db").departure is None
 

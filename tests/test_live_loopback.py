@@ -15,8 +15,8 @@ from gammacore.exchange.config import ExchangeConfig
 from gammacore.exchange.exchange import Exchange
 from gammacore.exchange.faults import Fault
 from gammacore.exchange.server import serving
-from gammacore.live import client as module
 from gammacore.live import news as n
+from gammacore.live import reconnect as module
 from gammacore.live.client import Client
 from gammacore.live.credentials import Credentials
 from gammacore.live.news import State

@@ -112,11 +112,11 @@ def test_a_trade_by_hand_in_what_the_session_does_not_hold_is_the_holders(path):
 def test_another_programs_trades_are_not_hedged_here(path):
     world = World(linear=())
     process = begin(world, path)
-    before = process.hedger.sent
+    before = process.hedger.dispatch.sent
     trade(world, "buy", instrument_name=PERPETUAL, amount=90_000, type="market", label="other-1")
     process.run(10)
     assert process.hedger.positions.others == {PERPETUAL: 90_000.0}
-    assert process.hedger.sent - before <= 3  # what the market asks for, and no hedge of 90,000 USD
+    assert process.hedger.dispatch.sent - before <= 3  # what the market asks for, and no hedge of 90,000 USD
     assert agree(world, process)
     process.close()
 
@@ -164,9 +164,9 @@ def test_options_closed_by_hand_end_the_hedging(path, gone):
     mode, reason = hedger.risk.causes["options gone"]
     assert mode is Mode.HEDGE_ONLY
     assert "all options of episode 0 were closed outside" in reason
-    sent = hedger.sent
+    sent = hedger.dispatch.sent
     process.run(30)
-    assert hedger.sent == sent
+    assert hedger.dispatch.sent == sent
     kept = hedger.positions.own()
     assert (kept == {}) == (gone == "close")
     assert ("stays" in reason) == (gone == "keep")
@@ -442,7 +442,7 @@ def test_no_funds_back_off_and_say_so(path):
     lost = int((summary["margin_balance"] - 1.001 * summary["initial_margin"]) * 1e8)
     wallet.balance -= lost
     wallet.deposited -= lost
-    hedger, sent = process.hedger, process.hedger.sent
+    hedger, sent = process.hedger, process.hedger.dispatch.sent
     side = -1.0 if hedger.positions.own().get(PERPETUAL, 0.0) < 0 else 1.0
     target = hedger.desk.hedge.target
     hedger.desk.hedge.target = msgspec.structs.replace(target, delta=side)  # a coin more of the same
@@ -450,7 +450,7 @@ def test_no_funds_back_off_and_say_so(path):
     mode, reason = hedger.risk.causes["no funds"]
     assert mode is Mode.HEDGE_ONLY
     assert "10009" in reason
-    assert 2 <= hedger.sent - sent <= 10
+    assert 2 <= hedger.dispatch.sent - sent <= 10
     assert "order rate" not in hedger.risk.causes
     wallet.balance += lost
     wallet.deposited += lost
@@ -532,7 +532,7 @@ def test_unreadable_messages_of_our_orders_end_the_connection_and_others_do_not(
 def test_refusals_in_a_row_back_off_until_an_order_is_accepted(path):
     world = World(linear=())
     process = begin(world, path)
-    hedger, sent = process.hedger, process.hedger.sent
+    hedger, sent = process.hedger, process.hedger.dispatch.sent
     plan = Fault(kind="settlement", match="private/", at_s=0.0, count=None)
     world.exchange.faults.add(plan)
     hedger.desk.hedge.target = msgspec.structs.replace(hedger.desk.hedge.target, delta=0.5)
@@ -540,7 +540,7 @@ def test_refusals_in_a_row_back_off_until_an_order_is_accepted(path):
     mode, reason = hedger.risk.causes["refusals"]
     assert mode is Mode.HEDGE_ONLY
     assert "10041" in reason
-    assert 3 <= hedger.sent - sent <= 12
+    assert 3 <= hedger.dispatch.sent - sent <= 12
     world.exchange.faults._rules.clear()
     assert process.run(70, lambda: "refusals" not in hedger.risk.causes and hedger.quiet)
     assert "refusals" not in hedger.risk.causes

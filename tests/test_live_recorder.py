@@ -26,7 +26,7 @@ from gammacore.exchange.connection import Connection
 from gammacore.exchange.exchange import Exchange
 from gammacore.exchange.faults import Fault
 from gammacore.exchange.server import serving
-from gammacore.live import client as module
+from gammacore.live import reconnect as module
 from gammacore.live.client import Client
 from gammacore.live.news import Answered, BadFrame, Reconnecting, SubscriptionMissing
 from gammacore.live.recorder import EVERYWHERE, Options, Recorder

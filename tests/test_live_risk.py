@@ -19,15 +19,8 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SE
 from gammacore.deribit.news import AccountNews
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
-from gammacore.live.risk_manager import (
-    NEAR_LIQUIDATION,
-    DayStart,
-    Mode,
-    ProfitHigh,
-    RiskManager,
-    liquidation_distance,
-    profit_usd,
-)
+from gammacore.live.risk_manager import NEAR_LIQUIDATION, DayStart, Mode, ProfitHigh, RiskManager
+from gammacore.live.solvency import liquidation_distance, profit_usd
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals

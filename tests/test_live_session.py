@@ -20,7 +20,7 @@ from test_cli import run as run_command
 
 from gammacore.errors import SessionError
 from gammacore.live.about import Began
-from gammacore.live.client import SteadyClock
+from gammacore.live.clock import SteadyClock
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, read
 from gammacore.live.killing import pull

@@ -84,7 +84,7 @@ def questions(hedger, client, label):
     def send(action):
         def make(session):
             parts = (hedger.asked, session, hedger.execution, hedger.risk, hedger.bookings.trade)
-            Dispatch(*parts, hedger.locks.ask, hedger.now_ns, "BTC", 5.0).send(action)
+            Dispatch(*parts, hedger.questions.locks.ask, hedger.now_ns, "BTC", 5.0).send(action)
 
         return asking(make)
 

@@ -55,7 +55,8 @@ def download(
     from gammacore.data.store import Store
     from gammacore.data.throttle import Throttle
     from gammacore.daycount import NS_PER_DAY
-    from gammacore.live.rest import HISTORY, PRODUCTION, Rest
+    from gammacore.deribit.addresses import HISTORY, REST
+    from gammacore.live.rest import Rest
 
     end_ns = _day(end, "--end") if end is not None else (time.time_ns() // NS_PER_DAY + 1) * NS_PER_DAY
     plan = Plan(
@@ -66,7 +67,7 @@ def download(
         instruments=instruments,
         resolution=resolution,
     )
-    exchange, archive = Rest(url or PRODUCTION), Rest(url or HISTORY)
+    exchange, archive = Rest(url or REST), Rest(url or HISTORY)
     burst = max(1, min(20, int(2 * rate)))
     left = f"complete days are in {store}; the same command goes on"
     with stoppable(left), Store(store) as opened, progress_bar() as report:
@@ -164,7 +165,8 @@ def record(
     """Record trades, books, tickers, indices and chains until Ctrl-C, and a ledger of what was missed."""
     from gammacore.config import parse_duration
     from gammacore.data.store import Store
-    from gammacore.live.client import PRODUCTION, Client
+    from gammacore.deribit.addresses import PRODUCTION
+    from gammacore.live.client import Client
     from gammacore.live.recorder import Options, Recorder
     from gammacore.live.recording import last_heard_ns
     from gammacore.live.recording import record as run

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
 
-from . import account, market
+from . import account as accounts
+from . import market
 from .news import (
     BookNews,
     DvolNews,
@@ -29,6 +30,7 @@ __all__ = [
     "LOCK",
     "PLATFORM",
     "PUBLIC_METHODS_STATE",
+    "account",
     "book",
     "decode_book",
     "decode_data",
@@ -37,6 +39,7 @@ __all__ = [
     "is_private",
     "is_whole_book",
     "listings",
+    "locks",
     "portfolio",
     "quote",
     "ticker",
@@ -94,6 +97,16 @@ def portfolio(currency: str) -> str:
     return f"user.portfolio.{currency.lower()}"
 
 
+def account(currencies: Iterable[str]) -> tuple[str, ...]:
+    """Channels of all that happens to our account."""
+    return CHANGES, *map(portfolio, currencies)
+
+
+def locks(*, private: bool) -> tuple[str, str]:
+    """Channels of the locks of the exchange and of our account."""
+    return PLATFORM, LOCK if private else PUBLIC_METHODS_STATE
+
+
 def is_private(channel: str) -> bool:
     """Whether a channel needs a login."""
     return channel.startswith(PRIVATE)
@@ -124,11 +137,11 @@ _funding = _decoder(market.WireFunding)
 _instrument_state = _decoder(market.WireInstrumentState)
 _platform = _decoder(market.WirePlatform)
 _public_methods = _decoder(market.WirePublicMethods)
-_orders_or_one = _decoder(list[account.WireOrder] | account.WireOrder)
-_user_trades = _decoder(list[account.WireUserTrade])
-_account = _decoder(account.WireAccount)
-_changes = _decoder(account.WireChanges)
-_lock = _decoder(account.WireLock)
+_orders_or_one = _decoder(list[accounts.WireOrder] | accounts.WireOrder)
+_user_trades = _decoder(list[accounts.WireUserTrade])
+_account = _decoder(accounts.WireAccount)
+_changes = _decoder(accounts.WireChanges)
+_lock = _decoder(accounts.WireLock)
 
 
 def _second(channel: str) -> str:
@@ -141,18 +154,18 @@ def _user(channel: str, data: Raw, now_ns: int) -> list[Said]:
         case "orders":
             found = _orders_or_one(data)  # one object on raw channels
             orders = found if isinstance(found, list) else [found]
-            return [account.order_news(order) for order in orders]
+            return [accounts.order_news(order) for order in orders]
         case "trades":
-            return [account.trade_news(trade) for trade in _user_trades(data)]
+            return [accounts.trade_news(trade) for trade in _user_trades(data)]
         case "changes":
             changes = _changes(data)
             return [
-                *map(account.order_news, changes.orders or ()),
-                *map(account.trade_news, changes.trades or ()),
-                *(account.position_news(position, now_ns) for position in changes.positions or ()),
+                *map(accounts.order_news, changes.orders or ()),
+                *map(accounts.trade_news, changes.trades or ()),
+                *(accounts.position_news(position, now_ns) for position in changes.positions or ()),
             ]
         case "portfolio":
-            return [account.account_news(_account(data), now_ns)]
+            return [accounts.account_news(_account(data), now_ns)]
         case "lock":
             lock = _lock(data)
             return [LockNews(now_ns, lock.currency or "ALL", lock.locked)]

@@ -16,7 +16,8 @@ from gammacore.risk import Totals, scenario_profit
 from ..assemble import guards_of
 from ..attempts import Placed
 from ..peak import Peak
-from ..risk_manager import NEAR_LIQUIDATION, DayStart, Guards, liquidation_distance
+from ..risk_manager import NEAR_LIQUIDATION, DayStart, Guards
+from ..solvency import liquidation_distance
 
 __all__ = ["LimitsUse"]
 
