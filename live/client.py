@@ -136,9 +136,7 @@ class Client:
         self._reconciler = Reconciler(currencies, since_ns, known_trades)
         self._wait_s = 0.0 if busy_poll else idle_s
         self._busy_poll = busy_poll
-        self._conflate = conflate
-        self._tap = tap
-        self._timeout_s = timeout_s
+        self._conflate, self._tap, self._timeout_s = conflate, tap, timeout_s
         self._settings: dict[str, Any] = {
             "heartbeat_s": heartbeat_s,
             "by_secret": by_secret,

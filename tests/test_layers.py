@@ -1,15 +1,22 @@
-"""The direction of imports, and purity below the desk; see docs/design.md."""
+"""Who may import whom, and what may read a clock or a file; see docs/design.md.
+
+Imports inside functions and for types alone count like any other.
+"""
 
 import ast
+import graphlib
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ROOMS = ("backtest", "live", "exchange")  # stand at the top level, installed in gammacore
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "_core", "_surface", "_arrays", "implied"},
+    {"errors", "_core", "_hedging", "_replay", "_surface", "_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
     {"volatility"},
@@ -19,73 +26,182 @@ ORDER = [
     {"breakeven"},
     {"strategy", "risk"},
     {"desk"},
-    {"config", "data", "logging", "alerts", "result_files", "yaml_text"},
+    {"deribit"},
+    {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving"},
     {"build"},
-    {"backtest", "live"},
-    {"cli"},  # cli.py and its parts, one a command
+    {"backtest", "live", "exchange"},
+    {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-IMPURE = {"time", "os", "socket", "pathlib", "random", "threading", "requests", "websocket"}
+# The wire knows instruments and times, and nothing of decisions.
+DERIBIT_KNOWS = {"errors", "daycount", "contracts", "deribit"}
+# What computes: the rest of the standard library has clocks, files, sockets, processes or logs.
+PURE = {
+    "__future__", "abc", "bisect", "calendar", "collections", "concurrent", "copy", "dataclasses", "decimal",
+    "difflib", "enum", "fractions", "functools", "heapq", "itertools", "math", "operator", "re", "typing",
+}  # fmt: skip
+MAY_READ_DATES = {"gammacore.daycount"}  # texts and datetimes become nanoseconds there, and only there
+ENTRIES = {"gammacore.live.__main__"}  # entry points are commands
+LAUNCHERS = {"gammacore.live.launch"}
+
+# Inside a room: modules of a line import those of their own line and of the lines before.
+INSIDE = {
+    "live": """
+        news attempts collar credentials deadline awake orphan peak refusals tail limits handler clock reconnect
+        records about
+        budget skew states login requests subscriptions frames rest charged
+        conversation protocol rehearsal reconcile client
+        actions pricing execution feed positions
+        solvency risk_manager journal aims asked watched
+        questions bookings dispatch hedger dry
+        retold parity idle follow heartbeat paper
+        supervised assemble view watch warm_up recorder recording
+        session doctor killing flatten
+        launch
+    """,
+    "exchange": """
+        config day faults limits wire
+        market auth
+        catalog
+    """,
+}
 
 
-def find_modules():
-    for path in sorted(ROOT.glob("gammacore/**/*.py")):
-        room = path.relative_to(ROOT / "gammacore").parts[0].removesuffix(".py")
-        if room != "__init__":
-            yield ("cli" if room.startswith("cli_") else room), path
-    for folder in ("backtest", "live"):
-        for path in sorted((ROOT / folder).glob("**/*.py")):
-            yield ("cli" if path.stem == "__main__" else folder), path  # an entry point is a command
+def modules():
+    found = {}
+    for folder in ("gammacore", *ROOMS):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = [
+                *(("gammacore",) if folder != "gammacore" else ()),
+                *path.relative_to(ROOT).with_suffix("").parts,
+            ]
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-MODULES = list(find_modules())
+MODULES = modules()
 
 
-def imports(path):
-    """Absolute module names that a file imports."""
+def imported(name):
+    """Full names of what a module imports, with those of the things imported from a module."""
+    path = MODULES[name]
+    inside = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module
-            if node.module == "gammacore":
-                yield from (f"gammacore.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = inside[: len(inside) - node.level + 1] if node.level else []
+            base = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def rooms_imported(path):
-    for name in imports(path):
-        first, _, rest = name.partition(".")
-        if first == "gammacore" and rest:
-            room = rest.partition(".")[0]
-            yield "cli" if room.startswith("cli_") else room
+def known(target):
+    """Module that a name is, or is in."""
+    while target and target not in MODULES:
+        target = target.rpartition(".")[0]
+    return target
+
+
+IMPORTS = {name: set(imported(name)) for name in MODULES}
+GRAPH = {name: {known(target) for target in targets} - {"", name} for name, targets in IMPORTS.items()}
+
+
+def room_of(name):
+    return "cli" if name in ENTRIES else name.split(".")[1] if "." in name else ""
+
+
+def rooms_of(name):
+    """Rooms that a module imports from, compiled ones as well."""
+    return {target.split(".")[1] for target in IMPORTS[name] if target.startswith("gammacore.")}
+
+
+HOUSE = [name for name in MODULES if name != "gammacore"]  # the package itself repeats names of several rooms
 
 
 def test_every_module_has_a_room():
-    assert {room for room, _ in MODULES} <= set(LEVEL)
+    assert {room_of(name) for name in HOUSE} <= set(LEVEL)
 
 
-@pytest.mark.parametrize(("room", "path"), MODULES, ids=lambda value: getattr(value, "name", value))
-def test_lower_never_imports_higher(room, path):
-    higher = {other for other in rooms_imported(path) if LEVEL.get(other, -1) > LEVEL[room]}
-    assert not higher
-
-
-@pytest.mark.parametrize(("room", "path"), MODULES, ids=lambda value: getattr(value, "name", value))
-def test_backtest_and_live_do_not_know_each_other(room, path):
-    other = {"backtest": "live", "live": "backtest"}.get(room)
-    assert other not in set(rooms_imported(path))
-
-
-@pytest.mark.parametrize(
-    ("room", "path"),
-    [(room, path) for room, path in MODULES if LEVEL[room] <= LEVEL["desk"]],
-    ids=lambda value: getattr(value, "name", value),
-)
-def test_nothing_up_to_the_desk_reads_clock_file_or_socket(room, path):
-    assert not {name.partition(".")[0] for name in imports(path)} & IMPURE
-    calls = {
-        n.func.id
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+def test_lower_never_imports_higher():
+    wrong = {
+        (name, other)
+        for name in HOUSE
+        for other in rooms_of(name)
+        if LEVEL.get(other, -1) > LEVEL[room_of(name)]
     }
-    assert "open" not in calls
+    assert wrong == set()
+
+
+def test_backtest_live_and_exchange_do_not_know_each_other():
+    wrong = {
+        (name, other)
+        for name in HOUSE
+        if room_of(name) in ROOMS
+        for other in rooms_of(name) & (set(ROOMS) - {room_of(name)})
+    }
+    assert {pair for pair in wrong if not (pair[0] in LAUNCHERS and pair[1] == "exchange")} == set()
+
+
+def test_the_wire_knows_nothing_of_decisions():
+    for name in HOUSE:
+        if room_of(name) == "deribit":
+            assert rooms_of(name) <= DERIBIT_KNOWS, name
+
+
+def test_up_to_the_desk_nothing_reads_a_clock_a_file_or_a_socket():
+    for name in HOUSE:
+        if LEVEL[room_of(name)] > LEVEL["desk"]:
+            continue
+        allowed = PURE | ({"datetime"} if name in MAY_READ_DATES else set())
+        standard = {target.partition(".")[0] for target in IMPORTS[name]} & sys.stdlib_module_names
+        assert standard <= allowed, name
+        for node in ast.walk(ast.parse(MODULES[name].read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("open", "print", "input", "eval", "exec", "__import__"), name
+            elif isinstance(node, ast.Attribute):
+                assert node.attr not in ("now", "today", "utcnow"), name
+
+
+def test_no_circles():
+    """Of any two modules at most one knows the other, on whatever way."""
+    graph = {name: GRAPH[name] - {"gammacore"} for name in HOUSE}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the circle
+
+
+@pytest.mark.parametrize("room", sorted(INSIDE))
+def test_inside_a_room_lower_never_imports_higher(room):
+    lines = [line.split() for line in INSIDE[room].strip().splitlines()]
+    level = {f"gammacore.{room}.{name}": at for at, line in enumerate(lines) for name in line}
+    wrong = {(name, other) for name in level for other in GRAPH[name] if level.get(other, -1) > level[name]}
+    assert wrong == set()
+    assert set(level) <= set(MODULES)
+
+
+def test_only_the_launcher_and_the_pages_stand_above_a_session():
+    """What decides, sends and keeps does not know who starts it, nor who looks on."""
+    above = ("launch", "dashboard", "watch", "view", "killing", "flatten", "doctor")
+    for name in HOUSE:
+        part = name.split(".")[2] if room_of(name) == "live" and name.count(".") > 1 else ""
+        if part and part not in above:
+            assert not {
+                other.split(".")[2] for other in GRAPH[name] if other.startswith("gammacore.live.")
+            } & {*above}, name
+
+
+def test_units_of_the_wire_end_where_the_wire_does():
+    """Milliseconds, percent and stamps are known to the wire's room and to the local exchange alone."""
+    words = {"PERCENT", "NS_PER_MILLISECOND", "start_timestamp", "end_timestamp"}
+    for name in HOUSE:
+        pages = name.startswith("gammacore.live.dashboard")  # a browser counts milliseconds as well
+        if room_of(name) in ("deribit", "exchange", "daycount") or pages:
+            continue
+        tree = ast.parse(MODULES[name].read_text())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        texts = {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        methods = {text for text in texts if re.fullmatch(r"(public|private)/\w+", text)}
+        assert not (names | texts) & words, name
+        assert not methods, name

@@ -13,7 +13,6 @@ Spot pairs and combos are not contracts that gammacore holds, and do not parse.
 
 import math
 import re
-from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import Final
@@ -232,10 +231,9 @@ def _parse_day(name: str, text: str) -> int:
     if match is None or match[2] not in _MONTHS:
         raise _bad(name, f"expiry {text!r} is not a day such as 5AUG23 or 27DEC24")
     try:
-        day = date(2000 + int(match[3]), _MONTHS.index(match[2]) + 1, int(match[1]))
+        return expiry_ns(f"20{match[3]}-{_MONTHS.index(match[2]) + 1:02d}-{int(match[1]):02d}")
     except ValueError:
         raise _bad(name, f"expiry {text!r} is not a day of the calendar") from None
-    return expiry_ns(day)
 
 
 def _parse_strike(name: str, text: str) -> float:
