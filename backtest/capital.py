@@ -17,7 +17,7 @@ from gammacore.valuation import value
 
 from .exposure import options_held
 from .replay import Tape
-from .runner import Closed, Run
+from .runner import EpisodeRun, Run
 
 __all__ = ["capital_tied"]
 
@@ -39,7 +39,7 @@ def capital_tied(run: Run) -> Floats:
     """
     tape = run.tape
     total = np.zeros(len(tape))
-    hedges: dict[Future | Perpetual, list[Closed]] = defaultdict(list)
+    hedges: dict[Future | Perpetual, list[EpisodeRun]] = defaultdict(list)
     for done in run.closed:
         hedges[done.episode.hedge.instrument].append(done)
         part = total[done.attribution.start : done.last + 1]
@@ -54,7 +54,7 @@ def capital_tied(run: Run) -> Floats:
     return total
 
 
-def _price_paid(done: Closed, option: Option) -> float:
+def _price_paid(done: EpisodeRun, option: Option) -> float:
     """Mean price at which an option was entered, settlement currency a coin."""
     entry = done.episode.entry_ns
     fills = [f for f in done.episode.option_fills() if f.instrument == option and f.ts_ns == entry]
@@ -78,7 +78,7 @@ def _initial(rates: MarginRates, option: Option, forward: Floats, mark: Floats) 
     return np.maximum(initial, rates.option_maintenance * np.maximum(1.0, mark) + mark)
 
 
-def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[Closed]) -> Floats:
+def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[EpisodeRun]) -> Floats:
     """Find the initial margin of one contract, netted over the episodes that hold it."""
     amount = np.zeros(len(tape) + 1)
     for done in episodes:

@@ -65,17 +65,10 @@ class CompiledHedger:
     desk : Desk
     exchange : SimulatedExchange
         For its costs.
-    keep_equity : bool
-        Whether to keep the net worth of every episode at every bar.
-
-    Attributes
-    ----------
-    equity : dict of episode number to list of (first entry of the tape, array)
     """
 
-    def __init__(self, desk: Desk, exchange: SimulatedExchange, keep_equity: bool = False) -> None:
-        self.desk, self.exchange, self.keep_equity = desk, exchange, keep_equity
-        self.equity: dict[int, list[tuple[int, Floats]]] = {}
+    def __init__(self, desk: Desk, exchange: SimulatedExchange) -> None:
+        self.desk, self.exchange = desk, exchange
         self._contracts: dict[tuple[Future | Perpetual, int], _replay.Contract] = {}
 
     def fits(self) -> bool:
@@ -93,9 +86,7 @@ class CompiledHedger:
             stop = i + int(np.searchsorted(view.ts_ns, first_expiry, side="left"))
         for episode in episodes:
             for a, b in self._stretches(block, i, stop):
-                self._hedge(episode, block.window(a, b), a)
-            if self.keep_equity and stop < j:
-                self._keep(episode, stop, np.asarray(episode.equity(block.window(stop, j)), np.float64))
+                self._hedge(episode, block.window(a, b))
 
     def _stretches(self, block: PriceBlock, i: int, j: int) -> list[tuple[int, int]]:
         """Cut a run where the fee schedule changes."""
@@ -106,13 +97,12 @@ class CompiledHedger:
         cuts = [i, *(i + int(np.searchsorted(ts, start)) for start in starts), j]
         return list(pairwise(cuts))
 
-    def _hedge(self, episode: Episode, view: PriceBlock, first: int) -> None:
+    def _hedge(self, episode: Episode, view: PriceBlock) -> None:
         target, policy, hedge = self.desk.hedge.target, self.desk.policy, episode.hedge
-        seen = target.terms(episode, view, policy)
+        seen = target.inputs(episode, view, policy)
         moment = Moment(view.ts_ns, None, seen.price, seen.gamma, seen.vol, seen.tau, 0, 0.0)
         own_equity = target.numeraire == "usd_neutral" and hedge.inverse
-        value = view.options_value(episode.legs) if own_equity or self.keep_equity else None
-        equity = np.empty(len(view)) if self.keep_equity else None
+        value = view.options_value(episode.legs) if own_equity else None
         trigger = trigger_of(policy, moment)
         position = _replay.Position(
             hedge.amount,
@@ -139,15 +129,9 @@ class CompiledHedger:
             rule_of(policy, moment),
             value,
             own_equity,
-            equity,
         )
         if decisions:
             _take(episode, view, position, rows.array())
-        if equity is not None:
-            self._keep(episode, first, equity)
-
-    def _keep(self, episode: Episode, first: int, equity: Floats) -> None:
-        self.equity.setdefault(episode.number, []).append((first, equity))
 
     def contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
         """Costs and grid of an instrument, as the exchange has them at a moment."""

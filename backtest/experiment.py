@@ -19,7 +19,7 @@ from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
 
-__all__ = ["Costs", "Experiment", "Leg", "engine_of", "straddle", "strangle"]
+__all__ = ["Costs", "Experiment", "OptionLeg", "engine_of", "straddle", "strangle"]
 
 MAX_RATIO = 1.5
 ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
@@ -59,7 +59,7 @@ def _check(
     raise ConfigError(f"{name}: expected {expected}, got {value!r}")
 
 
-class Leg(msgspec.Struct, frozen=True):
+class OptionLeg(msgspec.Struct, frozen=True):
     """Options of one kind, strike and expiry.
 
     Attributes
@@ -82,14 +82,16 @@ class Leg(msgspec.Struct, frozen=True):
     implied: float | None = None
 
 
-def straddle(strike: float, expiry: float, amount: float = 1.0) -> tuple[Leg, Leg]:
+def straddle(strike: float, expiry: float, amount: float = 1.0) -> tuple[OptionLeg, OptionLeg]:
     """Call and put of one strike."""
-    return Leg("call", strike, expiry, amount), Leg("put", strike, expiry, amount)
+    return OptionLeg("call", strike, expiry, amount), OptionLeg("put", strike, expiry, amount)
 
 
-def strangle(put_strike: float, call_strike: float, expiry: float, amount: float = 1.0) -> tuple[Leg, Leg]:
+def strangle(
+    put_strike: float, call_strike: float, expiry: float, amount: float = 1.0
+) -> tuple[OptionLeg, OptionLeg]:
     """Call and put of two strikes."""
-    return Leg("call", call_strike, expiry, amount), Leg("put", put_strike, expiry, amount)
+    return OptionLeg("call", call_strike, expiry, amount), OptionLeg("put", put_strike, expiry, amount)
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +137,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     Attributes
     ----------
-    book : tuple of Leg
+    book : tuple of OptionLeg
         Any strikes and expiries, long and short. What expires within the horizon must do so on a
         step; what expires later is valued at the end.
     model : GBM, Heston, Merton, Garch, Bootstrap or GivenPaths
@@ -173,7 +175,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Whether the hedge is closed at the end at its costs, or marked.
     """
 
-    book: tuple[Leg, ...]
+    book: tuple[OptionLeg, ...]
     model: Model
     policy: Any
     forward: float = 100.0
@@ -220,8 +222,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise ConfigError("book: expected at least one option, got none")
         for i, leg in enumerate(self.book):
             where = f"book[{i}]"
-            if not isinstance(leg, Leg):
-                raise ConfigError(f"{where}: expected a Leg, got {leg!r}")
+            if not isinstance(leg, OptionLeg):
+                raise ConfigError(f"{where}: expected an OptionLeg, got {leg!r}")
             if leg.kind not in ("call", "put"):
                 raise ConfigError(f"{where}.kind: expected call or put, got {leg.kind!r}")
             _check(f"{where}.strike", leg.strike, above=0.0)
@@ -297,7 +299,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Years of the settlement window, in whole steps."""
         return round(self.window / self.dt) * self.dt
 
-    def mark_vol_of(self, leg: Leg) -> float:
+    def mark_vol_of(self, leg: OptionLeg) -> float:
         """Volatility a leg is marked at on the clock of the average: that of its quoted one at the start."""
         return self.implied_of(leg) * math.sqrt(leg.expiry / (leg.expiry - 2.0 * self.averaged / 3.0))
 
@@ -311,11 +313,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Whether an inverse book's premium is borrowed in USD."""
         return self.inverse and (self.financed_in or _default_financing(self.delta)) == "usd"
 
-    def implied_of(self, leg: Leg) -> float:
+    def implied_of(self, leg: OptionLeg) -> float:
         """Volatility a leg is bought and marked at."""
         return self.implied if leg.implied is None else leg.implied
 
-    def hedge_vol_of(self, leg: Leg) -> float:
+    def hedge_vol_of(self, leg: OptionLeg) -> float:
         """Volatility a leg is hedged at."""
         if self.hedge_vol == "implied":
             return self.mark_vol_of(leg)
@@ -323,7 +325,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             return self.model.mean_vol(leg.expiry)
         return self.hedge_vol
 
-    def premium_of(self, leg: Leg) -> float:
+    def premium_of(self, leg: OptionLeg) -> float:
         """Value of one option of a leg at the start, settlement currency."""
         price = inverse.price if self.inverse else black76.price
         return price(leg.kind, self.forward, leg.strike, leg.expiry, self.implied_of(leg))

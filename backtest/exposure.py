@@ -16,20 +16,20 @@ import numpy.typing as npt
 from gammacore import black76, inverse
 from gammacore.attribution import slippage
 from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import Closed, Run
+from gammacore.backtest.runner import EpisodeRun, Run
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.ledger import Account
 from gammacore.portfolio import HedgeFills
 from gammacore.valuation import settlement_weight
 
-__all__ = ["DAYS", "Exposed", "expose", "options_held"]
+__all__ = ["DAYS", "EpisodeExposure", "expose", "options_held"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DAYS = 365
 
 
-class Exposed(NamedTuple):
+class EpisodeExposure(NamedTuple):
     """One episode at the points of its attribution, after what was traded at each.
 
     Attributes
@@ -59,7 +59,7 @@ class Exposed(NamedTuple):
     after: Floats
 
 
-def options_held(done: Closed) -> dict[Option, Floats]:
+def options_held(done: EpisodeRun) -> dict[Option, Floats]:
     """Amount of each option after the fills at every point of the attribution, coin; none once delivered."""
     parts, size = done.attribution, len(done.attribution.ts_ns)
     traded: dict[Option, Floats] = {}
@@ -74,18 +74,18 @@ def options_held(done: Closed) -> dict[Option, Floats]:
     return held
 
 
-def expose(run: Run, done: Closed) -> Exposed:
+def expose(run: Run, done: EpisodeRun) -> EpisodeExposure:
     """Follow the exposure of an episode.
 
     Parameters
     ----------
     run : Run
-    done : Closed
+    done : EpisodeRun
         One of its episodes.
 
     Returns
     -------
-    Exposed
+    EpisodeExposure
     """
     parts, episode = done.attribution, done.episode
     options, gamma, theta = _options(run, done)
@@ -102,7 +102,7 @@ def expose(run: Run, done: Closed) -> Exposed:
     purposes = [
         fill.order_id.split("-")[1] for fill in episode.fills if not isinstance(fill.instrument, Option)
     ]
-    return Exposed(
+    return EpisodeExposure(
         delta=options + held / unit,
         gamma=gamma,
         theta=theta,
@@ -114,7 +114,7 @@ def expose(run: Run, done: Closed) -> Exposed:
     )
 
 
-def _equity(done: Closed) -> Floats:
+def _equity(done: EpisodeRun) -> Floats:
     """Equity of an inverse episode at every point, coin, fees of the moment paid."""
     parts, episode = done.attribution, done.episode
     gained = np.concatenate([[0.0], np.cumsum(np.sum(list(parts.coin.values()), axis=0))])
@@ -129,7 +129,7 @@ def _equity(done: Closed) -> Floats:
     return capital + gained
 
 
-def _late_funding(run: Run, done: Closed) -> Floats:
+def _late_funding(run: Run, done: EpisodeRun) -> Floats:
     """Funding in the equity that was not known yet at each point, coin: no hedge was decided on it."""
     tape, parts, fills = run.tape, done.attribution, done.episode.hedge_fills()
     size = len(parts.ts_ns)
@@ -141,7 +141,7 @@ def _late_funding(run: Run, done: Closed) -> Floats:
     return np.concatenate([[0.0], np.cumsum(held[:-1] * np.diff(late))])
 
 
-def _options(run: Run, done: Closed) -> tuple[Floats, Floats, Floats]:
+def _options(run: Run, done: EpisodeRun) -> tuple[Floats, Floats, Floats]:
     """Delta, gamma (coins per percent) and theta (USD a day) of the options held at every point."""
     parts, tape, expiry_ns = done.attribution, run.tape, done.episode.expiry_ns
     i, j, size = parts.start, done.last + 1, len(parts.ts_ns)

@@ -22,7 +22,7 @@ from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, WhalleyWilmott, Zakamouline, theory
 
-__all__ = ["Family", "Frontier", "Line", "Point", "Row", "families", "frontier", "theory_lines"]
+__all__ = ["Family", "FamilyChoice", "Frontier", "Line", "Point", "families", "frontier", "theory_lines"]
 
 POINTS = 9  # of each family
 WIDTHS = (0.015, 0.5)  # of the bands, in coin per coin of options
@@ -74,7 +74,7 @@ class Line(NamedTuple):
     sd: Floats
 
 
-class Row(NamedTuple):
+class FamilyChoice(NamedTuple):
     """The parameter of a family to use."""
 
     family: str
@@ -105,7 +105,9 @@ class Frontier(msgspec.Struct, frozen=True, eq=False):
     lines: list[Line]
     chosen: Point
 
-    def parameter_table(self, *, cost: float | None = None, risk_aversion: float | None = None) -> list[Row]:
+    def parameter_table(
+        self, *, cost: float | None = None, risk_aversion: float | None = None
+    ) -> list[FamilyChoice]:
         """Parameter of each family to use, for a budget or for a taste.
 
         Parameters
@@ -117,7 +119,7 @@ class Frontier(msgspec.Struct, frozen=True, eq=False):
 
         Returns
         -------
-        list of Row
+        list of FamilyChoice
             Best first; a family that cannot be had at that cost is left out. Between the points of a
             family logarithms are interpolated.
 
@@ -138,7 +140,7 @@ class Frontier(msgspec.Struct, frozen=True, eq=False):
             return sorted(found, key=lambda row: row.cost + 0.5 * taste * row.sd**2)
         return sorted(found, key=lambda row: row.sd)
 
-    def _row(self, family: Family, cost: float | None, risk_aversion: float | None) -> Row | None:
+    def _row(self, family: Family, cost: float | None, risk_aversion: float | None) -> FamilyChoice | None:
         """Interpolate one family; None outside what was simulated."""
         points = sorted(self.points[family.name], key=lambda point: point.cost)
         costs, sds, parameters = (
@@ -154,7 +156,7 @@ class Frontier(msgspec.Struct, frozen=True, eq=False):
             objective = np.exp(fine) + 0.5 * (risk_aversion or 0.0) * np.exp(2 * np.interp(fine, costs, sds))
             at = float(fine[int(np.argmin(objective))])
         sd, parameter = (float(np.exp(np.interp(at, costs, column))) for column in (sds, parameters))
-        return Row(family.name, family.title, family.unit, parameter, math.exp(at), sd)
+        return FamilyChoice(family.name, family.title, family.unit, parameter, math.exp(at), sd)
 
 
 def frontier(

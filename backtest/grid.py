@@ -24,6 +24,22 @@ __all__ = ["MARKET_PATHS", "Cell", "cells", "digest"]
 MARKET_PATHS = ("currency", "data.", "market.", "marks.")  # what happens, as opposed to what is decided
 UNRELATED = ("report.", "vary")
 MOST = 200_000
+RULE = frozenset(  # fields of `hedge` that say when to hedge and how far, read by build_policy alone
+    [
+        "rule",
+        "every",
+        "band",
+        "band_lower",
+        "to",
+        "move",
+        "move_unit",
+        "move_horizon",
+        "risk_aversion",
+        "cost",
+        "cost_per_trade",
+        "outer",
+    ]
+)
 
 
 class Cell(NamedTuple):
@@ -37,6 +53,8 @@ class Cell(NamedTuple):
     config : Config
     market : str
         Digest of the market it runs on, contents of files included.
+    held : str
+        Digest of what decides which options are held: cells that share it differ in when they hedge alone.
     key : str
         Digest of everything that its result depends on.
     """
@@ -45,7 +63,17 @@ class Cell(NamedTuple):
     overrides: dict[str, Any]
     config: Config
     market: str
+    held: str
     key: str
+
+    @property
+    def label(self) -> str:
+        """Name of its directory, such as ``hedge.every=1h,marks.interpolate=true``."""
+        texts = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.overrides.items()
+        }
+        return ",".join(f"{name}={text}" for name, text in texts.items())
 
 
 def digest(value: Any) -> str:
@@ -85,8 +113,17 @@ def cells(config: Config) -> list[Cell]:
         market = markets(json.dumps(market_part(varied), sort_keys=True))
         decided = msgspec.to_builtins(varied)
         del decided["report"]
-        result.append(Cell(number, overrides, varied, market, digest([__version__, market, decided])))
+        key = digest([__version__, market, decided])
+        result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))
     return result
+
+
+def _holds(config: Config, decided: dict[str, Any]) -> dict[str, Any]:
+    """Part of a configuration that decides what is held, and which delta is hedged."""
+    if config.hedge.leland or config.signal.active:  # the rule decides the delta, or which entries pay
+        return decided
+    hedge = {name: value for name, value in decided["hedge"].items() if name not in RULE}
+    return {**decided, "hedge": hedge}
 
 
 def _check_grid(config: Config) -> None:

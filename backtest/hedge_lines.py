@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from gammacore import _replay
 
-__all__ = ["HedgeLines", "Stage"]
+__all__ = ["EpisodeMarket", "HedgeLines"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Stage(NamedTuple):
-    """Market of one life, over the entries of the tape and one point more for its delivery.
+class EpisodeMarket(NamedTuple):
+    """Market of one episode, over the entries of the tape and one point more for its delivery.
 
     Attributes
     ----------
@@ -40,49 +40,49 @@ class Stage(NamedTuple):
 
 
 class HedgeLines:
-    """Lines of the hedges of many lives.
+    """Lines of the hedges of many episodes.
 
     Parameters
     ----------
-    stages : sequence of Stage
-        One per life; trades count points from the first point of the first life.
+    markets : sequence of EpisodeMarket
+        One per episode; trades count points from the first point of the first episode.
     inverse : bool
         Settlement of the contract.
 
     Attributes
     ----------
-    offset, last : arrays, shape (lives,)
-        First and last point of each life.
+    offset, last : arrays, shape (episodes,)
+        First and last point of each episode.
     """
 
-    def __init__(self, stages: Sequence[Stage], inverse: bool) -> None:
+    def __init__(self, markets: Sequence[EpisodeMarket], inverse: bool) -> None:
         self.inverse = inverse
-        sizes = np.array([len(stage.price) for stage in stages], dtype=np.int64)
+        sizes = np.array([len(market.price) for market in markets], dtype=np.int64)
         ends = np.cumsum(sizes)
         self.offset, self.last = ends - sizes, ends - 1
         # Running sums in the native currency and in the other: price, forward, funding.
         self._sums = np.empty((int(sizes.sum()), 6))
-        for stage, start, size in zip(stages, self.offset, sizes, strict=True):
-            self._sum(stage, self._sums[start : start + size])
+        for market, start, size in zip(markets, self.offset, sizes, strict=True):
+            self._sum(market, self._sums[start : start + size])
         self._whole = self._sums[self.last] - self._sums[self.offset]
-        self._rate = np.concatenate([self._cost_rate(stage) for stage in stages] or [np.empty(0)])
+        self._rate = np.concatenate([self._cost_rate(market) for market in markets] or [np.empty(0)])
 
-    def _sum(self, stage: Stage, out: Floats) -> None:
+    def _sum(self, market: EpisodeMarket, out: Floats) -> None:
         if self.inverse:
-            moves = -np.diff(1.0 / stage.price)
-            with_forward = -np.diff(1.0 / stage.forward) * (stage.forward / stage.price)[:-1]
-            rate = stage.rate[1:]
+            moves = -np.diff(1.0 / market.price)
+            with_forward = -np.diff(1.0 / market.forward) * (market.forward / market.price)[:-1]
+            rate = market.rate[1:]
         else:
-            moves, with_forward, rate = np.diff(stage.price), np.diff(stage.forward), 1.0 / stage.rate[1:]
+            moves, with_forward, rate = np.diff(market.price), np.diff(market.forward), 1.0 / market.rate[1:]
         out[0] = 0.0
-        for k, step in enumerate((moves, with_forward, np.diff(stage.owed))):
+        for k, step in enumerate((moves, with_forward, np.diff(market.owed))):
             np.cumsum(step, out=out[1:, k])
             np.cumsum(step * rate, out=out[1:, k + 3])
 
-    def _cost_rate(self, stage: Stage) -> Floats:
+    def _cost_rate(self, market: EpisodeMarket) -> Floats:
         """Rate of the other currency at which the costs of a trade count: its step's end."""
-        rate = stage.rate.copy() if self.inverse else 1.0 / stage.rate
-        if stage.first:  # what the entry cost belongs to the first step
+        rate = market.rate.copy() if self.inverse else 1.0 / market.rate
+        if market.first:  # what the entry cost belongs to the first step
             rate[0] = rate[1]
         return rate
 
@@ -92,11 +92,11 @@ class HedgeLines:
         Parameters
         ----------
         rows : Rows
-            Trades of all lives in order, their points in ``at``.
-        counts : array of int64, shape (lives,)
-            Trades of each life.
-        received : array, shape (lives,)
-            Amount that each life took over at its first point.
+            Trades of all episodes in order, their points in ``at``.
+        counts : array of int64, shape (episodes,)
+            Trades of each episode.
+        received : array, shape (episodes,)
+            Amount that each episode took over at its first point.
         """
         held, added, costs = rows.against(counts, self.last, self._sums, self._rate, self.inverse)
         # Without BLAS, whose threads cost more than they bring.

@@ -22,14 +22,14 @@ from gammacore.errors import DataError
 from .market import Sources, build_tape, load_sources
 from .runner import Run, replay
 
-__all__ = ["PARTS", "Difference", "LookAhead", "Trial", "check_look_ahead", "perturbed"]
+__all__ = ["PARTS", "LookAhead", "LookAheadDifference", "Trial", "check_look_ahead", "perturbed"]
 
 PARTS = ("prices", "chains", "funding", "delivery")
 Order = tuple[int, int, str, str, float]  # time, episode, purpose and number, instrument, amount
 Floats = npt.NDArray[np.float64]
 
 
-class Difference(NamedTuple):
+class LookAheadDifference(NamedTuple):
     """An order that changed although nothing known at its time did; None where there was none."""
 
     before: Order | None
@@ -48,7 +48,7 @@ class Trial(NamedTuple):
     compared : int
         Orders up to it.
     differences : int
-    first : Difference or None
+    first : LookAheadDifference or None
     later_changed : bool
         Whether any order after it changed.
     """
@@ -57,7 +57,7 @@ class Trial(NamedTuple):
     ts_ns: int
     compared: int
     differences: int
-    first: Difference | None
+    first: LookAheadDifference | None
     later_changed: bool
 
 
@@ -176,11 +176,11 @@ def _orders(run: Run) -> list[Order]:
 def _trial(part: str, ts_ns: int, known: list[Order], again: list[Order]) -> Trial:
     before, after = (sorted(o for o in orders if o[0] <= ts_ns) for orders in (known, again))
     gone, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
-    first = Difference(gone[0] if gone else None, new[0] if new else None) if gone or new else None
+    first = LookAheadDifference(gone[0] if gone else None, new[0] if new else None) if gone or new else None
     return Trial(part, ts_ns, len(before), max(len(gone), len(new)), first, known != again)
 
 
-def told(difference: Difference) -> str:
+def told(difference: LookAheadDifference) -> str:
     """Say how an order changed."""
     before, after = (
         "no order" if o is None else f"{o[4]:+g} {o[3]} at {format_time(o[0])}" for o in difference

@@ -28,7 +28,7 @@ from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
 __all__ = [
-    "Market",
+    "LoadedMarket",
     "Sources",
     "build_tape",
     "check_sources",
@@ -41,7 +41,7 @@ __all__ = [
 WARM_UP = 4  # windows of an estimate, before the first chain
 
 
-class Market(NamedTuple):
+class LoadedMarket(NamedTuple):
     """A tape and where it comes from.
 
     Attributes
@@ -77,7 +77,7 @@ class Sources(NamedTuple):
     faults: tuple[str, ...] = ()
 
 
-def load_market(config: Config, estimate: Estimate | None = None) -> Market:
+def load_market(config: Config, estimate: Estimate | None = None) -> LoadedMarket:
     """Load or make the market that a configuration asks for.
 
     Parameters
@@ -96,7 +96,7 @@ def load_market(config: Config, estimate: Estimate | None = None) -> Market:
     estimate = build_estimate(config) if estimate is None else estimate
     sources, simulated = load_sources(config, estimate), is_simulated(config)
     tape = build_tape(config, sources, estimate)
-    return Market(
+    return LoadedMarket(
         tape,
         simulated,
         _provenance(config, tape, sources, simulated),

@@ -16,9 +16,15 @@ import pandas as pd
 
 from gammacore.attribution import LINES, attribute, share_of
 from gammacore.backtest.capital import capital_tied
-from gammacore.backtest.following import Exposures
-from gammacore.backtest.market import Market
-from gammacore.backtest.performance import number, performance, profit_steps, returns_on_premium
+from gammacore.backtest.market import LoadedMarket
+from gammacore.backtest.performance import (
+    earned_by,
+    number,
+    performance,
+    premium_of,
+    profit_steps,
+    returns_on_premium,
+)
 from gammacore.backtest.reasons import reasons
 from gammacore.backtest.research import (
     breakeven_move_a_day,
@@ -27,12 +33,13 @@ from gammacore.backtest.research import (
     rv_at_hedges,
 )
 from gammacore.backtest.returns import Marks
-from gammacore.backtest.runner import Closed, Run
+from gammacore.backtest.run_exposures import RunExposures
+from gammacore.backtest.runner import EpisodeRun, Run
 from gammacore.config import parse_duration
 from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.expansion import Method
-from gammacore.ledger import UNIT, Account, Money
+from gammacore.ledger import Money
 from gammacore.scalps import intervals, scalps
 from gammacore.volatility import realised_vol
 
@@ -41,20 +48,10 @@ __all__ = ["episode_table", "fill_table", "interval_table", "profit_table", "sca
 Floats = npt.NDArray[np.float64]
 
 
-def _premium(done: Closed) -> Money:
-    """Premium paid (negative when received), USD at the rate of the entry."""
-    episode = done.episode
-    paid = [
-        entry for entry in episode.ledger.entries if entry.debit is Account.OPTIONS and entry.memo == "trade"
-    ]
-    opened = [entry for entry in paid if entry.ts_ns == episode.entry_ns]
-    return Money(sum(e.coin for e in opened) * UNIT, sum(e.usd for e in opened) * UNIT)
-
-
-def _episode_row(run: Run, done: Closed) -> dict[str, Any]:
+def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
     episode, parts = done.episode, done.attribution
     ts = run.tape.ts_ns[parts.start : done.last + 1]
-    profit, premium = episode.ledger.profit(), _premium(done)
+    profit, premium = episode.ledger.profit(), premium_of(episode)
     native = episode.ledger.native
     iv, rv = entry_vol(episode, run.tape, parts.start), realised_vol(ts, parts.forward)
     breakeven = breakeven_move_a_day(episode, run.tape, parts.start)
@@ -85,7 +82,7 @@ def _episode_row(run: Run, done: Closed) -> dict[str, Any]:
         "delivery_price_usd": episode.delivery_price,
         "pnl_coin": profit.coin,
         "pnl_usd": profit.usd,
-        "pnl_over_premium": float(returns_on_premium([episode])[0]),
+        "pnl_over_premium": float(returns_on_premium(profit[native], episode.premium)),
         "unexplained_share": share_of("unexplained", [parts.sizes]),
         "higher_order_share": share_of("higher_order", [parts.sizes]),
     }
@@ -99,7 +96,7 @@ def episode_table(run: Run) -> pd.DataFrame:
     return pd.DataFrame([_episode_row(run, done) for done in run.closed])
 
 
-def fill_table(run: Run, seen: Exposures) -> pd.DataFrame:
+def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
     """One row per fill, in order of time; amounts in the exchange's unit, fees in the settlement currency.
 
     Deltas, in coin, are those of the whole episode before and after a fill of its hedge.
@@ -126,7 +123,7 @@ def fill_table(run: Run, seen: Exposures) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).sort_values("ts_ns", kind="stable", ignore_index=True)
 
 
-def _beside(done: Closed, deltas: tuple[Floats, Floats]) -> list[tuple[float, float]]:
+def _beside(done: EpisodeRun, deltas: tuple[Floats, Floats]) -> list[tuple[float, float]]:
     """Deltas around every fill of an episode; NaN for those of options."""
     hedged = iter(zip(*(side.tolist() for side in deltas), strict=True))
     nothing = (math.nan, math.nan)
@@ -185,7 +182,7 @@ def interval_table(run: Run) -> pd.DataFrame:
     return _stacked(parts)
 
 
-def profit_table(run: Run, seen: Exposures) -> pd.DataFrame:
+def profit_table(run: Run, seen: RunExposures) -> pd.DataFrame:
     """Cumulative profit and its lines on a regular grid (``report.pnl_every``) of the tape's times."""
     tape = run.tape
     every = parse_duration(run.config.report.pnl_every)
@@ -266,7 +263,7 @@ def _mean(values: pd.Series) -> float | None:
 
 def summarise(
     run: Run,
-    market: Market,
+    market: LoadedMarket,
     episodes: pd.DataFrame,
     scalped: pd.DataFrame,
 ) -> dict[str, Any]:
@@ -284,9 +281,10 @@ def summarise(
     profit = _exact_sum([d.episode.ledger.profit() for d in done])
     kept = captured(lines, profit, int(native_usd))
     other, other_lines = _other_attribution(run)
-    premiums = [_premium(d) for d in done]
-    found = performance(run, Marks(run.tape))
+    marks = Marks(run.tape)
+    found = performance(earned_by(run, marks), marks)
     del found["daily"]
+    premium = found.pop("premium")
     peak = float(capital_tied(run).max()) if done else 0.0
     total = found["total"]["usd" if native_usd else "coin"]
     sizes = [d.attribution.sizes for d in done]
@@ -307,7 +305,7 @@ def summarise(
         "unexplained_alarm": _alarm(run, episodes),
         "fees": {"coin": 0.0 - fees.coin, "usd": 0.0 - fees.usd},  # not -x: no fees are 0.0, never -0.0
         "funding": funding._asdict(),
-        "premium": _exact_sum(premiums)._asdict(),
+        "premium": premium,
         "corr_pnl_rv_over_iv": number(_correlation(over[both], edge[both])),
         "mean_iv_entry": number(episodes["iv_entry"].mean() if done else math.nan),
         "mean_rv": number(episodes["rv"].mean() if done else math.nan),
@@ -320,6 +318,6 @@ def summarise(
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
         "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
-        "reasons": reasons(run),
+        "reasons": reasons(run, [d.episode.hedges for d in done]),
         "data": market.provenance,
     }

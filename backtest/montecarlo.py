@@ -17,7 +17,7 @@ import numpy as np
 
 from gammacore import _core, _hedging
 from gammacore._arrays import Floats
-from gammacore.backtest.experiment import Costs, Experiment, Leg, engine_of, straddle, strangle
+from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, engine_of, straddle, strangle
 from gammacore.backtest.models import GivenPaths
 from gammacore.errors import ConfigError
 
@@ -25,7 +25,7 @@ __all__ = [
     "LINES",
     "Costs",
     "Experiment",
-    "Leg",
+    "OptionLeg",
     "Simulation",
     "price_paths",
     "simulate",

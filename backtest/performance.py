@@ -6,22 +6,32 @@ All of them are reckoned from every entry of the tape, never from what a chart s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.ledger import Money
+from gammacore.ledger import UNIT, Account, Money
 from gammacore.portfolio import Episode
 
 from .overfitting import sharpe_ratio
-from .returns import Marks, daily_profit, profit_curves
+from .returns import Curves, Marks, daily_profit, profit_curves
 from .runner import Run
 
-__all__ = ["hit_rate", "largest_drawdown", "number", "performance", "profit_steps", "returns_on_premium"]
+__all__ = [
+    "Earned",
+    "earned_by",
+    "hit_rate",
+    "largest_drawdown",
+    "number",
+    "performance",
+    "premium_of",
+    "profit_steps",
+    "returns_on_premium",
+]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 DAYS_A_YEAR = 365
 CURRENCIES = ("coin", "usd")
 
@@ -78,12 +88,56 @@ def profit_steps(run: Run, line: str, currency: str) -> Floats:
     return steps
 
 
-def performance(run: Run, marks: Marks) -> dict[str, Any]:
+class Earned(NamedTuple):
+    """What the episodes of a run earned, whichever way they were replayed.
+
+    Attributes
+    ----------
+    episodes : list of Episode
+        For what does not depend on the hedge: premium, currency of the accounts.
+    profit : array, shape (episodes, 2)
+        Coin and USD.
+    fees : array, shape (episodes,)
+        Paid, settlement currency.
+    hedges : array of int, shape (episodes,)
+        Hedges traded; unwinding is not one.
+    curves : dict of 'coin' and 'usd' to array, shape (entries,)
+        See :func:`gammacore.backtest.returns.profit_curves`.
+    missing_quotes : int
+    """
+
+    episodes: list[Episode]
+    profit: Floats
+    fees: Floats
+    hedges: Ints
+    curves: Curves
+    missing_quotes: int
+
+    @property
+    def native(self) -> int:
+        """0 where the accounts are kept in coin, 1 where in USD."""
+        return self.episodes[0].ledger.native if self.episodes else 0
+
+
+def earned_by(run: Run, marks: Marks) -> Earned:
+    """Collect what the episodes of a replay earned."""
+    episodes = [done.episode for done in run.closed]
+    return Earned(
+        episodes=episodes,
+        profit=np.array([episode.ledger.profit() for episode in episodes]).reshape(-1, 2),
+        fees=np.array([episode.fees_paid() for episode in episodes]),
+        hedges=np.array([episode.hedges for episode in episodes], np.int64),
+        curves=profit_curves(run.closed, marks),
+        missing_quotes=run.missing_quotes,
+    )
+
+
+def performance(earned: Earned, marks: Marks) -> dict[str, Any]:
     """Figures of a run, the same for a backtest and for a cell of a sweep.
 
     Parameters
     ----------
-    run : Run
+    earned : Earned
     marks : Marks
         Of the run's tape.
 
@@ -93,39 +147,48 @@ def performance(run: Run, marks: Marks) -> dict[str, Any]:
         ``daily`` is an array, the profit of each day in the settlement currency; the rest goes into
         ``summary.json``. None where a figure does not exist; definitions are in ``docs/report.md``.
     """
-    episodes = [done.episode for done in run.closed]
-    native = episodes[0].ledger.native if episodes else 0
-    curves = profit_curves(run.closed, marks)
-    daily = daily_profit(curves[CURRENCIES[native]], marks)
-    profits = [episode.ledger.profit() for episode in episodes]
-    total = Money(math.fsum(p.coin for p in profits), math.fsum(p.usd for p in profits))
-    earned = np.array([profit[native] for profit in profits])
-    over = returns_on_premium(episodes)
-    over = over[np.isfinite(over)]
-    paid = math.fsum(abs(episode.premium) for episode in episodes)
+    native = earned.native
+    daily = daily_profit(earned.curves[CURRENCIES[native]], marks)
+    total, premium = (
+        Money(*(math.fsum(column) for column in values.T))
+        for values in (earned.profit, np.array([premium_of(e) for e in earned.episodes]).reshape(-1, 2))
+    )
+    profit, paid = earned.profit[:, native], np.array([e.premium for e in earned.episodes])
+    over = returns_on_premium(profit, paid)
+    over, size = over[np.isfinite(over)], math.fsum(abs(paid))
     found = {
-        "return_on_premium": total[native] / paid if paid else math.nan,
+        "return_on_premium": total[native] / size if size else math.nan,
         "sharpe": math.sqrt(DAYS_A_YEAR) * sharpe_ratio(daily),
-        "hit_rate": hit_rate(earned),
+        "hit_rate": hit_rate(profit),
         "mean_pnl_over_premium": over.mean() if len(over) else math.nan,
         "std_pnl_over_premium": over.std(ddof=1) if len(over) > 1 else math.nan,
     }
     return {
-        "n_episodes": len(episodes),
-        "n_hedges": sum(episode.hedges for episode in episodes),
+        "n_episodes": len(earned.episodes),
+        "n_hedges": int(earned.hedges.sum()),
         "total": total._asdict(),
         **{name: number(value) for name, value in found.items()},
-        "max_drawdown": {name: largest_drawdown(curves[name]) for name in CURRENCIES},
-        "quotes_missing": run.missing_quotes,
+        "max_drawdown": {name: largest_drawdown(earned.curves[name]) for name in CURRENCIES},
+        "quotes_missing": earned.missing_quotes,
+        "premium": premium._asdict(),
         "daily": daily,
     }
 
 
-def returns_on_premium(episodes: Sequence[Episode]) -> Floats:
+def premium_of(episode: Episode) -> Money:
+    """Premium paid at the entry (negative when received), USD at the rate of the entry."""
+    opened = [
+        entry
+        for entry in episode.ledger.entries
+        if entry.debit is Account.OPTIONS and entry.memo == "trade" and entry.ts_ns == episode.entry_ns
+    ]
+    return Money(sum(e.coin for e in opened) * UNIT, sum(e.usd for e in opened) * UNIT)
+
+
+def returns_on_premium(profit: npt.ArrayLike, premium: npt.ArrayLike) -> Floats:
     """Profit of each episode over the size of its premium; NaN where nothing was paid."""
-    earned = np.array([e.ledger.profit()[e.ledger.native] for e in episodes])
-    paid = np.array([abs(e.premium) for e in episodes])
-    over: Floats = np.divide(earned, paid, out=np.full(len(episodes), np.nan), where=paid > 0)
+    earned, paid = np.asarray(profit, np.float64), np.abs(np.asarray(premium, np.float64))
+    over: Floats = np.divide(earned, paid, out=np.full(earned.shape, np.nan), where=paid > 0)
     return over
 
 

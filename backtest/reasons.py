@@ -6,10 +6,12 @@ In words, with the first date that would have worked.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from gammacore.config import Config, HedgeConfig
 from gammacore.daycount import format_time
@@ -22,12 +24,19 @@ from .runner import Run
 
 __all__ = ["reasons"]
 
+Ints = npt.NDArray[np.int64]
 ANY_DAYS = 10_000.0
 MOST_CHAINS = 2_000  # looked at for the first that would have worked
 
 
-def reasons(run: Run) -> list[str]:
+def reasons(run: Run, hedges: Sequence[int] | Ints) -> list[str]:
     """Say why nothing was entered, or nothing hedged, and which entries were refused for missing strikes.
+
+    Parameters
+    ----------
+    run : Run
+    hedges : sequence of int
+        Hedges of each of its episodes.
 
     Returns
     -------
@@ -38,7 +47,7 @@ def reasons(run: Run) -> list[str]:
     if not run.closed:
         # With refusals and no order, these are the reason.
         return refused if refused and not run.desk.portfolio.episodes else [*refused, _no_episode(run)]
-    most = max(done.episode.hedges for done in run.closed)
+    most = max(hedges)
     if run.config.hedge.rule == "never" or most > 1:
         return refused
     return [*refused, _no_hedge(run) if most == 0 else _one_hedge(run)]

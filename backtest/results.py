@@ -1,4 +1,4 @@
-"""The tables of a run, and the files of its result directory."""
+"""The tables of a run, and their files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.backtest.following import Moments, follow
 from gammacore.backtest.journal import write_journal
-from gammacore.backtest.market import Market, load_market
+from gammacore.backtest.market import LoadedMarket, load_market
 from gammacore.backtest.metrics import (
     episode_table,
     fill_table,
@@ -22,16 +21,22 @@ from gammacore.backtest.metrics import (
     scalp_table,
     summarise,
 )
-from gammacore.backtest.report import write_report
+from gammacore.backtest.run_exposures import EpisodeMoments, expose_run
 from gammacore.backtest.runner import Run, replay
 from gammacore.config import Config
 from gammacore.ledger import Ledger
-from gammacore.result_files import result_directory
 from gammacore.yaml_text import dump_yaml
 
-__all__ = ["Results", "result_directory", "run_backtest", "write_results"]
+__all__ = ["SUMMARY", "Results", "compared", "run_backtest", "tabulate", "write_tables"]
 
 SUMMARY = "summary.json"
+COMPARED = (
+    "n_episodes",
+    "n_hedges",
+    "mean_pnl_over_premium",
+    "std_pnl_over_premium",
+    "corr_pnl_rv_over_iv",
+)
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -48,18 +53,18 @@ class Results(msgspec.Struct, frozen=True):
     scalps: pd.DataFrame
     intervals: pd.DataFrame
     ledgers: list[tuple[int, Ledger]]
-    moments: list[Moments]
+    moments: list[EpisodeMoments]
 
 
 def run_backtest(
-    config: Config, market: Market | None = None, progress: Callable[[int, int], None] | None = None
+    config: Config, market: LoadedMarket | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Results:
     """Load the market, replay it, and make the tables.
 
     Parameters
     ----------
     config : Config
-    market : Market, optional
+    market : LoadedMarket, optional
         Use this one instead of loading.
     progress : callable(done, total), optional
 
@@ -71,9 +76,9 @@ def run_backtest(
     return tabulate(replay(config, market.tape, progress), market)
 
 
-def tabulate(run: Run, market: Market) -> Results:
+def tabulate(run: Run, market: LoadedMarket) -> Results:
     """Tables of a finished run."""
-    episodes, scalped, seen = episode_table(run), scalp_table(run), follow(run)
+    episodes, scalped, seen = episode_table(run), scalp_table(run), expose_run(run)
     return Results(
         config=run.config,
         summary={"gammacore": __version__, **summarise(run, market, episodes, scalped)},
@@ -87,8 +92,8 @@ def tabulate(run: Run, market: Market) -> Results:
     )
 
 
-def write_results(results: Results, folder: Path) -> None:
-    """Write all files of a run into an existing directory."""
+def write_tables(results: Results, folder: Path) -> None:
+    """Write configuration, summary and tables of a run into an existing directory."""
     config = msgspec.to_builtins(results.config)
     (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     (folder / SUMMARY).write_text(
@@ -101,5 +106,19 @@ def write_results(results: Results, folder: Path) -> None:
     results.scalps.round(10).to_csv(folder / "scalps.csv", index=False)
     results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
     write_journal(results.ledgers, folder / "ledger.csv")
-    if results.config.report.html:
-        write_report(results, folder / "report.html")
+
+
+def compared(results: Results) -> dict[str, Any]:
+    """Headline figures to compare runs by, before and after the fees of each episode."""
+    summary, episodes = results.summary, results.episodes
+    native = "usd" if summary["accounting_currency"] == "USD" else "coin"
+    fee = -episodes[f"fees_{native}"] / episodes[f"premium_{native}"].abs()
+    before = episodes["pnl_over_premium"] + fee
+    return {
+        **{name: summary[name] for name in COMPARED},
+        "mean_before_fees": before.mean(),
+        "std_before_fees": before.std(),
+        "mean_fees_over_premium": fee.mean(),
+        "total_coin": summary["total"]["coin"],
+        "total_usd": summary["total"]["usd"],
+    }

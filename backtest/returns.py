@@ -18,9 +18,9 @@ from gammacore.portfolio import Episode
 from gammacore.valuation import value
 
 from .replay import Tape
-from .runner import Closed
+from .runner import EpisodeRun
 
-__all__ = ["Curves", "Marks", "daily_profit", "profit_curves"]
+__all__ = ["Curves", "Marks", "curves_of", "daily_profit", "hedge_profit", "profit_curves"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -63,12 +63,12 @@ class Marks:
         return self._kept[key]
 
 
-def profit_curves(closed: list[Closed], marks: Marks) -> Curves:
+def profit_curves(closed: list[EpisodeRun], marks: Marks) -> Curves:
     """Cumulative profit of all episodes at every entry of the tape.
 
     Parameters
     ----------
-    closed : list of Closed
+    closed : list of EpisodeRun
     marks : Marks
         Of the tape that they ran on.
 
@@ -77,23 +77,43 @@ def profit_curves(closed: list[Closed], marks: Marks) -> Curves:
     dict of 'coin' and 'usd' to array, shape (entries,)
         The last values are the ledgers' profit.
     """
+    hedges = []
+    for done in closed:
+        fills = done.episode.hedge_fills()
+        traded = np.searchsorted(marks.tape.ts_ns, fills.ts_ns, side="right") - 1
+        hedges.append(hedge_profit(done, marks.tape, traded, fills.amount, fills.price, fills.fee))
+    profits = np.array([done.episode.ledger.profit() for done in closed]).reshape(-1, 2)
+    return curves_of(closed, marks, hedges, profits)
+
+
+def curves_of(closed: list[EpisodeRun], marks: Marks, hedges: list[Floats], profits: Floats) -> Curves:
+    """Cumulative profit of the options of some episodes and of hedges that may be others than their own.
+
+    Parameters
+    ----------
+    closed, marks
+    hedges : list of array
+        Profit of each hedge so far, see :func:`hedge_profit`.
+    profits : array, shape (episodes, 2)
+        What each episode ends with, coin and USD.
+    """
     size = len(marks.tape)
     open_ = np.zeros((2, size))
-    for done in closed:
+    for done, hedge in zip(closed, hedges, strict=True):
         held = slice(done.first, done.last)
-        worth = _worth(done.episode, marks, done.first, done.last)
+        worth = _options_worth(done.episode, marks, done.first, done.last) + hedge
         for total, part in zip(open_, _both(done.episode, worth, marks.tape.index[held]), strict=True):
             total[held] += part
-    open_ += _ended(closed, size)
+    open_ += _ended(closed, profits, size)
     return {"coin": open_[0], "usd": open_[1]}
 
 
-def _ended(closed: list[Closed], size: int) -> Floats:
+def _ended(closed: list[EpisodeRun], profits: Floats, size: int) -> Floats:
     """Profit of the episodes that have ended by each entry, coin and USD; shape (2, size)."""
-    done = sorted(closed, key=lambda one: one.last)
-    profits = np.array([one.episode.ledger.profit() for one in done]).reshape(-1, 2)
-    so_far = np.concatenate([np.zeros((1, 2)), np.cumsum(profits, axis=0)])
-    return np.repeat(so_far.T, np.diff([0, *(one.last for one in done), size]), axis=1)
+    last = np.array([done.last for done in closed], np.int64)
+    order = np.argsort(last, kind="stable")
+    so_far = np.concatenate([np.zeros((1, 2)), np.cumsum(profits[order], axis=0)])
+    return np.repeat(so_far.T, np.diff([0, *last[order], size]), axis=1)
 
 
 def daily_profit(curve: Floats, marks: Marks) -> Floats:
@@ -111,35 +131,47 @@ def _both(episode: Episode, worth: Floats, rate: Floats) -> tuple[Floats, Floats
     return (capital + worth) / rate - capital / rate[0], worth
 
 
-def _worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
-    """Profit so far at entries start..stop, before the episode's last, settlement currency."""
+def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
+    """Profit of the options so far at entries start..stop, before the last, settlement currency."""
     bought = [fill for fill in episode.option_fills() if fill.ts_ns == episode.entry_ns]
     worth = np.full(stop - start, -sum(fill.amount * fill.price + fill.fee for fill in bought))
-    if stop == start:
-        return worth
-    for option, amount in episode.entered.items():
+    for option, amount in episode.entered.items() if stop > start else ():
         worth += amount * marks.option(option, start, stop)
-    return worth + _hedged(episode, marks.tape, start, stop)
+    return worth
 
 
-def _hedged(episode: Episode, tape: Tape, start: int, stop: int) -> Floats:
-    """Profit of the hedge so far: trades, fees and funding by running sums over the fills."""
-    fills, instrument = episode.hedge_fills(), episode.hedge.instrument
-    traded = np.searchsorted(tape.ts_ns, fills.ts_ns, side="right") - 1
+def hedge_profit(
+    done: EpisodeRun, tape: Tape, traded: Ints, amount: Floats, price: Floats, fee: Floats
+) -> Floats:
+    """Profit of a hedge so far: trades, fees and funding by running sums over its fills.
+
+    Parameters
+    ----------
+    done : EpisodeRun
+        Whose hedge, at every entry before its last.
+    tape : Tape
+    traded : array of int, shape (fills,)
+        Entry of the tape that each was filled at.
+    amount, price, fee : array, shape (fills,)
+        See :class:`gammacore.portfolio.HedgeFills`.
+    """
+    start, stop, instrument = done.first, done.last, done.episode.hedge.instrument
+    if stop == start:
+        return np.empty(0)
     inverse = instrument.settlement is Settlement.INVERSE
     # One unit held is worth this much less at an entry, or more; the profit is what it was worth when bought.
     mark = tape.future_price(instrument, start, stop)
     unit = -1.0 / mark if inverse else mark.copy()
-    paid = fills.amount * (1.0 / fills.price if inverse else -fills.price) - fills.fee
+    paid = amount * (1.0 / price if inverse else -price) - fee
     if type(instrument) is Perpetual:
         unit -= tape.owed[start:stop]
-        paid += fills.amount * tape.owed[traded]
+        paid += amount * tape.owed[np.minimum(traded, stop)]
     within = traded < stop
     edges = np.concatenate([[0], traded[within] - start, [stop - start]])
 
     def so_far(values: Floats) -> Floats:
         return np.repeat(np.concatenate([[0.0], np.cumsum(values[within])]), np.diff(edges))
 
-    unit *= so_far(fills.amount)
+    unit *= so_far(amount)
     unit += so_far(paid)
     return unit

@@ -31,13 +31,13 @@ from gammacore.hedging import (
 )
 from gammacore.portfolio import Episode
 
-__all__ = ["Closed", "Run", "build_exchange", "replay"]
+__all__ = ["EpisodeRun", "Run", "build_exchange", "replay"]
 
 WINDOW = 512  # bars looked ahead at a time: long enough to vectorise, short enough not to waste
 Progress = Callable[[int, int], None]
 
 
-class Closed:
+class EpisodeRun:
     """An episode that ended, or was carried at marks, and what it traded on.
 
     Attributes
@@ -63,7 +63,7 @@ class Run(NamedTuple):
 
     Attributes
     ----------
-    closed : list of Closed
+    closed : list of EpisodeRun
         Episodes that traded, in order of entry; one still open at the end is carried at marks.
     skipped : int
         Episodes left out: fewer chains than ``entry.min_snapshots``, or unfinished and dropped.
@@ -77,7 +77,7 @@ class Run(NamedTuple):
     config: Config
     tape: Tape
     desk: Desk
-    closed: list[Closed]
+    closed: list[EpisodeRun]
     skipped: int
     deliveries: dict[int, Settled]
     missing_quotes: int
@@ -264,7 +264,7 @@ def replay(
     )
 
 
-def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> Closed:
+def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> EpisodeRun:
     if episode.number in desk.portfolio.open:
         values = {option: desk.book.mark(option) for option in episode.legs}
         desk.portfolio.mark(episode, desk.book, values)
@@ -273,7 +273,7 @@ def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> Closed:
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1
     _true_up_funding(episode, tape, desk, last)
     episode.ledger.assert_invariants()
-    return Closed(episode, tape, last, method)
+    return EpisodeRun(episode, tape, last, method)
 
 
 def _true_up_funding(episode: Episode, tape: Tape, desk: Desk, last: int) -> None:
@@ -286,7 +286,7 @@ def _true_up_funding(episode: Episode, tape: Tape, desk: Desk, last: int) -> Non
     desk.portfolio.true_up(episode, max(int(tape.ts_ns[last]), episode.end_ns), owed)
 
 
-def _chains_seen(tape: Tape, done: Closed) -> int:
+def _chains_seen(tape: Tape, done: EpisodeRun) -> int:
     """Chains from entry to end that listed every option held."""
     first, end = done.first, done.last + 1
     seen = tape.chain_at[first:end] >= 0

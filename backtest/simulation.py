@@ -1,19 +1,16 @@
-"""From a configuration to an experiment, its paths, and the files of ``gammacore simulate``."""
+"""From a configuration to an experiment, its paths, and the summary of ``gammacore simulate``."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 
 from gammacore import __version__, black76
-from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle, strangle
-from gammacore.backtest.frontier import Frontier, Row, frontier
+from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, straddle, strangle
+from gammacore.backtest.frontier import FamilyChoice, Frontier, frontier
 from gammacore.backtest.gate import faults_of
 from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model, fit_garch
 from gammacore.backtest.montecarlo import LINES, Simulation, simulate
@@ -26,9 +23,8 @@ from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.settlement import WINDOW
-from gammacore.yaml_text import dump_yaml
 
-__all__ = ["Simulated", "experiment_of", "run_simulation", "write_simulation"]
+__all__ = ["Simulated", "experiment_of", "run_simulation"]
 
 DAYS_A_YEAR = 365.0
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
@@ -44,7 +40,7 @@ class Simulated(NamedTuple):
     run: Simulation
     summary: dict[str, Any]
     frontier: Frontier | None
-    table: list[Row]
+    table: list[FamilyChoice]
 
 
 def experiment_of(config: Config) -> Experiment:
@@ -91,11 +87,12 @@ def experiment_of(config: Config) -> Experiment:
     )
 
 
-def _book(config: Config) -> tuple[Leg, ...]:
+def _book(config: Config) -> tuple[OptionLeg, ...]:
     wanted = config.simulate
     if wanted.legs:
         return tuple(
-            Leg(leg.kind, leg.strike, leg.days / DAYS_A_YEAR, leg.amount, leg.implied) for leg in wanted.legs
+            OptionLeg(leg.kind, leg.strike, leg.days / DAYS_A_YEAR, leg.amount, leg.implied)
+            for leg in wanted.legs
         )
     years = wanted.days / DAYS_A_YEAR
     amount = config.size.contracts * (1.0 if config.entry.side == "long" else -1.0)
@@ -210,7 +207,9 @@ def _refuse_one_path_of_weight(run: Simulation) -> None:
         )
 
 
-def _summary(config: Config, run: Simulation, found: Frontier | None, table: list[Row]) -> dict[str, Any]:
+def _summary(
+    config: Config, run: Simulation, found: Frontier | None, table: list[FamilyChoice]
+) -> dict[str, Any]:
     experiment = run.experiment
     notes = []
     if config.hedge.rule == "zakamouline":
@@ -265,29 +264,3 @@ def _premium(e: Experiment) -> float:
         for leg in e.book
     )
     return usd / e.forward if e.inverse else usd
-
-
-def write_simulation(found: Simulated, folder: Path) -> None:
-    """Write all files of a simulation into an existing directory."""
-    config = msgspec.to_builtins(found.config)
-    (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
-    np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
-    if found.frontier is not None:
-        (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")
-    if found.config.report.html:
-        from gammacore.backtest.report.simulation_page import render_simulation
-
-        (folder / "report.html").write_text(render_simulation(found), encoding="utf-8")
-    text = json.dumps(found.summary, indent=2, allow_nan=False) + "\n"
-    (folder / "summary.json").write_text(text, encoding="utf-8")
-
-
-def _frontier_csv(found: Frontier) -> str:
-    lines = ["family,parameter,unit,cost,cost_error,sd,sd_error,mean_pnl,hedges"]
-    for family in found.families:
-        for p in found.points[family.name]:
-            numbers = (p.cost, p.cost_error, p.sd, p.sd_error, p.mean_pnl, p.trades)
-            lines.append(
-                f"{family.name},{p.parameter:.10g},{family.unit}," + ",".join(f"{x:.10g}" for x in numbers)
-            )
-    return "\n".join(lines) + "\n"

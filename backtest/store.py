@@ -10,12 +10,12 @@ from typing import Any
 from gammacore.errors import DataError
 from gammacore.result_files import GrowingDirectory
 
-__all__ = ["Store"]
+__all__ = ["CellStore"]
 
 PLAN, CELLS = "sweep.json", "cells.jsonl"
 
 
-class Store:
+class CellStore:
     """Results of a sweep by the keys of its cells.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,12 @@ import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.backtest.cell import FIGURES, run_cell
+from gammacore.backtest.cell_runs import FIGURES, run_cell
 from gammacore.backtest.grid import Cell, cells
-from gammacore.backtest.report.sweep_page import render_sweep
 from gammacore.backtest.selection import judge
-from gammacore.backtest.store import Store
+from gammacore.backtest.store import CellStore
 from gammacore.backtest.workers import CellFunction, Failed, check_backend, run_cells
 from gammacore.config import Config
-from gammacore.errors import DataError
-from gammacore.result_files import GrowingDirectory
-from gammacore.yaml_text import dump_yaml
 
 __all__ = ["Sweep", "plan_of", "run_sweep"]
 
@@ -92,11 +87,14 @@ def run_sweep(
     """
     check_backend(backend, address)
     grid = cells(config)
-    store = Store(out, plan_of(config, grid), fresh)
+    store = CellStore(out, plan_of(config, grid), fresh)
     failed: dict[str, str] = {}
     try:
-        # Cells of one market follow one another, so that a worker seldom loads one twice.
-        left = sorted((c for c in grid if c.key not in store.results), key=lambda c: (c.market, c.number))
+        # Cells of one market follow one another, so that a worker seldom loads one twice; so do those that
+        # hold the same.
+        left = sorted(
+            (c for c in grid if c.key not in store.results), key=lambda c: (c.market, c.held, c.number)
+        )
         done = len(grid) - len(left)
         for cell, outcome in run_cells(left, function, backend, workers, address):
             if isinstance(outcome, Failed):
@@ -108,12 +106,7 @@ def run_sweep(
                 progress(done, len(grid))
     finally:
         store.close()
-    sweep = _judged(config, grid, store.results, failed)
-    try:
-        _write(sweep, store.directory)
-    except OSError as error:
-        raise DataError(f"{out}: cannot write results: {error.strerror or error}") from None
-    return sweep
+    return _judged(config, grid, store.results, failed)
 
 
 def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: dict[str, str]) -> Sweep:
@@ -135,12 +128,3 @@ def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: d
         **judge(known),
     }
     return Sweep(config, table, summary)
-
-
-def _write(sweep: Sweep, out: GrowingDirectory) -> None:
-    config = msgspec.to_builtins(sweep.config)
-    out.write("config.yaml", dump_yaml(config))
-    out.write("cells.csv", sweep.table.to_csv(index_label="cell"))
-    if sweep.config.report.html:
-        out.write("report.html", render_sweep(sweep.config, sweep.table, sweep.summary))
-    out.write("summary.json", json.dumps(sweep.summary, indent=2, allow_nan=False) + "\n")

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 
 from gammacore import black76
-from gammacore.breakeven import Terms, breakevens, straddles
+from gammacore.breakeven import TradePlan, breakevens, straddles
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
@@ -59,8 +59,8 @@ def one_at_a_time(chain, pairs):
     "policy", [HOURLY, Band(0.1), WhalleyWilmott(1e-3, COST)], ids=lambda policy: type(policy).__name__
 )
 def test_whole_chain(benchmark, chain, policy):
-    pairs, terms = straddles(chain), Terms(policy=policy, hedge_cost=COST)
-    found = benchmark(lambda: breakevens(chain, NOW, pairs, terms, Density.around(0.55, 0.25)))
+    pairs, plan = straddles(chain), TradePlan(policy=policy, hedge_cost=COST)
+    found = benchmark(lambda: breakevens(chain, NOW, pairs, plan, Density.around(0.55, 0.25)))
     benchmark.extra_info["positions"] = len(found.tau)
     assert np.isfinite(found.breakeven).all()
 
@@ -70,6 +70,6 @@ def test_one_position_at_a_time(benchmark, chain):
     """Only the root: no deviation, no probability, no last hedge; gamma as if it were at the realised."""
     pairs = straddles(chain)
     found = benchmark.pedantic(lambda: one_at_a_time(chain, pairs), rounds=3)
-    terms = Terms(policy=HOURLY, hedge_cost=COST)
-    ours = breakevens(chain, NOW, pairs, terms, Density.around(0.55, 0.25)).breakeven
+    plan = TradePlan(policy=HOURLY, hedge_cost=COST)
+    ours = breakevens(chain, NOW, pairs, plan, Density.around(0.55, 0.25)).breakeven
     assert np.median(np.abs(found / ours - 1.0)) < 0.05

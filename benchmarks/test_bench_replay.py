@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from gammacore.backtest.lives import Lives
+from gammacore.backtest.held_episodes import HeldEpisodes
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.backtest.synthetic import flat_chains
@@ -78,15 +78,15 @@ def test_replay_with_ledger_and_attribution(benchmark, prices, run_of, engine):
 
 @pytest.mark.benchmark(group="60 days of minutes")
 def test_another_band_with_equity_and_lines(benchmark, prices, run_of):
-    lives = Lives(*run_of)
-    hedged = benchmark(lives.hedge, Band(0.05), keep_equity=True)
+    held = HeldEpisodes(*run_of)
+    hedged = benchmark(held.hedge, Band(0.05), keep_equity=True)
     assert hedged.hedges == loop(prices.close.tolist())
 
 
 @pytest.mark.benchmark(group="60 days of minutes")
 def test_a_policy_in_python(benchmark, run_of):
-    lives = Lives(*run_of)
-    benchmark(lives.hedge, Custom(Band(0.05), lambda at: -at.mismatch))
+    held = HeldEpisodes(*run_of)
+    benchmark(held.hedge, Custom(Band(0.05), lambda at: -at.mismatch))
 
 
 def test_ratios_to_the_plain_loop(prices, run_of):
@@ -100,8 +100,8 @@ def test_ratios_to_the_plain_loop(prices, run_of):
             times.append(time.perf_counter() - start)
         return min(times)
 
-    lives = Lives(*run_of)
+    held = HeldEpisodes(*run_of)
     plain = best(loop, prices.close.tolist())
-    assert plain > 20 * best(lives.hedge, Band(0.05), keep_equity=True)
-    assert plain > 40 * best(lives.hedge, Band(0.06))
-    assert plain > 5 * best(lives.hedge, Custom(Band(0.05), lambda at: -at.mismatch))
+    assert plain > 20 * best(held.hedge, Band(0.05), keep_equity=True)
+    assert plain > 40 * best(held.hedge, Band(0.06))
+    assert plain > 5 * best(held.hedge, Custom(Band(0.05), lambda at: -at.mismatch))

@@ -159,7 +159,7 @@ def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor"
     Parameters
     ----------
     episode : Episode
-        Closed, or carried at marks at entry ``last`` of the path.
+        EpisodeRun, or carried at marks at entry ``last`` of the path.
     path : Path
         The market.
     last : int

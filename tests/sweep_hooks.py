@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from gammacore.backtest.cell import FIGURES
+from gammacore.backtest.cell_runs import FIGURES
 
 
 def count(cell):

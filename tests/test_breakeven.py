@@ -11,7 +11,7 @@ from gammacore import black76
 from gammacore.backtest.experiment import Costs, Experiment, strangle
 from gammacore.backtest.models import GBM
 from gammacore.backtest.montecarlo import simulate
-from gammacore.breakeven import Terms, breakevens, straddles, strangles
+from gammacore.breakeven import TradePlan, breakevens, straddles, strangles
 from gammacore.build import build_weigher
 from gammacore.config import parse_config
 from gammacore.contracts import CALL, PUT, Settlement
@@ -25,7 +25,7 @@ from gammacore.volatility import Density
 
 F, NOW = 60_000.0, parse_time("2026-05-01T08:00")
 FRIDAY, THURSDAY, JUNE = (parse_time(f"2026-{day}T08:00") for day in ("05-15", "05-14", "06-26"))
-FREE = Terms(policy=Interval(4 * NS_PER_HOUR), hedge_cost=0.0)
+FREE = TradePlan(policy=Interval(4 * NS_PER_HOUR), hedge_cost=0.0)
 SURE = Density.around(0.6, 1e-9)
 
 
@@ -46,8 +46,8 @@ def chain(strikes=(60_000.0,), expiries=(FRIDAY,), iv=0.6, inverse=True, half_sp
     )
 
 
-def weigh(quoted, terms=FREE, forecast=SURE, pairs=None):
-    return breakevens(quoted, NOW, straddles(quoted) if pairs is None else pairs, terms, forecast)
+def weigh(quoted, plan=FREE, forecast=SURE, pairs=None):
+    return breakevens(quoted, NOW, straddles(quoted) if pairs is None else pairs, plan, forecast)
 
 
 # ---- what it must be ----------------------------------------------------------------
@@ -77,10 +77,10 @@ def test_profit_is_the_value_at_the_forecast_less_the_premium(inverse):
 @pytest.mark.parametrize("policy", [Interval(NS_PER_HOUR), Band(0.1), WhalleyWilmott(1e-3, 5e-4)])
 @pytest.mark.parametrize("side", [True, False])
 def test_nothing_is_earned_at_the_break_even(policy, side):
-    terms = Terms(policy=policy, hedge_cost=5e-4, fees=DERIBIT.at(NOW), funding=0.1, long=side)
+    plan = TradePlan(policy=policy, hedge_cost=5e-4, fees=DERIBIT.at(NOW), funding=0.1, long=side)
     quoted = chain((56_000.0, 60_000.0, 64_000.0), half_spread=0.01, index=59_500.0)
-    first = weigh(quoted, terms)
-    again = weigh(quoted, terms, Density.around(first.breakeven, 1e-9))
+    first = weigh(quoted, plan)
+    again = weigh(quoted, plan, Density.around(first.breakeven, 1e-9))
     assert np.abs(again.profit) == pytest.approx(0.0, abs=1e-9)
     assert again.probability == pytest.approx(0.5, abs=1e-6)
     worse = first.breakeven > first.paid_vol
@@ -90,8 +90,8 @@ def test_nothing_is_earned_at_the_break_even(policy, side):
 def test_lelands_volatility_is_the_break_even_of_one_who_hedges_by_time():
     """To first order in the cost, but for the last hedge, which Leland leaves out."""
     cost, every = 1e-4, 1 / 365 / 24
-    terms = Terms(policy=Interval(NS_PER_HOUR), hedge_cost=cost)
-    found = weigh(chain(), terms)
+    plan = TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=cost)
+    found = weigh(chain(), plan)
     vega = 2 * black76.greeks("call", F, F, float(found.tau[0]), 0.6).vega
     last = cost * F / vega
     long = theory.leland_vol(0.6, cost, every, long=True)
@@ -99,8 +99,8 @@ def test_lelands_volatility_is_the_break_even_of_one_who_hedges_by_time():
 
 
 def test_a_cost_that_eats_all_gamma_never_breaks_even():
-    terms = Terms(policy=Interval(NS_PER_HOUR // 60), hedge_cost=0.02)
-    found = weigh(chain(), terms)
+    plan = TradePlan(policy=Interval(NS_PER_HOUR // 60), hedge_cost=0.02)
+    found = weigh(chain(), plan)
     assert math.isnan(found.breakeven[0])
     assert math.isnan(found.edge[0])
     assert found.profit[0] < 0
@@ -113,20 +113,22 @@ def test_a_cost_that_eats_all_gamma_never_breaks_even():
 def test_fees_by_the_schedule():
     """0.03 % a leg of the notional, 0.015 % for the one delivered on a Friday, none on a Thursday."""
     quoted = chain(expiries=(THURSDAY, FRIDAY))
-    found = weigh(quoted, Terms(policy=Never(), hedge_cost=0.0, fees=DERIBIT.at(NOW)))
+    found = weigh(quoted, TradePlan(policy=Never(), hedge_cost=0.0, fees=DERIBIT.at(NOW)))
     assert found.fees[0] == pytest.approx(0.0006)
     assert found.fees[1] == pytest.approx(0.0006 + 0.00015, rel=0.1)  # one leg is in the money
-    twice = Terms(policy=Never(), hedge_cost=0.0, fees=DERIBIT.at(NOW), exit_before_ns=NS_PER_HOUR)
+    twice = TradePlan(policy=Never(), hedge_cost=0.0, fees=DERIBIT.at(NOW), exit_before_ns=NS_PER_HOUR)
     assert weigh(quoted, twice).fees == pytest.approx([0.0012, 0.0012])
 
 
 def test_spread_is_paid_once_to_delivery_and_twice_to_an_exit():
     quoted = chain(half_spread=0.02)
     held = weigh(quoted)
-    closed = weigh(quoted, Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, exit_before_ns=NS_PER_HOUR))
+    closed = weigh(
+        quoted, TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, exit_before_ns=NS_PER_HOUR)
+    )
     assert held.spread[0] == pytest.approx(quoted.ask.sum() - quoted.mark.sum())
     assert closed.spread[0] == pytest.approx(quoted.ask.sum() - quoted.bid.sum())
-    mid = weigh(quoted, Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, fill="mid"))
+    mid = weigh(quoted, TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, fill="mid"))
     assert abs(mid.spread[0]) < 0.01 * held.spread[0]
 
 
@@ -135,12 +137,12 @@ def test_carry_is_funding_and_basis_on_the_delta():
     index = 59_000.0
     quoted = chain((30_000.0,), inverse=False, index=index)
     tau = (FRIDAY - NOW) / NS_PER_YEAR
-    terms = Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, funding=0.2)
-    found = weigh(quoted, terms)
+    plan = TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, funding=0.2)
+    found = weigh(quoted, plan)
     assert found.carry[0] == pytest.approx(F * (math.log(F / index) - 0.2 * tau), rel=1e-3)
-    future = Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, funding=0.2, instrument="future")
+    future = TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, funding=0.2, instrument="future")
     assert weigh(quoted, future).carry[0] == 0.0
-    unhedged = Terms(policy=Never(), hedge_cost=0.0, funding=0.2)
+    unhedged = TradePlan(policy=Never(), hedge_cost=0.0, funding=0.2)
     assert weigh(quoted, unhedged).carry[0] == 0.0
 
 
@@ -149,8 +151,8 @@ def test_last_hedge_is_a_trade_or_a_delivery():
     quoted, seldom = chain(expiries=(FRIDAY, JUNE)), Interval(400 * 24 * NS_PER_HOUR)
 
     def hedging(instrument):
-        terms = Terms(policy=seldom, hedge_cost=1e-3, fees=DERIBIT.at(NOW), instrument=instrument)
-        return weigh(quoted, terms).hedging
+        plan = TradePlan(policy=seldom, hedge_cost=1e-3, fees=DERIBIT.at(NOW), instrument=instrument)
+        return weigh(quoted, plan).hedging
 
     traded, delivered = hedging("perpetual"), hedging("future")
     assert traded - delivered == pytest.approx([1e-3, 1e-3 - 0.00025])
@@ -160,7 +162,7 @@ def test_capital_is_premium_and_margin():
     quoted = chain()
     bought = weigh(quoted)
     assert bought.capital[0] == pytest.approx(bought.premium[0] + 0.02 + 0.00005)
-    sold = weigh(quoted, Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, long=False))
+    sold = weigh(quoted, TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=0.0, long=False))
     rates = MarginRates()
     assert sold.capital[0] == pytest.approx(2 * rates.option_initial + sold.premium[0] + 0.02 + 0.00005)
     assert sold.return_on_capital[0] == pytest.approx(sold.profit[0] / sold.capital[0])
@@ -170,8 +172,8 @@ def test_capital_is_premium_and_margin():
 
 
 def test_a_wide_forecast_is_worth_its_mean_and_makes_profit_less_sure():
-    quoted, terms = chain(), Terms(policy=Interval(NS_PER_HOUR), hedge_cost=0.0)
-    sure, wide = (weigh(quoted, terms, Density.around(0.7, sd)) for sd in (1e-9, 0.3))
+    quoted, plan = chain(), TradePlan(policy=Interval(NS_PER_HOUR), hedge_cost=0.0)
+    sure, wide = (weigh(quoted, plan, Density.around(0.7, sd)) for sd in (1e-9, 0.3))
     assert sure.probability[0] > wide.probability[0] > 0.5
     assert wide.deviation[0] > sure.deviation[0]
     assert wide.profit[0] > sure.profit[0]  # a lognormal's mean is above its median
@@ -211,8 +213,8 @@ def test_against_simulation(inverse, low, high, realised, policy):
     quoted = chain(sorted({low, high}), inverse=inverse)
     call = np.flatnonzero((quoted.strike == high) & (quoted.kind == CALL))
     put = np.flatnonzero((quoted.strike == low) & (quoted.kind == PUT))
-    terms = Terms(policy=policy, hedge_cost=cost, look_every=tau / steps)
-    found = weigh(quoted, terms, Density.around(realised, 1e-9), (call, put))
+    plan = TradePlan(policy=policy, hedge_cost=cost, look_every=tau / steps)
+    found = weigh(quoted, plan, Density.around(realised, 1e-9), (call, put))
     premium = found.premium[0]
     never = isinstance(policy, Never)
     # A coin is no martingale for the simulation's dollar counter: unhedged, it is worth convexity.
@@ -251,14 +253,14 @@ def test_an_exit_before_expiry_against_simulation(realised):
         seed=6,
         columns=("fees",),
     )
-    terms = Terms(
+    plan = TradePlan(
         policy=Interval(4 * NS_PER_HOUR),
         hedge_cost=cost,
         fill="mark",
         look_every=0.5 * tau / steps,
         exit_before_ns=(FRIDAY - NOW) // 2,
     )
-    found = weigh(chain(inverse=False), terms, Density.around(realised, 1e-9))
+    found = weigh(chain(inverse=False), plan, Density.around(realised, 1e-9))
     assert found.hedging[0] == pytest.approx(run.mean("fees"), rel=0.05)
     assert found.profit[0] == pytest.approx(
         run.mean(), abs=4 * run.standard_error() + 0.005 * found.premium[0]
@@ -303,7 +305,7 @@ def test_what_has_expired_or_is_closed_is_left_out():
     quoted = chain(expiries=(FRIDAY, JUNE))
     late = breakevens(quoted, FRIDAY, straddles(quoted), FREE, Density.around(np.array([0.5, 0.7]), 0.1))
     assert late.forecast == pytest.approx([0.7])
-    closing = Terms(policy=Never(), hedge_cost=0.0, exit_before_ns=30 * 24 * NS_PER_HOUR)
+    closing = TradePlan(policy=Never(), hedge_cost=0.0, exit_before_ns=30 * 24 * NS_PER_HOUR)
     assert len(weigh(quoted, closing).tau) == 1
 
 

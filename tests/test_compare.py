@@ -13,6 +13,7 @@ from markets import build
 from report_browser import report_tab
 from typer.testing import CliRunner
 
+from gammacore.backtest.report import write_results
 from gammacore.backtest.report.compare_figures import (
     FIGURES,
     attribution_lines,
@@ -24,9 +25,10 @@ from gammacore.backtest.report.compare_figures import (
 )
 from gammacore.backtest.report.compare_page import render_comparison
 from gammacore.backtest.report.compare_runs import StoredRun, load_run, load_runs
-from gammacore.backtest.results import result_directory, run_backtest, write_results
+from gammacore.backtest.results import run_backtest
 from gammacore.cli.main import app
 from gammacore.errors import DataError
+from gammacore.result_files import result_directory
 
 BASE = {"market.days": 30, "market.snapshot_hours": 12.0, "report.html": False}
 RUNS = {

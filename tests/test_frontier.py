@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle
+from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, straddle
 from gammacore.backtest.frontier import families, frontier, theory_lines
 from gammacore.backtest.models import GBM, GivenPaths
 from gammacore.backtest.montecarlo import simulate
@@ -134,5 +134,5 @@ def test_families_follow_the_costs_and_the_model():
     assert "whalley_wilmott" not in {f.name for f in families(fixed)}
     given = experiment(model=GivenPaths(np.full((3, 721), 100.0)), policy=Interval(0))
     assert theory_lines(given) == []
-    later = msgspec.structs.replace(experiment(), book=(Leg("call", 100.0, 1.0),), horizon=MONTH)
+    later = msgspec.structs.replace(experiment(), book=(OptionLeg("call", 100.0, 1.0),), horizon=MONTH)
     assert all("fixed times" not in line.name for line in theory_lines(later))

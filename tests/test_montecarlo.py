@@ -14,7 +14,7 @@ from reference.slow_hedging import Slow
 
 import gammacore
 from gammacore import _core, _hedging
-from gammacore.backtest.experiment import Costs, Experiment, Leg, engine_of, straddle, strangle
+from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, engine_of, straddle, strangle
 from gammacore.backtest.innovations import standardised, student
 from gammacore.backtest.models import GBM, Bootstrap, Garch, GivenPaths, Heston, Merton, fit_garch
 from gammacore.backtest.montecarlo import COLUMNS, LINES, price_paths, simulate
@@ -55,7 +55,7 @@ def experiments(draw):
     horizon = draw(st.floats(0.01, 0.3))
     dt = horizon / steps
     leg = st.builds(
-        Leg,
+        OptionLeg,
         st.sampled_from(["call", "put"]),
         st.floats(70.0, 140.0),
         st.one_of(st.integers(1, steps).map(lambda k: k * dt), st.floats(1.05 * horizon, 0.5)),
@@ -369,8 +369,8 @@ BAD = [
     ({"book": ()}, "book"),
     ({"book": straddle(-1.0, MONTH)}, r"book\[0\].strike.*-1"),
     ({"book": straddle(100.0, math.nan)}, r"book\[0\].expiry.*nan"),
-    ({"book": (Leg("call", 100.0, MONTH), Leg("put", 100.0, MONTH / 61))}, r"book\[1\].expiry"),
-    ({"book": (Leg("fall", 100.0, MONTH),)}, r"book\[0\].kind.*fall"),
+    ({"book": (OptionLeg("call", 100.0, MONTH), OptionLeg("put", 100.0, MONTH / 61))}, r"book\[1\].expiry"),
+    ({"book": (OptionLeg("fall", 100.0, MONTH),)}, r"book\[0\].kind.*fall"),
     ({"book": straddle(100.0, MONTH, 0.0)}, "book: .*amount"),
     ({"forward": 0.0}, "forward"),
     ({"implied": -0.5}, "implied.*-0.5"),
@@ -506,7 +506,11 @@ def test_first_result_comes_quickly_and_without_heavy_imports():
 
 def test_merging_by_parity_changes_nothing():
     # 2 calls and 1 put of one strike are one option in the core and three in the reference.
-    book = (Leg("call", 105.0, MONTH, 2.0), Leg("put", 105.0, MONTH, -1.0), *strangle(90.0, 110.0, MONTH / 2))
+    book = (
+        OptionLeg("call", 105.0, MONTH, 2.0),
+        OptionLeg("put", 105.0, MONTH, -1.0),
+        *strangle(90.0, 110.0, MONTH / 2),
+    )
     e = experiment(book=book)
     slow = Slow(e, price_paths(e, paths=130)).run()
     assert simulate(e, paths=130)["pnl"] == pytest.approx(slow["pnl"], abs=1e-9)
@@ -586,7 +590,7 @@ def test_windows_that_cannot_be_are_refused(changes, words):
         (lambda: Heston(3600.0, 1.0, 0.36, 1.0), "root of model.v0"),
         (lambda: experiment(implied=60.0), "implied"),
         (lambda: experiment(hedge_vol=60.0), "hedge_vol"),
-        (lambda: experiment(book=(Leg("call", 100.0, MONTH, implied=60.0),)), r"book\[0\].implied"),
+        (lambda: experiment(book=(OptionLeg("call", 100.0, MONTH, implied=60.0),)), r"book\[0\].implied"),
     ],
 )
 def test_percentages_are_refused(make, name):

@@ -1,14 +1,12 @@
 """Figures of return and risk, against numbers made by hand and against the sweep's."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markets import build
 
-from gammacore.backtest.cell import FIGURES, run_cell
+from gammacore.backtest.cell_runs import FIGURES, run_cell
 from gammacore.backtest.grid import Cell
 from gammacore.backtest.market import load_market
 from gammacore.backtest.performance import hit_rate, largest_drawdown, returns_on_premium
@@ -61,7 +59,7 @@ def test_returns_are_profit_over_what_was_paid_and_tied_up(results):
 
 def test_sharpe_ratio_is_that_of_a_sweep(results):
     config = build(SMALL)
-    cell = run_cell(Cell(0, {}, config, "market of test_performance", ""))
+    cell = run_cell(Cell(0, {}, config, "market of test_performance", "", ""))
     assert results.summary["sharpe"] == pytest.approx(cell["figures"]["sharpe"], rel=1e-12)
     daily = np.array(cell["daily"])
     assert results.summary["sharpe"] == pytest.approx(
@@ -73,7 +71,7 @@ def test_sharpe_ratio_is_that_of_a_sweep(results):
 def test_every_figure_of_a_sweep_is_that_of_a_backtest(setting):
     config = build(SMALL | setting | ({"hedge.lots": False} if setting else {}))
     s = run_backtest(config).summary
-    cell = run_cell(Cell(0, {}, config, f"market of {setting}", ""))["figures"]
+    cell = run_cell(Cell(0, {}, config, f"market of {setting}", "", ""))["figures"]
     native = "usd" if s["accounting_currency"] == "USD" else "coin"
     theirs = {
         **{name: s[name] for name in FIGURES if name in s and not isinstance(s[name], dict)},
@@ -87,9 +85,7 @@ def test_every_figure_of_a_sweep_is_that_of_a_backtest(setting):
 
 
 def test_an_option_for_nothing_has_no_return_on_premium():
-    paid = SimpleNamespace(premium=2.0, ledger=SimpleNamespace(profit=lambda: (1.0, 0.0), native=0))
-    gift = SimpleNamespace(premium=0.0, ledger=SimpleNamespace(profit=lambda: (-1.0, 0.0), native=0))
-    np.testing.assert_array_equal(returns_on_premium([paid, gift]), [0.5, np.nan])
+    np.testing.assert_array_equal(returns_on_premium([1.0, -1.0], [2.0, 0.0]), [0.5, np.nan])
 
 
 def test_no_figure_depends_on_the_grid_that_is_drawn(results):

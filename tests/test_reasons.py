@@ -19,7 +19,8 @@ def market():
 
 
 def said(market, settings):
-    return reasons(replay(build(SMALL | settings), market.tape))
+    run = replay(build(SMALL | settings), market.tape)
+    return reasons(run, [done.episode.hedges for done in run.closed])
 
 
 def test_a_run_with_hedges_has_no_reason(market):

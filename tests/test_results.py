@@ -9,12 +9,14 @@ import pytest
 from markets import build
 
 from gammacore.attribution import LINES
+from gammacore.backtest.cell_runs import run_whole
+from gammacore.backtest.grid import cells
 from gammacore.backtest.market import load_market
-from gammacore.backtest.results import result_directory, run_backtest, write_results
-from gammacore.backtest.variants import comparison_table, label, run_variants, variants
+from gammacore.backtest.report import write_results
+from gammacore.backtest.results import compared, run_backtest
 from gammacore.errors import ConfigError, DataError
 from gammacore.ledger import Account
-from gammacore.result_files import MARKER
+from gammacore.result_files import MARKER, result_directory
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 KEYS = {
@@ -205,18 +207,18 @@ def test_sources_that_do_not_fit_together_are_refused(tmp_path):
         load_market(build({"marks.source": "flat", "data.chains": str(tmp_path)}))
 
 
-def test_variants_run_every_combination():
+def test_every_combination_has_its_row_and_its_directory_name():
     vary = {"hedge.every": ["4h", "1d", "never"], "entry.side": ["long", "short"]}
-    config = build(SMALL | {"vary": vary})
-    assert len(variants(config)) == 6
-    rows = list(run_variants(config))
-    table = comparison_table(rows)
+    grid = cells(build(SMALL | {"vary": vary}))
+    table = pd.DataFrame([{**cell.overrides, **compared(run_whole(cell))} for cell in grid])
     assert list(table["hedge.every"]) == ["4h", "4h", "1d", "1d", "never", "never"]
-    assert label(rows[0][0]) == "hedge.every=4h,entry.side=long"
+    assert grid[0].label == "hedge.every=4h,entry.side=long"
     hedges = table[table["entry.side"] == "long"]["n_hedges"].tolist()
     assert hedges[0] > hedges[1] > hedges[2] == 0
     alone = run_backtest(build(SMALL | {"hedge.every": "1d"}))
     assert table.loc[2, "total_coin"] == alone.summary["total"]["coin"]
+    fee = alone.episodes["fees_coin"] / alone.episodes["premium_coin"]
+    assert table.loc[2, "mean_before_fees"] == (alone.episodes["pnl_over_premium"] - fee).mean()
 
 
 def test_a_run_without_an_episode(tmp_path):

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from test_replay import funding_of, minute_tape
 
 from gammacore.attribution import LINES, _check_rounding, attribute
-from gammacore.backtest.market import Market
+from gammacore.backtest.market import LoadedMarket
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.results import tabulate
 from gammacore.backtest.runner import replay
@@ -81,7 +81,7 @@ def test_options_marked_at_nothing_have_no_return_on_their_premium():
     prices = prices_of([START, FRIDAY], [60e3, 60e3], NS_PER_HOUR)
     config = build({"costs.fill": "mark", "hedge.rule": "never"})
     tape = Tape(chains, prices)
-    results = tabulate(replay(config, tape), Market(tape, False, {}, []))
+    results = tabulate(replay(config, tape), LoadedMarket(tape, False, {}, []))
     assert results.episodes["premium_coin"].tolist() == [0.0]
     assert results.episodes["pnl_over_premium"].isna().all()
     assert results.summary["mean_pnl_over_premium"] is None

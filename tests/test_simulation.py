@@ -11,9 +11,10 @@ from test_cli import run
 from test_prices import write
 
 from gammacore import black76, inverse
-from gammacore.backtest.experiment import Leg
+from gammacore.backtest.experiment import OptionLeg
 from gammacore.backtest.montecarlo import LINES, price_paths
-from gammacore.backtest.simulation import experiment_of, run_simulation, write_simulation
+from gammacore.backtest.report import write_simulation
+from gammacore.backtest.simulation import experiment_of, run_simulation
 from gammacore.config import load_config
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError
@@ -122,7 +123,7 @@ def test_a_simulation_that_overflows_is_refused():
 
 def test_books():
     short = experiment_of(build({"entry.side": "short", "size.contracts": 2.0, "simulate.days": 7}))
-    assert short.book == (Leg("call", 6e4, 7 / 365, -2.0), Leg("put", 6e4, 7 / 365, -2.0))
+    assert short.book == (OptionLeg("call", 6e4, 7 / 365, -2.0), OptionLeg("put", 6e4, 7 / 365, -2.0))
     wide = experiment_of(build({"simulate.structure": "strangle", "simulate.strangle_width": 0.2}))
     assert sorted(leg.strike for leg in wide.book) == pytest.approx([48e3, 72e3])
     legs = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.experiment import Costs, Experiment, Leg
+from gammacore.backtest.experiment import Costs, Experiment, OptionLeg
 from gammacore.backtest.models import GivenPaths
 from gammacore.backtest.montecarlo import simulate
 from gammacore.backtest.replay import Tape
@@ -94,7 +94,7 @@ def ends_like_the_desk(seed, steps, averaging):
     (done,) = replay(config, tape, engine="desk").closed
     legs = done.episode.entered.items()
     experiment = Experiment(
-        book=tuple(Leg("call" if x.kind > 0 else "put", x.strike, WEEK, amount) for x, amount in legs),
+        book=tuple(OptionLeg("call" if x.kind > 0 else "put", x.strike, WEEK, amount) for x, amount in legs),
         model=GivenPaths(path[None]),
         policy=build_policy(config),
         forward=path[0],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gammacore import black76
-from gammacore.backtest.experiment import Costs, Experiment, Leg, straddle
+from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, straddle
 from gammacore.backtest.models import GBM, GivenPaths, Heston
 from gammacore.backtest.montecarlo import simulate
 from gammacore.daycount import NS_PER_YEAR
@@ -22,7 +22,7 @@ MONTH = 30 / 365
 def call(strike=100.0, tau=MONTH, **changes):
     """A long call hedged at every step."""
     base = {
-        "book": (Leg("call", strike, tau),),
+        "book": (OptionLeg("call", strike, tau),),
         "model": GBM(0.6),
         "implied": 0.6,
         "policy": Interval(0),
@@ -221,7 +221,7 @@ def test_leland(hedges, long, mean, sd, cost, gap):
     # Leland 1985: priced and hedged at his volatility, the mean cost is the difference of the prices.
     tau, vol, fee = 0.25, 0.2, 5e-4
     adjusted = theory.leland_vol(vol, fee, tau / hedges, long=long)
-    book = (Leg("call", 100.0, tau, 1.0 if long else -1.0),)
+    book = (OptionLeg("call", 100.0, tau, 1.0 if long else -1.0),)
     e = call(book=book, model=GBM(vol), implied=adjusted, steps=hedges, costs=Costs(proportional=fee))
     run = simulate(e, paths=60_000, seed=13, columns=("fees", "turnover"))
     # the first hedge is left out, as by the formula
@@ -253,7 +253,7 @@ def constant_gamma(gamma_price_vol, paths, steps, years, seed):
     moves = np.random.default_rng(seed).normal(0, path_vol * math.sqrt(years / steps), (paths, steps))
     prices = 100.0 * np.exp(np.cumsum(np.hstack([np.zeros((paths, 1)), moves]), axis=1))
     return Experiment(
-        book=(Leg("call", 100.0, tau),),
+        book=(OptionLeg("call", 100.0, tau),),
         model=GivenPaths(prices),
         policy=Interval(0),
         implied=hedge_vol,

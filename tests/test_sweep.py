@@ -14,12 +14,13 @@ import pytest
 import sweep_hooks
 from markets import build
 
-from gammacore.backtest.cell import FIGURES, run_cell
+from gammacore.backtest import sweep as sweeping
+from gammacore.backtest.cell_runs import FIGURES, run_cell
 from gammacore.backtest.grid import cells
+from gammacore.backtest.report import write_sweep
 from gammacore.backtest.results import run_backtest
 from gammacore.backtest.selection import judge, trials_of
-from gammacore.backtest.store import Store
-from gammacore.backtest.sweep import run_sweep
+from gammacore.backtest.store import CellStore
 from gammacore.backtest.workers import run_cells
 from gammacore.config import with_overrides
 from gammacore.errors import ConfigError, DataError
@@ -27,6 +28,12 @@ from gammacore.errors import ConfigError, DataError
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "report.html": False}
 GRID = {"hedge.band": [0.1, 0.3], "entry.side": ["long", "short"], "market.seed": [1, 2]}
 PATIENCE_S = 90
+
+
+def run_sweep(config, out, **options):
+    found = sweeping.run_sweep(config, out, **options)
+    write_sweep(found, out)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -207,13 +214,13 @@ def test_another_sweep_does_not_mix_in(config, tmp_path):
 
 
 def test_damage_in_the_middle_is_refused(tmp_path):
-    store = Store(tmp_path / "s", {})
+    store = CellStore(tmp_path / "s", {})
     store.add("a", 1)
     store.close()
     with (tmp_path / "s" / "cells.jsonl").open("ab") as file:
         file.write(b"\0\0\0\n")
     with pytest.raises(DataError, match=r"cells\.jsonl, line 2: damaged"):
-        Store(tmp_path / "s", {})
+        CellStore(tmp_path / "s", {})
 
 
 IMPOSSIBLE = [

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = [
     "test_attribution_sums",
-    "test_lives",
+    "test_held_episodes",
     "test_simulator_replay",
     "test_hedging_core",
     "test_simd",

@@ -1,9 +1,10 @@
-"""The report of a run: one HTML file that opens offline.
+"""Result directories and their pages: HTML files that open offline.
 
 Figures come from the summary and the tables as they are; only what is drawn is thinned
 and rounded, so that a year of minutes stays a page that a phone can open.
 """
 
-from gammacore.backtest.report.page import write_report
+from .files import write_results, write_simulation, write_sweep
+from .page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_results", "write_simulation", "write_sweep"]

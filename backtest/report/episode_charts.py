@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from gammacore.backtest.following import Moments
 from gammacore.backtest.report.drawing import GAIN, GREY, LOSS, axis, make_figure
 from gammacore.backtest.report.thinning import CURVE_POINTS, Floats, extent, rounded, thin
 from gammacore.backtest.report.view import View, as_text, day, plural
+from gammacore.backtest.run_exposures import EpisodeMoments
 from gammacore.daycount import NS_PER_YEAR, parse_time
 
 __all__ = ["cone_figure", "cone_note", "returns_figure", "volatility_figure"]
@@ -148,7 +148,7 @@ def cone_figure(view: View) -> go.Figure:
     )
 
 
-def _cone_episodes(view: View) -> list[tuple[Moments, Any]]:
+def _cone_episodes(view: View) -> list[tuple[EpisodeMoments, Any]]:
     """Episodes that are drawn: evenly chosen if there are many, none without a volatility."""
     episodes = view.results.episodes
     if not len(episodes):
@@ -160,7 +160,7 @@ def _cone_episodes(view: View) -> list[tuple[Moments, Any]]:
     return [(seen, rows[seen.episode]) for seen in known]
 
 
-def _walks(chosen: list[tuple[Moments, Any]], name: str, colour: str) -> go.Scatter:
+def _walks(chosen: list[tuple[EpisodeMoments, Any]], name: str, colour: str) -> go.Scatter:
     """Draw the walks of several episodes as one line with gaps."""
     across: list[float | None] = []
     moves: list[float | None] = []

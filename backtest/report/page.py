@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import plotly.graph_objects as go
@@ -30,10 +30,8 @@ from gammacore.backtest.report.tables import (
 )
 from gammacore.backtest.report.view import Unit, View, as_text
 from gammacore.backtest.report.words import run_in_words, run_notes, run_title
+from gammacore.backtest.results import Results
 from gammacore.yaml_text import dump_yaml
-
-if TYPE_CHECKING:  # results imports the report
-    from gammacore.backtest.results import Results
 
 __all__ = ["write_report"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.backtest.following import Moments
 from gammacore.backtest.report.tables import TABLE_ROWS
 from gammacore.backtest.report.view import View, day
+from gammacore.backtest.run_exposures import EpisodeMoments
 from gammacore.daycount import parse_time
 
 __all__ = ["pack", "replay_data"]
@@ -39,7 +39,7 @@ def replay_data(view: View) -> dict[str, Any]:
     }
 
 
-def _episode(seen: Moments, row: Any) -> dict[str, Any]:
+def _episode(seen: EpisodeMoments, row: Any) -> dict[str, Any]:
     return {
         "number": int(seen.episode),
         "title": f"{row.side} {row.contracts:g} × {row.strikes}, {day(row.entry)} to {day(row.expiry)}",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from gammacore.backtest.frontier import Frontier
 from gammacore.backtest.report.drawing import (
     BLACK,
     BLUE,
@@ -22,10 +23,7 @@ from gammacore.backtest.report.drawing import (
     make_figure,
 )
 from gammacore.backtest.report.rendering import render, script_json
-
-if TYPE_CHECKING:
-    from gammacore.backtest.frontier import Frontier
-    from gammacore.backtest.simulation import Simulated
+from gammacore.backtest.simulation import Simulated
 
 __all__ = ["render_simulation"]
 

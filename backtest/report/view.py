@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from gammacore.backtest.results import Results
 from gammacore.config import Config
-
-if TYPE_CHECKING:  # results imports the report
-    from gammacore.backtest.results import Results
 
 __all__ = [
     "MEANING",

@@ -3,7 +3,7 @@
 If the price is a martingale, a position that is hedged all the way earns on average its value at the realised
 volatility less what was paid, whatever delta it was hedged with; Ahmad and Wilmott (2005) give the
 deviation of one that is hedged at the marks. Then come the costs: spread and fees of the options, hedging
-by the chosen policy (:mod:`gammacore.hedging.law`), the first hedge and the last, funding and basis. The
+by the chosen policy (:mod:`gammacore.hedging.turnover`), the first hedge and the last, funding and basis. The
 realised volatility at which nothing is left is the break-even; a forecast with a deviation of its own gives
 the probability of a profit, its mean and its deviation.
 
@@ -13,7 +13,7 @@ inverse for who counts in coin); deviations are taken over alike, which leaves o
 """
 
 from gammacore.breakeven.engine import breakevens
-from gammacore.breakeven.pairs import straddles, strangles
-from gammacore.breakeven.terms import Breakevens, Terms
+from gammacore.breakeven.plan import Breakevens, TradePlan
+from gammacore.breakeven.structures import straddles, strangles
 
-__all__ = ["Breakevens", "Terms", "breakevens", "straddles", "strangles"]
+__all__ = ["Breakevens", "TradePlan", "breakevens", "straddles", "strangles"]

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from gammacore import black76
-from gammacore.breakeven.pairs import Pairs, forwards_of
-from gammacore.breakeven.terms import Breakevens, Terms
+from gammacore.breakeven.plan import Breakevens, TradePlan
+from gammacore.breakeven.structures import Pairs, forwards_of
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import FRIDAY, NS_PER_YEAR, is_month_end_friday, weekday
 from gammacore.errors import ContractError
 from gammacore.events import ChainSlice
 from gammacore.hedging import Never, Policy
-from gammacore.hedging.law import HedgeLaw, Path, law_of
+from gammacore.hedging.turnover import HedgeRates, LognormalPath, hedge_rates
 from gammacore.margin import future_rates, option_margin
 from gammacore.volatility import Density
 
@@ -30,7 +30,7 @@ LOWEST, HIGHEST = 0.01, 8.0  # volatilities between which a break-even is looked
 STEPS, TOLERANCE = 40, 1e-11  # of its search
 
 
-def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, forecast: Density) -> Breakevens:
+def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, plan: TradePlan, forecast: Density) -> Breakevens:
     """Weigh positions of one call and one put each.
 
     Parameters
@@ -40,7 +40,7 @@ def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, foreca
         Now.
     pairs : tuple of two arrays of int64, shape (m,)
         Rows of calls and puts of one expiry each, see :func:`straddles` and :func:`strangles`.
-    terms : Terms
+    plan : TradePlan
     forecast : Density
         Of the volatility realised until each position's exit: one, or one a position.
 
@@ -60,8 +60,8 @@ def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, terms: Terms, foreca
         raise ContractError("pairs: call and put of a position must have one expiry")
     if np.any(chain.strike[call] < chain.strike[put]):
         raise ContractError("pairs: the call of a position must not be struck below its put")
-    alive = chain.expiry_ns[call] - (terms.exit_before_ns or 0) > ts_ns
-    return _Case(chain, ts_ns, call[alive], put[alive], terms, forecast, alive).solve()
+    alive = chain.expiry_ns[call] - (plan.exit_before_ns or 0) > ts_ns
+    return _Case(chain, ts_ns, call[alive], put[alive], plan, forecast, alive).solve()
 
 
 class _Case:
@@ -73,24 +73,24 @@ class _Case:
         ts_ns: int,
         call: Ints,
         put: Ints,
-        terms: Terms,
+        plan: TradePlan,
         forecast: Density,
         alive: npt.NDArray[np.bool_],
     ) -> None:
-        self.chain, self.terms, self.rows = chain, terms, (call, put)
+        self.chain, self.plan, self.rows = chain, plan, (call, put)
         self.inverse = chain.settlement is Settlement.INVERSE
-        self.sign = 1.0 if terms.long else -1.0
+        self.sign = 1.0 if plan.long else -1.0
         expiry = chain.expiry_ns[call]
         self.expiry_ns = expiry
         self.forward = forwards_of(chain, expiry)
         self.tau: Floats = (expiry - ts_ns) / NS_PER_YEAR
-        self.hold = self.tau - (terms.exit_before_ns or 0) / NS_PER_YEAR
+        self.hold = self.tau - (plan.exit_before_ns or 0) / NS_PER_YEAR
         self.unit = self.forward if self.inverse else np.ones_like(self.forward)  # USD of one settled unit
         self.strikes = chain.strike[call], chain.strike[put]
         self.vol: Floats = 0.5 * (chain.iv[call] + chain.iv[put])
         low, high = np.minimum(*self.strikes), np.maximum(*self.strikes)
         self.straddles = bool(np.all(low == high))
-        self.path = Path(self.forward, self.tau, self.hold, low, high, self.vol)
+        self.path = LognormalPath(self.forward, self.tau, self.hold, low, high, self.vol)
         outcomes = [forecast.quantile((k + 0.5) / OUTCOMES) for k in range(OUTCOMES)]
         self.outcomes = [_shaped(found, alive) for found in outcomes]
         self.median = _shaped(forecast.quantile(0.5), alive)
@@ -101,17 +101,17 @@ class _Case:
 
     def _quote(self) -> None:
         """Take prices to open and to close at, and the marks, of both legs."""
-        chain, buy = self.chain, self.terms.long
+        chain, buy = self.chain, self.plan.long
         self.open, self.close, self.mark = (np.zeros_like(self.tau) for _ in range(3))
         self.option_fees = np.zeros_like(self.tau)
-        fees = self.terms.fees
+        fees = self.plan.fees
         for rows in self.rows:
             mark = chain.mark[rows]
             bid, ask = {
                 "cross": (chain.bid[rows], chain.ask[rows]),
                 "mid": (0.5 * (chain.bid[rows] + chain.ask[rows]),) * 2,
                 "mark": (mark, mark),
-            }[self.terms.fill]
+            }[self.plan.fill]
             opened, closed = (ask, bid) if buy else (bid, ask)
             self.open += opened
             self.close += closed
@@ -119,34 +119,34 @@ class _Case:
             if fees is not None:
                 notional = 1.0 if self.inverse else chain.index
                 self.option_fees += np.minimum(fees.option_taker * notional, fees.option_cap * opened)
-                if self.terms.exit_before_ns is not None:
+                if self.plan.exit_before_ns is not None:
                     self.option_fees += np.minimum(fees.option_taker * notional, fees.option_cap * closed)
         self.premium_usd = self.open * self.unit
         self.spread_usd = self.sign * (self.open - self.mark) * self.unit
-        if self.terms.exit_before_ns is not None:  # half the spread once more, in price as it is today
+        if self.plan.exit_before_ns is not None:  # half the spread once more, in price as it is today
             self.spread_usd += self.sign * (self.mark - self.close) * self.unit
 
     def _fixed_costs(self) -> None:
         """Add up fees, first hedge, funding and basis."""
-        terms, chain = self.terms, self.chain
+        plan, chain = self.plan, self.chain
         delta = np.zeros_like(self.tau)
         reached = np.zeros_like(self.tau)  # expected deliveries in the money
         for kind, strike, rows in zip((CALL, PUT), self.strikes, self.rows, strict=True):
             plain = black76.greeks(kind, self.forward, strike, self.tau, self.vol).delta
             delta += plain - (chain.mark[rows] if self.inverse else 0.0)
             reached += np.abs(plain)
-        held = not _is_never(terms.policy)
+        held = not _is_never(plan.policy)
         fees = self.option_fees * self.unit
-        if terms.fees is not None and terms.exit_before_ns is None:
-            rate = np.where(_is_friday(self.expiry_ns), terms.fees.option_delivery, 0.0)
+        if plan.fees is not None and plan.exit_before_ns is None:
+            rate = np.where(_is_friday(self.expiry_ns), plan.fees.option_delivery, 0.0)
             fees = fees + rate * reached * self.forward
         self.fees_usd = fees
-        self.first_usd = terms.hedge_cost * np.abs(delta) * self.forward * held
+        self.first_usd = plan.hedge_cost * np.abs(delta) * self.forward * held
         # The delta is a martingale: on average it stays what it is at first. A perpetual does not have the
         # forward's premium, which an option loses on its way; a future of that expiry does.
         basis = np.log(self.forward / chain.index)
-        carry = delta * (basis - terms.funding * self.hold) * self.forward
-        self.carry_usd = self.sign * carry if terms.instrument == "perpetual" and held else 0.0 * carry
+        carry = delta * (basis - plan.funding * self.hold) * self.forward
+        self.carry_usd = self.sign * carry if plan.instrument == "perpetual" and held else 0.0 * carry
 
     # ------------------------------------------------------------- what does
 
@@ -163,29 +163,29 @@ class _Case:
             return np.asarray(2.0 * total - (self.forward - call))
         return np.asarray(total + black76.price(PUT, self.forward, put, tau, sigma))
 
-    def hedging(self, sigma: Floats) -> tuple[HedgeLaw, Floats, Floats]:
+    def hedging(self, sigma: Floats) -> tuple[HedgeRates, Floats, Floats]:
         """Law of the policy, its mean cost on the way, and with the first hedge and the last, USD."""
-        terms = self.terms
-        law = law_of(terms.policy, self.path, sigma, terms.chain_every, terms.look_every)
-        turnover = law.turnover._replace(p=law.turnover.p + 1.0)
-        between = terms.hedge_cost * self.path.integral(turnover, sigma)
+        plan = self.plan
+        rates = hedge_rates(plan.policy, self.path, sigma, plan.chain_every, plan.look_every)
+        turnover = rates.turnover._replace(p=rates.turnover.p + 1.0)
+        between = plan.hedge_cost * self.path.integral(turnover, sigma)
         last = self._last_rate() * self._last_delta(sigma) * self.forward
-        return law, between, self.first_usd + between + last
+        return rates, between, self.first_usd + between + last
 
     def _last_rate(self) -> Any:
         """Cost of giving the last hedge up: a trade, or with a future its delivery."""
-        terms = self.terms
-        if _is_never(terms.policy):
+        plan = self.plan
+        if _is_never(plan.policy):
             return 0.0
-        if terms.instrument == "perpetual" or terms.exit_before_ns is not None:
-            return terms.hedge_cost
-        rate = 0.0 if terms.fees is None else terms.fees.future_delivery
+        if plan.instrument == "perpetual" or plan.exit_before_ns is not None:
+            return plan.hedge_cost
+        rate = 0.0 if plan.fees is None else plan.fees.future_delivery
         return np.where([is_month_end_friday(int(e)) for e in self.expiry_ns], rate, 0.0)
 
     def _last_delta(self, sigma: Floats) -> Floats:
         """Mean of ``|delta| F/F0`` at the exit; at expiry it is 1 where an option is in the money."""
         spread = sigma * np.sqrt(self.hold)
-        if self.terms.exit_before_ns is None:
+        if self.plan.exit_before_ns is None:
             d1 = [np.log(self.forward / strike) / spread + 0.5 * spread for strike in self.strikes]
             return np.asarray(ndtr(d1[0]) + ndtr(-d1[1]))
         x, weight = _normal()
@@ -201,7 +201,7 @@ class _Case:
     def before_hedging(self, sigma: Floats) -> Floats:
         """Mean profit without the costs of hedging, USD."""
         gross = self.sign * (self.value(sigma) - self.premium_usd)
-        if self.terms.exit_before_ns is not None:
+        if self.plan.exit_before_ns is not None:
             gross = gross - self.sign * (self.mark - self.close) * self.unit
         return np.asarray(gross - self.fees_usd - self.carry_usd)
 
@@ -211,12 +211,12 @@ class _Case:
         ``gained`` is :meth:`Path.gamma_moments`. Paths with much gamma also have many hedges: their cost
         counts as a part of the variance that is earned.
         """
-        law, between, cost = self.hedging(sigma)
+        rates, between, cost = self.hedging(sigma)
         mean, unhedged = self.before_hedging(sigma) - cost, self._unhedged_variance(sigma)
-        if _is_never(self.terms.policy):
+        if _is_never(self.plan.policy):
             return mean, unhedged
         earned = sigma**2 - self.vol**2 - self.sign * between / gained[0]
-        variance = (earned * gained[1]) ** 2 + self.path.error(law.variance, sigma)
+        variance = (earned * gained[1]) ** 2 + self.path.error(rates.variance, sigma)
         # No hedge leaves more than none: the laws overstate bands wider than the delta can go.
         return mean, np.minimum(variance, unhedged)
 
@@ -272,13 +272,13 @@ class _Case:
 
     def _capital(self) -> Floats:
         """Premium and fees of a long position, margin of a short one, and that of a hedge of one coin."""
-        chain, terms = self.chain, self.terms
-        hedge = future_rates(terms.margin, chain.base, 1.0).initial * self.forward
-        if terms.long:
+        chain, plan = self.chain, self.plan
+        hedge = future_rates(plan.margin, chain.base, 1.0).initial * self.forward
+        if plan.long:
             return np.asarray(self.premium_usd + self.fees_usd + hedge)
         needed = [
             [
-                option_margin(terms.margin, kind, float(k), float(f), float(m)).initial
+                option_margin(plan.margin, kind, float(k), float(f), float(m)).initial
                 for k, f, m in zip(
                     strike, self.forward, chain.mark[rows] * self.unit / self.forward, strict=True
                 )

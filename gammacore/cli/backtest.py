@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from gammacore.cli.common import (
     where_results_are,
 )
 from gammacore.config import Config, load_config
+from gammacore.result_files import result_directory
 
 __all__ = ["backtest"]
 
@@ -67,7 +69,8 @@ def backtest(
 
 
 def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> None:
-    from gammacore.backtest.results import result_directory, run_backtest, write_results
+    from gammacore.backtest.report import write_results
+    from gammacore.backtest.results import run_backtest
 
     with result_directory(out) as folder:
         with progress_bar() as report:
@@ -84,18 +87,23 @@ def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> No
 
 
 def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) -> None:
-    from gammacore.backtest.results import result_directory, write_results
-    from gammacore.backtest.variants import comparison_table, label, run_variants
+    import pandas as pd
+
+    from gammacore.backtest.cell_runs import run_whole
+    from gammacore.backtest.grid import cells
+    from gammacore.backtest.report import write_results
+    from gammacore.backtest.results import compared
 
     rows = []
     with result_directory(out) as folder:
         with progress_bar() as report:
-            for varied, results in run_variants(settings, report):
-                target = folder / label(varied)
+            for cell in cells(settings):
+                results = run_whole(cell, partial(report, cell.label))
+                target = folder / cell.label
                 target.mkdir()
                 write_results(results, target)
-                rows.append((varied, results))
-        comparison = comparison_table(rows)
+                rows.append({**cell.overrides, **compared(results)})
+        comparison = pd.DataFrame(rows)
         comparison.to_csv(folder / "comparison.csv", index=False)
         comparison.to_json(folder / "summary.json", orient="records", indent=2)
     if as_json:

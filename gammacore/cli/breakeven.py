@@ -24,7 +24,7 @@ from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gammacore.backtest.weigh import Weighed
+    from gammacore.backtest.position_ranking import RankedPositions
 
 __all__ = ["breakeven"]
 
@@ -71,10 +71,10 @@ def breakeven(
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < MOST_VOL:
             raise ConfigError(f"{option}: expected a positive number, got {value:g}")
-    from gammacore.backtest.weigh import weigh
+    from gammacore.backtest.position_ranking import rank_positions
 
     with stoppable():
-        weighed = weigh(
+        ranked = rank_positions(
             settings,
             at_ns=None if at is None else _time(at),
             structure=_structure(structure),
@@ -83,9 +83,9 @@ def breakeven(
             max_delta=max_delta,
         )
     if as_json:
-        document(_document(weighed))
+        document(_document(ranked))
     else:
-        _show(Console(), weighed, top)
+        _show(Console(), ranked, top)
 
 
 def _forecast(text: str | None) -> float | Literal["har"] | None:
@@ -118,28 +118,28 @@ def _time(text: str) -> int:
         raise ConfigError(f"--at: {error}") from None
 
 
-def _document(weighed: Weighed) -> dict[str, object]:
+def _document(ranked: RankedPositions) -> dict[str, object]:
     return {
-        "time": format_time(weighed.ts_ns),
-        "simulated": weighed.simulated,
-        "policy": str(weighed.terms.policy),
-        "hedge_cost": weighed.terms.hedge_cost,
-        "funding": weighed.funding,
-        "forecast": weighed.forecast,
-        "faults": weighed.faults,
-        "positions": weighed.rows(),
+        "time": format_time(ranked.ts_ns),
+        "simulated": ranked.simulated,
+        "policy": str(ranked.plan.policy),
+        "hedge_cost": ranked.plan.hedge_cost,
+        "funding": ranked.funding,
+        "forecast": ranked.forecast,
+        "faults": ranked.faults,
+        "positions": ranked.rows(),
     }
 
 
-def _show(console: Console, weighed: Weighed, top: int) -> None:
-    show_faults(console, weighed.faults)
-    if weighed.simulated:
+def _show(console: Console, ranked: RankedPositions, top: int) -> None:
+    show_faults(console, ranked.faults)
+    if ranked.simulated:
         console.print("[bold yellow]Simulated data:[/] made-up quotes, not evidence of profit or loss.")
-    side = "long" if weighed.terms.long else "short"
-    rows = weighed.rows()
+    side = "long" if ranked.plan.long else "short"
+    rows = ranked.rows()
     unit = "coin" if rows and "premium_coin" in rows[0] else "usd"
     table = Table(
-        title=f"{len(rows)} positions, {side}, {format_time(weighed.ts_ns)[:16]}",
+        title=f"{len(rows)} positions, {side}, {format_time(ranked.ts_ns)[:16]}",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
@@ -160,12 +160,12 @@ def _show(console: Console, weighed: Weighed, top: int) -> None:
             _number(row["return_on_capital"], "+.1%"),
         )
     console.print(table)
-    terms = weighed.terms
+    plan = ranked.plan
     medians = [row["forecast"] for row in rows[:top] if math.isfinite(row["forecast"])]
     span = "-" if not medians else f"{min(medians):.1%} to {max(medians):.1%}"
     console.print(
-        f"forecast {span} ({weighed.forecast}); money in {unit} per coin of each leg; "
-        f"hedge {terms.policy} at {terms.hedge_cost * 1e4:.2f} bp; funding {weighed.funding:.1%} a year",
+        f"forecast {span} ({ranked.forecast}); money in {unit} per coin of each leg; "
+        f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
 

@@ -21,6 +21,7 @@ from gammacore.cli.common import (
     where_results_are,
 )
 from gammacore.config import load_config
+from gammacore.result_files import result_directory
 
 __all__ = ["simulate"]
 
@@ -49,8 +50,8 @@ def simulate(
     }
     given = {path: value for path, value in named.items() if value is not None}
     settings = load_config(config, {**given, **parse_overrides(overrides or [])})
-    from gammacore.backtest.results import result_directory
-    from gammacore.backtest.simulation import experiment_of, run_simulation, write_simulation
+    from gammacore.backtest.report import write_simulation
+    from gammacore.backtest.simulation import experiment_of, run_simulation
 
     experiment_of(settings)  # a mistake is told before a directory is made
     if out is None:

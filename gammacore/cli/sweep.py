@@ -53,6 +53,7 @@ def sweep(
     forced = {"data.force": True} if force_data else {}
     settings = load_config(config, {**forced, **parse_overrides(overrides or []), **_grid(vary or [])})
     from gammacore.backtest.grid import cells, digest
+    from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep import plan_of, run_sweep
     from gammacore.backtest.workers import check_backend
 
@@ -71,6 +72,7 @@ def sweep(
             fresh=fresh,
             progress=lambda done, total: report("cells", done, total),
         )
+        write_sweep(found, out)
     if as_json:
         document({"directory": str(out), **found.summary})
     else:

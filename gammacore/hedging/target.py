@@ -15,7 +15,7 @@ from gammacore.hedging.policies import Custom, Moment, Never, Policy, Zakamoulin
 from gammacore.portfolio import Episode, MarketView
 from gammacore.valuation import shape
 
-__all__ = ["Leland", "Target", "Terms"]
+__all__ = ["HedgeInputs", "Leland", "Target"]
 
 MAX_RATIO = 1.5
 
@@ -27,7 +27,7 @@ class Leland(msgspec.Struct, frozen=True):
     every_years: float
 
 
-class Terms(NamedTuple):
+class HedgeInputs(NamedTuple):
     """Delta of the options that is to be hedged (coin), and what a :class:`Moment` says beside it."""
 
     options: Any
@@ -103,24 +103,24 @@ class Target(msgspec.Struct, frozen=True):
         """
         frozen = episode.hedged_vol if deciding and self.ignore_vol else None
         wanted = not deciding or "mismatch" in policy.needs
-        seen = self.terms(episode, view, policy, frozen, wanted)
+        seen = self.inputs(episode, view, policy, frozen, wanted)
         mismatch = self._against(episode, view, seen.options, seen.price) if wanted else None
         last = episode.last_hedge_ns, episode.last_hedge_price
         return Moment(view.ts_ns, mismatch, seen.price, seen.gamma, seen.vol, seen.tau, *last)
 
     def mismatch(self, episode: Episode, view: MarketView) -> Any:
         """Delta to be hedged away, in coin: options plus hedge minus target."""
-        seen = self.terms(episode, view, Never())
+        seen = self.inputs(episode, view, Never())
         return self._against(episode, view, seen.options, seen.price)
 
-    def terms(
+    def inputs(
         self,
         episode: Episode,
         view: MarketView,
         policy: Policy,
         frozen: Mapping[Option, float] | None = None,
         options: bool = True,
-    ) -> Terms:
+    ) -> HedgeInputs:
         """Find what a decision depends on beside the hedge that is held.
 
         Parameters
@@ -154,7 +154,7 @@ class Target(msgspec.Struct, frozen=True):
             else:
                 total = self._adjusted_delta(episode, view, 1.0 if factor is None else factor, frozen)
             total = total * weight
-        return Terms(total, price, gamma, vol, tau)
+        return HedgeInputs(total, price, gamma, vol, tau)
 
     def _against(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
         """Options plus hedge minus target."""

@@ -58,7 +58,7 @@ def fixed_cost(gamma: Any, cost_per_trade: float, risk_aversion: float) -> Any:
 
 
 class ZakamoulineBand(NamedTuple):
-    """Terms of :func:`zakamouline`; ``width`` is h0 + h1, coin."""
+    """HedgeInputs of :func:`zakamouline`; ``width`` is h0 + h1, coin."""
 
     h0: Any
     h1: Any

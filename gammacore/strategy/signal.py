@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from gammacore.breakeven import Breakevens, Terms, breakevens
+from gammacore.breakeven import Breakevens, TradePlan, breakevens
 from gammacore.contracts import Future, Perpetual
 from gammacore.events import ChainSlice
 from gammacore.fees import FeeSchedule
@@ -36,7 +36,7 @@ class Signal(msgspec.Struct, frozen=True):
     long : bool
     fill : {'cross', 'mid', 'mark'}
     exit_before_ns : int or None
-        See :class:`gammacore.breakeven.Terms`.
+        See :class:`gammacore.breakeven.TradePlan`.
     log_sd : float
         Deviation of the logarithm of the volatility that will be realised from its forecast.
     min_probability : float or None
@@ -73,17 +73,17 @@ class Signal(msgspec.Struct, frozen=True):
             Of the perpetual, per year.
         """
         call, put = rows
-        terms = self.terms(chain, ts_ns, funding, int(chain.expiry_ns[call]))
+        plan = self.plan(chain, ts_ns, funding, int(chain.expiry_ns[call]))
         pair = np.array([call]), np.array([put])
-        return breakevens(chain, ts_ns, pair, terms, Density.around(forecast, self.log_sd))
+        return breakevens(chain, ts_ns, pair, plan, Density.around(forecast, self.log_sd))
 
-    def terms(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> Terms:
-        """Terms of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""
+    def plan(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> TradePlan:
+        """TradePlan of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""
         base, settlement = chain.base, chain.settlement
         hedge: Future | Perpetual = Perpetual(base, settlement)
         if self.instrument == "future" and expiry_ns is not None:
             hedge = Future(base, settlement, expiry_ns)
-        return Terms(
+        return TradePlan(
             policy=self.policy,
             hedge_cost=self.hedge_cost(hedge, ts_ns),
             instrument=self.instrument,

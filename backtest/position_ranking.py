@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from gammacore import black76
-from gammacore.breakeven import Breakevens, Terms, breakevens, straddles, strangles
-from gammacore.breakeven.pairs import forwards_of
+from gammacore.breakeven import Breakevens, TradePlan, breakevens, straddles, strangles
+from gammacore.breakeven.structures import forwards_of
 from gammacore.build import build_weigher, signal_estimate
 from gammacore.config import Config
 from gammacore.contracts import CALL, PUT, Settlement
@@ -23,12 +23,12 @@ from gammacore.volatility import Density
 from .market import load_market
 from .replay import Tape
 
-__all__ = ["Weighed", "weigh"]
+__all__ = ["RankedPositions", "rank_positions"]
 
 LONGEST_NS = 2 * NS_PER_DAY  # that funding is averaged over
 
 
-class Weighed(NamedTuple):
+class RankedPositions(NamedTuple):
     """Positions, best first, and what they were weighed with."""
 
     ts_ns: int
@@ -36,7 +36,7 @@ class Weighed(NamedTuple):
     simulated: bool
     funding: float
     forecast: str  # where it comes from
-    terms: Terms
+    plan: TradePlan
     found: Breakevens
     faults: tuple[str, ...] = ()  # of data that was forced
 
@@ -60,7 +60,7 @@ class Weighed(NamedTuple):
         return table
 
 
-def weigh(
+def rank_positions(
     config: Config,
     *,
     at_ns: int | None = None,
@@ -68,7 +68,7 @@ def weigh(
     forecast: float | Literal["har"] | None = None,
     log_sd: float | None = None,
     max_delta: float = 0.6,
-) -> Weighed:
+) -> RankedPositions:
     """Weigh the positions of the last chain at a moment.
 
     Parameters
@@ -90,7 +90,7 @@ def weigh(
 
     Returns
     -------
-    Weighed
+    RankedPositions
 
     Raises
     ------
@@ -103,8 +103,8 @@ def weigh(
     event = tape.snapshot(entry)
     chain, ts_ns = event.chain, event.ts_ns
     funding = _funding(tape, entry)
-    terms = build_weigher(config).terms(chain, ts_ns, funding)
-    terms = msgspec.structs.replace(terms, chain_every=_chain_every(tape))
+    plan = build_weigher(config).plan(chain, ts_ns, funding)
+    plan = msgspec.structs.replace(plan, chain_every=_chain_every(tape))
     pairs = straddles(chain) if structure == "straddle" else strangles(chain, ts_ns, config.entry.delta)
     if structure == "straddle":
         near = np.abs(_deltas(chain, ts_ns, pairs)) <= max_delta
@@ -116,24 +116,22 @@ def weigh(
         )
     sd = config.signal.log_sd if log_sd is None else log_sd
     if forecast == "har":
-        density = _densities(
-            config, tape, ts_ns, chain.expiry_ns[pairs[0]], terms.exit_before_ns or 0, log_sd
-        )
+        density = _densities(config, tape, ts_ns, chain.expiry_ns[pairs[0]], plan.exit_before_ns or 0, log_sd)
     else:
         density = Density.around(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
-    found = breakevens(chain, ts_ns, pairs, terms, density).best_first()
+    found = breakevens(chain, ts_ns, pairs, plan, density).best_first()
     if not len(found.call):
         raise DataError(
             f"none of {len(pairs[0])} {structure}s at {format_time(ts_ns)} has the quotes that costs.fill "
             f"{config.costs.fill} needs"
         )
-    return Weighed(
+    return RankedPositions(
         ts_ns,
         chain,
         market.simulated,
         funding,
         str(forecast or config.signal.forecast),
-        terms,
+        plan,
         found,
         market.faults,
     )

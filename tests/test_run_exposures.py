@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from markets import build
 
-from gammacore.backtest import following
-from gammacore.backtest.following import GROUPS, follow
+from gammacore.backtest import run_exposures
 from gammacore.backtest.market import load_market
+from gammacore.backtest.run_exposures import GROUPS, expose_run
 from gammacore.backtest.runner import replay
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "2h"}
@@ -19,7 +19,7 @@ def run():
 
 
 def test_profit_ends_at_the_ledgers(run):
-    for done, seen in zip(run.closed, follow(run).moments, strict=True):
+    for done, seen in zip(run.closed, expose_run(run).moments, strict=True):
         profit = done.episode.ledger.profit()
         assert seen.coin["P&L"][-1] == pytest.approx(profit.coin, abs=1e-9)
         assert seen.usd["P&L"][-1] == pytest.approx(profit.usd, abs=1e-5)
@@ -31,7 +31,7 @@ def test_profit_ends_at_the_ledgers(run):
 
 
 def test_hedges_are_shown_and_counted(run):
-    for done, seen in zip(run.closed, follow(run).moments, strict=True):
+    for done, seen in zip(run.closed, expose_run(run).moments, strict=True):
         assert seen.hedges[-1] == done.episode.hedges
         assert np.all(np.diff(seen.ts_ns) > 0)
         fills = done.episode.hedge_fills()
@@ -42,9 +42,9 @@ def test_hedges_are_shown_and_counted(run):
 
 
 def test_of_many_moments_some_are_kept_and_counts_stay_whole(run, monkeypatch):
-    monkeypatch.setattr(following, "MOST", 30)
+    monkeypatch.setattr(run_exposures, "MOST", 30)
     assert max(done.episode.hedges for done in run.closed) > 60
-    for done, seen in zip(run.closed, follow(run).moments, strict=True):
+    for done, seen in zip(run.closed, expose_run(run).moments, strict=True):
         assert len(seen.ts_ns) <= 32
         assert seen.hedges[-1] == done.episode.hedges
         assert seen.ts_ns[0] == done.attribution.ts_ns[0]
@@ -52,7 +52,7 @@ def test_of_many_moments_some_are_kept_and_counts_stay_whole(run, monkeypatch):
 
 
 def test_gamma_and_theta_are_summed_over_what_is_open(run):
-    seen = follow(run)
+    seen = expose_run(run)
     assert np.all(seen.gamma >= 0)
     assert np.all(seen.theta <= 0)
     open_ = np.zeros(len(run.tape), bool)

@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.backtest.exposure import Exposed, expose
-from gammacore.backtest.runner import Closed, Run
+from gammacore.backtest.exposure import EpisodeExposure, expose
+from gammacore.backtest.runner import EpisodeRun, Run
 
-__all__ = ["GROUPS", "Exposures", "Moments", "follow"]
+__all__ = ["GROUPS", "EpisodeMoments", "RunExposures", "expose_run"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Lines that a replay shows together; whatever is in none of them is ``other``."""
 
 
-class Moments(msgspec.Struct, frozen=True):
+class EpisodeMoments(msgspec.Struct, frozen=True):
     """One episode at the moments that are shown of it.
 
     Attributes
@@ -63,7 +63,7 @@ class Moments(msgspec.Struct, frozen=True):
     usd: dict[str, Floats]
 
 
-class Exposures(NamedTuple):
+class RunExposures(NamedTuple):
     """All episodes of a run.
 
     Attributes
@@ -72,16 +72,16 @@ class Exposures(NamedTuple):
         Of each episode the deltas around each fill of its hedge, coin.
     gamma, theta : array, shape (entries,)
         What all episodes together held at each entry of the tape: coins of delta a percent, USD a day.
-    moments : list of Moments
+    moments : list of EpisodeMoments
     """
 
     deltas: list[tuple[Floats, Floats]]
     gamma: Floats
     theta: Floats
-    moments: list[Moments]
+    moments: list[EpisodeMoments]
 
 
-def follow(run: Run) -> Exposures:
+def expose_run(run: Run) -> RunExposures:
     """Follow every episode of a run."""
     gamma, theta = np.zeros(len(run.tape)), np.zeros(len(run.tape))
     deltas, moments = [], []
@@ -93,10 +93,10 @@ def follow(run: Run) -> Exposures:
         theta[first : first + size] += seen.theta[:size]
         deltas.append((seen.before, seen.after))
         moments.append(_moments(done, seen, cap))
-    return Exposures(deltas, gamma, theta, moments)
+    return RunExposures(deltas, gamma, theta, moments)
 
 
-def _moments(done: Closed, seen: Exposed, cap: int) -> Moments:
+def _moments(done: EpisodeRun, seen: EpisodeExposure, cap: int) -> EpisodeMoments:
     parts = done.attribution
     kept = _kept(seen, len(parts.ts_ns), cap)
     kept = kept[np.append(np.diff(parts.ts_ns[kept]) > 0, True)]  # of entries at one moment the last
@@ -106,7 +106,7 @@ def _moments(done: Closed, seen: Exposed, cap: int) -> Moments:
     hedged = np.array([purpose == "hedge" for purpose in seen.purposes], dtype=np.float64)
     hedges = np.cumsum(np.bincount(seen.points, hedged, len(parts.ts_ns))).astype(np.int64)
     forward = np.append(parts.forward, parts.forward[-1])[: len(parts.ts_ns)]
-    return Moments(
+    return EpisodeMoments(
         episode=done.episode.number,
         ts_ns=parts.ts_ns[kept],
         price=parts.hedge_price[kept],
@@ -120,7 +120,7 @@ def _moments(done: Closed, seen: Exposed, cap: int) -> Moments:
     )
 
 
-def _kept(seen: Exposed, size: int, cap: int) -> Ints:
+def _kept(seen: EpisodeExposure, size: int, cap: int) -> Ints:
     """Points to show: the ends, the hedges (evenly some of them if there are too many), then a grid."""
     hedged = np.unique(seen.points)
     room = max(cap - 2, 2)

@@ -23,7 +23,7 @@ from gammacore.hedging import (
     Zakamouline,
     theory,
 )
-from gammacore.hedging.law import Path, Power, law_of
+from gammacore.hedging.turnover import LognormalPath, Power, hedge_rates
 
 F, MONTH, VOL = 60_000.0, 30 / 365, 0.6
 ONE = np.ones(1)
@@ -32,7 +32,7 @@ ONE = np.ones(1)
 def path(low, high=None, tau=MONTH, vol=VOL, hold=None, amount=1.0):
     high = low if high is None else high
     hold = tau if hold is None else hold
-    return Path(F * ONE, tau * ONE, hold * ONE, low * ONE, high * ONE, vol * ONE, amount)
+    return LognormalPath(F * ONE, tau * ONE, hold * ONE, low * ONE, high * ONE, vol * ONE, amount)
 
 
 def one_option(strike, **options):
@@ -55,7 +55,7 @@ def in_usd(turnover):
 @pytest.mark.parametrize("hedges", [30, 720])
 def test_interval_is_bertsimas_kogan_lo_and_leland(strike, hedges):
     where, policy = one_option(strike), Interval(round(MONTH / hedges * NS_PER_YEAR))
-    law = law_of(policy, where, VOL * ONE)
+    law = hedge_rates(policy, where, VOL * ONE)
     variance = where.integral(law.variance, VOL * ONE)[0]
     bkl = theory.bertsimas_kogan_lo(F, strike, MONTH, VOL, hedges)
     assert math.sqrt(variance) == pytest.approx(bkl, rel=1e-8)
@@ -80,7 +80,7 @@ def test_gamma_moments_are_ahmad_and_wilmotts(strike, realised):
 )
 def test_bands_follow_the_law_at_every_moment(policy, rule, size):
     where = one_option(F)
-    law = law_of(policy, where, VOL * ONE)
+    law = hedge_rates(policy, where, VOL * ONE)
     speed = 1.0
     known = theory.band_law(rule, speed, size)
     assert law.turnover.factor == pytest.approx(known.turnover)
@@ -100,7 +100,7 @@ def test_an_asymmetric_band_is_that_of_its_exit_times():
         x[out] = 0.0
         square += np.mean(x**2)
     wide = theory.MONITORING * math.sqrt(step)
-    law = law_of(Band(above + wide, False, below + wide), one_option(F), VOL * ONE)
+    law = hedge_rates(Band(above + wide, False, below + wide), one_option(F), VOL * ONE)
     assert law.turnover.factor == pytest.approx(moved / (400 * total * step), rel=0.03)
     assert law.variance.factor == pytest.approx(square / total, rel=0.03)
 
@@ -169,7 +169,7 @@ def test_cost_and_deviation_against_simulation(policy, cost_within, sd_within, l
         columns=("fees",),
     )
     where, sigma = path(low, high, tau), realised * ONE
-    law = law_of(policy, where, sigma, look=tau / steps)
+    law = hedge_rates(policy, where, sigma, look=tau / steps)
     first = abs(
         black76.greeks("call", F, high, tau, VOL).delta + black76.greeks("put", F, low, tau, VOL).delta
     )
@@ -185,17 +185,17 @@ def test_cost_and_deviation_against_simulation(policy, cost_within, sd_within, l
 
 def test_never_costs_nothing_and_a_custom_rule_is_its_trigger():
     where = path(F)
-    assert where.integral(law_of(Never(), where, VOL * ONE).turnover, VOL * ONE)[0] == 0.0
+    assert where.integral(hedge_rates(Never(), where, VOL * ONE).turnover, VOL * ONE)[0] == 0.0
     custom = Custom(Band(0.1), lambda at: 0.0)
-    assert law_of(custom, where, VOL * ONE) == law_of(Band(0.1), where, VOL * ONE)
+    assert hedge_rates(custom, where, VOL * ONE) == hedge_rates(Band(0.1), where, VOL * ONE)
 
 
 def test_how_often_must_be_known():
     where = path(F)
     with pytest.raises(ConfigError, match=r"hedge\.rule: how often chains"):
-        law_of(Interval(0, snapshots_only=True), where, VOL * ONE)
-    every = law_of(Interval(0, snapshots_only=True), where, VOL * ONE, every=1 / 365)
-    assert every == law_of(hourly(24), where, VOL * ONE)
+        hedge_rates(Interval(0, snapshots_only=True), where, VOL * ONE)
+    every = hedge_rates(Interval(0, snapshots_only=True), where, VOL * ONE, every=1 / 365)
+    assert every == hedge_rates(hourly(24), where, VOL * ONE)
 
 
 def test_a_mismatch_is_held_to_what_the_delta_still_moves():

@@ -8,7 +8,7 @@ from shared_data import recorded
 from typer.testing import CliRunner
 
 from gammacore.backtest.market import load_market
-from gammacore.backtest.weigh import weigh
+from gammacore.backtest.position_ranking import rank_positions
 from gammacore.build import build_weigher
 from gammacore.cli.main import app
 from gammacore.config import parse_config
@@ -28,53 +28,55 @@ def run(*words):
 
 def test_the_signal_of_a_backtest_sees_the_same_figures():
     settings = config(signal={"min_edge": 0.0})
-    weighed = weigh(settings)
+    ranked = rank_positions(settings)
     tape = load_market(settings).tape
     entry = int(np.flatnonzero(tape.chain_at >= 0)[-1])
     event = tape.snapshot(entry)
-    assert weighed.ts_ns == event.ts_ns
-    assert weighed.found.forecast == pytest.approx(event.estimate)
+    assert ranked.ts_ns == event.ts_ns
+    assert ranked.found.forecast == pytest.approx(event.estimate)
     for row in (0, 5):
-        pair = int(weighed.found.call[row]), int(weighed.found.put[row])
-        alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, weighed.funding)
-        assert alone.breakeven[0] == pytest.approx(weighed.found.breakeven[row], rel=1e-9)
-        assert alone.probability[0] == pytest.approx(weighed.found.probability[row], rel=1e-9)
+        pair = int(ranked.found.call[row]), int(ranked.found.put[row])
+        alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, ranked.funding)
+        assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], rel=1e-9)
+        assert alone.probability[0] == pytest.approx(ranked.found.probability[row], rel=1e-9)
 
 
 def test_best_return_first_and_rows_say_units():
-    rows = weigh(config(), forecast=0.7).rows()
+    rows = rank_positions(config(), forecast=0.7).rows()
     returns = [row["return_on_capital"] for row in rows]
     assert returns == sorted(returns, reverse=True)
     best = rows[0]
     assert best["call"].endswith("-C")
     assert best["put"].endswith("-P")
     assert best["return_on_capital"] == pytest.approx(best["profit_coin"] / best["capital_coin"])
-    linear = weigh(config(marks={"settlement": "linear"}, hedge={"target": "black"}), forecast=0.7).rows()
+    linear = rank_positions(
+        config(marks={"settlement": "linear"}, hedge={"target": "black"}), forecast=0.7
+    ).rows()
     assert "premium_usd" in linear[0]
 
 
 def test_a_moment_takes_the_last_chain_known_then():
-    first = weigh(config(), forecast=0.6, at_ns=parse_time("2025-01-05T09:00"))
+    first = rank_positions(config(), forecast=0.6, at_ns=parse_time("2025-01-05T09:00"))
     assert first.ts_ns <= parse_time("2025-01-05T09:00")
     assert first.ts_ns > parse_time("2025-01-05T04:00")
     with pytest.raises(DataError, match="no chain was known at 1999"):
-        weigh(config(), forecast=0.6, at_ns=parse_time("1999-01-01"))
+        rank_positions(config(), forecast=0.6, at_ns=parse_time("1999-01-01"))
     with pytest.raises(DataError, match=r"no forecast at .*signal\.window"):
-        weigh(config(), at_ns=parse_time("2025-01-03"))
+        rank_positions(config(), at_ns=parse_time("2025-01-03"))
 
 
 def test_strangles_are_one_an_expiry_and_far_straddles_are_left_out():
-    weighed = weigh(config(), forecast=0.6, structure="strangle")
-    strangles = weighed.rows()
+    ranked = rank_positions(config(), forecast=0.6, structure="strangle")
+    strangles = ranked.rows()
     assert len({row["expiry"] for row in strangles}) == len(strangles)
     assert all(low < high for low, high in (row["strikes"] for row in strangles))
-    near, all_of_them = (weigh(config(), forecast=0.6, max_delta=d) for d in (0.2, 9.0))
+    near, all_of_them = (rank_positions(config(), forecast=0.6, max_delta=d) for d in (0.2, 9.0))
     assert len(near.found.tau) < len(all_of_them.found.tau)
 
 
 def test_hedging_at_every_chain_is_known_to_be_as_often_as_chains_are_published():
-    chains = weigh(config(hedge={"rule": "snapshot"}), forecast=0.6)
-    hours = weigh(config(hedge={"rule": "interval", "every": "4h"}), forecast=0.6)
+    chains = rank_positions(config(hedge={"rule": "snapshot"}), forecast=0.6)
+    hours = rank_positions(config(hedge={"rule": "interval", "every": "4h"}), forecast=0.6)
     assert chains.found.hedging == pytest.approx(hours.found.hedging, rel=1e-3)
 
 
@@ -116,9 +118,9 @@ def test_recorded_chains(currency):
             "hedge": {"rule": "interval", "every": "6h"},
         }
     )
-    weighed = weigh(settings, forecast=0.5, at_ns=parse_time("2026-04-10T12:00"), max_delta=0.3)
-    found = weighed.found
-    iv = weighed.chain.iv[found.call]
+    ranked = rank_positions(settings, forecast=0.5, at_ns=parse_time("2026-04-10T12:00"), max_delta=0.3)
+    found = ranked.found
+    iv = ranked.chain.iv[found.call]
     known = np.isfinite(found.breakeven)
     assert known.mean() > 0.9
     month = known & (found.tau * 365 > 20) & (found.tau * 365 < 60)
@@ -139,8 +141,8 @@ def test_a_density_for_every_remaining_life():
             "marks": {"forward": "parity"},
         }
     )
-    weighed = weigh(settings, forecast="har", at_ns=parse_time("2026-04-10T12:00"), max_delta=0.2)
-    medians = {row["expiry"]: row["forecast"] for row in weighed.rows()}
+    ranked = rank_positions(settings, forecast="har", at_ns=parse_time("2026-04-10T12:00"), max_delta=0.2)
+    medians = {row["expiry"]: row["forecast"] for row in ranked.rows()}
     assert len(set(medians.values())) == len(medians) > 8
     assert all(0.2 < median < 0.8 for median in medians.values())
     # Friday noon: what expires on Sunday sees little but a weekend.

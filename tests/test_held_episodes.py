@@ -7,8 +7,10 @@ from test_engines import market
 from test_replay import funding_of
 from test_runner import YEAR
 
-from gammacore.backtest.lives import Lives
+from gammacore.backtest.held_episodes import HeldEpisodes
+from gammacore.backtest.performance import earned_by, performance
 from gammacore.backtest.replay import Tape
+from gammacore.backtest.returns import Marks
 from gammacore.backtest.runner import replay
 from gammacore.backtest.synthetic import flat_chains
 from gammacore.build import build_policy
@@ -39,7 +41,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("setting", range(len(SETTINGS)))
-def test_lives_end_as_replays_do(setting):
+def test_episodes_end_as_replays_do(setting):
     base = {"entry.min_days": 1, "entry.max_days": 7, "costs.max_quote_age": None, **SETTINGS[setting]}
     compare(base, market(20 + setting, build(base), minutes=3))
 
@@ -53,26 +55,32 @@ def test_rolled_hedges_are_handed_over(target):
     chains = flat_chains(path, "BTC", 0.55, 1.0)
     funding = funding_of(START + NS_PER_HOUR * np.arange(1, 121), np.full(120, 2e-5), NS_PER_HOUR)
     tape = Tape(chains, path, funding, linear=target == "black", averaging=False)
-    lives = compare(base, tape)
-    assert sum(life.heir for life in lives.lives) >= 3
+    held = compare(base, tape)
+    assert sum(one.heir for one in held.episodes) >= 3
 
 
 def compare(base, tape):
-    lives = Lives(build(base), tape)
-    assert lives.lives
+    held = HeldEpisodes(build(base), tape)
+    assert held.episodes
     for policy in POLICIES:
         config = build({**base, **policy})
-        fast = lives.hedge(build_policy(config), keep_equity=True)
+        fast = held.hedge(build_policy(config), keep_equity=True)
         slow = replay(config, tape, engine="desk")
         profits = np.array([done.episode.ledger.profit() for done in slow.closed])
-        carried = np.array([not done.episode.close_ns for done in slow.closed])
         native = 1 if config.hedge.target == "black" else 0
         mine = np.column_stack([fast.coin, fast.usd])
         np.testing.assert_allclose(mine[:, native], profits[:, native], rtol=1e-10, atol=1e-10)
-        np.testing.assert_allclose(mine[~carried], profits[~carried], rtol=1e-10, atol=1e-10)
-        # An episode carried at marks converts each of its accounts: up to two units more.
-        np.testing.assert_allclose(mine, profits, rtol=1e-10, atol=3e-8)
-        assert fast.hedges == sum(done.episode.hedges for done in slow.closed)
+        np.testing.assert_allclose(mine, profits, rtol=1e-10, atol=1e-10)
+        np.testing.assert_array_equal(fast.hedges, [done.episode.hedges for done in slow.closed])
+        fees = [done.episode.fees_paid() for done in slow.closed]
+        np.testing.assert_allclose(fast.fees, fees, rtol=1e-12, atol=1e-12)
+        marks = Marks(tape)
+        figures = performance(held.earned(build_policy(config), marks), marks)
+        theirs = performance(earned_by(slow, marks), marks)
+        assert figures.keys() == theirs.keys()
+        for name, value in theirs.items():
+            close = value if value is None else pytest.approx(value, rel=1e-9, abs=5e-8)
+            assert figures[name] == close, name
         for line, money in fast.lines.items():
             if line in ("numeraire", "rounding"):
                 continue
@@ -84,31 +92,29 @@ def compare(base, tape):
         found = np.sum([fast.lines[x] for x in ("numeraire", "rounding")], axis=0)
         np.testing.assert_allclose(found, rest, rtol=1e-7, atol=1e-5)
         assert np.sum(list(fast.lines.values()), axis=0) == pytest.approx(np.array(fast.total))
-    return lives
+    return held
 
 
 def test_equity_is_the_desks():
     config = build({"entry.min_days": 1, "costs.max_quote_age": None, "hedge.band": 0.05})
     tape = market(9, config)
     tape.owed = tape.interest  # equity is what was known, lines are at final rates
-    lives = Lives(config, tape)
-    fast = lives.hedge(build_policy(config), keep_equity=True)
+    held = HeldEpisodes(config, tape)
+    fast = held.hedge(build_policy(config), keep_equity=True)
     run = replay(config, tape)
-    for life, equity, done in zip(lives.lives, fast.equity, run.closed, strict=True):
+    for one, equity, done in zip(held.episodes, fast.equity, run.closed, strict=True):
         parts = done.attribution
         steps = np.sum(list(parts.coin.values()), axis=0)
         theirs = np.concatenate([[0.0], np.cumsum(steps)])[: len(equity)]
-        bars = (
-            tape.chain_at[life.start : life.start + len(equity)] < 0
-        )  # elsewhere marks are the recorded ones
+        bars = tape.chain_at[one.start : one.start + len(equity)] < 0  # elsewhere marks are the recorded ones
         np.testing.assert_allclose(equity[bars][1:], theirs[bars][1:], atol=2e-6)
 
 
 def test_what_is_not_exact_is_refused():
     config = build({"entry.min_days": 1, "costs.max_quote_age": None, "hedge.instrument": "future"})
     with pytest.raises(ConfigError, match="futures are delivered by the event loop only"):
-        Lives(config, market(1, config))
+        HeldEpisodes(config, market(1, config))
     plain = build({"entry.min_days": 1, "costs.max_quote_age": None})
     ladder = build({"hedge.rule": "ladder"})
     with pytest.raises(ConfigError, match="resting orders"):
-        Lives(plain, market(1, plain)).hedge(build_policy(ladder))
+        HeldEpisodes(plain, market(1, plain)).hedge(build_policy(ladder))

@@ -35,10 +35,10 @@ from gammacore.hedging.policies import (
 )
 from gammacore.hedging.theory import MONITORING
 
-__all__ = ["HedgeLaw", "Path", "Power", "law_of"]
+__all__ = ["HedgeRates", "LognormalPath", "Power", "hedge_rates"]
 
 Floats = npt.NDArray[np.float64]
-NODES = 16  # of time; see tests/test_law.py for what they are worth
+NODES = 16  # of time; see tests/test_turnover.py for what they are worth
 
 
 class Power(NamedTuple):
@@ -50,7 +50,7 @@ class Power(NamedTuple):
     q: float
 
 
-class HedgeLaw(NamedTuple):
+class HedgeRates(NamedTuple):
     """What a policy costs and leaves, per year: coins traded, and variance of the P&L in USD^2."""
 
     turnover: Power
@@ -60,7 +60,7 @@ class HedgeLaw(NamedTuple):
 NOTHING = Power(0.0, 0.0, 0.0, 0.0)
 
 
-class Path:
+class LognormalPath:
     """Positions of one or two strikes along a lognormal price, from now to their exit.
 
     Parameters
@@ -239,16 +239,16 @@ class Path:
         return total
 
 
-def law_of(
-    policy: Policy, path: Path, realised: Floats, every: float | None = None, look: float = 0.0
-) -> HedgeLaw:
+def hedge_rates(
+    policy: Policy, path: LognormalPath, realised: Floats, every: float | None = None, look: float = 0.0
+) -> HedgeRates:
     """Law of a policy along a path.
 
     Parameters
     ----------
     policy : Policy
         A custom rule counts as its trigger.
-    path : Path
+    path : LognormalPath
     realised : array, shape (m,)
         For the widths that depend on where the price may go.
     every : float, optional
@@ -258,7 +258,7 @@ def law_of(
 
     Returns
     -------
-    HedgeLaw
+    HedgeRates
 
     Raises
     ------
@@ -267,9 +267,9 @@ def law_of(
     """
     match policy:
         case Never():
-            return HedgeLaw(NOTHING, NOTHING)
+            return HedgeRates(NOTHING, NOTHING)
         case Custom():
-            return law_of(policy.trigger, path, realised, every, look)
+            return hedge_rates(policy.trigger, path, realised, every, look)
         case Interval():
             return _timed(_years(policy, every))
     gamma = path.typical_gamma(realised) if look or isinstance(policy, Zakamouline) else np.zeros(1)
@@ -308,38 +308,38 @@ def _years(policy: Interval, every: float | None) -> float:
     return years
 
 
-def _timed(every: float) -> HedgeLaw:
+def _timed(every: float) -> HedgeRates:
     """Mean |dx| of a Brownian motion, and half the square it has gathered at the end of a step."""
-    return HedgeLaw(
+    return HedgeRates(
         Power(math.sqrt(2.0 / (math.pi * every)), 1.0, 1.0, 1.0), Power(0.5 * every, 4.0, 4.0, 2.0)
     )
 
 
-def _banded(above: Any, below: Any, to_edge: bool) -> HedgeLaw:
+def _banded(above: Any, below: Any, to_edge: bool) -> HedgeRates:
     """Law of a band from -below to above: exit and local times of a Brownian motion from 0."""
     share = 1.0 if to_edge else 2.0
     square = (above**2 - above * below + below**2) / (3.0 * share)
-    return HedgeLaw(Power(share / (above + below), 2.0, 2.0, 2.0), Power(square, 2.0, 2.0, 0.0))
+    return HedgeRates(Power(share / (above + below), 2.0, 2.0, 2.0), Power(square, 2.0, 2.0, 0.0))
 
 
 def _powered(
-    scale: float, p: float, q: float, to_edge: bool, past: Floats, path: Path, gamma: Floats
-) -> HedgeLaw:
+    scale: float, p: float, q: float, to_edge: bool, past: Floats, path: LognormalPath, gamma: Floats
+) -> HedgeRates:
     """Law of a band of half-width ``scale * price**p * gamma**q``, and ``past`` of what it is overshot by."""
     share = 1.0 if to_edge else 2.0
     wider = 1.0 + (past / np.maximum(scale * path.forward**p * gamma**q, 1e-300) if np.any(past) else 0.0)
-    return HedgeLaw(
+    return HedgeRates(
         Power(0.5 * share / (scale * wider), 2.0, 2.0 - p, 2.0 - q),
         Power((scale * wider) ** 2 / (3.0 * share), 2.0, 2.0 + 2.0 * p, 2.0 * q),
     )
 
 
-def _moved(move: Any) -> HedgeLaw:
+def _moved(move: Any) -> HedgeRates:
     """Law of hedges whenever the logarithm of the price has moved by ``move``: a band in the price."""
-    return HedgeLaw(Power(1.0 / move, 2.0, 1.0, 1.0), Power(move**2 / 6.0, 2.0, 4.0, 2.0))
+    return HedgeRates(Power(1.0 / move, 2.0, 1.0, 1.0), Power(move**2 / 6.0, 2.0, 4.0, 2.0))
 
 
-def _relative(policy: Move, path: Path) -> Any:
+def _relative(policy: Move, path: LognormalPath) -> Any:
     if policy.unit == "usd":
         return policy.threshold / path.forward
     if policy.unit == "relative":

@@ -12,13 +12,13 @@ from gammacore.fees import FeeRates
 from gammacore.hedging import Policy
 from gammacore.margin import MarginRates
 
-__all__ = ["Breakevens", "Terms"]
+__all__ = ["Breakevens", "TradePlan"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
     """How a position is opened, hedged and closed, and what that costs.
 
     Attributes

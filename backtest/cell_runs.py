@@ -1,0 +1,129 @@
+"""One cell of a grid: the few figures that a sweep keeps of it, or the whole backtest.
+
+A sweep runs cells in workers. A worker loads a market once; cells that hold the same options share the
+episodes and differ by a compiled pass over their bars, see :class:`HeldEpisodes`. Nothing is explained,
+tabulated or drawn, since a grid has thousands of cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from gammacore.build import build_desk, build_policy
+from gammacore.errors import ConfigError
+
+from .compiled import obstacle
+from .grid import Cell
+from .held_episodes import HeldEpisodes
+from .market import LoadedMarket, load_market
+from .performance import CURRENCIES, Earned, earned_by, performance
+from .reasons import reasons
+from .results import Results, tabulate
+from .returns import Marks
+from .runner import Progress, build_exchange, replay
+
+__all__ = ["FIGURES", "run_cell", "run_whole"]
+
+KEPT = 2  # markets a worker holds
+FIGURES = (
+    "sharpe",
+    "mean_pnl_over_premium",
+    "total",
+    "total_usd",
+    "std_pnl_over_premium",
+    "fees",
+    "premium",
+    "max_drawdown",
+    "n_episodes",
+    "n_hedges",
+    "quotes_missing",
+)
+
+
+class _Loaded(NamedTuple):
+    """A market in a worker, and the episodes last held on it with the key of what they depend on."""
+
+    market: LoadedMarket
+    marks: Marks
+    held: dict[str, HeldEpisodes | None]
+
+
+_markets: OrderedDict[str, _Loaded] = OrderedDict()
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Run one cell.
+
+    Parameters
+    ----------
+    cell : Cell
+
+    Returns
+    -------
+    dict
+        ``figures`` by name (None where undefined; ``total``, ``fees``, ``premium`` and ``max_drawdown``
+        in the settlement currency), ``first_day`` (days since 1970), ``daily``, the profit of each day,
+        the ``engine`` that hedged, ``faults`` of forced data, and ``reasons`` why there is nothing to show.
+    """
+    loaded = _load(cell)
+    held = _held(cell, loaded)
+    if held is None:
+        run = replay(cell.config, loaded.market.tape)
+        earned = earned_by(run, loaded.marks)
+    else:
+        run = held.run._replace(config=cell.config, engine="compiled")
+        earned = held.earned(build_policy(cell.config), loaded.marks)
+    found = performance(earned, loaded.marks)
+    return {
+        "figures": _figures(earned, found),
+        "first_day": int(loaded.marks.days[0]),
+        "daily": found["daily"].tolist(),
+        "engine": run.engine,
+        "faults": list(loaded.market.faults),
+        "reasons": reasons(run, earned.hedges),
+    }
+
+
+def run_whole(cell: Cell, progress: Progress | None = None) -> Results:
+    """Run one cell with all tables of a backtest."""
+    market = _load(cell).market
+    return tabulate(replay(cell.config, market.tape, progress), market)
+
+
+def _load(cell: Cell) -> _Loaded:
+    """Market of a cell, loaded unless it is one of the last used."""
+    if cell.market not in _markets:
+        while len(_markets) >= KEPT:
+            _markets.popitem(last=False)
+        market = load_market(cell.config)
+        _markets[cell.market] = _Loaded(market, Marks(market.tape), {})
+    _markets.move_to_end(cell.market)
+    return _markets[cell.market]
+
+
+def _held(cell: Cell, loaded: _Loaded) -> HeldEpisodes | None:
+    """Episodes of a cell, found once for all cells that hold the same; None where only a replay is exact."""
+    config, tape = cell.config, loaded.market.tape
+    if obstacle(build_desk(config), build_exchange(config), tape) is not None:
+        return None
+    if cell.held not in loaded.held:
+        loaded.held.clear()  # cells that hold the same follow one another
+        try:
+            loaded.held[cell.held] = HeldEpisodes(config, tape)
+        except ConfigError:  # cannot be hedged apart
+            loaded.held[cell.held] = None
+    return loaded.held[cell.held]
+
+
+def _figures(earned: Earned, found: dict[str, Any]) -> dict[str, float | None]:
+    """Figures of a backtest, money in the settlement currency."""
+    native = CURRENCIES[earned.native]
+    figures = {
+        **found,
+        **{name: found[name][native] for name in ("total", "premium", "max_drawdown")},
+        "total_usd": found["total"]["usd"],
+        "fees": math.fsum(earned.fees),
+    }
+    return {name: figures[name] if figures[name] is None else float(figures[name]) for name in FIGURES}

@@ -1,0 +1,157 @@
+"""Episodes as they are held without a hedge, prepared to be hedged by many policies.
+
+What is held does not depend on how it is hedged. So one replay without hedging finds the episodes, where
+each may be hedged, at which costs, and what its options are worth meanwhile.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import NamedTuple
+
+import numpy as np
+
+from gammacore import _replay
+from gammacore._arrays import Floats
+from gammacore.contracts import Future
+from gammacore.ledger import Account
+from gammacore.portfolio import Episode, HedgePosition
+
+from .compiled import CompiledHedger
+from .hedge_lines import EpisodeMarket
+from .replay import PriceBlock
+from .runner import EpisodeRun, Run
+
+__all__ = ["HeldEpisode", "market_of", "obstacle_to_sharing", "prepare"]
+
+
+class HeldEpisode(NamedTuple):
+    """One episode between its entry and its end.
+
+    ``start`` is the first entry of the tape at which it may be hedged; ``parts`` are the runs from there
+    in which it may be, cut where decisions wait for another episode's delivery and where fees change.
+    """
+
+    done: EpisodeRun
+    block: PriceBlock
+    start: int
+    parts: list[tuple[slice, _replay.Contract]]
+    heir: bool  # takes the hedge of the one before over
+    cash: tuple[int, int]
+    offset: int  # of its entries among those of all episodes
+    closing: _replay.Contract  # with the fees of its end
+    last: tuple[float, float, float]  # price, rate and funding accumulator of its end
+    options: Episode  # the same options without a hedge, for what prices them
+    value: Floats  # of the options, at every entry
+
+    @property
+    def delivered(self) -> bool:
+        """Whether its options were delivered."""
+        return self.done.episode.close_reason == "delivery"
+
+
+def obstacle_to_sharing(run: Run) -> str | None:
+    """Say why the episodes of a run cannot be hedged apart from its event loop, or None where they can."""
+    exits = any(done.episode.close_reason == "exit" for done in run.closed)
+    if run.missing_quotes and exits:
+        return "an exit found no quote at first"
+    if any(isinstance(done.episode.hedge.instrument, Future) for done in run.closed):
+        return "futures are delivered by the event loop only"
+    if run.skipped:
+        return "some episodes were left out"
+    return None
+
+
+def prepare(run: Run, hedger: CompiledHedger) -> list[HeldEpisode]:
+    """Prepare the episodes of a run that hedged nothing.
+
+    Parameters
+    ----------
+    run : Run
+        By :class:`gammacore.hedging.Never`.
+    hedger : CompiledHedger
+        For the costs of its exchange.
+    """
+    episodes: list[HeldEpisode] = []
+    for done in run.closed:
+        episodes.append(_prepared(run, hedger, done, episodes[-1] if episodes else None))
+    return episodes
+
+
+def _prepared(run: Run, hedger: CompiledHedger, done: EpisodeRun, before: HeldEpisode | None) -> HeldEpisode:
+    tape, episode = run.tape, done.episode
+    start, end = done.first, done.last
+    heir = (
+        before is not None
+        and not run.desk.strategy.entry.each_expiry
+        and before.done.episode.close_reason == "delivery"
+        and before.done.episode.close_ns == episode.entry_ns
+    )
+    if heir:  # its first decision waits for the delivery of what it replaces
+        start = int(np.searchsorted(tape.ts_ns, episode.entry_ns, side="right")) - 1
+    stop = end + 1
+    if episode.close_reason == "delivery":
+        stop = int(np.searchsorted(tape.ts_ns, episode.expiry_ns, side="left"))
+    elif episode.close_reason == "exit" and tape.chain_at[end] >= 0 and tape.ts_ns[end] == episode.close_ns:
+        stop = end
+    block = PriceBlock(tape, start, max(end, start) + 1)
+    parts = _parts(run, hedger, done, start, stop, heir)
+    options = copy(episode)
+    options.hedge, options.legs = HedgePosition(episode.hedge.instrument), dict(episode.entered)
+    instrument = episode.hedge.instrument
+    closing = hedger.contract(instrument, max(episode.close_ns, episode.entry_ns))
+    price = block.future_price(instrument)
+    last = float(price[-1]), float(block.index[-1]), float(block.interest[-1])
+    if episode.close_reason == "delivery":  # perpetuals alone are unwound then
+        spot = tape.spot_at_delivery(episode.expiry_ns, max(end, start))
+        last = spot, spot, last[2]
+    offset = 0 if before is None else before.offset + len(before.block) + 1
+    value = block.options_value(options.legs)
+    cash = _cash(done)
+    return HeldEpisode(done, block, start, parts, heir, cash, offset, closing, last, options, value)
+
+
+def _parts(
+    run: Run, hedger: CompiledHedger, done: EpisodeRun, start: int, stop: int, heir: bool
+) -> list[tuple[slice, _replay.Contract]]:
+    """Find the runs in which decisions are taken: not while a delivery is waited for."""
+    ts, number = run.tape.ts_ns, done.episode.number
+    waits = [
+        d.episode.expiry_ns
+        for d in run.closed
+        if d.episode.number != number
+        and d.episode.close_reason == "delivery"
+        and not (heir and d.episode.expiry_ns <= ts[start])
+    ]
+    cuts = [(int(np.searchsorted(ts, t, "left")), int(np.searchsorted(ts, t, "right"))) for t in waits]
+    steps = [int(np.searchsorted(ts, step)) for step, _ in hedger.exchange.fees.steps]
+    cuts = sorted(cut for cut in [*cuts, *zip(steps, steps, strict=True)] if start < cut[1] and cut[0] < stop)
+    runs, first = [], start
+    for a, b in [*cuts, (stop, stop)]:
+        if a > first:
+            contract = hedger.contract(done.episode.hedge.instrument, int(ts[first]))
+            runs.append((slice(first - start, a - start), contract))
+        first = max(first, b)
+    return runs
+
+
+def _cash(done: EpisodeRun) -> tuple[int, int]:
+    """Cash in units after the entry."""
+    coin = usd = 0
+    for entry in done.episode.ledger.entries:
+        if entry.ts_ns == done.episode.entry_ns:
+            sign = (entry.debit is Account.CASH) - (entry.credit is Account.CASH)
+            coin, usd = coin + sign * entry.coin, usd + sign * entry.usd
+    return coin, usd
+
+
+def market_of(held: HeldEpisode) -> EpisodeMarket:
+    """Market of an episode, with the point of its delivery; what is shared is hedged in perpetuals."""
+    block = held.block
+    forward = block.underlying(held.done.episode.expiry_ns)
+    columns = [block.future_price(held.options.hedge.instrument), forward, block.index, block.owed]
+    price, forward, index, owed = (np.append(column, column[-1]) for column in columns)
+    if held.delivered:
+        price[-1], index[-1], _ = held.last
+        forward[-1] = index[-1] * forward[-2] / index[-2]
+    return EpisodeMarket(price, forward, index, owed, held.start == held.done.first)

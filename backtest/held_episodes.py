@@ -1,0 +1,347 @@
+"""Many hedges of the same options: hold them once, hedge every episode anew in compiled code.
+
+Each policy costs one compiled pass over the bars of the episodes: its hedges, its ledger to the last unit
+of 1e-8 in both currencies, and its lines. tests/test_held_episodes.py compares them with whole replays.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammacore import _replay
+from gammacore.attribution import LINES
+from gammacore.backtest.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
+from gammacore.backtest.hedge_lines import HedgeLines
+from gammacore.backtest.replay import Tape
+from gammacore.backtest.runner import build_exchange, replay
+from gammacore.build import build_desk
+from gammacore.config import Config
+from gammacore.errors import ConfigError
+from gammacore.hedging import Moment, Never, Policy
+from gammacore.hedging.target import HedgeInputs, Target
+from gammacore.ledger import UNIT, Account, Money
+
+from .held_episode import HeldEpisode, market_of, obstacle_to_sharing, prepare
+from .performance import Earned
+from .returns import Marks, curves_of, hedge_profit
+
+__all__ = ["HedgedEpisodes", "HeldEpisodes"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+REST = ("numeraire", "rounding")
+
+
+class HedgedEpisodes(NamedTuple):
+    """One policy over all episodes.
+
+    Attributes
+    ----------
+    coin, usd : arrays, shape (episodes,)
+        Profit of each episode, as its ledger has it.
+    hedges : array of int, shape (episodes,)
+        How many hedges were traded; unwinding is not one.
+    fees : array, shape (episodes,)
+        Paid, options' included, settlement currency.
+    lines : dict of line to Money
+        Where the money came from.
+    equity : list of arrays
+        Net worth at the entries of each episode in the settlement currency, options at the
+        model's value, if kept.
+    trades : list of structured array
+        Trades of each hedge, see ``gammacore._replay.TRADE``; ``at`` counts entries of the tape.
+    received : array, shape (episodes,)
+        Amount of the hedge taken over from the episode before.
+    """
+
+    coin: Floats
+    usd: Floats
+    hedges: Ints
+    fees: Floats
+    lines: dict[str, Money]
+    equity: list[Floats]
+    trades: list[npt.NDArray[Any]]
+    received: Floats
+
+    @property
+    def total(self) -> Money:
+        """Profit of all episodes."""
+        return Money(float(self.coin.sum()), float(self.usd.sum()))
+
+
+class HeldEpisodes:
+    """Episodes of one configuration on one tape, to be hedged in many ways.
+
+    Parameters
+    ----------
+    config : Config
+        Its ``hedge`` section says with what and towards which target; the rule is given later.
+    tape : Tape
+
+    Raises
+    ------
+    ConfigError
+        If hedging them apart from the event loop would not be exact.
+    """
+
+    def __init__(self, config: Config, tape: Tape) -> None:
+        self.tape = tape
+        self.run = replay(config, tape, policy=Never())
+        self.desk, self.exchange = build_desk(config), build_exchange(config)
+        self.target: Target = self.desk.hedge.target
+        reason = obstacle_to_sharing(self.run)
+        if reason is not None:
+            raise ConfigError(f"hedge: these episodes cannot be hedged apart from the event loop: {reason}")
+        self._hedger = CompiledHedger(self.desk, self.exchange)
+        self._plain: list[HedgeInputs] | None = None
+        self._rows = _replay.Rows()  # its room is used again: fresh memory costs more than the trades
+        self.episodes = prepare(self.run, self._hedger)
+        self._hedge_lines = HedgeLines([market_of(held) for held in self.episodes], self._inverse)
+
+    def _seen(self, policy: Policy) -> list[HedgeInputs]:
+        """Find what decisions depend on, over each episode; policies of deltas alone share it."""
+        if policy.needs - {"mismatch"}:
+            return [self.target.inputs(held.options, held.block, policy) for held in self.episodes]
+        if self._plain is None:
+            self._plain = [self.target.inputs(held.options, held.block, policy) for held in self.episodes]
+        return self._plain
+
+    def hedge(self, policy: Policy, keep_equity: bool = False) -> HedgedEpisodes:
+        """Hedge every episode by a policy.
+
+        Raises
+        ------
+        ConfigError
+            If the compiled hedger does not know the policy.
+        """
+        self.desk.policy = policy
+        reason = obstacle(self.desk, self.exchange, self.tape)
+        if reason is not None:
+            raise ConfigError(f"policy: not hedged apart from the event loop: {reason}")
+        # A trigger that looks at deltas, prices and time alone is the same for every episode.
+        anywhere = Moment(0, None, 0.0, None, None, None, 0, 0.0)
+        fixed = None if policy.needs - {"mismatch"} else trigger_of(policy, anywhere)
+        gained, fees, received, marked, accrued = (np.zeros(len(self.episodes)) for _ in range(5))
+        counts, hedges = (np.zeros(len(self.episodes), np.int64) for _ in range(2))
+        equity: list[Floats] = []
+        rows, handed = self._rows, 0.0
+        rows.clear()
+        native = 0 if self._inverse else 1
+        for k, (held, seen) in enumerate(zip(self.episodes, self._seen(policy), strict=True)):
+            received[k], before = handed if held.heir else 0.0, len(rows)
+            position, kept = self._walk(held, seen, policy, fixed, received[k], keep_equity, rows)
+            hedges[k] = len(rows) - before
+            pnl, _, funding = position.booked
+            handed = self._close(k, held, position, rows)
+            counts[k] = len(rows) - before
+            gained[k], fees[k] = position.gained[native], position.booked[1][native]
+            if not held.done.episode.close_ns:
+                marked[k] = pnl[native] - position.booked[0][native]
+                accrued[k] = position.booked[2][native] - funding[native]
+            if self._late is not None:
+                gained[k] -= self._late_funding(held, rows, before, received[k])
+            equity.append(kept)
+        profit = self._profit(gained, marked, accrued)
+        total = Money(float(profit[0].sum()), float(profit[1].sum()))
+        lines = self._lines(rows, counts, received, total)
+        fees = self._option_fees + fees * UNIT
+        return HedgedEpisodes(*profit, hedges, fees, lines, equity, self._trades(rows, counts), received)
+
+    def _trades(self, rows: _replay.Rows, counts: Ints) -> list[npt.NDArray[Any]]:
+        """Trades of each episode, at entries of the tape."""
+        found = np.split(rows.array(), np.cumsum(counts)[:-1])
+        for held, trades in zip(self.episodes, found, strict=False):
+            trades["at"] += held.start - held.offset
+        return found
+
+    def earned(self, policy: Policy, marks: Marks) -> Earned:
+        """Hedge every episode by a policy, for :func:`gammacore.backtest.performance.performance`.
+
+        Raises
+        ------
+        ConfigError
+            If the compiled hedger does not know the policy.
+        """
+        hedged, runs = self.hedge(policy), self.run.closed
+        profits = np.column_stack([hedged.coin, hedged.usd])
+        curves = [
+            self._hedge_profit(held, *own)
+            for held, *own in zip(self.episodes, hedged.trades, hedged.received.tolist(), strict=False)
+        ]
+        return Earned(
+            episodes=[done.episode for done in runs],
+            profit=profits,
+            fees=hedged.fees,
+            hedges=hedged.hedges,
+            curves=curves_of(runs, marks, curves, profits),
+            missing_quotes=self.run.missing_quotes,
+        )
+
+    def _hedge_profit(self, held: HeldEpisode, trades: npt.NDArray[Any], received: float) -> Floats:
+        columns = [trades[name] for name in ("at", "amount", "price", "fee")]
+        if received:  # at its mark, for no fee
+            mark = float(held.block.future_price(held.options.hedge.instrument)[0])
+            first = (held.start, received, mark, 0.0)
+            columns = [np.concatenate([[one], rest]) for one, rest in zip(first, columns, strict=True)]
+        return hedge_profit(held.done, self.tape, *columns)
+
+    def _profit(self, gained: Floats, marked: Floats, accrued: Floats) -> tuple[Floats, Floats]:
+        """Profit of each episode: what its options made, and what its hedge left in cash (units).
+
+        An episode carried at marks keeps apart what its hedge is worth (``marked``) and books the funding
+        since its last payment (``accrued``) by itself: each is rounded on its own in the other currency.
+        """
+        settled, cash, other, rate = self._options_made
+        total = cash + gained
+        if self._late is not None:  # trued up, and all cash revalued with it
+            accrued = np.zeros_like(accrued)
+
+        def convert(units: Floats) -> Floats:
+            return np.rint(units * rate if self._inverse else units / rate)
+
+        converted = convert(total - marked + accrued) - convert(accrued) + convert(marked)
+        both = (settled + total) * UNIT, (other + converted) * UNIT
+        return both if self._inverse else (both[1], both[0])
+
+    @cached_property
+    def _options_made(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Units beside cash in the native currency, cash, units beside cash in the other; final rate."""
+        native = 0 if self._inverse else 1
+        ledgers = [held.done.episode.ledger for held in self.episodes]
+        beside = np.array(
+            [np.add(ledger.units(Account.OPTIONS), ledger.units(Account.CAPITAL)) for ledger in ledgers]
+        ).reshape(-1, 2)
+        cash = np.array([ledger.units(Account.CASH)[native] for ledger in ledgers], np.float64)
+        return beside[:, native] * 1.0, cash, beside[:, 1 - native] * 1.0, np.array([x.rate for x in ledgers])
+
+    def _lines(
+        self, rows: _replay.Rows, counts: npt.NDArray[np.int64], received: Floats, total: Money
+    ) -> dict[str, Money]:
+        """Lines of the options, which are always the same, and of the hedges, from their trades.
+
+        The lines of the other currency are each step's at the rate of its end, as in
+        :mod:`gammacore.attribution`; what that leaves is ``numeraire``, rounding included.
+        """
+        parts = self._hedge_lines.lines(rows, counts, received)
+        lines = {}
+        for line in self._options:
+            one, other = parts.get(line, (0.0, 0.0))
+            lines[line] = self._options[line] + Money(*((one, other) if self._inverse else (other, one)))
+        open_ = [sum(money[i] for name, money in lines.items() if name not in REST) for i in (0, 1)]
+        gap = Money(total.coin - open_[0], total.usd - open_[1])
+        names = ("rounding", "numeraire") if self._inverse else ("numeraire", "rounding")
+        return lines | {
+            names[0]: Money(gap.coin, 0.0),
+            names[1]: Money(0.0, gap.usd),
+        }
+
+    @cached_property
+    def _options(self) -> dict[str, Money]:
+        """Lines of the unhedged options, all episodes together."""
+        zero = Money(0.0, 0.0)
+        return {
+            line: sum((held.done.attribution.totals[line] for held in self.episodes), zero) for line in LINES
+        }
+
+    @cached_property
+    def _option_fees(self) -> Floats:
+        """Fees of the options of each episode."""
+        return np.array([held.done.episode.fees_paid() for held in self.episodes])
+
+    @cached_property
+    def _late(self) -> Floats | None:
+        """Funding owed beside what was known when trading, at every entry; None where they are one."""
+        return None if self.tape.owed is self.tape.interest else self.tape.owed - self.tape.interest
+
+    def _late_funding(self, held: HeldEpisode, rows: _replay.Rows, first: int, received: float) -> float:
+        """Units owed by the trades from ``first`` on, as the replay trues them up."""
+        assert self._late is not None
+        trades, late = rows.array()[first:], self._late[held.start : held.start + len(held.block)]
+        at = np.minimum(trades["at"] - held.offset, len(late) - 1)
+        owed = received * (late[-1] - late[0]) + np.sum(trades["amount"] * (late[-1] - late[at]))
+        return float(np.rint(owed / UNIT))
+
+    @property
+    def _inverse(self) -> bool:
+        return bool(self.episodes) and self.episodes[0].done.episode.hedge.inverse
+
+    def _walk(
+        self,
+        held: HeldEpisode,
+        seen: HedgeInputs,
+        policy: Policy,
+        fixed: Trigger | None,
+        handed: float,
+        keep_equity: bool,
+        rows: _replay.Rows,
+    ) -> tuple[_replay.Position, Floats]:
+        """Decisions and fills of one episode, and its equity if wanted."""
+        block = held.block
+        interest = float(block.interest[0])
+        position = _replay.Position(0.0, np.nan, interest, held.cash, 0, np.nan)
+        if handed:
+            _replay.take_over(position, held.closing, handed, float(seen.price[0]), interest)
+        own_equity = self.target.numeraire == "usd_neutral" and self._inverse
+        kept = np.empty(len(block) if keep_equity else 0)
+        for part, contract in held.parts:
+            gamma, vol, tau = (_cut(column, part) for column in seen[2:])
+            moment = Moment(block.ts_ns[part], None, seen.price[part], gamma, vol, tau, 0, 0.0)
+            trigger = fixed or trigger_of(policy, moment)
+            _replay.hedge(
+                position,
+                contract,
+                trigger.kind,
+                moment.ts_ns,
+                moment.price,
+                block.index[part],
+                block.interest[part],
+                seen.options[part],
+                trigger.below,
+                trigger.above,
+                self.target.delta,
+                trigger.every,
+                trigger.centre,
+                rule_of(policy, moment),
+                held.value[part] if own_equity or keep_equity else None,
+                own_equity,
+                kept[part] if keep_equity else None,
+                rows,
+                held.offset + part.start,
+            )
+        if keep_equity:
+            self._hold(held, position, kept)
+        return position, kept
+
+    def _hold(self, held: HeldEpisode, position: _replay.Position, kept: Floats) -> None:
+        """Equity at the entries where nothing may be decided."""
+        amount, average, interest, _, _ = position.state
+        inside = np.zeros(len(kept), bool)
+        for part, _ in held.parts:
+            inside[part] = True
+        if inside.all():
+            return
+        (out,) = np.nonzero(~inside)
+        episode = held.options
+        episode.hedge.amount, episode.hedge.average, episode.hedge.interest = amount, average, interest
+        block = held.block
+        native = 0 if self._inverse else 1
+        cash = (held.cash[native] - sum(account[native] for account in position.booked)) * UNIT
+        worth = episode.hedge.unrealised(block.future_price(episode.hedge.instrument)[out])
+        kept[out] = cash + held.value[out] + worth - episode.hedge.accrued(block.interest[out])
+
+    def _close(self, k: int, held: HeldEpisode, position: _replay.Position, rows: _replay.Rows) -> float:
+        """End of an episode: its hedge handed over (returned), unwound, or carried at the mark."""
+        price, rate, interest = held.last
+        at = held.offset + len(held.block) - (0 if held.delivered else 1)
+        if held.done.episode.close_ns and not (k + 1 < len(self.episodes) and self.episodes[k + 1].heir):
+            _replay.unwind(position, held.closing, price, rate, interest, rows, at)
+            return 0.0
+        return _replay.settle(position, held.closing, price, rate, interest)
+
+
+def _cut(column: Any, part: slice) -> Any:
+    return column[part] if isinstance(column, np.ndarray) else column

@@ -1,0 +1,83 @@
+"""The result directories of runs, simulations and sweeps: figures, tables and the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gammacore.config import Config
+from gammacore.errors import DataError
+from gammacore.result_files import GrowingDirectory
+from gammacore.yaml_text import dump_yaml
+
+from ..frontier import Frontier
+from ..results import SUMMARY, Results, write_tables
+from ..simulation import Simulated
+from ..sweep import Sweep
+from .page import write_report
+from .simulation_page import render_simulation
+from .sweep_page import render_sweep
+
+__all__ = ["write_results", "write_simulation", "write_sweep"]
+
+PAGE = "report.html"
+
+
+def write_results(results: Results, folder: Path) -> None:
+    """Write all files of a run into an existing directory."""
+    write_tables(results, folder)
+    if results.config.report.html:
+        write_report(results, folder / PAGE)
+
+
+def write_simulation(found: Simulated, folder: Path) -> None:
+    """Write all files of a simulation into an existing directory."""
+    (folder / "config.yaml").write_text(_config_text(found.config), encoding="utf-8")
+    np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
+    if found.frontier is not None:
+        (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")
+    if found.config.report.html:
+        (folder / PAGE).write_text(render_simulation(found), encoding="utf-8")
+    (folder / SUMMARY).write_text(_summary_text(found.summary), encoding="utf-8")
+
+
+def write_sweep(sweep: Sweep, out: Path) -> None:
+    """Write what a sweep found beside its cells.
+
+    Raises
+    ------
+    DataError
+        If the directory cannot be written, or holds a file of somebody else under one of these names.
+    """
+    try:
+        folder = GrowingDirectory(out, "sweep")
+        folder.write("config.yaml", _config_text(sweep.config))
+        folder.write("cells.csv", sweep.table.to_csv(index_label="cell"))
+        if sweep.config.report.html:
+            folder.write(PAGE, render_sweep(sweep.config, sweep.table, sweep.summary))
+        folder.write(SUMMARY, _summary_text(sweep.summary))
+    except OSError as error:
+        raise DataError(f"{out}: cannot write results: {error.strerror or error}") from None
+
+
+def _config_text(config: Config) -> str:
+    return dump_yaml(msgspec.to_builtins(config))
+
+
+def _summary_text(summary: dict[str, Any]) -> str:
+    return json.dumps(summary, indent=2, allow_nan=False) + "\n"
+
+
+def _frontier_csv(found: Frontier) -> str:
+    lines = ["family,parameter,unit,cost,cost_error,sd,sd_error,mean_pnl,hedges"]
+    for family in found.families:
+        for p in found.points[family.name]:
+            numbers = (p.cost, p.cost_error, p.sd, p.sd_error, p.mean_pnl, p.trades)
+            lines.append(
+                f"{family.name},{p.parameter:.10g},{family.unit}," + ",".join(f"{x:.10g}" for x in numbers)
+            )
+    return "\n".join(lines) + "\n"
