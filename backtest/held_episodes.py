@@ -182,7 +182,11 @@ class HeldEpisodes:
         )
 
     def _hedge_profit(self, held: HeldEpisode, trades: npt.NDArray[Any], received: float) -> Floats:
-        columns = [trades[name] for name in ("at", "amount", "price", "fee")]
+        ts = self.tape.ts_ns
+        at = np.minimum(trades["at"], len(ts) - 1)
+        # Of a chain and a bar of one moment, a replay books a trade with the later.
+        traded = np.searchsorted(ts, ts[at], side="right") - 1
+        columns = [traded, *(trades[name] for name in ("amount", "price", "fee"))]
         if received:  # at its mark, for no fee
             mark = float(held.block.future_price(held.options.hedge.instrument)[0])
             first = (held.start, received, mark, 0.0)
