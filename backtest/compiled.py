@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from gammacore import _replay
 from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.replay import PriceBlock, Tape
+from gammacore.backtest.price_block import PriceBlock
+from gammacore.backtest.replay import Tape
 from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
 from gammacore.desk import Desk
 from gammacore.fees import future_rate

@@ -14,12 +14,15 @@ from typing import Any, Literal
 import msgspec
 
 from gammacore import _hedging, black76, inverse
-from gammacore.backtest.models import GivenPaths, Model, volatility
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
 
-__all__ = ["Costs", "Experiment", "OptionLeg", "engine_of", "straddle", "strangle"]
+from .models import GivenPaths, Model
+from .number_checks import check_number, check_volatility
+from .option_book import Costs, OptionLeg
+
+__all__ = ["Experiment", "engine_of"]
 
 MAX_RATIO = 1.5
 ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
@@ -34,102 +37,6 @@ MOVES = {
     "relative": _hedging.MOVE_RELATIVE,
     "sigma": _hedging.MOVE_SIGMA,
 }
-
-
-def _check(
-    name: str,
-    value: Any,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    at_most: float = math.inf,
-) -> None:
-    """Refuse what is not a finite number within bounds."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if number and value > above and at_least <= value <= at_most:
-        return
-    if above == 0.0:
-        expected = "a positive number"
-    elif at_most < math.inf:
-        expected = f"a number from {at_least:g} to {at_most:g}"
-    elif at_least > -math.inf:
-        expected = f"a number of at least {at_least:g}"
-    else:
-        expected = "a finite number"
-    raise ConfigError(f"{name}: expected {expected}, got {value!r}")
-
-
-class OptionLeg(msgspec.Struct, frozen=True):
-    """Options of one kind, strike and expiry.
-
-    Attributes
-    ----------
-    kind : {'call', 'put'}
-    strike : float
-        USD.
-    expiry : float
-        Years.
-    amount : float
-        Coins of notional, negative if sold.
-    implied : float or None
-        Volatility it is bought and marked at; None is the experiment's.
-    """
-
-    kind: Literal["call", "put"]
-    strike: float
-    expiry: float
-    amount: float = 1.0
-    implied: float | None = None
-
-
-def straddle(strike: float, expiry: float, amount: float = 1.0) -> tuple[OptionLeg, OptionLeg]:
-    """Call and put of one strike."""
-    return OptionLeg("call", strike, expiry, amount), OptionLeg("put", strike, expiry, amount)
-
-
-def strangle(
-    put_strike: float, call_strike: float, expiry: float, amount: float = 1.0
-) -> tuple[OptionLeg, OptionLeg]:
-    """Call and put of two strikes."""
-    return OptionLeg("call", call_strike, expiry, amount), OptionLeg("put", put_strike, expiry, amount)
-
-
-class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What trading costs.
-
-    Attributes
-    ----------
-    proportional : float
-        Fee of a hedge, a fraction of its notional at the fill, one way.
-    fixed : float
-        Fee of each hedge, settlement currency.
-    half_spread_bp : float
-        Half the spread of the hedge, basis points of its mark.
-    option_fee : float
-        Of the option trades at the start, a fraction of the notional (0.0003 is Deribit's).
-    option_fee_cap : float
-        Most that ``option_fee`` may take, as a fraction of the premium.
-    funding : float
-        Per year on the notional of the hedge; longs pay when positive.
-    """
-
-    proportional: float = 0.0
-    fixed: float = 0.0
-    half_spread_bp: float = 0.0
-    option_fee: float = 0.0
-    option_fee_cap: float = 0.125
-    funding: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("fixed", "half_spread_bp", "option_fee", "option_fee_cap"):
-            _check(f"costs.{name}", getattr(self, name), at_least=0.0)
-        _check("costs.proportional", self.proportional, at_least=-0.01)  # makers may be paid
-        _check("costs.funding", self.funding)
-
-    @property
-    def one_way(self) -> float:
-        """Fee and half spread of a hedge as a fraction of its notional."""
-        return self.proportional + 1e-4 * self.half_spread_bp
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -196,20 +103,20 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def __post_init__(self) -> None:
         self._check_book()
-        _check("forward", self.forward, above=0.0)
-        volatility("implied", self.implied)
+        check_number("forward", self.forward, above=0.0)
+        check_volatility("implied", self.implied)
         if not (isinstance(self.steps, int) and 1 <= self.steps < 2**31):
             raise ConfigError(f"steps: expected a whole number of at least 1, got {self.steps!r}")
         if self.horizon is not None:
-            _check("horizon", self.horizon, above=0.0)
+            check_number("horizon", self.horizon, above=0.0)
         if not isinstance(self.hedge_vol, str):
-            volatility("hedge_vol", self.hedge_vol)
+            check_volatility("hedge_vol", self.hedge_vol)
         elif self.hedge_vol not in ("implied", "actual"):
             raise ConfigError(f"hedge_vol: expected implied, actual or a number, got {self.hedge_vol!r}")
         if self.end_vol is not None:
-            volatility("end_vol", self.end_vol)
-        _check("ratio", self.ratio, at_least=0.0, at_most=MAX_RATIO)
-        _check("target_delta", self.target_delta)
+            check_volatility("end_vol", self.end_vol)
+        check_number("ratio", self.ratio, at_least=0.0, at_most=MAX_RATIO)
+        check_number("target_delta", self.target_delta)
         self._check_choices()
         for leg_number, leg in enumerate(self.book):
             _expiry_step(leg.expiry, self, leg_number)
@@ -226,16 +133,16 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 raise ConfigError(f"{where}: expected an OptionLeg, got {leg!r}")
             if leg.kind not in ("call", "put"):
                 raise ConfigError(f"{where}.kind: expected call or put, got {leg.kind!r}")
-            _check(f"{where}.strike", leg.strike, above=0.0)
-            _check(f"{where}.expiry", leg.expiry, above=0.0)
-            _check(f"{where}.amount", leg.amount)
+            check_number(f"{where}.strike", leg.strike, above=0.0)
+            check_number(f"{where}.expiry", leg.expiry, above=0.0)
+            check_number(f"{where}.amount", leg.amount)
             if leg.implied is not None:
-                volatility(f"{where}.implied", leg.implied)
+                check_volatility(f"{where}.implied", leg.implied)
         if not any(leg.amount for leg in self.book):
             raise ConfigError("book: expected an amount other than 0 in some leg")
 
     def _check_window(self) -> None:
-        _check("window", self.window, at_least=0.0)
+        check_number("window", self.window, at_least=0.0)
         if not self.window:
             return
         if self.window < 0.5 * self.dt:

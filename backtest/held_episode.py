@@ -19,7 +19,7 @@ from gammacore.portfolio import Episode, HedgePosition
 
 from .compiled import CompiledHedger
 from .hedge_lines import EpisodeMarket
-from .replay import PriceBlock
+from .price_block import PriceBlock
 from .runner import EpisodeRun, Run
 
 __all__ = ["HeldEpisode", "market_of", "obstacle_to_sharing", "prepare"]

@@ -17,8 +17,9 @@ import numpy as np
 
 from gammacore import _core, _hedging
 from gammacore._arrays import Floats
-from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, engine_of, straddle, strangle
+from gammacore.backtest.experiment import Experiment, engine_of
 from gammacore.backtest.models import GivenPaths
+from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle
 from gammacore.errors import ConfigError
 
 __all__ = [

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from operator import attrgetter
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -23,13 +21,12 @@ from gammacore.data import Chains, Funding, Prices, parity_forward
 from gammacore.data.delivery import delivery_from_prices
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, SETTLEMENT_WINDOW_NS, format_time
 from gammacore.errors import DataError
-from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
+from gammacore.events import ChainSlice, IndexPrice, Snapshot
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
-from gammacore.valuation import Exposure, exposure, parity, settlement_weight
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
 
-__all__ = ["PriceBlock", "Settled", "Tape"]
+__all__ = ["Settled", "Tape"]
 
 FRESH_NS = 90 * NS_PER_SECOND
 Floats = npt.NDArray[np.float64]
@@ -423,14 +420,6 @@ def _recorded_index(chains: Chains, forwards: list[dict[int, float]]) -> Floats:
     return index
 
 
-class _Priced(NamedTuple):
-    """An option over a run of bars."""
-
-    forward: Floats
-    vol: Floats
-    exposure: Exposure
-
-
 def _forwards(chains: Chains, source: str) -> list[dict[int, float]]:
     """Forward of every expiry, one mapping a chain; where the wanted one is missing, the other."""
     found = parity_forward(chains)
@@ -444,118 +433,3 @@ def _forwards(chains: Chains, source: str) -> list[dict[int, float]]:
     for number, expiry_ns, forward in rows:
         result[number][expiry_ns] = forward
     return result
-
-
-class PriceBlock:
-    """Bars i..j of a tape as one view; windows into it share what has been priced.
-
-    Parameters
-    ----------
-    tape : Tape
-    i, j : int
-        The run of bars.
-    """
-
-    def __init__(self, tape: Tape, i: int, j: int) -> None:
-        self._tape, self._run = tape, slice(i, j)
-        self._priced: dict[Option, _Priced] = {}
-        self._futures: dict[Future | Perpetual, Floats] = {}
-        self._deltas: dict[tuple[tuple[tuple[Option, float], ...], bool], Floats] = {}
-        self._show(i, j)
-
-    def _show(self, i: int, j: int) -> None:
-        self._i, self._j = i, j
-        self.ts_ns = self._tape.ts_ns[i:j]
-        self.interest, self.owed = self._tape.interest[i:j], self._tape.owed[i:j]
-        self.estimate = self._tape.estimate[i:j]
-        self.index = self._tape.index[i:j]
-
-    def __len__(self) -> int:
-        return self._j - self._i
-
-    def window(self, i: int, j: int) -> PriceBlock:
-        """Part of the run as a view of its own."""
-        part = object.__new__(PriceBlock)
-        part._tape, part._run = self._tape, self._run
-        part._priced, part._futures, part._deltas = self._priced, self._futures, self._deltas
-        part._show(i, j)
-        return part
-
-    def _price(self, option: Option) -> _Priced:
-        """Price an option, once for the whole run."""
-        if option not in self._priced:
-            tape, run = self._tape, (self._run.start, self._run.stop)
-            vol = tape.vol(option, *run)
-            other = self._priced.get(msgspec.structs.replace(option, kind=-option.kind))
-            if other is not None and np.array_equal(other.vol, vol):
-                self._priced[option] = other._replace(exposure=parity(option, other.forward, other.exposure))
-            else:
-                forward = tape.forward(option.expiry_ns, *run)
-                seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol)
-                self._priced[option] = _Priced(forward, vol, seen)
-        return self._priced[option]
-
-    def future_price(self, instrument: Future | Perpetual) -> Floats:
-        """Mark of a hedge instrument."""
-        if instrument not in self._futures:
-            run = self._run.start, self._run.stop
-            self._futures[instrument] = self._tape.future_price(instrument, *run)
-        return self._futures[instrument][self._part]
-
-    def forward(self, expiry_ns: int) -> Floats:
-        """Forward of an expiry."""
-        return self._tape.forward(expiry_ns, self._i, self._j)
-
-    def underlying(self, expiry_ns: int) -> Floats:
-        """Forward of an expiry as it trades."""
-        return self._tape.underlying(expiry_ns, self._i, self._j)
-
-    def tau(self, expiry_ns: int) -> Floats:
-        """Years to expiry."""
-        return self._tape.tau(expiry_ns, self._i, self._j)
-
-    def vol(self, option: Option) -> Floats:
-        """Mark volatility of an option."""
-        return self._price(option).vol[self._part]
-
-    def slope(self, option: Option) -> Floats:
-        """Change of its mark volatility with the logarithm of the forward."""
-        return self._tape.slope(option, self._i, self._j)
-
-    @property
-    def _part(self) -> slice:
-        return slice(self._i - self._run.start, self._j - self._run.start)
-
-    def exposure(self, option: Option) -> Exposure:
-        """Value and deltas of an option."""
-        whole, part = self._price(option).exposure, self._part
-        return Exposure(whole.value[part], whole.delta[part], whole.net_delta[part])
-
-    def options_value(self, legs: Mapping[Option, float]) -> Floats:
-        """Value of several options, settlement currency."""
-        total = np.zeros(len(self))
-        for option, amount in legs.items():
-            total += amount * self.exposure(option).value
-        return total
-
-    def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Floats:
-        """Delta of several options, summed once for the whole run."""
-        key = (tuple(legs.items()), plain)
-        if key not in self._deltas:
-            chosen = attrgetter("delta" if plain else "net_delta")
-            whole = sum(amount * chosen(self._price(option).exposure) for option, amount in legs.items())
-            self._deltas[key] = whole
-        return self._deltas[key][self._part]
-
-    def settlement_weight(self, expiry_ns: int) -> Floats | float:
-        """Share of the deltas of an expiry that its settlement window has left."""
-        return settlement_weight(expiry_ns, self.ts_ns) if self._tape.averaging else 1.0
-
-    def ticker(self, option: Option, i: int) -> Ticker:
-        """Mark volatility and forward of an option at entry ``i``, as a publication."""
-        priced, k = self._price(option), i - self._run.start
-        ts, index = int(self._tape.ts_ns[i]), float(self._tape.index[i])
-        left = option.expiry_ns - ts
-        forward = float(self._tape.underlying(option.expiry_ns, i, i + 1)[0])
-        factor = clock_factor(left) if self._tape.averaging and left > SETTLEMENT_WINDOW_NS else 1.0
-        return Ticker(ts, option, forward, index, float(priced.vol[k]) / factor)

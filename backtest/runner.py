@@ -18,7 +18,8 @@ import numpy.typing as npt
 from gammacore.attribution import Attribution, attribute
 from gammacore.backtest.compiled import CompiledHedger, obstacle
 from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.replay import PriceBlock, Settled, Tape
+from gammacore.backtest.price_block import PriceBlock
+from gammacore.backtest.replay import Settled, Tape
 from gammacore.build import build_desk
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import Perpetual

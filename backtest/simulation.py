@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammacore import __version__, black76
-from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, straddle, strangle
+from gammacore.backtest.experiment import Experiment
 from gammacore.backtest.frontier import FamilyChoice, Frontier, frontier
+from gammacore.backtest.garch import fit_garch
 from gammacore.backtest.gate import faults_of
-from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model, fit_garch
+from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model
 from gammacore.backtest.montecarlo import LINES, Simulation, simulate
+from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle
 from gammacore.build import build_policy
 from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices

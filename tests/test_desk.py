@@ -5,7 +5,8 @@ import pytest
 from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.replay import PriceBlock, Tape
+from gammacore.backtest.price_block import PriceBlock
+from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import build_exchange
 from gammacore.build import build_desk
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE

@@ -4,10 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, straddle
+from gammacore.backtest.experiment import Experiment
 from gammacore.backtest.frontier import families, frontier, theory_lines
 from gammacore.backtest.models import GBM, GivenPaths
 from gammacore.backtest.montecarlo import simulate
+from gammacore.backtest.option_book import Costs, OptionLeg, straddle
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, Interval
 

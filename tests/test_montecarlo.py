@@ -14,10 +14,12 @@ from reference.slow_hedging import Slow
 
 import gammacore
 from gammacore import _core, _hedging
-from gammacore.backtest.experiment import Costs, Experiment, OptionLeg, engine_of, straddle, strangle
+from gammacore.backtest.experiment import Experiment, engine_of
+from gammacore.backtest.garch import Garch, fit_garch
 from gammacore.backtest.innovations import standardised, student
-from gammacore.backtest.models import GBM, Bootstrap, Garch, GivenPaths, Heston, Merton, fit_garch
+from gammacore.backtest.models import GBM, Bootstrap, GivenPaths, Heston, Merton
 from gammacore.backtest.montecarlo import COLUMNS, LINES, price_paths, simulate
+from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.replay import PriceBlock, Tape
+from gammacore.backtest.price_block import PriceBlock
+from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement

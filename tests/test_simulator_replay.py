@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.experiment import Costs, Experiment, OptionLeg
+from gammacore.backtest.experiment import Experiment
 from gammacore.backtest.models import GivenPaths
 from gammacore.backtest.montecarlo import simulate
+from gammacore.backtest.option_book import Costs, OptionLeg
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.build import build_policy
