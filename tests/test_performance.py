@@ -8,18 +8,13 @@ from markets import build
 
 from gammacore.backtest.cell_runs import FIGURES, run_cell
 from gammacore.backtest.grid import Cell
-from gammacore.backtest.held_episodes import HeldEpisodes
 from gammacore.backtest.market import load_market
 from gammacore.backtest.performance import (
-    earned_by,
     hit_rate,
     largest_drawdown,
-    performance,
     returns_on_premium,
 )
 from gammacore.backtest.results import run_backtest
-from gammacore.backtest.returns import Marks
-from gammacore.backtest.runner import replay
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 
@@ -91,25 +86,6 @@ def test_every_figure_of_a_sweep_is_that_of_a_backtest(setting):
     assert cell["max_drawdown"] < 0
     for name in FIGURES:
         assert cell[name] == pytest.approx(theirs[name], rel=1e-9, abs=1e-7), name
-
-
-@pytest.mark.parametrize("side", ["long", "short"])
-@pytest.mark.parametrize("rule", ["band", "whalley_wilmott"])
-def test_a_cell_that_shares_its_episodes_has_the_figures_of_a_replay(side, rule):
-    config = build({"market.days": 21, "hedge.band": 0.02, "hedge.rule": rule, "entry.side": side})
-    found = run_cell(Cell(0, {}, config, "market of shared episodes", f"{side} {rule}", ""))
-    run = replay(config, load_market(config).tape)
-    marks = Marks(run.tape)
-    earned = earned_by(run, marks)
-    theirs = performance(earned, marks)
-    assert found["engine"] == run.engine == "compiled"
-    assert found["daily"] == pytest.approx(theirs["daily"], rel=1e-12, abs=1e-14)
-    for name in ("sharpe", "n_hedges", "std_pnl_over_premium", "quotes_missing"):
-        assert found["figures"][name] == pytest.approx(theirs[name], rel=1e-12), name
-    # Chains and bars of one moment are two entries: a trade is booked with the later.
-    curves = HeldEpisodes(config, run.tape).earned(run.desk.policy, marks).curves
-    for name in ("coin", "usd"):
-        np.testing.assert_allclose(curves[name], earned.curves[name], rtol=1e-11, atol=1e-11)
 
 
 def test_an_option_for_nothing_has_no_return_on_premium():

@@ -4,17 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.price_block import PriceBlock
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import replay
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.data import Funding, Quality
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
 from gammacore.settlement import clock_factor
-from gammacore.valuation import exposure
 from gammacore.volatility.estimate import Estimate
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
@@ -143,21 +141,6 @@ def test_interpolated_marks_do_look_ahead():
         for t in (tape, other)
     ]
     assert amounts[0] != amounts[1]
-
-
-def test_blocks_agree_with_single_moments():
-    tape = minute_tape()
-    block = PriceBlock(tape, 10, 300)
-    part = block.window(50, 60)
-    assert len(part) == 10
-    for k, i in enumerate(range(50, 60)):
-        forward = float(tape.forward(FRIDAY, i, i + 1)[0])
-        tau, vol = float(tape.tau(FRIDAY, i, i + 1)[0]), float(tape.vol(CALL, i, i + 1)[0])
-        single = exposure(CALL, forward, tau, vol)
-        assert part.exposure(CALL).net_delta[k] == single.net_delta
-        assert part.exposure(CALL).value[k] == single.value
-        assert part.future_price(PERP)[k] == tape.index[i]
-        assert part.future_price(Future("BTC", Settlement.INVERSE, FRIDAY))[k] == forward
 
 
 def funding_of(ts, rate, period):

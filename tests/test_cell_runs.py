@@ -1,0 +1,98 @@
+"""Cells that hold the same options share their episodes; each has the figures of its own replay."""
+
+import numpy as np
+import pytest
+from markets import build
+
+from gammacore.backtest import cell_runs
+from gammacore.backtest.cell_runs import run_cell
+from gammacore.backtest.grid import cells
+from gammacore.backtest.held_episodes import HeldEpisodes
+from gammacore.backtest.market import load_market
+from gammacore.backtest.performance import earned_by, performance
+from gammacore.backtest.returns import Marks
+from gammacore.backtest.runner import replay
+from gammacore.build import build_policy
+
+SMALL = {"market.days": 21, "market.snapshot_hours": 6.0}
+
+
+def groups_of(vary, **settings):
+    """Cells by what they hold, as positions in the grid."""
+    grid = cells(build(SMALL | settings | {"vary": vary}))
+    return [
+        [cell.number for cell in grid if cell.held == held] for held in dict.fromkeys(c.held for c in grid)
+    ]
+
+
+def test_cells_that_differ_in_the_rule_alone_hold_the_same():
+    assert groups_of({"hedge.band": [0.1, 0.2], "hedge.rule": ["band", "ladder"]}) == [[0, 1, 2, 3]]
+    assert groups_of({"hedge.band": [0.1, 0.2], "entry.side": ["long", "short"]}) == [[0, 2], [1, 3]]
+    assert groups_of({"hedge.band": [0.1, 0.2], "market.seed": [1, 2]}) == [[0, 2], [1, 3]]
+    assert len(groups_of({"hedge.target": ["coin_neutral", "usd_neutral"]})) == 2
+    # The rule decides the delta (leland), or which entries pay (signal).
+    interval = {"hedge.rule": "interval", "hedge.leland": True}
+    assert len(groups_of({"hedge.every": ["1h", "2h"]}, **interval)) == 2
+    assert len(groups_of({"hedge.band": [0.1, 0.2]}, **{"signal.min_edge": 0.0})) == 2
+
+
+def test_episodes_are_found_once_for_all_rules(monkeypatch):
+    found = []
+
+    def counted(config, tape):
+        found.append(config)
+        return HeldEpisodes(config, tape)
+
+    monkeypatch.setattr(cell_runs, "HeldEpisodes", counted)
+    monkeypatch.setattr(cell_runs, "replay", None)  # no cell is replayed by itself
+    cell_runs._markets.clear()
+    grid = cells(
+        build(SMALL | {"vary": {"hedge.band": [0.05, 0.1, 0.2], "hedge.rule": ["band", "interval"]}})
+    )
+    totals = {run_cell(cell)["figures"]["total"] for cell in grid}
+    assert len(found) == 1
+    assert len(totals) == 4  # bands do not matter to the interval
+
+
+@pytest.mark.parametrize(
+    ("rule", "instrument", "engine"),
+    [
+        ("never", "perpetual", "desk: the policy looks at chains only"),
+        ("ladder", "perpetual", "desk: resting orders are filled by the event loop only"),
+        ("band", "future", "compiled"),
+    ],
+)
+def test_what_cannot_be_shared_is_replayed(rule, instrument, engine):
+    config = build(SMALL | {"hedge.instrument": instrument, "vary": {"hedge.rule": [rule]}})
+    (cell,) = cells(config)
+    found, (marks, theirs) = run_cell(cell), replayed(cell.config)
+    figures = performance(theirs, marks)
+    assert found["engine"] == engine
+    assert found["figures"]["total"] == figures["total"]["coin"]
+    assert found["figures"]["n_hedges"] == figures["n_hedges"]
+
+
+def replayed(config):
+    run = replay(config, load_market(config).tape)
+    marks = Marks(run.tape)
+    return marks, earned_by(run, marks)
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+@pytest.mark.parametrize("rule", ["band", "whalley_wilmott"])
+def test_a_cell_that_shares_its_episodes_has_the_figures_of_a_replay(side, rule):
+    settings = {"market.days": 21, "hedge.band": 0.02, "entry.side": side, "vary": {"hedge.rule": [rule]}}
+    (cell,) = cells(build(settings))
+    found, (marks, earned) = run_cell(cell), replayed(cell.config)
+    theirs = performance(earned, marks)
+    assert found["engine"] == "compiled"
+    assert found["daily"] == pytest.approx(theirs["daily"], rel=1e-12, abs=1e-14)
+    for name in ("sharpe", "n_hedges", "std_pnl_over_premium", "quotes_missing"):
+        assert found["figures"][name] == pytest.approx(theirs[name], rel=1e-12), name
+    assert found["figures"]["total"] == theirs["total"]["coin"]
+    assert found["figures"]["total_usd"] == theirs["total"]["usd"]
+    # Chains and bars of one moment are two entries: a trade is booked with the later.
+    held = HeldEpisodes(cell.config, marks.tape)
+    curves = held.earned(build_policy(cell.config), marks).curves
+    for name in ("coin", "usd"):
+        np.testing.assert_allclose(curves[name], earned.curves[name], rtol=1e-11, atol=1e-11)
