@@ -224,11 +224,15 @@ def resampled_interval(
     sums, sizes = np.bincount(where, values), np.bincount(where).astype(np.float64)
     if len(sums) < 2:
         return math.nan, math.nan
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    tail = 0.5 * (1.0 - level)
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    return float(low), float(high)
+    from arch.bootstrap import IIDBootstrap
+
+    groups_again = IIDBootstrap(sums, sizes, seed=np.random.default_rng(seed))
+    low, high = groups_again.conf_int(_ratio, draws, method="percentile", size=level)[:, 0].tolist()
+    return low, high
+
+
+def _ratio(sums: Floats, sizes: Floats) -> float:
+    return float(sums.sum() / sizes.sum())
 
 
 def notes(runs: Sequence[StoredRun]) -> list[str]:

@@ -27,16 +27,6 @@ def qlike(realised: npt.ArrayLike, forecast: npt.ArrayLike) -> Floats:
     return np.asarray(ratio - np.log(ratio) - 1.0)
 
 
-def _long_run_variance(terms: Floats, lags: int) -> Floats:
-    """Newey and West (1987) covariance of the sum of the rows over n, with Bartlett weights."""
-    n = terms.shape[0]
-    total = terms.T @ terms
-    for lag in range(1, min(lags, n - 1) + 1):
-        part = terms[lag:].T @ terms[:-lag]
-        total = total + (1.0 - lag / (lags + 1.0)) * (part + part.T)
-    return np.asarray(total / n)
-
-
 def _default_lags(n: int, horizon: int) -> int:
     """Overlapping horizons make errors dependent over horizon - 1 days, losses for longer."""
     return max(horizon - 1, int(4.0 * (n / 100.0) ** (2.0 / 9.0)))
@@ -67,6 +57,7 @@ def diebold_mariano(
     ValueError
         If fewer than ten losses are there for both.
     """
+    from arch.covariance.kernel import Bartlett
     from scipy.stats import t as student
 
     gap = floats(loss) - floats(other)
@@ -75,7 +66,7 @@ def diebold_mariano(
     if n < 10:
         raise ValueError(f"loss: expected at least 10 that both have, got {n}")
     use = _default_lags(n, horizon) if lags is None else lags
-    variance = float(_long_run_variance((gap - gap.mean())[:, None], use)[0, 0])
+    variance = float(Bartlett(gap, bandwidth=use).cov.long_run[0, 0])
     if variance <= 0:
         return 0.0, 1.0
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
@@ -130,7 +121,7 @@ def mincer_zarnowitz(
     ValueError
         If fewer than ten rows remain, or all forecasts are one number.
     """
-    from scipy.stats import chi2
+    from statsmodels.regression.linear_model import OLS
 
     y, f = floats(realised), floats(forecast)
     good = np.isfinite(y) & np.isfinite(f)
@@ -141,22 +132,19 @@ def mincer_zarnowitz(
     if np.ptp(f) == 0:
         raise ValueError(f"forecast: all are {f[0]}, so there is no slope")
     scale = float(f.mean())
-    x = np.stack([np.ones(n), f / scale], axis=1)
-    inverse = np.linalg.inv(x.T @ x / n)
-    beta = inverse @ (x.T @ y / n)
-    total = float(((y - y.mean()) ** 2).sum())
-    errors = y - x @ beta
     use = _default_lags(n, horizon) if lags is None else lags
-    covariance = inverse @ _long_run_variance(x * errors[:, None], use) @ inverse / n
-    away = beta - np.array([0.0, scale])
-    wald = float(away @ np.linalg.solve(covariance, away))
+    fit = OLS(y, np.stack([np.ones(n), f / scale], axis=1)).fit(
+        cov_type="HAC", cov_kwds={"maxlags": use, "use_correction": False}
+    )
+    unbiased = fit.wald_test((np.eye(2), np.array([0.0, scale])), use_f=False, scalar=True)
+    (intercept, slope), (intercept_error, slope_error) = fit.params.tolist(), fit.bse.tolist()
     return MincerZarnowitz(
-        intercept=float(beta[0]),
-        slope=float(beta[1] / scale),
-        intercept_error=math.sqrt(covariance[0, 0]),
-        slope_error=math.sqrt(covariance[1, 1]) / scale,
-        p_value=float(chi2.sf(wald, 2)),
-        r2=1.0 - float(errors @ errors) / total if total > 0 else math.nan,
+        intercept=intercept,
+        slope=slope / scale,
+        intercept_error=intercept_error,
+        slope_error=slope_error / scale,
+        p_value=float(unbiased.pvalue),
+        r2=float(fit.rsquared) if np.ptp(y) > 0 else math.nan,
         n=n,
     )
 
