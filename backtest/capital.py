@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.margin import MarginRates, future_rates, rates_at
 from gammacore.valuation import value
@@ -20,8 +20,6 @@ from .replay import Tape
 from .runner import EpisodeRun, Run
 
 __all__ = ["capital_tied"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def capital_tied(run: Run) -> Floats:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _replay
+from gammacore.array_types import Floats
 from gammacore.backtest.exchange import SimulatedExchange
 from gammacore.backtest.price_block import PriceBlock
 from gammacore.backtest.replay import Tape
@@ -29,7 +30,6 @@ from gammacore.portfolio import Episode, Trades
 
 __all__ = ["CompiledHedger", "Trigger", "obstacle", "rule_of", "trigger_of"]
 
-Floats = npt.NDArray[np.float64]
 _MOVES = {"usd": _replay.MOVE_USD, "relative": _replay.MOVE_RELATIVE, "sigma": _replay.MOVE_LOG}
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import black76, inverse
+from gammacore.array_types import Floats, Ints
 from gammacore.attribution import slippage
 from gammacore.backtest.replay import Tape
 from gammacore.backtest.runner import EpisodeRun, Run
@@ -24,8 +24,6 @@ from gammacore.valuation import settlement_weight
 
 __all__ = ["DAYS", "EpisodeExposure", "expose", "options_held"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 DAYS = 365
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from gammacore import black76
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.backtest.experiment import Experiment
 from gammacore.backtest.montecarlo import Simulation, simulate
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR

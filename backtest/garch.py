@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _hedging
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.errors import ConfigError
 
 from . import innovations as draws

@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import _replay
+from gammacore.array_types import Floats, Ints
 
 __all__ = ["EpisodeMarket", "HedgeLines"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class EpisodeMarket(NamedTuple):

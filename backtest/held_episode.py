@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gammacore import _replay
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.contracts import Future
 from gammacore.ledger import Account
 from gammacore.portfolio import Episode, HedgePosition

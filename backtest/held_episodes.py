@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _replay
+from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES
 from gammacore.backtest.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
 from gammacore.backtest.hedge_lines import HedgeLines
@@ -31,8 +32,6 @@ from .returns import Marks, curves_of, hedge_profit
 
 __all__ = ["HedgedEpisodes", "HeldEpisodes"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 REST = ("numeraire", "rounding")
 
 
@@ -222,9 +221,7 @@ class HeldEpisodes:
         cash = np.array([ledger.units(Account.CASH)[native] for ledger in ledgers], np.float64)
         return beside[:, native] * 1.0, cash, beside[:, 1 - native] * 1.0, np.array([x.rate for x in ledgers])
 
-    def _lines(
-        self, rows: _replay.Rows, counts: npt.NDArray[np.int64], received: Floats, total: Money
-    ) -> dict[str, Money]:
+    def _lines(self, rows: _replay.Rows, counts: Ints, received: Floats, total: Money) -> dict[str, Money]:
         """Lines of the options, which are always the same, and of the hedges, from their trades.
 
         The lines of the other currency are each step's at the rate of its end, as in

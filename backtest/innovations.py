@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 
 __all__ = ["cumulants", "standardised", "student"]
 

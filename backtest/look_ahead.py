@@ -12,7 +12,6 @@ from dataclasses import replace as changed
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore.build import build_estimate
 from gammacore.config import Config
@@ -26,7 +25,6 @@ __all__ = ["PARTS", "LookAhead", "LookAheadDifference", "Trial", "check_look_ahe
 
 PARTS = ("prices", "chains", "funding", "delivery")
 Order = tuple[int, int, str, str, float]  # time, episode, purpose and number, instrument, amount
-Floats = npt.NDArray[np.float64]
 
 
 class LookAheadDifference(NamedTuple):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES, attribute, share_of
 from gammacore.backtest.capital import capital_tied
 from gammacore.backtest.market import LoadedMarket
@@ -44,8 +45,6 @@ from gammacore.scalps import intervals, scalps
 from gammacore.volatility import realised_vol
 
 __all__ = ["episode_table", "fill_table", "interval_table", "profit_table", "scalp_table", "summarise"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def _beside(done: EpisodeRun, deltas: tuple[Floats, Floats]) -> list[tuple[float
     return [nothing if isinstance(fill.instrument, Option) else next(hedged) for fill in done.episode.fills]
 
 
-def _times(ts_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+def _times(ts_ns: Ints) -> npt.NDArray[np.object_]:
     """Write times as text, formatting each different one once."""
     unique, where = np.unique(ts_ns, return_inverse=True)
     return np.array([format_time(int(t)) for t in unique], dtype=object)[where]

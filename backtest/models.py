@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from gammacore import _hedging
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.errors import ConfigError
 
 from .garch import Garch

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from gammacore import _core, _hedging
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.backtest.experiment import Experiment, engine_of
 from gammacore.backtest.models import GivenPaths
 from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle

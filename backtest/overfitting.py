@@ -15,8 +15,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
+
+from gammacore.array_types import Floats
 
 __all__ = [
     "Overfitting",
@@ -32,8 +33,6 @@ __all__ = [
 EULER = 0.5772156649015329
 FLAT = 1e-14  # of the mean square: a deviation that is rounding alone
 AT_A_TIME = 512  # combinations ranked at once
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def sharpe_ratio(returns: Floats) -> float:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.ledger import UNIT, Account, Money
 from gammacore.portfolio import Episode
 
@@ -30,8 +31,6 @@ __all__ = [
     "returns_on_premium",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 DAYS_A_YEAR = 365
 CURRENCIES = ("coin", "usd")
 

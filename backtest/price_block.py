@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import SETTLEMENT_WINDOW_NS
 from gammacore.events import Ticker

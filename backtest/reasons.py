@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Ints
 from gammacore.config import Config, HedgeConfig
 from gammacore.daycount import format_time
 from gammacore.portfolio import Portfolio
@@ -24,7 +24,6 @@ from .runner import Run
 
 __all__ = ["reasons"]
 
-Ints = npt.NDArray[np.int64]
 ANY_DAYS = 10_000.0
 MOST_CHAINS = 2_000  # looked at for the first that would have worked
 

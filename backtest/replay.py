@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.backtest.smile import smile_slopes
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Chains, Funding, Prices, parity_forward
@@ -29,8 +29,6 @@ from gammacore.volatility.smile import Stickiness
 __all__ = ["Settled", "Tape"]
 
 FRESH_NS = 90 * NS_PER_SECOND
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Settled(NamedTuple):

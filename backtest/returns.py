@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY
 from gammacore.ledger import Account
@@ -22,8 +22,6 @@ from .runner import EpisodeRun
 
 __all__ = ["Curves", "Marks", "curves_of", "daily_profit", "hedge_profit", "profit_curves"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Curves = dict[str, Floats]
 KEPT = 16_000_000  # marks kept, 8 bytes each
 

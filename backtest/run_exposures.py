@@ -10,15 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.backtest.exposure import EpisodeExposure, expose
 from gammacore.backtest.runner import EpisodeRun, Run
 
 __all__ = ["GROUPS", "EpisodeMoments", "RunExposures", "expose_run"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 ALL_MOMENTS = 9_000  # of all episodes together
 FEWEST, MOST = 24, 1_000  # of one
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Ints
 from gammacore.attribution import Attribution, attribute
 from gammacore.backtest.compiled import CompiledHedger, obstacle
 from gammacore.backtest.exchange import SimulatedExchange
@@ -177,7 +177,7 @@ class _Replay:
         return max(j, i + 1)
 
     @cached_property
-    def _chain_entries(self) -> npt.NDArray[np.int64]:
+    def _chain_entries(self) -> Ints:
         """Entries that publish a chain."""
         return np.flatnonzero(self.tape.chain_at >= 0)
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.backtest.grid import MARKET_PATHS, Cell
 from gammacore.backtest.overfitting import (
     deflated_sharpe_ratio,
@@ -28,7 +28,6 @@ from gammacore.backtest.overfitting import (
 __all__ = ["Trials", "judge", "trials_of"]
 
 YEAR = math.sqrt(365)  # of a daily Sharpe ratio
-Floats = npt.NDArray[np.float64]
 
 
 class Trials(NamedTuple):

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.data import Chains
 from gammacore.volatility.smile import Stickiness, regressed_slope, sticky_slope
 
 __all__ = ["smile_slopes"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def smile_slopes(chains: Chains, forwards: Sequence[Mapping[int, float]], stickiness: Stickiness) -> Floats:
@@ -48,19 +47,19 @@ def smile_slopes(chains: Chains, forwards: Sequence[Mapping[int, float]], sticki
     return slopes
 
 
-def _by_option(chains: Chains) -> Iterator[npt.NDArray[np.int64]]:
+def _by_option(chains: Chains) -> Iterator[Ints]:
     """Rows of each option in order of time."""
     number = np.searchsorted(chains.offsets, np.arange(len(chains.iv)), side="right")
     return _runs((number, chains.kind, chains.strike, chains.expiry_ns))
 
 
-def _by_expiry(chains: Chains) -> Iterator[npt.NDArray[np.int64]]:
+def _by_expiry(chains: Chains) -> Iterator[Ints]:
     """Rows of each expiry of each chain."""
     number = np.searchsorted(chains.offsets, np.arange(len(chains.iv)), side="right")
     return _runs((chains.strike, chains.expiry_ns, number))
 
 
-def _runs(keys: tuple[npt.NDArray[np.generic], ...]) -> Iterator[npt.NDArray[np.int64]]:
+def _runs(keys: tuple[npt.NDArray[np.generic], ...]) -> Iterator[Ints]:
     """Sort by the last key first; cut where any key but the first changes."""
     order = np.lexsort(keys)
     changed = np.zeros(len(order), bool)

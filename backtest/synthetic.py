@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import inverse
+from gammacore.array_types import Floats, Ints
 from gammacore.config import MarketConfig
 from gammacore.contracts import CALL, PUT, ContractSpec, Option, Settlement, spec_for
 from gammacore.data import Chains, Funding, Prices, Quality
@@ -33,8 +34,6 @@ LISTED_WEEKS = 5
 STRIKES_EACH_WAY = 20
 SMILE_REACH = 4.0  # the smile is extrapolated flat beyond this many standard deviations
 FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class SimulatedMarket(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import (
     NS_PER_DAY,
     NS_PER_HOUR,
@@ -32,8 +32,6 @@ __all__ = ["HANDLERS"]
 
 MAX_BARS, MAX_FUNDING, MAX_DVOL, MAX_DELIVERIES = 5_000, 744, 1_000, 1_000
 VOLATILITY_DAYS = 15
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 # Trades

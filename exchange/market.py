@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from math import exp, expm1, log, sqrt
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import (
     NS_PER_DAY,
     NS_PER_HOUR,
@@ -24,7 +24,6 @@ from .config import ExchangeConfig, MarketModel
 
 __all__ = ["Coin", "Market", "Recorded", "funding_rate"]
 
-Floats = npt.NDArray[np.float64]
 FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 FUNDING_CAPS = {"BTC": 0.005, "ETH": 0.01}
 LINEAR_CAP = 0.05
@@ -66,7 +65,7 @@ class Recorded:
         USD.
     """
 
-    ts_ns: npt.NDArray[np.int64]
+    ts_ns: Ints
     price: Floats
 
     def at(self, now_ns: int) -> float:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import inverse
+from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option
 from gammacore.daycount import (
     NS_PER_DAY,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Past", "PastTrades", "Series"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 KEPT_A_MINUTE = exp(-PREMIUM_REVERSION / 60.0)
 
 

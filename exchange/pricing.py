@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import inverse
+from gammacore.array_types import Floats
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 from gammacore.settlement import averaged_tau, clock_factor
@@ -18,7 +19,6 @@ from .market import Market
 
 __all__ = ["Mark", "Pricing", "implied_percent", "marks"]
 
-Floats = npt.NDArray[np.float64]
 DAY_YEARS = NS_PER_DAY / NS_PER_YEAR
 
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gammacore import _core
+from gammacore.array_types import Floats
 from gammacore.implied import IVStatus
 
-__all__ = ["Floats", "floats", "greeks", "implied_vol", "price", "slots", "unmasked"]
+__all__ = ["floats", "greeks", "implied_vol", "price", "slots", "unmasked"]
 
-Floats = NDArray[np.float64]
 _Column = float | Floats
 _Columns = tuple[_Column, _Column, _Column, _Column, _Column, _Column]
 

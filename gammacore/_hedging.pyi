@@ -3,7 +3,7 @@ from typing import Any, Self
 
 from typing_extensions import disjoint_base
 
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 
 NEVER: int
 INTERVAL: int

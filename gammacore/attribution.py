@@ -42,6 +42,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _replay, black76, inverse
+from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.errors import LedgerError
 from gammacore.expansion import MODEL_LINES, Method, model_lines
@@ -64,8 +65,6 @@ LINES = (
     "unexplained",
 )
 REVALUATIONS = 2  # of three assets each, in the life of an episode
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Lines = dict[str, Floats]
 Sums = dict[str, tuple[float, float]]  # settlement currency, other
 GREEKS = ("price", "delta", "gamma", "theta", "vega", "vanna", "volga", "charm")

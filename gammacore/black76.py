@@ -10,9 +10,9 @@ from typing import Generic, NamedTuple, TypeVar, overload
 from numpy.typing import ArrayLike
 
 from gammacore import _arrays, _core
-from gammacore._arrays import Floats
 from gammacore._core import black76_implied_vol as implied_vol
 from gammacore._core import black76_price as price
+from gammacore.array_types import Floats
 
 __all__ = ["Greeks", "greeks", "implied_vol", "price", "sensitivities"]
 

@@ -12,9 +12,9 @@ from typing import overload
 from numpy.typing import ArrayLike
 
 from gammacore import _arrays, _core
-from gammacore._arrays import Floats
 from gammacore._core import black_scholes_implied_vol as implied_vol
 from gammacore._core import black_scholes_price as price
+from gammacore.array_types import Floats
 from gammacore.black76 import Greeks
 
 __all__ = ["Greeks", "greeks", "implied_vol", "price", "sensitivities"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gammacore import _arrays, _core, inverse
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 
 __all__ = ["ChainGreeks", "analyse", "vol_interval"]
 

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, overload
 
 import numpy as np
-import numpy.typing as npt
+
+from gammacore.array_types import Floats, Ints
 
 __all__ = [
     "EXPIRY_HOUR",
@@ -48,17 +49,14 @@ FRIDAY = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FRACTION = re.compile(r"(.*:\d\d)[.,](\d+)(Z|[+-]\d\d:?\d\d)?")
 
-Int64Array = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-
 
 @overload
 def year_fraction(ts_ns: int, expiry_ns: int) -> float: ...
 @overload
-def year_fraction(ts_ns: Int64Array, expiry_ns: int | Int64Array) -> FloatArray: ...
+def year_fraction(ts_ns: Ints, expiry_ns: int | Ints) -> Floats: ...
 @overload
-def year_fraction(ts_ns: int | Int64Array, expiry_ns: Int64Array) -> FloatArray: ...
-def year_fraction(ts_ns: int | Int64Array, expiry_ns: int | Int64Array) -> float | FloatArray:
+def year_fraction(ts_ns: int | Ints, expiry_ns: Ints) -> Floats: ...
+def year_fraction(ts_ns: int | Ints, expiry_ns: int | Ints) -> float | Floats:
     """Years from ``ts_ns`` to ``expiry_ns`` on ACT/365F.
 
     Parameters
@@ -94,7 +92,7 @@ _UNITS = (
 )
 
 
-def times_ns(name: str, value: Any) -> Int64Array:
+def times_ns(name: str, value: Any) -> Ints:
     """Nanoseconds UTC of whatever a caller has for times.
 
     Parameters
@@ -125,7 +123,7 @@ def times_ns(name: str, value: Any) -> Int64Array:
     return value  # type: ignore[no-any-return]
 
 
-def _integers(name: str, value: Any) -> Int64Array:
+def _integers(name: str, value: Any) -> Ints:
     """Convert times of any type to int64, exactly."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise ValueError(f"{name}: {int(np.ma.getmaskarray(value).sum())} of {value.size} times are masked")
@@ -275,8 +273,8 @@ def utc_date(ts_ns: int) -> date:
 @overload
 def weekday(ts_ns: int) -> int: ...
 @overload
-def weekday(ts_ns: Int64Array) -> Int64Array: ...
-def weekday(ts_ns: int | Int64Array) -> int | Int64Array:
+def weekday(ts_ns: Ints) -> Ints: ...
+def weekday(ts_ns: int | Ints) -> int | Ints:
     """Day of the week in UTC, Monday 0 to Sunday 6, of one moment or an array of them."""
     # 1970-01-01 was a Thursday.
     return (ts_ns // NS_PER_DAY + 3) % 7

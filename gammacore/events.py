@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 
 __all__ = [
@@ -29,8 +30,6 @@ __all__ = [
     "Timer",
 ]
 
-Floats = npt.NDArray[np.float64]
-
 
 class ChainSlice(msgspec.Struct, frozen=True, eq=False):
     """One option chain as it was quoted at one moment; row i of every array is one option.
@@ -44,7 +43,7 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
     settlement: Settlement
     index: float
     forwards: dict[int, float]  # expiry_ns -> forward, USD
-    expiry_ns: npt.NDArray[np.int64]
+    expiry_ns: Ints
     strike: Floats
     kind: npt.NDArray[np.int8]
     bid: Floats

@@ -25,8 +25,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.contracts import Option, Settlement
 from gammacore.valuation import Sensitivities, sensitivities, value
 
@@ -34,7 +34,6 @@ __all__ = ["MODEL_LINES", "Method", "model_lines"]
 
 MODEL_LINES = ("delta", "gamma", "theta", "vega", "vanna", "volga", "charm", "higher_order")
 Method = Literal["taylor", "revaluation"]
-Floats = npt.NDArray[np.float64]
 
 
 def model_lines(

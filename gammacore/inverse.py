@@ -11,9 +11,9 @@ from typing import Generic, Literal, NamedTuple, TypeVar, overload
 from numpy.typing import ArrayLike
 
 from gammacore import _arrays, _core
-from gammacore._arrays import Floats
 from gammacore._core import inverse_implied_vol as implied_vol
 from gammacore._core import inverse_price as price
+from gammacore.array_types import Floats
 
 __all__ = ["InverseGreeks", "greeks", "implied_vol", "price", "sensitivities"]
 

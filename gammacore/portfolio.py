@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.book import Book
 from gammacore.contracts import (
     Future,
@@ -136,12 +137,12 @@ class HedgeFills(NamedTuple):
     is owed to the rounding to whole lots. A dated future's own delivery is not among them.
     """
 
-    ts_ns: npt.NDArray[np.int64]
-    amount: npt.NDArray[np.float64]
-    price: npt.NDArray[np.float64]
-    mark: npt.NDArray[np.float64]
-    fee: npt.NDArray[np.float64]
-    excess: npt.NDArray[np.float64]
+    ts_ns: Ints
+    amount: Floats
+    price: Floats
+    mark: Floats
+    fee: Floats
+    excess: Floats
 
 
 Booked = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -161,8 +162,8 @@ class Trades(NamedTuple):
         Count of the episode's orders before the first of these.
     """
 
-    ts_ns: npt.NDArray[np.int64]
-    rate: npt.NDArray[np.float64]
+    ts_ns: Ints
+    rate: Floats
     rows: npt.NDArray[Any]
     first_order: int
 

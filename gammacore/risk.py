@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.book import Book
 from gammacore.contracts import Option, Settlement
 from gammacore.orders import Order, Purpose
@@ -20,7 +20,6 @@ from gammacore.valuation import sensitivities, shape, value
 
 __all__ = ["Grid", "Limits", "RiskLimits", "Totals", "scenario_profit", "totals"]
 
-Floats = npt.NDArray[np.float64]
 Positions = dict[Option, float]
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.attribution import LINES, Attribution, slippage
 from gammacore.contracts import Settlement
 from gammacore.portfolio import Episode, HedgeFills
@@ -20,8 +20,6 @@ from gammacore.portfolio import Episode, HedgeFills
 __all__ = ["Intervals", "Pairs", "Scalps", "intervals", "pair_first_in_first_out", "scalps"]
 
 DUST = 1e-12  # of the largest running sum: what float addition leaves between equal amounts
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Pairs(NamedTuple):
@@ -43,7 +41,7 @@ class Scalps(NamedTuple):
 
     opened_ns: Ints
     closed_ns: Ints
-    still_open: npt.NDArray[np.bool_]
+    still_open: Bools
     amount: Floats
     open_price: Floats
     close_price: Floats

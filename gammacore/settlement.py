@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gammacore import black76
-from gammacore._arrays import Floats
+from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 
 __all__ = [

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
 from gammacore.deribit.news import SummaryRow, TickerNews
@@ -201,7 +201,7 @@ class _Window:
             self.fixed = (estimated - (1.0 - share) * index) / share
 
 
-def _column(values: list[float]) -> npt.NDArray[np.float64]:
+def _column(values: list[float]) -> Floats:
     """Prices, where zero says that there is none."""
     column = np.array(values, np.float64)
     column[column == 0.0] = np.nan

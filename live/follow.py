@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES, attribute
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
@@ -40,8 +40,6 @@ from .solvency import liquidation_distance, margin_gap
 
 __all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
 KEPT = 200  # fills shown
 

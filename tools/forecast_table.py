@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gammacore.array_types import Floats
 from gammacore.data import load_prices
 from gammacore.data.tables import Column, read_table
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time, utc_date
@@ -35,7 +36,6 @@ from gammacore.volatility.forecast import (
     naive_forecasts,
     score_table,
 )
-from gammacore.volatility.result import Floats
 
 HORIZONS = (1, 5, 20)
 # Coin, prices, until when the clock is fitted (before any forecast is scored), and whether there is DVOL.

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from gammacore import inverse
+from gammacore.array_types import Floats
 from gammacore.data import Chains, load_chains
 from gammacore.data.surfaces import best_forward, snapshot_index, snapshot_surface
 from gammacore.data.tables import Column, read_table
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, year_fraction
 from gammacore.volatility import Reason, SliceReport, Surface, surface_index
 from gammacore.volatility.fit import FEWEST
-from gammacore.volatility.result import Floats
 
 CUTS = (1.0, 1.5, 2.0, 3.0)
 GRID = np.concatenate([np.linspace(-3, 3, 3_001), np.linspace(-0.3, 0.3, 3_001)])

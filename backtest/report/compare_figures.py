@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from gammacore.array_types import Floats, Ints
 from gammacore.backtest.report.compare_runs import StoredRun
 from gammacore.backtest.report.tables import flattened
 from gammacore.backtest.report.view import ordered
@@ -31,8 +31,6 @@ __all__ = [
     "resampled_interval",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 DRAWS = 10_000
 LEVEL = 0.95
 MEASURES = ("pnl_over_premium", "pnl_usd", "pnl_coin")
@@ -231,8 +229,8 @@ def resampled_interval(
     return low, high
 
 
-def _ratio(sums: Floats, sizes: Floats) -> float:
-    return float(sums.sum() / sizes.sum())
+def _ratio(sums: Floats, sizes: Floats) -> Floats:
+    return np.atleast_1d(sums.sum() / sizes.sum())
 
 
 def notes(runs: Sequence[StoredRun]) -> list[str]:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from gammacore.backtest.report.thinning import CURVE_POINTS, Ints, milliseconds, rounded, thin
+from gammacore.array_types import Ints
+from gammacore.backtest.report.thinning import CURVE_POINTS, milliseconds, rounded, thin
 
 __all__ = [
     "BLACK",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from gammacore.array_types import Floats, Ints
 from gammacore.backtest.report.drawing import (
     BLACK,
     BLUE,
@@ -19,7 +20,7 @@ from gammacore.backtest.report.drawing import (
     make_figure,
     time_axis,
 )
-from gammacore.backtest.report.thinning import MARKER_POINTS, Floats, Ints, milliseconds, rounded, thin
+from gammacore.backtest.report.thinning import MARKER_POINTS, milliseconds, rounded, thin
 from gammacore.backtest.report.view import View
 from gammacore.daycount import parse_time
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from gammacore.array_types import Floats, Ints
 from gammacore.backtest.report.drawing import (
     BLUE,
     GAIN,
@@ -29,7 +30,7 @@ from gammacore.backtest.report.drawing import (
     make_figure,
     time_axis,
 )
-from gammacore.backtest.report.thinning import CURVE_POINTS, LINE_POINTS, Floats, Ints, extent, rounded
+from gammacore.backtest.report.thinning import CURVE_POINTS, LINE_POINTS, extent, rounded
 from gammacore.backtest.report.view import Unit, View, as_text, label, ordered, shows
 
 __all__ = ["attribution_figure", "costs_figure", "drawdown", "lines_figure", "pnl_figure"]

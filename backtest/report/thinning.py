@@ -7,8 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from gammacore.array_types import Floats, Ints
 
 __all__ = [
     "CURVE_POINTS",

@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
 from gammacore import black76
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.breakeven.plan import Breakevens, TradePlan
 from gammacore.breakeven.structures import Pairs, forwards_of
 from gammacore.contracts import CALL, PUT, Settlement
@@ -23,8 +23,6 @@ from gammacore.volatility import Density
 
 __all__ = ["breakevens"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 OUTCOMES = 11  # of the forecast, equally likely
 LOWEST, HIGHEST = 0.01, 8.0  # volatilities between which a break-even is looked for
 STEPS, TOLERANCE = 40, 1e-11  # of its search
@@ -75,7 +73,7 @@ class _Case:
         put: Ints,
         plan: TradePlan,
         forecast: Density,
-        alive: npt.NDArray[np.bool_],
+        alive: Bools,
     ) -> None:
         self.chain, self.plan, self.rows = chain, plan, (call, put)
         self.inverse = chain.settlement is Settlement.INVERSE
@@ -321,7 +319,7 @@ def _is_never(policy: Policy) -> bool:
     return isinstance(policy, Never)
 
 
-def _is_friday(expiry_ns: Ints) -> npt.NDArray[np.bool_]:
+def _is_friday(expiry_ns: Ints) -> Bools:
     return np.array([weekday(int(e)) == FRIDAY for e in expiry_ns], np.bool_)
 
 
@@ -332,6 +330,6 @@ def _normal() -> tuple[Floats, Floats]:
     return x, weight / weight.sum()
 
 
-def _shaped(found: Any, alive: npt.NDArray[np.bool_]) -> Floats:
+def _shaped(found: Any, alive: Bools) -> Floats:
     """One value a position that is alive."""
     return np.array(np.broadcast_to(np.asarray(found, np.float64), alive.shape)[alive])

@@ -6,16 +6,13 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.fees import FeeRates
 from gammacore.hedging import Policy
 from gammacore.margin import MarginRates
 
 __all__ = ["Breakevens", "TradePlan"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class TradePlan(msgspec.Struct, frozen=True, kw_only=True):

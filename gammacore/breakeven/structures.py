@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import black76
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.contracts import CALL, PUT
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.events import ChainSlice
 
 __all__ = ["Pairs", "forwards_of", "straddles", "strangles"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Pairs = tuple[Ints, Ints]
 
 
@@ -59,7 +57,7 @@ def strangles(chain: ChainSlice, ts_ns: int, delta: float = 0.25) -> Pairs:
     return found[:, 0], found[:, 1]
 
 
-def _usable(chain: ChainSlice) -> npt.NDArray[np.bool_]:
+def _usable(chain: ChainSlice) -> Bools:
     return np.asarray((chain.iv > 0) & np.isfinite(chain.mark))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats, Ints
 from gammacore.contracts.names import Option
 from gammacore.errors import ContractError
 
@@ -23,15 +24,12 @@ __all__ = [
 
 UNITS_PER_COIN: Final = 100_000_000
 
-FloatArray = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
-
 
 @overload
 def payoff_usd(option: Option, delivery_price: float) -> float: ...
 @overload
-def payoff_usd(option: Option, delivery_price: FloatArray) -> FloatArray: ...
-def payoff_usd(option: Option, delivery_price: float | FloatArray) -> float | FloatArray:
+def payoff_usd(option: Option, delivery_price: Floats) -> Floats: ...
+def payoff_usd(option: Option, delivery_price: float | Floats) -> float | Floats:
     """Payoff of one option on one coin, in USD at the delivery price.
 
     Parameters
@@ -60,8 +58,8 @@ def payoff_usd(option: Option, delivery_price: float | FloatArray) -> float | Fl
 @overload
 def payoff_coin(option: Option, delivery_price: float) -> float: ...
 @overload
-def payoff_coin(option: Option, delivery_price: FloatArray) -> FloatArray: ...
-def payoff_coin(option: Option, delivery_price: float | FloatArray) -> float | FloatArray:
+def payoff_coin(option: Option, delivery_price: Floats) -> Floats: ...
+def payoff_coin(option: Option, delivery_price: float | Floats) -> float | Floats:
     """Payoff of one option on one coin, in coin at the delivery price.
 
     An inverse option is paid this; a linear one is paid `payoff_usd`, of which this is
@@ -126,8 +124,8 @@ def inverse_average_entry(sizes_usd: npt.ArrayLike, prices: npt.ArrayLike) -> fl
 @overload
 def to_units(amount: float) -> int: ...
 @overload
-def to_units(amount: FloatArray) -> Int64Array: ...
-def to_units(amount: float | FloatArray) -> int | Int64Array:
+def to_units(amount: Floats) -> Ints: ...
+def to_units(amount: float | Floats) -> int | Ints:
     """Coin amounts as integer units of 1e-8, ties to even.
 
     Parameters
@@ -157,8 +155,8 @@ def to_units(amount: float | FloatArray) -> int | Int64Array:
 @overload
 def from_units(units: int) -> float: ...
 @overload
-def from_units(units: Int64Array) -> FloatArray: ...
-def from_units(units: int | Int64Array) -> float | FloatArray:
+def from_units(units: Ints) -> Floats: ...
+def from_units(units: int | Ints) -> float | Floats:
     """Coin amount of integer units of 1e-8."""
     return units / UNITS_PER_COIN
 
@@ -166,8 +164,8 @@ def from_units(units: int | Int64Array) -> float | FloatArray:
 @overload
 def round_coin(amount: float) -> float: ...
 @overload
-def round_coin(amount: FloatArray) -> FloatArray: ...
-def round_coin(amount: float | FloatArray) -> float | FloatArray:
+def round_coin(amount: Floats) -> Floats: ...
+def round_coin(amount: float | Floats) -> float | Floats:
     """Coin amounts rounded to 8 decimals, ties to even, as the exchange books them.
 
     Errors as for `to_units`.

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Literal, overload
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Bools, Floats
 from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
 from gammacore.daycount import parse_time
 from gammacore.errors import ContractError
@@ -23,8 +23,6 @@ from gammacore.errors import ContractError
 __all__ = ["ContractSpec", "has_spec", "price_grid", "spec_for", "spec_from_catalog"]
 
 Direction = Literal["nearest", "down", "up"]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 class ContractSpec(msgspec.Struct, frozen=True, dict=True):
@@ -69,11 +67,11 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
             raise ContractError(f"tick_size_steps must ascend in price, got {self.tick_size_steps!r}")
 
     @cached_property
-    def _levels(self) -> FloatArray:
+    def _levels(self) -> Floats:
         return np.array([above for above, _ in self.tick_size_steps], dtype=np.float64)
 
     @cached_property
-    def _ratios(self) -> tuple[FloatArray, FloatArray]:
+    def _ratios(self) -> tuple[Floats, Floats]:
         """Ticks as numerators and denominators, so that n ticks is one correctly rounded division."""
         exact = [Fraction(repr(float(t))) for t in (self.tick_size, *(t for _, t in self.tick_size_steps))]
         return (
@@ -81,7 +79,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
             np.array([f.denominator for f in exact], dtype=np.float64),
         )
 
-    def _in_ticks(self, price: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _in_ticks(self, price: Floats) -> tuple[Floats, Floats, Floats]:
         """Numerator and denominator of each price's tick, and the price counted in it."""
         numerators, denominators = self._ratios
         step = np.searchsorted(self._levels, price * (1 + self.GRID_RTOL), side="right")
@@ -96,8 +94,8 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
     @overload
     def is_on_tick(self, price: float) -> bool: ...
     @overload
-    def is_on_tick(self, price: FloatArray) -> BoolArray: ...
-    def is_on_tick(self, price: float | FloatArray) -> bool | BoolArray:
+    def is_on_tick(self, price: Floats) -> Bools: ...
+    def is_on_tick(self, price: float | Floats) -> bool | Bools:
         """Whether prices lie on the grid, up to the representation of a float.
 
         Parameters
@@ -118,8 +116,8 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
     @overload
     def round_price(self, price: float, direction: Direction = "nearest") -> float: ...
     @overload
-    def round_price(self, price: FloatArray, direction: Direction = "nearest") -> FloatArray: ...
-    def round_price(self, price: float | FloatArray, direction: Direction = "nearest") -> float | FloatArray:
+    def round_price(self, price: Floats, direction: Direction = "nearest") -> Floats: ...
+    def round_price(self, price: float | Floats, direction: Direction = "nearest") -> float | Floats:
         """Move prices to the grid.
 
         Parameters

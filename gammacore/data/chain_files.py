@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.contracts import Option, family, parse, price_grid
 from gammacore.data.chains import Chains
 from gammacore.data.moments import period
@@ -28,9 +29,6 @@ from gammacore.errors import ContractError, DataError
 
 __all__ = ["COLUMNS", "load_chains"]
 
-Int64Array = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 
 COLUMNS = (
     Column("timestamp", "time"),
@@ -201,7 +199,7 @@ def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | 
     return currency or found[0]
 
 
-def _select(table: Table, currency: str, start_ns: int | None, end_ns: int | None) -> Int64Array:
+def _select(table: Table, currency: str, start_ns: int | None, end_ns: int | None) -> Ints:
     """Rows of the currency and period."""
     codes, uniques = pd.factorize(table.columns["instrument_name"])
     keep = np.array([family(name) == currency for name in uniques], dtype=bool)[codes]
@@ -237,11 +235,11 @@ class _Names:
         return self._code[name]
 
 
-def _check_file(table: Table, rows: Int64Array, codes: _Names, names: Mapping[str, str]) -> dict[str, Any]:
+def _check_file(table: Table, rows: Ints, codes: _Names, names: Mapping[str, str]) -> dict[str, Any]:
     """Row arrays of one file, after the checks that make a file unusable."""
     raw = {key: values[rows] for key, values in table.columns.items()}
 
-    def refuse(wrong: BoolArray, column: str, why: str) -> None:
+    def refuse(wrong: Bools, column: str, why: str) -> None:
         if wrong.any():
             raise table.error(int(rows[np.argmax(wrong)]), column, why, names)
 
@@ -287,7 +285,7 @@ def _check_file(table: Table, rows: Int64Array, codes: _Names, names: Mapping[st
     }
 
 
-def _is_synthetic(raw: Mapping[str, Any], size: int) -> BoolArray:
+def _is_synthetic(raw: Mapping[str, Any], size: int) -> Bools:
     if "underlying_name" not in raw:
         return np.zeros(size, dtype=bool)
     said, texts = pd.factorize(raw["underlying_name"])
@@ -299,7 +297,7 @@ def _is_synthetic(raw: Mapping[str, Any], size: int) -> BoolArray:
 _KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
 
 
-def _refuse_percentages(table: Table, iv: FloatArray, names: Mapping[str, str]) -> None:
+def _refuse_percentages(table: Table, iv: Floats, names: Mapping[str, str]) -> None:
     known = iv[np.isfinite(iv)]
     if known.size and np.median(known) > _LARGEST_MEDIAN_IV:
         name = names.get("implied_volatility", "implied_volatility")
@@ -309,7 +307,7 @@ def _refuse_percentages(table: Table, iv: FloatArray, names: Mapping[str, str]) 
         )
 
 
-def _ordered(data: dict[str, Any]) -> tuple[dict[str, Any], BoolArray]:
+def _ordered(data: dict[str, Any]) -> tuple[dict[str, Any], Bools]:
     """Order the rows, and say which repeat an instrument of their stamp."""
     order = np.lexsort((data["kind"], data["strike"], data["expiry_ns"], data["ts_ns"]))
     data = {key: values[order] for key, values in data.items()}
@@ -320,8 +318,8 @@ def _ordered(data: dict[str, Any]) -> tuple[dict[str, Any], BoolArray]:
 
 
 def _swept(
-    data: dict[str, Any], again: BoolArray, sweep_ns: int | None, start_ns: int | None, end_ns: int | None
-) -> tuple[dict[str, Any], BoolArray, list[Finding]]:
+    data: dict[str, Any], again: Bools, sweep_ns: int | None, start_ns: int | None, end_ns: int | None
+) -> tuple[dict[str, Any], Bools, list[Finding]]:
     """Gather the rows of sweeps at the time of their last, and keep what is inside the period."""
     once = np.flatnonzero(~again) if again.any() else slice(None)
     found = None if sweep_ns is None else gather(data["ts_ns"][once], data["code"][once], sweep_ns)
@@ -342,9 +340,7 @@ def _swept(
     return data, again, sweep_findings(found, data["ts_ns"])
 
 
-def _clean(
-    data: dict[str, Any], again: BoolArray, names: Sequence[str]
-) -> tuple[dict[str, Any], list[Finding]]:
+def _clean(data: dict[str, Any], again: Bools, names: Sequence[str]) -> tuple[dict[str, Any], list[Finding]]:
     """Drop repeated and expired rows."""
     differs = np.zeros_like(again)
     for key in _NUMBERS:
@@ -352,7 +348,7 @@ def _clean(
         differs[1:] |= (here != before) & ~(np.isnan(here) & np.isnan(before))
     expired = data["ts_ns"] >= data["expiry_ns"]
 
-    def finding(check: str, mask: BoolArray) -> Finding:
+    def finding(check: str, mask: Bools) -> Finding:
         return _finding(check, mask, data, names)
 
     findings = [
@@ -369,7 +365,7 @@ def _clean(
 def _findings(data: dict[str, Any], names: Sequence[str], option: Option) -> list[Finding]:
     """Run the checks that keep the rows; a quote of zero becomes none."""
 
-    def finding(check: str, mask: BoolArray) -> Finding:
+    def finding(check: str, mask: Bools) -> Finding:
         return _finding(check, mask, data, names)
 
     bid, ask, mark = data["bid"], data["ask"], data["mark"]
@@ -390,7 +386,7 @@ def _findings(data: dict[str, Any], names: Sequence[str], option: Option) -> lis
     return findings
 
 
-def _off_tick(values: FloatArray, ts_ns: Int64Array, option: Option) -> BoolArray:
+def _off_tick(values: Floats, ts_ns: Ints, option: Option) -> Bools:
     """Quotes, in order of time, off the grid that options had on their day; none where it is not known."""
     off = np.zeros(values.size, dtype=bool)
     days, first = np.unique(ts_ns // NS_PER_DAY, return_index=True)
@@ -402,7 +398,7 @@ def _off_tick(values: FloatArray, ts_ns: Int64Array, option: Option) -> BoolArra
     return off
 
 
-def _finding(check: str, mask: BoolArray, data: Mapping[str, Any], names: Sequence[str]) -> Finding:
+def _finding(check: str, mask: Bools, data: Mapping[str, Any], names: Sequence[str]) -> Finding:
     count = int(np.count_nonzero(mask))
     example = ""
     if count:
@@ -414,7 +410,7 @@ def _finding(check: str, mask: BoolArray, data: Mapping[str, Any], names: Sequen
     return Finding(check, count, mask.size, example)
 
 
-def _gap_finding(snapshot_ts: Int64Array, max_gap_ns: int) -> Finding:
+def _gap_finding(snapshot_ts: Ints, max_gap_ns: int) -> Finding:
     steps = np.diff(snapshot_ts)
     if not steps.size:
         return Finding("gaps between snapshots", 0, 0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.contracts import CALL, Settlement
 from gammacore.data.moments import moment
 from gammacore.data.quality import Quality
@@ -14,9 +15,6 @@ from gammacore.errors import DataError
 
 __all__ = ["ROW_ARRAYS", "Chains", "Forwards", "Snapshot", "parity_forward"]
 
-Int64Array = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 ROW_ARRAYS = (
     "expiry_ns",
@@ -45,19 +43,19 @@ class Snapshot:
     """
 
     ts_ns: int
-    expiry_ns: Int64Array
-    strike: FloatArray
+    expiry_ns: Ints
+    strike: Floats
     kind: npt.NDArray[np.int8]
-    forward: FloatArray
-    index: FloatArray
-    bid: FloatArray
-    ask: FloatArray
-    mark: FloatArray
-    iv: FloatArray
-    delta: FloatArray
-    vega: FloatArray
-    open_interest: FloatArray
-    synthetic: BoolArray
+    forward: Floats
+    index: Floats
+    bid: Floats
+    ask: Floats
+    mark: Floats
+    iv: Floats
+    delta: Floats
+    vega: Floats
+    open_interest: Floats
+    synthetic: Bools
     code: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
@@ -108,24 +106,24 @@ class Chains:
     """
 
     currency: str
-    ts_ns: Int64Array
-    expiry_ns: Int64Array
-    strike: FloatArray
+    ts_ns: Ints
+    expiry_ns: Ints
+    strike: Floats
     kind: npt.NDArray[np.int8]
-    forward: FloatArray
-    index: FloatArray
-    bid: FloatArray
-    ask: FloatArray
-    mark: FloatArray
-    iv: FloatArray
-    delta: FloatArray
-    vega: FloatArray
-    open_interest: FloatArray
-    synthetic: BoolArray
+    forward: Floats
+    index: Floats
+    bid: Floats
+    ask: Floats
+    mark: Floats
+    iv: Floats
+    delta: Floats
+    vega: Floats
+    open_interest: Floats
+    synthetic: Bools
     code: npt.NDArray[np.int32]
     names: tuple[str, ...]
-    snapshot_ts: Int64Array
-    offsets: Int64Array
+    snapshot_ts: Ints
+    offsets: Ints
     files: tuple[FileInfo, ...]
     quality: Quality
 
@@ -160,7 +158,7 @@ class Chains:
         return int(sizes.min()), float(np.median(sizes)), int(sizes.max())
 
     @property
-    def tau(self) -> FloatArray:
+    def tau(self) -> Floats:
         """Years to expiry of each row."""
         return year_fraction(self.ts_ns, self.expiry_ns)
 
@@ -218,13 +216,13 @@ class Forwards:
         For each row of the chains, its position in the arrays above.
     """
 
-    snapshot: Int64Array
-    ts_ns: Int64Array
-    expiry_ns: Int64Array
-    recorded: FloatArray
-    parity: FloatArray
-    pairs: Int64Array
-    group: Int64Array
+    snapshot: Ints
+    ts_ns: Ints
+    expiry_ns: Ints
+    recorded: Floats
+    parity: Floats
+    pairs: Ints
+    group: Ints
 
 
 def parity_forward(chains: Chains) -> Forwards:
@@ -278,7 +276,7 @@ def parity_forward(chains: Chains) -> Forwards:
     )
 
 
-def _group_median(group: Int64Array, values: FloatArray, groups: int) -> tuple[FloatArray, Int64Array]:
+def _group_median(group: Ints, values: Floats, groups: int) -> tuple[Floats, Ints]:
     """Median and count of the values of each group, NaN values left out; NaN for an empty group."""
     known = ~np.isnan(values)
     group, values = group[known], values[known]

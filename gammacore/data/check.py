@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import inverse
+from gammacore.array_types import Floats
 from gammacore.contracts import Settlement
 from gammacore.data.chains import Chains, parity_forward
 from gammacore.data.prices import Prices
@@ -35,8 +35,6 @@ HARMLESS = (
     "rows replaced by a newer one of their sweep",
 )
 """Findings of `load_chains` that sound recordings have too; any other is a fault."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Reproduction(TypedDict):
@@ -141,7 +139,7 @@ def _copied(chains: Chains) -> Finding:
     return Finding("chains that repeat the one before", len(copied), chains.snapshot_ts.size, example)
 
 
-def _reproduction(chains: Chains, forward: FloatArray, min_vega: float) -> Reproduction:
+def _reproduction(chains: Chains, forward: Floats, min_vega: float) -> Reproduction:
     known = np.flatnonzero((forward > 0) & (chains.iv > 0) & np.isfinite(chains.mark))
     kind, strike, iv, mark = chains.kind[known], chains.strike[known], chains.iv[known], chains.mark[known]
     forward, tau = forward[known], chains.tau[known]

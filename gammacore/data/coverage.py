@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from gammacore.contracts import ContractSpec, Future, Option, price_grid
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time
@@ -21,7 +19,6 @@ from .store import Store, day_of
 
 __all__ = ["DayReport", "check_store"]
 
-Array = npt.NDArray[Any]
 Progress = Callable[[str, int, int], None]
 # States are told at least so often while the exchange is up; a longer silence of one instrument is stale.
 STALE_NS = {

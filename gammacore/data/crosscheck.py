@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Array
 from gammacore.contracts import CALL, Option
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, format_time
 
@@ -23,7 +22,6 @@ from .soundness import (
 
 __all__ = ["Series", "against_marks"]
 
-Array = npt.NDArray[Any]
 Parts = dict[tuple[str, str, int], list[tuple[Array, Array]]]  # by currency, name and length of bars
 
 HIGHEST_DVOL = 5.0  # 500 %; the highest of 2021 to 2026 is 1.7

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.data.chains import Chains, parity_forward
 from gammacore.data.prices import Prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 
 __all__ = ["COARSEST_NS", "Delay", "estimate_delay"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 COARSEST_NS = 15 * NS_PER_MINUTE
 LONGEST_LIFE_NS = 3 * NS_PER_DAY  # of the options: their forward is the price, nearly
@@ -139,7 +137,7 @@ def _nearest_forwards(chains: Chains) -> tuple[Ints, Floats]:
     return found.ts_ns[usable[first]], found.parity[usable[first]]
 
 
-def _covered(at: Ints, prices: Prices, reach_ns: int) -> npt.NDArray[np.bool_]:
+def _covered(at: Ints, prices: Prices, reach_ns: int) -> Bools:
     """Say around which times no bar is missing."""
     first = np.searchsorted(prices.ts_ns, at - reach_ns, side="right") - 1
     last = np.searchsorted(prices.ts_ns, at + reach_ns)

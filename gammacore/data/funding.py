@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
@@ -37,8 +37,8 @@ class Funding:
     quality : Quality
     """
 
-    ts_ns: npt.NDArray[np.int64]
-    rate: npt.NDArray[np.float64]
+    ts_ns: Ints
+    rate: Floats
     period_ns: int
     file: FileInfo | None
     quality: Quality
@@ -64,7 +64,7 @@ class Funding:
         accrued = self._paid_until(end) - self._paid_until(start)
         return accrued if np.ndim(accrued) else float(accrued)
 
-    def _paid_until(self, ts_ns: Any) -> npt.NDArray[np.float64]:
+    def _paid_until(self, ts_ns: Any) -> Floats:
         total = np.concatenate(([0.0], np.cumsum(self.rate)))
         period = np.searchsorted(self.ts_ns, ts_ns, side="left")
         current = np.minimum(period, self.ts_ns.size - 1)
@@ -134,7 +134,7 @@ def load_funding(path: str | Path, *, start_ns: int | None = None, end_ns: int |
     return Funding(ts_ns, rate, period_ns, table.info, quality)
 
 
-def _gaps(ts_ns: npt.NDArray[np.int64], period_ns: int) -> Finding:
+def _gaps(ts_ns: Ints, period_ns: int) -> Finding:
     """Count steps that are longer than a period and a half."""
     steps = np.diff(ts_ns)
     longest = int(np.argmax(steps))

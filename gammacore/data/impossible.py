@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from gammacore.array_types import Array, Bools
 from gammacore.contracts import CALL, Future, Instrument, Option, Settlement, parse
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import ContractError
@@ -19,8 +19,6 @@ from .schemas import currency_of
 
 __all__ = ["Day", "Found", "impossible"]
 
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 BARS = ("candles", "dvol")
 STATES = ("quotes", "tickers", "chains", "index")  # what is told again and again, and moves
@@ -92,7 +90,7 @@ class Day:
         if order.size:
             yield from enumerate(np.split(order, np.flatnonzero(np.diff(self.codes[order])) + 1))
 
-    def found(self, check: str, mask: Mask, why: str) -> Iterator[Found]:
+    def found(self, check: str, mask: Bools, why: str) -> Iterator[Found]:
         """Report the rows of a mask, if any; ``{column}`` in the reason is its value in the first."""
         count = int(np.count_nonzero(mask))
         if count:
@@ -254,7 +252,7 @@ def _empty(day: Day) -> Iterator[Found]:
     yield from day.found("empty", blank, "no bid, no ask, no mark")
 
 
-def _whole_groups(day: Day, mask: Mask) -> Mask:
+def _whole_groups(day: Day, mask: Bools) -> Bools:
     """Rows of names for which a mask holds all day; options, which may go unquoted, count as one."""
     option = [isinstance(one, Option) for one in day.instruments]
     group = day.each([len(day.names) if is_option else k for k, is_option in enumerate(option)], np.int64)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
@@ -20,8 +20,6 @@ from gammacore.errors import DataError
 
 __all__ = ["Prices", "load_prices"]
 
-Int64Array = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 # All of them hold the start of the bar.
 _TIME_NAMES = ("open_time_ms", "open_time", "minute", "timestamp", "ts_ns")
@@ -53,11 +51,11 @@ class Prices:
     """
 
     currency: str | None
-    ts_ns: Int64Array
-    close: FloatArray
-    open: FloatArray | None
-    high: FloatArray | None
-    low: FloatArray | None
+    ts_ns: Ints
+    close: Floats
+    open: Floats | None
+    high: Floats | None
+    low: Floats | None
     interval_ns: int
     files: tuple[FileInfo, ...]
     quality: Quality
@@ -68,8 +66,8 @@ class Prices:
     @overload
     def asof(self, ts_ns: int) -> float: ...
     @overload
-    def asof(self, ts_ns: Int64Array) -> FloatArray: ...
-    def asof(self, ts_ns: int | Int64Array) -> float | FloatArray:
+    def asof(self, ts_ns: Ints) -> Floats: ...
+    def asof(self, ts_ns: int | Ints) -> float | Floats:
         """Last close known at a time.
 
         Parameters
@@ -92,8 +90,8 @@ class _Bars:
     """Bars of one file."""
 
     info: FileInfo
-    start_ns: Int64Array
-    values: dict[str, FloatArray]
+    start_ns: Ints
+    values: dict[str, Floats]
     interval_ns: int
 
 
@@ -299,7 +297,7 @@ def _join(bars: Sequence[_Bars], coin: str | None, start_ns: int | None, end_ns:
     )
 
 
-def _gaps(ts_ns: Int64Array, interval: int) -> Finding:
+def _gaps(ts_ns: Ints, interval: int) -> Finding:
     """Count bars that are not there between the first and the last."""
     steps = np.diff(ts_ns)
     missing = int((steps // interval - 1).sum())
@@ -313,7 +311,7 @@ def _gaps(ts_ns: Int64Array, interval: int) -> Finding:
     return Finding("missing bars", missing, ts_ns.size + missing, example)
 
 
-def _ranges(ts_ns: Int64Array, values: dict[str, FloatArray]) -> Finding:
+def _ranges(ts_ns: Ints, values: dict[str, Floats]) -> Finding:
     """Count bars whose close or open lies outside high and low."""
     wrong = np.zeros(ts_ns.size, dtype=bool)
     for name in ("close", "open"):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Array
 from gammacore.daycount import NS_PER_DAY, parse_time, utc_date
 from gammacore.errors import DataError
 
@@ -19,7 +19,6 @@ __all__ = ["Array", "Columns", "checked", "day_of", "dtype_of", "once", "plain",
 
 EXACT_FLOAT = 2.0**53  # above it a float skips integers
 
-Array = npt.NDArray[Any]
 Columns = Mapping[str, Any]
 
 

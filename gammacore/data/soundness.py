@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import inverse
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, format_time
 
 __all__ = [
@@ -31,9 +31,6 @@ __all__ = [
     "units_of_iv",
 ]
 
-Int64Array = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 NEAR_MONEY = 0.15  # |ln(K/F)| of options whose marks tell a volatility, whatever their unit
 FEWEST = 8  # values below which a median or a share says nothing
@@ -84,7 +81,7 @@ class Verdict:
         return f"{self.check}: {self.figure:.4g} above {self.limit:.4g} ({rows}{place}): {self.why}"
 
 
-def price_at(bar_ts_ns: Int64Array, close: FloatArray, ts_ns: Int64Array) -> FloatArray:
+def price_at(bar_ts_ns: Ints, close: Floats, ts_ns: Ints) -> Floats:
     """Price at times, on a straight line between the closes around them.
 
     It looks ahead by up to a bar, so it is for checks only.
@@ -118,7 +115,7 @@ def price_at(bar_ts_ns: Int64Array, close: FloatArray, ts_ns: Int64Array) -> Flo
 
 
 def bars_against_forwards(
-    bar_ts_ns: Int64Array, close: FloatArray, ts_ns: Int64Array, forward: FloatArray, *, limit: float = 0.02
+    bar_ts_ns: Ints, close: Floats, ts_ns: Ints, forward: Floats, *, limit: float = 0.02
 ) -> Verdict:
     """Hold price bars against the forwards of chains.
 
@@ -169,10 +166,10 @@ def _words_of_ratio(ratio: float) -> str:
 
 
 def shift_of_hours(
-    bar_ts_ns: Int64Array,
-    close: FloatArray,
-    ts_ns: Int64Array,
-    forward: FloatArray,
+    bar_ts_ns: Ints,
+    close: Floats,
+    ts_ns: Ints,
+    forward: Floats,
     *,
     hours: int = 14,
 ) -> Verdict:
@@ -214,7 +211,7 @@ def shift_of_hours(
     return Verdict(check, shift, 0.0, int(ts_ns.size), int(ts_ns.size), int(ts_ns[0]), why)
 
 
-def _misfit(bar_ts_ns: Int64Array, close: FloatArray, ts_ns: Int64Array, log_forward: FloatArray) -> float:
+def _misfit(bar_ts_ns: Ints, close: Floats, ts_ns: Ints, log_forward: Floats) -> float:
     """Median difference between changes of the price and of the forward; NaN for too few."""
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.abs(np.diff(np.log(price_at(bar_ts_ns, close, ts_ns))) - np.diff(log_forward))
@@ -224,12 +221,12 @@ def _misfit(bar_ts_ns: Int64Array, close: FloatArray, ts_ns: Int64Array, log_for
 
 def units_of_iv(
     kind: Any,
-    mark: FloatArray,
-    forward: FloatArray,
-    strike: FloatArray,
-    tau: FloatArray,
-    iv: FloatArray,
-    ts_ns: Int64Array,
+    mark: Floats,
+    forward: Floats,
+    strike: Floats,
+    tau: Floats,
+    iv: Floats,
+    ts_ns: Ints,
     *,
     in_coin: bool = True,
     limit: float = 0.5,
@@ -265,7 +262,7 @@ def units_of_iv(
     kind, mark, forward, strike, tau = (x[rows] for x in (np.asarray(kind), mark, forward, strike, tau))
     iv, ts_ns = iv[rows], ts_ns[rows]
 
-    def implied(coin: FloatArray) -> FloatArray:
+    def implied(coin: Floats) -> Floats:
         return np.asarray(inverse.implied_vol(kind, coin, forward, strike, tau))
 
     vol = implied(mark if in_coin else mark / forward)
@@ -299,7 +296,7 @@ def units_of_iv(
     return Verdict(check, share, limit, int(wrong.sum()), rows.size, int(ts_ns[np.argmax(wrong)]), why)
 
 
-def sides_swapped(bid: FloatArray, ask: FloatArray, ts_ns: Int64Array, *, limit: float = 0.01) -> Verdict:
+def sides_swapped(bid: Floats, ask: Floats, ts_ns: Ints, *, limit: float = 0.01) -> Verdict:
     """Count rows whose bid is above their ask; recorded chains have none.
 
     Parameters
@@ -327,7 +324,7 @@ def sides_swapped(bid: FloatArray, ask: FloatArray, ts_ns: Int64Array, *, limit:
 
 
 def quotes_against_marks(
-    bid: FloatArray, ask: FloatArray, mark: FloatArray, ts_ns: Int64Array, *, limit: float = 0.3
+    bid: Floats, ask: Floats, mark: Floats, ts_ns: Ints, *, limit: float = 0.3
 ) -> Verdict:
     """Count rows whose mark lies outside bid and ask; 1 to 3 % of recorded rows do.
 
@@ -360,9 +357,7 @@ def quotes_against_marks(
     return Verdict(check, share, limit, count, total, int(ts_ns[np.argmax(outside)]), why)
 
 
-def index_against_forwards(
-    index: FloatArray, forward: FloatArray, ts_ns: Int64Array, *, limit: float = 0.05
-) -> Verdict:
+def index_against_forwards(index: Floats, forward: Floats, ts_ns: Ints, *, limit: float = 0.05) -> Verdict:
     """Hold the index of chains against the forward of their next expiry; recorded ones are 0.0003 apart.
 
     Parameters
@@ -392,7 +387,7 @@ def index_against_forwards(
     return Verdict(check, figure, limit, int(off.sum()), int(ratio.size), int(ts_ns[np.argmax(off)]), why)
 
 
-def bars_follow(ts_ns: Int64Array, first: FloatArray, close: FloatArray, *, limit: float = 0.5) -> Verdict:
+def bars_follow(ts_ns: Ints, first: Floats, close: Floats, *, limit: float = 0.5) -> Verdict:
     """Look whether each bar opens where the one before closed, as bars without holes between them do.
 
     Parameters
@@ -425,7 +420,7 @@ def bars_follow(ts_ns: Int64Array, first: FloatArray, close: FloatArray, *, limi
 
 
 def period_covered(
-    check: str, known_ns: Int64Array, length_ns: int, start_ns: int, end_ns: int, *, limit: float = 0.99
+    check: str, known_ns: Ints, length_ns: int, start_ns: int, end_ns: int, *, limit: float = 0.99
 ) -> Verdict:
     """Hold the times of a series against a period that it should cover.
 
@@ -458,7 +453,7 @@ def period_covered(
     return Verdict(check, missing, limit, int((~inside).sum()), int(known_ns.size), 0, why)
 
 
-def spikes(ts_ns: Int64Array, close: FloatArray, *, floor: float = 0.1, scale: float = 60.0) -> Verdict:
+def spikes(ts_ns: Ints, close: Floats, *, floor: float = 0.1, scale: float = 60.0) -> Verdict:
     """Find bars that jump and come back: one or two bars far from those on both sides.
 
     A bar is a spike when its close differs from the last before and the first after by more than `floor` and
@@ -505,7 +500,7 @@ def spikes(ts_ns: Int64Array, close: FloatArray, *, floor: float = 0.1, scale: f
     return Verdict(check, largest, limit, int(hit.sum()), price.size, int(ts_ns[at]), why)
 
 
-def units_of_funding(ts_ns: Int64Array, rate: FloatArray, period_ns: int, *, limit: float = 3.0) -> Verdict:
+def units_of_funding(ts_ns: Ints, rate: Floats, period_ns: int, *, limit: float = 3.0) -> Verdict:
     """Hold funding rates against what a perpetual ever paid.
 
     Parameters

@@ -1,8 +1,8 @@
 """Volatility surfaces of recorded chains."""
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.contracts import Settlement
 from gammacore.data.chains import Chains, Forwards, parity_forward
 from gammacore.volatility.clock import VarianceClock
@@ -14,7 +14,7 @@ from gammacore.volatility.surface import Surface
 __all__ = ["best_forward", "snapshot_index", "snapshot_surface"]
 
 
-def best_forward(chains: Chains, forwards: Forwards | None = None) -> npt.NDArray[np.float64]:
+def best_forward(chains: Chains, forwards: Forwards | None = None) -> Floats:
     """Forward of each row: of put-call parity of the marks, or as recorded where no strike has both.
 
     Parameters
@@ -34,7 +34,7 @@ def best_forward(chains: Chains, forwards: Forwards | None = None) -> npt.NDArra
 def snapshot_surface(
     chains: Chains,
     i: int,
-    forward: npt.NDArray[np.float64] | None = None,
+    forward: Floats | None = None,
     *,
     target: Target = "mid",
     method: Method = "svi",
@@ -85,7 +85,7 @@ def snapshot_surface(
     )
 
 
-def snapshot_index(chains: Chains, i: int, forward: npt.NDArray[np.float64] | None = None) -> float:
+def snapshot_index(chains: Chains, i: int, forward: Floats | None = None) -> float:
     """30-day volatility index of snapshot ``i``, see `gammacore.volatility.chain_index`."""
     i = range(chains.snapshot_ts.size)[i]
     rows = slice(chains.offsets[i], chains.offsets[i + 1])
@@ -101,6 +101,6 @@ def snapshot_index(chains: Chains, i: int, forward: npt.NDArray[np.float64] | No
     )
 
 
-def _forward_of(chains: Chains, i: int) -> npt.NDArray[np.float64]:
+def _forward_of(chains: Chains, i: int) -> Floats:
     ts_ns = int(chains.snapshot_ts[i])
     return best_forward(chains.between(ts_ns, ts_ns + 1))

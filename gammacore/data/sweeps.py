@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Bools, Ints
 from gammacore.data.quality import Finding
 from gammacore.daycount import NS_PER_SECOND, format_time
 
 __all__ = ["Sweeps", "gather", "small_chains", "sweep_findings"]
 
-Int64Array = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 NEIGHBOURS = 21  # chains whose rows are the usual ones
 LEAST_LOOK = 10  # rows that tell a second pass from a ticker that was asked for twice
@@ -40,14 +39,14 @@ class Sweeps(NamedTuple):
         Times of chains that ended only because they had lasted as long as allowed.
     """
 
-    ts_ns: Int64Array
-    replaced: BoolArray
-    gathered: Int64Array
+    ts_ns: Ints
+    replaced: Bools
+    gathered: Ints
     longest_ns: int
-    cut: Int64Array
+    cut: Ints
 
 
-def gather(ts_ns: Int64Array, code: npt.NDArray[np.int32], longest_ns: int) -> Sweeps | None:
+def gather(ts_ns: Ints, code: npt.NDArray[np.int32], longest_ns: int) -> Sweeps | None:
     """Find the sweeps in rows with stamps of their own.
 
     A stamp belongs to the sweep before it while it is at most ``longest_ns`` after the sweep's first row
@@ -86,7 +85,7 @@ def gather(ts_ns: Int64Array, code: npt.NDArray[np.int32], longest_ns: int) -> S
     return Sweeps(np.repeat(last, sizes), replaced, last[lasted > 0], int(lasted.max()), last[cut])
 
 
-def sweep_findings(found: Sweeps | None, ts_ns: Int64Array) -> list[Finding]:
+def sweep_findings(found: Sweeps | None, ts_ns: Ints) -> list[Finding]:
     """Say how many chains are sweeps, and which were cut.
 
     Parameters
@@ -115,7 +114,7 @@ def sweep_findings(found: Sweeps | None, ts_ns: Int64Array) -> list[Finding]:
     ]
 
 
-def small_chains(snapshot_ts: Int64Array, sizes: Int64Array) -> Finding:
+def small_chains(snapshot_ts: Ints, sizes: Ints) -> Finding:
     """Count chains with less than half the rows of those around them.
 
     Parameters
@@ -136,7 +135,7 @@ def small_chains(snapshot_ts: Int64Array, sizes: Int64Array) -> Finding:
     return Finding("chains of less than half the usual rows", int(small.sum()), sizes.size, example)
 
 
-def _row_before(code: npt.NDArray[np.int32]) -> Int64Array:
+def _row_before(code: npt.NDArray[np.int32]) -> Ints:
     """Row of the same instrument before each row, -1 if there is none."""
     order = np.argsort(code, kind="stable")
     before = np.full(code.size, -1, dtype=np.int64)
@@ -145,9 +144,7 @@ def _row_before(code: npt.NDArray[np.int32]) -> Int64Array:
     return before
 
 
-def _begins(
-    stamps: Int64Array, first: Int64Array, before: Int64Array, longest_ns: int
-) -> tuple[Int64Array, BoolArray]:
+def _begins(stamps: Ints, first: Ints, before: Ints, longest_ns: int) -> tuple[Ints, Bools]:
     """Rows at which sweeps begin, and whether each was cut off by its length."""
     runs = np.append(first[np.flatnonzero(np.diff(stamps) > longest_ns) + 1], before.size)
     ends = runs[np.searchsorted(runs, first, side="right")].tolist()  # where a silence follows
@@ -166,7 +163,7 @@ def _begins(
     return np.array(begins, dtype=np.int64), np.array(cut)
 
 
-def _next_pass(before: Int64Array, begin: int, row: int, stamp_end: int, run_end: int) -> bool:
+def _next_pass(before: Ints, begin: int, row: int, stamp_end: int, run_end: int) -> bool:
     """Whether the rows from ``row`` on repeat the sweep from ``begin`` on, rather than one ticker of it."""
     tenth = (row - begin) // 10
     look = max(tenth, LEAST_LOOK, stamp_end - row)

@@ -19,8 +19,8 @@ from typing import Any, Literal, NamedTuple
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Array
 from gammacore.errors import DataError
 
 from .cells import double_text, time_sql, why_no_time
@@ -42,7 +42,6 @@ __all__ = [
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
-Array = npt.NDArray[Any]
 Why = str | Callable[[str], str]  # words, or what makes them of the cell
 
 # Texts that mean "no value" in a number column.

@@ -9,14 +9,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
+from gammacore.array_types import Floats
 from gammacore.errors import ConfigError
 
 __all__ = ["NoTradeRegion", "hodges_neuberger"]
-
-Floats = npt.NDArray[np.float64]
 
 
 class NoTradeRegion(NamedTuple):

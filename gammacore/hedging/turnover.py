@@ -16,8 +16,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
@@ -37,7 +37,6 @@ from gammacore.hedging.theory import MONITORING
 
 __all__ = ["HedgeRates", "LognormalPath", "Power", "hedge_rates"]
 
-Floats = npt.NDArray[np.float64]
 NODES = 16  # of time; see tests/test_turnover.py for what they are worth
 
 

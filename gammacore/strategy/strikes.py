@@ -10,9 +10,9 @@ import math
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
+from gammacore.array_types import Floats
 from gammacore.contracts import CALL
 
 __all__ = ["NO_FORWARD", "NO_PAIR", "Refusal", "delta_too_far", "listed_step", "strike_too_far"]
@@ -25,8 +25,6 @@ DELTA_OFF, DELTA_RATIO = 0.1, 2.0
 
 NO_FORWARD = "the chain has no forward of the expiry"
 NO_PAIR = "no call and put with a mark and a volatility"
-
-Floats = npt.NDArray[np.float64]
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, times_ns
-from gammacore.volatility.result import Floats, Ints, checked_path, unknown
+from gammacore.volatility.result import checked_path, unknown
 
 __all__ = ["HOURS", "VarianceClock", "fit_clock"]
 

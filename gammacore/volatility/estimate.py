@@ -6,15 +6,12 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 
 __all__ = ["Estimate"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Estimate(msgspec.Struct, frozen=True):

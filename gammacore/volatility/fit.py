@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore import _surface
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.daycount import times_ns, year_fraction
 from gammacore.volatility.clock import VarianceClock
 from gammacore.volatility.quotes import Points, Reason, Target, quoted_points
-from gammacore.volatility.result import Floats, Ints, unknown
+from gammacore.volatility.result import unknown
 from gammacore.volatility.ssvi import SSVI, fit_ssvi
 from gammacore.volatility.surface import SliceReport, Surface
 from gammacore.volatility.suspects import crossing, stale_runs
@@ -106,7 +107,7 @@ def fit_surface(
     return Surface(ts_ns, points.expiry_ns, points.forward, raw, timing, reports, points.reason)
 
 
-_Fitted = tuple[Floats, npt.NDArray[np.bool_], list[str], list[str], Ints, npt.NDArray[np.bool_]]
+_Fitted = tuple[Floats, Bools, list[str], list[str], Ints, Bools]
 
 
 def _fit_ssvi(points: Points) -> _Fitted:
@@ -161,7 +162,7 @@ def _fit_slices(points: Points, calendar: bool) -> _Fitted:
 
 
 def _supported(
-    points: Points, kept: npt.NDArray[np.bool_], few: npt.NDArray[np.bool_], ssvi: SSVI | None
+    points: Points, kept: Bools, few: Bools, ssvi: SSVI | None
 ) -> tuple[Floats, Floats, Floats, Ints]:
     """Columns to fit to, with SSVI's values added to expiries of few points."""
     if ssvi is None and kept.all():
@@ -190,9 +191,7 @@ def _errors(points: Points, raw: Floats) -> Floats:
     return np.asarray(np.sqrt(w / points.tau[which]) - points.vol)
 
 
-def _outliers(
-    points: Points, raw: Floats, kept: npt.NDArray[np.bool_], few: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _outliers(points: Points, raw: Floats, kept: Bools, few: Bools) -> Bools:
     """Mark points that are too far off as not kept; whether an expiry lost any."""
     size = np.abs(_errors(points, raw)) / points.half_spread
     wrong = np.zeros(points.tau.size, dtype=bool)
@@ -210,9 +209,7 @@ def _outliers(
     return wrong
 
 
-def _cleared(
-    points: Points, raw: Floats, kept: npt.NDArray[np.bool_], suspect: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _cleared(points: Points, raw: Floats, kept: Bools, suspect: Bools) -> Bools:
     """Mark suspects as kept that the fit to the other points meets; whether an expiry has any."""
     near = suspect & (np.abs(_errors(points, raw)) <= _OUTLIER * points.half_spread)
     kept |= near
@@ -224,11 +221,11 @@ def _reports(
     chain: Ints,
     points: Points,
     raw: Floats,
-    kept: npt.NDArray[np.bool_],
+    kept: Bools,
     methods: list[str],
     notes: list[str],
     retries: Ints,
-    projected: npt.NDArray[np.bool_],
+    projected: Bools,
 ) -> tuple[SliceReport, ...]:
     errors = _errors(points, raw)
     lowest, excess = _surface.check(raw)

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.volatility.result import Floats, Realised, checked_path, estimate, path_years
+from gammacore.array_types import Floats
+from gammacore.volatility.result import Realised, checked_path, estimate, path_years
 
 __all__ = ["JumpTest", "bipower_variance", "jump_test", "tripower_variance"]
 

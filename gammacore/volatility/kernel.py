@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
-from gammacore.volatility.result import Floats, Realised, check_prices, checked_path, estimate, path_years
+from gammacore.array_types import Floats
+from gammacore.volatility.result import Realised, check_prices, checked_path, estimate, path_years
 
 __all__ = ["kernel_bandwidth", "noise_variance", "parzen", "realised_kernel", "rolling_kernel", "two_scale"]
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from gammacore import black76, inverse
 from gammacore._arrays import floats, unmasked
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.daycount import SETTLEMENT_WINDOW_NS, times_ns, year_fraction
-from gammacore.volatility.result import Floats, Ints, unknown
+from gammacore.volatility.result import unknown
 
 __all__ = ["Points", "Reason", "Target", "quoted_points"]
 
@@ -75,7 +76,7 @@ class Points(NamedTuple):
     k: Floats
     vol: Floats
     half_spread: Floats
-    two_sided: npt.NDArray[np.bool_]
+    two_sided: Bools
     reason: npt.NDArray[np.int8]
 
 
@@ -190,7 +191,7 @@ def _ordered(
     k: Floats,
     vol: Floats,
     half: Floats,
-    both: npt.NDArray[np.bool_],
+    both: Bools,
 ) -> Points:
     """One row a strike, out of the money and two-sided first; spreads where there are none."""
     rows = np.flatnonzero(reason == Reason.USED)
@@ -218,7 +219,7 @@ def _ordered(
     )
 
 
-def _far(expiry: Ints, k: Floats, total_vol: Floats) -> npt.NDArray[np.bool_]:
+def _far(expiry: Ints, k: Floats, total_vol: Floats) -> Bools:
     """Whether points, ordered by expiry, are beyond what the vol near the money reaches."""
     far = np.zeros(k.size, dtype=bool)
     edges = np.append(np.unique(expiry, return_index=True)[1], k.size)

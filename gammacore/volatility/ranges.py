@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR, times_ns
-from gammacore.volatility.result import Floats, Ints, Realised, estimate, unknown
+from gammacore.volatility.result import Realised, estimate, unknown
 
 __all__ = ["SHORTFALL", "Bars", "RangeMethod", "range_variance"]
 

@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import times_ns
 from gammacore.volatility.result import (
-    Floats,
-    Ints,
     Realised,
     check_prices,
     checked_path,

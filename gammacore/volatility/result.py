@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR, times_ns
 
 __all__ = ["Realised"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Realised(msgspec.Struct, frozen=True):

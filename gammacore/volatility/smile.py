@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from gammacore.array_types import Floats
 
 __all__ = ["Stickiness", "regressed_slope", "sticky_slope"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 Stickiness = float | Literal["minimum_variance"]
 """Skew stickiness: 1 sticky strike, 0 sticky delta (moneyness), 2 local volatility, or regressed."""

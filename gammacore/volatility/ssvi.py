@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats
 from gammacore.volatility.quotes import Points
-from gammacore.volatility.result import Floats
 
 __all__ = ["SSVI", "fit_ssvi"]
 

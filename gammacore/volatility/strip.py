@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats, unmasked
+from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_DAY, format_time, times_ns, year_fraction
-from gammacore.volatility.result import Floats
 from gammacore.volatility.surface import Surface
 
 __all__ = ["chain_index", "replicated_variance", "strip_variance", "surface_index", "swap_variance"]

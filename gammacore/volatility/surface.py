@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from gammacore import _surface, black76
 from gammacore._arrays import floats
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import format_time, times_ns, year_fraction
 from gammacore.volatility.clock import VarianceClock
-from gammacore.volatility.result import Floats, Ints, unknown
+from gammacore.volatility.result import unknown
 from gammacore.volatility.svi import SVI
 
 __all__ = ["SliceReport", "Surface", "SurfaceRule"]

@@ -7,21 +7,19 @@ slices that may not cross are fitted between quotes that do.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.volatility.quotes import Points
-from gammacore.volatility.result import Floats
 
 __all__ = ["crossing", "stale_runs"]
 
-Mask = npt.NDArray[np.bool_]
 
 _SIDE = 3  # points on either side of a run that say where it should be
 _LONGEST = 4  # strikes of a run
 _LIMIT = 5.0  # half spreads, or root mean squares of what the neighbours' own parabola leaves
 
 
-def stale_runs(points: Points) -> Mask:
+def stale_runs(points: Points) -> Bools:
     """Mark runs of two to four neighbouring strikes that lie off the smile of the strikes around them.
 
     Parameters
@@ -47,7 +45,7 @@ def stale_runs(points: Points) -> Mask:
     return found
 
 
-def _runs(k: Floats, vol: Floats, half: Floats, length: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+def _runs(k: Floats, vol: Floats, half: Floats, length: int) -> tuple[Floats, Ints]:
     """Least error of every run's points over the limit (0 if their signs differ), and where it begins."""
     start = np.arange(_SIDE, k.size - length - _SIDE + 1)
     if not start.size:
@@ -76,7 +74,7 @@ def _runs(k: Floats, vol: Floats, half: Floats, length: int) -> tuple[Floats, np
     return np.where(one_side, size, 0.0), start
 
 
-def crossing(points: Points) -> Mask:
+def crossing(points: Points) -> Bools:
     """Mark points whose variance, even at the bid, is above the next expiry's at the ask.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gammacore import _surface
 from gammacore._arrays import floats
-from gammacore.volatility.result import Floats
+from gammacore.array_types import Floats
 
 __all__ = ["SVI"]
 

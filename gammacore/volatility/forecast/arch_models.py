@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
-from gammacore.volatility.result import Floats, unknown
+from gammacore.array_types import Floats
+from gammacore.volatility.result import unknown
 
 __all__ = ["ARCH_MODELS", "arch_forecasts", "ewma_forecasts"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gammacore.volatility.result import Floats
+from gammacore.array_types import Floats
 
 __all__ = ["within_realised"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats
 from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.evaluate import qlike
-from gammacore.volatility.result import Floats
 
 __all__ = ["combine_constrained", "combine_equal", "combine_inverse_loss", "correct_level"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_DAY, format_time, times_ns
 from gammacore.volatility.forecast.har import HAR, har_forecasts
 from gammacore.volatility.forecast.history import History
-from gammacore.volatility.result import Floats
 
 __all__ = ["Density", "density_history", "forecast_density"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
-from gammacore.volatility.result import Floats
+from gammacore.array_types import Floats
 
 __all__ = ["Score", "confidence_set", "diebold_mariano", "mincer_zarnowitz", "qlike", "score_table"]
 
@@ -66,7 +66,7 @@ def diebold_mariano(
     if n < 10:
         raise ValueError(f"loss: expected at least 10 that both have, got {n}")
     use = _default_lags(n, horizon) if lags is None else lags
-    variance = float(Bartlett(gap, bandwidth=use).cov.long_run[0, 0])
+    variance = float(np.asarray(Bartlett(gap, bandwidth=use).cov.long_run)[0, 0])
     if variance <= 0:
         return 0.0, 1.0
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n

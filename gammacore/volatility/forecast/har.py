@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_DAY
 from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.history import History, trailing_mean
-from gammacore.volatility.result import Floats
 
 __all__ = ["HAR", "har_forecasts"]
 

@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, times_ns
 from gammacore.volatility.clock import VarianceClock
-from gammacore.volatility.result import Floats, Ints, checked_path
+from gammacore.volatility.result import checked_path
 
 __all__ = ["History", "daily_history", "naive_forecasts"]
 
