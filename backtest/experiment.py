@@ -17,6 +17,7 @@ from gammacore import _hedging, black76, inverse
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
+from gammacore.tolerances import ROUNDING
 
 from .models import GivenPaths, Model
 from .number_checks import check_number, check_volatility
@@ -26,7 +27,6 @@ __all__ = ["Experiment", "engine_of"]
 
 MAX_RATIO = 1.5
 ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
-DUST = 1e-12  # of the book's size: below the rounding of its delta
 NUMERAIRES = {
     "black": _hedging.DELTA_BLACK,
     "coin_neutral": _hedging.DELTA_COIN,
@@ -270,7 +270,7 @@ def engine_of(experiment: Experiment, seed: int) -> _hedging.Engine:
         grid=(e.steps, e.dt, float(e.forward), round(e.averaged / e.dt)),
         model=e.model.for_core(e.dt),
         book=_groups(e),
-        policy={"dust": DUST * size, **_policy_for_core(e)},
+        policy={"dust": ROUNDING * size, **_policy_for_core(e)},
         accounts=(
             e.inverse,
             NUMERAIRES[e.delta],

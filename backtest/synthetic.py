@@ -20,6 +20,7 @@ from gammacore.contracts import CALL, PUT, ContractSpec, Option, Settlement, spe
 from gammacore.data import Chains, Funding, Prices, Quality
 from gammacore.daycount import (
     FRIDAY,
+    FUNDING_PERIOD_NS,
     NS_PER_DAY,
     NS_PER_HOUR,
     NS_PER_MINUTE,
@@ -33,7 +34,6 @@ __all__ = ["SimulatedMarket", "chains_from_rows", "flat_chains", "simulate"]
 LISTED_WEEKS = 5
 STRIKES_EACH_WAY = 20
 SMILE_REACH = 4.0  # the smile is extrapolated flat beyond this many standard deviations
-FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 
 
 class SimulatedMarket(NamedTuple):

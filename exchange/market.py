@@ -13,6 +13,7 @@ import numpy as np
 
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import (
+    FUNDING_PERIOD_NS,
     NS_PER_DAY,
     NS_PER_HOUR,
     NS_PER_MINUTE,
@@ -24,7 +25,6 @@ from .config import ExchangeConfig, MarketModel
 
 __all__ = ["Coin", "Market", "Recorded", "funding_rate"]
 
-FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 FUNDING_CAPS = {"BTC": 0.005, "ETH": 0.01}
 LINEAR_CAP = 0.05
 PREMIUM_REVERSION = 12.0  # per hour

@@ -18,6 +18,7 @@ from gammacore import inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option
 from gammacore.daycount import (
+    FUNDING_PERIOD_NS,
     NS_PER_DAY,
     NS_PER_HOUR,
     NS_PER_MILLISECOND,
@@ -29,7 +30,7 @@ from gammacore.daycount import (
 
 from .catalog import Listing
 from .engine import IDS_PER_MS
-from .market import FUNDING_PERIOD_NS, PREMIUM_REVERSION
+from .market import PREMIUM_REVERSION
 from .views import direction, trade_id
 
 if TYPE_CHECKING:

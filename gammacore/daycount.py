@@ -16,6 +16,7 @@ from gammacore.array_types import Floats, Ints
 __all__ = [
     "EXPIRY_HOUR",
     "FRIDAY",
+    "FUNDING_PERIOD_NS",
     "NS_PER_DAY",
     "NS_PER_HOUR",
     "NS_PER_MICROSECOND",
@@ -44,6 +45,7 @@ NS_PER_YEAR = 365 * NS_PER_DAY
 
 EXPIRY_HOUR = 8
 SETTLEMENT_WINDOW_NS = 30 * NS_PER_MINUTE  # before expiry: the delivery price is the average over it
+FUNDING_PERIOD_NS = 8 * NS_PER_HOUR  # that a funding rate of a perpetual is quoted for
 FRIDAY = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

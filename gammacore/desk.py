@@ -24,13 +24,13 @@ from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Episode, MarketView,
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
 from gammacore.strategy.gamma_scalp import Entry
+from gammacore.tolerances import ROUNDING
 from gammacore.valuation import shape
 
 __all__ = ["Block", "Desk", "Hedge"]
 
 
 FeeOf = Callable[[Future | Perpetual, int], float]
-DUST = 1e-12  # coins; what rounding leaves of a mismatch that was just hedged
 
 
 class Block(MarketView, Protocol):
@@ -296,7 +296,7 @@ class Desk:
         for episode in self.portfolio.open.values():
             if episode.open and episode.expiry_ns > self.book.ts_ns:
                 delta, instrument = self._wanted(episode), episode.hedge.instrument
-                leg = self.hedge.leg(instrument, delta or DUST, self.book.future_price(instrument))
+                leg = self.hedge.leg(instrument, delta or ROUNDING, self.book.future_price(instrument))
                 legs.append(leg if leg.amount else Leg(instrument, spec_for(instrument).min_trade_amount))
         return legs
 
@@ -314,7 +314,7 @@ class Desk:
         if self.hedge.target.ignore_vol:
             episode.hedged_vol = {option: self.book.vol(option) for option in episode.legs}
         leg = self.hedge.leg(instrument, delta, price)
-        if abs(delta) < DUST or not leg.amount:
+        if abs(delta) < ROUNDING or not leg.amount:
             return None
         return self._order(episode, Purpose.HEDGE, (leg,))
 

@@ -32,11 +32,10 @@ from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
 from gammacore.ledger import Account, Entry, Ledger
 from gammacore.orders import Cancel, Command, Order, Purpose
+from gammacore.tolerances import DUST, ROUNDING
 from gammacore.valuation import Exposure
 
-DUST = 1e-9  # coins, far below any lot: what is left of a leg that was closed
 CLOSED_OUTSIDE, LIQUIDATED = "closed outside", "liquidation"  # why options are gone that others sold
-CLOSED = 1e-12  # of a position, or of a coin if it is smaller: what float addition leaves of a closed one
 
 __all__ = [
     "CLOSED_OUTSIDE",
@@ -108,7 +107,7 @@ class HedgePosition:
         kept = self.amount - closing
         opened = amount + closing
         total = kept + opened
-        if abs(total) < CLOSED * max(1.0, abs(self.amount)):
+        if abs(total) < ROUNDING * max(1.0, abs(self.amount)):
             total = 0.0
             self.average = math.nan
         elif kept == 0.0:

@@ -16,10 +16,9 @@ from gammacore.array_types import Bools, Floats, Ints
 from gammacore.attribution import LINES, Attribution, slippage
 from gammacore.contracts import Settlement
 from gammacore.portfolio import Episode, HedgeFills
+from gammacore.tolerances import ROUNDING
 
 __all__ = ["Intervals", "Pairs", "Scalps", "intervals", "pair_first_in_first_out", "scalps"]
-
-DUST = 1e-12  # of the largest running sum: what float addition leaves between equal amounts
 
 
 class Pairs(NamedTuple):
@@ -80,7 +79,7 @@ def pair_first_in_first_out(amount: Floats) -> Pairs:
     sides = np.flatnonzero(amount > 0), np.flatnonzero(amount < 0)
     sums = [np.cumsum(np.abs(amount[side])) for side in sides]
     cuts = np.unique(np.concatenate([[0.0], *sums]))
-    real = np.diff(cuts) > DUST * cuts[-1]
+    real = np.diff(cuts) > ROUNDING * cuts[-1]
     start, size = cuts[:-1][real], np.diff(cuts)[real]
     middle = start + 0.5 * size  # safely inside its stretch
     found = [

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import msgspec
 
 from gammacore.orders import Order
+from gammacore.tolerances import DUST
 
-from .attempts import DUST, Attempt, Placed, Stage
+from .attempts import Attempt, Placed, Stage
 
 __all__ = ["Action", "AtWork", "CancelPlaced", "Place", "Query", "QueryKind", "Work", "query_of"]
 

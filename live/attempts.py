@@ -14,12 +14,12 @@ import msgspec
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import OrderNews, OrderState, TradeNews
+from gammacore.tolerances import DUST
 
 __all__ = ["Attempt", "Booked", "Placed", "Stage"]
 
 Tradable = Option | Future | Perpetual
 ENDED = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED)
-DUST = 1e-9  # of an amount: far below any lot
 
 MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ
 LABEL_NS = 1_000_000  # labels are short: no two journals start within it

@@ -17,9 +17,10 @@ from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
 from gammacore.orders import Cancel, Order, Purpose
+from gammacore.tolerances import DUST
 
 from .actions import Action, AtWork, CancelPlaced, Place, Work, query_of
-from .attempts import DUST, Attempt, Booked, Placed, Stage, Tradable
+from .attempts import Attempt, Booked, Placed, Stage, Tradable
 from .pricing import Pricing, Settings
 
 __all__ = ["Execution"]

@@ -13,14 +13,13 @@ import numpy as np
 
 from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
+from gammacore.daycount import FUNDING_PERIOD_NS, NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
 from gammacore.deribit.news import SummaryRow, TickerNews
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
 
 __all__ = ["Feed"]
 
-FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
 LONGEST_BRIDGE_NS = 5 * NS_PER_MINUTE  # before the settlement window, to the first price in it

@@ -18,6 +18,7 @@ from gammacore.deribit import methods as m
 from gammacore.deribit.news import OrderAnswer, TickerNews, TradeNews, TradesPage
 from gammacore.deribit.units import span
 from gammacore.errors import GammacoreError, RequestError, SessionError
+from gammacore.tolerances import DUST
 
 from .about import Began
 from .attempts import Booked, Placed, session_name
@@ -35,7 +36,6 @@ __all__ = ["Held", "flatten_directly", "held_by"]
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
 PAUSE_S = 0.5
-DUST = 1e-9
 PAGE = 1_000
 TRADES: dict[str, type[Booked | Foreign | Adopted]] = {
     kind.__name__: kind for kind in (Booked, Foreign, Adopted)

@@ -12,10 +12,9 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.deribit.news import PositionNews, TradeNews
 from gammacore.errors import ContractError
 from gammacore.portfolio import Portfolio
+from gammacore.tolerances import DUST
 
 __all__ = ["Adopted", "Baseline", "Foreign", "Positions", "direct_label", "near_settlement"]
-
-DUST = 1e-9  # of an amount
 
 
 class Baseline(msgspec.Struct, frozen=True, tag=True):

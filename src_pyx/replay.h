@@ -16,7 +16,7 @@
 #include "simd.h"
 
 #define GC_UNITS 1e8
-#define GC_DUST 1e-12      /* of a coin: see gammacore.desk */
+#define GC_DUST 1e-12      /* of a coin: see gammacore.tolerances */
 #define GC_GRID_RTOL 1e-9  /* checked against gammacore.contracts when a run is set up */
 #define GC_CLOSED 1e-12    /* see gammacore.portfolio */
 
