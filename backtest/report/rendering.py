@@ -7,7 +7,7 @@ configuration or a file name can become markup.
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -17,22 +17,22 @@ from plotly.offline import get_plotlyjs
 __all__ = ["render", "script_json"]
 
 
-def _source(name: str) -> str:
-    return (files("gammacore.backtest.report") / name).read_text(encoding="utf-8")
-
-
-def render(template: str, context: dict[str, Any]) -> str:
-    """Fill a template of this folder; ``plotlyjs`` is the library of the charts."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("gammacore.backtest.report", ""),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """Fill a template of this folder; ``plotlyjs`` is the library of the charts."""
     # A trusted file; "</script" never occurs in it, or the page would not run at all.
     library = markupsafe.Markup(get_plotlyjs())
-    return environment.get_template(template).render(context | {"plotlyjs": library})
+    return _environment().get_template(template).render(context | {"plotlyjs": library})
 
 
 def script_json(value: Any) -> markupsafe.Markup:
