@@ -10,10 +10,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import _replay
-from gammacore.array_types import Floats, Ints
+from gammacore.array_types import Array, Floats, Ints
 from gammacore.attribution import LINES
 from gammacore.backtest.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
 from gammacore.backtest.hedge_lines import HedgeLines
@@ -51,10 +50,6 @@ class HedgedEpisodes(NamedTuple):
     equity : list of arrays
         Net worth at the entries of each episode in the settlement currency, options at the
         model's value, if kept.
-    trades : list of structured array
-        Trades of each hedge, see ``gammacore._replay.TRADE``; ``at`` counts entries of the tape.
-    received : array, shape (episodes,)
-        Amount of the hedge taken over from the episode before.
     """
 
     coin: Floats
@@ -63,13 +58,22 @@ class HedgedEpisodes(NamedTuple):
     fees: Floats
     lines: dict[str, Money]
     equity: list[Floats]
-    trades: list[npt.NDArray[Any]]
-    received: Floats
 
     @property
     def total(self) -> Money:
         """Profit of all episodes."""
         return Money(float(self.coin.sum()), float(self.usd.sum()))
+
+
+class _Hedges(NamedTuple):
+    """One policy over all episodes, its trades left in the rows; see `HedgedEpisodes`."""
+
+    profit: tuple[Floats, Floats]
+    hedges: Ints
+    fees: Floats
+    equity: list[Floats]
+    trades: Ints  # how many of each episode, unwinding included
+    received: Floats  # amount taken over from the episode before
 
 
 class HeldEpisodes:
@@ -99,7 +103,6 @@ class HeldEpisodes:
         self._plain: list[HedgeInputs] | None = None
         self._rows = _replay.Rows()  # its room is used again: fresh memory costs more than the trades
         self.episodes = prepare(self.run, self._hedger)
-        self._hedge_lines = HedgeLines([market_of(held) for held in self.episodes], self._inverse)
 
     def _seen(self, policy: Policy) -> list[HedgeInputs]:
         """Find what decisions depend on, over each episode; policies of deltas alone share it."""
@@ -117,6 +120,12 @@ class HeldEpisodes:
         ConfigError
             If the compiled hedger does not know the policy.
         """
+        found = self._hedged(policy, keep_equity)
+        total = Money(*(float(currency.sum()) for currency in found.profit))
+        lines = self._lines(found.trades, found.received, total)
+        return HedgedEpisodes(*found.profit, found.hedges, found.fees, lines, found.equity)
+
+    def _hedged(self, policy: Policy, keep_equity: bool = False) -> _Hedges:
         self.desk.policy = policy
         reason = obstacle(self.desk, self.exchange, self.tape)
         if reason is not None:
@@ -144,18 +153,8 @@ class HeldEpisodes:
             if self._late is not None:
                 gained[k] -= self._late_funding(held, rows, before, received[k])
             equity.append(kept)
-        profit = self._profit(gained, marked, accrued)
-        total = Money(float(profit[0].sum()), float(profit[1].sum()))
-        lines = self._lines(rows, counts, received, total)
         fees = self._option_fees + fees * UNIT
-        return HedgedEpisodes(*profit, hedges, fees, lines, equity, self._trades(rows, counts), received)
-
-    def _trades(self, rows: _replay.Rows, counts: Ints) -> list[npt.NDArray[Any]]:
-        """Trades of each episode, at entries of the tape."""
-        found = np.split(rows.array(), np.cumsum(counts)[:-1])
-        for held, trades in zip(self.episodes, found, strict=False):
-            trades["at"] += held.start - held.offset
-        return found
+        return _Hedges(self._profit(gained, marked, accrued), hedges, fees, equity, counts, received)
 
     def earned(self, policy: Policy, marks: Marks) -> Earned:
         """Hedge every episode by a policy, for :func:`gammacore.backtest.performance.performance`.
@@ -165,11 +164,14 @@ class HeldEpisodes:
         ConfigError
             If the compiled hedger does not know the policy.
         """
-        hedged, runs = self.hedge(policy), self.run.closed
-        profits = np.column_stack([hedged.coin, hedged.usd])
+        hedged, runs = self._hedged(policy), self.run.closed
+        profits, rows = np.column_stack(hedged.profit), self._rows.array()
+        ends = np.cumsum(hedged.trades)
         curves = [
-            self._hedge_profit(held, *own)
-            for held, *own in zip(self.episodes, hedged.trades, hedged.received.tolist(), strict=False)
+            self._hedge_profit(held, rows[end - count : end], received)
+            for held, count, end, received in zip(
+                self.episodes, hedged.trades, ends, hedged.received.tolist(), strict=True
+            )
         ]
         return Earned(
             episodes=[done.episode for done in runs],
@@ -180,9 +182,9 @@ class HeldEpisodes:
             missing_quotes=self.run.missing_quotes,
         )
 
-    def _hedge_profit(self, held: HeldEpisode, trades: npt.NDArray[Any], received: float) -> Floats:
+    def _hedge_profit(self, held: HeldEpisode, trades: Array, received: float) -> Floats:
         ts = self.tape.ts_ns
-        at = np.minimum(trades["at"], len(ts) - 1)
+        at = np.minimum(trades["at"] + (held.start - held.offset), len(ts) - 1)
         # Of a chain and a bar of one moment, a replay books a trade with the later.
         traded = np.searchsorted(ts, ts[at], side="right") - 1
         columns = [traded, *(trades[name] for name in ("amount", "price", "fee"))]
@@ -221,13 +223,17 @@ class HeldEpisodes:
         cash = np.array([ledger.units(Account.CASH)[native] for ledger in ledgers], np.float64)
         return beside[:, native] * 1.0, cash, beside[:, 1 - native] * 1.0, np.array([x.rate for x in ledgers])
 
-    def _lines(self, rows: _replay.Rows, counts: Ints, received: Floats, total: Money) -> dict[str, Money]:
+    @cached_property
+    def _hedge_lines(self) -> HedgeLines:
+        return HedgeLines([market_of(held) for held in self.episodes], self._inverse)
+
+    def _lines(self, counts: Ints, received: Floats, total: Money) -> dict[str, Money]:
         """Lines of the options, which are always the same, and of the hedges, from their trades.
 
         The lines of the other currency are each step's at the rate of its end, as in
         :mod:`gammacore.attribution`; what that leaves is ``numeraire``, rounding included.
         """
-        parts = self._hedge_lines.lines(rows, counts, received)
+        parts = self._hedge_lines.lines(self._rows, counts, received)
         lines = {}
         for line in self._options:
             one, other = parts.get(line, (0.0, 0.0))
