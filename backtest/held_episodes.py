@@ -153,7 +153,7 @@ class HeldEpisodes:
             if self._late is not None:
                 gained[k] -= self._late_funding(held, rows, before, received[k])
             equity.append(kept)
-        fees = self._option_fees + fees * UNIT
+        fees = (self._option_fees + fees) * UNIT
         return _Hedges(self._profit(gained, marked, accrued), hedges, fees, equity, counts, received)
 
     def earned(self, policy: Policy, marks: Marks) -> Earned:
@@ -256,8 +256,9 @@ class HeldEpisodes:
 
     @cached_property
     def _option_fees(self) -> Floats:
-        """Fees of the options of each episode."""
-        return np.array([held.done.episode.fees_paid() for held in self.episodes])
+        """Fees of the options of each episode, units of the settlement currency."""
+        ledgers = [held.done.episode.ledger for held in self.episodes]
+        return np.array([ledger.units(Account.FEES)[ledger.native] for ledger in ledgers], np.float64)
 
     @cached_property
     def _late(self) -> Floats | None:
