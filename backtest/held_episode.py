@@ -52,10 +52,10 @@ class HeldEpisode(NamedTuple):
 
 def obstacle_to_sharing(run: Run) -> str | None:
     """Say why the episodes of a run cannot be hedged apart from its event loop, or None where they can."""
-    exits = any(done.episode.close_reason == "exit" for done in run.closed)
+    exits = any(done.episode.close_reason == "exit" for done in run.episode_runs)
     if run.missing_quotes and exits:
         return "an exit found no quote at first"
-    if any(isinstance(done.episode.hedge.instrument, Future) for done in run.closed):
+    if any(isinstance(done.episode.hedge.instrument, Future) for done in run.episode_runs):
         return "futures are delivered by the event loop only"
     if run.skipped:
         return "some episodes were left out"
@@ -73,7 +73,7 @@ def prepare(run: Run, hedger: CompiledHedger) -> list[HeldEpisode]:
         For the costs of its exchange.
     """
     episodes: list[HeldEpisode] = []
-    for done in run.closed:
+    for done in run.episode_runs:
         episodes.append(_prepared(run, hedger, done, episodes[-1] if episodes else None))
     return episodes
 
@@ -118,7 +118,7 @@ def _parts(
     ts, number = run.tape.ts_ns, done.episode.number
     waits = [
         d.episode.expiry_ns
-        for d in run.closed
+        for d in run.episode_runs
         if d.episode.number != number
         and d.episode.close_reason == "delivery"
         and not (heir and d.episode.expiry_ns <= ts[start])

@@ -164,7 +164,7 @@ class HeldEpisodes:
         ConfigError
             If the compiled hedger does not know the policy.
         """
-        hedged, runs = self._hedged(policy), self.run.closed
+        hedged, runs = self._hedged(policy), self.run.episode_runs
         profits, rows = np.column_stack(hedged.profit), self._rows.array()
         ends = np.cumsum(hedged.trades)
         curves = [

@@ -92,7 +92,7 @@ def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
 
 def episode_table(run: Run) -> pd.DataFrame:
     """One row per episode: contract, premium, volatility paid and realised, profit by line."""
-    return pd.DataFrame([_episode_row(run, done) for done in run.closed])
+    return pd.DataFrame([_episode_row(run, done) for done in run.episode_runs])
 
 
 def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
             *delta,
             fill.ts_ns,
         )
-        for done, deltas in zip(run.closed, seen.deltas, strict=True)
+        for done, deltas in zip(run.episode_runs, seen.deltas, strict=True)
         for fill, delta in zip(done.episode.fills, _beside(done, deltas), strict=True)
     ]
     names = ["time", "episode", "purpose", "instrument", "kind", "amount", "price", "mark", "fee"]
@@ -144,7 +144,7 @@ def _stacked(parts: list[dict[str, Any]]) -> pd.DataFrame:
 def scalp_table(run: Run) -> pd.DataFrame:
     """One row per scalp, see :class:`gammacore.scalps.Scalps`; ``rest`` says who closed what was left."""
     parts = []
-    for done in run.closed:
+    for done in run.episode_runs:
         found, episode = scalps(done.episode, done.attribution), done.episode
         ending = "delivery" if math.isfinite(episode.delivery_price) else "mark"
         parts.append(
@@ -163,7 +163,7 @@ def scalp_table(run: Run) -> pd.DataFrame:
 def interval_table(run: Run) -> pd.DataFrame:
     """One row per interval between two hedges: its ends, and the profit of every line within it."""
     parts = []
-    for done in run.closed:
+    for done in run.episode_runs:
         found, seen = intervals(done.episode, done.attribution), done.attribution
         ends = np.append(found.first[1:], len(seen.rate) - 1)
         columns: dict[str, Any] = {
@@ -209,7 +209,7 @@ def _future_listed(run: Run) -> list[bool]:
     """For episodes hedged in a dated contract: whether the exchange listed one at entry."""
     return [
         run.tape.future_listed(done.episode.expiry_ns, done.attribution.start)
-        for done in run.closed
+        for done in run.episode_runs
         if isinstance(done.episode.hedge.instrument, Future)
     ]
 
@@ -226,7 +226,7 @@ def _other_attribution(run: Run) -> tuple[str, dict[str, dict[str, float]]]:
     """Name and lines of the method that the run did not use."""
     used = run.config.report.attribution
     other: Method = "revaluation" if used == "taylor" else "taylor"
-    found = [attribute(d.episode, run.tape, d.last, other).totals for d in run.closed]
+    found = [attribute(d.episode, run.tape, d.last, other).totals for d in run.episode_runs]
     return other, {line: _exact_sum([totals[line] for totals in found])._asdict() for line in LINES}
 
 
@@ -270,7 +270,7 @@ def summarise(
 
     Every figure is defined in ``docs/report.md``.
     """
-    done = run.closed
+    done = run.episode_runs
     lines = {line: _exact_sum([d.attribution.totals[line] for d in done]) for line in LINES}
     fees, funding = lines["fees"], lines["funding"]
     over = episodes["pnl_over_premium"].to_numpy(dtype=np.float64) if done else np.empty(0)

@@ -79,7 +79,7 @@ def hit_rate(profit: npt.ArrayLike) -> float:
 def profit_steps(run: Run, line: str, currency: str) -> Floats:
     """Profit of a line at every entry of the tape, over all episodes."""
     steps = np.zeros(len(run.tape))
-    for done in run.closed:
+    for done in run.episode_runs:
         values = getattr(done.attribution, currency)[line]
         # Step k ends at entry start + k + 1; a delivery's last step at the next entry there is.
         ends = np.minimum(done.attribution.start + 1 + np.arange(len(values)), len(steps) - 1)
@@ -120,13 +120,13 @@ class Earned(NamedTuple):
 
 def earned_by(run: Run, marks: Marks) -> Earned:
     """Collect what the episodes of a replay earned."""
-    episodes = [done.episode for done in run.closed]
+    episodes = [done.episode for done in run.episode_runs]
     return Earned(
         episodes=episodes,
         profit=np.array([episode.ledger.profit() for episode in episodes]).reshape(-1, 2),
         fees=np.array([episode.fees_paid() for episode in episodes]),
         hedges=np.array([episode.hedges for episode in episodes], np.int64),
-        curves=profit_curves(run.closed, marks),
+        curves=profit_curves(run.episode_runs, marks),
         missing_quotes=run.missing_quotes,
     )
 

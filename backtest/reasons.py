@@ -43,7 +43,7 @@ def reasons(run: Run, hedges: Sequence[int] | Ints) -> list[str]:
         A sentence each; empty where there is something to show and nothing was refused.
     """
     refused = _refused(list(run.desk.strategy.refusals.values()))
-    if not run.closed:
+    if not run.episode_runs:
         # With refusals and no order, these are the reason.
         return refused if refused and not run.desk.portfolio.episodes else [*refused, _no_episode(run)]
     most = max(hedges)
@@ -159,7 +159,7 @@ def _first_entry(tape: Tape, strategy: GammaScalp) -> int | None:
 
 
 def _one_hedge(run: Run) -> str:
-    hedge, lives = run.config.hedge, [done.last - done.first for done in run.closed]
+    hedge, lives = run.config.hedge, [done.last - done.first for done in run.episode_runs]
     if max(lives) < 2:
         return "Every episode was hedged once: none saw a second price."
     rule = f"hedge.every {hedge.every} is longer than any life" if hedge.rule == "interval" else _rule(hedge)
@@ -178,7 +178,7 @@ def _rule(hedge: HedgeConfig) -> str:
 def _no_hedge(run: Run) -> str:
     """Say how far the delta went that called for nothing."""
     largest, when = 0.0, 0
-    for done in run.closed:
+    for done in run.episode_runs:
         delta = np.abs(expose(run, done).delta[:-1] if len(done.attribution.ts_ns) > 1 else np.zeros(1))
         k = int(np.argmax(delta))
         if delta[k] > largest:

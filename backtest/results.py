@@ -87,7 +87,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
         profit=profit_table(run, seen),
         scalps=scalped,
         intervals=interval_table(run),
-        ledgers=[(done.episode.number, done.episode.ledger) for done in run.closed],
+        ledgers=[(done.episode.number, done.episode.ledger) for done in run.episode_runs],
         moments=seen.moments,
     )
 

@@ -61,12 +61,12 @@ class Marks:
         return self._kept[key]
 
 
-def profit_curves(closed: list[EpisodeRun], marks: Marks) -> Curves:
+def profit_curves(runs: list[EpisodeRun], marks: Marks) -> Curves:
     """Cumulative profit of all episodes at every entry of the tape.
 
     Parameters
     ----------
-    closed : list of EpisodeRun
+    runs : list of EpisodeRun
     marks : Marks
         Of the tape that they ran on.
 
@@ -76,20 +76,20 @@ def profit_curves(closed: list[EpisodeRun], marks: Marks) -> Curves:
         The last values are the ledgers' profit.
     """
     hedges = []
-    for done in closed:
+    for done in runs:
         fills = done.episode.hedge_fills()
         traded = np.searchsorted(marks.tape.ts_ns, fills.ts_ns, side="right") - 1
         hedges.append(hedge_profit(done, marks.tape, traded, fills.amount, fills.price, fills.fee))
-    profits = np.array([done.episode.ledger.profit() for done in closed]).reshape(-1, 2)
-    return curves_of(closed, marks, hedges, profits)
+    profits = np.array([done.episode.ledger.profit() for done in runs]).reshape(-1, 2)
+    return curves_of(runs, marks, hedges, profits)
 
 
-def curves_of(closed: list[EpisodeRun], marks: Marks, hedges: list[Floats], profits: Floats) -> Curves:
+def curves_of(runs: list[EpisodeRun], marks: Marks, hedges: list[Floats], profits: Floats) -> Curves:
     """Cumulative profit of the options of some episodes and of hedges that may be others than their own.
 
     Parameters
     ----------
-    closed, marks
+    runs, marks
     hedges : list of array
         Profit of each hedge so far, see :func:`hedge_profit`.
     profits : array, shape (episodes, 2)
@@ -97,18 +97,18 @@ def curves_of(closed: list[EpisodeRun], marks: Marks, hedges: list[Floats], prof
     """
     size = len(marks.tape)
     open_ = np.zeros((2, size))
-    for done, hedge in zip(closed, hedges, strict=True):
+    for done, hedge in zip(runs, hedges, strict=True):
         held = slice(done.first, done.last)
         worth = _options_worth(done.episode, marks, done.first, done.last) + hedge
         for total, part in zip(open_, _both(done.episode, worth, marks.tape.index[held]), strict=True):
             total[held] += part
-    open_ += _ended(closed, profits, size)
+    open_ += _ended(runs, profits, size)
     return {"coin": open_[0], "usd": open_[1]}
 
 
-def _ended(closed: list[EpisodeRun], profits: Floats, size: int) -> Floats:
+def _ended(runs: list[EpisodeRun], profits: Floats, size: int) -> Floats:
     """Profit of the episodes that have ended by each entry, coin and USD; shape (2, size)."""
-    last = np.array([done.last for done in closed], np.int64)
+    last = np.array([done.last for done in runs], np.int64)
     order = np.argsort(last, kind="stable")
     so_far = np.concatenate([np.zeros((1, 2)), np.cumsum(profits[order], axis=0)])
     return np.repeat(so_far.T, np.diff([0, *last[order], size]), axis=1)

@@ -83,8 +83,8 @@ def expose_run(run: Run) -> RunExposures:
     """Follow every episode of a run."""
     gamma, theta = np.zeros(len(run.tape)), np.zeros(len(run.tape))
     deltas, moments = [], []
-    cap = min(max(ALL_MOMENTS // max(len(run.closed), 1), FEWEST), MOST)
-    for done in run.closed:
+    cap = min(max(ALL_MOMENTS // max(len(run.episode_runs), 1), FEWEST), MOST)
+    for done in run.episode_runs:
         seen = expose(run, done)
         first, size = done.attribution.start, done.last + 1 - done.attribution.start
         gamma[first : first + size] += seen.gamma[:size]

@@ -64,7 +64,7 @@ class Run(NamedTuple):
 
     Attributes
     ----------
-    closed : list of EpisodeRun
+    episode_runs : list of EpisodeRun
         Episodes that traded, in order of entry; one still open at the end is carried at marks.
     skipped : int
         Episodes left out: fewer chains than ``entry.min_snapshots``, or unfinished and dropped.
@@ -78,7 +78,7 @@ class Run(NamedTuple):
     config: Config
     tape: Tape
     desk: Desk
-    closed: list[EpisodeRun]
+    episode_runs: list[EpisodeRun]
     skipped: int
     deliveries: dict[int, Settled]
     missing_quotes: int
@@ -247,7 +247,7 @@ def replay(
     compiled = CompiledHedger(desk, exchange) if reason is None else None
     loop = _Replay(tape, desk, exchange, compiled)
     loop.run(progress)
-    closed, skipped = [], 0
+    finished, skipped = [], 0
     for episode in desk.portfolio.episodes:
         if not episode.entered:
             continue
@@ -258,10 +258,10 @@ def replay(
         if dropped or (wanted and _chains_seen(tape, done) < wanted):
             skipped += 1
         else:
-            closed.append(done)
+            finished.append(done)
     engine_used = "compiled" if reason is None else f"desk: {reason}"
     return Run(
-        config, tape, desk, closed, skipped, loop.deliveries, desk.portfolio.missing_quotes, engine_used
+        config, tape, desk, finished, skipped, loop.deliveries, desk.portfolio.missing_quotes, engine_used
     )
 
 

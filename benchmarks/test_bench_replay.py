@@ -69,11 +69,11 @@ def test_replay_with_ledger_and_attribution(benchmark, prices, run_of, engine):
 
     def whole():
         run = replay(config, tape, engine=engine)
-        return run, [done.attribution.totals for done in run.closed]
+        return run, [done.attribution.totals for done in run.episode_runs]
 
     run, _ = benchmark(whole)
     assert run.engine.startswith("compiled" if engine == "auto" else "desk")
-    assert sum(done.episode.hedges for done in run.closed) == loop(prices.close.tolist())
+    assert sum(done.episode.hedges for done in run.episode_runs) == loop(prices.close.tolist())
 
 
 @pytest.mark.benchmark(group="60 days of minutes")

@@ -29,8 +29,8 @@ def test_totals_are_the_sums_of_the_steps(setting):
     tape = minute_tape(days=14.2, linear=config.hedge.instrument == "forward")
     tape.interest = tape.owed = 1e-7 * np.sin(np.arange(len(tape)) / 3_000)
     run = replay(config, tape)
-    assert len(run.closed) >= 1
-    for done in run.closed:
+    assert len(run.episode_runs) >= 1
+    for done in run.episode_runs:
         parts = attribute(done.episode, tape, done.last)
         for currency, slack in (("coin", 1e-11), ("usd", 1e-6)):
             steps = getattr(parts, currency)
@@ -48,7 +48,7 @@ def test_time_passes_until_an_exit_between_two_entries(priced, method):
     if not priced:
         tape = Tape(tape.chains)
     run = replay(with_overrides(parse_config({}), setting), tape)
-    done = run.closed[0]
+    done = run.episode_runs[0]
     exit_ns = done.episode.end_ns
     assert exit_ns not in tape.ts_ns
     parts = attribute(done.episode, tape, done.last, method)  # refuses what does not sum to the ledger

@@ -23,7 +23,7 @@ def by_hand(run, i):
     """Premium and margin at an entry of the tape, position by position."""
     tape, ts = run.tape, int(run.tape.ts_ns[i])
     total, hedges = 0.0, {}
-    for done in run.closed:
+    for done in run.episode_runs:
         fills = [fill for fill in done.episode.fills if fill.ts_ns <= ts]
         over = np.isfinite(done.episode.delivery_price) and ts > tape.ts_ns[done.last]
         held = {}
@@ -66,7 +66,7 @@ def test_it_is_the_sum_over_positions(settings):
     tied = capital_tied(run)
     # Where a delivery or a chain and a bar share a moment, what is held depends on which is asked.
     moments, count = np.unique(run.tape.ts_ns, return_counts=True)
-    shared = {done.episode.expiry_ns for done in run.closed} | set(moments[count > 1].tolist())
+    shared = {done.episode.expiry_ns for done in run.episode_runs} | set(moments[count > 1].tolist())
     looked = [i for i in range(0, len(tied), 997) if int(run.tape.ts_ns[i]) not in shared]
     assert len(looked) > 15
     assert [tied[i] for i in looked] == pytest.approx([by_hand(run, i) for i in looked], rel=1e-9, abs=1e-12)
@@ -76,6 +76,6 @@ def test_it_is_the_sum_over_positions(settings):
 def test_a_straddle_bought_ties_up_its_premium_and_little_more():
     run = run_of({"hedge.rule": "never"})
     tied = capital_tied(run)
-    first = run.closed[0]
+    first = run.episode_runs[0]
     assert first.episode.hedge.instrument.settlement is Settlement.INVERSE
     assert tied[first.attribution.start] == pytest.approx(first.episode.premium, abs=1e-12)

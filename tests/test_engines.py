@@ -79,8 +79,8 @@ def assert_same(config, tape, policy=None):
     fast = replay(config, tape, policy=policy)
     slow = replay(config, tape, policy=policy, engine="desk")
     assert slow.engine == "desk: asked for"
-    assert len(fast.closed) == len(slow.closed)
-    for a, b in zip(fast.closed, slow.closed, strict=True):
+    assert len(fast.episode_runs) == len(slow.episode_runs)
+    for a, b in zip(fast.episode_runs, slow.episode_runs, strict=True):
         if config.hedge.lots:  # whole lots leave no room for the last bit of a delta
             assert a.episode.fills == b.episode.fills
             assert a.episode.ledger.entries == b.episode.ledger.entries
@@ -106,7 +106,7 @@ def test_random_books_and_policies_end_alike(seed):
     entry = ENTRIES[int(rng.integers(len(ENTRIES)))]
     config = build({"entry.max_days": 7, "costs.max_quote_age": None, **policy, **account, **entry})
     run = assert_same(config, market(seed, config))
-    assert run.closed
+    assert run.episode_runs
     wanted = "compiled" if policy["hedge.rule"] not in ("snapshot", "never") else "desk: the policy"
     assert run.engine.startswith(wanted)
 
@@ -115,7 +115,7 @@ def test_random_books_and_policies_end_alike(seed):
 def test_every_account_hedges(account):
     config = build({"entry.min_days": 1, "hedge.band": 0.04, "costs.max_quote_age": None, **account})
     run = assert_same(config, market(5, config))
-    assert sum(done.episode.hedges for done in run.closed) > 20
+    assert sum(done.episode.hedges for done in run.episode_runs) > 20
 
 
 def test_a_new_fee_schedule_takes_effect_within_a_run():
@@ -124,7 +124,7 @@ def test_a_new_fee_schedule_takes_effect_within_a_run():
     run = assert_same(config, market(8, config, start=start))
     rates = [
         f.fee * f.price / abs(f.amount)
-        for done in run.closed
+        for done in run.episode_runs
         for f in done.episode.fills
         if "PERP" in f.instrument.name and abs(f.amount) > 500
     ]
@@ -145,4 +145,4 @@ def test_a_users_policy_is_asked_where_its_trigger_fires():
     seen = [at.mismatch for at in asked]
     assert seen[:half] == pytest.approx(seen[half:], rel=1e-10)
     assert all(abs(at.mismatch) > 0.05 for at in asked)
-    assert sum(done.episode.hedges for done in run.closed) == half
+    assert sum(done.episode.hedges for done in run.episode_runs) == half

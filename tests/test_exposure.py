@@ -31,9 +31,9 @@ def run_of(settings):
 )
 def test_a_hedge_without_lots_leaves_no_delta(settings):
     run = run_of(EXACT | settings)
-    assert run.closed
+    assert run.episode_runs
     count = 0
-    for done in run.closed:
+    for done in run.episode_runs:
         seen = expose(run, done)
         hedged = np.array([purpose == "hedge" for purpose in seen.purposes])
         # What USD-neutral hedging looks at is the ledger's equity, rounded posting by posting to 1e-8,
@@ -41,12 +41,12 @@ def test_a_hedge_without_lots_leaves_no_delta(settings):
         assert np.abs(seen.after[hedged]).max() < (1e-5 if "usd_neutral" in settings.values() else 1e-9)
         assert np.abs(seen.before[hedged]).max() > 0.01
         count += hedged.sum()
-    assert count == sum(done.episode.hedges for done in run.closed) > 50
+    assert count == sum(done.episode.hedges for done in run.episode_runs) > 50
 
 
 def test_with_lots_less_than_half_a_lot_is_left():
     run = run_of(SMALL)
-    for done in run.closed:
+    for done in run.episode_runs:
         seen = expose(run, done)
         hedged = np.array([purpose == "hedge" for purpose in seen.purposes])
         left = np.abs(seen.after * done.attribution.hedge_price[seen.points])[hedged]
@@ -55,7 +55,7 @@ def test_with_lots_less_than_half_a_lot_is_left():
 
 def test_a_band_is_reached_before_every_hedge_and_a_fill_moves_delta_by_its_amount():
     run = run_of(SMALL | {"hedge.rule": "band", "hedge.band": 0.08})
-    for done in run.closed:
+    for done in run.episode_runs:
         seen = expose(run, done)
         hedged = np.array([purpose == "hedge" for purpose in seen.purposes])
         assert np.abs(seen.before[hedged]).min() >= 0.08 - 1e-9
@@ -68,7 +68,7 @@ def test_theta_is_what_blacks_equation_makes_of_gamma():
     config = build(SMALL)
     market = load_market(config)
     run = replay(config, market.tape)
-    done = run.closed[0]
+    done = run.episode_runs[0]
     seen, (option, *_) = expose(run, done), done.episode.entered
     size = len(done.attribution.forward)
     vol = market.tape.vol(option, done.attribution.start, done.attribution.start + size)
@@ -82,7 +82,7 @@ def test_theta_is_what_blacks_equation_makes_of_gamma():
 
 def test_nothing_is_left_after_delivery():
     run = run_of(SMALL)
-    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    done = next(d for d in run.episode_runs if d.episode.close_reason == "delivery")
     seen = expose(run, done)
     assert seen.delta[-1] == pytest.approx(0.0, abs=1e-12)
     assert seen.gamma[-1] == seen.theta[-1] == 0.0
@@ -91,7 +91,7 @@ def test_nothing_is_left_after_delivery():
 
 def test_a_fee_is_all_that_a_usd_neutral_hedge_leaves():
     run = run_of(EXACT | {"hedge.target": "usd_neutral", "costs.hedge_fee": 0.001, "costs.funding": False})
-    for done in run.closed:
+    for done in run.episode_runs:
         seen = expose(run, done)
         hedged = np.array([purpose == "hedge" for purpose in seen.purposes])
         assert seen.after[hedged] == pytest.approx(
@@ -101,7 +101,7 @@ def test_a_fee_is_all_that_a_usd_neutral_hedge_leaves():
 
 def test_options_that_are_sold_before_expiry_are_held_no_longer():
     run = run_of(SMALL | {"exit.hours_before_expiry": 30, "market.days": 16, "costs.fill": "mark"})
-    done = next(d for d in run.closed if d.episode.close_reason == "exit")
+    done = next(d for d in run.episode_runs if d.episode.close_reason == "exit")
     closed = done.attribution.ts_ns >= done.episode.close_ns
     for amounts in options_held(done).values():
         assert set(amounts[closed]) == {0.0}

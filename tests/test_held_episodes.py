@@ -66,13 +66,13 @@ def compare(base, tape):
         config = build({**base, **policy})
         fast = held.hedge(build_policy(config), keep_equity=True)
         slow = replay(config, tape, engine="desk")
-        profits = np.array([done.episode.ledger.profit() for done in slow.closed])
+        profits = np.array([done.episode.ledger.profit() for done in slow.episode_runs])
         native = 1 if config.hedge.target == "black" else 0
         mine = np.column_stack([fast.coin, fast.usd])
         np.testing.assert_allclose(mine[:, native], profits[:, native], rtol=1e-10, atol=1e-10)
         np.testing.assert_allclose(mine, profits, rtol=1e-10, atol=1e-10)
-        np.testing.assert_array_equal(fast.hedges, [done.episode.hedges for done in slow.closed])
-        fees = [done.episode.fees_paid() for done in slow.closed]
+        np.testing.assert_array_equal(fast.hedges, [done.episode.hedges for done in slow.episode_runs])
+        fees = [done.episode.fees_paid() for done in slow.episode_runs]
         np.testing.assert_allclose(fast.fees, fees, rtol=1e-12, atol=1e-12)
         marks = Marks(tape)
         figures = performance(held.earned(build_policy(config), marks), marks)
@@ -84,10 +84,10 @@ def compare(base, tape):
         for line, money in fast.lines.items():
             if line in ("numeraire", "rounding"):
                 continue
-            total = np.sum([done.attribution.totals[line] for done in slow.closed], axis=0)
+            total = np.sum([done.attribution.totals[line] for done in slow.episode_runs], axis=0)
             np.testing.assert_allclose(money, total, rtol=1e-9, atol=1e-7)
         rest = np.sum(
-            [d.attribution.totals[x] for d in slow.closed for x in ("numeraire", "rounding")], axis=0
+            [d.attribution.totals[x] for d in slow.episode_runs for x in ("numeraire", "rounding")], axis=0
         )
         found = np.sum([fast.lines[x] for x in ("numeraire", "rounding")], axis=0)
         np.testing.assert_allclose(found, rest, rtol=1e-7, atol=1e-5)
@@ -102,7 +102,7 @@ def test_equity_is_the_desks():
     held = HeldEpisodes(config, tape)
     fast = held.hedge(build_policy(config), keep_equity=True)
     run = replay(config, tape)
-    for one, equity, done in zip(held.episodes, fast.equity, run.closed, strict=True):
+    for one, equity, done in zip(held.episodes, fast.equity, run.episode_runs, strict=True):
         parts = done.attribution
         steps = np.sum(list(parts.coin.values()), axis=0)
         theirs = np.concatenate([[0.0], np.cumsum(steps)])[: len(equity)]

@@ -56,7 +56,7 @@ def test_the_desk_hedges_with_what_is_cheaper(rate, kind):
         }
     )
     run = replay(config, tape)
-    (done,) = run.closed
+    (done,) = run.episode_runs
     held = done.episode.hedge.instrument
     delta = -next(f.amount for f in done.episode.fills if f.instrument == held)  # of the options, at entry
     expected = kind if delta < 0 else {Future: Perpetual, Perpetual: Future}[kind]

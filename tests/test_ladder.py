@@ -66,14 +66,14 @@ def test_fills_keep_the_mismatch_in_the_band_at_maker_fees():
     config = build({**LADDER, "hedge.outer": 0.12})
     run = replay(config, market(4, config))
     assert run.engine.startswith("desk: resting orders")
-    hedges = [f for d in run.closed for f in d.episode.fills if f.order_id.split("-")[1] == "hedge"]
+    hedges = [f for d in run.episode_runs for f in d.episode.fills if f.order_id.split("-")[1] == "hedge"]
     makers = [f for f in hedges if f.fee == 0.0]
     assert len(makers) > 0.8 * len(hedges) > 20
     for fill in makers:  # through the limit, never only at it
         assert fill.mark < fill.price if fill.amount > 0 else fill.mark > fill.price
         assert fill.price % 0.5 == 0
     taker = replay(build({**LADDER, "hedge.rule": "band"}), market(4, config))
-    fees = [sum(d.attribution.totals["fees"].coin for d in r.closed) for r in (run, taker)]
+    fees = [sum(d.attribution.totals["fees"].coin for d in r.episode_runs) for r in (run, taker)]
     assert abs(fees[0]) < 0.6 * abs(fees[1])
 
 

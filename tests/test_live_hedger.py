@@ -267,7 +267,7 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
     run = replay(config, tape, engine="desk")
     expected = [
         (f.order_id, f.instrument, f.amount)
-        for done in run.closed
+        for done in run.episode_runs
         for f in done.episode.fills
         if f.order_id.split("-")[1] in ("entry", "hedge", "exit", "unwind")
     ]

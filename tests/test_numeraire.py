@@ -43,7 +43,7 @@ def straddle_profit(target, seed):
         ),
         tape,
     )
-    (done,) = run.closed
+    (done,) = run.episode_runs
     assert done.episode.close_reason == "delivery"
     assert done.episode.hedges > 0.5 * STEPS
     return done.episode.ledger.profit()

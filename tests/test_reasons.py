@@ -20,7 +20,7 @@ def market():
 
 def said(market, settings):
     run = replay(build(SMALL | settings), market.tape)
-    return reasons(run, [done.episode.hedges for done in run.closed])
+    return reasons(run, [done.episode.hedges for done in run.episode_runs])
 
 
 def test_a_run_with_hedges_has_no_reason(market):
@@ -81,4 +81,4 @@ def test_no_hedge_names_the_rule_and_the_largest_delta(market, settings, words):
         run = replay(build(SMALL | {"hedge.rule": "never"}), market.tape)
         assert 0.2 < delta < 1.2
         assert re.search(r"at 2025-01-\d\dT", reason)
-        assert len(run.closed) > 0
+        assert len(run.episode_runs) > 0

@@ -173,7 +173,7 @@ def test_later_funding_changes_no_earlier_order(target):
 
     def orders(rates):
         run = replay(build(setting), minute_tape(funding=funding_of(ends, rates, 8 * hour)))
-        fills = [fill for done in run.closed for fill in done.episode.fills]
+        fills = [fill for done in run.episode_runs for fill in done.episode.fills]
         return sorted((f.ts_ns, f.instrument.name, f.amount, f.price) for f in fills)
 
     first, second = orders(rates), orders(np.where(ends > when, rates + 0.05, rates))
@@ -211,7 +211,7 @@ def test_options_and_hedge_end_at_one_price_where_no_bar_is_near(given, schedule
     price = given.get("delivery", {FRIDAY: 62e3})[FRIDAY]
     config = build({"entry.schedule": schedule, "entry.min_days": 1, "entry.expiries": "any"})
     run = replay(config, tape)
-    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    done = next(d for d in run.episode_runs if d.episode.close_reason == "delivery")
     last = done.episode.fills[-1]
     assert (last.ts_ns, done.episode.delivery_price) == (FRIDAY, price)
     assert (last.mark, last.price) == (price, pytest.approx(price, rel=1e-4))
@@ -220,7 +220,7 @@ def test_options_and_hedge_end_at_one_price_where_no_bar_is_near(given, schedule
     other = replay(config, Tape(chains_of(times, later, expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY)), **given))
 
     def decided(run):
-        fills = [f for d in run.closed for f in d.episode.fills if f.ts_ns <= FRIDAY]
+        fills = [f for d in run.episode_runs for f in d.episode.fills if f.ts_ns <= FRIDAY]
         return sorted((f.ts_ns, f.instrument.name, f.amount) for f in fills)
 
     assert decided(run) == decided(other)

@@ -26,7 +26,7 @@ def run():
 
 
 def test_break_even_is_price_times_volatility_over_the_root_of_365(run):
-    for done in run.closed:
+    for done in run.episode_runs:
         first = done.attribution.start
         vol = research.entry_vol(done.episode, run.tape, first)
         forward = done.attribution.forward[0]
@@ -36,7 +36,7 @@ def test_break_even_is_price_times_volatility_over_the_root_of_365(run):
 
 
 def test_volatility_at_the_hedges_knows_only_the_hedges(run):
-    done = run.closed[0]
+    done = run.episode_runs[0]
     fills = [f for f in done.episode.fills if "PERPETUAL" in f.instrument.name]
     times = sorted({f.ts_ns for f in fills})
     entries = np.searchsorted(run.tape.ts_ns, times, side="right") - 1
@@ -53,7 +53,7 @@ def test_hedging_each_minute_for_nothing_captures_nearly_everything():
     ts = START + NS_PER_MINUTE * np.arange(len(path))
     tape = Tape(chains_of(ts[::360], path[::360]), prices_of(ts, path, NS_PER_MINUTE))
     run = replay(build(FREE | {"hedge.rule": "interval", "hedge.every": "1min"}), tape)
-    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    done = next(d for d in run.episode_runs if d.episode.close_reason == "delivery")
     kept = research.captured(done.attribution.totals, done.episode.ledger.profit(), 0)
     assert kept.gamma_over_theta > 2
     assert kept.ratio == pytest.approx(1.0, abs=0.1)

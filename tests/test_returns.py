@@ -26,21 +26,21 @@ def test_curves_are_the_steps_of_the_attribution(setting):
     tape.interest = 1e-7 * np.sin((tape.ts_ns - START) / (2 * NS_PER_DAY))
     tape.owed = 1.1 * tape.interest
     run, marks = replay(config, tape), Marks(tape)
-    found = profit_curves(run.closed, marks)
+    found = profit_curves(run.episode_runs, marks)
     for currency, scale in (("coin", 1.0), ("usd", 60e3)):
         expected = np.zeros(len(tape))
-        for done in run.closed:
+        for done in run.episode_runs:
             parts = getattr(done.attribution, currency)
             earned = np.sum(list(parts.values()), axis=0)
             ends = np.minimum(done.first + 1 + np.arange(len(earned)), done.last)
             np.add.at(expected, ends, earned)
         # What the entry cost belongs to the first step of the attribution; here it is paid at once.
-        entries = {done.first for done in run.closed}
+        entries = {done.first for done in run.episode_runs}
         shown = np.array([k not in entries for k in range(len(tape))])
         np.testing.assert_allclose(
             found[currency][shown], np.cumsum(expected)[shown], atol=1e-6 * scale, rtol=0
         )
-        total = sum(getattr(d.episode.ledger.profit(), currency) for d in run.closed)
+        total = sum(getattr(d.episode.ledger.profit(), currency) for d in run.episode_runs)
         assert found[currency][-1] == pytest.approx(total, abs=1e-9 * scale)
         daily = daily_profit(found[currency], marks)
         assert daily.sum() == pytest.approx(total, abs=1e-9 * scale)

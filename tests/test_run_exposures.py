@@ -19,7 +19,7 @@ def run():
 
 
 def test_profit_ends_at_the_ledgers(run):
-    for done, seen in zip(run.closed, expose_run(run).moments, strict=True):
+    for done, seen in zip(run.episode_runs, expose_run(run).moments, strict=True):
         profit = done.episode.ledger.profit()
         assert seen.coin["P&L"][-1] == pytest.approx(profit.coin, abs=1e-9)
         assert seen.usd["P&L"][-1] == pytest.approx(profit.usd, abs=1e-5)
@@ -31,7 +31,7 @@ def test_profit_ends_at_the_ledgers(run):
 
 
 def test_hedges_are_shown_and_counted(run):
-    for done, seen in zip(run.closed, expose_run(run).moments, strict=True):
+    for done, seen in zip(run.episode_runs, expose_run(run).moments, strict=True):
         assert seen.hedges[-1] == done.episode.hedges
         assert np.all(np.diff(seen.ts_ns) > 0)
         fills = done.episode.hedge_fills()
@@ -43,8 +43,8 @@ def test_hedges_are_shown_and_counted(run):
 
 def test_of_many_moments_some_are_kept_and_counts_stay_whole(run, monkeypatch):
     monkeypatch.setattr(run_exposures, "MOST", 30)
-    assert max(done.episode.hedges for done in run.closed) > 60
-    for done, seen in zip(run.closed, expose_run(run).moments, strict=True):
+    assert max(done.episode.hedges for done in run.episode_runs) > 60
+    for done, seen in zip(run.episode_runs, expose_run(run).moments, strict=True):
         assert len(seen.ts_ns) <= 32
         assert seen.hedges[-1] == done.episode.hedges
         assert seen.ts_ns[0] == done.attribution.ts_ns[0]
@@ -56,7 +56,7 @@ def test_gamma_and_theta_are_summed_over_what_is_open(run):
     assert np.all(seen.gamma >= 0)
     assert np.all(seen.theta <= 0)
     open_ = np.zeros(len(run.tape), bool)
-    for done in run.closed:
+    for done in run.episode_runs:
         open_[done.attribution.start : done.last + 1] = True
     assert not seen.gamma[~open_].any()
     assert seen.gamma[open_].max() > 0.01

@@ -69,9 +69,9 @@ def test_rolled_straddles_end_where_a_plain_loop_ends(seed, band):
     tape = Tape(flat_chains(prices, "BTC", 0.55, 1.0), prices, linear=True, averaging=False)
     run = replay(build(YEAR | {"hedge.band": band, "costs.hedge_fee": 0.0005}), tape)
     profit, fees, hedges = plain_loop(close.tolist(), 0.55, 1440, band, 0.0005)
-    assert sum(d.episode.hedges for d in run.closed) == hedges
-    assert sum(d.episode.ledger.profit().usd for d in run.closed) == pytest.approx(profit, abs=1e-4)
-    assert -sum(d.attribution.totals["fees"].usd for d in run.closed) == pytest.approx(fees, abs=1e-4)
+    assert sum(d.episode.hedges for d in run.episode_runs) == hedges
+    assert sum(d.episode.ledger.profit().usd for d in run.episode_runs) == pytest.approx(profit, abs=1e-4)
+    assert -sum(d.attribution.totals["fees"].usd for d in run.episode_runs) == pytest.approx(fees, abs=1e-4)
 
 
 @pytest.mark.filterwarnings("error")
@@ -104,9 +104,9 @@ def test_options_in_usd_are_those_in_coin_valued_in_usd():
         (build(settings | {"currency": "BTC_USDC"}), Tape(linear, prices, linear=True)),
     ):
         run = replay(config, tape)
-        assert run.closed[0].episode.hedges > 3
-        assert {o.settlement for o in run.closed[0].episode.entered} == {Settlement.LINEAR}
-        profits.append([done.episode.ledger.profit().usd for done in run.closed])
+        assert run.episode_runs[0].episode.hedges > 3
+        assert {o.settlement for o in run.episode_runs[0].episode.entered} == {Settlement.LINEAR}
+        profits.append([done.episode.ledger.profit().usd for done in run.episode_runs])
     assert profits[0] == pytest.approx(profits[1], abs=1e-6)
 
 
@@ -141,12 +141,12 @@ def test_lines_sum_to_the_ledger_in_both_currencies(setting, method):
     tape.interest = 1e-7 * np.sin((tape.ts_ns - START) / (2 * NS_PER_DAY))
     tape.owed = 1.1e-7 * np.sin((tape.ts_ns - START) / (2.1 * NS_PER_DAY))
     run = replay(config, tape)
-    assert len(run.closed) >= 1
-    for done in run.closed:
+    assert len(run.episode_runs) >= 1
+    for done in run.episode_runs:
         check_sums(done)
     hedged = config.hedge.rule != "never"
     if hedged and not linear and config.hedge.instrument == "perpetual" and config.costs.funding:
-        assert any(d.attribution.totals["funding"].coin for d in run.closed)
+        assert any(d.attribution.totals["funding"].coin for d in run.episode_runs)
 
 
 def check_sums(done):
@@ -202,7 +202,7 @@ def test_lines_sum_where_bars_are_older_than_chains():
     tape = Tape(chains, prices_of(ts, path, NS_PER_HOUR), rate)
     for rule in ("band", "interval", "snapshot"):
         run = replay(build({"hedge.rule": rule, "entry.max_days": 14.0}), tape)
-        for done in run.closed:
+        for done in run.episode_runs:
             entries = len(done.episode.ledger.entries)
             assert abs(done.attribution.totals["rounding"].coin) < 1e-8 * entries
             assert done.attribution.totals["funding"].coin != 0
@@ -212,7 +212,7 @@ def test_funding_is_received_by_the_short_side_when_longs_pay():
     tape = minute_tape()
     tape.interest = tape.owed = np.linspace(0, 1e-8, len(tape))
     run = replay(build({"hedge.rule": "interval", "entry.structure": "straddle"}), tape)
-    (done,) = [d for d in run.closed if d.episode.close_ns]
+    (done,) = [d for d in run.episode_runs if d.episode.close_ns]
     held = np.sign([f.amount for f in done.episode.fills if "PERP" in f.instrument.name])
     assert set(held) == {-1.0, 1.0}
     # What was paid is the position times the accumulator's move, step by step.
@@ -226,7 +226,7 @@ def test_funding_is_received_by_the_short_side_when_longs_pay():
 
 def test_a_tampered_ledger_is_noticed():
     run = replay(build(FREE), minute_tape())
-    done = run.closed[0]
+    done = run.episode_runs[0]
     done.episode.ledger.post(0, Account.CASH, Account.HEDGE_PNL, 1e-4, "out of nowhere")
     with pytest.raises(LedgerError, match="lines and ledger differ"):
         attribute(done.episode, run.tape, done.last)
@@ -237,7 +237,7 @@ def test_a_tampered_ledger_is_noticed():
 def test_gamma_and_theta_match_the_coin_identity():
     """Mean coin profit of a hedged straddle is half the sum of gamma S (moves squared less variance paid)."""
     run = replay(build(FREE | {"hedge.rule": "interval", "hedge.every": "1min"}), minute_tape(days=7.1))
-    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    done = next(d for d in run.episode_runs if d.episode.close_reason == "delivery")
     totals, profit = done.attribution.totals, done.episode.ledger.profit()
     vega = totals["vega"].coin  # volatility is redrawn at each chain
     leftover = profit.coin - totals["gamma"].coin - totals["theta"].coin - vega
@@ -251,7 +251,7 @@ def test_a_neutral_position_has_no_first_order(instrument):
     setting = {"hedge.rule": "interval", "hedge.every": "1min", "hedge.instrument": instrument}
     run = replay(build(FREE | setting | {"exit.delivery": "last"}), minute_tape(days=7.1, averaging=False))
     # The other one is not hedged at the very moment of this one's delivery.
-    done = next(d for d in run.closed if d.episode.close_reason == "delivery")
+    done = next(d for d in run.episode_runs if d.episode.close_reason == "delivery")
     coin = done.attribution.coin
     np.testing.assert_allclose(coin["delta"] + coin["hedge"], 0, atol=1e-14)
     assert not coin["lots"].any()
@@ -260,7 +260,7 @@ def test_a_neutral_position_has_no_first_order(instrument):
 def test_lots_are_the_difference_to_exact_amounts():
     """The excess of each order, held from that hedge to the next, at the moves of its own price."""
     run = replay(build({"hedge.rule": "interval", "hedge.every": "2h"}), minute_tape(days=7.1))
-    for done in run.closed:
+    for done in run.episode_runs:
         parts, expected = done.attribution, 0.0
         fills = done.episode.hedge_fills()
         assert np.all(np.abs(fills.excess[:-1]) <= 5.0)
@@ -278,7 +278,7 @@ def test_basis_is_what_the_perpetual_did_besides_the_forward():
     chains = chains_of(times, rising)
     chains = dataclasses.replace(chains, index=np.full(len(chains), 60e3))
     run = replay(build(FREE | {"hedge.rule": "interval", "hedge.every": "4h"}), Tape(chains))
-    (done,) = run.closed
+    (done,) = run.episode_runs
     coin = done.attribution.coin
     assert np.abs(coin["hedge"]).sum() > 1e-5
     np.testing.assert_allclose(coin["basis"], -coin["hedge"], atol=1e-15)
@@ -298,7 +298,7 @@ def test_an_episode_of_one_moment_is_carried_at_cost():
 
 def test_min_snapshots_leaves_out_what_was_hardly_recorded():
     run = replay(build({"entry.min_snapshots": 1000}), minute_tape())
-    assert (len(run.closed), run.skipped) == (0, 2)
+    assert (len(run.episode_runs), run.skipped) == (0, 2)
 
 
 def test_progress_reaches_the_end():
@@ -313,11 +313,11 @@ def test_delivery_at_the_average():
     run = replay(build({}), minute_tape(days=7.2))
     ((expiry, settled),) = run.deliveries.items()
     assert settled.source == "average"
-    assert run.closed[0].episode.delivery_price == settled.price
+    assert run.episode_runs[0].episode.delivery_price == settled.price
     assert expiry == START + 7 * NS_PER_DAY
 
 
 def test_an_exit_due_at_the_time_of_a_bar_is_not_put_off_to_the_next_chain():
     run = replay(build(FREE | {"exit.hours_before_expiry": 30.0}), minute_tape(days=7.1))
-    (done,) = [d for d in run.closed if d.episode.close_reason == "exit"]
+    (done,) = [d for d in run.episode_runs if d.episode.close_reason == "exit"]
     assert done.episode.close_ns == done.episode.expiry_ns - 30 * NS_PER_HOUR

@@ -65,7 +65,7 @@ def outcomes(config: Config, har: bool) -> np.ndarray:
         tape.estimate = har_estimates(config, tape)
     run = replay(config, tape)
     rows = []
-    for done in run.closed:
+    for done in run.episode_runs:
         episode = done.episode
         if episode.premium and episode.close_ns:
             profit = episode.ledger.profit().coin
