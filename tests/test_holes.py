@@ -75,7 +75,7 @@ def test_whatever_is_missing_the_lines_sum_to_the_ledger(ten):
     """Of every ten seeds many hold episodes, and those close in all ways: there is enough to look at."""
     reasons, held = set(), 0
     for seed in range(10 * ten, 10 * ten + 10):
-        closed = run_of(seed).closed
+        closed = run_of(seed).episode_runs
         reasons |= {done.episode.close_reason for done in closed}
         held += len(closed)
         for done in closed:

@@ -41,7 +41,7 @@ def explained(tape):
 
 def test_a_trail_explains_what_the_tape_does():
     tape = minute_tape(days=2.8)
-    theirs = replay(build(SETTING), tape).closed[0].attribution
+    theirs = replay(build(SETTING), tape).episode_runs[0].attribution
     ours = explained(tape)
     for line in ("delta", "gamma", "theta", "vega", "hedge", "fees", "spread"):
         assert ours.totals[line].coin == pytest.approx(theirs.totals[line].coin, abs=3e-4), line

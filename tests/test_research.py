@@ -43,7 +43,7 @@ def test_volatility_at_the_hedges_knows_only_the_hedges(run):
     forward = run.tape.forward(done.episode.expiry_ns, 0, len(run.tape))[np.minimum(entries, done.last)]
     expected = math.sqrt((np.diff(np.log(forward)) ** 2).sum() / ((times[-1] - times[0]) / YEAR))
     assert research.rv_at_hedges(done.episode, done.attribution) == pytest.approx(expected, rel=1e-6)
-    never = replay(build(FREE | {"hedge.rule": "never"}), run.tape).closed[0]
+    never = replay(build(FREE | {"hedge.rule": "never"}), run.tape).episode_runs[0]
     assert math.isnan(research.rv_at_hedges(never.episode, never.attribution))
 
 
@@ -108,7 +108,7 @@ def _wrong(chains, entries, rng, kind):
 def test_a_model_error_that_cancels_by_the_end_raises_the_alarm(kind, alarm):
     config = build({"market.days": 21, "exit.unfinished": "drop"})
     market = load_market(config)
-    entries = [done.episode.entry_ns for done in replay(config, market.tape).closed]
+    entries = [done.episode.entry_ns for done in replay(config, market.tape).episode_runs]
     chains = _wrong(market.tape.chains, entries, np.random.default_rng(1), kind)
     summary = run_backtest(config, market._replace(tape=Tape(chains, market.tape.prices))).summary
     total = abs(summary["attribution"]["unexplained"]["coin"])

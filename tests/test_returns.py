@@ -55,7 +55,7 @@ def test_no_episodes_no_profit():
 def test_marks_are_kept_up_to_a_size(monkeypatch):
     monkeypatch.setattr("gammacore.backtest.returns.KEPT", 2_000)
     marks = Marks(minute_tape(days=2.5))
-    options = [option for d in replay(build({}), marks.tape).closed for option in d.episode.entered]
+    options = [option for d in replay(build({}), marks.tape).episode_runs for option in d.episode.entered]
     first = marks.option(options[0], 0, 1_500)
     assert marks.option(options[0], 0, 1_500) is first
     marks.option(options[1], 0, 1_500)

@@ -286,7 +286,7 @@ def test_basis_is_what_the_perpetual_did_besides_the_forward():
 
 def test_an_episode_of_one_moment_is_carried_at_cost():
     chains = chains_of([START], [60e3])
-    (done,) = replay(build({"hedge.rule": "interval"}), Tape(chains)).closed
+    (done,) = replay(build({"hedge.rule": "interval"}), Tape(chains)).episode_runs
     totals = done.attribution.totals
     assert done.episode.close_ns == 0
     assert totals["spread"].coin < 0

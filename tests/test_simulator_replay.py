@@ -92,7 +92,7 @@ def ends_like_the_desk(seed, steps, averaging):
         linear=not inverse,
         averaging=averaging,
     )
-    (done,) = replay(config, tape, engine="desk").closed
+    (done,) = replay(config, tape, engine="desk").episode_runs
     legs = done.episode.entered.items()
     experiment = Experiment(
         book=tuple(OptionLeg("call" if x.kind > 0 else "put", x.strike, WEEK, amount) for x, amount in legs),
