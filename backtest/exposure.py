@@ -73,7 +73,7 @@ def options_held(done: EpisodeRun) -> dict[Option, Floats]:
 
 
 def expose(run: Run, done: EpisodeRun) -> EpisodeExposure:
-    """Follow the exposure of an episode.
+    """Return the exposure of an episode along its life.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Every episode followed from entry to end: what a replay of it shows, and what all of them hold together.
+"""Exposures of all episodes of a run: what the report replays of each, and what they hold together.
 
 Of each episode some moments are kept (its hedges first, then a regular grid), since a report must fit on a
 phone; deltas, gamma and theta are kept of all.
@@ -80,7 +80,7 @@ class RunExposures(NamedTuple):
 
 
 def expose_run(run: Run) -> RunExposures:
-    """Follow every episode of a run."""
+    """Return the exposure of every episode of a run, and of all of them together."""
     gamma, theta = np.zeros(len(run.tape)), np.zeros(len(run.tape))
     deltas, moments = [], []
     cap = min(max(ALL_MOMENTS // max(len(run.episode_runs), 1), FEWEST), MOST)

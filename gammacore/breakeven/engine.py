@@ -215,7 +215,7 @@ class _Case:
             return mean, unhedged
         earned = sigma**2 - self.vol**2 - self.sign * between / gained[0]
         variance = (earned * gained[1]) ** 2 + self.path.error(rates.variance, sigma)
-        # No hedge leaves more than none: the laws overstate bands wider than the delta can go.
+        # No hedge leaves more than none: the formulas overstate bands wider than the delta can go.
         return mean, np.minimum(variance, unhedged)
 
     def _unhedged_variance(self, sigma: Floats) -> Floats:

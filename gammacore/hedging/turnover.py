@@ -7,7 +7,7 @@ integral; only the integral over time is left to quadrature.
 
 Prices in USD, deltas in coin, volatilities per year, times in years. Shapes: ``(m,)`` positions, ``(m, n)``
 positions by nodes of time. The price is a martingale. Where gamma is so large that the band is wider than the
-delta's whole range (hours before expiry, at the strike), the laws overstate turnover.
+delta's whole range (hours before expiry, at the strike), these formulas overstate turnover.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class LognormalPath:
 def hedge_rates(
     policy: Policy, path: LognormalPath, realised: Floats, every: float | None = None, look: float = 0.0
 ) -> HedgeRates:
-    """Law of a policy along a path.
+    """Return what a policy trades and leaves along a path, per year.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def hedge_rates(
                 path.forward, gamma, path.vol, path.left, policy.cost, policy.risk_aversion
             )
             return _banded(band.width + past, band.width + past, True)
-    raise ConfigError(f"hedge: no law of {type(policy).__name__} is known")
+    raise ConfigError(f"hedge: the expected turnover of {type(policy).__name__} is not known")
 
 
 def _years(policy: Interval, every: float | None) -> float:
@@ -315,7 +315,7 @@ def _timed(every: float) -> HedgeRates:
 
 
 def _banded(above: Any, below: Any, to_edge: bool) -> HedgeRates:
-    """Law of a band from -below to above: exit and local times of a Brownian motion from 0."""
+    """Rates of a band from -below to above: exit and local times of a Brownian motion from 0."""
     share = 1.0 if to_edge else 2.0
     square = (above**2 - above * below + below**2) / (3.0 * share)
     return HedgeRates(Power(share / (above + below), 2.0, 2.0, 2.0), Power(square, 2.0, 2.0, 0.0))
@@ -324,7 +324,7 @@ def _banded(above: Any, below: Any, to_edge: bool) -> HedgeRates:
 def _powered(
     scale: float, p: float, q: float, to_edge: bool, past: Floats, path: LognormalPath, gamma: Floats
 ) -> HedgeRates:
-    """Law of a band of half-width ``scale * price**p * gamma**q``, and ``past`` of what it is overshot by."""
+    """Rates of a band of half-width ``scale * price**p * gamma**q``, and ``past`` of what it is overshot by."""
     share = 1.0 if to_edge else 2.0
     wider = 1.0 + (past / np.maximum(scale * path.forward**p * gamma**q, 1e-300) if np.any(past) else 0.0)
     return HedgeRates(
@@ -334,7 +334,7 @@ def _powered(
 
 
 def _moved(move: Any) -> HedgeRates:
-    """Law of hedges whenever the logarithm of the price has moved by ``move``: a band in the price."""
+    """Rates of hedges whenever the logarithm of the price has moved by ``move``: a band in the price."""
     return HedgeRates(Power(1.0 / move, 2.0, 1.0, 1.0), Power(move**2 / 6.0, 2.0, 4.0, 2.0))
 
 
