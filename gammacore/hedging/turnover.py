@@ -324,7 +324,7 @@ def _banded(above: Any, below: Any, to_edge: bool) -> HedgeRates:
 def _powered(
     scale: float, p: float, q: float, to_edge: bool, past: Floats, path: LognormalPath, gamma: Floats
 ) -> HedgeRates:
-    """Rates of a band of half-width ``scale * price**p * gamma**q``, and ``past`` of what it is overshot by."""
+    """Rates of a band of half-width ``scale * price**p * gamma**q``, overshot by ``past``."""
     share = 1.0 if to_edge else 2.0
     wider = 1.0 + (past / np.maximum(scale * path.forward**p * gamma**q, 1e-300) if np.any(past) else 0.0)
     return HedgeRates(
