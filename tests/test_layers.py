@@ -16,7 +16,8 @@ ROOMS = ("backtest", "live", "exchange")  # stand at the top level, installed in
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "array_types", "tolerances", "_core", "_hedging", "_replay", "_surface", "_arrays", "implied"},
+    {"errors", "array_types", "tolerances", "_core", "_hedging", "_replay", "_surface"},
+    {"_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
     {"volatility"},
