@@ -1,1 +1,1 @@
-"""Replay of recorded or simulated markets through the same desk that trades live."""
+"""Research: replays of markets, their figures, sweeps, simulations and reports."""

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from gammacore.backtest.held_episodes import HeldEpisodes
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
-from gammacore.backtest.synthetic import flat_chains
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.synthetic import flat_chains
+from gammacore.backtest.replay.tape import Tape
+from gammacore.backtest.sweep.held_episodes import HeldEpisodes
 from gammacore.config import load_config
 from gammacore.data import Prices, Quality
 from gammacore.daycount import NS_PER_MINUTE

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton
-from gammacore.backtest.montecarlo import LINES, Costs, Experiment, simulate, straddle
+from gammacore.backtest.simulation.models import GBM, Bootstrap, Heston, Merton
+from gammacore.backtest.simulation.montecarlo import LINES, Costs, Experiment, simulate, straddle
 from gammacore.hedging import Band, WhalleyWilmott
 
 FORWARD, VOL, YEARS, STEPS, PATHS = 60_000.0, 0.60, 30 / 365, 720, 8_192

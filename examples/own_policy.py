@@ -1,7 +1,7 @@
 """A hedge rule of your own: asked where a built-in trigger fires, it says how much delta to add."""
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 from gammacore.config import load_config
 from gammacore.hedging import Band, Custom, Moment
 
@@ -16,6 +16,6 @@ config = load_config(None)
 tape = load_market(config).tape
 for name, policy in (("band", Band(0.1)), ("half at night", Custom(Band(0.1), half_at_night))):
     run = replay(config, tape, policy=policy)
-    profit = sum(done.episode.ledger.profit().coin for done in run.closed)
-    hedges = sum(done.episode.hedges for done in run.closed)
+    profit = sum(done.episode.ledger.profit().coin for done in run.episode_runs)
+    hedges = sum(done.episode.hedges for done in run.episode_runs)
     print(f"{name:>14}: {profit:+.4f} BTC, {hedges} hedges")  # noqa: T201

@@ -65,7 +65,7 @@ class DataConfig(_Section, frozen=True):
 
 
 class MarketConfig(_Section, frozen=True):
-    """The built-in simulated market (see :mod:`gammacore.backtest.synthetic`)."""
+    """The built-in simulated market (see :mod:`gammacore.backtest.replay.synthetic`)."""
 
     seed: Annotated[int, Meta(ge=0)] = 7
     start: str = "2025-01-02"

@@ -1,5 +1,5 @@
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
-"""The compiled hedging simulator. Private: gammacore.backtest.montecarlo is its public face."""
+"""The compiled hedging simulator. Private: gammacore.backtest.simulation.montecarlo is its public face."""
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -91,7 +91,7 @@ COLUMNS = ("pnl", "pnl_usd", "trades", "turnover", "fees", "spread", "funding", 
 cdef class Engine:
     """One simulation as the core wants it; safe to run from several threads at once.
 
-    Built by gammacore.backtest.montecarlo, which has checked everything: the fields of the structs
+    Built by gammacore.backtest.simulation.montecarlo, which has checked everything: the fields of the structs
     in hedge.h by name, groups as tuples in the order of gc_group.
     """
 

@@ -1,7 +1,7 @@
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
 """The hedge of one episode over a run of bars, decided, filled and booked in compiled code.
 
-Private: gammacore.backtest.compiled is its face. The arithmetic is in replay.h.
+Private: gammacore.backtest.replay.compiled is its face. The arithmetic is in replay.h.
 """
 
 cimport cython

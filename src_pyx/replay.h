@@ -1,6 +1,6 @@
 /* One hedge position walked over a run of prices: decisions, fills, and the ledger's arithmetic.
  *
- * Mirrors, operation by operation, what gammacore.desk, gammacore.backtest.exchange,
+ * Mirrors, operation by operation, what gammacore.desk, gammacore.backtest.replay.fills,
  * gammacore.portfolio and gammacore.ledger do in Python at the same bar, so that either gives the
  * same amounts, prices and balances; tests/test_engines.py holds them together. Money is kept
  * as the ledger keeps it, in integer units of 1e-8 of coin and of USD.

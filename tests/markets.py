@@ -3,7 +3,7 @@
 import numpy as np
 
 from gammacore import inverse
-from gammacore.backtest.synthetic import chains_from_rows
+from gammacore.backtest.replay.synthetic import chains_from_rows
 from gammacore.config import parse_config
 from gammacore.data import Prices, Quality
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, expiry_ns

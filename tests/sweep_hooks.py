@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from gammacore.backtest.cell_runs import FIGURES
+from gammacore.backtest.sweep.cell_runs import FIGURES
 
 
 def count(cell):

@@ -8,8 +8,8 @@ from test_replay import minute_tape
 
 from gammacore import _replay
 from gammacore.attribution import LINES, attribute
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.config import parse_config, with_overrides
 
 SETTINGS = [

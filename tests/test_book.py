@@ -5,7 +5,7 @@ import pytest
 from markets import FRIDAY, START, chains_of
 
 from gammacore import inverse
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammacore import black76
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.models import GBM
-from gammacore.backtest.montecarlo import simulate
-from gammacore.backtest.option_book import Costs, strangle
+from gammacore.backtest.simulation.experiment import Experiment
+from gammacore.backtest.simulation.models import GBM
+from gammacore.backtest.simulation.montecarlo import simulate
+from gammacore.backtest.simulation.option_book import Costs, strangle
 from gammacore.breakeven import TradePlan, breakevens, straddles, strangles
 from gammacore.build import build_weigher
 from gammacore.config import parse_config

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from markets import build
 
-from gammacore.backtest.capital import capital_tied
-from gammacore.backtest.market import load_market
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures.capital import capital_tied
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.margin import position_margin, rates_at
 from gammacore.valuation import value

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from markets import build
 
-from gammacore.backtest import cell_runs
-from gammacore.backtest.cell_runs import run_cell
-from gammacore.backtest.grid import cells
-from gammacore.backtest.held_episodes import HeldEpisodes
-from gammacore.backtest.market import load_market
-from gammacore.backtest.performance import earned_by, performance
-from gammacore.backtest.returns import Marks
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures.performance import earned_by, performance
+from gammacore.backtest.figures.returns import Marks
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.sweep import cell_runs
+from gammacore.backtest.sweep.cell_runs import run_cell
+from gammacore.backtest.sweep.grid import cells
+from gammacore.backtest.sweep.held_episodes import HeldEpisodes
 from gammacore.build import build_policy
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0}

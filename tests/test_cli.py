@@ -80,7 +80,7 @@ def test_interruption_is_said_and_leaves_nothing(monkeypatch, capsys, tmp_path):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gammacore.backtest.results.replay", interrupted)
+    monkeypatch.setattr("gammacore.backtest.figures.results.replay", interrupted)
     code, _, err = run(monkeypatch, capsys, "backtest", *FAST, "--out", str(tmp_path / "run"))
     assert code == INTERRUPTED
     assert "nothing was written" in err

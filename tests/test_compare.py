@@ -13,6 +13,7 @@ from markets import build
 from report_browser import report_tab
 from typer.testing import CliRunner
 
+from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_results
 from gammacore.backtest.report.compare_figures import (
     FIGURES,
@@ -25,7 +26,6 @@ from gammacore.backtest.report.compare_figures import (
 )
 from gammacore.backtest.report.compare_page import render_comparison
 from gammacore.backtest.report.compare_runs import StoredRun, load_run, load_runs
-from gammacore.backtest.results import run_backtest
 from gammacore.cli.main import app
 from gammacore.errors import DataError
 from gammacore.result_files import result_directory

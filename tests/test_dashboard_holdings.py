@@ -7,7 +7,7 @@ from dashboard_world import board_of, made
 from markets import START, build, chains_of
 
 from gammacore import inverse
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR

@@ -8,7 +8,7 @@ from dashboard_world import board_of, made
 from markets import FREE, START, build, chains_of
 
 from gammacore import inverse
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk, build_weigher
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.events import Fill

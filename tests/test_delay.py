@@ -6,7 +6,7 @@ from markets import prices_of
 from shared_data import recorded
 
 from gammacore import inverse
-from gammacore.backtest.synthetic import chains_from_rows
+from gammacore.backtest.replay.synthetic import chains_from_rows
 from gammacore.data import load_chains, load_prices
 from gammacore.data.delay import estimate_delay
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR, parse_time

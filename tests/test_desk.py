@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.price_block import PriceBlock
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import build_exchange
+from gammacore.backtest.replay.fills import SimulatedExchange
+from gammacore.backtest.replay.price_block import PriceBlock
+from gammacore.backtest.replay.runner import build_exchange
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.events import Delivery, IndexPrice, Rejected, Timer

@@ -5,9 +5,9 @@ import pytest
 from markets import START, build, chains_of, prices_of, random_path
 from test_replay import funding_of
 
-from gammacore.backtest.market import build_estimate, build_stickiness
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.market import build_estimate, build_stickiness
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
 from gammacore.hedging import Band, Custom
 

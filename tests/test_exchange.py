@@ -1,8 +1,8 @@
 import pytest
 from markets import FRIDAY, START, chains_of
 
-from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.fills import SimulatedExchange
+from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.events import Fill, IndexPrice, Rejected, Timer

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from markets import build
 
-from gammacore.backtest.exposure import expose, options_held
-from gammacore.backtest.market import load_market
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures.exposure import expose, options_held
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 from gammacore.daycount import SETTLEMENT_WINDOW_NS
 
 SMALL = {"market.days": 12, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}

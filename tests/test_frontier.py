@@ -4,11 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.frontier import families, frontier, theory_lines
-from gammacore.backtest.models import GBM, GivenPaths
-from gammacore.backtest.montecarlo import simulate
-from gammacore.backtest.option_book import Costs, OptionLeg, straddle
+from gammacore.backtest.simulation.experiment import Experiment
+from gammacore.backtest.simulation.frontier import families, frontier, theory_lines
+from gammacore.backtest.simulation.models import GBM, GivenPaths
+from gammacore.backtest.simulation.montecarlo import simulate
+from gammacore.backtest.simulation.option_book import Costs, OptionLeg, straddle
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, Interval
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from shared_data import recorded as recorded_file
 
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.garch import Garch, fit_garch
-from gammacore.backtest.innovations import standardised
-from gammacore.backtest.montecarlo import price_paths, simulate
-from gammacore.backtest.option_book import straddle
+from gammacore.backtest.simulation.experiment import Experiment
+from gammacore.backtest.simulation.garch import Garch, fit_garch
+from gammacore.backtest.simulation.innovations import standardised
+from gammacore.backtest.simulation.montecarlo import price_paths, simulate
+from gammacore.backtest.simulation.option_book import straddle
 from gammacore.data import load_prices
 from gammacore.errors import ConfigError
 from gammacore.hedging import Never

@@ -7,12 +7,12 @@ from test_engines import market
 from test_replay import funding_of
 from test_runner import YEAR
 
-from gammacore.backtest.held_episodes import HeldEpisodes
-from gammacore.backtest.performance import earned_by, performance
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.returns import Marks
-from gammacore.backtest.runner import replay
-from gammacore.backtest.synthetic import flat_chains
+from gammacore.backtest.figures.performance import earned_by, performance
+from gammacore.backtest.figures.returns import Marks
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.synthetic import flat_chains
+from gammacore.backtest.replay.tape import Tape
+from gammacore.backtest.sweep.held_episodes import HeldEpisodes
 from gammacore.build import build_policy
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import ConfigError

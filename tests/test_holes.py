@@ -8,9 +8,9 @@ import pytest
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.attribution import LINES
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
-from gammacore.backtest.synthetic import chains_from_rows
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.synthetic import chains_from_rows
+from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.volatility.estimate import Estimate
 

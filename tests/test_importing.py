@@ -13,9 +13,9 @@ import pytest
 from markets import build
 from shared_data import recorded
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.results import tabulate
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures.results import tabulate
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 from gammacore.data import load_chains, load_prices
 from gammacore.data.importing import Options, import_file
 from gammacore.data.store import Store

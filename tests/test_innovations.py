@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gammacore.backtest.innovations import cumulants, standardised, student
+from gammacore.backtest.simulation.innovations import cumulants, standardised, student
 
 
 @pytest.mark.parametrize("nu", [2.5, 4.0, 30.0])

@@ -6,8 +6,8 @@ import pytest
 from markets import START, build
 from test_engines import market
 
-from gammacore.backtest import runner
-from gammacore.backtest.runner import build_exchange, replay
+from gammacore.backtest.replay import runner
+from gammacore.backtest.replay.runner import build_exchange, replay
 from gammacore.build import build_desk
 from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected

@@ -48,8 +48,8 @@ LAUNCHERS = {"gammacore.live.launch"}
 # Inside a room: modules of a line import those of their own line and of the lines before.
 INSIDE = {
     "live": """
-        news attempts collar credentials deadline awake orphan peak refusals tail limits handler clock reconnect
-        records about
+        news attempts collar credentials deadline awake orphan peak refusals tail limits handler
+        clock reconnect records about
         budget skew states login requests subscriptions frames rest charged
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
@@ -167,6 +167,20 @@ def test_no_circles():
     """Of any two modules at most one knows the other, on whatever way."""
     graph = {name: GRAPH[name] - {"gammacore"} for name in HOUSE}
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the circle
+
+
+def test_the_rooms_of_the_backtest_stand_on_each_other():
+    order = [{"replay"}, {"figures"}, {"sweep", "simulation"}, {"report"}]
+    level = {room: at for at, rooms in enumerate(order) for room in rooms}
+    inner = [name for name in HOUSE if name.startswith("gammacore.backtest.")]
+    assert {name.split(".")[2] for name in inner} == set(level)
+    wrong = {
+        (name, other)
+        for name in inner
+        for other in GRAPH[name]
+        if other in inner and level[other.split(".")[2]] > level[name.split(".")[2]]
+    }
+    assert wrong == set()
 
 
 @pytest.mark.parametrize("room", sorted(INSIDE))

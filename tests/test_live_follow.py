@@ -9,7 +9,7 @@ from test_replay import minute_tape
 
 from gammacore import inverse
 from gammacore.attribution import attribute, share_of
-from gammacore.backtest.runner import build_exchange, replay
+from gammacore.backtest.replay.runner import build_exchange, replay
 from gammacore.build import build_desk
 from gammacore.live.follow import Trail, carried
 

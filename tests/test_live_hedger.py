@@ -17,8 +17,8 @@ from test_live_execution import ticker, trade
 from test_live_risk import account
 from venue import Client as Holder
 
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_estimate
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND

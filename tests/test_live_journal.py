@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 from test_cli import run
 
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import build_exchange
+from gammacore.backtest.replay.runner import build_exchange
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE

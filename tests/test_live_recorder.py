@@ -15,8 +15,8 @@ import pytest
 import venue
 from markets import build
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 from gammacore.data import load_chains, load_prices
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND

@@ -11,7 +11,7 @@ from markets import FRIDAY, START, chains_of
 from test_live_feed import perpetual
 
 from gammacore import inverse
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.contracts import parse

@@ -8,9 +8,9 @@ import pytest
 from markets import build
 from typer.testing import CliRunner
 
-from gammacore.backtest import replay as tapes
-from gammacore.backtest.look_ahead import PARTS, check_look_ahead, perturbed, told
-from gammacore.backtest.market import load_sources
+from gammacore.backtest.replay import tape as tapes
+from gammacore.backtest.replay.look_ahead import PARTS, check_look_ahead, perturbed, told
+from gammacore.backtest.replay.market import load_sources
 from gammacore.cli.main import app
 from gammacore.errors import DataError
 

@@ -14,12 +14,12 @@ from reference.slow_hedging import Slow
 
 import gammacore
 from gammacore import _core, _hedging
-from gammacore.backtest.experiment import Experiment, engine_of
-from gammacore.backtest.garch import Garch
-from gammacore.backtest.innovations import standardised, student
-from gammacore.backtest.models import GBM, Bootstrap, GivenPaths, Heston, Merton
-from gammacore.backtest.montecarlo import COLUMNS, LINES, price_paths, simulate
-from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle
+from gammacore.backtest.simulation.experiment import Experiment, engine_of
+from gammacore.backtest.simulation.garch import Garch
+from gammacore.backtest.simulation.innovations import standardised, student
+from gammacore.backtest.simulation.models import GBM, Bootstrap, GivenPaths, Heston, Merton
+from gammacore.backtest.simulation.montecarlo import COLUMNS, LINES, price_paths, simulate
+from gammacore.backtest.simulation.option_book import Costs, OptionLeg, straddle, strangle
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
@@ -370,7 +370,7 @@ def test_wrong_parameters_are_refused(make, message):
 
 
 def test_core_refuses_arrays_it_cannot_write():
-    from gammacore.backtest.experiment import engine_of
+    from gammacore.backtest.simulation.experiment import engine_of
 
     engine = engine_of(experiment(), 0)
     for bad in (np.empty(5), np.empty(200, dtype=np.float32), np.empty(400)[::2]):
@@ -427,8 +427,8 @@ def test_memory_of_a_million_paths_is_its_output():
 def test_first_result_comes_quickly_and_without_heavy_imports():
     code = (
         "import sys, time; start = time.perf_counter()\n"
-        "from gammacore.backtest.montecarlo import Experiment, simulate, straddle\n"
-        "from gammacore.backtest.models import GBM\n"
+        "from gammacore.backtest.simulation.montecarlo import Experiment, simulate, straddle\n"
+        "from gammacore.backtest.simulation.models import GBM\n"
         "from gammacore.hedging import Band\n"
         "simulate(Experiment(book=straddle(100.0, 30/365), model=GBM(0.6), policy=Band(0.05)), paths=1000)\n"
         "print(time.perf_counter() - start)\n"

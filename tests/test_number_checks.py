@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gammacore.backtest.number_checks import check_number, check_step, check_volatility
+from gammacore.backtest.simulation.number_checks import check_number, check_step, check_volatility
 from gammacore.errors import ConfigError
 
 

@@ -10,8 +10,8 @@ import pytest
 from markets import FREE, START, build, chains_of, prices_of, random_path
 
 from gammacore import inverse
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY
 
 STEPS, PATHS, VOL, SPOT = 512, 120, 0.6, 60e3

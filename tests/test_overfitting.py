@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gammacore.backtest.overfitting import (
+from gammacore.backtest.figures.overfitting import (
     deflated_sharpe_ratio,
     expected_maximum_sharpe,
     overfitting_probability,

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time

@@ -7,8 +7,8 @@ import pytest
 from shared_data import recorded
 from typer.testing import CliRunner
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.position_ranking import rank_positions
+from gammacore.backtest.figures.position_ranking import rank_positions
+from gammacore.backtest.replay.market import load_market
 from gammacore.build import build_weigher
 from gammacore.cli.main import app
 from gammacore.config import parse_config

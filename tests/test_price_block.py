@@ -3,7 +3,7 @@
 from markets import FRIDAY
 from test_replay import CALL, PERP, minute_tape
 
-from gammacore.backtest.price_block import PriceBlock
+from gammacore.backtest.replay.price_block import PriceBlock
 from gammacore.contracts import Future, Settlement
 from gammacore.valuation import exposure
 

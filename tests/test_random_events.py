@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import FRIDAY, START, chains_of
 
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_HOUR

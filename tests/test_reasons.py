@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from markets import build
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.reasons import reasons
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures.reasons import reasons
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 
 SMALL = {"market.days": 20, "market.snapshot_hours": 8.0}
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from shared_data import recorded
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.results import run_backtest
+from gammacore.backtest.figures.results import run_backtest
+from gammacore.backtest.replay.market import load_market
 from gammacore.config import load_config, with_overrides
 
 CONFIG = Path(__file__).parents[1] / "config"

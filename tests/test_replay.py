@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.book import Book
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.data import Funding, Quality

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_browser import report_tab
 
+from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_report
 from gammacore.backtest.report.thinning import thin
-from gammacore.backtest.results import run_backtest
 from gammacore.config import Config, HedgeConfig, parse_config
 
 MARKET = {"days": 24, "snapshot_hours": 12}

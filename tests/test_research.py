@@ -9,11 +9,11 @@ from markets import FREE, START, build, chains_of, prices_of, random_path
 from test_replay import minute_tape
 
 from gammacore.attribution import LINES, share_of
-from gammacore.backtest import research
-from gammacore.backtest.market import load_market
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.results import run_backtest
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures import research
+from gammacore.backtest.figures.results import run_backtest
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.ledger import Money
 

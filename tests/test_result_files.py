@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gammacore.backtest.store import Store
+from gammacore.backtest.sweep.cell_store import Store
 from gammacore.cli.main import app
 from gammacore.data.store import Store as DataStore
 from gammacore.daycount import parse_time

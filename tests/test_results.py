@@ -9,11 +9,11 @@ import pytest
 from markets import build
 
 from gammacore.attribution import LINES
-from gammacore.backtest.cell_runs import run_whole
-from gammacore.backtest.grid import cells
-from gammacore.backtest.market import load_market
+from gammacore.backtest.figures.results import compared, run_backtest
+from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.report import write_results
-from gammacore.backtest.results import compared, run_backtest
+from gammacore.backtest.sweep.cell_runs import run_whole
+from gammacore.backtest.sweep.grid import cells
 from gammacore.errors import ConfigError, DataError
 from gammacore.ledger import Account
 from gammacore.result_files import MARKER, result_directory

@@ -5,8 +5,8 @@ import pytest
 from markets import START, build
 from test_replay import minute_tape
 
-from gammacore.backtest.returns import Marks, daily_profit, profit_curves
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures.returns import Marks, daily_profit, profit_curves
+from gammacore.backtest.replay.runner import replay
 from gammacore.daycount import NS_PER_DAY
 
 SETTINGS = [
@@ -53,7 +53,7 @@ def test_no_episodes_no_profit():
 
 
 def test_marks_are_kept_up_to_a_size(monkeypatch):
-    monkeypatch.setattr("gammacore.backtest.returns.KEPT", 2_000)
+    monkeypatch.setattr("gammacore.backtest.figures.returns.KEPT", 2_000)
     marks = Marks(minute_tape(days=2.5))
     options = [option for d in replay(build({}), marks.tape).episode_runs for option in d.episode.entered]
     first = marks.option(options[0], 0, 1_500)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from markets import build
 
-from gammacore.backtest import run_exposures
-from gammacore.backtest.market import load_market
-from gammacore.backtest.run_exposures import GROUPS, expose_run
-from gammacore.backtest.runner import replay
+from gammacore.backtest.figures import run_exposures
+from gammacore.backtest.figures.run_exposures import GROUPS, expose_run
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "2h"}
 

@@ -10,11 +10,11 @@ from scipy.stats import norm
 from test_replay import funding_of, minute_tape
 
 from gammacore.attribution import LINES, _check_rounding, attribute
-from gammacore.backtest.market import LoadedMarket
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.results import tabulate
-from gammacore.backtest.runner import replay
-from gammacore.backtest.synthetic import flat_chains
+from gammacore.backtest.figures.results import tabulate
+from gammacore.backtest.replay.market import LoadedMarket
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.synthetic import flat_chains
+from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Future, Option, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import LedgerError

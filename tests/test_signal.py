@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from markets import START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk, build_estimate, build_weigher
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError

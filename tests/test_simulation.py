@@ -11,10 +11,10 @@ from test_cli import run
 from test_prices import write
 
 from gammacore import black76, inverse
-from gammacore.backtest.montecarlo import LINES, price_paths
-from gammacore.backtest.option_book import OptionLeg
 from gammacore.backtest.report import write_simulation
-from gammacore.backtest.simulation import experiment_of, run_simulation
+from gammacore.backtest.simulation.montecarlo import LINES, price_paths
+from gammacore.backtest.simulation.option_book import OptionLeg
+from gammacore.backtest.simulation.run import experiment_of, run_simulation
 from gammacore.config import load_config
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.models import GivenPaths
-from gammacore.backtest.montecarlo import simulate
-from gammacore.backtest.option_book import Costs, OptionLeg
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
+from gammacore.backtest.simulation.experiment import Experiment
+from gammacore.backtest.simulation.models import GivenPaths
+from gammacore.backtest.simulation.montecarlo import simulate
+from gammacore.backtest.simulation.option_book import Costs, OptionLeg
 from gammacore.build import build_policy
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_YEAR

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from gammacore import black76
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.models import GBM, GivenPaths, Heston
-from gammacore.backtest.montecarlo import simulate
-from gammacore.backtest.option_book import Costs, OptionLeg, straddle
+from gammacore.backtest.simulation.experiment import Experiment
+from gammacore.backtest.simulation.models import GBM, GivenPaths, Heston
+from gammacore.backtest.simulation.montecarlo import simulate
+from gammacore.backtest.simulation.option_book import Costs, OptionLeg, straddle
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.hedging import Band, Interval, WhalleyWilmott, Zakamouline, theory
 

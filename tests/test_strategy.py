@@ -3,7 +3,7 @@ import pytest
 from markets import FRIDAY, START, chains_of
 
 from gammacore import inverse
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.portfolio import Portfolio

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from markets import FRIDAY, START, chains_of
 
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule

@@ -14,14 +14,14 @@ import pytest
 import sweep_hooks
 from markets import build
 
-from gammacore.backtest import sweep as sweeping
-from gammacore.backtest.cell_runs import FIGURES, run_cell
-from gammacore.backtest.grid import cells
+from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_sweep
-from gammacore.backtest.results import run_backtest
-from gammacore.backtest.selection import judge, trials_of
-from gammacore.backtest.store import CellStore
-from gammacore.backtest.workers import run_cells
+from gammacore.backtest.sweep import run as sweeping
+from gammacore.backtest.sweep.cell_runs import FIGURES, run_cell
+from gammacore.backtest.sweep.cell_store import CellStore
+from gammacore.backtest.sweep.grid import cells
+from gammacore.backtest.sweep.selection import judge, trials_of
+from gammacore.backtest.sweep.workers import run_cells
 from gammacore.config import with_overrides
 from gammacore.errors import ConfigError, DataError
 
@@ -139,7 +139,7 @@ def test_a_cluster_that_is_not_there(config, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     with pytest.raises(ConfigError, match="--address: needed"):
         run_sweep(config, tmp_path / "a", backend="dask")
-    monkeypatch.setattr("gammacore.backtest.workers.CONNECT_S", 1)
+    monkeypatch.setattr("gammacore.backtest.sweep.workers.CONNECT_S", 1)
     with pytest.raises(DataError, match="no Dask scheduler there"):
         run_sweep(config, tmp_path / "b", backend="dask", address="tcp://127.0.0.1:9")
 

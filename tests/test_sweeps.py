@@ -7,7 +7,7 @@ import pytest
 from markets import build
 from shared_data import recorded
 
-from gammacore.backtest.results import run_backtest
+from gammacore.backtest.figures.results import run_backtest
 from gammacore.contracts import CALL, PUT, Option, Settlement
 from gammacore.data import load_chains
 from gammacore.data.sweeps import gather, small_chains

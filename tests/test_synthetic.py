@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gammacore import inverse
-from gammacore.backtest.synthetic import flat_chains, simulate
+from gammacore.backtest.replay.synthetic import flat_chains, simulate
 from gammacore.config import MarketConfig
 from gammacore.contracts import Option, Settlement, spec_for
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, weekday

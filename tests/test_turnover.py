@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gammacore import black76
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.models import GBM
-from gammacore.backtest.montecarlo import simulate
-from gammacore.backtest.option_book import Costs, strangle
+from gammacore.backtest.simulation.experiment import Experiment
+from gammacore.backtest.simulation.models import GBM
+from gammacore.backtest.simulation.montecarlo import simulate
+from gammacore.backtest.simulation.option_book import Costs, strangle
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import (

@@ -8,7 +8,7 @@ import pytest
 from live_world import Process, World
 from markets import START, build, chains_of
 
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time, weekday

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from markets import build
 
-from gammacore.backtest.results import run_backtest
-from gammacore.backtest.synthetic import simulate
+from gammacore.backtest.figures.results import run_backtest
+from gammacore.backtest.replay.synthetic import simulate
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import GammacoreError
 

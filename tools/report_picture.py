@@ -12,12 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from gammacore.backtest.market import load_market
+from gammacore.backtest.figures.results import run_backtest
+from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.report import write_results
 from gammacore.backtest.report.compare_figures import comparison
 from gammacore.backtest.report.compare_page import render_comparison
 from gammacore.backtest.report.compare_runs import load_runs
-from gammacore.backtest.results import run_backtest
 from gammacore.config import load_config
 
 ROOT = Path(__file__).parents[1]

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gammacore.backtest.market import load_market
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import replay
+from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
 from gammacore.config import Config, load_config
 from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, format_time

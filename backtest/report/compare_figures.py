@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from gammacore.array_types import Floats, Ints
-from gammacore.backtest.report.compare_runs import StoredRun
-from gammacore.backtest.report.tables import flattened
-from gammacore.backtest.report.view import ordered
 from gammacore.daycount import NS_PER_DAY, parse_time
+
+from .compare_runs import StoredRun
+from .tables import flattened
+from .view import ordered
 
 __all__ = [
     "FIGURES",

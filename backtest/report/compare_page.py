@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from gammacore.backtest.report.compare_figures import FIGURES, pairs_of
-from gammacore.backtest.report.compare_runs import StoredRun
-from gammacore.backtest.report.drawing import (
+from gammacore.daycount import parse_time
+
+from .compare_figures import FIGURES, pairs_of
+from .compare_runs import StoredRun
+from .drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -23,10 +25,9 @@ from gammacore.backtest.report.drawing import (
     make_figure,
     time_axis,
 )
-from gammacore.backtest.report.rendering import render, script_json
-from gammacore.backtest.report.thinning import LINE_POINTS, extent, rounded, thin
-from gammacore.backtest.report.view import MISSING, Unit, as_text, day, gain_or_loss, label
-from gammacore.daycount import parse_time
+from .rendering import render, script_json
+from .thinning import LINE_POINTS, extent, rounded, thin
+from .view import MISSING, Unit, as_text, day, gain_or_loss, label
 
 __all__ = ["MEASURES", "configured", "render_comparison", "written"]
 

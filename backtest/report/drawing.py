@@ -10,7 +10,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from gammacore.array_types import Ints
-from gammacore.backtest.report.thinning import CURVE_POINTS, milliseconds, rounded, thin
+
+from .thinning import CURVE_POINTS, milliseconds, rounded, thin
 
 __all__ = [
     "BLACK",

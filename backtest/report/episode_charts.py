@@ -10,11 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gammacore.array_types import Floats
-from gammacore.backtest.report.drawing import GAIN, GREY, LOSS, axis, make_figure
-from gammacore.backtest.report.thinning import CURVE_POINTS, extent, rounded, thin
-from gammacore.backtest.report.view import View, as_text, day, plural
-from gammacore.backtest.run_exposures import EpisodeMoments
 from gammacore.daycount import NS_PER_YEAR, parse_time
+
+from ..figures.run_exposures import EpisodeMoments
+from .drawing import GAIN, GREY, LOSS, axis, make_figure
+from .thinning import CURVE_POINTS, extent, rounded, thin
+from .view import View, as_text, day, plural
 
 __all__ = ["cone_figure", "cone_note", "returns_figure", "volatility_figure"]
 

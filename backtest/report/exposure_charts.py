@@ -6,18 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from gammacore.backtest.report.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    axis,
-    line_trace,
-    make_figure,
-    time_axis,
-)
-from gammacore.backtest.report.thinning import LINE_POINTS, extent, milliseconds, rounded, thin
-from gammacore.backtest.report.view import View
+from .drawing import BLUE, GREEN, GREY, ORANGE, axis, line_trace, make_figure, time_axis
+from .thinning import LINE_POINTS, extent, milliseconds, rounded, thin
+from .view import View
 
 __all__ = ["deltas_figure", "greeks_figure"]
 

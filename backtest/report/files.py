@@ -14,10 +14,10 @@ from gammacore.errors import DataError
 from gammacore.result_files import GrowingDirectory
 from gammacore.yaml_text import dump_yaml
 
-from ..frontier import Frontier
-from ..results import SUMMARY, Results, write_tables
-from ..simulation import Simulated
-from ..sweep import Sweep
+from ..figures.results import SUMMARY, Results, write_tables
+from ..simulation.frontier import Frontier
+from ..simulation.run import Simulated
+from ..sweep.run import Sweep
 from .page import write_report
 from .simulation_page import render_simulation
 from .sweep_page import render_sweep

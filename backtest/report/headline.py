@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gammacore.backtest.report.view import MISSING, View, as_text, gain_or_loss, plural
+from .view import MISSING, View, as_text, gain_or_loss, plural
 
 __all__ = ["headline_cards"]
 

@@ -8,14 +8,17 @@ from typing import Any
 import msgspec
 import plotly.graph_objects as go
 
-from gammacore.backtest.report.episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
-from gammacore.backtest.report.exposure_charts import deltas_figure, greeks_figure
-from gammacore.backtest.report.headline import headline_cards
-from gammacore.backtest.report.price_chart import drawn_note, price_figure
-from gammacore.backtest.report.profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
-from gammacore.backtest.report.rendering import render, script_json
-from gammacore.backtest.report.replay import replay_data
-from gammacore.backtest.report.tables import (
+from gammacore.yaml_text import dump_yaml
+
+from ..figures.results import Results
+from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
+from .exposure_charts import deltas_figure, greeks_figure
+from .headline import headline_cards
+from .price_chart import drawn_note, price_figure
+from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
+from .rendering import render, script_json
+from .replay import replay_data
+from .tables import (
     METHOD_WORDS,
     changed_parameters,
     data_rows,
@@ -28,10 +31,8 @@ from gammacore.backtest.report.tables import (
     scalp_rows,
     scalping_rows,
 )
-from gammacore.backtest.report.view import Unit, View, as_text
-from gammacore.backtest.report.words import run_in_words, run_notes, run_title
-from gammacore.backtest.results import Results
-from gammacore.yaml_text import dump_yaml
+from .view import Unit, View, as_text
+from .words import run_in_words, run_notes, run_title
 
 __all__ = ["write_report"]
 

@@ -7,7 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gammacore.array_types import Floats, Ints
-from gammacore.backtest.report.drawing import (
+from gammacore.daycount import parse_time
+
+from .drawing import (
     BLACK,
     BLUE,
     GREEN,
@@ -20,9 +22,8 @@ from gammacore.backtest.report.drawing import (
     make_figure,
     time_axis,
 )
-from gammacore.backtest.report.thinning import MARKER_POINTS, milliseconds, rounded, thin
-from gammacore.backtest.report.view import View
-from gammacore.daycount import parse_time
+from .thinning import MARKER_POINTS, milliseconds, rounded, thin
+from .view import View
 
 __all__ = ["drawn_note", "price_figure"]
 

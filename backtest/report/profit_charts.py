@@ -15,7 +15,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gammacore.array_types import Floats, Ints
-from gammacore.backtest.report.drawing import (
+
+from .drawing import (
     BLUE,
     GAIN,
     GREEN,
@@ -30,8 +31,8 @@ from gammacore.backtest.report.drawing import (
     make_figure,
     time_axis,
 )
-from gammacore.backtest.report.thinning import CURVE_POINTS, LINE_POINTS, extent, rounded
-from gammacore.backtest.report.view import Unit, View, as_text, label, ordered, shows
+from .thinning import CURVE_POINTS, LINE_POINTS, extent, rounded
+from .view import Unit, View, as_text, label, ordered, shows
 
 __all__ = ["attribution_figure", "costs_figure", "drawdown", "lines_figure", "pnl_figure"]
 

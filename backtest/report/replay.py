@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.backtest.report.tables import TABLE_ROWS
-from gammacore.backtest.report.view import View, day
-from gammacore.backtest.run_exposures import EpisodeMoments
 from gammacore.daycount import parse_time
+
+from ..figures.run_exposures import EpisodeMoments
+from .tables import TABLE_ROWS
+from .view import View, day
 
 __all__ = ["pack", "replay_data"]
 

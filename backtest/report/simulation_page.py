@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from gammacore.backtest.frontier import Frontier
-from gammacore.backtest.report.drawing import (
+from ..simulation.frontier import Frontier
+from ..simulation.run import Simulated
+from .drawing import (
     BLACK,
     BLUE,
     GAIN,
@@ -22,8 +23,7 @@ from gammacore.backtest.report.drawing import (
     axis,
     make_figure,
 )
-from gammacore.backtest.report.rendering import render, script_json
-from gammacore.backtest.simulation import Simulated
+from .rendering import render, script_json
 
 __all__ = ["render_simulation"]
 

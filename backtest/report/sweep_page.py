@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from gammacore.backtest.report.drawing import GAIN, GREY, LOSS, axis, make_figure
-from gammacore.backtest.report.rendering import render, script_json
-from gammacore.backtest.report.view import as_text, gain_or_loss
 from gammacore.config import Config
+
+from .drawing import GAIN, GREY, LOSS, axis, make_figure
+from .rendering import render, script_json
+from .view import as_text, gain_or_loss
 
 __all__ = ["render_sweep", "verdict_rows"]
 
@@ -41,7 +42,7 @@ def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -
     ----------
     config : Config
     table : DataFrame
-        One row per cell, see :class:`gammacore.backtest.sweep.Sweep`.
+        One row per cell, see :class:`gammacore.backtest.sweep.run.Sweep`.
     summary : dict
 
     Returns

@@ -7,18 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.backtest.report.view import (
-    MEANING,
-    MISSING,
-    View,
-    as_text,
-    gain_or_loss,
-    label,
-    ordered,
-    plural,
-    shows,
-)
 from gammacore.config import Config
+
+from .view import MEANING, MISSING, View, as_text, gain_or_loss, label, ordered, plural, shows
 
 __all__ = [
     "METHOD_WORDS",

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from gammacore.backtest.results import Results
 from gammacore.config import Config
+
+from ..figures.results import Results
 
 __all__ = [
     "MEANING",

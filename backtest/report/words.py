@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gammacore.backtest.report.view import View, day, plural
 from gammacore.config import Config, HedgeConfig
+
+from .view import View, day, plural
 
 __all__ = ["run_in_words", "run_notes", "run_title"]
 

@@ -69,8 +69,8 @@ def backtest(
 
 
 def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> None:
+    from gammacore.backtest.figures.results import run_backtest
     from gammacore.backtest.report import write_results
-    from gammacore.backtest.results import run_backtest
 
     with result_directory(out) as folder:
         with progress_bar() as report:
@@ -89,10 +89,10 @@ def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> No
 def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) -> None:
     import pandas as pd
 
-    from gammacore.backtest.cell_runs import run_whole
-    from gammacore.backtest.grid import cells
+    from gammacore.backtest.figures.results import compared
     from gammacore.backtest.report import write_results
-    from gammacore.backtest.results import compared
+    from gammacore.backtest.sweep.cell_runs import run_whole
+    from gammacore.backtest.sweep.grid import cells
 
     rows = []
     with result_directory(out) as folder:

@@ -24,7 +24,7 @@ from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gammacore.backtest.position_ranking import RankedPositions
+    from gammacore.backtest.figures.position_ranking import RankedPositions
 
 __all__ = ["breakeven"]
 
@@ -71,7 +71,7 @@ def breakeven(
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < MOST_VOL:
             raise ConfigError(f"{option}: expected a positive number, got {value:g}")
-    from gammacore.backtest.position_ranking import rank_positions
+    from gammacore.backtest.figures.position_ranking import rank_positions
 
     with stoppable():
         ranked = rank_positions(

@@ -21,7 +21,7 @@ from gammacore.cli.common import (
 from gammacore.config import load_config
 
 if TYPE_CHECKING:
-    from gammacore.backtest.look_ahead import LookAhead
+    from gammacore.backtest.replay.look_ahead import LookAhead
 
 __all__ = ["check"]
 
@@ -50,7 +50,7 @@ def check(
 
     Exit code 1 if one does.
     """
-    from gammacore.backtest.look_ahead import check_look_ahead
+    from gammacore.backtest.replay.look_ahead import check_look_ahead
 
     named = {
         "data.chains": chains,
@@ -81,7 +81,7 @@ def _document(found: LookAhead) -> dict[str, Any]:
 
 
 def _show(console: Console, found: LookAhead, interpolated: bool) -> None:
-    from gammacore.backtest.look_ahead import told
+    from gammacore.backtest.replay.look_ahead import told
     from gammacore.daycount import format_time
 
     show_faults(console, found.faults)

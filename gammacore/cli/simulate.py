@@ -51,7 +51,7 @@ def simulate(
     given = {path: value for path, value in named.items() if value is not None}
     settings = load_config(config, {**given, **parse_overrides(overrides or [])})
     from gammacore.backtest.report import write_simulation
-    from gammacore.backtest.simulation import experiment_of, run_simulation
+    from gammacore.backtest.simulation.run import experiment_of, run_simulation
 
     experiment_of(settings)  # a mistake is told before a directory is made
     if out is None:

@@ -52,10 +52,10 @@ def sweep(
     """Run every combination of a grid; the same command goes on where an interrupted one stopped."""
     forced = {"data.force": True} if force_data else {}
     settings = load_config(config, {**forced, **parse_overrides(overrides or []), **_grid(vary or [])})
-    from gammacore.backtest.grid import cells, digest
     from gammacore.backtest.report import write_sweep
-    from gammacore.backtest.sweep import plan_of, run_sweep
-    from gammacore.backtest.workers import check_backend
+    from gammacore.backtest.sweep.grid import cells, digest
+    from gammacore.backtest.sweep.run import plan_of, run_sweep
+    from gammacore.backtest.sweep.workers import check_backend
 
     check_backend(backend, address)
     if out is None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gammacore
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
 from ..follow import Follower
 from ..risk_manager import Mode
-
-if TYPE_CHECKING:
-    from .board import Board
+from .source import Source
+from .story import Story
 
 __all__ = ["STALE_S", "health_of", "mode_of", "price_age_s", "session_of"]
 
@@ -20,7 +19,21 @@ Row = dict[str, Any]
 STALE_S = 10.0  # without a new record, until the page warns
 
 
-def session_of(board: Board) -> Row:
+class Shown(Protocol):
+    """What of a board is shown here."""
+
+    source: Source
+    follower: Follower
+    story: Story
+    trouble: str
+    broken: str
+    behind: int
+    starts: int
+    started_ns: int
+    skew_s: float
+
+
+def session_of(board: Shown) -> Row:
     """Journal, process and counts; ``phase`` says whether all of it is of now."""
     follower, began, path = board.follower, board.story.began, board.source.path
     config, desk = follower.config, follower.desk
@@ -52,7 +65,7 @@ def session_of(board: Board) -> Row:
     }
 
 
-def _phase(board: Board) -> str:
+def _phase(board: Shown) -> str:
     if board.broken:
         return "broken"
     if board.follower.desk is None or board.source.waiting or board.trouble:
@@ -64,7 +77,7 @@ def _phase(board: Board) -> str:
     return "ended" if board.follower.stopped else "live"
 
 
-def price_age_s(board: Board) -> float:
+def price_age_s(board: Shown) -> float:
     """Age of the last price: since the journal was written to, and until then by its own clock."""
     follower, desk, began = board.follower, board.follower.desk, board.story.began
     if desk is None or not desk.book.data_ns:
@@ -73,7 +86,7 @@ def price_age_s(board: Board) -> float:
     return board.source.silent_s + max(follower.last_ns - desk.book.data_ns, 0) / NS_PER_SECOND / speed
 
 
-def health_of(board: Board) -> Row:
+def health_of(board: Shown) -> Row:
     """Describe connection and ages, as far as the journal says."""
     silent_s, ended = board.source.silent_s, board.follower.stopped
     return {

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gammacore import __version__
-from gammacore.backtest.market import check_sources, market_part
 from gammacore.config import Config, check, with_overrides
 from gammacore.data.tables import data_files
 from gammacore.errors import ConfigError
+
+from ..replay.market import check_sources, market_part
 
 __all__ = ["MARKET_PATHS", "Cell", "cells", "digest"]
 

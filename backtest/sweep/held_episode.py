@@ -17,10 +17,10 @@ from gammacore.contracts import Future
 from gammacore.ledger import Account
 from gammacore.portfolio import Episode, HedgePosition
 
-from .compiled import CompiledHedger
+from ..replay.compiled import CompiledHedger
+from ..replay.price_block import PriceBlock
+from ..replay.runner import EpisodeRun, Run
 from .hedge_lines import EpisodeMarket
-from .price_block import PriceBlock
-from .runner import EpisodeRun, Run
 
 __all__ = ["HeldEpisode", "market_of", "obstacle_to_sharing", "prepare"]
 

@@ -16,10 +16,6 @@ import numpy as np
 
 from gammacore.array_types import Ints
 from gammacore.attribution import Attribution, attribute
-from gammacore.backtest.compiled import CompiledHedger, obstacle
-from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.price_block import PriceBlock
-from gammacore.backtest.replay import Settled, Tape
 from gammacore.build import build_desk
 from gammacore.config import Config, parse_duration
 from gammacore.contracts import Perpetual
@@ -27,10 +23,13 @@ from gammacore.desk import Desk
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.fees import DERIBIT
-from gammacore.hedging import (
-    Policy,
-)
+from gammacore.hedging import Policy
 from gammacore.portfolio import Episode
+
+from .compiled import CompiledHedger, obstacle
+from .fills import SimulatedExchange
+from .price_block import PriceBlock
+from .tape import Settled, Tape
 
 __all__ = ["EpisodeRun", "Run", "build_exchange", "replay"]
 

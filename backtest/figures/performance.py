@@ -15,9 +15,9 @@ from gammacore.array_types import Floats, Ints
 from gammacore.ledger import UNIT, Account, Money
 from gammacore.portfolio import Episode
 
+from ..replay.runner import Run
 from .overfitting import sharpe_ratio
 from .returns import Curves, Marks, daily_profit, profit_curves
-from .runner import Run
 
 __all__ = [
     "Earned",
@@ -101,7 +101,7 @@ class Earned(NamedTuple):
     hedges : array of int, shape (episodes,)
         Hedges traded; unwinding is not one.
     curves : dict of 'coin' and 'usd' to array, shape (entries,)
-        See :func:`gammacore.backtest.returns.profit_curves`.
+        See :func:`gammacore.backtest.figures.returns.profit_curves`.
     missing_quotes : int
     """
 

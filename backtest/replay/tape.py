@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gammacore.array_types import Floats, Ints
-from gammacore.backtest.smile import smile_slopes
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Chains, Funding, Prices, parity_forward
 from gammacore.data.delivery import delivery_from_prices
@@ -25,6 +24,8 @@ from gammacore.events import ChainSlice, IndexPrice, Snapshot
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
+
+from .smile import smile_slopes
 
 __all__ = ["Settled", "Tape"]
 

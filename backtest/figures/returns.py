@@ -17,8 +17,8 @@ from gammacore.ledger import Account
 from gammacore.portfolio import Episode
 from gammacore.valuation import value
 
-from .replay import Tape
-from .runner import EpisodeRun
+from ..replay.runner import EpisodeRun
+from ..replay.tape import Tape
 
 __all__ = ["Curves", "Marks", "curves_of", "daily_profit", "hedge_profit", "profit_curves"]
 

@@ -16,26 +16,6 @@ import pandas as pd
 
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES, attribute, share_of
-from gammacore.backtest.capital import capital_tied
-from gammacore.backtest.market import LoadedMarket
-from gammacore.backtest.performance import (
-    earned_by,
-    number,
-    performance,
-    premium_of,
-    profit_steps,
-    returns_on_premium,
-)
-from gammacore.backtest.reasons import reasons
-from gammacore.backtest.research import (
-    breakeven_move_a_day,
-    captured,
-    entry_vol,
-    rv_at_hedges,
-)
-from gammacore.backtest.returns import Marks
-from gammacore.backtest.run_exposures import RunExposures
-from gammacore.backtest.runner import EpisodeRun, Run
 from gammacore.config import parse_duration
 from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_HOUR, format_time
@@ -43,6 +23,22 @@ from gammacore.expansion import Method
 from gammacore.ledger import Money
 from gammacore.scalps import intervals, scalps
 from gammacore.volatility import realised_vol
+
+from ..replay.market import LoadedMarket
+from ..replay.runner import EpisodeRun, Run
+from .capital import capital_tied
+from .performance import (
+    earned_by,
+    number,
+    performance,
+    premium_of,
+    profit_steps,
+    returns_on_premium,
+)
+from .reasons import reasons
+from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
+from .returns import Marks
+from .run_exposures import RunExposures
 
 __all__ = ["episode_table", "fill_table", "interval_table", "profit_table", "scalp_table", "summarise"]
 

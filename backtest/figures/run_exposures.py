@@ -12,8 +12,9 @@ import msgspec
 import numpy as np
 
 from gammacore.array_types import Floats, Ints
-from gammacore.backtest.exposure import EpisodeExposure, expose
-from gammacore.backtest.runner import EpisodeRun, Run
+
+from ..replay.runner import EpisodeRun, Run
+from .exposure import EpisodeExposure, expose
 
 __all__ = ["GROUPS", "EpisodeMoments", "RunExposures", "expose_run"]
 

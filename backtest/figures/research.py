@@ -10,10 +10,11 @@ import numpy as np
 
 from gammacore import black76
 from gammacore.attribution import Attribution
-from gammacore.backtest.replay import Tape
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 from gammacore.volatility import realised_vol
+
+from ..replay.tape import Tape
 
 __all__ = [
     "Captured",

@@ -16,11 +16,12 @@ import numpy as np
 
 from gammacore import black76
 from gammacore.array_types import Floats
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.montecarlo import Simulation, simulate
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, WhalleyWilmott, Zakamouline, theory
+
+from .experiment import Experiment
+from .montecarlo import Simulation, simulate
 
 __all__ = ["Family", "FamilyChoice", "Frontier", "Line", "Point", "families", "frontier", "theory_lines"]
 

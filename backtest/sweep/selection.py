@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammacore.array_types import Floats
-from gammacore.backtest.grid import MARKET_PATHS, Cell
-from gammacore.backtest.overfitting import (
+
+from ..figures.overfitting import (
     deflated_sharpe_ratio,
     expected_maximum_sharpe,
     overfitting_probability,
@@ -24,6 +24,7 @@ from gammacore.backtest.overfitting import (
     sharpe_ratio,
     walk_forward,
 )
+from .grid import MARKET_PATHS, Cell
 
 __all__ = ["Trials", "judge", "trials_of"]
 

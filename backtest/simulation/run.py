@@ -9,13 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammacore import __version__, black76
-from gammacore.backtest.experiment import Experiment
-from gammacore.backtest.frontier import FamilyChoice, Frontier, frontier
-from gammacore.backtest.garch import fit_garch
-from gammacore.backtest.gate import faults_of
-from gammacore.backtest.models import GBM, Bootstrap, Heston, Merton, Model
-from gammacore.backtest.montecarlo import LINES, Simulation, simulate
-from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle
 from gammacore.build import build_policy
 from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
@@ -25,6 +18,14 @@ from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.settlement import WINDOW
+
+from ..replay.gate import faults_of
+from .experiment import Experiment
+from .frontier import FamilyChoice, Frontier, frontier
+from .garch import fit_garch
+from .models import GBM, Bootstrap, Heston, Merton, Model
+from .montecarlo import LINES, Simulation, simulate
+from .option_book import Costs, OptionLeg, straddle, strangle
 
 __all__ = ["Simulated", "experiment_of", "run_simulation"]
 

@@ -18,9 +18,9 @@ from gammacore.daycount import format_time
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, GammaScalp, Refusal, SizeRule
 
+from ..replay.runner import Run
+from ..replay.tape import Tape
 from .exposure import expose
-from .replay import Tape
-from .runner import Run
 
 __all__ = ["reasons"]
 

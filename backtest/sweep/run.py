@@ -11,12 +11,13 @@ import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.backtest.cell_runs import FIGURES, run_cell
-from gammacore.backtest.grid import Cell, cells
-from gammacore.backtest.selection import judge
-from gammacore.backtest.store import CellStore
-from gammacore.backtest.workers import CellFunction, Failed, check_backend, run_cells
 from gammacore.config import Config
+
+from .cell_runs import FIGURES, run_cell
+from .cell_store import CellStore
+from .grid import Cell, cells
+from .selection import judge
+from .workers import CellFunction, Failed, check_backend, run_cells
 
 __all__ = ["Sweep", "plan_of", "run_sweep"]
 
@@ -69,7 +70,7 @@ def run_sweep(
     out : Path
         Result directory; cells that an interrupted run of the same sweep left there are kept.
     backend, workers, address
-        See :func:`gammacore.backtest.workers.run_cells`; results do not depend on them.
+        See :func:`gammacore.backtest.sweep.workers.run_cells`; results do not depend on them.
     fresh : bool
         Start again whatever is there.
     progress : callable(done, total), optional

@@ -17,8 +17,9 @@ from typing import Any
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from gammacore.backtest.grid import Cell
 from gammacore.errors import ConfigError, DataError
+
+from .grid import Cell
 
 __all__ = ["BACKENDS", "Failed", "check_backend", "run_cells"]
 

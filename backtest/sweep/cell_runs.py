@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 from gammacore.build import build_desk, build_policy
 from gammacore.errors import ConfigError
 
-from .compiled import obstacle
+from ..figures.performance import CURRENCIES, Earned, earned_by, performance
+from ..figures.reasons import reasons
+from ..figures.results import Results, tabulate
+from ..figures.returns import Marks
+from ..replay.compiled import obstacle
+from ..replay.market import LoadedMarket, load_market
+from ..replay.runner import Progress, build_exchange, replay
 from .grid import Cell
 from .held_episodes import HeldEpisodes
-from .market import LoadedMarket, load_market
-from .performance import CURRENCIES, Earned, earned_by, performance
-from .reasons import reasons
-from .results import Results, tabulate
-from .returns import Marks
-from .runner import Progress, build_exchange, replay
 
 __all__ = ["FIGURES", "run_cell", "run_whole"]
 

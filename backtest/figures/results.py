@@ -11,21 +11,15 @@ import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.backtest.journal import write_journal
-from gammacore.backtest.market import LoadedMarket, load_market
-from gammacore.backtest.metrics import (
-    episode_table,
-    fill_table,
-    interval_table,
-    profit_table,
-    scalp_table,
-    summarise,
-)
-from gammacore.backtest.run_exposures import EpisodeMoments, expose_run
-from gammacore.backtest.runner import Run, replay
 from gammacore.config import Config
 from gammacore.ledger import Ledger
 from gammacore.yaml_text import dump_yaml
+
+from ..replay.journal import write_journal
+from ..replay.market import LoadedMarket, load_market
+from ..replay.runner import Run, replay
+from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
+from .run_exposures import EpisodeMoments, expose_run
 
 __all__ = ["SUMMARY", "Results", "compared", "run_backtest", "tabulate", "write_tables"]
 

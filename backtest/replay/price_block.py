@@ -16,7 +16,7 @@ from gammacore.events import Ticker
 from gammacore.settlement import clock_factor
 from gammacore.valuation import Exposure, exposure, parity, settlement_weight
 
-from .replay import Tape
+from .tape import Tape
 
 __all__ = ["PriceBlock"]
 

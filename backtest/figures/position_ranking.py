@@ -20,8 +20,8 @@ from gammacore.errors import DataError
 from gammacore.events import ChainSlice
 from gammacore.volatility import Density
 
-from .market import load_market
-from .replay import Tape
+from ..replay.market import load_market
+from ..replay.tape import Tape
 
 __all__ = ["RankedPositions", "rank_positions"]
 

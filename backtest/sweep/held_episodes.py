@@ -14,10 +14,6 @@ import numpy as np
 from gammacore import _replay
 from gammacore.array_types import Array, Floats, Ints
 from gammacore.attribution import LINES
-from gammacore.backtest.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
-from gammacore.backtest.hedge_lines import HedgeLines
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import build_exchange, replay
 from gammacore.build import build_desk
 from gammacore.config import Config
 from gammacore.errors import ConfigError
@@ -25,9 +21,13 @@ from gammacore.hedging import Moment, Never, Policy
 from gammacore.hedging.target import HedgeInputs, Target
 from gammacore.ledger import UNIT, Account, Money
 
+from ..figures.performance import Earned
+from ..figures.returns import Marks, curves_of, hedge_profit
+from ..replay.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
+from ..replay.runner import build_exchange, replay
+from ..replay.tape import Tape
+from .hedge_lines import HedgeLines
 from .held_episode import HeldEpisode, market_of, obstacle_to_sharing, prepare
-from .performance import Earned
-from .returns import Marks, curves_of, hedge_profit
 
 __all__ = ["HedgedEpisodes", "HeldEpisodes"]
 
@@ -157,7 +157,7 @@ class HeldEpisodes:
         return _Hedges(self._profit(gained, marked, accrued), hedges, fees, equity, counts, received)
 
     def earned(self, policy: Policy, marks: Marks) -> Earned:
-        """Hedge every episode by a policy, for :func:`gammacore.backtest.performance.performance`.
+        """Hedge every episode by a policy, for :func:`gammacore.backtest.figures.performance.performance`.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Simulated hedging: the profit and loss of a hedged book on many paths.
 
-``simulate`` runs an :class:`~gammacore.backtest.experiment.Experiment` in the compiled core, some
+``simulate`` runs an :class:`~gammacore.backtest.simulation.experiment.Experiment` in the compiled core, some
 10^8 steps of paths a second. Randomness is a function of (seed, path, step), so that a path is the
 same whatever the number of paths, threads or the processor, and experiments with one seed see
 common random numbers. Only the columns asked for are kept.
@@ -17,10 +17,11 @@ import numpy as np
 
 from gammacore import _core, _hedging
 from gammacore.array_types import Floats
-from gammacore.backtest.experiment import Experiment, engine_of
-from gammacore.backtest.models import GivenPaths
-from gammacore.backtest.option_book import Costs, OptionLeg, straddle, strangle
 from gammacore.errors import ConfigError
+
+from .experiment import Experiment, engine_of
+from .models import GivenPaths
+from .option_book import Costs, OptionLeg, straddle, strangle
 
 __all__ = [
     "LINES",

@@ -98,7 +98,7 @@ def check_look_ahead(
     Raises
     ------
     ConfigError, DataError
-        As of :func:`~gammacore.backtest.market.load_market`, and if nothing is decided at all.
+        As of :func:`~gammacore.backtest.replay.market.load_market`, and if nothing is decided at all.
     """
     estimate = build_estimate(config)
     sources = load_sources(config, estimate)

@@ -18,15 +18,16 @@ import numpy.typing as npt
 
 from gammacore import _replay
 from gammacore.array_types import Floats
-from gammacore.backtest.exchange import SimulatedExchange
-from gammacore.backtest.price_block import PriceBlock
-from gammacore.backtest.replay import Tape
 from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
 from gammacore.desk import Desk
 from gammacore.fees import future_rate
 from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Policy
 from gammacore.ledger import Account
 from gammacore.portfolio import Episode, Trades
+
+from .fills import SimulatedExchange
+from .price_block import PriceBlock
+from .tape import Tape
 
 __all__ = ["CompiledHedger", "Trigger", "obstacle", "rule_of", "trigger_of"]
 

@@ -6,9 +6,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.backtest.gate import faults_of
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.synthetic import flat_chains, simulate
 from gammacore.build import build_estimate
 from gammacore.config import Config, parse_duration
 from gammacore.data import (
@@ -26,6 +23,10 @@ from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.smile import Stickiness
+
+from .gate import faults_of
+from .synthetic import flat_chains, simulate
+from .tape import Tape
 
 __all__ = [
     "LoadedMarket",

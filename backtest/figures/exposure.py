@@ -15,12 +15,13 @@ import numpy as np
 from gammacore import black76, inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import slippage
-from gammacore.backtest.replay import Tape
-from gammacore.backtest.runner import EpisodeRun, Run
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.ledger import Account
 from gammacore.portfolio import HedgeFills
 from gammacore.valuation import settlement_weight
+
+from ..replay.runner import EpisodeRun, Run
+from ..replay.tape import Tape
 
 __all__ = ["DAYS", "EpisodeExposure", "expose", "options_held"]
 

@@ -15,9 +15,9 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.margin import MarginRates, future_rates, rates_at
 from gammacore.valuation import value
 
+from ..replay.runner import EpisodeRun, Run
+from ..replay.tape import Tape
 from .exposure import options_held
-from .replay import Tape
-from .runner import EpisodeRun, Run
 
 __all__ = ["capital_tied"]
 

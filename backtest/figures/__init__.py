@@ -1,0 +1,1 @@
+"""What a run earned, hedged and risked, in figures."""

@@ -1,0 +1,1 @@
+"""Recorded and made markets, and the runner that walks a desk along them."""

@@ -1,0 +1,1 @@
+"""Monte Carlo: a book hedged on many paths of a price model."""

@@ -1,0 +1,1 @@
+"""Many configurations at once: the grid, its cells, and what is chosen among them."""
