@@ -187,10 +187,11 @@ class Book:
 
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> float:
         """Delta in coin of several options: plain N(d1), or net of their own value in coin."""
-        total = 0.0
+        total, expiry_ns, forward, tau = 0.0, 0, 0.0, 0.0
         for option, amount in legs.items():
-            expiry_ns = option.expiry_ns
-            forward, tau = self.forward(expiry_ns), self.tau(expiry_ns)
+            if option.expiry_ns != expiry_ns:  # legs mostly share one
+                expiry_ns = option.expiry_ns
+                forward, tau = self.forward(expiry_ns), self.tau(expiry_ns)
             total += amount * float(delta(option, forward, tau, self.vol(option), plain))
         return total
 

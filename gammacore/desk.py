@@ -265,11 +265,12 @@ class Desk:
         return list(open_.values()) if isinstance(event, Snapshot) else []
 
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:
-        if any(e.open and e.expiry_ns <= self.book.ts_ns for e in self.portfolio.open.values()):
-            return []  # waiting for the delivery of this instant
+        for held in self.portfolio.open.values():
+            if held.legs and held.expiry_ns <= self.book.ts_ns:
+                return []  # waiting for the delivery of this instant
         orders = []
         for episode in episodes:
-            if not episode.open or episode.pending or self._about_to_fill(episode):
+            if not episode.legs or episode.pending or self._about_to_fill(episode):
                 continue
             delta = self._wanted(episode)
             order = None if delta is None else self._hedge_order(episode, delta)

@@ -69,7 +69,7 @@ class Work:
         self.attempts: list[list[Attempt]] = [[] for _ in order.legs]
         self.since_ns = since_ns
         self.cancelled = False
-        self.given_up = ["" for _ in order.legs]
+        self.given_up = [""] * len(order.legs)
 
     def start_ns(self) -> int:
         """When it was submitted, or its first attempt left; 0 if neither is known."""

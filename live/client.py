@@ -126,7 +126,7 @@ class Client:
         self.url = url
         self.reconciled = False
         self.trouble = ""  # why the last connection was lost
-        self.budget = Budget()
+        self.budget, self._skew = Budget(), Skew()
         self._credentials = credentials
         self._channels = dict.fromkeys(channels)
         # Channels without which there is no session, and those of locks.
@@ -143,7 +143,7 @@ class Client:
             "book_depth": book_depth,
             "budget": self.budget,
             "ids": count(1),
-            "skew": Skew(),
+            "skew": self._skew,
         }
         self._clock = SteadyClock() if clock is None else clock
         self._sleep = sleep
@@ -167,12 +167,12 @@ class Client:
     @property
     def skew_s(self) -> float:
         """How far our clock is behind the exchange's."""
-        return self._protocol.skew_s
+        return self._skew.seconds
 
     @property
     def skew_uncertainty_s(self) -> float:
         """What that leaves open, either way."""
-        return self._protocol.skew_uncertainty_s
+        return self._skew.uncertainty
 
     @property
     def scope(self) -> str:

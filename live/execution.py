@@ -278,13 +278,14 @@ class Execution:
     def _look(self, work: Work, now_ns: int) -> None:
         """Do what is due of one order."""
         work.since_ns = work.since_ns or now_ns
-        self._query(work, now_ns)
+        if any(work.attempts):
+            self._query(work, now_ns)
         for leg, tried in enumerate(work.attempts):
             if tried and not tried[-1].over:
                 self._hurry(work, tried[-1], now_ns)
             elif not work.done(leg):
                 self._next(work, leg, now_ns)
-        if not work.active and all(map(work.done, range(len(work.left)))):
+        if all(map(work.done, range(len(work.left)))) and not work.active:
             self._finish(work, now_ns)
 
     def _query(self, work: Work, now_ns: int) -> None:

@@ -222,12 +222,12 @@ class Hedger:
 
     # ------------------------------------------------------------- desk
 
-    def take(self, event: Event, fact: Booked | Adopted | None = None) -> None:
+    def take(self, event: Event, fact: Booked | Adopted | None = None, now_ns: int = 0) -> None:
         """Let the desk decide on an event; the journal has both before anything is sent.
 
         No two events have one time, so that a time says what was known at it.
         """
-        at = self.desk.next_ns(event.ts_ns)
+        at = max(event.ts_ns, self.desk.book.ts_ns + 1)
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
         commands = self._decide(event)
@@ -236,7 +236,7 @@ class Hedger:
         if fact is not None:
             self.journal.told(fact)
         self.journal.handled(event, commands)
-        now_ns = self.now_ns()
+        now_ns = now_ns or self.now_ns()
         for command in commands:
             if isinstance(command, Cancel):
                 self.execution.cancel(command, now_ns)
@@ -311,7 +311,7 @@ class Hedger:
             self.risk.ticker(news, now_ns)
         event = self.feed.ticker(news)
         if event is not None and self._ready:
-            self.take(event)
+            self.take(event, now_ns=now_ns)
 
     # ------------------------------------------------------------- account
 

@@ -193,7 +193,7 @@ class DeribitProtocol(Conversation):
         id_ = self._requests.next_id()
         frame = encode_order(id_, instrument, amount, **options)
         method = m.BUY if amount > 0.0 else m.SELL
-        return self._put(Request(id_, method, frame, now_ns + in_ns(timeout_s)), now_ns)
+        return self._put(Request(id_, method, frame, now_ns + int(timeout_s * NS_PER_SECOND)), now_ns)
 
     def cancel(self, order_id: str, now_ns: int, *, timeout_s: float = 5.0) -> int:
         """Cancel one order by the exchange's id."""

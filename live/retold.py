@@ -113,6 +113,11 @@ class Retold:
         self._last = record.seq, event, tuple(self.desk.handle(event))
         return event
 
+    @property
+    def decided(self) -> tuple[Command, ...]:
+        """Commands of this desk on the last event."""
+        return () if self._last is None else self._last[2]
+
     def compare(self) -> None:
         """Hold the last decision against what was recorded, once all of that has been taken in."""
         recorded, self._recorded = tuple(self._recorded), []

@@ -113,7 +113,7 @@ def test_each_hedge_is_decided_outside_the_band_and_ends_inside():
         if record.name == "IndexPrice" and (rows := gauges(follower.desk)):
             (row,) = rows
             assert (row["below"], row["above"]) == (-band, band)
-            ordered = [o for o in follower._decided if "hedge" in o.order_id]
+            ordered = [o for o in follower.decided if "hedge" in o.order_id]
             if ordered:
                 decided += 1
                 # The order counts as pending: half a lot of 10 USD is all that is left.

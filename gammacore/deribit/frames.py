@@ -15,7 +15,7 @@ import msgspec
 
 from gammacore.errors import SessionError
 
-from .units import Instrument, ms, name_of
+from .units import GRAIN_NS, Instrument, name_of
 
 __all__ = [
     "Envelope",
@@ -152,5 +152,5 @@ def encode_order(
     if reduce_only:
         text += ',"reduce_only":true'
     if valid_until_ns is not None:
-        text += f',"valid_until":{ms(valid_until_ns)}'
+        text += f',"valid_until":{valid_until_ns // GRAIN_NS}'
     return (text + "}}").encode()

@@ -20,6 +20,7 @@ from .news import (
 )
 from .units import (
     GRAIN_NS,
+    KNOWN,
     NAN,
     PERCENT,
     Amount,
@@ -84,7 +85,7 @@ def ticker_news(t: WireTicker) -> TickerNews:
     mark_vol, bid_vol, ask_vol, forward = t.mark_iv, t.bid_iv, t.ask_iv, t.underlying_price
     return TickerNews(
         t.timestamp * GRAIN_NS,
-        instrument_of(t.instrument_name),
+        KNOWN.get(t.instrument_name) or instrument_of(t.instrument_name),
         t.state or "",
         mark,
         NAN if index is None else index,

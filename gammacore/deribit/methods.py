@@ -6,7 +6,7 @@ A method's type says what an answer is, so that ``client.call(GET_TIME)`` is a n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -46,20 +46,21 @@ class Method(Generic[T_co]):
     decode : callable(result, now_ns) -> T
         Result in the house's units, from JSON; raises ValueError if it is not what the method promises. The
         moment is for what the exchange does not date.
+    private : bool
+        Whether it needs a login.
+    reads : bool
+        Whether asking twice harms nobody.
     """
 
     name: str
     decode: Callable[[bytes | msgspec.Raw, int], T_co]
+    private: bool = field(init=False)
+    reads: bool = field(init=False)
 
-    @property
-    def private(self) -> bool:
-        """Whether it needs a login."""
-        return self.name.startswith("private/")
-
-    @property
-    def reads(self) -> bool:
-        """Whether asking twice harms nobody."""
-        return not self.private or self.name.startswith("private/get_")
+    def __post_init__(self) -> None:
+        private = self.name.startswith("private/")
+        object.__setattr__(self, "private", private)
+        object.__setattr__(self, "reads", not private or self.name.startswith("private/get_"))
 
 
 def _decoder(wire: Any) -> Callable[[Any], Any]:

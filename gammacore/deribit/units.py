@@ -30,7 +30,7 @@ PERCENT = 100.0
 GRAIN_NS = NS_PER_MILLISECOND  # of all times: many events share one
 MOST_NAMES = 50_000  # of instruments remembered; the catalog has some 6,000
 
-_instruments: dict[str, Instrument] = {}
+KNOWN: dict[str, Instrument] = {}  # instruments by the names that were seen
 _names: dict[Option | Future | Perpetual, str] = {}
 
 
@@ -75,15 +75,15 @@ def sign(direction: str) -> int:
 
 def instrument_of(name: str) -> Instrument:
     """Instrument of a name, or the name where gammacore has none for it."""
-    found = _instruments.get(name)
+    found = KNOWN.get(name)
     if found is None:
         try:
             found = parse(name)
         except ContractError:
             found = name
-        if len(_instruments) >= MOST_NAMES:
-            _instruments.clear()
-        _instruments[name] = found
+        if len(KNOWN) >= MOST_NAMES:
+            KNOWN.clear()
+        KNOWN[name] = found
     return found
 
 
