@@ -39,7 +39,7 @@ from scipy.special import ndtr
 import gammacore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from reference import mp_black
+from support.reference import mp_black
 
 TASKS = {
     "price": "Price",

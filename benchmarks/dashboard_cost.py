@@ -26,7 +26,7 @@ from rich.console import Console
 from gammacore.cli.live import SHOW as QUICK
 from gammacore.config import load_config
 from gammacore.live.journal import length
-from gammacore.live.launch import _end, _start, exchange_process
+from gammacore.live.launch import end_session, exchange_process, start_session
 from gammacore.live.session import Options
 
 SECRET = "a-secret-of-the-local-exchange"
@@ -132,13 +132,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, exchange_process("gammacore", SECRET, 10.0, 3) as url:
         journal = Path(folder) / "j.db"
         options = Options(venue="local", journal=str(journal), url=url, speed=10.0)
-        session = _start(load_config(None, QUICK), options, dict(os.environ) | KEY)
+        session = start_session(load_config(None, QUICK), options, dict(os.environ) | KEY)
         try:
             while not journal.exists() or length(journal) < 200:
                 time.sleep(0.2)
             measure(journal, given.seconds, given.pages)
         finally:
-            _end(session)
+            end_session(session)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,14 @@
-/* The kernels next to the same formulas written with libm, in one program: prints for each
- * level and kernel the time of the twin over that of the kernel.
- *
- *     gcc -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off -Isrc_pyx benchmarks/kernel_twins.c -lm
- *
- * Both sides alternate in short windows and the shortest counts, so that a busy machine
- * disturbs the ratio little. Built and read by benchmarks/test_kernel_speed.py.
+/* The kernels next to the same formulas written with libm, as a library for benchmarks/test_kernel_speed.py,
+ * which builds it, calls both sides in turn and times them.
  */
-#define _POSIX_C_SOURCE 199309L
 #include <math.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "levels.h"
 
-enum { N = 1000, WINDOWS = 1500 };
+enum { N = 1000 };
 
 static signed char kind[N], status[N];
 static double forward[N], strike[N], tau[N], vol[N], rate[N], quote[N], mark[N], zero[1], row[GC_OUTPUTS][N];
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
-}
 
 static double uniform(void)
 {
@@ -43,12 +28,12 @@ static double twin_price_at(double theta, double f, double k, double t, double s
     return theta * exp(-r * t) * (f * cumulative(theta * d1) - k * cumulative(theta * (d1 - s)));
 }
 
-static void twin_price(void)
+void twin_price(void)
 {
     for (int i = 0; i < N; i++) row[0][i] = twin_price_at(kind[i], forward[i], strike[i], tau[i], vol[i], rate[i]);
 }
 
-static void twin_greeks(void)
+void twin_greeks(void)
 {
     for (int i = 0; i < N; i++) {
         double theta = kind[i], f = forward[i], k = strike[i], t = tau[i], root = sqrt(t), s = vol[i] * root;
@@ -67,7 +52,7 @@ static void twin_greeks(void)
 }
 
 /* Newton from the inflexion, to the accuracy that the subtraction of two legs leaves. */
-static void twin_implied(void)
+void twin_implied(void)
 {
     for (int i = 0; i < N; i++) {
         double sigma = sqrt(2.0 * fabs(log(forward[i] / strike[i])) / tau[i]) + 0.1, step;
@@ -86,35 +71,20 @@ static double *wanted[GC_OUTPUTS], *of_chain[GC_OUTPUTS];
 static gc_inputs options, quotes, chain;
 static const gc_kernels *kernels;
 
-static void our_price(void) { kernels->price(GC_BLACK76, &options, 0, N, row[0]); }
-static void our_greeks(void) { kernels->greeks(GC_BLACK76, &options, 0, N, wanted); }
-static void our_implied(void) { kernels->implied_vol(GC_BLACK76, GC_EXPLICIT, &quotes, 0, N, row[0], status); }
-static void our_chain(void) { kernels->analyse(GC_INVERSE, &chain, 0, N, row[0], status, of_chain); }
+void our_price(void) { kernels->price(GC_BLACK76, &options, 0, N, row[0]); }
+void our_greeks(void) { kernels->greeks(GC_BLACK76, &options, 0, N, wanted); }
+void our_implied(void) { kernels->implied_vol(GC_BLACK76, GC_EXPLICIT, &quotes, 0, N, row[0], status); }
+void our_chain(void) { kernels->analyse(GC_INVERSE, &chain, 0, N, row[0], status, of_chain); }
 
-static void twin_chain(void)
+void twin_chain(void)
 {
     twin_implied();
     twin_greeks();
 }
 
-static void compare(const char *level, const char *name, void (*ours)(void), void (*twin)(void))
+/* Draw the options. */
+void prepare(void)
 {
-    double best[2] = {1e18, 1e18};
-    for (int window = 0; window < WINDOWS; window++) {
-        for (int side = 0; side < 2; side++) {
-            if (side && window % 10) continue; /* the twin is slow and steady */
-            double start = now();
-            (side ? twin : ours)();
-            double spent = now() - start;
-            if (spent < best[side]) best[side] = spent;
-        }
-    }
-    printf("%s %s %.3f %.3f %.3f\n", level, name, best[0] / N, best[1] / N, best[1] / best[0]);
-}
-
-int main(void)
-{
-    static const char *const names[GC_LEVELS] = {"baseline", "avx2", "avx512"};
     for (int i = 0; i < N; i++) {
         kind[i] = uniform() < 0.5 ? 1 : -1;
         forward[i] = 60000.0 * (1.0 + 0.1 * (uniform() - 0.5));
@@ -134,13 +104,12 @@ int main(void)
     for (int i = 0; i <= GC_VOLGA; i++) wanted[i] = row[i];
     for (int i = GC_DELTA; i <= GC_CHARM; i++) of_chain[i] = row[i];
     of_chain[GC_NET_DELTA] = row[GC_NET_DELTA];
-    for (int level = 0; level < GC_LEVELS; level++) {
-        if (!gc_level_supported(level)) continue;
-        kernels = gc_table(level);
-        compare(names[level], "price", our_price, twin_price);
-        compare(names[level], "greeks", our_greeks, twin_greeks);
-        compare(names[level], "implied_vol", our_implied, twin_implied);
-        compare(names[level], "chain", our_chain, twin_chain);
-    }
-    return 0;
+}
+
+/* Choose a level; false where this processor has not got it. */
+int use_level(int level)
+{
+    if (!gc_level_supported(level)) return 0;
+    kernels = gc_table(level);
+    return 1;
 }

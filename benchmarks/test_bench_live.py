@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 import websocket
-from deribit_wire import NOW, notification, ready
-from live_world import Process, World, lively
 
 from gammacore.contracts import parse
 from gammacore.deribit.news import TickerNews
 from gammacore.live.client import Client, _conflated
 from gammacore.live.frames import connect, masked
+from support.deribit_wire import NOW, notification, ready
+from support.live_world import Process, World, lively
 
 FLOOD = 20_000  # messages of one run
 PERPETUAL = parse("BTC-PERPETUAL")

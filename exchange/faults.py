@@ -117,6 +117,10 @@ class Faults:
         """Arm another rule."""
         self._rules.setdefault(fault.kind, []).append((fault, [0]))
 
+    def clear(self) -> None:
+        """Disarm every rule."""
+        self._rules.clear()
+
     def fires(self, kind: Kind, subject: str, now_ns: int) -> Fault | None:
         """First rule of a kind that fires on a method or channel now."""
         for fault, used in self._rules.get(kind, ()):

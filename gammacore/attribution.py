@@ -50,7 +50,7 @@ from gammacore.ledger import UNIT, Account, Money
 from gammacore.portfolio import Episode, HedgeFills
 from gammacore.valuation import value
 
-__all__ = ["LINES", "Attribution", "Path", "attribute", "share_of", "slippage"]
+__all__ = ["LINES", "Attribution", "Path", "attribute", "check_rounding", "share_of", "slippage"]
 
 LINES = (
     *MODEL_LINES,
@@ -428,12 +428,12 @@ def _close(episode: Episode, sums: Sums, coin_first: bool) -> dict[str, Money]:
     totals = {name: Money(*(both if coin_first else both[::-1])) for name, both in sums.items()}
     coin = profit.coin - float(np.sum([m.coin for m in totals.values()]))
     usd = profit.usd - float(np.sum([m.usd for m in totals.values()]))
-    _check_rounding(episode, coin, usd)
+    check_rounding(episode, coin, usd)
     totals["rounding"] = Money(coin, usd)
     return totals
 
 
-def _check_rounding(episode: Episode, coin: float, usd: float) -> None:
+def check_rounding(episode: Episode, coin: float, usd: float) -> None:
     """Refuse a gap that the rounding of each posting to 1e-8 cannot have left."""
     postings = episode.ledger.roundings + 3 * REVALUATIONS
     rate, slack = episode.ledger.rate, 1e-9

@@ -62,7 +62,7 @@ class Feed:
         self._rate, self._rate_ns = math.nan, 0
         self._window = _Window()
         self._estimate = estimate
-        self._sampled: list[tuple[int, float]] = []
+        self.sampled: list[tuple[int, float]] = []
         self._vol = math.nan
 
     @property
@@ -72,8 +72,8 @@ class Feed:
 
     def remember(self, prices: Sequence[tuple[int, float]]) -> None:
         """Give the estimate prices from before the session: (ts_ns, USD), ascending."""
-        self._sampled = [*prices, *self._sampled]
-        if self._estimate is not None and self._sampled:
+        self.sampled = [*prices, *self.sampled]
+        if self._estimate is not None and self.sampled:
             self._renew(self._estimate)
 
     def ticker(self, news: TickerNews) -> IndexPrice | Ticker | None:
@@ -115,16 +115,16 @@ class Feed:
         """Estimate of volatility, renewed each minute."""
         if self._estimate is None:
             return math.nan
-        if not self._sampled or news.ts_ns - self._sampled[-1][0] >= NS_PER_MINUTE:
-            self._sampled.append((news.ts_ns, news.mark))
+        if not self.sampled or news.ts_ns - self.sampled[-1][0] >= NS_PER_MINUTE:
+            self.sampled.append((news.ts_ns, news.mark))
             self._renew(self._estimate)
-            while self._sampled[0][0] < news.ts_ns - self.looks_back_ns:
-                del self._sampled[0]
+            while self.sampled[0][0] < news.ts_ns - self.looks_back_ns:
+                del self.sampled[0]
         return self._vol
 
     def _renew(self, estimate: Estimate) -> None:
-        ts = np.array([t for t, _ in self._sampled], np.int64)
-        self._vol = float(estimate.series(ts, np.array([p for _, p in self._sampled]))[-1])
+        ts = np.array([t for t, _ in self.sampled], np.int64)
+        self._vol = float(estimate.series(ts, np.array([p for _, p in self.sampled]))[-1])
 
     def _stamp(self, ts_ns: int) -> int:
         self.ts_ns = max(self.ts_ns, ts_ns)

@@ -31,7 +31,7 @@ from .positions import Adopted, Foreign, direct_label
 from .records import decode_fact
 from .session import URLS, Venue, scaled_clock
 
-__all__ = ["Held", "flatten_directly", "held_by"]
+__all__ = ["Closing", "Held", "flatten_directly", "held_by", "limit_at"]
 
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
@@ -136,7 +136,7 @@ def flatten_directly(
         while not client.reconciled:  # no order is sent before
             _demand_time(until_s)
             client.call(m.GET_TIME, {})
-        return _Closing(client, held, say).run(until_s)
+        return Closing(client, held, say).run(until_s)
     finally:
         client.close()
 
@@ -146,7 +146,7 @@ def _demand_time(until_s: float) -> None:
         raise RequestError("the exchange did not answer in time; nothing was closed")
 
 
-class _Closing:
+class Closing:
     """The loop: look at what is left, send what closes it, a step further each time."""
 
     def __init__(self, client: Client, held: Held, say: Callable[[str], None]) -> None:
@@ -154,6 +154,7 @@ class _Closing:
         self._label = direct_label(session_name(held.first_ns))
 
     def run(self, until_s: float) -> dict[str, float]:
+        """Close, until nothing is left or a moment of the monotonic clock; return what is left."""
         own = self._own()
         step, reasons = 0, dict[str, str]()
         while True:
@@ -226,7 +227,7 @@ class _Closing:
                     "instrument_name": name,
                     "amount": abs(amount),
                     "type": "limit",
-                    "price": _limit(name, amount, quote, step),
+                    "price": limit_at(name, amount, quote, step),
                     "time_in_force": "immediate_or_cancel",
                     "reduce_only": True,
                     "label": self._label,
@@ -239,7 +240,7 @@ class _Closing:
         return filled, "no buyer within the limit" if amount > 0.0 else "no seller within the limit"
 
 
-def _limit(name: str, amount: float, quote: TickerNews, step: int) -> float:
+def limit_at(name: str, amount: float, quote: TickerNews, step: int) -> float:
     """Worst price of this step, on the grid and within what the exchange accepts."""
     instrument = parse(name)
     steps = OPTION_STEPS if isinstance(instrument, Option) else FUTURE_STEPS

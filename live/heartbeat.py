@@ -45,7 +45,7 @@ class Heartbeat:
 
     def __init__(self, url: str, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         keep_secret(url)
-        self._url, self._every_s, self._clock = url, every_s, clock
+        self.url, self.every_s, self._clock = url, every_s, clock
         self._next_s = -1.0
         self._call: threading.Thread | None = None
         self.failed = 0
@@ -55,14 +55,14 @@ class Heartbeat:
         now_s = self._clock()
         if now_s < self._next_s or (self._call is not None and self._call.is_alive()):
             return False
-        self._next_s = now_s + self._every_s
+        self._next_s = now_s + self.every_s
         self._call = threading.Thread(target=self._get, name="heartbeat", daemon=True)
         self._call.start()
         return True
 
     def _get(self) -> None:
         try:
-            status, _, _ = fetch(self._url, CALL_S)
+            status, _, _ = fetch(self.url, CALL_S)
             why = "" if status < 400 else f"status {status}"
         except (OSError, ValueError, http.client.HTTPException) as error:
             why = type(error).__name__

@@ -206,9 +206,14 @@ class Journal(Records):
             if not self.lost:  # else it holds what the database does not, for the next start
                 tail_of(self.path).unlink(missing_ok=True)
         finally:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.close()
-            self._lock.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the files as they are, as the death of the process does."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._tail.close()
+        self._lock.close()
 
     def __enter__(self) -> Journal:
         """Return itself."""

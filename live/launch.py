@@ -41,7 +41,7 @@ from .supervised import SIGNALS
 from .view import Cache, final_report, screen
 from .watch import Watcher
 
-__all__ = ["Signals", "exchange_process", "first_moment", "launch", "pull"]
+__all__ = ["Signals", "end_session", "exchange_process", "first_moment", "launch", "pull", "start_session"]
 
 REFRESH_S = 0.5
 START_S = 30.0
@@ -164,7 +164,7 @@ def launch(
         )
         follower = Follower(journal)
         alerts, heartbeat = alerts_of(config), heartbeat_of(config)
-        session = _start(config, options, environment, signals)
+        session = start_session(config, options, environment, signals)
         watcher = Watcher(
             follower, alerts, alive=lambda: session.poll() is None, heartbeat=heartbeat, supervises=True
         )
@@ -174,7 +174,7 @@ def launch(
             watcher.failed(f"{journal}: gammacore live has failed, the session is stopped: {error}")
             raise
         finally:
-            _end(session)
+            end_session(session)
 
 
 def _need_limits(config: Config) -> None:
@@ -269,9 +269,10 @@ def _held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(
+def start_session(
     config: Config, options: Options, environment: dict[str, str], signals: Signals | None = None
 ) -> subprocess.Popen[bytes]:
+    """Start the process of a session; ``signals`` reach it from then on."""
     given = {"config": msgspec.to_builtins(config), "options": msgspec.to_builtins(options)}
     # Held back until the session listens and is known here: none gets lost, none ends half a start.
     with _held_back(), _errors() as (errors, told):
@@ -355,7 +356,8 @@ def _why_ended(session: subprocess.Popen[bytes], hung: bool) -> str:
     return f"{how}; the exchange cancels resting orders, positions stay and nobody hedges them"
 
 
-def _end(session: subprocess.Popen[bytes]) -> None:
+def end_session(session: subprocess.Popen[bytes]) -> None:
+    """Stop a session, kill it if it does not end by itself, and wait for it."""
     if session.poll() is None:
         session.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

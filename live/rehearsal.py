@@ -28,13 +28,13 @@ class Rehearsal:
     """What it hears, or hears nothing of, can end it: it then begins anew."""
 
     def __init__(self, now_ns: int) -> None:
-        self._protocol = _ready(now_ns)
+        self.protocol = _ready(now_ns)
 
     def run(self, frame: bytes, now_ns: int) -> None:
         """Hear a frame, and send an order that goes nowhere."""
-        if self._protocol.state is not State.READY:
-            self._protocol = _ready(now_ns)
-        protocol = self._protocol
+        if self.protocol.state is not State.READY:
+            self.protocol = _ready(now_ns)
+        protocol = self.protocol
         protocol.receive(frame, now_ns)
         protocol.send_order("BTC-PERPETUAL", 10.0, now_ns, label="rehearsal", limit=0.5, timeout_s=0.0)
         for order in protocol.data_to_send():

@@ -111,7 +111,7 @@ def _stop_start(number: int, frame: FrameType | None) -> None:
     raise _StoppedError(f"signal {signal.Signals(number).name}")
 
 
-def _listen(handler: Callable[[int, FrameType | None], None]) -> None:
+def listen(handler: Callable[[int, FrameType | None], None]) -> None:
     """Hand signals to a handler; SIGHUP stays ignored where it was (nohup)."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
@@ -171,7 +171,7 @@ def run(config: Config, options: Options) -> str:
             parent=options.parent,
             orphaned=config.live.orphaned,
         )
-        _listen(supervised.signalled)
+        listen(supervised.signalled)
         gc.collect()
         gc.freeze()  # collecting what is there now would be a pause, perhaps in the middle of an order
         gc.set_threshold(50_000, 20, 100)
@@ -251,7 +251,7 @@ def _spec_of(specs: dict[Tradable, ContractSpec]) -> Callable[[Tradable], Contra
 def main(words: list[str]) -> int:
     """Run with options and configuration as one JSON object on standard input; returns the exit code."""
     try:
-        _listen(_stop_start)
+        listen(_stop_start)
         given = json.load(sys.stdin)
         options = msgspec.convert(given["options"], Options)
         configure(f"{options.journal}.log")

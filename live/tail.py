@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["SIZE", "Row", "Tail", "is_tail", "rows_after", "tail_of"]
+__all__ = ["HEAD", "SIZE", "Row", "Tail", "is_tail", "rows_after", "tail_of"]
 
 Row = tuple[str, str, int, bytes]  # kind, name, ts_ns, body
 SIZE = 2**20
@@ -50,6 +50,11 @@ class Tail:
                 file.flush()
                 self._map = mmap.mmap(file.fileno(), SIZE)
         self._at = 0
+
+    @property
+    def used(self) -> int:
+        """Bytes that hold records."""
+        return self._at
 
     def add(self, first: int, rows: Sequence[Row]) -> bool:
         """Append rows of which the first has this number; False, and nothing done, if there is no room."""

@@ -1,11 +1,31 @@
-"""Property tests: no deadline, since machines are shared; the same examples everywhere on CI."""
+"""What holds for every test: which gammacore is imported, how property tests search, what Ctrl-C does."""
 
 import contextlib
 import os
 import signal
+import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("support")
+
+# The installed package is what is tested, here and in every process that a test starts: the tree's folder
+# gammacore/ has no compiled core where a wheel is installed, and must not come first.
+ROOT = Path(__file__).parents[1]
+sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != ROOT]
+os.environ["PYTHONSAFEPATH"] = "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Give a worker neighbouring tests, which share what they built; when done it takes from others."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
+
+
+# No deadline, since machines are shared; the same examples everywhere on CI.
 settings.register_profile("gammacore", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("gammacore")
 

@@ -8,7 +8,6 @@ import threading
 import urllib.request
 
 import pytest
-from live_world import Process, World, lively
 
 from gammacore.alerts import RETRY_NS, VARIABLE, Alerts, Level, apprise_sender
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
@@ -19,6 +18,7 @@ from gammacore.live.positions import Adopted
 from gammacore.live.risk_manager import Mode
 from gammacore.live.watch import SILENT_S, Metrics, Watcher
 from gammacore.logging import BLOT
+from support.live_world import Process, World, lively
 
 W, C, I = Level.WARNING, Level.CRITICAL, Level.INFO  # noqa: E741
 
@@ -154,7 +154,7 @@ def test_a_second_reason_is_told_beside_the_first_and_figures_that_change_are_no
     process, follower, watcher, box, _ = watched
 
     def look():
-        process.hedger._show_mode(process.world.now_ns)
+        process.hedger.on_tick(process.world.now_ns)
         process.journal.flush()
         follower.update()
         watcher.look()
@@ -173,8 +173,8 @@ def test_a_second_reason_is_told_beside_the_first_and_figures_that_change_are_no
 
 def test_a_start_is_no_alert_unless_it_lasts(watched):
     process, follower, watcher, box, clock = watched
-    process.hedger.risk.latch("stale", "last price never")
-    process.hedger._show_mode(process.world.now_ns)
+    process.hedger.risk.latch("one", "last price never")
+    process.hedger.on_tick(process.world.now_ns)
     process.journal.flush()
     follower.update()
     watcher.look()
@@ -189,7 +189,7 @@ def test_a_start_is_no_alert_unless_it_lasts(watched):
 def test_a_reason_that_did_not_arrive_is_told_again(watched):
     process, follower, watcher, box, clock = watched
     process.hedger.risk.latch("one", "nobody hears")
-    process.hedger._show_mode(process.world.now_ns)
+    process.hedger.on_tick(process.world.now_ns)
     process.journal.flush()
     follower.update()
     box.works = False

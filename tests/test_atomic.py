@@ -72,8 +72,7 @@ def test_every_step_at_which_it_can_die(tmp_path):
             except Killed:
                 pass
             finished = len(calls) < step
-        if writer._lock is not None:
-            writer._lock.close()  # what the system does with a dead process
+        writer.abandon()
         recover(root)
         assert content(root) in (whole("old"), whole("new"))
         assert not (root / atomic.FOLDER).exists()
@@ -98,7 +97,7 @@ def test_recovery_that_dies_is_recovered_from(tmp_path):
                 for name in whole(""):
                     batch.place(root / name).write_text(f"new {name}")
         assert content(root) == {}
-        writer._lock.close()
+        writer.abandon()
         with pytest.MonkeyPatch.context() as patch:
             calls = die_at(patch, step)
             with contextlib.suppress(Killed):

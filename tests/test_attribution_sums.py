@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from test_replay import minute_tape
 
 from gammacore import _replay
 from gammacore.attribution import LINES, attribute
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.config import parse_config, with_overrides
+from support.tapes import minute_tape
 
 SETTINGS = [
     {},

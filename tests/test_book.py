@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from markets import FRIDAY, START, chains_of
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
@@ -11,6 +10,7 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.events import IndexPrice, Ticker, Timer
 from gammacore.settlement import WINDOW, greeks
+from support.markets import FRIDAY, START, chains_of
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 HOUR = 60 * NS_PER_MINUTE

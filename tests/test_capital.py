@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from markets import build
 
 from gammacore.backtest.figures.capital import capital_tied
 from gammacore.backtest.replay.market import load_market
@@ -10,6 +9,7 @@ from gammacore.backtest.replay.runner import replay
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.margin import position_margin, rates_at
 from gammacore.valuation import value
+from support.markets import build
 
 SMALL = {"market.days": 16, "market.snapshot_hours": 12.0, "hedge.rule": "interval", "hedge.every": "8h"}
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from markets import build
 
 from gammacore.backtest.figures.performance import earned_by, performance
 from gammacore.backtest.figures.returns import Marks
@@ -13,6 +12,7 @@ from gammacore.backtest.sweep.cell_runs import run_cell
 from gammacore.backtest.sweep.grid import cells
 from gammacore.backtest.sweep.held_episodes import HeldEpisodes
 from gammacore.build import build_policy
+from support.markets import build
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0}
 

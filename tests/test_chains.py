@@ -3,17 +3,17 @@ import dataclasses
 import gzip
 import os
 
-import chain_files
 import duckdb
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.contracts import Settlement, parse
 from gammacore.data.chain_files import load_chains
 from gammacore.data.chains import Chains, Snapshot, parity_forward
 from gammacore.daycount import NS_PER_HOUR, format_time, parse_time
 from gammacore.errors import DataError
+from support import chain_files
+from support.shared_data import recorded
 
 
 @pytest.fixture

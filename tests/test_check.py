@@ -1,9 +1,9 @@
-import chain_files
 import pytest
-from shared_data import recorded
 
 from gammacore.data import load_chains
 from gammacore.data.check import iv_reproduction
+from support import chain_files
+from support.shared_data import recorded
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,9 @@ import pytest
 from gammacore.cli import main as cli
 from gammacore.cli.common import INTERRUPTED
 from gammacore.result_files import MARKER
+from support.commands import run
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit code and what was printed, as the console script would."""
-    monkeypatch.setattr("sys.argv", ["gammacore", *arguments])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    captured = capsys.readouterr()
-    return code, captured.out, " ".join(captured.err.split())
 
 
 def test_backtest_without_data_says_that_it_is_simulated(monkeypatch, capsys, tmp_path):

@@ -10,12 +10,7 @@ import time
 import typing
 from pathlib import Path
 
-import chain_files
 import pytest
-import store_world
-from test_cli import run
-from test_coverage import candles
-from venue import make
 
 from gammacore.cli.common import INTERRUPTED
 from gammacore.cli.data import data_app
@@ -25,6 +20,11 @@ from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.exchange.server import serving
+from support import chain_files, store_world
+from support.commands import run
+from support.late_chains import world
+from support.local_exchange import make
+from support.store_rows import candles
 
 
 def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
@@ -177,8 +177,6 @@ def test_chain_files_are_held_against_prices(monkeypatch, capsys, tmp_path):
 
 
 def test_the_check_of_chains_says_their_rows_and_delay(monkeypatch, capsys, tmp_path):
-    from test_delay import world
-
     bars, price, told = world(108, 2)
     columns = told.ts_ns, told.code, told.forward, told.mark, told.iv
     rows = [f"{t},{told.names[c]},{f:.2f},,,{m:.8f},{v}" for t, c, f, m, v in zip(*columns, strict=True)]

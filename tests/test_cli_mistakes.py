@@ -3,38 +3,31 @@
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from gammacore.cli import main as cli
+from support.commands import run
 
 PROGRAM = str(Path(sys.executable).with_name("gammacore"))
 SHORT = ["--set", "market.days=12"]
 
 
-def run(*words, folder, limit=None, **environment):
-    """Exit code, stdout and stderr of the installed command."""
-
-    def restrict():
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+def limited(*words, folder, limit):
+    """Exit code and stderr of the installed command, which may write no file beyond a size."""
     done = subprocess.run(
-        [PROGRAM, *map(str, words)],
+        [PROGRAM, *words],
         cwd=folder,
-        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | environment,
+        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         timeout=120,
-        preexec_fn=restrict,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert "Traceback" not in done.stderr + done.stdout
-    return done.returncode, done.stdout, " ".join(done.stderr.split())
+    return done.returncode, " ".join(done.stderr.split())
 
 
 CHAIN = (
@@ -85,35 +78,24 @@ def test_mistakes_are_told_in_one_line(words, told, tmp_path, monkeypatch, capsy
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("GAMMACORE_CLIENT_ID_TESTNET", "")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    monkeypatch.setattr("sys.argv", ["gammacore", *words])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    err = " ".join(capsys.readouterr().err.split())
-    assert ended.value.code in (1, 2), err
+    code, _, err = run(monkeypatch, capsys, *words)
+    assert code in (1, 2), err
     assert told in err
     assert err.startswith("error:")
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").iterdir())
 
 
-def test_no_network(tmp_path):
-    code, out, _ = run("doctor", "--venue", "local", "--url", "ws://127.0.0.1:9/ws/api/v2", folder=tmp_path,
-                       GAMMACORE_CLIENT_ID_TESTNET="a", GAMMACORE_CLIENT_SECRET_TESTNET="b")  # fmt: skip
-    assert code == 1
-    assert "failed" in out
-    assert "connection" in out
-
-
-def test_a_folder_that_is_a_file(tmp_path):
+def test_a_folder_that_is_a_file(tmp_path, monkeypatch, capsys):
     (tmp_path / "taken").write_text("")
-    code, _, err = run("backtest", *SHORT, "--out", "taken/run", folder=tmp_path)
+    code, _, err = run(monkeypatch, capsys, "backtest", *SHORT, "--out", str(tmp_path / "taken/run"))
     assert code == 2
     assert "taken" in err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written(tmp_path):
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, capsys):
     (tmp_path / "locked").mkdir(mode=0o500)
-    code, _, err = run("backtest", *SHORT, "--out", "locked/run", folder=tmp_path)
+    code, _, err = run(monkeypatch, capsys, "backtest", *SHORT, "--out", str(tmp_path / "locked/run"))
     assert code == 2
     assert "ermission denied" in err
 
@@ -123,25 +105,11 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 )
 def test_a_disk_that_is_full_leaves_nothing_half_written(words, tmp_path):
     """The system refuses every file beyond 20 kB, as a full disk would."""
-    code, _, err = run(*words, "--out", "run", folder=tmp_path, limit=20_000)
+    code, err = limited(*words, "--out", "run", folder=tmp_path, limit=20_000)
     assert code == 2
     assert err.startswith("error:")
     assert "too large" in err
     assert not list(tmp_path.iterdir())
-
-
-def test_ctrl_c_says_what_was_kept(tmp_path):
-    words = ["sweep", "--vary", "market.seed=1,2,3,4,5,6,7,8", "--workers", "1", "--out", "grid"]
-    with subprocess.Popen(
-        [PROGRAM, *words, "--backend", "serial"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "grid" / "cells.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert "finished cells are kept in grid; the same command goes on from there" in " ".join(told.split())
 
 
 @pytest.mark.parametrize(
@@ -154,8 +122,9 @@ def test_ctrl_c_says_what_was_kept(tmp_path):
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_json_is_one_document(words, keys, tmp_path):
-    code, out, _ = run(*words, "--json", folder=tmp_path)
+def test_json_is_one_document(words, keys, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(monkeypatch, capsys, *words, "--json")
     assert code == 0
     found = json.loads(out, parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
     assert keys <= set(found)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time, year_fraction
 from gammacore.volatility import VarianceClock, fit_clock
+from support.shared_data import recorded
 
 MONDAY = parse_time("2024-01-01")
 WEEK = 7 * NS_PER_DAY

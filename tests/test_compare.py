@@ -6,11 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from browser import NoBrowserError
 from hypothesis import given
 from hypothesis import strategies as st
-from markets import build
-from report_browser import report_tab
 from typer.testing import CliRunner
 
 from gammacore.backtest.figures.results import run_backtest
@@ -29,6 +26,8 @@ from gammacore.backtest.report.compare_runs import StoredRun, load_run, load_run
 from gammacore.cli.main import app
 from gammacore.errors import DataError
 from gammacore.result_files import result_directory
+from support.browser import browser
+from support.markets import build
 
 BASE = {"market.days": 30, "market.snapshot_hours": 12.0, "report.html": False}
 RUNS = {
@@ -294,22 +293,19 @@ def test_command_prints_and_writes(folder, tmp_path):
 
 
 @pytest.fixture
-def tab(tmp_path):
-    try:
-        with report_tab(tmp_path / "profile") as found:
-            yield found
-    except NoBrowserError as error:
-        pytest.skip(str(error))
+def tab():
+    with browser() as found:
+        yield found
 
 
 def test_a_browser_draws_it_at_both_widths(page, tmp_path, tab):
     path = tmp_path / "compare.html"
     path.write_text(page, encoding="utf-8")
     for width in (1280, 375):
-        tab.open(path, width)
-        assert tab.run("document.documentElement.dataset.drawn") == "3"
-        assert tab.run("document.documentElement.scrollWidth") == width
-        tab.run("document.querySelector('input[value=coin]').click()")
+        tab.draw(path, width)
+        assert tab.value("document.documentElement.dataset.drawn") == "3"
+        assert tab.value("document.documentElement.scrollWidth") == width
+        tab.value("document.querySelector('input[value=coin]').click()")
         titles = "[...document.querySelectorAll('#chart-curves text')].map(t => t.textContent)"
-        assert "P&L, BTC" in tab.run(titles)
-    assert tab.errors == []
+        assert "P&L, BTC" in tab.value(titles)
+    assert tab.complaints == []

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import recorded
 
 from gammacore.contracts import (
     CALL,
@@ -32,6 +31,7 @@ from gammacore.contracts import (
 )
 from gammacore.daycount import expiry_ns
 from gammacore.errors import ContractError
+from support.shared_data import recorded
 
 INVERSE, LINEAR = Settlement.INVERSE, Settlement.LINEAR
 

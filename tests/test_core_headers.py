@@ -18,7 +18,7 @@ HEADERS = Path(__file__).parent.parent / "src_pyx"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 STRICT = [
     "-std=c11",
-    "-O3",
+    "-O1",
     "-ffp-contract=off",
     "-Wall",
     "-Wextra",

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.data.coverage import check_store
 from gammacore.data.importing import import_file
@@ -10,8 +9,9 @@ from gammacore.data.impossible import Found
 from gammacore.data.schemas import trades_of
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
+from support.shared_data import recorded
+from support.store_rows import START, candles
 
-START = parse_time("2026-03-01")
 FOREVER = 2**62
 
 
@@ -19,13 +19,6 @@ FOREVER = 2**62
 def store(tmp_path):
     with Store(tmp_path) as made:
         yield made
-
-
-def candles(minutes, name="BTC-PERPETUAL"):
-    ts = START + NS_PER_MINUTE * np.asarray(minutes)
-    rows = {"ts_ns": ts, "known_ns": ts + NS_PER_MINUTE, "instrument_name": [name] * ts.size}
-    rows |= {"interval_ns": [NS_PER_MINUTE] * ts.size}
-    return rows | {column: [1.0] * ts.size for column in ("open", "high", "low", "close", "volume", "cost")}
 
 
 def quotes(bids, asks, every=NS_PER_MINUTE, name="BTC-PERPETUAL"):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import store_world
-from store_world import START
 
 from gammacore.data.crosscheck import Series, against_marks
 from gammacore.data.impossible import Day
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from support import store_world
+from support.store_world import START
 
 
 def day(kind, rows, currency="BTC"):

@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from venue import Client, make
 
 from gammacore.data import cursor
 from gammacore.errors import DataError
+from support.local_exchange import Client, make
 
 MS = 10**6
 

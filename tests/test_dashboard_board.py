@@ -6,9 +6,6 @@ import random
 
 import msgspec
 import pytest
-from dashboard_world import LIMITS, LINEAR, board_of, made
-from live_world import Process, World, lively
-from test_dashboard_holdings import by_the_ledger
 
 from gammacore.attribution import LINES
 from gammacore.daycount import parse_time
@@ -18,6 +15,9 @@ from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import Replay, Tail
 from gammacore.live.journal import Kind, Record, read
 from gammacore.live.records import encode
+from support.dashboard_world import LIMITS, LINEAR, board_of, made
+from support.ledger_sums import by_the_ledger
+from support.live_world import Process, World, lively
 
 
 @pytest.mark.parametrize("more", [(), LINEAR], ids=["coin", "usd"])

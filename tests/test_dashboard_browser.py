@@ -13,21 +13,21 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 import pytest
-from browser import NoBrowserError, browser
-from dashboard_world import LINEAR, made
-from live_world import lively
-from test_dashboard_cli import free_port
-from test_dashboard_holdings import by_the_ledger
 
 from gammacore.build import build_desk
 from gammacore.config import parse_config
 from gammacore.live.dashboard.source import Tail
 from gammacore.live.dashboard.web import serving
 from gammacore.live.journal import Kind, length, read
-from gammacore.live.launch import _start, exchange_process
+from gammacore.live.launch import exchange_process, start_session
 from gammacore.live.records import decode_event
 from gammacore.live.session import Options
 from gammacore.risk import totals
+from support.browser import browser
+from support.dashboard_world import LINEAR, made
+from support.ledger_sums import by_the_ledger
+from support.live_world import lively
+from support.ports import free_port
 
 SPEED = 20.0
 SECRET = "a-secret-of-the-local-exchange"
@@ -43,12 +43,9 @@ SHOWN = """(() => {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    try:
-        with browser(tmp_path_factory.mktemp("profile")) as page:
-            yield page
-    except NoBrowserError as error:
-        pytest.skip(f"{error}: the page cannot be tried")
+def page():
+    with browser() as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +56,7 @@ def exchange():
 
 def session(url, journal):
     options = Options(venue="local", journal=str(journal), url=url, speed=SPEED)
-    return _start(lively(hedge__band=0.005, risk__max_delta=0.5), options, dict(os.environ) | KEY)
+    return start_session(lively(hedge__band=0.005, risk__max_delta=0.5), options, dict(os.environ) | KEY)
 
 
 def end(process):
@@ -247,14 +244,7 @@ def test_lines_can_be_read_in_coin_by_the_keyboard(page):
         reach(page, port)
         page.wait("document.getElementById('lines-note').textContent.includes('USD')")
         page.value("document.querySelector('input[name=unit]').focus()")
-        for kind in ("rawKeyDown", "keyUp"):
-            page.ask(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key="ArrowRight",
-                code="ArrowRight",
-                windowsVirtualKeyCode=39,
-            )
+        page.press("ArrowRight")
         coin = by_the_ledger(made().desk).coin
         told = f"Sum of all lines {written(coin, 8)} BTC, at "
         page.wait(f"document.getElementById('lines-note').textContent.startsWith('{told}')")

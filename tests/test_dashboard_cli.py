@@ -10,8 +10,10 @@ import time
 import urllib.request
 
 import pytest
-from dashboard_world import made
-from test_cli import run as run_command
+
+from support.commands import run as run_command
+from support.dashboard_world import made
+from support.ports import free_port
 
 PROGRAM = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "dashboard"]
 
@@ -93,14 +95,6 @@ def start(*words, **environment):
         text=True,
         env=os.environ | environment,
     )
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def fetch(url, **headers):

@@ -1,10 +1,6 @@
 """Positions, Greeks, profit and gauges against the desk that wrote the journal."""
 
-import copy
-
 import pytest
-from dashboard_world import board_of, made
-from markets import START, build, chains_of
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
@@ -12,23 +8,13 @@ from gammacore.build import build_desk
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.events import Fill, IndexPrice
-from gammacore.ledger import Money
 from gammacore.live.dashboard.holdings import Profits, gauges, greeks, positions
 from gammacore.live.follow import Follower
 from gammacore.live.solvency import profit_usd
 from gammacore.risk import totals
-
-
-def by_the_ledger(desk):
-    """Profit of a desk, each episode carried at marks in a copy of everything."""
-    total = Money(0.0, 0.0)
-    for episode in desk.portfolio.episodes:
-        whole = copy.deepcopy(episode)
-        if episode.number in desk.portfolio.open:
-            values = {option: float(desk.book.exposure(option).value) for option in whole.legs}
-            desk.portfolio.mark(whole, desk.book, values)
-        total += whole.ledger.profit()
-    return total
+from support.dashboard_world import board_of, made
+from support.ledger_sums import by_the_ledger
+from support.markets import START, build, chains_of
 
 
 def test_positions_are_those_of_the_desk_that_traded():

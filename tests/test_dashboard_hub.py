@@ -5,12 +5,12 @@ import itertools
 import json
 
 import pytest
-from dashboard_world import board_of, lines_of, made
 
 from gammacore.live.dashboard import hub as hub_module
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.hub import Hub
 from gammacore.live.dashboard.source import Tail
+from support.dashboard_world import board_of, lines_of, made
 
 
 def applied(state, kind, data):

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from dashboard_world import LIMITS, board_of, made
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from gammacore.live.records import decode_command, decode_fact
 from gammacore.live.risk_manager import DayStart
 from gammacore.orders import Purpose
 from gammacore.risk import scenario_profit
+from support.dashboard_world import LIMITS, board_of, made
 
 SECOND = 1_000_000_000
 

@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from dashboard_world import board_of, made
-from markets import FREE, START, build, chains_of
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
@@ -14,6 +12,8 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.events import Fill
 from gammacore.live.dashboard.pace import Pace, breakeven_vol, paid_vol
 from gammacore.live.follow import Follower
+from support.dashboard_world import board_of, made
+from support.markets import FREE, START, build, chains_of
 
 MINUTES_A_YEAR = 365 * 24 * 60
 

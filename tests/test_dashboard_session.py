@@ -4,8 +4,6 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from dashboard_world import board_of, made
-from live_world import Process, World, lively
 
 from gammacore.live.about import Began
 from gammacore.live.dashboard.session import health_of, mode_of, price_age_s, session_of
@@ -13,6 +11,8 @@ from gammacore.live.follow import Follower
 from gammacore.live.journal import Kind, Record
 from gammacore.live.records import decode_fact, encode
 from gammacore.live.risk_manager import ModeChanged
+from support.dashboard_world import board_of, made
+from support.live_world import Process, World, lively
 
 SECOND = 1_000_000_000
 

@@ -4,14 +4,14 @@ import os
 
 import msgspec
 import pytest
-from dashboard_world import made
-from live_world import lively
 
 from gammacore.errors import ConfigError, JournalError
 from gammacore.events import Timer
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import LONGEST_WAIT_S, Replay, Tail, newest
 from gammacore.live.journal import Journal
+from support.dashboard_world import made
+from support.live_world import lively
 
 SECOND = 1_000_000_000
 CONFIG = msgspec.json.encode(msgspec.to_builtins(lively()))

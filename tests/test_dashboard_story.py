@@ -3,8 +3,6 @@
 from collections import deque
 
 import pytest
-from dashboard_world import board_of, made
-from live_world import Process, World, lively
 
 from gammacore.contracts import Option
 from gammacore.events import Fill
@@ -15,6 +13,8 @@ from gammacore.live.news import Gap, State, StateChanged
 from gammacore.live.positions import Adopted
 from gammacore.live.records import decode_event, decode_fact, encode
 from gammacore.live.risk_manager import Mode, ModeChanged
+from support.dashboard_world import board_of, made
+from support.live_world import Process, World, lively
 
 
 def fills():

@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from dashboard_world import lines_of, made
 
 from gammacore.errors import ConfigError
 from gammacore.events import Timer
@@ -17,6 +16,7 @@ from gammacore.live.dashboard.guard import COOKIE, Guard, is_loopback, token_of
 from gammacore.live.dashboard.source import Tail
 from gammacore.live.dashboard.web import serving
 from gammacore.live.journal import Journal
+from support.dashboard_world import lines_of, made
 
 TOKEN = "a-token-that-is-long-enough"
 ROOT = Path(__file__).parents[1]
@@ -267,5 +267,5 @@ def test_others_need_a_token():
 
 
 def test_the_cookie_of_another_token_is_none_of_ours():
-    cookies = {Guard(None, token)._cookie for token in (TOKEN, TOKEN + "x")}
+    cookies = {Guard(None, token).cookie for token in (TOKEN, TOKEN + "x")}
     assert len(cookies) == 2

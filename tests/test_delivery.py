@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.data.delivery import delivery_from_prices, load_delivery
 from gammacore.data.importing import Options, import_file
@@ -8,6 +7,7 @@ from gammacore.data.prices import load_prices
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, expiry_ns, format_time
 from gammacore.errors import DataError
+from support.shared_data import recorded
 
 EXPIRY = expiry_ns("2026-01-05")
 

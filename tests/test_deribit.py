@@ -5,7 +5,6 @@ import math
 
 import msgspec
 import pytest
-from shared_data import recorded
 
 from gammacore.contracts import parse
 from gammacore.deribit import news as d
@@ -16,6 +15,7 @@ from gammacore.deribit.methods import METHODS
 from gammacore.deribit.units import instrument_of
 from gammacore.errors import SessionError
 from gammacore.live import news as n
+from support.shared_data import recorded
 
 NOW = 1_790_000_000_000_000_000
 MS = 1_000_000

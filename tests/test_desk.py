@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay.fills import SimulatedExchange
 from gammacore.backtest.replay.price_block import PriceBlock
@@ -14,6 +13,7 @@ from gammacore.events import Delivery, IndexPrice, Rejected, Timer
 from gammacore.fees import DERIBIT
 from gammacore.orders import Purpose
 from gammacore.risk import Limits
+from support.markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
 
 class Bench:

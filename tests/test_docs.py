@@ -5,23 +5,15 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer.main
 
 from gammacore.cli.main import app
+from support.pages import ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 UNIT = ROOT / "examples" / "gammacore.service"
-FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
-
-
-def blocks(path, kinds=None):
-    """Language and text of every fenced block."""
-    found = [(kind, text) for _, kind, text in FENCE.findall(path.read_text(encoding="utf-8"))]
-    return [(kind, text) for kind, text in found if kinds is None or kind in kinds]
 
 
 def name(path):

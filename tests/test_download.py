@@ -17,7 +17,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from venue import Client, make
 
 from gammacore.data import load_delivery, load_funding, load_prices
 from gammacore.data.download import DOWNLOADED, Plan, download
@@ -28,9 +27,10 @@ from gammacore.errors import ConfigError, DataError
 from gammacore.exchange.faults import Fault
 from gammacore.exchange.server import serving
 from gammacore.live.rest import Rest
+from support.local_exchange import Client, make
 
-HISTORY_DAYS = int(os.environ.get("GAMMACORE_HISTORY_DAYS", "6"))
-KILLS = int(os.environ.get("GAMMACORE_KILLS", "3"))
+HISTORY_DAYS = int(os.environ.get("GAMMACORE_HISTORY_DAYS", "4"))
+KILLS = int(os.environ.get("GAMMACORE_KILLS", "2"))
 END = parse_time("2026-11-25")  # the local exchange opens at noon of that day
 FOREVER = END + 100 * NS_PER_DAY
 

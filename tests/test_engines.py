@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from markets import START, build, chains_of, prices_of, random_path
-from test_replay import funding_of
 
-from gammacore.backtest.replay.market import build_estimate, build_stickiness
 from gammacore.backtest.replay.runner import replay
-from gammacore.backtest.replay.tape import Tape
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, parse_time
 from gammacore.hedging import Band, Custom
+from support.markets import build
+from support.tapes import market
 
 POLICIES = [
     {"hedge.rule": "interval", "hedge.every": "37min"},
@@ -50,31 +48,6 @@ ENTRIES = [
 ]
 
 
-def market(seed, config, start=START, minutes=2):
-    """A week of bars with chains at irregular times, smiles that move, and funding."""
-    rng = np.random.default_rng(seed)
-    steps = 7 * 1440 // minutes
-    ts = start + np.arange(steps + 1, dtype=np.int64) * minutes * NS_PER_MINUTE
-    close = random_path(seed, steps, dt=minutes / (365 * 1440))
-    at = np.unique(np.concatenate([[0], rng.integers(1, steps - 1, 40)]))
-    expiries = (start + 3 * NS_PER_DAY, start + 7 * NS_PER_DAY)
-    shift = rng.integers(0, 60, len(at)) * 10**9
-    chains = chains_of(ts[at] + shift, close[at], vol=0.6, expiries=expiries, half=0.0004)
-    quoted = np.repeat(chains.snapshot_ts, np.diff(chains.offsets))
-    chains.iv[:] = 0.6 + 0.05 * np.sin(quoted / 9e13) + 0.2 * np.log(chains.strike / 60e3) ** 2
-    hours = ts[0] + NS_PER_HOUR * np.arange(1, 24 * 7 + 1)
-    funding = funding_of(hours, 1e-5 * rng.standard_normal(len(hours)), NS_PER_HOUR)
-    return Tape(
-        chains,
-        prices_of(ts, close, minutes * NS_PER_MINUTE),
-        funding,
-        linear=config.marks.settlement == "linear" or config.hedge.instrument == "forward",
-        averaging=config.exit.delivery == "average",
-        estimate=build_estimate(config),
-        stickiness=build_stickiness(config),
-    )
-
-
 def assert_same(config, tape, policy=None):
     fast = replay(config, tape, policy=policy)
     slow = replay(config, tape, policy=policy, engine="desk")
@@ -97,7 +70,7 @@ def assert_same(config, tape, policy=None):
     return fast
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_random_books_and_policies_end_alike(seed):
     """Fills, journal and profit are the same; where the compiled hedger is not exact it is not taken."""
     rng = np.random.default_rng(1000 + seed)

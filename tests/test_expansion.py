@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from markets import FRIDAY
 
 from gammacore.contracts import Option, Settlement
 from gammacore.expansion import MODEL_LINES, model_lines
 from gammacore.valuation import sensitivities, value
+from support.markets import FRIDAY
 
 COIN = Option("BTC", Settlement.INVERSE, FRIDAY, 62e3, 1)
 USD = Option("BTC", Settlement.LINEAR, FRIDAY, 62e3, -1)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from markets import build
 
 from gammacore.backtest.figures.exposure import expose, options_held
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.daycount import SETTLEMENT_WINDOW_NS
+from support.markets import build
 
 SMALL = {"market.days": 12, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 EXACT = SMALL | {"hedge.lots": False, "costs.fill": "mark"}

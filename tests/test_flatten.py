@@ -3,14 +3,14 @@
 import time
 
 import pytest
-from test_live_execution import ticker
 
 from gammacore.contracts import parse, spec_for
 from gammacore.deribit.news import OrderAnswer, OrderState, TradeNews, TradesPage
 from gammacore.errors import RequestError
 from gammacore.live import flatten
 from gammacore.live.about import Began
-from gammacore.live.flatten import FUTURE_STEPS, OPTION_STEPS, Held, _Closing, _limit
+from gammacore.live.flatten import FUTURE_STEPS, OPTION_STEPS, Closing, Held, limit_at
+from support.messages import ticker
 
 OPTION, PERPETUAL = "BTC-16JAN26-60000-C", "BTC-PERPETUAL"
 SECOND = 1_000_000_000
@@ -60,7 +60,7 @@ class Exchange:
 def close(exchange, positions, known=(), wait_s=5.0):
     held = Held(positions, ("g1-", "g2-"), frozenset(known), BEGAN, 5 * SECOND, "BTC")
     said = []
-    return _Closing(exchange, held, said.append).run(time.monotonic() + wait_s), said
+    return Closing(exchange, held, said.append).run(time.monotonic() + wait_s), said
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +154,7 @@ def test_limits_are_on_the_grid_and_never_better_than_the_step_allows(name, step
     instrument = parse(name)
     quote = ticker(instrument, *((0.0095, 0.0105) if name == OPTION else (59_990.0, 60_010.0)))
     for step in range(len(steps) + 2):
-        price, away = _limit(name, amount, quote, step), steps[min(step, len(steps) - 1)]
+        price, away = limit_at(name, amount, quote, step), steps[min(step, len(steps) - 1)]
         assert float(spec_for(instrument).round_price(price)) == price
         bound = quote.mark * (1.0 - away if amount > 0.0 else 1.0 + away)
         tick = spec_for(instrument).round_price(1e-9, "up")
@@ -165,4 +165,4 @@ def test_limits_are_on_the_grid_and_never_better_than_the_step_allows(name, step
 @pytest.mark.parametrize("amount", [1.0, -1.0])
 def test_an_option_without_a_mark_is_closed_at_a_tick(amount):
     quote = ticker(parse(OPTION), float("nan"), float("nan"))
-    assert _limit(OPTION, amount, quote, 0) == 0.0001
+    assert limit_at(OPTION, amount, quote, 0) == 0.0001

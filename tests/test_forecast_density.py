@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from forecast_world import DAY, HOUR, START, prices, with_another_future
 from scipy.stats import kstest, lognorm
-from shared_data import recorded
 
 from gammacore.data import load_prices
 from gammacore.volatility import (
@@ -22,6 +20,8 @@ from gammacore.volatility import (
     naive_forecasts,
     qlike,
 )
+from support.forecast_world import DAY, HOUR, START, prices, with_another_future
+from support.shared_data import recorded
 
 
 def test_it_is_the_lognormal_of_that_mean():

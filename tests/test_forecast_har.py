@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from forecast_world import COEFFICIENTS, DAY, HOUR, START, prices, with_another_future
 
 from gammacore.volatility import (
     HAR,
@@ -16,6 +15,7 @@ from gammacore.volatility import (
 )
 from gammacore.volatility.forecast.har import regressors, walk_forward
 from gammacore.volatility.forecast.history import naive_forecasts, trailing_mean
+from support.forecast_world import COEFFICIENTS, DAY, HOUR, START, prices, with_another_future
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_rates_are_per_year_of_the_clock(world):
 def test_coefficients_of_a_har_are_recovered():
     """Regression of the true log variances on their own past: three standard errors."""
     rng = np.random.default_rng(11)
-    from forecast_world import log_variances
+    from support.forecast_world import log_variances
 
     x = log_variances(6_000, rng)
     columns = np.stack([np.ones(x.size), x, trailing_mean(x, 7), trailing_mean(x, 30)], axis=1)

@@ -2,13 +2,13 @@
 
 import duckdb
 import pytest
-from shared_data import recorded
 
 from gammacore.data.formats import FORMATS, KLINES, detect, mapped, value_sql
 from gammacore.data.schemas import KINDS
 from gammacore.data.tables import read_header
 from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError, DataError
+from support.shared_data import recorded
 
 
 @pytest.mark.parametrize("name", FORMATS)

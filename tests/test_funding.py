@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.data.funding import load_funding
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MILLISECOND, parse_time
 from gammacore.errors import DataError
+from support.shared_data import recorded
 
 DAY = parse_time("2026-01-05")
 

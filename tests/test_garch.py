@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from shared_data import recorded as recorded_file
 
 from gammacore.backtest.simulation.experiment import Experiment
 from gammacore.backtest.simulation.garch import Garch, fit_garch
@@ -14,6 +13,7 @@ from gammacore.backtest.simulation.option_book import straddle
 from gammacore.data import load_prices
 from gammacore.errors import ConfigError
 from gammacore.hedging import Never
+from support.shared_data import recorded as recorded_file
 
 
 def test_fit_garch_recovers_what_made_the_returns():

@@ -5,13 +5,14 @@ import logging
 import threading
 
 import pytest
-from live_world import Process, World, lively
 
 from gammacore.errors import ConfigError
+from gammacore.live import heartbeat
 from gammacore.live.follow import Follower
 from gammacore.live.heartbeat import VARIABLE, Heartbeat, heartbeat_of
 from gammacore.live.watch import SILENT_S, Watcher
 from gammacore.logging import BLOT, redact
+from support.live_world import Process, World, lively
 
 
 @pytest.fixture
@@ -45,7 +46,9 @@ class Clock:
 def beat(heart):
     called = heart.beat()
     if called:
-        heart._call.join(5)
+        for thread in threading.enumerate():
+            if thread.name == "heartbeat":
+                thread.join(5)
     return called
 
 
@@ -72,10 +75,10 @@ def test_failing_calls_are_counted_logged_without_the_address_and_hurt_nothing(s
     assert redact(service.url) == BLOT
 
 
-def test_a_call_that_hangs_is_not_followed_by_another():
+def test_a_call_that_hangs_is_not_followed_by_another(monkeypatch):
     clock, hangs = Clock(), threading.Event()
+    monkeypatch.setattr(heartbeat, "fetch", lambda url, most_s: (hangs.wait(5) and 200, {}, b""))
     heart = Heartbeat("http://127.0.0.1:9/", 1.0, clock)
-    heart._get = hangs.wait
     assert heart.beat()
     clock.now = 100.0
     assert not heart.beat()
@@ -85,9 +88,9 @@ def test_a_call_that_hangs_is_not_followed_by_another():
 def test_where_the_address_comes_from():
     assert heartbeat_of(lively(), {}) is None
     stated = lively(alerts__heartbeat="https://example.com/a", alerts__heartbeat_every="30s")
-    assert heartbeat_of(stated, {})._url == "https://example.com/a"
-    assert heartbeat_of(stated, {})._every_s == 30.0
-    assert heartbeat_of(stated, {VARIABLE: "https://example.com/b"})._url == "https://example.com/b"
+    assert heartbeat_of(stated, {}).url == "https://example.com/a"
+    assert heartbeat_of(stated, {}).every_s == 30.0
+    assert heartbeat_of(stated, {VARIABLE: "https://example.com/b"}).url == "https://example.com/b"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,6 @@
 
 import numpy as np
 import pytest
-from markets import START, build, prices_of, random_path
-from test_engines import market
-from test_replay import funding_of
-from test_runner import YEAR
 
 from gammacore.backtest.figures.performance import earned_by, performance
 from gammacore.backtest.figures.returns import Marks
@@ -16,6 +12,8 @@ from gammacore.backtest.sweep.held_episodes import HeldEpisodes
 from gammacore.build import build_policy
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import ConfigError
+from support.markets import START, build, prices_of, random_path
+from support.tapes import YEAR, funding_of, market
 
 POLICIES = [
     {"hedge.rule": "band", "hedge.band": 0.03},

@@ -5,13 +5,10 @@ import json
 import subprocess
 import sys
 
-import chain_files
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from markets import build
-from shared_data import recorded
 
 from gammacore.backtest.figures.results import tabulate
 from gammacore.backtest.replay.market import load_market
@@ -21,6 +18,9 @@ from gammacore.data.importing import Options, import_file
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError, DataError
+from support import chain_files
+from support.markets import build
+from support.shared_data import recorded
 
 FOREVER = 2**62
 US = 1_772_323_200_000_000  # 2026-03-01 in microseconds

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import store_world
-from store_world import OPTIONS, START
-from test_cli import run
 
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from support import store_world
+from support.commands import run
+from support.store_world import OPTIONS, START
 
 PERPETUAL = "BTC-PERPETUAL"
 

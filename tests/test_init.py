@@ -1,16 +1,15 @@
 """A project to begin with: what is written runs as it is."""
 
-import subprocess
-import sys
+import runpy
 from importlib.resources import files
 
 import pytest
-from run_notebook import execute, pictures
 from typer.testing import CliRunner
 
 from gammacore.cli.main import app
 from gammacore.config import load_config
 from gammacore.errors import ConfigError
+from support.run_notebook import execute, pictures
 
 
 def init(*words):
@@ -45,12 +44,10 @@ def test_the_configuration_is_the_default_one_with_comments(project):
     assert (project / "config.yaml").read_text() == packaged
 
 
-def test_the_policy_of_ones_own_runs(project):
-    told = subprocess.run(
-        [sys.executable, "policies/own_policy.py"], cwd=project, capture_output=True, text=True, timeout=120
-    )
-    assert told.returncode == 0, told.stderr
-    band, own = told.stdout.splitlines()
+def test_the_policy_of_ones_own_runs(project, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+    runpy.run_path("policies/own_policy.py", run_name="__main__")
+    band, own = capsys.readouterr().out.splitlines()
     assert "hedges" in band
     assert "half at night" in own
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from markets import FRIDAY, START, build, chains_of, prices_of, random_path
-from test_replay import funding_of
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Future, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.hedging.instrument import Candidate, cheapest, expected_cost, expected_turnover
+from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from support.tapes import funding_of
 
 PERPETUAL = Perpetual("BTC", Settlement.INVERSE)
 FUTURE = Future("BTC", Settlement.INVERSE, FRIDAY)

@@ -10,18 +10,29 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from live_world import Process, World, lively
-from test_live_session import KEY, PATIENCE_S, SECRET, exchange, filled, run, wait_for  # noqa: F401
 
 from gammacore.errors import SessionError
 from gammacore.live.flatten import held_by
 from gammacore.live.journal import read
 from gammacore.live.killing import kill, positions_of
-from gammacore.live.launch import _start
+from gammacore.live.launch import start_session
 from gammacore.live.session import NO_JOURNAL, Options, kill_file
+from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
+from support.live_world import Process, World, lively
 
 
-def ask(exchange, method, **params):  # noqa: F811
+@pytest.fixture
+def run(monkeypatch, capsys):
+    return program(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def exchange():
+    with started() as url:
+        yield url
+
+
+def ask(exchange, method, **params):
     """Result of a private question, over REST."""
     address = exchange.replace("ws://", "http://").replace("/ws/", "/")
     request = urllib.request.Request(f"{address}/{method}?{urllib.parse.urlencode(params)}")
@@ -30,17 +41,17 @@ def ask(exchange, method, **params):  # noqa: F811
         return json.load(answer)["result"]
 
 
-def account(exchange):  # noqa: F811
+def account(exchange):
     """Positions of the account, by instrument."""
     found = ask(exchange, "private/get_positions", currency="BTC")
     return {row["instrument_name"]: row["size"] for row in found if row["size"]}
 
 
 @contextlib.contextmanager
-def trading(exchange, journal):  # noqa: F811
+def trading(exchange, journal):
     options = Options(venue="local", journal=str(journal), url=exchange, speed=10.0)
     config = lively(hedge__band=0.001, live__execution="taker")  # hedges at once
-    process = _start(config, options, dict(os.environ) | KEY)
+    process = start_session(config, options, dict(os.environ) | KEY)
     try:
         wait_for(lambda: filled(journal) >= 3, process)
         yield process
@@ -53,7 +64,7 @@ def words(result):
     return " ".join(result.output.split())
 
 
-def test_a_dead_session(exchange, tmp_path, run, monkeypatch):  # noqa: F811
+def test_a_dead_session(exchange, tmp_path, run, monkeypatch):
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)
     journal = tmp_path / "j.db"
@@ -87,7 +98,7 @@ def test_a_dead_session(exchange, tmp_path, run, monkeypatch):  # noqa: F811
     assert kill_file(journal).read_text().startswith("halt ")  # none starts, and none would close again
 
 
-def test_a_hung_session(exchange, tmp_path, run, monkeypatch):  # noqa: F811
+def test_a_hung_session(exchange, tmp_path, run, monkeypatch):
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)
     journal = tmp_path / "j.db"
@@ -106,7 +117,7 @@ def test_a_hung_session(exchange, tmp_path, run, monkeypatch):  # noqa: F811
         assert account(exchange) == pytest.approx(before)
 
 
-def test_a_session_that_answers_each_time(exchange, tmp_path, run):  # noqa: F811
+def test_a_session_that_answers_each_time(exchange, tmp_path, run):
     journal = tmp_path / "j.db"
     with trading(exchange, journal) as process:
         for _ in range(2):
@@ -123,7 +134,7 @@ def test_a_session_that_answers_each_time(exchange, tmp_path, run):  # noqa: F81
     assert positions_of(journal) == {}
 
 
-def test_a_session_that_has_lost_its_journal_is_not_out_of_reach(exchange, tmp_path, run):  # noqa: F811
+def test_a_session_that_has_lost_its_journal_is_not_out_of_reach(exchange, tmp_path, run):
     journal = tmp_path / "j.db"
     with trading(exchange, journal) as process:
         process.send_signal(signal.SIGSTOP)
@@ -139,7 +150,7 @@ def test_a_session_that_has_lost_its_journal_is_not_out_of_reach(exchange, tmp_p
         assert process.wait(PATIENCE_S) == NO_JOURNAL
 
 
-def test_words_that_do_not_go_together(tmp_path, run):  # noqa: F811
+def test_words_that_do_not_go_together(tmp_path, run):
     (tmp_path / "j.db").touch()
     result = run("kill", str(tmp_path / "j.db"), "--direct")
     assert result.exit_code == 2

@@ -3,8 +3,6 @@
 import msgspec
 import numpy as np
 import pytest
-from markets import START, build
-from test_engines import market
 
 from gammacore.backtest.replay import runner
 from gammacore.backtest.replay.runner import build_exchange, replay
@@ -13,6 +11,8 @@ from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected
 from gammacore.hedging.ladder import rung_price
 from gammacore.orders import Cancel, Leg, Purpose
+from support.markets import START, build
+from support.tapes import market
 
 LADDER = {
     "hedge.rule": "ladder",
@@ -34,9 +34,28 @@ def walk(config, tape):
         return commands
 
     desk.handle = watched
-    loop = runner._Replay(tape, desk, exchange, None)
-    loop.run(None)
+    run_through(config, tape, desk, exchange)
     return desk, exchange, log
+
+
+def run_through(config, tape, desk, exchange):
+    """Replay a tape by a desk and an exchange that are at hand, event by event."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "build_desk", lambda config: desk)
+        patch.setattr(runner, "build_exchange", lambda config: exchange)
+        replay(config, tape, engine="desk")
+
+
+def opened(config, tape):
+    """A desk that has seen the first chain and its fills, and its only open episode."""
+    desk, exchange = build_desk(config), build_exchange(config)
+    queue = [tape.snapshot(0)]
+    for event in queue:
+        exchange.observe(event)
+        for command in desk.handle(event):
+            queue += exchange.submit(command)
+    (episode,) = [e for e in desk.portfolio.open.values() if e.open]
+    return desk, episode
 
 
 @pytest.mark.parametrize("target", ["coin_neutral", "black"])
@@ -48,9 +67,7 @@ def test_orders_rest_where_the_mismatch_reaches_the_edge(target):
         rested += sum(getattr(c, "limit", None) is not None for c in commands)
     assert rested > 20
     tape = market(3, config)
-    desk, exchange = build_desk(config), build_exchange(config)
-    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
-    episode = next(e for e in desk.portfolio.open.values() if e.open)
+    desk, episode = opened(config, tape)
     for order in episode.resting.values():
         (leg,) = order.legs
         edge = -leg.amount / order.limit
@@ -96,9 +113,7 @@ def resting():
     """A desk with a straddle whose two orders rest, its episode, and the next chain."""
     config = build(LADDER)
     tape = market(3, config)
-    desk, exchange = build_desk(config), build_exchange(config)
-    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
-    episode = next(e for e in desk.portfolio.open.values() if e.open)
+    desk, episode = opened(config, tape)
     assert len(episode.resting) == 2
     return desk, episode, msgspec.structs.replace(tape.snapshot(0), ts_ns=tape.snapshot(0).ts_ns + 1)
 
@@ -128,9 +143,7 @@ def test_between_expiry_and_delivery_nothing_is_put_to_rest(resting):
 def test_an_edge_that_the_delta_cannot_reach_has_no_order():
     config = build({**LADDER, "hedge.band": 1.5})  # of a straddle of one coin
     tape = market(3, config)
-    desk, exchange = build_desk(config), build_exchange(config)
-    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
-    (episode,) = [e for e in desk.portfolio.open.values() if e.open]
+    _, episode = opened(config, tape)
     assert not episode.resting
 
 
@@ -141,7 +154,7 @@ def test_bars_may_be_skipped():
     skipped = walk(config, tape)[0]
     desk, exchange = build_desk(config), build_exchange(config)
     desk.quiet = lambda block: 0
-    runner._Replay(tape, desk, exchange, None).run(None)
+    run_through(config, tape, desk, exchange)
     for a, b in zip(skipped.portfolio.episodes, desk.portfolio.episodes, strict=True):
         assert a.fills == b.fills
 
@@ -151,8 +164,6 @@ def test_short_options_are_refused_and_have_no_rung():
         build({**LADDER, "entry.side": "short"})
     config = build({"entry.min_days": 1, "entry.side": "short", "costs.max_quote_age": None})
     tape = market(3, config)
-    desk, exchange = build_desk(config), build_exchange(config)
-    runner._Replay(tape, desk, exchange, None)._dispatch(tape.snapshot(0))
-    episode = next(e for e in desk.portfolio.open.values() if e.open)
+    desk, episode = opened(config, tape)
     assert rung_price(desk.hedge.target, episode, desk.book, 0.05) is None
     assert np.isfinite(desk.book.index)

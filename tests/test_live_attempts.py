@@ -1,9 +1,9 @@
 """One order at the exchange: what its news and trades make of it."""
 
 import pytest
-from test_live_execution import PERPETUAL, T0, S, order, trade
 
 from gammacore.live.attempts import Attempt, Placed, Stage
+from support.messages import PERPETUAL, T0, S, order, trade
 
 PLACED = Placed(T0, "g1-0-hedge-1-0-0", "0-hedge-1", 0, PERPETUAL, -100.0, 6e4, True, False, T0 + 5 * S)
 

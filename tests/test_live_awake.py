@@ -3,11 +3,10 @@
 import os
 from pathlib import Path
 
-from markets import build
-
 from gammacore.live import awake as module
 from gammacore.live import doctor
 from gammacore.live.awake import awake
+from support.markets import build
 
 
 def held():

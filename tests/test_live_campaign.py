@@ -11,9 +11,6 @@ from collections import Counter, defaultdict
 
 import msgspec
 import pytest
-from campaign_others import Others, Watch
-from live_world import ID, SECRET, Killed, Process, World, lively
-from venue import Client
 
 from gammacore.contracts import Option, Settlement
 from gammacore.daycount import parse_time
@@ -27,10 +24,13 @@ from gammacore.live.journal import Kind, read
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, Foreign
 from gammacore.live.records import decode_event, decode_fact
+from support.campaign_others import Others, Watch
+from support.live_world import ID, SECRET, Killed, Process, World, lively
+from support.local_exchange import Client
 
 SESSIONS = int(os.environ.get("GAMMACORE_CAMPAIGN", "16"))
 FIRST_SEED = int(os.environ.get("GAMMACORE_CAMPAIGN_SEED", "0"))
-BATCH = 8
+BATCH = 4
 TROUBLE_S, CALM_S = 60.0, 45.0  # of faults; until delta must be back in its band
 LATCHES = {"positions", "unexpected trade", "wrong way", "order rate"}
 LINEAR = {"currency": "BTC_USDC", "hedge.target": "black"}  # every fourth session is in USDC

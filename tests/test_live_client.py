@@ -7,21 +7,6 @@ import random
 import time
 
 import pytest
-from deribit_wire import (
-    KEY,
-    NOW,
-    ORDER,
-    TOKEN,
-    TRADE,
-    answer,
-    credentials,
-    heartbeat,
-    method,
-    notification,
-    refusal,
-    reply,
-)
-from scripted_exchange import CLOSE, Exchange, frame
 
 from gammacore.contracts import parse
 from gammacore.deribit import channels
@@ -35,6 +20,22 @@ from gammacore.live.clock import SteadyClock
 from gammacore.live.handler import conflated
 from gammacore.live.news import State
 from gammacore.live.reconcile import Seen
+from support.client_runs import Recorder, run, seen
+from support.deribit_wire import (
+    KEY,
+    NOW,
+    ORDER,
+    TOKEN,
+    TRADE,
+    answer,
+    credentials,
+    heartbeat,
+    method,
+    notification,
+    refusal,
+    reply,
+)
+from support.scripted_exchange import CLOSE, Exchange, frame
 
 PERPETUAL = parse("BTC-PERPETUAL")
 STATE = "platform_state"
@@ -63,37 +64,6 @@ class Book:
         return {"trades": found[: self.page], "has_more": len(found) > self.page}
 
 
-class Recorder:
-    """A handler that keeps what it is told, and stops the client when it has seen enough."""
-
-    def __init__(self, client, until, act=None, seconds=10.0):
-        self.client, self.until, self.act = client, until, act or {}
-        self.news, self.idle, self.ticks = [], 0, 0
-        self.deadline = time.monotonic() + seconds
-
-    def on_news(self, news):
-        self.news.append(news)
-        act = self.act.get(type(news))
-        if act is not None:
-            act(news)
-        if self.until(self.news):
-            self.client.stop()
-
-    def on_idle(self):
-        self.idle += 1
-
-    def on_tick(self, now_ns):
-        self.ticks += 1
-        if time.monotonic() > self.deadline:
-            raise AssertionError(f"not in time: {self.kinds()}")
-
-    def of(self, kind):
-        return [piece for piece in self.news if isinstance(piece, kind)]
-
-    def kinds(self):
-        return [type(piece).__name__ for piece in self.news]
-
-
 def granted(tick):
     """Grants channels, and sends a tick with the market's."""
 
@@ -103,16 +73,6 @@ def granted(tick):
         connection.sendall(frame(answer(message["id"], channels)) + told)
 
     return subscribed
-
-
-def seen(kind, count=1):
-    return lambda news: sum(isinstance(piece, kind) for piece in news) >= count
-
-
-def run(client, until, act=None):
-    handler = Recorder(client, until, act)
-    client.run(handler)
-    return handler
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import math
 
 import msgspec
 import pytest
-from test_live_execution import CALL, ticker
 
 from gammacore import inverse
 from gammacore.contracts import parse, spec_for
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.live.collar import Collar
 from gammacore.valuation import shape
+from support.messages import CALL, ticker
 
 SPEC = spec_for(CALL)
 NOW = CALL.expiry_ns - 7 * NS_PER_DAY

@@ -5,11 +5,11 @@ import threading
 import time
 
 import pytest
-from deribit_wire import method
 
 from gammacore.errors import RequestError
 from gammacore.live.deadline import fetch
 from gammacore.live.rest import Rest
+from support.deribit_wire import method
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 WHOLE = b'{"jsonrpc": "2.0", "result": 1}'

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammacore.contracts import parse, spec_for
-from gammacore.daycount import NS_PER_SECOND
+from gammacore.contracts import spec_for
 from gammacore.deribit.codes import Fate
-from gammacore.deribit.news import OrderNews, OrderState, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import Booked, Placed
@@ -18,18 +16,7 @@ from gammacore.live.collar import Collar
 from gammacore.live.execution import ASK_AGAIN_NS, MARGIN_NS, PAUSE_NS, WATCH_NS, Execution
 from gammacore.live.pricing import Settings
 from gammacore.orders import Cancel, Leg, Order, Purpose
-
-PERPETUAL, CALL, PUT = parse("BTC-PERPETUAL"), parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")
-S = NS_PER_SECOND
-T0 = 1_000 * S
-
-
-def ticker(instrument, bid, ask, low=0.0, high=0.0, ts=T0):
-    nan = math.nan
-    return TickerNews(
-        ts, instrument, "open", (bid + ask) / 2, 60e3, bid, 1.0, ask, 1.0, low, high, nan, nan, 0.0, nan,
-        nan, nan, nan, "", nan, nan,
-    )  # fmt: skip
+from support.messages import CALL, PERPETUAL, PUT, T0, S, order, ticker, trade
 
 
 def made(rest=True, tries=3, patience_s=3, valid_s=5):
@@ -49,21 +36,6 @@ ENTRY = Order("0-entry-0", 0, Purpose.ENTRY, (Leg(CALL, 1.0), Leg(PUT, 1.0)))
 
 def placed(execution):
     return [action.placed for action in execution.actions() if isinstance(action, Place)]
-
-
-def order(p, state="open", filled=0.0, ts=T0, reason=""):
-    side = 1 if p.amount > 0 else -1
-    return OrderNews(
-        ts, f"x-{p.label}", p.label, p.instrument, side, abs(p.amount), filled, math.nan, p.limit,
-        OrderState(state), "limit", "", p.rests, False, reason, ts,
-    )  # fmt: skip
-
-
-def trade(p, amount, number=1, ts=T0, price=None):
-    return TradeNews(
-        ts, f"t{number}-{p.label}", number, f"x-{p.label}", p.label, p.instrument, amount, price or p.limit,
-        p.limit, 60e3, 1e-8, "BTC", "T", OrderState.OPEN, math.nan, math.nan,
-    )  # fmt: skip
 
 
 def events(execution):

@@ -5,7 +5,6 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from test_live_execution import CALL, PERPETUAL, PUT, T0, S, ticker
 
 from gammacore.contracts import Settlement, parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
@@ -13,14 +12,9 @@ from gammacore.deribit.news import SummaryRow
 from gammacore.events import IndexPrice, Snapshot, Ticker
 from gammacore.live.feed import Feed
 from gammacore.volatility.estimate import Estimate
+from support.messages import CALL, PUT, T0, S, perpetual, ticker
 
 OPENS = T0 - T0 % NS_PER_DAY + NS_PER_DAY + 8 * NS_PER_HOUR - SETTLEMENT_WINDOW_NS
-
-
-def perpetual(price=60_000.0, ts=T0, funding=0.0, index=60_000.0):
-
-    made = ticker(PERPETUAL, price - 5, price + 5, ts=ts)
-    return msgspec.structs.replace(made, mark=price, index=index, current_funding=funding)
 
 
 def option(iv=0.6, forward=60_100.0, ts=T0):
@@ -112,10 +106,10 @@ def test_the_estimate_is_that_of_a_backtest_on_the_same_minutes():
     price = 60e3 * np.exp(np.cumsum(1e-3 * rng.standard_normal(200)))
     seen = [feed.ticker(perpetual(float(p), ts=int(t))).estimate for t, p in zip(ts, price, strict=True)]
     np.testing.assert_allclose(seen, estimate.series(ts, price), rtol=1e-12)
-    kept = len(feed._sampled)
+    kept = len(feed.sampled)
     for k in range(1, 400):
         feed.ticker(perpetual(ts=int(ts[-1]) + k * NS_PER_MINUTE))
-    assert len(feed._sampled) <= 302 > kept  # ten half-lives: memory does not grow
+    assert len(feed.sampled) <= 302 > kept  # ten half-lives: memory does not grow
 
 
 def test_a_restart_goes_on_where_it_was():
@@ -146,7 +140,7 @@ def test_a_first_ticker_within_the_minute_of_the_last_remembered_price_has_its_e
     feed = Feed("BTC", estimate=estimate)
     feed.remember(list(zip(ts.tolist(), price.tolist(), strict=True)))
     assert feed.ticker(perpetual()).estimate == pytest.approx(estimate.series(ts, price)[-1], rel=1e-12)
-    assert len(feed._sampled) == 100
+    assert len(feed.sampled) == 100
 
 
 def test_nothing_to_remember_and_nothing_to_estimate():

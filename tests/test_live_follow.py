@@ -4,14 +4,14 @@ from collections import deque
 
 import numpy as np
 import pytest
-from markets import build
-from test_replay import minute_tape
 
 from gammacore import inverse
 from gammacore.attribution import attribute, share_of
 from gammacore.backtest.replay.runner import build_exchange, replay
 from gammacore.build import build_desk
 from gammacore.live.follow import Trail, carried
+from support.markets import build
+from support.tapes import minute_tape
 
 SETTING = {"entry.max_days": 7.0, "entry.min_days": 6.0, "hedge.rule": "interval", "hedge.every": "1h"}
 

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_exchange import CLOSE, PING, PONG, TEXT, Exchange, frame, read_frame
 
 from gammacore.live import frames
 from gammacore.live.frames import Disconnected, FrameSocket, connect, masked
+from support.scripted_exchange import CLOSE, PING, PONG, TEXT, Exchange, frame, read_frame
 
 CONTINUATION, BINARY = 0, 2
 

@@ -9,13 +9,7 @@ import sqlite3
 import msgspec
 import numpy as np
 import pytest
-from live_world import ID, SECRET, Process, World, lively
-from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 from rich.console import Console
-from test_live_execution import order as order_news
-from test_live_execution import ticker, trade
-from test_live_risk import account
-from venue import Client as Holder
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
@@ -39,6 +33,11 @@ from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
 from gammacore.live.supervised import Supervised
 from gammacore.live.view import screen
+from support.live_world import ID, SECRET, Process, World, lively
+from support.local_exchange import Client as Holder
+from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from support.messages import account, ticker, trade
+from support.messages import order as order_news
 
 PERPETUAL = parse("BTC-PERPETUAL")
 

@@ -7,7 +7,15 @@ import json
 import os
 import random
 
-from deribit_wire import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gammacore.contracts import parse
+from gammacore.live import news as n
+from gammacore.live.news import State
+from gammacore.live.protocol import DeribitProtocol
+from support.deribit_wire import (
     NOW,
     ORDER,
     SECOND,
@@ -21,18 +29,8 @@ from deribit_wire import (
     refusal,
     reply,
 )
-from deribit_wire import (
-    method as method_of,
-)
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from shared_data import ROOT
-
-from gammacore.contracts import parse
-from gammacore.live import news as n
-from gammacore.live.news import State
-from gammacore.live.protocol import DeribitProtocol
+from support.deribit_wire import method as method_of
+from support.shared_data import ROOT
 
 FRAMES = int(os.environ.get("GAMMACORE_FUZZ", "100000"))
 ORDERS = {"private/buy", "private/sell", "private/edit", "private/close_position"}

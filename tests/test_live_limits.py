@@ -4,13 +4,13 @@ import json
 import math
 
 import pytest
-from markets import build
-from test_cli import run
 
 from gammacore.config import parse_duration
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import ConfigError
 from gammacore.live.limits import MOST, REQUIRED, toothless_limits
+from support.commands import run
+from support.markets import build
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ import random
 import time
 
 import pytest
-from deribit_wire import method
-from test_live_client import Recorder, run, seen
 
 from gammacore.contracts import parse
 from gammacore.deribit import news as d
@@ -20,6 +18,8 @@ from gammacore.live import reconnect as module
 from gammacore.live.client import Client
 from gammacore.live.credentials import Credentials
 from gammacore.live.news import State
+from support.client_runs import Recorder, run, seen
+from support.deribit_wire import method
 
 PERPETUAL = parse("BTC-PERPETUAL")
 TICKER, BOOK, QUOTE = "ticker.BTC-PERPETUAL.raw", "book.BTC-PERPETUAL.raw", "quote.BTC-PERPETUAL"

@@ -4,12 +4,11 @@ import gc
 import tracemalloc
 from pathlib import Path
 
-from live_world import Process, World, lively
-
 from gammacore.exchange import MarketModel
+from support.live_world import Process, World, lively
 
-WARM_S, WATCHED_S = 300.0, 900.0
-MOST = 256 * 1024  # bytes in a quarter of an hour: what is bounded fills up; a list of events alone has more
+WARM_S, WATCHED_S = 200.0, 400.0
+MOST = 128 * 1024  # bytes in seven minutes: what is bounded fills up; a list of events alone has more
 
 
 def test_memory_is_flat(tmp_path):

@@ -7,8 +7,6 @@ import math
 
 import msgspec
 import pytest
-from live_world import ID, SECRET, Killed, Process, Socket, World, lively
-from venue import Client as Holder
 
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_SECOND
@@ -26,6 +24,8 @@ from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
 from gammacore.orders import Cancel, Purpose
 from gammacore.risk import totals
+from support.live_world import ID, SECRET, Killed, Process, Socket, World, lively
+from support.local_exchange import Client as Holder
 
 PERPETUAL = "BTC-PERPETUAL"
 
@@ -541,7 +541,7 @@ def test_refusals_in_a_row_back_off_until_an_order_is_accepted(path):
     assert mode is Mode.HEDGE_ONLY
     assert "10041" in reason
     assert 3 <= hedger.dispatch.sent - sent <= 12
-    world.exchange.faults._rules.clear()
+    world.exchange.faults.clear()
     assert process.run(70, lambda: "refusals" not in hedger.risk.causes and hedger.quiet)
     assert "refusals" not in hedger.risk.causes
     process.close()

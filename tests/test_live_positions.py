@@ -4,13 +4,13 @@ import math
 
 import msgspec
 import pytest
-from markets import FRIDAY
-from test_live_execution import CALL, PERPETUAL, PUT, T0, S
 
 from gammacore.contracts import parse
 from gammacore.deribit.news import OrderState, PositionNews, TradeNews
 from gammacore.live.positions import Baseline, Foreign, Positions, direct_label, near_settlement
 from gammacore.portfolio import Portfolio
+from support.markets import FRIDAY
+from support.messages import CALL, PERPETUAL, PUT, T0, S
 
 FUTURE = parse("BTC-16JAN26")
 

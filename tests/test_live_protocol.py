@@ -3,7 +3,19 @@
 import json
 
 import pytest
-from deribit_wire import (
+
+from gammacore.contracts import parse
+from gammacore.deribit import news as d
+from gammacore.deribit.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action, Fate, look_up
+from gammacore.errors import SessionError
+from gammacore.live import news as n
+from gammacore.live.budget import Budget, kind_of
+from gammacore.live.news import State
+from gammacore.live.protocol import DeribitProtocol
+from gammacore.live.rehearsal import Rehearsal
+from gammacore.live.skew import Skew
+from gammacore.live.states import TRANSITIONS, Event
+from support.deribit_wire import (
     KEY,
     NOW,
     ORDER,
@@ -21,18 +33,6 @@ from deribit_wire import (
     sent,
     serve,
 )
-
-from gammacore.contracts import parse
-from gammacore.deribit import news as d
-from gammacore.deribit.codes import AUTHORISATION, CODES, LOCAL, UNREADABLE, Action, Fate, look_up
-from gammacore.errors import SessionError
-from gammacore.live import news as n
-from gammacore.live.budget import Budget, kind_of
-from gammacore.live.news import State
-from gammacore.live.protocol import DeribitProtocol
-from gammacore.live.rehearsal import Rehearsal
-from gammacore.live.skew import Skew
-from gammacore.live.states import TRANSITIONS, Event
 
 PERPETUAL = parse("BTC-PERPETUAL")
 
@@ -697,7 +697,7 @@ def test_nothing_secret_is_ever_news():
 
 def test_a_rehearsal_goes_all_the_way_and_nowhere():
     rehearsal = Rehearsal(NOW)
-    inner = rehearsal._protocol
+    inner = rehearsal.protocol
     assert inner.state is State.READY
     gone, put = [], inner._requests.put
     inner._requests.put = lambda request, now_ns: gone.append(request.method.name) or put(request, now_ns)
@@ -711,7 +711,7 @@ def test_a_rehearsal_goes_all_the_way_and_nowhere():
     assert inner.state is not State.READY
     rehearsal.run(b"", NOW + 1_001 * SECOND)
     assert inner.data_to_send() == []
-    assert rehearsal._protocol.state is State.READY  # and goes on
+    assert rehearsal.protocol.state is State.READY  # and goes on
 
 
 def test_a_rehearsal_outlives_a_question_that_nobody_answers():
@@ -720,7 +720,7 @@ def test_a_rehearsal_outlives_a_question_that_nobody_answers():
         rehearsal.run(heartbeat("test_request"), NOW + k * 30 * SECOND)
         rehearsal.run(b"", NOW + (k * 30 + 29) * SECOND)
     rehearsal.run(b"", NOW + 300 * SECOND)
-    assert rehearsal._protocol.state is State.READY
+    assert rehearsal.protocol.state is State.READY
 
 
 def test_one_budget_and_one_count_of_ids_for_all_connections():

@@ -12,8 +12,6 @@ import time
 import duckdb
 import numpy as np
 import pytest
-import venue
-from markets import build
 
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
@@ -31,6 +29,8 @@ from gammacore.live.client import Client
 from gammacore.live.news import Answered, BadFrame, Reconnecting, SubscriptionMissing
 from gammacore.live.recorder import EVERYWHERE, Options, Recorder
 from gammacore.live.recording import last_heard_ns, record
+from support import local_exchange as venue
+from support.markets import build
 
 FOREVER = 2**62
 START = 1_772_323_200_000_000_000

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from venue import Client, make
 
 from gammacore.data.store import Store
 from gammacore.deribit.methods import GET_INSTRUMENTS
 from gammacore.live.recorder import Options
 from gammacore.live.recording import channels_of, last_heard_ns
+from support.local_exchange import Client, make
 
 
 @pytest.mark.parametrize("options", ["summary", "tickers", "none"])

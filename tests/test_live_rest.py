@@ -6,10 +6,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from deribit_wire import NOW, method
 
 from gammacore.errors import RequestError, SessionError
 from gammacore.live.rest import TRIES, Rest
+from support.deribit_wire import NOW, method
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from live_world import lively
-from markets import FRIDAY, START, chains_of
-from test_live_feed import perpetual
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
@@ -16,7 +13,6 @@ from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
-from gammacore.deribit.news import AccountNews
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.risk_manager import NEAR_LIQUIDATION, DayStart, Mode, ProfitHigh, RiskManager
@@ -25,6 +21,9 @@ from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
 from gammacore.settlement import greeks
+from support.live_world import lively
+from support.markets import FRIDAY, START, chains_of
+from support.messages import account, perpetual
 
 GRID = Grid((-0.2, 0.0, 0.2), (-0.5, 0.0, 0.5), (0.0, 1.0))
 CALL, PUT = parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")
@@ -317,13 +316,6 @@ def test_locks_halt():
     assert risk.mode is Mode.HALT
     risk.locked("btc_usd", locked=False)
     assert risk.mode is Mode.NORMAL
-
-
-def account(**changes):
-    fields = {field.name: 0.0 for field in msgspec.structs.fields(AccountNews)}
-    fields |= {"ts_ns": T0, "currency": "BTC", "delta_total_map": {}, "margin_model": "segregated_sm"}
-    fields |= {"portfolio_margining": False, "cross_collateral": False, "limits": None}
-    return AccountNews(**(fields | {"margin_balance": 10.0} | changes))
 
 
 def test_margins_are_the_exchanges_own():

@@ -5,7 +5,6 @@ import time
 from itertools import pairwise
 
 import pytest
-from live_world import World
 
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
@@ -16,6 +15,7 @@ from gammacore.exchange.server import serving
 from gammacore.live import client as client_module
 from gammacore.live.client import Client
 from gammacore.live.warm_up import MOST_BARS, missed_funding, past_prices
+from support.live_world import World
 
 CONFIG = ExchangeConfig(start_ns=time.time_ns(), history_days=10, expiries=2, strikes=3)
 
@@ -49,7 +49,7 @@ def test_an_exchange_that_refuses_leaves_the_estimate_to_the_session(client, cap
 @pytest.mark.parametrize("name", ["BTC-PERPETUAL", "BTC_USDC-PERPETUAL"])
 @pytest.mark.parametrize("hours", [0.4, 7.0, 40.3])
 def test_funding_of_the_time_a_session_was_down(name, hours, monkeypatch):
-    world = World(history_days=3, linear=("BTC",))
+    world = World(history_days=3, linear=("BTC",), tick_ms=2_000)
     monkeypatch.setattr(client_module, "connect", world.connect)
     world.exchange.advance(world.now_ns)
     listing = world.exchange.find(name)

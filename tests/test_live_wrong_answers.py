@@ -5,9 +5,6 @@ import random
 
 import msgspec
 import pytest
-from live_world import ID, SECRET, Process, lively
-from test_live_guards import Noted, Played, Watched, hedged
-from venue import Client as Holder
 
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
@@ -21,6 +18,9 @@ from gammacore.live.parity import check
 from gammacore.live.questions import Audit, ChainLook, DeliveryPrices, Locks
 from gammacore.live.records import decode_event
 from gammacore.live.risk_manager import Mode
+from support.live_world import ID, SECRET, Process, lively
+from support.local_exchange import Client as Holder
+from support.watched_session import Noted, Played, Watched, hedged
 
 MISSING = object()
 WRONG = (None, MISSING, "NaN", "x", [], {}, True, -1, 10**30, 1e308, -1e308, [None], {"a": None})

@@ -5,7 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from markets import build
 from typer.testing import CliRunner
 
 from gammacore.backtest.replay import tape as tapes
@@ -13,6 +12,7 @@ from gammacore.backtest.replay.look_ahead import PARTS, check_look_ahead, pertur
 from gammacore.backtest.replay.market import load_sources
 from gammacore.cli.main import app
 from gammacore.errors import DataError
+from support.markets import build
 
 SMALL = {"market.days": 15, "market.snapshot_hours": 8.0}
 RULES = [
@@ -72,13 +72,13 @@ def test_nothing_decided_is_said():
 
 
 def test_command():
-    arguments = ["check", "--set", "market.days=15", "--trials", "4"]
+    arguments = ["check", "--set", "market.days=15", "--trials", "2"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
     assert "No look-ahead bias found" in shown.output
     found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
     assert found["clean"]
-    assert len(found["trials"]) == 16
+    assert len(found["trials"]) == 8
 
 
 def test_command_of_a_run_that_looks_ahead(monkeypatch):

@@ -2,19 +2,19 @@
 
 from datetime import UTC, datetime
 
-import chain_files
 import numpy as np
 import pandas as pd
 import pytest
-from markets import prices_of
-from test_store import START as STORED
-from test_store import index
 
 from gammacore.data import Store, load_chains, load_funding, load_prices
 from gammacore.data.delivery import delivery_from_prices
 from gammacore.data.moments import moment, period
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
+from support import chain_files
+from support.markets import prices_of
+from support.store_rows import START as STORED
+from support.store_rows import index
 
 START = chain_files.START  # 2026-01-05T04:00Z
 UNITS = ("s", "ms", "us", "ns")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from reference.slow_hedging import Slow
 
 import gammacore
 from gammacore import _core, _hedging
@@ -23,6 +22,7 @@ from gammacore.backtest.simulation.option_book import Costs, OptionLeg, straddle
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
+from support.reference.slow_hedging import Slow
 
 MONTH = 30 / 365
 
@@ -393,7 +393,7 @@ def test_statistics():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_progress_and_interruption(threads):
-    e = experiment(steps=600_000, policy=Never())
+    e = experiment(steps=100_000, policy=Never())
     seen = []
 
     def progress(done, total):

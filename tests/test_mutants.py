@@ -64,6 +64,7 @@ def test_every_change_is_one_of_the_code_and_is_read_as_python(tool, tmp_path):
 def test_a_change_is_tried_by_the_tests_and_taken_back(tool, tmp_path, value, alive):
     file, test = tmp_path / "signs.py", tmp_path / "tests/test_signs.py"
     file.write_text("def is_positive(x):\n    return x > 0\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     test.write_text(
         f"import signs\n\n\ndef test_it():\n    assert signs.is_positive({value}) is (0 < {value})\n"
     )

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.contracts import parse, spec_for
 from gammacore.data import normal
@@ -19,6 +18,7 @@ from gammacore.deribit.methods import (
 )
 from gammacore.deribit.methods import GET_LAST_TRADES_BY_CURRENCY_AND_TIME as TRADES
 from gammacore.errors import DataError
+from support.shared_data import recorded
 
 
 def result(name):

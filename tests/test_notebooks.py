@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from run_notebook import execute, pictures
+
+from support.run_notebook import execute, pictures
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

@@ -7,12 +7,12 @@ is Derman and Kamal's sqrt(pi/4) vega sigma / sqrt(N). Hedging by N(d1) in place
 
 import numpy as np
 import pytest
-from markets import FREE, START, build, chains_of, prices_of, random_path
 
 from gammacore import inverse
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY
+from support.markets import FREE, START, build, chains_of, prices_of, random_path
 
 STEPS, PATHS, VOL, SPOT = 512, 120, 0.6, 60e3
 LIFE = 30 * NS_PER_DAY

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markets import build
 
 from gammacore.backtest.figures.performance import hit_rate, largest_drawdown, returns_on_premium
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.sweep.cell_runs import FIGURES, run_cell
 from gammacore.backtest.sweep.grid import Cell
+from support.markets import build
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 

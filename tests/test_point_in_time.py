@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
+from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
 DAY = "2026-03-01"
 BEGIN = parse_time(DAY)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markets import FRIDAY, START, chains_of
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
@@ -18,6 +17,7 @@ from gammacore.hedging import Target
 from gammacore.ledger import Account
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import HedgePosition, Portfolio
+from support.markets import FRIDAY, START, chains_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
 LINEAR_PERP = Perpetual("BTC", Settlement.LINEAR)

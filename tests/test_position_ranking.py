@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from shared_data import recorded
 from typer.testing import CliRunner
 
 from gammacore.backtest.figures.position_ranking import rank_positions
@@ -14,6 +13,7 @@ from gammacore.cli.main import app
 from gammacore.config import parse_config
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError
+from support.shared_data import recorded
 
 SMALL = {"market": {"days": 20}}
 

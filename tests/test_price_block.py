@@ -1,11 +1,13 @@
 """Blocks of bars priced in one go, against single moments."""
 
-from markets import FRIDAY
-from test_replay import CALL, PERP, minute_tape
-
 from gammacore.backtest.replay.price_block import PriceBlock
-from gammacore.contracts import Future, Settlement
+from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.valuation import exposure
+from support.markets import FRIDAY
+from support.tapes import minute_tape
+
+CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
+PERP = Perpetual("BTC", Settlement.INVERSE)
 
 
 def test_blocks_agree_with_single_moments():

@@ -1,26 +1,11 @@
-import gzip
-
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.data.prices import load_prices
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, parse_time
 from gammacore.errors import DataError
-
-DAY = parse_time("2026-01-05")
-
-
-def write(path, closes, start=DAY, step=NS_PER_MINUTE, column="open_time"):
-    """Bars of one length; None leaves one out."""
-    lines = [f"{column},close"]
-    for i, close in enumerate(closes):
-        time = start + i * step
-        text = str(time // 10**6) if column.endswith("_ms") else format_time(time)
-        lines += [f"{text},{close}"] if close is not None else []
-    content = ("\n".join(lines) + "\n").encode()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return path
+from support.price_files import DAY, write
+from support.shared_data import recorded
 
 
 @pytest.mark.parametrize("column", ["open_time", "open_time_ms", "minute", "timestamp"])

@@ -12,7 +12,6 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import FRIDAY, START, chains_of
 
 from gammacore.backtest.replay.tape import Tape
 from gammacore.book import Book
@@ -23,6 +22,7 @@ from gammacore.fees import DERIBIT, delivery_fee
 from gammacore.ledger import ASSETS, Account
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
+from support.markets import FRIDAY, START, chains_of
 
 UNIT = Fraction(1, 10**8)
 HEDGES = {
@@ -235,7 +235,8 @@ class Play:
                 for account, sign in ((entry.debit, 1), (entry.credit, -1)):
                     journal[account][0] += sign * entry.coin
                     journal[account][1] += sign * entry.usd
-            assert journal == ledger._balance  # nothing is posted that is not written down
+            posted = {account: list(ledger.units(account)) for account in Account}
+            assert journal == posted  # nothing is posted that is not written down
             self.check_positions(episode, twin)
             slack = UNIT * (twin.postings + 1)
             for account, expected in ((Account.FEES, twin.fees), (Account.FUNDING, twin.funding)):

@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from shared_data import recorded
 
 from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
@@ -24,6 +23,7 @@ from gammacore.volatility import (
     tripower_variance,
     two_scale,
 )
+from support.shared_data import recorded
 
 VOL = 0.6
 N = 1_440

@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from markets import build
 
 from gammacore.backtest.figures.reasons import reasons
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
+from support.markets import build
 
 SMALL = {"market.days": 20, "market.snapshot_hours": 8.0}
 

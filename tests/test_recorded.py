@@ -9,23 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.replay.market import load_market
 from gammacore.config import load_config, with_overrides
+from support.shared_data import recorded
 
 CONFIG = Path(__file__).parents[1] / "config"
 
 
-def run(name, **overrides):
-    return run_backtest(load_config(CONFIG / name, {k.replace("__", "."): v for k, v in overrides.items()}))
+@cache
+def weekly(name, currency):
+    """A configuration of weekly straddles and its market."""
+    data = {"data.chains": str(recorded("data/deribit_options")), "data.end": "2026-05-11"}
+    config = load_config(CONFIG / name, data | {"currency": currency})
+    return config, load_market(config)
 
 
 @cache
 def at_marks(currency):
-    chains = str(recorded("data/deribit_options"))
-    return run("weekly_straddle_marks.yaml", data__chains=chains, currency=currency, data__end="2026-05-11")
+    return run_backtest(*weekly("weekly_straddle_marks.yaml", currency))
 
 
 @pytest.mark.parametrize(
@@ -49,14 +52,8 @@ def test_weekly_straddles_at_marks(currency, mean, corr, iv):
 @pytest.mark.parametrize("instrument", ["perpetual", "future"])
 @pytest.mark.parametrize("currency", ["BTC", "ETH"])
 def test_the_same_straddles_as_traded(currency, instrument):
-    chains = str(recorded("data/deribit_options"))
-    results = run(
-        "weekly_straddle.yaml",
-        data__chains=chains,
-        currency=currency,
-        data__end="2026-05-11",
-        hedge__instrument=instrument,
-    )
+    config, market = weekly("weekly_straddle.yaml", currency)
+    results = run_backtest(with_overrides(config, {"hedge.instrument": instrument}), market)
     summary = results.summary
     assert summary["n_episodes"] == 19
     marks = at_marks(currency)
@@ -72,8 +69,6 @@ def test_the_same_straddles_as_traded(currency, instrument):
 
 # Hedge every: deviation, mean (before fees) and mean fee over premium, from the README's table.
 TABLE = {
-    "1min": (0.155, -0.024, 0.68),
-    "5min": (0.171, -0.016, 0.31),
     "1h": (0.216, -0.053, 0.091),
     "6h": (0.259, -0.059, 0.040),
     "1d": (0.419, -0.191, 0.017),
@@ -103,15 +98,10 @@ def minute_figures(every, config, market):
 
 
 def test_hedging_more_often_costs_more_and_leaves_less_risk(a_month_of_minutes):
-    found = {
-        every: minute_figures(every, *a_month_of_minutes[True])
-        for every in ("5min", "1h", "6h", "1d", "never")
-    }
+    found = {every: minute_figures(every, *a_month_of_minutes[True]) for every in TABLE}
     for every, (count, deviation, mean, fee) in found.items():
         assert count == 27
-        # At five minutes the phase of the grid shows; from an hour on the table is met to its digits.
-        slack = 0.009 if every == "5min" else 0.0011
-        assert (deviation, mean) == pytest.approx(TABLE[every][:2], abs=slack)
+        assert (deviation, mean) == pytest.approx(TABLE[every][:2], abs=0.0011)
         assert fee == pytest.approx(TABLE[every][2], abs=0.005)
     deviations, fees = ([found[e][i] for e in found] for i in (1, 3))
     assert deviations == sorted(deviations)

@@ -2,39 +2,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.book import Book
 from gammacore.contracts import Option, Perpetual, Settlement
-from gammacore.data import Funding, Quality
-from gammacore.data.tables import FileInfo
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
 from gammacore.settlement import clock_factor
 from gammacore.volatility.estimate import Estimate
+from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from support.tapes import funding_of, minute_tape
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 PERP = Perpetual("BTC", Settlement.INVERSE)
-
-
-def minute_tape(seed=1, days=7.2, chain_hours=6, **options):
-    steps = int(days * 1440)
-    path = random_path(seed, steps)
-    ts = START + NS_PER_MINUTE * np.arange(steps + 1)
-    every = chain_hours * 60
-    rng = np.random.default_rng(seed)
-    times, index = ts[::every], path[::every]
-    chains = chains_of(
-        times,
-        index,
-        vol=0.6,
-        expiries=(FRIDAY, FRIDAY + 7 * NS_PER_DAY),
-        strikes=tuple(np.arange(50e3, 71e3, 1e3)),
-    )
-    chains.iv[:] = np.round(0.6 + 0.05 * rng.standard_normal(len(chains.iv)), 4)
-    return Tape(chains, prices_of(ts, path, NS_PER_MINUTE), **options)
 
 
 def test_axis_merges_chains_and_bars_in_time():
@@ -141,10 +122,6 @@ def test_interpolated_marks_do_look_ahead():
         for t in (tape, other)
     ]
     assert amounts[0] != amounts[1]
-
-
-def funding_of(ts, rate, period):
-    return Funding(np.array(ts), np.array(rate), period, FileInfo(None, "", len(ts)), Quality("", ()))
 
 
 def test_funding_is_known_when_it_is_published_and_owed_evenly():

@@ -4,7 +4,6 @@ import base64
 import copy
 import json
 import re
-import subprocess
 import time
 import typing
 from html.parser import HTMLParser
@@ -13,15 +12,14 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from browser import FLAGS, NoBrowserError, find_browser
 from hypothesis import given
 from hypothesis import strategies as st
-from report_browser import report_tab
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_report
 from gammacore.backtest.report.thinning import thin
 from gammacore.config import Config, HedgeConfig, parse_config
+from support.browser import browser
 
 MARKET = {"days": 24, "snapshot_hours": 12}
 RUN = {
@@ -468,40 +466,6 @@ def test_thinning_keeps_ends_and_extremes(values, cap):
         assert len(kept) == len(series)
 
 
-USE = """<script>
-document.querySelector("input[value=coin]").click();
-document.querySelectorAll("#episode-table th button")[12].click();
-</script></body>"""
-
-
-def test_a_browser_draws_it_switches_and_sorts_without_an_error(results, written, tmp_path):
-    try:
-        program = find_browser()
-    except NoBrowserError:
-        pytest.skip("no chromium to render the report with")
-    used = tmp_path / "used.html"
-    used.write_text(written.read_text(encoding="utf-8").replace("</body>", USE), encoding="utf-8")
-    flags = [flag for flag in FLAGS if "remote-debugging" not in flag]
-    flags += ["--enable-logging=stderr", "--virtual-time-budget=4000", "--dump-dom"]
-    command = [program, *flags, f"--user-data-dir={tmp_path / 'profile'}", used.as_uri()]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False, encoding="utf-8")
-    except subprocess.TimeoutExpired:
-        pytest.skip("the browser did not come up here")
-    if "<html" not in done.stdout:
-        pytest.skip("the browser cannot run here")
-    assert f'data-drawn="{len(CHARTS)}"' in done.stdout
-    assert done.stdout.count('class="main-svg"') > len(CHARTS)  # the replay, too
-    assert "CONSOLE" not in done.stderr
-    assert ">P&amp;L, BTC</text>" in done.stdout
-    assert ">P&amp;L, USD</text>" not in done.stdout
-    first = re.search(
-        r"<tbody>\s*<tr[^>]*><td class=\"num\"><button[^>]*>(\d+)</button></td><td>2025", done.stdout
-    )
-    best = results.episodes.loc[results.episodes["pnl_usd"].idxmax(), "episode"]
-    assert int(first[1]) == best
-
-
 def unpacked(text, form="<f4"):
     return np.frombuffer(base64.b64decode(text), form)
 
@@ -588,62 +552,74 @@ def test_every_rule_has_words(results, report, rule):
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    try:
-        with report_tab(tmp_path_factory.mktemp("profile")) as found:
-            yield found
-    except NoBrowserError as error:
-        pytest.skip(str(error))
+def tab():
+    with browser() as found:
+        yield found
+
+
+def test_it_draws_switches_and_sorts_without_an_error(results, written, tab):
+    tab.draw(written)
+    assert tab.value("document.documentElement.dataset.drawn") == str(len(CHARTS))
+    assert tab.value("document.querySelectorAll('.main-svg').length") > len(CHARTS)  # the replay, too
+    tab.value("document.querySelector('input[value=coin]').click()")
+    titles = tab.value("[...document.querySelectorAll('svg text')].map(t => t.textContent)")
+    assert "P&L, BTC" in titles
+    assert "P&L, USD" not in titles
+    tab.value("document.querySelectorAll('#episode-table th button')[12].click()")
+    best = results.episodes.loc[results.episodes["pnl_usd"].idxmax(), "episode"]
+    assert tab.value("document.querySelector('#episode-table tbody button').textContent") == str(best)
+    tab.value("document.querySelector('input[value=usd]').click()")
+    assert tab.complaints == []
 
 
 def test_a_row_opens_its_replay_and_keys_move_it(results, written, tab):
-    tab.open(written)
+    tab.draw(written)
     row = results.episodes.iloc[-1]
-    tab.run("[...document.querySelectorAll('#episode-table .open')].at(-1).click()")
-    assert tab.run("document.activeElement.id") == "replay-at"
-    assert f"Episode {row['episode']}:" in tab.run("document.getElementById('replay-title').textContent")
+    tab.value("[...document.querySelectorAll('#episode-table .open')].at(-1).click()")
+    assert tab.value("document.activeElement.id") == "replay-at"
+    assert f"Episode {row['episode']}:" in tab.value("document.getElementById('replay-title').textContent")
     entry = "d => [...d.children].map(c => c.textContent)"
     facts = f"Object.fromEntries([...document.querySelectorAll('#replay-facts div')].map({entry}))"
-    assert tab.run(facts)["P&L, USD"] == "0.00"
-    tab.press("ArrowRight", 39)
-    assert tab.run("document.getElementById('replay-at').value") == "1"
-    tab.press("End", 35)
-    end = tab.run(facts)
+    assert tab.value(facts)["P&L, USD"] == "0.00"
+    tab.press("ArrowRight")
+    assert tab.value("document.getElementById('replay-at').value") == "1"
+    tab.press("End")
+    end = tab.value(facts)
     assert end["P&L, USD"] == f"{row['pnl_usd']:+,.2f}".replace("-", "−")
     assert end["Hedges so far"] == f"{row['hedges']:,}"
-    tab.press("Home", 36)
-    tab.run("document.getElementById('replay-on').click()")
+    tab.press("Home")
+    tab.value("document.getElementById('replay-on').click()")
     hedges = results.fills[(results.fills["episode"] == row["episode"]) & (results.fills["kind"] == "hedge")]
     first = hedges.iloc[0]
-    assert tab.run(facts)["Time, UTC"] == first["time"][:16].replace("T", " ")
+    assert tab.value(facts)["Time, UTC"] == first["time"][:16].replace("T", " ")
     around = f"{first['delta_before']:+.4f} → {first['delta_after']:+.4f}".replace("-", "−")
-    shown = tab.run(facts)["Delta, BTC"]
+    shown = tab.value(facts)["Delta, BTC"]
     assert shown.split(" ")[0] == around.split(" ")[0]
-    tab.run("document.querySelector('input[value=coin]').click()")
-    tab.press("End", 35)
-    tab.run("document.getElementById('replay-at').focus()")
-    tab.press("End", 35)
-    assert tab.run(facts)["P&L, BTC"] == f"{row['pnl_coin']:+,.6f}".replace("-", "−")
-    assert tab.errors == []
+    tab.value("document.querySelector('input[value=coin]').click()")
+    tab.press("End")
+    tab.value("document.getElementById('replay-at').focus()")
+    tab.press("End")
+    assert tab.value(facts)["P&L, BTC"] == f"{row['pnl_coin']:+,.6f}".replace("-", "−")
+    assert tab.complaints == []
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])
 def test_it_fits_a_screen_and_paper(written, tab, tmp_path, width, dark):
-    tab.open(written, width, dark=dark)
-    assert tab.run("document.documentElement.scrollWidth") == width
+    tab.draw(written, width, dark=dark)
+    assert tab.value("document.documentElement.scrollWidth") == width
     wide = (
         "[...document.querySelectorAll('.figure')].filter(f => f.getBoundingClientRect().right > innerWidth)"
     )
-    assert tab.run(f"{wide}.length") == 0
+    assert tab.value(f"{wide}.length") == 0
     tab.picture(tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes()[:4] == b"\x89PNG"
     heights = "[...document.querySelectorAll('.figure')].map(f => f.getBoundingClientRect().height)"
-    drawn = tab.run(heights)
+    drawn = tab.value(heights)
     tab.as_printed()
-    assert min(tab.run(heights)) == min(drawn) > 200  # charts keep their room on paper
+    assert min(tab.value(heights)) == min(drawn) > 200  # charts keep their room on paper
     paper = tab.pages_on_paper()
     assert 3 <= paper.count(b"/Type /Page\n") <= 20
-    assert tab.errors == []
+    assert tab.complaints == []
 
 
 def test_a_year_of_hourly_hedges_stays_small(tab, tmp_path):
@@ -655,8 +631,8 @@ def test_a_year_of_hourly_hedges_stays_small(tab, tmp_path):
     path = tmp_path / "report.html"
     write_report(year, path)
     assert path.stat().st_size < 8_000_000
-    tab.open(path)
-    first = tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    tab.draw(path)
+    first = tab.value("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     assert first < 2_000  # 0.3 s on a quiet machine; all charts within 1.5
     total = trace(Page(path.read_text(encoding="utf-8")).figure("pnl"), "P&L", "usd")
     assert len(total["x"]) < len(year.profit)

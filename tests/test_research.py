@@ -5,8 +5,6 @@ import math
 
 import numpy as np
 import pytest
-from markets import FREE, START, build, chains_of, prices_of, random_path
-from test_replay import minute_tape
 
 from gammacore.attribution import LINES, share_of
 from gammacore.backtest.figures import research
@@ -16,6 +14,8 @@ from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
 from gammacore.ledger import Money
+from support.markets import FREE, START, build, chains_of, prices_of, random_path
+from support.tapes import minute_tape
 
 YEAR = 365 * NS_PER_DAY
 

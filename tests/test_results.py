@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
-from markets import build
 
 from gammacore.attribution import LINES
 from gammacore.backtest.figures.results import compared, run_backtest
@@ -17,6 +16,7 @@ from gammacore.backtest.sweep.grid import cells
 from gammacore.errors import ConfigError, DataError
 from gammacore.ledger import Account
 from gammacore.result_files import MARKER, result_directory
+from support.markets import build
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 KEYS = {
@@ -132,7 +132,7 @@ def test_the_journal_is_the_ledger_to_the_last_unit(folder, results):
         for account in Account:
             for i, currency in enumerate(("coin", "usd")):
                 units = balance[str(number), account.value, currency] * 10**8
-                assert units == ledger._balance[account][i]
+                assert units == ledger.units(account)[i]
     memos = {row["memo"].partition(" at ")[0] for row in rows}
     assert memos >= {"trade", "fee", "funding", "hedge", "delivery", "delivery fee", "options closed", "cash"}
     assert {row["instrument"] for row in rows if row["memo"] == "hedge"} == {"BTC-PERPETUAL"}

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from markets import build
 
 from gammacore.backtest.figures import run_exposures
 from gammacore.backtest.figures.run_exposures import GROUPS, expose_run
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
+from support.markets import build
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "2h"}
 

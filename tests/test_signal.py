@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from markets import START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
@@ -12,6 +11,7 @@ from gammacore.build import build_desk, build_estimate, build_weigher
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError
 from gammacore.portfolio import Portfolio
+from support.markets import START, build, chains_of, prices_of, random_path
 
 ASK = {"signal.min_probability": 0.5, "signal.window": "1d"}
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from reference import mp_black
 
 import gammacore
 from gammacore import _core, black76, black_scholes, inverse
+from support.reference import mp_black
 
 LEVELS = _core.supported_levels()
 MODELS = {"black76": _core.BLACK76, "black_scholes": _core.BLACK_SCHOLES} | {

@@ -6,9 +6,6 @@ import json
 import numpy as np
 import pytest
 import yaml
-from markets import build
-from test_cli import run
-from test_prices import write
 
 from gammacore import black76, inverse
 from gammacore.backtest.report import write_simulation
@@ -18,6 +15,9 @@ from gammacore.backtest.simulation.run import experiment_of, run_simulation
 from gammacore.config import load_config
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError
+from support.commands import run
+from support.markets import build
+from support.price_files import write
 
 SMALL = {"simulate.paths": 400, "simulate.frontier_paths": 200, "simulate.days": 5}
 RETURNS = np.random.default_rng(3).standard_t(5, 2_000) * 0.004

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
@@ -14,6 +13,7 @@ from gammacore.build import build_policy
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.settlement import WINDOW
+from support.markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
 STEPS = 7 * 144  # ten minutes
 WEEK = (FRIDAY - START) / NS_PER_YEAR

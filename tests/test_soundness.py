@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore import inverse
 from gammacore.data import load_chains, load_funding, load_prices
@@ -16,6 +15,7 @@ from gammacore.data.soundness import (
     units_of_iv,
 )
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
+from support.shared_data import recorded
 
 START = parse_time("2026-03-01")
 BAR = 5 * NS_PER_MINUTE

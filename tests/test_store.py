@@ -1,11 +1,13 @@
 """The store: what is read back, as of when, and the same bytes for the same rows."""
 
 import hashlib
+import os
 import random
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -15,23 +17,11 @@ from hypothesis import strategies as st
 
 from gammacore.data.interruption import interruptible
 from gammacore.data.store import Store, day_of, days_between
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, parse_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND
 from gammacore.errors import DataError
+from support.store_rows import DAY, START, index
 
-DAY = "2026-03-01"
-START = parse_time(DAY)
 FOREVER = START + 1_000 * NS_PER_DAY
-
-
-def index(rows):
-    """Columns of (ts, known, price), seconds into the day."""
-    return {
-        "ts_ns": [START + ts * NS_PER_SECOND for ts, _, _ in rows],
-        "known_ns": [START + known * NS_PER_SECOND for _, known, _ in rows],
-        "seq": list(range(len(rows))),
-        "index_name": ["btc_usd"] * len(rows),
-        "price": [price for _, _, price in rows],
-    }
 
 
 @pytest.fixture
@@ -109,7 +99,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path_factory, rows):
 
 def test_the_same_rows_are_the_same_bytes_in_another_process(tmp_path):
     script = (
-        "import sys; from gammacore.data.store import Store; import test_store as t\n"
+        "import sys; from gammacore.data.store import Store; import support.store_rows as t\n"
         "rows = [(k % 86_400, k, k / 7) for k in range(200_000)]\n"
         "with Store(sys.argv[1]) as s: print(s.write('index', 'BTC', t.DAY, 'x', t.index(rows)))"
     )
@@ -120,7 +110,7 @@ def test_the_same_rows_are_the_same_bytes_in_another_process(tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            cwd=__file__.rpartition("/")[0] or ".",
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
         )
         with open(run.stdout.strip(), "rb") as file:
             hashes.add(hashlib.file_digest(file, "sha256").hexdigest())

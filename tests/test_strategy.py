@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from markets import FRIDAY, START, chains_of
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
@@ -8,6 +7,7 @@ from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+from support.markets import FRIDAY, START, chains_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
 WEEK = 7 * NS_PER_DAY

@@ -6,12 +6,12 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import recorded
 
 from gammacore.data.schemas import KINDS
 from gammacore.data.stream import MinuteBars, columns_of, index_currency, rows_of
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.errors import DataError
+from support.shared_data import recorded
 
 KNOWN = 1_900_000_000_000_000_000
 

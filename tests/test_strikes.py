@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from markets import FRIDAY, START, chains_of
 
 from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, listed_step, strike_too_far
+from support.markets import FRIDAY, START, chains_of
 
 THOUSANDS = np.arange(40e3, 80.1e3, 1e3)
 

@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from shared_data import recorded
-from test_surface import EXPIRY, FORWARD, NOW, TAU, chain
 
 from gammacore import black76
 from gammacore.data import load_chains
@@ -22,6 +20,8 @@ from gammacore.volatility import (
     surface_index,
     swap_variance,
 )
+from support.quoted_chains import EXPIRY, FORWARD, NOW, TAU, chain
+from support.shared_data import recorded
 
 
 def demeterfi(strikes_put, strikes_call, vol):

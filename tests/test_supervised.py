@@ -8,7 +8,6 @@ import signal
 import sqlite3
 
 import pytest
-from live_world import Process, World, lively
 from rich.console import Console
 
 from gammacore.errors import JournalLostError
@@ -24,6 +23,7 @@ from gammacore.live.supervised import Supervised
 from gammacore.live.tail import tail_of
 from gammacore.live.view import final_report, screen
 from gammacore.logging import configure
+from support.live_world import Process, World, lively
 
 
 def start(tmp_path, world=None, **options):
@@ -292,7 +292,7 @@ def test_every_way_to_fail_has_a_line_and_a_code(tmp_path, monkeypatch, capsys, 
     given = {"config": {}, "options": {"venue": "local", "journal": str(tmp_path / "j.db")}}
     monkeypatch.setattr("sys.stdin", type("In", (), {"read": lambda self: json.dumps(given)})())
     monkeypatch.setattr(session, "run", fails)
-    monkeypatch.setattr(session, "_listen", lambda handler: None)
+    monkeypatch.setattr(session, "listen", lambda handler: None)
     assert session.main([]) == code
     err = capsys.readouterr().err
     assert err.startswith(told)
@@ -330,7 +330,7 @@ def test_a_log_on_a_full_disk_prints_no_traceback(tmp_path, capsys):
 def test_hangup_stays_ignored_under_nohup():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
     try:
-        session._listen(lambda number, frame: None)
+        session.listen(lambda number, frame: None)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is not before[1]
     finally:

@@ -4,45 +4,14 @@ import time
 
 import numpy as np
 import pytest
-from shared_data import recorded
 
 from gammacore import black76, inverse
 from gammacore.data import load_chains
 from gammacore.data.surfaces import best_forward, snapshot_surface
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, parse_time, year_fraction
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, year_fraction
 from gammacore.volatility import SSVI, SVI, Reason, VarianceClock, fit_ssvi, fit_surface, quoted_points
-
-NOW = parse_time("2026-03-02T10:00")
-DAYS = np.array([1, 2, 4, 11, 25, 60, 120, 300])
-EXPIRY = (NOW // NS_PER_DAY + DAYS) * NS_PER_DAY + 8 * NS_PER_HOUR
-TAU = year_fraction(NOW, EXPIRY)
-TRUTH = SSVI(rho=-0.25, eta=0.9, gamma=0.45, theta=0.55**2 * TAU)
-FORWARD = 70_000 * np.exp(0.04 * TAU)
-
-
-def chain(seed=None, per_side=12, half_spread=0.004):
-    """Quotes around the truth, noise of half a half spread; calls and puts at every strike."""
-    k = np.linspace(-2.5, 2.5, 2 * per_side + 1)
-    columns = {name: [] for name in ("expiry_ns", "strike", "kind", "forward", "vol")}
-    for i, raw in enumerate(TRUTH.raw()):
-        at = k * 0.55 * np.sqrt(TAU[i])
-        vol = np.sqrt(SVI(*raw).total_variance(at) / TAU[i])
-        for kind in (1, -1):
-            columns["expiry_ns"].append(np.full(k.size, EXPIRY[i]))
-            columns["strike"].append(FORWARD[i] * np.exp(at))
-            columns["kind"].append(np.full(k.size, kind))
-            columns["forward"].append(np.full(k.size, FORWARD[i]))
-            columns["vol"].append(vol)
-    found = {name: np.concatenate(parts) for name, parts in columns.items()}
-    vol = found.pop("vol")
-    if seed is not None:
-        vol = vol + 0.5 * half_spread * np.random.default_rng(seed).standard_normal(vol.size)
-    tau = year_fraction(NOW, found["expiry_ns"])
-
-    def price(at):
-        return inverse.price(found["kind"], found["forward"], found["strike"], tau, at)
-
-    return found | {"bid": price(vol - half_spread), "ask": price(vol + half_spread), "mark": price(vol)}
+from support.quoted_chains import EXPIRY, FORWARD, NOW, TAU, TRUTH, chain, with_vols
+from support.shared_data import recorded
 
 
 def truth_vol(k, i):
@@ -102,16 +71,6 @@ def test_an_outlier_is_dropped_named_and_harmless():
     k = np.linspace(-0.3, 0.3, 9)
     here, there = (s.vol(k, EXPIRY[4], log_moneyness=True) for s in (surface, clean))
     assert np.abs(here - there).max() < 0.002
-
-
-def with_vols(case, change):
-    """The chain with other volatilities: ``change(expiry_ns, strike, forward, vol)``, and the same spread."""
-    tau = year_fraction(NOW, case["expiry_ns"])
-    columns = [case[name] for name in ("kind", "forward", "strike")]
-    vol = inverse.implied_vol(case["kind"], case["mark"], *columns[1:], tau)
-    moved = change(case["expiry_ns"], case["strike"], case["forward"], vol)
-    shifts = {"bid": -0.004, "ask": 0.004, "mark": 0.0}
-    return case | {name: inverse.price(*columns, tau, moved + by) for name, by in shifts.items()}
 
 
 @pytest.mark.parametrize("first", [3, 8, 11, 15, 19])

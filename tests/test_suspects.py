@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from test_surface import EXPIRY, NOW, chain, with_vols
 
 from gammacore.volatility import quoted_points
 from gammacore.volatility.suspects import crossing, stale_runs
+from support.quoted_chains import EXPIRY, NOW, chain, with_vols
 
 
 def points_of(case):

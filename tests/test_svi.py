@@ -62,7 +62,7 @@ def test_g_is_the_density_of_black_prices(slice_):
 
 def test_derivatives_are_those_of_the_variance():
     k, h = np.linspace(-1, 1, 21), 1e-5
-    raw = GENTLE._raw()
+    raw = np.array([[GENTLE.a, GENTLE.b, GENTLE.rho, GENTLE.m, GENTLE.sigma]])
     which = np.zeros(k.size, np.int64)
     middle = _surface.evaluate(raw, which, k)
     above, below = _surface.evaluate(raw, which, k + h), _surface.evaluate(raw, which, k - h)

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import sweep_hooks
-from markets import build
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_sweep
@@ -24,6 +22,8 @@ from gammacore.backtest.sweep.selection import judge, trials_of
 from gammacore.backtest.sweep.workers import run_cells
 from gammacore.config import with_overrides
 from gammacore.errors import ConfigError, DataError
+from support import sweep_hooks
+from support.markets import build
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "report.html": False}
 GRID = {"hedge.band": [0.1, 0.3], "entry.side": ["long", "short"], "market.seed": [1, 2]}
@@ -85,36 +85,12 @@ def test_a_pool_gives_the_same_bits(config, serial, tmp_path):
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    """A Dask scheduler and two workers on loopback, in processes of their own."""
-    pytest.importorskip("distributed")
-    address, processes = tmp_path / "scheduler.json", []
-
-    def start(*words):
-        command = [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]]
-        quiet = subprocess.DEVNULL
-        processes.append(subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=tmp_path))
-
-    local = ["--no-dashboard", "--scheduler-file", str(address)]
-    start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", *local)
-    try:
-        wait_for(address.exists)
-        uri = wait_for(lambda: json.loads(address.read_text())["address"])
-        for _ in range(2):
-            start("dask_worker", uri, "--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard")
-        from distributed import Client
-
-        with Client(uri, timeout=PATIENCE_S) as client:
-            client.wait_for_workers(2, timeout=PATIENCE_S)
-        yield uri
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+def scheduler():
+    """A Dask scheduler on loopback with two workers."""
+    distributed = pytest.importorskip("distributed")
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster:
+        yield cluster.scheduler_address
 
 
 def wait_for(found):
@@ -368,4 +344,5 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert f"finished cells are kept in {out}" in " ".join(errors.split())
+    told = f"finished cells are kept in {out}; the same command goes on from there"
+    assert told in " ".join(errors.split())

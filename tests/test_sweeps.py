@@ -1,17 +1,17 @@
 """Rows that were asked for one by one are one chain, known when the last of them was."""
 
-import chain_files
 import numpy as np
 import pandas as pd
 import pytest
-from markets import build
-from shared_data import recorded
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.contracts import CALL, PUT, Option, Settlement
 from gammacore.data import load_chains
 from gammacore.data.sweeps import gather, small_chains
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, expiry_ns, parse_time
+from support import chain_files
+from support.markets import build
+from support.shared_data import recorded
 
 S, MIN = NS_PER_SECOND, 5 * NS_PER_MINUTE
 START = parse_time("2026-01-05T07:00Z")

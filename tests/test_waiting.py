@@ -5,8 +5,6 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from live_world import Process, World
-from markets import START, build, chains_of
 
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
@@ -19,6 +17,8 @@ from gammacore.live.risk_manager import Mode
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule
 from gammacore.strategy.waiting import next_entry_ns, waiting
+from support.live_world import Process, World
+from support.markets import START, build, chains_of
 
 SUNDAY = parse_time("2026-11-29T15:30:00Z")
 

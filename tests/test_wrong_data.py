@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
-from wrong_data import (
+
+from gammacore.cli.main import app
+from gammacore.errors import DataError
+from support.wrong_data import (
     BARS,
     DAY,
     HOUR,
@@ -31,9 +34,6 @@ from wrong_data import (
     swapped,
     text,
 )
-
-from gammacore.cli.main import app
-from gammacore.errors import DataError
 
 NO_MARK = r"no call and put with a mark(.|\n)*no mark: 39360"
 NO_VOLATILITY = r"no call and put with a mark(.|\n)*no volatility: 39360"

@@ -16,13 +16,13 @@ from gammacore.config import load_config
 from gammacore.live.dashboard.source import Tail
 from gammacore.live.dashboard.web import serving
 from gammacore.live.journal import read
-from gammacore.live.launch import _end, _start, exchange_process
+from gammacore.live.launch import end_session, exchange_process, start_session
 from gammacore.live.session import Options
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import browser  # noqa: E402
+from support.browser import browser  # noqa: E402
 
 SECRET = "a-secret-of-the-local-exchange"
 KEY = {"GAMMACORE_CLIENT_ID_TESTNET": "gammacore", "GAMMACORE_CLIENT_SECRET_TESTNET": SECRET}
@@ -50,11 +50,11 @@ def take(seconds: float) -> None:
         journal = Path(folder) / "live-local-BTC.db"
         with exchange_process("gammacore", SECRET, SPEED, 3) as url:
             options = Options(venue="local", journal=str(journal), url=url, speed=SPEED)
-            session = _start(load_config(None, SHOW | LIMITS), options, dict(os.environ) | KEY)
+            session = start_session(load_config(None, SHOW | LIMITS), options, dict(os.environ) | KEY)
             try:
                 while not journal.exists() or not any(record.name == "Fill" for record in read(journal)):
                     time.sleep(0.2)
-                with serving(Tail(journal)) as port, browser(Path(folder) / "profile") as page:
+                with serving(Tail(journal)) as port, browser() as page:
                     page.size(1280, 900)
                     page.open(f"http://127.0.0.1:{port}/")
                     time.sleep(seconds)
@@ -63,7 +63,7 @@ def take(seconds: float) -> None:
                         time.sleep(0.5)
                         page.picture(ROOT / "docs" / "img" / f"{name}.png")
             finally:
-                _end(session)
+                end_session(session)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ RUNS = {"band": {}, "every-8h": {"hedge.rule": "interval", "hedge.every": "8h"}}
 WIDE, PHONE = 1280, 375
 
 sys.path.append(str(ROOT / "tests"))
-from report_browser import report_tab  # noqa: E402
+from support.browser import browser  # noqa: E402
 
 
 def keep(picture: Path, name: str) -> None:
@@ -61,20 +61,20 @@ def draw(folder: Path) -> None:
     compared = folder / "compare.html"
     compared.write_text(render_comparison(runs, comparison(runs)), encoding="utf-8")
     report, taken = folder / "band" / "report.html", folder / "taken.png"
-    with report_tab(folder / "profile") as tab:
-        tab.open(report, WIDE)
+    with browser() as tab:
+        tab.draw(report, WIDE)
         tab.picture(taken, height=2350)
         keep(taken, "report.png")
-        tab.open(report, PHONE, 800)
+        tab.draw(report, PHONE, 800)
         tab.picture(folder / "top.png", height=1050)
-        tab.run("[...document.querySelectorAll('#episode-table .open')][4].click()")
-        tab.run("document.getElementById('replay-at').value = 210")
-        tab.run("document.getElementById('replay-at').dispatchEvent(new Event('input'))")
-        tab.run("new Promise(done => setTimeout(done, 500))")
+        tab.value("[...document.querySelectorAll('#episode-table .open')][4].click()")
+        tab.value("document.getElementById('replay-at').value = 210")
+        tab.value("document.getElementById('replay-at').dispatchEvent(new Event('input'))")
+        tab.value("new Promise(done => setTimeout(done, 500))")
         tab.picture(folder / "replay.png", "#replay", height=1050)
         beside([folder / "top.png", folder / "replay.png"], 24).save(taken)
         keep(taken, "report-phone.png")
-        tab.open(compared, WIDE)
+        tab.draw(compared, WIDE)
         tab.picture(taken, height=1700)
         keep(taken, "compare.png")
 

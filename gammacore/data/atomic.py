@@ -116,9 +116,14 @@ class Writer:
         try:
             _dissolve(self._root, self._home)
         finally:
+            self.abandon()
+        _tidy(self._home)
+
+    def abandon(self) -> None:
+        """Let go of the lock and leave the rest as it is, as the death of the process does."""
+        if self._lock is not None:
             self._lock.close()
             self._lock = None
-        _tidy(self._home)
 
 
 def recover(root: Path) -> list[Path]:

@@ -96,9 +96,7 @@ class Guard:
         self._app, self._token = app, token
         self._names = {name.lower() for name in names} | {"localhost"}
         # The cookie proves that its holder knew the token, and is not the token itself.
-        self._cookie = (
-            "" if token is None else hmac.new(token.encode(), COOKIE.encode(), "sha256").hexdigest()
-        )
+        self.cookie = "" if token is None else hmac.new(token.encode(), COOKIE.encode(), "sha256").hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -132,7 +130,7 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
         if given and _same(given[0], self._token):
             answer = RedirectResponse("/", 303)  # never to the path that came: //name is another site
-            answer.set_cookie(COOKIE, self._cookie, path="/", httponly=True, samesite="strict")
+            answer.set_cookie(COOKIE, self.cookie, path="/", httponly=True, samesite="strict")
             return answer
         if self._knows(headers):
             return None
@@ -153,7 +151,7 @@ class Guard:
                 morsel = SimpleCookie(value.decode("latin-1")).get(COOKIE)
             except CookieError:
                 continue
-            if morsel is not None and _same(morsel.value, self._cookie):
+            if morsel is not None and _same(morsel.value, self.cookie):
                 return True
         return False
 

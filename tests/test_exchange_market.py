@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from venue import SECOND, Client, make, rest
 
 from gammacore.contracts import CALL, spec_from_catalog
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, format_time, parse_time
@@ -10,6 +9,7 @@ from gammacore.exchange import MarketModel, Recorded
 from gammacore.exchange.catalog import expiries
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.settlement import WINDOW, greeks
+from support.local_exchange import SECOND, Client, make, rest
 
 PERPETUAL = "BTC-PERPETUAL"
 

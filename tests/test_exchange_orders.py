@@ -1,9 +1,9 @@
 """Orders: what is accepted, refused, matched and told."""
 
 import pytest
-from venue import Client, make
 
 from gammacore.daycount import parse_time
+from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 

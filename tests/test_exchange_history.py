@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from venue import Client, make
 
 from gammacore.daycount import parse_time
+from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 DAY_MS = 86_400_000

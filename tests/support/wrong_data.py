@@ -5,12 +5,12 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from markets import build
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.replay.synthetic import simulate
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import GammacoreError
+from support.markets import build
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 MARKS = ("bid_price", "ask_price", "mark_price")
@@ -65,8 +65,15 @@ def csv(table, **how):
     text = table.copy()
     for name in text:
         if isinstance(text[name].dtype, pd.DatetimeTZDtype):
-            text[name] = text[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+            times = text[name].unique()
+            text[name] = text[name].map(dict(zip(times, times.strftime("%Y-%m-%dT%H:%M:%SZ"), strict=True)))
     return text.to_csv(index=False, **how).encode()
+
+
+@cache
+def sound(part):
+    """Write a part as it is."""
+    return csv(recording()[part])
 
 
 def outcome(folder, changes=None, settings=None):
@@ -79,7 +86,7 @@ def outcome(folder, changes=None, settings=None):
         content = (changes or {}).get(part, table)
         if content is None:
             continue
-        data = content if isinstance(content, bytes) else csv(content)
+        data = content if isinstance(content, bytes) else sound(part) if content is table else csv(content)
         path = folder / f"btc_{part}.csv{'.gz' if data[:2] == bytes([31, 139]) else ''}"
         path.write_bytes(data)
         named[f"data.{part}"] = str(path)
@@ -134,7 +141,10 @@ def moved(name, column, by):
 
 
 def stamped(name, column, form):
-    return part(name, lambda t: t.assign(**{column: [form(x) for x in t[column]]}))
+    def change(table):
+        return table.assign(**{column: table[column].map({x: form(x) for x in table[column].unique()})})
+
+    return part(name, change)
 
 
 def named(function):
@@ -142,11 +152,11 @@ def named(function):
 
 
 def text(name, function):
-    return lambda: {name: function(csv(recording()[name]).decode()).encode()}
+    return lambda: {name: function(sound(name).decode()).encode()}
 
 
 def raw(name, function):
-    return lambda: {name: function(csv(recording()[name]))}
+    return lambda: {name: function(sound(name))}
 
 
 def packed(data):

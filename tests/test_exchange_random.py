@@ -3,11 +3,11 @@
 import random
 
 import pytest
-from venue import Client, make
 
 from gammacore.daycount import parse_time
 from gammacore.exchange import Fault
 from gammacore.exchange.invariants import assert_invariants
+from support.local_exchange import Client, make
 
 CLIENTS = {"a": "1", "b": "2"}
 

@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from shared_data import recorded as find
-from venue import Client, make
+
+from support.local_exchange import Client, make
+from support.shared_data import recorded as find
 
 PERPETUAL = "BTC-PERPETUAL"
 

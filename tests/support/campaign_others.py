@@ -3,12 +3,11 @@
 import json
 from collections import Counter
 
-from live_world import ID, SECRET
-from venue import Client as Holder
-
 from gammacore.contracts import Option
 from gammacore.exchange.exchange import UnavailableError
 from gammacore.exchange.portfolio import evaluate
+from support.live_world import ID, SECRET
+from support.local_exchange import Client as Holder
 
 ACTIONS = ("hedge", "labelled", "close", "sell", "future", "liquidation", "no funds")
 EXPOSED_S = 60.0  # that a delta may be out of its band without a word

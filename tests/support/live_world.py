@@ -2,18 +2,21 @@
 
 import random
 
-from markets import build
+import pytest
 
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.connection import Close
 from gammacore.exchange.exchange import UnavailableError
 from gammacore.live import client as client_module
+from gammacore.live import journal as journal_module
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.client import Client
 from gammacore.live.credentials import Credentials
 from gammacore.live.frames import Disconnected
 from gammacore.live.journal import Journal
+from gammacore.live.tail import Tail
+from support.markets import build
 
 ID, SECRET = "gammacore", "a-secret-that-nobody-may-write-down"
 
@@ -128,8 +131,12 @@ class Socket:
 class Mortal:
     """A journal's tail at which the process may be killed: while a block is written, or after a commit."""
 
-    def __init__(self, tail, world):
-        self.tail, self.world = tail, world
+    def __init__(self, path, world):
+        self.tail, self.path, self.world = Tail(path), path, world
+
+    @property
+    def used(self):
+        return self.tail.used
 
     def _dies(self, step):
         planned = self.world.die_in_journal
@@ -139,11 +146,13 @@ class Mortal:
         return planned[1] <= 0
 
     def add(self, first, rows):
-        start = self.tail._at
+        start = self.tail.used
         added = self.tail.add(first, rows)
         if added and self._dies("block"):
-            torn = self.world.rng.randrange(start, self.tail._at)
-            self.tail._map[torn : self.tail._at] = bytes(self.tail._at - torn)
+            torn = self.world.rng.randrange(start, self.tail.used)
+            with open(self.path, "r+b") as file:
+                file.seek(torn)
+                file.write(bytes(self.tail.used - torn))
             raise Killed
         return added
 
@@ -185,8 +194,9 @@ class Process:
         self.world = world
         past = past_of(path, config, world.now_ns)
         self.client = world.client(past.since_ns, past.known, currencies=(config.settles_in,))
-        self.journal = Journal(path)
-        self.journal._tail = Mortal(self.journal._tail, world)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal_module, "Tail", lambda tail: Mortal(tail, world))
+            self.journal = Journal(path)
         try:
             world.pass_time(world.rng.uniform(0.05, 1.5))  # to read a catalog, and bars for estimates
             self.hedger = build_hedger(config, past, self.journal, self.client)
@@ -211,9 +221,7 @@ class Process:
         """Lose what was not committed, and the connection."""
         for connection in list(self.world.exchange.connections.values()):
             connection.lost(self.world.now_ns)
-        self.journal._db.close()
-        self.journal._tail.close()
-        self.journal._lock.close()
+        self.journal.abandon()
 
     def close(self):
         """Whether it lived to do so."""

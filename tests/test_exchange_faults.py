@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from venue import SECOND, Client, make
 
 from gammacore.exchange import Close, Fault, UnavailableError
 from gammacore.exchange.invariants import assert_invariants
+from support.local_exchange import SECOND, Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 BOOK = "book.BTC-PERPETUAL.100ms"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(os.environ.get("GAMMACORE_SHARED", Path(__file__).parents[2] / "shared"))
+ROOT = Path(os.environ.get("GAMMACORE_SHARED", Path(__file__).parents[3] / "shared"))
 
 
 def recorded(relative: str) -> Path:

@@ -1,5 +1,4 @@
 import pytest
-from markets import FRIDAY, START, chains_of
 
 from gammacore.backtest.replay.fills import SimulatedExchange
 from gammacore.backtest.replay.tape import Tape
@@ -8,6 +7,7 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.events import Fill, IndexPrice, Rejected, Timer
 from gammacore.fees import DERIBIT
 from gammacore.orders import Leg, Order, Purpose
+from support.markets import FRIDAY, START, chains_of
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 PUT = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, -1)

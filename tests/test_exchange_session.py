@@ -4,10 +4,10 @@ import base64
 import json
 
 import pytest
-from venue import SECOND, Client, make, rest
 
 from gammacore.exchange import Close, UnavailableError
 from gammacore.exchange.auth import signature
+from support.local_exchange import SECOND, Client, make, rest
 
 LOGIN = {"grant_type": "client_credentials", "client_id": "gammacore", "client_secret": "local"}
 

@@ -4,11 +4,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from live_world import Process, World, lively
-
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import Tail
 from gammacore.live.journal import read
+from support.live_world import Process, World, lively
 
 LIMITS = {
     "hedge__band": 0.01,

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from venue import Client, make
 
 from gammacore.contracts import parse, payoff_coin, to_units
 from gammacore.daycount import NS_PER_YEAR, parse_time
@@ -18,6 +17,7 @@ from gammacore.exchange.portfolio import Portfolio
 from gammacore.exchange.pricing import implied_percent, marks
 from gammacore.exchange.views import summary_json
 from gammacore.fees import DERIBIT, delivery_fee
+from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 FRIDAY = "2026-11-27"  # weeklies pay for delivery, dailies do not

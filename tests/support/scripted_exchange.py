@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 
-from deribit_wire import answer, reply
+from support.deribit_wire import answer, reply
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 

@@ -3,11 +3,11 @@ import pickle
 from pathlib import Path
 
 import pytest
-from venue import Client, make
 
 from gammacore.errors import DataError
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.exchange.store import load, save
+from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 

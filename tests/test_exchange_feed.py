@@ -4,7 +4,8 @@ import itertools
 import json
 
 import pytest
-from venue import Client, make
+
+from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
 

@@ -1,0 +1,1 @@
+"""What tests share: worlds, data, an exchange in the process, browsers, oracles."""
