@@ -105,8 +105,8 @@ def test_ratio_to_numpy():
 
 
 FIRST = """
-from gammacore.backtest.models import GBM
-from gammacore.backtest.montecarlo import Experiment, simulate, straddle
+from gammacore.backtest.simulation.models import GBM
+from gammacore.backtest.simulation.montecarlo import Experiment, simulate, straddle
 from gammacore.hedging import Band
 simulate(Experiment(book=straddle(6e4, 0.1), model=GBM(0.6), policy=Band(0.05), forward=6e4), paths=1000)
 """

@@ -11,9 +11,9 @@ from gammacore.contracts import spec_for
 from gammacore.deribit.codes import Fate
 from gammacore.events import Fill, Rejected
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
-from gammacore.live.attempts import Booked, Placed
+from gammacore.live.attempts import MARGIN_NS, Booked, Placed
 from gammacore.live.collar import Collar
-from gammacore.live.execution import ASK_AGAIN_NS, MARGIN_NS, PAUSE_NS, WATCH_NS, Execution
+from gammacore.live.execution import ASK_AGAIN_NS, PAUSE_NS, WATCH_NS, Execution
 from gammacore.live.pricing import Settings
 from gammacore.orders import Cancel, Leg, Order, Purpose
 from support.messages import CALL, PERPETUAL, PUT, T0, S, order, ticker, trade

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gammacore.backtest.sweep.cell_store import Store
+from gammacore.backtest.sweep.cell_store import CellStore
 from gammacore.cli.main import app
 from gammacore.data.store import Store as DataStore
 from gammacore.daycount import parse_time
@@ -212,10 +212,10 @@ def test_a_sweep_leaves_what_others_have_in_its_directory(tmp_path):
 
 
 def test_a_sweep_killed_between_a_file_and_its_note_goes_on(tmp_path, monkeypatch):
-    store = Store(tmp_path / "run", {"a": 1})
+    store = CellStore(tmp_path / "run", {"a": 1})
     store.close()
     for moment in range(1, 4):  # before the note, between note and file, after the file
-        store = Store(tmp_path / "run", {"a": 1})
+        store = CellStore(tmp_path / "run", {"a": 1})
         calls = []
 
         def dies(*words, at=moment, calls=calls, replace=os.replace):
@@ -229,7 +229,7 @@ def test_a_sweep_killed_between_a_file_and_its_note_goes_on(tmp_path, monkeypatc
             with pytest.raises(KeyboardInterrupt):
                 store.directory.write("cells.csv", f"{moment}\n")
         store.close()
-        again = Store(tmp_path / "run", {"a": 1})
+        again = CellStore(tmp_path / "run", {"a": 1})
         again.directory.write("cells.csv", "end\n")
         again.close()
         assert (tmp_path / "run" / "cells.csv").read_text() == "end\n"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gammacore import inverse
-from gammacore.backtest.synthetic import chains_from_rows
+from gammacore.backtest.replay.synthetic import chains_from_rows
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR, parse_time
 
 START = parse_time("2026-01-01T00:00Z")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gammacore.backtest.market import build_estimate, build_stickiness
-from gammacore.backtest.replay import Tape
+from gammacore.backtest.replay.market import build_estimate, build_stickiness
+from gammacore.backtest.replay.tape import Tape
 from gammacore.data import Funding, Quality
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
