@@ -77,9 +77,9 @@ def test_replay_with_ledger_and_attribution(benchmark, prices, run_of, engine):
 
 
 @pytest.mark.benchmark(group="60 days of minutes")
-def test_another_band_with_equity_and_lines(benchmark, prices, run_of):
+def test_another_band(benchmark, prices, run_of):
     held = HeldEpisodes(*run_of)
-    hedged = benchmark(held.hedge, Band(0.05), keep_equity=True)
+    hedged = benchmark(held.hedge, Band(0.05))
     assert hedged.hedges.sum() == loop(prices.close.tolist())
 
 
@@ -102,6 +102,6 @@ def test_ratios_to_the_plain_loop(prices, run_of):
 
     held = HeldEpisodes(*run_of)
     plain = best(loop, prices.close.tolist())
-    assert plain > 20 * best(held.hedge, Band(0.05), keep_equity=True)
+    assert plain > 20 * best(held.hedge, Band(0.05))
     assert plain > 40 * best(held.hedge, Band(0.06))
     assert plain > 5 * best(held.hedge, Custom(Band(0.05), lambda at: -at.mismatch))

@@ -50,14 +50,6 @@ class Position:
 class Rows:
     def __len__(self) -> int: ...
     def clear(self) -> None: ...
-    def against(
-        self,
-        counts: npt.NDArray[np.int64],
-        last: npt.NDArray[np.int64],
-        sums: npt.NDArray[np.float64],
-        rate: npt.NDArray[np.float64],
-        inverse: bool,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
     def array(self) -> npt.NDArray[Any]: ...
 
 def hedge(
@@ -77,7 +69,6 @@ def hedge(
     rule: Callable[[int, float, int, float], float] | None = None,
     value: npt.NDArray[np.float64] | None = None,
     own_equity: bool = False,
-    equity: npt.NDArray[np.float64] | None = None,
     rows: Rows | None = None,
     offset: int = 0,
 ) -> tuple[Rows, int]: ...

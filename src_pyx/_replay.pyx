@@ -57,8 +57,6 @@ cdef extern from "replay.h" nogil:
     ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
                            ptrdiff_t i, ptrdiff_t n)
     ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
-    void gc_equity(const gc_position *p, const gc_contract *c, const double *value, const double *price,
-                   const double *interest, ptrdiff_t i, ptrdiff_t n, double *out)
 
 cdef extern from "lines.h" nogil:
     enum:
@@ -186,61 +184,6 @@ cdef class Rows:
         """Forget the trades, keep the room."""
         self.count = 0
 
-    def against(self, const int64_t[::1] counts, const int64_t[::1] last, const double[:, ::1] sums,
-                const double[::1] rate, bint inverse):
-        """Trades times what running sums gain from each to the end of its life.
-
-        Parameters
-        ----------
-        counts, last : arrays, shape (lives,)
-            Trades of each life, and its last point.
-        sums : array, shape (points, k)
-            Running sums of the market over all lives.
-        rate : array, shape (points,)
-            Units of the other currency for one of the native, for what a trade costs.
-        inverse : bool
-            Settlement of the contract.
-
-        Returns
-        -------
-        held, added : arrays, shape (k,)
-            Amounts to the end of the life; what rounding to lots added, to the next trade.
-        costs : array, shape (2, 2)
-            Fees and spread, in the native currency and in the other.
-        """
-        cdef Py_ssize_t lives = counts.shape[0], k, m, width = sums.shape[1], points = sums.shape[0]
-        cdef Py_ssize_t j = 0, end, at, following
-        cdef double slip, paid, excess
-        cdef row *r
-        if last.shape[0] != lives or rate.shape[0] != points or sum(counts) != self.count:
-            raise ValueError("counts, last, sums and rate must be of the same lives and trades")
-        held, added, costs = np.zeros(width), np.zeros(width), np.zeros((2, 2))
-        cdef double[::1] h = held, a = added
-        cdef double[:, ::1] c = costs
-        for k in range(lives):
-            end = j + counts[k]
-            if not 0 <= last[k] < points:
-                raise ValueError(f"last: no point {last[k]}")
-            for j in range(j, end):
-                r = self.data + j
-                at, following = r.at, r[1].at if j + 1 < end else last[k]
-                if not (0 <= at < points and 0 <= following < points):
-                    raise ValueError(f"no point {at} or {following}")
-                for m in range(width):
-                    h[m] += r.amount * (sums[last[k], m] - sums[at, m])
-                excess = r.amount - r.wanted
-                if excess != 0.0:
-                    for m in range(width):
-                        a[m] += excess * (sums[following, m] - sums[at, m])
-                paid = -r.paid[0 if inverse else 1] / 1e8
-                slip = r.amount * (1.0 / r.price - 1.0 / r.mark if inverse else r.mark - r.price)
-                c[0, 0] += paid
-                c[0, 1] += paid * rate[at]
-                c[1, 0] += slip
-                c[1, 1] += slip * rate[at]
-            j = end
-        return held, added, costs
-
     def array(self):
         """Copy of the trades, a structured array of dtype TRADE."""
         out = np.empty(self.count, TRADE)
@@ -281,7 +224,6 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
           const double[::1] price, const double[::1] rate, const double[::1] interest,
           const double[::1] options, const double[::1] below, const double[::1] above, double target,
           int64_t every, bint centre, rule=None, const double[::1] value=None, bint own_equity=False,
-          double[::1] equity=None,
           Rows rows=None, Py_ssize_t offset=0):
     """Walk a run of bars.
 
@@ -304,11 +246,9 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
     rule : callable(bar, mismatch, last_ns, last_price) -> float, optional
         Delta to add, in place of what the trigger would.
     value : array, shape (n,), optional
-        Value of the options, needed with ``own_equity`` and ``equity``.
+        Value of the options, needed with ``own_equity``.
     own_equity : bool
         Count the equity as delta (USD-neutral).
-    equity : array, shape (n,), optional
-        Filled with the net worth after each bar's trade.
     rows : Rows, optional
         Where the trades are added, their bars counted from ``offset``.
 
@@ -318,7 +258,7 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
     decisions : int
         How often the trigger fired.
     """
-    cdef Py_ssize_t n = ts_ns.shape[0], i = 0, start = 0, decisions = 0
+    cdef Py_ssize_t n = ts_ns.shape[0], i = 0, decisions = 0
     cdef gc_position *p = &position.p
     cdef const gc_contract *c = &contract.c
     cdef gc_trade t
@@ -330,10 +270,8 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
         raise ValueError(f"arrays of a run must have {n} entries each")
     if per_bar and above.shape[0] != n or below.shape[0] != above.shape[0]:
         raise ValueError("below and above must have one entry, or one per bar")
-    if (own_equity or equity is not None) and (value is None or value.shape[0] != n):
+    if own_equity and (value is None or value.shape[0] != n):
         raise ValueError("value is needed, one entry per bar")
-    if equity is not None and equity.shape[0] != n:
-        raise ValueError("equity must have one entry per bar")
     if n == 0:
         return rows, 0
     while i < n:
@@ -351,9 +289,6 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
                 if y > above[i if per_bar else 0] or y < -below[i if per_bar else 0]:
                     break
                 i += 1
-        if equity is not None and i > start:
-            gc_equity(p, c, &value[0], &price[0], &interest[0], start, i, &equity[0])
-        start = i
         if i == n:
             break
         y = options[i] + gc_delta(c.inverse, p.amount, price[i]) - target
@@ -370,10 +305,7 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
         p.last_ns, p.last_price = ts_ns[i], price[i]
         if gc_execute(p, c, delta, price[i], rate[i], interest[i], &t):
             rows.add(offset + i, &t)
-        if equity is not None:
-            gc_equity(p, c, &value[0], &price[0], &interest[0], i, i + 1, &equity[0])
         i += 1
-        start = i
     return rows, decisions
 
 

@@ -266,21 +266,4 @@ static ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, 
     return low;
 }
 
-/* Equity over [i, n): options plus cash and hedge at the mark. */
-static void gc_equity(const gc_position *p, const gc_contract *c, const double *value, const double *price,
-                      const double *interest, ptrdiff_t i, ptrdiff_t n, double *out)
-{
-    double cash = (double)p->cash[c->inverse ? 0 : 1] / GC_UNITS;
-    double amount = p->amount, owed_rate = c->perpetual ? amount : 0.0, read = p->interest;
-    double from = amount == 0.0 ? 0.0 : c->inverse ? 1.0 / p->average : p->average;
-    if (amount == 0.0)
-        for (; i < n; i++) out[i] = cash + value[i];
-    else if (c->inverse)
-        for (; i < n; i++)
-            out[i] = ((cash + value[i]) + amount * (from - 1.0 / price[i])) - owed_rate * (interest[i] - read);
-    else
-        for (; i < n; i++)
-            out[i] = ((cash + value[i]) + amount * (price[i] - from)) - owed_rate * (interest[i] - read);
-}
-
 #endif

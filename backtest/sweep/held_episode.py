@@ -20,9 +20,8 @@ from gammacore.portfolio import Episode, HedgePosition
 from ..replay.compiled import CompiledHedger
 from ..replay.price_block import PriceBlock
 from ..replay.runner import EpisodeRun, Run
-from .hedge_lines import EpisodeMarket
 
-__all__ = ["HeldEpisode", "market_of", "obstacle_to_sharing", "prepare"]
+__all__ = ["HeldEpisode", "obstacle_to_sharing", "prepare"]
 
 
 class HeldEpisode(NamedTuple):
@@ -143,15 +142,3 @@ def _cash(done: EpisodeRun) -> tuple[int, int]:
             sign = (entry.debit is Account.CASH) - (entry.credit is Account.CASH)
             coin, usd = coin + sign * entry.coin, usd + sign * entry.usd
     return coin, usd
-
-
-def market_of(held: HeldEpisode) -> EpisodeMarket:
-    """Market of an episode, with the point of its delivery; what is shared is hedged in perpetuals."""
-    block = held.block
-    forward = block.underlying(held.done.episode.expiry_ns)
-    columns = [block.future_price(held.options.hedge.instrument), forward, block.index, block.owed]
-    price, forward, index, owed = (np.append(column, column[-1]) for column in columns)
-    if held.delivered:
-        price[-1], index[-1], _ = held.last
-        forward[-1] = index[-1] * forward[-2] / index[-2]
-    return EpisodeMarket(price, forward, index, owed, held.start == held.done.first)

@@ -13,7 +13,6 @@ import numpy as np
 
 from gammacore import _replay
 from gammacore.array_types import Array, Floats, Ints
-from gammacore.attribution import LINES
 from gammacore.build import build_desk
 from gammacore.config import Config
 from gammacore.errors import ConfigError
@@ -26,8 +25,7 @@ from ..figures.returns import Marks, curves_of, hedge_profit
 from ..replay.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
 from ..replay.runner import build_exchange, replay
 from ..replay.tape import Tape
-from .hedge_lines import HedgeLines
-from .held_episode import HeldEpisode, market_of, obstacle_to_sharing, prepare
+from .held_episode import HeldEpisode, obstacle_to_sharing, prepare
 
 __all__ = ["HedgedEpisodes", "HeldEpisodes"]
 
@@ -45,19 +43,12 @@ class HedgedEpisodes(NamedTuple):
         How many hedges were traded; unwinding is not one.
     fees : array, shape (episodes,)
         Paid, options' included, settlement currency.
-    lines : dict of line to Money
-        Where the money came from.
-    equity : list of arrays
-        Net worth at the entries of each episode in the settlement currency, options at the
-        model's value, if kept.
     """
 
     coin: Floats
     usd: Floats
     hedges: Ints
     fees: Floats
-    lines: dict[str, Money]
-    equity: list[Floats]
 
     @property
     def total(self) -> Money:
@@ -71,7 +62,6 @@ class _Hedges(NamedTuple):
     profit: tuple[Floats, Floats]
     hedges: Ints
     fees: Floats
-    equity: list[Floats]
     trades: Ints  # how many of each episode, unwinding included
     received: Floats  # amount taken over from the episode before
 
@@ -112,7 +102,7 @@ class HeldEpisodes:
             self._plain = [self.target.inputs(held.options, held.block, policy) for held in self.episodes]
         return self._plain
 
-    def hedge(self, policy: Policy, keep_equity: bool = False) -> HedgedEpisodes:
+    def hedge(self, policy: Policy) -> HedgedEpisodes:
         """Hedge every episode by a policy.
 
         Raises
@@ -120,12 +110,10 @@ class HeldEpisodes:
         ConfigError
             If the compiled hedger does not know the policy.
         """
-        found = self._hedged(policy, keep_equity)
-        total = Money(*(float(currency.sum()) for currency in found.profit))
-        lines = self._lines(found.trades, found.received, total)
-        return HedgedEpisodes(*found.profit, found.hedges, found.fees, lines, found.equity)
+        found = self._hedged(policy)
+        return HedgedEpisodes(*found.profit, found.hedges, found.fees)
 
-    def _hedged(self, policy: Policy, keep_equity: bool = False) -> _Hedges:
+    def _hedged(self, policy: Policy) -> _Hedges:
         self.desk.policy = policy
         reason = obstacle(self.desk, self.exchange, self.tape)
         if reason is not None:
@@ -135,13 +123,12 @@ class HeldEpisodes:
         fixed = None if policy.needs - {"mismatch"} else trigger_of(policy, anywhere)
         gained, fees, received, marked, accrued = (np.zeros(len(self.episodes)) for _ in range(5))
         counts, hedges = (np.zeros(len(self.episodes), np.int64) for _ in range(2))
-        equity: list[Floats] = []
         rows, handed = self._rows, 0.0
         rows.clear()
         native = 0 if self._inverse else 1
         for k, (held, seen) in enumerate(zip(self.episodes, self._seen(policy), strict=True)):
             received[k], before = handed if held.heir else 0.0, len(rows)
-            position, kept = self._walk(held, seen, policy, fixed, received[k], keep_equity, rows)
+            position = self._walk(held, seen, policy, fixed, received[k], rows)
             hedges[k] = len(rows) - before
             pnl, _, funding = position.booked
             handed = self._close(k, held, position, rows)
@@ -152,9 +139,8 @@ class HeldEpisodes:
                 accrued[k] = position.booked[2][native] - funding[native]
             if self._late is not None:
                 gained[k] -= self._late_funding(held, rows, before, received[k])
-            equity.append(kept)
         fees = (self._option_fees + fees) * UNIT
-        return _Hedges(self._profit(gained, marked, accrued), hedges, fees, equity, counts, received)
+        return _Hedges(self._profit(gained, marked, accrued), hedges, fees, counts, received)
 
     def earned(self, policy: Policy, marks: Marks) -> Earned:
         """Hedge every episode by a policy, for :func:`gammacore.backtest.figures.performance.performance`.
@@ -224,37 +210,6 @@ class HeldEpisodes:
         return beside[:, native] * 1.0, cash, beside[:, 1 - native] * 1.0, np.array([x.rate for x in ledgers])
 
     @cached_property
-    def _hedge_lines(self) -> HedgeLines:
-        return HedgeLines([market_of(held) for held in self.episodes], self._inverse)
-
-    def _lines(self, counts: Ints, received: Floats, total: Money) -> dict[str, Money]:
-        """Lines of the options, which are always the same, and of the hedges, from their trades.
-
-        The lines of the other currency are each step's at the rate of its end, as in
-        :mod:`gammacore.attribution`; what that leaves is ``numeraire``, rounding included.
-        """
-        parts = self._hedge_lines.lines(self._rows, counts, received)
-        lines = {}
-        for line in self._options:
-            one, other = parts.get(line, (0.0, 0.0))
-            lines[line] = self._options[line] + Money(*((one, other) if self._inverse else (other, one)))
-        open_ = [sum(money[i] for name, money in lines.items() if name not in REST) for i in (0, 1)]
-        gap = Money(total.coin - open_[0], total.usd - open_[1])
-        names = ("rounding", "numeraire") if self._inverse else ("numeraire", "rounding")
-        return lines | {
-            names[0]: Money(gap.coin, 0.0),
-            names[1]: Money(0.0, gap.usd),
-        }
-
-    @cached_property
-    def _options(self) -> dict[str, Money]:
-        """Lines of the unhedged options, all episodes together."""
-        zero = Money(0.0, 0.0)
-        return {
-            line: sum((held.done.attribution.totals[line] for held in self.episodes), zero) for line in LINES
-        }
-
-    @cached_property
     def _option_fees(self) -> Floats:
         """Fees of the options of each episode, units of the settlement currency."""
         ledgers = [held.done.episode.ledger for held in self.episodes]
@@ -284,17 +239,15 @@ class HeldEpisodes:
         policy: Policy,
         fixed: Trigger | None,
         handed: float,
-        keep_equity: bool,
         rows: _replay.Rows,
-    ) -> tuple[_replay.Position, Floats]:
-        """Decisions and fills of one episode, and its equity if wanted."""
+    ) -> _replay.Position:
+        """Decisions and fills of one episode."""
         block = held.block
         interest = float(block.interest[0])
         position = _replay.Position(0.0, np.nan, interest, held.cash, 0, np.nan)
         if handed:
             _replay.take_over(position, held.closing, handed, float(seen.price[0]), interest)
         own_equity = self.target.numeraire == "usd_neutral" and self._inverse
-        kept = np.empty(len(block) if keep_equity else 0)
         for part, contract in held.parts:
             gamma, vol, tau = (_cut(column, part) for column in seen[2:])
             moment = Moment(block.ts_ns[part], None, seen.price[part], gamma, vol, tau, 0, 0.0)
@@ -314,32 +267,12 @@ class HeldEpisodes:
                 trigger.every,
                 trigger.centre,
                 rule_of(policy, moment),
-                held.value[part] if own_equity or keep_equity else None,
+                held.value[part] if own_equity else None,
                 own_equity,
-                kept[part] if keep_equity else None,
                 rows,
                 held.offset + part.start,
             )
-        if keep_equity:
-            self._hold(held, position, kept)
-        return position, kept
-
-    def _hold(self, held: HeldEpisode, position: _replay.Position, kept: Floats) -> None:
-        """Equity at the entries where nothing may be decided."""
-        amount, average, interest, _, _ = position.state
-        inside = np.zeros(len(kept), bool)
-        for part, _ in held.parts:
-            inside[part] = True
-        if inside.all():
-            return
-        (out,) = np.nonzero(~inside)
-        episode = held.options
-        episode.hedge.amount, episode.hedge.average, episode.hedge.interest = amount, average, interest
-        block = held.block
-        native = 0 if self._inverse else 1
-        cash = (held.cash[native] - sum(account[native] for account in position.booked)) * UNIT
-        worth = episode.hedge.unrealised(block.future_price(episode.hedge.instrument)[out])
-        kept[out] = cash + held.value[out] + worth - episode.hedge.accrued(block.interest[out])
+        return position
 
     def _close(self, k: int, held: HeldEpisode, position: _replay.Position, rows: _replay.Rows) -> float:
         """End of an episode: its hedge handed over (returned), unwound, or carried at the mark."""
