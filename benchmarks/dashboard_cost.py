@@ -27,7 +27,7 @@ from gammacore.cli.live import SHOW as QUICK
 from gammacore.config import load_config
 from gammacore.live.journal import length
 from gammacore.live.launch import end_session, exchange_process, start_session
-from gammacore.live.session import Options
+from gammacore.live.session import SessionOptions
 
 SECRET = "a-secret-of-the-local-exchange"
 KEY = {"GAMMACORE_CLIENT_ID_TESTNET": "gammacore", "GAMMACORE_CLIENT_SECRET_TESTNET": SECRET}
@@ -131,7 +131,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder, exchange_process("gammacore", SECRET, 10.0, 3) as url:
         journal = Path(folder) / "j.db"
-        options = Options(venue="local", journal=str(journal), url=url, speed=10.0)
+        options = SessionOptions(venue="local", journal=str(journal), url=url, speed=10.0)
         session = start_session(load_config(None, QUICK), options, dict(os.environ) | KEY)
         try:
             while not journal.exists() or length(journal) < 200:

@@ -39,7 +39,7 @@ def gammacore_session(port: int, ready: Any, **live: bool) -> None:
     )
     os.environ |= {"GAMMACORE_CLIENT_ID_TESTNET": NAME, "GAMMACORE_CLIENT_SECRET_TESTNET": SECRET}
     with tempfile.TemporaryDirectory() as folder:
-        options = session.Options(
+        options = session.SessionOptions(
             venue="local", journal=str(Path(folder) / "j.db"), url=f"ws://127.0.0.1:{port}/ws/api/v2"
         )
         signal.signal(signal.SIGTERM, signal.default_int_handler)

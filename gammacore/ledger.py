@@ -20,7 +20,7 @@ import msgspec
 from gammacore.contracts import UNITS_PER_COIN, Instrument, Settlement
 from gammacore.errors import LedgerError
 
-__all__ = ["UNIT", "Account", "Entry", "Ledger", "Money"]
+__all__ = ["UNIT", "Account", "Ledger", "Money", "Posting"]
 
 UNIT = 1.0 / UNITS_PER_COIN  # of a dollar as well
 
@@ -56,7 +56,7 @@ class Money(NamedTuple):
         return Money(self.coin + other.coin, self.usd + other.usd)
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """One transaction of the journal; amounts in units of 1e-8."""
 
     ts_ns: int
@@ -82,7 +82,7 @@ class Ledger:
     def __init__(self, settlement: Settlement, rate: float) -> None:
         self.native = 0 if settlement is Settlement.INVERSE else 1
         self.rate = rate
-        self._journal: list[Entry | Callable[[], list[Entry]]] = []
+        self._journal: list[Posting | Callable[[], list[Posting]]] = []
         self.roundings = 0  # amounts posted, also those too small to leave an entry
         self._balance: dict[Account, list[int]] = {account: [0, 0] for account in Account}
 
@@ -104,7 +104,7 @@ class Ledger:
         to[1] += usd
         source[0] -= coin
         source[1] -= usd
-        self._journal.append(Entry(ts_ns, memo, instrument, debit, credit, coin, usd))
+        self._journal.append(Posting(ts_ns, memo, instrument, debit, credit, coin, usd))
 
     def post(
         self,
@@ -145,7 +145,7 @@ class Ledger:
         return other
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Posting]:
         """Return the journal: every transaction, in order."""
         if any(callable(part) for part in self._journal):
             parts = [part() if callable(part) else [part] for part in self._journal]
@@ -154,7 +154,7 @@ class Ledger:
 
     def take(
         self,
-        journal: Callable[[], list[Entry]],
+        journal: Callable[[], list[Posting]],
         booked: tuple[tuple[int, int], tuple[int, int], tuple[int, int]],
         postings: int,
         rate: float,
@@ -163,7 +163,7 @@ class Ledger:
 
         Parameters
         ----------
-        journal : callable() -> list of Entry
+        journal : callable() -> list of Posting
         booked : tuple of three (coin, USD) in units
             Debit balances of hedge profit, fees and funding; cash is the contra account.
         postings : int

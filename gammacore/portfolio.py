@@ -30,7 +30,7 @@ from gammacore.contracts import (
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
-from gammacore.ledger import Account, Entry, Ledger
+from gammacore.ledger import Account, Ledger, Posting
 from gammacore.orders import Cancel, Command, Order, Purpose
 from gammacore.tolerances import DUST, ROUNDING
 from gammacore.valuation import Exposure
@@ -173,17 +173,17 @@ class Trades(NamedTuple):
         )
         return [self.ts_ns, amount, price, mark, fee, amount - wanted]
 
-    def entries(self, instrument: Future | Perpetual) -> Callable[[], list[Entry]]:
+    def entries(self, instrument: Future | Perpetual) -> Callable[[], list[Posting]]:
         """Journal of these trades, written when somebody asks for it."""
 
-        def write() -> list[Entry]:
+        def write() -> list[Posting]:
             moved = [self.rows[name].tolist() for name in ("funding", "realised", "paid")]
             journal = []
             for ts, *amounts in zip(self.ts_ns.tolist(), *moved, strict=True):
                 for (coin, usd), (memo, debit, credit) in zip(amounts, POSTINGS, strict=True):
                     if coin or usd:
                         about = None if memo == "funding" else instrument
-                        journal.append(Entry(ts, memo, about, debit, credit, coin, usd))
+                        journal.append(Posting(ts, memo, about, debit, credit, coin, usd))
             return journal
 
         return write

@@ -27,7 +27,7 @@ from .dry import DryRun
 from .execution import Execution
 from .feed import Feed
 from .hedger import Hedger, Session
-from .journal import Journal, Kind, read
+from .journal import Journal, RecordKind, read
 from .positions import Adopted, Baseline, Foreign, Positions
 from .pricing import Settings
 from .questions import Timing
@@ -92,7 +92,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     for record in read(path) if Path(path).exists() else ():
         last_ns = record.ts_ns or last_ns
         past.note(told.take(record))
-        if record.kind is Kind.START and told.starts == 1:
+        if record.kind is RecordKind.START and told.starts == 1:
             if told.config is None or not _is_same(told.config, config):
                 raise JournalError(f"{path}: kept with another configuration; this one needs a new journal")
             past.session, past.start_ns = session_name(record.ts_ns), None

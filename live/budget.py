@@ -11,14 +11,14 @@ from enum import StrEnum
 from functools import cache
 
 from gammacore.daycount import NS_PER_SECOND
-from gammacore.deribit.news import Limit, Limits
+from gammacore.deribit.news import RateLimit, RateLimits
 
-__all__ = ["Bucket", "Budget", "Kind", "kind_of"]
+__all__ = ["Bucket", "Budget", "RequestKind", "kind_of"]
 
 SAFETY = 0.9  # of what the exchange grants; its clock and ours count a second differently
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """Classes of methods that share a limit."""
 
     ORDER = "order"
@@ -34,31 +34,31 @@ _ORDER = {"buy", "sell", "edit", "edit_by_label", "close_position", "move_positi
 _ORDER |= {"verify_block_trade", "execute_block_trade", "mass_quote"}
 _SLOW = {"get_transaction_log", "simulate_portfolio"}
 _DEFAULTS = {
-    Kind.ORDER: Limit(5.0, 20.0),  # the lowest tier
-    Kind.SUBSCRIBE: Limit(10.0 / 3.0, 10.0),
-    Kind.CATALOG: Limit(1.0, 50.0),
-    Kind.SLOW: Limit(1.0, 2.0),
-    Kind.OTHER: Limit(20.0, 100.0),
+    RequestKind.ORDER: RateLimit(5.0, 20.0),  # the lowest tier
+    RequestKind.SUBSCRIBE: RateLimit(10.0 / 3.0, 10.0),
+    RequestKind.CATALOG: RateLimit(1.0, 50.0),
+    RequestKind.SLOW: RateLimit(1.0, 2.0),
+    RequestKind.OTHER: RateLimit(20.0, 100.0),
 }
 _RESERVED = {  # shares of a bucket
-    Kind.ORDER: 0.25,  # for cancels
-    Kind.OTHER: 0.1,  # for the session itself
+    RequestKind.ORDER: 0.25,  # for cancels
+    RequestKind.OTHER: 0.1,  # for the session itself
 }
 
 
 @cache
-def kind_of(method: str) -> Kind:
+def kind_of(method: str) -> RequestKind:
     """Class of a method such as ``private/buy``."""
     name = method.rpartition("/")[2]
     if name in _ORDER:
-        return Kind.ORDER
+        return RequestKind.ORDER
     if name.startswith("cancel"):
-        return Kind.CANCEL
+        return RequestKind.CANCEL
     if name == "subscribe":
-        return Kind.SUBSCRIBE
+        return RequestKind.SUBSCRIBE
     if name == "get_instruments":
-        return Kind.CATALOG
-    return Kind.SLOW if name in _SLOW else Kind.OTHER
+        return RequestKind.CATALOG
+    return RequestKind.SLOW if name in _SLOW else RequestKind.OTHER
 
 
 class Bucket:
@@ -66,16 +66,16 @@ class Bucket:
 
     Parameters
     ----------
-    limit : Limit
+    limit : RateLimit
     """
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: RateLimit) -> None:
         self.rate = self.burst = self.level = 0.0
         self._at_ns = 0
         self.change(limit)
         self.level = self.burst
 
-    def change(self, limit: Limit) -> None:
+    def change(self, limit: RateLimit) -> None:
         """Take another limit over; what is used stays used."""
         used = self.burst - self.level
         self.rate = limit.rate * SAFETY
@@ -114,20 +114,20 @@ class Budget:
 
     Parameters
     ----------
-    limits : Limits, optional
+    limits : RateLimits, optional
         What the account is granted; by default the lowest tier.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: RateLimits | None = None) -> None:
         self._buckets = {kind: Bucket(limit) for kind, limit in _DEFAULTS.items()}
-        self._buckets[Kind.CANCEL] = self._buckets[Kind.ORDER]
+        self._buckets[RequestKind.CANCEL] = self._buckets[RequestKind.ORDER]
         self._blocked_ns = 0
         if limits is not None:
             self.adopt(limits)
 
-    def adopt(self, limits: Limits) -> None:
+    def adopt(self, limits: RateLimits) -> None:
         """Use the limits that the exchange told."""
-        for kind, limit in ((Kind.ORDER, limits.matching), (Kind.OTHER, limits.other)):
+        for kind, limit in ((RequestKind.ORDER, limits.matching), (RequestKind.OTHER, limits.other)):
             if limit is not None and limit.rate > 0.0 and limit.burst > 0.0:
                 self._buckets[kind].change(limit)
 
@@ -146,7 +146,7 @@ class Budget:
         if own:
             bucket.force(now_ns)
             return True
-        if now_ns < self._blocked_ns and kind is not Kind.CANCEL:
+        if now_ns < self._blocked_ns and kind is not RequestKind.CANCEL:
             return False
         return bucket.take(now_ns, reserve)
 
@@ -155,12 +155,12 @@ class Budget:
         kind = kind_of(method)
         bucket, reserve = self._bucket(kind)
         ready = bucket.ready_ns(now_ns, reserve)
-        return ready if kind is Kind.CANCEL else max(ready, self._blocked_ns)
+        return ready if kind is RequestKind.CANCEL else max(ready, self._blocked_ns)
 
     def back_off(self, until_ns: int) -> None:
         """Let nothing but cancels pass until then."""
         self._blocked_ns = max(self._blocked_ns, until_ns)
 
-    def _bucket(self, kind: Kind) -> tuple[Bucket, float]:
+    def _bucket(self, kind: RequestKind) -> tuple[Bucket, float]:
         bucket = self._buckets[kind]
         return bucket, _RESERVED.get(kind, 0.0) * bucket.burst

@@ -10,7 +10,7 @@ from gammacore.deribit.codes import LOCAL, Fate
 from gammacore.deribit.frames import Failure, encode_request, text_of
 from gammacore.deribit.methods import Method
 
-from .budget import Budget, Kind, kind_of
+from .budget import Budget, RequestKind, kind_of
 from .news import News, Refused, State, StateChanged
 from .requests import Request, Requests, Role
 from .skew import Skew
@@ -134,9 +134,9 @@ class Conversation:
             return f"session is {self.state}"
         if method.private and (self.state not in LOGGED_IN or not self._has_key):
             return "session is not authenticated"
-        if kind_of(method.name) is Kind.ORDER and self.state is not State.READY:
+        if kind_of(method.name) is RequestKind.ORDER and self.state is not State.READY:
             return f"session is {self.state}, not ready"
-        return self.blocked if kind_of(method.name) is Kind.ORDER else ""
+        return self.blocked if kind_of(method.name) is RequestKind.ORDER else ""
 
     def _refuse(self, request: Request, reason: str, now_ns: int) -> None:
         fate = Fate.REJECTED

@@ -21,7 +21,7 @@ from .credentials import Credentials
 from .limits import missing_limits, toothless_limits
 from .session import URLS, Venue, kill_file
 
-__all__ = ["Finding", "Verdict", "examine"]
+__all__ = ["Diagnosis", "Health", "examine"]
 
 TIMEOUT_S = 10.0
 SLOW_S = 0.5
@@ -30,7 +30,7 @@ REFUSED = "check that the key is of this venue, was not revoked, and that id and
 UNREACHED = "check the network and the venue"
 
 
-class Verdict(StrEnum):
+class Health(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -38,11 +38,11 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     """One check: its subject, how it ended, what was seen, and what to do."""
 
     subject: str
-    verdict: Verdict
+    verdict: Health
     seen: str
     advice: str = ""
 
@@ -54,7 +54,7 @@ def examine(
     journal: Path | None = None,
     url: str | None = None,
     clock: Callable[[], int] | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     """Check one thing after the other; what needs a connection is left out when there is none.
 
     Parameters
@@ -70,7 +70,7 @@ def examine(
     clock : callable() -> int, optional
         Instead of this machine's, nanoseconds UTC.
     """
-    yield Finding("configuration", Verdict.OK, "read")
+    yield Diagnosis("configuration", Health.OK, "read")
     yield _limits(config, venue)
     yield _journal(journal)
     if config.live.keep_awake:
@@ -78,52 +78,54 @@ def examine(
     try:
         credentials = Credentials.load(testnet=venue != "production")
     except CredentialsError as error:
-        yield Finding("credentials", Verdict.FAILED, str(error), "create an API key and set both variables")
+        yield Diagnosis("credentials", Health.FAILED, str(error), "create an API key and set both variables")
         return
-    yield Finding("credentials", Verdict.OK, f"client id {credentials.client_id}")
+    yield Diagnosis("credentials", Health.OK, f"client id {credentials.client_id}")
     client = Client(url or URLS[venue], credentials, currencies=(config.settles_in,), clock=clock)
     yield from _online(config, client)
 
 
-def _limits(config: Config, venue: Venue) -> Finding:
+def _limits(config: Config, venue: Venue) -> Diagnosis:
     missing, toothless = missing_limits(config), toothless_limits(config)
     if not missing and not toothless:
-        return Finding("limits", Verdict.OK, "all set that production asks for")
-    verdict = Verdict.FAILED if venue == "production" else Verdict.WARNING
+        return Diagnosis("limits", Health.OK, "all set that production asks for")
+    verdict = Health.FAILED if venue == "production" else Health.WARNING
     told = [f"not set: {', '.join(missing)}"] if missing else []
     told += [f"limits nothing: {'; '.join(toothless)}"] if toothless else []
-    return Finding("limits", verdict, "; ".join(told), "set them in the configuration")
+    return Diagnosis("limits", verdict, "; ".join(told), "set them in the configuration")
 
 
-def _journal(journal: Path | None) -> Finding:
+def _journal(journal: Path | None) -> Diagnosis:
     folder = Path("results") if journal is None else journal.parent
     nearest = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not os.access(nearest, os.W_OK):
-        return Finding("journal", Verdict.FAILED, f"{nearest} cannot be written to", "choose another folder")
+        return Diagnosis("journal", Health.FAILED, f"{nearest} cannot be written to", "choose another folder")
     if journal is not None and kill_file(journal).exists():
         switch = kill_file(journal)
-        return Finding(
-            "journal", Verdict.FAILED, f"kill switch {switch} is on", "remove the file when it is safe"
+        return Diagnosis(
+            "journal", Health.FAILED, f"kill switch {switch} is on", "remove the file when it is safe"
         )
-    return Finding("journal", Verdict.OK, str(folder))
+    return Diagnosis("journal", Health.OK, str(folder))
 
 
-def _processors() -> Finding:
+def _processors() -> Diagnosis:
     if os.access(DEVICE, os.W_OK):
-        return Finding("processors", Verdict.OK, "can be kept awake")
+        return Diagnosis("processors", Health.OK, "can be kept awake")
     seen = f"{DEVICE} cannot be written to"
-    return Finding("processors", Verdict.WARNING, seen, "grant it to the user, or set live.keep_awake: false")
+    return Diagnosis(
+        "processors", Health.WARNING, seen, "grant it to the user, or set live.keep_awake: false"
+    )
 
 
-def _online(config: Config, client: Client) -> Iterator[Finding]:
+def _online(config: Config, client: Client) -> Iterator[Diagnosis]:
     """Check what the exchange says."""
     try:
         start = client.now_ns()
         version = client.call(m.TEST, {}, timeout_s=TIMEOUT_S)
         took = (client.now_ns() - start) / NS_PER_SECOND
-        yield Finding(
+        yield Diagnosis(
             "connection",
-            Verdict.OK,
+            Health.OK,
             f"{client.url}, logged in, {took:.2f} s, {f'version {version}' if version else 'answers'}",
         )
         yield _clock(config, client)
@@ -132,42 +134,42 @@ def _online(config: Config, client: Client) -> Iterator[Finding]:
             yield check(config, client)
     except RequestError as error:
         if client.refused:
-            yield Finding("credentials", Verdict.FAILED, str(error), REFUSED)
+            yield Diagnosis("credentials", Health.FAILED, str(error), REFUSED)
             if math.isfinite(client.skew_uncertainty_s):  # told by the answer before the refusal
                 yield _clock_finding(config, client)
         else:
-            yield Finding("connection", Verdict.FAILED, f"{client.url}: {error}", UNREACHED)
+            yield Diagnosis("connection", Health.FAILED, f"{client.url}: {error}", UNREACHED)
     finally:
         client.close()
 
 
-def _clock(config: Config, client: Client) -> Finding:
+def _clock(config: Config, client: Client) -> Diagnosis:
     client.call(m.GET_TIME, {}, timeout_s=TIMEOUT_S)
     return _clock_finding(config, client)
 
 
-def _clock_finding(config: Config, client: Client) -> Finding:
+def _clock_finding(config: Config, client: Client) -> Diagnosis:
     ahead, width = -client.skew_s, client.skew_uncertainty_s
     seen = f"{ahead:+.3f} s from the exchange's, give or take {width:.3f} s"
     most = parse_duration(config.risk.max_clock_skew) / NS_PER_SECOND
     if abs(ahead) > most + width:
         advice = f"set the clock by NTP: beyond {most:g} s (risk.max_clock_skew) a session halts"
-        return Finding("clock", Verdict.FAILED, seen, advice)
-    slow = Verdict.WARNING if width > SLOW_S else Verdict.OK
-    return Finding("clock", slow, seen, "the connection is slow" if width > SLOW_S else "")
+        return Diagnosis("clock", Health.FAILED, seen, advice)
+    slow = Health.WARNING if width > SLOW_S else Health.OK
+    return Diagnosis("clock", slow, seen, "the connection is slow" if width > SLOW_S else "")
 
 
-def _scopes(scope: str) -> Iterator[Finding]:
+def _scopes(scope: str) -> Iterator[Diagnosis]:
     granted = set(scope.split())
     missing = [need for need in NEEDED if not any(_covers(has, need) for has in granted)]
     if missing:
         advice = "give the key these scopes, or use --dry-run"
-        yield Finding("permissions", Verdict.FAILED, f"not granted: {', '.join(missing)}", advice)
+        yield Diagnosis("permissions", Health.FAILED, f"not granted: {', '.join(missing)}", advice)
     else:
-        yield Finding("permissions", Verdict.OK, "may trade and read the account")
+        yield Diagnosis("permissions", Health.OK, "may trade and read the account")
     if "wallet:read_write" in granted:
         advice = "make a key with wallet:read or none"
-        yield Finding("permissions", Verdict.WARNING, "the key may withdraw money", advice)
+        yield Diagnosis("permissions", Health.WARNING, "the key may withdraw money", advice)
 
 
 def _covers(has: str, need: str) -> bool:
@@ -175,20 +177,20 @@ def _covers(has: str, need: str) -> bool:
     return has == need or (level == "read" and has == f"{subject}:read_write")
 
 
-def _account(config: Config, client: Client) -> Finding:
+def _account(config: Config, client: Client) -> Diagnosis:
     params = {"currency": config.settles_in, "extended": True}
     account = client.call(m.GET_ACCOUNT_SUMMARY, params, timeout_s=TIMEOUT_S)
     seen = f"equity {account.equity:.8f} {config.settles_in}, available {account.available_funds:.8f}"
     if account.portfolio_margining:
-        return Finding(
-            "account", Verdict.WARNING, f"{seen}, portfolio margin", "margin use is the exchange's"
+        return Diagnosis(
+            "account", Health.WARNING, f"{seen}, portfolio margin", "margin use is the exchange's"
         )
     if account.available_funds <= 0:
-        return Finding("account", Verdict.FAILED, seen, "deposit, or free margin")
-    return Finding("account", Verdict.OK, seen)
+        return Diagnosis("account", Health.FAILED, seen, "deposit, or free margin")
+    return Diagnosis("account", Health.OK, seen)
 
 
-def _grid(config: Config, client: Client) -> Finding:
+def _grid(config: Config, client: Client) -> Diagnosis:
     perpetual = Perpetual(config.coin, Settlement.LINEAR if config.linear else Settlement.INVERSE)
     params = {"instrument_name": perpetual.name}
     row = client.call(m.GET_INSTRUMENT, params, timeout_s=TIMEOUT_S)
@@ -197,12 +199,12 @@ def _grid(config: Config, client: Client) -> Finding:
         known.min_trade_amount,
         known.amount_unit,
     ):
-        return Finding(
+        return Diagnosis(
             "contracts",
-            Verdict.FAILED,
+            Health.FAILED,
             f"{perpetual.name} trades by another lot than known",
             "update gammacore",
         )
     maker, taker = row.fees
     seen = f"{perpetual.name}: lot {found.min_trade_amount:g}, tick {found.tick_size:g}"
-    return Finding("contracts", Verdict.OK, f"{seen}, fees {maker:.3%} / {taker:.3%}")
+    return Diagnosis("contracts", Health.OK, f"{seen}, fees {maker:.3%} / {taker:.3%}")

@@ -32,7 +32,7 @@ from gammacore.strategy.waiting import Waiting
 
 from .attempts import Placed
 from .idle import why_idle
-from .journal import Kind, Record, read
+from .journal import Record, RecordKind, read
 from .positions import Adopted, Foreign
 from .retold import Retold
 from .risk_manager import Mode, ModeChanged
@@ -268,13 +268,15 @@ class Follower(Retold):
         """Take in the next record, see :meth:`.retold.Retold.take`."""
         self.first_ns = self.first_ns or record.ts_ns
         self.last_ns = max(self.last_ns, record.ts_ns)
-        self.stopped = record.kind is Kind.STOP
+        self.stopped = record.kind is RecordKind.STOP
         found = super().take(record)
-        if record.kind is Kind.START:  # a process begins without causes, and tells what it finds from there
+        if (
+            record.kind is RecordKind.START
+        ):  # a process begins without causes, and tells what it finds from there
             self.mode = ModeChanged(record.ts_ns, int(Mode.NORMAL), ())
-        elif record.kind is Kind.EVENT:
+        elif record.kind is RecordKind.EVENT:
             self._learn(found)
-        elif found is not None and record.kind is Kind.FACT:
+        elif found is not None and record.kind is RecordKind.FACT:
             self._fact(found)
         return found
 

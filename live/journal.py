@@ -25,7 +25,7 @@ from gammacore.orders import Command
 from .records import encode
 from .tail import SIZE, Row, Tail, is_tail, rows_after, tail_of
 
-__all__ = ["NO_ROOM", "Journal", "Kind", "Record", "Records", "is_held", "is_journal", "length", "read"]
+__all__ = ["NO_ROOM", "Journal", "Record", "RecordKind", "Records", "is_held", "is_journal", "length", "read"]
 
 VERSION = 1
 MOST_WAITING = 500  # records in one transaction
@@ -44,7 +44,7 @@ create table if not exists records (
 """
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a record is."""
 
     START = "start"  # of a process: its configuration as JSON
@@ -58,7 +58,7 @@ class Record(NamedTuple):
     """One row."""
 
     seq: int
-    kind: Kind
+    kind: RecordKind
     name: str
     ts_ns: int
     body: bytes
@@ -146,7 +146,7 @@ class Journal(Records):
 
     def start(self, ts_ns: int, config: bytes) -> None:
         """Note the start of a process and its configuration (JSON)."""
-        self._rows.append((Kind.START.value, "start", ts_ns, config))
+        self._rows.append((RecordKind.START.value, "start", ts_ns, config))
         self.flush()
 
     def check(self) -> None:
@@ -200,7 +200,7 @@ class Journal(Records):
         try:
             if not self.lost:
                 if ts_ns is not None:
-                    self._rows.append((Kind.STOP.value, "stop", ts_ns, b""))
+                    self._rows.append((RecordKind.STOP.value, "stop", ts_ns, b""))
                 self.flush()
             self._tail.close()
             if not self.lost:  # else it holds what the database does not, for the next start
@@ -360,9 +360,9 @@ def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
     query = "select seq, kind, name, ts_ns, body from records where seq > ? order by seq"
     last = after
     for last, kind, name, ts_ns, body in _rows(path, query, (after,)):
-        yield Record(last, Kind(kind), name, ts_ns, body)
+        yield Record(last, RecordKind(kind), name, ts_ns, body)
     for seq, (kind, name, ts_ns, body) in rows_after(tail_of(path), last):
-        yield Record(seq, Kind(kind), name, ts_ns, body)
+        yield Record(seq, RecordKind(kind), name, ts_ns, body)
 
 
 def _rows(path: str | os.PathLike[str], query: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

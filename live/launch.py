@@ -36,7 +36,7 @@ from .follow import Follower
 from .heartbeat import heartbeat_of
 from .killing import pull
 from .limits import missing_limits, toothless_limits
-from .session import CRASHED, NO_JOURNAL, Options, Venue
+from .session import CRASHED, NO_JOURNAL, SessionOptions, Venue
 from .supervised import SIGNALS
 from .view import Cache, final_report, screen
 from .watch import Watcher
@@ -153,7 +153,7 @@ def launch(
                 console.print(told, highlight=False, soft_wrap=True)
             url = stack.enter_context(exchange_process(name, secret, speed, seed, start_ns))
             environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
-        options = Options(
+        options = SessionOptions(
             venue=venue,
             journal=str(journal),
             url=url,
@@ -270,7 +270,7 @@ def _held_back() -> Iterator[None]:
 
 
 def start_session(
-    config: Config, options: Options, environment: dict[str, str], signals: Signals | None = None
+    config: Config, options: SessionOptions, environment: dict[str, str], signals: Signals | None = None
 ) -> subprocess.Popen[bytes]:
     """Start the process of a session; ``signals`` reach it from then on."""
     given = {"config": msgspec.to_builtins(config), "options": msgspec.to_builtins(options)}
@@ -295,7 +295,7 @@ def start_session(
 
 def _show(
     session: subprocess.Popen[bytes],
-    options: Options,
+    options: SessionOptions,
     watcher: Watcher,
     console: Console,
     signals: Signals,

@@ -28,7 +28,7 @@ from gammacore.errors import ConfigError, DataError
 from .client import Client
 from .news import Answered, BadFrame, Gap, News, Reconnecting, SubscriptionMissing
 
-__all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Options", "Recorder"]
+__all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Recorder", "RecorderOptions"]
 
 EVERYWHERE = "*"  # channel of gaps that concern all of them
 NOTIFICATIONS, ALL = "notifications", "all"  # where frames are kept as received
@@ -36,7 +36,7 @@ STALE_NS = 5 * NS_PER_MINUTE  # of an option's ticker in a chain
 NAN = float("nan")
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to record.
 
     Attributes
@@ -79,7 +79,7 @@ class Recorder:
     Parameters
     ----------
     store : Store
-    options : Options
+    options : RecorderOptions
     client : Client, optional
         Asked for summaries; set before the session runs.
     heard_ns : int
@@ -87,7 +87,7 @@ class Recorder:
     """
 
     def __init__(
-        self, store: Store, options: Options, client: Client | None = None, *, heard_ns: int = 0
+        self, store: Store, options: RecorderOptions, client: Client | None = None, *, heard_ns: int = 0
     ) -> None:
         self.client = client
         self.seq = 0

@@ -13,7 +13,7 @@ from gammacore.deribit.catalog import Listing
 from gammacore.deribit.methods import GET_INSTRUMENTS
 
 from .client import Client
-from .recorder import ALL, NOTIFICATIONS, Options, Recorder
+from .recorder import ALL, NOTIFICATIONS, Recorder, RecorderOptions
 
 __all__ = ["channels_of", "last_heard_ns", "record"]
 
@@ -21,12 +21,12 @@ WITH_DVOL = ("BTC", "ETH")
 COINS = ("BTC", "ETH")  # whose perpetuals are recorded, also where a currency lists a hundred others
 
 
-def channels_of(options: Options, catalog: Mapping[str, Iterable[Listing]]) -> list[str]:
+def channels_of(options: RecorderOptions, catalog: Mapping[str, Iterable[Listing]]) -> list[str]:
     """Channels to subscribe: trades of everything, perpetuals of the coins recorded, their indices, DVOL.
 
     Parameters
     ----------
-    options : Options
+    options : RecorderOptions
     catalog : mapping of str to iterable of Listing
         By currency.
     """
@@ -55,7 +55,7 @@ def last_heard_ns(store: Store) -> int:
 
 
 def record(
-    store: Store, client: Client, recorder: Recorder, options: Options, seconds: float = math.inf
+    store: Store, client: Client, recorder: Recorder, options: RecorderOptions, seconds: float = math.inf
 ) -> None:
     """Record until the time is over, or an interruption.
 
@@ -65,7 +65,7 @@ def record(
     client : Client
         Made with the recorder's tap and without channels.
     recorder : Recorder
-    options : Options
+    options : RecorderOptions
     seconds : float
 
     Raises

@@ -9,7 +9,7 @@ import secrets
 
 import msgspec
 
-from gammacore.deribit.news import Limit, Limits
+from gammacore.deribit.news import RateLimit, RateLimits
 
 from .budget import Budget
 from .credentials import Credentials
@@ -20,7 +20,7 @@ from .protocol import DeribitProtocol
 __all__ = ["Rehearsal"]
 
 KEY = Credentials("rehearsal", secrets.token_hex())
-PLENTY = Limit(1e9, 1e9)
+PLENTY = RateLimit(1e9, 1e9)
 GRANTED = {"access_token": "", "refresh_token": "", "expires_in": 1e9}
 
 
@@ -45,7 +45,7 @@ class Rehearsal:
 
 def _ready(now_ns: int) -> DeribitProtocol:
     """Make a session that was granted everything."""
-    protocol = DeribitProtocol(KEY, budget=Budget(Limits(PLENTY, PLENTY)))
+    protocol = DeribitProtocol(KEY, budget=Budget(RateLimits(PLENTY, PLENTY)))
     protocol.connection_made(now_ns)
     while frames := protocol.data_to_send():
         for frame in frames:

@@ -13,7 +13,7 @@ import msgspec
 
 from gammacore.deribit.methods import Method
 
-from .budget import Budget, Kind, kind_of
+from .budget import Budget, RequestKind, kind_of
 
 __all__ = ["Request", "Requests", "Role"]
 
@@ -69,7 +69,7 @@ class Requests:
         self._ids = count(1) if ids is None else ids
         self._table: dict[int, Request] = {}
         self._deadlines: list[tuple[int, int]] = []
-        self._waiting: dict[Kind, deque[Request]] = {kind: deque() for kind in Kind}
+        self._waiting: dict[RequestKind, deque[Request]] = {kind: deque() for kind in RequestKind}
         self._late: dict[int, Method[Any]] = {}
         self._out: list[bytes] = []
 
@@ -86,7 +86,7 @@ class Requests:
         waiting = self._waiting[kind]
         own = request.role in OWN
         goes = own or (not waiting and self._budget.admit(request.method.name, now_ns))
-        if not goes and (kind is Kind.ORDER or len(waiting) >= MOST_WAITING):
+        if not goes and (kind is RequestKind.ORDER or len(waiting) >= MOST_WAITING):
             return False
         if own:
             self._budget.admit(request.method.name, now_ns, own=True)
@@ -123,7 +123,7 @@ class Requests:
 
     def expect_late(self, request: Request) -> None:
         """Remember an order beyond its deadline: its answer may still come."""
-        if kind_of(request.method.name) is Kind.ORDER:
+        if kind_of(request.method.name) is RequestKind.ORDER:
             if len(self._late) >= MOST_LATE:
                 del self._late[next(iter(self._late))]
             self._late[request.id] = request.method

@@ -19,7 +19,7 @@ from gammacore.orders import Command
 
 from .about import Began
 from .attempts import Booked, Placed
-from .journal import Kind, Record
+from .journal import Record, RecordKind
 from .news import ClockSkew, Gap, StateChanged
 from .positions import Adopted, Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
@@ -88,20 +88,20 @@ class Retold:
             If an event comes before any start.
         """
         self.seq = record.seq
-        if record.kind is Kind.COMMAND:
+        if record.kind is RecordKind.COMMAND:
             command = decode_command(record.body)
             self.commands += 1
             self._recorded.append(command)
             return command
-        if record.kind is Kind.EVENT:
+        if record.kind is RecordKind.EVENT:
             return self._event(record)
-        if record.kind is Kind.START:
+        if record.kind is RecordKind.START:
             self.compare()
             self.starts += 1
             if self.desk is None:  # a later process goes on where the one before was
                 self.config = parse_config(msgspec.json.decode(record.body))
                 self.desk = build_desk(self.config)
-        kind = FACTS.get(record.name) if record.kind is Kind.FACT else None
+        kind = FACTS.get(record.name) if record.kind is RecordKind.FACT else None
         return None if kind is None else decode_fact(record.body, kind)
 
     def _event(self, record: Record) -> Event:

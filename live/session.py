@@ -47,7 +47,7 @@ from .paper import Paper
 from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_prices
 
-__all__ = ["CRASHED", "NO_JOURNAL", "REFUSED", "Options", "Venue", "kill_file", "run", "scaled_clock"]
+__all__ = ["CRASHED", "NO_JOURNAL", "REFUSED", "SessionOptions", "Venue", "kill_file", "run", "scaled_clock"]
 
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
@@ -56,7 +56,7 @@ CLOCK_S = 10.0  # for a local exchange to tell its time
 log = logging.getLogger("gammacore.live")
 
 
-class Options(msgspec.Struct, frozen=True):
+class SessionOptions(msgspec.Struct, frozen=True):
     """What a session needs beside its configuration.
 
     Attributes
@@ -124,7 +124,7 @@ class FailedError(Exception):
     """The session ended by an error while it traded; its cause says which, and is in the log."""
 
 
-def run(config: Config, options: Options) -> str:
+def run(config: Config, options: SessionOptions) -> str:
     """Trade until a signal or the kill switch; returns why it ended.
 
     Raises
@@ -185,7 +185,7 @@ def run(config: Config, options: Options) -> str:
 
 
 def _assembled(
-    config: Config, options: Options, past: Past, journal: Journal, client: Client
+    config: Config, options: SessionOptions, past: Past, journal: Journal, client: Client
 ) -> tuple[Hedger, Any]:
     """Hedger and handler of a session, with what the exchange must say before."""
     specs = _catalog(client, config)
@@ -253,7 +253,7 @@ def main(words: list[str]) -> int:
     try:
         listen(_stop_start)
         given = json.load(sys.stdin)
-        options = msgspec.convert(given["options"], Options)
+        options = msgspec.convert(given["options"], SessionOptions)
         configure(f"{options.journal}.log")
         config = parse_config(given["config"])
         if run(config, options) == "orphaned":
@@ -290,7 +290,7 @@ def _failed(reason: str, code: int) -> int:
     return code
 
 
-def _tell_orphaned(config: Config, options: Options) -> None:
+def _tell_orphaned(config: Config, options: SessionOptions) -> None:
     """Send the alert that nobody else can send any more; trading is over."""
     with contextlib.suppress(GammacoreError):
         alerts = alerts_of(config)

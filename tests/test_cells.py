@@ -6,7 +6,7 @@ import pytest
 
 from gammacore.data import Store, load_delivery, load_funding, load_prices
 from gammacore.data.cells import time_sql, whole_sql
-from gammacore.data.importing import Options, import_file
+from gammacore.data.importing import ImportOptions, import_file
 from gammacore.data.tables import Column, read_table
 from gammacore.daycount import expiry_ns, parse_time
 from gammacore.errors import DataError
@@ -55,7 +55,7 @@ def imported(tmp_path, text):
     (tmp_path / "x.csv").write_text(f"time,last\n2025-06-01,1\n{text},1.0\n")
     mapping = {"ts_ns": "time", "price": "last", "index_name": "'btc_usd'"}
     with Store(tmp_path / "store") as store:
-        import_file(store, tmp_path / "x.csv", Options(kind="index", mapping=mapping, currency="BTC"))
+        import_file(store, tmp_path / "x.csv", ImportOptions(kind="index", mapping=mapping, currency="BTC"))
         return store.read("index", "BTC", as_of_ns=2**62)["ts_ns"].tolist()
 
 
@@ -87,7 +87,7 @@ def test_receipt_stamps_in_decimals_of_seconds_look_ahead_by_nothing(tmp_path):
     (tmp_path / "feed.csv").write_text("sent,known,price\n" + "\n".join(lines) + "\n")
     mapping = {"ts_ns": "sent", "known_ns": "known", "price": "price", "index_name": "'btc_usd'"}
     with Store(tmp_path / "store") as store:
-        options = Options(kind="index", mapping=mapping, currency="BTC")
+        options = ImportOptions(kind="index", mapping=mapping, currency="BTC")
         found = import_file(store, tmp_path / "feed.csv", options)
         assert found.rows == {"index": 4}
 
@@ -141,13 +141,13 @@ def test_a_sequence_that_was_a_float_is_refused(tmp_path, seq):
     (tmp_path / "x.csv").write_text(f"t,p,a,d,i,s\n{S},1,1,buy,x,5.0\n{S},1,1,buy,y,{seq}\n")
     with Store(tmp_path / "store") as store:
         with pytest.raises(DataError, match=rf"line 3, column 's': '{seq}' is not an integer"):
-            import_file(store, tmp_path / "x.csv", Options(kind="future_trades", mapping=mapping))
+            import_file(store, tmp_path / "x.csv", ImportOptions(kind="future_trades", mapping=mapping))
         literal = mapping | {"trade_seq": f"'{seq}'"}
         with pytest.raises(DataError, match=rf"column 'trade_seq': '{seq}' is not an integer"):
-            import_file(store, tmp_path / "x.csv", Options(kind="future_trades", mapping=literal))
+            import_file(store, tmp_path / "x.csv", ImportOptions(kind="future_trades", mapping=literal))
         (tmp_path / "x.csv").write_text(f"t,p,a,d,i\n{S},1,1,buy,x\n")
         mapping = mapping | {"trade_seq": "'7'", "known_ns": "'2025-01-01T00:00:01.5Z'"}
-        import_file(store, tmp_path / "x.csv", Options(kind="future_trades", mapping=mapping))
+        import_file(store, tmp_path / "x.csv", ImportOptions(kind="future_trades", mapping=mapping))
         rows = store.read("future_trades", "BTC", as_of_ns=2**62)
         assert (rows["trade_seq"].tolist(), rows["known_ns"].tolist()) == ([7], [S * NS + 1_500_000_000])
 

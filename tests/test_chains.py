@@ -9,7 +9,7 @@ import pytest
 
 from gammacore.contracts import Settlement, parse
 from gammacore.data.chain_files import load_chains
-from gammacore.data.chains import Chains, Snapshot, parity_forward
+from gammacore.data.chains import Chains, ChainSnapshot, parity_forward
 from gammacore.daycount import NS_PER_HOUR, format_time, parse_time
 from gammacore.errors import DataError
 from support import chain_files
@@ -84,7 +84,7 @@ def test_snapshots_are_views_of_all_rows(good):
 
 
 def test_snapshot_and_chains_have_the_same_columns():
-    names = [field.name for field in dataclasses.fields(Snapshot)]
+    names = [field.name for field in dataclasses.fields(ChainSnapshot)]
     assert names == [field.name for field in dataclasses.fields(Chains)][1 : 1 + len(names)]
 
 

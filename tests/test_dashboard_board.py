@@ -12,8 +12,8 @@ from gammacore.daycount import parse_time
 from gammacore.live.about import Began
 from gammacore.live.dashboard import board as board_module
 from gammacore.live.dashboard.board import Board
-from gammacore.live.dashboard.source import Replay, Tail
-from gammacore.live.journal import Kind, Record, read
+from gammacore.live.dashboard.source import JournalTail, Replay
+from gammacore.live.journal import Record, RecordKind, read
 from gammacore.live.records import encode
 from support.dashboard_world import LIMITS, LINEAR, board_of, made
 from support.ledger_sums import by_the_ledger
@@ -37,7 +37,7 @@ def test_counts_are_those_of_the_journal():
     session = board_of(made().path).sections()["session"]
     records = made().records
     assert session["seq"] == len(records)
-    assert session["events"] == sum(r.kind is Kind.EVENT for r in records)
+    assert session["events"] == sum(r.kind is RecordKind.EVENT for r in records)
     assert session["placed"] == sum(r.name == "Placed" for r in records)
     assert session["filled"] == sum(r.name == "Fill" for r in records) > 4
     assert session["hedges"] == sum(e.hedges for e in made().desk.portfolio.episodes)
@@ -47,7 +47,7 @@ def test_counts_are_those_of_the_journal():
 
 def test_the_state_is_the_same_however_it_was_read():
     """Record by record with looks in between, or at once."""
-    rng, slow = random.Random(1), Board(Tail(made().path), clock=lambda: 0.0)
+    rng, slow = random.Random(1), Board(JournalTail(made().path), clock=lambda: 0.0)
     while slow.read(rng.randint(1, 40)):
         if rng.random() < 0.2:
             slow.sections()
@@ -68,7 +68,7 @@ def test_the_curve_of_the_price_ends_where_the_desk_is():
 
 
 def test_the_state_is_json_at_every_stage():
-    board = Board(Tail(made().path))
+    board = Board(JournalTail(made().path))
     assert msgspec.json.encode(board.state())
     for record in made().records[:400]:
         board.take(record)
@@ -78,7 +78,7 @@ def test_the_state_is_json_at_every_stage():
 
 
 def test_a_missing_journal_is_waited_for(tmp_path):
-    board = Board(Tail(tmp_path / "j.db"))
+    board = Board(JournalTail(tmp_path / "j.db"))
     assert board.read(10) == 0
     state = board.state()
     assert state["session"]["phase"] == "waiting"
@@ -89,7 +89,7 @@ def test_a_missing_journal_is_waited_for(tmp_path):
 
 def test_a_restart_goes_on_in_the_same_desk(tmp_path):
     path, world = tmp_path / "j.db", World(seed=5)
-    board = Board(Tail(path))
+    board = Board(JournalTail(path))
     first = Process(world, path, lively(**LIMITS))
     first.run(60)
     while board.read(100):
@@ -127,7 +127,7 @@ def test_a_replay_ends_in_the_state_of_the_session():
 def test_the_attribution_is_paced_by_what_it_costs(monkeypatch):
     """One that takes half a second is not done again for fifty."""
     now = [100.0]
-    board = Board(Tail(made().path), clock=lambda: now[0])
+    board = Board(JournalTail(made().path), clock=lambda: now[0])
     for record in made().records[:-20]:
         board.take(record)
     calls = []
@@ -147,7 +147,7 @@ def test_the_attribution_is_paced_by_what_it_costs(monkeypatch):
 
 def test_nothing_is_explained_twice(monkeypatch):
     now = [100.0]
-    board = Board(Tail(made().path), clock=lambda: now[0])
+    board = Board(JournalTail(made().path), clock=lambda: now[0])
     while board.read(1_000):
         pass
     board.sections()
@@ -157,7 +157,7 @@ def test_nothing_is_explained_twice(monkeypatch):
 
 
 def test_silence_is_stale_unless_the_session_ended():
-    board = Board(Tail(made().path))
+    board = Board(JournalTail(made().path))
     for record in made().records[:-1]:
         board.take(record)
     board.source.path.touch()
@@ -174,14 +174,14 @@ def test_silence_is_stale_unless_the_session_ended():
 def test_what_a_process_says_of_itself_is_shown():
     board = board_of(made().path)
     fact = Began(made().desk.book.ts_ns, "1.2.3", "testnet", True, 1.0)
-    board.take(Record(10_000, Kind.FACT, "Began", fact.ts_ns, encode(fact)))
+    board.take(Record(10_000, RecordKind.FACT, "Began", fact.ts_ns, encode(fact)))
     session = board.sections()["session"]
     assert (session["venue"], session["version"], session["paper"]) == ("testnet", "1.2.3", True)
 
 
 def test_a_decision_that_differs_is_told_once():
-    board = Board(Tail(made().path))
-    left_out = next(r for r in made().records if r.kind is Kind.COMMAND)
+    board = Board(JournalTail(made().path))
+    left_out = next(r for r in made().records if r.kind is RecordKind.COMMAND)
     for record in made().records:
         if record is not left_out:
             board.take(record)
@@ -210,7 +210,7 @@ def test_a_settlement_is_gone_through(tmp_path):
     )
     process.run(110)
     process.close()
-    board, waited = Board(Tail(path), clock=lambda: now[0]), 0
+    board, waited = Board(JournalTail(path), clock=lambda: now[0]), 0
     for record in read(path):
         board.take(record)
         if record.seq % 5 == 0:
@@ -247,7 +247,7 @@ def test_an_option_without_a_mark_leaves_gaps_and_no_ruin():
 
 
 def test_a_record_that_cannot_be_understood_ends_the_reading_and_is_told():
-    board = Board(Tail(made().path))
+    board = Board(JournalTail(made().path))
     board.read(100)
     bad = board.source.read
     board.source.read = lambda most: [record._replace(body=b"\x00\xc1") for record in bad(most)]

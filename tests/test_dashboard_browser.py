@@ -16,12 +16,12 @@ import pytest
 
 from gammacore.build import build_desk
 from gammacore.config import parse_config
-from gammacore.live.dashboard.source import Tail
+from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.dashboard.web import serving
-from gammacore.live.journal import Kind, length, read
+from gammacore.live.journal import RecordKind, length, read
 from gammacore.live.launch import exchange_process, start_session
 from gammacore.live.records import decode_event
-from gammacore.live.session import Options
+from gammacore.live.session import SessionOptions
 from gammacore.risk import totals
 from support.browser import browser
 from support.dashboard_world import LINEAR, made
@@ -55,7 +55,7 @@ def exchange():
 
 
 def session(url, journal):
-    options = Options(venue="local", journal=str(journal), url=url, speed=SPEED)
+    options = SessionOptions(venue="local", journal=str(journal), url=url, speed=SPEED)
     return start_session(lively(hedge__band=0.005, risk__max_delta=0.5), options, dict(os.environ) | KEY)
 
 
@@ -73,9 +73,9 @@ def desk_at(journal, seq):
     for record in read(journal):
         if record.seq > seq:
             break
-        if record.kind is Kind.START and desk is None:
+        if record.kind is RecordKind.START and desk is None:
             desk, fills = build_desk(parse_config(msgspec.json.decode(record.body))), []
-        elif record.kind is Kind.EVENT:
+        elif record.kind is RecordKind.EVENT:
             event = decode_event(record.body)
             desk.handle(event)
             fills += [event] if record.name == "Fill" else []
@@ -227,7 +227,7 @@ def test_silence_is_said_and_no_foreign_script_runs(page, tmp_path):
     db.commit()
     db.close()
     os.utime(path, (time.time() - 3_600,) * 2)
-    with serving(Tail(path)) as port:
+    with serving(JournalTail(path)) as port:
         reach(page, port)
         page.wait("document.getElementById('banner').textContent.startsWith('Nothing new for 60 min')")
         assert page.complaints == []
@@ -240,7 +240,7 @@ def test_silence_is_said_and_no_foreign_script_runs(page, tmp_path):
 
 
 def test_lines_can_be_read_in_coin_by_the_keyboard(page):
-    with serving(Tail(made().path)) as port:
+    with serving(JournalTail(made().path)) as port:
         reach(page, port)
         page.wait("document.getElementById('lines-note').textContent.includes('USD')")
         page.value("document.querySelector('input[name=unit]').focus()")
@@ -253,7 +253,7 @@ def test_lines_can_be_read_in_coin_by_the_keyboard(page):
 def test_usd_settled_contracts_are_written_in_their_own_units(page):
     """Coins of a linear perpetual, not USD; options in USD."""
     one = made(60.0, more=LINEAR)
-    with serving(Tail(one.path)) as port:
+    with serving(JournalTail(one.path)) as port:
         reach(page, port)
         page.wait("document.querySelectorAll('#tab-positions tbody tr').length >= 3")
         rows = {row[1]: row for row in page.value(SHOWN)["positions"]}

@@ -9,7 +9,7 @@ import pytest
 from gammacore.live.dashboard import hub as hub_module
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.hub import Hub
-from gammacore.live.dashboard.source import Tail
+from gammacore.live.dashboard.source import JournalTail
 from support.dashboard_world import board_of, lines_of, made
 
 
@@ -44,7 +44,7 @@ async def collect(stream, events):
 
 
 def half_read(records=200):
-    board = Board(Tail(made().path))
+    board = Board(JournalTail(made().path))
     for record in made().records[:records]:
         board.take(record)
     return board

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammacore.deribit.news import AccountNews
-from gammacore.live.journal import Kind
+from gammacore.live.journal import RecordKind
 from gammacore.live.peak import Peak
 from gammacore.live.records import decode_command, decode_fact
 from gammacore.live.risk_manager import DayStart
@@ -37,7 +37,7 @@ def test_counts_are_those_of_the_journal():
     found, records = rows(), made().records
     now = made().desk.book.ts_ns
     placed = [r for r in records if r.name == "Placed" and r.ts_ns > now - 60 * SECOND]
-    orders = [decode_command(r.body) for r in records if r.kind is Kind.COMMAND and r.name == "Order"]
+    orders = [decode_command(r.body) for r in records if r.kind is RecordKind.COMMAND and r.name == "Order"]
     hedges = [o for o in orders if o.purpose is Purpose.HEDGE]
     assert found["orders in a minute"]["used"] == len(placed)
     assert found["hedges in an hour"]["used"] == len(hedges) > 2
@@ -97,6 +97,6 @@ def test_what_the_journal_says_of_the_clock_is_shown():
 
     board = board_of(made().path)
     fact = ClockSkew(made().desk.book.ts_ns, -0.25, 0.01)
-    board.take(Record(10_000, Kind.FACT, "ClockSkew", fact.ts_ns, encode(fact)))
+    board.take(Record(10_000, RecordKind.FACT, "ClockSkew", fact.ts_ns, encode(fact)))
     assert rows(board)["clock"]["used"] == 0.25
     assert msgspec.json.encode(board.sections())

@@ -8,7 +8,7 @@ import pytest
 from gammacore.live.about import Began
 from gammacore.live.dashboard.session import health_of, mode_of, price_age_s, session_of
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Kind, Record
+from gammacore.live.journal import Record, RecordKind
 from gammacore.live.records import decode_fact, encode
 from gammacore.live.risk_manager import ModeChanged
 from support.dashboard_world import board_of, made
@@ -47,7 +47,7 @@ def test_a_new_process_begins_without_the_causes_of_the_one_before():
     """It tells what it finds; nothing is told of a mode that it does not find."""
     board = board_of(made().path)
     halt = ModeChanged(made().desk.book.ts_ns, 2, ("kill switch",))
-    board.take(Record(10_000, Kind.FACT, "ModeChanged", halt.ts_ns, encode(halt)))
+    board.take(Record(10_000, RecordKind.FACT, "ModeChanged", halt.ts_ns, encode(halt)))
     assert mode_of(board.follower)["name"] == "HALT"
     start = made().records[0]
     board.take(start._replace(seq=10_001, ts_ns=halt.ts_ns + 1))

@@ -8,7 +8,7 @@ import pytest
 from gammacore.errors import ConfigError, JournalError
 from gammacore.events import Timer
 from gammacore.live.dashboard.board import Board
-from gammacore.live.dashboard.source import LONGEST_WAIT_S, Replay, Tail, newest
+from gammacore.live.dashboard.source import LONGEST_WAIT_S, JournalTail, Replay, newest
 from gammacore.live.journal import Journal
 from support.dashboard_world import made
 from support.live_world import lively
@@ -18,7 +18,7 @@ CONFIG = msgspec.json.encode(msgspec.to_builtins(lively()))
 
 
 def test_a_journal_is_read_once_and_as_it_grows(tmp_path):
-    tail = Tail(tmp_path / "j.db")
+    tail = JournalTail(tmp_path / "j.db")
     seen = []
     with Journal(tmp_path / "j.db") as journal:
         journal.start(SECOND, CONFIG)
@@ -34,13 +34,13 @@ def test_a_journal_is_read_once_and_as_it_grows(tmp_path):
 
 
 def test_what_is_left_is_counted():
-    tail, records = Tail(made().path), made().records
+    tail, records = JournalTail(made().path), made().records
     tail.read(10)
     assert tail.left() == len(records) - 10
 
 
 def test_it_waits_for_a_folder_a_file_and_a_start(tmp_path):
-    tail = Tail(None, tmp_path / "results")
+    tail = JournalTail(None, tmp_path / "results")
     assert tail.read(10) == []
     assert "results" in tail.waiting
     (tmp_path / "results").mkdir()
@@ -60,7 +60,7 @@ def test_it_waits_for_a_folder_a_file_and_a_start(tmp_path):
 
 def test_another_file_under_the_name_begins_anew(tmp_path):
     path = tmp_path / "j.db"
-    board = Board(Tail(path))
+    board = Board(JournalTail(path))
     for start in (SECOND, 50 * SECOND):
         with Journal(tmp_path / "new.db") as journal:
             journal.start(start, CONFIG)
@@ -133,4 +133,4 @@ def test_a_replay_needs_a_journal(tmp_path):
 def test_no_journal_is_an_error_that_names_it(tmp_path):
     (tmp_path / "j.db").write_text("not a database, but long enough to look like something " * 20)
     with pytest.raises(JournalError, match=r"j\.db"):
-        Tail(tmp_path / "j.db").read(10)
+        JournalTail(tmp_path / "j.db").read(10)

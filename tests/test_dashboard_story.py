@@ -7,8 +7,8 @@ import pytest
 from gammacore.contracts import Option
 from gammacore.events import Fill
 from gammacore.live.dashboard.board import Board
-from gammacore.live.dashboard.source import Tail
-from gammacore.live.journal import Kind, Record, read
+from gammacore.live.dashboard.source import JournalTail
+from gammacore.live.journal import Record, RecordKind, read
 from gammacore.live.news import Gap, State, StateChanged
 from gammacore.live.positions import Adopted
 from gammacore.live.records import decode_event, decode_fact, encode
@@ -75,7 +75,7 @@ def test_every_change_of_the_mode_is_an_alert():
 
 def test_orders_at_work_are_those_of_the_desk():
     """At every record; each with what was sent for it."""
-    board, placed, seen = Board(Tail(made().path)), {}, 0
+    board, placed, seen = Board(JournalTail(made().path)), {}, 0
     for record in made().records:
         board.take(record)
         if record.name == "Placed":
@@ -118,7 +118,7 @@ def test_gaps_are_counted():
     board = board_of(made().path)
     for k in range(3):
         fact = Gap(made().desk.book.ts_ns, "book.BTC-PERPETUAL.100ms")
-        board.take(Record(10_000 + k, Kind.FACT, "Gap", fact.ts_ns, encode(fact)))
+        board.take(Record(10_000 + k, RecordKind.FACT, "Gap", fact.ts_ns, encode(fact)))
     assert board.sections()["health"]["gaps"] == 3
 
 
@@ -128,6 +128,6 @@ def test_gaps_are_counted():
 def test_trades_that_nobody_here_ordered_are_alerts(forced, level, what):
     board = board_of(made().path)
     fact = Adopted(made().desk.book.ts_ns, "7", "BTC-PERPETUAL", -500.0, 85e3, forced)
-    board.take(Record(10_000, Kind.FACT, "Adopted", fact.ts_ns, encode(fact)))
+    board.take(Record(10_000, RecordKind.FACT, "Adopted", fact.ts_ns, encode(fact)))
     last = board.sections()["alerts"][-1]
     assert (last["level"], last["text"]) == (level, f"{what}: -500 BTC-PERPETUAL at 85000")

@@ -13,7 +13,7 @@ import pytest
 from gammacore.errors import ConfigError
 from gammacore.events import Timer
 from gammacore.live.dashboard.guard import COOKIE, Guard, is_loopback, token_of
-from gammacore.live.dashboard.source import Tail
+from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.dashboard.web import serving
 from gammacore.live.journal import Journal
 from support.dashboard_world import lines_of, made
@@ -24,13 +24,13 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def port():
-    with serving(Tail(made().path)) as port:
+    with serving(JournalTail(made().path)) as port:
         yield port
 
 
 @pytest.fixture(scope="module")
 def closed():
-    with serving(Tail(made().path), token=TOKEN, names=["desk.example"]) as port:
+    with serving(JournalTail(made().path), token=TOKEN, names=["desk.example"]) as port:
         yield port
 
 
@@ -176,7 +176,7 @@ def test_the_stream_begins_with_a_snapshot_and_goes_on(port):
 
 def test_a_growing_journal_is_told(tmp_path):
     path = tmp_path / "j.db"
-    with serving(Tail(path)) as port, Journal(path) as journal:
+    with serving(JournalTail(path)) as port, Journal(path) as journal:
         assert json.loads(stream(port, 1)[0][2])["session"]["phase"] == "waiting"
         journal.start(1_000_000_000, made().records[0].body)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -192,7 +192,7 @@ def test_a_growing_journal_is_told(tmp_path):
 
 def test_what_is_no_journal_is_said(tmp_path):
     (tmp_path / "j.db").write_text("not a database, but long enough to look like something " * 20)
-    with serving(Tail(tmp_path / "j.db")) as port:
+    with serving(JournalTail(tmp_path / "j.db")) as port:
         session = json.loads(stream(port, 1)[0][2])["session"]
     assert session["phase"] == "waiting"
     assert "j.db" in session["waiting"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gammacore.data.delivery import delivery_from_prices, load_delivery
-from gammacore.data.importing import Options, import_file
+from gammacore.data.importing import ImportOptions, import_file
 from gammacore.data.prices import load_prices
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, expiry_ns, format_time
@@ -71,7 +71,7 @@ def test_the_exchange_delivers_at_the_average_of_half_an_hour(through, tmp_path)
     path = recorded("data/delivery/eth_delivery_prices.csv.gz")
     if through == "store":
         mapping = {"ts_ns": "date", "date": "date", "delivery_price": "price", "index_name": "'eth_usd'"}
-        options = Options(kind="delivery", mapping=mapping, currency="ETH", delay_ns=8 * NS_PER_HOUR)
+        options = ImportOptions(kind="delivery", mapping=mapping, currency="ETH", delay_ns=8 * NS_PER_HOUR)
         with Store(tmp_path) as store:
             import_file(store, path, options)
         path = tmp_path / "processed" / "delivery" / "ETH"

@@ -14,7 +14,7 @@ from gammacore.backtest.figures.results import tabulate
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.data import load_chains, load_prices
-from gammacore.data.importing import Options, import_file
+from gammacore.data.importing import ImportOptions, import_file
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError, DataError
@@ -118,7 +118,7 @@ def test_klines(store, tmp_path, unit, header):
         for k, t in enumerate(stamps)
     ]
     path = text(tmp_path, "BTCUSDT-1m-2026-03.csv", (names if header else "") + "\n".join(lines) + "\n")
-    found = import_file(store, path, Options(instrument="BTCUSDT", currency="BTC"))
+    found = import_file(store, path, ImportOptions(instrument="BTCUSDT", currency="BTC"))
     assert found.format == "klines"
     rows = store.read("candles", "BTC", as_of_ns=FOREVER)
     assert rows["ts_ns"].tolist() == [t * 1_000_000 for t in stamps]
@@ -128,13 +128,13 @@ def test_klines(store, tmp_path, unit, header):
     assert prices.close.tolist() == [k + 2.0 for k in range(1_499)]
     assert prices.quality.count("missing bars") == 1
     with pytest.raises(ConfigError, match="instrument"):
-        import_file(store, path, Options(currency="BTC"))
+        import_file(store, path, ImportOptions(currency="BTC"))
 
 
 def test_any_file_by_a_mapping(store, tmp_path):
     path = text(tmp_path, "x.csv", "when,value\n2026-03-01T00:00:01Z,5.5\n2026-03-01T00:00:00Z,4.5\n")
     mapping = {"ts_ns": "when", "price": "value", "index_name": "'btc_usd'"}
-    options = Options(kind="index", mapping=mapping, currency="BTC", delay_ns=3 * NS_PER_SECOND)
+    options = ImportOptions(kind="index", mapping=mapping, currency="BTC", delay_ns=3 * NS_PER_SECOND)
     import_file(store, path, options)
     assert store.read("index", "BTC", as_of_ns=START + 3 * NS_PER_SECOND)["price"].tolist() == [4.5]
     assert store.read("index", "BTC", as_of_ns=START + 4 * NS_PER_SECOND)["price"].tolist() == [4.5, 5.5]
@@ -143,11 +143,11 @@ def test_any_file_by_a_mapping(store, tmp_path):
 def test_bars_of_an_index_are_known_at_their_end(store, tmp_path):
     (tmp_path / "dvol.csv").write_text("t,v\n2026-03-01T00:00,0.5\n2026-03-01T01:00,0.6\n")
     mapping = {"ts_ns": "t", "index_name": "'btc_usd'"} | dict.fromkeys(("open", "high", "low", "close"), "v")
-    import_file(store, tmp_path / "dvol.csv", Options(kind="dvol", mapping=mapping, currency="BTC"))
+    import_file(store, tmp_path / "dvol.csv", ImportOptions(kind="dvol", mapping=mapping, currency="BTC"))
     rows = store.read("dvol", "BTC", as_of_ns=FOREVER)
     assert (rows["known_ns"] - rows["ts_ns"]).tolist() == [NS_PER_HOUR] * 2
     mapping["interval_ns"] = "'60000000000'"
-    import_file(store, tmp_path / "dvol.csv", Options(kind="dvol", mapping=mapping, currency="BTC"))
+    import_file(store, tmp_path / "dvol.csv", ImportOptions(kind="dvol", mapping=mapping, currency="BTC"))
     rows = store.read("dvol", "BTC", as_of_ns=FOREVER)
     assert set((rows["known_ns"] - rows["ts_ns"]).tolist()) == {60 * NS_PER_SECOND}
 
@@ -180,7 +180,7 @@ def test_mistakes_leave_the_store_as_it_was(store, tmp_path, content, options, e
     given = {name: value for name, value in options.items() if name != "price"}
     with pytest.raises(error, match=message):
         import_file(
-            store, text(tmp_path, "f.csv", content), Options(mapping=mapping, currency="BTC", **given)
+            store, text(tmp_path, "f.csv", content), ImportOptions(mapping=mapping, currency="BTC", **given)
         )
     assert not list(store.root.rglob("*.parquet"))
 
@@ -189,7 +189,9 @@ def test_a_file_that_is_cut_is_not_a_short_one(store, tmp_path):
     lines = "".join(f"{US + k},{k}\n" for k in range(50_000))
     whole = gzip.compress(f"t,p\n{lines}".encode())
     path = tmp_path / "f.csv.gz"
-    options = Options(kind="index", mapping={"ts_ns": "t", "price": "p", "index_name": "'i'"}, currency="BTC")
+    options = ImportOptions(
+        kind="index", mapping={"ts_ns": "t", "price": "p", "index_name": "'i'"}, currency="BTC"
+    )
     for content in (whole[: len(whole) // 2], whole[:-4]):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"f\.csv\.gz: broken gzip"):
@@ -202,7 +204,9 @@ def test_a_limit_that_is_none(store, tmp_path):
     path = text(tmp_path, "f.csv", "t,p\n2026-03-01,1\n")
     mapping = {"ts_ns": "t", "price": "p", "index_name": "'i'"}
     with pytest.raises(ConfigError, match="memory_limit: 'much'"):
-        import_file(store, path, Options(kind="index", mapping=mapping, currency="BTC", memory_limit="much"))
+        import_file(
+            store, path, ImportOptions(kind="index", mapping=mapping, currency="BTC", memory_limit="much")
+        )
 
 
 def test_importing_again_changes_nothing_and_a_correction_replaces(store, tmp_path):
@@ -276,10 +280,10 @@ def test_a_big_file_in_little_memory(tmp_path):
     script = (
         "import re, sys\n"
         "from pathlib import Path\n"
-        "from gammacore.data.importing import Options, import_file\n"
+        "from gammacore.data.importing import ImportOptions, import_file\n"
         "from gammacore.data.store import Store\n"
         "with Store(sys.argv[2]) as store:\n"
-        "    found = import_file(store, sys.argv[1], Options(memory_limit='100MB'))\n"
+        "    found = import_file(store, sys.argv[1], ImportOptions(memory_limit='100MB'))\n"
         # Not ru_maxrss: a process inherits the peak of the one that started it.
         "status = Path('/proc/self/status')\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+) kB', status.read_text())[1] if status.exists() else 0\n"

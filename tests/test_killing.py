@@ -16,7 +16,7 @@ from gammacore.live.flatten import held_by
 from gammacore.live.journal import read
 from gammacore.live.killing import kill, positions_of
 from gammacore.live.launch import start_session
-from gammacore.live.session import NO_JOURNAL, Options, kill_file
+from gammacore.live.session import NO_JOURNAL, SessionOptions, kill_file
 from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
 from support.live_world import Process, World, lively
 
@@ -49,7 +49,7 @@ def account(exchange):
 
 @contextlib.contextmanager
 def trading(exchange, journal):
-    options = Options(venue="local", journal=str(journal), url=exchange, speed=10.0)
+    options = SessionOptions(venue="local", journal=str(journal), url=exchange, speed=10.0)
     config = lively(hedge__band=0.001, live__execution="taker")  # hedges at once
     process = start_session(config, options, dict(os.environ) | KEY)
     try:

@@ -49,6 +49,6 @@ def test_the_doctor_looks_at_the_device(tmp_path, monkeypatch):
         return {finding.subject: finding.verdict for finding in findings}
 
     assert "processors" not in found(False)
-    assert found(True)["processors"] is doctor.Verdict.WARNING
+    assert found(True)["processors"] is doctor.Health.WARNING
     (tmp_path / "latency").touch()
-    assert found(True)["processors"] is doctor.Verdict.OK
+    assert found(True)["processors"] is doctor.Health.OK

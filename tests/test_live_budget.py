@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammacore.deribit.news import Limit, Limits
-from gammacore.live.budget import Bucket, Budget, Kind, kind_of
+from gammacore.deribit.news import RateLimit, RateLimits
+from gammacore.live.budget import Bucket, Budget, RequestKind, kind_of
 
 NOW, SECOND = 10**18, 10**9
 
@@ -13,18 +13,18 @@ NOW, SECOND = 10**18, 10**9
 @pytest.mark.parametrize(
     ("method", "kind"),
     [
-        ("private/buy", Kind.ORDER),
-        ("private/edit_by_label", Kind.ORDER),
-        ("private/mass_quote", Kind.ORDER),
-        ("private/cancel", Kind.CANCEL),
-        ("private/cancel_all_by_instrument", Kind.CANCEL),
-        ("public/subscribe", Kind.SUBSCRIBE),
-        ("private/subscribe", Kind.SUBSCRIBE),
-        ("public/unsubscribe", Kind.OTHER),
-        ("public/get_instruments", Kind.CATALOG),
-        ("public/get_instrument", Kind.OTHER),
-        ("private/get_transaction_log", Kind.SLOW),
-        ("private/get_open_orders", Kind.OTHER),
+        ("private/buy", RequestKind.ORDER),
+        ("private/edit_by_label", RequestKind.ORDER),
+        ("private/mass_quote", RequestKind.ORDER),
+        ("private/cancel", RequestKind.CANCEL),
+        ("private/cancel_all_by_instrument", RequestKind.CANCEL),
+        ("public/subscribe", RequestKind.SUBSCRIBE),
+        ("private/subscribe", RequestKind.SUBSCRIBE),
+        ("public/unsubscribe", RequestKind.OTHER),
+        ("public/get_instruments", RequestKind.CATALOG),
+        ("public/get_instrument", RequestKind.OTHER),
+        ("private/get_transaction_log", RequestKind.SLOW),
+        ("private/get_open_orders", RequestKind.OTHER),
     ],
 )
 def test_classes_of_methods(method, kind):
@@ -37,7 +37,7 @@ def test_classes_of_methods(method, kind):
     st.lists(st.tuples(st.integers(-SECOND, 3 * SECOND), st.booleans()), min_size=1, max_size=200),
 )
 def test_no_window_holds_more_than_burst_and_rate(rate, burst, steps):
-    bucket, now, taken = Bucket(Limit(rate, burst)), NOW, []
+    bucket, now, taken = Bucket(RateLimit(rate, burst)), NOW, []
     for step, patient in steps:
         now = max(NOW, bucket.ready_ns(now) if patient else now + step)  # clocks may step back
         if bucket.take(now):
@@ -83,7 +83,7 @@ def test_new_limits_keep_what_is_used():
     budget = Budget()
     for _ in range(13):
         budget.admit("private/buy", NOW)
-    budget.adopt(Limits(Limit(30.0, 100.0), None))
+    budget.adopt(RateLimits(RateLimit(30.0, 100.0), None))
     assert sum(budget.admit("private/buy", NOW) for _ in range(200)) == 54  # 90 - 22.5 in reserve - 13
-    budget.adopt(Limits(Limit(0.0, 0.0), Limit(-1.0, 5.0)))  # nonsense changes nothing
+    budget.adopt(RateLimits(RateLimit(0.0, 0.0), RateLimit(-1.0, 5.0)))  # nonsense changes nothing
     assert budget.admit("private/cancel", NOW)

@@ -20,7 +20,7 @@ from gammacore.exchange.accounts import units
 from gammacore.exchange.faults import ON_CLOCK, ON_FRAME, ON_REQUEST
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.live.attempts import Booked, Placed
-from gammacore.live.journal import Kind, read
+from gammacore.live.journal import RecordKind, read
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, Foreign
 from gammacore.live.records import decode_event, decode_fact
@@ -220,13 +220,13 @@ def compare_equity(world, config, desk, fills, cash):
 def facts_of(path):
     placed, booked, others, fills = [], [], [], []
     for record in read(path):
-        if record.kind is Kind.FACT and record.name == "Placed":
+        if record.kind is RecordKind.FACT and record.name == "Placed":
             placed.append(decode_fact(record.body, Placed))
-        elif record.kind is Kind.FACT and record.name == "Booked":
+        elif record.kind is RecordKind.FACT and record.name == "Booked":
             booked.append(decode_fact(record.body, Booked))
-        elif record.kind is Kind.FACT and record.name in ("Foreign", "Adopted"):
+        elif record.kind is RecordKind.FACT and record.name in ("Foreign", "Adopted"):
             others.append(decode_fact(record.body, Foreign if record.name == "Foreign" else Adopted))
-        elif record.kind is Kind.EVENT and record.name in ("Fill", "Outside"):
+        elif record.kind is RecordKind.EVENT and record.name in ("Fill", "Outside"):
             fills.append(decode_event(record.body))
     return (placed, booked, others), fills
 

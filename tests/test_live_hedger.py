@@ -26,7 +26,7 @@ from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Journal, Kind, read
+from gammacore.live.journal import Journal, RecordKind, read
 from gammacore.live.news import Answered, Expired, Reconciled, Refused
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
@@ -432,7 +432,7 @@ def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
     assert not [o for o in orders if o.state == "open"]
     assert process.hedger.positions.own()
     process.close()
-    assert [r.kind for r in read(tmp_path / "j.db")][-1] is Kind.STOP
+    assert [r.kind for r in read(tmp_path / "j.db")][-1] is RecordKind.STOP
 
 
 def test_a_restart_goes_on_without_repeating_itself(tmp_path):

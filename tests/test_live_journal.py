@@ -22,7 +22,7 @@ from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, Fill, IndexPrice, Rejected, Snapshot, Ticker, Timer
 from gammacore.live import parity
-from gammacore.live.journal import Journal, Kind, length, read
+from gammacore.live.journal import Journal, RecordKind, length, read
 from gammacore.live.records import decode_command, decode_event, encode
 from gammacore.live.tail import HEAD, tail_of
 from gammacore.orders import Cancel, Leg, Order, Purpose
@@ -194,12 +194,12 @@ def test_a_kill_loses_only_what_was_not_secured(tmp_path):
     assert done.returncode == -signal.SIGKILL
     kept = [(record.kind, record.ts_ns) for record in read(path)]
     assert kept == [
-        (Kind.START, 1),
-        (Kind.EVENT, 2),
-        (Kind.EVENT, 3),
-        (Kind.COMMAND, 3),
-        (Kind.EVENT, 4),
-        (Kind.EVENT, 5),
+        (RecordKind.START, 1),
+        (RecordKind.EVENT, 2),
+        (RecordKind.EVENT, 3),
+        (RecordKind.COMMAND, 3),
+        (RecordKind.EVENT, 4),
+        (RecordKind.EVENT, 5),
     ]
     with Journal(path) as journal:  # the lock died with its holder
         journal.told(Timer(7))
@@ -221,7 +221,7 @@ def test_one_writer_many_readers(tmp_path):
     assert [record.ts_ns for record in read(path)] == [1, 2]
     journal.close(9)  # closed already: nothing happens
     Journal(path).close(3)
-    assert [record.kind for record in read(path)][-1] is Kind.STOP
+    assert [record.kind for record in read(path)][-1] is RecordKind.STOP
 
 
 def events(path, after=0):

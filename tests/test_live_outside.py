@@ -16,7 +16,7 @@ from gammacore.events import Fill, Flatten, Outside
 from gammacore.exchange import Fault, FaultPlan, MarketModel, trading
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Kind, read
+from gammacore.live.journal import RecordKind, read
 from gammacore.live.news import BadFrame, StateChanged
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, Baseline, direct_label
@@ -307,7 +307,7 @@ def test_every_life_of_a_journal_has_one_prefix(path):
     trade(world, "buy", instrument_name=PERPETUAL, amount=9_000, type="market")  # so that it has to hedge
     again.run(20)
     again.close()
-    first = next(r for r in read(path) if r.kind is Kind.START)
+    first = next(r for r in read(path) if r.kind is RecordKind.START)
     assert {p.label.partition("-")[0] for p in facts(path, Placed)} == {f"g{first.ts_ns // 1_000_000:x}"}
 
 

@@ -27,7 +27,7 @@ from gammacore.exchange.server import serving
 from gammacore.live import reconnect as module
 from gammacore.live.client import Client
 from gammacore.live.news import Answered, BadFrame, Reconnecting, SubscriptionMissing
-from gammacore.live.recorder import EVERYWHERE, Options, Recorder
+from gammacore.live.recorder import EVERYWHERE, Recorder, RecorderOptions
 from gammacore.live.recording import last_heard_ns, record
 from support import local_exchange as venue
 from support.markets import build
@@ -87,7 +87,7 @@ def test_a_campaign_of_drops_gaps_and_restarts(sent, tmp_path):
     exchange = Exchange(
         ExchangeConfig(seed=7, start_ns=time.time_ns(), tick_ms=50, history_days=1, strikes=2, expiries=3)
     )
-    options = Options(options="tickers", rotate_ns=NS_PER_SECOND, snapshot_ns=NS_PER_SECOND // 2)
+    options = RecorderOptions(options="tickers", rotate_ns=NS_PER_SECOND, snapshot_ns=NS_PER_SECOND // 2)
     with serving(exchange) as port:
         first = [
             (1.0, Fault(kind="drop", match="ticker")),
@@ -167,7 +167,7 @@ class Direct:
 def test_a_recorded_stretch_is_replayed(tmp_path):
     """Six minutes of the exchange, without a clock: chains from book summaries, bars from the index."""
     exchange = venue.make(seed=3, history_days=1, strikes=6)
-    options = Options(snapshot_ns=NS_PER_MINUTE // 2, rotate_ns=2 * NS_PER_MINUTE)
+    options = RecorderOptions(snapshot_ns=NS_PER_MINUTE // 2, rotate_ns=2 * NS_PER_MINUTE)
     with Store(tmp_path) as store:
         recorder = Recorder(store, options)
         recorder.client = Direct(exchange, recorder)
@@ -255,7 +255,7 @@ def quote(ms):
 def test_memory_is_bounded_and_midnight_begins_a_file(tmp_path):
     day_end = START + 24 * 60 * NS_PER_MINUTE
     with Store(tmp_path) as store:
-        recorder = Recorder(store, Options(most_rows=100))
+        recorder = Recorder(store, RecorderOptions(most_rows=100))
         for k in range(1_000):
             now_ns = day_end - 500 * NS_PER_SECOND + k * NS_PER_SECOND
             recorder.tap(quote(now_ns // 10**6), now_ns)
@@ -271,7 +271,7 @@ def test_memory_is_bounded_and_midnight_begins_a_file(tmp_path):
 
 def test_what_cannot_be_read_or_had_is_in_the_ledger(tmp_path):
     with Store(tmp_path) as store:
-        recorder = Recorder(store, Options())
+        recorder = Recorder(store, RecorderOptions())
         recorder.tap(b"{", START)
         recorder.tap(frame("quote.X", {"timestamp": "soon"}), START + 1)
         recorder.on_news(SubscriptionMissing(START + 2, ("book.X.raw",), ""))
@@ -294,4 +294,4 @@ def test_what_cannot_be_read_or_had_is_in_the_ledger(tmp_path):
 @pytest.mark.parametrize(("name", "value"), [("options", "all"), ("interval", "1s"), ("rotate_ns", 0)])
 def test_options_that_make_no_sense(name, value):
     with pytest.raises(ConfigError, match=name):
-        Options(**{name: value})
+        RecorderOptions(**{name: value})

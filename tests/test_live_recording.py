@@ -6,7 +6,7 @@ import pytest
 
 from gammacore.data.store import Store
 from gammacore.deribit.methods import GET_INSTRUMENTS
-from gammacore.live.recorder import Options
+from gammacore.live.recorder import RecorderOptions
 from gammacore.live.recording import channels_of, last_heard_ns
 from support.local_exchange import Client, make
 
@@ -18,7 +18,7 @@ def test_the_exchange_grants_them_all(options):
     for currency in ("BTC", "ETH", "USDC"):
         rows = client.call("public/get_instruments", currency=currency)
         catalog[currency] = GET_INSTRUMENTS.decode(json.dumps(rows).encode(), 0)
-    chosen = Options(currencies=tuple(catalog), options=options)
+    chosen = RecorderOptions(currencies=tuple(catalog), options=options)
     channels = channels_of(chosen, catalog)
     assert len(channels) == len(set(channels))
     granted = []

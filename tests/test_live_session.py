@@ -20,13 +20,13 @@ from gammacore.errors import SessionError
 from gammacore.live.about import Began
 from gammacore.live.clock import SteadyClock
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Kind, read
+from gammacore.live.journal import RecordKind, read
 from gammacore.live.killing import pull
 from gammacore.live.launch import Signals, start_session
 from gammacore.live.limits import REQUIRED, missing_limits
 from gammacore.live.parity import check
 from gammacore.live.records import decode_fact
-from gammacore.live.session import NO_JOURNAL, Options, kill_file, scaled_clock
+from gammacore.live.session import NO_JOURNAL, SessionOptions, kill_file, scaled_clock
 from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
 from support.live_world import lively
 
@@ -59,7 +59,7 @@ def steady():
 
 
 def session(exchange, journal, **changes):
-    options = Options(venue="local", journal=str(journal), url=exchange, speed=10.0, **changes)
+    options = SessionOptions(venue="local", journal=str(journal), url=exchange, speed=10.0, **changes)
     return start_session(lively(hedge__band=0.01), options, dict(os.environ) | KEY)
 
 
@@ -93,7 +93,7 @@ def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path)
     assert "gamma" in output
     assert "every decision was taken again by a fresh desk" in " ".join(output.split())
     records = list(read(journal))
-    assert records[-1].kind is Kind.STOP
+    assert records[-1].kind is RecordKind.STOP
     for name in ("Placed", "Booked", "Baseline"):
         assert any(record.name == name for record in records)
     for file in tmp_path.iterdir():
@@ -161,7 +161,7 @@ def test_parent_session_and_exchange_end_together(tmp_path):
     assert "a fresh desk" in " ".join(output.split())  # the final report
     assert errors == ""
     assert not [pid for pid in started if running(pid)]
-    assert list(read(journal))[-1].kind is Kind.STOP
+    assert list(read(journal))[-1].kind is RecordKind.STOP
 
 
 def test_a_parent_that_is_killed_leaves_nothing_behind(tmp_path):
@@ -174,7 +174,7 @@ def test_a_parent_that_is_killed_leaves_nothing_behind(tmp_path):
         process.kill()
         process.wait()
     killed_s = time.monotonic()
-    wait_for(lambda: list(read(journal))[-1].kind is Kind.STOP)
+    wait_for(lambda: list(read(journal))[-1].kind is RecordKind.STOP)
     assert time.monotonic() - killed_s < 5.0
     assert [r.name for r in read(journal) if r.name == "Orphaned"] == ["Orphaned"]
     wait_for(lambda: not [pid for pid in started if running(pid)])
@@ -299,7 +299,7 @@ def test_a_session_that_is_asked_to_end_while_it_connects_does_so_without_a_word
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
-        options = Options("testnet", str(tmp_path / "j.db"), url=url, paper=True, account=False)
+        options = SessionOptions("testnet", str(tmp_path / "j.db"), url=url, paper=True, account=False)
         process = start_session(lively(), options, dict(os.environ))
         log = tmp_path / "j.db.log"
         wait_for(lambda: log.exists() and "connecting" in log.read_text(), process)
@@ -321,7 +321,7 @@ def test_a_session_that_is_asked_to_end_while_it_connects_does_so_without_a_word
     ],
 )
 def test_what_the_exchange_does_not_list_is_refused(exchange, tmp_path, currency, missing):
-    options = Options(venue="local", journal=str(tmp_path / "j.db"), url=exchange, speed=10.0)
+    options = SessionOptions(venue="local", journal=str(tmp_path / "j.db"), url=exchange, speed=10.0)
     config = lively(currency=currency, hedge__target="black", hedge__lots=False)
     process = start_session(config, options, dict(os.environ) | KEY)
     assert process.wait(PATIENCE_S) == 2
@@ -345,7 +345,7 @@ def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
         kills += 1
     process = session(exchange, journal)
     starts = kills + 1
-    wait_for(lambda: sum(r.kind is Kind.START for r in read(journal)) == starts, process)
+    wait_for(lambda: sum(r.kind is RecordKind.START for r in read(journal)) == starts, process)
     time.sleep(2.0)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_S) == 0
@@ -393,11 +393,11 @@ def test_one_journal_has_one_session(exchange, tmp_path):
     finally:
         first.send_signal(signal.SIGHUP)
         assert first.wait(PATIENCE_S) == 0
-    assert list(read(journal))[-1].kind is Kind.STOP
+    assert list(read(journal))[-1].kind is RecordKind.STOP
 
 
 def test_a_wrong_secret_is_said_and_nothing_is_traded(steady, tmp_path):
-    options = Options(venue="local", journal=str(tmp_path / "j.db"), url=steady)
+    options = SessionOptions(venue="local", journal=str(tmp_path / "j.db"), url=steady)
     wrong = KEY | {"GAMMACORE_CLIENT_SECRET_TESTNET": "wrong"}
     process = start_session(lively(), options, dict(os.environ) | wrong)
     code = process.wait(PATIENCE_S)
@@ -502,8 +502,8 @@ def test_a_switch_needs_a_journal(tmp_path, run):
 
 
 def test_options_come_back():
-    options = Options("testnet", "live/j.db", paper=True)
-    assert msgspec.convert(msgspec.to_builtins(options), Options) == options
+    options = SessionOptions("testnet", "live/j.db", paper=True)
+    assert msgspec.convert(msgspec.to_builtins(options), SessionOptions) == options
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"result": null}', b"<html>"])

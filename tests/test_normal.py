@@ -9,7 +9,7 @@ from gammacore.contracts import parse, spec_for
 from gammacore.data import normal
 from gammacore.data.schemas import KINDS
 from gammacore.daycount import NS_PER_MINUTE, parse_time
-from gammacore.deribit.history import Bars, FundingHour, VolatilityPage, bar_length_ns, volatility_bar_ns
+from gammacore.deribit.history import Candles, FundingHour, VolatilityPage, bar_length_ns, volatility_bar_ns
 from gammacore.deribit.market import WireTrade
 from gammacore.deribit.methods import (
     GET_DELIVERY_PRICES,
@@ -80,7 +80,7 @@ def test_published_delivery_prices():
 
 
 def test_bars_are_known_when_they_end():
-    bars = Bars("ok", [60_000, 120_000], *([1.0, 2.0],) * 6)
+    bars = Candles("ok", [60_000, 120_000], *([1.0, 2.0],) * 6)
     rows = normal.candle_rows("BTC-PERPETUAL", NS_PER_MINUTE, bars)
     assert rows["known_ns"] == [120_000_000_000, 180_000_000_000]
     page = VolatilityPage([(0, 50.0, 60.0, 40.0, 55.0)])

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from gammacore.cli.live import SHOW
 from gammacore.config import load_config
-from gammacore.live.dashboard.source import Tail
+from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.dashboard.web import serving
 from gammacore.live.journal import read
 from gammacore.live.launch import end_session, exchange_process, start_session
-from gammacore.live.session import Options
+from gammacore.live.session import SessionOptions
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -49,12 +49,12 @@ def take(seconds: float) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         journal = Path(folder) / "live-local-BTC.db"
         with exchange_process("gammacore", SECRET, SPEED, 3) as url:
-            options = Options(venue="local", journal=str(journal), url=url, speed=SPEED)
+            options = SessionOptions(venue="local", journal=str(journal), url=url, speed=SPEED)
             session = start_session(load_config(None, SHOW | LIMITS), options, dict(os.environ) | KEY)
             try:
                 while not journal.exists() or not any(record.name == "Fill" for record in read(journal)):
                     time.sleep(0.2)
-                with serving(Tail(journal)) as port, browser() as page:
+                with serving(JournalTail(journal)) as port, browser() as page:
                     page.size(1280, 900)
                     page.open(f"http://127.0.0.1:{port}/")
                     time.sleep(seconds)

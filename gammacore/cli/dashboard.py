@@ -86,13 +86,13 @@ def _token(option: str | None, file: Path | None) -> str | None:
 
 def _source(journal: Path | None, replay: bool, speed: float) -> Source:
     from gammacore.errors import ConfigError
-    from gammacore.live.dashboard.source import Replay, Tail, newest
+    from gammacore.live.dashboard.source import JournalTail, Replay, newest
 
     path = journal if journal is not None else newest(RESULTS)
     if not replay:
         if speed != 1.0:
             raise ConfigError("--speed: goes with --replay; a session has its own")
-        return Tail(path, RESULTS)
+        return JournalTail(path, RESULTS)
     if path is None:
         raise ConfigError("--replay: no journal in results/; give --journal")
     return Replay(path, speed)
@@ -115,9 +115,9 @@ def _once(journal: Path | None, as_json: bool) -> None:
     """Read the journal to its end, and show it."""
     from gammacore.errors import JournalError
     from gammacore.live.dashboard.board import Board
-    from gammacore.live.dashboard.source import Tail
+    from gammacore.live.dashboard.source import JournalTail
 
-    source = Tail(journal, RESULTS)
+    source = JournalTail(journal, RESULTS)
     board = Board(source)
     with stoppable():
         while board.read(10_000):

@@ -114,11 +114,11 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Import files of tardis.dev, klines, chain snapshots, or anything by a mapping of columns."""
-    from gammacore.data.importing import Options, import_file
+    from gammacore.data.importing import ImportOptions, import_file
     from gammacore.data.store import Store
 
     names = (_yaml(map_file) if map_file is not None else {}) | pairs("--map", mapping or [])
-    options = Options(
+    options = ImportOptions(
         format=format_,
         kind=kind,
         mapping=names,
@@ -167,11 +167,11 @@ def record(
     from gammacore.data.store import Store
     from gammacore.deribit.addresses import PRODUCTION
     from gammacore.live.client import Client
-    from gammacore.live.recorder import Options, Recorder
+    from gammacore.live.recorder import Recorder, RecorderOptions
     from gammacore.live.recording import last_heard_ns
     from gammacore.live.recording import record as run
 
-    chosen = Options(
+    chosen = RecorderOptions(
         currencies=tuple(_words(currency.upper())),
         options=options,
         interval=interval,

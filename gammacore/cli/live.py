@@ -188,12 +188,12 @@ def doctor(
 ) -> None:
     """Check configuration, limits, credentials, connection, clock, permissions and account."""
     from gammacore.errors import ConfigError
-    from gammacore.live.doctor import Verdict, examine
+    from gammacore.live.doctor import Health, examine
 
     settings = load_config(config, parse_overrides(overrides or []))
     if venue is VenueName.LOCAL and url is None:
         raise ConfigError("--url: the local venue needs the address of a running exchange")
-    colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
+    colours = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILED: "red"}
     table, findings = Table(show_header=False, box=None), []
     with stoppable("nothing was changed"):
         for finding in examine(settings, venue.value, journal=journal, url=url):
@@ -205,7 +205,7 @@ def doctor(
         document([finding._asdict() for finding in findings])
     else:
         Console().print(table)
-    if any(finding.verdict is Verdict.FAILED for finding in findings):
+    if any(finding.verdict is Health.FAILED for finding in findings):
         raise typer.Exit(UNWELL)
 
 

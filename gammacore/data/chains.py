@@ -13,7 +13,7 @@ from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, year_fraction
 from gammacore.errors import DataError
 
-__all__ = ["ROW_ARRAYS", "Chains", "Forwards", "Snapshot", "parity_forward"]
+__all__ = ["ROW_ARRAYS", "ChainSnapshot", "Chains", "Forwards", "parity_forward"]
 
 
 ROW_ARRAYS = (
@@ -32,11 +32,11 @@ ROW_ARRAYS = (
     "synthetic",
     "code",
 )
-"""Arrays of `Chains` with a value a row, in the order of `Snapshot`'s fields after ``ts_ns``."""
+"""Arrays of `Chains` with a value a row, in the order of `ChainSnapshot`'s fields after ``ts_ns``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
+class ChainSnapshot:
     """Views of the rows of one snapshot, ordered by expiry, strike and kind.
 
     Attributes are those of `Chains`, with ``ts_ns`` the one time of all rows.
@@ -98,7 +98,7 @@ class Chains:
     snapshot_ts : array of int64
         Time of each snapshot, ascending.
     offsets : array of int64
-        Snapshot ``i`` is rows ``offsets[i]:offsets[i + 1]``; one longer than ``snapshot_ts``.
+        ChainSnapshot ``i`` is rows ``offsets[i]:offsets[i + 1]``; one longer than ``snapshot_ts``.
     files : tuple of FileInfo
         Files that rows came from.
     quality : Quality
@@ -162,8 +162,8 @@ class Chains:
         """Years to expiry of each row."""
         return year_fraction(self.ts_ns, self.expiry_ns)
 
-    def snapshot(self, i: int) -> Snapshot:
-        """Snapshot ``i`` as views; negative counts from the end.
+    def snapshot(self, i: int) -> ChainSnapshot:
+        """ChainSnapshot ``i`` as views; negative counts from the end.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Chains:
         """
         i = range(self.snapshot_ts.size)[i]
         rows = slice(self.offsets[i], self.offsets[i + 1])
-        return Snapshot(int(self.snapshot_ts[i]), *(getattr(self, name)[rows] for name in ROW_ARRAYS))
+        return ChainSnapshot(int(self.snapshot_ts[i]), *(getattr(self, name)[rows] for name in ROW_ARRAYS))
 
     def between(self, start_ns: int, end_ns: int) -> "Chains":
         """Snapshots with ``start_ns <= time < end_ns``, as views; times as of `gammacore.daycount.times_ns`.

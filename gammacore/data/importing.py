@@ -24,7 +24,7 @@ from .schemas import KINDS, TEXT, bar_label, currency_sql, kind_named
 from .store import Commit, Store, day_of
 from .tables import existing, literal, verify
 
-__all__ = ["Imported", "Options", "import_file"]
+__all__ = ["ImportOptions", "Imported", "import_file"]
 
 SUFFIXES = (".csv", ".csv.gz")
 _FIELD = re.compile(r"\{([^{}:]+)(?::(number|integer|time))?\}")
@@ -32,7 +32,7 @@ STAGED = "FORMAT parquet, COMPRESSION snappy"
 Progress = Callable[[str, int, int], None]
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to import.
 
     Attributes
@@ -82,7 +82,7 @@ class Imported(msgspec.Struct):
 
 
 def import_file(
-    store: Store, path: str | Path, options: Options | None = None, *, progress: Progress | None = None
+    store: Store, path: str | Path, options: ImportOptions | None = None, *, progress: Progress | None = None
 ) -> Imported:
     """Import one file.
 
@@ -91,7 +91,7 @@ def import_file(
     store : Store
     path : str or Path
         ``.csv`` or ``.csv.gz`` with commas and, but for klines, a header.
-    options : Options, optional
+    options : ImportOptions, optional
     progress : callable(name, done, total), optional
 
     Returns
@@ -108,11 +108,11 @@ def import_file(
     path = existing(path)
     if not path.name.endswith(SUFFIXES):
         raise DataError(f"{path}: expected one of {', '.join(SUFFIXES)}")
-    return _Import(store, path, options or Options(), progress or (lambda *_: None)).run()
+    return _Import(store, path, options or ImportOptions(), progress or (lambda *_: None)).run()
 
 
 class _Import:
-    def __init__(self, store: Store, path: Path, options: Options, progress: Progress) -> None:
+    def __init__(self, store: Store, path: Path, options: ImportOptions, progress: Progress) -> None:
         self._store, self._path, self._options, self._progress = store, path, options, progress
         self._header, self._has_header = header(path, options.format)
         self._format = self._choose()
@@ -303,7 +303,7 @@ class _Import:
         return commit.count(target, cursor)
 
 
-def _database(work: Path, options: Options) -> duckdb.DuckDBPyConnection:
+def _database(work: Path, options: ImportOptions) -> duckdb.DuckDBPyConnection:
     """Database that sorts on disk what does not fit into the limit."""
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,

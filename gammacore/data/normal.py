@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from gammacore.daycount import expiry_ns
 from gammacore.deribit.catalog import Listing
-from gammacore.deribit.history import Bars, DvolBar, FundingHour
+from gammacore.deribit.history import Candles, DvolBar, FundingHour
 from gammacore.deribit.market import WireTrade
 from gammacore.deribit.methods import Method
 from gammacore.deribit.units import number
@@ -108,7 +108,7 @@ def trade_row(kind: str, trade: WireTrade, known_ns: int | None) -> tuple[Any, .
     )
 
 
-def candle_rows(name: str, interval_ns: int, bars: Bars) -> Rows:
+def candle_rows(name: str, interval_ns: int, bars: Candles) -> Rows:
     """Rows of ``candles``; a bar is known when it ends."""
     rows = zip(bars.start_ns, *bars.columns, strict=True)
     return table("candles", ((at, at + interval_ns, name, interval_ns, *values) for at, *values in rows))

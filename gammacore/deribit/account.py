@@ -7,12 +7,12 @@ import msgspec
 from .market import WireTrade
 from .news import (
     AccountNews,
-    Limit,
-    Limits,
     OrderAnswer,
     OrderNews,
     OrderState,
     PositionNews,
+    RateLimit,
+    RateLimits,
     TradeNews,
     TradesPage,
 )
@@ -202,16 +202,16 @@ def account_news(a: WireAccount, now_ns: int) -> AccountNews:
     )
 
 
-def _limit(pair: _Pair | None) -> Limit | None:
-    return None if pair is None else Limit(pair.rate, pair.burst)
+def _limit(pair: _Pair | None) -> RateLimit | None:
+    return None if pair is None else RateLimit(pair.rate, pair.burst)
 
 
-def _limits(limits: _Limits | None) -> Limits | None:
+def _limits(limits: _Limits | None) -> RateLimits | None:
     if limits is None:
         return None
     trading = limits.matching_engine.trading if limits.matching_engine is not None else None
     matching = trading.total if trading is not None else None
-    return Limits(_limit(matching), _limit(limits.non_matching_engine))
+    return RateLimits(_limit(matching), _limit(limits.non_matching_engine))
 
 
 class WireChanges(msgspec.Struct, gc=False):

@@ -72,7 +72,7 @@ class Failure(msgspec.Struct, gc=False):
     data: Raw = Raw()
 
 
-class Params(msgspec.Struct, gc=False):
+class NotificationParams(msgspec.Struct, gc=False):
     """Of a notification or a heartbeat."""
 
     channel: str = ""
@@ -84,7 +84,7 @@ class Envelope(msgspec.Struct, gc=False):
     """Every frame: an answer has ``id``, a notification ``method`` and ``params``; times in microseconds."""
 
     method: str = ""
-    params: Params | None = None
+    params: NotificationParams | None = None
     id: int | str | None = None
     result: Raw = Raw()
     error: Failure | None = None

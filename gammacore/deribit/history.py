@@ -12,7 +12,15 @@ from gammacore.errors import DataError
 from .market import Stamped
 from .units import PERCENT, Milliseconds, Number, Word, ns
 
-__all__ = ["RESOLUTIONS", "Bars", "Deliveries", "DvolBar", "FundingHour", "VolatilityPage", "bar_length_ns"]
+__all__ = [
+    "RESOLUTIONS",
+    "Candles",
+    "Deliveries",
+    "DvolBar",
+    "FundingHour",
+    "VolatilityPage",
+    "bar_length_ns",
+]
 
 RESOLUTIONS = (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)  # of bars, minutes; besides 1D
 
@@ -36,7 +44,7 @@ def volatility_bar_ns(resolution: str) -> int:
     return NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_SECOND
 
 
-class Bars(msgspec.Struct):
+class Candles(msgspec.Struct):
     """Result of ``public/get_tradingview_chart_data``: columns of one length, by the start of each bar."""
 
     status: str = ""
@@ -81,7 +89,7 @@ class VolatilityPage(msgspec.Struct):
 
     @property
     def bars(self) -> list[DvolBar]:
-        """Bars in the house's units."""
+        """Candles in the house's units."""
         return [DvolBar(ns(at), *(value / PERCENT for value in values)) for at, *values in self.data]
 
     @property

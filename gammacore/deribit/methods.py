@@ -13,7 +13,7 @@ import msgspec
 
 from . import account, market
 from .catalog import Listing
-from .history import Bars, Deliveries, FundingHour, VolatilityPage
+from .history import Candles, Deliveries, FundingHour, VolatilityPage
 from .news import (
     AccountNews,
     OrderAnswer,
@@ -141,7 +141,7 @@ GET_LAST_TRADES_BY_CURRENCY = _as(market.WireTradesPage, "public/get_last_trades
 GET_LAST_TRADES_BY_CURRENCY_AND_TIME = _as(
     market.WireTradesPage, "public/get_last_trades_by_currency_and_time"
 )
-GET_TRADINGVIEW_CHART_DATA = _as(Bars, "public/get_tradingview_chart_data")
+GET_TRADINGVIEW_CHART_DATA = _as(Candles, "public/get_tradingview_chart_data")
 GET_VOLATILITY_INDEX_DATA = _as(VolatilityPage, "public/get_volatility_index_data")
 GET_DELIVERY_PRICES = _as(Deliveries, "public/get_delivery_prices")
 GET_FUNDING_RATE_VALUE = _as(float, "public/get_funding_rate_value")

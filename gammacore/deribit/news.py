@@ -22,8 +22,6 @@ __all__ = [
     "FundingNews",
     "IndexNews",
     "InstrumentStateNews",
-    "Limit",
-    "Limits",
     "LockNews",
     "MarkPrice",
     "MarkPricesNews",
@@ -36,6 +34,8 @@ __all__ = [
     "PublicTrade",
     "PublicTradesNews",
     "QuoteNews",
+    "RateLimit",
+    "RateLimits",
     "Said",
     "StatusNews",
     "SummaryRow",
@@ -303,18 +303,18 @@ class PositionNews(Dated, frozen=True, gc=False, tag=True):
     settlement_price: float
 
 
-class Limit(msgspec.Struct, frozen=True, gc=False):
+class RateLimit(msgspec.Struct, frozen=True, gc=False):
     """Requests a second, and how many at once."""
 
     rate: float
     burst: float
 
 
-class Limits(msgspec.Struct, frozen=True, gc=False):
+class RateLimits(msgspec.Struct, frozen=True, gc=False):
     """Our own rate limits, where the exchange told them."""
 
-    matching: Limit | None
-    other: Limit | None
+    matching: RateLimit | None
+    other: RateLimit | None
 
 
 class AccountNews(Dated, frozen=True, gc=False, tag=True):
@@ -353,7 +353,7 @@ class AccountNews(Dated, frozen=True, gc=False, tag=True):
     margin_model: str
     portfolio_margining: bool
     cross_collateral: bool
-    limits: Limits | None
+    limits: RateLimits | None
 
 
 class LockNews(Dated, frozen=True, gc=False, tag=True):

@@ -24,7 +24,7 @@ from gammacore.risk import totals
 from gammacore.strategy.signal import Signal
 
 from ..follow import Explained, Follower
-from ..journal import Kind, Record
+from ..journal import Record, RecordKind
 from ..news import ClockSkew
 from ..watch import UNEXPLAINED
 from .holdings import Profits, gauges, greeks, positions
@@ -127,15 +127,15 @@ class Board:
         """Take in the next record."""
         found = self.follower.take(record)
         desk = self.follower.desk
-        if record.kind is Kind.START:
+        if record.kind is RecordKind.START:
             self._start(record.ts_ns)
-        elif record.kind is Kind.STOP:
+        elif record.kind is RecordKind.STOP:
             self.story.stopped(record.ts_ns)
         if desk is None or self._limits is None or found is None:
             return
         self.story.take(found, record.ts_ns, desk)
         self._limits.take(found, record.ts_ns)
-        if record.kind is Kind.EVENT:
+        if record.kind is RecordKind.EVENT:
             self._event(found, desk)
         elif isinstance(found, ClockSkew):
             self._limits.skew_s = self.skew_s = found.seconds

@@ -16,7 +16,7 @@ from gammacore.errors import ConfigError, JournalError
 
 from ..journal import Record, length, read
 
-__all__ = ["Replay", "Source", "Tail", "newest"]
+__all__ = ["JournalTail", "Replay", "Source", "newest"]
 
 LONGEST_WAIT_S = 5.0  # of a replay, where a journal has nothing for longer: a session that was down
 READ_AHEAD = 500  # records of a replay; a reader that lingers would keep the writer's log from being cleared
@@ -68,7 +68,7 @@ def _written(path: Path) -> float:
     return max(times)
 
 
-class Tail:
+class JournalTail:
     """A journal as it grows; waits for one that is not there yet, also if it was and is gone.
 
     Parameters

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from gammacore.live.dashboard.board import Board
-from gammacore.live.dashboard.source import Tail
+from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.journal import read
 from support.live_world import Process, World, lively
 
@@ -42,7 +42,7 @@ def made(seconds=150.0, seed=3, more=()):
 
 def board_of(path):
     """Board that has read all of a journal."""
-    board = Board(Tail(path))
+    board = Board(JournalTail(path))
     while board.read(500):
         pass
     return board
