@@ -232,27 +232,16 @@ def test_changes_are_orders_trades_and_positions():
 
 
 def test_account_with_and_without_limits():
-    account = {
-        "currency": "BTC",
-        "equity": 10.0,
-        "balance": 9.5,
-        "delta_total": 1,
-        "delta_total_map": {"btc_usd": 2.5},
-    }
+    account = {"currency": "BTC", "equity": 10.0, "balance": 9.5, "available_funds": 1}
     [found] = told("user.portfolio.btc", account)
-    assert (found.equity, found.delta_total, found.delta_total_map, found.limits) == (
-        10.0,
-        1.0,
-        {"btc_usd": 2.5},
-        None,
-    )
+    assert (found.equity, found.balance, found.available_funds, found.limits) == (10.0, 9.5, 1.0, None)
     assert math.isnan(found.initial_margin)
     limits = {
         "non_matching_engine": {"rate": 20, "burst": 100},
         "matching_engine": {"trading": {"total": {"rate": 5, "burst": 20}}},
     }
     found = result("private/get_account_summary", {**account, "limits": limits})
-    assert found.limits == d.Limits(d.Limit(5.0, 20.0), d.Limit(20.0, 100.0))
+    assert found.limits == d.RateLimits(d.RateLimit(5.0, 20.0), d.RateLimit(20.0, 100.0))
     assert result("private/get_account_summaries", {"summaries": [account]})[0].equity == 10.0
 
 

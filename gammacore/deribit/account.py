@@ -102,7 +102,6 @@ class WirePosition(msgspec.Struct, gc=False):
 
     instrument_name: str
     size: float
-    size_currency: Number = None
     average_price: Number = None
     mark_price: Number = None
     index_price: Number = None
@@ -112,13 +111,6 @@ class WirePosition(msgspec.Struct, gc=False):
     theta: Number = None
     initial_margin: Number = None
     maintenance_margin: Number = None
-    open_orders_margin: Number = None
-    estimated_liquidation_price: Number = None
-    floating_profit_loss: Number = None
-    realized_profit_loss: Number = None
-    total_profit_loss: Number = None
-    realized_funding: Number = None
-    settlement_price: Number = None
 
 
 _POSITION_FIELDS = WirePosition.__struct_fields__[1:]
@@ -156,36 +148,22 @@ class WireAccount(msgspec.Struct, gc=False):
     balance: float
     margin_balance: Number = None
     available_funds: Number = None
-    available_withdrawal_funds: Number = None
     initial_margin: Number = None
     maintenance_margin: Number = None
     projected_initial_margin: Number = None
     projected_maintenance_margin: Number = None
-    delta_total: Number = None
-    projected_delta_total: Number = None
-    delta_total_map: dict[str, float] | None = None
     options_delta: Number = None
-    options_gamma: Number = None
-    options_vega: Number = None
-    options_theta: Number = None
-    options_value: Number = None
-    session_rpl: Number = None
-    session_upl: Number = None
-    futures_session_rpl: Number = None
-    futures_session_upl: Number = None
-    options_session_rpl: Number = None
-    options_session_upl: Number = None
-    total_pl: Number = None
-    fee_balance: Number = None
-    estimated_liquidation_ratio: Number = None
     margin_model: Word = None
     portfolio_margining_enabled: bool | None = None
     cross_collateral_enabled: bool | None = None
     limits: _Limits | None = None
 
 
-_ACCOUNT_FIELDS = WireAccount.__struct_fields__
-_ACCOUNT_NUMBERS = [name for name in _ACCOUNT_FIELDS[1:27] if name != "delta_total_map"]
+_ACCOUNT_NUMBERS = set(WireAccount.__struct_fields__) & set(AccountNews.__struct_fields__) - {
+    "currency",
+    "margin_model",
+    "limits",
+}
 
 
 def account_news(a: WireAccount, now_ns: int) -> AccountNews:
@@ -193,7 +171,6 @@ def account_news(a: WireAccount, now_ns: int) -> AccountNews:
     return AccountNews(
         now_ns,
         currency=a.currency,
-        delta_total_map=a.delta_total_map or {},
         margin_model=a.margin_model or "",
         portfolio_margining=a.portfolio_margining_enabled or False,
         cross_collateral=a.cross_collateral_enabled or False,

@@ -284,7 +284,6 @@ class PositionNews(Dated, frozen=True, gc=False, tag=True):
 
     instrument: Instrument
     size: float
-    size_currency: float
     average_price: float
     mark: float
     index: float
@@ -294,13 +293,6 @@ class PositionNews(Dated, frozen=True, gc=False, tag=True):
     theta: float
     initial_margin: float
     maintenance_margin: float
-    open_orders_margin: float
-    estimated_liquidation_price: float
-    floating_profit: float
-    realized_profit: float
-    total_profit: float
-    realized_funding: float
-    settlement_price: float
 
 
 class RateLimit(msgspec.Struct, frozen=True, gc=False):
@@ -318,38 +310,18 @@ class RateLimits(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountNews(Dated, frozen=True, gc=False, tag=True):
-    """The account in one currency, amounts in it; ``ts_ns`` when we heard of it.
-
-    ``delta_total`` is net of the options' value, ``delta_total_map`` is not (per index).
-    """
+    """The account in one currency, amounts in it; ``ts_ns`` when we heard of it."""
 
     currency: str
     equity: float
     balance: float
     margin_balance: float
     available_funds: float
-    available_withdrawal_funds: float
     initial_margin: float
     maintenance_margin: float
     projected_initial_margin: float
     projected_maintenance_margin: float
-    delta_total: float
-    projected_delta_total: float
-    delta_total_map: dict[str, float]
     options_delta: float
-    options_gamma: float
-    options_vega: float
-    options_theta: float
-    options_value: float
-    session_rpl: float
-    session_upl: float
-    futures_session_rpl: float
-    futures_session_upl: float
-    options_session_rpl: float
-    options_session_upl: float
-    total_pl: float
-    fee_balance: float
-    estimated_liquidation_ratio: float
     margin_model: str
     portfolio_margining: bool
     cross_collateral: bool

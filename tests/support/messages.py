@@ -43,6 +43,6 @@ def perpetual(price=60_000.0, ts=T0, funding=0.0, index=60_000.0):
 
 def account(**changes):
     fields = {field.name: 0.0 for field in msgspec.structs.fields(AccountNews)}
-    fields |= {"ts_ns": T0, "currency": "BTC", "delta_total_map": {}, "margin_model": "segregated_sm"}
+    fields |= {"ts_ns": T0, "currency": "BTC", "margin_model": "segregated_sm"}
     fields |= {"portfolio_margining": False, "cross_collateral": False, "limits": None}
     return AccountNews(**(fields | {"margin_balance": 10.0} | changes))
