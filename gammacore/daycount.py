@@ -14,6 +14,7 @@ import numpy as np
 from gammacore.array_types import Floats, Ints
 
 __all__ = [
+    "DAYS_PER_YEAR",
     "EXPIRY_HOUR",
     "FRIDAY",
     "FUNDING_PERIOD_NS",
@@ -41,7 +42,8 @@ NS_PER_SECOND = 1_000_000_000
 NS_PER_MINUTE = 60 * NS_PER_SECOND
 NS_PER_HOUR = 60 * NS_PER_MINUTE
 NS_PER_DAY = 24 * NS_PER_HOUR
-NS_PER_YEAR = 365 * NS_PER_DAY
+DAYS_PER_YEAR = 365
+NS_PER_YEAR = DAYS_PER_YEAR * NS_PER_DAY
 
 EXPIRY_HOUR = 8
 SETTLEMENT_WINDOW_NS = 30 * NS_PER_MINUTE  # before expiry: the delivery price is the average over it

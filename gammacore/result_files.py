@@ -23,8 +23,9 @@ import msgspec
 from gammacore import __version__
 from gammacore.errors import DataError
 
-__all__ = ["MARKER", "GrowingDirectory", "result_directory", "write_new", "write_page"]
+__all__ = ["MARKER", "SUMMARY", "GrowingDirectory", "result_directory", "write_new", "write_page"]
 
+SUMMARY = "summary.json"
 MARKER = ".gammacore.json"
 SEAL = "<!-- written by gammacore; SHA-256 of the text above: {} -->\n"
 SEAL_BYTES = len(SEAL.format("0" * 64))

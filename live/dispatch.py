@@ -22,7 +22,6 @@ from .risk_manager import ACCOUNT, RiskManager
 __all__ = ["Dispatch", "Sends"]
 
 CLOCKS_NS = NS_PER_MINUTE  # that clocks may differ, where trades are asked for by their time
-PAGE = 1_000  # of trades
 
 
 class Sends(Asks, Protocol):
@@ -161,7 +160,7 @@ class Dispatch:
         params = {
             "instrument_name": instrument.name,
             **span(since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS),
-            "count": PAGE,
+            "count": m.MOST_TRADES,
             "sorting": "asc",
             "historical": historical,
         }

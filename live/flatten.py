@@ -36,7 +36,6 @@ __all__ = ["Closing", "Held", "flatten_directly", "held_by", "limit_at"]
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
 PAUSE_S = 0.5
-PAGE = 1_000
 TRADES: dict[str, type[Booked | Foreign | Adopted]] = {
     kind.__name__: kind for kind in (Booked, Foreign, Adopted)
 }  # facts of trades that a journal has taken in
@@ -194,7 +193,7 @@ class Closing:
                     {
                         "currency": self._held.currency,
                         **span(since_ns, self._client.now_ns() + NS_PER_MINUTE),
-                        "count": PAGE,
+                        "count": m.MOST_TRADES,
                         "sorting": "asc",
                         "historical": historical,
                     },

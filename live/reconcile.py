@@ -28,7 +28,6 @@ from .protocol import DeribitProtocol
 
 __all__ = ["Reconciler", "Reconciliation", "Seen"]
 
-PAGE = 1_000
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 MOST_SEEN = 100_000
 LIVE = (OrderState.OPEN, OrderState.UNTRIGGERED)
@@ -111,7 +110,7 @@ class Reconciliation:
         params = {
             "currency": currency,
             **span(since_ns, now_ns + skew_ns + NS_PER_MINUTE),
-            "count": PAGE,
+            "count": m.MOST_TRADES,
             "sorting": "asc",
             "historical": historical,
         }
@@ -160,7 +159,7 @@ class Reconciliation:
         if page.has_more and page.trades:
             last = max(trade.ts_ns for trade in page.trades)
             if last <= since_ns:  # a whole page in one millisecond: the rest of it cannot be asked for
-                self.failure = f"more than {PAGE} trades at {last}"
+                self.failure = f"more than {m.MOST_TRADES} trades at {last}"
             else:  # many trades share a millisecond: ask from it again
                 self._ask_page(currency, last, historical, now_ns)
 

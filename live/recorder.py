@@ -22,7 +22,7 @@ from gammacore.deribit import channels
 from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.methods import GET_BOOK_SUMMARY_BY_CURRENCY as SUMMARY
 from gammacore.deribit.news import BookNews, InstrumentStateNews, SummaryRow
-from gammacore.deribit.units import name_of
+from gammacore.deribit.units import NAN, name_of
 from gammacore.errors import ConfigError, DataError
 
 from .client import Client
@@ -33,7 +33,6 @@ __all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Recorder", "RecorderOptions"]
 EVERYWHERE = "*"  # channel of gaps that concern all of them
 NOTIFICATIONS, ALL = "notifications", "all"  # where frames are kept as received
 STALE_NS = 5 * NS_PER_MINUTE  # of an option's ticker in a chain
-NAN = float("nan")
 
 
 class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import channels
 from gammacore.deribit.catalog import Listing
+from gammacore.deribit.history import WITH_DVOL
 from gammacore.deribit.methods import GET_INSTRUMENTS
 
 from .client import Client
@@ -17,7 +18,6 @@ from .recorder import ALL, NOTIFICATIONS, Recorder, RecorderOptions
 
 __all__ = ["channels_of", "last_heard_ns", "record"]
 
-WITH_DVOL = ("BTC", "ETH")
 COINS = ("BTC", "ETH")  # whose perpetuals are recorded, also where a currency lists a hundred others
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time
-from gammacore.deribit.history import RESOLUTIONS
+from gammacore.deribit.history import MOST_BARS, RESOLUTIONS
 from gammacore.deribit.methods import (
     GET_FUNDING_RATE_HISTORY,
     GET_FUNDING_RATE_VALUE,
@@ -20,7 +20,6 @@ from .client import Client
 
 __all__ = ["missed_funding", "past_prices"]
 
-MOST_BARS = 5_000  # of one answer
 MOST_HOURS = 744  # of one answer
 log = logging.getLogger("gammacore.live")
 

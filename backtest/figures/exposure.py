@@ -16,6 +16,7 @@ from gammacore import black76, inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import slippage
 from gammacore.contracts import Option, Perpetual, Settlement
+from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.ledger import Account
 from gammacore.portfolio import HedgeFills
 from gammacore.valuation import settlement_weight
@@ -23,9 +24,7 @@ from gammacore.valuation import settlement_weight
 from ..replay.runner import EpisodeRun, Run
 from ..replay.tape import Tape
 
-__all__ = ["DAYS", "EpisodeExposure", "expose", "options_held"]
-
-DAYS = 365
+__all__ = ["EpisodeExposure", "expose", "options_held"]
 
 
 class EpisodeExposure(NamedTuple):
@@ -166,4 +165,4 @@ def _sensitivities(option: Option, tape: Tape, i: int, j: int, plain: bool) -> t
     else:
         delta, gamma, theta = black76.sensitivities(("delta", "gamma", "theta"), *case)
     alive = tau > 0
-    return delta, np.where(alive, 0.01 * gamma * forward, 0.0), np.where(alive, theta / DAYS, 0.0)
+    return delta, np.where(alive, 0.01 * gamma * forward, 0.0), np.where(alive, theta / DAYS_PER_YEAR, 0.0)

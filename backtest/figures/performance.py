@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.array_types import Floats, Ints
+from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.ledger import UNIT, Account, Money
 from gammacore.portfolio import Episode
 
@@ -31,7 +32,6 @@ __all__ = [
     "returns_on_premium",
 ]
 
-DAYS_A_YEAR = 365
 CURRENCIES = ("coin", "usd")
 
 
@@ -157,7 +157,7 @@ def performance(earned: Earned, marks: Marks) -> dict[str, Any]:
     over, size = over[np.isfinite(over)], math.fsum(abs(paid))
     found = {
         "return_on_premium": total[native] / size if size else math.nan,
-        "sharpe": math.sqrt(DAYS_A_YEAR) * sharpe_ratio(daily),
+        "sharpe": math.sqrt(DAYS_PER_YEAR) * sharpe_ratio(daily),
         "hit_rate": hit_rate(profit),
         "mean_pnl_over_premium": over.mean() if len(over) else math.nan,
         "std_pnl_over_premium": over.std(ddof=1) if len(over) > 1 else math.nan,

@@ -10,6 +10,7 @@ import numpy as np
 
 from gammacore import black76
 from gammacore.attribution import Attribution
+from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.ledger import Money
 from gammacore.portfolio import Episode
 from gammacore.volatility import realised_vol
@@ -24,7 +25,6 @@ __all__ = [
     "rv_at_hedges",
 ]
 
-DAYS = 365
 LEAST = 0.01  # of theta: with less gamma profit, net of theta, a ratio to it says nothing
 
 
@@ -70,7 +70,7 @@ def breakeven_move_a_day(episode: Episode, tape: Tape, first: int) -> float:
         )
         found = black76.sensitivities(("gamma", "theta"), option.kind, forward, option.strike, tau, vol)
         gamma, theta = gamma + amount * found[0], theta + amount * found[1]
-    return math.sqrt(-2.0 * theta / (DAYS * gamma)) if gamma * theta < 0 else math.nan
+    return math.sqrt(-2.0 * theta / (DAYS_PER_YEAR * gamma)) if gamma * theta < 0 else math.nan
 
 
 def captured(totals: Mapping[str, Money], profit: Money, native: int) -> Captured:

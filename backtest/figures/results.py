@@ -13,6 +13,7 @@ import pandas as pd
 from gammacore import __version__
 from gammacore.config import Config
 from gammacore.ledger import Ledger
+from gammacore.result_files import SUMMARY
 from gammacore.yaml_text import dump_yaml
 
 from ..replay.journal import write_journal
@@ -21,9 +22,8 @@ from ..replay.runner import Run, replay
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
 from .run_exposures import EpisodeMoments, expose_run
 
-__all__ = ["SUMMARY", "Results", "compared", "run_backtest", "tabulate", "write_tables"]
+__all__ = ["Results", "compared", "run_backtest", "tabulate", "write_tables"]
 
-SUMMARY = "summary.json"
 COMPARED = (
     "n_episodes",
     "n_hedges",

@@ -11,11 +11,11 @@ import msgspec
 import pandas as pd
 
 from gammacore.errors import ConfigError, DataError
+from gammacore.result_files import SUMMARY
 from gammacore.yaml_text import read_yaml
 
 __all__ = ["StoredRun", "load_run", "load_runs"]
 
-SUMMARY = "summary.json"
 EPISODES = ("episode", "entry", "expiry", "strikes", "pnl_coin", "pnl_usd", "pnl_over_premium")
 PROFIT = ("time", "pnl_coin", "pnl_usd")
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from gammacore.config import Config
 from gammacore.errors import DataError
-from gammacore.result_files import GrowingDirectory
+from gammacore.result_files import SUMMARY, GrowingDirectory
 from gammacore.yaml_text import dump_yaml
 
-from ..figures.results import SUMMARY, Results, write_tables
+from ..figures.results import Results, write_tables
 from ..simulation.frontier import Frontier
 from ..simulation.run import Simulated
 from ..sweep.run import Sweep

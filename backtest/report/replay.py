@@ -17,11 +17,10 @@ from gammacore.daycount import parse_time
 
 from ..figures.run_exposures import EpisodeMoments
 from .tables import TABLE_ROWS
+from .thinning import BROWSER_NS
 from .view import View, day
 
 __all__ = ["pack", "replay_data"]
-
-NS_PER_MS = 1_000_000
 
 
 def pack(values: npt.ArrayLike, form: str = "<f4") -> str:
@@ -45,8 +44,8 @@ def _episode(seen: EpisodeMoments, row: Any) -> dict[str, Any]:
         "number": int(seen.episode),
         "title": f"{row.side} {row.contracts:g} × {row.strikes}, {day(row.entry)} to {day(row.expiry)}",
         "iv": float(row.iv_entry) if math.isfinite(row.iv_entry) else None,
-        "expiry": parse_time(row.expiry) // NS_PER_MS,
-        "at": pack(seen.ts_ns // NS_PER_MS, "<f8"),
+        "expiry": parse_time(row.expiry) // BROWSER_NS,
+        "at": pack(seen.ts_ns // BROWSER_NS, "<f8"),
         **{
             name: pack(getattr(seen, name))
             for name in ("price", "forward", "before", "after", "traded", "hedges")

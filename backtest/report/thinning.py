@@ -21,10 +21,10 @@ __all__ = [
     "thin",
 ]
 
-NS_PER_MS = 1_000_000
 CURVE_POINTS = 2_400  # lowest and highest of more stretches than the page has columns
 LINE_POINTS = 900  # a curve among many
 MARKER_POINTS = 600  # a side; each marker is an element of the page, and slow to draw
+BROWSER_NS = 1_000_000  # browsers count milliseconds
 
 
 def thin(values: npt.ArrayLike, cap: int) -> Ints:
@@ -75,4 +75,4 @@ def rounded(values: npt.ArrayLike, decimals: int) -> list[float | None]:
 
 def milliseconds(ts_ns: npt.ArrayLike) -> list[int]:
     """Milliseconds, as charts count them."""
-    return (np.asarray(ts_ns, dtype=np.int64) // NS_PER_MS).tolist()  # type: ignore[no-any-return]
+    return (np.asarray(ts_ns, dtype=np.int64) // BROWSER_NS).tolist()  # type: ignore[no-any-return]

@@ -17,6 +17,7 @@ from gammacore import _hedging, black76, inverse
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
+from gammacore.hedging.target import MAX_RATIO
 from gammacore.tolerances import ROUNDING
 
 from .models import GivenPaths, Model
@@ -25,7 +26,6 @@ from .option_book import Costs, OptionLeg
 
 __all__ = ["Experiment", "engine_of"]
 
-MAX_RATIO = 1.5
 ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
 NUMERAIRES = {
     "black": _hedging.DELTA_BLACK,

@@ -12,7 +12,7 @@ from gammacore import __version__, black76
 from gammacore.build import build_policy
 from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
-from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.daycount import DAYS_PER_YEAR, NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
@@ -29,7 +29,6 @@ from .option_book import Costs, OptionLeg, straddle, strangle
 
 __all__ = ["Simulated", "experiment_of", "run_simulation"]
 
-DAYS_A_YEAR = 365.0
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
 FEW_PATHS = 20.0  # over the number of paths: of few, one has more without being strange
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -71,7 +70,7 @@ def experiment_of(config: Config) -> Experiment:
     model, steps_per_day = _model(config)
     book = _book(config)
     years = max(leg.expiry for leg in book)
-    steps = max(round(years * DAYS_A_YEAR * steps_per_day), 1)
+    steps = max(round(years * DAYS_PER_YEAR * steps_per_day), 1)
     averaged = config.exit.delivery == "average" and years / steps <= WINDOW  # longer steps do not see it
     return Experiment(
         book=book,
@@ -94,10 +93,10 @@ def _book(config: Config) -> tuple[OptionLeg, ...]:
     wanted = config.simulate
     if wanted.legs:
         return tuple(
-            OptionLeg(leg.kind, leg.strike, leg.days / DAYS_A_YEAR, leg.amount, leg.implied)
+            OptionLeg(leg.kind, leg.strike, leg.days / DAYS_PER_YEAR, leg.amount, leg.implied)
             for leg in wanted.legs
         )
-    years = wanted.days / DAYS_A_YEAR
+    years = wanted.days / DAYS_PER_YEAR
     amount = config.size.contracts * (1.0 if config.entry.side == "long" else -1.0)
     if wanted.structure == "straddle":
         return straddle(wanted.forward, years, amount)

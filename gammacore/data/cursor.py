@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gammacore.deribit.history import MOST_DELIVERIES
 from gammacore.deribit.market import WireTrade, WireTradesPage
 from gammacore.deribit.methods import (
     GET_DELIVERY_PRICES,
     GET_LAST_TRADES_BY_CURRENCY,
     GET_LAST_TRADES_BY_CURRENCY_AND_TIME,
     GET_VOLATILITY_INDEX_DATA,
+    MOST_TRADES,
     Method,
 )
 from gammacore.deribit.units import GRAIN_NS, span
@@ -29,7 +31,6 @@ Get = Callable[[str, Mapping[str, Any]], bytes]
 """Asks a public method; its result in JSON, undecoded."""
 
 TRADES, BY_ID = GET_LAST_TRADES_BY_CURRENCY_AND_TIME, GET_LAST_TRADES_BY_CURRENCY
-MOST_TRADES, MOST_DELIVERIES = 1_000, 1_000
 
 
 class Page(NamedTuple):

@@ -16,7 +16,7 @@ import msgspec
 
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
 from gammacore.deribit.catalog import Listing
-from gammacore.deribit.history import bar_length_ns, volatility_bar_ns
+from gammacore.deribit.history import MOST_BARS, WITH_DVOL, bar_length_ns, volatility_bar_ns
 from gammacore.deribit.methods import (
     GET_DELIVERY_PRICES,
     GET_FUNDING_RATE_HISTORY,
@@ -40,9 +40,7 @@ __all__ = ["DOWNLOADED", "Downloaded", "Plan", "Progress", "download"]
 Progress = Callable[[str, int, int], None]
 
 OVER_NS = 10 * NS_PER_MINUTE  # a day is asked for so long after its end
-WITH_DVOL = ("BTC", "ETH")
 TRADE_KINDS = {"option_trades": "option", "future_trades": "future"}
-MOST_BARS = 5_000
 
 
 class _Unit(NamedTuple):

@@ -10,9 +10,8 @@ import numpy as np
 
 from gammacore.daycount import NS_PER_DAY
 from gammacore.deribit.history import bar_length_ns
+from gammacore.deribit.methods import MOST_TRADES
 from gammacore.errors import ConfigError
-
-from .cursor import MOST_TRADES
 
 __all__ = ["DOWNLOADED", "Downloaded", "Payloads", "Plan"]
 

@@ -22,6 +22,9 @@ __all__ = [
     "bar_length_ns",
 ]
 
+MOST_BARS = 5_000  # of one answer
+MOST_DELIVERIES = 1_000
+WITH_DVOL = ("BTC", "ETH")  # coins that have a volatility index
 RESOLUTIONS = (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)  # of bars, minutes; besides 1D
 
 

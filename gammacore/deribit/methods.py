@@ -27,11 +27,12 @@ from .news import (
 )
 from .units import ns
 
-__all__ = ["METHODS", "Method"]
+__all__ = ["METHODS", "MOST_TRADES", "Method"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 W = TypeVar("W")
+MOST_TRADES = 1_000  # of one answer
 METHODS: dict[str, Method[Any]] = {}
 
 
