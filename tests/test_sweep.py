@@ -32,7 +32,7 @@ PATIENCE_S = 90
 
 def run_sweep(config, out, **options):
     found = sweeping.run_sweep(config, out, **options)
-    write_sweep(found, out)
+    write_sweep(found)
     return found
 
 

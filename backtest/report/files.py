@@ -11,7 +11,7 @@ import numpy as np
 
 from gammacore.config import Config
 from gammacore.errors import DataError
-from gammacore.result_files import SUMMARY, GrowingDirectory
+from gammacore.result_files import SUMMARY
 from gammacore.yaml_text import dump_yaml
 
 from ..figures.results import Results, write_tables
@@ -45,7 +45,7 @@ def write_simulation(found: Simulated, folder: Path) -> None:
     (folder / SUMMARY).write_text(_summary_text(found.summary), encoding="utf-8")
 
 
-def write_sweep(sweep: Sweep, out: Path) -> None:
+def write_sweep(sweep: Sweep) -> None:
     """Write what a sweep found beside its cells.
 
     Raises
@@ -53,15 +53,15 @@ def write_sweep(sweep: Sweep, out: Path) -> None:
     DataError
         If the directory cannot be written, or holds a file of somebody else under one of these names.
     """
+    folder = sweep.directory
     try:
-        folder = GrowingDirectory(out, "sweep")
         folder.write("config.yaml", _config_text(sweep.config))
         folder.write("cells.csv", sweep.table.to_csv(index_label="cell"))
         if sweep.config.report.html:
             folder.write(PAGE, render_sweep(sweep.config, sweep.table, sweep.summary))
         folder.write(SUMMARY, _summary_text(sweep.summary))
     except OSError as error:
-        raise DataError(f"{out}: cannot write results: {error.strerror or error}") from None
+        raise DataError(f"{folder.folder}: cannot write results: {error.strerror or error}") from None
 
 
 def _config_text(config: Config) -> str:

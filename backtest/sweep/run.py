@@ -12,6 +12,7 @@ import pandas as pd
 
 from gammacore import __version__
 from gammacore.config import Config
+from gammacore.result_files import GrowingDirectory
 
 from .cell_runs import FIGURES, run_cell
 from .cell_store import CellStore
@@ -32,11 +33,14 @@ class Sweep(NamedTuple):
         One row per cell in the order of the grid: what varied, then the figures; NaN where it failed.
     summary : dict
         What goes into ``summary.json``.
+    directory : GrowingDirectory
+        Where its cells are, for further files.
     """
 
     config: Config
     table: pd.DataFrame
     summary: dict[str, Any]
+    directory: GrowingDirectory
 
 
 def plan_of(config: Config, grid: list[Cell]) -> dict[str, Any]:
@@ -107,10 +111,13 @@ def run_sweep(
                 progress(done, len(grid))
     finally:
         store.close()
-    return _judged(config, grid, store.results, failed)
+    table, summary = _judged(config, grid, store.results, failed)
+    return Sweep(config, table, summary, store.directory)
 
 
-def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: dict[str, str]) -> Sweep:
+def _judged(
+    config: Config, grid: list[Cell], results: dict[str, Any], failed: dict[str, str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     known = [(cell, results[cell.key]) for cell in grid if cell.key in results]
     rows = [
         {**cell.overrides, **(results[cell.key]["figures"] if cell.key in results else {})} for cell in grid
@@ -128,4 +135,4 @@ def _judged(config: Config, grid: list[Cell], results: dict[str, Any], failed: d
         "engines": dict(Counter(result.get("engine", "none") for _, result in known)),
         **judge(known),
     }
-    return Sweep(config, table, summary)
+    return table, summary

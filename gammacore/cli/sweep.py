@@ -72,7 +72,7 @@ def sweep(
             fresh=fresh,
             progress=lambda done, total: report("cells", done, total),
         )
-        write_sweep(found, out)
+        write_sweep(found)
     if as_json:
         document({"directory": str(out), **found.summary})
     else:
