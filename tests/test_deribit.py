@@ -7,11 +7,14 @@ import msgspec
 import pytest
 
 from gammacore.contracts import parse
+from gammacore.data.cursor import deliveries
+from gammacore.data.stream import columns_of, rows_of
+from gammacore.deribit import methods
 from gammacore.deribit import news as d
 from gammacore.deribit.channels import decode_book, decode_data
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.frames import decode_envelope, encode_order, encode_request
-from gammacore.deribit.methods import METHODS
+from gammacore.deribit.methods import METHODS, Method
 from gammacore.deribit.units import instrument_of
 from gammacore.errors import SessionError
 from gammacore.live import news as n
@@ -541,3 +544,76 @@ def test_a_platform_state_that_says_nothing_is_unreadable():
     for broken in ({}, {"price_index": "btc_usd"}, {"price_index": "btc_usd", "locked": None}, {"locked": 1}):
         with pytest.raises(msgspec.ValidationError):
             told("platform_state", broken)
+
+
+# --------------------------------------------------------------------------- one reading, two readers
+
+
+def test_methods_are_called_by_their_names():
+    for name, value in vars(methods).items():
+        if isinstance(value, Method):
+            assert value.name.partition("/")[2].upper() == name
+            assert METHODS[value.name] is value
+    assert METHODS["private/get_positions"].private
+    assert [METHODS[f"private/{name}"].reads for name in ("get_positions", "buy", "cancel_all")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+QUOTED = ("mark_iv", "bid_iv", "ask_iv", "best_bid_price", "best_ask_price", "index_price", "last_price")
+COLUMNS = {"best_bid_price": "bid_price", "best_ask_price": "ask_price"}
+FIELDS = {"best_bid_price": "bid", "best_ask_price": "ask", "index_price": "index", "last_price": "last"}
+
+
+@pytest.mark.parametrize("field", QUOTED)
+@pytest.mark.parametrize("value", [None, 0.0, 25.5])
+def test_a_session_and_a_recording_read_a_ticker_alike(field, value):
+    data = option_ticker(**{field: value})
+    [news] = told(f"ticker.{OPTION}.raw", data)
+    [row] = rows_of(f"ticker.{OPTION}.raw", json.dumps(data).encode(), NOW, 1)
+    columns = {name: column[0] for name, column in columns_of("tickers", [row]).items()}
+    assert columns["ts_ns"] == news.ts_ns
+    assert columns[COLUMNS.get(field, field)] == pytest.approx(
+        getattr(news, FIELDS.get(field, field)), rel=0, abs=0, nan_ok=True
+    )
+
+
+def test_a_ticker_without_a_mark_is_a_row_and_no_news():
+    data = option_ticker(mark_price=None)
+    with pytest.raises(ValueError, match="mark_price"):
+        told(f"ticker.{OPTION}.raw", data)
+    [row] = rows_of(f"ticker.{OPTION}.raw", json.dumps(data).encode(), NOW, 1)
+    assert math.isnan(columns_of("tickers", [row])["mark_price"][0])
+
+
+@pytest.mark.parametrize("change", [{}, {"iv": None}, {"mark_price": None}, {"liquidation": "MT"}])
+def test_a_session_and_a_recording_read_a_trade_alike(change):
+    data = {
+        "trade_id": "1", "trade_seq": 1, "instrument_name": OPTION, "timestamp": 5, "direction": "sell",
+        "price": 0.01, "amount": 1.5, "iv": 40.5, "mark_price": 0.011, **change,
+    }  # fmt: skip
+    [news] = told("trades.option.BTC.raw", [data])
+    [row] = rows_of("trades.option.BTC.raw", json.dumps([data]).encode(), NOW, 1)
+    columns = {name: column[0] for name, column in columns_of("option_trades", [row]).items()}
+    [trade] = news.trades
+    sign = {"buy": 1, "sell": -1}[columns["direction"]]
+    assert (columns["ts_ns"], sign * columns["amount"], columns["price"]) == (
+        5 * MS,
+        trade.amount,
+        trade.price,
+    )
+    assert columns["liquidation"] == trade.liquidation
+    for column, value in (("iv", trade.iv), ("mark_price", trade.mark)):
+        assert columns[column] == pytest.approx(value, rel=0, abs=0, nan_ok=True)
+
+
+def test_delivery_prices_are_read_alike():
+    rows = [
+        {"date": "2026-11-25", "delivery_price": None},
+        {"date": "2026-11-24", "delivery_price": 85_000.5},
+    ]
+    payload = json.dumps({"data": rows, "records_total": 2}).encode()
+    assert deliveries(lambda method, params: payload, "btc_usd", "2026-11-01") == {"2026-11-24": 85_000.5}
+    assert methods.GET_DELIVERY_PRICES.decode(payload, 0).prices == {"2026-11-24": 85_000.5}

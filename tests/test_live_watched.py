@@ -1,0 +1,61 @@
+"""Which tickers are subscribed as positions and orders come and go."""
+
+from types import SimpleNamespace
+
+from gammacore.contracts import parse
+from gammacore.live.watched import Watched
+
+PERPETUAL, FUTURE, CALL = (parse(f"BTC-{name}") for name in ("PERPETUAL", "25DEC26", "25DEC26-80000-C"))
+
+
+class Session:
+    def __init__(self):
+        self.channels = set()
+
+    def subscribe(self, channels):
+        assert not self.channels & set(channels)
+        self.channels |= set(channels)
+
+    def unsubscribe(self, channels):
+        assert set(channels) <= self.channels
+        self.channels -= set(channels)
+
+
+def test_what_is_held_at_work_or_hedged_with_is_heard_and_nothing_else():
+    session, episodes = Session(), {}
+    desk = SimpleNamespace(portfolio=SimpleNamespace(open=episodes))
+    execution = SimpleNamespace(instruments=set())
+    watched = Watched(session, desk, execution, PERPETUAL)
+    watched.update()
+    assert session.channels == {"ticker.BTC-PERPETUAL.raw"}
+    execution.instruments = {CALL}
+    watched.update()
+    assert session.channels == {"ticker.BTC-PERPETUAL.raw", "ticker.BTC-25DEC26-80000-C.100ms"}
+    episodes[0] = SimpleNamespace(legs={CALL: 1.0}, hedge=SimpleNamespace(instrument=FUTURE))
+    execution.instruments = set()
+    watched.update()
+    assert session.channels == {
+        "ticker.BTC-PERPETUAL.raw",
+        "ticker.BTC-25DEC26.raw",
+        "ticker.BTC-25DEC26-80000-C.100ms",
+    }
+    episodes.clear()
+    watched.update()
+    assert session.channels == {"ticker.BTC-PERPETUAL.raw"}
+
+
+def test_what_was_not_granted_or_is_of_another_connection_is_asked_for_again():
+    session = Session()
+    desk = SimpleNamespace(portfolio=SimpleNamespace(open={}))
+    watched = Watched(session, desk, SimpleNamespace(instruments={CALL}), PERPETUAL)
+    watched.update()
+    session.channels.discard("ticker.BTC-25DEC26-80000-C.100ms")
+    watched.update()
+    assert len(session.channels) == 1  # nobody said that it was not granted
+    watched.missing(["ticker.BTC-25DEC26-80000-C.100ms"])
+    watched.update()
+    assert len(session.channels) == 2
+    session.channels.clear()
+    watched.forget()
+    watched.update()
+    assert len(session.channels) == 2
