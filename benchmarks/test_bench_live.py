@@ -11,8 +11,9 @@ import websocket
 
 from gammacore.contracts import parse
 from gammacore.deribit.news import TickerNews
-from gammacore.live.client import Client, _conflated
+from gammacore.live.client import Client
 from gammacore.live.frames import connect, masked
+from gammacore.live.handler import conflated
 from support.deribit_wire import NOW, notification, ready
 from support.live_world import Process, World, lively
 
@@ -158,14 +159,15 @@ def test_client(benchmark, url):
 
 @pytest.mark.benchmark(group="tickers through the whole session, decisions and journal included")
 @pytest.mark.parametrize("together", [1, 50])
-def test_session(benchmark, tmp_path, together):
+def test_session(benchmark, tmp_path, monkeypatch, together):
     """In memory; ``together`` tickers arrive with one read, of which the last counts."""
     world = World(linear=())
     process = Process(world, tmp_path / "j.db", lively(hedge__band=0.5))
     process.run(20)
     hedger, count = process.hedger, 2_000
     hedger._ready = True
-    hedger.session = Nowhere()
+    for name in NOWHERE:
+        monkeypatch.setattr(process.client, name, lambda *a, **k: 0)
     last = hedger.feed.tickers[hedger.feed.perpetual]
     at = [last.ts_ns]
 
@@ -175,22 +177,15 @@ def test_session(benchmark, tmp_path, together):
             for k in range(together):
                 at[0] += 1_000_000
                 batch.append(msgspec.structs.replace(last, ts_ns=at[0], mark=last.mark + 0.5 * (k % 3)))
-            for news in _conflated(batch):
+            for news in conflated(batch):
                 hedger.on_news(news)
         hedger.journal.flush()
 
     benchmark.pedantic(run, rounds=5, warmup_rounds=1)
     benchmark.extra_info["messages a second"] = round(count / benchmark.stats["min"])
-    hedger.session = process.client
+    monkeypatch.undo()
     process.close()
 
 
-class Nowhere:
-    """A session that takes orders and never answers."""
-
-    skew_s = 0.0
-
-    def now_ns(self):
-        return NOW
-
-    send_order = cancel = cancel_all = request = subscribe = unsubscribe = drop = lambda self, *a, **k: 0
+# A session that takes orders and never answers.
+NOWHERE = ("send_order", "cancel", "cancel_all", "request", "subscribe", "unsubscribe", "drop")
