@@ -218,10 +218,6 @@ class Auth:
         self._by_access.pop(token.access, None)
         self._by_refresh.pop(token.refresh, None)
 
-    def user_of(self, client_id: str) -> int:
-        """User id of a client."""
-        return self._users[client_id]
-
     def revoke_key(self, client_id: str, revoked: bool) -> None:
         """Make a key and all its tokens invalid, or the key valid again."""
         if not revoked:

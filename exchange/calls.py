@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .accounts import Account
+from .auth import Auth
 from .catalog import Listing
 from .connection import Connection
+from .feed import Feed
+from .floor import Floor
+from .locks import Locks
 from .wire import Params, RpcError, invalid
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
 
 __all__ = ["Call", "Handler"]
 
@@ -25,7 +26,10 @@ class Call:
 
     Attributes
     ----------
-    x : Exchange
+    x : Floor
+    auth : Auth
+    feed : Feed
+    locks : Locks
     method : str
     params : Params
     now_ns : int
@@ -37,12 +41,15 @@ class Call:
         Run once the answer is on its way, for notifications that must follow it.
     """
 
-    x: Exchange
+    x: Floor
+    auth: Auth
+    feed: Feed
+    locks: Locks
     method: str
     params: Params
     now_ns: int
     connection: Connection | None
-    caller: Account | None
+    caller: Account | None = None
     after: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -137,6 +137,10 @@ class Listing:
         count = round(exact)
         return count if abs(exact - count) <= 1e-6 else None
 
+    def trade_id(self, number: int) -> str:
+        """Trade id of its number, as the exchange forms them."""
+        return f"{number}" if self.currency == "BTC" else f"{self.currency}-{number}"
+
     def contracts(self, lots: int) -> float:
         """Contracts in a count of lots, as the wire shows beside the amount."""
         return round(self.amount(lots) / self.spec.contract_size, 8)

@@ -15,7 +15,7 @@ from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .accounts import Account, units
 from .book import Book, Order
-from .catalog import Catalog, Listing
+from .catalog import Listing
 from .day import Day
 from .market import Market
 from .pricing import Pricing
@@ -77,7 +77,6 @@ class Engine:
 
     Parameters
     ----------
-    catalog : Catalog
     market : Market
     pricing : Pricing
     accounts : dict of int to Account
@@ -87,13 +86,11 @@ class Engine:
 
     def __init__(
         self,
-        catalog: Catalog,
         market: Market,
         pricing: Pricing,
         accounts: dict[int, Account],
         origin_ms: int,
     ) -> None:
-        self._catalog = catalog
         self._market = market
         self._pricing = pricing
         self._accounts = accounts
@@ -129,6 +126,11 @@ class Engine:
             return 0.0
         coin = self._market.coins[listing.base]
         return coin.interest if listing.inverse else coin.interest_linear
+
+    def open_interest(self, listing: Listing) -> float:
+        """Amount that all long positions hold."""
+        held = (account.lots(listing.name) for account in self._accounts.values())
+        return listing.amount(sum(lots for lots in held if lots > 0))
 
     def band(self, listing: Listing) -> tuple[int, int]:
         """Lowest and highest price of an order, in ticks."""

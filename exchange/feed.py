@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
+from .agenda import Agenda
 from .book import BUY, SELL, Order
 from .catalog import Listing
 from .engine import Touched, Trade
+from .floor import Floor
 from .glance import current_bar, index_data
 from .topics import RAW, Topic, parse
-from .views import milliseconds, order_json, public_trade, user_trade
-from .wire import encode
+from .views import order_json, public_trade, user_trade
+from .wire import encode, milliseconds
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["Feed"]
+__all__ = ["Feed", "Readers"]
 
 PERIOD_NS = {"100ms": 100 * NS_PER_MILLISECOND, "agg2": NS_PER_SECOND}
 WATCHING = {"book", "grouped", "ticker", "quote", "incremental_ticker", "trades", "chart"}
 Data = Any
+
+
+class Readers(Protocol):
+    """Who takes frames."""
+
+    def deliver(self, number: int, subject: str, frame: str) -> None:
+        """Send a frame to a connection, if it is still there."""
 
 
 class Feed:
@@ -31,11 +37,16 @@ class Feed:
 
     Parameters
     ----------
-    exchange : Exchange
+    floor : Floor
+    agenda : Agenda
+        When channels with an interval are due.
+    readers : Readers
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._x = exchange
+    def __init__(self, floor: Floor, agenda: Agenda, readers: Readers) -> None:
+        self._x = floor
+        self._agenda = agenda
+        self._readers = readers
         self._topics: dict[tuple[str, int | None], Topic] = {}
         self._flush_ns: dict[str, int] = {}
 
@@ -57,8 +68,10 @@ class Feed:
             return known if known is not None else parsed
         return None
 
-    def subscribe(self, topic: Topic, connection: int, label: str | None, now_ns: int) -> None:
-        """Add a subscriber; the first notification goes out at once."""
+    def subscribe(
+        self, topic: Topic, connection: int, label: str | None, now_ns: int, greeting: Iterable[Data] = ()
+    ) -> None:
+        """Add a subscriber; it is greeted, and the first notification goes out at once."""
         if topic.listing is not None and topic.kind in WATCHING:
             self._x.quote(topic.listing, now_ns)
         new = not topic.subscribers
@@ -68,12 +81,12 @@ class Feed:
             self._send_snapshot(topic, connection, label, now_ns, fresh=new)
         elif topic.kind == "incremental_ticker" and topic.listing is not None:
             topic.last = self._x.views.ticker(topic.listing, now_ns)
-            self._x.deliver(
+            self._readers.deliver(
                 connection, topic.name, _frame(topic.name, topic.last | {"type": "snapshot"}, label)
             )
-        elif topic.kind.startswith("platform_state"):
-            for data in self._x.locks.greeting(topic):
-                self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
+        elif greeting:
+            for data in greeting:
+                self._readers.deliver(connection, topic.name, _frame(topic.name, data, label))
         elif topic.kind in RENDER and not topic.kind.startswith("user.") and topic.kind != "trades":
             topic.dirty = True
             self._schedule(topic, now_ns)
@@ -178,7 +191,7 @@ class Feed:
             period = PERIOD_NS[topic.interval]
             due = -(-now_ns // period) * period
             self._flush_ns[topic.interval] = due
-            self._x.at(due, "flush", topic.interval)
+            self._agenda.at(due, "flush", topic.interval)
 
     def flush(self, interval: str, now_ns: int) -> None:
         """Send what an interval has gathered."""
@@ -197,7 +210,7 @@ class Feed:
         for connection, label in list(topic.subscribers.items()):
             if label not in frames:
                 frames[label] = _frame(topic.name, data, label)
-            self._x.deliver(connection, topic.name, frames[label])
+            self._readers.deliver(connection, topic.name, frames[label])
 
     # Books
 
@@ -216,7 +229,7 @@ class Feed:
         }
         for name, levels in zip(("bids", "asks"), topic.last, strict=True):
             data[name] = [["new", price, amount] for price, amount in levels.items()]
-        self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
+        self._readers.deliver(connection, topic.name, _frame(topic.name, data, label))
 
     def _sides(self, listing: Listing) -> tuple[dict[float, float], dict[float, float]]:
         bids, asks = (self._x.views.levels(listing, side, None) for side in (BUY, SELL))

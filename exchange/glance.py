@@ -16,7 +16,7 @@ from gammacore.daycount import (
 from .catalog import Listing
 from .engine import Trade
 from .market import Market
-from .views import milliseconds
+from .wire import milliseconds
 
 __all__ = ["current_bar", "index_data"]
 

@@ -25,8 +25,8 @@ from .past import Series
 from .private import settled_in, settlement_page
 from .public import KINDS, index_base
 from .topics import RESOLUTIONS
-from .views import milliseconds, public_trade
-from .wire import invalid
+from .views import public_trade
+from .wire import invalid, milliseconds
 
 __all__ = ["HANDLERS"]
 
@@ -316,7 +316,7 @@ def get_delivery_prices(call: Call) -> dict[str, Any]:
     base = index_base(call)
     offset = call.params.integer("offset", 0, low=0)
     count = call.params.integer("count", 10, low=1, high=MAX_DELIVERIES)
-    since = call.x.clearing.deliveries.get(call.params.text("index_name"), [])
+    since = call.x.statements.deliveries.get(call.params.text("index_name"), [])
     rows = (call.x.past.deliveries[base] + since)[::-1]
     return {"data": rows[offset : offset + count], "records_total": len(rows)}
 
@@ -324,14 +324,14 @@ def get_delivery_prices(call: Call) -> dict[str, Any]:
 def get_last_settlements_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``public/get_last_settlements_by_currency``."""
     currency = call.currency()
-    rows = call.x.clearing.settlements.get(0, [])
+    rows = call.x.statements.settlements.get(0, [])
     return settlement_page(call, [row for row in rows if settled_in(row["instrument_name"]) == currency])
 
 
 def get_last_settlements_by_instrument(call: Call) -> dict[str, Any]:
     """Answer ``public/get_last_settlements_by_instrument``."""
     name = call.params.text("instrument_name")
-    rows = call.x.clearing.settlements.get(0, [])
+    rows = call.x.statements.settlements.get(0, [])
     return settlement_page(call, [row for row in rows if row["instrument_name"] == name])
 
 

@@ -13,6 +13,7 @@ from gammacore.daycount import NS_PER_MINUTE
 from .accounts import Account
 from .book import BUY, SELL, Order
 from .catalog import Listing
+from .config import ExchangeConfig
 from .engine import Engine
 from .pricing import Pricing
 
@@ -30,11 +31,8 @@ class Maker:
     pricing : Pricing
     maker, strangers : Account
         Accounts of the house.
-    depth : int
-        Levels a side in futures.
-    flow_per_minute : float
-        Orders of strangers a minute and book.
-    seed : int
+    config : ExchangeConfig
+        Of which `depth`, `flow_per_minute` and `seed` are read.
     """
 
     def __init__(
@@ -43,17 +41,15 @@ class Maker:
         pricing: Pricing,
         maker: Account,
         strangers: Account,
-        depth: int,
-        flow_per_minute: float,
-        seed: int,
+        config: ExchangeConfig,
     ) -> None:
         self._engine = engine
         self._pricing = pricing
         self._maker = maker
         self._strangers = strangers
-        self._depth = depth
-        self._flow = flow_per_minute
-        self._random = random.Random(seed)
+        self._depth = config.depth
+        self._flow = config.flow_per_minute
+        self._random = random.Random(config.seed)
         self._quotes: dict[str, dict[tuple[int, int], Order]] = {}
         self._quoted_ns: dict[str, int] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -27,13 +27,11 @@ from gammacore.daycount import (
     format_time,
 )
 
-from .catalog import Listing
+from .catalog import Catalog, Listing
+from .config import ExchangeConfig
 from .engine import IDS_PER_MS
-from .market import FUNDING_PERIOD_NS, PREMIUM_REVERSION
-from .views import direction, trade_id
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
+from .market import FUNDING_PERIOD_NS, PREMIUM_REVERSION, Market
+from .wire import direction
 
 __all__ = ["Past", "PastTrades", "Series"]
 
@@ -75,7 +73,7 @@ class PastTrades:
         price = int(self.price[k])
         before = int(self.price[k - 1]) if k else price
         shown: dict[str, Any] = {
-            "trade_id": trade_id(listing, int(self.number[k])),
+            "trade_id": listing.trade_id(int(self.number[k])),
             "trade_seq": k + 1,
             "instrument_name": listing.name,
             "timestamp": int(self.ts_ms[k]),
@@ -97,12 +95,19 @@ class Past:
 
     Parameters
     ----------
-    exchange : Exchange
+    config : ExchangeConfig
+    market : Market
+    catalog : Catalog
+    origin_ms : int
+        Where the numbering of trades begins.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._x = exchange
-        self._start_ns = exchange.config.start_ns
+    def __init__(self, config: ExchangeConfig, market: Market, catalog: Catalog, origin_ms: int) -> None:
+        self._config = config
+        self._market = market
+        self._catalog = catalog
+        self._origin_ms = origin_ms
+        self._start_ns = config.start_ns
         self._series: dict[str, Series] = {}
         self._settled: dict[str, float] = {}
         self._trades: dict[str, PastTrades] = {}
@@ -111,10 +116,10 @@ class Past:
     @property
     def first_ns(self) -> int:
         """Earliest moment there is anything about."""
-        return self._start_ns - self._x.config.history_days * NS_PER_DAY
+        return self._start_ns - self._config.history_days * NS_PER_DAY
 
     def _rng(self, what: str) -> np.random.Generator:
-        return np.random.default_rng([self._x.config.seed, crc32(what.encode())])
+        return np.random.default_rng([self._config.seed, crc32(what.encode())])
 
     # Minutes
 
@@ -123,7 +128,7 @@ class Past:
         before = self._series.get(base)
         if before is None:
             before = self._series[base] = self._make(base)
-        since = self._x.market.coins[base].minutes
+        since = self._market.coins[base].minutes
         if not since:
             return before
         columns = [np.array(column) for column in zip(*since, strict=True)]
@@ -140,19 +145,19 @@ class Past:
         return found
 
     def _make(self, base: str) -> Series:
-        x, rng = self._x, self._rng(base)
-        model = x.market.coins[base].model
+        market, rng = self._market, self._rng(base)
+        model = market.coins[base].model
         last = self._start_ns // NS_PER_MINUTE
-        count = x.config.history_days * 1_440
+        count = self._config.history_days * 1_440
         ts = NS_PER_MINUTE * np.arange(last - count, last + 1, dtype=np.int64)
         moves = model.vol * np.sqrt(NS_PER_MINUTE / NS_PER_YEAR) * rng.standard_normal(count)
-        opening = x.market.opening[base]
+        opening = market.opening[base]
         index = opening * np.exp(-np.concatenate([np.cumsum(moves[::-1])[::-1], [0.0]]))
-        recorded = x.market.recorded.get(base)
+        recorded = market.recorded.get(base)
         if recorded is not None:
             index = np.interp(ts, recorded.ts_ns, recorded.price)
         premium = model.premium_vol * _reverting(rng, count + 1)
-        damper, cap = x.config.funding_damper, x.market.cap(base)
+        damper, cap = self._config.funding_damper, market.cap(base)
         rate = np.clip(np.maximum(damper, premium) + np.minimum(-damper, premium), -cap, cap)
         paid = np.cumsum(rate) * NS_PER_MINUTE / FUNDING_PERIOD_NS
         return Series(
@@ -160,7 +165,7 @@ class Past:
             np.round(index, 2),
             np.round(index * (1.0 + premium), 2),
             paid - paid[-1],
-            np.round(x.market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
+            np.round(market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
         )
 
     def marks(self, listing: Listing, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
@@ -169,13 +174,13 @@ class Past:
         index = np.interp(ts_ns, series.ts_ns, series.price)
         if listing.expiry_ns is None:
             return np.round(np.interp(ts_ns, series.ts_ns, series.mark), 2), np.round(index, 2), index * 0.0
-        model = self._x.market.coins[listing.base].model
+        model = self._market.coins[listing.base].model
         tau = np.maximum(listing.expiry_ns - ts_ns, 0) / NS_PER_YEAR
         forward = index * np.exp(model.carry * tau)
         if not isinstance(listing.instrument, Option):
             return np.round(forward, 2), np.round(index, 2), index * 0.0
         option = listing.instrument
-        vol = np.round(self._x.market.past_vols(listing.base, forward, option.strike, tau), 4)
+        vol = np.round(self._market.past_vols(listing.base, forward, option.strike, tau), 4)
         price = inverse.price(option.kind, forward, option.strike, tau, vol)
         return np.round(price if listing.coin_settled else price * forward, 8), np.round(index, 2), vol
 
@@ -195,8 +200,7 @@ class Past:
         twins = np.arange(4, count, 5)
         ts_ns[twins] = ts_ns[twins - 1]  # trades that share a millisecond
         ts_ms = ts_ns // NS_PER_MILLISECOND
-        origin_ms = self._x.engine.origin_ms
-        number = (ts_ms - origin_ms) * IDS_PER_MS + 2 * (listing.row["instrument_id"] % 4_096)
+        number = (ts_ms - self._origin_ms) * IDS_PER_MS + 2 * (listing.row["instrument_id"] % 4_096)
         number[twins] += 1
         mark, index, vol = self.marks(listing, ts_ns)
         side = rng.choice(np.array([-1, 1]), count)
@@ -212,7 +216,7 @@ class Past:
     @cached_property
     def expired(self) -> list[Listing]:
         """Instruments that expired in the last days before the start."""
-        return self._x.catalog.list_expired(self._start_ns, self.delivery_price)
+        return self._catalog.list_expired(self._start_ns, self.delivery_price)
 
     def tape(self, currency: str, kind: str) -> tuple[Ints, list[Listing], Ints]:
         """All trades of a currency and kind: their numbers in order, whose they are, and which of its."""
@@ -220,7 +224,7 @@ class Past:
         if found is None:
             listings = [
                 x
-                for x in (*self._x.catalog.by_name.values(), *self.expired)
+                for x in (*self._catalog.by_name.values(), *self.expired)
                 if x.past_trades and currency in ("any", x.currency) and kind in ("any", x.kind)
             ]
             listings = list({x.name: x for x in listings}.values())
@@ -252,7 +256,7 @@ class Past:
                 {"date": format_time(moment)[:10], "delivery_price": self.delivery_price(base, moment)}
                 for moment in moments
             ]
-            for base in self._x.market.coins
+            for base in self._market.coins
         }
 
 

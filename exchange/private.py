@@ -13,8 +13,8 @@ from .calls import Call, Handler
 from .engine import Trade
 from .portfolio import Holding, evaluate, order_margin
 from .trading import RECENT_ORDERS_NS
-from .views import milliseconds, order_json, summary_json, user_trade
-from .wire import invalid
+from .views import order_json, summary_json, user_trade
+from .wire import invalid, milliseconds
 
 __all__ = ["HANDLERS", "WEBSOCKET_ONLY"]
 
@@ -64,15 +64,15 @@ def get_account_summaries(call: Call) -> dict[str, Any]:
 
 
 def _identity(call: Call) -> dict[str, Any]:
-    account, limits = call.account, call.x.limits
-    matching = {"rate": limits.rate, "burst": limits.burst}
+    account, config = call.account, call.x.config
+    matching = {"rate": config.matching_rate, "burst": config.matching_burst}
     return {
         "id": account.user_id,
         "email": f"{account.name}@example.com",
         "username": account.name,
         "system_name": account.name,
         "type": "main",
-        "creation_timestamp": milliseconds(call.x.config.start_ns),
+        "creation_timestamp": milliseconds(config.start_ns),
         "login_enabled": False,
         "security_keys_enabled": False,
         "mmp_enabled": False,
@@ -260,7 +260,7 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
     before = params.integer("continuation", None)
     rows = [
         row
-        for row in reversed(call.x.clearing.logs.get(call.account.user_id, []))
+        for row in reversed(call.x.statements.logs.get(call.account.user_id, []))
         if row["currency"] == currency
         and start <= row["timestamp"] <= end
         and (before is None or row["id"] <= before)
@@ -271,7 +271,7 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
 
 
 def _settlements(call: Call, keep: Any) -> dict[str, Any]:
-    rows = call.x.clearing.settlements.get(call.account.user_id, [])
+    rows = call.x.statements.settlements.get(call.account.user_id, [])
     return settlement_page(call, [row for row in rows if keep(row)])
 
 
@@ -323,7 +323,7 @@ def logout(call: Call) -> None:
     connection = call.socket
     connection.graceful = True
     if call.params.flag("invalidate_token", True) and connection.token is not None:
-        call.x.auth.revoke(connection.token)
+        call.auth.revoke(connection.token)
     connection.log_out()
 
 

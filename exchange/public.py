@@ -8,8 +8,7 @@ from .book import BUY, SELL
 from .calls import Call, Handler
 from .catalog import Listing
 from .topics import RAW, Topic
-from .views import milliseconds
-from .wire import RpcError, invalid
+from .wire import RpcError, invalid, milliseconds
 
 __all__ = ["HANDLERS"]
 
@@ -22,7 +21,7 @@ LONG_NAMES = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
 def auth(call: Call) -> dict[str, Any]:
     """Answer ``public/auth``; a socket is the user's from now on."""
     number = None if call.connection is None else call.connection.number
-    token, result = call.x.auth.grant(call.params, number, call.now_ns)
+    token, result = call.auth.grant(call.params, number, call.now_ns)
     if call.connection is not None:
         call.connection.token = token
         account = call.x.accounts[token.user_id]
@@ -53,7 +52,7 @@ def get_time(call: Call) -> int:
 
 def status(call: Call) -> dict[str, Any]:
     """Answer ``public/status``."""
-    return call.x.locks.status()
+    return call.locks.status()
 
 
 def set_heartbeat(call: Call) -> str:
@@ -79,7 +78,7 @@ def subscribe(call: Call) -> list[str]:
     private = call.method.startswith("private/")
     accepted: dict[str, Topic] = {}
     for name in names:
-        topic = call.x.feed.topic(name, user)
+        topic = call.feed.topic(name, user)
         if topic is None or (topic.account is not None and not private):
             continue
         if topic.interval == RAW and topic.listing is not None and user is None:
@@ -97,7 +96,7 @@ def subscribe(call: Call) -> list[str]:
 
 def _joining(call: Call, topic: Topic, label: str | None) -> Any:
     number = call.socket.number
-    return lambda: call.x.feed.subscribe(topic, number, label, call.now_ns)
+    return lambda: call.feed.subscribe(topic, number, label, call.now_ns, call.locks.greeting(topic))
 
 
 def unsubscribe(call: Call) -> list[str]:
@@ -107,7 +106,7 @@ def unsubscribe(call: Call) -> list[str]:
     for name in call.params.texts("channels"):
         topic = connection.topics.pop(name, None) or connection.topics.pop(name.lower(), None)
         if topic is not None:
-            call.x.feed.unsubscribe(topic, connection.number)
+            call.feed.unsubscribe(topic, connection.number)
             left.append(topic.name)
     return left
 
@@ -115,7 +114,7 @@ def unsubscribe(call: Call) -> list[str]:
 def unsubscribe_all(call: Call) -> str:
     """Answer ``unsubscribe_all``."""
     for topic in call.socket.topics.values():
-        call.x.feed.unsubscribe(topic, call.socket.number)
+        call.feed.unsubscribe(topic, call.socket.number)
     call.socket.topics.clear()
     return "ok"
 
@@ -270,7 +269,7 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
         "ask_price": ask,
         "mid_price": None if bid is None or ask is None else round((bid + ask) / 2.0, 8),
         "mark_price": mark.price,
-        "open_interest": x.views.open_interest(listing),
+        "open_interest": x.engine.open_interest(listing),
         "creation_timestamp": milliseconds(now_ns),
         "estimated_delivery_price": x.market.estimated_delivery(listing.base, now_ns),
     }

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gammacore.contracts import Option
-from gammacore.daycount import NS_PER_MILLISECOND
 
 from .accounts import Account, Position, units
 from .book import BUY, SELL, Order
 from .catalog import Listing
 from .engine import Engine, Side, Trade
 from .market import Market
+from .past import Past
 from .portfolio import Holding, Portfolio, as_coins, evaluate
 from .pricing import Pricing
+from .wire import direction, milliseconds
 
-if TYPE_CHECKING:
-    from .past import Past
-
-__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "trade_id", "user_trade"]
-
-
-def milliseconds(ts_ns: int) -> int:
-    """Wire time of a moment."""
-    return ts_ns // NS_PER_MILLISECOND
-
-
-def direction(side: int) -> str:
-    """``buy`` or ``sell``."""
-    return "buy" if side > 0 else "sell"
-
-
-def trade_id(listing: Listing, number: int) -> str:
-    """Trade id of its number, as the exchange forms them."""
-    return f"{number}" if listing.currency == "BTC" else f"{listing.currency}-{number}"
+__all__ = ["Views", "order_json", "public_trade", "summary_json", "user_trade"]
 
 
 def order_json(order: Order) -> dict[str, Any]:
@@ -85,7 +68,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     """Trade as everybody sees it."""
     listing = trade.listing
     shown: dict[str, Any] = {
-        "trade_id": trade_id(listing, trade.number),
+        "trade_id": listing.trade_id(trade.number),
         "trade_seq": trade.seq,
         "instrument_name": listing.name,
         "timestamp": milliseconds(trade.ts_ns),
@@ -140,22 +123,14 @@ class Views:
     engine : Engine
     market : Market
     pricing : Pricing
-    accounts : dict of int to Account
+    past : Past
     """
 
-    def __init__(
-        self, engine: Engine, market: Market, pricing: Pricing, accounts: dict[int, Account]
-    ) -> None:
+    def __init__(self, engine: Engine, market: Market, pricing: Pricing, past: Past) -> None:
         self._engine = engine
         self._market = market
         self._pricing = pricing
-        self._accounts = accounts
-        self.past: Past | None = None
-
-    def open_interest(self, listing: Listing) -> float:
-        """Amount that all long positions hold."""
-        held = (account.lots(listing.name) for account in self._accounts.values())
-        return listing.amount(sum(lots for lots in held if lots > 0))
+        self._past = past
 
     def best(self, listing: Listing) -> dict[str, Any]:
         """Best prices and amounts; null and 0 where a side is empty."""
@@ -184,7 +159,7 @@ class Views:
             "state": listing.state if listing.state == "open" else "closed",
             "instrument_name": listing.name,
             "stats": self._engine.day(listing).stats(now_ns),
-            "open_interest": self.open_interest(listing),
+            "open_interest": self._engine.open_interest(listing),
             **self.best(listing),
             "index_price": self._market.index(listing.base),
             "min_price": listing.price(low),
@@ -194,8 +169,8 @@ class Views:
             "estimated_delivery_price": estimated,
         }
         settled = listing.settlement_price
-        if settled is None and listing.expiry_ns is None and self.past is not None:
-            settled = self.past.settlement_price(listing)
+        if settled is None and listing.expiry_ns is None:
+            settled = self._past.settlement_price(listing)
         if settled is not None:
             shown["settlement_price"] = settled
         if listing.state != "open":

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MESSAGES", "REQUIRED", "Params", "RpcError", "encode", "invalid"]
+from gammacore.daycount import NS_PER_MILLISECOND
+
+__all__ = ["MESSAGES", "REQUIRED", "Params", "RpcError", "direction", "encode", "invalid", "milliseconds"]
 
 MESSAGES: Final = {
     10001: "error",
@@ -177,3 +179,13 @@ class Params:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise invalid("value must be a list", name)
         return value
+
+
+def milliseconds(ts_ns: int) -> int:
+    """Wire time of a moment."""
+    return ts_ns // NS_PER_MILLISECOND
+
+
+def direction(side: int) -> str:
+    """``buy`` or ``sell``."""
+    return "buy" if side > 0 else "sell"

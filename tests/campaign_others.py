@@ -78,7 +78,7 @@ class Others:
             name = next(
                 (
                     x.name
-                    for x in world.exchange.catalog.by_name.values()
+                    for x in world.exchange.floor.catalog.by_name.values()
                     if x.kind == "future" and x.expiry_ns and x.state == "open" and self._is_currency(x)
                 ),
                 perpetual,
@@ -140,7 +140,7 @@ class Watch:
         if positions.baseline is not None:
             believed.update(positions.baseline.sizes)
         held = {name: p.size for name, p in self._world.account.positions.items() if p.lots}
-        listed = self._world.exchange.catalog.by_name
+        listed = self._world.exchange.floor.catalog.by_name
         return any(
             abs(believed[name] - held.get(name, 0.0)) > 1e-6
             for name in believed | held

@@ -25,13 +25,13 @@ class Watched(World):
     def __init__(self, **config):
         super().__init__(models={"BTC": MarketModel(vol=1.0)}, linear=(), tick_ms=1000, **config)
         self.sent, self.told, self.ahead_ns = [], {}, 0
-        plain = self.exchange.views.ticker
+        plain = self.exchange.floor.views.ticker
 
         def ticker(listing, now_ns):
             shown = plain(listing, now_ns)
             return shown | self.told if listing.name == PERPETUAL else shown
 
-        self.exchange.views.ticker = ticker
+        self.exchange.floor.views.ticker = ticker
 
     def clock(self):
         """Return the session's time; the exchange's is `now_ns`."""
@@ -47,7 +47,7 @@ class Watched(World):
 
     def jump(self, share):
         """Let the index jump."""
-        self.exchange.market.coins["BTC"].log_spot += math.log1p(share)
+        self.exchange.floor.market.coins["BTC"].log_spot += math.log1p(share)
 
 
 class Noted(Socket):
@@ -140,7 +140,7 @@ def sound(world):
 
 def premium(share):
     def setting(world):
-        world.exchange.market.coins["BTC"].premium = share
+        world.exchange.floor.market.coins["BTC"].premium = share
 
     return setting
 
@@ -444,7 +444,7 @@ def test_more_exposure_than_allowed(name, play):
 
 def balance(world, share):
     """Set the margin balance to a multiple of the maintenance margin."""
-    summary = world.exchange.views.summary(world.account, "BTC")
+    summary = world.exchange.floor.views.summary(world.account, "BTC")
     wanted = share * summary["maintenance_margin"]
     world.account.wallet("BTC").balance += round((wanted - summary["margin_balance"]) * 1e8)
 
@@ -510,7 +510,7 @@ def test_a_drawdown_lasts_until_its_peak_is_old(play):
         [(name, (mode, _))] = hedger.risk.causes.items()
         assert mode is HEDGE_ONLY
         began = world.now_ns
-        world.exchange.market.coins["BTC"].model = MarketModel(vol=1e-3)
+        world.exchange.floor.market.coins["BTC"].model = MarketModel(vol=1e-3)
         yield lambda: name not in hedger.risk.causes
         assert world.now_ns - began >= 20 * NS_PER_SECOND
 

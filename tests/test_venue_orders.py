@@ -19,7 +19,7 @@ def best(client, name=PERPETUAL):
 
 
 def an_option(client, kind="C"):
-    names = [x.name for x in client.exchange.catalog.by_name.values() if x.kind == "option"]
+    names = [x.name for x in client.exchange.floor.catalog.by_name.values() if x.kind == "option"]
     inverse = [name for name in names if name.startswith("BTC-") and name.endswith(kind)]
     return inverse[len(inverse) // 4]
 
@@ -49,8 +49,8 @@ def test_market_order_fills_at_the_quote_and_shows_the_band(client):
 def test_a_large_market_order_walks_the_book_and_keeps_nothing(client):
     exchange = client.exchange
     client.call("public/ticker", instrument_name=PERPETUAL)
-    listing = exchange.find(PERPETUAL)
-    levels = exchange.views.levels(listing, -1, None)
+    listing = exchange.floor.find(PERPETUAL)
+    levels = exchange.floor.views.levels(listing, -1, None)
     total = sum(amount for _, amount in levels)
     answer = buy(client, type="market", amount=total + 1_000)
     assert answer["order"]["order_state"] == "cancelled"

@@ -47,19 +47,21 @@ def test_any_sequence_of_actions_adds_up(seed):
     rng = random.Random(seed)
     exchange = make(clients=CLIENTS, seed=seed, start_ns=parse_time("2026-11-26T07:57:30Z"))
     clients = [Client(exchange, *login) for login in CLIENTS.items()]
-    options = [x.name for x in exchange.catalog.by_name.values() if x.kind == "option"]
+    options = [x.name for x in exchange.floor.catalog.by_name.values() if x.kind == "option"]
     names = ["BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL", *rng.sample(options, 4)]
-    names += [x.name for x in exchange.catalog.by_name.values() if x.kind == "future" and x.expiry_ns][:1]
+    names += [x.name for x in exchange.floor.catalog.by_name.values() if x.kind == "future" and x.expiry_ns][
+        :1
+    ]
     for step in range(150):
         act(rng.choice(clients), rng, names)
         if step % 3 == 0:
             clients[0].wait(rng.choice([0.1, 4, 9]), step=2.0)  # 08:00 falls in the middle
         if step % 10 == 0:
-            assert_invariants(exchange)
-            names = [name for name in names if exchange.find(name).state == "open"]
+            assert_invariants(exchange.floor)
+            names = [name for name in names if exchange.floor.find(name).state == "open"]
     assert exchange.now_ns > parse_time("2026-11-26T08:00:03Z")
-    assert_invariants(exchange)
-    assert sum(len(trades) for trades in exchange.engine.trades.values()) > 20
+    assert_invariants(exchange.floor)
+    assert sum(len(trades) for trades in exchange.floor.engine.trades.values()) > 20
 
 
 def test_faults_do_not_touch_the_books():
@@ -86,7 +88,7 @@ def test_faults_do_not_touch_the_books():
             client.connection.lost(exchange.now_ns)
         if exchange.now_ns < exchange.accepts_from_ns:
             exchange.advance(exchange.accepts_from_ns)
-        assert_invariants(exchange)
+        assert_invariants(exchange.floor)
     kinds = {kind for _, kind, _ in exchange.faults.fired}
     assert kinds == {fault.kind for fault in plan}
     assert ends > 20
