@@ -17,12 +17,7 @@ from .wire import Params, RpcError
 
 __all__ = ["Auth", "Token", "signature"]
 
-FULL_SCOPE = {
-    "account": "read_write",
-    "block_trade": "read_write",
-    "trade": "read_write",
-    "wallet": "read_write",
-}
+FULL_SCOPE = dict.fromkeys(("account", "block_trade", "trade", "wallet"), "read_write")
 RANK = {"none": 0, "read": 1, "read_write": 2}
 SIGNATURE_LIFE_MS = 60_000
 SESSIONS_PER_KEY = 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from .floor import Floor
 from .locks import Locks
 from .wire import Params, RpcError, invalid
 
-__all__ = ["Call", "Handler"]
+__all__ = ["Call", "Handler", "named"]
 
 EMPTY = ("USDC", "USDT", "EURR")  # settlement currencies that exist, with or without instruments
 
@@ -84,3 +84,8 @@ class Call:
 
 
 Handler = Callable[[Call], Any]
+
+
+def named(scope: str, handlers: Iterable[Handler]) -> dict[str, Handler]:
+    """Handlers by the methods that they answer: a handler is called as its method is."""
+    return {f"{scope}/{handler.__name__}": handler for handler in handlers}

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gammacore.contracts import (
     CALL,
@@ -35,6 +36,8 @@ from gammacore.fees import DERIBIT, future_rate
 
 from .config import ExchangeConfig
 from .market import Market
+
+N = TypeVar("N", float, npt.NDArray[np.float64])
 
 __all__ = ["Catalog", "Listing", "expiries"]
 
@@ -97,6 +100,10 @@ class Listing:
     last_seq: int = 0
     steps: tuple[tuple[int, int], ...] = field(default=())
 
+    def turnover(self, price: N, amount: N) -> tuple[N, N]:
+        """Coins and quote currency of amounts that changed hands at prices."""
+        return (amount / price, amount) if self.inverse else (amount, amount * price)
+
     def price(self, ticks: int) -> float:
         """Price of a count of the finest ticks."""
         return ticks * self.tick[0] / self.tick[1]
@@ -136,6 +143,10 @@ class Listing:
         exact = amount * self.lot[1] / self.lot[0]
         count = round(exact)
         return count if abs(exact - count) <= 1e-6 else None
+
+    def belongs(self, currency: str, kind: str) -> bool:
+        """Whether it is of a settlement currency and a kind, each of which may be ``any``."""
+        return currency in ("any", self.currency) and kind in ("any", self.kind)
 
     def trade_id(self, number: int) -> str:
         """Trade id of its number, as the exchange forms them."""

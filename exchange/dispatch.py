@@ -17,7 +17,7 @@ from .connection import ABNORMAL, Close, Connection
 from .faults import Faults
 from .feed import Feed
 from .floor import Floor
-from .limits import MATCHING, Limits
+from .limits import Limits, is_matching
 from .locks import Locks
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
 from .wire import Params, RpcError, encode
@@ -155,7 +155,7 @@ class Dispatcher:
                 raise RpcError(13009, {"reason": "invalid_token"})
             if not token.allows(scope_of(method)):
                 raise RpcError(13021, {"reason": f"{scope_of(method)} required"})
-        if method in MATCHING and (
+        if is_matching(method) and (
             now_ns < self.paused_until_ns or self._faults.fires("settlement", method, now_ns)
         ):
             raise RpcError(10041)

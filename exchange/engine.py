@@ -262,8 +262,9 @@ class Engine:
         """Add a trade to the figures of the day."""
         listing = trade.listing
         price, amount = listing.price(trade.price), listing.amount(trade.lots)
-        coins = amount / price if listing.inverse else amount
-        usd = amount if listing.inverse else amount * (trade.index if listing.kind == "option" else price)
+        coins, usd = listing.turnover(price, amount)
+        if listing.kind == "option":
+            usd = amount * trade.index
         self.day(listing).add(trade.ts_ns, price, coins, usd)
 
     def _party(self, order: Order, lots: int, ticks: int, now_ns: int, *, maker: bool = False) -> Side:

@@ -14,7 +14,7 @@ from .catalog import Listing
 from .engine import Touched, Trade
 from .floor import Floor
 from .glance import current_bar, index_data
-from .topics import RAW, Topic, parse
+from .topics import RAW, SLOW, Topic, parse
 from .views import order_json, public_trade, user_trade
 from .wire import encode, milliseconds
 
@@ -22,6 +22,7 @@ __all__ = ["Feed", "Readers"]
 
 PERIOD_NS = {"100ms": 100 * NS_PER_MILLISECOND, "agg2": NS_PER_SECOND}
 WATCHING = {"book", "grouped", "ticker", "quote", "incremental_ticker", "trades", "chart"}
+HAPPENING = ("trades", "user.orders", "user.trades", "user.changes")
 Data = Any
 
 
@@ -79,8 +80,8 @@ class Feed:
         self._topics[topic.name, topic.account] = topic
         if topic.kind == "book":
             self._send_snapshot(topic, connection, label, now_ns, fresh=new)
-        elif topic.kind == "incremental_ticker" and topic.listing is not None:
-            topic.last = self._x.views.ticker(topic.listing, now_ns)
+        elif topic.kind == "incremental_ticker":
+            topic.last = self._x.views.ticker(topic.about, now_ns)
             self._readers.deliver(
                 connection, topic.name, _frame(topic.name, topic.last | {"type": "snapshot"}, label)
             )
@@ -218,13 +219,12 @@ class Feed:
         self, topic: Topic, connection: int, label: str | None, now_ns: int, *, fresh: bool
     ) -> None:
         """Whole book to a new subscriber: for the second one what the channel has said so far."""
-        assert topic.listing is not None
         if fresh:
-            topic.last, topic.change_id = self._sides(topic.listing), self._x.engine.change_id
+            topic.last, topic.change_id = self._sides(topic.about), self._x.engine.change_id
         data = {
             "type": "snapshot",
             "timestamp": milliseconds(now_ns),
-            "instrument_name": topic.listing.name,
+            "instrument_name": topic.about.name,
             "change_id": topic.change_id,
         }
         for name, levels in zip(("bids", "asks"), topic.last, strict=True):
@@ -236,8 +236,7 @@ class Feed:
         return dict(bids), dict(asks)
 
     def _book(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        before, after = topic.last, self._sides(topic.listing)
+        before, after = topic.last, self._sides(topic.about)
         bids, asks = (_difference(old, new) for old, new in zip(before, after, strict=True))
         if not bids and not asks:
             return
@@ -245,7 +244,7 @@ class Feed:
         yield {
             "type": "change",
             "timestamp": milliseconds(now_ns),
-            "instrument_name": topic.listing.name,
+            "instrument_name": topic.about.name,
             "prev_change_id": previous,
             "change_id": topic.change_id,
             "bids": bids,
@@ -253,8 +252,7 @@ class Feed:
         }
 
     def _grouped(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        listing = topic.listing
+        listing = topic.about
         width = 0.0
         if topic.group != "none":
             width = float(topic.group) / (100.0 if listing.base == "ETH" else 1.0)
@@ -282,41 +280,34 @@ class Feed:
             yield pending
 
     def _ticker(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        yield self._x.views.ticker(topic.listing, now_ns)
+        yield self._x.views.ticker(topic.about, now_ns)
 
     def _incremental(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        shown = self._x.views.ticker(topic.listing, now_ns)
+        shown = self._x.views.ticker(topic.about, now_ns)
         changed = {name: value for name, value in shown.items() if topic.last.get(name) != value}
         topic.last = shown
         yield changed | {
-            "instrument_name": topic.listing.name,
+            "instrument_name": topic.about.name,
             "timestamp": shown["timestamp"],
             "type": "change",
         }
 
     def _quote(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        best = self._x.views.best(topic.listing)
+        best = self._x.views.best(topic.about)
         if best != topic.last:
             topic.last = best
-            yield {"timestamp": milliseconds(now_ns), "instrument_name": topic.listing.name, **best}
+            yield {"timestamp": milliseconds(now_ns), "instrument_name": topic.about.name, **best}
 
     def _perpetual(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        base, market = topic.listing.base, self._x.market
+        base, market = topic.about.base, self._x.market
         yield {
             "timestamp": milliseconds(now_ns),
             "index_price": market.index(base),
-            "interest": market.rate(base, linear=not topic.listing.inverse),
+            "interest": market.rate(base, linear=not topic.about.inverse),
         }
 
     def _chart(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        bar = current_bar(
-            topic.listing, self._x.engine.trades.get(topic.listing.name, []), topic.group, now_ns
-        )
+        bar = current_bar(topic.about, self._x.engine.trades.get(topic.about.name, []), topic.group, now_ns)
         if bar is not None and bar != topic.last:
             topic.last = bar
             yield bar
@@ -350,21 +341,14 @@ RENDER: dict[str, Callable[[Feed, Topic, int], Iterator[Data]]] = {
     "ticker": Feed._ticker,
     "incremental_ticker": Feed._incremental,
     "quote": Feed._quote,
-    "trades": Feed._pending,
     "perpetual": Feed._perpetual,
     "chart": Feed._chart,
     "markprice": Feed._markprice,
-    "deribit_price_index": Feed._index,
-    "deribit_price_ranking": Feed._index,
-    "deribit_price_statistics": Feed._index,
-    "deribit_volatility_index": Feed._index,
-    "estimated_expiration_price": Feed._index,
-    "user.orders": Feed._pending,
-    "user.trades": Feed._pending,
-    "user.changes": Feed._pending,
     "user.portfolio": Feed._portfolio,
+    **dict.fromkeys(SLOW, Feed._index),
+    **dict.fromkeys(HAPPENING, Feed._pending),
 }
-MOVING = set(RENDER) - {"trades", "book", "user.orders", "user.trades", "user.changes"}
+MOVING = {*RENDER} - {*HAPPENING, "book"}
 
 
 def _frame(channel: str, data: Data, label: str | None) -> str:

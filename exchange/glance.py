@@ -30,8 +30,7 @@ def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: 
         return None
     prices = [listing.price(trade.price) for trade in inside]
     amounts = [listing.amount(trade.lots) for trade in inside]
-    products = [a * p for a, p in zip(amounts, prices, strict=True)]
-    coins = [a / p for a, p in zip(amounts, prices, strict=True)] if listing.inverse else amounts
+    coins, cost = zip(*map(listing.turnover, prices, amounts), strict=True)
     return {
         "tick": milliseconds(start),
         "open": prices[0],
@@ -39,7 +38,7 @@ def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: 
         "low": min(prices),
         "close": prices[-1],
         "volume": round(sum(coins), 8),
-        "cost": round(sum(amounts if listing.inverse else products), 8),
+        "cost": round(sum(cost), 8),
     }
 
 

@@ -18,13 +18,13 @@ from gammacore.daycount import (
     NS_PER_YEAR,
 )
 
-from .calls import Call, Handler
+from .calls import Call, named
 from .catalog import Listing
 from .engine import IDS_PER_MS, Trade
 from .past import Series
 from .private import settled_in, settlement_page
-from .public import KINDS, index_base
-from .topics import RESOLUTIONS
+from .public import index_base
+from .topics import KINDS, RESOLUTIONS
 from .views import public_trade
 from .wire import invalid, milliseconds
 
@@ -77,9 +77,7 @@ def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
     live = [
         trade
         for trade in tape[begin:end]
-        if currency in ("any", trade.listing.currency)
-        and kind in ("any", trade.listing.kind)
-        and low <= trade.number <= high
+        if trade.listing.belongs(currency, kind) and low <= trade.number <= high
     ]
 
     def past_row(k: int) -> dict[str, Any]:
@@ -179,8 +177,7 @@ def _volumes(call: Call, listing: Listing, edges: Ints, width: int) -> tuple[Flo
     ts = np.concatenate([past.ts_ms * NS_PER_MILLISECOND, [trade.ts_ns for trade in live]])
     price = np.concatenate([past.price, [trade.price for trade in live]]) * listing.price(1)
     amount = np.concatenate([past.lots, [trade.lots for trade in live]]) * listing.amount(1)
-    coins = amount / price if listing.inverse else amount
-    cost = amount if listing.inverse else amount * price
+    coins, cost = listing.turnover(price, amount)
     bounds = np.append(edges, edges[-1] + width)
     return (
         np.round(np.histogram(ts, bounds, weights=coins)[0], 8),
@@ -341,20 +338,11 @@ def get_combos(call: Call) -> list[dict[str, Any]]:
     return []
 
 
-HANDLERS: dict[str, Handler] = {
-    "public/get_last_trades_by_instrument": get_last_trades_by_instrument,
-    "public/get_last_trades_by_instrument_and_time": get_last_trades_by_instrument,
-    "public/get_last_trades_by_currency": get_last_trades_by_currency,
-    "public/get_last_trades_by_currency_and_time": get_last_trades_by_currency,
-    "public/get_tradingview_chart_data": get_tradingview_chart_data,
-    "public/get_volatility_index_data": get_volatility_index_data,
-    "public/get_historical_volatility": get_historical_volatility,
-    "public/get_mark_price_history": get_mark_price_history,
-    "public/get_funding_rate_history": get_funding_rate_history,
-    "public/get_funding_rate_value": get_funding_rate_value,
-    "public/get_funding_chart_data": get_funding_chart_data,
-    "public/get_delivery_prices": get_delivery_prices,
-    "public/get_last_settlements_by_currency": get_last_settlements_by_currency,
-    "public/get_last_settlements_by_instrument": get_last_settlements_by_instrument,
-    "public/get_combos": get_combos,
-}
+HANDLERS = named("public", (
+    get_last_trades_by_instrument, get_last_trades_by_currency, get_tradingview_chart_data,
+    get_volatility_index_data, get_historical_volatility, get_mark_price_history, get_funding_rate_history,
+    get_funding_rate_value, get_funding_chart_data, get_delivery_prices, get_last_settlements_by_currency,
+    get_last_settlements_by_instrument, get_combos,
+))  # fmt: skip
+HANDLERS["public/get_last_trades_by_instrument_and_time"] = get_last_trades_by_instrument
+HANDLERS["public/get_last_trades_by_currency_and_time"] = get_last_trades_by_currency

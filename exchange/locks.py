@@ -7,13 +7,11 @@ from typing import Any
 from .accounts import Account
 from .feed import Feed
 from .floor import Floor
+from .limits import is_matching
 from .topics import Topic
 from .wire import Params, RpcError
 
 __all__ = ["Locks"]
-
-STOPPED = frozenset({"private/buy", "private/sell", "private/edit", "private/edit_by_label"})
-STOPPED |= {"private/close_position"}  # cancellations pass
 
 
 class Locks:
@@ -63,7 +61,7 @@ class Locks:
 
     def refusal(self, method: str, params: Params, caller: Account | None) -> RpcError | None:
         """Error of a request that a lock stands against."""
-        if method not in STOPPED:
+        if not is_matching(method) or method.startswith("private/cancel"):
             return None
         if self.maintenance:
             return RpcError(11051)

@@ -225,7 +225,7 @@ class Past:
             listings = [
                 x
                 for x in (*self._catalog.by_name.values(), *self.expired)
-                if x.past_trades and currency in ("any", x.currency) and kind in ("any", x.kind)
+                if x.past_trades and x.belongs(currency, kind)
             ]
             listings = list({x.name: x for x in listings}.values())
             numbers = [self.trades(x).number for x in listings]

@@ -9,7 +9,7 @@ import msgspec
 from gammacore.margin import rates_at
 
 from .accounts import Account, Position, Wallet
-from .calls import Call, Handler
+from .calls import Call, named
 from .engine import Trade
 from .portfolio import Holding, evaluate, order_margin
 from .trading import RECENT_ORDERS_NS
@@ -200,11 +200,7 @@ def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``private/get_user_trades_by_currency`` and its ``_and_time``."""
     currency = call.currency(allow_any=True)
     kind = call.params.choice("kind", (*KINDS, "combo", "future_combo", "option_combo"), "any")
-    found = [
-        pair
-        for pair in _own_trades(call)
-        if currency in ("any", pair[0].listing.currency) and kind in ("any", pair[0].listing.kind)
-    ]
+    found = [pair for pair in _own_trades(call) if pair[0].listing.belongs(currency, kind)]
     return _page(call, found)
 
 
@@ -239,7 +235,7 @@ def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
     currency, kind = call.currency(allow_any=True), call.params.choice("kind", KINDS, "any")
     return _order_history(
         call,
-        lambda o: currency in ("any", o.listing.currency) and kind in ("any", o.listing.kind),
+        lambda order: order.listing.belongs(currency, kind),
     )
 
 
@@ -355,29 +351,15 @@ def get_cancel_on_disconnect(call: Call) -> dict[str, Any]:
     }
 
 
-HANDLERS: dict[str, Handler] = {
-    "private/get_position": get_position,
-    "private/get_positions": get_positions,
-    "private/get_account_summary": get_account_summary,
-    "private/get_account_summaries": get_account_summaries,
-    "private/get_subaccounts": get_subaccounts,
-    "private/get_deposits": no_transfers,
-    "private/get_withdrawals": no_transfers,
-    "private/get_transfers": no_transfers,
-    "private/simulate_portfolio": simulate_portfolio,
-    "private/get_user_trades_by_instrument": get_user_trades_by_instrument,
-    "private/get_user_trades_by_instrument_and_time": get_user_trades_by_instrument,
-    "private/get_user_trades_by_currency": get_user_trades_by_currency,
-    "private/get_user_trades_by_currency_and_time": get_user_trades_by_currency,
-    "private/get_user_trades_by_order": get_user_trades_by_order,
-    "private/get_order_history_by_currency": get_order_history_by_currency,
-    "private/get_order_history_by_instrument": get_order_history_by_instrument,
-    "private/get_transaction_log": get_transaction_log,
-    "private/get_settlement_history_by_instrument": get_settlement_history_by_instrument,
-    "private/get_settlement_history_by_currency": get_settlement_history_by_currency,
-    "private/logout": logout,
-    "private/enable_cancel_on_disconnect": enable_cancel_on_disconnect,
-    "private/disable_cancel_on_disconnect": disable_cancel_on_disconnect,
-    "private/get_cancel_on_disconnect": get_cancel_on_disconnect,
-}
+HANDLERS = named("private", (
+    get_position, get_positions, get_account_summary, get_account_summaries, get_subaccounts,
+    simulate_portfolio, get_user_trades_by_instrument, get_user_trades_by_currency, get_user_trades_by_order,
+    get_order_history_by_currency, get_order_history_by_instrument, get_transaction_log,
+    get_settlement_history_by_instrument, get_settlement_history_by_currency, logout,
+    enable_cancel_on_disconnect, disable_cancel_on_disconnect, get_cancel_on_disconnect,
+))  # fmt: skip
+HANDLERS["private/get_user_trades_by_instrument_and_time"] = get_user_trades_by_instrument
+HANDLERS["private/get_user_trades_by_currency_and_time"] = get_user_trades_by_currency
+for what in ("deposits", "withdrawals", "transfers"):
+    HANDLERS[f"private/get_{what}"] = no_transfers
 WEBSOCKET_ONLY = frozenset(name for name in HANDLERS if "disconnect" in name or name == "private/logout")

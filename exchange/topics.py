@@ -8,7 +8,7 @@ from typing import Any
 
 from .catalog import Listing
 
-__all__ = ["RAW", "Topic", "parse"]
+__all__ = ["KINDS", "RAW", "SLOW", "Topic", "parse"]
 
 RAW = "raw"
 INTERVALS = (RAW, "100ms", "agg2")
@@ -72,12 +72,18 @@ class Topic:
     last: Any = None
     change_id: int = 0
 
+    @property
+    def about(self) -> Listing:
+        """Instrument of a channel about one."""
+        assert self.listing is not None
+        return self.listing
+
     def covers(self, listing: Listing) -> bool:
         """Whether it is about an instrument."""
         if self.listing is not None:
             return self.listing is listing
         kind, currency = self.family
-        return kind in ("any", listing.kind) and currency in ("any", listing.currency)
+        return listing.belongs(currency, kind)
 
 
 def parse(name: str, find: Callable[[str], Listing | None], indices: set[str]) -> Topic | None:

@@ -8,7 +8,7 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.margin import rates_at
 
 from .book import BUY, SELL, Order
-from .calls import Call, Handler
+from .calls import Call, named
 from .catalog import Listing
 from .engine import Trade
 from .portfolio import evaluate, order_margin
@@ -17,15 +17,7 @@ from .wire import RpcError, invalid
 
 __all__ = ["HANDLERS", "RECENT_ORDERS_NS"]
 
-TYPES = (
-    "limit",
-    "market",
-    "market_limit",
-    "stop_limit",
-    "stop_market",
-    "take_limit",
-    "take_market",
-)
+TYPES = ("limit", "market", "market_limit", "stop_limit", "stop_market", "take_limit", "take_market")
 TIMES = ("good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel")
 TRIGGERS = ("index_price", "mark_price", "last_price")
 NOT_MODELLED = ("advanced", "display_amount", "linked_order_type", "otoco_config", "trigger_offset")
@@ -296,9 +288,7 @@ def _filtered(call: Call, currency: str = "any") -> list[Order]:
     return [
         order
         for order in call.x.engine.own_orders(call.account)
-        if currency in ("any", order.listing.currency)
-        and kind in ("any", order.listing.kind)
-        and _of_type(order, order_type)
+        if order.listing.belongs(currency, kind) and _of_type(order, order_type)
     ]
 
 
@@ -401,24 +391,10 @@ def get_margins(call: Call) -> dict[str, Any]:
     }
 
 
-HANDLERS: dict[str, Handler] = {
-    "private/buy": buy,
-    "private/sell": sell,
-    "private/edit": edit,
-    "private/edit_by_label": edit_by_label,
-    "private/cancel": cancel,
-    "private/cancel_all": cancel_all,
-    "private/cancel_all_by_currency": cancel_all_by_currency,
-    "private/cancel_all_by_currency_pair": cancel_all_by_currency_pair,
-    "private/cancel_all_by_instrument": cancel_all_by_instrument,
-    "private/cancel_all_by_kind_or_type": cancel_all_by_currency,
-    "private/cancel_by_label": cancel_by_label,
-    "private/close_position": close_position,
-    "private/get_open_orders": get_open_orders,
-    "private/get_open_orders_by_currency": get_open_orders_by_currency,
-    "private/get_open_orders_by_instrument": get_open_orders_by_instrument,
-    "private/get_open_orders_by_label": get_open_orders_by_label,
-    "private/get_order_state": get_order_state,
-    "private/get_order_state_by_label": get_order_state_by_label,
-    "private/get_margins": get_margins,
-}
+HANDLERS = named("private", (
+    buy, sell, edit, edit_by_label, cancel, cancel_all, cancel_all_by_currency, cancel_all_by_currency_pair,
+    cancel_all_by_instrument, cancel_by_label, close_position, get_open_orders, get_open_orders_by_currency,
+    get_open_orders_by_instrument, get_open_orders_by_label, get_order_state, get_order_state_by_label,
+    get_margins,
+))  # fmt: skip
+HANDLERS["private/cancel_all_by_kind_or_type"] = cancel_all_by_currency
