@@ -58,9 +58,10 @@ class Trade:
     tick_direction: int
     mark: float
     index: float
-    forward: float
     iv: float
-    sides: tuple[Side, Side]
+    forward: float = 0.0
+    sides: tuple[Side, ...] = ()
+    """The taker's and the maker's."""
 
 
 @dataclass(slots=True)
@@ -85,11 +86,7 @@ class Engine:
     """
 
     def __init__(
-        self,
-        market: Market,
-        pricing: Pricing,
-        accounts: dict[int, Account],
-        origin_ms: int,
+        self, market: Market, pricing: Pricing, accounts: dict[int, Account], origin_ms: int
     ) -> None:
         self._market = market
         self._pricing = pricing

@@ -5,13 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from gammacore.daycount import (
-    NS_PER_DAY,
-    NS_PER_HOUR,
-    NS_PER_MINUTE,
-    NS_PER_SECOND,
-    SETTLEMENT_WINDOW_NS,
-)
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, SETTLEMENT_WINDOW_NS
 
 from .catalog import Listing
 from .engine import Trade
@@ -56,10 +50,7 @@ def index_data(market: Market, kind: str, index: str, now_ns: int) -> Any:
             "price": market.estimated_delivery(base, now_ns),
             "is_estimated": inside,
         }
-        ticks = {
-            "total_ticks": SETTLEMENT_WINDOW_NS // NS_PER_SECOND,
-            "left_ticks": left // NS_PER_SECOND,
-        }
+        ticks = {"total_ticks": SETTLEMENT_WINDOW_NS // NS_PER_SECOND, "left_ticks": left // NS_PER_SECOND}
         return data | ticks if inside else data
     if kind == "deribit_price_statistics":
         recent = [row[1] for row in market.coins[base].minutes[-1_440:]] or [price]

@@ -22,7 +22,7 @@ from .calls import Call, named
 from .catalog import Listing
 from .engine import IDS_PER_MS, Trade
 from .past import Series
-from .private import settled_in, settlement_page
+from .private import settled_in, settlement_page, trade_number, trades_page
 from .public import index_base
 from .topics import KINDS, RESOLUTIONS
 from .views import public_trade
@@ -58,7 +58,7 @@ def get_last_trades_by_instrument(call: Call) -> dict[str, Any]:
         for trade in call.x.engine.trades.get(listing.name, ())
         if since <= milliseconds(trade.ts_ns) <= until and low <= trade.seq <= high
     ]
-    return _page(call, range(first, last), past.row, live, opened=since > 0 or low > 0)
+    return _page(call, range(first, last), past.trade, live, opened=since > 0 or low > 0)
 
 
 def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
@@ -80,44 +80,26 @@ def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
         if trade.listing.belongs(currency, kind) and low <= trade.number <= high
     ]
 
-    def past_row(k: int) -> dict[str, Any]:
-        return x.past.trades(owners[k]).row(int(places[k]))
+    def traded(k: int) -> Trade:
+        return x.past.trades(owners[k]).trade(int(places[k]))
 
-    return _page(call, range(first, last), past_row, live, opened=since > 0 or low > 0)
+    return _page(call, range(first, last), traded, live, opened=since > 0 or low > 0)
 
 
 def _identity(call: Call, name: str, default: int) -> int:
-    text = call.params.text(name, None)
-    if text is None:
-        return default
-    digits = text.rpartition("-")[2]
-    if not digits.isdigit():
-        raise invalid("invalid value", name)
-    return int(digits)
+    found = trade_number(call, name)
+    return default if found is None else found
 
 
 def _page(
-    call: Call,
-    past: range,
-    past_row: Callable[[int], dict[str, Any]],
-    live: list[Trade],
-    *,
-    opened: bool,
+    call: Call, past: range, traded: Callable[[int], Trade], live: list[Trade], *, opened: bool
 ) -> dict[str, Any]:
-    """One page of trades, first those before the start and then the others, both in order.
+    """One page of trades, first those before the start and then the others, both in order."""
 
-    ``asc`` begins at the oldest and ``desc`` at the newest; without ``sorting`` it is the newest
-    first, unless the range was opened by its start. Only the page is made.
-    """
-    count = call.params.integer("count", 10, low=1, high=call.x.config.max_trades)
-    sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
-    total = len(past) + len(live)
-    if sorting == "asc" or (sorting == "default" and opened):
-        page = range(min(count, total))
-    else:
-        page = range(total - 1, max(total - count, 0) - 1, -1)
-    rows = [past_row(past[k]) if k < len(past) else public_trade(live[k - len(past)]) for k in page]
-    return {"trades": rows, "has_more": total > count}
+    def row(k: int) -> dict[str, Any]:
+        return public_trade(traded(past[k]) if k < len(past) else live[k - len(past)])
+
+    return trades_page(call, len(past) + len(live), row, call.x.config.max_trades, opened=opened)
 
 
 # Bars
@@ -130,27 +112,20 @@ def get_tradingview_chart_data(call: Call) -> dict[str, Any]:
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_MINUTE
     start, end = _times(call)
     series = call.x.past.series(listing.base)
-    begin = max(start, listing.created_ns, int(series.ts_ns[0]))
-    end = min(end, call.now_ns, listing.expiry_ns or call.now_ns)
-    edges = np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)[-MAX_BARS:]
+    edges = _edges(max(start, listing.created_ns), min(end, listing.expiry_ns or end), width, series, call)
+    edges = edges[-MAX_BARS:]
+    names = ("ticks", "open", "high", "low", "close", "volume", "cost")
     if not len(edges):
-        empty: list[float] = []
-        names = ("ticks", "open", "high", "low", "close", "volume", "cost")
-        return {"status": "no_data"} | dict.fromkeys(names, empty)
-    inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
-    points = np.unique(np.concatenate([edges, inner, [min(edges[-1] + width, call.now_ns)]]))
-    opened, high, low, close = _bars(edges, points, call.x.past.marks(listing, points)[0])
-    volume, cost = _volumes(call, listing, edges, width)
-    return {
-        "status": "ok",
-        "ticks": (edges // NS_PER_MILLISECOND).tolist(),
-        "open": opened.tolist(),
-        "high": high.tolist(),
-        "low": low.tolist(),
-        "close": close.tolist(),
-        "volume": volume.tolist(),
-        "cost": cost.tolist(),
-    }
+        return {"status": "no_data"} | {name: [] for name in names}
+    bars = _bars(edges, width, series, call, lambda points: call.x.past.marks(listing, points)[0])
+    columns = (edges // NS_PER_MILLISECOND, *bars, *_volumes(call, listing, edges, width))
+    return {"status": "ok"} | {name: c.tolist() for name, c in zip(names, columns, strict=True)}
+
+
+def _edges(start: int, end: int, width: int, series: Series, call: Call) -> Ints:
+    """Where bars begin, among the minutes that are known."""
+    begin, end = max(start, int(series.ts_ns[0])), min(end, call.now_ns)
+    return np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)
 
 
 def _times(call: Call) -> tuple[int, int]:
@@ -160,11 +135,15 @@ def _times(call: Call) -> tuple[int, int]:
     return start * NS_PER_MILLISECOND, end * NS_PER_MILLISECOND
 
 
-def _bars(edges: Ints, points: Ints, values: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _bars(
+    edges: Ints, width: int, series: Series, call: Call, values_at: Callable[[Ints], Floats]
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Open, high, low and close between edges; a bar ends where the next begins."""
+    inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
+    points = np.unique(np.concatenate([edges, inner, [min(edges[-1] + width, call.now_ns)]]))
+    values = values_at(points)
     first = np.searchsorted(points, edges)
-    after = np.append(first[1:], len(points) - 1)
-    close = values[after]
+    close = values[np.append(first[1:], len(points) - 1)]
     high = np.maximum(np.maximum.reduceat(values, first), close)
     low = np.minimum(np.minimum.reduceat(values, first), close)
     return values[first], high, low, close
@@ -194,15 +173,13 @@ def get_volatility_index_data(call: Call) -> dict[str, Any]:
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_SECOND
     start, end = _times(call)
     series = call.x.past.series(base)
-    begin, end = max(start, int(series.ts_ns[0])), min(end, call.now_ns)
-    edges = np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)
-    left_out = edges[:-MAX_DVOL]
-    edges = edges[-MAX_DVOL:]
+    edges = _edges(start, end, width, series, call)
+    left_out, edges = edges[:-MAX_DVOL], edges[-MAX_DVOL:]
     rows: list[list[float]] = []
     if len(edges):
-        inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
-        points = np.unique(np.concatenate([edges, inner, [min(edges[-1] + width, call.now_ns)]]))
-        bars = _bars(edges, points, np.round(np.interp(points, series.ts_ns, series.dvol), 2))
+        bars = _bars(
+            edges, width, series, call, lambda at: np.round(np.interp(at, series.ts_ns, series.dvol), 2)
+        )
         stamps = (edges // NS_PER_MILLISECOND).tolist()
         rows = [list(row) for row in zip(stamps, *(bar.tolist() for bar in bars), strict=True)]
     more = int(left_out[-1]) // NS_PER_MILLISECOND if len(left_out) else None

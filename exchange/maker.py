@@ -36,12 +36,7 @@ class Maker:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        pricing: Pricing,
-        maker: Account,
-        strangers: Account,
-        config: ExchangeConfig,
+        self, engine: Engine, pricing: Pricing, maker: Account, strangers: Account, config: ExchangeConfig
     ) -> None:
         self._engine = engine
         self._pricing = pricing

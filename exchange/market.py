@@ -12,13 +12,7 @@ from math import exp, expm1, log, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.daycount import (
-    NS_PER_DAY,
-    NS_PER_HOUR,
-    NS_PER_MINUTE,
-    NS_PER_YEAR,
-    SETTLEMENT_WINDOW_NS,
-)
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 
 from .config import ExchangeConfig, MarketModel
 

@@ -29,9 +29,8 @@ from gammacore.daycount import (
 
 from .catalog import Catalog, Listing
 from .config import ExchangeConfig
-from .engine import IDS_PER_MS
+from .engine import IDS_PER_MS, Trade
 from .market import FUNDING_PERIOD_NS, PREMIUM_REVERSION, Market
-from .wire import direction
 
 __all__ = ["Past", "PastTrades", "Series"]
 
@@ -67,27 +66,23 @@ class PastTrades:
     index: Floats
     vol: Floats
 
-    def row(self, k: int) -> dict[str, Any]:
-        """One of them as the wire shows it."""
-        listing = self.listing
+    def trade(self, k: int) -> Trade:
+        """One of them, of nobody."""
         price = int(self.price[k])
         before = int(self.price[k - 1]) if k else price
-        shown: dict[str, Any] = {
-            "trade_id": listing.trade_id(int(self.number[k])),
-            "trade_seq": k + 1,
-            "instrument_name": listing.name,
-            "timestamp": int(self.ts_ms[k]),
-            "direction": direction(int(self.side[k])),
-            "tick_direction": 0 if price > before else 2 if price < before else 1,
-            "price": listing.price(price),
-            "mark_price": float(self.mark[k]),
-            "index_price": float(self.index[k]),
-            "amount": listing.amount(int(self.lots[k])),
-            "contracts": listing.contracts(int(self.lots[k])),
-        }
-        if listing.kind == "option":
-            shown["iv"] = round(100.0 * float(self.vol[k]), 2)
-        return shown
+        return Trade(
+            number=int(self.number[k]),
+            seq=k + 1,
+            listing=self.listing,
+            ts_ns=int(self.ts_ms[k]) * NS_PER_MILLISECOND,
+            price=price,
+            lots=int(self.lots[k]),
+            side=int(self.side[k]),
+            tick_direction=0 if price > before else 2 if price < before else 1,
+            mark=float(self.mark[k]),
+            index=float(self.index[k]),
+            iv=round(100.0 * float(self.vol[k]), 2),
+        )
 
 
 class Past:

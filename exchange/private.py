@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -152,7 +153,7 @@ def _page(call: Call, found: list[tuple[Trade, dict[str, Any]]]) -> dict[str, An
     edge = call.now_ns - RECENT_TRADES_NS
     historical = params.flag("historical")
     since, until = params.integer("start_timestamp", None), params.integer("end_timestamp", None)
-    first, last = params.text("start_id", None), params.text("end_id", None)
+    first, last = trade_number(call, "start_id"), trade_number(call, "end_id")
     low_seq, high_seq = params.integer("start_seq", None), params.integer("end_seq", None)
     kept = [
         (trade, shown)
@@ -160,35 +161,41 @@ def _page(call: Call, found: list[tuple[Trade, dict[str, Any]]]) -> dict[str, An
         if (trade.ts_ns < edge) == historical
         and (since is None or shown["timestamp"] >= since)
         and (until is None or shown["timestamp"] <= until)
-        and (first is None or trade.number >= _number(first))
-        and (last is None or trade.number <= _number(last))
+        and (first is None or trade.number >= first)
+        and (last is None or trade.number <= last)
         and (low_seq is None or trade.seq >= low_seq)
         and (high_seq is None or trade.seq <= high_seq)
     ]
-    return cut(call, [shown for _, shown in kept], forward=since is not None or low_seq is not None)
+    opened = since is not None or low_seq is not None
+    return trades_page(call, len(kept), lambda k: kept[k][1], 1_000, opened=opened)
 
 
-def _number(trade_id: str) -> int:
-    text = trade_id.rpartition("-")[2]
-    if not text.isdigit():
-        raise invalid("invalid value", "start_id")
-    return int(text)
+def trade_number(call: Call, name: str) -> int | None:
+    """Return the number of the trade whose id a parameter names, None if it names none."""
+    text = call.params.text(name, None)
+    if text is None:
+        return None
+    digits: str = text.rpartition("-")[2]
+    if not digits.isdigit():
+        raise invalid("invalid value", name)
+    return int(digits)
 
 
-def cut(call: Call, trades: list[dict[str, Any]], *, forward: bool) -> dict[str, Any]:
-    """One page of trades that are in ascending order.
+def trades_page(
+    call: Call, total: int, row: Callable[[int], dict[str, Any]], most: int, *, opened: bool
+) -> dict[str, Any]:
+    """One page of trades that are numbered from the oldest; only its rows are made.
 
-    ``sorting`` decides the order of the page; which end of the range it is taken from is
-    the same: with ``asc`` the oldest, with ``desc`` the newest, else the newest unless the
-    range was opened by its start.
+    ``asc`` begins at the oldest and ``desc`` at the newest; without ``sorting`` it is the newest
+    first, unless the range was opened by its start.
     """
-    count = call.params.integer("count", 10, low=1, high=1_000)
+    count = call.params.integer("count", 10, low=1, high=most)
     sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
-    oldest = sorting == "asc" or (sorting == "default" and forward)
-    page = trades[:count] if oldest else trades[-count:]
-    if not oldest:
-        page = page[::-1]
-    return {"trades": page, "has_more": len(trades) > count}
+    if sorting == "asc" or (sorting == "default" and opened):
+        page = range(min(count, total))
+    else:
+        page = range(total - 1, max(total - count, 0) - 1, -1)
+    return {"trades": [row(k) for k in page], "has_more": total > count}
 
 
 def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
@@ -233,10 +240,7 @@ def _order_history(call: Call, keep: Any) -> list[dict[str, Any]]:
 def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
     """Answer ``private/get_order_history_by_currency``."""
     currency, kind = call.currency(allow_any=True), call.params.choice("kind", KINDS, "any")
-    return _order_history(
-        call,
-        lambda order: order.listing.belongs(currency, kind),
-    )
+    return _order_history(call, lambda order: order.listing.belongs(currency, kind))
 
 
 def get_order_history_by_instrument(call: Call) -> list[dict[str, Any]]:
@@ -287,10 +291,7 @@ def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
         if wanted in (None, row["type"]) and (latest is None or row["timestamp"] <= latest)
     ]
     more = skip + count < len(found)
-    return {
-        "settlements": found[skip : skip + count],
-        "continuation": str(skip + count) if more else "none",
-    }
+    return {"settlements": found[skip : skip + count], "continuation": str(skip + count) if more else "none"}
 
 
 def get_settlement_history_by_instrument(call: Call) -> dict[str, Any]:
@@ -345,10 +346,7 @@ def get_cancel_on_disconnect(call: Call) -> dict[str, Any]:
     """Answer ``private/get_cancel_on_disconnect``."""
     scope = call.params.choice("scope", ("connection", "account"), "connection")
     of_account = call.account.cancel_on_disconnect
-    return {
-        "scope": scope,
-        "enabled": of_account if scope == "account" else call.socket.cancel_on_disconnect,
-    }
+    return {"scope": scope, "enabled": of_account if scope == "account" else call.socket.cancel_on_disconnect}
 
 
 HANDLERS = named("private", (

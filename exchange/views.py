@@ -82,8 +82,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     }
     if listing.kind == "option":
         shown["iv"] = trade.iv
-    taker = trade.sides[0].order
-    if taker.is_liquidation:
+    if trade.sides and trade.sides[0].order.is_liquidation:
         shown["liquidation"] = "T"
     return shown
 
