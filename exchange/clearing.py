@@ -224,7 +224,7 @@ class Clearing:
 
     def _liquidate(self, account: Account, currency: str, now_ns: int) -> None:
         x = self._x
-        found = evaluate(account, currency, x.engine, x.pricing)
+        found = evaluate(account, currency, x.engine)
         if not found.maintenance or found.maintenance_margin < found.margin_balance:
             return
         orders = [order for order in x.engine.own_orders(account) if order.listing.currency == currency]

@@ -88,9 +88,9 @@ class Engine:
     def __init__(
         self, market: Market, pricing: Pricing, accounts: dict[int, Account], origin_ms: int
     ) -> None:
-        self._market = market
-        self._pricing = pricing
-        self._accounts = accounts
+        self.market = market
+        self.pricing = pricing
+        self.accounts = accounts
         self._next_order = 4_000_000_000
         # Ids grow with time, from before the history to whatever comes.
         self._next_trade = (market.now_ns // NS_PER_MILLISECOND + 1 - origin_ms) * IDS_PER_MS
@@ -121,17 +121,17 @@ class Engine:
         """Accumulator of funding of a perpetual; 0 for the rest."""
         if listing.kind == "option" or listing.expiry_ns is not None:
             return 0.0
-        coin = self._market.coins[listing.base]
+        coin = self.market.coins[listing.base]
         return coin.interest if listing.inverse else coin.interest_linear
 
     def open_interest(self, listing: Listing) -> float:
         """Amount that all long positions hold."""
-        held = (account.lots(listing.name) for account in self._accounts.values())
+        held = (account.lots(listing.name) for account in self.accounts.values())
         return listing.amount(sum(lots for lots in held if lots > 0))
 
     def band(self, listing: Listing) -> tuple[int, int]:
         """Lowest and highest price of an order, in ticks."""
-        mark = self._pricing.mark(listing)
+        mark = self.pricing.mark(listing)
         if listing.kind == "option":
             unit = BAND_OPTION if listing.coin_settled else BAND_OPTION * mark.forward
             low, high = max(mark.price - unit, 0.0), mark.price + unit
@@ -168,7 +168,7 @@ class Engine:
             self._keep_out(order, book)
         order.created_ns = order.created_ns or now_ns
         order.updated_ns = now_ns
-        account = self._accounts[order.account]
+        account = self.accounts[order.account]
         if not account.house:
             self.orders[order.order_id] = order
         first = len(self.touched.trades)
@@ -206,7 +206,7 @@ class Engine:
             if best is None or (best - order.price) * order.side > 0:
                 return
             resting = book.first(-order.side)
-            other = self._accounts[resting.account]
+            other = self.accounts[resting.account]
             if other is account or not _allowed(resting, other):
                 self.cancel(resting, now_ns)
                 continue
@@ -227,7 +227,7 @@ class Engine:
         if not maker.left:
             self.unrest(maker)
             maker.state = "filled"
-        mark = self._pricing.mark(listing)
+        mark = self.pricing.mark(listing)
         sides = (self._party(taker, lots, price, now_ns), self._party(maker, lots, price, now_ns, maker=True))
         self._next_trade += 1
         listing.last_seq += 1
@@ -242,9 +242,9 @@ class Engine:
             side=taker.side,
             tick_direction=_tick_direction(past[-1] if past else None, price),
             mark=mark.price,
-            index=self._market.index(listing.base),
+            index=self.market.index(listing.base),
             forward=mark.forward,
-            iv=self._pricing.implied(listing, listing.price(price)) if listing.kind == "option" else 0.0,
+            iv=self.pricing.implied(listing, listing.price(price)) if listing.kind == "option" else 0.0,
             sides=sides,
         )
         past.append(trade)
@@ -266,7 +266,7 @@ class Engine:
 
     def _party(self, order: Order, lots: int, ticks: int, now_ns: int, *, maker: bool = False) -> Side:
         """Book one side of a trade into its account."""
-        listing, account, price = order.listing, self._accounts[order.account], order.listing.price(ticks)
+        listing, account, price = order.listing, self.accounts[order.account], order.listing.price(ticks)
         fee = 0 if account.house else self.fee(listing, lots, price, now_ns, maker=maker)
         if order.is_liquidation and listing.kind == "future":
             fee = self._liquidation_fee(listing, lots, price, now_ns)
@@ -281,7 +281,7 @@ class Engine:
         """Fee of a trade in units."""
         rates, amount, instrument = DERIBIT.at(now_ns), listing.amount(lots), listing.instrument
         if isinstance(instrument, Option):
-            index = self._market.index(listing.base)
+            index = self.market.index(listing.base)
             return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
         return units(float(future_fee(rates, instrument, amount, price, maker=maker)))
 
@@ -331,7 +331,7 @@ class Engine:
 
     def note(self, order: Order) -> None:
         """Remember that an order changed, once."""
-        if not self._accounts[order.account].house and order not in self.touched.orders:
+        if not self.accounts[order.account].house and order not in self.touched.orders:
             self.touched.orders.append(order)
 
     def cancel(self, order: Order, now_ns: int, reason: str | None = None) -> None:
@@ -389,10 +389,10 @@ class Engine:
         """Price that a stop or take-profit order watches."""
         listing = stop.listing
         if stop.trigger == "index_price":
-            return self._market.index(listing.base)
+            return self.market.index(listing.base)
         if stop.trigger == "last_price" and self.trades.get(listing.name):
             return listing.price(self.trades[listing.name][-1].price)
-        return self._pricing.mark(listing).price
+        return self.pricing.mark(listing).price
 
     def has_come(self, stop: Order) -> bool:
         """Whether the price of a stop or take-profit order has come."""

@@ -69,10 +69,10 @@ class Floor:
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
         self.engine = Engine(self.market, self.pricing, self.accounts, origin_ms)
         self.past = Past(config, self.market, self.catalog, origin_ms)
-        self.views = Views(self.engine, self.market, self.pricing, self.past)
+        self.views = Views(self.engine, self.past)
         self._open_interest(maker, strangers)
-        self.statements = Statements(self.engine, self.market, self.pricing, self.accounts)
-        self.maker = Maker(self.engine, self.pricing, maker, strangers, config)
+        self.statements = Statements(self.engine)
+        self.maker = Maker(self.engine, maker, strangers, config)
         self.listeners: list[Listener] = [self.statements]
 
     def _open_interest(self, maker: Account, strangers: Account) -> None:

@@ -22,8 +22,9 @@ from .calls import Call, named
 from .catalog import Listing
 from .engine import IDS_PER_MS, Trade
 from .past import Series
-from .private import settled_in, settlement_page, trade_number, trades_page
+from .private import settlement_page, trade_number, trades_page
 from .public import index_base
+from .statements import PUBLIC
 from .topics import KINDS, RESOLUTIONS
 from .views import public_trade
 from .wire import invalid, milliseconds
@@ -297,16 +298,12 @@ def get_delivery_prices(call: Call) -> dict[str, Any]:
 
 def get_last_settlements_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``public/get_last_settlements_by_currency``."""
-    currency = call.currency()
-    rows = call.x.statements.settlements.get(0, [])
-    return settlement_page(call, [row for row in rows if settled_in(row["instrument_name"]) == currency])
+    return settlement_page(call, PUBLIC, one=False)
 
 
 def get_last_settlements_by_instrument(call: Call) -> dict[str, Any]:
     """Answer ``public/get_last_settlements_by_instrument``."""
-    name = call.params.text("instrument_name")
-    rows = call.x.statements.settlements.get(0, [])
-    return settlement_page(call, [row for row in rows if row["instrument_name"] == name])
+    return settlement_page(call, PUBLIC, one=True)
 
 
 def get_combos(call: Call) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def _money(floor: Floor) -> None:
         total = 0
         for account in floor.accounts.values():
             wallet = account.wallet(currency)
-            found = evaluate(account, currency, floor.engine, floor.pricing)
+            found = evaluate(account, currency, floor.engine)
             total += found.equity + wallet.fees - wallet.deposited
             held = sum(
                 p.realized + p.funding

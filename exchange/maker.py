@@ -15,7 +15,6 @@ from .book import BUY, SELL, Order
 from .catalog import Listing
 from .config import ExchangeConfig
 from .engine import Engine
-from .pricing import Pricing
 
 __all__ = ["Maker"]
 
@@ -28,18 +27,14 @@ class Maker:
     Parameters
     ----------
     engine : Engine
-    pricing : Pricing
     maker, strangers : Account
         Accounts of the house.
     config : ExchangeConfig
         Of which `depth`, `flow_per_minute` and `seed` are read.
     """
 
-    def __init__(
-        self, engine: Engine, pricing: Pricing, maker: Account, strangers: Account, config: ExchangeConfig
-    ) -> None:
+    def __init__(self, engine: Engine, maker: Account, strangers: Account, config: ExchangeConfig) -> None:
         self._engine = engine
-        self._pricing = pricing
         self._maker = maker
         self._strangers = strangers
         self._depth = config.depth
@@ -50,7 +45,7 @@ class Maker:
 
     def quote(self, listing: Listing, now_ns: int) -> None:
         """Bring the quotes of one book to the mark; once a tick of the market."""
-        moment = self._pricing.moment_ns
+        moment = self._engine.pricing.moment_ns
         if listing.state != "open" or self._quoted_ns.get(listing.name) == moment:
             return
         self._quoted_ns[listing.name] = moment
@@ -81,8 +76,8 @@ class Maker:
 
     def _wanted(self, listing: Listing) -> dict[tuple[int, int], None]:
         """Sides and prices to quote, best first."""
-        mark = self._pricing.mark(listing).price
-        half = self._pricing.half_spread(listing)
+        mark = self._engine.pricing.mark(listing).price
+        half = self._engine.pricing.half_spread(listing)
         depth = self._depth if listing.kind == "future" else OPTION_DEPTH
         bid = listing.snap(max(mark - half, 0.0), up=False)
         ask = max(listing.snap(mark + half, up=True), bid + listing.tick_at(bid))

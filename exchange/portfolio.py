@@ -22,7 +22,7 @@ from .accounts import Account, Position, units, worth
 from .book import Order
 from .catalog import Listing
 from .engine import Engine
-from .pricing import Mark, Pricing
+from .pricing import Mark
 
 __all__ = ["Holding", "Portfolio", "as_coins", "evaluate", "order_margin"]
 
@@ -115,9 +115,7 @@ def order_margin(
     return max(bought, sold, held) - held
 
 
-def evaluate(
-    account: Account, currency: str, engine: Engine, pricing: Pricing, extra: Order | None = None
-) -> Portfolio:
+def evaluate(account: Account, currency: str, engine: Engine, extra: Order | None = None) -> Portfolio:
     """Value one currency of an account.
 
     Parameters
@@ -125,7 +123,6 @@ def evaluate(
     account : Account
     currency : str
     engine : Engine
-    pricing : Pricing
     extra : Order, optional
         An order to count among the open ones.
 
@@ -133,7 +130,7 @@ def evaluate(
     -------
     Portfolio
     """
-    wallet = account.wallet(currency)
+    wallet, pricing = account.wallet(currency), engine.pricing
     found, rates = Portfolio(balance=wallet.balance), rates_at(pricing.moment_ns)
     next_delivery = (pricing.moment_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 32 * NS_PER_HOUR
     orders: dict[str, list[Order]] = {}

@@ -46,7 +46,7 @@ def get_positions(call: Call) -> list[dict[str, Any]]:
     x, shown = call.x, []
     for one in x.currencies:
         if currency in ("any", one):
-            found = evaluate(call.account, one, x.engine, x.pricing)
+            found = evaluate(call.account, one, x.engine)
             shown += [x.views.holding(h) for h in found.holdings if kind in ("any", h.position.listing.kind)]
     return shown
 
@@ -127,7 +127,7 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
         if count:
             trial.trade(found, count, x.pricing.mark(found).price, 0, x.engine.interest(found))
     trial.wallets[currency].balance = call.account.wallet(currency).balance
-    return summary_json(evaluate(trial, currency, x.engine, x.pricing), currency)
+    return summary_json(evaluate(trial, currency, x.engine), currency)
 
 
 # Trades and orders of the past
@@ -270,14 +270,11 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
     return {"logs": rows[:count], "continuation": more}
 
 
-def _settlements(call: Call, keep: Any) -> dict[str, Any]:
-    rows = call.x.statements.settlements.get(call.account.user_id, [])
-    return settlement_page(call, [row for row in rows if keep(row)])
-
-
-def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def settlement_page(call: Call, user_id: int, *, one: bool) -> dict[str, Any]:
     """One page of settlements, newest first; the continuation is a text, ``none`` on the last page."""
     params = call.params
+    name = params.text("instrument_name") if one else None
+    currency = None if one else call.currency()
     wanted = params.choice("type", ("settlement", "delivery", "bankruptcy"), None)
     count = params.integer("count", 20, low=1, high=1_000)
     latest = params.integer("search_start_timestamp", None)
@@ -287,8 +284,11 @@ def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
     skip = int(token)
     found = [
         row
-        for row in reversed(rows)
-        if wanted in (None, row["type"]) and (latest is None or row["timestamp"] <= latest)
+        for row in reversed(call.x.statements.settlements.get(user_id, []))
+        if name in (None, row["instrument_name"])
+        and (currency is None or _settled_in(row["instrument_name"]) == currency)
+        and wanted in (None, row["type"])
+        and (latest is None or row["timestamp"] <= latest)
     ]
     more = skip + count < len(found)
     return {"settlements": found[skip : skip + count], "continuation": str(skip + count) if more else "none"}
@@ -296,17 +296,15 @@ def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def get_settlement_history_by_instrument(call: Call) -> dict[str, Any]:
     """Answer ``private/get_settlement_history_by_instrument``."""
-    name = call.params.text("instrument_name")
-    return _settlements(call, lambda row: row["instrument_name"] == name)
+    return settlement_page(call, call.account.user_id, one=True)
 
 
 def get_settlement_history_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``private/get_settlement_history_by_currency``."""
-    currency = call.currency()
-    return _settlements(call, lambda row: settled_in(row["instrument_name"]) == currency)
+    return settlement_page(call, call.account.user_id, one=False)
 
 
-def settled_in(name: str) -> str:
+def _settled_in(name: str) -> str:
     """Settlement currency of an instrument's name."""
     family = name.partition("-")[0]
     return family.partition("_")[2] or family
@@ -318,7 +316,6 @@ def settled_in(name: str) -> str:
 def logout(call: Call) -> None:
     """Answer ``private/logout``: nothing; the connection ends and orders stay."""
     connection = call.socket
-    connection.graceful = True
     if call.params.flag("invalidate_token", True) and connection.token is not None:
         call.auth.revoke(connection.token)
     connection.log_out()
@@ -334,19 +331,24 @@ def disable_cancel_on_disconnect(call: Call) -> str:
     return _cancel_on_disconnect(call, wanted=False)
 
 
+def _scope(call: Call) -> str:
+    found: str = call.params.choice("scope", ("connection", "account"), "connection")
+    return found
+
+
 def _cancel_on_disconnect(call: Call, *, wanted: bool) -> str:
-    scope = call.params.choice("scope", ("connection", "account"), "connection")
+    of_account = _scope(call) == "account"
     call.socket.cancel_on_disconnect = wanted
-    if scope == "account":
+    if of_account:
         call.account.cancel_on_disconnect = wanted
     return "ok"
 
 
 def get_cancel_on_disconnect(call: Call) -> dict[str, Any]:
     """Answer ``private/get_cancel_on_disconnect``."""
-    scope = call.params.choice("scope", ("connection", "account"), "connection")
-    of_account = call.account.cancel_on_disconnect
-    return {"scope": scope, "enabled": of_account if scope == "account" else call.socket.cancel_on_disconnect}
+    scope = _scope(call)
+    asked = call.account if scope == "account" else call.socket
+    return {"scope": scope, "enabled": asked.cancel_on_disconnect}
 
 
 HANDLERS = named("private", (

@@ -7,12 +7,10 @@ from typing import Any
 from .accounts import Account, Position, units
 from .catalog import Listing
 from .engine import Engine, Side, Touched, Trade
-from .market import Market
 from .portfolio import as_coins, evaluate
-from .pricing import Pricing
 from .wire import direction, milliseconds
 
-__all__ = ["Statements"]
+__all__ = ["PUBLIC", "Statements"]
 
 EMPTY_ROW = dict.fromkeys(
     ("instrument_name", "position", "price", "side", "trade_id", "order_id", "interest_pl")
@@ -26,10 +24,7 @@ class Statements:
     Parameters
     ----------
     engine : Engine
-    market : Market
-    pricing : Pricing
-    accounts : dict of int to Account
-        Their balances are logged as deposits.
+        The balances of its accounts are logged as deposits.
 
     Attributes
     ----------
@@ -41,20 +36,15 @@ class Statements:
         Settlement history by user; 0 is the public one.
     """
 
-    def __init__(
-        self, engine: Engine, market: Market, pricing: Pricing, accounts: dict[int, Account]
-    ) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._market = market
-        self._pricing = pricing
-        self._accounts = accounts
         self._next_log = 61_000
         self.logs: dict[int, list[dict[str, Any]]] = {}
         self.deliveries: dict[str, list[dict[str, Any]]] = {}
         self.settlements: dict[int, list[dict[str, Any]]] = {}
-        for account in accounts.values():
+        for account in engine.accounts.values():
             for currency, wallet in account.wallets.items():
-                self.log(account, currency, "deposit", wallet.balance, market.now_ns, side="-")
+                self.log(account, currency, "deposit", wallet.balance, engine.market.now_ns, side="-")
 
     # What moved a balance
 
@@ -64,7 +54,7 @@ class Statements:
         """Add a row to a user's log; ``change`` is what the balance moved by, less the fee, in units."""
         if account.house:
             return
-        found = evaluate(account, currency, self._engine, self._pricing)
+        found = evaluate(account, currency, self._engine)
         rows = self.logs.setdefault(account.user_id, [])
         self._next_log += 1
         row: dict[str, Any] = {
@@ -94,7 +84,7 @@ class Statements:
         price = listing.price(trade.price)
         premium = units(listing.amount(order.side * trade.lots) * price) if listing.kind == "option" else 0
         self.log(
-            self._accounts[order.account],
+            self._engine.accounts[order.account],
             listing.currency,
             "trade",
             -premium - side.fee,
@@ -136,7 +126,7 @@ class Statements:
 
     def announced(self, listing: Listing, kind: str, now_ns: int) -> None:
         """Add to everybody's settlement history."""
-        held, mark = self._engine.open_interest(listing), self._pricing.mark(listing).price
+        held, mark = self._engine.open_interest(listing), self._engine.pricing.mark(listing).price
         row = self._settlement(listing, kind, held, mark, 0.0, now_ns)
         self.settlements.setdefault(PUBLIC, []).append(row)
 
@@ -149,6 +139,6 @@ class Statements:
             "instrument_name": listing.name,
             "position": size,
             "mark_price": mark,
-            "index_price": self._market.index(listing.base),
+            "index_price": self._engine.market.index(listing.base),
             "session_profit_loss": profit,
         }

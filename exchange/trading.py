@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gammacore.daycount import NS_PER_MINUTE
@@ -73,7 +74,7 @@ def _new(call: Call, side: int) -> dict[str, Any]:
             above = order.trigger_price > call.x.engine.trigger_value(order)
             raise RpcError(10034 if above else 10035)
         call.x.engine.watch(order, call.now_ns)
-        return {"order": order_json(order), "trades": []}
+        return _answer(order)
     return _submit(call, order)
 
 
@@ -84,7 +85,7 @@ def _submit(call: Call, order: Order) -> dict[str, Any]:
     return _answer(order, call.x.engine.submit(order, call.now_ns))
 
 
-def _answer(order: Order, trades: list[Trade]) -> dict[str, Any]:
+def _answer(order: Order, trades: Iterable[Trade] = ()) -> dict[str, Any]:
     own = [user_trade(trade, side) for trade in trades for side in trade.sides if side.order is order]
     return {"order": order_json(order), "trades": own}
 
@@ -150,8 +151,8 @@ def _check_funds(call: Call, order: Order) -> None:
     x, listing = call.x, order.listing
     if order.reduce_only:
         return
-    now = evaluate(call.account, listing.currency, x.engine, x.pricing)
-    after = evaluate(call.account, listing.currency, x.engine, x.pricing, extra=order)
+    now = evaluate(call.account, listing.currency, x.engine)
+    after = evaluate(call.account, listing.currency, x.engine, extra=order)
     if after.initial_margin > now.initial_margin and after.initial_margin > after.margin_balance:
         raise RpcError(10009)
 
@@ -204,23 +205,25 @@ def _edit(call: Call, order: Order) -> dict[str, Any]:
         order.trigger_price = params.number("trigger_price", order.trigger_price)
         order.lots, order.price, order.replaced, order.updated_ns = lots, price, True, call.now_ns
         engine.note(order)
-        return {"order": order_json(order), "trades": []}
-    kept = (order.price, order.lots, order.post_only, order.reject_post_only, order.reduce_only)
+        return _answer(order)
+    names = ("post_only", "reject_post_only", "reduce_only")
+    flags = {name: params.flag(name) for name in names if params.has(name)}  # refused before anything is done
+    kept = {name: getattr(order, name) for name in ("price", "lots", *names)}
     in_place = price == order.price and lots <= order.lots
     if not in_place:
         engine.unrest(order)
     order.price, order.lots = price, lots
-    for name in ("post_only", "reject_post_only", "reduce_only"):
-        if params.has(name):
-            setattr(order, name, params.flag(name))
+    for name, flag in flags.items():
+        setattr(order, name, flag)
     order.replaced = True
     if in_place:
         engine.amended(order, call.now_ns)
-        return {"order": order_json(order), "trades": []}
+        return _answer(order)
     try:
         return _submit(call, order)
     except RpcError:
-        order.price, order.lots, order.post_only, order.reject_post_only, order.reduce_only = kept
+        for name, value in kept.items():
+            setattr(order, name, value)
         engine.rest_again(order)
         raise
 

@@ -10,10 +10,8 @@ from .accounts import Account, Position, units
 from .book import BUY, SELL, Order
 from .catalog import Listing
 from .engine import Engine, Side, Trade
-from .market import Market
 from .past import Past
 from .portfolio import Holding, Portfolio, as_coins, evaluate
-from .pricing import Pricing
 from .wire import direction, milliseconds
 
 __all__ = ["Views", "order_json", "public_trade", "summary_json", "user_trade"]
@@ -120,15 +118,11 @@ class Views:
     Parameters
     ----------
     engine : Engine
-    market : Market
-    pricing : Pricing
     past : Past
     """
 
-    def __init__(self, engine: Engine, market: Market, pricing: Pricing, past: Past) -> None:
+    def __init__(self, engine: Engine, past: Past) -> None:
         self._engine = engine
-        self._market = market
-        self._pricing = pricing
         self._past = past
 
     def best(self, listing: Listing) -> dict[str, Any]:
@@ -149,10 +143,10 @@ class Views:
 
     def ticker(self, listing: Listing, now_ns: int) -> dict[str, Any]:
         """Ticker object."""
-        mark = self._pricing.mark(listing)
+        mark = self._engine.pricing.mark(listing)
         low, high = self._engine.band(listing)
         trades = self._engine.trades.get(listing.name)
-        estimated = self._market.estimated_delivery(listing.base, now_ns)
+        estimated = self._engine.market.estimated_delivery(listing.base, now_ns)
         shown: dict[str, Any] = {
             "timestamp": milliseconds(now_ns),
             "state": listing.state if listing.state == "open" else "closed",
@@ -160,7 +154,7 @@ class Views:
             "stats": self._engine.day(listing).stats(now_ns),
             "open_interest": self._engine.open_interest(listing),
             **self.best(listing),
-            "index_price": self._market.index(listing.base),
+            "index_price": self._engine.market.index(listing.base),
             "min_price": listing.price(low),
             "max_price": listing.price(high),
             "mark_price": mark.price,
@@ -182,7 +176,7 @@ class Views:
         return shown
 
     def _option_fields(self, listing: Listing, shown: dict[str, Any]) -> dict[str, Any]:
-        mark = self._pricing.mark(listing)
+        mark = self._engine.pricing.mark(listing)
         quoted = {name: shown[f"best_{name}_price"] for name in ("bid", "ask")}
         return {
             "greeks": {
@@ -193,8 +187,8 @@ class Views:
                 "rho": round(mark.rho, 5),
             },
             "mark_iv": round(100.0 * mark.vol, 2),
-            "bid_iv": self._pricing.implied(listing, quoted["bid"]) if quoted["bid"] else 0.0,
-            "ask_iv": self._pricing.implied(listing, quoted["ask"]) if quoted["ask"] else 0.0,
+            "bid_iv": self._engine.pricing.implied(listing, quoted["bid"]) if quoted["bid"] else 0.0,
+            "ask_iv": self._engine.pricing.implied(listing, quoted["ask"]) if quoted["ask"] else 0.0,
             "underlying_price": mark.forward,
             "underlying_index": self.underlying(listing),
             "interest_rate": 0.0,
@@ -209,14 +203,14 @@ class Views:
     def funding_fields(self, listing: Listing) -> dict[str, Any]:
         """Fields that a perpetual adds to its ticker."""
         return {
-            "current_funding": round(self._market.rate(listing.base, linear=not listing.inverse), 8),
-            "funding_8h": round(self._market.funding_8h(listing.base), 8),
+            "current_funding": round(self._engine.market.rate(listing.base, linear=not listing.inverse), 8),
+            "funding_8h": round(self._engine.market.funding_8h(listing.base), 8),
             "interest_value": self._engine.interest(listing),
         }
 
     def position(self, account: Account, position: Position) -> dict[str, Any]:
         """Position object."""
-        portfolio = evaluate(account, position.listing.currency, self._engine, self._pricing)
+        portfolio = evaluate(account, position.listing.currency, self._engine)
         for holding in portfolio.holdings:
             if holding.position is position:
                 return self.holding(holding)
@@ -233,7 +227,7 @@ class Views:
             "size": size,
             "average_price": position.average_price,
             "mark_price": mark.price,
-            "index_price": self._market.index(listing.base),
+            "index_price": self._engine.market.index(listing.base),
             "settlement_price": listing.settlement_price or mark.price,
             "delta": round(holding.delta, 9),
             "initial_margin": round(holding.initial, 9),
@@ -263,7 +257,7 @@ class Views:
 
     def summary(self, account: Account, currency: str) -> dict[str, Any]:
         """Account summary of one currency, and payload of ``user.portfolio``."""
-        return summary_json(evaluate(account, currency, self._engine, self._pricing), currency)
+        return summary_json(evaluate(account, currency, self._engine), currency)
 
 
 def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:

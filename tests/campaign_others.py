@@ -99,7 +99,7 @@ class Others:
 
     def _cut(self, share, action):
         x, account = self.world.exchange, self.world.account
-        found = evaluate(account, self.config.settles_in, x.engine, x.pricing)
+        found = evaluate(account, self.config.settles_in, x.engine)
         wanted = found.maintenance_margin if action == "liquidation" else found.initial_margin
         lost = found.margin_balance - wanted * share
         if wanted <= 0 or lost <= 0:
