@@ -7,7 +7,7 @@ from .config import ExchangeConfig, MarketModel
 from .connection import Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault, FaultPlan
-from .market import Recorded
+from .price_model import Recorded
 
 __all__ = [
     "Close",

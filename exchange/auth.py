@@ -13,7 +13,7 @@ from typing import Any
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
-from .wire import Params, RpcError
+from .wire import RequestParams, RpcError
 
 __all__ = ["Auth", "Token", "signature"]
 
@@ -97,12 +97,14 @@ class Auth:
         self._nonces: set[tuple[str, str]] = set()
         self._revoked: dict[str, str] = {}  # their secrets, by client id
 
-    def grant(self, params: Params, connection: int | None, now_ns: int) -> tuple[Token, dict[str, Any]]:
+    def grant(
+        self, params: RequestParams, connection: int | None, now_ns: int
+    ) -> tuple[Token, dict[str, Any]]:
         """Answer ``public/auth``.
 
         Parameters
         ----------
-        params : Params
+        params : RequestParams
         connection : int, optional
             The socket it came over; its tokens die with it, except those of a named session.
         now_ns : int
@@ -140,7 +142,7 @@ class Auth:
             result["state"] = params.text("state")
         return token, result
 
-    def _check(self, grant: str, client_id: str, params: Params, now_ns: int) -> None:
+    def _check(self, grant: str, client_id: str, params: RequestParams, now_ns: int) -> None:
         secret = self._secrets.get(client_id)
         if grant == "client_credentials":
             if secret is None or not hmac.compare_digest(secret, params.text("client_secret")):

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .accounts import Account
+from .accounts import TradingAccount
 from .auth import Auth
-from .catalog import Listing
+from .catalog import ListedContract
 from .connection import Connection
-from .feed import Feed
 from .floor import Floor
-from .locks import Locks
-from .wire import Params, RpcError, invalid
+from .locks import TradingLocks
+from .publisher import Publisher
+from .wire import RequestParams, RpcError, invalid
 
 __all__ = ["Call", "Handler", "named"]
 
@@ -28,14 +28,14 @@ class Call:
     ----------
     x : Floor
     auth : Auth
-    feed : Feed
-    locks : Locks
+    publisher : Publisher
+    locks : TradingLocks
     method : str
-    params : Params
+    params : RequestParams
     now_ns : int
     connection : Connection or None
         None over REST.
-    caller : Account or None
+    caller : TradingAccount or None
         None without a valid token.
     after : list of callable
         Run once the answer is on its way, for notifications that must follow it.
@@ -43,17 +43,17 @@ class Call:
 
     x: Floor
     auth: Auth
-    feed: Feed
-    locks: Locks
+    publisher: Publisher
+    locks: TradingLocks
     method: str
-    params: Params
+    params: RequestParams
     now_ns: int
     connection: Connection | None
-    caller: Account | None = None
+    caller: TradingAccount | None = None
     after: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def account(self) -> Account:
+    def account(self) -> TradingAccount:
         """Account of the caller; private methods are not called without one."""
         if self.caller is None:
             raise RpcError(13009, {"reason": "invalid_token"})
@@ -66,7 +66,7 @@ class Call:
             raise RpcError(10030)
         return self.connection
 
-    def listing(self, name: str = "instrument_name") -> Listing:
+    def listing(self, name: str = "instrument_name") -> ListedContract:
         """Instrument named in the parameters, its book quoted."""
         found = self.x.find(self.params.text(name))
         if found is None:

@@ -6,12 +6,12 @@ from gammacore.contracts import Option, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, format_time, parse_time
 from gammacore.fees import DERIBIT, delivery_fee
 
-from .accounts import Account, Position, units, worth
-from .book import Order
-from .catalog import Listing
-from .feed import Feed
+from .account_value import as_coins, evaluate
+from .accounts import Position, TradingAccount, units, worth
+from .catalog import ListedContract
 from .floor import Floor
-from .portfolio import as_coins, evaluate
+from .order_book import ExchangeOrder
+from .publisher import Publisher
 
 __all__ = ["Clearing"]
 
@@ -28,13 +28,13 @@ class Clearing:
     Parameters
     ----------
     floor : Floor
-    feed : Feed
+    publisher : Publisher
         Tells what is listed and what expires.
     """
 
-    def __init__(self, floor: Floor, feed: Feed) -> None:
+    def __init__(self, floor: Floor, publisher: Publisher) -> None:
         self._x = floor
-        self._feed = feed
+        self._publisher = publisher
         self._checked_ns = 0
 
     # Eight o'clock
@@ -56,7 +56,7 @@ class Clearing:
         for perpetual in x.perpetuals:
             x.statements.announced(perpetual, "settlement", now_ns)
         for listing in x.catalog.refresh(now_ns):
-            self._feed.state(listing, "created", now_ns)
+            self._publisher.state(listing, "created", now_ns)
 
     def _expire(self, now_ns: int) -> None:
         x = self._x
@@ -75,9 +75,9 @@ class Clearing:
             self._deliver(listing, prices[listing.base], now_ns)
         for listing in expired:  # not before, as what is left of a chain is still valued
             x.catalog.close(listing, prices[listing.base])
-            self._feed.state(listing, "closed", now_ns)
+            self._publisher.state(listing, "closed", now_ns)
 
-    def _new_session(self, account: Account, now_ns: int) -> None:
+    def _new_session(self, account: TradingAccount, now_ns: int) -> None:
         x = self._x
         for position in account.positions.values():
             account.accrue(position, x.engine.interest(position.listing))
@@ -99,7 +99,7 @@ class Clearing:
 
     def _settled(
         self,
-        account: Account,
+        account: TradingAccount,
         position: Position,
         floating: int,
         realized: int,
@@ -130,7 +130,7 @@ class Clearing:
 
     # Delivery
 
-    def _deliver(self, listing: Listing, price: float, now_ns: int) -> None:
+    def _deliver(self, listing: ListedContract, price: float, now_ns: int) -> None:
         x = self._x
         x.maker.withdraw(listing, now_ns)
         for orders in list(x.engine.open.values()):
@@ -145,7 +145,7 @@ class Clearing:
                     self._deliver_future(account, position, price, now_ns)
         x.statements.announced(listing, "delivery", now_ns)
 
-    def _deliver_option(self, account: Account, position: Position, price: float, now_ns: int) -> None:
+    def _deliver_option(self, account: TradingAccount, position: Position, price: float, now_ns: int) -> None:
         listing, option, size = position.listing, position.listing.instrument, position.size
         assert isinstance(option, Option)
         payoff = payoff_coin(option, price) if listing.coin_settled else payoff_usd(option, price)
@@ -164,7 +164,7 @@ class Clearing:
             paid = units(worth(future, added, price) - worth(future, added, option.strike))
             self._pay(account, future, added, paid, price, now_ns)
 
-    def _deliver_future(self, account: Account, position: Position, price: float, now_ns: int) -> None:
+    def _deliver_future(self, account: TradingAccount, position: Position, price: float, now_ns: int) -> None:
         """Pay a future and close its position, with which options that became futures go as well."""
         listing, realized = position.listing, position.realized + position.funding
         profit = units(position.floating(price)) + realized
@@ -175,8 +175,8 @@ class Clearing:
 
     def _pay(
         self,
-        account: Account,
-        listing: Listing,
+        account: TradingAccount,
+        listing: ListedContract,
         size: float,
         paid: int,
         price: float,
@@ -222,7 +222,7 @@ class Clearing:
             for currency in list(account.wallets):
                 self._liquidate(account, currency, now_ns)
 
-    def _liquidate(self, account: Account, currency: str, now_ns: int) -> None:
+    def _liquidate(self, account: TradingAccount, currency: str, now_ns: int) -> None:
         x = self._x
         found = evaluate(account, currency, x.engine)
         if not found.maintenance or found.maintenance_margin < found.margin_balance:
@@ -236,7 +236,7 @@ class Clearing:
         listing, lots = worst.position.listing, worst.position.lots
         x.quote(listing, now_ns)
         low, high = x.engine.band(listing)
-        order = Order(
+        order = ExchangeOrder(
             order_id=x.engine.new_id(listing),
             account=account.user_id,
             listing=listing,

@@ -19,16 +19,16 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MILLISECOND, NS_P
 
 from .agenda import Agenda
 from .auth import Auth
-from .catalog import Listing
+from .catalog import ListedContract
 from .clearing import Clearing
 from .config import ExchangeConfig
 from .connection import ABNORMAL, Close, Connection
-from .dispatch import Dispatcher
+from .dispatcher import Dispatcher
 from .faults import Fault, FaultPlan, Faults, Kind
-from .feed import Feed
 from .floor import Floor
-from .locks import Locks
-from .market import Recorded
+from .locks import TradingLocks
+from .price_model import Recorded
+from .publisher import Publisher
 
 __all__ = ["Exchange", "UnavailableError"]
 
@@ -81,11 +81,11 @@ class Exchange:
         self.floor = floor = Floor(config, recorded)
         self.auth = Auth(config.clients, floor.users, config.token_life_s, config.seed)
         self._agenda = Agenda()
-        self.feed = Feed(floor, self._agenda, self)
-        floor.listeners.append(self.feed)
-        self.locks = Locks(floor, self.feed)
-        self._clearing = Clearing(floor, self.feed)
-        self._dispatcher = Dispatcher(floor, self.auth, self.feed, self.locks, self.faults)
+        self.publisher = Publisher(floor, self._agenda, self)
+        floor.listeners.append(self.publisher)
+        self.locks = TradingLocks(floor, self.publisher)
+        self._clearing = Clearing(floor, self.publisher)
+        self._dispatcher = Dispatcher(floor, self.auth, self.publisher, self.locks, self.faults)
         self.connections: dict[int, Connection] = {}
         self._next_connection = 0
         self.accepts_from_ns = config.start_ns
@@ -111,7 +111,7 @@ class Exchange:
                 self._tick(self.now_ns)
                 self._agenda.at(due_ns + self._tick_ns, "tick")
             elif what == "flush":
-                self.feed.flush(argument, self.now_ns)
+                self.publisher.flush(argument, self.now_ns)
             elif what == "settle":
                 pause_ns = round(self.config.settlement_pause_s * NS_PER_SECOND)
                 self._dispatcher.paused_until_ns = due_ns + pause_ns
@@ -138,7 +138,7 @@ class Exchange:
         floor.engine.trigger(now_ns)
         self._clearing.liquidate(now_ns)
         floor.publish(now_ns)
-        self.feed.tick(now_ns)
+        self.publisher.tick(now_ns)
         for connection in list(self.connections.values()):
             connection.watch(now_ns)
         self._break(now_ns)
@@ -184,12 +184,12 @@ class Exchange:
             user_id = self.floor.users[client_id]
             for connection in self.connections.values():
                 for topic in [t for t in connection.topics.values() if t.account == user_id]:
-                    self.feed.unsubscribe(topic, connection.number)
+                    self.publisher.unsubscribe(topic, connection.number)
                     connection.topics.pop(topic.name, None)
 
-    def _active(self) -> set[Listing]:
+    def _active(self) -> set[ListedContract]:
         """Instruments whose book is kept up: watched ones and those with orders of users."""
-        found = self.feed.watched()
+        found = self.publisher.watched()
         for orders in self.floor.engine.open.values():
             found |= {order.listing for order in orders.values()}
         return {listing for listing in found if listing.state == "open"}
@@ -231,7 +231,7 @@ class Exchange:
     def connection_closed(self, connection: Connection) -> None:
         """Forget a connection, and cancel its orders if it asked for that."""
         self.connections.pop(connection.number, None)
-        self.feed.lost(connection.number)
+        self.publisher.lost(connection.number)
         self.auth.connection_lost(connection.number)
         if connection.cancel_on_disconnect and not connection.graceful and connection.token is not None:
             account = self.floor.accounts[connection.token.user_id]

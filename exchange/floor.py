@@ -7,14 +7,14 @@ from typing import Protocol
 from gammacore.contracts import to_units
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND
 
-from .accounts import Account, Position, worth
-from .catalog import Catalog, Listing
+from .accounts import Position, TradingAccount, worth
+from .catalog import Catalog, ListedContract
 from .config import ExchangeConfig
-from .engine import Engine, Touched
 from .maker import Maker
-from .market import Market, Recorded
-from .past import Past
-from .pricing import Pricing
+from .mark_prices import MarkPrices
+from .matching import MatchingEngine, Touched
+from .past_market import PastMarket
+from .price_model import PriceModel, Recorded
 from .statements import Statements
 from .views import Views
 
@@ -50,32 +50,32 @@ class Floor:
 
     def __init__(self, config: ExchangeConfig, recorded: dict[str, Recorded] | None = None) -> None:
         self.config = config
-        self.market = Market(config, recorded)
+        self.market = PriceModel(config, recorded)
         self.catalog = Catalog(config, self.market)
-        self.pricing = Pricing(self.catalog, self.market)
+        self.pricing = MarkPrices(self.catalog, self.market)
         self.currencies = (*config.models, *(("USDC",) if config.linear else ()))
         self.indices = {x.index for x in self.catalog.by_name.values()}
         self.perpetuals = [x for x in self.catalog.by_name.values() if x.expiry_ns is None]
         self.users = {client_id: FIRST_USER_ID + k for k, client_id in enumerate(config.clients)}
         maker, strangers = (
-            Account(MAKER_ID, "maker", house=True),
-            Account(STRANGERS_ID, "strangers", house=True),
+            TradingAccount(MAKER_ID, "maker", house=True),
+            TradingAccount(STRANGERS_ID, "strangers", house=True),
         )
         self.accounts = {account.user_id: account for account in (maker, strangers)}
         for client_id, user_id in self.users.items():
-            self.accounts[user_id] = account = Account(user_id, client_id)
+            self.accounts[user_id] = account = TradingAccount(user_id, client_id)
             for currency, amount in config.deposits.items():
                 account.wallet(currency).balance = account.wallet(currency).deposited = to_units(amount)
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
-        self.engine = Engine(self.market, self.pricing, self.accounts, origin_ms)
-        self.past = Past(config, self.market, self.catalog, origin_ms)
+        self.engine = MatchingEngine(self.market, self.pricing, self.accounts, origin_ms)
+        self.past = PastMarket(config, self.market, self.catalog, origin_ms)
         self.views = Views(self.engine, self.past)
         self._open_interest(maker, strangers)
         self.statements = Statements(self.engine)
         self.maker = Maker(self.engine, maker, strangers, config)
         self.listeners: list[Listener] = [self.statements]
 
-    def _open_interest(self, maker: Account, strangers: Account) -> None:
+    def _open_interest(self, maker: TradingAccount, strangers: TradingAccount) -> None:
         """Begin with what strangers hold in the perpetuals, and the market maker against them."""
         for listing in self.perpetuals:
             lots = round((OPEN_USD if listing.inverse else OPEN_COINS) / listing.amount(1))
@@ -85,7 +85,7 @@ class Floor:
                 held = Position(listing, signed, value, value, interest=interest)
                 account.positions[listing.name] = held
 
-    def find(self, name: str) -> Listing | None:
+    def find(self, name: str) -> ListedContract | None:
         """Instrument of a name."""
         found = self.catalog.by_name.get(name)
         if found is None:
@@ -93,11 +93,11 @@ class Floor:
             found = next((listing for listing in self.past.expired if listing.name == name), None)
         return found
 
-    def options_on(self, index: str) -> list[Listing]:
+    def options_on(self, index: str) -> list[ListedContract]:
         """Open options on an index."""
         return [x for options in self.catalog.chains.values() for x in options if x.index == index]
 
-    def quote(self, listing: Listing, now_ns: int) -> None:
+    def quote(self, listing: ListedContract, now_ns: int) -> None:
         """Bring the book of an instrument up to date because somebody looks at it."""
         self.maker.quote(listing, now_ns)
         self.publish(now_ns)

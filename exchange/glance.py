@@ -7,15 +7,17 @@ from typing import Any
 
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, SETTLEMENT_WINDOW_NS
 
-from .catalog import Listing
-from .engine import Trade
-from .market import Market
+from .catalog import ListedContract
+from .matching import Trade
+from .price_model import PriceModel
 from .wire import milliseconds
 
 __all__ = ["current_bar", "index_data"]
 
 
-def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: int) -> dict[str, Any] | None:
+def current_bar(
+    listing: ListedContract, trades: list[Trade], resolution: str, now_ns: int
+) -> dict[str, Any] | None:
     """Bar of an instrument's trades that is not over yet; None without a trade."""
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_MINUTE
     start = now_ns // width * width
@@ -36,7 +38,7 @@ def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: 
     }
 
 
-def index_data(market: Market, kind: str, index: str, now_ns: int) -> Any:
+def index_data(market: PriceModel, kind: str, index: str, now_ns: int) -> Any:
     """Payload of a channel about an index."""
     base = index.partition("_")[0].upper()
     price = market.index(base)

@@ -7,9 +7,9 @@ from collections import Counter
 from gammacore.contracts import UNITS_PER_COIN
 from gammacore.errors import LedgerError
 
-from .book import BUY, SELL
+from .account_value import evaluate
 from .floor import Floor
-from .portfolio import evaluate
+from .order_book import BUY, SELL
 
 __all__ = ["assert_invariants"]
 

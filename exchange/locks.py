@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from .accounts import Account
-from .feed import Feed
+from .accounts import TradingAccount
 from .floor import Floor
-from .limits import is_matching
+from .publisher import Publisher
+from .rate_limits import is_matching
 from .topics import Topic
-from .wire import Params, RpcError
+from .wire import RequestParams, RpcError
 
-__all__ = ["Locks"]
+__all__ = ["TradingLocks"]
 
 
-class Locks:
+class TradingLocks:
     """Locks of an exchange; none at the start.
 
     Parameters
     ----------
     floor : Floor
-    feed : Feed
+    publisher : Publisher
         Tells who listens.
 
     Attributes
@@ -33,9 +33,9 @@ class Locks:
         User ids that may not trade.
     """
 
-    def __init__(self, floor: Floor, feed: Feed) -> None:
+    def __init__(self, floor: Floor, publisher: Publisher) -> None:
         self._x = floor
-        self._feed = feed
+        self._publisher = publisher
         self.whole = self.maintenance = False
         self.indices: set[str] = set()
         self.accounts: set[int] = set()
@@ -44,22 +44,22 @@ class Locks:
         """Lock an index, or all of them without a name; everybody who listens is told."""
         for one in (index,) if index else sorted(self._x.indices):
             (self.indices.add if locked else self.indices.discard)(one)
-            self._feed.tell("platform_state", {"price_index": one, "locked": locked})
+            self._publisher.tell("platform_state", {"price_index": one, "locked": locked})
         if not index:
             self.whole = locked
 
     def maintain(self, on: bool = True) -> None:
         """Announce maintenance, or its end."""
         self.maintenance = on
-        self._feed.tell("platform_state", {"maintenance": on})
+        self._publisher.tell("platform_state", {"maintenance": on})
 
     def lock_account(self, client_id: str, locked: bool = True) -> None:
         """Lock the account of a client, who is told."""
         user_id = self._x.users[client_id]
         (self.accounts.add if locked else self.accounts.discard)(user_id)
-        self._feed.tell("user.lock", {"locked": locked}, user_id)
+        self._publisher.tell("user.lock", {"locked": locked}, user_id)
 
-    def refusal(self, method: str, params: Params, caller: Account | None) -> RpcError | None:
+    def refusal(self, method: str, params: RequestParams, caller: TradingAccount | None) -> RpcError | None:
         """Error of a request that a lock stands against."""
         if not is_matching(method) or method.startswith("private/cancel"):
             return None
@@ -71,7 +71,7 @@ class Locks:
             return RpcError(11098)
         return None
 
-    def _index_of(self, params: Params, caller: Account | None) -> str:
+    def _index_of(self, params: RequestParams, caller: TradingAccount | None) -> str:
         name = params.values.get("instrument_name")
         listing = self._x.find(name) if isinstance(name, str) else None
         if listing is None and caller is not None:  # an edit names the order

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from . import history, private, public, trading
+from . import private, public, public_history, trading
 from .calls import Handler
-from .limits import is_matching
+from .rate_limits import is_matching
 
 __all__ = ["METHODS", "WEBSOCKET_ONLY", "scope_of"]
 
-METHODS: dict[str, Handler] = {**public.HANDLERS, **history.HANDLERS, **trading.HANDLERS, **private.HANDLERS}
+METHODS: dict[str, Handler] = {
+    **public.HANDLERS,
+    **public_history.HANDLERS,
+    **trading.HANDLERS,
+    **private.HANDLERS,
+}
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
 WALLET = {f"private/get_{what}" for what in ("transaction_log", "deposits", "withdrawals", "transfers")}
 ACCOUNT = {"private/get_subaccounts", "private/simulate_portfolio", "private/logout"}

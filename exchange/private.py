@@ -9,10 +9,10 @@ import msgspec
 
 from gammacore.margin import rates_at
 
-from .accounts import Account, Position, Wallet
+from .account_value import Holding, evaluate, order_margin
+from .accounts import Position, TradingAccount, Wallet
 from .calls import Call, named
-from .engine import Trade
-from .portfolio import Holding, evaluate, order_margin
+from .matching import Trade
 from .trading import RECENT_ORDERS_NS
 from .views import order_json, summary_json, user_trade
 from .wire import invalid, milliseconds
@@ -112,7 +112,7 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
             sizes = None
     if not isinstance(sizes, dict):
         raise invalid("value must be an object", "simulated_positions")
-    trial = Account(0, "trial")
+    trial = TradingAccount(0, "trial")
     trial.wallets[currency] = Wallet(balance=call.account.wallet(currency).balance)
     held = call.account.positions.values() if call.params.flag("add_positions", True) else ()
     lots = {p.listing.name: p.lots for p in held if p.listing.currency == currency}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .book import BUY, SELL
 from .calls import Call, named
-from .catalog import Listing
+from .catalog import ListedContract
+from .order_book import BUY, SELL
 from .topics import KINDS, RAW, Topic
 from .wire import RpcError, invalid, milliseconds
 
@@ -77,7 +77,7 @@ def subscribe(call: Call) -> list[str]:
     private = call.method.startswith("private/")
     accepted: dict[str, Topic] = {}
     for name in names:
-        topic = call.feed.topic(name, user)
+        topic = call.publisher.topic(name, user)
         if topic is None or (topic.account is not None and not private):
             continue
         of_contracts = topic.listing is not None or topic.kind == "trades"
@@ -94,7 +94,7 @@ def subscribe(call: Call) -> list[str]:
 
 def _joining(call: Call, topic: Topic, label: str | None) -> Any:
     number = call.socket.number
-    return lambda: call.feed.subscribe(topic, number, label, call.now_ns, call.locks.greeting(topic))
+    return lambda: call.publisher.subscribe(topic, number, label, call.now_ns, call.locks.greeting(topic))
 
 
 def unsubscribe(call: Call) -> list[str]:
@@ -104,7 +104,7 @@ def unsubscribe(call: Call) -> list[str]:
     for name in call.params.texts("channels"):
         topic = connection.topics.pop(name, None) or connection.topics.pop(name.lower(), None)
         if topic is not None:
-            call.feed.unsubscribe(topic, connection.number)
+            call.publisher.unsubscribe(topic, connection.number)
             left.append(topic.name)
     return left
 
@@ -112,7 +112,7 @@ def unsubscribe(call: Call) -> list[str]:
 def unsubscribe_all(call: Call) -> str:
     """Answer ``unsubscribe_all``."""
     for topic in call.socket.topics.values():
-        call.feed.unsubscribe(topic, call.socket.number)
+        call.publisher.unsubscribe(topic, call.socket.number)
     call.socket.topics.clear()
     return "ok"
 
@@ -245,7 +245,7 @@ def get_book_summary_by_instrument(call: Call) -> list[dict[str, Any]]:
     return [_summary(call, call.listing())]
 
 
-def _summary(call: Call, listing: Listing) -> dict[str, Any]:
+def _summary(call: Call, listing: ListedContract) -> dict[str, Any]:
     x, now_ns = call.x, call.now_ns
     x.quote(listing, now_ns)
     best, mark = x.views.best(listing), x.pricing.mark(listing)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .accounts import Account, Position, units
-from .catalog import Listing
-from .engine import Engine, Side, Touched, Trade
-from .portfolio import as_coins, evaluate
+from .account_value import as_coins, evaluate
+from .accounts import Position, TradingAccount, units
+from .catalog import ListedContract
+from .matching import MatchingEngine, Side, Touched, Trade
 from .wire import direction, milliseconds
 
 __all__ = ["PUBLIC", "Statements"]
@@ -23,7 +23,7 @@ class Statements:
 
     Parameters
     ----------
-    engine : Engine
+    engine : MatchingEngine
         The balances of its accounts are logged as deposits.
 
     Attributes
@@ -36,7 +36,7 @@ class Statements:
         Settlement history by user; 0 is the public one.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: MatchingEngine) -> None:
         self._engine = engine
         self._next_log = 61_000
         self.logs: dict[int, list[dict[str, Any]]] = {}
@@ -49,7 +49,14 @@ class Statements:
     # What moved a balance
 
     def log(
-        self, account: Account, currency: str, kind: str, change: int, now_ns: int, fee: int = 0, **rest: Any
+        self,
+        account: TradingAccount,
+        currency: str,
+        kind: str,
+        change: int,
+        now_ns: int,
+        fee: int = 0,
+        **rest: Any,
     ) -> None:
         """Add a row to a user's log; ``change`` is what the balance moved by, less the fee, in units."""
         if account.house:
@@ -110,7 +117,7 @@ class Statements:
 
     def settled(
         self,
-        account: Account,
+        account: TradingAccount,
         position: Position,
         kind: str,
         profit: int,
@@ -124,14 +131,14 @@ class Statements:
             row |= {"profit_loss": as_coins(profit), "funding": as_coins(funding)}
             self.settlements.setdefault(account.user_id, []).append(row)
 
-    def announced(self, listing: Listing, kind: str, now_ns: int) -> None:
+    def announced(self, listing: ListedContract, kind: str, now_ns: int) -> None:
         """Add to everybody's settlement history."""
         held, mark = self._engine.open_interest(listing), self._engine.pricing.mark(listing).price
         row = self._settlement(listing, kind, held, mark, 0.0, now_ns)
         self.settlements.setdefault(PUBLIC, []).append(row)
 
     def _settlement(
-        self, listing: Listing, kind: str, size: float, mark: float, profit: float, now_ns: int
+        self, listing: ListedContract, kind: str, size: float, mark: float, profit: float, now_ns: int
     ) -> dict[str, Any]:
         return {
             "type": kind,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catalog import Listing
+from .catalog import ListedContract
 
 __all__ = ["KINDS", "RAW", "SLOW", "Topic", "parse"]
 
@@ -36,7 +36,7 @@ class Topic:
         As notifications show it.
     kind : str
         First part of the name, such as ``book`` or ``user.orders``.
-    listing : Listing, optional
+    listing : ListedContract, optional
     index : str
         Index, for channels about one.
     family : tuple of str
@@ -59,7 +59,7 @@ class Topic:
 
     name: str
     kind: str
-    listing: Listing | None = None
+    listing: ListedContract | None = None
     index: str = ""
     family: tuple[str, str] = ("any", "any")
     interval: str = RAW
@@ -73,12 +73,12 @@ class Topic:
     change_id: int = 0
 
     @property
-    def about(self) -> Listing:
+    def about(self) -> ListedContract:
         """Instrument of a channel about one."""
         assert self.listing is not None
         return self.listing
 
-    def covers(self, listing: Listing) -> bool:
+    def covers(self, listing: ListedContract) -> bool:
         """Whether it is about an instrument."""
         if self.listing is not None:
             return self.listing is listing
@@ -86,7 +86,7 @@ class Topic:
         return listing.belongs(currency, kind)
 
 
-def parse(name: str, find: Callable[[str], Listing | None], indices: set[str]) -> Topic | None:
+def parse(name: str, find: Callable[[str], ListedContract | None], indices: set[str]) -> Topic | None:
     """Read the name of a channel.
 
     Parameters
@@ -137,7 +137,7 @@ def parse(name: str, find: Callable[[str], Listing | None], indices: set[str]) -
     return None
 
 
-def _user(name: str, parts: list[str], find: Callable[[str], Listing | None]) -> Topic | None:
+def _user(name: str, parts: list[str], find: Callable[[str], ListedContract | None]) -> Topic | None:
     match parts[1:]:
         case [("orders" | "trades" | "changes") as kind, instrument, interval] if interval in INTERVALS:
             listing = find(instrument)

@@ -8,11 +8,11 @@ from typing import Any
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.margin import rates_at
 
-from .book import BUY, SELL, Order
+from .account_value import evaluate, order_margin
 from .calls import Call, named
-from .catalog import Listing
-from .engine import Trade
-from .portfolio import evaluate, order_margin
+from .catalog import ListedContract
+from .matching import Trade
+from .order_book import BUY, SELL, ExchangeOrder
 from .views import order_json, user_trade
 from .wire import RpcError, invalid
 
@@ -52,7 +52,7 @@ def _new(call: Call, side: int) -> dict[str, Any]:
     if valid_until is not None and call.now_ns >= valid_until * 1_000_000:
         raise RpcError(13888)
     stop = order_type.startswith(("stop", "take"))
-    order = Order(
+    order = ExchangeOrder(
         order_id=call.x.engine.new_id(listing, _stop_prefix(call) if stop else ""),
         account=call.account.user_id,
         listing=listing,
@@ -78,19 +78,19 @@ def _new(call: Call, side: int) -> dict[str, Any]:
     return _submit(call, order)
 
 
-def _submit(call: Call, order: Order) -> dict[str, Any]:
+def _submit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
     if order.reduce_only and call.account.lots(order.listing.name) * order.side >= 0:
         raise RpcError(11030, {"reason": "reduce_only"})
     _check_funds(call, order)
     return _answer(order, call.x.engine.submit(order, call.now_ns))
 
 
-def _answer(order: Order, trades: Iterable[Trade] = ()) -> dict[str, Any]:
+def _answer(order: ExchangeOrder, trades: Iterable[Trade] = ()) -> dict[str, Any]:
     own = [user_trade(trade, side) for trade in trades for side in trade.sides if side.order is order]
     return {"order": order_json(order), "trades": own}
 
 
-def _check_open(listing: Listing) -> None:
+def _check_open(listing: ListedContract) -> None:
     if listing.state != "open":
         raise RpcError(10020, {"reason": "instrument is not open"})
 
@@ -100,7 +100,7 @@ def _stop_prefix(call: Call) -> str:
     return f"SL{STOP_PREFIX[trigger]}{'B' if call.method == 'private/buy' else 'S'}"
 
 
-def _lots(call: Call, listing: Listing, name: str = "amount") -> int:
+def _lots(call: Call, listing: ListedContract, name: str = "amount") -> int:
     """Amount or contracts of the parameters as lots."""
     params = call.params
     if params.has("contracts"):
@@ -117,7 +117,7 @@ def _lots(call: Call, listing: Listing, name: str = "amount") -> int:
     return lots
 
 
-def _price(call: Call, listing: Listing, order_type: str, side: int) -> int:
+def _price(call: Call, listing: ListedContract, order_type: str, side: int) -> int:
     """Limit in ticks: of a market order the edge of the band; 0 for a stop at the market."""
     low, high = call.x.engine.band(listing)
     if order_type in ("stop_market", "take_market"):
@@ -130,7 +130,7 @@ def _price(call: Call, listing: Listing, order_type: str, side: int) -> int:
     return _limit(call.params.number("price"), listing, low, high, side)
 
 
-def _limit(price: float, listing: Listing, low: int, high: int, side: int) -> int:
+def _limit(price: float, listing: ListedContract, low: int, high: int, side: int) -> int:
     """Limit price in ticks: clamped to the band for futures, refused outside it for options."""
     if price <= 0:
         raise invalid("must be a positive number", "price")
@@ -146,7 +146,7 @@ def _limit(price: float, listing: Listing, low: int, high: int, side: int) -> in
     return ticks
 
 
-def _check_funds(call: Call, order: Order) -> None:
+def _check_funds(call: Call, order: ExchangeOrder) -> None:
     """Refuse an order whose margin the account does not have; what only reduces risk is allowed."""
     x, listing = call.x, order.listing
     if order.reduce_only:
@@ -157,7 +157,7 @@ def _check_funds(call: Call, order: Order) -> None:
         raise RpcError(10009)
 
 
-def _own_order(call: Call) -> Order:
+def _own_order(call: Call) -> ExchangeOrder:
     order = call.x.engine.orders.get(call.params.text("order_id"))
     if order is None:
         raise RpcError(10004)
@@ -166,7 +166,7 @@ def _own_order(call: Call) -> Order:
     return order
 
 
-def _labelled(call: Call, label: str) -> list[Order]:
+def _labelled(call: Call, label: str) -> list[ExchangeOrder]:
     return [order for order in call.x.engine.own_orders(call.account) if order.label == label]
 
 
@@ -186,7 +186,7 @@ def edit_by_label(call: Call) -> dict[str, Any]:
     return _edit(call, found[0])
 
 
-def _edit(call: Call, order: Order) -> dict[str, Any]:
+def _edit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
     """Change an order in place; less at the same price keeps its place in the queue."""
     if not order.live:
         raise RpcError(11044)
@@ -237,7 +237,7 @@ def cancel(call: Call) -> dict[str, Any]:
     return order_json(order)
 
 
-def _cancel_each(call: Call, orders: list[Order]) -> Any:
+def _cancel_each(call: Call, orders: list[ExchangeOrder]) -> Any:
     """Cancel, and answer with the count or, asked for details, with groups of orders."""
     for order in orders:
         call.x.engine.cancel(order, call.now_ns, "user_request")
@@ -284,7 +284,7 @@ def cancel_by_label(call: Call) -> Any:
     return _cancel_each(call, [o for o in _filtered(call, currency=currency) if o.label == label])
 
 
-def _filtered(call: Call, currency: str = "any") -> list[Order]:
+def _filtered(call: Call, currency: str = "any") -> list[ExchangeOrder]:
     """Open orders narrowed by currency and by the parameters ``kind`` and ``type``."""
     kind = call.params.choice("kind", ("future", "option", "spot", "any"), "any")
     order_type = call.params.text("type", "all")
@@ -295,7 +295,7 @@ def _filtered(call: Call, currency: str = "any") -> list[Order]:
     ]
 
 
-def _of_type(order: Order, wanted: str) -> bool:
+def _of_type(order: ExchangeOrder, wanted: str) -> bool:
     if wanted in ("all", order.order_type):
         return True
     if wanted == "trigger_all":
@@ -312,7 +312,7 @@ def close_position(call: Call) -> dict[str, Any]:
         raise RpcError(10010)
     order_type = call.params.choice("type", ("limit", "market"))
     side = SELL if lots > 0 else BUY
-    order = Order(
+    order = ExchangeOrder(
         order_id=call.x.engine.new_id(listing),
         account=call.account.user_id,
         listing=listing,
@@ -375,7 +375,7 @@ def get_margins(call: Call) -> dict[str, Any]:
     ticks = _limit(price, listing, low, high, BUY)
     rates, mark = rates_at(x.pricing.moment_ns), x.pricing.mark(listing)
     margins = [
-        order_margin(rates, listing, 0, mark, [Order("", 0, listing, side, lots, ticks)])
+        order_margin(rates, listing, 0, mark, [ExchangeOrder("", 0, listing, side, lots, ticks)])
         for side in (BUY, SELL)
     ]
     fees = [

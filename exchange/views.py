@@ -6,18 +6,18 @@ from typing import Any
 
 from gammacore.contracts import Option
 
-from .accounts import Account, Position, units
-from .book import BUY, SELL, Order
-from .catalog import Listing
-from .engine import Engine, Side, Trade
-from .past import Past
-from .portfolio import Holding, Portfolio, as_coins, evaluate
+from .account_value import AccountValue, Holding, as_coins, evaluate
+from .accounts import Position, TradingAccount, units
+from .catalog import ListedContract
+from .matching import MatchingEngine, Side, Trade
+from .order_book import BUY, SELL, ExchangeOrder
+from .past_market import PastMarket
 from .wire import direction, milliseconds
 
 __all__ = ["Views", "order_json", "public_trade", "summary_json", "user_trade"]
 
 
-def order_json(order: Order) -> dict[str, Any]:
+def order_json(order: ExchangeOrder) -> dict[str, Any]:
     """Order object of answers and ``user.orders``."""
     listing, untriggered = order.listing, order.state == "untriggered"
     market_price = order.trigger is not None and not order.price
@@ -117,15 +117,15 @@ class Views:
 
     Parameters
     ----------
-    engine : Engine
-    past : Past
+    engine : MatchingEngine
+    past : PastMarket
     """
 
-    def __init__(self, engine: Engine, past: Past) -> None:
+    def __init__(self, engine: MatchingEngine, past: PastMarket) -> None:
         self._engine = engine
         self._past = past
 
-    def best(self, listing: Listing) -> dict[str, Any]:
+    def best(self, listing: ListedContract) -> dict[str, Any]:
         """Best prices and amounts; null and 0 where a side is empty."""
         book, shown = self._engine.book(listing), {}
         for side, name in ((BUY, "bid"), (SELL, "ask")):
@@ -134,14 +134,14 @@ class Views:
             shown[f"best_{name}_amount"] = listing.amount(level[0][1]) if level else 0.0
         return shown
 
-    def levels(self, listing: Listing, side: int, depth: int | None) -> list[tuple[float, float]]:
+    def levels(self, listing: ListedContract, side: int, depth: int | None) -> list[tuple[float, float]]:
         """Prices and amounts of a side, best first."""
         return [
             (listing.price(price), listing.amount(lots))
             for price, lots in self._engine.book(listing).levels(side, depth)
         ]
 
-    def ticker(self, listing: Listing, now_ns: int) -> dict[str, Any]:
+    def ticker(self, listing: ListedContract, now_ns: int) -> dict[str, Any]:
         """Ticker object."""
         mark = self._engine.pricing.mark(listing)
         low, high = self._engine.band(listing)
@@ -175,7 +175,7 @@ class Views:
             shown |= self.funding_fields(listing)
         return shown
 
-    def _option_fields(self, listing: Listing, shown: dict[str, Any]) -> dict[str, Any]:
+    def _option_fields(self, listing: ListedContract, shown: dict[str, Any]) -> dict[str, Any]:
         mark = self._engine.pricing.mark(listing)
         quoted = {name: shown[f"best_{name}_price"] for name in ("bid", "ask")}
         return {
@@ -194,13 +194,13 @@ class Views:
             "interest_rate": 0.0,
         }
 
-    def underlying(self, listing: Listing) -> str:
+    def underlying(self, listing: ListedContract) -> str:
         """Name of the future an option is marked on: that of its expiry, which is always listed."""
         option = listing.instrument
         assert isinstance(option, Option)
         return option.name.rsplit("-", 2)[0]
 
-    def funding_fields(self, listing: Listing) -> dict[str, Any]:
+    def funding_fields(self, listing: ListedContract) -> dict[str, Any]:
         """Fields that a perpetual adds to its ticker."""
         return {
             "current_funding": round(self._engine.market.rate(listing.base, linear=not listing.inverse), 8),
@@ -208,7 +208,7 @@ class Views:
             "interest_value": self._engine.interest(listing),
         }
 
-    def position(self, account: Account, position: Position) -> dict[str, Any]:
+    def position(self, account: TradingAccount, position: Position) -> dict[str, Any]:
         """Position object."""
         portfolio = evaluate(account, position.listing.currency, self._engine)
         for holding in portfolio.holdings:
@@ -255,12 +255,12 @@ class Views:
             shown["interest_value"] = position.interest
         return shown
 
-    def summary(self, account: Account, currency: str) -> dict[str, Any]:
+    def summary(self, account: TradingAccount, currency: str) -> dict[str, Any]:
         """Account summary of one currency, and payload of ``user.portfolio``."""
         return summary_json(evaluate(account, currency, self._engine), currency)
 
 
-def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:
+def summary_json(found: AccountValue, currency: str) -> dict[str, Any]:
     """Account summary of a valued portfolio."""
     coin = currency != "USDC"
     plain = round(found.futures_delta + found.options_delta, 9)

@@ -9,7 +9,16 @@ import msgspec
 
 from gammacore.daycount import NS_PER_MILLISECOND
 
-__all__ = ["MESSAGES", "REQUIRED", "Params", "RpcError", "direction", "encode", "invalid", "milliseconds"]
+__all__ = [
+    "MESSAGES",
+    "REQUIRED",
+    "RequestParams",
+    "RpcError",
+    "direction",
+    "encode",
+    "invalid",
+    "milliseconds",
+]
 
 MESSAGES: Final = {
     10001: "error",
@@ -82,7 +91,7 @@ def encode(message: Any) -> str:
     return msgspec.json.encode(message).decode()
 
 
-class Params:
+class RequestParams:
     """Parameters of a request, read with the exchange's complaints.
 
     Parameters

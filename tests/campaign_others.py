@@ -7,8 +7,8 @@ from live_world import ID, SECRET
 from venue import Client as Holder
 
 from gammacore.contracts import Option
+from gammacore.exchange.account_value import evaluate
 from gammacore.exchange.exchange import UnavailableError
-from gammacore.exchange.portfolio import evaluate
 
 ACTIONS = ("hedge", "labelled", "close", "sell", "future", "liquidation", "no funds")
 EXPOSED_S = 60.0  # that a delta may be out of its band without a word

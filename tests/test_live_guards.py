@@ -329,11 +329,11 @@ def test_too_many_orders(name, limit, play):
 
 
 def test_a_fill_that_leaves_more_delta(play, monkeypatch):
-    from gammacore.exchange import feed, trading
+    from gammacore.exchange import publisher, trading
 
     def script(world, hedger):
         yield hedged(hedger)
-        for module in (feed, trading):
+        for module in (publisher, trading):
             plain = module.user_trade
 
             def turned(trade, side, plain=plain):
@@ -359,7 +359,7 @@ def test_a_fill_of_an_order_that_was_over(play):
             "state": "filled",
         }  # fmt: skip
         changes = {"instrument_name": PERPETUAL, "orders": [], "trades": [trade], "positions": []}
-        world.exchange.feed.tell("user.changes", changes, world.account.user_id)
+        world.exchange.publisher.tell("user.changes", changes, world.account.user_id)
         yield from latched(world, hedger, "unexpected trade")
 
     play(script)

@@ -11,11 +11,11 @@ from venue import Client, make
 from gammacore.contracts import parse, payoff_coin, to_units
 from gammacore.daycount import NS_PER_YEAR, parse_time
 from gammacore.exchange import MarketModel
+from gammacore.exchange.account_value import AccountValue
 from gammacore.exchange.accounts import Position, units, worth
 from gammacore.exchange.invariants import assert_invariants
-from gammacore.exchange.market import funding_rate
-from gammacore.exchange.portfolio import Portfolio
-from gammacore.exchange.pricing import implied_percent, marks
+from gammacore.exchange.mark_prices import implied_percent, marks
+from gammacore.exchange.price_model import funding_rate
 from gammacore.exchange.views import summary_json
 from gammacore.fees import DERIBIT, delivery_fee
 
@@ -82,7 +82,7 @@ def test_published_positions(size, average, settled, mark, coins, floating, tota
 
 def test_published_account():
     shown = summary_json(
-        Portfolio(
+        AccountValue(
             balance=to_units(302.60065765),
             futures_rpl=to_units(-0.03258105),
             futures_upl=to_units(0.05921555),
@@ -113,7 +113,7 @@ def test_published_account():
 
 
 def test_recorded_account():
-    shown = summary_json(Portfolio(balance=to_units(10.00295099), futures_rpl=to_units(-4e-7)), "BTC")
+    shown = summary_json(AccountValue(balance=to_units(10.00295099), futures_rpl=to_units(-4e-7)), "BTC")
     assert shown["equity"] == shown["margin_balance"] == shown["available_funds"] == 10.00295059
 
 

@@ -7,7 +7,7 @@ from venue import Client, make
 
 from gammacore.errors import DataError
 from gammacore.exchange.invariants import assert_invariants
-from gammacore.exchange.store import load, save
+from gammacore.exchange.saved_state import load, save
 
 PERPETUAL = "BTC-PERPETUAL"
 
@@ -66,9 +66,9 @@ def test_a_file_makes_nothing_but_the_simulators_own_objects(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["[]", "{}", '{"format":"gammacore exchange","version":2,"objects":[]}', "[" * 100_000,
-     '{"format":"gammacore exchange","version":2,"objects":[["tuple",[[0]]]]}',
-     '{"format":"gammacore exchange","version":2,"objects":[["list",[1]]]}'],
+    ["[]", "{}", '{"format":"gammacore exchange","version":3,"objects":[]}', "[" * 100_000,
+     '{"format":"gammacore exchange","version":3,"objects":[["tuple",[[0]]]]}',
+     '{"format":"gammacore exchange","version":3,"objects":[["list",[1]]]}'],
 )  # fmt: skip
 def test_what_is_no_state_is_refused_with_the_file(text, tmp_path):
     (tmp_path / "state").write_text(text)

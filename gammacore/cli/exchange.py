@@ -47,7 +47,7 @@ def exchange(
     """Run a local exchange that speaks Deribit's protocol on a simulated market."""
     from gammacore.exchange import Exchange, ExchangeConfig
     from gammacore.exchange.server import Clock, serve
-    from gammacore.exchange.store import load
+    from gammacore.exchange.saved_state import load
     from gammacore.live.orphan import end_after
 
     if state is not None and not state.absolute().parent.is_dir():

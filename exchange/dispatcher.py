@@ -15,12 +15,12 @@ from .auth import Auth, Token
 from .calls import Call
 from .connection import ABNORMAL, Close, Connection
 from .faults import Faults
-from .feed import Feed
 from .floor import Floor
-from .limits import Limits, is_matching
-from .locks import Locks
+from .locks import TradingLocks
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
-from .wire import Params, RpcError, encode
+from .publisher import Publisher
+from .rate_limits import RateLimits, is_matching
+from .wire import RequestParams, RpcError, encode
 
 __all__ = ["Dispatcher"]
 
@@ -34,8 +34,8 @@ class Dispatcher:
     ----------
     floor : Floor
     auth : Auth
-    feed : Feed
-    locks : Locks
+    publisher : Publisher
+    locks : TradingLocks
     faults : Faults
 
     Attributes
@@ -44,13 +44,15 @@ class Dispatcher:
         Until when the matching engine takes nothing, after a settlement.
     """
 
-    def __init__(self, floor: Floor, auth: Auth, feed: Feed, locks: Locks, faults: Faults) -> None:
+    def __init__(
+        self, floor: Floor, auth: Auth, publisher: Publisher, locks: TradingLocks, faults: Faults
+    ) -> None:
         self._floor = floor
         self._auth = auth
-        self._feed = feed
+        self._publisher = publisher
         self._locks = locks
         self._faults = faults
-        self._limits = Limits(floor.config.matching_rate, floor.config.matching_burst)
+        self._limits = RateLimits(floor.config.matching_rate, floor.config.matching_burst)
         self._random = random.Random(floor.config.seed)
         self.paused_until_ns = 0
 
@@ -103,9 +105,16 @@ class Dispatcher:
         self, request: dict[str, Any], now_ns: int, connection: Connection | None, *, in_url: bool = False
     ) -> Call:
         given = request.get("params")
-        params = Params(given if isinstance(given, dict) else {}, rest=in_url)
+        params = RequestParams(given if isinstance(given, dict) else {}, rest=in_url)
         return Call(
-            self._floor, self._auth, self._feed, self._locks, request["method"], params, now_ns, connection
+            self._floor,
+            self._auth,
+            self._publisher,
+            self._locks,
+            request["method"],
+            params,
+            now_ns,
+            connection,
         )
 
     def _answer(

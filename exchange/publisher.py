@@ -9,16 +9,16 @@ from typing import Any, Protocol
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
 from .agenda import Agenda
-from .book import BUY, SELL, Order
-from .catalog import Listing
-from .engine import Touched, Trade
+from .catalog import ListedContract
 from .floor import Floor
 from .glance import current_bar, index_data
+from .matching import Touched, Trade
+from .order_book import BUY, SELL, ExchangeOrder
 from .topics import RAW, SLOW, Topic, parse
 from .views import order_json, public_trade, user_trade
 from .wire import encode, milliseconds
 
-__all__ = ["Feed", "Readers"]
+__all__ = ["Publisher", "Readers"]
 
 PERIOD_NS = {"100ms": 100 * NS_PER_MILLISECOND, "agg2": NS_PER_SECOND}
 WATCHING = {"book", "grouped", "ticker", "quote", "incremental_ticker", "trades", "chart"}
@@ -33,7 +33,7 @@ class Readers(Protocol):
         """Send a frame to a connection, if it is still there."""
 
 
-class Feed:
+class Publisher:
     """Channels and their subscribers.
 
     Parameters
@@ -103,7 +103,7 @@ class Feed:
         for topic in [t for t in self._topics.values() if connection in t.subscribers]:
             self.unsubscribe(topic, connection)
 
-    def watched(self) -> set[Listing]:
+    def watched(self) -> set[ListedContract]:
         """Instruments whose book somebody looks at."""
         found = {t.listing for t in self._topics.values() if t.listing is not None and t.kind in WATCHING}
         for topic in list(self._topics.values()):  # one may close its connection
@@ -133,7 +133,7 @@ class Feed:
             if topic.dirty:
                 self._schedule(topic, now_ns)
 
-    def state(self, listing: Listing, state: str, now_ns: int) -> None:
+    def state(self, listing: ListedContract, state: str, now_ns: int) -> None:
         """Tell that an instrument was created, settled or closed."""
         data = {"timestamp": milliseconds(now_ns), "state": state, "instrument_name": listing.name}
         for topic in list(self._topics.values()):
@@ -167,7 +167,7 @@ class Feed:
             self._changes(topic, orders, trades)
         topic.dirty = bool(topic.pending)
 
-    def _changes(self, topic: Topic, orders: list[Order], trades: list[tuple[Trade, Data]]) -> None:
+    def _changes(self, topic: Topic, orders: list[ExchangeOrder], trades: list[tuple[Trade, Data]]) -> None:
         assert topic.account is not None
         account = self._x.accounts[topic.account]
         for listing in {o.listing.name: o.listing for o in orders}.values():
@@ -231,7 +231,7 @@ class Feed:
             data[name] = [["new", price, amount] for price, amount in levels.items()]
         self._readers.deliver(connection, topic.name, _frame(topic.name, data, label))
 
-    def _sides(self, listing: Listing) -> tuple[dict[float, float], dict[float, float]]:
+    def _sides(self, listing: ListedContract) -> tuple[dict[float, float], dict[float, float]]:
         bids, asks = (self._x.views.levels(listing, side, None) for side in (BUY, SELL))
         return dict(bids), dict(asks)
 
@@ -335,18 +335,18 @@ class Feed:
             yield self._x.views.summary(account, currency)
 
 
-RENDER: dict[str, Callable[[Feed, Topic, int], Iterator[Data]]] = {
-    "book": Feed._book,
-    "grouped": Feed._grouped,
-    "ticker": Feed._ticker,
-    "incremental_ticker": Feed._incremental,
-    "quote": Feed._quote,
-    "perpetual": Feed._perpetual,
-    "chart": Feed._chart,
-    "markprice": Feed._markprice,
-    "user.portfolio": Feed._portfolio,
-    **dict.fromkeys(SLOW, Feed._index),
-    **dict.fromkeys(HAPPENING, Feed._pending),
+RENDER: dict[str, Callable[[Publisher, Topic, int], Iterator[Data]]] = {
+    "book": Publisher._book,
+    "grouped": Publisher._grouped,
+    "ticker": Publisher._ticker,
+    "incremental_ticker": Publisher._incremental,
+    "quote": Publisher._quote,
+    "perpetual": Publisher._perpetual,
+    "chart": Publisher._chart,
+    "markprice": Publisher._markprice,
+    "user.portfolio": Publisher._portfolio,
+    **dict.fromkeys(SLOW, Publisher._index),
+    **dict.fromkeys(HAPPENING, Publisher._pending),
 }
 MOVING = {*RENDER} - {*HAPPENING, "book"}
 

@@ -27,19 +27,19 @@ from gammacore.daycount import (
     format_time,
 )
 
-from .catalog import Catalog, Listing
+from .catalog import Catalog, ListedContract
 from .config import ExchangeConfig
-from .engine import IDS_PER_MS, Trade
-from .market import FUNDING_PERIOD_NS, PREMIUM_REVERSION, Market
+from .matching import IDS_PER_MS, Trade
+from .price_model import FUNDING_PERIOD_NS, PREMIUM_REVERSION, PriceModel
 
-__all__ = ["Past", "PastTrades", "Series"]
+__all__ = ["MinuteSeries", "PastMarket", "PastTrades"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 KEPT_A_MINUTE = exp(-PREMIUM_REVERSION / 60.0)
 
 
-class Series(NamedTuple):
+class MinuteSeries(NamedTuple):
     """Minutes of one coin, past and since."""
 
     ts_ns: Ints
@@ -56,7 +56,7 @@ class Series(NamedTuple):
 class PastTrades:
     """Trades of an instrument before the start, oldest first."""
 
-    listing: Listing
+    listing: ListedContract
     ts_ms: Ints
     number: Ints
     price: Ints
@@ -85,28 +85,28 @@ class PastTrades:
         )
 
 
-class Past:
+class PastMarket:
     """What was before the start.
 
     Parameters
     ----------
     config : ExchangeConfig
-    market : Market
+    market : PriceModel
     catalog : Catalog
     origin_ms : int
         Where the numbering of trades begins.
     """
 
-    def __init__(self, config: ExchangeConfig, market: Market, catalog: Catalog, origin_ms: int) -> None:
+    def __init__(self, config: ExchangeConfig, market: PriceModel, catalog: Catalog, origin_ms: int) -> None:
         self._config = config
         self._market = market
         self._catalog = catalog
         self._origin_ms = origin_ms
         self._start_ns = config.start_ns
-        self._series: dict[str, Series] = {}
+        self._series: dict[str, MinuteSeries] = {}
         self._settled: dict[str, float] = {}
         self._trades: dict[str, PastTrades] = {}
-        self._tapes: dict[tuple[str, str], tuple[Ints, list[Listing], Ints]] = {}
+        self._tapes: dict[tuple[str, str], tuple[Ints, list[ListedContract], Ints]] = {}
 
     @property
     def first_ns(self) -> int:
@@ -118,7 +118,7 @@ class Past:
 
     # Minutes
 
-    def series(self, base: str) -> Series:
+    def series(self, base: str) -> MinuteSeries:
         """Minutes of a coin from the earliest to the last that is over."""
         before = self._series.get(base)
         if before is None:
@@ -127,9 +127,9 @@ class Past:
         if not since:
             return before
         columns = [np.array(column) for column in zip(*since, strict=True)]
-        return Series(*(np.concatenate(pair) for pair in zip(before, columns, strict=True)))
+        return MinuteSeries(*(np.concatenate(pair) for pair in zip(before, columns, strict=True)))
 
-    def settlement_price(self, listing: Listing) -> float:
+    def settlement_price(self, listing: ListedContract) -> float:
         """Price of a perpetual at the last 08:00 UTC before the start, or at the earliest minute there is."""
         found = self._settled.get(listing.name)
         if found is None:
@@ -139,7 +139,7 @@ class Past:
             found = self._settled[listing.name] = round(float(before.mark[place]), 2)
         return found
 
-    def _make(self, base: str) -> Series:
+    def _make(self, base: str) -> MinuteSeries:
         market, rng = self._market, self._rng(base)
         model = market.coins[base].model
         last = self._start_ns // NS_PER_MINUTE
@@ -155,7 +155,7 @@ class Past:
         damper, cap = self._config.funding_damper, market.cap(base)
         rate = np.clip(np.maximum(damper, premium) + np.minimum(-damper, premium), -cap, cap)
         paid = np.cumsum(rate) * NS_PER_MINUTE / FUNDING_PERIOD_NS
-        return Series(
+        return MinuteSeries(
             ts,
             np.round(index, 2),
             np.round(index * (1.0 + premium), 2),
@@ -163,7 +163,7 @@ class Past:
             np.round(market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
         )
 
-    def marks(self, listing: Listing, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
+    def marks(self, listing: ListedContract, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
         """Give marks of an instrument, its index and volatility at some moments of the past."""
         series = self.series(listing.base)
         index = np.interp(ts_ns, series.ts_ns, series.price)
@@ -181,14 +181,14 @@ class Past:
 
     # Trades
 
-    def trades(self, listing: Listing) -> PastTrades:
+    def trades(self, listing: ListedContract) -> PastTrades:
         """Trades of an instrument before the start."""
         found = self._trades.get(listing.name)
         if found is None:
             found = self._trades[listing.name] = self._make_trades(listing)
         return found
 
-    def _make_trades(self, listing: Listing) -> PastTrades:
+    def _make_trades(self, listing: ListedContract) -> PastTrades:
         count, rng = listing.past_trades, self._rng(listing.name)
         slot = np.arange(count) + rng.random(count) * 0.9
         ts_ns = listing.created_ns + (slot * listing.trade_gap_ns).astype(np.int64)
@@ -209,11 +209,11 @@ class Past:
         )
 
     @cached_property
-    def expired(self) -> list[Listing]:
+    def expired(self) -> list[ListedContract]:
         """Instruments that expired in the last days before the start."""
         return self._catalog.list_expired(self._start_ns, self.delivery_price)
 
-    def tape(self, currency: str, kind: str) -> tuple[Ints, list[Listing], Ints]:
+    def tape(self, currency: str, kind: str) -> tuple[Ints, list[ListedContract], Ints]:
         """All trades of a currency and kind: their numbers in order, whose they are, and which of its."""
         found = self._tapes.get((currency, kind))
         if found is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gammacore.daycount import NS_PER_SECOND
 
-__all__ = ["Bucket", "Limits", "is_matching"]
+__all__ = ["CreditBucket", "RateLimits", "is_matching"]
 
 MATCHING = tuple(f"private/{what}" for what in ("buy", "sell", "edit", "cancel", "close"))
 
@@ -27,7 +27,7 @@ def is_matching(method: str) -> bool:
 
 
 @dataclass(slots=True)
-class Bucket:
+class CreditBucket:
     """Credits that refill with time."""
 
     pool: float
@@ -45,7 +45,7 @@ class Bucket:
         return True
 
 
-class Limits:
+class RateLimits:
     """Buckets of everybody.
 
     Parameters
@@ -56,7 +56,7 @@ class Limits:
 
     def __init__(self, rate: int, burst: int) -> None:
         self.rate, self.burst = rate, burst
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._buckets: dict[tuple[str, str], CreditBucket] = {}
 
     def allow(self, who: str, method: str, now_ns: int) -> bool:
         """Whether a request is within the limits of whoever sends it."""
@@ -68,5 +68,5 @@ class Limits:
         key = (who, "subscribe" if group.endswith("/subscribe") else group)
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = Bucket(pool, refill, pool, now_ns)
+            bucket = self._buckets[key] = CreditBucket(pool, refill, pool, now_ns)
         return bucket.take(cost, now_ns)

@@ -19,9 +19,9 @@ from gammacore.daycount import (
 )
 
 from .calls import Call, named
-from .catalog import Listing
-from .engine import IDS_PER_MS, Trade
-from .past import Series
+from .catalog import ListedContract
+from .matching import IDS_PER_MS, Trade
+from .past_market import MinuteSeries
 from .private import settlement_page, trade_number, trades_page
 from .public import index_base
 from .statements import PUBLIC
@@ -123,7 +123,7 @@ def get_tradingview_chart_data(call: Call) -> dict[str, Any]:
     return {"status": "ok"} | {name: c.tolist() for name, c in zip(names, columns, strict=True)}
 
 
-def _edges(start: int, end: int, width: int, series: Series, call: Call) -> Ints:
+def _edges(start: int, end: int, width: int, series: MinuteSeries, call: Call) -> Ints:
     """Where bars begin, among the minutes that are known."""
     begin, end = max(start, int(series.ts_ns[0])), min(end, call.now_ns)
     return np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)
@@ -137,7 +137,7 @@ def _times(call: Call) -> tuple[int, int]:
 
 
 def _bars(
-    edges: Ints, width: int, series: Series, call: Call, values_at: Callable[[Ints], Floats]
+    edges: Ints, width: int, series: MinuteSeries, call: Call, values_at: Callable[[Ints], Floats]
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Open, high, low and close between edges; a bar ends where the next begins."""
     inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
@@ -150,7 +150,7 @@ def _bars(
     return values[first], high, low, close
 
 
-def _volumes(call: Call, listing: Listing, edges: Ints, width: int) -> tuple[Floats, Floats]:
+def _volumes(call: Call, listing: ListedContract, edges: Ints, width: int) -> tuple[Floats, Floats]:
     """Coins and cost traded in every bar."""
     past = call.x.past.trades(listing)
     live = call.x.engine.trades.get(listing.name, ())
@@ -222,7 +222,7 @@ def get_mark_price_history(call: Call) -> list[list[float]]:
 # Funding
 
 
-def _perpetual(call: Call) -> Series:
+def _perpetual(call: Call) -> MinuteSeries:
     listing = call.listing()
     if listing.kind == "option" or listing.expiry_ns is not None:
         raise invalid("must be a perpetual", "instrument_name")
@@ -251,7 +251,7 @@ def get_funding_rate_history(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def _at(series: Series, ts_ns: Ints, values: Floats) -> Floats:
+def _at(series: MinuteSeries, ts_ns: Ints, values: Floats) -> Floats:
     found: Floats = np.interp(ts_ns, series.ts_ns, values)
     return found
 

@@ -16,7 +16,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_YE
 
 from .config import ExchangeConfig, MarketModel
 
-__all__ = ["Coin", "Market", "Recorded", "funding_rate"]
+__all__ = ["Coin", "PriceModel", "Recorded", "funding_rate"]
 
 Floats = npt.NDArray[np.float64]
 FUNDING_PERIOD_NS = 8 * NS_PER_HOUR
@@ -120,7 +120,7 @@ class Coin:
         return round(price, 2)
 
 
-class Market:
+class PriceModel:
     """Every coin at one moment.
 
     Parameters
