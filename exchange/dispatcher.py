@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
-
 from gammacore.daycount import NS_PER_MICROSECOND
 
 from .auth import Auth, Token
@@ -20,7 +18,7 @@ from .locks import TradingLocks
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
 from .publisher import Publisher
 from .rate_limits import RateLimits, is_matching
-from .wire import RequestParams, RpcError, encode
+from .wire import RequestParams, RpcError, decode, encode
 
 __all__ = ["Dispatcher"]
 
@@ -58,7 +56,7 @@ class Dispatcher:
 
     def frame(self, connection: Connection, text: str, now_ns: int) -> None:
         """Answer one frame of a connection."""
-        request = _decode(text)
+        request = decode(text)
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             broken = RpcError(11050, "invalid json" if request is None else None)
             connection.send("", self._envelope({}, error=broken, now_ns=now_ns))
@@ -191,20 +189,13 @@ class Dispatcher:
         )
 
 
-def _decode(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
 def _rest_request(http_method: str, uri: str, body: str) -> tuple[dict[str, Any] | None, bool]:
     """Request of a REST call, and whether its parameters are texts of a URL."""
     parts = urlsplit(uri)
     method = parts.path.removeprefix("/api/v2").strip("/")
     if http_method == "GET":
         return ({"method": method, "params": dict(parse_qsl(parts.query))} if method else None), True
-    request = _decode(body)
+    request = decode(body)
     if not isinstance(request, dict) or not isinstance(request.get("method"), str):
         return None, False
     return request, False

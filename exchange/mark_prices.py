@@ -170,15 +170,8 @@ class MarkPrices:
         if left_ns > SETTLEMENT_WINDOW_NS:  # quoted on the plain time, worth the variance of the average
             vols = vols / clock_factor(left_ns)
         vols = np.round(vols, 4)
-        chain.marks = marks(
-            chain.kinds,
-            forward,
-            chain.strikes,
-            tau,
-            vols,
-            self.decay(listing),
-            coin_settled=listing.coin_settled,
-        )
+        decay, coin = self.decay(listing), listing.coin_settled
+        chain.marks = marks(chain.kinds, forward, chain.strikes, tau, vols, decay, coin_settled=coin)
 
     def _tau(self, expiry_ns: int) -> float:
         """Years to expiry that a volatility is quoted on; in the settlement window those of the average."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from gammacore.margin import rates_at
 
 from .account_value import Holding, evaluate, order_margin
@@ -15,7 +13,7 @@ from .calls import Call, named
 from .matching import Trade
 from .trading import RECENT_ORDERS_NS
 from .views import order_json, summary_json, user_trade
-from .wire import invalid, milliseconds
+from .wire import RequestParams, decode, invalid, milliseconds, whole
 
 __all__ = ["HANDLERS", "WEBSOCKET_ONLY"]
 
@@ -106,20 +104,18 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
     currency, x = call.currency(), call.x
     sizes = call.params.values.get("simulated_positions", {})
     if isinstance(sizes, str):
-        try:
-            sizes = msgspec.json.decode(sizes)
-        except msgspec.DecodeError:
-            sizes = None
+        sizes = decode(sizes)
     if not isinstance(sizes, dict):
         raise invalid("value must be an object", "simulated_positions")
     trial = TradingAccount(0, "trial")
     trial.wallets[currency] = Wallet(balance=call.account.wallet(currency).balance)
     held = call.account.positions.values() if call.params.flag("add_positions", True) else ()
     lots = {p.listing.name: p.lots for p in held if p.listing.currency == currency}
-    for name, size in sizes.items():
-        listing = x.find(name)
-        count = None if listing is None or isinstance(size, bool | str) else listing.lots(float(size))
-        if listing is None or count is None:
+    wanted = RequestParams(sizes)
+    for name in sizes:
+        listing = x.catalog.by_name.get(name)
+        count = None if listing is None else listing.lots(wanted.number(name))
+        if count is None:
             raise invalid("invalid value", "simulated_positions")
         lots[name] = lots.get(name, 0) + count
     for name, count in lots.items():
@@ -175,10 +171,10 @@ def trade_number(call: Call, name: str) -> int | None:
     text = call.params.text(name, None)
     if text is None:
         return None
-    digits: str = text.rpartition("-")[2]
-    if not digits.isdigit():
+    number = whole(text.rpartition("-")[2])
+    if number is None:
         raise invalid("invalid value", name)
-    return int(digits)
+    return number
 
 
 def trades_page(
@@ -278,10 +274,9 @@ def settlement_page(call: Call, user_id: int, *, one: bool) -> dict[str, Any]:
     wanted = params.choice("type", ("settlement", "delivery", "bankruptcy"), None)
     count = params.integer("count", 20, low=1, high=1_000)
     latest = params.integer("search_start_timestamp", None)
-    token = params.text("continuation", "0")
-    if not token.isdigit():
+    skip = whole(params.text("continuation", "0"))
+    if skip is None:
         raise invalid("invalid value", "continuation")
-    skip = int(token)
     found = [
         row
         for row in reversed(call.x.statements.settlements.get(user_id, []))

@@ -52,21 +52,12 @@ def _new(call: Call, side: int) -> dict[str, Any]:
     if valid_until is not None and call.now_ns >= valid_until * 1_000_000:
         raise RpcError(13888)
     stop = order_type.startswith(("stop", "take"))
-    order = ExchangeOrder(
-        order_id=call.x.engine.new_id(listing, _stop_prefix(call) if stop else ""),
-        account=call.account.user_id,
-        listing=listing,
-        side=side,
-        lots=lots,
-        price=_price(call, listing, order_type, side),
-        order_type=order_type,
-        time_in_force=params.choice("time_in_force", TIMES, "good_til_cancelled"),
-        label=label,
-        post_only=params.flag("post_only"),
-        reject_post_only=params.flag("reject_post_only"),
-        reduce_only=params.flag("reduce_only"),
-        connection=call.connection.number if call.connection is not None else None,
-    )
+    order = _order(call, listing, side, lots, order_type, _stop_prefix(call) if stop else "")
+    order.label = label
+    order.time_in_force = params.choice("time_in_force", TIMES, "good_til_cancelled")
+    order.post_only = params.flag("post_only")
+    order.reject_post_only = params.flag("reject_post_only")
+    order.reduce_only = params.flag("reduce_only")
     if stop:
         order.trigger = params.choice("trigger", TRIGGERS)
         order.trigger_price = params.number("trigger_price")
@@ -76,6 +67,21 @@ def _new(call: Call, side: int) -> dict[str, Any]:
         call.x.engine.watch(order, call.now_ns)
         return _answer(order)
     return _submit(call, order)
+
+
+def _order(
+    call: Call, listing: ListedContract, side: int, lots: int, order_type: str, stop: str = ""
+) -> ExchangeOrder:
+    return ExchangeOrder(
+        order_id=call.x.engine.new_id(listing, stop),
+        account=call.account.user_id,
+        listing=listing,
+        side=side,
+        lots=lots,
+        price=_price(call, listing, order_type, side),
+        order_type=order_type,
+        connection=call.connection.number if call.connection is not None else None,
+    )
 
 
 def _submit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
@@ -312,17 +318,8 @@ def close_position(call: Call) -> dict[str, Any]:
         raise RpcError(10010)
     order_type = call.params.choice("type", ("limit", "market"))
     side = SELL if lots > 0 else BUY
-    order = ExchangeOrder(
-        order_id=call.x.engine.new_id(listing),
-        account=call.account.user_id,
-        listing=listing,
-        side=side,
-        lots=abs(lots),
-        price=_price(call, listing, order_type, side),
-        order_type=order_type,
-        reduce_only=True,
-        connection=call.connection.number if call.connection is not None else None,
-    )
+    order = _order(call, listing, side, abs(lots), order_type)
+    order.reduce_only = True
     return _submit(call, order)
 
 

@@ -14,10 +14,12 @@ __all__ = [
     "REQUIRED",
     "RequestParams",
     "RpcError",
+    "decode",
     "direction",
     "encode",
     "invalid",
     "milliseconds",
+    "whole",
 ]
 
 MESSAGES: Final = {
@@ -54,7 +56,7 @@ MESSAGES: Final = {
 """Errors of the exchange that this one gives, by code."""
 
 REQUIRED: Final[Any] = object()
-LARGEST = 1e15
+LARGEST, MOST_DIGITS = 1e15, 20
 
 
 class RpcError(Exception):
@@ -175,13 +177,23 @@ class RequestParams:
         """Read a list of strings; in a URL, JSON."""
         value = self._get(name, REQUIRED)
         if self.rest and isinstance(value, str):
-            try:
-                value = msgspec.json.decode(value)
-            except (msgspec.DecodeError, RecursionError):
-                raise invalid("value must be a list", name) from None
+            value = decode(value)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise invalid("value must be a list", name)
         return value
+
+
+def decode(text: str) -> Any:
+    """Read JSON; None for what is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def whole(text: str) -> int | None:
+    """Return the whole number that a text is, None if it is none."""
+    return int(text) if text.isdecimal() and len(text) < MOST_DIGITS else None
 
 
 def milliseconds(ts_ns: int) -> int:
