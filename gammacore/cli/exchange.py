@@ -44,7 +44,7 @@ def exchange(
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
     parent: Annotated[int, typer.Option(hidden=True, help="Process that this one must not outlive.")] = 0,
 ) -> None:
-    """Run a local exchange that speaks Deribit's protocol on a simulated market."""
+    """Run a local exchange that speaks Deribit's protocol on a market of its own."""
     from gammacore.exchange import Exchange, ExchangeConfig
     from gammacore.exchange.server import Clock, serve
     from gammacore.exchange.saved_state import load
