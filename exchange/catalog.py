@@ -223,16 +223,19 @@ class Catalog:
         for base, settlement in self._families():
             yield Perpetual(base, settlement)
             for expiry in moments:
-                yield Future(base, settlement, expiry)
-                for strike in self._strikes(base, expiry, now_ns):
-                    yield Option(base, settlement, expiry, strike, PUT)
-                    yield Option(base, settlement, expiry, strike, CALL)
+                forward = self._market.forward(base, expiry)
+                yield from self._of_expiry(base, settlement, expiry, forward, expiry - now_ns)
 
-    def _strikes(self, base: str, expiry: int, now_ns: int) -> list[float]:
+    def _of_expiry(
+        self, base: str, settlement: Settlement, expiry: int, forward: float, life_ns: int
+    ) -> Iterator[Instrument]:
+        yield Future(base, settlement, expiry)
+        for strike in self._strikes(base, forward, life_ns):
+            yield Option(base, settlement, expiry, strike, PUT)
+            yield Option(base, settlement, expiry, strike, CALL)
+
+    def _strikes(self, base: str, forward: float, life_ns: int) -> list[float]:
         """Strikes a third of a standard deviation apart, on round numbers."""
-        return self._grid(base, self._market.forward(base, expiry), expiry - now_ns)
-
-    def _grid(self, base: str, forward: float, life_ns: int) -> list[float]:
         deviation = self._config.models[base].vol * (life_ns / (365 * NS_PER_DAY)) ** 0.5
         rough = forward * max(deviation / 3.0, 0.005)
         decade = 10.0 ** np.floor(np.log10(rough))
@@ -249,10 +252,7 @@ class Catalog:
                 if expiry - NS_PER_DAY < start_ns - self._config.history_days * NS_PER_DAY:
                     continue
                 price = price_at(base, expiry)
-                instruments: list[Instrument] = [Future(base, settlement, expiry)]
-                for strike in self._grid(base, price, 2 * NS_PER_DAY):
-                    instruments += [Option(base, settlement, expiry, strike, kind) for kind in (PUT, CALL)]
-                for instrument in instruments:
+                for instrument in self._of_expiry(base, settlement, expiry, price, 2 * NS_PER_DAY):
                     listing = self._make(instrument, start_ns)
                     self.close(listing, price)
                     found.append(listing)

@@ -46,8 +46,8 @@ def exchange(
 ) -> None:
     """Run a local exchange that speaks Deribit's protocol on a market of its own."""
     from gammacore.exchange import Exchange, ExchangeConfig
-    from gammacore.exchange.server import Clock, serve
     from gammacore.exchange.saved_state import load
+    from gammacore.exchange.server import Clock, serve
     from gammacore.live.orphan import end_after
 
     if state is not None and not state.absolute().parent.is_dir():
