@@ -119,6 +119,7 @@ class Auth:
         RpcError
             13004 for wrong credentials, -32602 for a wrong grant.
         """
+        state = params.text("state", None)
         grant = params.choice("grant_type", ("client_credentials", "client_signature", "refresh_token"))
         if grant == "refresh_token":
             old = self._by_refresh.get(params.text("refresh_token"))
@@ -138,8 +139,8 @@ class Auth:
             "token_type": "bearer",
             "enabled_features": [],
         }
-        if params.has("state"):
-            result["state"] = params.text("state")
+        if state is not None:
+            result["state"] = state
         return token, result
 
     def _check(self, grant: str, client_id: str, params: RequestParams, now_ns: int) -> None:

@@ -57,10 +57,8 @@ class Floor:
         self.indices = {x.index for x in self.catalog.by_name.values()}
         self.perpetuals = [x for x in self.catalog.by_name.values() if x.expiry_ns is None]
         self.users = {client_id: FIRST_USER_ID + k for k, client_id in enumerate(config.clients)}
-        maker, strangers = (
-            TradingAccount(MAKER_ID, "maker", house=True),
-            TradingAccount(STRANGERS_ID, "strangers", house=True),
-        )
+        maker = TradingAccount(MAKER_ID, "maker", house=True)
+        strangers = TradingAccount(STRANGERS_ID, "strangers", house=True)
         self.accounts = {account.user_id: account for account in (maker, strangers)}
         for client_id, user_id in self.users.items():
             self.accounts[user_id] = account = TradingAccount(user_id, client_id)

@@ -245,9 +245,10 @@ def cancel(call: Call) -> dict[str, Any]:
 
 def _cancel_each(call: Call, orders: list[ExchangeOrder]) -> Any:
     """Cancel, and answer with the count or, asked for details, with groups of orders."""
+    detailed = call.params.flag("detailed")
     for order in orders:
         call.x.engine.cancel(order, call.now_ns, "user_request")
-    if not call.params.flag("detailed"):
+    if not detailed:
         return len(orders)
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for order in orders:

@@ -393,10 +393,12 @@ def test_margins_are_those_an_order_would_reserve(client):
     assert after["initial_margin"] - before["initial_margin"] == pytest.approx(margins["buy"], abs=2e-8)
 
 
-def test_an_edit_that_is_refused_leaves_the_order_in_the_book(client):
+def test_what_is_refused_leaves_the_order_as_it_is(client):
     order = buy(client, price=84_000)["order"]
     for wrong in ({"post_only": "yes"}, {"price": 0}, {"amount": 15}):
         changed = {"order_id": order["order_id"], "amount": 30, "price": 84_100} | wrong
         assert client.error("private/edit", **changed)["code"] == -32602
         assert client.call("private/get_order_state", order_id=order["order_id"]) == order
         assert_invariants(client.exchange.floor)
+    assert client.error("private/cancel_all", detailed="yes")["code"] == -32602
+    assert client.call("private/get_open_orders") == [order]
