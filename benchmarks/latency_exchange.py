@@ -156,7 +156,7 @@ def serve(pipe: Any) -> None:
 async def market(exchange: Any, rate: float, triggers: int, between_s: float) -> list[int | None]:
     """Send tickers; returns the latency of each trigger, None where no order came."""
     Line.measuring = True
-    template = exchange.views.ticker(exchange.find("BTC-PERPETUAL"), exchange.now_ns)
+    template = exchange.floor.views.ticker(exchange.floor.find("BTC-PERPETUAL"), exchange.now_ns)
     found: list[int | None] = []
     arrived, price, sent_ns, due = Line.arrived, PRICE, 0, time.perf_counter()
     every, number = max(int(rate * between_s), 1), 0
@@ -188,8 +188,8 @@ async def market(exchange: Any, rate: float, triggers: int, between_s: float) ->
             if number % every == every // 2:
                 line.flush()
         if number % every == every // 2:  # what was taken from the book is put back
-            exchange.maker._quoted_ns.clear()
-            exchange.maker.quote(exchange.find("BTC-PERPETUAL"), exchange.now_ns)
+            exchange.floor.maker._quoted_ns.clear()
+            exchange.floor.maker.quote(exchange.floor.find("BTC-PERPETUAL"), exchange.now_ns)
     Line.measuring = False
     return found
 

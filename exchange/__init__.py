@@ -1,4 +1,4 @@
-"""A local Deribit: the same text in, the same text out, on a simulated market.
+"""A local Deribit: the same text in, the same text out, on a market of its own.
 
 `Exchange` is the whole of it without a socket or a clock; `server` puts it on a port.
 """
@@ -7,7 +7,7 @@ from .config import ExchangeConfig, MarketModel
 from .connection import Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault, FaultPlan
-from .market import Recorded
+from .price_model import Recorded
 
 __all__ = [
     "Close",

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .catalog import Listing
+from .catalog import ListedContract
 
-__all__ = ["Account", "Position", "Wallet", "units", "worth"]
+__all__ = ["Position", "TradingAccount", "Wallet", "units", "worth"]
 
 
 def units(amount: float) -> int:
@@ -22,7 +22,7 @@ def units(amount: float) -> int:
     return round(halves / 2.0) if abs(2.0 * scaled - halves) < 1e-6 else round(scaled)
 
 
-def worth(listing: Listing, size: float, price: float) -> float:
+def worth(listing: ListedContract, size: float, price: float) -> float:
     """Worth of a signed size at a price, in the settlement currency."""
     return -size / price if listing.inverse else size * price
 
@@ -48,7 +48,7 @@ class Position:
         The accumulator of funding up to which `funding` reaches.
     """
 
-    listing: Listing
+    listing: ListedContract
     lots: int = 0
     entry: float = 0.0
     session_entry: float = 0.0
@@ -97,7 +97,7 @@ class Wallet:
 
 
 @dataclass(slots=True, eq=False)
-class Account:
+class TradingAccount:
     """A user.
 
     Attributes
@@ -140,12 +140,12 @@ class Account:
         position.funding += booked
         self.wallet(position.listing.currency).futures_realized += booked
 
-    def trade(self, listing: Listing, lots: int, price: float, fee: int, interest: float) -> int:
+    def trade(self, listing: ListedContract, lots: int, price: float, fee: int, interest: float) -> int:
         """Book a trade.
 
         Parameters
         ----------
-        listing : Listing
+        listing : ListedContract
         lots : int
             Signed.
         price : float

@@ -13,16 +13,11 @@ from typing import Any
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
-from .wire import Params, RpcError
+from .wire import RequestParams, RpcError, whole
 
 __all__ = ["Auth", "Token", "signature"]
 
-FULL_SCOPE = {
-    "account": "read_write",
-    "block_trade": "read_write",
-    "trade": "read_write",
-    "wallet": "read_write",
-}
+FULL_SCOPE = dict.fromkeys(("account", "block_trade", "trade", "wallet"), "read_write")
 RANK = {"none": 0, "read": 1, "read_write": 2}
 SIGNATURE_LIFE_MS = 60_000
 SESSIONS_PER_KEY = 16
@@ -102,12 +97,14 @@ class Auth:
         self._nonces: set[tuple[str, str]] = set()
         self._revoked: dict[str, str] = {}  # their secrets, by client id
 
-    def grant(self, params: Params, connection: int | None, now_ns: int) -> tuple[Token, dict[str, Any]]:
+    def grant(
+        self, params: RequestParams, connection: int | None, now_ns: int
+    ) -> tuple[Token, dict[str, Any]]:
         """Answer ``public/auth``.
 
         Parameters
         ----------
-        params : Params
+        params : RequestParams
         connection : int, optional
             The socket it came over; its tokens die with it, except those of a named session.
         now_ns : int
@@ -122,6 +119,7 @@ class Auth:
         RpcError
             13004 for wrong credentials, -32602 for a wrong grant.
         """
+        state = params.text("state", None)
         grant = params.choice("grant_type", ("client_credentials", "client_signature", "refresh_token"))
         if grant == "refresh_token":
             old = self._by_refresh.get(params.text("refresh_token"))
@@ -141,29 +139,35 @@ class Auth:
             "token_type": "bearer",
             "enabled_features": [],
         }
-        if params.has("state"):
-            result["state"] = params.text("state")
+        if state is not None:
+            result["state"] = state
         return token, result
 
-    def _check(self, grant: str, client_id: str, params: Params, now_ns: int) -> None:
-        secret = self._secrets.get(client_id)
+    def _check(self, grant: str, client_id: str, params: RequestParams, now_ns: int) -> None:
+        refused = RpcError(13004)
         if grant == "client_credentials":
-            if secret is None or not hmac.compare_digest(secret, params.text("client_secret")):
-                raise RpcError(13004)
+            self._compare(self._secrets.get(client_id), params.text("client_secret"), refused)
             return
         sent_ms, nonce = params.integer("timestamp"), params.text("nonce", "")
         text = f"{sent_ms}\n{nonce}\n{params.text('data', '')}"
-        if secret is None or not hmac.compare_digest(signature(secret, text), params.text("signature")):
-            raise RpcError(13004)
-        self._use(client_id, nonce, sent_ms, now_ns, RpcError(13004))
+        self._accept(client_id, text, params.text("signature"), nonce, sent_ms, now_ns, refused)
 
-    def _use(self, client_id: str, nonce: str, sent_ms: int, now_ns: int, error: RpcError) -> None:
+    def _accept(
+        self, client_id: str, text: str, signed: str, nonce: str, sent_ms: int, now_ns: int, refused: RpcError
+    ) -> None:
         """Accept a signature once, and only while it is fresh."""
-        if abs(now_ns // NS_PER_MILLISECOND - sent_ms) > SIGNATURE_LIFE_MS:
-            raise error
-        if nonce and (client_id, nonce) in self._nonces:
-            raise error
+        secret = self._secrets.get(client_id)
+        self._compare(None if secret is None else signature(secret, text), signed, refused)
+        old = abs(now_ns // NS_PER_MILLISECOND - sent_ms) > SIGNATURE_LIFE_MS
+        if old or (nonce and (client_id, nonce) in self._nonces):
+            raise refused
         self._nonces.add((client_id, nonce))
+
+    @staticmethod
+    def _compare(wanted: str | None, given: str, refused: RpcError) -> None:
+        # As bytes: texts beyond ASCII cannot be compared in constant time.
+        if wanted is None or not hmac.compare_digest(wanted.encode(), given.encode()):
+            raise refused
 
     def _scope(self, text: str) -> tuple[dict[str, str], str | None, int]:
         """Read a requested scope: areas, name of the session, life in seconds."""
@@ -172,8 +176,8 @@ class Auth:
             area, _, value = part.partition(":")
             if area == "session" and value:
                 session = value
-            elif area == "expires" and value.isdigit():
-                life = min(int(value), self._life_s)
+            elif area == "expires" and (seconds := whole(value)) is not None:
+                life = min(seconds, self._life_s)
             elif area in scope and value in RANK:
                 scope[area] = value
         return scope, session, life
@@ -217,10 +221,6 @@ class Auth:
         """Forget a token."""
         self._by_access.pop(token.access, None)
         self._by_refresh.pop(token.refresh, None)
-
-    def user_of(self, client_id: str) -> int:
-        """User id of a client."""
-        return self._users[client_id]
 
     def revoke_key(self, client_id: str, revoked: bool) -> None:
         """Make a key and all its tokens invalid, or the key valid again."""
@@ -272,20 +272,17 @@ class Auth:
                 client_id, _, given = base64.b64decode(rest, validate=True).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
                 raise refused from None
-            if not hmac.compare_digest(self._secrets.get(client_id, "\0"), given):
-                raise refused
+            self._compare(self._secrets.get(client_id), given, refused)
             return self._for_one_request(client_id, now_ns)
         if scheme.lower() != "deri-hmac-sha256":
             raise refused
         fields = dict(_FIELDS.findall(rest))
         client_id, sent, nonce = fields.get("id", ""), fields.get("ts", ""), fields.get("nonce", "")
-        secret = self._secrets.get(client_id)
+        sent_ms = whole(sent)
+        if sent_ms is None:
+            raise refused
         text = f"{sent}\n{nonce}\n{method.upper()}\n{uri}\n{body}\n"
-        if secret is None or not sent.isdigit():
-            raise refused
-        if not hmac.compare_digest(signature(secret, text), fields.get("sig", "")):
-            raise refused
-        self._use(client_id, nonce, int(sent), now_ns, refused)
+        self._accept(client_id, text, fields.get("sig", ""), nonce, sent_ms, now_ns, refused)
         return self._for_one_request(client_id, now_ns)
 
     def _for_one_request(self, client_id: str, now_ns: int) -> Token:

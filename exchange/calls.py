@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .accounts import Account
-from .catalog import Listing
+from .accounts import TradingAccount
+from .auth import Auth
+from .catalog import ListedContract
 from .connection import Connection
-from .wire import Params, RpcError, invalid
+from .floor import Floor
+from .locks import TradingLocks
+from .publisher import Publisher
+from .wire import RequestParams, RpcError, invalid
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["Call", "Handler"]
+__all__ = ["Call", "Handler", "named"]
 
 EMPTY = ("USDC", "USDT", "EURR")  # settlement currencies that exist, with or without instruments
 
@@ -25,28 +26,34 @@ class Call:
 
     Attributes
     ----------
-    x : Exchange
+    x : Floor
+    auth : Auth
+    publisher : Publisher
+    locks : TradingLocks
     method : str
-    params : Params
+    params : RequestParams
     now_ns : int
     connection : Connection or None
         None over REST.
-    caller : Account or None
+    caller : TradingAccount or None
         None without a valid token.
     after : list of callable
         Run once the answer is on its way, for notifications that must follow it.
     """
 
-    x: Exchange
+    x: Floor
+    auth: Auth
+    publisher: Publisher
+    locks: TradingLocks
     method: str
-    params: Params
+    params: RequestParams
     now_ns: int
     connection: Connection | None
-    caller: Account | None
+    caller: TradingAccount | None = None
     after: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def account(self) -> Account:
+    def account(self) -> TradingAccount:
         """Account of the caller; private methods are not called without one."""
         if self.caller is None:
             raise RpcError(13009, {"reason": "invalid_token"})
@@ -59,7 +66,7 @@ class Call:
             raise RpcError(10030)
         return self.connection
 
-    def listing(self, name: str = "instrument_name") -> Listing:
+    def listing(self, name: str = "instrument_name") -> ListedContract:
         """Instrument named in the parameters, its book quoted."""
         found = self.x.find(self.params.text(name))
         if found is None:
@@ -77,3 +84,8 @@ class Call:
 
 
 Handler = Callable[[Call], Any]
+
+
+def named(scope: str, handlers: Iterable[Handler]) -> dict[str, Handler]:
+    """Handlers by the methods that they answer: a handler is called as its method is."""
+    return {f"{scope}/{handler.__name__}": handler for handler in handlers}

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gammacore.contracts import (
     CALL,
@@ -34,9 +35,11 @@ from gammacore.daycount import (
 from gammacore.fees import DERIBIT, future_rate
 
 from .config import ExchangeConfig
-from .market import Market
+from .price_model import PriceModel
 
-__all__ = ["Catalog", "Listing", "expiries"]
+N = TypeVar("N", float, npt.NDArray[np.float64])
+
+__all__ = ["Catalog", "ListedContract", "expiries"]
 
 PERPETUAL_EXPIRY_MS = 32_503_708_800_000
 DAILIES, WEEKLIES, MONTHLIES, QUARTERLIES = 4, 3, 3, 4
@@ -45,7 +48,7 @@ KEPT_EXPIRED_NS = 2 * NS_PER_DAY  # how long the catalog shows what has expired
 
 
 @dataclass(slots=True, eq=False)
-class Listing:
+class ListedContract:
     """One instrument: its grids as integers, its row of the catalog, its state.
 
     Attributes
@@ -97,6 +100,10 @@ class Listing:
     last_seq: int = 0
     steps: tuple[tuple[int, int], ...] = field(default=())
 
+    def turnover(self, price: N, amount: N) -> tuple[N, N]:
+        """Coins and quote currency of amounts that changed hands at prices."""
+        return (amount / price, amount) if self.inverse else (amount, amount * price)
+
     def price(self, ticks: int) -> float:
         """Price of a count of the finest ticks."""
         return ticks * self.tick[0] / self.tick[1]
@@ -137,6 +144,14 @@ class Listing:
         count = round(exact)
         return count if abs(exact - count) <= 1e-6 else None
 
+    def belongs(self, currency: str, kind: str) -> bool:
+        """Whether it is of a settlement currency and a kind, each of which may be ``any``."""
+        return currency in ("any", self.currency) and kind in ("any", self.kind)
+
+    def trade_id(self, number: int) -> str:
+        """Trade id of its number, as the exchange forms them."""
+        return f"{number}" if self.currency == "BTC" else f"{self.currency}-{number}"
+
     def contracts(self, lots: int) -> float:
         """Contracts in a count of lots, as the wire shows beside the amount."""
         return round(self.amount(lots) / self.spec.contract_size, 8)
@@ -157,16 +172,16 @@ def expiries(now_ns: int) -> list[int]:
 class Catalog:
     """All listings by name, grown as the calendar moves."""
 
-    def __init__(self, config: ExchangeConfig, market: Market) -> None:
+    def __init__(self, config: ExchangeConfig, market: PriceModel) -> None:
         self._config = config
         self._market = market
         self._next_id = 100_000
-        self.by_name: dict[str, Listing] = {}
-        self.chains: dict[tuple[str, int], list[Listing]] = {}
+        self.by_name: dict[str, ListedContract] = {}
+        self.chains: dict[tuple[str, int], list[ListedContract]] = {}
         """Open options by family and expiry, in order of strike, put before call."""
         self.refresh(config.start_ns)
 
-    def refresh(self, now_ns: int) -> list[Listing]:
+    def refresh(self, now_ns: int) -> list[ListedContract]:
         """List what the calendar and the forwards ask for, forget what expired long ago; the new ones."""
         for name in [n for n, x in self.by_name.items() if _forgotten(x, now_ns)]:
             del self.by_name[name]
@@ -184,14 +199,14 @@ class Catalog:
             options.sort(key=_place)
         return new
 
-    def close(self, listing: Listing, delivery_price: float) -> None:
+    def close(self, listing: ListedContract, delivery_price: float) -> None:
         """Take an expired instrument off the list."""
         listing.state, listing.delivery_price = "delivered", delivery_price
         listing.row["state"], listing.row["is_active"] = "delivered", False
         if listing.kind == "option" and listing.expiry_ns is not None:
             self.chains.pop((listing.instrument.family, listing.expiry_ns), None)
 
-    def future_of(self, listing: Listing) -> Listing:
+    def future_of(self, listing: ListedContract) -> ListedContract:
         """Return the future that expires with an option."""
         option = listing.instrument
         assert isinstance(option, Option)
@@ -208,16 +223,19 @@ class Catalog:
         for base, settlement in self._families():
             yield Perpetual(base, settlement)
             for expiry in moments:
-                yield Future(base, settlement, expiry)
-                for strike in self._strikes(base, expiry, now_ns):
-                    yield Option(base, settlement, expiry, strike, PUT)
-                    yield Option(base, settlement, expiry, strike, CALL)
+                forward = self._market.forward(base, expiry)
+                yield from self._of_expiry(base, settlement, expiry, forward, expiry - now_ns)
 
-    def _strikes(self, base: str, expiry: int, now_ns: int) -> list[float]:
+    def _of_expiry(
+        self, base: str, settlement: Settlement, expiry: int, forward: float, life_ns: int
+    ) -> Iterator[Instrument]:
+        yield Future(base, settlement, expiry)
+        for strike in self._strikes(base, forward, life_ns):
+            yield Option(base, settlement, expiry, strike, PUT)
+            yield Option(base, settlement, expiry, strike, CALL)
+
+    def _strikes(self, base: str, forward: float, life_ns: int) -> list[float]:
         """Strikes a third of a standard deviation apart, on round numbers."""
-        return self._grid(base, self._market.forward(base, expiry), expiry - now_ns)
-
-    def _grid(self, base: str, forward: float, life_ns: int) -> list[float]:
         deviation = self._config.models[base].vol * (life_ns / (365 * NS_PER_DAY)) ** 0.5
         rough = forward * max(deviation / 3.0, 0.005)
         decade = 10.0 ** np.floor(np.log10(rough))
@@ -225,7 +243,7 @@ class Catalog:
         centre, each_way = round(forward / step), self._config.strikes
         return [step * k for k in range(max(centre - each_way, 1), centre + each_way + 1)]
 
-    def list_expired(self, start_ns: int, price_at: Callable[[str, int], float]) -> list[Listing]:
+    def list_expired(self, start_ns: int, price_at: Callable[[str, int], float]) -> list[ListedContract]:
         """Instruments that expired within two days before the start, by their delivery prices."""
         found = []
         last = (start_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 8 * NS_PER_HOUR
@@ -234,16 +252,13 @@ class Catalog:
                 if expiry - NS_PER_DAY < start_ns - self._config.history_days * NS_PER_DAY:
                     continue
                 price = price_at(base, expiry)
-                instruments: list[Instrument] = [Future(base, settlement, expiry)]
-                for strike in self._grid(base, price, 2 * NS_PER_DAY):
-                    instruments += [Option(base, settlement, expiry, strike, kind) for kind in (PUT, CALL)]
-                for instrument in instruments:
+                for instrument in self._of_expiry(base, settlement, expiry, price, 2 * NS_PER_DAY):
                     listing = self._make(instrument, start_ns)
                     self.close(listing, price)
                     found.append(listing)
         return found
 
-    def _make(self, instrument: Instrument, now_ns: int) -> Listing:
+    def _make(self, instrument: Instrument, now_ns: int) -> ListedContract:
         option = isinstance(instrument, Option)
         coin = instrument.settlement is Settlement.INVERSE
         spec = _spec(instrument)
@@ -252,7 +267,7 @@ class Catalog:
         gap_ns = TRADE_GAPS_NS[type(instrument)]
         past = max(min(now_ns, expiry_ns or now_ns) - created_ns, 0) // gap_ns
         currency = instrument.base if coin else "USDC"
-        listing = Listing(
+        listing = ListedContract(
             instrument=instrument,
             name=instrument.name,
             base=instrument.base,
@@ -296,13 +311,13 @@ def _exact(step: float) -> tuple[int, int]:
     return fraction.numerator, fraction.denominator
 
 
-def _place(listing: Listing) -> tuple[float, int]:
+def _place(listing: ListedContract) -> tuple[float, int]:
     option = listing.instrument
     assert isinstance(option, Option)
     return option.strike, option.kind
 
 
-def _forgotten(listing: Listing, now_ns: int) -> bool:
+def _forgotten(listing: ListedContract, now_ns: int) -> bool:
     return (
         listing.state == "delivered"
         and listing.expiry_ns is not None
@@ -317,7 +332,7 @@ def _spec(instrument: Instrument) -> ContractSpec:
     return spec_for(instrument)
 
 
-def _period(listing: Listing) -> str:
+def _period(listing: ListedContract) -> str:
     if listing.expiry_ns is None:
         return "perpetual"
     if is_month_end_friday(listing.expiry_ns):
@@ -325,7 +340,7 @@ def _period(listing: Listing) -> str:
     return "week" if weekday(listing.expiry_ns) == FRIDAY else "day"
 
 
-def _row(listing: Listing, now_ns: int, number: int) -> dict[str, Any]:
+def _row(listing: ListedContract, now_ns: int, number: int) -> dict[str, Any]:
     """Build the row of get_instruments."""
     instrument, spec = listing.instrument, listing.spec
     rates = DERIBIT.at(now_ns)

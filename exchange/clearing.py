@@ -1,22 +1,17 @@
-"""Daily settlement, delivery, liquidation, and the log of what moved each balance."""
+"""Daily settlement, delivery and liquidation."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 from gammacore.contracts import Option, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, format_time, parse_time
 from gammacore.fees import DERIBIT, delivery_fee
 
-from .accounts import Account, Position, units, worth
-from .book import Order
-from .catalog import Listing
-from .engine import Side, Trade
-from .portfolio import as_coins, evaluate
-from .views import direction, milliseconds
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
+from .account_value import as_coins, evaluate
+from .accounts import Position, TradingAccount, units, worth
+from .catalog import ListedContract
+from .floor import Floor
+from .order_book import ExchangeOrder
+from .publisher import Publisher
 
 __all__ = ["Clearing"]
 
@@ -32,96 +27,15 @@ class Clearing:
 
     Parameters
     ----------
-    exchange : Exchange
-
-    Attributes
-    ----------
-    logs : dict of int to list of dict
-        Transaction log by user, oldest first.
-    deliveries : dict of str to list of dict
-        Delivery prices by index, oldest first.
-    settlements : dict of int to list of dict
-        Settlement history by user; 0 is the public one.
+    floor : Floor
+    publisher : Publisher
+        Tells what is listed and what expires.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._x = exchange
-        self._next_log = 61_000
+    def __init__(self, floor: Floor, publisher: Publisher) -> None:
+        self._x = floor
+        self._publisher = publisher
         self._checked_ns = 0
-        self.logs: dict[int, list[dict[str, Any]]] = {}
-        self.deliveries: dict[str, list[dict[str, Any]]] = {}
-        self.settlements: dict[int, list[dict[str, Any]]] = {}
-        for account in exchange.accounts.values():
-            for currency, wallet in account.wallets.items():
-                self._log(account, currency, "deposit", wallet.balance, exchange.now_ns, side="-")
-
-    # The log
-
-    def _log(self, account: Account, currency: str, kind: str, change: int, now_ns: int, **rest: Any) -> None:
-        """Add a row; ``change`` is what the balance moved by, in units."""
-        if account.house:
-            return
-        found = evaluate(account, currency, self._x.engine, self._x.pricing)
-        rows = self.logs.setdefault(account.user_id, [])
-        self._next_log += 1
-        commission = rest.pop("commission", 0)
-        row: dict[str, Any] = {
-            "id": self._next_log,
-            "user_id": account.user_id,
-            "user_seq": len(rows) + 1,
-            "username": account.name,
-            "type": kind,
-            "timestamp": milliseconds(now_ns),
-            "currency": currency,
-            "change": as_coins(change),
-            "cashflow": as_coins(change + commission),
-            "commission": as_coins(commission),
-            "balance": as_coins(found.balance),
-            "equity": as_coins(found.equity),
-            "instrument_name": None,
-            "position": None,
-            "price": None,
-            "side": None,
-            "trade_id": None,
-            "order_id": None,
-            "interest_pl": None,
-            "info": "",
-        }
-        rows.append(row | rest)
-
-    def log_trades(self, trades: list[Trade], now_ns: int) -> None:
-        """Add the rows of trades to their users' logs."""
-        for trade in trades:
-            for side in trade.sides:
-                self._log_trade(trade, side, now_ns)
-
-    def _log_trade(self, trade: Trade, side: Side, now_ns: int) -> None:
-        listing, order = trade.listing, side.order
-        price = listing.price(trade.price)
-        premium = units(listing.amount(order.side * trade.lots) * price) if listing.kind == "option" else 0
-        action = "close" if side.closed == trade.lots else "open"
-        self._log(
-            self._x.accounts[order.account],
-            listing.currency,
-            "trade",
-            -premium - side.fee,
-            now_ns,
-            commission=side.fee,
-            balance=as_coins(side.balance),
-            instrument_name=listing.name,
-            position=listing.amount(side.position),
-            amount=listing.amount(trade.lots),
-            price=price,
-            mark_price=trade.mark,
-            price_currency=listing.row["quote_currency"],
-            side=f"{action} {direction(order.side)}",
-            trade_id=str(trade.number),
-            order_id=order.order_id,
-            interest_pl=0.0,
-            profit_as_cashflow=False,
-            user_role="maker" if side.maker else "taker",
-            info="Source: api",
-        )
 
     # Eight o'clock
 
@@ -133,11 +47,24 @@ class Clearing:
                 if order.time_in_force == "good_til_day":
                     x.engine.cancel(order, now_ns)
         x.engine.forget(now_ns)
+        self._expire(now_ns)
+        for listing in x.catalog.by_name.values():
+            if listing.state == "open":
+                listing.settlement_price = x.pricing.mark(listing).price
+        for account in x.accounts.values():
+            self._new_session(account, now_ns)
+        for perpetual in x.perpetuals:
+            x.statements.announced(perpetual, "settlement", now_ns)
+        for listing in x.catalog.refresh(now_ns):
+            self._publisher.state(listing, "created", now_ns)
+
+    def _expire(self, now_ns: int) -> None:
+        x = self._x
         prices = {base: x.market.delivery_price(base) for base in x.market.coins}
         for index in sorted(x.indices):
             base = index.partition("_")[0].upper()
             row = {"date": format_time(now_ns)[:10], "delivery_price": prices[base]}
-            self.deliveries.setdefault(index, []).append(row)
+            x.statements.deliveries.setdefault(index, []).append(row)
         expired = [
             listing
             for listing in x.catalog.by_name.values()
@@ -148,18 +75,9 @@ class Clearing:
             self._deliver(listing, prices[listing.base], now_ns)
         for listing in expired:  # not before, as what is left of a chain is still valued
             x.catalog.close(listing, prices[listing.base])
-            x.feed.state(listing, "closed", now_ns)
-        for listing in x.catalog.by_name.values():
-            if listing.state == "open":
-                listing.settlement_price = x.pricing.mark(listing).price
-        for account in x.accounts.values():
-            self._new_session(account, now_ns)
-        for perpetual in x.perpetuals:
-            self._public(perpetual, "settlement", now_ns)
-        for listing in x.catalog.refresh(now_ns):
-            x.feed.state(listing, "created", now_ns)
+            self._publisher.state(listing, "closed", now_ns)
 
-    def _new_session(self, account: Account, now_ns: int) -> None:
+    def _new_session(self, account: TradingAccount, now_ns: int) -> None:
         x = self._x
         for position in account.positions.values():
             account.accrue(position, x.engine.interest(position.listing))
@@ -171,7 +89,7 @@ class Clearing:
                 wallet = account.wallet(listing.currency)
                 wallet.balance += floating + realized
                 wallet.futures_realized -= realized
-                self._settled(account, position, mark, floating, realized, funding, now_ns)
+                self._settled(account, position, floating, realized, funding, mark, now_ns)
             if not position.lots:
                 del account.positions[name]
         for wallet in account.wallets.values():
@@ -181,20 +99,20 @@ class Clearing:
 
     def _settled(
         self,
-        account: Account,
+        account: TradingAccount,
         position: Position,
-        price: float,
         floating: int,
         realized: int,
         funding: int,
+        price: float,
         now_ns: int,
     ) -> None:
-        listing = position.listing
-        self._log(
+        listing, profit = position.listing, floating + realized
+        self._x.statements.log(
             account,
             listing.currency,
             "settlement",
-            floating + realized,
+            profit,
             now_ns,
             instrument_name=listing.name,
             position=position.size,
@@ -208,48 +126,11 @@ class Clearing:
             total_interest_pl=as_coins(funding),
             info={"settlement_price": price, "floating_pl": as_coins(floating)},
         )
-        self._history(account, position, "settlement", floating + realized, funding, price, now_ns)
-
-    def _history(
-        self,
-        account: Account,
-        position: Position,
-        kind: str,
-        profit: int,
-        funding: int,
-        mark: float,
-        now_ns: int,
-    ) -> None:
-        if account.house:
-            return
-        row = {
-            "type": kind,
-            "timestamp": milliseconds(now_ns),
-            "instrument_name": position.listing.name,
-            "position": position.size,
-            "mark_price": mark,
-            "index_price": self._x.market.index(position.listing.base),
-            "session_profit_loss": as_coins(profit),
-            "profit_loss": as_coins(profit),
-            "funding": as_coins(funding),
-        }
-        self.settlements.setdefault(account.user_id, []).append(row)
-
-    def _public(self, listing: Listing, kind: str, now_ns: int) -> None:
-        row = {
-            "type": kind,
-            "timestamp": milliseconds(now_ns),
-            "instrument_name": listing.name,
-            "position": self._x.views.open_interest(listing),
-            "mark_price": self._x.pricing.mark(listing).price,
-            "index_price": self._x.market.index(listing.base),
-            "session_profit_loss": 0.0,
-        }
-        self.settlements.setdefault(0, []).append(row)
+        self._x.statements.settled(account, position, "settlement", profit, price, now_ns, funding)
 
     # Delivery
 
-    def _deliver(self, listing: Listing, price: float, now_ns: int) -> None:
+    def _deliver(self, listing: ListedContract, price: float, now_ns: int) -> None:
         x = self._x
         x.maker.withdraw(listing, now_ns)
         for orders in list(x.engine.open.values()):
@@ -261,80 +142,63 @@ class Clearing:
                 if listing.kind == "option":
                     self._deliver_option(account, position, price, now_ns)
                 else:
-                    self._deliver_future(account, position, 0.0, 0.0, price, now_ns)
-        self._public(listing, "delivery", now_ns)
+                    self._deliver_future(account, position, price, now_ns)
+        x.statements.announced(listing, "delivery", now_ns)
 
-    def _deliver_option(self, account: Account, position: Position, price: float, now_ns: int) -> None:
+    def _deliver_option(self, account: TradingAccount, position: Position, price: float, now_ns: int) -> None:
         listing, option, size = position.listing, position.listing.instrument, position.size
         assert isinstance(option, Option)
         payoff = payoff_coin(option, price) if listing.coin_settled else payoff_usd(option, price)
-        fee = 0
-        if size and not account.house:
-            fee = units(float(delivery_fee(DERIBIT.at(now_ns), option, size, price, payoff)))
         since = TWO_STEPS_INVERSE_NS if listing.coin_settled else TWO_STEPS_LINEAR_NS
         two_steps = now_ns >= since and payoff > 0 and size != 0
-        paid = 0 if two_steps else units(size * payoff)
-        wallet = account.wallet(listing.currency)
-        wallet.balance += paid - fee
-        wallet.fees += fee
         profit = units(size * payoff) - units(position.session_entry)
-        self._history(account, position, "delivery", profit, 0, price, now_ns)
-        position.lots, position.entry, position.session_entry, position.realized = 0, 0.0, 0.0, 0
+        self._x.statements.settled(account, position, "delivery", profit, price, now_ns)
         del account.positions[listing.name]
-        if size:
-            self._log_delivery(account, listing, size, paid - fee, fee, price, now_ns)
+        self._pay(account, listing, size, 0 if two_steps else units(size * payoff), price, now_ns, payoff)
         if two_steps:
             # A long call or a short put becomes long at the strike.
             coins = size * option.kind
             added = coins * option.strike if listing.coin_settled else coins
             future = self._x.catalog.future_of(listing)
-            held = account.positions.setdefault(future.name, Position(future))
-            self._deliver_future(account, held, added, option.strike, price, now_ns)
+            account.positions.setdefault(future.name, Position(future))
+            paid = units(worth(future, added, price) - worth(future, added, option.strike))
+            self._pay(account, future, added, paid, price, now_ns)
 
-    def _deliver_future(
-        self, account: Account, position: Position, added: float, strike: float, price: float, now_ns: int
-    ) -> None:
-        """Pay a future and what options added to it; the position is closed by the last call."""
-        listing = position.listing
-        size = added if added else position.size
-        if not added:
-            profit = units(position.floating(price)) + position.realized + position.funding
-            account.wallet(listing.currency).futures_realized -= position.realized + position.funding
-        else:
-            entry_worth, exit_worth = _worths(listing, added, strike, price)
-            profit = units(exit_worth - entry_worth)
-        fee = 0
-        if size and not account.house:
-            instrument = listing.instrument
-            assert not isinstance(instrument, Option)
-            fee = units(float(delivery_fee(DERIBIT.at(now_ns), instrument, size, price)))
-        wallet = account.wallet(listing.currency)
-        wallet.balance += profit - fee
-        wallet.fees += fee
-        if not added:
-            self._history(account, position, "delivery", profit, 0, price, now_ns)
-        if size:
-            self._log_delivery(account, listing, size, profit - fee, fee, price, now_ns)
-        if not added:
-            del account.positions[listing.name]
+    def _deliver_future(self, account: TradingAccount, position: Position, price: float, now_ns: int) -> None:
+        """Pay a future and close its position, with which options that became futures go as well."""
+        listing, realized = position.listing, position.realized + position.funding
+        profit = units(position.floating(price)) + realized
+        account.wallet(listing.currency).futures_realized -= realized
+        self._x.statements.settled(account, position, "delivery", profit, price, now_ns)
+        self._pay(account, listing, position.size, profit, price, now_ns)
+        del account.positions[listing.name]
 
-    def _log_delivery(
+    def _pay(
         self,
-        account: Account,
-        listing: Listing,
+        account: TradingAccount,
+        listing: ListedContract,
         size: float,
-        change: int,
-        fee: int,
+        paid: int,
         price: float,
         now_ns: int,
+        payoff: float = 0.0,
     ) -> None:
-        self._log(
+        """Pay what a delivery is worth, less its fee."""
+        fee = 0
+        if size and not account.house:
+            fee = units(float(delivery_fee(DERIBIT.at(now_ns), listing.instrument, size, price, payoff)))
+        wallet = account.wallet(listing.currency)
+        wallet.balance += paid - fee
+        wallet.fees += fee
+        if not size:
+            return
+        self._x.statements.log(
             account,
             listing.currency,
             "delivery",
-            change,
+            paid - fee,
             now_ns,
-            commission=fee,
+            fee,
             instrument_name=listing.name,
             position=0.0,
             amount=abs(size),
@@ -358,9 +222,9 @@ class Clearing:
             for currency in list(account.wallets):
                 self._liquidate(account, currency, now_ns)
 
-    def _liquidate(self, account: Account, currency: str, now_ns: int) -> None:
+    def _liquidate(self, account: TradingAccount, currency: str, now_ns: int) -> None:
         x = self._x
-        found = evaluate(account, currency, x.engine, x.pricing)
+        found = evaluate(account, currency, x.engine)
         if not found.maintenance or found.maintenance_margin < found.margin_balance:
             return
         orders = [order for order in x.engine.own_orders(account) if order.listing.currency == currency]
@@ -372,21 +236,15 @@ class Clearing:
         listing, lots = worst.position.listing, worst.position.lots
         x.quote(listing, now_ns)
         low, high = x.engine.band(listing)
-        x.engine.submit(
-            Order(
-                order_id=x.engine.new_id(listing),
-                account=account.user_id,
-                listing=listing,
-                side=-1 if lots > 0 else 1,
-                lots=max(round(abs(lots) * LIQUIDATION_SHARE), 1),
-                price=low if lots > 0 else high,
-                order_type="market",
-                reduce_only=True,
-                is_liquidation=True,
-            ),
-            now_ns,
+        order = ExchangeOrder(
+            order_id=x.engine.new_id(listing),
+            account=account.user_id,
+            listing=listing,
+            side=-1 if lots > 0 else 1,
+            lots=max(round(abs(lots) * LIQUIDATION_SHARE), 1),
+            price=low if lots > 0 else high,
+            order_type="market",
+            reduce_only=True,
+            is_liquidation=True,
         )
-
-
-def _worths(listing: Listing, size: float, entry: float, exit_price: float) -> tuple[float, float]:
-    return worth(listing, size, entry), worth(listing, size, exit_price)
+        x.engine.submit(order, now_ns)

@@ -1,4 +1,4 @@
-"""What a simulated exchange is made of: one frozen structure, every field with a default."""
+"""Settings of a local exchange: one frozen structure, every field with a default."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _default_deposits() -> dict[str, float]:
 
 
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A simulated exchange; the same configuration and the same calls give the same frames.
+    """Settings of a local exchange; the same settings and the same calls give the same frames.
 
     Attributes
     ----------

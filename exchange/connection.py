@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from gammacore.daycount import NS_PER_SECOND
 
 from .auth import Token
-from .faults import ON_FRAME
+from .faults import ON_FRAME, Faults
 from .topics import Topic
 from .wire import encode
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["Close", "Connection"]
+__all__ = ["Close", "Connection", "Host"]
 
 ABNORMAL = 1006
 IDLE_NS = 60_500_000_000
@@ -33,6 +30,25 @@ class Close(NamedTuple):
 TOO_SLOW = Close(1008, "connection_too_slow")
 
 
+class Host(Protocol):
+    """What a connection needs of the exchange."""
+
+    faults: Faults
+
+    @property
+    def now_ns(self) -> int:
+        """Exchange time reached."""
+
+    def advance(self, now_ns: int) -> None:
+        """Let time pass until a moment."""
+
+    def handle(self, connection: Connection, text: str) -> None:
+        """Answer one frame of a connection."""
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+
+
 class Connection:
     """A client's end of the exchange, made by `Exchange.connect`.
 
@@ -42,18 +58,20 @@ class Connection:
         Why the exchange ended it.
     """
 
-    def __init__(self, exchange: Exchange, number: int, now_ns: int) -> None:
-        self._x = exchange
+    def __init__(self, host: Host, number: int, max_queue: int) -> None:
+        self._host = host
+        self._max_queue = max_queue
         self.number = number
         self.token: Token | None = None
         self.topics: dict[str, Topic] = {}
         self.cancel_on_disconnect = False
         self.graceful = False
         self.closed: Close | None = None
+        self._reported = False  # whether the reader has seen the end
         self._queue: list[tuple[int, int, str]] = []
         self._sent = 0
         self._hold_ns = 0
-        self._last_in_ns = self._last_out_ns = now_ns
+        self._last_in_ns = self._last_out_ns = host.now_ns
         self._heartbeat_ns: int | None = None
         self._test_ns = 0
         self._answer_by_ns: int | None = None
@@ -68,10 +86,10 @@ class Connection:
         now_ns : int
             Exchange time, not before the last one.
         """
-        self._x.advance(now_ns)
+        self._host.advance(now_ns)
         if self.closed is None:
-            self._last_in_ns = self._x.now_ns
-            self._x.handle(self, text)
+            self._last_in_ns = self._host.now_ns
+            self._host.handle(self, text)
 
     def pop(self, now_ns: int | None = None) -> list[str | Close]:
         """Take what the exchange has sent.
@@ -87,17 +105,18 @@ class Connection:
             Frames in order; a `Close` is the last thing that ever comes.
         """
         if now_ns is not None:
-            self._x.advance(now_ns)
+            self._host.advance(now_ns)
         frames: list[str | Close] = []
-        while self._queue and self._queue[0][0] <= self._x.now_ns:
+        while self._queue and self._queue[0][0] <= self._host.now_ns:
             frames.append(heapq.heappop(self._queue)[2])
-        if self.closed is not None and not self._x.has_reported(self):
+        if self.closed is not None and not self._reported:
             frames.append(self.closed)
+            self._reported = True
         return frames
 
     def lost(self, now_ns: int) -> None:
         """Tell the exchange that the client is gone."""
-        self._x.advance(now_ns)
+        self._host.advance(now_ns)
         self.close(Close(ABNORMAL, "connection lost"))
 
     def send(self, subject: str, text: str) -> None:
@@ -111,12 +130,12 @@ class Connection:
         """
         if self.closed is not None:
             return
-        if not self._x.faults.any_on_frames:
+        if not self._host.faults.any_on_frames:
             self._put(text, 0)
             return
-        now_ns, delay, copies = self._x.now_ns, 0, 1
+        now_ns, delay, copies = self._host.now_ns, 0, 1
         for kind in ON_FRAME:
-            fault = self._x.faults.fires(kind, subject, now_ns)
+            fault = self._host.faults.fires(kind, subject, now_ns)
             if fault is None:
                 continue
             if kind == "drop":
@@ -139,18 +158,18 @@ class Connection:
             self._put(text, delay)
 
     def _put(self, text: str, delay_ns: int) -> None:
-        due = max(self._x.now_ns, self._hold_ns) + delay_ns
+        due = max(self._host.now_ns, self._hold_ns) + delay_ns
         self._sent += 1
         heapq.heappush(self._queue, (due, self._sent, text))
-        self._last_out_ns = self._x.now_ns
-        if len(self._queue) > self._x.config.max_queue:
+        self._last_out_ns = self._host.now_ns
+        if len(self._queue) > self._max_queue:
             self.close(TOO_SLOW)
 
     def close(self, why: Close) -> None:
         """End it; open orders that asked for it are cancelled."""
         if self.closed is None:
             self.closed = why
-            self._x.connection_closed(self)
+            self._host.connection_closed(self)
 
     def log_out(self) -> None:
         """End it at the client's wish, without an answer and without cancelling anything."""

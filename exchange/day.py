@@ -7,10 +7,10 @@ from typing import Any
 
 from gammacore.daycount import NS_PER_DAY
 
-__all__ = ["Day"]
+__all__ = ["DayStats"]
 
 
-class Day:
+class DayStats:
     """Volumes, extremes and change over a day, kept as trades come and go."""
 
     def __init__(self) -> None:

@@ -16,28 +16,13 @@ from gammacore.daycount import NS_PER_SECOND
 
 __all__ = ["ON_CLOCK", "ON_FRAME", "ON_REQUEST", "Fault", "FaultPlan", "Faults", "Kind"]
 
-Kind = Literal[
-    "lost_request",
-    "lost_response",
-    "too_many_requests",
-    "settlement",
-    "drop",
-    "delay",
-    "duplicate",
-    "reorder",
-    "gap",
-    "malformed",
-    "slow_reader",
-    "restart",
-    "lock",
-    "lock_account",
-    "maintenance",
-    "revoke",
-]
-ON_REQUEST: tuple[Kind, ...] = ("lost_request", "lost_response", "too_many_requests", "settlement")
-ON_FRAME: tuple[Kind, ...] = ("drop", "delay", "duplicate", "reorder", "gap", "malformed", "slow_reader")
-ON_CLOCK: tuple[Kind, ...] = ("restart", "lock", "lock_account", "maintenance", "revoke")
-assert {*ON_REQUEST, *ON_FRAME, *ON_CLOCK} == set(get_args(Kind))
+OnRequest = Literal["lost_request", "lost_response", "too_many_requests", "settlement"]
+OnFrame = Literal["drop", "delay", "duplicate", "reorder", "gap", "malformed", "slow_reader"]
+OnClock = Literal["restart", "lock", "lock_account", "maintenance", "revoke"]
+Kind = Literal[OnRequest, OnFrame, OnClock]
+ON_REQUEST: tuple[OnRequest, ...] = get_args(OnRequest)
+ON_FRAME: tuple[OnFrame, ...] = get_args(OnFrame)
+ON_CLOCK: tuple[OnClock, ...] = get_args(OnClock)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,23 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from gammacore.daycount import (
-    NS_PER_DAY,
-    NS_PER_HOUR,
-    NS_PER_MINUTE,
-    NS_PER_SECOND,
-    SETTLEMENT_WINDOW_NS,
-)
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, SETTLEMENT_WINDOW_NS
 
-from .catalog import Listing
-from .engine import Trade
-from .market import Market
-from .views import milliseconds
+from .catalog import ListedContract
+from .matching import Trade
+from .price_model import PriceModel
+from .wire import milliseconds
 
 __all__ = ["current_bar", "index_data"]
 
 
-def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: int) -> dict[str, Any] | None:
+def current_bar(
+    listing: ListedContract, trades: list[Trade], resolution: str, now_ns: int
+) -> dict[str, Any] | None:
     """Bar of an instrument's trades that is not over yet; None without a trade."""
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_MINUTE
     start = now_ns // width * width
@@ -30,8 +26,7 @@ def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: 
         return None
     prices = [listing.price(trade.price) for trade in inside]
     amounts = [listing.amount(trade.lots) for trade in inside]
-    products = [a * p for a, p in zip(amounts, prices, strict=True)]
-    coins = [a / p for a, p in zip(amounts, prices, strict=True)] if listing.inverse else amounts
+    coins, cost = zip(*map(listing.turnover, prices, amounts), strict=True)
     return {
         "tick": milliseconds(start),
         "open": prices[0],
@@ -39,11 +34,11 @@ def current_bar(listing: Listing, trades: list[Trade], resolution: str, now_ns: 
         "low": min(prices),
         "close": prices[-1],
         "volume": round(sum(coins), 8),
-        "cost": round(sum(amounts if listing.inverse else products), 8),
+        "cost": round(sum(cost), 8),
     }
 
 
-def index_data(market: Market, kind: str, index: str, now_ns: int) -> Any:
+def index_data(market: PriceModel, kind: str, index: str, now_ns: int) -> Any:
     """Payload of a channel about an index."""
     base = index.partition("_")[0].upper()
     price = market.index(base)
@@ -57,10 +52,7 @@ def index_data(market: Market, kind: str, index: str, now_ns: int) -> Any:
             "price": market.estimated_delivery(base, now_ns),
             "is_estimated": inside,
         }
-        ticks = {
-            "total_ticks": SETTLEMENT_WINDOW_NS // NS_PER_SECOND,
-            "left_ticks": left // NS_PER_SECOND,
-        }
+        ticks = {"total_ticks": SETTLEMENT_WINDOW_NS // NS_PER_SECOND, "left_ticks": left // NS_PER_SECOND}
         return data | ticks if inside else data
     if kind == "deribit_price_statistics":
         recent = [row[1] for row in market.coins[base].minutes[-1_440:]] or [price]

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from gammacore.contracts import UNITS_PER_COIN
 from gammacore.errors import LedgerError
 
-from .book import BUY, SELL
-from .portfolio import evaluate
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
+from .account_value import evaluate
+from .floor import Floor
+from .order_book import BUY, SELL
 
 __all__ = ["assert_invariants"]
 
 STATES = {"open", "filled", "cancelled", "untriggered", "triggered", "rejected"}
 
 
-def assert_invariants(exchange: Exchange) -> None:
+def assert_invariants(floor: Floor) -> None:
     """Check that contracts, orders, books and money add up.
 
     - Positions of everybody, the house included, cancel in every instrument.
@@ -32,17 +29,17 @@ def assert_invariants(exchange: Exchange) -> None:
 
     Parameters
     ----------
-    exchange : Exchange
+    floor : Floor
 
     Raises
     ------
     LedgerError
         Naming the first thing that does not hold.
     """
-    _positions(exchange)
-    _money(exchange)
-    _orders(exchange)
-    _books(exchange)
+    _positions(floor)
+    _money(floor)
+    _orders(floor)
+    _books(floor)
 
 
 def _demand(holds: bool, what: str) -> None:
@@ -50,21 +47,21 @@ def _demand(holds: bool, what: str) -> None:
         raise LedgerError(what)
 
 
-def _positions(exchange: Exchange) -> None:
+def _positions(floor: Floor) -> None:
     totals: Counter[str] = Counter()
-    for account in exchange.accounts.values():
+    for account in floor.accounts.values():
         for name, position in account.positions.items():
             totals[name] += position.lots
     for name, total in totals.items():
         _demand(total == 0, f"positions in {name} add up to {total} lots")
 
 
-def _money(exchange: Exchange) -> None:
-    for currency in exchange.currencies:
+def _money(floor: Floor) -> None:
+    for currency in floor.currencies:
         total = 0
-        for account in exchange.accounts.values():
+        for account in floor.accounts.values():
             wallet = account.wallet(currency)
-            found = evaluate(account, currency, exchange.engine, exchange.pricing)
+            found = evaluate(account, currency, floor.engine)
             total += found.equity + wallet.fees - wallet.deposited
             held = sum(
                 p.realized + p.funding
@@ -75,12 +72,12 @@ def _money(exchange: Exchange) -> None:
                 held == wallet.futures_realized,
                 f"{account.name}: {held} realised in positions, not {wallet.futures_realized} in {currency}",
             )
-        allowed = exchange.engine.bookings + 1_000
+        allowed = floor.engine.bookings + 1_000
         _demand(abs(total) <= allowed, f"{currency}: {total / UNITS_PER_COIN} came from nowhere")
 
 
-def _orders(exchange: Exchange) -> None:
-    engine = exchange.engine
+def _orders(floor: Floor) -> None:
+    engine = floor.engine
     for order in engine.orders.values():
         _demand(order.state in STATES, f"order {order.order_id} is {order.state}")
         _demand(0 <= order.filled <= order.lots, f"order {order.order_id} filled {order.filled} lots")
@@ -97,7 +94,7 @@ def _orders(exchange: Exchange) -> None:
         _demand(filled[order.order_id] == order.filled, f"order {order.order_id} and its trades disagree")
 
 
-def _books(exchange: Exchange) -> None:
-    for name, book in exchange.engine.books.items():
+def _books(floor: Floor) -> None:
+    for name, book in floor.engine.books.items():
         bid, ask = book.best(BUY), book.best(SELL)
         _demand(bid is None or ask is None or bid < ask, f"{name} is crossed: {bid} and {ask}")

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .calls import Call
+from .accounts import TradingAccount
+from .floor import Floor
+from .publisher import Publisher
+from .rate_limits import is_matching
 from .topics import Topic
-from .wire import RpcError
+from .wire import RequestParams, RpcError
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["Locks"]
-
-STOPPED = frozenset({"private/buy", "private/sell", "private/edit", "private/edit_by_label"})
-STOPPED |= {"private/close_position"}  # cancellations pass
+__all__ = ["TradingLocks"]
 
 
-class Locks:
+class TradingLocks:
     """Locks of an exchange; none at the start.
 
     Parameters
     ----------
-    exchange : Exchange
+    floor : Floor
+    publisher : Publisher
+        Tells who listens.
 
     Attributes
     ----------
@@ -34,8 +33,9 @@ class Locks:
         User ids that may not trade.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._x = exchange
+    def __init__(self, floor: Floor, publisher: Publisher) -> None:
+        self._x = floor
+        self._publisher = publisher
         self.whole = self.maintenance = False
         self.indices: set[str] = set()
         self.accounts: set[int] = set()
@@ -44,39 +44,39 @@ class Locks:
         """Lock an index, or all of them without a name; everybody who listens is told."""
         for one in (index,) if index else sorted(self._x.indices):
             (self.indices.add if locked else self.indices.discard)(one)
-            self._tell("platform_state", {"price_index": one, "locked": locked})
+            self._publisher.tell("platform_state", {"price_index": one, "locked": locked})
         if not index:
             self.whole = locked
 
     def maintain(self, on: bool = True) -> None:
         """Announce maintenance, or its end."""
         self.maintenance = on
-        self._tell("platform_state", {"maintenance": on})
+        self._publisher.tell("platform_state", {"maintenance": on})
 
     def lock_account(self, client_id: str, locked: bool = True) -> None:
         """Lock the account of a client, who is told."""
-        user_id = self._x.auth.user_of(client_id)
+        user_id = self._x.users[client_id]
         (self.accounts.add if locked else self.accounts.discard)(user_id)
-        self._tell("user.lock", {"locked": locked}, user_id)
+        self._publisher.tell("user.lock", {"locked": locked}, user_id)
 
-    def refusal(self, call: Call) -> RpcError | None:
+    def refusal(self, method: str, params: RequestParams, caller: TradingAccount | None) -> RpcError | None:
         """Error of a request that a lock stands against."""
-        if call.method not in STOPPED:
+        if not is_matching(method) or method.startswith("private/cancel"):
             return None
         if self.maintenance:
             return RpcError(11051)
-        if self.whole or self._index_of(call) in self.indices:
+        if self.whole or self._index_of(params, caller) in self.indices:
             return RpcError(10019)
-        if call.caller is not None and call.caller.user_id in self.accounts:
+        if caller is not None and caller.user_id in self.accounts:
             return RpcError(11098)
         return None
 
-    def _index_of(self, call: Call) -> str:
-        name = call.params.values.get("instrument_name")
+    def _index_of(self, params: RequestParams, caller: TradingAccount | None) -> str:
+        name = params.values.get("instrument_name")
         listing = self._x.find(name) if isinstance(name, str) else None
-        if listing is None and call.caller is not None:  # an edit names the order
-            order_id, label = (call.params.values.get(key) for key in ("order_id", "label"))
-            own = self._x.engine.own_orders(call.caller)
+        if listing is None and caller is not None:  # an edit names the order
+            order_id, label = (params.values.get(key) for key in ("order_id", "label"))
+            own = self._x.engine.own_orders(caller)
             listing = next((o.listing for o in own if o.order_id == order_id or o.label == label), None)
         return "" if listing is None else listing.index
 
@@ -98,6 +98,3 @@ class Locks:
         if topic.kind == "platform_state.public_methods_state":
             return [{"allow_unauthenticated_public_requests": True}]
         return []
-
-    def _tell(self, kind: str, data: dict[str, Any], account: int | None = None) -> None:
-        self._x.feed.tell(kind, data, account)

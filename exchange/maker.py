@@ -10,11 +10,11 @@ import random
 
 from gammacore.daycount import NS_PER_MINUTE
 
-from .accounts import Account
-from .book import BUY, SELL, Order
-from .catalog import Listing
-from .engine import Engine
-from .pricing import Pricing
+from .accounts import TradingAccount
+from .catalog import ListedContract
+from .config import ExchangeConfig
+from .matching import MatchingEngine
+from .order_book import BUY, SELL, ExchangeOrder
 
 __all__ = ["Maker"]
 
@@ -26,40 +26,28 @@ class Maker:
 
     Parameters
     ----------
-    engine : Engine
-    pricing : Pricing
-    maker, strangers : Account
+    engine : MatchingEngine
+    maker, strangers : TradingAccount
         Accounts of the house.
-    depth : int
-        Levels a side in futures.
-    flow_per_minute : float
-        Orders of strangers a minute and book.
-    seed : int
+    config : ExchangeConfig
+        Of which `depth`, `flow_per_minute` and `seed` are read.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        pricing: Pricing,
-        maker: Account,
-        strangers: Account,
-        depth: int,
-        flow_per_minute: float,
-        seed: int,
+        self, engine: MatchingEngine, maker: TradingAccount, strangers: TradingAccount, config: ExchangeConfig
     ) -> None:
         self._engine = engine
-        self._pricing = pricing
         self._maker = maker
         self._strangers = strangers
-        self._depth = depth
-        self._flow = flow_per_minute
-        self._random = random.Random(seed)
-        self._quotes: dict[str, dict[tuple[int, int], Order]] = {}
+        self._depth = config.depth
+        self._flow = config.flow_per_minute
+        self._random = random.Random(config.seed)
+        self._quotes: dict[str, dict[tuple[int, int], ExchangeOrder]] = {}
         self._quoted_ns: dict[str, int] = {}
 
-    def quote(self, listing: Listing, now_ns: int) -> None:
+    def quote(self, listing: ListedContract, now_ns: int) -> None:
         """Bring the quotes of one book to the mark; once a tick of the market."""
-        moment = self._pricing.moment_ns
+        moment = self._engine.pricing.moment_ns
         if listing.state != "open" or self._quoted_ns.get(listing.name) == moment:
             return
         self._quoted_ns[listing.name] = moment
@@ -73,13 +61,13 @@ class Maker:
             if (side, price) not in kept:
                 kept[side, price] = self._place(self._maker, listing, side, price, now_ns)
 
-    def withdraw(self, listing: Listing, now_ns: int) -> None:
+    def withdraw(self, listing: ListedContract, now_ns: int) -> None:
         """Take all quotes out of a book."""
         for order in self._quotes.pop(listing.name, {}).values():
             self._engine.cancel(order, now_ns)
         self._quoted_ns.pop(listing.name, None)
 
-    def trade(self, listing: Listing, elapsed_ns: int, now_ns: int) -> None:
+    def trade(self, listing: ListedContract, elapsed_ns: int, now_ns: int) -> None:
         """Let a stranger hit the book now and then."""
         if self._random.random() >= self._flow * elapsed_ns / NS_PER_MINUTE:
             return
@@ -88,10 +76,10 @@ class Maker:
         if best is not None:
             self._place(self._strangers, listing, side, best, now_ns, time_in_force="immediate_or_cancel")
 
-    def _wanted(self, listing: Listing) -> dict[tuple[int, int], None]:
+    def _wanted(self, listing: ListedContract) -> dict[tuple[int, int], None]:
         """Sides and prices to quote, best first."""
-        mark = self._pricing.mark(listing).price
-        half = self._pricing.half_spread(listing)
+        mark = self._engine.pricing.mark(listing).price
+        half = self._engine.pricing.half_spread(listing)
         depth = self._depth if listing.kind == "future" else OPTION_DEPTH
         bid = listing.snap(max(mark - half, 0.0), up=False)
         ask = max(listing.snap(mark + half, up=True), bid + listing.tick_at(bid))
@@ -107,14 +95,14 @@ class Maker:
 
     def _place(
         self,
-        account: Account,
-        listing: Listing,
+        account: TradingAccount,
+        listing: ListedContract,
         side: int,
         price: int,
         now_ns: int,
         time_in_force: str = "good_til_cancelled",
-    ) -> Order:
-        order = Order(
+    ) -> ExchangeOrder:
+        order = ExchangeOrder(
             order_id="",
             account=account.user_id,
             listing=listing,
@@ -126,7 +114,7 @@ class Maker:
         self._engine.submit(order, now_ns)
         return order
 
-    def _size(self, listing: Listing) -> int:
+    def _size(self, listing: ListedContract) -> int:
         """Lots of a quote or of a stranger: lognormal about 20,000 USD, or about ten coins of options."""
         typical = 10.0 if listing.kind == "option" else (20_000.0 if listing.inverse else 0.25)
         return max(int(typical * self._random.lognormvariate(0.0, 1.0) * listing.lot[1] / listing.lot[0]), 1)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from . import history, private, public, trading
+from . import private, public, public_history, trading
 from .calls import Handler
-from .limits import MATCHING
+from .rate_limits import is_matching
 
 __all__ = ["METHODS", "WEBSOCKET_ONLY", "scope_of"]
 
-METHODS: dict[str, Handler] = {**public.HANDLERS, **history.HANDLERS, **trading.HANDLERS, **private.HANDLERS}
+METHODS: dict[str, Handler] = {
+    **public.HANDLERS,
+    **public_history.HANDLERS,
+    **trading.HANDLERS,
+    **private.HANDLERS,
+}
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
-WALLET = {
-    "private/get_transaction_log",
-    "private/get_deposits",
-    "private/get_withdrawals",
-    "private/get_transfers",
-}
-ACCOUNT = {
-    "private/get_account_summary",
-    "private/get_account_summaries",
-    "private/get_subaccounts",
-    "private/simulate_portfolio",
-    "private/enable_cancel_on_disconnect",
-    "private/disable_cancel_on_disconnect",
-    "private/get_cancel_on_disconnect",
-    "private/logout",
-}
+WALLET = {f"private/get_{what}" for what in ("transaction_log", "deposits", "withdrawals", "transfers")}
+ACCOUNT = {"private/get_subaccounts", "private/simulate_portfolio", "private/logout"}
 
 
 def scope_of(method: str) -> str:
     """Scope that a private method needs, such as ``trade:read``."""
-    if method in MATCHING:
+    if is_matching(method):
         return "trade:read_write"
     if method in WALLET:
         return "wallet:read"
-    return "account:read" if method in ACCOUNT else "trade:read"
+    of_account = method in ACCOUNT or "account_summar" in method or "cancel_on_disconnect" in method
+    return "account:read" if of_account else "trade:read"

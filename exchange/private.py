@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-
-import msgspec
 
 from gammacore.margin import rates_at
 
-from .accounts import Account, Position, Wallet
-from .calls import Call, Handler
-from .engine import Trade
-from .portfolio import Holding, evaluate, order_margin
+from .account_value import Holding, evaluate, order_margin
+from .accounts import Position, TradingAccount, Wallet
+from .calls import Call, named
+from .matching import Trade
 from .trading import RECENT_ORDERS_NS
-from .views import milliseconds, order_json, summary_json, user_trade
-from .wire import invalid
+from .views import order_json, summary_json, user_trade
+from .wire import RequestParams, decode, invalid, milliseconds, whole
 
 __all__ = ["HANDLERS", "WEBSOCKET_ONLY"]
 
@@ -45,7 +44,7 @@ def get_positions(call: Call) -> list[dict[str, Any]]:
     x, shown = call.x, []
     for one in x.currencies:
         if currency in ("any", one):
-            found = evaluate(call.account, one, x.engine, x.pricing)
+            found = evaluate(call.account, one, x.engine)
             shown += [x.views.holding(h) for h in found.holdings if kind in ("any", h.position.listing.kind)]
     return shown
 
@@ -64,15 +63,15 @@ def get_account_summaries(call: Call) -> dict[str, Any]:
 
 
 def _identity(call: Call) -> dict[str, Any]:
-    account, limits = call.account, call.x.limits
-    matching = {"rate": limits.rate, "burst": limits.burst}
+    account, config = call.account, call.x.config
+    matching = {"rate": config.matching_rate, "burst": config.matching_burst}
     return {
         "id": account.user_id,
         "email": f"{account.name}@example.com",
         "username": account.name,
         "system_name": account.name,
         "type": "main",
-        "creation_timestamp": milliseconds(call.x.config.start_ns),
+        "creation_timestamp": milliseconds(config.start_ns),
         "login_enabled": False,
         "security_keys_enabled": False,
         "mmp_enabled": False,
@@ -105,20 +104,18 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
     currency, x = call.currency(), call.x
     sizes = call.params.values.get("simulated_positions", {})
     if isinstance(sizes, str):
-        try:
-            sizes = msgspec.json.decode(sizes)
-        except msgspec.DecodeError:
-            sizes = None
+        sizes = decode(sizes)
     if not isinstance(sizes, dict):
         raise invalid("value must be an object", "simulated_positions")
-    trial = Account(0, "trial")
+    trial = TradingAccount(0, "trial")
     trial.wallets[currency] = Wallet(balance=call.account.wallet(currency).balance)
     held = call.account.positions.values() if call.params.flag("add_positions", True) else ()
     lots = {p.listing.name: p.lots for p in held if p.listing.currency == currency}
-    for name, size in sizes.items():
-        listing = x.find(name)
-        count = None if listing is None or isinstance(size, bool | str) else listing.lots(float(size))
-        if listing is None or count is None:
+    wanted = RequestParams(sizes)
+    for name in sizes:
+        listing = x.catalog.by_name.get(name)
+        count = None if listing is None else listing.lots(wanted.number(name))
+        if count is None:
             raise invalid("invalid value", "simulated_positions")
         lots[name] = lots.get(name, 0) + count
     for name, count in lots.items():
@@ -126,7 +123,7 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
         if count:
             trial.trade(found, count, x.pricing.mark(found).price, 0, x.engine.interest(found))
     trial.wallets[currency].balance = call.account.wallet(currency).balance
-    return summary_json(evaluate(trial, currency, x.engine, x.pricing), currency)
+    return summary_json(evaluate(trial, currency, x.engine), currency)
 
 
 # Trades and orders of the past
@@ -152,7 +149,7 @@ def _page(call: Call, found: list[tuple[Trade, dict[str, Any]]]) -> dict[str, An
     edge = call.now_ns - RECENT_TRADES_NS
     historical = params.flag("historical")
     since, until = params.integer("start_timestamp", None), params.integer("end_timestamp", None)
-    first, last = params.text("start_id", None), params.text("end_id", None)
+    first, last = trade_number(call, "start_id"), trade_number(call, "end_id")
     low_seq, high_seq = params.integer("start_seq", None), params.integer("end_seq", None)
     kept = [
         (trade, shown)
@@ -160,35 +157,41 @@ def _page(call: Call, found: list[tuple[Trade, dict[str, Any]]]) -> dict[str, An
         if (trade.ts_ns < edge) == historical
         and (since is None or shown["timestamp"] >= since)
         and (until is None or shown["timestamp"] <= until)
-        and (first is None or trade.number >= _number(first))
-        and (last is None or trade.number <= _number(last))
+        and (first is None or trade.number >= first)
+        and (last is None or trade.number <= last)
         and (low_seq is None or trade.seq >= low_seq)
         and (high_seq is None or trade.seq <= high_seq)
     ]
-    return cut(call, [shown for _, shown in kept], forward=since is not None or low_seq is not None)
+    opened = since is not None or low_seq is not None
+    return trades_page(call, len(kept), lambda k: kept[k][1], 1_000, opened=opened)
 
 
-def _number(trade_id: str) -> int:
-    text = trade_id.rpartition("-")[2]
-    if not text.isdigit():
-        raise invalid("invalid value", "start_id")
-    return int(text)
+def trade_number(call: Call, name: str) -> int | None:
+    """Return the number of the trade whose id a parameter names, None if it names none."""
+    text = call.params.text(name, None)
+    if text is None:
+        return None
+    number = whole(text.rpartition("-")[2])
+    if number is None:
+        raise invalid("invalid value", name)
+    return number
 
 
-def cut(call: Call, trades: list[dict[str, Any]], *, forward: bool) -> dict[str, Any]:
-    """One page of trades that are in ascending order.
+def trades_page(
+    call: Call, total: int, row: Callable[[int], dict[str, Any]], most: int, *, opened: bool
+) -> dict[str, Any]:
+    """One page of trades that are numbered from the oldest; only its rows are made.
 
-    ``sorting`` decides the order of the page; which end of the range it is taken from is
-    the same: with ``asc`` the oldest, with ``desc`` the newest, else the newest unless the
-    range was opened by its start.
+    ``asc`` begins at the oldest and ``desc`` at the newest; without ``sorting`` it is the newest
+    first, unless the range was opened by its start.
     """
-    count = call.params.integer("count", 10, low=1, high=1_000)
+    count = call.params.integer("count", 10, low=1, high=most)
     sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
-    oldest = sorting == "asc" or (sorting == "default" and forward)
-    page = trades[:count] if oldest else trades[-count:]
-    if not oldest:
-        page = page[::-1]
-    return {"trades": page, "has_more": len(trades) > count}
+    if sorting == "asc" or (sorting == "default" and opened):
+        page = range(min(count, total))
+    else:
+        page = range(total - 1, max(total - count, 0) - 1, -1)
+    return {"trades": [row(k) for k in page], "has_more": total > count}
 
 
 def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
@@ -200,11 +203,7 @@ def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``private/get_user_trades_by_currency`` and its ``_and_time``."""
     currency = call.currency(allow_any=True)
     kind = call.params.choice("kind", (*KINDS, "combo", "future_combo", "option_combo"), "any")
-    found = [
-        pair
-        for pair in _own_trades(call)
-        if currency in ("any", pair[0].listing.currency) and kind in ("any", pair[0].listing.kind)
-    ]
+    found = [pair for pair in _own_trades(call) if pair[0].listing.belongs(currency, kind)]
     return _page(call, found)
 
 
@@ -237,10 +236,7 @@ def _order_history(call: Call, keep: Any) -> list[dict[str, Any]]:
 def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
     """Answer ``private/get_order_history_by_currency``."""
     currency, kind = call.currency(allow_any=True), call.params.choice("kind", KINDS, "any")
-    return _order_history(
-        call,
-        lambda o: currency in ("any", o.listing.currency) and kind in ("any", o.listing.kind),
-    )
+    return _order_history(call, lambda order: order.listing.belongs(currency, kind))
 
 
 def get_order_history_by_instrument(call: Call) -> list[dict[str, Any]]:
@@ -260,7 +256,7 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
     before = params.integer("continuation", None)
     rows = [
         row
-        for row in reversed(call.x.clearing.logs.get(call.account.user_id, []))
+        for row in reversed(call.x.statements.logs.get(call.account.user_id, []))
         if row["currency"] == currency
         and start <= row["timestamp"] <= end
         and (before is None or row["id"] <= before)
@@ -270,46 +266,40 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
     return {"logs": rows[:count], "continuation": more}
 
 
-def _settlements(call: Call, keep: Any) -> dict[str, Any]:
-    rows = call.x.clearing.settlements.get(call.account.user_id, [])
-    return settlement_page(call, [row for row in rows if keep(row)])
-
-
-def settlement_page(call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def settlement_page(call: Call, user_id: int, *, one: bool) -> dict[str, Any]:
     """One page of settlements, newest first; the continuation is a text, ``none`` on the last page."""
     params = call.params
+    name = params.text("instrument_name") if one else None
+    currency = None if one else call.currency()
     wanted = params.choice("type", ("settlement", "delivery", "bankruptcy"), None)
     count = params.integer("count", 20, low=1, high=1_000)
     latest = params.integer("search_start_timestamp", None)
-    token = params.text("continuation", "0")
-    if not token.isdigit():
+    skip = whole(params.text("continuation", "0"))
+    if skip is None:
         raise invalid("invalid value", "continuation")
-    skip = int(token)
     found = [
         row
-        for row in reversed(rows)
-        if wanted in (None, row["type"]) and (latest is None or row["timestamp"] <= latest)
+        for row in reversed(call.x.statements.settlements.get(user_id, []))
+        if name in (None, row["instrument_name"])
+        and (currency is None or _settled_in(row["instrument_name"]) == currency)
+        and wanted in (None, row["type"])
+        and (latest is None or row["timestamp"] <= latest)
     ]
     more = skip + count < len(found)
-    return {
-        "settlements": found[skip : skip + count],
-        "continuation": str(skip + count) if more else "none",
-    }
+    return {"settlements": found[skip : skip + count], "continuation": str(skip + count) if more else "none"}
 
 
 def get_settlement_history_by_instrument(call: Call) -> dict[str, Any]:
     """Answer ``private/get_settlement_history_by_instrument``."""
-    name = call.params.text("instrument_name")
-    return _settlements(call, lambda row: row["instrument_name"] == name)
+    return settlement_page(call, call.account.user_id, one=True)
 
 
 def get_settlement_history_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``private/get_settlement_history_by_currency``."""
-    currency = call.currency()
-    return _settlements(call, lambda row: settled_in(row["instrument_name"]) == currency)
+    return settlement_page(call, call.account.user_id, one=False)
 
 
-def settled_in(name: str) -> str:
+def _settled_in(name: str) -> str:
     """Settlement currency of an instrument's name."""
     family = name.partition("-")[0]
     return family.partition("_")[2] or family
@@ -321,9 +311,8 @@ def settled_in(name: str) -> str:
 def logout(call: Call) -> None:
     """Answer ``private/logout``: nothing; the connection ends and orders stay."""
     connection = call.socket
-    connection.graceful = True
     if call.params.flag("invalidate_token", True) and connection.token is not None:
-        call.x.auth.revoke(connection.token)
+        call.auth.revoke(connection.token)
     connection.log_out()
 
 
@@ -337,47 +326,35 @@ def disable_cancel_on_disconnect(call: Call) -> str:
     return _cancel_on_disconnect(call, wanted=False)
 
 
+def _scope(call: Call) -> str:
+    found: str = call.params.choice("scope", ("connection", "account"), "connection")
+    return found
+
+
 def _cancel_on_disconnect(call: Call, *, wanted: bool) -> str:
-    scope = call.params.choice("scope", ("connection", "account"), "connection")
+    of_account = _scope(call) == "account"
     call.socket.cancel_on_disconnect = wanted
-    if scope == "account":
+    if of_account:
         call.account.cancel_on_disconnect = wanted
     return "ok"
 
 
 def get_cancel_on_disconnect(call: Call) -> dict[str, Any]:
     """Answer ``private/get_cancel_on_disconnect``."""
-    scope = call.params.choice("scope", ("connection", "account"), "connection")
-    of_account = call.account.cancel_on_disconnect
-    return {
-        "scope": scope,
-        "enabled": of_account if scope == "account" else call.socket.cancel_on_disconnect,
-    }
+    scope = _scope(call)
+    asked = call.account if scope == "account" else call.socket
+    return {"scope": scope, "enabled": asked.cancel_on_disconnect}
 
 
-HANDLERS: dict[str, Handler] = {
-    "private/get_position": get_position,
-    "private/get_positions": get_positions,
-    "private/get_account_summary": get_account_summary,
-    "private/get_account_summaries": get_account_summaries,
-    "private/get_subaccounts": get_subaccounts,
-    "private/get_deposits": no_transfers,
-    "private/get_withdrawals": no_transfers,
-    "private/get_transfers": no_transfers,
-    "private/simulate_portfolio": simulate_portfolio,
-    "private/get_user_trades_by_instrument": get_user_trades_by_instrument,
-    "private/get_user_trades_by_instrument_and_time": get_user_trades_by_instrument,
-    "private/get_user_trades_by_currency": get_user_trades_by_currency,
-    "private/get_user_trades_by_currency_and_time": get_user_trades_by_currency,
-    "private/get_user_trades_by_order": get_user_trades_by_order,
-    "private/get_order_history_by_currency": get_order_history_by_currency,
-    "private/get_order_history_by_instrument": get_order_history_by_instrument,
-    "private/get_transaction_log": get_transaction_log,
-    "private/get_settlement_history_by_instrument": get_settlement_history_by_instrument,
-    "private/get_settlement_history_by_currency": get_settlement_history_by_currency,
-    "private/logout": logout,
-    "private/enable_cancel_on_disconnect": enable_cancel_on_disconnect,
-    "private/disable_cancel_on_disconnect": disable_cancel_on_disconnect,
-    "private/get_cancel_on_disconnect": get_cancel_on_disconnect,
-}
+HANDLERS = named("private", (
+    get_position, get_positions, get_account_summary, get_account_summaries, get_subaccounts,
+    simulate_portfolio, get_user_trades_by_instrument, get_user_trades_by_currency, get_user_trades_by_order,
+    get_order_history_by_currency, get_order_history_by_instrument, get_transaction_log,
+    get_settlement_history_by_instrument, get_settlement_history_by_currency, logout,
+    enable_cancel_on_disconnect, disable_cancel_on_disconnect, get_cancel_on_disconnect,
+))  # fmt: skip
+HANDLERS["private/get_user_trades_by_instrument_and_time"] = get_user_trades_by_instrument
+HANDLERS["private/get_user_trades_by_currency_and_time"] = get_user_trades_by_currency
+for what in ("deposits", "withdrawals", "transfers"):
+    HANDLERS[f"private/get_{what}"] = no_transfers
 WEBSOCKET_ONLY = frozenset(name for name in HANDLERS if "disconnect" in name or name == "private/logout")

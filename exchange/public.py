@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from .book import BUY, SELL
-from .calls import Call, Handler
-from .catalog import Listing
-from .topics import RAW, Topic
-from .views import milliseconds
-from .wire import RpcError, invalid
+from .calls import Call, named
+from .catalog import ListedContract
+from .order_book import BUY, SELL
+from .topics import KINDS, RAW, Topic
+from .wire import RpcError, invalid, milliseconds
 
 __all__ = ["HANDLERS"]
 
 VERSION = "1.2.26"
 DEPTHS = (1, 5, 10, 20, 50, 100, 1_000, 10_000)
-KINDS = ("future", "option", "spot", "future_combo", "option_combo", "combo", "any")
 LONG_NAMES = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
 
 
 def auth(call: Call) -> dict[str, Any]:
     """Answer ``public/auth``; a socket is the user's from now on."""
     number = None if call.connection is None else call.connection.number
-    token, result = call.x.auth.grant(call.params, number, call.now_ns)
+    token, result = call.auth.grant(call.params, number, call.now_ns)
     if call.connection is not None:
         call.connection.token = token
         account = call.x.accounts[token.user_id]
@@ -53,7 +51,7 @@ def get_time(call: Call) -> int:
 
 def status(call: Call) -> dict[str, Any]:
     """Answer ``public/status``."""
-    return call.x.locks.status()
+    return call.locks.status()
 
 
 def set_heartbeat(call: Call) -> str:
@@ -79,12 +77,11 @@ def subscribe(call: Call) -> list[str]:
     private = call.method.startswith("private/")
     accepted: dict[str, Topic] = {}
     for name in names:
-        topic = call.x.feed.topic(name, user)
+        topic = call.publisher.topic(name, user)
         if topic is None or (topic.account is not None and not private):
             continue
-        if topic.interval == RAW and topic.listing is not None and user is None:
-            raise RpcError(13778)
-        if topic.interval == RAW and topic.kind == "trades" and user is None:
+        of_contracts = topic.listing is not None or topic.kind == "trades"
+        if topic.interval == RAW and of_contracts and user is None:
             raise RpcError(13778)
         accepted[topic.name] = topic
     # Joined now, told after the answer.
@@ -97,7 +94,7 @@ def subscribe(call: Call) -> list[str]:
 
 def _joining(call: Call, topic: Topic, label: str | None) -> Any:
     number = call.socket.number
-    return lambda: call.x.feed.subscribe(topic, number, label, call.now_ns)
+    return lambda: call.publisher.subscribe(topic, number, label, call.now_ns, call.locks.greeting(topic))
 
 
 def unsubscribe(call: Call) -> list[str]:
@@ -107,7 +104,7 @@ def unsubscribe(call: Call) -> list[str]:
     for name in call.params.texts("channels"):
         topic = connection.topics.pop(name, None) or connection.topics.pop(name.lower(), None)
         if topic is not None:
-            call.x.feed.unsubscribe(topic, connection.number)
+            call.publisher.unsubscribe(topic, connection.number)
             left.append(topic.name)
     return left
 
@@ -115,7 +112,7 @@ def unsubscribe(call: Call) -> list[str]:
 def unsubscribe_all(call: Call) -> str:
     """Answer ``unsubscribe_all``."""
     for topic in call.socket.topics.values():
-        call.x.feed.unsubscribe(topic, call.socket.number)
+        call.publisher.unsubscribe(topic, call.socket.number)
     call.socket.topics.clear()
     return "ok"
 
@@ -152,11 +149,7 @@ def get_instruments(call: Call) -> list[dict[str, Any]]:
     found = list(call.x.catalog.by_name.values())
     if expired:
         found += call.x.past.expired
-    return [x.row for x in found if (x.state != "open") == expired and _matches(x, currency, kind)]
-
-
-def _matches(listing: Listing, currency: str, kind: str) -> bool:
-    return currency in ("any", listing.currency) and kind in ("any", listing.kind)
+    return [x.row for x in found if (x.state != "open") == expired and x.belongs(currency, kind)]
 
 
 def get_instrument(call: Call) -> dict[str, Any]:
@@ -175,7 +168,7 @@ def get_expirations(call: Call) -> dict[str, Any]:
     kind = call.params.choice("kind", KINDS, "any")
     found: dict[str, dict[str, int]] = {}
     for listing in call.x.catalog.by_name.values():
-        if listing.state == "open" and _matches(listing, currency, kind):
+        if listing.state == "open" and listing.belongs(currency, kind):
             text = listing.name.split("-")[1]
             found.setdefault(listing.kind, {})[text] = listing.row["expiration_timestamp"]
     return {name: sorted(texts, key=texts.__getitem__) for name, texts in sorted(found.items())}
@@ -243,7 +236,7 @@ def get_book_summary_by_currency(call: Call) -> list[dict[str, Any]]:
     return [
         _summary(call, x)
         for x in list(call.x.catalog.by_name.values())
-        if x.state == "open" and _matches(x, currency, kind)
+        if x.state == "open" and x.belongs(currency, kind)
     ]
 
 
@@ -252,7 +245,7 @@ def get_book_summary_by_instrument(call: Call) -> list[dict[str, Any]]:
     return [_summary(call, call.listing())]
 
 
-def _summary(call: Call, listing: Listing) -> dict[str, Any]:
+def _summary(call: Call, listing: ListedContract) -> dict[str, Any]:
     x, now_ns = call.x, call.now_ns
     x.quote(listing, now_ns)
     best, mark = x.views.best(listing), x.pricing.mark(listing)
@@ -270,7 +263,7 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
         "ask_price": ask,
         "mid_price": None if bid is None or ask is None else round((bid + ask) / 2.0, 8),
         "mark_price": mark.price,
-        "open_interest": x.views.open_interest(listing),
+        "open_interest": x.engine.open_interest(listing),
         "creation_timestamp": milliseconds(now_ns),
         "estimated_delivery_price": x.market.estimated_delivery(listing.base, now_ns),
     }
@@ -287,34 +280,14 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
     return shown
 
 
-HANDLERS: dict[str, Handler] = {
-    "public/auth": auth,
-    "public/hello": hello,
-    "public/test": test,
-    "public/get_time": get_time,
-    "public/status": status,
-    "public/set_heartbeat": set_heartbeat,
-    "public/disable_heartbeat": disable_heartbeat,
-    "public/subscribe": subscribe,
-    "public/unsubscribe": unsubscribe,
-    "public/unsubscribe_all": unsubscribe_all,
-    "private/subscribe": subscribe,
-    "private/unsubscribe": unsubscribe,
-    "private/unsubscribe_all": unsubscribe_all,
-    "public/get_currencies": get_currencies,
-    "public/get_instruments": get_instruments,
-    "public/get_instrument": get_instrument,
-    "public/get_contract_size": get_contract_size,
-    "public/get_expirations": get_expirations,
-    "public/ticker": ticker,
-    "public/get_order_book": get_order_book,
-    "public/get_index_price": get_index_price,
-    "public/get_index_price_names": get_index_price_names,
-    "public/get_supported_index_names": get_index_price_names,
-    "public/get_trade_volumes": get_trade_volumes,
-    "public/get_book_summary_by_currency": get_book_summary_by_currency,
-    "public/get_book_summary_by_instrument": get_book_summary_by_instrument,
-}
+HANDLERS = named("public", (
+    auth, hello, test, get_time, status, set_heartbeat, disable_heartbeat, get_currencies, get_instruments,
+    get_instrument, get_contract_size, get_expirations, ticker, get_order_book, get_index_price,
+    get_index_price_names, get_trade_volumes, get_book_summary_by_currency, get_book_summary_by_instrument,
+))  # fmt: skip
+for scope in ("public", "private"):
+    HANDLERS |= named(scope, (subscribe, unsubscribe, unsubscribe_all))
+HANDLERS["public/get_supported_index_names"] = get_index_price_names
 WEBSOCKET_ONLY = frozenset(
     name
     for name in HANDLERS

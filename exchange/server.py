@@ -28,7 +28,7 @@ from gammacore.serving import HurriedProtocol, host_is_ours, in_thread, origin_i
 from .connection import ABNORMAL, TOO_SLOW, Close, Connection
 from .exchange import Exchange, UnavailableError
 from .faults import Fault
-from .store import save
+from .saved_state import save
 
 __all__ = ["Clock", "application", "serve", "serving"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catalog import Listing
+from .catalog import ListedContract
 
-__all__ = ["RAW", "Topic", "parse"]
+__all__ = ["KINDS", "RAW", "SLOW", "Topic", "parse"]
 
 RAW = "raw"
 INTERVALS = (RAW, "100ms", "agg2")
@@ -36,7 +36,7 @@ class Topic:
         As notifications show it.
     kind : str
         First part of the name, such as ``book`` or ``user.orders``.
-    listing : Listing, optional
+    listing : ListedContract, optional
     index : str
         Index, for channels about one.
     family : tuple of str
@@ -59,7 +59,7 @@ class Topic:
 
     name: str
     kind: str
-    listing: Listing | None = None
+    listing: ListedContract | None = None
     index: str = ""
     family: tuple[str, str] = ("any", "any")
     interval: str = RAW
@@ -72,15 +72,21 @@ class Topic:
     last: Any = None
     change_id: int = 0
 
-    def covers(self, listing: Listing) -> bool:
+    @property
+    def about(self) -> ListedContract:
+        """Instrument of a channel about one."""
+        assert self.listing is not None
+        return self.listing
+
+    def covers(self, listing: ListedContract) -> bool:
         """Whether it is about an instrument."""
         if self.listing is not None:
             return self.listing is listing
         kind, currency = self.family
-        return kind in ("any", listing.kind) and currency in ("any", listing.currency)
+        return listing.belongs(currency, kind)
 
 
-def parse(name: str, find: Callable[[str], Listing | None], indices: set[str]) -> Topic | None:
+def parse(name: str, find: Callable[[str], ListedContract | None], indices: set[str]) -> Topic | None:
     """Read the name of a channel.
 
     Parameters
@@ -131,7 +137,7 @@ def parse(name: str, find: Callable[[str], Listing | None], indices: set[str]) -
     return None
 
 
-def _user(name: str, parts: list[str], find: Callable[[str], Listing | None]) -> Topic | None:
+def _user(name: str, parts: list[str], find: Callable[[str], ListedContract | None]) -> Topic | None:
     match parts[1:]:
         case [("orders" | "trades" | "changes") as kind, instrument, interval] if interval in INTERVALS:
             listing = find(instrument)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.margin import rates_at
 
-from .book import BUY, SELL, Order
-from .calls import Call, Handler
-from .catalog import Listing
-from .engine import Trade
-from .portfolio import evaluate, order_margin
+from .account_value import evaluate, order_margin
+from .calls import Call, named
+from .catalog import ListedContract
+from .matching import Trade
+from .order_book import BUY, SELL, ExchangeOrder
 from .views import order_json, user_trade
 from .wire import RpcError, invalid
 
 __all__ = ["HANDLERS", "RECENT_ORDERS_NS"]
 
-TYPES = (
-    "limit",
-    "market",
-    "market_limit",
-    "stop_limit",
-    "stop_market",
-    "take_limit",
-    "take_market",
-)
+TYPES = ("limit", "market", "market_limit", "stop_limit", "stop_market", "take_limit", "take_market")
 TIMES = ("good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel")
 TRIGGERS = ("index_price", "mark_price", "last_price")
 NOT_MODELLED = ("advanced", "display_amount", "linked_order_type", "otoco_config", "trigger_offset")
@@ -59,21 +52,12 @@ def _new(call: Call, side: int) -> dict[str, Any]:
     if valid_until is not None and call.now_ns >= valid_until * 1_000_000:
         raise RpcError(13888)
     stop = order_type.startswith(("stop", "take"))
-    order = Order(
-        order_id=call.x.engine.new_id(listing, _stop_prefix(call) if stop else ""),
-        account=call.account.user_id,
-        listing=listing,
-        side=side,
-        lots=lots,
-        price=_price(call, listing, order_type, side),
-        order_type=order_type,
-        time_in_force=params.choice("time_in_force", TIMES, "good_til_cancelled"),
-        label=label,
-        post_only=params.flag("post_only"),
-        reject_post_only=params.flag("reject_post_only"),
-        reduce_only=params.flag("reduce_only"),
-        connection=call.connection.number if call.connection is not None else None,
-    )
+    order = _order(call, listing, side, lots, order_type, _stop_prefix(call) if stop else "")
+    order.label = label
+    order.time_in_force = params.choice("time_in_force", TIMES, "good_til_cancelled")
+    order.post_only = params.flag("post_only")
+    order.reject_post_only = params.flag("reject_post_only")
+    order.reduce_only = params.flag("reduce_only")
     if stop:
         order.trigger = params.choice("trigger", TRIGGERS)
         order.trigger_price = params.number("trigger_price")
@@ -81,23 +65,38 @@ def _new(call: Call, side: int) -> dict[str, Any]:
             above = order.trigger_price > call.x.engine.trigger_value(order)
             raise RpcError(10034 if above else 10035)
         call.x.engine.watch(order, call.now_ns)
-        return {"order": order_json(order), "trades": []}
+        return _answer(order)
     return _submit(call, order)
 
 
-def _submit(call: Call, order: Order) -> dict[str, Any]:
+def _order(
+    call: Call, listing: ListedContract, side: int, lots: int, order_type: str, stop: str = ""
+) -> ExchangeOrder:
+    return ExchangeOrder(
+        order_id=call.x.engine.new_id(listing, stop),
+        account=call.account.user_id,
+        listing=listing,
+        side=side,
+        lots=lots,
+        price=_price(call, listing, order_type, side),
+        order_type=order_type,
+        connection=call.connection.number if call.connection is not None else None,
+    )
+
+
+def _submit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
     if order.reduce_only and call.account.lots(order.listing.name) * order.side >= 0:
         raise RpcError(11030, {"reason": "reduce_only"})
     _check_funds(call, order)
     return _answer(order, call.x.engine.submit(order, call.now_ns))
 
 
-def _answer(order: Order, trades: list[Trade]) -> dict[str, Any]:
+def _answer(order: ExchangeOrder, trades: Iterable[Trade] = ()) -> dict[str, Any]:
     own = [user_trade(trade, side) for trade in trades for side in trade.sides if side.order is order]
     return {"order": order_json(order), "trades": own}
 
 
-def _check_open(listing: Listing) -> None:
+def _check_open(listing: ListedContract) -> None:
     if listing.state != "open":
         raise RpcError(10020, {"reason": "instrument is not open"})
 
@@ -107,7 +106,7 @@ def _stop_prefix(call: Call) -> str:
     return f"SL{STOP_PREFIX[trigger]}{'B' if call.method == 'private/buy' else 'S'}"
 
 
-def _lots(call: Call, listing: Listing, name: str = "amount") -> int:
+def _lots(call: Call, listing: ListedContract, name: str = "amount") -> int:
     """Amount or contracts of the parameters as lots."""
     params = call.params
     if params.has("contracts"):
@@ -124,7 +123,7 @@ def _lots(call: Call, listing: Listing, name: str = "amount") -> int:
     return lots
 
 
-def _price(call: Call, listing: Listing, order_type: str, side: int) -> int:
+def _price(call: Call, listing: ListedContract, order_type: str, side: int) -> int:
     """Limit in ticks: of a market order the edge of the band; 0 for a stop at the market."""
     low, high = call.x.engine.band(listing)
     if order_type in ("stop_market", "take_market"):
@@ -137,7 +136,7 @@ def _price(call: Call, listing: Listing, order_type: str, side: int) -> int:
     return _limit(call.params.number("price"), listing, low, high, side)
 
 
-def _limit(price: float, listing: Listing, low: int, high: int, side: int) -> int:
+def _limit(price: float, listing: ListedContract, low: int, high: int, side: int) -> int:
     """Limit price in ticks: clamped to the band for futures, refused outside it for options."""
     if price <= 0:
         raise invalid("must be a positive number", "price")
@@ -153,18 +152,18 @@ def _limit(price: float, listing: Listing, low: int, high: int, side: int) -> in
     return ticks
 
 
-def _check_funds(call: Call, order: Order) -> None:
+def _check_funds(call: Call, order: ExchangeOrder) -> None:
     """Refuse an order whose margin the account does not have; what only reduces risk is allowed."""
     x, listing = call.x, order.listing
     if order.reduce_only:
         return
-    now = evaluate(call.account, listing.currency, x.engine, x.pricing)
-    after = evaluate(call.account, listing.currency, x.engine, x.pricing, extra=order)
+    now = evaluate(call.account, listing.currency, x.engine)
+    after = evaluate(call.account, listing.currency, x.engine, extra=order)
     if after.initial_margin > now.initial_margin and after.initial_margin > after.margin_balance:
         raise RpcError(10009)
 
 
-def _own_order(call: Call) -> Order:
+def _own_order(call: Call) -> ExchangeOrder:
     order = call.x.engine.orders.get(call.params.text("order_id"))
     if order is None:
         raise RpcError(10004)
@@ -173,7 +172,7 @@ def _own_order(call: Call) -> Order:
     return order
 
 
-def _labelled(call: Call, label: str) -> list[Order]:
+def _labelled(call: Call, label: str) -> list[ExchangeOrder]:
     return [order for order in call.x.engine.own_orders(call.account) if order.label == label]
 
 
@@ -193,7 +192,7 @@ def edit_by_label(call: Call) -> dict[str, Any]:
     return _edit(call, found[0])
 
 
-def _edit(call: Call, order: Order) -> dict[str, Any]:
+def _edit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
     """Change an order in place; less at the same price keeps its place in the queue."""
     if not order.live:
         raise RpcError(11044)
@@ -212,23 +211,25 @@ def _edit(call: Call, order: Order) -> dict[str, Any]:
         order.trigger_price = params.number("trigger_price", order.trigger_price)
         order.lots, order.price, order.replaced, order.updated_ns = lots, price, True, call.now_ns
         engine.note(order)
-        return {"order": order_json(order), "trades": []}
-    kept = (order.price, order.lots, order.post_only, order.reject_post_only, order.reduce_only)
+        return _answer(order)
+    names = ("post_only", "reject_post_only", "reduce_only")
+    flags = {name: params.flag(name) for name in names if params.has(name)}  # refused before anything is done
+    kept = {name: getattr(order, name) for name in ("price", "lots", *names)}
     in_place = price == order.price and lots <= order.lots
     if not in_place:
         engine.unrest(order)
     order.price, order.lots = price, lots
-    for name in ("post_only", "reject_post_only", "reduce_only"):
-        if params.has(name):
-            setattr(order, name, params.flag(name))
+    for name, flag in flags.items():
+        setattr(order, name, flag)
     order.replaced = True
     if in_place:
         engine.amended(order, call.now_ns)
-        return {"order": order_json(order), "trades": []}
+        return _answer(order)
     try:
         return _submit(call, order)
     except RpcError:
-        order.price, order.lots, order.post_only, order.reject_post_only, order.reduce_only = kept
+        for name, value in kept.items():
+            setattr(order, name, value)
         engine.rest_again(order)
         raise
 
@@ -242,11 +243,12 @@ def cancel(call: Call) -> dict[str, Any]:
     return order_json(order)
 
 
-def _cancel_each(call: Call, orders: list[Order]) -> Any:
+def _cancel_each(call: Call, orders: list[ExchangeOrder]) -> Any:
     """Cancel, and answer with the count or, asked for details, with groups of orders."""
+    detailed = call.params.flag("detailed")
     for order in orders:
         call.x.engine.cancel(order, call.now_ns, "user_request")
-    if not call.params.flag("detailed"):
+    if not detailed:
         return len(orders)
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for order in orders:
@@ -289,20 +291,18 @@ def cancel_by_label(call: Call) -> Any:
     return _cancel_each(call, [o for o in _filtered(call, currency=currency) if o.label == label])
 
 
-def _filtered(call: Call, currency: str = "any") -> list[Order]:
+def _filtered(call: Call, currency: str = "any") -> list[ExchangeOrder]:
     """Open orders narrowed by currency and by the parameters ``kind`` and ``type``."""
     kind = call.params.choice("kind", ("future", "option", "spot", "any"), "any")
     order_type = call.params.text("type", "all")
     return [
         order
         for order in call.x.engine.own_orders(call.account)
-        if currency in ("any", order.listing.currency)
-        and kind in ("any", order.listing.kind)
-        and _of_type(order, order_type)
+        if order.listing.belongs(currency, kind) and _of_type(order, order_type)
     ]
 
 
-def _of_type(order: Order, wanted: str) -> bool:
+def _of_type(order: ExchangeOrder, wanted: str) -> bool:
     if wanted in ("all", order.order_type):
         return True
     if wanted == "trigger_all":
@@ -319,17 +319,8 @@ def close_position(call: Call) -> dict[str, Any]:
         raise RpcError(10010)
     order_type = call.params.choice("type", ("limit", "market"))
     side = SELL if lots > 0 else BUY
-    order = Order(
-        order_id=call.x.engine.new_id(listing),
-        account=call.account.user_id,
-        listing=listing,
-        side=side,
-        lots=abs(lots),
-        price=_price(call, listing, order_type, side),
-        order_type=order_type,
-        reduce_only=True,
-        connection=call.connection.number if call.connection is not None else None,
-    )
+    order = _order(call, listing, side, abs(lots), order_type)
+    order.reduce_only = True
     return _submit(call, order)
 
 
@@ -382,7 +373,7 @@ def get_margins(call: Call) -> dict[str, Any]:
     ticks = _limit(price, listing, low, high, BUY)
     rates, mark = rates_at(x.pricing.moment_ns), x.pricing.mark(listing)
     margins = [
-        order_margin(rates, listing, 0, mark, [Order("", 0, listing, side, lots, ticks)])
+        order_margin(rates, listing, 0, mark, [ExchangeOrder("", 0, listing, side, lots, ticks)])
         for side in (BUY, SELL)
     ]
     fees = [
@@ -401,24 +392,10 @@ def get_margins(call: Call) -> dict[str, Any]:
     }
 
 
-HANDLERS: dict[str, Handler] = {
-    "private/buy": buy,
-    "private/sell": sell,
-    "private/edit": edit,
-    "private/edit_by_label": edit_by_label,
-    "private/cancel": cancel,
-    "private/cancel_all": cancel_all,
-    "private/cancel_all_by_currency": cancel_all_by_currency,
-    "private/cancel_all_by_currency_pair": cancel_all_by_currency_pair,
-    "private/cancel_all_by_instrument": cancel_all_by_instrument,
-    "private/cancel_all_by_kind_or_type": cancel_all_by_currency,
-    "private/cancel_by_label": cancel_by_label,
-    "private/close_position": close_position,
-    "private/get_open_orders": get_open_orders,
-    "private/get_open_orders_by_currency": get_open_orders_by_currency,
-    "private/get_open_orders_by_instrument": get_open_orders_by_instrument,
-    "private/get_open_orders_by_label": get_open_orders_by_label,
-    "private/get_order_state": get_order_state,
-    "private/get_order_state_by_label": get_order_state_by_label,
-    "private/get_margins": get_margins,
-}
+HANDLERS = named("private", (
+    buy, sell, edit, edit_by_label, cancel, cancel_all, cancel_all_by_currency, cancel_all_by_currency_pair,
+    cancel_all_by_instrument, cancel_by_label, close_position, get_open_orders, get_open_orders_by_currency,
+    get_open_orders_by_instrument, get_open_orders_by_label, get_order_state, get_order_state_by_label,
+    get_margins,
+))  # fmt: skip
+HANDLERS["private/cancel_all_by_kind_or_type"] = cancel_all_by_currency

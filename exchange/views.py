@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gammacore.contracts import Option
-from gammacore.daycount import NS_PER_MILLISECOND
 
-from .accounts import Account, Position, units
-from .book import BUY, SELL, Order
-from .catalog import Listing
-from .engine import Engine, Side, Trade
-from .market import Market
-from .portfolio import Holding, Portfolio, as_coins, evaluate
-from .pricing import Pricing
+from .account_value import AccountValue, Holding, as_coins, evaluate
+from .accounts import Position, TradingAccount, units
+from .catalog import ListedContract
+from .matching import MatchingEngine, Side, Trade
+from .order_book import BUY, SELL, ExchangeOrder
+from .past_market import PastMarket
+from .wire import direction, milliseconds
 
-if TYPE_CHECKING:
-    from .past import Past
-
-__all__ = ["Views", "direction", "milliseconds", "order_json", "public_trade", "trade_id", "user_trade"]
+__all__ = ["Views", "order_json", "public_trade", "summary_json", "user_trade"]
 
 
-def milliseconds(ts_ns: int) -> int:
-    """Wire time of a moment."""
-    return ts_ns // NS_PER_MILLISECOND
-
-
-def direction(side: int) -> str:
-    """``buy`` or ``sell``."""
-    return "buy" if side > 0 else "sell"
-
-
-def trade_id(listing: Listing, number: int) -> str:
-    """Trade id of its number, as the exchange forms them."""
-    return f"{number}" if listing.currency == "BTC" else f"{listing.currency}-{number}"
-
-
-def order_json(order: Order) -> dict[str, Any]:
+def order_json(order: ExchangeOrder) -> dict[str, Any]:
     """Order object of answers and ``user.orders``."""
     listing, untriggered = order.listing, order.state == "untriggered"
     market_price = order.trigger is not None and not order.price
@@ -85,7 +66,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     """Trade as everybody sees it."""
     listing = trade.listing
     shown: dict[str, Any] = {
-        "trade_id": trade_id(listing, trade.number),
+        "trade_id": listing.trade_id(trade.number),
         "trade_seq": trade.seq,
         "instrument_name": listing.name,
         "timestamp": milliseconds(trade.ts_ns),
@@ -99,8 +80,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     }
     if listing.kind == "option":
         shown["iv"] = trade.iv
-    taker = trade.sides[0].order
-    if taker.is_liquidation:
+    if trade.sides and trade.sides[0].order.is_liquidation:
         shown["liquidation"] = "T"
     return shown
 
@@ -137,27 +117,15 @@ class Views:
 
     Parameters
     ----------
-    engine : Engine
-    market : Market
-    pricing : Pricing
-    accounts : dict of int to Account
+    engine : MatchingEngine
+    past : PastMarket
     """
 
-    def __init__(
-        self, engine: Engine, market: Market, pricing: Pricing, accounts: dict[int, Account]
-    ) -> None:
+    def __init__(self, engine: MatchingEngine, past: PastMarket) -> None:
         self._engine = engine
-        self._market = market
-        self._pricing = pricing
-        self._accounts = accounts
-        self.past: Past | None = None
+        self._past = past
 
-    def open_interest(self, listing: Listing) -> float:
-        """Amount that all long positions hold."""
-        held = (account.lots(listing.name) for account in self._accounts.values())
-        return listing.amount(sum(lots for lots in held if lots > 0))
-
-    def best(self, listing: Listing) -> dict[str, Any]:
+    def best(self, listing: ListedContract) -> dict[str, Any]:
         """Best prices and amounts; null and 0 where a side is empty."""
         book, shown = self._engine.book(listing), {}
         for side, name in ((BUY, "bid"), (SELL, "ask")):
@@ -166,27 +134,27 @@ class Views:
             shown[f"best_{name}_amount"] = listing.amount(level[0][1]) if level else 0.0
         return shown
 
-    def levels(self, listing: Listing, side: int, depth: int | None) -> list[tuple[float, float]]:
+    def levels(self, listing: ListedContract, side: int, depth: int | None) -> list[tuple[float, float]]:
         """Prices and amounts of a side, best first."""
         return [
             (listing.price(price), listing.amount(lots))
             for price, lots in self._engine.book(listing).levels(side, depth)
         ]
 
-    def ticker(self, listing: Listing, now_ns: int) -> dict[str, Any]:
+    def ticker(self, listing: ListedContract, now_ns: int) -> dict[str, Any]:
         """Ticker object."""
-        mark = self._pricing.mark(listing)
+        mark = self._engine.pricing.mark(listing)
         low, high = self._engine.band(listing)
         trades = self._engine.trades.get(listing.name)
-        estimated = self._market.estimated_delivery(listing.base, now_ns)
+        estimated = self._engine.market.estimated_delivery(listing.base, now_ns)
         shown: dict[str, Any] = {
             "timestamp": milliseconds(now_ns),
             "state": listing.state if listing.state == "open" else "closed",
             "instrument_name": listing.name,
             "stats": self._engine.day(listing).stats(now_ns),
-            "open_interest": self.open_interest(listing),
+            "open_interest": self._engine.open_interest(listing),
             **self.best(listing),
-            "index_price": self._market.index(listing.base),
+            "index_price": self._engine.market.index(listing.base),
             "min_price": listing.price(low),
             "max_price": listing.price(high),
             "mark_price": mark.price,
@@ -194,8 +162,8 @@ class Views:
             "estimated_delivery_price": estimated,
         }
         settled = listing.settlement_price
-        if settled is None and listing.expiry_ns is None and self.past is not None:
-            settled = self.past.settlement_price(listing)
+        if settled is None and listing.expiry_ns is None:
+            settled = self._past.settlement_price(listing)
         if settled is not None:
             shown["settlement_price"] = settled
         if listing.state != "open":
@@ -207,8 +175,8 @@ class Views:
             shown |= self.funding_fields(listing)
         return shown
 
-    def _option_fields(self, listing: Listing, shown: dict[str, Any]) -> dict[str, Any]:
-        mark = self._pricing.mark(listing)
+    def _option_fields(self, listing: ListedContract, shown: dict[str, Any]) -> dict[str, Any]:
+        mark = self._engine.pricing.mark(listing)
         quoted = {name: shown[f"best_{name}_price"] for name in ("bid", "ask")}
         return {
             "greeks": {
@@ -219,30 +187,30 @@ class Views:
                 "rho": round(mark.rho, 5),
             },
             "mark_iv": round(100.0 * mark.vol, 2),
-            "bid_iv": self._pricing.implied(listing, quoted["bid"]) if quoted["bid"] else 0.0,
-            "ask_iv": self._pricing.implied(listing, quoted["ask"]) if quoted["ask"] else 0.0,
+            "bid_iv": self._engine.pricing.implied(listing, quoted["bid"]) if quoted["bid"] else 0.0,
+            "ask_iv": self._engine.pricing.implied(listing, quoted["ask"]) if quoted["ask"] else 0.0,
             "underlying_price": mark.forward,
             "underlying_index": self.underlying(listing),
             "interest_rate": 0.0,
         }
 
-    def underlying(self, listing: Listing) -> str:
+    def underlying(self, listing: ListedContract) -> str:
         """Name of the future an option is marked on: that of its expiry, which is always listed."""
         option = listing.instrument
         assert isinstance(option, Option)
         return option.name.rsplit("-", 2)[0]
 
-    def funding_fields(self, listing: Listing) -> dict[str, Any]:
+    def funding_fields(self, listing: ListedContract) -> dict[str, Any]:
         """Fields that a perpetual adds to its ticker."""
         return {
-            "current_funding": round(self._market.rate(listing.base, linear=not listing.inverse), 8),
-            "funding_8h": round(self._market.funding_8h(listing.base), 8),
+            "current_funding": round(self._engine.market.rate(listing.base, linear=not listing.inverse), 8),
+            "funding_8h": round(self._engine.market.funding_8h(listing.base), 8),
             "interest_value": self._engine.interest(listing),
         }
 
-    def position(self, account: Account, position: Position) -> dict[str, Any]:
+    def position(self, account: TradingAccount, position: Position) -> dict[str, Any]:
         """Position object."""
-        portfolio = evaluate(account, position.listing.currency, self._engine, self._pricing)
+        portfolio = evaluate(account, position.listing.currency, self._engine)
         for holding in portfolio.holdings:
             if holding.position is position:
                 return self.holding(holding)
@@ -259,7 +227,7 @@ class Views:
             "size": size,
             "average_price": position.average_price,
             "mark_price": mark.price,
-            "index_price": self._market.index(listing.base),
+            "index_price": self._engine.market.index(listing.base),
             "settlement_price": listing.settlement_price or mark.price,
             "delta": round(holding.delta, 9),
             "initial_margin": round(holding.initial, 9),
@@ -287,12 +255,12 @@ class Views:
             shown["interest_value"] = position.interest
         return shown
 
-    def summary(self, account: Account, currency: str) -> dict[str, Any]:
+    def summary(self, account: TradingAccount, currency: str) -> dict[str, Any]:
         """Account summary of one currency, and payload of ``user.portfolio``."""
-        return summary_json(evaluate(account, currency, self._engine, self._pricing), currency)
+        return summary_json(evaluate(account, currency, self._engine), currency)
 
 
-def summary_json(found: Portfolio, currency: str) -> dict[str, Any]:
+def summary_json(found: AccountValue, currency: str) -> dict[str, Any]:
     """Account summary of a valued portfolio."""
     coin = currency != "USDC"
     plain = round(found.futures_delta + found.options_delta, 9)

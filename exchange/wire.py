@@ -7,12 +7,23 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MESSAGES", "REQUIRED", "Params", "RpcError", "encode", "invalid"]
+from gammacore.daycount import NS_PER_MILLISECOND
+
+__all__ = [
+    "MESSAGES",
+    "REQUIRED",
+    "RequestParams",
+    "RpcError",
+    "decode",
+    "direction",
+    "encode",
+    "invalid",
+    "milliseconds",
+    "whole",
+]
 
 MESSAGES: Final = {
     10001: "error",
-    10002: "qty_too_low",
-    10003: "order_overlap",
     10004: "order_not_found",
     10005: "price_too_low",
     10007: "price_too_high",
@@ -26,10 +37,7 @@ MESSAGES: Final = {
     10033: "not_implemented",
     10034: "trigger_price_too_high",
     10035: "trigger_price_too_low",
-    10040: "retry",
     10041: "settlement_in_progress",
-    10047: "matching_engine_queue_full",
-    11029: "invalid_arguments",
     11030: "other_reject",
     11044: "not_open_order",
     11050: "bad_request",
@@ -38,7 +46,6 @@ MESSAGES: Final = {
     11098: "account_locked",
     13004: "invalid_credentials",
     13009: "unauthorized",
-    13020: "not_found",
     13021: "forbidden",
     13032: "non_unique_order_label",
     13778: "raw_subscriptions_not_available_for_unauthorized",
@@ -49,7 +56,7 @@ MESSAGES: Final = {
 """Errors of the exchange that this one gives, by code."""
 
 REQUIRED: Final[Any] = object()
-LARGEST = 1e15
+LARGEST, MOST_DIGITS = 1e15, 20
 
 
 class RpcError(Exception):
@@ -86,7 +93,7 @@ def encode(message: Any) -> str:
     return msgspec.json.encode(message).decode()
 
 
-class Params:
+class RequestParams:
     """Parameters of a request, read with the exchange's complaints.
 
     Parameters
@@ -170,10 +177,30 @@ class Params:
         """Read a list of strings; in a URL, JSON."""
         value = self._get(name, REQUIRED)
         if self.rest and isinstance(value, str):
-            try:
-                value = msgspec.json.decode(value)
-            except (msgspec.DecodeError, RecursionError):
-                raise invalid("value must be a list", name) from None
+            value = decode(value)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise invalid("value must be a list", name)
         return value
+
+
+def decode(text: str) -> Any:
+    """Read JSON; None for what is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def whole(text: str) -> int | None:
+    """Return the whole number that a text is, None if it is none."""
+    return int(text) if text.isdecimal() and len(text) < MOST_DIGITS else None
+
+
+def milliseconds(ts_ns: int) -> int:
+    """Wire time of a moment."""
+    return ts_ns // NS_PER_MILLISECOND
+
+
+def direction(side: int) -> str:
+    """``buy`` or ``sell``."""
+    return "buy" if side > 0 else "sell"

@@ -322,7 +322,10 @@ def command(root, port, days):
 def test_killed_processes_leave_what_an_undisturbed_one_leaves(tmp_path):
     rng = random.Random(11)
     exchange = make(history_days=HISTORY_DAYS + 1, strikes=1, tick_ms=600_000)
-    exchange.past.tape("BTC", "future"), exchange.past.tape("BTC", "option")  # made before the clock runs
+    (
+        exchange.floor.past.tape("BTC", "future"),
+        exchange.floor.past.tape("BTC", "option"),
+    )  # made before the clock runs
     with serving(exchange, speed=60) as port:
         begin = time.monotonic()
         subprocess.run(command(tmp_path / "whole", port, HISTORY_DAYS), check=True, capture_output=True)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from gammacore.contracts import parse, payoff_coin, to_units
 from gammacore.daycount import NS_PER_YEAR, parse_time
 from gammacore.exchange import MarketModel
+from gammacore.exchange.account_value import AccountValue
 from gammacore.exchange.accounts import Position, units, worth
 from gammacore.exchange.invariants import assert_invariants
-from gammacore.exchange.market import funding_rate
-from gammacore.exchange.portfolio import Portfolio
-from gammacore.exchange.pricing import implied_percent, marks
+from gammacore.exchange.mark_prices import implied_percent, marks
+from gammacore.exchange.price_model import funding_rate
 from gammacore.exchange.views import summary_json
 from gammacore.fees import DERIBIT, delivery_fee
 from support.local_exchange import Client, make
@@ -52,14 +52,14 @@ def test_recorded_funding_rates():
 
 def test_recorded_fee():
     exchange = make()
-    perpetual, then = exchange.find(PERPETUAL), parse_time("2025-12-12")
-    assert exchange.engine.fee(perpetual, 1, 92_037.0, then, maker=False) == 5
+    perpetual, then = exchange.floor.find(PERPETUAL), parse_time("2025-12-12")
+    assert exchange.floor.engine.fee(perpetual, 1, 92_037.0, then, maker=False) == 5
     now = exchange.now_ns
-    assert exchange.engine.fee(perpetual, 10_000, 100_000.0, now, maker=False) == 35_000
-    assert exchange.engine.fee(perpetual, 10_000, 100_000.0, now, maker=True) == 15_000
-    option = next(x for x in exchange.catalog.by_name.values() if x.kind == "option" and x.coin_settled)
-    assert exchange.engine.fee(option, 10, 0.05, now, maker=False) == 30_000
-    assert exchange.engine.fee(option, 10, 0.001, now, maker=True) == 12_500  # capped at 12.5 %
+    assert exchange.floor.engine.fee(perpetual, 10_000, 100_000.0, now, maker=False) == 35_000
+    assert exchange.floor.engine.fee(perpetual, 10_000, 100_000.0, now, maker=True) == 15_000
+    option = next(x for x in exchange.floor.catalog.by_name.values() if x.kind == "option" and x.coin_settled)
+    assert exchange.floor.engine.fee(option, 10, 0.05, now, maker=False) == 30_000
+    assert exchange.floor.engine.fee(option, 10, 0.001, now, maker=True) == 12_500  # capped at 12.5 %
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_recorded_fee():
     ],
 )
 def test_published_positions(size, average, settled, mark, coins, floating, total):
-    listing = make().find(PERPETUAL)
+    listing = make().floor.find(PERPETUAL)
     position = Position(listing, lots=size // 10)
     position.entry = worth(listing, size, average)
     position.session_entry = worth(listing, size, settled)
@@ -82,7 +82,7 @@ def test_published_positions(size, average, settled, mark, coins, floating, tota
 
 def test_published_account():
     shown = summary_json(
-        Portfolio(
+        AccountValue(
             balance=to_units(302.60065765),
             futures_rpl=to_units(-0.03258105),
             futures_upl=to_units(0.05921555),
@@ -113,7 +113,7 @@ def test_published_account():
 
 
 def test_recorded_account():
-    shown = summary_json(Portfolio(balance=to_units(10.00295099), futures_rpl=to_units(-4e-7)), "BTC")
+    shown = summary_json(AccountValue(balance=to_units(10.00295099), futures_rpl=to_units(-4e-7)), "BTC")
     assert shown["equity"] == shown["margin_balance"] == shown["available_funds"] == 10.00295059
 
 
@@ -152,7 +152,7 @@ def check_deltas(shown):
 
 
 def option(exchange, start, kind="C"):
-    names = [x.name for x in exchange.catalog.by_name.values() if x.kind == "option"]
+    names = [x.name for x in exchange.floor.catalog.by_name.values() if x.kind == "option"]
     return [name for name in names if name.startswith(start) and name.endswith(kind)]
 
 
@@ -175,7 +175,7 @@ def test_identities_through_a_day():
             check_identities(summary(client, currency))
             if exchange.now_ns > parse_time("2026-11-26T08:00:00Z"):
                 check_deltas(summary(client, currency))
-        assert_invariants(exchange)
+        assert_invariants(exchange.floor)
     assert {data["currency"] for data in client.on("user.portfolio.any")} == {"BTC", "ETH", "USDC"}
 
 
@@ -228,11 +228,11 @@ def test_funding_accrues_and_cancels_between_parties():
     for client, side in ((long, "buy"), (short, "sell")):
         client.call("private/subscribe", channels=["deribit_price_index.btc_usd"])
         client.call(f"private/{side}", instrument_name=PERPETUAL, amount=200_000, type="market")
-    start = exchange.market.coins["BTC"].interest
+    start = exchange.floor.market.coins["BTC"].interest
     opened = {c: c.call("private/get_position", instrument_name=PERPETUAL) for c in (long, short)}
     assert opened[long]["size"] == 200_000.0
     long.wait(3_600, step=10)
-    moved = exchange.market.coins["BTC"].interest - start
+    moved = exchange.floor.market.coins["BTC"].interest - start
     paid = long.call("private/get_position", instrument_name=PERPETUAL)["realized_funding"]
     got = short.call("private/get_position", instrument_name=PERPETUAL)["realized_funding"]
     assert abs(moved) > 1e-12
@@ -240,7 +240,7 @@ def test_funding_accrues_and_cancels_between_parties():
     assert paid + got == pytest.approx(0.0, abs=2e-8)
     shown = summary(long)
     assert shown["futures_session_rpl"] == pytest.approx(paid, abs=1e-8)
-    assert_invariants(exchange)
+    assert_invariants(exchange.floor)
 
 
 def test_settlement_moves_the_session_into_the_balance():
@@ -318,7 +318,7 @@ def test_delivery(start, rows, kind, side):
     assert sum(row["change"] for row in logged) == pytest.approx(signed * payoff - fee, abs=3e-8)
     assert client.call("public/ticker", instrument_name=name)["delivery_price"] == delivered
     assert [p for p in client.call("private/get_positions") if p["size"]] == []
-    assert_invariants(exchange)
+    assert_invariants(exchange.floor)
 
 
 def test_delivery_of_linear_options():
@@ -381,10 +381,10 @@ def test_estimated_delivery_price_becomes_the_average():
     while exchange.now_ns < parse_time("2026-11-26T07:59:59.5Z"):
         client.wait(0.5)
         if exchange.now_ns > parse_time("2026-11-26T07:30:00Z"):
-            sampled.append(exchange.market.index("BTC"))
+            sampled.append(exchange.floor.market.index("BTC"))
     estimate = client.call("public/get_index_price", index_name="btc_usd")["estimated_delivery_price"]
     client.wait(0.5)
-    sampled.append(exchange.market.index("BTC"))
+    sampled.append(exchange.floor.market.index("BTC"))
     (row,) = client.call("public/get_delivery_prices", index_name="btc_usd", count=1)["data"]
     assert row["delivery_price"] == pytest.approx(sum(sampled) / len(sampled), rel=1e-12)
     assert estimate == pytest.approx(row["delivery_price"], abs=1.0)
@@ -418,7 +418,7 @@ def test_liquidation_cancels_then_reduces():
     assert len(cancelled) == 1
     tape = client.call("public/get_last_trades_by_instrument", instrument_name=PERPETUAL, count=100)["trades"]
     assert any(trade.get("liquidation") == "T" for trade in tape)
-    assert_invariants(exchange)
+    assert_invariants(exchange.floor)
 
 
 def test_simulated_portfolio():

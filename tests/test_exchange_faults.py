@@ -110,7 +110,7 @@ def test_restart_keeps_the_orders():
     exchange.advance(exchange.now_ns + 3 * SECOND)
     again = Client(exchange)
     assert again.call("private/get_order_state", order_id=kept)["order_state"] == "open"
-    assert_invariants(exchange)
+    assert_invariants(exchange.floor)
 
 
 def test_restart_cancels_where_that_was_asked_for():

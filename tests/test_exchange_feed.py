@@ -16,7 +16,7 @@ def client():
 
 
 def option_name(exchange):
-    return next(x.name for x in exchange.catalog.by_name.values() if x.kind == "option")
+    return next(x.name for x in exchange.floor.catalog.by_name.values() if x.kind == "option")
 
 
 def test_bad_channels_are_dropped_without_a_word(client):
@@ -72,7 +72,7 @@ def test_book_is_a_snapshot_and_an_unbroken_chain(client, interval):
         apply(book, change)
     assert len(changes) > 10
     assert max(jumps) > 1  # counters are shared between books
-    views, listing = client.exchange.views, client.exchange.find(PERPETUAL)
+    views, listing = client.exchange.floor.views, client.exchange.floor.find(PERPETUAL)
     assert book["bids"] == dict(views.levels(listing, 1, None))
     assert book["asks"] == dict(views.levels(listing, -1, None))
 

@@ -255,7 +255,7 @@ def test_the_past_is_the_same_for_the_same_seed():
 
 def test_the_past_joins_the_present():
     exchange = make(history_days=2)
-    series = exchange.past.series("BTC")
-    assert series.price[-1] == exchange.market.index("BTC")
+    series = exchange.floor.past.series("BTC")
+    assert series.price[-1] == exchange.floor.market.index("BTC")
     moves = [math.log(b / a) for a, b in zip(series.price, series.price[1:], strict=False)]
     assert max(map(abs, moves)) < 0.01

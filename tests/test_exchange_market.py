@@ -26,7 +26,7 @@ def test_calendar_of_a_recorded_day():
 
 def test_rows_of_the_catalog_are_what_the_library_reads():
     exchange = make()
-    for listing in exchange.catalog.by_name.values():
+    for listing in exchange.floor.catalog.by_name.values():
         assert spec_from_catalog(listing.row) == listing.spec
         for price in (listing.price(7), listing.price(listing.snap(listing.price(60), up=True))):
             assert listing.price(listing.ticks(price)) == price
@@ -40,7 +40,7 @@ def test_rows_of_the_catalog_are_what_the_library_reads():
 def test_prices_snap_to_the_steps_of_options(price, up, down):
     exchange = make()
     option = next(
-        x for x in exchange.catalog.by_name.values() if x.name.startswith("BTC-") and x.kind == "option"
+        x for x in exchange.floor.catalog.by_name.values() if x.name.startswith("BTC-") and x.kind == "option"
     )
     assert option.price(option.snap(price, up=True)) == up
     assert option.price(option.snap(price, up=False)) == down
@@ -52,11 +52,11 @@ def test_days_go_by():
     client = Client(exchange)
     client.call("private/subscribe", channels=["instrument.state.any.any", "trades.BTC-PERPETUAL.agg2"])
     client.call("private/buy", instrument_name=PERPETUAL, amount=1_000, type="market")
-    first = set(exchange.catalog.by_name)
+    first = set(exchange.floor.catalog.by_name)
     for _ in range(4):
         client.wait(86_400, step=600)
-        assert_invariants(exchange)
-    now = set(exchange.catalog.by_name)
+        assert_invariants(exchange.floor)
+    now = set(exchange.floor.catalog.by_name)
     gone = {name for name in first - now if "26NOV26" in name}
     assert gone  # what expired more than two days ago is no longer shown
     assert {name for name in now - first if "30NOV26" in name}
@@ -68,9 +68,13 @@ def test_days_go_by():
     settled = client.call("private/get_settlement_history_by_instrument", instrument_name=PERPETUAL)
     assert len(settled["settlements"]) == 4
     stats = client.call("public/ticker", instrument_name=PERPETUAL)["stats"]
-    day = [trade for trade in exchange.engine.trades[PERPETUAL] if trade.ts_ns > exchange.now_ns - NS_PER_DAY]
-    listing = exchange.find(PERPETUAL)
-    assert len(day) < len(exchange.engine.trades[PERPETUAL])
+    day = [
+        trade
+        for trade in exchange.floor.engine.trades[PERPETUAL]
+        if trade.ts_ns > exchange.now_ns - NS_PER_DAY
+    ]
+    listing = exchange.floor.find(PERPETUAL)
+    assert len(day) < len(exchange.floor.engine.trades[PERPETUAL])
     assert stats["volume_usd"] == sum(listing.amount(trade.lots) for trade in day)
     assert stats["low"] == min(listing.price(trade.price) for trade in day)
     assert stats["high"] == max(listing.price(trade.price) for trade in day)
@@ -83,13 +87,13 @@ def test_the_index_follows_recorded_prices():
     ts = start + NS_PER_MINUTE * np.arange(10, dtype=np.int64)
     recorded = {"BTC": Recorded(ts, np.linspace(90_000.0, 90_900.0, 10))}
     exchange = make(recorded=recorded, start_ns=start)
-    assert exchange.market.index("BTC") == 90_000.0
+    assert exchange.floor.market.index("BTC") == 90_000.0
     exchange.advance(start + 90 * SECOND)
-    assert exchange.market.index("BTC") == 90_150.0
-    assert exchange.market.index("ETH") != 2_750.0  # modelled
+    assert exchange.floor.market.index("BTC") == 90_150.0
+    assert exchange.floor.market.index("ETH") != 2_750.0  # modelled
     exchange.advance(start + 3_600 * SECOND)
-    assert exchange.market.index("BTC") == 90_900.0
-    strikes = {x.instrument.strike for x in exchange.options_on("btc_usd")}
+    assert exchange.floor.market.index("BTC") == 90_900.0
+    strikes = {x.instrument.strike for x in exchange.floor.options_on("btc_usd")}
     assert min(strikes) < 90_000 < max(strikes)
     history = Client(exchange).call(
         "public/get_tradingview_chart_data",
@@ -103,7 +107,7 @@ def test_the_index_follows_recorded_prices():
 
 def test_implied_volatility_of_quotes_brackets_the_mark():
     client = Client(make())
-    for name in [x.name for x in client.exchange.catalog.by_name.values() if x.kind == "option"]:
+    for name in [x.name for x in client.exchange.floor.catalog.by_name.values() if x.kind == "option"]:
         ticker = client.call("public/ticker", instrument_name=name)
         if ticker["best_bid_price"] is not None:
             assert ticker["bid_iv"] <= ticker["mark_iv"] <= ticker["ask_iv"]
@@ -117,7 +121,7 @@ def test_marks_of_the_settlement_window_are_those_of_the_average():
     index = 90_000.0 + np.append(np.zeros(11), 20.0 * np.arange(30))
     exchange = make(recorded={"BTC": Recorded(ts, index)}, start_ns=start)
     call = min(
-        (x.instrument for x in exchange.options_on("btc_usd") if x.instrument.kind == CALL),
+        (x.instrument for x in exchange.floor.options_on("btc_usd") if x.instrument.kind == CALL),
         key=lambda option: (option.expiry_ns, abs(option.strike - 90_000.0)),
     )
     assert call.expiry_ns == start + 40 * NS_PER_MINUTE
@@ -130,10 +134,10 @@ def test_marks_of_the_settlement_window_are_those_of_the_average():
     before, opened = ticker(9.98), ticker(10.05)
     assert opened["mark_price"] == pytest.approx(before["mark_price"], rel=0.03)  # no jump into the window
     seen = ticker(30.0)
-    coin = exchange.market.coins["BTC"]
+    coin = exchange.floor.market.coins["BTC"]
     exact = greeks(
         1,
-        exchange.market.index("BTC"),
+        exchange.floor.market.index("BTC"),
         call.strike,
         WINDOW / 3,
         seen["mark_iv"] / 100,
@@ -161,7 +165,7 @@ def test_small_methods():
     assert volumes["BTC"]["futures_volume"] > 0
     assert volumes["ETH"]["futures_volume"] == 0
     end = client.exchange.now_ns // 10**6
-    option = next(x.name for x in client.exchange.catalog.by_name.values() if x.kind == "option")
+    option = next(x.name for x in client.exchange.floor.catalog.by_name.values() if x.kind == "option")
     span = {"start_timestamp": end - 600_000, "end_timestamp": end}
     marks = client.call("public/get_mark_price_history", instrument_name=option, **span)
     assert len(marks) == 11

@@ -19,7 +19,7 @@ def best(client, name=PERPETUAL):
 
 
 def an_option(client, kind="C"):
-    names = [x.name for x in client.exchange.catalog.by_name.values() if x.kind == "option"]
+    names = [x.name for x in client.exchange.floor.catalog.by_name.values() if x.kind == "option"]
     inverse = [name for name in names if name.startswith("BTC-") and name.endswith(kind)]
     return inverse[len(inverse) // 4]
 
@@ -49,8 +49,8 @@ def test_market_order_fills_at_the_quote_and_shows_the_band(client):
 def test_a_large_market_order_walks_the_book_and_keeps_nothing(client):
     exchange = client.exchange
     client.call("public/ticker", instrument_name=PERPETUAL)
-    listing = exchange.find(PERPETUAL)
-    levels = exchange.views.levels(listing, -1, None)
+    listing = exchange.floor.find(PERPETUAL)
+    levels = exchange.floor.views.levels(listing, -1, None)
     total = sum(amount for _, amount in levels)
     answer = buy(client, type="market", amount=total + 1_000)
     assert answer["order"]["order_state"] == "cancelled"
@@ -390,3 +390,14 @@ def test_margins_are_those_an_order_would_reserve(client):
     buy(client, amount=10_000, price=bid - 10)
     after = client.call("private/get_account_summary", currency="BTC")
     assert after["initial_margin"] - before["initial_margin"] == pytest.approx(margins["buy"], abs=2e-8)
+
+
+def test_what_is_refused_leaves_the_order_as_it_is(client):
+    order = buy(client, price=84_000)["order"]
+    for wrong in ({"post_only": "yes"}, {"price": 0}, {"amount": 15}):
+        changed = {"order_id": order["order_id"], "amount": 30, "price": 84_100} | wrong
+        assert client.error("private/edit", **changed)["code"] == -32602
+        assert client.call("private/get_order_state", order_id=order["order_id"]) == order
+        assert_invariants(client.exchange.floor)
+    assert client.error("private/cancel_all", detailed="yes")["code"] == -32602
+    assert client.call("private/get_open_orders") == [order]

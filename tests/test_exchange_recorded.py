@@ -52,7 +52,7 @@ def client():
 def option(client):
     return next(
         x.name
-        for x in client.exchange.catalog.by_name.values()
+        for x in client.exchange.floor.catalog.by_name.values()
         if x.name.startswith("BTC-2") and x.kind == "option"
     )
 

@@ -132,10 +132,10 @@ def test_a_client_that_leaves_is_noticed(port, exchange):
     socket.sock.close()  # without a close frame
     number = order["result"]["order"]["order_id"]
     for _ in range(100):
-        if exchange.engine.orders[number].state == "cancelled":
+        if exchange.floor.engine.orders[number].state == "cancelled":
             break
         time.sleep(0.05)
-    assert exchange.engine.orders[number].cancel_reason == "cancel_on_disconnect"
+    assert exchange.floor.engine.orders[number].cancel_reason == "cancel_on_disconnect"
 
 
 def test_a_client_that_does_not_read_is_cut_off(monkeypatch):

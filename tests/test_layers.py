@@ -61,9 +61,25 @@ INSIDE = {
         launch
     """,
     "exchange": """
-        config day faults limits wire
-        market auth
+        agenda config day faults rate_limits wire
+        price_model auth
         catalog
+        accounts order_book mark_prices topics
+        connection matching
+        account_value past_market maker glance
+        statements views
+        floor
+        publisher invariants
+        clearing locks
+        calls
+        public trading
+        private
+        public_history
+        methods
+        dispatcher
+        exchange
+        saved_state
+        server
     """,
 }
 
@@ -149,6 +165,12 @@ def test_the_wire_knows_nothing_of_decisions():
             assert rooms_of(name) <= DERIBIT_KNOWS, name
 
 
+def test_the_exchange_keeps_its_own_encoding():
+    """An exchange that wrote with our reader's structures would prove nothing of either."""
+    for name in HOUSE:
+        assert room_of(name) != "exchange" or "deribit" not in rooms_of(name), name
+
+
 def test_up_to_the_desk_nothing_reads_a_clock_a_file_or_a_socket():
     for name in HOUSE:
         if LEVEL[room_of(name)] > LEVEL["desk"]:
@@ -190,6 +212,9 @@ def test_inside_a_room_lower_never_imports_higher(room):
     wrong = {(name, other) for name in level for other in GRAPH[name] if level.get(other, -1) > level[name]}
     assert wrong == set()
     assert set(level) <= set(MODULES)
+    if room == "exchange":
+        inside = {name for name in HOUSE if name.startswith("gammacore.exchange.")}
+        assert set(level) == inside
 
 
 def test_only_the_launcher_and_the_pages_stand_above_a_session():

@@ -140,7 +140,7 @@ def compare(world, process, path, config, settles):
     hedger, account = process.hedger, world.account
     assert not LATCHES & set(hedger.risk.causes), hedger.risk.causes
     process.close()
-    assert_invariants(world.exchange)
+    assert_invariants(world.exchange.floor)
     (placed, booked, others), fills = facts_of(path)
     # Orders and fills: every trade of the exchange is booked, once, and nothing else.
     theirs = Client(world.exchange, ID, SECRET).call(
@@ -155,7 +155,7 @@ def compare(world, process, path, config, settles):
     assert outside == {t["trade_id"] for t in theirs} - {t["trade_id"] for t in mine}
     labels = {p.label: p for p in placed}
     assert len(labels) == len(placed)  # no label was used twice
-    at_exchange = [o for o in world.exchange.engine.orders.values() if o.account == account.user_id]
+    at_exchange = [o for o in world.exchange.floor.engine.orders.values() if o.account == account.user_id]
     at_exchange = [o for o in at_exchange if o.label.startswith(prefix)]
     assert len({o.label for o in at_exchange}) == len(at_exchange)  # no order was accepted twice
     assert {o.label for o in at_exchange} <= set(labels)
@@ -167,7 +167,7 @@ def compare(world, process, path, config, settles):
     expected = Counter(hedger.positions.own())
     expected.update(hedger.positions.others)
     expected.update(baseline.sizes)
-    listed = world.exchange.catalog.by_name  # what the holder had of an expiry is delivered
+    listed = world.exchange.floor.catalog.by_name  # what the holder had of an expiry is delivered
     expected = {n: size for n, size in expected.items() if abs(size) > 1e-9 and listed[n].state == "open"}
     assert positions == pytest.approx(expected), (positions, expected, others)
     whole = not baseline.sizes and not any(

@@ -66,7 +66,7 @@ def sound(world):
 
 def premium(share):
     def setting(world):
-        world.exchange.market.coins["BTC"].premium = share
+        world.exchange.floor.market.coins["BTC"].premium = share
 
     return setting
 
@@ -255,11 +255,11 @@ def test_too_many_orders(name, limit, play):
 
 
 def test_a_fill_that_leaves_more_delta(play, monkeypatch):
-    from gammacore.exchange import feed, trading
+    from gammacore.exchange import publisher, trading
 
     def script(world, hedger):
         yield hedged(hedger)
-        for module in (feed, trading):
+        for module in (publisher, trading):
             plain = module.user_trade
 
             def turned(trade, side, plain=plain):
@@ -285,7 +285,7 @@ def test_a_fill_of_an_order_that_was_over(play):
             "state": "filled",
         }  # fmt: skip
         changes = {"instrument_name": PERPETUAL, "orders": [], "trades": [trade], "positions": []}
-        world.exchange.feed.tell("user.changes", changes, world.account.user_id)
+        world.exchange.publisher.tell("user.changes", changes, world.account.user_id)
         yield from latched(world, hedger, "unexpected trade")
 
     play(script)
@@ -370,7 +370,7 @@ def test_more_exposure_than_allowed(name, play):
 
 def balance(world, share):
     """Set the margin balance to a multiple of the maintenance margin."""
-    summary = world.exchange.views.summary(world.account, "BTC")
+    summary = world.exchange.floor.views.summary(world.account, "BTC")
     wanted = share * summary["maintenance_margin"]
     world.account.wallet("BTC").balance += round((wanted - summary["margin_balance"]) * 1e8)
 
@@ -436,7 +436,7 @@ def test_a_drawdown_lasts_until_its_peak_is_old(play):
         [(name, (mode, _))] = hedger.risk.causes.items()
         assert mode is HEDGE_ONLY
         began = world.now_ns
-        world.exchange.market.coins["BTC"].model = MarketModel(vol=1e-3)
+        world.exchange.floor.market.coins["BTC"].model = MarketModel(vol=1e-3)
         yield lambda: name not in hedger.risk.causes
         assert world.now_ns - began >= 20 * NS_PER_SECOND
 

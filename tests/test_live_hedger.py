@@ -337,7 +337,7 @@ def test_a_position_that_differs_halts(tmp_path):
 def test_the_holders_own_trades_are_none_of_ours(tmp_path):
     world, process = start(tmp_path, hedge__band=5.0)
     process.run(10)
-    listed = world.exchange.catalog.by_name.items()
+    listed = world.exchange.floor.catalog.by_name.items()
     future = next(name for name, x in listed if x.kind == "future" and x.expiry_ns)
     Holder(world.exchange, ID, SECRET).call("private/buy", instrument_name=future, amount=500, type="market")
     process.run(40)
@@ -373,7 +373,7 @@ def test_the_kill_switch(tmp_path, flatten):
     assert hedger.positions.own()
     hedger.kill("test", flatten=flatten)
     process.run(40)
-    open_ = [o for o in world.exchange.engine.orders.values() if o.state == "open" and o.label]
+    open_ = [o for o in world.exchange.floor.engine.orders.values() if o.state == "open" and o.label]
     assert not [o for o in open_ if o.account == world.account.user_id]
     positions = {name: p.size for name, p in world.account.positions.items() if p.lots}
     assert bool(positions) is not flatten
@@ -428,7 +428,7 @@ def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
     process.run(30)
     process.hedger.stop("test")
     process.run(5, lambda: process.hedger.quiet)
-    orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    orders = [o for o in world.exchange.floor.engine.orders.values() if o.account == world.account.user_id]
     assert not [o for o in orders if o.state == "open"]
     assert process.hedger.positions.own()
     process.close()
@@ -438,12 +438,12 @@ def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
 def test_a_restart_goes_on_without_repeating_itself(tmp_path):
     world, process = start(tmp_path, hedge__band=0.01)
     process.run(60)
-    sizes, orders = process.hedger.positions.own(), len(world.exchange.engine.orders)
+    sizes, orders = process.hedger.positions.own(), len(world.exchange.floor.engine.orders)
     process.close()
     again = Process(world, tmp_path / "j.db", lively(hedge__band=0.01))
     assert again.hedger.positions.own() == pytest.approx(sizes)
     again.run(0.2)
-    assert len(world.exchange.engine.orders) - orders <= 1
+    assert len(world.exchange.floor.engine.orders) - orders <= 1
     again.close()
 
 
@@ -548,7 +548,7 @@ def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
         journal.close(world.now_ns)
     assert hedger.filled >= 3
     assert hedger.positions.own()
-    mine = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    mine = [o for o in world.exchange.floor.engine.orders.values() if o.account == world.account.user_id]
     assert not mine
     fills = [f for e in hedger.desk.portfolio.episodes for f in e.fills]
     assert all(f.fee > 0 for f in fills)

@@ -101,7 +101,9 @@ def test_a_trade_by_hand_in_the_hedge_is_hedged_away(path):
 def test_a_trade_by_hand_in_what_the_session_does_not_hold_is_the_holders(path):
     world = World(linear=())
     process = begin(world, path)
-    future = next(n for n, x in world.exchange.catalog.by_name.items() if x.kind == "future" and x.expiry_ns)
+    future = next(
+        n for n, x in world.exchange.floor.catalog.by_name.items() if x.kind == "future" and x.expiry_ns
+    )
     trade(world, "buy", instrument_name=future, amount=500, type="market")
     process.run(10)
     assert process.hedger.positions.others == {future: 500.0}
@@ -486,7 +488,7 @@ def test_a_kill_cancels_orders_that_the_session_does_not_know_of(path, connected
         assert not process.hedger.quiet
     process.run(5)
     assert process.hedger.quiet
-    order = world.exchange.engine.orders[resting["order"]["order_id"]]
+    order = world.exchange.floor.engine.orders[resting["order"]["order_id"]]
     assert order.state == "cancelled"
     process.close()
 
@@ -495,7 +497,7 @@ def test_the_rungs_of_a_ladder_are_refused_rather_than_moved(path):
     world = World(linear=())
     process = process_of(world, path, hedge__rule="ladder", hedge__band=0.02)
     process.run(30)
-    orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    orders = [o for o in world.exchange.floor.engine.orders.values() if o.account == world.account.user_id]
     rungs = [o for o in orders if "hedge" in o.label]
     assert rungs
     assert all(order.post_only and order.reject_post_only for order in rungs)
@@ -507,7 +509,7 @@ def test_the_rungs_of_a_ladder_are_refused_rather_than_moved(path):
 def test_a_hedge_that_rests_first_may_be_moved_and_takers_are_immediate(path):
     world = World(linear=())
     process = begin(world, path)
-    orders = [o for o in world.exchange.engine.orders.values() if o.account == world.account.user_id]
+    orders = [o for o in world.exchange.floor.engine.orders.values() if o.account == world.account.user_id]
     hedges = [o for o in orders if "hedge" in o.label]
     assert any(o.post_only for o in hedges)
     assert not any(o.reject_post_only for o in hedges)

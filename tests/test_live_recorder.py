@@ -189,7 +189,7 @@ def test_a_recorded_stretch_is_replayed(tmp_path):
     chains = load_chains(base / "chains" / "BTC")
     assert chains.snapshot_ts.size == 13
     assert np.isfinite(chains.mark).all()
-    series = exchange.past.series("BTC")
+    series = exchange.floor.past.series("BTC")
     for ts, close in zip(prices.ts_ns.tolist(), prices.close.tolist(), strict=True):
         assert close == pytest.approx(np.interp(ts, series.ts_ns, series.price), rel=2e-4)
     named = {"data.chains": str(base / "chains" / "BTC"), "data.prices": str(base / "candles" / "BTC")}

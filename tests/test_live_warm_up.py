@@ -52,12 +52,12 @@ def test_funding_of_the_time_a_session_was_down(name, hours, monkeypatch):
     world = World(history_days=3, linear=("BTC",), tick_ms=2_000)
     monkeypatch.setattr(client_module, "connect", world.connect)
     world.exchange.advance(world.now_ns)
-    listing = world.exchange.find(name)
-    index = world.exchange.market.index("BTC")
-    before, since_ns = world.exchange.engine.interest(listing), world.now_ns
+    listing = world.exchange.floor.find(name)
+    index = world.exchange.floor.market.index("BTC")
+    before, since_ns = world.exchange.floor.engine.interest(listing), world.now_ns
     world.pass_time(hours * 3_600)
     world.exchange.advance(world.now_ns)
-    paid = world.exchange.engine.interest(listing) - before
+    paid = world.exchange.floor.engine.interest(listing) - before
     found = missed_funding(world.client(), parse(name), since_ns, index)
     assert paid != 0.0
     assert found == pytest.approx(paid, rel=0.01)

@@ -18,7 +18,7 @@ from gammacore.data.store import Store as DataStore
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError, JournalError
 from gammacore.exchange import Exchange, ExchangeConfig
-from gammacore.exchange.store import save
+from gammacore.exchange.saved_state import save
 from gammacore.live.journal import Journal
 from gammacore.result_files import MARKER, GrowingDirectory, result_directory, write_new, write_page
 

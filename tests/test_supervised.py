@@ -47,7 +47,7 @@ def start(tmp_path, world=None, **options):
 
 
 def resting(process):
-    account, orders = process.world.account.user_id, process.world.exchange.engine.orders.values()
+    account, orders = process.world.account.user_id, process.world.exchange.floor.engine.orders.values()
     return [o for o in orders if o.account == account and o.state == "open"]
 
 

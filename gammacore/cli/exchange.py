@@ -44,10 +44,10 @@ def exchange(
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
     parent: Annotated[int, typer.Option(hidden=True, help="Process that this one must not outlive.")] = 0,
 ) -> None:
-    """Run a local exchange that speaks Deribit's protocol on a simulated market."""
+    """Run a local exchange that speaks Deribit's protocol on a market of its own."""
     from gammacore.exchange import Exchange, ExchangeConfig
+    from gammacore.exchange.saved_state import load
     from gammacore.exchange.server import Clock, serve
-    from gammacore.exchange.store import load
     from gammacore.live.orphan import end_after
 
     if state is not None and not state.absolute().parent.is_dir():

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 from gammacore.contracts import Option
+from gammacore.exchange.account_value import evaluate
 from gammacore.exchange.exchange import UnavailableError
 from gammacore.exchange.portfolio import evaluate
 from support.live_world import ID, SECRET
@@ -77,7 +78,7 @@ class Others:
             name = next(
                 (
                     x.name
-                    for x in world.exchange.catalog.by_name.values()
+                    for x in world.exchange.floor.catalog.by_name.values()
                     if x.kind == "future" and x.expiry_ns and x.state == "open" and self._is_currency(x)
                 ),
                 perpetual,
@@ -98,7 +99,7 @@ class Others:
 
     def _cut(self, share, action):
         x, account = self.world.exchange, self.world.account
-        found = evaluate(account, self.config.settles_in, x.engine, x.pricing)
+        found = evaluate(account, self.config.settles_in, x.engine)
         wanted = found.maintenance_margin if action == "liquidation" else found.initial_margin
         lost = found.margin_balance - wanted * share
         if wanted <= 0 or lost <= 0:
@@ -139,7 +140,7 @@ class Watch:
         if positions.baseline is not None:
             believed.update(positions.baseline.sizes)
         held = {name: p.size for name, p in self._world.account.positions.items() if p.lots}
-        listed = self._world.exchange.catalog.by_name
+        listed = self._world.exchange.floor.catalog.by_name
         return any(
             abs(believed[name] - held.get(name, 0.0)) > 1e-6
             for name in believed | held

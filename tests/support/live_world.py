@@ -85,7 +85,7 @@ class World:
 
     @property
     def account(self):
-        return next(a for a in self.exchange.accounts.values() if a.name == ID)
+        return next(a for a in self.exchange.floor.accounts.values() if a.name == ID)
 
 
 class Socket:
@@ -104,7 +104,7 @@ class Socket:
         if frames and isinstance(frames[-1], Close):
             if len(frames) == 1:
                 raise Disconnected(f"closed by the exchange: {frames[0].code} {frames[0].reason}")
-            self.connection._x._reported.discard(self.connection.number)  # told again, after the frames
+            self.connection._reported = False  # told again, after the frames
             del frames[-1]
         return [frame.encode() for frame in frames]
 

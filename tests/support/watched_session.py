@@ -19,13 +19,13 @@ class Watched(World):
     def __init__(self, **config):
         super().__init__(models={"BTC": MarketModel(vol=1.0)}, linear=(), tick_ms=1000, **config)
         self.sent, self.told, self.ahead_ns = [], {}, 0
-        plain = self.exchange.views.ticker
+        plain = self.exchange.floor.views.ticker
 
         def ticker(listing, now_ns):
             shown = plain(listing, now_ns)
             return shown | self.told if listing.name == PERPETUAL else shown
 
-        self.exchange.views.ticker = ticker
+        self.exchange.floor.views.ticker = ticker
 
     def clock(self):
         """Return the session's time; the exchange's is `now_ns`."""
@@ -41,7 +41,7 @@ class Watched(World):
 
     def jump(self, share):
         """Let the index jump."""
-        self.exchange.market.coins["BTC"].log_spot += math.log1p(share)
+        self.exchange.floor.market.coins["BTC"].log_spot += math.log1p(share)
 
 
 class Noted(Socket):

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
-from .book import BUY, SELL, Order
-from .catalog import Listing
-from .engine import Touched, Trade
+from .agenda import Agenda
+from .catalog import ListedContract
+from .floor import Floor
 from .glance import current_bar, index_data
-from .topics import RAW, Topic, parse
-from .views import milliseconds, order_json, public_trade, user_trade
-from .wire import encode
+from .matching import Touched, Trade
+from .order_book import BUY, SELL, ExchangeOrder
+from .topics import RAW, SLOW, Topic, parse
+from .views import order_json, public_trade, user_trade
+from .wire import encode, milliseconds
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["Feed"]
+__all__ = ["Publisher", "Readers"]
 
 PERIOD_NS = {"100ms": 100 * NS_PER_MILLISECOND, "agg2": NS_PER_SECOND}
 WATCHING = {"book", "grouped", "ticker", "quote", "incremental_ticker", "trades", "chart"}
+HAPPENING = ("trades", "user.orders", "user.trades", "user.changes")
 Data = Any
 
 
-class Feed:
+class Readers(Protocol):
+    """Who takes frames."""
+
+    def deliver(self, number: int, subject: str, frame: str) -> None:
+        """Send a frame to a connection, if it is still there."""
+
+
+class Publisher:
     """Channels and their subscribers.
 
     Parameters
     ----------
-    exchange : Exchange
+    floor : Floor
+    agenda : Agenda
+        When channels with an interval are due.
+    readers : Readers
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._x = exchange
+    def __init__(self, floor: Floor, agenda: Agenda, readers: Readers) -> None:
+        self._x = floor
+        self._agenda = agenda
+        self._readers = readers
         self._topics: dict[tuple[str, int | None], Topic] = {}
         self._flush_ns: dict[str, int] = {}
 
@@ -57,8 +69,10 @@ class Feed:
             return known if known is not None else parsed
         return None
 
-    def subscribe(self, topic: Topic, connection: int, label: str | None, now_ns: int) -> None:
-        """Add a subscriber; the first notification goes out at once."""
+    def subscribe(
+        self, topic: Topic, connection: int, label: str | None, now_ns: int, greeting: Iterable[Data] = ()
+    ) -> None:
+        """Add a subscriber; it is greeted, and the first notification goes out at once."""
         if topic.listing is not None and topic.kind in WATCHING:
             self._x.quote(topic.listing, now_ns)
         new = not topic.subscribers
@@ -66,14 +80,14 @@ class Feed:
         self._topics[topic.name, topic.account] = topic
         if topic.kind == "book":
             self._send_snapshot(topic, connection, label, now_ns, fresh=new)
-        elif topic.kind == "incremental_ticker" and topic.listing is not None:
-            topic.last = self._x.views.ticker(topic.listing, now_ns)
-            self._x.deliver(
+        elif topic.kind == "incremental_ticker":
+            topic.last = self._x.views.ticker(topic.about, now_ns)
+            self._readers.deliver(
                 connection, topic.name, _frame(topic.name, topic.last | {"type": "snapshot"}, label)
             )
-        elif topic.kind.startswith("platform_state"):
-            for data in self._x.locks.greeting(topic):
-                self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
+        elif greeting:
+            for data in greeting:
+                self._readers.deliver(connection, topic.name, _frame(topic.name, data, label))
         elif topic.kind in RENDER and not topic.kind.startswith("user.") and topic.kind != "trades":
             topic.dirty = True
             self._schedule(topic, now_ns)
@@ -89,7 +103,7 @@ class Feed:
         for topic in [t for t in self._topics.values() if connection in t.subscribers]:
             self.unsubscribe(topic, connection)
 
-    def watched(self) -> set[Listing]:
+    def watched(self) -> set[ListedContract]:
         """Instruments whose book somebody looks at."""
         found = {t.listing for t in self._topics.values() if t.listing is not None and t.kind in WATCHING}
         for topic in list(self._topics.values()):  # one may close its connection
@@ -119,7 +133,7 @@ class Feed:
             if topic.dirty:
                 self._schedule(topic, now_ns)
 
-    def state(self, listing: Listing, state: str, now_ns: int) -> None:
+    def state(self, listing: ListedContract, state: str, now_ns: int) -> None:
         """Tell that an instrument was created, settled or closed."""
         data = {"timestamp": milliseconds(now_ns), "state": state, "instrument_name": listing.name}
         for topic in list(self._topics.values()):
@@ -153,7 +167,7 @@ class Feed:
             self._changes(topic, orders, trades)
         topic.dirty = bool(topic.pending)
 
-    def _changes(self, topic: Topic, orders: list[Order], trades: list[tuple[Trade, Data]]) -> None:
+    def _changes(self, topic: Topic, orders: list[ExchangeOrder], trades: list[tuple[Trade, Data]]) -> None:
         assert topic.account is not None
         account = self._x.accounts[topic.account]
         for listing in {o.listing.name: o.listing for o in orders}.values():
@@ -178,7 +192,7 @@ class Feed:
             period = PERIOD_NS[topic.interval]
             due = -(-now_ns // period) * period
             self._flush_ns[topic.interval] = due
-            self._x.at(due, "flush", topic.interval)
+            self._agenda.at(due, "flush", topic.interval)
 
     def flush(self, interval: str, now_ns: int) -> None:
         """Send what an interval has gathered."""
@@ -197,7 +211,7 @@ class Feed:
         for connection, label in list(topic.subscribers.items()):
             if label not in frames:
                 frames[label] = _frame(topic.name, data, label)
-            self._x.deliver(connection, topic.name, frames[label])
+            self._readers.deliver(connection, topic.name, frames[label])
 
     # Books
 
@@ -205,26 +219,24 @@ class Feed:
         self, topic: Topic, connection: int, label: str | None, now_ns: int, *, fresh: bool
     ) -> None:
         """Whole book to a new subscriber: for the second one what the channel has said so far."""
-        assert topic.listing is not None
         if fresh:
-            topic.last, topic.change_id = self._sides(topic.listing), self._x.engine.change_id
+            topic.last, topic.change_id = self._sides(topic.about), self._x.engine.change_id
         data = {
             "type": "snapshot",
             "timestamp": milliseconds(now_ns),
-            "instrument_name": topic.listing.name,
+            "instrument_name": topic.about.name,
             "change_id": topic.change_id,
         }
         for name, levels in zip(("bids", "asks"), topic.last, strict=True):
             data[name] = [["new", price, amount] for price, amount in levels.items()]
-        self._x.deliver(connection, topic.name, _frame(topic.name, data, label))
+        self._readers.deliver(connection, topic.name, _frame(topic.name, data, label))
 
-    def _sides(self, listing: Listing) -> tuple[dict[float, float], dict[float, float]]:
+    def _sides(self, listing: ListedContract) -> tuple[dict[float, float], dict[float, float]]:
         bids, asks = (self._x.views.levels(listing, side, None) for side in (BUY, SELL))
         return dict(bids), dict(asks)
 
     def _book(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        before, after = topic.last, self._sides(topic.listing)
+        before, after = topic.last, self._sides(topic.about)
         bids, asks = (_difference(old, new) for old, new in zip(before, after, strict=True))
         if not bids and not asks:
             return
@@ -232,7 +244,7 @@ class Feed:
         yield {
             "type": "change",
             "timestamp": milliseconds(now_ns),
-            "instrument_name": topic.listing.name,
+            "instrument_name": topic.about.name,
             "prev_change_id": previous,
             "change_id": topic.change_id,
             "bids": bids,
@@ -240,8 +252,7 @@ class Feed:
         }
 
     def _grouped(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        listing = topic.listing
+        listing = topic.about
         width = 0.0
         if topic.group != "none":
             width = float(topic.group) / (100.0 if listing.base == "ETH" else 1.0)
@@ -269,41 +280,34 @@ class Feed:
             yield pending
 
     def _ticker(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        yield self._x.views.ticker(topic.listing, now_ns)
+        yield self._x.views.ticker(topic.about, now_ns)
 
     def _incremental(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        shown = self._x.views.ticker(topic.listing, now_ns)
+        shown = self._x.views.ticker(topic.about, now_ns)
         changed = {name: value for name, value in shown.items() if topic.last.get(name) != value}
         topic.last = shown
         yield changed | {
-            "instrument_name": topic.listing.name,
+            "instrument_name": topic.about.name,
             "timestamp": shown["timestamp"],
             "type": "change",
         }
 
     def _quote(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        best = self._x.views.best(topic.listing)
+        best = self._x.views.best(topic.about)
         if best != topic.last:
             topic.last = best
-            yield {"timestamp": milliseconds(now_ns), "instrument_name": topic.listing.name, **best}
+            yield {"timestamp": milliseconds(now_ns), "instrument_name": topic.about.name, **best}
 
     def _perpetual(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        base, market = topic.listing.base, self._x.market
+        base, market = topic.about.base, self._x.market
         yield {
             "timestamp": milliseconds(now_ns),
             "index_price": market.index(base),
-            "interest": market.rate(base, linear=not topic.listing.inverse),
+            "interest": market.rate(base, linear=not topic.about.inverse),
         }
 
     def _chart(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        assert topic.listing is not None
-        bar = current_bar(
-            topic.listing, self._x.engine.trades.get(topic.listing.name, []), topic.group, now_ns
-        )
+        bar = current_bar(topic.about, self._x.engine.trades.get(topic.about.name, []), topic.group, now_ns)
         if bar is not None and bar != topic.last:
             topic.last = bar
             yield bar
@@ -331,27 +335,20 @@ class Feed:
             yield self._x.views.summary(account, currency)
 
 
-RENDER: dict[str, Callable[[Feed, Topic, int], Iterator[Data]]] = {
-    "book": Feed._book,
-    "grouped": Feed._grouped,
-    "ticker": Feed._ticker,
-    "incremental_ticker": Feed._incremental,
-    "quote": Feed._quote,
-    "trades": Feed._pending,
-    "perpetual": Feed._perpetual,
-    "chart": Feed._chart,
-    "markprice": Feed._markprice,
-    "deribit_price_index": Feed._index,
-    "deribit_price_ranking": Feed._index,
-    "deribit_price_statistics": Feed._index,
-    "deribit_volatility_index": Feed._index,
-    "estimated_expiration_price": Feed._index,
-    "user.orders": Feed._pending,
-    "user.trades": Feed._pending,
-    "user.changes": Feed._pending,
-    "user.portfolio": Feed._portfolio,
+RENDER: dict[str, Callable[[Publisher, Topic, int], Iterator[Data]]] = {
+    "book": Publisher._book,
+    "grouped": Publisher._grouped,
+    "ticker": Publisher._ticker,
+    "incremental_ticker": Publisher._incremental,
+    "quote": Publisher._quote,
+    "perpetual": Publisher._perpetual,
+    "chart": Publisher._chart,
+    "markprice": Publisher._markprice,
+    "user.portfolio": Publisher._portfolio,
+    **dict.fromkeys(SLOW, Publisher._index),
+    **dict.fromkeys(HAPPENING, Publisher._pending),
 }
-MOVING = set(RENDER) - {"trades", "book", "user.orders", "user.trades", "user.changes"}
+MOVING = {*RENDER} - {*HAPPENING, "book"}
 
 
 def _frame(channel: str, data: Data, label: str | None) -> str:

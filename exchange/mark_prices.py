@@ -14,10 +14,10 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 from gammacore.settlement import averaged_tau, clock_factor
 
-from .catalog import Catalog, Listing
-from .market import Market
+from .catalog import Catalog, ListedContract
+from .price_model import PriceModel
 
-__all__ = ["Mark", "Pricing", "implied_percent", "marks"]
+__all__ = ["Mark", "MarkPrices", "implied_percent", "marks"]
 
 DAY_YEARS = NS_PER_DAY / NS_PER_YEAR
 
@@ -101,7 +101,7 @@ def implied_percent(kind: int, price: float, forward: float, strike: float, tau:
 class _Chain:
     """Arrays of one expiry."""
 
-    def __init__(self, options: list[Listing]) -> None:
+    def __init__(self, options: list[ListedContract]) -> None:
         self.strikes = np.array([_option(x).strike for x in options])
         self.kinds = np.array([_option(x).kind for x in options], dtype=np.int8)
         self.row = {x.name: k for k, x in enumerate(options)}
@@ -110,16 +110,16 @@ class _Chain:
         self.marks: list[Mark] = []
 
 
-class Pricing:
+class MarkPrices:
     """Marks of everything, priced lazily and kept for the moment.
 
     Parameters
     ----------
     catalog : Catalog
-    market : Market
+    market : PriceModel
     """
 
-    def __init__(self, catalog: Catalog, market: Market) -> None:
+    def __init__(self, catalog: Catalog, market: PriceModel) -> None:
         self._catalog = catalog
         self._market = market
         self._chains: dict[tuple[str, int], _Chain] = {}
@@ -129,7 +129,7 @@ class Pricing:
         """Moment of the marks: the last tick of the market."""
         return self._market.now_ns
 
-    def mark(self, listing: Listing) -> Mark:
+    def mark(self, listing: ListedContract) -> Mark:
         """Mark and Greeks of an instrument now.
 
         The delta of what expires within half an hour decays linearly, as the exchange shows it.
@@ -142,14 +142,14 @@ class Pricing:
         price = self._market.forward(listing.base, listing.expiry_ns)
         return Mark(price, price, delta=self.decay(listing))
 
-    def decay(self, listing: Listing) -> float:
+    def decay(self, listing: ListedContract) -> float:
         """Share of the settlement window that is left: 1 before it, 0 at the expiry."""
         if listing.expiry_ns is None:
             return 1.0
         left = listing.expiry_ns - self._market.now_ns
         return min(max(left / SETTLEMENT_WINDOW_NS, 0.0), 1.0)
 
-    def _chain(self, listing: Listing) -> _Chain:
+    def _chain(self, listing: ListedContract) -> _Chain:
         assert listing.expiry_ns is not None
         key = (listing.instrument.family, listing.expiry_ns)
         options = self._catalog.chains[key]
@@ -161,7 +161,7 @@ class Pricing:
             chain.at_ns = self._market.now_ns
         return chain
 
-    def _price(self, chain: _Chain, listing: Listing) -> None:
+    def _price(self, chain: _Chain, listing: ListedContract) -> None:
         assert listing.expiry_ns is not None
         forward = self._market.forward(listing.base, listing.expiry_ns)
         tau = self._tau(listing.expiry_ns)
@@ -170,15 +170,8 @@ class Pricing:
         if left_ns > SETTLEMENT_WINDOW_NS:  # quoted on the plain time, worth the variance of the average
             vols = vols / clock_factor(left_ns)
         vols = np.round(vols, 4)
-        chain.marks = marks(
-            chain.kinds,
-            forward,
-            chain.strikes,
-            tau,
-            vols,
-            self.decay(listing),
-            coin_settled=listing.coin_settled,
-        )
+        decay, coin = self.decay(listing), listing.coin_settled
+        chain.marks = marks(chain.kinds, forward, chain.strikes, tau, vols, decay, coin_settled=coin)
 
     def _tau(self, expiry_ns: int) -> float:
         """Years to expiry that a volatility is quoted on; in the settlement window those of the average."""
@@ -187,14 +180,14 @@ class Pricing:
             return float(averaged_tau(left_ns))
         return left_ns / NS_PER_YEAR
 
-    def implied(self, listing: Listing, price: float) -> float:
+    def implied(self, listing: ListedContract, price: float) -> float:
         """Implied volatility of an option's price, in percent; 0 where there is none."""
         option, mark = _option(listing), self.mark(listing)
         tau = self._tau(option.expiry_ns)
         coin = price if listing.coin_settled else price / mark.forward
         return implied_percent(option.kind, coin, mark.forward, option.strike, tau)
 
-    def half_spread(self, listing: Listing) -> float:
+    def half_spread(self, listing: ListedContract) -> float:
         """Half the distance between the market maker's bid and ask, in the unit of the price."""
         mark = self.mark(listing)
         if listing.kind == "future":
@@ -206,6 +199,6 @@ class Pricing:
         return width / mark.forward if listing.coin_settled else width
 
 
-def _option(listing: Listing) -> Option:
+def _option(listing: ListedContract) -> Option:
     assert isinstance(listing.instrument, Option)
     return listing.instrument

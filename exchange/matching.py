@@ -1,6 +1,6 @@
 """Matching: orders against books, fills into accounts, and a record of what changed.
 
-Nothing here speaks JSON or knows a connection. What a call changed is left in `Engine.touched`
+Nothing here speaks JSON or knows a connection. What a call changed is left in `MatchingEngine.touched`
 until the caller has told the world.
 """
 
@@ -13,15 +13,15 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, parse_time
 from gammacore.fees import DERIBIT, future_fee, option_fee
 
-from .accounts import Account, units
-from .book import Book, Order
-from .catalog import Catalog, Listing
-from .day import Day
-from .market import Market
-from .pricing import Pricing
+from .accounts import TradingAccount, units
+from .catalog import ListedContract
+from .day import DayStats
+from .mark_prices import MarkPrices
+from .order_book import ExchangeOrder, OrderBook
+from .price_model import PriceModel
 from .wire import RpcError
 
-__all__ = ["Engine", "Side", "Touched", "Trade"]
+__all__ = ["MatchingEngine", "Side", "Touched", "Trade"]
 
 IDS_PER_MS = 8_192
 FIRST_CHANGE_ID = 118_850_965_713
@@ -34,7 +34,7 @@ BAND_FUTURE, BAND_OPTION = 0.015, 0.04
 class Side:
     """One party of a trade."""
 
-    order: Order
+    order: ExchangeOrder
     fee: int
     profit: int
     maker: bool
@@ -50,7 +50,7 @@ class Trade:
 
     number: int
     seq: int
-    listing: Listing
+    listing: ListedContract
     ts_ns: int
     price: int
     lots: int
@@ -58,9 +58,10 @@ class Trade:
     tick_direction: int
     mark: float
     index: float
-    forward: float
     iv: float
-    sides: tuple[Side, Side]
+    forward: float = 0.0
+    sides: tuple[Side, ...] = ()
+    """The taker's and the maker's."""
 
 
 @dataclass(slots=True)
@@ -69,70 +70,68 @@ class Touched:
 
     books: set[str] = field(default_factory=set)
     trades: list[Trade] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    orders: list[ExchangeOrder] = field(default_factory=list)
 
 
-class Engine:
+class MatchingEngine:
     """All books and all orders.
 
     Parameters
     ----------
-    catalog : Catalog
-    market : Market
-    pricing : Pricing
-    accounts : dict of int to Account
+    market : PriceModel
+    pricing : MarkPrices
+    accounts : dict of int to TradingAccount
     origin_ms : int
         Where the numbering of trades begins, before any of them.
     """
 
     def __init__(
-        self,
-        catalog: Catalog,
-        market: Market,
-        pricing: Pricing,
-        accounts: dict[int, Account],
-        origin_ms: int,
+        self, market: PriceModel, pricing: MarkPrices, accounts: dict[int, TradingAccount], origin_ms: int
     ) -> None:
-        self._catalog = catalog
-        self._market = market
-        self._pricing = pricing
-        self._accounts = accounts
+        self.market = market
+        self.pricing = pricing
+        self.accounts = accounts
         self._next_order = 4_000_000_000
         # Ids grow with time, from before the history to whatever comes.
         self._next_trade = (market.now_ns // NS_PER_MILLISECOND + 1 - origin_ms) * IDS_PER_MS
         self.origin_ms = origin_ms
-        self.books: dict[str, Book] = {}
-        self.orders: dict[str, Order] = {}
-        self.stops: dict[str, Order] = {}
-        self.open: dict[int, dict[str, Order]] = {}
+        self.books: dict[str, OrderBook] = {}
+        self.orders: dict[str, ExchangeOrder] = {}
+        self.stops: dict[str, ExchangeOrder] = {}
+        self.open: dict[int, dict[str, ExchangeOrder]] = {}
         self.trades: dict[str, list[Trade]] = {}
         self.tape: list[Trade] = []
-        self._days: dict[str, Day] = {}
+        self._days: dict[str, DayStats] = {}
         self.change_id = FIRST_CHANGE_ID
         self.bookings = 0
         self.touched = Touched()
 
-    def book(self, listing: Listing) -> Book:
+    def book(self, listing: ListedContract) -> OrderBook:
         """Book of an instrument, made when first asked for."""
         found = self.books.get(listing.name)
         if found is None:
-            found = self.books[listing.name] = Book()
+            found = self.books[listing.name] = OrderBook()
         return found
 
-    def day(self, listing: Listing) -> Day:
+    def day(self, listing: ListedContract) -> DayStats:
         """Figures of an instrument's last 24 hours."""
-        return self._days.setdefault(listing.name, Day())
+        return self._days.setdefault(listing.name, DayStats())
 
-    def interest(self, listing: Listing) -> float:
+    def interest(self, listing: ListedContract) -> float:
         """Accumulator of funding of a perpetual; 0 for the rest."""
         if listing.kind == "option" or listing.expiry_ns is not None:
             return 0.0
-        coin = self._market.coins[listing.base]
+        coin = self.market.coins[listing.base]
         return coin.interest if listing.inverse else coin.interest_linear
 
-    def band(self, listing: Listing) -> tuple[int, int]:
+    def open_interest(self, listing: ListedContract) -> float:
+        """Amount that all long positions hold."""
+        held = (account.lots(listing.name) for account in self.accounts.values())
+        return listing.amount(sum(lots for lots in held if lots > 0))
+
+    def band(self, listing: ListedContract) -> tuple[int, int]:
         """Lowest and highest price of an order, in ticks."""
-        mark = self._pricing.mark(listing)
+        mark = self.pricing.mark(listing)
         if listing.kind == "option":
             unit = BAND_OPTION if listing.coin_settled else BAND_OPTION * mark.forward
             low, high = max(mark.price - unit, 0.0), mark.price + unit
@@ -140,18 +139,18 @@ class Engine:
             low, high = mark.price * (1.0 - BAND_FUTURE), mark.price * (1.0 + BAND_FUTURE)
         return max(listing.snap(low, up=True), 1), listing.snap(high, up=False)
 
-    def new_id(self, listing: Listing, stop: str = "") -> str:
+    def new_id(self, listing: ListedContract, stop: str = "") -> str:
         """Order id as the exchange forms them."""
         self._next_order += 1
         prefix = "" if listing.currency == "BTC" else f"{listing.currency}-"
         return f"{prefix}{stop}-{self._next_order % 100_000}" if stop else f"{prefix}{self._next_order}"
 
-    def submit(self, order: Order, now_ns: int) -> list[Trade]:
+    def submit(self, order: ExchangeOrder, now_ns: int) -> list[Trade]:
         """Match a checked order and rest what may rest.
 
         Parameters
         ----------
-        order : Order
+        order : ExchangeOrder
         now_ns : int
 
         Returns
@@ -169,7 +168,7 @@ class Engine:
             self._keep_out(order, book)
         order.created_ns = order.created_ns or now_ns
         order.updated_ns = now_ns
-        account = self._accounts[order.account]
+        account = self.accounts[order.account]
         if not account.house:
             self.orders[order.order_id] = order
         first = len(self.touched.trades)
@@ -181,7 +180,7 @@ class Engine:
         self.note(order)
         return trades
 
-    def _keep_out(self, order: Order, book: Book) -> None:
+    def _keep_out(self, order: ExchangeOrder, book: OrderBook) -> None:
         """Move a post-only order that would take to just inside the spread, or refuse it."""
         best = book.best(-order.side)
         if best is None or (order.price - best) * order.side < 0:
@@ -191,7 +190,7 @@ class Engine:
             raise RpcError(11054)
         order.price = best - order.side * step
 
-    def _fillable(self, order: Order, book: Book) -> int:
+    def _fillable(self, order: ExchangeOrder, book: OrderBook) -> int:
         """Lots that an order could take at once."""
         total = 0
         for resting in book.orders(-order.side):
@@ -201,13 +200,13 @@ class Engine:
                 total += resting.left
         return total
 
-    def _match(self, order: Order, book: Book, account: Account, now_ns: int) -> None:
+    def _match(self, order: ExchangeOrder, book: OrderBook, account: TradingAccount, now_ns: int) -> None:
         while order.left and order.state == "open":
             best = book.best(-order.side)
             if best is None or (best - order.price) * order.side > 0:
                 return
             resting = book.first(-order.side)
-            other = self._accounts[resting.account]
+            other = self.accounts[resting.account]
             if other is account or not _allowed(resting, other):
                 self.cancel(resting, now_ns)
                 continue
@@ -217,7 +216,7 @@ class Engine:
                 return
             self._execute(order, resting, lots, now_ns)
 
-    def _execute(self, taker: Order, maker: Order, lots: int, now_ns: int) -> None:
+    def _execute(self, taker: ExchangeOrder, maker: ExchangeOrder, lots: int, now_ns: int) -> None:
         listing, price = taker.listing, maker.price
         for order in (taker, maker):
             order.filled += lots
@@ -228,7 +227,7 @@ class Engine:
         if not maker.left:
             self.unrest(maker)
             maker.state = "filled"
-        mark = self._pricing.mark(listing)
+        mark = self.pricing.mark(listing)
         sides = (self._party(taker, lots, price, now_ns), self._party(maker, lots, price, now_ns, maker=True))
         self._next_trade += 1
         listing.last_seq += 1
@@ -243,9 +242,9 @@ class Engine:
             side=taker.side,
             tick_direction=_tick_direction(past[-1] if past else None, price),
             mark=mark.price,
-            index=self._market.index(listing.base),
+            index=self.market.index(listing.base),
             forward=mark.forward,
-            iv=self._pricing.implied(listing, listing.price(price)) if listing.kind == "option" else 0.0,
+            iv=self.pricing.implied(listing, listing.price(price)) if listing.kind == "option" else 0.0,
             sides=sides,
         )
         past.append(trade)
@@ -260,13 +259,16 @@ class Engine:
         """Add a trade to the figures of the day."""
         listing = trade.listing
         price, amount = listing.price(trade.price), listing.amount(trade.lots)
-        coins = amount / price if listing.inverse else amount
-        usd = amount if listing.inverse else amount * (trade.index if listing.kind == "option" else price)
+        coins, usd = listing.turnover(price, amount)
+        if listing.kind == "option":
+            usd = amount * trade.index
         self.day(listing).add(trade.ts_ns, price, coins, usd)
 
-    def _party(self, order: Order, lots: int, ticks: int, now_ns: int, *, maker: bool = False) -> Side:
+    def _party(
+        self, order: ExchangeOrder, lots: int, ticks: int, now_ns: int, *, maker: bool = False
+    ) -> Side:
         """Book one side of a trade into its account."""
-        listing, account, price = order.listing, self._accounts[order.account], order.listing.price(ticks)
+        listing, account, price = order.listing, self.accounts[order.account], order.listing.price(ticks)
         fee = 0 if account.house else self.fee(listing, lots, price, now_ns, maker=maker)
         if order.is_liquidation and listing.kind == "future":
             fee = self._liquidation_fee(listing, lots, price, now_ns)
@@ -277,21 +279,21 @@ class Engine:
         balance = account.wallet(listing.currency).balance
         return Side(order, fee, profit, maker, order.state, before + order.side * lots, closed, balance)
 
-    def fee(self, listing: Listing, lots: int, price: float, now_ns: int, *, maker: bool) -> int:
+    def fee(self, listing: ListedContract, lots: int, price: float, now_ns: int, *, maker: bool) -> int:
         """Fee of a trade in units."""
         rates, amount, instrument = DERIBIT.at(now_ns), listing.amount(lots), listing.instrument
         if isinstance(instrument, Option):
-            index = self._market.index(listing.base)
+            index = self.market.index(listing.base)
             return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))
         return units(float(future_fee(rates, instrument, amount, price, maker=maker)))
 
-    def _liquidation_fee(self, listing: Listing, lots: int, price: float, now_ns: int) -> int:
+    def _liquidation_fee(self, listing: ListedContract, lots: int, price: float, now_ns: int) -> int:
         """Fee of a forced trade in a future, units; nothing is published of options."""
         rate = LIQUIDATION_OLD.get(listing.base, 0.0075) if now_ns < LIQUIDATION_NS else LIQUIDATION
         amount = listing.amount(lots)
         return units(rate * (amount / price if listing.inverse else amount * price))
 
-    def _rest(self, order: Order, book: Book, account: Account) -> None:
+    def _rest(self, order: ExchangeOrder, book: OrderBook, account: TradingAccount) -> None:
         """Leave what was not filled in the book, or cancel it where it may not rest."""
         if order.order_type == "market_limit" and order.filled:
             order.price = self.touched.trades[-1].price
@@ -308,33 +310,33 @@ class Engine:
         self.change_id += 1
         self.touched.books.add(order.listing.name)
 
-    def rest_again(self, order: Order) -> None:
+    def rest_again(self, order: ExchangeOrder) -> None:
         """Put an order back, at the end of its queue."""
         self.book(order.listing).add(order)
         self.change_id += 1
         self.touched.books.add(order.listing.name)
         self.open.setdefault(order.account, {})[order.order_id] = order
 
-    def amended(self, order: Order, now_ns: int) -> None:
+    def amended(self, order: ExchangeOrder, now_ns: int) -> None:
         """Tell that an order in the book became smaller."""
         order.updated_ns = now_ns
         self.change_id += 1
         self.touched.books.add(order.listing.name)
         self.note(order)
 
-    def unrest(self, order: Order) -> None:
+    def unrest(self, order: ExchangeOrder) -> None:
         """Take an order out of the book without ending it."""
         self.books[order.listing.name].remove(order)
         self.open.get(order.account, {}).pop(order.order_id, None)
         self.change_id += 1
         self.touched.books.add(order.listing.name)
 
-    def note(self, order: Order) -> None:
+    def note(self, order: ExchangeOrder) -> None:
         """Remember that an order changed, once."""
-        if not self._accounts[order.account].house and order not in self.touched.orders:
+        if not self.accounts[order.account].house and order not in self.touched.orders:
             self.touched.orders.append(order)
 
-    def cancel(self, order: Order, now_ns: int, reason: str | None = None) -> None:
+    def cancel(self, order: ExchangeOrder, now_ns: int, reason: str | None = None) -> None:
         """Take an order out of the book; nothing happens to one that is no longer live."""
         if not order.live:
             return
@@ -346,7 +348,7 @@ class Engine:
         order.state, order.cancel_reason, order.updated_ns = "cancelled", reason, now_ns
         self.note(order)
 
-    def watch(self, order: Order, now_ns: int) -> None:
+    def watch(self, order: ExchangeOrder, now_ns: int) -> None:
         """Keep a stop or take-profit order until its price comes."""
         order.state, order.created_ns, order.updated_ns = "untriggered", now_ns, now_ns
         self.orders[order.order_id] = self.stops[order.order_id] = order
@@ -365,7 +367,7 @@ class Engine:
             low, high = self.band(stop.listing)
             market = stop.order_type.endswith("market")
             self.submit(
-                Order(
+                ExchangeOrder(
                     order_id=self.new_id(stop.listing),
                     account=stop.account,
                     listing=stop.listing,
@@ -385,23 +387,23 @@ class Engine:
                 now_ns,
             )
 
-    def trigger_value(self, stop: Order) -> float:
+    def trigger_value(self, stop: ExchangeOrder) -> float:
         """Price that a stop or take-profit order watches."""
         listing = stop.listing
         if stop.trigger == "index_price":
-            return self._market.index(listing.base)
+            return self.market.index(listing.base)
         if stop.trigger == "last_price" and self.trades.get(listing.name):
             return listing.price(self.trades[listing.name][-1].price)
-        return self._pricing.mark(listing).price
+        return self.pricing.mark(listing).price
 
-    def has_come(self, stop: Order) -> bool:
+    def has_come(self, stop: ExchangeOrder) -> bool:
         """Whether the price of a stop or take-profit order has come."""
         price = self.trigger_value(stop)
         # A stop buys above and sells below, a take-profit the other way.
         above = (stop.side > 0) == stop.order_type.startswith("stop")
         return price >= stop.trigger_price if above else price <= stop.trigger_price
 
-    def own_orders(self, account: Account) -> Iterator[Order]:
+    def own_orders(self, account: TradingAccount) -> Iterator[ExchangeOrder]:
         """Open and untriggered orders of an account, oldest first."""
         yield from list(self.open.get(account.user_id, {}).values())
 
@@ -416,7 +418,7 @@ class Engine:
             del self.orders[order_id]
 
 
-def _allowed(order: Order, account: Account) -> int:
+def _allowed(order: ExchangeOrder, account: TradingAccount) -> int:
     """Lots an order may still trade, given what it may only reduce."""
     if not order.reduce_only:
         return order.left

@@ -6,25 +6,9 @@ from dataclasses import dataclass
 
 from gammacore.daycount import NS_PER_SECOND
 
-__all__ = ["MATCHING", "Bucket", "Limits"]
+__all__ = ["CreditBucket", "RateLimits", "is_matching"]
 
-MATCHING = frozenset(
-    {
-        "private/buy",
-        "private/sell",
-        "private/edit",
-        "private/edit_by_label",
-        "private/cancel",
-        "private/cancel_all",
-        "private/cancel_all_by_currency",
-        "private/cancel_all_by_currency_pair",
-        "private/cancel_all_by_instrument",
-        "private/cancel_all_by_kind_or_type",
-        "private/cancel_by_label",
-        "private/close_position",
-    }
-)
-"""Methods that the matching engine serves, with a limit of their own."""
+MATCHING = tuple(f"private/{what}" for what in ("buy", "sell", "edit", "cancel", "close"))
 
 DEFAULT = (500.0, 50_000.0, 10_000.0)
 # Cost, pool, refill a second. The pools of the two methods allowed once a second are not published.
@@ -37,8 +21,13 @@ SPECIAL = {
 }
 
 
+def is_matching(method: str) -> bool:
+    """Whether the matching engine serves a method; it has a limit of its own."""
+    return method.startswith(MATCHING)
+
+
 @dataclass(slots=True)
-class Bucket:
+class CreditBucket:
     """Credits that refill with time."""
 
     pool: float
@@ -56,7 +45,7 @@ class Bucket:
         return True
 
 
-class Limits:
+class RateLimits:
     """Buckets of everybody.
 
     Parameters
@@ -67,11 +56,11 @@ class Limits:
 
     def __init__(self, rate: int, burst: int) -> None:
         self.rate, self.burst = rate, burst
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._buckets: dict[tuple[str, str], CreditBucket] = {}
 
     def allow(self, who: str, method: str, now_ns: int) -> bool:
         """Whether a request is within the limits of whoever sends it."""
-        if method in MATCHING:
+        if is_matching(method):
             cost, pool, refill, group = 1.0, float(self.burst), float(self.rate), "matching"
         else:
             cost, pool, refill = SPECIAL.get(method, DEFAULT)
@@ -79,5 +68,5 @@ class Limits:
         key = (who, "subscribe" if group.endswith("/subscribe") else group)
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = Bucket(pool, refill, pool, now_ns)
+            bucket = self._buckets[key] = CreditBucket(pool, refill, pool, now_ns)
         return bucket.take(cost, now_ns)

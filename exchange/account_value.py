@@ -18,13 +18,13 @@ from gammacore.contracts import UNITS_PER_COIN
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.margin import MarginRates, position_margin, rates_at
 
-from .accounts import Account, Position, units, worth
-from .book import Order
-from .catalog import Listing
-from .engine import Engine
-from .pricing import Mark, Pricing
+from .accounts import Position, TradingAccount, units, worth
+from .catalog import ListedContract
+from .mark_prices import Mark
+from .matching import MatchingEngine
+from .order_book import ExchangeOrder
 
-__all__ = ["Holding", "Portfolio", "as_coins", "evaluate", "order_margin"]
+__all__ = ["AccountValue", "Holding", "as_coins", "evaluate", "order_margin"]
 
 
 class Holding(NamedTuple):
@@ -43,7 +43,7 @@ class Holding(NamedTuple):
 
 
 @dataclass(slots=True)
-class Portfolio:
+class AccountValue:
     """Sums over one currency of an account; money in units of 1e-8, margins and Greeks as floats."""
 
     balance: int = 0
@@ -90,7 +90,7 @@ class Portfolio:
 
 
 def order_margin(
-    rates: MarginRates, listing: Listing, lots: int, mark: Mark, orders: Iterable[Order]
+    rates: MarginRates, listing: ListedContract, lots: int, mark: Mark, orders: Iterable[ExchangeOrder]
 ) -> float:
     """Give the initial margin that open orders add to that of a position, in the settlement currency.
 
@@ -116,27 +116,26 @@ def order_margin(
 
 
 def evaluate(
-    account: Account, currency: str, engine: Engine, pricing: Pricing, extra: Order | None = None
-) -> Portfolio:
+    account: TradingAccount, currency: str, engine: MatchingEngine, extra: ExchangeOrder | None = None
+) -> AccountValue:
     """Value one currency of an account.
 
     Parameters
     ----------
-    account : Account
+    account : TradingAccount
     currency : str
-    engine : Engine
-    pricing : Pricing
-    extra : Order, optional
+    engine : MatchingEngine
+    extra : ExchangeOrder, optional
         An order to count among the open ones.
 
     Returns
     -------
-    Portfolio
+    AccountValue
     """
-    wallet = account.wallet(currency)
-    found, rates = Portfolio(balance=wallet.balance), rates_at(pricing.moment_ns)
+    wallet, pricing = account.wallet(currency), engine.pricing
+    found, rates = AccountValue(balance=wallet.balance), rates_at(pricing.moment_ns)
     next_delivery = (pricing.moment_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 32 * NS_PER_HOUR
-    orders: dict[str, list[Order]] = {}
+    orders: dict[str, list[ExchangeOrder]] = {}
     for order in (*engine.own_orders(account), *((extra,) if extra is not None else ())):
         if order.listing.currency == currency:
             orders.setdefault(order.listing.name, []).append(order)
@@ -154,7 +153,9 @@ def evaluate(
     return found
 
 
-def _add(found: Portfolio, rates: MarginRates, position: Position, mark: Mark, orders: list[Order]) -> None:
+def _add(
+    found: AccountValue, rates: MarginRates, position: Position, mark: Mark, orders: list[ExchangeOrder]
+) -> None:
     listing, size, premium = position.listing, position.size, 0.0
     initial, maintenance = position_margin(rates, listing.instrument, size, mark.price, mark.forward)
     pending = order_margin(rates, listing, position.lots, mark, orders) if orders else 0.0
@@ -182,7 +183,7 @@ def _add(found: Portfolio, rates: MarginRates, position: Position, mark: Mark, o
     found.holdings.append(Holding(position, mark, delta, initial, maintenance, pending, premium))
 
 
-def _set_apart(found: Portfolio, holding: Holding) -> None:
+def _set_apart(found: AccountValue, holding: Holding) -> None:
     """Count what the next delivery takes away, for the projected figures."""
     found.expiring_initial += holding.initial
     found.expiring_maintenance += holding.maintenance

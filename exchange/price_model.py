@@ -23,7 +23,7 @@ from gammacore.daycount import (
 
 from .config import ExchangeConfig, MarketModel
 
-__all__ = ["Coin", "Market", "Recorded", "funding_rate"]
+__all__ = ["Coin", "PriceModel", "Recorded", "funding_rate"]
 
 FUNDING_CAPS = {"BTC": 0.005, "ETH": 0.01}
 LINEAR_CAP = 0.05
@@ -117,8 +117,15 @@ class Coin:
         """Mark price of the perpetual."""
         return round(self.index * (1.0 + self.premium), 2)
 
+    def averaged(self, price: float, left_ns: int) -> float:
+        """Price, inside the settlement window what the average is heading for; two decimals."""
+        if self.window_ticks and left_ns < SETTLEMENT_WINDOW_NS:
+            share = left_ns / SETTLEMENT_WINDOW_NS
+            price = (1.0 - share) * self.window_sum / self.window_ticks + share * price
+        return round(price, 2)
 
-class Market:
+
+class PriceModel:
     """Every coin at one moment.
 
     Parameters
@@ -210,10 +217,7 @@ class Market:
             return coin.perpetual
         left_ns = max(expiry_ns - self.now_ns, 0)
         traded = coin.index * exp(coin.model.carry * left_ns / NS_PER_YEAR)
-        if coin.window_ticks and left_ns < SETTLEMENT_WINDOW_NS:  # a future delivers at the average, too
-            share = left_ns / SETTLEMENT_WINDOW_NS
-            traded = (1.0 - share) * coin.window_sum / coin.window_ticks + share * traded
-        return round(traded, 2)
+        return coin.averaged(traded, left_ns)  # a future delivers at the average, too
 
     def rate(self, base: str, *, linear: bool = False) -> float:
         """Funding rate in force, per eight hours."""
@@ -240,11 +244,7 @@ class Market:
     def estimated_delivery(self, base: str, now_ns: int) -> float:
         """Index, and inside the averaging window what the average is heading for; USD."""
         coin = self.coins[base]
-        left = (8 * NS_PER_HOUR - now_ns) % NS_PER_DAY
-        if not coin.window_ticks or left >= SETTLEMENT_WINDOW_NS:
-            return coin.index
-        share = left / SETTLEMENT_WINDOW_NS
-        return round((1.0 - share) * coin.window_sum / coin.window_ticks + share * coin.index, 2)
+        return coin.averaged(coin.index, (8 * NS_PER_HOUR - now_ns) % NS_PER_DAY)
 
     def delivery_price(self, base: str) -> float:
         """Average of the index over the window that ends now, USD."""

@@ -18,15 +18,16 @@ from gammacore.daycount import (
     NS_PER_YEAR,
 )
 
-from .calls import Call, Handler
-from .catalog import Listing
-from .engine import IDS_PER_MS, Trade
-from .past import Series
-from .private import settled_in, settlement_page
-from .public import KINDS, index_base
-from .topics import RESOLUTIONS
-from .views import milliseconds, public_trade
-from .wire import invalid
+from .calls import Call, named
+from .catalog import ListedContract
+from .matching import IDS_PER_MS, Trade
+from .past_market import MinuteSeries
+from .private import settlement_page, trade_number, trades_page
+from .public import index_base
+from .statements import PUBLIC
+from .topics import KINDS, RESOLUTIONS
+from .views import public_trade
+from .wire import invalid, milliseconds
 
 __all__ = ["HANDLERS"]
 
@@ -56,7 +57,7 @@ def get_last_trades_by_instrument(call: Call) -> dict[str, Any]:
         for trade in call.x.engine.trades.get(listing.name, ())
         if since <= milliseconds(trade.ts_ns) <= until and low <= trade.seq <= high
     ]
-    return _page(call, range(first, last), past.row, live, opened=since > 0 or low > 0)
+    return _page(call, range(first, last), past.trade, live, opened=since > 0 or low > 0)
 
 
 def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
@@ -75,49 +76,29 @@ def get_last_trades_by_currency(call: Call) -> dict[str, Any]:
     live = [
         trade
         for trade in tape[begin:end]
-        if currency in ("any", trade.listing.currency)
-        and kind in ("any", trade.listing.kind)
-        and low <= trade.number <= high
+        if trade.listing.belongs(currency, kind) and low <= trade.number <= high
     ]
 
-    def past_row(k: int) -> dict[str, Any]:
-        return x.past.trades(owners[k]).row(int(places[k]))
+    def traded(k: int) -> Trade:
+        return x.past.trades(owners[k]).trade(int(places[k]))
 
-    return _page(call, range(first, last), past_row, live, opened=since > 0 or low > 0)
+    return _page(call, range(first, last), traded, live, opened=since > 0 or low > 0)
 
 
 def _identity(call: Call, name: str, default: int) -> int:
-    text = call.params.text(name, None)
-    if text is None:
-        return default
-    digits = text.rpartition("-")[2]
-    if not digits.isdigit():
-        raise invalid("invalid value", name)
-    return int(digits)
+    found = trade_number(call, name)
+    return default if found is None else found
 
 
 def _page(
-    call: Call,
-    past: range,
-    past_row: Callable[[int], dict[str, Any]],
-    live: list[Trade],
-    *,
-    opened: bool,
+    call: Call, past: range, traded: Callable[[int], Trade], live: list[Trade], *, opened: bool
 ) -> dict[str, Any]:
-    """One page of trades, first those before the start and then the others, both in order.
+    """One page of trades, first those before the start and then the others, both in order."""
 
-    ``asc`` begins at the oldest and ``desc`` at the newest; without ``sorting`` it is the newest
-    first, unless the range was opened by its start. Only the page is made.
-    """
-    count = call.params.integer("count", 10, low=1, high=call.x.config.max_trades)
-    sorting = call.params.choice("sorting", ("asc", "desc", "default"), "default")
-    total = len(past) + len(live)
-    if sorting == "asc" or (sorting == "default" and opened):
-        page = range(min(count, total))
-    else:
-        page = range(total - 1, max(total - count, 0) - 1, -1)
-    rows = [past_row(past[k]) if k < len(past) else public_trade(live[k - len(past)]) for k in page]
-    return {"trades": rows, "has_more": total > count}
+    def row(k: int) -> dict[str, Any]:
+        return public_trade(traded(past[k]) if k < len(past) else live[k - len(past)])
+
+    return trades_page(call, len(past) + len(live), row, call.x.config.max_trades, opened=opened)
 
 
 # Bars
@@ -130,27 +111,20 @@ def get_tradingview_chart_data(call: Call) -> dict[str, Any]:
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_MINUTE
     start, end = _times(call)
     series = call.x.past.series(listing.base)
-    begin = max(start, listing.created_ns, int(series.ts_ns[0]))
-    end = min(end, call.now_ns, listing.expiry_ns or call.now_ns)
-    edges = np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)[-MAX_BARS:]
+    edges = _edges(max(start, listing.created_ns), min(end, listing.expiry_ns or end), width, series, call)
+    edges = edges[-MAX_BARS:]
+    names = ("ticks", "open", "high", "low", "close", "volume", "cost")
     if not len(edges):
-        empty: list[float] = []
-        names = ("ticks", "open", "high", "low", "close", "volume", "cost")
-        return {"status": "no_data"} | dict.fromkeys(names, empty)
-    inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
-    points = np.unique(np.concatenate([edges, inner, [min(edges[-1] + width, call.now_ns)]]))
-    opened, high, low, close = _bars(edges, points, call.x.past.marks(listing, points)[0])
-    volume, cost = _volumes(call, listing, edges, width)
-    return {
-        "status": "ok",
-        "ticks": (edges // NS_PER_MILLISECOND).tolist(),
-        "open": opened.tolist(),
-        "high": high.tolist(),
-        "low": low.tolist(),
-        "close": close.tolist(),
-        "volume": volume.tolist(),
-        "cost": cost.tolist(),
-    }
+        return {"status": "no_data"} | {name: [] for name in names}
+    bars = _bars(edges, width, series, call, lambda points: call.x.past.marks(listing, points)[0])
+    columns = (edges // NS_PER_MILLISECOND, *bars, *_volumes(call, listing, edges, width))
+    return {"status": "ok"} | {name: c.tolist() for name, c in zip(names, columns, strict=True)}
+
+
+def _edges(start: int, end: int, width: int, series: MinuteSeries, call: Call) -> Ints:
+    """Where bars begin, among the minutes that are known."""
+    begin, end = max(start, int(series.ts_ns[0])), min(end, call.now_ns)
+    return np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)
 
 
 def _times(call: Call) -> tuple[int, int]:
@@ -160,25 +134,28 @@ def _times(call: Call) -> tuple[int, int]:
     return start * NS_PER_MILLISECOND, end * NS_PER_MILLISECOND
 
 
-def _bars(edges: Ints, points: Ints, values: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _bars(
+    edges: Ints, width: int, series: MinuteSeries, call: Call, values_at: Callable[[Ints], Floats]
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Open, high, low and close between edges; a bar ends where the next begins."""
+    inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
+    points = np.unique(np.concatenate([edges, inner, [min(edges[-1] + width, call.now_ns)]]))
+    values = values_at(points)
     first = np.searchsorted(points, edges)
-    after = np.append(first[1:], len(points) - 1)
-    close = values[after]
+    close = values[np.append(first[1:], len(points) - 1)]
     high = np.maximum(np.maximum.reduceat(values, first), close)
     low = np.minimum(np.minimum.reduceat(values, first), close)
     return values[first], high, low, close
 
 
-def _volumes(call: Call, listing: Listing, edges: Ints, width: int) -> tuple[Floats, Floats]:
+def _volumes(call: Call, listing: ListedContract, edges: Ints, width: int) -> tuple[Floats, Floats]:
     """Coins and cost traded in every bar."""
     past = call.x.past.trades(listing)
     live = call.x.engine.trades.get(listing.name, ())
     ts = np.concatenate([past.ts_ms * NS_PER_MILLISECOND, [trade.ts_ns for trade in live]])
     price = np.concatenate([past.price, [trade.price for trade in live]]) * listing.price(1)
     amount = np.concatenate([past.lots, [trade.lots for trade in live]]) * listing.amount(1)
-    coins = amount / price if listing.inverse else amount
-    cost = amount if listing.inverse else amount * price
+    coins, cost = listing.turnover(price, amount)
     bounds = np.append(edges, edges[-1] + width)
     return (
         np.round(np.histogram(ts, bounds, weights=coins)[0], 8),
@@ -195,15 +172,13 @@ def get_volatility_index_data(call: Call) -> dict[str, Any]:
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_SECOND
     start, end = _times(call)
     series = call.x.past.series(base)
-    begin, end = max(start, int(series.ts_ns[0])), min(end, call.now_ns)
-    edges = np.arange(-(-begin // width) * width, end + 1, width, dtype=np.int64)
-    left_out = edges[:-MAX_DVOL]
-    edges = edges[-MAX_DVOL:]
+    edges = _edges(start, end, width, series, call)
+    left_out, edges = edges[:-MAX_DVOL], edges[-MAX_DVOL:]
     rows: list[list[float]] = []
     if len(edges):
-        inner = series.ts_ns[(series.ts_ns >= edges[0]) & (series.ts_ns <= edges[-1] + width)]
-        points = np.unique(np.concatenate([edges, inner, [min(edges[-1] + width, call.now_ns)]]))
-        bars = _bars(edges, points, np.round(np.interp(points, series.ts_ns, series.dvol), 2))
+        bars = _bars(
+            edges, width, series, call, lambda at: np.round(np.interp(at, series.ts_ns, series.dvol), 2)
+        )
         stamps = (edges // NS_PER_MILLISECOND).tolist()
         rows = [list(row) for row in zip(stamps, *(bar.tolist() for bar in bars), strict=True)]
     more = int(left_out[-1]) // NS_PER_MILLISECOND if len(left_out) else None
@@ -245,7 +220,7 @@ def get_mark_price_history(call: Call) -> list[list[float]]:
 # Funding
 
 
-def _perpetual(call: Call) -> Series:
+def _perpetual(call: Call) -> MinuteSeries:
     listing = call.listing()
     if listing.kind == "option" or listing.expiry_ns is not None:
         raise invalid("must be a perpetual", "instrument_name")
@@ -274,7 +249,7 @@ def get_funding_rate_history(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def _at(series: Series, ts_ns: Ints, values: Floats) -> Floats:
+def _at(series: MinuteSeries, ts_ns: Ints, values: Floats) -> Floats:
     found: Floats = np.interp(ts_ns, series.ts_ns, values)
     return found
 
@@ -314,23 +289,19 @@ def get_delivery_prices(call: Call) -> dict[str, Any]:
     base = index_base(call)
     offset = call.params.integer("offset", 0, low=0)
     count = call.params.integer("count", 10, low=1, high=MAX_DELIVERIES)
-    since = call.x.clearing.deliveries.get(call.params.text("index_name"), [])
+    since = call.x.statements.deliveries.get(call.params.text("index_name"), [])
     rows = (call.x.past.deliveries[base] + since)[::-1]
     return {"data": rows[offset : offset + count], "records_total": len(rows)}
 
 
 def get_last_settlements_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``public/get_last_settlements_by_currency``."""
-    currency = call.currency()
-    rows = call.x.clearing.settlements.get(0, [])
-    return settlement_page(call, [row for row in rows if settled_in(row["instrument_name"]) == currency])
+    return settlement_page(call, PUBLIC, one=False)
 
 
 def get_last_settlements_by_instrument(call: Call) -> dict[str, Any]:
     """Answer ``public/get_last_settlements_by_instrument``."""
-    name = call.params.text("instrument_name")
-    rows = call.x.clearing.settlements.get(0, [])
-    return settlement_page(call, [row for row in rows if row["instrument_name"] == name])
+    return settlement_page(call, PUBLIC, one=True)
 
 
 def get_combos(call: Call) -> list[dict[str, Any]]:
@@ -339,20 +310,11 @@ def get_combos(call: Call) -> list[dict[str, Any]]:
     return []
 
 
-HANDLERS: dict[str, Handler] = {
-    "public/get_last_trades_by_instrument": get_last_trades_by_instrument,
-    "public/get_last_trades_by_instrument_and_time": get_last_trades_by_instrument,
-    "public/get_last_trades_by_currency": get_last_trades_by_currency,
-    "public/get_last_trades_by_currency_and_time": get_last_trades_by_currency,
-    "public/get_tradingview_chart_data": get_tradingview_chart_data,
-    "public/get_volatility_index_data": get_volatility_index_data,
-    "public/get_historical_volatility": get_historical_volatility,
-    "public/get_mark_price_history": get_mark_price_history,
-    "public/get_funding_rate_history": get_funding_rate_history,
-    "public/get_funding_rate_value": get_funding_rate_value,
-    "public/get_funding_chart_data": get_funding_chart_data,
-    "public/get_delivery_prices": get_delivery_prices,
-    "public/get_last_settlements_by_currency": get_last_settlements_by_currency,
-    "public/get_last_settlements_by_instrument": get_last_settlements_by_instrument,
-    "public/get_combos": get_combos,
-}
+HANDLERS = named("public", (
+    get_last_trades_by_instrument, get_last_trades_by_currency, get_tradingview_chart_data,
+    get_volatility_index_data, get_historical_volatility, get_mark_price_history, get_funding_rate_history,
+    get_funding_rate_value, get_funding_chart_data, get_delivery_prices, get_last_settlements_by_currency,
+    get_last_settlements_by_instrument, get_combos,
+))  # fmt: skip
+HANDLERS["public/get_last_trades_by_instrument_and_time"] = get_last_trades_by_instrument
+HANDLERS["public/get_last_trades_by_currency_and_time"] = get_last_trades_by_currency

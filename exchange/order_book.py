@@ -7,15 +7,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .catalog import Listing
+from .catalog import ListedContract
 
-__all__ = ["BUY", "SELL", "Book", "Order"]
+__all__ = ["BUY", "SELL", "ExchangeOrder", "OrderBook"]
 
 BUY, SELL = 1, -1
 
 
 @dataclass(slots=True, eq=False)
-class Order:
+class ExchangeOrder:
     """One order.
 
     Attributes
@@ -23,7 +23,7 @@ class Order:
     order_id : str
     account : int
         User id.
-    listing : Listing
+    listing : ListedContract
     side : int
         +1 buy, -1 sell.
     lots : int
@@ -42,7 +42,7 @@ class Order:
 
     order_id: str
     account: int
-    listing: Listing
+    listing: ListedContract
     side: int
     lots: int
     price: int
@@ -78,11 +78,11 @@ class Order:
         return self.state in ("open", "untriggered")
 
 
-class Book:
+class OrderBook:
     """Resting orders of one instrument."""
 
     def __init__(self) -> None:
-        self._queues: dict[int, dict[int, deque[Order]]] = {BUY: {}, SELL: {}}
+        self._queues: dict[int, dict[int, deque[ExchangeOrder]]] = {BUY: {}, SELL: {}}
         self._prices: dict[int, list[int]] = {BUY: [], SELL: []}
 
     def best(self, side: int) -> int | None:
@@ -92,13 +92,13 @@ class Book:
             return None
         return prices[-1] if side == BUY else prices[0]
 
-    def first(self, side: int) -> Order:
+    def first(self, side: int) -> ExchangeOrder:
         """First order in the queue at the best price."""
         best = self.best(side)
         assert best is not None
         return self._queues[side][best][0]
 
-    def add(self, order: Order) -> None:
+    def add(self, order: ExchangeOrder) -> None:
         """Put an order at the end of the queue of its price."""
         queues = self._queues[order.side]
         if order.price not in queues:
@@ -107,7 +107,7 @@ class Book:
         queues[order.price].append(order)
         order.resting = True
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: ExchangeOrder) -> None:
         """Take an order out."""
         queue = self._queues[order.side][order.price]
         queue.remove(order)
@@ -123,7 +123,7 @@ class Book:
         ordered = prices[::-1] if side == BUY else prices
         return [(price, sum(order.left for order in queues[price])) for price in ordered[:depth]]
 
-    def orders(self, side: int) -> Iterator[Order]:
+    def orders(self, side: int) -> Iterator[ExchangeOrder]:
         """Resting orders of a side, best first, oldest first."""
         prices = self._prices[side]
         for price in prices[::-1] if side == BUY else prices:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -28,20 +28,17 @@ from gammacore.daycount import (
     format_time,
 )
 
-from .catalog import Listing
-from .engine import IDS_PER_MS
-from .market import PREMIUM_REVERSION
-from .views import direction, trade_id
+from .catalog import Catalog, ListedContract
+from .config import ExchangeConfig
+from .matching import IDS_PER_MS, Trade
+from .price_model import PREMIUM_REVERSION, PriceModel
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["Past", "PastTrades", "Series"]
+__all__ = ["MinuteSeries", "PastMarket", "PastTrades"]
 
 KEPT_A_MINUTE = exp(-PREMIUM_REVERSION / 60.0)
 
 
-class Series(NamedTuple):
+class MinuteSeries(NamedTuple):
     """Minutes of one coin, past and since."""
 
     ts_ns: Ints
@@ -58,7 +55,7 @@ class Series(NamedTuple):
 class PastTrades:
     """Trades of an instrument before the start, oldest first."""
 
-    listing: Listing
+    listing: ListedContract
     ts_ms: Ints
     number: Ints
     price: Ints
@@ -68,67 +65,70 @@ class PastTrades:
     index: Floats
     vol: Floats
 
-    def row(self, k: int) -> dict[str, Any]:
-        """One of them as the wire shows it."""
-        listing = self.listing
+    def trade(self, k: int) -> Trade:
+        """One of them, of nobody."""
         price = int(self.price[k])
         before = int(self.price[k - 1]) if k else price
-        shown: dict[str, Any] = {
-            "trade_id": trade_id(listing, int(self.number[k])),
-            "trade_seq": k + 1,
-            "instrument_name": listing.name,
-            "timestamp": int(self.ts_ms[k]),
-            "direction": direction(int(self.side[k])),
-            "tick_direction": 0 if price > before else 2 if price < before else 1,
-            "price": listing.price(price),
-            "mark_price": float(self.mark[k]),
-            "index_price": float(self.index[k]),
-            "amount": listing.amount(int(self.lots[k])),
-            "contracts": listing.contracts(int(self.lots[k])),
-        }
-        if listing.kind == "option":
-            shown["iv"] = round(100.0 * float(self.vol[k]), 2)
-        return shown
+        return Trade(
+            number=int(self.number[k]),
+            seq=k + 1,
+            listing=self.listing,
+            ts_ns=int(self.ts_ms[k]) * NS_PER_MILLISECOND,
+            price=price,
+            lots=int(self.lots[k]),
+            side=int(self.side[k]),
+            tick_direction=0 if price > before else 2 if price < before else 1,
+            mark=float(self.mark[k]),
+            index=float(self.index[k]),
+            iv=round(100.0 * float(self.vol[k]), 2),
+        )
 
 
-class Past:
+class PastMarket:
     """What was before the start.
 
     Parameters
     ----------
-    exchange : Exchange
+    config : ExchangeConfig
+    market : PriceModel
+    catalog : Catalog
+    origin_ms : int
+        Where the numbering of trades begins.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._x = exchange
-        self._start_ns = exchange.config.start_ns
-        self._series: dict[str, Series] = {}
+    def __init__(self, config: ExchangeConfig, market: PriceModel, catalog: Catalog, origin_ms: int) -> None:
+        self._config = config
+        self._market = market
+        self._catalog = catalog
+        self._origin_ms = origin_ms
+        self._start_ns = config.start_ns
+        self._series: dict[str, MinuteSeries] = {}
         self._settled: dict[str, float] = {}
         self._trades: dict[str, PastTrades] = {}
-        self._tapes: dict[tuple[str, str], tuple[Ints, list[Listing], Ints]] = {}
+        self._tapes: dict[tuple[str, str], tuple[Ints, list[ListedContract], Ints]] = {}
 
     @property
     def first_ns(self) -> int:
         """Earliest moment there is anything about."""
-        return self._start_ns - self._x.config.history_days * NS_PER_DAY
+        return self._start_ns - self._config.history_days * NS_PER_DAY
 
     def _rng(self, what: str) -> np.random.Generator:
-        return np.random.default_rng([self._x.config.seed, crc32(what.encode())])
+        return np.random.default_rng([self._config.seed, crc32(what.encode())])
 
     # Minutes
 
-    def series(self, base: str) -> Series:
+    def series(self, base: str) -> MinuteSeries:
         """Minutes of a coin from the earliest to the last that is over."""
         before = self._series.get(base)
         if before is None:
             before = self._series[base] = self._make(base)
-        since = self._x.market.coins[base].minutes
+        since = self._market.coins[base].minutes
         if not since:
             return before
         columns = [np.array(column) for column in zip(*since, strict=True)]
-        return Series(*(np.concatenate(pair) for pair in zip(before, columns, strict=True)))
+        return MinuteSeries(*(np.concatenate(pair) for pair in zip(before, columns, strict=True)))
 
-    def settlement_price(self, listing: Listing) -> float:
+    def settlement_price(self, listing: ListedContract) -> float:
         """Price of a perpetual at the last 08:00 UTC before the start, or at the earliest minute there is."""
         found = self._settled.get(listing.name)
         if found is None:
@@ -138,64 +138,63 @@ class Past:
             found = self._settled[listing.name] = round(float(before.mark[place]), 2)
         return found
 
-    def _make(self, base: str) -> Series:
-        x, rng = self._x, self._rng(base)
-        model = x.market.coins[base].model
+    def _make(self, base: str) -> MinuteSeries:
+        market, rng = self._market, self._rng(base)
+        model = market.coins[base].model
         last = self._start_ns // NS_PER_MINUTE
-        count = x.config.history_days * 1_440
+        count = self._config.history_days * 1_440
         ts = NS_PER_MINUTE * np.arange(last - count, last + 1, dtype=np.int64)
         moves = model.vol * np.sqrt(NS_PER_MINUTE / NS_PER_YEAR) * rng.standard_normal(count)
-        opening = x.market.opening[base]
+        opening = market.opening[base]
         index = opening * np.exp(-np.concatenate([np.cumsum(moves[::-1])[::-1], [0.0]]))
-        recorded = x.market.recorded.get(base)
+        recorded = market.recorded.get(base)
         if recorded is not None:
             index = np.interp(ts, recorded.ts_ns, recorded.price)
         premium = model.premium_vol * _reverting(rng, count + 1)
-        damper, cap = x.config.funding_damper, x.market.cap(base)
+        damper, cap = self._config.funding_damper, market.cap(base)
         rate = np.clip(np.maximum(damper, premium) + np.minimum(-damper, premium), -cap, cap)
         paid = np.cumsum(rate) * NS_PER_MINUTE / FUNDING_PERIOD_NS
-        return Series(
+        return MinuteSeries(
             ts,
             np.round(index, 2),
             np.round(index * (1.0 + premium), 2),
             paid - paid[-1],
-            np.round(x.market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
+            np.round(market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
         )
 
-    def marks(self, listing: Listing, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
+    def marks(self, listing: ListedContract, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
         """Give marks of an instrument, its index and volatility at some moments of the past."""
         series = self.series(listing.base)
         index = np.interp(ts_ns, series.ts_ns, series.price)
         if listing.expiry_ns is None:
             return np.round(np.interp(ts_ns, series.ts_ns, series.mark), 2), np.round(index, 2), index * 0.0
-        model = self._x.market.coins[listing.base].model
+        model = self._market.coins[listing.base].model
         tau = np.maximum(listing.expiry_ns - ts_ns, 0) / NS_PER_YEAR
         forward = index * np.exp(model.carry * tau)
         if not isinstance(listing.instrument, Option):
             return np.round(forward, 2), np.round(index, 2), index * 0.0
         option = listing.instrument
-        vol = np.round(self._x.market.past_vols(listing.base, forward, option.strike, tau), 4)
+        vol = np.round(self._market.past_vols(listing.base, forward, option.strike, tau), 4)
         price = inverse.price(option.kind, forward, option.strike, tau, vol)
         return np.round(price if listing.coin_settled else price * forward, 8), np.round(index, 2), vol
 
     # Trades
 
-    def trades(self, listing: Listing) -> PastTrades:
+    def trades(self, listing: ListedContract) -> PastTrades:
         """Trades of an instrument before the start."""
         found = self._trades.get(listing.name)
         if found is None:
             found = self._trades[listing.name] = self._make_trades(listing)
         return found
 
-    def _make_trades(self, listing: Listing) -> PastTrades:
+    def _make_trades(self, listing: ListedContract) -> PastTrades:
         count, rng = listing.past_trades, self._rng(listing.name)
         slot = np.arange(count) + rng.random(count) * 0.9
         ts_ns = listing.created_ns + (slot * listing.trade_gap_ns).astype(np.int64)
         twins = np.arange(4, count, 5)
         ts_ns[twins] = ts_ns[twins - 1]  # trades that share a millisecond
         ts_ms = ts_ns // NS_PER_MILLISECOND
-        origin_ms = self._x.engine.origin_ms
-        number = (ts_ms - origin_ms) * IDS_PER_MS + 2 * (listing.row["instrument_id"] % 4_096)
+        number = (ts_ms - self._origin_ms) * IDS_PER_MS + 2 * (listing.row["instrument_id"] % 4_096)
         number[twins] += 1
         mark, index, vol = self.marks(listing, ts_ns)
         side = rng.choice(np.array([-1, 1]), count)
@@ -209,18 +208,18 @@ class Past:
         )
 
     @cached_property
-    def expired(self) -> list[Listing]:
+    def expired(self) -> list[ListedContract]:
         """Instruments that expired in the last days before the start."""
-        return self._x.catalog.list_expired(self._start_ns, self.delivery_price)
+        return self._catalog.list_expired(self._start_ns, self.delivery_price)
 
-    def tape(self, currency: str, kind: str) -> tuple[Ints, list[Listing], Ints]:
+    def tape(self, currency: str, kind: str) -> tuple[Ints, list[ListedContract], Ints]:
         """All trades of a currency and kind: their numbers in order, whose they are, and which of its."""
         found = self._tapes.get((currency, kind))
         if found is None:
             listings = [
                 x
-                for x in (*self._x.catalog.by_name.values(), *self.expired)
-                if x.past_trades and currency in ("any", x.currency) and kind in ("any", x.kind)
+                for x in (*self._catalog.by_name.values(), *self.expired)
+                if x.past_trades and x.belongs(currency, kind)
             ]
             listings = list({x.name: x for x in listings}.values())
             numbers = [self.trades(x).number for x in listings]
@@ -251,7 +250,7 @@ class Past:
                 {"date": format_time(moment)[:10], "delivery_price": self.delivery_price(base, moment)}
                 for moment in moments
             ]
-            for base in self._x.market.coins
+            for base in self._market.coins
         }
 
 

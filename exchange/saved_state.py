@@ -1,7 +1,7 @@
 """The state of an exchange in a file, so that it outlives its process.
 
 The file is JSON, a list of objects that refer to each other by number. Loading makes objects of the
-simulator's own classes and of the few others named here, and calls nothing that the file names.
+exchange's own classes and of the few others named here, and calls nothing that the file names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .exchange import Exchange
 
 __all__ = ["load", "save"]
 
-FORMAT, VERSION = "gammacore exchange", 2
+FORMAT, VERSION = "gammacore exchange", 3
 PLAIN = (type(None), bool, int, float, str)  # as they are; everything else is [number]
 CONTAINERS: dict[str, type] = {c.__name__: c for c in (list, tuple, set, frozenset, deque)}
 FOREIGN: tuple[type, ...] = (ContractSpec, Future, Option, Perpetual, Settlement)
@@ -85,7 +85,7 @@ def load(path: Path) -> Exchange:
 
 
 def _classes() -> dict[str, type]:
-    """Classes that a file may name: all of the simulator's modules, and those of FOREIGN."""
+    """Classes that a file may name: all of the exchange's modules, and those of FOREIGN."""
     package = __name__.rpartition(".")[0] + "."
     found = {cls.__name__: cls for cls in FOREIGN}
     for name, module in list(sys.modules.items()):
