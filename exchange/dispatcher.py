@@ -17,7 +17,7 @@ from .floor import Floor
 from .locks import TradingLocks
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
 from .publisher import Publisher
-from .rate_limits import RateLimits, is_matching
+from .rate_limits import RequestLimits, is_matching
 from .wire import RequestParams, RpcError, decode, encode
 
 __all__ = ["Dispatcher"]
@@ -50,7 +50,7 @@ class Dispatcher:
         self._publisher = publisher
         self._locks = locks
         self._faults = faults
-        self._limits = RateLimits(floor.config.matching_rate, floor.config.matching_burst)
+        self._limits = RequestLimits(floor.config.matching_rate, floor.config.matching_burst)
         self._random = random.Random(floor.config.seed)
         self.paused_until_ns = 0
 

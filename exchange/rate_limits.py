@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gammacore.daycount import NS_PER_SECOND
 
-__all__ = ["CreditBucket", "RateLimits", "is_matching"]
+__all__ = ["CreditBucket", "RequestLimits", "is_matching"]
 
 MATCHING = tuple(f"private/{what}" for what in ("buy", "sell", "edit", "cancel", "close"))
 
@@ -45,7 +45,7 @@ class CreditBucket:
         return True
 
 
-class RateLimits:
+class RequestLimits:
     """Buckets of everybody.
 
     Parameters

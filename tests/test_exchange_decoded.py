@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-from venue import Client, make
 
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, parse_time
 from gammacore.deribit import channels
@@ -13,6 +12,7 @@ from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.levels import Levels
 from gammacore.deribit.methods import METHODS
 from gammacore.exchange.methods import METHODS as ANSWERED
+from support.local_exchange import Client, make
 
 PERPETUAL, START_NS = "BTC-PERPETUAL", parse_time("2026-11-26T07:59:00Z")
 HISTORY = {"start_timestamp": (START_NS - 2 * NS_PER_DAY) // NS_PER_MILLISECOND}

@@ -3,6 +3,7 @@
 import pytest
 
 from gammacore.daycount import parse_time
+from gammacore.exchange.invariants import assert_invariants
 from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"

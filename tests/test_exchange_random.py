@@ -4,12 +4,12 @@ import json
 import random
 
 import pytest
-from venue import SECOND, Client, make
 
 from gammacore.daycount import parse_time
 from gammacore.exchange import Fault
 from gammacore.exchange.invariants import assert_invariants
-from support.local_exchange import Client, make
+from gammacore.exchange.methods import METHODS
+from support.local_exchange import SECOND, Client, make
 
 CLIENTS = {"a": "1", "b": "2"}
 URI = "/api/v2/private/get_positions"

@@ -6,7 +6,6 @@ from collections import Counter
 from gammacore.contracts import Option
 from gammacore.exchange.account_value import evaluate
 from gammacore.exchange.exchange import UnavailableError
-from gammacore.exchange.portfolio import evaluate
 from support.live_world import ID, SECRET
 from support.local_exchange import Client as Holder
 
