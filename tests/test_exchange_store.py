@@ -6,7 +6,7 @@ import pytest
 
 from gammacore.errors import DataError
 from gammacore.exchange.invariants import assert_invariants
-from gammacore.exchange.store import load, save
+from gammacore.exchange.saved_state import load, save
 from support.local_exchange import Client, make
 
 PERPETUAL = "BTC-PERPETUAL"
