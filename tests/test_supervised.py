@@ -133,7 +133,7 @@ def test_a_full_disk_ends_the_session_and_a_restart_goes_on(tmp_path):
     assert isinstance(process.watch.failure, JournalLostError)
     assert "database or disk is full" in str(process.watch.failure)
     assert process.left == 0
-    sent = process.core.sent
+    sent = process.core.dispatch.sent
     process.close()
     assert tail_of(tmp_path / "j.db").exists()  # it holds what the database does not
     again = start(tmp_path, process.world)
