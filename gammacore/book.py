@@ -134,9 +134,9 @@ class Book:
         ``ts_ns`` is now if not given; a later time is looked at with the prices of now.
         """
         traded = self.underlying(expiry_ns)
-        if not self.averaging:
-            return traded
         left_ns = expiry_ns - (self.ts_ns if ts_ns is None else ts_ns)
+        if not self.averaging or left_ns >= SETTLEMENT_WINDOW_NS:
+            return traded
         return float(expected_delivery(traded, left_ns, self.fixed))
 
     def iv(self, option: Option) -> float:
@@ -183,7 +183,9 @@ class Book:
 
     def settlement_weight(self, expiry_ns: int) -> float:
         """Share of the deltas of an expiry that its settlement window has left."""
-        return float(settlement_weight(expiry_ns, self.ts_ns)) if self.averaging else 1.0
+        if not self.averaging or expiry_ns - self.ts_ns >= SETTLEMENT_WINDOW_NS:
+            return 1.0
+        return float(settlement_weight(expiry_ns, self.ts_ns))
 
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> float:
         """Delta in coin of several options: plain N(d1), or net of their own value in coin."""
