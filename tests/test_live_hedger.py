@@ -530,6 +530,19 @@ def test_a_rehearsal_changes_nothing(tmp_path):
     assert check(tmp_path / "j.db").departure is None
 
 
+def test_rehearsals_count_for_no_limit_and_leave_nothing_behind(tmp_path, caplog):
+    process = Process(World(linear=()), tmp_path / "j.db", lively(risk__max_hedges_per_hour=5))
+    process.run(20)
+    dry, before = process.hedger.rehearse.__self__, dict(process.hedger.risk.causes)
+    caplog.clear()
+    last = process.hedger.execution.quotes[PERPETUAL]
+    process.hedger.execution.quote(msgspec.structs.replace(last, bid=last.ask + 5))  # the twin would halt
+    assert {process.hedger.rehearse() for _ in range(50)} == {1}
+    assert (caplog.records, process.hedger.risk.causes) == ([], before)
+    assert (len(dry._risk._hedges), len(dry._risk._sent), dry._risk.causes) == (0, 0, {})
+    process.close()
+
+
 @pytest.mark.parametrize("execution", ["taker", "post_only"])
 def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
     world = World(models={"BTC": MarketModel(vol=1.5)}, linear=())

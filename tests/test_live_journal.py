@@ -24,6 +24,7 @@ from gammacore.events import Delivery, Fill, IndexPrice, Rejected, Snapshot, Tic
 from gammacore.live import parity
 from gammacore.live.journal import Journal, RecordKind, length, read
 from gammacore.live.records import decode_command, decode_event, encode
+from gammacore.live.retold import Retold
 from gammacore.live.tail import HEAD, tail_of
 from gammacore.orders import Cancel, Leg, Order, Purpose
 from support.commands import run
@@ -168,6 +169,21 @@ def test_the_first_difference_is_named(tmp_path):
     assert found.recorded == (changed,)
     assert found.decided == (sent[7],)
     assert found.seq < seq
+    told = Retold()
+    for record in read(tmp_path / "j.db"):  # who looks on goes on; what departs first stays told
+        told.take(record)
+    assert (told.departure.seq, told.departure.recorded) == (found.seq, found.recorded)
+
+
+def test_decisions_before_a_restart_are_held_against_the_journal_too(tmp_path):
+    session(tmp_path / "j.db", build(CONFIG), market(3))
+    records, told = list(read(tmp_path / "j.db")), Retold()
+    first = next(at for at, record in enumerate(records) if record.kind is RecordKind.COMMAND)
+    for record in records[:first]:
+        told.take(record)
+    assert (len(told.decided) > 0, told.departure) == (True, None)
+    told.take(records[0])  # another process begins, and what this desk decided is not in the journal
+    assert (told.departure.seq, told.departure.recorded, told.starts) == (records[first - 1].seq, (), 2)
 
 
 KILLED = """

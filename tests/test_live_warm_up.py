@@ -95,3 +95,19 @@ def test_funding_that_is_not_told_is_none_and_said(client, caplog):
     client.call = refuse
     assert missed_funding(client, parse("BTC-PERPETUAL"), client.now_ns() - NS_PER_DAY, 60e3) == 0.0
     assert "no past funding" in caplog.text
+
+
+@pytest.mark.parametrize("missing", ["index_price", "prev_index_price"])
+def test_an_hour_without_its_prices_is_no_funding_and_said(client, caplog, missing):
+    start = client.now_ns() // NS_PER_HOUR * NS_PER_HOUR - 5 * NS_PER_HOUR
+
+    def answer(method, params):
+        if method is GET_FUNDING_RATE_VALUE:
+            return 0.0
+        row = {"timestamp": (start + NS_PER_HOUR) // 1_000_000, "interest_1h": 1e-5}
+        row |= {"index_price": 60e3, "prev_index_price": 60e3, missing: None}
+        return method.decode(json.dumps([row]).encode(), 0)
+
+    client.call = answer
+    assert missed_funding(client, parse("BTC-PERPETUAL"), start, 60e3) == 0.0
+    assert "no past funding" in caplog.text

@@ -72,6 +72,15 @@ def test_recorded_catalogs_agree_with_the_grammar_of_names(name, count):
     assert "is_active" not in table
 
 
+@pytest.mark.parametrize("missing", ["creation_timestamp", "kind"])
+def test_a_listing_without_its_day_or_kind_is_refused(missing):
+    row = {"instrument_name": "BTC-PERPETUAL", "tick_size": 0.5, "kind": "future", "creation_timestamp": 5}
+    del row[missing]
+    found = normal.read(GET_INSTRUMENTS, json.dumps([row]).encode())
+    with pytest.raises(DataError, match="BTC-PERPETUAL: listed without creation_timestamp or kind"):
+        normal.catalog_rows(found)
+
+
 def test_published_delivery_prices():
     page = normal.read(GET_DELIVERY_PRICES, result("doc-examples/public-get_delivery_prices.json"))
     rows = normal.delivery_rows("btc_usd", page.prices)
