@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from gammacore.config import Config, check_web_address, parse_duration
+from gammacore.config import Config, check_web_address
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.logging import keep_secret
 
@@ -83,5 +83,5 @@ def heartbeat_of(config: Config, environment: Mapping[str, str] | None = None) -
     if found:
         check_web_address(VARIABLE, found)
     url = found or config.alerts.heartbeat
-    every_s = parse_duration(config.alerts.heartbeat_every) / NS_PER_SECOND
+    every_s = config.alerts.heartbeat_every.ns / NS_PER_SECOND
     return None if url is None else Heartbeat(url, every_s)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gammacore.backtest.replay.runner import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
+from gammacore.config import stated
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import JournalError
@@ -102,7 +103,7 @@ def session(path, config, events, stop_after=None, desk=None):
     """Trade against the simulated exchange and keep the journal; returns desk, exchange and commands."""
     desk, exchange, sent = desk or build_desk(config), build_exchange(config), []
     with Journal(path) as journal:
-        journal.start(START, msgspec.json.encode(msgspec.to_builtins(config)))
+        journal.start(START, msgspec.json.encode(stated(config)))
         for n, event in enumerate(events):
             if n == stop_after:
                 break
@@ -172,6 +173,7 @@ def test_the_first_difference_is_named(tmp_path):
 
 KILLED = """
 import os, signal, sys
+from gammacore.config import stated
 from gammacore.contracts import parse
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.journal import Journal
