@@ -6,7 +6,6 @@ The address comes from ``alerts.heartbeat`` or, as it may be a secret, from the 
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import threading
@@ -64,7 +63,7 @@ class Heartbeat:
         try:
             status, _, _ = fetch(self.url, CALL_S)
             why = "" if status < 400 else f"status {status}"
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except OSError as error:
             why = type(error).__name__
         if why:
             self.failed += 1

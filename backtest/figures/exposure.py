@@ -16,8 +16,8 @@ from gammacore import black76, inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import slippage
 from gammacore.contracts import Option, Perpetual, Settlement
+from gammacore.episode import HedgeFills
 from gammacore.ledger import Account
-from gammacore.portfolio import HedgeFills
 from gammacore.valuation import settlement_weight
 
 from ..replay.runner import EpisodeRun, Run

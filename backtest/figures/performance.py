@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore.array_types import Floats, Ints
+from gammacore.episode import Episode
 from gammacore.ledger import UNIT, Account, Money
-from gammacore.portfolio import Episode
 
 from ..replay.runner import Run
 from .overfitting import sharpe_ratio

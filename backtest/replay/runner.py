@@ -20,11 +20,11 @@ from gammacore.build import build_desk
 from gammacore.config import Config
 from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
+from gammacore.episode import Episode
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Policy
-from gammacore.portfolio import Episode
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange

@@ -7,7 +7,7 @@ import re
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import ConfigError
 
-__all__ = ["Duration", "Interval", "parse_duration"]
+__all__ = ["Duration", "DurationOrNever", "parse_duration"]
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*")
@@ -39,10 +39,10 @@ class Duration(str):
         return made
 
 
-class Interval(Duration):
+class DurationOrNever(Duration):
     """A duration between two hedges; ``never`` has 0 ns."""
 
-    def __new__(cls, text: str) -> Interval:
+    def __new__(cls, text: str) -> DurationOrNever:
         """Parse once."""
         if text != "never":
             return super().__new__(cls, text)  # type: ignore[return-value]

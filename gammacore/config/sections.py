@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
-from .durations import Duration, Interval
+from .durations import Duration, DurationOrNever
 
 __all__ = ["MOST_VOL", "Config"]
 
@@ -122,7 +122,7 @@ class HedgeConfig(_Section, frozen=True):
         "snapshot",
         "never",
     ] = "band"
-    every: Interval = Interval("1h")
+    every: DurationOrNever = DurationOrNever("1h")
     band: Positive = 0.1
     band_lower: Positive | None = None
     to: Literal["centre", "edge"] | None = None
