@@ -29,6 +29,7 @@ from gammacore.live.tail import HEAD, tail_of
 from gammacore.orders import Cancel, Leg, Order, Purpose
 from support.commands import run
 from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from support.platforms import posix
 
 OPTION = parse("BTC-16JAN26-60000-C")
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -190,6 +191,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@posix
 def test_a_kill_loses_only_what_was_not_secured(tmp_path):
     path = tmp_path / "j.db"
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60)
@@ -329,7 +331,7 @@ def test_a_tail_that_cannot_be_made_ends_the_start(tmp_path):
     Journal(path).close()  # the lock was let go
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights of files are those of POSIX")
+@posix
 def test_only_the_owner_reads_it(tmp_path):
     with Journal(tmp_path / "j.db") as journal:
         journal.handled(Timer(1))
