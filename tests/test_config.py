@@ -141,6 +141,17 @@ def test_bad_durations(text):
         assert str(caught.value) == f"{section}.{next(iter(value))}: {expected}, got {text!r}"
 
 
+def test_windows_of_one_length_are_one_whatever_their_unit():
+    raw = {
+        "hedge": {"vol": "realised", "vol_window": "168h"},
+        "signal": {"forecast": "realised", "min_edge": 0.1},
+    }
+    assert parse_config(raw).signal.window.ns == parse_config(raw).hedge.vol_window.ns
+    raw["signal"]["window"] = "3d"
+    with pytest.raises(ConfigError, match=r"^signal\.forecast: .* realised of 168h, got realised of 3d"):
+        parse_config(raw)
+
+
 @pytest.mark.parametrize(
     ("currency", "settlement", "expected"),
     [
