@@ -94,6 +94,8 @@ class GrowingDirectory:
     out : Path
         New, empty, or one of the same kind. A link is followed.
     kind : {'sweep'}
+    begun : bool
+        This process has claimed it already, so it may be the current directory with our files in it.
 
     Raises
     ------
@@ -101,9 +103,9 @@ class GrowingDirectory:
         If ``out`` is anything else.
     """
 
-    def __init__(self, out: Path, kind: Kind) -> None:
+    def __init__(self, out: Path, kind: Kind, *, begun: bool = False) -> None:
         self._out, self._kind = out, kind
-        self.folder = _claim(out, kind, alone=False)
+        self.folder = _claim(out, kind, alone=False, begun=begun)
         found = _manifest(self.folder)
         self._files = {} if found is None else found.files
 
@@ -189,7 +191,7 @@ def write_new(path: Path, text: str) -> bool:
 # ------------------------------------------------------------------ what may be written to
 
 
-def _claim(out: Path, kind: Kind, *, alone: bool = True) -> Path:
+def _claim(out: Path, kind: Kind, *, alone: bool = True, begun: bool = False) -> Path:
     """Where a name leads, if it may be written to; ``alone`` if nobody else may have files there."""
     try:
         place = out.resolve()
@@ -198,7 +200,7 @@ def _claim(out: Path, kind: Kind, *, alone: bool = True) -> Path:
         if not place.is_dir():
             raise DataError(f"{out}: is a file, and is not a result directory; choose another with --out")
         here = Path.cwd().resolve()
-        if place == here or place in here.parents:
+        if not begun and (place == here or place in here.parents):
             held = "is" if place == here else "holds"
             raise DataError(
                 f"{out}: {held} the current directory and is not empty; choose another with --out"

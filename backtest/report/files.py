@@ -53,7 +53,7 @@ def write_sweep(sweep: Sweep, out: Path) -> None:
         If the directory cannot be written, or holds a file of somebody else under one of these names.
     """
     try:
-        folder = GrowingDirectory(out, "sweep")
+        folder = GrowingDirectory(out, "sweep", begun=True)
         folder.write("config.yaml", _config_text(sweep.config))
         folder.write("cells.csv", sweep.table.to_csv(index_label="cell"))
         if sweep.config.report.html:
