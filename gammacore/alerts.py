@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config
 from gammacore.daycount import NS_PER_HOUR, NS_PER_SECOND
 from gammacore.errors import ConfigError
 from gammacore.logging import keep_secret, redact
@@ -132,7 +132,7 @@ def alerts_of(config: Config) -> Alerts | None:
         return None
     wanted = config.alerts
     level = Level[wanted.level.upper()]
-    return Alerts(send, least=level, repeat_ns=parse_duration(wanted.repeat), per_hour=wanted.per_hour)
+    return Alerts(send, least=level, repeat_ns=wanted.repeat.ns, per_hour=wanted.per_hour)
 
 
 def apprise_sender(environment: Mapping[str, str] | None = None) -> Send | None:

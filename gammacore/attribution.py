@@ -44,10 +44,10 @@ import numpy.typing as npt
 from gammacore import _replay, black76, inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
+from gammacore.episode import Episode, HedgeFills
 from gammacore.errors import LedgerError
 from gammacore.expansion import MODEL_LINES, Method, model_lines
 from gammacore.ledger import UNIT, Account, Money
-from gammacore.portfolio import Episode, HedgeFills
 from gammacore.valuation import value
 
 __all__ = ["LINES", "Attribution", "Path", "attribute", "check_rounding", "share_of", "slippage"]

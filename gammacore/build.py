@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
@@ -47,7 +47,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 def build_policy(config: Config) -> Policy:
     """Hedge policy of a configuration."""
     rule = config.hedge
-    if rule.rule == "never" or (rule.rule == "interval" and rule.every == "never"):
+    if rule.rule == "never" or (rule.rule == "interval" and not rule.every.ns):
         return Never()
     cost = hedge_cost(config) if rule.cost is None else rule.cost
     match rule.rule:
@@ -56,7 +56,7 @@ def build_policy(config: Config) -> Policy:
         case "snapshot":
             return Interval(0, snapshots_only=True)
         case "move":
-            return Move(rule.move, rule.move_unit, parse_duration(rule.move_horizon))
+            return Move(rule.move, rule.move_unit, rule.move_horizon.ns)
         case "whalley_wilmott":
             return WhalleyWilmott(rule.risk_aversion, _need_cost(cost), rule.to != "centre")
         case "zakamouline":
@@ -65,7 +65,7 @@ def build_policy(config: Config) -> Policy:
             return FixedCost(rule.risk_aversion, rule.cost_per_trade)
         case "ladder":
             return Ladder(rule.band, 2.0 * rule.band if rule.outer is None else rule.outer)
-    return Interval(parse_duration(rule.every, "hedge.every"))
+    return Interval(rule.every.ns)
 
 
 def hedge_cost(config: Config) -> float:
@@ -96,7 +96,7 @@ def build_target(config: Config) -> Target:
     leland = None
     if hedge.leland:
         cost = hedge_cost(config) if hedge.cost is None else hedge.cost
-        leland = Leland(_need_cost(cost), parse_duration(hedge.every) / NS_PER_YEAR)
+        leland = Leland(_need_cost(cost), hedge.every.ns / NS_PER_YEAR)
     return Target(
         hedge.target,
         ratio=hedge.ratio,
@@ -180,14 +180,14 @@ def build_weigher(config: Config) -> Signal:
 
 def signal_estimate(config: Config) -> Estimate:
     """Estimate of volatility that the signal takes for its forecast."""
-    return Estimate(config.signal.forecast, parse_duration(config.signal.window, "signal.window"))
+    return Estimate(config.signal.forecast, config.signal.window.ns)
 
 
 def build_estimate(config: Config) -> Estimate | None:
     """Estimate of volatility that the hedge or the signal asks for; of both it is the same."""
     kind = config.hedge.vol
     if kind == "realised" or kind == "forecast":
-        return Estimate(kind, parse_duration(config.hedge.vol_window, "hedge.vol_window"))
+        return Estimate(kind, config.hedge.vol_window.ns)
     return signal_estimate(config) if config.signal.active else None
 
 

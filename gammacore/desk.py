@@ -15,12 +15,13 @@ import numpy as np
 from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.daycount import FRIDAY, weekday
+from gammacore.episode import Episode, MarketView
 from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Outside, Snapshot, Timer
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
 from gammacore.orders import Cancel, Command, Leg, Order, Purpose, order_id_of
-from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Episode, MarketView, Portfolio
+from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
 from gammacore.strategy.gamma_scalp import Entry

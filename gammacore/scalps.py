@@ -15,7 +15,7 @@ import numpy as np
 from gammacore.array_types import Bools, Floats, Ints
 from gammacore.attribution import LINES, Attribution, slippage
 from gammacore.contracts import Settlement
-from gammacore.portfolio import Episode, HedgeFills
+from gammacore.episode import Episode, HedgeFills
 from gammacore.tolerances import ROUNDING
 
 __all__ = ["Intervals", "Pairs", "Scalps", "intervals", "pair_first_in_first_out", "scalps"]

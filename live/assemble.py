@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from gammacore.build import build_desk, build_estimate
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config, stated
 from gammacore.contracts import ContractSpec, Settlement, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
@@ -116,7 +116,7 @@ def _is_same(before: Config, config: Config) -> bool:
 
 
 def _stated(config: Config) -> bytes:
-    return msgspec.json.encode(msgspec.to_builtins(config))
+    return msgspec.json.encode(stated(config))
 
 
 def guards_of(config: Config) -> Guards:
@@ -136,12 +136,12 @@ def guards_of(config: Config) -> Guards:
         max_orders_per_minute=risk.max_orders_per_minute,
         max_hedges_per_hour=risk.max_hedges_per_hour,
         max_daily_loss_usd=risk.max_daily_loss_usd,
-        max_drawdown_usd=tuple((parse_duration(w), usd) for w, usd in risk.max_drawdown_usd.items()),
+        max_drawdown_usd=tuple((w.ns, usd) for w, usd in risk.max_drawdown_usd.items()),
         max_margin_use=risk.max_margin_use,
-        stale_ns=parse_duration(risk.stale_after),
+        stale_ns=risk.stale_after.ns,
         max_divergence=risk.max_divergence,
         max_funding=risk.max_funding,
-        max_skew_ns=parse_duration(risk.max_clock_skew),
+        max_skew_ns=risk.max_clock_skew.ns,
     )
 
 
@@ -173,11 +173,11 @@ def build_hedger(
     feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns)
     settings = Settings(
         rest=live.execution == "post_only",
-        patience_ns=parse_duration(live.patience),
+        patience_ns=live.patience.ns,
         tries=live.tries,
         slippage=live.slippage_bp * 1e-4,
         option_slippage=live.option_slippage,
-        valid_ns=parse_duration(live.valid_for),
+        valid_ns=live.valid_for.ns,
         collar=Collar(live.max_above_mark, live.max_spread),
     )
     execution = Execution(past.session, settings, spec_of)
@@ -188,7 +188,7 @@ def build_hedger(
         for order_id in episode.cancelled:
             execution.cancelled(order_id)
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
-    timing = Timing(parse_duration(live.chain_every), parse_duration(live.audit_every))
+    timing = Timing(live.chain_every.ns, live.audit_every.ns)
     # Labels are named after the start, so a fresh journal starts when its past was read.
     journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
     hedger = Hedger(

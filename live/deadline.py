@@ -7,129 +7,132 @@ timer shuts the connection down, wherever the request is at that moment.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
 import threading
-import urllib.error
 import urllib.request
-from email.message import Message
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["fetch"]
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+__all__ = ["connections", "fetch"]
+
+# Whoever asks decides whether an answer is worth another question; redirections alone are followed.
+ONCE = urllib3.Retry(None, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False)
 
 
-def fetch(url: str, timeout_s: float) -> tuple[int, bytes, Message]:
+def connections(url: str) -> urllib3.PoolManager:
+    """Keep connections from one request to the next, by the environment's proxy where it names one."""
+    parts = urllib3.util.parse_url(url)
+    proxy = urllib.request.getproxies().get(parts.scheme or "")
+    direct = proxy is None or urllib.request.proxy_bypass(parts.netloc or "")
+    made = urllib3.PoolManager() if direct or proxy is None else urllib3.ProxyManager(proxy)
+    made.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    return made
+
+
+def fetch(
+    url: str, timeout_s: float, pool: urllib3.PoolManager | None = None
+) -> tuple[int, bytes, Mapping[str, str]]:
     """Get a page.
 
     Parameters
     ----------
     url : str
-        Redirections and proxies of the environment are followed.
+        Redirections are followed.
     timeout_s : float
         From the first connection to the last byte.
+    pool : urllib3.PoolManager, optional
+        Of :func:`connections`, to keep the connection; by default it ends with the answer.
 
     Returns
     -------
-    tuple of int, bytes and Message
+    tuple of int, bytes and mapping
         Status, also one that is an error, body and headers.
 
     Raises
     ------
-    OSError or http.client.HTTPException
+    OSError
         If the network fails, the body is cut, or the time is over (TimeoutError).
     """
     if not timeout_s > 0.0:
         raise TimeoutError("no time left")
-    watch = _Watch(timeout_s)
-    opener = urllib.request.build_opener(_Http(watch), _Https(watch))
-    request = urllib.request.Request(url, headers={"User-Agent": "gammacore"})
-    try:
-        with _opened(opener, request, timeout_s) as answer:
-            found = int(answer.status), bytes(answer.read()), answer.headers
-    except (OSError, http.client.HTTPException):
-        watch.demand_time()
-        raise
-    finally:
-        watch.stop()
-    watch.demand_time()  # a body without a length ends where the connection does
-    return found
-
-
-def _opened(opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout_s: float) -> Any:
-    try:
-        return opener.open(request, timeout=timeout_s)
-    except urllib.error.HTTPError as error:
-        return error  # it is the answer as well
+    with _Watch(timeout_s) as watch, contextlib.ExitStack() as ends:
+        asked = ends.enter_context(connections(url)) if pool is None else pool
+        try:
+            headers = {"User-Agent": "gammacore"}
+            answer = asked.request("GET", url, headers=headers, timeout=timeout_s, retries=ONCE)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            watch.demand_time()
+            reason = getattr(error, "reason", error)  # without the address, which may be a secret
+            raise ConnectionError(f"{type(reason).__name__}: {reason}") from None
+        watch.demand_time()  # a body without a length ends where the connection does
+        return answer.status, answer.data, answer.headers
 
 
 class _Watch:
-    """Shuts every connection of a request down when its time is over."""
+    """Shuts the connection of a request down when its time is over."""
+
+    current: ContextVar[_Watch] = ContextVar("watch")
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._sockets: list[socket.socket] = []
+        self._socket: socket.socket | None = None
         self._over = False
         self._lock = threading.Lock()
         self._timer = threading.Timer(timeout_s, self._end)
         self._timer.daemon = True
-        self._timer.start()
 
-    def connect(self, *where: Any, **options: Any) -> socket.socket:
-        """Connect as the standard library does; a twin of the socket outlives its way into TLS."""
-        made = socket.create_connection(*where, **options)
+    def __enter__(self) -> _Watch:
+        self._token = self.current.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.current.reset(self._token)
+        self._timer.cancel()
         with self._lock:
-            self._sockets.append(made.dup())
-            if self._over:
-                _shut(self._sockets[-1])
-        return made
+            self._socket = None
+
+    def hold(self, found: socket.socket | None) -> None:
+        """Watch the socket that the request goes by, which a connection may leave to its answer."""
+        with self._lock:
+            self._socket = found
+            self.demand_time()
 
     def demand_time(self) -> None:
         """Raise TimeoutError if the time was over."""
         if self._over:
             raise TimeoutError(f"no whole answer within {self._timeout_s:g} s")
 
-    def stop(self) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for twin in self._sockets:
-                twin.close()
-            self._sockets.clear()
-
     def _end(self) -> None:
         with self._lock:
             self._over = True
-            for twin in self._sockets:
-                _shut(twin)
+            if self._socket is not None:
+                with contextlib.suppress(OSError):  # it is closed already
+                    # Of the socket itself: what TLS holds belongs to the thread that reads.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-def _shut(twin: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it is closed already
-        twin.shutdown(socket.SHUT_RDWR)
+class _Http(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _Watch.current.get().hold(self.sock)
+
+    def request(self, *args: Any, **options: Any) -> None:
+        _Watch.current.get().hold(self.sock)
+        super().request(*args, **options)
 
 
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, watch: _Watch) -> None:
-        super().__init__()
-        self._watch = watch
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        def connection(host: str, **options: Any) -> http.client.HTTPConnection:
-            made = http.client.HTTPConnection(host, **options)
-            made._create_connection = self._watch.connect  # type: ignore[attr-defined]
-            return made
-
-        return self.do_open(connection, req)
+class _Https(_Http, HTTPSConnection):
+    pass
 
 
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, watch: _Watch) -> None:
-        super().__init__()
-        self._watch = watch
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Http
 
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        def connection(host: str, **options: Any) -> http.client.HTTPSConnection:
-            made = http.client.HTTPSConnection(host, **options)
-            made._create_connection = self._watch.connect  # type: ignore[attr-defined]
-            return made
 
-        return self.do_open(connection, req)
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Https

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config
 from gammacore.contracts import Perpetual, Settlement, spec_for
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
@@ -151,7 +151,7 @@ def _clock(config: Config, client: Client) -> Diagnosis:
 def _clock_finding(config: Config, client: Client) -> Diagnosis:
     ahead, width = -client.skew_s, client.skew_uncertainty_s
     seen = f"{ahead:+.3f} s from the exchange's, give or take {width:.3f} s"
-    most = parse_duration(config.risk.max_clock_skew) / NS_PER_SECOND
+    most = config.risk.max_clock_skew.ns / NS_PER_SECOND
     if abs(ahead) > most + width:
         advice = f"set the clock by NTP: beyond {most:g} s (risk.max_clock_skew) a session halts"
         return Diagnosis("clock", Health.FAILED, seen, advice)

@@ -22,11 +22,11 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_co
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
 from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
+from gammacore.episode import Episode
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected, Snapshot
 from gammacore.ledger import Money
 from gammacore.orders import Purpose, purpose_of
-from gammacore.portfolio import Episode
 from gammacore.settlement import averaged_tau
 from gammacore.strategy.waiting import Waiting
 

@@ -6,14 +6,13 @@ The address comes from ``alerts.heartbeat`` or, as it may be a secret, from the 
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 
-from gammacore.config import Config, check_web_address, parse_duration
+from gammacore.config import Config, check_web_address
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.logging import keep_secret
 
@@ -64,7 +63,7 @@ class Heartbeat:
         try:
             status, _, _ = fetch(self.url, CALL_S)
             why = "" if status < 400 else f"status {status}"
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except OSError as error:
             why = type(error).__name__
         if why:
             self.failed += 1
@@ -83,5 +82,5 @@ def heartbeat_of(config: Config, environment: Mapping[str, str] | None = None) -
     if found:
         check_web_address(VARIABLE, found)
     url = found or config.alerts.heartbeat
-    every_s = parse_duration(config.alerts.heartbeat_every) / NS_PER_SECOND
+    every_s = config.alerts.heartbeat_every.ns / NS_PER_SECOND
     return None if url is None else Heartbeat(url, every_s)

@@ -27,7 +27,7 @@ from rich.live import Live
 
 from gammacore.alerts import alerts_of
 from gammacore.build import build_desk
-from gammacore.config import Config
+from gammacore.config import Config, stated
 from gammacore.daycount import NS_PER_MINUTE, format_time
 from gammacore.errors import ConfigError, SessionError
 from gammacore.strategy.waiting import next_entry_ns
@@ -273,7 +273,7 @@ def start_session(
     config: Config, options: SessionOptions, environment: dict[str, str], signals: Signals | None = None
 ) -> subprocess.Popen[bytes]:
     """Start the process of a session; ``signals`` reach it from then on."""
-    given = {"config": msgspec.to_builtins(config), "options": msgspec.to_builtins(options)}
+    given = {"config": stated(config), "options": msgspec.to_builtins(options)}
     # Held back until the session listens and is known here: none gets lost, none ends half a start.
     with _held_back(), _errors() as (errors, told):
         process = subprocess.Popen(

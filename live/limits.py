@@ -6,10 +6,9 @@ what a trader of this strategy sets on purpose; who needs more changes this tabl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config, Duration
 
 __all__ = ["missing_limits", "toothless_limits"]
 
@@ -23,7 +22,7 @@ REQUIRED = (
     "max_daily_loss_usd",
 )
 # The most that still limits something, as it is written in a configuration.
-MOST: dict[str, float | str] = {
+MOST: dict[str, float | Duration] = {
     "risk.max_delta": 1_000.0,
     "risk.max_gamma": 1_000.0,
     "risk.max_vega_usd": 1e7,
@@ -35,15 +34,15 @@ MOST: dict[str, float | str] = {
     "risk.max_scenario_loss_usd": 1e8,
     "risk.max_divergence": 0.05,
     "risk.max_funding": 0.05,
-    "risk.stale_after": "60s",
-    "risk.max_clock_skew": "10s",
+    "risk.stale_after": Duration("60s"),
+    "risk.max_clock_skew": Duration("10s"),
     "live.slippage_bp": 100.0,
     "live.option_slippage": 0.5,
     "live.max_above_mark": 0.5,
     "live.max_spread": 0.5,
-    "live.patience": "5min",
-    "live.valid_for": "30s",
-    "live.audit_every": "10min",
+    "live.patience": Duration("5min"),
+    "live.valid_for": Duration("30s"),
+    "live.audit_every": Duration("10min"),
     "size.contracts": 1_000.0,
 }
 MOST_DRAWDOWN_USD = 1e8
@@ -61,8 +60,7 @@ def toothless_limits(config: Config) -> list[str]:
     found = []
     for path, most in MOST.items():
         value = _value(config, path)
-        read: Callable[[Any], float] = float if isinstance(most, float | int) else parse_duration
-        if value is not None and read(value) > read(most):
+        if value is not None and _size(value) > _size(most):
             found.append(f"{path} = {_shown(value)}, at most {_shown(most)}")
     window = [(name, usd) for name, usd in config.risk.max_drawdown_usd.items() if usd > MOST_DRAWDOWN_USD]
     found += [
@@ -74,6 +72,10 @@ def toothless_limits(config: Config) -> list[str]:
 def _value(config: Config, path: str) -> Any:
     section, _, name = path.partition(".")
     return getattr(getattr(config, section), name)
+
+
+def _size(value: float | Duration) -> float:
+    return value.ns if isinstance(value, Duration) else value
 
 
 def _shown(value: float | str) -> str:

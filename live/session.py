@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import http.client
 import json
 import logging
 import os
@@ -97,7 +96,7 @@ def scaled_clock(url: str, speed: float) -> Callable[[], int]:
     try:
         _, body, _ = fetch(address, CLOCK_S)
         start_ns = GET_TIME.decode(decode_envelope(body).result, 0)
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SessionError(f"{address}: the local exchange tells no time: {error}") from None
     origin = time.monotonic_ns()
     return lambda: start_ns + int((time.monotonic_ns() - origin) * speed)

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,24 @@ def test_a_file_has_one_content(tmp_path):
         with pytest.raises(DataError, match="twice"):
             batch.place(tmp_path / "c")
     writer.close()
+
+
+WRITES = """
+import sys; from pathlib import Path; from gammacore.data.atomic import Writer
+with Writer(Path(sys.argv[1])).commit() as batch:
+    batch.place(Path(sys.argv[1]) / "c").write_text("half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_process_is_alive_until_it_is_killed(tmp_path):
+    command = [sys.executable, "-c", WRITES, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        recover(tmp_path)
+        [half] = (tmp_path / atomic.FOLDER).glob("*/1/0")
+        assert half.read_text() == "half"  # left alone
+        process.kill()
+    recover(tmp_path)
+    assert not (tmp_path / atomic.FOLDER).exists()

@@ -1,7 +1,6 @@
 import csv
 import dataclasses
 import gzip
-import os
 
 import duckdb
 import numpy as np
@@ -13,6 +12,7 @@ from gammacore.data.chains import Chains, ChainSnapshot, parity_forward
 from gammacore.daycount import NS_PER_HOUR, format_time, parse_time
 from gammacore.errors import DataError
 from support import chain_files
+from support.platforms import unprivileged
 from support.shared_data import recorded
 
 
@@ -371,9 +371,7 @@ def test_paths_that_are_not_there(tmp_path, good):
         load_chains((tmp_path / "chain.xlsx", (tmp_path / "chain.xlsx").touch())[0])
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything"
-)
+@unprivileged
 def test_files_without_permission(good):
     good.chmod(0)
     with pytest.raises(DataError, match="no permission to read it"):

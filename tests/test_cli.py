@@ -11,6 +11,7 @@ from gammacore.cli import main as cli
 from gammacore.cli.common import INTERRUPTED
 from gammacore.result_files import MARKER
 from support.commands import run
+from support.platforms import posix
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
 
@@ -76,7 +77,7 @@ def test_interruption_is_said_and_leaves_nothing(monkeypatch, capsys, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 def test_control_c_in_a_real_process(tmp_path):
     command = "from gammacore.cli.main import main; main()"
     arguments = ["backtest", "--set", "market.days=3000", "--out", str(tmp_path / "run")]

@@ -24,6 +24,7 @@ from support import chain_files, store_world
 from support.commands import run
 from support.late_chains import world
 from support.local_exchange import make
+from support.platforms import posix
 from support.store_rows import candles
 
 
@@ -203,7 +204,7 @@ def test_the_command_line_stays_quick_to_import():
     assert out.strip() == "[]"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 @pytest.mark.parametrize(("what", "number"), [("download", signal.SIGINT), ("record", signal.SIGTERM)])
 def test_interruptions_keep_what_there_is(tmp_path, what, number):
     exchange = make(history_days=20, strikes=2, start_ns=time.time_ns())

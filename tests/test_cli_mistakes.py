@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import run
+from support.platforms import posix, unprivileged
 
 PROGRAM = str(Path(sys.executable).with_name("gammacore"))
 SHORT = ["--set", "market.days=12"]
@@ -17,6 +17,8 @@ SHORT = ["--set", "market.days=12"]
 
 def limited(*words, folder, limit):
     """Exit code and stderr of the installed command, which may write no file beyond a size."""
+    import resource
+
     done = subprocess.run(
         [PROGRAM, *words],
         cwd=folder,
@@ -92,7 +94,7 @@ def test_a_folder_that_is_a_file(tmp_path, monkeypatch, capsys):
     assert "taken" in err
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@unprivileged
 def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, capsys):
     (tmp_path / "locked").mkdir(mode=0o500)
     code, _, err = run(monkeypatch, capsys, "backtest", *SHORT, "--out", str(tmp_path / "locked/run"))
@@ -100,6 +102,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, capsys):
     assert "ermission denied" in err
 
 
+@posix
 @pytest.mark.parametrize(
     "words", [["backtest", *SHORT], ["simulate", "--paths", "500", "--set", "simulate.frontier=false"]]
 )

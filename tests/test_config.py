@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammacore.build import build_desk
-from gammacore.config import Config, load_config, parse_config, parse_duration, with_overrides
+from gammacore.config import Config, load_config, parse_config, parse_duration, stated, with_overrides
 from gammacore.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "config"
@@ -22,13 +23,12 @@ def leaves(value, path=""):
 
 
 def test_params_yaml_states_every_default():
-    stated = yaml.safe_load((CONFIGS / "params.yaml").read_text())
-    assert stated == msgspec.to_builtins(Config())
+    assert yaml.safe_load((CONFIGS / "params.yaml").read_text()) == stated(Config())
 
 
 def test_every_parameter_of_params_yaml_is_commented_in_its_block():
     lines = (CONFIGS / "params.yaml").read_text().splitlines()
-    names = {path.rpartition(".")[2] for path in leaves(msgspec.to_builtins(Config()))}
+    names = {path.rpartition(".")[2] for path in leaves(stated(Config()))}
     described, previous = set(), False
     for line in lines:
         name = line.split(":")[0].strip()
@@ -112,14 +112,44 @@ def test_overrides_reach_into_sections():
 
 @given(st.integers(1, 10**6), st.sampled_from([("s", 1), ("min", 60), ("h", 3600), ("d", 86400)]))
 def test_durations(count, unit):
-    assert parse_duration(f"{count}{unit[0]}") == count * unit[1] * 10**9
-    assert parse_duration(f" {count} {unit[0]} ") == count * unit[1] * 10**9
+    for text in (f"{count}{unit[0]}", f" {count} {unit[0]} "):
+        assert parse_duration(text, "--every") == count * unit[1] * 10**9
+        read = parse_config({"hedge": {"every": text}})
+        assert read.hedge.every.ns == count * unit[1] * 10**9
+        assert stated(read)["hedge"]["every"] == text  # as it was written
+
+
+def test_a_duration_survives_a_journal_and_another_process():
+    given = {"hedge": {"every": "never"}, "risk": {"max_drawdown_usd": {"1d": 5.0}}, "data": {"sweep": None}}
+    config = parse_config(given)
+    assert config.hedge.every.ns == 0
+    assert [window.ns for window in config.risk.max_drawdown_usd] == [86_400 * 10**9]
+    read = parse_config(msgspec.json.decode(msgspec.json.encode(stated(config))))
+    sent = pickle.loads(pickle.dumps(config))
+    assert read == sent == config
+    assert sent.hedge.vol_window.ns == read.hedge.vol_window.ns == 7 * 86_400 * 10**9
 
 
 @pytest.mark.parametrize("text", ["", "0s", "-1h", "1", "h", "1 hour", "1e3s"])
 def test_bad_durations(text):
-    with pytest.raises(ConfigError, match="expected a duration"):
-        parse_duration(text)
+    with pytest.raises(ConfigError, match=r"^--every: expected a duration such as 30s, .*, got "):
+        parse_duration(text, "--every")
+    for section, value in (("hedge", {"move_horizon": text}), ("risk", {"max_drawdown_usd": {text: 1.0}})):
+        with pytest.raises(ConfigError) as caught:
+            parse_config({section: value})
+        expected = "expected a duration such as 30s, 5min, 1h or 1d"
+        assert str(caught.value) == f"{section}.{next(iter(value))}: {expected}, got {text!r}"
+
+
+def test_windows_of_one_length_are_one_whatever_their_unit():
+    raw = {
+        "hedge": {"vol": "realised", "vol_window": "168h"},
+        "signal": {"forecast": "realised", "min_edge": 0.1},
+    }
+    assert parse_config(raw).signal.window.ns == parse_config(raw).hedge.vol_window.ns
+    raw["signal"]["window"] = "3d"
+    with pytest.raises(ConfigError, match=r"^signal\.forecast: .* realised of 168h, got realised of 3d"):
+        parse_config(raw)
 
 
 @pytest.mark.parametrize(

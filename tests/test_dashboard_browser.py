@@ -27,6 +27,7 @@ from support.browser import browser
 from support.dashboard_world import LINEAR, made
 from support.ledger_sums import by_the_ledger
 from support.live_world import lively
+from support.platforms import posix
 from support.ports import free_port
 
 SPEED = 20.0
@@ -116,6 +117,7 @@ def vega(seen, desk):
     return (seen.vega_usd / desk.book.index, 6), (seen.vega_usd, 2)
 
 
+@posix
 def test_it_shows_what_the_journal_says_follows_restarts_and_never_complains(page, exchange, tmp_path):
     journal, port = tmp_path / "live-local-BTC.db", free_port()
     words = [*PROGRAM, "--journal", str(journal), "--port", str(port)]

@@ -13,6 +13,7 @@ import pytest
 
 from support.commands import run as run_command
 from support.dashboard_world import made
+from support.platforms import linux, posix
 from support.ports import free_port
 
 PROGRAM = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "dashboard"]
@@ -46,6 +47,7 @@ def test_the_newest_journal_is_taken(run, tmp_path, monkeypatch):
     assert json.loads(out)["session"]["journal"] == "one.db"
 
 
+@posix
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -73,6 +75,7 @@ def test_mistakes_are_told(run, tmp_path, monkeypatch, words, told):
     assert "a-token-of-the-command-line" not in err
 
 
+@posix
 def test_a_token_that_is_too_short_is_refused_wherever_it_is_from(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GAMMACORE_DASHBOARD_TOKEN", raising=False)
@@ -110,6 +113,7 @@ def fetch(url, **headers):
             time.sleep(0.05)
 
 
+@posix
 def test_it_serves_until_ctrl_c_and_says_the_token_once_only_if_it_made_it():
     port = free_port()
     where = ["--journal", str(made().path), "--port", str(port)]
@@ -129,6 +133,7 @@ def test_it_serves_until_ctrl_c_and_says_the_token_once_only_if_it_made_it():
     assert "".join([*lines, out, err]).count(token) == 1
 
 
+@linux
 @pytest.mark.parametrize("place", ["environment", "file"])
 def test_a_token_of_ours_is_never_printed_and_a_port_in_use_is_told(place, tmp_path):
     port, token = free_port(), "a-token-that-is-ours"

@@ -5,6 +5,7 @@ import os
 import msgspec
 import pytest
 
+from gammacore.config import stated
 from gammacore.errors import ConfigError, JournalError
 from gammacore.events import Timer
 from gammacore.live.dashboard.board import Board
@@ -14,7 +15,7 @@ from support.dashboard_world import made
 from support.live_world import lively
 
 SECOND = 1_000_000_000
-CONFIG = msgspec.json.encode(msgspec.to_builtins(lively()))
+CONFIG = msgspec.json.encode(stated(lively()))
 
 
 def test_a_journal_is_read_once_and_as_it_grows(tmp_path):

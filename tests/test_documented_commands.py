@@ -25,6 +25,7 @@ from gammacore.cli.data import data_app
 from gammacore.cli.init import README
 from gammacore.cli.main import COMMANDS, app
 from support.pages import ROOT, blocks
+from support.platforms import posix
 
 PROGRAM = Path(sys.executable).with_name("gammacore")
 # Files of the reader's, the exchange's network, a cluster, an account.
@@ -122,7 +123,7 @@ def told_and_ended(words, folder):
     return out
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 def test_every_documented_command_runs_and_prints_only_paths_that_exist(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")

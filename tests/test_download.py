@@ -28,6 +28,7 @@ from gammacore.exchange.faults import Fault
 from gammacore.exchange.server import serving
 from gammacore.live.rest import Rest
 from support.local_exchange import Client, make
+from support.platforms import posix
 
 HISTORY_DAYS = int(os.environ.get("GAMMACORE_HISTORY_DAYS", "4"))
 KILLS = int(os.environ.get("GAMMACORE_KILLS", "2"))
@@ -164,7 +165,7 @@ def test_killed_at_any_request_and_resumed(exchange, whole, tmp_path):
         except Killed:
             deaths += 1
             if store._writer._lock is not None:
-                store._writer._lock.close()  # as the system does
+                store._writer._lock.release()  # as the system does
     assert deaths > 5
     assert tree(tmp_path) == tree(whole)
 
@@ -318,7 +319,7 @@ def command(root, port, days):
     return [sys.executable, "-c", "from gammacore.cli.main import main; main()", *arguments]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 def test_killed_processes_leave_what_an_undisturbed_one_leaves(tmp_path):
     rng = random.Random(11)
     exchange = make(history_days=HISTORY_DAYS + 1, strikes=1, tick_ms=600_000)

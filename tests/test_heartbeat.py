@@ -71,7 +71,7 @@ def test_failing_calls_are_counted_logged_without_the_address_and_hurt_nothing(s
     refused = Heartbeat("http://127.0.0.1:9/a-token-of-mine", 1.0, clock)
     beat(refused)
     assert (heart.failed, refused.failed) == (1, 1)
-    assert [record.reason for record in caplog.records] == ["status 503", "URLError"]
+    assert [record.reason for record in caplog.records] == ["status 503", "ConnectionError"]
     assert redact(service.url) == BLOT
 
 

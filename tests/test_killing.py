@@ -19,6 +19,9 @@ from gammacore.live.launch import start_session
 from gammacore.live.session import NO_JOURNAL, SessionOptions, kill_file
 from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
 from support.live_world import Process, World, lively
+from support.platforms import posix
+
+pytestmark = posix  # sessions are stopped, woken and ended by signals
 
 
 @pytest.fixture

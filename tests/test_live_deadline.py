@@ -9,7 +9,6 @@ import pytest
 from gammacore.errors import RequestError
 from gammacore.live.deadline import fetch
 from gammacore.live.rest import Rest
-from support.deribit_wire import method
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 WHOLE = b'{"jsonrpc": "2.0", "result": 1}'
@@ -117,7 +116,7 @@ def test_the_deadline_holds_for_the_whole_request(serve, fault):
 @pytest.mark.parametrize("fault", [*SLOW, *QUICK])
 def test_an_answer_that_is_none_is_asked_for_again(serve, fault):
     url, seen = serve(fault, fault)
-    assert Rest(url, timeout_s=0.3, sleep=lambda seconds: None).get(method("public/get_index")) == 1
+    assert Rest(url, timeout_s=0.3, sleep=lambda seconds: None).raw("public/get_index") == b"1"
     assert seen == [fault, fault, None]
 
 
@@ -125,7 +124,7 @@ def test_patience_is_bounded_over_all_attempts(serve):
     url, seen = serve(*[body_trickles] * 20)
     begun = time.monotonic()
     with pytest.raises(RequestError, match=r"2 attempts failed, the last with .*try again later"):
-        Rest(url, timeout_s=0.3, patience_s=1.0, sleep=lambda seconds: None).get(method("public/get_index"))
+        Rest(url, timeout_s=0.3, patience_s=1.0, sleep=lambda seconds: None).raw("public/get_index")
     assert time.monotonic() - begun < 2.0
     assert seen == [body_trickles] * 2
 
@@ -140,3 +139,33 @@ def test_an_error_keeps_its_body_and_headers(serve):
     assert fetch(url, 5.0)[:2] == (200, WHOLE)
     with pytest.raises(TimeoutError):
         fetch(url, 0.0)
+
+
+def test_a_connection_is_kept_and_its_deadline_is_that_of_the_question(serve):
+    """The second question goes by the first one's connection, and has a time of its own."""
+
+    def keeps(connection):
+        connection.sendall(HEAD % len(WHOLE) + WHOLE)
+        assert connection.recv(65_536).startswith(b"GET /public/b")
+        asked.append("b")
+        body_trickles(connection)
+
+    asked = []
+    url, seen = serve(keeps)
+    rest = Rest(url, timeout_s=0.3, sleep=lambda seconds: None)
+    assert rest.raw("public/a") == b"1"
+    begun = time.monotonic()
+    assert rest.raw("public/b") == b"1"
+    assert time.monotonic() - begun < 5.0  # of 25 that the answer would take
+    assert (asked, seen) == (["b"], [keeps, None])
+
+
+def test_redirections_are_followed_within_the_deadline(serve):
+    def moved(connection):
+        connection.sendall(
+            b"HTTP/1.1 302 Found\r\nLocation: /there\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    url, seen = serve(moved)
+    assert fetch(url, 5.0)[:2] == (200, WHOLE)
+    assert seen == [moved, None]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gammacore.backtest.replay.runner import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
+from gammacore.config import stated
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import JournalError
@@ -29,6 +30,7 @@ from gammacore.live.tail import HEAD, tail_of
 from gammacore.orders import Cancel, Leg, Order, Purpose
 from support.commands import run
 from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from support.platforms import posix
 
 OPTION = parse("BTC-16JAN26-60000-C")
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -103,7 +105,7 @@ def session(path, config, events, stop_after=None, desk=None):
     """Trade against the simulated exchange and keep the journal; returns desk, exchange and commands."""
     desk, exchange, sent = desk or build_desk(config), build_exchange(config), []
     with Journal(path) as journal:
-        journal.start(START, msgspec.json.encode(msgspec.to_builtins(config)))
+        journal.start(START, msgspec.json.encode(stated(config)))
         for n, event in enumerate(events):
             if n == stop_after:
                 break
@@ -191,6 +193,7 @@ def test_decisions_before_a_restart_are_held_against_the_journal_too(tmp_path):
 
 KILLED = """
 import os, signal, sys
+from gammacore.config import stated
 from gammacore.contracts import parse
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.journal import Journal
@@ -207,6 +210,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@posix
 def test_a_kill_loses_only_what_was_not_secured(tmp_path):
     path = tmp_path / "j.db"
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60)
@@ -346,7 +350,7 @@ def test_a_tail_that_cannot_be_made_ends_the_start(tmp_path):
     Journal(path).close()  # the lock was let go
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights of files are those of POSIX")
+@posix
 def test_only_the_owner_reads_it(tmp_path):
     with Journal(tmp_path / "j.db") as journal:
         journal.handled(Timer(1))

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from gammacore.config import parse_duration
+from gammacore.config import Duration
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import ConfigError
 from gammacore.live.limits import MOST, REQUIRED, toothless_limits
@@ -43,8 +43,8 @@ def test_production_refuses_limits_that_limit_nothing(tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("name", MOST)
 def test_the_most_that_is_accepted_is_accepted_and_no_more(name):
     most = MOST[name]
-    if isinstance(most, str):
-        more = f"{parse_duration(most) // NS_PER_SECOND + 1}s"
+    if isinstance(most, Duration):
+        more = f"{most.ns // NS_PER_SECOND + 1}s"
     else:
         more = most + (1 if isinstance(most, int) else 0.01 * most)
     assert toothless_limits(build({name: most})) == []

@@ -31,6 +31,7 @@ from gammacore.live.recorder import EVERYWHERE, Recorder, RecorderOptions
 from gammacore.live.recording import last_heard_ns, record
 from support import local_exchange as venue
 from support.markets import build
+from support.platforms import posix
 
 FOREVER = 2**62
 START = 1_772_323_200_000_000_000
@@ -209,7 +210,7 @@ def test_a_recorded_stretch_is_replayed(tmp_path):
     assert [fill for episode in run.desk.portfolio.episodes for fill in episode.fills]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 def test_a_killed_recorder_leaves_whole_files_and_the_next_one_names_the_gap(tmp_path):
     exchange = Exchange(
         ExchangeConfig(seed=7, start_ns=time.time_ns(), tick_ms=50, history_days=1, strikes=2)

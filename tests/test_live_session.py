@@ -4,7 +4,6 @@ import http.server
 import json
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -29,7 +28,9 @@ from gammacore.live.records import decode_fact
 from gammacore.live.session import NO_JOURNAL, SessionOptions, kill_file, scaled_clock
 from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
 from support.live_world import lively
+from support.platforms import linux
 
+resource = pytest.importorskip("resource", reason="sessions are ended here by the signals of POSIX")
 COMMAND = [sys.executable, "-m", "gammacore.live"]
 
 
@@ -263,7 +264,7 @@ def test_watch_tells_that_a_process_is_gone(service, unused, tmp_path):
     assert service.alerts == [("failure", "gammacore: gone", told)]
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process need Linux")
+@linux
 def test_a_full_disk_halts_a_session_without_a_traceback_and_a_restart_goes_on(unused, tmp_path):
     journal = tmp_path / "j.db"
     process = session(unused, journal)

@@ -21,6 +21,7 @@ from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.saved_state import save
 from gammacore.live.journal import Journal
 from gammacore.result_files import MARKER, GrowingDirectory, result_directory, write_new, write_page
+from support.platforms import posix
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
 VARY = ["--set", "vary={hedge.band: [0.1, 0.2]}"]
@@ -71,6 +72,7 @@ def repository(folder):
     return folder
 
 
+@posix
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_repository_with_a_coverage_report_stays(command, tmp_path, monkeypatch):
     place = repository(tmp_path / "project")
@@ -118,7 +120,7 @@ def a_directory(place, name):
     (place / name / "mine").write_text("mine\n")
 
 
-@pytest.mark.parametrize("spoil", [changed, linked, a_directory])
+@pytest.mark.parametrize("spoil", [changed, pytest.param(linked, marks=posix), a_directory])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_file_of_ours_that_became_the_users_stays(command, spoil, tmp_path):
     place = ours(tmp_path / "run", command)
@@ -282,7 +284,7 @@ def test_an_interruption_at_any_rename_keeps_one_whole_result(tmp_path, monkeypa
         assert os.listdir(tmp_path) == ["run"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 def test_a_killed_run_leaves_the_earlier_result(tmp_path):
     place = ours(tmp_path / "run")
     before = tree(place)
@@ -301,6 +303,7 @@ def test_a_killed_run_leaves_the_earlier_result(tmp_path):
 # ------------------------------------------------------------------ pages and single files
 
 
+@posix
 def test_a_page_replaces_nothing_but_itself(tmp_path):
     page = tmp_path / "compare.html"
     for text in ("<p>one</p>\n", "<p>zwölf</p>\n"):
@@ -325,6 +328,7 @@ def test_a_page_replaces_nothing_but_itself(tmp_path):
     assert tree(tmp_path) == before
 
 
+@posix
 def test_a_new_file_is_never_written_through_a_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     assert not write_new(tmp_path / "link", "text")
@@ -334,6 +338,7 @@ def test_a_new_file_is_never_written_through_a_link(tmp_path):
     assert Path(tmp_path / "new").read_text() == "text"
 
 
+@posix
 def test_init_keeps_all_that_is_there(tmp_path):
     place = tmp_path / "project"
     repository(place)
@@ -351,6 +356,7 @@ def test_init_keeps_all_that_is_there(tmp_path):
 # ------------------------------------------------------------------ the store, sessions, the exchange
 
 
+@posix
 def test_the_store_leaves_everything_else_in_its_folder(tmp_path):
     day, now = "2026-03-01", parse_time("2026-03-01")
     rows = {"ts_ns": [now], "known_ns": [now], "seq": [1], "index_name": ["btc_usd"], "price": [1.0]}
@@ -371,6 +377,7 @@ def test_the_store_leaves_everything_else_in_its_folder(tmp_path):
     assert {name: data for name, data in tree(tmp_path).items() if name != new} == before
 
 
+@posix
 @pytest.mark.parametrize("beside", ["", ".lock", ".tail"])
 @pytest.mark.parametrize("text", ["a list of trades\n", "database"])
 def test_a_journal_is_not_written_into_files_of_others(beside, text, tmp_path):

@@ -19,6 +19,7 @@ from gammacore.data.interruption import interruptible
 from gammacore.data.store import Store, day_of, days_between
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND
 from gammacore.errors import DataError
+from support.platforms import posix
 from support.store_rows import DAY, START, index
 
 FOREVER = START + 1_000 * NS_PER_DAY
@@ -190,7 +191,7 @@ def test_other_errors_stay_what_they_are(error):
         raise error
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX matter")
+@posix
 def test_an_interruption_of_a_query_is_one(store):
     """A query that would take for ever ends, and what was committed before it stays."""
     first = store.write("index", "BTC", DAY, "a", index([(1, 1, 1.0)]))

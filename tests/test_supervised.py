@@ -24,6 +24,7 @@ from gammacore.live.tail import tail_of
 from gammacore.live.view import final_report, screen
 from gammacore.logging import configure
 from support.live_world import Process, World, lively
+from support.platforms import posix
 
 
 def start(tmp_path, world=None, **options):
@@ -327,6 +328,7 @@ def test_a_log_on_a_full_disk_prints_no_traceback(tmp_path, capsys):
     configure()
 
 
+@posix
 def test_hangup_stays_ignored_under_nohup():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
     try:

@@ -24,6 +24,7 @@ from gammacore.config import with_overrides
 from gammacore.errors import ConfigError, DataError
 from support import sweep_hooks
 from support.markets import build
+from support.platforms import posix
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "report.html": False}
 GRID = {"hedge.band": [0.1, 0.3], "entry.side": ["long", "short"], "market.seed": [1, 2]}
@@ -234,6 +235,7 @@ def times_run(folder, number):
     return len((Path(folder) / f"{number}.ran").read_text())
 
 
+@posix
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_worker_that_dies_loses_one_cell_which_is_run_again(workers, tmp_path):
     grid = grid_of(tmp_path)
@@ -243,6 +245,7 @@ def test_a_worker_that_dies_loses_one_cell_which_is_run_again(workers, tmp_path)
     assert times_run(tmp_path, 2) == 2
 
 
+@posix
 def test_a_cell_that_keeps_killing_its_worker_fails_alone(tmp_path):
     found = {c.number: o for c, o in run_cells(grid_of(tmp_path), sweep_hooks.die_always, "loky", 2)}
     assert found.pop(2) == "its worker died 3 times"
@@ -331,6 +334,7 @@ def test_the_page_shows_maps_and_cells(tmp_path):
     assert "http://" not in page.partition("<script>")[0]
 
 
+@posix
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     out = tmp_path / "run"
     words = ["sweep", "--out", str(out), "--workers", "2", "--set", "market.days=60"]

@@ -17,8 +17,8 @@ from gammacore.array_types import Floats, Ints
 from gammacore.attribution import slippage
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import DAYS_PER_YEAR
+from gammacore.episode import HedgeFills
 from gammacore.ledger import Account
-from gammacore.portfolio import HedgeFills
 from gammacore.valuation import settlement_weight
 
 from ..replay.runner import EpisodeRun, Run

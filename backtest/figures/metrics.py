@@ -16,7 +16,6 @@ import pandas as pd
 
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES, attribute, share_of
-from gammacore.config import parse_duration
 from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.expansion import Method
@@ -180,7 +179,7 @@ def interval_table(run: Run) -> pd.DataFrame:
 def profit_table(run: Run, seen: RunExposures) -> pd.DataFrame:
     """Cumulative profit and its lines on a regular grid (``report.pnl_every``) of the tape's times."""
     tape = run.tape
-    every = parse_duration(run.config.report.pnl_every)
+    every = run.config.report.pnl_every.ns
     slots = tape.ts_ns // every
     shown = np.flatnonzero(np.append(slots[1:] != slots[:-1], True))
     columns: dict[str, Any] = {

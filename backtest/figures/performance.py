@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import DAYS_PER_YEAR
+from gammacore.episode import Episode
 from gammacore.ledger import UNIT, Account, Money
-from gammacore.portfolio import Episode
 
 from ..replay.runner import Run
 from .overfitting import sharpe_ratio

@@ -11,8 +11,8 @@ import numpy as np
 from gammacore import black76
 from gammacore.attribution import Attribution
 from gammacore.daycount import DAYS_PER_YEAR
+from gammacore.episode import Episode
 from gammacore.ledger import Money
-from gammacore.portfolio import Episode
 from gammacore.volatility import realised_vol
 
 from ..replay.tape import Tape

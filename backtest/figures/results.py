@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.config import Config
+from gammacore.config import Config, stated
 from gammacore.ledger import Ledger
 from gammacore.result_files import SUMMARY
 from gammacore.yaml_text import dump_yaml
@@ -88,7 +88,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
 
 def write_tables(results: Results, folder: Path) -> None:
     """Write configuration, summary and tables of a run into an existing directory."""
-    config = msgspec.to_builtins(results.config)
+    config = stated(results.config)
     (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     (folder / SUMMARY).write_text(
         json.dumps(results.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"

@@ -13,8 +13,8 @@ import numpy as np
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY
+from gammacore.episode import Episode
 from gammacore.ledger import Account
-from gammacore.portfolio import Episode
 from gammacore.valuation import value
 
 from ..replay.runner import EpisodeRun
@@ -151,7 +151,7 @@ def hedge_profit(
     traded : array of int, shape (fills,)
         Entry of the tape that each was filled at.
     amount, price, fee : array, shape (fills,)
-        See :class:`gammacore.portfolio.HedgeFills`.
+        See :class:`gammacore.episode.HedgeFills`.
     """
     start, stop, instrument = done.first, done.last, done.episode.hedge.instrument
     if stop == start:

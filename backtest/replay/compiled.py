@@ -20,10 +20,10 @@ from gammacore import _replay
 from gammacore.array_types import Floats
 from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
 from gammacore.desk import Desk
+from gammacore.episode import Episode, Trades
 from gammacore.fees import future_rate
 from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Policy
 from gammacore.ledger import Account
-from gammacore.portfolio import Episode, Trades
 
 from .fills import SimulatedExchange
 from .price_block import PriceBlock

@@ -15,7 +15,7 @@ from gammacore.config import Config, DataConfig
 from gammacore.contracts import Settlement
 from gammacore.data import Chains, Funding, Prices
 from gammacore.data.soundness import (
-    Verdict,
+    CheckResult,
     bars_against_forwards,
     bars_follow,
     index_against_forwards,
@@ -33,7 +33,7 @@ from gammacore.errors import DataError
 __all__ = ["Fault", "check_data", "faults_of"]
 
 ANOTHER_MARKET = 0.1  # |ln| between two series, beyond which their clocks say nothing
-Fault = tuple[str, Verdict]  # the parameter that names the files, and what is wrong with them
+Fault = tuple[str, CheckResult]  # the parameter that names the files, and what is wrong with them
 
 
 def check_data(
@@ -51,7 +51,7 @@ def check_data(
 
     Returns
     -------
-    list of (parameter, Verdict)
+    list of (parameter, CheckResult)
         Those that are not sound.
     """
     found: list[Fault] = []
@@ -75,7 +75,7 @@ def check_data(
     return [(name, verdict) for name, verdict in found if not verdict.sound]
 
 
-def _chains(chains: Chains) -> list[Verdict]:
+def _chains(chains: Chains) -> list[CheckResult]:
     tau = (chains.expiry_ns - chains.ts_ns) / NS_PER_YEAR
     first = chains.offsets[:-1]  # rows of the next expiry
     in_coin = chains.settlement is Settlement.INVERSE
@@ -89,7 +89,7 @@ def _chains(chains: Chains) -> list[Verdict]:
     ]
 
 
-def _together(prices: Prices, chains: Chains) -> list[Verdict]:
+def _together(prices: Prices, chains: Chains) -> list[CheckResult]:
     nearest = chains.forward[chains.offsets[:-1]]  # of the next expiry
     columns = prices.ts_ns, prices.close, chains.snapshot_ts, nearest
     level = bars_against_forwards(*columns)
@@ -98,7 +98,7 @@ def _together(prices: Prices, chains: Chains) -> list[Verdict]:
     return [shift_of_hours(*columns), level]  # the reason before what it leads to
 
 
-def _delivered(delivery: dict[int, float], prices: Prices | None, chains: Chains | None) -> list[Verdict]:
+def _delivered(delivery: dict[int, float], prices: Prices | None, chains: Chains | None) -> list[CheckResult]:
     """Delivery prices against the bars, or else against the chains' forwards of the time."""
     at, price = np.array(list(delivery), np.int64), np.array(list(delivery.values()))
     if prices is not None:
@@ -135,6 +135,6 @@ def faults_of(
     raise DataError(f"{lines[0]}{more}; --force-data runs all the same")
 
 
-def _say(data: DataConfig, name: str, verdict: Verdict) -> str:
+def _say(data: DataConfig, name: str, verdict: CheckResult) -> str:
     """Say what is wrong with which files, in one line."""
     return f"{getattr(data, name.partition('.')[2])}: {verdict}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gammacore.build import build_estimate
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config, stated
 from gammacore.data import (
     Chains,
     Funding,
@@ -152,7 +152,7 @@ def market_part(config: Config) -> dict[str, Any]:
     """Everything that :func:`load_market` reads: configurations that share it share the market."""
     named = {name: getattr(config, name) for name in ("currency", "data", "market", "marks")}
     return {
-        **{name: msgspec.to_builtins(part) for name, part in named.items()},
+        **{name: stated(part) for name, part in named.items()},
         "linear": config.hedge.instrument == "forward",
         "averaging": config.exit.delivery == "average",
         "funding": config.costs.funding,
@@ -200,8 +200,8 @@ def _recorded(config: Config, estimate: Estimate | None) -> Sources:
         columns=data.columns,
         start_ns=start,
         end_ns=end,
-        sweep_ns=None if data.sweep is None else parse_duration(data.sweep),
-        delay_ns=0 if data.chain_delay is None else parse_duration(data.chain_delay),
+        sweep_ns=None if data.sweep is None else data.sweep.ns,
+        delay_ns=0 if data.chain_delay is None else data.chain_delay.ns,
     )
     if data.prices is None:
         return Sources(chains, None, funding)

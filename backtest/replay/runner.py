@@ -17,14 +17,14 @@ import numpy as np
 from gammacore.array_types import Ints
 from gammacore.attribution import Attribution, attribute
 from gammacore.build import build_desk
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config
 from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
+from gammacore.episode import Episode
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Policy
-from gammacore.portfolio import Episode
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
@@ -87,7 +87,6 @@ class Run(NamedTuple):
 def build_exchange(config: Config) -> SimulatedExchange:
     """Exchange of a configuration."""
     costs = config.costs
-    age = None if costs.max_quote_age is None else parse_duration(costs.max_quote_age)
     return SimulatedExchange(
         costs.fill,
         DERIBIT,
@@ -95,7 +94,7 @@ def build_exchange(config: Config) -> SimulatedExchange:
         hedge_fee=costs.hedge_fee,
         half_spread=costs.hedge_half_spread_bp * 1e-4,
         on_ticks=config.hedge.lots,
-        max_quote_age_ns=age,
+        max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
         averaging=config.exit.delivery == "average",
     )
 

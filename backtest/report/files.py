@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from gammacore.config import Config
+from gammacore.config import Config, stated
 from gammacore.errors import DataError
 from gammacore.result_files import SUMMARY
 from gammacore.yaml_text import dump_yaml
@@ -65,7 +64,7 @@ def write_sweep(sweep: Sweep) -> None:
 
 
 def _config_text(config: Config) -> str:
-    return dump_yaml(msgspec.to_builtins(config))
+    return dump_yaml(stated(config))
 
 
 def _summary_text(summary: dict[str, Any]) -> str:

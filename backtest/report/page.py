@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import plotly.graph_objects as go
 
+from gammacore.config import stated
 from gammacore.yaml_text import dump_yaml
 
 from ..figures.results import Results
@@ -77,7 +77,7 @@ def _context(view: View) -> dict[str, Any]:
         "data": data_rows(view.summary),
         "files": file_rows(view.summary),
         "changed": changed_parameters(view.config),
-        "config_yaml": dump_yaml(msgspec.to_builtins(view.config)),
+        "config_yaml": dump_yaml(stated(view.config)),
         "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
     }
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
-from gammacore.config import Config
+from gammacore.config import Config, stated
 
 from .view import MEANING, MISSING, View, as_text, gain_or_loss, label, ordered, plural, shows
 
@@ -239,10 +237,10 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
     """Parameters that differ from the defaults: name, value, default."""
-    default = flattened(msgspec.to_builtins(Config()))
+    default = flattened(stated(Config()))
     return [
         (name, _yaml(value), _yaml(default[name]) if name in default else MISSING)
-        for name, value in flattened(msgspec.to_builtins(config)).items()
+        for name, value in flattened(stated(config)).items()
         if name not in default or value != default[name]
     ]
 

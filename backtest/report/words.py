@@ -62,7 +62,7 @@ def _bet_words(config: Config) -> str:
 
 def _hedge_words(config: Config) -> str:
     hedge = config.hedge
-    never = hedge.rule == "never" or (hedge.rule == "interval" and hedge.every == "never")
+    never = hedge.rule == "never" or (hedge.rule == "interval" and not hedge.every.ns)
     if never:
         return "none"
     instruments = {

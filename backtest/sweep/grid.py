@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gammacore import __version__
-from gammacore.config import Config, check, with_overrides
+from gammacore.config import Config, check, stated, with_overrides
 from gammacore.data.tables import data_files
 from gammacore.errors import ConfigError
 
@@ -112,7 +112,7 @@ def cells(config: Config) -> list[Cell]:
         overrides = dict(zip(config.vary, values, strict=True))
         varied = mix.config(base, overrides)
         market = markets(json.dumps(market_part(varied), sort_keys=True))
-        decided = msgspec.to_builtins(varied)
+        decided = stated(varied)
         del decided["report"]
         key = digest([__version__, market, decided])
         result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))

@@ -14,8 +14,8 @@ import numpy as np
 from gammacore import _replay
 from gammacore.array_types import Floats
 from gammacore.contracts import Future
+from gammacore.episode import Episode, HedgePosition
 from gammacore.ledger import Account
-from gammacore.portfolio import Episode, HedgePosition
 
 from ..replay.compiled import CompiledHedger
 from ..replay.price_block import PriceBlock

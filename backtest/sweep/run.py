@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.config import Config
+from gammacore.config import Config, stated
 from gammacore.result_files import GrowingDirectory
 
 from .cell_runs import FIGURES, run_cell
@@ -45,7 +44,7 @@ class Sweep(NamedTuple):
 
 def plan_of(config: Config, grid: list[Cell]) -> dict[str, Any]:
     """Say what makes a sweep the same sweep, in terms that a refusal can name."""
-    plain = msgspec.to_builtins(config)
+    plain = stated(config)
     return {
         "version": __version__,
         "grid": plain.pop("vary"),

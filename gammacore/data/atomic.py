@@ -13,11 +13,12 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 from gammacore.errors import DataError
 
@@ -78,7 +79,7 @@ class Writer:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._lock: sqlite3.Connection | None = None
+        self._lock: FileLock | None = None
         self._home = root / FOLDER / uuid4().hex
         self._count = 0
 
@@ -122,7 +123,7 @@ class Writer:
     def abandon(self) -> None:
         """Let go of the lock and leave the rest as it is, as the death of the process does."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
 
@@ -149,11 +150,11 @@ def recover(root: Path) -> list[Path]:
         try:
             appeared += _dissolve(root, home)
         finally:
-            lock.close()
+            lock.release()
         _tidy(home)
     for orphan in waiting.glob("*.lock"):  # of a writer that died before it had a folder, or after
         if _is_ours(orphan) and not orphan.with_suffix("").exists() and (lock := _take(orphan)) is not None:
-            lock.close()
+            lock.release()
             orphan.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         waiting.rmdir()
@@ -202,14 +203,12 @@ def _lock_path(home: Path) -> Path:
     return home.parent / f"{home.name}.lock"
 
 
-def _take(path: Path) -> sqlite3.Connection | None:
+def _take(path: Path) -> FileLock | None:
     """Lock that ends with this process, or None while somebody has it."""
-    lock = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
+    lock = FileLock(path, blocking=False, thread_local=False)  # any thread may close a store
     try:
-        lock.execute("pragma journal_mode = memory")
-        lock.execute("begin exclusive")
-    except sqlite3.OperationalError:
-        lock.close()
+        lock.acquire()
+    except Timeout:
         return None
     return lock
 

@@ -12,7 +12,7 @@ from gammacore.data.chains import Chains, parity_forward
 from gammacore.data.prices import Prices
 from gammacore.data.quality import Finding
 from gammacore.data.soundness import (
-    Verdict,
+    CheckResult,
     bars_against_forwards,
     shift_of_hours,
     sides_swapped,
@@ -98,7 +98,7 @@ def chain_faults(chains: Chains) -> list[Finding]:
     return faults + [one for one in [_copied(chains)] if one.count]
 
 
-def chain_verdicts(chains: Chains, prices: Prices | None = None) -> list[Verdict]:
+def chain_verdicts(chains: Chains, prices: Prices | None = None) -> list[CheckResult]:
     """Hold chains against their units, their index and, where there are any, price bars.
 
     Parameters
@@ -109,7 +109,7 @@ def chain_verdicts(chains: Chains, prices: Prices | None = None) -> list[Verdict
 
     Returns
     -------
-    list of Verdict
+    list of CheckResult
         Of every check that was made.
     """
     c, first = chains, chains.offsets[:-1]

@@ -12,7 +12,7 @@ from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, format_time
 
 from .impossible import Day, Found
 from .soundness import (
-    Verdict,
+    CheckResult,
     bars_against_forwards,
     shift_of_hours,
     spikes,
@@ -130,7 +130,7 @@ def _of(series: Parts, currency: str) -> Iterator[tuple[str, list[tuple[Array, A
     yield from ((key[1], parts) for key, parts in series.items() if key[0] == currency)
 
 
-def _told(name: str, verdict: Verdict) -> Iterator[tuple[int, Found]]:
+def _told(name: str, verdict: CheckResult) -> Iterator[tuple[int, Found]]:
     if not verdict.sound:
         check = NAMES[verdict.check]
         yield verdict.ts_ns, Found(check, verdict.count, name, format_time(verdict.ts_ns), verdict.why)

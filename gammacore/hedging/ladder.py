@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gammacore.contracts import Perpetual, Settlement
+from gammacore.episode import Episode, MarketView
 from gammacore.hedging.target import Target
 from gammacore.orders import Order
-from gammacore.portfolio import Episode, MarketView
 from gammacore.valuation import shape
 
 __all__ = ["reached", "rung_price"]

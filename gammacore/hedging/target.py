@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from gammacore.contracts import Option, Perpetual
+from gammacore.episode import Episode, MarketView
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
 from gammacore.hedging.policies import Custom, Moment, Never, Policy, Zakamouline
-from gammacore.portfolio import Episode, MarketView
 from gammacore.valuation import shape
 
 __all__ = ["HedgeInputs", "Leland", "Target"]

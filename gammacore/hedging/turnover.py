@@ -1,7 +1,7 @@
 """Expected turnover and error of a hedge policy over a position's life, in closed form.
 
 While a hedge is followed, its mismatch is close to a Brownian motion of speed ``gamma price vol``, so that
-turnover and squared mismatch are known for every policy (:func:`gammacore.hedging.theory.band_law`). Each is
+turnover and squared mismatch are known for every policy (``tests/support/reference/band_law.py``). Each is
 a power of price and gamma, and the expectation of such a power along a lognormal price is a Gaussian
 integral; only the integral over time is left to quadrature.
 

@@ -14,9 +14,10 @@ import numpy as np
 from gammacore import inverse
 from gammacore.contracts import CALL, PUT, Settlement, spec_for
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
+from gammacore.episode import Episode
 from gammacore.events import ChainSlice
 from gammacore.orders import Leg
-from gammacore.portfolio import Episode, Portfolio
+from gammacore.portfolio import Portfolio
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, Refusal, delta_too_far, strike_too_far
 

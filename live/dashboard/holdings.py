@@ -9,11 +9,11 @@ from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
+from gammacore.episode import Episode
 from gammacore.errors import LedgerError
 from gammacore.hedging import Custom, Interval, Ladder, Move, Policy
 from gammacore.hedging.policies import Banded, Moment
 from gammacore.ledger import Money
-from gammacore.portfolio import Episode
 from gammacore.risk import Totals
 from gammacore.valuation import sensitivities, shape
 

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import Any
 
-from gammacore.config import Config, parse_duration
+from gammacore.config import Config
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
@@ -36,7 +36,7 @@ class LimitsUse:
 
     def __init__(self, config: Config) -> None:
         self.guards: Guards = guards_of(config)
-        self.stale_s = parse_duration(config.risk.stale_after) / NS_PER_SECOND
+        self.stale_s = config.risk.stale_after.ns / NS_PER_SECOND
         self.account: AccountNews | None = None
         self.day_start: DayStart | None = None
         self.skew_s = 0.0

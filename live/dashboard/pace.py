@@ -10,7 +10,7 @@ from gammacore import black76, inverse
 from gammacore.book import Book
 from gammacore.contracts import CALL, PUT, Option, Settlement
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
-from gammacore.portfolio import Episode
+from gammacore.episode import Episode
 from gammacore.strategy.signal import Signal
 from gammacore.valuation import shape
 

@@ -8,9 +8,9 @@ from typing import Any
 from gammacore.contracts import Option, inverse_pnl, linear_pnl
 from gammacore.daycount import NS_PER_MILLISECOND
 from gammacore.desk import Desk
+from gammacore.episode import Episode
 from gammacore.events import Delivery, Fill, Flatten, Rejected
 from gammacore.orders import Order
-from gammacore.portfolio import Episode
 from gammacore.scalps import pair_first_in_first_out
 
 from ..about import Began

@@ -57,10 +57,6 @@ class Density(msgspec.Struct, frozen=True, eq=False):
         """Return the expected volatility."""
         return floats(self.mean_vol)
 
-    def mean_variance(self) -> Floats:
-        """Return the expected squared volatility."""
-        return np.asarray(np.square(self.mean_vol) * np.exp(np.square(self.log_sd)))
-
     def cdf(self, vol: npt.ArrayLike) -> Floats:
         """Probability that the realised volatility is at most ``vol``; broadcast."""
         from scipy.special import ndtr

@@ -1,0 +1,28 @@
+"""Configuration: one YAML file read into typed, bounded structs.
+
+Unknown names, wrong types and values out of range are refused with the path, what was
+expected, what was found and the nearest valid name. ``config/params.yaml`` lists every
+parameter with its default and a comment. Durations are parsed once, as they are read.
+"""
+
+from .checks import check, check_web_address
+from .durations import Duration, parse_duration
+from .reading import load_config, parse_config, stated, with_overrides
+from .sections import MOST_VOL, Config, DataConfig, HedgeConfig, MarketConfig, SimulateConfig
+
+__all__ = [
+    "MOST_VOL",
+    "Config",
+    "DataConfig",
+    "Duration",
+    "HedgeConfig",
+    "MarketConfig",
+    "SimulateConfig",
+    "check",
+    "check_web_address",
+    "load_config",
+    "parse_config",
+    "parse_duration",
+    "stated",
+    "with_overrides",
+]

@@ -1,0 +1,149 @@
+"""From a file or a mapping to a checked configuration, and back."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gammacore.errors import ConfigError
+from gammacore.yaml_text import read_yaml
+
+from .checks import check
+from .messages import explain
+from .sections import Config
+
+__all__ = ["load_config", "parse_config", "stated", "with_overrides"]
+
+
+def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a YAML file (None: all defaults) and apply overrides.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        Configuration file.
+    overrides : mapping of dotted path to value, optional
+        Such as ``{"hedge.band": 0.1}``.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML, or holds an invalid value.
+    """
+    raw: Any = {}
+    if path is not None:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}{_near_file(Path(path))}") from None
+        raw = read_yaml(data, str(path)) or {}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top, got {type(raw).__name__}")
+    for dotted, value in (overrides or {}).items():
+        _set(raw, dotted, value)
+    try:
+        return parse_config(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}" if path is not None else str(error)) from None
+
+
+def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
+    """Copy of a configuration with some dotted paths replaced."""
+    raw = stated(config)
+    for dotted, value in overrides.items():
+        _set(raw, dotted, value)
+    return parse_config(raw)
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """Check a mapping and turn it into a configuration.
+
+    Raises
+    ------
+    ConfigError
+        Naming the path, what was expected, what was found, and the nearest valid name.
+    """
+    _refuse_unknown(raw, Config, "")
+    raw = _times_as_texts(raw)
+    try:
+        config = msgspec.convert(raw, Config, dec_hook=_convert)
+    except msgspec.ValidationError as error:
+        raise ConfigError(explain(str(error), raw)) from None
+    check(config)
+    for dotted, values in config.vary.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
+        for value in values:
+            _check_variant(config, dotted, value)
+    return config
+
+
+def stated(part: Any) -> Any:
+    """Return a configuration, or a part of one, as it would stand in a file."""
+    return msgspec.to_builtins(part, enc_hook=str)
+
+
+def _times_as_texts(raw: Any) -> Any:
+    """Write dates and datetimes, which Python callers and YAML tags give, as the texts that fields take."""
+    if isinstance(raw, date):
+        return raw.isoformat()
+    if isinstance(raw, Mapping):
+        return {name: _times_as_texts(value) for name, value in raw.items()}
+    return [_times_as_texts(value) for value in raw] if isinstance(raw, list | tuple) else raw
+
+
+def _convert(kind: type[Any], value: Any) -> Any:
+    """Make a :class:`Duration` of a text."""
+    return kind(value)
+
+
+def _check_variant(config: Config, dotted: str, value: Any) -> None:
+    """Refuse a variant that is no configuration; the error names the ``vary`` entry."""
+    try:
+        with_overrides(config, {"vary": {}, dotted: value})
+    except ConfigError as error:
+        raise ConfigError(f"vary.{dotted}: {error}") from None
+
+
+def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    if not all(dotted.split(".")):
+        raise ConfigError(f"override {dotted!r}: expected a dotted path such as hedge.band")
+    *parents, last = dotted.split(".")
+    node = raw
+    for name in parents:
+        child = node.setdefault(name, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{dotted}: {name} is not a section")
+        node = child
+    node[last] = value
+
+
+def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
+    if not isinstance(raw, Mapping):
+        return  # the type error is reported by the conversion
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for name, value in raw.items():
+        where = f"{path}{name}"
+        if name not in fields:
+            near = difflib.get_close_matches(str(name), fields, n=1)
+            hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
+            raise ConfigError(f"{where}: unknown parameter{hint}")
+        if isinstance(fields[name], type) and issubclass(fields[name], msgspec.Struct):
+            _refuse_unknown(value, fields[name], f"{where}.")
+
+
+def _near_file(path: Path) -> str:
+    siblings: Sequence[str] = []
+    if path.parent.is_dir():
+        siblings = [entry.name for entry in path.parent.iterdir()]
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    return f"; did you mean {path.parent / near[0]}?" if near else ""

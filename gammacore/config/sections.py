@@ -1,0 +1,312 @@
+"""Sections of a configuration: names, types, bounds and defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from .durations import Duration, DurationOrNever
+
+__all__ = ["MOST_VOL", "Config"]
+
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+MOST_VOL = 5.0  # a year: more is a percentage
+MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
+Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
+Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, keyword only, no unknown names."""
+
+
+class DataConfig(_Section, frozen=True):
+    """Files to read; without ``chains`` or ``prices`` the built-in simulated market is used."""
+
+    chains: str | None = None
+    prices: str | None = None
+    funding: str | None = None
+    delivery: str | None = None
+    start: str | None = None
+    end: str | None = None
+    columns: dict[str, str] = {}
+    sweep: Duration | None = Duration("5min")
+    chain_delay: Duration | None = None
+    force: bool = False
+
+
+class MarketConfig(_Section, frozen=True):
+    """The built-in simulated market (see :mod:`gammacore.backtest.replay.synthetic`)."""
+
+    seed: Annotated[int, Meta(ge=0)] = 7
+    start: str = "2025-01-02"
+    days: Annotated[int, Meta(ge=10, le=3660)] = 70
+    spot: Positive = 60_000.0
+    vol: Volatility = 0.60
+    vol_of_vol: NonNegative = 2.5
+    mean_reversion: Positive = 12.0
+    correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
+    implied_premium: Annotated[float, Meta(gt=-0.5, le=2)] = 0.05
+    skew: Annotated[float, Meta(ge=-2, le=2)] = -0.10
+    smile: Annotated[float, Meta(ge=0, le=2)] = 0.08
+    basis: Annotated[float, Meta(gt=-1, lt=1)] = 0.05
+    spread_vol: Annotated[float, Meta(ge=0, le=1)] = 0.012
+    snapshot_hours: Positive = 4.0
+
+
+class MarksConfig(_Section, frozen=True):
+    """Where the value of an option comes from."""
+
+    source: Literal["chain", "flat"] = "chain"
+    flat_vol: Volatility = 0.55
+    flat_days: Positive = 7.0
+    forward: Literal["recorded", "parity"] = "recorded"
+    settlement: Literal["listed", "linear"] = "listed"
+    interpolate: bool = False
+
+
+class EntryConfig(_Section, frozen=True):
+    """When to enter and what."""
+
+    structure: Literal["straddle", "strangle"] = "straddle"
+    delta: Annotated[float, Meta(gt=0, lt=1)] = 0.25
+    side: Literal["long", "short"] = "long"
+    schedule: Literal["each_expiry", "roll"] = "each_expiry"
+    expiries: Literal["fridays", "any"] = "fridays"
+    weekday: Weekday | None = None
+    min_days: NonNegative = 6.0
+    max_days: Positive = 9.0
+    min_snapshots: Annotated[int, Meta(ge=0)] = 0
+
+
+class SignalConfig(_Section, frozen=True):
+    """What an entry must promise by its break-even; nothing if both are null."""
+
+    min_probability: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    min_edge: Annotated[float, Meta(gt=-1, lt=1)] | None = None
+    forecast: Literal["realised", "forecast"] = "forecast"
+    window: Duration = Duration("7d")
+    log_sd: Annotated[float, Meta(gt=0, le=2)] = 0.25
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is asked of an entry."""
+        return self.min_probability is not None or self.min_edge is not None
+
+
+class SizeConfig(_Section, frozen=True):
+    """How much."""
+
+    contracts: Positive = 1.0
+    premium_usd: Positive | None = None
+    theta_usd: Positive | None = None
+    vega_usd: Positive | None = None
+
+
+class HedgeConfig(_Section, frozen=True):
+    """With what, when and towards which target to hedge."""
+
+    instrument: Literal["perpetual", "future", "forward", "cheapest"] = "perpetual"
+    rule: Literal[
+        "interval",
+        "band",
+        "move",
+        "whalley_wilmott",
+        "zakamouline",
+        "fixed_cost",
+        "ladder",
+        "snapshot",
+        "never",
+    ] = "band"
+    every: DurationOrNever = DurationOrNever("1h")
+    band: Positive = 0.1
+    band_lower: Positive | None = None
+    to: Literal["centre", "edge"] | None = None
+    move: Positive = 1.0
+    move_unit: Literal["usd", "relative", "sigma"] = "sigma"
+    move_horizon: Duration = Duration("1d")
+    risk_aversion: Positive = 0.001
+    cost: Annotated[float, Meta(gt=0, le=MOST_FEE)] | None = None
+    cost_per_trade: Positive = 1.0
+    outer: Positive | None = None
+    target: Literal["coin_neutral", "usd_neutral", "black"] = "coin_neutral"
+    ratio: Annotated[float, Meta(ge=0, le=1.5)] = 1.0
+    target_delta: float = 0.0
+    vol: Literal["implied", "realised", "forecast"] | Volatility = "implied"
+    vol_window: Duration = Duration("7d")
+    smile: Literal["sticky_strike", "sticky_delta", "minimum_variance"] | float = "sticky_strike"
+    leland: bool = False
+    ignore_vol: bool = False
+    lots: bool = True
+
+
+class CostsConfig(_Section, frozen=True):
+    """What trading costs."""
+
+    fill: Literal["cross", "mid", "mark"] = "cross"
+    option_fees: bool = True
+    hedge_fee: Literal["taker", "maker"] | Fee = "taker"
+    hedge_half_spread_bp: NonNegative = 0.1
+    funding: bool = True
+    max_quote_age: Duration | None = Duration("10min")
+
+
+class ExitConfig(_Section, frozen=True):
+    """When to close."""
+
+    hours_before_expiry: NonNegative | None = None
+    delivery: Literal["average", "last"] = "average"
+    unfinished: Literal["carry", "drop"] = "carry"
+
+
+class LimitsConfig(_Section, frozen=True):
+    """Ceilings on what entries may add up to."""
+
+    max_open_episodes: Annotated[int, Meta(ge=1)] | None = None
+    max_contracts: Positive | None = None
+
+
+class ReportConfig(_Section, frozen=True):
+    """What is written."""
+
+    pnl_every: Duration = Duration("1h")
+    html: bool = True
+    attribution: Literal["taylor", "revaluation"] = "taylor"
+    unexplained_alarm: Positive = 0.05
+
+
+class LegConfig(_Section, frozen=True):
+    """One option of a simulated book."""
+
+    kind: Literal["call", "put"]
+    strike: Positive
+    days: Positive
+    amount: float = 1.0
+    implied: Volatility | None = None
+
+
+class SimulateConfig(_Section, frozen=True):
+    """The experiment of ``gammacore simulate``; policy, target and costs are those of a backtest."""
+
+    model: Literal["gbm", "heston", "merton", "garch", "bootstrap"] = "gbm"
+    settlement: Literal["inverse", "linear"] = "inverse"
+    forward: Positive = 60_000.0
+    days: Positive = 30.0
+    structure: Literal["straddle", "strangle"] = "straddle"
+    strangle_width: Positive = 0.1
+    legs: list[LegConfig] = []
+    steps_per_day: Annotated[int, Meta(ge=1, le=86_400)] = 24
+    implied_vol: Volatility = 0.60
+    realised_vol: Volatility = 0.60
+    drift: float = 0.0
+    mean_reversion: Positive = 12.0
+    vol_of_vol: NonNegative = 2.5
+    correlation: Annotated[float, Meta(ge=-1, le=1)] = -0.3
+    jumps_per_year: NonNegative = 20.0
+    jump_mean: Annotated[float, Meta(ge=-3, le=3)] = -0.01
+    jump_sd: Annotated[float, Meta(ge=0, le=1)] = 0.04
+    asymmetric: bool = True
+    innovations: Literal["historical", "normal", "t"] = "historical"
+    block_days: Positive = 1.0
+    funding: Annotated[float, Meta(ge=-MOST_VOL, le=MOST_VOL)] = 0.0
+    fixed_fee: NonNegative = 0.0
+    paths: Annotated[int, Meta(ge=2, le=100_000_000)] = 20_000
+    seed: Annotated[int, Meta(ge=0)] = 7
+    frontier: bool = True
+    frontier_paths: Annotated[int, Meta(ge=100)] = 2_000
+    budget: Positive | None = None
+    threads: Annotated[int, Meta(ge=1)] = 1
+
+
+class LiveConfig(_Section, frozen=True):
+    """How a session trades; amounts, rule and target are those of ``size``, ``entry`` and ``hedge``."""
+
+    execution: Literal["post_only", "taker"] = "post_only"
+    patience: Duration = Duration("3s")
+    tries: Annotated[int, Meta(ge=1, le=20)] = 3
+    slippage_bp: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
+    option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
+    max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
+    valid_for: Duration = Duration("5s")
+    options_gone: Literal["close", "keep"] = "close"
+    chain_every: Duration = Duration("10s")
+    audit_every: Duration = Duration("30s")
+    busy_poll: bool = False
+    keep_awake: bool = False
+    orphaned: Literal["stop", "continue"] = "stop"
+
+
+class RiskConfig(_Section, frozen=True):
+    """Limits of a session; null means none. Hedges and closings pass where they reduce risk."""
+
+    max_delta: Positive | None = None
+    max_gamma: Positive | None = None
+    max_vega_usd: Positive | None = None
+    max_premium_usd: Positive | None = None
+    max_margin_use: Annotated[float, Meta(gt=0, le=1)] | None = None
+    max_order: Positive | None = None
+    max_orders_per_minute: Annotated[int, Meta(ge=1)] | None = 60
+    max_hedges_per_hour: Annotated[int, Meta(ge=1)] | None = None
+    max_daily_loss_usd: Positive | None = None
+    max_drawdown_usd: dict[Duration, Positive] = {}
+    max_scenario_loss_usd: Positive | None = None
+    scenario_spot: list[float] = field(default_factory=lambda: [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2])
+    scenario_vol: list[float] = field(default_factory=lambda: [-0.3, 0.0, 0.3])
+    scenario_days: list[NonNegative] = field(default_factory=lambda: [0.0, 1.0])
+    stale_after: Duration = Duration("10s")
+    max_divergence: Annotated[float, Meta(gt=0, le=1)] = 0.01
+    max_funding: Annotated[float, Meta(gt=0, le=1)] = 0.003
+    max_clock_skew: Duration = Duration("2s")
+    flatten_on_kill: bool = False
+
+
+class AlertsConfig(_Section, frozen=True):
+    """Which messages are sent; where to is in the environment, see :mod:`gammacore.alerts`."""
+
+    level: Literal["info", "warning", "critical"] = "warning"
+    repeat: Duration = Duration("1h")
+    per_hour: Annotated[int, Meta(ge=1)] = 20
+    heartbeat: str | None = None
+    heartbeat_every: Duration = Duration("1min")
+
+
+class Config(_Section, frozen=True):
+    """A whole run."""
+
+    currency: Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]*(_USDC)?$")] = "BTC"
+    data: DataConfig = DataConfig()
+    market: MarketConfig = MarketConfig()
+    marks: MarksConfig = MarksConfig()
+    entry: EntryConfig = EntryConfig()
+    signal: SignalConfig = SignalConfig()
+    size: SizeConfig = SizeConfig()
+    hedge: HedgeConfig = HedgeConfig()
+    costs: CostsConfig = CostsConfig()
+    exit: ExitConfig = ExitConfig()
+    limits: LimitsConfig = LimitsConfig()
+    report: ReportConfig = ReportConfig()
+    simulate: SimulateConfig = SimulateConfig()
+    live: LiveConfig = LiveConfig()
+    risk: RiskConfig = RiskConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    vary: dict[str, list[Any]] = {}
+
+    @property
+    def coin(self) -> str:
+        """Base coin: ``BTC``, of options in USDC, too."""
+        return self.currency.partition("_")[0]
+
+    @property
+    def linear(self) -> bool:
+        """Whether positions settle in USD (or are accounted for as if they did)."""
+        return "_" in self.currency or self.marks.settlement == "linear"
+
+    @property
+    def settles_in(self) -> str:
+        """Currency of the account: the coin or ``USDC``."""
+        return "USDC" if self.linear else self.coin
