@@ -53,6 +53,20 @@ def test_a_ticker_sets_volatility_and_basis(tape):
     assert (book.iv(CALL), book.forward(FRIDAY)) == (0.7, pytest.approx(61e3))
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_deltas_of_several_expiries_are_those_of_each(tape, plain):
+    later = Option("BTC", Settlement.INVERSE, FRIDAY + 7 * NS_PER_DAY, 62e3, -1)
+    book = Book()
+    book.apply(tape.snapshot(0))
+    book.apply(Ticker(START + HOUR, CALL, forward=61e3, index=60e3, iv=0.7))
+    book.apply(Ticker(START + HOUR + 1, later, forward=64e3, index=60e3, iv=0.4))
+    book.apply(IndexPrice(START + HOUR + 2, 60e3))
+    each = [book.options_delta({option: amount}, plain) for option, amount in ((CALL, 1.5), (later, -2.0))]
+    assert book.options_delta({CALL: 1.5, later: -2.0}, plain) == sum(each)
+    assert book.options_delta({later: -2.0, CALL: 1.5}, plain) == each[1] + each[0]
+    assert each[0] != each[1]
+
+
 def test_a_missing_row_keeps_the_last_volatility(tape):
     book = Book()
     book.apply(tape.snapshot(0))
