@@ -19,6 +19,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
 from gammacore.risk import totals
+from gammacore.terminal import numbers
 
 from .follow import Explained, Follower
 from .risk_manager import Mode
@@ -100,9 +101,7 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
 def _positions(follower: Follower) -> Table:
     desk = follower.desk
     assert desk is not None
-    table = Table(title="Positions", title_justify="left")
-    for name in ("instrument", "size", "entry", "mark"):
-        table.add_column(name, justify="left" if name == "instrument" else "right")
+    table = Table("instrument", *numbers("size", "entry", "mark"), title="Positions", title_justify="left")
     for episode in desk.portfolio.open.values():
         paid = {f.instrument: f.price for f in episode.option_fills()}
         for option, amount in episode.legs.items():
@@ -126,9 +125,8 @@ def _positions(follower: Follower) -> Table:
 def _money(follower: Follower, explained: Explained | None) -> Table:
     config = follower.config
     coin = config.coin if config is not None else "coin"
-    table = Table(title="Profit, and where it came from", title_justify="left")
-    for name in ("line", coin, "USD"):
-        table.add_column(name, justify="left" if name == "line" else "right")
+    title = "Profit, and where it came from"
+    table = Table("line", *numbers(coin, "USD"), title=title, title_justify="left")
     if explained is None:
         table.add_row("nothing held yet", "", "")
         return table
@@ -142,9 +140,8 @@ def _money(follower: Follower, explained: Explained | None) -> Table:
 
 
 def _fills(follower: Follower) -> Table:
-    table = Table(title="Last fills", title_justify="left")
-    for name in ("time", "order", "instrument", "amount", "price", "fee"):
-        table.add_column(name, justify="left" if name in ("time", "order", "instrument") else "right")
+    counted = numbers("amount", "price", "fee")
+    table = Table("time", "order", "instrument", *counted, title="Last fills", title_justify="left")
     for fill in list(follower.fills)[-SHOWN:]:
         table.add_row(*_row(fill))
     return table
@@ -191,9 +188,8 @@ def final_report(follower: Follower) -> RenderableType:
 
 def _holder(follower: Follower) -> Table:
     """Show what the account's holder traded meanwhile, beside what was decided here."""
-    table = Table(title="The holder's trades and ours", title_justify="left")
-    for name in ("instrument", "holder's trades", "bought", "sold", "ours", "bought", "sold"):
-        table.add_column(name, justify="left" if name == "instrument" else "right")
+    counted = numbers("holder's trades", "bought", "sold", "ours", "bought", "sold")
+    table = Table("instrument", *counted, title="The holder's trades and ours", title_justify="left")
     ours: dict[str, list[float]] = {}
     for fill in follower.fills:
         ours.setdefault(fill.instrument.name, []).append(fill.amount)

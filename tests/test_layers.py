@@ -28,7 +28,7 @@ ORDER = [
     {"strategy", "risk"},
     {"desk"},
     {"deribit"},
-    {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving"},
+    {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
     {"build"},
     {"backtest", "live", "exchange"},
     {"cli"},

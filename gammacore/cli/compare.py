@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli.common import JsonOption, document, show_faults, stoppable
+from gammacore.cli.common import JsonOption, document, show_warnings, stoppable
 from gammacore.result_files import write_page
 
 __all__ = ["compare"]
@@ -47,9 +47,7 @@ def _default_out(results: list[Path], names: list[str]) -> Path:
 
 
 def _show(console: Console, found: dict[str, Any], coin: str) -> None:
-    show_faults(console, found["faults"])
-    if found["simulated_data"]:
-        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    show_warnings(console, found["faults"], "a made-up market" if found["simulated_data"] else "")
     for note in found["notes"]:
         console.print(f"[bold yellow]Note:[/] {note}", highlight=False)
     names = [run["name"] for run in found["runs"]]
