@@ -28,8 +28,8 @@ from gammacore.errors import SessionError
 
 from .attempts import Tradable
 from .charged import published_fee
-from .hedger import Session
 from .news import Answered, News, Reconciled, State, StateChanged
+from .parts import Session
 
 __all__ = ["Paper"]
 
