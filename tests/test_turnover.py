@@ -25,6 +25,7 @@ from gammacore.hedging import (
     theory,
 )
 from gammacore.hedging.turnover import LognormalPath, Power, hedge_rates
+from support.reference.bands import band_law
 
 F, MONTH, VOL = 60_000.0, 30 / 365, 0.6
 ONE = np.ones(1)
@@ -83,7 +84,7 @@ def test_bands_follow_the_law_at_every_moment(policy, rule, size):
     where = one_option(F)
     law = hedge_rates(policy, where, VOL * ONE)
     speed = 1.0
-    known = theory.band_law(rule, speed, size)
+    known = band_law(rule, speed, size)
     assert law.turnover.factor == pytest.approx(known.turnover)
     assert law.variance.factor == pytest.approx(known.mean_square)
 

@@ -3,7 +3,6 @@
 from gammacore.contracts.arithmetic import (
     UNITS_PER_COIN,
     from_units,
-    inverse_average_entry,
     inverse_pnl,
     linear_pnl,
     payoff_coin,
@@ -37,7 +36,6 @@ __all__ = [
     "family",
     "from_units",
     "has_spec",
-    "inverse_average_entry",
     "inverse_pnl",
     "linear_pnl",
     "parse",

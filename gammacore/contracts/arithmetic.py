@@ -3,7 +3,6 @@
 from typing import Any, Final, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore._arrays import floats
 from gammacore.array_types import Floats, Ints
@@ -13,7 +12,6 @@ from gammacore.errors import ContractError
 __all__ = [
     "UNITS_PER_COIN",
     "from_units",
-    "inverse_average_entry",
     "inverse_pnl",
     "linear_pnl",
     "payoff_coin",
@@ -90,35 +88,6 @@ def inverse_pnl(size_usd: Any, entry: Any, exit_price: Any) -> Any:
 def linear_pnl(qty: Any, entry: Any, exit_price: Any) -> Any:
     """Profit in USDC of a linear position of ``qty`` coins (signed) between two prices."""
     return qty * (exit_price - entry)
-
-
-def inverse_average_entry(sizes_usd: npt.ArrayLike, prices: npt.ArrayLike) -> float:
-    """Average entry price of inverse fills: the size-weighted harmonic mean.
-
-    Parameters
-    ----------
-    sizes_usd : array
-        Sizes in USD, all of one sign.
-    prices : array
-        Fill prices in USD, positive.
-
-    Returns
-    -------
-    float
-        ``sum(sizes) / sum(sizes / prices)``: the price at which one fill of the whole
-        size has the same coin profit at every exit.
-
-    Raises
-    ------
-    ContractError
-        If there are no fills, the signs differ, a size is zero or a price not positive.
-    """
-    sizes, fills = floats(sizes_usd), floats(prices)
-    if not sizes.size or not ((sizes > 0).all() or (sizes < 0).all()):
-        raise ContractError(f"sizes_usd must be of one sign and not empty, got {sizes.tolist()}")
-    if not (fills > 0).all():
-        raise ContractError(f"prices must be positive, got {fills.tolist()}")
-    return float(sizes.sum() / (sizes / fills).sum())
 
 
 @overload

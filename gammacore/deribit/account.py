@@ -28,7 +28,6 @@ class WireOrder(msgspec.Struct, gc=False):
     amount: Amount | None
     order_state: OrderState
     last_update_timestamp: Milliseconds
-    creation_timestamp: Milliseconds = 0
     filled_amount: Amount | None = None  # absent on some that wait for a trigger
     average_price: Number = None
     price: float | str | None = None  # "market_price" before the trigger
@@ -58,7 +57,6 @@ def order_news(o: WireOrder) -> OrderNews:
         o.post_only or False,
         o.reduce_only or False,
         o.cancel_reason or "",
-        ns(o.creation_timestamp),
     )
 
 

@@ -25,9 +25,9 @@ from .news import (
     TradeNews,
     TradesPage,
 )
-from .units import ns
+from .units import ns, span
 
-__all__ = ["METHODS", "MOST_TRADES", "Method"]
+__all__ = ["METHODS", "MOST_TRADES", "Method", "trades_between"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -111,6 +111,12 @@ def _accounts(found: account.WireSummaries, now_ns: int) -> tuple[AccountNews, .
 
 def _version(answer: Any) -> str:
     return str(answer["version"]) if isinstance(answer, dict) and "version" in answer else ""
+
+
+def trades_between(start_ns: int, end_ns: int, *, historical: bool, **whose: str) -> dict[str, Any]:
+    """Parameters of a page of our trades, oldest first, of one of the two stores that they are kept in."""
+    page = {"count": MOST_TRADES, "sorting": "asc", "historical": historical}
+    return {**whose, **span(start_ns, end_ns), **page}
 
 
 # --------------------------------------------------------------------------- session

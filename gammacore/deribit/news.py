@@ -252,7 +252,6 @@ class OrderNews(Dated, frozen=True, gc=False, tag=True):
     post_only: bool
     reduce_only: bool
     cancel_reason: str
-    creation_ns: int
 
 
 class TradeNews(Dated, frozen=True, gc=False, tag=True):

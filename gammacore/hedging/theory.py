@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -23,16 +22,12 @@ from gammacore.hedging import widths
 
 __all__ = [
     "MONITORING",
-    "BandLaw",
-    "SharpeOptimum",
     "ahmad_wilmott_mean",
     "ahmad_wilmott_sd",
-    "band_law",
     "bertsimas_kogan_lo",
     "derman_kamal",
     "expected_cost_of_time_hedging",
     "leland_vol",
-    "sharpe_optimum",
 ]
 
 MONITORING = 0.5825971579390107
@@ -209,76 +204,3 @@ def leland_vol(vol: float, cost: float, every: float, *, long: bool) -> float:
             f"every: no Leland volatility for hedges as often as {every:g} years at cost {cost:g}"
         )
     return vol * math.sqrt(share)
-
-
-class SharpeOptimum(NamedTuple):
-    """Number of hedges with the best ratio of mean to deviation, and that ratio."""
-
-    hedges: float
-    sharpe: float
-
-
-def sharpe_optimum(gain: float, vega: float, vol: float, cost: float, tau: float) -> SharpeOptimum:
-    """How often to hedge at the actual volatility for the best Sharpe ratio of one trade.
-
-    Parameters
-    ----------
-    gain : float
-        Value at the actual volatility less what was paid, USD.
-    vega, vol, cost, tau : float
-
-    Notes
-    -----
-    The mean is A - B sqrt(N) and the deviation C/sqrt(N), with B = cost vega sqrt(2/(pi T)) and
-    C = sqrt(pi/4) vega vol: N = (A/2B)^2 and the ratio A^2/(4BC), not per year.
-    """
-    a = abs(gain)
-    b = expected_cost_of_time_hedging(cost, vega, tau, 1.0)
-    c = derman_kamal(vega, vol, 1.0)
-    return SharpeOptimum((a / (2.0 * b)) ** 2, a * a / (4.0 * b * c))
-
-
-# ---- bands -----------------------------------------------------------------------------
-
-
-class BandLaw(NamedTuple):
-    """Long-run averages of a hedge whose mismatch is a Brownian motion.
-
-    ``turnover`` in coin a year, ``trades`` a year (infinite to the edge in continuous time),
-    ``mean_square`` of the mismatch in coin^2.
-    """
-
-    turnover: float
-    trades: float
-    mean_square: float
-
-
-def band_law(
-    rule: Literal["edge", "centre", "time"], speed: float, size: float, step: float = 0.0
-) -> BandLaw:
-    """Turnover and tracking error of a rule at constant gamma.
-
-    Parameters
-    ----------
-    rule : {'edge', 'centre', 'time'}
-        Trade to the nearest edge of a band or to its centre, or to zero at fixed times.
-    speed : float
-        Of the mismatch: gamma * price * vol, coin per root year.
-    size : float
-        Half-width in coin, or years between hedges.
-    step : float
-        Years between two looks at a band; 0 is continuous. The band then acts as one that is wider
-        by :data:`MONITORING` standard deviations of a step.
-
-    Notes
-    -----
-    Edge: s^2/(2H) and H^2/3. Centre: s^2/H, s^2/H^2 trades, H^2/6. Time: s sqrt(2/(pi d)), 1/d, s^2 d/2.
-    """
-    if rule == "time":
-        return BandLaw(speed * math.sqrt(2.0 / (math.pi * size)), 1.0 / size, 0.5 * speed**2 * size)
-    width = size + MONITORING * speed * math.sqrt(step)
-    if rule == "edge":
-        return BandLaw(speed**2 / (2.0 * width), math.inf, width**2 / 3.0)
-    if rule == "centre":
-        return BandLaw(speed**2 / width, (speed / width) ** 2, width**2 / 6.0)
-    raise ValueError(f"rule: expected edge, centre or time, got {rule!r}")
