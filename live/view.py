@@ -13,13 +13,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gammacore.attribution import LINES
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
 from gammacore.risk import totals
-from gammacore.terminal import numbers
+from gammacore.terminal import money_table, numbers
 
 from .follow import Explained, Follower
 from .risk_manager import Mode
@@ -123,20 +122,18 @@ def _positions(follower: Follower) -> Table:
 
 
 def _money(follower: Follower, explained: Explained | None) -> Table:
-    config = follower.config
-    coin = config.coin if config is not None else "coin"
+    coin = follower.config.coin if follower.config is not None else "coin"
     title = "Profit, and where it came from"
-    table = Table("line", *numbers(coin, "USD"), title=title, title_justify="left")
     if explained is None:
+        table = Table("line", *numbers(coin, "USD"), title=title, title_justify="left")
         table.add_row("nothing held yet", "", "")
         return table
-    for line in LINES:
-        money = explained.lines[line]
-        if abs(money.usd) >= 0.005 or line in ("gamma", "theta", "fees"):
-            table.add_row(line, f"{money.coin:+.8f}", f"{money.usd:+,.2f}")
-    table.add_section()
-    table.add_row("total", f"{explained.total.coin:+.8f}", f"{explained.total.usd:+,.2f}", style="bold")
-    return table
+    lines = {
+        line: money._asdict()
+        for line, money in explained.lines.items()
+        if abs(money.usd) >= 0.005 or line in ("gamma", "theta", "fees")
+    }
+    return money_table(title, coin, lines, explained.total._asdict(), title_justify="left")
 
 
 def _fills(follower: Follower) -> Table:

@@ -175,14 +175,7 @@ def lines_figure(view: View) -> go.Figure:
             if trace.visible and name in ("delta", "hedge"):
                 trace.visible = "legendonly"
             traces.append(trace)
-    return make_figure(
-        traces,
-        440,
-        hovermode="x unified",
-        xaxis=time_axis(),
-        yaxis=axis("Cumulative, USD", zeroline=True),
-        meta=_switch(view, {"yaxis.title.text": "Cumulative, {}"}),
-    )
+    return _cumulative(view, traces, 440)
 
 
 def costs_figure(view: View) -> go.Figure:
@@ -197,9 +190,13 @@ def costs_figure(view: View) -> go.Figure:
             colour, dash = looks[name]
             line = {"color": colour, "dash": dash, "width": 1.6}
             traces.append(_unit_line(ts, values, unit, name, LINE_POINTS, line=line))
+    return _cumulative(view, traces, 340)
+
+
+def _cumulative(view: View, traces: list[go.Scatter], height: int) -> go.Figure:
     return make_figure(
         traces,
-        340,
+        height,
         hovermode="x unified",
         xaxis=time_axis(),
         yaxis=axis("Cumulative, USD", zeroline=True),

@@ -14,6 +14,7 @@ from .view import MEANING, MISSING, View, as_text, gain_or_loss, label, ordered,
 __all__ = [
     "METHOD_WORDS",
     "changed_parameters",
+    "configured",
     "data_rows",
     "episode_rows",
     "file_rows",
@@ -241,11 +242,12 @@ def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
     """Parameters that differ from the defaults: name, value, default."""
     default = flattened(msgspec.to_builtins(Config()))
     return [
-        (name, _yaml(value), _yaml(default[name]) if name in default else MISSING)
+        (name, configured(value), configured(default[name]) if name in default else MISSING)
         for name, value in flattened(msgspec.to_builtins(config)).items()
         if name not in default or value != default[name]
     ]
 
 
-def _yaml(value: Any) -> str:
+def configured(value: Any) -> str:
+    """Write a parameter as a configuration file has it."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

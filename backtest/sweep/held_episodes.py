@@ -29,8 +29,6 @@ from .held_episode import HeldEpisode, obstacle_to_sharing, prepare
 
 __all__ = ["HedgedEpisodes", "HeldEpisodes"]
 
-REST = ("numeraire", "rounding")
-
 
 class HedgedEpisodes(NamedTuple):
     """One policy over all episodes.

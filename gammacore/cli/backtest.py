@@ -23,6 +23,7 @@ from gammacore.cli.common import (
     SetOption,
     configured,
     document,
+    figure,
     progress_bar,
     show_warnings,
     stoppable,
@@ -30,7 +31,7 @@ from gammacore.cli.common import (
 )
 from gammacore.config import Config
 from gammacore.result_files import result_directory
-from gammacore.terminal import numbers
+from gammacore.terminal import money_table, numbers
 
 __all__ = ["backtest"]
 
@@ -123,7 +124,8 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     span = summary["data"]
     show_warnings(console, span["faults"], "a made-up market" if summary["simulated_data"] else "")
     console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
-    console.print(_lines(summary))
+    lines, total = summary["attribution"], summary["total"]
+    console.print(money_table("Where it came from", _coin(summary), lines, total))
     for reason in summary["reasons"]:
         console.print(f"[bold yellow]Note:[/] {escape(reason)}", highlight=False)
     alarm = summary["unexplained_alarm"]
@@ -174,12 +176,11 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         ("higher order, of all moves", "higher_order_share", ".3%"),
         ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
     ):
-        value = summary[key]
-        table.add_row(name, "-" if value is None else format(value, form))
+        table.add_row(name, figure(summary[key], form))
     scalps, theta = summary["scalps"], summary["theta_paid"]
     table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
     table.add_row("", f"{theta['usd']:,.2f} USD")
-    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
+    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({figure(scalps['won'], '.1%')})")
     table.add_row("hedged by", summary["engine"].partition(":")[0])
     for source, count in summary["deliveries"].items():
         table.add_row(f"delivery price: {DELIVERY_WORDS[source]}", f"{count:,}")
@@ -188,16 +189,6 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
     if summary["n_episodes_future_not_listed"]:
         table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")
-    return table
-
-
-def _lines(summary: dict[str, Any]) -> Table:
-    table = Table("line", *numbers(_coin(summary), "USD"), title="Where it came from")
-    for line, money in summary["attribution"].items():
-        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
-    table.add_section()
-    total = summary["total"]
-    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
     return table
 
 
@@ -226,11 +217,7 @@ def _variant_table(comparison: Any, varied: list[str]) -> Table:
         table.add_row(
             *(str(row[name]) for name in varied),
             f"{row['n_hedges']:,}",
-            *(_percent(row[name]) for name in shares),
+            *(figure(row[name], ".1%") for name in shares),
             f"{row['total_usd']:,.0f}",
         )
     return table
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.1%}"

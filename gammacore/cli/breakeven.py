@@ -19,6 +19,7 @@ from gammacore.cli.common import (
     SetOption,
     configured,
     document,
+    figure,
     read_moment,
     show_warnings,
     stoppable,
@@ -139,11 +140,11 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
             row["call"].split("-")[1],
             f"{row['days']:.1f}",
             f"{low / 1e3:g}k" if low == high else f"{low / 1e3:g}k/{high / 1e3:g}k",
-            _number(row[f"premium_{unit}"], small),
-            *(_number(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
-            _number(row[f"profit_{unit}"], whole),
-            _number(row[f"deviation_{unit}"], small),
-            _number(row["return_on_capital"], "+.1%"),
+            figure(row[f"premium_{unit}"], small),
+            *(figure(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
+            figure(row[f"profit_{unit}"], whole),
+            figure(row[f"deviation_{unit}"], small),
+            figure(row["return_on_capital"], "+.1%"),
         )
     console.print(table)
     plan = ranked.plan
@@ -154,7 +155,3 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
         f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
-
-
-def _number(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "-"

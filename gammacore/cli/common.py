@@ -33,6 +33,7 @@ __all__ = [
     "configured",
     "document",
     "examples",
+    "figure",
     "pairs",
     "parse_overrides",
     "progress_bar",
@@ -101,6 +102,11 @@ def _plain(found: Any) -> Any:
     if hasattr(found, "item"):  # a number of numpy
         found = found.item()
     return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def figure(value: float | None, form: str) -> str:
+    """Write a figure; a dash for what there is not."""
+    return "-" if value is None or not math.isfinite(value) else format(value, form)
 
 
 def examples(*commands: str) -> str:

@@ -15,6 +15,7 @@ from gammacore.cli.common import (
     JsonOption,
     SetOption,
     document,
+    figure,
     parse_overrides,
     progress_bar,
     show_warnings,
@@ -133,9 +134,5 @@ def _cell(row: dict[str, Any], varied: list[str]) -> list[str]:
         "n_episodes": ",.0f",
         "n_hedges": ",.0f",
     }
-    known = [_text(row[name], form) for name, form in forms.items()]
+    known = [figure(row[name], form) for name, form in forms.items()]
     return [*(str(row[name]) for name in varied), *known]
-
-
-def _text(value: float | None, form: str) -> str:
-    return "-" if value is None or value != value else format(value, form)
