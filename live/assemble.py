@@ -35,8 +35,6 @@ from .questions import Timing
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 
-__all__ = ["Past", "build_hedger", "guards_of", "past_of"]
-
 OVERLAP_NS = 10 * NS_PER_MINUTE
 
 

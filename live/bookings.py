@@ -21,8 +21,6 @@ from .positions import Adopted, direct_label
 from .questions import AHEAD_NS
 from .risk_manager import Mode
 
-__all__ = ["Bookings", "Take"]
-
 log = logging.getLogger("gammacore.live")
 
 

@@ -16,8 +16,6 @@ from .news import Expired, Lost, Refused
 from .parts import Parts
 from .risk_manager import ACCOUNT
 
-__all__ = ["Dispatch"]
-
 CLOCKS_NS = NS_PER_MINUTE  # that clocks may differ, where trades are asked for by their time
 
 

@@ -19,8 +19,6 @@ from .parts import Parts
 from .risk_manager import RiskManager
 from .tail import Tail
 
-__all__ = ["DryRun"]
-
 
 class DryRun:
     """Rehearses decisions.

@@ -30,8 +30,6 @@ from .positions import Adopted, Foreign, direct_label
 from .records import decode_fact
 from .session import URLS, Venue, scaled_clock
 
-__all__ = ["Closing", "Held", "flatten_directly", "held_by", "limit_at"]
-
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
 PAUSE_S = 0.5

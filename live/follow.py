@@ -38,8 +38,6 @@ from .retold import Retold
 from .risk_manager import Mode, ModeChanged
 from .solvency import liquidation_distance, margin_gap
 
-__all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
-
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
 KEPT = 200  # fills shown
 

@@ -55,8 +55,6 @@ from .questions import AHEAD_NS, Questions, Timing
 from .risk_manager import ACCOUNT, Mode, ModeChanged
 from .watched import Watched
 
-__all__ = ["Hedger"]
-
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed
 ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal

@@ -11,8 +11,6 @@ from typing import Any
 
 from gammacore.config import Config, parse_duration
 
-__all__ = ["missing_limits", "toothless_limits"]
-
 # Without these nobody trades for real.
 REQUIRED = (
     "max_delta",

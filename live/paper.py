@@ -31,8 +31,6 @@ from .charged import published_fee
 from .news import Answered, News, Reconciled, State, StateChanged
 from .parts import Session
 
-__all__ = ["Paper"]
-
 FIRST_ID = 1 << 40  # of requests that go nowhere, apart from those that are sent
 
 

@@ -16,8 +16,6 @@ from .journal import Records
 from .positions import Positions
 from .risk_manager import RiskManager
 
-__all__ = ["Parts", "Session"]
-
 
 class Session(Asks, Protocol):
     """What a hedger needs of :class:`.client.Client`."""

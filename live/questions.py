@@ -18,8 +18,6 @@ from .parts import Parts
 from .positions import near_settlement
 from .risk_manager import MAINTENANCE, Mode
 
-__all__ = ["AHEAD_NS", "Audit", "ChainLook", "DeliveryPrices", "Locks", "Questions", "Timing"]
-
 RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks, delivery prices, and positions that differ
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
 PRICES = 30  # days of delivery prices in an answer

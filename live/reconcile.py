@@ -25,8 +25,6 @@ from gammacore.deribit.news import (
 from .news import Answered, Expired, Lost, News, Reconciled, Refused
 from .protocol import DeribitProtocol
 
-__all__ = ["Reconciler", "Reconciliation", "Seen"]
-
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 MOST_SEEN = 100_000
 LIVE = (OrderState.OPEN, OrderState.UNTRIGGERED)

@@ -23,8 +23,6 @@ from gammacore.terminal import money_table, numbers
 from .follow import Explained, Follower
 from .risk_manager import Mode
 
-__all__ = ["Cache", "final_report", "screen"]
-
 COLOURS = {Mode.NORMAL: "green", Mode.HEDGE_ONLY: "yellow", Mode.HALT: "red"}
 SHOWN = 8  # fills
 EXPLAIN_S = 2.0  # between two looks at where the money is: it is worked out anew each time

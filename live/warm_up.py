@@ -18,8 +18,6 @@ from gammacore.errors import RequestError
 
 from .client import Client
 
-__all__ = ["missed_funding", "past_prices"]
-
 MOST_HOURS = 744  # of one answer
 log = logging.getLogger("gammacore.live")
 

@@ -10,8 +10,6 @@ from gammacore.deribit.channels import ticker
 from .attempts import Tradable
 from .parts import Parts
 
-__all__ = ["Watched"]
-
 INTERVAL = {Perpetual: "raw", Future: "raw", Option: "100ms"}
 
 

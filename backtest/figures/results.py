@@ -20,8 +20,6 @@ from ..replay.runner import Run, replay
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
 from .run_exposures import EpisodeMoments, expose_run
 
-__all__ = ["Results", "compared", "run_backtest", "tabulate", "write_tables"]
-
 COMPARED = (
     "n_episodes",
     "n_hedges",

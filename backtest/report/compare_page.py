@@ -30,8 +30,6 @@ from .tables import configured
 from .thinning import LINE_POINTS, extent, rounded, thin
 from .view import MISSING, Unit, as_text, day, gain_or_loss, label
 
-__all__ = ["figure_row", "paired_rows", "render_comparison"]
-
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GREY)
 LEAST = 0.002  # of the largest line
 DASHES = ("solid", "dash", "dot")

@@ -13,24 +13,6 @@ from gammacore.array_types import Ints
 
 from .thinning import CURVE_POINTS, milliseconds, rounded, thin
 
-__all__ = [
-    "BLACK",
-    "BLUE",
-    "GAIN",
-    "GREEN",
-    "GREY",
-    "LOSS",
-    "ORANGE",
-    "PURPLE",
-    "SKY",
-    "VERMILLION",
-    "YELLOW",
-    "axis",
-    "line_trace",
-    "make_figure",
-    "time_axis",
-]
-
 # Okabe and Ito's palette: told apart with any colour vision. Gain and loss are blue and vermillion.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"

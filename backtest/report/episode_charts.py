@@ -17,8 +17,6 @@ from .drawing import GAIN, GREY, LOSS, axis, make_figure
 from .thinning import CURVE_POINTS, extent, rounded, thin
 from .view import View, as_text, day, plural
 
-__all__ = ["cone_figure", "cone_note", "returns_figure", "volatility_figure"]
-
 CONE_EPISODES, CONE_POINTS = 60, 60
 DIVERGING = [[0.0, LOSS], [0.5, "#C9CCD1"], [1.0, GAIN]]
 

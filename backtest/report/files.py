@@ -17,8 +17,6 @@ from .page import write_report
 from .simulation_page import render_simulation
 from .sweep_page import render_sweep
 
-__all__ = ["write_results", "write_simulation", "write_sweep"]
-
 PAGE = "report.html"
 
 

@@ -34,8 +34,6 @@ from .tables import (
 from .view import Unit, View, as_text
 from .words import run_in_words, run_notes, run_title
 
-__all__ = ["write_report"]
-
 
 def write_report(results: Results, path: Path) -> None:
     """Write the report of a run.

@@ -34,8 +34,6 @@ from .drawing import (
 from .thinning import CURVE_POINTS, LINE_POINTS, extent, rounded
 from .view import Unit, View, as_text, label, ordered, shows
 
-__all__ = ["attribution_figure", "costs_figure", "drawdown", "lines_figure", "pnl_figure"]
-
 STYLE = {
     "gamma": (GREEN, "solid"),
     "theta": (ORANGE, "solid"),

@@ -25,8 +25,6 @@ from .drawing import (
 )
 from .rendering import render, script_json
 
-__all__ = ["render_simulation"]
-
 BINS = 120
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY)
 

@@ -11,22 +11,6 @@ from gammacore.config import Config
 
 from .view import MEANING, MISSING, View, as_text, gain_or_loss, label, ordered, plural, shows
 
-__all__ = [
-    "METHOD_WORDS",
-    "changed_parameters",
-    "configured",
-    "data_rows",
-    "episode_rows",
-    "file_rows",
-    "finding_rows",
-    "flattened",
-    "left_out",
-    "line_rows",
-    "other_method",
-    "scalp_rows",
-    "scalping_rows",
-]
-
 TABLE_ROWS = 1_000
 SCALP_ROWS = 300
 DELIVERY_WORDS = {

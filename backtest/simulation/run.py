@@ -26,8 +26,6 @@ from .models import GBM, Bootstrap, Heston, Merton, Model
 from .montecarlo import LINES, Simulation, simulate
 from .option_book import Costs, OptionLeg, straddle, strangle
 
-__all__ = ["Simulated", "experiment_of", "run_simulation"]
-
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
 FEW_PATHS = 20.0  # over the number of paths: of few, one has more without being strange
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)

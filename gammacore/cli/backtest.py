@@ -33,8 +33,6 @@ from gammacore.config import Config
 from gammacore.result_files import result_directory
 from gammacore.terminal import money_table, numbers
 
-__all__ = ["backtest"]
-
 
 def backtest(
     config: ConfigArgument = None,

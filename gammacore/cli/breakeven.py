@@ -32,8 +32,6 @@ from gammacore.terminal import numbers
 if TYPE_CHECKING:
     from gammacore.backtest.figures.position_ranking import RankedPositions
 
-__all__ = ["breakeven"]
-
 
 def breakeven(
     config: Annotated[

@@ -11,8 +11,6 @@ from rich.table import Column, Table
 from gammacore.cli.common import document
 from gammacore.terminal import numbers
 
-__all__ = ["PROBLEMS", "coverage_table", "day_table", "show_chains"]
-
 PROBLEMS = 1  # exit code of a check that found something
 
 

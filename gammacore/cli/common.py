@@ -20,29 +20,6 @@ from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
-__all__ = [
-    "INTERRUPTED",
-    "ConfigArgument",
-    "CurrencyOption",
-    "DeliveryOption",
-    "ForceOption",
-    "FundingOption",
-    "JsonOption",
-    "PricesOption",
-    "SetOption",
-    "configured",
-    "document",
-    "examples",
-    "figure",
-    "pairs",
-    "parse_overrides",
-    "progress_bar",
-    "read_moment",
-    "show_warnings",
-    "stoppable",
-    "where_results_are",
-]
-
 INTERRUPTED = 130
 ConfigArgument = Annotated[
     Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")

@@ -13,8 +13,6 @@ from rich.table import Table
 from gammacore.cli.common import JsonOption, document, show_warnings, stoppable
 from gammacore.result_files import write_page
 
-__all__ = ["compare"]
-
 
 def compare(
     results: Annotated[list[Path], typer.Argument(help="Result directories; the first is the yardstick.")],

@@ -15,8 +15,6 @@ from gammacore.cli.check import PROBLEMS, coverage_table, day_table, show_chains
 from gammacore.cli.common import JsonOption, document, examples, pairs, progress_bar, read_moment, stoppable
 from gammacore.errors import ConfigError
 
-__all__ = ["data_app"]
-
 data_app = typer.Typer(help="Download, import, record and check market data.", no_args_is_help=True)
 
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]

@@ -12,8 +12,6 @@ from rich.console import Console
 from gammacore.cli.common import read_moment, stoppable
 from gammacore.errors import ConfigError
 
-__all__ = ["exchange"]
-
 
 def exchange(
     port: Annotated[int, typer.Option(help="Port, on this machine only unless --host says more.")] = 8_765,

@@ -21,8 +21,6 @@ from gammacore.cli.common import (
 )
 from gammacore.config import load_config
 
-__all__ = ["doctor", "kill", "live", "parity", "watch"]
-
 DIFFERENT = 1
 UNWELL = 1
 CONFIRMATION = "trade with real money"

@@ -28,8 +28,6 @@ from gammacore.terminal import numbers
 if TYPE_CHECKING:
     from gammacore.backtest.replay.look_ahead import LookAhead
 
-__all__ = ["check"]
-
 LOOKS_AHEAD = 1
 
 

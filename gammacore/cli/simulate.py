@@ -24,8 +24,6 @@ from gammacore.cli.common import (
 from gammacore.result_files import result_directory
 from gammacore.terminal import numbers
 
-__all__ = ["simulate"]
-
 
 def simulate(
     config: Annotated[

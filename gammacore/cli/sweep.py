@@ -25,8 +25,6 @@ from gammacore.cli.common import (
 from gammacore.config import Config, load_config
 from gammacore.terminal import numbers
 
-__all__ = ["sweep"]
-
 SHOWN = 5  # cells from either end
 
 

@@ -27,8 +27,6 @@ from .news import (
 )
 from .units import ns, span
 
-__all__ = ["METHODS", "MOST_TRADES", "Method", "trades_between"]
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 W = TypeVar("W")

@@ -19,8 +19,6 @@ from gammacore.valuation import sensitivities, shape
 
 from ..follow import carried, mark_of
 
-__all__ = ["Profits", "gauges", "greeks", "positions"]
-
 Row = dict[str, Any]
 
 

@@ -14,8 +14,6 @@ from gammacore.portfolio import Episode
 from gammacore.strategy.signal import Signal
 from gammacore.valuation import shape
 
-__all__ = ["EVERY_NS", "Pace", "breakeven_vol", "paid_vol"]
-
 EVERY_NS = (
     NS_PER_MINUTE  # between two prices that the realised volatility counts: ticks of a mark are smoothed
 )

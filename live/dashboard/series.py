@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
-__all__ = ["Columns", "Curve"]
-
 POINTS = 600  # stretches, at most: about as many as a chart has columns
 
 

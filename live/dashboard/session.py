@@ -13,8 +13,6 @@ from ..risk_manager import Mode
 from .source import Source
 from .story import Story
 
-__all__ = ["STALE_S", "health_of", "mode_of", "price_age_s", "session_of"]
-
 Row = dict[str, Any]
 STALE_S = 10.0  # without a new record, until the page warns
 

@@ -15,8 +15,6 @@ from gammacore.errors import ConfigError, JournalError
 
 from ..journal import Record, length, read
 
-__all__ = ["JournalTail", "Replay", "Source", "newest"]
-
 LONGEST_WAIT_S = 5.0  # of a replay, where a journal has nothing for longer: a session that was down
 READ_AHEAD = 500  # records of a replay; a reader that lingers would keep the writer's log from being cleared
 
