@@ -20,6 +20,7 @@ from gammacore.events import Fill
 from gammacore.risk import totals
 from gammacore.terminal import money_table, numbers
 
+from .dashboard.holdings import average_entry
 from .follow import Explained, Follower
 from .risk_manager import Mode
 
@@ -100,7 +101,7 @@ def _positions(follower: Follower) -> Table:
     assert desk is not None
     table = Table("instrument", *numbers("size", "entry", "mark"), title="Positions", title_justify="left")
     for episode in desk.portfolio.open.values():
-        paid = {f.instrument: f.price for f in episode.option_fills()}
+        paid = average_entry(episode)
         for option, amount in episode.legs.items():
             mark = float(desk.book.exposure(option).value)
             table.add_row(option.name, f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}")
