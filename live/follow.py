@@ -244,7 +244,6 @@ class Follower(Retold):
         self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
         self.placed = self.filled = 0
-        self.last_placed: Placed | None = None
         self.mode: ModeChanged | None = None
         self.margin_gap = self.liquidation_distance = math.nan
         self.stopped, self.refused = False, ""
@@ -281,7 +280,6 @@ class Follower(Retold):
     def _fact(self, fact: Any) -> None:
         if isinstance(fact, Placed):
             self.placed += 1
-            self.last_placed = fact
         elif isinstance(fact, Foreign):
             self.foreign.append(fact)
         elif isinstance(fact, Adopted):
