@@ -21,9 +21,9 @@ from .drawing import (
     SKY,
     VERMILLION,
     axis,
-    line_trace,
     make_figure,
     time_axis,
+    unit_line,
 )
 from .rendering import render, script_json
 from .tables import configured
@@ -138,19 +138,8 @@ def _curves(runs: Sequence[StoredRun], units: Sequence[Unit]) -> go.Figure:
         for number, run in enumerate(runs):
             colour, dash = _look(number)
             ts = np.array([parse_time(text) for text in run.profit["time"]], np.int64)
-            traces.append(
-                line_trace(
-                    ts,
-                    run.profit[f"pnl_{unit.key}"],
-                    unit.decimals,
-                    LINE_POINTS,
-                    name=run.name,
-                    meta=unit.key,
-                    visible=unit.key == "usd",
-                    line={"color": colour, "dash": dash, "width": 1.8},
-                    hovertemplate=f"%{{y:+,.{unit.decimals}~f}} {unit.name}",
-                )
-            )
+            curve, line = run.profit[f"pnl_{unit.key}"], {"color": colour, "dash": dash, "width": 1.8}
+            traces.append(unit_line(ts, curve, unit, run.name, LINE_POINTS, "+", line=line))
     return make_figure(
         traces,
         420,

@@ -99,6 +99,12 @@ def _each(wire: type[W], make: Callable[[W], T], name: str) -> Method[tuple[T, .
     return _known(name, lambda raw, now_ns: tuple(map(make, read(raw))))
 
 
+def _of_channels(verb: str) -> dict[bool, Method[list[str]]]:
+    """Make both methods of a name, by whether a channel needs a login."""
+    scopes = {True: "private", False: "public"}
+    return {private: _made(list[str], list, f"{scope}/{verb}") for private, scope in scopes.items()}
+
+
 def _positions(rows: list[account.WirePosition], now_ns: int) -> tuple[PositionNews, ...]:
     return tuple(account.position_news(row, now_ns) for row in rows)
 
@@ -125,14 +131,7 @@ STATUS: Method[StatusNews] = _dated(market.WireStatus, market.status_news, "publ
 AUTH = _as(account.WireGranted, "public/auth")
 SET_HEARTBEAT = _plain("public/set_heartbeat")
 ENABLE_CANCEL_ON_DISCONNECT = _plain("private/enable_cancel_on_disconnect")
-SUBSCRIBE: dict[bool, Method[list[str]]] = {  # by whether a channel needs a login
-    private: _made(list[str], list, f"{'private' if private else 'public'}/subscribe")
-    for private in (True, False)
-}
-UNSUBSCRIBE: dict[bool, Method[list[str]]] = {
-    private: _made(list[str], list, f"{'private' if private else 'public'}/unsubscribe")
-    for private in (True, False)
-}
+SUBSCRIBE, UNSUBSCRIBE = _of_channels("subscribe"), _of_channels("unsubscribe")
 
 # --------------------------------------------------------------------------- market
 
