@@ -15,9 +15,9 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-__all__ = ["BLOT", "JsonLines", "Secretive", "configure", "keep_secret", "redact"]
+__all__ = ["BLOT", "JsonLines", "configure", "keep_secret", "redact"]
 
 BLOT = "[redacted]"
 SECRETIVE = (
@@ -55,19 +55,6 @@ def redact(text: str) -> str:
     text = _PASSWORD_IN_URL.sub(rf"\1{BLOT}\2", text)
     text = _PAIR.sub(rf"\1{BLOT}", text)
     return _BEARER.sub(rf"\1 {BLOT}", text)
-
-
-class Secretive(logging.Formatter):
-    """Short line for people: time, level, logger, message, extras."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
-        at = datetime.fromtimestamp(record.created, UTC)
-        extras = " ".join(f"{name}={value}" for name, value in _extras(record).items())
-        text = f"{at:%H:%M:%S}.{int(record.msecs):03d} {record.levelname:<7} {record.getMessage()} {extras}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return redact(text.rstrip())
 
 
 class JsonLines(logging.Formatter):
@@ -120,8 +107,6 @@ def configure(
     path: str | os.PathLike[str] | None = None,
     *,
     level: int | str = logging.INFO,
-    terminal: TextIO | None = None,
-    secrets: tuple[str, ...] = (),
     max_bytes: int = 50_000_000,
     backups: int = 10,
 ) -> logging.Logger:
@@ -132,17 +117,12 @@ def configure(
     path : path-like, optional
         File of JSON lines, rights 0600, rotated at ``max_bytes`` with ``backups`` kept.
     level : int or str
-    terminal : text stream, optional
-        Where people read, such as ``sys.stderr``.
-    secrets : tuple of str
-        Values that must never be written, besides all that looks like one.
 
     Returns
     -------
     logging.Logger
         ``gammacore``.
     """
-    keep_secret(*secrets)
     logger = logging.getLogger("gammacore")
     for old in list(logger.handlers):
         logger.removeHandler(old)
@@ -151,10 +131,6 @@ def configure(
         file = _PrivateFile(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8")
         file.setFormatter(JsonLines())
         logger.addHandler(file)
-    if terminal is not None:
-        shown = logging.StreamHandler(terminal)
-        shown.setFormatter(Secretive())
-        logger.addHandler(shown)
     logger.setLevel(level)
     logger.propagate = False
     return logger

@@ -10,20 +10,32 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from gammacore import __version__
+from gammacore.config import Config, stated
 from gammacore.errors import DataError
+from gammacore.yaml_text import dump_yaml
 
-__all__ = ["MARKER", "SUMMARY", "GrowingDirectory", "result_directory", "write_new", "write_page"]
+__all__ = [
+    "MARKER",
+    "SUMMARY",
+    "GrowingDirectory",
+    "config_text",
+    "json_text",
+    "result_directory",
+    "write_new",
+    "write_page",
+]
 
 SUMMARY = "summary.json"
 MARKER = ".gammacore.json"
@@ -31,6 +43,16 @@ SEAL = "<!-- written by gammacore; SHA-256 of the text above: {} -->\n"
 SEAL_BYTES = len(SEAL.format("0" * 64))
 
 Kind = Literal["run", "sweep"]
+
+
+def json_text(summary: dict[str, Any]) -> str:
+    """Write the figures of a result; NaN and infinity are refused, which JSON has not."""
+    return json.dumps(summary, indent=2, allow_nan=False) + "\n"
+
+
+def config_text(config: Config) -> str:
+    """Write the configuration of a result."""
+    return dump_yaml(stated(config))
 
 
 class Manifest(msgspec.Struct):

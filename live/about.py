@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Began", "Orphaned", "SwitchSeen"]
-
 
 class Began(msgspec.Struct, frozen=True, tag=True):
     """A process goes on with a journal, or begins it.

@@ -12,8 +12,6 @@ from gammacore.tolerances import DUST
 
 from .attempts import Attempt, Placed, Stage
 
-__all__ = ["Action", "AtWork", "CancelPlaced", "Place", "Query", "QueryKind", "Work", "query_of"]
-
 
 class Place(msgspec.Struct, frozen=True):
     """Send this order."""

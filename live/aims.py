@@ -9,8 +9,6 @@ from gammacore.orders import Order, Purpose
 
 from .attempts import Tradable
 
-__all__ = ["Aims"]
-
 
 class Aims:
     """Mismatches that hedges on their way were decided on.

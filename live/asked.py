@@ -10,8 +10,6 @@ from gammacore.deribit.methods import Method
 
 from .news import Answered, Expired, Lost, Refused
 
-__all__ = ["Asked", "Asks", "Question"]
-
 T = TypeVar("T")
 log = logging.getLogger("gammacore.live")
 

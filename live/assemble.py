@@ -26,15 +26,14 @@ from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
 from .feed import Feed
-from .hedger import Hedger, Session
+from .hedger import Hedger
 from .journal import Journal, RecordKind, read
+from .parts import Parts, Session
 from .positions import Adopted, Baseline, Foreign, Positions
 from .pricing import Settings
 from .questions import Timing
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
-
-__all__ = ["Past", "build_hedger", "guards_of", "past_of"]
 
 OVERLAP_NS = 10 * NS_PER_MINUTE
 
@@ -191,16 +190,8 @@ def build_hedger(
     timing = Timing(live.chain_every.ns, live.audit_every.ns)
     # Labels are named after the start, so a fresh journal starts when its past was read.
     journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
-    hedger = Hedger(
-        desk,
-        feed,
-        execution,
-        risk,
-        journal,
-        session,
-        timing,
-        Positions(desk.portfolio, past.baseline, past.others, adopts=not paper),
-        order_timeout_s=settings.valid_ns / NS_PER_SECOND,
-    )
+    positions = Positions(desk.portfolio, past.baseline, past.others, adopts=not paper)
+    parts = Parts(desk, feed, execution, risk, positions, journal, session)
+    hedger = Hedger(parts, timing, order_timeout_s=settings.valid_ns / NS_PER_SECOND)
     hedger.rehearse = DryRun(hedger).run
     return hedger

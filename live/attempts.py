@@ -16,8 +16,6 @@ from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import OrderNews, OrderState, TradeNews
 from gammacore.tolerances import DUST
 
-__all__ = ["Attempt", "Booked", "Placed", "Stage"]
-
 Tradable = Option | Future | Perpetual
 ENDED = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED)
 

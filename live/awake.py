@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-__all__ = ["DEVICE", "awake"]
-
 DEVICE = Path("/dev/cpu_dma_latency")
 NONE_AT_ALL = bytes(4)  # microseconds to wake up in, a 32-bit number
 log = logging.getLogger("gammacore.live")

@@ -11,19 +11,15 @@ import msgspec
 
 from gammacore.contracts import Option
 from gammacore.deribit.news import TradeNews
-from gammacore.desk import Desk
 from gammacore.events import Event, Fill, Outside
 from gammacore.orders import Purpose, order_id_of
 
 from .attempts import Booked
 from .charged import published_fee
-from .execution import Execution
-from .journal import Records
-from .positions import Adopted, Positions, direct_label
+from .parts import Parts
+from .positions import Adopted, direct_label
 from .questions import AHEAD_NS
-from .risk_manager import Mode, RiskManager
-
-__all__ = ["Bookings", "Take"]
+from .risk_manager import Mode
 
 log = logging.getLogger("gammacore.live")
 
@@ -39,24 +35,14 @@ class Bookings:
 
     Parameters
     ----------
-    desk, execution, risk, journal, positions
-        Of the hedger.
+    parts : Parts
     take : Take
     now_ns : callable() -> int
     """
 
-    def __init__(
-        self,
-        desk: Desk,
-        execution: Execution,
-        risk: RiskManager,
-        journal: Records,
-        positions: Positions,
-        take: Take,
-        now_ns: Callable[[], int],
-    ) -> None:
-        self._desk, self._execution, self._risk = desk, execution, risk
-        self._journal, self._positions = journal, positions
+    def __init__(self, parts: Parts, take: Take, now_ns: Callable[[], int]) -> None:
+        self._desk, self._execution, self._risk = parts.desk, parts.execution, parts.risk
+        self._journal, self._positions = parts.journal, parts.positions
         self._take, self._now_ns = take, now_ns
 
     def trade(self, news: TradeNews) -> None:

@@ -13,8 +13,6 @@ from functools import cache
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import RateLimit, RateLimits
 
-__all__ = ["Bucket", "Budget", "RequestKind", "kind_of"]
-
 SAFETY = 0.9  # of what the exchange grants; its clock and ours count a second differently
 
 

@@ -7,8 +7,6 @@ from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .attempts import Tradable
 
-__all__ = ["published_fee"]
-
 
 def published_fee(
     instrument: Tradable, amount: float, price: float, *, index: float, ts_ns: int, maker: bool

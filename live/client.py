@@ -51,8 +51,6 @@ from .reconnect import Reconnect
 from .rehearsal import Rehearsal
 from .skew import Skew
 
-__all__ = ["Client"]
-
 TICK_NS = NS_PER_SECOND // 10
 POLLS = 60  # without a frame, between two rehearsals when polling
 T = TypeVar("T")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["SteadyClock"]
-
 
 class SteadyClock:
     """Nanoseconds UTC that do not jump when the system's clock is set; :meth:`anchor` reads it anew."""

@@ -15,8 +15,6 @@ from gammacore.daycount import NS_PER_YEAR
 from gammacore.deribit.news import TickerNews
 from gammacore.valuation import shape
 
-__all__ = ["Collar"]
-
 FLOOR_TICKS = 3  # always allowed: of cheap options a tick is a large share
 
 

@@ -16,8 +16,6 @@ from .requests import Request, Requests, Role
 from .skew import Skew
 from .states import ALIVE, LOGGED_IN, TALKING, TRANSITIONS, Event
 
-__all__ = ["Conversation", "fate_of", "in_ns", "short", "words_of"]
-
 PATIENCE_S = 10.0  # for the session's own requests
 
 

@@ -17,8 +17,6 @@ from typing import Any
 from gammacore.errors import CredentialsError
 from gammacore.logging import keep_secret
 
-__all__ = ["Credentials"]
-
 SERVICE = "gammacore"
 ID, SECRET = "GAMMACORE_CLIENT_ID", "GAMMACORE_CLIENT_SECRET"
 

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, Unpack
 
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
-from gammacore.deribit.frames import OrderOptions
 from gammacore.deribit.news import OrderAnswer, OrderNews, TradeNews, TradesPage
-from gammacore.deribit.units import Instrument, span
 
 from .actions import Action, CancelPlaced, Place, QueryKind
-from .asked import Asked, Asks
+from .asked import Asked
 from .attempts import Placed, Tradable
-from .execution import Execution
 from .news import Expired, Lost, Refused
-from .risk_manager import ACCOUNT, RiskManager
-
-__all__ = ["Dispatch", "Sends"]
+from .parts import Parts
+from .risk_manager import ACCOUNT
 
 CLOCKS_NS = NS_PER_MINUTE  # that clocks may differ, where trades are asked for by their time
-
-
-class Sends(Asks, Protocol):
-    """What orders need of a session."""
-
-    def send_order(  # noqa: D102
-        self,
-        instrument: Instrument,
-        amount: float,
-        *,
-        timeout_s: float = 5.0,
-        **options: Unpack[OrderOptions],
-    ) -> int: ...
-    def cancel(self, order_id: str) -> int: ...  # noqa: D102
 
 
 class Dispatch:
@@ -43,17 +24,13 @@ class Dispatch:
 
     Parameters
     ----------
+    parts : Parts
     asked : Asked
-    session : Sends
-    execution : Execution
-    risk : RiskManager
     trade : callable(TradeNews)
         Told trades that were asked for.
     locked : callable()
         Told that an index or the exchange is locked.
     now_ns : callable() -> int
-    currency : str
-        Settlement currency.
     timeout_s : float
         For the answer to an order.
 
@@ -65,20 +42,17 @@ class Dispatch:
 
     def __init__(
         self,
+        parts: Parts,
         asked: Asked,
-        session: Sends,
-        execution: Execution,
-        risk: RiskManager,
         trade: Callable[[TradeNews], None],
         locked: Callable[[], None],
         now_ns: Callable[[], int],
-        currency: str,
         timeout_s: float,
     ) -> None:
         self.sent = 0
-        self._asked, self._session, self._execution, self._risk = asked, session, execution, risk
-        self._trade, self._locked, self._now_ns = trade, locked, now_ns
-        self._currency, self._timeout_s = currency, timeout_s
+        self._session, self._execution, self._risk = parts.session, parts.execution, parts.risk
+        self._asked, self._trade, self._locked, self._now_ns = asked, trade, locked, now_ns
+        self._currency, self._timeout_s = parts.feed.currency, timeout_s
 
     def send(self, action: Action) -> None:
         """Send an order, a cancellation, or a question about an order."""
@@ -157,13 +131,8 @@ class Dispatch:
         self, label: str, instrument: Tradable, since_ns: int, *, historical: bool = False
     ) -> None:
         """Ask for all trades of an instrument since an order was placed, in one of the two stores."""
-        params = {
-            "instrument_name": instrument.name,
-            **span(since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS),
-            "count": m.MOST_TRADES,
-            "sorting": "asc",
-            "historical": historical,
-        }
+        times, whose = (since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS), instrument.name
+        params = m.trades_between(*times, historical=historical, instrument_name=whose)
 
         def told(page: TradesPage) -> None:
             self._trades(label, page, historical=historical)

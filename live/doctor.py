@@ -19,9 +19,8 @@ from .awake import DEVICE
 from .client import Client
 from .credentials import Credentials
 from .limits import missing_limits, toothless_limits
-from .session import URLS, Venue, kill_file
-
-__all__ = ["Diagnosis", "Health", "examine"]
+from .session import URLS, Venue
+from .supervised import kill_file
 
 TIMEOUT_S = 10.0
 SLOW_S = 0.5

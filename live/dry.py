@@ -15,10 +15,9 @@ from gammacore.orders import Command, Order, Purpose, order_id_of
 from .feed import Feed
 from .hedger import Hedger
 from .journal import Records
+from .parts import Parts
 from .risk_manager import RiskManager
 from .tail import Tail
-
-__all__ = ["DryRun"]
 
 
 class DryRun:
@@ -35,15 +34,10 @@ class DryRun:
         self._feed = Feed(hedger.feed.base, hedger.feed.settlement)
         self._execution = hedger.execution.twin()
         self._risk = risk = RiskManager(hedger.risk.guards, hedger.desk, hold=_nothing)
+        ends = self._journal, _Nowhere(hedger)
         self._twin = Hedger(
-            hedger.desk,
-            self._feed,
-            self._execution,
-            risk,
-            self._journal,
-            _Nowhere(hedger),
+            Parts(hedger.desk, self._feed, self._execution, risk, hedger.positions, *ends),
             hedger.timing,
-            hedger.positions,
             decide=self._hedge_now,
             permit=lambda order: risk.refusal(order) and "",  # asked, and of no consequence
             noted=_nothing,

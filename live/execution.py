@@ -23,8 +23,6 @@ from .actions import Action, AtWork, CancelPlaced, Place, Work, query_of
 from .attempts import Attempt, Booked, Placed, Stage, Tradable
 from .pricing import Pricing, Settings
 
-__all__ = ["Execution"]
-
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
 WATCH_NS = 10 * NS_PER_SECOND  # without news of an attempt that is not over
 ASK_AGAIN_NS = 2 * NS_PER_SECOND

@@ -18,8 +18,6 @@ from gammacore.deribit.news import SummaryRow, TickerNews
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
 
-__all__ = ["Feed"]
-
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
 LONGEST_BRIDGE_NS = 5 * NS_PER_MINUTE  # before the settlement window, to the first price in it

@@ -16,7 +16,6 @@ from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.news import OrderAnswer, TickerNews, TradeNews, TradesPage
-from gammacore.deribit.units import span
 from gammacore.errors import GammacoreError, RequestError, SessionError
 from gammacore.tolerances import DUST
 
@@ -30,8 +29,6 @@ from .killing import own_positions
 from .positions import Adopted, Foreign, direct_label
 from .records import decode_fact
 from .session import URLS, Venue, scaled_clock
-
-__all__ = ["Closing", "Held", "flatten_directly", "held_by", "limit_at"]
 
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
@@ -188,16 +185,9 @@ class Closing:
         for historical in (True, False):  # recent trades and older ones are kept apart
             since_ns, more = self._held.first_ns, True
             while more:
-                page = self._client.call(
-                    m.GET_USER_TRADES_BY_CURRENCY_AND_TIME,
-                    {
-                        "currency": self._held.currency,
-                        **span(since_ns, self._client.now_ns() + NS_PER_MINUTE),
-                        "count": m.MOST_TRADES,
-                        "sorting": "asc",
-                        "historical": historical,
-                    },
-                )
+                until_ns, whose = self._client.now_ns() + NS_PER_MINUTE, self._held.currency
+                params = m.trades_between(since_ns, until_ns, historical=historical, currency=whose)
+                page = self._client.call(m.GET_USER_TRADES_BY_CURRENCY_AND_TIME, params)
                 assert isinstance(page, TradesPage)
                 fresh = [trade for trade in page.trades if trade.trade_id not in seen]
                 seen |= {trade.trade_id for trade in fresh}

@@ -38,8 +38,6 @@ from .retold import Retold
 from .risk_manager import Mode, ModeChanged
 from .solvency import liquidation_distance, margin_gap
 
-__all__ = ["Explained", "Follower", "Trail", "carried", "mark_of"]
-
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
 KEPT = 200  # fills shown
 
@@ -246,7 +244,6 @@ class Follower(Retold):
         self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
         self.placed = self.filled = 0
-        self.last_placed: Placed | None = None
         self.mode: ModeChanged | None = None
         self.margin_gap = self.liquidation_distance = math.nan
         self.stopped, self.refused = False, ""
@@ -283,7 +280,6 @@ class Follower(Retold):
     def _fact(self, fact: Any) -> None:
         if isinstance(fact, Placed):
             self.placed += 1
-            self.last_placed = fact
         elif isinstance(fact, Foreign):
             self.foreign.append(fact)
         elif isinstance(fact, Adopted):

@@ -16,8 +16,6 @@ from typing import Any
 
 import websocket
 
-__all__ = ["Disconnected", "FrameSocket", "connect", "masked", "polled"]
-
 CHUNK = 65_536
 MOST = 64 * 2**20  # bytes of one message; a whole catalog has 5 MB
 SEND_TIMEOUT_S = 5.0

@@ -9,8 +9,6 @@ from gammacore.deribit.news import TickerNews
 
 from .news import News
 
-__all__ = ["Handler", "conflated"]
-
 
 class Handler(Protocol):
     """Who is told. All calls come from the thread that called :meth:`.client.Client.run`."""

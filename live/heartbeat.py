@@ -18,8 +18,6 @@ from gammacore.logging import keep_secret
 
 from .deadline import fetch
 
-__all__ = ["VARIABLE", "Heartbeat", "heartbeat_of"]
-
 VARIABLE = "GAMMACORE_HEARTBEAT"
 CALL_S = 10.0  # for one call, its answer included
 log = logging.getLogger("gammacore.alerts")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -24,7 +24,6 @@ from gammacore.deribit.news import (
     TickerNews,
     TradeNews,
 )
-from gammacore.desk import Desk
 from gammacore.events import Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
 from gammacore.orders import Cancel, Command, Order, Purpose, purpose_of
 
@@ -33,10 +32,7 @@ from .aims import Aims
 from .asked import Asked
 from .attempts import Booked
 from .bookings import Bookings
-from .dispatch import Dispatch, Sends
-from .execution import Execution
-from .feed import Feed
-from .journal import Records
+from .dispatch import Dispatch
 from .news import (
     Answered,
     BadFrame,
@@ -53,12 +49,11 @@ from .news import (
     SubscriptionMissing,
     Unauthorised,
 )
-from .positions import Adopted, Positions
+from .parts import Parts
+from .positions import Adopted
 from .questions import AHEAD_NS, Questions, Timing
-from .risk_manager import ACCOUNT, Mode, ModeChanged, RiskManager
-from .watched import Subscribes, Watched
-
-__all__ = ["Hedger", "Session"]
+from .risk_manager import ACCOUNT, Mode, ModeChanged
+from .watched import Watched
 
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed
@@ -66,27 +61,13 @@ ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 log = logging.getLogger("gammacore.live")
 
 
-class Session(Sends, Subscribes, Protocol):
-    """What a hedger needs of :class:`.client.Client`."""
-
-    @property
-    def skew_s(self) -> float: ...  # noqa: D102
-    def now_ns(self) -> int: ...  # noqa: D102
-    def cancel_all(self) -> int: ...  # noqa: D102
-    def drop(self, reason: str) -> None: ...  # noqa: D102
-
-
 class Hedger:
     """Handler of a session.
 
     Parameters
     ----------
-    desk, feed, execution, risk, journal
-        Made for each other, see :mod:`.assemble`.
-    session : Session
+    parts : Parts
     timing : Timing
-    positions : Positions
-        Of the journal.
     order_timeout_s : float
         For the exchange's answer to an order.
     decide : callable(Event) -> list of Command, optional
@@ -106,14 +87,8 @@ class Hedger:
 
     def __init__(
         self,
-        desk: Desk,
-        feed: Feed,
-        execution: Execution,
-        risk: RiskManager,
-        journal: Records,
-        session: Session,
+        parts: Parts,
         timing: Timing,
-        positions: Positions,
         order_timeout_s: float = 5.0,
         *,
         decide: Callable[[Event], list[Command]] | None = None,
@@ -121,42 +96,30 @@ class Hedger:
         noted: Callable[[Order], None] | None = None,
         ready: bool = False,
     ) -> None:
-        self.desk, self.feed, self.execution, self.risk = desk, feed, execution, risk
-        self.journal, self.session, self.timing = journal, session, timing
-        self.positions = positions
+        self.desk, self.feed, self.execution, self.risk, self.positions, self.journal, self.session = parts
+        self.timing = timing
         self.decided = self.filled = 0
         self.stopping = False
         self.rehearse: Callable[[], object] = lambda: None  # see :mod:`.dry`
-        self._decide = desk.handle if decide is None else decide
-        self._permit = risk.admit if permit is None else permit
+        self._decide = self.desk.handle if decide is None else decide
+        self._permit = self.risk.admit if permit is None else permit
         self._noted = self._note if noted is None else noted
         self._ready = ready
-        self._watched = Watched(session, desk, execution, feed.perpetual)
+        self._watched = Watched(parts)
         self._timer_ns = self._account_ns = 0
         self._cancel_owed = False  # of a kill without a connection
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
-        self._aims = Aims(desk)
-        execution.paused = not ready
-        execution.forbidden = self._forbidden
-        execution.unwanted = self._aims.unwanted
-        self.asked, now_ns = Asked(session), self.now_ns
-        self.bookings = Bookings(desk, execution, risk, journal, positions, self.take, now_ns)
-        self.questions = Questions(
-            self.asked, feed, desk, execution, risk, positions, self.take, now_ns, timing
-        )
-        self.dispatch = Dispatch(
-            self.asked,
-            session,
-            execution,
-            risk,
-            self.bookings.trade,
-            self.questions.locks.ask,
-            now_ns,
-            feed.currency,
-            order_timeout_s,
-        )
+        self._aims = Aims(self.desk)
+        self.execution.paused = not ready
+        self.execution.forbidden = self._forbidden
+        self.execution.unwanted = self._aims.unwanted
+        self.asked = asked = Asked(self.session)
+        self.bookings = Bookings(parts, self.take, self.now_ns)
+        self.questions = Questions(parts, asked, self.take, self.now_ns, timing)
+        told = self.bookings.trade, self.questions.locks.ask
+        self.dispatch = Dispatch(parts, asked, *told, self.now_ns, order_timeout_s)
         self._handlers = self._route()
 
     def _route(self) -> dict[type, Callable[[Any], None]]:

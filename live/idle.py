@@ -9,8 +9,6 @@ from gammacore.strategy.waiting import Waiting, waiting
 
 from .risk_manager import Mode
 
-__all__ = ["why_idle"]
-
 
 def why_idle(
     desk: Desk, mode: Mode, reasons: Sequence[str] = (), *, stopping: bool = False, refused: str = ""

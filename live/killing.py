@@ -20,8 +20,6 @@ from .journal import is_held, length, read
 from .records import decode_fact
 from .supervised import kill_file
 
-__all__ = ["Outcome", "kill", "positions_of", "pull"]
-
 LOOK_S = 0.2
 
 

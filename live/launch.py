@@ -34,14 +34,11 @@ from gammacore.strategy.waiting import next_entry_ns
 
 from .follow import Follower
 from .heartbeat import heartbeat_of
-from .killing import pull
 from .limits import missing_limits, toothless_limits
 from .session import CRASHED, NO_JOURNAL, SessionOptions, Venue
 from .supervised import SIGNALS
 from .view import Cache, final_report, screen
 from .watch import Watcher
-
-__all__ = ["Signals", "end_session", "exchange_process", "first_moment", "launch", "pull", "start_session"]
 
 REFRESH_S = 0.5
 START_S = 30.0

@@ -10,8 +10,6 @@ from typing import Any
 
 from gammacore.config import Config, Duration
 
-__all__ = ["missing_limits", "toothless_limits"]
-
 # Without these nobody trades for real.
 REQUIRED = (
     "max_delta",

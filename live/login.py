@@ -12,8 +12,6 @@ from gammacore.deribit.units import ms
 
 from .credentials import Credentials
 
-__all__ = ["Login"]
-
 PAUSE_NS = 5 * NS_PER_SECOND  # between two attempts to start over
 REFRESH_SHARE = 0.8  # of a token's life
 SHORTEST_LIFE_S, LONGEST_LIFE_S = 10.0, 3e7

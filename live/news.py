@@ -11,23 +11,6 @@ from typing import Any
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import AccountNews, Dated, OrderNews, PositionNews, Said, TradeNews
 
-__all__ = [
-    "Answered",
-    "BadFrame",
-    "ClockSkew",
-    "Expired",
-    "Gap",
-    "Lost",
-    "News",
-    "Reconciled",
-    "Reconnecting",
-    "Refused",
-    "State",
-    "StateChanged",
-    "SubscriptionMissing",
-    "Unauthorised",
-]
-
 
 class State(StrEnum):
     """Where a session is; see :mod:`.states`."""

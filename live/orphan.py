@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["end_after", "is_orphaned"]
-
 LOOK_S = 0.5
 ALONE_S = 5.0  # without a client, after the parent has gone
 

@@ -28,10 +28,8 @@ from gammacore.errors import SessionError
 
 from .attempts import Tradable
 from .charged import published_fee
-from .hedger import Session
 from .news import Answered, News, Reconciled, State, StateChanged
-
-__all__ = ["Paper"]
+from .parts import Session
 
 FIRST_ID = 1 << 40  # of requests that go nowhere, apart from those that are sent
 
@@ -142,7 +140,6 @@ class Paper:
             rests,
             False,
             "",
-            now_ns,
         )
         quote = self._quotes.get(instrument)
         price = NAN if quote is None else quote.ask if amount > 0 else quote.bid

@@ -10,8 +10,6 @@ from gammacore.errors import JournalError
 from .journal import length, read
 from .retold import Retold
 
-__all__ = ["check"]
-
 EVERY = 1_000  # records between two calls of a progress bar
 
 

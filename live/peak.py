@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["Peak"]
-
 
 class Peak:
     """Largest value within a window that moves on.

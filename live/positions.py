@@ -14,8 +14,6 @@ from gammacore.errors import ContractError
 from gammacore.portfolio import Portfolio
 from gammacore.tolerances import DUST
 
-__all__ = ["Adopted", "Baseline", "Foreign", "Positions", "direct_label", "near_settlement"]
-
 
 class Baseline(msgspec.Struct, frozen=True, tag=True):
     """What the account held before the session's first order, by instrument name.

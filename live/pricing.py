@@ -13,8 +13,6 @@ from gammacore.orders import Leg
 from .attempts import Tradable
 from .collar import Collar
 
-__all__ = ["Pricing", "Settings"]
-
 
 class Settings(msgspec.Struct, frozen=True):
     """How orders are worked; see ``live`` in the configuration. ``rest`` is post-only first."""

@@ -51,9 +51,6 @@ from .skew import Skew
 from .states import LOGGED_IN, TALKING, Event
 from .subscriptions import Subscriptions, batches
 
-__all__ = ["DeribitProtocol"]
-
-
 BACK_OFF_NS = NS_PER_SECOND
 UNREADABLE_ERRORS = (ValueError, RecursionError)  # msgspec's are ValueErrors
 

@@ -11,16 +11,12 @@ from gammacore.deribit import methods as m
 from gammacore.deribit.history import Deliveries
 from gammacore.deribit.market import PUBLIC_METHODS
 from gammacore.deribit.news import PlatformNews, PositionNews, StatusNews, SummaryRow
-from gammacore.desk import Desk
 from gammacore.events import Delivery, Event
 
 from .asked import Asked, Question
-from .execution import Execution
-from .feed import Feed
-from .positions import Positions, near_settlement
-from .risk_manager import MAINTENANCE, Mode, RiskManager
-
-__all__ = ["AHEAD_NS", "Audit", "ChainLook", "DeliveryPrices", "Locks", "Questions", "Timing"]
+from .parts import Parts
+from .positions import near_settlement
+from .risk_manager import MAINTENANCE, Mode
 
 RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks, delivery prices, and positions that differ
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
@@ -35,27 +31,18 @@ class ChainLook:
 
     Parameters
     ----------
+    parts : Parts
     asked : Asked
-    feed : Feed
-    desk : Desk
-    risk : RiskManager
     take : callable(Event)
     now_ns : callable() -> int
     every_ns : int
     """
 
     def __init__(
-        self,
-        asked: Asked,
-        feed: Feed,
-        desk: Desk,
-        risk: RiskManager,
-        take: Take,
-        now_ns: Callable[[], int],
-        every_ns: int,
+        self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int], every_ns: int
     ) -> None:
-        self._feed, self._desk, self._risk, self._take, self._now_ns = feed, desk, risk, take, now_ns
-        self._every_ns = every_ns
+        self._feed, self._desk, self._risk = parts.feed, parts.desk, parts.risk
+        self._take, self._now_ns, self._every_ns = take, now_ns, every_ns
         self._due_ns = 0
         self._question = Question(asked, m.GET_BOOK_SUMMARY_BY_CURRENCY, self._told)
 
@@ -82,25 +69,15 @@ class Audit:
 
     Parameters
     ----------
+    parts : Parts
     asked : Asked
-    execution : Execution
-    positions : Positions
-    risk : RiskManager
     now_ns : callable() -> int
     every_ns : int
     """
 
-    def __init__(
-        self,
-        asked: Asked,
-        execution: Execution,
-        positions: Positions,
-        risk: RiskManager,
-        now_ns: Callable[[], int],
-        every_ns: int,
-    ) -> None:
-        self._execution, self._positions, self._risk, self._now_ns = execution, positions, risk, now_ns
-        self._every_ns = every_ns
+    def __init__(self, parts: Parts, asked: Asked, now_ns: Callable[[], int], every_ns: int) -> None:
+        self._execution, self._positions, self._risk = parts.execution, parts.positions, parts.risk
+        self._now_ns, self._every_ns = now_ns, every_ns
         self._due_ns = self._odd = 0
         self._question = Question(asked, m.GET_POSITIONS, self._told)
 
@@ -128,14 +105,12 @@ class Locks:
 
     Parameters
     ----------
+    parts : Parts
     asked : Asked
-    risk : RiskManager
-    coin : str
-        Whose indices concern us.
     """
 
-    def __init__(self, asked: Asked, risk: RiskManager, coin: str) -> None:
-        self._risk, self._coin = risk, coin.lower()
+    def __init__(self, parts: Parts, asked: Asked) -> None:
+        self._risk, self._coin = parts.risk, parts.feed.base.lower()
         self._asked_ns = 0
         self._question = Question(asked, m.STATUS, self.told)
 
@@ -174,15 +149,14 @@ class DeliveryPrices:
 
     Parameters
     ----------
+    parts : Parts
     asked : Asked
-    feed : Feed
-    desk : Desk
     take : callable(Event)
     now_ns : callable() -> int
     """
 
-    def __init__(self, asked: Asked, feed: Feed, desk: Desk, take: Take, now_ns: Callable[[], int]) -> None:
-        self._feed, self._desk, self._take, self._now_ns = feed, desk, take, now_ns
+    def __init__(self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int]) -> None:
+        self._feed, self._desk, self._take, self._now_ns = parts.feed, parts.desk, take, now_ns
         self._asked_ns = 0
         self._question = Question(asked, m.GET_DELIVERY_PRICES, self._told)
 
@@ -216,27 +190,20 @@ class Questions:
 
     Parameters
     ----------
-    asked, feed, desk, execution, risk, positions, take, now_ns
-        See those that take them.
+    parts : Parts
+    asked : Asked
+    take : callable(Event)
+    now_ns : callable() -> int
     timing : Timing
     """
 
     def __init__(
-        self,
-        asked: Asked,
-        feed: Feed,
-        desk: Desk,
-        execution: Execution,
-        risk: RiskManager,
-        positions: Positions,
-        take: Take,
-        now_ns: Callable[[], int],
-        timing: Timing,
+        self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int], timing: Timing
     ) -> None:
-        self.locks = Locks(asked, risk, feed.base)
-        self.prices = DeliveryPrices(asked, feed, desk, take, now_ns)
-        self.chain = ChainLook(asked, feed, desk, risk, take, now_ns, timing.chain_ns)
-        self.audit = Audit(asked, execution, positions, risk, now_ns, timing.audit_ns)
+        self.locks = Locks(parts, asked)
+        self.prices = DeliveryPrices(parts, asked, take, now_ns)
+        self.chain = ChainLook(parts, asked, take, now_ns, timing.chain_ns)
+        self.audit = Audit(parts, asked, now_ns, timing.audit_ns)
 
     def tick(self, now_ns: int, *, stopping: bool) -> None:
         """Ask what is due; no chain while the session ends."""

@@ -21,12 +21,9 @@ from gammacore.deribit.news import (
     TradeNews,
     TradesPage,
 )
-from gammacore.deribit.units import span
 
 from .news import Answered, Expired, Lost, News, Reconciled, Refused
 from .protocol import DeribitProtocol
-
-__all__ = ["Reconciler", "Reconciliation", "Seen"]
 
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 MOST_SEEN = 100_000
@@ -107,13 +104,8 @@ class Reconciliation:
 
     def _ask_page(self, currency: str, since_ns: int, historical: bool, now_ns: int) -> None:
         skew_ns = int(self._protocol.skew_s * NS_PER_SECOND)  # times are the exchange's
-        params = {
-            "currency": currency,
-            **span(since_ns, now_ns + skew_ns + NS_PER_MINUTE),
-            "count": m.MOST_TRADES,
-            "sorting": "asc",
-            "historical": historical,
-        }
+        until_ns = now_ns + skew_ns + NS_PER_MINUTE
+        params = m.trades_between(since_ns, until_ns, historical=historical, currency=currency)
         id_ = self._ask(m.GET_USER_TRADES_BY_CURRENCY_AND_TIME, params, now_ns)
         self._pages[id_] = (currency, since_ns, historical)
 

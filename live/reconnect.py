@@ -6,8 +6,6 @@ import random
 
 from gammacore.daycount import NS_PER_SECOND
 
-__all__ = ["Reconnect"]
-
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 30.0
 REFUSED_DELAY_S, LONGEST_REFUSED_S = 10.0, 300.0  # with a key that was refused: in a loop it may be banned
 PROVEN_NS = 60 * NS_PER_SECOND  # a session that lived so long starts the counts anew

@@ -28,8 +28,6 @@ from gammacore.errors import ConfigError, DataError
 from .client import Client
 from .news import Answered, BadFrame, Gap, News, Reconnecting, SubscriptionMissing
 
-__all__ = ["ALL", "EVERYWHERE", "NOTIFICATIONS", "Recorder", "RecorderOptions"]
-
 EVERYWHERE = "*"  # channel of gaps that concern all of them
 NOTIFICATIONS, ALL = "notifications", "all"  # where frames are kept as received
 STALE_NS = 5 * NS_PER_MINUTE  # of an option's ticker in a chain

@@ -16,8 +16,6 @@ from gammacore.deribit.methods import GET_INSTRUMENTS
 from .client import Client
 from .recorder import ALL, NOTIFICATIONS, Recorder, RecorderOptions
 
-__all__ = ["channels_of", "last_heard_ns", "record"]
-
 COINS = ("BTC", "ETH")  # whose perpetuals are recorded, also where a currency lists a hundred others
 
 

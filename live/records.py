@@ -11,8 +11,6 @@ import numpy as np
 from gammacore.events import Event
 from gammacore.orders import Command
 
-__all__ = ["decode_command", "decode_event", "decode_fact", "encode"]
-
 LARGE = 2_048  # bytes, from which on a record is compressed: chains, which repeat themselves
 PLAIN, PACKED = b"\x00", b"\x01"
 

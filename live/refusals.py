@@ -9,8 +9,6 @@ from __future__ import annotations
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.codes import LOCAL, NO_FUNDS, OF_PRICE, look_up
 
-__all__ = ["Refusals"]
-
 FIRST_NS, LONGEST_NS = NS_PER_SECOND, NS_PER_MINUTE
 TOLERATED = 2  # refusals in a row that say nothing yet
 FORGET_NS = 5 * NS_PER_MINUTE  # after the last refusal

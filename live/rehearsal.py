@@ -17,8 +17,6 @@ from .frames import masked
 from .news import State
 from .protocol import DeribitProtocol
 
-__all__ = ["Rehearsal"]
-
 KEY = Credentials("rehearsal", secrets.token_hex())
 PLENTY = RateLimit(1e9, 1e9)
 GRANTED = {"access_token": "", "refresh_token": "", "expires_in": 1e9}

@@ -15,8 +15,6 @@ from gammacore.deribit.methods import Method
 
 from .budget import Budget, RequestKind, kind_of
 
-__all__ = ["Request", "Requests", "Role"]
-
 MOST_WAITING = 1_000  # of one kind
 MOST_LATE = 1_000
 NEVER = 2**63 - 1

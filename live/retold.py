@@ -25,8 +25,6 @@ from .positions import Adopted, Baseline, Foreign
 from .records import decode_command, decode_event, decode_fact
 from .risk_manager import DayStart, ModeChanged, ProfitHigh
 
-__all__ = ["Departure", "Retold"]
-
 FACTS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (

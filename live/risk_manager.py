@@ -28,15 +28,6 @@ from .peak import Peak
 from .refusals import Refusals
 from .solvency import liquidation_distance, margin_gap, profit_usd, share
 
-__all__ = [
-    "DayStart",
-    "Guards",
-    "Mode",
-    "ModeChanged",
-    "ProfitHigh",
-    "RiskManager",
-]
-
 PENDING_NS = 30 * NS_PER_SECOND  # that an order may be at work before it is told
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
 NEAR_LIQUIDATION = 0.8  # maintenance margin over margin balance, from which entries stop

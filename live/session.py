@@ -46,8 +46,6 @@ from .paper import Paper
 from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_prices
 
-__all__ = ["CRASHED", "NO_JOURNAL", "REFUSED", "SessionOptions", "Venue", "kill_file", "run", "scaled_clock"]
-
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
 REFUSED, NO_JOURNAL, CRASHED = 2, 3, 4  # exit codes

@@ -6,8 +6,6 @@ from gammacore.daycount import NS_PER_MICROSECOND, NS_PER_SECOND
 
 from .news import ClockSkew
 
-__all__ = ["Skew"]
-
 TOLERATED_NS = NS_PER_SECOND // 4  # beyond what a measurement leaves open
 PAUSE_NS = 60 * NS_PER_SECOND  # between two complaints
 

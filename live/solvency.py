@@ -10,8 +10,6 @@ from gammacore.desk import Desk
 from gammacore.ledger import Account
 from gammacore.margin import estimate, rates_at
 
-__all__ = ["liquidation_distance", "margin_gap", "profit_usd", "share"]
-
 
 def margin_gap(desk: Desk, news: AccountNews) -> float:
     """Take the margin that a desk's positions need by the published formulas off what the exchange counts.

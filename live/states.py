@@ -6,8 +6,6 @@ from enum import StrEnum
 
 from .news import State
 
-__all__ = ["ALIVE", "LOGGED_IN", "TALKING", "TRANSITIONS", "Event"]
-
 
 class Event(StrEnum):
     """What moves a session on."""

@@ -13,8 +13,6 @@ from gammacore.deribit.units import instrument_of
 
 from .news import Gap, News
 
-__all__ = ["Subscriptions", "batches"]
-
 BATCH = 500  # channels in one request
 
 

@@ -27,8 +27,6 @@ from .journal import Journal
 from .news import Answered, Expired, Lost, News, Refused
 from .orphan import is_orphaned
 
-__all__ = ["SIGNALS", "Supervised", "kill_file"]
-
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 STOP_S = 10.0  # for what is at work to come to an end
 TOGETHER_S = (

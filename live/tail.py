@@ -17,8 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["HEAD", "SIZE", "Row", "Tail", "is_tail", "rows_after", "tail_of"]
-
 Row = tuple[str, str, int, bytes]  # kind, name, ts_ns, body
 SIZE = 2**20
 HEAD = struct.Struct("<IIQ")  # bytes that follow, their checksum with the number, number of the first record

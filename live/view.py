@@ -13,17 +13,16 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gammacore.attribution import LINES
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
 from gammacore.risk import totals
+from gammacore.terminal import money_table, numbers
 
+from .dashboard.holdings import average_entry
 from .follow import Explained, Follower
 from .risk_manager import Mode
-
-__all__ = ["Cache", "final_report", "screen"]
 
 COLOURS = {Mode.NORMAL: "green", Mode.HEDGE_ONLY: "yellow", Mode.HALT: "red"}
 SHOWN = 8  # fills
@@ -100,11 +99,9 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
 def _positions(follower: Follower) -> Table:
     desk = follower.desk
     assert desk is not None
-    table = Table(title="Positions", title_justify="left")
-    for name in ("instrument", "size", "entry", "mark"):
-        table.add_column(name, justify="left" if name == "instrument" else "right")
+    table = Table("instrument", *numbers("size", "entry", "mark"), title="Positions", title_justify="left")
     for episode in desk.portfolio.open.values():
-        paid = {f.instrument: f.price for f in episode.option_fills()}
+        paid = average_entry(episode)
         for option, amount in episode.legs.items():
             mark = float(desk.book.exposure(option).value)
             table.add_row(option.name, f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}")
@@ -124,27 +121,23 @@ def _positions(follower: Follower) -> Table:
 
 
 def _money(follower: Follower, explained: Explained | None) -> Table:
-    config = follower.config
-    coin = config.coin if config is not None else "coin"
-    table = Table(title="Profit, and where it came from", title_justify="left")
-    for name in ("line", coin, "USD"):
-        table.add_column(name, justify="left" if name == "line" else "right")
+    coin = follower.config.coin if follower.config is not None else "coin"
+    title = "Profit, and where it came from"
     if explained is None:
+        table = Table("line", *numbers(coin, "USD"), title=title, title_justify="left")
         table.add_row("nothing held yet", "", "")
         return table
-    for line in LINES:
-        money = explained.lines[line]
-        if abs(money.usd) >= 0.005 or line in ("gamma", "theta", "fees"):
-            table.add_row(line, f"{money.coin:+.8f}", f"{money.usd:+,.2f}")
-    table.add_section()
-    table.add_row("total", f"{explained.total.coin:+.8f}", f"{explained.total.usd:+,.2f}", style="bold")
-    return table
+    lines = {
+        line: money._asdict()
+        for line, money in explained.lines.items()
+        if abs(money.usd) >= 0.005 or line in ("gamma", "theta", "fees")
+    }
+    return money_table(title, coin, lines, explained.total._asdict(), title_justify="left")
 
 
 def _fills(follower: Follower) -> Table:
-    table = Table(title="Last fills", title_justify="left")
-    for name in ("time", "order", "instrument", "amount", "price", "fee"):
-        table.add_column(name, justify="left" if name in ("time", "order", "instrument") else "right")
+    counted = numbers("amount", "price", "fee")
+    table = Table("time", "order", "instrument", *counted, title="Last fills", title_justify="left")
     for fill in list(follower.fills)[-SHOWN:]:
         table.add_row(*_row(fill))
     return table
@@ -191,9 +184,8 @@ def final_report(follower: Follower) -> RenderableType:
 
 def _holder(follower: Follower) -> Table:
     """Show what the account's holder traded meanwhile, beside what was decided here."""
-    table = Table(title="The holder's trades and ours", title_justify="left")
-    for name in ("instrument", "holder's trades", "bought", "sold", "ours", "bought", "sold"):
-        table.add_column(name, justify="left" if name == "instrument" else "right")
+    counted = numbers("holder's trades", "bought", "sold", "ours", "bought", "sold")
+    table = Table("instrument", *counted, title="The holder's trades and ours", title_justify="left")
     ours: dict[str, list[float]] = {}
     for fill in follower.fills:
         ours.setdefault(fill.instrument.name, []).append(fill.amount)

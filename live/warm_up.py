@@ -7,18 +7,12 @@ from collections.abc import Iterator
 
 from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time
+from gammacore.deribit import methods as m
 from gammacore.deribit.history import MOST_BARS, RESOLUTIONS
-from gammacore.deribit.methods import (
-    GET_FUNDING_RATE_HISTORY,
-    GET_FUNDING_RATE_VALUE,
-    GET_TRADINGVIEW_CHART_DATA,
-)
 from gammacore.deribit.units import GRAIN_NS, span
 from gammacore.errors import RequestError
 
 from .client import Client
-
-__all__ = ["missed_funding", "past_prices"]
 
 MOST_HOURS = 744  # of one answer
 log = logging.getLogger("gammacore.live")
@@ -50,7 +44,7 @@ def past_prices(client: Client, name: str, window_ns: int) -> list[tuple[int, fl
         "resolution": str(resolution),
     }
     try:
-        bars = client.call(GET_TRADINGVIEW_CHART_DATA, params)
+        bars = client.call(m.GET_TRADINGVIEW_CHART_DATA, params)
     except RequestError as error:
         log.warning("no past prices", extra={"reason": str(error)})
         return []
@@ -91,7 +85,7 @@ def missed_funding(client: Client, perpetual: Perpetual, since_ns: int, index: f
         if end_ns - start_ns < GRAIN_NS:
             return 0.0
         params = {"instrument_name": name, **span(start_ns, end_ns)}
-        return client.call(GET_FUNDING_RATE_VALUE, params) * unit(price)
+        return client.call(m.GET_FUNDING_RATE_VALUE, params) * unit(price)
 
     try:
         first = min(-(-since_ns // NS_PER_HOUR) * NS_PER_HOUR, now_ns)
@@ -116,7 +110,7 @@ def _funding_hours(
     for at_ns in range(start_ns, end_ns, MOST_HOURS * NS_PER_HOUR):
         until_ns = min(at_ns + MOST_HOURS * NS_PER_HOUR, end_ns)
         params = {"instrument_name": name, **span(at_ns + GRAIN_NS, until_ns)}
-        for row in sorted(client.call(GET_FUNDING_RATE_HISTORY, params), key=lambda row: row.ts_ns):
+        for row in sorted(client.call(m.GET_FUNDING_RATE_HISTORY, params), key=lambda row: row.ts_ns):
             if row.prev_index_price is None or row.index_price is None:
                 raise RequestError(f"the hour that ends at {format_time(row.ts_ns)} has no index price")
             yield row.ts_ns, row.interest_1h, row.prev_index_price, row.index_price

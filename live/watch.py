@@ -27,8 +27,6 @@ from .positions import Adopted
 from .risk_manager import Mode
 from .solvency import profit_usd
 
-__all__ = ["UNEXPLAINED", "Metrics", "Watcher", "watch"]
-
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
 STARTING, STARTING_S = "last price never", 15.0  # a reason that holds at every start, and how long it may

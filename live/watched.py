@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Protocol
+from collections.abc import Collection
 
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.deribit.channels import ticker
-from gammacore.desk import Desk
 
 from .attempts import Tradable
-from .execution import Execution
-
-__all__ = ["Subscribes", "Watched"]
+from .parts import Parts
 
 INTERVAL = {Perpetual: "raw", Future: "raw", Option: "100ms"}
-
-
-class Subscribes(Protocol):
-    """What this needs of a session."""
-
-    def subscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
-    def unsubscribe(self, channels: Iterable[str]) -> None: ...  # noqa: D102
 
 
 class Watched:
@@ -29,16 +18,13 @@ class Watched:
 
     Parameters
     ----------
-    session : Subscribes
-    desk : Desk
-    execution : Execution
-    perpetual : Perpetual
-        Always watched.
+    parts : Parts
+        The perpetual of their feed is always watched.
     """
 
-    def __init__(self, session: Subscribes, desk: Desk, execution: Execution, perpetual: Perpetual) -> None:
-        self._session, self._desk, self._execution = session, desk, execution
-        self._perpetual = perpetual
+    def __init__(self, parts: Parts) -> None:
+        self._session, self._desk, self._execution = parts.session, parts.desk, parts.execution
+        self._perpetual = parts.feed.perpetual
         self._instruments: set[Tradable] = set()
 
     def _wanted(self) -> set[Tradable]:

@@ -1,5 +1,7 @@
 """Positions, Greeks, profit and gauges against the desk that wrote the journal."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gammacore import inverse
@@ -11,6 +13,7 @@ from gammacore.events import Fill, IndexPrice
 from gammacore.live.dashboard.holdings import Profits, gauges, greeks, positions
 from gammacore.live.follow import Follower
 from gammacore.live.solvency import profit_usd
+from gammacore.live.view import _positions
 from gammacore.risk import totals
 from support.dashboard_world import board_of, made
 from support.ledger_sums import by_the_ledger
@@ -112,16 +115,14 @@ def test_each_hedge_is_decided_outside_the_band_and_ends_inside():
     assert previous["hedges"] == follower.desk.portfolio.episodes[0].hedges
 
 
-def held(**rule):
-    """A desk with a straddle, an hour after it was entered."""
+def held(prices=(0.03,), **rule):
+    """A desk with a straddle, an hour after it was entered, in as many parts as there are prices."""
     config = build({"entry.expiries": "any", "entry.min_days": 1.0, "entry.max_days": 9.0} | rule)
     desk = build_desk(config)
     (order,) = desk.handle(Tape(chains_of([START], [60e3])).snapshot(0))
-    for leg in order.legs:
-        last = leg is order.legs[-1]
-        hedges = desk.handle(
-            Fill(START, order.order_id, 0, leg.instrument, leg.amount, 0.03, 0.03, 0.0, last)
-        )
+    parts = [(leg.instrument, leg.amount / len(prices), price) for leg in order.legs for price in prices]
+    for part in parts:
+        hedges = desk.handle(Fill(START, order.order_id, 0, *part, 0.03, 0.0, part is parts[-1]))
     for hedge in hedges:
         if hedge.limit is None:
             leg = hedge.legs[0]
@@ -169,9 +170,14 @@ def test_every_rule_has_a_gauge(rule, name):
 
 
 def test_what_is_entered_in_parts_has_the_average_price():
-    desk = held(**{"hedge.rule": "never"})
+    desk = held((0.02, 0.04), **{"hedge.rule": "never"})
     rows = [row for row in positions(desk) if row["kind"] == "option"]
     assert [row["entry"] for row in rows] == [0.03, 0.03]
     option = next(o for o in desk.portfolio.episodes[0].legs)
     assert isinstance(option, Option)
     assert rows[0]["tau_days"] == pytest.approx((option.expiry_ns - START - NS_PER_HOUR) / NS_PER_DAY)
+
+
+def test_the_terminal_shows_the_same_average():
+    table = _positions(SimpleNamespace(desk=held((0.02, 0.04), **{"hedge.rule": "never"})))
+    assert list(table.columns[2].cells) == ["0.0300", "0.0300"]

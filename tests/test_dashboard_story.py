@@ -6,6 +6,7 @@ import pytest
 
 from gammacore.contracts import Option
 from gammacore.events import Fill
+from gammacore.live.attempts import Placed
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.journal import Record, RecordKind, read
@@ -79,7 +80,7 @@ def test_orders_at_work_are_those_of_the_desk():
     for record in made().records:
         board.take(record)
         if record.name == "Placed":
-            fact = board.follower.last_placed
+            fact = decode_fact(record.body, Placed)
             placed[fact.order_id] = placed.get(fact.order_id, 0) + 1
         desk = board.follower.desk
         rows = {row["order"]: row for row in board.story.orders(desk)}

@@ -177,7 +177,7 @@ def test_an_order_in_house_units():
     [found] = told("user.orders.any.any.raw", order())
     assert found == d.OrderNews(
         5 * MS, "1", "h1", parse("BTC-PERPETUAL"), -1, 30.0, 10.0, 60_000.5, 60_001.0, d.OrderState.OPEN,
-        "limit", "good_til_cancelled", True, False, "", 4 * MS,
+        "limit", "good_til_cancelled", True, False, "",
     )  # fmt: skip
     assert told("user.orders.any.any.100ms", [order()]) == [found]
 

@@ -28,7 +28,7 @@ ORDER = [
     {"strategy", "risk"},
     {"desk"},
     {"deribit"},
-    {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving"},
+    {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
     {"build"},
     {"backtest", "live", "exchange"},
     {"cli"},
@@ -53,7 +53,7 @@ INSIDE = {
         budget skew states login requests subscriptions frames rest charged
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
-        solvency risk_manager journal aims asked watched
+        solvency risk_manager journal aims asked parts watched
         questions bookings dispatch hedger dry
         retold parity idle follow heartbeat paper
         supervised assemble view watch warm_up recorder recording

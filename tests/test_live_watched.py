@@ -21,11 +21,17 @@ class Session:
         self.channels -= set(channels)
 
 
+def watching(session, episodes, execution):
+    """Watched, with what it looks at of a hedger's parts."""
+    desk = SimpleNamespace(portfolio=SimpleNamespace(open=episodes))
+    feed = SimpleNamespace(perpetual=PERPETUAL)
+    return Watched(SimpleNamespace(session=session, desk=desk, execution=execution, feed=feed))
+
+
 def test_what_is_held_at_work_or_hedged_with_is_heard_and_nothing_else():
     session, episodes = Session(), {}
-    desk = SimpleNamespace(portfolio=SimpleNamespace(open=episodes))
     execution = SimpleNamespace(instruments=set())
-    watched = Watched(session, desk, execution, PERPETUAL)
+    watched = watching(session, episodes, execution)
     watched.update()
     assert session.channels == {"ticker.BTC-PERPETUAL.raw"}
     execution.instruments = {CALL}
@@ -46,8 +52,7 @@ def test_what_is_held_at_work_or_hedged_with_is_heard_and_nothing_else():
 
 def test_what_was_not_granted_or_is_of_another_connection_is_asked_for_again():
     session = Session()
-    desk = SimpleNamespace(portfolio=SimpleNamespace(open={}))
-    watched = Watched(session, desk, SimpleNamespace(instruments={CALL}), PERPETUAL)
+    watched = watching(session, {}, SimpleNamespace(instruments={CALL}))
     watched.update()
     session.channels.discard("ticker.BTC-25DEC26-80000-C.100ms")
     watched.update()

@@ -15,6 +15,7 @@ from gammacore.live.dispatch import Dispatch
 from gammacore.live.journal import read
 from gammacore.live.news import State
 from gammacore.live.parity import check
+from gammacore.live.parts import Parts
 from gammacore.live.questions import Audit, ChainLook, DeliveryPrices, Locks
 from gammacore.live.records import decode_event
 from gammacore.live.risk_manager import Mode
@@ -77,33 +78,31 @@ def questions(hedger, client, label):
         def ask(ids):
             session = Counted(ids)
             hedger.asked._session = session
-            make(session)
+            make(parts._replace(session=session))
 
         return ask
 
     def send(action):
-        def make(session):
-            parts = (hedger.asked, session, hedger.execution, hedger.risk, hedger.bookings.trade)
-            Dispatch(*parts, hedger.questions.locks.ask, hedger.now_ns, "BTC", 5.0).send(action)
+        def make(parts):
+            told = hedger.bookings.trade, hedger.questions.locks.ask
+            Dispatch(parts, hedger.asked, *told, hedger.now_ns, 5.0).send(action)
 
         return asking(make)
 
     def later():
         return expiry_ns + LATER_NS
 
-    feed, desk, risk, asked = hedger.feed, hedger.desk, hedger.risk, hedger.asked
-    parts = (asked, hedger.execution, hedger.positions, risk, hedger.now_ns, 0)
+    asked, take, now = hedger.asked, hedger.take, hedger.now_ns
+    parts = Parts(*(getattr(hedger, name) for name in Parts._fields))
     return {
         "place": send(Place(placed)),
         "cancel": send(CancelPlaced(label, "1")),
         "look": send(Query(QueryKind.STATE, placed, "1")),
         "trades": send(Query(QueryKind.FILLS, placed, "1")),
-        "chain": asking(
-            lambda _: ChainLook(asked, feed, desk, risk, hedger.take, hedger.now_ns, 0).tick(now_ns)
-        ),
-        "audit": asking(lambda _: Audit(*parts).tick(now_ns)),
-        "status": asking(lambda _: Locks(asked, risk, "BTC").ask()),
-        "delivery": asking(lambda _: DeliveryPrices(asked, feed, desk, hedger.take, later).tick(later())),
+        "chain": asking(lambda parts: ChainLook(parts, asked, take, now, 0).tick(now_ns)),
+        "audit": asking(lambda parts: Audit(parts, asked, now, 0).tick(now_ns)),
+        "status": asking(lambda parts: Locks(parts, asked).ask()),
+        "delivery": asking(lambda parts: DeliveryPrices(parts, asked, take, later).tick(later())),
     }
 
 

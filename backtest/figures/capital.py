@@ -19,8 +19,6 @@ from ..replay.runner import EpisodeRun, Run
 from ..replay.tape import Tape
 from .exposure import options_held
 
-__all__ = ["capital_tied"]
-
 
 def capital_tied(run: Run) -> Floats:
     """Capital at every entry of the tape, after what was traded there.

@@ -24,8 +24,6 @@ from gammacore.valuation import settlement_weight
 from ..replay.runner import EpisodeRun, Run
 from ..replay.tape import Tape
 
-__all__ = ["EpisodeExposure", "expose", "options_held"]
-
 
 class EpisodeExposure(NamedTuple):
     """One episode at the points of its attribution, after what was traded at each.

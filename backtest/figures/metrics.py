@@ -39,8 +39,6 @@ from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
 from .returns import Marks
 from .run_exposures import RunExposures
 
-__all__ = ["episode_table", "fill_table", "interval_table", "profit_table", "scalp_table", "summarise"]
-
 
 def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
     episode, parts = done.episode, done.attribution

@@ -19,17 +19,6 @@ from scipy.stats import norm
 
 from gammacore.array_types import Floats
 
-__all__ = [
-    "Overfitting",
-    "Split",
-    "deflated_sharpe_ratio",
-    "expected_maximum_sharpe",
-    "overfitting_probability",
-    "probabilistic_sharpe_ratio",
-    "sharpe_ratio",
-    "walk_forward",
-]
-
 EULER = 0.5772156649015329
 FLAT = 1e-14  # of the mean square: a deviation that is rounding alone
 AT_A_TIME = 512  # combinations ranked at once

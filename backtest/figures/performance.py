@@ -20,18 +20,6 @@ from ..replay.runner import Run
 from .overfitting import sharpe_ratio
 from .returns import Curves, Marks, daily_profit, profit_curves
 
-__all__ = [
-    "Earned",
-    "earned_by",
-    "hit_rate",
-    "largest_drawdown",
-    "number",
-    "performance",
-    "premium_of",
-    "profit_steps",
-    "returns_on_premium",
-]
-
 CURRENCIES = ("coin", "usd")
 
 

@@ -23,8 +23,6 @@ from gammacore.volatility import Density
 from ..replay.market import load_market
 from ..replay.tape import Tape
 
-__all__ = ["RankedPositions", "rank_positions"]
-
 LONGEST_NS = 2 * NS_PER_DAY  # that funding is averaged over
 
 

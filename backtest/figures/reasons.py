@@ -22,8 +22,6 @@ from ..replay.runner import Run
 from ..replay.tape import Tape
 from .exposure import expose
 
-__all__ = ["reasons"]
-
 ANY_DAYS = 10_000.0
 MOST_CHAINS = 2_000  # looked at for the first that would have worked
 

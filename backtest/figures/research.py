@@ -17,14 +17,6 @@ from gammacore.volatility import realised_vol
 
 from ..replay.tape import Tape
 
-__all__ = [
-    "Captured",
-    "breakeven_move_a_day",
-    "captured",
-    "entry_vol",
-    "rv_at_hedges",
-]
-
 LEAST = 0.01  # of theta: with less gamma profit, net of theta, a ratio to it says nothing
 
 

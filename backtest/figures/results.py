@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,15 @@ import msgspec
 import pandas as pd
 
 from gammacore import __version__
-from gammacore.config import Config, stated
+from gammacore.config import Config
 from gammacore.ledger import Ledger
-from gammacore.result_files import SUMMARY
-from gammacore.yaml_text import dump_yaml
+from gammacore.result_files import SUMMARY, config_text, json_text
 
 from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
 from ..replay.runner import Run, replay
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
 from .run_exposures import EpisodeMoments, expose_run
-
-__all__ = ["Results", "compared", "run_backtest", "tabulate", "write_tables"]
 
 COMPARED = (
     "n_episodes",
@@ -88,11 +84,8 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
 
 def write_tables(results: Results, folder: Path) -> None:
     """Write configuration, summary and tables of a run into an existing directory."""
-    config = stated(results.config)
-    (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
-    (folder / SUMMARY).write_text(
-        json.dumps(results.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    (folder / "config.yaml").write_text(config_text(results.config), encoding="utf-8")
+    (folder / SUMMARY).write_text(json_text(results.summary), encoding="utf-8")
     results.episodes.to_csv(folder / "episodes.csv", index=False)
     results.fills.drop(columns="ts_ns").to_csv(folder / "fills.csv", index=False)
     results.profit.drop(columns="ts_ns").to_csv(folder / "pnl.csv", index=False)

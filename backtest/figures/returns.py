@@ -20,8 +20,6 @@ from gammacore.valuation import value
 from ..replay.runner import EpisodeRun
 from ..replay.tape import Tape
 
-__all__ = ["Curves", "Marks", "curves_of", "daily_profit", "hedge_profit", "profit_curves"]
-
 Curves = dict[str, Floats]
 KEPT = 16_000_000  # marks kept, 8 bytes each
 

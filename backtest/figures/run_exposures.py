@@ -16,8 +16,6 @@ from gammacore.array_types import Floats, Ints
 from ..replay.runner import EpisodeRun, Run
 from .exposure import EpisodeExposure, expose
 
-__all__ = ["GROUPS", "EpisodeMoments", "RunExposures", "expose_run"]
-
 ALL_MOMENTS = 9_000  # of all episodes together
 FEWEST, MOST = 24, 1_000  # of one
 GROUPS: dict[str, tuple[str, ...]] = {

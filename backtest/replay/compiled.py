@@ -29,8 +29,6 @@ from .fills import SimulatedExchange
 from .price_block import PriceBlock
 from .tape import Tape
 
-__all__ = ["CompiledHedger", "Trigger", "obstacle", "rule_of", "trigger_of"]
-
 _MOVES = {"usd": _replay.MOVE_USD, "relative": _replay.MOVE_RELATIVE, "sigma": _replay.MOVE_LOG}
 
 

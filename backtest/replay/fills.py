@@ -19,8 +19,6 @@ from gammacore.fees import FeeSchedule, future_fee, option_fee
 from gammacore.hedging.ladder import reached
 from gammacore.orders import Cancel, Command, Leg, Order
 
-__all__ = ["SimulatedExchange"]
-
 
 class SimulatedExchange:
     """Answers orders with fills or a rejection.

@@ -30,8 +30,6 @@ from gammacore.data.soundness import (
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import DataError
 
-__all__ = ["Fault", "check_data", "faults_of"]
-
 ANOTHER_MARKET = 0.1  # |ln| between two series, beyond which their clocks say nothing
 Fault = tuple[str, CheckResult]  # the parameter that names the files, and what is wrong with them
 

@@ -11,8 +11,6 @@ from gammacore.contracts import UNITS_PER_COIN
 from gammacore.daycount import format_time
 from gammacore.ledger import Ledger
 
-__all__ = ["write_journal"]
-
 HEADER = ("time", "episode", "memo", "instrument", "debit", "credit", "coin", "usd")
 
 

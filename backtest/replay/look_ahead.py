@@ -21,8 +21,6 @@ from gammacore.errors import DataError
 from .market import Sources, build_tape, load_sources
 from .runner import Run, replay
 
-__all__ = ["PARTS", "LookAhead", "LookAheadDifference", "Trial", "check_look_ahead", "perturbed"]
-
 PARTS = ("prices", "chains", "funding", "delivery")
 Order = tuple[int, int, str, str, float]  # time, episode, purpose and number, instrument, amount
 

@@ -28,17 +28,6 @@ from .gate import faults_of
 from .synthetic import flat_chains, simulate
 from .tape import Tape
 
-__all__ = [
-    "LoadedMarket",
-    "Sources",
-    "build_tape",
-    "check_sources",
-    "is_simulated",
-    "load_market",
-    "load_sources",
-    "market_part",
-]
-
 WARM_UP = 4  # windows of an estimate, before the first chain
 
 

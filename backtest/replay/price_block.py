@@ -18,8 +18,6 @@ from gammacore.valuation import Exposure, exposure, parity, settlement_weight
 
 from .tape import Tape
 
-__all__ = ["PriceBlock"]
-
 
 class _Priced(NamedTuple):
     """An option over a run of bars."""

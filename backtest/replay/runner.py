@@ -31,8 +31,6 @@ from .fills import SimulatedExchange
 from .price_block import PriceBlock
 from .tape import Settled, Tape
 
-__all__ = ["EpisodeRun", "Run", "build_exchange", "replay"]
-
 WINDOW = 512  # bars looked ahead at a time: long enough to vectorise, short enough not to waste
 Progress = Callable[[int, int], None]
 

@@ -11,8 +11,6 @@ from gammacore.array_types import Floats, Ints
 from gammacore.data import Chains
 from gammacore.volatility.smile import Stickiness, regressed_slope, sticky_slope
 
-__all__ = ["smile_slopes"]
-
 
 def smile_slopes(chains: Chains, forwards: Sequence[Mapping[int, float]], stickiness: Stickiness) -> Floats:
     """Change of every row's volatility with the logarithm of its forward.

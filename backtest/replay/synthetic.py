@@ -29,8 +29,6 @@ from gammacore.daycount import (
     weekday,
 )
 
-__all__ = ["SimulatedMarket", "chains_from_rows", "flat_chains", "simulate"]
-
 LISTED_WEEKS = 5
 STRIKES_EACH_WAY = 20
 SMILE_REACH = 4.0  # the smile is extrapolated flat beyond this many standard deviations

@@ -27,8 +27,6 @@ from gammacore.volatility.smile import Stickiness
 
 from .smile import smile_slopes
 
-__all__ = ["Settled", "Tape"]
-
 FRESH_NS = 90 * NS_PER_SECOND
 
 

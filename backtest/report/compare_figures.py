@@ -19,19 +19,6 @@ from .compare_runs import StoredRun
 from .tables import flattened
 from .view import ordered
 
-__all__ = [
-    "FIGURES",
-    "Figure",
-    "attribution_lines",
-    "comparison",
-    "config_differences",
-    "figure_values",
-    "notes",
-    "paired",
-    "pairs_of",
-    "resampled_interval",
-]
-
 DRAWS = 10_000
 LEVEL = 0.95
 MEASURES = ("pnl_over_premium", "pnl_usd", "pnl_coin")

@@ -21,15 +21,14 @@ from .drawing import (
     SKY,
     VERMILLION,
     axis,
-    line_trace,
     make_figure,
     time_axis,
+    unit_line,
 )
 from .rendering import render, script_json
+from .tables import configured
 from .thinning import LINE_POINTS, extent, rounded, thin
 from .view import MISSING, Unit, as_text, day, gain_or_loss, label
-
-__all__ = ["MEASURES", "configured", "render_comparison", "written"]
 
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GREY)
 LEAST = 0.002  # of the largest line
@@ -42,15 +41,10 @@ MEASURES = {
 }
 
 
-def written(figure: str, value: float | None, *, difference: bool = False) -> str:
+def _written(figure: str, value: float | None, *, difference: bool = False) -> str:
     """Write a figure of a summary, a difference always with its sign."""
     form = FORMS[figure]
     return as_text(value, f"+{form.lstrip('+')}" if difference else form)
-
-
-def configured(value: Any) -> str:
-    """Write a parameter as a configuration file has it."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def render_comparison(runs: Sequence[StoredRun], found: dict[str, Any]) -> str:
@@ -76,24 +70,25 @@ def render_comparison(runs: Sequence[StoredRun], found: dict[str, Any]) -> str:
         "found": found,
         "names": [run.name for run in runs],
         "units": units,
-        "figure_rows": [_figure_row(row) for row in found["figures"]],
+        "figure_rows": [figure_row(row) for row in found["figures"]],
         "config_rows": [
             (row["path"], [configured(value) for value in row["values"]]) for row in found["configuration"]
         ],
         "line_rows": _line_rows(runs, found["attribution"], units),
-        "paired": [_paired_rows(pair, coins[0]) for pair in found["paired"]],
+        "paired": [{**pair, "rows": paired_rows(pair, coins[0])} for pair in found["paired"]],
         "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
     }
     return render("compare.html.jinja", context)
 
 
-def _figure_row(row: dict[str, Any]) -> dict[str, Any]:
+def figure_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Write the name of a figure, and for each run its value and its difference: text and class."""
     name = f"{row['label']}, {row['unit']}" if row["unit"] else row["label"]
-    cells = [(written(row["figure"], row["values"][0]), "")]
+    cells = [(_written(row["figure"], row["values"][0]), "")]
     for value, difference in zip(row["values"][1:], row["differences"], strict=True):
         cells += [
-            (written(row["figure"], value), ""),
-            (written(row["figure"], difference, difference=True), "soft"),
+            (_written(row["figure"], value), ""),
+            (_written(row["figure"], difference, difference=True), "soft"),
         ]
     return {"name": name, "cells": cells}
 
@@ -110,7 +105,8 @@ def _line_rows(
     ]
 
 
-def _paired_rows(pair: dict[str, Any], coin: str) -> dict[str, Any]:
+def paired_rows(pair: dict[str, Any], coin: str) -> list[dict[str, Any]]:
+    """Write what paired episodes differ by, a row for each measure."""
     rows = []
     for name, seen in pair["measures"].items():
         title, form, unit = MEASURES[name]
@@ -122,11 +118,13 @@ def _paired_rows(pair: dict[str, Any], coin: str) -> dict[str, Any]:
                 "mean": as_text(seen["mean"], form),
                 "tone": gain_or_loss(seen["mean"]),
                 "error": as_text(seen["standard_error"], form.lstrip("+")),
+                "low": low,
+                "high": high,
                 "interval": MISSING if seen["low"] is None else f"{low} to {high}",
                 "beyond": seen["low"] is not None and (seen["low"] > 0 or seen["high"] < 0),
             }
         )
-    return pair | {"rows": rows}
+    return rows
 
 
 def _look(number: int) -> tuple[str, str]:
@@ -140,19 +138,8 @@ def _curves(runs: Sequence[StoredRun], units: Sequence[Unit]) -> go.Figure:
         for number, run in enumerate(runs):
             colour, dash = _look(number)
             ts = np.array([parse_time(text) for text in run.profit["time"]], np.int64)
-            traces.append(
-                line_trace(
-                    ts,
-                    run.profit[f"pnl_{unit.key}"],
-                    unit.decimals,
-                    LINE_POINTS,
-                    name=run.name,
-                    meta=unit.key,
-                    visible=unit.key == "usd",
-                    line={"color": colour, "dash": dash, "width": 1.8},
-                    hovertemplate=f"%{{y:+,.{unit.decimals}~f}} {unit.name}",
-                )
-            )
+            curve, line = run.profit[f"pnl_{unit.key}"], {"color": colour, "dash": dash, "width": 1.8}
+            traces.append(unit_line(ts, curve, unit, run.name, LINE_POINTS, "+", line=line))
     return make_figure(
         traces,
         420,

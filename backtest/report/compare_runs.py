@@ -14,8 +14,6 @@ from gammacore.errors import ConfigError, DataError
 from gammacore.result_files import SUMMARY
 from gammacore.yaml_text import read_yaml
 
-__all__ = ["StoredRun", "load_run", "load_runs"]
-
 EPISODES = ("episode", "entry", "expiry", "strikes", "pnl_coin", "pnl_usd", "pnl_over_premium")
 PROFIT = ("time", "pnl_coin", "pnl_usd")
 

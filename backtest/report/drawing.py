@@ -12,24 +12,7 @@ import plotly.graph_objects as go
 from gammacore.array_types import Ints
 
 from .thinning import CURVE_POINTS, milliseconds, rounded, thin
-
-__all__ = [
-    "BLACK",
-    "BLUE",
-    "GAIN",
-    "GREEN",
-    "GREY",
-    "LOSS",
-    "ORANGE",
-    "PURPLE",
-    "SKY",
-    "VERMILLION",
-    "YELLOW",
-    "axis",
-    "line_trace",
-    "make_figure",
-    "time_axis",
-]
+from .view import Unit
 
 # Okabe and Ito's palette: told apart with any colour vision. Gain and loss are blue and vermillion.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -72,3 +55,12 @@ def line_trace(
     series = np.asarray(values, dtype=np.float64)
     kept = thin(series, cap)
     return go.Scatter(x=milliseconds(ts_ns[kept]), y=rounded(series[kept], decimals), mode="lines", **style)
+
+
+def unit_line(
+    ts_ns: Ints, values: npt.ArrayLike, unit: Unit, name: str, cap: int, sign: str = "", **style: Any
+) -> go.Scatter:
+    """Make a line of amounts in a currency, for the page to show while that one is chosen."""
+    style |= {"name": name, "meta": unit.key, "visible": unit.key == "usd"}
+    hover = f"%{{y:{sign},.{unit.decimals}~f}} {unit.name}"  # trailing zeros trimmed
+    return line_trace(ts_ns, values, unit.decimals, cap, hovertemplate=hover, **style)

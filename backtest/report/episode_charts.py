@@ -17,8 +17,6 @@ from .drawing import GAIN, GREY, LOSS, axis, make_figure
 from .thinning import CURVE_POINTS, extent, rounded, thin
 from .view import View, as_text, day, plural
 
-__all__ = ["cone_figure", "cone_note", "returns_figure", "volatility_figure"]
-
 CONE_EPISODES, CONE_POINTS = 60, 60
 DIVERGING = [[0.0, LOSS], [0.5, "#C9CCD1"], [1.0, GAIN]]
 
@@ -106,19 +104,16 @@ def returns_figure(view: View) -> go.Figure:
     mean = view.summary["mean_pnl_over_premium"]
     known = mean is not None and math.isfinite(mean)
     ticks = {"dtick": 1} if len(shown) <= 12 else {"nticks": 12}
-    return make_figure(
+    figure = make_figure(
         [bars],
         430,
         showlegend=False,
         xaxis=axis("Episode", tickformat="d", zeroline=False, **ticks),
         yaxis=axis("P&L over premium, %", zeroline=True),
-        shapes=[_mean_line(100 * mean)] if known else [],
     )
-
-
-def _mean_line(level: float) -> dict[str, Any]:
-    line = {"color": GREY, "dash": "dash", "width": 1.5}
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line}
+    if known:
+        figure.add_hline(100 * mean, line={"color": GREY, "dash": "dash", "width": 1.5})
+    return figure
 
 
 def cone_figure(view: View) -> go.Figure:

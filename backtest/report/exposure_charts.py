@@ -10,9 +10,6 @@ from .drawing import BLUE, GREEN, GREY, ORANGE, axis, line_trace, make_figure, t
 from .thinning import LINE_POINTS, extent, milliseconds, rounded, thin
 from .view import View
 
-__all__ = ["deltas_figure", "greeks_figure"]
-
-
 HELD = ("gamma_held_coin_per_percent", "theta_held_usd_per_day")
 USUAL = 0.995
 STICKS = 1_500  # one line, quick to draw

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from gammacore.config import Config, stated
 from gammacore.errors import DataError
-from gammacore.result_files import SUMMARY
-from gammacore.yaml_text import dump_yaml
+from gammacore.result_files import SUMMARY, config_text, json_text
 
 from ..figures.results import Results, write_tables
 from ..simulation.frontier import Frontier
@@ -20,8 +16,6 @@ from ..sweep.run import Sweep
 from .page import write_report
 from .simulation_page import render_simulation
 from .sweep_page import render_sweep
-
-__all__ = ["write_results", "write_simulation", "write_sweep"]
 
 PAGE = "report.html"
 
@@ -35,13 +29,13 @@ def write_results(results: Results, folder: Path) -> None:
 
 def write_simulation(found: Simulated, folder: Path) -> None:
     """Write all files of a simulation into an existing directory."""
-    (folder / "config.yaml").write_text(_config_text(found.config), encoding="utf-8")
+    (folder / "config.yaml").write_text(config_text(found.config), encoding="utf-8")
     np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
     if found.frontier is not None:
         (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")
     if found.config.report.html:
         (folder / PAGE).write_text(render_simulation(found), encoding="utf-8")
-    (folder / SUMMARY).write_text(_summary_text(found.summary), encoding="utf-8")
+    (folder / SUMMARY).write_text(json_text(found.summary), encoding="utf-8")
 
 
 def write_sweep(sweep: Sweep) -> None:
@@ -54,21 +48,13 @@ def write_sweep(sweep: Sweep) -> None:
     """
     folder = sweep.directory
     try:
-        folder.write("config.yaml", _config_text(sweep.config))
+        folder.write("config.yaml", config_text(sweep.config))
         folder.write("cells.csv", sweep.table.to_csv(index_label="cell"))
         if sweep.config.report.html:
             folder.write(PAGE, render_sweep(sweep.config, sweep.table, sweep.summary))
-        folder.write(SUMMARY, _summary_text(sweep.summary))
+        folder.write(SUMMARY, json_text(sweep.summary))
     except OSError as error:
         raise DataError(f"{folder.folder}: cannot write results: {error.strerror or error}") from None
-
-
-def _config_text(config: Config) -> str:
-    return dump_yaml(stated(config))
-
-
-def _summary_text(summary: dict[str, Any]) -> str:
-    return json.dumps(summary, indent=2, allow_nan=False) + "\n"
 
 
 def _frontier_csv(found: Frontier) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 
 from .view import MISSING, View, as_text, gain_or_loss, plural
 
-__all__ = ["headline_cards"]
-
 
 def headline_cards(view: View) -> list[dict[str, str]]:
     """Label, value, detail and tone of every card."""

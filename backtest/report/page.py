@@ -7,10 +7,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from gammacore.config import stated
-from gammacore.yaml_text import dump_yaml
+from gammacore.result_files import config_text
 
 from ..figures.results import Results
+from . import tables
 from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from .exposure_charts import deltas_figure, greeks_figure
 from .headline import headline_cards
@@ -18,23 +18,8 @@ from .price_chart import drawn_note, price_figure
 from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
 from .rendering import render, script_json
 from .replay import replay_data
-from .tables import (
-    METHOD_WORDS,
-    changed_parameters,
-    data_rows,
-    episode_rows,
-    file_rows,
-    finding_rows,
-    left_out,
-    line_rows,
-    other_method,
-    scalp_rows,
-    scalping_rows,
-)
 from .view import Unit, View, as_text
 from .words import run_in_words, run_notes, run_title
-
-__all__ = ["write_report"]
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -63,21 +48,21 @@ def _context(view: View) -> dict[str, Any]:
         "run": run_in_words(view.config),
         "notes": run_notes(view),
         "cards": headline_cards(view),
-        "lines": line_rows(view),
-        "other_method": METHOD_WORDS[other_method(view)],
-        "scalping": scalping_rows(view),
-        "left_out": left_out(view),
+        "lines": tables.line_rows(view),
+        "other_method": tables.METHOD_WORDS[tables.other_method(view)],
+        "scalping": tables.scalping_rows(view),
+        "left_out": tables.left_out(view),
         "drawn": drawn_note(view),
         "cone_note": cone_note(view),
-        "scalps": scalp_rows(view),
-        "findings": finding_rows(view.summary),
+        "scalps": tables.scalp_rows(view),
+        "findings": tables.finding_rows(view.summary),
         "replay": script_json(replay_data(view)),
         "mean": as_text(view.summary["mean_pnl_over_premium"], "+.2%"),
-        "episodes": episode_rows(view),
-        "data": data_rows(view.summary),
-        "files": file_rows(view.summary),
-        "changed": changed_parameters(view.config),
-        "config_yaml": dump_yaml(stated(view.config)),
+        "episodes": tables.episode_rows(view),
+        "data": tables.data_rows(view.summary),
+        "files": tables.file_rows(view.summary),
+        "changed": tables.changed_parameters(view.config),
+        "config_yaml": config_text(view.config),
         "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
     }
 

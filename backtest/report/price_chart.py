@@ -25,8 +25,6 @@ from .drawing import (
 from .thinning import MARKER_POINTS, milliseconds, rounded, thin
 from .view import View
 
-__all__ = ["drawn_note", "price_figure"]
-
 
 def price_figure(view: View) -> go.Figure:
     """Index price with hedges, option trades and deliveries."""

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from gammacore.array_types import Floats, Ints
+from gammacore.array_types import Floats
 
 from .drawing import (
     BLUE,
@@ -27,14 +26,12 @@ from .drawing import (
     SKY,
     VERMILLION,
     axis,
-    line_trace,
     make_figure,
     time_axis,
+    unit_line,
 )
 from .thinning import CURVE_POINTS, LINE_POINTS, extent, rounded
 from .view import Unit, View, as_text, label, ordered, shows
-
-__all__ = ["attribution_figure", "costs_figure", "drawdown", "lines_figure", "pnl_figure"]
 
 STYLE = {
     "gamma": (GREEN, "solid"),
@@ -67,10 +64,11 @@ def pnl_figure(view: View) -> go.Figure:
     traces = []
     for unit in view.units:
         curve = profit[f"pnl_{unit.key}"]
+        red = {"color": VERMILLION, "width": 1}
         fall: dict[str, Any] = {"yaxis": "y2", "fill": "tozeroy", "fillcolor": "rgba(213,94,0,0.25)"}
         traces += [
-            _unit_line(ts, curve, unit, "P&L", line={"color": BLUE, "width": 1.8}),
-            _unit_line(ts, drawdown(curve), unit, "Drawdown", line={"color": VERMILLION, "width": 1}, **fall),
+            unit_line(ts, curve, unit, "P&L", CURVE_POINTS, line={"color": BLUE, "width": 1.8}),
+            unit_line(ts, drawdown(curve), unit, "Drawdown", CURVE_POINTS, line=red, **fall),
         ]
     return make_figure(
         traces,
@@ -81,16 +79,6 @@ def pnl_figure(view: View) -> go.Figure:
         yaxis=axis("P&L, USD", domain=[0.36, 1.0], zeroline=True),
         yaxis2=axis("Drawdown, USD", domain=[0.0, 0.28], rangemode="tozero"),
         meta=_switch(view, {"yaxis.title.text": "P&L, {}", "yaxis2.title.text": "Drawdown, {}"}),
-    )
-
-
-def _unit_line(
-    ts: Ints, values: npt.ArrayLike, unit: Unit, name: str, cap: int = CURVE_POINTS, **style: Any
-) -> go.Scatter:
-    hover = f"%{{y:,.{unit.decimals}~f}} {unit.name}"  # trailing zeros trimmed
-    shown = unit.key == "usd"
-    return line_trace(
-        ts, values, unit.decimals, cap, name=name, meta=unit.key, visible=shown, hovertemplate=hover, **style
     )
 
 
@@ -170,19 +158,12 @@ def lines_figure(view: View) -> go.Figure:
                 continue
             colour, dash = STYLE.get(name, (GREY, "solid"))
             line = {"color": colour, "dash": dash, "width": 1.6}
-            trace = _unit_line(ts, values, unit, label(name), LINE_POINTS, line=line)
+            trace = unit_line(ts, values, unit, label(name), LINE_POINTS, line=line)
             # The two nearly cancel and would dwarf the others: their sum is drawn, each is a tap away.
             if trace.visible and name in ("delta", "hedge"):
                 trace.visible = "legendonly"
             traces.append(trace)
-    return make_figure(
-        traces,
-        440,
-        hovermode="x unified",
-        xaxis=time_axis(),
-        yaxis=axis("Cumulative, USD", zeroline=True),
-        meta=_switch(view, {"yaxis.title.text": "Cumulative, {}"}),
-    )
+    return _cumulative(view, traces, 440)
 
 
 def costs_figure(view: View) -> go.Figure:
@@ -196,10 +177,14 @@ def costs_figure(view: View) -> go.Figure:
         for name, values in (parts | {"all costs": np.sum(list(parts.values()), axis=0)}).items():
             colour, dash = looks[name]
             line = {"color": colour, "dash": dash, "width": 1.6}
-            traces.append(_unit_line(ts, values, unit, name, LINE_POINTS, line=line))
+            traces.append(unit_line(ts, values, unit, name, LINE_POINTS, line=line))
+    return _cumulative(view, traces, 340)
+
+
+def _cumulative(view: View, traces: list[go.Scatter], height: int) -> go.Figure:
     return make_figure(
         traces,
-        340,
+        height,
         hovermode="x unified",
         xaxis=time_axis(),
         yaxis=axis("Cumulative, USD", zeroline=True),

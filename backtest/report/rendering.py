@@ -14,8 +14,6 @@ import jinja2
 import markupsafe
 from plotly.offline import get_plotlyjs
 
-__all__ = ["render", "script_json"]
-
 
 @cache
 def _environment() -> jinja2.Environment:

@@ -20,8 +20,6 @@ from .tables import TABLE_ROWS
 from .thinning import BROWSER_NS
 from .view import View, day
 
-__all__ = ["pack", "replay_data"]
-
 
 def pack(values: npt.ArrayLike, form: str = "<f4") -> str:
     """Write a series as base64."""

@@ -25,8 +25,6 @@ from .drawing import (
 )
 from .rendering import render, script_json
 
-__all__ = ["render_simulation"]
-
 BINS = 120
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY)
 
@@ -105,21 +103,11 @@ def _distribution(found: Simulated, unit: str) -> go.Figure:
         x=middle, y=counts / len(pnl), width=np.diff(edges), marker={"color": colours}, showlegend=False
     )
     marks = [(s["mean"], "dash"), (s["quantiles"]["0.05"], "dot"), (s["quantiles"]["0.95"], "dot")]
-    shapes = [
-        {
-            "type": "line",
-            "x0": x,
-            "x1": x,
-            "yref": "paper",
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": BLACK, "dash": dash, "width": 1},
-        }
-        for x, dash in marks
-    ]
-    return make_figure(
-        [bars], 340, xaxis=axis(f"P&L, {unit}"), yaxis=axis("share of paths", tickformat=".1%"), shapes=shapes
-    )
+    across, up = axis(f"P&L, {unit}"), axis("share of paths", tickformat=".1%")
+    figure = make_figure([bars], 340, xaxis=across, yaxis=up)
+    for x, dash in marks:
+        figure.add_vline(x, line={"color": BLACK, "dash": dash, "width": 1})
+    return figure
 
 
 def _attribution(summary: dict[str, Any], unit: str) -> go.Figure:

@@ -16,8 +16,6 @@ from .drawing import GAIN, GREY, LOSS, axis, make_figure
 from .rendering import render, script_json
 from .view import as_text, gain_or_loss
 
-__all__ = ["render_sweep", "verdict_rows"]
-
 SHOWN = {  # figure of a cell: its name, how it is written, how it is scaled
     "sharpe": ("Sharpe ratio", "+.2f", 1.0),
     "mean_pnl_over_premium": ("P&L / premium, mean, %", "+.2f", 100.0),

@@ -9,21 +9,6 @@ from gammacore.config import Config, stated
 
 from .view import MEANING, MISSING, View, as_text, gain_or_loss, label, ordered, plural, shows
 
-__all__ = [
-    "METHOD_WORDS",
-    "changed_parameters",
-    "data_rows",
-    "episode_rows",
-    "file_rows",
-    "finding_rows",
-    "flattened",
-    "left_out",
-    "line_rows",
-    "other_method",
-    "scalp_rows",
-    "scalping_rows",
-]
-
 TABLE_ROWS = 1_000
 SCALP_ROWS = 300
 DELIVERY_WORDS = {
@@ -239,11 +224,12 @@ def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
     """Parameters that differ from the defaults: name, value, default."""
     default = flattened(stated(Config()))
     return [
-        (name, _yaml(value), _yaml(default[name]) if name in default else MISSING)
+        (name, configured(value), configured(default[name]) if name in default else MISSING)
         for name, value in flattened(stated(config)).items()
         if name not in default or value != default[name]
     ]
 
 
-def _yaml(value: Any) -> str:
+def configured(value: Any) -> str:
+    """Write a parameter as a configuration file has it."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

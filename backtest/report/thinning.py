@@ -7,19 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.array_types import Floats, Ints
-
-__all__ = [
-    "CURVE_POINTS",
-    "LINE_POINTS",
-    "MARKER_POINTS",
-    "Floats",
-    "Ints",
-    "extent",
-    "milliseconds",
-    "rounded",
-    "thin",
-]
+from gammacore.array_types import Ints
 
 CURVE_POINTS = 2_400  # lowest and highest of more stretches than the page has columns
 LINE_POINTS = 900  # a curve among many

@@ -10,20 +10,6 @@ from gammacore.config import Config
 
 from ..figures.results import Results
 
-__all__ = [
-    "MEANING",
-    "MISSING",
-    "Unit",
-    "View",
-    "as_text",
-    "day",
-    "gain_or_loss",
-    "label",
-    "ordered",
-    "plural",
-    "shows",
-]
-
 MISSING = "–"
 # In the order of reading: the bet, its hedge, its costs, the rest.
 MEANING = {

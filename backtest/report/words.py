@@ -6,8 +6,6 @@ from gammacore.config import Config, HedgeConfig
 
 from .view import View, day, plural
 
-__all__ = ["run_in_words", "run_notes", "run_title"]
-
 
 def run_title(view: View) -> dict[str, str]:
     """Say what was traded, and when."""

@@ -24,8 +24,6 @@ from .models import GivenPaths, Model
 from .number_checks import check_number, check_volatility
 from .option_book import Costs, OptionLeg
 
-__all__ = ["Experiment", "engine_of"]
-
 ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
 NUMERAIRES = {
     "black": _hedging.DELTA_BLACK,

@@ -23,8 +23,6 @@ from gammacore.hedging import Band, FixedCost, Interval, Move, WhalleyWilmott, Z
 from .experiment import Experiment
 from .montecarlo import Simulation, simulate
 
-__all__ = ["Family", "FamilyChoice", "Frontier", "Line", "Point", "families", "frontier", "theory_lines"]
-
 POINTS = 9  # of each family
 WIDTHS = (0.015, 0.5)  # of the bands, in coin per coin of options
 SIGMAS = (0.1, 3.0)  # of the moves, in daily standard deviations

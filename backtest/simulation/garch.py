@@ -17,8 +17,6 @@ from gammacore.errors import ConfigError
 from . import innovations as draws
 from .number_checks import check_number, check_step
 
-__all__ = ["Garch", "fit_garch"]
-
 # Half of a shock is then gone after 138 steps, 6 days of hours. Estimates above it cannot be told from 1
 # (their standard error is 0.006 on 5,000 returns), where the variance has no mean to return to.
 MAX_PERSISTENCE = 0.995

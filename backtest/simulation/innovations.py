@@ -12,8 +12,6 @@ import numpy as np
 
 from gammacore.array_types import Floats
 
-__all__ = ["cumulants", "standardised", "student"]
-
 QUANTILES = 1_024  # that stand for a Student distribution: cut at one in 2,000 on each side
 REACH = 0.02  # of the largest innovation times the length of a piece: cubics are then within 1e-9
 

@@ -20,8 +20,6 @@ from gammacore.errors import ConfigError
 from .garch import Garch
 from .number_checks import check_number, check_step, check_volatility
 
-__all__ = ["GBM", "Bootstrap", "GivenPaths", "Heston", "Merton", "Model"]
-
 LAST_CHANCE = 1e-17  # of a number of jumps, below which it is not counted
 
 

@@ -63,7 +63,6 @@ class Simulation(msgspec.Struct, frozen=True, eq=False):
     experiment: Experiment
     seed: int
     columns: dict[str, Floats]
-    interrupted: bool = False
 
     def __getitem__(self, name: str) -> Floats:
         """Column by name."""
@@ -128,7 +127,6 @@ def simulate(
     columns: Sequence[str] = (),
     threads: int = 1,
     progress: Progress | None = None,
-    keep_interrupted: bool = False,
 ) -> Simulation:
     """Hedge a book of options along simulated paths.
 
@@ -146,8 +144,6 @@ def simulate(
         Results do not depend on it.
     progress : callable(done, total), optional
         Called between chunks of paths.
-    keep_interrupted : bool
-        Return the paths done when interrupted (Ctrl-C), instead of raising.
 
     Returns
     -------
@@ -174,12 +170,8 @@ def simulate(
         engine.run(level, first, end, {name: column[first:end] for name, column in found.items()})
 
     chunks = _chunks(total, experiment.steps, threads)
-    done, interrupted = _run_chunks(run, chunks, threads, progress, keep_interrupted)
-    if interrupted:
-        kept = [np.arange(first, end) for first, end in done]
-        rows = np.concatenate(kept) if kept else np.arange(0)
-        found = {name: column[rows] for name, column in found.items()}
-    return Simulation(experiment, seed, found, interrupted)
+    _run_chunks(run, chunks, threads, progress)
+    return Simulation(experiment, seed, found)
 
 
 def price_paths(experiment: Experiment, *, paths: int = 100, seed: int = 0) -> Floats:
@@ -226,29 +218,18 @@ def _chunks(total: int, steps: int, threads: int) -> list[tuple[int, int]]:
 
 
 def _run_chunks(
-    run: Callable[[int, int], None],
-    chunks: Sequence[Chunk],
-    threads: int,
-    progress: Progress | None,
-    keep: bool,
-) -> tuple[list[Chunk], bool]:
-    """Run all chunks; which of them were finished, and whether the rest was given up."""
+    run: Callable[[int, int], None], chunks: Sequence[Chunk], threads: int, progress: Progress | None
+) -> None:
+    """Run all chunks; an interruption gives up the rest."""
     total, finished = chunks[-1][1], 0
-    done: list[Chunk] = []
     runner = _in_turn(run, chunks) if threads == 1 else _in_threads(run, chunks, threads)
     try:
         for chunk in runner:
-            done.append(chunk)
             finished += chunk[1] - chunk[0]
             if progress is not None:
                 progress(finished, total)
-    except KeyboardInterrupt:
-        if not keep:
-            raise
-        return done, True
     finally:
         runner.close()
-    return done, False
 
 
 def _in_turn(run: Callable[[int, int], None], chunks: Sequence[Chunk]) -> Generator[Chunk, None, None]:

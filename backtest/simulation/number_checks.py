@@ -10,8 +10,6 @@ import numpy as np
 from gammacore.config import MOST_VOL
 from gammacore.errors import ConfigError
 
-__all__ = ["check_number", "check_step", "check_volatility"]
-
 STEP_TOLERANCE = 1e-6  # relative, between a model's own step and the grid's
 
 

@@ -11,8 +11,6 @@ import msgspec
 
 from .number_checks import check_number
 
-__all__ = ["Costs", "OptionLeg", "straddle", "strangle"]
-
 
 class OptionLeg(msgspec.Struct, frozen=True):
     """Options of one kind, strike and expiry.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gammacore import __version__, black76
+from gammacore import __version__
 from gammacore.build import build_policy
 from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
@@ -26,8 +25,6 @@ from .garch import fit_garch
 from .models import GBM, Bootstrap, Heston, Merton, Model
 from .montecarlo import LINES, Simulation, simulate
 from .option_book import Costs, OptionLeg, straddle, strangle
-
-__all__ = ["Simulated", "experiment_of", "run_simulation"]
 
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
 FEW_PATHS = 20.0  # over the number of paths: of few, one has more without being strange
@@ -230,7 +227,7 @@ def _summary(
         "paths": len(run),
         "steps": experiment.steps,
         "seed": run.seed,
-        "premium": _premium(experiment),
+        "premium": experiment.premium,
         "mean": run.mean(),
         "standard_error": run.standard_error(),
         "sd": run.sd(),
@@ -257,12 +254,3 @@ def _faults(config: Config) -> list[str]:
 def _signed(line: str) -> float:
     """Costs are kept as what was paid."""
     return -1.0 if line in ("fees", "spread") else 1.0
-
-
-def _premium(e: Experiment) -> float:
-    """Premium of the book in the settlement currency, negative when received."""
-    usd = math.fsum(
-        leg.amount * black76.price(leg.kind, e.forward, leg.strike, leg.expiry, e.implied_of(leg))
-        for leg in e.book
-    )
-    return usd / e.forward if e.inverse else usd

@@ -24,8 +24,6 @@ from ..replay.runner import Progress, build_exchange, replay
 from .grid import Cell
 from .held_episodes import HeldEpisodes
 
-__all__ = ["FIGURES", "run_cell", "run_whole"]
-
 KEPT = 2  # markets a worker holds
 FIGURES = (
     "sharpe",

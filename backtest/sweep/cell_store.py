@@ -10,8 +10,6 @@ from typing import Any
 from gammacore.errors import DataError
 from gammacore.result_files import GrowingDirectory
 
-__all__ = ["CellStore"]
-
 PLAN, CELLS = "sweep.json", "cells.jsonl"
 
 

@@ -20,8 +20,6 @@ from gammacore.errors import ConfigError
 
 from ..replay.market import check_sources, market_part
 
-__all__ = ["MARKET_PATHS", "Cell", "cells", "digest"]
-
 MARKET_PATHS = ("currency", "data.", "market.", "marks.")  # what happens, as opposed to what is decided
 UNRELATED = ("report.", "vary")
 MOST = 200_000

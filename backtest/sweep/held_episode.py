@@ -21,8 +21,6 @@ from ..replay.compiled import CompiledHedger
 from ..replay.price_block import PriceBlock
 from ..replay.runner import EpisodeRun, Run
 
-__all__ = ["HeldEpisode", "obstacle_to_sharing", "prepare"]
-
 
 class HeldEpisode(NamedTuple):
     """One episode between its entry and its end.

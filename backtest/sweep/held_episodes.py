@@ -27,10 +27,6 @@ from ..replay.runner import build_exchange, replay
 from ..replay.tape import Tape
 from .held_episode import HeldEpisode, obstacle_to_sharing, prepare
 
-__all__ = ["HedgedEpisodes", "HeldEpisodes"]
-
-REST = ("numeraire", "rounding")
-
 
 class HedgedEpisodes(NamedTuple):
     """One policy over all episodes.

@@ -19,8 +19,6 @@ from .grid import Cell, cells
 from .selection import judge
 from .workers import CellFunction, Failed, check_backend, run_cells
 
-__all__ = ["Sweep", "plan_of", "run_sweep"]
-
 
 class Sweep(NamedTuple):
     """Outcome of a sweep.

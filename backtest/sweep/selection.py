@@ -26,8 +26,6 @@ from ..figures.overfitting import (
 )
 from .grid import MARKET_PATHS, Cell
 
-__all__ = ["Trials", "judge", "trials_of"]
-
 YEAR = math.sqrt(365)  # of a daily Sharpe ratio
 
 

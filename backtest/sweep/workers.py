@@ -21,8 +21,6 @@ from gammacore.errors import ConfigError, DataError
 
 from .grid import Cell
 
-__all__ = ["BACKENDS", "Failed", "check_backend", "run_cells"]
-
 BACKENDS = ("loky", "dask", "serial")
 ATTEMPTS = 3
 CONNECT_S = 30

@@ -10,47 +10,48 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from gammacore.cli.common import (
+    ConfigArgument,
+    CurrencyOption,
+    DeliveryOption,
     ForceOption,
+    FundingOption,
     JsonOption,
+    PricesOption,
+    SetOption,
+    configured,
     document,
-    parse_overrides,
+    figure,
     progress_bar,
-    show_faults,
+    show_warnings,
     stoppable,
     where_results_are,
 )
-from gammacore.config import Config, load_config
+from gammacore.config import Config
 from gammacore.result_files import result_directory
-
-__all__ = ["backtest"]
+from gammacore.terminal import money_table, numbers
 
 
 def backtest(
-    config: Annotated[
-        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
-    ] = None,
+    config: ConfigArgument = None,
     chains: Annotated[
         str | None, typer.Option(help="Option chains: CSV, gzip CSV or Parquet, a file or a directory.")
     ] = None,
-    prices: Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")] = None,
-    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
-    delivery: Annotated[str | None, typer.Option(help="Delivery prices by date.")] = None,
-    currency: Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")] = None,
+    prices: PricesOption = None,
+    funding: FundingOption = None,
+    delivery: DeliveryOption = None,
+    currency: CurrencyOption = None,
     start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
     end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
-    ] = None,
+    overrides: SetOption = None,
     force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
-    named = {
+    given = {
         "data.chains": chains,
         "data.prices": prices,
         "data.funding": funding,
@@ -58,10 +59,8 @@ def backtest(
         "currency": currency,
         "data.start": start,
         "data.end": end,
-        "data.force": force_data or None,
     }
-    given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    settings = configured(config, given, overrides, force_data=force_data)
     out = _default_out(config, settings) if out is None else out
     console = Console()
     with stoppable():
@@ -120,12 +119,11 @@ def _default_out(config: Path | None, settings: Config) -> Path:
 
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
-    show_faults(console, summary["data"]["faults"])
-    if summary["simulated_data"]:
-        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
     span = summary["data"]
+    show_warnings(console, span["faults"], "a made-up market" if summary["simulated_data"] else "")
     console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
-    console.print(_lines(summary))
+    lines, total = summary["attribution"], summary["total"]
+    console.print(money_table("Where it came from", _coin(summary), lines, total))
     for reason in summary["reasons"]:
         console.print(f"[bold yellow]Note:[/] {escape(reason)}", highlight=False)
     alarm = summary["unexplained_alarm"]
@@ -148,9 +146,7 @@ def _few(numbers: list[int]) -> str:
 def _headline(summary: dict[str, Any], title: str) -> Table:
     from gammacore.backtest.report.tables import DELIVERY_WORDS
 
-    table = Table(title=title, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+    table = Table("", *numbers(""), title=title, show_header=False)
     coin, total, premium = _coin(summary), summary["total"], summary["premium"]
     table.add_row("P&L", f"{total['coin']:+.8f} {coin}")
     table.add_row("", f"{total['usd']:+,.2f} USD")
@@ -178,12 +174,11 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         ("higher order, of all moves", "higher_order_share", ".3%"),
         ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
     ):
-        value = summary[key]
-        table.add_row(name, "-" if value is None else format(value, form))
+        table.add_row(name, figure(summary[key], form))
     scalps, theta = summary["scalps"], summary["theta_paid"]
     table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
     table.add_row("", f"{theta['usd']:,.2f} USD")
-    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({_percent(scalps['won'])})")
+    table.add_row("scalps (with profit)", f"{scalps['n']:,} ({figure(scalps['won'], '.1%')})")
     table.add_row("hedged by", summary["engine"].partition(":")[0])
     for source, count in summary["deliveries"].items():
         table.add_row(f"delivery price: {DELIVERY_WORDS[source]}", f"{count:,}")
@@ -195,34 +190,20 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     return table
 
 
-def _lines(summary: dict[str, Any]) -> Table:
-    table = Table(title="Where it came from")
-    table.add_column("line")
-    table.add_column(_coin(summary), justify="right")
-    table.add_column("USD", justify="right")
-    for line, money in summary["attribution"].items():
-        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
-    table.add_section()
-    total = summary["total"]
-    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
-    return table
-
-
 def _findings(findings: dict[str, int]) -> Table:
-    table = Table(title="Found in the data")
-    table.add_column("check")
-    table.add_column("count", justify="right")
+    table = Table("check", *numbers("count"), title="Found in the data")
     for check, count in findings.items():
         table.add_row(check, f"{count:,}")
     return table
 
 
 def _variant_table(comparison: Any, varied: list[str]) -> Table:
-    table = Table(title="Variants: mean P&L over premium")
-    for name in varied:
-        table.add_column(name.rpartition(".")[2], overflow="fold")
-    for name in ("hedges", "before\nfees", "its\nstd", "fees", "after\nfees", "its\nstd", "total\nUSD"):
-        table.add_column(name, justify="right", no_wrap=True)
+    known = ("hedges", "before\nfees", "its\nstd", "fees", "after\nfees", "its\nstd", "total\nUSD")
+    table = Table(
+        *(Column(name.rpartition(".")[2], overflow="fold") for name in varied),
+        *numbers(*known, no_wrap=True),
+        title="Variants: mean P&L over premium",
+    )
     shares = (
         "mean_before_fees",
         "std_before_fees",
@@ -234,11 +215,7 @@ def _variant_table(comparison: Any, varied: list[str]) -> Table:
         table.add_row(
             *(str(row[name]) for name in varied),
             f"{row['n_hedges']:,}",
-            *(_percent(row[name]) for name in shares),
+            *(figure(row[name], ".1%") for name in shares),
             f"{row['total_usd']:,.0f}",
         )
     return table
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.1%}"

@@ -9,26 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gammacore.cli.common import (
+    CurrencyOption,
     ForceOption,
+    FundingOption,
     JsonOption,
+    SetOption,
+    configured,
     document,
-    parse_overrides,
-    show_faults,
+    figure,
+    read_moment,
+    show_warnings,
     stoppable,
 )
-from gammacore.config import MOST_VOL, load_config
-from gammacore.daycount import format_time, parse_time
+from gammacore.config import MOST_VOL
+from gammacore.daycount import format_time
 from gammacore.errors import ConfigError
+from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
     from gammacore.backtest.figures.position_ranking import RankedPositions
-
-__all__ = ["breakeven"]
-
-COLUMNS = ("expiry", "days", "strike", "premium", "paid", "even at", "P", "profit", "sd", "return")
 
 
 def breakeven(
@@ -37,8 +39,8 @@ def breakeven(
     ] = None,
     chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for the forecast.")] = None,
-    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
-    currency: Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")] = None,
+    funding: FundingOption = None,
+    currency: CurrencyOption = None,
     at: Annotated[str | None, typer.Option(help="The last chain known then; default: the last.")] = None,
     structure: Annotated[str, typer.Option(help="straddle, or strangle at entry.delta.")] = "straddle",
     forecast: Annotated[
@@ -52,21 +54,11 @@ def breakeven(
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
     force_data: ForceOption = False,
     as_json: JsonOption = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.05"),
-    ] = None,
+    overrides: SetOption = None,
 ) -> None:
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
-    named = {
-        "data.chains": chains,
-        "data.prices": prices,
-        "data.funding": funding,
-        "data.force": force_data or None,
-        "currency": currency,
-    }
-    given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    given = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
+    settings = configured(config, given, overrides, force_data=force_data)
     given_forecast = _forecast(forecast)
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < MOST_VOL:
@@ -76,7 +68,7 @@ def breakeven(
     with stoppable():
         ranked = rank_positions(
             settings,
-            at_ns=None if at is None else _time(at),
+            at_ns=None if at is None else read_moment(at, "--at"),
             structure=_structure(structure),
             forecast=given_forecast,
             log_sd=log_sd,
@@ -111,13 +103,6 @@ def _structure(text: str) -> Literal["straddle", "strangle"]:
     raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}")
 
 
-def _time(text: str) -> int:
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise ConfigError(f"--at: {error}") from None
-
-
 def _document(ranked: RankedPositions) -> dict[str, object]:
     return {
         "time": format_time(ranked.ts_ns),
@@ -132,20 +117,20 @@ def _document(ranked: RankedPositions) -> dict[str, object]:
 
 
 def _show(console: Console, ranked: RankedPositions, top: int) -> None:
-    show_faults(console, ranked.faults)
-    if ranked.simulated:
-        console.print("[bold yellow]Simulated data:[/] made-up quotes, not evidence of profit or loss.")
+    show_warnings(console, ranked.faults, "made-up quotes" if ranked.simulated else "")
     side = "long" if ranked.plan.long else "short"
     rows = ranked.rows()
     unit = "coin" if rows and "premium_coin" in rows[0] else "usd"
     table = Table(
+        Column("expiry", no_wrap=True),
+        *numbers("days", no_wrap=True),
+        Column("strike", no_wrap=True),
+        *numbers("premium", "paid", "even at", "P", "profit", "sd", "return", no_wrap=True),
         title=f"{len(rows)} positions, {side}, {format_time(ranked.ts_ns)[:16]}",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in ("expiry", "strike") else "right", no_wrap=True)
     small, whole = (".4f", "+.4f") if unit == "coin" else (",.0f", "+,.0f")
     for row in rows[:top]:
         low, high = row["strikes"]
@@ -153,11 +138,11 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
             row["call"].split("-")[1],
             f"{row['days']:.1f}",
             f"{low / 1e3:g}k" if low == high else f"{low / 1e3:g}k/{high / 1e3:g}k",
-            _number(row[f"premium_{unit}"], small),
-            *(_number(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
-            _number(row[f"profit_{unit}"], whole),
-            _number(row[f"deviation_{unit}"], small),
-            _number(row["return_on_capital"], "+.1%"),
+            figure(row[f"premium_{unit}"], small),
+            *(figure(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
+            figure(row[f"profit_{unit}"], whole),
+            figure(row[f"deviation_{unit}"], small),
+            figure(row["return_on_capital"], "+.1%"),
         )
     console.print(table)
     plan = ranked.plan
@@ -168,7 +153,3 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
         f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
-
-
-def _number(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "-"

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gammacore.cli.common import document
-
-__all__ = ["PROBLEMS", "coverage_table", "day_table", "show_chains"]
+from gammacore.terminal import numbers
 
 PROBLEMS = 1  # exit code of a check that found something
 
@@ -99,9 +98,9 @@ def _delay(delay: Any) -> dict[str, Any]:
 
 
 def _reproduction_table(figures: dict[str, Any]) -> Table:
-    table = Table(title="Mark volatility recomputed from the mark price, error in volatility points")
-    for name in ("forward", "rows", "no solution", "median", "90 %", "99 %", "within 0.1", "within 0.5"):
-        table.add_column(name, justify="left" if name == "forward" else "right")
+    counted = ("rows", "no solution", "median", "90 %", "99 %", "within 0.1", "within 0.5")
+    title = "Mark volatility recomputed from the mark price, error in volatility points"
+    table = Table("forward", *numbers(*counted), title=title)
     for forward, found in figures.items():
         table.add_row(
             forward,
@@ -115,11 +114,8 @@ def _reproduction_table(figures: dict[str, Any]) -> Table:
 
 def coverage_table(reports: list[Any]) -> Table:
     """Kinds and currencies of a store, and all that was found."""
-    table = Table(title="In the store")
-    for name in ("kind", "currency", "from", "to", "days", "rows", "found"):
-        table.add_column(
-            name, justify="right" if name in ("days", "rows") else "left", no_wrap=name != "found"
-        )
+    named = (Column(name, no_wrap=True) for name in ("kind", "currency", "from", "to"))
+    table = Table(*named, *numbers("days", "rows", no_wrap=True), "found", title="In the store")
     groups: dict[tuple[str, str], list[Any]] = {}
     for one in reports:
         groups.setdefault((one.kind, one.currency), []).append(one)
@@ -132,11 +128,8 @@ def coverage_table(reports: list[Any]) -> Table:
 
 def day_table(reports: list[Any]) -> Table:
     """Days one by one."""
-    table = Table(title="Days")
-    for name in ("kind", "currency", "day", "rows", "found", "example"):
-        table.add_column(
-            name, justify="right" if name == "rows" else "left", no_wrap=name in ("kind", "currency", "day")
-        )
+    named = (Column(name, no_wrap=True) for name in ("kind", "currency", "day"))
+    table = Table(*named, *numbers("rows"), "found", "example", title="Days")
     for one in reports:
         table.add_row(one.kind, one.currency, one.day, f"{one.rows:,}", _found([one]), one.example)
     return table

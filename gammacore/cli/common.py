@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,39 +15,55 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gammacore.config import Config, load_config
+from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
-__all__ = [
-    "INTERRUPTED",
-    "ForceOption",
-    "JsonOption",
-    "document",
-    "examples",
-    "pairs",
-    "parse_overrides",
-    "progress_bar",
-    "show_faults",
-    "stoppable",
-    "where_results_are",
-]
-
 INTERRUPTED = 130
+ConfigArgument = Annotated[
+    Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
+]
+PricesOption = Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")]
+FundingOption = Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")]
+DeliveryOption = Annotated[str | None, typer.Option(help="Delivery prices by date.")]
+CurrencyOption = Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
-
-
 ForceOption = Annotated[
     bool, typer.Option("--force-data", help="Run on data that contradicts itself; every page says so.")
 ]
 
 
-def show_faults(console: Console, faults: Sequence[str]) -> None:
-    """Say above any figure that the data it comes from was forced."""
+def configured(
+    config: Path | None, options: Mapping[str, Any], overrides: list[str] | None, *, force_data: bool
+) -> Config:
+    """Read a configuration with the options that were given, by their paths, and what ``--set`` overrides."""
+    named = {**options, "data.force": force_data or None}
+    given = {path: value for path, value in named.items() if value is not None}
+    return load_config(config, {**given, **parse_overrides(overrides or [])})
+
+
+def read_moment(text: str, option: str) -> int:
+    """Read a time that an option gives, nanoseconds UTC."""
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+
+
+def show_warnings(console: Console, faults: Sequence[str], simulated: str = "") -> None:
+    """Say above any figure that the data it comes from was forced, and what of it was simulated."""
     if faults:
         told = "Data that contradicts itself was forced: no figure here can be trusted."
         console.print(f"[bold white on red]{told}[/]")
     for fault in faults:
         console.print(f"[red]{escape(fault)}[/]", highlight=False, soft_wrap=True)
+    if simulated:
+        console.print(f"[bold yellow]Simulated data:[/] {simulated}, not evidence of profit or loss.")
 
 
 def document(found: Any) -> None:
@@ -63,6 +79,11 @@ def _plain(found: Any) -> Any:
     if hasattr(found, "item"):  # a number of numpy
         found = found.item()
     return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def figure(value: float | None, form: str) -> str:
+    """Write a figure; a dash for what there is not."""
+    return "-" if value is None or not math.isfinite(value) else format(value, form)
 
 
 def examples(*commands: str) -> str:

@@ -10,10 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli.common import JsonOption, document, show_faults, stoppable
+from gammacore.cli.common import JsonOption, document, show_warnings, stoppable
 from gammacore.result_files import write_page
-
-__all__ = ["compare"]
 
 
 def compare(
@@ -47,9 +45,7 @@ def _default_out(results: list[Path], names: list[str]) -> Path:
 
 
 def _show(console: Console, found: dict[str, Any], coin: str) -> None:
-    show_faults(console, found["faults"])
-    if found["simulated_data"]:
-        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    show_warnings(console, found["faults"], "a made-up market" if found["simulated_data"] else "")
     for note in found["notes"]:
         console.print(f"[bold yellow]Note:[/] {note}", highlight=False)
     names = [run["name"] for run in found["runs"]]
@@ -64,7 +60,7 @@ def _plain(text: str) -> str:
 
 
 def _figures(found: dict[str, Any], names: list[str]) -> Table:
-    from gammacore.backtest.report.compare_page import written
+    from gammacore.backtest.report.compare_page import figure_row
 
     table = Table(title=f"Side by side; differences are from {_plain(names[0])}")
     table.add_column("")
@@ -73,15 +69,13 @@ def _figures(found: dict[str, Any], names: list[str]) -> Table:
         if number:
             table.add_column("difference", justify="right", style="dim")
     for row in found["figures"]:
-        cells = [written(row["figure"], row["values"][0])]
-        for value, difference in zip(row["values"][1:], row["differences"], strict=True):
-            cells += [written(row["figure"], value), written(row["figure"], difference, difference=True)]
-        table.add_row(f"{row['label']}, {row['unit']}" if row["unit"] else row["label"], *cells)
+        shown = figure_row(row)
+        table.add_row(shown["name"], *(text for text, _ in shown["cells"]))
     return table
 
 
 def _configuration(found: dict[str, Any], names: list[str]) -> Table:
-    from gammacore.backtest.report.compare_page import configured
+    from gammacore.backtest.report.tables import configured
 
     table = Table(title="What differs in the configuration")
     table.add_column("parameter", overflow="fold")
@@ -95,23 +89,13 @@ def _configuration(found: dict[str, Any], names: list[str]) -> Table:
 
 
 def _pairs(found: dict[str, Any], coin: str) -> Table:
-    from gammacore.backtest.report.compare_page import MEASURES
-    from gammacore.backtest.report.view import as_text
+    from gammacore.backtest.report.compare_page import paired_rows
 
     table = Table(title="Same expiry and strike, difference of paired episodes")
     for name in ("run", "pairs", "of", "mean", "standard\nerror", "95 %\nfrom", "\nto"):
         table.add_column(name, justify="left" if name in ("run", "of") else "right", no_wrap=True)
     for pair in found["paired"]:
-        for measure, seen in pair["measures"].items():
-            title, form, unit = MEASURES[measure]
-            unit = coin if unit == "coin" else unit
-            table.add_row(
-                _plain(pair["run"]),
-                f"{pair['pairs']:,}",
-                f"{title}, {unit}" if unit else title,
-                as_text(seen["mean"], form),
-                as_text(seen["standard_error"], form.lstrip("+")),
-                as_text(seen["low"], form),
-                as_text(seen["high"], form),
-            )
+        for row in paired_rows(pair, coin):
+            figures = (row[name] for name in ("name", "mean", "error", "low", "high"))
+            table.add_row(_plain(pair["run"]), f"{pair['pairs']:,}", *figures)
     return table

@@ -14,8 +14,6 @@ from gammacore.cli.common import JsonOption, document, stoppable
 if TYPE_CHECKING:
     from gammacore.live.dashboard.source import Source
 
-__all__ = ["dashboard"]
-
 RESULTS = Path("results")
 ENVIRONMENT = "GAMMACORE_DASHBOARD_TOKEN"
 

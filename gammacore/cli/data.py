@@ -12,10 +12,8 @@ import typer
 from rich.console import Console
 
 from gammacore.cli.check import PROBLEMS, coverage_table, day_table, show_chains
-from gammacore.cli.common import JsonOption, document, examples, pairs, progress_bar, stoppable
+from gammacore.cli.common import JsonOption, document, examples, pairs, progress_bar, read_moment, stoppable
 from gammacore.errors import ConfigError
-
-__all__ = ["data_app"]
 
 data_app = typer.Typer(help="Download, import, record and check market data.", no_args_is_help=True)
 
@@ -241,12 +239,9 @@ def _words(text: str | None) -> list[str]:
 
 
 def _day(text: str, option: str) -> int:
-    from gammacore.daycount import NS_PER_DAY, parse_time
+    from gammacore.daycount import NS_PER_DAY
 
-    try:
-        moment = parse_time(text)
-    except ValueError as error:
-        raise ConfigError(f"{option}: {error}") from None
+    moment = read_moment(text, option)
     if moment % NS_PER_DAY:
         raise ConfigError(f"{option}: expected a day such as 2026-01-31, got {text!r}")
     return moment

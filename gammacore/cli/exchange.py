@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from gammacore.cli.common import stoppable
+from gammacore.cli.common import read_moment, stoppable
 from gammacore.errors import ConfigError
-
-__all__ = ["exchange"]
 
 
 def exchange(
@@ -58,7 +56,7 @@ def exchange(
         recorded, first_ns = _recorded(replay, currency) if replay is not None else ({}, time.time_ns())
         config = ExchangeConfig(
             seed=seed,
-            start_ns=first_ns if start is None else _moment(start),
+            start_ns=first_ns if start is None else read_moment(start, "--start"),
             clients={client_id: client_secret},
             expiries=expiries,
             strikes=strikes,
@@ -77,15 +75,6 @@ def exchange(
         begins_ns = max(begins_ns, time.time_ns())  # not late by what making it took
     with stoppable(kept):
         serve(made, Clock.starting(begins_ns, speed), host, port, state, name or ())
-
-
-def _moment(text: str) -> int:
-    from gammacore.daycount import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise ConfigError(f"--start: {error}") from None
 
 
 def _recorded(path: Path, currency: str | None) -> tuple[dict[str, Any], int]:

@@ -13,8 +13,6 @@ from gammacore.cli.common import JsonOption, document
 from gammacore.errors import ConfigError
 from gammacore.result_files import write_new
 
-__all__ = ["init"]
-
 README = """# {name}
 
 A gammacore project.

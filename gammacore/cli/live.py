@@ -10,10 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gammacore.cli.common import JsonOption, document, parse_overrides, progress_bar, stoppable
+from gammacore.cli.common import (
+    ConfigArgument,
+    JsonOption,
+    SetOption,
+    document,
+    parse_overrides,
+    progress_bar,
+    stoppable,
+)
 from gammacore.config import load_config
-
-__all__ = ["doctor", "kill", "live", "parity", "watch"]
 
 DIFFERENT = 1
 UNWELL = 1
@@ -39,9 +45,7 @@ class VenueName(StrEnum):
 
 
 def live(
-    config: Annotated[
-        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
-    ] = None,
+    config: ConfigArgument = None,
     venue: Annotated[VenueName, typer.Option(help="Where to trade.")] = VenueName.LOCAL,
     journal: Annotated[
         Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
@@ -58,9 +62,7 @@ def live(
     confirm: Annotated[
         str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter.")
-    ] = None,
+    overrides: SetOption = None,
 ) -> None:
     """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
     from gammacore.live.credentials import Credentials
@@ -181,9 +183,7 @@ def doctor(
     venue: Annotated[VenueName, typer.Option(help="Where it is to trade.")] = VenueName.TESTNET,
     journal: Annotated[Path | None, typer.Option(help="Its journal.")] = None,
     url: Annotated[str | None, typer.Option(help="Address of a local exchange.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter.")
-    ] = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, limits, credentials, connection, clock, permissions and account."""

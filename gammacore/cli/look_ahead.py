@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,39 +9,38 @@ from rich.console import Console
 from rich.table import Table
 
 from gammacore.cli.common import (
+    ConfigArgument,
+    CurrencyOption,
+    DeliveryOption,
     ForceOption,
+    FundingOption,
     JsonOption,
+    PricesOption,
+    SetOption,
+    configured,
     document,
-    parse_overrides,
     progress_bar,
-    show_faults,
+    show_warnings,
     stoppable,
 )
-from gammacore.config import load_config
+from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
     from gammacore.backtest.replay.look_ahead import LookAhead
-
-__all__ = ["check"]
 
 LOOKS_AHEAD = 1
 
 
 def check(
-    config: Annotated[
-        Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
-    ] = None,
+    config: ConfigArgument = None,
     chains: Annotated[str | None, typer.Option(help="Option chains, as of gammacore backtest.")] = None,
-    prices: Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")] = None,
-    funding: Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")] = None,
-    delivery: Annotated[str | None, typer.Option(help="Delivery prices by date.")] = None,
-    currency: Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")] = None,
+    prices: PricesOption = None,
+    funding: FundingOption = None,
+    delivery: DeliveryOption = None,
+    currency: CurrencyOption = None,
     trials: Annotated[int, typer.Option(min=1, help="Decisions tried for each kind of data.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
-    ] = None,
+    overrides: SetOption = None,
     force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,16 +50,14 @@ def check(
     """
     from gammacore.backtest.replay.look_ahead import check_look_ahead
 
-    named = {
+    given = {
         "data.chains": chains,
         "data.prices": prices,
         "data.funding": funding,
         "data.delivery": delivery,
-        "data.force": force_data or None,
         "currency": currency,
     }
-    given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    settings = configured(config, given, overrides, force_data=force_data)
     with stoppable(), progress_bar() as report:
         found = check_look_ahead(
             settings, trials=trials, seed=seed, progress=lambda done, total: report("trials", done, total)
@@ -84,16 +80,15 @@ def _show(console: Console, found: LookAhead, interpolated: bool) -> None:
     from gammacore.backtest.replay.look_ahead import told
     from gammacore.daycount import format_time
 
-    show_faults(console, found.faults)
-    table = Table(title=f"Data changed after a decision ({found.decisions:,} moments with decisions)")
-    table.add_column("changed")
-    for name in (
+    show_warnings(console, found.faults)
+    counted = (
         "trials",
         "earlier orders\ncompared",
         "of them\ndifferent",
         "trials that changed\nlater orders",
-    ):
-        table.add_column(name, justify="right")
+    )
+    title = f"Data changed after a decision ({found.decisions:,} moments with decisions)"
+    table = Table("changed", *numbers(*counted), title=title)
     for part in ("all", *found.parts):
         trials = [trial for trial in found.trials if trial.part == part]
         compared, different = (sum(getattr(t, n) for t in trials) for n in ("compared", "differences"))

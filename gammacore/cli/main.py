@@ -26,8 +26,6 @@ from gammacore.cli.simulate import simulate
 from gammacore.cli.sweep import sweep
 from gammacore.errors import GammacoreError
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     help="Gamma scalping on Deribit: research, backtest, hedge.",
     no_args_is_help=True,

@@ -13,17 +13,16 @@ from rich.table import Table
 from gammacore.cli.common import (
     ForceOption,
     JsonOption,
+    SetOption,
+    configured,
     document,
-    parse_overrides,
     progress_bar,
-    show_faults,
+    show_warnings,
     stoppable,
     where_results_are,
 )
-from gammacore.config import load_config
 from gammacore.result_files import result_directory
-
-__all__ = ["simulate"]
+from gammacore.terminal import numbers
 
 
 def simulate(
@@ -34,22 +33,13 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="Seed; the same one, the same paths.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for garch and bootstrap.")] = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: simulate.days=7"),
-    ] = None,
+    overrides: SetOption = None,
     force_data: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
-    named = {
-        "simulate.paths": paths,
-        "simulate.seed": seed,
-        "data.prices": prices,
-        "data.force": force_data or None,
-    }
-    given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    given = {"simulate.paths": paths, "simulate.seed": seed, "data.prices": prices}
+    settings = configured(config, given, overrides, force_data=force_data)
     from gammacore.backtest.report import write_simulation
     from gammacore.backtest.simulation.run import experiment_of, run_simulation
 
@@ -68,12 +58,10 @@ def simulate(
 
 
 def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
-    show_faults(console, summary["faults"])
-    console.print("[bold yellow]Simulated data:[/] made-up paths, not evidence of profit or loss.")
+    show_warnings(console, summary["faults"], "made-up paths")
     unit = summary["accounting_currency"]
-    table = Table(title=f"{summary['paths']:,} paths of {summary['model']}, {unit}", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+    title = f"{summary['paths']:,} paths of {summary['model']}, {unit}"
+    table = Table("", *numbers(""), title=title, show_header=False)
     rows = [("premium", summary["premium"]), ("mean P&L", summary["mean"])]
     rows += [("  its standard error", summary["standard_error"]), ("std of P&L", summary["sd"])]
     rows += [("expected shortfall, worst 5 %", summary["expected_shortfall_5"])]
@@ -83,9 +71,7 @@ def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
     table.add_row("probability of profit", f"{summary['probability_of_profit']:.1%}")
     table.add_row("hedges, mean", f"{summary['mean_hedges']:,.1f}")
     console.print(table)
-    lines = Table(title=f"Where it came from, mean, {unit}")
-    lines.add_column("line")
-    lines.add_column(unit, justify="right")
+    lines = Table("line", *numbers(unit), title=f"Where it came from, mean, {unit}")
     for line, value in summary["attribution"].items():
         lines.add_row(line, f"{value:+,.6g}")
     console.print(lines)
@@ -98,9 +84,8 @@ def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
 
 def _parameters(summary: dict[str, Any], unit: str) -> Table:
     cost = summary["parameters"][0]["cost"]
-    table = Table(title=f"Parameter to use at a cost of {cost:,.4g} {unit}, best first")
-    for name in ("policy", "parameter", "unit", "std of P&L"):
-        table.add_column(name, justify="right" if name in ("parameter", "std of P&L") else "left")
+    title = f"Parameter to use at a cost of {cost:,.4g} {unit}, best first"
+    table = Table("policy", *numbers("parameter"), "unit", *numbers("std of P&L"), title=title)
     for row in summary["parameters"]:
         table.add_row(row["title"], f"{row['parameter']:.4g}", row["unit"], f"{row['sd']:,.4g}")
     own = summary["chosen"]

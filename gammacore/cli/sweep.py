@@ -8,21 +8,22 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gammacore.cli.common import (
     ForceOption,
     JsonOption,
+    SetOption,
     document,
+    figure,
     parse_overrides,
     progress_bar,
-    show_faults,
+    show_warnings,
     stoppable,
     where_results_are,
 )
 from gammacore.config import Config, load_config
-
-__all__ = ["sweep"]
+from gammacore.terminal import numbers
 
 SHOWN = 5  # cells from either end
 
@@ -35,10 +36,7 @@ def sweep(
         list[str] | None,
         typer.Option("--vary", metavar="PATH=V1,V2,...", help="Values of a parameter: hedge.band=0.02,0.05"),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: market.days=365"),
-    ] = None,
+    overrides: SetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all processors).")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Result directory (default: named after the grid).")
@@ -88,9 +86,7 @@ def _grid(texts: list[str]) -> dict[str, Any]:
 def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any], out: Path) -> None:
     from gammacore.backtest.report.sweep_page import verdict_rows
 
-    show_faults(console, summary["faults"])
-    if summary["simulated_data"]:
-        console.print("[bold yellow]Simulated data:[/] a made-up market, not evidence of profit or loss.")
+    show_warnings(console, summary["faults"], "a made-up market" if summary["simulated_data"] else "")
     ranked = table.sort_values("sharpe", ascending=False, kind="stable", na_position="last")
     console.print(_cells(ranked, list(settings.vary)))
     verdict = Table(title="What the best is worth", show_header=False)
@@ -112,11 +108,11 @@ def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any
 
 
 def _cells(ranked: Any, varied: list[str]) -> Table:
-    table = Table(title=f"Cells by Sharpe ratio, {len(ranked):,} in all")
-    for name in varied:
-        table.add_column(name, overflow="fold")
-    for name in ("Sharpe", "P&L /\npremium", "P&L,\nUSD", "episodes", "hedges"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = Table(
+        *(Column(name, overflow="fold") for name in varied),
+        *numbers("Sharpe", "P&L /\npremium", "P&L,\nUSD", "episodes", "hedges", no_wrap=True),
+        title=f"Cells by Sharpe ratio, {len(ranked):,} in all",
+    )
     rows = ranked.to_dict("records")
     head = rows if len(rows) <= 2 * SHOWN else rows[:SHOWN]
     for row in head:
@@ -136,9 +132,5 @@ def _cell(row: dict[str, Any], varied: list[str]) -> list[str]:
         "n_episodes": ",.0f",
         "n_hedges": ",.0f",
     }
-    known = [_text(row[name], form) for name, form in forms.items()]
+    known = [figure(row[name], form) for name, form in forms.items()]
     return [*(str(row[name]) for name in varied), *known]
-
-
-def _text(value: float | None, form: str) -> str:
-    return "-" if value is None or value != value else format(value, form)

@@ -28,7 +28,6 @@ class WireOrder(msgspec.Struct, gc=False):
     amount: Amount | None
     order_state: OrderState
     last_update_timestamp: Milliseconds
-    creation_timestamp: Milliseconds = 0
     filled_amount: Amount | None = None  # absent on some that wait for a trigger
     average_price: Number = None
     price: float | str | None = None  # "market_price" before the trigger
@@ -58,7 +57,6 @@ def order_news(o: WireOrder) -> OrderNews:
         o.post_only or False,
         o.reduce_only or False,
         o.cancel_reason or "",
-        ns(o.creation_timestamp),
     )
 
 
@@ -122,13 +120,8 @@ def position_news(p: WirePosition, now_ns: int) -> PositionNews:
     return PositionNews(now_ns, instrument_of(p.instrument_name), *numbers)
 
 
-class _Pair(msgspec.Struct, gc=False):
-    rate: float
-    burst: float
-
-
 class _Trading(msgspec.Struct, gc=False):
-    total: _Pair | None = None
+    total: RateLimit | None = None
 
 
 class _Matching(msgspec.Struct, gc=False):
@@ -136,7 +129,7 @@ class _Matching(msgspec.Struct, gc=False):
 
 
 class _Limits(msgspec.Struct, gc=False):
-    non_matching_engine: _Pair | None = None
+    non_matching_engine: RateLimit | None = None
     matching_engine: _Matching | None = None
 
 
@@ -179,16 +172,12 @@ def account_news(a: WireAccount, now_ns: int) -> AccountNews:
     )
 
 
-def _limit(pair: _Pair | None) -> RateLimit | None:
-    return None if pair is None else RateLimit(pair.rate, pair.burst)
-
-
 def _limits(limits: _Limits | None) -> RateLimits | None:
     if limits is None:
         return None
     trading = limits.matching_engine.trading if limits.matching_engine is not None else None
     matching = trading.total if trading is not None else None
-    return RateLimits(_limit(matching), _limit(limits.non_matching_engine))
+    return RateLimits(matching, limits.non_matching_engine)
 
 
 class WireChanges(msgspec.Struct, gc=False):

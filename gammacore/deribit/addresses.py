@@ -1,7 +1,5 @@
 """Where the exchange is."""
 
-__all__ = ["HISTORY", "PRODUCTION", "REST", "TESTNET"]
-
 PRODUCTION = "wss://www.deribit.com/ws/api/v2"
 TESTNET = "wss://test.deribit.com/ws/api/v2"
 REST = "https://www.deribit.com/api/v2"

@@ -11,8 +11,6 @@ from gammacore.errors import ContractError
 
 from .units import Instrument, Milliseconds, Number, Word, instrument_of, ns, number
 
-__all__ = ["Listing"]
-
 PERPETUAL_FROM_MS = 32_000_000_000_000  # perpetuals have an expiry in the year 3000
 
 

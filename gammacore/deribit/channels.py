@@ -25,27 +25,6 @@ from .news import (
 )
 from .units import instrument_of, name_of, number, vol
 
-__all__ = [
-    "CHANGES",
-    "LOCK",
-    "PLATFORM",
-    "PUBLIC_METHODS_STATE",
-    "account",
-    "book",
-    "decode_book",
-    "decode_data",
-    "dvol",
-    "index",
-    "is_private",
-    "is_whole_book",
-    "listings",
-    "locks",
-    "portfolio",
-    "quote",
-    "ticker",
-    "trades",
-]
-
 Raw = msgspec.Raw
 CHANGES = "user.changes.any.any.raw"
 LOCK = "user.lock"

@@ -8,20 +8,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = [
-    "AUTHORISATION",
-    "CODES",
-    "LOCAL",
-    "LOCKED",
-    "NO_FUNDS",
-    "OF_PRICE",
-    "UNREADABLE",
-    "Action",
-    "Code",
-    "Fate",
-    "look_up",
-]
-
 LOCAL = 0  # the session did not send the request
 UNREADABLE = -1  # there was an answer that could not be read
 LOCKED = (10019, 11051)  # an index or the exchange; the account has a code of its own

@@ -17,17 +17,6 @@ from gammacore.errors import SessionError
 
 from .units import GRAIN_NS, Instrument, name_of
 
-__all__ = [
-    "Envelope",
-    "Failure",
-    "OrderOptions",
-    "TimeInForce",
-    "decode_envelope",
-    "encode_order",
-    "encode_request",
-    "text_of",
-]
-
 Raw = msgspec.Raw
 LABEL = re.compile(r"[A-Za-z0-9_.:/#-]{1,64}")
 TimeInForce = Literal["good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel"]

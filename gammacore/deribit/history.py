@@ -12,16 +12,6 @@ from gammacore.errors import DataError
 from .market import Stamped
 from .units import PERCENT, Milliseconds, Number, Word, ns
 
-__all__ = [
-    "RESOLUTIONS",
-    "Candles",
-    "Deliveries",
-    "DvolBar",
-    "FundingHour",
-    "VolatilityPage",
-    "bar_length_ns",
-]
-
 MOST_BARS = 5_000  # of one answer
 MOST_DELIVERIES = 1_000
 WITH_DVOL = ("BTC", "ETH")  # coins that have a volatility index

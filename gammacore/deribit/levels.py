@@ -6,8 +6,6 @@ from bisect import bisect_left
 
 from .market import WireBook
 
-__all__ = ["Levels"]
-
 Level = tuple[str, float, float]
 
 

@@ -25,9 +25,7 @@ from .news import (
     TradeNews,
     TradesPage,
 )
-from .units import ns
-
-__all__ = ["METHODS", "MOST_TRADES", "Method"]
+from .units import ns, span
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -101,6 +99,12 @@ def _each(wire: type[W], make: Callable[[W], T], name: str) -> Method[tuple[T, .
     return _known(name, lambda raw, now_ns: tuple(map(make, read(raw))))
 
 
+def _of_channels(verb: str) -> dict[bool, Method[list[str]]]:
+    """Make both methods of a name, by whether a channel needs a login."""
+    scopes = {True: "private", False: "public"}
+    return {private: _made(list[str], list, f"{scope}/{verb}") for private, scope in scopes.items()}
+
+
 def _positions(rows: list[account.WirePosition], now_ns: int) -> tuple[PositionNews, ...]:
     return tuple(account.position_news(row, now_ns) for row in rows)
 
@@ -113,6 +117,12 @@ def _version(answer: Any) -> str:
     return str(answer["version"]) if isinstance(answer, dict) and "version" in answer else ""
 
 
+def trades_between(start_ns: int, end_ns: int, *, historical: bool, **whose: str) -> dict[str, Any]:
+    """Parameters of a page of our trades, oldest first, of one of the two stores that they are kept in."""
+    page = {"count": MOST_TRADES, "sorting": "asc", "historical": historical}
+    return {**whose, **span(start_ns, end_ns), **page}
+
+
 # --------------------------------------------------------------------------- session
 
 TEST: Method[str] = _made(Any, _version, "public/test")
@@ -121,14 +131,7 @@ STATUS: Method[StatusNews] = _dated(market.WireStatus, market.status_news, "publ
 AUTH = _as(account.WireGranted, "public/auth")
 SET_HEARTBEAT = _plain("public/set_heartbeat")
 ENABLE_CANCEL_ON_DISCONNECT = _plain("private/enable_cancel_on_disconnect")
-SUBSCRIBE: dict[bool, Method[list[str]]] = {  # by whether a channel needs a login
-    private: _made(list[str], list, f"{'private' if private else 'public'}/subscribe")
-    for private in (True, False)
-}
-UNSUBSCRIBE: dict[bool, Method[list[str]]] = {
-    private: _made(list[str], list, f"{'private' if private else 'public'}/unsubscribe")
-    for private in (True, False)
-}
+SUBSCRIBE, UNSUBSCRIBE = _of_channels("subscribe"), _of_channels("unsubscribe")
 
 # --------------------------------------------------------------------------- market
 

@@ -14,36 +14,6 @@ import msgspec
 
 from .units import Instrument
 
-__all__ = [
-    "AccountNews",
-    "BookNews",
-    "DvolNews",
-    "EstimateNews",
-    "FundingNews",
-    "IndexNews",
-    "InstrumentStateNews",
-    "LockNews",
-    "MarkPrice",
-    "MarkPricesNews",
-    "OrderAnswer",
-    "OrderNews",
-    "OrderState",
-    "OtherNews",
-    "PlatformNews",
-    "PositionNews",
-    "PublicTrade",
-    "PublicTradesNews",
-    "QuoteNews",
-    "RateLimit",
-    "RateLimits",
-    "Said",
-    "StatusNews",
-    "SummaryRow",
-    "TickerNews",
-    "TradeNews",
-    "TradesPage",
-]
-
 
 class Dated(msgspec.Struct, frozen=True, gc=False):
     """Base: when it happened."""
@@ -252,7 +222,6 @@ class OrderNews(Dated, frozen=True, gc=False, tag=True):
     post_only: bool
     reduce_only: bool
     cancel_reason: str
-    creation_ns: int
 
 
 class TradeNews(Dated, frozen=True, gc=False, tag=True):

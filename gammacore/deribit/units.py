@@ -15,8 +15,6 @@ from gammacore.contracts import Future, Option, Perpetual, parse
 from gammacore.daycount import NS_PER_MILLISECOND
 from gammacore.errors import ContractError, SessionError
 
-__all__ = ["GRAIN_NS", "instrument_of", "name_of", "ns", "number", "span"]
-
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]  # fits 64 bits in nanoseconds
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0)]

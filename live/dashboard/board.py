@@ -35,8 +35,6 @@ from .session import health_of, mode_of, price_age_s, session_of
 from .source import Source
 from .story import Story
 
-__all__ = ["Board"]
-
 Row = dict[str, Any]
 log = logging.getLogger("gammacore.dashboard")
 SHARE = 0.01  # of a core that the attribution may take

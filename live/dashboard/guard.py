@@ -20,8 +20,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gammacore.errors import ConfigError
 from gammacore.serving import host_is_ours
 
-__all__ = ["COOKIE", "HEADERS", "Guard", "is_loopback", "token_of"]
-
 COOKIE = "gammacore-dashboard"
 LEAST = 16  # characters of a token
 HEADERS = {

@@ -19,8 +19,6 @@ from gammacore.valuation import sensitivities, shape
 
 from ..follow import carried, mark_of
 
-__all__ = ["Profits", "gauges", "greeks", "positions"]
-
 Row = dict[str, Any]
 
 
@@ -64,7 +62,7 @@ def positions(desk: Desk) -> list[Row]:
     rows: list[Row] = []
     book = desk.book
     for episode in desk.portfolio.open.values():
-        entry = _average(episode)
+        entry = average_entry(episode)
         for option, amount in episode.legs.items():
             mark, held = _option(option, amount, book)
             rate = book.index if option.settlement is Settlement.INVERSE else 1.0
@@ -103,7 +101,7 @@ def _row(
     }
 
 
-def _average(episode: Episode) -> dict[Option, float]:
+def average_entry(episode: Episode) -> dict[Option, float]:
     """Average price that the options were opened at."""
     paid: dict[Option, tuple[float, float]] = {}
     for fill in episode.option_fills():

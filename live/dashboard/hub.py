@@ -19,8 +19,6 @@ import msgspec
 from .board import Board
 from .series import Curve
 
-__all__ = ["Frame", "Hub", "frame"]
-
 KEPT = 300  # deltas: half a minute at the highest rate
 BEAT_S = 5.0  # of silence, until a comment says that the server is there
 RETRY_MS = 1_000  # after which a browser connects again

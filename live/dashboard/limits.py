@@ -19,8 +19,6 @@ from ..peak import Peak
 from ..risk_manager import NEAR_LIQUIDATION, DayStart, Guards
 from ..solvency import liquidation_distance
 
-__all__ = ["LimitsUse"]
-
 Row = dict[str, Any]
 SCENARIOS_NS = 2 * NS_PER_SECOND  # of market, between two looks at the grid of scenarios
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from gammacore import black76, inverse
 from gammacore.book import Book
-from gammacore.contracts import CALL, PUT, Option, Settlement
+from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.strategy.signal import Signal
 from gammacore.valuation import shape
 
-__all__ = ["EVERY_NS", "Pace", "breakeven_vol", "paid_vol"]
+from .holdings import average_entry
 
 EVERY_NS = (
     NS_PER_MINUTE  # between two prices that the realised volatility counts: ticks of a mark are smoothed
@@ -71,23 +71,13 @@ def paid_vol(episode: Episode, book: Book) -> float:
 
     Averaged by vega over the options. NaN if a price has no volatility.
     """
-    paid: dict[Option, list[float]] = {}
-    for fill in episode.option_fills():
-        option = fill.instrument
-        if isinstance(option, Option) and option in episode.entered:
-            cost = paid.setdefault(option, [0.0, 0.0])
-            cost[0] += fill.amount * fill.price
-            cost[1] += fill.amount
     total = weights = 0.0
-    for option, (cost_paid, amount) in paid.items():
-        if not amount:
-            continue
+    for option, price in average_entry(episode).items():
         forward, tau = book.forward(option.expiry_ns), book.tau(option.expiry_ns)
         model = inverse if option.settlement is Settlement.INVERSE else black76
-        vol = float(model.implied_vol(option.kind, cost_paid / amount, forward, option.strike, tau))
-        weight = (
-            abs(amount) * float(shape(option, forward, tau, vol).vega) if math.isfinite(vol) else math.nan
-        )
+        vol = float(model.implied_vol(option.kind, price, forward, option.strike, tau))
+        vega = float(shape(option, forward, tau, vol).vega) if math.isfinite(vol) else math.nan
+        weight = abs(episode.entered[option]) * vega
         total, weights = total + weight * vol, weights + weight
     return total / weights if weights else math.nan
 

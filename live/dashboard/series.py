@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from array import array
 from typing import NamedTuple
 
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
-
-__all__ = ["Columns", "Curve"]
 
 POINTS = 600  # stretches, at most: about as many as a chart has columns
 
@@ -25,6 +22,13 @@ class Columns(NamedTuple):
     low: list[float]
     high: list[float]
     last: list[float]
+
+
+class _Stretch(NamedTuple):
+    start_ns: int
+    low: float
+    high: float
+    last: float
 
 
 class Curve:
@@ -46,52 +50,38 @@ class Curve:
     def __init__(self, most: int = POINTS, width_ns: int = NS_PER_SECOND) -> None:
         self._most, self.width_ns = most, width_ns
         self.generation = 0
-        self._start = array("q")
-        self._low, self._high, self._last = array("d"), array("d"), array("d")
+        self._kept: list[_Stretch] = []
 
     def __len__(self) -> int:
-        return len(self._start)
+        return len(self._kept)
 
     def add(self, ts_ns: int, value: float) -> None:
         """Add a value, not older than the one before; NaN is left out."""
         if math.isnan(value):
             return
-        start = ts_ns - ts_ns % self.width_ns
-        if self._start and start <= self._start[-1]:
-            self._low[-1] = min(self._low[-1], value)
-            self._high[-1] = max(self._high[-1], value)
-            self._last[-1] = value
-            return
-        if len(self._start) >= self._most:
+        if len(self) >= self._most and ts_ns - ts_ns % self.width_ns > self._kept[-1].start_ns:
             self._join()
-            self.add(ts_ns, value)
-            return
-        self._start.append(start)
-        for column in (self._low, self._high, self._last):
-            column.append(value)
+        self._put(_Stretch(ts_ns, value, value, value))
+
+    def _put(self, new: _Stretch) -> None:
+        """Append a stretch, or take it into the last one."""
+        start_ns = new.start_ns - new.start_ns % self.width_ns
+        if self._kept and start_ns <= (old := self._kept[-1]).start_ns:
+            self._kept[-1] = _Stretch(old.start_ns, min(old.low, new.low), max(old.high, new.high), new.last)
+        else:
+            self._kept.append(new._replace(start_ns=start_ns))
 
     def _join(self) -> None:
         """Double the width until half of the stretches are free."""
-        while len(self._start) > self._most // 2:
+        while len(self) > self._most // 2:
             self.width_ns *= 2
-            old = self._start, self._low, self._high, self._last
-            self._start, self._low, self._high, self._last = array("q"), array("d"), array("d"), array("d")
-            for ts_ns, low, high, last in zip(*old, strict=True):
-                start = ts_ns - ts_ns % self.width_ns
-                if self._start and start == self._start[-1]:
-                    self._low[-1], self._high[-1] = min(self._low[-1], low), max(self._high[-1], high)
-                    self._last[-1] = last
-                else:
-                    self._start.append(start)
-                    self._low.append(low)
-                    self._high.append(high)
-                    self._last.append(last)
+            old, self._kept = self._kept, []
+            for stretch in old:
+                self._put(stretch)
         self.generation += 1
 
     def columns(self, first: int = 0) -> Columns:
         """Stretches from ``first`` on; the last one may still change."""
-        return Columns(
-            first,
-            [ts // NS_PER_MILLISECOND for ts in self._start[first:]],
-            *(column[first:].tolist() for column in (self._low, self._high, self._last)),
-        )
+        kept = self._kept[first:]
+        starts = [stretch.start_ns // NS_PER_MILLISECOND for stretch in kept]
+        return Columns(first, starts, *([stretch[part] for stretch in kept] for part in (1, 2, 3)))

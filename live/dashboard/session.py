@@ -13,8 +13,6 @@ from ..risk_manager import Mode
 from .source import Source
 from .story import Story
 
-__all__ = ["STALE_S", "health_of", "mode_of", "price_age_s", "session_of"]
-
 Row = dict[str, Any]
 STALE_S = 10.0  # without a new record, until the page warns
 
@@ -44,10 +42,7 @@ def session_of(board: Shown) -> Row:
         "waiting": waited or ("a session to begin" if desk is None else ""),
         "behind": board.behind,
         "journal": path.name if path is not None else None,
-        "venue": began.venue if began is not None else None,
-        "paper": began.paper if began is not None else None,
-        "speed": began.speed if began is not None else None,
-        "version": began.version if began is not None else None,
+        **{name: getattr(began, name, None) for name in ("venue", "paper", "speed", "version")},
         "shown_by": gammacore.__version__,
         "currency": config.coin if config is not None else None,
         "settlement": None if config is None else "linear" if config.linear else "listed",

@@ -9,47 +9,14 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.errors import ConfigError, JournalError
 
 from ..journal import Record, length, read
 
-__all__ = ["JournalTail", "Replay", "Source", "newest"]
-
 LONGEST_WAIT_S = 5.0  # of a replay, where a journal has nothing for longer: a session that was down
 READ_AHEAD = 500  # records of a replay; a reader that lingers would keep the writer's log from being cleared
-
-
-class Source(Protocol):
-    """Reads records.
-
-    Attributes
-    ----------
-    path : Path or None
-        The journal, None while there is none.
-    waiting : str
-        What is waited for; empty if nothing is.
-    replaying : bool
-    fresh : bool
-        Whether the records that come next begin another journal than those before; taken back by reading.
-    silent_s : float
-        Since the journal was last written to.
-    """
-
-    @property
-    def path(self) -> Path | None: ...  # noqa: D102
-    @property
-    def waiting(self) -> str: ...  # noqa: D102
-    @property
-    def replaying(self) -> bool: ...  # noqa: D102
-    @property
-    def fresh(self) -> bool: ...  # noqa: D102
-    @property
-    def silent_s(self) -> float: ...  # noqa: D102
-    def read(self, most: int) -> list[Record]: ...  # noqa: D102
-    def left(self) -> int: ...  # noqa: D102
 
 
 def newest(folder: Path) -> Path | None:
@@ -188,3 +155,12 @@ class Replay:
         if not self._ahead and self._seq < self._total:
             self._ahead = list(islice(read(self.path, self._seq), READ_AHEAD))
         return self._ahead[0] if self._ahead else None
+
+
+Source = JournalTail | Replay
+"""Reads records.
+
+``path`` is the journal, None while there is none; ``waiting`` what is waited for, empty if nothing is;
+``fresh`` whether the records that come next begin another journal than those before, taken back by reading;
+``silent_s`` the time since the journal was last written to.
+"""

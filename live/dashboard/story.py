@@ -19,8 +19,6 @@ from ..news import Gap, State, StateChanged
 from ..positions import Adopted, Foreign
 from ..risk_manager import Mode, ModeChanged
 
-__all__ = ["Story"]
-
 Row = dict[str, Any]
 FILLS = ALERTS = 50
 MARKS = 300  # on the chart of the price

@@ -24,8 +24,6 @@ from .guard import Guard
 from .hub import Hub
 from .source import Source
 
-__all__ = ["application", "serve", "serving"]
-
 EVERY_S = 0.1  # between two looks at the journal, and two deltas
 IDLE_S = 1.0  # until pages are told the age of what they show, although nothing is new
 MOST = 1_000  # records at a time, so that pages are answered while a long journal is read

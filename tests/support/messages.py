@@ -25,7 +25,7 @@ def order(p, state="open", filled=0.0, ts=T0, reason=""):
     side = 1 if p.amount > 0 else -1
     return OrderNews(
         ts, f"x-{p.label}", p.label, p.instrument, side, abs(p.amount), filled, math.nan, p.limit,
-        OrderState(state), "limit", "", p.rests, False, reason, ts,
+        OrderState(state), "limit", "", p.rests, False, reason,
     )  # fmt: skip
 
 

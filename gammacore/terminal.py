@@ -1,0 +1,27 @@
+"""Tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Column, Table
+
+__all__ = ["money_table", "numbers"]
+
+
+def numbers(*names: str, no_wrap: bool = False) -> list[Column]:
+    """Make columns of numbers, which end at the right, for :class:`rich.table.Table`."""
+    return [Column(name, justify="right", no_wrap=no_wrap) for name in names]
+
+
+def money_table(
+    title: str, coin: str, lines: Mapping[str, Mapping[str, float]], total: Mapping[str, float], **style: Any
+) -> Table:
+    """Make a table of profit by line, with its total, in coin and in USD."""
+    table = Table("line", *numbers(coin, "USD"), title=title, **style)
+    for line, money in lines.items():
+        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
+    table.add_section()
+    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
+    return table

@@ -1,0 +1,203 @@
+"""What a session asks for as time goes by, with the exchange's answers given by hand."""
+
+import json
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+
+from gammacore.contracts import parse
+from gammacore.daycount import NS_PER_HOUR, NS_PER_SECOND, parse_time
+from gammacore.deribit.methods import GET_DELIVERY_PRICES
+from gammacore.deribit.news import PlatformNews, StatusNews, SummaryRow
+from gammacore.live.asked import Asked
+from gammacore.live.news import Answered
+from gammacore.live.questions import AHEAD_NS, Audit, ChainLook, DeliveryPrices, Locks, Questions, Timing
+from gammacore.live.risk_manager import Mode
+
+S = NS_PER_SECOND
+NOON = parse_time("2026-01-16T12:00:00Z")
+CALL = parse("BTC-16JAN26-60000-C")
+
+
+class Session:
+    """Notes questions; answers are given by :meth:`answer`."""
+
+    def __init__(self):
+        self.asked, self.numbers, self.now = [], count(1), NOON
+        self.requests = Asked(self)
+
+    def request(self, method, params, *, timeout_s=10.0):
+        self.asked.append(method.name.partition("/")[2])
+        return next(self.numbers)
+
+    def answer(self, result):
+        self.requests.answered(Answered(self.now, len(self.asked), "any", result))
+
+    def now_ns(self):
+        return self.now
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def parts(**changes):
+    """Parts of a hedger, as far as the questions look at them."""
+    told = []
+    risk = SimpleNamespace(
+        mode=Mode.NORMAL,
+        is_locked=False,
+        told=told,
+        latch=lambda name, reason: told.append((name, reason)),
+        locked=lambda name, locked: told.append((name, locked)),
+        only_locked=told.append,
+    )
+    feed = SimpleNamespace(
+        base="BTC", currency="BTC", delivery_index="btc_usd", chain=lambda rows: rows or None
+    )
+    desk = SimpleNamespace(closing=False, portfolio=SimpleNamespace(open={}))
+    execution = SimpleNamespace(busy=False)
+    positions = SimpleNamespace(differences=lambda positions, now_ns: positions)
+    made = {"risk": risk, "feed": feed, "desk": desk, "execution": execution, "positions": positions}
+    return SimpleNamespace(**(made | changes))
+
+
+def row(ts_ns):
+    return SummaryRow(ts_ns, CALL, 0.1, 0.1, 0.1, 0.5, 60e3, "", 1.0)
+
+
+# --------------------------------------------------------------------------- chains
+
+
+def look(session, made):
+    taken = []
+    return ChainLook(made, session.requests, taken.append, session.now_ns, 10 * S), taken
+
+
+def test_a_chain_is_asked_for_as_often_as_wanted_and_never_twice_at_once(session):
+    chain, taken = look(session, parts())
+    for at in (0, 5, 10, 11):
+        chain.tick(NOON + at * S)
+    assert session.asked == ["get_book_summary_by_currency"]  # the first has no answer yet
+    session.answer([row(NOON)])
+    chain.tick(NOON + 12 * S)
+    assert (len(session.asked), taken) == (2, [[row(NOON)]])
+
+
+@pytest.mark.parametrize("mode", [Mode.HEDGE_ONLY, Mode.HALT])
+def test_no_chain_is_asked_for_or_taken_where_nothing_may_be_entered(session, mode):
+    made = parts()
+    chain, taken = look(session, made)
+    chain.tick(NOON)
+    made.risk.mode = mode
+    session.answer([row(NOON)])  # on its way when the mode changed
+    chain.tick(NOON + 60 * S)
+    assert (taken, len(session.asked)) == ([], 1)
+
+
+def test_no_chain_is_asked_for_while_everything_is_closed_or_paused(session):
+    made = parts()
+    chain, _ = look(session, made)
+    chain.pause(NOON + 30 * S)
+    chain.tick(NOON + 29 * S)
+    made.desk.closing = True
+    chain.tick(NOON + 31 * S)
+    assert session.asked == []
+    made.desk.closing = False
+    chain.tick(NOON + 31 * S)
+    assert len(session.asked) == 1
+
+
+def test_rows_from_the_future_are_left_out(session):
+    chain, taken = look(session, parts())
+    chain.tick(NOON)
+    session.answer([row(NOON + AHEAD_NS), row(NOON + AHEAD_NS + 1)])
+    assert taken == [[row(NOON + AHEAD_NS)]]
+
+
+# --------------------------------------------------------------------------- audits
+
+
+def test_positions_that_differ_twice_in_a_row_halt(session):
+    made = parts()
+    audit = Audit(made, session.requests, session.now_ns, 300 * S)
+    differences, at = [{"X": (1.0, 2.0)}, {}, {"X": (1.0, 2.0)}, {"X": (1.0, 3.0)}], NOON
+    asked = []
+    for found in differences:
+        audit.tick(at)
+        asked.append(len(session.asked))
+        session.answer(found)
+        session.now = at = at + (5 * S if found else 300 * S)
+    assert asked == [1, 2, 3, 4]  # after five seconds where they differ
+    assert made.risk.told == [("positions", "positions differ: X 1 here, 3 there")]
+
+
+def test_positions_are_compared_only_while_nothing_is_at_work_and_not_at_the_settlement(session):
+    made = parts()
+    audit = Audit(made, session.requests, session.now_ns, 60 * S)
+    made.execution.busy = True
+    audit.tick(NOON)
+    assert session.asked == []
+    made.execution.busy = False
+    audit.tick(NOON)
+    made.execution.busy = True  # an order left before the answer came
+    session.answer({"X": (1.0, 2.0)})
+    made.execution.busy = False
+    for at in (60 * S, 120 * S):
+        audit.tick(NOON + at)
+        session.now = NOON - 4 * NS_PER_HOUR  # 08:00, when the exchange settles
+        session.answer({"X": (1.0, 2.0)})
+    assert (made.risk.told, len(session.asked)) == ([], 3)
+
+
+# --------------------------------------------------------------------------- locks, delivery prices
+
+
+def test_locks_are_asked_for_only_while_something_is_locked(session):
+    made = parts()
+    locks = Locks(made, session.requests)
+    locks.tick(NOON)
+    assert session.asked == []
+    made.risk.is_locked = True
+    for at in (0, 1, 5):
+        locks.tick(NOON + at * S)
+    assert session.asked == ["status"]
+    session.answer(StatusNews(NOON, False, ("btc_usd", "eth_usd")))
+    assert made.risk.told == [["btc_usd", "eth_usd"], ("btc_usd", True)]
+    locks.tick(NOON + 10 * S)
+    assert len(session.asked) == 2
+
+
+def test_a_lock_of_another_coin_is_none_of_ours(session):
+    made = parts()
+    locks = Locks(made, session.requests)
+    for index in ("eth_usd", "btc_usdc", ""):
+        locks.changed(PlatformNews(NOON, index, True, False))
+    assert made.risk.told == [("btc_usdc", True), ("exchange", True)]
+
+
+def test_a_delivery_price_is_taken_for_what_has_expired_and_nothing_else(session):
+    held = {
+        number: SimpleNamespace(open=True, expiry_ns=parse_time(f"2026-01-{day}T08:00:00Z"))
+        for number, day in enumerate((15, 16, 17))
+    }
+    made = parts(desk=SimpleNamespace(portfolio=SimpleNamespace(open=held)))
+    taken = []
+    prices = DeliveryPrices(made, session.requests, taken.append, session.now_ns)
+    prices.tick(NOON)
+    rows = [{"date": f"2026-01-{day}", "delivery_price": 60e3 + day} for day in (17, 16, 15)]
+    session.answer(GET_DELIVERY_PRICES.decode(json.dumps({"data": rows}).encode(), 0))
+    assert [(event.expiry_ns, event.price) for event in taken] == [
+        (held[0].expiry_ns, 60_015.0),
+        (held[1].expiry_ns, 60_016.0),
+    ]
+
+
+def test_a_session_that_ends_asks_for_no_chain(session):
+    questions = Questions(parts(), session.requests, lambda event: None, session.now_ns, Timing(S, S))
+    questions.tick(NOON, stopping=True)
+    assert session.asked == ["get_positions"]
+    questions.tick(NOON, stopping=False)
+    assert session.asked == ["get_positions", "get_book_summary_by_currency"]
