@@ -26,7 +26,12 @@ def pytest_cmdline_main(config):
 
 
 # No deadline, since machines are shared; the same examples everywhere on CI.
-settings.register_profile("gammacore", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile(
+    "gammacore",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=int(os.environ.get("GAMMACORE_EXAMPLES", "50")),
+)
 settings.load_profile("gammacore")
 
 # A shell starts what runs in the background with SIGINT ignored, and every process that a test starts would

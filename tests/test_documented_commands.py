@@ -89,7 +89,7 @@ def shortened(words, folder):
     if words[0] in ("live", "watch"):
         more = [
             "--seconds",
-            "5" if words[0] == "live" else "0.5",
+            "4" if words[0] == "live" else "0.5",
         ]  # of which a busy machine needs some to start
     return [*words, *more]
 

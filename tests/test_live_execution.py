@@ -492,7 +492,7 @@ def test_giving_up_cancels_what_rests_and_ends_every_order():
     assert not execution.busy
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_whatever_the_exchange_answers_no_more_than_the_order_is_ever_filled(data):
     """A made-up exchange that loses answers and fills in parts: sums agree, labels are used once."""

@@ -204,7 +204,7 @@ def test_any_data_on_channels_of_any_name():
 
 
 @given(st.binary(max_size=400) | st.text(max_size=400))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_bytes_or_text(frame):
     protocol = PATIENT
     protocol.receive(frame, NOW)
@@ -221,7 +221,7 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(CHANNELS), json_values)
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_data_on_any_channel(channel, data):
     protocol = ready(channels=CHANNELS)
     protocol.receive(notification(channel, data), NOW)
@@ -336,5 +336,5 @@ class Life(RuleBasedStateMachine):
         assert set(self.ended) == set(self.asked)
 
 
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Life.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLife = Life.TestCase

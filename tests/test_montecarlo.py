@@ -101,7 +101,7 @@ def experiments(draw):
     )
 
 
-@settings(max_examples=150, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes
+@settings(max_examples=60, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes
 @given(experiments(), st.integers(0, 2**32))
 def test_any_book_policy_and_accounts_match_the_slow_reference(e, seed):
     paths = price_paths(e, paths=140, seed=seed)  # one whole block and a ragged one
@@ -119,7 +119,7 @@ def test_any_book_policy_and_accounts_match_the_slow_reference(e, seed):
         assert fast[name] == pytest.approx(slow[name], rel=1e-10, abs=tolerance), name
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(experiments(), st.integers(0, 2**32))
 def test_lines_sum_to_the_profit(e, seed):
     run = simulate(e, paths=130, seed=seed, columns=LINES)

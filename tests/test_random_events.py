@@ -264,7 +264,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.sampled_from(list(Settlement)), STEPS)
 def test_books_balance_after_every_event(seed, settlement, steps):
     play = Play(seed, settlement)
