@@ -18,13 +18,7 @@ from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import channels as channel_of
 from gammacore.deribit.frames import OrderOptions
 from gammacore.deribit.methods import Method
-from gammacore.deribit.news import (
-    AccountNews,
-    OrderAnswer,
-    OrderNews,
-    PositionNews,
-    TradeNews,
-)
+from gammacore.deribit.news import AccountNews, OrderAnswer, OrderNews, PositionNews, TradeNews
 from gammacore.deribit.units import Instrument
 from gammacore.errors import RequestError, SessionError
 

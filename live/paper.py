@@ -15,14 +15,7 @@ import msgspec
 from gammacore.deribit import methods as m
 from gammacore.deribit.frames import OrderOptions
 from gammacore.deribit.methods import Method
-from gammacore.deribit.news import (
-    OrderAnswer,
-    OrderNews,
-    OrderState,
-    TickerNews,
-    TradeNews,
-    TradesPage,
-)
+from gammacore.deribit.news import OrderAnswer, OrderNews, OrderState, TickerNews, TradeNews, TradesPage
 from gammacore.deribit.units import NAN, Instrument
 from gammacore.errors import SessionError
 

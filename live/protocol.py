@@ -17,14 +17,7 @@ import msgspec
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
 from gammacore.deribit.codes import AUTHORISATION, UNREADABLE, Action, look_up
-from gammacore.deribit.frames import (
-    Envelope,
-    Failure,
-    OrderOptions,
-    decode_envelope,
-    encode_order,
-    text_of,
-)
+from gammacore.deribit.frames import Envelope, Failure, OrderOptions, decode_envelope, encode_order, text_of
 from gammacore.deribit.levels import Levels
 from gammacore.deribit.methods import Method
 from gammacore.deribit.news import AccountNews, OrderAnswer
@@ -35,17 +28,7 @@ from .budget import Budget
 from .conversation import Conversation, fate_of, in_ns, short, words_of
 from .credentials import Credentials
 from .login import Login
-from .news import (
-    Answered,
-    BadFrame,
-    Expired,
-    Gap,
-    Lost,
-    Refused,
-    State,
-    SubscriptionMissing,
-    Unauthorised,
-)
+from .news import Answered, BadFrame, Expired, Gap, Lost, Refused, State, SubscriptionMissing, Unauthorised
 from .requests import Request, Role
 from .skew import Skew
 from .states import LOGGED_IN, TALKING, Event

@@ -13,14 +13,7 @@ from typing import Any
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit import methods as m
 from gammacore.deribit.methods import Method
-from gammacore.deribit.news import (
-    AccountNews,
-    OrderNews,
-    OrderState,
-    PositionNews,
-    TradeNews,
-    TradesPage,
-)
+from gammacore.deribit.news import AccountNews, OrderNews, OrderState, PositionNews, TradeNews, TradesPage
 
 from .news import Answered, Expired, Lost, News, Reconciled, Refused
 from .protocol import DeribitProtocol

@@ -11,11 +11,7 @@ from gammacore.data.schemas import KINDS
 from gammacore.daycount import NS_PER_MINUTE, parse_time
 from gammacore.deribit.history import Candles, FundingHour, VolatilityPage, bar_length_ns, volatility_bar_ns
 from gammacore.deribit.market import WireTrade
-from gammacore.deribit.methods import (
-    GET_DELIVERY_PRICES,
-    GET_INSTRUMENTS,
-    GET_TRADINGVIEW_CHART_DATA,
-)
+from gammacore.deribit.methods import GET_DELIVERY_PRICES, GET_INSTRUMENTS, GET_TRADINGVIEW_CHART_DATA
 from gammacore.deribit.methods import GET_LAST_TRADES_BY_CURRENCY_AND_TIME as TRADES
 from gammacore.errors import DataError
 from support.shared_data import recorded

@@ -26,14 +26,7 @@ from gammacore.volatility import realised_vol
 from ..replay.market import LoadedMarket
 from ..replay.runner import EpisodeRun, Run
 from .capital import capital_tied
-from .performance import (
-    earned_by,
-    number,
-    performance,
-    premium_of,
-    profit_steps,
-    returns_on_premium,
-)
+from .performance import earned_by, number, performance, premium_of, profit_steps, returns_on_premium
 from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
 from .returns import Marks
@@ -270,8 +263,7 @@ def summarise(
     edge = episodes["rv_over_iv_less_1"].to_numpy(dtype=np.float64) if done else np.empty(0)
     both = np.isfinite(over) & np.isfinite(edge)  # an option marked at nothing costs none
     native_usd = bool(done) and done[0].episode.ledger.native == 1
-    profit = _exact_sum([d.episode.ledger.profit() for d in done])
-    kept = captured(lines, profit, int(native_usd))
+    kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in done]), int(native_usd))
     other, other_lines = _other_attribution(run)
     marks = Marks(run.tape)
     found = performance(earned_by(run, marks), marks)

@@ -12,10 +12,8 @@ def headline_cards(view: View) -> list[dict[str, str]]:
     """Label, value, detail and tone of every card."""
     s = view.summary
     received = (s["premium"]["coin"] or 0.0) < 0
-    premium = {unit: abs(amount) for unit, amount in s["premium"].items()}
     mean = s["mean_pnl_over_premium"]
     volatility = f"{as_text(s['mean_iv_entry'], '.1%')} → {as_text(s['mean_rv'], '.1%')}"
-    correlation = as_text(s["corr_pnl_rv_over_iv"], "+.2f")
     return [
         _card("P&L", *_both(view, s["total"], "+"), tone=gain_or_loss(s["total"]["usd"])),
         _card(
@@ -48,9 +46,9 @@ def headline_cards(view: View) -> list[dict[str, str]]:
         _card(
             f"IV {'sold' if received else 'paid'} → RV realised, means",
             volatility,
-            f"correlation of P&L with RV/IV: {correlation}",
+            f"correlation of P&L with RV/IV: {as_text(s['corr_pnl_rv_over_iv'], '+.2f')}",
         ),
-        _card("Premium received" if received else "Premium paid", *_both(view, premium)),
+        _card("Premium received" if received else "Premium paid", *_both(view, _sizes(s["premium"]))),
         _card("Fees paid", *_both(view, s["fees"])),
         _card("Funding (+ received)", *_both(view, s["funding"], "+")),
         _card("Hedges", f"{s['n_hedges']:,}", _per_episode(s)),
@@ -61,6 +59,10 @@ def headline_cards(view: View) -> list[dict[str, str]]:
             f"a quote that did not exist was not filled: {plural(s['quotes_missing'], 'time')}",
         ),
     ]
+
+
+def _sizes(money: Mapping[str, float]) -> dict[str, float]:
+    return {unit: abs(amount) for unit, amount in money.items()}
 
 
 def _card(label: str, value: str, detail: str = "", tone: str = "") -> dict[str, str]:

@@ -9,20 +9,7 @@ import plotly.graph_objects as go
 
 from ..simulation.frontier import Frontier
 from ..simulation.run import Simulated
-from .drawing import (
-    BLACK,
-    BLUE,
-    GAIN,
-    GREEN,
-    GREY,
-    LOSS,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    axis,
-    make_figure,
-)
+from .drawing import BLACK, BLUE, GAIN, GREEN, GREY, LOSS, ORANGE, PURPLE, SKY, VERMILLION, axis, make_figure
 from .rendering import render, script_json
 
 BINS = 120

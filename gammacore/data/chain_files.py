@@ -15,14 +15,7 @@ from gammacore.data.chains import Chains
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.sweeps import gather, small_chains, sweep_findings
-from gammacore.data.tables import (
-    Column,
-    Table,
-    data_files,
-    missing_columns,
-    read_header,
-    read_table,
-)
+from gammacore.data.tables import Column, Table, data_files, missing_columns, read_header, read_table
 from gammacore.data.trees import only_series, read_series
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time
 from gammacore.errors import ContractError, DataError

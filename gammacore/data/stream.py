@@ -12,14 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gammacore.daycount import NS_PER_MINUTE
-from gammacore.deribit.market import (
-    WireBookText,
-    WireDvol,
-    WireIndex,
-    WireQuote,
-    WireTickerInFull,
-    WireTrade,
-)
+from gammacore.deribit.market import WireBookText, WireDvol, WireIndex, WireQuote, WireTickerInFull, WireTrade
 from gammacore.deribit.units import NAN, number, quoted, vol
 from gammacore.errors import DataError
 

@@ -8,13 +8,7 @@ import numpy.typing as npt
 from gammacore._arrays import floats
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import times_ns
-from gammacore.volatility.result import (
-    Realised,
-    check_prices,
-    checked_path,
-    estimate,
-    path_years,
-)
+from gammacore.volatility.result import Realised, check_prices, checked_path, estimate, path_years
 
 __all__ = ["realised_variance", "realised_vol", "sample"]
 
