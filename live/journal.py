@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -370,13 +370,20 @@ def _rows(path: str | os.PathLike[str], query: str, values: tuple[Any, ...]) -> 
         raise JournalError(f"{path}: no such file")
     db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
     try:
-        yield from db.execute(query, values)
+        yield from _asked(db, query, values)
     except sqlite3.DatabaseError as error:
-        if not _has_begun(db):  # its writer has made the file and not the tables yet
-            return
         raise JournalError(f"{path}: {error}") from error
     finally:
         db.close()
+
+
+def _asked(db: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
+    """Ask a journal; one whose writer has made the file and not the tables yet is empty."""
+    try:
+        return db.execute(query, values)
+    except sqlite3.DatabaseError:
+        # Of tables that came between the question and this look, ask again.
+        return db.execute(query, values) if _has_begun(db) else ()
 
 
 def _has_begun(db: sqlite3.Connection) -> bool:

@@ -411,3 +411,21 @@ def test_a_journal_whose_tables_are_not_made_yet_is_empty(tmp_path):
     (tmp_path / "noise.db").write_bytes(b"no database at all, but long enough" * 100)
     with pytest.raises(JournalError):
         list(read(tmp_path / "noise.db"))
+
+
+def test_tables_that_come_while_somebody_asks_are_read(tmp_path, monkeypatch):
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start(START, b"{}")
+    connect, left = sqlite3.connect, [1]
+
+    class Late(sqlite3.Connection):
+        """Its tables are not there yet when it is asked first."""
+
+        def execute(self, query, *values):
+            if "from records" in query and left:
+                left.pop()
+                raise sqlite3.OperationalError("no such table: records")
+            return super().execute(query, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Late, **k))
+    assert [record.kind for record in read(tmp_path / "j.db")] == [RecordKind.START]
