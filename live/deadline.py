@@ -21,6 +21,7 @@ __all__ = ["connections", "fetch"]
 
 # Whoever asks decides whether an answer is worth another question; redirections alone are followed.
 ONCE = urllib3.Retry(None, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False)
+READ_TIME_OUTS = (TimeoutError, urllib3.exceptions.ReadTimeoutError)
 
 
 def connections(url: str) -> urllib3.PoolManager:
@@ -67,6 +68,8 @@ def fetch(
         except (urllib3.exceptions.HTTPError, OSError) as error:
             watch.demand_time()
             reason = getattr(error, "reason", error)  # without the address, which may be a secret
+            if isinstance(reason, READ_TIME_OUTS):  # of one read, as long as all of it may take
+                raise TimeoutError(watch.words) from None
             raise ConnectionError(f"{type(reason).__name__}: {reason}") from None
         watch.demand_time()  # a body without a length ends where the connection does
         return answer.status, answer.data, answer.headers
@@ -78,7 +81,7 @@ class _Watch:
     current: ContextVar[_Watch] = ContextVar("watch")
 
     def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+        self.words = f"no whole answer within {timeout_s:g} s"
         self._socket: socket.socket | None = None
         self._over = False
         self._lock = threading.Lock()
@@ -105,7 +108,7 @@ class _Watch:
     def demand_time(self) -> None:
         """Raise TimeoutError if the time was over."""
         if self._over:
-            raise TimeoutError(f"no whole answer within {self._timeout_s:g} s")
+            raise TimeoutError(self.words)
 
     def _end(self) -> None:
         with self._lock:
