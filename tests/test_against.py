@@ -21,14 +21,17 @@ def against(monkeypatch):
     for pool in ("RAYON", "NUMBA", "OMP"):
         monkeypatch.setenv(f"{pool}_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    monkeypatch.delitem(sys.modules, "peers", raising=False)
+    parts = ("accuracy", "adapters", "baselines", "peers")
+    for name in parts:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     spec = importlib.util.spec_from_file_location("against", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "against", module)
     spec.loader.exec_module(module)
-    module.peers = sys.modules["peers"]
+    module.adapters, module.baselines = sys.modules["adapters"], sys.modules["baselines"]
     yield module
-    del sys.modules["peers"]
+    for name in parts:
+        del sys.modules[name]
 
 
 def tables(text):
@@ -64,25 +67,27 @@ def test_quick_run_writes_the_tables(against, tmp_path):
 
 
 def test_the_numpy_formulation_agrees(against):
-    m = against.peers.random_market(1000)
+    m = against.adapters.random_market(1000)
     expected = black76.greeks(m.kind, m.forward, m.strike, m.tau, m.vol)
     np.testing.assert_allclose(
-        against.peers.numpy_price(m.kind, m.forward, m.strike, m.tau, m.vol), expected.price, rtol=1e-10
+        against.baselines.numpy_price(m.kind, m.forward, m.strike, m.tau, m.vol), expected.price, rtol=1e-10
     )
-    greeks = against.peers.numpy_greeks(m.kind, m.forward, m.strike, m.tau, m.vol)
-    for name, column in zip(against.peers.FIVE, greeks, strict=True):
+    greeks = against.baselines.numpy_greeks(m.kind, m.forward, m.strike, m.tau, m.vol)
+    for name, column in zip(against.adapters.FIVE, greeks, strict=True):
         np.testing.assert_allclose(column, getattr(expected, name), rtol=1e-10, err_msg=name)
-    vol = against.peers.numpy_implied_vol(m.kind, m.price, m.forward, m.strike, m.tau)
+    vol = against.baselines.numpy_implied_vol(m.kind, m.price, m.forward, m.strike, m.tau)
     np.testing.assert_allclose(vol, m.vol, rtol=1e-9)
 
 
 def test_a_library_that_disagrees_is_named_and_not_timed(against, monkeypatch, tmp_path):
-    class Off(against.peers.Numpy):
+    class Off(against.baselines.Numpy):
         name = "off"
 
         def price(self, m):
             job = super().price(m)
-            return against.peers.Job(job.run, lambda found: {"price": job.read(found)["price"] * (1 + 1e-5)})
+            return against.adapters.Job(
+                job.run, lambda found: {"price": job.read(found)["price"] * (1 + 1e-5)}
+            )
 
         def greeks(self, m):
             raise ZeroDivisionError("of its own")
@@ -107,7 +112,7 @@ def test_a_library_that_disagrees_is_named_and_not_timed(against, monkeypatch, t
 
 
 def test_options_on_one_forward_are_the_same_options(against):
-    market = against.peers.random_market(50)
+    market = against.adapters.random_market(50)
     forward, scaled = market.on_one_forward()
     np.testing.assert_allclose(scaled.forward, forward)
     again = black76.price(scaled.kind, scaled.forward, scaled.strike, scaled.tau, scaled.vol)
@@ -115,11 +120,11 @@ def test_options_on_one_forward_are_the_same_options(against):
 
 
 def test_times_by_size_stay_within_the_budget(against):
-    class Slow(against.peers.Numpy):
+    class Slow(against.baselines.Numpy):
         name = "slow"
 
         def price(self, m):
-            return against.peers.Job(lambda: sum(range(20 * len(m))), None)
+            return against.adapters.Job(lambda: sum(range(20 * len(m))), None)
 
     row = against.Row(Slow(), "price")
     for n in (100, 10_000, 1_000_000):
