@@ -56,11 +56,6 @@ class Conversation:
         """How far our clock is behind the exchange's."""
         return self._skew.seconds
 
-    @property
-    def skew_uncertainty_s(self) -> float:
-        """What that leaves open, either way."""
-        return self._skew.uncertainty
-
     def events_received(self) -> list[News]:
         """News since the last call."""
         news, self._news = self._news, []
