@@ -36,10 +36,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from gammacore import _replay, black76, inverse
 from gammacore.array_types import Floats, Ints
@@ -102,13 +101,21 @@ class Attribution:
         Forward at the entries, for realised volatility.
     ts_ns, rate, hedge_price : array, shape (steps + 1,)
         Time, USD per coin and mark of the hedge instrument between which the steps run.
+    at : array of int, shape (steps + 1,)
+        Entry that each of these points shows, from ``start``.
+    next_at : array of int, shape (steps + 1,)
+        The first entry that is not before the point; after the last one for what comes later.
+    ends : dict of expiry_ns to int
+        Points at which options were delivered.
     """
 
     def __init__(self, walk: _Walk, method: Method) -> None:
         self._walk, self._method = walk, method
         self.start = walk.i
         self.forward, self.ts_ns, self.rate = walk.forward, walk.ts, walk.index
-        self.hedge_price = walk.hedge_price
+        self.hedge_price, self.at, self.ends = walk.hedge_price, walk.at, walk.ends
+        self.next_at = walk.at.copy()
+        self.next_at[[point for point, _ in walk.added]] += 1
         sums = walk.sums() if method == "taylor" else _summed(*self._steps)
         self.totals = _close(walk.episode, sums, coin_first=walk.inverse)
 
@@ -146,6 +153,11 @@ class Attribution:
         lines = {name: step for name, step in native.items() if name not in ("delta", "hedge", "rounding")}
         lines["delta + hedge"] = native["delta"] + native["hedge"]
         return {name: float(np.abs(step).sum()) for name, step in lines.items()}
+
+    @property
+    def entries(self) -> Ints:
+        """Point of each entry."""
+        return np.searchsorted(self.at, np.arange(len(self.forward)))
 
     def points(self, ts_ns: Ints) -> Ints:
         """Points at which fills take place; those of a delivery come after the last entry."""
@@ -195,52 +207,79 @@ class _Walk:
         self.episode, self.path = episode, path
         self.inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
         self.i, self.j = first, last + 1
-        self.delivered = bool(np.isfinite(episode.delivery_price))
+        self._lay_out(path.ts_ns[self.i : self.j])
+        self.index = path.index[self.i : self.j][self.at]
+        for point, expiry_ns in self.added:
+            if expiry_ns:
+                self.index[point] = path.spot_at_delivery(expiry_ns, self.i + int(self.at[point]))
         self.forward = path.forward(episode.expiry_ns, self.i, self.j)
-        ts = path.ts_ns[self.i : self.j]
-        index = path.index[self.i : self.j]
-        # A delivery is one more point, and so is an exit between two entries of the tape; a life of one
-        # entry gets a step of no length.
-        traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
-        self.extended = self.delivered or len(ts) == 1 or traded_ns > ts[-1]
-        self.ts = self._extend(ts, episode.expiry_ns if self.delivered else max(ts[-1], traded_ns))
-        later = path.forward_later(episode.expiry_ns, last, int(self.ts[-1]))
-        self.final_forward = episode.delivery_price if self.delivered else later
-        self.final_index = path.spot_at_delivery(episode.expiry_ns, last) if self.delivered else index[-1]
-        self.index = self._extend(index, self.final_index)
-        self.forwards = self._extend(self.forward, self.final_forward)
         self.hedge_price, self.hedge_forwards = self._hedge_prices()
         self.hedges = episode.hedge_fills()
         self.points = _points(self.ts, self.hedges.ts_ns)
 
-    @property
-    def _still_published(self) -> bool:
-        """Whether marks of the last entry count at one more point: until there is news of prices they do."""
-        return self.extended and not self.delivered
+    def _lay_out(self, ts: Ints) -> None:
+        """Find the points: every entry, each delivery, and an exit between two entries.
 
-    def _extend(self, values: npt.NDArray[Any], final: Any) -> npt.NDArray[Any]:
-        return np.append(values, final) if self.extended else values
+        A life of one entry gets a step of no length. ``at`` is the entry that a point shows, ``added`` the
+        points that are no entries, with the expiry that is delivered there or 0, ``ends`` its point.
+        """
+        episode, times = self.episode, list(self.episode.delivered)
+        traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
+        over = bool(times) and not episode.open and times[-1] >= max(traded_ns, int(ts[-1]))
+        self.tail = not over and bool(
+            traded_ns > ts[-1] or len(ts) == 1
+        )  # marks of the last entry hold there
+        if self.tail:
+            times = [*times, max(int(ts[-1]), traded_ns)]
+        places = np.searchsorted(ts, np.array(times, np.int64), side="right")
+        self.ts = np.insert(ts, places, times)
+        self.at = np.insert(np.arange(len(ts)), places, places - 1)
+        points = (places + np.arange(len(places))).tolist()
+        self.added = list(zip(points, [*episode.delivered, *([0] * self.tail)], strict=True))
+        self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns}
+
+    def forwards(self, expiry_ns: int) -> Floats:
+        """Forward of an expiry at every point up to its delivery, of the average that it delivers at."""
+        values = self.path.forward(expiry_ns, self.i, self.j)[self.at]
+        for point, delivered_ns in self.added:
+            if delivered_ns == expiry_ns:
+                values[point] = self.episode.delivered[expiry_ns]
+            else:
+                entry = self.i + int(self.at[point])
+                later = self.path.forward_later(expiry_ns, entry, int(self.ts[point]))
+                values[point] = later * (self.index[point] / self.path.index[entry])
+        return values
 
     def _hedge_prices(self) -> tuple[Floats, Floats]:
-        """Mark of the hedge, and the forward that it is held against.
+        """Mark of the hedge, and the forward that it is held against: of the last expiry.
 
         A perpetual hedges the forward as it trades, of which the average that options deliver at moves
         only a part; the expiry's own future delivers at that average, too.
         """
         instrument, expiry_ns = self.episode.hedge.instrument, self.episode.expiry_ns
-        price = self.path.future_price(instrument, self.i, self.j)
         if type(instrument) is not Perpetual:
-            return self._extend(price, self.final_forward), self.forwards
-        traded = self.path.underlying(expiry_ns, self.i, self.j)
-        final = self.final_index * traded[-1] / self.path.index[self.j - 1]
-        return self._extend(price, self.final_index), self._extend(traded, final)
+            assert isinstance(instrument, Future)
+            forwards = self.forwards(expiry_ns)
+            same = instrument.expiry_ns == expiry_ns
+            return forwards if same else self.forwards(instrument.expiry_ns), forwards
+        traded = self.path.underlying(expiry_ns, self.i, self.j)[self.at]
+        for point, _ in self.added:
+            entry = int(self.at[point])
+            traded[point] = self.index[point] * traded[point] / self.path.index[self.i + entry]
+        return self.index.copy(), traded
 
-    def _tau(self) -> Floats:
-        return self.path.years(self.episode.expiry_ns, self.ts)
+    def _end(self, option: Option) -> int:
+        """Point up to which an option exists."""
+        return self.ends.get(option.expiry_ns, len(self.ts) - 1)
+
+    def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
+        """Forward, years and volatility from a point to the option's end."""
+        part = slice(start, self._end(option) + 1)
+        forward, ts = self.forwards(option.expiry_ns)[part], self.ts[part]
+        return forward, self.path.years(option.expiry_ns, ts), self._vol(option)[part]
 
     def _vol(self, option: Option) -> Floats:
-        vol = self.path.vol(option, self.i, self.j)
-        return self._extend(vol, vol[-1])
+        return self.path.vol(option, self.i, self.j)[self.at]
 
     def sums(self) -> Sums:
         """Totals of all lines but the rounding, by Taylor expansion."""
@@ -261,7 +300,7 @@ class _Walk:
         held: dict[tuple[Option, int], float] = {}
         for fill, point in zip(fills, points.tolist(), strict=True):
             assert isinstance(fill.instrument, Option)
-            if point < len(self.ts) - 1:  # what is closed at the very end has no step of its own
+            if point < self._end(fill.instrument):  # what is closed at the very end has no step of its own
                 key = fill.instrument, max(point, 0)
                 held[key] = held.get(key, 0.0) + fill.amount
         return [(option, start, amount) for (option, start), amount in held.items()]
@@ -271,18 +310,19 @@ class _Walk:
 
         They differ by a position that is linear in the price of the hedge, by parity.
         """
-        tau, seen = self._tau(), list[tuple[Option, int, Floats, list[list[float]]]]()
+        seen: list[tuple[Option, int, Floats, list[list[float]]]] = []
         for option, start, amount in self._holdings():
-            vol = self._vol(option)
+            case = self._case(option, start)
             same = (
                 e
                 for e in seen
-                if e[0].strike == option.strike and e[1] == start and np.array_equal(e[2], vol)
+                if (e[0].expiry_ns, e[0].strike, e[1]) == (option.expiry_ns, option.strike, start)
+                and np.array_equal(e[2], case[2])
             )
-            other, _, _, sums = next(same, (option, start, vol, None))
+            other, _, _, sums = next(same, (option, start, case[2], None))
             if sums is None:
-                sums = self._expand(option, start, tau, vol, rate)
-                seen.append((option, start, vol, sums))
+                sums = self._expand(option, case, rate[start : self._end(option) + 1])
+                seen.append((option, start, case[2], sums))
             # A call less its put is F - K, in coin 1 - K X.
             linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
             *lines, model, move = sums
@@ -290,28 +330,27 @@ class _Walk:
                 yield name, [amount * x for x in line]
             yield "delta", [amount * linear * x for x in move]
             yield "higher_order", [amount * (model[c] - sum(line[c] for line in lines)) for c in (0, 1)]
-            yield "unexplained", [amount * x for x in self._beyond(option, start, tau, vol, rate)]
+            yield "unexplained", [amount * x for x in self._beyond(option, start, case, rate)]
 
-    def _expand(
-        self, option: Option, start: int, tau: Floats, vol: Floats, rate: Floats
-    ) -> list[list[float]]:
+    def _expand(self, option: Option, case: tuple[Floats, Floats, Floats], rate: Floats) -> list[list[float]]:
         """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
         names = ("price", "net_delta", *GREEKS[2:]) if self.inverse else GREEKS
         model = inverse.sensitivities if self.inverse else black76.sensitivities
-        path = self.forwards[start:], tau[start:], vol[start:]
-        greeks = model(names, option.kind, path[0], option.strike, *path[1:])
-        sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *path, rate[start:]).tolist()
+        greeks = model(names, option.kind, case[0], option.strike, *case[1:])
+        sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *case, rate).tolist()
         return sums
 
     def _beyond(
-        self, option: Option, start: int, tau: Floats, vol: Floats, rate: Floats
+        self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
     ) -> tuple[float, float]:
         """Sum over steps how recorded marks, where there are any, moved beyond the model."""
-        entries, marks = self.path.published_marks(option, self.i + start, self.j)
-        k, last = entries - self.i, len(rate) - 1
-        if self._still_published and k.size and k[-1] == last - 1:
+        entries, marks = self.path.published_marks(option, self.i + int(self.at[start]), self.j)
+        k, last = np.searchsorted(self.at, entries - self.i), self._end(option)
+        alive = k <= last
+        k, marks = k[alive], marks[alive]
+        if self.tail and last == len(rate) - 1 and k.size and k[-1] == last - 1:
             k, marks = np.append(k, last), np.append(marks, marks[-1])
-        gap = marks - value(option, self.forwards[k], tau[k], vol[k])
+        gap = marks - value(option, *(column[k - start] for column in case))
         into, out = gap * (k > start), gap * (k < last)  # the steps that end there, and that start there
         other = (into * rate[k]).sum() - (out * rate[np.minimum(k + 1, last)]).sum()
         return float(into.sum() - out.sum()), float(other)
@@ -331,17 +370,18 @@ class _Walk:
     def option_lines(self, method: Method) -> Lines:
         """Lines of all options held, settlement currency."""
         lines = {name: np.zeros(len(self.ts) - 1) for name in LINES}
-        tau = self._tau()
         for option, start, amount in self._holdings():
-            vol = self._vol(option)
-            path = self.forwards[start:], tau[start:], vol[start:]
-            model = value(option, *path)
-            for name, part in model_lines(option, *path, model, method).items():
-                lines[name][start:] += amount * part
-            published = self.path.recorded_marks(option, self.i, self.j)
-            recorded = self._extend(published, published[-1] if self._still_published else np.nan)[start:]
-            beyond = np.where(np.isfinite(recorded), recorded - model, 0.0)
-            lines["unexplained"][start:] += amount * np.diff(beyond)
+            case, last = self._case(option, start), self._end(option)
+            model = value(option, *case)
+            for name, part in model_lines(option, *case, model, method).items():
+                lines[name][start:last] += amount * part
+            recorded = self.path.recorded_marks(option, self.i, self.j)[self.at]
+            for point, _ in self.added:
+                if not (self.tail and point == len(self.ts) - 1):
+                    recorded[point] = np.nan
+            part = recorded[start : last + 1]
+            beyond = np.where(np.isfinite(part), part - model, 0.0)
+            lines["unexplained"][start:last] += amount * np.diff(beyond)
         return lines
 
     def _held(self) -> tuple[Floats, Floats]:
@@ -353,8 +393,7 @@ class _Walk:
         return np.cumsum(amounts)[:-1], excess
 
     def _owed(self) -> Floats:
-        owed = self.path.owed[self.i : self.j]
-        return self._extend(owed, owed[-1])
+        return self.path.owed[self.i : self.j][self.at]
 
     def hedge_lines(self) -> Lines:
         """Hedge, mark to mark, in three parts, and funding received."""
@@ -375,14 +414,16 @@ class _Walk:
         return lines
 
     def _costs(self) -> tuple[Ints, Floats, Floats]:
-        """Points, fees and slippage of all fills, those of the delivery last."""
+        """Points, fees and slippage of all fills, those of deliveries last."""
         hedges, options = self.hedges, self.episode.option_fills()
         traded = _points(self.ts, np.array([f.ts_ns for f in options], np.int64))
-        points = np.concatenate([self.points, traded, [len(self.ts) - 1]])
-        fees = np.concatenate([hedges.fee, [f.fee for f in options], [self.episode.delivery_fees]])
+        ends = [self.ends[expiry_ns] for expiry_ns in self.episode.delivery_fees]
+        points = np.concatenate([self.points, traded, np.array(ends, np.int64)])
+        delivery = list(self.episode.delivery_fees.values())
+        fees = np.concatenate([hedges.fee, [f.fee for f in options], delivery])
         slipped = [f.amount * (f.mark - f.price) for f in options]
         hedged = hedges.amount * slippage(hedges, self.inverse)
-        return points, -fees, np.concatenate([hedged, slipped, [0.0]])
+        return points, -fees, np.concatenate([hedged, slipped, np.zeros(len(ends))])
 
     def cost_lines(self) -> tuple[Floats, Floats]:
         """Fees and spread of all fills, and the fees of the delivery."""

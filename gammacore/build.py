@@ -120,8 +120,7 @@ def build_desk(config: Config) -> Desk:
     entry = config.entry
     strategy = GammaScalp(
         EntryRule(
-            structure=entry.structure,
-            delta=entry.delta,
+            legs=entry.wanted,
             long=entry.side == "long",
             each_expiry=entry.schedule == "each_expiry",
             fridays_only=entry.expiries == "fridays",

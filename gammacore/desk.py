@@ -66,14 +66,15 @@ class Hedge:
     def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
         """Contract to hedge an entry with."""
         perpetual = Perpetual(chain.base, chain.settlement)
-        future = Future(chain.base, chain.settlement, entry.expiry_ns)
+        expiry_ns = entry.expiries[-1]  # the future is there as long as any of the options
+        future = Future(chain.base, chain.settlement, expiry_ns)
         if self.kind != "cheapest":
             return perpetual if self.kind == "perpetual" else future
-        tau, price = book.tau(entry.expiry_ns), book.index
-        if tau <= 0.0 or weekday(entry.expiry_ns) != FRIDAY:  # only Fridays have futures
+        tau, price = book.tau(expiry_ns), book.index
+        if tau <= 0.0 or weekday(expiry_ns) != FRIDAY:  # only Fridays have futures
             return perpetual
         fee = self.fee or (lambda instrument, ts_ns: 0.0)
-        basis = math.log(book.forward(entry.expiry_ns) / price) / tau
+        basis = math.log(book.forward(expiry_ns) / price) / tau
         candidates = (
             Candidate(perpetual, fee(perpetual, book.ts_ns), book.funding_rate(chain.settlement)),
             Candidate(future, fee(future, book.ts_ns), basis),
@@ -81,7 +82,8 @@ class Hedge:
         delta = vega = 0.0
         for option, amount in ((leg.instrument, leg.amount) for leg in entry.legs):
             assert isinstance(option, Option)
-            seen = shape(option, book.forward(option.expiry_ns), tau, book.vol(option))
+            left = book.tau(option.expiry_ns)
+            seen = shape(option, book.forward(option.expiry_ns), left, book.vol(option))
             delta += amount * seen.net_delta
             vega += amount * seen.vega
         turnover = expected_turnover(vega, price, tau, max(tau * 365.0, 1.0))
@@ -184,7 +186,7 @@ class Desk:
             if not stale:
                 continue
             commands += episode.cancel_resting()
-            if episode.open and not episode.pending and episode.expiry_ns > self.book.ts_ns:
+            if episode.open and not episode.pending and episode.next_expiry_ns > self.book.ts_ns:
                 commands += self._rungs(episode, ladder)
         return commands
 
@@ -208,7 +210,7 @@ class Desk:
         for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio, event.estimate, funding):
             self.book.remember(leg.instrument for leg in entry.legs)
             contract = self.hedge.instrument(event.chain, self.book, entry)
-            episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index)
+            episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index, entry.expiries)
             order = self._order(episode, Purpose.ENTRY, entry.legs)
             if self.limits.allows(order, self.portfolio):
                 orders.append(order)
@@ -253,7 +255,8 @@ class Desk:
         """Episodes whose hedge an event may call for.
 
         News of prices concern all; a fill of options its own episode, and a delivery
-        the one that took the hedge over. The fill of a hedge calls for nothing.
+        the one that took the hedge over, or that holds options of later expiries.
+        The fill of a hedge calls for nothing.
         """
         open_ = self.portfolio.open
         if isinstance(event, Fill):
@@ -262,12 +265,16 @@ class Desk:
         if isinstance(event, IndexPrice):
             return [] if self.policy.snapshots_only else list(open_.values())
         if isinstance(event, Delivery):
-            return [] if self.strategy.entry.each_expiry or event.estimated else list(open_.values())
+            if event.estimated:
+                return []
+            if not self.strategy.entry.each_expiry:
+                return list(open_.values())
+            return [e for e in open_.values() if event.expiry_ns in e.delivered and e.open]  # of what is left
         return list(open_.values()) if isinstance(event, Snapshot) else []
 
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:
         for held in self.portfolio.open.values():
-            if held.legs and held.expiry_ns <= self.book.ts_ns:
+            if held.legs and held.next_expiry_ns <= self.book.ts_ns:
                 return []  # waiting for the delivery of this instant
         orders = []
         for episode in episodes:
@@ -296,7 +303,7 @@ class Desk:
         """
         legs = []
         for episode in self.portfolio.open.values():
-            if episode.open and episode.expiry_ns > self.book.ts_ns:
+            if episode.open and episode.next_expiry_ns > self.book.ts_ns:
                 delta, instrument = self._wanted(episode), episode.hedge.instrument
                 leg = self.hedge.leg(instrument, delta or ROUNDING, self.book.future_price(instrument))
                 legs.append(leg if leg.amount else Leg(instrument, spec_for(instrument).min_trade_amount))

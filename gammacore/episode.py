@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +22,9 @@ from gammacore.orders import Cancel, Command, Order, Purpose
 from gammacore.tolerances import DUST, ROUNDING
 from gammacore.valuation import Exposure
 
-__all__ = ["Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Trades"]
+DELIVERED = "delivery"  # why options are gone that expired
+
+__all__ = ["DELIVERED", "Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Trades"]
 
 
 class MarketView(Protocol):
@@ -185,13 +187,27 @@ class Episode:
         of them calls for new ones.
     cancelled : dict of str to Order
         Resting orders that were asked to be cancelled; one may have filled before.
-    delivery_fees : float
-        Charged at delivery, settlement currency.
+    expiries : tuple of int
+        Of the options it was begun with, ascending.
+    anchor_ns : int
+        The expiry that its entry is counted by.
+    delivered : dict of expiry_ns to float
+        Delivery prices, USD, of what it held at an expiry.
+    delivery_fees : dict of expiry_ns to float
+        Charged at deliveries, settlement currency.
     """
 
-    def __init__(self, number: int, expiry_ns: int, hedge: HedgePosition, index: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        expiry_ns: int,
+        hedge: HedgePosition,
+        index: float,
+        expiries: tuple[int, ...] | None = None,
+    ) -> None:
         self.number = number
-        self.expiry_ns = expiry_ns
+        self.anchor_ns = expiry_ns
+        self.expiries = (expiry_ns,) if expiries is None else expiries
         self.hedge = hedge
         self.ledger = Ledger(hedge.instrument.settlement, index)
         self.legs: dict[Option, float] = {}
@@ -202,7 +218,7 @@ class Episode:
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
         self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
-        self.delivery_fees = 0.0
+        self.delivery_fees: dict[int, float] = {}
         self.entry_ns = 0
         self.close_ns = 0  # options gone
         self.end_ns = 0  # hedge gone as well
@@ -211,8 +227,34 @@ class Episode:
         self.hedged_vol: dict[Option, float] = {}
         self.premium = 0.0
         self.hedges = 0
-        self.delivery_price = math.nan
+        self.delivered: dict[int, float] = {}
         self.close_reason = ""
+
+    @property
+    def expiry_ns(self) -> int:
+        """The last of its expiries."""
+        return self.expiries[-1]
+
+    @property
+    def next_expiry_ns(self) -> int:
+        """The first expiry of what it holds; before the entry, of what it is to hold."""
+        if len(self.expiries) == 1:
+            return self.expiries[0]
+        return min((option.expiry_ns for option in self.legs), default=self.expiries[0])
+
+    def legs_by_expiry(self) -> Iterable[tuple[int, Mapping[Option, float]]]:
+        """Held amounts of each expiry."""
+        if len(self.expiries) == 1:
+            return ((self.expiries[0], self.legs),)
+        groups: dict[int, dict[Option, float]] = {}
+        for option, amount in self.legs.items():
+            groups.setdefault(option.expiry_ns, {})[option] = amount
+        return groups.items()
+
+    @property
+    def delivery_price(self) -> float:
+        """Price of the delivery that ended it, USD, NaN if none did."""
+        return next(reversed(self.delivered.values())) if self.close_reason == DELIVERED else math.nan
 
     @property
     def open(self) -> bool:

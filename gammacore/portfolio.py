@@ -6,7 +6,7 @@ import math
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, payoff_coin, payoff_usd
-from gammacore.episode import Episode, HedgePosition
+from gammacore.episode import DELIVERED, Episode, HedgePosition
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
@@ -38,9 +38,15 @@ class Portfolio:
         self.open: dict[int, Episode] = {}
         self.missing_quotes = 0
 
-    def begin(self, expiry_ns: int, hedge: Future | Perpetual, index: float) -> Episode:
-        """Register an episode whose entry order is about to be sent."""
-        episode = Episode(len(self.episodes), expiry_ns, HedgePosition(hedge), index)
+    def begin(
+        self,
+        expiry_ns: int,
+        hedge: Future | Perpetual,
+        index: float,
+        expiries: tuple[int, ...] | None = None,
+    ) -> Episode:
+        """Register an episode, counted by ``expiry_ns``, whose entry order is about to be sent."""
+        episode = Episode(len(self.episodes), expiry_ns, HedgePosition(hedge), index, expiries)
         self.episodes.append(episode)
         self.open[episode.number] = episode
         return episode
@@ -54,7 +60,7 @@ class Portfolio:
         elif isinstance(event, Rejected):
             self._apply_rejection(self.open[event.episode], event)
         elif isinstance(event, Delivery):
-            for episode in [e for e in self.open.values() if e.open and e.expiry_ns == event.expiry_ns]:
+            for episode in [e for e in self.open.values() if e.open and event.expiry_ns in e.expiries]:
                 self._deliver(episode, event, book)
 
     def cancel(self, episode: Episode, order: Order, reason: str) -> None:
@@ -160,8 +166,12 @@ class Portfolio:
 
     def _deliver(self, episode: Episode, event: Delivery, book: Book) -> None:
         ledger = episode.ledger
+        expired = [option for option in episode.legs if option.expiry_ns == event.expiry_ns]
+        if not expired:
+            return
         ledger.rate = book.index
-        for option, amount in episode.legs.items():
+        for option in expired:
+            amount = episode.legs[option]
             payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
             value = payoff(option, event.price)
             ledger.post(event.ts_ns, Account.CASH, Account.OPTIONS, amount * value, "delivery", option)
@@ -169,8 +179,12 @@ class Portfolio:
                 rates = self.fees.at(event.ts_ns)
                 fee = float(delivery_fee(rates, option, amount, event.price, value))
                 self._charge_delivery(episode, event, option, fee)
-        episode.delivery_price = event.price
-        self._close_options(episode, event.ts_ns, "delivery")
+        episode.delivered[event.expiry_ns] = event.price
+        if len(expired) == len(episode.legs):
+            self._close_options(episode, event.ts_ns, DELIVERED)
+        else:
+            for option in expired:
+                del episode.legs[option]
         hedge = episode.hedge
         if (
             type(hedge.instrument) is Future
@@ -191,7 +205,8 @@ class Portfolio:
 
     def _charge_delivery(self, episode: Episode, event: Delivery, what: Instrument, fee: float) -> None:
         episode.ledger.post(event.ts_ns, Account.FEES, Account.CASH, fee, "delivery fee", what)
-        episode.delivery_fees += fee
+        fees = episode.delivery_fees
+        fees[event.expiry_ns] = fees.get(event.expiry_ns, 0.0) + fee
 
     def _close_options(self, episode: Episode, ts_ns: int, reason: str) -> None:
         episode.ledger.mark(ts_ns, Account.OPTIONS, Account.OPTION_PNL, 0.0, "options closed")

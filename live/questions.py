@@ -168,7 +168,7 @@ class DeliveryPrices:
 
     def _held(self) -> set[int]:
         """Expiries of what is held."""
-        return {e.expiry_ns for e in self._desk.portfolio.open.values() if e.open}
+        return {option.expiry_ns for e in self._desk.portfolio.open.values() for option in e.legs}
 
     def _told(self, deliveries: Deliveries) -> None:
         prices, now_ns = deliveries.prices, self._now_ns()

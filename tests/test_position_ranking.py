@@ -13,6 +13,7 @@ from gammacore.cli.main import app
 from gammacore.config import parse_config
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError
+from gammacore.strategy.structures import Picked
 from support.shared_data import recorded
 
 SMALL = {"market": {"days": 20}}
@@ -35,7 +36,7 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
     assert ranked.ts_ns == event.ts_ns
     assert ranked.found.forecast == pytest.approx(event.estimate)
     for row in (0, 5):
-        pair = int(ranked.found.call[row]), int(ranked.found.put[row])
+        pair = Picked((int(ranked.found.call[row]), int(ranked.found.put[row])), (1.0, 1.0))
         alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, ranked.funding)
         assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], rel=1e-9)
         assert alone.probability[0] == pytest.approx(ranked.found.probability[row], rel=1e-9)

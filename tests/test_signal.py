@@ -11,6 +11,7 @@ from gammacore.build import build_desk, build_estimate, build_weigher
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import ConfigError
 from gammacore.portfolio import Portfolio
+from gammacore.strategy.structures import Picked
 from support.markets import START, build, chains_of, prices_of, random_path
 
 ASK = {"signal.min_probability": 0.5, "signal.window": "1d"}
@@ -28,8 +29,8 @@ def entries(chain, forecast, **changes):
 def test_it_enters_when_the_forecast_is_above_the_break_even():
     signal, chain = build_weigher(build(ASK)), quoted()
     (entry,) = entries(chain, 0.9)
-    rows = tuple(chain.find(leg.instrument) for leg in entry.legs)
-    breakeven = signal.weigh(chain, START, rows, 0.9, 0.0).breakeven[0]
+    picked = Picked(tuple(chain.find(leg.instrument) for leg in entry.legs), (1.0, 1.0))
+    breakeven = signal.weigh(chain, START, picked, 0.9, 0.0).breakeven[0]
     assert 0.6 < breakeven < 0.9
     assert entries(chain, breakeven * 1.02)
     assert not entries(chain, breakeven * 0.97)
@@ -38,7 +39,8 @@ def test_it_enters_when_the_forecast_is_above_the_break_even():
 def test_the_edge_counts_in_volatility():
     signal, chain = build_weigher(build(ASK)), quoted()
     wanted = {"signal.min_probability": None, "signal.min_edge": 0.05}
-    breakeven = signal.weigh(chain, START, (chain_row(chain, 1), chain_row(chain, -1)), 0.9, 0.0).breakeven[0]
+    picked = Picked((chain_row(chain, 1), chain_row(chain, -1)), (1.0, 1.0))
+    breakeven = signal.weigh(chain, START, picked, 0.9, 0.0).breakeven[0]
     assert entries(chain, breakeven + 0.051, **wanted)
     assert not entries(chain, breakeven + 0.049, **wanted)
 

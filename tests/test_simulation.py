@@ -124,11 +124,12 @@ def test_a_simulation_that_overflows_is_refused():
 def test_books():
     short = experiment_of(build({"entry.side": "short", "size.contracts": 2.0, "simulate.days": 7}))
     assert short.book == (OptionLeg("call", 6e4, 7 / 365, -2.0), OptionLeg("put", 6e4, 7 / 365, -2.0))
-    wide = experiment_of(build({"simulate.structure": "strangle", "simulate.strangle_width": 0.2}))
-    assert sorted(leg.strike for leg in wide.book) == pytest.approx([48e3, 72e3])
+    wide = experiment_of(build({"simulate.structure": "strangle", "entry.delta": 0.2})).book
+    deltas = [black76.greeks(o.kind, 6e4, o.strike, o.expiry, 0.6).delta for o in wide]
+    assert deltas == pytest.approx([0.2, -0.2], rel=1e-12)
     legs = [
-        {"kind": "call", "strike": 66e3, "days": 30.0, "amount": -2.0, "implied": 0.65},
-        {"kind": "put", "strike": 50e3, "days": 10.0},
+        {"kind": "call", "strike": 66e3, "expiry": "30d", "amount": -2.0, "implied": 0.65},
+        {"kind": "put", "strike": 50e3, "expiry": "10d"},
     ]
     own = build({"simulate.legs": legs, "simulate.settlement": "linear"})
     assert [leg.amount for leg in experiment_of(own).book] == [-2.0, 1.0]
@@ -159,14 +160,17 @@ def test_costs_are_those_of_the_configuration():
         ({"hedge.ignore_vol": True}, "hedge.ignore_vol: "),
         ({"hedge.leland": True, "hedge.rule": "interval"}, "hedge.leland: "),
         ({"simulate.model": "garch"}, "data.prices: .*'garch'"),
+        ({"simulate.structure": "strangel"}, "simulate.structure: .*did you mean strangle"),
         (
-            {"simulate.strangle_width": 1.5, "simulate.structure": "strangle"},
-            "simulate.strangle_width: .*1.5",
+            {"simulate.legs": [{"kind": "put", "strike": "atm+2"}]},
+            r"simulate.legs\[0\].strike: a simulation lists no strikes; expected none to step, got \+2",
         ),
+        ({"simulate.legs": [{"kind": "put", "expiry": "friday 2"}]}, r"simulate.legs\[0\].expiry: .* 30d"),
+        ({"simulate.legs": [{"kind": "put", "strike": "leg 1"}]}, r"simulate.legs\[0\].strike: .* leg 1"),
         ({"simulate.paths": 1}, "simulate.paths"),
         ({"simulate.model": "hestn"}, "simulate.model"),
         ({"simulate.pths": 10}, "did you mean simulate.paths"),
-        ({"simulate.legs": [{"kind": "call", "strike": -1.0, "days": 3}]}, r"simulate.legs\[0\].strike"),
+        ({"simulate.legs": [{"kind": "call", "strike": -1.0}]}, r"simulate.legs\[0\].strike"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_by_field(changes, message):

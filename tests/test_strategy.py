@@ -7,6 +7,7 @@ from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy.legs import preset
 from support.markets import FRIDAY, START, chains_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
@@ -43,7 +44,7 @@ def test_a_strike_without_both_sides_or_without_a_mark_is_passed_over():
 
 def test_strangle_takes_the_strikes_of_the_wanted_delta():
     strikes = tuple(np.arange(40e3, 81e3, 1e3))
-    rule = EntryRule(structure="strangle", delta=0.25, long=False)
+    rule = EntryRule(preset("strangle", 0.25), long=False)
     quoted = chain(60e3, strikes=strikes)
     ((call, put),) = picked(strategy(rule).entries(START, quoted, Portfolio()))
     deltas = {kind: inverse.greeks(kind, 60e3, np.array(strikes), 7 / 365, 0.6).delta for kind in (1, -1)}

@@ -7,6 +7,7 @@ from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy.legs import preset
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, listed_step, strike_too_far
 from support.markets import FRIDAY, START, chains_of
 
@@ -73,8 +74,8 @@ def chain(strikes=THOUSANDS, index=60e3):
     return Tape(chains_of([START], [index], strikes=strikes)).snapshot(0).chain
 
 
-def strategy(**entry):
-    return GammaScalp(EntryRule(**entry), SizeRule(), ExitRule())
+def strategy(structure="straddle", delta=0.25):
+    return GammaScalp(EntryRule(preset(structure, delta)), SizeRule(), ExitRule())
 
 
 def test_half_a_chain_is_refused_and_counted_once_a_chain():
@@ -103,7 +104,8 @@ def test_a_chain_of_calls_alone_is_no_chain(structure):
     quoted, scalp = chain(), strategy(structure=structure)
     quoted.iv[quoted.kind == -1] = np.nan
     assert scalp.entries(START, quoted, Portfolio()) == []
-    assert scalp.refusals[FRIDAY].why == NO_PAIR
+    why = NO_PAIR if structure == "straddle" else "no put with a mark and a volatility"
+    assert scalp.refusals[FRIDAY].why == why
 
 
 def test_without_a_forward_nothing_is_nearest():

@@ -108,7 +108,7 @@ def test_what_was_traded_is_not_entered_again():
     episode = desk.portfolio.begin(expiry_ns, parse("BTC-PERPETUAL"), 60e3)
     assert waiting(desk.strategy, START, chain, desk.portfolio, Limits()) is None  # it holds something
     desk.portfolio.open.clear()
-    episode.premium = 100.0
+    episode.entered[chain.option(0)] = 1.0
     told = str(waiting(desk.strategy, START, chain, desk.portfolio, Limits()))
     assert told.startswith("every Friday expiry 6 to 9 days out was traded before; next entry possible ")
 

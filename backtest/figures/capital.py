@@ -40,7 +40,7 @@ def capital_tied(run: Run) -> Floats:
         hedges[done.episode.hedge.instrument].append(done)
         part = total[done.attribution.start : done.last + 1]
         for option, amounts in options_held(done).items():
-            held = amounts[: len(part)]
+            held = amounts[done.attribution.entries]
             if done.episode.entered.get(option, 0.0) > 0:
                 part += _price_paid(done, option) * held
             else:
@@ -79,7 +79,8 @@ def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[Epi
     amount = np.zeros(len(tape) + 1)
     for done in episodes:
         fills, parts = done.episode.hedge_fills(), done.attribution
-        at = np.minimum(parts.start + np.maximum(parts.points(fills.ts_ns), 0), len(tape))
+        points = np.maximum(parts.points(fills.ts_ns), 0)
+        at = np.minimum(parts.start + parts.next_at[points], len(tape))
         np.add.at(amount, at, fills.amount)
         if not isinstance(instrument, Perpetual):  # its delivery is no fill
             amount[min(done.last + 1, len(tape))] -= fills.amount.sum()

@@ -64,9 +64,9 @@ def options_held(done: EpisodeRun) -> dict[Option, Floats]:
         at = max(int(parts.points(np.array([fill.ts_ns]))[0]), 0)
         traded.setdefault(fill.instrument, np.zeros(size))[at] += fill.amount
     held = {option: np.cumsum(amounts) for option, amounts in traded.items()}
-    if np.isfinite(done.episode.delivery_price):
-        for amounts in held.values():
-            amounts[-1] = 0.0
+    for option, amounts in held.items():
+        if option.expiry_ns in parts.ends:
+            amounts[parts.ends[option.expiry_ns] :] = 0.0
     return held
 
 
@@ -132,26 +132,29 @@ def _late_funding(run: Run, done: EpisodeRun) -> Floats:
     if not isinstance(done.episode.hedge.instrument, Perpetual):
         return np.zeros(size)
     late = tape.owed[parts.start : done.last + 1] - tape.interest[parts.start : done.last + 1]
-    late = np.append(late, late[-1:])[:size]
+    late = late[parts.at]
     held = np.cumsum(np.bincount(parts.points(fills.ts_ns), fills.amount, size))
     return np.concatenate([[0.0], np.cumsum(held[:-1] * np.diff(late))])
 
 
 def _options(run: Run, done: EpisodeRun) -> tuple[Floats, Floats, Floats]:
     """Delta, gamma (coins per percent) and theta (USD a day) of the options held at every point."""
-    parts, tape, expiry_ns = done.attribution, run.tape, done.episode.expiry_ns
+    parts, tape = done.attribution, run.tape
     i, j, size = parts.start, done.last + 1, len(parts.ts_ns)
-    delta, gamma, theta = np.zeros(size), np.zeros(size), np.zeros(size)
+    totals = np.zeros((3, size))
+    perpetual = isinstance(done.episode.hedge.instrument, Perpetual)
     for option, held in options_held(done).items():
-        seen = _sensitivities(option, tape, i, j, run.config.hedge.target == "black")
-        for total, values in zip((delta, gamma, theta), seen, strict=True):
-            total += held * np.append(values, values[-1:])[:size]
-    if not tape.averaging:
-        return delta, gamma, theta
-    weight = settlement_weight(expiry_ns, parts.ts_ns)
-    if isinstance(done.episode.hedge.instrument, Perpetual):
-        delta, gamma = delta * weight, gamma * weight**2  # as the hedge sees them
-    return delta, gamma, theta * weight**2  # the variance left goes with the cube of time
+        delta, gamma, theta = _sensitivities(option, tape, i, j, run.config.hedge.target == "black")
+        # As the hedge sees them; the variance left goes with the cube of time.
+        weight = settlement_weight(option.expiry_ns, parts.ts_ns) if tape.averaging else np.ones(size)
+        seen = weight if perpetual else np.ones(size)
+        for total, values in zip(totals, (delta, gamma, theta), strict=True):
+            total += (
+                held
+                * values[parts.at]
+                * (seen if values is delta else seen**2 if values is gamma else weight**2)
+            )
+    return totals[0], totals[1], totals[2]
 
 
 def _sensitivities(option: Option, tape: Tape, i: int, j: int, plain: bool) -> tuple[Floats, Floats, Floats]:

@@ -69,8 +69,8 @@ def profit_steps(run: Run, line: str, currency: str) -> Floats:
     steps = np.zeros(len(run.tape))
     for done in run.episode_runs:
         values = getattr(done.attribution, currency)[line]
-        # Step k ends at entry start + k + 1; a delivery's last step at the next entry there is.
-        ends = np.minimum(done.attribution.start + 1 + np.arange(len(values)), len(steps) - 1)
+        # A step that ends between two entries, with a delivery, counts at the next entry there is.
+        ends = np.minimum(done.attribution.start + done.attribution.next_at[1:], len(steps) - 1)
         np.add.at(steps, ends, values)
     return steps
 

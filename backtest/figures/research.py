@@ -38,9 +38,8 @@ def rv_at_hedges(episode: Episode, parts: Attribution) -> float:
     The square root of the sum of squared log changes from hedge to hedge over the time between
     the first and the last; NaN for fewer than two. Coarser than the tape by choice of the policy.
     """
-    last = len(parts.forward) - 1
-    points = np.unique(np.minimum(parts.points(episode.hedge_fills().ts_ns), last))
-    return realised_vol(parts.ts_ns[points], parts.forward[points])
+    seen = np.unique(parts.at[parts.points(episode.hedge_fills().ts_ns)])
+    return realised_vol(parts.ts_ns[parts.entries[seen]], parts.forward[seen])
 
 
 def breakeven_move_a_day(episode: Episode, tape: Tape, first: int) -> float:

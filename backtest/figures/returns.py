@@ -11,7 +11,7 @@ from collections import OrderedDict
 import numpy as np
 
 from gammacore.array_types import Floats, Ints
-from gammacore.contracts import Option, Perpetual, Settlement
+from gammacore.contracts import Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_DAY
 from gammacore.episode import Episode
 from gammacore.ledger import Account
@@ -131,8 +131,15 @@ def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Flo
     """Profit of the options so far at entries start..stop, before the last, settlement currency."""
     bought = [fill for fill in episode.option_fills() if fill.ts_ns == episode.entry_ns]
     worth = np.full(stop - start, -sum(fill.amount * fill.price + fill.fee for fill in bought))
+    over = {e: int(np.searchsorted(marks.tape.ts_ns, e, "right")) for e in episode.delivered}
     for option, amount in episode.entered.items() if stop > start else ():
-        worth += amount * marks.option(option, start, stop)
+        end = min(over.get(option.expiry_ns, stop), stop)
+        worth[: end - start] += amount * marks.option(option, start, end)
+        if end < stop:
+            payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
+            worth[end - start :] += amount * payoff(option, episode.delivered[option.expiry_ns])
+    for expiry_ns, fee in episode.delivery_fees.items():
+        worth[over[expiry_ns] - start :] -= fee
     return worth
 
 

@@ -86,8 +86,8 @@ def expose_run(run: Run) -> RunExposures:
     for done in run.episode_runs:
         seen = expose(run, done)
         first, size = done.attribution.start, done.last + 1 - done.attribution.start
-        gamma[first : first + size] += seen.gamma[:size]
-        theta[first : first + size] += seen.theta[:size]
+        gamma[first : first + size] += seen.gamma[done.attribution.entries]
+        theta[first : first + size] += seen.theta[done.attribution.entries]
         deltas.append((seen.before, seen.after))
         moments.append(_moments(done, seen, cap))
     return RunExposures(deltas, gamma, theta, moments)
@@ -102,7 +102,7 @@ def _moments(done: EpisodeRun, seen: EpisodeExposure, cap: int) -> EpisodeMoment
     before[seen.points[::-1]] = seen.before[::-1]  # of several at one point the first
     hedged = np.array([purpose == "hedge" for purpose in seen.purposes], dtype=np.float64)
     hedges = np.cumsum(np.bincount(seen.points, hedged, len(parts.ts_ns))).astype(np.int64)
-    forward = np.append(parts.forward, parts.forward[-1])[: len(parts.ts_ns)]
+    forward = parts.forward[parts.at]
     return EpisodeMoments(
         episode=done.episode.number,
         ts_ns=parts.ts_ns[kept],

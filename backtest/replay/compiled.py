@@ -79,7 +79,7 @@ class CompiledHedger:
         """Hedge every open episode over entries i..j of the tape, bars all of them."""
         episodes = list(self.desk.portfolio.open.values())
         # From the expiry on the desk waits for the delivery.
-        first_expiry = min((e.expiry_ns for e in episodes), default=None)
+        first_expiry = min((e.next_expiry_ns for e in episodes), default=None)
         stop = j
         if first_expiry is not None:
             view = block.window(i, j)

@@ -133,7 +133,7 @@ class _Replay:
 
     def _next_wake(self) -> tuple[int | None, bool]:
         """Next delivery or deadline of what is held, and whether it is a delivery."""
-        expiry = min((e.expiry_ns for e in self.desk.portfolio.open.values() if e.open), default=None)
+        expiry = min((e.next_expiry_ns for e in self.desk.portfolio.open.values() if e.open), default=None)
         deadline = self.desk.next_deadline()
         if expiry is None or (deadline is not None and deadline < expiry):
             return deadline, False

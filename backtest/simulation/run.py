@@ -17,6 +17,7 @@ from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.settlement import WINDOW
+from gammacore.strategy.legs import preset
 
 from ..replay.gate import faults_of
 from .experiment import Experiment
@@ -24,7 +25,7 @@ from .frontier import FamilyChoice, Frontier, frontier
 from .garch import fit_garch
 from .models import GBM, Bootstrap, Heston, Merton, Model
 from .montecarlo import LINES, Simulation, simulate
-from .option_book import Costs, OptionLeg, straddle, strangle
+from .option_book import Costs, OptionLeg, place
 
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
 FEW_PATHS = 20.0  # over the number of paths: of few, one has more without being strange
@@ -87,20 +88,19 @@ def experiment_of(config: Config) -> Experiment:
 
 
 def _book(config: Config) -> tuple[OptionLeg, ...]:
-    wanted = config.simulate
+    """Options of ``simulate.legs``, or of ``simulate.structure`` as ``size`` and ``entry`` say."""
+    wanted, entry = config.simulate, config.entry
     if wanted.legs:
-        return tuple(
-            OptionLeg(leg.kind, leg.strike, leg.days / DAYS_PER_YEAR, leg.amount, leg.implied)
-            for leg in wanted.legs
-        )
-    years = wanted.days / DAYS_PER_YEAR
-    amount = config.size.contracts * (1.0 if config.entry.side == "long" else -1.0)
-    if wanted.structure == "straddle":
-        return straddle(wanted.forward, years, amount)
-    if wanted.strangle_width >= 1.0:
-        raise ConfigError(f"simulate.strangle_width: expected less than 1, got {wanted.strangle_width!r}")
-    low, high = (wanted.forward * (1.0 + side * wanted.strangle_width) for side in (-1.0, 1.0))
-    return strangle(low, high, years, amount)
+        legs, units, path = tuple(leg.rule for leg in wanted.legs), 1.0, "simulate.legs"
+        implied = [leg.implied for leg in wanted.legs]
+    else:
+        legs = preset(wanted.structure, entry.delta, entry.wing_delta, entry.ratio, entry.far_days)
+        units, path = config.size.contracts * (1.0 if entry.side == "long" else -1.0), "simulate.structure"
+        implied = [None] * len(legs)
+    try:
+        return place(legs, wanted.forward, wanted.days, wanted.implied_vol, implied, units)
+    except ValueError as error:
+        raise ConfigError(f"{path}{error}") from None
 
 
 def _costs(config: Config) -> Costs:

@@ -54,6 +54,8 @@ def obstacle_to_sharing(run: Run) -> str | None:
         return "an exit found no quote at first"
     if any(isinstance(done.episode.hedge.instrument, Future) for done in run.episode_runs):
         return "futures are delivered by the event loop only"
+    if any(len(done.episode.expiries) > 1 for done in run.episode_runs):
+        return "options of several expiries are delivered by the event loop only"
     if run.skipped:
         return "some episodes were left out"
     return None

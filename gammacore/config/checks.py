@@ -9,6 +9,7 @@ import msgspec
 
 from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
+from gammacore.strategy.legs import check_legs
 
 from .sections import Config
 
@@ -31,6 +32,7 @@ def check(config: Config) -> None:
         if text is not None:
             _check_time(f"data.{name}", text)
     _check_time("market.start", config.market.start)
+    _check_entry(config)
     if config.entry.min_days > config.entry.max_days:
         raise ConfigError(
             f"entry.min_days: expected at most entry.max_days = {config.entry.max_days}, "
@@ -39,6 +41,24 @@ def check(config: Config) -> None:
     if (config.linear or config.hedge.instrument == "forward") and config.hedge.target != "black":
         raise ConfigError(
             f"hedge.target: expected 'black' for linear (USD) accounting, got {config.hedge.target!r}"
+        )
+
+
+def _check_entry(config: Config) -> None:
+    """Legs that refer to legs, and what a signal can weigh."""
+    entry = config.entry
+    check_legs(entry.wanted, "entry.legs")
+    check_legs(tuple(leg.rule for leg in config.simulate.legs), "simulate.legs")
+    for number, leg in enumerate(entry.legs):
+        if leg.implied is not None:
+            raise ConfigError(
+                f"entry.legs[{number}].implied: the market says it; expected none, got {leg.implied}"
+            )
+    weighed = entry.structure in ("straddle", "strangle") and not entry.legs
+    if config.signal.active and not weighed:
+        what = "legs" if entry.legs else entry.structure
+        raise ConfigError(
+            f"signal: weighs straddles and strangles alone; expected null in both, for entry has {what}"
         )
 
 

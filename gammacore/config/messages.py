@@ -24,8 +24,11 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
     if what.startswith("expected "):  # our own types say what they got
         return f"{path}: {what}"
     value: Any = raw
-    for name in filter(None, path.split(".")):
-        value = value.get(name) if isinstance(value, Mapping) else value
+    for name in _names(path):
+        if name.isdigit() and isinstance(value, list):
+            value = value[int(name)]
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else value
     what = re.sub(r", got `?\w+`?$", "", what)
     what = what.replace("`float`", "a number").replace("`int`", "an integer").replace("`str`", "a text")
     what = (
@@ -55,9 +58,17 @@ def _fraction_hint(what: str, value: Any) -> str:
 def _choices(path: str) -> list[str]:
     """Literal values allowed at a path."""
     kind: Any = Config
-    for name in path.split("."):
-        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    for name in _names(path):
+        if name.isdigit():  # an entry of a list
+            (kind,) = kind.__args__
+        else:
+            kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
     return _literals(kind)
+
+
+def _names(path: str) -> list[str]:
+    """Names and list indices along a path such as ``entry.legs[0].kind``."""
+    return re.findall(r"[^.\[\]]+", path)
 
 
 def _literals(kind: Any) -> list[str]:

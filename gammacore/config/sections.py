@@ -7,7 +7,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from gammacore.contracts import CALL, PUT
+from gammacore.strategy.legs import ExpiryRule, LegRule, preset
+
 from .durations import Duration, DurationOrNever
+from .leg_texts import Expiry, Strike
 
 __all__ = ["MOST_VOL", "Config"]
 
@@ -18,6 +22,23 @@ MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
 Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
 Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+Structure = Literal[
+    "straddle",
+    "strangle",
+    "guts",
+    "butterfly",
+    "iron_butterfly",
+    "condor",
+    "iron_condor",
+    "calendar",
+    "diagonal",
+    "risk_reversal",
+    "ratio",
+    "call",
+    "put",
+]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,11 +90,31 @@ class MarksConfig(_Section, frozen=True):
     interpolate: bool = False
 
 
+class LegConfig(_Section, frozen=True):
+    """One leg of a structure; ``implied`` is for a simulation alone."""
+
+    kind: Literal["call", "put"]
+    strike: Strike = Strike("atm")
+    expiry: Expiry | None = None
+    amount: float = 1.0
+    implied: Volatility | None = None
+
+    @property
+    def rule(self) -> LegRule:
+        """What it asks for."""
+        expiry = ExpiryRule() if self.expiry is None else self.expiry.rule
+        return LegRule(CALL if self.kind == "call" else PUT, self.strike.rule, expiry, self.amount)
+
+
 class EntryConfig(_Section, frozen=True):
     """When to enter and what."""
 
-    structure: Literal["straddle", "strangle"] = "straddle"
+    structure: Structure = "straddle"
+    legs: list[LegConfig] = []
     delta: Annotated[float, Meta(gt=0, lt=1)] = 0.25
+    wing_delta: Annotated[float, Meta(gt=0, lt=1)] = 0.10
+    ratio: Positive = 2.0
+    far_days: Positive = 7.0
     side: Literal["long", "short"] = "long"
     schedule: Literal["each_expiry", "roll"] = "each_expiry"
     expiries: Literal["fridays", "any"] = "fridays"
@@ -81,6 +122,12 @@ class EntryConfig(_Section, frozen=True):
     min_days: NonNegative = 6.0
     max_days: Positive = 9.0
     min_snapshots: Annotated[int, Meta(ge=0)] = 0
+
+    @property
+    def wanted(self) -> tuple[LegRule, ...]:
+        """Legs of one unit, as bought."""
+        own = tuple(leg.rule for leg in self.legs)
+        return own or preset(self.structure, self.delta, self.wing_delta, self.ratio, self.far_days)
 
 
 class SignalConfig(_Section, frozen=True):
@@ -179,16 +226,6 @@ class ReportConfig(_Section, frozen=True):
     unexplained_alarm: Positive = 0.05
 
 
-class LegConfig(_Section, frozen=True):
-    """One option of a simulated book."""
-
-    kind: Literal["call", "put"]
-    strike: Positive
-    days: Positive
-    amount: float = 1.0
-    implied: Volatility | None = None
-
-
 class SimulateConfig(_Section, frozen=True):
     """The experiment of ``gammacore simulate``; policy, target and costs are those of a backtest."""
 
@@ -196,8 +233,7 @@ class SimulateConfig(_Section, frozen=True):
     settlement: Literal["inverse", "linear"] = "inverse"
     forward: Positive = 60_000.0
     days: Positive = 30.0
-    structure: Literal["straddle", "strangle"] = "straddle"
-    strangle_width: Positive = 0.1
+    structure: Structure = "straddle"
     legs: list[LegConfig] = []
     steps_per_day: Annotated[int, Meta(ge=1, le=86_400)] = 24
     implied_vol: Volatility = 0.60

@@ -6,7 +6,7 @@ from typing import Any
 
 from gammacore.contracts import Perpetual, Settlement
 from gammacore.episode import Episode, MarketView
-from gammacore.hedging.target import Target
+from gammacore.hedging.target import Target, decay_of
 from gammacore.orders import Order
 from gammacore.valuation import shape
 
@@ -65,20 +65,20 @@ def _at(
 ) -> tuple[float, float]:
     """Mismatch and its derivative in the price, were the hedge contract at ``price``."""
     delta = gamma = 0.0
-    perpetual = isinstance(episode.hedge.instrument, Perpetual)
-    decay = float(view.settlement_weight(episode.expiry_ns)) if perpetual else 1.0
+    instrument = episode.hedge.instrument
+    perpetual = isinstance(instrument, Perpetual)
     for option, amount in episode.legs.items():
+        decay = float(decay_of(instrument, option.expiry_ns, view))
         vol, _ = target.vol_of(option, amount, view)
         moved = (view.underlying if perpetual else view.forward)(option.expiry_ns) * (scale - 1.0)
         forward = view.forward(option.expiry_ns) + decay * moved
         seen = shape(option, forward, view.tau(option.expiry_ns), float(vol))
         if target.numeraire == "black" or option.settlement is Settlement.LINEAR:
-            delta += amount * seen.delta
-            gamma += amount * seen.gamma
+            delta += decay * amount * seen.delta
+            gamma += decay**2 * amount * seen.gamma
         else:  # net = delta - V/F, so that its derivative is gamma - net/F
-            delta += amount * seen.net_delta
-            gamma += amount * (seen.gamma - seen.net_delta / price)
-    weight = target.ratio * decay
+            delta += decay * amount * seen.net_delta
+            gamma += decay**2 * amount * (seen.gamma - seen.net_delta / price)
     held = episode.hedge.delta(price)
     slope = -held / price if episode.hedge.inverse else 0.0
-    return weight * delta + held - target.delta, weight * decay * gamma + slope
+    return target.ratio * delta + held - target.delta, target.ratio * gamma + slope

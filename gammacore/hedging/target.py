@@ -8,14 +8,17 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from gammacore.contracts import Option, Perpetual
+from gammacore.contracts import Future, Option, Perpetual
 from gammacore.episode import Episode, MarketView
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
 from gammacore.hedging.policies import Custom, Moment, Never, Policy, Zakamouline
 from gammacore.valuation import shape
 
-__all__ = ["HedgeInputs", "Leland", "Target"]
+Groups = list[tuple[Any, Mapping[Option, float]]]
+"""Options of each expiry, with the share of their deltas that its settlement window has left."""
+
+__all__ = ["HedgeInputs", "Leland", "Target", "decay_of"]
 
 MAX_RATIO = 1.5
 
@@ -138,23 +141,32 @@ class Target(msgspec.Struct, frozen=True):
         """
         price = view.future_price(episode.hedge.instrument)
         gamma = vol = tau = total = None
-        decay: Any = 1.0
-        if isinstance(episode.hedge.instrument, Perpetual):
-            decay = view.settlement_weight(episode.expiry_ns)
-        weight = self.ratio * decay
+        groups = [
+            (decay_of(episode.hedge.instrument, expiry_ns, view), legs)
+            for expiry_ns, legs in episode.legs_by_expiry()
+        ]
         if "gamma" in policy.needs or "vol" in policy.needs:
-            gamma, vol = self._shape(episode, view, frozen)
-            # The delta to hedge is the weight times that in the average, which moves with it again.
-            gamma, tau = gamma * weight * decay, view.tau(episode.expiry_ns)
+            gamma, vol = self._shape(groups, view, frozen)
+            tau = view.tau(episode.next_expiry_ns)
         if options:
             rule = policy.trigger if isinstance(policy, Custom) else policy
             factor = rule.vol_factor(price, gamma, vol, tau) if isinstance(rule, Zakamouline) else None
-            if self.at_marks and frozen is None and factor is None:
-                total = view.options_delta(episode.legs, self.numeraire == "black")
-            else:
-                total = self._adjusted_delta(episode, view, 1.0 if factor is None else factor, frozen)
-            total = total * weight
+            total = self._delta(groups, view, factor, frozen)
         return HedgeInputs(total, price, gamma, vol, tau)
+
+    def _delta(
+        self, groups: Groups, view: MarketView, factor: Any, frozen: Mapping[Option, float] | None
+    ) -> Any:
+        """Delta of the options to hedge."""
+        total: Any = None
+        for decay, legs in groups:
+            weight = self.ratio * decay
+            if self.at_marks and frozen is None and factor is None:
+                delta = view.options_delta(legs, self.numeraire == "black")
+            else:
+                delta = self._adjusted_delta(legs, view, 1.0 if factor is None else factor, frozen)
+            total = delta * weight if total is None else total + delta * weight
+        return 0.0 if total is None else total
 
     def _against(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
         """Options plus hedge minus target."""
@@ -167,14 +179,14 @@ class Target(msgspec.Struct, frozen=True):
 
     def _adjusted_delta(
         self,
-        episode: Episode,
+        legs: Mapping[Option, float],
         view: MarketView,
         factor: Any,
         frozen: Mapping[Option, float] | None,
     ) -> Any:
         """Delta of the options at the volatility chosen, along the smile."""
         total: Any = 0.0
-        for option, amount in episode.legs.items():
+        for option, amount in legs.items():
             vol, slope = self.vol_of(option, amount, view, frozen)
             seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol * factor)
             delta = seen.delta if self.numeraire == "black" else seen.net_delta
@@ -202,14 +214,27 @@ class Target(msgspec.Struct, frozen=True):
         return vol, slope
 
     def _shape(
-        self, episode: Episode, view: MarketView, frozen: Mapping[Option, float] | None
+        self, groups: Groups, view: MarketView, frozen: Mapping[Option, float] | None
     ) -> tuple[Any, Any]:
-        """Gamma of the options, and their volatility averaged by amount."""
+        """Gamma of the delta to hedge, and the options' volatility averaged by amount."""
         gamma: Any = 0.0
         weighted: Any = 0.0
-        for option, amount in episode.legs.items():
-            vol, _ = self.vol_of(option, amount, view, frozen)
-            seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol)
-            gamma = gamma + amount * seen.gamma
-            weighted = weighted + abs(amount) * vol
-        return gamma, weighted / sum(map(abs, episode.legs.values()))
+        size = 0.0
+        for decay, legs in groups:
+            part: Any = 0.0
+            for option, amount in legs.items():
+                vol, _ = self.vol_of(option, amount, view, frozen)
+                seen = shape(option, view.forward(option.expiry_ns), view.tau(option.expiry_ns), vol)
+                part = part + amount * seen.gamma
+                weighted = weighted + abs(amount) * vol
+                size += abs(amount)
+            # The delta to hedge is decay times that in the average, which moves with decay again.
+            gamma = gamma + part * (self.ratio * decay) * decay
+        return gamma, weighted / size
+
+
+def decay_of(instrument: Future | Perpetual, expiry_ns: int, view: MarketView) -> Any:
+    """Share of the deltas of an expiry that is left to hedge with an instrument."""
+    if isinstance(instrument, Future) and instrument.expiry_ns == expiry_ns:
+        return 1.0
+    return view.settlement_weight(expiry_ns)

@@ -1,4 +1,4 @@
-"""Gamma scalping: buy (or sell) a straddle or strangle, hold it for its gamma, close it.
+"""Gamma scalping: buy (or sell) options, hold them for their gamma, close them.
 
 Decides what to hold; when to hedge is the hedge policy's business.
 """
@@ -6,20 +6,20 @@ Decides what to hold; when to hedge is the hedge policy's business.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import msgspec
-import numpy as np
 
 from gammacore import inverse
-from gammacore.contracts import CALL, PUT, Settlement, spec_for
+from gammacore.contracts import Option, Settlement, spec_for
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
 from gammacore.episode import Episode
 from gammacore.events import ChainSlice
 from gammacore.orders import Leg
 from gammacore.portfolio import Portfolio
+from gammacore.strategy.legs import LegRule, preset
 from gammacore.strategy.signal import Signal
-from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, Refusal, delta_too_far, strike_too_far
+from gammacore.strategy.strikes import Refusal
+from gammacore.strategy.structures import Picked, expiries_of, pick
 
 __all__ = ["Declined", "Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
 
@@ -29,8 +29,8 @@ class EntryRule(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    structure : {'straddle', 'strangle'}
-        At the strike nearest the forward, or at the strikes whose Black delta is nearest ``delta``.
+    legs : tuple of LegRule
+        Of one unit, as bought; see :func:`gammacore.strategy.legs.preset` for those that have a name.
     long : bool
         Buy (True) or sell.
     each_expiry : bool
@@ -40,11 +40,10 @@ class EntryRule(msgspec.Struct, frozen=True):
     weekday : int or None
         Enter on this day only (Monday 0).
     min_days, max_days : float
-        Days to expiry allowed; a roll takes the longest expiry among them.
+        Days to expiry allowed for the first leg; a roll takes the longest expiry among them.
     """
 
-    structure: Literal["straddle", "strangle"] = "straddle"
-    delta: float = 0.25
+    legs: tuple[LegRule, ...] = preset("straddle")
     long: bool = True
     each_expiry: bool = True
     fridays_only: bool = True
@@ -52,14 +51,26 @@ class EntryRule(msgspec.Struct, frozen=True):
     min_days: float = 6.0
     max_days: float = 9.0
 
+    def anchors(self, chain: ChainSlice, ts_ns: int) -> list[int]:
+        """Expiries that its first leg may have now, ascending."""
+        own = self.legs[0].expiry
+        if own.how != "entry":
+            return expiries_of(own, self.listed(chain), ts_ns)
+        low, high = self.min_days * NS_PER_DAY, self.max_days * NS_PER_DAY
+        return [e for e in self.listed(chain) if low <= e - ts_ns <= high]
+
+    def listed(self, chain: ChainSlice) -> list[int]:
+        """Expiries of a chain that may be traded at all, ascending."""
+        return [e for e in sorted(chain.forwards) if not self.fridays_only or weekday(e) == FRIDAY]
+
 
 class SizeRule(msgspec.Struct, frozen=True):
-    """How much: a fixed number of coins per leg, or the most that every budget allows (in ``lots``).
+    """How much: a fixed number of units of the structure, or the most that every budget allows (in ``lots``).
 
     Attributes
     ----------
     contracts : float
-        Coins per leg, where there is no budget.
+        Units, where there is no budget: coins of a leg whose amount is 1.
     premium_usd : float or None
         USD that the options may cost.
     theta_usd : float or None
@@ -84,10 +95,17 @@ class ExitRule(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A position to open."""
+    """A position to open, counted by the expiry of its first leg."""
 
     expiry_ns: int
     legs: tuple[Leg, ...]
+
+    @property
+    def expiries(self) -> tuple[int, ...]:
+        """Expiries of its options, ascending."""
+        return tuple(
+            sorted({leg.instrument.expiry_ns for leg in self.legs if isinstance(leg.instrument, Option)})
+        )
 
 
 class Declined(msgspec.Struct, frozen=True):
@@ -143,20 +161,13 @@ class GammaScalp:
 
     def taken(self, portfolio: Portfolio) -> set[int]:
         """Expiries that are not entered again."""
-        return {e.expiry_ns for e in portfolio.episodes if e.premium or e.number in portfolio.open}
+        return {e.anchor_ns for e in portfolio.episodes if e.entered or e.number in portfolio.open}
 
     def eligible(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[int]:
         """Expiries that the rule allows to enter now, whatever their strikes and prices."""
-        rule = self.entry
         taken = self.taken(portfolio)
-        fit = [
-            expiry_ns
-            for expiry_ns in sorted(chain.forwards)
-            if rule.min_days * NS_PER_DAY <= expiry_ns - ts_ns <= rule.max_days * NS_PER_DAY
-            and (not rule.fridays_only or weekday(expiry_ns) == FRIDAY)
-            and expiry_ns not in taken
-        ]
-        if rule.each_expiry:
+        fit = [expiry_ns for expiry_ns in self.entry.anchors(chain, ts_ns) if expiry_ns not in taken]
+        if self.entry.each_expiry:
             return fit
         # An episode that expires this instant is only waiting for its delivery.
         busy = any(e.expiry_ns > ts_ns for e in portfolio.open.values())
@@ -179,31 +190,33 @@ class GammaScalp:
         self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
     ) -> Entry | Declined:
         """Position to open at an expiry, or why there is none; changes nothing."""
-        picked = _pick(chain, expiry_ns, ts_ns, self.entry)
+        rule = self.entry
+        picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             known = math.isfinite(forecast) and forecast > 0.0
             return Declined("the signal declines" if known else "no forecast of volatility yet")
-        amount = self._amount(chain, picked, ts_ns)
-        if amount <= 0:
+        units = self._units(chain, picked, ts_ns)
+        if units <= 0:
             return Declined("the budget of size does not buy a lot")
-        side = 1.0 if self.entry.long else -1.0
-        return Entry(expiry_ns, tuple(Leg(chain.option(row), side * amount) for row in picked))
+        signed = units if rule.long else -units
+        legs = [Leg(chain.option(row), signed * amount) for row, amount in zip(*picked, strict=True)]
+        return Entry(expiry_ns, tuple(legs))
 
-    def _amount(self, chain: ChainSlice, rows: tuple[int, int], ts_ns: int) -> float:
+    def _units(self, chain: ChainSlice, picked: Picked, ts_ns: int) -> float:
         size = self.size
         if size.premium_usd is size.theta_usd is size.vega_usd is None:
             return size.contracts
-        each = _cost_of_one(chain, rows, ts_ns)
+        each = _cost_of_one(chain, picked, ts_ns)
         amounts = []
         for budget, one in zip((size.premium_usd, size.theta_usd, size.vega_usd), each, strict=True):
             if budget is not None:
                 if one <= 0.0:
                     return 0.0  # marks of nothing: a budget does not say how many
                 amounts.append(budget / one)
-        amount = min(amounts)
-        return spec_for(chain.option(rows[0])).round_amount(amount) if size.lots else amount
+        units = min(amounts)
+        return spec_for(chain.option(picked.rows[0])).round_amount(units) if size.lots else units
 
     def due(self, ts_ns: int, episode: Episode) -> bool:
         """Whether an episode is to be closed now."""
@@ -213,68 +226,21 @@ class GammaScalp:
     def deadline(self, episode: Episode) -> int | None:
         """When an episode is to be closed, None if it is held to delivery."""
         hours = self.exit_rule.hours_before_expiry
-        return None if hours is None else episode.expiry_ns - round(hours * NS_PER_HOUR)
+        return None if hours is None else episode.next_expiry_ns - round(hours * NS_PER_HOUR)
 
 
-def _cost_of_one(chain: ChainSlice, rows: tuple[int, int], ts_ns: int) -> tuple[float, float, float]:
-    """Premium at the ask, theta a day and vega per point, of one coin of each leg, USD and positive."""
+def _cost_of_one(chain: ChainSlice, picked: Picked, ts_ns: int) -> tuple[float, float, float]:
+    """Premium of buying one unit, its theta a day and vega per point, USD and positive."""
     unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
-    prices = [chain.ask[row] if math.isfinite(chain.ask[row]) else chain.mark[row] for row in rows]
-    theta = vega = 0.0
-    for row in rows:
+    premium = theta = vega = 0.0
+    for row, amount in zip(*picked, strict=True):
+        quote = (chain.ask if amount > 0 else chain.bid)[row]
+        premium += amount * float(quote if math.isfinite(quote) else chain.mark[row])
         forward = chain.forwards[int(chain.expiry_ns[row])]
         tau = (int(chain.expiry_ns[row]) - ts_ns) / NS_PER_YEAR
         seen = inverse.greeks(
             int(chain.kind[row]), forward, float(chain.strike[row]), tau, float(chain.iv[row])
         )
-        theta -= seen.theta / 365.0
-        vega += seen.vega / 100.0
-    return float(sum(prices) * unit), float(theta), float(vega)
-
-
-def _pick(chain: ChainSlice, expiry_ns: int, ts_ns: int, rule: EntryRule) -> tuple[int, int] | str:
-    """Rows of call and put to trade, or why the chain has none."""
-    forward = chain.forwards[expiry_ns]
-    if not forward > 0.0:
-        return NO_FORWARD
-    of = np.flatnonzero(chain.expiry_ns == expiry_ns)
-    rows = of[(chain.iv[of] > 0) & np.isfinite(chain.mark[of])]
-    listed = np.unique(chain.strike[of])
-    if rule.structure == "straddle":
-        return _straddle_rows(chain, rows, listed, forward)
-    return _strangle_rows(chain, rows, listed, forward, (expiry_ns - ts_ns) / NS_PER_YEAR, rule.delta)
-
-
-def _straddle_rows(
-    chain: ChainSlice, rows: np.ndarray, listed: np.ndarray, forward: float
-) -> tuple[int, int] | str:
-    """Call and put at the strike nearest the forward (the lower of two) that lists both."""
-    strike, kind = chain.strike[rows], chain.kind[rows]
-    both = np.intersect1d(strike[kind == CALL], strike[kind == PUT])
-    if not both.size:
-        return NO_PAIR
-    if why := strike_too_far(both, listed, forward, forward):
-        return why
-    chosen = both[np.argmin(np.abs(both - forward))]
-    call = rows[(strike == chosen) & (kind == CALL)][0]
-    put = rows[(strike == chosen) & (kind == PUT)][0]
-    return int(call), int(put)
-
-
-def _strangle_rows(
-    chain: ChainSlice, rows: np.ndarray, listed: np.ndarray, forward: float, tau: float, delta: float
-) -> tuple[int, int] | str:
-    """Call with Black delta nearest ``delta`` and put nearest minus ``delta``."""
-    strike, iv = chain.strike[rows], chain.iv[rows]
-    seen = inverse.greeks(chain.kind[rows], forward, strike, tau, iv).delta
-    picked = []
-    for kind in (CALL, PUT):
-        side = np.flatnonzero(chain.kind[rows] == kind)
-        if not side.size:
-            return NO_PAIR
-        best = int(side[np.argmin(np.abs(seen[side] - kind * delta))])
-        option = float(strike[best]), float(seen[best]), float(iv[best])
-        if why := delta_too_far(np.unique(strike[side]), listed, forward, kind, delta, option, tau):
-            return why
-        picked.append(int(rows[best]))
-    return picked[0], picked[1]
+        theta -= amount * seen.theta / 365.0
+        vega += amount * seen.vega / 100.0
+    return abs(float(premium * unit)), abs(float(theta)), abs(float(vega))

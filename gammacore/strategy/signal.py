@@ -15,6 +15,7 @@ from gammacore.events import ChainSlice
 from gammacore.fees import FeeSchedule
 from gammacore.hedging import Policy
 from gammacore.margin import rates_at
+from gammacore.strategy.structures import Picked
 from gammacore.volatility import Density
 
 __all__ = ["Signal"]
@@ -57,7 +58,7 @@ class Signal(msgspec.Struct, frozen=True):
     min_edge: float | None = None
 
     def weigh(
-        self, chain: ChainSlice, ts_ns: int, rows: tuple[int, int], forecast: float, funding: float
+        self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
     ) -> Breakevens:
         """Break-even of one position.
 
@@ -65,14 +66,14 @@ class Signal(msgspec.Struct, frozen=True):
         ----------
         chain : ChainSlice
         ts_ns : int
-        rows : tuple of int
-            Of call and put.
+        picked : Picked
+            A straddle or a strangle: its call and its put.
         forecast : float
             Median of the volatility that will be realised.
         funding : float
             Of the perpetual, per year.
         """
-        call, put = rows
+        call, put = picked.rows
         plan = self.plan(chain, ts_ns, funding, int(chain.expiry_ns[call]))
         pair = np.array([call]), np.array([put])
         return breakevens(chain, ts_ns, pair, plan, Density.around(forecast, self.log_sd))
@@ -95,13 +96,11 @@ class Signal(msgspec.Struct, frozen=True):
             exit_before_ns=self.exit_before_ns,
         )
 
-    def allows(
-        self, chain: ChainSlice, ts_ns: int, rows: tuple[int, int], forecast: float, funding: float
-    ) -> bool:
+    def allows(self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float) -> bool:
         """Whether to enter; never without a forecast or without quotes."""
         if not (math.isfinite(forecast) and forecast > 0.0):
             return False
-        found = self.weigh(chain, ts_ns, rows, forecast, funding)
+        found = self.weigh(chain, ts_ns, picked, forecast, funding)
         if not len(found.tau):
             return False
         # A comparison with NaN fails: what has no quote, or never breaks even, is not entered.

@@ -12,6 +12,7 @@ from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.strategy.signal import Signal
+from gammacore.strategy.structures import Picked
 from gammacore.valuation import shape
 
 from .holdings import average_entry
@@ -92,11 +93,15 @@ def breakeven_vol(episode: Episode, book: Book, weigher: Signal, forecast: float
         return math.nan
     if legs[0].expiry_ns != legs[1].expiry_ns or not math.isfinite(forecast):
         return math.nan
+    if len(set(episode.entered.values())) > 1:
+        return math.nan
     rows = {option.kind: chain.find(option) for option in legs}
     call, put = rows[CALL], rows[PUT]
-    if call is None or put is None:
+    if call is None or put is None or chain.strike[call] < chain.strike[put]:
         return math.nan
     funding = book.funding_rate(chain.settlement)
     with np.errstate(all="ignore"):
-        found = weigher.weigh(chain, book.chain_ts_ns, (call, put), forecast, funding).breakeven
+        found = weigher.weigh(
+            chain, book.chain_ts_ns, Picked((call, put), (1.0, 1.0)), forecast, funding
+        ).breakeven
     return float(found[0]) if len(found) else math.nan
