@@ -270,7 +270,7 @@ class _Walk:
 
     def _end(self, option: Option) -> int:
         """Point up to which an option exists."""
-        return self.ends.get(option.expiry_ns, len(self.ts) - 1)
+        return int(self.ends.get(option.expiry_ns, len(self.ts) - 1))
 
     def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
         """Forward, years and volatility from a point to the option's end."""

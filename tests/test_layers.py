@@ -21,7 +21,7 @@ ORDER = [
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
     {"volatility"},
-    {"events", "orders"},
+    {"events", "legs", "orders"},
     {"book", "ledger", "episode", "portfolio", "expansion", "attribution", "scalps"},
     {"hedging"},
     {"breakeven"},

@@ -4,7 +4,7 @@ import pytest
 
 from gammacore.config import load_config
 from gammacore.errors import ConfigError
-from gammacore.strategy.legs import STRUCTURES, ExpiryRule, StrikeRule, parse_expiry, parse_strike, preset
+from gammacore.legs import STRUCTURES, ExpiryRule, StrikeRule, parse_expiry, parse_strike, preset
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_a_lock_of_another_coin_is_none_of_ours(session):
 
 def test_a_delivery_price_is_taken_for_what_has_expired_and_nothing_else(session):
     held = {
-        number: SimpleNamespace(open=True, expiry_ns=parse_time(f"2026-01-{day}T08:00:00Z"))
+        number: SimpleNamespace(legs={parse(f"BTC-{day}JAN26-60000-C"): 1.0})
         for number, day in enumerate((15, 16, 17))
     }
     made = parts(desk=SimpleNamespace(portfolio=SimpleNamespace(open=held)))
@@ -190,8 +190,8 @@ def test_a_delivery_price_is_taken_for_what_has_expired_and_nothing_else(session
     rows = [{"date": f"2026-01-{day}", "delivery_price": 60e3 + day} for day in (17, 16, 15)]
     session.answer(GET_DELIVERY_PRICES.decode(json.dumps({"data": rows}).encode(), 0))
     assert [(event.expiry_ns, event.price) for event in taken] == [
-        (held[0].expiry_ns, 60_015.0),
-        (held[1].expiry_ns, 60_016.0),
+        (parse_time("2026-01-15T08:00:00Z"), 60_015.0),
+        (parse_time("2026-01-16T08:00:00Z"), 60_016.0),
     ]
 
 

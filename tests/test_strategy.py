@@ -5,9 +5,9 @@ from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
+from gammacore.legs import preset
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
-from gammacore.strategy.legs import preset
 from support.markets import FRIDAY, START, chains_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)

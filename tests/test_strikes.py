@@ -5,9 +5,9 @@ import pytest
 
 from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_HOUR
+from gammacore.legs import preset
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
-from gammacore.strategy.legs import preset
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, listed_step, strike_too_far
 from support.markets import FRIDAY, START, chains_of
 

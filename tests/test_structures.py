@@ -10,9 +10,9 @@ from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import payoff_coin
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
+from gammacore.legs import STRUCTURES, LegRule, parse_expiry, parse_strike, preset
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
-from gammacore.strategy.legs import STRUCTURES, LegRule, parse_expiry, parse_strike, preset
 from support.markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
 
 WEEK = 7 * NS_PER_DAY

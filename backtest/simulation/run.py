@@ -16,8 +16,8 @@ from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
+from gammacore.legs import preset
 from gammacore.settlement import WINDOW
-from gammacore.strategy.legs import preset
 
 from ..replay.gate import faults_of
 from .experiment import Experiment
@@ -25,7 +25,8 @@ from .frontier import FamilyChoice, Frontier, frontier
 from .garch import fit_garch
 from .models import GBM, Bootstrap, Heston, Merton, Model
 from .montecarlo import LINES, Simulation, simulate
-from .option_book import Costs, OptionLeg, place
+from .option_book import Costs, OptionLeg
+from .placing import place
 
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
 FEW_PATHS = 20.0  # over the number of paths: of few, one has more without being strange

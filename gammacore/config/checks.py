@@ -9,7 +9,7 @@ import msgspec
 
 from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
-from gammacore.strategy.legs import check_legs
+from gammacore.legs import check_legs
 
 from .sections import Config
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gammacore.strategy.legs import ExpiryRule, StrikeRule, parse_expiry, parse_strike
+from gammacore.legs import ExpiryRule, StrikeRule, parse_expiry, parse_strike
 
 __all__ = ["Expiry", "Strike"]
 

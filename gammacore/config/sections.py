@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, field
 
 from gammacore.contracts import CALL, PUT
-from gammacore.strategy.legs import ExpiryRule, LegRule, preset
+from gammacore.legs import ExpiryRule, LegRule, preset
 
 from .durations import Duration, DurationOrNever
 from .leg_texts import Expiry, Strike

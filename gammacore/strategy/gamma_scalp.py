@@ -14,9 +14,9 @@ from gammacore.contracts import Option, Settlement, spec_for
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
 from gammacore.episode import Episode
 from gammacore.events import ChainSlice
+from gammacore.legs import LegRule, preset
 from gammacore.orders import Leg
 from gammacore.portfolio import Portfolio
-from gammacore.strategy.legs import LegRule, preset
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.strikes import Refusal
 from gammacore.strategy.structures import Picked, expiries_of, pick
@@ -30,7 +30,7 @@ class EntryRule(msgspec.Struct, frozen=True):
     Attributes
     ----------
     legs : tuple of LegRule
-        Of one unit, as bought; see :func:`gammacore.strategy.legs.preset` for those that have a name.
+        Of one unit, as bought; see :func:`gammacore.legs.preset` for those that have a name.
     long : bool
         Buy (True) or sell.
     each_expiry : bool

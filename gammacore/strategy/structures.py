@@ -12,7 +12,7 @@ from gammacore.array_types import Floats, Ints
 from gammacore.contracts import CALL
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_YEAR, weekday
 from gammacore.events import ChainSlice
-from gammacore.strategy.legs import ExpiryRule, LegRule, StrikeRule
+from gammacore.legs import ExpiryRule, LegRule, StrikeRule
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, delta_too_far, strike_too_far
 
 __all__ = ["Picked", "expiries_of", "pick"]

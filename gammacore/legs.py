@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from functools import cache
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -107,7 +107,7 @@ def parse_strike(text: str | float) -> StrikeRule:
         raise ValueError(f"expected a delta between 0 and 1, the same for puts, got {text!r}")
     if name == "moneyness":
         _positive(number)
-    return StrikeRule(name, number, count)
+    return StrikeRule(cast(Literal["delta", "moneyness", "sd"], name), number, count)
 
 
 def parse_expiry(text: str) -> ExpiryRule:
