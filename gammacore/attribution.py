@@ -43,10 +43,9 @@ import numpy as np
 from gammacore import _replay, black76, inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.episode import Episode, HedgeFills
-from gammacore.errors import LedgerError
+from gammacore.episode import Capital, Episode, HedgeFills
 from gammacore.expansion import MODEL_LINES, Method, model_lines
-from gammacore.ledger import UNIT, Account, Money
+from gammacore.ledger import Money, check_gap
 from gammacore.valuation import value
 
 __all__ = ["LINES", "Attribution", "Path", "attribute", "check_rounding", "share_of", "slippage"]
@@ -212,7 +211,9 @@ class _Walk:
         for point, expiry_ns in self.added:
             if expiry_ns:
                 self.index[point] = path.spot_at_delivery(expiry_ns, self.i + int(self.at[point]))
-        self.forward = path.forward(episode.expiry_ns, self.i, self.j)
+        self.forward = path.index[self.i : self.j]
+        if episode.expiries:  # a residual holds no options
+            self.forward = path.forward(episode.expiry_ns, self.i, self.j)
         self.hedge_price, self.hedge_forwards = self._hedge_prices()
         self.hedges = episode.hedge_fills()
         self.points = _points(self.ts, self.hedges.ts_ns)
@@ -223,9 +224,11 @@ class _Walk:
         A life of one entry gets a step of no length. ``at`` is the entry that a point shows, ``added`` the
         points that are no entries, with the expiry that is delivered there or 0, ``ends`` its point.
         """
-        episode, times = self.episode, list(self.episode.delivered)
+        episode = self.episode
+        times = sorted({*episode.delivered, *(stop for stop in episode.stops if stop > ts[0])})
         traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
         over = bool(times) and not episode.open and times[-1] >= max(traded_ns, int(ts[-1]))
+        deliveries = times
         self.tail = not over and bool(
             traded_ns > ts[-1] or len(ts) == 1
         )  # marks of the last entry hold there
@@ -235,14 +238,14 @@ class _Walk:
         self.ts = np.insert(ts, places, times)
         self.at = np.insert(np.arange(len(ts)), places, places - 1)
         points = (places + np.arange(len(places))).tolist()
-        self.added = list(zip(points, [*episode.delivered, *([0] * self.tail)], strict=True))
-        self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns}
+        self.added = list(zip(points, [*deliveries, *([0] * self.tail)], strict=True))
+        self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns in episode.delivered}
 
     def forwards(self, expiry_ns: int) -> Floats:
         """Forward of an expiry at every point up to its delivery, of the average that it delivers at."""
         values = self.path.forward(expiry_ns, self.i, self.j)[self.at]
         for point, delivered_ns in self.added:
-            if delivered_ns == expiry_ns:
+            if delivered_ns == expiry_ns and expiry_ns in self.episode.delivered:
                 values[point] = self.episode.delivered[expiry_ns]
             else:
                 entry = self.i + int(self.at[point])
@@ -257,6 +260,8 @@ class _Walk:
         only a part; the expiry's own future delivers at that average, too.
         """
         instrument, expiry_ns = self.episode.hedge.instrument, self.episode.expiry_ns
+        if not self.episode.expiries:
+            return self.index.copy(), self.index
         if type(instrument) is not Perpetual:
             assert isinstance(instrument, Future)
             forwards = self.forwards(expiry_ns)
@@ -289,8 +294,8 @@ class _Walk:
             sums[name] = sums[name][0] + added[0], sums[name][1] + added[1]
         # The numeraire's line, sum of equity times the rate's move, summed by parts.
         native, other = (math.fsum(money[c] for money in sums.values()) for c in (0, 1))
-        capital = -self.episode.ledger.native_balance(Account.CAPITAL)
-        sums["numeraire"] = 0.0, float(capital * (rate[-1] - rate[0]) + native * rate[-1] - other)
+        gained = sum(part.amount * (rate[-1] - at) for part, at in self._put_in(rate))
+        sums["numeraire"] = 0.0, float(gained + native * rate[-1] - other)
         return sums
 
     def _holdings(self) -> list[tuple[Option, int, float]]:
@@ -417,8 +422,8 @@ class _Walk:
         """Points, fees and slippage of all fills, those of deliveries last."""
         hedges, options = self.hedges, self.episode.option_fills()
         traded = _points(self.ts, np.array([f.ts_ns for f in options], np.int64))
-        ends = [self.ends[expiry_ns] for expiry_ns in self.episode.delivery_fees]
-        points = np.concatenate([self.points, traded, np.array(ends, np.int64)])
+        ends = _points(self.ts, np.array(list(self.episode.delivery_fees), np.int64))
+        points = np.concatenate([self.points, traded, ends])
         delivery = list(self.episode.delivery_fees.values())
         fees = np.concatenate([hedges.fee, [f.fee for f in options], delivery])
         slipped = [f.amount * (f.mark - f.price) for f in options]
@@ -441,10 +446,16 @@ class _Walk:
         # Costs of the entry itself were paid at the first rate, those of step k at its last.
         other = {name: line * rate[1:] for name, line in native.items()}
         gained = np.sum(list(native.values()), axis=0)
-        capital = -self.episode.ledger.native_balance(Account.CAPITAL)
-        equity = capital + np.concatenate([[0.0], np.cumsum(gained)[:-1]])
+        equity = np.concatenate([[0.0], np.cumsum(gained)[:-1]])
+        for part, _ in self._put_in(rate):
+            equity[max(int(_points(self.ts, np.array([part.ts_ns]))[0]), 0) :] += part.amount
         other["numeraire"] = equity * np.diff(rate)
         return other
+
+    def _put_in(self, rate: Floats) -> list[tuple[Capital, float]]:
+        """Capital, and the rate that it came at."""
+        put_in = self.episode.capital(float(self.index[0]))
+        return [(part, part.rate if self.inverse else 1.0 / part.rate) for part in put_in]
 
 
 def share_of(line: str, sizes: Iterable[Mapping[str, float]]) -> float:
@@ -475,16 +486,11 @@ def _close(episode: Episode, sums: Sums, coin_first: bool) -> dict[str, Money]:
 
 
 def check_rounding(episode: Episode, coin: float, usd: float) -> None:
-    """Refuse a gap that the rounding of each posting to 1e-8 cannot have left."""
+    """Refuse a gap that the rounding of each posting to 1e-8 cannot have left.
+
+    Raises
+    ------
+    LedgerError
+    """
     postings = episode.ledger.roundings + 3 * REVALUATIONS
-    rate, slack = episode.ledger.rate, 1e-9
-    native = 0.5 * UNIT * postings + slack  # each posting is rounded by half a unit at most
-    if episode.hedge.instrument.settlement is Settlement.INVERSE:
-        bounds = native, native * max(rate, 1.0) + UNIT * postings  # each is converted, and rounded again
-    else:
-        bounds = native / min(rate, 1.0) + UNIT * postings, native
-    if not (abs(coin) <= bounds[0] and abs(usd) <= bounds[1]):  # nor NaN
-        raise LedgerError(
-            f"episode {episode.number}: lines and ledger differ by {coin:.3g} coin, {usd:.3g} USD, "
-            f"more than {postings} postings can round"
-        )
+    check_gap(episode.ledger, Money(coin, usd), postings, f"episode {episode.number}: lines and ledger")

@@ -26,6 +26,7 @@ from gammacore.hedging import (
     Zakamouline,
 )
 from gammacore.hedging.target import Leland
+from gammacore.netting import NettedPortfolio
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
@@ -108,8 +109,14 @@ def build_target(config: Config) -> Target:
     )
 
 
-def build_desk(config: Config) -> Desk:
+def build_desk(config: Config, scope: Literal["episode", "book"] = "episode") -> Desk:
     """Desk of a configuration: strategy, policy, hedge, portfolio, limits.
+
+    Parameters
+    ----------
+    config : Config
+    scope : {'episode', 'book'}
+        What has a hedge of its own where the configuration does not say.
 
     Raises
     ------
@@ -137,7 +144,9 @@ def build_desk(config: Config) -> Desk:
         strategy,
         build_policy(config),
         Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
-        Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
+        (NettedPortfolio if (config.hedge.scope or scope) == "book" else Portfolio)(
+            fees, financed_in_usd=config.hedge.target == "usd_neutral"
+        ),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
         keep_hedges=config.live.options_gone == "keep",

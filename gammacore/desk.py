@@ -20,7 +20,8 @@ from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPr
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
-from gammacore.orders import Cancel, Command, Leg, Order, Purpose, order_id_of
+from gammacore.netting import NettedPortfolio
+from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_id_of, purpose_of
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
@@ -140,11 +141,17 @@ class Desk:
     def handle(self, event: Event) -> list[Command]:
         """Take in one event and return the commands it leads to."""
         self.book.apply(event)
+        netted = self.portfolio if isinstance(self.portfolio, NettedPortfolio) else None
+        if netted is not None and isinstance(event, Fill):
+            hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
+            netted.wanted = self._own_trades(event.mark) if hedges else {}
         self.portfolio.apply(event, self.book)
         orders: list[Command] = [] if isinstance(event, IndexPrice) else self._enter_or_leave(event)
         orders += self._rehedge(self._affected(event))
         if isinstance(self.policy, Ladder):
             orders += self._rest(event, self.policy)
+        if netted is not None and netted.changed and netted.book is not None and not netted.book.pending:
+            netted.cross(self._own_trades(self.book.future_price(netted.book.hedge.instrument)), self.book)
         return orders
 
     def _enter_or_leave(self, event: Event) -> list[Command]:
@@ -162,11 +169,23 @@ class Desk:
             orders += self._wind_up(hand_over=not estimated)
         return orders
 
+    def _own_trades(self, mark: float) -> dict[int, float]:
+        """Find what each episode of a book would trade at the mark, if it hedged by itself."""
+        own = self.hedge.target.own_mismatch
+        held = [e for e in self.portfolio.open.values() if e.open and not e.pending]
+        return {e.number: -float(own(e, self.book)) * (mark if e.hedge.inverse else 1.0) for e in held}
+
     def _recall(self, event: Outside) -> list[Command]:
         """Ask back what was decided on positions that are no longer there."""
-        episode = self.portfolio.open[event.episode]
-        pending = [order for order in episode.pending.values() if order.purpose is not Purpose.ENTRY]
-        return [Cancel(order.order_id, episode.number) for order in pending]
+        accounts = {event.episode: self.portfolio.account(event.episode)}
+        if self.portfolio.book is not None:
+            accounts[BOOK] = self.portfolio.book
+        return [
+            Cancel(order.order_id, number)
+            for number, account in accounts.items()
+            for order in account.pending.values()
+            if order.purpose is not Purpose.ENTRY
+        ]
 
     def keeps(self, episode: Episode) -> bool:
         """Whether the hedge of an episode without options is left to the account's holder."""
@@ -181,8 +200,9 @@ class Desk:
         """
         commands: list[Command] = []
         moved = event.episode if isinstance(event, Fill) else None
-        for episode in self.portfolio.open.values():
-            stale = isinstance(event, Snapshot) or episode.number == moved or not episode.open
+        for episode in self.portfolio.hedged:
+            filled = moved is not None and episode.number in (moved, BOOK)
+            stale = isinstance(event, Snapshot) or filled or not episode.open
             if not stale:
                 continue
             commands += episode.cancel_resting()
@@ -228,6 +248,8 @@ class Desk:
 
     def _wind_up(self, hand_over: bool) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
+        if isinstance(self.portfolio, NettedPortfolio):
+            return self._wind_up_book(self.portfolio)
         orders: list[Command] = []
         closed = [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]
         for episode in [e for e in closed if not self.keeps(e)]:
@@ -240,6 +262,19 @@ class Desk:
             else:
                 leg = Leg(episode.hedge.instrument, -episode.hedge.amount)
                 orders.append(self._order(episode, Purpose.UNWIND, (leg,)))
+        return orders
+
+    def _wind_up_book(self, portfolio: NettedPortfolio) -> list[Command]:
+        """End episodes whose options are gone; close the book's hedge once it has none."""
+        for episode in [e for e in portfolio.open.values() if e.close_ns and not e.pending]:
+            portfolio.retire(episode, self.book)
+        book = portfolio.book
+        if book is None or book.open or book.pending or self.keeps(book):
+            return []
+        orders = book.cancel_resting()
+        if book.hedge.amount:
+            leg = Leg(book.hedge.instrument, -book.hedge.amount)
+            orders.append(self._order(book, Purpose.UNWIND, (leg,)))
         return orders
 
     def _successor(self, episode: Episode) -> Episode | None:
@@ -258,19 +293,19 @@ class Desk:
         the one that took the hedge over, or that holds options of later expiries.
         The fill of a hedge calls for nothing.
         """
-        open_ = self.portfolio.open
+        hedged = list(self.portfolio.hedged)
         if isinstance(event, Fill):
             changed = event.last and (isinstance(event.instrument, Option) or isinstance(event, Outside))
-            return [open_[event.episode]] if changed and event.episode in open_ else []
+            return [e for e in hedged if e.number in (event.episode, BOOK)] if changed else []
         if isinstance(event, IndexPrice):
-            return [] if self.policy.snapshots_only else list(open_.values())
+            return [] if self.policy.snapshots_only else hedged
         if isinstance(event, Delivery):
             if event.estimated:
                 return []
             if not self.strategy.entry.each_expiry:
-                return list(open_.values())
-            return [e for e in open_.values() if event.expiry_ns in e.delivered and e.open]  # of what is left
-        return list(open_.values()) if isinstance(event, Snapshot) else []
+                return hedged
+            return [e for e in hedged if event.expiry_ns in e.delivered and e.open]  # of what is left
+        return hedged if isinstance(event, Snapshot) else []
 
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:
         for held in self.portfolio.open.values():
@@ -302,7 +337,7 @@ class Desk:
             What would be traded if every episode had to hedge now, a lot at least.
         """
         legs = []
-        for episode in self.portfolio.open.values():
+        for episode in self.portfolio.hedged:
             if episode.open and episode.next_expiry_ns > self.book.ts_ns:
                 delta, instrument = self._wanted(episode), episode.hedge.instrument
                 leg = self.hedge.leg(instrument, delta or ROUNDING, self.book.future_price(instrument))
@@ -344,7 +379,7 @@ class Desk:
         if self.policy.snapshots_only:
             return len(block)
         first = len(block)
-        for episode in self.portfolio.open.values():
+        for episode in self.portfolio.hedged:
             if episode.open:
                 seen = self.hedge.target.moment(episode, block, self.policy, deciding=True)
                 fires = self.policy.fires(seen)

@@ -24,7 +24,7 @@ from gammacore.valuation import Exposure
 
 DELIVERED = "delivery"  # why options are gone that expired
 
-__all__ = ["DELIVERED", "Booked", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Trades"]
+__all__ = ["DELIVERED", "Booked", "Capital", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Trades"]
 
 
 class MarketView(Protocol):
@@ -166,6 +166,14 @@ class Trades(NamedTuple):
         return write
 
 
+class Capital(NamedTuple):
+    """What was put in at a moment: settlement currency, and USD per coin then."""
+
+    ts_ns: int
+    amount: float
+    rate: float
+
+
 POSTINGS = (
     ("funding", Account.FUNDING, Account.CASH),
     ("hedge", Account.CASH, Account.HEDGE_PNL),
@@ -193,6 +201,10 @@ class Episode:
         The expiry that its entry is counted by.
     delivered : dict of expiry_ns to float
         Delivery prices, USD, of what it held at an expiry.
+    left_to_it : list of Capital
+        Balances of episodes that ended, for the residual of a book.
+    stops : list of int
+        Deliveries of others at which its hedge changed.
     delivery_fees : dict of expiry_ns to float
         Charged at deliveries, settlement currency.
     """
@@ -219,6 +231,8 @@ class Episode:
         self._fills: list[Fill | Trades] = []
         self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
         self.delivery_fees: dict[int, float] = {}
+        self.left_to_it: list[Capital] = []
+        self.stops: list[int] = []
         self.entry_ns = 0
         self.close_ns = 0  # options gone
         self.end_ns = 0  # hedge gone as well
@@ -233,14 +247,14 @@ class Episode:
     @property
     def expiry_ns(self) -> int:
         """The last of its expiries."""
-        return self.expiries[-1]
+        return self.expiries[-1] if self.expiries else self.anchor_ns
 
     @property
     def next_expiry_ns(self) -> int:
         """The first expiry of what it holds; before the entry, of what it is to hold."""
         if len(self.expiries) == 1:
             return self.expiries[0]
-        return min((option.expiry_ns for option in self.legs), default=self.expiries[0])
+        return min((option.expiry_ns for option in self.legs), default=self.anchor_ns)
 
     def legs_by_expiry(self) -> Iterable[tuple[int, Mapping[Option, float]]]:
         """Held amounts of each expiry."""
@@ -319,6 +333,11 @@ class Episode:
             )
             for k, (ts, *row) in enumerate(columns)
         ]
+
+    def capital(self, first_rate: float) -> list[Capital]:
+        """Return what was put into it: at its entry, at a rate that is given, what financed its premium."""
+        amount = -self.ledger.native_balance(Account.CAPITAL)
+        return self.left_to_it or ([Capital(self.entry_ns, amount, first_rate)] if amount else [])
 
     def option_fills(self) -> list[Fill]:
         """List the executions of options, in order."""

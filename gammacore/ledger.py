@@ -20,7 +20,7 @@ import msgspec
 from gammacore.contracts import UNITS_PER_COIN, Instrument, Settlement
 from gammacore.errors import LedgerError
 
-__all__ = ["UNIT", "Account", "Ledger", "Money", "Posting"]
+__all__ = ["UNIT", "Account", "Ledger", "Money", "Posting", "check_gap"]
 
 UNIT = 1.0 / UNITS_PER_COIN  # of a dollar as well
 
@@ -54,6 +54,26 @@ class Money(NamedTuple):
         if not isinstance(other, Money):
             return NotImplemented
         return Money(self.coin + other.coin, self.usd + other.usd)
+
+
+def check_gap(ledger: Ledger, gap: Money, postings: int, what: str) -> None:
+    """Refuse a gap that rounding as many postings to 1e-8 cannot have left.
+
+    Raises
+    ------
+    LedgerError
+        Saying ``what`` should have been so.
+    """
+    slack = 1e-9
+    native = 0.5 * UNIT * postings + slack  # each posting is rounded by half a unit at most
+    if ledger.native == 0:
+        bounds = native, native * max(ledger.rate, 1.0) + UNIT * postings  # converted, and rounded again
+    else:
+        bounds = native / min(ledger.rate, 1.0) + UNIT * postings, native
+    if not (abs(gap.coin) <= bounds[0] and abs(gap.usd) <= bounds[1]):  # nor NaN
+        raise LedgerError(
+            f"{what}: off by {gap.coin:.3g} coin, {gap.usd:.3g} USD, more than {postings} postings can round"
+        )
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False):
@@ -136,6 +156,13 @@ class Ledger:
             if change:
                 pair = (0, change) if self.native == 0 else (change, 0)
                 self._move(ts_ns, asset, Account.NUMERAIRE, *pair, f"{asset} at {rate:.8g}")
+
+    def round_off(self, ts_ns: int, gap: Money, postings: int) -> None:
+        """Take over what the rounding of ``postings`` amounts in other ledgers left."""
+        self.roundings += postings
+        coin, usd = (round(part * UNITS_PER_COIN) for part in gap)
+        if coin or usd:
+            self._move(ts_ns, Account.CASH, Account.NUMERAIRE, coin, usd, "rounding")
 
     def twin(self) -> Ledger:
         """Make another with these balances and none of the journal, for a look at what would be."""

@@ -8,7 +8,9 @@ import msgspec
 
 from gammacore.contracts import Future, Option, Perpetual
 
-__all__ = ["Cancel", "Command", "Leg", "Order", "Purpose", "order_id_of", "purpose_of"]
+BOOK = -1  # stands for an episode's number in what is done for all of them
+
+__all__ = ["BOOK", "Cancel", "Command", "Leg", "Order", "Purpose", "order_id_of", "purpose_of"]
 
 
 class Purpose(StrEnum):
@@ -23,7 +25,7 @@ class Purpose(StrEnum):
 
 def order_id_of(episode: int, purpose: Purpose, which: int | str) -> str:
     """Name of an order: the same decision taken twice carries the same."""
-    return f"{episode}-{purpose}-{which}"
+    return f"{'book' if episode == BOOK else episode}-{purpose}-{which}"
 
 
 def purpose_of(order_id: str) -> Purpose:

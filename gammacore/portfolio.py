@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, payoff_coin, payoff_usd
@@ -29,7 +30,18 @@ class Portfolio:
     financed_in_usd : bool
         Whether a paid premium is bought with USD (USD-neutral account) rather than
         taken from a coin balance that is not part of the bet.
+
+    Attributes
+    ----------
+    episodes : list of Episode
+    open : dict of int to Episode
+        Those that hold something, by number.
+    book, residual : Episode or None
+        See :class:`gammacore.netting.NettedPortfolio`; none where every episode has a hedge of its own.
     """
+
+    book: Episode | None = None
+    residual: Episode | None = None
 
     def __init__(self, fees: FeeSchedule | None = None, financed_in_usd: bool = False) -> None:
         self.fees = fees
@@ -51,17 +63,29 @@ class Portfolio:
         self.open[episode.number] = episode
         return episode
 
+    def account(self, number: int) -> Episode:
+        """Return the open account that an order or a fill belongs to."""
+        return self.open[number]
+
+    @property
+    def hedged(self) -> Collection[Episode]:
+        """What is hedged, each by orders of its own."""
+        return self.open.values()
+
     def apply(self, event: Event, book: Book) -> None:
         """Take over what the event says of our positions."""
         if isinstance(event, Outside):
-            self._apply_outside(self.open[event.episode], event, book)
+            self._apply_outside(self.account(event.episode), event, book)
         elif isinstance(event, Fill):
-            self._apply_fill(self.open[event.episode], event, book)
+            self._apply_fill(self.account(event.episode), event, book)
         elif isinstance(event, Rejected):
-            self._apply_rejection(self.open[event.episode], event)
+            self._apply_rejection(self.account(event.episode), event, book)
         elif isinstance(event, Delivery):
-            for episode in [e for e in self.open.values() if e.open and event.expiry_ns in e.expiries]:
-                self._deliver(episode, event, book)
+            self._apply_delivery(event, book)
+
+    def _apply_delivery(self, event: Delivery, book: Book) -> None:
+        for episode in [e for e in self.open.values() if e.open and event.expiry_ns in e.expiries]:
+            self._deliver(episode, event, book)
 
     def cancel(self, episode: Episode, order: Order, reason: str) -> None:
         """Forget an entry that was decided but not sent."""
@@ -69,7 +93,7 @@ class Portfolio:
         del self.open[episode.number]
         episode.close_reason = reason
 
-    def _apply_rejection(self, episode: Episode, event: Rejected) -> None:
+    def _apply_rejection(self, episode: Episode, event: Rejected, book: Book) -> None:
         orders = episode.orders_with(event.order_id)
         order = orders.pop(event.order_id)
         if orders is not episode.pending:  # cancelled, or it would have crossed: the next look builds another
@@ -80,27 +104,29 @@ class Portfolio:
             episode.close_reason = event.reason
 
     def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
-        episode.add(fill)
         orders = episode.orders_with(fill.order_id)
         order = orders[fill.order_id]
         if fill.last:
             del orders[fill.order_id]
         else:  # what is still on its way
             orders[fill.order_id] = order.without(fill.instrument, fill.amount)
-        ledger, ts = episode.ledger, fill.ts_ns
-        ledger.rate = book.index
         if isinstance(fill.instrument, Option):
-            self._fill_option(episode, fill, order.purpose)
+            self._fill_option(episode, fill, order.purpose, book)
         else:
-            self.settle_funding(episode, book)
-            realised = episode.hedge.trade(fill.amount, fill.price)
-            ledger.post(ts, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
+            self._fill_hedge(episode, fill, sum(leg.excess for leg in order.legs), book)
             episode.hedges += order.purpose is Purpose.HEDGE
-            excess = sum(leg.excess for leg in order.legs)
-            episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
-        ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
-            self._close_options(episode, ts, "exit")
+            self._close_options(episode, fill.ts_ns, "exit")
+
+    def _fill_hedge(self, episode: Episode, fill: Fill, excess: float, book: Book) -> None:
+        ledger = episode.ledger
+        episode.add(fill)
+        ledger.rate = book.index
+        self.settle_funding(episode, book)
+        realised = episode.hedge.trade(fill.amount, fill.price)
+        ledger.post(fill.ts_ns, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
+        episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
+        ledger.post(fill.ts_ns, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
 
     def _apply_outside(self, episode: Episode, event: Outside, book: Book) -> None:
         """Book a trade that nobody here ordered; the account holds what it holds."""
@@ -135,7 +161,7 @@ class Portfolio:
         held = [(e.number, e.legs[instrument]) for e in self.open.values() if instrument in e.legs]
         held += [
             (e.number, e.hedge.amount)
-            for e in self.open.values()
+            for e in self.hedged
             if e.hedge.instrument == instrument and (e.open or e.hedge.amount)
         ]
         if not held:
@@ -150,9 +176,11 @@ class Portfolio:
             parts[first] = parts.get(first, 0.0) + left
         return list(parts.items())
 
-    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose) -> None:
+    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose, book: Book) -> None:
         option, paid = fill.instrument, fill.amount * fill.price
         assert isinstance(option, Option)
+        episode.add(fill)
+        episode.ledger.rate = book.index
         if self.financed_in_usd and purpose is Purpose.ENTRY and paid > 0:
             episode.ledger.post(fill.ts_ns, Account.CASH, Account.CAPITAL, paid, "premium financed in USD")
         episode.ledger.post(fill.ts_ns, Account.OPTIONS, Account.CASH, paid, "trade", option)
@@ -163,6 +191,7 @@ class Portfolio:
             episode.premium += paid
             episode.entry_ns = episode.entry_ns or fill.ts_ns
             episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount
+        episode.ledger.post(fill.ts_ns, Account.FEES, Account.CASH, fill.fee, "fee", option)
 
     def _deliver(self, episode: Episode, event: Delivery, book: Book) -> None:
         ledger = episode.ledger
@@ -226,16 +255,17 @@ class Portfolio:
 
     def hand_over(self, source: Episode, heir: Episode, book: Book) -> None:
         """Move a hedge to another episode at the mark, as a roll does: nothing is traded."""
-        price, amount = book.future_price(source.hedge.instrument), source.hedge.amount
         if source.hedge.instrument != heir.hedge.instrument:
             raise LedgerError(f"cannot hand {source.hedge.instrument.name} to {heir.hedge.instrument.name}")
+        amount, price = source.hedge.amount, book.future_price(source.hedge.instrument)
         for episode, signed in ((source, -amount), (heir, amount)):
-            order_id = f"{episode.number}-transfer-{book.ts_ns}"
-            fill = Fill(
-                book.ts_ns, order_id, episode.number, episode.hedge.instrument, signed, price, price, 0.0
-            )
-            episode.pending[order_id] = Order(order_id, episode.number, Purpose.UNWIND, ())
-            self._apply_fill(episode, fill, book)
+            self._transfer(episode, signed, price, 0.0, book)
+
+    def _transfer(self, episode: Episode, amount: float, price: float, excess: float, book: Book) -> None:
+        """Change a hedge at the mark, against another account."""
+        name, instrument = f"{episode.number}-transfer-{book.ts_ns}", episode.hedge.instrument
+        fill = Fill(book.ts_ns, name, episode.number, instrument, amount, price, price, 0.0)
+        self._fill_hedge(episode, fill, excess, book)
 
     def finish(self, episode: Episode, book: Book) -> None:
         """Take a closed episode off the list of open ones, its cash at the rate of the moment."""

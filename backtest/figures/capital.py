@@ -36,7 +36,7 @@ def capital_tied(run: Run) -> Floats:
     tape = run.tape
     total = np.zeros(len(tape))
     hedges: dict[Future | Perpetual, list[EpisodeRun]] = defaultdict(list)
-    for done in run.episode_runs:
+    for done in run.accounts:
         hedges[done.episode.hedge.instrument].append(done)
         part = total[done.attribution.start : done.last + 1]
         for option, amounts in options_held(done).items():

@@ -18,7 +18,6 @@ from gammacore.attribution import slippage
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.episode import HedgeFills
-from gammacore.ledger import Account
 from gammacore.valuation import settlement_weight
 
 from ..replay.runner import EpisodeRun, Run
@@ -121,8 +120,11 @@ def _equity(done: EpisodeRun) -> Floats:
     for fill in episode.option_fills():
         if fill.ts_ns == episode.entry_ns:
             gained[0] += fill.amount * (fill.mark - fill.price) - fill.fee
-    capital: float = -episode.ledger.native_balance(Account.CAPITAL)
-    return capital + gained
+    put_in = np.zeros(len(gained))
+    for part in episode.capital(float(parts.rate[0])):
+        put_in[max(int(parts.points(np.array([part.ts_ns]))[0]), 0) :] += part.amount
+    total: Floats = put_in + gained
+    return total
 
 
 def _late_funding(run: Run, done: EpisodeRun) -> Floats:

@@ -212,7 +212,7 @@ def _other_attribution(run: Run) -> tuple[str, dict[str, dict[str, float]]]:
     """Name and lines of the method that the run did not use."""
     used = run.config.report.attribution
     other: Method = "revaluation" if used == "taylor" else "taylor"
-    found = [attribute(d.episode, run.tape, d.last, other).totals for d in run.episode_runs]
+    found = [attribute(d.episode, run.tape, d.last, other).totals for d in run.accounts]
     return other, {line: _exact_sum([totals[line] for totals in found])._asdict() for line in LINES}
 
 
@@ -257,13 +257,13 @@ def summarise(
     Every figure is defined in ``docs/report.md``.
     """
     done = run.episode_runs
-    lines = {line: _exact_sum([d.attribution.totals[line] for d in done]) for line in LINES}
+    lines = {line: _exact_sum([d.attribution.totals[line] for d in run.accounts]) for line in LINES}
     fees, funding = lines["fees"], lines["funding"]
     over = episodes["pnl_over_premium"].to_numpy(dtype=np.float64) if done else np.empty(0)
     edge = episodes["rv_over_iv_less_1"].to_numpy(dtype=np.float64) if done else np.empty(0)
     both = np.isfinite(over) & np.isfinite(edge)  # an option marked at nothing costs none
     native_usd = bool(done) and done[0].episode.ledger.native == 1
-    kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in done]), int(native_usd))
+    kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in run.accounts]), int(native_usd))
     other, other_lines = _other_attribution(run)
     marks = Marks(run.tape)
     found = performance(earned_by(run, marks), marks)

@@ -67,7 +67,7 @@ def hit_rate(profit: npt.ArrayLike) -> float:
 def profit_steps(run: Run, line: str, currency: str) -> Floats:
     """Profit of a line at every entry of the tape, over all episodes."""
     steps = np.zeros(len(run.tape))
-    for done in run.episode_runs:
+    for done in run.accounts:
         values = getattr(done.attribution, currency)[line]
         # A step that ends between two entries, with a delivery, counts at the next entry there is.
         ends = np.minimum(done.attribution.start + done.attribution.next_at[1:], len(steps) - 1)
@@ -91,6 +91,8 @@ class Earned(NamedTuple):
     curves : dict of 'coin' and 'usd' to array, shape (entries,)
         See :func:`gammacore.backtest.figures.returns.profit_curves`.
     missing_quotes : int
+    residual : Money
+        Profit of a book beyond its episodes.
     """
 
     episodes: list[Episode]
@@ -99,6 +101,7 @@ class Earned(NamedTuple):
     hedges: Ints
     curves: Curves
     missing_quotes: int
+    residual: Money = Money(0.0, 0.0)
 
     @property
     def native(self) -> int:
@@ -112,9 +115,10 @@ def earned_by(run: Run, marks: Marks) -> Earned:
     return Earned(
         episodes=episodes,
         profit=np.array([episode.ledger.profit() for episode in episodes]).reshape(-1, 2),
+        residual=Money(0.0, 0.0) if run.residual is None else run.residual.episode.ledger.profit(),
         fees=np.array([episode.fees_paid() for episode in episodes]),
         hedges=np.array([episode.hedges for episode in episodes], np.int64),
-        curves=profit_curves(run.episode_runs, marks),
+        curves=profit_curves(run.accounts, marks),
         missing_quotes=run.missing_quotes,
     )
 
@@ -136,10 +140,9 @@ def performance(earned: Earned, marks: Marks) -> dict[str, Any]:
     """
     native = earned.native
     daily = daily_profit(earned.curves[CURRENCIES[native]], marks)
-    total, premium = (
-        Money(*(math.fsum(column) for column in values.T))
-        for values in (earned.profit, np.array([premium_of(e) for e in earned.episodes]).reshape(-1, 2))
-    )
+    profits = np.vstack([earned.profit, earned.residual])
+    premiums = np.array([premium_of(e) for e in earned.episodes]).reshape(-1, 2)
+    total, premium = (Money(*(math.fsum(column) for column in values.T)) for values in (profits, premiums))
     profit, paid = earned.profit[:, native], np.array([e.premium for e in earned.episodes])
     over = returns_on_premium(profit, paid)
     over, size = over[np.isfinite(over)], math.fsum(abs(paid))

@@ -77,7 +77,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
         profit=profit_table(run, seen),
         scalps=scalped,
         intervals=interval_table(run),
-        ledgers=[(done.episode.number, done.episode.ledger) for done in run.episode_runs],
+        ledgers=[(done.episode.number, done.episode.ledger) for done in run.accounts],
         moments=seen.moments,
     )
 

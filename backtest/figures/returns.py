@@ -14,7 +14,6 @@ from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_DAY
 from gammacore.episode import Episode
-from gammacore.ledger import Account
 from gammacore.valuation import value
 
 from ..replay.runner import EpisodeRun
@@ -98,7 +97,7 @@ def curves_of(runs: list[EpisodeRun], marks: Marks, hedges: list[Floats], profit
     for done, hedge in zip(runs, hedges, strict=True):
         held = slice(done.first, done.last)
         worth = _options_worth(done.episode, marks, done.first, done.last) + hedge
-        for total, part in zip(open_, _both(done.episode, worth, marks.tape.index[held]), strict=True):
+        for total, part in zip(open_, _both(done.episode, worth, marks.tape, held), strict=True):
             total[held] += part
     open_ += _ended(runs, profits, size)
     return {"coin": open_[0], "usd": open_[1]}
@@ -117,20 +116,23 @@ def daily_profit(curve: Floats, marks: Marks) -> Floats:
     return np.diff(curve[marks.entries], prepend=0.0)
 
 
-def _both(episode: Episode, worth: Floats, rate: Floats) -> tuple[Floats, Floats]:
-    """Profit in coin and in USD: equity at the rate of the moment less capital at the first rate."""
+def _both(episode: Episode, worth: Floats, tape: Tape, held: slice) -> tuple[Floats, Floats]:
+    """Profit in coin and in USD: equity at the rate of the moment less capital at the rate it came at."""
     if not len(worth):
         return worth, worth
-    capital = -episode.ledger.native_balance(Account.CAPITAL)
-    if episode.ledger.native == 0:
-        return worth, (capital + worth) * rate - capital * rate[0]
-    return (capital + worth) / rate - capital / rate[0], worth
+    inverse = episode.ledger.native == 0
+    rate = tape.index[held] if inverse else 1.0 / tape.index[held]
+    other = worth * rate
+    for part in episode.capital(float(tape.index[held][0])):
+        k = max(int(np.searchsorted(tape.ts_ns[held], part.ts_ns, side="right")) - 1, 0)
+        other[k:] += part.amount * (rate[k:] - (part.rate if inverse else 1.0 / part.rate))
+    return (worth, other) if inverse else (other, worth)
 
 
 def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
     """Profit of the options so far at entries start..stop, before the last, settlement currency."""
     bought = [fill for fill in episode.option_fills() if fill.ts_ns == episode.entry_ns]
-    worth = np.full(stop - start, -sum(fill.amount * fill.price + fill.fee for fill in bought))
+    worth = np.full(stop - start, 0.0 - sum(fill.amount * fill.price + fill.fee for fill in bought))
     over = {e: int(np.searchsorted(marks.tape.ts_ns, e, "right")) for e in episode.delivered}
     for option, amount in episode.entered.items() if stop > start else ():
         end = min(over.get(option.expiry_ns, stop), stop)
@@ -139,7 +141,7 @@ def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Flo
             payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
             worth[end - start :] += amount * payoff(option, episode.delivered[option.expiry_ns])
     for expiry_ns, fee in episode.delivery_fees.items():
-        worth[over[expiry_ns] - start :] -= fee
+        worth[int(np.searchsorted(marks.tape.ts_ns, expiry_ns, "right")) - start :] -= fee
     return worth
 
 

@@ -25,6 +25,7 @@ from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Policy
+from gammacore.netting import NettedPortfolio
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
@@ -70,6 +71,8 @@ class Run(NamedTuple):
         Orders that found no quote.
     engine : str
         ``compiled``, or ``desk`` and why.
+    residual : EpisodeRun or None
+        Of a book, see :class:`gammacore.netting.NettedPortfolio`.
     """
 
     config: Config
@@ -80,6 +83,12 @@ class Run(NamedTuple):
     deliveries: dict[int, Settled]
     missing_quotes: int
     engine: str
+    residual: EpisodeRun | None = None
+
+    @property
+    def accounts(self) -> list[EpisodeRun]:
+        """What sums to the profit of the whole: the episodes, and the residual of a book."""
+        return self.episode_runs + ([] if self.residual is None else [self.residual])
 
 
 def build_exchange(config: Config) -> SimulatedExchange:
@@ -255,10 +264,31 @@ def replay(
             skipped += 1
         else:
             finished.append(done)
+    residual = _square(tape, desk, config.report.attribution)
     engine_used = "compiled" if reason is None else f"desk: {reason}"
     return Run(
-        config, tape, desk, finished, skipped, loop.deliveries, desk.portfolio.missing_quotes, engine_used
+        config,
+        tape,
+        desk,
+        finished,
+        skipped,
+        loop.deliveries,
+        desk.portfolio.missing_quotes,
+        engine_used,
+        residual,
     )
+
+
+def _square(tape: Tape, desk: Desk, method: Method) -> EpisodeRun | None:
+    """Carry a book and its residual at marks, and let the residual have what rounding leaves."""
+    portfolio, last = desk.portfolio, len(tape) - 1
+    if not isinstance(portfolio, NettedPortfolio) or portfolio.book is None or portfolio.residual is None:
+        return None
+    for account in (portfolio.book, portfolio.residual):
+        portfolio.mark(account, desk.book, {option: desk.book.mark(option) for option in account.legs})
+        _true_up_funding(account, tape, desk, last)
+    portfolio.square(desk.book.ts_ns)
+    return EpisodeRun(portfolio.residual, tape, last, method)
 
 
 def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> EpisodeRun:

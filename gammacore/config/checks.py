@@ -99,6 +99,11 @@ def _check_hedge(config: Config) -> None:
     hedge = config.hedge
     if hedge.leland and (hedge.rule != "interval" or not hedge.every.ns):
         raise ConfigError(f"hedge.leland: expected hedge.rule = interval, got {hedge.rule!r}")
+    if hedge.scope == "book" and hedge.instrument != "perpetual":
+        raise ConfigError(
+            f"hedge.instrument: expected 'perpetual' for hedge.scope = book, which has several expiries, "
+            f"got {hedge.instrument!r}"
+        )
     if hedge.rule == "ladder" and config.entry.side == "short":
         raise ConfigError(
             "hedge.rule: 'ladder' hedges long options only: the hedges of short ones chase the price, "

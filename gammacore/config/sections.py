@@ -157,6 +157,7 @@ class SizeConfig(_Section, frozen=True):
 class HedgeConfig(_Section, frozen=True):
     """With what, when and towards which target to hedge."""
 
+    scope: Literal["episode", "book"] | None = None
     instrument: Literal["perpetual", "future", "forward", "cheapest"] = "perpetual"
     rule: Literal[
         "interval",

@@ -116,6 +116,10 @@ class Target(msgspec.Struct, frozen=True):
         seen = self.inputs(episode, view, Never())
         return self._against(episode, view, seen.options, seen.price)
 
+    def own_mismatch(self, episode: Episode, view: MarketView) -> Any:
+        """Mismatch of an episode in a book: the delta that is to be kept is the book's."""
+        return self.mismatch(episode, view) + self.delta
+
     def inputs(
         self,
         episode: Episode,

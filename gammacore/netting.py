@@ -1,0 +1,310 @@
+"""One hedge for all that is held, and how it is shared out among the episodes that it is for.
+
+Real trades change the book. Each episode is hedged by itself at the mark at the moments when the book trades:
+what the episodes offset is crossed among them for nothing, and the trade itself, with its price, fee
+and rounding to lots, is shared by those who wanted it, in proportion to how much. What the book holds beyond
+the episodes' hedges is the residual's. So amounts and profits of episodes and residual sum to the book's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from gammacore.book import Book
+from gammacore.contracts import Future, Instrument, Option, Perpetual
+from gammacore.episode import Capital, Episode, HedgePosition
+from gammacore.errors import LedgerError
+from gammacore.events import Delivery, Fill, Rejected
+from gammacore.fees import FeeSchedule
+from gammacore.ledger import UNIT, Account, Money, check_gap
+from gammacore.orders import BOOK, Purpose
+from gammacore.portfolio import Portfolio
+from gammacore.tolerances import DUST
+
+__all__ = ["RESIDUAL", "NettedPortfolio", "Portion", "portions"]
+
+RESIDUAL = -2  # stands for an episode's number
+
+
+class Portion(NamedTuple):
+    """What one account has of a trade.
+
+    Attributes
+    ----------
+    number : int
+        Of the episode, or `RESIDUAL`.
+    traded : float
+        Share of the trade, 0 to 1.
+    crossed : float
+        Amount taken from the others at the mark, in the contract's unit.
+    excess : float
+        Its share of what the rounding to lots added.
+    """
+
+    number: int
+    traded: float
+    crossed: float
+    excess: float
+
+
+def portions(amount: float, excess: float, wanted: Mapping[int, float]) -> list[Portion]:
+    """Share a trade.
+
+    Parameters
+    ----------
+    amount : float
+        Of the order, signed, in the contract's unit; not 0.
+    excess : float
+        How much of it the rounding to lots added.
+    wanted : mapping of int to float
+        What each episode would trade by itself.
+
+    Returns
+    -------
+    list of Portion
+        Shares sum to 1, what is crossed to 0; the residual comes last and wants the rest of the amount.
+    """
+    asked = dict(wanted)
+    asked[RESIDUAL] = amount - excess - sum(wanted.values())
+    side = math.copysign(1.0, amount)
+    same = {number: max(side * own, 0.0) for number, own in asked.items()}
+    total = sum(same.values())
+    if total == 0.0:  # nobody wanted it: the rounding made it
+        same[RESIDUAL] = total = 1.0
+    found = []
+    for number, own in asked.items():
+        traded = same[number] / total
+        found.append(Portion(number, traded, own + traded * (excess - amount), traded * excess))
+    return found
+
+
+class NettedPortfolio(Portfolio):
+    """Episodes over one book.
+
+    Attributes
+    ----------
+    book : Episode or None
+        All that is held, with its hedge as it was traded; None before the first entry. Orders and fills of
+        the hedge are its.
+    residual : Episode or None
+        The hedge beyond those of the episodes, and what it costs.
+    wanted : dict of int to float
+        What each episode would trade by itself: told before a fill of the book's hedge is applied.
+    changed : bool
+        Whether options came or went since the episodes were last hedged.
+    """
+
+    def __init__(self, fees: FeeSchedule | None = None, financed_in_usd: bool = False) -> None:
+        super().__init__(fees, financed_in_usd)
+        self.wanted: dict[int, float] = {}
+        self.changed = False
+        self._portions: dict[str, tuple[float, list[Portion]]] = {}
+        self._partly: dict[str, list[tuple[Fill, Purpose]]] = {}  # of options, orders not yet complete
+
+    def begin(
+        self,
+        expiry_ns: int,
+        hedge: Future | Perpetual,
+        index: float,
+        expiries: tuple[int, ...] | None = None,
+    ) -> Episode:
+        """Register an episode, and let the book hold what it is to hold."""
+        episode = super().begin(expiry_ns, hedge, index, expiries)
+        if self.book is None:
+            self.book = Episode(BOOK, expiry_ns, HedgePosition(hedge), index, ())
+            self.residual = Episode(RESIDUAL, expiry_ns, HedgePosition(hedge), index, ())
+        if hedge != self.book.hedge.instrument:
+            raise LedgerError(f"the book is hedged with {self.book.hedge.instrument.name}, not {hedge.name}")
+        self.book.expiries = tuple(sorted({*self.book.expiries, *episode.expiries}))
+        return episode
+
+    def account(self, number: int) -> Episode:
+        """Return an open episode, or the book."""
+        return self.book if number == BOOK and self.book is not None else self.open[number]
+
+    @property
+    def hedged(self) -> Collection[Episode]:
+        """The book."""
+        return () if self.book is None else (self.book,)
+
+    # ------------------------------------------------------------- options
+
+    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose, book: Book) -> None:
+        """Change an episode, and the book once all of the order is there: half of it is not hedged."""
+        super()._fill_option(episode, fill, purpose, book)
+        if episode is self.book:
+            return
+        self._partly.setdefault(fill.order_id, []).append((fill, purpose))
+        if fill.last:
+            self._complete(fill.order_id, book)
+
+    def _complete(self, order_id: str, book: Book) -> None:
+        whole = self.book
+        assert whole is not None
+        for fill, purpose in self._partly.pop(order_id, ()):
+            super()._fill_option(whole, fill, purpose, book)
+            option = fill.instrument
+            assert isinstance(option, Option)
+            if abs(whole.legs[option]) < DUST:
+                del whole.legs[option]
+            self._changed(whole)
+        assert self.residual is not None
+        self.residual.entry_ns = whole.entry_ns
+
+    def _apply_rejection(self, episode: Episode, event: Rejected, book: Book) -> None:
+        super()._apply_rejection(episode, event, book)
+        self._complete(event.order_id, book)
+
+    def positions(self) -> dict[Instrument, float]:
+        """Sum up what is held: options of the episodes, hedges of the book."""
+        held: dict[Instrument, float] = {}
+        options = [pair for episode in self.open.values() for pair in episode.legs.items()]
+        hedges = [(account.hedge.instrument, account.hedge.amount) for account in self.hedged]
+        for instrument, amount in (*options, *hedges):
+            held[instrument] = held.get(instrument, 0.0) + amount
+        return {instrument: amount for instrument, amount in held.items() if amount}
+
+    def _apply_delivery(self, event: Delivery, book: Book) -> None:
+        whole, residual = self.book, self.residual
+        for order_id in list(self._partly):
+            self._complete(order_id, book)
+        super()._apply_delivery(event, book)
+        if whole is None or residual is None:
+            return
+        for account in (*self.open.values(), residual):
+            if event.expiry_ns not in account.delivered:
+                account.stops.append(event.expiry_ns)
+        self._deliver(whole, event, book)
+        charged = [e.delivery_fees.get(event.expiry_ns, 0.0) for e in self.open.values()]
+        saved = sum(charged) - whole.delivery_fees.get(event.expiry_ns, 0.0)
+        if abs(saved) > 0.5 * UNIT:  # options of two episodes that offset are not charged
+            self._charge_delivery(residual, event, whole.hedge.instrument, -saved)
+        self._changed(whole)
+
+    def _changed(self, whole: Episode) -> None:
+        """Let rules that count from the last hedge begin anew: what is to be hedged is another."""
+        whole.last_hedge_ns, whole.last_hedge_price = 0, math.nan
+        self.changed = True
+
+    def _close_options(self, episode: Episode, ts_ns: int, reason: str) -> None:
+        super()._close_options(episode, ts_ns, reason)
+        if self.book is not None and episode is not self.book and not self.book.legs:
+            super()._close_options(self.book, ts_ns, reason)
+
+    # ------------------------------------------------------------- the hedge
+
+    def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
+        order = episode.orders_with(fill.order_id)[fill.order_id]
+        super()._apply_fill(episode, fill, book)
+        if episode is not self.book:
+            return
+        if fill.order_id not in self._portions:
+            whole = order.legs[0].amount if order.legs else fill.amount
+            excess = order.legs[0].excess if order.legs else 0.0
+            self._portions[fill.order_id] = whole, portions(whole, excess, self.wanted)
+        self.share(fill, *self._portions[fill.order_id], book)
+        self.changed = False
+        if fill.last:
+            del self._portions[fill.order_id]
+
+    def cross(self, wanted: Mapping[int, float], book: Book) -> None:
+        """Hedge the episodes at the mark, against the residual, when nothing is traded."""
+        assert self.residual is not None
+        price = book.future_price(self.residual.hedge.instrument)
+        for number, amount in wanted.items():
+            if abs(amount) > DUST:
+                for account, signed in ((self.open[number], amount), (self.residual, -amount)):
+                    self._transfer(account, signed, price, 0.0, book)
+        self.changed = False
+
+    def share(self, fill: Fill, whole: float, shared: list[Portion], book: Book) -> None:
+        """Book the parts that every account has of a fill of the book's hedge.
+
+        Parameters
+        ----------
+        fill : Fill
+        whole : float
+            Amount of its order.
+        shared : list of Portion
+            Of the order.
+        book : Book
+        """
+        fee, part = round(fill.fee / UNIT), fill.amount / whole
+        left, left_fee = fill.amount, fee
+        for portion in shared[:-1]:
+            episode, own_fee = self.open[portion.number], round(portion.traded * fee)
+            traded, crossed = portion.traded * fill.amount, portion.crossed * part
+            self._take(episode, fill, (traded, crossed), own_fee * UNIT, portion.excess, book)
+            episode.hedges += fill.last
+            left, left_fee = left - traded - crossed, left_fee - own_fee
+        rest, residual = shared[-1], self.residual
+        assert residual is not None
+        traded = rest.traded * fill.amount
+        self._take(residual, fill, (traded, left - traded), left_fee * UNIT, rest.excess, book)
+
+    def _take(
+        self,
+        episode: Episode,
+        fill: Fill,
+        amounts: tuple[float, float],
+        fee: float,
+        excess: float,
+        book: Book,
+    ) -> None:
+        """Book what was traded for an account, and what it crossed with the others."""
+        traded, crossed = amounts
+        if abs(traded) > DUST or fee:
+            part = Fill(
+                fill.ts_ns,
+                fill.order_id,
+                episode.number,
+                fill.instrument,
+                traded,
+                fill.price,
+                fill.mark,
+                fee,
+                fill.last,
+            )
+            super()._fill_hedge(episode, part, excess, book)
+        if abs(crossed) > DUST:
+            self._transfer(episode, crossed, fill.mark, excess, book)
+
+    def retire(self, episode: Episode, book: Book) -> None:
+        """End an episode whose options are gone: its hedge is crossed with the residual at the mark."""
+        assert self.residual is not None
+        if episode.hedge.amount:
+            self.hand_over(episode, self.residual, book)
+        self.finish(episode, book)
+        # What it leaves in cash is held on: in the other currency it goes with the rate.
+        left = episode.ledger.native_balance(Account.CASH)
+        self.residual.ledger.rate = book.index
+        memo = f"of episode {episode.number}"
+        self.residual.ledger.post(book.ts_ns, Account.CASH, Account.CAPITAL, left, memo)
+        self.residual.left_to_it.append(Capital(book.ts_ns, left, book.index))
+
+    # ------------------------------------------------------------- sums
+
+    def square(self, ts_ns: int) -> None:
+        """Let the residual have what the rounding of ledgers leaves: the parts sum to the book exactly.
+
+        Raises
+        ------
+        LedgerError
+            If rounding cannot explain it.
+        """
+        assert self.book is not None
+        assert self.residual is not None
+        gap, ledgers = self.gap(), [account.ledger for account in (*self.episodes, self.residual, self.book)]
+        postings = sum(ledger.roundings for ledger in ledgers)
+        check_gap(self.book.ledger, gap, postings, "episodes and residual sum to the book")
+        self.residual.ledger.round_off(ts_ns, gap, postings)
+
+    def gap(self) -> Money:
+        """Take the profits of episodes and residual off the book's: what the rounding of ledgers leaves."""
+        assert self.book is not None
+        assert self.residual is not None
+        parts = [episode.ledger.profit() for episode in (*self.episodes, self.residual)]
+        whole = self.book.ledger.profit()
+        return Money(*(math.fsum([one, *(-part[i] for part in parts)]) for i, one in enumerate(whole)))
