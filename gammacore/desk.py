@@ -296,6 +296,8 @@ class Desk:
         hedged = list(self.portfolio.hedged)
         if isinstance(event, Fill):
             changed = event.last and (isinstance(event.instrument, Option) or isinstance(event, Outside))
+            if isinstance(self.portfolio, NettedPortfolio) and event.episode == BOOK and event.last:
+                changed, self.portfolio.overtaken = changed or self.portfolio.overtaken, False
             return [e for e in hedged if e.number in (event.episode, BOOK)] if changed else []
         if isinstance(event, IndexPrice):
             return [] if self.policy.snapshots_only else hedged

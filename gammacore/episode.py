@@ -18,13 +18,23 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement, inverse_p
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
 from gammacore.ledger import Account, Ledger, Posting
-from gammacore.orders import Cancel, Command, Order, Purpose
+from gammacore.orders import Cancel, Command, Order, Purpose, order_id_of
 from gammacore.tolerances import DUST, ROUNDING
 from gammacore.valuation import Exposure
 
 DELIVERED = "delivery"  # why options are gone that expired
 
-__all__ = ["DELIVERED", "Booked", "Capital", "Episode", "HedgeFills", "HedgePosition", "MarketView", "Trades"]
+__all__ = [
+    "DELIVERED",
+    "Booked",
+    "Capital",
+    "Episode",
+    "HedgeFills",
+    "HedgePosition",
+    "MarketView",
+    "Now",
+    "Trades",
+]
 
 
 class MarketView(Protocol):
@@ -45,6 +55,17 @@ class MarketView(Protocol):
     def exposure(self, option: Option) -> Exposure: ...  # noqa: D102
     def options_delta(self, legs: Mapping[Option, float], plain: bool) -> Any: ...  # noqa: D102
     def settlement_weight(self, expiry_ns: int) -> Any: ...  # noqa: D102
+
+
+class Now(Protocol):
+    """What a ledger looks at when a trade is booked: the moment, USD per coin, the funding accumulator."""
+
+    @property
+    def ts_ns(self) -> int: ...  # noqa: D102
+    @property
+    def index(self) -> float: ...  # noqa: D102
+    @property
+    def interest(self) -> float: ...  # noqa: D102
 
 
 class HedgePosition:
@@ -326,7 +347,7 @@ class Episode:
         return [
             Fill(
                 ts,
-                f"{self.number}-{Purpose.HEDGE}-{trades.first_order + k}",
+                order_id_of(self.number, Purpose.HEDGE, trades.first_order + k),
                 self.number,
                 self.hedge.instrument,
                 *row,

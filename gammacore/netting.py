@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual
-from gammacore.episode import Capital, Episode, HedgePosition
+from gammacore.episode import Capital, Episode, HedgePosition, Now
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Fill, Rejected
 from gammacore.fees import FeeSchedule
@@ -94,12 +94,14 @@ class NettedPortfolio(Portfolio):
         What each episode would trade by itself: told before a fill of the book's hedge is applied.
     changed : bool
         Whether options came or went since the episodes were last hedged.
+    overtaken : bool
+        Whether they did while a hedge was on its way: it was decided for other options.
     """
 
     def __init__(self, fees: FeeSchedule | None = None, financed_in_usd: bool = False) -> None:
         super().__init__(fees, financed_in_usd)
         self.wanted: dict[int, float] = {}
-        self.changed = False
+        self.changed = self.overtaken = False
         self._portions: dict[str, tuple[float, list[Portion]]] = {}
         self._partly: dict[str, list[tuple[Fill, Purpose]]] = {}  # of options, orders not yet complete
 
@@ -128,6 +130,12 @@ class NettedPortfolio(Portfolio):
     def hedged(self) -> Collection[Episode]:
         """The book."""
         return () if self.book is None else (self.book,)
+
+    @property
+    def hedged_with(self) -> Future | Perpetual:
+        """Contract of the book's hedge."""
+        assert self.book is not None
+        return self.book.hedge.instrument
 
     # ------------------------------------------------------------- options
 
@@ -186,7 +194,7 @@ class NettedPortfolio(Portfolio):
     def _changed(self, whole: Episode) -> None:
         """Let rules that count from the last hedge begin anew: what is to be hedged is another."""
         whole.last_hedge_ns, whole.last_hedge_price = 0, math.nan
-        self.changed = True
+        self.changed, self.overtaken = True, self.overtaken or bool(whole.pending)
 
     def _close_options(self, episode: Episode, ts_ns: int, reason: str) -> None:
         super()._close_options(episode, ts_ns, reason)
@@ -212,14 +220,14 @@ class NettedPortfolio(Portfolio):
     def cross(self, wanted: Mapping[int, float], book: Book) -> None:
         """Hedge the episodes at the mark, against the residual, when nothing is traded."""
         assert self.residual is not None
-        price = book.future_price(self.residual.hedge.instrument)
+        price = book.future_price(self.hedged_with)
         for number, amount in wanted.items():
             if abs(amount) > DUST:
                 for account, signed in ((self.open[number], amount), (self.residual, -amount)):
                     self._transfer(account, signed, price, 0.0, book)
         self.changed = False
 
-    def share(self, fill: Fill, whole: float, shared: list[Portion], book: Book) -> None:
+    def share(self, fill: Fill, whole: float, shared: list[Portion], book: Now) -> None:
         """Book the parts that every account has of a fill of the book's hedge.
 
         Parameters
@@ -229,7 +237,7 @@ class NettedPortfolio(Portfolio):
             Amount of its order.
         shared : list of Portion
             Of the order.
-        book : Book
+        book : Now
         """
         fee, part = round(fill.fee / UNIT), fill.amount / whole
         left, left_fee = fill.amount, fee
@@ -251,7 +259,7 @@ class NettedPortfolio(Portfolio):
         amounts: tuple[float, float],
         fee: float,
         excess: float,
-        book: Book,
+        book: Now,
     ) -> None:
         """Book what was traded for an account, and what it crossed with the others."""
         traded, crossed = amounts

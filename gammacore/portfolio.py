@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, payoff_coin, payoff_usd
-from gammacore.episode import DELIVERED, Episode, HedgePosition
+from gammacore.episode import DELIVERED, Episode, HedgePosition, Now
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
@@ -118,7 +118,7 @@ class Portfolio:
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
             self._close_options(episode, fill.ts_ns, "exit")
 
-    def _fill_hedge(self, episode: Episode, fill: Fill, excess: float, book: Book) -> None:
+    def _fill_hedge(self, episode: Episode, fill: Fill, excess: float, book: Now) -> None:
         ledger = episode.ledger
         episode.add(fill)
         ledger.rate = book.index
@@ -242,7 +242,7 @@ class Portfolio:
         episode.legs.clear()
         episode.close_ns, episode.close_reason = ts_ns, reason
 
-    def settle_funding(self, episode: Episode, book: Book) -> None:
+    def settle_funding(self, episode: Episode, book: Now) -> None:
         """Pay the funding accrued so far and move the reading of the accumulator up."""
         owed = episode.hedge.accrued(book.interest)
         episode.ledger.post(book.ts_ns, Account.FUNDING, Account.CASH, owed, "funding")
@@ -261,7 +261,7 @@ class Portfolio:
         for episode, signed in ((source, -amount), (heir, amount)):
             self._transfer(episode, signed, price, 0.0, book)
 
-    def _transfer(self, episode: Episode, amount: float, price: float, excess: float, book: Book) -> None:
+    def _transfer(self, episode: Episode, amount: float, price: float, excess: float, book: Now) -> None:
         """Change a hedge at the mark, against another account."""
         name, instrument = f"{episode.number}-transfer-{book.ts_ns}", episode.hedge.instrument
         fill = Fill(book.ts_ns, name, episode.number, instrument, amount, price, price, 0.0)

@@ -13,11 +13,9 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.legs import STRUCTURES, LegRule, parse_expiry, parse_strike, preset
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
-from support.markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
+from support.markets import EXPIRIES, FREE, FRIDAY, START, STRIKES, build, chains_of, tape_of
 
 WEEK = 7 * NS_PER_DAY
-STRIKES = tuple(np.arange(40e3, 81e3, 1e3))
-EXPIRIES = (FRIDAY, FRIDAY + WEEK, FRIDAY + 2 * WEEK)
 
 
 def chain(index=60e3, strikes=STRIKES, expiries=EXPIRIES):
@@ -155,18 +153,6 @@ def test_a_budget_buys_units_of_the_whole(budget, name):
 # --- several expiries in one episode ---
 
 
-def tape_of(seed, chain_hours=6, minutes=30, vol=0.6):
-    """Three weeks of chains and bars; the far expiries deliver within it."""
-    steps = 22 * 24 * 60 // minutes
-    path = random_path(seed, steps, vol=vol, dt=minutes / (365 * 1440))
-    ts = START + np.arange(steps + 1) * minutes * 60 * 10**9
-    prices = prices_of(ts, path, minutes * 60 * 10**9)
-    every = chain_hours * 60 // minutes
-    at = np.arange(0, steps - 10, every)
-    chains = chains_of(ts[at] + 1, path[at], strikes=STRIKES, expiries=EXPIRIES, vol=vol)
-    return Tape(chains, prices), path, ts
-
-
 def test_a_calendar_held_without_a_hedge_earns_its_payoffs_at_their_own_deliveries():
     tape, *_ = tape_of(3)
     config = build(FREE | {"entry.structure": "calendar", "hedge.rule": "never"})
@@ -245,7 +231,7 @@ def test_compiled_hedges_of_several_expiries_are_the_desks(seed):
 
 def test_after_the_near_delivery_what_is_left_is_hedged_at_once():
     # At the last price nothing of the near delta decays before: a call in the money takes a coin with it.
-    tape, path, ts = tape_of(4)
+    tape, path, ts = tape_of(4, averaging=False)
     changes = {"entry.structure": "calendar", "hedge.rule": "band", "hedge.band": 0.02}
     run = replay(build(FREE | changes | {"exit.delivery": "last"}), tape, engine="desk")
     episode = run.episode_runs[0].episode

@@ -21,9 +21,12 @@ from gammacore.array_types import Floats
 from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
 from gammacore.desk import Desk
 from gammacore.episode import Episode, Trades
+from gammacore.events import Fill
 from gammacore.fees import future_rate
 from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Policy
 from gammacore.ledger import Account
+from gammacore.netting import NettedPortfolio, portions
+from gammacore.orders import BOOK, Purpose, order_id_of
 
 from .fills import SimulatedExchange
 from .price_block import PriceBlock
@@ -73,18 +76,20 @@ class CompiledHedger:
 
     def fits(self) -> bool:
         """Whether nothing is on its way that the next price could touch."""
-        return all(e.open and not e.pending for e in self.desk.portfolio.open.values())
+        portfolio = self.desk.portfolio
+        idle = all(not account.pending for account in portfolio.hedged)
+        return idle and all(e.open and not e.pending for e in portfolio.open.values())
 
     def run(self, block: PriceBlock, i: int, j: int) -> None:
         """Hedge every open episode over entries i..j of the tape, bars all of them."""
-        episodes = list(self.desk.portfolio.open.values())
+        portfolio = self.desk.portfolio
         # From the expiry on the desk waits for the delivery.
-        first_expiry = min((e.next_expiry_ns for e in episodes), default=None)
+        first_expiry = min((e.next_expiry_ns for e in portfolio.open.values()), default=None)
         stop = j
         if first_expiry is not None:
             view = block.window(i, j)
             stop = i + int(np.searchsorted(view.ts_ns, first_expiry, side="left"))
-        for episode in episodes:
+        for episode in [account for account in portfolio.hedged if account.legs]:
             for a, b in self._stretches(block, i, stop):
                 self._hedge(episode, block.window(a, b))
 
@@ -131,7 +136,27 @@ class CompiledHedger:
             own_equity,
         )
         if decisions:
-            _take(episode, view, position, rows.array())
+            taken = _take(episode, view, position, rows.array())
+            if isinstance(self.desk.portfolio, NettedPortfolio) and taken is not None:
+                self._share(self.desk.portfolio, view, taken)
+
+    def _share(self, portfolio: NettedPortfolio, view: PriceBlock, trades: Trades) -> None:
+        """Share the trades of a book out among its episodes, as the desk does at each fill."""
+        target, instrument = self.desk.hedge.target, portfolio.hedged_with
+        for k, row in enumerate(trades.rows):
+            moment = view.bar(int(row["at"]))
+            amount, mark = float(row["amount"]), float(row["mark"])
+            unit = mark if instrument.settlement is Settlement.INVERSE else 1.0
+            wanted = {
+                number: -float(target.own_mismatch(episode, moment)[0]) * unit
+                for number, episode in portfolio.open.items()
+            }
+            order_id = order_id_of(BOOK, Purpose.HEDGE, trades.first_order + k)
+            price, fee = float(row["price"]), float(row["fee"])
+            fill = Fill(int(trades.ts_ns[k]), order_id, BOOK, instrument, amount, price, mark, fee)
+            portfolio.share(
+                fill, amount, portions(amount, amount - float(row["wanted"]), wanted), moment.now()
+            )
 
     def contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
         """Costs and grid of an instrument, as the exchange has them at a moment."""
@@ -194,11 +219,15 @@ def rule_of(policy: Policy, at: Moment) -> Callable[[int, float, int, float], fl
     return call
 
 
-def _take(episode: Episode, view: PriceBlock, position: _replay.Position, rows: npt.NDArray[Any]) -> None:
+def _take(
+    episode: Episode, view: PriceBlock, position: _replay.Position, rows: npt.NDArray[Any]
+) -> Trades | None:
     """Bring an episode to the state that a run ended in."""
     hedge = episode.hedge
     hedge.amount, hedge.average, hedge.interest, last_ns, last_price = position.state
     episode.last_hedge_ns, episode.last_hedge_price = int(last_ns), last_price
-    if len(rows):
-        trades = Trades(view.ts_ns[rows["at"]], view.index[rows["at"]], rows, episode.orders_sent)
-        episode.take(trades, position.booked, position.postings)
+    if not len(rows):
+        return None
+    trades = Trades(view.ts_ns[rows["at"]], view.index[rows["at"]], rows, episode.orders_sent)
+    episode.take(trades, position.booked, position.postings)
+    return trades

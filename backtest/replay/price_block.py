@@ -19,6 +19,14 @@ from gammacore.valuation import Exposure, exposure, parity, settlement_weight
 from .tape import Tape
 
 
+class Now(msgspec.Struct, frozen=True):
+    """What a ledger looks at when a trade is booked."""
+
+    ts_ns: int
+    index: float
+    interest: float
+
+
 class _Priced(NamedTuple):
     """An option over a run of bars."""
 
@@ -61,6 +69,14 @@ class PriceBlock:
         part._priced, part._futures, part._deltas = self._priced, self._futures, self._deltas
         part._show(i, j)
         return part
+
+    def bar(self, k: int) -> PriceBlock:
+        """Bar ``k`` as a view of its own."""
+        return self.window(self._i + k, self._i + k + 1)
+
+    def now(self) -> Now:
+        """Time, index and funding of the first bar, to book a trade at."""
+        return Now(int(self.ts_ns[0]), float(self.index[0]), float(self.interest[0]))
 
     def _price(self, option: Option) -> _Priced:
         """Price an option, once for the whole run."""

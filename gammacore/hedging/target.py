@@ -118,7 +118,8 @@ class Target(msgspec.Struct, frozen=True):
 
     def own_mismatch(self, episode: Episode, view: MarketView) -> Any:
         """Mismatch of an episode in a book: the delta that is to be kept is the book's."""
-        return self.mismatch(episode, view) + self.delta
+        seen = self.inputs(episode, view, Never())
+        return self._unaimed(episode, view, seen.options, seen.price)
 
     def inputs(
         self,
@@ -174,12 +175,16 @@ class Target(msgspec.Struct, frozen=True):
 
     def _against(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
         """Options plus hedge minus target."""
+        total = self._unaimed(episode, view, options, price)
+        return total - self.delta if self.delta else total
+
+    def _unaimed(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
         total = options + episode.hedge.delta(price)
         if episode.pending:
             total = total + episode.pending_delta(price)
         if self.numeraire == "usd_neutral" and episode.hedge.inverse:
             total = total + episode.equity(view)
-        return total - self.delta if self.delta else total
+        return total
 
     def _adjusted_delta(
         self,

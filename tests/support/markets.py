@@ -4,12 +4,15 @@ import numpy as np
 
 from gammacore import inverse
 from gammacore.backtest.replay.synthetic import chains_from_rows
+from gammacore.backtest.replay.tape import Tape
 from gammacore.config import parse_config
 from gammacore.data import Prices, Quality
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, expiry_ns
 
 FRIDAY = expiry_ns("2026-01-16")
 START = FRIDAY - 7 * NS_PER_DAY
+EXPIRIES = tuple(FRIDAY + week * 7 * NS_PER_DAY for week in range(3))
+STRIKES = tuple(np.arange(40e3, 81e3, 1e3))
 
 
 def prices_of(ts_ns, close, interval_ns):
@@ -40,6 +43,16 @@ def random_path(seed, steps, start=60e3, vol=0.6, dt=1 / (365 * 1440)):
     rng = np.random.default_rng(seed)
     moves = vol * np.sqrt(dt) * rng.standard_normal(steps) - 0.5 * vol**2 * dt
     return start * np.exp(np.concatenate([[0.0], np.cumsum(moves)]))
+
+
+def tape_of(seed, chain_hours=6, minutes=30, vol=0.6, averaging=True):
+    """Three weeks of chains and bars in which three Fridays expire; the tape, its prices and their times."""
+    steps = 22 * 24 * 60 // minutes
+    path = random_path(seed, steps, vol=vol, dt=minutes / (365 * 1440))
+    ts = START + np.arange(steps + 1) * minutes * 60 * 10**9
+    at = np.arange(0, steps - 10, chain_hours * 60 // minutes)
+    chains = chains_of(ts[at] + 1, path[at], strikes=STRIKES, expiries=EXPIRIES, vol=vol)
+    return Tape(chains, prices_of(ts, path, minutes * 60 * 10**9), averaging=averaging), path, ts
 
 
 FREE = {
