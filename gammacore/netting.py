@@ -9,7 +9,7 @@ the episodes' hedges is the residual's. So amounts and profits of episodes and r
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from gammacore.book import Book
@@ -126,10 +126,24 @@ class NettedPortfolio(Portfolio):
         """Return an open episode, or the book."""
         return self.book if number == BOOK and self.book is not None else self.open[number]
 
+    def find(self, number: int) -> Episode | None:
+        """Return that account, None if it is over."""
+        return self.book if number == BOOK else self.open.get(number)
+
     @property
     def hedged(self) -> Collection[Episode]:
         """The book."""
         return () if self.book is None else (self.book,)
+
+    @property
+    def hedges(self) -> int:
+        """How many hedges of the book were traded."""
+        return 0 if self.book is None else self.book.hedges
+
+    @property
+    def accounts(self) -> Sequence[Episode]:
+        """Episodes, and the residual once there is one."""
+        return self.episodes if self.residual is None else [*self.episodes, self.residual]
 
     @property
     def hedged_with(self) -> Future | Perpetual:
@@ -182,7 +196,7 @@ class NettedPortfolio(Portfolio):
         if whole is None or residual is None:
             return
         for account in (*self.open.values(), residual):
-            if event.expiry_ns not in account.delivered:
+            if event.expiry_ns not in account.delivered and event.ts_ns == event.expiry_ns:
                 account.stops.append(event.expiry_ns)
         self._deliver(whole, event, book)
         charged = [e.delivery_fees.get(event.expiry_ns, 0.0) for e in self.open.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, payoff_coin, payoff_usd
@@ -67,10 +67,24 @@ class Portfolio:
         """Return the open account that an order or a fill belongs to."""
         return self.open[number]
 
+    def find(self, number: int) -> Episode | None:
+        """Return that account, None if it is over."""
+        return self.open.get(number)
+
     @property
     def hedged(self) -> Collection[Episode]:
         """What is hedged, each by orders of its own."""
         return self.open.values()
+
+    @property
+    def hedges(self) -> int:
+        """How many hedges were traded."""
+        return sum(episode.hedges for episode in self.episodes)
+
+    @property
+    def accounts(self) -> Sequence[Episode]:
+        """What sums to the profit of the whole."""
+        return self.episodes
 
     def apply(self, event: Event, book: Book) -> None:
         """Take over what the event says of our positions."""

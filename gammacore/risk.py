@@ -157,7 +157,7 @@ def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -
         decay = sensitivities(option, forward, tau, vol)
         theta += amount * left**2 * decay.theta * unit / 365.0  # the variance left goes with the cube of time
         premium += amount * decay.price * unit
-    for episode in portfolio.open.values():
+    for episode in portfolio.hedged:
         delta += float(episode.hedge.delta(book.future_price(episode.hedge.instrument)))
     return Totals(float(delta), float(gamma), float(vega), float(theta), float(premium))
 
@@ -192,7 +192,7 @@ def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Posit
         if option.settlement is Settlement.INVERSE:
             worth, now = worth * moved, now * forward
         profit += amount * (worth - now)
-    for episode in portfolio.open.values():
+    for episode in portfolio.hedged:
         hedge, price = episode.hedge, book.future_price(episode.hedge.instrument)
         # An inverse contract earns amount (1/S - 1/S') coin, which is amount (S'/S - 1) USD at S'.
         profit += hedge.amount * (spot - 1.0) * (1.0 if hedge.inverse else price)

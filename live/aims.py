@@ -54,7 +54,7 @@ class Aims:
 
     def mismatch(self, number: int) -> float | None:
         """Delta to be hedged away in an episode, coin, without what is on its way; None if it is empty."""
-        episode = self._desk.portfolio.open.get(number)
+        episode = self._desk.portfolio.find(number)
         if episode is None or not episode.open:
             return None
         price = self._desk.book.future_price(episode.hedge.instrument)

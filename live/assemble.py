@@ -87,7 +87,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     JournalError
         If it was kept with another configuration, or does not replay to its own decisions.
     """
-    told, past, last_ns = Retold(), Past(build_desk(config), session_name(now_ns), now_ns), 0
+    told, past, last_ns = Retold(), Past(build_desk(config, "book"), session_name(now_ns), now_ns), 0
     for record in read(path) if Path(path).exists() else ():
         last_ns = record.ts_ns or last_ns
         past.note(told.take(record))
@@ -180,7 +180,7 @@ def build_hedger(
         collar=Collar(live.max_above_mark, live.max_spread),
     )
     execution = Execution(past.session, settings, spec_of)
-    episodes = desk.portfolio.open.values()
+    episodes = {id(e): e for e in (*desk.portfolio.open.values(), *desk.portfolio.hedged)}.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
     execution.restore(orders, past.placed, past.booked)
     for episode in episodes:

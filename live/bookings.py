@@ -105,7 +105,7 @@ class Bookings:
 
     def _adopt(self, news: TradeNews, number: int, amount: float, fact: Adopted | None) -> None:
         """Change an episode's position as the account's has changed."""
-        episode, instrument = self._desk.portfolio.open[number], news.instrument
+        episode, instrument = self._desk.portfolio.account(number), news.instrument
         assert not isinstance(instrument, str)
         event = Outside(
             news.ts_ns,
@@ -121,7 +121,8 @@ class Bookings:
         held = episode.open
         self._take(self.dated(event), fact)
         if held and not episode.open:
-            left = f"hedge {episode.hedge.amount:+g} {episode.hedge.instrument.name}"
-            done = "stays" if self._desk.keeps(episode) else "is being closed"
+            hedged = self._desk.portfolio.book or episode
+            left = f"hedge {hedged.hedge.amount:+g} {hedged.hedge.instrument.name}"
+            done = "stays" if hedged.open or self._desk.keeps(hedged) else "is being closed"
             told = f"all options of episode {number} were closed outside: {left} {done}"
             self._risk.latch("options gone", told, Mode.HEDGE_ONLY)

@@ -104,6 +104,10 @@ class Trail:
         self._index.append(book.index)
         self._owed.append(book.interest)
         followed = {option for episode in self._followed for option in episode.entered}
+        for key in (*followed, *(sign * o.expiry_ns for o in followed for sign in (1, -1))):
+            if key in self._columns:  # held before, and not in between
+                start, values = self._columns[key]
+                values.extend([values[-1]] * (at - start - len(values)))
         for expiry_ns in {option.expiry_ns for option in followed}:
             prices = {expiry_ns: book.forward(expiry_ns), -expiry_ns: book.underlying(expiry_ns)}
             for key, price in prices.items():
@@ -325,7 +329,7 @@ class Follower(Retold):
         if desk.book.ts_ns > self.trail._ts[-1]:
             self.trail.note(desk)
         self.trail.freeze()
-        parts = [self._explained(episode, desk) for episode in desk.portfolio.episodes if episode.entered]
+        parts = [self._explained(episode, desk) for episode in desk.portfolio.accounts if episode.entry_ns]
         zero = Money(0.0, 0.0)
         lines = {line: sum((part.lines[line] for part in parts), zero) for line in LINES}
         total = sum((part.total for part in parts), zero)
@@ -335,7 +339,7 @@ class Follower(Retold):
         """One episode; what has ended is worked out once."""
         if episode.number in self._ended:
             return self._ended[episode.number]
-        if episode.number in desk.portfolio.open:
+        if not episode.end_ns:
             return self._attributed(carried(episode, desk, self.trail.last_marks()), len(self.trail) - 1)
         last = int(np.searchsorted(self.trail.ts_ns, episode.end_ns, side="right")) - 1
         found = self._ended[episode.number] = self._attributed(episode, last)

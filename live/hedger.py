@@ -344,7 +344,11 @@ class Hedger:
     def _timers(self, now_ns: int) -> None:
         """Wake the desk where it asked to be, or where something should have been closed."""
         due = self.desk.next_deadline()
-        waiting = [e for e in self.desk.portfolio.open.values() if not e.pending]
+        portfolio = self.desk.portfolio
+        waiting = [e for e in portfolio.open.values() if not e.pending]
+        book = portfolio.book
+        if book is not None and book.hedge.amount and not (book.open or book.pending or portfolio.open):
+            waiting.append(book)
         late = any((e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open) for e in waiting)
         if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
             self._timer_ns = now_ns
@@ -395,7 +399,8 @@ class Hedger:
     @property
     def flat(self) -> bool:
         """Whether nothing is held or at work."""
-        return self.quiet and not self.desk.portfolio.open
+        portfolio = self.desk.portfolio
+        return self.quiet and not portfolio.open and not any(e.hedge.amount for e in portfolio.hedged)
 
     def _show_mode(self, now_ns: int) -> None:
         shown = self.risk.mode, self.risk.reasons

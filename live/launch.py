@@ -184,7 +184,7 @@ def _need_limits(config: Config) -> None:
 
 def first_moment(config: Config, now_ns: int) -> int:
     """Time at which a local exchange starts: the first, from now on, at which the strategy may enter."""
-    found = next_entry_ns(build_desk(config).strategy.entry, now_ns)
+    found = next_entry_ns(build_desk(config, "book").strategy.entry, now_ns)
     return now_ns if found is None else found
 
 

@@ -98,7 +98,7 @@ class Retold:
             self.starts += 1
             if self.desk is None:  # a later process goes on where the one before was
                 self.config = parse_config(msgspec.json.decode(record.body))
-                self.desk = build_desk(self.config)
+                self.desk = build_desk(self.config, "book")
         kind = FACTS.get(record.name) if record.kind is RecordKind.FACT else None
         return None if kind is None else decode_fact(record.body, kind)
 

@@ -189,7 +189,7 @@ class RiskManager:
 
     def _reduces(self, order: Order) -> bool:
         """Whether an order brings every position that it trades nearer to zero, and none beyond."""
-        episode = self.desk.portfolio.open.get(order.episode)
+        episode = self.desk.portfolio.find(order.episode)
         if episode is None or not order.legs:
             return False
         held = [
@@ -268,7 +268,7 @@ class RiskManager:
 
     def _funding(self, news: TickerNews) -> None:
         """Funding so high that a hedge in the perpetual would pay it, whichever side that is."""
-        held = sum(e.hedge.amount for e in self.desk.portfolio.open.values())
+        held = sum(e.hedge.amount for e in self.desk.portfolio.hedged)
         against = news.current_funding * held > 0 or held == 0.0
         high = abs(news.current_funding) > self.guards.max_funding and against
         self._hold("funding", high, Mode.HEDGE_ONLY, f"funding {news.current_funding:.3%} in 8 hours")
@@ -326,7 +326,8 @@ class RiskManager:
         """
         ours = news.initial_margin - self.margin_gap
         wide = self.margin_gap > max(GAP * ours, MATERIAL * news.margin_balance)
-        working = any(episode.pending for episode in self.desk.portfolio.open.values())
+        held = self.desk.portfolio
+        working = any(account.pending for account in (*held.open.values(), *held.hedged))
         if wide and not self._gap_told and not working:  # what is at work has margin of its own
             log.warning(
                 "more margin than our positions need", extra={"exchange": news.initial_margin, "ours": ours}

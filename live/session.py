@@ -191,7 +191,7 @@ def _assembled(
     session = client if paper is None else paper
     made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs), paper=options.paper))
     feed = made[0].feed
-    if any(episode.hedge.amount for episode in past.desk.portfolio.open.values()):
+    if any(account.hedge.amount for account in past.desk.portfolio.hedged):
         feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
     if feed.looks_back_ns:
         feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))

@@ -42,8 +42,8 @@ def share(margin: float, balance: float) -> float:
 def profit_usd(desk: Desk) -> float:
     """Profit of all episodes at the book's marks, USD; open ones as if closed at marks without cost."""
     total, book = 0.0, desk.book
-    for episode in desk.portfolio.episodes:
-        if episode.number not in desk.portfolio.open:
+    for episode in desk.portfolio.accounts:
+        if episode.end_ns or not (episode.entered or episode.hedge.amount or episode.ledger.roundings):
             total += episode.ledger.profit().usd
             continue
         inverse = episode.hedge.instrument.settlement is Settlement.INVERSE

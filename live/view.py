@@ -105,7 +105,8 @@ def _positions(follower: Follower) -> Table:
         for option, amount in episode.legs.items():
             mark = float(desk.book.exposure(option).value)
             table.add_row(option.name, f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}")
-        hedge = episode.hedge
+    for account in desk.portfolio.hedged:
+        hedge = account.hedge
         if hedge.amount:
             price = desk.book.future_price(hedge.instrument)
             table.add_row(
@@ -163,7 +164,7 @@ def final_report(follower: Follower) -> RenderableType:
     explained = follower.explain()
     parts: list[RenderableType] = [_positions(follower), _money(follower, explained)]
     spent = (follower.last_ns - follower.first_ns) / NS_PER_SECOND
-    hedges = sum(episode.hedges for episode in desk.portfolio.episodes)
+    hedges = desk.portfolio.hedges
     parts.append(
         Text(
             f"{spent:,.0f} s of market, {hedges} hedges, {follower.placed} orders, {follower.filled} fills, "

@@ -30,7 +30,8 @@ class Watched:
     def _wanted(self) -> set[Tradable]:
         """Gather what the desk holds, what is at work, and the perpetual."""
         wanted: set[Tradable] = {self._perpetual} | self._execution.instruments
-        for episode in self._desk.portfolio.open.values():
+        portfolio = self._desk.portfolio
+        for episode in (*portfolio.open.values(), *portfolio.hedged):
             wanted |= {*episode.legs, episode.hedge.instrument}
         return wanted
 

@@ -133,7 +133,9 @@ def test_episodes_and_residual_sum_to_what_was_really_traded(seed):
 
 
 def test_the_amounts_of_the_parts_are_the_books_at_every_moment():
-    config, tape = book_of(7, **{"entry.structure": "straddle", "entry.max_days": 23.0, "hedge.rule": "interval"})
+    config, tape = book_of(
+        7, **{"entry.structure": "straddle", "entry.max_days": 23.0, "hedge.rule": "interval"}
+    )
     portfolio = replay(config, tape).desk.portfolio
     fills = [f for e in [*portfolio.episodes, portfolio.residual] for f in hedges_of(e)]
     real = hedges_of(portfolio.book)

@@ -71,12 +71,13 @@ def positions(desk: Desk) -> list[Row]:
                 _row(episode, option, amount, entry.get(option, math.nan), mark, gained, held)
                 | {"vol": book.iv(option), "tau_days": max(option.expiry_ns - book.ts_ns, 0) / NS_PER_DAY}
             )
-        hedge = episode.hedge
+    for account in desk.portfolio.hedged:
+        hedge = account.hedge
         if hedge.amount:
             price = book.future_price(hedge.instrument)
             won = float(hedge.unrealised(price)) * (book.index if hedge.inverse else 1.0)
             held = _Held(won, float(hedge.delta(price)), 0.0, 0.0, 0.0)
-            rows.append(_row(episode, hedge.instrument, hedge.amount, hedge.average, price, won, held))
+            rows.append(_row(account, hedge.instrument, hedge.amount, hedge.average, price, won, held))
     return rows
 
 
@@ -143,8 +144,8 @@ class Profits:
             self._settled += episode.ledger.profit()
             self._count += 1
         total = self._settled
-        for episode in portfolio.episodes[self._count :]:
-            still = episode.number in portfolio.open
+        for episode in portfolio.accounts[self._count :]:
+            still = not episode.end_ns
             try:
                 total += (carried(episode, desk) if still else episode).ledger.profit()
             except LedgerError:
@@ -163,7 +164,7 @@ def gauges(desk: Desk) -> list[Row]:
         rule looks at instead: ``{"name", "value", "limit", "unit"}``.
     """
     found, book, policy = [], desk.book, desk.policy
-    for episode in desk.portfolio.open.values():
+    for episode in desk.portfolio.hedged:
         if not episode.open:
             continue
         at = desk.hedge.target.moment(episode, book, policy)

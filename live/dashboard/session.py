@@ -55,7 +55,7 @@ def session_of(board: Shown) -> Row:
         "events": follower.events,
         "placed": follower.placed,
         "filled": follower.filled,
-        "hedges": sum(e.hedges for e in desk.portfolio.episodes) if desk is not None else 0,
+        "hedges": desk.portfolio.hedges if desk is not None else 0,
         "episodes": len(desk.portfolio.episodes) if desk is not None else 0,
     }
 

@@ -137,9 +137,10 @@ class Story:
             "kind": "option" if option else purpose,
         }
         self.marks.append(mark)
-        episode = desk.portfolio.episodes[fill.episode]
+        book = desk.portfolio.book
         if not option:
-            self._scalps[fill.episode] = _scalps(episode)
+            own = desk.portfolio.episodes[fill.episode] if book is None else book
+            self._scalps[fill.episode] = _scalps(own)
         if fill.last:
             self._forget(fill.order_id)
 
@@ -164,7 +165,8 @@ class Story:
     def orders(self, desk: Desk) -> list[Row]:
         """Orders at work, each with what was tried last."""
         rows = []
-        for episode in desk.portfolio.open.values():
+        portfolio = desk.portfolio
+        for episode in {id(e): e for e in (*portfolio.open.values(), *portfolio.hedged)}.values():
             kept = ("taking", episode.pending), ("resting", episode.resting), ("leaving", episode.cancelled)
             for stage, orders in kept:
                 rows += [self._order(order, stage) for order in orders.values()]
