@@ -28,6 +28,7 @@ STALE_NS = {
     "chains": 8 * NS_PER_HOUR,
 }
 REGULAR = ("candles", "funding", "dvol")  # rows at even distances, all day
+SPARSE = ("instruments", "transactions")  # nothing is missing on a day without rows
 PRICES = ("bid_price", "ask_price", "price")
 
 
@@ -104,7 +105,7 @@ class _Walk:
         self._store, self.kind, self.currency, self._as_of_ns = store, kind, currency, as_of_ns
         first, last = (parse_time(day) // NS_PER_DAY for day in (days[0], days[-1]))
         every = [day_of(day * NS_PER_DAY) for day in range(first, last + 1)]
-        self._days = days if kind == "instruments" else every
+        self._days = days if kind in SPARSE else every
         self._series = series
         self._facts: dict[str, dict[str, int]] = {}
         self._found: dict[str, list[Found]] = {day: [] for day in self._days}

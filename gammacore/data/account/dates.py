@@ -79,7 +79,7 @@ def _numbered(
     order: Sequence[int] | None,
     choice: str,
 ) -> list[int]:
-    """Times of a column of numbers between slashes."""
+    """Read a column of numbers between slashes."""
     readers = {DAY_FIRST: _reader(day=1, month=3), MONTH_FIRST: _reader(day=3, month=1)}
     tried = {choice: readers[choice]} if choice else readers
     read = {name: [reader(cell) for cell in cells] for name, reader in tried.items()}
@@ -97,14 +97,14 @@ def _numbered(
         at = next(i for i, (a, b) in enumerate(zip(*chosen, strict=True)) if a != b)
         either = " or ".join(format_time(times[at])[:10] for times in chosen)
         raise DataError(
-            f"{path}: line {lines[at]}, column {column!r}: {cells[at]!r} is {either}, and nothing in the file "
-            f"tells which; give --dates {DAY_FIRST} (as the exchange documents) or {MONTH_FIRST}"
+            f"{path}: line {lines[at]}, column {column!r}: {cells[at]!r} is {either}, and nothing in the "
+            f"file tells which; give --dates {DAY_FIRST} (as the exchange documents) or {MONTH_FIRST}"
         )
     return chosen[0]
 
 
 def _iso(cells: Sequence[str]) -> list[int | None]:
-    """Times in ISO 8601 or counted since 1970, None where a cell is neither."""
+    """Read ISO 8601 and counts since 1970, None where a cell is neither."""
     connection = duckdb.connect()
     try:
         connection.execute("SET TimeZone = 'UTC'")

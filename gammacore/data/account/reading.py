@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,6 +30,8 @@ __all__ = ["BALANCE", "POSITION", "AccountHistory", "AccountOptions", "Skipped",
 BALANCE, POSITION = "balance", "position"
 UNIT = Decimal(1).scaleb(-8)  # of a coin or a dollar: what the exchange rounds to
 AMOUNT = Decimal("1e-9")  # relative, of what was printed of a position
+NUMBERS = ("position", "price", "mark_price", "index_price")
+NUMBERS += ("cashflow", "funding", "fee", "change", "balance", "equity")
 _SIGNS = {"buy": 1, "sell": -1}
 _BY_TYPE = {"assignment": 1, "exercise": -1}  # a short option is bought back, a long one is given up
 
@@ -140,9 +143,13 @@ def currency_told(records: Records, options: AccountOptions) -> str:
     column = sorted({row.text("currency") for row in records.rows} - {""})
     told = options.currency or named or (column[0] if len(column) == 1 else "")
     if not told:
-        raise ConfigError(f"currency: {records.path.name} has no column and no name that tells; give --currency")
+        raise ConfigError(
+            f"currency: {records.path.name} has no column and no name that tells; give --currency"
+        )
     if column and column != [told]:
-        raise ConfigError(f"currency: {records.path.name} holds rows of {', '.join(column)}, not of {told} alone")
+        raise ConfigError(
+            f"currency: {records.path.name} holds rows of {', '.join(column)}, not of {told} alone"
+        )
     return told
 
 
@@ -186,7 +193,9 @@ class _Log:
         for seq, time, record in found:
             if kept and seq == kept[-1][0]:
                 if record.cells != kept[-1][2].cells:
-                    raise record.error("seq", f"is that of line {kept[-1][2].line}, which says something else")
+                    raise record.error(
+                        "seq", f"is that of line {kept[-1][2].line}, which says something else"
+                    )
                 continue
             if time < last:
                 raise record.error("time", "is before the time of the row that it follows by its sequence")
@@ -203,16 +212,14 @@ class _Log:
             return None
         if kind not in KNOWN_TYPES:
             change = record.decimal("change") or Decimal(0)
-            raise record.error(
-                "type",
-                f"is unknown, and changes the balance by {change:f}; give --skip {kind} to leave such rows out",
-            )
+            why = f"is unknown, and changes the balance by {change:f}; give --skip {kind} to leave such rows out"
+            raise record.error("type", why)
         self._check_instrument(record)
         amount = self._amount(kind, record)
         if kind == "trade" and BALANCE not in self._options.skip:
             _check_change(record)
-        numbers = ("position", "price", "mark_price", "index_price", "cashflow", "funding")
-        money = ("fee", "change", "balance", "equity")
+        values: dict[str, Any] = {name: record.number(name) for name in NUMBERS}
+        values |= {name: record.text(name) for name in ("trade_id", "order_id", "label", "info")}
         return AccountRow(
             ts_ns=time,
             account=self._options.account or record.text("account") or self._named,
@@ -222,9 +229,8 @@ class _Log:
             side=record.text("side").lower(),
             instrument=record.text("instrument"),
             amount=float("nan") if amount is None else float(amount),
-            **{name: record.number(name) for name in (*numbers, *money)},
-            **{name: record.text(name) for name in ("trade_id", "order_id", "label", "info")},
             line=record.line,
+            **values,
         )
 
     def _check_instrument(self, record: Record) -> None:
@@ -240,7 +246,7 @@ class _Log:
         after, before = record.decimal("position"), self._positions.get(name)
         if name and after is not None:
             self._positions[name] = after
-        sign = next((_SIGNS[word] for word in side.split() if word in _SIGNS), 0)
+        sign: int = next((_SIGNS[word] for word in side.split() if word in _SIGNS), 0)
         if kind == "settlement":
             return after
         if kind in DELIVERY_TYPES:
@@ -248,7 +254,9 @@ class _Log:
         if kind not in TRADE_TYPES or (not sign and kind != "trade"):
             return None
         if size is None or not sign:
-            raise record.error("side" if size is not None else "amount", "tells no trade: buy or sell how much?")
+            raise record.error(
+                "side" if size is not None else "amount", "tells no trade: buy or sell how much?"
+            )
         amount = sign * abs(size)
         if after is not None and before is not None and POSITION not in self._options.skip:
             self._check_position(record, amount, before, after)
@@ -258,8 +266,8 @@ class _Log:
         if abs(before + amount - after) > AMOUNT * max(abs(before), abs(after), 1):
             raise record.error(
                 "position",
-                f"does not follow: {before:f} before, {amount:+f} traded; rows are missing (was the download "
-                f"filtered?) or the amount is in another unit. Give --skip {POSITION} to read it all the same",
+                f"does not follow: {before:f} before, {amount:+f} traded; rows are missing (was the "
+                f"download filtered?) or the amount is in another unit. Give --skip {POSITION} to read it all the same",
             )
 
     def _delivered(
@@ -296,8 +304,8 @@ def _check_balance(record: Record, before: Record | None) -> None:
         return
     raise record.error(
         "balance",
-        f"does not follow: {last:f} on line {before.line}, changed by {change:f}, is {last + change:f}. Rows are "
-        f"missing (was the download filtered?); give --skip {BALANCE} to read it all the same",
+        f"does not follow: {last:f} on line {before.line}, changed by {change:f}, is {last + change:f}. "
+        f"Rows are missing (was the download filtered?); give --skip {BALANCE} to read it all the same",
     )
 
 
@@ -332,7 +340,8 @@ def _trades(records: Records, options: AccountOptions) -> AccountHistory:
     """Rows of a trade history or a table; combos are left out, whose legs are trades of their own."""
     column, cells, lines = times_of(records)
     times, _ = read_times(records.path, column, cells, lines, None, options.dates)
-    source, rows, combos = records.layout.source, [], 0
+    source, combos = records.layout.source, 0
+    rows: list[AccountRow] = []
     seen: Counter[str] = Counter()
     for time, record in zip(times, records.rows, strict=True):
         name = record.text("instrument")
@@ -349,6 +358,10 @@ def _trades(records: Records, options: AccountOptions) -> AccountHistory:
         seen[row_id] += 1
         if source == "trades" and seen[row_id] > 1:
             continue  # pages of an answer overlap
+        values: dict[str, Any] = {
+            field: record.number(field) for field in ("price", "mark_price", "index_price", "fee")
+        }
+        values |= {field: record.text(field) for field in ("order_id", "label")}
         rows.append(
             AccountRow(
                 ts_ns=time,
@@ -358,9 +371,9 @@ def _trades(records: Records, options: AccountOptions) -> AccountHistory:
                 seq=len(rows),
                 instrument=name,
                 amount=float(amount),
-                **{field: record.number(field) for field in ("price", "mark_price", "index_price", "fee")},
-                **{field: record.text(field) for field in ("trade_id", "order_id", "label")},
+                trade_id=trade_id,
                 line=record.line,
+                **values,
             )
         )
     skipped = (Skipped("combo", combos, Decimal(0), "their legs are trades of their own"),) if combos else ()

@@ -43,8 +43,18 @@ NO_CASH = frozenset({"options_settlement_summary"})
 """Types that repeat what other rows paid: no sum of cash counts them."""
 
 CASH_TYPES = frozenset(
-    "settlement deposit withdrawal transfer swap correction negative_balance_fee usdc_reward "
-    "transfer_from_insurance socialized_fund".split()
+    {
+        "settlement",
+        "deposit",
+        "withdrawal",
+        "transfer",
+        "swap",
+        "correction",
+        "negative_balance_fee",
+        "usdc_reward",
+        "transfer_from_insurance",
+        "socialized_fund",
+    }
 )
 """Types that move cash and no position."""
 
