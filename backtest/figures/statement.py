@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from gammacore.contracts import UNITS_PER_COIN, Option, Perpetual, Settlement, parse
+from gammacore.contracts import UNITS_PER_COIN, Perpetual, Settlement, parse
 from gammacore.data.account.statement import Booking, Expired, Filled, Statement, statement
 from gammacore.daycount import parse_time
 from gammacore.errors import ContractError, DataError, LedgerError

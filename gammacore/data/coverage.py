@@ -153,6 +153,8 @@ class _Walk:
         one = Day(self.kind, self.currency, rows)
         repeated = _count(self._store, files, self._as_of_ns) - one.ts_ns.size
         self._facts[day] = {"rows": one.ts_ns.size, "subjects": len(one.names), "repeated": repeated}
+        if self.kind == "transactions":
+            return  # no market data: the import held them against themselves
         self._ends |= {
             name: contract.expiry_ns
             for name, contract in zip(one.names, one.instruments, strict=True)

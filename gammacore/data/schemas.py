@@ -137,7 +137,8 @@ KINDS: dict[str, Kind] = {
             "transactions",
             "account source row_id",
             "account:t source:t row_id:t seq:i type:t side:t instrument_name:t amount position price "
-            "mark_price index_price cashflow funding fee change balance equity trade_id:t order_id:t label:t info:t",
+            "mark_price index_price cashflow funding fee change balance equity trade_id:t order_id:t label:t "
+            "info:t",
             first="seq",
         ),
         _kind("gaps", "channel ts_ns known_ns", "channel:t reason:t"),

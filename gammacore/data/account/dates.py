@@ -110,7 +110,7 @@ def _iso(cells: Sequence[str]) -> list[int | None]:
         connection.execute("SET TimeZone = 'UTC'")
         query = (
             f"SELECT {time_sql('cell')} FROM (SELECT unnest($cells) AS cell, "
-            "unnest(range(len($cells))) AS at) ORDER BY at"
+            "unnest(range(len($cells))) AS place) ORDER BY place"
         )
         return [row[0] for row in connection.execute(query, {"cells": list(cells)}).fetchall()]
     finally:

@@ -30,8 +30,10 @@ __all__ = ["BALANCE", "POSITION", "AccountHistory", "AccountOptions", "Skipped",
 BALANCE, POSITION = "balance", "position"
 UNIT = Decimal(1).scaleb(-8)  # of a coin or a dollar: what the exchange rounds to
 AMOUNT = Decimal("1e-9")  # relative, of what was printed of a position
-NUMBERS = ("position", "price", "mark_price", "index_price")
-NUMBERS += ("cashflow", "funding", "fee", "change", "balance", "equity")
+NUMBERS = (
+    *("position", "price", "mark_price", "index_price"),
+    *("cashflow", "funding", "fee", "change", "balance", "equity"),
+)
 _SIGNS = {"buy": 1, "sell": -1}
 _BY_TYPE = {"assignment": 1, "exercise": -1}  # a short option is bought back, a long one is given up
 
@@ -212,7 +214,7 @@ class _Log:
             return None
         if kind not in KNOWN_TYPES:
             change = record.decimal("change") or Decimal(0)
-            why = f"is unknown, and changes the balance by {change:f}; give --skip {kind} to leave such rows out"
+            why = f"is unknown, and changes the balance by {change:f}; --skip {kind} leaves such rows out"
             raise record.error("type", why)
         self._check_instrument(record)
         amount = self._amount(kind, record)
@@ -263,11 +265,11 @@ class _Log:
         return amount
 
     def _check_position(self, record: Record, amount: Decimal, before: Decimal, after: Decimal) -> None:
-        if abs(before + amount - after) > AMOUNT * max(abs(before), abs(after), 1):
+        if abs(before + amount - after) > AMOUNT * max(abs(before), abs(after), Decimal(1)):
             raise record.error(
                 "position",
-                f"does not follow: {before:f} before, {amount:+f} traded; rows are missing (was the "
-                f"download filtered?) or the amount is in another unit. Give --skip {POSITION} to read it all the same",
+                f"does not follow: {before:f} before, {amount:+f} traded; rows are missing (is the "
+                f"download filtered?) or amounts are of another unit; --skip {POSITION} reads it all the same",
             )
 
     def _delivered(
@@ -305,7 +307,7 @@ def _check_balance(record: Record, before: Record | None) -> None:
     raise record.error(
         "balance",
         f"does not follow: {last:f} on line {before.line}, changed by {change:f}, is {last + change:f}. "
-        f"Rows are missing (was the download filtered?); give --skip {BALANCE} to read it all the same",
+        f"Rows are missing (was the download filtered?); --skip {BALANCE} reads it all the same",
     )
 
 
@@ -319,7 +321,7 @@ def _check_change(record: Record) -> None:
         raise record.error(
             "change",
             f"is neither the cash flow {paid:f} less the fee {fee:f}, nor one of them; "
-            f"give --skip {BALANCE} to read it all the same",
+            f"--skip {BALANCE} reads it all the same",
         )
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from gammacore.contracts import UNITS_PER_COIN, Future, Option, Perpetual, from_units, parse
+from gammacore.daycount import format_time
 from gammacore.errors import LedgerError
 from gammacore.ledger import Account, Posting
 
@@ -163,7 +164,7 @@ class _Statement:
             key = one.ts_ns, EVERY if memo in (DELIVERY, DELIVERY_FEE) else one.episode, memo, instrument
             self._owed[key] = self._owed.get(key, 0) + one.units
         filled_at = {(fill.ts_ns, fill.episode, fill.instrument) for fill in filled}
-        # A hedge that one episode hands another is no trade: its profit is settled, as the exchange does daily.
+        # A hedge that one episode hands another is no trade: its profit is settled, as is done daily.
         self._settled = sorted(
             (
                 key
@@ -249,10 +250,8 @@ class _Statement:
         left = {key: units for key, units in self._owed.items() if units}
         if left:
             (ts_ns, episode, memo, instrument), units = next(iter(left.items()))
-            raise LedgerError(
-                f"{name}: episode {episode} booked {memo} of {from_units(units):.8f} for {instrument or 'nothing'} "
-                f"at {ts_ns}, and no fill or delivery says why"
-            )
+            what = f"{memo} of {from_units(units):.8f} for {instrument or 'nothing'} at {format_time(ts_ns)}"
+            raise LedgerError(f"{name}: episode {episode} booked {what}, and no fill or delivery says why")
 
     def _take(self, fill: Filled, memo: str, units: int | None) -> int:
         """Take what was booked for a fill; of several at one moment, the part that is its own."""

@@ -134,5 +134,5 @@ def _refuse_others(store: Store, currency: str, name: str, rows: Sequence[Accoun
         if list(rest) != said:
             raise DataError(
                 f"{path}: line {row.line}: row {row.row_id} of account {row.account or '(none)'} is in the "
-                f"store already and says something else ({file.stem}); give --account if it is another account's"
+                f"store and says something else ({file.stem}); give --account if it is another's"
             )
