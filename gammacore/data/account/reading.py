@@ -269,7 +269,7 @@ class _Log:
             raise record.error(
                 "position",
                 f"does not follow: {before:f} before, {amount:+f} traded; rows are missing (is the "
-                f"download filtered?) or amounts are of another unit; --skip {POSITION} reads it all the same",
+                f"download filtered?) or amounts are of another unit; --skip {POSITION} reads it anyway",
             )
 
     def _delivered(
@@ -307,7 +307,7 @@ def _check_balance(record: Record, before: Record | None) -> None:
     raise record.error(
         "balance",
         f"does not follow: {last:f} on line {before.line}, changed by {change:f}, is {last + change:f}. "
-        f"Rows are missing (was the download filtered?); --skip {BALANCE} reads it all the same",
+        f"Rows are missing (was the download filtered?); --skip {BALANCE} reads it anyway",
     )
 
 
@@ -321,7 +321,7 @@ def _check_change(record: Record) -> None:
         raise record.error(
             "change",
             f"is neither the cash flow {paid:f} less the fee {fee:f}, nor one of them; "
-            f"--skip {BALANCE} reads it all the same",
+            f"--skip {BALANCE} reads it anyway",
         )
 
 

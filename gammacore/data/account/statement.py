@@ -23,6 +23,7 @@ __all__ = ["Booking", "Expired", "Filled", "Statement", "bookings", "cash_units"
 
 FUNDING, HEDGE, TRADE, FEE = "funding", "hedge", "trade", "fee"
 DELIVERY, DELIVERY_FEE = "delivery", "delivery fee"
+GRAIN = Decimal(1).scaleb(-10)  # of a position: finer than any lot
 EVERY = -1  # deliveries are those of all episodes
 _MEMOS = {"funding at final rates": FUNDING}
 NOT_CASH = (Account.NUMERAIRE, Account.CAPITAL)  # another currency's view; coins that were brought in
@@ -172,8 +173,7 @@ class _Statement:
                 if key[2] == FUNDING or (key[2] == HEDGE and (key[0], key[1], key[3]) not in filled_at)
             ),
             key=lambda key: key[0],
-            reverse=True,
-        )
+        )[::-1]
 
     def pay_until(self, ts_ns: int | None) -> None:
         """Write the settlements up to a moment, all of them for None."""
@@ -205,7 +205,8 @@ class _Statement:
             last = at == len(parts) - 1
             share = (cash, fee) if last else _shares(memo, cash, fee, part, amount)
             cash, fee = cash - share[0], fee - share[1]
-            self._held[fill.instrument] = self._position(fill.instrument) + part
+            # Amounts are floats of a few lots: what they are off by must not pile up.
+            self._held[fill.instrument] = (self._position(fill.instrument) + part).quantize(GRAIN)
             opens = before * part >= 0
             before += part
             self._add(
