@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from gammacore.cli.common import JsonOption, document
-from gammacore.data.tables import existing
 from gammacore.errors import ConfigError, DataError
 from gammacore.result_files import write_new
 
@@ -35,6 +34,7 @@ def export(
     from gammacore.backtest.figures.statement import run_statement
     from gammacore.data.account.forms import FORMS, open_premium
     from gammacore.data.account.rows import cash, executions
+    from gammacore.data.tables import existing
     from gammacore.live.statement import session_statement
 
     if format_ not in FORMS:
@@ -42,7 +42,8 @@ def export(
     form = FORMS[format_]
     made = run_statement(source) if existing(source).is_dir() else session_statement(source)
     if not made.rows:
-        raise DataError(f"{source}: nothing was traded; there is nothing to export")
+        _say_nothing(source, as_json)
+        return
     name = re.sub(r"[^A-Za-z0-9_]+", "-", made.name).strip("-")
     account = crc32(made.name.encode())
     target = out or Path(form.file.format(account=account, currency=made.currency, name=name))
@@ -60,3 +61,11 @@ def export(
     if premium:
         left = f"Options still open: their premium of {premium:+.8f} {made.currency} is in no row yet."
         console.print(left, highlight=False, soft_wrap=True)
+
+
+def _say_nothing(source: Path, as_json: bool) -> None:
+    if as_json:
+        document({"file": None, "rows": 0, "executions": 0})
+        return
+    told = f"{source}: nothing was traded; no file was written"
+    Console().print(told, highlight=False, soft_wrap=True)

@@ -14,8 +14,9 @@ import msgspec
 
 from gammacore.errors import DataError
 
+from ..csv_files import header as header_of
 from ..csv_files import named, open_text
-from ..tables import read_header, verify
+from ..tables import verify
 from .layouts import Layout, columns_of, layout_of
 
 __all__ = ["SUFFIXES", "Record", "Records", "read_records"]
@@ -97,8 +98,9 @@ def read_records(path: Path, format_name: str = "auto") -> Records | None:
         return _from_json(path, format_name)
     if not path.name.endswith(SUFFIXES):
         return None
-    header = [name.strip() for name in read_header(path)]
-    layout = layout_of(header, format_name, path)
+    names, stated = header_of(path, "auto")
+    header = [name.strip() for name in names]
+    layout = layout_of(header, format_name, path) if stated else None
     if layout is None:
         return None
     if path.name.endswith(".gz"):
