@@ -9,7 +9,7 @@ from typing import Any
 
 from gammacore.contracts import Settlement
 from gammacore.data.account.statement import Expired, Filled, Statement, bookings, statement
-from gammacore.errors import JournalError
+from gammacore.errors import JournalError, LedgerError
 from gammacore.events import Delivery, Fill, Outside
 
 from .attempts import Booked
@@ -45,6 +45,9 @@ def session_statement(path: str | os.PathLike[str]) -> Statement:
             found: Any = told.take(record)
         except JournalError as error:
             raise JournalError(f"{path}: {error}") from None
+        except LedgerError as error:
+            why = f"record {record.seq} cannot be booked: {error}; gammacore parity says where versions part"
+            raise JournalError(f"{path}: {why}") from None
         if isinstance(found, Booked):
             booked = found
         elif isinstance(found, Fill):

@@ -202,6 +202,11 @@ def test_a_table(tmp_path):
     assert str(found[0].fee) == "nan"
 
 
+def test_a_currency_that_the_instruments_contradict(tmp_path):
+    with pytest.raises(DataError, match=r"line 2, column 'instrument_name': .* does not settle in ETH"):
+        read(tmp_path, TRADES, name="trades.csv", currency="ETH")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -350,6 +350,8 @@ def _trades(records: Records, options: AccountOptions) -> AccountHistory:
         if not name:
             raise record.error("instrument", "is missing")
         _check_name(record)
+        if options.currency and currency_of(name) != options.currency:
+            raise record.error("instrument", f"does not settle in {options.currency}; leave --currency out")
         if re.search(IS_COMBO, name):
             combos += 1
             continue
