@@ -102,3 +102,31 @@ def test_the_form_needs_a_currency_where_the_name_tells_none(tmp_path):
     run(tmp_path, {})
     path = write(tmp_path, FORMS["deribit"].write(run_statement(tmp_path)), "mine.csv")
     assert read_account(path, AccountOptions(currency="BTC")).rows
+
+
+def test_a_hedge_that_a_roll_hands_over_is_settled_and_not_traded(tmp_path):
+    """By hand: 1000 USD sold at 50,000, handed to the next episode at 51,000, bought back at 52,000."""
+    at = [f"2025-01-0{day}T08:00:00Z" for day in (1, 2, 3)]
+    (tmp_path / "fills.csv").write_text(
+        "time,episode,purpose,instrument,kind,amount,price,mark,fee,delta_before,delta_after\n"
+        f"{at[0]},0,hedge,BTC-PERPETUAL,hedge,-1000.0,50000.0,50000.0,1e-05,,\n"
+        f"{at[1]},0,transfer,BTC-PERPETUAL,hedge,1000.0,51000.0,51000.0,0.0,,\n"
+        f"{at[1]},1,transfer,BTC-PERPETUAL,hedge,-1000.0,51000.0,51000.0,0.0,,\n"
+        f"{at[2]},1,unwind,BTC-PERPETUAL,hedge,1000.0,52000.0,,1e-05,,\n"
+    )
+    (tmp_path / "ledger.csv").write_text(
+        "time,episode,memo,instrument,debit,credit,coin,usd\n"
+        f"{at[0]},0,fee,BTC-PERPETUAL,fees,cash,0.00001000,0.50000000\n"
+        f"{at[1]},0,hedge,BTC-PERPETUAL,cash,hedge_pnl,-0.00039216,-20.00000000\n"
+        f"{at[2]},1,hedge,BTC-PERPETUAL,cash,hedge_pnl,-0.00037707,-19.60000000\n"
+        f"{at[2]},1,fee,BTC-PERPETUAL,fees,cash,0.00001000,0.52000000\n"
+    )
+    (tmp_path / "episodes.csv").write_text("episode,expiry,delivery_price_usd\n")
+    made = run_statement(tmp_path)
+    told = [(row.type, row.side, row.amount, row.position, row.change) for row in made.rows]
+    assert told == [
+        ("trade", "open sell", -1000.0, -1000.0, -0.00001),
+        ("settlement", "short", -1000.0, -1000.0, -0.00039216),
+        ("trade", "close buy", 1000.0, 0.0, -0.00038707),
+    ]
+    assert [one.amount for one in executions(made.rows)] == [-1000.0, 1000.0]
