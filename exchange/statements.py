@@ -105,7 +105,7 @@ class Statements:
             mark_price=trade.mark,
             price_currency=listing.row["quote_currency"],
             side=f"{'close' if side.closed == trade.lots else 'open'} {direction(order.side)}",
-            trade_id=str(trade.number),
+            trade_id=listing.trade_id(trade.number),
             order_id=order.order_id,
             interest_pl=0.0,
             profit_as_cashflow=False,

@@ -55,7 +55,7 @@ INSIDE = {
         actions pricing execution feed positions
         solvency risk_manager journal aims asked parts watched
         questions bookings dispatch hedger dry
-        retold parity idle follow heartbeat paper
+        retold parity idle follow heartbeat paper statement
         supervised assemble view watch warm_up recorder recording
         session doctor killing flatten
         launch

@@ -87,11 +87,12 @@ def download(
     epilog=examples(
         "gammacore data import deribit_options_chain_2026-03-01_OPTIONS.csv.gz",
         "gammacore data import BTCUSDT-1m-2026-03.csv --currency BTC --instrument BTCUSDT",
+        "gammacore data import FILE.csv --currency BTC --skip usdc_reward",
         "gammacore data import FILE --kind index --map ts_ns=time --map price=last --map index_name=name",
     ),
 )
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="CSV and gzip CSV files.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV and gzip CSV files; JSON of your own past.")],
     format_: Annotated[str, typer.Option("--format", help="Sort of file; auto goes by its header.")] = "auto",
     kind: Annotated[str, typer.Option(help="With --map: what the rows are.")] = "",
     mapping: Annotated[
@@ -108,10 +109,22 @@ def import_(
     ] = "0s",
     snapshot: Annotated[str, typer.Option(help="Between chains made of option tickers; 0s: none.")] = "1h",
     memory_limit: Annotated[str, typer.Option(help="Of the database, such as 500MB.")] = "1GB",
+    account: Annotated[str, typer.Option(help="Of an account's past: which of several accounts.")] = "",
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a transaction log: a type of rows to leave out, or a check: balance or position."
+        ),
+    ] = None,
+    dates: Annotated[
+        str,
+        typer.Option(help="Of dates such as 05/06/26: day-first or month-first, if the file leaves it open."),
+    ] = "",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Import files of tardis.dev, klines, chain snapshots, or anything by a mapping of columns."""
+    """Import market data of others, or your own past: transaction logs, trade histories, tables of trades."""
+    from gammacore.cli.account import account_figures, show_account
     from gammacore.data.importing import ImportOptions, import_file
     from gammacore.data.store import Store
 
@@ -125,6 +138,9 @@ def import_(
         delay_ns=_duration(delay, "--delay"),
         snapshot_ns=_duration(snapshot, "--snapshot"),
         memory_limit=memory_limit,
+        account=account,
+        skip=tuple(skip or ()),
+        dates=dates,
     )
     console, told = Console(), []
     with stoppable("files that were named above are imported"), Store(store) as opened:
@@ -132,10 +148,13 @@ def import_(
             with progress_bar() as report:
                 found = import_file(opened, file, options, progress=report)
             if as_json:
-                told.append({"file": str(file), "format": found.format, "rows": found.rows})
+                past = {} if found.history is None else account_figures(found.history)
+                told.append({"file": str(file), "format": found.format, "rows": found.rows, **past})
                 continue
             rows = ", ".join(f"{count:,} {name}" for name, count in found.rows.items()) or "no rows"
             console.print(f"{file}: {found.format}, {rows}", highlight=False, soft_wrap=True)
+            if found.history is not None:
+                show_account(console, found.history)
     if as_json:
         document(told)
 

@@ -19,6 +19,7 @@ from gammacore.cli.compare import compare
 from gammacore.cli.dashboard import dashboard
 from gammacore.cli.data import data_app
 from gammacore.cli.exchange import exchange
+from gammacore.cli.export import export
 from gammacore.cli.init import init
 from gammacore.cli.live import doctor, kill, live, parity, watch
 from gammacore.cli.look_ahead import check as check_look_ahead
@@ -121,6 +122,15 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
     ),
     (LIVE, watch, ("gammacore watch results/JOURNAL.db --metrics-port 9100",)),
     (LIVE, parity, ("gammacore parity results/JOURNAL.db",)),
+    (
+        LIVE,
+        export,
+        (
+            "gammacore export results/JOURNAL.db",
+            "gammacore export results/first --format simple --out executions.csv",
+            "gammacore export results/first --format koinly --json",
+        ),
+    ),
     (LIVE, exchange, ("gammacore exchange", "gammacore exchange --replay FILE --speed 60")),
 )
 for panel, function, shown in COMMANDS:

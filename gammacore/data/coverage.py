@@ -28,6 +28,7 @@ STALE_NS = {
     "chains": 8 * NS_PER_HOUR,
 }
 REGULAR = ("candles", "funding", "dvol")  # rows at even distances, all day
+SPARSE = ("instruments", "transactions")  # nothing is missing on a day without rows
 PRICES = ("bid_price", "ask_price", "price")
 
 
@@ -104,7 +105,7 @@ class _Walk:
         self._store, self.kind, self.currency, self._as_of_ns = store, kind, currency, as_of_ns
         first, last = (parse_time(day) // NS_PER_DAY for day in (days[0], days[-1]))
         every = [day_of(day * NS_PER_DAY) for day in range(first, last + 1)]
-        self._days = days if kind == "instruments" else every
+        self._days = days if kind in SPARSE else every
         self._series = series
         self._facts: dict[str, dict[str, int]] = {}
         self._found: dict[str, list[Found]] = {day: [] for day in self._days}
@@ -152,6 +153,8 @@ class _Walk:
         one = Day(self.kind, self.currency, rows)
         repeated = _count(self._store, files, self._as_of_ns) - one.ts_ns.size
         self._facts[day] = {"rows": one.ts_ns.size, "subjects": len(one.names), "repeated": repeated}
+        if self.kind == "transactions":
+            return  # no market data: the import held them against themselves
         self._ends |= {
             name: contract.expiry_ns
             for name, contract in zip(one.names, one.instruments, strict=True)

@@ -18,6 +18,9 @@ import msgspec
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.errors import ConfigError, DataError
 
+from .account.cells import read_records
+from .account.reading import AccountHistory, AccountOptions
+from .account.storing import KIND, import_account
 from .csv_files import header, named, quoted, usual_step
 from .formats import Format, detect, mapped, value_sql
 from .schemas import KINDS, TEXT, bar_label, currency_sql, kind_named
@@ -38,7 +41,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     format : str
-        Of `formats.FORMATS`, or ``auto`` to go by the header.
+        Of `formats.FORMATS` or `account.layouts.LAYOUTS`, or ``auto`` to go by the header.
     kind : str
         Of rows, with a mapping.
     mapping : dict of str to str
@@ -53,6 +56,12 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
         Distance of the chain snapshots that are made of option tickers; 0 for none.
     memory_limit : str
         As DuckDB writes it.
+    account : str
+        Of an account's past: which of several.
+    skip : tuple of str
+        Of an account's past: types of rows to leave out, see `account.reading.AccountOptions`.
+    dates : str
+        Of an account's past: ``day-first`` or ``month-first``, where the file leaves it open.
     """
 
     format: str = "auto"
@@ -63,6 +72,9 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     delay_ns: int = 0
     snapshot_ns: int = NS_PER_HOUR
     memory_limit: str = "1GB"
+    account: str = ""
+    skip: tuple[str, ...] = ()
+    dates: str = ""
 
 
 class Imported(msgspec.Struct):
@@ -74,11 +86,14 @@ class Imported(msgspec.Struct):
     rows : dict of str to int
         By kind, repetitions left out.
     files : list of Path
+    history : AccountHistory or None
+        Of a file that holds an account's past.
     """
 
     format: str
     rows: dict[str, int]
     files: list[Path]
+    history: AccountHistory | None = None
 
 
 def import_file(
@@ -90,7 +105,8 @@ def import_file(
     ----------
     store : Store
     path : str or Path
-        ``.csv`` or ``.csv.gz`` with commas and, but for klines, a header.
+        ``.csv`` or ``.csv.gz`` with commas and, but for klines, a header. An account's past may be
+        ``.json`` as well.
     options : ImportOptions, optional
     progress : callable(name, done, total), optional
 
@@ -105,10 +121,30 @@ def import_file(
     DataError
         If a column is missing, with the nearest there is, or a cell is not what its column says.
     """
-    path = existing(path)
+    path, options = existing(path), options or ImportOptions()
+    past = None if options.mapping else _import_past(store, path, options)
+    if past is not None:
+        return past
     if not path.name.endswith(SUFFIXES):
         raise DataError(f"{path}: expected one of {', '.join(SUFFIXES)}")
-    return _Import(store, path, options or ImportOptions(), progress or (lambda *_: None)).run()
+    return _Import(store, path, options, progress or (lambda *_: None)).run()
+
+
+def _import_past(store: Store, path: Path, options: ImportOptions) -> Imported | None:
+    """Import a file of an account's past; None if it is of something else."""
+    records = read_records(path, options.format)
+    if records is None:
+        return None
+    given = AccountOptions(
+        format=options.format,
+        currency=options.currency,
+        account=options.account,
+        skip=options.skip,
+        dates=options.dates,
+    )
+    found = import_account(store, records, given)
+    rows = {KIND: len(found.history.rows)} if found.history.rows else {}
+    return Imported(records.layout.name, rows, found.files, found.history)
 
 
 class _Import:

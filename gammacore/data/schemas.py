@@ -133,6 +133,14 @@ KINDS: dict[str, Kind] = {
             "underlying_name:t underlying mark_iv bid_iv ask_iv delta gamma vega theta rho "
             "current_funding funding_8h",
         ),
+        _kind(
+            "transactions",
+            "account source row_id",
+            "account:t source:t row_id:t seq:i type:t side:t instrument_name:t amount position price "
+            "mark_price index_price cashflow funding fee change balance equity trade_id:t order_id:t label:t "
+            "info:t",
+            first="seq",
+        ),
         _kind("gaps", "channel ts_ns known_ns", "channel:t reason:t"),
     )
 }
