@@ -34,8 +34,8 @@ excess of a wish too small for a lot is not an order: the last one's stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -212,7 +212,7 @@ class _Walk:
             if expiry_ns:
                 self.index[point] = path.spot_at_delivery(expiry_ns, self.i + int(self.at[point]))
         self.forward = path.index[self.i : self.j]
-        if episode.expiries:  # a residual holds no options
+        if episode.number >= 0:  # a book and its residual are held against the index
             self.forward = path.forward(episode.expiry_ns, self.i, self.j)
         self.hedge_price, self.hedge_forwards = self._hedge_prices()
         self.hedges = episode.hedge_fills()
@@ -241,17 +241,25 @@ class _Walk:
         self.added = list(zip(points, [*deliveries, *([0] * self.tail)], strict=True))
         self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns in episode.delivered}
 
-    def forwards(self, expiry_ns: int) -> Floats:
-        """Forward of an expiry at every point up to its delivery, of the average that it delivers at."""
-        values = self.path.forward(expiry_ns, self.i, self.j)[self.at]
+    def forwards(self, expiry_ns: int, start: int = 0, end: int | None = None) -> Floats:
+        """Forward of an expiry at points up to its delivery, of the average that it delivers at."""
+        end = len(self.ts) - 1 if end is None else end
+        values = self._seen(start, end, partial(self.path.forward, expiry_ns))
         for point, delivered_ns in self.added:
+            if not start <= point <= end:
+                continue
             if delivered_ns == expiry_ns and expiry_ns in self.episode.delivered:
-                values[point] = self.episode.delivered[expiry_ns]
+                values[point - start] = self.episode.delivered[expiry_ns]
             else:
                 entry = self.i + int(self.at[point])
                 later = self.path.forward_later(expiry_ns, entry, int(self.ts[point]))
-                values[point] = later * (self.index[point] / self.path.index[entry])
+                values[point - start] = later * (self.index[point] / self.path.index[entry])
         return values
+
+    def _seen(self, start: int, end: int, values: Callable[[int, int], Floats]) -> Floats:
+        """Values of the path at points from one to another; what was added shows the entry before it."""
+        first, last = int(self.at[start]), int(self.at[end])
+        return values(self.i + first, self.i + last + 1)[self.at[start : end + 1] - first]
 
     def _hedge_prices(self) -> tuple[Floats, Floats]:
         """Mark of the hedge, and the forward that it is held against: of the last expiry.
@@ -260,7 +268,7 @@ class _Walk:
         only a part; the expiry's own future delivers at that average, too.
         """
         instrument, expiry_ns = self.episode.hedge.instrument, self.episode.expiry_ns
-        if not self.episode.expiries:
+        if self.episode.number < 0:
             return self.index.copy(), self.index
         if type(instrument) is not Perpetual:
             assert isinstance(instrument, Future)
@@ -279,12 +287,10 @@ class _Walk:
 
     def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
         """Forward, years and volatility from a point to the option's end."""
-        part = slice(start, self._end(option) + 1)
-        forward, ts = self.forwards(option.expiry_ns)[part], self.ts[part]
-        return forward, self.path.years(option.expiry_ns, ts), self._vol(option)[part]
-
-    def _vol(self, option: Option) -> Floats:
-        return self.path.vol(option, self.i, self.j)[self.at]
+        end = self._end(option)
+        forward = self.forwards(option.expiry_ns, start, end)
+        vol = self._seen(start, end, partial(self.path.vol, option))
+        return forward, self.path.years(option.expiry_ns, self.ts[start : end + 1]), vol
 
     def sums(self) -> Sums:
         """Totals of all lines but the rounding, by Taylor expansion."""
@@ -349,7 +355,9 @@ class _Walk:
         self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
     ) -> tuple[float, float]:
         """Sum over steps how recorded marks, where there are any, moved beyond the model."""
-        entries, marks = self.path.published_marks(option, self.i + int(self.at[start]), self.j)
+        entries, marks = self.path.published_marks(
+            option, self.i + int(self.at[start]), self.i + int(self.at[self._end(option)]) + 1
+        )
         k, last = np.searchsorted(self.at, entries - self.i), self._end(option)
         alive = k <= last
         k, marks = k[alive], marks[alive]
@@ -380,11 +388,10 @@ class _Walk:
             model = value(option, *case)
             for name, part in model_lines(option, *case, model, method).items():
                 lines[name][start:last] += amount * part
-            recorded = self.path.recorded_marks(option, self.i, self.j)[self.at]
+            part = self._seen(start, last, partial(self.path.recorded_marks, option))
             for point, _ in self.added:
-                if not (self.tail and point == len(self.ts) - 1):
-                    recorded[point] = np.nan
-            part = recorded[start : last + 1]
+                if start <= point <= last and not (self.tail and point == len(self.ts) - 1):
+                    part[point - start] = np.nan
             beyond = np.where(np.isfinite(part), part - model, 0.0)
             lines["unexplained"][start:last] += amount * np.diff(beyond)
         return lines

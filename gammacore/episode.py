@@ -222,8 +222,8 @@ class Episode:
         The expiry that its entry is counted by.
     delivered : dict of expiry_ns to float
         Delivery prices, USD, of what it held at an expiry.
-    left_to_it : list of Capital
-        Balances of episodes that ended, for the residual of a book.
+    put_in : list of Capital
+        Of a book what financed its premiums, of its residual what episodes that ended left.
     stops : list of int
         Deliveries of others at which its hedge changed.
     delivery_fees : dict of expiry_ns to float
@@ -252,7 +252,7 @@ class Episode:
         self._fills: list[Fill | Trades] = []
         self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
         self.delivery_fees: dict[int, float] = {}
-        self.left_to_it: list[Capital] = []
+        self.put_in: list[Capital] = []
         self.stops: list[int] = []
         self.entry_ns = 0
         self.close_ns = 0  # options gone
@@ -358,7 +358,7 @@ class Episode:
     def capital(self, first_rate: float) -> list[Capital]:
         """Return what was put into it: at its entry, at a rate that is given, what financed its premium."""
         amount = -self.ledger.native_balance(Account.CAPITAL)
-        return self.left_to_it or ([Capital(self.entry_ns, amount, first_rate)] if amount else [])
+        return self.put_in or ([Capital(self.entry_ns, amount, first_rate)] if amount else [])
 
     def option_fills(self) -> list[Fill]:
         """List the executions of options, in order."""

@@ -141,6 +141,11 @@ class NettedPortfolio(Portfolio):
         return 0 if self.book is None else self.book.hedges
 
     @property
+    def traded(self) -> Sequence[Episode]:
+        """The book: each real fill is in it."""
+        return () if self.book is None else (self.book,)
+
+    @property
     def accounts(self) -> Sequence[Episode]:
         """Episodes, and the residual once there is one."""
         return self.episodes if self.residual is None else [*self.episodes, self.residual]
@@ -166,11 +171,15 @@ class NettedPortfolio(Portfolio):
         whole = self.book
         assert whole is not None
         for fill, purpose in self._partly.pop(order_id, ()):
+            before = whole.ledger.native_balance(Account.CAPITAL)
             super()._fill_option(whole, fill, purpose, book)
+            financed = before - whole.ledger.native_balance(Account.CAPITAL)
+            if financed:
+                whole.put_in.append(Capital(fill.ts_ns, financed, book.index))
             option = fill.instrument
             assert isinstance(option, Option)
-            if abs(whole.legs[option]) < DUST:
-                del whole.legs[option]
+            if abs(whole.legs.get(option, 0.0)) < DUST:
+                whole.legs.pop(option, None)
             self._changed(whole)
         assert self.residual is not None
         self.residual.entry_ns = whole.entry_ns
@@ -304,7 +313,7 @@ class NettedPortfolio(Portfolio):
         self.residual.ledger.rate = book.index
         memo = f"of episode {episode.number}"
         self.residual.ledger.post(book.ts_ns, Account.CASH, Account.CAPITAL, left, memo)
-        self.residual.left_to_it.append(Capital(book.ts_ns, left, book.index))
+        self.residual.put_in.append(Capital(book.ts_ns, left, book.index))
 
     # ------------------------------------------------------------- sums
 

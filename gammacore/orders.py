@@ -10,7 +10,7 @@ from gammacore.contracts import Future, Option, Perpetual
 
 BOOK = -1  # stands for an episode's number in what is done for all of them
 
-__all__ = ["BOOK", "Cancel", "Command", "Leg", "Order", "Purpose", "order_id_of", "purpose_of"]
+__all__ = ["BOOK", "Cancel", "Command", "Leg", "Order", "Purpose", "order_id_of", "purpose_of", "whose"]
 
 
 class Purpose(StrEnum):
@@ -21,6 +21,11 @@ class Purpose(StrEnum):
     HEDGE = "hedge"
     UNWIND = "unwind"
     OUTSIDE = "outside"  # of no order of the desk's
+
+
+def whose(episode: int) -> str:
+    """Say in words what an order is for."""
+    return "the book" if episode == BOOK else f"episode {episode}"
 
 
 def order_id_of(episode: int, purpose: Purpose, which: int | str) -> str:

@@ -82,6 +82,11 @@ class Portfolio:
         return sum(episode.hedges for episode in self.episodes)
 
     @property
+    def traded(self) -> Sequence[Episode]:
+        """Accounts of what was really traded, each fill in one of them."""
+        return self.episodes
+
+    @property
     def accounts(self) -> Sequence[Episode]:
         """What sums to the profit of the whole."""
         return self.episodes

@@ -20,7 +20,7 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.deribit.news import AccountNews, TickerNews
 from gammacore.desk import Desk
-from gammacore.orders import Order, Purpose
+from gammacore.orders import Order, Purpose, whose
 from gammacore.risk import RiskLimits, totals
 
 from .actions import AtWork
@@ -240,7 +240,7 @@ class RiskManager:
                 self.lift("pending")
             return
         order, since = oldest.order, format_time(oldest.since_ns)[11:19]
-        told = f"episode {order.episode} waits since {since} UTC for {order.order_id}: {oldest.why}"
+        told = f"{whose(order.episode)} waits since {since} UTC for {order.order_id}: {oldest.why}"
         self._set("pending", Mode.HEDGE_ONLY, told)
 
     def not_closed(self, reason: str) -> None:

@@ -11,6 +11,7 @@ from gammacore.contracts import Settlement
 from gammacore.data.account.statement import Expired, Filled, Statement, bookings, statement
 from gammacore.errors import JournalError, LedgerError
 from gammacore.events import Delivery, Fill, Outside
+from gammacore.orders import BOOK
 
 from .attempts import Booked
 from .journal import read
@@ -59,13 +60,15 @@ def session_statement(path: str | os.PathLike[str]) -> Statement:
         raise JournalError(f"{path}: empty")
     cash = [
         one
-        for episode in told.desk.portfolio.episodes
+        for episode in told.desk.portfolio.traded
         for one in bookings(
             episode.number,
             episode.ledger.entries,
             int(episode.hedge.instrument.settlement is Settlement.LINEAR),
         )
     ]
+    if told.desk.portfolio.book is not None:
+        filled = [fill._replace(episode=BOOK) for fill in filled]
     return statement(Path(path).stem, cash, filled, expired)
 
 

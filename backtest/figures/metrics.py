@@ -100,7 +100,7 @@ def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
             *delta,
             fill.ts_ns,
         )
-        for done, deltas in zip(run.episode_runs, seen.deltas, strict=True)
+        for done, deltas in zip(run.traded, seen.deltas, strict=True)
         for fill, delta in zip(done.episode.fills, _beside(done, deltas), strict=True)
     ]
     names = ["time", "episode", "purpose", "instrument", "kind", "amount", "price", "mark", "fee"]

@@ -86,8 +86,8 @@ class Earned(NamedTuple):
         Coin and USD.
     fees : array, shape (episodes,)
         Paid, settlement currency.
-    hedges : array of int, shape (episodes,)
-        Hedges traded; unwinding is not one.
+    hedges : array of int, shape (episodes,) or (1,)
+        Hedges traded, by each or by the book; unwinding is not one.
     curves : dict of 'coin' and 'usd' to array, shape (entries,)
         See :func:`gammacore.backtest.figures.returns.profit_curves`.
     missing_quotes : int
@@ -117,7 +117,7 @@ def earned_by(run: Run, marks: Marks) -> Earned:
         profit=np.array([episode.ledger.profit() for episode in episodes]).reshape(-1, 2),
         residual=Money(0.0, 0.0) if run.residual is None else run.residual.episode.ledger.profit(),
         fees=np.array([episode.fees_paid() for episode in episodes]),
-        hedges=np.array([episode.hedges for episode in episodes], np.int64),
+        hedges=np.array([done.episode.hedges for done in run.traded], np.int64),
         curves=profit_curves(run.accounts, marks),
         missing_quotes=run.missing_quotes,
     )

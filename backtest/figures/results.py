@@ -69,6 +69,7 @@ def run_backtest(
 def tabulate(run: Run, market: LoadedMarket) -> Results:
     """Tables of a finished run."""
     episodes, scalped, seen = episode_table(run), scalp_table(run), expose_run(run)
+    booked = run.accounts + ([] if run.book is None else [run.book])
     return Results(
         config=run.config,
         summary={"gammacore": __version__, **summarise(run, market, episodes, scalped)},
@@ -77,7 +78,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
         profit=profit_table(run, seen),
         scalps=scalped,
         intervals=interval_table(run),
-        ledgers=[(done.episode.number, done.episode.ledger) for done in run.accounts],
+        ledgers=[(done.episode.number, done.episode.ledger) for done in booked],
         moments=seen.moments,
     )
 

@@ -83,13 +83,16 @@ def expose_run(run: Run) -> RunExposures:
     gamma, theta = np.zeros(len(run.tape)), np.zeros(len(run.tape))
     deltas, moments = [], []
     cap = min(max(ALL_MOMENTS // max(len(run.episode_runs), 1), FEWEST), MOST)
-    for done in run.episode_runs:
+    for done in run.traded:
         seen = expose(run, done)
         first, size = done.attribution.start, done.last + 1 - done.attribution.start
         gamma[first : first + size] += seen.gamma[done.attribution.entries]
         theta[first : first + size] += seen.theta[done.attribution.entries]
         deltas.append((seen.before, seen.after))
-        moments.append(_moments(done, seen, cap))
+        if run.book is None:
+            moments.append(_moments(done, seen, cap))
+    if run.book is not None:
+        moments = [_moments(done, expose(run, done), cap) for done in run.episode_runs]
     return RunExposures(deltas, gamma, theta, moments)
 
 

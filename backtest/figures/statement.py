@@ -13,6 +13,7 @@ from gammacore.data.account.statement import Booking, Expired, Filled, Statement
 from gammacore.daycount import parse_time
 from gammacore.errors import ContractError, DataError, LedgerError
 from gammacore.ledger import Account
+from gammacore.orders import BOOK
 
 __all__ = ["run_statement"]
 
@@ -44,6 +45,9 @@ def run_statement(folder: Path) -> Statement:
         contracts = [parse(name) for name in sorted({fill.instrument for fill in filled})]
         linear = any(contract.settlement is Settlement.LINEAR for contract in contracts)
         booked = [one for row in ledger if (one := _booked(row, "usd" if linear else "coin")) is not None]
+        if any(one.episode == BOOK for one in booked):  # the episodes of a book share what it traded
+            booked = [one for one in booked if one.episode == BOOK]
+            filled = [fill._replace(episode=BOOK) for fill in filled]
         prices = {
             parse_time(row["expiry"]): float(row["delivery_price_usd"])
             for row in episodes

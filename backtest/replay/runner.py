@@ -71,7 +71,7 @@ class Run(NamedTuple):
         Orders that found no quote.
     engine : str
         ``compiled``, or ``desk`` and why.
-    residual : EpisodeRun or None
+    residual, book : EpisodeRun or None
         Of a book, see :class:`gammacore.netting.NettedPortfolio`.
     """
 
@@ -84,6 +84,12 @@ class Run(NamedTuple):
     missing_quotes: int
     engine: str
     residual: EpisodeRun | None = None
+    book: EpisodeRun | None = None
+
+    @property
+    def traded(self) -> list[EpisodeRun]:
+        """What was really traded: by the episodes, or by the book."""
+        return self.episode_runs if self.book is None else [self.book]
 
     @property
     def accounts(self) -> list[EpisodeRun]:
@@ -275,20 +281,20 @@ def replay(
         loop.deliveries,
         desk.portfolio.missing_quotes,
         engine_used,
-        residual,
+        *residual,
     )
 
 
-def _square(tape: Tape, desk: Desk, method: Method) -> EpisodeRun | None:
-    """Carry a book and its residual at marks, and let the residual have what rounding leaves."""
+def _square(tape: Tape, desk: Desk, method: Method) -> tuple[EpisodeRun, EpisodeRun] | tuple[None, None]:
+    """Carry residual and book at marks, and let the residual have what rounding leaves."""
     portfolio, last = desk.portfolio, len(tape) - 1
     if not isinstance(portfolio, NettedPortfolio) or portfolio.book is None or portfolio.residual is None:
-        return None
+        return None, None
     for account in (portfolio.book, portfolio.residual):
         portfolio.mark(account, desk.book, {option: desk.book.mark(option) for option in account.legs})
         _true_up_funding(account, tape, desk, last)
     portfolio.square(desk.book.ts_ns)
-    return EpisodeRun(portfolio.residual, tape, last, method)
+    return EpisodeRun(portfolio.residual, tape, last, method), EpisodeRun(portfolio.book, tape, last, method)
 
 
 def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> EpisodeRun:

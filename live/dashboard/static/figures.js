@@ -1,7 +1,7 @@
 // The figures of the page, each drawn anew from its part of the state.
 
 import { curve, element, extent, frame, picture } from "./draw.js";
-import { amount, clock, number, percent, short, signed, span } from "./format.js";
+import { amount, clock, number, percent, short, signed, span, whose } from "./format.js";
 
 function nothing(place, words) {
   const note = document.createElement("p");
@@ -98,7 +98,7 @@ function heading(box, words) {
 function gauge(box, row) {
   const height = 58, reach = 1.6 * Math.max(-row.below, row.above, Math.abs(row.mismatch) / 1.5);
   const out = row.mismatch < row.below || row.mismatch > row.above;
-  const label = `Episode ${row.episode}: delta ${signed(row.mismatch, 4)} coin, band from ${signed(row.below, 4)} to ${signed(row.above, 4)}${out ? ", outside" : ""}`;
+  const label = `${whose(row.episode)}: delta ${signed(row.mismatch, 4)} coin, band from ${signed(row.below, 4)} to ${signed(row.above, 4)}${out ? ", outside" : ""}`;
   const { svg, width } = picture(box, height, label);
   const x = (v) => 8 + ((v + reach) / (2 * reach)) * (width - 16);
   svg.append(element("rect", { class: "track", x: 8, y: 14, width: width - 16, height: 20, rx: 4 }));
@@ -113,7 +113,7 @@ function gauge(box, row) {
   svg.append(element("path", { class: out ? "needle out" : "needle", d: `M${at},16 L${at - 6},5 L${at + 6},5 Z` }));
   svg.append(element("rect", { class: out ? "needle out" : "needle", x: at - 1.5, y: 12, width: 3, height: 24 }));
   const last = row.last_hedge_ms ? `, last at ${clock(row.last_hedge_ms)}` : "";
-  heading(box, `Episode ${row.episode}, ${row.rule}: ${signed(row.mismatch, 4)} coin to be hedged; hedge ${signed(row.hedge_delta, 4)}, ${row.hedges} hedges${last}`);
+  heading(box, `${whose(row.episode)}, ${row.rule}: ${signed(row.mismatch, 4)} coin to be hedged; hedge ${signed(row.hedge_delta, 4)}, ${row.hedges} hedges${last}`);
 }
 
 // A rule without a band looks at time or at the price.
@@ -121,10 +121,10 @@ function measure(box, row) {
   const seen = row.measure, value = seen ? Math.abs(seen.value) : 0;
   const form = (v) => (!seen ? "" : seen.unit === "s" ? span(v) : seen.unit === "share" ? percent(v, 2) : `${number(v, 1)} ${seen.unit}`);
   const words = seen ? `${seen.name} ${form(value)} of ${form(seen.limit)}` : "no band";
-  const { svg, width } = picture(box, 26, `Episode ${row.episode}: ${words}; delta ${signed(row.mismatch, 4)} coin`);
+  const { svg, width } = picture(box, 26, `${whose(row.episode)}: ${words}; delta ${signed(row.mismatch, 4)} coin`);
   svg.append(element("rect", { class: "track", x: 8, y: 4, width: width - 16, height: 16, rx: 4 }));
   if (seen) svg.append(element("rect", { class: "plus", x: 8, y: 4, width: Math.min(value / seen.limit, 1) * (width - 16), height: 16, rx: 4 }));
-  heading(box, `Episode ${row.episode}, ${row.rule}: ${signed(row.mismatch, 4)} coin; ${words}; ${row.hedges} hedges`);
+  heading(box, `${whose(row.episode)}, ${row.rule}: ${signed(row.mismatch, 4)} coin; ${words}; ${row.hedges} hedges`);
 }
 
 // Realised volatility as a bar; paid and break-even as marks on it.
@@ -136,7 +136,7 @@ export function paceBars(place, rows) {
     const known = [row.realised, row.at_hedges, row.paid, row.breakeven, row.implied].filter((v) => v !== null);
     const most = 1.15 * Math.max(...known, 0.01);
     const even = row.breakeven === null ? "no break-even at these costs" : `break-even ${percent(row.breakeven)}`;
-    const label = `Episode ${row.episode}: realised ${percent(row.realised)}, paid ${percent(row.paid)}, ${even}`;
+    const label = `${whose(row.episode)}: realised ${percent(row.realised)}, paid ${percent(row.paid)}, ${even}`;
     const { svg, width } = picture(box, 52, label);
     const names = 88, x = (v) => names + (v / most) * (width - names - 60);
     [["realised", row.realised], ["at hedges", row.at_hedges]].forEach(([name, v], k) => {
@@ -149,7 +149,7 @@ export function paceBars(place, rows) {
     if (row.paid !== null) svg.append(element("line", { class: "tick", x1: x(row.paid), x2: x(row.paid), y1: 0, y2: 50 }));
     if (row.breakeven !== null) svg.append(element("line", { class: "break", x1: x(row.breakeven), x2: x(row.breakeven), y1: 0, y2: 50 }));
     legend(box, [["paid", `paid ${percent(row.paid)}`], ["even", even], ["", `implied now ${percent(row.implied)}`]]);
-    heading(box, `Episode ${row.episode}, ${row.long ? "long" : "short"} since ${clock(row.entry_ms)}`);
+    heading(box, `${whose(row.episode)}, ${row.long ? "long" : "short"} since ${clock(row.entry_ms)}`);
     return box;
   }));
   return undefined;

@@ -1,6 +1,7 @@
 // Numbers and times as they are written on the page.
 
 export const DASH = "–";
+export const whose = (episode) => (episode < 0 ? "The book" : `Episode ${episode}`);
 const known = (x) => typeof x === "number" && Number.isFinite(x);
 
 export function number(x, digits = 2, signed = false) {

@@ -33,7 +33,7 @@ const toned = (name) => (row) => `num ${tone(row[name])}`;
 
 export function positions(place, rows) {
   table(place, [
-    ["episode", (r) => String(r.episode), "num"],
+    ["episode", (r) => (r.episode < 0 ? "book" : String(r.episode)), "num"],
     ["instrument", (r) => r.instrument, ""],
     ["size", (r) => amount(r.instrument, r.size), "num"],
     ["entry", (r) => price(r.instrument, r.entry), "num"],
