@@ -40,7 +40,7 @@ def test_counts_are_those_of_the_journal():
     assert session["events"] == sum(r.kind is RecordKind.EVENT for r in records)
     assert session["placed"] == sum(r.name == "Placed" for r in records)
     assert session["filled"] == sum(r.name == "Fill" for r in records) > 4
-    assert session["hedges"] == sum(e.hedges for e in made().desk.portfolio.episodes)
+    assert session["hedges"] == made().desk.portfolio.hedges
     assert session["journal"] == "live-local-BTC.db"
     assert session["phase"] == "ended"
 

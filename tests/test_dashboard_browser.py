@@ -75,7 +75,7 @@ def desk_at(journal, seq):
         if record.seq > seq:
             break
         if record.kind is RecordKind.START and desk is None:
-            desk, fills = build_desk(parse_config(msgspec.json.decode(record.body))), []
+            desk, fills = build_desk(parse_config(msgspec.json.decode(record.body)), "book"), []
         elif record.kind is RecordKind.EVENT:
             event = decode_event(record.body)
             desk.handle(event)
@@ -102,10 +102,11 @@ def agrees(shown, journal):
     ]
     assert shown["cards"]["delta"][1] == written(seen.delta, 4)
     assert shown["cards"]["BTC"][1] == f"{written(desk.book.index, 1, signed=False)} USD"
-    assert shown["cards"]["hedges"][1] == str(sum(e.hedges for e in desk.portfolio.episodes))
+    assert shown["cards"]["hedges"][1] == str(desk.portfolio.hedges)
     expected = []
     for episode in desk.portfolio.open.values():
         expected += [(o.name, written(a, 2)) for o, a in episode.legs.items()]
+    for episode in desk.portfolio.hedged:
         if episode.hedge.amount:
             expected.append((episode.hedge.instrument.name, written(episode.hedge.amount, 0)))
     assert [(row[1], row[2]) for row in shown["positions"]] == expected
@@ -260,7 +261,7 @@ def test_usd_settled_contracts_are_written_in_their_own_units(page):
         page.wait("document.querySelectorAll('#tab-positions tbody tr').length >= 3")
         rows = {row[1]: row for row in page.value(SHOWN)["positions"]}
     (episode,) = one.desk.portfolio.open.values()
-    hedge = episode.hedge
+    hedge = one.desk.portfolio.book.hedge
     assert rows[hedge.instrument.name][2:4] == [
         written(hedge.amount, 4),
         written(hedge.average, 1, signed=False),

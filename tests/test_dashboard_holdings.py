@@ -26,6 +26,7 @@ def test_positions_are_those_of_the_desk_that_traded():
     for episode in made().desk.portfolio.open.values():
         for option, amount in episode.legs.items():
             expected[option.name] = amount
+    for episode in made().desk.portfolio.hedged:
         expected[episode.hedge.instrument.name] = episode.hedge.amount
     assert {row["instrument"]: row["size"] for row in rows} == expected
     assert len(rows) == 3
@@ -37,7 +38,7 @@ def test_the_profit_is_the_ledgers_of_the_desk_that_traded():
     assert page.coin == pytest.approx(desk.coin, abs=1e-8)
     assert page.usd == pytest.approx(desk.usd, abs=1e-8)
     # The risk manager does not round to the ledger's units: half of one for each posting.
-    postings = sum(e.ledger.roundings for e in made().desk.portfolio.episodes) + 6
+    postings = sum(e.ledger.roundings for e in made().desk.portfolio.accounts) + 6
     assert page.usd == pytest.approx(profit_usd(made().desk), abs=0.5e-8 * postings * made().desk.book.index)
 
 
@@ -88,7 +89,7 @@ def test_greeks_are_how_the_positions_value_moves():
     assert seen["theta_usd"] == pytest.approx((worth(days=1e-3) - worth(days=-1e-3)) / 2e-3, rel=1e-4)
     assert seen["gamma_coin"] == pytest.approx((delta(1.001) - delta(0.999)) / 0.002 * 0.01, rel=2e-3)
     options = delta(1.0) - worth() / book.index  # net of the coins that the premium is
-    hedge = sum(e.hedge.amount / book.index for e in portfolio.open.values())
+    hedge = sum(e.hedge.amount / book.index for e in portfolio.hedged)
     assert seen["delta_coin"] == pytest.approx(options + hedge, abs=2e-4)
     for name in ("delta", "gamma", "vega", "theta", "options"):
         assert seen[f"{name}_usd"] == pytest.approx(seen[f"{name}_coin"] * book.index)
@@ -108,11 +109,11 @@ def test_each_hedge_is_decided_outside_the_band_and_ends_inside():
                 # The order counts as pending: half a lot of 10 USD is all that is left.
                 assert abs(row["mismatch"]) <= 5.0 / follower.desk.book.index + 1e-12
                 assert abs(ordered[0].legs[0].amount) / follower.desk.book.index > band - 1e-4
-            elif not follower.desk.portfolio.open[0].pending:
+            elif not follower.desk.portfolio.book.pending:
                 assert abs(row["mismatch"]) <= band
             previous = row
     assert decided >= 3
-    assert previous["hedges"] == follower.desk.portfolio.episodes[0].hedges
+    assert previous["hedges"] == follower.desk.portfolio.hedges
 
 
 def held(prices=(0.03,), **rule):

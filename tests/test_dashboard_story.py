@@ -84,7 +84,8 @@ def test_orders_at_work_are_those_of_the_desk():
             placed[fact.order_id] = placed.get(fact.order_id, 0) + 1
         desk = board.follower.desk
         rows = {row["order"]: row for row in board.story.orders(desk)}
-        assert set(rows) == {o for e in desk.portfolio.open.values() for o in (*e.pending, *e.resting)}
+        accounts = (*desk.portfolio.open.values(), *desk.portfolio.hedged) if desk else ()
+        assert set(rows) == {o for e in accounts for o in (*e.pending, *e.resting)}
         seen += len(rows)
         for name, row in rows.items():
             assert row["tries"] == placed.get(name, 0)

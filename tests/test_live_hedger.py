@@ -14,6 +14,7 @@ from rich.console import Console
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_estimate
+from gammacore.config import with_overrides
 from gammacore.contracts import Option, parse, spec_for
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.codes import LOCAL, Fate
@@ -263,11 +264,10 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
     }
     config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
     tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE), estimate=build_estimate(config))
-    run = replay(config, tape, engine="desk")
+    run = replay(with_overrides(config, {"hedge.scope": "book"}), tape, engine="desk")
     expected = [
         (f.order_id, f.instrument, f.amount)
-        for done in run.episode_runs
-        for f in done.episode.fills
+        for f in run.book.episode.fills
         if f.order_id.split("-")[1] in ("entry", "hedge", "exit", "unwind")
     ]
     session = Instant()
@@ -563,7 +563,7 @@ def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
     assert hedger.positions.own()
     mine = [o for o in world.exchange.floor.engine.orders.values() if o.account == world.account.user_id]
     assert not mine
-    fills = [f for e in hedger.desk.portfolio.episodes for f in e.fills]
+    fills = hedger.desk.portfolio.book.fills
     assert all(f.fee > 0 for f in fills)
     for fill in fills:
         assert spec_for(fill.instrument).is_on_tick(fill.price)

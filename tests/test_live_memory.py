@@ -8,7 +8,7 @@ from gammacore.exchange import MarketModel
 from support.live_world import Process, World, lively
 
 WARM_S, WATCHED_S = 200.0, 400.0
-MOST = 128 * 1024  # bytes in seven minutes: what is bounded fills up; a list of events alone has more
+MOST = 160 * 1024  # bytes in seven minutes: what is bounded fills up; a list of events alone has more
 
 
 def test_memory_is_flat(tmp_path):

@@ -34,7 +34,7 @@ def cash_of(path):
     follower = Follower(path)
     follower.update()
     total = 0
-    for episode in follower.desk.portfolio.episodes:
+    for episode in follower.desk.portfolio.traded:
         native = int(episode.hedge.instrument.settlement is Settlement.LINEAR)
         total += sum(episode.ledger.units(account)[native] for account in (Account.CASH, Account.CAPITAL))
     return follower, Decimal(total).scaleb(-8)

@@ -23,7 +23,7 @@ class Session:
 
 def watching(session, episodes, execution):
     """Watched, with what it looks at of a hedger's parts."""
-    desk = SimpleNamespace(portfolio=SimpleNamespace(open=episodes))
+    desk = SimpleNamespace(portfolio=SimpleNamespace(open=episodes, hedged=()))
     feed = SimpleNamespace(perpetual=PERPETUAL)
     return Watched(SimpleNamespace(session=session, desk=desk, execution=execution, feed=feed))
 

@@ -6,11 +6,11 @@ from gammacore.ledger import Money
 
 
 def by_the_ledger(desk):
-    """Profit of a desk, each episode carried at marks in a copy of everything."""
+    """Profit of a desk, each account carried at marks in a copy of everything."""
     total = Money(0.0, 0.0)
-    for episode in desk.portfolio.episodes:
+    for episode in desk.portfolio.accounts:
         whole = copy.deepcopy(episode)
-        if episode.number in desk.portfolio.open:
+        if not episode.end_ns:
             values = {option: float(desk.book.exposure(option).value) for option in whole.legs}
             desk.portfolio.mark(whole, desk.book, values)
         total += whole.ledger.profit()
