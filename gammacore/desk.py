@@ -243,7 +243,9 @@ class Desk:
         return [
             self._order(e, Purpose.EXIT, tuple(Leg(option, -amount) for option, amount in e.legs.items()))
             for e in self.portfolio.open.values()
-            if e.open and not e.pending and (self.closing or self.strategy.due(self.book.ts_ns, e))
+            if e.open
+            and not (e.pending or e.adopted)
+            and (self.closing or self.strategy.due(self.book.ts_ns, e))
         ]
 
     def _wind_up(self, hand_over: bool) -> list[Command]:
@@ -269,7 +271,7 @@ class Desk:
         for episode in [e for e in portfolio.open.values() if e.close_ns and not e.pending]:
             portfolio.retire(episode, self.book)
         book = portfolio.book
-        if book is None or book.open or book.pending or self.keeps(book):
+        if book is None or book.pending or (book.open and not self._lets_go) or self.keeps(book):
             return []
         orders = book.cancel_resting()
         if book.hedge.amount:
@@ -309,7 +311,14 @@ class Desk:
             return [e for e in hedged if event.expiry_ns in e.delivered and e.open]  # of what is left
         return hedged if isinstance(event, Snapshot) else []
 
+    @property
+    def _lets_go(self) -> bool:
+        """Whether everything is to be closed, and what is left are options of the account's holder."""
+        return self.closing and all(e.adopted for e in self.portfolio.open.values())
+
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:
+        if self._lets_go:
+            return []
         for held in self.portfolio.open.values():
             if held.legs and held.next_expiry_ns <= self.book.ts_ns:
                 return []  # waiting for the delivery of this instant

@@ -220,6 +220,8 @@ class Episode:
         Of the options it was begun with, ascending.
     anchor_ns : int
         The expiry that its entry is counted by.
+    adopted : bool
+        Whether its options are the account holder's: they are hedged, and never traded.
     delivered : dict of expiry_ns to float
         Delivery prices, USD, of what it held at an expiry.
     put_in : list of Capital
@@ -262,6 +264,7 @@ class Episode:
         self.hedged_vol: dict[Option, float] = {}
         self.premium = 0.0
         self.hedges = 0
+        self.adopted = False
         self.delivered: dict[int, float] = {}
         self.close_reason = ""
 

@@ -128,9 +128,10 @@ class Fill(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Outside(Fill, frozen=True, gc=False, tag=True):
-    """A trade of the account that the desk did not order, in an instrument that the episode holds.
+    """A change of the account's positions that the desk did not order, in what the episode holds.
 
-    By hand, or forced: ``liquidation``.
+    By hand, transferred, there before, or forced: ``liquidation``. The number of an episode that there is not
+    yet adopts the position: see :meth:`gammacore.portfolio.Portfolio.adopter`.
     """
 
     liquidation: bool = False

@@ -182,6 +182,7 @@ STRUCTURES = (
     "ratio",
     "call",
     "put",
+    "none",
 )
 
 
@@ -213,6 +214,8 @@ def preset(
     far_below = StrikeRule("delta", 1.0 - wing_delta)
     far = ExpiryRule("leg", 1, far_days)
     match name:
+        case "none":
+            return ()
         case "straddle":
             return LegRule(CALL, _ATM), LegRule(PUT, _SAME)
         case "strangle":

@@ -94,6 +94,8 @@ class Portfolio:
     def apply(self, event: Event, book: Book) -> None:
         """Take over what the event says of our positions."""
         if isinstance(event, Outside):
+            if event.episode == len(self.episodes):
+                self._adopt(event, book)
             self._apply_outside(self.account(event.episode), event, book)
         elif isinstance(event, Fill):
             self._apply_fill(self.account(event.episode), event, book)
@@ -101,6 +103,21 @@ class Portfolio:
             self._apply_rejection(self.account(event.episode), event, book)
         elif isinstance(event, Delivery):
             self._apply_delivery(event, book)
+
+    def adopter(self, option: Option) -> int:
+        """Return the number of the episode that adopts a position of the account's holder: one an expiry."""
+        for episode in self.open.values():
+            if episode.adopted and episode.open and option.expiry_ns in episode.expiries:
+                return episode.number
+        return len(self.episodes)
+
+    def _adopt(self, event: Outside, book: Book) -> None:
+        """Begin the account of positions that the desk did not open."""
+        option = event.instrument
+        if not isinstance(option, Option):
+            raise LedgerError(f"{option.name}: only options begin an episode")
+        episode = self.begin(option.expiry_ns, Perpetual(option.base, option.settlement), book.index)
+        episode.adopted = True
 
     def _apply_delivery(self, event: Delivery, book: Book) -> None:
         for episode in [e for e in self.open.values() if e.open and event.expiry_ns in e.expiries]:
@@ -206,7 +223,7 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.EXIT and abs(episode.legs[option]) < DUST and len(episode.legs) > 1:
             del episode.legs[option]
-        if purpose is Purpose.ENTRY:
+        if purpose is Purpose.ENTRY or (episode.adopted and purpose is Purpose.OUTSIDE):
             episode.premium += paid
             episode.entry_ns = episode.entry_ns or fill.ts_ns
             episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount

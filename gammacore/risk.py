@@ -41,12 +41,17 @@ class Limits(msgspec.Struct, frozen=True):
         """Whether an order may be sent; ``portfolio`` already counts the order's own episode."""
         if order.purpose is not Purpose.ENTRY:
             return True
-        if self.max_open_episodes is not None and len(portfolio.open) > self.max_open_episodes:
+        if self.max_open_episodes is not None and _own(portfolio) > self.max_open_episodes:
             return False
         if self.max_contracts is None:
             return True
         held = sum(max(map(abs, e.legs.values()), default=0.0) for e in portfolio.open.values())
         return held + max(abs(leg.amount) for leg in order.legs) <= self.max_contracts
+
+
+def _own(portfolio: Portfolio) -> int:
+    """Count the open episodes that were entered: those of the account's holder are not."""
+    return sum(not episode.adopted for episode in portfolio.open.values())
 
 
 class Totals(NamedTuple):

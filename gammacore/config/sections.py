@@ -38,6 +38,7 @@ Structure = Literal[
     "ratio",
     "call",
     "put",
+    "none",
 ]
 
 

@@ -30,7 +30,8 @@ class EntryRule(msgspec.Struct, frozen=True):
     Attributes
     ----------
     legs : tuple of LegRule
-        Of one unit, as bought; see :func:`gammacore.legs.preset` for those that have a name.
+        Of one unit, as bought; see :func:`gammacore.legs.preset` for those that have a name. Without legs
+        nothing is entered.
     long : bool
         Buy (True) or sell.
     each_expiry : bool
@@ -53,6 +54,8 @@ class EntryRule(msgspec.Struct, frozen=True):
 
     def anchors(self, chain: ChainSlice, ts_ns: int) -> list[int]:
         """Expiries that its first leg may have now, ascending."""
+        if not self.legs:
+            return []
         own = self.legs[0].expiry
         if own.how != "entry":
             return expiries_of(own, self.listed(chain), ts_ns)
@@ -161,7 +164,8 @@ class GammaScalp:
 
     def taken(self, portfolio: Portfolio) -> set[int]:
         """Expiries that are not entered again."""
-        return {e.anchor_ns for e in portfolio.episodes if e.entered or e.number in portfolio.open}
+        own = [e for e in portfolio.episodes if not e.adopted]
+        return {e.anchor_ns for e in own if e.entered or e.number in portfolio.open}
 
     def eligible(self, ts_ns: int, chain: ChainSlice, portfolio: Portfolio) -> list[int]:
         """Expiries that the rule allows to enter now, whatever their strikes and prices."""
@@ -170,7 +174,7 @@ class GammaScalp:
         if self.entry.each_expiry:
             return fit
         # An episode that expires this instant is only waiting for its delivery.
-        busy = any(e.expiry_ns > ts_ns for e in portfolio.open.values())
+        busy = any(e.expiry_ns > ts_ns and not e.adopted for e in portfolio.open.values())
         return [] if busy else fit[-1:]
 
     def _build(

@@ -81,6 +81,8 @@ def waiting(
     """
     if portfolio.open:
         return None
+    if not strategy.entry.legs:
+        return Waiting("entry.structure is none: what the account holds is hedged, and nothing entered")
     if chain is None:
         return Waiting("no chain of options has been seen yet")
     rule, taken = strategy.entry, strategy.taken(portfolio)
