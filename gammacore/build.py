@@ -7,7 +7,15 @@ from typing import Literal
 
 import msgspec
 
-from gammacore.config import Config
+from gammacore.config import (
+    Config,
+    EntryConfig,
+    PaceConfig,
+    RulesConfig,
+    TermConfig,
+    WhenConfig,
+    rolled_entry,
+)
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
@@ -29,6 +37,9 @@ from gammacore.hedging.target import Leland
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
+from gammacore.strategy.exits import Pace, Rule
+from gammacore.strategy.filters import Between, Filter, Slope
+from gammacore.strategy.leaving import Roll
 from gammacore.volatility.estimate import Estimate
 
 __all__ = [
@@ -117,8 +128,30 @@ def build_desk(config: Config) -> Desk:
         If orders are to be in whole lots of contracts whose lot is not known.
     """
     _check_grids(config)
-    entry = config.entry
-    strategy = GammaScalp(
+    strategy = _strategy(
+        config, config.entry, build_exits(config.exit.rules, config.exit.hours_before_expiry)
+    )
+    roll = None
+    if config.roll.when.active:
+        into = _strategy(config, rolled_entry(config), ExitRule())
+        into.entry = msgspec.structs.replace(into.entry, each_expiry=False)  # the longest that fits
+        roll = Roll(build_exits(config.roll.when), into)
+    fees = DERIBIT if config.costs.option_fees else None
+    return Desk(
+        strategy,
+        build_policy(config),
+        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
+        Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
+        Limits(config.limits.max_open_episodes, config.limits.max_contracts),
+        averaging=config.exit.delivery == "average",
+        keep_hedges=config.live.options_gone == "keep",
+        roll=roll,
+    )
+
+
+def _strategy(config: Config, entry: EntryConfig, exits: ExitRule) -> GammaScalp:
+    """Build what decides what to hold, by an entry section."""
+    return GammaScalp(
         EntryRule(
             structure=entry.structure,
             delta=entry.delta,
@@ -130,19 +163,35 @@ def build_desk(config: Config) -> Desk:
             max_days=entry.max_days,
         ),
         SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
-        ExitRule(config.exit.hours_before_expiry),
+        exits,
         build_weigher(config) if config.signal.active else None,
+        build_filters(config.signal.when),
     )
-    fees = DERIBIT if config.costs.option_fees else None
-    return Desk(
-        strategy,
-        build_policy(config),
-        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
-        Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
-        Limits(config.limits.max_open_episodes, config.limits.max_contracts),
-        averaging=config.exit.delivery == "average",
-        keep_hedges=config.live.options_gone == "keep",
-    )
+
+
+def build_exits(rules: RulesConfig, hours_before_expiry: float | None = None) -> ExitRule:
+    """Build the rules to leave by."""
+    found = []
+    for name, value in ((name, getattr(rules, name)) for name in rules.__struct_fields__):
+        if isinstance(value, PaceConfig):
+            found.append(Rule(name, Pace(value.after.ns, value.below, value.above)))
+        elif value is not None:
+            found.append(Rule(name, value))
+    return ExitRule(hours_before_expiry, tuple(found))
+
+
+def build_filters(when: WhenConfig) -> tuple[Filter, ...]:
+    """Build the filters of entries."""
+    found = []
+    for name, value in ((name, getattr(when, name)) for name in when.__struct_fields__):
+        if isinstance(value, list):
+            found.append(Filter(name, tuple(span for window in value for span in window.minutes)))
+        elif value is not None:
+            bounds: Between | Slope = Between(value.min, value.max)
+            if isinstance(value, TermConfig):
+                bounds = Slope(bounds, value.near.ns, value.far.ns)
+            found.append(Filter(name, bounds))
+    return tuple(found)
 
 
 def _check_grids(config: Config) -> None:
@@ -188,7 +237,7 @@ def build_estimate(config: Config) -> Estimate | None:
     kind = config.hedge.vol
     if kind == "realised" or kind == "forecast":
         return Estimate(kind, config.hedge.vol_window.ns)
-    return signal_estimate(config) if config.signal.active else None
+    return signal_estimate(config) if config.forecasts else None
 
 
 def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:

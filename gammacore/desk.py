@@ -16,15 +16,28 @@ from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
 from gammacore.daycount import FRIDAY, weekday
 from gammacore.episode import Episode, MarketView
-from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Outside, Snapshot, Timer
+from gammacore.events import (
+    ChainSlice,
+    Delivery,
+    Event,
+    Fill,
+    Flatten,
+    IndexPrice,
+    Outside,
+    Rejected,
+    Snapshot,
+    Timer,
+)
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
-from gammacore.orders import Cancel, Command, Leg, Order, Purpose, order_id_of
+from gammacore.orders import Cancel, Command, Leg, Order, Purpose, order_id_of, purpose_of
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
-from gammacore.strategy.gamma_scalp import Entry
+from gammacore.strategy.filters import VolIndex
+from gammacore.strategy.gamma_scalp import Declined, Entry
+from gammacore.strategy.leaving import Leaving, Roll
 from gammacore.tolerances import ROUNDING
 from gammacore.valuation import shape
 
@@ -113,6 +126,8 @@ class Desk:
         See :class:`gammacore.book.Book`.
     keep_hedges : bool
         Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
+    roll : Roll, optional
+        When to replace an episode by another, and by which.
     """
 
     def __init__(
@@ -124,6 +139,7 @@ class Desk:
         limits: Limits | None = None,
         averaging: bool = True,
         keep_hedges: bool = False,
+        roll: Roll | None = None,
     ) -> None:
         self.book = Book(averaging)
         self.strategy = strategy
@@ -132,6 +148,7 @@ class Desk:
         self.portfolio = portfolio
         self.limits = limits or Limits()
         self.keep_hedges = keep_hedges
+        self.leaving = Leaving(strategy.exit_rule, roll)
         self.closing = False  # everything is to be closed, see events.Flatten
         self._looked_ns = 0  # for what is due to be closed
 
@@ -151,10 +168,14 @@ class Desk:
         self.closing = self.closing or isinstance(event, Flatten)
         if isinstance(event, Outside):
             orders += self._recall(event)
-        if isinstance(event, Snapshot) and not self.closing:
+        self.leaving.note(event, self.portfolio, self.book)
+        if isinstance(event, Snapshot) and event.entries and not self.closing:
+            orders += self._roll(event)
             orders += self._enter(event)
         if isinstance(event, (Snapshot, Timer, Flatten)):
             orders += self._exit()
+        if isinstance(event, Rejected) and purpose_of(event.order_id) is Purpose.ENTRY:
+            orders += self._wind_up(hand_over=True)  # it may have been the successor that was waited for
         if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
             estimated = isinstance(event, Delivery) and event.estimated
             orders += self._wind_up(hand_over=not estimated)
@@ -203,32 +224,69 @@ class Desk:
         return orders
 
     def _enter(self, event: Snapshot) -> list[Order]:
-        orders = []
         funding = self.book.funding_rate(event.chain.settlement)
-        for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio, event.estimate, funding):
-            self.book.remember(leg.instrument for leg in entry.legs)
-            contract = self.hedge.instrument(event.chain, self.book, entry)
-            episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index)
-            order = self._order(episode, Purpose.ENTRY, entry.legs)
-            if self.limits.allows(order, self.portfolio):
-                orders.append(order)
-            else:
-                self.portfolio.cancel(episode, order, "limit")
+        index = VolIndex(event.dvol, event.dvol_rank)
+        entries = self.strategy.entries(
+            event.ts_ns, event.chain, self.portfolio, event.estimate, funding, index
+        )
+        orders = [self._begin(event.chain, entry) for entry in entries]
+        return [order for order in orders if order is not None]
+
+    def _begin(self, chain: ChainSlice, entry: Entry, rolled: Episode | None = None) -> Order | None:
+        """Register an episode, maybe in place of another; return its order, None if a limit forbids it."""
+        self.book.remember(leg.instrument for leg in entry.legs)
+        contract = self.hedge.instrument(chain, self.book, entry)
+        episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index)
+        order = self._order(episode, Purpose.ENTRY, entry.legs)
+        if self.limits.allows(order, self.portfolio, rolled):
+            return order
+        self.portfolio.cancel(episode, order, "limit")
+        return None
+
+    def _roll(self, event: Snapshot) -> list[Order]:
+        """Replace what a rule says by a new entry: both or neither, and the hedge stays."""
+        orders: list[Order] = []
+        rolls, funding = self.leaving.rolls, self.book.funding_rate(event.chain.settlement)
+        for episode in list(self.portfolio.open.values()) if rolls is not None else []:
+            if not episode.open or episode.pending or self._why_closed(episode):
+                continue
+            reason = self.leaving.roll(episode, event.ts_ns)
+            if not reason:
+                continue
+            assert rolls is not None
+            found = rolls.plan(event, episode, funding)
+            entry = None if isinstance(found, Declined) else self._begin(event.chain, found, episode)
+            if entry is None:
+                why = found.reason if isinstance(found, Declined) else "limits forbid the new episode"
+                self.leaving.held_on[episode.number] = why
+                continue
+            episode.heir = entry.episode
+            orders += [self._close(episode, reason), entry]
         return orders
 
     def _exit(self) -> list[Order]:
         self._looked_ns = self.book.ts_ns
-        return [
-            self._order(e, Purpose.EXIT, tuple(Leg(option, -amount) for option, amount in e.legs.items()))
-            for e in self.portfolio.open.values()
-            if e.open and not e.pending and (self.closing or self.strategy.due(self.book.ts_ns, e))
-        ]
+        held = [e for e in self.portfolio.open.values() if e.open and not e.pending]
+        return [self._close(e, why) for e in held if (why := self._why_closed(e))]
+
+    def _why_closed(self, episode: Episode) -> str:
+        """Name what closes an episode now, empty if nothing does."""
+        if self.closing:
+            return "flatten"
+        if episode.heir in self.portfolio.open:  # rolled, but its order was not filled
+            return episode.exit_reason
+        return self.leaving.exit(episode, self.book.ts_ns)
+
+    def _close(self, episode: Episode, reason: str) -> Order:
+        episode.exit_reason = reason
+        legs = tuple(Leg(option, -amount) for option, amount in episode.legs.items())
+        return self._order(episode, Purpose.EXIT, legs)
 
     def _wind_up(self, hand_over: bool) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
         orders: list[Command] = []
         closed = [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]
-        for episode in [e for e in closed if not self.keeps(e)]:
+        for episode in [e for e in closed if not self.keeps(e) and not self._awaits_heir(e)]:
             orders += episode.cancel_resting()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
@@ -240,8 +298,17 @@ class Desk:
                 orders.append(self._order(episode, Purpose.UNWIND, (leg,)))
         return orders
 
+    def _awaits_heir(self, episode: Episode) -> bool:
+        """Whether the entry that takes the hedge over is on its way."""
+        heir = None if episode.heir is None else self.portfolio.open.get(episode.heir)
+        return heir is not None and bool(heir.pending)
+
     def _successor(self, episode: Episode) -> Episode | None:
         """In a roll, the episode that takes the hedge over: its options replace the old ones."""
+        if episode.heir is not None:
+            heir = self.portfolio.open.get(episode.heir)
+            same = heir is not None and heir.open and heir.hedge.instrument == episode.hedge.instrument
+            return heir if same else None
         if self.strategy.entry.each_expiry:
             return None
         for other in self.portfolio.open.values():
@@ -354,5 +421,5 @@ class Desk:
 
     def next_deadline(self) -> int | None:
         """Time at which the desk wants to be woken, if any; it may be that of the last price."""
-        times = [self.strategy.deadline(e) for e in self.portfolio.open.values() if e.open and not e.pending]
+        times = [self.leaving.deadline(e) for e in self.portfolio.open.values() if e.open and not e.pending]
         return min((t for t in times if t is not None and t > self._looked_ns), default=None)

@@ -94,7 +94,7 @@ class Portfolio:
             episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
         ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
-            self._close_options(episode, ts, "exit")
+            self._close_options(episode, ts, episode.exit_reason)
 
     def _apply_outside(self, episode: Episode, event: Outside, book: Book) -> None:
         """Book a trade that nobody here ordered; the account holds what it holds."""

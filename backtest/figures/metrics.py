@@ -246,6 +246,11 @@ def _mean(values: pd.Series) -> float | None:
     return number(float(values.mean())) if len(values) else None
 
 
+def _closed_by(episodes: pd.DataFrame) -> dict[str, int]:
+    """Count why episodes closed, the most frequent first; ``open`` for those that did not."""
+    return dict(Counter(episodes["close_reason"]).most_common()) if len(episodes) else {}
+
+
 def summarise(
     run: Run,
     market: LoadedMarket,
@@ -276,6 +281,7 @@ def summarise(
         "currency": run.config.currency,
         "accounting_currency": "USD" if native_usd else run.config.coin,
         "simulated_data": market.simulated,
+        "closed_by": _closed_by(episodes),
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
         **found,

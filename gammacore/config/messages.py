@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -31,6 +31,7 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
     what = (
         what.replace("`bool`", "true or false")
         .replace("`object`", "a section")
+        .replace("`object | null`", "a section or null")
         .replace("`array`", "a list")
         .replace("`null`", "null")
     )
@@ -56,7 +57,8 @@ def _choices(path: str) -> list[str]:
     """Literal values allowed at a path."""
     kind: Any = Config
     for name in path.split("."):
-        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+        section = next(part for part in (kind, *get_args(kind)) if hasattr(part, "__struct_fields__"))
+        kind = next(field.type for field in msgspec.structs.fields(section) if field.name == name)
     return _literals(kind)
 
 
