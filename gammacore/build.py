@@ -187,10 +187,9 @@ def build_filters(when: WhenConfig) -> tuple[Filter, ...]:
         if isinstance(value, list):
             found.append(Filter(name, tuple(span for window in value for span in window.minutes)))
         elif value is not None:
-            bounds: Between | Slope = Between(value.min, value.max)
-            if isinstance(value, TermConfig):
-                bounds = Slope(bounds, value.near.ns, value.far.ns)
-            found.append(Filter(name, bounds))
+            bounds = Between(value.min, value.max)
+            term = isinstance(value, TermConfig)
+            found.append(Filter(name, Slope(bounds, value.near.ns, value.far.ns) if term else bounds))
     return tuple(found)
 
 

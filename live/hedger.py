@@ -17,6 +17,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.deribit.channels import PLATFORM, is_private
 from gammacore.deribit.news import (
     AccountNews,
+    DvolNews,
     LockNews,
     OrderNews,
     PlatformNews,
@@ -127,6 +128,7 @@ class Hedger:
         asked, locks = self.asked, self.questions.locks
         return {
             TickerNews: self._ticker,
+            DvolNews: self._volatility,
             OrderNews: lambda news: self.execution.order(news, self.now_ns()),
             TradeNews: self.bookings.trade,
             Answered: asked.answered,
@@ -275,6 +277,10 @@ class Hedger:
         event = self.feed.ticker(news)
         if event is not None and self._ready:
             self.take(event, now_ns=now_ns)
+
+    def _volatility(self, news: DvolNews) -> None:
+        if self.feed.volatility is not None and news.ts_ns <= self.now_ns() + AHEAD_NS:
+            self.feed.volatility.add(news.ts_ns, news.vol)
 
     # ------------------------------------------------------------- account
 

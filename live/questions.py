@@ -52,16 +52,25 @@ class ChainLook:
 
     def tick(self, now_ns: int) -> None:
         """Ask if that is due and the desk might enter."""
-        idle = self._desk.closing or self._risk.mode is not Mode.NORMAL
-        if now_ns >= self._due_ns and not idle and not self._question.under_way:
+        if now_ns >= self._due_ns and self._wanted and not self._question.under_way:
             self._due_ns = now_ns + self._every_ns
             self._question.ask(currency=self._feed.currency, kind="option")
 
     def _told(self, rows: Sequence[SummaryRow]) -> None:
         latest_ns = self._now_ns() + AHEAD_NS
         event = self._feed.chain([row for row in rows if row.ts_ns <= latest_ns])
-        if event is not None and self._risk.mode is Mode.NORMAL:
-            self._take(event)
+        if event is None or not self._wanted:
+            return
+        if self._risk.mode is not Mode.NORMAL:  # what is held may still have to be closed
+            event = msgspec.structs.replace(event, entries=False)
+        self._take(event)
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether the desk might enter, or rules look at what it holds."""
+        mode = self._risk.mode
+        held = bool(self._desk.portfolio.open) and self._desk.leaving.active
+        return not self._desk.closing and (mode is Mode.NORMAL or (mode is Mode.HEDGE_ONLY and held))
 
 
 class Audit:

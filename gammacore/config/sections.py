@@ -119,6 +119,11 @@ class WhenConfig(_Section, frozen=True):
         """Whether a filter needs the exchange's volatility index."""
         return self.dvol is not None or self.dvol_percentile is not None
 
+    @property
+    def window_ns(self) -> int:
+        """Window of the percentile."""
+        return (self.dvol_percentile or PercentileConfig()).window.ns
+
 
 class SignalConfig(_Section, frozen=True):
     """What an entry must promise by its break-even (nothing if both are null), and filters."""

@@ -42,14 +42,14 @@ class Seen(NamedTuple):
         Of the options to be entered.
     forecast : float
         Of volatility, NaN where there is none.
-    index : VolIndex
+    vol_index : VolIndex
     """
 
     ts_ns: int
     chain: ChainSlice
     rows: Any
     forecast: float
-    index: VolIndex
+    vol_index: VolIndex
 
 
 class Between(msgspec.Struct, frozen=True):
@@ -86,12 +86,12 @@ class Filter(msgspec.Struct, frozen=True):
 
 def dvol(seen: Seen, allowed: Between) -> str:
     """Level of the exchange's volatility index."""
-    return allowed.refusal("DVOL", seen.index.level)
+    return allowed.refusal("DVOL", seen.vol_index.level)
 
 
 def dvol_percentile(seen: Seen, allowed: Between) -> str:
     """Share of a trailing window in which the index was lower."""
-    return allowed.refusal("the percentile of DVOL", seen.index.rank)
+    return allowed.refusal("the percentile of DVOL", seen.vol_index.rank)
 
 
 def iv_less_forecast(seen: Seen, allowed: Between) -> str:

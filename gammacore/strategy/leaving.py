@@ -105,6 +105,11 @@ class Leaving:
         self._memories: dict[int, _Memory] = {}
         self._seen: dict[int, Holding] = {}  # of the chain being published
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is closed before its delivery."""
+        return self.exits != ExitRule() or self.rolls is not None
+
     def note(self, event: Event, portfolio: Portfolio, book: Book) -> None:
         """Remember what an event says of the episodes held; called before any question."""
         self._seen = {}
