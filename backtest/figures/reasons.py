@@ -67,7 +67,8 @@ def _not_rolled(held_on: dict[int, str]) -> list[str]:
     """Say which episodes a rule would have rolled, and why they were not."""
     counts = Counter(held_on.values()).most_common(3)
     told = "; ".join(f"{reason} ({count:,})" for reason, count in counts)
-    return [f"{len(held_on):,} of the rolls that roll.when asked for were put off: {told}."] if told else []
+    what = "1 episode" if len(held_on) == 1 else f"{len(held_on):,} episodes"
+    return [f"roll.when could not roll {what}, at least at first: {told}."] if told else []
 
 
 def _no_episode(run: Run) -> str:

@@ -13,6 +13,15 @@ from .sections import Config
 
 __all__ = ["explain"]
 
+WORDS = {
+    "float": "a number",
+    "int": "an integer",
+    "str": "a text",
+    "bool": "true or false",
+    "object": "a section",
+    "array": "a list",
+    "null": "null",
+}
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
 
 
@@ -27,14 +36,7 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
     for name in filter(None, path.split(".")):
         value = value.get(name) if isinstance(value, Mapping) else value
     what = re.sub(r", got `?\w+`?$", "", what)
-    what = what.replace("`float`", "a number").replace("`int`", "an integer").replace("`str`", "a text")
-    what = (
-        what.replace("`bool`", "true or false")
-        .replace("`object`", "a section")
-        .replace("`object | null`", "a section or null")
-        .replace("`array`", "a list")
-        .replace("`null`", "null")
-    )
+    what = re.sub(r"`([^`]+)`", lambda found: " or ".join(map(_in_words, found[1].split(" | "))), what)
     what = re.sub(r"\.0$", "", what)
     if what.startswith("Invalid enum value"):
         what = "expected one of " + ", ".join(_choices(path))
@@ -42,6 +44,10 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
         return f"{path}: {what}, got {value!r}" + (f"; did you mean {near[0]}?" if near else "")
     hint = _fraction_hint(what, value)
     return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}, got {value!r}{hint}"
+
+
+def _in_words(kind: str) -> str:
+    return WORDS.get(kind, f"`{kind}`")
 
 
 def _fraction_hint(what: str, value: Any) -> str:
