@@ -12,7 +12,9 @@ from gammacore.errors import ConfigError, DataError
 from support.markets import build
 from support.shared_data import recorded
 
-HOURLY = "timestamp,iv\n" + "".join(f"2026-03-01 0{k}:00:00+00:00,{vol}\n" for k, vol in enumerate((0.5, 0.6, 0.55)))
+HOURLY = "timestamp,iv\n" + "".join(
+    f"2026-03-01 0{k}:00:00+00:00,{vol}\n" for k, vol in enumerate((0.5, 0.6, 0.55))
+)
 DAILY = "timestamp,open,high,low,close\n2026-03-02,50,61,49,60\n2026-03-01,48,52,47,50\n"
 
 
@@ -55,7 +57,7 @@ def test_a_filter_needs_the_file():
 def test_chains_carry_the_level_and_its_rank_among_the_days_before():
     """Against the file itself; on 2026-01-05 the last close known is that of the day before."""
     path = recorded("data/dvol/btc_dvol_1d.csv.gz")
-    rows = [line.split(",") for line in gzip.open(path, "rt").read().split()[1:]]
+    rows = [line.split(",") for line in gzip.decompress(path.read_bytes()).decode().split()[1:]]
     closes = {day: float(close) / 100 for day, *_, close in rows}
     when = {"dvol_percentile": {"max": 1.0, "window": "365d"}}
     config = build(

@@ -205,13 +205,13 @@ def test_our_margin_is_the_exchanges(tmp_path):
 
 
 class Instant:
-    """A session that fills every order whole, at once, at its own price."""
+    """A session that fills every order whole, at once, at its own price or a given one."""
 
     skew_s = 0.0
 
-    def __init__(self):
+    def __init__(self, price_of=lambda instrument: None):
         self.ns, self.waiting, self.numbers = START, [], iter(range(10**9))
-        self.orders = []
+        self.orders, self.price_of = [], price_of
 
     def now_ns(self):
         return self.ns
@@ -232,7 +232,8 @@ class Instant:
             number, instrument, amount, options = self.waiting.pop(0)
             made = type("P", (), {"label": options["label"], "instrument": instrument, "amount": amount})
             made.limit, made.rests = options["limit"], False
-            hedger.on_news(trade(made, amount, number=number, ts=self.ns))
+            price = self.price_of(instrument)
+            hedger.on_news(trade(made, amount, number=number, ts=self.ns, price=price))
             news = order_news(made, "filled", abs(amount), ts=self.ns)
             hedger.on_news(Answered(self.ns, number, "private/buy", OrderAnswer(news, ())))
 
@@ -245,6 +246,15 @@ class Instant:
         {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-5},
         {"hedge.band": 0.05, "hedge.to": "edge", "exit.hours_before_expiry": 30.0},
         {"hedge.band": 0.05, "signal.min_edge": 0.03, "signal.window": "1d"},
+        {"hedge.band": 0.05, "exit.rules": {"take_profit": 0.1}},
+        {"hedge.band": 0.05, "entry.side": "short", "exit.rules": {"stop_loss": 0.1, "drawdown": 0.3}},
+        {"hedge.band": 0.05, "roll.when": {"moneyness": 0.5}, "roll.into": {"min_days": 2}},
+        {
+            "hedge.band": 0.05,
+            "roll.when": {"rv_pace": {"after": "26h", "above": 1.1}},
+            "exit.rules": {"days_to_expiry": 1.3},
+        },
+        {"hedge.band": 0.05, "signal.when": {"time_of_week": ["fri 14:00-24:00"]}},
     ],
     ids=str,
 )
@@ -261,6 +271,8 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         "costs.funding": False,
         "live.execution": "taker",
     }
+    if "exit.rules" in setting:  # of the profit: the same costs on either side
+        costs |= {"costs.option_fees": False, "costs.hedge_fee": 0.0, "costs.hedge_half_spread_bp": 0.0}
     config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
     tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE), estimate=build_estimate(config))
     run = replay(config, tape, engine="desk")
@@ -270,7 +282,15 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         for f in done.episode.fills
         if f.order_id.split("-")[1] in ("entry", "hedge", "exit", "unwind")
     ]
-    session = Instant()
+    if "exit.rules" in setting or "roll.when" in setting:
+        reasons = {done.episode.close_reason for done in run.episode_runs}
+        assert reasons - {"", "delivery", "hours_before_expiry"}, "the rule never fired"
+
+    def price_of(instrument):  # the mark, as in the backtest: rules look at the profit
+        book = hedger.desk.book
+        return book.mark(instrument) if isinstance(instrument, Option) else book.future_price(instrument)
+
+    session = Instant(price_of)
     with Journal(tmp_path / "j.db") as journal:
         past = past_of(tmp_path / "none.db", config, START)
         hedger = build_hedger(config, past, journal, session)
