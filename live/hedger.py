@@ -111,6 +111,7 @@ class Hedger:
         self._cancel_owed = False  # of a kill without a connection
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
+        self._not_rolled: set[int] = set()
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
         self._aims = Aims(self.desk)
         self.execution.paused = not ready
@@ -214,11 +215,15 @@ class Hedger:
             self._owed = True
 
     def _say_refusals(self, at_ns: int) -> None:
-        """Say once an expiry that its entry was refused for missing strikes."""
+        """Say once an expiry that its entry was refused for missing strikes, and an episode that it stays."""
         for refusal in self.desk.strategy.refusals.values():
             if refusal.first_ns == at_ns:
                 expiry = format_time(refusal.expiry_ns)
                 log.warning("entry refused", extra={"expiry": expiry, "reason": refusal.why})
+        for number, why in self.desk.leaving.held_on.items():
+            if number not in self._not_rolled:
+                self._not_rolled.add(number)
+                log.warning("not rolled", extra={"episode": number, "reason": why})
 
     def _forbidden(self, order: Order) -> str:
         return "stopping" if self.stopping else self._permit(order)
@@ -245,7 +250,10 @@ class Hedger:
 
     def _note(self, order: Order) -> None:
         self._aims.note(order)
-        log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
+        said = {"order": order.order_id, "legs": _legs(order)}
+        if order.purpose is Purpose.EXIT:
+            said["reason"] = self.desk.portfolio.episodes[order.episode].exit_reason
+        log.info("decided", extra=said)
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
         purpose = purpose_of(event.order_id)

@@ -25,6 +25,8 @@ from gammacore.exchange import Fault, FaultPlan, MarketModel
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
+from gammacore.live.dashboard.board import Board
+from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, RecordKind, read
 from gammacore.live.news import Answered, Expired, Reconciled, Refused
@@ -326,6 +328,43 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
     assert [d for d in decided if d[0].split("-")[1] != "unwind"] == [
         e for e in expected if e[0].split("-")[1] != "unwind"
     ]
+
+
+def test_a_session_rolls_and_closes_by_rules_and_says_why(tmp_path, caplog):
+    """On the local exchange: the hedge stays, books and account agree, and a restart decides the same."""
+    settings = {
+        "hedge__band": 0.02,
+        "roll__when": {"max_days": 40 / 86_400},
+        "roll__into": {"structure": "strangle", "delta": 0.3},
+        "exit__rules": {"days_to_expiry": 0.01, "stop_loss": 0.9},
+        "signal__when": {"dvol": {"min": 0.2, "max": 3.0}},
+    }
+    world, process = start(tmp_path, **settings)
+    with caplog.at_level(logging.INFO, logger="gammacore.live"):
+        assert process.run(75, lambda: process.hedger.quiet)
+    desk = process.hedger.desk
+    assert desk.book.dvol == pytest.approx(world.exchange.floor.market.dvol("BTC") / 100, rel=0.1)
+    old, new = desk.portfolio.episodes[:2]
+    assert (old.close_reason, old.heir) == ("max_days", new.number)
+    assert (len({o.strike for o in old.entered}), len({o.strike for o in new.entered})) == (1, 2)
+    assert old.hedge.amount == 0.0
+    unwound = [f.order_id for f in old.fills if f.order_id.split("-")[1] == "unwind"]
+    assert unwound == []
+    said = [r for r in caplog.records if r.message == "decided" and r.order.startswith("0-exit")]
+    assert [r.reason for r in said] == ["max_days"]
+    assert process.hedger.risk.mode is Mode.NORMAL  # the audit of every five seconds has found nothing
+    process.close()
+    found = check(tmp_path / "j.db")
+    assert found.departure is None
+    board = Board(JournalTail(tmp_path / "j.db"))
+    while board.read(500):
+        pass
+    texts = [alert["text"] for alert in board.sections()["alerts"]]
+    assert "episode 0 closed: max_days" in texts
+    again = Process(world, tmp_path / "j.db", lively(**settings))
+    assert again.hedger.desk.portfolio.positions() == desk.portfolio.positions()
+    assert again.hedger.desk.leaving.held_on == desk.leaving.held_on
+    again.close()
 
 
 def test_the_wrong_way_halts(tmp_path):

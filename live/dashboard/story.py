@@ -142,6 +142,8 @@ class Story:
             self._scalps[fill.episode] = _scalps(episode)
         if fill.last:
             self._forget(fill.order_id)
+        if option and episode.exited and episode.close_ns == fill.ts_ns:
+            self.tell(fill.ts_ns, "info", f"episode {episode.number} closed: {episode.close_reason}")
 
     def _forget(self, order_id: str) -> None:
         self._ordered_ns.pop(order_id, None)
