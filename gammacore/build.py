@@ -17,7 +17,7 @@ from gammacore.config import (
     rolled_entry,
 )
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
-from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
 from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT, future_rate
@@ -211,7 +211,7 @@ def _check_grids(config: Config) -> None:
 
 def build_weigher(config: Config) -> Signal:
     """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing."""
-    signal, hours = config.signal, config.exit.hours_before_expiry
+    signal = config.signal
     return Signal(
         policy=build_policy(config),
         hedge_cost=_fee_of(config),
@@ -219,11 +219,18 @@ def build_weigher(config: Config) -> Signal:
         fees=DERIBIT if config.costs.option_fees else None,
         long=config.entry.side == "long",
         fill=config.costs.fill,
-        exit_before_ns=round(hours * NS_PER_HOUR) if hours else None,  # at expiry there is the delivery
+        exit_before_ns=_left_before_ns(config),
         log_sd=signal.log_sd,
         min_probability=signal.min_probability,
         min_edge=signal.min_edge,
     )
+
+
+def _left_before_ns(config: Config) -> int | None:
+    """Time before expiry at which a position is left at the latest, None for the delivery."""
+    days = max(rules.days_to_expiry or 0.0 for rules in (config.exit.rules, config.roll.when))
+    hours = config.exit.hours_before_expiry or 0.0
+    return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
 
 
 def signal_estimate(config: Config) -> Estimate:

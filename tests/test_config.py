@@ -88,6 +88,14 @@ def test_shipped_configurations_are_valid(path):
             {"exit": {"rules": {"rv_pace": {"after": "2d"}}}},
             "exit.rules.rv_pace: expected below, above or both, got neither",
         ),
+        (
+            {"exit": {"rules": {"days_to_expiry": 9}}},
+            "exit.rules.days_to_expiry: expected less than max_days = 9.0 of what is entered, got 9",
+        ),
+        (
+            {"roll": {"when": {"days_to_expiry": 3}, "into": {"min_days": 1, "max_days": 3}}},
+            "roll.when.days_to_expiry: expected less than roll.into.max_days = 3, got 3",
+        ),
         ({"exit": {"rules": {"stop_loss": -0.3}}}, "exit.rules.stop_loss: expected a number > 0, got -0.3"),
         ({"exit": {"rules": {"edge_gone": 2}}}, "got 2; a percentage? fractions are meant: 0.02"),
         ({"roll": {"into": {"min_days": 1}}}, "roll.into: expected a rule in roll.when"),

@@ -35,6 +35,14 @@ def test_a_close_is_known_at_the_end_of_its_bar(tmp_path):
     assert (found.interval_ns, daily.interval_ns) == (NS_PER_HOUR, NS_PER_DAY)
 
 
+def test_a_store_notes_when_a_value_was_known(tmp_path):
+    start = parse_time("2026-03-01")
+    rows = [(start + k * NS_PER_HOUR, start + (k + 1) * NS_PER_HOUR, 0.5 + k / 10) for k in range(3)]
+    text = "ts_ns,known_ns,close\n" + "".join(f"{a},{b},{vol}\n" for a, b, vol in rows)
+    found = load_dvol(written(tmp_path, text))
+    assert found.ts_ns.tolist() == [b for _, b, _ in rows]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

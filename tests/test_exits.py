@@ -1,6 +1,7 @@
 """Each rule closes at the chain at which it should and not one before, by figures worked out here."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ from gammacore.strategy.exits import (
     breakeven_vol,
     premium_of,
 )
+from gammacore.strategy.filters import FILTERS
 from support.markets import FREE, FRIDAY, START, build, chains_of, random_path
+from support.pages import ROOT
 
 EVERY = 6 * NS_PER_HOUR
 TIMES = np.arange(START, FRIDAY, EVERY)
@@ -286,3 +289,11 @@ def test_a_holding_tells_days():
     held = holding()
     assert (held.days_held, held.days_left) == (3.0, 2.0)
     assert parse("BTC-16JAN26-60000-C").expiry_ns == FRIDAY
+
+
+def test_the_docs_list_every_rule_in_the_order_in_which_it_names_the_reason():
+    page = (ROOT / "docs" / "howto" / "exits.md").read_text(encoding="utf-8")
+    rules = re.findall(r"^\| `(\w+)` \|", page.split("## Rules")[1].split("## Rolls")[0], re.MULTILINE)
+    assert rules == [name for name in (*TIME_RULES, *PRICE_RULES) if name != "hours_before_expiry"]
+    filters = re.findall(r"^\| `(\w+)` \|", page.split("## Filters")[1], re.MULTILINE)
+    assert filters == list(FILTERS)

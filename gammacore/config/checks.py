@@ -26,8 +26,8 @@ def check(config: Config) -> None:
     _check_hedge(config)
     _check_signal(config)
     _check_filters(config)
-    _check_rules("exit.rules", config.exit.rules)
-    _check_rules("roll.when", config.roll.when)
+    _check_rules("exit.rules", config.exit.rules, config.entry.max_days)
+    _check_rules("roll.when", config.roll.when, config.entry.max_days)
     _check_live(config)
     for name in ("start", "end"):
         text = getattr(config.data, name)
@@ -138,8 +138,13 @@ def _check_fractions(path: str, bounds: RangeConfig, most: float) -> None:
             raise ConfigError(f"{path}.{side}: expected 0 to {most:g}, got {value:g}{hint}")
 
 
-def _check_rules(path: str, rules: RulesConfig) -> None:
-    """Refuse a pace without bounds."""
+def _check_rules(path: str, rules: RulesConfig, max_days: float) -> None:
+    """Refuse a pace without bounds, and a rule that every entry meets at once."""
+    if rules.days_to_expiry is not None and rules.days_to_expiry >= max_days:
+        raise ConfigError(
+            f"{path}.days_to_expiry: expected less than max_days = {max_days} of what is entered, "
+            f"got {rules.days_to_expiry}"
+        )
     for name in ("rv_pace", "gamma_over_theta"):
         pace = getattr(rules, name)
         if pace is not None and pace.below is None and pace.above is None:

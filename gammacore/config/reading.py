@@ -118,6 +118,12 @@ def rolled_entry(config: Config) -> EntryConfig:
         raise ConfigError(
             f"roll.into.min_days: expected at most max_days = {found.max_days}, got {found.min_days}"
         )
+    days = config.roll.when.days_to_expiry
+    if days is not None and days >= found.max_days:
+        raise ConfigError(
+            f"roll.when.days_to_expiry: expected less than roll.into.max_days = {found.max_days}, got {days}: "
+            "what is entered would be rolled at once"
+        )
     return found
 
 

@@ -27,7 +27,7 @@ class Dvol:
     Attributes
     ----------
     ts_ns : array of int64
-        When each close became known: the start of its bar plus its length.
+        When each close became known: the start of its bar plus its length, or what the store noted.
     vol : array of float64
         Decimal.
     interval_ns : int
@@ -64,6 +64,8 @@ def load_dvol(path: str | Path) -> Dvol:
         file = files[0]
     header = read_header(parts[0] if parts else file)
     names = {"time": pick_column(file, header, _TIME_NAMES), "value": pick_column(file, header, _VOL_NAMES)}
+    noted = "known_ns" in header  # a store: values that were recorded are known as they arrive
+    names |= {"time": "known_ns"} if noted else {}
     table = read_table(file, [Column("time", "time"), Column("value", "number")], names, parts)
     vol = table.columns["value"] / (100.0 if np.nanmedian(table.columns["value"]) > _PERCENT else 1.0)
     wrong = ~((vol > 0.0) & (vol <= _PERCENT))
@@ -76,4 +78,4 @@ def load_dvol(path: str | Path) -> Dvol:
     if ts_ns.size < 2:
         raise DataError(f"{file}: {ts_ns.size} times; at least two are needed to tell the length of a bar")
     interval_ns = int(np.median(np.diff(ts_ns)))
-    return Dvol(ts_ns + interval_ns, vol[first], interval_ns, table.info)
+    return Dvol(ts_ns if noted else ts_ns + interval_ns, vol[first], interval_ns, table.info)
