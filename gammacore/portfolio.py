@@ -90,7 +90,7 @@ class Portfolio:
             realised = episode.hedge.trade(fill.amount, fill.price)
             ledger.post(ts, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
             episode.hedges += order.purpose is Purpose.HEDGE
-            excess = sum(leg.excess for leg in order.legs)
+            excess = sum((leg.excess for leg in order.legs), 0.0)
             episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
         ledger.post(ts, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:

@@ -94,7 +94,7 @@ def test_shipped_configurations_are_valid(path):
         ),
         (
             {"roll": {"when": {"days_to_expiry": 3}, "into": {"min_days": 1, "max_days": 3}}},
-            "roll.when.days_to_expiry: expected less than roll.into.max_days = 3, got 3",
+            "roll.when.days_to_expiry: expected less than roll.into.max_days = 3.0, got 3",
         ),
         ({"exit": {"rules": {"stop_loss": -0.3}}}, "exit.rules.stop_loss: expected a number > 0, got -0.3"),
         ({"exit": {"rules": {"edge_gone": 2}}}, "got 2; a percentage? fractions are meant: 0.02"),

@@ -121,8 +121,8 @@ def rolled_entry(config: Config) -> EntryConfig:
     days = config.roll.when.days_to_expiry
     if days is not None and days >= found.max_days:
         raise ConfigError(
-            f"roll.when.days_to_expiry: expected less than roll.into.max_days = {found.max_days}, got {days}: "
-            "what is entered would be rolled at once"
+            f"roll.when.days_to_expiry: expected less than roll.into.max_days = {found.max_days}, "
+            f"got {days}: what is entered would be rolled at once"
         )
     return found
 
