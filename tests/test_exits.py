@@ -204,8 +204,8 @@ def test_the_profit_counts_the_hedge_and_its_costs():
 
 def holding(**changes):
     fields = dict.fromkeys(Holding.__struct_fields__, 1.0) | {
-        "ts_ns": 3 * NS_PER_DAY, "entry_ns": 0, "first_expiry_ns": 5 * NS_PER_DAY, "legs": (), "premium": 2.0,
-        "profit": 0.0, "peak": 0.0,
+        "ts_ns": 4 * NS_PER_DAY, "entry_ns": NS_PER_DAY, "first_expiry_ns": 6 * NS_PER_DAY,
+        "legs": (), "premium": 2.0, "profit": 0.0, "peak": 0.0,
     }  # fmt: skip
     return Holding(**(fields | changes))
 
@@ -217,7 +217,7 @@ def holding(**changes):
         ("stop_loss", 0.5, {"profit": -0.999}, {"profit": -1.0}),
         ("drawdown", 0.5, {"profit": 0.5, "peak": 1.499}, {"profit": 0.5, "peak": 1.5}),
         ("moneyness", 1.5, {"moneyness": 1.499}, {"moneyness": 1.5}),
-        ("edge_gone", 0.1, {"forecast": 0.75, "breakeven": 0.625}, {"forecast": 0.7, "breakeven": 0.625}),
+        ("edge_gone", 0.125, {"forecast": 0.75, "breakeven": 0.625}, {"forecast": 0.7, "breakeven": 0.625}),
         (
             "edge_gone",
             0.1,
@@ -240,7 +240,7 @@ def test_bounds(rule, value, kept, left):
 
 def test_a_pace_waits_until_its_time_has_come():
     rule = ExitRule(rules=(Rule("rv_pace", Pace(3 * NS_PER_DAY, below=0.8)),))
-    assert rule.fired(holding(realised=0.1, ts_ns=3 * NS_PER_DAY - 1)) == ""
+    assert rule.fired(holding(realised=0.1, ts_ns=4 * NS_PER_DAY - 1)) == ""
     assert rule.fired(holding(realised=0.1)) == "rv_pace"
 
 

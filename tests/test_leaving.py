@@ -241,6 +241,21 @@ def test_a_future_of_another_expiry_is_unwound():
     assert market.episodes[1].hedge.instrument.expiry_ns == NEXT
 
 
+def test_realised_volatility_is_sampled_by_the_hour():
+    """Chains 20 minutes apart that jump to and fro: nothing has moved from hour to hour, until it has."""
+    settings = FREE_ROLL | {
+        "exit.rules": {"rv_pace": {"after": "1min", "above": 0.5}},
+        "roll.when": {},
+        "roll.into": {},
+    }
+    prices = [60e3, 60.5e3, 60e3, 60e3, 60.5e3, 59.5e3, 60.6e3]
+    market = Market(settings, prices, every=NS_PER_HOUR // 3)
+    found = [closings(market.at(k)) for k in range(len(prices))]
+    assert found[:6] == [[(0, "entry")], [], [], [], [], []]
+    assert found[6][0] == (0, "exit")
+    assert market.episodes[0].close_reason == "rv_pace"
+
+
 def test_rules_of_time_wake_the_desk_and_rolls_wait_for_a_chain():
     market = Market(FREE_ROLL | {"exit.rules": {"max_days": 1.5}}, [60e3, 60e3, 60e3])
     market.at(0)
