@@ -37,7 +37,7 @@ from gammacore.hedging.target import Leland
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
-from gammacore.strategy.exits import Pace, Rule
+from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
 from gammacore.volatility.estimate import Estimate
@@ -174,7 +174,7 @@ def build_exits(rules: RulesConfig, hours_before_expiry: float | None = None) ->
     found = []
     for name, value in ((name, getattr(rules, name)) for name in rules.__struct_fields__):
         if isinstance(value, PaceConfig):
-            found.append(Rule(name, Pace(value.after.ns, value.below, value.above)))
+            found.append(Rule(name, PaceBounds(value.after.ns, value.below, value.above)))
         elif value is not None:
             found.append(Rule(name, value))
     return ExitRule(hours_before_expiry, tuple(found))

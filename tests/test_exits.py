@@ -17,7 +17,7 @@ from gammacore.strategy.exits import (
     TIME_RULES,
     ExitRule,
     Holding,
-    Pace,
+    PaceBounds,
     Rule,
     breakeven_vol,
     premium_of,
@@ -224,11 +224,16 @@ def holding(**changes):
             {"gamma": -1.0, "forecast": 0.5, "breakeven": 0.625},
             {"gamma": -1.0, "forecast": 0.7, "breakeven": 0.6},
         ),
-        ("rv_pace", Pace(3 * NS_PER_DAY, below=0.8), {"realised": 0.8}, {"realised": 0.79}),
-        ("rv_pace", Pace(3 * NS_PER_DAY, above=1.2), {"realised": 1.2}, {"realised": 1.21}),
-        ("rv_pace", Pace(0, below=0.8), {"realised": 0.7, "breakeven_entry": math.nan}, {"realised": 0.7}),
-        ("gamma_over_theta", Pace(0, 0.5, 2.0), {"gamma_over_theta": 2.0}, {"gamma_over_theta": 2.1}),
-        ("gamma_over_theta", Pace(0, 0.5), {"gamma_over_theta": math.nan}, {"gamma_over_theta": 0.4}),
+        ("rv_pace", PaceBounds(3 * NS_PER_DAY, below=0.8), {"realised": 0.8}, {"realised": 0.79}),
+        ("rv_pace", PaceBounds(3 * NS_PER_DAY, above=1.2), {"realised": 1.2}, {"realised": 1.21}),
+        (
+            "rv_pace",
+            PaceBounds(0, below=0.8),
+            {"realised": 0.7, "breakeven_entry": math.nan},
+            {"realised": 0.7},
+        ),
+        ("gamma_over_theta", PaceBounds(0, 0.5, 2.0), {"gamma_over_theta": 2.0}, {"gamma_over_theta": 2.1}),
+        ("gamma_over_theta", PaceBounds(0, 0.5), {"gamma_over_theta": math.nan}, {"gamma_over_theta": 0.4}),
     ],
 )
 def test_bounds(rule, value, kept, left):
@@ -239,7 +244,7 @@ def test_bounds(rule, value, kept, left):
 
 
 def test_a_pace_waits_until_its_time_has_come():
-    rule = ExitRule(rules=(Rule("rv_pace", Pace(3 * NS_PER_DAY, below=0.8)),))
+    rule = ExitRule(rules=(Rule("rv_pace", PaceBounds(3 * NS_PER_DAY, below=0.8)),))
     assert rule.fired(holding(realised=0.1, ts_ns=4 * NS_PER_DAY - 1)) == ""
     assert rule.fired(holding(realised=0.1)) == "rv_pace"
 
@@ -247,7 +252,10 @@ def test_a_pace_waits_until_its_time_has_come():
 def test_what_is_not_known_closes_nothing():
     everything = ExitRule(
         rules=tuple(
-            Rule(name, Pace(0, 9.0, 0.1) if "_" in name and name in ("rv_pace", "gamma_over_theta") else 0.1)
+            Rule(
+                name,
+                PaceBounds(0, 9.0, 0.1) if "_" in name and name in ("rv_pace", "gamma_over_theta") else 0.1,
+            )
             for name in PRICE_RULES
         )
     )

@@ -11,7 +11,7 @@ from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk, build_filters
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time
 from gammacore.risk import Limits
-from gammacore.strategy.filters import FILTERS, Seen, VolIndex, at_money_vol, refusal
+from gammacore.strategy.filters import FILTERS, EntryView, VolIndex, at_money_vol, refusal
 from gammacore.strategy.waiting import waiting
 from support.markets import FRIDAY, START, build, chains_of
 from support.tapes import minute_tape
@@ -25,7 +25,7 @@ def seen(ts_ns=START, level=math.nan, rank=math.nan, forecast=math.nan, vols=(0.
     for expiry_ns, vol in zip((FRIDAY, MONTH), vols, strict=True):
         chain.iv[chain.expiry_ns == expiry_ns] = vol
     rows = np.flatnonzero((chain.expiry_ns == FRIDAY) & (chain.strike == 60e3))
-    return Seen(ts_ns, chain, rows, forecast, VolIndex(level, rank))
+    return EntryView(ts_ns, chain, rows, forecast, VolIndex(level, rank))
 
 
 def why(when, **known):

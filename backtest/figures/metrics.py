@@ -275,7 +275,6 @@ def summarise(
     del found["daily"]
     premium = found.pop("premium")
     peak = float(capital_tied(run).max()) if done else 0.0
-    total = found["total"]["usd" if native_usd else "coin"]
     sizes = [d.attribution.sizes for d in done]
     return {
         "currency": run.config.currency,
@@ -285,7 +284,9 @@ def summarise(
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
         **found,
-        "return_on_margin": number(total / peak if peak > 0 else math.nan),
+        "return_on_margin": number(
+            found["total"]["usd" if native_usd else "coin"] / peak if peak > 0 else math.nan
+        ),
         "peak_capital": peak,
         "unexplained_share": number(share_of("unexplained", sizes)) if done else None,
         "higher_order_share": number(share_of("higher_order", sizes)) if done else None,

@@ -17,7 +17,16 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.episode import Episode
 
-__all__ = ["LEAST_PREMIUM", "OF_HEDGE", "PRICE_RULES", "TIME_RULES", "ExitRule", "Holding", "Pace", "Rule"]
+__all__ = [
+    "LEAST_PREMIUM",
+    "OF_HEDGE",
+    "PRICE_RULES",
+    "TIME_RULES",
+    "ExitRule",
+    "Holding",
+    "PaceBounds",
+    "Rule",
+]
 
 LEAST_PREMIUM = 0.1  # of what the legs cost together: net premiums below it are no measure of a position
 
@@ -89,7 +98,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         return distance if self.gamma > 0.0 else -distance
 
 
-class Pace(msgspec.Struct, frozen=True):
+class PaceBounds(msgspec.Struct, frozen=True):
     """Bounds of a ratio, looked at once a position was held for a while (``after_ns``)."""
 
     after_ns: int
@@ -105,7 +114,7 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A rule's name, and its number or :class:`Pace`."""
+    """A rule's name, and its number or :class:`PaceBounds`."""
 
     name: str
     value: Any
@@ -201,12 +210,12 @@ def edge_gone(held: Holding, least: float) -> bool:
     return held.edge < least
 
 
-def rv_pace(held: Holding, pace: Pace) -> bool:
+def rv_pace(held: Holding, pace: PaceBounds) -> bool:
     """Realised volatility since entry, over the break-even at entry, is out of bounds."""
     return pace.left_by(held, held.realised / held.breakeven_entry)
 
 
-def gamma_over_theta(held: Holding, pace: Pace) -> bool:
+def gamma_over_theta(held: Holding, pace: PaceBounds) -> bool:
     """Gains of gamma since entry, over what theta cost, are out of bounds."""
     return pace.left_by(held, held.gamma_over_theta)
 

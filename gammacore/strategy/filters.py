@@ -16,7 +16,7 @@ from gammacore.contracts import CALL, PUT
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, weekday
 from gammacore.events import ChainSlice
 
-__all__ = ["FILTERS", "NO_INDEX", "Between", "Filter", "Seen", "Slope", "VolIndex", "refusal"]
+__all__ = ["FILTERS", "NO_INDEX", "Between", "EntryView", "Filter", "Slope", "VolIndex", "refusal"]
 
 POINTS = ".1%"
 
@@ -31,7 +31,7 @@ class VolIndex(NamedTuple):
 NO_INDEX = VolIndex()
 
 
-class Seen(NamedTuple):
+class EntryView(NamedTuple):
     """What filters may see.
 
     Attributes
@@ -84,23 +84,23 @@ class Filter(msgspec.Struct, frozen=True):
     value: Any
 
 
-def dvol(seen: Seen, allowed: Between) -> str:
+def dvol(seen: EntryView, allowed: Between) -> str:
     """Level of the exchange's volatility index."""
     return allowed.refusal("DVOL", seen.vol_index.level)
 
 
-def dvol_percentile(seen: Seen, allowed: Between) -> str:
+def dvol_percentile(seen: EntryView, allowed: Between) -> str:
     """Share of a trailing window in which the index was lower."""
     return allowed.refusal("the percentile of DVOL", seen.vol_index.rank)
 
 
-def iv_less_forecast(seen: Seen, allowed: Between) -> str:
+def iv_less_forecast(seen: EntryView, allowed: Between) -> str:
     """Mean mark volatility of the options to be entered less the forecast."""
     iv = float(np.mean(seen.chain.iv[np.asarray(seen.rows)]))
     return allowed.refusal("implied less forecast volatility", iv - seen.forecast)
 
 
-def term_structure(seen: Seen, allowed: Slope) -> str:
+def term_structure(seen: EntryView, allowed: Slope) -> str:
     """Volatility at the money of a far expiry less that of a near one."""
     far, near = (_expiry_near(seen, life) for life in (allowed.far_ns, allowed.near_ns))
     if far == near:
@@ -109,19 +109,19 @@ def term_structure(seen: Seen, allowed: Slope) -> str:
     return allowed.between.refusal(what, at_money_vol(seen.chain, far) - at_money_vol(seen.chain, near))
 
 
-def time_of_week(seen: Seen, windows: tuple[tuple[int, int], ...]) -> str:
+def time_of_week(seen: EntryView, windows: tuple[tuple[int, int], ...]) -> str:
     """Minutes of the week (Monday 00:00 UTC is 0), from and until: the second is outside."""
     minute = int(weekday(seen.ts_ns)) * 1440 + seen.ts_ns % NS_PER_DAY // NS_PER_MINUTE
     return "" if any(a <= minute < b for a, b in windows) else "outside of signal.when.time_of_week"
 
 
-FILTERS: dict[str, Callable[[Seen, Any], str]] = {
+FILTERS: dict[str, Callable[[EntryView, Any], str]] = {
     filter_.__name__: filter_
     for filter_ in (time_of_week, dvol, dvol_percentile, term_structure, iv_less_forecast)
 }
 
 
-def refusal(filters: tuple[Filter, ...], seen: Seen) -> str:
+def refusal(filters: tuple[Filter, ...], seen: EntryView) -> str:
     """Return why the first filter that refuses does, in the order given; empty if none does."""
     return next((why for one in filters if (why := FILTERS[one.name](seen, one.value))), "")
 
@@ -137,11 +137,11 @@ def at_money_vol(chain: ChainSlice, expiry_ns: int) -> float:
     return float(chain.iv[rows[chain.strike[rows] == nearest]].mean())
 
 
-def _expiry_near(seen: Seen, life_ns: int) -> int:
+def _expiry_near(seen: EntryView, life_ns: int) -> int:
     """Find the listed expiry whose life is nearest one, of two the earlier."""
     listed = sorted(e for e in seen.chain.forwards if e > seen.ts_ns)
     return min(listed, key=lambda e: abs(e - seen.ts_ns - life_ns), default=0)
 
 
-def _days(seen: Seen, expiry_ns: int) -> str:
+def _days(seen: EntryView, expiry_ns: int) -> str:
     return f"{(expiry_ns - seen.ts_ns) / NS_PER_DAY:.0f}"

@@ -18,7 +18,7 @@ from gammacore.events import ChainSlice
 from gammacore.orders import Leg
 from gammacore.portfolio import Portfolio
 from gammacore.strategy.exits import ExitRule
-from gammacore.strategy.filters import NO_INDEX, Filter, Seen, VolIndex, refusal
+from gammacore.strategy.filters import NO_INDEX, EntryView, Filter, VolIndex, refusal
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, Refusal, delta_too_far, strike_too_far
 
@@ -196,7 +196,7 @@ class GammaScalp:
         picked = _pick(chain, expiry_ns, ts_ns, self.entry)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
-        if why := refusal(self.filters, Seen(ts_ns, chain, picked, forecast, index)):
+        if why := refusal(self.filters, EntryView(ts_ns, chain, picked, forecast, index)):
             return Declined(why)
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             known = math.isfinite(forecast) and forecast > 0.0
