@@ -7,12 +7,21 @@ from typing import Literal
 
 import msgspec
 
-from gammacore.config import Config
+from gammacore.config import (
+    Config,
+    EntryConfig,
+    PaceConfig,
+    RulesConfig,
+    TermConfig,
+    WhenConfig,
+    rolled_entry,
+)
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
-from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
-from gammacore.desk import Desk, Hedge
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
+from gammacore.desk import Desk
 from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT, future_rate
+from gammacore.hedge import Hedge
 from gammacore.hedging import (
     Band,
     FixedCost,
@@ -30,6 +39,9 @@ from gammacore.netting import NettedPortfolio
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
+from gammacore.strategy.exits import PaceBounds, Rule
+from gammacore.strategy.filters import Between, Filter, Slope
+from gammacore.strategy.leaving import Roll
 from gammacore.volatility.estimate import Estimate
 
 __all__ = [
@@ -124,21 +136,14 @@ def build_desk(config: Config, scope: Literal["episode", "book"] = "episode") ->
         If orders are to be in whole lots of contracts whose lot is not known.
     """
     _check_grids(config)
-    entry = config.entry
-    strategy = GammaScalp(
-        EntryRule(
-            legs=entry.wanted,
-            long=entry.side == "long",
-            each_expiry=entry.schedule == "each_expiry",
-            fridays_only=entry.expiries == "fridays",
-            weekday=None if entry.weekday is None else WEEKDAYS.index(entry.weekday),
-            min_days=entry.min_days,
-            max_days=entry.max_days,
-        ),
-        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
-        ExitRule(config.exit.hours_before_expiry),
-        build_weigher(config) if config.signal.active else None,
+    strategy = _strategy(
+        config, config.entry, build_exits(config.exit.rules, config.exit.hours_before_expiry)
     )
+    roll = None
+    if config.roll.when.active:
+        into = _strategy(config, rolled_entry(config), ExitRule())
+        into.entry = msgspec.structs.replace(into.entry, each_expiry=False)  # the longest that fits
+        roll = Roll(build_exits(config.roll.when), into)
     fees = DERIBIT if config.costs.option_fees else None
     return Desk(
         strategy,
@@ -150,7 +155,51 @@ def build_desk(config: Config, scope: Literal["episode", "book"] = "episode") ->
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
         keep_hedges=config.live.options_gone == "keep",
+        roll=roll,
     )
+
+
+def _strategy(config: Config, entry: EntryConfig, exits: ExitRule) -> GammaScalp:
+    """Build what decides what to hold, by an entry section."""
+    return GammaScalp(
+        EntryRule(
+            legs=entry.wanted,
+            long=entry.side == "long",
+            each_expiry=entry.schedule == "each_expiry",
+            fridays_only=entry.expiries == "fridays",
+            weekday=None if entry.weekday is None else WEEKDAYS.index(entry.weekday),
+            min_days=entry.min_days,
+            max_days=entry.max_days,
+        ),
+        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
+        exits,
+        build_weigher(config) if config.signal.active else None,
+        build_filters(config.signal.when),
+    )
+
+
+def build_exits(rules: RulesConfig, hours_before_expiry: float | None = None) -> ExitRule:
+    """Build the rules to leave by."""
+    found = []
+    for name, value in ((name, getattr(rules, name)) for name in rules.__struct_fields__):
+        if isinstance(value, PaceConfig):
+            found.append(Rule(name, PaceBounds(value.after.ns, value.below, value.above)))
+        elif value is not None:
+            found.append(Rule(name, value))
+    return ExitRule(hours_before_expiry, tuple(found))
+
+
+def build_filters(when: WhenConfig) -> tuple[Filter, ...]:
+    """Build the filters of entries."""
+    found = []
+    for name, value in ((name, getattr(when, name)) for name in when.__struct_fields__):
+        if isinstance(value, list):
+            found.append(Filter(name, tuple(span for window in value for span in window.minutes)))
+        elif value is not None:
+            bounds = Between(value.min, value.max)
+            term = isinstance(value, TermConfig)
+            found.append(Filter(name, Slope(bounds, value.near.ns, value.far.ns) if term else bounds))
+    return tuple(found)
 
 
 def _check_grids(config: Config) -> None:
@@ -171,7 +220,7 @@ def _check_grids(config: Config) -> None:
 
 def build_weigher(config: Config) -> Signal:
     """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing."""
-    signal, hours = config.signal, config.exit.hours_before_expiry
+    signal = config.signal
     return Signal(
         policy=build_policy(config),
         hedge_cost=_fee_of(config),
@@ -179,11 +228,18 @@ def build_weigher(config: Config) -> Signal:
         fees=DERIBIT if config.costs.option_fees else None,
         long=config.entry.side == "long",
         fill=config.costs.fill,
-        exit_before_ns=round(hours * NS_PER_HOUR) if hours else None,  # at expiry there is the delivery
+        exit_before_ns=_left_before_ns(config),
         log_sd=signal.log_sd,
         min_probability=signal.min_probability,
         min_edge=signal.min_edge,
     )
+
+
+def _left_before_ns(config: Config) -> int | None:
+    """Time before expiry at which a position is left at the latest, None for the delivery."""
+    days = max(rules.days_to_expiry or 0.0 for rules in (config.exit.rules, config.roll.when))
+    hours = config.exit.hours_before_expiry or 0.0
+    return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
 
 
 def signal_estimate(config: Config) -> Estimate:
@@ -196,7 +252,7 @@ def build_estimate(config: Config) -> Estimate | None:
     kind = config.hedge.vol
     if kind == "realised" or kind == "forecast":
         return Estimate(kind, config.hedge.vol_window.ns)
-    return signal_estimate(config) if config.signal.active else None
+    return signal_estimate(config) if config.forecasts else None
 
 
 def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:

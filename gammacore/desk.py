@@ -6,95 +6,45 @@ here reads a clock, a file or a socket.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
-from gammacore.daycount import FRIDAY, weekday
+from gammacore.contracts import Option, spec_for
 from gammacore.episode import Episode, MarketView
-from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Outside, Snapshot, Timer
-from gammacore.hedging import Ladder, Policy, Target
-from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
+from gammacore.events import (
+    ChainSlice,
+    Delivery,
+    Event,
+    Fill,
+    Flatten,
+    IndexPrice,
+    Outside,
+    Rejected,
+    Snapshot,
+    Timer,
+)
+from gammacore.hedge import Hedge
+from gammacore.hedging import Ladder, Policy
 from gammacore.hedging.ladder import reached, rung_price
 from gammacore.netting import NettedPortfolio
 from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_id_of, purpose_of
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
-from gammacore.strategy.gamma_scalp import Entry
+from gammacore.strategy.filters import VolIndex
+from gammacore.strategy.gamma_scalp import Declined, Entry
+from gammacore.strategy.leaving import Leaving, Roll
 from gammacore.tolerances import ROUNDING
-from gammacore.valuation import shape
 
-__all__ = ["Block", "Desk", "Hedge"]
-
-
-FeeOf = Callable[[Future | Perpetual, int], float]
+__all__ = ["Block", "Desk"]
 
 
 class Block(MarketView, Protocol):
     """A run of prices without other news, for :meth:`Desk.quiet`."""
 
     def __len__(self) -> int: ...
-
-
-class Hedge:
-    """What to hedge with and towards which target.
-
-    Parameters
-    ----------
-    kind : {'perpetual', 'future', 'cheapest', 'forward'}
-        A perpetual, the dated future of the episode's expiry, whichever of the two is expected
-        to cost less by fees, funding and basis, or the expiry's forward as a theoretical
-        linear contract.
-    lots : bool
-        Whether amounts are rounded to whole lots; off for theoretical contracts.
-    fee : callable(Future or Perpetual, ts_ns) -> float, optional
-        Fraction of notional that a trade costs, for the choice of the cheapest.
-    target : Target
-        Which delta is hedged, and down to what.
-    """
-
-    def __init__(self, kind: str, target: Target, lots: bool = True, fee: FeeOf | None = None) -> None:
-        self.kind = kind
-        self.target = target
-        self.lots = lots
-        self.fee = fee
-
-    def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
-        """Contract to hedge an entry with."""
-        perpetual = Perpetual(chain.base, chain.settlement)
-        expiry_ns = entry.expiries[-1]  # the future is there as long as any of the options
-        future = Future(chain.base, chain.settlement, expiry_ns)
-        if self.kind != "cheapest":
-            return perpetual if self.kind == "perpetual" else future
-        tau, price = book.tau(expiry_ns), book.index
-        if tau <= 0.0 or weekday(expiry_ns) != FRIDAY:  # only Fridays have futures
-            return perpetual
-        fee = self.fee or (lambda instrument, ts_ns: 0.0)
-        basis = math.log(book.forward(expiry_ns) / price) / tau
-        candidates = (
-            Candidate(perpetual, fee(perpetual, book.ts_ns), book.funding_rate(chain.settlement)),
-            Candidate(future, fee(future, book.ts_ns), basis),
-        )
-        delta = vega = 0.0
-        for option, amount in ((leg.instrument, leg.amount) for leg in entry.legs):
-            assert isinstance(option, Option)
-            left = book.tau(option.expiry_ns)
-            seen = shape(option, book.forward(option.expiry_ns), left, book.vol(option))
-            delta += amount * seen.net_delta
-            vega += amount * seen.vega
-        turnover = expected_turnover(vega, price, tau, max(tau * 365.0, 1.0))
-        return cheapest(candidates, -delta, turnover, tau).instrument
-
-    def leg(self, instrument: Future | Perpetual, delta: float, price: float) -> Leg:
-        """Leg of an order that adds ``delta`` coins, in whole lots."""
-        wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
-        amount = spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
-        return Leg(instrument, amount, amount - wanted)
 
 
 class Desk:
@@ -116,6 +66,8 @@ class Desk:
         See :class:`gammacore.book.Book`.
     keep_hedges : bool
         Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
+    roll : Roll, optional
+        When to replace an episode by another, and by which.
     """
 
     def __init__(
@@ -127,6 +79,7 @@ class Desk:
         limits: Limits | None = None,
         averaging: bool = True,
         keep_hedges: bool = False,
+        roll: Roll | None = None,
     ) -> None:
         self.book = Book(averaging)
         self.strategy = strategy
@@ -135,6 +88,7 @@ class Desk:
         self.portfolio = portfolio
         self.limits = limits or Limits()
         self.keep_hedges = keep_hedges
+        self.leaving = Leaving(strategy.exit_rule, roll)
         self.closing = False  # everything is to be closed, see events.Flatten
         self._looked_ns = 0  # for what is due to be closed
 
@@ -160,10 +114,14 @@ class Desk:
         self.closing = self.closing or isinstance(event, Flatten)
         if isinstance(event, Outside):
             orders += self._recall(event)
-        if isinstance(event, Snapshot) and not self.closing:
+        self.leaving.note(event, self.portfolio, self.book)
+        if isinstance(event, Snapshot) and event.entries and not self.closing:
+            orders += self._roll(event)
             orders += self._enter(event)
         if isinstance(event, (Snapshot, Timer, Flatten)):
             orders += self._exit()
+        if isinstance(event, Rejected) and purpose_of(event.order_id) is Purpose.ENTRY:
+            orders += self._wind_up(hand_over=True)  # it may have been the successor that was waited for
         if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
             estimated = isinstance(event, Delivery) and event.estimated
             orders += self._wind_up(hand_over=not estimated)
@@ -225,28 +183,63 @@ class Desk:
         return orders
 
     def _enter(self, event: Snapshot) -> list[Order]:
-        orders = []
         funding = self.book.funding_rate(event.chain.settlement)
-        for entry in self.strategy.entries(event.ts_ns, event.chain, self.portfolio, event.estimate, funding):
-            self.book.remember(leg.instrument for leg in entry.legs)
-            contract = self.hedge.instrument(event.chain, self.book, entry)
-            episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index, entry.expiries)
-            order = self._order(episode, Purpose.ENTRY, entry.legs)
-            if self.limits.allows(order, self.portfolio):
-                orders.append(order)
-            else:
-                self.portfolio.cancel(episode, order, "limit")
+        index = VolIndex(event.dvol, event.dvol_rank)
+        entries = self.strategy.entries(
+            event.ts_ns, event.chain, self.portfolio, event.estimate, funding, index
+        )
+        orders = [self._begin(event.chain, entry) for entry in entries]
+        return [order for order in orders if order is not None]
+
+    def _begin(self, chain: ChainSlice, entry: Entry, rolled: Episode | None = None) -> Order | None:
+        """Register an episode, maybe in place of another; return its order, None if a limit forbids it."""
+        self.book.remember(leg.instrument for leg in entry.legs)
+        contract = self.hedge.instrument(chain, self.book, entry)
+        episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index, entry.expiries)
+        order = self._order(episode, Purpose.ENTRY, entry.legs)
+        if self.limits.allows(order, self.portfolio, rolled):
+            return order
+        self.portfolio.cancel(episode, order, "limit")
+        return None
+
+    def _roll(self, event: Snapshot) -> list[Order]:
+        """Replace what a rule says by a new entry: both or neither, and the hedge stays."""
+        orders: list[Order] = []
+        rolls, funding = self.leaving.rolls, self.book.funding_rate(event.chain.settlement)
+        for episode in list(self.portfolio.open.values()) if rolls is not None else []:
+            if not episode.open or episode.pending or episode.adopted or self._why_closed(episode):
+                continue
+            reason = self.leaving.roll(episode, event.ts_ns)
+            if not reason:
+                continue
+            assert rolls is not None
+            found = rolls.plan(event, episode, funding)
+            entry = None if isinstance(found, Declined) else self._begin(event.chain, found, episode)
+            if entry is None:
+                why = found.reason if isinstance(found, Declined) else "limits forbid the new episode"
+                self.leaving.held_on[episode.number] = why
+                continue
+            episode.heir = entry.episode
+            orders += [self._close(episode, reason), entry]
         return orders
 
     def _exit(self) -> list[Order]:
         self._looked_ns = self.book.ts_ns
-        return [
-            self._order(e, Purpose.EXIT, tuple(Leg(option, -amount) for option, amount in e.legs.items()))
-            for e in self.portfolio.open.values()
-            if e.open
-            and not (e.pending or e.adopted)
-            and (self.closing or self.strategy.due(self.book.ts_ns, e))
-        ]
+        held = [e for e in self.portfolio.open.values() if e.open and not (e.pending or e.adopted)]
+        return [self._close(e, why) for e in held if (why := self._why_closed(e))]
+
+    def _why_closed(self, episode: Episode) -> str:
+        """Name what closes an episode now, empty if nothing does."""
+        if self.closing:
+            return "flatten"
+        if episode.heir in self.portfolio.open:  # rolled, but its order was not filled
+            return episode.exit_reason
+        return self.leaving.exit(episode, self.book.ts_ns)
+
+    def _close(self, episode: Episode, reason: str) -> Order:
+        episode.exit_reason = reason
+        legs = tuple(Leg(option, -amount) for option, amount in episode.legs.items())
+        return self._order(episode, Purpose.EXIT, legs)
 
     def _wind_up(self, hand_over: bool) -> list[Command]:
         """Close the hedges of episodes whose options are gone, or hand them to a successor."""
@@ -254,7 +247,7 @@ class Desk:
             return self._wind_up_book(self.portfolio)
         orders: list[Command] = []
         closed = [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]
-        for episode in [e for e in closed if not self.keeps(e)]:
+        for episode in [e for e in closed if not self.keeps(e) and not self._awaits_heir(e)]:
             orders += episode.cancel_resting()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.book)
@@ -268,7 +261,8 @@ class Desk:
 
     def _wind_up_book(self, portfolio: NettedPortfolio) -> list[Command]:
         """End episodes whose options are gone; close the book's hedge once it has none."""
-        for episode in [e for e in portfolio.open.values() if e.close_ns and not e.pending]:
+        closed = [e for e in portfolio.open.values() if e.close_ns and not e.pending]
+        for episode in [e for e in closed if not self._awaits_heir(e)]:
             portfolio.retire(episode, self.book)
         book = portfolio.book
         if book is None or book.pending or (book.open and not self._lets_go) or self.keeps(book):
@@ -279,8 +273,17 @@ class Desk:
             orders.append(self._order(book, Purpose.UNWIND, (leg,)))
         return orders
 
+    def _awaits_heir(self, episode: Episode) -> bool:
+        """Whether the entry that takes the hedge over is on its way."""
+        heir = None if episode.heir is None else self.portfolio.open.get(episode.heir)
+        return heir is not None and bool(heir.pending)
+
     def _successor(self, episode: Episode) -> Episode | None:
         """In a roll, the episode that takes the hedge over: its options replace the old ones."""
+        if episode.heir is not None:
+            heir = self.portfolio.open.get(episode.heir)
+            same = heir is not None and heir.open and heir.hedge.instrument == episode.hedge.instrument
+            return heir if same else None
         if self.strategy.entry.each_expiry:
             return None
         for other in self.portfolio.open.values():
@@ -317,7 +320,10 @@ class Desk:
         return self.closing and all(e.adopted for e in self.portfolio.open.values())
 
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:
-        if self._lets_go:
+        awaited = self.portfolio.book is not None and any(
+            map(self._awaits_heir, self.portfolio.open.values())
+        )
+        if self._lets_go or awaited:  # half of a roll is not hedged
             return []
         for held in self.portfolio.open.values():
             if held.legs and held.next_expiry_ns <= self.book.ts_ns:
@@ -407,5 +413,5 @@ class Desk:
 
     def next_deadline(self) -> int | None:
         """Time at which the desk wants to be woken, if any; it may be that of the last price."""
-        times = [self.strategy.deadline(e) for e in self.portfolio.open.values() if e.open and not e.pending]
+        times = [self.leaving.deadline(e) for e in self.portfolio.open.values() if e.open and not e.pending]
         return min((t for t in times if t is not None and t > self._looked_ns), default=None)

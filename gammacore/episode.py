@@ -267,6 +267,8 @@ class Episode:
         self.adopted = False
         self.delivered: dict[int, float] = {}
         self.close_reason = ""
+        self.exit_reason = ""  # rule of the last order to close
+        self.heir: int | None = None  # episode that it is rolled into
 
     @property
     def expiry_ns(self) -> int:
@@ -298,6 +300,11 @@ class Episode:
     def open(self) -> bool:
         """Whether it holds options."""
         return bool(self.legs)
+
+    @property
+    def exited(self) -> bool:
+        """Whether an order of the desk closed its options."""
+        return bool(self.exit_reason) and self.close_reason == self.exit_reason
 
     @property
     def is_flat(self) -> bool:

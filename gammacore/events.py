@@ -71,13 +71,20 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):
-    """A whole option chain was published; the numbers beside it are as in :class:`IndexPrice`."""
+    """A whole option chain was published; interest, estimate and fixed are as in :class:`IndexPrice`.
+
+    ``dvol`` is the exchange's volatility index as last published (decimal) and ``dvol_rank`` the share of its
+    window that was lower, NaN where unknown; without ``entries`` nothing is entered or rolled on this chain.
+    """
 
     ts_ns: int
     chain: ChainSlice
     interest: float = 0.0
     estimate: float = math.nan
     fixed: float = math.nan
+    dvol: float = math.nan
+    dvol_rank: float = math.nan
+    entries: bool = True
 
 
 class IndexPrice(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -149,10 +149,10 @@ class Portfolio:
         if isinstance(fill.instrument, Option):
             self._fill_option(episode, fill, order.purpose, book)
         else:
-            self._fill_hedge(episode, fill, sum(leg.excess for leg in order.legs), book)
+            self._fill_hedge(episode, fill, sum((leg.excess for leg in order.legs), 0.0), book)
             episode.hedges += order.purpose is Purpose.HEDGE
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
-            self._close_options(episode, fill.ts_ns, "exit")
+            self._close_options(episode, fill.ts_ns, episode.exit_reason)
 
     def _fill_hedge(self, episode: Episode, fill: Fill, excess: float, book: Now) -> None:
         ledger = episode.ledger

@@ -14,6 +14,7 @@ import numpy as np
 from gammacore.array_types import Floats
 from gammacore.book import Book
 from gammacore.contracts import Option, Settlement
+from gammacore.episode import Episode
 from gammacore.orders import Order, Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.valuation import sensitivities, shape, value
@@ -37,21 +38,17 @@ class Limits(msgspec.Struct, frozen=True):
     max_open_episodes: int | None = None
     max_contracts: float | None = None
 
-    def allows(self, order: Order, portfolio: Portfolio) -> bool:
-        """Whether an order may be sent; ``portfolio`` already counts the order's own episode."""
+    def allows(self, order: Order, portfolio: Portfolio, rolled: Episode | None = None) -> bool:
+        """Whether an order may be sent; ``portfolio`` counts its episode, which may replace ``rolled``."""
         if order.purpose is not Purpose.ENTRY:
             return True
-        if self.max_open_episodes is not None and _own(portfolio) > self.max_open_episodes:
+        staying = [e for e in portfolio.open.values() if e is not rolled and not e.adopted]
+        if self.max_open_episodes is not None and len(staying) > self.max_open_episodes:
             return False
         if self.max_contracts is None:
             return True
-        held = sum(max(map(abs, e.legs.values()), default=0.0) for e in portfolio.open.values())
+        held = sum(max(map(abs, e.legs.values()), default=0.0) for e in staying)
         return held + max(abs(leg.amount) for leg in order.legs) <= self.max_contracts
-
-
-def _own(portfolio: Portfolio) -> int:
-    """Count the open episodes that were entered: those of the account's holder are not."""
-    return sum(not episode.adopted for episode in portfolio.open.values())
 
 
 class Totals(NamedTuple):

@@ -16,10 +16,11 @@ import msgspec
 from gammacore.build import build_desk, build_estimate
 from gammacore.config import Config, stated
 from gammacore.contracts import ContractSpec, Settlement, spec_for
-from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
+from gammacore.volatility.index_history import IndexHistory
 
 from .attempts import Booked, Placed, Tradable, session_name
 from .collar import Collar
@@ -36,6 +37,7 @@ from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
 
 OVERLAP_NS = 10 * NS_PER_MINUTE
+HOURLY_NS = 40 * NS_PER_DAY  # of history in one answer by the hour; longer windows are ranked by the day
 
 
 class Past(msgspec.Struct):
@@ -144,6 +146,12 @@ def guards_of(config: Config) -> Guards:
     )
 
 
+def index_times(config: Config) -> tuple[int, int, int]:
+    """Window, age and distance of the readings of the volatility index, as of :class:`IndexHistory`."""
+    window_ns = config.signal.when.window_ns
+    return window_ns, NS_PER_HOUR, NS_PER_HOUR if window_ns <= HOURLY_NS else NS_PER_DAY
+
+
 def build_hedger(
     config: Config,
     past: Past,
@@ -169,7 +177,8 @@ def build_hedger(
     """
     live, desk = config.live, past.desk
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
-    feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns)
+    index = IndexHistory((), (), *index_times(config)) if config.signal.when.asks_dvol else None
+    feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns, index)
     settings = Settings(
         rest=live.execution == "post_only",
         patience_ns=live.patience.ns,

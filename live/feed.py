@@ -17,6 +17,7 @@ from gammacore.daycount import FUNDING_PERIOD_NS, NS_PER_DAY, NS_PER_HOUR, NS_PE
 from gammacore.deribit.news import SummaryRow, TickerNews
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.index_history import IndexHistory
 
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
@@ -38,6 +39,8 @@ class Feed:
         Where the funding accumulator goes on.
     ts_ns : int
         Time of the last event so far.
+    volatility : IndexHistory, optional
+        Readings of the exchange's volatility index, where decisions look at it.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Feed:
         estimate: Estimate | None = None,
         interest: float = 0.0,
         ts_ns: int = 0,
+        volatility: IndexHistory | None = None,
     ) -> None:
         self.base, self.settlement = base, settlement
         self.perpetual = Perpetual(base, settlement)
@@ -57,6 +61,7 @@ class Feed:
         self.ts_ns = ts_ns
         self.price = math.nan
         self.tickers: dict[Option | Future | Perpetual, TickerNews] = {}
+        self.volatility = volatility
         self._rate, self._rate_ns = math.nan, 0
         self._window = _Window()
         self._estimate = estimate
@@ -159,7 +164,9 @@ class Feed:
             iv=_column([row.mark_iv for row in found]),
         )
         at = max(row.ts_ns for row in found)
-        return Snapshot(self._stamp(at), chain, self.interest, self._vol, self._window.fixed)
+        at = self._stamp(at)
+        index = () if self.volatility is None else self.volatility.at(at)
+        return Snapshot(at, chain, self.interest, self._vol, self._window.fixed, *index)
 
 
 class _Window:

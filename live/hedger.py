@@ -17,6 +17,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.deribit.channels import PLATFORM, is_private
 from gammacore.deribit.news import (
     AccountNews,
+    DvolNews,
     LockNews,
     OrderNews,
     PlatformNews,
@@ -110,6 +111,7 @@ class Hedger:
         self._cancel_owed = False  # of a kill without a connection
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
+        self._not_rolled: set[int] = set()
         self._shown: tuple[Mode, tuple[str, ...]] = Mode.NORMAL, ()
         self._aims = Aims(self.desk)
         self.execution.paused = not ready
@@ -127,6 +129,7 @@ class Hedger:
         asked, locks = self.asked, self.questions.locks
         return {
             TickerNews: self._ticker,
+            DvolNews: self._volatility,
             OrderNews: lambda news: self.execution.order(news, self.now_ns()),
             TradeNews: self.bookings.trade,
             Answered: asked.answered,
@@ -212,11 +215,15 @@ class Hedger:
             self._owed = True
 
     def _say_refusals(self, at_ns: int) -> None:
-        """Say once an expiry that its entry was refused for missing strikes."""
+        """Say once an expiry that its entry was refused for missing strikes, and an episode that it stays."""
         for refusal in self.desk.strategy.refusals.values():
             if refusal.first_ns == at_ns:
                 expiry = format_time(refusal.expiry_ns)
                 log.warning("entry refused", extra={"expiry": expiry, "reason": refusal.why})
+        for number, why in self.desk.leaving.held_on.items():
+            if number not in self._not_rolled:
+                self._not_rolled.add(number)
+                log.warning("not rolled", extra={"episode": number, "reason": why})
 
     def _forbidden(self, order: Order) -> str:
         return "stopping" if self.stopping else self._permit(order)
@@ -243,7 +250,10 @@ class Hedger:
 
     def _note(self, order: Order) -> None:
         self._aims.note(order)
-        log.info("decided", extra={"order": order.order_id, "legs": _legs(order)})
+        said = {"order": order.order_id, "legs": _legs(order)}
+        if order.purpose is Purpose.EXIT:
+            said["reason"] = self.desk.portfolio.episodes[order.episode].exit_reason
+        log.info("decided", extra=said)
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
         purpose = purpose_of(event.order_id)
@@ -275,6 +285,10 @@ class Hedger:
         event = self.feed.ticker(news)
         if event is not None and self._ready:
             self.take(event, now_ns=now_ns)
+
+    def _volatility(self, news: DvolNews) -> None:
+        if self.feed.volatility is not None and news.ts_ns <= self.now_ns() + AHEAD_NS:
+            self.feed.volatility.add(news.ts_ns, news.vol)
 
     # ------------------------------------------------------------- account
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gammacore.desk import Desk
+from gammacore.strategy.filters import VolIndex
 from gammacore.strategy.waiting import Waiting, waiting
 
 from .risk_manager import Mode
@@ -37,8 +38,9 @@ def why_idle(
         return Waiting(f"no entries in {mode.name}" + (f": {'; '.join(reasons)}" if reasons else ""))
     book = desk.book
     funding = 0.0 if book.chain is None else book.funding_rate(book.chain.settlement)
+    index = VolIndex(book.dvol, book.dvol_rank)
     found = waiting(
-        desk.strategy, book.ts_ns, book.chain, desk.portfolio, desk.limits, book.estimate, funding
+        desk.strategy, book.ts_ns, book.chain, desk.portfolio, desk.limits, book.estimate, funding, index
     )
     if found is None or not refused:
         return found

@@ -27,7 +27,7 @@ Take = Callable[[Event], None]
 
 
 class ChainLook:
-    """Asks for the whole chain, at which the desk may enter.
+    """Asks for the whole chain, at which the desk may enter, and its rules may close.
 
     Parameters
     ----------
@@ -43,25 +43,35 @@ class ChainLook:
     ) -> None:
         self._feed, self._desk, self._risk = parts.feed, parts.desk, parts.risk
         self._take, self._now_ns, self._every_ns = take, now_ns, every_ns
-        self._due_ns = 0
+        self._due_ns = self._paused_ns = 0
         self._question = Question(asked, m.GET_BOOK_SUMMARY_BY_CURRENCY, self._told)
 
     def pause(self, until_ns: int) -> None:
-        """Do not look before a moment."""
-        self._due_ns = until_ns
+        """Enter nothing before a moment."""
+        self._paused_ns = until_ns
 
     def tick(self, now_ns: int) -> None:
-        """Ask if that is due and the desk might enter."""
-        idle = self._desk.closing or self._risk.mode is not Mode.NORMAL
-        if now_ns >= self._due_ns and not idle and not self._question.under_way:
+        """Ask if that is due, and the desk might enter or its rules look at what it holds."""
+        if now_ns >= self._due_ns and self._wanted(now_ns) and not self._question.under_way:
             self._due_ns = now_ns + self._every_ns
             self._question.ask(currency=self._feed.currency, kind="option")
 
     def _told(self, rows: Sequence[SummaryRow]) -> None:
-        latest_ns = self._now_ns() + AHEAD_NS
-        event = self._feed.chain([row for row in rows if row.ts_ns <= latest_ns])
-        if event is not None and self._risk.mode is Mode.NORMAL:
-            self._take(event)
+        now_ns = self._now_ns()
+        event = self._feed.chain([row for row in rows if row.ts_ns <= now_ns + AHEAD_NS])
+        if event is None or not self._wanted(now_ns):
+            return
+        if not self._enters(now_ns):  # what is held may have to be closed
+            event = msgspec.structs.replace(event, entries=False)
+        self._take(event)
+
+    def _enters(self, now_ns: int) -> bool:
+        return self._risk.mode is Mode.NORMAL and now_ns >= self._paused_ns
+
+    def _wanted(self, now_ns: int) -> bool:
+        desk = self._desk
+        looks = desk.leaving.active and bool(desk.portfolio.open) and self._risk.mode is not Mode.HALT
+        return not desk.closing and (self._enters(now_ns) or looks)
 
 
 class Audit:

@@ -44,7 +44,7 @@ from .hedger import Hedger
 from .journal import NO_ROOM, Journal
 from .paper import Paper
 from .supervised import SIGNALS, Supervised, kill_file
-from .warm_up import missed_funding, past_prices
+from .warm_up import missed_funding, past_index, past_prices
 
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
@@ -195,6 +195,8 @@ def _assembled(
         feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
     if feed.looks_back_ns:
         feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
+    if feed.volatility is not None:
+        past_index(client, feed.base, feed.volatility)
     began = client.now_ns()
     journal.told(Began(began, __version__, options.venue, options.paper, options.speed, os.getpid()))
     return made[0], made[0] if paper is None else paper

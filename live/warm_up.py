@@ -6,11 +6,12 @@ import logging
 from collections.abc import Iterator
 
 from gammacore.contracts import Perpetual, Settlement
-from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE, format_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.deribit import methods as m
 from gammacore.deribit.history import MOST_BARS, RESOLUTIONS
 from gammacore.deribit.units import GRAIN_NS, span
 from gammacore.errors import RequestError
+from gammacore.volatility.index_history import IndexHistory
 
 from .client import Client
 
@@ -51,6 +52,33 @@ def past_prices(client: Client, name: str, window_ns: int) -> list[tuple[int, fl
     ends = [start_ns + resolution * NS_PER_MINUTE for start_ns in bars.start_ns]
     rows = zip(ends, bars.close, strict=True)
     return [(ts_ns, close) for ts_ns, close in rows if ts_ns <= now_ns and close > 0]
+
+
+def past_index(client: Client, coin: str, index: IndexHistory) -> None:
+    """Ask for the closes of the volatility index over its window; without them it begins with the session.
+
+    Parameters
+    ----------
+    client : Client
+        Before it runs.
+    coin : str
+    index : IndexHistory
+        To which they are added.
+    """
+    bar_ns, now_ns = index.every_ns, client.now_ns()
+    params = {
+        "currency": coin,
+        **span(now_ns - index.window_ns - 2 * bar_ns, now_ns),
+        "resolution": "1D" if bar_ns == NS_PER_DAY else str(bar_ns // NS_PER_SECOND),
+    }
+    try:
+        bars = client.call(m.GET_VOLATILITY_INDEX_DATA, params).bars
+    except RequestError as error:
+        log.warning("no past volatility index", extra={"reason": str(error)})
+        return
+    for bar in sorted(bars):
+        if bar.ts_ns + bar_ns <= now_ns:
+            index.add(bar.ts_ns + bar_ns, bar.close)
 
 
 def missed_funding(client: Client, perpetual: Perpetual, since_ns: int, index: float) -> float:

@@ -1,11 +1,11 @@
-"""Which instruments' tickers a session hears."""
+"""Which instruments' tickers a session hears, and the volatility index where decisions look at it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from gammacore.contracts import Future, Option, Perpetual
-from gammacore.deribit.channels import ticker
+from gammacore.deribit.channels import dvol, ticker
 
 from .attempts import Tradable
 from .parts import Parts
@@ -26,6 +26,8 @@ class Watched:
         self._session, self._desk, self._execution = parts.session, parts.desk, parts.execution
         self._perpetual = parts.feed.perpetual
         self._instruments: set[Tradable] = set()
+        self._index = dvol(parts.feed.base) if parts.feed.volatility is not None else ""
+        self._index_heard = False
 
     def _wanted(self) -> set[Tradable]:
         """Gather what the desk holds, what is at work, and the perpetual."""
@@ -42,15 +44,20 @@ class Watched:
         self._instruments = instruments
         if added:
             self._session.subscribe([_channel(instrument) for instrument in sorted(added, key=str)])
+        if self._index and not self._index_heard:
+            self._index_heard = True
+            self._session.subscribe([self._index])
         if left:
             self._session.unsubscribe([_channel(instrument) for instrument in sorted(left, key=str)])
 
     def forget(self) -> None:
         """Begin anew, on another connection."""
         self._instruments = set()
+        self._index_heard = False
 
     def missing(self, channels: Collection[str]) -> None:
         """Take note of channels that were not granted: they are asked for again."""
+        self._index_heard = self._index_heard and self._index not in channels
         self._instruments -= {i for i in self._instruments if _channel(i) in channels}
 
 

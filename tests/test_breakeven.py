@@ -231,6 +231,10 @@ def test_against_simulation(inverse, low, high, realised, policy):
 def test_no_hours_before_expiry_are_the_delivery():
     assert build_weigher(parse_config({"exit": {"hours_before_expiry": 0}})).exit_before_ns is None
     assert build_weigher(parse_config({"exit": {"hours_before_expiry": 2}})).exit_before_ns == 2 * NS_PER_HOUR
+    earlier = {"hours_before_expiry": 2, "rules": {"days_to_expiry": 1.5}}
+    assert build_weigher(parse_config({"exit": earlier})).exit_before_ns == 36 * NS_PER_HOUR
+    rolled = {"roll": {"when": {"days_to_expiry": 2}}}
+    assert build_weigher(parse_config(rolled)).exit_before_ns == 48 * NS_PER_HOUR
 
 
 @pytest.mark.parametrize("realised", [0.5, 0.75])

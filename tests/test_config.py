@@ -77,6 +77,65 @@ def test_shipped_configurations_are_valid(path):
         ({"vary": {"hedge.every": []}}, "vary.hedge.every: expected a non-empty list, got []"),
         ({"vary": {"hedge.band": [0.1, -1]}}, "vary.hedge.band: hedge.band: expected a number > 0, got -1"),
         ({"hedge": {"instrument": "forward"}}, "hedge.target: expected 'black' for linear"),
+        (
+            {"exit": {"rules": {"take_proft": 1}}},
+            "exit.rules.take_proft: unknown parameter; did you mean exit.rules.take_profit?",
+        ),
+        ({"roll": {"when": {"maxdays": 1}}}, "did you mean roll.when.max_days?"),
+        ({"exit": {"rules": {"rv_pace": 0.8}}}, "exit.rules.rv_pace: expected a section or null, got 0.8"),
+        ({"exit": {"rules": {"rv_pace": {"belw": 1}}}}, "did you mean exit.rules.rv_pace.below?"),
+        (
+            {"exit": {"rules": {"rv_pace": {"after": "2d"}}}},
+            "exit.rules.rv_pace: expected below, above or both, got neither",
+        ),
+        (
+            {"exit": {"rules": {"days_to_expiry": 9}}},
+            "exit.rules.days_to_expiry: expected less than max_days = 9.0 of what is entered, got 9",
+        ),
+        (
+            {"roll": {"when": {"days_to_expiry": 3}, "into": {"min_days": 1, "max_days": 3}}},
+            "roll.when.days_to_expiry: expected less than roll.into.max_days = 3.0, got 3",
+        ),
+        ({"exit": {"rules": {"stop_loss": -0.3}}}, "exit.rules.stop_loss: expected a number > 0, got -0.3"),
+        ({"exit": {"rules": {"edge_gone": 2}}}, "got 2; a percentage? fractions are meant: 0.02"),
+        ({"roll": {"into": {"min_days": 1}}}, "roll.into: expected a rule in roll.when"),
+        (
+            {"roll": {"when": {"max_days": 1}, "into": {"dleta": 1}}},
+            "roll.into.dleta: unknown parameter; did you mean roll.into.delta?",
+        ),
+        (
+            {"roll": {"when": {"max_days": 1}, "into": {"structure": "stradle"}}},
+            "got 'stradle'; did you mean straddle?",
+        ),
+        ({"roll": {"when": {"max_days": 1}, "into": {"side": "long"}}}, "roll.into.side: is that of entry"),
+        (
+            {"roll": {"when": {"max_days": 1}, "into": {"min_days": 20}}},
+            "roll.into.min_days: expected at most max_days = 9.0, got 20",
+        ),
+        ({"signal": {"when": {"dovl": {"max": 0.5}}}}, "did you mean signal.when.dvol?"),
+        (
+            {"signal": {"when": {"dvol": {"max": 50}}}},
+            "signal.when.dvol.max: expected 0 to 5, got 50; a percentage? fractions are meant: 0.5",
+        ),
+        (
+            {"signal": {"when": {"dvol_percentile": {"min": 30}}}},
+            "dvol_percentile.min: expected 0 to 1, got 30",
+        ),
+        ({"signal": {"when": {"dvol": {}}}}, "signal.when.dvol: expected min, max or both, got neither"),
+        (
+            {"signal": {"when": {"iv_less_forecast": {"min": 0.2, "max": 0.1}}}},
+            "signal.when.iv_less_forecast.min: expected at most max = 0.1, got 0.2",
+        ),
+        (
+            {"signal": {"when": {"term_structure": {"min": 0, "near": "30d"}}}},
+            "signal.when.term_structure.near: expected less than far = 30d, got 30d",
+        ),
+        ({"signal": {"when": {"time_of_week": ["monday"]}}}, "time_of_week[0]: expected a window such as"),
+        ({"signal": {"when": {"time_of_week": []}}}, "time_of_week: expected at least one window, got none"),
+        (
+            {"exit": {"rules": {"edge_gone": 0.0}}, "hedge": {"vol": "realised"}},
+            "signal.forecast: expected hedge.vol and its window",
+        ),
     ],
 )
 def test_mistakes_are_named_with_path_and_value(raw, message):
@@ -104,6 +163,8 @@ def test_overrides_reach_into_sections():
     config = load_config(None, {"hedge.band": 0.2, "currency": "ETH"})
     assert (config.hedge.band, config.currency) == (0.2, "ETH")
     assert with_overrides(config, {"hedge.to": "edge"}).hedge.band == 0.2
+    pace = with_overrides(config, {"exit.rules.rv_pace.below": 0.7}).exit.rules.rv_pace
+    assert (pace.below, pace.after) == (0.7, "1d")
     with pytest.raises(ConfigError, match="currency is not a section"):
         with_overrides(config, {"currency.x": 1})
     with pytest.raises(ConfigError, match="dotted path"):

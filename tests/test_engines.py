@@ -45,6 +45,13 @@ ENTRIES = [
     {"entry.schedule": "roll", "entry.expiries": "any", "entry.min_days": 0.5},
     {"exit.hours_before_expiry": 5, "entry.min_days": 1},
     {"exit.delivery": "last", "entry.min_days": 1},
+    {"exit.rules": {"take_profit": 0.1, "stop_loss": 0.15, "drawdown": 0.2}, "entry.min_days": 1},
+    {
+        "entry.min_days": 1,
+        "exit.rules": {"gamma_over_theta": {"after": "1d", "below": 0.4}, "days_to_expiry": 0.77},
+        "roll.when": {"moneyness": 0.4, "rv_pace": {"after": "2d", "above": 1.3}},
+        "roll.into": {"expiries": "any", "max_days": 12},
+    },
 ]
 
 
@@ -65,6 +72,7 @@ def assert_same(config, tape, policy=None):
         assert a.episode.ledger.profit() == pytest.approx(b.episode.ledger.profit(), rel=1e-10, abs=1e-10)
         assert a.episode.ledger.roundings == b.episode.ledger.roundings
         assert (a.episode.hedges, a.episode.orders_sent) == (b.episode.hedges, b.episode.orders_sent)
+        assert (a.episode.close_ns, a.episode.close_reason) == (b.episode.close_ns, b.episode.close_reason)
         for line, money in a.attribution.totals.items():
             assert money == pytest.approx(b.attribution.totals[line], rel=1e-10, abs=1e-10)
     return fast
@@ -82,6 +90,18 @@ def test_random_books_and_policies_end_alike(seed):
     assert run.episode_runs
     wanted = "compiled" if policy["hedge.rule"] not in ("snapshot", "never") else "desk: the policy"
     assert run.engine.startswith(wanted)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4, 5, 6])
+def test_rules_and_rolls_decide_alike(seed):
+    """Profits are compared with their thresholds at the same chain, whoever booked the hedges before it."""
+    rule = ENTRIES[-1 - seed % 2]
+    policy = [{"hedge.band": 0.03}, {"hedge.rule": "interval", "hedge.every": "41min"}][seed // 2 % 2]
+    config = build({"entry.max_days": 7, "costs.max_quote_age": None, **policy, **rule})
+    run = assert_same(config, market(50 + seed, config))
+    assert run.engine == "compiled"
+    reasons = {done.episode.close_reason for done in run.episode_runs}
+    assert reasons & {"take_profit", "stop_loss", "drawdown", "moneyness", "rv_pace", "gamma_over_theta"}
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=str)

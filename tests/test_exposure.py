@@ -101,7 +101,7 @@ def test_a_fee_is_all_that_a_usd_neutral_hedge_leaves():
 
 def test_options_that_are_sold_before_expiry_are_held_no_longer():
     run = run_of(SMALL | {"exit.hours_before_expiry": 30, "market.days": 16, "costs.fill": "mark"})
-    done = next(d for d in run.episode_runs if d.episode.close_reason == "exit")
+    done = next(d for d in run.episode_runs if d.episode.exited)
     closed = done.attribution.ts_ns >= done.episode.close_ns
     for amounts in options_held(done).values():
         assert set(amounts[closed]) == {0.0}

@@ -13,7 +13,7 @@ from gammacore.build import build_policy
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import ConfigError
 from support.markets import START, build, prices_of, random_path
-from support.tapes import YEAR, funding_of, market
+from support.tapes import YEAR, funding_of, market, minute_tape
 
 POLICIES = [
     {"hedge.rule": "band", "hedge.band": 0.03},
@@ -35,6 +35,11 @@ SETTINGS = [
     },
     {"hedge.target": "black", "marks.settlement": "linear", "hedge.lots": False, "costs.hedge_fee": 3e-4},
     {"hedge.target": "coin_neutral", "entry.side": "short", "exit.delivery": "last", "hedge.vol": 0.5},
+    {
+        "hedge.target": "coin_neutral",
+        "entry.expiries": "any",
+        "exit.rules": {"moneyness": 0.6, "gamma_over_theta": {"after": "1d", "below": 0.5}, "max_days": 4.3},
+    },
 ]
 
 
@@ -55,6 +60,16 @@ def test_rolled_hedges_are_handed_over(target):
     tape = Tape(chains, path, funding, linear=target == "black", averaging=False)
     held = compare(base, tape)
     assert sum(one.heir for one in held.episodes) >= 3
+
+
+def test_options_that_rules_close_at_a_chain_are_hedged_until_then_and_no_further():
+    """With a bar at the chain's own moment: it comes after the closing."""
+    rules = {"exit.rules": {"moneyness": 0.5}, "costs.max_quote_age": None, "entry.min_days": 1}
+    held = compare(rules, minute_tape(seed=4))
+    closed = [one for one in held.episodes if one.done.episode.close_reason == "moneyness"]
+    assert closed
+    ts = held.tape.ts_ns
+    assert all(np.count_nonzero(ts == one.done.episode.close_ns) == 2 for one in closed)
 
 
 def compare(base, tape):
@@ -86,6 +101,14 @@ def test_what_is_not_exact_is_refused():
     config = build({"entry.min_days": 1, "costs.max_quote_age": None, "hedge.instrument": "future"})
     with pytest.raises(ConfigError, match="futures are delivered by the event loop only"):
         HeldEpisodes(config, market(1, config))
+    for rules, words in (
+        ({"exit.rules": {"take_profit": 5.0}}, "exit.rules.take_profit looks at the hedge's profit"),
+        ({"exit.rules": {"drawdown": 5.0}}, "exit.rules.drawdown looks at the hedge's profit"),
+        ({"roll.when": {"moneyness": 9.0}}, "roll.when hands hedges over within the event loop"),
+    ):
+        config = build({"entry.min_days": 1, "costs.max_quote_age": None} | rules)
+        with pytest.raises(ConfigError, match=words):
+            HeldEpisodes(config, market(1, config))
     plain = build({"entry.min_days": 1, "costs.max_quote_age": None})
     ladder = build({"hedge.rule": "ladder"})
     with pytest.raises(ConfigError, match="resting orders"):

@@ -11,6 +11,7 @@ from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.synthetic import chains_from_rows
 from gammacore.backtest.replay.tape import Tape
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
+from gammacore.strategy.exits import PRICE_RULES, TIME_RULES
 from gammacore.volatility.estimate import Estimate
 from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
 
@@ -32,6 +33,13 @@ CHOICES = {
     "costs.max_quote_age": ("10min", None),
     "exit.hours_before_expiry": (None, 0.3, 6.1, 48.0),
     "exit.delivery": ("average", "last"),
+    "exit.rules": (
+        {},
+        {"take_profit": 0.1, "stop_loss": 0.2},
+        {"drawdown": 0.2, "gamma_over_theta": {"after": "1d", "below": 0.6}},
+        {"edge_gone": -0.1, "max_days": 3.3},
+    ),
+    "roll.when": ({}, {"moneyness": 0.7}, {"rv_pace": {"above": 1.1}, "days_to_expiry": 1.2}),
     "marks.interpolate": (False, True),
     "report.attribution": ("taylor", "revaluation"),
     "size.premium_usd": (None, 700.0),
@@ -42,6 +50,8 @@ def configured(rng):
     chosen = {name: rng.choice(values) for name, values in CHOICES.items()}
     if chosen["hedge.instrument"] == "forward":
         chosen |= {"hedge.target": "black", "hedge.lots": False}
+    if chosen["hedge.vol"] == "realised":  # one estimate for both
+        chosen |= {"signal.forecast": "realised"}
     return build(chosen)
 
 
@@ -84,7 +94,8 @@ def test_whatever_is_missing_the_lines_sum_to_the_ledger(ten):
             for fill in done.episode.option_fills():
                 assert math.isfinite(fill.mark)
     assert held > 10
-    assert {"delivery", "exit"} <= reasons
+    assert {"delivery", "hours_before_expiry"} <= reasons
+    assert len(reasons & {*TIME_RULES, *PRICE_RULES}) >= 4
 
 
 def run_of(seed):

@@ -26,7 +26,7 @@ ORDER = [
     {"hedging"},
     {"breakeven"},
     {"strategy", "risk"},
-    {"desk"},
+    {"desk", "hedge"},
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
     {"build"},

@@ -35,6 +35,12 @@ TROUBLE_S, CALM_S = 60.0, 45.0  # of faults; until delta must be back in its ban
 LATCHES = {"positions", "unexpected trade", "wrong way", "order rate"}
 LINEAR = {"currency": "BTC_USDC", "hedge.target": "black"}  # every fourth session is in USDC
 FRAMES = ("", "user.changes", "ticker.{}-PERPETUAL", "private/buy", "private/sell", "private/cancel")
+SECOND = 1 / 86_400  # of a day
+RULES = (
+    {},
+    {"exit__rules": {"max_days": 30 * SECOND, "drawdown": 0.1}},
+    {"roll__when": {"max_days": 20 * SECOND}, "roll__into": {"structure": "strangle", "delta": 0.3}},
+)
 KINDS = (*ON_REQUEST, *ON_FRAME, *ON_CLOCK)
 
 
@@ -84,6 +90,7 @@ def run_session(seed, path):
         entry__side=rng.choice(["long", "long", "short"]),
         entry__min_days=0.0 if settles else 0.1,
         entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,
+        **RULES[seed // 4 % len(RULES)],
     )
     others, watch = Others(world, config, rng, TROUBLE_S), Watch(world, config)
 
@@ -188,7 +195,11 @@ def compare(world, process, path, config, settles):
     desk = hedger.desk
     assert in_band(desk, config.hedge.band)
     delivered = [e for e in desk.portfolio.episodes if e.close_reason == "delivery"]
-    return Counter(orders=len(placed), fills=len(fills), deliveries=len(delivered))
+    by_rule = sum(e.exited for e in desk.portfolio.episodes)
+    rolled = sum(e.heir is not None for e in desk.portfolio.episodes)
+    return Counter(
+        orders=len(placed), fills=len(fills), deliveries=len(delivered), by_rule=by_rule, rolled=rolled
+    )
 
 
 def in_band(desk, half_width):

@@ -12,6 +12,7 @@ from gammacore.deribit.news import SummaryRow
 from gammacore.events import IndexPrice, Snapshot, Ticker
 from gammacore.live.feed import Feed
 from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.index_history import IndexHistory
 from support.messages import CALL, PUT, T0, S, perpetual, ticker
 
 OPENS = T0 - T0 % NS_PER_DAY + NS_PER_DAY + 8 * NS_PER_HOUR - SETTLEMENT_WINDOW_NS
@@ -177,3 +178,17 @@ def test_a_session_that_starts_within_the_window_takes_over_the_exchanges_averag
     assert feed.ticker(estimating(OPENS + 12 * minute, 60_200.0, 59_900.0)).fixed == pytest.approx(59_900.0)
     later = feed.ticker(estimating(OPENS + 15 * minute, 60_400.0, math.nan))
     assert later.fixed == pytest.approx((12 * 59_900.0 + 3 * 60_300.0) / 15)
+
+
+def test_chains_carry_the_volatility_index_as_it_was_last_heard():
+    index = IndexHistory([T0 - 200 * S, T0 - 50 * S], [0.5, 0.4], 100 * S, 60 * S, every_ns=30 * S)
+    feed = Feed("BTC", volatility=index)
+    feed.ticker(perpetual())
+    index.add(T0, 0.45)
+    event = feed.chain([row(CALL)])
+    assert (event.dvol, event.dvol_rank) == (0.45, 0.5)
+    late = feed.chain([row(CALL, ts=T0 + 61 * S)])
+    assert math.isnan(late.dvol)
+    plain = Feed("BTC")
+    plain.ticker(perpetual())
+    assert math.isnan(plain.chain([row(CALL)]).dvol)

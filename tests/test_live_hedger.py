@@ -26,6 +26,8 @@ from gammacore.exchange import Fault, FaultPlan, MarketModel
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
+from gammacore.live.dashboard.board import Board
+from gammacore.live.dashboard.source import JournalTail
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, RecordKind, read
 from gammacore.live.news import Answered, Expired, Reconciled, Refused
@@ -206,13 +208,13 @@ def test_our_margin_is_the_exchanges(tmp_path):
 
 
 class Instant:
-    """A session that fills every order whole, at once, at its own price."""
+    """A session that fills every order whole, at once, at its own price or a given one."""
 
     skew_s = 0.0
 
-    def __init__(self):
+    def __init__(self, price_of=lambda instrument: None):
         self.ns, self.waiting, self.numbers = START, [], iter(range(10**9))
-        self.orders = []
+        self.orders, self.price_of = [], price_of
 
     def now_ns(self):
         return self.ns
@@ -233,7 +235,8 @@ class Instant:
             number, instrument, amount, options = self.waiting.pop(0)
             made = type("P", (), {"label": options["label"], "instrument": instrument, "amount": amount})
             made.limit, made.rests = options["limit"], False
-            hedger.on_news(trade(made, amount, number=number, ts=self.ns))
+            price = self.price_of(instrument)
+            hedger.on_news(trade(made, amount, number=number, ts=self.ns, price=price))
             news = order_news(made, "filled", abs(amount), ts=self.ns)
             hedger.on_news(Answered(self.ns, number, "private/buy", OrderAnswer(news, ())))
 
@@ -246,6 +249,15 @@ class Instant:
         {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-5},
         {"hedge.band": 0.05, "hedge.to": "edge", "exit.hours_before_expiry": 30.0},
         {"hedge.band": 0.05, "signal.min_edge": 0.03, "signal.window": "1d"},
+        {"hedge.band": 0.05, "exit.rules": {"take_profit": 0.1}},
+        {"hedge.band": 0.05, "entry.side": "short", "exit.rules": {"stop_loss": 0.1, "drawdown": 0.3}},
+        {"hedge.band": 0.05, "roll.when": {"moneyness": 0.5}, "roll.into": {"min_days": 2}},
+        {
+            "hedge.band": 0.05,
+            "roll.when": {"rv_pace": {"after": "26h", "above": 1.1}},
+            "exit.rules": {"days_to_expiry": 1.3},
+        },
+        {"hedge.band": 0.05, "signal.when": {"time_of_week": ["fri 14:00-24:00"]}},
     ],
     ids=str,
 )
@@ -262,6 +274,8 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         "costs.funding": False,
         "live.execution": "taker",
     }
+    if "exit.rules" in setting:  # of the profit: the same costs on either side
+        costs |= {"costs.option_fees": False, "costs.hedge_fee": 0.0, "costs.hedge_half_spread_bp": 0.0}
     config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
     tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE), estimate=build_estimate(config))
     run = replay(with_overrides(config, {"hedge.scope": "book"}), tape, engine="desk")
@@ -270,7 +284,15 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         for f in run.book.episode.fills
         if f.order_id.split("-")[1] in ("entry", "hedge", "exit", "unwind")
     ]
-    session = Instant()
+    if "exit.rules" in setting or "roll.when" in setting:
+        reasons = {done.episode.close_reason for done in run.episode_runs}
+        assert reasons - {"", "delivery", "hours_before_expiry"}, "the rule never fired"
+
+    def price_of(instrument):  # the mark, as in the backtest: rules look at the profit
+        book = hedger.desk.book
+        return book.mark(instrument) if isinstance(instrument, Option) else book.future_price(instrument)
+
+    session = Instant(price_of)
     with Journal(tmp_path / "j.db") as journal:
         past = past_of(tmp_path / "none.db", config, START)
         hedger = build_hedger(config, past, journal, session)
@@ -306,6 +328,43 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
     assert [d for d in decided if d[0].split("-")[1] != "unwind"] == [
         e for e in expected if e[0].split("-")[1] != "unwind"
     ]
+
+
+def test_a_session_rolls_and_closes_by_rules_and_says_why(tmp_path, caplog):
+    """On the local exchange: the hedge stays, books and account agree, and a restart decides the same."""
+    settings = {
+        "hedge__band": 0.02,
+        "roll__when": {"max_days": 40 / 86_400},
+        "roll__into": {"structure": "strangle", "delta": 0.3},
+        "exit__rules": {"days_to_expiry": 0.01, "stop_loss": 0.9},
+        "signal__when": {"dvol": {"min": 0.2, "max": 3.0}},
+    }
+    world, process = start(tmp_path, **settings)
+    with caplog.at_level(logging.INFO, logger="gammacore.live"):
+        assert process.run(75, lambda: process.hedger.quiet)
+    desk = process.hedger.desk
+    assert desk.book.dvol == pytest.approx(world.exchange.floor.market.dvol("BTC") / 100, rel=0.1)
+    old, new = desk.portfolio.episodes[:2]
+    assert (old.close_reason, old.heir) == ("max_days", new.number)
+    assert (len({o.strike for o in old.entered}), len({o.strike for o in new.entered})) == (1, 2)
+    assert old.hedge.amount == 0.0
+    unwound = [f.order_id for f in old.fills if f.order_id.split("-")[1] == "unwind"]
+    assert unwound == []
+    said = [r for r in caplog.records if r.message == "decided" and r.order.startswith("0-exit")]
+    assert [r.reason for r in said] == ["max_days"]
+    assert process.hedger.risk.mode is Mode.NORMAL  # the audit of every five seconds has found nothing
+    process.close()
+    found = check(tmp_path / "j.db")
+    assert found.departure is None
+    board = Board(JournalTail(tmp_path / "j.db"))
+    while board.read(500):
+        pass
+    texts = [alert["text"] for alert in board.sections()["alerts"]]
+    assert "episode 0 closed: max_days" in texts
+    again = Process(world, tmp_path / "j.db", lively(**settings))
+    assert again.hedger.desk.portfolio.positions() == desk.portfolio.positions()
+    assert again.hedger.desk.leaving.held_on == desk.leaving.held_on
+    again.close()
 
 
 def test_the_wrong_way_halts(tmp_path):

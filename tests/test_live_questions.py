@@ -10,6 +10,7 @@ from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_HOUR, NS_PER_SECOND, parse_time
 from gammacore.deribit.methods import GET_DELIVERY_PRICES
 from gammacore.deribit.news import PlatformNews, StatusNews, SummaryRow
+from gammacore.events import Snapshot
 from gammacore.live.asked import Asked
 from gammacore.live.news import Answered
 from gammacore.live.questions import AHEAD_NS, Audit, ChainLook, DeliveryPrices, Locks, Questions, Timing
@@ -57,7 +58,8 @@ def parts(**changes):
     feed = SimpleNamespace(
         base="BTC", currency="BTC", delivery_index="btc_usd", chain=lambda rows: rows or None
     )
-    desk = SimpleNamespace(closing=False, portfolio=SimpleNamespace(open={}))
+    leaving = SimpleNamespace(active=False)
+    desk = SimpleNamespace(closing=False, portfolio=SimpleNamespace(open={}), leaving=leaving)
     execution = SimpleNamespace(busy=False)
     positions = SimpleNamespace(differences=lambda positions, now_ns: positions)
     made = {"risk": risk, "feed": feed, "desk": desk, "execution": execution, "positions": positions}
@@ -95,6 +97,27 @@ def test_no_chain_is_asked_for_or_taken_where_nothing_may_be_entered(session, mo
     session.answer([row(NOON)])  # on its way when the mode changed
     chain.tick(NOON + 60 * S)
     assert (taken, len(session.asked)) == ([], 1)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("paused", [False, True])
+def test_rules_look_at_what_is_held_where_nothing_may_be_entered(session, mode, paused):
+    """A stop must not wait for the end of a guard, or of the pause after an entry that was refused."""
+    made = parts()
+    made.desk.leaving.active, made.desk.portfolio.open = True, {0: "an episode"}
+    made.feed.chain = lambda rows: Snapshot(rows[0].ts_ns, None)
+    made.risk.mode = mode
+    chain, taken = look(session, made)
+    chain.pause(NOON + 60 * S if paused else 0)
+    chain.tick(NOON)
+    if mode is Mode.HALT:
+        assert session.asked == []
+        return
+    session.answer([row(NOON)])
+    assert [event.entries for event in taken] == [mode is Mode.NORMAL and not paused]
+    made.desk.portfolio.open = {}
+    chain.tick(NOON + 10 * S)
+    assert len(session.asked) == (2 if mode is Mode.NORMAL and not paused else 1)
 
 
 def test_no_chain_is_asked_for_while_everything_is_closed_or_paused(session):

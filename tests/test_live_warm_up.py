@@ -14,7 +14,8 @@ from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.server import serving
 from gammacore.live import client as client_module
 from gammacore.live.client import Client
-from gammacore.live.warm_up import MOST_BARS, missed_funding, past_prices
+from gammacore.live.warm_up import MOST_BARS, missed_funding, past_index, past_prices
+from gammacore.volatility.index_history import IndexHistory
 from support.live_world import World
 
 CONFIG = ExchangeConfig(start_ns=time.time_ns(), history_days=10, expiries=2, strikes=3)
@@ -44,6 +45,24 @@ def test_the_finest_bars_of_which_one_answer_holds_the_window(client, window_ns,
 def test_an_exchange_that_refuses_leaves_the_estimate_to_the_session(client, caplog):
     assert past_prices(client, "BTC-NOTHING", NS_PER_DAY) == []
     assert "no past prices" in caplog.text
+
+
+@pytest.mark.parametrize(("days", "every"), [(5, NS_PER_HOUR), (8, NS_PER_DAY)])
+def test_the_volatility_index_has_its_window_from_the_start(client, days, every):
+    index = IndexHistory((), (), days * NS_PER_DAY, 2 * NS_PER_DAY, every)
+    past_index(client, "BTC", index)
+    level, rank = index.at(client.now_ns())
+    assert 0.2 < level < 1.5
+    assert 0.0 <= rank <= 1.0
+    readings = days * NS_PER_DAY // every
+    assert rank * readings == pytest.approx(round(rank * readings), abs=1e-6)  # of so many, each once
+
+
+def test_an_exchange_without_the_index_leaves_it_unknown(client, caplog):
+    index = IndexHistory((), (), NS_PER_DAY, NS_PER_DAY, NS_PER_HOUR)
+    past_index(client, "NOTHING", index)
+    assert "no past volatility index" in caplog.text
+    assert not index.at(client.now_ns())[0] > 0
 
 
 @pytest.mark.parametrize("name", ["BTC-PERPETUAL", "BTC_USDC-PERPETUAL"])

@@ -21,10 +21,10 @@ class Session:
         self.channels -= set(channels)
 
 
-def watching(session, episodes, execution):
+def watching(session, episodes, execution, volatility=None):
     """Watched, with what it looks at of a hedger's parts."""
     desk = SimpleNamespace(portfolio=SimpleNamespace(open=episodes, hedged=()))
-    feed = SimpleNamespace(perpetual=PERPETUAL)
+    feed = SimpleNamespace(perpetual=PERPETUAL, base="BTC", volatility=volatility)
     return Watched(SimpleNamespace(session=session, desk=desk, execution=execution, feed=feed))
 
 
@@ -64,3 +64,20 @@ def test_what_was_not_granted_or_is_of_another_connection_is_asked_for_again():
     watched.forget()
     watched.update()
     assert len(session.channels) == 2
+
+
+def test_the_volatility_index_is_heard_where_decisions_look_at_it():
+    session = Session()
+    watched = watching(session, {}, SimpleNamespace(instruments=set()), volatility=object())
+    index, perpetual = "deribit_volatility_index.btc_usd", "ticker.BTC-PERPETUAL.raw"
+    for _ in range(2):
+        watched.update()
+        assert session.channels == {index, perpetual}
+    session.channels.discard(index)
+    watched.missing([index])
+    watched.update()
+    assert session.channels == {index, perpetual}
+    session.channels.clear()
+    watched.forget()
+    watched.update()
+    assert session.channels == {index, perpetual}

@@ -11,7 +11,9 @@ from gammacore.backtest.replay import tape as tapes
 from gammacore.backtest.replay.look_ahead import PARTS, check_look_ahead, perturbed, told
 from gammacore.backtest.replay.market import load_sources
 from gammacore.cli.main import app
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, format_time, parse_time
 from gammacore.errors import DataError
+from gammacore.volatility.index_history import IndexHistory
 from support.markets import build
 
 SMALL = {"market.days": 15, "market.snapshot_hours": 8.0}
@@ -21,6 +23,12 @@ RULES = [
     {"hedge.instrument": "cheapest", "hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-3},
     {"hedge.vol": "realised", "hedge.smile": "minimum_variance"},
     {"signal.min_edge": -0.5, "signal.forecast": "realised", "entry.schedule": "roll"},
+    {
+        "exit.rules": {"edge_gone": 0.0, "stop_loss": 0.2},
+        "roll.when": {"moneyness": 0.4, "rv_pace": {"below": 0.9}},
+        "roll.into": {"expiries": "any", "min_days": 2},
+        "signal.when": {"iv_less_forecast": {"max": 0.5}, "term_structure": {"max": 1.0}},
+    },
 ]
 
 
@@ -41,6 +49,22 @@ def test_interpolated_marks_are_found_out():
     found = check_look_ahead(build(short | {"marks.interpolate": True}), trials=4, seed=2)
     assert not found.clean
     assert {trial.part for trial in found.trials if trial.differences} >= {"chains"}
+
+
+def test_a_volatility_index_of_the_future_would_be_found_out(tmp_path, monkeypatch):
+    """A filter by the index as it was known: a level that is read a day early changes what is entered."""
+    start = parse_time("2025-01-01")
+    rng = np.random.default_rng(3)
+    rows = [f"{format_time(start + k * NS_PER_HOUR)},{rng.uniform(0.3, 0.9):.4f}" for k in range(24 * 18)]
+    (tmp_path / "dvol.csv").write_text("\n".join(["timestamp,iv", *rows]))
+    wanted = {"signal.when": {"dvol": {"min": 0.6}}, "data.dvol": str(tmp_path / "dvol.csv")}
+    config = build(SMALL | wanted | {"entry.min_days": 1, "entry.expiries": "any", "hedge.rule": "never"})
+    found = check_look_ahead(config, trials=4, seed=1)
+    assert (found.parts, found.clean) == (("prices", "chains", "funding", "dvol"), True)
+    known = IndexHistory.at
+    monkeypatch.setattr(IndexHistory, "at", lambda index, ts_ns: known(index, ts_ns + NS_PER_DAY))
+    early = check_look_ahead(config, trials=4, seed=1)
+    assert {trial.part for trial in early.trials if trial.differences} == {"dvol", "all"}
 
 
 def test_funding_spread_by_its_final_sum_would_be_found_out(monkeypatch):

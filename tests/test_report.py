@@ -167,6 +167,16 @@ def test_what_was_run_is_said_in_words(page):
         ),
         ({"exit": {"hours_before_expiry": 6}}, "Closed 6 hours before expiry"),
         (
+            {
+                "exit": {"rules": {"take_profit": 0.5, "rv_pace": {"after": "2d", "below": 0.8}}},
+                "roll": {"when": {"moneyness": 1.5}, "into": {"min_days": 3}},
+                "signal": {"when": {"time_of_week": ["mon"]}},
+            },
+            "Held to delivery at the 30-minute average; closed earlier by any of: take_profit 0.5, "
+            "rv_pace below 0.8 after 2d; rolled by any of: moneyness 1.5, into min_days 3",
+        ),
+        ({"signal": {"when": {"time_of_week": ["mon"]}}}, "only where signal.when allows it (time_of_week)"),
+        (
             {"costs": {"hedge_fee": 0.0005, "hedge_half_spread_bp": 0.1, "funding": False}},
             "fee 5 bp of notional, half spread 0.1 bp; no funding",
         ),
@@ -179,6 +189,14 @@ def test_what_was_run_is_said_in_words(page):
 )
 def test_other_runs_in_words(results, report, settings, words):
     assert words in report(replaced(results, config=parse_config(settings))).text
+
+
+def test_why_episodes_closed_is_counted(results, report):
+    counts = results.episodes["close_reason"].value_counts()
+    assert results.summary["closed_by"] == counts.to_dict()
+    other = replaced(results, summary={"closed_by": {"take_profit": 5, "delivery": 3}})
+    assert "Why they closed take_profit 5, delivery 3" in report(other).text
+    assert "Why they closed" not in report(replaced(results, summary={"closed_by": {}})).text
 
 
 def test_attribution_table_and_bars_are_the_summary(results, page):

@@ -307,5 +307,5 @@ def test_delivery_at_the_average():
 
 def test_an_exit_due_at_the_time_of_a_bar_is_not_put_off_to_the_next_chain():
     run = replay(build(FREE | {"exit.hours_before_expiry": 30.0}), minute_tape(days=7.1))
-    (done,) = [d for d in run.episode_runs if d.episode.close_reason == "exit"]
+    (done,) = [d for d in run.episode_runs if d.episode.exited]
     assert done.episode.close_ns == done.episode.expiry_ns - 30 * NS_PER_HOUR

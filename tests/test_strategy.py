@@ -8,6 +8,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.legs import preset
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy.leaving import Leaving
 from support.markets import FRIDAY, START, chains_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
@@ -128,8 +129,8 @@ def test_a_theoretical_budget_is_not_rounded():
 def test_exit_hours_before_expiry():
     portfolio = Portfolio()
     episode = portfolio.begin(FRIDAY, PERP, 60e3)
-    timed = strategy(exit_rule=ExitRule(6.0))
-    assert timed.deadline(episode) == FRIDAY - 6 * NS_PER_HOUR
-    assert not timed.due(FRIDAY - 6 * NS_PER_HOUR - 1, episode)
-    assert timed.due(FRIDAY - 6 * NS_PER_HOUR, episode)
-    assert not strategy().due(FRIDAY, episode)
+    episode.legs[chain().option(0)] = 1.0
+    timed, at = Leaving(ExitRule(6.0)), FRIDAY - 6 * NS_PER_HOUR
+    assert timed.deadline(episode) == at
+    assert [timed.exit(episode, at + k) for k in (-1, 0)] == ["", "hours_before_expiry"]
+    assert Leaving(ExitRule()).exit(episode, FRIDAY) == ""

@@ -71,6 +71,32 @@ def test_a_cell_is_the_backtest_of_its_configuration(config, serial):
         assert {name: row[name] for name in overrides} == overrides
 
 
+def test_rules_of_leaving_are_swept_as_they_are_backtested(tmp_path):
+    """Those of the hedge's profit by whole replays, those of the options by episodes held once."""
+    vary = {"exit.rules": [{"stop_loss": 0.05}, {"moneyness": 0.4}, {}], "hedge.band": [0.05, 0.1]}
+    config = build(SMALL | {"costs.max_quote_age": None, "vary": vary})
+    sweep = run_sweep(config, tmp_path / "rules", backend="serial")
+    for cell in cells(config):
+        results = run_backtest(with_overrides(config, {"vary": {}, **cell.overrides}))
+        row = sweep.table.iloc[cell.number]
+        assert row["total"] == pytest.approx(results.summary["total"]["coin"], abs=1e-9)
+        assert row["n_hedges"] == results.summary["n_hedges"]
+        rule = next(iter(cell.overrides["exit.rules"]), "delivery")
+        assert rule in results.summary["closed_by"]
+    assert sweep.table["total"].nunique() == 6
+
+
+def test_a_new_volatility_index_is_another_market(tmp_path):
+    path = tmp_path / "dvol.csv"
+    settings = {"data.dvol": str(path), "signal.when": {"dvol": {"min": 0.1}}, "vary": {"hedge.band": [0.1]}}
+    digests = set()
+    for vol in (0.5, 0.6):
+        path.write_text(f"timestamp,iv\n2025-01-01,{vol}\n2025-01-02,{vol}\n")
+        (cell,) = cells(build(SMALL | settings))
+        digests.add((cell.market, cell.key))
+    assert len({market for market, _ in digests}) == len({key for _, key in digests}) == 2
+
+
 def test_cells_of_one_seed_see_the_same_market(config):
     grid = cells(config)
     assert len({cell.market for cell in grid}) == 2

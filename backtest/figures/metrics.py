@@ -246,6 +246,11 @@ def _mean(values: pd.Series) -> float | None:
     return number(float(values.mean())) if len(values) else None
 
 
+def _closed_by(episodes: pd.DataFrame) -> dict[str, int]:
+    """Count why episodes closed, the most frequent first; ``open`` for those that did not."""
+    return dict(Counter(episodes["close_reason"]).most_common()) if len(episodes) else {}
+
+
 def summarise(
     run: Run,
     market: LoadedMarket,
@@ -270,16 +275,18 @@ def summarise(
     del found["daily"]
     premium = found.pop("premium")
     peak = float(capital_tied(run).max()) if done else 0.0
-    total = found["total"]["usd" if native_usd else "coin"]
     sizes = [d.attribution.sizes for d in done]
     return {
         "currency": run.config.currency,
         "accounting_currency": "USD" if native_usd else run.config.coin,
         "simulated_data": market.simulated,
+        "closed_by": _closed_by(episodes),
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
         **found,
-        "return_on_margin": number(total / peak if peak > 0 else math.nan),
+        "return_on_margin": number(
+            found["total"]["usd" if native_usd else "coin"] / peak if peak > 0 else math.nan
+        ),
         "peak_capital": peak,
         "unexplained_share": number(share_of("unexplained", sizes)) if done else None,
         "higher_order_share": number(share_of("higher_order", sizes)) if done else None,

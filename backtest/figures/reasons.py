@@ -17,6 +17,7 @@ from gammacore.config import Config, HedgeConfig
 from gammacore.daycount import format_time
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, GammaScalp, Refusal, SizeRule
+from gammacore.strategy.filters import VolIndex
 
 from ..replay.runner import Run
 from ..replay.tape import Tape
@@ -40,7 +41,7 @@ def reasons(run: Run, hedges: Sequence[int] | Ints) -> list[str]:
     list of str
         A sentence each; empty where there is something to show and nothing was refused.
     """
-    refused = _refused(list(run.desk.strategy.refusals.values()))
+    refused = _refused(list(run.desk.strategy.refusals.values())) + _not_rolled(run.desk.leaving.held_on)
     if not run.episode_runs:
         # With refusals and no order, these are the reason.
         return refused if refused and not run.desk.portfolio.episodes else [*refused, _no_episode(run)]
@@ -60,6 +61,14 @@ def _refused(refusals: list[Refusal]) -> list[str]:
         f"{chains:,} {'entry' if chains == 1 else 'entries'} of {n:,} {'expiry' if n == 1 else 'expiries'} "
         f"refused: {first.why}; first at {format_time(first.first_ns)}."
     ]
+
+
+def _not_rolled(held_on: dict[int, str]) -> list[str]:
+    """Say which episodes a rule would have rolled, and why they were not."""
+    counts = Counter(held_on.values()).most_common(3)
+    told = "; ".join(f"{reason} ({count:,})" for reason, count in counts)
+    what = "1 episode" if len(held_on) == 1 else f"{len(held_on):,} episodes"
+    return [f"roll.when could not roll {what}, at least at first: {told}."] if told else []
 
 
 def _no_episode(run: Run) -> str:
@@ -109,14 +118,17 @@ def _conditions(config: Config, strategy: GammaScalp) -> list[_Condition]:
             if (value := getattr(config.signal, name)) is not None
         )
         found.append(_Condition("signal", signal, _varied(strategy, signal=None)))
+    if strategy.filters:
+        filters = ", ".join(filter_.name for filter_ in strategy.filters)
+        found.append(_Condition("signal.when", filters, _varied(strategy, filters=())))
     if not strategy.size.premium_usd is strategy.size.theta_usd is strategy.size.vega_usd is None:
         found.append(_Condition("size", "its budgets", _varied(strategy, size=SizeRule())))
     return found
 
 
 def _varied(strategy: GammaScalp, **changes: object) -> GammaScalp:
-    parts = {name: getattr(strategy, name) for name in ("entry", "size", "exit_rule", "signal")} | changes
-    return GammaScalp(parts["entry"], parts["size"], parts["exit_rule"], parts["signal"])
+    names = ("entry", "size", "exit_rule", "signal", "filters")
+    return GammaScalp(**{name: getattr(strategy, name) for name in names} | changes)
 
 
 def _never_ordered(config: Config, tape: Tape, strategy: GammaScalp) -> str:
@@ -131,7 +143,10 @@ def _never_ordered(config: Config, tape: Tape, strategy: GammaScalp) -> str:
                 f"Without it the first would have been at {format_time(first)}."
             )
     anything = _varied(
-        strategy, entry=EntryRule(min_days=0.0, max_days=ANY_DAYS, fridays_only=False), signal=None
+        strategy,
+        entry=EntryRule(min_days=0.0, max_days=ANY_DAYS, fridays_only=False),
+        signal=None,
+        filters=(),
     )
     first = _first_entry(tape, _varied(anything, size=SizeRule()))
     if first is not None:
@@ -151,7 +166,8 @@ def _first_entry(tape: Tape, strategy: GammaScalp) -> int | None:
     """Time of the first chain that a strategy would enter on."""
     for i in np.flatnonzero(tape.chain_at >= 0)[:MOST_CHAINS].tolist():
         event = tape.snapshot(i)
-        if strategy.entries(event.ts_ns, event.chain, Portfolio(), event.estimate):
+        index = VolIndex(event.dvol, event.dvol_rank)
+        if strategy.entries(event.ts_ns, event.chain, Portfolio(), event.estimate, index=index):
             return event.ts_ns
     return None
 

@@ -21,7 +21,8 @@ from gammacore.errors import DataError
 from .market import Sources, build_tape, load_sources
 from .runner import Run, replay
 
-PARTS = ("prices", "chains", "funding", "delivery")
+PARTS = ("prices", "chains", "funding", "delivery", "dvol")
+_NAMES = ("chains", "prices", "funding", "delivery", "dvol")  # fields of Sources
 Order = tuple[int, int, str, str, float]  # time, episode, purpose and number, instrument, amount
 
 
@@ -124,9 +125,9 @@ def perturbed(sources: Sources, ts_ns: int, parts: tuple[str, ...], rng: np.rand
     """Change everything of some parts that is dated after a moment.
 
     A bar that was open at the moment keeps its open. Prices and forwards move by some 5 %, quotes and
-    volatilities by a third, rates by 0.3 %.
+    volatilities by a third (their index, too), rates by 0.3 %.
     """
-    chains, prices, funding, delivery = sources[:4]
+    chains, prices, funding, delivery, dvol = (getattr(sources, part) for part in _NAMES)
     if "prices" in parts and prices is not None:
         factor = np.where(prices.ts_ns > ts_ns, np.exp(rng.normal(0.05, 0.05, len(prices.ts_ns))), 1.0)
         opened = np.where(prices.ts_ns - prices.interval_ns >= ts_ns, factor, 1.0)
@@ -148,7 +149,9 @@ def perturbed(sources: Sources, ts_ns: int, parts: tuple[str, ...], rng: np.rand
         funding = changed(funding, rate=np.where(funding.ts_ns > ts_ns, funding.rate + 3e-3, funding.rate))
     if "delivery" in parts and delivery is not None:
         delivery = {at: price * (1.04 if at > ts_ns else 1.0) for at, price in delivery.items()}
-    return Sources(chains, prices, funding, delivery)
+    if "dvol" in parts and dvol is not None:
+        dvol = changed(dvol, vol=np.where(dvol.ts_ns > ts_ns, dvol.vol * 1.3, dvol.vol))
+    return Sources(chains, prices, funding, delivery, dvol=dvol)
 
 
 def _has(config: Config, sources: Sources, part: str) -> bool:

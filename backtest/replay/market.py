@@ -18,10 +18,12 @@ from gammacore.data import (
     load_funding,
     load_prices,
 )
+from gammacore.data.dvol import Dvol, load_dvol
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
 from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.smile import Stickiness
 
 from .gate import faults_of
@@ -55,7 +57,7 @@ class LoadedMarket(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What a tape is made of; prices, funding and delivery prices may be missing.
+    """What a tape is made of; all but the chains may be missing.
 
     ``faults`` says, a line each, what is wrong with data that was forced.
     """
@@ -65,6 +67,7 @@ class Sources(NamedTuple):
     funding: Funding | None
     delivery: dict[int, float] | None = None
     faults: tuple[str, ...] = ()
+    dvol: Dvol | None = None
 
 
 def load_market(config: Config, estimate: Estimate | None = None) -> LoadedMarket:
@@ -105,12 +108,21 @@ def load_sources(config: Config, estimate: Estimate | None) -> Sources:
     check_sources(config)
     sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
     path = config.data.delivery
-    sources = sources._replace(delivery=None if path is None else load_delivery(path))
+    sources = sources._replace(delivery=None if path is None else load_delivery(path), dvol=_dvol(config))
     if is_simulated(config):
         return sources
     chains = None if config.marks.source == "flat" else sources.chains
     funding = sources.funding if config.costs.funding else None
     return sources._replace(faults=faults_of(config, sources.prices, chains, funding, sources.delivery))
+
+
+def _dvol(config: Config) -> Dvol | None:
+    """Volatility index, where a filter looks at it."""
+    if not config.signal.when.asks_dvol:
+        return None
+    if config.data.dvol is None:
+        raise ConfigError("data.dvol: signal.when looks at the volatility index; name a file of it")
+    return load_dvol(config.data.dvol)
 
 
 def build_tape(config: Config, sources: Sources, estimate: Estimate | None) -> Tape:
@@ -126,7 +138,15 @@ def build_tape(config: Config, sources: Sources, estimate: Estimate | None) -> T
         averaging=config.exit.delivery == "average",
         estimate=estimate,
         stickiness=build_stickiness(config),
+        dvol=index_history(config, sources.dvol),
     )
+
+
+def index_history(config: Config, dvol: Dvol | None) -> IndexHistory | None:
+    """Build the readings of the volatility index, with the window that they are ranked in."""
+    if dvol is None:
+        return None
+    return IndexHistory(dvol.ts_ns, dvol.vol, config.signal.when.window_ns, 2 * dvol.interval_ns)
 
 
 def build_stickiness(config: Config) -> Stickiness | None:
@@ -147,6 +167,7 @@ def market_part(config: Config) -> dict[str, Any]:
         "funding": config.costs.funding,
         "estimate": msgspec.to_builtins(build_estimate(config)),
         "stickiness": build_stickiness(config),
+        "dvol": config.signal.when.window_ns if config.signal.when.asks_dvol else None,
     }
 
 
@@ -237,4 +258,10 @@ def _provenance(config: Config, tape: Tape, sources: Sources, simulated: bool) -
         "funding": None
         if funding is None or not config.costs.funding
         else {"periods": len(funding.ts_ns), "files": _files((funding.file,) if funding.file else ())},
+        "dvol": None
+        if sources.dvol is None
+        else {
+            "readings": len(sources.dvol.ts_ns),
+            "files": _files((sources.dvol.file,) if sources.dvol.file else ()),
+        },
     }

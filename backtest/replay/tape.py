@@ -23,6 +23,7 @@ from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.smile import Stickiness
 
 from .smile import smile_slopes
@@ -68,6 +69,8 @@ class Tape:
     stickiness : 'minimum_variance' or float, optional
         How volatilities of fixed strikes move with the forward, see
         :func:`gammacore.volatility.smile.smile_slopes`; none published if not given.
+    dvol : IndexHistory, optional
+        The exchange's volatility index, published with every chain.
 
     Attributes
     ----------
@@ -94,6 +97,7 @@ class Tape:
         averaging: bool = True,
         estimate: Estimate | None = None,
         stickiness: Stickiness | None = None,
+        dvol: IndexHistory | None = None,
     ) -> None:
         if not len(chains.snapshot_ts):
             raise DataError("no option chains to replay")
@@ -111,6 +115,7 @@ class Tape:
         self.estimate = np.full(len(self), np.nan) if estimate is None else self._estimated(estimate)
         self._slopes = None if stickiness is None else smile_slopes(chains, self._forwards, stickiness)
         self._slope_cache: dict[Option, Floats] = {}
+        self._dvol = dvol
 
     def _merge(self) -> None:
         """Build the axis: chains and bars by time, a chain before a bar of the same moment."""
@@ -221,6 +226,7 @@ class Tape:
             float(self.interest[i]),
             float(self.estimate[i]),
             float(self.fixed[i]),
+            *(() if self._dvol is None else self._dvol.at(int(self.ts_ns[i]))),
         )
 
     def price(self, i: int) -> IndexPrice:

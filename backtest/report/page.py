@@ -19,7 +19,7 @@ from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_f
 from .rendering import render, script_json
 from .replay import replay_data
 from .view import Unit, View, as_text
-from .words import run_in_words, run_notes, run_title
+from .words import closed_in_words, run_in_words, run_notes, run_title
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -45,7 +45,7 @@ def _context(view: View) -> dict[str, Any]:
         "summary": view.summary,
         "units": view.units,
         "title": run_title(view),
-        "run": run_in_words(view.config),
+        "run": [*run_in_words(view.config), *closed_in_words(view)],
         "notes": run_notes(view),
         "cards": headline_cards(view),
         "lines": tables.line_rows(view),

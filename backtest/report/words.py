@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gammacore.config import Config, HedgeConfig
+from gammacore.config import Config, HedgeConfig, PaceConfig, RulesConfig, stated
 
 from .view import View, day, plural
 
@@ -51,6 +51,9 @@ def _bet_words(config: Config) -> str:
     words = [f"{entry.side} {what}, {when}", f"entered {days} days before expiry", amount]
     if entry.weekday is not None:
         words[1] += f", on a {entry.weekday.capitalize()}"
+    filters = [name for name, value in stated(config.signal.when).items() if value is not None]
+    if filters:
+        words.append(f"only where signal.when allows it ({', '.join(filters)})")
     if limits.max_open_episodes is not None:
         words.append(f"at most {limits.max_open_episodes} open")
     if limits.max_contracts is not None:
@@ -103,11 +106,36 @@ def _rule_words(hedge: HedgeConfig) -> str:
 
 
 def _exit_words(config: Config) -> str:
-    hours = config.exit.hours_before_expiry
-    if hours is not None:
-        return f"closed {hours:g} hours before expiry"
+    hours, rules = config.exit.hours_before_expiry, _rules_in_words(config.exit.rules)
     price = "30-minute average" if config.exit.delivery == "average" else "last price"
-    return f"held to delivery at the {price}"
+    words = [f"held to delivery at the {price}" if hours is None else f"closed {hours:g} hours before expiry"]
+    if rules:
+        words.append(f"closed earlier by any of: {rules}")
+    if config.roll.when.active:
+        into = ", ".join(f"{name} {value}" for name, value in config.roll.into.items())
+        rolled = f"rolled by any of: {_rules_in_words(config.roll.when)}"
+        words.append(f"{rolled}, into {into}" if into else rolled)
+    return "; ".join(words)
+
+
+def _rules_in_words(rules: RulesConfig) -> str:
+    """List rules with their numbers."""
+    told = []
+    for name, value in ((name, getattr(rules, name)) for name in rules.__struct_fields__):
+        if isinstance(value, PaceConfig):
+            sides = ("below", value.below), ("above", value.above)
+            bounds = " or ".join(f"{side} {edge:g}" for side, edge in sides if edge is not None)
+            told.append(f"{name} {bounds} after {value.after}")
+        elif value is not None:
+            told.append(f"{name} {value:g}")
+    return ", ".join(told)
+
+
+def closed_in_words(view: View) -> list[tuple[str, str]]:
+    """Count why episodes closed, the most frequent first; nothing where there are none."""
+    counts = view.summary["closed_by"]
+    told = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+    return [("Why they closed", told)] if told else []
 
 
 def _cost_words(config: Config) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gammacore import __version__
-from gammacore.config import Config, check, stated, with_overrides
+from gammacore.config import Config, check, rolled_entry, stated, with_overrides
 from gammacore.data.tables import data_files
 from gammacore.errors import ConfigError
 
@@ -168,6 +168,8 @@ class _Mixer:
                 plain[section] = msgspec.structs.replace(getattr(base, section), **fields)
             mixed = msgspec.structs.replace(base, **plain)
             check(mixed)
+            if mixed.roll.when.active:
+                rolled_entry(mixed)
             check_sources(mixed)
         except ConfigError as error:
             chosen = ", ".join(f"{name}={value}" for name, value in overrides.items())
@@ -178,7 +180,7 @@ class _Mixer:
 def _files(data: dict[str, Any]) -> Sequence[Path]:
     """List the files that a market is read from."""
     files: list[Path] = []
-    for name in ("chains", "prices", "funding", "delivery"):
+    for name in ("chains", "prices", "funding", "delivery", "dvol"):
         path = data[name]
         if path is not None:
             matching = [] if Path(path).exists() else [Path(found) for found in sorted(glob(path))]

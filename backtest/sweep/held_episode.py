@@ -16,10 +16,12 @@ from gammacore.array_types import Floats
 from gammacore.contracts import Future
 from gammacore.episode import Episode, HedgePosition
 from gammacore.ledger import Account
+from gammacore.strategy.exits import OF_HEDGE
 
 from ..replay.compiled import CompiledHedger
 from ..replay.price_block import PriceBlock
 from ..replay.runner import EpisodeRun, Run
+from ..replay.tape import Tape
 
 
 class HeldEpisode(NamedTuple):
@@ -49,8 +51,13 @@ class HeldEpisode(NamedTuple):
 
 def obstacle_to_sharing(run: Run) -> str | None:
     """Say why the episodes of a run cannot be hedged apart from its event loop, or None where they can."""
-    exits = any(done.episode.close_reason == "exit" for done in run.episode_runs)
-    if run.missing_quotes and exits:
+    rules = run.config.exit.rules
+    for name in OF_HEDGE:
+        if getattr(rules, name) is not None:
+            return f"exit.rules.{name} looks at the hedge's profit"
+    if run.config.roll.when.active:
+        return "roll.when hands hedges over within the event loop"
+    if run.missing_quotes and any(done.episode.exited for done in run.episode_runs):
         return "an exit found no quote at first"
     if any(isinstance(done.episode.hedge.instrument, Future) for done in run.episode_runs):
         return "futures are delivered by the event loop only"
@@ -91,8 +98,8 @@ def _prepared(run: Run, hedger: CompiledHedger, done: EpisodeRun, before: HeldEp
     stop = end + 1
     if episode.close_reason == "delivery":
         stop = int(np.searchsorted(tape.ts_ns, episode.expiry_ns, side="left"))
-    elif episode.close_reason == "exit" and tape.chain_at[end] >= 0 and tape.ts_ns[end] == episode.close_ns:
-        stop = end
+    elif episode.exited and (published := _published_at(tape, episode.close_ns)) is not None:
+        stop = published
     block = PriceBlock(tape, start, max(end, start) + 1)
     parts = _parts(run, hedger, done, start, stop, heir)
     options = copy(episode)
@@ -108,6 +115,13 @@ def _prepared(run: Run, hedger: CompiledHedger, done: EpisodeRun, before: HeldEp
     value = block.options_value(options.legs)
     cash = _cash(done)
     return HeldEpisode(done, block, start, parts, heir, cash, offset, closing, last, options, value)
+
+
+def _published_at(tape: Tape, ts_ns: int) -> int | None:
+    """Entry of a chain of a moment, at which what is due is closed before anything is hedged."""
+    first, last = (int(np.searchsorted(tape.ts_ns, ts_ns, side)) for side in ("left", "right"))
+    found = np.flatnonzero(tape.chain_at[first:last] >= 0)
+    return first + int(found[0]) if found.size else None
 
 
 def _parts(

@@ -153,6 +153,8 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     table.add_row("premium paid", f"{premium['coin']:.8f} {coin}")
     table.add_row("", f"{premium['usd']:,.2f} USD")
     table.add_row("episodes (still open)", f"{summary['n_episodes']} ({summary['n_episodes_open']})")
+    closed = ", ".join(f"{reason} {count:,}" for reason, count in summary["closed_by"].items())
+    table.add_row("why they closed", closed)
     table.add_row("hedges", f"{summary['n_hedges']:,}")
     drawdown = summary["max_drawdown"]
     table.add_row("largest drawdown", f"{drawdown['coin']:.8f} {coin}")

@@ -7,22 +7,40 @@ parameter with its default and a comment. Durations are parsed once, as they are
 
 from .checks import check, check_web_address
 from .durations import Duration, parse_duration
-from .reading import load_config, parse_config, stated, with_overrides
-from .sections import MOST_VOL, Config, DataConfig, HedgeConfig, MarketConfig, SimulateConfig
+from .reading import load_config, parse_config, rolled_entry, stated, with_overrides
+from .sections import (
+    MOST_VOL,
+    Config,
+    DataConfig,
+    EntryConfig,
+    HedgeConfig,
+    MarketConfig,
+    PaceConfig,
+    RulesConfig,
+    SimulateConfig,
+    TermConfig,
+    WhenConfig,
+)
 
 __all__ = [
     "MOST_VOL",
     "Config",
     "DataConfig",
     "Duration",
+    "EntryConfig",
     "HedgeConfig",
     "MarketConfig",
+    "PaceConfig",
+    "RulesConfig",
     "SimulateConfig",
+    "TermConfig",
+    "WhenConfig",
     "check",
     "check_web_address",
     "load_config",
     "parse_config",
     "parse_duration",
+    "rolled_entry",
     "stated",
     "with_overrides",
 ]

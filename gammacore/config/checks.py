@@ -11,7 +11,7 @@ from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
 from gammacore.legs import check_legs
 
-from .sections import Config
+from .sections import MOST_VOL, Config, RangeConfig, RulesConfig
 
 __all__ = ["check", "check_web_address"]
 
@@ -26,6 +26,9 @@ def check(config: Config) -> None:
     """
     _check_hedge(config)
     _check_signal(config)
+    _check_filters(config)
+    _check_rules("exit.rules", config.exit.rules, config.entry.max_days)
+    _check_rules("roll.when", config.roll.when, config.entry.max_days)
     _check_live(config)
     for name in ("start", "end"):
         text = getattr(config.data, name)
@@ -116,19 +119,61 @@ def _check_hedge(config: Config) -> None:
 def _check_signal(config: Config) -> None:
     """Refuse a signal that looks at another estimate than the hedge, or at a rule without a law."""
     signal, hedge = config.signal, config.hedge
-    if not signal.active:
-        return
-    if hedge.vol in ("realised", "forecast") and (
-        hedge.vol != signal.forecast or hedge.vol_window.ns != signal.window.ns
+    if (
+        config.forecasts
+        and hedge.vol in ("realised", "forecast")
+        and (hedge.vol != signal.forecast or hedge.vol_window.ns != signal.window.ns)
     ):
         raise ConfigError(
             f"signal.forecast: expected hedge.vol and its window, {hedge.vol} of {hedge.vol_window}, "
             f"got {signal.forecast} of {signal.window}: prices carry one estimate"
         )
-    if hedge.rule == "snapshot":
+    if signal.active and hedge.rule == "snapshot":
         raise ConfigError(
             "hedge.rule: a signal cannot know what hedging at every chain costs; use interval, got 'snapshot'"
         )
+
+
+def _check_filters(config: Config) -> None:
+    """Refuse a filter without bounds, with bounds that exclude everything, or without its data."""
+    when = config.signal.when
+    for name in ("dvol", "dvol_percentile", "term_structure", "iv_less_forecast"):
+        bounds = getattr(when, name)
+        if bounds is None:
+            continue
+        path = f"signal.when.{name}"
+        if bounds.min is None and bounds.max is None:
+            raise ConfigError(f"{path}: expected min, max or both, got neither")
+        if bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
+            raise ConfigError(f"{path}.min: expected at most max = {bounds.max}, got {bounds.min}")
+        if name in ("dvol", "dvol_percentile"):
+            most = 1.0 if name == "dvol_percentile" else MOST_VOL
+            _check_fractions(path, bounds, most)
+    if when.time_of_week is not None and not when.time_of_week:
+        raise ConfigError("signal.when.time_of_week: expected at least one window, got none")
+    if when.term_structure is not None and when.term_structure.near.ns >= when.term_structure.far.ns:
+        near, far = when.term_structure.near, when.term_structure.far
+        raise ConfigError(f"signal.when.term_structure.near: expected less than far = {far}, got {near}")
+
+
+def _check_fractions(path: str, bounds: RangeConfig, most: float) -> None:
+    for side, value in (("min", bounds.min), ("max", bounds.max)):
+        if value is not None and not 0.0 <= value <= most:
+            hint = f"; a percentage? fractions are meant: {value / 100:g}" if value > most else ""
+            raise ConfigError(f"{path}.{side}: expected 0 to {most:g}, got {value:g}{hint}")
+
+
+def _check_rules(path: str, rules: RulesConfig, max_days: float) -> None:
+    """Refuse a pace without bounds, and a rule that every entry meets at once."""
+    if rules.days_to_expiry is not None and rules.days_to_expiry >= max_days:
+        raise ConfigError(
+            f"{path}.days_to_expiry: expected less than max_days = {max_days} of what is entered, "
+            f"got {rules.days_to_expiry}"
+        )
+    for name in ("rv_pace", "gamma_over_theta"):
+        pace = getattr(rules, name)
+        if pace is not None and pace.below is None and pace.above is None:
+            raise ConfigError(f"{path}.{name}: expected below, above or both, got neither")
 
 
 def _check_time(path: str, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -13,6 +13,15 @@ from .sections import Config
 
 __all__ = ["explain"]
 
+WORDS = {
+    "float": "a number",
+    "int": "an integer",
+    "str": "a text",
+    "bool": "true or false",
+    "object": "a section",
+    "array": "a list",
+    "null": "null",
+}
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
 
 
@@ -30,13 +39,7 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
         else:
             value = value.get(name) if isinstance(value, Mapping) else value
     what = re.sub(r", got `?\w+`?$", "", what)
-    what = what.replace("`float`", "a number").replace("`int`", "an integer").replace("`str`", "a text")
-    what = (
-        what.replace("`bool`", "true or false")
-        .replace("`object`", "a section")
-        .replace("`array`", "a list")
-        .replace("`null`", "null")
-    )
+    what = re.sub(r"`([^`]+)`", lambda found: " or ".join(map(_in_words, found[1].split(" | "))), what)
     what = re.sub(r"\.0$", "", what)
     if what.startswith("Invalid enum value"):
         what = "expected one of " + ", ".join(_choices(path))
@@ -44,6 +47,10 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
         return f"{path}: {what}, got {value!r}" + (f"; did you mean {near[0]}?" if near else "")
     hint = _fraction_hint(what, value)
     return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}, got {value!r}{hint}"
+
+
+def _in_words(kind: str) -> str:
+    return WORDS.get(kind, f"`{kind}`")
 
 
 def _fraction_hint(what: str, value: Any) -> str:
@@ -60,9 +67,10 @@ def _choices(path: str) -> list[str]:
     kind: Any = Config
     for name in _names(path):
         if name.isdigit():  # an entry of a list
-            (kind,) = kind.__args__
-        else:
-            kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+            (kind,) = get_args(next(part for part in (kind, *get_args(kind)) if get_origin(part) is list))
+            continue
+        section = next(part for part in (kind, *get_args(kind)) if hasattr(part, "__struct_fields__"))
+        kind = next(field.type for field in msgspec.structs.fields(section) if field.name == name)
     return _literals(kind)
 
 

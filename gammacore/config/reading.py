@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -15,9 +15,11 @@ from gammacore.yaml_text import read_yaml
 
 from .checks import check
 from .messages import explain
-from .sections import Config
+from .sections import Config, EntryConfig
 
-__all__ = ["load_config", "parse_config", "stated", "with_overrides"]
+__all__ = ["load_config", "parse_config", "rolled_entry", "stated", "with_overrides"]
+
+NOT_ROLLED = ("side", "schedule", "min_snapshots")  # fields of entry that a roll keeps
 
 
 def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -72,19 +74,57 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     ConfigError
         Naming the path, what was expected, what was found, and the nearest valid name.
     """
-    _refuse_unknown(raw, Config, "")
-    raw = _times_as_texts(raw)
-    try:
-        config = msgspec.convert(raw, Config, dec_hook=_convert)
-    except msgspec.ValidationError as error:
-        raise ConfigError(explain(str(error), raw)) from None
+    config = _read(raw)
     check(config)
+    rolled_entry(config)
     for dotted, values in config.vary.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
         for value in values:
             _check_variant(config, dotted, value)
     return config
+
+
+def _read(raw: Mapping[str, Any]) -> Config:
+    """Convert a mapping, each value checked by itself."""
+    _refuse_unknown(raw, Config, "")
+    raw = _times_as_texts(raw)
+    try:
+        return msgspec.convert(raw, Config, dec_hook=_convert)
+    except msgspec.ValidationError as error:
+        raise ConfigError(explain(str(error), raw)) from None
+
+
+def rolled_entry(config: Config) -> EntryConfig:
+    """Return what a roll enters: ``entry`` with what ``roll.into`` changes.
+
+    Raises
+    ------
+    ConfigError
+        If ``roll.into`` is no entry, or names a field that a roll does not choose.
+    """
+    into = config.roll.into
+    if into and not config.roll.when.active:
+        raise ConfigError("roll.into: expected a rule in roll.when, without one nothing is rolled")
+    for name in NOT_ROLLED:
+        if name in into:
+            raise ConfigError(f"roll.into.{name}: is that of entry; leave it out")
+    raw = {"entry": stated(config.entry) | into}
+    try:
+        found = _read(raw).entry
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("entry.", "roll.into.")) from None
+    if found.min_days > found.max_days:
+        raise ConfigError(
+            f"roll.into.min_days: expected at most max_days = {found.max_days}, got {found.min_days}"
+        )
+    days = config.roll.when.days_to_expiry
+    if days is not None and days >= found.max_days:
+        raise ConfigError(
+            f"roll.when.days_to_expiry: expected less than roll.into.max_days = {found.max_days}, "
+            f"got {days}: what is entered would be rolled at once"
+        )
+    return found
 
 
 def stated(part: Any) -> Any:
@@ -120,7 +160,9 @@ def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     node = raw
     for name in parents:
-        child = node.setdefault(name, {})
+        if node.get(name) is None:  # an optional section that is not there yet
+            node[name] = {}
+        child = node[name]
         if not isinstance(child, dict):
             raise ConfigError(f"{dotted}: {name} is not a section")
         node = child
@@ -137,8 +179,9 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
             near = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
             raise ConfigError(f"{where}: unknown parameter{hint}")
-        if isinstance(fields[name], type) and issubclass(fields[name], msgspec.Struct):
-            _refuse_unknown(value, fields[name], f"{where}.")
+        for part in (fields[name], *get_args(fields[name])):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                _refuse_unknown(value, part, f"{where}.")
 
 
 def _near_file(path: Path) -> str:

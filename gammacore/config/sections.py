@@ -12,6 +12,7 @@ from gammacore.legs import ExpiryRule, LegRule, preset
 
 from .durations import Duration, DurationOrNever
 from .leg_texts import Expiry, Strike
+from .week_window import WeekWindow
 
 __all__ = ["MOST_VOL", "Config"]
 
@@ -53,6 +54,7 @@ class DataConfig(_Section, frozen=True):
     prices: str | None = None
     funding: str | None = None
     delivery: str | None = None
+    dvol: str | None = None
     start: str | None = None
     end: str | None = None
     columns: dict[str, str] = {}
@@ -131,9 +133,50 @@ class EntryConfig(_Section, frozen=True):
         return own or preset(self.structure, self.delta, self.wing_delta, self.ratio, self.far_days)
 
 
-class SignalConfig(_Section, frozen=True):
-    """What an entry must promise by its break-even; nothing if both are null."""
+class RangeConfig(_Section, frozen=True):
+    """Bounds of a value; null is none."""
 
+    min: float | None = None
+    max: float | None = None
+
+
+class PercentileConfig(RangeConfig, frozen=True):
+    """Bounds of a share of a trailing window, 0 to 1."""
+
+    window: Duration = Duration("365d")
+
+
+class TermConfig(RangeConfig, frozen=True):
+    """Bounds of far less near volatility at the money, and the lives of the two expiries."""
+
+    near: Duration = Duration("7d")
+    far: Duration = Duration("30d")
+
+
+class WhenConfig(_Section, frozen=True):
+    """Filters of entries; null is none."""
+
+    time_of_week: list[WeekWindow] | None = None
+    dvol: RangeConfig | None = None
+    dvol_percentile: PercentileConfig | None = None
+    term_structure: TermConfig | None = None
+    iv_less_forecast: RangeConfig | None = None
+
+    @property
+    def asks_dvol(self) -> bool:
+        """Whether a filter needs the exchange's volatility index."""
+        return self.dvol is not None or self.dvol_percentile is not None
+
+    @property
+    def window_ns(self) -> int:
+        """Window of the percentile."""
+        return (self.dvol_percentile or PercentileConfig()).window.ns
+
+
+class SignalConfig(_Section, frozen=True):
+    """What an entry must promise by its break-even (nothing if both are null), and filters."""
+
+    when: WhenConfig = WhenConfig()
     min_probability: Annotated[float, Meta(gt=0, lt=1)] | None = None
     min_edge: Annotated[float, Meta(gt=-1, lt=1)] | None = None
     forecast: Literal["realised", "forecast"] = "forecast"
@@ -204,10 +247,45 @@ class CostsConfig(_Section, frozen=True):
     max_quote_age: Duration | None = Duration("10min")
 
 
+class PaceConfig(_Section, frozen=True):
+    """Bounds of a ratio, looked at once a position was held for a while."""
+
+    after: Duration = Duration("1d")
+    below: NonNegative | None = None
+    above: NonNegative | None = None
+
+
+class RulesConfig(_Section, frozen=True):
+    """Rules to leave a position by, any of them; null is none."""
+
+    days_to_expiry: NonNegative | None = None
+    max_days: Positive | None = None
+    take_profit: Positive | None = None
+    stop_loss: Positive | None = None
+    drawdown: Positive | None = None
+    moneyness: Positive | None = None
+    edge_gone: Annotated[float, Meta(gt=-1, lt=1)] | None = None
+    rv_pace: PaceConfig | None = None
+    gamma_over_theta: PaceConfig | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether there is any rule."""
+        return self != RulesConfig()
+
+
+class RollConfig(_Section, frozen=True):
+    """When to replace a position, and what by: fields of ``entry`` that differ."""
+
+    when: RulesConfig = RulesConfig()
+    into: dict[str, Any] = {}
+
+
 class ExitConfig(_Section, frozen=True):
     """When to close."""
 
     hours_before_expiry: NonNegative | None = None
+    rules: RulesConfig = RulesConfig()
     delivery: Literal["average", "last"] = "average"
     unfinished: Literal["carry", "drop"] = "carry"
 
@@ -326,6 +404,7 @@ class Config(_Section, frozen=True):
     hedge: HedgeConfig = HedgeConfig()
     costs: CostsConfig = CostsConfig()
     exit: ExitConfig = ExitConfig()
+    roll: RollConfig = RollConfig()
     limits: LimitsConfig = LimitsConfig()
     report: ReportConfig = ReportConfig()
     simulate: SimulateConfig = SimulateConfig()
@@ -338,6 +417,13 @@ class Config(_Section, frozen=True):
     def coin(self) -> str:
         """Base coin: ``BTC``, of options in USDC, too."""
         return self.currency.partition("_")[0]
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether a decision on what to hold needs a forecast of volatility."""
+        rules = self.exit.rules.edge_gone, self.roll.when.edge_gone
+        filtered = self.signal.when.iv_less_forecast is not None
+        return self.signal.active or filtered or any(rule is not None for rule in rules)
 
     @property
     def linear(self) -> bool:

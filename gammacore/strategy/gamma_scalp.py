@@ -11,17 +11,18 @@ import msgspec
 
 from gammacore import inverse
 from gammacore.contracts import Option, Settlement, spec_for
-from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
-from gammacore.episode import Episode
+from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_YEAR, weekday
 from gammacore.events import ChainSlice
 from gammacore.legs import LegRule, preset
 from gammacore.orders import Leg
 from gammacore.portfolio import Portfolio
+from gammacore.strategy.exits import ExitRule
+from gammacore.strategy.filters import NO_INDEX, EntryView, Filter, VolIndex, refusal
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.strikes import Refusal
 from gammacore.strategy.structures import Picked, expiries_of, pick
 
-__all__ = ["Declined", "Entry", "EntryRule", "ExitRule", "GammaScalp", "SizeRule"]
+__all__ = ["Declined", "Entry", "EntryRule", "GammaScalp", "SizeRule"]
 
 
 class EntryRule(msgspec.Struct, frozen=True):
@@ -91,12 +92,6 @@ class SizeRule(msgspec.Struct, frozen=True):
     lots: bool = True
 
 
-class ExitRule(msgspec.Struct, frozen=True):
-    """When to close: hours before expiry, or None to hold to delivery."""
-
-    hours_before_expiry: float | None = None
-
-
 class Entry(msgspec.Struct, frozen=True):
     """A position to open, counted by the expiry of its first leg."""
 
@@ -128,12 +123,18 @@ class GammaScalp:
     """
 
     def __init__(
-        self, entry: EntryRule, size: SizeRule, exit_rule: ExitRule, signal: Signal | None = None
+        self,
+        entry: EntryRule,
+        size: SizeRule,
+        exit_rule: ExitRule,
+        signal: Signal | None = None,
+        filters: tuple[Filter, ...] = (),
     ) -> None:
         self.entry = entry
         self.size = size
         self.exit_rule = exit_rule
         self.signal = signal
+        self.filters = filters
         self.refusals: dict[int, Refusal] = {}
 
     def entries(
@@ -143,6 +144,7 @@ class GammaScalp:
         portfolio: Portfolio,
         forecast: float = math.nan,
         funding: float = 0.0,
+        index: VolIndex = NO_INDEX,
     ) -> list[Entry]:
         """Positions to open on a chain just published.
 
@@ -155,12 +157,18 @@ class GammaScalp:
             Of the volatility that will be realised, for the signal; NaN where there is none yet.
         funding : float
             Of the perpetual, per year, for the signal.
+        index : VolIndex
+            For the filters.
         """
-        if self.entry.weekday is not None and weekday(ts_ns) != self.entry.weekday:
+        if not self.on_weekday(ts_ns):
             return []
         expiries = self.eligible(ts_ns, chain, portfolio)
-        built = [self._build(chain, expiry_ns, ts_ns, forecast, funding) for expiry_ns in expiries]
+        built = [self._build(chain, expiry_ns, ts_ns, forecast, funding, index) for expiry_ns in expiries]
         return [entry for entry in built if entry is not None]
+
+    def on_weekday(self, ts_ns: int) -> bool:
+        """Whether the rule allows to enter on this day."""
+        return self.entry.weekday is None or bool(weekday(ts_ns) == self.entry.weekday)
 
     def taken(self, portfolio: Portfolio) -> set[int]:
         """Expiries that are not entered again."""
@@ -178,9 +186,9 @@ class GammaScalp:
         return [] if busy else fit[-1:]
 
     def _build(
-        self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
+        self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float, index: VolIndex
     ) -> Entry | None:
-        found = self.plan(chain, expiry_ns, ts_ns, forecast, funding)
+        found = self.plan(chain, expiry_ns, ts_ns, forecast, funding, index)
         if isinstance(found, Entry):
             return found
         if found.strikes:
@@ -191,13 +199,21 @@ class GammaScalp:
         return None
 
     def plan(
-        self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float
+        self,
+        chain: ChainSlice,
+        expiry_ns: int,
+        ts_ns: int,
+        forecast: float,
+        funding: float,
+        index: VolIndex = NO_INDEX,
     ) -> Entry | Declined:
         """Position to open at an expiry, or why there is none; changes nothing."""
         rule = self.entry
         picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
+        if why := refusal(self.filters, EntryView(ts_ns, chain, picked, forecast, index)):
+            return Declined(why)
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             known = math.isfinite(forecast) and forecast > 0.0
             return Declined("the signal declines" if known else "no forecast of volatility yet")
@@ -221,16 +237,6 @@ class GammaScalp:
                 amounts.append(budget / one)
         units = min(amounts)
         return spec_for(chain.option(picked.rows[0])).round_amount(units) if size.lots else units
-
-    def due(self, ts_ns: int, episode: Episode) -> bool:
-        """Whether an episode is to be closed now."""
-        deadline = self.deadline(episode)
-        return deadline is not None and ts_ns >= deadline
-
-    def deadline(self, episode: Episode) -> int | None:
-        """When an episode is to be closed, None if it is held to delivery."""
-        hours = self.exit_rule.hours_before_expiry
-        return None if hours is None else episode.next_expiry_ns - round(hours * NS_PER_HOUR)
 
 
 def _cost_of_one(chain: ChainSlice, picked: Picked, ts_ns: int) -> tuple[float, float, float]:

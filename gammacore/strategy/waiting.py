@@ -21,6 +21,7 @@ from gammacore.daycount import (
 from gammacore.events import ChainSlice
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
+from gammacore.strategy.filters import NO_INDEX, VolIndex
 from gammacore.strategy.gamma_scalp import Declined, Entry, EntryRule, GammaScalp
 
 __all__ = ["Waiting", "next_entry_ns", "waiting"]
@@ -58,6 +59,7 @@ def waiting(
     limits: Limits,
     forecast: float = math.nan,
     funding: float = 0.0,
+    index: VolIndex = NO_INDEX,
 ) -> Waiting | None:
     """Say why nothing is held.
 
@@ -71,7 +73,7 @@ def waiting(
     portfolio : Portfolio
     limits : Limits
         Of entries.
-    forecast, funding : float
+    forecast, funding, index
         See :meth:`GammaScalp.entries`.
 
     Returns
@@ -88,12 +90,12 @@ def waiting(
     rule, taken = strategy.entry, strategy.taken(portfolio)
     next_ns = next_entry_ns(rule, ts_ns, chain.forwards, taken)
     later = next_ns if next_ns is None or next_ns > ts_ns else None
-    if rule.weekday is not None and weekday(ts_ns) != rule.weekday:
+    if rule.weekday is not None and not strategy.on_weekday(ts_ns):
         return Waiting(f"entries on {calendar.day_name[rule.weekday]}s only", later)
     fit = strategy.eligible(ts_ns, chain, portfolio)
     if not fit:
         return Waiting(_none_fits(rule, ts_ns, chain.forwards, taken), later)
-    found = [strategy.plan(chain, expiry_ns, ts_ns, forecast, funding) for expiry_ns in fit]
+    found = [strategy.plan(chain, expiry_ns, ts_ns, forecast, funding, index) for expiry_ns in fit]
     told = [f"{_day(expiry_ns)}: {_obstacle(one, limits)}" for expiry_ns, one in zip(fit, found, strict=True)]
     return Waiting("; ".join(told))
 

@@ -143,6 +143,9 @@ class Story:
             self._scalps[fill.episode] = _scalps(own)
         if fill.last:
             self._forget(fill.order_id)
+        episode = desk.portfolio.episodes[fill.episode] if option else None
+        if episode is not None and episode.exited and episode.close_ns == fill.ts_ns:
+            self.tell(fill.ts_ns, "info", f"episode {episode.number} closed: {episode.close_reason}")
 
     def _forget(self, order_id: str) -> None:
         self._ordered_ns.pop(order_id, None)

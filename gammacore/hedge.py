@@ -1,0 +1,76 @@
+"""With which contract to hedge, and in what amounts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from gammacore.book import Book
+from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
+from gammacore.daycount import FRIDAY, weekday
+from gammacore.events import ChainSlice
+from gammacore.hedging import Target
+from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
+from gammacore.orders import Leg
+from gammacore.strategy.gamma_scalp import Entry
+from gammacore.valuation import shape
+
+__all__ = ["Hedge"]
+
+FeeOf = Callable[[Future | Perpetual, int], float]
+
+
+class Hedge:
+    """What to hedge with and towards which target.
+
+    Parameters
+    ----------
+    kind : {'perpetual', 'future', 'cheapest', 'forward'}
+        A perpetual, the dated future of the episode's expiry, whichever of the two is expected
+        to cost less by fees, funding and basis, or the expiry's forward as a theoretical
+        linear contract.
+    lots : bool
+        Whether amounts are rounded to whole lots; off for theoretical contracts.
+    fee : callable(Future or Perpetual, ts_ns) -> float, optional
+        Fraction of notional that a trade costs, for the choice of the cheapest.
+    target : Target
+        Which delta is hedged, and down to what.
+    """
+
+    def __init__(self, kind: str, target: Target, lots: bool = True, fee: FeeOf | None = None) -> None:
+        self.kind = kind
+        self.target = target
+        self.lots = lots
+        self.fee = fee
+
+    def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
+        """Contract to hedge an entry with."""
+        perpetual = Perpetual(chain.base, chain.settlement)
+        expiry_ns = entry.expiries[-1]  # the future is there as long as any of the options
+        future = Future(chain.base, chain.settlement, expiry_ns)
+        if self.kind != "cheapest":
+            return perpetual if self.kind == "perpetual" else future
+        tau, price = book.tau(expiry_ns), book.index
+        if tau <= 0.0 or weekday(expiry_ns) != FRIDAY:  # only Fridays have futures
+            return perpetual
+        fee = self.fee or (lambda instrument, ts_ns: 0.0)
+        basis = math.log(book.forward(expiry_ns) / price) / tau
+        candidates = (
+            Candidate(perpetual, fee(perpetual, book.ts_ns), book.funding_rate(chain.settlement)),
+            Candidate(future, fee(future, book.ts_ns), basis),
+        )
+        delta = vega = 0.0
+        for option, amount in ((leg.instrument, leg.amount) for leg in entry.legs):
+            assert isinstance(option, Option)
+            left = book.tau(option.expiry_ns)
+            seen = shape(option, book.forward(option.expiry_ns), left, book.vol(option))
+            delta += amount * seen.net_delta
+            vega += amount * seen.vega
+        turnover = expected_turnover(vega, price, tau, max(tau * 365.0, 1.0))
+        return cheapest(candidates, -delta, turnover, tau).instrument
+
+    def leg(self, instrument: Future | Perpetual, delta: float, price: float) -> Leg:
+        """Leg of an order that adds ``delta`` coins, in whole lots."""
+        wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
+        amount = spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
+        return Leg(instrument, amount, amount - wanted)

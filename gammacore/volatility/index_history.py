@@ -1,0 +1,64 @@
+"""A volatility index as it was published: its level at a moment, and where that stands among the past."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["IndexHistory"]
+
+
+class IndexHistory:
+    """Readings of an index, ascending in time; may grow.
+
+    Parameters
+    ----------
+    ts_ns : array of int64, shape (n,)
+        When each reading became known.
+    vol : array of float64, shape (n,)
+        Decimal.
+    window_ns : int
+        Of the rank.
+    fresh_ns : int
+        Age from which a reading says nothing of the present.
+    every_ns : int
+        Between two readings that count for the rank.
+    """
+
+    def __init__(
+        self, ts_ns: npt.ArrayLike, vol: npt.ArrayLike, window_ns: int, fresh_ns: int, every_ns: int = 0
+    ) -> None:
+        self._ts_ns: list[int] = np.asarray(ts_ns, np.int64).tolist()
+        self._vol: list[float] = np.asarray(vol, np.float64).tolist()
+        self.window_ns, self.fresh_ns, self.every_ns = window_ns, fresh_ns, every_ns
+        self._latest = (self._ts_ns[-1], self._vol[-1]) if self._ts_ns else (0, math.nan)
+
+    def add(self, ts_ns: int, vol: float) -> None:
+        """Take in a later reading."""
+        if ts_ns < self._latest[0] or not vol > 0.0:
+            return
+        self._latest = ts_ns, vol
+        if not self._ts_ns or ts_ns - self._ts_ns[-1] >= self.every_ns:
+            self._ts_ns.append(ts_ns)
+            self._vol.append(vol)
+
+    def at(self, ts_ns: int) -> tuple[float, float]:
+        """Level at a moment, and the share of the readings of the window before it that are lower.
+
+        Either is NaN where it is not known: no fresh reading, or a history shorter than the window.
+        """
+        end = bisect_right(self._ts_ns, ts_ns)
+        known_ns, level = self._latest
+        if known_ns > ts_ns:
+            if not end:
+                return math.nan, math.nan
+            known_ns, level = self._ts_ns[end - 1], self._vol[end - 1]
+        if not math.isfinite(level) or ts_ns - known_ns > self.fresh_ns:
+            return math.nan, math.nan
+        start = bisect_right(self._ts_ns, ts_ns - self.window_ns)
+        if not start or start == end:  # nothing was known a window ago
+            return level, math.nan
+        return level, float(np.mean(np.array(self._vol[start:end]) < level))
