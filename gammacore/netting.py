@@ -16,7 +16,7 @@ from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual
 from gammacore.episode import Capital, Episode, HedgePosition, Now
 from gammacore.errors import LedgerError
-from gammacore.events import Delivery, Fill, Rejected
+from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule
 from gammacore.ledger import UNIT, Account, Money, check_gap
 from gammacore.orders import BOOK, Purpose
@@ -114,13 +114,25 @@ class NettedPortfolio(Portfolio):
     ) -> Episode:
         """Register an episode, and let the book hold what it is to hold."""
         episode = super().begin(expiry_ns, hedge, index, expiries)
+        book = self._opened(hedge, index)
+        book.expiries = tuple(sorted({*book.expiries, *episode.expiries}))
+        return episode
+
+    def _opened(self, hedge: Future | Perpetual, index: float) -> Episode:
+        """Return the book; it begins with the first episode or hedge."""
         if self.book is None:
-            self.book = Episode(BOOK, expiry_ns, HedgePosition(hedge), index, ())
-            self.residual = Episode(RESIDUAL, expiry_ns, HedgePosition(hedge), index, ())
+            self.book = Episode(BOOK, 0, HedgePosition(hedge), index, ())
+            self.book.adopted = True  # it takes over what others trade
+            self.residual = Episode(RESIDUAL, 0, HedgePosition(hedge), index, ())
         if hedge != self.book.hedge.instrument:
             raise LedgerError(f"the book is hedged with {self.book.hedge.instrument.name}, not {hedge.name}")
-        self.book.expiries = tuple(sorted({*self.book.expiries, *episode.expiries}))
-        return episode
+        return self.book
+
+    def apply(self, event: Event, book: Book) -> None:
+        """Take over what the event says of our positions."""
+        if isinstance(event, Outside) and event.episode == BOOK and not isinstance(event.instrument, Option):
+            self._opened(event.instrument, book.index)
+        super().apply(event, book)
 
     def account(self, number: int) -> Episode:
         """Return an open episode, or the book."""

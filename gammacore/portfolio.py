@@ -223,7 +223,9 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.EXIT and abs(episode.legs[option]) < DUST and len(episode.legs) > 1:
             del episode.legs[option]
-        if purpose is Purpose.ENTRY or (episode.adopted and purpose is Purpose.OUTSIDE):
+        adopted = episode.adopted and purpose is Purpose.OUTSIDE
+        opens = adopted and fill.amount * episode.entered.get(option, fill.amount) > 0  # rather than closes
+        if purpose is Purpose.ENTRY or opens:
             episode.premium += paid
             episode.entry_ns = episode.entry_ns or fill.ts_ns
             episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount

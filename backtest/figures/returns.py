@@ -131,17 +131,22 @@ def _both(episode: Episode, worth: Floats, tape: Tape, held: slice) -> tuple[Flo
 
 def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
     """Profit of the options so far at entries start..stop, before the last, settlement currency."""
-    bought = [fill for fill in episode.option_fills() if fill.ts_ns == episode.entry_ns]
-    worth = np.full(stop - start, 0.0 - sum(fill.amount * fill.price + fill.fee for fill in bought))
-    over = {e: int(np.searchsorted(marks.tape.ts_ns, e, "right")) for e in episode.delivered}
-    for option, amount in episode.entered.items() if stop > start else ():
-        end = min(over.get(option.expiry_ns, stop), stop)
-        worth[: end - start] += amount * marks.option(option, start, end)
-        if end < stop:
+    ts, size = marks.tape.ts_ns, max(stop - start, 0)
+    worth, held = np.zeros(size), dict[Option, Floats]()
+    for fill in episode.option_fills():
+        k = max(int(np.searchsorted(ts, fill.ts_ns, "right")) - 1 - start, 0)
+        assert isinstance(fill.instrument, Option)
+        worth[k:] -= fill.amount * fill.price + fill.fee
+        held.setdefault(fill.instrument, np.zeros(size))[k:] += fill.amount
+    over = {e: int(np.searchsorted(ts, e, "right")) - start for e in episode.delivered}
+    for option, amount in held.items() if size else ():
+        end = min(over.get(option.expiry_ns, size), size)
+        worth[:end] += amount[:end] * marks.option(option, start, start + end)
+        if end < size:
             payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
-            worth[end - start :] += amount * payoff(option, episode.delivered[option.expiry_ns])
+            worth[end:] += amount[end - 1] * payoff(option, episode.delivered[option.expiry_ns])
     for expiry_ns, fee in episode.delivery_fees.items():
-        worth[int(np.searchsorted(marks.tape.ts_ns, expiry_ns, "right")) - start :] -= fee
+        worth[int(np.searchsorted(ts, expiry_ns, "right")) - start :] -= fee
     return worth
 
 

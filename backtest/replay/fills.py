@@ -86,7 +86,7 @@ class SimulatedExchange:
         (leg,) = order.legs
         assert order.limit is not None
         mark = self.book.future_price(leg.instrument)  # type: ignore[arg-type]
-        fee = self._fee(leg, order.limit, maker=True)
+        fee = self.fee(leg.instrument, leg.amount, order.limit, maker=True)
         return Fill(
             self.book.ts_ns,
             order.order_id,
@@ -121,7 +121,7 @@ class SimulatedExchange:
                 leg.amount,
                 price,
                 mark,
-                self._fee(leg, price),
+                self.fee(leg.instrument, leg.amount, price),
                 last=leg is order.legs[-1],
             )
             for leg, (price, mark) in zip(order.legs, prices, strict=True)
@@ -165,15 +165,18 @@ class SimulatedExchange:
             return price
         return spec_for(instrument).round_price(price, "up" if amount > 0 else "down")
 
-    def _fee(self, leg: Leg, price: float, maker: bool = False) -> float:
-        instrument, rates = leg.instrument, self.fees.at(self.book.ts_ns)
+    def fee(
+        self, instrument: Option | Future | Perpetual, amount: float, price: float, maker: bool = False
+    ) -> float:
+        """Fee of a trade now, settlement currency."""
+        rates = self.fees.at(self.book.ts_ns)
         if isinstance(instrument, Option):
             if not self.option_fees:
                 return 0.0
-            return float(option_fee(rates, instrument, abs(leg.amount), price, index=self.book.index))
+            return float(option_fee(rates, instrument, abs(amount), price, index=self.book.index))
         if isinstance(self.hedge_fee, str):
             maker = maker or self.hedge_fee == "maker"
-            return float(future_fee(rates, instrument, leg.amount, price, maker=maker))
-        size = abs(leg.amount)
+            return float(future_fee(rates, instrument, amount, price, maker=maker))
+        size = abs(amount)
         inverse = instrument.settlement is Settlement.INVERSE
         return self.hedge_fee * (size / price if inverse else size * price)

@@ -8,8 +8,9 @@ leave the same state.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,11 +25,12 @@ from gammacore.episode import Episode
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.fees import DERIBIT
-from gammacore.hedging import Policy
+from gammacore.hedging import Never, Policy
 from gammacore.netting import NettedPortfolio
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
+from .holder import HolderTrade, Onlooker, outside
 from .price_block import PriceBlock
 from .tape import Settled, Tape
 
@@ -116,9 +118,15 @@ class _Replay:
     """The loop and its position on the tape."""
 
     def __init__(
-        self, tape: Tape, desk: Desk, exchange: SimulatedExchange, compiled: CompiledHedger | None
+        self,
+        tape: Tape,
+        desk: Desk,
+        exchange: SimulatedExchange,
+        compiled: CompiledHedger | None,
+        holder: Sequence[HolderTrade] = (),
     ) -> None:
         self.tape, self.desk, self.exchange, self.compiled = tape, desk, exchange, compiled
+        self.holder, self.traded = holder, 0
         self.deliveries: dict[int, Settled] = {}
 
     def run(self, progress: Progress | None) -> None:
@@ -146,21 +154,23 @@ class _Replay:
                 queue.extend(self.exchange.submit(command))
             queue.extend(fills)
 
-    def _next_wake(self) -> tuple[int | None, bool]:
-        """Next delivery or deadline of what is held, and whether it is a delivery."""
+    def _next_wake(self) -> tuple[int | None, str]:
+        """Next delivery or deadline of what is held, or trade of its holder, and which of these."""
         expiry = min((e.next_expiry_ns for e in self.desk.portfolio.open.values() if e.open), default=None)
-        deadline = self.desk.next_deadline()
-        if expiry is None or (deadline is not None and deadline < expiry):
-            return deadline, False
-        return expiry, True
+        trade = self.holder[self.traded].ts_ns if self.traded < len(self.holder) else None
+        dues = ((trade, "trade"), (expiry, "delivery"), (self.desk.next_deadline(), "deadline"))
+        known = [(due, what) for due, what in dues if due is not None]
+        return min(known, default=(None, ""), key=itemgetter(0))
 
     def _wake(self, until_ns: int) -> None:
         """Deliveries and deadlines before ``until_ns``, in order of time."""
         while True:
-            due, is_delivery = self._next_wake()
+            due, what = self._next_wake()
             if due is None or due >= until_ns:
                 return
-            if is_delivery:
+            if what == "trade":
+                self._trade_of_holder(self.holder[self.traded])
+            elif what == "delivery":
                 settled = self.tape.delivery(due)
                 if settled is None:  # the recording ends at this very moment, without a price
                     return
@@ -168,6 +178,18 @@ class _Replay:
                 self._deliver(due, settled)
             else:
                 self._dispatch(Timer(due))
+
+    def _trade_of_holder(self, trade: HolderTrade) -> None:
+        """Book what the holder traded at one moment; the hedge follows once all of an expiry is there."""
+        self._dispatch(Timer(trade.ts_ns))
+        first = self.traded
+        while self.traded < len(self.holder) and self.holder[self.traded].ts_ns == trade.ts_ns:
+            self.traded += 1
+        together = self.holder[first : self.traded]
+        for k, one in enumerate(together):
+            last = all(later.expiry_ns != one.expiry_ns for later in together[k + 1 :])
+            for event in outside(one, first, self.desk, self.exchange, last=last):
+                self._dispatch(event)
 
     def _deliver(self, due: int, settled: Settled) -> None:
         """Settle what expires; an estimate of the spot price is known to nobody afterwards."""
@@ -232,6 +254,8 @@ def replay(
     *,
     policy: Policy | None = None,
     engine: Literal["auto", "desk"] = "auto",
+    holder: Sequence[HolderTrade] = (),
+    onlooker: bool = False,
 ) -> Run:
     """Run a configuration over a tape.
 
@@ -246,17 +270,24 @@ def replay(
     engine : {'auto', 'desk'}
         ``auto`` takes the compiled hedger between chains wherever it does exactly what the
         desk would; ``desk`` hands every decision to the desk.
+    holder : sequence of HolderTrade
+        Trades of the account's holder, in order of time.
+    onlooker : bool
+        Whether nothing is decided: the book is as its holder traded it.
 
     Returns
     -------
     Run
     """
-    desk, exchange = build_desk(config), build_exchange(config)
+    desk, exchange = build_desk(config, "book" if holder else "episode"), build_exchange(config)
+    if onlooker:
+        desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"
+        desk.book.averaging = config.exit.delivery == "average"
     if policy is not None:
         desk.policy = policy
     reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
     compiled = CompiledHedger(desk, exchange) if reason is None else None
-    loop = _Replay(tape, desk, exchange, compiled)
+    loop = _Replay(tape, desk, exchange, compiled, holder)
     loop.run(progress)
     finished, skipped = [], 0
     for episode in desk.portfolio.episodes:

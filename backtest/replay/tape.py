@@ -368,6 +368,10 @@ class Tape:
         """Mark of a hedge instrument at entries i..j."""
         return self.forward(instrument.expiry_ns, i, j) if isinstance(instrument, Future) else self.index[i:j]
 
+    def tell(self, prices: Mapping[int, float]) -> None:
+        """Take over delivery prices that an account was told, where no file has them."""
+        self._delivery = dict(prices) | self._delivery
+
     def delivery(self, expiry_ns: int) -> Settled | None:
         """Delivery price of an expiry, None if the tape ends before it."""
         after = int(np.searchsorted(self.ts_ns, expiry_ns, side="right"))

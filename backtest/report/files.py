@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from gammacore.errors import DataError
 from gammacore.result_files import SUMMARY, config_text, json_text
 
-from ..figures.results import Results, write_tables
+from ..figures.held_book import HeldBook
+from ..figures.results import Results, tabulate, write_tables
+from ..replay.market import LoadedMarket
 from ..simulation.frontier import Frontier
 from ..simulation.run import Simulated
 from ..sweep.run import Sweep
+from .held_page import render_held
 from .page import write_report
 from .simulation_page import render_simulation
 from .sweep_page import render_sweep
 
-PAGE = "report.html"
+PAGE, HELD_PAGE = "report.html", "hedges.html"
 
 
 def write_results(results: Results, folder: Path) -> None:
@@ -25,6 +29,16 @@ def write_results(results: Results, folder: Path) -> None:
     write_tables(results, folder)
     if results.config.report.html:
         write_report(results, folder / PAGE)
+
+
+def write_held(found: HeldBook, market: LoadedMarket, folder: Path) -> None:
+    """Write all files of an account's own book: those of the configured rule's run, and the comparison."""
+    write_results(tabulate(found.hedged[0].run, market), folder)
+    rows = [{"hedge": one.name, **one.figures} for one in found.hedged]
+    pd.DataFrame(rows).to_csv(folder / "hedges.csv", index=False)
+    (folder / "hedges.json").write_text(json_text(found.summary()), encoding="utf-8")
+    if found.config.report.html:
+        (folder / HELD_PAGE).write_text(render_held(found, market), encoding="utf-8")
 
 
 def write_simulation(found: Simulated, folder: Path) -> None:

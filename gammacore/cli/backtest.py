@@ -29,6 +29,7 @@ from gammacore.cli.common import (
     stoppable,
     where_results_are,
 )
+from gammacore.cli.held import run_held
 from gammacore.config import Config
 from gammacore.result_files import result_directory
 from gammacore.terminal import money_table, numbers
@@ -45,6 +46,10 @@ def backtest(
     currency: CurrencyOption = None,
     start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
     end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
+    positions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Your own past: transaction logs, trade histories; held as it was, hedged anew."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
     overrides: SetOption = None,
     force_data: ForceOption = False,
@@ -64,6 +69,9 @@ def backtest(
     out = _default_out(config, settings) if out is None else out
     console = Console()
     with stoppable():
+        if positions:
+            run_held(settings, positions, out, console, as_json)
+            return
         (_run_variants if settings.vary else _run_one)(settings, out, console, as_json)
 
 

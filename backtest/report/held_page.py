@@ -1,0 +1,122 @@
+"""The page of an account's own book: how it was hedged, and how it could have been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from gammacore.daycount import NS_PER_DAY
+
+from ..figures.held_book import ACTUAL, HedgedBook, HeldBook
+from ..replay.market import LoadedMarket
+from .drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, axis, line_trace, make_figure, time_axis
+from .rendering import render, script_json
+from .thinning import LINE_POINTS
+from .view import as_text, gain_or_loss
+
+SHOWN = 5  # curves
+COLOURS = (VERMILLION, BLUE, GREEN, ORANGE, PURPLE)
+
+
+def render_held(found: HeldBook, market: LoadedMarket) -> str:
+    """Page of a book and its hedges, as text.
+
+    Returns
+    -------
+    str
+        HTML that opens offline.
+    """
+    best, actual = found.best, found.named(ACTUAL)
+    assert actual is not None
+    figures = {"curves": _curves(found), "costs": _costs(found)}
+    context = {
+        "faults": market.faults,
+        "coin": found.config.coin,
+        "summary": found.summary(),
+        "best": best.name,
+        "actual": actual.figures,
+        "saving": actual.figures["burden_usd"] - best.figures["burden_usd"],
+        "rows": [_row(one, best) for one in found.hedged],
+        "aversion": found.config.hedge.risk_aversion,
+        "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
+    }
+    return render("held.html.jinja", context)
+
+
+def _row(one: HedgedBook, best: HedgedBook) -> dict[str, Any]:
+    seen = one.figures
+    low, high = (as_text(seen[name], "+,.0f") for name in ("low_usd", "high_usd"))
+    return {
+        "name": one.name,
+        "best": one is best,
+        "pnl": as_text(seen["pnl_usd"], "+,.0f"),
+        "tone": gain_or_loss(seen["pnl_usd"]),
+        "coin": as_text(seen["pnl_coin"], "+.4f"),
+        "trades": f"{seen['hedge_trades']:,}",
+        "cost": as_text(seen["hedge_fees_usd"] + seen["spread_usd"], ",.0f"),
+        "funding": as_text(seen["funding_usd"], "+,.0f"),
+        "sd": as_text(seen["daily_sd_usd"], ",.0f"),
+        "burden": as_text(seen["burden_usd"], ",.0f"),
+        "less": as_text(seen["less_actual_usd"], "+,.0f"),
+        "interval": "" if seen["low_usd"] is None else f"{low} to {high}",
+        "better": as_text(seen["better"], ".0%"),
+    }
+
+
+def _curves(found: HeldBook) -> go.Figure:
+    """Profit of the book day by day, by the hedges that say most."""
+    best, tape = found.best, found.hedged[0].run.tape
+    first = [one for one in found.hedged if one.name == ACTUAL or one is best]
+    shown = (first + [one for one in found.hedged if one not in first])[:SHOWN]
+    days = np.arange(tape.ts_ns[0] // NS_PER_DAY, tape.ts_ns[-1] // NS_PER_DAY + 1) * NS_PER_DAY
+    traces = [
+        line_trace(
+            days,
+            np.cumsum(one.daily),
+            2,
+            LINE_POINTS,
+            name=one.name,
+            line={"color": colour, "width": 2.4 if one.name == ACTUAL else 1.6},
+            hovertemplate="%{y:+,.0f} USD",
+        )
+        for one, colour in zip(shown, COLOURS, strict=False)
+    ]
+    return make_figure(
+        traces,
+        420,
+        showlegend=True,
+        hovermode="x unified",
+        xaxis=time_axis(),
+        yaxis=axis("P&L of options and hedge, USD", zeroline=True),
+    )
+
+
+def _costs(found: HeldBook) -> go.Figure:
+    """Draw what each hedge cost against the deviation of a day's profit that it left."""
+    best = found.best
+    traces = [
+        go.Scatter(
+            x=[one.figures["hedge_fees_usd"] + one.figures["spread_usd"]],
+            y=[one.figures["daily_sd_usd"]],
+            name=one.name,
+            mode="markers+text",
+            text=[one.name],
+            textposition="top center",
+            cliponaxis=False,
+            showlegend=False,
+            marker={
+                "size": 13 if one.name == ACTUAL or one is best else 9,
+                "color": VERMILLION if one.name == ACTUAL else BLUE if one is best else GREY,
+            },
+            hovertemplate="%{x:,.0f} USD of fees and spread, a day's deviation %{y:,.0f} USD",
+        )
+        for one in found.hedged
+    ]
+    return make_figure(
+        traces,
+        420,
+        xaxis=axis("Fees and spread of the hedges, USD", rangemode="tozero"),
+        yaxis=axis("Deviation of a day's profit, USD", type="log"),
+    )
