@@ -8,11 +8,11 @@ from typing import Literal
 import msgspec
 
 from gammacore.config import Config
-from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
+from gammacore.contracts import Future, Grids, Perpetual
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk, Hedge
 from gammacore.errors import ConfigError
-from gammacore.fees import DERIBIT, future_rate
+from gammacore.fees import future_rate
 from gammacore.hedging import (
     Band,
     FixedCost,
@@ -26,6 +26,7 @@ from gammacore.hedging import (
     Zakamouline,
 )
 from gammacore.hedging.target import Leland
+from gammacore.listings import check_grids, fees_of, grids_of
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
@@ -38,18 +39,19 @@ __all__ = [
     "build_target",
     "build_weigher",
     "hedge_cost",
+    "refit",
     "signal_estimate",
 ]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def build_policy(config: Config) -> Policy:
-    """Hedge policy of a configuration."""
+def build_policy(config: Config, grids: Grids | None = None) -> Policy:
+    """Hedge policy of a configuration; grids as of :func:`build_desk`."""
     rule = config.hedge
     if rule.rule == "never" or (rule.rule == "interval" and not rule.every.ns):
         return Never()
-    cost = hedge_cost(config) if rule.cost is None else rule.cost
+    cost = hedge_cost(config, grids) if rule.cost is None else rule.cost
     match rule.rule:
         case "band":
             return Band(rule.band, rule.to == "edge", rule.band_lower)
@@ -68,7 +70,7 @@ def build_policy(config: Config) -> Policy:
     return Interval(rule.every.ns)
 
 
-def hedge_cost(config: Config) -> float:
+def hedge_cost(config: Config, grids: Grids | None = None) -> float:
     """One-way cost of a hedge as a fraction of its notional: fee and half spread.
 
     A fee by name is today's rate of the schedule; ``hedge.cost`` overrides it where a policy
@@ -77,7 +79,7 @@ def hedge_cost(config: Config) -> float:
     costs = config.costs
     fee = costs.hedge_fee
     if isinstance(fee, str):
-        rates = DERIBIT.steps[-1][1]
+        rates = fees_of(config, grids_of(config) if grids is None else grids).steps[-1][1]
         fee = rates.future_maker if fee == "maker" else rates.future_taker
     return fee + costs.hedge_half_spread_bp * 1e-4
 
@@ -88,14 +90,14 @@ def _need_cost(cost: float) -> float:
     return cost
 
 
-def build_target(config: Config) -> Target:
-    """Which delta a configuration hedges."""
+def build_target(config: Config, grids: Grids | None = None) -> Target:
+    """Which delta a configuration hedges; grids as of :func:`build_desk`."""
     hedge = config.hedge
     vol: Literal["implied", "estimate"] | float
     vol = ("implied" if hedge.vol == "implied" else "estimate") if isinstance(hedge.vol, str) else hedge.vol
     leland = None
     if hedge.leland:
-        cost = hedge_cost(config) if hedge.cost is None else hedge.cost
+        cost = hedge_cost(config, grids) if hedge.cost is None else hedge.cost
         leland = Leland(_need_cost(cost), hedge.every.ns / NS_PER_YEAR)
     return Target(
         hedge.target,
@@ -108,15 +110,26 @@ def build_target(config: Config) -> Target:
     )
 
 
-def build_desk(config: Config) -> Desk:
+def build_desk(config: Config, grids: Grids | None = None) -> Desk:
     """Desk of a configuration: strategy, policy, hedge, portfolio, limits.
+
+    Parameters
+    ----------
+    config : Config
+    grids : Grids, optional
+        To decide by, held against what is asked for by whoever gives them; by default those of the
+        configuration's data, see :func:`gammacore.listings.grids_of`.
 
     Raises
     ------
     ConfigError
         If orders are to be in whole lots of contracts whose lot is not known.
+    DataError
+        If the catalog of the data cannot be used.
     """
-    _check_grids(config)
+    if grids is None:
+        grids = grids_of(config)
+        check_grids(config, grids)
     entry = config.entry
     strategy = GammaScalp(
         EntryRule(
@@ -128,15 +141,22 @@ def build_desk(config: Config) -> Desk:
             min_days=entry.min_days,
             max_days=entry.max_days,
         ),
-        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
+        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots, grids=grids),
         ExitRule(config.exit.hours_before_expiry),
-        build_weigher(config) if config.signal.active else None,
+        build_weigher(config, grids) if config.signal.active else None,
     )
-    fees = DERIBIT if config.costs.option_fees else None
+    fees = fees_of(config, grids) if config.costs.option_fees else None
     return Desk(
         strategy,
-        build_policy(config),
-        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
+        build_policy(config, grids),
+        Hedge(
+            config.hedge.instrument,
+            build_target(config, grids),
+            config.hedge.lots,
+            _fee_of(config, grids),
+            grids,
+            fees_of(config, grids),
+        ),
         Portfolio(fees, financed_in_usd=config.hedge.target == "usd_neutral"),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
@@ -144,30 +164,22 @@ def build_desk(config: Config) -> Desk:
     )
 
 
-def _check_grids(config: Config) -> None:
-    """Whole lots need a lot that is known."""
-    hedge, size = config.hedge, config.size
-    if not hedge.lots:
-        return
-    linear = config.linear or hedge.instrument == "forward"
-    settlement = Settlement.LINEAR if linear else Settlement.INVERSE
-    needed: list[type[Instrument]] = [Perpetual] if hedge.instrument in ("perpetual", "cheapest") else []
-    needed += [Future] if hedge.instrument != "perpetual" else []
-    needed += [Option] if (size.premium_usd or size.theta_usd or size.vega_usd) else []
-    for kind in needed:
-        if not has_spec(kind, config.coin, settlement):
-            what = f"{kind.__name__.lower()}s on {config.coin} that settle in {'USD' if linear else 'coin'}"
-            raise ConfigError(f"hedge.lots: no tick and lot of {what} is known; expected false, got true")
+def refit(desk: Desk, config: Config, grids: Grids) -> None:
+    """Have a desk decide by other grids, and the fees that come with them; what it holds stays."""
+    fresh = build_desk(config, grids)
+    desk.strategy, desk.policy, desk.hedge = fresh.strategy, fresh.policy, fresh.hedge
+    desk.portfolio.fees = fresh.portfolio.fees
 
 
-def build_weigher(config: Config) -> Signal:
+def build_weigher(config: Config, grids: Grids | None = None) -> Signal:
     """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing."""
+    grids = grids_of(config) if grids is None else grids
     signal, hours = config.signal, config.exit.hours_before_expiry
     return Signal(
-        policy=build_policy(config),
-        hedge_cost=_fee_of(config),
+        policy=build_policy(config, grids),
+        hedge_cost=_fee_of(config, grids),
         instrument="future" if config.hedge.instrument in ("future", "forward") else "perpetual",
-        fees=DERIBIT if config.costs.option_fees else None,
+        fees=fees_of(config, grids) if config.costs.option_fees else None,
         long=config.entry.side == "long",
         fill=config.costs.fill,
         exit_before_ns=round(hours * NS_PER_HOUR) if hours else None,  # at expiry there is the delivery
@@ -190,13 +202,14 @@ def build_estimate(config: Config) -> Estimate | None:
     return signal_estimate(config) if config.signal.active else None
 
 
-def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:
+def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:
     """Cost of hedging with a contract at a moment, as a fraction of notional."""
     costs, spread = config.costs, config.costs.hedge_half_spread_bp * 1e-4
+    schedule = fees_of(config, grids)
 
     def fee(instrument: Future | Perpetual, ts_ns: int) -> float:
         if isinstance(costs.hedge_fee, str):
-            return spread + future_rate(DERIBIT.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
+            return spread + future_rate(schedule.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
         return spread + costs.hedge_fee
 
     return fee

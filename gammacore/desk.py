@@ -13,10 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
+from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
 from gammacore.daycount import FRIDAY, weekday
 from gammacore.episode import Episode, MarketView
 from gammacore.events import ChainSlice, Delivery, Event, Fill, Flatten, IndexPrice, Outside, Snapshot, Timer
+from gammacore.fees import DERIBIT, FeeSchedule
 from gammacore.hedging import Ladder, Policy, Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.hedging.ladder import reached, rung_price
@@ -55,13 +56,27 @@ class Hedge:
         Fraction of notional that a trade costs, for the choice of the cheapest.
     target : Target
         Which delta is hedged, and down to what.
+    grids : Grids, optional
+        Ticks and lots; whole lots need them.
+    schedule : FeeSchedule
+        What the exchange charges for its trades.
     """
 
-    def __init__(self, kind: str, target: Target, lots: bool = True, fee: FeeOf | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        target: Target,
+        lots: bool = True,
+        fee: FeeOf | None = None,
+        grids: Grids | None = None,
+        schedule: FeeSchedule = DERIBIT,
+    ) -> None:
         self.kind = kind
         self.target = target
         self.lots = lots
         self.fee = fee
+        self.grids = Grids() if grids is None else grids
+        self.schedule = schedule
 
     def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
         """Contract to hedge an entry with."""
@@ -92,8 +107,12 @@ class Hedge:
     def leg(self, instrument: Future | Perpetual, delta: float, price: float) -> Leg:
         """Leg of an order that adds ``delta`` coins, in whole lots."""
         wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
-        amount = spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
+        amount = self.grids.spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
         return Leg(instrument, amount, amount - wanted)
+
+    def least(self, instrument: Future | Perpetual) -> Leg:
+        """Leg of the smallest order there is."""
+        return Leg(instrument, self.grids.spec_for(instrument).min_trade_amount)
 
 
 class Desk:
@@ -198,7 +217,8 @@ class Desk:
             if price is None:
                 continue
             if self.hedge.lots:  # away from the market, so that it never takes
-                price = float(spec_for(instrument).round_price(price, "up" if edge > 0 else "down"))
+                grid = self.hedge.grids.spec_for(instrument)
+                price = float(grid.round_price(price, "up" if edge > 0 else "down"))
             leg = self.hedge.leg(instrument, -edge, price)
             if leg.amount:
                 orders.append(self._order(episode, Purpose.HEDGE, (leg,), price))
@@ -306,7 +326,7 @@ class Desk:
             if episode.open and episode.next_expiry_ns > self.book.ts_ns:
                 delta, instrument = self._wanted(episode), episode.hedge.instrument
                 leg = self.hedge.leg(instrument, delta or ROUNDING, self.book.future_price(instrument))
-                legs.append(leg if leg.amount else Leg(instrument, spec_for(instrument).min_trade_amount))
+                legs.append(leg if leg.amount else self.hedge.least(instrument))
         return legs
 
     def _about_to_fill(self, episode: Episode) -> bool:

@@ -7,21 +7,22 @@ and what was at work is taken up again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gammacore.build import build_desk, build_estimate
+from gammacore.build import build_desk, build_estimate, refit
 from gammacore.config import Config, stated
-from gammacore.contracts import ContractSpec, Settlement, spec_for
+from gammacore.contracts import Grids, Settlement
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
 
-from .attempts import Booked, Placed, Tradable, session_name
+from .about import CatalogRead
+from .attempts import Booked, Placed, session_name
 from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
@@ -87,7 +88,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     JournalError
         If it was kept with another configuration, or does not replay to its own decisions.
     """
-    told, past, last_ns = Retold(), Past(build_desk(config), session_name(now_ns), now_ns), 0
+    told, past, last_ns = Retold(), Past(build_desk(config, published()), session_name(now_ns), now_ns), 0
     for record in read(path) if Path(path).exists() else ():
         last_ns = record.ts_ns or last_ns
         past.note(told.take(record))
@@ -150,7 +151,7 @@ def build_hedger(
     journal: Journal,
     session: Session,
     *,
-    spec_of: Callable[[Tradable], ContractSpec] = spec_for,
+    catalog: Grids | None = None,
     paper: bool = False,
 ) -> Hedger:
     """Put a session together; the journal's start is written.
@@ -162,12 +163,14 @@ def build_hedger(
         Of this journal, read before it was opened for writing.
     journal : Journal
     session : Session
-    spec_of : callable(instrument) -> ContractSpec
-        Grids, of the exchange's catalog where there is one.
+    catalog : Grids, optional
+        What the exchange lists; by default what is published of BTC and ETH.
     paper : bool
         The desk's positions are not the account's.
     """
     live, desk = config.live, past.desk
+    if catalog is not None:
+        refit(desk, config, catalog)
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
     feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns)
     settings = Settings(
@@ -179,7 +182,7 @@ def build_hedger(
         valid_ns=live.valid_for.ns,
         collar=Collar(live.max_above_mark, live.max_spread),
     )
-    execution = Execution(past.session, settings, spec_of)
+    execution = Execution(past.session, settings, desk.hedge.grids.spec_for)
     episodes = desk.portfolio.open.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
     execution.restore(orders, past.placed, past.booked)
@@ -189,7 +192,10 @@ def build_hedger(
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
     timing = Timing(live.chain_every.ns, live.audit_every.ns)
     # Labels are named after the start, so a fresh journal starts when its past was read.
-    journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
+    start_ns = session.now_ns() if past.start_ns is None else past.start_ns
+    journal.start(start_ns, _stated(config))
+    if catalog is not None:
+        journal.told(CatalogRead(start_ns, catalog.rows))
     positions = Positions(desk.portfolio, past.baseline, past.others, adopts=not paper)
     parts = Parts(desk, feed, execution, risk, positions, journal, session)
     hedger = Hedger(parts, timing, order_timeout_s=settings.valid_ns / NS_PER_SECOND)

@@ -24,13 +24,15 @@ from gammacore.contracts import (
     payoff_coin,
     payoff_usd,
     round_coin,
-    spec_for,
     spec_from_catalog,
     to_units,
 )
+from gammacore.data.listings import published
 from gammacore.daycount import expiry_ns
 from gammacore.errors import ContractError
 from support.shared_data import recorded
+
+spec_for = published().spec_for
 
 INVERSE, LINEAR = Settlement.INVERSE, Settlement.LINEAR
 

@@ -4,13 +4,16 @@ import time
 
 import pytest
 
-from gammacore.contracts import parse, spec_for
+from gammacore.contracts import parse
+from gammacore.data.listings import published
 from gammacore.deribit.news import OrderAnswer, OrderState, TradeNews, TradesPage
 from gammacore.errors import RequestError
 from gammacore.live import flatten
 from gammacore.live.about import Began
 from gammacore.live.flatten import FUTURE_STEPS, OPTION_STEPS, Closing, Held, limit_at
 from support.messages import ticker
+
+spec_for = published().spec_for
 
 OPTION, PERPETUAL = "BTC-16JAN26-60000-C", "BTC-PERPETUAL"
 SECOND = 1_000_000_000

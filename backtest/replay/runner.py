@@ -23,8 +23,8 @@ from gammacore.desk import Desk
 from gammacore.episode import Episode
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
-from gammacore.fees import DERIBIT
 from gammacore.hedging import Policy
+from gammacore.listings import fees_of, grids_of
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
@@ -84,16 +84,17 @@ class Run(NamedTuple):
 
 def build_exchange(config: Config) -> SimulatedExchange:
     """Exchange of a configuration."""
-    costs = config.costs
+    costs, grids = config.costs, grids_of(config)
     return SimulatedExchange(
         costs.fill,
-        DERIBIT,
+        fees_of(config, grids),
         option_fees=costs.option_fees,
         hedge_fee=costs.hedge_fee,
         half_spread=costs.hedge_half_spread_bp * 1e-4,
         on_ticks=config.hedge.lots,
         max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
         averaging=config.exit.delivery == "average",
+        grids=grids,
     )
 
 

@@ -52,6 +52,7 @@ class DataConfig(_Section, frozen=True):
     prices: str | None = None
     funding: str | None = None
     delivery: str | None = None
+    instruments: str | None = None
     start: str | None = None
     end: str | None = None
     columns: dict[str, str] = {}

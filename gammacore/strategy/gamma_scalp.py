@@ -10,7 +10,7 @@ import math
 import msgspec
 
 from gammacore import inverse
-from gammacore.contracts import Option, Settlement, spec_for
+from gammacore.contracts import Grids, Option, Settlement
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, weekday
 from gammacore.episode import Episode
 from gammacore.events import ChainSlice
@@ -79,6 +79,8 @@ class SizeRule(msgspec.Struct, frozen=True):
         USD that they may gain or lose per volatility point.
     lots : bool
         Whether amounts are whole lots.
+    grids : Grids
+        That say what a lot is.
     """
 
     contracts: float = 1.0
@@ -86,6 +88,7 @@ class SizeRule(msgspec.Struct, frozen=True):
     theta_usd: float | None = None
     vega_usd: float | None = None
     lots: bool = True
+    grids: Grids = Grids()
 
 
 class ExitRule(msgspec.Struct, frozen=True):
@@ -216,7 +219,9 @@ class GammaScalp:
                     return 0.0  # marks of nothing: a budget does not say how many
                 amounts.append(budget / one)
         units = min(amounts)
-        return spec_for(chain.option(picked.rows[0])).round_amount(units) if size.lots else units
+        if not size.lots:
+            return units
+        return size.grids.spec_for(chain.option(picked.rows[0])).round_amount(units)
 
     def due(self, ts_ns: int, episode: Episode) -> bool:
         """Whether an episode is to be closed now."""
