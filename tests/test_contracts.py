@@ -211,7 +211,10 @@ def test_impossible_grids_are_refused(fields, message):
 
 
 def test_unknown_instruments_have_no_default_grid():
-    with pytest.raises(ContractError, match="no default tick and lot for SOL_USDC-PERPETUAL"):
+    with pytest.raises(
+        ContractError,
+        match="SOL_USDC-PERPETUAL: no tick and lot of perpetuals on SOL_USDC",
+    ):
         spec_for(parse("SOL_USDC-PERPETUAL"))
 
 
