@@ -64,7 +64,9 @@ def test_a_straddle_is_entered_hedged_and_delivered_and_sums(tmp_path, family, u
     (episode,) = process.hedger.desk.portfolio.episodes
     assert (episode.close_reason, episode.hedge.amount) == ("delivery", 0.0)
     explained = follower.explain()
-    assert sum(money.usd for money in explained.lines.values()) == pytest.approx(explained.total.usd, abs=1e-8)
+    assert sum(money.usd for money in explained.lines.values()) == pytest.approx(
+        explained.total.usd, abs=1e-8
+    )
     assert equity(world) - before == pytest.approx(explained.total.usd, abs=1e-6)
 
 
