@@ -30,9 +30,7 @@ DeliveryOption = Annotated[str | None, typer.Option(help="Delivery prices by dat
 InstrumentsOption = Annotated[
     str | None, typer.Option(help="Ticks, lots and fees: a catalog as CSV or JSON, or a store.")
 ]
-CurrencyOption = Annotated[
-    str | None, typer.Option(help="BTC, ETH; SOL_USDC of linear options.")
-]
+CurrencyOption = Annotated[str | None, typer.Option(help="BTC, ETH; SOL_USDC of linear options.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),

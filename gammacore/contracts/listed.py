@@ -17,8 +17,10 @@ __all__ = ["Grids", "ListedGrid", "kind_of", "listed"]
 
 Kind = Literal["option", "future", "perpetual"]
 KINDS: dict[type[Instrument], Kind] = {Option: "option", Future: "future", Perpetual: "perpetual"}
-HELP = "name a catalog in data.instruments (gammacore data download --kinds instruments), "
+HELP = (
+    "name a catalog in data.instruments (gammacore data download --kinds instruments), "
     "or set hedge.lots: false"
+)
 
 
 class ListedGrid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from .csv_files import named, open_text
 from .store import Store
 from .tables import existing
 
-__all__ = ["load_listings", "price_grid", "published", "scheduled"]
+__all__ = ["coin_names", "load_listings", "price_grid", "published", "scheduled"]
 
 _NEEDED = ("instrument_name", "tick_size", "contract_size", "min_trade_amount")
 _CHECKED_NS = parse_time("2025-12-30")  # first day of the recorded chains that obey what is published
@@ -29,10 +29,14 @@ _LAST_NS = 2**62  # all that a store ever came to know
 
 
 class _Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file beside this module; ``schedule`` are the families that the dated fees are about."""
+    """The file beside this module.
+
+    ``schedule`` are the families that the dated fees are about, ``coins`` names that files begin with.
+    """
 
     about: str
     schedule: tuple[str, ...]
+    coins: tuple[str, ...]
     grids: tuple[ListedGrid, ...]
 
 
@@ -45,6 +49,11 @@ def _file() -> _Published:
 def published() -> Grids:
     """Grids that the exchange published, for where there is no catalog."""
     return Grids(msgspec.structs.replace(row, source=f"published ({row.source})") for row in _file().grids)
+
+
+def coin_names() -> tuple[str, ...]:
+    """Coins that the name of a file may begin with."""
+    return _file().coins
 
 
 def scheduled(family: str) -> bool:
