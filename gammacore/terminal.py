@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Column, Table
 
-__all__ = ["money_table", "numbers"]
+__all__ = ["money_table", "numbers", "price_text"]
 
 
 def numbers(*names: str, no_wrap: bool = False) -> list[Column]:
     """Make columns of numbers, which end at the right, for :class:`rich.table.Table`."""
     return [Column(name, justify="right", no_wrap=no_wrap) for name in names]
+
+
+def price_text(price: float) -> str:
+    """Write a price in USD with six digits, at least one after the point: 85,000.0, 139.990, 0.62001."""
+    if not math.isfinite(price) or abs(price) >= 1_000.0:
+        return f"{price:,.1f}"
+    before = 1 if abs(price) < 1.0 else len(f"{int(abs(price))}")
+    return f"{price:,.{6 - before}f}"
 
 
 def money_table(
