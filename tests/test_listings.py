@@ -7,8 +7,9 @@ import pytest
 
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.sweep.grid import cells
 from gammacore.build import build_desk
-from gammacore.config import parse_config
+from gammacore.config import parse_config, with_overrides
 from gammacore.contracts import Option, parse
 from gammacore.data import Store
 from gammacore.data.listings import load_listings, published, scheduled
@@ -178,3 +179,13 @@ def test_a_backtest_in_sol_by_hand(folder, tmp_path, form, engine):
         assert round(amount * 10) == pytest.approx(amount * 10, abs=1e-9)
         assert fee == pytest.approx(0.0004 * abs(amount) * price, abs=1e-8)
     assert all(isinstance(f.instrument, Option) for f in fills)
+
+
+def test_a_cell_of_a_sweep_is_another_when_its_catalog_is(folder, tmp_path):
+    path = tmp_path / "c.json"
+    keys = []
+    for lot in (0.1, 0.1, 0.2):
+        path.write_text(json.dumps([CATALOG[0] | {"min_trade_amount": lot}, *CATALOG[1:]]))
+        config = with_overrides(config_of(folder, instruments=str(path)), {"vary": {"hedge.band": [1.0]}})
+        keys.append(cells(config)[0].key)
+    assert keys[0] == keys[1] != keys[2]

@@ -70,8 +70,8 @@ def check(
     if as_json:
         document(_document(found) | {"grids": grids})
     else:
-        _show_grids(Console(), grids)
         _show(Console(), found, settings.marks.interpolate)
+        _show_grids(Console(), grids)
     if not found.clean:
         raise typer.Exit(LOOKS_AHEAD)
 
