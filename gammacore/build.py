@@ -26,10 +26,10 @@ from gammacore.hedging import (
     Zakamouline,
 )
 from gammacore.hedging.target import Leland
-from gammacore.listings import check_grids, fees_of, grids_of
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
+from gammacore.terms import check_grids, fees_of, grids_of
 from gammacore.volatility.estimate import Estimate
 
 __all__ = [
@@ -118,7 +118,7 @@ def build_desk(config: Config, grids: Grids | None = None) -> Desk:
     config : Config
     grids : Grids, optional
         To decide by, held against what is asked for by whoever gives them; by default those of the
-        configuration's data, see :func:`gammacore.listings.grids_of`.
+        configuration's data, see :func:`gammacore.terms.grids_of`.
 
     Raises
     ------

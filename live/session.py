@@ -31,8 +31,8 @@ from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.methods import GET_INSTRUMENTS, GET_TIME
 from gammacore.errors import ContractError, GammacoreError, JournalLostError, SessionError
-from gammacore.listings import check_grids, fees_of
 from gammacore.logging import configure, redact
+from gammacore.terms import check_grids, fees_of
 
 from .about import Began
 from .assemble import Past, build_hedger, past_of

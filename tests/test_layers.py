@@ -29,7 +29,7 @@ ORDER = [
     {"desk"},
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
-    {"listings"},
+    {"terms"},
     {"build"},
     {"backtest", "live", "exchange"},
     {"cli"},

@@ -24,7 +24,7 @@ from gammacore.episode import Episode
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.hedging import Policy
-from gammacore.listings import fees_of, grids_of
+from gammacore.terms import fees_of, grids_of
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange

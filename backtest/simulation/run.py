@@ -16,8 +16,8 @@ from gammacore.errors import ConfigError
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.legs import preset
-from gammacore.listings import fees_of, grids_of
 from gammacore.settlement import WINDOW
+from gammacore.terms import fees_of, grids_of
 
 from ..replay.gate import faults_of
 from .experiment import Experiment

@@ -17,7 +17,7 @@ from gammacore import __version__
 from gammacore.config import Config, check, stated, with_overrides
 from gammacore.data.tables import data_files
 from gammacore.errors import ConfigError
-from gammacore.listings import grids_of
+from gammacore.terms import grids_of
 
 from ..replay.market import check_sources, market_part
 

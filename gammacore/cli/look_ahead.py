@@ -51,7 +51,7 @@ def check(
     Exit code 1 if one does.
     """
     from gammacore.backtest.replay.look_ahead import check_look_ahead
-    from gammacore.listings import grids_of, sources
+    from gammacore.terms import grids_of, sources
 
     given = {
         "data.chains": chains,

@@ -1,12 +1,17 @@
 """Files of a market in SOL that settles in USDC: a week of chains, hourly bars and a catalog."""
 
+import csv
 import json
 
 import numpy as np
 
 from gammacore import inverse
+from gammacore.config import parse_config
 from gammacore.contracts import CALL, PUT, Option, Settlement
+from gammacore.data import Store
+from gammacore.data.normal import catalog_rows
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, expiry_ns, format_time, year_fraction
+from gammacore.deribit.catalog import Listing
 
 FRIDAY = expiry_ns("2026-01-16")
 START = FRIDAY - 7 * NS_PER_DAY
@@ -67,3 +72,35 @@ def write(folder):
     (folder / "SOL_prices.csv").write_text("\n".join(bars) + "\n")
     (folder / "catalog.json").write_text(json.dumps({"jsonrpc": "2.0", "result": CATALOG}))
     return folder
+
+
+def config_of(folder, **data):
+    files = {"chains": str(folder / "chains.csv"), "prices": str(folder / "SOL_prices.csv")}
+    return parse_config(
+        {
+            "currency": "SOL_USDC",
+            "data": files | {"force": True} | data,
+            "entry": {"min_days": 6.0, "max_days": 8.0},
+            "size": {"premium_usd": 475.0},
+            "hedge": {"target": "black", "rule": "band", "band": 2.0},
+            "costs": {"funding": False, "hedge_half_spread_bp": 0.0},
+        }
+    )
+
+
+def as_csv(path):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*CATALOG[0], "tick_size_steps"])
+        writer.writeheader()
+        writer.writerows(row | {"tick_size_steps": "[[100, 0.2]]"} for row in CATALOG)
+    return path
+
+
+def as_store(root):
+    rows = [
+        Listing(**row, creation_timestamp=START // 10**6, base_currency="SOL", settlement_currency="USDC")
+        for row in CATALOG
+    ]
+    with Store(root) as store:
+        store.write("instruments", "USDC", "2026-01-09", "SOL_download", catalog_rows(rows))
+    return root
