@@ -17,11 +17,10 @@ def numbers(*names: str, no_wrap: bool = False) -> list[Column]:
 
 
 def price_text(price: float) -> str:
-    """Write a price in USD with six digits, at least one after the point: 85,000.0, 139.990, 0.62001."""
-    if not math.isfinite(price) or abs(price) >= 1_000.0:
-        return f"{price:,.1f}"
-    before = 1 if abs(price) < 1.0 else len(f"{int(abs(price))}")
-    return f"{price:,.{6 - before}f}"
+    """Write a price in USD with five digits, at least one after the point: 85,000.0, 139.99, 0.62001."""
+    size = abs(price)
+    before = len(f"{int(size)}") if math.isfinite(size) and size >= 1.0 else 0
+    return f"{price:,.{max(5 - before, 1)}f}"
 
 
 def money_table(

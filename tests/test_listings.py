@@ -8,6 +8,7 @@ import pytest
 from gammacore.contracts import parse
 from gammacore.data.listings import load_listings
 from gammacore.errors import DataError
+from support.shared_data import recorded
 from support.sol_market import CATALOG, as_csv, as_store, write
 
 PERPETUAL, OPTION = parse("SOL_USDC-PERPETUAL"), parse("SOL_USDC-16JAN26-147d5-C")
@@ -79,3 +80,15 @@ def test_a_file_that_changed_is_read_again(tmp_path):
     assert load_listings(path, "SOL_USDC").spec_for(PERPETUAL).min_trade_amount == 0.1
     path.write_text(json.dumps([CATALOG[0] | {"min_trade_amount": 0.25}]))
     assert load_listings(path, "SOL_USDC").spec_for(PERPETUAL).min_trade_amount == 0.25
+
+
+def test_a_recorded_catalog_of_the_exchange_is_read_as_it_is():
+    grids = load_listings(recorded("fixtures/deribit/cryptofeed/get_instruments_BTC.json"), "BTC")
+    known = {(row.kind, row.min_trade_amount, row.maker, row.taker) for row in grids.rows if not row.name}
+    assert known == {
+        ("option", 0.1, 0.0003, 0.0003),
+        ("future", 10.0, 0.0, 0.0005),
+        ("perpetual", 10.0, 0.0, 0.0005),
+    }
+    weeklies = {row.maker for row in grids.rows if row.name and row.kind == "future"}
+    assert weeklies <= {-0.0001, 0.0}
