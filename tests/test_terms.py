@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep.grid import cells
 from gammacore.build import build_desk
+from gammacore.cli.main import app
 from gammacore.config import parse_config, with_overrides
 from gammacore.contracts import Option, parse
 from gammacore.data.listings import load_listings, published, scheduled
@@ -90,3 +92,15 @@ def test_a_cell_of_a_sweep_is_another_when_its_catalog_is(folder, tmp_path):
         config = with_overrides(config_of(folder, instruments=str(path)), {"vary": {"hedge.band": [1.0]}})
         keys.append(cells(config)[0].key)
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_command_takes_a_catalog_and_says_so(folder, tmp_path):
+    words = ["backtest", "--chains", str(folder / "chains.csv"), "--prices", str(folder / "SOL_prices.csv")]
+    words += ["--currency", "SOL_USDC", "--set", "hedge.target=black", "--set", "costs.funding=false"]
+    words += ["--out", str(tmp_path / "out"), "--force-data", "--json"]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code != 0
+    assert "no tick and lot of perpetuals on SOL_USDC" in str(refused.exception)
+    done = CliRunner().invoke(app, [*words, "--instruments", str(folder / "catalog.json")])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["n_episodes"] == 1
