@@ -11,17 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.contracts import (
-    CALL,
-    PUT,
-    ContractSpec,
-    Future,
-    Instrument,
-    Option,
-    Perpetual,
-    Settlement,
-    spec_for,
-)
+from gammacore.contracts import CALL, PUT, ContractSpec, Future, Instrument, Option, Perpetual, Settlement
 from gammacore.daycount import (
     FRIDAY,
     NS_PER_DAY,
@@ -34,6 +24,7 @@ from gammacore.daycount import (
 )
 from gammacore.fees import DERIBIT, future_rate
 
+from .coins import grids, has_inverse
 from .config import ExchangeConfig
 from .price_model import PriceModel
 
@@ -214,7 +205,8 @@ class Catalog:
 
     def _families(self) -> Iterator[tuple[str, Settlement]]:
         for base in self._config.models:
-            yield base, Settlement.INVERSE
+            if has_inverse(base):
+                yield base, Settlement.INVERSE
             if base in self._config.linear:
                 yield base, Settlement.LINEAR
 
@@ -241,7 +233,7 @@ class Catalog:
         decade = 10.0 ** np.floor(np.log10(rough))
         step = float(decade * min((1.0, 2.0, 5.0, 10.0), key=lambda m: abs(np.log(m * decade / rough))))
         centre, each_way = round(forward / step), self._config.strikes
-        return [step * k for k in range(max(centre - each_way, 1), centre + each_way + 1)]
+        return [round(step * k, 8) for k in range(max(centre - each_way, 1), centre + each_way + 1)]
 
     def list_expired(self, start_ns: int, price_at: Callable[[str, int], float]) -> list[ListedContract]:
         """Instruments that expired within two days before the start, by their delivery prices."""
@@ -261,7 +253,7 @@ class Catalog:
     def _make(self, instrument: Instrument, now_ns: int) -> ListedContract:
         option = isinstance(instrument, Option)
         coin = instrument.settlement is Settlement.INVERSE
-        spec = _spec(instrument)
+        spec = grids().spec_for(instrument)
         expiry_ns = None if isinstance(instrument, Perpetual) else instrument.expiry_ns
         created_ns = self._created(expiry_ns, now_ns)
         gap_ns = TRADE_GAPS_NS[type(instrument)]
@@ -323,13 +315,6 @@ def _forgotten(listing: ListedContract, now_ns: int) -> bool:
         and listing.expiry_ns is not None
         and listing.expiry_ns + KEPT_EXPIRED_NS < now_ns
     )
-
-
-def _spec(instrument: Instrument) -> ContractSpec:
-    """Grid of an instrument; a linear future has the perpetual's."""
-    if isinstance(instrument, Future) and instrument.settlement is Settlement.LINEAR:
-        return spec_for(Perpetual(instrument.base, instrument.settlement))
-    return spec_for(instrument)
 
 
 def _period(listing: ListedContract) -> str:

@@ -32,6 +32,8 @@ class MarketModel(msgspec.Struct, frozen=True, kw_only=True):
         Annual basis of dated futures, decimal.
     premium_vol : float
         Standard deviation of the perpetual's premium over the index, as a fraction.
+    digits : int
+        Decimals of its prices in USD.
     """
 
     spot: float = 85_000.0
@@ -44,6 +46,7 @@ class MarketModel(msgspec.Struct, frozen=True, kw_only=True):
     smile: float = 0.03
     carry: float = 0.04
     premium_vol: float = 0.0003
+    digits: int = 2
 
 
 def _default_models() -> dict[str, MarketModel]:
@@ -68,7 +71,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     deposits : dict of str to float
         What each account starts with, by currency.
     models : dict of str to MarketModel
-        The coins.
+        The coins; where no inverse contracts are known of one, there are those in USDC alone.
     linear : tuple of str
         Coins that also have USDC contracts.
     expiries : int, optional

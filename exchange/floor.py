@@ -9,6 +9,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND
 
 from .accounts import Position, TradingAccount, worth
 from .catalog import Catalog, ListedContract
+from .coins import has_inverse
 from .config import ExchangeConfig
 from .maker import Maker
 from .mark_prices import MarkPrices
@@ -53,7 +54,7 @@ class Floor:
         self.market = PriceModel(config, recorded)
         self.catalog = Catalog(config, self.market)
         self.pricing = MarkPrices(self.catalog, self.market)
-        self.currencies = (*config.models, *(("USDC",) if config.linear else ()))
+        self.currencies = (*filter(has_inverse, config.models), *(("USDC",) if config.linear else ()))
         self.indices = {x.index for x in self.catalog.by_name.values()}
         self.perpetuals = [x for x in self.catalog.by_name.values() if x.expiry_ns is None]
         self.users = {client_id: FIRST_USER_ID + k for k, client_id in enumerate(config.clients)}

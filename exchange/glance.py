@@ -60,7 +60,7 @@ def index_data(market: PriceModel, kind: str, index: str, now_ns: int) -> Any:
             "index_name": index,
             "low24h": min(recent),
             "high24h": max(recent),
-            "change24h": round(price - recent[0], 2),
+            "change24h": round(price - recent[0], market.coins[base].model.digits),
             "high_volatility": False,
         }
     if kind == "deribit_price_ranking":

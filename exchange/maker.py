@@ -19,6 +19,7 @@ from .order_book import BUY, SELL, ExchangeOrder
 __all__ = ["Maker"]
 
 OPTION_DEPTH = 3
+TYPICAL_USD = 20_000.0
 
 
 class Maker:
@@ -41,6 +42,7 @@ class Maker:
         self._strangers = strangers
         self._depth = config.depth
         self._flow = config.flow_per_minute
+        self._spots = {base: model.spot for base, model in config.models.items()}
         self._random = random.Random(config.seed)
         self._quotes: dict[str, dict[tuple[int, int], ExchangeOrder]] = {}
         self._quoted_ns: dict[str, int] = {}
@@ -115,6 +117,9 @@ class Maker:
         return order
 
     def _size(self, listing: ListedContract) -> int:
-        """Lots of a quote or of a stranger: lognormal about 20,000 USD, or about ten coins of options."""
-        typical = 10.0 if listing.kind == "option" else (20_000.0 if listing.inverse else 0.25)
+        """Lots of a quote or of a stranger: lognormal about 20,000 USD, or ten coins (lots) of options."""
+        if listing.kind == "option":
+            typical = 10.0 * max(listing.lot[0] / listing.lot[1], 1.0)
+        else:
+            typical = TYPICAL_USD if listing.inverse else max(TYPICAL_USD / self._spots[listing.base], 0.25)
         return max(int(typical * self._random.lognormvariate(0.0, 1.0) * listing.lot[1] / listing.lot[0]), 1)

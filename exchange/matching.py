@@ -15,6 +15,7 @@ from gammacore.fees import DERIBIT, future_fee, option_fee
 
 from .accounts import TradingAccount, units
 from .catalog import ListedContract
+from .coins import coin
 from .day import DayStats
 from .mark_prices import MarkPrices
 from .order_book import ExchangeOrder, OrderBook
@@ -26,7 +27,7 @@ __all__ = ["MatchingEngine", "Side", "Touched", "Trade"]
 IDS_PER_MS = 8_192
 FIRST_CHANGE_ID = 118_850_965_713
 LIQUIDATION_NS = parse_time("2026-08-01")
-LIQUIDATION, LIQUIDATION_OLD = 0.01, {"BTC": 0.0075, "ETH": 0.009}
+LIQUIDATION = 0.01
 BAND_FUTURE, BAND_OPTION = 0.015, 0.04
 
 
@@ -289,7 +290,7 @@ class MatchingEngine:
 
     def _liquidation_fee(self, listing: ListedContract, lots: int, price: float, now_ns: int) -> int:
         """Fee of a forced trade in a future, units; nothing is published of options."""
-        rate = LIQUIDATION_OLD.get(listing.base, 0.0075) if now_ns < LIQUIDATION_NS else LIQUIDATION
+        rate = coin(listing.base).liquidation_before if now_ns < LIQUIDATION_NS else LIQUIDATION
         amount = listing.amount(lots)
         return units(rate * (amount / price if listing.inverse else amount * price))
 

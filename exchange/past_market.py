@@ -135,8 +135,11 @@ class PastMarket:
             before = self._series.get(listing.base) or self._make(listing.base)
             at = self._start_ns - (self._start_ns - 8 * NS_PER_HOUR) % NS_PER_DAY
             place = max(int(np.searchsorted(before.ts_ns, at, side="right")) - 1, 0)
-            found = self._settled[listing.name] = round(float(before.mark[place]), 2)
+            found = self._settled[listing.name] = round(float(before.mark[place]), self._digits(listing.base))
         return found
+
+    def _digits(self, base: str) -> int:
+        return self._market.coins[base].model.digits
 
     def _make(self, base: str) -> MinuteSeries:
         market, rng = self._market, self._rng(base)
@@ -156,8 +159,8 @@ class PastMarket:
         paid = np.cumsum(rate) * NS_PER_MINUTE / FUNDING_PERIOD_NS
         return MinuteSeries(
             ts,
-            np.round(index, 2),
-            np.round(index * (1.0 + premium), 2),
+            np.round(index, model.digits),
+            np.round(index * (1.0 + premium), model.digits),
             paid - paid[-1],
             np.round(market.opening_dvol[base] * (1.0 + 0.01 * _reverting(rng, count + 1)), 2),
         )
@@ -165,18 +168,22 @@ class PastMarket:
     def marks(self, listing: ListedContract, ts_ns: Ints) -> tuple[Floats, Floats, Floats]:
         """Give marks of an instrument, its index and volatility at some moments of the past."""
         series = self.series(listing.base)
-        index = np.interp(ts_ns, series.ts_ns, series.price)
+        index, digits = np.interp(ts_ns, series.ts_ns, series.price), self._digits(listing.base)
         if listing.expiry_ns is None:
-            return np.round(np.interp(ts_ns, series.ts_ns, series.mark), 2), np.round(index, 2), index * 0.0
+            return (
+                np.round(np.interp(ts_ns, series.ts_ns, series.mark), digits),
+                np.round(index, digits),
+                index * 0.0,
+            )
         model = self._market.coins[listing.base].model
         tau = np.maximum(listing.expiry_ns - ts_ns, 0) / NS_PER_YEAR
         forward = index * np.exp(model.carry * tau)
         if not isinstance(listing.instrument, Option):
-            return np.round(forward, 2), np.round(index, 2), index * 0.0
+            return np.round(forward, digits), np.round(index, digits), index * 0.0
         option = listing.instrument
         vol = np.round(self._market.past_vols(listing.base, forward, option.strike, tau), 4)
         price = inverse.price(option.kind, forward, option.strike, tau, vol)
-        return np.round(price if listing.coin_settled else price * forward, 8), np.round(index, 2), vol
+        return np.round(price if listing.coin_settled else price * forward, 8), np.round(index, digits), vol
 
     # Trades
 

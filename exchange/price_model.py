@@ -21,11 +21,11 @@ from gammacore.daycount import (
     SETTLEMENT_WINDOW_NS,
 )
 
+from .coins import coin as coin_facts
 from .config import ExchangeConfig, MarketModel
 
 __all__ = ["Coin", "PriceModel", "Recorded", "funding_rate"]
 
-FUNDING_CAPS = {"BTC": 0.005, "ETH": 0.01}
 LINEAR_CAP = 0.05
 PREMIUM_REVERSION = 12.0  # per hour
 SMILE_REACH = 4.0  # the smile is flat beyond this many standard deviations
@@ -85,7 +85,7 @@ class Coin:
     Attributes
     ----------
     index : float
-        USD, two decimals.
+        USD, with the model's decimals.
     variance : float
         Of the index, per year.
     premium : float
@@ -115,14 +115,14 @@ class Coin:
     @property
     def perpetual(self) -> float:
         """Mark price of the perpetual."""
-        return round(self.index * (1.0 + self.premium), 2)
+        return round(self.index * (1.0 + self.premium), self.model.digits)
 
     def averaged(self, price: float, left_ns: int) -> float:
-        """Price, inside the settlement window what the average is heading for; two decimals."""
+        """Price, inside the settlement window what the average is heading for; rounded."""
         if self.window_ticks and left_ns < SETTLEMENT_WINDOW_NS:
             share = left_ns / SETTLEMENT_WINDOW_NS
             price = (1.0 - share) * self.window_sum / self.window_ticks + share * price
-        return round(price, 2)
+        return round(price, self.model.digits)
 
 
 class PriceModel:
@@ -147,7 +147,7 @@ class PriceModel:
         self.opening_dvol: dict[str, float] = {}
         for name, model in config.models.items():
             spot = self.recorded[name].at(config.start_ns) if name in self.recorded else model.spot
-            self.coins[name] = Coin(model, log(spot), round(spot, 2), model.vol**2)
+            self.coins[name] = Coin(model, log(spot), round(spot, model.digits), model.vol**2)
             self.opening[name], self.opening_dvol[name] = spot, self.dvol(name)
 
     def step(self, now_ns: int) -> None:
@@ -181,7 +181,7 @@ class PriceModel:
         else:
             coin.log_spot += sqrt(v * dt) * shocks[0] - 0.5 * v * dt
             spot = exp(coin.log_spot)
-        coin.index = round(spot, 2)
+        coin.index = round(spot, model.digits)
         keep = exp(-PREMIUM_REVERSION * dt * 8_760.0)
         coin.premium = coin.premium * keep + model.premium_vol * sqrt(1.0 - keep * keep) * shocks[2]
 
@@ -211,7 +211,7 @@ class PriceModel:
         return self.coins[base].index
 
     def forward(self, base: str, expiry_ns: int | None) -> float:
-        """Mark price of a future in USD, two decimals; None is the perpetual."""
+        """Mark price of a future in USD, rounded; None is the perpetual."""
         coin = self.coins[base]
         if expiry_ns is None:
             return coin.perpetual
@@ -228,7 +228,7 @@ class PriceModel:
 
     def cap(self, base: str) -> float:
         """Largest funding rate of the inverse perpetual, per eight hours."""
-        return FUNDING_CAPS.get(base, LINEAR_CAP)
+        return coin_facts(base).funding_cap
 
     def funding_8h(self, base: str) -> float:
         """Funding paid over the last eight hours, a fraction."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from .calls import Call, named
 from .catalog import ListedContract
+from .coins import coin
 from .order_book import BUY, SELL
 from .topics import KINDS, RAW, Topic
 from .wire import RpcError, invalid, milliseconds
@@ -14,7 +15,6 @@ __all__ = ["HANDLERS"]
 
 VERSION = "1.2.26"
 DEPTHS = (1, 5, 10, 20, 50, 100, 1_000, 10_000)
-LONG_NAMES = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
 
 
 def auth(call: Call) -> dict[str, Any]:
@@ -125,8 +125,8 @@ def get_currencies(call: Call) -> list[dict[str, Any]]:
     return [
         {
             "currency": currency,
-            "currency_long": LONG_NAMES.get(currency, currency),
-            "coin_type": "ETHER" if currency in ("ETH", "USDC") else "BITCOIN",
+            "currency_long": coin(currency).long_name,
+            "coin_type": coin(currency).coin_type,
             "decimals": 6 if currency == "USDC" else 8,
             "fee_precision": 4,
             "min_confirmations": 1,

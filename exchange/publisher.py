@@ -10,6 +10,7 @@ from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 
 from .agenda import Agenda
 from .catalog import ListedContract
+from .coins import coin
 from .floor import Floor
 from .glance import current_bar, index_data
 from .matching import Touched, Trade
@@ -255,7 +256,7 @@ class Publisher:
         listing = topic.about
         width = 0.0
         if topic.group != "none":
-            width = float(topic.group) / (100.0 if listing.base == "ETH" else 1.0)
+            width = float(topic.group) * coin(listing.base).group_unit
         data: dict[str, Any] = {
             side: _group(self._x.views.levels(listing, sign, None), width, sign)[: topic.depth]
             for side, sign in (("bids", BUY), ("asks", SELL))

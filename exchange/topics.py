@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalog import ListedContract
+from .coins import coin
 
 __all__ = ["KINDS", "RAW", "SLOW", "Topic", "parse"]
 
 RAW = "raw"
 INTERVALS = (RAW, "100ms", "agg2")
-GROUPS = {"BTC": ("none", "1", "2", "5", "10"), "ETH": ("none", "5", "10", "25", "100", "250")}
 DEPTHS = ("1", "10", "20")
 KINDS = ("future", "option", "spot", "future_combo", "option_combo", "combo", "any")
 RESOLUTIONS = ("1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720", "1D")
@@ -109,7 +109,7 @@ def parse(name: str, find: Callable[[str], ListedContract | None], indices: set[
             return Topic(name, "book", listing, interval=interval)
         case ["book", instrument, group, depth, interval] if interval in INTERVALS[1:]:
             listing = find(instrument)
-            if listing is None or depth not in DEPTHS or group not in GROUPS.get(listing.base, GROUPS["BTC"]):
+            if listing is None or depth not in DEPTHS or group not in coin(listing.base).groups:
                 return None
             return Topic(name, "grouped", listing, interval=interval, group=group, depth=int(depth))
         case ["trades", kind, currency, interval] if kind in KINDS and interval in INTERVALS:

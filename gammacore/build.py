@@ -16,11 +16,11 @@ from gammacore.config import (
     WhenConfig,
     rolled_entry,
 )
-from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, has_spec
+from gammacore.contracts import Future, Grids, Perpetual
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.desk import Desk
 from gammacore.errors import ConfigError
-from gammacore.fees import DERIBIT, future_rate
+from gammacore.fees import future_rate
 from gammacore.hedge import Hedge
 from gammacore.hedging import (
     Band,
@@ -42,6 +42,7 @@ from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
 from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
+from gammacore.terms import check_grids, fees_of, grids_of
 from gammacore.volatility.estimate import Estimate
 
 __all__ = [
@@ -51,18 +52,19 @@ __all__ = [
     "build_target",
     "build_weigher",
     "hedge_cost",
+    "refit",
     "signal_estimate",
 ]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def build_policy(config: Config) -> Policy:
-    """Hedge policy of a configuration."""
+def build_policy(config: Config, grids: Grids | None = None) -> Policy:
+    """Hedge policy of a configuration; grids as of :func:`build_desk`."""
     rule = config.hedge
     if rule.rule == "never" or (rule.rule == "interval" and not rule.every.ns):
         return Never()
-    cost = hedge_cost(config) if rule.cost is None else rule.cost
+    cost = hedge_cost(config, grids) if rule.cost is None else rule.cost
     match rule.rule:
         case "band":
             return Band(rule.band, rule.to == "edge", rule.band_lower)
@@ -81,7 +83,7 @@ def build_policy(config: Config) -> Policy:
     return Interval(rule.every.ns)
 
 
-def hedge_cost(config: Config) -> float:
+def hedge_cost(config: Config, grids: Grids | None = None) -> float:
     """One-way cost of a hedge as a fraction of its notional: fee and half spread.
 
     A fee by name is today's rate of the schedule; ``hedge.cost`` overrides it where a policy
@@ -90,7 +92,7 @@ def hedge_cost(config: Config) -> float:
     costs = config.costs
     fee = costs.hedge_fee
     if isinstance(fee, str):
-        rates = DERIBIT.steps[-1][1]
+        rates = fees_of(config, grids_of(config) if grids is None else grids).steps[-1][1]
         fee = rates.future_maker if fee == "maker" else rates.future_taker
     return fee + costs.hedge_half_spread_bp * 1e-4
 
@@ -101,14 +103,14 @@ def _need_cost(cost: float) -> float:
     return cost
 
 
-def build_target(config: Config) -> Target:
-    """Which delta a configuration hedges."""
+def build_target(config: Config, grids: Grids | None = None) -> Target:
+    """Which delta a configuration hedges; grids as of :func:`build_desk`."""
     hedge = config.hedge
     vol: Literal["implied", "estimate"] | float
     vol = ("implied" if hedge.vol == "implied" else "estimate") if isinstance(hedge.vol, str) else hedge.vol
     leland = None
     if hedge.leland:
-        cost = hedge_cost(config) if hedge.cost is None else hedge.cost
+        cost = hedge_cost(config, grids) if hedge.cost is None else hedge.cost
         leland = Leland(_need_cost(cost), hedge.every.ns / NS_PER_YEAR)
     return Target(
         hedge.target,
@@ -121,12 +123,17 @@ def build_target(config: Config) -> Target:
     )
 
 
-def build_desk(config: Config, scope: Literal["episode", "book"] = "episode") -> Desk:
+def build_desk(
+    config: Config, grids: Grids | None = None, scope: Literal["episode", "book"] = "episode"
+) -> Desk:
     """Desk of a configuration: strategy, policy, hedge, portfolio, limits.
 
     Parameters
     ----------
     config : Config
+    grids : Grids, optional
+        To decide by, held against what is asked for by whoever gives them; by default those of the
+        configuration's data, see :func:`gammacore.terms.grids_of`.
     scope : {'episode', 'book'}
         What has a hedge of its own where the configuration does not say.
 
@@ -134,23 +141,36 @@ def build_desk(config: Config, scope: Literal["episode", "book"] = "episode") ->
     ------
     ConfigError
         If orders are to be in whole lots of contracts whose lot is not known.
+    DataError
+        If the catalog of the data cannot be used.
     """
-    _check_grids(config)
-    strategy = _strategy(
-        config, config.entry, build_exits(config.exit.rules, config.exit.hours_before_expiry)
-    )
+    if grids is None:
+        grids = grids_of(config)
+        check_grids(config, grids)
+    exits = build_exits(config.exit.rules, config.exit.hours_before_expiry)
+    strategy = _strategy(config, config.entry, exits, grids)
     roll = None
     if config.roll.when.active:
-        into = _strategy(config, rolled_entry(config), ExitRule())
+        into = _strategy(config, rolled_entry(config), ExitRule(), grids)
         into.entry = msgspec.structs.replace(into.entry, each_expiry=False)  # the longest that fits
         roll = Roll(build_exits(config.roll.when), into)
-    fees = DERIBIT if config.costs.option_fees else None
+    schedule = fees_of(config, grids)
+    charged = schedule if config.costs.option_fees else None
+    hedge = Hedge(
+        config.hedge.instrument,
+        build_target(config, grids),
+        config.hedge.lots,
+        _fee_of(config, grids),
+        grids,
+        schedule,
+    )
+    netting = (config.hedge.scope or scope) == "book"
     return Desk(
         strategy,
-        build_policy(config),
-        Hedge(config.hedge.instrument, build_target(config), config.hedge.lots, _fee_of(config)),
-        (NettedPortfolio if (config.hedge.scope or scope) == "book" else Portfolio)(
-            fees, financed_in_usd=config.hedge.target == "usd_neutral"
+        build_policy(config, grids),
+        hedge,
+        (NettedPortfolio if netting else Portfolio)(
+            charged, financed_in_usd=config.hedge.target == "usd_neutral"
         ),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
@@ -159,7 +179,7 @@ def build_desk(config: Config, scope: Literal["episode", "book"] = "episode") ->
     )
 
 
-def _strategy(config: Config, entry: EntryConfig, exits: ExitRule) -> GammaScalp:
+def _strategy(config: Config, entry: EntryConfig, exits: ExitRule, grids: Grids) -> GammaScalp:
     """Build what decides what to hold, by an entry section."""
     return GammaScalp(
         EntryRule(
@@ -171,9 +191,9 @@ def _strategy(config: Config, entry: EntryConfig, exits: ExitRule) -> GammaScalp
             min_days=entry.min_days,
             max_days=entry.max_days,
         ),
-        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots),
+        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots, grids=grids),
         exits,
-        build_weigher(config) if config.signal.active else None,
+        build_weigher(config, grids) if config.signal.active else None,
         build_filters(config.signal.when),
     )
 
@@ -202,30 +222,22 @@ def build_filters(when: WhenConfig) -> tuple[Filter, ...]:
     return tuple(found)
 
 
-def _check_grids(config: Config) -> None:
-    """Whole lots need a lot that is known."""
-    hedge, size = config.hedge, config.size
-    if not hedge.lots:
-        return
-    linear = config.linear or hedge.instrument == "forward"
-    settlement = Settlement.LINEAR if linear else Settlement.INVERSE
-    needed: list[type[Instrument]] = [Perpetual] if hedge.instrument in ("perpetual", "cheapest") else []
-    needed += [Future] if hedge.instrument != "perpetual" else []
-    needed += [Option] if (size.premium_usd or size.theta_usd or size.vega_usd) else []
-    for kind in needed:
-        if not has_spec(kind, config.coin, settlement):
-            what = f"{kind.__name__.lower()}s on {config.coin} that settle in {'USD' if linear else 'coin'}"
-            raise ConfigError(f"hedge.lots: no tick and lot of {what} is known; expected false, got true")
+def refit(desk: Desk, config: Config, grids: Grids) -> None:
+    """Have a desk decide by other grids, and the fees that come with them; what it holds stays."""
+    fresh = build_desk(config, grids)
+    desk.strategy, desk.policy, desk.hedge = fresh.strategy, fresh.policy, fresh.hedge
+    desk.portfolio.fees = fresh.portfolio.fees
 
 
-def build_weigher(config: Config) -> Signal:
+def build_weigher(config: Config, grids: Grids | None = None) -> Signal:
     """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing."""
+    grids = grids_of(config) if grids is None else grids
     signal = config.signal
     return Signal(
-        policy=build_policy(config),
-        hedge_cost=_fee_of(config),
+        policy=build_policy(config, grids),
+        hedge_cost=_fee_of(config, grids),
         instrument="future" if config.hedge.instrument in ("future", "forward") else "perpetual",
-        fees=DERIBIT if config.costs.option_fees else None,
+        fees=fees_of(config, grids) if config.costs.option_fees else None,
         long=config.entry.side == "long",
         fill=config.costs.fill,
         exit_before_ns=_left_before_ns(config),
@@ -255,13 +267,14 @@ def build_estimate(config: Config) -> Estimate | None:
     return signal_estimate(config) if config.forecasts else None
 
 
-def _fee_of(config: Config) -> Callable[[Future | Perpetual, int], float]:
+def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:
     """Cost of hedging with a contract at a moment, as a fraction of notional."""
     costs, spread = config.costs, config.costs.hedge_half_spread_bp * 1e-4
+    schedule = fees_of(config, grids)
 
     def fee(instrument: Future | Perpetual, ts_ns: int) -> float:
         if isinstance(costs.hedge_fee, str):
-            return spread + future_rate(DERIBIT.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
+            return spread + future_rate(schedule.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
         return spread + costs.hedge_fee
 
     return fee

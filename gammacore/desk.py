@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from gammacore.book import Book
-from gammacore.contracts import Option, spec_for
+from gammacore.contracts import Option
 from gammacore.episode import Episode, MarketView
 from gammacore.events import (
     ChainSlice,
@@ -176,7 +176,8 @@ class Desk:
             if price is None:
                 continue
             if self.hedge.lots:  # away from the market, so that it never takes
-                price = float(spec_for(instrument).round_price(price, "up" if edge > 0 else "down"))
+                grid = self.hedge.grids.spec_for(instrument)
+                price = float(grid.round_price(price, "up" if edge > 0 else "down"))
             leg = self.hedge.leg(instrument, -edge, price)
             if leg.amount:
                 orders.append(self._order(episode, Purpose.HEDGE, (leg,), price))
@@ -358,7 +359,7 @@ class Desk:
             if episode.open and episode.next_expiry_ns > self.book.ts_ns:
                 delta, instrument = self._wanted(episode), episode.hedge.instrument
                 leg = self.hedge.leg(instrument, delta or ROUNDING, self.book.future_price(instrument))
-                legs.append(leg if leg.amount else Leg(instrument, spec_for(instrument).min_trade_amount))
+                legs.append(leg if leg.amount else self.hedge.least(instrument))
         return legs
 
     def _about_to_fill(self, episode: Episode) -> bool:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
+from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
 from gammacore.daycount import FRIDAY, weekday
 from gammacore.events import ChainSlice
+from gammacore.fees import DERIBIT, FeeSchedule
 from gammacore.hedging import Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
 from gammacore.orders import Leg
@@ -35,13 +36,27 @@ class Hedge:
         Fraction of notional that a trade costs, for the choice of the cheapest.
     target : Target
         Which delta is hedged, and down to what.
+    grids : Grids, optional
+        Ticks and lots; whole lots need them.
+    schedule : FeeSchedule
+        What the exchange charges for its trades.
     """
 
-    def __init__(self, kind: str, target: Target, lots: bool = True, fee: FeeOf | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        target: Target,
+        lots: bool = True,
+        fee: FeeOf | None = None,
+        grids: Grids | None = None,
+        schedule: FeeSchedule = DERIBIT,
+    ) -> None:
         self.kind = kind
         self.target = target
         self.lots = lots
         self.fee = fee
+        self.grids = Grids() if grids is None else grids
+        self.schedule = schedule
 
     def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
         """Contract to hedge an entry with."""
@@ -72,5 +87,9 @@ class Hedge:
     def leg(self, instrument: Future | Perpetual, delta: float, price: float) -> Leg:
         """Leg of an order that adds ``delta`` coins, in whole lots."""
         wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
-        amount = spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
+        amount = self.grids.spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
         return Leg(instrument, amount, amount - wanted)
+
+    def least(self, instrument: Future | Perpetual) -> Leg:
+        """Leg of the smallest order there is."""
+        return Leg(instrument, self.grids.spec_for(instrument).min_trade_amount)

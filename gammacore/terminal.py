@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Column, Table
 
-__all__ = ["money_table", "numbers"]
+__all__ = ["money_table", "numbers", "price_text"]
 
 
 def numbers(*names: str, no_wrap: bool = False) -> list[Column]:
     """Make columns of numbers, which end at the right, for :class:`rich.table.Table`."""
     return [Column(name, justify="right", no_wrap=no_wrap) for name in names]
+
+
+def price_text(price: float) -> str:
+    """Write a price in USD with five digits, at least one after the point: 85,000.0, 139.99, 0.62001."""
+    size = abs(price)
+    before = len(f"{int(size)}") if math.isfinite(size) and size >= 1.0 else 0
+    return f"{price:,.{max(5 - before, 1)}f}"
 
 
 def money_table(

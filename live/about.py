@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gammacore.contracts import ListedGrid
+
 
 class Began(msgspec.Struct, frozen=True, tag=True):
     """A process goes on with a journal, or begins it.
@@ -28,6 +30,13 @@ class Began(msgspec.Struct, frozen=True, tag=True):
     paper: bool
     speed: float
     pid: int = 0
+
+
+class CatalogRead(msgspec.Struct, frozen=True, tag=True):
+    """Grids and fees that the desk decides by from here on, as the exchange lists them."""
+
+    ts_ns: int
+    rows: tuple[ListedGrid, ...]
 
 
 class SwitchSeen(msgspec.Struct, frozen=True, tag=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gammacore.contracts import Settlement, spec_for
+from gammacore.contracts import Settlement
 from gammacore.desk import Desk
 from gammacore.events import Fill
 from gammacore.orders import Order, Purpose
@@ -42,7 +42,8 @@ class Aims:
         self._left[fill.order_id] = left = aim + fill.amount / unit
         if fill.last:
             self.forget(fill.order_id)
-        if abs(left) > abs(aim) + 0.5 * spec_for(fill.instrument).min_trade_amount / unit:  # whole lots
+        lot = self._desk.hedge.grids.spec_for(fill.instrument).min_trade_amount
+        if abs(left) > abs(aim) + 0.5 * lot / unit:  # whole lots
             return f"{fill.order_id}: delta goes from {aim:.6g} to {left:.6g}"
         return ""
 

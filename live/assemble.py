@@ -7,22 +7,23 @@ and what was at work is taken up again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gammacore.build import build_desk, build_estimate
+from gammacore.build import build_desk, build_estimate, refit
 from gammacore.config import Config, stated
-from gammacore.contracts import ContractSpec, Settlement, spec_for
+from gammacore.contracts import Grids, Settlement
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.risk import Grid, RiskLimits
 from gammacore.volatility.index_history import IndexHistory
 
-from .attempts import Booked, Placed, Tradable, session_name
+from .about import CatalogRead
+from .attempts import Booked, Placed, session_name
 from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
@@ -89,7 +90,8 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     JournalError
         If it was kept with another configuration, or does not replay to its own decisions.
     """
-    told, past, last_ns = Retold(), Past(build_desk(config, "book"), session_name(now_ns), now_ns), 0
+    told, last_ns = Retold(), 0
+    past = Past(build_desk(config, published(), "book"), session_name(now_ns), now_ns)
     for record in read(path) if Path(path).exists() else ():
         last_ns = record.ts_ns or last_ns
         past.note(told.take(record))
@@ -158,7 +160,7 @@ def build_hedger(
     journal: Journal,
     session: Session,
     *,
-    spec_of: Callable[[Tradable], ContractSpec] = spec_for,
+    catalog: Grids | None = None,
     paper: bool = False,
 ) -> Hedger:
     """Put a session together; the journal's start is written.
@@ -170,12 +172,14 @@ def build_hedger(
         Of this journal, read before it was opened for writing.
     journal : Journal
     session : Session
-    spec_of : callable(instrument) -> ContractSpec
-        Grids, of the exchange's catalog where there is one.
+    catalog : Grids, optional
+        What the exchange lists; by default what is published of BTC and ETH.
     paper : bool
         The desk's positions are not the account's.
     """
     live, desk = config.live, past.desk
+    if catalog is not None:
+        refit(desk, config, catalog)
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
     index = IndexHistory((), (), *index_times(config)) if config.signal.when.asks_dvol else None
     feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns, index)
@@ -188,7 +192,7 @@ def build_hedger(
         valid_ns=live.valid_for.ns,
         collar=Collar(live.max_above_mark, live.max_spread),
     )
-    execution = Execution(past.session, settings, spec_of)
+    execution = Execution(past.session, settings, desk.hedge.grids.spec_for)
     episodes = {id(e): e for e in (*desk.portfolio.open.values(), *desk.portfolio.hedged)}.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
     execution.restore(orders, past.placed, past.booked)
@@ -198,7 +202,10 @@ def build_hedger(
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
     timing = Timing(live.chain_every.ns, live.audit_every.ns)
     # Labels are named after the start, so a fresh journal starts when its past was read.
-    journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
+    start_ns = session.now_ns() if past.start_ns is None else past.start_ns
+    journal.start(start_ns, _stated(config))
+    if catalog is not None:
+        journal.told(CatalogRead(start_ns, catalog.rows))
     positions = Positions(desk.portfolio, past.baseline, past.others, adopts=not paper)
     parts = Parts(desk, feed, execution, risk, positions, journal, session)
     hedger = Hedger(parts, timing, order_timeout_s=settings.valid_ns / NS_PER_SECOND)

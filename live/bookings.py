@@ -79,7 +79,13 @@ class Bookings:
         index = news.index if news.index > 0 else self._desk.book.index
         maker = news.liquidity == "M"
         fee = published_fee(
-            news.instrument, news.amount, news.price, index=index, ts_ns=news.ts_ns, maker=maker
+            self._desk.hedge.schedule,
+            news.instrument,
+            news.amount,
+            news.price,
+            index=index,
+            ts_ns=news.ts_ns,
+            maker=maker,
         )
         log.warning("a trade without a fee", extra={"trade": news.trade_id, "booked": fee})
         return msgspec.structs.replace(news, fee=fee)

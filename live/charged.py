@@ -1,20 +1,28 @@
-"""The fee of a trade by the published schedule: of fills on paper, and where the exchange tells none."""
+"""The fee of a trade by a schedule: of fills on paper, and where the exchange tells none."""
 
 from __future__ import annotations
 
 from gammacore.contracts import Option
-from gammacore.fees import DERIBIT, future_fee, option_fee
+from gammacore.fees import FeeSchedule, future_fee, option_fee
 
 from .attempts import Tradable
 
 
 def published_fee(
-    instrument: Tradable, amount: float, price: float, *, index: float, ts_ns: int, maker: bool
+    schedule: FeeSchedule,
+    instrument: Tradable,
+    amount: float,
+    price: float,
+    *,
+    index: float,
+    ts_ns: int,
+    maker: bool,
 ) -> float:
     """Return the fee, positive when paid, in the settlement currency.
 
     Parameters
     ----------
+    schedule : FeeSchedule
     instrument : Option, Future or Perpetual
     amount : float
         In the exchange's unit; its sign does not matter.
@@ -25,7 +33,7 @@ def published_fee(
         Of the trade: the schedule is dated.
     maker : bool
     """
-    rates = DERIBIT.at(ts_ns)
+    rates = schedule.at(ts_ns)
     if isinstance(instrument, Option):
         return float(option_fee(rates, instrument, amount, price, index=index))
     return float(future_fee(rates, instrument, amount, price, maker=maker))

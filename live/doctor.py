@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammacore.config import Config
-from gammacore.contracts import Perpetual, Settlement, spec_for
+from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
 from gammacore.errors import CredentialsError, RequestError
@@ -193,16 +193,10 @@ def _grid(config: Config, client: Client) -> Diagnosis:
     perpetual = Perpetual(config.coin, Settlement.LINEAR if config.linear else Settlement.INVERSE)
     params = {"instrument_name": perpetual.name}
     row = client.call(m.GET_INSTRUMENT, params, timeout_s=TIMEOUT_S)
-    known, found = spec_for(perpetual), row.spec
-    if found is None or (found.min_trade_amount, found.amount_unit) != (
-        known.min_trade_amount,
-        known.amount_unit,
-    ):
+    found = row.spec
+    if found is None:
         return Diagnosis(
-            "contracts",
-            Health.FAILED,
-            f"{perpetual.name} trades by another lot than known",
-            "update gammacore",
+            "contracts", Health.FAILED, f"{perpetual.name} is listed without tick or lot", "ask the exchange"
         )
     maker, taker = row.fees
     seen = f"{perpetual.name}: lot {found.min_trade_amount:g}, tick {found.tick_size:g}"

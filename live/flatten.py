@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gammacore.contracts import Option, parse, spec_for
+from gammacore.contracts import ContractSpec, Option, parse
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.news import OrderAnswer, TickerNews, TradeNews, TradesPage
@@ -148,6 +148,7 @@ class Closing:
     def __init__(self, client: Client, held: Held, say: Callable[[str], None]) -> None:
         self._client, self._held, self._say = client, held, say
         self._label = direct_label(session_name(held.first_ns))
+        self._grids: dict[str, ContractSpec] = {}
 
     def run(self, until_s: float) -> dict[str, float]:
         """Close, until nothing is left or a moment of the monotonic clock; return what is left."""
@@ -206,6 +207,15 @@ class Closing:
                 left[name] = math.copysign(min(abs(amount), abs(size)), amount)
         return left
 
+    def _grid(self, name: str) -> ContractSpec:
+        """Grid of an instrument, asked for once."""
+        if name not in self._grids:
+            found = self._client.call(m.GET_INSTRUMENT, {"instrument_name": name}).spec
+            if found is None:
+                raise RequestError(f"{name}: the exchange tells no tick")
+            self._grids[name] = found
+        return self._grids[name]
+
     def _close(self, name: str, amount: float, step: int) -> tuple[float, str]:
         """Send one order; what it filled (signed), and why not more."""
         try:
@@ -216,7 +226,7 @@ class Closing:
                     "instrument_name": name,
                     "amount": abs(amount),
                     "type": "limit",
-                    "price": limit_at(name, amount, quote, step),
+                    "price": limit_at(name, amount, quote, step, self._grid(name)),
                     "time_in_force": "immediate_or_cancel",
                     "reduce_only": True,
                     "label": self._label,
@@ -229,12 +239,12 @@ class Closing:
         return filled, "no buyer within the limit" if amount > 0.0 else "no seller within the limit"
 
 
-def limit_at(name: str, amount: float, quote: TickerNews, step: int) -> float:
+def limit_at(name: str, amount: float, quote: TickerNews, step: int, grid: ContractSpec) -> float:
     """Worst price of this step, on the grid and within what the exchange accepts."""
     instrument = parse(name)
     steps = OPTION_STEPS if isinstance(instrument, Option) else FUTURE_STEPS
     away = steps[min(step, len(steps) - 1)]
-    grid, selling = spec_for(instrument), amount > 0.0
+    selling = amount > 0.0
     mark = quote.mark if math.isfinite(quote.mark) else 0.0
     tick = float(grid.round_price(1e-9, "up"))
     if selling:

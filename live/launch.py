@@ -28,6 +28,7 @@ from rich.live import Live
 from gammacore.alerts import alerts_of
 from gammacore.build import build_desk
 from gammacore.config import Config, stated
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE, format_time
 from gammacore.errors import ConfigError, SessionError
 from gammacore.strategy.waiting import next_entry_ns
@@ -148,7 +149,7 @@ def launch(
                     f"the local exchange starts at {format_time(start_ns)[:16]} UTC, when the entry rule fits"
                 )
                 console.print(told, highlight=False, soft_wrap=True)
-            url = stack.enter_context(exchange_process(name, secret, speed, seed, start_ns))
+            url = stack.enter_context(exchange_process(name, secret, speed, seed, start_ns, config.currency))
             environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
         options = SessionOptions(
             venue=venue,
@@ -184,7 +185,7 @@ def _need_limits(config: Config) -> None:
 
 def first_moment(config: Config, now_ns: int) -> int:
     """Time at which a local exchange starts: the first, from now on, at which the strategy may enter."""
-    found = next_entry_ns(build_desk(config, "book").strategy.entry, now_ns)
+    found = next_entry_ns(build_desk(config, published(), "book").strategy.entry, now_ns)
     return now_ns if found is None else found
 
 
@@ -195,7 +196,12 @@ def _journal(config: Config, venue: Venue) -> Path:
 
 @contextlib.contextmanager
 def exchange_process(
-    name: str, secret: str, speed: float, seed: int, start_ns: int | None = None
+    name: str,
+    secret: str,
+    speed: float,
+    seed: int,
+    start_ns: int | None = None,
+    family: str | None = None,
 ) -> Iterator[str]:
     """Local exchange in a process of its own; yields its WebSocket address."""
     with socket.socket() as probe:
@@ -203,6 +209,7 @@ def exchange_process(
         port = probe.getsockname()[1]
     words = ["exchange", "--port", str(port), "--client-id", name, "--speed", str(speed), "--seed", str(seed)]
     words += ["--parent", str(os.getpid())]
+    words += [] if family is None else ["--list", family]
     if start_ns is not None:
         words += ["--start", format_time(start_ns)]
     with _errors() as (errors, told):

@@ -18,6 +18,7 @@ from gammacore.deribit.methods import Method
 from gammacore.deribit.news import OrderAnswer, OrderNews, OrderState, TickerNews, TradeNews, TradesPage
 from gammacore.deribit.units import NAN, Instrument
 from gammacore.errors import SessionError
+from gammacore.fees import DERIBIT, FeeSchedule
 
 from .attempts import Tradable
 from .charged import published_fee
@@ -38,10 +39,15 @@ class Paper:
         Who is told; a function, as the hedger needs its session first.
     alone : bool
         Whether the real session has no account, so that nothing is reconciled.
+    schedule : FeeSchedule
+        What fills are charged.
     """
 
-    def __init__(self, session: Session, hedger: Callable[[], Any], *, alone: bool) -> None:
+    def __init__(
+        self, session: Session, hedger: Callable[[], Any], *, alone: bool, schedule: FeeSchedule = DERIBIT
+    ) -> None:
         self._session, self._hedger, self._alone = session, hedger, alone
+        self._schedule = schedule
         self._ids, self._numbers = count(FIRST_ID), count(1)
         self._orders: dict[str, OrderNews] = {}  # by label, the last state of each
         self._open: dict[str, OrderNews] = {}  # by id
@@ -163,7 +169,9 @@ class Paper:
         instrument = order.instrument
         assert not isinstance(instrument, str)
         amount, at, maker = order.amount * order.direction, self.now_ns(), liquidity == "M"
-        fee = published_fee(instrument, amount, price, index=quote.index, ts_ns=at, maker=maker)
+        fee = published_fee(
+            self._schedule, instrument, amount, price, index=quote.index, ts_ns=at, maker=maker
+        )
         number = next(self._numbers)
         trade = TradeNews(
             self.now_ns(),

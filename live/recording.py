@@ -16,11 +16,9 @@ from gammacore.deribit.methods import GET_INSTRUMENTS
 from .client import Client
 from .recorder import ALL, NOTIFICATIONS, Recorder, RecorderOptions
 
-COINS = ("BTC", "ETH")  # whose perpetuals are recorded, also where a currency lists a hundred others
-
 
 def channels_of(options: RecorderOptions, catalog: Mapping[str, Iterable[Listing]]) -> list[str]:
-    """Channels to subscribe: trades of everything, perpetuals of the coins recorded, their indices, DVOL.
+    """Channels to subscribe: trades of everything, perpetuals of coins with options, their indices, DVOL.
 
     Parameters
     ----------
@@ -33,9 +31,11 @@ def channels_of(options: RecorderOptions, catalog: Mapping[str, Iterable[Listing
     for currency, listings in catalog.items():
         names = [channels.trades(kind, currency, step) for kind in ("option", "future")]
         names.append(channels.listings(currency))
-        for listing in listings:
-            instrument = listing.instrument
-            if isinstance(instrument, Perpetual) and instrument.base in COINS:
+        instruments = [(listing, listing.instrument) for listing in listings]
+        # A currency lists a hundred perpetuals; those of coins without options hedge nothing.
+        coins = {one.base for _, one in instruments if isinstance(one, Option)}
+        for listing, instrument in instruments:
+            if isinstance(instrument, Perpetual) and instrument.base in coins:
                 name = instrument.name
                 names += [channels.ticker(name, step), channels.book(name, step), channels.quote(name)]
                 names.append(channels.index(listing.index))

@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.build import build_desk
+from gammacore.build import build_desk, refit
 from gammacore.config import Config, parse_config
+from gammacore.contracts import Grids
+from gammacore.data.listings import published
 from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.events import Event
 from gammacore.orders import Command
 
-from .about import Began
+from .about import Began, CatalogRead
 from .attempts import Booked, Placed
 from .journal import Record, RecordKind
 from .news import ClockSkew, Gap, StateChanged
@@ -33,6 +35,7 @@ FACTS: dict[str, type[Any]] = {
         Baseline,
         Began,
         Booked,
+        CatalogRead,
         ClockSkew,
         DayStart,
         Foreign,
@@ -98,9 +101,13 @@ class Retold:
             self.starts += 1
             if self.desk is None:  # a later process goes on where the one before was
                 self.config = parse_config(msgspec.json.decode(record.body))
-                self.desk = build_desk(self.config, "book")
+                self.desk = build_desk(self.config, published(), "book")
         kind = FACTS.get(record.name) if record.kind is RecordKind.FACT else None
-        return None if kind is None else decode_fact(record.body, kind)
+        fact = None if kind is None else decode_fact(record.body, kind)
+        if isinstance(fact, CatalogRead) and self.desk is not None and self.config is not None:
+            self.compare()
+            refit(self.desk, self.config, Grids(fact.rows))
+        return fact
 
     def _event(self, record: Record) -> Event:
         if self.desk is None:

@@ -26,16 +26,16 @@ import msgspec
 from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
-from gammacore.contracts import ContractSpec, Option, Perpetual, Settlement, has_spec, spec_for
+from gammacore.contracts import Grids, Perpetual, Settlement, listed
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.methods import GET_INSTRUMENTS, GET_TIME
-from gammacore.errors import GammacoreError, JournalLostError, SessionError
+from gammacore.errors import ContractError, GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
+from gammacore.terms import check_grids, fees_of
 
 from .about import Began
 from .assemble import Past, build_hedger, past_of
-from .attempts import Tradable
 from .awake import awake
 from .client import Client
 from .credentials import Credentials
@@ -185,11 +185,15 @@ def _assembled(
     config: Config, options: SessionOptions, past: Past, journal: Journal, client: Client
 ) -> tuple[Hedger, Any]:
     """Hedger and handler of a session, with what the exchange must say before."""
-    specs = _catalog(client, config)
+    catalog = read_catalog(client, config)
     made: list[Hedger] = []
-    paper = Paper(client, lambda: made[0], alone=not options.account) if options.paper else None
+    paper = (
+        Paper(client, lambda: made[0], alone=not options.account, schedule=fees_of(config, catalog))
+        if options.paper
+        else None
+    )
     session = client if paper is None else paper
-    made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs), paper=options.paper))
+    made.append(build_hedger(config, past, journal, session, catalog=catalog, paper=options.paper))
     feed = made[0].feed
     if any(account.hedge.amount for account in past.desk.portfolio.hedged):
         feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
@@ -202,49 +206,39 @@ def _assembled(
     return made[0], made[0] if paper is None else paper
 
 
-def _catalog(client: Client, config: Config) -> dict[Tradable, ContractSpec]:
-    """Grids of everything listed on the coin, and whether they are those that decisions are taken on."""
-    found: dict[Tradable, ContractSpec] = {}
-    for kind in ("option", "future"):
-        params = {"currency": config.settles_in, "kind": kind}
-        for row in client.call(GET_INSTRUMENTS, params, timeout_s=30.0):
-            instrument = row.instrument
-            if isinstance(instrument, str) or instrument.base != config.coin:
-                continue  # in USDC all coins are listed together
-            spec = row.spec
-            if spec is not None:
-                found[instrument] = spec
-    _demand_listed(config, found)
-    for instrument, spec in found.items():
-        if not has_spec(type(instrument), instrument.base, instrument.settlement):
-            continue  # where the desk needs its lot, the configuration is refused
-        known = spec_for(instrument)
-        if (spec.min_trade_amount, spec.amount_unit) != (known.min_trade_amount, known.amount_unit):
-            raise SessionError(
-                f"{instrument.name}: the exchange trades multiples of {spec.min_trade_amount:g} "
-                f"{spec.amount_unit}, this version decides in {known.min_trade_amount:g} {known.amount_unit}"
-            )
-    return found
+def read_catalog(client: Client, config: Config) -> Grids:
+    """Ask for the grids and fees of everything listed on the coin.
+
+    Raises
+    ------
+    ConfigError, SessionError
+        If what is to be traded is not listed, or its figures cannot be.
+    """
+    rows = [
+        msgspec.to_builtins(row)
+        for kind in ("option", "future")
+        for row in client.call(GET_INSTRUMENTS, {"currency": config.settles_in, "kind": kind}, timeout_s=30.0)
+    ]
+    try:
+        catalog = listed(rows, "the exchange's catalog", config.coin)
+    except ContractError as error:
+        raise SessionError(str(error)) from None
+    _demand_listed(config, catalog)
+    check_grids(config, catalog)
+    return catalog
 
 
-def _demand_listed(config: Config, found: dict[Tradable, ContractSpec]) -> None:
+def _demand_listed(config: Config, catalog: Grids) -> None:
     """Refuse a currency of which the exchange lists no options or no perpetual."""
-    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
-    listed = {type(instrument) for instrument in found if instrument.settlement is settlement}
-    perpetual = Perpetual(config.coin, settlement)
-    missing = [] if perpetual in found else [perpetual.name]
-    if Option not in listed:
+    perpetual = Perpetual(config.coin, Settlement.LINEAR if config.linear else Settlement.INVERSE)
+    missing = [] if catalog.of(perpetual.family, "perpetual") is not None else [perpetual.name]
+    if catalog.of(perpetual.family, "option") is None:
         missing.append(f"options on {config.coin} that settle in {config.settles_in}")
     if missing:
         raise SessionError(
             f"currency: {config.currency} cannot be traded here, the exchange does not list "
             f"{' nor '.join(missing)}; choose another currency or venue"
         )
-
-
-def _spec_of(specs: dict[Tradable, ContractSpec]) -> Callable[[Tradable], ContractSpec]:
-    """Grid of an instrument; one listed since the start has that of its kind."""
-    return lambda instrument: specs[instrument] if instrument in specs else spec_for(instrument)
 
 
 def main(words: list[str]) -> int:

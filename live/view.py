@@ -18,7 +18,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
 from gammacore.risk import totals
-from gammacore.terminal import money_table, numbers
+from gammacore.terminal import money_table, numbers, price_text
 
 from .dashboard.holdings import average_entry
 from .follow import Explained, Follower
@@ -88,7 +88,7 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
     line.append(f" {mode.name} ", style=f"bold white on {COLOURS[mode]}")
     line.append(f" {reasons}  " if reasons else "  ")
     if desk.book.index > 0:
-        line.append(f"{desk.book.index:,.1f} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
+        line.append(f"{price_text(desk.book.index)} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
     line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
     if not math.isnan(follower.liquidation_distance):
         gap = round(follower.margin_gap, 4) + 0.0  # no minus zero
@@ -110,7 +110,7 @@ def _positions(follower: Follower) -> Table:
         if hedge.amount:
             price = desk.book.future_price(hedge.instrument)
             table.add_row(
-                hedge.instrument.name, f"{hedge.amount:+,g}", f"{hedge.average:,.1f}", f"{price:,.1f}"
+                hedge.instrument.name, f"{hedge.amount:+,g}", price_text(hedge.average), price_text(price)
             )
     if desk.book.index > 0:
         seen = totals(desk.portfolio, desk.book)
@@ -145,7 +145,7 @@ def _fills(follower: Follower) -> Table:
 
 
 def _row(fill: Fill) -> tuple[str, ...]:
-    price = f"{fill.price:.4f}" if isinstance(fill.instrument, Option) else f"{fill.price:,.1f}"
+    price = f"{fill.price:.4f}" if isinstance(fill.instrument, Option) else price_text(fill.price)
     return (
         format_time(fill.ts_ns)[11:19],
         fill.order_id,

@@ -230,13 +230,19 @@ def test_coin_and_account(currency, settlement, expected):
 @pytest.mark.parametrize(
     ("raw", "what"),
     [
-        ({"currency": "SOL", "hedge": {}}, "perpetuals on SOL that settle in coin"),
+        (
+            {"currency": "SOL", "hedge": {}},
+            "perpetuals on SOL is known; nearest of those known: perpetuals on",
+        ),
         (
             {"currency": "ETH_USDC", "hedge": {}, "size": {"premium_usd": 100}},
-            "options on ETH that settle in USD",
+            "options on ETH_USDC is known; nearest of those known: options on BTC_USDC",
         ),
-        ({"hedge": {"instrument": "forward"}}, "futures on BTC that settle in USD"),
-        ({"marks": {"settlement": "linear"}, "hedge": {"instrument": "cheapest"}}, "futures on BTC"),
+        (
+            {"hedge": {"instrument": "forward"}},
+            "futures on BTC_USDC is known; nearest of those known:",
+        ),
+        ({"marks": {"settlement": "linear"}, "hedge": {"instrument": "cheapest"}}, "futures on BTC_USDC"),
     ],
 )
 def test_whole_lots_need_a_lot(raw, what):

@@ -24,13 +24,15 @@ from gammacore.contracts import (
     payoff_coin,
     payoff_usd,
     round_coin,
-    spec_for,
     spec_from_catalog,
     to_units,
 )
+from gammacore.data.listings import published
 from gammacore.daycount import expiry_ns
 from gammacore.errors import ContractError
 from support.shared_data import recorded
+
+spec_for = published().spec_for
 
 INVERSE, LINEAR = Settlement.INVERSE, Settlement.LINEAR
 
@@ -209,7 +211,10 @@ def test_impossible_grids_are_refused(fields, message):
 
 
 def test_unknown_instruments_have_no_default_grid():
-    with pytest.raises(ContractError, match="no default tick and lot for SOL_USDC-PERPETUAL"):
+    with pytest.raises(
+        ContractError,
+        match="SOL_USDC-PERPETUAL: no tick and lot of perpetuals on SOL_USDC",
+    ):
         spec_for(parse("SOL_USDC-PERPETUAL"))
 
 

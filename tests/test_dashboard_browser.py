@@ -75,7 +75,7 @@ def desk_at(journal, seq):
         if record.seq > seq:
             break
         if record.kind is RecordKind.START and desk is None:
-            desk, fills = build_desk(parse_config(msgspec.json.decode(record.body)), "book"), []
+            desk, fills = build_desk(parse_config(msgspec.json.decode(record.body)), scope="book"), []
         elif record.kind is RecordKind.EVENT:
             event = decode_event(record.body)
             desk.handle(event)

@@ -8,6 +8,7 @@ from gammacore.backtest.replay.price_block import PriceBlock
 from gammacore.backtest.replay.runner import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.events import Delivery, IndexPrice, Rejected, Timer
 from gammacore.fees import DERIBIT
@@ -194,7 +195,7 @@ def test_quiet_bars_are_those_at_which_the_desk_does_nothing(rule, seed):
     path = random_path(seed, 600, vol=1.5)
     ts = START + NS_PER_MINUTE * np.arange(1, 601)
     tape = Tape(chains_of([START], [60e3]), prices_of(ts, path[1:], NS_PER_MINUTE))
-    desk, venue = build_desk(build(rule)), SimulatedExchange("cross", DERIBIT)
+    desk, venue = build_desk(build(rule)), SimulatedExchange("cross", DERIBIT, grids=published())
     queue = [tape.snapshot(0)]
     while queue:
         event = queue.pop(0)

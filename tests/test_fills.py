@@ -3,6 +3,7 @@ import pytest
 from gammacore.backtest.replay.fills import SimulatedExchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Option, Perpetual, Settlement
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.events import Fill, IndexPrice, Rejected, Timer
 from gammacore.fees import DERIBIT
@@ -15,7 +16,7 @@ PERP = Perpetual("BTC", Settlement.INVERSE)
 
 
 def exchange(fill="cross", **options):
-    venue = SimulatedExchange(fill, DERIBIT, **options)
+    venue = SimulatedExchange(fill, DERIBIT, grids=published(), **options)
     chains = chains_of([START], [60e3])
     venue.observe(Tape(chains).snapshot(0))
     return venue

@@ -4,13 +4,16 @@ import time
 
 import pytest
 
-from gammacore.contracts import parse, spec_for
+from gammacore.contracts import parse
+from gammacore.data.listings import published
 from gammacore.deribit.news import OrderAnswer, OrderState, TradeNews, TradesPage
 from gammacore.errors import RequestError
 from gammacore.live import flatten
 from gammacore.live.about import Began
 from gammacore.live.flatten import FUTURE_STEPS, OPTION_STEPS, Closing, Held, limit_at
 from support.messages import ticker
+
+spec_for = published().spec_for
 
 OPTION, PERPETUAL = "BTC-16JAN26-60000-C", "BTC-PERPETUAL"
 SECOND = 1_000_000_000
@@ -20,6 +23,11 @@ BEGAN = Began(5 * SECOND, "1", "testnet", paper=False, speed=1.0)
 class Position:
     def __init__(self, name, size):
         self.instrument, self.size = parse(name), size
+
+
+class Listing:
+    def __init__(self, spec):
+        self.spec = spec
 
 
 class Order:
@@ -43,6 +51,8 @@ class Exchange:
             return [Position(*item) for item in self.positions.items()]
         if name == "get_user_trades_by_currency_and_time":
             return TradesPage(tuple(self.trades) if params["historical"] else (), False)
+        if name == "get_instrument":
+            return Listing(spec_for(parse(params["instrument_name"])))
         if name == "ticker":
             option = params["instrument_name"] == OPTION
             return ticker(
@@ -154,7 +164,10 @@ def test_limits_are_on_the_grid_and_never_better_than_the_step_allows(name, step
     instrument = parse(name)
     quote = ticker(instrument, *((0.0095, 0.0105) if name == OPTION else (59_990.0, 60_010.0)))
     for step in range(len(steps) + 2):
-        price, away = limit_at(name, amount, quote, step), steps[min(step, len(steps) - 1)]
+        price, away = (
+            limit_at(name, amount, quote, step, spec_for(instrument)),
+            steps[min(step, len(steps) - 1)],
+        )
         assert float(spec_for(instrument).round_price(price)) == price
         bound = quote.mark * (1.0 - away if amount > 0.0 else 1.0 + away)
         tick = spec_for(instrument).round_price(1e-9, "up")
@@ -165,4 +178,4 @@ def test_limits_are_on_the_grid_and_never_better_than_the_step_allows(name, step
 @pytest.mark.parametrize("amount", [1.0, -1.0])
 def test_an_option_without_a_mark_is_closed_at_a_tick(amount):
     quote = ticker(parse(OPTION), float("nan"), float("nan"))
-    assert limit_at(OPTION, amount, quote, 0) == 0.0001
+    assert limit_at(OPTION, amount, quote, 0, spec_for(parse(OPTION))) == 0.0001

@@ -29,6 +29,7 @@ ORDER = [
     {"desk", "hedge"},
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
+    {"terms"},
     {"build"},
     {"backtest", "live", "exchange"},
     {"cli"},
@@ -62,6 +63,7 @@ INSIDE = {
     """,
     "exchange": """
         agenda config day faults rate_limits wire
+        coins
         price_model auth
         catalog
         accounts order_book mark_prices topics

@@ -6,11 +6,14 @@ import msgspec
 import pytest
 
 from gammacore import inverse
-from gammacore.contracts import parse, spec_for
+from gammacore.contracts import parse
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.live.collar import Collar
 from gammacore.valuation import shape
 from support.messages import CALL, ticker
+
+spec_for = published().spec_for
 
 SPEC = spec_for(CALL)
 NOW = CALL.expiry_ns - 7 * NS_PER_DAY

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammacore.contracts import spec_for
+from gammacore.data.listings import published
 from gammacore.deribit.codes import Fate
 from gammacore.events import Fill, Rejected
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
@@ -17,6 +17,8 @@ from gammacore.live.execution import ASK_AGAIN_NS, PAUSE_NS, WATCH_NS, Execution
 from gammacore.live.pricing import Settings
 from gammacore.orders import Cancel, Leg, Order, Purpose
 from support.messages import CALL, PERPETUAL, PUT, T0, S, order, ticker, trade
+
+spec_for = published().spec_for
 
 
 def made(rest=True, tries=3, patience_s=3, valid_s=5):

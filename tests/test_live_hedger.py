@@ -15,7 +15,8 @@ from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_estimate
 from gammacore.config import with_overrides
-from gammacore.contracts import Option, parse, spec_for
+from gammacore.contracts import Option, parse
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.codes import LOCAL, Fate
 from gammacore.deribit.methods import GET_DELIVERY_PRICES
@@ -41,6 +42,8 @@ from support.local_exchange import Client as Holder
 from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
 from support.messages import account, ticker, trade
 from support.messages import order as order_news
+
+spec_for = published().spec_for
 
 PERPETUAL = parse("BTC-PERPETUAL")
 

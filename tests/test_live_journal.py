@@ -103,7 +103,7 @@ def market(seed, hours=24 * 8):
 
 def session(path, config, events, stop_after=None, desk=None):
     """Trade against the simulated exchange and keep the journal; returns desk, exchange and commands."""
-    desk, exchange, sent = desk or build_desk(config, "book"), build_exchange(config), []
+    desk, exchange, sent = desk or build_desk(config, scope="book"), build_exchange(config), []
     with Journal(path) as journal:
         journal.start(START, msgspec.json.encode(stated(config)))
         for n, event in enumerate(events):

@@ -103,6 +103,12 @@ def test_command():
     found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
     assert found["clean"]
     assert len(found["trials"]) == 8
+    assert [line.partition(";")[0] for line in found["grids"]] == [
+        "perpetuals on BTC: tick 0.5, lot 10, contract 10",
+        "futures on BTC: tick 2.5, lot 10, contract 10",
+        "options on BTC: tick 0.0001, lot 0.1, contract 1",
+    ]
+    assert all(f"Grid of {line}" in shown.output.replace("\n", "") for line in found["grids"])
 
 
 def test_command_of_a_run_that_looks_ahead(monkeypatch):

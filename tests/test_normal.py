@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from gammacore.contracts import parse, spec_for
+from gammacore.contracts import parse
 from gammacore.data import normal
+from gammacore.data.listings import published
 from gammacore.data.schemas import KINDS
 from gammacore.daycount import NS_PER_MINUTE, parse_time
 from gammacore.deribit.history import Candles, FundingHour, VolatilityPage, bar_length_ns, volatility_bar_ns
@@ -15,6 +16,8 @@ from gammacore.deribit.methods import GET_DELIVERY_PRICES, GET_INSTRUMENTS, GET_
 from gammacore.deribit.methods import GET_LAST_TRADES_BY_CURRENCY_AND_TIME as TRADES
 from gammacore.errors import DataError
 from support.shared_data import recorded
+
+spec_for = published().spec_for
 
 
 def result(name):

@@ -4,6 +4,7 @@ import pytest
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Perpetual, Settlement
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
 from gammacore.legs import preset
 from gammacore.portfolio import Portfolio
@@ -96,9 +97,13 @@ def test_premium_budget_buys_whole_lots():
     quoted = chain(60e3)
     rows = [quoted.find(quoted.option(r)) for r in np.flatnonzero(quoted.strike == 60e3)]
     each = sum(quoted.ask[r] for r in rows) * 60e3
-    (entry,) = strategy(size=SizeRule(premium_usd=2.57 * each)).entries(START, quoted, Portfolio())
+    (entry,) = strategy(size=SizeRule(premium_usd=2.57 * each, grids=published())).entries(
+        START, quoted, Portfolio()
+    )
     assert {leg.amount for leg in entry.legs} == {2.5}
-    assert not strategy(size=SizeRule(premium_usd=0.05 * each)).entries(START, quoted, Portfolio())
+    assert not strategy(size=SizeRule(premium_usd=0.05 * each, grids=published())).entries(
+        START, quoted, Portfolio()
+    )
     quoted.ask[:] = quoted.mark[:] = 0.0
     assert not strategy(size=SizeRule(premium_usd=1e3)).entries(START, quoted, Portfolio())
 

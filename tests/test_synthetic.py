@@ -4,9 +4,12 @@ import pytest
 from gammacore import inverse
 from gammacore.backtest.replay.synthetic import flat_chains, simulate
 from gammacore.config import MarketConfig
-from gammacore.contracts import Option, Settlement, spec_for
+from gammacore.contracts import Option, Settlement
+from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, weekday
 from gammacore.volatility import realised_vol
+
+spec_for = published().spec_for
 
 CONFIG = MarketConfig(days=20)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gammacore import _replay
 from gammacore.array_types import Floats
-from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement, spec_for
+from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement
 from gammacore.desk import Desk
 from gammacore.episode import Episode, Trades
 from gammacore.events import Fill
@@ -168,7 +168,8 @@ class CompiledHedger:
             fee = exchange.hedge_fee
             if isinstance(fee, str):
                 fee = future_rate(rates, instrument, maker=fee == "maker")
-            grid = _grid(instrument) if exchange.on_ticks else (None, None, 0.0)
+            spec = exchange.grids.spec_for(instrument) if exchange.on_ticks else None
+            grid = (None, None, 0.0) if spec is None else _grid(spec)
             self._contracts[key] = _replay.Contract(
                 instrument.settlement is Settlement.INVERSE,
                 isinstance(instrument, Perpetual),
@@ -180,9 +181,8 @@ class CompiledHedger:
         return self._contracts[key]
 
 
-def _grid(instrument: Future | Perpetual) -> tuple[tuple[float, float], tuple[float, float], float]:
+def _grid(spec: ContractSpec) -> tuple[tuple[float, float], tuple[float, float], float]:
     """Tick and lot as fractions of whole numbers, and when a price counts as on a tick."""
-    spec = spec_for(instrument)
     tick, lot = (Fraction(repr(float(size))) for size in (spec.tick_size, spec.min_trade_amount))
     return (
         (float(tick.numerator), float(tick.denominator)),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from gammacore.book import Book
-from gammacore.contracts import Future, Option, Perpetual, Settlement, spec_for
+from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
 from gammacore.fees import FeeSchedule, future_fee, option_fee
 from gammacore.hedging.ladder import reached
@@ -41,6 +41,8 @@ class SimulatedExchange:
         Oldest chain that still counts as a quote; None accepts any.
     averaging : bool
         See :class:`gammacore.book.Book`.
+    grids : Grids, optional
+        Ticks of hedges.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class SimulatedExchange:
         on_ticks: bool = True,
         max_quote_age_ns: int | None = None,
         averaging: bool = True,
+        grids: Grids | None = None,
     ) -> None:
         self.fill = fill
         self.fees = fees
@@ -62,6 +65,7 @@ class SimulatedExchange:
         self.half_spread = half_spread
         self.on_ticks = on_ticks
         self.max_quote_age_ns = max_quote_age_ns
+        self.grids = Grids() if grids is None else grids
         self.book = Book(averaging)
         self.resting: dict[str, Order] = {}
 
@@ -163,7 +167,7 @@ class SimulatedExchange:
         price = mark * (1.0 + math.copysign(self.half_spread, amount))
         if not self.on_ticks:
             return price
-        return spec_for(instrument).round_price(price, "up" if amount > 0 else "down")
+        return self.grids.spec_for(instrument).round_price(price, "up" if amount > 0 else "down")
 
     def fee(
         self, instrument: Option | Future | Perpetual, amount: float, price: float, maker: bool = False

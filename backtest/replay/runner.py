@@ -24,9 +24,9 @@ from gammacore.desk import Desk
 from gammacore.episode import Episode
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
-from gammacore.fees import DERIBIT
 from gammacore.hedging import Never, Policy
 from gammacore.netting import NettedPortfolio
+from gammacore.terms import fees_of, grids_of
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
@@ -101,16 +101,17 @@ class Run(NamedTuple):
 
 def build_exchange(config: Config) -> SimulatedExchange:
     """Exchange of a configuration."""
-    costs = config.costs
+    costs, grids = config.costs, grids_of(config)
     return SimulatedExchange(
         costs.fill,
-        DERIBIT,
+        fees_of(config, grids),
         option_fees=costs.option_fees,
         hedge_fee=costs.hedge_fee,
         half_spread=costs.hedge_half_spread_bp * 1e-4,
         on_ticks=config.hedge.lots,
         max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
         averaging=config.exit.delivery == "average",
+        grids=grids,
     )
 
 
@@ -279,7 +280,7 @@ def replay(
     -------
     Run
     """
-    desk, exchange = build_desk(config, "book" if holder else "episode"), build_exchange(config)
+    desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config)
     if onlooker:
         desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"
         desk.book.averaging = config.exit.delivery == "average"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gammacore import inverse
 from gammacore.array_types import Floats, Ints
 from gammacore.config import MarketConfig
-from gammacore.contracts import CALL, PUT, ContractSpec, Option, Settlement, spec_for
+from gammacore.contracts import CALL, PUT, ContractSpec, Option, Settlement
 from gammacore.data import Chains, Funding, Prices, Quality
 from gammacore.daycount import (
     FRIDAY,
@@ -31,6 +31,7 @@ from gammacore.daycount import (
 
 LISTED_WEEKS = 5
 STRIKES_EACH_WAY = 20
+GRID = ContractSpec(0.0001, 1.0, 1.0, "coin", ((0.005, 0.0005),))  # of its quotes, as listed options have
 SMILE_REACH = 4.0  # the smile is extrapolated flat beyond this many standard deviations
 
 
@@ -109,8 +110,7 @@ def _chains(
     vol, distance = _smile(config, var, tau, np.log(strike / forward))
     mark = np.round(inverse.price(kind, forward, strike, tau, vol), 8)
     vega = inverse.greeks(kind, forward, strike, tau, vol).vega / forward
-    spec = spec_for(Option(currency, Settlement.INVERSE, int(expiry[0]), float(strike[0]), CALL))
-    bid, ask = _quotes(config, spec, mark, vega, distance, rng)
+    bid, ask = _quotes(config, GRID, mark, vega, distance, rng)
     return chains_from_rows(
         currency,
         ts_ns,

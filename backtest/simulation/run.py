@@ -13,11 +13,11 @@ from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
 from gammacore.daycount import DAYS_PER_YEAR, NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
-from gammacore.fees import DERIBIT
 from gammacore.hedging import Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.legs import preset
 from gammacore.settlement import WINDOW
+from gammacore.terms import fees_of, grids_of
 
 from ..replay.gate import faults_of
 from .experiment import Experiment
@@ -105,7 +105,7 @@ def _book(config: Config) -> tuple[OptionLeg, ...]:
 
 
 def _costs(config: Config) -> Costs:
-    costs, rates = config.costs, DERIBIT.steps[-1][1]
+    costs, rates = config.costs, fees_of(config, grids_of(config)).steps[-1][1]
     fee = costs.hedge_fee
     if isinstance(fee, str):
         fee = rates.future_maker if fee == "maker" else rates.future_taker

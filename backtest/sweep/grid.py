@@ -17,6 +17,7 @@ from gammacore import __version__
 from gammacore.config import Config, check, rolled_entry, stated, with_overrides
 from gammacore.data.tables import data_files
 from gammacore.errors import ConfigError
+from gammacore.terms import grids_of
 
 from ..replay.market import check_sources, market_part
 
@@ -104,12 +105,16 @@ def cells(config: Config) -> list[Cell]:
     _check_grid(config)
     base, mix = with_overrides(config, {"vary": {}}), _Mixer(config)
     contents = cache(_file_digest)
-    markets = cache(lambda text: digest([text, [contents(f) for f in _files(json.loads(text)["data"])]]))
+    markets: dict[str, str] = {}
     result = []
     for number, values in enumerate(itertools.product(*config.vary.values())):
         overrides = dict(zip(config.vary, values, strict=True))
         varied = mix.config(base, overrides)
-        market = markets(json.dumps(market_part(varied), sort_keys=True))
+        text = json.dumps(market_part(varied), sort_keys=True)
+        if text not in markets:
+            files = [contents(file) for file in _files(stated(varied.data))]
+            markets[text] = digest([text, files, msgspec.to_builtins(grids_of(varied).rows)])
+        market = markets[text]
         decided = stated(varied)
         del decided["report"]
         key = digest([__version__, market, decided])

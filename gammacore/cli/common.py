@@ -27,7 +27,10 @@ ConfigArgument = Annotated[
 PricesOption = Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")]
 FundingOption = Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")]
 DeliveryOption = Annotated[str | None, typer.Option(help="Delivery prices by date.")]
-CurrencyOption = Annotated[str | None, typer.Option(help="BTC, ETH, or BTC_USDC of linear options.")]
+InstrumentsOption = Annotated[
+    str | None, typer.Option(help="Ticks, lots and fees: a catalog as CSV or JSON, or a store.")
+]
+CurrencyOption = Annotated[str | None, typer.Option(help="BTC, ETH; SOL_USDC of linear options.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),

@@ -33,6 +33,10 @@ def exchange(
     ] = None,
     expiries: Annotated[int | None, typer.Option(help="List only so many expiries.")] = None,
     strikes: Annotated[int, typer.Option(help="Strikes on each side.")] = 10,
+    also: Annotated[
+        str | None,
+        typer.Option("--list", help="List these as well: ETH_USDC, SOL_USDC, XRP_USDC, with commas."),
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(help="File that keeps the exchange between runs; it wins over the rest.")
     ] = None,
@@ -44,6 +48,7 @@ def exchange(
 ) -> None:
     """Run a local exchange that speaks Deribit's protocol on a market of its own."""
     from gammacore.exchange import Exchange, ExchangeConfig
+    from gammacore.exchange.coins import with_families
     from gammacore.exchange.saved_state import load
     from gammacore.exchange.server import Clock, serve
     from gammacore.live.orphan import end_after
@@ -61,6 +66,8 @@ def exchange(
             expiries=expiries,
             strikes=strikes,
         )
+        if also is not None:
+            config = with_families(config, tuple(word.strip() for word in also.split(",")))
         made = Exchange(config, _faults(faults) if faults is not None else None, recorded)
     Console().print(
         f"Exchange on http://{host}:{port}/api/v2 and ws://{host}:{port}/ws/api/v2; Ctrl-C stops it",

@@ -14,6 +14,7 @@ from gammacore.cli.common import (
     DeliveryOption,
     ForceOption,
     FundingOption,
+    InstrumentsOption,
     JsonOption,
     PricesOption,
     SetOption,
@@ -34,6 +35,7 @@ LOOKS_AHEAD = 1
 def check(
     config: ConfigArgument = None,
     chains: Annotated[str | None, typer.Option(help="Option chains, as of gammacore backtest.")] = None,
+    instruments: InstrumentsOption = None,
     prices: PricesOption = None,
     funding: FundingOption = None,
     delivery: DeliveryOption = None,
@@ -49,25 +51,34 @@ def check(
     Exit code 1 if one does.
     """
     from gammacore.backtest.replay.look_ahead import check_look_ahead
+    from gammacore.terms import grids_of, sources
 
     given = {
         "data.chains": chains,
         "data.prices": prices,
         "data.funding": funding,
         "data.delivery": delivery,
+        "data.instruments": instruments,
         "currency": currency,
     }
     settings = configured(config, given, overrides, force_data=force_data)
+    grids = sources(settings, grids_of(settings))
     with stoppable(), progress_bar() as report:
         found = check_look_ahead(
             settings, trials=trials, seed=seed, progress=lambda done, total: report("trials", done, total)
         )
     if as_json:
-        document(_document(found))
+        document(_document(found) | {"grids": grids})
     else:
         _show(Console(), found, settings.marks.interpolate)
+        _show_grids(Console(), grids)
     if not found.clean:
         raise typer.Exit(LOOKS_AHEAD)
+
+
+def _show_grids(console: Console, grids: list[str]) -> None:
+    for line in grids:
+        console.print(f"Grid of {line}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _document(found: LookAhead) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class DataConfig(_Section, frozen=True):
     funding: str | None = None
     delivery: str | None = None
     dvol: str | None = None
+    instruments: str | None = None
     start: str | None = None
     end: str | None = None
     columns: dict[str, str] = {}

@@ -10,7 +10,8 @@ from gammacore.contracts.arithmetic import (
     round_coin,
     to_units,
 )
-from gammacore.contracts.grids import ContractSpec, has_spec, price_grid, spec_for, spec_from_catalog
+from gammacore.contracts.grids import ContractSpec, spec_from_catalog
+from gammacore.contracts.listed import Grids, ListedGrid, kind_of, listed
 from gammacore.contracts.names import (
     CALL,
     PUT,
@@ -29,21 +30,22 @@ __all__ = [
     "UNITS_PER_COIN",
     "ContractSpec",
     "Future",
+    "Grids",
     "Instrument",
+    "ListedGrid",
     "Option",
     "Perpetual",
     "Settlement",
     "family",
     "from_units",
-    "has_spec",
     "inverse_pnl",
+    "kind_of",
     "linear_pnl",
+    "listed",
     "parse",
     "payoff_coin",
     "payoff_usd",
-    "price_grid",
     "round_coin",
-    "spec_for",
     "spec_from_catalog",
     "to_units",
 ]

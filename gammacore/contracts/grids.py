@@ -16,11 +16,10 @@ import numpy as np
 
 from gammacore._arrays import floats
 from gammacore.array_types import Bools, Floats
-from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
-from gammacore.daycount import parse_time
+from gammacore.contracts.names import Option, Settlement, parse
 from gammacore.errors import ContractError
 
-__all__ = ["ContractSpec", "has_spec", "price_grid", "spec_for", "spec_from_catalog"]
+__all__ = ["ContractSpec", "spec_from_catalog"]
 
 Direction = Literal["nearest", "down", "up"]
 
@@ -225,78 +224,6 @@ def _round_count(count: Any, direction: str, rtol: float) -> Any:
     if direction == "up":
         return np.where(whole, nearest, np.ceil(count))
     raise ContractError(f"direction must be 'nearest', 'down' or 'up', got {direction!r}")
-
-
-# Defaults for replays without a catalog. The catalog of the day wins: ticks have
-# changed over the years, and altcoins have multipliers.
-_OPTION_STEPS = ((0.005, 0.0005),)
-_INVERSE, _LINEAR = Settlement.INVERSE, Settlement.LINEAR
-_SPECS: dict[tuple[type, str, Settlement], ContractSpec] = {
-    (Perpetual, "BTC", _INVERSE): ContractSpec(0.5, 10.0, 10.0, "USD"),
-    (Perpetual, "ETH", _INVERSE): ContractSpec(0.05, 1.0, 1.0, "USD"),
-    (Future, "BTC", _INVERSE): ContractSpec(2.5, 10.0, 10.0, "USD"),
-    (Future, "ETH", _INVERSE): ContractSpec(0.05, 1.0, 1.0, "USD"),
-    (Option, "BTC", _INVERSE): ContractSpec(0.0001, 1.0, 0.1, "coin", _OPTION_STEPS),
-    (Option, "ETH", _INVERSE): ContractSpec(0.0001, 1.0, 1.0, "coin", _OPTION_STEPS),
-    # Ticks of the linear perpetuals are read off recorded quotes, not off a catalog.
-    (Perpetual, "BTC", _LINEAR): ContractSpec(0.1, 0.0001, 0.0001, "coin"),
-    (Perpetual, "ETH", _LINEAR): ContractSpec(0.05, 0.001, 0.001, "coin"),
-    (Option, "BTC", _LINEAR): ContractSpec(5.0, 0.01, 0.01, "coin"),
-}
-
-_CHECKED_NS = parse_time("2025-12-30")  # first day of the recorded chains that obey the grids above
-_CHANGED_NS = parse_time("2026-08-18")
-
-
-def has_spec(kind: type[Instrument], base: str, settlement: Settlement) -> bool:
-    """Whether `spec_for` knows the grid of a sort of instrument."""
-    return (kind, base, settlement) in _SPECS
-
-
-def spec_for(instrument: Instrument) -> ContractSpec:
-    """Grid of an instrument when no catalog is at hand.
-
-    Parameters
-    ----------
-    instrument : Option, Future or Perpetual
-
-    Returns
-    -------
-    ContractSpec
-
-    Raises
-    ------
-    ContractError
-        If there is no default for this kind of instrument; use `spec_from_catalog`.
-    """
-    try:
-        return _SPECS[type(instrument), instrument.base, instrument.settlement]
-    except KeyError:
-        raise ContractError(
-            f"no default tick and lot for {instrument.name}: read them from the catalog (spec_from_catalog)"
-        ) from None
-
-
-def price_grid(instrument: Instrument, ts_ns: int) -> ContractSpec | None:
-    """Grid that recorded prices of a day must lie on, where it is known.
-
-    Parameters
-    ----------
-    instrument : Option, Future or Perpetual
-    ts_ns : int
-        A moment of the day, nanoseconds UTC.
-
-    Returns
-    -------
-    ContractSpec or None
-        None before the defaults were checked against recorded prices, and where they have changed since:
-        ticks of dated futures were finer in 2020, those of linear perpetuals are new since 18 August 2026.
-    """
-    key = (type(instrument), instrument.base, instrument.settlement)
-    until_ns = _CHANGED_NS if isinstance(instrument, Perpetual) and key[2] is _LINEAR else None
-    if ts_ns < _CHECKED_NS or (until_ns is not None and ts_ns >= until_ns):
-        return None
-    return _SPECS.get(key)
 
 
 def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from gammacore.array_types import Bools, Floats, Ints
-from gammacore.contracts import Option, family, parse, price_grid
+from gammacore.contracts import Option, family, parse
 from gammacore.data.chains import Chains
+from gammacore.data.listings import price_grid
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.sweeps import gather, small_chains, sweep_findings

@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from gammacore.contracts import ContractSpec, Future, Option, price_grid
+from gammacore.contracts import ContractSpec, Future, Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time
 
 from .crosscheck import Series, against_marks
 from .impossible import Day, Found, impossible
 from .interruption import interruptible
+from .listings import price_grid
 from .schemas import KINDS
 from .store import Store, day_of
 

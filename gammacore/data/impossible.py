@@ -15,6 +15,7 @@ from gammacore.contracts import CALL, Future, Instrument, Option, Settlement, pa
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import ContractError
 
+from .listings import published
 from .schemas import currency_of
 
 __all__ = ["Day", "Found", "impossible"]
@@ -180,9 +181,9 @@ def _other_coin(day: Day) -> Iterator[Found]:
         other = [_foreign(name, day.currency) for name in day.names]
     else:
         head = day.currency.lower()
-        coins = day.currency in ("BTC", "ETH")
+        in_coin = published().of(day.currency, "perpetual") is not None
         other = [
-            coins and name.lower() in ("btc_usd", "eth_usd") and not name.lower().startswith(head)
+            in_coin and name.lower().endswith("_usd") and not name.lower().startswith(head)
             for name in day.names
         ]
     yield from day.found("other coin", day.each(other, bool), f"not of {day.currency}")

@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from gammacore.array_types import Floats, Ints
+from gammacore.data.listings import coin_names
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.tables import Column, FileInfo, data_files, pick_column, read_header, read_table
@@ -23,7 +24,8 @@ __all__ = ["Prices", "load_prices"]
 
 # All of them hold the start of the bar.
 _TIME_NAMES = ("open_time_ms", "open_time", "minute", "timestamp", "ts_ns")
-_COINS = ("BTC", "ETH", "SOL", "XRP", "AVAX", "TRX", "PAXG")
+# btcusdt_spot, HYPE_USDC-PERPETUAL, ETH-PERPETUAL: a coin and what it is quoted in.
+_QUOTED = re.compile(r"([A-Z0-9]{2,10}?)[-_]?(?:USD[CT]?|PERPETUAL)(?![A-Z0-9])")
 # btcusdt_spot_1m_2024-01.csv.gz is one file of the series btcusdt_spot.
 _SERIES = re.compile(r"(.+?)_\d+[smhd](?:_.*)?")
 _COVERAGE = 0.99
@@ -167,14 +169,18 @@ def _expand(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], Path 
 
 
 def _coin(file: Path) -> str | None:
-    return next((coin for coin in _COINS if file.name.upper().startswith(coin)), None)
+    name = file.name.upper()
+    quoted = _QUOTED.match(name)
+    return quoted[1] if quoted else next((coin for coin in coin_names() if name.startswith(coin)), None)
 
 
 def _one_coin(files: Sequence[Path], coin: str | None, directory: Path | None) -> str | None:
     """Coin of the files, held against the one that was asked for."""
     found = sorted({name for file in files if (name := _coin(file))})
     if directory and coin is None and not found:
-        raise DataError(f"{directory}: no file name begins with a coin ({', '.join(_COINS)}); name the files")
+        raise DataError(
+            f"{directory}: no file name begins with a coin ({', '.join(coin_names())}); name the files"
+        )
     if directory and coin and coin not in found:
         raise DataError(f"{directory}: no price file of {coin}; there is {', '.join(found) or 'none'}")
     if coin is None and len(found) > 1:

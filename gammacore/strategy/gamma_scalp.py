@@ -10,7 +10,7 @@ import math
 import msgspec
 
 from gammacore import inverse
-from gammacore.contracts import Option, Settlement, spec_for
+from gammacore.contracts import Grids, Option, Settlement
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_YEAR, weekday
 from gammacore.events import ChainSlice
 from gammacore.legs import LegRule, preset
@@ -83,6 +83,8 @@ class SizeRule(msgspec.Struct, frozen=True):
         USD that they may gain or lose per volatility point.
     lots : bool
         Whether amounts are whole lots.
+    grids : Grids
+        That say what a lot is.
     """
 
     contracts: float = 1.0
@@ -90,6 +92,7 @@ class SizeRule(msgspec.Struct, frozen=True):
     theta_usd: float | None = None
     vega_usd: float | None = None
     lots: bool = True
+    grids: Grids = Grids()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -236,7 +239,9 @@ class GammaScalp:
                     return 0.0  # marks of nothing: a budget does not say how many
                 amounts.append(budget / one)
         units = min(amounts)
-        return spec_for(chain.option(picked.rows[0])).round_amount(units) if size.lots else units
+        if not size.lots:
+            return units
+        return size.grids.spec_for(chain.option(picked.rows[0])).round_amount(units)
 
 
 def _cost_of_one(chain: ChainSlice, picked: Picked, ts_ns: int) -> tuple[float, float, float]:

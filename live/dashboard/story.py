@@ -12,6 +12,7 @@ from gammacore.episode import Episode
 from gammacore.events import Delivery, Fill, Flatten, Rejected
 from gammacore.orders import Order
 from gammacore.scalps import pair_first_in_first_out
+from gammacore.terminal import price_text
 
 from ..about import Began
 from ..attempts import Placed
@@ -107,7 +108,7 @@ class Story:
             level, what = ("critical", "liquidated") if found.forced else ("warning", "traded outside")
             self.tell(ts_ns, level, f"{what}: {found.amount:+g} {found.instrument} at {found.price:g}")
         elif isinstance(found, Delivery):
-            self.tell(ts_ns, "info", f"delivered at {found.price:,.2f} USD")
+            self.tell(ts_ns, "info", f"delivered at {price_text(found.price)} USD")
         elif isinstance(found, Flatten):
             self.tell(ts_ns, "warning", "everything is to be closed")
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from gammacore.contracts import listed
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.connection import Close
@@ -82,6 +83,12 @@ class World:
             rng=random.Random(self.rng.random()),
             **options,
         )
+
+    def catalog(self, config):
+        """What a session reads at its start."""
+        rows = [x.row for x in self.exchange.floor.catalog.by_name.values() if x.state == "open"]
+        own = [row for row in rows if row["settlement_currency"] == config.settles_in]
+        return listed(own, "catalog", config.coin)
 
     @property
     def account(self):
@@ -199,7 +206,8 @@ class Process:
             self.journal = Journal(path)
         try:
             world.pass_time(world.rng.uniform(0.05, 1.5))  # to read a catalog, and bars for estimates
-            self.hedger = build_hedger(config, past, self.journal, self.client)
+            catalog = world.catalog(config)
+            self.hedger = build_hedger(config, past, self.journal, self.client, catalog=catalog)
         except Killed:
             self.die()
             raise

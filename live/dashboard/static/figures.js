@@ -1,7 +1,7 @@
 // The figures of the page, each drawn anew from its part of the state.
 
 import { curve, element, extent, frame, picture } from "./draw.js";
-import { amount, clock, number, percent, short, signed, span, whose } from "./format.js";
+import { amount, clock, dollars, number, percent, short, signed, span, whose } from "./format.js";
 
 function nothing(place, words) {
   const note = document.createElement("p");
@@ -29,7 +29,7 @@ export function priceChart(place, columns, marks, scalps) {
   const height = place.clientHeight || 240, [t0, t1] = extent(columns.start_ms);
   const shown = marks.filter((mark) => mark.ts_ms >= t0);
   const hedges = shown.filter((mark) => mark.kind !== "option");
-  const label = `Price over time: now ${number(columns.last.at(-1), 1)} USD, with ${hedges.length} hedges`;
+  const label = `Price over time: now ${dollars(columns.last.at(-1))} USD, with ${hedges.length} hedges`;
   const { svg, width } = picture(place, height, label);
   const low = Math.min(...columns.low, ...shown.map((m) => m.price)), high = Math.max(...columns.high, ...shown.map((m) => m.price));
   const scales = frame(svg, width, height, [t0, Math.max(t1, ...shown.map((m) => m.ts_ms))], [low, high]);
@@ -47,7 +47,7 @@ export function priceChart(place, columns, marks, scalps) {
 
 // Purchases point up, sales down; options are rings.
 function symbol(mark, x, y) {
-  const up = mark.amount > 0, text = `${clock(mark.ts_ms)} ${mark.kind} ${amount(mark.instrument, mark.amount)} ${mark.instrument} at ${number(mark.price, 1)}`;
+  const up = mark.amount > 0, text = `${clock(mark.ts_ms)} ${mark.kind} ${amount(mark.instrument, mark.amount)} ${mark.instrument} at ${dollars(mark.price)}`;
   const size = 5, tip = up ? -size : size;
   const made = mark.kind === "option"
     ? element("circle", { class: "ring", cx: x, cy: y, r: 5 })

@@ -27,7 +27,13 @@ export function short(x) {
 const option = (name) => /-[CP]$/.test(name);
 const linear = (name) => /^[^-]*_/.test(name);
 
-export const price = (name, x) => number(x, option(name) && !linear(name) ? 4 : 1);
+// A price in USD: five digits, at least one after the point, of a coin of cents as of one of thousands.
+export function dollars(x) {
+  const before = known(x) && Math.abs(x) >= 1 ? String(Math.floor(Math.abs(x))).length : 0;
+  return number(x, Math.max(5 - before, 1));
+}
+
+export const price = (name, x) => (option(name) && !linear(name) ? number(x, 4) : dollars(x));
 export const amount = (name, x) => number(x, option(name) ? 2 : linear(name) ? 4 : 0, true);
 export const clock = (ms) => (known(ms) ? new Date(ms).toISOString().slice(11, 19) : DASH);
 export const day = (ms) => (known(ms) ? new Date(ms).toISOString().slice(0, 19).replace("T", " ") : DASH);

@@ -1,6 +1,6 @@
 // Cards, tables and lists.
 
-import { amount, clock, DASH, day, number, percent, price, short, signed, span, tone } from "./format.js";
+import { amount, clock, DASH, day, dollars, number, percent, price, short, signed, span, tone } from "./format.js";
 
 function cell(row, text, kind = "", name = "td") {
   const made = document.createElement(name);
@@ -99,7 +99,7 @@ export function cards(place, state) {
   const shown = [
     ["profit", profit ? `${signed(profit.usd)} USD` : DASH, profit ? `${signed(profit.coin, 8)} ${coin}` : "", profit ? tone(profit.usd) : ""],
     ["today", profit ? `${signed(profit.today_usd)} USD` : DASH, "since 00:00 UTC", profit ? tone(profit.today_usd) : ""],
-    [coin, market ? `${number(market.index, 1)} USD` : DASH, market ? `${day(market.ts_ms)}` : "", ""],
+    [coin, market ? `${dollars(market.index)} USD` : DASH, market ? `${day(market.ts_ms)}` : "", ""],
     ["delta", seen ? `${signed(seen.delta_coin, 4)}` : DASH, seen ? `${signed(seen.delta_usd, 0)} USD` : "", ""],
     ["hedges", `${number(session.hedges, 0)}`, `${number(scalps.count, 0)} scalps, ${number(session.filled, 0)} fills`, ""],
     ["last price", span(health.price_age_s), `${number(session.events, 0)} events`, health.stale ? "loss" : ""],
