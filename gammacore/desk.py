@@ -26,7 +26,7 @@ from gammacore.events import (
     Timer,
 )
 from gammacore.hedge import Hedge
-from gammacore.hedging import Ladder, Policy
+from gammacore.hedging import Ladder, Never, Policy
 from gammacore.hedging.ladder import reached, rung_price
 from gammacore.netting import NettedPortfolio
 from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_id_of, purpose_of
@@ -104,8 +104,8 @@ class Desk:
         orders += self._rehedge(self._affected(event))
         if isinstance(self.policy, Ladder):
             orders += self._rest(event, self.policy)
-        if netted is not None and netted.changed and netted.book is not None and not netted.book.pending:
-            netted.cross(self._own_trades(self.book.future_price(netted.book.hedge.instrument)), self.book)
+        if netted is not None and netted.changed and not isinstance(self.policy, Never):
+            self._cross(netted)
         return orders
 
     def _enter_or_leave(self, event: Event) -> list[Command]:
@@ -126,6 +126,11 @@ class Desk:
             estimated = isinstance(event, Delivery) and event.estimated
             orders += self._wind_up(hand_over=not estimated)
         return orders
+
+    def _cross(self, netted: NettedPortfolio) -> None:
+        """Hedge the episodes of a book at the mark, unless its own hedge is on its way and does it."""
+        if netted.book is not None and not netted.book.pending:
+            netted.cross(self._own_trades(self.book.future_price(netted.hedged_with)), self.book)
 
     def _own_trades(self, mark: float) -> dict[int, float]:
         """Find what each episode of a book would trade at the mark, if it hedged by itself."""
