@@ -34,56 +34,20 @@ excess of a wish too small for a lot is not an order: the last one's stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 import numpy as np
 
-from gammacore import _replay, black76, inverse
-from gammacore.array_types import Floats, Ints
-from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.episode import Capital, Episode, HedgeFills
-from gammacore.expansion import MODEL_LINES, Method, model_lines
+from gammacore.array_types import Ints
+from gammacore.episode import Episode
+from gammacore.expansion import Method
 from gammacore.ledger import Money, check_gap
-from gammacore.valuation import value
+from gammacore.walk import LINES, Lines, Path, Sums, Walk, points_at, slippage
 
 __all__ = ["LINES", "Attribution", "Path", "attribute", "check_rounding", "share_of", "slippage"]
 
-LINES = (
-    *MODEL_LINES,
-    "hedge",
-    "basis",
-    "lots",
-    "fees",
-    "funding",
-    "spread",
-    "numeraire",
-    "rounding",
-    "unexplained",
-)
 REVALUATIONS = 2  # of three assets each, in the life of an episode
-Lines = dict[str, Floats]
-Sums = dict[str, tuple[float, float]]  # settlement currency, other
-GREEKS = ("price", "delta", "gamma", "theta", "vega", "vanna", "volga", "charm")
-
-
-class Path(Protocol):
-    """What attribution needs of a tape; i..j are entries."""
-
-    ts_ns: Ints
-    index: Floats
-    owed: Floats
-
-    def forward(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
-    def underlying(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
-    def forward_later(self, expiry_ns: int, i: int, ts_ns: int) -> float: ...  # noqa: D102
-    def years(self, expiry_ns: int, ts_ns: Ints) -> Floats: ...  # noqa: D102
-    def vol(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
-    def recorded_marks(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
-    def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]: ...  # noqa: D102
-    def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats: ...  # noqa: D102
-    def spot_at_delivery(self, expiry_ns: int, i: int) -> float: ...  # noqa: D102
 
 
 class Attribution:
@@ -108,7 +72,7 @@ class Attribution:
         Points at which options were delivered.
     """
 
-    def __init__(self, walk: _Walk, method: Method) -> None:
+    def __init__(self, walk: Walk, method: Method) -> None:
         self._walk, self._method = walk, method
         self.start = walk.i
         self.forward, self.ts_ns, self.rate = walk.forward, walk.ts, walk.index
@@ -160,7 +124,7 @@ class Attribution:
 
     def points(self, ts_ns: Ints) -> Ints:
         """Points at which fills take place; those of a delivery come after the last entry."""
-        return _points(self.ts_ns, ts_ns)
+        return points_at(self.ts_ns, ts_ns)
 
 
 def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor") -> Attribution:
@@ -187,282 +151,7 @@ def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor"
         If lines and ledger differ by more than rounding can explain.
     """
     first = int(np.searchsorted(path.ts_ns, episode.entry_ns, side="right")) - 1
-    return Attribution(_Walk(episode, path, first, last), method)
-
-
-def _points(axis_ns: Ints, ts_ns: Ints) -> Ints:
-    return np.searchsorted(axis_ns, ts_ns, side="right") - 1
-
-
-def _sums(points: Ints, amounts: Floats, size: int) -> Floats:
-    """Sum of the amounts at each point."""
-    return np.bincount(points, amounts, size).astype(np.float64, copy=False)
-
-
-class _Walk:
-    """Arrays over the entries of one episode; a delivery adds one more point."""
-
-    def __init__(self, episode: Episode, path: Path, first: int, last: int) -> None:
-        self.episode, self.path = episode, path
-        self.inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
-        self.i, self.j = first, last + 1
-        self._lay_out(path.ts_ns[self.i : self.j])
-        self.index = path.index[self.i : self.j][self.at]
-        for point, expiry_ns in self.added:
-            if expiry_ns:
-                self.index[point] = path.spot_at_delivery(expiry_ns, self.i + int(self.at[point]))
-        self.forward = path.index[self.i : self.j]
-        if episode.number >= 0:  # a book and its residual are held against the index
-            self.forward = path.forward(episode.expiry_ns, self.i, self.j)
-        self.hedge_price, self.hedge_forwards = self._hedge_prices()
-        self.hedges = episode.hedge_fills()
-        self.points = _points(self.ts, self.hedges.ts_ns)
-
-    def _lay_out(self, ts: Ints) -> None:
-        """Find the points: every entry, each delivery, and an exit between two entries.
-
-        A life of one entry gets a step of no length. ``at`` is the entry that a point shows, ``added`` the
-        points that are no entries, with the expiry that is delivered there or 0, ``ends`` its point.
-        """
-        episode = self.episode
-        times = sorted({*episode.delivered, *(stop for stop in episode.stops if stop > ts[0])})
-        traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
-        over = bool(times) and not episode.open and times[-1] >= max(traded_ns, int(ts[-1]))
-        deliveries = times
-        self.tail = not over and bool(
-            traded_ns > ts[-1] or len(ts) == 1
-        )  # marks of the last entry hold there
-        if self.tail:
-            times = [*times, max(int(ts[-1]), traded_ns)]
-        places = np.searchsorted(ts, np.array(times, np.int64), side="right")
-        self.ts = np.insert(ts, places, times)
-        self.at = np.insert(np.arange(len(ts)), places, places - 1)
-        points = (places + np.arange(len(places))).tolist()
-        self.added = list(zip(points, [*deliveries, *([0] * self.tail)], strict=True))
-        self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns in episode.delivered}
-
-    def forwards(self, expiry_ns: int, start: int = 0, end: int | None = None) -> Floats:
-        """Forward of an expiry at points up to its delivery, of the average that it delivers at."""
-        end = len(self.ts) - 1 if end is None else end
-        values = self._seen(start, end, partial(self.path.forward, expiry_ns))
-        for point, delivered_ns in self.added:
-            if not start <= point <= end:
-                continue
-            if delivered_ns == expiry_ns and expiry_ns in self.episode.delivered:
-                values[point - start] = self.episode.delivered[expiry_ns]
-            else:
-                entry = self.i + int(self.at[point])
-                later = self.path.forward_later(expiry_ns, entry, int(self.ts[point]))
-                values[point - start] = later * (self.index[point] / self.path.index[entry])
-        return values
-
-    def _seen(self, start: int, end: int, values: Callable[[int, int], Floats]) -> Floats:
-        """Values of the path at points from one to another; what was added shows the entry before it."""
-        first, last = int(self.at[start]), int(self.at[end])
-        return values(self.i + first, self.i + last + 1)[self.at[start : end + 1] - first]
-
-    def _hedge_prices(self) -> tuple[Floats, Floats]:
-        """Mark of the hedge, and the forward that it is held against: of the last expiry.
-
-        A perpetual hedges the forward as it trades, of which the average that options deliver at moves
-        only a part; the expiry's own future delivers at that average, too.
-        """
-        instrument, expiry_ns = self.episode.hedge.instrument, self.episode.expiry_ns
-        if self.episode.number < 0:
-            return self.index.copy(), self.index
-        if type(instrument) is not Perpetual:
-            assert isinstance(instrument, Future)
-            forwards = self.forwards(expiry_ns)
-            same = instrument.expiry_ns == expiry_ns
-            return forwards if same else self.forwards(instrument.expiry_ns), forwards
-        traded = self.path.underlying(expiry_ns, self.i, self.j)[self.at]
-        for point, _ in self.added:
-            entry = int(self.at[point])
-            traded[point] = self.index[point] * traded[point] / self.path.index[self.i + entry]
-        return self.index.copy(), traded
-
-    def _end(self, option: Option) -> int:
-        """Point up to which an option exists."""
-        return int(self.ends.get(option.expiry_ns, len(self.ts) - 1))
-
-    def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
-        """Forward, years and volatility from a point to the option's end."""
-        end = self._end(option)
-        forward = self.forwards(option.expiry_ns, start, end)
-        vol = self._seen(start, end, partial(self.path.vol, option))
-        return forward, self.path.years(option.expiry_ns, self.ts[start : end + 1]), vol
-
-    def sums(self) -> Sums:
-        """Totals of all lines but the rounding, by Taylor expansion."""
-        rate = self.index if self.inverse else 1.0 / self.index
-        sums: Sums = dict.fromkeys(LINES, (0.0, 0.0))
-        for name, added in (*self._option_sums(rate), *self._hedge_sums(rate), *self._cost_sums(rate)):
-            sums[name] = sums[name][0] + added[0], sums[name][1] + added[1]
-        # The numeraire's line, sum of equity times the rate's move, summed by parts.
-        native, other = (math.fsum(money[c] for money in sums.values()) for c in (0, 1))
-        gained = sum(part.amount * (rate[-1] - at) for part, at in self._put_in(rate))
-        sums["numeraire"] = 0.0, float(gained + native * rate[-1] - other)
-        return sums
-
-    def _holdings(self) -> list[tuple[Option, int, float]]:
-        """Options with the point from which an amount of them was held to the end, closings negative."""
-        fills = self.episode.option_fills()
-        points = _points(self.ts, np.array([fill.ts_ns for fill in fills], np.int64))
-        held: dict[tuple[Option, int], float] = {}
-        for fill, point in zip(fills, points.tolist(), strict=True):
-            assert isinstance(fill.instrument, Option)
-            if point < self._end(fill.instrument):  # what is closed at the very end has no step of its own
-                key = fill.instrument, max(point, 0)
-                held[key] = held.get(key, 0.0) + fill.amount
-        return [(option, start, amount) for (option, start), amount in held.items()]
-
-    def _option_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
-        """Sum the lines of the options: a call and a put of one strike and volatility are expanded once.
-
-        They differ by a position that is linear in the price of the hedge, by parity.
-        """
-        seen: list[tuple[Option, int, Floats, list[list[float]]]] = []
-        for option, start, amount in self._holdings():
-            case = self._case(option, start)
-            same = (
-                e
-                for e in seen
-                if (e[0].expiry_ns, e[0].strike, e[1]) == (option.expiry_ns, option.strike, start)
-                and np.array_equal(e[2], case[2])
-            )
-            other, _, _, sums = next(same, (option, start, case[2], None))
-            if sums is None:
-                sums = self._expand(option, case, rate[start : self._end(option) + 1])
-                seen.append((option, start, case[2], sums))
-            # A call less its put is F - K, in coin 1 - K X.
-            linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
-            *lines, model, move = sums
-            for name, line in zip(MODEL_LINES[:-1], lines, strict=True):
-                yield name, [amount * x for x in line]
-            yield "delta", [amount * linear * x for x in move]
-            yield "higher_order", [amount * (model[c] - sum(line[c] for line in lines)) for c in (0, 1)]
-            yield "unexplained", [amount * x for x in self._beyond(option, start, case, rate)]
-
-    def _expand(self, option: Option, case: tuple[Floats, Floats, Floats], rate: Floats) -> list[list[float]]:
-        """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
-        names = ("price", "net_delta", *GREEKS[2:]) if self.inverse else GREEKS
-        model = inverse.sensitivities if self.inverse else black76.sensitivities
-        greeks = model(names, option.kind, case[0], option.strike, *case[1:])
-        sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *case, rate).tolist()
-        return sums
-
-    def _beyond(
-        self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
-    ) -> tuple[float, float]:
-        """Sum over steps how recorded marks, where there are any, moved beyond the model."""
-        entries, marks = self.path.published_marks(
-            option, self.i + int(self.at[start]), self.i + int(self.at[self._end(option)]) + 1
-        )
-        k, last = np.searchsorted(self.at, entries - self.i), self._end(option)
-        alive = k <= last
-        k, marks = k[alive], marks[alive]
-        if self.tail and last == len(rate) - 1 and k.size and k[-1] == last - 1:
-            k, marks = np.append(k, last), np.append(marks, marks[-1])
-        gap = marks - value(option, *(column[k - start] for column in case))
-        into, out = gap * (k > start), gap * (k < last)  # the steps that end there, and that start there
-        other = (into * rate[k]).sum() - (out * rate[np.minimum(k + 1, last)]).sum()
-        return float(into.sum() - out.sum()), float(other)
-
-    def _hedge_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
-        owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None
-        prices, fills = (self.hedge_price, self.hedge_forwards), (self.hedges.amount, self.hedges.excess)
-        sums = _replay.held_sums(self.inverse, *prices, owed, rate, self.points, *fills)
-        yield from zip(("hedge", "basis", "lots", "funding"), sums.tolist(), strict=True)
-
-    def _cost_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
-        points, fees, slipped = self._costs()
-        rates = rate[np.clip(points - 1, 0, len(rate) - 2) + 1]
-        for name, amounts in (("fees", fees), ("spread", slipped)):
-            yield name, (float(amounts.sum()), float((amounts * rates).sum()))
-
-    def option_lines(self, method: Method) -> Lines:
-        """Lines of all options held, settlement currency."""
-        lines = {name: np.zeros(len(self.ts) - 1) for name in LINES}
-        for option, start, amount in self._holdings():
-            case, last = self._case(option, start), self._end(option)
-            model = value(option, *case)
-            for name, part in model_lines(option, *case, model, method).items():
-                lines[name][start:last] += amount * part
-            part = self._seen(start, last, partial(self.path.recorded_marks, option))
-            for point, _ in self.added:
-                if start <= point <= last and not (self.tail and point == len(self.ts) - 1):
-                    part[point - start] = np.nan
-            beyond = np.where(np.isfinite(part), part - model, 0.0)
-            lines["unexplained"][start:last] += amount * np.diff(beyond)
-        return lines
-
-    def _held(self) -> tuple[Floats, Floats]:
-        """Hedge amount over each step (after the fills at its start), and its excess over the wish."""
-        steps = len(self.ts) - 1
-        amounts = _sums(self.points, self.hedges.amount, steps + 1)
-        last = np.searchsorted(self.points, np.arange(steps), side="right") - 1
-        excess = np.append(self.hedges.excess, 0.0)[last]  # before the first hedge: the zero at the end
-        return np.cumsum(amounts)[:-1], excess
-
-    def _owed(self) -> Floats:
-        return self.path.owed[self.i : self.j][self.at]
-
-    def hedge_lines(self) -> Lines:
-        """Hedge, mark to mark, in three parts, and funding received."""
-        held, excess = self._held()
-        price, forward = self.hedge_price, self.hedge_forwards
-        if self.inverse:
-            move, with_forward = -np.diff(1.0 / price), -np.diff(1.0 / forward) * (forward / price)[:-1]
-        else:
-            move, with_forward = np.diff(price), np.diff(forward)
-        wanted = held - excess
-        lines = {
-            "hedge": wanted * with_forward,
-            "basis": wanted * (move - with_forward),
-            "lots": excess * move,
-        }
-        if type(self.episode.hedge.instrument) is Perpetual:
-            lines["funding"] = -held * np.diff(self._owed())
-        return lines
-
-    def _costs(self) -> tuple[Ints, Floats, Floats]:
-        """Points, fees and slippage of all fills, those of deliveries last."""
-        hedges, options = self.hedges, self.episode.option_fills()
-        traded = _points(self.ts, np.array([f.ts_ns for f in options], np.int64))
-        ends = _points(self.ts, np.array(list(self.episode.delivery_fees), np.int64))
-        points = np.concatenate([self.points, traded, ends])
-        delivery = list(self.episode.delivery_fees.values())
-        fees = np.concatenate([hedges.fee, [f.fee for f in options], delivery])
-        slipped = [f.amount * (f.mark - f.price) for f in options]
-        hedged = hedges.amount * slippage(hedges, self.inverse)
-        return points, -fees, np.concatenate([hedged, slipped, np.zeros(len(ends))])
-
-    def cost_lines(self) -> tuple[Floats, Floats]:
-        """Fees and spread of all fills, and the fees of the delivery."""
-        points, fees, slipped = self._costs()
-        return self._spread_out(points, fees), self._spread_out(points, slipped)
-
-    def _spread_out(self, points: Ints, amounts: Floats) -> Floats:
-        """Amounts by the step that ends at their point; those of the entry belong to the first step."""
-        steps = len(self.ts) - 1
-        return _sums(np.clip(points - 1, 0, steps - 1), amounts, steps)
-
-    def convert(self, native: Lines) -> Lines:
-        """Lines in the other currency: each step's at its final rate, the rest to ``numeraire``."""
-        rate = self.index if self.inverse else 1.0 / self.index
-        # Costs of the entry itself were paid at the first rate, those of step k at its last.
-        other = {name: line * rate[1:] for name, line in native.items()}
-        gained = np.sum(list(native.values()), axis=0)
-        equity = np.concatenate([[0.0], np.cumsum(gained)[:-1]])
-        for part, _ in self._put_in(rate):
-            equity[max(int(_points(self.ts, np.array([part.ts_ns]))[0]), 0) :] += part.amount
-        other["numeraire"] = equity * np.diff(rate)
-        return other
-
-    def _put_in(self, rate: Floats) -> list[tuple[Capital, float]]:
-        """Capital, and the rate that it came at."""
-        put_in = self.episode.capital(float(self.index[0]))
-        return [(part, part.rate if self.inverse else 1.0 / part.rate) for part in put_in]
+    return Attribution(Walk(episode, path, first, last), method)
 
 
 def share_of(line: str, sizes: Iterable[Mapping[str, float]]) -> float:
@@ -470,11 +159,6 @@ def share_of(line: str, sizes: Iterable[Mapping[str, float]]) -> float:
     kept = list(sizes)
     whole = math.fsum(size for part in kept for size in part.values())
     return math.fsum(part[line] for part in kept) / whole if whole else 0.0
-
-
-def slippage(fills: HedgeFills, inverse: bool) -> Floats:
-    """Profit per unit of amount of having filled at the price rather than at the mark."""
-    return 1.0 / fills.price - 1.0 / fills.mark if inverse else fills.mark - fills.price
 
 
 def _summed(native: Lines, other: Lines) -> Sums:

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from gammacore.backtest.figures.held_book import ACTUAL, UNHEDGED, compare_hedges, held_config
 from gammacore.backtest.figures.results import tabulate, write_tables
 from gammacore.backtest.figures.statement import run_statement
 from gammacore.backtest.replay.holder import holder_past
 from gammacore.backtest.replay.market import LoadedMarket, load_market
 from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.sweep.held_book import ACTUAL, UNHEDGED, compare_hedges, held_config
 from gammacore.contracts import parse, payoff_coin
 from gammacore.data.account import executions, read_account
 from gammacore.data.account.forms import FORMS

@@ -10,11 +10,11 @@ import pandas as pd
 from gammacore.errors import DataError
 from gammacore.result_files import SUMMARY, config_text, json_text
 
-from ..figures.held_book import HeldBook
 from ..figures.results import Results, tabulate, write_tables
 from ..replay.market import LoadedMarket
 from ..simulation.frontier import Frontier
 from ..simulation.run import Simulated
+from ..sweep.held_book import HeldBook
 from ..sweep.run import Sweep
 from .held_page import render_held
 from .page import write_report

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from gammacore.daycount import NS_PER_DAY
 
-from ..figures.held_book import ACTUAL, HedgedBook, HeldBook
 from ..replay.market import LoadedMarket
+from ..sweep.held_book import ACTUAL, HedgedBook, HeldBook
 from .drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, axis, line_trace, make_figure, time_axis
 from .rendering import render, script_json
 from .thinning import LINE_POINTS

@@ -18,7 +18,7 @@ from gammacore.result_files import result_directory
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
-    from gammacore.backtest.figures.held_book import HeldBook
+    from gammacore.backtest.sweep.held_book import HeldBook
 
 
 def run_held(settings: Config, files: Sequence[Path], out: Path, console: Console, as_json: bool) -> None:
@@ -33,10 +33,10 @@ def run_held(settings: Config, files: Sequence[Path], out: Path, console: Consol
     """
     if settings.data.chains is None:
         raise ConfigError("--positions: needs the option chains of that time; name them with --chains")
-    from gammacore.backtest.figures.held_book import compare_hedges, held_config
     from gammacore.backtest.replay.holder import holder_past
     from gammacore.backtest.replay.market import load_market
     from gammacore.backtest.report.files import HELD_PAGE, write_held
+    from gammacore.backtest.sweep.held_book import compare_hedges, held_config
     from gammacore.data.account.reading import AccountOptions, read_account
     from gammacore.data.account.rows import deliveries, executions
 

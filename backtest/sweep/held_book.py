@@ -18,12 +18,12 @@ from gammacore.build import build_policy, hedge_cost
 from gammacore.config import Config, with_overrides
 from gammacore.contracts import Option
 
+from ..figures.performance import number
+from ..figures.returns import Marks, daily_profit, profit_curves
 from ..replay.holder import HolderPast
 from ..replay.market import LoadedMarket
 from ..replay.runner import Run, replay
-from ..sweep.grid import cells
-from .performance import number
-from .returns import Marks, daily_profit, profit_curves
+from .grid import cells
 
 __all__ = ["ACTUAL", "UNHEDGED", "HedgedBook", "HeldBook", "compare_hedges", "held_config"]
 
