@@ -50,6 +50,7 @@ CHARTS = (
     "price",
     "deltas",
     "greeks",
+    "book",
     "volatility",
     "returns",
     "cone",

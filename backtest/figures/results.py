@@ -17,6 +17,7 @@ from gammacore.result_files import SUMMARY, config_text, json_text
 from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
 from ..replay.runner import Run, replay
+from .book_greeks import book_table
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
 from .run_exposures import EpisodeMoments, expose_run
 
@@ -44,6 +45,7 @@ class Results(msgspec.Struct, frozen=True):
     intervals: pd.DataFrame
     ledgers: list[tuple[int, Ledger]]
     moments: list[EpisodeMoments]
+    book: pd.DataFrame
 
 
 def run_backtest(
@@ -80,6 +82,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
         intervals=interval_table(run),
         ledgers=[(done.episode.number, done.episode.ledger) for done in booked],
         moments=seen.moments,
+        book=book_table(run),
     )
 
 
@@ -93,6 +96,7 @@ def write_tables(results: Results, folder: Path) -> None:
     # Ten decimals are below the ledger's unit, and half the size of the file.
     results.scalps.round(10).to_csv(folder / "scalps.csv", index=False)
     results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
+    results.book.drop(columns="ts_ns").round(10).to_csv(folder / "book.csv", index=False)
     write_journal(results.ledgers, folder / "ledger.csv")
 
 

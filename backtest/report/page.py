@@ -11,6 +11,7 @@ from gammacore.result_files import config_text
 
 from ..figures.results import Results
 from . import tables
+from .book_charts import book_figure
 from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from .exposure_charts import deltas_figure, greeks_figure
 from .headline import headline_cards
@@ -78,6 +79,7 @@ def _figures(view: View) -> dict[str, go.Figure]:
         "price": price_figure(view),
         "deltas": deltas_figure(view),
         "greeks": greeks_figure(view),
+        "book": book_figure(view),
         "volatility": volatility_figure(view),
         "returns": returns_figure(view),
         "cone": cone_figure(view),
