@@ -41,7 +41,7 @@ def walk(config, tape):
 def run_through(config, tape, desk, exchange):
     """Replay a tape by a desk and an exchange that are at hand, event by event."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "build_desk", lambda config: desk)
+        patch.setattr(runner, "build_desk", lambda config, **_: desk)
         patch.setattr(runner, "build_exchange", lambda config: exchange)
         replay(config, tape, engine="desk")
 

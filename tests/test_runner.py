@@ -216,9 +216,9 @@ def test_a_tampered_ledger_is_noticed():
     run = replay(build(FREE), minute_tape())
     done = run.episode_runs[0]
     done.episode.ledger.post(0, Account.CASH, Account.HEDGE_PNL, 1e-4, "out of nowhere")
-    with pytest.raises(LedgerError, match="lines and ledger differ"):
+    with pytest.raises(LedgerError, match="lines and ledger: off by"):
         attribute(done.episode, run.tape, done.last)
-    with pytest.raises(LedgerError, match="lines and ledger differ by nan"):
+    with pytest.raises(LedgerError, match="lines and ledger: off by nan"):
         check_rounding(done.episode, math.nan, 0.0)
 
 
