@@ -320,12 +320,23 @@ class NettedPortfolio(Portfolio):
         if episode.hedge.amount:
             self.hand_over(episode, self.residual, book)
         self.finish(episode, book)
-        # What it leaves in cash is held on: in the other currency it goes with the rate.
-        left = episode.ledger.native_balance(Account.CASH)
-        self.residual.ledger.rate = book.index
+        self._leave(episode, episode.ledger.native_balance(Account.CASH))
+
+    def true_up(self, episode: Episode, ts_ns: int, owed: float) -> None:
+        """Pay what an episode owes beside the funding that was known; one that has ended had left more."""
+        super().true_up(episode, ts_ns, owed)
+        if episode.end_ns:
+            self._leave(episode, -owed)
+
+    def _leave(self, episode: Episode, amount: float) -> None:
+        """Hold on what an episode leaves in cash: in the other currency it goes with the rate."""
+        residual = self.residual
+        assert residual is not None
+        at, rate, residual.ledger.rate = episode.end_ns, residual.ledger.rate, episode.ledger.rate
         memo = f"of episode {episode.number}"
-        self.residual.ledger.post(book.ts_ns, Account.CASH, Account.CAPITAL, left, memo)
-        self.residual.put_in.append(Capital(book.ts_ns, left, book.index))
+        residual.ledger.post(at, Account.CASH, Account.CAPITAL, amount, memo)
+        residual.put_in.append(Capital(at, amount, episode.ledger.rate))
+        residual.ledger.revalue(at, rate if rate > 0 else episode.ledger.rate)
 
     # ------------------------------------------------------------- sums
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammacore.backtest.figures.results import tabulate
-from gammacore.backtest.replay.market import LoadedMarket
+from gammacore.backtest.replay.market import LoadedMarket, load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.contracts import Option, Settlement
 from gammacore.errors import ConfigError, LedgerError
@@ -229,3 +229,22 @@ def test_a_gap_that_rounding_cannot_leave_is_refused():
         check_gap(ledger, Money(1e-7, 0.0), 10, "parts sum to the whole")
     with pytest.raises(LedgerError, match="off by nan"):
         check_gap(ledger, Money(math.nan, 0.0), 10, "parts sum to the whole")
+
+
+@pytest.mark.parametrize("target", ["coin_neutral", "usd_neutral"])
+def test_funding_at_final_rates_is_shared_out_in_both_currencies(target):
+    """What was owed beside what was known is paid at the end, by episodes that ended long before as well."""
+    config = build({"hedge.scope": "book", "market.days": 30, "entry.max_days": 16.0, "hedge.target": target})
+    market = load_market(config)
+    assert market.tape.owed is not market.tape.interest
+    run = replay(config, market.tape)
+    parts = [done.episode.ledger.profit() for done in run.accounts]
+    whole = run.desk.portfolio.book.ledger.profit()
+    assert math.fsum(part.coin for part in parts) == pytest.approx(whole.coin, abs=1e-12)
+    assert math.fsum(part.usd for part in parts) == pytest.approx(whole.usd, abs=1e-8)
+    for done in (*run.accounts, run.book):
+        steps, profit = done.attribution, done.episode.ledger.profit()
+        assert sum(v.sum() for v in steps.usd.values()) == pytest.approx(profit.usd, abs=1e-4)
+    assert run.book.attribution.totals["funding"].coin == pytest.approx(
+        math.fsum(done.attribution.totals["funding"].coin for done in run.accounts), abs=1e-6
+    )
