@@ -23,13 +23,13 @@ from gammacore.desk import Desk
 from gammacore.episode import Episode, Trades
 from gammacore.events import Fill
 from gammacore.fees import future_rate
-from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Policy
+from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Never, Policy
 from gammacore.ledger import Account
 from gammacore.netting import NettedPortfolio, portions
 from gammacore.orders import BOOK, Purpose, order_id_of
 
 from .fills import SimulatedExchange
-from .price_block import PriceBlock
+from .price_block import Now, PriceBlock
 from .tape import Tape
 
 _MOVES = {"usd": _replay.MOVE_USD, "relative": _replay.MOVE_RELATIVE, "sigma": _replay.MOVE_LOG}
@@ -143,20 +143,28 @@ class CompiledHedger:
     def _share(self, portfolio: NettedPortfolio, view: PriceBlock, trades: Trades) -> None:
         """Share the trades of a book out among its episodes, as the desk does at each fill."""
         target, instrument = self.desk.hedge.target, portfolio.hedged_with
-        for k, row in enumerate(trades.rows):
-            moment = view.bar(int(row["at"]))
-            amount, mark = float(row["amount"]), float(row["mark"])
-            unit = mark if instrument.settlement is Settlement.INVERSE else 1.0
-            wanted = {
-                number: -float(target.own_mismatch(episode, moment)[0]) * unit
-                for number, episode in portfolio.open.items()
-            }
+        inverse, at = instrument.settlement is Settlement.INVERSE, trades.rows["at"]
+        # Options alone: what hedge and equity add depends on the trades before.
+        options = {
+            number: np.broadcast_to(target.inputs(episode, view, Never()).options, len(view))[at].tolist()
+            for number, episode in portfolio.open.items()
+        }
+        columns = ("at", "amount", "price", "mark", "fee", "wanted")
+        rows = zip(trades.ts_ns.tolist(), *(trades.rows[name].tolist() for name in columns), strict=True)
+        own_equity = target.numeraire == "usd_neutral" and inverse
+        index, interest = view.index[at].tolist(), view.interest[at].tolist()
+        for k, (ts_ns, bar, amount, price, mark, fee, meant) in enumerate(rows):
+            unit = mark if inverse else 1.0
+            wanted = {}
+            for number, episode in portfolio.open.items():
+                mismatch = options[number][k] + episode.hedge.delta(mark)
+                if own_equity:
+                    mismatch = mismatch + float(episode.equity(view.bar(bar))[0])
+                wanted[number] = -mismatch * unit
             order_id = order_id_of(BOOK, Purpose.HEDGE, trades.first_order + k)
-            price, fee = float(row["price"]), float(row["fee"])
-            fill = Fill(int(trades.ts_ns[k]), order_id, BOOK, instrument, amount, price, mark, fee)
-            portfolio.share(
-                fill, amount, portions(amount, amount - float(row["wanted"]), wanted), moment.now()
-            )
+            fill = Fill(ts_ns, order_id, BOOK, instrument, amount, price, mark, fee)
+            shared = portions(amount, amount - meant, wanted)
+            portfolio.share(fill, amount, shared, Now(ts_ns, index[k], interest[k]))
 
     def contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
         """Costs and grid of an instrument, as the exchange has them at a moment."""

@@ -74,10 +74,6 @@ class PriceBlock:
         """Bar ``k`` as a view of its own."""
         return self.window(self._i + k, self._i + k + 1)
 
-    def now(self) -> Now:
-        """Time, index and funding of the first bar, to book a trade at."""
-        return Now(int(self.ts_ns[0]), float(self.index[0]), float(self.interest[0]))
-
     def _price(self, option: Option) -> _Priced:
         """Price an option, once for the whole run."""
         if option not in self._priced:
