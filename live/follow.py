@@ -35,7 +35,7 @@ from .idle import why_idle
 from .journal import Record, RecordKind, read
 from .positions import Adopted, Foreign
 from .retold import Retold
-from .risk_manager import Mode, ModeChanged
+from .risk_manager import DayStart, Mode, ModeChanged
 from .solvency import liquidation_distance, margin_gap
 
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
@@ -236,6 +236,8 @@ class Follower(Retold):
         Trades that nobody here ordered, in what the session holds.
     refused : str
         Why the last entry was given up, empty once one was filled.
+    day_start : DayStart or None
+        Profit that the last day began with.
     stopped : bool
         Whether the last process ended cleanly.
     first_ns, last_ns : int
@@ -254,6 +256,7 @@ class Follower(Retold):
         self.first_ns = self.last_ns = 0
         self.foreign: list[Foreign] = []
         self.adopted: list[Adopted] = []
+        self.day_start: DayStart | None = None
         self._idle: tuple[tuple[object, ...], Waiting | None] = (), None
         self._ended: dict[int, Explained] = {}  # episodes of which nothing changes any more
 
@@ -290,6 +293,8 @@ class Follower(Retold):
             self.adopted.append(fact)
         elif isinstance(fact, ModeChanged):
             self.mode = fact
+        elif isinstance(fact, DayStart):
+            self.day_start = fact
         elif isinstance(fact, AccountNews) and self.desk is not None:
             self.margin_gap = margin_gap(self.desk, fact)
             self.liquidation_distance = liquidation_distance(fact)

@@ -20,7 +20,8 @@ ENVIRONMENT = "GAMMACORE_DASHBOARD_TOKEN"
 
 def dashboard(
     journal: Annotated[
-        Path | None, typer.Option(help="Journal of a session (default: the newest in results/).")
+        list[Path] | None,
+        typer.Option(help="Journal (default: the newest in results/); several, or a folder: books."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
@@ -46,8 +47,12 @@ def dashboard(
     """Show a session in the browser: positions, profit, hedges, limits. Reads its journal only."""
     from gammacore.errors import ConfigError
 
+    books = _journals(journal or [])
+    one = None if not books else next(iter(books.values())) if len(books) == 1 else None
     if once:
-        _once(journal, as_json)
+        if len(books) > 1:
+            raise ConfigError("--once: shows one session; name one --journal")
+        _once(one, as_json)
         return
     if as_json:
         raise ConfigError("--json: goes with --once; the page has its state at /state")
@@ -55,10 +60,30 @@ def dashboard(
     from gammacore.live.dashboard.web import serve
 
     asked, made = token_of(_token(token, token_file), host)
-    source = _source(journal, replay, speed)
-    _announce(host, port, source.path, asked if made else None)
+    if len(books) > 1:
+        several = {label: _source(path, replay, speed) for label, path in books.items()}
+        _announce(host, port, ", ".join(books), asked if made else None)
+        with stoppable("the sessions go on"):
+            serve(several, host, port, token=asked, names=name or ())
+        return
+    source = _source(one, replay, speed)
+    shown = source.path if source.path is not None else "the first journal in results/"
+    _announce(host, port, str(shown), asked if made else None)
     with stoppable("the session goes on"):
         serve(source, host, port, token=asked, names=name or ())
+
+
+def _journals(given: list[Path]) -> dict[str, Path]:
+    """Journals by the name of their page; a folder stands for all that it has."""
+    from gammacore.errors import ConfigError
+
+    files = [file for path in given for file in (sorted(path.glob("*.db")) if path.is_dir() else [path])]
+    if given and not files:
+        raise ConfigError(f"--journal {given[0]}: no journal in this folder")
+    books = {file.stem: file for file in files}
+    if len(books) < len(files):
+        raise ConfigError("--journal: two journals have the same name; the page of each is named after it")
+    return books
 
 
 def _token(option: str | None, file: Path | None) -> str | None:
@@ -96,10 +121,10 @@ def _source(journal: Path | None, replay: bool, speed: float) -> Source:
     return Replay(path, speed)
 
 
-def _announce(host: str, port: int, path: Path | None, token: str | None) -> None:
+def _announce(host: str, port: int, what: str, token: str | None) -> None:
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
-    told = f"Dashboard of {path if path is not None else 'the first journal in results/'} on {address}"
+    told = f"Dashboard of {what} on {address}"
     console = Console()
     console.print(
         f"{told}; Ctrl-C ends it, the session goes on", highlight=False, markup=False, soft_wrap=True

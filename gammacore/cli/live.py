@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gammacore.cli.books import currencies_of, run_books
 from gammacore.cli.common import (
     ConfigArgument,
     JsonOption,
@@ -47,6 +48,9 @@ class VenueName(StrEnum):
 def live(
     config: ConfigArgument = None,
     venue: Annotated[VenueName, typer.Option(help="Where to trade.")] = VenueName.LOCAL,
+    currency: Annotated[
+        str | None, typer.Option(help="BTC, ETH, BTC_USDC …; several, such as BTC,ETH: a book of each.")
+    ] = None,
     journal: Annotated[
         Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
     ] = None,
@@ -69,12 +73,23 @@ def live(
     from gammacore.live.launch import launch
 
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
-    settings = load_config(config, {**shown, **parse_overrides(overrides or [])})
-    console = Console()
+    currencies, console = currencies_of(currency), Console()
+    own = {"currency": currencies[0]} if len(currencies) == 1 else {}
+    settings = load_config(config, {**shown, **own, **parse_overrides(overrides or [])})
     if venue is VenueName.PRODUCTION and not (dry_run or shadow):
         _confirm(confirm, console)
     elif venue is not VenueName.LOCAL and not dry_run:
         Credentials.load(testnet=venue is VenueName.TESTNET)  # what is missing is told before anything starts
+    if len(currencies) > 1:
+        words = ["live", *([] if config is None else [str(config)]), "--venue", venue.value]
+        words += ["--dry-run"] * dry_run + ["--shadow"] * shadow + ["--confirm", CONFIRMATION]
+        words += ["--speed", f"{speed:g}", "--seed", str(seed)]
+        for text in overrides or []:
+            words += ["--set", text]
+        code = run_books(settings, currencies, words, console, journal=journal, seconds=seconds)
+        if code:
+            raise typer.Exit(code)
+        return
     code = launch(
         settings,
         venue.value,

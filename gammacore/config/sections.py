@@ -358,6 +358,14 @@ class LiveConfig(_Section, frozen=True):
     orphaned: Literal["stop", "continue"] = "stop"
 
 
+class TogetherConfig(_Section, frozen=True):
+    """Limits of several books under one command, USD; beyond one of them every book is stopped."""
+
+    max_daily_loss_usd: Positive | None = None
+    max_delta_usd: Positive | None = None
+    max_vega_usd: Positive | None = None
+
+
 class RiskConfig(_Section, frozen=True):
     """Limits of a session; null means none. Hedges and closings pass where they reduce risk."""
 
@@ -380,6 +388,7 @@ class RiskConfig(_Section, frozen=True):
     max_funding: Annotated[float, Meta(gt=0, le=1)] = 0.003
     max_clock_skew: Duration = Duration("2s")
     flatten_on_kill: bool = False
+    together: TogetherConfig = TogetherConfig()
 
 
 class AlertsConfig(_Section, frozen=True):

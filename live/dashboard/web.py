@@ -7,14 +7,15 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from importlib import resources
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from gammacore.errors import ConfigError, GammacoreError
 from gammacore.serving import HurriedProtocol, in_thread
@@ -23,12 +24,14 @@ from .board import Board
 from .guard import Guard
 from .hub import Hub
 from .source import Source
+from .sums import sums_section
 
 EVERY_S = 0.1  # between two looks at the journal, and two deltas
 IDLE_S = 1.0  # until pages are told the age of what they show, although nothing is new
 MOST = 1_000  # records at a time, so that pages are answered while a long journal is read
 FAILED_S = 2.0  # between two looks at a journal that cannot be read
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+Sources = Source | Mapping[str, Source]  # of one session, or of several books by name
 log = logging.getLogger("gammacore.dashboard")
 
 
@@ -96,36 +99,66 @@ class _Pages:
 
 
 def application(
-    source: Source, *, token: str | None = None, names: Iterable[str] = ()
+    source: Sources, *, token: str | None = None, names: Iterable[str] = ()
 ) -> tuple[Guard, Callable[[], None]]:
     """ASGI application of a dashboard, and what ends its streams.
 
     Parameters
     ----------
-    source : Source
+    source : Source or mapping of str to Source
+        Of one session; of several books by name, each with a page of its own under it, and one of all.
     token : str, optional
         Asked for with every request.
     names : iterable of str
         See :class:`.guard.Guard`.
     """
-    pages, files = _Pages(source), _files()
+    files = _files()
+    if isinstance(source, Mapping):
+        books = {name: _Pages(one) for name, one in source.items()}
+        served: list[BaseRoute] = [
+            Route("/sums", _sums(books)),
+            *_served(files, "books.html"),
+            *(Mount(f"/{name}", routes=[*_routes(pages, files)]) for name, pages in books.items()),
+        ]
+        pages = list(books.values())
+    else:
+        pages = [_Pages(source)]
+        served = [*_routes(pages[0], files)]
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(pages.follow())
-        task.add_done_callback(_told)
+        tasks = [asyncio.create_task(one.follow()) for one in pages]
+        for task in tasks:
+            task.add_done_callback(_told)
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
-    routes = [
-        Route("/state", pages.state),
-        Route("/events", pages.events),
-        *(Route("/" if name == "index.html" else f"/{name}", _file(*files[name])) for name in files),
-        Route("/{anything:path}", pages.missing),
-    ]
-    return Guard(Starlette(routes=routes, lifespan=lifespan), token, names), pages.hub.close
+    def close() -> None:
+        for one in pages:
+            one.hub.close()
+
+    last = Route("/{anything:path}", pages[0].missing)
+    return Guard(Starlette(routes=[*served, last], lifespan=lifespan), token, names), close
+
+
+def _routes(pages: _Pages, files: dict[str, tuple[bytes, str]]) -> list[Route]:
+    return [Route("/state", pages.state), Route("/events", pages.events), *_served(files, "index.html")]
+
+
+def _served(files: dict[str, tuple[bytes, str]], first: str) -> list[Route]:
+    """Routes of the files; one of them is the page itself."""
+    return [Route("/" if name == first else f"/{name}", _file(*files[name])) for name in files]
+
+
+def _sums(books: Mapping[str, _Pages]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        followers = {name: pages.board.follower for name, pages in books.items()}
+        return Response(msgspec.json.encode(sums_section(followers)), media_type="application/json")
+
+    return answer
 
 
 def _file(body: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
@@ -154,7 +187,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _server(source: Source, host: str, port: int, token: str | None, names: Iterable[str]) -> _Server:
+def _server(source: Sources, host: str, port: int, token: str | None, names: Iterable[str]) -> _Server:
     app, end = application(source, token=token, names=names)
     settings = uvicorn.Config(
         app,
@@ -172,13 +205,18 @@ def _server(source: Source, host: str, port: int, token: str | None, names: Iter
 
 
 def serve(
-    source: Source, host: str, port: int, *, token: str | None = None, names: Iterable[str] = ()
+    source: Sources,
+    host: str,
+    port: int,
+    *,
+    token: str | None = None,
+    names: Iterable[str] = (),
 ) -> None:
     """Serve until interrupted.
 
     Parameters
     ----------
-    source : Source
+    source : Source or mapping of str to Source
     host : str
     port : int
     token : str, optional
@@ -198,7 +236,11 @@ def serve(
 
 @contextlib.contextmanager
 def serving(
-    source: Source, *, host: str = "127.0.0.1", token: str | None = None, names: Iterable[str] = ()
+    source: Sources,
+    *,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    names: Iterable[str] = (),
 ) -> Iterator[int]:
     """Serve in a thread on a free port, for tests and notebooks.
 

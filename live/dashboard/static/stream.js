@@ -3,7 +3,7 @@
 export function follow(onState, onLink) {
   const state = {};
   let heard = performance.now();
-  const source = new EventSource("/events");
+  const source = new EventSource("events");
   const take = (part) => {
     heard = performance.now();
     onLink(true);

@@ -1,0 +1,57 @@
+"""What several books lose and hold together, and the limits for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gammacore.config.sections import TogetherConfig
+from gammacore.daycount import NS_PER_DAY
+from gammacore.risk import totals
+
+from .follow import Follower
+from .solvency import profit_usd
+
+__all__ = ["Sums", "beyond", "sums_of"]
+
+
+class Sums(NamedTuple):
+    """What books have in common, USD: profit today, delta, vega per point; NaN while one is not known."""
+
+    today: float
+    delta: float
+    vega: float
+
+
+def sums_of(books: Sequence[Follower], now_ns: int) -> Sums:
+    """Add up what books earned today and hold.
+
+    Parameters
+    ----------
+    books : sequence of Follower
+        One that has not begun counts nothing.
+    now_ns : int
+    """
+    today = delta = vega = 0.0
+    for follower in books:
+        desk = follower.desk
+        if desk is None or not desk.book.index > 0:
+            continue
+        seen = totals(desk.portfolio, desk.book)
+        start = follower.day_start
+        same_day = start is not None and start.ts_ns // NS_PER_DAY == now_ns // NS_PER_DAY
+        today += profit_usd(desk) - (start.profit_usd if start is not None and same_day else 0.0)
+        delta, vega = delta + seen.delta * desk.book.index, vega + seen.vega_usd
+    return Sums(today, delta, vega)
+
+
+def beyond(sums: Sums, limits: TogetherConfig) -> str:
+    """Say which limit for the sum is broken, empty if none is."""
+    for name, value, limit in (
+        ("max_daily_loss_usd", -sums.today, limits.max_daily_loss_usd),
+        ("max_delta_usd", abs(sums.delta), limits.max_delta_usd),
+        ("max_vega_usd", abs(sums.vega), limits.max_vega_usd),
+    ):
+        if limit is not None and value > limit:
+            return f"risk.together.{name}: {value:,.2f} of all books exceeds {limit:,.2f}"
+    return ""

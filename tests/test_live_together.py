@@ -1,0 +1,132 @@
+"""Several books under one command: their sums, limits for these, and the command itself."""
+
+import math
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from gammacore.cli.books import currencies_of
+from gammacore.config import parse_config
+from gammacore.config.sections import TogetherConfig
+from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND
+from gammacore.errors import ConfigError
+from gammacore.live.follow import Follower
+from gammacore.live.killing import kill_file
+from gammacore.live.parity import check
+from gammacore.live.risk_manager import DayStart
+from gammacore.live.sums import Sums, beyond, sums_of
+from gammacore.live.together import Together
+from gammacore.risk import totals
+from support.dashboard_world import made
+from support.ledger_sums import by_the_ledger
+from support.platforms import posix
+
+
+def follower():
+    found = Follower(made().path)
+    found.update()
+    return found
+
+
+def test_sums_are_of_all_books_in_usd():
+    one = follower()
+    desk, now_ns = one.desk, one.last_ns
+    sums = sums_of([one, one, Follower("none.db")], now_ns)
+    seen = totals(desk.portfolio, desk.book)
+    assert sums.delta == pytest.approx(2 * seen.delta * desk.book.index)
+    assert sums.vega == pytest.approx(2 * seen.vega_usd)
+    begun = one.day_start.profit_usd
+    assert sums.today == pytest.approx(2 * (by_the_ledger(desk).usd - begun), abs=1e-2)
+
+
+def test_the_profit_of_yesterday_is_not_todays():
+    one = follower()
+    one.day_start = DayStart(one.last_ns, 100.0)
+    today = sums_of([one], one.last_ns).today
+    assert today == pytest.approx(sums_of([one], one.last_ns + 2 * NS_PER_DAY).today - 100.0)
+
+
+@pytest.mark.parametrize(
+    ("sums", "limits", "why"),
+    [
+        (
+            Sums(-501.0, 0, 0),
+            {"max_daily_loss_usd": 500.0},
+            "max_daily_loss_usd: 501.00 of all books",
+        ),
+        (Sums(-499.0, 0, 0), {"max_daily_loss_usd": 500.0}, ""),
+        (Sums(9e9, 0, 0), {"max_daily_loss_usd": 500.0}, ""),
+        (Sums(0, -2_001.0, 0), {"max_delta_usd": 2_000.0}, "max_delta_usd: 2,001.00"),
+        (Sums(0, 0, 301.0), {"max_vega_usd": 300.0}, "max_vega_usd: 301.00"),
+        (Sums(-9e9, 9e9, 9e9), {}, ""),
+        (Sums(math.nan, 0, 0), {"max_daily_loss_usd": 500.0}, ""),
+    ],
+)
+def test_a_limit_for_the_sum_is_named(sums, limits, why):
+    told = beyond(sums, TogetherConfig(**limits))
+    assert told.startswith(f"risk.together.{why}") if why else told == ""
+
+
+def test_beyond_a_limit_every_book_is_stopped_once_and_it_is_told(tmp_path):
+    """The switch is the one that gammacore kill throws."""
+    books, told = [], []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.db"
+        path.write_bytes(made().path.read_bytes())
+        books.append(SimpleNamespace(journal=path, follower=Follower(path), currency=name, process=None))
+    alerts = SimpleNamespace(tell=lambda *said: told.append(said))
+    at = follower().last_ns / NS_PER_SECOND
+    sums = sums_of([follower(), follower()], follower().last_ns)
+    limits = TogetherConfig(max_vega_usd=abs(sums.vega) * 0.9)
+    together = Together(books, limits, alerts, flatten=True, clock=lambda: at)
+    together.look()
+    assert together.broken.startswith("risk.together.max_vega_usd: ")
+    switches = [kill_file(book.journal) for book in books]
+    texts = [switch.read_text() for switch in switches]
+    assert all(text.startswith("flatten ") for text in texts)
+    assert len(told) == 1
+    together.look()  # thrown once: a switch that somebody took back stays so
+    assert [switch.read_text() for switch in switches] == texts
+    within = Together(books, TogetherConfig(max_vega_usd=abs(sums.vega) * 1.1), clock=lambda: at)
+    within.look()
+    assert within.broken == ""
+
+
+def test_currencies_are_separated_by_commas_and_named_once():
+    assert currencies_of("btc, ETH,BTC_USDC") == ["BTC", "ETH", "BTC_USDC"]
+    assert currencies_of(None) == []
+    with pytest.raises(ConfigError, match="--currency: BTC is named twice"):
+        currencies_of("BTC,ETH,BTC")
+
+
+def command(*words, folder):
+    program = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "live", *words]
+    return subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@posix
+def test_one_command_runs_a_book_of_each_currency(tmp_path):
+    done = command("--currency", "BTC,ETH_USDC", "--seconds", "12", "--journal", "books", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for currency in ("BTC", "ETH_USDC"):
+        found = check(tmp_path / "books" / f"{currency}.db")
+        assert found.config.currency == currency
+        assert found.departure is None
+        assert found.events > 20
+        assert f"{currency}: ended" in done.stdout
+
+
+@posix
+def test_what_does_not_fit_a_currency_starts_nothing(tmp_path):
+    done = command("--currency", "BTC,eth!", "--seconds", "5", "--journal", "books", folder=tmp_path)
+    assert done.returncode == 2
+    assert "ETH!" in done.stderr
+    assert not (tmp_path / "books").exists()
+
+
+def test_limits_for_the_sum_are_checked_like_others():
+    assert parse_config({"risk": {"together": {"max_delta_usd": 5.0}}}).risk.together.max_delta_usd == 5.0
+    with pytest.raises(ConfigError, match=r"did you mean risk.together.max_delta_usd"):
+        parse_config({"risk": {"together": {"max_delta": 5.0}}})
