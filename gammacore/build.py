@@ -191,11 +191,19 @@ def _strategy(config: Config, entry: EntryConfig, exits: ExitRule, grids: Grids)
             min_days=entry.min_days,
             max_days=entry.max_days,
         ),
-        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots, grids=grids),
+        _size(config, grids),
         exits,
         build_weigher(config, grids) if config.signal.active else None,
         build_filters(config.signal.when),
     )
+
+
+def _size(config: Config, grids: Grids) -> SizeRule:
+    """Build what says how much."""
+    size = config.size
+    weigher = None if size.kelly is None else build_weigher(config, grids)
+    given = msgspec.structs.asdict(size)
+    return SizeRule(**given, weigher=weigher, lots=config.hedge.lots, grids=grids)
 
 
 def build_exits(rules: RulesConfig, hours_before_expiry: float | None = None) -> ExitRule:

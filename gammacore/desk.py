@@ -6,6 +6,7 @@ here reads a clock, a file or a socket.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,7 @@ from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_i
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
+from gammacore.strategy.equity import equity_of
 from gammacore.strategy.filters import VolIndex
 from gammacore.strategy.gamma_scalp import Declined, Entry
 from gammacore.strategy.leaving import Leaving, Roll
@@ -187,16 +189,30 @@ class Desk:
         funding = self.book.funding_rate(event.chain.settlement)
         index = VolIndex(event.dvol, event.dvol_rank)
         entries = self.strategy.entries(
-            event.ts_ns, event.chain, self.portfolio, event.estimate, funding, index
+            event.ts_ns,
+            event.chain,
+            self.portfolio,
+            event.estimate,
+            funding,
+            index,
+            self.equity(event.equity),
         )
         orders = [self._begin(event.chain, entry) for entry in entries]
         return [order for order in orders if order is not None]
+
+    def equity(self, told: float = math.nan) -> float:
+        """Equity of the account, settlement currency: as the exchange told it, else by our ledgers."""
+        size = self.strategy.size
+        if math.isfinite(told) or not size.asks_equity or size.equity is None:
+            return told
+        return equity_of(size.equity, self.portfolio, self.book)
 
     def _begin(self, chain: ChainSlice, entry: Entry, rolled: Episode | None = None) -> Order | None:
         """Register an episode, maybe in place of another; return its order, None if a limit forbids it."""
         self.book.remember(leg.instrument for leg in entry.legs)
         contract = self.hedge.instrument(chain, self.book, entry)
         episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index, entry.expiries)
+        episode.sized_by = entry.sized_by
         order = self._order(episode, Purpose.ENTRY, entry.legs)
         if self.limits.allows(order, self.portfolio, rolled):
             return order
@@ -214,7 +230,7 @@ class Desk:
             if not reason:
                 continue
             assert rolls is not None
-            found = rolls.plan(event, episode, funding)
+            found = rolls.plan(event, episode, funding, self.equity(event.equity))
             entry = None if isinstance(found, Declined) else self._begin(event.chain, found, episode)
             if entry is None:
                 why = found.reason if isinstance(found, Declined) else "limits forbid the new episode"

@@ -60,6 +60,7 @@ class Feed:
         self.interest = interest
         self.ts_ns = ts_ns
         self.price = math.nan
+        self.equity = math.nan  # of the account, where it is the desk's
         self.tickers: dict[Option | Future | Perpetual, TickerNews] = {}
         self.volatility = volatility
         self._rate, self._rate_ns = math.nan, 0
@@ -165,8 +166,8 @@ class Feed:
         )
         at = max(row.ts_ns for row in found)
         at = self._stamp(at)
-        index = () if self.volatility is None else self.volatility.at(at)
-        return Snapshot(at, chain, self.interest, self._vol, self._window.fixed, *index)
+        index = (math.nan, math.nan) if self.volatility is None else self.volatility.at(at)
+        return Snapshot(at, chain, self.interest, self._vol, self._window.fixed, *index, equity=self.equity)
 
 
 class _Window:

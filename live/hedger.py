@@ -253,6 +253,8 @@ class Hedger:
         said = {"order": order.order_id, "legs": _legs(order)}
         if order.purpose is Purpose.EXIT:
             said["reason"] = self.desk.portfolio.episodes[order.episode].exit_reason
+        if order.purpose is Purpose.ENTRY:
+            said["sized_by"] = self.desk.portfolio.episodes[order.episode].sized_by
         log.info("decided", extra=said)
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
@@ -313,6 +315,8 @@ class Hedger:
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:
             self.risk.margins(news)
+            if self.positions.adopts:
+                self.feed.equity = news.equity
             if news.ts_ns >= self._account_ns + ACCOUNT_NS:  # for who looks on
                 self._account_ns = news.ts_ns
                 self.journal.told(news)

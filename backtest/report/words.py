@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gammacore.config import Config, HedgeConfig, PaceConfig, RulesConfig, stated
+from gammacore.config import Config, HedgeConfig, PaceConfig, RulesConfig, SizeConfig, stated
 
 from .view import View, day, plural
 
@@ -41,13 +41,7 @@ def _bet_words(config: Config) -> str:
         if entry.min_days == entry.max_days
         else f"{entry.min_days:g} to {entry.max_days:g}"
     )
-    budgets = (
-        ("premium", size.premium_usd),
-        ("theta a day", size.theta_usd),
-        ("vega a point", size.vega_usd),
-    )
-    limits_of = [f"{usd:,g} USD of {what}" for what, usd in budgets if usd is not None]
-    amount = ", at most ".join(limits_of) or f"{size.contracts:g} coin a leg"
+    amount = _size_words(size)
     words = [f"{entry.side} {what}, {when}", f"entered {days} days before expiry", amount]
     if entry.weekday is not None:
         words[1] += f", on a {entry.weekday.capitalize()}"
@@ -59,6 +53,21 @@ def _bet_words(config: Config) -> str:
     if limits.max_contracts is not None:
         words.append(f"at most {limits.max_contracts:g} coin a leg over all")
     return "; ".join(words)
+
+
+def _size_words(size: SizeConfig) -> str:
+    """Say how much, every budget that counts."""
+    forms = {
+        "premium_usd": "{:,g} USD of premium",
+        "theta_usd": "{:,g} USD of theta a day",
+        "vega_usd": "{:,g} USD of vega a point",
+        "gamma": "{:g} coin of delta per 1 %",
+        "margin_share": "{:.4g} of the equity for margin",
+        "equity_share": "{:.4g} of the equity for premium",
+        "kelly": "{:.4g} of Kelly's bet",
+    }
+    told = [forms[name].format(getattr(size, name)) for name in size.budgets]
+    return ", at most ".join(told) or f"{size.contracts:g} coin a leg"
 
 
 def _hedge_words(config: Config) -> str:

@@ -124,7 +124,8 @@ def cells(config: Config) -> list[Cell]:
 
 def _holds(config: Config, decided: dict[str, Any]) -> dict[str, Any]:
     """Part of a configuration that decides what is held, and which delta is hedged."""
-    if config.hedge.leland or config.signal.active:  # the rule decides the delta, or which entries pay
+    decides = config.signal.active or config.size.of_equity  # which entries pay, or how much is entered
+    if config.hedge.leland or decides:  # the rule also decides the delta
         return decided
     hedge = {name: value for name, value in decided["hedge"].items() if name not in RULE}
     return {**decided, "hedge": hedge}

@@ -18,6 +18,7 @@ from .sections import (
     PaceConfig,
     RulesConfig,
     SimulateConfig,
+    SizeConfig,
     TermConfig,
     WhenConfig,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "PaceConfig",
     "RulesConfig",
     "SimulateConfig",
+    "SizeConfig",
     "TermConfig",
     "WhenConfig",
     "check",

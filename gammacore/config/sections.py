@@ -22,6 +22,7 @@ MOST_VOL = 5.0  # a year: more is a percentage
 MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
 Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
 Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
+Share = Annotated[float, Meta(gt=0, le=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -191,12 +192,28 @@ class SignalConfig(_Section, frozen=True):
 
 
 class SizeConfig(_Section, frozen=True):
-    """How much."""
+    """How much: of several budgets the tightest counts, without any ``contracts``."""
 
     contracts: Positive = 1.0
     premium_usd: Positive | None = None
     theta_usd: Positive | None = None
     vega_usd: Positive | None = None
+    gamma: Positive | None = None
+    margin_share: Share | None = None
+    equity_share: Share | None = None
+    kelly: Share | None = None
+    equity: Positive | None = None
+
+    @property
+    def budgets(self) -> tuple[str, ...]:
+        """Names of the budgets that are given."""
+        names = (name for name in self.__struct_fields__ if name not in ("contracts", "equity"))
+        return tuple(name for name in names if getattr(self, name) is not None)
+
+    @property
+    def of_equity(self) -> tuple[str, ...]:
+        """Those of them that are shares of the equity."""
+        return tuple(name for name in self.budgets if name in ("margin_share", "equity_share", "kelly"))
 
 
 class HedgeConfig(_Section, frozen=True):
@@ -424,7 +441,8 @@ class Config(_Section, frozen=True):
         """Whether a decision on what to hold needs a forecast of volatility."""
         rules = self.exit.rules.edge_gone, self.roll.when.edge_gone
         filtered = self.signal.when.iv_less_forecast is not None
-        return self.signal.active or filtered or any(rule is not None for rule in rules)
+        weighed = self.signal.active or self.size.kelly is not None
+        return weighed or filtered or any(rule is not None for rule in rules)
 
     @property
     def linear(self) -> bool:
