@@ -188,15 +188,8 @@ class Desk:
     def _enter(self, event: Snapshot) -> list[Order]:
         funding = self.book.funding_rate(event.chain.settlement)
         index = VolIndex(event.dvol, event.dvol_rank)
-        entries = self.strategy.entries(
-            event.ts_ns,
-            event.chain,
-            self.portfolio,
-            event.estimate,
-            funding,
-            index,
-            self.equity(event.equity),
-        )
+        known = event.estimate, funding, index, self.equity(event.equity)
+        entries = self.strategy.entries(event.ts_ns, event.chain, self.portfolio, *known)
         orders = [self._begin(event.chain, entry) for entry in entries]
         return [order for order in orders if order is not None]
 

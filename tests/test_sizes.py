@@ -104,14 +104,14 @@ def test_shares_of_the_equity_by_hand(name, long):
 
 def test_the_hedge_that_margin_counts_is_as_large_as_the_delta_can_be():
     quoted = chain()
-    for name, most in {
+    for name in {
         "straddle": 1.0,
         "iron_butterfly": 1.0,
         "call": 1.0,
         "ratio": 1.0,
         "condor": 1.0,
     }.items():
-        assert steepest(quoted, pick(quoted, preset(name), FRIDAY, [FRIDAY], START)) == most, name
+        assert steepest(quoted, pick(quoted, preset(name), FRIDAY, [FRIDAY], START)) == 1.0, name
     twice = Picked(tuple(legs_of("straddle")[k][3] for k in (0, 1)), (2.0, 3.0))
     assert steepest(quoted, twice) == 3.0
 
@@ -255,7 +255,7 @@ def test_the_table_of_episodes_says_what_sized_them():
     [
         (
             {"size.equity_share": 0.1},
-            r"size\.equity: expected the equity to start with, in BTC, for size\.equity_sh",
+            r"size\.equity: expected the equity to start with, in BTC, for size\.equ",
         ),
         ({"size.margin_share": 0.1, "currency": "BTC_USDC", "hedge.target": "black"}, r"in USDC, for"),
         ({"size.equity_share": 1.5, "size.equity": 1.0}, r"size\.equity_share: expected a number <= 1"),

@@ -204,7 +204,7 @@ def _shape(chain: ChainSlice, picked: Picked, ts_ns: int, unit: float) -> tuple[
 
 
 def _margin(chain: ChainSlice, picked: Picked, ts_ns: int, long: bool) -> tuple[float, float]:
-    """Initial margin of n units: its coefficients of n and n^2, settlement currency."""
+    """Add up the initial margin of n units: coefficients of n and n^2, settlement currency."""
     rates, sign = rates_at(ts_ns), 1.0 if long else -1.0
     needed = 0.0
     for row, amount in zip(*picked, strict=True):
