@@ -7,13 +7,16 @@ here reads a clock, a file or a socket.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from gammacore.book import Book
 from gammacore.contracts import Option
 from gammacore.episode import Episode, MarketView
+from gammacore.errors import CodeError
 from gammacore.events import (
     ChainSlice,
     Delivery,
@@ -41,6 +44,8 @@ from gammacore.strategy.leaving import Leaving, Roll
 from gammacore.tolerances import ROUNDING
 
 __all__ = ["Block", "Desk"]
+
+T = TypeVar("T")
 
 
 class Block(MarketView, Protocol):
@@ -70,6 +75,12 @@ class Desk:
         Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
     roll : Roll, optional
         When to replace an episode by another, and by which.
+
+    Attributes
+    ----------
+    faults : list of CodeError or None
+        Where it is a list, code of the user's own that fails decides nothing and is noted here; where it is
+        None the error is raised.
     """
 
     def __init__(
@@ -91,6 +102,7 @@ class Desk:
         self.limits = limits or Limits()
         self.keep_hedges = keep_hedges
         self.leaving = Leaving(strategy.exit_rule, roll)
+        self.faults: list[CodeError] | None = None
         self.closing = False  # everything is to be closed, see events.Flatten
         self._looked_ns = 0  # for what is due to be closed
 
@@ -187,11 +199,22 @@ class Desk:
 
     def _enter(self, event: Snapshot) -> list[Order]:
         funding = self.book.funding_rate(event.chain.settlement)
-        index = VolIndex(event.dvol, event.dvol_rank)
-        known = event.estimate, funding, index, self.equity(event.equity)
-        entries = self.strategy.entries(event.ts_ns, event.chain, self.portfolio, *known)
+        index, equity = VolIndex(event.dvol, event.dvol_rank), self.equity(event.equity)
+        known = event.chain, self.portfolio, event.estimate, funding, index, equity
+        nothing: list[Entry] = []
+        entries = self._ask(lambda: self.strategy.entries(event.ts_ns, *known), nothing)
         orders = [self._begin(event.chain, entry) for entry in entries]
         return [order for order in orders if order is not None]
+
+    def _ask(self, what: Callable[[], T], otherwise: T) -> T:
+        """Ask what may be code of the user's own; see :attr:`faults`."""
+        try:
+            return what()
+        except CodeError as error:
+            if self.faults is None:
+                raise
+            self.faults.append(error)
+            return otherwise
 
     def equity(self, told: float = math.nan) -> float:
         """Equity of the account, settlement currency: as the exchange told it, else by our ledgers."""
@@ -219,11 +242,13 @@ class Desk:
         for episode in list(self.portfolio.open.values()) if rolls is not None else []:
             if not episode.open or episode.pending or episode.adopted or self._why_closed(episode):
                 continue
-            reason = self.leaving.roll(episode, event.ts_ns)
+            reason = self._ask(partial(self.leaving.roll, episode, event.ts_ns), "")
             if not reason:
                 continue
             assert rolls is not None
-            found = rolls.plan(event, episode, funding, self.equity(event.equity))
+            known = funding, self.equity(event.equity)
+            failed: Entry | Declined = Declined("own code failed")
+            found = self._ask(partial(rolls.plan, event, episode, *known), failed)
             entry = None if isinstance(found, Declined) else self._begin(event.chain, found, episode)
             if entry is None:
                 why = found.reason if isinstance(found, Declined) else "limits forbid the new episode"
@@ -244,7 +269,7 @@ class Desk:
             return "flatten"
         if episode.heir in self.portfolio.open:  # rolled, but its order was not filled
             return episode.exit_reason
-        return self.leaving.exit(episode, self.book.ts_ns)
+        return self._ask(lambda: self.leaving.exit(episode, self.book.ts_ns), "")
 
     def _close(self, episode: Episode, reason: str) -> Order:
         episode.exit_reason = reason
@@ -353,7 +378,9 @@ class Desk:
         target, policy = self.hedge.target, self.policy
         moment = target.moment(episode, self.book, policy)
         seen = target.moment(episode, self.book, policy, deciding=True) if target.ignore_vol else moment
-        return float(policy.trade(moment)) if policy.fires(seen) else None
+        if not policy.fires(seen):
+            return None
+        return self._ask(lambda: float(policy.trade(moment)), None)
 
     def rehearse(self) -> list[Leg]:
         """Take the hedging decision once more without consequences, so that it is warm when it counts.

@@ -15,9 +15,11 @@ from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import FUNDING_PERIOD_NS, NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
 from gammacore.deribit.news import SummaryRow, TickerNews
+from gammacore.errors import CodeError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.own_estimate import OwnEstimate
 
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
@@ -47,7 +49,7 @@ class Feed:
         self,
         base: str,
         settlement: Settlement = Settlement.INVERSE,
-        estimate: Estimate | None = None,
+        estimate: Estimate | OwnEstimate | None = None,
         interest: float = 0.0,
         ts_ns: int = 0,
         volatility: IndexHistory | None = None,
@@ -66,6 +68,7 @@ class Feed:
         self._rate, self._rate_ns = math.nan, 0
         self._window = _Window()
         self._estimate = estimate
+        self.fault: CodeError | None = None  # of code of the user's own that forecasts
         self.sampled: list[tuple[int, float]] = []
         self._vol = math.nan
 
@@ -126,9 +129,12 @@ class Feed:
                 del self.sampled[0]
         return self._vol
 
-    def _renew(self, estimate: Estimate) -> None:
+    def _renew(self, estimate: Estimate | OwnEstimate) -> None:
         ts = np.array([t for t, _ in self.sampled], np.int64)
-        self._vol = float(estimate.series(ts, np.array([p for _, p in self.sampled]))[-1])
+        try:
+            self._vol = estimate.last(ts, np.array([p for _, p in self.sampled]))
+        except CodeError as error:
+            self._vol, self.fault = math.nan, error
 
     def _stamp(self, ts_ns: int) -> int:
         self.ts_ns = max(self.ts_ns, ts_ns)

@@ -197,6 +197,7 @@ class Hedger:
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
         commands = self._decide(event)
+        self._say_faults()
         if isinstance(event, Snapshot):
             self._say_refusals(at)
         if fact is not None:
@@ -213,6 +214,13 @@ class Hedger:
                 self.execution.submit(command, now_ns)
         if commands or not isinstance(event, IndexPrice | Ticker):
             self._owed = True
+
+    def _say_faults(self) -> None:
+        """Halt where code of the user's own has failed: it is not known what it would have decided."""
+        faults = self.desk.faults or ([] if self.feed.fault is None else [self.feed.fault])
+        if faults:
+            self.risk.latch("own code", str(faults[0]))
+            self.desk.faults, self.feed.fault = [], None
 
     def _say_refusals(self, at_ns: int) -> None:
         """Say once an expiry that its entry was refused for missing strikes, and an episode that it stays."""

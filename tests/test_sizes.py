@@ -104,13 +104,7 @@ def test_shares_of_the_equity_by_hand(name, long):
 
 def test_the_hedge_that_margin_counts_is_as_large_as_the_delta_can_be():
     quoted = chain()
-    for name in {
-        "straddle": 1.0,
-        "iron_butterfly": 1.0,
-        "call": 1.0,
-        "ratio": 1.0,
-        "condor": 1.0,
-    }.items():
+    for name in ("straddle", "iron_butterfly", "call", "ratio", "condor"):
         assert steepest(quoted, pick(quoted, preset(name), FRIDAY, [FRIDAY], START)) == 1.0, name
     twice = Picked(tuple(legs_of("straddle")[k][3] for k in (0, 1)), (2.0, 3.0))
     assert steepest(quoted, twice) == 3.0

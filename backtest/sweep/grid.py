@@ -27,6 +27,7 @@ MOST = 200_000
 RULE = frozenset(  # fields of `hedge` that say when to hedge and how far, read by build_policy alone
     [
         "rule",
+        "trigger",
         "every",
         "band",
         "band_lower",
@@ -117,6 +118,7 @@ def cells(config: Config) -> list[Cell]:
         market = markets[text]
         decided = stated(varied)
         del decided["report"]
+        decided["code"] = {module: file.sha256 for module, file in varied.code.items()}
         key = digest([__version__, market, decided])
         result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))
     return result

@@ -14,12 +14,12 @@ from gammacore.cli.common import (
     ConfigArgument,
     JsonOption,
     SetOption,
+    configured,
     document,
-    parse_overrides,
     progress_bar,
     stoppable,
 )
-from gammacore.config import load_config
+from gammacore.cli.own_code import TrustOption
 
 DIFFERENT = 1
 UNWELL = 1
@@ -63,13 +63,14 @@ def live(
         str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
     ] = None,
     overrides: SetOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
     from gammacore.live.credentials import Credentials
     from gammacore.live.launch import launch
 
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
-    settings = load_config(config, {**shown, **parse_overrides(overrides or [])})
+    settings = configured(config, shown, overrides, force_data=False, trust=trust)
     console = Console()
     if venue is VenueName.PRODUCTION and not (dry_run or shadow):
         _confirm(confirm, console)
@@ -184,13 +185,14 @@ def doctor(
     journal: Annotated[Path | None, typer.Option(help="Its journal.")] = None,
     url: Annotated[str | None, typer.Option(help="Address of a local exchange.")] = None,
     overrides: SetOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, limits, credentials, connection, clock, permissions and account."""
     from gammacore.errors import ConfigError
     from gammacore.live.doctor import Health, examine
 
-    settings = load_config(config, parse_overrides(overrides or []))
+    settings = configured(config, {}, overrides, force_data=False, trust=trust)
     if venue is VenueName.LOCAL and url is None:
         raise ConfigError("--url: the local venue needs the address of a running exchange")
     colours = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILED: "red"}

@@ -24,6 +24,7 @@ from gammacore.cli.common import (
     show_warnings,
     stoppable,
 )
+from gammacore.cli.own_code import TrustOption
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def check(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overrides: SetOption = None,
     force_data: ForceOption = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a backtest for look-ahead bias: whether a decision changes when only later data does.
@@ -61,7 +63,7 @@ def check(
         "data.instruments": instruments,
         "currency": currency,
     }
-    settings = configured(config, given, overrides, force_data=force_data)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
     grids = sources(settings, grids_of(settings))
     with stoppable(), progress_bar() as report:
         found = check_look_ahead(

@@ -52,6 +52,8 @@ def _check_entry(config: Config) -> None:
     """Legs that refer to legs, and what a signal can weigh."""
     entry = config.entry
     check_legs(entry.wanted, "entry.legs")
+    if entry.structure.own and entry.legs:
+        raise ConfigError(f"entry.legs: expected none, for {entry.structure} chooses the legs")
     check_legs(tuple(leg.rule for leg in config.simulate.legs), "simulate.legs")
     for number, leg in enumerate(entry.legs):
         if leg.implied is not None:
@@ -74,10 +76,11 @@ def is_weighed(entry: EntryConfig) -> bool:
 def _check_size(config: Config) -> None:
     """Refuse shares of an equity that nobody knows, and Kelly of what is not weighed."""
     size, entry = config.size, config.entry
-    if size.of_equity and size.equity is None:
+    shares = [name for name in size.of_equity if name != "rule"]  # own code may do without
+    if shares and size.equity is None:
         raise ConfigError(
             f"size.equity: expected the equity to start with, in {config.settles_in}, for size."
-            f"{size.of_equity[0]}, got null (a session takes its account's)"
+            f"{shares[0]}, got null (a session takes its account's)"
         )
     if size.kelly is not None and not is_weighed(entry):
         what = "legs" if entry.legs else entry.structure

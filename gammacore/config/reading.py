@@ -14,10 +14,12 @@ from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
 from .checks import check, is_weighed
+from .code_files import find_code, functions_of
 from .messages import explain
+from .own_names import OwnName
 from .sections import Config, EntryConfig
 
-__all__ = ["load_config", "parse_config", "rolled_entry", "stated", "with_overrides"]
+__all__ = ["all_functions_of", "load_config", "parse_config", "rolled_entry", "stated", "with_overrides"]
 
 NOT_ROLLED = ("side", "schedule", "min_snapshots")  # fields of entry that a roll keeps
 
@@ -52,10 +54,33 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = N
         raise ConfigError(f"{path}: expected a mapping at the top, got {type(raw).__name__}")
     for dotted, value in (overrides or {}).items():
         _set(raw, dotted, value)
+    noted = raw.pop("code", None)
     try:
-        return parse_config(raw)
+        config = parse_config(raw)
+        return _with_code(config, Path() if path is None else Path(path).parent, noted or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path is not None else str(error)) from None
+
+
+def _with_code(config: Config, folder: Path, noted: Any) -> Config:
+    """Note the files of the user's own code, and hold them against what was noted before."""
+    found = find_code(all_functions_of(config), folder)
+    for module, file in (_read({"code": noted}).code if noted else {}).items():
+        if module in found and found[module].sha256 != file.sha256:
+            raise ConfigError(
+                f"code.{module}: {found[module].path} has changed: its SHA-256 is "
+                f"{found[module].sha256[:12]}..., noted was {file.sha256[:12]}...; restore it"
+            )
+    return msgspec.structs.replace(config, code=found) if found else config
+
+
+def all_functions_of(config: Config) -> list[tuple[str, OwnName]]:
+    """Find every function of the user's own, those of ``vary`` as well, with the paths of their fields."""
+    found = list(functions_of(config))
+    for dotted, values in config.vary.items():
+        for value in values:
+            found += functions_of(with_overrides(config, {"vary": {}, dotted: value}))
+    return list(dict.fromkeys(found))
 
 
 def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:

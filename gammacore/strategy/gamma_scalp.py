@@ -17,6 +17,7 @@ from gammacore.orders import Leg
 from gammacore.portfolio import Portfolio
 from gammacore.strategy.exits import ExitRule
 from gammacore.strategy.filters import NO_INDEX, EntryView, Filter, VolIndex, refusal
+from gammacore.strategy.own_legs import OwnLegs, pick_own
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.sizes import SizeRule, sized
 from gammacore.strategy.strikes import Refusal
@@ -43,6 +44,8 @@ class EntryRule(msgspec.Struct, frozen=True):
         Enter on this day only (Monday 0).
     min_days, max_days : float
         Days to expiry allowed for the first leg; a roll takes the longest expiry among them.
+    own : callable(ChainView) -> sequence of (row, coins), optional
+        Chooses the legs, in place of ``legs``.
     """
 
     legs: tuple[LegRule, ...] = preset("straddle")
@@ -52,14 +55,19 @@ class EntryRule(msgspec.Struct, frozen=True):
     weekday: int | None = None
     min_days: float = 6.0
     max_days: float = 9.0
+    own: OwnLegs | None = None
+
+    @property
+    def enters(self) -> bool:
+        """Whether anything is entered at all."""
+        return bool(self.legs) or self.own is not None
 
     def anchors(self, chain: ChainSlice, ts_ns: int) -> list[int]:
         """Expiries that its first leg may have now, ascending."""
-        if not self.legs:
+        if not self.enters:
             return []
-        own = self.legs[0].expiry
-        if own.how != "entry":
-            return expiries_of(own, self.listed(chain), ts_ns)
+        if self.legs and self.legs[0].expiry.how != "entry":
+            return expiries_of(self.legs[0].expiry, self.listed(chain), ts_ns)
         low, high = self.min_days * NS_PER_DAY, self.max_days * NS_PER_DAY
         return [e for e in self.listed(chain) if low <= e - ts_ns <= high]
 
@@ -198,7 +206,10 @@ class GammaScalp:
     ) -> Entry | Declined:
         """Position to open at an expiry, or why there is none; changes nothing."""
         rule = self.entry
-        picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
+        if rule.own is not None:
+            picked = pick_own(chain, rule.own, expiry_ns, ts_ns)
+        else:
+            picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
         if why := refusal(self.filters, EntryView(ts_ns, chain, picked, forecast, index)):

@@ -18,6 +18,7 @@ from gammacore.daycount import (
     utc_date,
     weekday,
 )
+from gammacore.errors import CodeError
 from gammacore.events import ChainSlice
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
@@ -84,7 +85,7 @@ def waiting(
     """
     if portfolio.open:
         return None
-    if not strategy.entry.legs:
+    if not strategy.entry.enters:
         return Waiting("entry.structure is none: what the account holds is hedged, and nothing entered")
     if chain is None:
         return Waiting("no chain of options has been seen yet")
@@ -97,7 +98,10 @@ def waiting(
     if not fit:
         return Waiting(_none_fits(rule, ts_ns, chain.forwards, taken), later)
     known = forecast, funding, index, equity
-    found = [strategy.plan(chain, expiry_ns, ts_ns, *known) for expiry_ns in fit]
+    try:
+        found = [strategy.plan(chain, expiry_ns, ts_ns, *known) for expiry_ns in fit]
+    except CodeError as error:
+        return Waiting(str(error))
     told = [f"{_day(expiry_ns)}: {_obstacle(one, limits)}" for expiry_ns, one in zip(fit, found, strict=True)]
     return Waiting("; ".join(told))
 
