@@ -1,6 +1,6 @@
 """Code of the user's own: loaded from the configuration's folder, once its holder has confirmed it."""
 
-from .loading import OwnFunction, load_function, own_functions
+from .loading import Call, OwnFunction, load_function, own_functions
 from .trust import confirmed, remember
 
-__all__ = ["OwnFunction", "confirmed", "load_function", "own_functions", "remember"]
+__all__ = ["Call", "OwnFunction", "confirmed", "load_function", "own_functions", "remember"]
