@@ -219,7 +219,8 @@ class Hedger:
         """Halt where code of the user's own has failed: it is not known what it would have decided."""
         faults = self.desk.faults or ([] if self.feed.fault is None else [self.feed.fault])
         if faults:
-            self.risk.latch("own code", str(faults[0]))
+            if "own code" not in self.risk.causes:  # the first says it
+                self.risk.latch("own code", str(faults[0]))
             self.desk.faults, self.feed.fault = [], None
 
     def _say_refusals(self, at_ns: int) -> None:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -207,9 +207,11 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
             near = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
             raise ConfigError(f"{where}: unknown parameter{hint}")
+        named = get_origin(fields[name]) is dict and isinstance(value, Mapping)
         for part in (fields[name], *get_args(fields[name])):
             if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                _refuse_unknown(value, part, f"{where}.")
+                for key, child in value.items() if named else [("", value)]:
+                    _refuse_unknown(child, part, f"{where}.{key}." if named else f"{where}.")
 
 
 def _near_file(path: Path) -> str:
