@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import pickle
 
@@ -10,23 +11,27 @@ import pytest
 
 from gammacore import own_code
 from gammacore.backtest.figures.results import run_backtest
+from gammacore.backtest.replay.holder import HolderTrade
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.own_trial import try_own_code
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep.grid import cells
 from gammacore.backtest.sweep.run import run_sweep
-from gammacore.build import build_desk, build_policy
+from gammacore.build import build_desk, build_estimate, build_policy
 from gammacore.config import load_config, stated, with_overrides
+from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import CodeError, ConfigError, JournalError
 from gammacore.exchange import MarketModel
 from gammacore.hedging import Band, Custom, Interval
+from gammacore.live.feed import Feed
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
 from gammacore.own_code import loading
 from gammacore.own_code.trust import state_file
+from gammacore.strategy.waiting import waiting
 from support.commands import run
 from support.live_world import Process, World, lively
-from support.markets import FREE, build, tape_of
+from support.markets import FREE, START, build, tape_of
 from support.own_files import RULES, noted, written
 from support.pages import ROOT, blocks
 
@@ -425,3 +430,40 @@ def test_code_that_fails_in_a_session_halts_it_and_says_where(folder, settings):
     process.close()
     found = check(folder / "j.db")
     assert found.departure is None
+
+
+def test_a_forecast_that_fails_in_a_session_is_a_fault_and_not_a_crash(folder):
+    config = noted(build({"signal.forecast": "rules:broken", "signal.window": "1h"}), folder)
+    feed = Feed("BTC", estimate=build_estimate(config))
+    hours = [(START + k * NS_PER_HOUR, 60e3 + k) for k in range(3)]
+    feed.remember(hours)
+    assert "rules:broken: ZeroDivisionError" in str(feed.fault)
+    assert math.isnan(feed._vol)
+
+
+def test_a_forecast_of_a_session_is_that_of_a_backtest(folder):
+    config = noted(build({"signal.forecast": "rules:trailing", "signal.window": "6h"}), folder)
+    _, price, ts = tape_of(4)
+    feed = Feed("BTC", estimate=build_estimate(config))
+    feed.remember(list(zip(ts[:100].tolist(), price[:100].tolist(), strict=True)))
+    assert feed._vol == build_estimate(config).series(ts[:100], price[:100])[-1]
+
+
+def test_why_a_session_waits_names_code_that_fails(folder):
+    desk = build_desk(noted(build({"entry.structure": "rules:broken", "entry.expiries": "any"}), folder))
+    tape, _, _ = tape_of(4)
+    event = tape.snapshot(0)
+    told = waiting(desk.strategy, event.ts_ns, event.chain, desk.portfolio, desk.limits)
+    assert "rules:broken: ZeroDivisionError" in str(told)
+
+
+def test_a_book_of_the_holder_is_hedged_by_it(folder):
+    tape, _, _ = tape_of(4)
+    chain = tape.snapshot(0).chain
+    row = int(np.flatnonzero((chain.strike == 60e3) & (chain.kind == 1))[0])
+    held = {"entry.structure": "none", "hedge.scope": "book", "hedge.band": 0.05}
+    trade = HolderTrade(int(tape.ts_ns[3]), chain.option(row), 2.0, float(chain.mark[row]), 0.0)
+    wanted = replay(build(FREE | held), tape, holder=[trade])
+    found = replay(noted(build(FREE | held | {"hedge.rule": "rules:centre"}), folder), tape, holder=[trade])
+    assert found.book.episode.hedges > 5
+    assert found.book.episode.ledger.profit() == wanted.book.episode.ledger.profit()

@@ -1,5 +1,6 @@
 """Each budget by hand on a made chain, and which of several counts."""
 
+import logging
 import math
 
 import numpy as np
@@ -14,13 +15,16 @@ from gammacore.contracts import Settlement
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
+from gammacore.exchange import MarketModel
 from gammacore.legs import preset
+from gammacore.live.parity import check
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
 from gammacore.strategy.sizes import one_unit, steepest
 from gammacore.strategy.structures import Picked, pick
 from gammacore.strategy.waiting import waiting
+from support.live_world import Process, World, lively
 from support.markets import FREE, FRIDAY, START, STRIKES, build, chains_of, tape_of
 
 TAU = (FRIDAY - START) / NS_PER_YEAR
@@ -276,3 +280,21 @@ def test_the_table_of_episodes_says_what_sized_them():
 def test_what_cannot_be_reckoned_is_refused(asked, message):
     with pytest.raises(ConfigError, match=message):
         build(asked)
+
+
+def test_a_session_takes_a_share_of_its_accounts_equity(tmp_path, caplog):
+    world = World(models={"BTC": MarketModel(vol=1.5)}, linear=())
+    asked = {"size__equity_share": 0.01, "size__equity": 1e-3, "hedge__band": 0.01}
+    process = Process(world, tmp_path / "j.db", lively(**asked))
+    with caplog.at_level(logging.INFO, logger="gammacore.live"):
+        assert process.run(40)
+    desk, account = process.hedger.desk, process.hedger.feed.equity
+    episode = desk.portfolio.episodes[0]
+    # With the equity of the configuration it would not buy a lot; marks are a few per cent below asks.
+    assert account > 1.0
+    assert desk.book.equity == pytest.approx(account, rel=1e-3)
+    assert 0.008 * account < episode.premium <= 0.0101 * account
+    said = [r.sized_by for r in caplog.records if getattr(r, "order", "") == "0-entry-0"]
+    assert said[0] == "equity_share"
+    process.close()
+    assert check(tmp_path / "j.db").departure is None
