@@ -385,6 +385,17 @@ def test_a_sweep_runs_it_in_other_processes_and_like_a_backtest(folder):
         assert row["n_hedges"] == alone.summary["n_hedges"]
 
 
+def test_a_result_holds_the_file_and_runs_again(folder, monkeypatch, capsys):
+    project(folder, {})
+    command = ["backtest", str(folder / "config.yaml"), "--set", "hedge.rule=rules:half", "--json"]
+    code, first, _ = run(monkeypatch, capsys, *command, "--out", str(folder / "first"))
+    assert (code, (folder / "first" / "rules.py").read_text()) == (0, RULES)
+    again = ["backtest", str(folder / "first" / "config.yaml"), "--json", "--out", str(folder / "again")]
+    code, second, _ = run(monkeypatch, capsys, *again)
+    assert code == 0
+    assert json.loads(first)["total"] == json.loads(second)["total"]
+
+
 # ------------------------------------------------------------- live
 
 

@@ -6,6 +6,8 @@ import difflib
 import re
 from typing import ClassVar
 
+from gammacore.legs import STRUCTURES
+
 __all__ = ["ForecastName", "HedgeRuleName", "OwnName", "StructureName"]
 
 _OWN = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*")
@@ -79,19 +81,4 @@ class ForecastName(OwnName):
 class StructureName(OwnName):
     """What is entered: a structure that has a name, or legs that the user's code chooses."""
 
-    names = (
-        "straddle",
-        "strangle",
-        "guts",
-        "butterfly",
-        "iron_butterfly",
-        "condor",
-        "iron_condor",
-        "calendar",
-        "diagonal",
-        "risk_reversal",
-        "ratio",
-        "call",
-        "put",
-        "none",
-    )
+    names = tuple(STRUCTURES)
