@@ -199,7 +199,10 @@ class Desk:
 
     def _enter(self, event: Snapshot) -> list[Order]:
         funding = self.book.funding_rate(event.chain.settlement)
-        index, equity = VolIndex(event.dvol, event.dvol_rank), self.equity(event.equity)
+        index, fit = VolIndex(event.dvol, event.dvol_rank), self.strategy.eligible
+        if not fit(event.ts_ns, event.chain, self.portfolio):
+            return []
+        equity = self.equity(event.equity)
         known = event.chain, self.portfolio, event.estimate, funding, index, equity
         nothing: list[Entry] = []
         entries = self._ask(lambda: self.strategy.entries(event.ts_ns, *known), nothing)

@@ -40,8 +40,9 @@ def confirm_code(config: Config, *, trust: bool) -> None:
             if name.module == module:
                 lines = _lines(data, name.function)
                 console.print(f"  {name.function}: {lines}", highlight=False, markup=False)
-        if not trust and not (sys.stdin.isatty() and typer.confirm("Run it?", default=False, err=True)):
-            why = "not confirmed" if sys.stdin.isatty() else "nobody to ask: there is no terminal"
+        asks = sys.stdin is not None and sys.stdin.isatty()
+        if not trust and not (asks and typer.confirm("Run it?", default=False, err=True)):
+            why = "not confirmed" if asks else "nobody to ask: there is no terminal"
             raise CodeError(f"{file.path}: {why}; read the file, then give --trust or set GAMMACORE_TRUST")
         if not remember(file.sha256, file.path):
             console.print("  (not kept: the state folder cannot be written)", highlight=False)

@@ -212,7 +212,7 @@ class GammaScalp:
             picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
-        if why := refusal(self.filters, EntryView(ts_ns, chain, picked, forecast, index)):
+        if why := refusal(self.filters, EntryView(ts_ns, chain, picked.rows, forecast, index)):
             return Declined(why)
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             known = math.isfinite(forecast) and forecast > 0.0
