@@ -50,7 +50,7 @@ class Book:
         self._slope: dict[Option, float] = {}
         self._iv: dict[Option, float] = {}
         self.estimate = math.nan  # of volatility, published with the prices
-        self.dvol = self.dvol_rank = math.nan  # of the last chain, see events.Snapshot
+        self.dvol = self.dvol_rank = self.equity = math.nan  # of the last chain, see events.Snapshot
         self.fixed = math.nan  # average of the settlement window so far
 
     def funding_rate(self, settlement: Settlement) -> float:
@@ -93,7 +93,7 @@ class Book:
         self.data_ns = event.ts_ns
         self.interest = event.interest
         self.estimate, self.fixed = event.estimate, event.fixed
-        self.dvol, self.dvol_rank = event.dvol, event.dvol_rank
+        self.dvol, self.dvol_rank, self.equity = event.dvol, event.dvol_rank, event.equity
         self._note_interest()
         self.chain, self.chain_ts_ns, self.index = chain, event.ts_ns, chain.index
         for expiry_ns, forward in chain.forwards.items():

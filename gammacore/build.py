@@ -14,6 +14,7 @@ from gammacore.config import (
     RulesConfig,
     TermConfig,
     WhenConfig,
+    is_weighed,
     rolled_entry,
 )
 from gammacore.contracts import Future, Grids, Perpetual
@@ -24,6 +25,7 @@ from gammacore.fees import future_rate
 from gammacore.hedge import Hedge
 from gammacore.hedging import (
     Band,
+    Custom,
     FixedCost,
     Interval,
     Ladder,
@@ -36,6 +38,7 @@ from gammacore.hedging import (
 )
 from gammacore.hedging.target import Leland
 from gammacore.netting import NettedPortfolio
+from gammacore.own_code import load_function
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
@@ -44,6 +47,7 @@ from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
 from gammacore.terms import check_grids, fees_of, grids_of
 from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.own_estimate import OwnEstimate
 
 __all__ = [
     "build_desk",
@@ -62,10 +66,21 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 def build_policy(config: Config, grids: Grids | None = None) -> Policy:
     """Hedge policy of a configuration; grids as of :func:`build_desk`."""
     rule = config.hedge
-    if rule.rule == "never" or (rule.rule == "interval" and not rule.every.ns):
+    if rule.rule.own:
+        trigger = _built_in(config, rule.trigger, grids)
+        if isinstance(trigger, Ladder | Never | Custom):
+            raise ConfigError(f"hedge.every: {rule.rule} is asked by a trigger that never fires")
+        return Custom(trigger, load_function(config, rule.rule, "hedge"))
+    return _built_in(config, rule.rule, grids)
+
+
+def _built_in(config: Config, name: str, grids: Grids | None) -> Policy:
+    """Build the policy of a name."""
+    rule = config.hedge
+    if name == "never" or (name == "interval" and not rule.every.ns):
         return Never()
     cost = hedge_cost(config, grids) if rule.cost is None else rule.cost
-    match rule.rule:
+    match name:
         case "band":
             return Band(rule.band, rule.to == "edge", rule.band_lower)
         case "snapshot":
@@ -147,13 +162,13 @@ def build_desk(
     if grids is None:
         grids = grids_of(config)
         check_grids(config, grids)
-    exits = build_exits(config.exit.rules, config.exit.hours_before_expiry)
+    exits = build_exits(config, config.exit.rules, config.exit.hours_before_expiry)
     strategy = _strategy(config, config.entry, exits, grids)
     roll = None
     if config.roll.when.active:
         into = _strategy(config, rolled_entry(config), ExitRule(), grids)
         into.entry = msgspec.structs.replace(into.entry, each_expiry=False)  # the longest that fits
-        roll = Roll(build_exits(config.roll.when), into)
+        roll = Roll(build_exits(config, config.roll.when), into)
     schedule = fees_of(config, grids)
     charged = schedule if config.costs.option_fees else None
     hedge = Hedge(
@@ -190,20 +205,33 @@ def _strategy(config: Config, entry: EntryConfig, exits: ExitRule, grids: Grids)
             weekday=None if entry.weekday is None else WEEKDAYS.index(entry.weekday),
             min_days=entry.min_days,
             max_days=entry.max_days,
+            own=load_function(config, entry.structure, "structure") if entry.structure.own else None,
         ),
-        SizeRule(**msgspec.structs.asdict(config.size), lots=config.hedge.lots, grids=grids),
+        _size(config, entry, grids),
         exits,
         build_weigher(config, grids) if config.signal.active else None,
         build_filters(config.signal.when),
     )
 
 
-def build_exits(rules: RulesConfig, hours_before_expiry: float | None = None) -> ExitRule:
+def _size(config: Config, entry: EntryConfig, grids: Grids) -> SizeRule:
+    """Build what says how much."""
+    size = config.size
+    weighed = size.kelly is not None or (size.rule is not None and is_weighed(entry))
+    weigher = build_weigher(config, grids) if weighed and config.hedge.rule != "snapshot" else None
+    rule = None if size.rule is None else load_function(config, size.rule, "size")
+    given = msgspec.structs.asdict(size) | {"rule": rule}
+    return SizeRule(**given, weigher=weigher, lots=config.hedge.lots, grids=grids)
+
+
+def build_exits(config: Config, rules: RulesConfig, hours_before_expiry: float | None = None) -> ExitRule:
     """Build the rules to leave by."""
     found = []
     for name, value in ((name, getattr(rules, name)) for name in rules.__struct_fields__):
         if isinstance(value, PaceConfig):
             found.append(Rule(name, PaceBounds(value.after.ns, value.below, value.above)))
+        elif isinstance(value, list):
+            found += [Rule(str(own), load_function(config, own, "exit")) for own in value]
         elif value is not None:
             found.append(Rule(name, value))
     return ExitRule(hours_before_expiry, tuple(found))
@@ -254,12 +282,15 @@ def _left_before_ns(config: Config) -> int | None:
     return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
 
 
-def signal_estimate(config: Config) -> Estimate:
+def signal_estimate(config: Config) -> Estimate | OwnEstimate:
     """Estimate of volatility that the signal takes for its forecast."""
-    return Estimate(config.signal.forecast, config.signal.window.ns)
+    signal = config.signal
+    if signal.forecast.own:
+        return OwnEstimate(load_function(config, signal.forecast, "forecast"), signal.window.ns)
+    return Estimate("realised" if signal.forecast == "realised" else "forecast", signal.window.ns)
 
 
-def build_estimate(config: Config) -> Estimate | None:
+def build_estimate(config: Config) -> Estimate | OwnEstimate | None:
     """Estimate of volatility that the hedge or the signal asks for; of both it is the same."""
     kind = config.hedge.vol
     if kind == "realised" or kind == "forecast":

@@ -6,13 +6,17 @@ here reads a clock, a file or a socket.
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from gammacore.book import Book
 from gammacore.contracts import Option
 from gammacore.episode import Episode, MarketView
+from gammacore.errors import CodeError
 from gammacore.events import (
     ChainSlice,
     Delivery,
@@ -33,12 +37,15 @@ from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_i
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import GammaScalp
+from gammacore.strategy.equity import equity_of
 from gammacore.strategy.filters import VolIndex
 from gammacore.strategy.gamma_scalp import Declined, Entry
 from gammacore.strategy.leaving import Leaving, Roll
 from gammacore.tolerances import ROUNDING
 
 __all__ = ["Block", "Desk"]
+
+T = TypeVar("T")
 
 
 class Block(MarketView, Protocol):
@@ -68,6 +75,12 @@ class Desk:
         Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
     roll : Roll, optional
         When to replace an episode by another, and by which.
+
+    Attributes
+    ----------
+    faults : list of CodeError or None
+        Where it is a list, code of the user's own that fails decides nothing and is noted here; where it is
+        None the error is raised.
     """
 
     def __init__(
@@ -89,6 +102,7 @@ class Desk:
         self.limits = limits or Limits()
         self.keep_hedges = keep_hedges
         self.leaving = Leaving(strategy.exit_rule, roll)
+        self.faults: list[CodeError] | None = None
         self.closing = False  # everything is to be closed, see events.Flatten
         self._looked_ns = 0  # for what is due to be closed
 
@@ -190,18 +204,39 @@ class Desk:
 
     def _enter(self, event: Snapshot) -> list[Order]:
         funding = self.book.funding_rate(event.chain.settlement)
-        index = VolIndex(event.dvol, event.dvol_rank)
-        entries = self.strategy.entries(
-            event.ts_ns, event.chain, self.portfolio, event.estimate, funding, index
-        )
+        index, fit = VolIndex(event.dvol, event.dvol_rank), self.strategy.eligible
+        if not fit(event.ts_ns, event.chain, self.portfolio):
+            return []
+        equity = self.equity(event.equity)
+        known = event.chain, self.portfolio, event.estimate, funding, index, equity
+        nothing: list[Entry] = []
+        entries = self._ask(lambda: self.strategy.entries(event.ts_ns, *known), nothing)
         orders = [self._begin(event.chain, entry) for entry in entries]
         return [order for order in orders if order is not None]
+
+    def _ask(self, what: Callable[[], T], otherwise: T) -> T:
+        """Ask what may be code of the user's own; see :attr:`faults`."""
+        try:
+            return what()
+        except CodeError as error:
+            if self.faults is None:
+                raise
+            self.faults.append(error)
+            return otherwise
+
+    def equity(self, told: float = math.nan) -> float:
+        """Equity of the account, settlement currency: as the exchange told it, else by our ledgers."""
+        size = self.strategy.size
+        if math.isfinite(told) or not size.asks_equity or size.equity is None:
+            return told
+        return equity_of(size.equity, self.portfolio, self.book)
 
     def _begin(self, chain: ChainSlice, entry: Entry, rolled: Episode | None = None) -> Order | None:
         """Register an episode, maybe in place of another; return its order, None if a limit forbids it."""
         self.book.remember(leg.instrument for leg in entry.legs)
         contract = self.hedge.instrument(chain, self.book, entry)
         episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index, entry.expiries)
+        episode.sized_by = entry.sized_by
         order = self._order(episode, Purpose.ENTRY, entry.legs)
         if self.limits.allows(order, self.portfolio, rolled):
             return order
@@ -215,11 +250,13 @@ class Desk:
         for episode in list(self.portfolio.open.values()) if rolls is not None else []:
             if not episode.open or episode.pending or episode.adopted or self._why_closed(episode):
                 continue
-            reason = self.leaving.roll(episode, event.ts_ns)
+            reason = self._ask(partial(self.leaving.roll, episode, event.ts_ns), "")
             if not reason:
                 continue
             assert rolls is not None
-            found = rolls.plan(event, episode, funding)
+            known = funding, self.equity(event.equity)
+            failed: Entry | Declined = Declined("own code failed")
+            found = self._ask(partial(rolls.plan, event, episode, *known), failed)
             entry = None if isinstance(found, Declined) else self._begin(event.chain, found, episode)
             if entry is None:
                 why = found.reason if isinstance(found, Declined) else "limits forbid the new episode"
@@ -240,7 +277,7 @@ class Desk:
             return "flatten"
         if episode.heir in self.portfolio.open:  # rolled, but its order was not filled
             return episode.exit_reason
-        return self.leaving.exit(episode, self.book.ts_ns)
+        return self._ask(lambda: self.leaving.exit(episode, self.book.ts_ns), "")
 
     def _close(self, episode: Episode, reason: str) -> Order:
         episode.exit_reason = reason
@@ -349,7 +386,9 @@ class Desk:
         target, policy = self.hedge.target, self.policy
         moment = target.moment(episode, self.book, policy)
         seen = target.moment(episode, self.book, policy, deciding=True) if target.ignore_vol else moment
-        return float(policy.trade(moment)) if policy.fires(seen) else None
+        if not policy.fires(seen):
+            return None
+        return self._ask(lambda: float(policy.trade(moment)), None)
 
     def rehearse(self) -> list[Leg]:
         """Take the hedging decision once more without consequences, so that it is warm when it counts.

@@ -267,6 +267,7 @@ class Episode:
         self.adopted = False
         self.delivered: dict[int, float] = {}
         self.close_reason = ""
+        self.sized_by = "contracts"  # field of ``size`` that set the amounts
         self.exit_reason = ""  # rule of the last order to close
         self.heir: int | None = None  # episode that it is rolled into
 

@@ -4,6 +4,7 @@
 
     GammacoreError
     ├── ConfigError          a configuration file or override is wrong
+    ├── CodeError            code of the user's own cannot be loaded, or failed: names file and line
     ├── DataError            a data file is wrong: names file, line and column where known
     ├── ContractError        an instrument name or contract quantity is wrong
     ├── CredentialsError     the key of an account is missing or unusable; never says what it is
@@ -18,6 +19,7 @@ Wrong arguments to a numerical function raise the built-in ``ValueError`` or
 """
 
 __all__ = [
+    "CodeError",
     "ConfigError",
     "ContractError",
     "CredentialsError",
@@ -37,6 +39,10 @@ class GammacoreError(Exception):
 
 class ConfigError(GammacoreError):
     """A configuration value is missing, unknown, of the wrong type or out of range."""
+
+
+class CodeError(GammacoreError):
+    """Code of the user's own cannot be loaded, or failed. The message names file, line and function."""
 
 
 class DataError(GammacoreError):

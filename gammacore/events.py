@@ -74,7 +74,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):
     """A whole option chain was published; interest, estimate and fixed are as in :class:`IndexPrice`.
 
     ``dvol`` is the exchange's volatility index as last published (decimal) and ``dvol_rank`` the share of its
-    window that was lower, NaN where unknown; without ``entries`` nothing is entered or rolled on this chain.
+    window that was lower, ``equity`` the account's as the exchange says it (settlement currency), all NaN
+    where unknown; without ``entries`` nothing is entered or rolled on this chain.
     """
 
     ts_ns: int
@@ -85,6 +86,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):
     dvol: float = math.nan
     dvol_rank: float = math.nan
     entries: bool = True
+    equity: float = math.nan
 
 
 class IndexPrice(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -30,6 +30,7 @@ __all__ = [
     "MARKER",
     "SUMMARY",
     "GrowingDirectory",
+    "config_files",
     "config_text",
     "json_text",
     "result_directory",
@@ -53,6 +54,20 @@ def json_text(summary: dict[str, Any]) -> str:
 def config_text(config: Config) -> str:
     """Write the configuration of a result."""
     return dump_yaml(stated(config))
+
+
+def config_files(config: Config) -> dict[str, str]:
+    """Write the configuration of a result, and the user's own code beside it: the same files run it again.
+
+    A file of code that has changed meanwhile is left out; the configuration has the hash of the one that ran.
+    """
+    files = {"config.yaml": config_text(config)}
+    for module, file in config.code.items():
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            data = Path(file.path).read_bytes()
+            if hashlib.sha256(data).hexdigest() == file.sha256:
+                files[f"{module}.py"] = data.decode()
+    return files
 
 
 class Manifest(msgspec.Struct):

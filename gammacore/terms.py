@@ -68,7 +68,7 @@ def _needed(config: Config) -> list[Literal["option", "future", "perpetual"]]:
     needed: list[Literal["option", "future", "perpetual"]] = []
     needed += ["perpetual"] if hedge.instrument in ("perpetual", "cheapest") else []
     needed += ["future"] if hedge.instrument != "perpetual" else []
-    needed += ["option"] if (size.premium_usd or size.theta_usd or size.vega_usd) else []
+    needed += ["option"] if size.budgets else []
     return needed
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from gammacore.build import build_desk, build_estimate, refit
-from gammacore.config import Config, stated
+from gammacore.config import Config, parse_config, stated
 from gammacore.contracts import Grids, Settlement
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
@@ -92,13 +92,16 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
     """
     told, last_ns = Retold(), 0
     past = Past(build_desk(config, published(), "book"), session_name(now_ns), now_ns)
+    past.desk.faults = []
     for record in read(path) if Path(path).exists() else ():
         last_ns = record.ts_ns or last_ns
-        past.note(told.take(record))
-        if record.kind is RecordKind.START and told.starts == 1:
-            if told.config is None or not _is_same(told.config, config):
-                raise JournalError(f"{path}: kept with another configuration; this one needs a new journal")
+        if record.kind is RecordKind.START and told.starts == 0:
+            before = parse_config(msgspec.json.decode(record.body))
+            if not _is_same(before, config):
+                other = _other(before, config)
+                raise JournalError(f"{path}: kept with {other}; this one needs a new journal")
             past.session, past.start_ns = session_name(record.ts_ns), None
+        past.note(told.take(record))
     told.compare()
     if told.departure is not None:
         raise JournalError(
@@ -115,7 +118,18 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
 
 def _is_same(before: Config, config: Config) -> bool:
     """Whether a journal was kept with this configuration, alerts and parameters newer than it aside."""
-    return msgspec.structs.replace(before, alerts=config.alerts) == config
+    known, now = ({module: file.sha256 for module, file in one.code.items()} for one in (before, config))
+    same = msgspec.structs.replace(before, alerts=config.alerts, code=config.code)
+    return known == now and same == config
+
+
+def _other(before: Config, config: Config) -> str:
+    """Name what differs: code of the user's own, or anything else."""
+    for module, file in before.code.items():
+        now = config.code.get(module)
+        if now is not None and now.sha256 != file.sha256:
+            return f"another {module}.py (SHA-256 {file.sha256[:12]}..., now {now.sha256[:12]}...)"
+    return "another configuration"
 
 
 def _stated(config: Config) -> bytes:

@@ -15,9 +15,11 @@ from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import FUNDING_PERIOD_NS, NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, SETTLEMENT_WINDOW_NS
 from gammacore.deribit.news import SummaryRow, TickerNews
+from gammacore.errors import CodeError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.own_estimate import OwnEstimate
 
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
@@ -47,7 +49,7 @@ class Feed:
         self,
         base: str,
         settlement: Settlement = Settlement.INVERSE,
-        estimate: Estimate | None = None,
+        estimate: Estimate | OwnEstimate | None = None,
         interest: float = 0.0,
         ts_ns: int = 0,
         volatility: IndexHistory | None = None,
@@ -60,11 +62,13 @@ class Feed:
         self.interest = interest
         self.ts_ns = ts_ns
         self.price = math.nan
+        self.equity = math.nan  # of the account, where it is the desk's
         self.tickers: dict[Option | Future | Perpetual, TickerNews] = {}
         self.volatility = volatility
         self._rate, self._rate_ns = math.nan, 0
         self._window = _Window()
         self._estimate = estimate
+        self.fault: CodeError | None = None  # of code of the user's own that forecasts
         self.sampled: list[tuple[int, float]] = []
         self._vol = math.nan
 
@@ -125,9 +129,12 @@ class Feed:
                 del self.sampled[0]
         return self._vol
 
-    def _renew(self, estimate: Estimate) -> None:
+    def _renew(self, estimate: Estimate | OwnEstimate) -> None:
         ts = np.array([t for t, _ in self.sampled], np.int64)
-        self._vol = float(estimate.series(ts, np.array([p for _, p in self.sampled]))[-1])
+        try:
+            self._vol = estimate.last(ts, np.array([p for _, p in self.sampled]))
+        except CodeError as error:
+            self._vol, self.fault = math.nan, error
 
     def _stamp(self, ts_ns: int) -> int:
         self.ts_ns = max(self.ts_ns, ts_ns)
@@ -165,8 +172,8 @@ class Feed:
         )
         at = max(row.ts_ns for row in found)
         at = self._stamp(at)
-        index = () if self.volatility is None else self.volatility.at(at)
-        return Snapshot(at, chain, self.interest, self._vol, self._window.fixed, *index)
+        index = (math.nan, math.nan) if self.volatility is None else self.volatility.at(at)
+        return Snapshot(at, chain, self.interest, self._vol, self._window.fixed, *index, equity=self.equity)
 
 
 class _Window:

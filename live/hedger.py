@@ -197,6 +197,7 @@ class Hedger:
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
         commands = self._decide(event)
+        self._say_faults()
         if isinstance(event, Snapshot):
             self._say_refusals(at)
         if fact is not None:
@@ -213,6 +214,14 @@ class Hedger:
                 self.execution.submit(command, now_ns)
         if commands or not isinstance(event, IndexPrice | Ticker):
             self._owed = True
+
+    def _say_faults(self) -> None:
+        """Halt where code of the user's own has failed: it is not known what it would have decided."""
+        faults = self.desk.faults or ([] if self.feed.fault is None else [self.feed.fault])
+        if faults:
+            if "own code" not in self.risk.causes:  # the first says it
+                self.risk.latch("own code", str(faults[0]))
+            self.desk.faults, self.feed.fault = [], None
 
     def _say_refusals(self, at_ns: int) -> None:
         """Say once an expiry that its entry was refused for missing strikes, and an episode that it stays."""
@@ -253,6 +262,8 @@ class Hedger:
         said = {"order": order.order_id, "legs": _legs(order)}
         if order.purpose is Purpose.EXIT:
             said["reason"] = self.desk.portfolio.episodes[order.episode].exit_reason
+        if order.purpose is Purpose.ENTRY:
+            said["sized_by"] = self.desk.portfolio.episodes[order.episode].sized_by
         log.info("decided", extra=said)
 
     def _execution(self, fact: Booked | None, event: Fill | Rejected) -> None:
@@ -313,6 +324,8 @@ class Hedger:
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:
             self.risk.margins(news)
+            if self.positions.adopts:
+                self.feed.equity = news.equity
             if news.ts_ns >= self._account_ns + ACCOUNT_NS:  # for who looks on
                 self._account_ns = news.ts_ns
                 self.journal.told(news)

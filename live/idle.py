@@ -39,9 +39,8 @@ def why_idle(
     book = desk.book
     funding = 0.0 if book.chain is None else book.funding_rate(book.chain.settlement)
     index = VolIndex(book.dvol, book.dvol_rank)
-    found = waiting(
-        desk.strategy, book.ts_ns, book.chain, desk.portfolio, desk.limits, book.estimate, funding, index
-    )
+    known = book.estimate, funding, index, desk.equity(book.equity)
+    found = waiting(desk.strategy, book.ts_ns, book.chain, desk.portfolio, desk.limits, *known)
     if found is None or not refused:
         return found
     return Waiting(f"the last entry was given up: {refused}; tried again a minute later", found.next_ns)

@@ -72,7 +72,7 @@ class Positions:
         *,
         adopts: bool = True,
     ) -> None:
-        self._portfolio, self._adopts = portfolio, adopts
+        self._portfolio, self.adopts = portfolio, adopts
         self.baseline = baseline
         self.others = dict(others or {})
 
@@ -98,7 +98,7 @@ class Positions:
         own : bool
             It has a label of this session's: all of it is ours.
         """
-        if isinstance(trade.instrument, str) or not self._adopts:
+        if isinstance(trade.instrument, str) or not self.adopts:
             return 0.0, trade.amount
         if not self._portfolio.shares(trade.instrument, trade.amount):
             return 0.0, trade.amount

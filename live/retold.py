@@ -102,6 +102,7 @@ class Retold:
             if self.desk is None:  # a later process goes on where the one before was
                 self.config = parse_config(msgspec.json.decode(record.body))
                 self.desk = build_desk(self.config, published(), "book")
+                self.desk.faults = []  # code that failed in the session decided nothing there either
         kind = FACTS.get(record.name) if record.kind is RecordKind.FACT else None
         fact = None if kind is None else decode_fact(record.body, kind)
         if isinstance(fact, CatalogRead) and self.desk is not None and self.config is not None:

@@ -51,7 +51,7 @@ def test_shipped_configurations_are_valid(path):
         ({"hegde": {}}, "hegde: unknown parameter; did you mean hedge?"),
         (
             {"hedge": {"rule": "bandd"}},
-            "never, got 'bandd'; did you mean band?",
+            "got 'bandd'; did you mean band?",
         ),
         ({"hedge": {"rule": "bandd"}}, "did you mean band?"),
         ({"hedge": {"lots": 3}}, "hedge.lots: expected true or false, got 3"),

@@ -1,11 +1,11 @@
 """A project to begin with: what is written runs as it is."""
 
-import runpy
 from importlib.resources import files
 
 import pytest
 from typer.testing import CliRunner
 
+from gammacore.backtest.replay.own_trial import try_own_code
 from gammacore.cli.main import app
 from gammacore.config import load_config
 from gammacore.errors import ConfigError
@@ -32,7 +32,7 @@ def test_everything_is_there(project):
         "config.yaml",
         "gammacore.service",
         "notebooks/first_look.ipynb",
-        "policies/own_policy.py",
+        "rules.py",
     }
     assert (project / "data").is_dir()
     assert "# mine" in (project / "README.md").read_text()
@@ -44,12 +44,24 @@ def test_the_configuration_is_the_default_one_with_comments(project):
     assert (project / "config.yaml").read_text() == packaged
 
 
-def test_the_policy_of_ones_own_runs(project, monkeypatch, capsys):
-    monkeypatch.chdir(project)
-    runpy.run_path("policies/own_policy.py", run_name="__main__")
-    band, own = capsys.readouterr().out.splitlines()
-    assert "hedges" in band
-    assert "half at night" in own
+def test_the_code_of_ones_own_can_be_named(project, monkeypatch):
+    monkeypatch.setenv("GAMMACORE_TRUST", "1")
+    named = {
+        "hedge.rule": "rules:half_at_night",
+        "signal.forecast": "rules:calm",
+        "entry.structure": "rules:strangle",
+        "exit.rules.own": ["rules:enough"],
+        "size.rule": "rules:small",
+        "market.days": 30,
+    }
+    found = try_own_code(load_config(project / "config.yaml", named))
+    assert [one.field for one in found if one.calls and not one.difference] == [
+        "hedge.rule",
+        "signal.forecast",
+        "entry.structure",
+        "size.rule",
+        "exit.rules.own[0]",
+    ]
 
 
 def test_the_notebook_runs(project):

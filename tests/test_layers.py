@@ -29,7 +29,7 @@ ORDER = [
     {"desk", "hedge"},
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
-    {"terms"},
+    {"terms", "own_code"},
     {"build"},
     {"backtest", "live", "exchange"},
     {"cli"},

@@ -38,7 +38,7 @@ def test_a_run_with_hedges_has_no_reason(market):
         ),
         ({"entry.min_days": 45.0, "entry.max_days": 60.0}, r"\(45 to 60\) excludes all 60 chains from"),
         ({"signal.min_probability": 0.999}, r"signal \(min_probability 0.999\) excludes all"),
-        ({"size.premium_usd": 1.0}, r"size \(its budgets\) excludes all"),
+        ({"size.premium_usd": 1.0}, r"size \(premium_usd\) excludes all"),
         ({"limits.max_contracts": 0.5}, r"refused: limit \("),
         (
             {"entry.min_snapshots": 10_000},

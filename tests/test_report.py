@@ -267,7 +267,7 @@ def test_episode_charts_and_table(results, page):
     bars = page.figure("returns")["data"][0]
     assert bars["y"] == pytest.approx(100 * results.episodes["pnl_over_premium"], abs=0.01)
     replays = len(results.episodes) + 2  # each, and the two ways to the next hedge
-    assert page.tags.count("button") == 23 + 11 + replays
+    assert page.tags.count("button") == 24 + 11 + replays
     for value in results.episodes["pnl_usd"]:
         assert f"{value:+,.2f}" in page.text
 

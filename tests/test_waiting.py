@@ -20,6 +20,7 @@ from gammacore.strategy.waiting import next_entry_ns, waiting
 from support.live_world import Process, World
 from support.markets import START, build, chains_of
 
+ENTERED = "may be entered at the next chain, 1 coin a leg by size.contracts"
 SUNDAY = parse_time("2026-11-29T15:30:00Z")
 
 
@@ -37,7 +38,7 @@ def test_no_expiry_fits_and_the_moment_at_which_one_does():
     told = why(SUNDAY, listed_at(SUNDAY))
     assert told == "no Friday expiry 6 to 9 days out; next entry possible 2 December 08:00 UTC"
     entered = parse_time("2026-12-02T08:00:00Z")
-    assert why(entered, listed_at(entered)) == "11 December: may be entered at the next chain"
+    assert why(entered, listed_at(entered)) == f"11 December: {ENTERED}"
     just_before = listed_at(entered - NS_PER_MINUTE)
     assert why(entered - NS_PER_MINUTE, just_before).startswith("no Friday expiry")
 
@@ -95,8 +96,8 @@ def test_limits_the_signal_the_size_and_missing_strikes_are_named():
     ask = {"signal.min_probability": 0.5, "signal.window": "1d"}
     assert why(START, quoted(), **ask).endswith(": no forecast of volatility yet")
     assert why(START, quoted(), forecast=0.1, **ask).endswith(": the signal declines")
-    assert why(START, quoted(), forecast=0.9, **ask).endswith(": may be entered at the next chain")
-    assert why(START, quoted(), **{"size.premium_usd": 1.0}).endswith("the budget of size does not buy a lot")
+    assert why(START, quoted(), forecast=0.9, **ask).endswith(f": {ENTERED}")
+    assert why(START, quoted(), **{"size.premium_usd": 1.0}).endswith("size.premium_usd does not buy a lot")
     bare = quoted()
     bare.mark[:] = np.nan
     assert why(START, bare).endswith(": no call and put with a mark and a volatility")

@@ -50,6 +50,7 @@ def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
         "instruments": " ".join(option.name for option in episode.entered),
         "strikes": " ".join(f"{k:g}" for k in sorted({option.strike for option in episode.entered})),
         "contracts": abs(next(iter(episode.entered.values()))),
+        "sized_by": episode.sized_by,
         "side": "long" if next(iter(episode.entered.values())) > 0 else "short",
         "premium_coin": premium.coin,
         "premium_usd": premium.usd,

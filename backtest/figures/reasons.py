@@ -121,8 +121,8 @@ def _conditions(config: Config, strategy: GammaScalp) -> list[_Condition]:
     if strategy.filters:
         filters = ", ".join(filter_.name for filter_ in strategy.filters)
         found.append(_Condition("signal.when", filters, _varied(strategy, filters=())))
-    if not strategy.size.premium_usd is strategy.size.theta_usd is strategy.size.vega_usd is None:
-        found.append(_Condition("size", "its budgets", _varied(strategy, size=SizeRule())))
+    if budgets := strategy.size.budgets:
+        found.append(_Condition("size", ", ".join(budgets), _varied(strategy, size=SizeRule())))
     return found
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from gammacore import __version__
 from gammacore.config import Config
 from gammacore.ledger import Ledger
-from gammacore.result_files import SUMMARY, config_text, json_text
+from gammacore.result_files import SUMMARY, config_files, json_text
 
 from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
@@ -88,7 +88,8 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
 
 def write_tables(results: Results, folder: Path) -> None:
     """Write configuration, summary and tables of a run into an existing directory."""
-    (folder / "config.yaml").write_text(config_text(results.config), encoding="utf-8")
+    for name, text in config_files(results.config).items():
+        (folder / name).write_bytes(text.encode())
     (folder / SUMMARY).write_text(json_text(results.summary), encoding="utf-8")
     results.episodes.to_csv(folder / "episodes.csv", index=False)
     results.fills.drop(columns="ts_ns").to_csv(folder / "fills.csv", index=False)

@@ -103,7 +103,7 @@ def check_look_ahead(
     sources = load_sources(config, estimate)
 
     def decided(changed_sources: Sources) -> list[Order]:
-        return _orders(replay(config, build_tape(config, changed_sources, estimate)))
+        return orders_of(replay(config, build_tape(config, changed_sources, estimate)))
 
     known = decided(sources)
     if not known:
@@ -163,7 +163,7 @@ def _drawn(moments: list[int], count: int, rng: np.random.Generator) -> list[int
     return sorted(rng.choice(moments, min(count, len(moments)), replace=False).tolist())
 
 
-def _orders(run: Run) -> list[Order]:
+def orders_of(run: Run) -> list[Order]:
     """List what was ordered, in order: the price of a fill is the market's, and not decided."""
     return sorted(
         (fill.ts_ns, episode.number, fill.order_id, fill.instrument.name, fill.amount)

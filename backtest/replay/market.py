@@ -24,6 +24,7 @@ from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.smile import Stickiness
 
 from .gate import faults_of
@@ -70,7 +71,7 @@ class Sources(NamedTuple):
     dvol: Dvol | None = None
 
 
-def load_market(config: Config, estimate: Estimate | None = None) -> LoadedMarket:
+def load_market(config: Config, estimate: Estimate | OwnEstimate | None = None) -> LoadedMarket:
     """Load or make the market that a configuration asks for.
 
     Parameters
@@ -103,7 +104,7 @@ def is_simulated(config: Config) -> bool:
     return config.data.chains is None and config.data.prices is None
 
 
-def load_sources(config: Config, estimate: Estimate | None) -> Sources:
+def load_sources(config: Config, estimate: Estimate | OwnEstimate | None) -> Sources:
     """Load or make what the tape of a configuration is made of; errors as of :func:`load_market`."""
     check_sources(config)
     sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
@@ -125,7 +126,7 @@ def _dvol(config: Config) -> Dvol | None:
     return load_dvol(config.data.dvol)
 
 
-def build_tape(config: Config, sources: Sources, estimate: Estimate | None) -> Tape:
+def build_tape(config: Config, sources: Sources, estimate: Estimate | OwnEstimate | None) -> Tape:
     """Put sources on one time axis, as a configuration asks for."""
     return Tape(
         sources.chains,
@@ -165,10 +166,18 @@ def market_part(config: Config) -> dict[str, Any]:
         "linear": config.hedge.instrument == "forward",
         "averaging": config.exit.delivery == "average",
         "funding": config.costs.funding,
-        "estimate": msgspec.to_builtins(build_estimate(config)),
+        "estimate": _estimate_part(config),
         "stickiness": build_stickiness(config),
         "dvol": config.signal.when.window_ns if config.signal.when.asks_dvol else None,
     }
+
+
+def _estimate_part(config: Config) -> Any:
+    """Estimate of volatility that prices carry; code of the user's own by its hash."""
+    found, name = build_estimate(config), config.signal.forecast
+    if isinstance(found, OwnEstimate):
+        return [config.code[name.module].sha256, str(name), found.window_ns]
+    return msgspec.to_builtins(found)
 
 
 def check_sources(config: Config) -> None:
@@ -193,7 +202,7 @@ def _simulated(config: Config) -> Sources:
     return Sources(market.chains, market.prices, market.funding)
 
 
-def _recorded(config: Config, estimate: Estimate | None) -> Sources:
+def _recorded(config: Config, estimate: Estimate | OwnEstimate | None) -> Sources:
     data = config.data
     start = None if data.start is None else parse_time(data.start)
     end = None if data.end is None else parse_time(data.end)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gammacore.errors import DataError
-from gammacore.result_files import SUMMARY, config_text, json_text
+from gammacore.result_files import SUMMARY, config_files, json_text
 
 from ..figures.results import Results, tabulate, write_tables
 from ..replay.market import LoadedMarket
@@ -43,7 +43,8 @@ def write_held(found: HeldBook, market: LoadedMarket, folder: Path) -> None:
 
 def write_simulation(found: Simulated, folder: Path) -> None:
     """Write all files of a simulation into an existing directory."""
-    (folder / "config.yaml").write_text(config_text(found.config), encoding="utf-8")
+    for name, text in config_files(found.config).items():
+        (folder / name).write_bytes(text.encode())
     np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
     if found.frontier is not None:
         (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")
@@ -62,7 +63,8 @@ def write_sweep(sweep: Sweep) -> None:
     """
     folder = sweep.directory
     try:
-        folder.write("config.yaml", config_text(sweep.config))
+        for name, text in config_files(sweep.config).items():
+            folder.write(name, text)
         folder.write("cells.csv", sweep.table.to_csv(index_label="cell"))
         if sweep.config.report.html:
             folder.write(PAGE, render_sweep(sweep.config, sweep.table, sweep.summary))

@@ -103,6 +103,7 @@ def _columns(coin: str) -> list[_Column]:
         _Column("Closed by", "close_reason", None),
         _Column("Side", "side", None),
         _Column(f"Size, {coin} a leg", "contracts", ",.4g"),
+        _Column("Sized by", "sized_by", None),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gammacore.config import Config, HedgeConfig, PaceConfig, RulesConfig, stated
+from gammacore.config import Config, EntryConfig, HedgeConfig, PaceConfig, RulesConfig, SizeConfig, stated
 
 from .view import View, day, plural
 
@@ -11,7 +11,7 @@ def run_title(view: View) -> dict[str, str]:
     """Say what was traded, and when."""
     entry, data = view.config.entry, view.summary["data"]
     return {
-        "what": f"{view.config.currency} {entry.structure}s, {entry.side}",
+        "what": f"{view.config.currency} {_structure_words(entry)}, {entry.side}",
         "span": f"{day(data['start'])} to {day(data['end'])}",
     }
 
@@ -31,9 +31,9 @@ def run_in_words(config: Config) -> list[tuple[str, str]]:
 
 def _bet_words(config: Config) -> str:
     entry, size, limits = config.entry, config.size, config.limits
-    what = f"{entry.structure}s" + (
-        f" of {entry.delta:g} delta" if entry.structure == "strangle" else " at the money"
-    )
+    what = _structure_words(entry)
+    if not entry.structure.own:
+        what += f" of {entry.delta:g} delta" if entry.structure == "strangle" else " at the money"
     expiries = "Friday expiry" if entry.expiries == "fridays" else "expiry"
     when = f"one for each {expiries}" if entry.schedule == "each_expiry" else "one at a time, rolled"
     days = (
@@ -41,13 +41,7 @@ def _bet_words(config: Config) -> str:
         if entry.min_days == entry.max_days
         else f"{entry.min_days:g} to {entry.max_days:g}"
     )
-    budgets = (
-        ("premium", size.premium_usd),
-        ("theta a day", size.theta_usd),
-        ("vega a point", size.vega_usd),
-    )
-    limits_of = [f"{usd:,g} USD of {what}" for what, usd in budgets if usd is not None]
-    amount = ", at most ".join(limits_of) or f"{size.contracts:g} coin a leg"
+    amount = _size_words(size)
     words = [f"{entry.side} {what}, {when}", f"entered {days} days before expiry", amount]
     if entry.weekday is not None:
         words[1] += f", on a {entry.weekday.capitalize()}"
@@ -61,9 +55,31 @@ def _bet_words(config: Config) -> str:
     return "; ".join(words)
 
 
+def _structure_words(entry: EntryConfig) -> str:
+    return f"legs chosen by {entry.structure}" if entry.structure.own else f"{entry.structure}s"
+
+
+def _size_words(size: SizeConfig) -> str:
+    """Say how much, every budget that counts."""
+    forms = {
+        "premium_usd": "{:,g} USD of premium",
+        "theta_usd": "{:,g} USD of theta a day",
+        "vega_usd": "{:,g} USD of vega a point",
+        "gamma": "{:g} coin of delta per 1 %",
+        "margin_share": "{:.4g} of the equity for margin",
+        "equity_share": "{:.4g} of the equity for premium",
+        "kelly": "{:.4g} of Kelly's bet",
+        "rule": "what {} says",
+    }
+    told = [forms[name].format(getattr(size, name)) for name in size.budgets]
+    return ", at most ".join(told) or f"{size.contracts:g} coin a leg"
+
+
 def _hedge_words(config: Config) -> str:
     hedge = config.hedge
-    never = hedge.rule == "never" or (hedge.rule == "interval" and not hedge.every.ns)
+    own = f"as {hedge.rule} says, asked " if hedge.rule.own else ""
+    rule = hedge.trigger if own else str(hedge.rule)
+    never = rule == "never" or (rule == "interval" and not hedge.every.ns)
     if never:
         return "none"
     instruments = {
@@ -78,10 +94,11 @@ def _hedge_words(config: Config) -> str:
         "black": "Black N(d1)",
     }
     lots = "whole lots" if hedge.lots else "any fraction (no lots or ticks)"
-    return f"{instruments[hedge.instrument]}, {_rule_words(hedge)}; target: {targets[hedge.target]}; {lots}"
+    words = f"{instruments[hedge.instrument]}, {own}{_rule_words(hedge, rule)}"
+    return f"{words}; target: {targets[hedge.target]}; {lots}"
 
 
-def _rule_words(hedge: HedgeConfig) -> str:
+def _rule_words(hedge: HedgeConfig, rule: str) -> str:
     """Say when a hedge takes place."""
     lower = "" if hedge.band_lower is None else f" (-{hedge.band_lower:g} below)"
     units = {
@@ -102,7 +119,7 @@ def _rule_words(hedge: HedgeConfig) -> str:
         f"{hedge.risk_aversion:g}",
         "ladder": f"orders resting {hedge.band:g} coin of delta on either side",
     }
-    return rules[hedge.rule]
+    return rules[rule]
 
 
 def _exit_words(config: Config) -> str:
@@ -126,6 +143,8 @@ def _rules_in_words(rules: RulesConfig) -> str:
             sides = ("below", value.below), ("above", value.above)
             bounds = " or ".join(f"{side} {edge:g}" for side, edge in sides if edge is not None)
             told.append(f"{name} {bounds} after {value.after}")
+        elif isinstance(value, list):
+            told += map(str, value)
         elif value is not None:
             told.append(f"{name} {value:g}")
     return ", ".join(told)

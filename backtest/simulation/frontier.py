@@ -165,6 +165,7 @@ def frontier(
     seed: int = 0,
     threads: int = 1,
     progress: Progress | None = None,
+    own: Simulation | None = None,
 ) -> Frontier:
     """Simulate every policy over its parameter on the same paths.
 
@@ -177,6 +178,8 @@ def frontier(
     seed, threads : int
     progress : callable(done, total), optional
         Called after each point.
+    own : Simulation, optional
+        Of a policy that is not the experiment's: that one is the point more, on the same paths.
 
     Returns
     -------
@@ -202,9 +205,10 @@ def frontier(
             progress(done, total)
         return _point(run, policy, parameter)
 
-    own = point(experiment.policy, math.nan)
+    policy = experiment.policy
+    chosen_point = point(policy, math.nan) if own is None else _point(own, policy, math.nan)
     points = {family.name: [point(family.make(x), x) for x in family.grid] for family in chosen}
-    return Frontier(experiment, chosen, points, theory_lines(experiment), own)
+    return Frontier(experiment, chosen, points, theory_lines(experiment), chosen_point)
 
 
 def _point(run: Simulation, policy: Any, parameter: float) -> Point:

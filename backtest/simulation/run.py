@@ -13,7 +13,7 @@ from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
 from gammacore.daycount import DAYS_PER_YEAR, NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
-from gammacore.hedging import Ladder
+from gammacore.hedging import Custom, Ladder
 from gammacore.hedging.widths import zakamouline_range
 from gammacore.legs import preset
 from gammacore.settlement import WINDOW
@@ -26,6 +26,7 @@ from .garch import fit_garch
 from .models import GBM, Bootstrap, Heston, Merton, Model
 from .montecarlo import LINES, Simulation, simulate
 from .option_book import Costs, OptionLeg
+from .own_policy import simulate_own
 from .placing import place
 
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
@@ -65,6 +66,7 @@ def experiment_of(config: Config) -> Experiment:
     policy = build_policy(config)
     if isinstance(policy, Ladder) or hedge.rule == "snapshot":
         raise ConfigError(f"hedge.rule: expected a rule that is a function of state, got {hedge.rule!r}")
+    own = isinstance(policy, Custom)
     target = hedge.target if wanted.settlement == "inverse" else "black"
     model, steps_per_day = _model(config)
     book = _book(config)
@@ -74,11 +76,11 @@ def experiment_of(config: Config) -> Experiment:
     return Experiment(
         book=book,
         model=model,
-        policy=policy,
+        policy=policy.trigger if isinstance(policy, Custom) else policy,
         forward=wanted.forward,
         implied=wanted.implied_vol,
         steps=steps,
-        window=WINDOW if averaged else 0.0,
+        window=WINDOW if averaged and not own else 0.0,
         hedge_vol=hedge.vol if isinstance(hedge.vol, float | int) else "implied",
         settlement=wanted.settlement,
         target=target,
@@ -166,14 +168,21 @@ def run_simulation(config: Config, progress: Progress | None = None) -> Simulate
         Before anything runs; after it, if one path carries the result.
     """
     experiment, wanted = experiment_of(config), config.simulate
-    run = simulate(
-        experiment,
-        paths=wanted.paths,
-        seed=wanted.seed,
-        columns=LINES,
-        threads=wanted.threads,
-        progress=None if progress is None else lambda done, total: progress("paths", done, total),
-    )
+    policy, seed = build_policy(config), wanted.seed
+    report = None if progress is None else lambda done, total: progress("paths", done, total)
+    own: Simulation | None = None
+    if isinstance(policy, Custom):
+        run = simulate_own(experiment, policy, paths=wanted.paths, seed=seed, progress=report)
+        own = simulate_own(experiment, policy, paths=wanted.frontier_paths, seed=seed)
+    else:
+        run = simulate(
+            experiment,
+            paths=wanted.paths,
+            seed=seed,
+            columns=LINES,
+            threads=wanted.threads,
+            progress=report,
+        )
     _refuse_one_path_of_weight(run)
     found, table = None, []
     costs = experiment.costs
@@ -184,6 +193,7 @@ def run_simulation(config: Config, progress: Progress | None = None) -> Simulate
             seed=wanted.seed,
             threads=wanted.threads,
             progress=None if progress is None else lambda done, total: progress("frontier", done, total),
+            own=own,
         )
         table = found.parameter_table(cost=wanted.budget or max(found.chosen.cost, 1e-300))
     return Simulated(config, run, _summary(config, run, found, table), found, table)

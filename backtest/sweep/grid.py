@@ -27,6 +27,7 @@ MOST = 200_000
 RULE = frozenset(  # fields of `hedge` that say when to hedge and how far, read by build_policy alone
     [
         "rule",
+        "trigger",
         "every",
         "band",
         "band_lower",
@@ -117,6 +118,7 @@ def cells(config: Config) -> list[Cell]:
         market = markets[text]
         decided = stated(varied)
         del decided["report"]
+        decided["code"] = {module: file.sha256 for module, file in varied.code.items()}
         key = digest([__version__, market, decided])
         result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))
     return result
@@ -124,7 +126,8 @@ def cells(config: Config) -> list[Cell]:
 
 def _holds(config: Config, decided: dict[str, Any]) -> dict[str, Any]:
     """Part of a configuration that decides what is held, and which delta is hedged."""
-    if config.hedge.leland or config.signal.active:  # the rule decides the delta, or which entries pay
+    decides = config.signal.active or config.size.of_equity  # which entries pay, or how much is entered
+    if config.hedge.leland or decides:  # the rule also decides the delta
         return decided
     hedge = {name: value for name, value in decided["hedge"].items() if name not in RULE}
     return {**decided, "hedge": hedge}

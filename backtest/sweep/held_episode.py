@@ -55,6 +55,10 @@ def obstacle_to_sharing(run: Run) -> str | None:
     for name in OF_HEDGE:
         if getattr(rules, name) is not None:
             return f"exit.rules.{name} looks at the hedge's profit"
+    if rules.own:
+        return f"exit.rules.own: {rules.own[0]} may look at the hedge's profit"
+    for name in run.config.size.of_equity:
+        return f"size.{name} looks at the hedge's profit"
     if run.config.roll.when.active:
         return "roll.when hands hedges over within the event loop"
     if run.missing_quotes and any(done.episode.exited for done in run.episode_runs):

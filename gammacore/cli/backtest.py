@@ -31,6 +31,7 @@ from gammacore.cli.common import (
     where_results_are,
 )
 from gammacore.cli.held import run_held
+from gammacore.cli.own_code import TrustOption
 from gammacore.config import Config
 from gammacore.result_files import result_directory
 from gammacore.terminal import money_table, numbers
@@ -55,6 +56,7 @@ def backtest(
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
     overrides: SetOption = None,
     force_data: ForceOption = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
@@ -68,7 +70,7 @@ def backtest(
         "data.start": start,
         "data.end": end,
     }
-    settings = configured(config, given, overrides, force_data=force_data)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
     out = _default_out(config, settings) if out is None else out
     console = Console()
     with stoppable():

@@ -24,6 +24,7 @@ from gammacore.cli.common import (
     show_warnings,
     stoppable,
 )
+from gammacore.cli.own_code import TrustOption
 from gammacore.config import MOST_VOL
 from gammacore.daycount import format_time
 from gammacore.errors import ConfigError
@@ -53,12 +54,13 @@ def breakeven(
     max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
     force_data: ForceOption = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
     overrides: SetOption = None,
 ) -> None:
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
     given = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
-    settings = configured(config, given, overrides, force_data=force_data)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
     given_forecast = _forecast(forecast)
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < MOST_VOL:

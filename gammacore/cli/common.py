@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gammacore.cli.own_code import confirm_code
 from gammacore.config import Config, load_config
 from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
@@ -42,12 +43,22 @@ ForceOption = Annotated[
 
 
 def configured(
-    config: Path | None, options: Mapping[str, Any], overrides: list[str] | None, *, force_data: bool
+    config: Path | None,
+    options: Mapping[str, Any],
+    overrides: list[str] | None,
+    *,
+    force_data: bool,
+    trust: bool = False,
 ) -> Config:
-    """Read a configuration with the options that were given, by their paths, and what ``--set`` overrides."""
+    """Read a configuration with the options that were given, by their paths, and what ``--set`` overrides.
+
+    Code of the user's own is confirmed and loaded.
+    """
     named = {**options, "data.force": force_data or None}
     given = {path: value for path, value in named.items() if value is not None}
-    return load_config(config, {**given, **parse_overrides(overrides or [])})
+    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    confirm_code(settings, trust=trust)
+    return settings
 
 
 def read_moment(text: str, option: str) -> int:

@@ -25,7 +25,7 @@ A gammacore project.
     gammacore live config.yaml              # on a local exchange; --venue testnet or production later
 
 - `config.yaml` lists every parameter with its default; only lines that differ are needed.
-- `policies/own_policy.py` is a hedge rule of your own in a backtest.
+- `rules.py` holds rules of your own; name one in `config.yaml`, such as `rule: "rules:half_at_night"`.
 - `notebooks/first_look.ipynb` shows a run in pictures. It needs matplotlib, a kernel and JupyterLab:
   `pip install 'gammacore[notebooks]' jupyterlab`, then `jupyter lab notebooks/first_look.ipynb`.
 - `gammacore.service` runs the hedger under systemd.
@@ -35,7 +35,7 @@ Keys never stand in a file of the project: `gammacore live --help` names the env
 IGNORED = "data/\nresults/\n*.env\n.ipynb_checkpoints/\n"
 COPIED = (  # package, file, and where to
     ("gammacore.configurations", "params.yaml", "config.yaml"),
-    ("gammacore.examples", "own_policy.py", "policies/own_policy.py"),
+    ("gammacore.examples", "rules.py", "rules.py"),
     ("gammacore.examples", "first_look.ipynb", "notebooks/first_look.ipynb"),
     ("gammacore.examples", "gammacore.service", "gammacore.service"),
 )

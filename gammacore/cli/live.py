@@ -15,12 +15,12 @@ from gammacore.cli.common import (
     ConfigArgument,
     JsonOption,
     SetOption,
+    configured,
     document,
-    parse_overrides,
     progress_bar,
     stoppable,
 )
-from gammacore.config import load_config
+from gammacore.cli.own_code import TrustOption
 
 DIFFERENT = 1
 UNWELL = 1
@@ -67,6 +67,7 @@ def live(
         str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
     ] = None,
     overrides: SetOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
     from gammacore.live.credentials import Credentials
@@ -75,7 +76,7 @@ def live(
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
     currencies, console = currencies_of(currency), Console()
     own = {"currency": currencies[0]} if len(currencies) == 1 else {}
-    settings = load_config(config, {**shown, **own, **parse_overrides(overrides or [])})
+    settings = configured(config, shown | own, overrides, force_data=False, trust=trust)
     if venue is VenueName.PRODUCTION and not (dry_run or shadow):
         _confirm(confirm, console)
     elif venue is not VenueName.LOCAL and not dry_run:
@@ -83,6 +84,7 @@ def live(
     if len(currencies) > 1:
         words = ["live", *([] if config is None else [str(config)]), "--venue", venue.value]
         words += ["--dry-run"] * dry_run + ["--shadow"] * shadow + ["--confirm", CONFIRMATION]
+        words += ["--trust"] * trust  # asked about once, here
         words += ["--speed", f"{speed:g}", "--seed", str(seed)]
         for text in overrides or []:
             words += ["--set", text]
@@ -199,13 +201,14 @@ def doctor(
     journal: Annotated[Path | None, typer.Option(help="Its journal.")] = None,
     url: Annotated[str | None, typer.Option(help="Address of a local exchange.")] = None,
     overrides: SetOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, limits, credentials, connection, clock, permissions and account."""
     from gammacore.errors import ConfigError
     from gammacore.live.doctor import Health, examine
 
-    settings = load_config(config, parse_overrides(overrides or []))
+    settings = configured(config, {}, overrides, force_data=False, trust=trust)
     if venue is VenueName.LOCAL and url is None:
         raise ConfigError("--url: the local venue needs the address of a running exchange")
     colours = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILED: "red"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gammacore.cli.common import (
     ConfigArgument,
@@ -20,14 +20,17 @@ from gammacore.cli.common import (
     SetOption,
     configured,
     document,
+    figure,
     progress_bar,
     show_warnings,
     stoppable,
 )
+from gammacore.cli.own_code import TrustOption
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
     from gammacore.backtest.replay.look_ahead import LookAhead
+    from gammacore.backtest.replay.own_trial import OwnTrial
 
 LOOKS_AHEAD = 1
 
@@ -44,13 +47,16 @@ def check(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overrides: SetOption = None,
     force_data: ForceOption = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a backtest for look-ahead bias: whether a decision changes when only later data does.
 
-    Exit code 1 if one does.
+    Code of your own is tried as well: exceptions, the same answer twice, time per call. Exit code 1 if a
+    decision changes, or own code answers differently or too slowly.
     """
     from gammacore.backtest.replay.look_ahead import check_look_ahead
+    from gammacore.backtest.replay.own_trial import try_own_code
     from gammacore.terms import grids_of, sources
 
     given = {
@@ -61,24 +67,49 @@ def check(
         "data.instruments": instruments,
         "currency": currency,
     }
-    settings = configured(config, given, overrides, force_data=force_data)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
     grids = sources(settings, grids_of(settings))
     with stoppable(), progress_bar() as report:
+        own = try_own_code(settings)
         found = check_look_ahead(
             settings, trials=trials, seed=seed, progress=lambda done, total: report("trials", done, total)
         )
     if as_json:
-        document(_document(found) | {"grids": grids})
+        told = [one._asdict() | {"sound": one.sound} for one in own]
+        document(_document(found) | {"grids": grids, "own_code": told})
     else:
         _show(Console(), found, settings.marks.interpolate)
         _show_grids(Console(), grids)
-    if not found.clean:
+        _show_own(Console(), own)
+    if not found.clean or not all(one.sound for one in own):
         raise typer.Exit(LOOKS_AHEAD)
 
 
 def _show_grids(console: Console, grids: list[str]) -> None:
     for line in grids:
         console.print(f"Grid of {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _show_own(console: Console, own: list[OwnTrial]) -> None:
+    """Show what each function of the user's own did."""
+    if not own:
+        return
+    table = Table(
+        Column("field", overflow="fold"),
+        Column("function", overflow="fold"),
+        *numbers("lines", "calls", "median,\nµs", "99th,\nµs", "allowed,\nµs"),
+    )
+    table.title = "Code of your own"
+    for one in own:
+        times = (figure(value, ",.1f") for value in (one.median_us, one.p99_us, one.budget_us))
+        table.add_row(one.field, one.name, f"{one.lines}", f"{one.calls:,}", *times)
+    console.print(table)
+    for one in own:
+        wrong = [f"not the same twice: {one.difference}"] if one.difference else []
+        wrong += ["slower than a session can bear"] if one.slow else []
+        wrong += [] if one.calls else ["never asked on this data"]
+        for what in wrong:
+            console.print(f"[bold red]{one.name}:[/] {what}", highlight=False, soft_wrap=True)
 
 
 def _document(found: LookAhead) -> dict[str, Any]:

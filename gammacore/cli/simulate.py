@@ -21,6 +21,7 @@ from gammacore.cli.common import (
     stoppable,
     where_results_are,
 )
+from gammacore.cli.own_code import TrustOption
 from gammacore.result_files import result_directory
 from gammacore.terminal import numbers
 
@@ -35,11 +36,12 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
     overrides: SetOption = None,
     force_data: ForceOption = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
     given = {"simulate.paths": paths, "simulate.seed": seed, "data.prices": prices}
-    settings = configured(config, given, overrides, force_data=force_data)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
     from gammacore.backtest.report import write_simulation
     from gammacore.backtest.simulation.run import experiment_of, run_simulation
 

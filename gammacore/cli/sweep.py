@@ -14,6 +14,7 @@ from gammacore.cli.common import (
     ForceOption,
     JsonOption,
     SetOption,
+    configured,
     document,
     figure,
     parse_overrides,
@@ -22,7 +23,8 @@ from gammacore.cli.common import (
     stoppable,
     where_results_are,
 )
-from gammacore.config import Config, load_config
+from gammacore.cli.own_code import TrustOption
+from gammacore.config import Config
 from gammacore.terminal import numbers
 
 SHOWN = 5  # cells from either end
@@ -45,11 +47,11 @@ def sweep(
     address: Annotated[str | None, typer.Option(help="Dask scheduler: tcp://HOST:PORT")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again, whatever is there.")] = False,
     force_data: ForceOption = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run every combination of a grid; the same command goes on where an interrupted one stopped."""
-    forced = {"data.force": True} if force_data else {}
-    settings = load_config(config, {**forced, **parse_overrides(overrides or []), **_grid(vary or [])})
+    settings = configured(config, _grid(vary or []), overrides, force_data=force_data, trust=trust)
     from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep.grid import cells, digest
     from gammacore.backtest.sweep.run import plan_of, run_sweep

@@ -5,11 +5,14 @@ expected, what was found and the nearest valid name. ``config/params.yaml`` list
 parameter with its default and a comment. Durations are parsed once, as they are read.
 """
 
-from .checks import check, check_web_address
+from .checks import check, check_web_address, is_weighed
+from .code_files import functions_of
 from .durations import Duration, parse_duration
-from .reading import load_config, parse_config, rolled_entry, stated, with_overrides
+from .own_names import OwnName
+from .reading import all_functions_of, load_config, parse_config, rolled_entry, stated, with_overrides
 from .sections import (
     MOST_VOL,
+    CodeFile,
     Config,
     DataConfig,
     EntryConfig,
@@ -18,25 +21,32 @@ from .sections import (
     PaceConfig,
     RulesConfig,
     SimulateConfig,
+    SizeConfig,
     TermConfig,
     WhenConfig,
 )
 
 __all__ = [
     "MOST_VOL",
+    "CodeFile",
     "Config",
     "DataConfig",
     "Duration",
     "EntryConfig",
     "HedgeConfig",
     "MarketConfig",
+    "OwnName",
     "PaceConfig",
     "RulesConfig",
     "SimulateConfig",
+    "SizeConfig",
     "TermConfig",
     "WhenConfig",
+    "all_functions_of",
     "check",
     "check_web_address",
+    "functions_of",
+    "is_weighed",
     "load_config",
     "parse_config",
     "parse_duration",

@@ -11,9 +11,9 @@ from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError
 from gammacore.legs import check_legs
 
-from .sections import MOST_VOL, Config, RangeConfig, RulesConfig
+from .sections import MOST_VOL, Config, EntryConfig, RangeConfig, RulesConfig
 
-__all__ = ["check", "check_web_address"]
+__all__ = ["check", "check_web_address", "is_weighed"]
 
 
 def check(config: Config) -> None:
@@ -26,6 +26,7 @@ def check(config: Config) -> None:
     """
     _check_hedge(config)
     _check_signal(config)
+    _check_size(config)
     _check_filters(config)
     _check_rules("exit.rules", config.exit.rules, config.entry.max_days)
     _check_rules("roll.when", config.roll.when, config.entry.max_days)
@@ -51,17 +52,41 @@ def _check_entry(config: Config) -> None:
     """Legs that refer to legs, and what a signal can weigh."""
     entry = config.entry
     check_legs(entry.wanted, "entry.legs")
+    if entry.structure.own and entry.legs:
+        raise ConfigError(f"entry.legs: expected none, for {entry.structure} chooses the legs")
     check_legs(tuple(leg.rule for leg in config.simulate.legs), "simulate.legs")
     for number, leg in enumerate(entry.legs):
         if leg.implied is not None:
             raise ConfigError(
                 f"entry.legs[{number}].implied: the market says it; expected none, got {leg.implied}"
             )
-    weighed = entry.structure in ("straddle", "strangle") and not entry.legs
+    weighed = is_weighed(entry)
     if config.signal.active and not weighed:
         what = "legs" if entry.legs else entry.structure
         raise ConfigError(
             f"signal: weighs straddles and strangles alone; expected null in both, for entry has {what}"
+        )
+
+
+def is_weighed(entry: EntryConfig) -> bool:
+    """Whether the break-even weighs what is entered: straddles and strangles alone."""
+    return entry.structure in ("straddle", "strangle") and not entry.legs
+
+
+def _check_size(config: Config) -> None:
+    """Refuse shares of an equity that nobody knows, and Kelly of what is not weighed."""
+    size, entry = config.size, config.entry
+    shares = [name for name in size.of_equity if name != "rule"]  # own code may do without
+    if shares and size.equity is None:
+        raise ConfigError(
+            f"size.equity: expected the equity to start with, in {config.settles_in}, for size."
+            f"{shares[0]}, got null (a session takes its account's)"
+        )
+    if size.kelly is not None and not is_weighed(entry):
+        what = "legs" if entry.legs else entry.structure
+        raise ConfigError(
+            f"size.kelly: needs an expected profit, and the break-even weighs straddles and strangles alone; "
+            f"expected null, for entry has {what}"
         )
 
 
@@ -128,9 +153,10 @@ def _check_signal(config: Config) -> None:
             f"signal.forecast: expected hedge.vol and its window, {hedge.vol} of {hedge.vol_window}, "
             f"got {signal.forecast} of {signal.window}: prices carry one estimate"
         )
-    if signal.active and hedge.rule == "snapshot":
+    if (signal.active or config.size.kelly is not None) and hedge.rule == "snapshot":
+        asks = "a signal" if signal.active else "size.kelly"
         raise ConfigError(
-            "hedge.rule: a signal cannot know what hedging at every chain costs; use interval, got 'snapshot'"
+            f"hedge.rule: {asks} cannot know what hedging at every chain costs; use interval, got 'snapshot'"
         )
 
 

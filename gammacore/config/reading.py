@@ -6,18 +6,20 @@ import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
-from .checks import check
+from .checks import check, is_weighed
+from .code_files import find_code, functions_of
 from .messages import explain
+from .own_names import OwnName
 from .sections import Config, EntryConfig
 
-__all__ = ["load_config", "parse_config", "rolled_entry", "stated", "with_overrides"]
+__all__ = ["all_functions_of", "load_config", "parse_config", "rolled_entry", "stated", "with_overrides"]
 
 NOT_ROLLED = ("side", "schedule", "min_snapshots")  # fields of entry that a roll keeps
 
@@ -52,10 +54,33 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = N
         raise ConfigError(f"{path}: expected a mapping at the top, got {type(raw).__name__}")
     for dotted, value in (overrides or {}).items():
         _set(raw, dotted, value)
+    noted = raw.pop("code", None)
     try:
-        return parse_config(raw)
+        config = parse_config(raw)
+        return _with_code(config, Path() if path is None else Path(path).parent, noted or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path is not None else str(error)) from None
+
+
+def _with_code(config: Config, folder: Path, noted: Any) -> Config:
+    """Note the files of the user's own code, and hold them against what was noted before."""
+    found = find_code(all_functions_of(config), folder)
+    for module, file in (_read({"code": noted}).code if noted else {}).items():
+        if module in found and found[module].sha256 != file.sha256:
+            raise ConfigError(
+                f"code.{module}: {found[module].path} has changed: its SHA-256 is "
+                f"{found[module].sha256[:12]}..., noted was {file.sha256[:12]}...; restore it"
+            )
+    return msgspec.structs.replace(config, code=found) if found else config
+
+
+def all_functions_of(config: Config) -> list[tuple[str, OwnName]]:
+    """Find every function of the user's own, those of ``vary`` as well, with the paths of their fields."""
+    found = list(functions_of(config))
+    for dotted, values in config.vary.items():
+        for value in values:
+            found += functions_of(with_overrides(config, {"vary": {}, dotted: value}))
+    return list(dict.fromkeys(found))
 
 
 def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
@@ -76,7 +101,10 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     """
     config = _read(raw)
     check(config)
-    rolled_entry(config)
+    rolled = rolled_entry(config)
+    if (config.size.kelly is not None or config.signal.active) and not is_weighed(rolled):
+        asks = "signal" if config.signal.active else "size.kelly"
+        raise ConfigError(f"roll.into: {asks} weighs straddles and strangles alone")
     for dotted, values in config.vary.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")
@@ -179,9 +207,11 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
             near = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
             raise ConfigError(f"{where}: unknown parameter{hint}")
+        named = get_origin(fields[name]) is dict and isinstance(value, Mapping)
         for part in (fields[name], *get_args(fields[name])):
             if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                _refuse_unknown(value, part, f"{where}.")
+                for key, child in value.items() if named else [("", value)]:
+                    _refuse_unknown(child, part, f"{where}.{key}." if named else f"{where}.")
 
 
 def _near_file(path: Path) -> str:

@@ -12,6 +12,7 @@ from gammacore.legs import ExpiryRule, LegRule, preset
 
 from .durations import Duration, DurationOrNever
 from .leg_texts import Expiry, Strike
+from .own_names import ForecastName, HedgeRuleName, OwnName, StructureName
 from .week_window import WeekWindow
 
 __all__ = ["MOST_VOL", "Config"]
@@ -22,6 +23,7 @@ MOST_VOL = 5.0  # a year: more is a percentage
 MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
 Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
 Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
+Share = Annotated[float, Meta(gt=0, le=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -113,7 +115,7 @@ class LegConfig(_Section, frozen=True):
 class EntryConfig(_Section, frozen=True):
     """When to enter and what."""
 
-    structure: Structure = "straddle"
+    structure: StructureName = StructureName("straddle")
     legs: list[LegConfig] = []
     delta: Annotated[float, Meta(gt=0, lt=1)] = 0.25
     wing_delta: Annotated[float, Meta(gt=0, lt=1)] = 0.10
@@ -131,6 +133,8 @@ class EntryConfig(_Section, frozen=True):
     def wanted(self) -> tuple[LegRule, ...]:
         """Legs of one unit, as bought."""
         own = tuple(leg.rule for leg in self.legs)
+        if self.structure.own:
+            return own
         return own or preset(self.structure, self.delta, self.wing_delta, self.ratio, self.far_days)
 
 
@@ -180,7 +184,7 @@ class SignalConfig(_Section, frozen=True):
     when: WhenConfig = WhenConfig()
     min_probability: Annotated[float, Meta(gt=0, lt=1)] | None = None
     min_edge: Annotated[float, Meta(gt=-1, lt=1)] | None = None
-    forecast: Literal["realised", "forecast"] = "forecast"
+    forecast: ForecastName = ForecastName("forecast")
     window: Duration = Duration("7d")
     log_sd: Annotated[float, Meta(gt=0, le=2)] = 0.25
 
@@ -191,12 +195,30 @@ class SignalConfig(_Section, frozen=True):
 
 
 class SizeConfig(_Section, frozen=True):
-    """How much."""
+    """How much: of several budgets the tightest counts, without any ``contracts``."""
 
     contracts: Positive = 1.0
     premium_usd: Positive | None = None
     theta_usd: Positive | None = None
     vega_usd: Positive | None = None
+    gamma: Positive | None = None
+    margin_share: Share | None = None
+    equity_share: Share | None = None
+    kelly: Share | None = None
+    equity: Positive | None = None
+    rule: OwnName | None = None
+
+    @property
+    def budgets(self) -> tuple[str, ...]:
+        """Names of the budgets that are given."""
+        names = (name for name in self.__struct_fields__ if name not in ("contracts", "equity"))
+        return tuple(name for name in names if getattr(self, name) is not None)
+
+    @property
+    def of_equity(self) -> tuple[str, ...]:
+        """Those of them that are shares of the equity."""
+        shares = ("margin_share", "equity_share", "kelly", "rule")
+        return tuple(name for name in self.budgets if name in shares)
 
 
 class HedgeConfig(_Section, frozen=True):
@@ -204,17 +226,8 @@ class HedgeConfig(_Section, frozen=True):
 
     scope: Literal["episode", "book"] | None = None
     instrument: Literal["perpetual", "future", "forward", "cheapest"] = "perpetual"
-    rule: Literal[
-        "interval",
-        "band",
-        "move",
-        "whalley_wilmott",
-        "zakamouline",
-        "fixed_cost",
-        "ladder",
-        "snapshot",
-        "never",
-    ] = "band"
+    rule: HedgeRuleName = HedgeRuleName("band")
+    trigger: Literal["interval", "band", "move", "whalley_wilmott", "zakamouline", "fixed_cost"] = "band"
     every: DurationOrNever = DurationOrNever("1h")
     band: Positive = 0.1
     band_lower: Positive | None = None
@@ -268,6 +281,7 @@ class RulesConfig(_Section, frozen=True):
     edge_gone: Annotated[float, Meta(gt=-1, lt=1)] | None = None
     rv_pace: PaceConfig | None = None
     gamma_over_theta: PaceConfig | None = None
+    own: list[OwnName] = []
 
     @property
     def active(self) -> bool:
@@ -401,8 +415,15 @@ class AlertsConfig(_Section, frozen=True):
     heartbeat_every: Duration = Duration("1min")
 
 
+class CodeFile(_Section, frozen=True):
+    """A file of the user's own code, as it was when the configuration was read."""
+
+    path: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Config(_Section, frozen=True):
-    """A whole run."""
+    """A whole run; ``code`` is noted as the file is read, see :mod:`.code_files`."""
 
     currency: Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]*(_USDC)?$")] = "BTC"
     data: DataConfig = DataConfig()
@@ -421,6 +442,7 @@ class Config(_Section, frozen=True):
     live: LiveConfig = LiveConfig()
     risk: RiskConfig = RiskConfig()
     alerts: AlertsConfig = AlertsConfig()
+    code: dict[str, CodeFile] = {}
     vary: dict[str, list[Any]] = {}
 
     @property
@@ -433,7 +455,8 @@ class Config(_Section, frozen=True):
         """Whether a decision on what to hold needs a forecast of volatility."""
         rules = self.exit.rules.edge_gone, self.roll.when.edge_gone
         filtered = self.signal.when.iv_less_forecast is not None
-        return self.signal.active or filtered or any(rule is not None for rule in rules)
+        weighed = self.signal.active or self.size.kelly is not None or self.signal.forecast.own
+        return weighed or filtered or any(rule is not None for rule in rules)
 
     @property
     def linear(self) -> bool:

@@ -181,7 +181,9 @@ class Move(msgspec.Struct, frozen=True):
 
     def fires(self, at: Moment) -> Any:
         """Whether to trade now."""
-        if math.isnan(at.last_price):  # nothing to measure from yet: hedge
+        if isinstance(at.last_price, float) and math.isnan(
+            at.last_price
+        ):  # nothing to measure from yet: hedge
             return at.ts_ns == at.ts_ns
         threshold = self.threshold_at(at)
         if self.unit == "usd":

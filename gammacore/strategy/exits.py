@@ -114,7 +114,7 @@ class PaceBounds(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A rule's name, and its number or :class:`PaceBounds`."""
+    """A rule's name, and its number, :class:`PaceBounds`, or a function of a :class:`Holding`."""
 
     name: str
     value: Any
@@ -136,13 +136,18 @@ class ExitRule(msgspec.Struct, frozen=True):
     @property
     def priced(self) -> bool:
         """Whether any rule looks at prices."""
-        return any(rule.name in PRICE_RULES for rule in self.rules)
+        return any(rule.name in PRICE_RULES or callable(rule.value) for rule in self.rules)
 
     def fired(self, held: Holding) -> str:
-        """Name the first rule of price that closes, by the order of :data:`PRICE_RULES`; else empty."""
+        """Name the first rule of price that closes, by the order of :data:`PRICE_RULES`; else empty.
+
+        Code of the user's own comes after the built-in rules, in its own order.
+        """
         values = {rule.name: rule.value for rule in self.rules}
         names = (name for name in PRICE_RULES if name in values)
-        return next((name for name in names if PRICE_RULES[name](held, values[name])), "")
+        built_in = next((name for name in names if PRICE_RULES[name](held, values[name])), "")
+        own = (rule for rule in self.rules if callable(rule.value))
+        return built_in or next((rule.name for rule in own if rule.value(held)), "")
 
 
 def first_expiry_ns(episode: Episode) -> int:

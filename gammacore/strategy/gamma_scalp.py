@@ -9,20 +9,21 @@ import math
 
 import msgspec
 
-from gammacore import inverse
-from gammacore.contracts import Grids, Option, Settlement
-from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_YEAR, weekday
+from gammacore.contracts import Option
+from gammacore.daycount import FRIDAY, NS_PER_DAY, weekday
 from gammacore.events import ChainSlice
 from gammacore.legs import LegRule, preset
 from gammacore.orders import Leg
 from gammacore.portfolio import Portfolio
 from gammacore.strategy.exits import ExitRule
 from gammacore.strategy.filters import NO_INDEX, EntryView, Filter, VolIndex, refusal
+from gammacore.strategy.own_legs import OwnLegs, pick_own
 from gammacore.strategy.signal import Signal
+from gammacore.strategy.sizes import SizeRule, sized
 from gammacore.strategy.strikes import Refusal
-from gammacore.strategy.structures import Picked, expiries_of, pick
+from gammacore.strategy.structures import expiries_of, pick
 
-__all__ = ["Declined", "Entry", "EntryRule", "GammaScalp", "SizeRule"]
+__all__ = ["Declined", "Entry", "EntryRule", "GammaScalp"]
 
 
 class EntryRule(msgspec.Struct, frozen=True):
@@ -43,6 +44,8 @@ class EntryRule(msgspec.Struct, frozen=True):
         Enter on this day only (Monday 0).
     min_days, max_days : float
         Days to expiry allowed for the first leg; a roll takes the longest expiry among them.
+    own : callable(ChainView) -> sequence of (row, coins), optional
+        Chooses the legs, in place of ``legs``.
     """
 
     legs: tuple[LegRule, ...] = preset("straddle")
@@ -52,14 +55,19 @@ class EntryRule(msgspec.Struct, frozen=True):
     weekday: int | None = None
     min_days: float = 6.0
     max_days: float = 9.0
+    own: OwnLegs | None = None
+
+    @property
+    def enters(self) -> bool:
+        """Whether anything is entered at all."""
+        return bool(self.legs) or self.own is not None
 
     def anchors(self, chain: ChainSlice, ts_ns: int) -> list[int]:
         """Expiries that its first leg may have now, ascending."""
-        if not self.legs:
+        if not self.enters:
             return []
-        own = self.legs[0].expiry
-        if own.how != "entry":
-            return expiries_of(own, self.listed(chain), ts_ns)
+        if self.legs and self.legs[0].expiry.how != "entry":
+            return expiries_of(self.legs[0].expiry, self.listed(chain), ts_ns)
         low, high = self.min_days * NS_PER_DAY, self.max_days * NS_PER_DAY
         return [e for e in self.listed(chain) if low <= e - ts_ns <= high]
 
@@ -68,38 +76,12 @@ class EntryRule(msgspec.Struct, frozen=True):
         return [e for e in sorted(chain.forwards) if not self.fridays_only or weekday(e) == FRIDAY]
 
 
-class SizeRule(msgspec.Struct, frozen=True):
-    """How much: a fixed number of units of the structure, or the most that every budget allows (in ``lots``).
-
-    Attributes
-    ----------
-    contracts : float
-        Units, where there is no budget: coins of a leg whose amount is 1.
-    premium_usd : float or None
-        USD that the options may cost.
-    theta_usd : float or None
-        USD that they may lose in a day by the passage of time, at their marks.
-    vega_usd : float or None
-        USD that they may gain or lose per volatility point.
-    lots : bool
-        Whether amounts are whole lots.
-    grids : Grids
-        That say what a lot is.
-    """
-
-    contracts: float = 1.0
-    premium_usd: float | None = None
-    theta_usd: float | None = None
-    vega_usd: float | None = None
-    lots: bool = True
-    grids: Grids = Grids()
-
-
 class Entry(msgspec.Struct, frozen=True):
-    """A position to open, counted by the expiry of its first leg."""
+    """A position to open, counted by the expiry of its first leg; a field of ``size`` set its amount."""
 
     expiry_ns: int
     legs: tuple[Leg, ...]
+    sized_by: str = "contracts"
 
     @property
     def expiries(self) -> tuple[int, ...]:
@@ -148,6 +130,7 @@ class GammaScalp:
         forecast: float = math.nan,
         funding: float = 0.0,
         index: VolIndex = NO_INDEX,
+        equity: float = math.nan,
     ) -> list[Entry]:
         """Positions to open on a chain just published.
 
@@ -162,11 +145,14 @@ class GammaScalp:
             Of the perpetual, per year, for the signal.
         index : VolIndex
             For the filters.
+        equity : float
+            Of the account, settlement currency, for the size; NaN: that of the rule.
         """
         if not self.on_weekday(ts_ns):
             return []
         expiries = self.eligible(ts_ns, chain, portfolio)
-        built = [self._build(chain, expiry_ns, ts_ns, forecast, funding, index) for expiry_ns in expiries]
+        told = forecast, funding, index, equity
+        built = [self._build(chain, expiry_ns, ts_ns, *told) for expiry_ns in expiries]
         return [entry for entry in built if entry is not None]
 
     def on_weekday(self, ts_ns: int) -> bool:
@@ -189,9 +175,16 @@ class GammaScalp:
         return [] if busy else fit[-1:]
 
     def _build(
-        self, chain: ChainSlice, expiry_ns: int, ts_ns: int, forecast: float, funding: float, index: VolIndex
+        self,
+        chain: ChainSlice,
+        expiry_ns: int,
+        ts_ns: int,
+        forecast: float,
+        funding: float,
+        index: VolIndex,
+        equity: float,
     ) -> Entry | None:
-        found = self.plan(chain, expiry_ns, ts_ns, forecast, funding, index)
+        found = self.plan(chain, expiry_ns, ts_ns, forecast, funding, index, equity)
         if isinstance(found, Entry):
             return found
         if found.strikes:
@@ -209,10 +202,14 @@ class GammaScalp:
         forecast: float,
         funding: float,
         index: VolIndex = NO_INDEX,
+        equity: float = math.nan,
     ) -> Entry | Declined:
         """Position to open at an expiry, or why there is none; changes nothing."""
         rule = self.entry
-        picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
+        if rule.own is not None:
+            picked = pick_own(chain, rule.own, expiry_ns, ts_ns)
+        else:
+            picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
         if why := refusal(self.filters, EntryView(ts_ns, chain, picked.rows, forecast, index)):
@@ -220,42 +217,9 @@ class GammaScalp:
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             known = math.isfinite(forecast) and forecast > 0.0
             return Declined("the signal declines" if known else "no forecast of volatility yet")
-        units = self._units(chain, picked, ts_ns)
-        if units <= 0:
-            return Declined("the budget of size does not buy a lot")
-        signed = units if rule.long else -units
+        size = sized(self.size, chain, picked, ts_ns, rule.long, (forecast, funding, equity))
+        if isinstance(size, str):
+            return Declined(size)
+        signed = size.units if rule.long else -size.units
         legs = [Leg(chain.option(row), signed * amount) for row, amount in zip(*picked, strict=True)]
-        return Entry(expiry_ns, tuple(legs))
-
-    def _units(self, chain: ChainSlice, picked: Picked, ts_ns: int) -> float:
-        size = self.size
-        if size.premium_usd is size.theta_usd is size.vega_usd is None:
-            return size.contracts
-        each = _cost_of_one(chain, picked, ts_ns)
-        amounts = []
-        for budget, one in zip((size.premium_usd, size.theta_usd, size.vega_usd), each, strict=True):
-            if budget is not None:
-                if one <= 0.0:
-                    return 0.0  # marks of nothing: a budget does not say how many
-                amounts.append(budget / one)
-        units = min(amounts)
-        if not size.lots:
-            return units
-        return size.grids.spec_for(chain.option(picked.rows[0])).round_amount(units)
-
-
-def _cost_of_one(chain: ChainSlice, picked: Picked, ts_ns: int) -> tuple[float, float, float]:
-    """Premium of buying one unit, its theta a day and vega per point, USD and positive."""
-    unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
-    premium = theta = vega = 0.0
-    for row, amount in zip(*picked, strict=True):
-        quote = (chain.ask if amount > 0 else chain.bid)[row]
-        premium += amount * float(quote if math.isfinite(quote) else chain.mark[row])
-        forward = chain.forwards[int(chain.expiry_ns[row])]
-        tau = (int(chain.expiry_ns[row]) - ts_ns) / NS_PER_YEAR
-        seen = inverse.greeks(
-            int(chain.kind[row]), forward, float(chain.strike[row]), tau, float(chain.iv[row])
-        )
-        theta -= amount * seen.theta / 365.0
-        vega += amount * seen.vega / 100.0
-    return abs(float(premium * unit)), abs(float(theta)), abs(float(vega))
+        return Entry(expiry_ns, tuple(legs), size.by)

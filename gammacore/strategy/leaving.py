@@ -10,9 +10,9 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.events import Event, Fill, Snapshot
-from gammacore.ledger import Account
 from gammacore.orders import Purpose
 from gammacore.portfolio import Portfolio
+from gammacore.strategy.equity import profit_of
 from gammacore.strategy.exits import ExitRule, Holding, breakeven_vol, first_expiry_ns, premium_of
 from gammacore.strategy.filters import VolIndex
 from gammacore.strategy.gamma_scalp import Declined, Entry, GammaScalp
@@ -35,14 +35,16 @@ class Roll:
     def __init__(self, when: ExitRule, into: GammaScalp) -> None:
         self.when, self.into = when, into
 
-    def plan(self, event: Snapshot, episode: Episode, funding: float) -> Entry | Declined:
+    def plan(
+        self, event: Snapshot, episode: Episode, funding: float, equity: float = math.nan
+    ) -> Entry | Declined:
         """Position to open in place of an episode, or why there is none; changes nothing."""
         rule, ts_ns = self.into, event.ts_ns
         expiries = rule.eligible(ts_ns, event.chain, Portfolio())
         if not expiries or not rule.on_weekday(ts_ns):
             return Declined("roll.into allows no expiry that is listed now")
         index = VolIndex(event.dvol, event.dvol_rank)
-        found = rule.plan(event.chain, expiries[-1], ts_ns, event.estimate, funding, index)
+        found = rule.plan(event.chain, expiries[-1], ts_ns, event.estimate, funding, index, equity)
         if isinstance(found, Entry) and {leg.instrument for leg in found.legs} == set(episode.legs):
             return Declined("roll.into chooses the options that are held")
         return found
@@ -197,11 +199,3 @@ def nearest_strike(episode: Episode, book: Book, expiry_ns: int) -> float:
         for option in episode.legs
         if option.expiry_ns == expiry_ns
     )
-
-
-def profit_of(episode: Episode, book: Book, value: float) -> float:
-    """Return the profit of an episode whose options are worth ``value``, settlement currency."""
-    ledger = episode.ledger
-    cash = ledger.native_balance(Account.CASH) + ledger.native_balance(Account.CAPITAL)
-    hedge = float(episode.hedge.unrealised(book.future_price(episode.hedge.instrument)))
-    return cash + value + hedge - float(episode.hedge.accrued(book.interest))

@@ -18,6 +18,7 @@ from gammacore.daycount import (
     utc_date,
     weekday,
 )
+from gammacore.errors import CodeError
 from gammacore.events import ChainSlice
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
@@ -60,6 +61,7 @@ def waiting(
     forecast: float = math.nan,
     funding: float = 0.0,
     index: VolIndex = NO_INDEX,
+    equity: float = math.nan,
 ) -> Waiting | None:
     """Say why nothing is held.
 
@@ -73,7 +75,7 @@ def waiting(
     portfolio : Portfolio
     limits : Limits
         Of entries.
-    forecast, funding, index
+    forecast, funding, index, equity
         See :meth:`GammaScalp.entries`.
 
     Returns
@@ -83,7 +85,7 @@ def waiting(
     """
     if portfolio.open:
         return None
-    if not strategy.entry.legs:
+    if not strategy.entry.enters:
         return Waiting("entry.structure is none: what the account holds is hedged, and nothing entered")
     if chain is None:
         return Waiting("no chain of options has been seen yet")
@@ -95,7 +97,11 @@ def waiting(
     fit = strategy.eligible(ts_ns, chain, portfolio)
     if not fit:
         return Waiting(_none_fits(rule, ts_ns, chain.forwards, taken), later)
-    found = [strategy.plan(chain, expiry_ns, ts_ns, forecast, funding, index) for expiry_ns in fit]
+    known = forecast, funding, index, equity
+    try:
+        found = [strategy.plan(chain, expiry_ns, ts_ns, *known) for expiry_ns in fit]
+    except CodeError as error:
+        return Waiting(str(error))
     told = [f"{_day(expiry_ns)}: {_obstacle(one, limits)}" for expiry_ns, one in zip(fit, found, strict=True)]
     return Waiting("; ".join(told))
 
@@ -115,7 +121,7 @@ def _obstacle(found: Entry | Declined, limits: Limits) -> str:
         return f"limits.max_contracts {limits.max_contracts:g} refuses {amount:g} coins a leg"
     if limits.max_open_episodes == 0:
         return "limits.max_open_episodes is 0"
-    return "may be entered at the next chain"
+    return f"may be entered at the next chain, {amount:g} coin a leg by size.{found.sized_by}"
 
 
 def next_entry_ns(

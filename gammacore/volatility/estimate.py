@@ -58,6 +58,10 @@ class Estimate(msgspec.Struct, frozen=True):
             estimate = self._weighted(squares, elapsed)
         return np.where(elapsed >= self.window_ns, estimate, np.nan)
 
+    def last(self, ts_ns: Ints, price: Floats) -> float:
+        """Return the last value of :meth:`series`."""
+        return float(self.series(ts_ns, price)[-1])
+
     def _trailing(self, squares: Floats, ts_ns: Ints) -> Floats:
         """Sum of squares over the window, by the time between its first and last price."""
         total = np.cumsum(squares)

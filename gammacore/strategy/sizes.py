@@ -1,0 +1,302 @@
+"""How much: the most units of a structure that every budget allows, and which of them says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from gammacore import inverse
+from gammacore.contracts import CALL, Grids, Settlement
+from gammacore.daycount import NS_PER_YEAR
+from gammacore.events import ChainSlice
+from gammacore.margin import future_rates, position_margin, rates_at
+from gammacore.strategy.exits import premium_of
+from gammacore.strategy.signal import Signal
+from gammacore.strategy.structures import Picked
+
+__all__ = ["OF_EQUITY", "OneUnit", "SizeRule", "Sized", "one_unit", "sized"]
+
+OF_EQUITY = ("margin_share", "equity_share", "kelly")
+
+
+class OneUnit(msgspec.Struct, frozen=True):
+    """What one unit of an entry costs and ties up, for budgets of size.
+
+    Attributes
+    ----------
+    ts_ns : int
+    long : bool
+    index, unit : float
+        USD per coin, and per unit of the settlement currency (1 where that is USDC).
+    forecast : float
+        Of volatility; NaN where there is none.
+    premium : float
+        Paid or received, USD; see :func:`gammacore.strategy.exits.premium_of`.
+    theta, vega : float
+        USD a day and per volatility point, positive.
+    gamma : float
+        Coins of delta per 1 % of the price, positive.
+    margin, margin_slope : float
+        Initial margin of n units is ``margin n + margin_slope n^2``, settlement currency: that of the short
+        options, and of a hedge as large as the delta that the options can have at expiry.
+    equity : float
+        Of the account, settlement currency; NaN where it is not known.
+    profit, deviation : float
+        Expected profit and its standard deviation, settlement currency; NaN where the break-even does not
+        weigh the structure.
+    """
+
+    ts_ns: int
+    long: bool
+    index: float
+    unit: float
+    forecast: float
+    premium: float
+    theta: float
+    vega: float
+    gamma: float
+    margin: float
+    margin_slope: float
+    equity: float
+    profit: float = math.nan
+    deviation: float = math.nan
+
+
+class SizeRule(msgspec.Struct, frozen=True):
+    """How much: a fixed number of units of the structure, or the most that every budget allows (in ``lots``).
+
+    Attributes
+    ----------
+    contracts : float
+        Units, where there is no budget: coins of a leg whose amount is 1.
+    premium_usd : float or None
+        USD that the options may cost.
+    theta_usd : float or None
+        USD that they may lose in a day by the passage of time, at their marks.
+    vega_usd : float or None
+        USD that they may gain or lose per volatility point.
+    gamma : float or None
+        Coins of delta that they may gain or lose per 1 % of the price.
+    margin_share : float or None
+        Share of the equity that may be their initial margin and that of their hedge.
+    equity_share : float or None
+        Share of the equity that they may cost, or bring when sold.
+    kelly : float or None
+        Fraction of Kelly's bet ``equity profit / deviation^2``, all of one unit in the settlement currency.
+    equity : float or None
+        Settlement currency, before the first profit, where no account says what it is.
+    rule : callable(OneUnit) -> float, optional
+        Units by code of one's own.
+    weigher : Signal, optional
+        Says expected profits.
+    lots : bool
+        Whether amounts are whole lots.
+    grids : Grids
+        That say what a lot is.
+    """
+
+    contracts: float = 1.0
+    premium_usd: float | None = None
+    theta_usd: float | None = None
+    vega_usd: float | None = None
+    gamma: float | None = None
+    margin_share: float | None = None
+    equity_share: float | None = None
+    kelly: float | None = None
+    equity: float | None = None
+    rule: Callable[[OneUnit], float] | None = None
+    weigher: Signal | None = None
+    lots: bool = True
+    grids: Grids = Grids()
+
+    @property
+    def budgets(self) -> tuple[str, ...]:
+        """Names of the budgets that count."""
+        return tuple(name for name in BUDGETS if getattr(self, name) is not None)
+
+    @property
+    def asks_equity(self) -> bool:
+        """Whether the equity matters."""
+        return self.rule is not None or any(getattr(self, name) is not None for name in OF_EQUITY)
+
+
+class Sized(NamedTuple):
+    """Units to enter, and the field of ``size`` that says so."""
+
+    units: float
+    by: str
+
+
+def sized(
+    size: SizeRule, chain: ChainSlice, picked: Picked, ts_ns: int, long: bool, market: tuple[float, ...]
+) -> Sized | str:
+    """Units of a structure to enter, or why there are none.
+
+    Parameters
+    ----------
+    size : SizeRule
+    chain : ChainSlice
+    picked : Picked
+    ts_ns : int
+    long : bool
+    market : tuple of three floats
+        Forecast of volatility, funding per year, equity of the account (NaN: that of the rule).
+    """
+    names = size.budgets
+    if not names:
+        return Sized(size.contracts, "contracts")
+    unit = one_unit(size, chain, picked, ts_ns, long, market)
+    found = []
+    for name in names:
+        units = BUDGETS[name](size, unit)
+        if isinstance(units, str):
+            return f"size.{name}: {units}"
+        if not units >= 0.0:
+            return f"size.{name}: what one unit asks for is not known"
+        found.append(Sized(float(units), name))
+    tightest = min(found, key=lambda one: one.units)  # of equals the first
+    if not size.lots:
+        units = tightest.units
+    else:
+        spec = size.grids.spec_for(chain.option(picked.rows[0]))
+        units = spec.round_amount(tightest.units)
+    if units > 0.0:
+        return Sized(units, tightest.by)
+    return f"size.{tightest.by} does not buy a lot"
+
+
+def one_unit(
+    size: SizeRule, chain: ChainSlice, picked: Picked, ts_ns: int, long: bool, market: tuple[float, ...]
+) -> OneUnit:
+    """Look at one unit; parameters as of :func:`sized`."""
+    forecast, funding, equity = market
+    profit = deviation = math.nan
+    if size.weigher is not None and math.isfinite(forecast) and forecast > 0.0:
+        weighed = size.weigher.weigh(chain, ts_ns, picked, forecast, funding)
+        if len(weighed.tau):
+            profit, deviation = float(weighed.profit[0]), float(weighed.deviation[0])
+    if math.isnan(equity) and size.equity is not None:
+        equity = size.equity
+    unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
+    shape = _shape(chain, picked, ts_ns, unit)
+    margin = _margin(chain, picked, ts_ns, long)
+    return OneUnit(ts_ns, long, chain.index, unit, forecast, *shape, *margin, equity, profit, deviation)
+
+
+def _shape(chain: ChainSlice, picked: Picked, ts_ns: int, unit: float) -> tuple[float, float, float, float]:
+    """Premium of buying one unit, its theta a day, vega per point and gamma per 1 %, all positive."""
+    paid, theta, vega, gamma = [], 0.0, 0.0, 0.0
+    for row, amount in zip(*picked, strict=True):
+        quote = (chain.ask if amount > 0 else chain.bid)[row]
+        paid.append(amount * float(quote if math.isfinite(quote) else chain.mark[row]))
+        forward = chain.forwards[int(chain.expiry_ns[row])]
+        tau = (int(chain.expiry_ns[row]) - ts_ns) / NS_PER_YEAR
+        seen = inverse.greeks(
+            int(chain.kind[row]), forward, float(chain.strike[row]), tau, float(chain.iv[row])
+        )
+        theta -= amount * seen.theta / 365.0
+        vega += amount * seen.vega / 100.0
+        gamma += amount * seen.gamma * forward * 0.01
+    return premium_of(paid) * unit, abs(float(theta)), abs(float(vega)), abs(float(gamma))
+
+
+def _margin(chain: ChainSlice, picked: Picked, ts_ns: int, long: bool) -> tuple[float, float]:
+    """Add up the initial margin of n units: coefficients of n and n^2, settlement currency."""
+    rates, sign = rates_at(ts_ns), 1.0 if long else -1.0
+    needed = 0.0
+    for row, amount in zip(*picked, strict=True):
+        forward = chain.forwards[int(chain.expiry_ns[row])]
+        option, mark = chain.option(row), float(chain.mark[row])
+        needed += position_margin(rates, option, sign * amount, mark, forward).initial
+    coins, unit = steepest(chain, picked), 1.0 if chain.settlement is Settlement.INVERSE else chain.index
+    base = future_rates(rates, chain.base, 0.0).initial
+    slope = future_rates(rates, chain.base, 1.0).initial - base
+    return needed + base * coins * unit, slope * coins**2 * unit
+
+
+def steepest(chain: ChainSlice, picked: Picked) -> float:
+    """Largest delta, in coins and without its sign, that one unit can have at its expiry."""
+    legs = [
+        (float(chain.strike[row]), int(chain.kind[row]), amount) for row, amount in zip(*picked, strict=True)
+    ]
+    strikes = sorted({strike for strike, _, _ in legs})
+    deltas = []
+    for above in (-math.inf, *strikes):  # just above this price
+        calls = sum(amount for strike, kind, amount in legs if kind == CALL and strike <= above)
+        puts = sum(amount for strike, kind, amount in legs if kind != CALL and strike > above)
+        deltas.append(abs(calls - puts))
+    return max(deltas)
+
+
+def _spend(budget: float, one: float, what: str) -> float | str:
+    return budget / one if one > 0.0 else f"one unit has no {what}"
+
+
+def _of_equity(unit: OneUnit) -> str:
+    """Why nothing can be a share of the equity, empty if it can."""
+    if math.isnan(unit.equity):
+        return "the equity is not known"
+    return "" if unit.equity > 0.0 else "no equity is left"
+
+
+def _premium(size: SizeRule, unit: OneUnit) -> float | str:
+    return _spend(size.premium_usd or 0.0, unit.premium, "premium")
+
+
+def _theta(size: SizeRule, unit: OneUnit) -> float | str:
+    return _spend(size.theta_usd or 0.0, unit.theta, "theta")
+
+
+def _vega(size: SizeRule, unit: OneUnit) -> float | str:
+    return _spend(size.vega_usd or 0.0, unit.vega, "vega")
+
+
+def _gamma(size: SizeRule, unit: OneUnit) -> float | str:
+    return _spend(size.gamma or 0.0, unit.gamma, "gamma")
+
+
+def _margin_share(size: SizeRule, unit: OneUnit) -> float | str:
+    """Units at which the margin is that share: the positive root of its quadratic equation."""
+    if why := _of_equity(unit):
+        return why
+    budget = (size.margin_share or 0.0) * unit.equity
+    root = math.sqrt(unit.margin**2 + 4.0 * unit.margin_slope * budget)
+    return _spend(2.0 * budget, unit.margin + root, "margin")
+
+
+def _equity_share(size: SizeRule, unit: OneUnit) -> float | str:
+    if why := _of_equity(unit):
+        return why
+    return _spend((size.equity_share or 0.0) * unit.equity * unit.unit, unit.premium, "premium")
+
+
+def _kelly(size: SizeRule, unit: OneUnit) -> float | str:
+    """Fraction of the bet with the largest expected logarithm of the equity, to second order."""
+    if why := _of_equity(unit):
+        return why
+    if not math.isfinite(unit.forecast):
+        return "no forecast of volatility yet"
+    if not (math.isfinite(unit.profit) and unit.deviation > 0.0):
+        return "the expected profit is not known, a quote is missing"
+    if unit.profit <= 0.0:
+        return "the expected profit is not positive"
+    return (size.kelly or 0.0) * unit.equity * unit.profit / unit.deviation**2
+
+
+def _rule(size: SizeRule, unit: OneUnit) -> float | str:
+    return 0.0 if size.rule is None else size.rule(unit)
+
+
+BUDGETS: dict[str, Callable[[SizeRule, OneUnit], float | str]] = {
+    "premium_usd": _premium,
+    "theta_usd": _theta,
+    "vega_usd": _vega,
+    "gamma": _gamma,
+    "margin_share": _margin_share,
+    "equity_share": _equity_share,
+    "kelly": _kelly,
+    "rule": _rule,
+}
