@@ -16,13 +16,14 @@ from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.own_trial import try_own_code
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep.grid import cells
+from gammacore.backtest.sweep.held_episode import obstacle_to_sharing
 from gammacore.backtest.sweep.run import run_sweep
 from gammacore.build import build_desk, build_estimate, build_policy
 from gammacore.config import load_config, stated, with_overrides
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.errors import CodeError, ConfigError, JournalError
 from gammacore.exchange import MarketModel
-from gammacore.hedging import Band, Custom, Interval
+from gammacore.hedging import Band, Custom, Interval, Never
 from gammacore.live.feed import Feed
 from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
@@ -383,6 +384,24 @@ def test_a_sweep_runs_it_in_other_processes_and_like_a_backtest(folder):
         alone = run_backtest(with_overrides(config, {"vary": {}, "hedge.rule": row["hedge.rule"]}))
         assert row["total_usd"] == pytest.approx(alone.summary["total"]["usd"], abs=1e-6)
         assert row["n_hedges"] == alone.summary["n_hedges"]
+
+
+@pytest.mark.parametrize(
+    ("decides", "why"),
+    [
+        ({"exit.rules.own": ["rules:profit"]}, "exit.rules.own: rules:profit may look at the hedge's profit"),
+        ({"size.rule": "rules:two"}, "size.rule looks at the hedge's profit"),
+        ({"size.equity_share": 0.1, "size.equity": 5.0}, "size.equity_share looks at the hedge's profit"),
+    ],
+)
+def test_a_sweep_does_not_share_what_the_hedge_decides(folder, decides, why):
+    config = project(folder, decides | {"vary": {"hedge.band": [0.05, 0.2]}})
+    alone = [with_overrides(config, {"vary": {}, "hedge.band": band}) for band in (0.05, 0.2)]
+    tape = load_market(config).tape
+    assert obstacle_to_sharing(replay(alone[0], tape, policy=Never())) == why
+    found = run_sweep(config, folder / "out", backend="serial").table
+    wanted = [run_backtest(one).summary["total"]["usd"] for one in alone]
+    assert found.sort_values("hedge.band")["total_usd"].tolist() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_result_holds_the_file_and_runs_again(folder, monkeypatch, capsys):
