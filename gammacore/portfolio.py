@@ -166,6 +166,7 @@ class Portfolio:
 
     def _apply_outside(self, episode: Episode, event: Outside, book: Book) -> None:
         """Book a trade that nobody here ordered; the account holds what it holds."""
+        book.remember([event.instrument])
         episode.pending[event.order_id] = Order(event.order_id, event.episode, Purpose.OUTSIDE, ())
         self._apply_fill(episode, event, book)
         for option in [

@@ -30,11 +30,12 @@ from .feed import Feed
 from .hedger import Hedger
 from .journal import Journal, RecordKind, read
 from .parts import Parts, Session
-from .positions import Adopted, Baseline, Foreign, Positions
+from .positions import Adopted, Baseline, Foreign, Positions, Shares, Survey, TakenOver
 from .pricing import Settings
 from .questions import Timing
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
+from .selection import selection_of
 
 OVERLAP_NS = 10 * NS_PER_MINUTE
 HOURLY_NS = 40 * NS_PER_DAY  # of history in one answer by the hour; longer windows are ranked by the day
@@ -53,8 +54,7 @@ class Past(msgspec.Struct):
     since_ns: int | None = None
     placed: list[Placed] = []
     booked: list[Booked] = []
-    baseline: Baseline | None = None
-    others: dict[str, float] = {}
+    shares: Shares = msgspec.field(default_factory=Shares)
     known: list[str] = []
     day_start: DayStart | None = None
     highs: list[ProfitHigh] = []
@@ -70,11 +70,13 @@ class Past(msgspec.Struct):
             case Adopted():
                 self.known.append(fact.trade_id)
             case Foreign():
-                self.others[fact.instrument] = self.others.get(fact.instrument, 0.0) + fact.amount
+                self.shares.note(fact)
                 self.known.append(fact.trade_id)
             case Baseline():
-                self.baseline = fact
+                self.shares.note(fact)
                 self.known += fact.trades
+            case Survey() | TakenOver():
+                self.shares.note(fact)
             case DayStart():
                 self.day_start = fact
             case ProfitHigh():
@@ -105,7 +107,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         )
     if told.desk is not None:
         past.desk = told.desk
-        past.since_ns = None if past.baseline is None else last_ns - OVERLAP_NS
+        past.since_ns = None if past.shares.baseline is None else last_ns - OVERLAP_NS
     if past.placed:
         past.session = past.placed[0].label.partition("-")[0]
     return past
@@ -199,8 +201,19 @@ def build_hedger(
     timing = Timing(live.chain_every.ns, live.audit_every.ns)
     # Labels are named after the start, so a fresh journal starts when its past was read.
     journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
-    positions = Positions(desk.portfolio, past.baseline, past.others, adopts=not paper)
+    positions = Positions(
+        desk.portfolio,
+        past.shares,
+        adopts=not paper,
+        selection=selection_of(config),
+        priced=desk.book.prices,
+    )
     parts = Parts(desk, feed, execution, risk, positions, journal, session)
-    hedger = Hedger(parts, timing, order_timeout_s=settings.valid_ns / NS_PER_SECOND)
+    hedger = Hedger(
+        parts,
+        timing,
+        order_timeout_s=settings.valid_ns / NS_PER_SECOND,
+        trades_options=bool(desk.strategy.entry.legs),
+    )
     hedger.rehearse = DryRun(hedger).run
     return hedger

@@ -17,7 +17,7 @@ from gammacore.orders import Purpose, order_id_of
 from .attempts import Booked
 from .charged import published_fee
 from .parts import Parts
-from .positions import Adopted, direct_label
+from .positions import Adopted, TakenOver, direct_label
 from .questions import AHEAD_NS
 from .risk_manager import Mode
 
@@ -27,7 +27,7 @@ log = logging.getLogger("gammacore.live")
 class Take(Protocol):
     """Lets the desk decide on an event, with the fact that the journal has beside it."""
 
-    def __call__(self, event: Event, fact: Booked | Adopted | None = None) -> None: ...  # noqa: D102
+    def __call__(self, event: Event, fact: Booked | Adopted | TakenOver | None = None) -> None: ...  # noqa: D102
 
 
 class Bookings:
@@ -99,13 +99,13 @@ class Bookings:
         if news.forced:
             told = f"liquidation by the exchange: {ours:+g} {name} at {news.price:g}"
             self._risk.latch("liquidated", told, Mode.HEDGE_ONLY)
-        for number, amount in self._desk.portfolio.shares(news.instrument, ours):
+        for number, amount in self._positions.parts(news.instrument, ours):
             self._adopt(news, number, amount, adopted)
             adopted = None
 
     def _adopt(self, news: TradeNews, number: int, amount: float, fact: Adopted | None) -> None:
         """Change an episode's position as the account's has changed."""
-        episode, instrument = self._desk.portfolio.account(number), news.instrument
+        portfolio, instrument = self._desk.portfolio, news.instrument
         assert not isinstance(instrument, str)
         event = Outside(
             news.ts_ns,
@@ -118,10 +118,14 @@ class Bookings:
             news.fee * amount / news.amount,
             liquidation=news.forced,
         )
-        held = episode.open
+        before = portfolio.find(number)
+        held = before is not None and before.open
         self._take(self.dated(event), fact)
+        episode = before if before is not None else portfolio.account(number)
         if held and not episode.open:
-            hedged = self._desk.portfolio.book or episode
+            hedged = portfolio.book or episode
+            if episode.adopted and (hedged.open or not self._desk.keeps(hedged)):
+                return  # the holder's to close; what is left of the book is hedged
             left = f"hedge {hedged.hedge.amount:+g} {hedged.hedge.instrument.name}"
             done = "stays" if hedged.open or self._desk.keeps(hedged) else "is being closed"
             told = f"all options of episode {number} were closed outside: {left} {done}"

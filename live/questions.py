@@ -36,11 +36,20 @@ class ChainLook:
     take : callable(Event)
     now_ns : callable() -> int
     every_ns : int
+    adopts : callable() -> bool
+        Whether positions wait for a chain to be taken over at.
     """
 
     def __init__(
-        self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int], every_ns: int
+        self,
+        parts: Parts,
+        asked: Asked,
+        take: Take,
+        now_ns: Callable[[], int],
+        every_ns: int,
+        adopts: Callable[[], bool],
     ) -> None:
+        self._adopts = adopts
         self._feed, self._desk, self._risk = parts.feed, parts.desk, parts.risk
         self._take, self._now_ns, self._every_ns = take, now_ns, every_ns
         self._due_ns = self._paused_ns = 0
@@ -71,7 +80,7 @@ class ChainLook:
     def _wanted(self, now_ns: int) -> bool:
         desk = self._desk
         looks = desk.leaving.active and bool(desk.portfolio.open) and self._risk.mode is not Mode.HALT
-        return not desk.closing and (self._enters(now_ns) or looks)
+        return not desk.closing and (self._enters(now_ns) or looks or self._adopts())
 
 
 class Audit:
@@ -205,14 +214,23 @@ class Questions:
     take : callable(Event)
     now_ns : callable() -> int
     timing : Timing
+    adopts : callable() -> bool
+        See :class:`ChainLook`.
     """
 
     def __init__(
-        self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int], timing: Timing
+        self,
+        parts: Parts,
+        asked: Asked,
+        take: Take,
+        now_ns: Callable[[], int],
+        timing: Timing,
+        *,
+        adopts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.locks = Locks(parts, asked)
         self.prices = DeliveryPrices(parts, asked, take, now_ns)
-        self.chain = ChainLook(parts, asked, take, now_ns, timing.chain_ns)
+        self.chain = ChainLook(parts, asked, take, now_ns, timing.chain_ns, adopts)
         self.audit = Audit(parts, asked, now_ns, timing.audit_ns)
 
     def tick(self, now_ns: int, *, stopping: bool) -> None:

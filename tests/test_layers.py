@@ -50,11 +50,12 @@ INSIDE = {
     "live": """
         news attempts collar credentials deadline awake orphan peak refusals tail limits handler
         clock reconnect records about
+        selection
         budget skew states login requests subscriptions frames rest charged
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
         solvency risk_manager journal aims asked parts watched
-        questions bookings dispatch hedger dry
+        questions bookings dispatch adoption hedger dry
         retold parity idle follow heartbeat paper statement
         supervised assemble view watch warm_up recorder recording
         session doctor killing flatten

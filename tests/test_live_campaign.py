@@ -86,7 +86,7 @@ def run_session(seed, path):
         hedge__band=rng.choice([0.01, 0.03]),
         size__contracts=rng.choice([0.3, 2.0, 15.0]),  # the last is more than the best quotes have
         live__slippage_bp=rng.choice([0.0, 5.0]),
-        live__options_gone=rng.choice(["close", "close", "keep"]),
+        hedge__orphan=rng.choice(["close", "close", "keep"]),
         entry__side=rng.choice(["long", "long", "short"]),
         entry__min_days=0.0 if settles else 0.1,
         entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,

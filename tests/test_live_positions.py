@@ -7,7 +7,7 @@ import pytest
 
 from gammacore.contracts import parse
 from gammacore.deribit.news import OrderState, PositionNews, TradeNews
-from gammacore.live.positions import Baseline, Foreign, Positions, direct_label, near_settlement
+from gammacore.live.positions import Baseline, Foreign, Positions, Shares, direct_label, near_settlement
 from gammacore.portfolio import Portfolio
 from support.markets import FRIDAY
 from support.messages import CALL, PERPETUAL, PUT, T0, S
@@ -94,12 +94,12 @@ def test_the_holders_trades_add_up(portfolio):
 
 
 def test_what_the_holder_traded_since_counts_with_what_was_there(portfolio):
-    made = positions(portfolio, {"BTC-PERPETUAL": -400.0}, others={"BTC-PERPETUAL": -100.0})
+    made = positions(portfolio, {"BTC-PERPETUAL": -400.0}, shares=Shares(others={"BTC-PERPETUAL": -100.0}))
     assert made.divide(trade(PERPETUAL, 1_000.0)) == (500.0, 500.0)
 
 
 def test_before_the_first_reconciliation_only_what_was_traded_counts(portfolio):
-    made = Positions(portfolio, others={"BTC-PERPETUAL": -100.0})
+    made = Positions(portfolio, shares=Shares(others={"BTC-PERPETUAL": -100.0}))
     assert made.divide(trade(PERPETUAL, 1_000.0)) == (900.0, 100.0)
     held = [position(CALL, 1.0), position(PUT, 1.0), position(PERPETUAL, -6_100.0)]
     assert made.differences(held, T0) == {}
@@ -122,7 +122,7 @@ def test_what_is_held_is_summed_over_episodes(portfolio):
 
 
 def test_differences_are_beyond_rounding_and_of_what_has_not_expired(portfolio):
-    made = positions(portfolio, {"BTC-PERPETUAL": 500.0}, others={"BTC-16JAN26": 20.0})
+    made = positions(portfolio, {"BTC-PERPETUAL": 500.0}, shares=Shares(others={"BTC-16JAN26": 20.0}))
     right = [position(CALL, 1.0), position(PUT, 1.0), position(PERPETUAL, -5_500.0), position(FUTURE, 20.0)]
     assert made.differences(right, FRIDAY - 1) == {}
     off = [
