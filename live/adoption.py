@@ -116,8 +116,8 @@ class Adoption:
                 continue
             told = (
                 f"session {session} left {amount:+,g} {price} and holds no options of its own, so what it "
-                "hedges is not known; go on with its journal, or end it and give --futures (live.adopt_futures): "
-                "then its hedge is taken over"
+                "hedges is not known; go on with its journal, or end it and take its hedge over with --futures "
+                "(live.adopt_futures)"
             )
             self._risk.latch("adoption", told)
             return
@@ -173,6 +173,9 @@ class Adoption:
             if self._answered() and "adoption" not in self._risk.causes:
                 self._survey()
             return
+        book = self._desk.portfolio.book
+        if book is not None and book.open and "orphan" in self._risk.causes:
+            self._risk.lift("orphan")
         waiting = self._positions.waiting() if self._desk.book.chain_ts_ns >= self._since_ns else {}
         for name, size in sorted(waiting.items(), key=lambda item: item[0] == self._perpetual.name):
             instrument = parse(name)
@@ -180,7 +183,7 @@ class Adoption:
                 if self._desk.book.prices(instrument):
                     number = self._desk.portfolio.adopter(instrument)
                     self._take_over(instrument, size, number, self._desk.book.model_mark(instrument))
-            elif isinstance(instrument, Perpetual) and self._desk.portfolio.book is not None:
+            elif isinstance(instrument, Perpetual) and book is not None:
                 self._take_over(instrument, size, BOOK, self._desk.book.future_price(instrument))
 
     @property

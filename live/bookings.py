@@ -129,4 +129,4 @@ class Bookings:
             left = f"hedge {hedged.hedge.amount:+g} {hedged.hedge.instrument.name}"
             done = "stays" if hedged.open or self._desk.keeps(hedged) else "is being closed"
             told = f"all options of episode {number} were closed outside: {left} {done}"
-            self._risk.latch("options gone", told, Mode.HEDGE_ONLY)
+            self._risk.latch("orphan" if episode.adopted else "options gone", told, Mode.HEDGE_ONLY)
