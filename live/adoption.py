@@ -116,8 +116,8 @@ class Adoption:
                 continue
             told = (
                 f"session {session} left {amount:+,g} {price} and holds no options of its own, so what it "
-                "hedges is not known; go on with its journal, or end it and take its hedge over with --futures "
-                "(live.adopt_futures)"
+                "hedges is not known; go on with its journal, or end it and take its hedge over: --futures, "
+                "live.adopt_futures"
             )
             self._risk.latch("adoption", told)
             return

@@ -23,6 +23,7 @@ from gammacore.risk import Grid, RiskLimits
 from gammacore.volatility.index_history import IndexHistory
 
 from .attempts import Booked, Placed, Tradable, session_name
+from .audit import move_of
 from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
@@ -198,7 +199,8 @@ def build_hedger(
         for order_id in episode.cancelled:
             execution.cancelled(order_id)
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
-    timing = Timing(live.chain_every.ns, live.audit_every.ns)
+    moves = tuple(number for known in past.known if (number := move_of(known)) is not None)
+    timing = Timing(live.chain_every.ns, live.audit_every.ns, past.since_ns or 0, moves)
     # Labels are named after the start, so a fresh journal starts when its past was read.
     journal.start(session.now_ns() if past.start_ns is None else past.start_ns, _stated(config))
     positions = Positions(

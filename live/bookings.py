@@ -9,12 +9,13 @@ from typing import Protocol
 
 import msgspec
 
-from gammacore.contracts import Option
-from gammacore.deribit.news import TradeNews
+from gammacore.contracts import Future, Option
+from gammacore.deribit.news import OrderState, PositionMove, TradeNews
 from gammacore.events import Event, Fill, Outside
 from gammacore.orders import Purpose, order_id_of
 
 from .attempts import Booked
+from .audit import name_of
 from .charged import published_fee
 from .parts import Parts
 from .positions import Adopted, TakenOver, direct_label
@@ -56,6 +57,22 @@ class Bookings:
                 self._outside(news, own=True)
         else:
             self._outside(news, own=news.label == direct_label(self._execution.session))
+
+    def moved(self, move: PositionMove, amount: float) -> None:
+        """Book a position that came or went without a trade, as if traded at the mark for no fee."""
+        instrument, book = move.instrument, self._desk.book
+        assert not isinstance(instrument, str)
+        if isinstance(instrument, Option):
+            mark = book.model_mark(instrument) if book.prices(instrument) else move.price
+        else:
+            mark = move.price if isinstance(instrument, Future) else book.future_price(instrument)
+        price = move.price if math.isfinite(move.price) else mark
+        told = name_of(move)
+        log.warning("position moved", extra={"instrument": instrument.name, "amount": amount, "id": told})
+        nothing = "", "", OrderState.OTHER, math.nan, math.nan
+        self._outside(
+            TradeNews(move.ts_ns, told, 0, "", "", instrument, amount, price, mark, book.index, 0.0, *nothing)
+        )
 
     def dated(self, fill: Fill) -> Fill:
         """Fill as the desk takes it: at a time of its own, against the mark that the desk has.

@@ -21,6 +21,7 @@ from gammacore.deribit.news import (
     LockNews,
     OrderNews,
     PlatformNews,
+    PositionNews,
     StatusNews,
     TickerNews,
     TradeNews,
@@ -125,7 +126,13 @@ class Hedger:
         self.bookings = Bookings(parts, self.take, self.now_ns)
         self.adoption = Adoption(parts, asked, self.take, self.now_ns)
         self.questions = Questions(
-            parts, asked, self.take, self.now_ns, timing, adopts=lambda: self.adoption.waits
+            parts,
+            asked,
+            self.take,
+            self.now_ns,
+            timing,
+            moved=self.bookings.moved,
+            adopts=lambda: self.adoption.waits,
         )
         told = self.bookings.trade, self.questions.locks.ask
         self.dispatch = Dispatch(
@@ -141,6 +148,7 @@ class Hedger:
             DvolNews: self._volatility,
             OrderNews: lambda news: self.execution.order(news, self.now_ns()),
             TradeNews: self._trade,
+            PositionNews: self._position,
             Answered: asked.answered,
             Refused: asked.failed,
             Expired: asked.failed,
@@ -324,6 +332,9 @@ class Hedger:
     def _trade(self, news: TradeNews) -> None:
         self.adoption.traded(news)
         self.bookings.trade(news)
+
+    def _position(self, news: PositionNews) -> None:
+        self.questions.audit.position(news)
 
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:

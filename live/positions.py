@@ -287,6 +287,12 @@ class Positions:
         """Sum up what the desk holds, in the exchange's unit."""
         return {instrument.name: size for instrument, size in self._portfolio.positions().items()}
 
+    def agrees(self, news: PositionNews) -> bool:
+        """Whether a position is what it should be."""
+        assert not isinstance(news.instrument, str)
+        name = news.instrument.name
+        return abs(self.own().get(name, 0.0) + self.shares.total(name) - news.size) <= DUST
+
     def differences(self, positions: Iterable[PositionNews], now_ns: int) -> dict[str, tuple[float, float]]:
         """Where the exchange's positions are not what they should be: ours and theirs, by name."""
         ours = self.own()

@@ -55,7 +55,7 @@ INSIDE = {
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
         solvency risk_manager journal aims asked parts watched
-        questions bookings dispatch adoption hedger dry
+        audit questions bookings dispatch adoption hedger dry
         retold parity idle follow heartbeat paper statement
         supervised assemble view watch warm_up recorder recording
         session doctor killing flatten
@@ -74,7 +74,7 @@ INSIDE = {
         clearing locks
         calls
         public trading
-        private
+        private moving
         public_history
         methods
         dispatcher

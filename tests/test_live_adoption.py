@@ -6,7 +6,7 @@ from gammacore.contracts import Option, parse
 from gammacore.live.attempts import Placed
 from gammacore.live.journal import read
 from gammacore.live.parity import check
-from gammacore.live.positions import TakenOver
+from gammacore.live.positions import Adopted, TakenOver
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
 from gammacore.orders import Leg, Order, Purpose
@@ -291,3 +291,43 @@ def test_a_hedge_that_another_session_left_is_not_hedged_twice(path, tmp_path, f
         assert second.hedger.dispatch.sent == 0
         assert second.hedger.positions.own() == {}
     second.close()
+
+
+def test_positions_that_move_between_accounts_are_followed_with_a_warning(path):
+    world = World(linear=(), clients={ID: SECRET, "sub": "s"})
+    first, second, third, _ = listed(world, 4)
+    process = start(world, path, (first, 2.0))
+
+    def move(source, target, name, amount):
+        world.exchange.advance(world.now_ns)
+        users = world.exchange.floor.users
+        trades = [{"instrument_name": name, "amount": amount}]
+        Holder(world.exchange, ID, SECRET).call(
+            "private/move_positions", source_uid=users[source], target_uid=users[target], trades=trades
+        )
+
+    def moved_within(seconds, expected):
+        start_ns = world.now_ns
+        process.run(seconds, lambda: held(process) == pytest.approx(expected) and calm(process)())
+        assert held(process) == pytest.approx(expected)
+        return (world.now_ns - start_ns) / 1e9
+
+    sub = Holder(world.exchange, "sub", "s")
+    for name, way in ((second, "sell"), (third, "buy")):
+        sub.call(f"private/{way}", instrument_name=name, amount=1.0, type="market")
+    move(ID, "sub", first, 0.5)
+    assert moved_within(15, {first: 1.5}) < 20
+    move("sub", ID, second, 1.0)
+    assert moved_within(15, {first: 1.5, second: -1.0}) < 20
+    process.close()
+    move("sub", ID, third, 0.4)  # while nobody looks
+    process = Process(world, path, hedging())
+    moved_within(30, {first: 1.5, second: -1.0, third: 0.4})
+    process.run(20, calm(process))
+    assert process.hedger.risk.mode is Mode.NORMAL
+    ids = [fact.trade_id for fact in facts(path, Adopted)]
+    assert len(ids) == len(set(ids)) == 3
+    assert all(i.startswith("moved-") for i in ids)
+    process.close()
+    assert never_an_option(path)
+    assert check(path).departure is None
