@@ -387,9 +387,13 @@ class Hedger:
         portfolio = self.desk.portfolio
         waiting = [e for e in portfolio.open.values() if not e.pending]
         book = portfolio.book
-        if book is not None and book.hedge.amount and not (book.open or book.pending or portfolio.open):
+        over = self.desk.lets_go or not portfolio.open
+        if book is not None and book.hedge.amount and over and not book.pending:
             waiting.append(book)
-        late = any((e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open) for e in waiting)
+        late = any(
+            (e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open and not e.adopted)
+            for e in waiting
+        )
         if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
             self._timer_ns = now_ns
             self.take(Timer(now_ns))
@@ -438,9 +442,10 @@ class Hedger:
 
     @property
     def flat(self) -> bool:
-        """Whether nothing is held or at work."""
+        """Whether nothing is held or at work but options of the account's holder."""
         portfolio = self.desk.portfolio
-        return self.quiet and not portfolio.open and not any(e.hedge.amount for e in portfolio.hedged)
+        held = any(not e.adopted for e in portfolio.open.values())
+        return self.quiet and not held and not any(e.hedge.amount for e in portfolio.hedged)
 
     def _show_mode(self, now_ns: int) -> None:
         shown = self.risk.mode, self.risk.reasons

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammacore.errors import GammacoreError, JournalError, SessionError
+from gammacore.tolerances import DUST
 
 from .about import Began, SwitchSeen
 from .follow import Follower
@@ -140,9 +141,14 @@ def positions_of(journal: Path) -> dict[str, float] | None:
 
 
 def own_positions(follower: Follower) -> dict[str, float]:
-    """Sum up what a journal's desk holds, in the exchange's unit."""
-    held = {} if follower.desk is None else follower.desk.portfolio.positions()
-    return {instrument.name: size for instrument, size in held.items()}
+    """Sum up what a journal's desk holds, in the exchange's unit; options of the holder are not its own."""
+    if follower.desk is None:
+        return {}
+    held = follower.desk.portfolio.positions()
+    for episode in follower.desk.portfolio.open.values():
+        for option, amount in episode.legs.items() if episode.adopted else ():
+            held[option] -= amount
+    return {instrument.name: size for instrument, size in held.items() if abs(size) > DUST}
 
 
 def _words(

@@ -27,6 +27,7 @@ from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
 from gammacore.contracts import ContractSpec, Option, Perpetual, Settlement, has_spec, spec_for
+from gammacore.deribit import methods as m
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.methods import GET_INSTRUMENTS, GET_TIME
@@ -41,8 +42,10 @@ from .client import Client
 from .credentials import Credentials
 from .deadline import fetch
 from .hedger import Hedger
+from .held import demand_held
 from .journal import NO_ROOM, Journal
 from .paper import Paper
+from .selection import selection_of
 from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_index, past_prices
 
@@ -186,8 +189,16 @@ def _assembled(
 ) -> tuple[Hedger, Any]:
     """Hedger and handler of a session, with what the exchange must say before."""
     specs = _catalog(client, config)
+    selection = selection_of(config)
+    if selection is not None and options.account and past.shares.baseline is None:
+        held = client.call(m.GET_POSITIONS, {"currency": "any"}, timeout_s=30.0)
+        named = [p.instrument for p in held if p.size and not isinstance(p.instrument, str)]
+        demand_held(selection, named, specs)
     made: list[Hedger] = []
-    paper = Paper(client, lambda: made[0], alone=not options.account) if options.paper else None
+    adopts = config.live.adopt != "none"
+    paper = (
+        Paper(client, lambda: made[0], alone=not options.account, adopts=adopts) if options.paper else None
+    )
     session = client if paper is None else paper
     made.append(build_hedger(config, past, journal, session, spec_of=_spec_of(specs), paper=options.paper))
     feed = made[0].feed

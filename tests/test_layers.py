@@ -51,6 +51,7 @@ INSIDE = {
         news attempts collar credentials deadline awake orphan peak refusals tail limits handler
         clock reconnect records about
         selection
+        held
         budget skew states login requests subscriptions frames rest charged
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
@@ -59,6 +60,7 @@ INSIDE = {
         retold parity idle follow heartbeat paper statement
         supervised assemble view watch warm_up recorder recording
         session doctor killing flatten
+        sample_book
         launch
     """,
     "exchange": """

@@ -19,7 +19,7 @@ from gammacore.cli.common import (
     progress_bar,
     stoppable,
 )
-from gammacore.config import load_config
+from gammacore.config import Config, load_config
 
 DIFFERENT = 1
 UNWELL = 1
@@ -44,48 +44,87 @@ class VenueName(StrEnum):
     PRODUCTION = "production"
 
 
+VenueOption = Annotated[VenueName, typer.Option(help="Where to trade.")]
+JournalOption = Annotated[
+    Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; no account is traded.")
+]
+ShadowOption = Annotated[
+    bool, typer.Option("--shadow", help="On paper, beside the trades of the account's holder.")
+]
+SpeedOption = Annotated[float, typer.Option(help="Local exchange: seconds of market in one.", min=0.1)]
+SeedOption = Annotated[int, typer.Option(help="Local exchange: of its market.")]
+SecondsOption = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=1.0)]
+ConfirmOption = Annotated[
+    str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
+]
+UrlOption = Annotated[
+    str | None, typer.Option(help="Local venue: address of an exchange that runs; its key as for testnet.")
+]
+
+
 def live(
     config: ConfigArgument = None,
-    venue: Annotated[VenueName, typer.Option(help="Where to trade.")] = VenueName.LOCAL,
-    journal: Annotated[
-        Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; needs no account.")
-    ] = False,
-    shadow: Annotated[
-        bool, typer.Option("--shadow", help="On paper, beside the trades of the account's holder.")
-    ] = False,
-    speed: Annotated[float, typer.Option(help="Local exchange: seconds of market in one.", min=0.1)] = 10.0,
-    seed: Annotated[int, typer.Option(help="Local exchange: of its market.")] = 1,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=1.0)] = None,
-    confirm: Annotated[
-        str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
-    ] = None,
+    venue: VenueOption = VenueName.LOCAL,
+    journal: JournalOption = None,
+    dry_run: DryRunOption = False,
+    shadow: ShadowOption = False,
+    speed: SpeedOption = 10.0,
+    seed: SeedOption = 1,
+    seconds: SecondsOption = None,
+    confirm: ConfirmOption = None,
+    url: UrlOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
-    from gammacore.live.credentials import Credentials
-    from gammacore.live.launch import launch
-
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
     settings = load_config(config, {**shown, **parse_overrides(overrides or [])})
-    console = Console()
-    if venue is VenueName.PRODUCTION and not (dry_run or shadow):
-        _confirm(confirm, console)
-    elif venue is not VenueName.LOCAL and not dry_run:
-        Credentials.load(testnet=venue is VenueName.TESTNET)  # what is missing is told before anything starts
-    code = launch(
+    start(
         settings,
-        venue.value,
-        console,
+        venue,
+        confirm,
         journal=journal,
         dry_run=dry_run,
         shadow=shadow,
         speed=speed,
         seed=seed,
         seconds=seconds,
+        url=url or "",
     )
+
+
+def start(
+    settings: Config,
+    venue: VenueName,
+    confirm: str | None,
+    *,
+    dry_run: bool,
+    shadow: bool,
+    url: str,
+    **options: Any,
+) -> None:
+    """Run a session once what it needs is there, and end the command with its exit code.
+
+    Raises
+    ------
+    ConfigError, CredentialsError
+        If an address is given for another venue, or a key is missing.
+    """
+    from gammacore.errors import ConfigError
+    from gammacore.live.credentials import Credentials
+    from gammacore.live.launch import launch
+
+    console, remote = Console(), venue is not VenueName.LOCAL
+    if url and remote:
+        raise ConfigError(f"--url: {venue.value} has its own address; the option is for the local venue")
+    if venue is VenueName.PRODUCTION and not (dry_run or shadow):
+        _confirm(confirm, console)
+    elif (remote or url) and (not dry_run or settings.live.adopt == "all"):
+        # What is missing is told before anything starts.
+        Credentials.load(testnet=venue is not VenueName.PRODUCTION)
+    code = launch(settings, venue.value, console, dry_run=dry_run, shadow=shadow, url=url, **options)
     if code:
         raise typer.Exit(code)
 
