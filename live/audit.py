@@ -17,7 +17,6 @@ from gammacore.tolerances import DUST
 
 from .asked import Asked, Question
 from .parts import Parts
-from .positions import near_settlement
 
 RETRY_NS = 5 * NS_PER_SECOND  # while positions differ
 ODD_AUDITS = 3  # in a row, until positions that differ halt
@@ -78,7 +77,7 @@ class Audit:
 
     def _told(self, positions: Sequence[PositionNews]) -> None:
         now_ns = self._now_ns()
-        if self._execution.busy or near_settlement(now_ns):
+        if self._execution.busy:
             return
         self._differ = odd = self._positions.differences(positions, now_ns)
         if not odd:

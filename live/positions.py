@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from gammacore.contracts import Future, Instrument, Option, parse
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit.news import PositionNews, TradeNews
 from gammacore.errors import ContractError
 from gammacore.portfolio import Portfolio
@@ -302,18 +302,13 @@ class Positions:
         return {
             name: (ours.get(name, 0.0), theirs.get(name, 0.0))
             for name in ours | theirs
-            if abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) > DUST and not _expired(name, now_ns)
+            if abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) > DUST and not _expires(name, now_ns)
         }
 
 
 def direct_label(session: str) -> str:
     """Label of orders that close a journal's positions without its session, see :mod:`.flatten`."""
     return f"direct-{session[1:]}"
-
-
-def near_settlement(now_ns: int) -> bool:
-    """Whether it is about 08:00 UTC, when options turn into futures and cash."""
-    return abs(now_ns % NS_PER_DAY - 8 * NS_PER_HOUR) < NS_PER_MINUTE
 
 
 def _sizes(positions: Iterable[PositionNews]) -> dict[str, float]:
@@ -328,9 +323,10 @@ def _named(name: str) -> Instrument | None:
         return None
 
 
-def _expired(name: str, now_ns: int) -> bool:
+def _expires(name: str, now_ns: int) -> bool:
+    """Whether an instrument is delivered, or about to be: clocks differ."""
     instrument = _named(name)
-    return isinstance(instrument, Option | Future) and instrument.expiry_ns <= now_ns
+    return isinstance(instrument, Option | Future) and instrument.expiry_ns <= now_ns + NS_PER_MINUTE
 
 
 def _add(sizes: dict[str, float], name: str, amount: float) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from gammacore.contracts import parse
-from gammacore.daycount import NS_PER_HOUR, NS_PER_SECOND, parse_time
+from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.deribit.news import PositionMove
 from gammacore.live.asked import Asked
 from gammacore.live.audit import Audit, explaining, move_of, name_of
@@ -109,7 +109,7 @@ def test_news_of_a_position_that_differs_call_for_an_audit(session):
     audit.position(SimpleNamespace(instrument="ABC-PERPETUAL", size=5.0))  # nothing that we could name
 
 
-def test_positions_are_compared_only_while_nothing_is_at_work_and_not_at_the_settlement(session):
+def test_positions_are_compared_only_while_nothing_is_at_work(session):
     audit, made, told, _ = audit_of(session, 60)
     made.execution.busy = True
     audit.tick(NOON)
@@ -118,12 +118,7 @@ def test_positions_are_compared_only_while_nothing_is_at_work_and_not_at_the_set
     audit.tick(NOON)
     made.execution.busy = True  # an order left before the answer came
     session.answer({"X": (1.0, 2.0)})
-    made.execution.busy = False
-    for at in (60 * S, 120 * S):
-        audit.tick(NOON + at)
-        session.now = NOON - 4 * NS_PER_HOUR  # 08:00, when the exchange settles
-        session.answer({"X": (1.0, 2.0)})
-    assert (told, len(session.asked)) == ([], 3)
+    assert (told, len(session.asked)) == ([], 1)
 
 
 @pytest.mark.parametrize(

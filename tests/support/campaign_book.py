@@ -1,4 +1,4 @@
-"""A book that is hedged in a campaign: what its holder opens, closes and moves, and what must hold meanwhile."""
+"""A book that is hedged in a campaign: what its holder opens, closes and moves, and what must hold."""
 
 import json
 
@@ -117,7 +117,7 @@ class Book:
 
 
 class BookWatch(Watch):
-    """Holds a session to the same promise for its book: net delta in its band, or an alert within a minute."""
+    """Holds a session to its promise for a book: net delta in its band, or an alert within a minute."""
 
     def _exposed(self, desk):
         book = desk.portfolio.book
