@@ -224,7 +224,8 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.EXIT and abs(episode.legs[option]) < DUST and len(episode.legs) > 1:
             del episode.legs[option]
-        if purpose is Purpose.ENTRY or (episode.adopted and purpose is Purpose.OUTSIDE):
+        taken = purpose is Purpose.OUTSIDE and self.episodes[fill.episode].adopted
+        if purpose is Purpose.ENTRY or taken:
             episode.premium += paid
             episode.entry_ns = episode.entry_ns or fill.ts_ns
             episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount

@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from gammacore.contracts import Instrument, Option, Settlement
-from gammacore.daycount import format_time
+from gammacore.contracts import Future, Instrument, Option, Settlement
 from gammacore.errors import SessionError
 
 from .selection import Selection
@@ -53,14 +52,13 @@ def _demand_listed(selection: Selection, listed: list[Option]) -> None:
     for expiry_ns in selection.expiries:
         if expiry_ns not in days:
             near = min(days, key=lambda day: abs(day - expiry_ns), default=None)
-            hint = "" if near is None else f"; the nearest that are expire on {_day(near, listed)}"
-            raise SessionError(
-                f"--expiry {format_time(expiry_ns)[:10]}: no options of that day are listed{hint}"
-            )
+            hint = "" if near is None else f"; the nearest that are expire on {_day(selection, near)}"
+            day = _day(selection, expiry_ns)
+            raise SessionError(f"--expiry {day}: no options of that day are listed{hint}")
 
 
-def _day(expiry_ns: int, listed: list[Option]) -> str:
-    return next(x.name.split("-")[1] for x in listed if x.expiry_ns == expiry_ns)
+def _day(selection: Selection, expiry_ns: int) -> str:
+    return Future(selection.base, selection.settlement, expiry_ns).name.partition("-")[2]
 
 
 def _currency(option: Option) -> str:

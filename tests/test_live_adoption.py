@@ -1,14 +1,23 @@
 """Positions of the account's holder are taken over, hedged, and never traded."""
 
+import io
+from types import SimpleNamespace
+
 import pytest
+from rich.console import Console
 
 from gammacore.contracts import Option, parse
+from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
-from gammacore.live.journal import read
+from gammacore.live.follow import Follower, carried
+from gammacore.live.journal import Journal, read
+from gammacore.live.killing import kill, positions_of
+from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, TakenOver
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode
+from gammacore.live.view import hedged, screen
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import totals
 from support.live_world import ID, SECRET, Process, World, lively, together
@@ -331,3 +340,95 @@ def test_positions_that_move_between_accounts_are_followed_with_a_warning(path):
     process.close()
     assert never_an_option(path)
     assert check(path).departure is None
+
+
+def test_a_shadow_hedges_the_accounts_options_on_paper(path):
+    world = World(linear=())
+    first, second = listed(world, 2)
+    buy(world, first, 2.0)
+    client, made, config = world.client(), [], hedging()
+    paper = Paper(client, lambda: made[0], alone=False, adopts=True)
+    with Journal(path) as journal:
+        made.append(
+            build_hedger(config, past_of("none.db", config, world.now_ns), journal, paper, paper=True)
+        )
+        process = Process.__new__(Process)
+        process.world, process.client, process.journal, process.hedger = world, client, journal, paper
+        hedger, paper.quiet = made[0], True
+        inner = SimpleNamespace(hedger=hedger)
+        process.run(30, lambda: held(inner) == {first: 2.0} and calm(inner)())
+        buy(world, second, -1.0)
+        process.run(20, lambda: held(inner) == {first: 2.0, second: -1.0} and calm(inner)())
+        assert held(inner) == {first: 2.0, second: -1.0}
+        assert hedger.positions.own()[PERPETUAL] != 0.0
+        journal.close(world.now_ns)
+    assert PERPETUAL not in {n for n, p in world.account.positions.items() if p.lots}
+    assert check(path).departure is None
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_a_kill_closes_the_hedge_and_leaves_the_holders_options(path, flatten):
+    world = World(linear=())
+    first, second = listed(world, 2)
+    process = start(world, path, (first, 2.0), (second, 1.0))
+    hedger = process.hedger
+    assert hedger.positions.own()[PERPETUAL] != 0.0
+    hedger.kill("test", flatten=flatten)
+    process.run(30, lambda: hedger.flat if flatten else hedger.quiet)
+    assert hedger.flat is flatten
+    there = {n: p.size for n, p in world.account.positions.items() if p.lots}
+    assert {n: s for n, s in there.items() if n != PERPETUAL} == {first: 2.0, second: 1.0}
+    assert (PERPETUAL in there) is not flatten
+    process.close()
+    assert positions_of(path) == {n: s for n, s in there.items() if n == PERPETUAL}
+    said = kill(path, flatten=True, wait_s=0.1).said
+    assert said.endswith("; 2 options of the account stay, they are its holder's")
+    assert check(path).departure is None
+
+
+def test_a_session_that_trades_may_take_the_rest_over(path):
+    world = World(linear=())
+    first, second = listed(world, 2)
+    buy(world, first, 1.5)
+    config = lively(hedge__band=BAND, live__adopt="all", entry__max_days=1.0)
+    process = Process(world, path, config)
+    done = lambda: calm(process)() and any(not e.adopted for e in portfolio.open.values())  # noqa: E731
+    portfolio = process.hedger.desk.portfolio
+    assert process.run(40, lambda: done() and bool(portfolio.open) and first in held(process))
+    (own,) = (e for e in portfolio.open.values() if not e.adopted)
+    straddle = dict(own.legs)
+    assert len(straddle) == 2
+    # More of what the session holds itself, by hand, is the holder's: it must never be sold here.
+    (call, size), *_ = straddle.items()
+    buy(world, call.name, 0.7)
+    buy(world, second, -1.0)
+    process.run(20, done)
+    assert own.legs == straddle
+    adopted = {o.name: s for e in portfolio.open.values() if e.adopted for o, s in e.legs.items()}
+    before = {first: 1.5} if first != call.name else {}
+    assert adopted == pytest.approx({**before, call.name: 0.7 + 1.5 * (first == call.name), second: -1.0})
+    process.hedger.kill("test", flatten=True)
+    process.run(40, lambda: process.hedger.flat)
+    assert process.hedger.flat
+    assert {n: p.size for n, p in world.account.positions.items() if p.lots} == pytest.approx(adopted)
+    process.close()
+    assert check(path).departure is None
+    assert size == 1.0
+
+
+def test_the_view_says_what_is_hedged(path):
+    world = World(linear=())
+    names = listed(world, 3)
+    process = start(world, path, *((name, 1.0) for name in names))
+    process.close()
+    follower = Follower(path)
+    follower.update()
+    assert hedged(follower) == "hedges 3 options of the account, 2 expiries; they are never traded"
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(screen(follower, "local", paper=False))
+    shown = console.export_text()
+    assert all(f"{name} (adopted)" in shown for name in names)
+    explained, marks = follower.explain(), follower.trail.last_marks()
+    whole = carried(follower.desk.portfolio.book, follower.desk, marks).ledger.profit()
+    assert explained.total.coin == pytest.approx(whole.coin, abs=1e-6)  # rounding: nothing is left out
+    assert abs(explained.lines["unexplained"].usd) < 1.0
