@@ -21,7 +21,7 @@ from gammacore.tolerances import DUST
 from .asked import Asked
 from .bookings import Take
 from .parts import Parts
-from .positions import Survey, TakenOver, reduction
+from .positions import Survey, TakenOver, is_future, reduction
 from .selection import session_of
 
 HISTORY_NS = 500 * NS_PER_DAY  # options are listed for a year and a quarter at most
@@ -108,24 +108,28 @@ class Adoption:
     def _survey(self) -> None:
         """Find what of the holder's is not to be taken over, from the labels of all trades."""
         apart, hedges = self._divided()
-        selection, price = self._positions.selection, self._perpetual.name
+        selection, shares = self._positions.selection, self._positions.shares
+        price = self._perpetual.name
         assert selection is not None
         for session, amount in hedges.items():
             if selection.futures:
                 apart[price] = apart.get(price, 0.0) - amount
                 continue
             told = (
-                f"session {session} left {amount:+,g} {price} and holds no options of its own, so what it "
-                "hedges is not known; go on with its journal, or end it and take its hedge over: --futures, "
-                "live.adopt_futures"
+                f"session {session} left a hedge of {amount:+,g} {price} and no options, so what it hedges "
+                "is unclear; resume its journal, or end it and adopt its hedge with --futures "
+                "(live.adopt_futures)"
             )
             self._risk.latch("adoption", told)
             return
+        dated = [n for n in shares.names if abs(shares.total(n)) > DUST and is_future(n)]
+        if dated:  # nobody knows what they hedge
+            log.warning("the delta of dated futures is not hedged", extra={"held": ", ".join(dated)})
         fact = Survey(self._now_ns(), {name: size for name, size in apart.items() if abs(size) > DUST})
-        self._positions.shares.note(fact)
+        shares.note(fact)
         self._journal.told(fact)
         self._trades.clear()
-        log.info("surveyed", extra={"apart": len(fact.apart), "taken over": len(self._positions.waiting())})
+        log.info("surveyed", extra={"apart": len(fact.apart), "adopted": len(self._positions.waiting())})
 
     def _divided(self) -> tuple[dict[str, float], dict[str, float]]:
         """Find what is apart, by instrument, and hedges of sessions that hold no options, by session."""
@@ -199,7 +203,7 @@ class Adoption:
         name = order_id_of(number, Purpose.OUTSIDE, f"{instrument.name}@{now_ns}")
         event: Event = Outside(now_ns, name, number, instrument, size, price, mark, 0.0)
         self._positions.shares.note(fact)
-        log.info("taken over", extra={"instrument": instrument.name, "amount": size, "price": price})
+        log.info("adopted", extra={"instrument": instrument.name, "amount": size, "price": price})
         self._take(event, fact)
 
 

@@ -84,7 +84,9 @@ class Dispatch:
 
     def _place(self, placed: Placed) -> None:
         if isinstance(placed.instrument, Option) and not self._trades_options:
-            told = f"{placed.label}: an order in {placed.instrument.name}, and options are never traded here"
+            told = (
+                f"refused order {placed.label} in {placed.instrument.name}: this session never trades options"
+            )
             self._risk.latch("option order", told)
             self._execution.refused(placed.label, Fate.REJECTED, told, self._now_ns(), hopeless=True)
             return

@@ -147,10 +147,10 @@ def _followed(journal: Path) -> Follower | None:
 
 
 def _staying(follower: Follower | None) -> str:
-    """Say what stays with the account's holder, whose it is."""
+    """Name the adopted options, which a kill never closes."""
     open_ = [] if follower is None or follower.desk is None else follower.desk.portfolio.open.values()
     options = {option for episode in open_ if episode.adopted for option in episode.legs}
-    return f"; {len(options)} options of the account stay, they are its holder's" if options else ""
+    return f"; {len(options)} adopted options stay in the account" if options else ""
 
 
 def own_positions(follower: Follower) -> dict[str, float]:

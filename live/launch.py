@@ -157,9 +157,7 @@ def launch(
             environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
             if config.live.adopt == "all":
                 count = open_book(config, url, Credentials(name, secret), speed)
-                told = (
-                    f"the account of the local exchange has been given {count} options of {EXPIRIES} expiries"
-                )
+                told = f"opened {count} options in {EXPIRIES} expiries in the local account, to have a book"
                 console.print(told, highlight=False, soft_wrap=True)
         options = SessionOptions(
             venue=venue,

@@ -323,6 +323,11 @@ def _named(name: str) -> Instrument | None:
         return None
 
 
+def is_future(name: str) -> bool:
+    """Whether a name is one of a dated future."""
+    return isinstance(_named(name), Future)
+
+
 def _expires(name: str, now_ns: int) -> bool:
     """Whether an instrument is delivered, or about to be: clocks differ."""
     instrument = _named(name)

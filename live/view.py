@@ -82,7 +82,7 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
 
 
 def hedged(follower: Follower) -> str:
-    """Say what of the account is hedged; empty if nothing of its holder is."""
+    """Describe the adopted options; empty if there are none."""
     open_ = [] if follower.desk is None else follower.desk.portfolio.open.values()
     taken = [episode for episode in open_ if episode.adopted]
     options = {option for episode in taken for option in episode.legs}
@@ -90,8 +90,8 @@ def hedged(follower: Follower) -> str:
         return ""
     days = len({option.expiry_ns for option in options})
     return (
-        f"hedges {len(options)} option{'s' * (len(options) > 1)} of the account, "
-        f"{days} expir{'ies' if days > 1 else 'y'}; they are never traded"
+        f"hedging {len(options)} adopted option{'s' * (len(options) > 1)} in {days} "
+        f"expir{'ies' if days > 1 else 'y'}; gammacore never trades them"
     )
 
 

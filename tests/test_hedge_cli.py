@@ -33,8 +33,8 @@ def words(result):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "error: hedge: expected what to hedge, got nothing; type --all, or --expiry 27MAR26"),
-        (("--all", "--expiry", "27MAR26"), "error: --all: hedges everything; leave it out beside --expiry"),
+        ((), "error: gammacore hedge: no options selected; type --all, or --expiry 27MAR26"),
+        (("--all", "--expiry", "27MAR26"), "error: --all: already selects every option; drop it"),
         (("--expiry", "27MRZ26"), "error: live.adopt_expiries: expected days such as 27MAR26, got '27MRZ26'"),
         (("--all", "--url", "ws://127.0.0.1:9/", "--venue", "testnet"), "error: --url: testnet has its own"),
         (("--all", "--set", "hedge.rule=ladder"), "error: hedge.rule: 'ladder' hedges long options only"),
@@ -81,7 +81,7 @@ def test_the_command_hedges_a_book_of_the_local_exchange(tmp_path):
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert f"has been given 10 options of {EXPIRIES} expiries" in " ".join(out.split())
+    assert f"opened 10 options in {EXPIRIES} expiries in the local account" in " ".join(out.split())
     assert out.count("(adopted)") == 10
     assert len({fact.instrument.split("-")[1] for fact in taken()}) == EXPIRIES
     assert not [p for p in _facts(journal, Placed) if isinstance(p.instrument, Option)]

@@ -296,7 +296,7 @@ def test_a_hedge_that_another_session_left_is_not_hedged_twice(path, tmp_path, f
     else:
         mode, reason = second.hedger.risk.causes["adoption"]
         assert mode is Mode.HALT
-        assert f"session {first.hedger.execution.session} left {hedge:+,g} {PERPETUAL}" in reason
+        assert f"session {first.hedger.execution.session} left a hedge of {hedge:+,g} {PERPETUAL}" in reason
         assert second.hedger.dispatch.sent == 0
         assert second.hedger.positions.own() == {}
     second.close()
@@ -382,7 +382,7 @@ def test_a_kill_closes_the_hedge_and_leaves_the_holders_options(path, flatten):
     process.close()
     assert positions_of(path) == {n: s for n, s in there.items() if n == PERPETUAL}
     said = kill(path, flatten=True, wait_s=0.1).said
-    assert said.endswith("; 2 options of the account stay, they are its holder's")
+    assert said.endswith("; 2 adopted options stay in the account")
     assert check(path).departure is None
 
 
@@ -423,7 +423,7 @@ def test_the_view_says_what_is_hedged(path):
     process.close()
     follower = Follower(path)
     follower.update()
-    assert hedged(follower) == "hedges 3 options of the account, 2 expiries; they are never traded"
+    assert hedged(follower) == "hedging 3 adopted options in 2 expiries; gammacore never trades them"
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(screen(follower, "local", paper=False))
     shown = console.export_text()

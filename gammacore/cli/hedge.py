@@ -1,4 +1,4 @@
-"""``gammacore hedge``: hedge what an account holds, and never trade its options."""
+"""``gammacore hedge``: hedge the options in an account, and never trade them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gammacore.cli.live import (
 from gammacore.config import load_config
 from gammacore.errors import ConfigError
 
-# What a session that only hedges is, whatever the configuration says of entries.
+# A session that only hedges: these override what the configuration says about entries.
 HEDGES: dict[str, Any] = {
     "entry.structure": "none",
     "entry.legs": [],
@@ -32,12 +32,12 @@ HEDGES: dict[str, Any] = {
     "signal.min_probability": None,
     "live.adopt": "all",
 }
-# Without a configuration the local venue shows what there is to see within a minute.
+# Without a configuration: enough hedges to see within a minute.
 SHOW = {"hedge.band": 0.05, "live.chain_every": "5s", "live.audit_every": "20s"}
 
 
 class BasisName(StrEnum):
-    """What positions cost."""
+    """Cost basis of adopted positions."""
 
     MARK = "mark"
     AVERAGE = "average"
@@ -55,13 +55,13 @@ def hedge(
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="Only what trades with such a label opened; repeatable."),
+        typer.Option(metavar="LABEL", help="Only what trades with this label opened; repeatable."),
     ] = None,
     futures: Annotated[
-        bool, typer.Option("--futures", help="The position in the perpetual becomes the hedge.")
+        bool, typer.Option("--futures", help="Adopt the position in the perpetual as the hedge.")
     ] = False,
     basis: Annotated[
-        BasisName, typer.Option(help="Cost of what is taken over: its mark, or the exchange's average price.")
+        BasisName, typer.Option(help="Cost basis: mark price now, or the exchange's average price.")
     ] = BasisName.MARK,
     venue: VenueOption = VenueName.LOCAL,
     journal: JournalOption = None,
@@ -74,19 +74,21 @@ def hedge(
     url: UrlOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Hedge the options that an account holds, as its holder trades them; options are never traded.
+    """Hedge the options in an account while you trade them; never trades options itself.
 
-    On the local venue without --url the account is given some options first.
+    On the local venue without --url it first opens ten options, to have something to hedge.
     """
     chosen = {"adopt_expiries": expiry, "adopt_instruments": instrument, "adopt_labels": label}
     given = {name: values for name, values in chosen.items() if values}
     if not everything and not given:
         raise ConfigError(
-            "hedge: expected what to hedge, got nothing; type --all, or --expiry 27MAR26, "
-            "--instrument 'BTC-*-C', --label NAME"
+            "gammacore hedge: no options selected; type --all, or --expiry 27MAR26, --instrument 'BTC-*-C', "
+            "--label NAME"
         )
     if everything and given:
-        raise ConfigError("--all: hedges everything; leave it out beside --expiry, --instrument and --label")
+        raise ConfigError(
+            "--all: already selects every option; drop it, or drop --expiry, --instrument and --label"
+        )
     shown: dict[str, Any] = SHOW if config is None and venue is VenueName.LOCAL else {}
     selected: dict[str, Any] = {f"live.{name}": values for name, values in given.items()}
     selected |= {"live.adopt_futures": futures, "live.adopt_basis": basis.value}

@@ -104,7 +104,7 @@ class Story:
                 ts_ns, "info", f"the holder traded {found.amount:+g} {found.instrument} at {found.price:g}"
             )
         elif isinstance(found, TakenOver):
-            text = f"taken over from the holder: {found.amount:+g} {found.instrument} at {found.price:g}"
+            text = f"adopted: {found.amount:+g} {found.instrument} at {found.price:g}"
             self.tell(ts_ns, "info", text)
         elif isinstance(found, Adopted):
             level, what = ("critical", "liquidated") if found.forced else ("warning", "traded outside")
