@@ -104,7 +104,7 @@ class Floor:
     def publish(self, now_ns: int) -> None:
         """Tell everybody what has changed since the last time."""
         what = self.engine.touched
-        if what.books or what.trades or what.orders:
+        if what.books or what.trades or what.orders or what.moved:
             self.engine.touched = Touched()
             for listener in self.listeners:
                 listener.touched(what, now_ns)

@@ -72,6 +72,7 @@ class Touched:
     books: set[str] = field(default_factory=set)
     trades: list[Trade] = field(default_factory=list)
     orders: list[ExchangeOrder] = field(default_factory=list)
+    moved: list[tuple[int, ListedContract]] = field(default_factory=list)  # positions, without a trade
 
 
 class MatchingEngine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import private, public, public_history, trading
+from . import moving, private, public, public_history, trading
 from .calls import Handler
 from .rate_limits import is_matching
 
@@ -13,6 +13,7 @@ METHODS: dict[str, Handler] = {
     **public_history.HANDLERS,
     **trading.HANDLERS,
     **private.HANDLERS,
+    **moving.HANDLERS,
 }
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
 WALLET = {f"private/get_{what}" for what in ("transaction_log", "deposits", "withdrawals", "transfers")}

@@ -165,13 +165,20 @@ class Publisher:
         elif topic.kind == "user.trades":
             topic.pending += [shown for _, shown in trades]
         elif topic.kind == "user.changes":
-            self._changes(topic, orders, trades)
+            moved = [x for user, x in what.moved if user == account and topic.covers(x)]
+            self._changes(topic, orders, trades, moved)
         topic.dirty = bool(topic.pending)
 
-    def _changes(self, topic: Topic, orders: list[ExchangeOrder], trades: list[tuple[Trade, Data]]) -> None:
+    def _changes(
+        self,
+        topic: Topic,
+        orders: list[ExchangeOrder],
+        trades: list[tuple[Trade, Data]],
+        moved: list[ListedContract],
+    ) -> None:
         assert topic.account is not None
         account = self._x.accounts[topic.account]
-        for listing in {o.listing.name: o.listing for o in orders}.values():
+        for listing in {x.name: x for x in (*(o.listing for o in orders), *moved)}.values():
             position = account.positions.get(listing.name)
             topic.pending.append(
                 {

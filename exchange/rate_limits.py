@@ -8,7 +8,7 @@ from gammacore.daycount import NS_PER_SECOND
 
 __all__ = ["CreditBucket", "RequestLimits", "is_matching"]
 
-MATCHING = tuple(f"private/{what}" for what in ("buy", "sell", "edit", "cancel", "close"))
+MATCHING = tuple(f"private/{what}" for what in ("buy", "sell", "edit", "cancel", "close", "move_positions"))
 
 DEFAULT = (500.0, 50_000.0, 10_000.0)
 # Cost, pool, refill a second. The pools of the two methods allowed once a second are not published.

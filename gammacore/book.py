@@ -158,6 +158,11 @@ class Book:
             vol = self._vol[option]
         return vol
 
+    def prices(self, option: Option) -> bool:
+        """Whether the last chain has a volatility of an option."""
+        row = self.chain.find(option) if self.chain is not None else None
+        return row is not None and self.chain is not None and bool(self.chain.iv[row] > 0)
+
     def remember(self, instruments: Iterable[Instrument]) -> None:
         """Keep what is known of options that are about to be traded: the next chain may lack them."""
         for instrument in instruments:

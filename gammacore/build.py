@@ -189,7 +189,7 @@ def build_desk(
         ),
         Limits(config.limits.max_open_episodes, config.limits.max_contracts),
         averaging=config.exit.delivery == "average",
-        keep_hedges=config.live.options_gone == "keep",
+        keep_hedges=config.hedge.orphan == "keep",
         roll=roll,
     )
 

@@ -308,7 +308,7 @@ class Desk:
         for episode in [e for e in closed if not self._awaits_heir(e)]:
             portfolio.retire(episode, self.book)
         book = portfolio.book
-        if book is None or book.pending or (book.open and not self._lets_go) or self.keeps(book):
+        if book is None or book.pending or (book.open and not self.lets_go) or self.keeps(book):
             return []
         orders = book.cancel_resting()
         if book.hedge.amount:
@@ -358,7 +358,7 @@ class Desk:
         return hedged if isinstance(event, Snapshot) else []
 
     @property
-    def _lets_go(self) -> bool:
+    def lets_go(self) -> bool:
         """Whether everything is to be closed, and what is left are options of the account's holder."""
         return self.closing and all(e.adopted for e in self.portfolio.open.values())
 
@@ -366,7 +366,7 @@ class Desk:
         awaited = self.portfolio.book is not None and any(
             map(self._awaits_heir, self.portfolio.open.values())
         )
-        if self._lets_go or awaited:  # half of a roll is not hedged
+        if self.lets_go or awaited:  # half of a roll is not hedged
             return []
         for held in self.portfolio.open.values():
             if held.legs and held.next_expiry_ns <= self.book.ts_ns:

@@ -276,7 +276,9 @@ class NettedPortfolio(Portfolio):
         """
         fee, part = round(fill.fee / UNIT), fill.amount / whole
         left, left_fee = fill.amount, fee
-        for portion in shared[:-1]:
+        here = [portion for portion in shared[:-1] if portion.number in self.open]
+        gone = [portion for portion in shared[:-1] if portion.number not in self.open]
+        for portion in here:
             episode, own_fee = self.open[portion.number], round(portion.traded * fee)
             traded, crossed = portion.traded * fill.amount, portion.crossed * part
             self._take(episode, fill, (traded, crossed), own_fee * UNIT, portion.excess, book)
@@ -284,8 +286,10 @@ class NettedPortfolio(Portfolio):
             left, left_fee = left - traded - crossed, left_fee - own_fee
         rest, residual = shared[-1], self.residual
         assert residual is not None
-        traded = rest.traded * fill.amount
-        self._take(residual, fill, (traded, left - traded), left_fee * UNIT, rest.excess, book)
+        # Whoever has ended since the order was sent leaves its part to the residual.
+        traded = (rest.traded + sum(portion.traded for portion in gone)) * fill.amount
+        excess = rest.excess + sum(portion.excess for portion in gone)
+        self._take(residual, fill, (traded, left - traded), left_fee * UNIT, excess, book)
 
     def _take(
         self,

@@ -166,6 +166,7 @@ class Portfolio:
 
     def _apply_outside(self, episode: Episode, event: Outside, book: Book) -> None:
         """Book a trade that nobody here ordered; the account holds what it holds."""
+        book.remember([event.instrument])
         episode.pending[event.order_id] = Order(event.order_id, event.episode, Purpose.OUTSIDE, ())
         self._apply_fill(episode, event, book)
         for option in [
@@ -223,7 +224,7 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.EXIT and abs(episode.legs[option]) < DUST and len(episode.legs) > 1:
             del episode.legs[option]
-        adopted = episode.adopted and purpose is Purpose.OUTSIDE
+        adopted = purpose is Purpose.OUTSIDE and (episode.adopted or self.episodes[fill.episode].adopted)
         opens = adopted and fill.amount * episode.entered.get(option, fill.amount) > 0  # rather than closes
         if purpose is Purpose.ENTRY or opens:
             episode.premium += paid

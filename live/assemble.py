@@ -24,6 +24,7 @@ from gammacore.volatility.index_history import IndexHistory
 
 from .about import CatalogRead
 from .attempts import Booked, Placed, session_name
+from .audit import move_of
 from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
@@ -31,11 +32,12 @@ from .feed import Feed
 from .hedger import Hedger
 from .journal import Journal, RecordKind, read
 from .parts import Parts, Session
-from .positions import Adopted, Baseline, Foreign, Positions
+from .positions import Adopted, Baseline, Foreign, Positions, Shares, Survey, TakenOver
 from .pricing import Settings
 from .questions import Timing
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
+from .selection import selection_of
 
 OVERLAP_NS = 10 * NS_PER_MINUTE
 HOURLY_NS = 40 * NS_PER_DAY  # of history in one answer by the hour; longer windows are ranked by the day
@@ -54,8 +56,7 @@ class Past(msgspec.Struct):
     since_ns: int | None = None
     placed: list[Placed] = []
     booked: list[Booked] = []
-    baseline: Baseline | None = None
-    others: dict[str, float] = {}
+    shares: Shares = msgspec.field(default_factory=Shares)
     known: list[str] = []
     day_start: DayStart | None = None
     highs: list[ProfitHigh] = []
@@ -71,11 +72,13 @@ class Past(msgspec.Struct):
             case Adopted():
                 self.known.append(fact.trade_id)
             case Foreign():
-                self.others[fact.instrument] = self.others.get(fact.instrument, 0.0) + fact.amount
+                self.shares.note(fact)
                 self.known.append(fact.trade_id)
             case Baseline():
-                self.baseline = fact
+                self.shares.note(fact)
                 self.known += fact.trades
+            case Survey() | TakenOver():
+                self.shares.note(fact)
             case DayStart():
                 self.day_start = fact
             case ProfitHigh():
@@ -110,7 +113,7 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         )
     if told.desk is not None:
         past.desk = told.desk
-        past.since_ns = None if past.baseline is None else last_ns - OVERLAP_NS
+        past.since_ns = None if past.shares.baseline is None else last_ns - OVERLAP_NS
     if past.placed:
         past.session = past.placed[0].label.partition("-")[0]
     return past
@@ -214,14 +217,26 @@ def build_hedger(
         for order_id in episode.cancelled:
             execution.cancelled(order_id)
     risk = RiskManager(guards_of(config), desk, past.day_start, past.highs)
-    timing = Timing(live.chain_every.ns, live.audit_every.ns)
+    moves = tuple(number for known in past.known if (number := move_of(known)) is not None)
+    timing = Timing(live.chain_every.ns, live.audit_every.ns, past.since_ns or 0, moves)
     # Labels are named after the start, so a fresh journal starts when its past was read.
     start_ns = session.now_ns() if past.start_ns is None else past.start_ns
     journal.start(start_ns, _stated(config))
     if catalog is not None:
         journal.told(CatalogRead(start_ns, catalog.rows))
-    positions = Positions(desk.portfolio, past.baseline, past.others, adopts=not paper)
+    positions = Positions(
+        desk.portfolio,
+        past.shares,
+        adopts=not paper,
+        selection=selection_of(config),
+        priced=desk.book.prices,
+    )
     parts = Parts(desk, feed, execution, risk, positions, journal, session)
-    hedger = Hedger(parts, timing, order_timeout_s=settings.valid_ns / NS_PER_SECOND)
+    hedger = Hedger(
+        parts,
+        timing,
+        order_timeout_s=settings.valid_ns / NS_PER_SECOND,
+        trades_options=bool(desk.strategy.entry.legs),
+    )
     hedger.rehearse = DryRun(hedger).run
     return hedger

@@ -9,15 +9,16 @@ from typing import Protocol
 
 import msgspec
 
-from gammacore.contracts import Option
-from gammacore.deribit.news import TradeNews
+from gammacore.contracts import Future, Option
+from gammacore.deribit.news import OrderState, PositionMove, TradeNews
 from gammacore.events import Event, Fill, Outside
 from gammacore.orders import Purpose, order_id_of
 
 from .attempts import Booked
+from .audit import name_of
 from .charged import published_fee
 from .parts import Parts
-from .positions import Adopted, direct_label
+from .positions import Adopted, TakenOver, direct_label
 from .questions import AHEAD_NS
 from .risk_manager import Mode
 
@@ -27,7 +28,7 @@ log = logging.getLogger("gammacore.live")
 class Take(Protocol):
     """Lets the desk decide on an event, with the fact that the journal has beside it."""
 
-    def __call__(self, event: Event, fact: Booked | Adopted | None = None) -> None: ...  # noqa: D102
+    def __call__(self, event: Event, fact: Booked | Adopted | TakenOver | None = None) -> None: ...  # noqa: D102
 
 
 class Bookings:
@@ -56,6 +57,22 @@ class Bookings:
                 self._outside(news, own=True)
         else:
             self._outside(news, own=news.label == direct_label(self._execution.session))
+
+    def moved(self, move: PositionMove, amount: float) -> None:
+        """Book a position that came or went without a trade, as if traded at the mark for no fee."""
+        instrument, book = move.instrument, self._desk.book
+        assert not isinstance(instrument, str)
+        if isinstance(instrument, Option):
+            mark = book.model_mark(instrument) if book.prices(instrument) else move.price
+        else:
+            mark = move.price if isinstance(instrument, Future) else book.future_price(instrument)
+        price = move.price if math.isfinite(move.price) else mark
+        told = name_of(move)
+        log.warning("position moved", extra={"instrument": instrument.name, "amount": amount, "id": told})
+        nothing = "", "", OrderState.OTHER, math.nan, math.nan
+        self._outside(
+            TradeNews(move.ts_ns, told, 0, "", "", instrument, amount, price, mark, book.index, 0.0, *nothing)
+        )
 
     def dated(self, fill: Fill) -> Fill:
         """Fill as the desk takes it: at a time of its own, against the mark that the desk has.
@@ -105,13 +122,13 @@ class Bookings:
         if news.forced:
             told = f"liquidation by the exchange: {ours:+g} {name} at {news.price:g}"
             self._risk.latch("liquidated", told, Mode.HEDGE_ONLY)
-        for number, amount in self._desk.portfolio.shares(news.instrument, ours):
+        for number, amount in self._positions.parts(news.instrument, ours):
             self._adopt(news, number, amount, adopted)
             adopted = None
 
     def _adopt(self, news: TradeNews, number: int, amount: float, fact: Adopted | None) -> None:
         """Change an episode's position as the account's has changed."""
-        episode, instrument = self._desk.portfolio.account(number), news.instrument
+        portfolio, instrument = self._desk.portfolio, news.instrument
         assert not isinstance(instrument, str)
         event = Outside(
             news.ts_ns,
@@ -124,11 +141,15 @@ class Bookings:
             news.fee * amount / news.amount,
             liquidation=news.forced,
         )
-        held = episode.open
+        before = portfolio.find(number)
+        held = before is not None and before.open
         self._take(self.dated(event), fact)
+        episode = before if before is not None else portfolio.account(number)
         if held and not episode.open:
-            hedged = self._desk.portfolio.book or episode
+            hedged = portfolio.book or episode
+            if episode.adopted and (hedged.open or not self._desk.keeps(hedged)):
+                return  # the holder's to close; what is left of the book is hedged
             left = f"hedge {hedged.hedge.amount:+g} {hedged.hedge.instrument.name}"
             done = "stays" if hedged.open or self._desk.keeps(hedged) else "is being closed"
             told = f"all options of episode {number} were closed outside: {left} {done}"
-            self._risk.latch("options gone", told, Mode.HEDGE_ONLY)
+            self._risk.latch("orphan" if episode.adopted else "options gone", told, Mode.HEDGE_ONLY)

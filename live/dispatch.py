@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
@@ -33,6 +34,8 @@ class Dispatch:
     now_ns : callable() -> int
     timeout_s : float
         For the answer to an order.
+    trades_options : bool
+        Off: an order in options is refused here, and halts.
 
     Attributes
     ----------
@@ -48,7 +51,10 @@ class Dispatch:
         locked: Callable[[], None],
         now_ns: Callable[[], int],
         timeout_s: float,
+        *,
+        trades_options: bool = True,
     ) -> None:
+        self._trades_options = trades_options
         self.sent = 0
         self._session, self._execution, self._risk = parts.session, parts.execution, parts.risk
         self._asked, self._trade, self._locked, self._now_ns = asked, trade, locked, now_ns
@@ -77,6 +83,13 @@ class Dispatch:
     # ------------------------------------------------------------- orders
 
     def _place(self, placed: Placed) -> None:
+        if isinstance(placed.instrument, Option) and not self._trades_options:
+            told = (
+                f"refused order {placed.label} in {placed.instrument.name}: this session never trades options"
+            )
+            self._risk.latch("option order", told)
+            self._execution.refused(placed.label, Fate.REJECTED, told, self._now_ns(), hopeless=True)
+            return
         self._risk.sent(placed.ts_ns)
         # An order of the desk's own price is not to be moved by the exchange.
         id_ = self._session.send_order(

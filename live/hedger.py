@@ -21,6 +21,7 @@ from gammacore.deribit.news import (
     LockNews,
     OrderNews,
     PlatformNews,
+    PositionNews,
     StatusNews,
     TickerNews,
     TradeNews,
@@ -29,6 +30,7 @@ from gammacore.events import Event, Fill, Flatten, IndexPrice, Rejected, Snapsho
 from gammacore.orders import Cancel, Command, Order, Purpose, purpose_of
 
 from .actions import Place
+from .adoption import Adoption
 from .aims import Aims
 from .asked import Asked
 from .attempts import Booked
@@ -51,7 +53,7 @@ from .news import (
     Unauthorised,
 )
 from .parts import Parts
-from .positions import Adopted
+from .positions import Adopted, TakenOver
 from .questions import AHEAD_NS, Questions, Timing
 from .risk_manager import ACCOUNT, Mode, ModeChanged
 from .watched import Watched
@@ -79,6 +81,8 @@ class Hedger:
         Told of orders that have left; by default the log.
     ready : bool
         Whether the exchange can be asked at once.
+    trades_options : bool
+        Off: an order in options never leaves.
 
     Attributes
     ----------
@@ -96,6 +100,7 @@ class Hedger:
         permit: Callable[[Order], str] | None = None,
         noted: Callable[[Order], None] | None = None,
         ready: bool = False,
+        trades_options: bool = True,
     ) -> None:
         self.desk, self.feed, self.execution, self.risk, self.positions, self.journal, self.session = parts
         self.timing = timing
@@ -119,9 +124,20 @@ class Hedger:
         self.execution.unwanted = self._aims.unwanted
         self.asked = asked = Asked(self.session)
         self.bookings = Bookings(parts, self.take, self.now_ns)
-        self.questions = Questions(parts, asked, self.take, self.now_ns, timing)
+        self.adoption = Adoption(parts, asked, self.take, self.now_ns)
+        self.questions = Questions(
+            parts,
+            asked,
+            self.take,
+            self.now_ns,
+            timing,
+            moved=self.bookings.moved,
+            adopts=lambda: self.adoption.waits,
+        )
         told = self.bookings.trade, self.questions.locks.ask
-        self.dispatch = Dispatch(parts, asked, *told, self.now_ns, order_timeout_s)
+        self.dispatch = Dispatch(
+            parts, asked, *told, self.now_ns, order_timeout_s, trades_options=trades_options
+        )
         self._handlers = self._route()
 
     def _route(self) -> dict[type, Callable[[Any], None]]:
@@ -131,7 +147,8 @@ class Hedger:
             TickerNews: self._ticker,
             DvolNews: self._volatility,
             OrderNews: lambda news: self.execution.order(news, self.now_ns()),
-            TradeNews: self.bookings.trade,
+            TradeNews: self._trade,
+            PositionNews: self._position,
             Answered: asked.answered,
             Refused: asked.failed,
             Expired: asked.failed,
@@ -181,6 +198,7 @@ class Hedger:
             self.execution.paused = False
             self._timers(now_ns)
             self.execution.tick(now_ns)
+            self.adoption.tick()
             self._pump()
             self._watched.update()
             self.questions.tick(now_ns, stopping=self.stopping)
@@ -188,7 +206,7 @@ class Hedger:
 
     # ------------------------------------------------------------- desk
 
-    def take(self, event: Event, fact: Booked | Adopted | None = None, now_ns: int = 0) -> None:
+    def take(self, event: Event, fact: Booked | Adopted | TakenOver | None = None, now_ns: int = 0) -> None:
         """Let the desk decide on an event; the journal has both before anything is sent.
 
         No two events have one time, so that a time says what was known at it.
@@ -305,11 +323,13 @@ class Hedger:
 
     def _reconciled(self, news: Reconciled) -> None:
         for trade in news.trades:
-            self.bookings.trade(trade)
+            self._trade(trade)
         for account in news.accounts:
             self._account(account)
         if (baseline := self.positions.begin(news.positions, news.earlier, news.ts_ns)) is not None:
             self.journal.told(baseline)
+        self.asked.forget()
+        self.adoption.reconciled(news.positions)
         self.risk.unauthorised("")
         self.risk.trouble = ""
         log.info("reconciled", extra={"orders": len(news.open_orders), "trades": len(news.trades)})
@@ -318,8 +338,14 @@ class Hedger:
         self._cancel_everything()
         self.execution.reconciled(news.open_orders, now_ns)
         self._watched.forget()
-        self.asked.forget()
         self._watched.update()
+
+    def _trade(self, news: TradeNews) -> None:
+        self.adoption.traded(news)
+        self.bookings.trade(news)
+
+    def _position(self, news: PositionNews) -> None:
+        self.questions.audit.position(news)
 
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:
@@ -374,9 +400,13 @@ class Hedger:
         portfolio = self.desk.portfolio
         waiting = [e for e in portfolio.open.values() if not e.pending]
         book = portfolio.book
-        if book is not None and book.hedge.amount and not (book.open or book.pending or portfolio.open):
+        over = self.desk.lets_go or not portfolio.open
+        if book is not None and book.hedge.amount and over and not book.pending:
             waiting.append(book)
-        late = any((e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open) for e in waiting)
+        late = any(
+            (e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open and not e.adopted)
+            for e in waiting
+        )
         if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
             self._timer_ns = now_ns
             self.take(Timer(now_ns))
@@ -425,9 +455,10 @@ class Hedger:
 
     @property
     def flat(self) -> bool:
-        """Whether nothing is held or at work."""
+        """Whether nothing is held or at work but options of the account's holder."""
         portfolio = self.desk.portfolio
-        return self.quiet and not portfolio.open and not any(e.hedge.amount for e in portfolio.hedged)
+        held = any(not e.adopted for e in portfolio.open.values())
+        return self.quiet and not held and not any(e.hedge.amount for e in portfolio.hedged)
 
     def _show_mode(self, now_ns: int) -> None:
         shown = self.risk.mode, self.risk.reasons

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammacore.errors import GammacoreError, JournalError, SessionError
+from gammacore.tolerances import DUST
 
 from .about import Began, SwitchSeen
 from .follow import Follower
@@ -90,11 +91,12 @@ def kill(journal: Path, *, flatten: bool, wait_s: float) -> Outcome:
     stage, session = "", "none"
     if held:
         stage, session = _wait(journal, before, "flat" if flatten else "cancelled", wait_s)
-    positions = positions_of(journal)
+    follower = _followed(journal)
+    positions = None if follower is None else own_positions(follower)
     done = bool(stage) if not flatten else stage == "flat" or (session == "ended" and positions == {})
     if session == "ended" and not flatten:
         done = True  # with its connection the exchange cancels what rests
-    said = _words(journal, flatten, session, stage, positions, wait_s)
+    said = _words(journal, flatten, session, stage, positions, wait_s) + _staying(follower)
     return Outcome(done, said, switch, flatten, session, stage, positions)
 
 
@@ -131,18 +133,35 @@ def _length(journal: Path) -> int:
 
 def positions_of(journal: Path) -> dict[str, float] | None:
     """Positions that a journal holds, by instrument; None if it cannot be read."""
+    follower = _followed(journal)
+    return None if follower is None else own_positions(follower)
+
+
+def _followed(journal: Path) -> Follower | None:
     follower = Follower(journal)
     try:
         follower.update()
     except (ArithmeticError, GammacoreError, LookupError, OSError, ValueError):
         return None
-    return own_positions(follower)
+    return follower
+
+
+def _staying(follower: Follower | None) -> str:
+    """Name the adopted options, which a kill never closes."""
+    open_ = [] if follower is None or follower.desk is None else follower.desk.portfolio.open.values()
+    options = {option for episode in open_ if episode.adopted for option in episode.legs}
+    return f"; {len(options)} adopted options stay in the account" if options else ""
 
 
 def own_positions(follower: Follower) -> dict[str, float]:
-    """Sum up what a journal's desk holds, in the exchange's unit."""
-    held = {} if follower.desk is None else follower.desk.portfolio.positions()
-    return {instrument.name: size for instrument, size in held.items()}
+    """Sum up what a journal's desk holds, in the exchange's unit; options of the holder are not its own."""
+    if follower.desk is None:
+        return {}
+    held = follower.desk.portfolio.positions()
+    for episode in follower.desk.portfolio.open.values():
+        for option, amount in episode.legs.items() if episode.adopted else ():
+            held[option] -= amount
+    return {instrument.name: size for instrument, size in held.items() if abs(size) > DUST}
 
 
 def _words(

@@ -33,9 +33,11 @@ from gammacore.daycount import NS_PER_MINUTE, format_time
 from gammacore.errors import ConfigError, SessionError
 from gammacore.strategy.waiting import next_entry_ns
 
+from .credentials import Credentials
 from .follow import Follower
 from .heartbeat import heartbeat_of
 from .limits import missing_limits, toothless_limits
+from .sample_book import EXPIRIES, open_book
 from .session import CRASHED, NO_JOURNAL, SessionOptions, Venue
 from .supervised import SIGNALS
 from .view import Cache, final_report, screen
@@ -105,6 +107,7 @@ def launch(
     speed: float = 10.0,
     seed: int = 1,
     seconds: float | None = None,
+    url: str = "",
 ) -> int:
     """Run a session until Ctrl-C, or for some seconds.
 
@@ -122,6 +125,8 @@ def launch(
     speed, seed
         Of the local exchange.
     seconds : float, optional
+    url : str
+        Of a local exchange that runs; none is started then.
 
     Returns
     -------
@@ -139,8 +144,8 @@ def launch(
     journal.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        environment, url = dict(os.environ), ""
-        if venue == "local":
+        environment = dict(os.environ)
+        if venue == "local" and not url:
             name, secret = "gammacore", secrets.token_hex(16)
             now_ns = time.time_ns()
             start_ns = first_moment(config, now_ns)
@@ -151,13 +156,17 @@ def launch(
                 console.print(told, highlight=False, soft_wrap=True)
             url = stack.enter_context(exchange_process(name, secret, speed, seed, start_ns, config.currency))
             environment |= {"GAMMACORE_CLIENT_ID_TESTNET": name, "GAMMACORE_CLIENT_SECRET_TESTNET": secret}
+            if config.live.adopt == "all":
+                count = open_book(config, url, Credentials(name, secret), speed)
+                told = f"opened {count} options in {EXPIRIES} expiries in the local account, to have a book"
+                console.print(told, highlight=False, soft_wrap=True)
         options = SessionOptions(
             venue=venue,
             journal=str(journal),
             url=url,
             speed=speed if venue == "local" else 1.0,
             paper=dry_run or shadow,
-            account=not dry_run or shadow,
+            account=not dry_run or shadow or config.live.adopt == "all",  # whose positions are hedged
             parent=os.getpid(),
         )
         follower = Follower(journal)
@@ -185,7 +194,8 @@ def _need_limits(config: Config) -> None:
 
 def first_moment(config: Config, now_ns: int) -> int:
     """Time at which a local exchange starts: the first, from now on, at which the strategy may enter."""
-    found = next_entry_ns(build_desk(config, published(), "book").strategy.entry, now_ns)
+    entry = build_desk(config, published(), "book").strategy.entry
+    found = next_entry_ns(entry, now_ns) if entry.legs else None
     return now_ns if found is None else found
 
 

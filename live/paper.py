@@ -39,14 +39,22 @@ class Paper:
         Who is told; a function, as the hedger needs its session first.
     alone : bool
         Whether the real session has no account, so that nothing is reconciled.
+    adopts : bool
+        Whether the account's own positions are hedged, on paper.
     schedule : FeeSchedule
         What fills are charged.
     """
 
     def __init__(
-        self, session: Session, hedger: Callable[[], Any], *, alone: bool, schedule: FeeSchedule = DERIBIT
+        self,
+        session: Session,
+        hedger: Callable[[], Any],
+        *,
+        alone: bool,
+        adopts: bool = False,
+        schedule: FeeSchedule = DERIBIT,
     ) -> None:
-        self._session, self._hedger, self._alone = session, hedger, alone
+        self._session, self._hedger, self._alone, self._adopts = session, hedger, alone, adopts
         self._schedule = schedule
         self._ids, self._numbers = count(FIRST_ID), count(1)
         self._orders: dict[str, OrderNews] = {}  # by label, the last state of each
@@ -64,7 +72,8 @@ class Paper:
             for order in [o for o in self._open.values() if o.instrument == news.instrument]:
                 self._fill_resting(order, news)
         if isinstance(news, Reconciled):  # the account's own orders and positions are the holder's
-            news = Reconciled(news.ts_ns, (), news.trades, (), news.accounts)
+            positions = news.positions if self._adopts else ()
+            news = Reconciled(news.ts_ns, (), news.trades, positions, news.accounts, news.earlier)
         self._hedger().on_news(news)
         if self._alone and isinstance(news, StateChanged) and news.after is State.READY:
             self._hedger().on_news(Reconciled(news.ts_ns, (), (), (), ()))

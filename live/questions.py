@@ -10,18 +10,17 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.deribit import methods as m
 from gammacore.deribit.history import Deliveries
 from gammacore.deribit.market import PUBLIC_METHODS
-from gammacore.deribit.news import PlatformNews, PositionNews, StatusNews, SummaryRow
+from gammacore.deribit.news import PlatformNews, StatusNews, SummaryRow
 from gammacore.events import Delivery, Event
 
 from .asked import Asked, Question
+from .audit import Audit, Moved
 from .parts import Parts
-from .positions import near_settlement
 from .risk_manager import MAINTENANCE, Mode
 
-RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks, delivery prices, and positions that differ
+RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks and delivery prices
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
 PRICES = 30  # days of delivery prices in an answer
-ODD_AUDITS = 2  # in a row, until positions that differ halt
 AHEAD_NS = 60 * NS_PER_SECOND  # of our time, from which a time cannot be true
 Take = Callable[[Event], None]
 
@@ -36,11 +35,20 @@ class ChainLook:
     take : callable(Event)
     now_ns : callable() -> int
     every_ns : int
+    adopts : callable() -> bool
+        Whether positions wait for a chain to be taken over at.
     """
 
     def __init__(
-        self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int], every_ns: int
+        self,
+        parts: Parts,
+        asked: Asked,
+        take: Take,
+        now_ns: Callable[[], int],
+        every_ns: int,
+        adopts: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._adopts = adopts
         self._feed, self._desk, self._risk = parts.feed, parts.desk, parts.risk
         self._take, self._now_ns, self._every_ns = take, now_ns, every_ns
         self._due_ns = self._paused_ns = 0
@@ -71,43 +79,7 @@ class ChainLook:
     def _wanted(self, now_ns: int) -> bool:
         desk = self._desk
         looks = desk.leaving.active and bool(desk.portfolio.open) and self._risk.mode is not Mode.HALT
-        return not desk.closing and (self._enters(now_ns) or looks)
-
-
-class Audit:
-    """Compares what we think we hold with what the exchange says, while nothing is at work.
-
-    Parameters
-    ----------
-    parts : Parts
-    asked : Asked
-    now_ns : callable() -> int
-    every_ns : int
-    """
-
-    def __init__(self, parts: Parts, asked: Asked, now_ns: Callable[[], int], every_ns: int) -> None:
-        self._execution, self._positions, self._risk = parts.execution, parts.positions, parts.risk
-        self._now_ns, self._every_ns = now_ns, every_ns
-        self._due_ns = self._odd = 0
-        self._question = Question(asked, m.GET_POSITIONS, self._told)
-
-    def tick(self, now_ns: int) -> None:
-        """Ask if that is due."""
-        if now_ns >= self._due_ns and not self._execution.busy and not self._question.under_way:
-            self._due_ns = now_ns + self._every_ns
-            self._question.ask(currency="any")
-
-    def _told(self, positions: Sequence[PositionNews]) -> None:
-        now_ns = self._now_ns()
-        if self._execution.busy or near_settlement(now_ns):
-            return
-        odd = self._positions.differences(positions, now_ns)
-        self._odd = self._odd + 1 if odd else 0
-        if self._odd >= ODD_AUDITS:
-            told = ", ".join(f"{name} {a:g} here, {b:g} there" for name, (a, b) in odd.items())
-            self._risk.latch("positions", f"positions differ: {told}")
-        elif odd:
-            self._due_ns = now_ns + RETRY_NS
+        return not desk.closing and (self._enters(now_ns) or looks or self._adopts())
 
 
 class Locks:
@@ -189,10 +161,12 @@ class DeliveryPrices:
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Intervals of a session."""
+    """Intervals of a session; when its journal knew the account last (0: not yet), and moves in it."""
 
     chain_ns: int
     audit_ns: int
+    known_ns: int = 0
+    moves: tuple[int, ...] = ()
 
 
 class Questions:
@@ -205,15 +179,27 @@ class Questions:
     take : callable(Event)
     now_ns : callable() -> int
     timing : Timing
+    adopts : callable() -> bool
+        See :class:`ChainLook`.
+    moved : callable
+        See :class:`.audit.Audit`.
     """
 
     def __init__(
-        self, parts: Parts, asked: Asked, take: Take, now_ns: Callable[[], int], timing: Timing
+        self,
+        parts: Parts,
+        asked: Asked,
+        take: Take,
+        now_ns: Callable[[], int],
+        timing: Timing,
+        *,
+        moved: Moved,
+        adopts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.locks = Locks(parts, asked)
         self.prices = DeliveryPrices(parts, asked, take, now_ns)
-        self.chain = ChainLook(parts, asked, take, now_ns, timing.chain_ns)
-        self.audit = Audit(parts, asked, now_ns, timing.audit_ns)
+        self.chain = ChainLook(parts, asked, take, now_ns, timing.chain_ns, adopts)
+        self.audit = Audit(parts, asked, now_ns, timing.audit_ns, moved, timing.known_ns, timing.moves)
 
     def tick(self, now_ns: int, *, stopping: bool) -> None:
         """Ask what is due; no chain while the session ends."""

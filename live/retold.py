@@ -23,7 +23,7 @@ from .about import Began, CatalogRead
 from .attempts import Booked, Placed
 from .journal import Record, RecordKind
 from .news import ClockSkew, Gap, StateChanged
-from .positions import Adopted, Baseline, Foreign
+from .positions import Adopted, Baseline, Foreign, Survey, TakenOver
 from .records import decode_command, decode_event, decode_fact
 from .risk_manager import DayStart, ModeChanged, ProfitHigh
 
@@ -44,6 +44,8 @@ FACTS: dict[str, type[Any]] = {
         Placed,
         ProfitHigh,
         StateChanged,
+        Survey,
+        TakenOver,
     )
 }
 

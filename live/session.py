@@ -27,9 +27,9 @@ from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
 from gammacore.contracts import Grids, Perpetual, Settlement, listed
+from gammacore.deribit import methods as m
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
-from gammacore.deribit.methods import GET_INSTRUMENTS, GET_TIME
 from gammacore.errors import ContractError, GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
 from gammacore.terms import check_grids, fees_of
@@ -41,8 +41,10 @@ from .client import Client
 from .credentials import Credentials
 from .deadline import fetch
 from .hedger import Hedger
+from .held import demand_held
 from .journal import NO_ROOM, Journal
 from .paper import Paper
+from .selection import Selection, selection_of
 from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_index, past_prices
 
@@ -93,7 +95,7 @@ def scaled_clock(url: str, speed: float) -> Callable[[], int]:
     address = url.replace("ws://", "http://").replace("/ws/", "/") + "/public/get_time"
     try:
         _, body, _ = fetch(address, CLOCK_S)
-        start_ns = GET_TIME.decode(decode_envelope(body).result, 0)
+        start_ns = m.GET_TIME.decode(decode_envelope(body).result, 0)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SessionError(f"{address}: the local exchange tells no time: {error}") from None
     origin = time.monotonic_ns()
@@ -186,9 +188,14 @@ def _assembled(
 ) -> tuple[Hedger, Any]:
     """Hedger and handler of a session, with what the exchange must say before."""
     catalog = read_catalog(client, config)
+    selection = selection_of(config)
+    if selection is not None and options.account and past.shares.baseline is None:
+        _demand_selected(client, config, selection)
     made: list[Hedger] = []
+    adopts = config.live.adopt != "none"
+    fees = fees_of(config, catalog)
     paper = (
-        Paper(client, lambda: made[0], alone=not options.account, schedule=fees_of(config, catalog))
+        Paper(client, lambda: made[0], alone=not options.account, adopts=adopts, schedule=fees)
         if options.paper
         else None
     )
@@ -206,6 +213,15 @@ def _assembled(
     return made[0], made[0] if paper is None else paper
 
 
+def _demand_selected(client: Client, config: Config, selection: Selection) -> None:
+    """Refuse to take over what the account does not hold."""
+    held = client.call(m.GET_POSITIONS, {"currency": "any"}, timeout_s=30.0)
+    named = [p.instrument for p in held if p.size and not isinstance(p.instrument, str)]
+    asked = {"currency": config.settles_in, "kind": "option"}
+    rows = client.call(m.GET_INSTRUMENTS, asked, timeout_s=30.0)
+    demand_held(selection, named, [row.instrument for row in rows if not isinstance(row.instrument, str)])
+
+
 def read_catalog(client: Client, config: Config) -> Grids:
     """Ask for the grids and fees of everything listed on the coin.
 
@@ -217,7 +233,9 @@ def read_catalog(client: Client, config: Config) -> Grids:
     rows = [
         msgspec.to_builtins(row)
         for kind in ("option", "future")
-        for row in client.call(GET_INSTRUMENTS, {"currency": config.settles_in, "kind": kind}, timeout_s=30.0)
+        for row in client.call(
+            m.GET_INSTRUMENTS, {"currency": config.settles_in, "kind": kind}, timeout_s=30.0
+        )
     ]
     try:
         catalog = listed(rows, "the exchange's catalog", config.coin)

@@ -64,6 +64,8 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
     if follower.desk is None:
         return Panel("waiting for the session to start", title=f"gammacore live: {venue}")
     parts: list[RenderableType] = [_head(follower, paper)]
+    if told := hedged(follower):
+        parts.append(Text(f" {told}", style="green"))
     if (waits := follower.waiting()) is not None:
         parts.append(Text(f" nothing held: {waits}", style="yellow"))
     columns = Table.grid(padding=(0, 3))
@@ -77,6 +79,20 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
             Text(f"a fresh desk decides differently at record {follower.departure.seq}", style="bold red")
         )
     return Panel(Group(*parts), title=f"gammacore live: {venue}")
+
+
+def hedged(follower: Follower) -> str:
+    """Describe the adopted options; empty if there are none."""
+    open_ = [] if follower.desk is None else follower.desk.portfolio.open.values()
+    taken = [episode for episode in open_ if episode.adopted]
+    options = {option for episode in taken for option in episode.legs}
+    if not options:
+        return ""
+    days = len({option.expiry_ns for option in options})
+    return (
+        f"hedging {len(options)} adopted option{'s' * (len(options) > 1)} in {days} "
+        f"expir{'ies' if days > 1 else 'y'}; gammacore never trades them"
+    )
 
 
 def _head(follower: Follower, paper: bool) -> RenderableType:
@@ -104,7 +120,10 @@ def _positions(follower: Follower) -> Table:
         paid = average_entry(episode)
         for option, amount in episode.legs.items():
             mark = float(desk.book.exposure(option).value)
-            table.add_row(option.name, f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}")
+            whose = " (adopted)" if episode.adopted else ""
+            table.add_row(
+                f"{option.name}{whose}", f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}"
+            )
     for account in desk.portfolio.hedged:
         hedge = account.hedge
         if hedge.amount:

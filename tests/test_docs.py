@@ -95,7 +95,7 @@ def test_every_command_has_help_with_examples():
 
 def test_every_command_that_ends_speaks_json():
     """Sessions, exchanges and watches go on until stopped: their journal and log are for machines."""
-    endless = {"live", "watch", "exchange"}
+    endless = {"live", "hedge", "watch", "exchange"}
     for word, command in typer.main.get_command(app).commands.items():
         for child in getattr(command, "commands", {word: command}).values():
             options = {option for parameter in child.params for option in parameter.opts}

@@ -51,14 +51,17 @@ INSIDE = {
     "live": """
         news attempts collar credentials deadline awake orphan peak refusals tail limits handler
         clock reconnect records about
+        selection
+        held
         budget skew states login requests subscriptions frames rest charged
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
         solvency risk_manager journal aims asked parts watched
-        questions bookings dispatch hedger dry
+        audit questions bookings dispatch adoption hedger dry
         retold parity idle follow heartbeat paper statement
         supervised assemble sums view watch warm_up recorder recording
         session doctor killing flatten
+        sample_book
         launch together
     """,
     "exchange": """
@@ -75,7 +78,7 @@ INSIDE = {
         clearing locks
         calls
         public trading
-        private
+        private moving
         public_history
         methods
         dispatcher

@@ -7,7 +7,7 @@
 import json
 import os
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 
 import msgspec
 import pytest
@@ -15,56 +15,27 @@ import pytest
 from gammacore.contracts import Option, Settlement
 from gammacore.daycount import parse_time
 from gammacore.events import Fill
-from gammacore.exchange import Fault, FaultPlan, MarketModel
+from gammacore.exchange import MarketModel
 from gammacore.exchange.accounts import units
-from gammacore.exchange.faults import ON_CLOCK, ON_FRAME, ON_REQUEST
 from gammacore.exchange.invariants import assert_invariants
-from gammacore.live.attempts import Booked, Placed
-from gammacore.live.journal import RecordKind, read
 from gammacore.live.parity import check
-from gammacore.live.positions import Adopted, Foreign
-from gammacore.live.records import decode_event, decode_fact
+from gammacore.live.positions import Foreign
+from support.campaign import CALM_S, TROUBLE_S, facts_of, hedged_once, lives, plan_of
 from support.campaign_others import Others, Watch
-from support.live_world import ID, SECRET, Killed, Process, World, lively
+from support.live_world import ID, SECRET, Process, World, lively
 from support.local_exchange import Client
 
 SESSIONS = int(os.environ.get("GAMMACORE_CAMPAIGN", "16"))
 FIRST_SEED = int(os.environ.get("GAMMACORE_CAMPAIGN_SEED", "0"))
 BATCH = 4
-TROUBLE_S, CALM_S = 60.0, 45.0  # of faults; until delta must be back in its band
 LATCHES = {"positions", "unexpected trade", "wrong way", "order rate"}
 LINEAR = {"currency": "BTC_USDC", "hedge.target": "black"}  # every fourth session is in USDC
-FRAMES = ("", "user.changes", "ticker.{}-PERPETUAL", "private/buy", "private/sell", "private/cancel")
 SECOND = 1 / 86_400  # of a day
 RULES = (
     {},
     {"exit__rules": {"max_days": 30 * SECOND, "drawdown": 0.1}},
     {"roll__when": {"max_days": 20 * SECOND}, "roll__into": {"structure": "strangle", "delta": 0.3}},
 )
-KINDS = (*ON_REQUEST, *ON_FRAME, *ON_CLOCK)
-
-
-def plan_of(rng, currency):
-    """Some faults of some kinds, all over by the end of the trouble."""
-    faults = []
-    for kind in rng.sample(KINDS, rng.randrange(3, len(KINDS))):
-        orders = kind in ("lost_request", "lost_response", "too_many_requests", "settlement")
-        common = kind in ("delay", "duplicate", "reorder")
-        frame = rng.choice(FRAMES).format(currency) if kind not in ON_CLOCK and not orders else ""
-        faults.append(
-            Fault(
-                kind=kind,
-                match="private/" if orders else frame,
-                at_s=rng.uniform(0.0, TROUBLE_S / 2),
-                until_s=TROUBLE_S,
-                probability=1.0
-                if kind in ("restart", "revoke")
-                else rng.choice([0.02, 0.1] if common else [0.005, 0.05]),
-                count=1 if kind == "revoke" else rng.randrange(1, 20 if common else 4),
-                seconds=rng.uniform(0.05, 4.0),
-            )
-        )
-    return FaultPlan(faults=tuple(faults), seed=rng.randrange(2**32))
 
 
 def run_session(seed, path):
@@ -86,7 +57,7 @@ def run_session(seed, path):
         hedge__band=rng.choice([0.01, 0.03]),
         size__contracts=rng.choice([0.3, 2.0, 15.0]),  # the last is more than the best quotes have
         live__slippage_bp=rng.choice([0.0, 5.0]),
-        live__options_gone=rng.choice(["close", "close", "keep"]),
+        hedge__orphan=rng.choice(["close", "close", "keep"]),
         entry__side=rng.choice(["long", "long", "short"]),
         entry__min_days=0.0 if settles else 0.1,
         entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,
@@ -99,25 +70,7 @@ def run_session(seed, path):
         watch.look(hedger)
 
     world.on_tick = on_tick
-    kills, stops, happened = rng.randrange(0, 4), rng.randrange(0, 2), Counter()
-    end_ns = world.now_ns + int(TROUBLE_S * 1e9)
-    while world.now_ns < end_ns:
-        if kills:
-            kills -= 1
-            if rng.random() < 0.6:
-                world.die_at_write = world.writes + rng.randrange(1, 60)
-            else:
-                world.die_in_journal = rng.choice(["block", "commit"]), rng.randrange(60)
-        left_s, stops_now = (end_ns - world.now_ns) / 1e9, stops and rng.random() < 0.5
-        if stops_now:
-            left_s, stops = min(left_s, rng.uniform(1.0, 40.0)), stops - 1
-        if not live(world, path, config, left_s, stops_now):
-            happened["killed"] += 1
-            world.pass_time(rng.uniform(0.1, 3.0))
-        elif stops_now:
-            happened["stopped"] += 1
-            world.pass_time(rng.uniform(0.1, 3.0))
-    world.die_at_write = world.die_in_journal = None
+    happened = lives(world, path, config, rng)
     process = Process(world, path, config)
     # News of an option may take the delta out of the band; the desk hedges at the price that comes next.
     process.run(CALM_S, lambda: process.hedger.quiet and in_band(process.hedger.desk, config.hedge.band))
@@ -126,21 +79,6 @@ def run_session(seed, path):
     happened |= compare(world, process, path, config, settles)
     happened |= Counter(longest_exposed_s=round(watch.longest_s))
     return happened
-
-
-def live(world, path, config, seconds, stops=False):
-    """Whether a process lived for so long and closed its journal; stopped as by a signal, if asked."""
-    try:
-        process = Process(world, path, config)
-    except Killed:
-        return False
-    if not process.run(seconds):
-        return False
-    if stops:
-        process.hedger.stop("signal")
-        if not process.run(10.0, lambda: process.hedger.quiet):
-            return False
-    return process.close()
 
 
 def compare(world, process, path, config, settles):
@@ -226,30 +164,6 @@ def compare_equity(world, config, desk, fills, cash):
                 ours -= (entry.usd if config.linear else entry.coin) / 1e8
     funding = 5e-6 * (mark if config.linear else 1.0)
     assert summary["equity"] - summary["options_value"] == pytest.approx(ours, abs=funding)
-
-
-def facts_of(path):
-    placed, booked, others, fills = [], [], [], []
-    for record in read(path):
-        if record.kind is RecordKind.FACT and record.name == "Placed":
-            placed.append(decode_fact(record.body, Placed))
-        elif record.kind is RecordKind.FACT and record.name == "Booked":
-            booked.append(decode_fact(record.body, Booked))
-        elif record.kind is RecordKind.FACT and record.name in ("Foreign", "Adopted"):
-            others.append(decode_fact(record.body, Foreign if record.name == "Foreign" else Adopted))
-        elif record.kind is RecordKind.EVENT and record.name in ("Fill", "Outside"):
-            fills.append(decode_event(record.body))
-    return (placed, booked, others), fills
-
-
-def hedged_once(placed, booked):
-    """No order of the desk was filled for more than it asked: its first attempt has the whole amount."""
-    whole, filled = {}, defaultdict(float)
-    for p in placed:
-        whole.setdefault(p.label.rsplit("-", 1)[0], p.amount)
-    for trade in booked:
-        filled[trade.label.rsplit("-", 1)[0]] += trade.amount
-    return all(abs(filled[key]) <= abs(whole[key]) + 1e-9 and filled[key] * whole[key] >= 0 for key in filled)
 
 
 @pytest.mark.parametrize("batch", range(0, SESSIONS, BATCH))

@@ -524,14 +524,14 @@ def test_a_journal_from_before_a_parameter_was_made_goes_on_and_alerts_may_chang
     with sqlite3.connect(tmp_path / "j.db") as db:
         ((body,),) = db.execute("select body from records where kind = 'start'").fetchall()
         stated = json.loads(body)
-        del stated["live"]["options_gone"], stated["alerts"]
+        del stated["hedge"]["orphan"], stated["alerts"]
         db.execute("update records set body = ? where kind = 'start'", (json.dumps(stated).encode(),))
     db.close()
     again = Process(world, tmp_path / "j.db", lively(alerts__level="critical"))
     again.run(5)
     again.close()
     with pytest.raises(JournalError, match="another configuration"):
-        Process(world, tmp_path / "j.db", lively(live__options_gone="keep"))
+        Process(world, tmp_path / "j.db", lively(hedge__orphan="keep"))
 
 
 def test_limits_refuse_entries_and_nothing_is_sent(tmp_path):

@@ -154,7 +154,7 @@ def test_a_trade_from_the_future_does_not_silence_what_comes_after_it(path):
 @pytest.mark.parametrize("gone", ["close", "keep"])
 def test_options_closed_by_hand_end_the_hedging(path, gone):
     world = World(linear=())
-    process = begin(world, path, live__options_gone=gone)
+    process = begin(world, path, hedge__orphan=gone)
     trade(world, "buy", instrument_name=PERPETUAL, amount=2_000, type="market", label="hand")  # theirs
     hedger = process.hedger
     for name, size in sizes(world).items():

@@ -7,7 +7,7 @@ import pytest
 
 from gammacore.contracts import parse
 from gammacore.deribit.news import OrderState, PositionNews, TradeNews
-from gammacore.live.positions import Baseline, Foreign, Positions, direct_label, near_settlement
+from gammacore.live.positions import Baseline, Foreign, Positions, Shares, direct_label
 from gammacore.portfolio import Portfolio
 from support.markets import FRIDAY
 from support.messages import CALL, PERPETUAL, PUT, T0, S
@@ -94,12 +94,12 @@ def test_the_holders_trades_add_up(portfolio):
 
 
 def test_what_the_holder_traded_since_counts_with_what_was_there(portfolio):
-    made = positions(portfolio, {"BTC-PERPETUAL": -400.0}, others={"BTC-PERPETUAL": -100.0})
+    made = positions(portfolio, {"BTC-PERPETUAL": -400.0}, shares=Shares(others={"BTC-PERPETUAL": -100.0}))
     assert made.divide(trade(PERPETUAL, 1_000.0)) == (500.0, 500.0)
 
 
 def test_before_the_first_reconciliation_only_what_was_traded_counts(portfolio):
-    made = Positions(portfolio, others={"BTC-PERPETUAL": -100.0})
+    made = Positions(portfolio, shares=Shares(others={"BTC-PERPETUAL": -100.0}))
     assert made.divide(trade(PERPETUAL, 1_000.0)) == (900.0, 100.0)
     held = [position(CALL, 1.0), position(PUT, 1.0), position(PERPETUAL, -6_100.0)]
     assert made.differences(held, T0) == {}
@@ -122,9 +122,9 @@ def test_what_is_held_is_summed_over_episodes(portfolio):
 
 
 def test_differences_are_beyond_rounding_and_of_what_has_not_expired(portfolio):
-    made = positions(portfolio, {"BTC-PERPETUAL": 500.0}, others={"BTC-16JAN26": 20.0})
+    made = positions(portfolio, {"BTC-PERPETUAL": 500.0}, shares=Shares(others={"BTC-16JAN26": 20.0}))
     right = [position(CALL, 1.0), position(PUT, 1.0), position(PERPETUAL, -5_500.0), position(FUTURE, 20.0)]
-    assert made.differences(right, FRIDAY - 1) == {}
+    assert made.differences(right, FRIDAY - 61 * S) == {}
     off = [
         position(CALL, 1.0 + 5e-10),
         position(PUT, 0.9),
@@ -132,14 +132,10 @@ def test_differences_are_beyond_rounding_and_of_what_has_not_expired(portfolio):
         position(FUTURE, 20.0),
     ]
     expected = {PUT.name: (1.0, 0.9), "BTC-PERPETUAL": (-5_500.0, 0.0), "ABC-PERPETUAL": (0.0, 3.0)}
-    assert made.differences(off, FRIDAY - 1) == expected
-    del expected[PUT.name]  # at its expiry
+    assert made.differences(off, FRIDAY - 61 * S) == expected
+    del expected[PUT.name]  # from a minute before its expiry on
+    assert made.differences(off, FRIDAY - 60 * S) == expected
     assert made.differences(off, FRIDAY) == expected
-
-
-@pytest.mark.parametrize(("seconds", "near"), [(-60, False), (-59, True), (0, True), (59, True), (60, False)])
-def test_a_minute_around_eight_is_near_the_settlement(seconds, near):
-    assert near_settlement(FRIDAY + seconds * S) is near
 
 
 def test_labels_of_orders_without_the_session():

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from gammacore.contracts import parse
-from gammacore.daycount import NS_PER_HOUR, NS_PER_SECOND, parse_time
+from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.deribit.methods import GET_DELIVERY_PRICES
 from gammacore.deribit.news import PlatformNews, StatusNews, SummaryRow
 from gammacore.events import Snapshot
 from gammacore.live.asked import Asked
 from gammacore.live.news import Answered
-from gammacore.live.questions import AHEAD_NS, Audit, ChainLook, DeliveryPrices, Locks, Questions, Timing
+from gammacore.live.questions import AHEAD_NS, ChainLook, DeliveryPrices, Locks, Questions, Timing
 from gammacore.live.risk_manager import Mode
 
 S = NS_PER_SECOND
@@ -61,8 +61,15 @@ def parts(**changes):
     leaving = SimpleNamespace(active=False)
     desk = SimpleNamespace(closing=False, portfolio=SimpleNamespace(open={}), leaving=leaving)
     execution = SimpleNamespace(busy=False)
-    positions = SimpleNamespace(differences=lambda positions, now_ns: positions)
-    made = {"risk": risk, "feed": feed, "desk": desk, "execution": execution, "positions": positions}
+    positions = SimpleNamespace()
+    made = {
+        "session": None,
+        "risk": risk,
+        "feed": feed,
+        "desk": desk,
+        "execution": execution,
+        "positions": positions,
+    }
     return SimpleNamespace(**(made | changes))
 
 
@@ -140,41 +147,6 @@ def test_rows_from_the_future_are_left_out(session):
     assert taken == [[row(NOON + AHEAD_NS)]]
 
 
-# --------------------------------------------------------------------------- audits
-
-
-def test_positions_that_differ_twice_in_a_row_halt(session):
-    made = parts()
-    audit = Audit(made, session.requests, session.now_ns, 300 * S)
-    differences, at = [{"X": (1.0, 2.0)}, {}, {"X": (1.0, 2.0)}, {"X": (1.0, 3.0)}], NOON
-    asked = []
-    for found in differences:
-        audit.tick(at)
-        asked.append(len(session.asked))
-        session.answer(found)
-        session.now = at = at + (5 * S if found else 300 * S)
-    assert asked == [1, 2, 3, 4]  # after five seconds where they differ
-    assert made.risk.told == [("positions", "positions differ: X 1 here, 3 there")]
-
-
-def test_positions_are_compared_only_while_nothing_is_at_work_and_not_at_the_settlement(session):
-    made = parts()
-    audit = Audit(made, session.requests, session.now_ns, 60 * S)
-    made.execution.busy = True
-    audit.tick(NOON)
-    assert session.asked == []
-    made.execution.busy = False
-    audit.tick(NOON)
-    made.execution.busy = True  # an order left before the answer came
-    session.answer({"X": (1.0, 2.0)})
-    made.execution.busy = False
-    for at in (60 * S, 120 * S):
-        audit.tick(NOON + at)
-        session.now = NOON - 4 * NS_PER_HOUR  # 08:00, when the exchange settles
-        session.answer({"X": (1.0, 2.0)})
-    assert (made.risk.told, len(session.asked)) == ([], 3)
-
-
 # --------------------------------------------------------------------------- locks, delivery prices
 
 
@@ -219,7 +191,8 @@ def test_a_delivery_price_is_taken_for_what_has_expired_and_nothing_else(session
 
 
 def test_a_session_that_ends_asks_for_no_chain(session):
-    questions = Questions(parts(), session.requests, lambda event: None, session.now_ns, Timing(S, S))
+    take, moved = (lambda event: None), (lambda *move: None)
+    questions = Questions(parts(), session.requests, take, session.now_ns, Timing(S, S), moved=moved)
     questions.tick(NOON, stopping=True)
     assert session.asked == ["get_positions"]
     questions.tick(NOON, stopping=False)

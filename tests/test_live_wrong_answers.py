@@ -11,12 +11,13 @@ from gammacore.deribit import methods as m
 from gammacore.live import client as client_module
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import Placed
+from gammacore.live.audit import Audit
 from gammacore.live.dispatch import Dispatch
 from gammacore.live.journal import read
 from gammacore.live.news import State
 from gammacore.live.parity import check
 from gammacore.live.parts import Parts
-from gammacore.live.questions import Audit, ChainLook, DeliveryPrices, Locks
+from gammacore.live.questions import ChainLook, DeliveryPrices, Locks
 from gammacore.live.records import decode_event
 from gammacore.live.risk_manager import Mode
 from support.live_world import ID, SECRET, Process, lively
@@ -100,7 +101,7 @@ def questions(hedger, client, label):
         "look": send(Query(QueryKind.STATE, placed, "1")),
         "trades": send(Query(QueryKind.FILLS, placed, "1")),
         "chain": asking(lambda parts: ChainLook(parts, asked, take, now, 0).tick(now_ns)),
-        "audit": asking(lambda parts: Audit(parts, asked, now, 0).tick(now_ns)),
+        "audit": asking(lambda parts: Audit(parts, asked, now, 0, hedger.bookings.moved).tick(now_ns)),
         "status": asking(lambda parts: Locks(parts, asked).ask()),
         "delivery": asking(lambda parts: DeliveryPrices(parts, asked, take, later).tick(later())),
     }

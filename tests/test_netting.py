@@ -1,7 +1,9 @@
 """One hedge for a book: how it is shared out, that the parts sum to it, and what netting saves."""
 
 import math
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,9 +14,12 @@ from gammacore.backtest.replay.market import LoadedMarket, load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.contracts import Option, Settlement
 from gammacore.errors import ConfigError, LedgerError
+from gammacore.events import Fill
 from gammacore.ledger import Ledger, Money, check_gap
-from gammacore.netting import RESIDUAL, portions
+from gammacore.netting import RESIDUAL, NettedPortfolio, portions
+from gammacore.orders import BOOK, Leg, Order, Purpose
 from support.markets import EXPIRIES, FREE, FRIDAY, build, tape_of
+from support.messages import PERPETUAL
 
 SIZE = st.floats(-1e5, 1e5, allow_nan=False).filter(lambda x: abs(x) > 1e-3)
 
@@ -46,6 +51,29 @@ def test_what_is_traded_less_than_wanted_is_the_residuals():
     # To the edge of a band: 40 of the 100 that the episode lacks are bought.
     one, rest = portions(40.0, 0.0, {0: 100.0})
     assert (one.traded, one.crossed, rest.traded, rest.crossed) == (1.0, 60.0, 0.0, -60.0)
+
+
+def test_a_part_of_who_has_ended_between_two_fills_is_the_residuals():
+    portfolio = NettedPortfolio()
+    market = SimpleNamespace(ts_ns=1, index=60e3, interest=0.0, future_price=lambda instrument: 60e3)
+    for _ in range(2):
+        portfolio.begin(FRIDAY, PERPETUAL, 60e3)
+    book = portfolio.book
+    book.pending["book-hedge-0"] = Order("book-hedge-0", BOOK, Purpose.HEDGE, (Leg(PERPETUAL, -40_000.0),))
+    portfolio.wanted = {0: -10_000.0, 1: -30_000.0}
+    fill = Fill(2, "book-hedge-0", BOOK, PERPETUAL, -20_000.0, 60_010.0, 60e3, 2e-6, last=False)
+    portfolio.apply(fill, market)
+    portfolio.open[1].close_ns = 3
+    portfolio.retire(portfolio.open[1], market)
+    portfolio.apply(msgspec.structs.replace(fill, ts_ns=4, last=True), market)
+    amounts = [account.hedge.amount for account in portfolio.accounts]
+    assert amounts == pytest.approx([-10_000.0, 0.0, -30_000.0])
+    assert sum(amounts) == pytest.approx(book.hedge.amount)
+    at_marks = []
+    for account in (*portfolio.accounts, book):
+        ledger = account.ledger
+        at_marks.append(ledger.profit().coin + account.hedge.unrealised(60e3))
+    assert math.fsum(at_marks[:-1]) == pytest.approx(at_marks[-1], abs=1e-7)
 
 
 def book_of(seed, **changes):

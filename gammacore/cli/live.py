@@ -21,6 +21,8 @@ from gammacore.cli.common import (
     stoppable,
 )
 from gammacore.cli.own_code import TrustOption
+from gammacore.config import Config
+from gammacore.errors import ConfigError
 
 DIFFERENT = 1
 UNWELL = 1
@@ -45,66 +47,127 @@ class VenueName(StrEnum):
     PRODUCTION = "production"
 
 
+VenueOption = Annotated[VenueName, typer.Option(help="Where to trade.")]
+JournalOption = Annotated[
+    Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; no account is traded.")
+]
+ShadowOption = Annotated[
+    bool, typer.Option("--shadow", help="On paper, beside the trades of the account's holder.")
+]
+SpeedOption = Annotated[float, typer.Option(help="Local exchange: seconds of market in one.", min=0.1)]
+SeedOption = Annotated[int, typer.Option(help="Local exchange: of its market.")]
+SecondsOption = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=1.0)]
+ConfirmOption = Annotated[
+    str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
+]
+UrlOption = Annotated[
+    str | None, typer.Option(help="Local venue: address of an exchange that runs; its key as for testnet.")
+]
+
+
 def live(
     config: ConfigArgument = None,
-    venue: Annotated[VenueName, typer.Option(help="Where to trade.")] = VenueName.LOCAL,
+    venue: VenueOption = VenueName.LOCAL,
     currency: Annotated[
         str | None, typer.Option(help="BTC, ETH, BTC_USDC …; several, such as BTC,ETH: a book of each.")
     ] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; needs no account.")
-    ] = False,
-    shadow: Annotated[
-        bool, typer.Option("--shadow", help="On paper, beside the trades of the account's holder.")
-    ] = False,
-    speed: Annotated[float, typer.Option(help="Local exchange: seconds of market in one.", min=0.1)] = 10.0,
-    seed: Annotated[int, typer.Option(help="Local exchange: of its market.")] = 1,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=1.0)] = None,
-    confirm: Annotated[
-        str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
-    ] = None,
+    journal: JournalOption = None,
+    dry_run: DryRunOption = False,
+    shadow: ShadowOption = False,
+    speed: SpeedOption = 10.0,
+    seed: SeedOption = 1,
+    seconds: SecondsOption = None,
+    confirm: ConfirmOption = None,
+    url: UrlOption = None,
     overrides: SetOption = None,
     trust: TrustOption = False,
 ) -> None:
     """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
-    from gammacore.live.credentials import Credentials
-    from gammacore.live.launch import launch
-
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
-    currencies, console = currencies_of(currency), Console()
+    currencies = currencies_of(currency)
     own = {"currency": currencies[0]} if len(currencies) == 1 else {}
     settings = configured(config, shown | own, overrides, force_data=False, trust=trust)
-    if venue is VenueName.PRODUCTION and not (dry_run or shadow):
-        _confirm(confirm, console)
-    elif venue is not VenueName.LOCAL and not dry_run:
-        Credentials.load(testnet=venue is VenueName.TESTNET)  # what is missing is told before anything starts
+    options: dict[str, Any] = {"dry_run": dry_run, "shadow": shadow, "speed": speed, "seed": seed}
     if len(currencies) > 1:
-        words = ["live", *([] if config is None else [str(config)]), "--venue", venue.value]
-        words += ["--dry-run"] * dry_run + ["--shadow"] * shadow + ["--confirm", CONFIRMATION]
-        words += ["--trust"] * trust  # asked about once, here
-        words += ["--speed", f"{speed:g}", "--seed", str(seed)]
-        for text in overrides or []:
-            words += ["--set", text]
-        code = run_books(settings, currencies, words, console, journal=journal, seconds=seconds)
-        if code:
-            raise typer.Exit(code)
+        words = ["live", *([] if config is None else [str(config)])]
+        words += [word for text in overrides or [] for word in ("--set", text)]
+        if url:
+            raise ConfigError("--url: of one currency; several each have a local exchange of their own")
+        _start_books(settings, currencies, words, venue, confirm, journal, seconds, trust, options)
         return
-    code = launch(
-        settings,
-        venue.value,
-        console,
-        journal=journal,
-        dry_run=dry_run,
-        shadow=shadow,
-        speed=speed,
-        seed=seed,
-        seconds=seconds,
-    )
+    start(settings, venue, confirm, journal=journal, seconds=seconds, url=url or "", **options)
+
+
+def _start_books(
+    settings: Config,
+    currencies: list[str],
+    words: list[str],
+    venue: VenueName,
+    confirm: str | None,
+    journal: Path | None,
+    seconds: float | None,
+    trust: bool,
+    options: dict[str, Any],
+) -> None:
+    """Run a book of each currency: the same command, confirmed once, here."""
+    console = Console()
+    _demand_ready(settings, venue, confirm, console, options["dry_run"], options["shadow"])
+    words = [*words, "--venue", venue.value, "--confirm", CONFIRMATION, *["--trust"] * trust]
+    words += ["--dry-run"] * options["dry_run"] + ["--shadow"] * options["shadow"]
+    words += ["--speed", f"{options['speed']:g}", "--seed", str(options["seed"])]
+    code = run_books(settings, currencies, words, console, journal=journal, seconds=seconds)
     if code:
         raise typer.Exit(code)
+
+
+def start(
+    settings: Config,
+    venue: VenueName,
+    confirm: str | None,
+    *,
+    dry_run: bool,
+    shadow: bool,
+    url: str,
+    **options: Any,
+) -> None:
+    """Run a session once what it needs is there, and end the command with its exit code.
+
+    Raises
+    ------
+    ConfigError, CredentialsError
+        If an address is given for another venue, or a key is missing.
+    """
+    from gammacore.live.launch import launch
+
+    console = Console()
+    _demand_ready(settings, venue, confirm, console, dry_run, shadow, url)
+    code = launch(settings, venue.value, console, dry_run=dry_run, shadow=shadow, url=url, **options)
+    if code:
+        raise typer.Exit(code)
+
+
+def _demand_ready(
+    settings: Config,
+    venue: VenueName,
+    confirm: str | None,
+    console: Console,
+    dry_run: bool,
+    shadow: bool,
+    url: str = "",
+) -> None:
+    """Ask for what a session needs before anything starts."""
+    from gammacore.live.credentials import Credentials
+
+    remote = venue is not VenueName.LOCAL
+    if url and remote:
+        raise ConfigError(f"--url: {venue.value} has its own address; the option is for the local venue")
+    if venue is VenueName.PRODUCTION and not (dry_run or shadow):
+        _confirm(confirm, console)
+    elif (remote or url) and (not dry_run or settings.live.adopt == "all"):
+        Credentials.load(testnet=venue is not VenueName.PRODUCTION)
 
 
 def _confirm(given: str | None, console: Console) -> None:
@@ -135,7 +198,6 @@ def kill(
 
     Exit code 1 if that has not happened, or positions to be closed remain.
     """
-    from gammacore.errors import ConfigError
     from gammacore.live.killing import kill as throw
 
     if direct and not flatten:
@@ -205,7 +267,6 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, limits, credentials, connection, clock, permissions and account."""
-    from gammacore.errors import ConfigError
     from gammacore.live.doctor import Health, examine
 
     settings = configured(config, {}, overrides, force_data=False, trust=trust)

@@ -20,6 +20,7 @@ from gammacore.cli.dashboard import dashboard
 from gammacore.cli.data import data_app
 from gammacore.cli.exchange import exchange
 from gammacore.cli.export import export
+from gammacore.cli.hedge import hedge
 from gammacore.cli.init import init
 from gammacore.cli.live import doctor, kill, live, parity, watch
 from gammacore.cli.look_ahead import check as check_look_ahead
@@ -99,6 +100,15 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
             "gammacore live",
             "gammacore live config.yaml --venue testnet",
             "gammacore live config.yaml --venue production --dry-run",
+        ),
+    ),
+    (
+        LIVE,
+        hedge,
+        (
+            "gammacore hedge --all",
+            "gammacore hedge --expiry 27MAR26 --futures --venue testnet",
+            "gammacore hedge config.yaml --instrument 'BTC-*-C' --venue production --shadow",
         ),
     ),
     (

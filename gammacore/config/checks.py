@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gammacore.contracts import parse
 from gammacore.daycount import parse_time
-from gammacore.errors import ConfigError
+from gammacore.errors import ConfigError, ContractError
 from gammacore.legs import check_legs
 
 from .sections import MOST_VOL, Config, EntryConfig, RangeConfig, RulesConfig
@@ -31,6 +32,7 @@ def check(config: Config) -> None:
     _check_rules("exit.rules", config.exit.rules, config.entry.max_days)
     _check_rules("roll.when", config.roll.when, config.entry.max_days)
     _check_live(config)
+    _check_adoption(config)
     for name in ("start", "end"):
         text = getattr(config.data, name)
         if text is not None:
@@ -120,6 +122,32 @@ def _check_live(config: Config) -> None:
             raise ConfigError(f"risk.{name}: expected moves above -1, at least one, got {moves!r}")
     if not config.risk.scenario_days:
         raise ConfigError("risk.scenario_days: expected at least one, got none")
+
+
+def _check_adoption(config: Config) -> None:
+    """Demand one book for what is taken over, and a rule that hedges short options as well."""
+    live, hedge = config.live, config.hedge
+    if live.adopt == "none":
+        for name in ("adopt_expiries", "adopt_instruments", "adopt_labels", "adopt_futures"):
+            if getattr(live, name):
+                raise ConfigError(f"live.{name}: expected live.adopt = all, got {live.adopt!r}")
+        return
+    for day in live.adopt_expiries:
+        try:
+            parse(f"{config.coin}-{day}")
+        except ContractError:
+            raise ConfigError(f"live.adopt_expiries: expected days such as 27MAR26, got {day!r}") from None
+    if hedge.scope == "episode":
+        raise ConfigError("hedge.scope: live.adopt = all hedges one book; expected book, got 'episode'")
+    if hedge.instrument != "perpetual":
+        raise ConfigError(
+            f"hedge.instrument: live.adopt = all has several expiries; expected 'perpetual', "
+            f"got {hedge.instrument!r}"
+        )
+    if hedge.rule == "ladder":
+        raise ConfigError(
+            "hedge.rule: 'ladder' hedges long options only, and live.adopt = all takes short ones over too"
+        )
 
 
 def _check_hedge(config: Config) -> None:

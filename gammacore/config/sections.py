@@ -248,6 +248,7 @@ class HedgeConfig(_Section, frozen=True):
     leland: bool = False
     ignore_vol: bool = False
     lots: bool = True
+    orphan: Literal["close", "keep"] = "close"
 
 
 class CostsConfig(_Section, frozen=True):
@@ -364,7 +365,12 @@ class LiveConfig(_Section, frozen=True):
     max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
     max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
     valid_for: Duration = Duration("5s")
-    options_gone: Literal["close", "keep"] = "close"
+    adopt: Literal["none", "all"] = "none"
+    adopt_expiries: list[str] = []
+    adopt_instruments: list[str] = []
+    adopt_labels: list[str] = []
+    adopt_futures: bool = False
+    adopt_basis: Literal["mark", "average"] = "mark"
     chain_every: Duration = Duration("10s")
     audit_every: Duration = Duration("30s")
     busy_poll: bool = False

@@ -10,13 +10,27 @@ from .news import (
     OrderAnswer,
     OrderNews,
     OrderState,
+    PositionMove,
     PositionNews,
     RateLimit,
     RateLimits,
     TradeNews,
     TradesPage,
 )
-from .units import NAN, Amount, Milliseconds, Number, Word, instrument_of, ns, number, quoted, sign, vol
+from .units import (
+    NAN,
+    Amount,
+    Counter,
+    Milliseconds,
+    Number,
+    Word,
+    instrument_of,
+    ns,
+    number,
+    quoted,
+    sign,
+    vol,
+)
 
 
 class WireOrder(msgspec.Struct, gc=False):
@@ -186,6 +200,41 @@ class WireChanges(msgspec.Struct, gc=False):
     orders: list[WireOrder] | None = None
     trades: list[WireUserTrade] | None = None
     positions: list[WirePosition] | None = None
+
+
+MOVES = ("transfer", "position_move", "position move")  # in the log
+
+
+class WireLogRow(msgspec.Struct, gc=False):
+    """A row of the transaction log, as far as positions that move are told."""
+
+    id: Counter
+    timestamp: Milliseconds
+    type: Word = None
+    instrument_name: Word = None
+    side: Word = None
+    amount: Number = None
+    price: Number = None
+
+
+class WireLog(msgspec.Struct, gc=False):
+    """A page of the transaction log."""
+
+    logs: list[WireLogRow]
+
+
+def position_moves(page: WireLog) -> tuple[PositionMove, ...]:
+    """Find the positions that moved without a trade, oldest first."""
+    found = []
+    for row in page.logs:
+        if row.type in MOVES and row.instrument_name and row.amount:
+            word = (row.side or "").rpartition(" ")[2]
+            side = sign(word) if word in ("buy", "sell") else 0
+            instrument = instrument_of(row.instrument_name)
+            found.append(
+                PositionMove(ns(row.timestamp), row.id, instrument, side, abs(row.amount), quoted(row.price))
+            )
+    return tuple(sorted(found, key=lambda move: (move.ts_ns, move.number)))
 
 
 class WireLock(msgspec.Struct, gc=False):

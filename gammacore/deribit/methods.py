@@ -18,6 +18,7 @@ from .news import (
     AccountNews,
     OrderAnswer,
     OrderNews,
+    PositionMove,
     PositionNews,
     StatusNews,
     SummaryRow,
@@ -31,6 +32,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 W = TypeVar("W")
 MOST_TRADES = 1_000  # of one answer
+MOST_ROWS = 250  # the same, of the log
 METHODS: dict[str, Method[Any]] = {}
 
 
@@ -123,6 +125,11 @@ def trades_between(start_ns: int, end_ns: int, *, historical: bool, **whose: str
     return {**whose, **span(start_ns, end_ns), **page}
 
 
+def log_between(start_ns: int, end_ns: int, currency: str) -> dict[str, Any]:
+    """Parameters of the newest rows of the transaction log in a period."""
+    return {"currency": currency, **span(start_ns, end_ns), "count": MOST_ROWS}
+
+
 # --------------------------------------------------------------------------- session
 
 TEST: Method[str] = _made(Any, _version, "public/test")
@@ -181,6 +188,9 @@ GET_USER_TRADES_BY_CURRENCY_AND_TIME: Method[TradesPage] = _made(
 )
 GET_USER_TRADES_BY_INSTRUMENT_AND_TIME: Method[TradesPage] = _made(
     account.WireUserTradesPage, account.trades_page, "private/get_user_trades_by_instrument_and_time"
+)
+GET_TRANSACTION_LOG: Method[tuple[PositionMove, ...]] = _made(
+    account.WireLog, account.position_moves, "private/get_transaction_log"
 )
 GET_POSITION: Method[PositionNews] = _dated(
     account.WirePosition, account.position_news, "private/get_position"

@@ -264,6 +264,20 @@ class PositionNews(Dated, frozen=True, gc=False, tag=True):
     maintenance_margin: float
 
 
+class PositionMove(Dated, frozen=True, gc=False):
+    """A position that came or went without a trade, by a transfer between accounts.
+
+    ``amount`` is positive and ``direction`` +1 or -1, 0 where the exchange tells none; ``price`` is NaN
+    where it tells none.
+    """
+
+    number: int
+    instrument: Instrument
+    direction: int
+    amount: float
+    price: float
+
+
 class RateLimit(msgspec.Struct, frozen=True, gc=False):
     """Requests a second, and how many at once."""
 

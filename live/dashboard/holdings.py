@@ -92,6 +92,7 @@ def _row(
 ) -> Row:
     return {
         "episode": episode.number,
+        "adopted": episode.adopted,
         "instrument": instrument.name,
         "kind": type(instrument).__name__.lower(),
         "size": size,
@@ -173,6 +174,7 @@ def gauges(desk: Desk) -> list[Row]:
         found.append(
             {
                 "episode": episode.number,
+                "adopted": episode.adopted,
                 "rule": type(policy.trigger if isinstance(policy, Custom) else policy).__name__,
                 "target": desk.hedge.target.numeraire,
                 "mismatch": float(at.mismatch),

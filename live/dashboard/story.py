@@ -17,7 +17,7 @@ from gammacore.terminal import price_text
 from ..about import Began
 from ..attempts import Placed
 from ..news import Gap, State, StateChanged
-from ..positions import Adopted, Foreign
+from ..positions import Adopted, Foreign, TakenOver
 from ..risk_manager import Mode, ModeChanged
 
 Row = dict[str, Any]
@@ -104,6 +104,9 @@ class Story:
             self.tell(
                 ts_ns, "info", f"the holder traded {found.amount:+g} {found.instrument} at {found.price:g}"
             )
+        elif isinstance(found, TakenOver):
+            text = f"adopted: {found.amount:+g} {found.instrument} at {found.price:g}"
+            self.tell(ts_ns, "info", text)
         elif isinstance(found, Adopted):
             level, what = ("critical", "liquidated") if found.forced else ("warning", "traded outside")
             self.tell(ts_ns, level, f"{what}: {found.amount:+g} {found.instrument} at {found.price:g}")

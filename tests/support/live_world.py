@@ -241,5 +241,19 @@ class Process:
         return True
 
 
+def together(world, processes, seconds, done=lambda: False):
+    """Let several sessions live on one account at the same time, until a condition holds; whether it did."""
+    end_ns = world.now_ns + int(seconds * NS_PER_SECOND)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_module, "connect", world.connect)
+        handlers = [Until(p.hedger, p.client, world, 2**62) for p in processes]
+        for process, handler in zip(processes, handlers, strict=True):
+            process.client._tell = handler.on_news
+        while world.now_ns < end_ns and not done():
+            for process, handler in zip(processes, handlers, strict=True):
+                process.client._turn(handler)
+    return done()
+
+
 def lively(**changes):
     return build(LIVELY | {name.replace("__", "."): value for name, value in changes.items()})

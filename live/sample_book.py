@@ -1,0 +1,73 @@
+"""Gives the account of a local exchange options to hedge, so that there is something to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gammacore.config import Config
+from gammacore.contracts import CALL, Option, Settlement
+from gammacore.deribit import methods as m
+from gammacore.deribit.news import SummaryRow
+
+from .client import Client
+from .credentials import Credentials
+from .session import scaled_clock
+
+EXPIRIES = 4
+# Of each expiry in turn: kind (+1 call, -1 put), distance of the strike in listed strikes, amount.
+WANTED = (
+    ((1, 0, 2.0), (-1, 0, 2.0), (1, 2, -1.0)),
+    ((-1, -1, 1.5), (1, 1, -1.0), (-1, -2, -0.5)),
+    ((1, 0, 1.0), (-1, -1, -1.0)),
+    ((1, 1, 2.0), (-1, -1, 1.0)),
+)
+
+
+def open_book(config: Config, url: str, credentials: Credentials, speed: float) -> int:
+    """Trade ten options of four expiries as the holder of the account would; returns how many were filled.
+
+    Parameters
+    ----------
+    config : Config
+    url : str
+        Of the local exchange.
+    credentials : Credentials
+    speed : float
+        Of its clock.
+    """
+    client = Client(url, credentials, currencies=(config.settles_in,), clock=scaled_clock(url, speed))
+    try:
+        params = {"currency": config.settles_in, "kind": "option"}
+        rows = client.call(m.GET_BOOK_SUMMARY_BY_CURRENCY, params)
+        while not client.reconciled:
+            client.call(m.GET_TIME, {})
+        filled = 0
+        for option, amount in chosen(config, rows):
+            answer = client.call(
+                m.BUY if amount > 0 else m.SELL,
+                {"instrument_name": option.name, "amount": abs(amount), "type": "market"},
+            )
+            filled += answer.order.filled_amount > 0
+        return filled
+    finally:
+        client.close()
+
+
+def chosen(config: Config, rows: Sequence[SummaryRow]) -> list[tuple[Option, float]]:
+    """Choose options around the money, with signed amounts."""
+    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
+    forwards: dict[int, float] = {}
+    strikes: dict[int, set[float]] = {}
+    for row in rows:
+        option = row.instrument
+        if isinstance(option, Option) and option.base == config.coin and option.settlement is settlement:
+            forwards[option.expiry_ns] = row.forward
+            strikes.setdefault(option.expiry_ns, set()).add(option.strike)
+    found = []
+    for expiry_ns, legs in zip(sorted(strikes)[:EXPIRIES], WANTED, strict=False):
+        listed = sorted(strikes[expiry_ns])
+        near = min(range(len(listed)), key=lambda at: abs(listed[at] - forwards[expiry_ns]))
+        for kind, away, amount in legs:
+            strike = listed[min(max(near + away, 0), len(listed) - 1)]
+            found.append((Option(config.coin, settlement, expiry_ns, strike, kind * CALL), amount))
+    return found
