@@ -26,7 +26,7 @@ from gammacore.deribit.news import (
     TickerNews,
     TradeNews,
 )
-from gammacore.events import Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
+from gammacore.events import Event, Fill, Flatten, IndexPrice, Outside, Rejected, Snapshot, Ticker, Timer
 from gammacore.orders import Cancel, Command, Order, Purpose, purpose_of
 
 from .actions import Place
@@ -214,6 +214,9 @@ class Hedger:
         at = max(event.ts_ns, self.desk.book.ts_ns + 1)
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
+        if isinstance(event, Outside):  # changes what orders that have not left yet are to remove
+            for order in self._fresh:
+                self._aims.note(order)
         commands = self._decide(event)
         if isinstance(event, Snapshot):
             self._say_refusals(at)
