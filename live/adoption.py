@@ -195,6 +195,10 @@ class Adoption:
         """Whether chains are needed to take over what waits."""
         return self.active and (not self._surveyed or bool(self._positions.waiting()))
 
+    def asks(self) -> bool:
+        """Say the same to who asks for chains."""
+        return self.waits
+
     def _take_over(self, instrument: Option | Perpetual, size: float, number: int, mark: float) -> None:
         selection, average = self._positions.selection, self._averages.get(instrument.name, math.nan)
         price = average if selection is not None and selection.average and average > 0 else mark

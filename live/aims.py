@@ -24,7 +24,9 @@ class Aims:
         self._left: dict[str, float] = {}  # by order, coins
 
     def note(self, order: Order) -> None:
-        """Keep the mismatch that a hedge is to remove, as it is now."""
+        """Keep the mismatch that a hedge is to remove, as it is now; once."""
+        if order.order_id in self._left:
+            return
         mismatch = self.mismatch(order.episode)
         if order.purpose is Purpose.HEDGE and order.limit is None and mismatch is not None:
             self._left[order.order_id] = mismatch

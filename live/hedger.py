@@ -26,7 +26,7 @@ from gammacore.deribit.news import (
     TickerNews,
     TradeNews,
 )
-from gammacore.events import Event, Fill, Flatten, IndexPrice, Rejected, Snapshot, Ticker, Timer
+from gammacore.events import Event, Fill, Flatten, IndexPrice, Outside, Rejected, Snapshot, Ticker, Timer
 from gammacore.orders import Cancel, Command, Order, Purpose, purpose_of
 
 from .actions import Place
@@ -36,6 +36,7 @@ from .asked import Asked
 from .attempts import Booked
 from .bookings import Bookings
 from .dispatch import Dispatch
+from .idle import overdue
 from .news import (
     Answered,
     BadFrame,
@@ -126,13 +127,7 @@ class Hedger:
         self.bookings = Bookings(parts, self.take, self.now_ns)
         self.adoption = Adoption(parts, asked, self.take, self.now_ns)
         self.questions = Questions(
-            parts,
-            asked,
-            self.take,
-            self.now_ns,
-            timing,
-            moved=self.bookings.moved,
-            adopts=lambda: self.adoption.waits,
+            parts, asked, self.take, self.now_ns, timing, moved=self.bookings.moved, adopts=self.adoption.asks
         )
         told = self.bookings.trade, self.questions.locks.ask
         self.dispatch = Dispatch(
@@ -148,7 +143,7 @@ class Hedger:
             DvolNews: self._volatility,
             OrderNews: lambda news: self.execution.order(news, self.now_ns()),
             TradeNews: self._trade,
-            PositionNews: self._position,
+            PositionNews: self.questions.audit.position,
             Answered: asked.answered,
             Refused: asked.failed,
             Expired: asked.failed,
@@ -214,6 +209,9 @@ class Hedger:
         at = max(event.ts_ns, self.desk.book.ts_ns + 1)
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
+        if isinstance(event, Outside):  # changes what orders that have not left yet are to remove
+            for order in self._fresh:
+                self._aims.note(order)
         commands = self._decide(event)
         self._say_faults()
         if isinstance(event, Snapshot):
@@ -344,9 +342,6 @@ class Hedger:
         self.adoption.traded(news)
         self.bookings.trade(news)
 
-    def _position(self, news: PositionNews) -> None:
-        self.questions.audit.position(news)
-
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:
             self.risk.margins(news)
@@ -397,17 +392,9 @@ class Hedger:
     def _timers(self, now_ns: int) -> None:
         """Wake the desk where it asked to be, or where something should have been closed."""
         due = self.desk.next_deadline()
-        portfolio = self.desk.portfolio
-        waiting = [e for e in portfolio.open.values() if not e.pending]
-        book = portfolio.book
-        over = self.desk.lets_go or not portfolio.open
-        if book is not None and book.hedge.amount and over and not book.pending:
-            waiting.append(book)
-        late = any(
-            (e.close_ns and not self.desk.keeps(e)) or (self.desk.closing and e.open and not e.adopted)
-            for e in waiting
-        )
-        if (due is not None and due <= now_ns) or (late and now_ns >= self._timer_ns + RETRY_NS):
+        if (due is not None and due <= now_ns) or (
+            overdue(self.desk) and now_ns >= self._timer_ns + RETRY_NS
+        ):
             self._timer_ns = now_ns
             self.take(Timer(now_ns))
 

@@ -11,6 +11,18 @@ from gammacore.strategy.waiting import Waiting, waiting
 from .risk_manager import Mode
 
 
+def overdue(desk: Desk) -> bool:
+    """Whether something should have been closed by now, and nothing is on its way."""
+    portfolio, book = desk.portfolio, desk.portfolio.book
+    waiting = [e for e in portfolio.open.values() if not e.pending]
+    over = desk.lets_go or not portfolio.open
+    if book is not None and book.hedge.amount and over and not book.pending:
+        waiting.append(book)
+    return any(
+        (e.close_ns and not desk.keeps(e)) or (desk.closing and e.open and not e.adopted) for e in waiting
+    )
+
+
 def why_idle(
     desk: Desk, mode: Mode, reasons: Sequence[str] = (), *, stopping: bool = False, refused: str = ""
 ) -> Waiting | None:

@@ -57,8 +57,8 @@ INSIDE = {
         conversation protocol rehearsal reconcile client
         actions pricing execution feed positions
         solvency risk_manager journal aims asked parts watched
-        audit questions bookings dispatch adoption hedger dry
-        retold parity idle follow heartbeat paper statement
+        audit questions bookings dispatch adoption idle hedger dry
+        retold parity follow heartbeat paper statement
         supervised assemble sums view watch warm_up recorder recording
         session doctor killing flatten
         sample_book

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from gammacore.contracts import Option, parse
+from gammacore.deribit.news import PositionMove
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower, carried
@@ -432,3 +433,30 @@ def test_the_view_says_what_is_hedged(path):
     whole = carried(follower.desk.portfolio.book, follower.desk, marks).ledger.profit()
     assert explained.total.coin == pytest.approx(whole.coin, abs=1e-6)  # rounding: nothing is left out
     assert abs(explained.lines["unexplained"].usd) < 1.0
+
+
+def test_changes_at_one_moment_are_no_hedge_in_the_wrong_way(path):
+    world = World(linear=())
+    first, second = listed(world, 2)
+    process = start(world, path, (first, 1.0), live__execution="taker", live__slippage_bp=50.0)
+    book, hedger = process.hedger.desk.portfolio.book, process.hedger
+    mark = hedger.desk.book.model_mark(parse(first))
+    told = []
+
+    def on_tick(hedger):
+        if hedger._ready and not told and hedger.quiet:
+            told.append(1)
+            for number, amount in ((61, 3.0), (62, -3.4)):  # the second turns what the first calls for
+                hedger.bookings.moved(
+                    PositionMove(world.now_ns, number, parse(first), 1, abs(amount), mark), amount
+                )
+            hedger._pump()
+
+    world.on_tick = on_tick
+    process.run(10, lambda: bool(told) and hedger.quiet)
+    assert told
+    assert "wrong way" not in hedger.risk.causes
+    assert book.legs[parse(first)] == pytest.approx(0.6)
+    assert second not in held(process)
+    process.close()
+    assert check(path).departure is None
