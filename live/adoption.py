@@ -186,9 +186,9 @@ class Adoption:
             if isinstance(instrument, Option):
                 if self._desk.book.prices(instrument):
                     number = self._desk.portfolio.adopter(instrument)
-                    self._take_over(instrument, size, number, self._desk.book.model_mark(instrument))
+                    self._take_over(instrument, size, number)
             elif isinstance(instrument, Perpetual) and book is not None:
-                self._take_over(instrument, size, BOOK, self._desk.book.future_price(instrument))
+                self._take_over(instrument, size, BOOK)
 
     @property
     def waits(self) -> bool:
@@ -199,10 +199,12 @@ class Adoption:
         """Say the same to who asks for chains."""
         return self.waits
 
-    def _take_over(self, instrument: Option | Perpetual, size: float, number: int, mark: float) -> None:
+    def _take_over(self, instrument: Option | Perpetual, size: float, number: int) -> None:
+        now_ns, book = self._desk.next_ns(self._now_ns()), self._desk.book
+        option = isinstance(instrument, Option)
+        mark = book.model_mark(instrument, now_ns) if option else book.future_price(instrument)  # type: ignore[arg-type]
         selection, average = self._positions.selection, self._averages.get(instrument.name, math.nan)
         price = average if selection is not None and selection.average and average > 0 else mark
-        now_ns = self._desk.next_ns(self._now_ns())
         fact = TakenOver(now_ns, instrument.name, size, price)
         name = order_id_of(number, Purpose.OUTSIDE, f"{instrument.name}@{now_ns}")
         event: Event = Outside(now_ns, name, number, instrument, size, price, mark, 0.0)

@@ -73,7 +73,7 @@ class Trail:
         known = {id(episode) for episode in self._followed}
         self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
         due = not self._ts or book.ts_ns - self._ts[-1] >= self._every_ns
-        if book.index > 0 and (due or isinstance(event, Fill | Delivery | Snapshot)):
+        if book.index > 0 and (due or isinstance(event, Fill | Delivery | Snapshot | Rejected)):
             self.note(desk)
             self._note_marks(event, book)
 

@@ -17,7 +17,7 @@ from gammacore.contracts import Option
 from gammacore.daycount import parse_time
 from gammacore.exchange import MarketModel
 from gammacore.exchange.invariants import assert_invariants
-from gammacore.live.follow import carried
+from gammacore.live.follow import Follower, carried
 from gammacore.live.parity import check
 from support.campaign import CALM_S, TROUBLE_S, facts_of, hedged_once, lives, plan_of
 from support.campaign_book import SUB, SUB_SECRET, Book, BookWatch, in_band
@@ -119,6 +119,9 @@ def compare(world, process, path, config):
     assert in_band(desk, config.hedge.band)
     assert_sums(desk)
     assert check(path).departure is None
+    follower = Follower(path)
+    follower.update()
+    assert follower.explain() is not None  # raises where lines and ledgers differ
     delivered = [e for e in desk.portfolio.episodes if e.close_reason == "delivery"]
     return Counter(orders=len(placed), fills=len(fills), deliveries=len(delivered), options=len(options))
 
