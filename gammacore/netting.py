@@ -122,7 +122,6 @@ class NettedPortfolio(Portfolio):
         """Return the book; it begins with the first episode or hedge."""
         if self.book is None:
             self.book = Episode(BOOK, 0, HedgePosition(hedge), index, ())
-            self.book.adopted = True  # it takes over what others trade
             self.residual = Episode(RESIDUAL, 0, HedgePosition(hedge), index, ())
         if hedge != self.book.hedge.instrument:
             raise LedgerError(f"the book is hedged with {self.book.hedge.instrument.name}, not {hedge.name}")

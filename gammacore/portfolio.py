@@ -224,7 +224,7 @@ class Portfolio:
         episode.legs[option] = episode.legs.get(option, 0.0) + fill.amount
         if purpose is Purpose.EXIT and abs(episode.legs[option]) < DUST and len(episode.legs) > 1:
             del episode.legs[option]
-        adopted = purpose is Purpose.OUTSIDE and (episode.adopted or self.episodes[fill.episode].adopted)
+        adopted = purpose is Purpose.OUTSIDE and self.episodes[fill.episode].adopted
         opens = adopted and fill.amount * episode.entered.get(option, fill.amount) > 0  # rather than closes
         if purpose is Purpose.ENTRY or opens:
             episode.premium += paid
