@@ -182,7 +182,7 @@ def test_session(benchmark, tmp_path, monkeypatch, together):
         hedger.journal.flush()
 
     benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    assert hedger.desk.book.ts_ns >= at[0]  # the desk has heard them
+    assert hedger.desk.market.ts_ns >= at[0]  # the desk has heard them
     benchmark.extra_info["messages a second"] = round(count / benchmark.stats["min"])
     monkeypatch.undo()
     process.close()

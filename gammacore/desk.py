@@ -13,7 +13,6 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gammacore.book import Book
 from gammacore.contracts import Option
 from gammacore.episode import Episode, MarketView
 from gammacore.errors import CodeError
@@ -32,6 +31,7 @@ from gammacore.events import (
 from gammacore.hedge import Hedge
 from gammacore.hedging import Ladder, Never, Policy
 from gammacore.hedging.ladder import reached, rung_price
+from gammacore.market import Market
 from gammacore.netting import NettedPortfolio
 from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_id_of, purpose_of
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
@@ -70,7 +70,7 @@ class Desk:
     limits : Limits, optional
         Ceilings on entries.
     averaging : bool
-        See :class:`gammacore.book.Book`.
+        See :class:`gammacore.market.Market`.
     keep_hedges : bool
         Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
     roll : Roll, optional
@@ -94,7 +94,7 @@ class Desk:
         keep_hedges: bool = False,
         roll: Roll | None = None,
     ) -> None:
-        self.book = Book(averaging)
+        self.market = Market(averaging)
         self.strategy = strategy
         self.policy = policy
         self.hedge = hedge
@@ -108,12 +108,12 @@ class Desk:
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one event and return the commands it leads to."""
-        self.book.apply(event)
+        self.market.apply(event)
         netted = self.portfolio if isinstance(self.portfolio, NettedPortfolio) else None
         if netted is not None and isinstance(event, Fill):
             hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
             netted.wanted = self._own_trades(event.mark) if hedges else {}
-        self.portfolio.apply(event, self.book)
+        self.portfolio.apply(event, self.market)
         orders: list[Command] = [] if isinstance(event, IndexPrice) else self._enter_or_leave(event)
         orders += self._rehedge(self._affected(event))
         if isinstance(self.policy, Ladder):
@@ -128,7 +128,7 @@ class Desk:
         self.closing = self.closing or isinstance(event, Flatten)
         if isinstance(event, Outside):
             orders += self._recall(event)
-        self.leaving.note(event, self.portfolio, self.book)
+        self.leaving.note(event, self.portfolio, self.market)
         if isinstance(event, Snapshot) and event.entries and not self.closing:
             orders += self._roll(event)
             orders += self._enter(event)
@@ -144,13 +144,13 @@ class Desk:
     def _cross(self, netted: NettedPortfolio) -> None:
         """Hedge the episodes of a book at the mark, unless its own hedge is on its way and does it."""
         if netted.book is not None and not netted.book.pending:
-            netted.cross(self._own_trades(self.book.future_price(netted.hedged_with)), self.book)
+            netted.cross(self._own_trades(self.market.future_price(netted.hedged_with)), self.market)
 
     def _own_trades(self, mark: float) -> dict[int, float]:
         """Find what each episode of a book would trade at the mark, if it hedged by itself."""
         own = self.hedge.target.own_mismatch
         held = [e for e in self.portfolio.open.values() if e.open and not e.pending]
-        return {e.number: -float(own(e, self.book)) * (mark if e.hedge.inverse else 1.0) for e in held}
+        return {e.number: -float(own(e, self.market)) * (mark if e.hedge.inverse else 1.0) for e in held}
 
     def _recall(self, event: Outside) -> list[Command]:
         """Ask back what was decided on positions that are no longer there."""
@@ -183,7 +183,7 @@ class Desk:
             if not stale:
                 continue
             commands += episode.cancel_resting()
-            if episode.open and not episode.pending and episode.next_expiry_ns > self.book.ts_ns:
+            if episode.open and not episode.pending and episode.next_expiry_ns > self.market.ts_ns:
                 commands += self._rungs(episode, ladder)
         return commands
 
@@ -191,7 +191,7 @@ class Desk:
         instrument = episode.hedge.instrument
         orders: list[Command] = []
         for edge in (ladder.half_width, -ladder.half_width):
-            price = rung_price(self.hedge.target, episode, self.book, edge)
+            price = rung_price(self.hedge.target, episode, self.market, edge)
             if price is None:
                 continue
             if self.hedge.lots:  # away from the market, so that it never takes
@@ -203,7 +203,7 @@ class Desk:
         return orders
 
     def _enter(self, event: Snapshot) -> list[Order]:
-        funding = self.book.funding_rate(event.chain.settlement)
+        funding = self.market.funding_rate(event.chain.settlement)
         index, fit = VolIndex(event.dvol, event.dvol_rank), self.strategy.eligible
         if not fit(event.ts_ns, event.chain, self.portfolio):
             return []
@@ -229,13 +229,13 @@ class Desk:
         size = self.strategy.size
         if math.isfinite(told) or not size.asks_equity or size.equity is None:
             return told
-        return equity_of(size.equity, self.portfolio, self.book)
+        return equity_of(size.equity, self.portfolio, self.market)
 
     def _begin(self, chain: ChainSlice, entry: Entry, rolled: Episode | None = None) -> Order | None:
         """Register an episode, maybe in place of another; return its order, None if a limit forbids it."""
-        self.book.remember(leg.instrument for leg in entry.legs)
-        contract = self.hedge.instrument(chain, self.book, entry)
-        episode = self.portfolio.begin(entry.expiry_ns, contract, self.book.index, entry.expiries)
+        self.market.remember(leg.instrument for leg in entry.legs)
+        contract = self.hedge.instrument(chain, self.market, entry)
+        episode = self.portfolio.begin(entry.expiry_ns, contract, self.market.index, entry.expiries)
         episode.sized_by = entry.sized_by
         order = self._order(episode, Purpose.ENTRY, entry.legs)
         if self.limits.allows(order, self.portfolio, rolled):
@@ -246,7 +246,7 @@ class Desk:
     def _roll(self, event: Snapshot) -> list[Order]:
         """Replace what a rule says by a new entry: both or neither, and the hedge stays."""
         orders: list[Order] = []
-        rolls, funding = self.leaving.rolls, self.book.funding_rate(event.chain.settlement)
+        rolls, funding = self.leaving.rolls, self.market.funding_rate(event.chain.settlement)
         for episode in list(self.portfolio.open.values()) if rolls is not None else []:
             if not episode.open or episode.pending or episode.adopted or self._why_closed(episode):
                 continue
@@ -267,7 +267,7 @@ class Desk:
         return orders
 
     def _exit(self) -> list[Order]:
-        self._looked_ns = self.book.ts_ns
+        self._looked_ns = self.market.ts_ns
         held = [e for e in self.portfolio.open.values() if e.open and not (e.pending or e.adopted)]
         return [self._close(e, why) for e in held if (why := self._why_closed(e))]
 
@@ -277,7 +277,7 @@ class Desk:
             return "flatten"
         if episode.heir in self.portfolio.open:  # rolled, but its order was not filled
             return episode.exit_reason
-        return self._ask(lambda: self.leaving.exit(episode, self.book.ts_ns), "")
+        return self._ask(lambda: self.leaving.exit(episode, self.market.ts_ns), "")
 
     def _close(self, episode: Episode, reason: str) -> Order:
         episode.exit_reason = reason
@@ -293,10 +293,10 @@ class Desk:
         for episode in [e for e in closed if not self.keeps(e) and not self._awaits_heir(e)]:
             orders += episode.cancel_resting()
             if episode.hedge.amount == 0.0:
-                self.portfolio.finish(episode, self.book)
+                self.portfolio.finish(episode, self.market)
             elif hand_over and (heir := self._successor(episode)) is not None:
-                self.portfolio.hand_over(episode, heir, self.book)
-                self.portfolio.finish(episode, self.book)
+                self.portfolio.hand_over(episode, heir, self.market)
+                self.portfolio.finish(episode, self.market)
             else:
                 leg = Leg(episode.hedge.instrument, -episode.hedge.amount)
                 orders.append(self._order(episode, Purpose.UNWIND, (leg,)))
@@ -306,7 +306,7 @@ class Desk:
         """End episodes whose options are gone; close the book's hedge once it has none."""
         closed = [e for e in portfolio.open.values() if e.close_ns and not e.pending]
         for episode in [e for e in closed if not self._awaits_heir(e)]:
-            portfolio.retire(episode, self.book)
+            portfolio.retire(episode, self.market)
         book = portfolio.book
         if book is None or book.pending or (book.open and not self.lets_go) or self.keeps(book):
             return []
@@ -369,7 +369,7 @@ class Desk:
         if self.lets_go or awaited:  # half of a roll is not hedged
             return []
         for held in self.portfolio.open.values():
-            if held.legs and held.next_expiry_ns <= self.book.ts_ns:
+            if held.legs and held.next_expiry_ns <= self.market.ts_ns:
                 return []  # waiting for the delivery of this instant
         orders = []
         for episode in episodes:
@@ -384,8 +384,8 @@ class Desk:
     def _wanted(self, episode: Episode) -> float | None:
         """Delta to add, None to leave the hedge; looks, and changes nothing."""
         target, policy = self.hedge.target, self.policy
-        moment = target.moment(episode, self.book, policy)
-        seen = target.moment(episode, self.book, policy, deciding=True) if target.ignore_vol else moment
+        moment = target.moment(episode, self.market, policy)
+        seen = target.moment(episode, self.market, policy, deciding=True) if target.ignore_vol else moment
         if not policy.fires(seen):
             return None
         return self._ask(lambda: float(policy.trade(moment)), None)
@@ -400,9 +400,9 @@ class Desk:
         """
         legs = []
         for episode in self.portfolio.hedged:
-            if episode.open and episode.next_expiry_ns > self.book.ts_ns:
+            if episode.open and episode.next_expiry_ns > self.market.ts_ns:
                 delta, instrument = self._wanted(episode), episode.hedge.instrument
-                leg = self.hedge.leg(instrument, delta or ROUNDING, self.book.future_price(instrument))
+                leg = self.hedge.leg(instrument, delta or ROUNDING, self.market.future_price(instrument))
                 legs.append(leg if leg.amount else self.hedge.least(instrument))
         return legs
 
@@ -410,15 +410,15 @@ class Desk:
         """Whether the price has gone through a resting order, whose fill is then to be waited for."""
         if not episode.resting:
             return False
-        price = self.book.future_price(episode.hedge.instrument)
+        price = self.market.future_price(episode.hedge.instrument)
         return any(reached(order, price) for order in episode.resting.values())
 
     def _hedge_order(self, episode: Episode, delta: float) -> Order | None:
         instrument = episode.hedge.instrument
-        price = self.book.future_price(instrument)
-        episode.last_hedge_ns, episode.last_hedge_price = self.book.ts_ns, price
+        price = self.market.future_price(instrument)
+        episode.last_hedge_ns, episode.last_hedge_price = self.market.ts_ns, price
         if self.hedge.target.ignore_vol:
-            episode.hedged_vol = {option: self.book.vol(option) for option in episode.legs}
+            episode.hedged_vol = {option: self.market.vol(option) for option in episode.legs}
         leg = self.hedge.leg(instrument, delta, price)
         if abs(delta) < ROUNDING or not leg.amount:
             return None
@@ -454,7 +454,7 @@ class Desk:
 
     def next_ns(self, ts_ns: int) -> int:
         """Time of the next event: no two have one, so that a time says what was known at it."""
-        return max(ts_ns, self.book.ts_ns + 1)
+        return max(ts_ns, self.market.ts_ns + 1)
 
     def next_deadline(self) -> int | None:
         """Time at which the desk wants to be woken, if any; it may be that of the last price."""

@@ -38,7 +38,7 @@ __all__ = [
 
 
 class MarketView(Protocol):
-    """Prices to value an episode at: one moment (:class:`Book`) or an array of moments."""
+    """Prices to value an episode at: one moment (:class:`Market`) or an array of moments."""
 
     @property
     def ts_ns(self) -> Any: ...  # noqa: D102

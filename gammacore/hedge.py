@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gammacore.book import Book
 from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
 from gammacore.daycount import FRIDAY, weekday
 from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT, FeeSchedule
 from gammacore.hedging import Target
 from gammacore.hedging.instrument import Candidate, cheapest, expected_turnover
+from gammacore.market import Market
 from gammacore.orders import Leg
 from gammacore.strategy.gamma_scalp import Entry
 from gammacore.valuation import shape
@@ -58,27 +58,27 @@ class Hedge:
         self.grids = Grids() if grids is None else grids
         self.schedule = schedule
 
-    def instrument(self, chain: ChainSlice, book: Book, entry: Entry) -> Future | Perpetual:
+    def instrument(self, chain: ChainSlice, market: Market, entry: Entry) -> Future | Perpetual:
         """Contract to hedge an entry with."""
         perpetual = Perpetual(chain.base, chain.settlement)
         expiry_ns = entry.expiries[-1]  # the future is there as long as any of the options
         future = Future(chain.base, chain.settlement, expiry_ns)
         if self.kind != "cheapest":
             return perpetual if self.kind == "perpetual" else future
-        tau, price = book.tau(expiry_ns), book.index
+        tau, price = market.tau(expiry_ns), market.index
         if tau <= 0.0 or weekday(expiry_ns) != FRIDAY:  # only Fridays have futures
             return perpetual
         fee = self.fee or (lambda instrument, ts_ns: 0.0)
-        basis = math.log(book.forward(expiry_ns) / price) / tau
+        basis = math.log(market.forward(expiry_ns) / price) / tau
         candidates = (
-            Candidate(perpetual, fee(perpetual, book.ts_ns), book.funding_rate(chain.settlement)),
-            Candidate(future, fee(future, book.ts_ns), basis),
+            Candidate(perpetual, fee(perpetual, market.ts_ns), market.funding_rate(chain.settlement)),
+            Candidate(future, fee(future, market.ts_ns), basis),
         )
         delta = vega = 0.0
         for option, amount in ((leg.instrument, leg.amount) for leg in entry.legs):
             assert isinstance(option, Option)
-            left = book.tau(option.expiry_ns)
-            seen = shape(option, book.forward(option.expiry_ns), left, book.vol(option))
+            left = market.tau(option.expiry_ns)
+            seen = shape(option, market.forward(option.expiry_ns), left, market.vol(option))
             delta += amount * seen.net_delta
             vega += amount * seen.vega
         turnover = expected_turnover(vega, price, tau, max(tau * 365.0, 1.0))

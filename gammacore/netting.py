@@ -12,13 +12,13 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual
 from gammacore.episode import Capital, Episode, HedgePosition, Now
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule
 from gammacore.ledger import UNIT, Account, Money, check_gap
+from gammacore.market import Market
 from gammacore.orders import BOOK, Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.tolerances import DUST
@@ -127,11 +127,11 @@ class NettedPortfolio(Portfolio):
             raise LedgerError(f"the book is hedged with {self.book.hedge.instrument.name}, not {hedge.name}")
         return self.book
 
-    def apply(self, event: Event, book: Book) -> None:
+    def apply(self, event: Event, market: Market) -> None:
         """Take over what the event says of our positions."""
         if isinstance(event, Outside) and event.episode == BOOK and not isinstance(event.instrument, Option):
-            self._opened(event.instrument, book.index)
-        super().apply(event, book)
+            self._opened(event.instrument, market.index)
+        super().apply(event, market)
 
     def account(self, number: int) -> Episode:
         """Return an open episode, or the book."""
@@ -169,24 +169,24 @@ class NettedPortfolio(Portfolio):
 
     # ------------------------------------------------------------- options
 
-    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose, book: Book) -> None:
+    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose, market: Market) -> None:
         """Change an episode, and the book once all of the order is there: half of it is not hedged."""
-        super()._fill_option(episode, fill, purpose, book)
+        super()._fill_option(episode, fill, purpose, market)
         if episode is self.book:
             return
         self._partly.setdefault(fill.order_id, []).append((fill, purpose))
         if fill.last:
-            self._complete(fill.order_id, book)
+            self._complete(fill.order_id, market)
 
-    def _complete(self, order_id: str, book: Book) -> None:
+    def _complete(self, order_id: str, market: Market) -> None:
         whole = self.book
         assert whole is not None
         for fill, purpose in self._partly.pop(order_id, ()):
             before = whole.ledger.native_balance(Account.CAPITAL)
-            super()._fill_option(whole, fill, purpose, book)
+            super()._fill_option(whole, fill, purpose, market)
             financed = before - whole.ledger.native_balance(Account.CAPITAL)
             if financed:
-                whole.put_in.append(Capital(fill.ts_ns, financed, book.index))
+                whole.put_in.append(Capital(fill.ts_ns, financed, market.index))
             option = fill.instrument
             assert isinstance(option, Option)
             if abs(whole.legs.get(option, 0.0)) < DUST:
@@ -195,9 +195,9 @@ class NettedPortfolio(Portfolio):
         assert self.residual is not None
         self.residual.entry_ns = whole.entry_ns
 
-    def _apply_rejection(self, episode: Episode, event: Rejected, book: Book) -> None:
-        super()._apply_rejection(episode, event, book)
-        self._complete(event.order_id, book)
+    def _apply_rejection(self, episode: Episode, event: Rejected, market: Market) -> None:
+        super()._apply_rejection(episode, event, market)
+        self._complete(event.order_id, market)
 
     def positions(self) -> dict[Instrument, float]:
         """Sum up what is held: options of the episodes, hedges of the book."""
@@ -208,17 +208,17 @@ class NettedPortfolio(Portfolio):
             held[instrument] = held.get(instrument, 0.0) + amount
         return {instrument: amount for instrument, amount in held.items() if amount}
 
-    def _apply_delivery(self, event: Delivery, book: Book) -> None:
+    def _apply_delivery(self, event: Delivery, market: Market) -> None:
         whole, residual = self.book, self.residual
         for order_id in list(self._partly):
-            self._complete(order_id, book)
-        super()._apply_delivery(event, book)
+            self._complete(order_id, market)
+        super()._apply_delivery(event, market)
         if whole is None or residual is None:
             return
         for account in (*self.open.values(), residual):
             if event.expiry_ns not in account.delivered and event.ts_ns == event.expiry_ns:
                 account.stops.append(event.expiry_ns)
-        self._deliver(whole, event, book)
+        self._deliver(whole, event, market)
         charged = [e.delivery_fees.get(event.expiry_ns, 0.0) for e in self.open.values()]
         saved = sum(charged) - whole.delivery_fees.get(event.expiry_ns, 0.0)
         if abs(saved) > 0.5 * UNIT:  # options of two episodes that offset are not charged
@@ -237,31 +237,31 @@ class NettedPortfolio(Portfolio):
 
     # ------------------------------------------------------------- the hedge
 
-    def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
+    def _apply_fill(self, episode: Episode, fill: Fill, market: Market) -> None:
         order = episode.orders_with(fill.order_id)[fill.order_id]
-        super()._apply_fill(episode, fill, book)
+        super()._apply_fill(episode, fill, market)
         if episode is not self.book:
             return
         if fill.order_id not in self._portions:
             whole = order.legs[0].amount if order.legs else fill.amount
             excess = order.legs[0].excess if order.legs else 0.0
             self._portions[fill.order_id] = whole, portions(whole, excess, self.wanted)
-        self.share(fill, *self._portions[fill.order_id], book)
+        self.share(fill, *self._portions[fill.order_id], market)
         self.changed = False
         if fill.last:
             del self._portions[fill.order_id]
 
-    def cross(self, wanted: Mapping[int, float], book: Book) -> None:
+    def cross(self, wanted: Mapping[int, float], market: Market) -> None:
         """Hedge the episodes at the mark, against the residual, when nothing is traded."""
         assert self.residual is not None
-        price = book.future_price(self.hedged_with)
+        price = market.future_price(self.hedged_with)
         for number, amount in wanted.items():
             if abs(amount) > DUST:
                 for account, signed in ((self.open[number], amount), (self.residual, -amount)):
-                    self._transfer(account, signed, price, 0.0, book)
+                    self._transfer(account, signed, price, 0.0, market)
         self.changed = False
 
-    def share(self, fill: Fill, whole: float, shared: list[Portion], book: Now) -> None:
+    def share(self, fill: Fill, whole: float, shared: list[Portion], market: Now) -> None:
         """Book the parts that every account has of a fill of the book's hedge.
 
         Parameters
@@ -280,7 +280,7 @@ class NettedPortfolio(Portfolio):
         for portion in here:
             episode, own_fee = self.open[portion.number], round(portion.traded * fee)
             traded, crossed = portion.traded * fill.amount, portion.crossed * part
-            self._take(episode, fill, (traded, crossed), own_fee * UNIT, portion.excess, book)
+            self._take(episode, fill, (traded, crossed), own_fee * UNIT, portion.excess, market)
             episode.hedges += fill.last
             left, left_fee = left - traded - crossed, left_fee - own_fee
         rest, residual = shared[-1], self.residual
@@ -288,7 +288,7 @@ class NettedPortfolio(Portfolio):
         # Whoever has ended since the order was sent leaves its part to the residual.
         traded = (rest.traded + sum(portion.traded for portion in gone)) * fill.amount
         excess = rest.excess + sum(portion.excess for portion in gone)
-        self._take(residual, fill, (traded, left - traded), left_fee * UNIT, excess, book)
+        self._take(residual, fill, (traded, left - traded), left_fee * UNIT, excess, market)
 
     def _take(
         self,
@@ -297,7 +297,7 @@ class NettedPortfolio(Portfolio):
         amounts: tuple[float, float],
         fee: float,
         excess: float,
-        book: Now,
+        market: Now,
     ) -> None:
         """Book what was traded for an account, and what it crossed with the others."""
         traded, crossed = amounts
@@ -313,16 +313,16 @@ class NettedPortfolio(Portfolio):
                 fee,
                 fill.last,
             )
-            super()._fill_hedge(episode, part, excess, book)
+            super()._fill_hedge(episode, part, excess, market)
         if abs(crossed) > DUST:
-            self._transfer(episode, crossed, fill.mark, excess, book)
+            self._transfer(episode, crossed, fill.mark, excess, market)
 
-    def retire(self, episode: Episode, book: Book) -> None:
+    def retire(self, episode: Episode, market: Market) -> None:
         """End an episode whose options are gone: its hedge is crossed with the residual at the mark."""
         assert self.residual is not None
         if episode.hedge.amount:
-            self.hand_over(episode, self.residual, book)
-        self.finish(episode, book)
+            self.hand_over(episode, self.residual, market)
+        self.finish(episode, market)
         self._leave(episode, episode.ledger.native_balance(Account.CASH))
 
     def true_up(self, episode: Episode, ts_ns: int, owed: float) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from gammacore.book import Book
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.episode import DELIVERED, Episode, HedgePosition, Now
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
 from gammacore.ledger import Account
+from gammacore.market import Market
 from gammacore.orders import Order, Purpose
 from gammacore.tolerances import DUST
 
@@ -91,18 +91,18 @@ class Portfolio:
         """What sums to the profit of the whole."""
         return self.episodes
 
-    def apply(self, event: Event, book: Book) -> None:
+    def apply(self, event: Event, market: Market) -> None:
         """Take over what the event says of our positions."""
         if isinstance(event, Outside):
             if event.episode == len(self.episodes):
-                self._adopt(event, book)
-            self._apply_outside(self.account(event.episode), event, book)
+                self._adopt(event, market)
+            self._apply_outside(self.account(event.episode), event, market)
         elif isinstance(event, Fill):
-            self._apply_fill(self.account(event.episode), event, book)
+            self._apply_fill(self.account(event.episode), event, market)
         elif isinstance(event, Rejected):
-            self._apply_rejection(self.account(event.episode), event, book)
+            self._apply_rejection(self.account(event.episode), event, market)
         elif isinstance(event, Delivery):
-            self._apply_delivery(event, book)
+            self._apply_delivery(event, market)
 
     def adopter(self, option: Option) -> int:
         """Return the number of the episode that adopts a position of the account's holder: one an expiry."""
@@ -111,17 +111,17 @@ class Portfolio:
                 return episode.number
         return len(self.episodes)
 
-    def _adopt(self, event: Outside, book: Book) -> None:
+    def _adopt(self, event: Outside, market: Market) -> None:
         """Begin the account of positions that the desk did not open."""
         option = event.instrument
         if not isinstance(option, Option):
             raise LedgerError(f"{option.name}: only options begin an episode")
-        episode = self.begin(option.expiry_ns, Perpetual(option.base, option.settlement), book.index)
+        episode = self.begin(option.expiry_ns, Perpetual(option.base, option.settlement), market.index)
         episode.adopted = True
 
-    def _apply_delivery(self, event: Delivery, book: Book) -> None:
+    def _apply_delivery(self, event: Delivery, market: Market) -> None:
         for episode in [e for e in self.open.values() if e.open and event.expiry_ns in e.expiries]:
-            self._deliver(episode, event, book)
+            self._deliver(episode, event, market)
 
     def cancel(self, episode: Episode, order: Order, reason: str) -> None:
         """Forget an entry that was decided but not sent."""
@@ -129,7 +129,7 @@ class Portfolio:
         del self.open[episode.number]
         episode.close_reason = reason
 
-    def _apply_rejection(self, episode: Episode, event: Rejected, book: Book) -> None:
+    def _apply_rejection(self, episode: Episode, event: Rejected, market: Market) -> None:
         orders = episode.orders_with(event.order_id)
         order = orders.pop(event.order_id)
         if orders is not episode.pending:  # cancelled, or it would have crossed: the next look builds another
@@ -139,7 +139,7 @@ class Portfolio:
             del self.open[episode.number]
             episode.close_reason = event.reason
 
-    def _apply_fill(self, episode: Episode, fill: Fill, book: Book) -> None:
+    def _apply_fill(self, episode: Episode, fill: Fill, market: Market) -> None:
         orders = episode.orders_with(fill.order_id)
         order = orders[fill.order_id]
         if fill.last:
@@ -147,28 +147,28 @@ class Portfolio:
         else:  # what is still on its way
             orders[fill.order_id] = order.without(fill.instrument, fill.amount)
         if isinstance(fill.instrument, Option):
-            self._fill_option(episode, fill, order.purpose, book)
+            self._fill_option(episode, fill, order.purpose, market)
         else:
-            self._fill_hedge(episode, fill, sum((leg.excess for leg in order.legs), 0.0), book)
+            self._fill_hedge(episode, fill, sum((leg.excess for leg in order.legs), 0.0), market)
             episode.hedges += order.purpose is Purpose.HEDGE
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
             self._close_options(episode, fill.ts_ns, episode.exit_reason)
 
-    def _fill_hedge(self, episode: Episode, fill: Fill, excess: float, book: Now) -> None:
+    def _fill_hedge(self, episode: Episode, fill: Fill, excess: float, market: Now) -> None:
         ledger = episode.ledger
         episode.add(fill)
-        ledger.rate = book.index
-        self.settle_funding(episode, book)
+        ledger.rate = market.index
+        self.settle_funding(episode, market)
         realised = episode.hedge.trade(fill.amount, fill.price)
         ledger.post(fill.ts_ns, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
         episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
         ledger.post(fill.ts_ns, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
 
-    def _apply_outside(self, episode: Episode, event: Outside, book: Book) -> None:
+    def _apply_outside(self, episode: Episode, event: Outside, market: Market) -> None:
         """Book a trade that nobody here ordered; the account holds what it holds."""
-        book.remember([event.instrument])
+        market.remember([event.instrument])
         episode.pending[event.order_id] = Order(event.order_id, event.episode, Purpose.OUTSIDE, ())
-        self._apply_fill(episode, event, book)
+        self._apply_fill(episode, event, market)
         for option in [
             o for o, amount in episode.legs.items() if abs(amount) < DUST and len(episode.legs) > 1
         ]:
@@ -213,11 +213,11 @@ class Portfolio:
             parts[first] = parts.get(first, 0.0) + left
         return list(parts.items())
 
-    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose, book: Book) -> None:
+    def _fill_option(self, episode: Episode, fill: Fill, purpose: Purpose, market: Market) -> None:
         option, paid = fill.instrument, fill.amount * fill.price
         assert isinstance(option, Option)
         episode.add(fill)
-        episode.ledger.rate = book.index
+        episode.ledger.rate = market.index
         if self.financed_in_usd and purpose is Purpose.ENTRY and paid > 0:
             episode.ledger.post(fill.ts_ns, Account.CASH, Account.CAPITAL, paid, "premium financed in USD")
         episode.ledger.post(fill.ts_ns, Account.OPTIONS, Account.CASH, paid, "trade", option)
@@ -232,12 +232,12 @@ class Portfolio:
             episode.entered[option] = episode.entered.get(option, 0.0) + fill.amount
         episode.ledger.post(fill.ts_ns, Account.FEES, Account.CASH, fill.fee, "fee", option)
 
-    def _deliver(self, episode: Episode, event: Delivery, book: Book) -> None:
+    def _deliver(self, episode: Episode, event: Delivery, market: Market) -> None:
         ledger = episode.ledger
         expired = [option for option in episode.legs if option.expiry_ns == event.expiry_ns]
         if not expired:
             return
-        ledger.rate = book.index
+        ledger.rate = market.index
         for option in expired:
             amount = episode.legs[option]
             payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
@@ -281,43 +281,43 @@ class Portfolio:
         episode.legs.clear()
         episode.close_ns, episode.close_reason = ts_ns, reason
 
-    def settle_funding(self, episode: Episode, book: Now) -> None:
+    def settle_funding(self, episode: Episode, market: Now) -> None:
         """Pay the funding accrued so far and move the reading of the accumulator up."""
-        owed = episode.hedge.accrued(book.interest)
-        episode.ledger.post(book.ts_ns, Account.FUNDING, Account.CASH, owed, "funding")
-        episode.hedge.interest = book.interest
+        owed = episode.hedge.accrued(market.interest)
+        episode.ledger.post(market.ts_ns, Account.FUNDING, Account.CASH, owed, "funding")
+        episode.hedge.interest = market.interest
 
     def true_up(self, episode: Episode, ts_ns: int, owed: float) -> None:
         """Pay what a closed episode owes beside the funding that was known when it traded."""
         episode.ledger.post(ts_ns, Account.FUNDING, Account.CASH, owed, "funding at final rates")
         episode.ledger.revalue(ts_ns, episode.ledger.rate)
 
-    def hand_over(self, source: Episode, heir: Episode, book: Book) -> None:
+    def hand_over(self, source: Episode, heir: Episode, market: Market) -> None:
         """Move a hedge to another episode at the mark, as a roll does: nothing is traded."""
         if source.hedge.instrument != heir.hedge.instrument:
             raise LedgerError(f"cannot hand {source.hedge.instrument.name} to {heir.hedge.instrument.name}")
-        amount, price = source.hedge.amount, book.future_price(source.hedge.instrument)
+        amount, price = source.hedge.amount, market.future_price(source.hedge.instrument)
         for episode, signed in ((source, -amount), (heir, amount)):
-            self._transfer(episode, signed, price, 0.0, book)
+            self._transfer(episode, signed, price, 0.0, market)
 
-    def _transfer(self, episode: Episode, amount: float, price: float, excess: float, book: Now) -> None:
+    def _transfer(self, episode: Episode, amount: float, price: float, excess: float, market: Now) -> None:
         """Change a hedge at the mark, against another account."""
-        name, instrument = f"{episode.number}-transfer-{book.ts_ns}", episode.hedge.instrument
-        fill = Fill(book.ts_ns, name, episode.number, instrument, amount, price, price, 0.0)
-        self._fill_hedge(episode, fill, excess, book)
+        name, instrument = f"{episode.number}-transfer-{market.ts_ns}", episode.hedge.instrument
+        fill = Fill(market.ts_ns, name, episode.number, instrument, amount, price, price, 0.0)
+        self._fill_hedge(episode, fill, excess, market)
 
-    def finish(self, episode: Episode, book: Book) -> None:
+    def finish(self, episode: Episode, market: Market) -> None:
         """Take a closed episode off the list of open ones, its cash at the rate of the moment."""
-        episode.ledger.revalue(book.ts_ns, book.index)
-        episode.end_ns = book.ts_ns
+        episode.ledger.revalue(market.ts_ns, market.index)
+        episode.end_ns = market.ts_ns
         del self.open[episode.number]
 
-    def mark(self, episode: Episode, book: Book, values: dict[Option, float]) -> None:
+    def mark(self, episode: Episode, market: Market, values: dict[Option, float]) -> None:
         """Carry an open episode at marks (``values`` per coin of notional)."""
-        ledger, ts = episode.ledger, book.ts_ns
-        ledger.revalue(ts, book.index)
-        self.settle_funding(episode, book)
+        ledger, ts = episode.ledger, market.ts_ns
+        ledger.revalue(ts, market.index)
+        self.settle_funding(episode, market)
         value = sum(amount * values[option] for option, amount in episode.legs.items())
         ledger.mark(ts, Account.OPTIONS, Account.OPTION_PNL, value, "options at mark")
-        unrealised = episode.hedge.unrealised(book.future_price(episode.hedge.instrument))
+        unrealised = episode.hedge.unrealised(market.future_price(episode.hedge.instrument))
         ledger.mark(ts, Account.HEDGE, Account.HEDGE_PNL, unrealised, "hedge at mark")

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 
 from gammacore.array_types import Floats
-from gammacore.book import Book
 from gammacore.contracts import Option, Settlement
 from gammacore.episode import Episode
+from gammacore.market import Market
 from gammacore.orders import Order, Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.valuation import sensitivities, shape, value
@@ -88,7 +88,7 @@ class RiskLimits(msgspec.Struct, frozen=True):
     max_order: float | None = None
     max_scenario_loss_usd: float | None = None
 
-    def refusal(self, order: Order, portfolio: Portfolio, book: Book) -> str | None:
+    def refusal(self, order: Order, portfolio: Portfolio, market: Market) -> str | None:
         """Say which limit an order would break, None if it may be sent.
 
         Closings and hedges are only held to ``max_order``; an entry to everything, together with what
@@ -97,13 +97,13 @@ class RiskLimits(msgspec.Struct, frozen=True):
         for leg in order.legs:
             size = abs(leg.amount)
             if not isinstance(leg.instrument, Option) and leg.instrument.settlement is Settlement.INVERSE:
-                size /= book.index
+                size /= market.index
             if self.max_order is not None and size > self.max_order * (1 + 1e-9):
                 return f"max_order: {size:g} of {leg.instrument.name} exceeds {self.max_order:g}"
         if order.purpose is not Purpose.ENTRY:
             return None
         held = _options(portfolio)  # the order's own episode among them, as pending
-        after = totals(portfolio, book, held)
+        after = totals(portfolio, market, held)
         for name, amount, limit in (
             ("max_gamma", abs(after.gamma), self.max_gamma),
             ("max_vega_usd", abs(after.vega_usd), self.max_vega_usd),
@@ -112,7 +112,7 @@ class RiskLimits(msgspec.Struct, frozen=True):
             if limit is not None and amount > limit:
                 return f"{name}: {amount:,.6g} exceeds {limit:,.6g}"
         if self.max_scenario_loss_usd is not None:
-            worst = float(scenario_profit(portfolio, book, self.grid, held).min())
+            worst = float(scenario_profit(portfolio, market, self.grid, held).min())
             if -worst > self.max_scenario_loss_usd:
                 return f"max_scenario_loss_usd: {-worst:,.2f} exceeds {self.max_scenario_loss_usd:,.2f}"
         return None
@@ -131,13 +131,13 @@ def _options(portfolio: Portfolio, *, on_their_way: bool = True) -> Positions:
     return held
 
 
-def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -> Totals:
+def totals(portfolio: Portfolio, market: Market, options: Positions | None = None) -> Totals:
     """Sum up a portfolio at the book's marks.
 
     Parameters
     ----------
     portfolio : Portfolio
-    book : Book
+    book : Market
     options : dict of Option to float, optional
         Instead of those held.
 
@@ -150,8 +150,8 @@ def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -
         options = _options(portfolio, on_their_way=False)
     delta = gamma = vega = theta = premium = 0.0
     for option, amount in options.items():
-        forward, tau, vol = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
-        seen, left = shape(option, forward, tau, vol), book.settlement_weight(option.expiry_ns)
+        forward, tau, vol = market.forward(option.expiry_ns), market.tau(option.expiry_ns), market.vol(option)
+        seen, left = shape(option, forward, tau, vol), market.settlement_weight(option.expiry_ns)
         unit = forward if option.settlement is Settlement.INVERSE else 1.0
         delta += amount * left * seen.net_delta
         gamma += amount * left**2 * seen.gamma * forward * 0.01
@@ -160,11 +160,13 @@ def totals(portfolio: Portfolio, book: Book, options: Positions | None = None) -
         theta += amount * left**2 * decay.theta * unit / 365.0  # the variance left goes with the cube of time
         premium += amount * decay.price * unit
     for episode in portfolio.hedged:
-        delta += float(episode.hedge.delta(book.future_price(episode.hedge.instrument)))
+        delta += float(episode.hedge.delta(market.future_price(episode.hedge.instrument)))
     return Totals(float(delta), float(gamma), float(vega), float(theta), float(premium))
 
 
-def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Positions | None = None) -> Floats:
+def scenario_profit(
+    portfolio: Portfolio, market: Market, grid: Grid, options: Positions | None = None
+) -> Floats:
     """Profit of options and hedges in every scenario, USD at the moved price.
 
     Parameters
@@ -185,9 +187,13 @@ def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Posit
     )
     profit = np.zeros(spot.shape)
     for option, amount in options.items():
-        forward, tau, sigma = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
+        forward, tau, sigma = (
+            market.forward(option.expiry_ns),
+            market.tau(option.expiry_ns),
+            market.vol(option),
+        )
         later = np.maximum(tau - days / 365.0, 0.0)
-        traded = book.underlying(option.expiry_ns) * book.settlement_weight(option.expiry_ns)
+        traded = market.underlying(option.expiry_ns) * market.settlement_weight(option.expiry_ns)
         moved = forward + traded * (spot - 1.0)
         worth = value(option, moved, later, sigma * vol)
         now = value(option, forward, tau, sigma)
@@ -195,7 +201,7 @@ def scenario_profit(portfolio: Portfolio, book: Book, grid: Grid, options: Posit
             worth, now = worth * moved, now * forward
         profit += amount * (worth - now)
     for episode in portfolio.hedged:
-        hedge, price = episode.hedge, book.future_price(episode.hedge.instrument)
+        hedge, price = episode.hedge, market.future_price(episode.hedge.instrument)
         # An inverse contract earns amount (1/S - 1/S') coin, which is amount (S'/S - 1) USD at S'.
         profit += hedge.amount * (spot - 1.0) * (1.0 if hedge.inverse else price)
     return profit

@@ -171,7 +171,7 @@ class Adoption:
 
     def tick(self) -> None:
         """Take over what is known and has a price."""
-        if not self.active or not self._desk.book.index > 0:
+        if not self.active or not self._desk.market.index > 0:
             return
         if not self._surveyed:
             if self._answered() and "adoption" not in self._risk.causes:
@@ -180,11 +180,11 @@ class Adoption:
         book = self._desk.portfolio.book
         if book is not None and book.open and "orphan" in self._risk.causes:
             self._risk.lift("orphan")
-        waiting = self._positions.waiting() if self._desk.book.chain_ts_ns >= self._since_ns else {}
+        waiting = self._positions.waiting() if self._desk.market.chain_ts_ns >= self._since_ns else {}
         for name, size in sorted(waiting.items(), key=lambda item: item[0] == self._perpetual.name):
             instrument = parse(name)
             if isinstance(instrument, Option):
-                if self._desk.book.prices(instrument):
+                if self._desk.market.prices(instrument):
                     number = self._desk.portfolio.adopter(instrument)
                     self._take_over(instrument, size, number)
             elif isinstance(instrument, Perpetual) and book is not None:
@@ -200,9 +200,9 @@ class Adoption:
         return self.waits
 
     def _take_over(self, instrument: Option | Perpetual, size: float, number: int) -> None:
-        now_ns, book = self._desk.next_ns(self._now_ns()), self._desk.book
+        now_ns, market = self._desk.next_ns(self._now_ns()), self._desk.market
         option = isinstance(instrument, Option)
-        mark = book.model_mark(instrument, now_ns) if option else book.future_price(instrument)  # type: ignore[arg-type]
+        mark = market.model_mark(instrument, now_ns) if option else market.future_price(instrument)  # type: ignore[arg-type]
         selection, average = self._positions.selection, self._averages.get(instrument.name, math.nan)
         price = average if selection is not None and selection.average and average > 0 else mark
         fact = TakenOver(now_ns, instrument.name, size, price)

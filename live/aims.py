@@ -60,10 +60,10 @@ class Aims:
         episode = self._desk.portfolio.find(number)
         if episode is None or not episode.open:
             return None
-        price = self._desk.book.future_price(episode.hedge.instrument)
-        mismatch = self._desk.hedge.target.mismatch(episode, self._desk.book)
+        price = self._desk.market.future_price(episode.hedge.instrument)
+        mismatch = self._desk.hedge.target.mismatch(episode, self._desk.market)
         return float(mismatch) - float(episode.pending_delta(price) if episode.pending else 0.0)
 
     def _unit(self, instrument: Tradable) -> float:
         """Amount that is one coin."""
-        return self._desk.book.index if instrument.settlement is Settlement.INVERSE else 1.0
+        return self._desk.market.index if instrument.settlement is Settlement.INVERSE else 1.0

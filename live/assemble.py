@@ -199,7 +199,9 @@ def build_hedger(
         refit(desk, config, catalog)
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
     index = IndexHistory((), (), *index_times(config)) if config.signal.when.asks_dvol else None
-    feed = Feed(config.coin, settlement, build_estimate(config), desk.book.interest, desk.book.ts_ns, index)
+    feed = Feed(
+        config.coin, settlement, build_estimate(config), desk.market.interest, desk.market.ts_ns, index
+    )
     settings = Settings(
         rest=live.execution == "post_only",
         patience_ns=live.patience.ns,
@@ -229,7 +231,7 @@ def build_hedger(
         past.shares,
         adopts=not paper,
         selection=selection_of(config),
-        priced=desk.book.prices,
+        priced=desk.market.prices,
     )
     parts = Parts(desk, feed, execution, risk, positions, journal, session)
     hedger = Hedger(

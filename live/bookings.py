@@ -60,18 +60,20 @@ class Bookings:
 
     def moved(self, move: PositionMove, amount: float) -> None:
         """Book a position that came or went without a trade, as if traded at the mark for no fee."""
-        instrument, book = move.instrument, self._desk.book
+        instrument, market = move.instrument, self._desk.market
         assert not isinstance(instrument, str)
         if isinstance(instrument, Option):
-            mark = book.model_mark(instrument) if book.prices(instrument) else move.price
+            mark = market.model_mark(instrument) if market.prices(instrument) else move.price
         else:
-            mark = move.price if isinstance(instrument, Future) else book.future_price(instrument)
+            mark = move.price if isinstance(instrument, Future) else market.future_price(instrument)
         price = move.price if math.isfinite(move.price) else mark
         told = name_of(move)
         log.warning("position moved", extra={"instrument": instrument.name, "amount": amount, "id": told})
         nothing = "", "", OrderState.OTHER, math.nan, math.nan
         self._outside(
-            TradeNews(move.ts_ns, told, 0, "", "", instrument, amount, price, mark, book.index, 0.0, *nothing)
+            TradeNews(
+                move.ts_ns, told, 0, "", "", instrument, amount, price, mark, market.index, 0.0, *nothing
+            )
         )
 
     def dated(self, fill: Fill) -> Fill:
@@ -83,17 +85,17 @@ class Bookings:
         return msgspec.structs.replace(fill, ts_ns=at, mark=self._mark(fill, at))
 
     def _mark(self, fill: Fill, at_ns: int) -> float:
-        book, instrument = self._desk.book, fill.instrument
+        market, instrument = self._desk.market, fill.instrument
         if not isinstance(instrument, Option):
-            return book.future_price(instrument)
-        mark = book.model_mark(instrument, at_ns)
+            return market.future_price(instrument)
+        mark = market.model_mark(instrument, at_ns)
         return mark if math.isfinite(mark) else fill.price
 
     def _with_fee(self, news: TradeNews) -> TradeNews:
         """Trade with the published fee, where the exchange tells none."""
         if math.isfinite(news.fee) or isinstance(news.instrument, str):
             return news
-        index = news.index if news.index > 0 else self._desk.book.index
+        index = news.index if news.index > 0 else self._desk.market.index
         maker = news.liquidity == "M"
         fee = published_fee(
             self._desk.hedge.schedule,

@@ -17,7 +17,6 @@ import numpy as np
 
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES, attribute
-from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
 from gammacore.deribit.news import AccountNews
@@ -26,6 +25,7 @@ from gammacore.episode import Episode
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Rejected, Snapshot
 from gammacore.ledger import Money
+from gammacore.market import Market
 from gammacore.orders import Purpose, purpose_of
 from gammacore.settlement import averaged_tau
 from gammacore.strategy.waiting import Waiting
@@ -69,20 +69,20 @@ class Trail:
 
     def add(self, event: Event, desk: Desk) -> None:
         """Note a point, if the event is worth one; the desk has handled it."""
-        book = desk.book
+        market = desk.market
         known = {id(episode) for episode in self._followed}
         self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
-        due = not self._ts or book.ts_ns - self._ts[-1] >= self._every_ns
-        if book.index > 0 and (due or isinstance(event, Fill | Delivery | Snapshot | Rejected)):
+        due = not self._ts or market.ts_ns - self._ts[-1] >= self._every_ns
+        if market.index > 0 and (due or isinstance(event, Fill | Delivery | Snapshot | Rejected)):
             self.note(desk)
-            self._note_marks(event, book)
+            self._note_marks(event, market)
 
-    def _note_marks(self, event: Event, book: Book) -> None:
+    def _note_marks(self, event: Event, market: Market) -> None:
         """Note marks of the exchange: of a chain, and what a fill was held against."""
         found: dict[Option, float] = {}
         if isinstance(event, Snapshot):
             held = {option for episode in self._followed for option in episode.entered}
-            found = {option: book.published_mark(option) for option in held}
+            found = {option: market.published_mark(option) for option in held}
         elif isinstance(event, Fill) and isinstance(event.instrument, Option):
             found = {event.instrument: event.mark}
         for option, mark in found.items():
@@ -98,22 +98,22 @@ class Trail:
 
     def note(self, desk: Desk) -> None:
         """Note a point as the book is."""
-        book, at = desk.book, len(self._ts)
-        self._ts.append(book.ts_ns)
-        self.averaging = book.averaging
-        self._index.append(book.index)
-        self._owed.append(book.interest)
+        market, at = desk.market, len(self._ts)
+        self._ts.append(market.ts_ns)
+        self.averaging = market.averaging
+        self._index.append(market.index)
+        self._owed.append(market.interest)
         followed = {option for episode in self._followed for option in episode.entered}
         for key in (*followed, *(sign * o.expiry_ns for o in followed for sign in (1, -1))):
             if key in self._columns:  # held before, and not in between
                 start, values = self._columns[key]
                 values.extend([values[-1]] * (at - start - len(values)))
         for expiry_ns in {option.expiry_ns for option in followed}:
-            prices = {expiry_ns: book.forward(expiry_ns), -expiry_ns: book.underlying(expiry_ns)}
+            prices = {expiry_ns: market.forward(expiry_ns), -expiry_ns: market.underlying(expiry_ns)}
             for key, price in prices.items():
                 self._columns.setdefault(key, (at, array("d")))[1].append(price)
         for option in followed:
-            vols, vol = self._columns.setdefault(option, (at, array("d")))[1], book.vol(option)
+            vols, vol = self._columns.setdefault(option, (at, array("d")))[1], market.vol(option)
             # A book forgets what has expired; until the delivery it is worth the same at any volatility.
             vols.append(vols[-1] if vols and math.isnan(vol) else vol)
         # An episode that has ended got its last point just now.
@@ -147,7 +147,7 @@ class Trail:
         return float(self.forward(expiry_ns, i, i + 1)[0])
 
     def years(self, expiry_ns: int, ts_ns: Ints) -> Floats:
-        """Years to expiry, see :meth:`gammacore.book.Book.tau`."""
+        """Years to expiry, see :meth:`gammacore.market.Market.tau`."""
         left = expiry_ns - ts_ns
         return np.asarray(averaged_tau(left)) if self.averaging else np.maximum(left, 0) / NS_PER_YEAR
 
@@ -185,12 +185,12 @@ class Explained(NamedTuple):
     sizes: list[dict[str, float]]
 
 
-def mark_of(option: Option, book: Book) -> float:
+def mark_of(option: Option, market: Market) -> float:
     """Value of an option at the book's marks; of one that waits for its delivery, what it would get now."""
-    if book.tau(option.expiry_ns) > 0:
-        return float(book.exposure(option).value)
+    if market.tau(option.expiry_ns) > 0:
+        return float(market.exposure(option).value)
     payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd
-    return float(payoff(option, book.forward(option.expiry_ns)))
+    return float(payoff(option, market.forward(option.expiry_ns)))
 
 
 def carried(episode: Episode, desk: Desk, published: Mapping[Option, float] | None = None) -> Episode:
@@ -203,11 +203,11 @@ def carried(episode: Episode, desk: Desk, published: Mapping[Option, float] | No
     """
     twin = episode.twin()
     known = published or {}
-    values = {option: known.get(option, mark_of(option, desk.book)) for option in episode.legs}
+    values = {option: known.get(option, mark_of(option, desk.market)) for option in episode.legs}
     for option, value in values.items():
         if not math.isfinite(value):
             raise LedgerError(f"{option.name}: no mark, {value}")
-    desk.portfolio.mark(twin, desk.book, values)
+    desk.portfolio.mark(twin, desk.market, values)
     return twin
 
 
@@ -314,7 +314,7 @@ class Follower(Retold):
         if self.desk is None or self.mode is None:
             return None
         desk, mode = self.desk, self.mode
-        seen = desk.book.chain_ts_ns, mode, self.refused, desk.closing, bool(desk.portfolio.open)
+        seen = desk.market.chain_ts_ns, mode, self.refused, desk.closing, bool(desk.portfolio.open)
         if seen != self._idle[0]:  # pages ask ten times a second
             found = why_idle(desk, Mode(mode.mode), mode.reasons, refused=self.refused)
             self._idle = seen, found
@@ -331,7 +331,7 @@ class Follower(Retold):
         desk = self.desk
         if desk is None or not len(self.trail) or not any(e.entered for e in desk.portfolio.episodes):
             return None
-        if desk.book.ts_ns > self.trail._ts[-1]:
+        if desk.market.ts_ns > self.trail._ts[-1]:
             self.trail.note(desk)
         self.trail.freeze()
         parts = [self._explained(episode, desk) for episode in desk.portfolio.accounts if episode.entry_ns]

@@ -206,7 +206,7 @@ class Hedger:
 
         No two events have one time, so that a time says what was known at it.
         """
-        at = max(event.ts_ns, self.desk.book.ts_ns + 1)
+        at = max(event.ts_ns, self.desk.market.ts_ns + 1)
         if event.ts_ns != at:
             event = msgspec.structs.replace(event, ts_ns=at)
         if isinstance(event, Outside):  # changes what orders that have not left yet are to remove

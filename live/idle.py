@@ -48,11 +48,11 @@ def why_idle(
         return Waiting("the session has been asked to stop")
     if mode is not Mode.NORMAL:
         return Waiting(f"no entries in {mode.name}" + (f": {'; '.join(reasons)}" if reasons else ""))
-    book = desk.book
-    funding = 0.0 if book.chain is None else book.funding_rate(book.chain.settlement)
-    index = VolIndex(book.dvol, book.dvol_rank)
-    known = book.estimate, funding, index, desk.equity(book.equity)
-    found = waiting(desk.strategy, book.ts_ns, book.chain, desk.portfolio, desk.limits, *known)
+    market = desk.market
+    funding = 0.0 if market.chain is None else market.funding_rate(market.chain.settlement)
+    index = VolIndex(market.dvol, market.dvol_rank)
+    known = market.estimate, funding, index, desk.equity(market.equity)
+    found = waiting(desk.strategy, market.ts_ns, market.chain, desk.portfolio, desk.limits, *known)
     if found is None or not refused:
         return found
     return Waiting(f"the last entry was given up: {refused}; tried again a minute later", found.next_ns)

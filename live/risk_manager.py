@@ -182,7 +182,7 @@ class RiskManager:
         """Which limit an order would break; what closes everything may do so at once, however large."""
         if self._closes(order):
             return ""
-        return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.book) or ""
+        return self.guards.limits.refusal(order, self.desk.portfolio, self.desk.market) or ""
 
     def _closes(self, order: Order) -> bool:
         return self.desk.closing and order.purpose is not Purpose.ENTRY
@@ -348,7 +348,7 @@ class RiskManager:
         if stale != ("stale" in self.causes):
             why = f": {self.trouble}" if self.trouble else ""
             self._hold("stale", stale, Mode.HALT, f"last price {told}{why}")
-        if now_ns - self._looked_ns >= LOOK_NS and self.desk.book.index > 0:
+        if now_ns - self._looked_ns >= LOOK_NS and self.desk.market.index > 0:
             self._looked_ns = now_ns
             self._profit(now_ns)
             self._exposure()
@@ -394,7 +394,7 @@ class RiskManager:
         for name, limit in (("delta", limits.max_delta), ("gamma", limits.max_gamma)):
             if limit is None:
                 continue
-            seen = seen or totals(self.desk.portfolio, self.desk.book)
+            seen = seen or totals(self.desk.portfolio, self.desk.market)
             amount = abs(getattr(seen, name))
             self._hold(name, amount > limit, Mode.HEDGE_ONLY, f"{name} {amount:.6g} exceeds {limit:g}")
 

@@ -178,7 +178,7 @@ def run(config: Config, options: SessionOptions) -> str:
             client.run(supervised)
         if supervised.failure is not None:
             raise FailedError from supervised.failure
-        journal.close(max(client.now_ns(), hedger.desk.book.ts_ns))
+        journal.close(max(client.now_ns(), hedger.desk.market.ts_ns))
         log.info("end", extra={"reason": supervised.asked})
         return supervised.asked
 
@@ -203,7 +203,7 @@ def _assembled(
     made.append(build_hedger(config, past, journal, session, catalog=catalog, paper=options.paper))
     feed = made[0].feed
     if any(account.hedge.amount for account in past.desk.portfolio.hedged):
-        feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.book.index)
+        feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.market.index)
     if feed.looks_back_ns:
         feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
     if feed.volatility is not None:

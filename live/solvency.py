@@ -18,12 +18,12 @@ def margin_gap(desk: Desk, news: AccountNews) -> float:
     and what is wrong or out of date in the formulas; NaN without marks.
     """
     marks: dict[Instrument, tuple[float, float]] = {}
-    book, positions = desk.book, desk.portfolio.positions()
+    market, positions = desk.market, desk.portfolio.positions()
     for held in positions:
         if isinstance(held, Option):
-            marks[held] = float(book.exposure(held).value), book.forward(held.expiry_ns)
+            marks[held] = float(market.exposure(held).value), market.forward(held.expiry_ns)
         else:
-            marks[held] = book.future_price(held), math.nan
+            marks[held] = market.future_price(held), math.nan
     return news.initial_margin - estimate(rates_at(news.ts_ns), positions, marks).initial
 
 
@@ -41,12 +41,12 @@ def share(margin: float, balance: float) -> float:
 
 def profit_usd(desk: Desk) -> float:
     """Profit of all episodes at the book's marks, USD; open ones as if closed at marks without cost."""
-    total, book = 0.0, desk.book
+    total, market = 0.0, desk.market
     for episode in desk.portfolio.accounts:
         if episode.end_ns or not (episode.entered or episode.hedge.amount or episode.ledger.roundings):
             total += episode.ledger.profit().usd
             continue
         inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
-        worth = float(episode.equity(book)) * (book.index if inverse else 1.0)
+        worth = float(episode.equity(market)) * (market.index if inverse else 1.0)
         total += worth + episode.ledger.balance(Account.CAPITAL).usd
     return total

@@ -35,13 +35,13 @@ def sums_of(books: Sequence[Follower], now_ns: int) -> Sums:
     today = delta = vega = 0.0
     for follower in books:
         desk = follower.desk
-        if desk is None or not desk.book.index > 0:
+        if desk is None or not desk.market.index > 0:
             continue
-        seen = totals(desk.portfolio, desk.book)
+        seen = totals(desk.portfolio, desk.market)
         start = follower.day_start
         same_day = start is not None and start.ts_ns // NS_PER_DAY == now_ns // NS_PER_DAY
         today += profit_usd(desk) - (start.profit_usd if start is not None and same_day else 0.0)
-        delta, vega = delta + seen.delta * desk.book.index, vega + seen.vega_usd
+        delta, vega = delta + seen.delta * desk.market.index, vega + seen.vega_usd
     return Sums(today, delta, vega)
 
 

@@ -180,7 +180,7 @@ class Supervised:
     def _say_why_idle(self) -> None:
         """Log why nothing is held, once for every change."""
         hedger, seen = self._hedger, self._seen
-        self._seen = hedger.desk.book.chain_ts_ns, hedger.risk.mode, hedger.stopping, hedger.flat
+        self._seen = hedger.desk.market.chain_ts_ns, hedger.risk.mode, hedger.stopping, hedger.flat
         if self._seen == seen:
             return
         found = why_idle(hedger.desk, hedger.risk.mode, stopping=hedger.stopping)  # its reasons are logged

@@ -118,12 +118,12 @@ class Together:
 
 def _cells(book: Book) -> list[str]:
     desk, mode = book.follower.desk, book.follower.mode
-    if desk is None or not desk.book.index > 0:
+    if desk is None or not desk.market.index > 0:
         return ["ended" if book.process.poll() is not None else "starting", *[""] * 6]
-    seen: Totals = totals(desk.portfolio, desk.book)
+    seen: Totals = totals(desk.portfolio, desk.market)
     return [
         "ended" if book.process.poll() is not None else Mode(mode.mode if mode else Mode.NORMAL).name,
-        f"{desk.book.index:,.5g}" if desk.book.index < 100 else f"{desk.book.index:,.1f}",
+        f"{desk.market.index:,.5g}" if desk.market.index < 100 else f"{desk.market.index:,.1f}",
         f"{seen.delta:+.4f}",
         f"{seen.gamma:+.4f}",
         f"{seen.vega_usd:+,.0f}",

@@ -103,8 +103,8 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
     line = Text()
     line.append(f" {mode.name} ", style=f"bold white on {COLOURS[mode]}")
     line.append(f" {reasons}  " if reasons else "  ")
-    if desk.book.index > 0:
-        line.append(f"{price_text(desk.book.index)} USD  {format_time(desk.book.ts_ns)[:19]} UTC  ")
+    if desk.market.index > 0:
+        line.append(f"{price_text(desk.market.index)} USD  {format_time(desk.market.ts_ns)[:19]} UTC  ")
     line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
     if not math.isnan(follower.liquidation_distance):
         gap = round(follower.margin_gap, 4) + 0.0  # no minus zero
@@ -119,7 +119,7 @@ def _positions(follower: Follower) -> Table:
     for episode in desk.portfolio.open.values():
         paid = average_entry(episode)
         for option, amount in episode.legs.items():
-            mark = float(desk.book.exposure(option).value)
+            mark = float(desk.market.exposure(option).value)
             whose = " (adopted)" if episode.adopted else ""
             table.add_row(
                 f"{option.name}{whose}", f"{amount:+g}", f"{paid.get(option, 0.0):.4f}", f"{mark:.4f}"
@@ -127,12 +127,12 @@ def _positions(follower: Follower) -> Table:
     for account in desk.portfolio.hedged:
         hedge = account.hedge
         if hedge.amount:
-            price = desk.book.future_price(hedge.instrument)
+            price = desk.market.future_price(hedge.instrument)
             table.add_row(
                 hedge.instrument.name, f"{hedge.amount:+,g}", price_text(hedge.average), price_text(price)
             )
-    if desk.book.index > 0:
-        seen = totals(desk.portfolio, desk.book)
+    if desk.market.index > 0:
+        seen = totals(desk.portfolio, desk.market)
         table.caption = (
             f"delta {seen.delta:+.4f}  gamma {seen.gamma:+.4f} per 1 %  vega {seen.vega_usd:+,.0f} USD  "
             f"theta {seen.theta_usd:+,.0f} USD a day"

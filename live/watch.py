@@ -236,10 +236,10 @@ class Metrics:
         values["margin_gap"] = follower.margin_gap  # NaN while unknown
         values["liquidation_distance"] = follower.liquidation_distance
         values["mode"] = follower.mode.mode if follower.mode is not None else 0
-        if desk is not None and desk.book.index > 0:
-            seen = totals(desk.portfolio, desk.book)
+        if desk is not None and desk.market.index > 0:
+            seen = totals(desk.portfolio, desk.market)
             values |= {
-                "price_usd": desk.book.index,
+                "price_usd": desk.market.index,
                 "delta_coin": seen.delta,
                 "gamma_coin_per_percent": seen.gamma,
                 "vega_usd": seen.vega_usd,

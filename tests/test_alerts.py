@@ -266,7 +266,7 @@ def test_metrics_are_served(watched):
             )
     finally:
         metrics.close()
-    assert float(lines["gammacore_price_usd"]) == process.hedger.desk.book.index
+    assert float(lines["gammacore_price_usd"]) == process.hedger.desk.market.index
     assert float(lines["gammacore_fills"]) == process.hedger.filled > 0
     assert float(lines["gammacore_mode"]) == 0
     assert float(lines["gammacore_margin_gap"]) == pytest.approx(follower.margin_gap)

@@ -20,7 +20,7 @@ def table_of(seed=3, **changes):
 def test_the_last_rows_are_what_the_desk_holds(scope):
     run, table = table_of(**{"hedge.scope": scope, "exit.delivery": "average"})
     last = table[table["ts_ns"] == table["ts_ns"].max()]
-    seen = totals(run.desk.portfolio, run.desk.book)
+    seen = totals(run.desk.portfolio, run.desk.market)
     assert last["delta_coin"].sum() == pytest.approx(seen.delta, abs=1e-9)
     assert last["gamma_coin_per_percent"].sum() == pytest.approx(seen.gamma, abs=1e-9)
     assert last["vega_usd_per_point"].sum() == pytest.approx(seen.vega_usd, abs=1e-6)

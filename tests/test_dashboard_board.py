@@ -62,9 +62,9 @@ def test_the_state_is_the_same_however_it_was_read():
 
 def test_the_curve_of_the_price_ends_where_the_desk_is():
     state = board_of(made().path).state()
-    assert state["curves"]["price"]["last"][-1] == made().desk.book.index
+    assert state["curves"]["price"]["last"][-1] == made().desk.market.index
     assert state["curves"]["profit"]["last"][-1] == state["profit"]["usd"]
-    assert state["market"]["index"] == made().desk.book.index
+    assert state["market"]["index"] == made().desk.market.index
 
 
 def test_the_state_is_json_at_every_stage():
@@ -173,7 +173,7 @@ def test_silence_is_stale_unless_the_session_ended():
 
 def test_what_a_process_says_of_itself_is_shown():
     board = board_of(made().path)
-    fact = Began(made().desk.book.ts_ns, "1.2.3", "testnet", True, 1.0)
+    fact = Began(made().desk.market.ts_ns, "1.2.3", "testnet", True, 1.0)
     board.take(Record(10_000, RecordKind.FACT, "Began", fact.ts_ns, encode(fact)))
     session = board.sections()["session"]
     assert (session["venue"], session["version"], session["paper"]) == ("testnet", "1.2.3", True)
@@ -217,7 +217,7 @@ def test_a_settlement_is_gone_through(tmp_path):
             now[0] += 5.0
             state = json.loads(msgspec.json.encode(board.state()))
             desk = board.follower.desk
-            waited += any(e.expiry_ns <= desk.book.ts_ns for e in desk.portfolio.open.values())
+            waited += any(e.expiry_ns <= desk.market.ts_ns for e in desk.portfolio.open.values())
             if state["lines"] and state["lines"]["rows"]:
                 assert state["lines"]["failed"] == ""
                 assert all(row["usd"] is not None for row in state["lines"]["rows"])
@@ -235,14 +235,14 @@ def test_a_settlement_is_gone_through(tmp_path):
 
 def test_an_option_without_a_mark_leaves_gaps_and_no_ruin():
     board = board_of(made().path)
-    book = board.follower.desk.book
+    market = board.follower.desk.market
     option = next(iter(board.follower.desk.portfolio.open[0].legs))
-    book._vol[option] = math.nan
+    market._vol[option] = math.nan
     state = json.loads(msgspec.json.encode(board.sections()))
     assert state["profit"]["usd"] is None
     assert [row["mark"] for row in state["positions"] if row["instrument"] == option.name] == [None]
     assert state["greeks"]["delta_coin"] is None
-    book._vol[option] = 0.5
+    market._vol[option] = 0.5
     assert board.sections()["profit"]["usd"] is not None
 
 

@@ -94,14 +94,14 @@ def written(value, digits, *, signed=True):
 def agrees(shown, journal):
     """Whether what a page showed is what the journal says up to that record."""
     desk, fills = desk_at(journal, shown["seq"])
-    profit, seen = by_the_ledger(desk), totals(desk.portfolio, desk.book)
+    profit, seen = by_the_ledger(desk), totals(desk.portfolio, desk.market)
     assert shown["cards"]["profit"] == [
         "profit",
         f"{written(profit.usd, 2)} USD",
         f"{written(profit.coin, 8)} BTC",
     ]
     assert shown["cards"]["delta"][1] == written(seen.delta, 4)
-    assert shown["cards"]["BTC"][1] == f"{written(desk.book.index, 1, signed=False)} USD"
+    assert shown["cards"]["BTC"][1] == f"{written(desk.market.index, 1, signed=False)} USD"
     assert shown["cards"]["hedges"][1] == str(desk.portfolio.hedges)
     expected = []
     for episode in desk.portfolio.open.values():
@@ -115,7 +115,7 @@ def agrees(shown, journal):
 
 
 def vega(seen, desk):
-    return (seen.vega_usd / desk.book.index, 6), (seen.vega_usd, 2)
+    return (seen.vega_usd / desk.market.index, 6), (seen.vega_usd, 2)
 
 
 @posix
@@ -267,7 +267,7 @@ def test_usd_settled_contracts_are_written_in_their_own_units(page):
         written(hedge.average, 1, signed=False),
     ]
     for option, amount in episode.legs.items():
-        mark = float(one.desk.book.exposure(option).value)
+        mark = float(one.desk.market.exposure(option).value)
         assert (rows[option.name][2], rows[option.name][4]) == (
             written(amount, 2),
             written(mark, 1, signed=False),

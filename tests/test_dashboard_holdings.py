@@ -39,7 +39,9 @@ def test_the_profit_is_the_ledgers_of_the_desk_that_traded():
     assert page.usd == pytest.approx(desk.usd, abs=1e-8)
     # The risk manager does not round to the ledger's units: half of one for each posting.
     postings = sum(e.ledger.roundings for e in made().desk.portfolio.accounts) + 6
-    assert page.usd == pytest.approx(profit_usd(made().desk), abs=0.5e-8 * postings * made().desk.book.index)
+    assert page.usd == pytest.approx(
+        profit_usd(made().desk), abs=0.5e-8 * postings * made().desk.market.index
+    )
 
 
 def test_looking_at_the_profit_changes_nothing():
@@ -54,7 +56,7 @@ def test_looking_at_the_profit_changes_nothing():
 
 def test_rows_add_up_to_the_greeks_of_all():
     desk = board_of(made().path).follower.desk
-    rows, seen = positions(desk), totals(desk.portfolio, desk.book)
+    rows, seen = positions(desk), totals(desk.portfolio, desk.market)
     for name, whole in (
         ("delta", seen.delta),
         ("gamma", seen.gamma),
@@ -67,32 +69,35 @@ def test_rows_add_up_to_the_greeks_of_all():
 def test_greeks_are_how_the_positions_value_moves():
     """Bumps of price, volatility and time, priced anew."""
     desk = board_of(made().path).follower.desk
-    book, portfolio = desk.book, desk.portfolio
-    seen = greeks(totals(portfolio, book), book.index)
+    market, portfolio = desk.market, desk.portfolio
+    seen = greeks(totals(portfolio, market), market.index)
 
     def worth(price=1.0, vol=0.0, days=0.0):
         """USD value of the options in coin at an unchanged number of coins."""
         total = 0.0
         for episode in portfolio.open.values():
             for option, amount in episode.legs.items():
-                forward, tau = book.forward(option.expiry_ns) * price, book.tau(option.expiry_ns) - days / 365
-                coin = inverse.price(option.kind, forward, option.strike, tau, book.vol(option) + vol)
+                forward, tau = (
+                    market.forward(option.expiry_ns) * price,
+                    market.tau(option.expiry_ns) - days / 365,
+                )
+                coin = inverse.price(option.kind, forward, option.strike, tau, market.vol(option) + vol)
                 total += amount * coin * forward
         return total
 
     def delta(price):
         """Coin delta of options and hedge: change of the USD value less the coins that the value is."""
         h = 1e-5
-        return (worth(price + h) - worth(price - h)) / (2 * h) / (book.index * price)
+        return (worth(price + h) - worth(price - h)) / (2 * h) / (market.index * price)
 
     assert seen["vega_usd"] == pytest.approx((worth(vol=1e-4) - worth(vol=-1e-4)) / 2e-4 * 0.01, rel=1e-5)
     assert seen["theta_usd"] == pytest.approx((worth(days=1e-3) - worth(days=-1e-3)) / 2e-3, rel=1e-4)
     assert seen["gamma_coin"] == pytest.approx((delta(1.001) - delta(0.999)) / 0.002 * 0.01, rel=2e-3)
-    options = delta(1.0) - worth() / book.index  # net of the coins that the premium is
-    hedge = sum(e.hedge.amount / book.index for e in portfolio.hedged)
+    options = delta(1.0) - worth() / market.index  # net of the coins that the premium is
+    hedge = sum(e.hedge.amount / market.index for e in portfolio.hedged)
     assert seen["delta_coin"] == pytest.approx(options + hedge, abs=2e-4)
     for name in ("delta", "gamma", "vega", "theta", "options"):
-        assert seen[f"{name}_usd"] == pytest.approx(seen[f"{name}_coin"] * book.index)
+        assert seen[f"{name}_usd"] == pytest.approx(seen[f"{name}_coin"] * market.index)
 
 
 def test_each_hedge_is_decided_outside_the_band_and_ends_inside():
@@ -107,8 +112,8 @@ def test_each_hedge_is_decided_outside_the_band_and_ends_inside():
             if ordered:
                 decided += 1
                 # The order counts as pending: half a lot of 10 USD is all that is left.
-                assert abs(row["mismatch"]) <= 5.0 / follower.desk.book.index + 1e-12
-                assert abs(ordered[0].legs[0].amount) / follower.desk.book.index > band - 1e-4
+                assert abs(row["mismatch"]) <= 5.0 / follower.desk.market.index + 1e-12
+                assert abs(ordered[0].legs[0].amount) / follower.desk.market.index > band - 1e-4
             elif not follower.desk.portfolio.book.pending:
                 assert abs(row["mismatch"]) <= band
             previous = row
@@ -152,12 +157,12 @@ def test_every_rule_has_a_gauge(rule, name):
     assert row["rule"] == name
     episode = desk.portfolio.episodes[0]
     if name != "Zakamouline":  # whose delta is at a volatility of its own
-        mismatch = float(desk.hedge.target.mismatch(episode, desk.book))
+        mismatch = float(desk.hedge.target.mismatch(episode, desk.market))
         assert row["mismatch"] == pytest.approx(mismatch, rel=1e-9)
     if name in ("WhalleyWilmott", "Zakamouline", "FixedCost", "Ladder"):
         assert row["below"] == -row["above"] < 0
         assert (abs(row["mismatch"]) > row["above"]) == bool(
-            desk.policy.fires(desk.hedge.target.moment(episode, desk.book, desk.policy))
+            desk.policy.fires(desk.hedge.target.moment(episode, desk.market, desk.policy))
         )
     else:
         assert row["below"] is None

@@ -35,7 +35,7 @@ def test_the_peak_is_the_largest_of_the_window(moves):
 
 def test_counts_are_those_of_the_journal():
     found, records = rows(), made().records
-    now = made().desk.book.ts_ns
+    now = made().desk.market.ts_ns
     placed = [r for r in records if r.name == "Placed" and r.ts_ns > now - 60 * SECOND]
     orders = [decode_command(r.body) for r in records if r.kind is RecordKind.COMMAND and r.name == "Order"]
     hedges = [o for o in orders if o.purpose is Purpose.HEDGE]
@@ -68,7 +68,7 @@ def test_the_worst_scenario_is_that_of_the_grid():
     desk = made().desk
     grid = made().hedger.risk.guards.limits.grid
     assert rows()["worst scenario"]["used"] == pytest.approx(
-        max(-float(scenario_profit(desk.portfolio, desk.book, grid).min()), 0.0), rel=1e-9
+        max(-float(scenario_profit(desk.portfolio, desk.market, grid).min()), 0.0), rel=1e-9
     )
 
 
@@ -96,7 +96,7 @@ def test_what_the_journal_says_of_the_clock_is_shown():
     from gammacore.live.records import encode
 
     board = board_of(made().path)
-    fact = ClockSkew(made().desk.book.ts_ns, -0.25, 0.01)
+    fact = ClockSkew(made().desk.market.ts_ns, -0.25, 0.01)
     board.take(Record(10_000, RecordKind.FACT, "ClockSkew", fact.ts_ns, encode(fact)))
     assert rows(board)["clock"]["used"] == 0.25
     assert msgspec.json.encode(board.sections())

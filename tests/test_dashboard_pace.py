@@ -68,7 +68,7 @@ def entered(vol, **changes):
     episode = desk.portfolio.episodes[0]
     for leg in orders[0].legs:
         option = leg.instrument
-        price = inverse.price(option.kind, 60e3, option.strike, desk.book.tau(option.expiry_ns), vol)
+        price = inverse.price(option.kind, 60e3, option.strike, desk.market.tau(option.expiry_ns), vol)
         fill = Fill(
             START, orders[0].order_id, 0, option, leg.amount, price, price, 0.0, leg is orders[0].legs[-1]
         )
@@ -79,19 +79,19 @@ def entered(vol, **changes):
 @pytest.mark.parametrize("vol", [0.4, 0.6, 0.9])
 def test_the_volatility_paid_is_the_one_that_the_price_was_made_of(vol):
     desk, episode, _ = entered(vol)
-    assert paid_vol(episode, desk.book) == pytest.approx(vol, rel=1e-9)
+    assert paid_vol(episode, desk.market) == pytest.approx(vol, rel=1e-9)
 
 
 def test_without_costs_the_break_even_is_the_mark():
     desk, episode, config = entered(0.6, **{"hedge.every": "1h", "hedge.rule": "interval"})
-    found = breakeven_vol(episode, desk.book, build_weigher(config), 0.6)
+    found = breakeven_vol(episode, desk.market, build_weigher(config), 0.6)
     assert found == pytest.approx(0.6, abs=1e-6)
 
 
 def test_costs_raise_it():
     costly = {"costs.fill": "cross", "costs.option_fees": True, "hedge.every": "1h", "hedge.rule": "interval"}
     desk, episode, config = entered(0.6, **costly)
-    assert breakeven_vol(episode, desk.book, build_weigher(config), 0.6) > 0.61
+    assert breakeven_vol(episode, desk.market, build_weigher(config), 0.6) > 0.61
 
 
 def test_a_session_has_the_pace_of_its_own_prices():
@@ -102,13 +102,13 @@ def test_a_session_has_the_pace_of_its_own_prices():
         follower.take(record)
         if record.name in ("IndexPrice", "Snapshot", "Fill") and (open_ := follower.desk.portfolio.open):
             (episode,) = open_.values()
-            path.append((record.ts_ns, follower.desk.book.forward(episode.expiry_ns), record.name))
+            path.append((record.ts_ns, follower.desk.market.forward(episode.expiry_ns), record.name))
     entry = max(ts for ts, _, name in path if name == "Fill" and ts // 1_000_000 == row["entry_ms"])
     picked = [next((ts, forward) for ts, forward, _ in path if ts == entry)]
     for ts, forward, name in path:
         if name != "Fill" and ts - picked[-1][0] >= NS_PER_MINUTE:
             picked.append((ts, forward))
-    end = follower.desk.book.ts_ns, follower.desk.book.forward(episode.expiry_ns)
+    end = follower.desk.market.ts_ns, follower.desk.market.forward(episode.expiry_ns)
     squares = np.square(np.diff(np.log([forward for _, forward in [*picked, end]]))).sum()
     years = (end[0] - entry) / (365 * NS_PER_DAY)
     assert len(picked) == 3

@@ -27,7 +27,7 @@ def test_a_price_is_as_old_as_the_silence_and_what_came_after_it(speed):
     """Records after the last price count by the journal's clock, which may run faster than ours."""
     board = silent(board_of(made().path), 4.0)
     board.story.began = Began(0, "0", "local", False, speed)
-    board.follower.last_ns = board.follower.desk.book.data_ns + 3 * SECOND
+    board.follower.last_ns = board.follower.desk.market.data_ns + 3 * SECOND
     assert price_age_s(board) == pytest.approx(4.0 + 3.0 / speed)
 
 
@@ -46,7 +46,7 @@ def test_the_mode_is_the_last_that_was_told():
 def test_a_new_process_begins_without_the_causes_of_the_one_before():
     """It tells what it finds; nothing is told of a mode that it does not find."""
     board = board_of(made().path)
-    halt = ModeChanged(made().desk.book.ts_ns, 2, ("kill switch",))
+    halt = ModeChanged(made().desk.market.ts_ns, 2, ("kill switch",))
     board.take(Record(10_000, RecordKind.FACT, "ModeChanged", halt.ts_ns, encode(halt)))
     assert mode_of(board.follower)["name"] == "HALT"
     start = made().records[0]

@@ -119,7 +119,7 @@ def test_a_connection_that_was_lost_is_counted(tmp_path):
 def test_gaps_are_counted():
     board = board_of(made().path)
     for k in range(3):
-        fact = Gap(made().desk.book.ts_ns, "book.BTC-PERPETUAL.100ms")
+        fact = Gap(made().desk.market.ts_ns, "book.BTC-PERPETUAL.100ms")
         board.take(Record(10_000 + k, RecordKind.FACT, "Gap", fact.ts_ns, encode(fact)))
     assert board.sections()["health"]["gaps"] == 3
 
@@ -129,7 +129,7 @@ def test_gaps_are_counted():
 )
 def test_trades_that_nobody_here_ordered_are_alerts(forced, level, what):
     board = board_of(made().path)
-    fact = Adopted(made().desk.book.ts_ns, "7", "BTC-PERPETUAL", -500.0, 85e3, forced)
+    fact = Adopted(made().desk.market.ts_ns, "7", "BTC-PERPETUAL", -500.0, 85e3, forced)
     board.take(Record(10_000, RecordKind.FACT, "Adopted", fact.ts_ns, encode(fact)))
     last = board.sections()["alerts"][-1]
     assert (last["level"], last["text"]) == (level, f"{what}: -500 BTC-PERPETUAL at 85000")

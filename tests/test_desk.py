@@ -43,7 +43,7 @@ class Bench:
         return self.desk.portfolio.episodes[0]
 
     def mismatch(self):
-        return self.desk.hedge.target.mismatch(self.episode, self.desk.book)
+        return self.desk.hedge.target.mismatch(self.episode, self.desk.market)
 
 
 def purposes(orders):

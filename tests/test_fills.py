@@ -27,12 +27,12 @@ def order(*legs):
 
 
 def row(venue, option=CALL):
-    return venue.book.chain.find(option)
+    return venue.market.chain.find(option)
 
 
 def test_crossing_pays_the_ask_and_receives_the_bid():
     venue = exchange()
-    chain = venue.book.chain
+    chain = venue.market.chain
     (buy,), (sell,) = venue.submit(order((CALL, 1.0))), venue.submit(order((CALL, -1.0)))
     assert (buy.price, sell.price) == (chain.ask[row(venue)], chain.bid[row(venue)])
     assert buy.mark == chain.mark[row(venue)]
@@ -40,7 +40,7 @@ def test_crossing_pays_the_ask_and_receives_the_bid():
 
 
 def test_mid_and_mark():
-    chain = exchange().book.chain
+    chain = exchange().market.chain
     mid = 0.5 * (chain.bid[row(exchange())] + chain.ask[row(exchange())])
     assert exchange("mid").submit(order((CALL, 1.0)))[0].price == mid
     assert exchange("mark").submit(order((CALL, 1.0)))[0].price == chain.mark[row(exchange())]
@@ -51,7 +51,7 @@ def test_mid_and_mark():
 )
 def test_a_quote_that_is_not_there_is_not_filled_and_no_other_leg_either(fill, side, rejected):
     venue = exchange(fill)
-    venue.book.chain.ask[row(venue, PUT)] = float("nan")
+    venue.market.chain.ask[row(venue, PUT)] = float("nan")
     answers = venue.submit(order((CALL, side * 1.0), (PUT, side * 1.0)))
     if rejected:
         (answer,) = answers

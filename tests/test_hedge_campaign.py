@@ -20,7 +20,7 @@ from gammacore.exchange.invariants import assert_invariants
 from gammacore.live.follow import Follower, carried
 from gammacore.live.parity import check
 from support.campaign import CALM_S, TROUBLE_S, facts_of, hedged_once, lives, plan_of
-from support.campaign_book import SUB, SUB_SECRET, Book, BookWatch, in_band
+from support.campaign_book import SUB, SUB_SECRET, BookWatch, Market, in_band
 from support.live_world import ID, SECRET, Process, World, lively
 from support.local_exchange import Client
 
@@ -62,10 +62,10 @@ def run_session(seed, path):
         hedge__band=rng.choice([0.01, 0.03]),
         hedge__orphan=rng.choice(["close", "keep"]),
     )
-    book, watch = Book(world, config, rng, TROUBLE_S), BookWatch(world, config)
+    market, watch = Market(world, config, rng, TROUBLE_S), BookWatch(world, config)
 
     def on_tick(hedger):
-        book.tick()
+        market.tick()
         watch.look(hedger)
 
     world.on_tick = on_tick
@@ -74,7 +74,7 @@ def run_session(seed, path):
     hedger = process.hedger
     process.run(CALM_S, lambda: hedger.quiet and watch.content(hedger))
     happened.update(kind for _, kind, _ in world.exchange.faults.fired)
-    happened.update(book.done)
+    happened.update(market.done)
     happened |= compare(world, process, path, config)
     return happened | Counter(longest_exposed_s=round(watch.longest_s))
 
@@ -133,7 +133,7 @@ def assert_sums(desk):
     parts = [(e if e.end_ns else carried(e, desk)).ledger.profit() for e in portfolio.accounts]
     postings = sum(e.ledger.roundings for e in (*portfolio.accounts, portfolio.book)) + 2 * len(parts)
     for i, one in enumerate(whole):
-        unit = 1e-8 if i == 0 else 1e-8 * max(desk.book.index, 1.0)
+        unit = 1e-8 if i == 0 else 1e-8 * max(desk.market.index, 1.0)
         assert abs(one - math.fsum(part[i] for part in parts)) <= postings * unit
 
 

@@ -72,7 +72,7 @@ def test_orders_rest_where_the_mismatch_reaches_the_edge(target):
         (leg,) = order.legs
         edge = -leg.amount / order.limit
         assert abs(edge) == pytest.approx(0.05)
-        moved = desk.book
+        moved = desk.market
         scale = order.limit / moved.index
         moved.index *= scale
         assert desk.hedge.target.mismatch(episode, moved) == pytest.approx(edge, abs=1e-7)
@@ -165,5 +165,5 @@ def test_short_options_are_refused_and_have_no_rung():
     config = build({"entry.min_days": 1, "entry.side": "short", "costs.max_quote_age": None})
     tape = market(3, config)
     desk, episode = opened(config, tape)
-    assert rung_price(desk.hedge.target, episode, desk.book, 0.05) is None
-    assert np.isfinite(desk.book.index)
+    assert rung_price(desk.hedge.target, episode, desk.market, 0.05) is None
+    assert np.isfinite(desk.market.index)

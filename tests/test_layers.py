@@ -22,7 +22,7 @@ ORDER = [
     {"contracts", "valuation", "fees", "margin"},
     {"volatility"},
     {"events", "legs", "orders"},
-    {"book", "ledger", "episode", "netting", "portfolio", "expansion", "attribution", "scalps", "walk"},
+    {"ledger", "market", "episode", "netting", "portfolio", "expansion", "attribution", "scalps", "walk"},
     {"hedging"},
     {"breakeven"},
     {"strategy", "risk"},

@@ -66,13 +66,13 @@ def held(process):
 
 
 def delta(process):
-    return totals(process.hedger.desk.portfolio, process.hedger.desk.book).delta
+    return totals(process.hedger.desk.portfolio, process.hedger.desk.market).delta
 
 
 def calm(process):
     """Whether everything is taken over, and the delta in its band."""
     hedger = process.hedger
-    lot = 20 / max(hedger.desk.book.index, 1.0)
+    lot = 20 / max(hedger.desk.market.index, 1.0)
     return lambda: hedger.quiet and not hedger.adoption.waits and abs(delta(process)) <= BAND + lot
 
 
@@ -440,7 +440,7 @@ def test_changes_at_one_moment_are_no_hedge_in_the_wrong_way(path):
     first, second = listed(world, 2)
     process = start(world, path, (first, 1.0), live__execution="taker", live__slippage_bp=50.0)
     book, hedger = process.hedger.desk.portfolio.book, process.hedger
-    mark = hedger.desk.book.model_mark(parse(first))
+    mark = hedger.desk.market.model_mark(parse(first))
     told = []
 
     def on_tick(hedger):

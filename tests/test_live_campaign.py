@@ -143,8 +143,8 @@ def compare(world, process, path, config, settles):
 def in_band(desk, half_width):
     """Whether every episode that waits for nothing is within its band, up to two lots."""
     held = [e for e in desk.portfolio.open.values() if e.open and not e.pending]
-    mismatches = [abs(float(desk.hedge.target.mismatch(e, desk.book))) for e in held]
-    return all(mismatch <= half_width + 20 / desk.book.index for mismatch in mismatches)
+    mismatches = [abs(float(desk.hedge.target.mismatch(e, desk.market))) for e in held]
+    return all(mismatch <= half_width + 20 / desk.market.index for mismatch in mismatches)
 
 
 def compare_equity(world, config, desk, fills, cash):

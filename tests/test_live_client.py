@@ -46,7 +46,7 @@ POSITION = {"instrument_name": "BTC-PERPETUAL", "size": 10.0}
 ACCOUNT = {"currency": "BTC", "equity": 1.0, "balance": 1.0}
 
 
-class Book:
+class Market:
     """What the exchange has; answers questions about it."""
 
     def __init__(self, exchange):
@@ -99,8 +99,8 @@ def make(exchange, **options):
 
 
 def test_reconciled_before_any_market_news(exchange):
-    book = Book(exchange)
-    book.orders, book.recent = [ORDER], [TRADE]
+    market = Market(exchange)
+    market.orders, market.recent = [ORDER], [TRADE]
     ticks = notification(TICKER, TICK)
     exchange.on("public/subscribe", granted(ticks))
     client = make(exchange, channels=[TICKER])
@@ -120,7 +120,7 @@ def test_reconciled_before_any_market_news(exchange):
 
 
 def test_an_order_leaves_at_once_and_its_trades_are_told_once(exchange):
-    Book(exchange)
+    Market(exchange)
 
     def bought(connection, message):
         traded = notification(CHANGES, {"orders": [ORDER], "trades": [TRADE], "positions": []})
@@ -139,7 +139,7 @@ def test_an_order_leaves_at_once_and_its_trades_are_told_once(exchange):
 
 
 def test_no_order_before_reconciliation(exchange):
-    book = Book(exchange)
+    market = Market(exchange)
     exchange.on("private/get_positions", lambda _, message: refusal(message["id"], 10001))
     client = make(exchange, rng=random.Random(2))
     act = {n.StateChanged: lambda news: client.send_order(PERPETUAL, 1.0, label="h")}
@@ -147,15 +147,15 @@ def test_no_order_before_reconciliation(exchange):
     assert "private/buy" not in exchange.methods()
     assert {r.code for r in handler.of(n.Refused)} == {0}
     assert "not reconciled: private/get_positions: 10001" in handler.of(n.Reconnecting)[0].reason
-    assert book.page == 1_000
+    assert market.page == 1_000
 
 
 def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
-    book = Book(exchange)
+    market = Market(exchange)
     open_, gone = ORDER, {**ORDER, "order_id": "78", "order_state": "cancelled"}
     stale = {**ORDER, "order_id": "79"}
-    book.orders = [open_]
-    book.recent = [TRADE]
+    market.orders = [open_]
+    market.recent = [TRADE]
 
     def positions(connection, message):
         changes = {
@@ -168,7 +168,7 @@ def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
         connection.sendall(frame(notification(CHANGES, {"positions": [{**POSITION, "size": 30.0}]})))
 
     def orders(connection, message):  # answered after the news
-        late.append(answer(message["id"], book.orders))
+        late.append(answer(message["id"], market.orders))
 
     def account(connection, message):
         connection.sendall(frame(late.pop()))
@@ -189,13 +189,13 @@ def test_news_during_reconciliation_are_neither_lost_nor_doubled(exchange):
 
 
 def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
-    book = Book(exchange)
+    market = Market(exchange)
     client = make(exchange, since_ns=None)
     old = {**TRADE, "timestamp": client.now_ns() // 1_000_000 - 1_000}
-    book.recent = [old]
+    market.recent = [old]
 
     def lose(news):
-        book.recent = [
+        market.recent = [
             old,
             {**old, "trade_id": "t2", "timestamp": old["timestamp"] + 500},
         ]  # a slow clock of theirs
@@ -207,13 +207,13 @@ def test_a_fresh_session_is_not_told_of_what_was_before(exchange, quick):
 
 
 def test_a_fresh_session_is_told_of_what_happens_while_it_asks(exchange):
-    book = Book(exchange)
+    market = Market(exchange)
     client = make(exchange, since_ns=None)
     at = client.now_ns() // 1_000_000
-    book.recent = [{**TRADE, "timestamp": at - 1_000}, {**TRADE, "trade_id": "live", "timestamp": at}]
+    market.recent = [{**TRADE, "timestamp": at - 1_000}, {**TRADE, "trade_id": "live", "timestamp": at}]
 
     def account(connection, message):  # after the positions
-        connection.sendall(frame(notification(CHANGES, {"trades": [book.recent[1]]})))
+        connection.sendall(frame(notification(CHANGES, {"trades": [market.recent[1]]})))
         return ACCOUNT
 
     exchange.on("private/get_account_summary", account)
@@ -224,12 +224,12 @@ def test_a_fresh_session_is_told_of_what_happens_while_it_asks(exchange):
 
 
 def test_a_trade_before_the_first_positions_is_in_them(exchange):
-    book = Book(exchange)
+    market = Market(exchange)
     client = make(exchange, since_ns=None)
-    book.recent = [{**TRADE, "trade_id": "before", "timestamp": client.now_ns() // 1_000_000}]
+    market.recent = [{**TRADE, "trade_id": "before", "timestamp": client.now_ns() // 1_000_000}]
 
     def positions(connection, message):
-        connection.sendall(frame(notification(CHANGES, {"trades": book.recent})))
+        connection.sendall(frame(notification(CHANGES, {"trades": market.recent})))
         return [POSITION]
 
     exchange.on("private/get_positions", positions)
@@ -240,11 +240,11 @@ def test_a_trade_before_the_first_positions_is_in_them(exchange):
 
 
 def test_trades_are_read_page_by_page_and_sorted(exchange):
-    book = Book(exchange)
+    market = Market(exchange)
     at = NOW // 1_000_000
     # Several share a millisecond, across the ends of pages.
     trades = [{**TRADE, "trade_id": str(i), "trade_seq": i, "timestamp": at + i // 4} for i in range(20)]
-    book.historical, book.recent, book.page = trades[:13], trades[10:], 7
+    market.historical, market.recent, market.page = trades[:13], trades[10:], 7
     client = make(exchange, known_trades=["3"])
     handler = run(client, seen(n.Reconciled))
     [found] = handler.of(n.Reconciled)
@@ -252,8 +252,8 @@ def test_trades_are_read_page_by_page_and_sorted(exchange):
 
 
 def test_a_page_that_leads_nowhere_is_a_failure(exchange):
-    book = Book(exchange)
-    book.recent, book.page = [{**TRADE, "trade_id": str(i)} for i in range(9)], 4
+    market = Market(exchange)
+    market.recent, market.page = [{**TRADE, "trade_id": str(i)} for i in range(9)], 4
     handler = run(make(exchange), seen(n.Reconnecting))
     assert "trades at" in handler.of(n.Reconnecting)[0].reason
 
@@ -269,7 +269,7 @@ def test_a_public_session(exchange):
 
 
 def test_calls_before_running(exchange):
-    Book(exchange)
+    Market(exchange)
     exchange.on("public/get_instruments", lambda _, message: [])
     exchange.on("public/get_index", lambda _, message: refusal(message["id"], 10020, "bad"))
     exchange.on("public/ticker", lambda _, message: None)
@@ -300,7 +300,7 @@ def test_calls_to_nobody_end(exchange, quick):
 
 
 def test_idle_and_ticks(exchange):
-    Book(exchange)
+    Market(exchange)
     client = make(exchange)
     handler = Recorder(client, lambda news: False)
     ticks = []
@@ -318,7 +318,7 @@ def test_idle_and_ticks(exchange):
 
 
 def test_busy_poll(exchange):
-    Book(exchange)
+    Market(exchange)
     exchange.on("public/subscribe", granted(notification(TICKER, TICK)))
     client = make(exchange, channels=[TICKER], busy_poll=True)
     handler = Recorder(client, lambda news: False)
@@ -337,12 +337,12 @@ def test_busy_poll(exchange):
 
 
 def test_lost_and_found_again(exchange, quick):
-    book = Book(exchange)
+    market = Market(exchange)
     exchange.on("public/subscribe", granted(notification(TICKER, TICK)))
     client = make(exchange, channels=[TICKER])
 
     def lose(news):
-        book.recent = [{**TRADE, "timestamp": client.now_ns() // 1_000_000}]  # while we were away
+        market.recent = [{**TRADE, "timestamp": client.now_ns() // 1_000_000}]  # while we were away
         exchange.drop()
 
     handler = run(client, seen(d.TickerNews, 2), {d.TickerNews: lose})
@@ -356,7 +356,7 @@ def test_lost_and_found_again(exchange, quick):
 
 
 def test_an_order_under_way_is_lost_with_the_connection(exchange, quick):
-    Book(exchange)
+    Market(exchange)
     exchange.on("private/buy", lambda c, m: exchange.drop())
     client = make(exchange)
     ids = []
@@ -373,7 +373,7 @@ def test_an_order_under_way_is_lost_with_the_connection(exchange, quick):
 
 @pytest.mark.parametrize("how", ["close frame", "refused handshake", "10028", "bad password", "silence"])
 def test_it_never_gives_up(exchange, quick, how, monkeypatch):
-    Book(exchange)
+    Market(exchange)
     count = []
 
     def trouble(connection, message):
@@ -420,7 +420,7 @@ def logged():
 
 
 def test_attempts_are_logged_and_hide_secrets(exchange, quick, logged):
-    Book(exchange)
+    Market(exchange)
     exchange.on("public/auth", lambda c, m: refusal(m["id"], 13004, "invalid_credentials"))
     client = make(exchange, by_secret=True)
     handler = run(client, seen(n.Reconnecting, 3))
@@ -452,7 +452,7 @@ def test_delays_double_up_to_a_limit_with_jitter():
 
 
 def test_a_session_that_lasted_starts_the_count_anew(exchange, quick):
-    Book(exchange)
+    Market(exchange)
     offset = [0]
 
     def clock():
@@ -468,14 +468,14 @@ def test_a_session_that_lasted_starts_the_count_anew(exchange, quick):
 
 
 def test_missing_private_channels_end_the_session(exchange, quick):
-    Book(exchange)
+    Market(exchange)
     exchange.on("private/subscribe", lambda _, message: ["user.portfolio.btc"])
     handler = run(make(exchange), seen(n.Reconnecting))
     assert CHANGES in handler.of(n.Reconnecting)[0].reason
 
 
 def test_channels_come_and_go(exchange, quick):
-    Book(exchange)
+    Market(exchange)
     client = make(exchange)
     client.subscribe([TICKER])
     steps = iter([lambda: client.subscribe(["quote.X", TICKER]), lambda: client.unsubscribe([TICKER])])
@@ -513,7 +513,7 @@ def test_channels_come_and_go(exchange, quick):
 
 
 def test_what_a_handler_raises_ends_the_session(exchange):
-    Book(exchange)
+    Market(exchange)
 
     def boom(news):
         raise ZeroDivisionError
@@ -529,7 +529,7 @@ def test_what_a_handler_raises_ends_the_session(exchange):
 
 
 def test_a_handler_hears_what_its_own_stop_loses(exchange):
-    Book(exchange)
+    Market(exchange)
     exchange.on("private/buy", lambda _, message: None)
     client = make(exchange)
 
@@ -543,7 +543,7 @@ def test_a_handler_hears_what_its_own_stop_loses(exchange):
 
 
 def test_what_is_refused_here_is_told_soon(exchange):
-    Book(exchange)
+    Market(exchange)
     client = make(exchange)
 
     def too_many(news):
@@ -559,7 +559,7 @@ def test_what_is_refused_here_is_told_soon(exchange):
 
 
 def test_heartbeats_are_answered(exchange):
-    Book(exchange)
+    Market(exchange)
     tick = frame(notification(TICKER, TICK))
 
     def tested(connection, message):

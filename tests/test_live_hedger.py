@@ -292,8 +292,8 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         assert reasons - {"", "delivery", "hours_before_expiry"}, "the rule never fired"
 
     def price_of(instrument):  # the mark, as in the backtest: rules look at the profit
-        book = hedger.desk.book
-        return book.mark(instrument) if isinstance(instrument, Option) else book.future_price(instrument)
+        market = hedger.desk.market
+        return market.mark(instrument) if isinstance(instrument, Option) else market.future_price(instrument)
 
     session = Instant(price_of)
     with Journal(tmp_path / "j.db") as journal:
@@ -346,7 +346,7 @@ def test_a_session_rolls_and_closes_by_rules_and_says_why(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="gammacore.live"):
         assert process.run(75, lambda: process.hedger.quiet)
     desk = process.hedger.desk
-    assert desk.book.dvol == pytest.approx(world.exchange.floor.market.dvol("BTC") / 100, rel=0.1)
+    assert desk.market.dvol == pytest.approx(world.exchange.floor.market.dvol("BTC") / 100, rel=0.1)
     old, new = desk.portfolio.episodes[:2]
     assert (old.close_reason, old.heir) == ("max_days", new.number)
     assert (len({o.strike for o in old.entered}), len({o.strike for o in new.entered})) == (1, 2)
@@ -578,7 +578,7 @@ def test_a_rehearsal_changes_nothing(tmp_path):
     process.run(20)
     desk = process.hedger.desk
     before = repr([(e.pending, e.resting, e.hedge.amount, e.orders_sent) for e in desk.portfolio.episodes])
-    state = (desk.book.ts_ns, process.hedger.decided, process.hedger.dispatch.sent)
+    state = (desk.market.ts_ns, process.hedger.decided, process.hedger.dispatch.sent)
     assert all(leg.amount for leg in desk.rehearse())
     for _ in range(10):
         assert process.hedger.rehearse() == len(desk.rehearse()) > 0  # as far as to orders
@@ -587,7 +587,7 @@ def test_a_rehearsal_changes_nothing(tmp_path):
         repr([(e.pending, e.resting, e.hedge.amount, e.orders_sent) for e in desk.portfolio.episodes])
         == before
     )
-    assert (desk.book.ts_ns, process.hedger.decided, process.hedger.dispatch.sent) == state
+    assert (desk.market.ts_ns, process.hedger.decided, process.hedger.dispatch.sent) == state
     process.close()
     assert check(tmp_path / "j.db").departure is None
 

@@ -40,5 +40,5 @@ def test_memory_is_flat(tmp_path):
         and not {"simulator", "tests"} & set(Path(change.traceback[0].filename).parts)
     ]
     assert hedger.filled > 3
-    assert hedger.desk.book.index > 0
+    assert hedger.desk.market.index > 0
     assert sum(change.size_diff for change in ours) < MOST, [str(change) for change in ours[:10]]

@@ -50,7 +50,7 @@ def trade(world, method, **params):
 
 
 def delta(process):
-    return totals(process.hedger.desk.portfolio, process.hedger.desk.book).delta
+    return totals(process.hedger.desk.portfolio, process.hedger.desk.market).delta
 
 
 def sizes(world):
@@ -138,7 +138,7 @@ def test_the_holders_own_position_is_reduced_before_ours(path):
 def test_a_trade_from_the_future_does_not_silence_what_comes_after_it(path):
     world = World(linear=())
     process = begin(world, path)
-    desk, price = process.hedger.desk, process.hedger.desk.book.index
+    desk, price = process.hedger.desk, process.hedger.desk.market.index
     late = world.now_ns + 10**18
     news = TradeNews(
         late, "7", 1, "x", "", parse(PERPETUAL), 500.0, price, price, price, 0.0, "BTC", "T",
@@ -147,7 +147,7 @@ def test_a_trade_from_the_future_does_not_silence_what_comes_after_it(path):
     process.hedger.on_news(news)
     process.journal.flush()
     assert facts(path, Adopted)[-1].trade_id == "7"
-    assert desk.book.ts_ns < world.now_ns + 120 * NS_PER_SECOND
+    assert desk.market.ts_ns < world.now_ns + 120 * NS_PER_SECOND
     process.close()
 
 
@@ -214,11 +214,11 @@ def test_orders_on_positions_that_are_gone_are_asked_back(path):
     desk = begin(world, path).hedger.desk
     (episode,) = desk.portfolio.open.values()
     (first, size), (second, _) = episode.legs.items()
-    (exit_order, *_) = desk.handle(Flatten(desk.book.ts_ns + 1))
+    (exit_order, *_) = desk.handle(Flatten(desk.market.ts_ns + 1))
     assert exit_order.purpose is Purpose.EXIT
 
     def outside(option, amount, number):
-        ts = desk.book.ts_ns + 1
+        ts = desk.market.ts_ns + 1
         return Outside(ts, f"0-outside-{number}", 0, option, amount, 0.01, 0.01, 0.0)
 
     cancels = [c for c in desk.handle(outside(first, -size, 1)) if isinstance(c, Cancel)]
@@ -226,7 +226,7 @@ def test_orders_on_positions_that_are_gone_are_asked_back(path):
     assert list(episode.legs) == [second]
     # Its other leg was filled all the same, after somebody else had sold it: what is short is still held.
     desk.handle(outside(second, -2 * size, 2))
-    fill = Fill(desk.book.ts_ns + 1, exit_order.order_id, 0, second, -size, 0.01, 0.01, 0.0)
+    fill = Fill(desk.market.ts_ns + 1, exit_order.order_id, 0, second, -size, 0.01, 0.01, 0.0)
     desk.handle(fill)
     assert episode.legs == {second: -2 * size}
     assert episode.open
@@ -236,13 +236,13 @@ def test_a_change_of_the_hedge_by_others_is_hedged_at_once(path):
     world = World(linear=())
     desk = begin(world, path).hedger.desk
     event = Outside(
-        desk.book.ts_ns + 1,
+        desk.market.ts_ns + 1,
         "book-outside-1",
         BOOK,
         parse(PERPETUAL),
         9_000.0,
-        desk.book.index,
-        desk.book.index,
+        desk.market.index,
+        desk.market.index,
         0.0,
     )
     (order,) = desk.handle(event)
@@ -479,7 +479,7 @@ def during(process, act):
 def test_a_kill_cancels_orders_that_the_session_does_not_know_of(path, connected):
     world = World(linear=())
     process = begin(world, path)
-    price = process.hedger.desk.book.index * 0.99 // 1
+    price = process.hedger.desk.market.index * 0.99 // 1
     resting = trade(world, "buy", instrument_name=PERPETUAL, amount=100, price=price, label="lost-long-ago")
     assert resting["order"]["order_state"] == "open"
     if connected:

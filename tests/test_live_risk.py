@@ -9,7 +9,6 @@ import pytest
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
-from gammacore.book import Book
 from gammacore.build import build_desk
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
@@ -17,6 +16,7 @@ from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.risk_manager import NEAR_LIQUIDATION, DayStart, Mode, ProfitHigh, RiskManager
 from gammacore.live.solvency import liquidation_distance, profit_usd
+from gammacore.market import Market
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Grid, RiskLimits, scenario_profit, totals
@@ -61,8 +61,8 @@ def entry(amount=1.0, number=1):
 
 
 def test_totals_of_a_straddle(held):
-    seen = totals(held.portfolio, held.book)
-    tau, vol = held.book.tau(FRIDAY), held.book.vol(CALL)
+    seen = totals(held.portfolio, held.market)
+    tau, vol = held.market.tau(FRIDAY), held.market.vol(CALL)
     call, put = (inverse.greeks(kind, 60e3, 60e3, tau, vol) for kind in (1, -1))
     assert seen.premium_usd == pytest.approx(60e3 * inverse.price([1, -1], 60e3, 60e3, TAU, 0.6).sum())
     assert seen.delta == pytest.approx(call.net_delta + put.net_delta - 0.1)
@@ -73,28 +73,28 @@ def test_totals_of_a_straddle(held):
 
 
 def test_options_that_two_episodes_hold_count_twice(held):
-    one, lost = totals(held.portfolio, held.book), scenario_profit(held.portfolio, held.book, GRID)
+    one, lost = totals(held.portfolio, held.market), scenario_profit(held.portfolio, held.market, GRID)
     again = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
     again.legs = dict(held.portfolio.open[0].legs)
     again.hedge.trade(-6_000.0, 60e3)
-    assert list(totals(held.portfolio, held.book)) == pytest.approx([2 * figure for figure in one])
-    assert scenario_profit(held.portfolio, held.book, GRID) == pytest.approx(2 * lost)
+    assert list(totals(held.portfolio, held.market)) == pytest.approx([2 * figure for figure in one])
+    assert scenario_profit(held.portfolio, held.market, GRID) == pytest.approx(2 * lost)
 
 
 @pytest.mark.parametrize(("hedge", "amount"), [(PERPETUAL, 30_000.0), (parse("BTC_USDC-PERPETUAL"), 0.5)])
 def test_scenarios_of_half_a_coin_of_a_hedge(hedge, amount):
-    book, portfolio = Book(), Portfolio()
-    book.apply(IndexPrice(START, 60e3))
+    market, portfolio = Market(), Portfolio()
+    market.apply(IndexPrice(START, 60e3))
     portfolio.begin(FRIDAY, hedge, 60e3).hedge.trade(amount, 60e3)
-    found = scenario_profit(portfolio, book, GRID)
+    found = scenario_profit(portfolio, market, GRID)
     assert found[:, 1, 0] == pytest.approx([-6_000.0, 0.0, 6_000.0])
 
 
 def test_totals_decay_in_the_settlement_window(held):
     """A straddle 15 minutes before delivery: against the exact price of the average, moved by a dollar."""
-    book, left = held.book, 15 * NS_PER_MINUTE
-    book.apply(IndexPrice(FRIDAY - left, 60_020.0, fixed=59_990.0))
-    seen, vol = totals(held.portfolio, book), book.vol(CALL)
+    market, left = held.market, 15 * NS_PER_MINUTE
+    market.apply(IndexPrice(FRIDAY - left, 60_020.0, fixed=59_990.0))
+    seen, vol = totals(held.portfolio, market), market.vol(CALL)
 
     def usd(index, minutes=15.0, fixed=59_990.0):
         tau = minutes / (60 * 24 * 365)
@@ -114,8 +114,8 @@ def test_totals_decay_in_the_settlement_window(held):
 
 
 def test_scenarios_reprice_options_and_hedge(held):
-    tau, now = held.book.tau(FRIDAY), held.book.vol(CALL)
-    found = scenario_profit(held.portfolio, held.book, GRID)
+    tau, now = held.market.tau(FRIDAY), held.market.vol(CALL)
+    found = scenario_profit(held.portfolio, held.market, GRID)
     assert found.shape == (3, 3, 2)
     assert found[1, 1, 0] == pytest.approx(0.0, abs=1e-9)
     for i, spot in enumerate(GRID.spot):
@@ -140,10 +140,10 @@ def test_an_entry_is_held_to_what_the_portfolio_would_be(held, limit, least):
     order = entry()
     episode = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
     episode.pending[order.order_id] = order
-    after = 2 * getattr(totals(held.portfolio, held.book), least)
+    after = 2 * getattr(totals(held.portfolio, held.market), least)
     tight, loose = (RiskLimits(GRID, **{limit: after * factor}) for factor in (0.99, 1.01))
-    assert limit in tight.refusal(order, held.portfolio, held.book)
-    assert loose.refusal(order, held.portfolio, held.book) is None
+    assert limit in tight.refusal(order, held.portfolio, held.market)
+    assert loose.refusal(order, held.portfolio, held.market) is None
 
 
 def test_the_worst_scenario_gates_entries(held):
@@ -151,19 +151,19 @@ def test_the_worst_scenario_gates_entries(held):
     episode = held.portfolio.begin(FRIDAY, PERPETUAL, 60e3)
     episode.pending[order.order_id] = order
     options = {CALL: 2.0, PUT: 2.0}
-    worst = -scenario_profit(held.portfolio, held.book, GRID, options).min()
+    worst = -scenario_profit(held.portfolio, held.market, GRID, options).min()
     assert worst > 0
     for factor, refused in ((0.99, True), (1.01, False)):
         limits = RiskLimits(GRID, max_scenario_loss_usd=worst * factor)
-        assert bool(limits.refusal(order, held.portfolio, held.book)) is refused
+        assert bool(limits.refusal(order, held.portfolio, held.market)) is refused
 
 
 def test_hedges_are_held_to_the_largest_order_only(held):
     limits = RiskLimits(GRID, max_gamma=1e-9, max_vega_usd=1e-9, max_order=0.2, max_scenario_loss_usd=1e-9)
     hedge = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 11_000.0),))
-    assert limits.refusal(hedge, held.portfolio, held.book) is None
+    assert limits.refusal(hedge, held.portfolio, held.market) is None
     large = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 13_000.0),))
-    assert "max_order" in limits.refusal(large, held.portfolio, held.book)
+    assert "max_order" in limits.refusal(large, held.portfolio, held.market)
 
 
 # --------------------------------------------------------------------------- over time
@@ -248,7 +248,7 @@ def test_a_guard_holds_beyond_its_limit_not_at_it(held):
 
 
 def test_a_loss_a_drawdown_and_exposure_hold_beyond_their_limits_not_at_them(held):
-    lost, delta = 128.0, abs(totals(held.portfolio, held.book).delta)
+    lost, delta = 128.0, abs(totals(held.portfolio, held.market).delta)
     for limit, holds in ((lost, False), (lost - 1e-9, True)):
         changes = {"max_daily_loss_usd": limit, "max_drawdown_usd": {"1h": limit}}
         risk = manager(held, max_delta=delta if not holds else delta - 1e-9, **changes)
@@ -294,7 +294,7 @@ def test_who_flattens_passes_latches_but_no_guard_of_the_market():
 
 def test_a_hedge_that_is_too_large_is_said():
     risk = manager(max_order=0.2)
-    risk.desk.book.apply(IndexPrice(T0, 60e3))
+    risk.desk.market.apply(IndexPrice(T0, 60e3))
     hedge, large = (
         Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, usd),)) for usd in (11_000.0, 13_000.0)
     )
@@ -553,10 +553,10 @@ def test_a_missing_mark_does_not_switch_loss_guards_off(held):
     risk = manager(held, max_daily_loss_usd=200.0)
     risk.tick(T0)
     known = risk.profit_usd
-    held.book.index = math.nan
+    held.market.index = math.nan
     risk._profit(T0 + 2 * S)
     assert risk.profit_usd == known
-    held.book.index = 61_500.0
+    held.market.index = 61_500.0
     held.portfolio.open[0].hedge.trade(-60_000.0, 61_500.0)
     held.handle(IndexPrice(T0 + 3, 63_000.0))
     risk.tick(T0 + 4 * S)

@@ -34,8 +34,8 @@ def test_sums_are_of_all_books_in_usd():
     one = follower()
     desk, now_ns = one.desk, one.last_ns
     sums = sums_of([one, one, Follower("none.db")], now_ns)
-    seen = totals(desk.portfolio, desk.book)
-    assert sums.delta == pytest.approx(2 * seen.delta * desk.book.index)
+    seen = totals(desk.portfolio, desk.market)
+    assert sums.delta == pytest.approx(2 * seen.delta * desk.market.index)
     assert sums.vega == pytest.approx(2 * seen.vega_usd)
     begun = one.day_start.profit_usd
     assert sums.today == pytest.approx(2 * (by_the_ledger(desk).usd - begun), abs=1e-2)

@@ -353,7 +353,7 @@ def test_a_time_from_the_future_does_not_silence_the_session(message, play):
         world.jump(-0.04)
         yield lambda: len(world.orders("hedge")) > before
         yield lambda: hedger.quiet
-        assert hedger.desk.book.ts_ns < world.now_ns + 61 * NS_PER_SECOND
+        assert hedger.desk.market.ts_ns < world.now_ns + 61 * NS_PER_SECOND
         assert hedger.risk.mode is Mode.NORMAL
 
     play(script, Meddled())

@@ -136,7 +136,7 @@ def by_real_trades(run):
                 cash += held * max(option.kind * (price - option.strike), 0.0) / price
     cash -= sum(portfolio.book.delivery_fees.values())
     held = portfolio.book.legs.items()
-    return cash + sum(amount * run.desk.book.mark(option) for option, amount in held)
+    return cash + sum(amount * run.desk.market.mark(option) for option, amount in held)
 
 
 @pytest.mark.parametrize("seed", range(40))

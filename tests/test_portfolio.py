@@ -2,7 +2,6 @@ import pytest
 
 from gammacore import inverse
 from gammacore.backtest.replay.tape import Tape
-from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.errors import LedgerError
@@ -10,6 +9,7 @@ from gammacore.events import Delivery, Fill, IndexPrice, Rejected
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Target
 from gammacore.ledger import Account
+from gammacore.market import Market
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
 from support.markets import FRIDAY, START, chains_of
@@ -20,7 +20,7 @@ CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 
 def market(index=60e3):
     tape = Tape(chains_of([START], [index]))
-    book = Book()
+    book = Market()
     book.apply(tape.snapshot(0))
     return book
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammacore.backtest.replay.tape import Tape
-from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_HOUR
 from gammacore.events import Delivery, Fill, IndexPrice, Rejected, Snapshot
 from gammacore.fees import DERIBIT, delivery_fee
 from gammacore.ledger import ASSETS, Account
+from gammacore.market import Market
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
 from support.markets import FRIDAY, START, chains_of
@@ -69,14 +69,14 @@ class Play:
     def __init__(self, seed, settlement):
         self.rng = random.Random(seed)
         self.settlement, self.inverse = settlement, settlement is Settlement.INVERSE
-        self.book, self.portfolio = Book(), Portfolio(DERIBIT)
+        self.market, self.portfolio = Market(), Portfolio(DERIBIT)
         chain = Tape(chains_of([START], [60e3], strikes=STRIKES)).snapshot(0)
         self.send(Snapshot(START, chain.chain))
         self.twins, self.interest, self.rejected = {}, 0.0, 0
 
     def send(self, event):
-        self.book.apply(event)
-        self.portfolio.apply(event, self.book)
+        self.market.apply(event)
+        self.portfolio.apply(event, self.market)
 
     def order(self, episode, purpose, *legs):
         order = Order(f"{episode.number}-{purpose}-{episode.orders_sent}", episode.number, purpose, legs)
@@ -87,7 +87,7 @@ class Play:
     def fill(self, order, instrument, amount, price, last=True):
         fee = self.rng.uniform(0, 0.001)
         event = Fill(
-            self.book.ts_ns, order.order_id, order.episode, instrument, amount, price, price, fee, last
+            self.market.ts_ns, order.order_id, order.episode, instrument, amount, price, price, fee, last
         )
         twin = self.twins[order.episode]
         if isinstance(instrument, Option):
@@ -97,18 +97,18 @@ class Play:
             twin.postings += 3
         else:
             if isinstance(instrument, Perpetual):
-                twin.pay_funding(self.book.interest)
+                twin.pay_funding(self.market.interest)
             twin.trade(amount, price, fee)
         self.send(event)
 
     def price(self):
         self.interest += self.rng.uniform(-1e-9, 1e-9) if self.inverse else self.rng.uniform(-5, 5)
-        price = self.book.index * self.rng.uniform(0.95, 1.05)
-        self.send(IndexPrice(self.book.ts_ns + NS_PER_HOUR, price, self.interest))
+        price = self.market.index * self.rng.uniform(0.95, 1.05)
+        self.send(IndexPrice(self.market.ts_ns + NS_PER_HOUR, price, self.interest))
 
     def enter(self):
         """One or two legs, each filled in one to three parts; or refused."""
-        episode = self.portfolio.begin(FRIDAY, self.rng.choice(HEDGES[self.settlement]), self.book.index)
+        episode = self.portfolio.begin(FRIDAY, self.rng.choice(HEDGES[self.settlement]), self.market.index)
         twin = self.twins[episode.number] = Twin(self.inverse)
         twin.interest = Fraction(0)
         options = [
@@ -120,7 +120,7 @@ class Play:
         order = self.order(episode, Purpose.ENTRY, *legs)
         if self.rng.random() < 0.2:
             self.rejected += 1
-            self.send(Rejected(self.book.ts_ns, order.order_id, episode.number, "no ask"))
+            self.send(Rejected(self.market.ts_ns, order.order_id, episode.number, "no ask"))
             return
         for leg in legs:
             unit = 0.05 if self.inverse else 3000.0
@@ -147,9 +147,9 @@ class Play:
         order = self.order(episode, purpose, Leg(instrument, amount))
         if self.rng.random() < 0.1:
             self.rejected += 1
-            self.send(Rejected(self.book.ts_ns, order.order_id, episode.number, "no quote"))
+            self.send(Rejected(self.market.ts_ns, order.order_id, episode.number, "no quote"))
         else:
-            self.parts(order, order.legs[0], self.book.future_price(instrument), last=True)
+            self.parts(order, order.legs[0], self.market.future_price(instrument), last=True)
 
     def pick(self, wanted):
         found = [e for e in self.portfolio.open.values() if wanted(e)]
@@ -172,13 +172,13 @@ class Play:
         same = source.hedge.instrument
         heir = self.pick(lambda e: e.open and e.hedge.instrument == same and not e.pending)
         if heir is not None:
-            price, amount = self.book.future_price(same), source.hedge.amount
+            price, amount = self.market.future_price(same), source.hedge.amount
             for episode, signed in ((source, -amount), (heir, amount)):
                 twin = self.twins[episode.number]
                 if isinstance(same, Perpetual):
-                    twin.pay_funding(self.book.interest)
+                    twin.pay_funding(self.market.interest)
                 twin.trade(signed, price, 0.0)
-            self.portfolio.hand_over(source, heir, self.book)
+            self.portfolio.hand_over(source, heir, self.market)
 
     def mark(self):
         """Carry at marks, as at the end of a recording, and go on."""
@@ -186,16 +186,16 @@ class Play:
         if episode is not None:
             value = 0.03 if self.inverse else 1800.0
             if isinstance(episode.hedge.instrument, Perpetual):
-                self.twins[episode.number].pay_funding(self.book.interest)
-            self.portfolio.mark(episode, self.book, dict.fromkeys(episode.legs, value))
+                self.twins[episode.number].pay_funding(self.market.interest)
+            self.portfolio.mark(episode, self.market, dict.fromkeys(episode.legs, value))
             self.twins[episode.number].postings += 2
             self.check_marks(episode, value)
             # The option's mark is taken back, since a purchase is carried at cost.
-            episode.ledger.mark(self.book.ts_ns, Account.HEDGE, Account.HEDGE_PNL, 0.0, "mark undone")
+            episode.ledger.mark(self.market.ts_ns, Account.HEDGE, Account.HEDGE_PNL, 0.0, "mark undone")
             self.twins[episode.number].postings += 1
 
     def deliver(self):
-        price = self.book.index
+        price = self.market.index
         for episode in self.portfolio.open.values():
             if not episode.open:
                 continue
@@ -218,7 +218,7 @@ class Play:
 
     def check_marks(self, episode, value):
         twin, ledger = self.twins[episode.number], episode.ledger
-        price = self.book.future_price(episode.hedge.instrument)
+        price = self.market.future_price(episode.hedge.instrument)
         slack = UNIT * (twin.postings + 2)
         assert abs(-Fraction(ledger.native_balance(Account.HEDGE_PNL)) - twin.hedge_profit(price)) <= slack
         expected = sum(twin.options.values()) * Fraction(value)
@@ -246,8 +246,10 @@ class Play:
             realised = -Fraction(ledger.native_balance(Account.HEDGE_PNL))
             cash = twin.cash - twin.fees - twin.funding + realised
             assert abs(Fraction(ledger.native_balance(Account.CASH)) - cash) <= slack
-            left = Fraction(float(episode.hedge.unrealised(self.book.future_price(episode.hedge.instrument))))
-            total = twin.hedge_profit(self.book.future_price(episode.hedge.instrument))
+            left = Fraction(
+                float(episode.hedge.unrealised(self.market.future_price(episode.hedge.instrument)))
+            )
+            total = twin.hedge_profit(self.market.future_price(episode.hedge.instrument))
             assert abs(realised + left - total) <= slack + abs(total) / 10**12
 
     def check_positions(self, episode, twin):

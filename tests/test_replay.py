@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
-from gammacore.book import Book
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
+from gammacore.market import Market
 from gammacore.settlement import clock_factor
 from gammacore.volatility.estimate import Estimate
 from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
@@ -222,17 +222,17 @@ def test_nothing_to_replay():
 
 def test_book_and_tape_see_one_average_in_the_settlement_window():
     tape = minute_tape()
-    book, last = Book(), 0.0
+    market, last = Market(), 0.0
     opens = FRIDAY - 30 * NS_PER_MINUTE
     for i in range(len(tape)):
-        book.apply(tape.snapshot(i) if tape.chain_at[i] >= 0 else tape.price(i))
+        market.apply(tape.snapshot(i) if tape.chain_at[i] >= 0 else tape.price(i))
         if not FRIDAY - NS_PER_HOUR < tape.ts_ns[i] <= FRIDAY:
             continue
         for name in ("forward", "underlying", "tau"):
-            assert getattr(book, name)(FRIDAY) == pytest.approx(
+            assert getattr(market, name)(FRIDAY) == pytest.approx(
                 getattr(tape, name)(FRIDAY, i, i + 1)[0], rel=1e-13
             )
-        assert book.vol(CALL) == tape.vol(CALL, i, i + 1)[0]
+        assert market.vol(CALL) == tape.vol(CALL, i, i + 1)[0]
         if tape.ts_ns[i] > opens:
             steps = (tape.ts_ns >= opens) & (tape.ts_ns <= tape.ts_ns[i])
             mean = np.trapezoid(tape.index[steps], tape.ts_ns[steps]) / (tape.ts_ns[i] - opens)

@@ -292,7 +292,7 @@ def test_a_session_takes_a_share_of_its_accounts_equity(tmp_path, caplog):
     episode = desk.portfolio.episodes[0]
     # With the equity of the configuration it would not buy a lot; marks are a few per cent below asks.
     assert account > 1.0
-    assert desk.book.equity == pytest.approx(account, rel=1e-3)
+    assert desk.market.equity == pytest.approx(account, rel=1e-3)
     assert 0.008 * account < episode.premium <= 0.0101 * account
     said = [r.sized_by for r in caplog.records if getattr(r, "order", "") == "0-entry-0"]
     assert said[0] == "equity_share"

@@ -116,7 +116,7 @@ def test_what_was_traded_is_not_entered_again():
 
 def test_what_a_session_adds():
     desk = build_desk(build({}))
-    desk.book.chain, desk.book.ts_ns = listed_at(SUNDAY), SUNDAY
+    desk.market.chain, desk.market.ts_ns = listed_at(SUNDAY), SUNDAY
     assert str(why_idle(desk, Mode.HEDGE_ONLY, ("margin 0.9",))) == "no entries in HEDGE_ONLY: margin 0.9"
     assert str(why_idle(desk, Mode.HALT)) == "no entries in HALT"
     assert str(why_idle(desk, Mode.NORMAL, refused="max_order")).startswith(

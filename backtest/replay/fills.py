@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 
-from gammacore.book import Book
 from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
 from gammacore.fees import FeeSchedule, future_fee, option_fee
 from gammacore.hedging.ladder import reached
+from gammacore.market import Market
 from gammacore.orders import Cancel, Command, Leg, Order
 
 
@@ -40,7 +40,7 @@ class SimulatedExchange:
     max_quote_age_ns : int or None
         Oldest chain that still counts as a quote; None accepts any.
     averaging : bool
-        See :class:`gammacore.book.Book`.
+        See :class:`gammacore.market.Market`.
     grids : Grids, optional
         Ticks of hedges.
     """
@@ -66,7 +66,7 @@ class SimulatedExchange:
         self.on_ticks = on_ticks
         self.max_quote_age_ns = max_quote_age_ns
         self.grids = Grids() if grids is None else grids
-        self.book = Book(averaging)
+        self.market = Market(averaging)
         self.resting: dict[str, Order] = {}
 
     def observe(self, event: Event) -> list[Event]:
@@ -76,23 +76,23 @@ class SimulatedExchange:
         mark below the limit of a buy, above that of a sale. A price that only touches it
         may have been taken by orders that came earlier.
         """
-        self.book.apply(event)
+        self.market.apply(event)
         if not self.resting or not isinstance(event, (IndexPrice, Snapshot)):
             return []
         through = [
             order
             for order in self.resting.values()
-            if reached(order, self.book.future_price(order.legs[0].instrument))  # type: ignore[arg-type]
+            if reached(order, self.market.future_price(order.legs[0].instrument))  # type: ignore[arg-type]
         ]
         return [self._maker_fill(self.resting.pop(order.order_id)) for order in through]
 
     def _maker_fill(self, order: Order) -> Fill:
         (leg,) = order.legs
         assert order.limit is not None
-        mark = self.book.future_price(leg.instrument)  # type: ignore[arg-type]
+        mark = self.market.future_price(leg.instrument)  # type: ignore[arg-type]
         fee = self.fee(leg.instrument, leg.amount, order.limit, maker=True)
         return Fill(
-            self.book.ts_ns,
+            self.market.ts_ns,
             order.order_id,
             order.episode,
             leg.instrument,
@@ -115,10 +115,10 @@ class SimulatedExchange:
             if not math.isfinite(price):
                 side = "ask" if leg.amount > 0 else "bid"
                 reason = f"no {side} for {leg.instrument.name}" if self.fill == "cross" else "no quote"
-                return [Rejected(self.book.ts_ns, order.order_id, order.episode, reason)]
+                return [Rejected(self.market.ts_ns, order.order_id, order.episode, reason)]
         return [
             Fill(
-                self.book.ts_ns,
+                self.market.ts_ns,
                 order.order_id,
                 order.episode,
                 leg.instrument,
@@ -134,25 +134,25 @@ class SimulatedExchange:
     def _rest(self, order: Order) -> list[Event]:
         """Put a post-only order into the book, or refuse one that would take."""
         (leg,) = order.legs
-        mark = self.book.future_price(leg.instrument)  # type: ignore[arg-type]
+        mark = self.market.future_price(leg.instrument)  # type: ignore[arg-type]
         if reached(order, mark * (1.0 - math.copysign(self.half_spread, leg.amount))):
-            return [Rejected(self.book.ts_ns, order.order_id, order.episode, "post_only would take")]
+            return [Rejected(self.market.ts_ns, order.order_id, order.episode, "post_only would take")]
         self.resting[order.order_id] = order
         return []
 
     def _price(self, leg: Leg) -> tuple[float, float]:
         """Fill price (NaN where there is none) and mark of a leg."""
         if isinstance(leg.instrument, Option):
-            return self._option_price(leg.instrument, leg.amount), self.book.mark(leg.instrument)
-        mark = self.book.future_price(leg.instrument)
+            return self._option_price(leg.instrument, leg.amount), self.market.mark(leg.instrument)
+        mark = self.market.future_price(leg.instrument)
         return self._hedge_price(leg.instrument, leg.amount, mark), mark
 
     def _option_price(self, option: Option, amount: float) -> float:
         if self.fill == "mark":
-            return self.book.mark(option)
-        chain, book = self.book.chain, self.book
+            return self.market.mark(option)
+        chain, market = self.market.chain, self.market
         if chain is None or (
-            self.max_quote_age_ns is not None and book.ts_ns - book.chain_ts_ns > self.max_quote_age_ns
+            self.max_quote_age_ns is not None and market.ts_ns - market.chain_ts_ns > self.max_quote_age_ns
         ):
             return math.nan
         row = chain.find(option)
@@ -173,11 +173,11 @@ class SimulatedExchange:
         self, instrument: Option | Future | Perpetual, amount: float, price: float, maker: bool = False
     ) -> float:
         """Fee of a trade now, settlement currency."""
-        rates = self.fees.at(self.book.ts_ns)
+        rates = self.fees.at(self.market.ts_ns)
         if isinstance(instrument, Option):
             if not self.option_fees:
                 return 0.0
-            return float(option_fee(rates, instrument, abs(amount), price, index=self.book.index))
+            return float(option_fee(rates, instrument, abs(amount), price, index=self.market.index))
         if isinstance(self.hedge_fee, str):
             maker = maker or self.hedge_fee == "maker"
             return float(future_fee(rates, instrument, amount, price, maker=maker))

@@ -154,7 +154,7 @@ def outside(
     DataError
         If the chains do not know the option's expiry, or its price has no volatility.
     """
-    portfolio, book, instrument = desk.portfolio, desk.book, trade.instrument
+    portfolio, market, instrument = desk.portfolio, desk.market, trade.instrument
     news: list[Event] = []
     if isinstance(instrument, Option):
         episode = portfolio.adopter(instrument)
@@ -163,27 +163,27 @@ def outside(
             news.append(_implied(trade, desk))
             mark = trade.price
     else:
-        episode, mark = BOOK, book.future_price(instrument)
+        episode, mark = BOOK, market.future_price(instrument)
     price = mark if math.isnan(trade.price) else trade.price
     fee = exchange.fee(instrument, trade.amount, price) if math.isnan(trade.fee) else trade.fee
     order_id = order_id_of(episode, Purpose.OUTSIDE, number)
-    fill = Outside(book.ts_ns, order_id, episode, instrument, trade.amount, price, mark, fee, last)
+    fill = Outside(market.ts_ns, order_id, episode, instrument, trade.amount, price, mark, fee, last)
     return [*news, fill]
 
 
 def _mark(option: Option, desk: Desk) -> float:
     try:
-        return float(desk.book.mark(option))
+        return float(desk.market.mark(option))
     except KeyError:  # no chain has had its expiry
         return math.nan
 
 
 def _implied(trade: HolderTrade, desk: Desk) -> Ticker:
     """Volatility of a trade's price: the chains so far do not quote the option."""
-    option, book, at = trade.instrument, desk.book, format_time(trade.ts_ns)
+    option, market, at = trade.instrument, desk.market, format_time(trade.ts_ns)
     assert isinstance(option, Option)
     try:
-        forward, tau = book.forward(option.expiry_ns), book.tau(option.expiry_ns)
+        forward, tau = market.forward(option.expiry_ns), market.tau(option.expiry_ns)
     except KeyError:
         why = "no chain before has that expiry; add chains, or begin later (--start)"
         raise DataError(f"{option.name}, held or traded at {at}: {why}") from None
@@ -195,7 +195,7 @@ def _implied(trade: HolderTrade, desk: Desk) -> Ticker:
         )
         why = f"no chain quotes it, and {what}, which has no volatility at a forward of {forward:,.2f}"
         raise DataError(f"{option.name}, held or traded at {at}: {why}")
-    return Ticker(book.ts_ns, option, forward, book.index, vol)
+    return Ticker(market.ts_ns, option, forward, market.index, vol)
 
 
 class Onlooker(Desk):
@@ -203,10 +203,10 @@ class Onlooker(Desk):
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one event."""
-        self.book.apply(event)
-        self.portfolio.apply(event, self.book)
+        self.market.apply(event)
+        self.portfolio.apply(event, self.market)
         portfolio = self.portfolio
         if isinstance(portfolio, NettedPortfolio):
             for episode in [e for e in portfolio.open.values() if e.close_ns]:
-                portfolio.retire(episode, self.book)
+                portfolio.retire(episode, self.market)
         return []

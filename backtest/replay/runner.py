@@ -194,7 +194,7 @@ class _Replay:
 
     def _deliver(self, due: int, settled: Settled) -> None:
         """Settle what expires; an estimate of the spot price is known to nobody afterwards."""
-        books = self.exchange.book, self.desk.book
+        books = self.exchange.market, self.desk.market
         known = [book.index for book in books]
         self._dispatch(Delivery(due, due, settled.price, settled.spot))
         for book, index in zip(books, known, strict=True):
@@ -237,7 +237,7 @@ class _Replay:
     def _show_last(self, block: PriceBlock, j: int) -> None:
         for event in self._bar_events(block, j - 1):
             self.exchange.observe(event)
-            self.desk.book.apply(event)
+            self.desk.market.apply(event)
 
     def _bar_events(self, block: PriceBlock, i: int) -> list[Event]:
         return [*self._tickers(block, i), self.tape.price(i)]
@@ -283,7 +283,7 @@ def replay(
     desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config)
     if onlooker:
         desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"
-        desk.book.averaging = config.exit.delivery == "average"
+        desk.market.averaging = config.exit.delivery == "average"
     if policy is not None:
         desk.policy = policy
     reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
@@ -323,16 +323,16 @@ def _square(tape: Tape, desk: Desk, method: Method) -> tuple[EpisodeRun, Episode
     if not isinstance(portfolio, NettedPortfolio) or portfolio.book is None or portfolio.residual is None:
         return None, None
     for account in (portfolio.book, portfolio.residual):
-        portfolio.mark(account, desk.book, {option: desk.book.mark(option) for option in account.legs})
+        portfolio.mark(account, desk.market, {option: desk.market.mark(option) for option in account.legs})
         _true_up_funding(account, tape, desk, last)
-    portfolio.square(desk.book.ts_ns)
+    portfolio.square(desk.market.ts_ns)
     return EpisodeRun(portfolio.residual, tape, last, method), EpisodeRun(portfolio.book, tape, last, method)
 
 
 def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> EpisodeRun:
     if episode.number in desk.portfolio.open:
-        values = {option: desk.book.mark(option) for option in episode.legs}
-        desk.portfolio.mark(episode, desk.book, values)
+        values = {option: desk.market.mark(option) for option in episode.legs}
+        desk.portfolio.mark(episode, desk.market, values)
         last = len(tape) - 1
     else:
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1

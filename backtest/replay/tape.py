@@ -291,7 +291,7 @@ class Tape:
         return values
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
-        """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see :class:`Book`."""
+        """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see `Market`."""
         if option not in self._vol_cache:
             self._vol_cache[option] = self._on_clock(option, self._quoted(option, self.chains.iv))
         return self._at_chains(self._vol_cache[option], i, j, option.expiry_ns)
@@ -348,7 +348,7 @@ class Tape:
         return self.years(expiry_ns, self.ts_ns[i:j])
 
     def years(self, expiry_ns: int, ts_ns: Ints) -> Floats:
-        """Years to expiry, not below zero; less what the average takes, see :class:`Book`."""
+        """Years to expiry, not below zero; less what the average takes, see :class:`Market`."""
         left = expiry_ns - ts_ns
         return np.asarray(averaged_tau(left)) if self.averaging else np.maximum(left, 0) / NS_PER_YEAR
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from gammacore import black76
-from gammacore.book import Book
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.events import Event, Fill, Snapshot
+from gammacore.market import Market
 from gammacore.orders import Purpose
 from gammacore.portfolio import Portfolio
 from gammacore.strategy.equity import profit_of
@@ -53,28 +53,28 @@ class Roll:
 class _Memory:
     """What rules must know of an episode's past; money as of :class:`Holding`."""
 
-    def __init__(self, episode: Episode, book: Book) -> None:
+    def __init__(self, episode: Episode, market: Market) -> None:
         paid: dict[Option, float] = {}
         for fill in episode.option_fills():
             if isinstance(fill.instrument, Option):
                 paid[fill.instrument] = paid.get(fill.instrument, 0.0) + fill.amount * fill.price
         self.premium = premium_of(paid.values()) or math.nan  # of nothing there are no shares
         self.peak = 0.0
-        self.gamma, self.theta = gamma_theta(episode, book)
+        self.gamma, self.theta = gamma_theta(episode, market)
         self.breakeven = breakeven_vol(self.gamma, self.theta)
-        self.start_ns = self.sampled_ns = book.ts_ns
-        self.index = book.index
+        self.start_ns = self.sampled_ns = market.ts_ns
+        self.index = market.index
         self.squares = self.gained = self.paid = 0.0
 
-    def sample(self, book: Book, gamma: float, theta: float) -> None:
+    def sample(self, market: Market, gamma: float, theta: float) -> None:
         """Add what the price did since the last sample, once that is an hour ago."""
-        if book.ts_ns - self.sampled_ns < SAMPLE_NS:
+        if market.ts_ns - self.sampled_ns < SAMPLE_NS:
             return
-        square = math.log(book.index / self.index) ** 2
+        square = math.log(market.index / self.index) ** 2
         self.squares += square
         self.gained += 0.5 * self.gamma * square
-        self.paid -= self.theta * (book.ts_ns - self.sampled_ns) / NS_PER_YEAR
-        self.sampled_ns, self.index, self.gamma, self.theta = book.ts_ns, book.index, gamma, theta
+        self.paid -= self.theta * (market.ts_ns - self.sampled_ns) / NS_PER_YEAR
+        self.sampled_ns, self.index, self.gamma, self.theta = market.ts_ns, market.index, gamma, theta
 
     @property
     def realised(self) -> float:
@@ -112,7 +112,7 @@ class Leaving:
         """Whether anything is closed before its delivery."""
         return self.exits != ExitRule() or self.rolls is not None
 
-    def note(self, event: Event, portfolio: Portfolio, book: Book) -> None:
+    def note(self, event: Event, portfolio: Portfolio, market: Market) -> None:
         """Remember what an event says of the episodes held; called before any question."""
         self._seen = {}
         if not self._priced or not isinstance(event, Snapshot | Fill):
@@ -125,20 +125,20 @@ class Leaving:
             if first_expiry_ns(episode) <= event.ts_ns:
                 continue  # waiting for its delivery
             if episode.number not in self._memories:
-                self._memories[episode.number] = _Memory(episode, book)
+                self._memories[episode.number] = _Memory(episode, market)
             if isinstance(event, Snapshot):
-                self._seen[episode.number] = self._look(episode, book)
+                self._seen[episode.number] = self._look(episode, market)
 
-    def _look(self, episode: Episode, book: Book) -> Holding:
+    def _look(self, episode: Episode, market: Market) -> Holding:
         memory = self._memories[episode.number]
-        gamma, theta = gamma_theta(episode, book)
-        memory.sample(book, gamma, theta)
-        value = sum(amount * book.mark(option) for option, amount in episode.legs.items())
-        profit = profit_of(episode, book, value)
+        gamma, theta = gamma_theta(episode, market)
+        memory.sample(market, gamma, theta)
+        value = sum(amount * market.mark(option) for option, amount in episode.legs.items())
+        profit = profit_of(episode, market, value)
         memory.peak = max(memory.peak, profit)
         first = first_expiry_ns(episode)
         return Holding(
-            ts_ns=book.ts_ns,
+            ts_ns=market.ts_ns,
             entry_ns=episode.entry_ns,
             first_expiry_ns=first,
             legs=tuple(episode.legs.items()),
@@ -146,13 +146,13 @@ class Leaving:
             value=value,
             profit=profit,
             peak=memory.peak,
-            forward=book.forward(first),
-            moneyness=nearest_strike(episode, book, first),
+            forward=market.forward(first),
+            moneyness=nearest_strike(episode, market, first),
             gamma=gamma,
             theta=theta,
             breakeven=breakeven_vol(gamma, theta),
             breakeven_entry=memory.breakeven,
-            forecast=book.estimate,
+            forecast=market.estimate,
             realised=memory.realised,
             gamma_over_theta=memory.ratio,
         )
@@ -178,24 +178,24 @@ class Leaving:
         return None if due is None else due[0]
 
 
-def gamma_theta(episode: Episode, book: Book) -> tuple[float, float]:
+def gamma_theta(episode: Episode, market: Market) -> tuple[float, float]:
     """Sum up gamma and theta of the options held, in the units of :class:`Holding`."""
     gamma = theta = 0.0
     for option, amount in episode.legs.items():
-        forward, tau = book.forward(option.expiry_ns), book.tau(option.expiry_ns)
+        forward, tau = market.forward(option.expiry_ns), market.tau(option.expiry_ns)
         seen = black76.sensitivities(
-            ("gamma", "theta"), option.kind, forward, option.strike, tau, book.vol(option)
+            ("gamma", "theta"), option.kind, forward, option.strike, tau, market.vol(option)
         )
         gamma += amount * float(seen[0]) * forward**2
         theta += amount * float(seen[1])
     return gamma, theta
 
 
-def nearest_strike(episode: Episode, book: Book, expiry_ns: int) -> float:
+def nearest_strike(episode: Episode, market: Market, expiry_ns: int) -> float:
     """Return the deviations from the forward to the nearest strike of an expiry."""
-    forward, root = book.forward(expiry_ns), math.sqrt(book.tau(expiry_ns))
+    forward, root = market.forward(expiry_ns), math.sqrt(market.tau(expiry_ns))
     return min(
-        abs(math.log(forward / option.strike)) / (book.vol(option) * root) if root else math.inf
+        abs(math.log(forward / option.strike)) / (market.vol(option) * root) if root else math.inf
         for option in episode.legs
         if option.expiry_ns == expiry_ns
     )

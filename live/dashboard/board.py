@@ -148,17 +148,17 @@ class Board:
         self._limits.started()
 
     def _event(self, event: Event, desk: Desk) -> None:
-        book = desk.book
-        if not book.index > 0:
+        market = desk.market
+        if not market.index > 0:
             return
         if isinstance(event, IndexPrice | Snapshot):
-            self.curves["price"].add(book.ts_ns, book.index)
+            self.curves["price"].add(market.ts_ns, market.index)
             for episode in desk.portfolio.open.values():
                 if (pace := self._paces.get(episode.number)) is not None:
-                    pace.price(book.ts_ns, book.forward(episode.expiry_ns))
+                    pace.price(market.ts_ns, market.forward(episode.expiry_ns))
         if isinstance(event, Fill):
             self._filled(event, desk)
-        if book.ts_ns - self._profit_ns >= PROFIT_NS:
+        if market.ts_ns - self._profit_ns >= PROFIT_NS:
             self._look_at_profit(desk)
 
     def _filled(self, fill: Fill, desk: Desk) -> None:
@@ -166,19 +166,19 @@ class Board:
         episode = desk.portfolio.open.get(fill.episode)
         if episode is None or not episode.open:
             return
-        forward = desk.book.forward(episode.expiry_ns)
+        forward = desk.market.forward(episode.expiry_ns)
         pace = self._paces.get(episode.number)
         if pace is None and fill.order_id not in episode.pending:
-            paid = paid_vol(episode, desk.book)
+            paid = paid_vol(episode, desk.market)
             assert self._weigher is not None
             self._paces[episode.number] = Pace(
-                desk.book.ts_ns, forward, paid, breakeven_vol(episode, desk.book, self._weigher, paid)
+                desk.market.ts_ns, forward, paid, breakeven_vol(episode, desk.market, self._weigher, paid)
             )
         elif pace is not None and fill.instrument == episode.hedge.instrument:
             pace.hedged(fill.ts_ns, forward)
 
     def _look_at_profit(self, desk: Desk) -> None:
-        now_ns = desk.book.ts_ns
+        now_ns = desk.market.ts_ns
         self._profit, self._profit_ns = self._profits.look(desk), now_ns
         self.curves["profit"].add(now_ns, self._profit.usd)
         if self._limits is not None:
@@ -192,7 +192,7 @@ class Board:
         Sections of what is not known yet are None or empty.
         """
         desk = self.follower.desk
-        known = desk is not None and desk.book.index > 0
+        known = desk is not None and desk.market.index > 0
         state: dict[str, Any] = {
             "session": session_of(self),
             "health": health_of(self),
@@ -214,10 +214,10 @@ class Board:
         if desk is None or not known:
             return state
         self._look_at_profit(desk)
-        seen, book = totals(desk.portfolio, desk.book), desk.book
-        state["market"] = {"index": book.index, "ts_ms": book.ts_ns // NS_PER_MILLISECOND}
+        seen, market = totals(desk.portfolio, desk.market), desk.market
+        state["market"] = {"index": market.index, "ts_ms": market.ts_ns // NS_PER_MILLISECOND}
         state["positions"] = positions(desk)
-        state["greeks"] = greeks(seen, book.index)
+        state["greeks"] = greeks(seen, market.index)
         state["gauges"] = gauges(desk)
         state["profit"] = self._money()
         state["lines"] = self._lines()
@@ -259,11 +259,11 @@ class Board:
             self._explained, self._failed = self.follower.explain(), ""
         except LedgerError as error:
             self._failed = str(error)
-        self._explained_seq, self._explained_ns = self.follower.seq, desk.book.ts_ns
+        self._explained_seq, self._explained_ns = self.follower.seq, desk.market.ts_ns
         self._explain_at = self._clock() + max(EXPLAIN_S, (self._clock() - now_s) / SHARE)
 
     def _pace(self, desk: Desk) -> list[Row]:
-        rows, book = [], desk.book
+        rows, market = [], desk.market
         for episode in desk.portfolio.open.values():
             pace = self._paces.get(episode.number)
             if pace is None or not episode.open:
@@ -274,11 +274,11 @@ class Board:
                     "entry_ms": pace.entry_ns // NS_PER_MILLISECOND,
                     "expiry_ms": episode.expiry_ns // NS_PER_MILLISECOND,
                     "long": sum(episode.legs.values()) > 0,
-                    "realised": pace.realised(book.ts_ns, book.forward(episode.expiry_ns)),
+                    "realised": pace.realised(market.ts_ns, market.forward(episode.expiry_ns)),
                     "at_hedges": pace.at_hedges(),
                     "paid": pace.paid,
                     "breakeven": pace.breakeven,
-                    "implied": sum(book.iv(option) for option in episode.legs) / len(episode.legs),
+                    "implied": sum(market.iv(option) for option in episode.legs) / len(episode.legs),
                 }
             )
         return rows

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from gammacore.book import Book
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
@@ -14,6 +13,7 @@ from gammacore.errors import LedgerError
 from gammacore.hedging import Custom, Interval, Ladder, Move, Policy
 from gammacore.hedging.policies import Banded, Moment
 from gammacore.ledger import Money
+from gammacore.market import Market
 from gammacore.risk import Totals
 from gammacore.valuation import sensitivities, shape
 
@@ -32,14 +32,14 @@ class _Held(NamedTuple):
     theta_usd: float
 
 
-def _option(option: Option, amount: float, book: Book) -> tuple[float, _Held]:
+def _option(option: Option, amount: float, market: Market) -> tuple[float, _Held]:
     """Mark, and what an amount of the option is worth and does."""
-    forward, tau, vol = book.forward(option.expiry_ns), book.tau(option.expiry_ns), book.vol(option)
+    forward, tau, vol = market.forward(option.expiry_ns), market.tau(option.expiry_ns), market.vol(option)
     seen, decay = shape(option, forward, tau, vol), sensitivities(option, forward, tau, vol)
     inverse = option.settlement is Settlement.INVERSE
     # Value at the index, as the ledger carries coin; decay at the forward, as gammacore.risk counts it.
-    unit, rate = (forward, book.index) if inverse else (1.0, 1.0)
-    mark, left = mark_of(option, book), book.settlement_weight(option.expiry_ns)
+    unit, rate = (forward, market.index) if inverse else (1.0, 1.0)
+    mark, left = mark_of(option, market), market.settlement_weight(option.expiry_ns)
     return mark, _Held(
         float(amount * mark * rate),
         float(amount * left * seen.net_delta),
@@ -60,22 +60,22 @@ def positions(desk: Desk) -> list[Row]:
         now.
     """
     rows: list[Row] = []
-    book = desk.book
+    market = desk.market
     for episode in desk.portfolio.open.values():
         entry = average_entry(episode)
         for option, amount in episode.legs.items():
-            mark, held = _option(option, amount, book)
-            rate = book.index if option.settlement is Settlement.INVERSE else 1.0
+            mark, held = _option(option, amount, market)
+            rate = market.index if option.settlement is Settlement.INVERSE else 1.0
             gained = amount * (mark - entry.get(option, math.nan)) * rate
             rows.append(
                 _row(episode, option, amount, entry.get(option, math.nan), mark, gained, held)
-                | {"vol": book.iv(option), "tau_days": max(option.expiry_ns - book.ts_ns, 0) / NS_PER_DAY}
+                | {"vol": market.iv(option), "tau_days": max(option.expiry_ns - market.ts_ns, 0) / NS_PER_DAY}
             )
     for account in desk.portfolio.hedged:
         hedge = account.hedge
         if hedge.amount:
-            price = book.future_price(hedge.instrument)
-            won = float(hedge.unrealised(price)) * (book.index if hedge.inverse else 1.0)
+            price = market.future_price(hedge.instrument)
+            won = float(hedge.unrealised(price)) * (market.index if hedge.inverse else 1.0)
             held = _Held(won, float(hedge.delta(price)), 0.0, 0.0, 0.0)
             rows.append(_row(account, hedge.instrument, hedge.amount, hedge.average, price, won, held))
     return rows
@@ -164,11 +164,11 @@ def gauges(desk: Desk) -> list[Row]:
         (None where the rule has none in delta), ``inner`` those at which orders rest. ``measure`` is what the
         rule looks at instead: ``{"name", "value", "limit", "unit"}``.
     """
-    found, book, policy = [], desk.book, desk.policy
+    found, market, policy = [], desk.market, desk.policy
     for episode in desk.portfolio.hedged:
         if not episode.open:
             continue
-        at = desk.hedge.target.moment(episode, book, policy)
+        at = desk.hedge.target.moment(episode, market, policy)
         below, above, inner = _edges(policy, at)
         hedge = float(episode.hedge.delta(at.price))
         found.append(

@@ -76,7 +76,7 @@ class LimitsUse:
         age_s : float
             Of the last price.
         """
-        limits, guards, now_ns = self.guards.limits, self.guards, desk.book.ts_ns
+        limits, guards, now_ns = self.guards.limits, self.guards, desk.market.ts_ns
         sent, hedges = _count(self._sent, now_ns, NS_PER_MINUTE), _count(self._hedges, now_ns, NS_PER_HOUR)
         rows = [
             _row("delta", abs(seen.delta), limits.max_delta, "coin"),
@@ -104,10 +104,10 @@ class LimitsUse:
 
     def _loss(self, desk: Desk) -> float:
         """Worst loss on the grid of scenarios, USD."""
-        now_ns = desk.book.ts_ns
+        now_ns = desk.market.ts_ns
         if now_ns - self._scenarios_ns >= SCENARIOS_NS:
             self._scenarios_ns = now_ns
-            worst = float(scenario_profit(desk.portfolio, desk.book, self.guards.limits.grid).min())
+            worst = float(scenario_profit(desk.portfolio, desk.market, self.guards.limits.grid).min())
             self._worst = max(-worst, 0.0)
         return self._worst
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from gammacore import black76, inverse
-from gammacore.book import Book
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
 from gammacore.episode import Episode
+from gammacore.market import Market
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.structures import Picked
 from gammacore.valuation import shape
@@ -67,14 +67,14 @@ def _vol(squares: float, spent_ns: int) -> float:
     return math.sqrt(squares * NS_PER_YEAR / spent_ns) if spent_ns > 0 else math.nan
 
 
-def paid_vol(episode: Episode, book: Book) -> float:
+def paid_vol(episode: Episode, market: Market) -> float:
     """Volatility at which the options that were entered are worth what they cost, by the book's forward.
 
     Averaged by vega over the options. NaN if a price has no volatility.
     """
     total = weights = 0.0
     for option, price in average_entry(episode).items():
-        forward, tau = book.forward(option.expiry_ns), book.tau(option.expiry_ns)
+        forward, tau = market.forward(option.expiry_ns), market.tau(option.expiry_ns)
         model = inverse if option.settlement is Settlement.INVERSE else black76
         vol = float(model.implied_vol(option.kind, price, forward, option.strike, tau))
         vega = float(shape(option, forward, tau, vol).vega) if math.isfinite(vol) else math.nan
@@ -83,12 +83,12 @@ def paid_vol(episode: Episode, book: Book) -> float:
     return total / weights if weights else math.nan
 
 
-def breakeven_vol(episode: Episode, book: Book, weigher: Signal, forecast: float) -> float:
+def breakeven_vol(episode: Episode, market: Market, weigher: Signal, forecast: float) -> float:
     """Realised volatility at which the expected profit is nil after all costs, at the last chain's quotes.
 
     :mod:`gammacore.breakeven`; for one call and one put of one expiry, else NaN.
     """
-    chain, legs = book.chain, list(episode.entered)
+    chain, legs = market.chain, list(episode.entered)
     if chain is None or sorted(option.kind for option in legs) != [PUT, CALL]:
         return math.nan
     if legs[0].expiry_ns != legs[1].expiry_ns or not math.isfinite(forecast):
@@ -99,9 +99,9 @@ def breakeven_vol(episode: Episode, book: Book, weigher: Signal, forecast: float
     call, put = rows[CALL], rows[PUT]
     if call is None or put is None or chain.strike[call] < chain.strike[put]:
         return math.nan
-    funding = book.funding_rate(chain.settlement)
+    funding = market.funding_rate(chain.settlement)
     with np.errstate(all="ignore"):
         found = weigher.weigh(
-            chain, book.chain_ts_ns, Picked((call, put), (1.0, 1.0)), forecast, funding
+            chain, market.chain_ts_ns, Picked((call, put), (1.0, 1.0)), forecast, funding
         ).breakeven
     return float(found[0]) if len(found) else math.nan

@@ -75,10 +75,10 @@ def _phase(board: Shown) -> str:
 def price_age_s(board: Shown) -> float:
     """Age of the last price: since the journal was written to, and until then by its own clock."""
     follower, desk, began = board.follower, board.follower.desk, board.story.began
-    if desk is None or not desk.book.data_ns:
+    if desk is None or not desk.market.data_ns:
         return math.nan
     speed = began.speed if began is not None else 1.0
-    return board.source.silent_s + max(follower.last_ns - desk.book.data_ns, 0) / NS_PER_SECOND / speed
+    return board.source.silent_s + max(follower.last_ns - desk.market.data_ns, 0) / NS_PER_SECOND / speed
 
 
 def health_of(board: Shown) -> Row:

@@ -132,7 +132,7 @@ class Story:
                 "fee": fill.fee,
             }
         )
-        price = desk.book.index if option else fill.price  # an option's own is not on that scale
+        price = desk.market.index if option else fill.price  # an option's own is not on that scale
         mark = {
             "ts_ms": ts_ms,
             "price": price,

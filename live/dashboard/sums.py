@@ -40,14 +40,14 @@ def sums_section(books: Mapping[str, Follower]) -> dict[str, Any]:
 
 def _row(name: str, follower: Follower) -> dict[str, Any]:
     desk, mode = follower.desk, follower.mode
-    if desk is None or not desk.book.index > 0:
+    if desk is None or not desk.market.index > 0:
         nothing = dict.fromkeys(("price", "delta", "gamma", "vega_usd", "hedges", "profit_usd"))
         return {"name": name, "mode": "waiting", **nothing}
-    seen = totals(desk.portfolio, desk.book)
+    seen = totals(desk.portfolio, desk.market)
     return {
         "name": name,
         "mode": "ended" if follower.stopped else Mode(mode.mode if mode else Mode.NORMAL).name,
-        "price": desk.book.index,
+        "price": desk.market.index,
         "delta": _known(seen.delta),
         "gamma": _known(seen.gamma),
         "vega_usd": _known(seen.vega_usd),

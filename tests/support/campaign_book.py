@@ -12,7 +12,7 @@ SUB, SUB_SECRET = "sub", "another-secret"  # the account that positions move fro
 ACTIONS = ("open", "open", "close", "reduce", "move out", "move in", "perpetual", "labelled")
 
 
-class Book:
+class Market:
     """Ten options of four expiries, and a holder who trades on.
 
     Parameters
@@ -121,9 +121,9 @@ class BookWatch(Watch):
 
     def _exposed(self, desk):
         book = desk.portfolio.book
-        if desk.book.index <= 0 or book is None or not book.open:
+        if desk.market.index <= 0 or book is None or not book.open:
             return False
-        return book.next_expiry_ns > desk.book.ts_ns and not in_band(desk, self._config.hedge.band)
+        return book.next_expiry_ns > desk.market.ts_ns and not in_band(desk, self._config.hedge.band)
 
     def look(self, hedger):
         """Look at a session once more: what is not taken over yet is not hedged either."""
@@ -146,7 +146,7 @@ def in_band(desk, half_width):
     book = desk.portfolio.book
     if book is None or not book.open:
         return book is None or book.hedge.amount == 0.0
-    price = desk.book.future_price(book.hedge.instrument)
-    mismatch = float(desk.hedge.target.mismatch(book, desk.book))
+    price = desk.market.future_price(book.hedge.instrument)
+    mismatch = float(desk.hedge.target.mismatch(book, desk.market))
     mismatch -= float(book.pending_delta(price) if book.pending else 0.0)
-    return abs(mismatch) <= half_width + 20 / desk.book.index
+    return abs(mismatch) <= half_width + 20 / desk.market.index

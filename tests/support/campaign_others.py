@@ -148,15 +148,15 @@ class Watch:
 
     def _exposed(self, desk):
         """Whether a position that is held has more delta than its band, orders on their way not counted."""
-        if desk.book.index <= 0:
+        if desk.market.index <= 0:
             return False
-        lots = 20 / desk.book.index
+        lots = 20 / desk.market.index
         for episode in desk.portfolio.open.values():
             if episode.close_ns:
                 return True
-            if episode.open and episode.expiry_ns > desk.book.ts_ns:
-                price = desk.book.future_price(episode.hedge.instrument)
-                mismatch = float(desk.hedge.target.mismatch(episode, desk.book))
+            if episode.open and episode.expiry_ns > desk.market.ts_ns:
+                price = desk.market.future_price(episode.hedge.instrument)
+                mismatch = float(desk.hedge.target.mismatch(episode, desk.market))
                 mismatch -= float(episode.pending_delta(price) if episode.pending else 0.0)
                 if abs(mismatch) > self._config.hedge.band + lots:
                     return True

@@ -11,7 +11,7 @@ def by_the_ledger(desk):
     for episode in desk.portfolio.accounts:
         whole = copy.deepcopy(episode)
         if not episode.end_ns:
-            values = {option: float(desk.book.exposure(option).value) for option in whole.legs}
-            desk.portfolio.mark(whole, desk.book, values)
+            values = {option: float(desk.market.exposure(option).value) for option in whole.legs}
+            desk.portfolio.mark(whole, desk.market, values)
         total += whole.ledger.profit()
     return total

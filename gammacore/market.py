@@ -16,10 +16,10 @@ from gammacore.events import ChainSlice, Delivery, Event, IndexPrice, Snapshot, 
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.valuation import Exposure, delta, exposure, settlement_weight, value
 
-__all__ = ["Book"]
+__all__ = ["Market"]
 
 
-class Book:
+class Market:
     """Latest state of the market.
 
     Attributes
