@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gammacore.config import Config
@@ -14,13 +15,14 @@ from .credentials import Credentials
 from .session import scaled_clock
 
 EXPIRIES = 4
-# Of each expiry in turn: kind (+1 call, -1 put), distance of the strike in listed strikes, amount.
+# Of each expiry in turn: kind (+1 call, -1 put), distance of the strike in listed strikes, amount in units.
 WANTED = (
-    ((1, 0, 2.0), (-1, 0, 2.0), (1, 2, -1.0)),
-    ((-1, -1, 1.5), (1, 1, -1.0), (-1, -2, -0.5)),
-    ((1, 0, 1.0), (-1, -1, -1.0)),
-    ((1, 1, 2.0), (-1, -1, 1.0)),
+    ((1, 0, 4), (-1, 0, 4), (1, 2, -2)),
+    ((-1, -1, 3), (1, 1, -2), (-1, -2, -1)),
+    ((1, 0, 2), (-1, -1, -2)),
+    ((1, 1, 4), (-1, -1, 2)),
 )
+UNIT = 0.5  # coins, or the next amount that trades
 
 
 def open_book(config: Config, url: str, credentials: Credentials, speed: float) -> int:
@@ -41,11 +43,15 @@ def open_book(config: Config, url: str, credentials: Credentials, speed: float) 
         rows = client.call(m.GET_BOOK_SUMMARY_BY_CURRENCY, params)
         while not client.reconciled:
             client.call(m.GET_TIME, {})
+        listed = client.call(m.GET_INSTRUMENTS, params)
+        lots = {row.instrument: row.spec.min_trade_amount for row in listed if row.spec is not None}
         filled = 0
-        for option, amount in chosen(config, rows):
+        for option, units in chosen(config, rows):
+            lot = lots[option]
+            amount = round(abs(units) * lot * math.ceil(round(UNIT / lot, 6)), 6)
             answer = client.call(
-                m.BUY if amount > 0 else m.SELL,
-                {"instrument_name": option.name, "amount": abs(amount), "type": "market"},
+                m.BUY if units > 0 else m.SELL,
+                {"instrument_name": option.name, "amount": amount, "type": "market"},
             )
             filled += answer.order.filled_amount > 0
         return filled
@@ -53,8 +59,8 @@ def open_book(config: Config, url: str, credentials: Credentials, speed: float) 
         client.close()
 
 
-def chosen(config: Config, rows: Sequence[SummaryRow]) -> list[tuple[Option, float]]:
-    """Choose options around the money, with signed amounts."""
+def chosen(config: Config, rows: Sequence[SummaryRow]) -> list[tuple[Option, int]]:
+    """Choose options around the money, with signed amounts in units."""
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
     forwards: dict[int, float] = {}
     strikes: dict[int, set[float]] = {}
@@ -67,7 +73,7 @@ def chosen(config: Config, rows: Sequence[SummaryRow]) -> list[tuple[Option, flo
     for expiry_ns, legs in zip(sorted(strikes)[:EXPIRIES], WANTED, strict=False):
         listed = sorted(strikes[expiry_ns])
         near = min(range(len(listed)), key=lambda at: abs(listed[at] - forwards[expiry_ns]))
-        for kind, away, amount in legs:
+        for kind, away, units in legs:
             strike = listed[min(max(near + away, 0), len(listed) - 1)]
-            found.append((Option(config.coin, settlement, expiry_ns, strike, kind * CALL), amount))
+            found.append((Option(config.coin, settlement, expiry_ns, strike, kind * CALL), units))
     return found

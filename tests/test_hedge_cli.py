@@ -89,6 +89,23 @@ def test_the_command_hedges_a_book_of_the_local_exchange(tmp_path):
 
 
 @linux
+def test_one_command_hedges_a_book_of_each_currency(tmp_path):
+    words = ["--all", "--currency", "BTC,ETH,SOL_USDC", "--seconds", "20"]
+    words += ["--speed", "20", "--journal", "books"]
+    done = subprocess.run(
+        [*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for currency in ("BTC", "ETH", "SOL_USDC"):
+        journal = tmp_path / "books" / f"{currency}.db"
+        taken = _facts(journal, TakenOver)
+        assert len(taken) == 10
+        assert {fact.instrument.split("-")[0] for fact in taken} == {currency}
+        assert not [p for p in _facts(journal, Placed) if isinstance(p.instrument, Option)]
+        assert check(journal).departure is None
+
+
+@linux
 def test_what_the_account_does_not_hold_is_refused_and_nothing_is_sent(tmp_path, run, monkeypatch):
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)

@@ -1,6 +1,6 @@
-"""Draw docs/img/live.svg: the terminal view of ``gammacore live`` after some minutes on the local exchange.
+"""Draw docs/img/live.svg or hedge.svg: the view of a session after minutes on the local exchange.
 
-python tools/live_picture.py [SECONDS]
+python tools/live_picture.py live|hedge [SECONDS]
 """
 
 import io
@@ -11,30 +11,32 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gammacore.cli.live import SHOW
+from gammacore.cli import hedge, live
 from gammacore.config import load_config
 from gammacore.live.follow import Follower
 from gammacore.live.launch import launch
 from gammacore.live.view import screen
 
-PICTURE = Path(__file__).parents[1] / "docs" / "img" / "live.svg"
+PICTURES = Path(__file__).parents[1] / "docs" / "img"
+SHOWN = {"live": live.SHOW, "hedge": {**hedge.SHOW, **hedge.HEDGES}}
 WIDTH = 116
 
 
-def draw(seconds: float) -> None:
+def draw(command: str, seconds: float) -> None:
     """Run a session for some seconds, and draw what its journal says."""
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "j.db"
         nobody = Console(file=io.StringIO())
-        launch(load_config(None, SHOW), "local", nobody, journal=journal, seconds=seconds)
+        launch(load_config(None, SHOWN[command]), "local", nobody, journal=journal, seconds=seconds)
         follower = Follower(journal)
         follower.update()
         console.print(screen(follower, "local", paper=False))
-    svg = console.export_svg(title="gammacore live")
+    svg = console.export_svg(title=f"gammacore {command}")
     # The reader's own fonts instead of some that are fetched.
-    PICTURE.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    text = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    (PICTURES / f"{command}.svg").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    draw(float(sys.argv[1]) if len(sys.argv) > 1 else 180.0)
+    draw(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 180.0)

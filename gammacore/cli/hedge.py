@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gammacore.cli.books import currencies_of
 from gammacore.cli.common import ConfigArgument, SetOption, parse_overrides
 from gammacore.cli.live import (
+    BooksOption,
     ConfirmOption,
     DryRunOption,
     JournalOption,
@@ -20,6 +22,7 @@ from gammacore.cli.live import (
     VenueName,
     VenueOption,
     start,
+    start_books,
 )
 from gammacore.cli.own_code import TrustOption, confirm_code
 from gammacore.config import load_config
@@ -65,6 +68,7 @@ def hedge(
         BasisName, typer.Option(help="Cost basis: mark price now, or the exchange's average price.")
     ] = BasisName.MARK,
     venue: VenueOption = VenueName.LOCAL,
+    currency: BooksOption = None,
     journal: JournalOption = None,
     dry_run: DryRunOption = False,
     shadow: ShadowOption = False,
@@ -91,20 +95,21 @@ def hedge(
         raise ConfigError(
             "--all: already selects every option; drop it, or drop --expiry, --instrument and --label"
         )
+    currencies = currencies_of(currency)
     shown: dict[str, Any] = SHOW if config is None and venue is VenueName.LOCAL else {}
+    if len(currencies) == 1:
+        shown = {**shown, "currency": currencies[0]}
     selected: dict[str, Any] = {f"live.{name}": values for name, values in given.items()}
     selected |= {"live.adopt_futures": futures, "live.adopt_basis": basis.value}
     settings = load_config(config, {**shown, **parse_overrides(overrides or []), **HEDGES, **selected})
     confirm_code(settings, trust=trust)
-    start(
-        settings,
-        venue,
-        confirm,
-        journal=journal,
-        dry_run=dry_run,
-        shadow=shadow,
-        speed=speed,
-        seed=seed,
-        seconds=seconds,
-        url=url or "",
-    )
+    options: dict[str, Any] = {"dry_run": dry_run, "shadow": shadow, "speed": speed, "seed": seed}
+    options |= {"journal": journal, "seconds": seconds, "url": url or ""}
+    if len(currencies) > 1:
+        words = ["hedge", *([] if config is None else [str(config)])]
+        words += ["--all"] * everything + ["--futures"] * futures + ["--basis", basis.value]
+        named = {"--expiry": expiry, "--instrument": instrument, "--label": label, "--set": overrides}
+        words += [word for name, texts in named.items() for text in texts or [] for word in (name, text)]
+        start_books(settings, currencies, words, venue, confirm, trust=trust, **options)
+    else:
+        start(settings, venue, confirm, **options)

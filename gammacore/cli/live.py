@@ -63,6 +63,10 @@ SecondsOption = Annotated[float | None, typer.Option(help="Stop after so many se
 ConfirmOption = Annotated[
     str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
 ]
+BooksOption = Annotated[
+    str | None,
+    typer.Option("--currency", help="BTC, ETH, BTC_USDC …; several, as BTC,ETH: a book of each."),
+]
 UrlOption = Annotated[
     str | None, typer.Option(help="Local venue: address of an exchange that runs; its key as for testnet.")
 ]
@@ -71,9 +75,7 @@ UrlOption = Annotated[
 def live(
     config: ConfigArgument = None,
     venue: VenueOption = VenueName.LOCAL,
-    currency: Annotated[
-        str | None, typer.Option(help="BTC, ETH, BTC_USDC …; several, such as BTC,ETH: a book of each.")
-    ] = None,
+    currency: BooksOption = None,
     journal: JournalOption = None,
     dry_run: DryRunOption = False,
     shadow: ShadowOption = False,
@@ -91,34 +93,45 @@ def live(
     own = {"currency": currencies[0]} if len(currencies) == 1 else {}
     settings = configured(config, shown | own, overrides, force_data=False, trust=trust)
     options: dict[str, Any] = {"dry_run": dry_run, "shadow": shadow, "speed": speed, "seed": seed}
+    options |= {"journal": journal, "seconds": seconds, "url": url or ""}
     if len(currencies) > 1:
         words = ["live", *([] if config is None else [str(config)])]
         words += [word for text in overrides or [] for word in ("--set", text)]
-        if url:
-            raise ConfigError("--url: of one currency; several each have a local exchange of their own")
-        _start_books(settings, currencies, words, venue, confirm, journal, seconds, trust, options)
-        return
-    start(settings, venue, confirm, journal=journal, seconds=seconds, url=url or "", **options)
+        start_books(settings, currencies, words, venue, confirm, trust=trust, **options)
+    else:
+        start(settings, venue, confirm, **options)
 
 
-def _start_books(
+def start_books(
     settings: Config,
     currencies: list[str],
     words: list[str],
     venue: VenueName,
     confirm: str | None,
-    journal: Path | None,
-    seconds: float | None,
+    *,
+    dry_run: bool,
+    shadow: bool,
+    url: str,
+    speed: float,
+    seed: int,
     trust: bool,
-    options: dict[str, Any],
+    **options: Any,
 ) -> None:
-    """Run a book of each currency: the same command, confirmed once, here."""
+    """Run a command for each currency, confirmed once, here; end it with the worst exit code.
+
+    Raises
+    ------
+    ConfigError, CredentialsError
+        If the configuration does not fit a currency, an address is given, or a key is missing.
+    """
+    if url:
+        raise ConfigError("--url: of one currency; several each have a local exchange of their own")
     console = Console()
-    _demand_ready(settings, venue, confirm, console, options["dry_run"], options["shadow"])
+    _demand_ready(settings, venue, confirm, console, dry_run, shadow)
     words = [*words, "--venue", venue.value, "--confirm", CONFIRMATION, *["--trust"] * trust]
-    words += ["--dry-run"] * options["dry_run"] + ["--shadow"] * options["shadow"]
-    words += ["--speed", f"{options['speed']:g}", "--seed", str(options["seed"])]
-    code = run_books(settings, currencies, words, console, journal=journal, seconds=seconds)
+    words += ["--dry-run"] * dry_run + ["--shadow"] * shadow
+    words += ["--speed", f"{speed:g}", "--seed", str(seed)]
+    code = run_books(settings, currencies, words, console, **options)
     if code:
         raise typer.Exit(code)
 
