@@ -271,7 +271,7 @@ class NettedPortfolio(Portfolio):
             Amount of its order.
         shared : list of Portion
             Of the order.
-        book : Now
+        market : Now
         """
         fee, part = round(fill.fee / UNIT), fill.amount / whole
         left, left_fee = fill.amount, fee
@@ -279,13 +279,14 @@ class NettedPortfolio(Portfolio):
         gone = [portion for portion in shared[:-1] if portion.number not in self.open]
         for portion in here:
             episode, own_fee = self.open[portion.number], round(portion.traded * fee)
-            traded, crossed = portion.traded * fill.amount, portion.crossed * part
+            parts = portion.traded * fill.amount, portion.crossed * part
+            traded, crossed = (0.0 if abs(amount) <= DUST else amount for amount in parts)
             self._take(episode, fill, (traded, crossed), own_fee * UNIT, portion.excess, market)
             episode.hedges += fill.last
             left, left_fee = left - traded - crossed, left_fee - own_fee
         rest, residual = shared[-1], self.residual
         assert residual is not None
-        # Whoever has ended since the order was sent leaves its part to the residual.
+        # Whoever has ended since the order was sent leaves its part to the residual, as dust is.
         traded = (rest.traded + sum(portion.traded for portion in gone)) * fill.amount
         excess = rest.excess + sum(portion.excess for portion in gone)
         self._take(residual, fill, (traded, left - traded), left_fee * UNIT, excess, market)
@@ -301,7 +302,7 @@ class NettedPortfolio(Portfolio):
     ) -> None:
         """Book what was traded for an account, and what it crossed with the others."""
         traded, crossed = amounts
-        if abs(traded) > DUST or fee:
+        if traded or fee:
             part = Fill(
                 fill.ts_ns,
                 fill.order_id,
@@ -314,7 +315,7 @@ class NettedPortfolio(Portfolio):
                 fill.last,
             )
             super()._fill_hedge(episode, part, excess, market)
-        if abs(crossed) > DUST:
+        if crossed:
             self._transfer(episode, crossed, fill.mark, excess, market)
 
     def retire(self, episode: Episode, market: Market) -> None:

@@ -132,12 +132,12 @@ def _options(portfolio: Portfolio, *, on_their_way: bool = True) -> Positions:
 
 
 def totals(portfolio: Portfolio, market: Market, options: Positions | None = None) -> Totals:
-    """Sum up a portfolio at the book's marks.
+    """Sum up a portfolio at the market's marks.
 
     Parameters
     ----------
     portfolio : Portfolio
-    book : Market
+    market : Market
     options : dict of Option to float, optional
         Instead of those held.
 
@@ -178,7 +178,7 @@ def scenario_profit(
     Returns
     -------
     array, shape (spots, vols, days)
-        Against the book's marks; balances in coin are not revalued.
+        Against the market's marks; balances in coin are not revalued.
     """
     if options is None:
         options = _options(portfolio, on_their_way=False)

@@ -186,7 +186,7 @@ class Explained(NamedTuple):
 
 
 def mark_of(option: Option, market: Market) -> float:
-    """Value of an option at the book's marks; of one that waits for its delivery, what it would get now."""
+    """Value of an option at the market's marks; of one that waits for its delivery, what it would get now."""
     if market.tau(option.expiry_ns) > 0:
         return float(market.exposure(option).value)
     payoff = payoff_coin if option.settlement is Settlement.INVERSE else payoff_usd

@@ -40,7 +40,7 @@ def share(margin: float, balance: float) -> float:
 
 
 def profit_usd(desk: Desk) -> float:
-    """Profit of all episodes at the book's marks, USD; open ones as if closed at marks without cost."""
+    """Profit of all episodes at the market's marks, USD; open ones as if closed at marks without cost."""
     total, market = 0.0, desk.market
     for episode in desk.portfolio.accounts:
         if episode.end_ns or not (episode.entered or episode.hedge.amount or episode.ledger.roundings):

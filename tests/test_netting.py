@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gammacore.backtest.figures.results import tabulate
 from gammacore.backtest.replay.market import LoadedMarket, load_market
 from gammacore.backtest.replay.runner import replay
-from gammacore.contracts import Option, Settlement
+from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.errors import ConfigError, LedgerError
 from gammacore.events import Fill
 from gammacore.ledger import Ledger, Money, check_gap
@@ -74,6 +74,22 @@ def test_a_part_of_who_has_ended_between_two_fills_is_the_residuals():
         ledger = account.ledger
         at_marks.append(ledger.profit().coin + account.hedge.unrealised(60e3))
     assert math.fsum(at_marks[:-1]) == pytest.approx(at_marks[-1], abs=1e-7)
+
+
+def test_parts_too_small_to_book_are_the_residuals_and_nothing_is_lost():
+    """A billionth of a coin is 0.00006 USD: in USDC the parts would no longer sum to the book."""
+    perpetual = Perpetual("BTC", Settlement.LINEAR)
+    portfolio = NettedPortfolio()
+    market = SimpleNamespace(ts_ns=1, index=60e3, interest=0.0, future_price=lambda instrument: 60e3)
+    for _ in range(2):
+        portfolio.begin(FRIDAY, perpetual, 60e3)
+    book = portfolio.book
+    book.pending["book-hedge-0"] = Order("book-hedge-0", BOOK, Purpose.HEDGE, (Leg(perpetual, -0.5),))
+    portfolio.wanted = {0: -8e-10, 1: -0.5}
+    portfolio.apply(Fill(2, "book-hedge-0", BOOK, perpetual, -0.5, 60_010.0, 60e3, 0.0), market)
+    first, second, residual = (account.hedge.amount for account in portfolio.accounts)
+    assert first == 0.0
+    assert math.fsum([first, second, residual]) == book.hedge.amount
 
 
 def book_of(seed, **changes):

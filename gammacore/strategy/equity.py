@@ -28,7 +28,7 @@ def equity_of(start: float, portfolio: Portfolio, market: Market) -> float:
     start : float
         Before the first profit.
     portfolio : Portfolio
-    book : Market
+    market : Market
     """
     profit = 0.0
     for account in portfolio.accounts:

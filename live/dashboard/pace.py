@@ -68,7 +68,7 @@ def _vol(squares: float, spent_ns: int) -> float:
 
 
 def paid_vol(episode: Episode, market: Market) -> float:
-    """Volatility at which the options that were entered are worth what they cost, by the book's forward.
+    """Volatility at which the options that were entered are worth what they cost, by the market's forward.
 
     Averaged by vega over the options. NaN if a price has no volatility.
     """
