@@ -238,7 +238,7 @@ def build_hedger(
         parts,
         timing,
         order_timeout_s=settings.valid_ns / NS_PER_SECOND,
-        trades_options=bool(desk.strategy.entry.legs),
+        trades_options=desk.strategy.entry.enters,
     )
     hedger.rehearse = DryRun(hedger).run
     return hedger

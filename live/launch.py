@@ -195,7 +195,7 @@ def _need_limits(config: Config) -> None:
 def first_moment(config: Config, now_ns: int) -> int:
     """Time at which a local exchange starts: the first, from now on, at which the strategy may enter."""
     entry = build_desk(config, published(), "book").strategy.entry
-    found = next_entry_ns(entry, now_ns) if entry.legs else None
+    found = next_entry_ns(entry, now_ns) if entry.enters else None
     return now_ns if found is None else found
 
 

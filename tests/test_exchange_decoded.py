@@ -124,6 +124,8 @@ BY_METHOD = {  # parameters, and what must hold of the result beside the exchang
         NAMED | HISTORY,
         lambda found, x: sum(t.amount for t in found.trades) == 5_000.0,
     ),
+    # Trades are no moves of positions; tests/test_live_audit.py has those.
+    "private/get_transaction_log": (OF_BTC | HISTORY, lambda found, x: found == ()),
     "private/get_position": (NAMED, lambda found, x: found.size == 5_000.0),
     "private/get_positions": (OF_BTC, lambda found, x: sorted(p.size for p in found) == [2.0, 5_000.0]),
     "private/get_account_summary": (OF_BTC, lambda found, x: 9.0 < found.equity < 10.01),

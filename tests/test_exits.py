@@ -302,6 +302,7 @@ def test_a_holding_tells_days():
 def test_the_docs_list_every_rule_in_the_order_in_which_it_names_the_reason():
     page = (ROOT / "docs" / "howto" / "exits.md").read_text(encoding="utf-8")
     rules = re.findall(r"^\| `(\w+)` \|", page.split("## Rules")[1].split("## Rolls")[0], re.MULTILINE)
-    assert rules == [name for name in (*TIME_RULES, *PRICE_RULES) if name != "hours_before_expiry"]
+    built_in = [name for name in (*TIME_RULES, *PRICE_RULES) if name != "hours_before_expiry"]
+    assert rules == [*built_in, "own"]
     filters = re.findall(r"^\| `(\w+)` \|", page.split("## Filters")[1], re.MULTILINE)
     assert filters == list(FILTERS)

@@ -295,7 +295,7 @@ def test_every_kind_of_event_leaves_entries():
             getattr(play, step)()
         for episode in list(play.portfolio.open.values()):
             if not episode.open and not episode.pending and episode.hedge.amount == 0.0:
-                play.portfolio.finish(episode, play.book)
+                play.portfolio.finish(episode, play.market)
         play.check()
         memos |= {entry.memo for e in play.portfolio.episodes for entry in e.ledger.entries}
     plain = {memo.partition(" at ")[0] for memo in memos}
