@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from gammacore.risk import totals
 from .follow import Follower
 from .solvency import profit_usd
 
-__all__ = ["Sums", "beyond", "sums_of"]
+__all__ = ["Sums", "beyond", "sums_of", "unchecked"]
 
 
 class Sums(NamedTuple):
@@ -47,11 +48,25 @@ def sums_of(books: Sequence[Follower], now_ns: int) -> Sums:
 
 def beyond(sums: Sums, limits: TogetherConfig) -> str:
     """Say which limit for the sum is broken, empty if none is."""
-    for name, value, limit in (
-        ("max_daily_loss_usd", -sums.today, limits.max_daily_loss_usd),
-        ("max_delta_usd", abs(sums.delta), limits.max_delta_usd),
-        ("max_vega_usd", abs(sums.vega), limits.max_vega_usd),
-    ):
-        if limit is not None and value > limit:
+    for name, value, limit in _held_against(sums, limits):
+        if value > limit:
             return f"risk.together.{name}: {value:,.2f} of all books exceeds {limit:,.2f}"
     return ""
+
+
+def unchecked(sums: Sums, limits: TogetherConfig) -> str:
+    """Name the limits that cannot be checked, for a figure of one book is not known; empty if all can."""
+    return ", ".join(
+        f"risk.together.{name}" for name, value, _ in _held_against(sums, limits) if math.isnan(value)
+    )
+
+
+def _held_against(sums: Sums, limits: TogetherConfig) -> list[tuple[str, float, float]]:
+    """Names, figures and limits of those that are set."""
+    known = {
+        "max_daily_loss_usd": -sums.today,
+        "max_delta_usd": abs(sums.delta),
+        "max_vega_usd": abs(sums.vega),
+    }
+    found = [(name, value, getattr(limits, name)) for name, value in known.items()]
+    return [(name, value, limit) for name, value, limit in found if limit is not None]

@@ -33,11 +33,12 @@ from .follow import Follower
 from .killing import pull
 from .risk_manager import Mode
 from .solvency import profit_usd
-from .sums import Sums, beyond, sums_of
+from .sums import Sums, beyond, sums_of, unchecked
 
 __all__ = ["Book", "Together", "run_together", "start_book"]
 
 LOOK_S = 0.5
+UNKNOWN_NS = 30 * NS_PER_SECOND  # that a sum may be unknown before it is told
 END_S = 20.0  # between being asked to end and being ended
 
 
@@ -76,6 +77,7 @@ class Together:
     ) -> None:
         self.books, self.limits, self._alerts, self._flatten = books, limits, alerts, flatten
         self._clock, self.broken, self.sums = clock, "", Sums(0.0, 0.0, 0.0)
+        self.unchecked, self._known_ns = "", int(clock() * NS_PER_SECOND)
 
     def look(self) -> None:
         """Read what is new; throw the switches where the sum is beyond a limit."""
@@ -84,6 +86,7 @@ class Together:
                 book.follower.update()
         now_ns = int(self._clock() * NS_PER_SECOND)
         self.sums = sums_of([book.follower for book in self.books], now_ns)
+        self._tell_unchecked(now_ns)
         if not self.broken and (why := beyond(self.sums, self.limits)):
             self.broken = why
             for book in self.books:
@@ -91,6 +94,17 @@ class Together:
                     pull(book.journal, flatten=self._flatten)
             if self._alerts is not None:
                 self._alerts.tell(Level.CRITICAL, "together", f"{why}: every book is stopped", now_ns)
+
+    def _tell_unchecked(self, now_ns: int) -> None:
+        """Say once that a limit has not been checked for a while: a sum is not known."""
+        names = unchecked(self.sums, self.limits)
+        if not names:
+            self.unchecked, self._known_ns = "", now_ns
+        elif not self.unchecked and now_ns - self._known_ns > UNKNOWN_NS:
+            self.unchecked = names
+            if self._alerts is not None:
+                told = f"{names}: not checked, for a figure of one book is not known"
+                self._alerts.tell(Level.WARNING, "together", told, now_ns)
 
     def table(self) -> Table:
         """Every book in a line, and the sum."""
@@ -112,7 +126,8 @@ class Together:
             "",
             f"{self.sums.today:+,.2f} today",
         ]
-        table.add_row("sum", "[bold red]stopped[/]" if self.broken else "", "", *end, style="bold")
+        state = "[bold red]stopped[/]" if self.broken else "[red]not checked[/]" if self.unchecked else ""
+        table.add_row("sum", state, "", *end, style="bold")
         return table
 
 

@@ -94,6 +94,23 @@ def test_beyond_a_limit_every_book_is_stopped_once_and_it_is_told(tmp_path):
     assert within.broken == ""
 
 
+def test_a_sum_that_is_not_known_is_told_once_after_a_while(monkeypatch):
+    seen, told, now = [Sums(math.nan, 0.0, 0.0)], [], [1e9]
+    monkeypatch.setattr("gammacore.live.together.sums_of", lambda books, now_ns: seen[0])
+    alerts = SimpleNamespace(tell=lambda *said: told.append(said))
+    limits = TogetherConfig(max_daily_loss_usd=500.0, max_vega_usd=1.0)
+    together = Together([], limits, alerts, clock=lambda: now[0])
+    for second in (0, 29, 31, 90):
+        now[0] = 1e9 + second
+        together.look()
+        assert together.unchecked == ("risk.together.max_daily_loss_usd" if second > 30 else "")
+    assert len(told) == 1
+    assert told[0][2].startswith("risk.together.max_daily_loss_usd: not checked")
+    seen[0] = Sums(0.0, 0.0, 0.0)
+    together.look()
+    assert together.unchecked == together.broken == ""
+
+
 def test_currencies_are_separated_by_commas_and_named_once():
     assert currencies_of("btc, ETH,BTC_USDC") == ["BTC", "ETH", "BTC_USDC"]
     assert currencies_of(None) == []
