@@ -28,6 +28,7 @@ from gammacore.cli.own_code import TrustOption
 from gammacore.config import MOST_VOL
 from gammacore.daycount import format_time
 from gammacore.errors import ConfigError
+from gammacore.legs import STRUCTURES
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def _structure(text: str) -> Literal["straddle", "strangle"]:
     match text:
         case "straddle" | "strangle":
             return text
-    raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}")
+    known = text in STRUCTURES
+    why = ": only those are weighed, whose gamma keeps its sign at every price" if known else ""
+    raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}{why}")
 
 
 def _document(ranked: RankedPositions) -> dict[str, object]:
