@@ -80,6 +80,15 @@ def portions(amount: float, excess: float, wanted: Mapping[int, float]) -> list[
     return found
 
 
+def _fees_of(fee: int, traded: Sequence[float]) -> list[int]:
+    """Share a fee, in units, by what was traded; whoever traded most has what rounding leaves."""
+    whole = math.fsum(traded)
+    shares = [round(fee * own / whole) for own in traded]
+    most = max(range(len(traded)), key=lambda at: abs(traded[at]))
+    shares[most] += fee - sum(shares)
+    return shares
+
+
 class NettedPortfolio(Portfolio):
     """Episodes over one book.
 
@@ -273,23 +282,26 @@ class NettedPortfolio(Portfolio):
             Of the order.
         market : Now
         """
-        fee, part = round(fill.fee / UNIT), fill.amount / whole
-        left, left_fee = fill.amount, fee
-        here = [portion for portion in shared[:-1] if portion.number in self.open]
-        gone = [portion for portion in shared[:-1] if portion.number not in self.open]
-        for portion in here:
-            episode, own_fee = self.open[portion.number], round(portion.traded * fee)
-            parts = portion.traded * fill.amount, portion.crossed * part
-            traded, crossed = (0.0 if abs(amount) <= DUST else amount for amount in parts)
-            self._take(episode, fill, (traded, crossed), own_fee * UNIT, portion.excess, market)
-            episode.hedges += fill.last
-            left, left_fee = left - traded - crossed, left_fee - own_fee
         rest, residual = shared[-1], self.residual
         assert residual is not None
         # Whoever has ended since the order was sent leaves its part to the residual, as dust is.
-        traded = (rest.traded + sum(portion.traded for portion in gone)) * fill.amount
-        excess = rest.excess + sum(portion.excess for portion in gone)
-        self._take(residual, fill, (traded, left - traded), left_fee * UNIT, excess, market)
+        traded, excess = rest.traded * fill.amount, rest.excess
+        taken, left = [], fill.amount
+        for portion in shared[:-1]:
+            own, crossed = portion.traded * fill.amount, portion.crossed * fill.amount / whole
+            if portion.number not in self.open:
+                traded, excess = traded + own, excess + portion.excess
+                continue
+            if abs(own) <= DUST:
+                traded, own = traded + own, 0.0
+            crossed = 0.0 if abs(crossed) <= DUST else crossed
+            taken.append((self.open[portion.number], (own, crossed), portion.excess))
+            left -= own + crossed
+        taken.append((residual, (traded, left - traded), excess))
+        fees = _fees_of(round(fill.fee / UNIT), [own for _, (own, _), _ in taken])
+        for (episode, amounts, more), fee in zip(taken, fees, strict=True):
+            self._take(episode, fill, amounts, fee * UNIT, more, market)
+            episode.hedges += fill.last and episode is not residual
 
     def _take(
         self,
@@ -302,7 +314,7 @@ class NettedPortfolio(Portfolio):
     ) -> None:
         """Book what was traded for an account, and what it crossed with the others."""
         traded, crossed = amounts
-        if traded or fee:
+        if traded:
             part = Fill(
                 fill.ts_ns,
                 fill.order_id,

@@ -16,7 +16,7 @@ from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.errors import ConfigError, LedgerError
 from gammacore.events import Fill
 from gammacore.ledger import Ledger, Money, check_gap
-from gammacore.netting import RESIDUAL, NettedPortfolio, portions
+from gammacore.netting import RESIDUAL, NettedPortfolio, _fees_of, portions
 from gammacore.orders import BOOK, Leg, Order, Purpose
 from support.markets import EXPIRIES, FREE, FRIDAY, build, tape_of
 from support.messages import PERPETUAL
@@ -292,3 +292,13 @@ def test_funding_at_final_rates_is_shared_out_in_both_currencies(target):
     assert run.book.attribution.totals["funding"].coin == pytest.approx(
         math.fsum(done.attribution.totals["funding"].coin for done in run.accounts), abs=1e-6
     )
+
+
+@given(
+    st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=5),
+    st.integers(0, 10**6),
+)
+def test_a_fee_is_paid_by_who_traded_and_nobody_else(traded, fee):
+    shares = _fees_of(fee, [*traded, 0.0])
+    assert sum(shares) == fee
+    assert shares[-1] == 0
