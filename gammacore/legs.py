@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from functools import cache
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -23,6 +23,7 @@ __all__ = [
     "ExpiryRule",
     "LegRule",
     "StrikeRule",
+    "Structure",
     "check_legs",
     "parse_expiry",
     "parse_strike",
@@ -168,7 +169,7 @@ def check_legs(legs: tuple[LegRule, ...], path: str) -> None:
 _SAME = StrikeRule("leg", 1)
 _ATM = StrikeRule("atm")
 
-STRUCTURES = (
+Structure = Literal[
     "straddle",
     "strangle",
     "guts",
@@ -183,7 +184,8 @@ STRUCTURES = (
     "call",
     "put",
     "none",
-)
+]
+STRUCTURES: tuple[str, ...] = get_args(Structure)
 
 
 @cache

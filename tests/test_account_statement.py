@@ -7,7 +7,7 @@ import pytest
 
 from gammacore.contracts import Settlement, parse
 from gammacore.data.account.rows import cash, deliveries, executions
-from gammacore.data.account.statement import Booking, Expired, Filled, bookings, cash_units, statement
+from gammacore.data.account.statement import Booking, Expired, Filled, bookings, statement
 from gammacore.daycount import parse_time
 from gammacore.errors import LedgerError
 from gammacore.ledger import Account, Ledger
@@ -45,7 +45,7 @@ def test_a_fill_through_zero_is_two_rows_that_join():
     ]
     joined = executions(made.rows)[1]
     assert (joined.amount, joined.fee, joined.order_id, joined.label) == (10000.0, 0.00010309, "o", "label")
-    assert cash(made.rows) == Decimal(cash_units(booked)).scaleb(-8)
+    assert cash(made.rows) == Decimal(sum(one.units for one in booked)).scaleb(-8)
 
 
 def test_options_that_expire_worthless_go_too():

@@ -4,7 +4,6 @@
 ``GAMMACORE_CAMPAIGN_SEED`` the first seed.
 """
 
-import json
 import os
 import random
 from collections import Counter
@@ -20,7 +19,7 @@ from gammacore.exchange.accounts import units
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.live.parity import check
 from gammacore.live.positions import Foreign
-from support.campaign import CALM_S, TROUBLE_S, facts_of, hedged_once, lives, plan_of
+from support.campaign import CALM_S, TROUBLE_S, facts_of, hedged_once, lives, plan_of, run_batch
 from support.campaign_others import Others, Watch
 from support.live_world import ID, SECRET, Process, World, lively
 from support.local_exchange import Client
@@ -168,14 +167,5 @@ def compare_equity(world, config, desk, fills, cash):
 
 @pytest.mark.parametrize("batch", range(0, SESSIONS, BATCH))
 def test_sessions_under_faults(batch, tmp_path, capsys):
-    total, failed = Counter(), {}
     seeds = range(FIRST_SEED + batch, FIRST_SEED + min(batch + BATCH, SESSIONS))
-    for seed in seeds:
-        try:
-            total += run_session(seed, tmp_path / f"{seed}.db")
-        except Exception as error:  # every seed is told, not only the first
-            failed[seed] = f"{type(error).__name__}: {str(error)[:300]}"
-        (tmp_path / f"{seed}.db").unlink(missing_ok=True)
-    with capsys.disabled():
-        print(f"\nseeds {seeds.start} to {seeds.stop - 1}: {json.dumps(total)}")  # noqa: T201
-    assert not failed, failed
+    run_batch(run_session, seeds, tmp_path, capsys)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, field
 
 from gammacore.contracts import CALL, PUT
-from gammacore.legs import ExpiryRule, LegRule, preset
+from gammacore.legs import ExpiryRule, LegRule, Structure, preset
 
 from .durations import Duration, DurationOrNever
 from .leg_texts import Expiry, Strike
@@ -25,24 +25,6 @@ Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
 Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-
-Structure = Literal[
-    "straddle",
-    "strangle",
-    "guts",
-    "butterfly",
-    "iron_butterfly",
-    "condor",
-    "iron_condor",
-    "calendar",
-    "diagonal",
-    "risk_reversal",
-    "ratio",
-    "call",
-    "put",
-    "none",
-]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

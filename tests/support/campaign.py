@@ -1,5 +1,6 @@
 """What campaigns of faults share: their faults, lives of a session, and what its journal says."""
 
+import json
 from collections import Counter, defaultdict
 
 from gammacore.exchange import Fault, FaultPlan
@@ -99,3 +100,17 @@ def hedged_once(placed, booked):
     for trade in booked:
         filled[trade.label.rsplit("-", 1)[0]] += trade.amount
     return all(abs(filled[key]) <= abs(whole[key]) + 1e-9 and filled[key] * whole[key] >= 0 for key in filled)
+
+
+def run_batch(run_session, seeds, folder, capsys):
+    """Run sessions and print what happened in them; every seed that fails is told, not only the first."""
+    total, failed = Counter(), {}
+    for seed in seeds:
+        try:
+            total += run_session(seed, folder / f"{seed}.db")
+        except Exception as error:
+            failed[seed] = f"{type(error).__name__}: {str(error)[:300]}"
+        (folder / f"{seed}.db").unlink(missing_ok=True)
+    with capsys.disabled():
+        print(f"\nseeds {seeds.start} to {seeds.stop - 1}: {json.dumps(total)}")  # noqa: T201
+    assert not failed, failed

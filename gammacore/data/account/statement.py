@@ -19,7 +19,7 @@ from gammacore.ledger import Account, Posting
 from ..schemas import currency_of
 from .rows import AccountRow
 
-__all__ = ["Booking", "Expired", "Filled", "Statement", "bookings", "cash_units", "statement"]
+__all__ = ["Booking", "Expired", "Filled", "Statement", "bookings", "statement"]
 
 FUNDING, HEDGE, TRADE, FEE = "funding", "hedge", "trade", "fee"
 DELIVERY, DELIVERY_FEE = "delivery", "delivery fee"
@@ -97,11 +97,6 @@ def bookings(episode: int, entries: Iterable[Posting], native: int) -> list[Book
         units = sign * (entry.usd if native else entry.coin)
         found.append(Booking(entry.ts_ns, episode, entry.memo, name, units))
     return found
-
-
-def cash_units(booked: Iterable[Booking]) -> int:
-    """Sum what bookings moved cash by, in units of 1e-8."""
-    return sum(one.units for one in booked)
 
 
 def statement(
