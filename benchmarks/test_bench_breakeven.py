@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 
 from gammacore import black76
-from gammacore.breakeven import TradePlan, breakevens, straddles
+from gammacore.breakeven import Positions, TradePlan, breakevens, straddles
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
@@ -39,7 +39,7 @@ def chain():
 
 def one_at_a_time(chain, pairs):
     found = []
-    for call, put in zip(*pairs, strict=True):
+    for call, put in pairs.rows:
         strike, tau = float(chain.strike[call]), (int(chain.expiry_ns[call]) - NOW) / NS_PER_YEAR
         paid = float(chain.ask[call] + chain.ask[put]) * F
         hedges = tau * 365 * 24
@@ -73,3 +73,15 @@ def test_one_position_at_a_time(benchmark, chain):
     plan = TradePlan(policy=HOURLY, hedge_cost=COST)
     ours = breakevens(chain, NOW, pairs, plan, Density.around(0.55, 0.25)).breakeven
     assert np.median(np.abs(found / ours - 1.0)) < 0.05
+
+
+@pytest.mark.benchmark(group="break-even of a structure")
+@pytest.mark.parametrize("legs", [2, 4], ids=["straddle, closed form", "iron butterfly, simulated"])
+def test_one_position(benchmark, chain, legs):
+    """What a signal asks at every chain that could be entered."""
+    pairs = straddles(chain).rows[5 * 29 + np.array([14, 4, 24])]  # of one expiry: the money, and both sides
+    rows = np.array([[*pairs[0], pairs[2][0], pairs[1][1]][:legs]])
+    one = Positions(rows, np.array([[1.0, 1.0, -1.0, -1.0][:legs]]))
+    plan = TradePlan(policy=Band(0.1), hedge_cost=COST, look_every=1 / 365 / 1440)
+    found = benchmark(lambda: breakevens(chain, NOW, one, plan, Density.around(0.55, 0.25)))
+    assert np.isfinite(found.probability).all()

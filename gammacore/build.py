@@ -14,7 +14,6 @@ from gammacore.config import (
     RulesConfig,
     TermConfig,
     WhenConfig,
-    is_weighed,
     rolled_entry,
 )
 from gammacore.contracts import Future, Grids, Perpetual
@@ -51,6 +50,7 @@ from gammacore.volatility.own_estimate import OwnEstimate
 
 __all__ = [
     "build_desk",
+    "build_entry",
     "build_estimate",
     "build_policy",
     "build_target",
@@ -197,27 +197,32 @@ def build_desk(
 def _strategy(config: Config, entry: EntryConfig, exits: ExitRule, grids: Grids) -> GammaScalp:
     """Build what decides what to hold, by an entry section."""
     return GammaScalp(
-        EntryRule(
-            legs=entry.wanted,
-            long=entry.side == "long",
-            each_expiry=entry.schedule == "each_expiry",
-            fridays_only=entry.expiries == "fridays",
-            weekday=None if entry.weekday is None else WEEKDAYS.index(entry.weekday),
-            min_days=entry.min_days,
-            max_days=entry.max_days,
-            own=load_function(config, entry.structure, "structure") if entry.structure.own else None,
-        ),
-        _size(config, entry, grids),
+        build_entry(config, entry),
+        _size(config, grids),
         exits,
         build_weigher(config, grids) if config.signal.active else None,
         build_filters(config.signal.when),
     )
 
 
-def _size(config: Config, entry: EntryConfig, grids: Grids) -> SizeRule:
+def build_entry(config: Config, entry: EntryConfig) -> EntryRule:
+    """Build what says when to enter and what."""
+    return EntryRule(
+        legs=entry.wanted,
+        long=entry.side == "long",
+        each_expiry=entry.schedule == "each_expiry",
+        fridays_only=entry.expiries == "fridays",
+        weekday=None if entry.weekday is None else WEEKDAYS.index(entry.weekday),
+        min_days=entry.min_days,
+        max_days=entry.max_days,
+        own=load_function(config, entry.structure, "structure") if entry.structure.own else None,
+    )
+
+
+def _size(config: Config, grids: Grids) -> SizeRule:
     """Build what says how much."""
     size = config.size
-    weighed = size.kelly is not None or (size.rule is not None and is_weighed(entry))
+    weighed = size.kelly is not None or size.rule is not None
     weigher = build_weigher(config, grids) if weighed and config.hedge.rule != "snapshot" else None
     rule = None if size.rule is None else load_function(config, size.rule, "size")
     given = msgspec.structs.asdict(size) | {"rule": rule}

@@ -12,12 +12,11 @@ from gammacore.backtest.simulation.experiment import Experiment
 from gammacore.backtest.simulation.models import GBM
 from gammacore.backtest.simulation.montecarlo import simulate
 from gammacore.backtest.simulation.option_book import Costs, strangle
-from gammacore.breakeven import TradePlan, breakevens, straddles, strangles
+from gammacore.breakeven import Positions, TradePlan, breakevens, straddles
 from gammacore.build import build_weigher
 from gammacore.config import parse_config
 from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, parse_time
-from gammacore.errors import ContractError
 from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Band, Interval, Never, WhalleyWilmott, theory
@@ -215,7 +214,9 @@ def test_against_simulation(inverse, low, high, realised, policy):
     call = np.flatnonzero((quoted.strike == high) & (quoted.kind == CALL))
     put = np.flatnonzero((quoted.strike == low) & (quoted.kind == PUT))
     plan = TradePlan(policy=policy, hedge_cost=cost, look_every=tau / steps)
-    found = weigh(quoted, plan, Density.around(realised, 1e-9), (call, put))
+    found = weigh(
+        quoted, plan, Density.around(realised, 1e-9), Positions(np.stack((call, put), 1), np.ones((1, 2)))
+    )
     premium = found.premium[0]
     never = isinstance(policy, Never)
     # A coin is no martingale for the simulation's dollar counter: unhedged, it is worth convexity.
@@ -279,21 +280,12 @@ def test_an_exit_before_expiry_against_simulation(realised):
 def test_straddles_are_the_strikes_that_list_both():
     quoted = chain((50_000.0, 60_000.0, 70_000.0), expiries=(FRIDAY, JUNE))
     quoted.mark[0] = np.nan  # a call without a mark
-    call, put = straddles(quoted)
+    call, put = straddles(quoted).rows.T
     assert len(call) == 5
     assert np.array_equal(quoted.strike[call], quoted.strike[put])
     assert np.array_equal(quoted.expiry_ns[call], quoted.expiry_ns[put])
     assert np.all(quoted.kind[call] == CALL)
     assert np.all(quoted.kind[put] == PUT)
-
-
-def test_strangles_are_nearest_the_delta():
-    quoted = chain(tuple(np.arange(40_000.0, 90_000.0, 1_000.0)), expiries=(FRIDAY, JUNE))
-    call, put = strangles(quoted, NOW, 0.25)
-    assert len(call) == 2
-    tau = (quoted.expiry_ns[call] - NOW) / NS_PER_YEAR
-    assert black76.greeks("call", F, quoted.strike[call], tau, 0.6).delta == pytest.approx(0.25, abs=0.03)
-    assert black76.greeks("put", F, quoted.strike[put], tau, 0.6).delta == pytest.approx(-0.25, abs=0.03)
 
 
 def test_a_side_without_a_quote_is_told_and_sorted_last():
@@ -303,7 +295,7 @@ def test_a_side_without_a_quote_is_told_and_sorted_last():
     for name in ("premium", "breakeven", "probability", "profit", "deviation"):
         assert math.isnan(getattr(found, name)[0]), name
         assert math.isfinite(getattr(found, name)[1]), name
-    assert quoted.strike[found.best_first().call].tolist() == [60_000.0, 58_000.0]
+    assert quoted.strike[found.best_first().rows[:, 0]].tolist() == [60_000.0, 58_000.0]
 
 
 def test_what_has_expired_or_is_closed_is_left_out():
@@ -312,17 +304,3 @@ def test_what_has_expired_or_is_closed_is_left_out():
     assert late.forecast == pytest.approx([0.7])
     closing = TradePlan(policy=Never(), hedge_cost=0.0, exit_before_ns=30 * 24 * NS_PER_HOUR)
     assert len(weigh(quoted, closing).tau) == 1
-
-
-def test_a_call_below_its_put_is_refused():
-    quoted = chain((56_000.0, 66_000.0))
-    low, high = quoted.strike == 56_000.0, quoted.strike == 66_000.0
-    call, put = np.flatnonzero(low & (quoted.kind == CALL)), np.flatnonzero(high & (quoted.kind == PUT))
-    with pytest.raises(ContractError, match="struck below its put"):
-        weigh(quoted, pairs=(call, put))
-
-
-def test_a_position_has_one_expiry():
-    quoted = chain(expiries=(FRIDAY, JUNE))
-    with pytest.raises(ContractError, match="one expiry"):
-        weigh(quoted, pairs=(np.array([0]), np.array([3])))

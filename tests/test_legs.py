@@ -73,16 +73,6 @@ def test_a_structure_that_does_not_exist_is_refused_with_the_nearest():
         preset("strangel")
 
 
-@pytest.mark.parametrize(
-    ("structure", "legs"),
-    [("condor", None), ("straddle", [{"kind": "call"}])],
-)
-def test_a_signal_weighs_straddles_and_strangles_alone(structure, legs):
-    entry = {"entry.structure": structure, "entry.legs": legs or [], "signal.min_edge": 0.0}
-    with pytest.raises(ConfigError, match="signal: weighs straddles and strangles alone"):
-        load_config(None, entry)
-
-
 # Net amounts of calls and of puts, and of all: what each is by definition.
 NET = {
     "straddle": (1, 1),

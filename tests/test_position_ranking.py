@@ -36,7 +36,7 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
     assert ranked.ts_ns == event.ts_ns
     assert ranked.found.forecast == pytest.approx(event.estimate)
     for row in (0, 5):
-        pair = Picked((int(ranked.found.call[row]), int(ranked.found.put[row])), (1.0, 1.0))
+        pair = Picked(tuple(ranked.found.rows[row].tolist()), (1.0, 1.0))
         alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, ranked.funding)
         assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], rel=1e-9)
         assert alone.probability[0] == pytest.approx(ranked.found.probability[row], rel=1e-9)
@@ -47,8 +47,8 @@ def test_best_return_first_and_rows_say_units():
     returns = [row["return_on_capital"] for row in rows]
     assert returns == sorted(returns, reverse=True)
     best = rows[0]
-    assert best["call"].endswith("-C")
-    assert best["put"].endswith("-P")
+    assert [leg["instrument"][-2:] for leg in best["legs"]] == ["-C", "-P"]
+    assert [leg["amount"] for leg in best["legs"]] == [1.0, 1.0]
     assert best["return_on_capital"] == pytest.approx(best["profit_coin"] / best["capital_coin"])
     linear = rank_positions(
         config(marks={"settlement": "linear"}, hedge={"target": "black"}), forecast=0.7
@@ -69,7 +69,7 @@ def test_a_moment_takes_the_last_chain_known_then():
 def test_strangles_are_one_an_expiry_and_far_straddles_are_left_out():
     ranked = rank_positions(config(), forecast=0.6, structure="strangle")
     strangles = ranked.rows()
-    assert len({row["expiry"] for row in strangles}) == len(strangles)
+    assert len({row["expiries"][0] for row in strangles}) == len(strangles)
     assert all(low < high for low, high in (row["strikes"] for row in strangles))
     near, all_of_them = (rank_positions(config(), forecast=0.6, max_delta=d) for d in (0.2, 9.0))
     assert len(near.found.tau) < len(all_of_them.found.tau)
@@ -96,7 +96,7 @@ def test_table_and_json():
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--structure", "stradle"], "--structure: expected straddle or strangle"),
+        (["--structure", "stradle"], "structure: expected one of straddle, strangle, guts"),
         (["--at", "yesterday"], "--at:"),
         (["--forecast", "-0.5"], "--forecast: expected a positive number"),
         (["--forecast", "garch"], "or har, got 'garch'"),
@@ -121,7 +121,7 @@ def test_recorded_chains(currency):
     )
     ranked = rank_positions(settings, forecast=0.5, at_ns=parse_time("2026-04-10T12:00"), max_delta=0.3)
     found = ranked.found
-    iv = ranked.chain.iv[found.call]
+    iv = ranked.chain.iv[found.rows[:, 0]]
     known = np.isfinite(found.breakeven)
     assert known.mean() > 0.9
     month = known & (found.tau * 365 > 20) & (found.tau * 365 < 60)
@@ -143,7 +143,7 @@ def test_a_density_for_every_remaining_life():
         }
     )
     ranked = rank_positions(settings, forecast="har", at_ns=parse_time("2026-04-10T12:00"), max_delta=0.2)
-    medians = {row["expiry"]: row["forecast"] for row in ranked.rows()}
+    medians = {row["expiries"][0]: row["forecast"] for row in ranked.rows()}
     assert len(set(medians.values())) == len(medians) > 8
     assert all(0.2 < median < 0.8 for median in medians.values())
     # Friday noon: what expires on Sunday sees little but a weekend.

@@ -258,21 +258,8 @@ def test_the_table_of_episodes_says_what_sized_them():
         ({"size.margin_share": 0.1, "currency": "BTC_USDC", "hedge.target": "black"}, r"in USDC, for"),
         ({"size.equity_share": 1.5, "size.equity": 1.0}, r"size\.equity_share: expected a number <= 1"),
         (
-            {"size.kelly": 0.5, "size.equity": 1.0, "entry.structure": "calendar"},
-            r"size\.kelly: needs an expected profit.*for entry has calendar",
-        ),
-        (
             {"size.kelly": 0.5, "size.equity": 1.0, "hedge.rule": "snapshot"},
             r"hedge\.rule: size\.kelly cannot know",
-        ),
-        (
-            {
-                "size.kelly": 0.5,
-                "size.equity": 1.0,
-                "roll.when": {"max_days": 2},
-                "roll.into": {"structure": "condor"},
-            },
-            r"roll\.into: size\.kelly weighs straddles and strangles alone",
         ),
         ({"size.gama": 1.0}, r"size\.gama: unknown parameter; did you mean size\.gamma"),
     ],

@@ -1,4 +1,4 @@
-"""Every straddle or strangle of one recorded chain, weighed by its break-even."""
+"""Positions of one recorded chain, weighed by their break-even: every straddle, or a structure an expiry."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from gammacore import black76
-from gammacore.breakeven import Breakevens, TradePlan, breakevens, straddles, strangles
-from gammacore.breakeven.structures import forwards_of
+from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
 from gammacore.build import build_weigher, signal_estimate
 from gammacore.config import Config
-from gammacore.contracts import CALL, PUT, Settlement
+from gammacore.contracts import Settlement
 from gammacore.data import load_prices
-from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, format_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
 from gammacore.volatility import Density
 
 from ..replay.market import load_market
 from ..replay.tape import Tape
+from .weighed import positions_to_weigh
 
 LONGEST_NS = 2 * NS_PER_DAY  # that funding is averaged over
 
@@ -37,6 +36,7 @@ class RankedPositions(NamedTuple):
     plan: TradePlan
     found: Breakevens
     faults: tuple[str, ...] = ()  # of data that was forced
+    refused: tuple[str, ...] = ()  # expiries without the structure, and why
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict a position; NaN where there is no figure."""
@@ -44,13 +44,16 @@ class RankedPositions(NamedTuple):
         unit = "coin" if chain.settlement is Settlement.INVERSE else "usd"
         money = ("premium", "profit", "deviation", "fees", "spread", "hedging", "carry", "capital")
         table = []
-        for i, (call, put) in enumerate(zip(found.call.tolist(), found.put.tolist(), strict=True)):
+        for i, legs in enumerate(found.rows):
+            expiries = np.unique(chain.expiry_ns[legs])
             row: dict[str, Any] = {
-                "call": chain.option(call).name,
-                "put": chain.option(put).name,
-                "expiry": format_time(int(chain.expiry_ns[call])),
+                "legs": [
+                    {"instrument": chain.option(int(leg)).name, "amount": float(amount)}
+                    for leg, amount in zip(legs, found.amounts[i], strict=True)
+                ],
+                "expiries": [format_time(int(expiry)) for expiry in expiries],
                 "days": float(found.tau[i]) * 365.0,
-                "strikes": [float(chain.strike[put]), float(chain.strike[call])],
+                "strikes": np.unique(chain.strike[legs]).tolist(),
             }
             for name in ("paid_vol", "breakeven", "forecast", "edge", "probability", "return_on_capital"):
                 row[name] = float(getattr(found, name)[i])
@@ -62,7 +65,7 @@ def rank_positions(
     config: Config,
     *,
     at_ns: int | None = None,
-    structure: Literal["straddle", "strangle"] = "straddle",
+    structure: str | None = None,
     forecast: float | Literal["har"] | None = None,
     log_sd: float | None = None,
     max_delta: float = 0.6,
@@ -72,11 +75,12 @@ def rank_positions(
     Parameters
     ----------
     config : Config
-        Its data, hedge, costs, exit and signal sections are used.
+        Its data, entry, hedge, costs, exit and signal sections are used.
     at_ns : int, optional
         The last chain that was known then; by default the last one.
-    structure : {'straddle', 'strangle'}
-        At every strike, or one of each expiry at ``entry.delta``.
+    structure : str, optional
+        A structure that has a name, or ``legs`` for ``entry.legs``; by default what ``entry`` says. Straddles
+        are weighed at every strike, all else once for each expiry that the first leg may have.
     forecast : float or 'har', optional
         Volatility that will be realised (median); or a density for each remaining life by
         :func:`gammacore.volatility.forecast_density` on a variance clock, for which prices must reach back
@@ -103,25 +107,18 @@ def rank_positions(
     funding = _funding(tape, entry)
     plan = build_weigher(config).plan(chain, ts_ns, funding)
     plan = msgspec.structs.replace(plan, chain_every=_chain_every(tape))
-    pairs = straddles(chain) if structure == "straddle" else strangles(chain, ts_ns, config.entry.delta)
-    if structure == "straddle":
-        near = np.abs(_deltas(chain, ts_ns, pairs)) <= max_delta
-        pairs = pairs[0][near], pairs[1][near]
-    if not len(pairs[0]):
-        raise DataError(
-            f"no {structure} to weigh at {format_time(ts_ns)}: of {len(chain.strike)} options no pair "
-            f"has mark and volatility within a delta of {max_delta:g}"
-        )
+    positions, refused = positions_to_weigh(config, structure, chain, ts_ns, max_delta)
     sd = config.signal.log_sd if log_sd is None else log_sd
     if forecast == "har":
-        density = _densities(config, tape, ts_ns, chain.expiry_ns[pairs[0]], plan.exit_before_ns or 0, log_sd)
+        density = _densities(config, tape, ts_ns, chain, positions, plan.exit_before_ns, log_sd)
     else:
         density = Density.around(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
-    found = breakevens(chain, ts_ns, pairs, plan, density).best_first()
-    if not len(found.call):
+    found = breakevens(chain, ts_ns, positions, plan, density).best_first()
+    if not len(found.tau):
+        hours = (plan.exit_before_ns or 0) / NS_PER_HOUR
         raise DataError(
-            f"none of {len(pairs[0])} {structure}s at {format_time(ts_ns)} has the quotes that costs.fill "
-            f"{config.costs.fill} needs"
+            f"nothing to weigh at {format_time(ts_ns)}: all {len(positions.rows)} positions would be left "
+            f"already, {hours:g} hours before their first expiry"
         )
     return RankedPositions(
         ts_ns,
@@ -132,6 +129,7 @@ def rank_positions(
         plan,
         found,
         market.faults,
+        refused,
     )
 
 
@@ -145,7 +143,13 @@ def _known(vol: float, config: Config, ts_ns: int) -> float:
 
 
 def _densities(
-    config: Config, tape: Tape, ts_ns: int, expiry_ns: Any, exit_before_ns: int, log_sd: float | None
+    config: Config,
+    tape: Tape,
+    ts_ns: int,
+    chain: ChainSlice,
+    positions: Positions,
+    exit_before_ns: int | None,
+    log_sd: float | None,
 ) -> Density:
     """Density of the volatility until each exit, from the prices up to now."""
     from gammacore.volatility import HAR, daily_history, fit_clock, forecast_density
@@ -159,16 +163,18 @@ def _densities(
     ts, close = prices.ts_ns[past], prices.close[past]
     try:
         history = daily_history(ts, close, origin_ns=ts_ns, clock=fit_clock(ts, close))
-        exits = {int(e): int(e) - exit_before_ns - ts_ns for e in np.unique(expiry_ns)}
+        expiries = chain.expiry_ns[positions.rows]
+        ends = expiries.max(axis=1) if exit_before_ns is None else expiries.min(axis=1) - exit_before_ns
         found = {
-            e: forecast_density(history, left, HAR(leverage=True)) for e, left in exits.items() if left > 0
+            int(e): forecast_density(history, int(e) - ts_ns, HAR(leverage=True))
+            for e in np.unique(ends)
+            if e > ts_ns
         }
     except ValueError as error:
         raise DataError(f"no forecast at {format_time(ts_ns)}: {error}") from None
     nothing = math.nan, math.nan
     each = [
-        (float(found[e].median()), float(found[e].log_sd)) if e in found else nothing
-        for e in expiry_ns.tolist()
+        (float(found[e].median()), float(found[e].log_sd)) if e in found else nothing for e in ends.tolist()
     ]
     median, sd = np.array(each).reshape(-1, 2).T
     return Density.around(median, sd if log_sd is None else log_sd)
@@ -199,13 +205,3 @@ def _funding(tape: Tape, entry: int) -> float:
 def _chain_every(tape: Tape) -> float | None:
     times = tape.chains.snapshot_ts
     return float(np.median(np.diff(times))) / NS_PER_YEAR if len(times) > 1 else None
-
-
-def _deltas(chain: ChainSlice, ts_ns: int, pairs: tuple[Any, Any]) -> Any:
-    total: Any = 0.0
-    for kind, rows in zip((CALL, PUT), pairs, strict=True):
-        expiry = chain.expiry_ns[rows]
-        forward = forwards_of(chain, expiry)
-        tau = np.maximum(expiry - ts_ns, 1) / NS_PER_YEAR
-        total = total + black76.greeks(kind, forward, chain.strike[rows], tau, chain.iv[rows]).delta
-    return total

@@ -14,9 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from gammacore import _hedging, black76, inverse
-from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
-from gammacore.hedging import Band, FixedCost, Interval, Move, Never, WhalleyWilmott, Zakamouline
+from gammacore.hedging.compiled import ON_GRID, compiled_policy
 from gammacore.hedging.target import MAX_RATIO
 from gammacore.tolerances import ROUNDING
 
@@ -24,16 +23,10 @@ from .models import GivenPaths, Model
 from .number_checks import check_number, check_volatility
 from .option_book import Costs, OptionLeg
 
-ON_GRID = 1e-6  # of a step, that a time may be off the grid by rounding
 NUMERAIRES = {
     "black": _hedging.DELTA_BLACK,
     "coin_neutral": _hedging.DELTA_COIN,
     "usd_neutral": _hedging.DELTA_USD,
-}
-MOVES = {
-    "usd": _hedging.MOVE_USD,
-    "relative": _hedging.MOVE_RELATIVE,
-    "sigma": _hedging.MOVE_SIGMA,
 }
 
 
@@ -119,7 +112,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         for leg_number, leg in enumerate(self.book):
             _expiry_step(leg.expiry, self, leg_number)
         self._check_window()
-        _policy_for_core(self)
+        compiled_policy(self.policy, self.dt)
         self._check_model()
 
     def _check_book(self) -> None:
@@ -268,7 +261,7 @@ def engine_of(experiment: Experiment, seed: int) -> _hedging.Engine:
         grid=(e.steps, e.dt, float(e.forward), round(e.averaged / e.dt)),
         model=e.model.for_core(e.dt),
         book=_groups(e),
-        policy={"dust": ROUNDING * size, **_policy_for_core(e)},
+        policy={"dust": ROUNDING * size, **compiled_policy(e.policy, e.dt)},
         accounts=(
             e.inverse,
             NUMERAIRES[e.delta],
@@ -313,49 +306,6 @@ def _expiry_step(expiry: float, e: Experiment, number: int) -> int:
             f"horizon, got {expiry!r}; change steps"
         )
     return round(at)
-
-
-def _policy_for_core(e: Experiment) -> dict[str, float]:
-    """Parameters of the policy, by the names of the core."""
-    policy = e.policy
-    if isinstance(policy, Never):
-        return {"kind": _hedging.NEVER}
-    if isinstance(policy, Interval):
-        return {"kind": _hedging.INTERVAL, "every": _every_steps(policy, e)}
-    if isinstance(policy, Band):
-        lower = policy.half_width if policy.lower is None else policy.lower
-        return {"kind": _hedging.BAND, "upper": policy.half_width, "lower": lower, "to_edge": policy.to_edge}
-    if isinstance(policy, Move):
-        return {
-            "kind": MOVES[policy.unit],
-            "threshold": policy.threshold,
-            "root_horizon": math.sqrt(policy.horizon_ns / NS_PER_YEAR),
-        }
-    kind: int
-    if isinstance(policy, WhalleyWilmott):
-        kind, cost, to_edge = _hedging.WHALLEY_WILMOTT, policy.cost, policy.to_edge
-    elif isinstance(policy, Zakamouline):
-        kind, cost, to_edge = _hedging.ZAKAMOULINE, policy.cost, True
-    elif isinstance(policy, FixedCost):
-        kind, cost, to_edge = _hedging.FIXED_COST, policy.cost_per_trade, False
-    else:
-        raise ConfigError(f"policy: the simulator has no {type(policy).__name__}, got {policy!r}")
-    return {"kind": kind, "cost": cost, "to_edge": to_edge, "risk_aversion": policy.risk_aversion}
-
-
-def _every_steps(policy: Interval, e: Experiment) -> int:
-    """Count the steps between two hedges of an interval; 0 ns is every step."""
-    if policy.snapshots_only:
-        raise ConfigError("policy.snapshots_only: the simulator has no snapshots of chains, got True")
-    if policy.every_ns == 0:
-        return 1
-    steps = policy.every_ns / NS_PER_YEAR / e.dt
-    if round(steps) < 1 or abs(steps / max(round(steps), 1) - 1.0) > ON_GRID:
-        raise ConfigError(
-            f"policy.every_ns: expected a multiple of the step of {e.dt * NS_PER_YEAR:.0f} ns, "
-            f"got {policy.every_ns!r}"
-        )
-    return round(steps)
 
 
 def _default_financing(delta: str) -> str:

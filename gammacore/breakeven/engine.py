@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
-from gammacore import black76
-from gammacore.array_types import Bools, Floats, Ints
+from gammacore.array_types import Bools, Floats
+from gammacore.breakeven.closed_form import ClosedForm
+from gammacore.breakeven.held import Held
 from gammacore.breakeven.plan import Breakevens, TradePlan
-from gammacore.breakeven.structures import Pairs, forwards_of
-from gammacore.contracts import CALL, PUT, Settlement
-from gammacore.daycount import FRIDAY, NS_PER_YEAR, is_month_end_friday, weekday
-from gammacore.errors import ContractError
+from gammacore.breakeven.roots import Excess, nearest_root, rising_root
+from gammacore.breakeven.simulated import Simulated
+from gammacore.breakeven.structures import Positions
 from gammacore.events import ChainSlice
-from gammacore.hedging import Never, Policy
-from gammacore.hedging.turnover import HedgeRates, LognormalPath, hedge_rates
-from gammacore.margin import future_rates, option_margin
 from gammacore.volatility import Density
 
 __all__ = ["breakevens"]
 
 OUTCOMES = 11  # of the forecast, equally likely
-LOWEST, HIGHEST = 0.01, 8.0  # volatilities between which a break-even is looked for
-STEPS, TOLERANCE = 40, 1e-11  # of its search
 
 
-def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, plan: TradePlan, forecast: Density) -> Breakevens:
-    """Weigh positions of one call and one put each.
+def breakevens(
+    chain: ChainSlice, ts_ns: int, positions: Positions, plan: TradePlan, forecast: Density
+) -> Breakevens:
+    """Weigh positions.
 
     Parameters
     ----------
     chain : ChainSlice
     ts_ns : int
         Now.
-    pairs : tuple of two arrays of int64, shape (m,)
-        Rows of calls and puts of one expiry each, see :func:`straddles` and :func:`strangles`.
+    positions : Positions
+        Of m positions; see :func:`straddles`.
     plan : TradePlan
     forecast : Density
         Of the volatility realised until each position's exit: one, or one a position.
@@ -45,289 +40,91 @@ def breakevens(chain: ChainSlice, ts_ns: int, pairs: Pairs, plan: TradePlan, for
     Returns
     -------
     Breakevens
-        In the order of ``pairs``, less those that have expired or are closed already.
+        In the order of ``positions``, less those of which a leg has expired or would be closed already.
 
-    Raises
-    ------
-    ContractError
-        If a pair mixes expiries, or its call is struck below its put: the hedge of such a position at
-        delivery is another.
+    Notes
+    -----
+    Straddles and strangles have laws in closed form (:mod:`gammacore.breakeven.closed_form`); all others
+    are simulated (:mod:`gammacore.breakeven.simulated`).
     """
-    call, put = pairs
-    if np.any(chain.expiry_ns[call] != chain.expiry_ns[put]):
-        raise ContractError("pairs: call and put of a position must have one expiry")
-    if np.any(chain.strike[call] < chain.strike[put]):
-        raise ContractError("pairs: the call of a position must not be struck below its put")
-    alive = chain.expiry_ns[call] - (plan.exit_before_ns or 0) > ts_ns
-    return _Case(chain, ts_ns, call[alive], put[alive], plan, forecast, alive).solve()
+    first = chain.expiry_ns[positions.rows].min(axis=1)
+    alive = first - (plan.exit_before_ns or 0) > ts_ns
+    left = Positions(positions.rows[alive], positions.amounts[alive])
+    return _Case(Held(chain, ts_ns, left, plan), left, plan, forecast, alive).solve()
 
 
 class _Case:
     """The positions of one call of :func:`breakevens`; money in USD until the end."""
 
     def __init__(
-        self,
-        chain: ChainSlice,
-        ts_ns: int,
-        call: Ints,
-        put: Ints,
-        plan: TradePlan,
-        forecast: Density,
-        alive: Bools,
+        self, held: Held, positions: Positions, plan: TradePlan, forecast: Density, alive: Bools
     ) -> None:
-        self.chain, self.plan, self.rows = chain, plan, (call, put)
-        self.inverse = chain.settlement is Settlement.INVERSE
+        self.held, self.positions, self.plan = held, positions, plan
         self.sign = 1.0 if plan.long else -1.0
-        expiry = chain.expiry_ns[call]
-        self.expiry_ns = expiry
-        self.forward = forwards_of(chain, expiry)
-        self.tau: Floats = (expiry - ts_ns) / NS_PER_YEAR
-        self.hold = self.tau - (plan.exit_before_ns or 0) / NS_PER_YEAR
-        self.unit = self.forward if self.inverse else np.ones_like(self.forward)  # USD of one settled unit
-        self.strikes = chain.strike[call], chain.strike[put]
-        self.vol: Floats = 0.5 * (chain.iv[call] + chain.iv[put])
-        low, high = np.minimum(*self.strikes), np.maximum(*self.strikes)
-        self.straddles = bool(np.all(low == high))
-        self.path = LognormalPath(self.forward, self.tau, self.hold, low, high, self.vol)
-        outcomes = [forecast.quantile((k + 0.5) / OUTCOMES) for k in range(OUTCOMES)]
-        self.outcomes = [_shaped(found, alive) for found in outcomes]
         self.median = _shaped(forecast.quantile(0.5), alive)
-        self._quote()
-        self._fixed_costs()
+        quantiles = [forecast.quantile((k + 0.5) / OUTCOMES) for k in range(OUTCOMES)]
+        self.outcomes = np.array([_shaped(found, alive) for found in quantiles])
+        self.rising = ClosedForm.knows(held)
+        if self.rising:  # one volatility for both legs
+            held.vol = np.repeat(held.vol.mean(axis=0)[None], 2, axis=0)
+        law = ClosedForm if self.rising else Simulated
+        self.law: ClosedForm | Simulated = law(held, self.outcomes, self.median)
+        self.premium, self.fees, self.carry = held.premium(), held.fees(), held.carry()
+        self.paid = self.premium + held.closing() + self.fees + self.carry
+        self.first, self.last_rate = held.first(), held.last_rate()
 
-    # ------------------------------------------------------------- what does not depend on the outcome
+    def hedging(self, sigma: Floats, between: Floats | None = None) -> Floats:
+        """Mean cost of all hedges, the first and the last included, USD."""
+        between = self.law.between(sigma) if between is None else between
+        last = self.last_rate * self.held.last_delta(sigma) * self.held.price
+        return np.asarray(self.first + between + last)
 
-    def _quote(self) -> None:
-        """Take prices to open and to close at, and the marks, of both legs."""
-        chain, buy = self.chain, self.plan.long
-        self.open, self.close, self.mark = (np.zeros_like(self.tau) for _ in range(3))
-        self.option_fees = np.zeros_like(self.tau)
-        fees = self.plan.fees
-        for rows in self.rows:
-            mark = chain.mark[rows]
-            bid, ask = {
-                "cross": (chain.bid[rows], chain.ask[rows]),
-                "mid": (0.5 * (chain.bid[rows] + chain.ask[rows]),) * 2,
-                "mark": (mark, mark),
-            }[self.plan.fill]
-            opened, closed = (ask, bid) if buy else (bid, ask)
-            self.open += opened
-            self.close += closed
-            self.mark += mark
-            if fees is not None:
-                notional = 1.0 if self.inverse else chain.index
-                self.option_fees += np.minimum(fees.option_taker * notional, fees.option_cap * opened)
-                if self.plan.exit_before_ns is not None:
-                    self.option_fees += np.minimum(fees.option_taker * notional, fees.option_cap * closed)
-        self.premium_usd = self.open * self.unit
-        self.spread_usd = self.sign * (self.open - self.mark) * self.unit
-        if self.plan.exit_before_ns is not None:  # half the spread once more, in price as it is today
-            self.spread_usd += self.sign * (self.mark - self.close) * self.unit
-
-    def _fixed_costs(self) -> None:
-        """Add up fees, first hedge, funding and basis."""
-        plan, chain = self.plan, self.chain
-        delta = np.zeros_like(self.tau)
-        reached = np.zeros_like(self.tau)  # expected deliveries in the money
-        for kind, strike, rows in zip((CALL, PUT), self.strikes, self.rows, strict=True):
-            plain = black76.greeks(kind, self.forward, strike, self.tau, self.vol).delta
-            delta += plain - (chain.mark[rows] if self.inverse else 0.0)
-            reached += np.abs(plain)
-        held = not _is_never(plan.policy)
-        fees = self.option_fees * self.unit
-        if plan.fees is not None and plan.exit_before_ns is None:
-            rate = np.where(_is_friday(self.expiry_ns), plan.fees.option_delivery, 0.0)
-            fees = fees + rate * reached * self.forward
-        self.fees_usd = fees
-        self.first_usd = plan.hedge_cost * np.abs(delta) * self.forward * held
-        # The delta is a martingale: on average it stays what it is at first. A perpetual does not have the
-        # forward's premium, which an option loses on its way; a future of that expiry does.
-        basis = np.log(self.forward / chain.index)
-        carry = delta * (basis - plan.funding * self.hold) * self.forward
-        self.carry_usd = self.sign * carry if plan.instrument == "perpetual" and held else 0.0 * carry
-
-    # ------------------------------------------------------------- what does
-
-    def value(self, sigma: Floats) -> Floats:
-        """Mean of what the options bring, hedged on the way, USD; at the exit they are at their marks."""
-        return self.worth(np.sqrt((sigma**2 * self.hold + self.vol**2 * (self.tau - self.hold)) / self.tau))
-
-    def worth(self, sigma: Floats, tau: Floats | None = None) -> Floats:
-        """Value at one volatility, USD."""
-        tau = self.tau if tau is None else tau
-        call, put = self.strikes
-        total = black76.price(CALL, self.forward, call, tau, sigma)
-        if self.straddles:  # the put by parity
-            return np.asarray(2.0 * total - (self.forward - call))
-        return np.asarray(total + black76.price(PUT, self.forward, put, tau, sigma))
-
-    def hedging(self, sigma: Floats) -> tuple[HedgeRates, Floats, Floats]:
-        """Law of the policy, its mean cost on the way, and with the first hedge and the last, USD."""
-        plan = self.plan
-        rates = hedge_rates(plan.policy, self.path, sigma, plan.chain_every, plan.look_every)
-        turnover = rates.turnover._replace(p=rates.turnover.p + 1.0)
-        between = plan.hedge_cost * self.path.integral(turnover, sigma)
-        last = self._last_rate() * self._last_delta(sigma) * self.forward
-        return rates, between, self.first_usd + between + last
-
-    def _last_rate(self) -> Any:
-        """Cost of giving the last hedge up: a trade, or with a future its delivery."""
-        plan = self.plan
-        if _is_never(plan.policy):
-            return 0.0
-        if plan.instrument == "perpetual" or plan.exit_before_ns is not None:
-            return plan.hedge_cost
-        rate = 0.0 if plan.fees is None else plan.fees.future_delivery
-        return np.where([is_month_end_friday(int(e)) for e in self.expiry_ns], rate, 0.0)
-
-    def _last_delta(self, sigma: Floats) -> Floats:
-        """Mean of ``|delta| F/F0`` at the exit; at expiry it is 1 where an option is in the money."""
-        spread = sigma * np.sqrt(self.hold)
-        if self.plan.exit_before_ns is None:
-            d1 = [np.log(self.forward / strike) / spread + 0.5 * spread for strike in self.strikes]
-            return np.asarray(ndtr(d1[0]) + ndtr(-d1[1]))
-        x, weight = _normal()
-        price = self.forward[:, None] * np.exp(spread[:, None] * x - 0.5 * spread[:, None] ** 2)
-        width = self.vol[:, None] * np.sqrt((self.tau - self.hold)[:, None])
-        d1 = [np.log(price / strike[:, None]) / width + 0.5 * width for strike in self.strikes]
-        return np.asarray((np.abs(ndtr(d1[0]) - ndtr(-d1[1])) * price) @ weight / self.forward)
-
-    def mean(self, sigma: Floats) -> Floats:
-        """Mean profit, USD."""
-        return self.before_hedging(sigma) - self.hedging(sigma)[2]
-
-    def before_hedging(self, sigma: Floats) -> Floats:
-        """Mean profit without the costs of hedging, USD."""
-        gross = self.sign * (self.value(sigma) - self.premium_usd)
-        if self.plan.exit_before_ns is not None:
-            gross = gross - self.sign * (self.mark - self.close) * self.unit
-        return np.asarray(gross - self.fees_usd - self.carry_usd)
-
-    def outcome(self, sigma: Floats, gained: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-        """Mean and variance of the profit: of the path where realised is not implied, and of the hedging.
-
-        ``gained`` is :meth:`Path.gamma_moments`. Paths with much gamma also have many hedges: their cost
-        counts as a part of the variance that is earned.
-        """
-        rates, between, cost = self.hedging(sigma)
-        mean, unhedged = self.before_hedging(sigma) - cost, self._unhedged_variance(sigma)
-        if _is_never(self.plan.policy):
-            return mean, unhedged
-        earned = sigma**2 - self.vol**2 - self.sign * between / gained[0]
-        variance = (earned * gained[1]) ** 2 + self.path.error(rates.variance, sigma)
-        # No hedge leaves more than none: the formulas overstate bands wider than the delta can go.
-        return mean, np.minimum(variance, unhedged)
-
-    def _unhedged_variance(self, sigma: Floats) -> Floats:
-        """Of the payoff at the exit, as if that were the expiry."""
-        total = sigma * np.sqrt(self.hold)
-        second = np.zeros_like(sigma)
-        for kind, strike in zip((CALL, PUT), self.strikes, strict=True):
-            d1 = np.log(self.forward / strike) / total + 0.5 * total
-            second += (
-                self.forward**2 * np.exp(total**2) * ndtr(kind * (d1 + total))
-                - 2.0 * self.forward * strike * ndtr(kind * d1)
-                + strike**2 * ndtr(kind * (d1 - total))
-            )
-        return np.maximum(second - self.worth(sigma, self.hold) ** 2, 0.0)
-
-    # ------------------------------------------------------------- answers
+    def mean(self, sigma: Floats, between: Floats | None = None) -> Floats:
+        """Mean profit, USD; ``between`` is what the law says of it, where that is known."""
+        return np.asarray(self.held.value(sigma) - self.paid - self.hedging(sigma, between))
 
     def solve(self) -> Breakevens:
         """Everything, in the settlement currency."""
-        gained = self.path.gamma_moments(self.median)
-        means, variances = np.array([self.outcome(sigma, gained) for sigma in self.outcomes]).swapaxes(0, 1)
+        unit = self.held.unit
+        pairs = zip(self.outcomes, self.law.costs, strict=True)
+        means = np.array([self.mean(sigma, between) for sigma, between in pairs])
+        variances, chances = self.law.outcomes(means)
         with np.errstate(invalid="ignore", divide="ignore"):
-            chances = ndtr(means / np.sqrt(variances))
             profit = means.mean(axis=0)
             deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
-            breakeven = self._breakeven()
-            capital = self._capital()
+            hedging = self.hedging(self.median)
+            earned = self.held.value(self.median) - self.paid - hedging
+            breakeven = self._root(lambda sigma: self.sign * self.mean(sigma), self.median)
+            capital = self.held.capital()
             return Breakevens(
-                *self.rows,
-                self.tau,
-                self.open,
+                self.positions.rows,
+                self.positions.amounts,
+                self.held.tau.max(axis=0),
+                self.sign * self.premium / unit,
                 self._paid_vol(),
                 breakeven,
                 self.median,
-                self.sign * (self.median - breakeven),
+                np.copysign(np.abs(self.median - breakeven), earned),
                 np.where(np.isfinite(profit), chances.mean(axis=0), np.nan),
-                profit / self.unit,
-                deviation / self.unit,
-                self.fees_usd / self.unit,
-                self.spread_usd / self.unit,
-                self.hedging(self.median)[2] / self.unit,
-                self.carry_usd / self.unit,
-                capital / self.unit,
+                profit / unit,
+                deviation / unit,
+                self.fees / unit,
+                self.held.spread() / unit,
+                hedging / unit,
+                self.carry / unit,
+                capital / unit,
                 profit / capital,
             )
 
     def _paid_vol(self) -> Floats:
-        return _root(lambda sigma: self.worth(sigma) - self.premium_usd, self.vol)
+        mark = self.held.vol.mean(axis=0)
+        return self._root(lambda sigma: self.sign * (self.held.worth(sigma) - self.premium), mark)
 
-    def _breakeven(self) -> Floats:
-        return _root(lambda sigma: self.sign * self.mean(sigma), self.vol)
-
-    def _capital(self) -> Floats:
-        """Premium and fees of a long position, margin of a short one, and that of a hedge of one coin."""
-        chain, plan = self.chain, self.plan
-        hedge = future_rates(plan.margin, chain.base, 1.0).initial * self.forward
-        if plan.long:
-            return np.asarray(self.premium_usd + self.fees_usd + hedge)
-        needed = [
-            [
-                option_margin(plan.margin, kind, float(k), float(f), float(m)).initial
-                for k, f, m in zip(
-                    strike, self.forward, chain.mark[rows] * self.unit / self.forward, strict=True
-                )
-            ]
-            for kind, strike, rows in zip((CALL, PUT), self.strikes, self.rows, strict=True)
-        ]
-        return np.asarray(np.sum(needed, axis=0) * self.forward + hedge)
-
-
-def _root(excess: Any, start: Floats) -> Floats:
-    """Where an increasing function of the volatility crosses zero; NaN where it does not.
-
-    Secant steps inside a bracket that only shrinks, for the functions are close to straight; where two steps
-    in a row do not halve the way, the bracket is halved instead.
-    """
-    low, high = np.full_like(start, LOWEST), np.full_like(start, HIGHEST)
-    at_low, at_high = excess(low), excess(high)
-    inside = (at_low < 0) & (at_high > 0)
-    done = ~inside
-    before, found = start * 0.95, start.copy()
-    at_before = excess(before)
-    way = earlier = np.full_like(start, np.inf)
-    for _ in range(STEPS):
-        here = excess(found)
-        below = here < 0
-        low, high = np.where(below, found, low), np.where(below, high, found)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            step = found - here * (found - before) / (here - at_before)
-        good = (step > low) & (step < high) & (np.abs(step - found) < 0.5 * earlier)
-        step = np.where(good, step, 0.5 * (low + high))
-        done |= (here == 0.0) | (np.abs(step - found) < TOLERANCE)
-        before, at_before, earlier, way = found, here, way, np.abs(step - found)
-        found = np.where(done, found, step)
-        if np.all(done):
-            break
-    return np.where(inside, found, np.nan)
-
-
-def _is_never(policy: Policy) -> bool:
-    return isinstance(policy, Never)
-
-
-def _is_friday(expiry_ns: Ints) -> Bools:
-    return np.array([weekday(int(e)) == FRIDAY for e in expiry_ns], np.bool_)
-
-
-@cache
-def _normal() -> tuple[Floats, Floats]:
-    """Nodes and weights for the mean of a function of a standard normal."""
-    x, weight = np.polynomial.hermite_e.hermegauss(32)
-    return x, weight / weight.sum()
+    def _root(self, excess: Excess, near: Floats) -> Floats:
+        """Volatility at which something is nil: the only one there can be, or the nearest to another."""
+        if self.rising:
+            return rising_root(excess, self.held.vol.mean(axis=0))
+        return nearest_root(excess, near)
 
 
 def _shaped(found: Any, alive: Bools) -> Floats:

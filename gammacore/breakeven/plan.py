@@ -55,24 +55,28 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Breakevens(NamedTuple):
-    """One row a position, all arrays of shape (m,); money in the settlement currency a coin of each leg.
+    """One row a position, arrays of shape (m,) unless it is said; money in the settlement currency a unit.
 
     Attributes
     ----------
-    call, put : int64
-        Rows of the chain.
+    rows : int64, shape (m, k)
+        Of the chain, one a leg.
+    amounts : float64, shape (m, k)
+        Coins of each leg in one unit, as bought.
     tau : float64
-        Years to expiry.
+        Years to the last expiry.
     premium : float64
         Paid when long, received when short.
     paid_vol : float64
-        Mark volatility of the position at that price: what it breaks even at without any other cost.
+        One volatility of all legs at which they are worth that price, the nearest to their marks'; NaN if
+        there is none. A position of one expiry breaks even at it without any other cost.
     breakeven : float64
-        Realised volatility at which the expected profit is nil after all costs; NaN if there is none.
+        Realised volatility at which the expected profit is nil after all costs, the nearest to the forecast;
+        NaN if there is none.
     forecast : float64
         Median of the forecast.
     edge : float64
-        Forecast less break-even when long, the reverse when short.
+        Distance from forecast to break-even, positive where the forecast earns.
     probability : float64
         Of a profit.
     profit, deviation : float64
@@ -85,8 +89,8 @@ class Breakevens(NamedTuple):
         Expected profit over it.
     """
 
-    call: Ints
-    put: Ints
+    rows: Ints
+    amounts: Floats
     tau: Floats
     premium: Floats
     paid_vol: Floats

@@ -1,60 +1,43 @@
-"""Which calls and puts of a chain make positions."""
+"""Positions to weigh: rows of a chain and coins of each."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from gammacore import black76
 from gammacore.array_types import Bools, Floats, Ints
 from gammacore.contracts import CALL, PUT
-from gammacore.daycount import NS_PER_YEAR
 from gammacore.events import ChainSlice
 
-__all__ = ["Pairs", "forwards_of", "straddles", "strangles"]
-
-Pairs = tuple[Ints, Ints]
+__all__ = ["Positions", "forwards_of", "straddles"]
 
 
-def straddles(chain: ChainSlice) -> Pairs:
-    """Rows of calls and puts that share expiry and strike.
+class Positions(NamedTuple):
+    """Positions of as many legs each.
 
-    Returns
-    -------
-    tuple of two arrays of int64, shape (m,)
+    Attributes
+    ----------
+    rows : array of int64, shape (m, k)
+        Of the chain.
+    amounts : array of float64, shape (m, k)
+        Coins of each leg in one unit, as bought: negative for legs that are sold then.
     """
+
+    rows: Ints
+    amounts: Floats
+
+
+def straddles(chain: ChainSlice) -> Positions:
+    """Find calls and puts that share expiry and strike; the call comes first."""
     calls = np.flatnonzero(_usable(chain) & (chain.kind == CALL))
     puts = np.flatnonzero(_usable(chain) & (chain.kind == PUT))
     _, expiry = np.unique(chain.expiry_ns, return_inverse=True)
     strikes, strike = np.unique(chain.strike, return_inverse=True)
     key = expiry * len(strikes) + strike
     _, mine, theirs = np.intersect1d(key[calls], key[puts], assume_unique=True, return_indices=True)
-    return calls[mine], puts[theirs]
-
-
-def strangles(chain: ChainSlice, ts_ns: int, delta: float = 0.25) -> Pairs:
-    """Rows of the call and the put of every expiry whose Black deltas are nearest ``delta``.
-
-    Returns
-    -------
-    tuple of two arrays of int64, shape (m,)
-        Without expiries of which both would have the same strike, or only one side.
-    """
-    rows = np.flatnonzero(_usable(chain))
-    expiry = chain.expiry_ns[rows]
-    forward = forwards_of(chain, expiry)
-    tau = (expiry - ts_ns) / NS_PER_YEAR
-    seen = black76.greeks(chain.kind[rows], forward, chain.strike[rows], tau, chain.iv[rows]).delta
-    picked: list[tuple[int, int]] = []
-    for one in np.unique(expiry):
-        both = []
-        for kind in (CALL, PUT):
-            side = np.flatnonzero((expiry == one) & (chain.kind[rows] == kind) & (tau > 0))
-            if side.size:
-                both.append(int(rows[side[np.argmin(np.abs(seen[side] - kind * delta))]]))
-        if len(both) == 2 and chain.strike[both[0]] > chain.strike[both[1]]:
-            picked.append((both[0], both[1]))
-    found = np.array(picked, np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+    rows = np.column_stack((calls[mine], puts[theirs]))
+    return Positions(rows, np.ones(rows.shape))
 
 
 def _usable(chain: ChainSlice) -> Bools:
@@ -62,6 +45,7 @@ def _usable(chain: ChainSlice) -> Bools:
 
 
 def forwards_of(chain: ChainSlice, expiry_ns: Ints) -> Floats:
-    """Forward of each expiry, USD."""
+    """Forward of each expiry, USD; of the same shape."""
     known, where = np.unique(expiry_ns, return_inverse=True)
-    return np.array([chain.forwards[int(e)] for e in known], np.float64)[where]
+    found = np.array([chain.forwards[int(e)] for e in known], np.float64)
+    return np.asarray(found[where].reshape(expiry_ns.shape))

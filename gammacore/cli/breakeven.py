@@ -1,10 +1,10 @@
-"""``gammacore breakeven``: every straddle or strangle of a chain, weighed."""
+"""``gammacore breakeven``: every straddle of a chain, or a structure at every expiry, weighed."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -26,9 +26,9 @@ from gammacore.cli.common import (
 )
 from gammacore.cli.own_code import TrustOption
 from gammacore.config import MOST_VOL
-from gammacore.daycount import format_time
+from gammacore.contracts import Future, Settlement
+from gammacore.daycount import NS_PER_DAY, format_time, parse_time
 from gammacore.errors import ConfigError
-from gammacore.legs import STRUCTURES
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def breakeven(
     funding: FundingOption = None,
     currency: CurrencyOption = None,
     at: Annotated[str | None, typer.Option(help="The last chain known then; default: the last.")] = None,
-    structure: Annotated[str, typer.Option(help="straddle, or strangle at entry.delta.")] = "straddle",
+    structure: Annotated[
+        str | None,
+        typer.Option(help="A structure's name, or legs for entry.legs; default: what entry enters."),
+    ] = None,
     forecast: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +75,7 @@ def breakeven(
         ranked = rank_positions(
             settings,
             at_ns=None if at is None else read_moment(at, "--at"),
-            structure=_structure(structure),
+            structure=structure,
             forecast=given_forecast,
             log_sd=log_sd,
             max_delta=max_delta,
@@ -99,13 +102,15 @@ def _forecast(text: str | None) -> float | Literal["har"] | None:
     return value
 
 
-def _structure(text: str) -> Literal["straddle", "strangle"]:
-    match text:
-        case "straddle" | "strangle":
-            return text
-    known = text in STRUCTURES
-    why = ": only those are weighed, whose gamma keeps its sign at every price" if known else ""
-    raise ConfigError(f"--structure: expected straddle or strangle, got {text!r}{why}")
+def _expiry(row: dict[str, Any]) -> str:
+    """First expiry, and days from it to the last."""
+    first, last = (parse_time(row["expiries"][end]) for end in (0, -1))
+    label = Future("BTC", Settlement.INVERSE, first).name.split("-")[1]
+    return label if first == last else f"{label}+{(last - first) / NS_PER_DAY:.0f}d"
+
+
+def _strike(value: float) -> str:
+    return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
 
 
 def _document(ranked: RankedPositions) -> dict[str, object]:
@@ -117,6 +122,7 @@ def _document(ranked: RankedPositions) -> dict[str, object]:
         "funding": ranked.funding,
         "forecast": ranked.forecast,
         "faults": ranked.faults,
+        "refused": ranked.refused,
         "positions": ranked.rows(),
     }
 
@@ -134,15 +140,14 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
         title=f"{len(rows)} positions, {side}, {format_time(ranked.ts_ns)[:16]}",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
     small, whole = (".4f", "+.4f") if unit == "coin" else (",.0f", "+,.0f")
     for row in rows[:top]:
-        low, high = row["strikes"]
         table.add_row(
-            row["call"].split("-")[1],
+            _expiry(row),
             f"{row['days']:.1f}",
-            f"{low / 1e3:g}k" if low == high else f"{low / 1e3:g}k/{high / 1e3:g}k",
+            "/".join(map(_strike, row["strikes"])),
             figure(row[f"premium_{unit}"], small),
             *(figure(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
             figure(row[f"profit_{unit}"], whole),
@@ -154,7 +159,10 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
     medians = [row["forecast"] for row in rows[:top] if math.isfinite(row["forecast"])]
     span = "-" if not medians else f"{min(medians):.1%} to {max(medians):.1%}"
     console.print(
-        f"forecast {span} ({ranked.forecast}); money in {unit} per coin of each leg; "
+        f"forecast {span} ({ranked.forecast}); amounts in {unit} per unit of the structure; "
         f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
+    if ranked.refused:
+        more = f" (and {len(ranked.refused) - 1} more)" if len(ranked.refused) > 1 else ""
+        console.print(f"left out: {ranked.refused[0]}{more}", highlight=False, markup=False)

@@ -5,7 +5,7 @@ expected, what was found and the nearest valid name. ``config/params.yaml`` list
 parameter with its default and a comment. Durations are parsed once, as they are read.
 """
 
-from .checks import check, check_web_address, is_weighed
+from .checks import check, check_web_address
 from .code_files import functions_of
 from .durations import Duration, parse_duration
 from .own_names import OwnName
@@ -46,7 +46,6 @@ __all__ = [
     "check",
     "check_web_address",
     "functions_of",
-    "is_weighed",
     "load_config",
     "parse_config",
     "parse_duration",

@@ -12,9 +12,9 @@ from gammacore.daycount import parse_time
 from gammacore.errors import ConfigError, ContractError
 from gammacore.legs import check_legs
 
-from .sections import MOST_VOL, Config, EntryConfig, RangeConfig, RulesConfig
+from .sections import MOST_VOL, Config, RangeConfig, RulesConfig
 
-__all__ = ["check", "check_web_address", "is_weighed"]
+__all__ = ["check", "check_web_address"]
 
 
 def check(config: Config) -> None:
@@ -51,7 +51,7 @@ def check(config: Config) -> None:
 
 
 def _check_entry(config: Config) -> None:
-    """Legs that refer to legs, and what a signal can weigh."""
+    """Refuse legs that refer to later ones, and what only a simulation or own code may say."""
     entry = config.entry
     check_legs(entry.wanted, "entry.legs")
     if entry.structure.own and entry.legs:
@@ -62,33 +62,16 @@ def _check_entry(config: Config) -> None:
             raise ConfigError(
                 f"entry.legs[{number}].implied: the market says it; expected none, got {leg.implied}"
             )
-    weighed = is_weighed(entry)
-    if config.signal.active and not weighed:
-        what = "legs" if entry.legs else entry.structure
-        raise ConfigError(
-            f"signal: weighs straddles and strangles alone; expected null in both, for entry has {what}"
-        )
-
-
-def is_weighed(entry: EntryConfig) -> bool:
-    """Whether the break-even weighs what is entered: straddles and strangles alone."""
-    return entry.structure in ("straddle", "strangle") and not entry.legs
 
 
 def _check_size(config: Config) -> None:
-    """Refuse shares of an equity that nobody knows, and Kelly of what is not weighed."""
-    size, entry = config.size, config.entry
+    """Refuse shares of an equity that nobody knows."""
+    size = config.size
     shares = [name for name in size.of_equity if name != "rule"]  # own code may do without
     if shares and size.equity is None:
         raise ConfigError(
             f"size.equity: expected the equity to start with, in {config.settles_in}, for size."
             f"{shares[0]}, got null (a session takes its account's)"
-        )
-    if size.kelly is not None and not is_weighed(entry):
-        what = "legs" if entry.legs else entry.structure
-        raise ConfigError(
-            f"size.kelly: needs an expected profit, and the break-even weighs straddles and strangles alone; "
-            f"expected null, for entry has {what}"
         )
 
 

@@ -13,7 +13,7 @@ import msgspec
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
-from .checks import check, is_weighed
+from .checks import check
 from .code_files import find_code, functions_of
 from .messages import explain
 from .own_names import OwnName
@@ -101,10 +101,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     """
     config = _read(raw)
     check(config)
-    rolled = rolled_entry(config)
-    if (config.size.kelly is not None or config.signal.active) and not is_weighed(rolled):
-        asks = "signal" if config.signal.active else "size.kelly"
-        raise ConfigError(f"roll.into: {asks} weighs straddles and strangles alone")
+    rolled_entry(config)
     for dotted, values in config.vary.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(f"vary.{dotted}: expected a non-empty list, got {values!r}")

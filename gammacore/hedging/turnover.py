@@ -35,7 +35,7 @@ from gammacore.hedging.policies import (
 )
 from gammacore.hedging.theory import MONITORING
 
-__all__ = ["HedgeRates", "LognormalPath", "Power", "hedge_rates"]
+__all__ = ["HedgeRates", "LognormalPath", "Power", "hedge_rates", "years_between"]
 
 NODES = 16  # of time; see tests/test_turnover.py for what they are worth
 
@@ -270,7 +270,7 @@ def hedge_rates(
         case Custom():
             return hedge_rates(policy.trigger, path, realised, every, look)
         case Interval():
-            return _timed(_years(policy, every))
+            return _timed(years_between(policy, every))
     gamma = path.typical_gamma(realised) if look or isinstance(policy, Zakamouline) else np.zeros(1)
     # A mismatch that is looked at now and then leaves its band by a part of a step.
     past = MONITORING * gamma * path.forward * realised[:, None] * math.sqrt(look)
@@ -298,7 +298,14 @@ def hedge_rates(
     raise ConfigError(f"hedge: the expected turnover of {type(policy).__name__} is not known")
 
 
-def _years(policy: Interval, every: float | None) -> float:
+def years_between(policy: Interval, every: float | None) -> float:
+    """Years between two hedges by time; ``every`` is that between two chains, where it hedges at each.
+
+    Raises
+    ------
+    ConfigError
+        If it is needed and not known.
+    """
     years = policy.every_ns / NS_PER_YEAR
     if policy.snapshots_only or years == 0.0:
         if every is None:

@@ -21,7 +21,7 @@ from gammacore.strategy.own_legs import OwnLegs, pick_own
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.sizes import SizeRule, sized
 from gammacore.strategy.strikes import Refusal
-from gammacore.strategy.structures import expiries_of, pick
+from gammacore.strategy.structures import Picked, expiries_of, pick
 
 __all__ = ["Declined", "Entry", "EntryRule", "GammaScalp"]
 
@@ -74,6 +74,12 @@ class EntryRule(msgspec.Struct, frozen=True):
     def listed(self, chain: ChainSlice) -> list[int]:
         """Expiries of a chain that may be traded at all, ascending."""
         return [e for e in sorted(chain.forwards) if not self.fridays_only or weekday(e) == FRIDAY]
+
+    def pick(self, chain: ChainSlice, expiry_ns: int, ts_ns: int) -> Picked | str:
+        """Choose the options of one unit whose first leg has an expiry, or say why the chain has none."""
+        if self.own is not None:
+            return pick_own(chain, self.own, expiry_ns, ts_ns)
+        return pick(chain, self.legs, expiry_ns, self.listed(chain), ts_ns)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -206,10 +212,7 @@ class GammaScalp:
     ) -> Entry | Declined:
         """Position to open at an expiry, or why there is none; changes nothing."""
         rule = self.entry
-        if rule.own is not None:
-            picked = pick_own(chain, rule.own, expiry_ns, ts_ns)
-        else:
-            picked = pick(chain, rule.legs, expiry_ns, rule.listed(chain), ts_ns)
+        picked = rule.pick(chain, expiry_ns, ts_ns)
         if isinstance(picked, str):
             return Declined(picked, strikes=True)
         if why := refusal(self.filters, EntryView(ts_ns, chain, picked.rows, forecast, index)):

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from gammacore.breakeven import Breakevens, TradePlan, breakevens
+from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
 from gammacore.contracts import Future, Perpetual
 from gammacore.events import ChainSlice
 from gammacore.fees import FeeSchedule
@@ -67,16 +67,15 @@ class Signal(msgspec.Struct, frozen=True):
         chain : ChainSlice
         ts_ns : int
         picked : Picked
-            A straddle or a strangle: its call and its put.
+            One unit of any structure.
         forecast : float
             Median of the volatility that will be realised.
         funding : float
             Of the perpetual, per year.
         """
-        call, put = picked.rows
-        plan = self.plan(chain, ts_ns, funding, int(chain.expiry_ns[call]))
-        pair = np.array([call]), np.array([put])
-        return breakevens(chain, ts_ns, pair, plan, Density.around(forecast, self.log_sd))
+        plan = self.plan(chain, ts_ns, funding, int(chain.expiry_ns[picked.rows[0]]))
+        one = Positions(np.array([picked.rows]), np.array([picked.amounts], np.float64))
+        return breakevens(chain, ts_ns, one, plan, Density.around(forecast, self.log_sd))
 
     def plan(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> TradePlan:
         """TradePlan of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""

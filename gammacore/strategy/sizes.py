@@ -45,8 +45,8 @@ class OneUnit(msgspec.Struct, frozen=True):
     equity : float
         Of the account, settlement currency; NaN where it is not known.
     profit, deviation : float
-        Expected profit and its standard deviation, settlement currency; NaN where the break-even does not
-        weigh the structure.
+        Expected profit and its standard deviation, settlement currency; NaN without a
+        forecast, and where the hedge hedges at every chain.
     """
 
     ts_ns: int

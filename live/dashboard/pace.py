@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from gammacore import black76, inverse
-from gammacore.contracts import CALL, PUT, Settlement
+from gammacore.contracts import Settlement
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.market import Market
@@ -86,22 +86,19 @@ def paid_vol(episode: Episode, market: Market) -> float:
 def breakeven_vol(episode: Episode, market: Market, weigher: Signal, forecast: float) -> float:
     """Realised volatility at which the expected profit is nil after all costs, at the last chain's quotes.
 
-    :mod:`gammacore.breakeven`; for one call and one put of one expiry, else NaN.
+    :mod:`gammacore.breakeven`, of a unit in which the largest leg is a coin. NaN where there is none, or an
+    option that is held is not quoted.
     """
-    chain, legs = market.chain, list(episode.entered)
-    if chain is None or sorted(option.kind for option in legs) != [PUT, CALL]:
+    chain, held = market.chain, episode.entered
+    if chain is None or not held or not math.isfinite(forecast):
         return math.nan
-    if legs[0].expiry_ns != legs[1].expiry_ns or not math.isfinite(forecast):
+    rows = [chain.find(option) for option in held]
+    if any(row is None for row in rows):
         return math.nan
-    if len(set(episode.entered.values())) > 1:
-        return math.nan
-    rows = {option.kind: chain.find(option) for option in legs}
-    call, put = rows[CALL], rows[PUT]
-    if call is None or put is None or chain.strike[call] < chain.strike[put]:
-        return math.nan
+    largest = max(map(abs, held.values()))
+    unit = largest if weigher.long else -largest
+    picked = Picked(tuple(row for row in rows if row is not None), tuple(a / unit for a in held.values()))
     funding = market.funding_rate(chain.settlement)
     with np.errstate(all="ignore"):
-        found = weigher.weigh(
-            chain, market.chain_ts_ns, Picked((call, put), (1.0, 1.0)), forecast, funding
-        ).breakeven
+        found = weigher.weigh(chain, market.chain_ts_ns, picked, forecast, funding).breakeven
     return float(found[0]) if len(found) else math.nan
