@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .catalog import ListedContract
+from .config import Discount
 
 __all__ = ["Position", "TradingAccount", "Wallet", "units", "worth"]
 
@@ -111,12 +112,15 @@ class TradingAccount:
         Whether new connections cancel their orders when they end.
     house : bool
         Whether it is the market maker or a stranger, without margin and messages.
+    discount : Discount, optional
+        Of its fees.
     """
 
     user_id: int
     name: str
     house: bool = False
     cancel_on_disconnect: bool = False
+    discount: Discount | None = None
     wallets: dict[str, Wallet] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
 

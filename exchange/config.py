@@ -6,7 +6,7 @@ import msgspec
 
 from gammacore.daycount import parse_time
 
-__all__ = ["ExchangeConfig", "MarketModel"]
+__all__ = ["Discount", "ExchangeConfig", "MarketModel"]
 
 
 class MarketModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +49,22 @@ class MarketModel(msgspec.Struct, frozen=True, kw_only=True):
     digits: int = 2
 
 
+class Discount(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account is charged in place of the schedule.
+
+    Attributes
+    ----------
+    options : float
+        Share of the schedule's commissions of options.
+    maker, taker : float
+        Commissions of futures and perpetuals, fractions.
+    """
+
+    options: float = 1.0
+    maker: float = 0.00015
+    taker: float = 0.00035
+
+
 def _default_models() -> dict[str, MarketModel]:
     return {"BTC": MarketModel(), "ETH": MarketModel(spot=2_750.0, vol=0.65)}
 
@@ -68,6 +84,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         Exchange time at which it opens, nanoseconds UTC.
     clients : dict of str to str
         Client ids and their secrets; each is an account of its own.
+    discounts : dict of str to Discount
+        By client id; the rest pay the schedule's fees.
     deposits : dict of str to float
         What each account starts with, by currency.
     models : dict of str to MarketModel
@@ -107,6 +125,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     start_ns: int = parse_time("2026-11-25T12:00:00Z")
     clients: dict[str, str] = msgspec.field(default_factory=lambda: {"gammacore": "local"})
+    discounts: dict[str, Discount] = msgspec.field(default_factory=dict)
     deposits: dict[str, float] = msgspec.field(default_factory=_default_deposits)
     models: dict[str, MarketModel] = msgspec.field(default_factory=_default_models)
     linear: tuple[str, ...] = ("BTC",)

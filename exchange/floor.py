@@ -62,7 +62,9 @@ class Floor:
         strangers = TradingAccount(STRANGERS_ID, "strangers", house=True)
         self.accounts = {account.user_id: account for account in (maker, strangers)}
         for client_id, user_id in self.users.items():
-            self.accounts[user_id] = account = TradingAccount(user_id, client_id)
+            self.accounts[user_id] = account = TradingAccount(
+                user_id, client_id, discount=config.discounts.get(client_id)
+            )
             for currency, amount in config.deposits.items():
                 account.wallet(currency).balance = account.wallet(currency).deposited = to_units(amount)
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, parse_time
 from gammacore.fees import DERIBIT, future_fee, option_fee
@@ -271,7 +273,7 @@ class MatchingEngine:
     ) -> Side:
         """Book one side of a trade into its account."""
         listing, account, price = order.listing, self.accounts[order.account], order.listing.price(ticks)
-        fee = 0 if account.house else self.fee(listing, lots, price, now_ns, maker=maker)
+        fee = 0 if account.house else self.fee(account, listing, lots, price, now_ns, maker=maker)
         if order.is_liquidation and listing.kind == "future":
             fee = self._liquidation_fee(listing, lots, price, now_ns)
         before = account.lots(listing.name)
@@ -281,9 +283,28 @@ class MatchingEngine:
         balance = account.wallet(listing.currency).balance
         return Side(order, fee, profit, maker, order.state, before + order.side * lots, closed, balance)
 
-    def fee(self, listing: ListedContract, lots: int, price: float, now_ns: int, *, maker: bool) -> int:
-        """Fee of a trade in units."""
+    def fee(
+        self,
+        account: TradingAccount,
+        listing: ListedContract,
+        lots: int,
+        price: float,
+        now_ns: int,
+        *,
+        maker: bool,
+    ) -> int:
+        """Fee of an account's trade in units."""
         rates, amount, instrument = DERIBIT.at(now_ns), listing.amount(lots), listing.instrument
+        if (own := account.discount) is not None:
+            rates = msgspec.structs.replace(
+                rates,
+                option_maker=rates.option_maker * own.options,
+                option_taker=rates.option_taker * own.options,
+                future_maker=own.maker,
+                future_taker=own.taker,
+                weekly_maker=own.maker,
+                weekly_taker=own.taker,
+            )
         if isinstance(instrument, Option):
             index = self.market.index(listing.base)
             return units(float(option_fee(rates, instrument, amount, price, index=index, maker=maker)))

@@ -84,7 +84,28 @@ def _identity(call: Call) -> dict[str, Any]:
             "non_matching_engine": {"rate": 20, "burst": 100},
             "matching_engine": {"trading": {"total": matching}, "spot": matching, "cancel_all": matching},
         },
+        **_fees(call),
     }
+
+
+def _fees(call: Call) -> dict[str, Any]:
+    """Fees of an account that has a discount, as they are told since December 2025; else no field."""
+    own = call.account.discount
+    if own is None:
+        return {}
+    share = {"type": "relative", "maker": own.options, "taker": own.options}
+    fixed = {"type": "fixed", "maker": own.maker, "taker": own.taker}
+    values = {
+        "option": {"default": share, "block_trade": own.options},
+        "perpetual": {"default": fixed, "block_trade": 0.3},
+        "future": {"default": fixed, "block_trade": 0.3},
+    }
+    fees = [
+        {"index_name": index, "kind": kind, "value": value}
+        for index in sorted(call.x.indices)
+        for kind, value in values.items()
+    ]
+    return {"fees": fees}
 
 
 def get_subaccounts(call: Call) -> list[dict[str, Any]]:

@@ -377,7 +377,7 @@ def get_margins(call: Call) -> dict[str, Any]:
         for side in (BUY, SELL)
     ]
     fees = [
-        x.engine.fee(listing, lots, listing.price(ticks), call.now_ns, maker=maker) / 1e8
+        x.engine.fee(call.account, listing, lots, listing.price(ticks), call.now_ns, maker=maker) / 1e8
         for maker in (False, True)
     ]
     return {

@@ -22,7 +22,16 @@ from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlemen
 from gammacore.daycount import FRIDAY, format_time, is_month_end_friday, parse_time, weekday
 from gammacore.errors import ContractError
 
-__all__ = ["DERIBIT", "FeeRates", "FeeSchedule", "delivery_fee", "future_fee", "future_rate", "option_fee"]
+__all__ = [
+    "DERIBIT",
+    "TIERS",
+    "FeeRates",
+    "FeeSchedule",
+    "delivery_fee",
+    "future_fee",
+    "future_rate",
+    "option_fee",
+]
 
 
 class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,18 +93,42 @@ class FeeSchedule(msgspec.Struct, frozen=True):
                 rates = later
         return rates
 
+    def since(self, ts_ns: int, rates: FeeRates) -> "FeeSchedule":
+        """Return the same schedule with other rates from a moment on."""
+        return FeeSchedule((*(step for step in self.steps if step[0] < ts_ns), (ts_ns, rates)))
 
-DERIBIT = FeeSchedule(
-    (
-        (parse_time("2016-01-01"), FeeRates()),
-        # Standard tier; the option columns of the new table are not confirmed and stay as they were.
-        (
-            parse_time("2026-08-01"),
-            FeeRates(future_maker=0.00015, future_taker=0.00035, weekly_maker=0.00015, weekly_taker=0.00035),
-        ),
-    )
-)
-"""Deribit's published schedule, lowest tier. The catalog's commissions of the day win over it."""
+    def changed(self, **rates: float) -> "FeeSchedule":
+        """Return the same schedule with some rates replaced at all times."""
+        if not rates:
+            return self
+        return FeeSchedule(
+            tuple((start, msgspec.structs.replace(step, **rates)) for start, step in self.steps)
+        )
+
+
+_TABLE_OF_2026 = parse_time("2026-08-01")
+
+
+def _tier(maker: float, taker: float) -> FeeSchedule:
+    """Rates of perpetuals and futures by the table of August 2026; no tier is known of before.
+
+    The option columns of that table are not confirmed: they stay as they were.
+    """
+    rates = FeeRates(future_maker=maker, future_taker=taker, weekly_maker=maker, weekly_taker=taker)
+    return FeeSchedule(((parse_time("2016-01-01"), FeeRates()), (_TABLE_OF_2026, rates)))
+
+
+# Support pages as of 22 September 2026; of the tiers between these the rates are not known.
+TIERS: dict[str, FeeSchedule] = {
+    "standard": _tier(0.00015, 0.00035),
+    "vip1": _tier(0.0, 0.0003),
+    "vip4": _tier(-0.00002, 0.000185),
+    "vip7": _tier(-0.00004, 0.00017),
+}
+"""Deribit's published schedule by tier."""
+
+DERIBIT = TIERS["standard"]
+"""Deribit's published schedule, lowest tier."""
 
 
 def option_fee(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from gammacore.config import Config
 from gammacore.contracts import Grids
+from gammacore.contracts.listed import Kind
 from gammacore.data.listings import load_listings, published, scheduled
 from gammacore.errors import ConfigError
-from gammacore.fees import DERIBIT, FeeSchedule
+from gammacore.fees import TIERS, FeeSchedule
 
 __all__ = ["check_grids", "family_of", "fees_of", "grids_of", "sources"]
 
@@ -73,25 +74,33 @@ def _needed(config: Config) -> list[Literal["option", "future", "perpetual"]]:
 
 
 def fees_of(config: Config, grids: Grids) -> FeeSchedule:
-    """Fees of a configuration: the dated schedule, or the catalog's for coins that it is not about.
+    """Fees of a configuration by date.
 
-    Commissions of a catalog are those of the day it was read; caps and fees of deliveries are the
-    schedule's, which no catalog tells.
+    The account's and the catalog's commissions hold from the moment they were read, where that is known, as
+    it is in a session; before, and in a backtest, there is the published schedule of ``costs.tier``. A coin
+    that the schedule is not about has the commissions of its catalog at all times. Caps and fees of
+    deliveries are always the schedule's, which no catalog tells. ``costs.fees`` wins over all.
     """
-    family = family_of(config)
-    if scheduled(family):
-        return DERIBIT
-    rows = {kind: grids.of(family, kind) for kind in ("option", "future", "perpetual")}
+    schedule = TIERS[config.costs.tier]
+    told, since_ns = _commissions(family_of(config), grids)
+    if told and not scheduled(family_of(config)):
+        schedule = schedule.changed(**told)
+    elif told and since_ns is not None:
+        rates = msgspec.structs.replace(schedule.at(since_ns), **told)
+        schedule = schedule.since(since_ns, rates)
+    return schedule.changed(**config.costs.fees.given)
+
+
+def _commissions(family: str, grids: Grids) -> tuple[dict[str, float], int | None]:
+    """Rates that a catalog tells of a family, by the names of :class:`FeeRates`, and since when."""
     told: dict[str, float] = {}
+    since_ns: int | None = None
     for kind, fields in (("option", "option"), ("perpetual", "future"), ("future", "weekly")):
-        row = rows[kind]
+        row = grids.of(family, cast(Kind, kind))
         if row is not None and row.maker is not None and row.taker is not None:
             told |= {f"{fields}_maker": row.maker, f"{fields}_taker": row.taker}
-    if not told:
-        return DERIBIT
-    return FeeSchedule(
-        tuple((since, msgspec.structs.replace(rates, **told)) for since, rates in DERIBIT.steps)
-    )
+            since_ns = row.since_ns if since_ns is None else since_ns
+    return told, since_ns
 
 
 def sources(config: Config, grids: Grids) -> list[str]:

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammacore.config import Config
-from gammacore.contracts import Perpetual, Settlement
+from gammacore.contracts import Grids, Perpetual, Settlement
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
 from gammacore.errors import CredentialsError, RequestError
+from gammacore.terms import fees_of
 
 from .awake import DEVICE
 from .client import Client
 from .credentials import Credentials
 from .limits import missing_limits, toothless_limits
-from .session import URLS, Venue
+from .session import URLS, Venue, read_catalog
 from .supervised import kill_file
 
 TIMEOUT_S = 10.0
@@ -129,7 +130,7 @@ def _online(config: Config, client: Client) -> Iterator[Diagnosis]:
         )
         yield _clock(config, client)
         yield from _scopes(client.scope)
-        for check in (_account, _grid):
+        for check in (_account, _grid, _fees):
             yield check(config, client)
     except RequestError as error:
         if client.refused:
@@ -187,6 +188,27 @@ def _account(config: Config, client: Client) -> Diagnosis:
     if account.available_funds <= 0:
         return Diagnosis("account", Health.FAILED, seen, "deposit, or free margin")
     return Diagnosis("account", Health.OK, seen)
+
+
+def _fees(config: Config, client: Client) -> Diagnosis:
+    """Compare what the account is charged with what a backtest charges today."""
+    catalog = read_catalog(client, config)
+    now_ns = client.now_ns()
+    charged = fees_of(config, catalog).at(now_ns)
+    assumed = fees_of(config, Grids()).at(now_ns)
+    differ = {
+        name: (getattr(charged, name), getattr(assumed, name))
+        for name in charged.__struct_fields__
+        if not math.isclose(getattr(charged, name), getattr(assumed, name), rel_tol=1e-9, abs_tol=1e-12)
+    }
+    if not differ:
+        return Diagnosis("fees", Health.OK, f"those of costs.tier {config.costs.tier}, as in a backtest")
+    seen = ", ".join(
+        f"{name.replace('_', ' ')} {ours:.4%} (backtest {theirs:.4%})"
+        for name, (ours, theirs) in differ.items()
+    )
+    settings = " ".join(f"--set costs.fees.{name}={ours:.6g}" for name, (ours, _) in differ.items())
+    return Diagnosis("fees", Health.WARNING, seen, f"backtest with yours: {settings}")
 
 
 def _grid(config: Config, client: Client) -> Diagnosis:

@@ -26,7 +26,7 @@ import msgspec
 from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
-from gammacore.contracts import Grids, Perpetual, Settlement, listed
+from gammacore.contracts import AccountFee, Grids, Perpetual, Settlement, listed
 from gammacore.deribit import methods as m
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
@@ -187,7 +187,7 @@ def _assembled(
     config: Config, options: SessionOptions, past: Past, journal: Journal, client: Client
 ) -> tuple[Hedger, Any]:
     """Hedger and handler of a session, with what the exchange must say before."""
-    catalog = read_catalog(client, config)
+    catalog = read_catalog(client, config, options.account)
     selection = selection_of(config)
     if selection is not None and options.account and past.shares.baseline is None:
         _demand_selected(client, config, selection)
@@ -222,8 +222,10 @@ def _demand_selected(client: Client, config: Config, selection: Selection) -> No
     demand_held(selection, named, [row.instrument for row in rows if not isinstance(row.instrument, str)])
 
 
-def read_catalog(client: Client, config: Config) -> Grids:
-    """Ask for the grids and fees of everything listed on the coin.
+def read_catalog(client: Client, config: Config, account: bool = True) -> Grids:
+    """Ask for the grids of everything listed on the coin, and for what the account is charged.
+
+    Without an account the fees are those that everyone pays.
 
     Raises
     ------
@@ -241,9 +243,15 @@ def read_catalog(client: Client, config: Config) -> Grids:
         catalog = listed(rows, "the exchange's catalog", config.coin)
     except ContractError as error:
         raise SessionError(str(error)) from None
+    catalog = catalog.charged(_own_fees(client, config) if account else (), client.now_ns())
     _demand_listed(config, catalog)
     check_grids(config, catalog)
     return catalog
+
+
+def _own_fees(client: Client, config: Config) -> tuple[AccountFee, ...]:
+    asked = {"currency": config.settles_in, "extended": True}
+    return client.call(m.GET_ACCOUNT_SUMMARY, asked, timeout_s=30.0).fees
 
 
 def _demand_listed(config: Config, catalog: Grids) -> None:

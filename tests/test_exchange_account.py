@@ -53,13 +53,14 @@ def test_recorded_funding_rates():
 def test_recorded_fee():
     exchange = make()
     perpetual, then = exchange.floor.find(PERPETUAL), parse_time("2025-12-12")
-    assert exchange.floor.engine.fee(perpetual, 1, 92_037.0, then, maker=False) == 5
+    account = exchange.floor.accounts[exchange.floor.users["gammacore"]]
+    assert exchange.floor.engine.fee(account, perpetual, 1, 92_037.0, then, maker=False) == 5
     now = exchange.now_ns
-    assert exchange.floor.engine.fee(perpetual, 10_000, 100_000.0, now, maker=False) == 35_000
-    assert exchange.floor.engine.fee(perpetual, 10_000, 100_000.0, now, maker=True) == 15_000
+    assert exchange.floor.engine.fee(account, perpetual, 10_000, 100_000.0, now, maker=False) == 35_000
+    assert exchange.floor.engine.fee(account, perpetual, 10_000, 100_000.0, now, maker=True) == 15_000
     option = next(x for x in exchange.floor.catalog.by_name.values() if x.kind == "option" and x.coin_settled)
-    assert exchange.floor.engine.fee(option, 10, 0.05, now, maker=False) == 30_000
-    assert exchange.floor.engine.fee(option, 10, 0.001, now, maker=True) == 12_500  # capped at 12.5 %
+    assert exchange.floor.engine.fee(account, option, 10, 0.05, now, maker=False) == 30_000
+    assert exchange.floor.engine.fee(account, option, 10, 0.001, now, maker=True) == 12_500  # capped at 12.5 %
 
 
 @pytest.mark.parametrize(

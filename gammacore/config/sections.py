@@ -23,6 +23,7 @@ MOST_VOL = 5.0  # a year: more is a percentage
 MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
 Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
 Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
+Rate = Annotated[float, Meta(ge=-MOST_FEE, le=MOST_FEE)]  # makers may be paid
 Share = Annotated[float, Meta(gt=0, le=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -233,11 +234,33 @@ class HedgeConfig(_Section, frozen=True):
     orphan: Literal["close", "keep"] = "close"
 
 
+class FeesConfig(_Section, frozen=True):
+    """Rates of an account in place of the published ones, as fractions; null is what is published."""
+
+    option_maker: Rate | None = None
+    option_taker: Rate | None = None
+    option_cap: Annotated[float, Meta(ge=0, le=1)] | None = None
+    future_maker: Rate | None = None
+    future_taker: Rate | None = None
+    weekly_maker: Rate | None = None
+    weekly_taker: Rate | None = None
+    option_delivery: Rate | None = None
+    future_delivery: Rate | None = None
+
+    @property
+    def given(self) -> dict[str, float]:
+        """Those that are set, by the names of :class:`gammacore.fees.FeeRates`."""
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return {name: value for name, value in values if value is not None}
+
+
 class CostsConfig(_Section, frozen=True):
     """What trading costs."""
 
     fill: Literal["cross", "mid", "mark"] = "cross"
     option_fees: bool = True
+    tier: Literal["standard", "vip1", "vip4", "vip7"] = "standard"
+    fees: FeesConfig = FeesConfig()
     hedge_fee: Literal["taker", "maker"] | Fee = "taker"
     hedge_half_spread_bp: NonNegative = 0.1
     funding: bool = True

@@ -11,7 +11,7 @@ from gammacore.contracts.arithmetic import (
     to_units,
 )
 from gammacore.contracts.grids import ContractSpec, spec_from_catalog
-from gammacore.contracts.listed import Grids, ListedGrid, kind_of, listed
+from gammacore.contracts.listed import AccountFee, Grids, ListedGrid, kind_of, listed
 from gammacore.contracts.names import (
     CALL,
     PUT,
@@ -28,6 +28,7 @@ __all__ = [
     "CALL",
     "PUT",
     "UNITS_PER_COIN",
+    "AccountFee",
     "ContractSpec",
     "Future",
     "Grids",

@@ -13,7 +13,7 @@ from gammacore.contracts.grids import ContractSpec, spec_from_catalog
 from gammacore.contracts.names import Future, Instrument, Option, Perpetual, Settlement, parse
 from gammacore.errors import ContractError
 
-__all__ = ["Grids", "ListedGrid", "kind_of", "listed"]
+__all__ = ["AccountFee", "Grids", "ListedGrid", "kind_of", "listed"]
 
 Kind = Literal["option", "future", "perpetual"]
 KINDS: dict[type[Instrument], Kind] = {Option: "option", Future: "future", Perpetual: "perpetual"}
@@ -40,6 +40,8 @@ class ListedGrid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         The one instrument that it is about; empty for the whole sort.
     source : str
         Where the figures are from.
+    since_ns : int or None
+        Moment from which the commissions are known to hold; None where the source does not tell.
     """
 
     family: str
@@ -52,6 +54,7 @@ class ListedGrid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     taker: float | None = None
     name: str = ""
     source: str = ""
+    since_ns: int | None = None
 
     @property
     def spec(self) -> ContractSpec:
@@ -63,6 +66,35 @@ class ListedGrid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
             self.min_trade_amount,
             "USD" if in_usd else "coin",
             self.tick_size_steps,
+        )
+
+
+class AccountFee(msgspec.Struct, frozen=True):
+    """What an account is charged for a sort of contracts.
+
+    Attributes
+    ----------
+    family : str
+        As of :class:`ListedGrid`.
+    kind : {'option', 'future', 'perpetual'}
+    relative : bool
+        Whether the figures multiply the catalog's commissions (True), or are commissions themselves.
+    maker, taker : float
+    """
+
+    family: str
+    kind: Kind
+    relative: bool
+    maker: float
+    taker: float
+
+    def of(self, maker: float | None, taker: float | None) -> tuple[float | None, float | None]:
+        """Return commissions of the account, from those of the catalog."""
+        if not self.relative:
+            return self.maker, self.taker
+        return (
+            None if maker is None else maker * self.maker,
+            None if taker is None else taker * self.taker,
         )
 
 
@@ -88,6 +120,26 @@ class Grids:
         """Add what others know of sorts that these do not."""
         known = {(row.family, row.kind) for row in self.rows}
         return Grids([row for row in others.rows if (row.family, row.kind) not in known] + [*self.rows])
+
+    def charged(self, fees: Iterable[AccountFee], since_ns: int) -> Grids:
+        """Replace commissions, which hold from a moment on, by those that an account has been given.
+
+        Parameters
+        ----------
+        fees : iterable of AccountFee
+        since_ns : int
+            When catalog and account were read, nanoseconds UTC.
+        """
+        own = {(fee.family, fee.kind): fee for fee in fees}
+        found = []
+        for row in self.rows:
+            fee = own.get((row.family, row.kind))
+            maker, taker = (row.maker, row.taker) if fee is None else fee.of(row.maker, row.taker)
+            source = row.source if fee is None else f"{row.source}, fees of the account"
+            found.append(
+                msgspec.structs.replace(row, maker=maker, taker=taker, source=source, since_ns=since_ns)
+            )
+        return Grids(found)
 
     def of(self, family: str, kind: Kind) -> ListedGrid | None:
         """Return what is known of a sort, None if nothing is."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
+
+from gammacore.contracts import AccountFee
 
 from .market import WireTrade
 from .news import (
@@ -164,12 +168,14 @@ class WireAccount(msgspec.Struct, gc=False):
     portfolio_margining_enabled: bool | None = None
     cross_collateral_enabled: bool | None = None
     limits: _Limits | None = None
+    fees: Any = None
 
 
 _ACCOUNT_NUMBERS = set(WireAccount.__struct_fields__) & set(AccountNews.__struct_fields__) - {
     "currency",
     "margin_model",
     "limits",
+    "fees",
 }
 
 
@@ -182,6 +188,7 @@ def account_news(a: WireAccount, now_ns: int) -> AccountNews:
         portfolio_margining=a.portfolio_margining_enabled or False,
         cross_collateral=a.cross_collateral_enabled or False,
         limits=_limits(a.limits),
+        fees=account_fees(a.fees),
         **{name: number(getattr(a, name)) for name in _ACCOUNT_NUMBERS},
     )
 
@@ -192,6 +199,54 @@ def _limits(limits: _Limits | None) -> RateLimits | None:
     trading = limits.matching_engine.trading if limits.matching_engine is not None else None
     matching = trading.total if trading is not None else None
     return RateLimits(matching, limits.non_matching_engine)
+
+
+def account_fees(given: Any) -> tuple[AccountFee, ...]:
+    """Fees that an account has been given, of the sorts that gammacore trades.
+
+    Parameters
+    ----------
+    given : list or dict or None
+        A list of fees since December 2025, before that a dict by index; None and an empty one are those of
+        the catalog. What has another form is left out.
+    """
+    if isinstance(given, dict):
+        rows = [
+            {"index_name": index, "kind": kind, "value": value}
+            for index, kinds in given.items()
+            if isinstance(kinds, dict)
+            for kind, value in kinds.items()
+        ]
+    else:
+        rows = given if isinstance(given, list) else []
+    found = []
+    for row in rows:
+        try:
+            told = msgspec.convert(row, _Fee, strict=False)
+        except msgspec.ValidationError:
+            continue
+        base, _, quote = told.index_name.upper().partition("_")
+        if quote in ("USD", "USDC") and told.kind in ("option", "future", "perpetual"):
+            family = base if quote == "USD" else f"{base}_USDC"
+            fee = told.value.default
+            found.append(AccountFee(family, told.kind, fee.type == "relative", fee.maker, fee.taker))
+    return tuple(found)
+
+
+class _Rate(msgspec.Struct, gc=False):
+    type: Literal["relative", "fixed"]
+    maker: float
+    taker: float
+
+
+class _FeeValue(msgspec.Struct, gc=False):
+    default: _Rate
+
+
+class _Fee(msgspec.Struct, gc=False):
+    index_name: str
+    kind: Any
+    value: _FeeValue
 
 
 class WireChanges(msgspec.Struct, gc=False):

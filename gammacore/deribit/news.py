@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from gammacore.contracts import AccountFee
+
 from .units import Instrument
 
 
@@ -309,6 +311,7 @@ class AccountNews(Dated, frozen=True, gc=False, tag=True):
     portfolio_margining: bool
     cross_collateral: bool
     limits: RateLimits | None
+    fees: tuple[AccountFee, ...] = ()
 
 
 class LockNews(Dated, frozen=True, gc=False, tag=True):
