@@ -60,7 +60,7 @@ def test_recorded_fee():
     assert exchange.floor.engine.fee(account, perpetual, 10_000, 100_000.0, now, maker=True) == 15_000
     option = next(x for x in exchange.floor.catalog.by_name.values() if x.kind == "option" and x.coin_settled)
     assert exchange.floor.engine.fee(account, option, 10, 0.05, now, maker=False) == 30_000
-    assert exchange.floor.engine.fee(account, option, 10, 0.001, now, maker=True) == 12_500  # capped at 12.5 %
+    assert exchange.floor.engine.fee(account, option, 10, 0.001, now, maker=True) == 12_500  # capped
 
 
 @pytest.mark.parametrize(
