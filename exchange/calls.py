@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .accounts import TradingAccount
 from .auth import Auth
@@ -12,10 +12,11 @@ from .catalog import ListedContract
 from .connection import Connection
 from .floor import Floor
 from .locks import TradingLocks
+from .order_book import ExchangeOrder
 from .publisher import Publisher
 from .wire import RequestParams, RpcError, invalid
 
-__all__ = ["Call", "Handler", "named"]
+__all__ = ["Call", "Handler", "Held", "named"]
 
 EMPTY = ("USDC", "USDT", "EURR")  # settlement currencies that exist, with or without instruments
 
@@ -81,6 +82,13 @@ class Call:
         if value not in known:
             raise invalid("invalid currency", "currency")
         return str(value)
+
+
+class Held(NamedTuple):
+    """An answer that waits for its order to enter the book, and when that is."""
+
+    order: ExchangeOrder
+    until_ns: int
 
 
 Handler = Callable[[Call], Any]

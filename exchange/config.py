@@ -112,6 +112,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         Life of an access token.
     settlement_pause_s : float
         How long the engine answers 10041 after 08:00 UTC.
+    speed_bump_ms : float
+        How long takers are held where the exchange holds them; 0 never.
     matching_rate, matching_burst : int
         Orders a second and their burst.
     notify_first : float
@@ -139,6 +141,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     funding_damper: float = 0.00025
     token_life_s: int = 31_536_000
     settlement_pause_s: float = 3.0
+    speed_bump_ms: float = 10.0
     matching_rate: int = 5
     matching_burst: int = 20
     notify_first: float = 0.5

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from gammacore.daycount import NS_PER_MICROSECOND
 
 from .auth import Auth, Token
-from .calls import Call
+from .calls import Call, Held
 from .connection import ABNORMAL, Close, Connection
 from .faults import Faults
 from .floor import Floor
@@ -18,11 +18,22 @@ from .locks import TradingLocks
 from .methods import METHODS, WEBSOCKET_ONLY, scope_of
 from .publisher import Publisher
 from .rate_limits import RequestLimits, is_matching
+from .trading import answer_of
 from .wire import RequestParams, RpcError, decode, encode
 
 __all__ = ["Dispatcher"]
 
 TOO_MANY_REQUESTS = 10028
+
+
+class Clockwork(Protocol):
+    """What the dispatcher needs of the exchange."""
+
+    def release_at(self, due_ns: int) -> None:
+        """Have held orders released at a moment."""
+
+    def advance(self, now_ns: int) -> None:
+        """Let time pass until a moment."""
 
 
 class Dispatcher:
@@ -35,6 +46,8 @@ class Dispatcher:
     publisher : Publisher
     locks : TradingLocks
     faults : Faults
+    clock : Clockwork
+        What lets time pass.
 
     Attributes
     ----------
@@ -43,7 +56,13 @@ class Dispatcher:
     """
 
     def __init__(
-        self, floor: Floor, auth: Auth, publisher: Publisher, locks: TradingLocks, faults: Faults
+        self,
+        floor: Floor,
+        auth: Auth,
+        publisher: Publisher,
+        locks: TradingLocks,
+        faults: Faults,
+        clock: Clockwork,
     ) -> None:
         self._floor = floor
         self._auth = auth
@@ -52,6 +71,9 @@ class Dispatcher:
         self._faults = faults
         self._limits = RequestLimits(floor.config.matching_rate, floor.config.matching_burst)
         self._random = random.Random(floor.config.seed)
+        self._clock = clock
+        self._waiting: dict[str, tuple[dict[str, Any], Connection | None]] = {}
+        self._entered: dict[str, str] = {}
         self.paused_until_ns = 0
 
     def frame(self, connection: Connection, text: str, now_ns: int) -> None:
@@ -67,6 +89,37 @@ class Dispatcher:
             return
         call = self._call(request, now_ns, connection)
         answer, error = self._answer(request, call, connection.token)
+        if isinstance(answer, Held):
+            self._waiting[answer.order.order_id] = request, connection
+            self._clock.release_at(answer.until_ns)
+            return
+        self._send(connection, method, answer, error, now_ns)
+        for action in call.after if connection.closed is None else ():
+            action()
+        self._floor.publish(now_ns)
+
+    def release(self, now_ns: int) -> None:
+        """Let held orders into their books, and answer those who wait for it."""
+        for order, trades in self._floor.engine.release(now_ns):
+            waiting = self._waiting.pop(order.order_id, None)
+            if waiting is None:
+                continue
+            request, connection = waiting
+            answer = self._envelope(request, result=answer_of(order, trades), now_ns=now_ns)
+            if connection is None:
+                self._entered[order.order_id] = answer
+            else:
+                self._send(connection, request["method"], answer, None, now_ns)
+        self._floor.publish(now_ns)
+
+    def forget(self, connection: Connection) -> None:
+        """Nobody waits for answers any longer on a connection that has ended."""
+        waiting = self._waiting.items()
+        self._waiting = {order_id: kept for order_id, kept in waiting if kept[1] is not connection}
+
+    def _send(
+        self, connection: Connection, method: str, answer: str, error: RpcError | None, now_ns: int
+    ) -> None:
         if self._faults.fires("lost_response", method, now_ns):
             connection.close(Close(ABNORMAL, "dropped"))
         if self._random.random() < self._floor.config.notify_first:
@@ -74,9 +127,6 @@ class Dispatcher:
         connection.send(method, answer)
         if error is not None and error.code == TOO_MANY_REQUESTS:
             connection.close(Close(ABNORMAL, "too_many_requests"))
-        for action in call.after if connection.closed is None else ():
-            action()
-        self._floor.publish(now_ns)
 
     def rest(
         self, http_method: str, uri: str, headers: Mapping[str, str], body: str, now_ns: int
@@ -94,6 +144,11 @@ class Dispatcher:
         except RpcError as error:
             return 400, self._envelope(request, error=error, now_ns=now_ns)
         answer, failure = self._answer(request, self._call(request, now_ns, None, in_url=in_url), token)
+        if isinstance(answer, Held):  # a REST answer takes as long
+            self._waiting[answer.order.order_id] = request, None
+            self._clock.release_at(answer.until_ns)
+            self._clock.advance(answer.until_ns)
+            answer = self._entered.pop(answer.order.order_id)
         self._floor.publish(now_ns)
         if self._faults.fires("lost_response", method, now_ns):
             return 502, ""
@@ -117,11 +172,13 @@ class Dispatcher:
 
     def _answer(
         self, request: dict[str, Any], call: Call, token: Token | None
-    ) -> tuple[str, RpcError | None]:
+    ) -> tuple[str | Held, RpcError | None]:
         try:
             result = self._run(call, token)
         except RpcError as error:
             return self._envelope(request, error=error, now_ns=call.now_ns), error
+        if isinstance(result, Held):
+            return result, None
         return self._envelope(request, result=result, now_ns=call.now_ns), None
 
     def _run(self, call: Call, token: Token | None) -> Any:

@@ -85,7 +85,7 @@ class Exchange:
         floor.listeners.append(self.publisher)
         self.locks = TradingLocks(floor, self.publisher)
         self._clearing = Clearing(floor, self.publisher)
-        self._dispatcher = Dispatcher(floor, self.auth, self.publisher, self.locks, self.faults)
+        self._dispatcher = Dispatcher(floor, self.auth, self.publisher, self.locks, self.faults, self)
         self.connections: dict[int, Connection] = {}
         self._next_connection = 0
         self.accepts_from_ns = config.start_ns
@@ -112,6 +112,8 @@ class Exchange:
                 self._agenda.at(due_ns + self._tick_ns, "tick")
             elif what == "flush":
                 self.publisher.flush(argument, self.now_ns)
+            elif what == "release":
+                self._dispatcher.release(self.now_ns)
             elif what == "settle":
                 pause_ns = round(self.config.settlement_pause_s * NS_PER_SECOND)
                 self._dispatcher.paused_until_ns = due_ns + pause_ns
@@ -122,6 +124,10 @@ class Exchange:
                 kind, subject = argument
                 self._switch(kind, subject, False)
         self.now_ns = max(self.now_ns, now_ns)
+
+    def release_at(self, due_ns: int) -> None:
+        """Have held orders released at a moment."""
+        self._agenda.at(due_ns, "release")
 
     def next_event_ns(self) -> int:
         """When something happens next, if nobody calls before."""
@@ -233,6 +239,7 @@ class Exchange:
         self.connections.pop(connection.number, None)
         self.publisher.lost(connection.number)
         self.auth.connection_lost(connection.number)
+        self._dispatcher.forget(connection)
         if connection.cancel_on_disconnect and not connection.graceful and connection.token is not None:
             account = self.floor.accounts[connection.token.user_id]
             for order in self.floor.engine.own_orders(account):

@@ -68,7 +68,9 @@ class Floor:
             for currency, amount in config.deposits.items():
                 account.wallet(currency).balance = account.wallet(currency).deposited = to_units(amount)
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
-        self.engine = MatchingEngine(self.market, self.pricing, self.accounts, origin_ms)
+        self.engine = MatchingEngine(
+            self.market, self.pricing, self.accounts, origin_ms, config.speed_bump_ms
+        )
         self.past = PastMarket(config, self.market, self.catalog, origin_ms)
         self.views = Views(self.engine, self.past)
         self._open_interest(maker, strangers)

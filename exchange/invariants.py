@@ -13,7 +13,7 @@ from .order_book import BUY, SELL
 
 __all__ = ["assert_invariants"]
 
-STATES = {"open", "filled", "cancelled", "untriggered", "triggered", "rejected"}
+STATES = {"open", "speed_bumped", "filled", "cancelled", "untriggered", "triggered", "rejected"}
 
 
 def assert_invariants(floor: Floor) -> None:

@@ -6,6 +6,7 @@ until the caller has told the world.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from .day import DayStats
 from .mark_prices import MarkPrices
 from .order_book import ExchangeOrder, OrderBook
 from .price_model import PriceModel
+from .speed_bump import bump_ns
 from .wire import RpcError
 
 __all__ = ["MatchingEngine", "Side", "Touched", "Trade"]
@@ -87,10 +89,22 @@ class MatchingEngine:
     accounts : dict of int to TradingAccount
     origin_ms : int
         Where the numbering of trades begins, before any of them.
+    bump_ms : float
+        How long takers are held, where they are.
+
+    Attributes
+    ----------
+    held : deque of (int, ExchangeOrder)
+        Orders on their way into a book, and when they enter it.
     """
 
     def __init__(
-        self, market: PriceModel, pricing: MarkPrices, accounts: dict[int, TradingAccount], origin_ms: int
+        self,
+        market: PriceModel,
+        pricing: MarkPrices,
+        accounts: dict[int, TradingAccount],
+        origin_ms: int,
+        bump_ms: float = 0.0,
     ) -> None:
         self.market = market
         self.pricing = pricing
@@ -102,6 +116,8 @@ class MatchingEngine:
         self.books: dict[str, OrderBook] = {}
         self.orders: dict[str, ExchangeOrder] = {}
         self.stops: dict[str, ExchangeOrder] = {}
+        self.held: deque[tuple[int, ExchangeOrder]] = deque()
+        self.bump_ms = bump_ms
         self.open: dict[int, dict[str, ExchangeOrder]] = {}
         self.trades: dict[str, list[Trade]] = {}
         self.tape: list[Trade] = []
@@ -148,6 +164,56 @@ class MatchingEngine:
         self._next_order += 1
         prefix = "" if listing.currency == "BTC" else f"{listing.currency}-"
         return f"{prefix}{stop}-{self._next_order % 100_000}" if stop else f"{prefix}{self._next_order}"
+
+    def enter(self, order: ExchangeOrder, now_ns: int) -> list[Trade] | int:
+        """Submit a checked order, or hold it first if it would take.
+
+        Returns
+        -------
+        list of Trade or int
+            Its executions; or when it will enter the book.
+        """
+        if order.post_only or not self._takes(order) or not bump_ns(order.listing, now_ns, self.bump_ms):
+            return self.submit(order, now_ns)
+        return self.hold(order, now_ns)
+
+    def hold(self, order: ExchangeOrder, now_ns: int) -> int:
+        """Keep an order out of its book for a while; returns when it will enter."""
+        until_ns = now_ns + bump_ns(order.listing, now_ns, self.bump_ms)
+        order.state, order.updated_ns = "speed_bumped", now_ns
+        order.created_ns = order.created_ns or now_ns
+        self.orders[order.order_id] = order
+        self.open.setdefault(order.account, {})[order.order_id] = order
+        self.held.append((until_ns, order))
+        return until_ns
+
+    def release(self, now_ns: int) -> list[tuple[ExchangeOrder, list[Trade]]]:
+        """Let orders into their books whose time has come; which, and their executions."""
+        found: list[tuple[ExchangeOrder, list[Trade]]] = []
+        while self.held and self.held[0][0] <= now_ns:
+            order = self.held[0][1]
+            self.take_back(order)
+            if order.listing.state != "open":  # it was delivered meanwhile
+                order.state, order.updated_ns = "cancelled", now_ns
+                self.note(order)
+                found.append((order, []))
+                continue
+            asked, order.cancel_reason = order.cancel_reason, None
+            trades = self.submit(order, now_ns)
+            if asked and order.state == "cancelled":
+                order.cancel_reason = "time_in_force"
+            found.append((order, trades))
+        return found
+
+    def take_back(self, order: ExchangeOrder) -> None:
+        """Let an order leave the queue of those that are held."""
+        self.held = deque(waiting for waiting in self.held if waiting[1] is not order)
+        self.open[order.account].pop(order.order_id, None)
+        order.state = "open"
+
+    def _takes(self, order: ExchangeOrder) -> bool:
+        best = self.book(order.listing).best(-order.side)
+        return best is not None and (best - order.price) * order.side <= 0
 
     def submit(self, order: ExchangeOrder, now_ns: int) -> list[Trade]:
         """Match a checked order and rest what may rest.
@@ -362,6 +428,9 @@ class MatchingEngine:
     def cancel(self, order: ExchangeOrder, now_ns: int, reason: str | None = None) -> None:
         """Take an order out of the book; nothing happens to one that is no longer live."""
         if not order.live:
+            return
+        if order.state == "speed_bumped":  # it serves its time, may fill, and does not rest
+            order.time_in_force, order.cancel_reason = "immediate_or_cancel", reason
             return
         if order.state == "untriggered":
             self.stops.pop(order.order_id, None)

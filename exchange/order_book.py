@@ -75,7 +75,7 @@ class ExchangeOrder:
     @property
     def live(self) -> bool:
         """Whether it can still do something."""
-        return self.state in ("open", "untriggered")
+        return self.state in ("open", "untriggered", "speed_bumped")
 
 
 class OrderBook:

@@ -9,14 +9,15 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.margin import rates_at
 
 from .account_value import evaluate, order_margin
-from .calls import Call, named
+from .calls import Call, Held, named
 from .catalog import ListedContract
 from .matching import Trade
 from .order_book import BUY, SELL, ExchangeOrder
+from .speed_bump import EDITS_REFUSED_NS
 from .views import order_json, user_trade
 from .wire import RpcError, invalid
 
-__all__ = ["HANDLERS", "RECENT_ORDERS_NS"]
+__all__ = ["HANDLERS", "RECENT_ORDERS_NS", "answer_of"]
 
 TYPES = ("limit", "market", "market_limit", "stop_limit", "stop_market", "take_limit", "take_market")
 TIMES = ("good_til_cancelled", "good_til_day", "fill_or_kill", "immediate_or_cancel")
@@ -27,17 +28,17 @@ RECENT_ORDERS_NS = 30 * NS_PER_MINUTE  # how long the recent store keeps what ha
 STOP_PREFIX = {"index_price": "I", "mark_price": "M", "last_price": "L"}
 
 
-def buy(call: Call) -> dict[str, Any]:
+def buy(call: Call) -> dict[str, Any] | Held:
     """Answer ``private/buy``."""
     return _new(call, BUY)
 
 
-def sell(call: Call) -> dict[str, Any]:
+def sell(call: Call) -> dict[str, Any] | Held:
     """Answer ``private/sell``."""
     return _new(call, SELL)
 
 
-def _new(call: Call, side: int) -> dict[str, Any]:
+def _new(call: Call, side: int) -> dict[str, Any] | Held:
     listing = call.listing()
     _check_open(listing)
     params = call.params
@@ -65,7 +66,7 @@ def _new(call: Call, side: int) -> dict[str, Any]:
             above = order.trigger_price > call.x.engine.trigger_value(order)
             raise RpcError(10034 if above else 10035)
         call.x.engine.watch(order, call.now_ns)
-        return _answer(order)
+        return answer_of(order)
     return _submit(call, order)
 
 
@@ -84,14 +85,16 @@ def _order(
     )
 
 
-def _submit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
+def _submit(call: Call, order: ExchangeOrder) -> dict[str, Any] | Held:
     if order.reduce_only and call.account.lots(order.listing.name) * order.side >= 0:
         raise RpcError(11030, {"reason": "reduce_only"})
     _check_funds(call, order)
-    return _answer(order, call.x.engine.submit(order, call.now_ns))
+    entered = call.x.engine.enter(order, call.now_ns)
+    return Held(order, entered) if isinstance(entered, int) else answer_of(order, entered)
 
 
-def _answer(order: ExchangeOrder, trades: Iterable[Trade] = ()) -> dict[str, Any]:
+def answer_of(order: ExchangeOrder, trades: Iterable[Trade] = ()) -> dict[str, Any]:
+    """Order and those of its trades that it caused, as they are answered."""
     own = [user_trade(trade, side) for trade in trades for side in trade.sides if side.order is order]
     return {"order": order_json(order), "trades": own}
 
@@ -176,12 +179,12 @@ def _labelled(call: Call, label: str) -> list[ExchangeOrder]:
     return [order for order in call.x.engine.own_orders(call.account) if order.label == label]
 
 
-def edit(call: Call) -> dict[str, Any]:
+def edit(call: Call) -> dict[str, Any] | Held:
     """Answer ``private/edit``."""
     return _edit(call, _own_order(call))
 
 
-def edit_by_label(call: Call) -> dict[str, Any]:
+def edit_by_label(call: Call) -> dict[str, Any] | Held:
     """Answer ``private/edit_by_label``."""
     listing = call.listing()
     found = [o for o in _labelled(call, call.params.text("label", "")) if o.listing is listing]
@@ -192,7 +195,7 @@ def edit_by_label(call: Call) -> dict[str, Any]:
     return _edit(call, found[0])
 
 
-def _edit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
+def _edit(call: Call, order: ExchangeOrder) -> dict[str, Any] | Held:
     """Change an order in place; less at the same price keeps its place in the queue."""
     if not order.live:
         raise RpcError(11044)
@@ -211,12 +214,18 @@ def _edit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
         order.trigger_price = params.number("trigger_price", order.trigger_price)
         order.lots, order.price, order.replaced, order.updated_ns = lots, price, True, call.now_ns
         engine.note(order)
-        return _answer(order)
+        return answer_of(order)
+    if order.state == "speed_bumped":
+        _demand_editable(call)
     names = ("post_only", "reject_post_only", "reduce_only")
     flags = {name: params.flag(name) for name in names if params.has(name)}  # refused before anything is done
     kept = {name: getattr(order, name) for name in ("price", "lots", *names)}
+    held = order.state == "speed_bumped"
     in_place = price == order.price and lots <= order.lots
-    if not in_place:
+    if held:
+        engine.take_back(order)
+        in_place = False
+    elif not in_place:
         engine.unrest(order)
     order.price, order.lots = price, lots
     for name, flag in flags.items():
@@ -224,14 +233,23 @@ def _edit(call: Call, order: ExchangeOrder) -> dict[str, Any]:
     order.replaced = True
     if in_place:
         engine.amended(order, call.now_ns)
-        return _answer(order)
+        return answer_of(order)
     try:
         return _submit(call, order)
     except RpcError:
         for name, value in kept.items():
             setattr(order, name, value)
-        engine.rest_again(order)
+        if held:
+            engine.hold(order, call.now_ns)
+        else:
+            engine.rest_again(order)
         raise
+
+
+def _demand_editable(call: Call) -> None:
+    """Refuse to edit an order that is held; which code the exchange gives is not published."""
+    if call.now_ns >= EDITS_REFUSED_NS:
+        raise RpcError(11044, {"reason": "speed_bumped"})
 
 
 def cancel(call: Call) -> dict[str, Any]:
@@ -310,7 +328,7 @@ def _of_type(order: ExchangeOrder, wanted: str) -> bool:
     return wanted in ("stop", "take") and order.order_type.startswith(wanted)
 
 
-def close_position(call: Call) -> dict[str, Any]:
+def close_position(call: Call) -> dict[str, Any] | Held:
     """Answer ``private/close_position``."""
     listing = call.listing()
     _check_open(listing)

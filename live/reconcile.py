@@ -20,7 +20,7 @@ from .protocol import DeribitProtocol
 
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
 MOST_SEEN = 100_000
-LIVE = (OrderState.OPEN, OrderState.UNTRIGGERED)
+LIVE = (OrderState.OPEN, OrderState.UNTRIGGERED, OrderState.SPEED_BUMPED)
 
 
 class Seen:

@@ -69,7 +69,7 @@ INSIDE = {
         coins
         price_model auth
         catalog
-        accounts order_book mark_prices topics
+        accounts order_book mark_prices topics speed_bump
         connection matching
         account_value past_market maker glance
         statements views

@@ -195,6 +195,7 @@ class OrderState(StrEnum):
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     UNTRIGGERED = "untriggered"
+    SPEED_BUMPED = "speed_bumped"  # it has not entered its book, and may fill whatever is asked of it
     TRIGGERED = "triggered"
     OTHER = "other"  # one that the exchange invented since
 
