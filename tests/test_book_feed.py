@@ -1,0 +1,174 @@
+"""Recorded books and trades as a feed: changes, windows, gaps, and what cannot be read."""
+
+import numpy as np
+import pytest
+
+from gammacore import _queue as q
+from gammacore.backtest.replay.queue_fills import QueueModel, RecordedBook
+from gammacore.data.book_feed import book_feed
+from gammacore.data.schemas import KINDS
+from gammacore.data.store import Store
+from gammacore.daycount import NS_PER_SECOND, parse_time
+from gammacore.errors import DataError
+
+NAME, START = "BTC-PERPETUAL", parse_time("2026-09-01T12:00")
+SECOND = NS_PER_SECOND
+
+
+def kept(root, kind, currency, rows):
+    """Write rows of a kind, given as dicts without the times' names."""
+    names, defaults = list(KINDS[kind].columns), {"VARCHAR": "", "BIGINT": 0, "DOUBLE": np.nan}
+    full = [{name: defaults[KINDS[kind].columns[name]] for name in names} | row for row in rows]
+    columns = {name: [row[name] for row in full] for name in names}
+    with Store(root) as store:
+        store.write(kind, currency, "2026-09-01", "part", columns)
+
+
+def told(seconds, sort, number, before, bids, asks, seq):
+    ts = START + round(seconds * SECOND)
+    levels = {"bids": bids, "asks": asks}
+    chain = {"type": sort, "change_id": number, "prev_change_id": before}
+    return {"ts_ns": ts, "known_ns": ts + 1, "seq": seq, "instrument_name": NAME} | chain | levels
+
+
+def traded(seconds, direction, price, amount, number):
+    ts = START + round(seconds * SECOND)
+    what = {"direction": direction, "price": price, "amount": amount}
+    ids = {"trade_id": str(number), "trade_seq": number}
+    return {"ts_ns": ts, "known_ns": ts + 1, "instrument_name": NAME} | ids | what
+
+
+BOOK = (
+    '[["new",59999.5,100.0],["new",59999.0,40.0]]',
+    '[["new",60000.0,70.0],["new",60000.5,30.0]]',
+)
+
+
+def messages(root, seconds=600):
+    with Store(root) as store:
+        blocks = list(book_feed(store, NAME, 0.5, START, START + seconds * SECOND))
+    rows = [
+        ((int(ts) - START) / SECOND, int(kind) & ~q.LAST, tick * 0.5, float(amount), bool(int(kind) & q.LAST))
+        for block in blocks
+        for ts, kind, tick, amount in zip(*block, strict=True)
+    ]
+    return rows, len(blocks)
+
+
+def test_a_book_by_changes_with_trades_before_the_book_that_reflects_them(tmp_path):
+    changes = ('[["change",59999.5,90.0],["delete",59999.0,0.0]]', "[]")
+    kept(
+        tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, *BOOK, 1), told(2, "change", 9, 7, *changes, 2)]
+    )
+    kept(
+        tmp_path,
+        "future_trades",
+        "BTC",
+        [traded(2, "sell", 59999.5, 10.0, 1), traded(400, "buy", 60000.0, 5.0, 2)],
+    )
+    rows, blocks = messages(tmp_path)
+    assert blocks == 2  # five minutes each
+    assert rows == [
+        (1.0, q.CLEAR, 0.0, 0.0, False),
+        (1.0, q.BIDS, 59999.5, 100.0, False),
+        (1.0, q.BIDS, 59999.0, 40.0, False),
+        (1.0, q.ASKS, 60000.0, 70.0, False),
+        (1.0, q.ASKS, 60000.5, 30.0, True),
+        (2.0, q.SELL_TRADE, 59999.5, 10.0, True),
+        (2.0, q.BIDS, 59999.5, 90.0, False),
+        (2.0, q.BIDS, 59999.0, 0.0, True),
+        (400.0, q.BUY_TRADE, 60000.0, 5.0, True),
+    ]
+
+
+def test_a_change_that_does_not_follow_loses_the_book_until_it_is_told_whole(tmp_path):
+    lost = [told(2, "change", 11, 9, "[]", '[["change",60000.0,60.0]]', 2)]
+    lost += [told(3, "change", 12, 11, "[]", '[["change",60000.0,50.0]]', 3)]
+    again = [
+        told(4, "snapshot", 20, 0, *BOOK, 4),
+        told(5, "change", 21, 20, "[]", '[["delete",60000.0,0.0]]', 5),
+    ]
+    kept(tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, *BOOK, 1), *lost, *again])
+    rows, _ = messages(tmp_path)
+    assert [row[:2] for row in rows if row[1] in (q.GAP, q.CLEAR)] == [
+        (1.0, q.CLEAR),
+        (2.0, q.GAP),
+        (4.0, q.CLEAR),
+    ]
+    assert [row for row in rows if row[0] in (2.0, 3.0)] == [(2.0, q.GAP, 0.0, 0.0, True)]
+    assert rows[-1] == (5.0, q.ASKS, 60000.0, 0.0, True)
+
+
+@pytest.mark.parametrize("channel", ["*", f"book.{NAME}.100ms"])
+def test_what_was_not_heard_loses_the_book(tmp_path, channel):
+    later = [
+        told(9, "change", 8, 7, "[]", '[["change",60000.0,60.0]]', 2),
+        told(10, "snapshot", 9, 0, *BOOK, 3),
+    ]
+    kept(tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, *BOOK, 1), *later])
+    gap = {"ts_ns": START + 3 * SECOND, "known_ns": START + 5 * SECOND, "channel": channel, "reason": "lost"}
+    kept(tmp_path, "gaps", "all", [gap])
+    rows, _ = messages(tmp_path)
+    assert [row[:2] for row in rows if row[1] in (q.GAP, q.CLEAR)] == [
+        (1.0, q.CLEAR),
+        (3.0, q.GAP),
+        (10.0, q.CLEAR),
+    ]
+    assert not [row for row in rows if row[0] == 9.0]
+
+
+def test_gaps_of_other_channels_do_not(tmp_path):
+    kept(tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, *BOOK, 1)])
+    gap = {"ts_ns": START + 3 * SECOND, "known_ns": START + 5 * SECOND, "channel": "book.BTC-PERPETUAL-X.raw"}
+    kept(tmp_path, "gaps", "all", [gap | {"reason": "lost"}])
+    assert q.GAP not in [row[1] for row in messages(tmp_path)[0]]
+
+
+def test_windows_tell_what_changed_in_their_range(tmp_path):
+    first = ("[[59999.5,100.0],[59999.0,40.0]]", "[[60000.0,70.0],[60000.5,30.0]]")
+    moved = ("[[60000.0,20.0],[59999.5,100.0]]", "[[60000.5,35.0],[60001.0,9.0]]")
+    kept(tmp_path, "books", "BTC", [told(1, "window", 0, 0, *first, 1), told(2, "window", 0, 0, *moved, 2)])
+    rows, _ = messages(tmp_path)
+    assert [row[:4] for row in rows if row[0] == 2.0] == [
+        (2.0, q.ASKS, 60000.0, 0.0),  # would be shown; 59999.0 is out of range now, and stays
+        (2.0, q.BIDS, 60000.0, 20.0),
+        (2.0, q.BIDS, 59999.5, 100.0),
+        (2.0, q.ASKS, 60000.5, 35.0),
+        (2.0, q.ASKS, 60001.0, 9.0),
+    ]
+
+
+def test_orders_fill_against_what_was_recorded(tmp_path):
+    changes = ('[["change",59999.5,30.0]]', "[]")
+    kept(
+        tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, *BOOK, 1), told(3, "change", 8, 7, *changes, 2)]
+    )
+    kept(
+        tmp_path,
+        "future_trades",
+        "BTC",
+        [traded(2.5, "sell", 59999.5, 70.0, 1), traded(4, "sell", 59999.5, 50.0, 2)],
+    )
+    with Store(tmp_path) as store:
+        book = RecordedBook(book_feed(store, NAME, 0.5, START, START + 60 * SECOND), 0.5, 10.0, QueueModel())
+        book.follow(START + 2 * SECOND)
+        assert book.quote() == (59999.5, 60000.0)
+        order = book.rest(True, 59999.5, 10.0)
+        book.follow(START + 30 * SECOND)
+    (fill,) = book.fills(order)  # 100 were ahead: 70 traded, 30 left, then 50 more
+    assert (fill.ts_ns, fill.price, fill.amount, fill.maker) == (START + 4 * SECOND, 59999.5, 10.0, True)
+
+
+@pytest.mark.parametrize(
+    ("bids", "why"),
+    [
+        ('[["new",59999.7,1.0]]', "price 59999.7 is no multiple of the tick 0.5"),
+        ('[["new","x",1.0]]', "levels cannot be read"),
+        ("[[1", "levels cannot be read"),
+        ('[["new",null,1.0]]', "levels cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(tmp_path, bids, why):
+    kept(tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, bids, "[]", 1)])
+    with pytest.raises(DataError, match=why):
+        messages(tmp_path)
