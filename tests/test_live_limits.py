@@ -21,7 +21,7 @@ from support.markets import build
         ("risk.stale_after", "10d"),
         ("risk.max_divergence", 1.0),
         ("risk.max_drawdown_usd", {"1d": 1e9}),
-        ("live.slippage_bp", 500.0),
+        ("execution.slippage_bp", 500.0),
         ("size.contracts", 1e9),
     ],
 )
@@ -63,7 +63,7 @@ def test_the_deepest_drawdown_that_is_accepted(usd, found):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("risk.max_daily_loss_usd", math.inf), ("live.slippage_bp", 5_000.0), ("risk.max_order", 0.0)],
+    [("risk.max_daily_loss_usd", math.inf), ("execution.slippage_bp", 5_000.0), ("risk.max_order", 0.0)],
 )
 def test_values_that_are_no_limits_are_refused_everywhere(name, value):
     with pytest.raises(ConfigError, match=name):

@@ -25,7 +25,7 @@ from typing import NamedTuple, TextIO
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (
     "gammacore/desk.py", "gammacore/episode.py", "gammacore/portfolio.py", "gammacore/risk.py",
-    "live/aims.py", "live/attempts.py", "live/collar.py", "live/execution.py", "live/feed.py",
+    "live/aims.py", "live/attempts.py", "live/execution.py", "live/feed.py",
     "live/hedger.py", "live/limits.py", "live/positions.py", "live/reconcile.py", "live/refusals.py",
     "live/risk_manager.py", "live/watch.py",
 )  # fmt: skip

@@ -169,6 +169,10 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     closed = ", ".join(f"{reason} {count:,}" for reason, count in summary["closed_by"].items())
     table.add_row("why they closed", closed)
     table.add_row("hedges", f"{summary['n_hedges']:,}")
+    fills = summary["hedge_fills"]
+    if fills["maker_share_expected"] is not None:
+        band = f"{fills['maker_share_low']:.0%} to {fills['maker_share_high']:.0%}"
+        table.add_row("hedges filled at rest", f"{fills['maker_share']:.0%} (by the fill model {band})")
     drawdown = summary["max_drawdown"]
     table.add_row("largest drawdown", f"{drawdown['coin']:.8f} {coin}")
     table.add_row("", f"{drawdown['usd']:,.2f} USD")
