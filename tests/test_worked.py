@@ -9,7 +9,7 @@ from gammacore.backtest.replay.next_bars import STEPS, next_bars
 from gammacore.backtest.replay.tape import Tape
 from gammacore.backtest.replay.worked import WorkedBars
 from gammacore.build import build_working
-from gammacore.contracts import Perpetual, Settlement
+from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.events import Fill
@@ -17,7 +17,7 @@ from gammacore.execution.costs import HedgeCosts
 from gammacore.execution.resting import LOOKS_S
 from gammacore.fees import DERIBIT
 from gammacore.orders import Leg, Order, Purpose
-from support.markets import START, build, chains_of, prices_of, random_path
+from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
 from support.tapes import with_ranges
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
@@ -151,6 +151,40 @@ def test_longer_patience_makes_more_makers_up_to_the_next_bar():
         for p in ("1s", "10s", "60s", "1h")
     ]
     assert counts[0] < counts[1] < counts[2] == counts[3]
+
+
+ENTRY = [(Purpose.ENTRY, 1.0), (Purpose.ENTRY, -1.0), (Purpose.EXIT, 1.0), (Purpose.EXIT, -1.0)]
+CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
+
+
+def option_answers(bid, ask, fill="cross", **setting):
+    """What happens to a purchase and a sale, entering and leaving, of an option marked at 0.04."""
+    exchange, tape = venue(tape_of_minutes(), **setting), tape_of_minutes()
+    exchange.fill = fill
+    exchange.observe(tape.snapshot(0))
+    chain = exchange.market.chain
+    row = chain.find(CALL)
+    chain.bid[row], chain.ask[row], chain.mark[row], chain.iv[row] = bid, ask, 0.04, 0.6
+    orders = [Order("0-x-1", 0, purpose, (Leg(CALL, amount),)) for purpose, amount in ENTRY]
+    return [getattr(exchange.submit(order)[0], "reason", "") for order in orders]
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "refused"),
+    [
+        (0.0390, 0.0410, []),
+        (0.0390, 0.0465, [0, 1, 2]),  # the ask 16 % above the mark; entries find 14 points between them
+        (0.0335, 0.0410, [0, 1, 3]),
+        (0.0345, 0.0455, [0, 1]),  # 20 points of volatility between them
+    ],
+)
+def test_options_are_taken_within_the_collar_of_a_session(bid, ask, refused):
+    answers = option_answers(bid, ask)
+    assert [k for k, why in enumerate(answers) if why] == refused
+    assert all(answers[k].startswith("collar: ") for k in refused)
+    off = {"execution.max_above_mark": None, "execution.max_spread": None}
+    assert not any(option_answers(bid, ask, **off))
+    assert not any(option_answers(bid, ask, fill="mid"))
 
 
 def test_half_spreads_go_by_the_hour():

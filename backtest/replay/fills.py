@@ -1,9 +1,9 @@
 """The simulated exchange: what fills, at what price, for what fee.
 
 Three small rules. An option order fills against the chain published at most
-``max_quote_age_ns`` ago: at its ask or bid (``cross``), between them (``mid``), or at the
-mark. A quote that is not there is not filled, and neither is any other leg of the order. A
-hedge is worked as a session works it (:mod:`gammacore.execution`): it rests at its own side for
+``max_quote_age_ns`` ago: at its ask or bid (``cross``, within the collar of a session), between them
+(``mid``), or at the mark. A quote that is not there is not filled, and neither is any other leg of
+the order. A hedge is worked as a session works it (:mod:`gammacore.execution`): it rests at its own side for
 the patience, and takes at the other side what did not fill; bars that end later say how likely a
 fill was (:mod:`.worked`). One with a limit rests, and fills there once the mark has gone through
 it. Fees follow the fill and the dated schedule.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import NamedTuple
 
 from gammacore.contracts import Future, Grids, Option, Perpetual
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
@@ -25,6 +26,18 @@ from gammacore.orders import Cancel, Command, Leg, Order, Purpose
 from .worked import WorkedBars
 
 FREE = HedgeCosts((0.0,) * HOURS)
+
+
+class _Quoted(NamedTuple):
+    """Row of a chain as a quote; nobody tells the exchange's band."""
+
+    bid: float
+    ask: float
+    mark: float
+    mark_iv: float
+    forward: float
+    min_price: float = 0.0
+    max_price: float = 0.0
 
 
 class SimulatedExchange:
@@ -111,13 +124,38 @@ class SimulatedExchange:
             return [self._work(order, self.bars)]
         prices = [self._price(leg) for leg in order.legs]
         for leg, (price, _) in zip(order.legs, prices, strict=True):
-            if not math.isfinite(price):
-                side = "ask" if leg.amount > 0 else "bid"
-                reason = f"no {side} for {leg.instrument.name}" if self.fill == "cross" else "no quote"
+            if reason := self._refusal(order, leg, price):
                 return [Rejected(self.market.ts_ns, order.order_id, order.episode, reason)]
         return [
             self._fill(order, leg, price, mark) for leg, (price, mark) in zip(order.legs, prices, strict=True)
         ]
+
+    def _refusal(self, order: Order, leg: Leg, price: float) -> str:
+        """Say why a leg is not filled at a price: there is none, or it is beyond the collar of a taker."""
+        if not math.isfinite(price):
+            side = "ask" if leg.amount > 0 else "bid"
+            return f"no {side} for {leg.instrument.name}" if self.fill == "cross" else "no quote"
+        option, chain = leg.instrument, self.market.chain
+        if self.fill != "cross" or not isinstance(option, Option) or self.bars is None or chain is None:
+            return ""
+        row = chain.find(option)
+        assert row is not None, "what has a price is in the chain"
+        quote = _Quoted(
+            float(chain.bid[row]),
+            float(chain.ask[row]),
+            float(chain.mark[row]),
+            float(chain.iv[row]),
+            chain.forwards.get(option.expiry_ns, math.nan),
+        )
+        known = self.grids.of(option.family, "option") is not None
+        return self.bars.settings.collar.refusal(
+            option,
+            quote,
+            self.grids.spec_for(option) if known else None,
+            buys=leg.amount > 0,
+            enters=order.purpose is Purpose.ENTRY,
+            now_ns=self.market.ts_ns,
+        )
 
     def _fill(self, order: Order, leg: Leg, price: float, mark: float, *, maker: bool = False) -> Fill:
         return Fill(

@@ -325,6 +325,8 @@ def _square(tape: Tape, desk: Desk, method: Method) -> tuple[EpisodeRun, Episode
     portfolio, last = desk.portfolio, len(tape) - 1
     if not isinstance(portfolio, NettedPortfolio) or portfolio.book is None or portfolio.residual is None:
         return None, None
+    if not any(episode.entered for episode in portfolio.episodes):  # every entry was refused
+        return None, None
     for account in (portfolio.book, portfolio.residual):
         portfolio.mark(account, desk.market, {option: desk.market.mark(option) for option in account.legs})
         _true_up_funding(account, tape, desk, last)

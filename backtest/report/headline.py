@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .view import MISSING, View, as_text, gain_or_loss, plural
+from .view import MISSING, View, as_text, gain_or_loss
 
 
 def headline_cards(view: View) -> list[dict[str, str]]:
@@ -55,9 +55,9 @@ def headline_cards(view: View) -> list[dict[str, str]]:
         *_maker_cards(view, s["hedge_fills"]),
         _card("Episodes", f"{s['n_episodes']:,}", f"{s['n_episodes_open']:,} still open"),
         _card(
-            "Quotes missing",
+            "Orders not filled",
             f"{s['quotes_missing']:,}",
-            f"a quote that did not exist was not filled: {plural(s['quotes_missing'], 'time')}",
+            "no quote, or one beyond the collar of execution",
         ),
     ]
 

@@ -203,7 +203,7 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         table.add_row(f"delivery price: {DELIVERY_WORDS[source]}", f"{count:,}")
     least, median, most = summary["data"]["chains"]["rows_per_chain"]
     table.add_row("rows per chain: least, median, most", f"{least:,}, {median:,.0f}, {most:,}")
-    table.add_row("orders without a quote", f"{summary['quotes_missing']:,}")
+    table.add_row("orders not filled (no quote, collar)", f"{summary['quotes_missing']:,}")
     if summary["n_episodes_future_not_listed"]:
         table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")
     return table

@@ -34,14 +34,24 @@ class Collar(msgspec.Struct, frozen=True):
     max_spread: float | None = None
 
     def refusal(
-        self, option: Option, quote: Quote, spec: ContractSpec, *, buys: bool, enters: bool, now_ns: int
+        self,
+        option: Option,
+        quote: Quote,
+        spec: ContractSpec | None,
+        *,
+        buys: bool,
+        enters: bool,
+        now_ns: int,
     ) -> str:
-        """Say why the other side's best price is not taken; empty if it is."""
+        """Say why the other side's best price is not taken; empty if it is.
+
+        Without a ``spec`` nothing is known of ticks, and no number of them is always allowed.
+        """
         price, mark = quote.ask if buys else quote.bid, quote.mark
         if not math.isfinite(mark) or mark <= 0.0:
             limits = self.max_above_mark is not None or self.max_spread is not None
             return f"collar: {option.name} has no mark" if enters and limits else ""
-        floor = FLOOR_TICKS * spec.tick_at(mark)
+        floor = 0.0 if spec is None else FLOOR_TICKS * spec.tick_at(mark)
         if self.max_above_mark is not None:
             allowed = max(self.max_above_mark * mark, floor)
             if (price - mark if buys else mark - price) > allowed:
