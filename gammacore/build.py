@@ -49,7 +49,7 @@ from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
 from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
-from gammacore.terms import check_grids, fees_of, grids_of
+from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.own_estimate import OwnEstimate
 
@@ -107,9 +107,8 @@ def _built_in(config: Config, name: str, grids: Grids | None) -> Policy:
 
 def hedge_costs(config: Config) -> HedgeCosts:
     """Spread and fees of hedges."""
-    costs, bp = config.costs, config.costs.hedge_half_spread_bp
-    hours = [bp] * HOURS if isinstance(bp, float | int) else bp
-    return HedgeCosts(tuple(one * 1e-4 for one in hours), costs.hedge_taker_fee, costs.hedge_maker_fee)
+    costs = config.costs
+    return HedgeCosts(half_spreads_of(config), costs.hedge_taker_fee, costs.hedge_maker_fee)
 
 
 def build_working(config: Config) -> Settings:

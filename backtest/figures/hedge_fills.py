@@ -61,6 +61,7 @@ def hedge_fills(run: Run) -> dict[str, Any]:
         profits |= dict.fromkeys(LAWS)
     return {
         "model": model_of(run.config, run.tape),
+        "half_spread_bp": [round(1e4 * half, 6) for half in exchange.costs.half_spread],
         "orders": orders,
         "makers": makers,
         "maker_share": makers / orders if orders else None,

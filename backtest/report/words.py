@@ -161,7 +161,9 @@ def _cost_words(config: Config) -> str:
     costs = config.costs
     fills = {"cross": "at the crossed spread", "mid": "between bid and ask", "mark": "at the mark, no spread"}
     bp, working = costs.hedge_half_spread_bp, config.execution
-    spread = f"{bp:g} bp" if isinstance(bp, float | int) else f"{min(bp):g} to {max(bp):g} bp by the hour"
+    spread = f"{bp:g} bp" if isinstance(bp, float | int) else "of recorded quotes by the hour"
+    if isinstance(bp, list):
+        spread = f"{min(bp):g} to {max(bp):g} bp by the hour"
     ways = {
         "post_only": f"rest for {working.patience}, then take",
         "taker": "take at once",

@@ -241,7 +241,7 @@ class CostsConfig(_Section, frozen=True):
     option_fees: bool = True
     hedge_taker_fee: Charge | None = None
     hedge_maker_fee: Charge | None = None
-    hedge_half_spread_bp: NonNegative | Hours = 0.1
+    hedge_half_spread_bp: NonNegative | Hours | Literal["recorded"] = 0.1
     funding: bool = True
     max_quote_age: Duration | None = Duration("10min")
 
