@@ -68,3 +68,12 @@ def test_the_deepest_drawdown_that_is_accepted(usd, found):
 def test_values_that_are_no_limits_are_refused_everywhere(name, value):
     with pytest.raises(ConfigError, match=name):
         build({name: value})
+
+
+def test_a_session_refuses_hedges_that_are_always_makers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run(monkeypatch, capsys, "live", "--set", "execution.hedges=maker")
+    assert code == 2
+    assert "execution.hedges: 'maker' is a bound for backtests" in error
+    assert "post_only or taker" in error
+    assert not (tmp_path / "results").exists()
