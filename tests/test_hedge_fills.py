@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from gammacore.backtest.figures.hedge_fills import BOUNDS, hedge_fills
+from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
+from gammacore.config import load_config
 from support.markets import build
+from support.shared_data import recorded
 from support.tapes import market
 
 BASE = {"entry.max_days": 7, "entry.min_days": 1, "costs.max_quote_age": None, "hedge.band": 0.03}
@@ -90,3 +93,29 @@ def test_the_model_is_said_and_nothing_is_drawn_that_was_not(changes, words):
     assert (found["pnl"]["low"] is not None) == drawn
     if changes.get("hedge.rule") == "never":
         assert (found["orders"], found["maker_share"], found["maker_share_expected"]) == (0, None, None)
+
+
+def test_recorded_weeklies_lie_between_all_taken_and_all_filled_at_rest(request):
+    """Nineteen weekly BTC straddles, bars of an hour, fees of the time: mean P&L over premium."""
+    data = {
+        "currency": "BTC",
+        "data.chains": str(recorded("data/deribit_options")),
+        "data.prices": str(recorded("data/prices/btcusdt_binance_spot_1h.csv.gz")),
+        "data.funding": str(recorded("data/funding/btc_perp_okx_funding.csv.gz")),
+    }
+    config = load_config(request.config.rootpath / "config" / "weekly_straddle.yaml", data)
+    run = replay(config, load_market(config).tape)
+    found = hedge_fills(run)
+    assert (len(run.episode_runs), found["orders"]) == (19, 1205)
+    over = found["mean_pnl_over_premium"]
+    expected = {
+        "all_taker": -0.1353,
+        "low": -0.1157,
+        "expected": -0.1029,
+        "high": -0.0856,
+        "all_maker": -0.0786,
+    }
+    assert over == pytest.approx(expected, abs=5e-5)
+    shares = [found[f"maker_share_{name}"] for name in ("low", "expected", "high")]
+    assert shares == pytest.approx([0.450, 0.648, 0.900], abs=1e-3)
+    assert found["maker_share"] == pytest.approx(0.657, abs=1e-3)

@@ -82,11 +82,14 @@ def model_of(config: Config, tape: Tape) -> str:
         return "Hedges take at once, at half the spread from the mark."
     if config.execution.hedges == "maker":
         return "Every hedge fills at once at its own side of the spread: a bound that nobody trades at."
-    bars = "closes of bars" if tape.prices is None or tape.prices.high is None else "bars"
+    closes = tape.prices is None or tape.prices.high is None
+    bars, doubt = (
+        ("closes", " Closes alone fill more hedges than highs and lows do.") if closes else ("bars", "")
+    )
     return (
         f"Hedges rest for {config.execution.patience} at their own side, then take. Filled by {bars} alone: "
         "drawn with the chance that the price trades through within that time, by a Brownian bridge to the "
-        "next close that is seen once a second. The band: seen at every moment, or only at the end."
+        "next close that is seen once a second. The band: seen at every moment, or only at the end." + doubt
     )
 
 
