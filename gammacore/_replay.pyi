@@ -10,6 +10,10 @@ OUTSIDE: int
 MOVE_USD: int
 MOVE_RELATIVE: int
 MOVE_LOG: int
+TAKER: int
+POST_ONLY: int
+MAKER: int
+HOURS: int
 TRADE: np.dtype[Any]
 
 @disjoint_base
@@ -18,12 +22,28 @@ class Contract:
         self,
         inverse: bool,
         perpetual: bool,
-        half_spread: float,
-        fee: float,
-        fee_rounded: bool,
+        half_spread: Sequence[float],
+        taker: tuple[float, bool],
+        maker: tuple[float, bool],
         tick: tuple[float, float] | None = None,
         lot: tuple[float, float] | None = None,
         grid_rtol: float = 0.0,
+    ) -> None: ...
+
+@disjoint_base
+class Working:
+    def __init__(
+        self,
+        tactics: int,
+        seed: int,
+        patience: float,
+        looks: float,
+        ends: npt.NDArray[np.int64],
+        opens: npt.NDArray[np.float64],
+        close: npt.NDArray[np.float64],
+        high: npt.NDArray[np.float64],
+        low: npt.NDArray[np.float64],
+        variance: npt.NDArray[np.float64],
     ) -> None: ...
 
 @disjoint_base
@@ -55,6 +75,8 @@ class Rows:
 def hedge(
     position: Position,
     contract: Contract,
+    working: Working,
+    entry: int,
     kind: int,
     ts_ns: npt.NDArray[np.int64],
     price: npt.NDArray[np.float64],
@@ -78,6 +100,7 @@ def unwind(
     mark: float,
     rate: float,
     interest: float,
+    ts_ns: int,
     rows: Rows,
     at: int,
 ) -> None: ...
@@ -87,6 +110,16 @@ def settle(
 def take_over(
     position: Position, contract: Contract, amount: float, price: float, interest: float
 ) -> None: ...
+def rest(
+    a: npt.NDArray[np.float64],
+    b: npt.NDArray[np.float64],
+    seconds: npt.NDArray[np.float64],
+    variance: npt.NDArray[np.float64],
+    reach: npt.NDArray[np.float64],
+    patience: float,
+    looks: float,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+def drawn(seed: int, ts_ns: int, buys: bool) -> float: ...
 def taylor_sums(
     inverse: bool,
     greeks: tuple[npt.NDArray[np.float64], ...],

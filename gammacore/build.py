@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -17,10 +18,13 @@ from gammacore.config import (
     rolled_entry,
 )
 from gammacore.contracts import Future, Grids, Perpetual
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YEAR
 from gammacore.desk import Desk
 from gammacore.errors import ConfigError
-from gammacore.fees import future_rate
+from gammacore.execution.collar import Collar
+from gammacore.execution.costs import HOURS, HedgeCosts
+from gammacore.execution.pricing import Settings
+from gammacore.execution.resting import TYPICAL_VOL, Expected, expected
 from gammacore.hedge import Hedge
 from gammacore.hedging import (
     Band,
@@ -44,7 +48,7 @@ from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
 from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
-from gammacore.terms import check_grids, fees_of, grids_of
+from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.own_estimate import OwnEstimate
 
@@ -55,7 +59,10 @@ __all__ = [
     "build_policy",
     "build_target",
     "build_weigher",
+    "build_working",
+    "expected_hedge",
     "hedge_cost",
+    "hedge_costs",
     "refit",
     "signal_estimate",
 ]
@@ -98,23 +105,60 @@ def _built_in(config: Config, name: str, grids: Grids | None) -> Policy:
     return Interval(rule.every.ns)
 
 
-def hedge_cost(config: Config, grids: Grids | None = None) -> float:
-    """One-way cost of a hedge as a fraction of its notional: fee and half spread.
-
-    A fee by name is today's rate of the schedule; ``hedge.cost`` overrides it where a policy
-    is to think of another.
-    """
+def hedge_costs(config: Config) -> HedgeCosts:
+    """Spread and fees of hedges."""
     costs = config.costs
-    fee = costs.hedge_fee
-    if isinstance(fee, str):
-        rates = fees_of(config, grids_of(config) if grids is None else grids).steps[-1][1]
-        fee = rates.future_maker if fee == "maker" else rates.future_taker
-    return fee + costs.hedge_half_spread_bp * 1e-4
+    return HedgeCosts(half_spreads_of(config), costs.hedge_taker_fee, costs.hedge_maker_fee)
+
+
+def build_working(config: Config) -> Settings:
+    """Build how orders are worked; the same for backtest and live.
+
+    What fills the orders says whether a ``maker`` is possible: a session refuses it.
+    """
+    working = config.execution
+    return Settings(
+        rest=working.hedges != "taker",
+        patience_ns=working.patience.ns,
+        tries=working.tries,
+        slippage=working.slippage_bp * 1e-4,
+        option_slippage=working.option_slippage,
+        valid_ns=working.valid_for.ns,
+        collar=Collar(working.max_above_mark, working.max_spread),
+    )
+
+
+def expected_hedge(config: Config, grids: Grids | None = None, vol: float = TYPICAL_VOL) -> Expected:
+    """Return what a hedge is expected to cost by today's fees, with the half spread of an average hour.
+
+    Parameters
+    ----------
+    config : Config
+    grids : Grids, optional
+        As of :func:`build_desk`.
+    vol : float
+        Volatility that decides how often a resting hedge fills.
+    """
+    costs = hedge_costs(config)
+    rates = fees_of(config, grids_of(config) if grids is None else grids).steps[-1][1]
+    taker = rates.future_taker if costs.taker is None else costs.taker
+    maker = rates.future_maker if costs.maker is None else costs.maker
+    spread = math.fsum(costs.half_spread) / HOURS
+    patience_s = config.execution.patience.ns / NS_PER_SECOND
+    return expected(config.execution.hedges, spread, taker, maker, patience_s, vol)
+
+
+def hedge_cost(config: Config, grids: Grids | None = None) -> float:
+    """Return the expected one-way cost of a hedge as a fraction of its notional: fee and price.
+
+    ``hedge.cost`` overrides it where a policy is to think of another.
+    """
+    return expected_hedge(config, grids).cost
 
 
 def _need_cost(cost: float) -> float:
     if cost <= 0:
-        raise ConfigError("hedge.cost: this rule needs a positive cost, and costs.hedge_fee gives none")
+        raise ConfigError("hedge.cost: this rule needs a positive cost, and costs and execution give none")
     return cost
 
 
@@ -304,13 +348,13 @@ def build_estimate(config: Config) -> Estimate | OwnEstimate | None:
 
 
 def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:
-    """Cost of hedging with a contract at a moment, as a fraction of notional."""
-    costs, spread = config.costs, config.costs.hedge_half_spread_bp * 1e-4
-    schedule = fees_of(config, grids)
+    """Build the expected cost of hedging with a contract at a moment, as a fraction of notional."""
+    costs, schedule, hedges = hedge_costs(config), fees_of(config, grids), config.execution.hedges
+    patience_s = config.execution.patience.ns / NS_PER_SECOND
 
     def fee(instrument: Future | Perpetual, ts_ns: int) -> float:
-        if isinstance(costs.hedge_fee, str):
-            return spread + future_rate(schedule.at(ts_ns), instrument, maker=costs.hedge_fee == "maker")
-        return spread + costs.hedge_fee
+        rates, half = schedule.at(ts_ns), costs.half_spread_at(ts_ns)
+        taker, maker = (costs.rate(rates, instrument, maker=maker) for maker in (False, True))
+        return expected(hedges, half, taker, maker, patience_s).cost
 
     return fee

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gammacore.array_types import Floats, Ints
+from gammacore.array_types import Bools, Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement, inverse_pnl, linear_pnl
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
@@ -26,6 +26,8 @@ DELIVERED = "delivery"  # why options are gone that expired
 
 __all__ = [
     "DELIVERED",
+    "RESTED",
+    "TOOK",
     "Booked",
     "Capital",
     "Episode",
@@ -132,6 +134,8 @@ class HedgeFills(NamedTuple):
     ``amount`` is signed, in the contract's unit; ``price`` and ``mark`` are quotes, ``fee`` is in
     the settlement currency, positive when paid. ``excess`` is how much of the amount then held
     is owed to the rounding to whole lots. A dated future's own delivery is not among them.
+    ``worked`` says of a hedge order whether it took (``TOOK``) or was filled at rest (``RESTED``); it is 0 of
+    every other fill.
     """
 
     ts_ns: Ints
@@ -140,8 +144,22 @@ class HedgeFills(NamedTuple):
     mark: Floats
     fee: Floats
     excess: Floats
+    worked: Ints
+
+    def of(self, which: Bools) -> HedgeFills:
+        """Keep some of them."""
+        return HedgeFills(
+            self.ts_ns[which],
+            self.amount[which],
+            self.price[which],
+            self.mark[which],
+            self.fee[which],
+            self.excess[which],
+            self.worked[which],
+        )
 
 
+TOOK, RESTED = 1, 2
 Booked = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """Units of 1e-8 (coin, USD) credited as hedge profit (negative) and debited as fees and funding."""
 
@@ -169,7 +187,7 @@ class Trades(NamedTuple):
         amount, price, mark, fee, wanted = (
             self.rows[name].copy() for name in ("amount", "price", "mark", "fee", "wanted")
         )
-        return [self.ts_ns, amount, price, mark, fee, amount - wanted]
+        return [self.ts_ns, amount, price, mark, fee, amount - wanted, TOOK + self.rows["maker"]]
 
     def entries(self, instrument: Future | Perpetual) -> Callable[[], list[Posting]]:
         """Journal of these trades, written when somebody asks for it."""
@@ -353,7 +371,7 @@ class Episode:
         self.ledger.take(trades.entries(self.hedge.instrument), booked, postings, float(trades.rate[-1]))
 
     def _expand(self, trades: Trades) -> list[Fill]:
-        names = ("amount", "price", "mark", "fee")
+        names = ("maker", "amount", "price", "mark", "fee")
         columns = zip(trades.ts_ns.tolist(), *(trades.rows[name].tolist() for name in names), strict=True)
         return [
             Fill(
@@ -361,9 +379,13 @@ class Episode:
                 order_id_of(self.number, Purpose.HEDGE, trades.first_order + k),
                 self.number,
                 self.hedge.instrument,
-                *row,
+                amount,
+                price,
+                mark,
+                fee,
+                maker=bool(maker),
             )
-            for k, (ts, *row) in enumerate(columns)
+            for k, (ts, maker, amount, price, mark, fee) in enumerate(columns)
         ]
 
     def capital(self, first_rate: float) -> list[Capital]:
@@ -383,7 +405,8 @@ class Episode:
             for part in self._hedged
         ]
         if not parts:
-            return HedgeFills(np.empty(0, np.int64), *(np.empty(0) for _ in range(5)))
+            times, numbers = np.empty(0, np.int64), np.empty(0)
+            return HedgeFills(times, numbers, numbers, numbers, numbers, numbers, times)
         return HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def twin(self) -> Episode:

@@ -123,6 +123,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False, tag=True):
     ``amount`` is signed and counted as the exchange counts it (coin for options
     and linear contracts, USD for inverse futures); ``price`` and ``mark`` are in
     the contract's quote, ``fee`` is positive when paid, in the settlement currency.
+    A ``maker`` was filled while it rested in the book.
     """
 
     ts_ns: int
@@ -134,6 +135,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False, tag=True):
     mark: float
     fee: float
     last: bool = True
+    maker: bool = False
 
 
 class Outside(Fill, frozen=True, gc=False, tag=True):

@@ -325,6 +325,7 @@ class NettedPortfolio(Portfolio):
                 fill.mark,
                 fee,
                 fill.last,
+                fill.maker,
             )
             super()._fill_hedge(episode, part, excess, market)
         if crossed:

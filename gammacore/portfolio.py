@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement, payoff_coin, payoff_usd
-from gammacore.episode import DELIVERED, Episode, HedgePosition, Now
+from gammacore.episode import DELIVERED, TOOK, Episode, HedgePosition, Now
 from gammacore.errors import LedgerError
 from gammacore.events import Delivery, Event, Fill, Outside, Rejected
 from gammacore.fees import FeeSchedule, delivery_fee
@@ -18,6 +18,8 @@ from gammacore.tolerances import DUST
 CLOSED_OUTSIDE, LIQUIDATED = "closed outside", "liquidation"  # why options are gone that others sold
 
 __all__ = ["CLOSED_OUTSIDE", "LIQUIDATED", "Portfolio"]
+
+HEDGES = f"-{Purpose.HEDGE}-"  # in the names of their orders; transfers have other names
 
 
 class Portfolio:
@@ -161,7 +163,8 @@ class Portfolio:
         self.settle_funding(episode, market)
         realised = episode.hedge.trade(fill.amount, fill.price)
         ledger.post(fill.ts_ns, Account.CASH, Account.HEDGE_PNL, realised, "hedge", fill.instrument)
-        episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess))
+        worked = TOOK + fill.maker if HEDGES in fill.order_id else 0
+        episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess, worked))
         ledger.post(fill.ts_ns, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
 
     def _apply_outside(self, episode: Episode, event: Outside, market: Market) -> None:

@@ -11,10 +11,12 @@ from gammacore.config import Config
 from gammacore.contracts import Grids
 from gammacore.contracts.listed import Kind
 from gammacore.data.listings import load_listings, published, scheduled
+from gammacore.data.spreads import half_spreads
 from gammacore.errors import ConfigError
+from gammacore.execution.costs import HOURS
 from gammacore.fees import TIERS, FeeSchedule
 
-__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "sources"]
+__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "half_spreads_of", "sources"]
 
 
 def family_of(config: Config) -> str:
@@ -101,6 +103,33 @@ def _commissions(family: str, grids: Grids) -> tuple[dict[str, float], int | Non
             told |= {f"{fields}_maker": row.maker, f"{fields}_taker": row.taker}
             since_ns = row.since_ns if since_ns is None else since_ns
     return told, since_ns
+
+
+def half_spreads_of(config: Config) -> tuple[float, ...]:
+    """Half spread of hedges by the hour (UTC), 24 shares of the price: as configured, or as recorded.
+
+    Raises
+    ------
+    ConfigError
+        If recorded quotes are asked for and the chains are of no store, or the hedge is no perpetual.
+    DataError
+        If the store has no quote of the perpetual.
+    """
+    given = config.costs.hedge_half_spread_bp
+    if given != "recorded":
+        hours = [given] * HOURS if isinstance(given, float | int) else given
+        return tuple(one * 1e-4 for one in hours)
+    root, family = _store_of(config.data.chains), family_of(config)
+    what = (
+        "costs.hedge_half_spread_bp: 'recorded' reads quotes of the perpetual from the store of data.chains"
+    )
+    if root is None:
+        raise ConfigError(f"{what}, got {config.data.chains!r}; name chains of a store, or give basis points")
+    if config.hedge.instrument != "perpetual":
+        raise ConfigError(
+            f"{what}; hedge.instrument is {config.hedge.instrument!r}, give basis points for it"
+        )
+    return half_spreads(root, config.settles_in, f"{family}-PERPETUAL")
 
 
 def sources(config: Config, grids: Grids) -> list[str]:

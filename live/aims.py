@@ -5,9 +5,8 @@ from __future__ import annotations
 from gammacore.contracts import Settlement
 from gammacore.desk import Desk
 from gammacore.events import Fill
+from gammacore.execution.quotes import Tradable
 from gammacore.orders import Order, Purpose
-
-from .attempts import Tradable
 
 
 class Aims:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gammacore.build import build_desk, build_estimate, refit
+from gammacore.build import build_desk, build_estimate, build_working, refit
 from gammacore.config import Config, parse_config, stated
 from gammacore.contracts import Grids, Settlement
 from gammacore.data.listings import published
@@ -25,7 +25,6 @@ from gammacore.volatility.index_history import IndexHistory
 from .about import CatalogRead
 from .attempts import Booked, Placed, session_name
 from .audit import move_of
-from .collar import Collar
 from .dry import DryRun
 from .execution import Execution
 from .feed import Feed
@@ -33,7 +32,6 @@ from .hedger import Hedger
 from .journal import Journal, RecordKind, read
 from .parts import Parts, Session
 from .positions import Adopted, Baseline, Foreign, Positions, Shares, Survey, TakenOver
-from .pricing import Settings
 from .questions import Timing
 from .retold import Retold
 from .risk_manager import DayStart, Guards, ProfitHigh, RiskManager
@@ -202,16 +200,7 @@ def build_hedger(
     feed = Feed(
         config.coin, settlement, build_estimate(config), desk.market.interest, desk.market.ts_ns, index
     )
-    settings = Settings(
-        rest=live.execution == "post_only",
-        patience_ns=live.patience.ns,
-        tries=live.tries,
-        slippage=live.slippage_bp * 1e-4,
-        option_slippage=live.option_slippage,
-        valid_ns=live.valid_for.ns,
-        collar=Collar(live.max_above_mark, live.max_spread),
-    )
-    execution = Execution(past.session, settings, desk.hedge.grids.spec_for)
+    execution = Execution(past.session, build_working(config), desk.hedge.grids.spec_for)
     episodes = {id(e): e for e in (*desk.portfolio.open.values(), *desk.portfolio.hedged)}.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
     execution.restore(orders, past.placed, past.booked)
@@ -237,7 +226,7 @@ def build_hedger(
     hedger = Hedger(
         parts,
         timing,
-        order_timeout_s=settings.valid_ns / NS_PER_SECOND,
+        order_timeout_s=execution.settings.valid_ns / NS_PER_SECOND,
         trades_options=desk.strategy.entry.enters,
     )
     hedger.rehearse = DryRun(hedger).run

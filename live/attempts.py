@@ -11,12 +11,11 @@ from enum import StrEnum
 
 import msgspec
 
-from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import OrderNews, OrderState, TradeNews
+from gammacore.execution.quotes import Tradable
 from gammacore.tolerances import DUST
 
-Tradable = Option | Future | Perpetual
 ENDED = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED)
 
 MARGIN_NS = NS_PER_SECOND  # after an order's validity, for clocks that differ

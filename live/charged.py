@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gammacore.contracts import Option
+from gammacore.execution.quotes import Tradable
 from gammacore.fees import FeeSchedule, future_fee, option_fee
-
-from .attempts import Tradable
 
 
 def published_fee(

@@ -9,10 +9,11 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
 from gammacore.deribit.news import OrderAnswer, OrderNews, TradeNews, TradesPage
+from gammacore.execution.quotes import Tradable
 
 from .actions import Action, CancelPlaced, Place, QueryKind
 from .asked import Asked
-from .attempts import Placed, Tradable
+from .attempts import Placed
 from .news import Expired, Lost, Refused
 from .parts import Parts
 from .risk_manager import ACCOUNT

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from gammacore.config import Config
 from gammacore.contracts import Grids, Perpetual, Settlement
 from gammacore.daycount import NS_PER_SECOND
@@ -195,7 +197,7 @@ def _fees(config: Config, client: Client) -> Diagnosis:
     catalog = read_catalog(client, config)
     now_ns = client.now_ns()
     charged = fees_of(config, catalog).at(now_ns)
-    assumed = fees_of(config, Grids()).at(now_ns)
+    assumed = msgspec.structs.replace(fees_of(config, Grids()).at(now_ns), **_of_hedges(config))
     differ = {
         name: (getattr(charged, name), getattr(assumed, name))
         for name in charged.__struct_fields__
@@ -207,8 +209,24 @@ def _fees(config: Config, client: Client) -> Diagnosis:
         f"{name.replace('_', ' ')} {ours:.4%} (backtest {theirs:.4%})"
         for name, (ours, theirs) in differ.items()
     )
-    settings = " ".join(f"--set costs.fees.{name}={ours:.6g}" for name, (ours, _) in differ.items())
+    paths = {HEDGE_FEES.get(name, f"costs.fees.{name}"): ours for name, (ours, _) in differ.items()}
+    settings = " ".join(f"--set {path}={ours:.6g}" for path, ours in paths.items())
     return Diagnosis("fees", Health.WARNING, seen, f"backtest with yours: {settings}")
+
+
+HEDGE_FEES = {
+    "weekly_maker": "costs.hedge_maker_fee",
+    "weekly_taker": "costs.hedge_taker_fee",
+    "future_maker": "costs.hedge_maker_fee",
+    "future_taker": "costs.hedge_taker_fee",
+}  # those of perpetuals last, where weekly futures have others
+
+
+def _of_hedges(config: Config) -> dict[str, float]:
+    """Fees of hedges that a backtest charges in place of the schedule's."""
+    own = {"maker": config.costs.hedge_maker_fee, "taker": config.costs.hedge_taker_fee}
+    given = {name: own[name.partition("_")[2]] for name in HEDGE_FEES}
+    return {name: fee for name, fee in given.items() if fee is not None}
 
 
 def _grid(config: Config, client: Client) -> Diagnosis:

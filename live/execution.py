@@ -9,24 +9,25 @@ nothing else, and the desk, whose order is pending so long, decides nothing for 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from gammacore.contracts import ContractSpec
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
+from gammacore.execution.pricing import Pricing, Settings
+from gammacore.execution.quotes import Tradable
+from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, leaves, next_step
 from gammacore.orders import Cancel, Order, Purpose
 from gammacore.tolerances import DUST
 
 from .actions import Action, AtWork, CancelPlaced, Place, Work, query_of
-from .attempts import Attempt, Booked, Placed, Stage, Tradable
-from .pricing import Pricing, Settings
+from .attempts import Attempt, Booked, Placed, Stage
 
-PAUSE_NS = NS_PER_SECOND // 4  # before the next try
 WATCH_NS = 10 * NS_PER_SECOND  # without news of an attempt that is not over
 ASK_AGAIN_NS = 2 * NS_PER_SECOND
-NO_QUOTE_NS = 5 * NS_PER_SECOND
 
 
 class Execution:
@@ -41,6 +42,9 @@ class Execution:
 
     Attributes
     ----------
+    quotes : dict of instrument to TickerNews
+        Last prices of each.
+    pricing : Pricing
     paused : bool
         Whether the exchange cannot be asked or told anything.
     forbidden : callable(Order) -> str
@@ -51,7 +55,8 @@ class Execution:
 
     def __init__(self, session: str, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
         self.session, self.settings, self._spec_of = session, settings, spec_of
-        self._pricing = Pricing(settings, spec_of)
+        self.quotes: dict[Tradable, TickerNews] = {}
+        self.pricing = Pricing(settings, spec_of, self.quotes)
         self.paused = False
         self._ending = ""
         self.forbidden: Callable[[Order], str] = lambda order: ""
@@ -65,7 +70,7 @@ class Execution:
     def twin(self) -> Execution:
         """Make another with the same settings and quotes, for what is not to happen."""
         other = Execution("dry", self.settings, self._spec_of)
-        other._pricing = self._pricing
+        other.quotes, other.pricing = self.quotes, self.pricing
         return other
 
     def clear(self) -> None:
@@ -158,7 +163,7 @@ class Execution:
     def quote(self, news: TickerNews) -> None:
         """Note the best prices of an instrument."""
         if not isinstance(news.instrument, str):
-            self._pricing.quotes[news.instrument] = news
+            self.quotes[news.instrument] = news
 
     def order(self, news: OrderNews, now_ns: int) -> None:
         """Take over the state of an order."""
@@ -192,6 +197,7 @@ class Execution:
             news.mark if math.isfinite(news.mark) else news.price,
             news.fee,
             last,
+            news.liquidity == "M",
         )
         self._events.append((Booked(news.ts_ns, news.trade_id, news.label, news.amount), fill))
         if last:
@@ -293,71 +299,44 @@ class Execution:
                 self._actions.append(query_of(attempt))
 
     def _next(self, work: Work, leg: int, now_ns: int) -> None:
-        """Try a leg again, or give it up."""
-        tried, order = work.attempts[leg], work.order
-        takers = sum(not attempt.placed.rests for attempt in tried)
-        last = tried[-1].placed if tried else None
-        if work.cancelled or (order.limit is not None and tried):
-            work.given_up[leg] = tried[-1].reason if tried else "cancelled"
-        elif takers >= self.settings.tries:
-            work.given_up[leg] = tried[-1].reason or "not filled"
-        elif reason := self.forbidden(order):
-            if order.purpose is Purpose.ENTRY:
-                work.given_up[leg] = reason  # the others wait, so that the desk decides nothing meanwhile
-        elif not tried and order.limit is None and now_ns > work.since_ns + self.settings.valid_ns:
-            work.given_up[leg] = self._priceless(work, leg, now_ns) or "overdue"
-        elif tried and self._is_unwanted(work, leg):
-            work.given_up[leg] = "no longer wanted"
-        elif (last is None or last.rests or now_ns >= last.ts_ns + (PAUSE_NS << takers)) and (
-            not self._waits_for_cancellations(work)
-        ):
-            self._attempt(work, leg, now_ns)
+        """Do the next step of a leg."""
+        seen = _Seen(self, work, leg, now_ns)
+        tried = tried_of(work.attempts[leg])
+        step = next_step(work.order, tried, seen, self.settings, work.since_ns, now_ns, work.cancelled)
+        if isinstance(step, GiveUp):
+            work.given_up[leg] = step.reason
+        elif step is not None:
+            self._place(work, leg, step, now_ns)
 
     def _hurry(self, work: Work, attempt: Attempt, now_ns: int) -> None:
         """Cancel what rested long enough, or was cancelled."""
-        if attempt.stage is not Stage.OPEN or not attempt.placed.rests:
+        placed = attempt.placed
+        if attempt.stage is not Stage.OPEN or not placed.rests:
             return
-        tired = work.order.limit is None and (
-            now_ns >= attempt.placed.ts_ns + self.settings.patience_ns
-            or self._is_unwanted(work, attempt.placed.leg)
-        )
-        if work.cancelled or tired:
+        seen = _Seen(self, work, placed.leg, now_ns)
+        if leaves(work.order, seen, self.settings, placed.ts_ns, now_ns, work.cancelled):
             attempt.stage = Stage.LEAVING
             attempt.look_ns = now_ns + WATCH_NS
-            self._actions.append(CancelPlaced(attempt.placed.label, attempt.exchange_id))
+            self._actions.append(CancelPlaced(placed.label, attempt.exchange_id))
 
-    def _is_unwanted(self, work: Work, leg: int) -> bool:
-        order = work.order
-        return order.purpose is Purpose.HEDGE and order.limit is None and self.unwanted(order, work.left[leg])
-
-    def _waits_for_cancellations(self, work: Work) -> bool:
+    def waits_for_cancellations(self, work: Work) -> bool:
         """Whether resting orders of the same episode are not yet out of the book: one may still fill."""
-        return work.order.limit is None and any(
+        return any(
             other.cancelled and other.order.episode == work.order.episode for other in self._works.values()
         )
 
-    def _attempt(self, work: Work, leg: int, now_ns: int) -> None:
-        wanted, order = work.order.legs[leg], work.order
-        tried = work.attempts[leg]
-        rests = self._rests(work, leg)
-        limit, why = order.limit, ""
-        if limit is None:
-            why = "" if order.purpose is Purpose.HEDGE else self._priceless(work, leg, now_ns)
-            limit = None if why else self._pricing.limit(wanted, work.left[leg], rests)
-        if limit is None:
-            if now_ns >= max([work.since_ns, *(a.placed.ts_ns for a in tried)]) + NO_QUOTE_NS:
-                work.given_up[leg] = why or "no quote"
-            return
+    def _place(self, work: Work, leg: int, step: Send, now_ns: int) -> None:
+        order, tried = work.order, work.attempts[leg]
         label = f"{self.session}-{order.order_id}-{leg}-{len(tried)}"
         placed = Placed(
             now_ns,
             label,
             order.order_id,
             leg,
-            wanted.instrument,
+            order.legs[leg].instrument,
             work.left[leg],
-            limit,
-            rests,
+            step.limit,
+            step.rests,
             order.limit is not None,
             now_ns + self.settings.valid_ns,
         )
@@ -366,7 +345,7 @@ class Execution:
         self._by_label[label] = work, leg, attempt
         self._actions.append(Place(placed))
 
-    def _priceless(self, work: Work, leg: int, now_ns: int) -> str:
+    def priceless(self, work: Work, leg: int, now_ns: int) -> str:
         """Say why there is no price to take a leg at; empty if there is one.
 
         An entry begins with all legs or none: half of it is another bet.
@@ -378,13 +357,7 @@ class Execution:
     def _refusal(self, work: Work, leg: int, now_ns: int) -> str:
         instrument, buys = work.order.legs[leg].instrument, work.left[leg] > 0
         enters = work.order.purpose is Purpose.ENTRY
-        return self._pricing.refusal(instrument, buys=buys, enters=enters, now_ns=now_ns)
-
-    def _rests(self, work: Work, leg: int) -> bool:
-        """Whether the next attempt of a leg rests in the book rather than take."""
-        order = work.order
-        first = self.settings.rest and not work.attempts[leg] and order.purpose is Purpose.HEDGE
-        return order.limit is not None or first
+        return self.pricing.refusal(instrument, buys=buys, enters=enters, now_ns=now_ns)
 
     def _finish(self, work: Work, now_ns: int) -> None:
         """Everything is over and something of the order is left: tell the desk."""
@@ -400,11 +373,6 @@ class Execution:
                 del self._by_label[attempt.placed.label]
 
     # ------------------------------------------------------------- out
-
-    @property
-    def quotes(self) -> dict[Tradable, TickerNews]:
-        """Last prices of each instrument."""
-        return self._pricing.quotes
 
     @property
     def busy(self) -> bool:
@@ -445,3 +413,36 @@ class Execution:
         """Drain what the desk is to be told, with the fact that goes into the journal beside it."""
         events, self._events = self._events, []
         return events
+
+
+class _Seen(NamedTuple):
+    """What the next step of a leg may look at, see :class:`gammacore.execution.steps.Seen`."""
+
+    execution: Execution
+    work: Work
+    leg: int
+    now_ns: int
+
+    def forbidden(self) -> str:
+        return self.execution.forbidden(self.work.order)
+
+    def refusal(self) -> str:
+        return self.execution.priceless(self.work, self.leg, self.now_ns)
+
+    def unwanted(self) -> bool:
+        return self.execution.unwanted(self.work.order, self.work.left[self.leg])
+
+    def waits(self) -> bool:
+        return self.execution.waits_for_cancellations(self.work)
+
+    def limit(self, rests: bool) -> float | None:
+        work, leg = self.work, self.leg
+        return self.execution.pricing.limit(work.order.legs[leg], work.left[leg], rests)
+
+
+def tried_of(attempts: Sequence[Attempt]) -> Tried:
+    """Sum up what was tried of a leg."""
+    if not attempts:
+        return NOTHING
+    last, takers = attempts[-1], sum(not attempt.placed.rests for attempt in attempts)
+    return Tried(takers, last.placed.ts_ns, last.placed.rests, last.reason)

@@ -27,7 +27,7 @@ from .tail import SIZE, Row, Tail, is_tail, rows_after, tail_of
 
 __all__ = ["NO_ROOM", "Journal", "Record", "RecordKind", "Records", "is_held", "is_journal", "length", "read"]
 
-VERSION = 1
+VERSION = 2
 MOST_WAITING = 500  # records in one transaction
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 LOCK_S = 1.0  # somebody may be asking whether the lock is held
@@ -327,7 +327,10 @@ def _open(path: Path) -> sqlite3.Connection:
         raise JournalError(f"{path}: {error}") from error
     if found != str(VERSION):
         db.close()
-        raise JournalError(f"{path}: a journal of version {found}, expected {VERSION}")
+        raise JournalError(
+            f"{path}: a journal of version {found}, expected {VERSION}; close its positions with the "
+            "gammacore that kept it, and start a new journal"
+        )
     return db
 
 

@@ -136,8 +136,13 @@ def launch(
     Raises
     ------
     ConfigError
-        If production lacks limits, or has some that limit nothing.
+        If production lacks limits, or has some that limit nothing; or if hedges are always to be makers.
     """
+    if config.execution.hedges == "maker":
+        raise ConfigError(
+            "execution.hedges: 'maker' is a bound for backtests, no exchange fills every hedge at rest; "
+            "a session takes post_only or taker"
+        )
     if venue == "production" and not (dry_run or shadow):
         _need_limits(config)
     journal = _journal(config, venue) if journal is None else journal

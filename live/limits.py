@@ -34,17 +34,17 @@ MOST: dict[str, float | Duration] = {
     "risk.max_funding": 0.05,
     "risk.stale_after": Duration("60s"),
     "risk.max_clock_skew": Duration("10s"),
-    "live.slippage_bp": 100.0,
-    "live.option_slippage": 0.5,
-    "live.max_above_mark": 0.5,
-    "live.max_spread": 0.5,
-    "live.patience": Duration("5min"),
-    "live.valid_for": Duration("30s"),
+    "execution.slippage_bp": 100.0,
+    "execution.option_slippage": 0.5,
+    "execution.max_above_mark": 0.5,
+    "execution.max_spread": 0.5,
+    "execution.patience": Duration("5min"),
+    "execution.valid_for": Duration("30s"),
     "live.audit_every": Duration("10min"),
     "size.contracts": 1_000.0,
 }
 MOST_DRAWDOWN_USD = 1e8
-COLLARS = ("live.max_above_mark", "live.max_spread")  # where null is no limit either
+COLLARS = ("execution.max_above_mark", "execution.max_spread")  # where null is no limit either
 
 
 def missing_limits(config: Config) -> list[str]:

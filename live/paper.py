@@ -18,9 +18,9 @@ from gammacore.deribit.methods import Method
 from gammacore.deribit.news import OrderAnswer, OrderNews, OrderState, TickerNews, TradeNews, TradesPage
 from gammacore.deribit.units import NAN, Instrument
 from gammacore.errors import SessionError
+from gammacore.execution.quotes import Tradable
 from gammacore.fees import DERIBIT, FeeSchedule
 
-from .attempts import Tradable
 from .charged import published_fee
 from .news import Answered, News, Reconciled, State, StateChanged
 from .parts import Session

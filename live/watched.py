@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.deribit.channels import dvol, ticker
+from gammacore.execution.quotes import Tradable
 
-from .attempts import Tradable
 from .parts import Parts
 
 INTERVAL = {Perpetual: "raw", Future: "raw", Option: "100ms"}

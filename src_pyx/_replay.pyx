@@ -6,7 +6,7 @@ Private: gammacore.backtest.replay.compiled is its face. The arithmetic is in re
 
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
@@ -21,11 +21,27 @@ cdef extern from "replay.h" nogil:
         GC_MOVE_USD
         GC_MOVE_RELATIVE
         GC_MOVE_LOG
+        GC_TAKER
+        GC_POST_ONLY
+        GC_MAKER
+        GC_HOURS
 
     ctypedef struct gc_contract:
-        int inverse, perpetual, on_grid, fee_rounded
-        double half_spread, fee
+        int inverse, perpetual, on_grid, taker_rounded, maker_rounded
+        double half_spread[24]
+        double taker_fee, maker_fee
         double tick_num, tick_den, lot_num, lot_den, grid_rtol
+
+    ctypedef struct gc_working:
+        int tactics
+        uint64_t seed
+        double patience, looks
+        const int64_t *ends
+        const double *opens "from"
+        const double *close
+        const double *high
+        const double *low
+        const double *variance
 
     ctypedef struct gc_position:
         double amount, average, interest
@@ -39,15 +55,17 @@ cdef extern from "replay.h" nogil:
 
     ctypedef struct gc_trade:
         double wanted, amount, price, mark, fee
+        int maker
         int64_t funding[2]
         int64_t realised[2]
         int64_t paid[2]
 
     double gc_delta(int inverse, double amount, double price)
     double gc_worth(const gc_position *p, const gc_contract *c, double price, double interest)
-    int gc_execute(gc_position *p, const gc_contract *c, double delta, double mark, double rate,
-                   double interest, gc_trade *t)
-    double gc_fill_price(const gc_contract *c, double amount, double mark)
+    int gc_execute(gc_position *p, const gc_contract *c, const gc_working *w, double delta, double mark,
+                   double rate, double interest, int64_t ts_ns, ptrdiff_t i, gc_trade *t)
+    double gc_half_spread(const gc_contract *c, int64_t ts_ns)
+    double gc_quote(const gc_contract *c, double amount, double mark, double half_spread)
     double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
                     double interest, double fee, int fee_rounded, gc_trade *t)
     ctypedef ptrdiff_t gc_scanner(const double *options, const double *price, const double *below,
@@ -57,6 +75,11 @@ cdef extern from "replay.h" nogil:
     ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
                            ptrdiff_t i, ptrdiff_t n)
     ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
+
+cdef extern from "resting.h" nogil:
+    double gc_rest(double a, double b, double seconds, double variance, double reach, double patience,
+                   double looks, double *missed)
+    double gc_drawn(uint64_t seed, int64_t ts_ns, int buys)
 
 cdef extern from "lines.h" nogil:
     enum:
@@ -82,18 +105,22 @@ cdef extern from "lines.h" nogil:
 
 EVERY, OUTSIDE, MOVE_USD = GC_EVERY, GC_OUTSIDE, GC_MOVE_USD
 MOVE_RELATIVE, MOVE_LOG = GC_MOVE_RELATIVE, GC_MOVE_LOG
+TAKER, POST_ONLY, MAKER = GC_TAKER, GC_POST_ONLY, GC_MAKER
+HOURS = GC_HOURS
 
 cdef gc_scanner *gc_next_outside = gc_best_scanner()
 cdef gc_taylor_summer *gc_sum_taylor_best = gc_best_taylor()
 
 TRADE = np.dtype([
     ("at", "i8"), ("wanted", "f8"), ("amount", "f8"), ("price", "f8"), ("mark", "f8"), ("fee", "f8"),
+    ("maker", "i8"),
     ("funding", "i8", 2), ("realised", "i8", 2), ("paid", "i8", 2),
 ])
 
 cdef packed struct row:
     int64_t at
     double wanted, amount, price, mark, fee
+    int64_t maker
     int64_t funding[2]
     int64_t realised[2]
     int64_t paid[2]
@@ -104,15 +131,52 @@ cdef class Contract:
 
     cdef gc_contract c
 
-    def __init__(self, bint inverse, bint perpetual, double half_spread, double fee, bint fee_rounded,
-                 tick=None, lot=None, double grid_rtol=0.0):
+    def __init__(self, bint inverse, bint perpetual, half_spread, taker, maker, tick=None, lot=None,
+                 double grid_rtol=0.0):
         self.c.inverse, self.c.perpetual = inverse, perpetual
-        self.c.half_spread, self.c.fee, self.c.fee_rounded = half_spread, fee, fee_rounded
+        for hour in range(GC_HOURS):
+            self.c.half_spread[hour] = half_spread[hour]
+        self.c.taker_fee, self.c.taker_rounded = taker
+        self.c.maker_fee, self.c.maker_rounded = maker
         self.c.on_grid = tick is not None
         if tick is not None:
             self.c.tick_num, self.c.tick_den = tick
             self.c.lot_num, self.c.lot_den = lot
             self.c.grid_rtol = grid_rtol
+
+
+cdef class Working:
+    """How orders are worked, and the bar after each entry of a tape; see gc_working.
+
+    Parameters
+    ----------
+    tactics : int
+        TAKER, POST_ONLY or MAKER.
+    seed : int
+    patience, looks : float
+        Seconds.
+    ends : array of int64, shape (n,)
+    opens, close, high, low, variance : array of float64, shape (n,)
+    """
+
+    cdef gc_working w
+    cdef object arrays
+    cdef Py_ssize_t size
+
+    def __init__(self, int tactics, uint64_t seed, double patience, double looks, const int64_t[::1] ends,
+                 const double[::1] opens, const double[::1] close, const double[::1] high,
+                 const double[::1] low, const double[::1] variance):
+        cdef const double[::1] column
+        self.size = ends.shape[0]
+        for column in (opens, close, high, low, variance):
+            if column.shape[0] != self.size:
+                raise ValueError(f"arrays of a tape must have {self.size} entries each")
+        if not self.size:
+            raise ValueError("a tape has at least one entry")
+        self.arrays = ends, opens, close, high, low, variance
+        self.w.tactics, self.w.seed, self.w.patience, self.w.looks = tactics, seed, patience, looks
+        self.w.ends, self.w.opens, self.w.close = &ends[0], &opens[0], &close[0]
+        self.w.high, self.w.low, self.w.variance = &high[0], &low[0], &variance[0]
 
 
 cdef class Position:
@@ -172,6 +236,7 @@ cdef class Rows:
             self.data = grown
         r = self.data + self.count
         r.at, r.wanted, r.amount, r.price, r.mark, r.fee = at, t.wanted, t.amount, t.price, t.mark, t.fee
+        r.maker = t.maker
         for i in range(2):
             r.funding[i], r.realised[i], r.paid[i] = t.funding[i], t.realised[i], t.paid[i]
         self.count += 1
@@ -193,12 +258,13 @@ cdef class Rows:
 
 
 def unwind(Position position not None, Contract contract not None, double mark, double rate,
-           double interest, Rows rows not None, Py_ssize_t at):
+           double interest, int64_t ts_ns, Rows rows not None, Py_ssize_t at):
     """Close the position as a taker; the trade is added to ``rows``."""
     cdef gc_trade t
+    cdef double half = gc_half_spread(&contract.c, ts_ns)
     if position.p.amount != 0.0:
-        gc_close(&position.p, &contract.c, gc_fill_price(&contract.c, -position.p.amount, mark), mark, rate,
-                 interest, contract.c.fee, contract.c.fee_rounded, &t)
+        gc_close(&position.p, &contract.c, gc_quote(&contract.c, -position.p.amount, mark, half), mark, rate,
+                 interest, contract.c.taker_fee, contract.c.taker_rounded, &t)
         rows.add(at, &t)
 
 
@@ -220,7 +286,8 @@ def take_over(Position position not None, Contract contract not None, double amo
 
 
 @cython.boundscheck(True)
-def hedge(Position position not None, Contract contract not None, int kind, const int64_t[::1] ts_ns,
+def hedge(Position position not None, Contract contract not None, Working working not None,
+          Py_ssize_t entry, int kind, const int64_t[::1] ts_ns,
           const double[::1] price, const double[::1] rate, const double[::1] interest,
           const double[::1] options, const double[::1] below, const double[::1] above, double target,
           int64_t every, bint centre, rule=None, const double[::1] value=None, bint own_equity=False,
@@ -232,6 +299,9 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
     position : Position
         Changed in place.
     contract : Contract
+    working : Working
+    entry : int
+        Of the tape of ``working``: the first bar.
     kind : int
         Trigger: EVERY (``every`` ns), OUTSIDE (``below``, ``above``: one value or one per bar)
         or a MOVE (threshold in ``above``).
@@ -274,6 +344,8 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
         raise ValueError("value is needed, one entry per bar")
     if n == 0:
         return rows, 0
+    if entry < 0 or entry + n > working.size:
+        raise ValueError(f"entries {entry} to {entry + n} are not on a tape of {working.size}")
     while i < n:
         if kind == GC_EVERY:
             i = gc_next_due(&ts_ns[0], p.last_ns, every, i, n)
@@ -303,10 +375,46 @@ def hedge(Position position not None, Contract contract not None, int kind, cons
             delta = edge - y
         decisions += 1
         p.last_ns, p.last_price = ts_ns[i], price[i]
-        if gc_execute(p, c, delta, price[i], rate[i], interest[i], &t):
+        if gc_execute(p, c, &working.w, delta, price[i], rate[i], interest[i], ts_ns[i], entry + i, &t):
             rows.add(offset + i, &t)
         i += 1
     return rows, decisions
+
+
+def rest(a, b, seconds, variance, reach, double patience, double looks):
+    """Chance that resting orders fill, and where the price is if they do not; see resting.h.
+
+    Parameters
+    ----------
+    a, b, reach : array of float64, shape (n,)
+        Distance of the order, of the next close and of the furthest price, positive towards the order, as
+        shares of the price; ``reach`` is NaN where it is unknown.
+    seconds, variance : array of float64, shape (n,)
+        Length of the next bar, and variance of a second.
+    patience, looks : float
+        Seconds to wait, and between two prices.
+
+    Returns
+    -------
+    chance, missed : array of float64, shape (n,)
+    """
+    cdef const double[::1] at = np.ascontiguousarray(a, np.float64), close = np.ascontiguousarray(b, np.float64)
+    cdef const double[::1] length = np.ascontiguousarray(seconds, np.float64)
+    cdef const double[::1] spread = np.ascontiguousarray(variance, np.float64)
+    cdef const double[::1] far = np.ascontiguousarray(reach, np.float64)
+    cdef Py_ssize_t n = at.shape[0], i
+    chance, missed = np.empty(n), np.empty(n)
+    cdef double[::1] p = chance, x = missed
+    if close.shape[0] != n or length.shape[0] != n or spread.shape[0] != n or far.shape[0] != n:
+        raise ValueError(f"arrays of orders must have {n} entries each")
+    for i in range(n):
+        p[i] = gc_rest(at[i], close[i], length[i], spread[i], far[i], patience, looks, &x[i])
+    return chance, missed
+
+
+def drawn(uint64_t seed, int64_t ts_ns, bint buys):
+    """Uniform number of a moment and a side, in [0, 1)."""
+    return gc_drawn(seed, ts_ns, buys)
 
 
 def taylor_sums(bint inverse, greeks, const double[::1] forward, const double[::1] tau, const double[::1] vol,

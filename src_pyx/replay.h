@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "portable.h"
+#include "resting.h"
 #include "simd.h"
 
 #define GC_UNITS 1e8
@@ -22,12 +23,29 @@
 
 enum { GC_EVERY, GC_OUTSIDE, GC_MOVE_USD, GC_MOVE_RELATIVE, GC_MOVE_LOG };
 
+/* How a hedge is worked: at once at the other side, at the own side first, or always at the own side. */
+enum { GC_TAKER, GC_POST_ONLY, GC_MAKER };
+
+#define GC_HOURS 24
+#define GC_NS_PER_SECOND 1000000000
+#define GC_NS_PER_HOUR (3600 * (int64_t)GC_NS_PER_SECOND)
+
 /* The contract, its costs and its grid; tick and lot are fractions of whole numbers. */
 typedef struct {
-    int inverse, perpetual, on_grid, fee_rounded;
-    double half_spread, fee;
+    int inverse, perpetual, on_grid, taker_rounded, maker_rounded; /* fees of a schedule are rounded */
+    double half_spread[GC_HOURS], taker_fee, maker_fee; /* by the hour of the day, UTC */
     double tick_num, tick_den, lot_num, lot_den, grid_rtol;
 } gc_contract;
+
+/* The bar after each entry, by its end, close, high and low (NaN where they say nothing), the price that they
+ * are moves of, and the variance of a second; see resting.h. Arrays of one length. */
+typedef struct {
+    int tactics;
+    uint64_t seed;
+    double patience, looks; /* seconds */
+    const int64_t *ends;
+    const double *from, *close, *high, *low, *variance;
+} gc_working;
 
 typedef struct {
     double amount, average, interest; /* average NaN when flat */
@@ -39,6 +57,7 @@ typedef struct {
 
 typedef struct {
     double wanted, amount, price, mark, fee;
+    int maker;
     int64_t funding[2], realised[2], paid[2];
 } gc_trade;
 
@@ -91,10 +110,16 @@ GC_INLINE double gc_round_amount(const gc_contract *c, double amount)
     return amount > 0.0 ? lots : -lots;
 }
 
-/* Against the taker: up when buying, down when selling; a price on the grid stays. */
-GC_INLINE double gc_fill_price(const gc_contract *c, double amount, double mark)
+GC_INLINE double gc_half_spread(const gc_contract *c, int64_t ts_ns)
 {
-    double price = mark * (1.0 + copysign(c->half_spread, amount));
+    return c->half_spread[(ts_ns / GC_NS_PER_HOUR) % GC_HOURS];
+}
+
+/* The other side's best price: up when buying, down when selling; a price on the grid stays. Of -amount it is
+ * the own side's, at which an order rests. */
+GC_INLINE double gc_quote(const gc_contract *c, double amount, double mark, double half_spread)
+{
+    double price = mark * (1.0 + copysign(half_spread, amount));
     if (!c->on_grid) return price;
     double count = price * c->tick_den / c->tick_num, nearest = gc_nearest(count);
     int whole = fabs(count - nearest) <= c->grid_rtol * (count > 1.0 ? count : 1.0);
@@ -139,17 +164,37 @@ GC_INLINE double gc_worth(const gc_position *p, const gc_contract *c, double pri
     return c->perpetual && p->amount != 0.0 ? worth - p->amount * (interest - p->interest) : worth;
 }
 
-/* Executes an order for `delta` coins; returns whether anything was traded. */
-static int gc_execute(gc_position *p, const gc_contract *c, double delta, double mark, double rate,
-                      double interest, gc_trade *t)
+/* Price at which an order of `amount` fills at entry `i`, and whether as a maker: what the steps of
+ * gammacore.execution.working come to between two bars. */
+static double gc_work(const gc_contract *c, const gc_working *w, double amount, double mark, int64_t ts_ns,
+                      ptrdiff_t i, int *maker)
+{
+    double half = gc_half_spread(c, ts_ns), side = amount > 0.0 ? 1.0 : -1.0, missed;
+    *maker = 0;
+    if (w->tactics == GC_TAKER) return gc_quote(c, amount, mark, half);
+    double own = gc_quote(c, -amount, mark, half);
+    *maker = 1;
+    if (w->tactics == GC_MAKER) return own;
+    double from = w->from[i], reach = amount > 0.0 ? w->low[i] : w->high[i];
+    double chance = gc_rest(fmax(side * (1.0 - own / mark), 0.0), side * (1.0 - w->close[i] / from),
+                            (double)(w->ends[i] - ts_ns) / GC_NS_PER_SECOND, w->variance[i],
+                            side * (1.0 - reach / from), w->patience, w->looks, &missed);
+    if (gc_drawn(w->seed, ts_ns, amount > 0.0) < chance) return own;
+    *maker = 0;
+    return gc_quote(c, amount, mark * (1.0 - side * missed), half);
+}
+
+/* Executes an order for `delta` coins at entry `i`; returns whether anything was traded. */
+static int gc_execute(gc_position *p, const gc_contract *c, const gc_working *w, double delta, double mark,
+                      double rate, double interest, int64_t ts_ns, ptrdiff_t i, gc_trade *t)
 {
     double wanted = c->inverse ? delta * mark : delta;
     double amount = gc_round_amount(c, wanted);
     if (fabs(delta) < GC_DUST || amount == 0.0) return 0;
-    double price = gc_fill_price(c, amount, mark), size = fabs(amount);
-    double fee = c->fee * (c->inverse ? size / price : size * price);
+    double price = gc_work(c, w, amount, mark, ts_ns, i, &t->maker), size = fabs(amount);
+    double fee = (t->maker ? c->maker_fee : c->taker_fee) * (c->inverse ? size / price : size * price);
     double owed = c->perpetual && p->amount != 0.0 ? p->amount * (interest - p->interest) : 0.0;
-    if (c->fee_rounded) fee = gc_round_coin(fee);
+    if (t->maker ? c->maker_rounded : c->taker_rounded) fee = gc_round_coin(fee);
     gc_post(c->inverse, rate, owed, p->funding, p->cash, t->funding, &p->postings);
     p->interest = interest;
     gc_post(c->inverse, rate, gc_trade_position(p, c->inverse, amount, price), p->cash, p->pnl, t->realised,
@@ -177,6 +222,7 @@ static double gc_close(gc_position *p, const gc_contract *c, double price, doubl
             &p->postings);
     gc_post(c->inverse, rate, paid, p->fees, p->cash, t->paid, &p->postings);
     t->wanted = t->amount = amount;
+    t->maker = 0;
     t->price = price;
     t->mark = mark;
     t->fee = paid;

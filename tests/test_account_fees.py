@@ -64,20 +64,18 @@ def test_tiers_begin_with_the_table_of_august_2026():
 
 
 def test_a_backtest_charges_the_tier_and_the_rates_that_are_given():
-    config = parse_config(
-        {"costs": {"tier": "vip4", "fees": {"future_taker": 0.0002, "option_taker": 0.00015}}}
-    )
+    config = parse_config({"costs": {"tier": "vip4", "fees": {"option_cap": 0.1, "option_taker": 0.00015}}})
     for moment in ("2026-01-01", "2026-09-01"):
         rates = fees_of(config, Grids()).at(parse_time(moment))
-        assert (rates.future_taker, rates.option_taker) == (0.0002, 0.00015)
+        assert (rates.option_cap, rates.option_taker) == (0.1, 0.00015)
     assert fees_of(config, Grids()).at(parse_time("2026-09-01")).future_maker == -0.00002
     assert fees_of(config, Grids()).at(parse_time("2026-01-01")).future_maker == 0.0
     with pytest.raises(ConfigError, match=r"costs\.tier: expected one of standard, vip1, vip4, vip7"):
         parse_config({"costs": {"tier": "vip2"}})
-    with pytest.raises(ConfigError, match=r"costs\.fees\.future_taker: expected a number <= 0\.05"):
-        parse_config({"costs": {"fees": {"future_taker": 3.5}}})
-    with pytest.raises(ConfigError, match=r"costs\.fees\.future_take: unknown parameter; did you mean"):
-        parse_config({"costs": {"fees": {"future_take": 0.0002}}})
+    with pytest.raises(ConfigError, match=r"costs\.fees\.option_taker: expected a number <= 0\.05"):
+        parse_config({"costs": {"fees": {"option_taker": 3.5}}})
+    with pytest.raises(ConfigError, match=r"costs\.fees\.option_take: unknown parameter; did you mean"):
+        parse_config({"costs": {"fees": {"option_take": 0.0002}}})
 
 
 @pytest.fixture
@@ -137,6 +135,7 @@ def test_the_doctor_says_how_to_backtest_with_the_fees_of_the_account(client_of)
     assert found.verdict is Health.WARNING
     assert "future taker 0.0185% (backtest 0.0350%)" in found.seen
     assert "--set costs.fees.option_taker=0.00015" in found.advice
+    assert "--set costs.hedge_taker_fee=0.000185" in found.advice
     words = [word.split("=") for word in found.advice.split() if "=" in word]
     told = with_overrides(config, {path: float(value) for path, value in words})
     assert _fees(told, client_of(World(discounts={ID: OWN}))).verdict is Health.OK

@@ -58,8 +58,27 @@ def test_shipped_configurations_are_valid(path):
         ({"size": {"contracts": "x"}}, "size.contracts: expected a number, got 'x'"),
         ({"hedge": 3}, "hedge: expected a section, got 3"),
         ({"hedge": None}, "hedge: expected a section, got None"),
-        ({"costs": {"hedge_fee": "take"}}, "costs.hedge_fee: expected one of taker, maker, got 'take'"),
-        ({"costs": {"hedge_fee": -1}}, "costs.hedge_fee: expected a number >= 0, got -1"),
+        (
+            {"execution": {"hedges": "take"}},
+            "execution.hedges: expected one of post_only, taker, maker, got 'take'",
+        ),
+        ({"costs": {"hedge_taker_fee": -1}}, "costs.hedge_taker_fee: expected a number >= -0.05, got -1"),
+        (
+            {"costs": {"hedge_fee": "maker"}},
+            "costs.hedge_fee = 'maker': this parameter is gone; the fee follows the fill: write execution.",
+        ),
+        (
+            {"live": {"patience": "5s"}},
+            "this parameter is gone; write execution.patience",
+        ),
+        (
+            {"live": {"execution": "taker"}},
+            "live.execution = 'taker': this parameter is gone; write execution.hedges",
+        ),
+        (
+            {"costs": {"hedge_half_spread_bp": [0.1] * 23}},
+            "costs.hedge_half_spread_bp: expected a list of length >= 24",
+        ),
         ({"currency": "btc"}, "currency: expected"),
         ({"currency": "BTC_EUR"}, "currency: expected"),
         ({"currency": "BTC_USDC"}, "hedge.target: expected 'black' for linear"),

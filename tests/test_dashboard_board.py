@@ -204,8 +204,8 @@ def test_a_settlement_is_gone_through(tmp_path):
             entry__min_days=0.0,
             entry__max_days=0.5,
             hedge__band=0.01,
-            live__max_above_mark=None,
-            live__max_spread=None,
+            execution__max_above_mark=None,
+            execution__max_spread=None,
         ),
     )
     process.run(110)

@@ -25,18 +25,29 @@ POLICIES = [
     {"hedge.rule": "never"},
 ]
 ACCOUNTS = [
-    {"hedge.target": "coin_neutral"},
+    {"hedge.target": "coin_neutral", "costs.hedge_half_spread_bp": [0.05 * hour for hour in range(24)]},
     {"hedge.target": "usd_neutral"},
     {"hedge.target": "black", "hedge.instrument": "future"},
-    {"hedge.target": "coin_neutral", "hedge.instrument": "future", "costs.hedge_fee": "maker"},
+    {"hedge.target": "coin_neutral", "hedge.instrument": "future", "execution.hedges": "maker"},
     {"hedge.target": "black", "hedge.instrument": "forward", "hedge.lots": False},
-    {"hedge.target": "black", "marks.settlement": "linear", "hedge.lots": False, "costs.hedge_fee": 3e-4},
+    {
+        "hedge.target": "black",
+        "marks.settlement": "linear",
+        "hedge.lots": False,
+        "execution.hedges": "taker",
+        "costs.hedge_taker_fee": 3e-4,
+    },
     {"hedge.target": "black", "marks.settlement": "linear"},
-    {"hedge.target": "coin_neutral", "hedge.ratio": 0.8, "hedge.target_delta": 0.05},
+    {
+        "hedge.target": "coin_neutral",
+        "hedge.ratio": 0.8,
+        "hedge.target_delta": 0.05,
+        "execution.hedges": "taker",
+    },
     {"hedge.target": "coin_neutral", "hedge.vol": "realised", "hedge.vol_window": "1d"},
     {"hedge.target": "coin_neutral", "hedge.vol": "forecast", "hedge.vol_window": "6h"},
     {"hedge.target": "usd_neutral", "hedge.vol": 0.7, "hedge.lots": False},
-    {"hedge.target": "coin_neutral", "hedge.smile": "sticky_delta"},
+    {"hedge.smile": "sticky_delta", "execution.patience": "10min", "costs.hedge_maker_fee": -1e-5},
     {"hedge.target": "coin_neutral", "hedge.smile": "minimum_variance"},
 ]
 ENTRIES = [
@@ -45,7 +56,7 @@ ENTRIES = [
     {"entry.schedule": "roll", "entry.expiries": "any", "entry.min_days": 0.5},
     {"exit.hours_before_expiry": 5, "entry.min_days": 1},
     {"exit.delivery": "last", "entry.min_days": 1},
-    {"exit.rules": {"take_profit": 0.1, "stop_loss": 0.15, "drawdown": 0.2}, "entry.min_days": 1},
+    {"exit.rules": {"take_profit": 0.05, "stop_loss": 0.08, "drawdown": 0.1}, "entry.min_days": 1},
     {
         "entry.min_days": 1,
         "exit.rules": {"gamma_over_theta": {"after": "1d", "below": 0.4}, "days_to_expiry": 0.77},
@@ -121,7 +132,7 @@ def test_a_new_fee_schedule_takes_effect_within_a_run():
         for f in done.episode.fills
         if "PERP" in f.instrument.name and abs(f.amount) > 500
     ]
-    assert {round(rate, 5) for rate in rates} == {0.0005, 0.00035}
+    assert {round(rate, 5) for rate in rates} == {0.0005, 0.00035, 0.0, 0.00015}
 
 
 def test_a_users_policy_is_asked_where_its_trigger_fires():

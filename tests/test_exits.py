@@ -183,7 +183,7 @@ def test_time_rules_close_at_their_moment_and_the_first_names_the_reason():
 def test_the_profit_counts_the_hedge_and_its_costs():
     """At the mark and without costs of closing, the ledger's profit is the one that the rule saw."""
     s = Straddle(7, moves=1.0)
-    hedged = {"hedge.rule": "snapshot", "costs.hedge_fee": 5e-4}
+    hedged = {"hedge.rule": "snapshot", "execution.hedges": "taker", "costs.hedge_taker_fee": 5e-4}
     shares = []
     for least in (0.02, 0.06):
         config = build(PLAIN | hedged | {"exit.rules": {"take_profit": least}})

@@ -23,7 +23,12 @@ def run_of(settings):
     [
         {},
         {"entry.side": "short"},
-        {"hedge.target": "usd_neutral", "costs.option_fees": False, "costs.hedge_fee": 0.0},
+        {
+            "hedge.target": "usd_neutral",
+            "costs.option_fees": False,
+            "execution.hedges": "taker",
+            "costs.hedge_taker_fee": 0.0,
+        },
         {"hedge.target": "black"},
         {"hedge.instrument": "future"},
         {"hedge.instrument": "forward", "hedge.target": "black"},
@@ -90,7 +95,15 @@ def test_nothing_is_left_after_delivery():
 
 
 def test_a_fee_is_all_that_a_usd_neutral_hedge_leaves():
-    run = run_of(EXACT | {"hedge.target": "usd_neutral", "costs.hedge_fee": 0.001, "costs.funding": False})
+    run = run_of(
+        EXACT
+        | {
+            "hedge.target": "usd_neutral",
+            "execution.hedges": "taker",
+            "costs.hedge_taker_fee": 0.001,
+            "costs.funding": False,
+        }
+    )
     for done in run.episode_runs:
         seen = expose(run, done)
         hedged = np.array([purpose == "hedge" for purpose in seen.purposes])

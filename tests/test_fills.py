@@ -6,6 +6,7 @@ from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.events import Fill, IndexPrice, Rejected, Timer
+from gammacore.execution.costs import HedgeCosts
 from gammacore.fees import DERIBIT
 from gammacore.orders import Leg, Order, Purpose
 from support.markets import FRIDAY, START, chains_of
@@ -77,17 +78,15 @@ def test_an_unlisted_option_is_no_quote():
 
 
 def test_hedges_fill_on_ticks_against_us_and_pay_the_taker_fee_of_the_date():
-    venue = exchange(half_spread=1e-5)
+    venue = exchange(costs=HedgeCosts((1e-5,) * 24))
     venue.observe(IndexPrice(START + 1, 60_000.13))
     (buy,), (sell,) = venue.submit(order((PERP, 12e3))), venue.submit(order((PERP, -12e3)))
     assert (buy.price, sell.price, buy.mark) == (60_001.0, 59_999.5, 60_000.13)
     assert buy.fee == pytest.approx(0.0005 * 12e3 / 60_001.0, abs=5e-9)
-    maker = exchange(hedge_fee="maker")
-    assert maker.submit(order((PERP, 12e3)))[0].fee == 0.0
 
 
 def test_theoretical_hedges_have_no_ticks_and_a_flat_fee():
-    venue = exchange(on_ticks=False, hedge_fee=0.001)
+    venue = exchange(on_ticks=False, costs=HedgeCosts((0.0,) * 24, taker=0.001))
     venue.observe(IndexPrice(START + 1, 60_000.13))
     (fill,) = venue.submit(order((PERP, -12e3)))
     assert (fill.price, fill.fee) == (60_000.13, pytest.approx(0.001 * 12e3 / 60_000.13))

@@ -33,7 +33,13 @@ SETTINGS = [
         "entry.expiries": "any",
         "entry.min_days": 0.5,
     },
-    {"hedge.target": "black", "marks.settlement": "linear", "hedge.lots": False, "costs.hedge_fee": 3e-4},
+    {
+        "hedge.target": "black",
+        "marks.settlement": "linear",
+        "hedge.lots": False,
+        "execution.hedges": "taker",
+        "costs.hedge_taker_fee": 3e-4,
+    },
     {"hedge.target": "coin_neutral", "entry.side": "short", "exit.delivery": "last", "hedge.vol": 0.5},
     {
         "hedge.target": "coin_neutral",
@@ -51,7 +57,8 @@ def test_episodes_end_as_replays_do(setting):
 
 @pytest.mark.parametrize("target", ["coin_neutral", "usd_neutral", "black"])
 def test_rolled_hedges_are_handed_over(target):
-    base = YEAR | {"hedge.target": target, "costs.hedge_fee": "taker", "hedge.lots": target != "black"}
+    base = YEAR | {"hedge.target": target, "hedge.lots": target != "black"}
+    base |= {"execution.hedges": "post_only", "costs.hedge_taker_fee": None}
     if target != "black":
         base |= {"marks.settlement": "listed", "hedge.vol": 0.5}
     path = prices_of(START + NS_PER_MINUTE * np.arange(7200), random_path(2, 7199), NS_PER_MINUTE)

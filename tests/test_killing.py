@@ -53,7 +53,7 @@ def account(exchange):
 @contextlib.contextmanager
 def trading(exchange, journal):
     options = SessionOptions(venue="local", journal=str(journal), url=exchange, speed=10.0)
-    config = lively(hedge__band=0.001, live__execution="taker")  # hedges at once
+    config = lively(hedge__band=0.001, execution__hedges="taker")  # hedges at once
     process = start_session(config, options, dict(os.environ) | KEY)
     try:
         wait_for(lambda: filled(journal) >= 3, process)

@@ -19,6 +19,7 @@ LADDER = {
     "hedge.band": 0.05,
     "entry.min_days": 1,
     "costs.max_quote_age": None,
+    "execution.hedges": "taker",
 }
 
 
@@ -42,7 +43,7 @@ def run_through(config, tape, desk, exchange):
     """Replay a tape by a desk and an exchange that are at hand, event by event."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "build_desk", lambda config, **_: desk)
-        patch.setattr(runner, "build_exchange", lambda config: exchange)
+        patch.setattr(runner, "build_exchange", lambda *_: exchange)
         replay(config, tape, engine="desk")
 
 

@@ -24,6 +24,7 @@ ORDER = [
     {"events", "legs", "orders"},
     {"ledger", "market", "episode", "netting", "portfolio", "expansion", "attribution", "scalps", "walk"},
     {"hedging"},
+    {"execution"},
     {"breakeven"},
     {"strategy", "risk"},
     {"desk", "hedge"},
@@ -49,13 +50,13 @@ LAUNCHERS = {"gammacore.live.launch"}
 # Inside a room: modules of a line import those of their own line and of the lines before.
 INSIDE = {
     "live": """
-        news attempts collar credentials deadline awake orphan peak refusals tail limits handler
+        news attempts credentials deadline awake orphan peak refusals tail limits handler
         clock reconnect records about
         selection
         held
         budget skew states login requests subscriptions frames rest charged
         conversation protocol rehearsal reconcile client
-        actions pricing execution feed positions
+        actions execution feed positions
         solvency risk_manager journal aims asked parts watched
         audit questions bookings dispatch adoption idle hedger dry
         retold parity follow heartbeat paper statement

@@ -438,7 +438,7 @@ def test_the_view_says_what_is_hedged(path):
 def test_changes_at_one_moment_are_no_hedge_in_the_wrong_way(path):
     world = World(linear=())
     first, second = listed(world, 2)
-    process = start(world, path, (first, 1.0), live__execution="taker", live__slippage_bp=50.0)
+    process = start(world, path, (first, 1.0), execution__hedges="taker", execution__slippage_bp=50.0)
     book, hedger = process.hedger.desk.portfolio.book, process.hedger
     mark = hedger.desk.market.model_mark(parse(first))
     told = []

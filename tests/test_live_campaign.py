@@ -51,11 +51,11 @@ def run_session(seed, path):
     )
     config = lively(
         **settlement,
-        live__execution=rng.choice(["post_only", "taker"]),
+        execution__hedges=rng.choice(["post_only", "taker"]),
         hedge__to=rng.choice(["centre", "edge"]),
         hedge__band=rng.choice([0.01, 0.03]),
         size__contracts=rng.choice([0.3, 2.0, 15.0]),  # the last is more than the best quotes have
-        live__slippage_bp=rng.choice([0.0, 5.0]),
+        execution__slippage_bp=rng.choice([0.0, 5.0]),
         hedge__orphan=rng.choice(["close", "close", "keep"]),
         entry__side=rng.choice(["long", "long", "short"]),
         entry__min_days=0.0 if settles else 0.1,

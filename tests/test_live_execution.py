@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from gammacore.data.listings import published
 from gammacore.deribit.codes import Fate
 from gammacore.events import Fill, Rejected
+from gammacore.execution.collar import Collar
+from gammacore.execution.pricing import Settings
+from gammacore.execution.steps import PAUSE_NS
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import MARGIN_NS, Booked, Placed
-from gammacore.live.collar import Collar
-from gammacore.live.execution import ASK_AGAIN_NS, PAUSE_NS, WATCH_NS, Execution
-from gammacore.live.pricing import Settings
+from gammacore.live.execution import ASK_AGAIN_NS, WATCH_NS, Execution
 from gammacore.orders import Cancel, Leg, Order, Purpose
 from support.messages import CALL, PERPETUAL, PUT, T0, S, order, ticker, trade
 

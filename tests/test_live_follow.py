@@ -19,7 +19,7 @@ SETTING = {"entry.max_days": 7.0, "entry.min_days": 6.0, "hedge.rule": "interval
 def followed(tape):
     """A desk that hears the events of a tape one by one, and the trail of what it saw."""
     config = build(SETTING)
-    desk, exchange, trail = build_desk(config), build_exchange(config), Trail(every_ns=1)
+    desk, exchange, trail = build_desk(config), build_exchange(config, tape), Trail(every_ns=1)
     for i in range(len(tape)):
         queue = deque([tape.snapshot(i) if tape.chain_at[i] >= 0 else tape.price(i)])
         while queue:

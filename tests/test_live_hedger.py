@@ -275,10 +275,15 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         "costs.max_quote_age": None,
         "costs.fill": "mark",
         "costs.funding": False,
-        "live.execution": "taker",
+        "execution.hedges": "taker",
     }
     if "exit.rules" in setting:  # of the profit: the same costs on either side
-        costs |= {"costs.option_fees": False, "costs.hedge_fee": 0.0, "costs.hedge_half_spread_bp": 0.0}
+        costs |= {
+            "costs.option_fees": False,
+            "execution.hedges": "taker",
+            "costs.hedge_taker_fee": 0.0,
+            "costs.hedge_half_spread_bp": 0.0,
+        }
     config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
     tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE), estimate=build_estimate(config))
     run = replay(with_overrides(config, {"hedge.scope": "book"}), tape, engine="desk")
@@ -486,7 +491,7 @@ def test_a_kill_may_become_a_flattening(tmp_path):
 
 
 def test_a_stop_cancels_what_rests_and_leaves_positions(tmp_path):
-    world, process = start(tmp_path, hedge__band=0.01, live__patience="1h", live__slippage_bp=0)
+    world, process = start(tmp_path, hedge__band=0.01, execution__patience="1h", execution__slippage_bp=0)
     process.run(30)
     process.hedger.stop("test")
     process.run(5, lambda: process.hedger.quiet)
@@ -608,7 +613,7 @@ def test_rehearsals_count_for_no_limit_and_leave_nothing_behind(tmp_path, caplog
 @pytest.mark.parametrize("execution", ["taker", "post_only"])
 def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
     world = World(models={"BTC": MarketModel(vol=1.5)}, linear=())
-    config = lively(hedge__band=0.01, live__execution=execution)
+    config = lively(hedge__band=0.01, execution__hedges=execution)
     client, made = world.client(), []
     paper = Paper(client, lambda: made[0], alone=False)
     with Journal(tmp_path / "j.db") as journal:

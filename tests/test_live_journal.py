@@ -374,7 +374,7 @@ def test_what_is_no_journal_is_refused_by_name(tmp_path):
         parity.check(tmp_path / "new.db")
     with sqlite3.connect(tmp_path / "new.db") as db:
         db.execute("update about set value = '99'")
-    with pytest.raises(JournalError, match="version 99, expected 1"):
+    with pytest.raises(JournalError, match="version 99, expected 2"):
         Journal(tmp_path / "new.db")
     with Journal(tmp_path / "headless.db") as journal:
         journal.handled(Timer(1))

@@ -21,7 +21,7 @@ from support.markets import build
         ("risk.stale_after", "10d"),
         ("risk.max_divergence", 1.0),
         ("risk.max_drawdown_usd", {"1d": 1e9}),
-        ("live.slippage_bp", 500.0),
+        ("execution.slippage_bp", 500.0),
         ("size.contracts", 1e9),
     ],
 )
@@ -63,8 +63,17 @@ def test_the_deepest_drawdown_that_is_accepted(usd, found):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("risk.max_daily_loss_usd", math.inf), ("live.slippage_bp", 5_000.0), ("risk.max_order", 0.0)],
+    [("risk.max_daily_loss_usd", math.inf), ("execution.slippage_bp", 5_000.0), ("risk.max_order", 0.0)],
 )
 def test_values_that_are_no_limits_are_refused_everywhere(name, value):
     with pytest.raises(ConfigError, match=name):
         build({name: value})
+
+
+def test_a_session_refuses_hedges_that_are_always_makers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run(monkeypatch, capsys, "live", "--set", "execution.hedges=maker")
+    assert code == 2
+    assert "execution.hedges: 'maker' is a bound for backtests" in error
+    assert "post_only or taker" in error
+    assert not (tmp_path / "results").exists()

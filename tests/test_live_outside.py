@@ -342,8 +342,8 @@ def test_part_fills_whose_answers_are_lost_leave_nothing_pending(path, currency)
     world = World(faults=plan, models={currency[:3]: MarketModel()}, linear=("BTC",) if linear else ())
     changes = {"hedge__target": "black"} if linear else {}
     process = process_of(
-        world, path, currency=currency, hedge__band=0.15, size__contracts=15.0, live__execution="taker",
-        live__slippage_bp=0.0, risk__max_orders_per_minute=2_000, **changes,
+        world, path, currency=currency, hedge__band=0.15, size__contracts=15.0, execution__hedges="taker",
+        execution__slippage_bp=0.0, risk__max_orders_per_minute=2_000, **changes,
     )  # fmt: skip
     process.run(100)
     assert process.run(30, lambda: process.hedger.quiet)
@@ -396,7 +396,7 @@ def test_an_order_that_never_left_is_over_once_both_stores_of_trades_are_empty(p
 
 def test_an_order_that_was_filled_and_forgotten_is_booked_from_its_trades_once(path, monkeypatch):
     world = World(linear=())
-    process = begin(world, path, live__execution="taker")
+    process = begin(world, path, execution__hedges="taker")
     trade(world, "buy", instrument_name=PERPETUAL, amount=300, type="market", label="other-1")
     process.run(5, lambda: process.hedger.quiet)
     hedger, send = process.hedger, process.client.send_order

@@ -110,6 +110,8 @@ def book_of(seed, **changes):
         "size.contracts": float(rng.uniform(1, 20)),
         "exit.hours_before_expiry": [None, 5.0][rng.integers(2)],
         "report.attribution": str(rng.choice(["taylor", "revaluation"])),
+        "execution.max_above_mark": None,
+        "execution.max_spread": None,
     }
     return build(settings | changes), tape_of(seed, vol=float(rng.uniform(0.4, 0.8)))[0]
 
@@ -153,6 +155,15 @@ def by_real_trades(run):
     cash -= sum(portfolio.book.delivery_fees.values())
     held = portfolio.book.legs.items()
     return cash + sum(amount * run.desk.market.mark(option) for option, amount in held)
+
+
+def test_a_book_whose_entries_are_all_refused_has_a_report():
+    config, tape = book_of(237, **{"execution.max_above_mark": 0.15})
+    run = replay(config, tape)
+    assert run.residual is None
+    found = tabulate(run, LoadedMarket(tape, False, {"start": "", "end": ""}, [], ())).summary
+    assert (found["n_episodes"], found["total"]["coin"]) == (0, 0.0)
+    assert "refused: collar: " in found["reasons"][0]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -99,6 +99,11 @@ def random_run(seed):
         settings[place] = {name: RULES[name]}
     elif rng.random() < 0.5:
         settings["exit.hours_before_expiry"] = 5.0
+    settings["execution.hedges"] = pick(["post_only", "post_only", "taker", "maker"])
+    if settings["execution.hedges"] == "maker":  # it may earn more than it pays
+        settings["hedge.cost"] = 5e-4
+    settings["execution.patience"] = pick(["3s", "2min", "2h"])
+    settings["costs.hedge_half_spread_bp"] = pick([0.1, 2.0, [0.1 * hour for hour in range(24)]])
     tape = market_of(currency, seed, float(rng.uniform(0.4, 0.9)), delivery)
     return settings, replay(build(settings), tape), tape
 

@@ -26,7 +26,7 @@ RUN = {
     "market": MARKET,
     "entry": {"structure": "straddle", "side": "long"},
     "hedge": {"instrument": "perpetual", "rule": "band", "band": 0.05, "to": "centre"},
-    "costs": {"fill": "cross", "option_fees": True, "hedge_fee": "taker"},
+    "costs": {"fill": "cross", "option_fees": True},
 }
 WRITTEN = {"usd": 0.005, "coin": 5e-9}  # half of the last digit that the report writes
 SECTIONS = (
@@ -148,13 +148,16 @@ def test_headline_shows_the_figures_of_the_summary(results, page):
     assert f"{s['mean_iv_entry']:.1%} → {s['mean_rv']:.1%}" in page.text
     assert f"Hedges {s['n_hedges']:,}" in page.text
     assert f"Episodes {s['n_episodes']}" in page.text
-    assert f"a quote that did not exist was not filled: {s['quotes_missing']} times" in page.text
+    assert f"Orders not filled {s['quotes_missing']} no quote, or one beyond the collar" in page.text
 
 
 def test_what_was_run_is_said_in_words(page):
     assert "BTC straddles, long 2025-01-02 to 2025-01-26 (UTC)" in page.text
     assert "The perpetual, whenever off by more than 0.05 coin, back to the centre of the band" in page.text
-    assert "Options at the crossed spread; option fees by the dated schedule; hedges: taker fee" in page.text
+    assert (
+        "Options at the crossed spread; option fees by the dated schedule; hedges: rest for 3s, then take"
+        in page.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,14 +181,19 @@ def test_what_was_run_is_said_in_words(page):
         ),
         ({"signal": {"when": {"time_of_week": ["mon"]}}}, "only where signal.when allows it (time_of_week)"),
         (
-            {"costs": {"hedge_fee": 0.0005, "hedge_half_spread_bp": 0.1, "funding": False}},
-            "fee 5 bp of notional, half spread 0.1 bp; no funding",
+            {"costs": {"hedge_taker_fee": 0.0005, "hedge_half_spread_bp": 0.1, "funding": False}},
+            "hedges: rest for 3s, then take, taker fee 5 bp, half spread 0.1 bp; no funding",
         ),
         (
             {"size": {"premium_usd": 5000}, "limits": {"max_open_episodes": 2}},
             "5,000 USD of premium; at most 2 open",
         ),
         ({"entry": {"weekday": "monday"}}, "on a Monday"),
+        ({"execution": {"hedges": "taker"}}, "hedges: take at once, half spread 0.1 bp"),
+        (
+            {"costs": {"hedge_half_spread_bp": [0.1] * 23 + [0.4]}, "execution": {"hedges": "maker"}},
+            "hedges: always filled at rest (a bound), half spread 0.1 to 0.4 bp by the hour",
+        ),
     ],
 )
 def test_other_runs_in_words(results, report, settings, words):

@@ -55,7 +55,9 @@ def test_rolled_straddles_end_where_a_plain_loop_ends(seed, band):
     close = np.round(random_path(seed, steps, vol=0.9), 2)
     prices = prices_of(START + NS_PER_MINUTE * np.arange(steps + 1), close, NS_PER_MINUTE)
     tape = Tape(flat_chains(prices, "BTC", 0.55, 1.0), prices, linear=True, averaging=False)
-    run = replay(build(YEAR | {"hedge.band": band, "costs.hedge_fee": 0.0005}), tape)
+    run = replay(
+        build(YEAR | {"hedge.band": band, "execution.hedges": "taker", "costs.hedge_taker_fee": 0.0005}), tape
+    )
     profit, fees, hedges = plain_loop(close.tolist(), 0.55, 1440, band, 0.0005)
     assert sum(d.episode.hedges for d in run.episode_runs) == hedges
     assert sum(d.episode.ledger.profit().usd for d in run.episode_runs) == pytest.approx(profit, abs=1e-4)
@@ -102,7 +104,12 @@ SETTINGS = [
     {},
     {"hedge.rule": "interval", "hedge.every": "30min"},
     {"hedge.instrument": "future"},
-    {"hedge.instrument": "future", "hedge.rule": "interval", "hedge.every": "2h", "costs.hedge_fee": "maker"},
+    {
+        "hedge.instrument": "future",
+        "hedge.rule": "interval",
+        "hedge.every": "2h",
+        "execution.hedges": "maker",
+    },
     {"hedge.target": "usd_neutral", "hedge.rule": "interval"},
     {"hedge.target": "black", "hedge.band": 0.1, "hedge.to": "edge"},
     {"hedge.instrument": "forward", "hedge.target": "black", "hedge.lots": False, "costs.fill": "mark"},

@@ -84,7 +84,7 @@ def test_a_backtest_enters_less_with_a_signal_than_without():
     chains.iv[:] *= np.repeat(rng.uniform(0.7, 1.3, len(times)), np.diff(chains.offsets))
     found = {}
     for name, asked in (("all", {}), ("signal", ASK), ("never", ASK | {"signal.min_edge": 0.9})):
-        free = {"costs.fill": "mark", "costs.hedge_fee": "maker", "costs.max_quote_age": None}
+        free = {"costs.fill": "mark", "execution.hedges": "maker", "costs.max_quote_age": None}
         config = build({"entry.expiries": "any"} | free | asked)
         tape = Tape(chains, prices_of(ts, path, NS_PER_HOUR), estimate=build_estimate(build(ASK)))
         found[name] = len(replay(config, tape).desk.portfolio.episodes)

@@ -144,10 +144,22 @@ def test_books():
 
 def test_costs_are_those_of_the_configuration():
     costs = experiment_of(
-        build({"costs.hedge_fee": "maker", "costs.hedge_half_spread_bp": 2.0, "simulate.fixed_fee": 1e-5})
+        build({"execution.hedges": "maker", "costs.hedge_half_spread_bp": 2.0, "simulate.fixed_fee": 1e-5})
     ).costs
-    assert (costs.proportional, costs.half_spread_bp, costs.fixed) == (0.00015, 2.0, 1e-5)
+    assert (costs.proportional, costs.half_spread_bp, costs.fixed) == (0.00015, -2.0, 1e-5)
     assert (costs.option_fee, costs.option_fee_cap) == (0.0003, 0.125)
+
+
+def test_resting_hedges_cost_what_they_are_expected_to():
+    """Three seconds at 60 %: 70 % of the hedges rest until filled, and save fees rather than spread."""
+    rest = experiment_of(build({"costs.hedge_half_spread_bp": 0.1})).costs
+    take = experiment_of(build({"costs.hedge_half_spread_bp": 0.1, "execution.hedges": "taker"})).costs
+    assert (take.proportional, take.half_spread_bp) == (0.00035, pytest.approx(0.1))
+    share = (take.proportional - rest.proportional) / (0.00035 - 0.00015)
+    assert share == pytest.approx(0.696, abs=0.001)
+    second = 0.6 / np.sqrt(365 * 86_400) * 1e4
+    assert rest.half_spread_bp == pytest.approx(share * 0.5826 * second + (1 - share) * 0.1, rel=1e-3)
+    assert rest.one_way < take.one_way
 
 
 @pytest.mark.parametrize(

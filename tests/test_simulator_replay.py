@@ -77,7 +77,11 @@ def ends_like_the_desk(seed, steps, averaging):
     account = ACCOUNTS[int(rng.integers(len(ACCOUNTS)))]
     book = BOOKS[int(rng.integers(len(BOOKS)))]
     fee, half_spread = 5e-4 * int(rng.integers(2)), int(rng.integers(3))
-    costs = {"costs.hedge_fee": fee, "costs.hedge_half_spread_bp": half_spread}
+    costs = {
+        "execution.hedges": "taker",
+        "costs.hedge_taker_fee": fee,
+        "costs.hedge_half_spread_bp": half_spread,
+    }
     common = {"entry.min_days": 1, "entry.max_days": 7, "exit.delivery": "average" if averaging else "last"}
     config = build({**FREE, **common, **POLICIES[seed % len(POLICIES)], **account, **book, **costs})
     path = random_path(seed, steps, vol=0.9, dt=WEEK / steps)

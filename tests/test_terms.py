@@ -13,6 +13,7 @@ from gammacore.cli.main import app
 from gammacore.config import parse_config, with_overrides
 from gammacore.contracts import Option, parse
 from gammacore.data.listings import load_listings, published, scheduled
+from gammacore.episode import RESTED
 from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT
 from gammacore.terms import fees_of, grids_of, sources
@@ -78,9 +79,11 @@ def test_a_backtest_in_sol_by_hand(folder, tmp_path, form, engine):
         assert fill.fee == pytest.approx(30.0 * min(0.0006 * index, 0.125 * fill.price), abs=1e-8)
     hedges = episode.hedge_fills()
     assert len(hedges.amount) > 3
-    for amount, price, fee in zip(hedges.amount, hedges.price, hedges.fee, strict=True):
+    columns = hedges.amount, hedges.price, hedges.fee, hedges.worked
+    for amount, price, fee, worked in zip(*columns, strict=True):
         assert round(amount * 10) == pytest.approx(amount * 10, abs=1e-9)
-        assert fee == pytest.approx(0.0004 * abs(amount) * price, abs=1e-8)
+        rate = 0.0001 if worked == RESTED else 0.0004
+        assert fee == pytest.approx(rate * abs(amount) * price, abs=1e-8)
     assert all(isinstance(f.instrument, Option) for f in fills)
 
 

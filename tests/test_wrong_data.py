@@ -240,7 +240,10 @@ SAME = {
 }
 SETTINGS = {
     "volatility to hedge at in percent": ({"hedge.vol": 60}, "a percentage.* 0.6"),
-    "fee of a hedge in percent": ({"costs.hedge_fee": 5}, "expected a number <= 0.05"),
+    "fee of a hedge in percent": (
+        {"costs.hedge_taker_fee": 5},
+        "expected a number <= 0.05",
+    ),
     "days the wrong way round": ({"entry.min_days": 9, "entry.max_days": 6}, "expected at most"),
     "an end before the start": (
         {"data.start": "2025-01-20", "data.end": "2025-01-10"},

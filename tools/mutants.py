@@ -25,13 +25,14 @@ from typing import NamedTuple, TextIO
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (
     "gammacore/desk.py", "gammacore/episode.py", "gammacore/portfolio.py", "gammacore/risk.py",
-    "live/aims.py", "live/attempts.py", "live/collar.py", "live/execution.py", "live/feed.py",
+    "gammacore/execution/collar.py", "gammacore/execution/pricing.py", "gammacore/execution/steps.py",
+    "live/aims.py", "live/attempts.py", "live/execution.py", "live/feed.py",
     "live/hedger.py", "live/limits.py", "live/positions.py", "live/reconcile.py", "live/refusals.py",
     "live/risk_manager.py", "live/watch.py",
 )  # fmt: skip
 # What runs a whole session in one process, the quick ones first.
 SESSION_TESTS = (
-    "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_limits",
+    "test_steps", "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_limits",
     "test_live_follow", "test_live_guards", "test_live_campaign", "test_live_hedger", "test_live_outside",
 )  # fmt: skip
 SWAPS: dict[type, str] = {

@@ -26,6 +26,7 @@ from gammacore.volatility import realised_vol
 from ..replay.market import LoadedMarket
 from ..replay.runner import EpisodeRun, Run
 from .capital import capital_tied
+from .hedge_fills import hedge_fills
 from .performance import earned_by, number, performance, premium_of, profit_steps, returns_on_premium
 from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
@@ -98,6 +99,7 @@ def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
             fill.price,
             fill.mark,
             fill.fee,
+            "maker" if fill.maker else "taker",
             *delta,
             fill.ts_ns,
         )
@@ -105,7 +107,7 @@ def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
         for fill, delta in zip(done.episode.fills, _beside(done, deltas), strict=True)
     ]
     names = ["time", "episode", "purpose", "instrument", "kind", "amount", "price", "mark", "fee"]
-    names += ["delta_before", "delta_after", "ts_ns"]
+    names += ["liquidity", "delta_before", "delta_after", "ts_ns"]
     return pd.DataFrame(rows, columns=names).sort_values("ts_ns", kind="stable", ignore_index=True)
 
 
@@ -308,6 +310,7 @@ def summarise(
         "capture_ratio": number(kept.ratio),
         "scalps": _scalp_figures(scalped),
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
+        "hedge_fills": hedge_fills(run),
         "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
         "reasons": reasons(run, [d.episode.hedges for d in done]),

@@ -22,7 +22,6 @@ from gammacore.contracts import ContractSpec, Future, Perpetual, Settlement
 from gammacore.desk import Desk
 from gammacore.episode import Episode, Trades
 from gammacore.events import Fill
-from gammacore.fees import future_rate
 from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Never, Policy
 from gammacore.ledger import Account
 from gammacore.netting import NettedPortfolio, portions
@@ -41,6 +40,8 @@ def obstacle(desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
         return "resting orders are filled by the event loop only"
     if desk.hedge.target.ignore_vol:
         return "hedge.ignore_vol prices every decision at the volatilities of the one before"
+    if exchange.bars is None:
+        return "hedges are not worked against bars"
     if desk.hedge.lots != exchange.on_ticks:
         return "lots without ticks, or ticks without lots"
     if tape.interpolate:
@@ -67,11 +68,13 @@ class CompiledHedger:
     ----------
     desk : Desk
     exchange : SimulatedExchange
-        For its costs.
+        For its costs, and the bars that hedges are worked against.
     """
 
     def __init__(self, desk: Desk, exchange: SimulatedExchange) -> None:
         self.desk, self.exchange = desk, exchange
+        assert exchange.bars is not None
+        self.working = exchange.bars.compiled()
         self._contracts: dict[tuple[Future | Perpetual, int], _replay.Contract] = {}
 
     def fits(self) -> bool:
@@ -120,6 +123,8 @@ class CompiledHedger:
         rows, decisions = _replay.hedge(
             position,
             self.contract(hedge.instrument, int(view.ts_ns[0])),
+            self.working,
+            view.entry,
             trigger.kind,
             view.ts_ns,
             np.ascontiguousarray(seen.price),
@@ -149,11 +154,11 @@ class CompiledHedger:
             number: np.broadcast_to(target.inputs(episode, view, Never()).options, len(view))[at].tolist()
             for number, episode in portfolio.open.items()
         }
-        columns = ("at", "amount", "price", "mark", "fee", "wanted")
+        columns = ("at", "amount", "price", "mark", "fee", "wanted", "maker")
         rows = zip(trades.ts_ns.tolist(), *(trades.rows[name].tolist() for name in columns), strict=True)
         own_equity = target.numeraire == "usd_neutral" and inverse
         index, interest = view.index[at].tolist(), view.interest[at].tolist()
-        for k, (ts_ns, bar, amount, price, mark, fee, meant) in enumerate(rows):
+        for k, (ts_ns, bar, amount, price, mark, fee, meant, maker) in enumerate(rows):
             unit = mark if inverse else 1.0
             wanted = {}
             for number, episode in portfolio.open.items():
@@ -162,28 +167,28 @@ class CompiledHedger:
                     mismatch = mismatch + float(episode.equity(view.bar(bar))[0])
                 wanted[number] = -mismatch * unit
             order_id = order_id_of(BOOK, Purpose.HEDGE, trades.first_order + k)
-            fill = Fill(ts_ns, order_id, BOOK, instrument, amount, price, mark, fee)
+            fill = Fill(ts_ns, order_id, BOOK, instrument, amount, price, mark, fee, maker=bool(maker))
             shared = portions(amount, amount - meant, wanted)
             portfolio.share(fill, amount, shared, Now(ts_ns, index[k], interest[k]))
 
     def contract(self, instrument: Future | Perpetual, ts_ns: int) -> _replay.Contract:
         """Costs and grid of an instrument, as the exchange has them at a moment."""
-        exchange = self.exchange
+        exchange, costs = self.exchange, self.exchange.costs
         rates = exchange.fees.at(ts_ns)
         key = instrument, id(rates)
         if key not in self._contracts:
-            by_name = isinstance(exchange.hedge_fee, str)
-            fee = exchange.hedge_fee
-            if isinstance(fee, str):
-                fee = future_rate(rates, instrument, maker=fee == "maker")
+            taker, maker = (
+                (costs.rate(rates, instrument, maker=maker), costs.own_rate(maker=maker) is None)
+                for maker in (False, True)
+            )
             spec = exchange.grids.spec_for(instrument) if exchange.on_ticks else None
             grid = (None, None, 0.0) if spec is None else _grid(spec)
             self._contracts[key] = _replay.Contract(
                 instrument.settlement is Settlement.INVERSE,
                 isinstance(instrument, Perpetual),
-                exchange.half_spread,
-                float(fee),
-                by_name,
+                costs.half_spread,
+                taker,
+                maker,
                 *grid,
             )
         return self._contracts[key]

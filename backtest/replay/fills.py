@@ -1,23 +1,43 @@
 """The simulated exchange: what fills, at what price, for what fee.
 
 Three small rules. An option order fills against the chain published at most
-``max_quote_age_ns`` ago: at its ask or bid (``cross``), between them (``mid``), or at the
-mark. A quote that is not there is not filled, and neither is any other leg of the order. A
-hedge fills at once at the mark of its contract, worsened by a half spread and rounded to
-the tick against us; one with a limit rests, and fills there once the mark has gone through
-it. Fees follow the dated schedule.
+``max_quote_age_ns`` ago: at its ask or bid (``cross``, within the collar of a session), between them
+(``mid``), or at the mark. A quote that is not there is not filled, and neither is any other leg of
+the order. A hedge is worked as a session works it (:mod:`gammacore.execution`): it rests at its own side for
+the patience, and takes at the other side what did not fill; bars that end later say how likely a
+fill was (:mod:`.worked`). One with a limit rests, and fills there once the mark has gone through
+it. Fees follow the fill and the dated schedule.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import NamedTuple
 
-from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
+from gammacore.contracts import Future, Grids, Option, Perpetual
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
-from gammacore.fees import FeeSchedule, future_fee, option_fee
+from gammacore.execution.costs import HOURS, HedgeCosts
+from gammacore.fees import FeeSchedule, option_fee
 from gammacore.hedging.ladder import reached
 from gammacore.market import Market
-from gammacore.orders import Cancel, Command, Leg, Order
+from gammacore.orders import Cancel, Command, Leg, Order, Purpose
+
+from .worked import WorkedBars
+
+FREE = HedgeCosts((0.0,) * HOURS)
+
+
+class _Quoted(NamedTuple):
+    """Row of a chain as a quote; nobody tells the exchange's band."""
+
+    bid: float
+    ask: float
+    mark: float
+    mark_iv: float
+    forward: float
+    min_price: float = 0.0
+    max_price: float = 0.0
 
 
 class SimulatedExchange:
@@ -31,10 +51,10 @@ class SimulatedExchange:
         Dated rates.
     option_fees : bool
         Whether option trades are charged.
-    hedge_fee : {'taker', 'maker'} or float
-        Which rate of the schedule hedges pay, or a fraction of notional.
-    half_spread : float
-        Half spread of hedges, as a fraction of the price.
+    costs : HedgeCosts, optional
+        Half spread and fees of hedges; by default none and the schedule's.
+    bars : WorkedBars, optional
+        How hedges are worked, and what bars say of it; by default they take at once.
     on_ticks : bool
         Whether hedge prices are rounded to the tick; off for theoretical contracts.
     max_quote_age_ns : int or None
@@ -51,8 +71,8 @@ class SimulatedExchange:
         fees: FeeSchedule,
         *,
         option_fees: bool = True,
-        hedge_fee: str | float = "taker",
-        half_spread: float = 0.0,
+        costs: HedgeCosts = FREE,
+        bars: WorkedBars | None = None,
         on_ticks: bool = True,
         max_quote_age_ns: int | None = None,
         averaging: bool = True,
@@ -61,8 +81,8 @@ class SimulatedExchange:
         self.fill = fill
         self.fees = fees
         self.option_fees = option_fees
-        self.hedge_fee = hedge_fee
-        self.half_spread = half_spread
+        self.costs = costs
+        self.bars = bars
         self.on_ticks = on_ticks
         self.max_quote_age_ns = max_quote_age_ns
         self.grids = Grids() if grids is None else grids
@@ -90,17 +110,7 @@ class SimulatedExchange:
         (leg,) = order.legs
         assert order.limit is not None
         mark = self.market.future_price(leg.instrument)  # type: ignore[arg-type]
-        fee = self.fee(leg.instrument, leg.amount, order.limit, maker=True)
-        return Fill(
-            self.market.ts_ns,
-            order.order_id,
-            order.episode,
-            leg.instrument,
-            leg.amount,
-            order.limit,
-            mark,
-            fee,
-        )
+        return self._fill(order, leg, order.limit, mark, maker=True)
 
     def submit(self, command: Command) -> list[Event]:
         """Return the fills of all legs, or one rejection; nothing for what rests or is taken back."""
@@ -110,32 +120,73 @@ class SimulatedExchange:
         order = command
         if order.limit is not None:
             return self._rest(order)
+        if self.bars is not None and order.purpose is Purpose.HEDGE:
+            return [self._work(order, self.bars)]
         prices = [self._price(leg) for leg in order.legs]
         for leg, (price, _) in zip(order.legs, prices, strict=True):
-            if not math.isfinite(price):
-                side = "ask" if leg.amount > 0 else "bid"
-                reason = f"no {side} for {leg.instrument.name}" if self.fill == "cross" else "no quote"
+            if reason := self._refusal(order, leg, price):
                 return [Rejected(self.market.ts_ns, order.order_id, order.episode, reason)]
         return [
-            Fill(
-                self.market.ts_ns,
-                order.order_id,
-                order.episode,
-                leg.instrument,
-                leg.amount,
-                price,
-                mark,
-                self.fee(leg.instrument, leg.amount, price),
-                last=leg is order.legs[-1],
-            )
-            for leg, (price, mark) in zip(order.legs, prices, strict=True)
+            self._fill(order, leg, price, mark) for leg, (price, mark) in zip(order.legs, prices, strict=True)
         ]
+
+    def _refusal(self, order: Order, leg: Leg, price: float) -> str:
+        """Say why a leg is not filled at a price: there is none, or it is beyond the collar of a taker."""
+        if not math.isfinite(price):
+            side = "ask" if leg.amount > 0 else "bid"
+            return f"no {side} for {leg.instrument.name}" if self.fill == "cross" else "no quote"
+        option, chain = leg.instrument, self.market.chain
+        if self.fill != "cross" or not isinstance(option, Option) or self.bars is None or chain is None:
+            return ""
+        row = chain.find(option)
+        assert row is not None, "what has a price is in the chain"
+        quote = _Quoted(
+            float(chain.bid[row]),
+            float(chain.ask[row]),
+            float(chain.mark[row]),
+            float(chain.iv[row]),
+            chain.forwards.get(option.expiry_ns, math.nan),
+        )
+        known = self.grids.of(option.family, "option") is not None
+        return self.bars.settings.collar.refusal(
+            option,
+            quote,
+            self.grids.spec_for(option) if known else None,
+            buys=leg.amount > 0,
+            enters=order.purpose is Purpose.ENTRY,
+            now_ns=self.market.ts_ns,
+        )
+
+    def _fill(self, order: Order, leg: Leg, price: float, mark: float, *, maker: bool = False) -> Fill:
+        return Fill(
+            self.market.ts_ns,
+            order.order_id,
+            order.episode,
+            leg.instrument,
+            leg.amount,
+            price,
+            mark,
+            self.fee(leg.instrument, leg.amount, price, maker=maker),
+            leg is order.legs[-1],
+            maker,
+        )
+
+    def _work(self, order: Order, bars: WorkedBars) -> Event:
+        """Work a hedge to its end, within the bar that follows."""
+        (leg,), market = order.legs, self.market
+        assert not isinstance(leg.instrument, Option)
+        mark = market.future_price(leg.instrument)
+        worked = bars.work(order, mark, market.ts_ns, partial(self.quote, leg.instrument, leg.amount))
+        if isinstance(worked, str):
+            return Rejected(market.ts_ns, order.order_id, order.episode, worked)
+        return self._fill(order, leg, worked.price, mark, maker=worked.maker)
 
     def _rest(self, order: Order) -> list[Event]:
         """Put a post-only order into the book, or refuse one that would take."""
         (leg,) = order.legs
         mark = self.market.future_price(leg.instrument)  # type: ignore[arg-type]
-        if reached(order, mark * (1.0 - math.copysign(self.half_spread, leg.amount))):
+        half = self.costs.half_spread_at(self.market.ts_ns)
+        if reached(order, mark * (1.0 - math.copysign(half, leg.amount))):
             return [Rejected(self.market.ts_ns, order.order_id, order.episode, "post_only would take")]
         self.resting[order.order_id] = order
         return []
@@ -145,7 +196,7 @@ class SimulatedExchange:
         if isinstance(leg.instrument, Option):
             return self._option_price(leg.instrument, leg.amount), self.market.mark(leg.instrument)
         mark = self.market.future_price(leg.instrument)
-        return self._hedge_price(leg.instrument, leg.amount, mark), mark
+        return self.quote(leg.instrument, leg.amount, mark), mark
 
     def _option_price(self, option: Option, amount: float) -> float:
         if self.fill == "mark":
@@ -163,11 +214,16 @@ class SimulatedExchange:
             return 0.5 * (bid + ask)
         return ask if amount > 0 else bid
 
-    def _hedge_price(self, instrument: Future | Perpetual, amount: float, mark: float) -> float:
-        price = mark * (1.0 + math.copysign(self.half_spread, amount))
+    def quote(
+        self, instrument: Future | Perpetual, amount: float, mark: float, *, own: bool = False
+    ) -> float:
+        """Best price for an amount at a mark: of the other side, or of its ``own``."""
+        half = self.costs.half_spread_at(self.market.ts_ns)
+        side = -amount if own else amount
+        price = mark * (1.0 + math.copysign(half, side))
         if not self.on_ticks:
             return price
-        return self.grids.spec_for(instrument).round_price(price, "up" if amount > 0 else "down")
+        return float(self.grids.spec_for(instrument).round_price(price, "up" if side > 0 else "down"))
 
     def fee(
         self, instrument: Option | Future | Perpetual, amount: float, price: float, maker: bool = False
@@ -178,9 +234,4 @@ class SimulatedExchange:
             if not self.option_fees:
                 return 0.0
             return float(option_fee(rates, instrument, abs(amount), price, index=self.market.index))
-        if isinstance(self.hedge_fee, str):
-            maker = maker or self.hedge_fee == "maker"
-            return float(future_fee(rates, instrument, amount, price, maker=maker))
-        size = abs(amount)
-        inverse = instrument.settlement is Settlement.INVERSE
-        return self.hedge_fee * (size / price if inverse else size * price)
+        return float(self.costs.fee(rates, instrument, amount, price, maker=maker))

@@ -62,6 +62,11 @@ class PriceBlock:
     def __len__(self) -> int:
         return self._j - self._i
 
+    @property
+    def entry(self) -> int:
+        """First entry of the tape that it shows."""
+        return self._i
+
     def window(self, i: int, j: int) -> PriceBlock:
         """Part of the run as a view of its own."""
         part = object.__new__(PriceBlock)

@@ -14,7 +14,7 @@ import msgspec
 
 from gammacore import _queue
 from gammacore.data.book_feed import Feed
-from gammacore.daycount import NS_PER_MILLISECOND
+from gammacore.daycount import NS_PER_SECOND
 
 __all__ = ["QueueFill", "QueueModel", "RecordedBook"]
 
@@ -36,8 +36,8 @@ class QueueModel(msgspec.Struct, frozen=True):
 
     cancels: Literal["behind", "pro_rata", "power"] = "pro_rata"
     power: float = 3.0
-    entry_ns: int = 5 * NS_PER_MILLISECOND
-    answer_ns: int = 5 * NS_PER_MILLISECOND
+    entry_ns: int = NS_PER_SECOND // 200
+    answer_ns: int = NS_PER_SECOND // 200
 
     @property
     def exponent(self) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from gammacore.array_types import Ints
 from gammacore.attribution import Attribution, attribute
-from gammacore.build import build_desk
+from gammacore.build import build_desk, build_working, hedge_costs
 from gammacore.config import Config
 from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
@@ -33,6 +33,7 @@ from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
 from .price_block import PriceBlock
 from .tape import Settled, Tape
+from .worked import WorkedBars
 
 WINDOW = 512  # bars looked ahead at a time: long enough to vectorise, short enough not to waste
 Progress = Callable[[int, int], None]
@@ -99,15 +100,17 @@ class Run(NamedTuple):
         return self.episode_runs + ([] if self.residual is None else [self.residual])
 
 
-def build_exchange(config: Config) -> SimulatedExchange:
-    """Exchange of a configuration."""
-    costs, grids = config.costs, grids_of(config)
+def build_exchange(config: Config, tape: Tape | None = None) -> SimulatedExchange:
+    """Exchange of a configuration; hedges are worked against the bars of a tape, without one they take."""
+    costs, grids, working = config.costs, grids_of(config), config.execution
     return SimulatedExchange(
         costs.fill,
         fees_of(config, grids),
         option_fees=costs.option_fees,
-        hedge_fee=costs.hedge_fee,
-        half_spread=costs.hedge_half_spread_bp * 1e-4,
+        costs=hedge_costs(config),
+        bars=None
+        if tape is None
+        else WorkedBars(working.hedges, build_working(config), working.seed, tape.ts_ns, tape.next_bars),
         on_ticks=config.hedge.lots,
         max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
         averaging=config.exit.delivery == "average",
@@ -280,7 +283,7 @@ def replay(
     -------
     Run
     """
-    desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config)
+    desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config, tape)
     if onlooker:
         desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"
         desk.market.averaging = config.exit.delivery == "average"
@@ -321,6 +324,8 @@ def _square(tape: Tape, desk: Desk, method: Method) -> tuple[EpisodeRun, Episode
     """Carry residual and book at marks, and let the residual have what rounding leaves."""
     portfolio, last = desk.portfolio, len(tape) - 1
     if not isinstance(portfolio, NettedPortfolio) or portfolio.book is None or portfolio.residual is None:
+        return None, None
+    if not any(episode.entered for episode in portfolio.episodes):  # every entry was refused
         return None, None
     for account in (portfolio.book, portfolio.residual):
         portfolio.mark(account, desk.market, {option: desk.market.mark(option) for option in account.legs})

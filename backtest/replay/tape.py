@@ -27,6 +27,7 @@ from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.smile import Stickiness
 
+from .next_bars import NextBars, next_bars
 from .smile import smile_slopes
 
 FRESH_NS = 90 * NS_PER_SECOND
@@ -197,6 +198,11 @@ class Tape:
 
     def __len__(self) -> int:
         return len(self.ts_ns)
+
+    @cached_property
+    def next_bars(self) -> NextBars:
+        """The bar after each entry, for orders that rest."""
+        return next_bars(self.ts_ns, self.index, self.prices)
 
     def snapshot(self, i: int) -> Snapshot:
         """Event of an entry that publishes a chain."""

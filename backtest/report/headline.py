@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .view import MISSING, View, as_text, gain_or_loss, plural
+from .view import MISSING, View, as_text, gain_or_loss
 
 
 def headline_cards(view: View) -> list[dict[str, str]]:
@@ -52,12 +52,28 @@ def headline_cards(view: View) -> list[dict[str, str]]:
         _card("Fees paid", *_both(view, s["fees"])),
         _card("Funding (+ received)", *_both(view, s["funding"], "+")),
         _card("Hedges", f"{s['n_hedges']:,}", _per_episode(s)),
+        *_maker_cards(view, s["hedge_fills"]),
         _card("Episodes", f"{s['n_episodes']:,}", f"{s['n_episodes_open']:,} still open"),
         _card(
-            "Quotes missing",
+            "Orders not filled",
             f"{s['quotes_missing']:,}",
-            f"a quote that did not exist was not filled: {plural(s['quotes_missing'], 'time')}",
+            "no quote, or one beyond the collar of execution",
         ),
+    ]
+
+
+def _maker_cards(view: View, fills: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Show the share of maker fills with its band, and the profit between its bounds, where drawn."""
+    if fills["maker_share_expected"] is None:
+        return []
+    low, high = (as_text(fills[f"maker_share_{edge}"], ".0%") for edge in ("low", "high"))
+    share = as_text(fills["maker_share"], ".0%")
+    profit = {name: _native(view, fills["pnl"][name]) for name in fills["pnl"]}
+    bounds = f"all taken {profit['all_taker']}, all filled at rest {profit['all_maker']}"
+    band = f"{profit['low']} to {profit['high']}"
+    return [
+        _card("Hedges filled at rest", share, f"band {low} to {high}, of {fills['orders']:,} hedges"),
+        _card("P&L by the fill model", band, bounds),
     ]
 
 

@@ -160,12 +160,24 @@ def closed_in_words(view: View) -> list[tuple[str, str]]:
 def _cost_words(config: Config) -> str:
     costs = config.costs
     fills = {"cross": "at the crossed spread", "mid": "between bid and ask", "mark": "at the mark, no spread"}
-    fee = costs.hedge_fee
-    hedge_fee = f"{fee} fee" if isinstance(fee, str) else f"fee {fee * 1e4:g} bp of notional"
+    bp, working = costs.hedge_half_spread_bp, config.execution
+    spread = f"{bp:g} bp" if isinstance(bp, float | int) else "of recorded quotes by the hour"
+    if isinstance(bp, list):
+        spread = f"{min(bp):g} to {max(bp):g} bp by the hour"
+    ways = {
+        "post_only": f"rest for {working.patience}, then take",
+        "taker": "take at once",
+        "maker": "always filled at rest (a bound)",
+    }
+    own = [
+        f"{name} fee {fee * 1e4:g} bp"
+        for name, fee in (("taker", costs.hedge_taker_fee), ("maker", costs.hedge_maker_fee))
+        if fee is not None
+    ]
     words = [
         f"options {fills[costs.fill]}",
         "option fees by the dated schedule" if costs.option_fees else "no option fees",
-        f"hedges: {hedge_fee}, half spread {costs.hedge_half_spread_bp:g} bp",
+        f"hedges: {', '.join([ways[working.hedges], *own, f'half spread {spread}'])}",
         "funding as recorded" if costs.funding else "no funding",
     ]
     if costs.fill != "mark":
@@ -178,6 +190,8 @@ def run_notes(view: View) -> list[str]:
     """Say what a reader must know before believing a figure."""
     summary = view.summary
     notes = list(summary["reasons"])
+    if summary["n_hedges"]:
+        notes.append(summary["hedge_fills"]["model"])
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         notes.append(

@@ -57,7 +57,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     fixed : float
         Fee of each hedge, settlement currency.
     half_spread_bp : float
-        Half the spread of the hedge, basis points of its mark.
+        What a hedge's price costs against its mark, basis points; negative if it is filled within.
     option_fee : float
         Of the option trades at the start, a fraction of the notional (0.0003 is Deribit's).
     option_fee_cap : float
@@ -74,8 +74,9 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     funding: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("fixed", "half_spread_bp", "option_fee", "option_fee_cap"):
+        for name in ("fixed", "option_fee", "option_fee_cap"):
             check_number(f"costs.{name}", getattr(self, name), at_least=0.0)
+        check_number("costs.half_spread_bp", self.half_spread_bp, at_least=-100.0)  # makers may earn it
         check_number("costs.proportional", self.proportional, at_least=-0.01)  # makers may be paid
         check_number("costs.funding", self.funding)
 

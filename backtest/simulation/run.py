@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammacore import __version__
-from gammacore.build import build_policy
+from gammacore.build import build_policy, expected_hedge
 from gammacore.config import Config, SimulateConfig
 from gammacore.data import load_prices
 from gammacore.daycount import DAYS_PER_YEAR, NS_PER_DAY, NS_PER_YEAR
@@ -107,15 +107,13 @@ def _book(config: Config) -> tuple[OptionLeg, ...]:
 
 
 def _costs(config: Config) -> Costs:
-    costs, rates = config.costs, fees_of(config, grids_of(config)).steps[-1][1]
-    fee = costs.hedge_fee
-    if isinstance(fee, str):
-        fee = rates.future_maker if fee == "maker" else rates.future_taker
+    rates = fees_of(config, grids_of(config)).steps[-1][1]
+    hedge = expected_hedge(config, vol=config.simulate.realised_vol)
     return Costs(
-        proportional=fee,
+        proportional=hedge.fee,
         fixed=config.simulate.fixed_fee,
-        half_spread_bp=costs.hedge_half_spread_bp,
-        option_fee=rates.option_taker if costs.option_fees else 0.0,
+        half_spread_bp=hedge.slippage * 1e4,
+        option_fee=rates.option_taker if config.costs.option_fees else 0.0,
         option_fee_cap=rates.option_cap,
         funding=config.simulate.funding,
     )

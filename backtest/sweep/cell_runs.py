@@ -104,7 +104,7 @@ def _load(cell: Cell) -> _Loaded:
 def _held(cell: Cell, loaded: _Loaded) -> HeldEpisodes | None:
     """Episodes of a cell, found once for all cells that hold the same; None where only a replay is exact."""
     config, tape = cell.config, loaded.market.tape
-    if obstacle(build_desk(config), build_exchange(config), tape) is not None:
+    if obstacle(build_desk(config), build_exchange(config, tape), tape) is not None:
         return None
     if cell.held not in loaded.held:
         loaded.held.clear()  # cells that hold the same follow one another

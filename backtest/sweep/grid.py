@@ -17,7 +17,7 @@ from gammacore import __version__
 from gammacore.config import Config, check, rolled_entry, stated, with_overrides
 from gammacore.data.tables import data_files
 from gammacore.errors import ConfigError
-from gammacore.terms import grids_of
+from gammacore.terms import grids_of, half_spreads_of
 
 from ..replay.market import check_sources, market_part
 
@@ -118,6 +118,7 @@ def cells(config: Config) -> list[Cell]:
         market = markets[text]
         decided = stated(varied)
         del decided["report"]
+        decided["costs"]["hedge_half_spread_bp"] = half_spreads_of(varied)  # quotes may be others
         decided["code"] = {module: file.sha256 for module, file in varied.code.items()}
         key = digest([__version__, market, decided])
         result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))

@@ -44,6 +44,11 @@ class HeldEpisode(NamedTuple):
     value: Floats  # of the options, at every entry
 
     @property
+    def end_ns(self) -> int:
+        """When its hedge is closed."""
+        return max(self.done.episode.close_ns, self.done.episode.entry_ns)
+
+    @property
     def delivered(self) -> bool:
         """Whether its options were delivered."""
         return self.done.episode.close_reason == "delivery"

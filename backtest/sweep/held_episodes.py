@@ -80,7 +80,7 @@ class HeldEpisodes:
     def __init__(self, config: Config, tape: Tape) -> None:
         self.tape = tape
         self.run = replay(config, tape, policy=Never())
-        self.desk, self.exchange = build_desk(config), build_exchange(config)
+        self.desk, self.exchange = build_desk(config), build_exchange(config, tape)
         self.target: Target = self.desk.hedge.target
         reason = obstacle_to_sharing(self.run)
         if reason is not None:
@@ -251,6 +251,8 @@ class HeldEpisodes:
             _replay.hedge(
                 position,
                 contract,
+                self._hedger.working,
+                block.entry + part.start,
                 trigger.kind,
                 moment.ts_ns,
                 moment.price,
@@ -275,7 +277,7 @@ class HeldEpisodes:
         price, rate, interest = held.last
         at = held.offset + len(held.block) - (0 if held.delivered else 1)
         if held.done.episode.close_ns and not (k + 1 < len(self.episodes) and self.episodes[k + 1].heir):
-            _replay.unwind(position, held.closing, price, rate, interest, rows, at)
+            _replay.unwind(position, held.closing, price, rate, interest, held.end_ns, rows, at)
             return 0.0
         return _replay.settle(position, held.closing, price, rate, interest)
 

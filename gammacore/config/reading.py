@@ -21,6 +21,18 @@ from .sections import Config, EntryConfig
 
 __all__ = ["all_functions_of", "load_config", "parse_config", "rolled_entry", "stated", "with_overrides"]
 
+# Names of before, and what to write instead.
+REPLACED = {
+    "costs.hedge_fee": "the fee follows the fill: write execution.hedges (post_only, taker or maker) for how "
+    "hedges fill, and costs.hedge_taker_fee and costs.hedge_maker_fee for fees of your own",
+    "live.execution": "write execution.hedges",
+    **{
+        f"live.{name}": f"write execution.{name}"
+        for name in (
+            "patience", "tries", "slippage_bp", "option_slippage", "max_above_mark", "max_spread", "valid_for"
+        )
+    },
+}  # fmt: skip
 NOT_ROLLED = ("side", "schedule", "min_snapshots")  # fields of entry that a roll keeps
 
 
@@ -200,6 +212,8 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
     for name, value in raw.items():
         where = f"{path}{name}"
+        if where in REPLACED:
+            raise ConfigError(f"{where} = {value!r}: this parameter is gone; {REPLACED[where]}")
         if name not in fields:
             near = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"

@@ -22,8 +22,8 @@ NonNegative = Annotated[float, Meta(ge=0)]
 MOST_VOL = 5.0  # a year: more is a percentage
 MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
 Volatility = Annotated[float, Meta(gt=0, le=MOST_VOL)]
-Fee = Annotated[float, Meta(ge=0, le=MOST_FEE)]
-Rate = Annotated[float, Meta(ge=-MOST_FEE, le=MOST_FEE)]  # makers may be paid
+Charge = Annotated[float, Meta(ge=-MOST_FEE, le=MOST_FEE)]  # negative is a rebate
+Hours = Annotated[list[NonNegative], Meta(min_length=24, max_length=24)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -235,17 +235,13 @@ class HedgeConfig(_Section, frozen=True):
 
 
 class FeesConfig(_Section, frozen=True):
-    """Rates of an account in place of the published ones, as fractions; null is what is published."""
+    """Rates of options and deliveries in place of the published ones, as fractions; null is the published."""
 
-    option_maker: Rate | None = None
-    option_taker: Rate | None = None
+    option_maker: Charge | None = None
+    option_taker: Charge | None = None
     option_cap: Annotated[float, Meta(ge=0, le=1)] | None = None
-    future_maker: Rate | None = None
-    future_taker: Rate | None = None
-    weekly_maker: Rate | None = None
-    weekly_taker: Rate | None = None
-    option_delivery: Rate | None = None
-    future_delivery: Rate | None = None
+    option_delivery: Charge | None = None
+    future_delivery: Charge | None = None
 
     @property
     def given(self) -> dict[str, float]:
@@ -261,10 +257,25 @@ class CostsConfig(_Section, frozen=True):
     option_fees: bool = True
     tier: Literal["standard", "vip1", "vip4", "vip7"] = "standard"
     fees: FeesConfig = FeesConfig()
-    hedge_fee: Literal["taker", "maker"] | Fee = "taker"
-    hedge_half_spread_bp: NonNegative = 0.1
+    hedge_taker_fee: Charge | None = None
+    hedge_maker_fee: Charge | None = None
+    hedge_half_spread_bp: NonNegative | Hours | Literal["recorded"] = 0.1
     funding: bool = True
     max_quote_age: Duration | None = Duration("10min")
+
+
+class ExecutionConfig(_Section, frozen=True):
+    """How orders are worked, in a backtest as in a session; ``maker`` is a bound for backtests."""
+
+    hedges: Literal["post_only", "taker", "maker"] = "post_only"
+    patience: Duration = Duration("3s")
+    tries: Annotated[int, Meta(ge=1, le=20)] = 3
+    slippage_bp: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
+    option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
+    max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
+    valid_for: Duration = Duration("5s")
+    seed: Annotated[int, Meta(ge=0, le=2**62)] = 7
 
 
 class PaceConfig(_Section, frozen=True):
@@ -362,14 +373,6 @@ class SimulateConfig(_Section, frozen=True):
 class LiveConfig(_Section, frozen=True):
     """How a session trades; amounts, rule and target are those of ``size``, ``entry`` and ``hedge``."""
 
-    execution: Literal["post_only", "taker"] = "post_only"
-    patience: Duration = Duration("3s")
-    tries: Annotated[int, Meta(ge=1, le=20)] = 3
-    slippage_bp: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
-    option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
-    max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
-    max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
-    valid_for: Duration = Duration("5s")
     adopt: Literal["none", "all"] = "none"
     adopt_expiries: list[str] = []
     adopt_instruments: list[str] = []
@@ -445,6 +448,7 @@ class Config(_Section, frozen=True):
     size: SizeConfig = SizeConfig()
     hedge: HedgeConfig = HedgeConfig()
     costs: CostsConfig = CostsConfig()
+    execution: ExecutionConfig = ExecutionConfig()
     exit: ExitConfig = ExitConfig()
     roll: RollConfig = RollConfig()
     limits: LimitsConfig = LimitsConfig()

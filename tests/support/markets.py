@@ -58,7 +58,8 @@ def tape_of(seed, chain_hours=6, minutes=30, vol=0.6, averaging=True):
 FREE = {
     "costs.fill": "mark",
     "costs.option_fees": False,
-    "costs.hedge_fee": 0,
+    "execution.hedges": "taker",
+    "costs.hedge_taker_fee": 0,
     "costs.hedge_half_spread_bp": 0,
     "costs.funding": False,
     "costs.max_quote_age": None,

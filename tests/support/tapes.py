@@ -1,5 +1,7 @@
 """Tapes of minutes, and the parts they are made of."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gammacore.backtest.replay.market import build_estimate, build_stickiness
@@ -32,6 +34,15 @@ def funding_of(ts, rate, period):
     return Funding(np.array(ts), np.array(rate), period, FileInfo(None, "", len(ts)), Quality("", ()))
 
 
+def with_ranges(prices, rng):
+    """Bars with highs and lows beyond both ends of each; some have none."""
+    first = np.concatenate([prices.close[:1], prices.close[:-1]])
+    beyond = 2e-4 * np.abs(rng.standard_normal((2, len(first)))) * (rng.random((2, len(first))) < 0.7)
+    high = np.maximum(first, prices.close) * (1 + beyond[0])
+    low = np.minimum(first, prices.close) * (1 - beyond[1])
+    return replace(prices, high=high, low=low)
+
+
 def market(seed, config, start=START, minutes=2):
     """A week of bars with chains at irregular times, smiles that move, and funding."""
     rng = np.random.default_rng(seed)
@@ -46,9 +57,10 @@ def market(seed, config, start=START, minutes=2):
     chains.iv[:] = 0.6 + 0.05 * np.sin(quoted / 9e13) + 0.2 * np.log(chains.strike / 60e3) ** 2
     hours = ts[0] + NS_PER_HOUR * np.arange(1, 24 * 7 + 1)
     funding = funding_of(hours, 1e-5 * rng.standard_normal(len(hours)), NS_PER_HOUR)
+    prices = prices_of(ts, close, minutes * NS_PER_MINUTE)
     return Tape(
         chains,
-        prices_of(ts, close, minutes * NS_PER_MINUTE),
+        prices if seed % 2 else with_ranges(prices, rng),
         funding,
         linear=config.marks.settlement == "linear" or config.hedge.instrument == "forward",
         averaging=config.exit.delivery == "average",

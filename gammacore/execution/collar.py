@@ -12,14 +12,15 @@ import msgspec
 
 from gammacore.contracts import ContractSpec, Option, Settlement
 from gammacore.daycount import NS_PER_YEAR
-from gammacore.deribit.news import TickerNews
 from gammacore.valuation import shape
+
+from .quotes import Quote
 
 FLOOR_TICKS = 3  # always allowed: of cheap options a tick is a large share
 
 
 class Collar(msgspec.Struct, frozen=True):
-    """Limits; None is no limit. See ``live`` in the configuration.
+    """Limits; None is no limit. See ``execution`` in the configuration.
 
     Attributes
     ----------
@@ -33,14 +34,24 @@ class Collar(msgspec.Struct, frozen=True):
     max_spread: float | None = None
 
     def refusal(
-        self, option: Option, quote: TickerNews, spec: ContractSpec, *, buys: bool, enters: bool, now_ns: int
+        self,
+        option: Option,
+        quote: Quote,
+        spec: ContractSpec | None,
+        *,
+        buys: bool,
+        enters: bool,
+        now_ns: int,
     ) -> str:
-        """Say why the other side's best price is not taken; empty if it is."""
+        """Say why the other side's best price is not taken; empty if it is.
+
+        Without a ``spec`` nothing is known of ticks, and no number of them is always allowed.
+        """
         price, mark = quote.ask if buys else quote.bid, quote.mark
         if not math.isfinite(mark) or mark <= 0.0:
             limits = self.max_above_mark is not None or self.max_spread is not None
             return f"collar: {option.name} has no mark" if enters and limits else ""
-        floor = FLOOR_TICKS * spec.tick_at(mark)
+        floor = 0.0 if spec is None else FLOOR_TICKS * spec.tick_at(mark)
         if self.max_above_mark is not None:
             allowed = max(self.max_above_mark * mark, floor)
             if (price - mark if buys else mark - price) > allowed:
@@ -48,7 +59,7 @@ class Collar(msgspec.Struct, frozen=True):
                 return f"collar: {side} {price:g} of {option.name} is beyond {edge:.6g}, mark {mark:g}"
         return self._too_wide(option, quote, floor, now_ns) if enters else ""
 
-    def worst(self, quote: TickerNews, spec: ContractSpec, *, buys: bool) -> float:
+    def worst(self, quote: Quote, spec: ContractSpec, *, buys: bool) -> float:
         """Return the worst price allowed, infinite or zero without a limit or a mark."""
         mark = quote.mark
         if self.max_above_mark is None or not mark > 0.0:
@@ -56,7 +67,7 @@ class Collar(msgspec.Struct, frozen=True):
         allowed = max(self.max_above_mark * mark, FLOOR_TICKS * spec.tick_at(mark))
         return mark + allowed if buys else mark - allowed
 
-    def _too_wide(self, option: Option, quote: TickerNews, floor: float, now_ns: int) -> str:
+    def _too_wide(self, option: Option, quote: Quote, floor: float, now_ns: int) -> str:
         if self.max_spread is None or not (quote.mark_iv > 0.0 and quote.forward > 0.0):
             return ""
         bid = quote.bid if quote.bid > 0.0 else 0.0  # nobody bids: the whole ask is spread

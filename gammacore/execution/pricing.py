@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from gammacore.contracts import ContractSpec, Option
-from gammacore.deribit.news import TickerNews
 from gammacore.orders import Leg
 
-from .attempts import Tradable
 from .collar import Collar
+from .quotes import Quote, Tradable
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """How orders are worked; see ``live`` in the configuration. ``rest`` is post-only first."""
+    """How orders are worked; see ``execution`` in the configuration. ``rest`` is post-only first."""
 
     rest: bool
     patience_ns: int
@@ -33,19 +32,21 @@ class Pricing:
     ----------
     settings : Settings
     spec_of : callable(instrument) -> ContractSpec
-
-    Attributes
-    ----------
-    quotes : dict of instrument to TickerNews
+    quotes : mapping of instrument to Quote
+        The last ones; whoever gives it keeps it up to date.
     """
 
-    def __init__(self, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
-        self._settings, self._spec_of = settings, spec_of
-        self.quotes: dict[Tradable, TickerNews] = {}
+    def __init__(
+        self,
+        settings: Settings,
+        spec_of: Callable[[Tradable], ContractSpec],
+        quotes: Mapping[Tradable, Quote],
+    ) -> None:
+        self._settings, self._spec_of, self._quotes = settings, spec_of, quotes
 
     def refusal(self, instrument: Tradable, *, buys: bool, enters: bool, now_ns: int) -> str:
         """Say why there is no price to take at; empty if there is one."""
-        quote = self.quotes.get(instrument)
+        quote = self._quotes.get(instrument)
         if quote is None or not (quote.ask if buys else quote.bid) > 0:
             return "no quote"
         if not isinstance(instrument, Option):
@@ -55,7 +56,7 @@ class Pricing:
 
     def limit(self, leg: Leg, amount: float, rests: bool) -> float | None:
         """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
-        quote, spec = self.quotes.get(leg.instrument), self._spec_of(leg.instrument)
+        quote, spec = self._quotes.get(leg.instrument), self._spec_of(leg.instrument)
         if quote is None:
             return None
         buy = amount > 0

@@ -9,7 +9,7 @@ from gammacore import inverse
 from gammacore.contracts import parse
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
-from gammacore.live.collar import Collar
+from gammacore.execution.collar import Collar
 from gammacore.valuation import shape
 from support.messages import CALL, ticker
 

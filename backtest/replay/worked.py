@@ -1,0 +1,152 @@
+"""Hedges worked against bars: the steps of a session, and the market's answer to each.
+
+A bar says nothing of the seconds within it. Whether an order that rests at its own side is traded through
+before the patience ends is drawn, with the chance that the next bar leaves (``src_pyx/resting.h``); what is
+not filled takes at the price that is then expected. The draw is of the moment and the side, so that orders of
+one moment share it, and the fill is booked at the bar of the decision. Past the next bar nobody waits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from gammacore import _replay
+from gammacore.array_types import Floats, Ints
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.execution.pricing import Settings
+from gammacore.execution.resting import LOOKS_S
+from gammacore.execution.steps import NOTHING, GiveUp, Step, Tried, leaves, next_step
+from gammacore.orders import Order
+
+from .next_bars import NextBars
+
+TACTICS = {"taker": _replay.TAKER, "post_only": _replay.POST_ONLY, "maker": _replay.MAKER}
+
+
+class Quote(Protocol):
+    """Best price for the order's amount at a mark: of the other side, or of its ``own``."""
+
+    def __call__(self, mark: float, *, own: bool = False) -> float: ...  # noqa: D102
+
+
+class Worked(NamedTuple):
+    """Price of a fill, and whether it was a maker's."""
+
+    price: float
+    maker: bool
+
+
+class WorkedBars:
+    """Bars of a tape as a book to work hedges against.
+
+    Parameters
+    ----------
+    hedges : {'post_only', 'taker', 'maker'}
+        See ``execution.hedges`` in the configuration; a ``maker`` always fills at its own side.
+    settings : Settings
+    seed : int
+        Of the draws.
+    ts_ns : array of int64, shape (n,)
+        Entries of the tape.
+    bars : NextBars
+    """
+
+    def __init__(self, hedges: str, settings: Settings, seed: int, ts_ns: Ints, bars: NextBars) -> None:
+        self.hedges, self.settings, self.seed = hedges, settings, seed
+        self.patience_s = settings.patience_ns / NS_PER_SECOND
+        self._ts, self._bars = ts_ns, bars
+
+    def compiled(self) -> _replay.Working:
+        """Return the same for the compiled hedger."""
+        return _replay.Working(TACTICS[self.hedges], self.seed, self.patience_s, LOOKS_S, *self._bars)
+
+    def work(self, order: Order, mark: float, ts_ns: int, quote: Quote) -> Worked | str:
+        """Work a hedge of one leg to its end.
+
+        Returns
+        -------
+        Worked or str
+            Why it was given up.
+        """
+        (leg,), tried, now_ns = order.legs, NOTHING, ts_ns
+        buys = leg.amount > 0
+        while True:
+            book = _Book(mark, quote)
+            step: Step = next_step(order, tried, book, self.settings, ts_ns, now_ns, cancelled=False)
+            if isinstance(step, GiveUp):
+                return step.reason
+            assert step is not None, "a book that always has a price lets nobody wait"
+            if not step.rests:
+                return Worked(step.limit, maker=False)
+            filled, missed = self._rest(step.limit, mark, ts_ns, buys)
+            if filled:
+                return Worked(step.limit, maker=True)
+            now_ns = ts_ns + self.settings.patience_ns
+            assert leaves(order, book, self.settings, ts_ns, now_ns, cancelled=False)
+            tried = Tried(0, ts_ns, rested=True, reason="out of patience")
+            mark *= 1.0 - (1.0 if buys else -1.0) * missed
+
+    def _rest(self, limit: float, mark: float, ts_ns: int, buys: bool) -> tuple[bool, float]:
+        """Whether an order rests until it is traded through, and the mean move towards it if it is not."""
+        if self.hedges == "maker":
+            return True, 0.0
+        at = np.array([int(np.searchsorted(self._ts, ts_ns, side="right")) - 1])
+        now, amount = np.array([ts_ns]), np.array([1.0 if buys else -1.0])
+        chance, missed = self.chances(at, now, amount, np.array([limit]), np.array([mark]), LOOKS_S)
+        return _replay.drawn(self.seed, ts_ns, buys) < chance[0], float(missed[0])
+
+    def chances(
+        self, at: Ints, ts_ns: Ints, amount: Floats, limit: Floats, mark: Floats, looks_s: float
+    ) -> tuple[Floats, Floats]:
+        """Chance that orders at their own side fill, and the mean move towards them if they do not.
+
+        Parameters
+        ----------
+        at : array of int, shape (n,)
+            Entries of the tape that they leave at.
+        ts_ns, amount, limit, mark : array, shape (n,)
+            Time, signed amount, price, and mark of the contract.
+        looks_s : float
+            Seconds between two prices.
+
+        Returns
+        -------
+        chance, missed : array, shape (n,)
+            The second as a share of the price.
+        """
+        bars, side = self._bars, np.where(amount > 0, 1.0, -1.0)
+        ends, opens, close = bars.ends[at], bars.opens[at], bars.close[at]
+        reach = np.where(amount > 0, bars.low[at], bars.high[at])
+        return _replay.rest(
+            np.maximum(side * (1.0 - limit / mark), 0.0),
+            side * (1.0 - close / opens),
+            (ends - ts_ns) / NS_PER_SECOND,
+            bars.variance[at],
+            side * (1.0 - reach / opens),
+            self.patience_s,
+            looks_s,
+        )
+
+
+class _Book(NamedTuple):
+    """A book with prices on both sides: see :class:`gammacore.execution.steps.Seen`."""
+
+    mark: float
+    quote: Quote
+
+    def forbidden(self) -> str:
+        return ""
+
+    def refusal(self) -> str:
+        return ""
+
+    def unwanted(self) -> bool:
+        return False
+
+    def waits(self) -> bool:
+        return False
+
+    def limit(self, rests: bool) -> float:
+        return self.quote(self.mark, own=rests)
