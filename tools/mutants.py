@@ -32,7 +32,7 @@ FILES = (
 )  # fmt: skip
 # What runs a whole session in one process, the quick ones first.
 SESSION_TESTS = (
-    "test_steps", "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_limits",
+    "test_live_execution", "test_live_risk", "test_desk", "test_portfolio", "test_live_limits",
     "test_live_follow", "test_live_guards", "test_live_campaign", "test_live_hedger", "test_live_outside",
 )  # fmt: skip
 SWAPS: dict[type, str] = {
