@@ -16,7 +16,7 @@ from gammacore.errors import ConfigError
 from gammacore.execution.costs import HOURS
 from gammacore.fees import TIERS, FeeSchedule
 
-__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "half_spreads_of", "sources"]
+__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "half_spreads_of", "sources", "store_of"]
 
 
 def family_of(config: Config) -> str:
@@ -36,13 +36,13 @@ def grids_of(config: Config) -> Grids:
     family = family_of(config)
     if config.data.instruments is not None:
         return load_listings(config.data.instruments, family).over(published())
-    root = _store_of(config.data.chains)
+    root = store_of(config.data.chains)
     if root is not None and (root / "processed" / "instruments" / config.settles_in).is_dir():
         return load_listings(root, family, needed=False).over(published())
     return published()
 
 
-def _store_of(chains: str | None) -> Path | None:
+def store_of(chains: str | None) -> Path | None:
     """Folder of the store that chains are read from, if they are."""
     if chains is None:
         return None
@@ -119,7 +119,7 @@ def half_spreads_of(config: Config) -> tuple[float, ...]:
     if given != "recorded":
         hours = [given] * HOURS if isinstance(given, float | int) else given
         return tuple(one * 1e-4 for one in hours)
-    root, family = _store_of(config.data.chains), family_of(config)
+    root, family = store_of(config.data.chains), family_of(config)
     what = (
         "costs.hedge_half_spread_bp: 'recorded' reads quotes of the perpetual from the store of data.chains"
     )

@@ -83,6 +83,7 @@ cdef class QueueBook:
     cdef ptrdiff_t at
     cdef gc_fill fills[1024]
     cdef object kept
+    cdef readonly int64_t told_ns  # time of the last message, 0 before the first
 
     def __cinit__(self, double lot, double power):
         self.b.lot, self.b.power = lot, power
@@ -122,6 +123,8 @@ cdef class QueueBook:
             if why != GC_AT_EDGE:
                 break
             self.widen(self.feed.tick[self.at])
+        if self.at > 0:
+            self.told_ns = self.feed.ts[self.at - 1]
         return [(self.fills[i].ts, self.fills[i].order, self.fills[i].tick, self.fills[i].amount) for i in range(count)]
 
     cdef int widen(self, int64_t tick) except -1:

@@ -172,3 +172,14 @@ def test_what_cannot_be_read_is_refused(tmp_path, bids, why):
     kept(tmp_path, "books", "BTC", [told(1, "snapshot", 7, 0, bids, "[]", 1)])
     with pytest.raises(DataError, match=why):
         messages(tmp_path)
+
+
+def test_levels_that_went_out_of_a_window_are_gone_when_they_would_be_in_it_again(tmp_path):
+    """Asks of 60,000 are left behind when the price falls; it comes back above them."""
+    rows = [("[[59999.5,1.0]]", "[[60000.0,1.0]]"), ("[[59990.0,1.0]]", "[[59990.5,1.0]]")]
+    rows += [("[[60010.0,1.0]]", "[[60010.5,1.0]]")]
+    kept(tmp_path, "books", "BTC", [told(k, "window", 0, 0, *levels, k) for k, levels in enumerate(rows, 1)])
+    with Store(tmp_path) as store:
+        book = RecordedBook(book_feed(store, NAME, 0.5, START, START + 60 * SECOND), 0.5, 0.1, QueueModel())
+        book.follow(START + 3 * SECOND)
+        assert (book.quote(), book.counts()["crossed"]) == ((60010.0, 60010.5), 0)

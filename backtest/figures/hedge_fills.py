@@ -54,7 +54,7 @@ def hedge_fills(run: Run) -> dict[str, Any]:
     orders = sum(len(way.paid) for way in ways)
     makers = sum(int(np.count_nonzero(way.rested)) for way in ways)
     bounded = not isinstance(run.desk.policy, Ladder)
-    drawn = bounded and run.config.execution.hedges == "post_only"
+    drawn = bounded and run.config.execution.hedges == "post_only" and run.config.execution.fills == "bars"
     share = {name: _mean(np.concatenate([w.chances[name] for w in ways])) for name in LAWS} if ways else {}
     profits = {name: _profits(run, ways, name) if bounded else None for name in BOUNDS}
     if not drawn:
@@ -62,6 +62,7 @@ def hedge_fills(run: Run) -> dict[str, Any]:
     return {
         "model": model_of(run.config, run.tape),
         "half_spread_bp": [round(1e4 * half, 6) for half in exchange.costs.half_spread],
+        "recorded": run.recorded,
         "orders": orders,
         "makers": makers,
         "maker_share": makers / orders if orders else None,
@@ -78,6 +79,13 @@ def model_of(config: Config, tape: Tape) -> str:
     """Say by which model hedges were filled."""
     if config.hedge.rule == "ladder":
         return "Orders of the ladder fill at their price once the mark is through it; others take at once."
+    if config.execution.fills == "recorded":
+        queue = {"behind": "all behind us", "pro_rata": "in proportion", "power": "by a power law"}
+        way, where = config.execution.latency_ms, queue[config.execution.queue]
+        return (
+            f"Hedges are filled against the recorded book: {way:g} ms each way, behind all at their price; "
+            f"others cancel {where}. Where the book is not known, bars decide."
+        )
     if config.execution.hedges == "taker":
         return "Hedges take at once, at half the spread from the mark."
     if config.execution.hedges == "maker":

@@ -40,6 +40,8 @@ def obstacle(desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
         return "resting orders are filled by the event loop only"
     if desk.hedge.target.ignore_vol:
         return "hedge.ignore_vol prices every decision at the volatilities of the one before"
+    if exchange.recorded is not None:
+        return "hedges are filled against a recorded book"
     if exchange.bars is None:
         return "hedges are not worked against bars"
     if desk.hedge.lots != exchange.on_ticks:

@@ -15,6 +15,8 @@ import math
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from gammacore.contracts import Future, Grids, Option, Perpetual
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
 from gammacore.execution.costs import HOURS, HedgeCosts
@@ -23,6 +25,8 @@ from gammacore.hedging.ladder import reached
 from gammacore.market import Market
 from gammacore.orders import Cancel, Command, Leg, Order, Purpose
 
+from .queue_fills import QueueFill
+from .recorded_hedges import RecordedHedges
 from .worked import WorkedBars
 
 FREE = HedgeCosts((0.0,) * HOURS)
@@ -55,6 +59,8 @@ class SimulatedExchange:
         Half spread and fees of hedges; by default none and the schedule's.
     bars : WorkedBars, optional
         How hedges are worked, and what bars say of it; by default they take at once.
+    recorded : RecordedHedges, optional
+        Where the book of the perpetual is known, hedges are worked against it and not against bars.
     on_ticks : bool
         Whether hedge prices are rounded to the tick; off for theoretical contracts.
     max_quote_age_ns : int or None
@@ -73,6 +79,7 @@ class SimulatedExchange:
         option_fees: bool = True,
         costs: HedgeCosts = FREE,
         bars: WorkedBars | None = None,
+        recorded: RecordedHedges | None = None,
         on_ticks: bool = True,
         max_quote_age_ns: int | None = None,
         averaging: bool = True,
@@ -82,7 +89,7 @@ class SimulatedExchange:
         self.fees = fees
         self.option_fees = option_fees
         self.costs = costs
-        self.bars = bars
+        self.bars, self.recorded = bars, recorded
         self.on_ticks = on_ticks
         self.max_quote_age_ns = max_quote_age_ns
         self.grids = Grids() if grids is None else grids
@@ -121,7 +128,7 @@ class SimulatedExchange:
         if order.limit is not None:
             return self._rest(order)
         if self.bars is not None and order.purpose is Purpose.HEDGE:
-            return [self._work(order, self.bars)]
+            return self._work(order, self.bars)
         prices = [self._price(leg) for leg in order.legs]
         for leg, (price, _) in zip(order.legs, prices, strict=True):
             if reason := self._refusal(order, leg, price):
@@ -171,15 +178,29 @@ class SimulatedExchange:
             maker,
         )
 
-    def _work(self, order: Order, bars: WorkedBars) -> Event:
-        """Work a hedge to its end, within the bar that follows."""
+    def _work(self, order: Order, bars: WorkedBars) -> list[Event]:
+        """Work a hedge to its end: against the recorded book, else within the bar that follows."""
         (leg,), market = order.legs, self.market
         assert not isinstance(leg.instrument, Option)
         mark = market.future_price(leg.instrument)
+        if self.recorded is not None and (parts := self.recorded.work(order, market.ts_ns)) is not None:
+            return self._parts(order, leg, parts, mark)
         worked = bars.work(order, mark, market.ts_ns, partial(self.quote, leg.instrument, leg.amount))
         if isinstance(worked, str):
-            return Rejected(market.ts_ns, order.order_id, order.episode, worked)
-        return self._fill(order, leg, worked.price, mark, maker=worked.maker)
+            return [Rejected(market.ts_ns, order.order_id, order.episode, worked)]
+        return [self._fill(order, leg, worked.price, mark, maker=worked.maker)]
+
+    def _parts(self, order: Order, leg: Leg, parts: list[QueueFill], mark: float) -> list[Event]:
+        """Return the fills of one order; what of it was not filled the desk decides anew."""
+        if not parts:
+            return [Rejected(self.market.ts_ns, order.order_id, order.episode, "not filled")]
+        side = math.copysign(1.0, leg.amount)
+        fills = [
+            self._fill(order, Leg(leg.instrument, side * part.amount), part.price, mark, maker=part.maker)
+            for part in parts
+        ]
+        last = len(fills) - 1
+        return [msgspec.structs.replace(fill, last=k == last) for k, fill in enumerate(fills)]
 
     def _rest(self, order: Order) -> list[Event]:
         """Put a post-only order into the book, or refuse one that would take."""

@@ -1,8 +1,8 @@
-"""Orders filled against a recorded book: our place in the queue, the time to the exchange and back.
+"""Orders filled against a recorded book: our place in the queue.
 
-Every order enters the book some time after it was sent, behind all that is at its price; what is ahead of it
-goes by trades and by cancellations (``src_pyx/queue_book.h`` has the model). What takes is filled by what is
-shown. The recorded market does not react to us: amounts far beyond those shown are not to be believed.
+Every order enters the book behind all that is at its price; what is ahead of it goes by trades and by
+cancellations (``src_pyx/queue_book.h`` has the model). What takes is filled by what is shown. The recorded
+market does not react to us: amounts far beyond those shown are not to be believed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from gammacore.daycount import NS_PER_SECOND
 
 __all__ = ["QueueFill", "QueueModel", "RecordedBook"]
 
-FOREVER_NS = 2**62
+STALE_NS = 60 * NS_PER_SECOND  # without a message: the book is not known any longer
 
 
 class QueueModel(msgspec.Struct, frozen=True):
-    """Our place in a queue, and how long orders and answers are on their way.
+    """Our place in a queue.
 
     Attributes
     ----------
@@ -30,14 +30,10 @@ class QueueModel(msgspec.Struct, frozen=True):
         Where others cancel: all behind us; ahead and behind in proportion; or by a power law.
     power : float
         Of the power law: the larger, the more of them are behind us.
-    entry_ns, answer_ns : int
-        From us to the exchange, and back.
     """
 
     cancels: Literal["behind", "pro_rata", "power"] = "pro_rata"
     power: float = 3.0
-    entry_ns: int = NS_PER_SECOND // 200
-    answer_ns: int = NS_PER_SECOND // 200
 
     @property
     def exponent(self) -> float:
@@ -76,8 +72,8 @@ class RecordedBook:
         self._feed, self._book, self._ended = feed, _queue.QueueBook(lot, model.exponent), False
         self._fills: dict[int, list[QueueFill]] = {}
 
-    def follow(self, until_ns: int) -> None:
-        """Let time pass at the exchange; fills of resting orders are kept for :meth:`fills`."""
+    def follow(self, until_ns: int) -> bool:
+        """Let time pass at the exchange, keep fills for :meth:`fills`; whether the book is known then."""
         while not self._ended:
             for ts_ns, order, tick, amount in self._book.advance(until_ns):
                 self._fills[order].append(QueueFill(ts_ns, tick * self.tick_size, amount, maker=True))
@@ -90,11 +86,13 @@ class RecordedBook:
             if block is not None:
                 self._book.load(*block)
         self.now_ns = max(self.now_ns, until_ns)
+        return self.known
 
     @property
     def known(self) -> bool:
-        """Whether the book is whole, not crossed, and has both sides; never after the end of its feed."""
-        return not self._ended and self._book.known and None not in self._best()
+        """Whether the book is whole, fresh, not crossed, and has both sides."""
+        fresh = self.now_ns - self._book.told_ns <= STALE_NS
+        return fresh and not self._ended and self._book.known and None not in self._best()
 
     def quote(self) -> tuple[float, float]:
         """Best bid and ask, USD; NaN without one."""

@@ -32,6 +32,7 @@ from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
 from .price_block import PriceBlock
+from .recorded_hedges import recorded_hedges
 from .tape import Settled, Tape
 from .worked import WorkedBars
 
@@ -76,6 +77,8 @@ class Run(NamedTuple):
         ``compiled``, or ``desk`` and why.
     residual, book : EpisodeRun or None
         Of a book, see :class:`gammacore.netting.NettedPortfolio`.
+    recorded : dict or None
+        Hedges worked against a recorded book, and what was not filled through.
     """
 
     config: Config
@@ -88,6 +91,7 @@ class Run(NamedTuple):
     engine: str
     residual: EpisodeRun | None = None
     book: EpisodeRun | None = None
+    recorded: dict[str, int] | None = None
 
     @property
     def traded(self) -> list[EpisodeRun]:
@@ -111,6 +115,7 @@ def build_exchange(config: Config, tape: Tape | None = None) -> SimulatedExchang
         bars=None
         if tape is None
         else WorkedBars(working.hedges, build_working(config), working.seed, tape.ts_ns, tape.next_bars),
+        recorded=None if tape is None or working.fills == "bars" else recorded_hedges(config, tape),
         on_ticks=config.hedge.lots,
         max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
         averaging=config.exit.delivery == "average",
@@ -307,6 +312,7 @@ def replay(
             finished.append(done)
     residual = _square(tape, desk, config.report.attribution)
     engine_used = "compiled" if reason is None else f"desk: {reason}"
+    recorded = None if exchange.recorded is None else exchange.recorded.told()
     return Run(
         config,
         tape,
@@ -316,7 +322,9 @@ def replay(
         loop.deliveries,
         desk.portfolio.missing_quotes,
         engine_used,
-        *residual,
+        residual[0],
+        residual[1],
+        recorded,
     )
 
 

@@ -276,6 +276,10 @@ class ExecutionConfig(_Section, frozen=True):
     max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
     valid_for: Duration = Duration("5s")
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 7
+    fills: Literal["bars", "recorded"] = "bars"
+    queue: Literal["behind", "pro_rata", "power"] = "pro_rata"
+    queue_power: Annotated[float, Meta(gt=0, le=10)] = 3.0
+    latency_ms: Annotated[float, Meta(ge=0, le=10_000)] = 5.0
 
 
 class PaceConfig(_Section, frozen=True):

@@ -21,7 +21,7 @@ from gammacore.daycount import NS_PER_MINUTE
 from gammacore.errors import DataError
 
 from .schemas import currency_of, trades_of
-from .store import Store
+from .store import Store, days_between
 
 __all__ = ["Feed", "book_feed"]
 
@@ -76,11 +76,13 @@ def book_feed(
     DataError
         If a price is not on the tick, or a level cannot be read.
     """
-    reader = _Reader(instrument_name, tick_size)
+    reader, currency = _Reader(instrument_name, tick_size), currency_of(instrument_name)
+    recorded = set(store.days("books", currency))
     for first_ns in range(start_ns, end_ns, STEP_NS):
         until_ns = min(first_ns + STEP_NS, end_ns)
+        if not recorded.intersection(days_between(first_ns, until_ns)):
+            continue
         read = partial(store.read, as_of_ns=FOREVER_NS, start_ns=first_ns, end_ns=until_ns)
-        currency = currency_of(instrument_name)
         reader.trades(read(trades_of(instrument_name), currency, instruments=[instrument_name]))
         books = read("books", currency, instruments=[instrument_name])
         reader.books(books, reader.lost(read("gaps", "all")))
@@ -95,7 +97,7 @@ class _Reader:
     def __init__(self, instrument_name: str, tick_size: float) -> None:
         self.name, self.tick_size = instrument_name, tick_size
         self._change_id: int | None = None  # None while the book is not known
-        self._shown: dict[int, set[int]] = {}  # ticks of each side, while windows are told
+        self._shown: dict[int, set[int]] = {}  # ticks of each side, where windows are told
         self._found: list[tuple[int, int, list[Message]]] = []
 
     def taken(self) -> Feed:
@@ -166,15 +168,14 @@ class _Reader:
         """Take a book that is told from its best on: as a new one, or by what has changed in its range."""
         levels = {side: dict(self._levels(text, ts_ns)) for (side, _), text in zip(SIDES, texts, strict=True)}
         told = [(ts_ns, side, tick, amount) for side, rows in levels.items() for tick, amount in rows.items()]
-        before, self._shown = self._shown, {side: set(rows) for side, rows in levels.items()}
-        if anew or not before:
+        if anew or not self._shown:
+            self._shown = {side: set(rows) for side, rows in levels.items()}
             return [(ts_ns, _queue.CLEAR, 0, 0.0), *told]
-        gone = [
-            (ts_ns, side, tick, 0.0)
-            for side, rows in levels.items()
-            for tick in before[side]
-            if tick not in rows and _within(side, tick, rows)
-        ]
+        gone: list[Message] = []
+        for side, rows in levels.items():
+            over = {tick for tick in self._shown[side] if tick not in rows and _within(side, tick, rows)}
+            gone += [(ts_ns, side, tick, 0.0) for tick in over]
+            self._shown[side] = (self._shown[side] - over) | set(rows)  # what is out of range stays
         return gone + told
 
     def _levels(self, text: str, ts_ns: int) -> list[tuple[int, float]]:

@@ -1,0 +1,178 @@
+"""Hedges worked against the recorded book of the perpetual, by the steps of a session.
+
+An order leaves when it is decided, enters the book a latency later, and is asked back when its patience ends;
+what did not fill takes what the book then shows. Takers of some contracts are held before they enter. Fills
+are booked at the bar of the decision, as those by bars are. Orders of one moment are worked in turn.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gammacore.build import build_working
+from gammacore.config import Config
+from gammacore.contracts import ContractSpec, Perpetual, Settlement
+from gammacore.data.book_feed import book_feed
+from gammacore.data.store import Store
+from gammacore.daycount import NS_PER_SECOND
+from gammacore.errors import ConfigError
+from gammacore.execution.bump import bump_ns
+from gammacore.execution.pricing import Settings
+from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, next_step
+from gammacore.orders import Order
+from gammacore.terms import grids_of, store_of
+
+from .queue_fills import QueueFill, QueueModel, RecordedBook
+from .tape import Tape
+
+AFTER_NS = 3_600 * NS_PER_SECOND  # of the last bar, that books are read for
+
+__all__ = ["RecordedHedges", "recorded_hedges"]
+
+
+class _Side(NamedTuple):
+    """A recorded book as the steps of an order see it."""
+
+    book: RecordedBook
+    settings: Settings
+    spec: ContractSpec
+    buys: bool
+
+    def forbidden(self) -> str:
+        return ""
+
+    def refusal(self) -> str:
+        return ""
+
+    def unwanted(self) -> bool:
+        return False
+
+    def waits(self) -> bool:
+        return False
+
+    def limit(self, rests: bool) -> float | None:
+        """Best price of our own side to rest at; beyond the other's by the slippage to take."""
+        bid, ask = self.book.quote()
+        if rests:
+            return bid if self.buys else ask
+        slip = self.settings.slippage
+        wanted = ask * (1.0 + slip) if self.buys else bid * (1.0 - slip)
+        return float(self.spec.round_price(wanted, "up" if self.buys else "down"))
+
+
+class RecordedHedges:
+    """What a recorded book says of hedges.
+
+    Parameters
+    ----------
+    book : RecordedBook
+    perpetual : Perpetual
+        The one that the book is of.
+    spec : ContractSpec
+    settings : Settings
+    latency_ns : int
+        One way.
+
+    Attributes
+    ----------
+    worked, by_bars : int
+        Orders that were worked against the book, and those left to bars: where it is not known.
+    """
+
+    def __init__(
+        self,
+        book: RecordedBook,
+        perpetual: Perpetual,
+        spec: ContractSpec,
+        settings: Settings,
+        latency_ns: int,
+    ) -> None:
+        self.book, self.perpetual, self.spec = book, perpetual, spec
+        self.settings, self.latency_ns = settings, latency_ns
+        self.worked = self.by_bars = 0
+
+    def work(self, order: Order, ts_ns: int) -> list[QueueFill] | None:
+        """Work a hedge to its end; None where the book is not known."""
+        (leg,) = order.legs
+        if leg.instrument != self.perpetual:
+            return None
+        if not self.book.follow(ts_ns):
+            self.by_bars += 1
+            return None
+        parts = self._steps(order, ts_ns, leg.amount > 0, abs(leg.amount))
+        lost = not parts and not self.book.follow(ts_ns)  # before anything was filled
+        self.worked, self.by_bars = self.worked + (not lost), self.by_bars + lost
+        return None if lost else parts
+
+    def _steps(self, order: Order, ts_ns: int, buys: bool, amount: float) -> list[QueueFill]:
+        side = _Side(self.book, self.settings, self.spec, buys)
+        parts: list[QueueFill] = []
+        tried, now_ns, left = NOTHING, ts_ns, amount
+        while left >= 0.5 * self.spec.min_trade_amount and self.book.known:
+            step = next_step(order, tried, side, self.settings, ts_ns, now_ns, cancelled=False)
+            if isinstance(step, GiveUp):
+                break
+            if step is None:  # a pause before the next try
+                now_ns += NS_PER_SECOND // 20
+                self.book.follow(now_ns)
+                continue
+            sent_ns, send = now_ns, self._rest if step.rests else self._take
+            found, now_ns = send(step, now_ns, buys, left)
+            parts += found
+            left -= sum(part.amount for part in found)
+            tried = Tried(tried.takers + (not step.rests), sent_ns, step.rests, "not filled")
+        return parts
+
+    def _rest(self, step: Send, now_ns: int, buys: bool, left: float) -> tuple[list[QueueFill], int]:
+        """Rest until the patience ends, as seen from here; fills, and when the answer is back."""
+        book, way = self.book, self.latency_ns
+        book.follow(now_ns + way)
+        number = book.rest(buys, step.limit, left)
+        if number is None:  # it would have taken: refused
+            return [], now_ns + 2 * way
+        book.follow(now_ns + self.settings.patience_ns + way)
+        book.cancel(number)
+        fills = book.fills(number)
+        if sum(fill.amount for fill in fills) >= left - 0.5 * self.spec.min_trade_amount:
+            return fills, fills[-1].ts_ns + way
+        return fills, now_ns + self.settings.patience_ns + 2 * way
+
+    def _take(self, step: Send, now_ns: int, buys: bool, left: float) -> tuple[list[QueueFill], int]:
+        """Take at once; fills, and when the answer is back."""
+        enters_ns = now_ns + self.latency_ns + bump_ns(self.perpetual, now_ns)
+        self.book.follow(enters_ns)
+        return self.book.take(buys, step.limit, left), enters_ns + self.latency_ns
+
+    def told(self) -> dict[str, int]:
+        """How many hedges met the book, and what of it was not filled through."""
+        return {"worked": self.worked, "by_bars": self.by_bars, **self.book.counts()}
+
+
+def recorded_hedges(config: Config, tape: Tape) -> RecordedHedges:
+    """Open the recorded book of a configuration's perpetual.
+
+    Raises
+    ------
+    ConfigError
+        If the chains are of no store, the hedge is no perpetual, or no book of it was recorded in the time.
+    """
+    root, working = store_of(config.data.chains), config.execution
+    what = "execution.fills: 'recorded' reads books and trades of the perpetual from the store of data.chains"
+    if root is None:
+        raise ConfigError(f"{what}, got {config.data.chains!r}; name chains of a store, or write bars")
+    if config.hedge.instrument != "perpetual":
+        raise ConfigError(f"{what}; hedge.instrument is {config.hedge.instrument!r}, write bars for it")
+    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
+    perpetual = Perpetual(config.coin, settlement)
+    store = Store(root)
+    start_ns, end_ns = int(tape.ts_ns[0]), int(tape.ts_ns[-1]) + AFTER_NS
+    if not store.files("books", config.settles_in, start_ns=start_ns, end_ns=end_ns):
+        raise ConfigError(f"{what}; it has none between first and last bar: record some, or write bars")
+    if working.hedges == "maker":
+        raise ConfigError("execution.hedges: maker is a bound for bars; expected post_only or taker here")
+    spec = grids_of(config).spec_for(perpetual)
+    model = QueueModel(working.queue, working.queue_power)
+    feed = book_feed(store, perpetual.name, spec.tick_size, start_ns, end_ns)
+    book = RecordedBook(feed, spec.tick_size, spec.min_trade_amount, model)
+    latency_ns = round(working.latency_ms * 1e-3 * NS_PER_SECOND)
+    return RecordedHedges(book, perpetual, spec, build_working(config), latency_ns)

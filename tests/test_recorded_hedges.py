@@ -1,0 +1,285 @@
+"""Hedges worked against a recorded book: rest, patience, take; latency, gaps, and a whole run by hand."""
+
+import numpy as np
+import pytest
+
+from gammacore import _queue as q
+from gammacore.backtest.figures.hedge_fills import hedge_fills
+from gammacore.backtest.replay.fills import SimulatedExchange
+from gammacore.backtest.replay.queue_fills import QueueModel, RecordedBook
+from gammacore.backtest.replay.recorded_hedges import RecordedHedges, recorded_hedges
+from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.tape import Tape
+from gammacore.backtest.replay.worked import WorkedBars
+from gammacore.build import build_working
+from gammacore.contracts import Perpetual, Settlement
+from gammacore.data.listings import published
+from gammacore.data.schemas import KINDS
+from gammacore.data.store import Store, day_of
+from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND, parse_time
+from gammacore.errors import ConfigError
+from gammacore.events import Fill, Rejected
+from gammacore.execution.bump import bump_ns
+from gammacore.execution.costs import HedgeCosts
+from gammacore.fees import DERIBIT, future_fee
+from gammacore.orders import Leg, Order, Purpose
+from support.books import blocks
+from support.markets import START, build, chains_of, prices_of
+
+PERP = Perpetual("BTC", Settlement.INVERSE)
+LINEAR = Perpetual("BTC", Settlement.LINEAR)
+SECOND, LATENCY = NS_PER_SECOND, NS_PER_SECOND // 200
+BID, ASK, BUY, SELL = q.BIDS, q.ASKS, q.BUY_TRADE, q.SELL_TRADE
+TOLD = [
+    (START, q.CLEAR, 0, 0.0, False),
+    (START, BID, 119_999, 500.0, False),
+    (START, ASK, 120_000, 300.0, False),
+    (START, ASK, 120_001, 900.0, True),
+]  # ticks of half a dollar: 59,999.5 and 60,000
+
+
+def at(seconds, *change):
+    return START + round(seconds * SECOND), *change, True
+
+
+def working(*messages, perpetual=PERP, rows=None, **asked):
+    """What a book says whose messages these are; the last one is hours later, so that it does not end."""
+    told = (TOLD if rows is None else rows) + [*messages]
+    spec = published().spec_for(perpetual)
+    feed = blocks([*told, at(9_999_999, BID, 1, 0.0)])
+    book = RecordedBook(feed, 0.5, spec.min_trade_amount, QueueModel())
+    return RecordedHedges(book, perpetual, spec, build_working(build(asked)), LATENCY)
+
+
+def hedge(amount, instrument=PERP):
+    return Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(instrument, amount),))
+
+
+def parts(found, amount=100.0, seconds=1.0):
+    fills = found.work(hedge(amount, found.perpetual), START + round(seconds * SECOND))
+    return [(fill.price, fill.amount, fill.maker) for fill in fills]
+
+
+# ---- one order -----------------------------------------------------------------------
+
+
+def test_what_is_traded_through_within_the_patience_is_a_makers():
+    found = working(at(2, SELL, 119_999, 550.0), at(3, SELL, 119_998, 10.0))
+    assert parts(found) == [(59_999.5, 50.0, True), (59_999.5, 50.0, True)]
+
+
+def test_what_is_not_takes_what_the_book_shows_at_its_end():
+    moved = [at(3.9, ASK, 120_000, 0.0), at(3.95, ASK, 120_001, 60.0), at(3.99, ASK, 120_003, 500.0)]
+    found = working(at(2, SELL, 119_999, 540.0), *moved)
+    assert parts(found) == [(59_999.5, 40.0, True), (60_000.5, 60.0, False)]
+    late = working(at(4.02, ASK, 120_000, 0.0))  # after patience and both ways
+    assert parts(late) == [(60_000.0, 100.0, False)]
+
+
+def test_patience_is_counted_from_here_and_the_order_still_fills_on_its_way_out():
+    """It leaves at 1 s, and is asked back at 4 s, which the exchange hears 5 ms later."""
+    assert parts(working(at(4.004, SELL, 119_998, 10.0))) == [(59_999.5, 100.0, True)]
+    assert parts(working(at(4.006, SELL, 119_998, 10.0))) == [(60_000.0, 100.0, False)]
+    # What traded before it was there was not ours.
+    assert parts(working(at(1.004, SELL, 119_998, 10.0))) == [(60_000.0, 100.0, False)]
+
+
+def test_a_taker_takes_at_once_and_no_more_than_is_shown():
+    found = working(**{"execution.hedges": "taker"})
+    assert parts(found, 500.0) == [(60_000.0, 300.0, False), (60_000.5, 200.0, False)]
+    sold = working(**{"execution.hedges": "taker"})
+    assert parts(sold, -100.0) == [(59_999.5, 100.0, False)]
+
+
+def test_what_the_book_never_shows_is_not_filled_and_the_tries_end():
+    found = working(**{"execution.hedges": "taker"})
+    assert parts(found, 5_000.0) == [(60_000.0, 300.0, False), (60_000.5, 900.0, False)]
+    limited = working(**{"execution.hedges": "taker", "execution.slippage_bp": 0.0})
+    assert parts(limited, 500.0) == [(60_000.0, 300.0, False)]
+
+
+def test_a_book_that_has_moved_up_to_the_order_refuses_it_and_it_takes():
+    """Sent to rest at 59,999.5; on its way the asks come down to it."""
+    fallen = at(1.002, BID, 119_999, 0.0), at(1.003, BID, 119_990, 9.0), at(1.004, ASK, 119_999, 200.0)
+    found = working(*fallen)
+    assert parts(found) == [(59_999.5, 100.0, False)]
+
+
+def test_takers_of_linear_contracts_are_held_for_ten_milliseconds():
+    """Between 5 and 15 ms after it was sent the asks are gone: it takes the next level."""
+    late = START - parse_time("2026-11-27T08:00")
+    moved = [(*row[:1], *row[1:]) for row in (*TOLD, at(1.01, ASK, 120_000, 0.0))]
+    taker = {"execution.hedges": "taker"}
+    assert parts(working(rows=moved, **taker)) == [(60_000.0, 100.0, False)]
+    shifted = [(row[0] - late, *row[1:]) for row in moved]
+    linear = working(rows=shifted, perpetual=LINEAR, **taker)
+    fills = linear.work(hedge(1.0, LINEAR), START - late + SECOND)
+    assert [fill.price for fill in fills] == [60_000.5]
+
+
+def test_where_takers_are_held():
+    before, since = parse_time("2026-09-22"), parse_time("2026-09-23")
+    assert [bump_ns(PERP, since), bump_ns(LINEAR, before), bump_ns(LINEAR, since)] == [0, 0, SECOND // 100]
+    sol = Perpetual("SOL", Settlement.LINEAR)
+    assert bump_ns(sol, parse_time("2026-09-16")) == 0
+    assert bump_ns(sol, parse_time("2026-09-17")) == SECOND // 100
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [at(10, BID, 119_999, 1.0)],  # nothing told yet
+        [*TOLD, at(0.5, q.GAP, 0, 0.0)],
+        [*TOLD, at(0.5, BID, 120_005, 5.0)],  # crossed
+        [(row[0] - 61 * SECOND, *row[1:]) for row in TOLD],  # a minute of silence
+    ],
+)
+def test_where_the_book_is_not_known_bars_decide(rows):
+    found = working(rows=rows)
+    assert found.work(hedge(100.0), START + SECOND) is None
+    assert (found.worked, found.by_bars) == (0, 1)
+
+
+def test_a_book_that_is_lost_on_the_way_ends_the_order_with_what_it_has():
+    found = working(at(2, SELL, 119_999, 540.0), at(3, q.GAP, 0, 0.0), at(3.5, SELL, 119_990, 900.0))
+    assert parts(found) == [(59_999.5, 40.0, True)]
+    assert found.told() == {"worked": 1, "by_bars": 0, "crossed": 0, "gaps": 1, "outside": 0}
+
+
+# ---- the exchange of a backtest ------------------------------------------------------
+
+
+def test_fills_of_one_order_each_have_their_fee_and_the_last_says_so():
+    ts = START + NS_PER_MINUTE * np.arange(3)
+    tape = Tape(chains_of([START], [60e3]), prices_of(ts, [60e3] * 3, NS_PER_MINUTE))
+    messages = [(row[0] + 60 * SECOND, *row[1:]) for row in (at(2, SELL, 119_999, 540.0),)]
+    found = working(*messages, rows=[(row[0] + 59 * SECOND, *row[1:]) for row in TOLD])
+    config = build({})
+    bars = {"costs": HedgeCosts((1e-5,) * 24), "bars": _bars(config, tape)}
+    venue = SimulatedExchange("cross", DERIBIT, grids=published(), **bars, recorded=found)
+    for i in range(3):
+        venue.observe(tape.price(i) if tape.chain_at[i] < 0 else tape.snapshot(i))
+    maker, taker = venue.submit(hedge(100.0))
+    assert [type(maker), type(taker)] == [Fill, Fill]
+    assert [(f.amount, f.price, f.maker, f.last) for f in (maker, taker)] == [
+        (40.0, 59_999.5, True, False),
+        (60.0, 60_000.0, False, True),
+    ]
+    rates = DERIBIT.at(int(tape.ts_ns[2]))
+    assert maker.fee == future_fee(rates, PERP, 40.0, 59_999.5, maker=True)
+    assert taker.fee == future_fee(rates, PERP, 60.0, 60_000.0)
+
+
+def _bars(config, tape):
+    return WorkedBars("post_only", build_working(config), 7, tape.ts_ns, tape.next_bars)
+
+
+def test_an_order_that_the_book_does_not_fill_at_all_is_rejected():
+    class Nothing:
+        def work(self, order, ts_ns):
+            return []
+
+    ts = START + NS_PER_MINUTE * np.arange(2)
+    tape = Tape(chains_of([START], [60e3]), prices_of(ts, [60e3] * 2, NS_PER_MINUTE))
+    found = {"bars": _bars(build({}), tape), "recorded": Nothing()}
+    venue = SimulatedExchange("cross", DERIBIT, grids=published(), **found)
+    venue.observe(tape.snapshot(0))
+    (told,) = venue.submit(hedge(100.0))
+    assert isinstance(told, Rejected)
+    assert told.reason == "not filled"
+
+
+def test_a_book_that_is_lost_before_anything_is_filled_leaves_the_order_to_bars():
+    found = working(at(1.001, q.GAP, 0, 0.0))
+    assert found.work(hedge(100.0), START + SECOND) is None
+    assert (found.worked, found.by_bars) == (0, 1)
+
+
+# ---- a run on a store ----------------------------------------------------------------
+
+
+def rows_of(kind, rows):
+    defaults = {"VARCHAR": "", "BIGINT": 0, "DOUBLE": np.nan}
+    columns = KINDS[kind].columns
+    full = [{name: defaults[sort] for name, sort in columns.items()} | row for row in rows]
+    return {name: [row[name] for row in full] for name in columns}
+
+
+def store_of_books(root, closes):
+    """Best levels around each bar's close, told every half minute: 50 USD wide, one trade a minute."""
+    books, trades = [], []
+    for k, close in enumerate(closes):
+        for part in (0, 30):
+            ts = START + (60 * k + part) * SECOND
+            bid, ask = round(close) - 25.0, round(close) + 25.0
+            levels = {"bids": f"[[{bid},100000.0]]", "asks": f"[[{ask},100000.0]]", "type": "window"}
+            books.append({"ts_ns": ts, "known_ns": ts, "seq": k, "instrument_name": PERP.name} | levels)
+        price = bid - 5.0 if k % 2 else ask + 5.0
+        through = {"direction": "sell" if k % 2 else "buy", "price": price, "amount": 10.0}
+        ts = START + 60 * k * SECOND + SECOND
+        ids = {"instrument_name": PERP.name, "trade_id": str(k), "trade_seq": k}
+        trades.append({"ts_ns": ts, "known_ns": ts} | ids | through)
+    with Store(root) as store:
+        store.write("books", "BTC", day_of(START), "part", rows_of("books", books))
+        store.write("future_trades", "BTC", day_of(START), "part", rows_of("future_trades", trades))
+    return str(root / "processed" / "chains" / "BTC")
+
+
+@pytest.fixture
+def minutes():
+    """Four hours of minutes with a chain at the start."""
+    count = 240
+    rng = np.random.default_rng(3)
+    closes = np.round(60e3 * np.exp(np.cumsum(rng.normal(0.0, 1.5e-3, count))))
+    ts = START + NS_PER_MINUTE * np.arange(count)
+    return Tape(chains_of([START], [closes[0]], half=0.0), prices_of(ts, closes, NS_PER_MINUTE)), closes
+
+
+def test_a_run_fills_at_the_recorded_book(tmp_path, minutes):
+    """Sellers are hit every other minute: who buys then is a maker at the bid, every one else takes."""
+    tape, closes = minutes
+    asked = {"execution.fills": "recorded", "data.chains": store_of_books(tmp_path, closes)}
+    run = replay(build(asked | {"hedge.band": 0.01}), tape)
+    assert run.engine == "desk: hedges are filled against a recorded book"
+    (done,) = run.traded
+    kept = done.episode.hedge_fills().of(done.episode.hedge_fills().worked > 0)
+    assert len(kept.ts_ns) > 20
+    for ts, amount, price, maker in zip(kept.ts_ns, kept.amount, kept.price, kept.worked == 2, strict=True):
+        k = int((ts - START) // (60 * SECOND))
+        buys, through = amount > 0, ("sell" if k % 2 else "buy")
+        assert maker == (buys == (through == "sell"))
+        edge = -25.0 if buys == maker else 25.0
+        assert price == closes[k] + edge
+    told = hedge_fills(run)
+    assert told["makers"] == int(np.sum(kept.worked == 2))
+    assert "recorded book" in told["model"]
+    assert told["recorded"] == {"worked": told["orders"], "by_bars": 0, "crossed": 0, "gaps": 0, "outside": 0}
+
+
+def test_hours_without_a_book_are_left_to_bars_and_counted(tmp_path, minutes):
+    tape, closes = minutes
+    asked = {"execution.fills": "recorded", "data.chains": store_of_books(tmp_path, closes[:120])}
+    run = replay(build(asked | {"hedge.band": 0.01}), tape)
+    told = hedge_fills(run)["recorded"]
+    assert told["worked"] > 5
+    assert told["by_bars"] > 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({}, "reads books and trades of the perpetual from the store of data.chains.*got None"),
+        ({"hedge.instrument": "future", "data.chains": "STORE"}, "hedge.instrument is 'future'"),
+        ({"data.chains": "EMPTY"}, "it has none between first and last bar"),
+        ({"execution.hedges": "maker", "data.chains": "STORE"}, "maker is a bound for bars"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path, minutes, asked, why):
+    tape, closes = minutes
+    places = {
+        "STORE": store_of_books(tmp_path / "full", closes),
+        "EMPTY": str(tmp_path / "empty" / "processed" / "chains" / "BTC"),
+    }
+    named = {name: places.get(value, value) for name, value in asked.items()}
+    with pytest.raises(ConfigError, match=why):
+        recorded_hedges(build({"execution.fills": "recorded"} | named), tape)
