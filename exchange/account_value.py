@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gammacore.contracts import UNITS_PER_COIN
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
-from gammacore.margin import MarginRates, position_margin, rates_at
+from gammacore.margin import MarginRates, position_margin
 
 from .accounts import Position, TradingAccount, units, worth
 from .catalog import ListedContract
@@ -133,7 +134,7 @@ def evaluate(
     AccountValue
     """
     wallet, pricing = account.wallet(currency), engine.pricing
-    found, rates = AccountValue(balance=wallet.balance), rates_at(pricing.moment_ns)
+    found, rates = AccountValue(balance=wallet.balance), published_margins().standard_at(pricing.moment_ns)
     next_delivery = (pricing.moment_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 32 * NS_PER_HOUR
     orders: dict[str, list[ExchangeOrder]] = {}
     for order in (*engine.own_orders(account), *((extra,) if extra is not None else ())):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gammacore.margin import rates_at
+from gammacore.data.margins import published_margins
 
 from .account_value import Holding, evaluate, order_margin
 from .accounts import Position, TradingAccount, Wallet
@@ -33,7 +33,7 @@ def get_position(call: Call) -> dict[str, Any]:
     x, mark = call.x, call.x.pricing.mark(listing)
     own = [order for order in x.engine.own_orders(call.account) if order.listing is listing]
     flat = Position(listing, interest=x.engine.interest(listing))
-    reserved = order_margin(rates_at(x.pricing.moment_ns), listing, 0, mark, own)
+    reserved = order_margin(published_margins().standard_at(x.pricing.moment_ns), listing, 0, mark, own)
     return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, reserved, 0.0))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_MINUTE
-from gammacore.margin import rates_at
 
 from .account_value import evaluate, order_margin
 from .calls import Call, named
@@ -371,7 +371,7 @@ def get_margins(call: Call) -> dict[str, Any]:
     lots, price = _lots(call, listing), call.params.number("price")
     low, high = x.engine.band(listing)
     ticks = _limit(price, listing, low, high, BUY)
-    rates, mark = rates_at(x.pricing.moment_ns), x.pricing.mark(listing)
+    rates, mark = published_margins().standard_at(x.pricing.moment_ns), x.pricing.mark(listing)
     margins = [
         order_margin(rates, listing, 0, mark, [ExchangeOrder("", 0, listing, side, lots, ticks)])
         for side in (BUY, SELL)

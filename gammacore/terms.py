@@ -1,4 +1,4 @@
-"""Which grids and fees a configuration decides by, and whether they are all it needs."""
+"""Which grids, fees and margin a configuration decides by, and whether they are all it needs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import msgspec
 from gammacore.config import Config
 from gammacore.contracts import Grids
 from gammacore.data.listings import load_listings, published, scheduled
-from gammacore.errors import ConfigError
+from gammacore.data.margins import load_margins, published_margins
+from gammacore.errors import ConfigError, ContractError
 from gammacore.fees import DERIBIT, FeeSchedule
+from gammacore.margin import MarginSchedule
 
-__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "sources"]
+__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "margins_of", "sources"]
 
 
 def family_of(config: Config) -> str:
@@ -92,6 +94,26 @@ def fees_of(config: Config, grids: Grids) -> FeeSchedule:
     return FeeSchedule(
         tuple((since, msgspec.structs.replace(rates, **told)) for since, rates in DERIBIT.steps)
     )
+
+
+def margins_of(config: Config) -> MarginSchedule:
+    """Margin of a configuration: the model of ``margin.model``, with dated parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the model is portfolio margin and nobody knows its parameters for the coin.
+    DataError
+        If the file of ``margin.parameters`` cannot be used.
+    """
+    margin = config.margin
+    known = published_margins() if margin.parameters is None else load_margins(margin.parameters)
+    found = msgspec.structs.replace(known, model=margin.model)
+    try:
+        found.at(0, config.coin)
+    except ContractError as error:
+        raise ConfigError(f"margin.model: {error}") from None
+    return found
 
 
 def sources(config: Config, grids: Grids) -> list[str]:

@@ -20,13 +20,14 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.deribit.news import AccountNews, TickerNews
 from gammacore.desk import Desk
+from gammacore.margin_use import used
 from gammacore.orders import Order, Purpose, whose
 from gammacore.risk import RiskLimits, totals
 
 from .actions import AtWork
 from .peak import Peak
 from .refusals import Refusals
-from .solvency import liquidation_distance, margin_gap, profit_usd, share
+from .solvency import liquidation_distance, margin_gap, profit_usd
 
 PENDING_NS = 30 * NS_PER_SECOND  # that an order may be at work before it is told
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
@@ -311,10 +312,10 @@ class RiskManager:
         self.margin_gap = margin_gap(self.desk, news)
         self.liquidation_distance = liquidation_distance(news)
         self._tell_gap(news)
-        used, near = (share(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
+        use, near = (used(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
         limit = self.guards.max_margin_use
-        over = limit is not None and used > limit
-        self._hold("margin", over, Mode.HEDGE_ONLY, f"{used:.1%} of the margin is in use")
+        over = limit is not None and use > limit
+        self._hold("margin", over, Mode.HEDGE_ONLY, f"{use:.1%} of the margin is in use")
         self._hold(
             "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
         )

@@ -51,7 +51,7 @@ def compile_c(compiler: str, source: str, target: Path, *flags: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("header", ["levels.h", "hedge_levels.h"])
+@pytest.mark.parametrize("header", ["levels.h", "hedge_levels.h", "margin.h"])
 @pytest.mark.parametrize("macro", ["GC_ALL", "GC_BASELINE_ONLY"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_headers_compile_strictly(compiler, macro, header, tmp_path):

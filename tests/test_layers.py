@@ -16,7 +16,7 @@ ROOMS = ("backtest", "live", "exchange")  # stand at the top level, installed in
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "array_types", "tolerances", "_core", "_hedging", "_replay", "_surface"},
+    {"errors", "array_types", "tolerances", "_core", "_hedging", "_margin", "_replay", "_surface"},
     {"_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
@@ -25,7 +25,7 @@ ORDER = [
     {"ledger", "market", "episode", "netting", "portfolio", "expansion", "attribution", "scalps", "walk"},
     {"hedging"},
     {"breakeven"},
-    {"strategy", "risk"},
+    {"strategy", "risk", "margin_use"},
     {"desk", "hedge"},
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},

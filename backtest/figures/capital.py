@@ -12,7 +12,8 @@ import numpy as np
 
 from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.margin import MarginRates, future_rates, rates_at
+from gammacore.data.margins import published_margins
+from gammacore.margin import MarginRates, future_rates
 from gammacore.valuation import value
 
 from ..replay.runner import EpisodeRun, Run
@@ -62,7 +63,7 @@ def short_margin(tape: Tape, option: Option, i: int, j: int) -> Floats:
     forward = tape.forward(option.expiry_ns, i, j)
     unit = np.ones(j - i) if option.settlement is Settlement.INVERSE else forward
     mark = value(option, forward, tape.tau(option.expiry_ns, i, j), tape.vol(option, i, j)) / unit
-    rates = rates_at(int(tape.ts_ns[i]))
+    rates = published_margins().standard_at(int(tape.ts_ns[i]))
     return unit * _initial(rates, option, forward, mark)
 
 
@@ -92,7 +93,7 @@ def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[Epi
     # What rounding leaves of a position that was closed is none.
     held = np.where(np.abs(held) > 1e-9 * np.abs(amount).max(), held, 0.0)
     coins = np.abs(held) / price if inverse else np.abs(held)
-    rates = rates_at(int(tape.ts_ns[first]))
+    rates = published_margins().standard_at(int(tape.ts_ns[first]))
     # Linear in the size: the base rate, and what one coin more adds.
     share = future_rates(rates, instrument.base, 0.0).initial
     slope = future_rates(rates, instrument.base, 1.0).initial - share

@@ -22,6 +22,7 @@ from gammacore.config import Config
 from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
 from gammacore.episode import Episode
+from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.hedging import Never, Policy
@@ -279,7 +280,17 @@ def replay(
     Returns
     -------
     Run
+
+    Raises
+    ------
+    ConfigError
+        If ``risk.max_margin_use`` is set and nobody says what equity the run starts with.
     """
+    if config.risk.max_margin_use is not None and config.size.equity is None and not onlooker:
+        raise ConfigError(
+            f"size.equity: expected the equity to start with, in {config.settles_in}, for "
+            "risk.max_margin_use, got null (a session takes its account's)"
+        )
     desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config)
     if onlooker:
         desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"

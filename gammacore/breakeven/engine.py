@@ -18,7 +18,14 @@ from gammacore.errors import ContractError
 from gammacore.events import ChainSlice
 from gammacore.hedging import Never, Policy
 from gammacore.hedging.turnover import HedgeRates, LognormalPath, hedge_rates
-from gammacore.margin import future_rates, option_margin
+from gammacore.margin import (
+    Books,
+    MarginRates,
+    PortfolioRates,
+    future_rates,
+    option_margin,
+    portfolio_margins,
+)
 from gammacore.volatility import Density
 
 __all__ = ["breakevens"]
@@ -269,14 +276,21 @@ class _Case:
         return _root(lambda sigma: self.sign * self.mean(sigma), self.vol)
 
     def _capital(self) -> Floats:
+        """Add up what the position ties up, USD, by the model that the plan's margin is of."""
+        margin = self.plan.margin
+        if isinstance(margin, PortfolioRates):
+            return self._portfolio_capital(margin)
+        return self._standard_capital(margin)
+
+    def _standard_capital(self, rates: MarginRates) -> Floats:
         """Premium and fees of a long position, margin of a short one, and that of a hedge of one coin."""
-        chain, plan = self.chain, self.plan
-        hedge = future_rates(plan.margin, chain.base, 1.0).initial * self.forward
-        if plan.long:
+        chain = self.chain
+        hedge = future_rates(rates, chain.base, 1.0).initial * self.forward
+        if self.plan.long:
             return np.asarray(self.premium_usd + self.fees_usd + hedge)
         needed = [
             [
-                option_margin(plan.margin, kind, float(k), float(f), float(m)).initial
+                option_margin(rates, kind, float(k), float(f), float(m)).initial
                 for k, f, m in zip(
                     strike, self.forward, chain.mark[rows] * self.unit / self.forward, strict=True
                 )
@@ -284,6 +298,30 @@ class _Case:
             for kind, strike, rows in zip((CALL, PUT), self.strikes, self.rows, strict=True)
         ]
         return np.asarray(np.sum(needed, axis=0) * self.forward + hedge)
+
+    def _portfolio_capital(self, rates: PortfolioRates) -> Floats:
+        """Margin of the options with their first hedge, and the fees.
+
+        The premium counts as equity for as long as the options have it: it is no capital beside the margin.
+        """
+        m, plan = len(self.tau), self.plan
+        lines, sizes, delta = np.zeros((m, 3, 5)), np.zeros((m, 3)), np.zeros(m)
+        for leg, (kind, strike, rows) in enumerate(zip((CALL, PUT), self.strikes, self.rows, strict=True)):
+            vol = self.chain.iv[rows]
+            lines[:, leg] = np.column_stack([np.full(m, kind), strike, self.tau, vol, self.forward])
+            plain = black76.greeks(kind, self.forward, strike, self.tau, vol).delta
+            delta += plain - (self.chain.mark[rows] if self.inverse else 0.0)
+        sizes[:, :2] = self.sign
+        sizes[:, 2] = 0.0 if _is_never(plan.policy) else -self.sign * delta
+        perpetual = plan.instrument == "perpetual"
+        lines[:, 2, 1] = 1.0
+        lines[:, 2, 2] = 0.0 if perpetual else self.tau
+        lines[:, 2, 4] = self.chain.index if perpetual else self.forward
+        groups = np.tile([0, 0, 1 if perpetual else 0], m)
+        books = Books(
+            np.full(m, self.chain.index), 3 * np.arange(m + 1), lines.reshape(-1, 5), groups, sizes.ravel()
+        )
+        return portfolio_margins(books, rates, inverse=self.inverse) * self.unit + self.fees_usd
 
 
 def _root(excess: Any, start: Floats) -> Floats:
