@@ -23,7 +23,7 @@ from gammacore.margin import (
     MarginRates,
     PortfolioRates,
     future_rates,
-    option_margin,
+    option_margins,
     portfolio_margins,
 )
 from gammacore.volatility import Density
@@ -288,16 +288,14 @@ class _Case:
         hedge = future_rates(rates, chain.base, 1.0).initial * self.forward
         if self.plan.long:
             return np.asarray(self.premium_usd + self.fees_usd + hedge)
-        needed = [
-            [
-                option_margin(rates, kind, float(k), float(f), float(m)).initial
-                for k, f, m in zip(
-                    strike, self.forward, chain.mark[rows] * self.unit / self.forward, strict=True
-                )
-            ]
-            for kind, strike, rows in zip((CALL, PUT), self.strikes, self.rows, strict=True)
-        ]
-        return np.asarray(np.sum(needed, axis=0) * self.forward + hedge)
+        needed = np.zeros_like(self.tau)
+        for kind, strike, rows in zip((CALL, PUT), self.strikes, self.rows, strict=True):
+            needed += option_margins(rates, kind, strike, self.forward, self._coins(rows))[0]
+        return np.asarray(needed * self.forward + hedge)
+
+    def _coins(self, rows: Ints) -> Floats:
+        """Return marks in coin."""
+        return np.asarray(self.chain.mark[rows] * self.unit / self.forward)
 
     def _portfolio_capital(self, rates: PortfolioRates) -> Floats:
         """Margin of the options with their first hedge, and the fees.

@@ -12,7 +12,16 @@ from .portfolio import (
     sized_margins,
 )
 from .schedule import MarginSchedule, Model, PortfolioStep, StandardStep, margin_by
-from .standard import FutureRates, MarginRates, future_rates, option_margin, position_margin, standard_margin
+from .standard import (
+    FutureRates,
+    MarginRates,
+    future_margins,
+    future_rates,
+    option_margin,
+    option_margins,
+    position_margin,
+    standard_margin,
+)
 
 __all__ = [
     "Book",
@@ -28,9 +37,11 @@ __all__ = [
     "PortfolioStep",
     "Scenario",
     "StandardStep",
+    "future_margins",
     "future_rates",
     "margin_by",
     "option_margin",
+    "option_margins",
     "portfolio_margin",
     "portfolio_margins",
     "position_margin",

@@ -9,7 +9,9 @@ not public in figures, so the rates before it are carried on.
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
+from gammacore.array_types import Floats
 from gammacore.contracts import Instrument, Option, Settlement
 
 from .book import Book, Margin
@@ -17,8 +19,10 @@ from .book import Book, Margin
 __all__ = [
     "FutureRates",
     "MarginRates",
+    "future_margins",
     "future_rates",
     "option_margin",
+    "option_margins",
     "position_margin",
     "standard_margin",
 ]
@@ -110,6 +114,25 @@ def option_margin(rates: MarginRates, kind: int, strike: float, forward: float, 
         return Margin(initial, rates.option_maintenance + mark)
     maintenance = rates.option_maintenance * max(1.0, mark) + mark
     return Margin(max(initial, maintenance), maintenance)
+
+
+def option_margins(
+    rates: MarginRates, kind: int, strike: Floats | float, forward: Floats, mark: Floats
+) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of short options, as :func:`option_margin` but of arrays."""
+    out_of_money = np.maximum(kind * (strike - forward), 0.0)
+    initial = np.maximum(rates.option_initial - out_of_money / forward, rates.option_least) + mark
+    if kind > 0:
+        return initial, rates.option_maintenance + mark
+    maintenance = rates.option_maintenance * np.maximum(1.0, mark) + mark
+    return np.maximum(initial, maintenance), maintenance
+
+
+def future_margins(rates: MarginRates, base: str, coins: Floats) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of futures, as fractions of their size, of arrays."""
+    found = rates.futures.get(base, rates.other)
+    extra = found.slope * np.abs(coins)
+    return found.initial + extra, found.maintenance + extra
 
 
 def position_margin(
