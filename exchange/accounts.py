@@ -111,12 +111,15 @@ class TradingAccount:
         Whether new connections cancel their orders when they end.
     house : bool
         Whether it is the market maker or a stranger, without margin and messages.
+    margin_model : str
+        See :class:`.config.ExchangeConfig`.
     """
 
     user_id: int
     name: str
     house: bool = False
     cancel_on_disconnect: bool = False
+    margin_model: str = "segregated_sm"
     wallets: dict[str, Wallet] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
 

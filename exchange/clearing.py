@@ -6,11 +6,12 @@ from gammacore.contracts import Option, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, format_time, parse_time
 from gammacore.fees import DERIBIT, delivery_fee
 
-from .account_value import as_coins, evaluate
+from .account_value import Holding, as_coins, evaluate
 from .accounts import Position, TradingAccount, units, worth
 from .catalog import ListedContract
 from .floor import Floor
 from .order_book import ExchangeOrder
+from .portfolio_risk import account_risk, exposed
 from .publisher import Publisher
 
 __all__ = ["Clearing"]
@@ -18,7 +19,7 @@ __all__ = ["Clearing"]
 # From when an option in the money becomes a future at its strike before it is paid.
 TWO_STEPS_LINEAR_NS = parse_time("2026-04-01")
 TWO_STEPS_INVERSE_NS = parse_time("2026-08-01")
-LIQUIDATION_PERIOD_NS = 5 * NS_PER_SECOND
+LIQUIDATION_PERIOD_NS = NS_PER_SECOND
 LIQUIDATION_SHARE = 0.25
 
 
@@ -225,26 +226,60 @@ class Clearing:
     def _liquidate(self, account: TradingAccount, currency: str, now_ns: int) -> None:
         x = self._x
         found = evaluate(account, currency, x.engine)
-        if not found.maintenance or found.maintenance_margin < found.margin_balance:
+        if not found.holdings or not found.maintenance or found.maintenance_margin < found.margin_balance:
             return
         orders = [order for order in x.engine.own_orders(account) if order.listing.currency == currency]
         for order in orders:
             x.engine.cancel(order, now_ns, "autoliquidation")
         if orders:
             return
-        worst = max(found.holdings, key=lambda holding: holding.maintenance)
-        listing, lots = worst.position.listing, worst.position.lots
+        holdings = sorted(found.holdings, key=lambda holding: -holding.maintenance)
+        for holding in holdings:
+            lots = holding.position.lots
+            part = max(round(abs(lots) * LIQUIDATION_SHARE), 1)
+            if lots and self._force(account, holding.position.listing, -part if lots > 0 else part, now_ns):
+                return
+            if not found.portfolio:  # the standard model reduces what needs most, and waits for its book
+                return
+        if found.portfolio:
+            self._hedge(account, holdings, found.maintenance, now_ns)
+
+    def _force(
+        self, account: TradingAccount, listing: ListedContract, lots: int, now_ns: int, *, reduce: bool = True
+    ) -> bool:
+        """Send a liquidation order within the price band; say whether any of it was filled."""
+        x = self._x
         x.quote(listing, now_ns)
         low, high = x.engine.band(listing)
         order = ExchangeOrder(
             order_id=x.engine.new_id(listing),
             account=account.user_id,
             listing=listing,
-            side=-1 if lots > 0 else 1,
-            lots=max(round(abs(lots) * LIQUIDATION_SHARE), 1),
-            price=low if lots > 0 else high,
+            side=-1 if lots < 0 else 1,
+            lots=abs(lots),
+            price=low if lots < 0 else high,
             order_type="market",
-            reduce_only=True,
+            reduce_only=reduce,
             is_liquidation=True,
         )
         x.engine.submit(order, now_ns)
+        return order.filled > 0
+
+    def _hedge(
+        self, account: TradingAccount, holdings: list[Holding], maintenance: float, now_ns: int
+    ) -> None:
+        """Trade the perpetual against the delta where no position could be reduced, if that takes margin.
+
+        So a liquidation may open a position; it stays.
+        """
+        worst, x = holdings[0].position.listing, self._x
+        of_coin = [h for h in holdings if h.position.listing.base == worst.base]
+        listing = next(p for p in x.perpetuals if (p.base, p.currency) == (worst.base, worst.currency))
+        mark = x.pricing.mark(listing)
+        coins = -LIQUIDATION_SHARE * sum(h.delta for h in of_coin)
+        lots = round(coins * (mark.price if listing.inverse else 1.0) / listing.amount(1))
+        held = [exposed(h.position.listing, h.position.size, h.mark) for h in holdings]
+        hedged = [*held, exposed(listing, listing.amount(lots), mark)]
+        after = account_risk(hedged, [[], []], x.market.index, x.pricing.moment_ns, 0)
+        if lots and after.maintenance < maintenance:
+            self._force(account, listing, lots, now_ns, reduce=False)

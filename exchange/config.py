@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gammacore.daycount import parse_time
@@ -70,6 +72,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         Client ids and their secrets; each is an account of its own.
     deposits : dict of str to float
         What each account starts with, by currency.
+    margin_model : {'segregated_sm', 'segregated_pm', 'cross_pm'}
+        Of every account: standard margin, portfolio margin of each currency, or of all together.
     models : dict of str to MarketModel
         The coins; where no inverse contracts are known of one, there are those in USDC alone.
     linear : tuple of str
@@ -108,6 +112,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int = parse_time("2026-11-25T12:00:00Z")
     clients: dict[str, str] = msgspec.field(default_factory=lambda: {"gammacore": "local"})
     deposits: dict[str, float] = msgspec.field(default_factory=_default_deposits)
+    margin_model: Literal["segregated_sm", "segregated_pm", "cross_pm"] = "segregated_sm"
     models: dict[str, MarketModel] = msgspec.field(default_factory=_default_models)
     linear: tuple[str, ...] = ("BTC",)
     expiries: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gammacore.data.margins import published_margins
@@ -107,9 +108,11 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
         sizes = decode(sizes)
     if not isinstance(sizes, dict):
         raise invalid("value must be an object", "simulated_positions")
-    trial = TradingAccount(0, "trial")
+    trial = TradingAccount(0, "trial", margin_model=call.account.margin_model)
+    trial.wallets |= {name: replace(wallet) for name, wallet in call.account.wallets.items()}
     trial.wallets[currency] = Wallet(balance=call.account.wallet(currency).balance)
     held = call.account.positions.values() if call.params.flag("add_positions", True) else ()
+    trial.positions |= {p.listing.name: replace(p) for p in held if p.listing.currency != currency}
     lots = {p.listing.name: p.lots for p in held if p.listing.currency == currency}
     wanted = RequestParams(sizes)
     for name in sizes:

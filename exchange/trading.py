@@ -8,7 +8,7 @@ from typing import Any
 from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_MINUTE
 
-from .account_value import evaluate, order_margin
+from .account_value import as_coins, evaluate, order_margin
 from .calls import Call, named
 from .catalog import ListedContract
 from .matching import Trade
@@ -372,10 +372,13 @@ def get_margins(call: Call) -> dict[str, Any]:
     low, high = x.engine.band(listing)
     ticks = _limit(price, listing, low, high, BUY)
     rates, mark = published_margins().standard_at(x.pricing.moment_ns), x.pricing.mark(listing)
-    margins = [
-        order_margin(rates, listing, 0, mark, [ExchangeOrder("", 0, listing, side, lots, ticks)])
-        for side in (BUY, SELL)
-    ]
+    orders = [ExchangeOrder("", 0, listing, side, lots, ticks) for side in (BUY, SELL)]
+    if call.account.margin_model == "segregated_sm":
+        margins = [order_margin(rates, listing, 0, mark, [order]) for order in orders]
+    else:  # what it would add to the account
+        now = evaluate(call.account, listing.currency, x.engine).initial_margin
+        after = (evaluate(call.account, listing.currency, x.engine, order) for order in orders)
+        margins = [as_coins(max(found.initial_margin - now, 0)) for found in after]
     fees = [
         x.engine.fee(listing, lots, listing.price(ticks), call.now_ns, maker=maker) / 1e8
         for maker in (False, True)

@@ -71,6 +71,7 @@ INSIDE = {
         catalog
         accounts order_book mark_prices topics
         connection matching
+        portfolio_risk
         account_value past_market maker glance
         statements views
         floor
