@@ -12,6 +12,7 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.errors import ContractError
 from gammacore.margin import Books, MarginSchedule, future_margins, option_margins, portfolio_margins
+from gammacore.portfolio import LIQUIDATED
 from gammacore.terms import margins_of
 from gammacore.valuation import value
 
@@ -19,7 +20,7 @@ from ..replay.runner import EpisodeRun, Run
 from ..replay.tape import Tape
 from .returns import Curves
 
-__all__ = ["margin_figures", "margin_table"]
+__all__ = ["liquidation_figures", "liquidation_table", "margin_figures", "margin_table"]
 
 
 class _Held(NamedTuple):
@@ -106,6 +107,31 @@ def margin_figures(table: pd.DataFrame, config: Any, earned: float) -> dict[str,
             "max_maintenance_use": _number(_largest(maintenance, against)),
         }
     return found
+
+
+def liquidation_table(run: Run) -> pd.DataFrame:
+    """Table of the rounds in which the exchange took positions, see :class:`Liquidation`."""
+    rows = [
+        (format_time(r.ts_ns), r.instrument.name, r.amount, r.price, r.fee, r.maintenance, r.balance)
+        for r in run.liquidations
+    ]
+    names = ["time", "instrument", "amount", "price", "fee", "maintenance_margin", "margin_balance"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def liquidation_figures(run: Run) -> dict[str, Any]:
+    """Count rounds, the episodes whose options they took whole, and their fees, settlement currency.
+
+    ``modelled`` says whether the run knew what the account has, without which nothing is liquidated.
+    """
+    rounds = run.liquidations
+    return {
+        "modelled": run.config.size.equity is not None,
+        "rounds": len(rounds),
+        "episodes": sum(done.episode.close_reason == LIQUIDATED for done in run.episode_runs),
+        "fees": sum(r.fee for r in rounds),
+        "first": format_time(rounds[0].ts_ns) if rounds else None,
+    }
 
 
 def _largest(margin: pd.Series, balance: pd.Series) -> float:

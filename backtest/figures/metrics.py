@@ -26,7 +26,7 @@ from gammacore.volatility import realised_vol
 from ..replay.market import LoadedMarket
 from ..replay.runner import EpisodeRun, Run
 from .capital import capital_tied
-from .margins import margin_figures
+from .margins import liquidation_figures, margin_figures
 from .performance import Earned, number, performance, premium_of, profit_steps, returns_on_premium
 from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
@@ -295,6 +295,7 @@ def summarise(
         "return_on_margin": number(gained / peak if peak > 0 else math.nan),
         "peak_capital": peak,
         "margin": margin,
+        "liquidation": liquidation_figures(run),
         "unexplained_share": number(share_of("unexplained", sizes)) if done else None,
         "higher_order_share": number(share_of("higher_order", sizes)) if done else None,
         "attribution": {line: money._asdict() for line, money in lines.items()},

@@ -18,7 +18,7 @@ from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
 from ..replay.runner import Run, replay
 from .book_greeks import book_table
-from .margins import margin_table
+from .margins import liquidation_table, margin_table
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
 from .performance import earned_by
 from .returns import Marks
@@ -50,6 +50,7 @@ class Results(msgspec.Struct, frozen=True):
     moments: list[EpisodeMoments]
     book: pd.DataFrame
     margins: pd.DataFrame
+    liquidations: pd.DataFrame
 
 
 def run_backtest(
@@ -92,6 +93,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
         moments=seen.moments,
         book=book_table(run),
         margins=margins,
+        liquidations=liquidation_table(run),
     )
 
 
@@ -108,6 +110,7 @@ def write_tables(results: Results, folder: Path) -> None:
     results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
     results.book.drop(columns="ts_ns").round(10).to_csv(folder / "book.csv", index=False)
     results.margins.drop(columns="ts_ns").round(10).to_csv(folder / "margins.csv", index=False)
+    results.liquidations.to_csv(folder / "liquidations.csv", index=False)
     write_journal(results.ledgers, folder / "ledger.csv")
 
 

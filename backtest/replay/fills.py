@@ -110,7 +110,7 @@ class SimulatedExchange:
         order = command
         if order.limit is not None:
             return self._rest(order)
-        prices = [self._price(leg) for leg in order.legs]
+        prices = [self.price(leg) for leg in order.legs]
         for leg, (price, _) in zip(order.legs, prices, strict=True):
             if not math.isfinite(price):
                 side = "ask" if leg.amount > 0 else "bid"
@@ -140,7 +140,7 @@ class SimulatedExchange:
         self.resting[order.order_id] = order
         return []
 
-    def _price(self, leg: Leg) -> tuple[float, float]:
+    def price(self, leg: Leg) -> tuple[float, float]:
         """Fill price (NaN where there is none) and mark of a leg."""
         if isinstance(leg.instrument, Option):
             return self._option_price(leg.instrument, leg.amount), self.market.mark(leg.instrument)

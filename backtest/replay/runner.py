@@ -32,6 +32,7 @@ from gammacore.terms import fees_of, grids_of
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
+from .liquidation import Liquidation, Liquidator
 from .price_block import PriceBlock
 from .tape import Settled, Tape
 
@@ -74,6 +75,8 @@ class Run(NamedTuple):
         Orders that found no quote.
     engine : str
         ``compiled``, or ``desk`` and why.
+    liquidations : list of Liquidation
+        Rounds in which the exchange took positions, where ``size.equity`` says what the account has.
     residual, book : EpisodeRun or None
         Of a book, see :class:`gammacore.netting.NettedPortfolio`.
     """
@@ -88,6 +91,7 @@ class Run(NamedTuple):
     engine: str
     residual: EpisodeRun | None = None
     book: EpisodeRun | None = None
+    liquidations: Sequence[Liquidation] = ()
 
     @property
     def traded(self) -> list[EpisodeRun]:
@@ -130,6 +134,7 @@ class _Replay:
         self.tape, self.desk, self.exchange, self.compiled = tape, desk, exchange, compiled
         self.holder, self.traded = holder, 0
         self.deliveries: dict[int, Settled] = {}
+        self.liquidator: Liquidator | None = None
 
     def run(self, progress: Progress | None) -> None:
         """Walk the whole tape."""
@@ -139,6 +144,8 @@ class _Replay:
             if tape.chain_at[i] >= 0:
                 for event in (*self._tickers(PriceBlock(tape, i, i + 1), i), tape.snapshot(i)):
                     self._dispatch(event)
+                if self.liquidator is not None and self.liquidator.run():
+                    self._dispatch(Timer(int(tape.ts_ns[i])))  # what is left is the desk's again
                 i += 1
             else:
                 i = self._bars(i, self._end_of_bars(i))
@@ -300,6 +307,8 @@ def replay(
     reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
     compiled = CompiledHedger(desk, exchange) if reason is None else None
     loop = _Replay(tape, desk, exchange, compiled, holder)
+    if config.size.equity is not None and not (holder or onlooker):
+        loop.liquidator = Liquidator(desk, exchange, config.size.equity)
     loop.run(progress)
     finished, skipped = [], 0
     for episode in desk.portfolio.episodes:
@@ -313,7 +322,7 @@ def replay(
             skipped += 1
         else:
             finished.append(done)
-    residual = _square(tape, desk, config.report.attribution)
+    residual, book = _square(tape, desk, config.report.attribution)
     engine_used = "compiled" if reason is None else f"desk: {reason}"
     return Run(
         config,
@@ -324,7 +333,9 @@ def replay(
         loop.deliveries,
         desk.portfolio.missing_quotes,
         engine_used,
-        *residual,
+        residual,
+        book,
+        [] if loop.liquidator is None else loop.liquidator.rounds,
     )
 
 

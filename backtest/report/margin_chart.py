@@ -7,16 +7,17 @@ import plotly.graph_objects as go
 
 from .drawing import BLUE, ORANGE, axis, line_trace, make_figure, time_axis
 from .thinning import LINE_POINTS
-from .view import View, as_text
+from .view import View, as_text, plural
 
-__all__ = ["margin_figure", "margin_rows"]
+__all__ = ["liquidation_rows", "liquidation_words", "margin_figure", "margin_rows"]
 
+SHOWN = 20  # rounds of a liquidation
 MODELS = (("standard", BLUE), ("portfolio", ORANGE))
 
 
 def margin_figure(view: View) -> go.Figure:
     """Draw initial (full) and maintenance margin (dotted) of both models."""
-    table, unit = view.results.margins, view.results.config.settles_in
+    table, unit = view.results.margins, view.config.settles_in
     ts, traces = table["ts_ns"].to_numpy(np.int64), []
     for model, colour in MODELS:
         for kind, dash in (("initial", "solid"), ("maintenance", "dot")):
@@ -59,3 +60,31 @@ def margin_rows(view: View) -> list[tuple[str, str, str, str, str]]:
             )
         )
     return rows
+
+
+def liquidation_words(view: View) -> str:
+    """Say whether the account would have been liquidated."""
+    found = view.summary["liquidation"]
+    if not found["modelled"]:
+        return "Liquidation is not modelled: size.equity does not say what the account has."
+    if not found["rounds"]:
+        return "The account would not have been liquidated at any chain."
+    closed, unit = plural(found["episodes"], "episode"), view.config.settles_in
+    return (
+        f"Liquidated: the exchange took positions in {found['rounds']:,} rounds, the first at "
+        f"{found['first']}, for {found['fees']:,.6f} {unit} of fees. It closed {closed}."
+    )
+
+
+def liquidation_rows(view: View) -> list[tuple[str, ...]]:
+    """Write the first rounds: when, what, how much, at which price, and the margin before."""
+    return [
+        (
+            str(row["time"]),
+            str(row["instrument"]),
+            f"{row['amount']:+,.6g}",
+            f"{row['price']:,.6g}",
+            *(f"{row[name]:,.6f}" for name in ("fee", "maintenance_margin", "margin_balance")),
+        )
+        for row in view.results.liquidations.head(SHOWN).to_dict("records")
+    ]

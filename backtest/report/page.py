@@ -15,7 +15,7 @@ from .book_charts import book_figure
 from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from .exposure_charts import deltas_figure, greeks_figure
 from .headline import headline_cards
-from .margin_chart import margin_figure, margin_rows
+from .margin_chart import liquidation_rows, liquidation_words, margin_figure, margin_rows
 from .price_chart import drawn_note, price_figure
 from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
 from .rendering import render, script_json
@@ -54,6 +54,8 @@ def _context(view: View) -> dict[str, Any]:
         "other_method": tables.METHOD_WORDS[tables.other_method(view)],
         "scalping": tables.scalping_rows(view),
         "margins": margin_rows(view),
+        "liquidation": liquidation_words(view),
+        "liquidations": liquidation_rows(view),
         "settles_in": view.config.settles_in,
         "left_out": tables.left_out(view),
         "drawn": drawn_note(view),

@@ -178,6 +178,8 @@ def run_notes(view: View) -> list[str]:
     """Say what a reader must know before believing a figure."""
     summary = view.summary
     notes = list(summary["reasons"])
+    if summary["liquidation"]["rounds"]:
+        notes.append(f"The account was liquidated, first at {summary['liquidation']['first']}: see Margin.")
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         notes.append(

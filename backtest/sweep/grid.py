@@ -128,8 +128,8 @@ def cells(config: Config) -> list[Cell]:
 
 def _holds(config: Config, decided: dict[str, Any]) -> dict[str, Any]:
     """Part of a configuration that decides what is held, and which delta is hedged."""
-    # Which entries pay, how much is entered, or whether margin is left for it.
-    decides = config.signal.active or config.size.of_equity or config.risk.max_margin_use is not None
+    # Which entries pay, how much is entered, or whether the account is liquidated.
+    decides = config.signal.active or config.size.of_equity or config.size.equity is not None
     if config.hedge.leland or decides:  # the rule also decides the delta
         return decided
     hedge = {name: value for name, value in decided["hedge"].items() if name not in RULE}

@@ -29,11 +29,15 @@ __all__ = [
 
 
 class FutureRates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Margin of a future as a fraction of its size: a base, and ``slope`` more per coin of size."""
+    """Margin of a future as a fraction of its size: a base, and ``slope`` more per coin of size.
+
+    ``liquidation`` is the fee of a forced trade, as a fraction of its size.
+    """
 
     initial: float
     maintenance: float
     slope: float
+    liquidation: float = 0.0075
 
 
 class MarginRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
