@@ -234,12 +234,13 @@ class Clearing:
         if orders:
             return
         holdings = sorted(found.holdings, key=lambda holding: -holding.maintenance)
-        for holding in holdings:
+        # The standard model reduces what needs most, and waits for its book; what gains in the worst
+        # scenario of the risk matrix is left alone.
+        tried = [h for h in holdings if h.maintenance > 0.0] if found.portfolio else holdings[:1]
+        for holding in tried:
             lots = holding.position.lots
             part = max(round(abs(lots) * LIQUIDATION_SHARE), 1)
-            if lots and self._force(account, holding.position.listing, -part if lots > 0 else part, now_ns):
-                return
-            if not found.portfolio:  # the standard model reduces what needs most, and waits for its book
+            if self._force(account, holding.position.listing, -part if lots > 0 else part, now_ns):
                 return
         if found.portfolio:
             self._hedge(account, holdings, found.maintenance, now_ns)

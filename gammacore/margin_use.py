@@ -37,8 +37,9 @@ def held_book(positions: Mapping[Instrument, float], market: Market) -> Book:
         if not isinstance(held, Perpetual) and held.expiry_ns < market.ts_ns:
             continue
         if isinstance(held, Option):
-            mark, forward = float(market.exposure(held).value), market.forward(held.expiry_ns)
-            holdings.append(Holding(held, size, mark, forward, market.iv(held)))
+            # What rounding leaves of a value below zero is none.
+            mark = max(float(market.exposure(held).value), 0.0)
+            holdings.append(Holding(held, size, mark, market.forward(held.expiry_ns), market.iv(held)))
         else:
             holdings.append(Holding(held, size, market.future_price(held)))
     return Book(market.ts_ns, market.index, tuple(holdings))

@@ -5,18 +5,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.special import ndtr
+from typer.testing import CliRunner
 
+from gammacore.cli.main import app
 from gammacore.contracts import Option, Perpetual, Settlement, parse
 from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_DAY, parse_time
 from gammacore.errors import ConfigError
 from gammacore.exchange import Exchange, ExchangeConfig, MarketModel
 from gammacore.exchange.account_value import in_currency
+from gammacore.exchange.clearing import Clearing
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.exchange.mark_prices import Mark
 from gammacore.exchange.portfolio_risk import account_risk, exposed, portfolio_risk
 from gammacore.margin import Book, Holding, portfolio_margin
-from support.local_exchange import Client, make
+from support.local_exchange import SECOND, Client, make
 
 MARGINS, PERPETUAL = published_margins(), "BTC-PERPETUAL"
 
@@ -234,6 +237,48 @@ def test_liquidation_reduces_what_loses_most_in_the_worst_scenario():
     assert_invariants(exchange.floor)
 
 
+def short_of_calls(monkeypatch, filled):
+    """Liquidate an account; what is forced on it: instrument, lots, whether it only reduces."""
+    exchange = make(margin_model="segregated_pm", flow_per_minute=0.0)
+    client = Client(exchange)
+    call = option_near(client, 1)
+    client.call("private/sell", instrument_name=call, amount=8.0, type="market")
+    client.call("private/buy", instrument_name=PERPETUAL, amount=20_000, type="market")
+    account = exchange.floor.accounts[exchange.floor.users["gammacore"]]
+    account.wallet("BTC").balance = 0
+    forced, clearing = [], Clearing(exchange.floor, None)
+
+    def force(account, listing, lots, now_ns, *, reduce=True):
+        forced.append((listing.name, lots, reduce))
+        return listing.name in filled
+
+    monkeypatch.setattr(clearing, "_force", force)
+    clearing.liquidate(exchange.now_ns + SECOND)
+    return call, forced
+
+
+def test_portfolio_margin_takes_what_loses_and_hedges_where_that_does_not_trade(monkeypatch):
+    call, forced = short_of_calls(monkeypatch, filled={"none"})
+    assert [name for name, _, _ in forced] == [call, PERPETUAL]
+    assert forced[0][1:] == (20, True)  # a quarter of 8 coins in lots of 0.1, bought back
+    assert forced[1][1] > 0  # against a short delta
+    assert forced[1][2] is False
+
+
+def test_portfolio_margin_takes_one_position_a_round(monkeypatch):
+    call, forced = short_of_calls(monkeypatch, filled={PERPETUAL})
+    assert [name for name, _, _ in forced] == [call, PERPETUAL]
+    again, forced = short_of_calls(monkeypatch, filled={call})
+    assert [name for name, _, _ in forced] == [again]
+
+
 def test_a_coin_without_parameters_is_refused():
     with pytest.raises(ConfigError, match="segregated_pm: no parameters of portfolio margin for SOL"):
         Exchange(ExchangeConfig(margin_model="segregated_pm", models={"SOL": MarketModel()}))
+
+
+def test_an_unknown_margin_model_is_refused_before_anything_starts():
+    result = CliRunner().invoke(app, ["exchange", "--margin", "portfolio"])
+    assert isinstance(result.exception, ConfigError)
+    told = str(result.exception)
+    assert told == "--margin: expected segregated_sm, segregated_pm or cross_pm, got 'portfolio'"

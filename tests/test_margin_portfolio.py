@@ -1,5 +1,6 @@
 """Portfolio margin: the exchange's printed figures, a second implementation, and laws of any book."""
 
+import doctest
 import math
 
 import msgspec
@@ -20,6 +21,8 @@ from gammacore.margin import (
     risk_vectors,
     sized_margins,
 )
+from gammacore.margin import portfolio as margin_portfolio
+from gammacore.margin import standard as margin_standard
 from gammacore.margin.book import lines_of
 from gammacore.margin.portfolio import scenarios
 from support.reference import margin as slow
@@ -308,3 +311,9 @@ def test_the_grid_reads_as_it_is_computed():
     assert named[24] == (0.16, "up", False)  # the exchange's index 25, bucket 9
     with pytest.raises(ValueError, match="read-only"):
         table[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("module", [margin_standard, margin_portfolio])
+def test_examples_of_the_docstrings(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 0 == found.failed
