@@ -70,9 +70,12 @@ def margin_balance(book: Book, equity: float, margins: MarginSchedule) -> float:
 
 def used(margin: float, balance: float) -> float:
     """Return the part of the margin balance that is in use, without limit if nothing is left of it."""
-    if balance <= 0:
+    if balance <= 0 and not math.isnan(margin):
         return math.inf if margin > 0 else 0.0
     return margin / balance
+
+
+MISSING = "max_margin_use: a mark is missing, so the margin after the entry is not known"
 
 
 class MarginLimit(msgspec.Struct, frozen=True):
@@ -121,11 +124,14 @@ class MarginLimit(msgspec.Struct, frozen=True):
         for option, amount in rolled.legs.items() if rolled is not None else ():
             after[option] = after.get(option, 0.0) - amount
         if hedge is not None:
-            after[hedge] = after.get(hedge, 0.0) - _delta(legs, market, hedge)
+            delta = _delta(legs, market, hedge)
+            if math.isnan(delta):
+                return MISSING
+            after[hedge] = after.get(hedge, 0.0) - delta
         book = held_book({held: size for held, size in after.items() if size}, market)
         use = used(self.margins.margin(book).initial, margin_balance(book, equity, self.margins))
         if math.isnan(use):
-            return "max_margin_use: a mark is missing, so the margin after the entry is not known"
+            return MISSING
         if use > self.most:
             return f"max_margin_use: {use:.1%} of the margin balance after the entry exceeds {self.most:.1%}"
         return None

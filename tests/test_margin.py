@@ -105,7 +105,9 @@ def test_rates_go_by_date():
     first = published_margins().standard
     later = StandardStep(parse_time("2030-01-01"), MarginRates(option_initial=0.2))
     schedule = MarginSchedule(standard=(*first, later))
-    assert schedule.standard_at(parse_time("2029-12-31")) == RATES
+    august = schedule.standard_at(parse_time("2029-12-31"))
+    assert august == schedule.standard_at(parse_time("2026-08-01")) != RATES  # the fee of a liquidation
+    assert schedule.standard_at(parse_time("2026-07-31")) == RATES
     assert schedule.standard_at(parse_time("2030-01-01")) == later.rates
     assert schedule.standard_at(parse_time("2019-01-01")) == RATES  # the first known
     with pytest.raises(ContractError, match="margin, standard: dates must ascend"):

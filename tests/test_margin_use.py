@@ -83,6 +83,16 @@ def test_what_is_held_counts():
     assert len(entry.legs) == 2
 
 
+@pytest.mark.parametrize("rule", ["interval", "never"])
+def test_an_entry_without_a_mark_is_not_sent(rule):
+    settings = {"size__equity": 10.0, "risk__max_margin_use": 0.9, "hedge__rule": rule}
+    desk, _ = desk_after(**settings)
+    entry = desk.strategy.plan(desk.market.chain, EXPIRIES[0], START, math.nan, 0.0)
+    desk.market._vol[entry.legs[0].instrument] = math.nan
+    contract = Perpetual("BTC", entry.legs[0].instrument.settlement)
+    assert desk.margin_refusal(entry, contract).startswith("max_margin_use: a mark is missing")
+
+
 def test_a_session_says_why_it_enters_nothing():
     desk, sent = desk_after(size__equity=10.0, risk__max_margin_use=0.01)
     assert not sent
@@ -124,6 +134,8 @@ def test_positions_at_marks_and_what_margin_is_held_against():
 def test_use_of_a_balance_that_is_gone():
     assert (used(1.0, 4.0), used(0.0, 0.0)) == (0.25, 0.0)
     assert (used(1.0, 0.0), used(1.0, -1.0)) == (math.inf, math.inf)
+    assert math.isnan(used(math.nan, -1.0))
+    assert math.isnan(used(1.0, math.nan))
 
 
 def test_the_model_of_a_configuration():

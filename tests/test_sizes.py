@@ -24,7 +24,7 @@ from gammacore.margin import Book, Holding, portfolio_margin
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
-from gammacore.strategy.sizes import one_unit, steepest
+from gammacore.strategy.sizes import one_unit, sized, steepest
 from gammacore.strategy.structures import Picked, pick
 from gammacore.strategy.waiting import waiting
 from support.live_world import Process, World, lively
@@ -135,6 +135,15 @@ def test_a_share_of_the_equity_by_portfolio_margin(name, long):
     assert unit.margin_of(7.0) == pytest.approx(of_portfolio(name, long, 7.0), rel=1e-9)
     asked = one_unit(SizeRule(lots=False, margin_share=0.3), *known)
     assert asked.margin_of(7.0) == pytest.approx(margin(name, long, 7.0), rel=1e-12)
+
+
+def test_portfolio_margin_without_a_mark_enters_nothing():
+    quoted = chain()
+    picked = pick(quoted, preset("straddle"), FRIDAY, [FRIDAY], START)
+    quoted.iv[picked.rows[0]] = math.nan
+    rule = SizeRule(lots=False, margin_share=0.3, margin=MARGINS)
+    why = sized(rule, quoted, picked, START, True, (math.nan, 0.0, 5.0))
+    assert why == "size.margin_share: the margin is not known, a mark is missing"
 
 
 def test_the_hedge_that_margin_counts_is_as_large_as_the_delta_can_be():

@@ -30,8 +30,7 @@ from gammacore.valuation import exposure
 
 __all__ = ["OF_EQUITY", "OneUnit", "SizeRule", "Sized", "one_unit", "sized"]
 
-MOST_UNITS = 1e9  # more is no margin at all
-STEPS, CLOSE = 60, 1e-12  # of the search for the units that a margin pays for
+CLOSE = 1e-8  # of the units that a margin pays for; the exchange rounds it to 9 decimals
 
 OF_EQUITY = ("margin_share", "equity_share", "kelly")
 
@@ -270,6 +269,8 @@ def _portfolio(
         seen = exposure(option, forward, tau, vol)
         delta += sign * amount * float(seen.net_delta)
         holdings.append(Holding(option, sign * amount, mark, forward, vol))
+    if math.isnan(delta):  # a mark is missing
+        return MarginCurve(math.nan, 0.0, _no_margin)
     unit = chain.index if chain.settlement is Settlement.INVERSE else 1.0
     hedge = Holding(Perpetual(chain.base, chain.settlement), -delta * unit, chain.index)
     book = Book(ts_ns, chain.index, (*holdings, hedge))
@@ -338,17 +339,20 @@ def _margin_share(size: SizeRule, unit: OneUnit) -> float | str:
 
 
 def _within(budget: float, unit: OneUnit) -> float | str:
-    """Most units whose margin is within a budget, by bisection."""
-    low, high = 0.0, 1.0
-    while unit.margin_of(high) <= budget:
-        if high > MOST_UNITS:
-            return "one unit has no margin"
+    """Most units whose margin is a budget: in proportion to that of one, where it is, else by bisection."""
+    if math.isnan(unit.margin):
+        return "the margin is not known, a mark is missing"
+    if unit.margin <= 0.0:
+        return "one unit has no margin"
+    high = budget / unit.margin
+    if abs(unit.margin_of(high) - budget) <= CLOSE * budget:
+        return high
+    low = 0.0  # not in proportion: a damped scenario or the delta shock counts
+    while unit.margin_of(high) < budget:
         low, high = high, 2.0 * high
-    for _ in range(STEPS):
+    while high - low > CLOSE * high:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if unit.margin_of(middle) <= budget else (low, middle)
-        if high - low <= CLOSE * high:
-            break
     return low
 
 
