@@ -7,7 +7,7 @@ _Ints = npt.NDArray[np.int64]
 PARTS: int
 
 def vectors(
-    rates: _Floats, table: _Floats, inverse: bool, lines: _Floats
+    level: int, rates: _Floats, table: _Floats, inverse: bool, lines: _Floats
 ) -> tuple[_Floats, _Floats, _Floats]: ...
 def books(
     rates: _Floats,
@@ -22,6 +22,7 @@ def books(
     roll: _Floats,
 ) -> _Floats: ...
 def ragged(
+    level: int,
     rates: _Floats,
     table: _Floats,
     inverse: bool,

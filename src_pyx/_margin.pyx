@@ -12,7 +12,7 @@ import numpy as np
 
 cnp.import_array()
 
-cdef extern from "margin.h" nogil:
+cdef extern from "margin_levels.h" nogil:
     ctypedef struct gc_margin_rates:
         double range_up
 
@@ -27,11 +27,9 @@ cdef extern from "margin.h" nogil:
         const double *profit
         double held, bought, roll
 
-    enum:
-        GC_SCENARIO_COLUMNS
-
-    void gc_margin_vector(const gc_margin_rates *r, const double *table, ptrdiff_t m, int inverse,
-                          const gc_margin_line *p, double *out)
+    ctypedef void (*gc_margin_kernel)(const gc_margin_rates *r, const double *table, ptrdiff_t m, int inverse,
+                                      const gc_margin_line *p, double *out) noexcept
+    gc_margin_kernel gc_margin_kernel_of(int level)
     double gc_margin_delta(const gc_margin_line *p)
     double gc_margin_roll_rate(const gc_margin_rates *r, double tau)
     gc_margin_parts gc_margin_of(const gc_margin_rates *r, const double *table, ptrdiff_t m, int inverse,
@@ -40,10 +38,14 @@ cdef extern from "margin.h" nogil:
 PARTS = 4  # worst loss, roll shock, delta shock, scenario of the worst loss (-1: none)
 
 
-def vectors(const double[::1] rates not None, const double[:, ::1] table not None, bint inverse,
+def vectors(int level, const double[::1] rates not None, const double[:, ::1] table not None, bint inverse,
             const double[:, ::1] lines not None):
-    """Profit of one coin of each line under each scenario, (n, m); delta and roll rate of each, (n,)."""
-    cdef Py_ssize_t i, n = lines.shape[0], m = table.shape[0]
+    """Profit of one coin of each line under each scenario, (n, m); delta and roll rate of each, (n,).
+
+    ``level`` is the instruction set, a position in ``_core.LEVELS``; the table of scenarios is (4, m).
+    """
+    cdef Py_ssize_t i, n = lines.shape[0], m = table.shape[1]
+    cdef gc_margin_kernel vector = gc_margin_kernel_of(level)
     profits, deltas, rolls = np.empty((n, m)), np.empty(n), np.empty(n)
     cdef double[:, ::1] out = profits
     cdef double[::1] delta = deltas, roll = rolls
@@ -52,7 +54,7 @@ def vectors(const double[::1] rates not None, const double[:, ::1] table not Non
     with nogil:
         for i in range(n):
             p = <const gc_margin_line *> &lines[i, 0]
-            gc_margin_vector(r, &table[0, 0], m, inverse, p, &out[i, 0])
+            vector(r, &table[0, 0], m, inverse, p, &out[i, 0])
             delta[i] = gc_margin_delta(p)
             roll[i] = gc_margin_roll_rate(r, p.tau)
     return profits, deltas, rolls
@@ -95,7 +97,7 @@ def books(const double[::1] rates not None, const double[:, ::1] table not None,
 
     `groups` numbers expiries from 0; the last three arguments are what :func:`vectors` gives.
     """
-    cdef Py_ssize_t b, i, j, n = lines.shape[0], m = table.shape[0]
+    cdef Py_ssize_t b, i, j, n = lines.shape[0], m = table.shape[1]
     found, scratch = np.empty((sizes.shape[0], PARTS)), np.zeros(m + 2 * n + 1)
     cdef double[:, ::1] out = found
     cdef double[::1] room = scratch
@@ -121,12 +123,13 @@ def books(const double[::1] rates not None, const double[:, ::1] table not None,
     return found
 
 
-def ragged(const double[::1] rates not None, const double[:, ::1] table not None, bint inverse,
+def ragged(int level, const double[::1] rates not None, const double[:, ::1] table not None, bint inverse,
            const double[::1] index not None, const int64_t[::1] offsets not None,
            const double[:, ::1] lines not None, const int64_t[::1] groups not None,
            const double[::1] sizes not None):
     """Margin of books that each have a market of their own: positions offsets[b]:offsets[b + 1], (b, PARTS)."""
-    cdef Py_ssize_t b, i, j, n, first, m = table.shape[0], most
+    cdef Py_ssize_t b, i, j, n, first, m = table.shape[1], most
+    cdef gc_margin_kernel profits = gc_margin_kernel_of(level)
     most = int(np.diff(offsets).max(initial=0))
     found, scratch = np.empty((index.shape[0], PARTS)), np.zeros(2 * m + 4 * most + 1)
     cdef double[:, ::1] out = found
@@ -150,7 +153,7 @@ def ragged(const double[::1] rates not None, const double[:, ::1] table not None
                 delta[i] = roll[i] = 0.0
                 if size != 0.0:
                     p = <const gc_margin_line *> &lines[first + i, 0]
-                    gc_margin_vector(r, &table[0, 0], m, inverse, p, vector)
+                    profits(r, &table[0, 0], m, inverse, p, vector)
                     delta[i], roll[i] = gc_margin_delta(p), gc_margin_roll_rate(r, p.tau)
                     for j in range(m):
                         total[j] += size * vector[j]
@@ -168,7 +171,7 @@ def without(const double[::1] rates not None, const double[:, ::1] table not Non
             const double[::1] sizes not None, const double[:, ::1] vector not None,
             const double[::1] delta not None, const double[::1] roll not None):
     """Margin of a book less each of its positions in turn: (n, PARTS)."""
-    cdef Py_ssize_t i, j, n = lines.shape[0], m = table.shape[0]
+    cdef Py_ssize_t i, j, n = lines.shape[0], m = table.shape[1]
     found, scratch = np.empty((n, PARTS)), np.zeros(m + 2 * n + 1)
     cdef double[:, ::1] out = found
     cdef double[::1] room = scratch

@@ -23,7 +23,8 @@
  * their last digit so, and in no other way. */
 #define GC_MARGIN_UNITS 1e9
 
-enum { GC_SCENARIO_MOVE, GC_SCENARIO_SHIFT, GC_SCENARIO_SCALE, GC_SCENARIO_DAMPING, GC_SCENARIO_COLUMNS };
+/* Rows of the table of scenarios. */
+enum { GC_SCENARIO_MOVE, GC_SCENARIO_SHIFT, GC_SCENARIO_SCALE, GC_SCENARIO_DAMPING };
 
 /* In the order in which Python hands them over. */
 typedef struct {
@@ -71,30 +72,6 @@ GC_INLINE void gc_margin_vols(const gc_margin_rates *r, double vol, double tau, 
     vols[2] = down < 0.0 ? 0.0 : down;
 }
 
-/* Profit of one coin under each of m scenarios, settlement currency. */
-static void gc_margin_vector(const gc_margin_rates *r, const double *table, ptrdiff_t m, int inverse,
-                             const gc_margin_line *p, double *out)
-{
-    double vols[3], root = sqrt(p->tau), now = 0.0;
-    int future = p->kind == 0.0;
-    if (!future) {
-        gc_margin_vols(r, p->vol, p->tau, vols);
-        now = gc_margin_price(p->kind, p->strike, p->tau, root, p->vol, p->price);
-        now = inverse ? now / p->price : now;
-    }
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const double *s = table + GC_SCENARIO_COLUMNS * j;
-        double k = s[GC_SCENARIO_MOVE], moved = p->price * (1.0 + k), profit;
-        if (future) profit = inverse ? k / (1.0 + k) : p->price * k;
-        else {
-            double vol = vols[(int)s[GC_SCENARIO_SHIFT]];
-            double then = gc_margin_price(p->kind, p->strike, p->tau, root, vol, moved);
-            profit = (inverse ? then / moved : then) - now;
-        }
-        out[j] = s[GC_SCENARIO_SCALE] * profit;
-    }
-}
-
 /* Black's delta of one coin; of a future 1. */
 GC_INLINE double gc_margin_delta(const gc_margin_line *p)
 {
@@ -129,7 +106,7 @@ static gc_margin_parts gc_margin_of(const gc_margin_rates *r, const double *tabl
     double unit = inverse ? index : 1.0, coin = inverse ? 1.0 : index;
     for (ptrdiff_t j = 0; j < m; j++) {
         double loss = without ? size * without[j] - sums->profit[j] : -sums->profit[j];
-        double damping = table[GC_SCENARIO_COLUMNS * j + GC_SCENARIO_DAMPING] / unit;
+        double damping = table[GC_SCENARIO_DAMPING * m + j] / unit;
         loss = damping > 0.0 ? loss - damping : loss;
         if (loss > found.worst || loss != loss) {
             found.worst = loss;

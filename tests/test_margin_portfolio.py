@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import gammacore
 from gammacore.contracts import CALL, PUT, Future, Option, Perpetual, Settlement, parse
 from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_DAY, parse_time
@@ -219,6 +220,31 @@ def test_many_books_at_once_are_each_what_one_is(inverse):
         )
 
 
+def test_every_instruction_set_gives_the_same_bits():
+    rng = np.random.default_rng(9)
+    book, rates, found = random_book(rng, 40), varied(rng), set()
+    before = gammacore.simd_level()
+    try:
+        for level in gammacore.supported_levels():
+            gammacore.use_level(level)
+            found.add(risk_vectors(book, rates)[0].tobytes())
+    finally:
+        gammacore.use_level(before)
+    assert len(found) == 1
+
+
+def test_a_grid_longer_than_a_chunk_of_the_loops():
+    rng = np.random.default_rng(10)
+    rates = msgspec.structs.replace(BTC_2024, buckets_count=30, extended_moves=(-0.9, 0.2, 7.0))
+    book = random_book(rng, 8)
+    found = portfolio_margin(book, rates)
+    assert found[2:5] == pytest.approx(by_hand(book, rates), rel=1e-9, abs=2e-9)
+    lines, _, _ = lines_of(book.ts_ns, book.holdings)
+    initial, _ = risk_vectors(book, rates)
+    for row, line, size in zip(initial, lines, lines_of(book.ts_ns, book.holdings)[2], strict=True):
+        assert row == pytest.approx(size * slow.vector(rates, line, True), rel=1e-9, abs=1e-12)
+
+
 def test_bought_options_offset_the_delta_that_is_shocked_and_never_add_to_it():
     rates = msgspec.structs.replace(BTC_2024, delta_total_liq_shock_threshold=0.0)
     perpetual = Holding(parse("BTC-PERPETUAL"), 90_000.0 * 100.0, 90_000.0)
@@ -306,8 +332,8 @@ def test_columns_that_do_not_fit_are_refused():
 
 def test_the_grid_reads_as_it_is_computed():
     table, named = scenarios(BTC_2024, True)
-    assert len(table) == len(named) == 27 + 8
-    assert [s.move for s in named] == table[:, 0].tolist()
+    assert table.shape == (4, 27 + 8)
+    assert [s.move for s in named] == table[0].tolist()
     assert named[24] == (0.16, "up", False)  # the exchange's index 25, bucket 9
     with pytest.raises(ValueError, match="read-only"):
         table[0, 0] = 1.0

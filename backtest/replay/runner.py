@@ -293,7 +293,7 @@ def replay(
     ConfigError
         If ``risk.max_margin_use`` is set and nobody says what equity the run starts with.
     """
-    if config.risk.max_margin_use is not None and config.size.equity is None and not onlooker:
+    if config.risk.max_margin_use is not None and config.size.equity is None and not (holder or onlooker):
         raise ConfigError(
             f"size.equity: expected the equity to start with, in {config.settles_in}, for "
             "risk.max_margin_use, got null (a session takes its account's)"

@@ -33,7 +33,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gammacore import _margin
+from gammacore import _core, _margin
 from gammacore.array_types import Floats, Ints
 from gammacore.errors import ContractError
 
@@ -195,7 +195,7 @@ def scenarios(rates: PortfolioRates, inverse: bool) -> tuple[Floats, tuple[Scena
 
     Returns
     -------
-    table : array, shape (m, 4)
+    table : array, shape (4, m)
         Move, volatility (0 up, 1 same, 2 down), factor of the profit, damping (USD).
     named : tuple of Scenario
     """
@@ -214,7 +214,7 @@ def scenarios(rates: PortfolioRates, inverse: bool) -> tuple[Floats, tuple[Scena
             scale, damping = scale * (1.0 + move) / edge, damping / edge
         rows.append((move, 0.0, scale, damping))
         named.append(Scenario(move, SHIFTS[0], True))
-    table = np.array(rows)
+    table = np.ascontiguousarray(np.array(rows).T)
     table.flags.writeable = False
     return table, tuple(named)
 
@@ -238,6 +238,11 @@ def _flat(rates: PortfolioRates) -> Floats:
     )
     flat.flags.writeable = False
     return flat
+
+
+def _level() -> int:
+    """Instruction set of the loops: that of the pricing kernels."""
+    return _core.LEVELS.index(_core.simd_level())
 
 
 def portfolio_margin(book: Book, rates: PortfolioRates) -> PortfolioMargin:
@@ -271,7 +276,7 @@ def portfolio_margin(book: Book, rates: PortfolioRates) -> PortfolioMargin:
     lines, groups, sizes = lines_of(book.ts_ns, book.holdings)
     table, named = scenarios(rates, book.inverse)
     flat, inverse, index = _flat(rates), book.inverse, book.index
-    vector, delta, roll = _margin.vectors(flat, table, inverse, lines)
+    vector, delta, roll = _margin.vectors(_level(), flat, table, inverse, lines)
     whole = _margin.books(flat, table, inverse, index, lines, groups, sizes[None, :], vector, delta, roll)[0]
     less = _margin.without(flat, table, inverse, index, lines, groups, sizes, vector, delta, roll)
     worst, rolled, shock, at = whole.tolist()
@@ -323,7 +328,7 @@ def sized_margins(book: Book, rates: PortfolioRates, sizes: ArrayLike) -> Floats
     table, _ = scenarios(rates, book.inverse)
     scaled = np.ascontiguousarray(given * coins)
     flat, inverse = _flat(rates), book.inverse
-    seen = _margin.vectors(flat, table, inverse, lines)
+    seen = _margin.vectors(_level(), flat, table, inverse, lines)
     parts = _margin.books(flat, table, inverse, book.index, lines, groups, scaled, *seen)
     return np.asarray(parts[:, :3].sum(axis=1))
 
@@ -363,7 +368,7 @@ def portfolio_margins(books: Books, rates: PortfolioRates, *, inverse: bool) -> 
     if np.any((groups < 0) | (groups >= np.repeat(counts, counts))):
         raise ContractError("groups: expiries of a book are numbered from 0, below its number of positions")
     table, _ = scenarios(rates, inverse)
-    parts = _margin.ragged(_flat(rates), table, inverse, index, offsets, lines, groups, sizes)
+    parts = _margin.ragged(_level(), _flat(rates), table, inverse, index, offsets, lines, groups, sizes)
     return np.asarray(parts[:, :3].sum(axis=1))
 
 
@@ -385,8 +390,8 @@ def risk_vectors(book: Book, rates: PortfolioRates) -> tuple[Floats, Floats]:
     lines, _, sizes = lines_of(book.ts_ns, book.holdings)
     table, _ = scenarios(rates, book.inverse)
     unit = book.index if book.inverse else 1.0
-    initial = sizes[:, None] * _margin.vectors(_flat(rates), table, book.inverse, lines)[0]
+    initial = sizes[:, None] * _margin.vectors(_level(), _flat(rates), table, book.inverse, lines)[0]
     total = initial.sum(axis=0)
-    damped = np.sign(total) * np.maximum(np.abs(total) - table[:, 3] / unit, 0.0)
+    damped = np.sign(total) * np.maximum(np.abs(total) - table[3] / unit, 0.0)
     gains = np.minimum(rates.pnl_offset * damped, rates.max_offsetable_pnl / unit)
     return initial, np.where(damped > 0, gains, damped)
