@@ -5,6 +5,7 @@ import pytest
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.replay.liquidation import Liquidator
+from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import build_exchange, replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.backtest.report.page import write_report
@@ -176,6 +177,26 @@ def test_the_simulated_market_in_both_scopes(scope, model, tmp_path):
     assert f"Liquidated: the exchange took positions in {found['rounds']:,} rounds, the first at" in page
     assert f"<td>{results.liquidations['instrument'][0]}</td>" in page
     assert f"The account was liquidated, first at {found['first']}: see Margin." in page
+
+
+@pytest.mark.parametrize("model", ["standard", "portfolio"])
+def test_both_engines_liquidate_alike(model):
+    config = build(
+        {
+            "market.days": 30, "market.vol": 1.5, "market.implied_premium": -0.3, "entry.side": "short",
+            "size.contracts": 10.0, "size.equity": 2.2, "costs.max_quote_age": None, "margin.model": model,
+            "hedge.rule": "interval", "hedge.every": "4h",
+        }
+    )  # fmt: skip
+    tape = load_market(config).tape
+    compiled, desk = replay(config, tape), replay(config, tape, engine="desk")
+    assert compiled.engine == "compiled"
+    assert len(compiled.liquidations) == len(desk.liquidations) > 0
+    for one, other in zip(compiled.liquidations, desk.liquidations, strict=True):
+        assert one[:2] == other[:2]
+        assert one[2:] == pytest.approx(other[2:], rel=1e-9)
+    profits = [[e.episode.ledger.profit() for e in run.episode_runs] for run in (compiled, desk)]
+    assert np.array(profits[0]) == pytest.approx(np.array(profits[1]), rel=1e-9, abs=1e-8)
 
 
 def test_a_page_says_when_nothing_was_liquidated_and_when_that_is_not_known(tmp_path):
