@@ -234,16 +234,20 @@ class Clearing:
         if orders:
             return
         holdings = sorted(found.holdings, key=lambda holding: -holding.maintenance)
-        # The standard model reduces what needs most, and waits for its book; what gains in the worst
-        # scenario of the risk matrix is left alone.
-        tried = [h for h in holdings if h.maintenance > 0.0] if found.portfolio else holdings[:1]
-        for holding in tried:
-            lots = holding.position.lots
-            part = max(round(abs(lots) * LIQUIDATION_SHARE), 1)
-            if self._force(account, holding.position.listing, -part if lots > 0 else part, now_ns):
+        if not found.portfolio:  # what needs most, or nothing
+            worst = holdings[0].position
+            self._force(account, worst.listing, -_part(worst), now_ns)
+            return
+        # What loses most in the worst scenario, the next where that does not trade; last the perpetual.
+        tried = [(h.position.listing, -_part(h.position), True) for h in holdings if h.maintenance > 0.0]
+        tried += [(*self._hedge(holdings), False)]
+        for listing, lots, reduce in tried:
+            if (
+                lots
+                and self._lowers(holdings, found.maintenance, listing, lots)
+                and self._force(account, listing, lots, now_ns, reduce=reduce)
+            ):
                 return
-        if found.portfolio:
-            self._hedge(account, holdings, found.maintenance, now_ns)
 
     def _force(
         self, account: TradingAccount, listing: ListedContract, lots: int, now_ns: int, *, reduce: bool = True
@@ -266,21 +270,30 @@ class Clearing:
         x.engine.submit(order, now_ns)
         return order.filled > 0
 
-    def _hedge(
-        self, account: TradingAccount, holdings: list[Holding], maintenance: float, now_ns: int
-    ) -> None:
-        """Trade the perpetual against the delta where no position could be reduced, if that takes margin.
+    def _hedge(self, holdings: list[Holding]) -> tuple[ListedContract, int]:
+        """Return the perpetual of the worst position's coin, and lots of it against a part of the delta.
 
         So a liquidation may open a position; it stays.
         """
         worst, x = holdings[0].position.listing, self._x
         of_coin = [h for h in holdings if h.position.listing.base == worst.base]
         listing = next(p for p in x.perpetuals if (p.base, p.currency) == (worst.base, worst.currency))
-        mark = x.pricing.mark(listing)
         coins = -LIQUIDATION_SHARE * sum(h.delta for h in of_coin)
-        lots = round(coins * (mark.price if listing.inverse else 1.0) / listing.amount(1))
+        size = coins * (x.pricing.mark(listing).price if listing.inverse else 1.0)
+        return listing, round(size / listing.amount(1))
+
+    def _lowers(
+        self, holdings: list[Holding], maintenance: float, listing: ListedContract, lots: int
+    ) -> bool:
+        """Whether a trade would lower the maintenance margin of the risk matrix."""
+        x = self._x
         held = [exposed(h.position.listing, h.position.size, h.mark) for h in holdings]
-        hedged = [*held, exposed(listing, listing.amount(lots), mark)]
-        after = account_risk(hedged, [[], []], x.market.index, x.pricing.moment_ns, 0)
-        if lots and after.maintenance < maintenance:
-            self._force(account, listing, lots, now_ns, reduce=False)
+        traded = exposed(listing, listing.amount(lots), x.pricing.mark(listing))
+        after = account_risk([*held, traded], [[], []], x.market.index, x.pricing.moment_ns, 0)
+        return after.maintenance < maintenance
+
+
+def _part(position: Position) -> int:
+    """Signed lots that one round takes off a position."""
+    part = max(round(abs(position.lots) * LIQUIDATION_SHARE), 1)
+    return part if position.lots > 0 else -part

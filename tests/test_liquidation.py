@@ -13,6 +13,7 @@ from gammacore.build import build_desk
 from gammacore.contracts import Option, Perpetual
 from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_HOUR
+from gammacore.margin import portfolio_margin
 from gammacore.margin_use import held_book, margin_balance
 from gammacore.portfolio import LIQUIDATED
 from gammacore.strategy.equity import equity_of
@@ -118,25 +119,55 @@ def test_standard_margin_takes_what_needs_most_at_the_ask_for_the_usual_fee():
 
 def test_what_has_no_quote_is_passed_over():
     """Options cannot be bought back between chains: what can be traded is the hedge."""
-    settings = {
-        "hedge.rule": "interval",
-        "hedge.every": "1h",
-        "size.equity": 3.2,
-        "margin.model": "portfolio",
-    }
+    settings = {"hedge.rule": "interval", "hedge.every": "1h", "margin.model": "portfolio"}
     desk, exchange = desk_at(crash(), settings, chains=2)
     liquidator = Liquidator(desk, exchange, 0.2)
     exchange.max_quote_age_ns, exchange.market.ts_ns = 0, exchange.market.ts_ns + NS_PER_HOUR
-    before = desk.portfolio.positions()
+    before, paid = desk.portfolio.positions(), desk.portfolio.episodes[0].fees_paid()
     assert liquidator.run()
     assert {type(r.instrument) for r in liquidator.rounds} == {Perpetual}
     first = liquidator.rounds[0]
     assert published_margins().standard_at(first.ts_ns).futures["BTC"].liquidation == 0.0075
     assert first.fee == pytest.approx(0.0075 * abs(first.amount) / first.price)
+    fees = sum(r.fee for r in liquidator.rounds)
+    assert desk.portfolio.episodes[0].fees_paid() - paid == pytest.approx(fees, abs=1e-7)
     after = desk.portfolio.positions()
     assert {o: a for o, a in after.items() if isinstance(o, Option)} == {
         o: a for o, a in before.items() if isinstance(o, Option)
     }
+
+
+def test_what_gains_in_the_worst_scenario_is_not_sold():
+    """A call sold without a quote, and the perpetual bought against half of it: more of it is bought."""
+    settings = {"entry.legs": [{"kind": "call", "strike": "atm"}], "margin.model": "portfolio"}
+    settings |= {"hedge.rule": "interval", "hedge.every": "1h", "hedge.ratio": 0.5}
+    desk, exchange = desk_at(crash(), settings, chains=2)
+    exchange.max_quote_age_ns, exchange.market.ts_ns = 0, exchange.market.ts_ns + NS_PER_HOUR
+    book = held_book(desk.portfolio.positions(), desk.market)
+    losses = portfolio_margin(book, published_margins().portfolio_at(START, "BTC")).losses
+    hedge = next(k for k, held in enumerate(book.holdings) if isinstance(held.instrument, Perpetual))
+    assert book.holdings[hedge].size > 0 > losses[hedge]
+    liquidator = Liquidator(desk, exchange, 0.2)
+    assert liquidator.run()
+    first = liquidator.rounds[0]
+    assert first.instrument == book.holdings[hedge].instrument
+    assert first.amount > 0
+    needed = [r.maintenance for r in liquidator.rounds]
+    assert needed == sorted(needed, reverse=True)  # no round takes what the one before gave
+    assert len(needed) < 60
+
+
+def test_portfolio_margin_takes_what_loses_most_in_the_worst_scenario():
+    legs = [{"kind": "call", "strike": "atm"}, {"kind": "call", "strike": "delta 0.2", "amount": 0.4}]
+    desk, exchange = desk_at(crash(), {"entry.legs": legs, "margin.model": "portfolio"}, chains=2)
+    book = held_book(desk.portfolio.positions(), desk.market)
+    losses = portfolio_margin(book, published_margins().portfolio_at(START, "BTC")).losses
+    assert (losses > 0).sum() == 2
+    liquidator = Liquidator(desk, exchange, 0.2)
+    assert liquidator.run()
+    first = book.holdings[int(np.argmax(losses))]
+    assert liquidator.rounds[0].instrument == first.instrument
+    assert liquidator.rounds[0].amount == pytest.approx(-0.25 * first.size)
 
 
 def test_resting_orders_are_cancelled_first():

@@ -3,9 +3,9 @@
 An account is liquidated while its maintenance margin is not below its margin balance: round by round, each
 taking a part of one position at the prices of the moment. Standard margin reduces the position that needs
 most. Portfolio margin takes the one that loses most in the worst scenario, the next one where there is no
-quote, and if none trades a part of the delta in the perpetual, where that takes margin. While it runs the
-account's own orders are refused and those that rest are cancelled. How much a round takes is not published:
-here a quarter, as on the local exchange.
+quote, and if none trades a part of the delta in the perpetual; each only where that lowers margin. While it
+runs the account's own orders are refused and those that rest are cancelled. How much a round takes is not
+published: here a quarter, as on the local exchange.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement
+from gammacore.contracts import Instrument, Option, Perpetual, Settlement
 from gammacore.desk import Desk
 from gammacore.events import Outside, Rejected
 from gammacore.margin import Book, Holding, MarginRates, margin_by, portfolio_margin, position_margin
@@ -116,18 +116,21 @@ class Liquidator:
             yield self._part(worst)
             return
         losses = portfolio_margin(book, rates).losses
-        for row in sorted(range(len(losses)), key=lambda k: -losses[k]):
-            if losses[row] > 0.0:
-                yield self._part(book.holdings[row])
+        order = sorted(range(len(losses)), key=lambda k: -losses[k])
+        parts = [self._part(book.holdings[row]) for row in order if losses[row] > 0.0]
         hedge = self._hedge(book)
-        if hedge is not None:
-            held = {one.instrument: one.size for one in book.holdings}
-            size = held.get(hedge.instrument, 0.0) + hedge.amount
-            price = self._desk.market.future_price(_future(hedge.instrument))
-            left = book.without(hedge.instrument)
-            after = Book(book.ts_ns, book.index, (*left.holdings, Holding(hedge.instrument, size, price)))
-            if margin_by(after, rates).maintenance < margin_by(book, rates).maintenance:
-                yield hedge
+        for leg in (*parts, *(() if hedge is None else (hedge,))):
+            if margin_by(self._after(book, leg), rates).maintenance < margin_by(book, rates).maintenance:
+                yield leg
+
+    def _after(self, book: Book, leg: Leg) -> Book:
+        """Return the book with a leg traded."""
+        for held in book.holdings:
+            if held.instrument == leg.instrument:
+                return book.with_size(held.instrument, held.size + leg.amount)
+        assert isinstance(leg.instrument, Perpetual)
+        added = Holding(leg.instrument, leg.amount, self._desk.market.future_price(leg.instrument))
+        return Book(book.ts_ns, book.index, (*book.holdings, added))
 
     def _part(self, held: Holding) -> Leg:
         """Return a quarter of a position, in whole lots where the desk trades them, at least one."""
@@ -180,8 +183,3 @@ class Liquidator:
         rate = rates.futures.get(leg.instrument.base, rates.other).liquidation
         inverse = leg.instrument.settlement is Settlement.INVERSE
         return rate * (abs(leg.amount) / price if inverse else abs(leg.amount) * price)
-
-
-def _future(instrument: Instrument) -> Future | Perpetual:
-    assert not isinstance(instrument, Option)
-    return instrument
