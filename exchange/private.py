@@ -34,7 +34,10 @@ def get_position(call: Call) -> dict[str, Any]:
     x, mark = call.x, call.x.pricing.mark(listing)
     own = [order for order in x.engine.own_orders(call.account) if order.listing is listing]
     flat = Position(listing, interest=x.engine.interest(listing))
-    reserved = order_margin(published_margins().standard_at(x.pricing.moment_ns), listing, 0, mark, own)
+    reserved = 0.0  # under portfolio margin orders have margin with the rest of the account
+    if call.account.margin_model == "segregated_sm":
+        rates = published_margins().standard_at(x.pricing.moment_ns)
+        reserved = order_margin(rates, listing, 0, mark, own)
     return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, reserved, 0.0))
 
 

@@ -163,6 +163,9 @@ def test_open_orders_count_in_initial_margin_alone():
     buys = summary(client)
     assert buys["initial_margin"] == pytest.approx(1.5 * before["initial_margin"], rel=1e-3)
     assert buys["maintenance_margin"] == pytest.approx(before["maintenance_margin"], rel=1e-3)
+    client.call("private/buy", instrument_name="ETH-PERPETUAL", amount=1_000, price=2_500)
+    flat = client.call("private/get_position", instrument_name="ETH-PERPETUAL")
+    assert flat["open_orders_margin"] == 0.0 < summary(client, "ETH")["initial_margin"]
     client.call("private/cancel_all")
     client.call("private/sell", instrument_name=PERPETUAL, amount=50_000, price=90_000)
     assert summary(client)["initial_margin"] == pytest.approx(before["initial_margin"], rel=1e-3)
