@@ -6,6 +6,10 @@ The identities (segregated standard margin):
 - margin_balance = equity - options_value;
 - available_funds = margin_balance - initial_margin;
 - delta_total = delta_total_map - options_value, for coin-settled options, outside the settlement window.
+
+Under portfolio margin the margin balance is the equity (not confirmed), and margin that of the risk matrix
+(:mod:`.portfolio_risk`). In the cross model balance and margin of every currency are the USD totals of all
+currencies over its index, at 6 decimals, as a recorded account shows them.
 """
 
 from __future__ import annotations
@@ -15,16 +19,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gammacore.contracts import UNITS_PER_COIN
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
-from gammacore.margin import MarginRates, position_margin, rates_at
+from gammacore.margin import MarginRates, position_margin
 
 from .accounts import Position, TradingAccount, units, worth
 from .catalog import ListedContract
 from .mark_prices import Mark
 from .matching import MatchingEngine
-from .order_book import ExchangeOrder
+from .order_book import BUY, SELL, ExchangeOrder
+from .portfolio_risk import account_risk, exposed
 
-__all__ = ["AccountValue", "Holding", "as_coins", "evaluate", "order_margin"]
+__all__ = ["AccountValue", "CrossTotals", "Holding", "as_coins", "evaluate", "in_currency", "order_margin"]
 
 
 class Holding(NamedTuple):
@@ -40,6 +46,24 @@ class Holding(NamedTuple):
     """Initial margin that its open orders add."""
     premium: float
     """Coin that its premium takes off the delta: the value of coin-settled options, decaying as deltas do."""
+
+
+class CrossTotals(NamedTuple):
+    """All currencies of an account together, USD, and the rate of the currency that asks."""
+
+    equity: float
+    initial: float
+    maintenance: float
+    rate: float
+
+    def here(self, usd: float) -> float:
+        """Amount of USD in the currency."""
+        return in_currency(usd, self.rate)
+
+
+def in_currency(usd: float, index: float) -> float:
+    """Amount of USD in a currency of a cross account: rounded to 6 decimals."""
+    return round(usd / index, 6)
 
 
 @dataclass(slots=True)
@@ -67,6 +91,8 @@ class AccountValue:
     expiring_initial: float = 0.0
     expiring_maintenance: float = 0.0
     holdings: list[Holding] = field(default_factory=list)
+    margin_model: str = "segregated_sm"
+    cross: CrossTotals | None = None
 
     @property
     def equity(self) -> int:
@@ -76,17 +102,28 @@ class AccountValue:
     @property
     def margin_balance(self) -> int:
         """Units."""
-        return self.equity - self.options_value
+        if self.cross is not None:
+            return units(self.cross.here(self.cross.equity))
+        return self.equity if self.portfolio else self.equity - self.options_value
 
     @property
     def initial_margin(self) -> int:
         """Of positions and open orders, units."""
+        if self.cross is not None:
+            return units(self.cross.here(self.cross.initial))
         return units(self.initial + self.orders)
 
     @property
     def maintenance_margin(self) -> int:
         """Of positions, units."""
+        if self.cross is not None:
+            return units(self.cross.here(self.cross.maintenance))
         return units(self.maintenance)
+
+    @property
+    def portfolio(self) -> bool:
+        """Whether the account is under portfolio margin."""
+        return self.margin_model.endswith("_pm")
 
 
 def order_margin(
@@ -132,11 +169,39 @@ def evaluate(
     -------
     AccountValue
     """
+    found = _of_currency(account, currency, engine, extra)
+    if account.margin_model == "cross_pm":
+        found.cross = _cross(account, currency, engine, extra)
+    return found
+
+
+def _cross(
+    account: TradingAccount, currency: str, engine: MatchingEngine, extra: ExchangeOrder | None
+) -> CrossTotals:
+    """Add all currencies up, in USD."""
+    equity = initial = maintenance = 0.0
+    for one in {*account.wallets, *(p.listing.currency for p in account.positions.values())}:
+        found, index = _of_currency(account, one, engine, extra), _index(one, engine)
+        equity += as_coins(found.equity) * index
+        initial += (found.initial + found.orders) * index
+        maintenance += found.maintenance * index
+    return CrossTotals(equity, initial, maintenance, _index(currency, engine))
+
+
+def _index(currency: str, engine: MatchingEngine) -> float:
+    return 1.0 if currency == "USDC" else engine.market.index(currency)
+
+
+def _of_currency(
+    account: TradingAccount, currency: str, engine: MatchingEngine, extra: ExchangeOrder | None
+) -> AccountValue:
+    """Value one currency by itself."""
     wallet, pricing = account.wallet(currency), engine.pricing
-    found, rates = AccountValue(balance=wallet.balance), rates_at(pricing.moment_ns)
+    found = AccountValue(balance=wallet.balance, margin_model=account.margin_model)
+    rates = published_margins().standard_at(pricing.moment_ns)
     next_delivery = (pricing.moment_ns - 8 * NS_PER_HOUR) // NS_PER_DAY * NS_PER_DAY + 32 * NS_PER_HOUR
     orders: dict[str, list[ExchangeOrder]] = {}
-    for order in (*engine.own_orders(account), *((extra,) if extra is not None else ())):
+    for order in _orders(account, engine, extra):
         if order.listing.currency == currency:
             orders.setdefault(order.listing.name, []).append(order)
     for position in account.positions.values():
@@ -150,7 +215,39 @@ def evaluate(
         listing = pending[0].listing
         found.orders += order_margin(rates, listing, 0, pricing.mark(listing), pending)
     found.futures_rpl, found.options_rpl = wallet.futures_realized, wallet.options_realized
+    if found.portfolio:
+        own = [order for order in _orders(account, engine, extra) if order.listing.currency == currency]
+        _by_portfolio(found, own, engine, next_delivery)
     return found
+
+
+def _orders(
+    account: TradingAccount, engine: MatchingEngine, extra: ExchangeOrder | None
+) -> list[ExchangeOrder]:
+    """Open orders, and one more."""
+    return [*engine.own_orders(account), *((extra,) if extra is not None else ())]
+
+
+def _by_portfolio(
+    found: AccountValue, orders: list[ExchangeOrder], engine: MatchingEngine, next_delivery: int
+) -> None:
+    """Replace margin by that of the risk matrix; positions show what they lose in its worst scenario."""
+    pricing = engine.pricing
+    held = [exposed(h.position.listing, h.position.size, h.mark) for h in found.holdings]
+    filled = [
+        [
+            exposed(o.listing, o.listing.amount(side * o.left), pricing.mark(o.listing))
+            for o in orders
+            if o.side == side and not o.reduce_only
+        ]
+        for side in (BUY, SELL)
+    ]
+    risk = account_risk(held, filled, engine.market.index, pricing.moment_ns, next_delivery)
+    found.initial, found.maintenance, found.orders = risk.initial, risk.maintenance, risk.orders
+    found.expiring_initial, found.expiring_maintenance = risk.expiring_initial, risk.expiring_maintenance
+    for k, holding in enumerate(found.holdings):
+        initial, maintenance = risk.losses.get(holding.position.listing.name, (0.0, 0.0))
+        found.holdings[k] = holding._replace(initial=initial, maintenance=maintenance, orders=0.0)
 
 
 def _add(

@@ -114,6 +114,8 @@ class TradingAccount:
         Whether it is the market maker or a stranger, without margin and messages.
     discount : Discount, optional
         Of its fees.
+    margin_model : str
+        See :class:`.config.ExchangeConfig`.
     """
 
     user_id: int
@@ -121,6 +123,7 @@ class TradingAccount:
     house: bool = False
     cancel_on_disconnect: bool = False
     discount: Discount | None = None
+    margin_model: str = "segregated_sm"
     wallets: dict[str, Wallet] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
 

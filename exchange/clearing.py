@@ -6,11 +6,12 @@ from gammacore.contracts import Option, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_SECOND, format_time, parse_time
 from gammacore.fees import DERIBIT, delivery_fee
 
-from .account_value import as_coins, evaluate
+from .account_value import Holding, as_coins, evaluate
 from .accounts import Position, TradingAccount, units, worth
 from .catalog import ListedContract
 from .floor import Floor
 from .order_book import ExchangeOrder
+from .portfolio_risk import account_risk, exposed
 from .publisher import Publisher
 
 __all__ = ["Clearing"]
@@ -18,7 +19,7 @@ __all__ = ["Clearing"]
 # From when an option in the money becomes a future at its strike before it is paid.
 TWO_STEPS_LINEAR_NS = parse_time("2026-04-01")
 TWO_STEPS_INVERSE_NS = parse_time("2026-08-01")
-LIQUIDATION_PERIOD_NS = 5 * NS_PER_SECOND
+LIQUIDATION_PERIOD_NS = NS_PER_SECOND
 LIQUIDATION_SHARE = 0.25
 
 
@@ -225,26 +226,74 @@ class Clearing:
     def _liquidate(self, account: TradingAccount, currency: str, now_ns: int) -> None:
         x = self._x
         found = evaluate(account, currency, x.engine)
-        if not found.maintenance or found.maintenance_margin < found.margin_balance:
+        if not found.holdings or not found.maintenance or found.maintenance_margin < found.margin_balance:
             return
         orders = [order for order in x.engine.own_orders(account) if order.listing.currency == currency]
         for order in orders:
             x.engine.cancel(order, now_ns, "autoliquidation")
         if orders:
             return
-        worst = max(found.holdings, key=lambda holding: holding.maintenance)
-        listing, lots = worst.position.listing, worst.position.lots
+        holdings = sorted(found.holdings, key=lambda holding: -holding.maintenance)
+        if not found.portfolio:  # what needs most, or nothing
+            worst = holdings[0].position
+            self._force(account, worst.listing, -_part(worst), now_ns)
+            return
+        # What loses most in the worst scenario, the next where that does not trade; last the perpetual.
+        tried = [(h.position.listing, -_part(h.position), True) for h in holdings if h.maintenance > 0.0]
+        tried += [(*self._hedge(holdings), False)]
+        for listing, lots, reduce in tried:
+            if (
+                lots
+                and self._lowers(holdings, found.maintenance, listing, lots)
+                and self._force(account, listing, lots, now_ns, reduce=reduce)
+            ):
+                return
+
+    def _force(
+        self, account: TradingAccount, listing: ListedContract, lots: int, now_ns: int, *, reduce: bool = True
+    ) -> bool:
+        """Send a liquidation order within the price band; say whether any of it was filled."""
+        x = self._x
         x.quote(listing, now_ns)
         low, high = x.engine.band(listing)
         order = ExchangeOrder(
             order_id=x.engine.new_id(listing),
             account=account.user_id,
             listing=listing,
-            side=-1 if lots > 0 else 1,
-            lots=max(round(abs(lots) * LIQUIDATION_SHARE), 1),
-            price=low if lots > 0 else high,
+            side=-1 if lots < 0 else 1,
+            lots=abs(lots),
+            price=low if lots < 0 else high,
             order_type="market",
-            reduce_only=True,
+            reduce_only=reduce,
             is_liquidation=True,
         )
         x.engine.submit(order, now_ns)
+        return order.filled > 0
+
+    def _hedge(self, holdings: list[Holding]) -> tuple[ListedContract, int]:
+        """Return the perpetual of the worst position's coin, and lots of it against a part of the delta.
+
+        So a liquidation may open a position; it stays.
+        """
+        worst, x = holdings[0].position.listing, self._x
+        of_coin = [h for h in holdings if h.position.listing.base == worst.base]
+        listing = next(p for p in x.perpetuals if (p.base, p.currency) == (worst.base, worst.currency))
+        coins = -LIQUIDATION_SHARE * sum(h.delta for h in of_coin)
+        size = coins * (x.pricing.mark(listing).price if listing.inverse else 1.0)
+        return listing, round(size / listing.amount(1))
+
+    def _lowers(
+        self, holdings: list[Holding], maintenance: float, listing: ListedContract, lots: int
+    ) -> bool:
+        """Whether a trade would lower the maintenance margin of the risk matrix."""
+        x = self._x
+        held = [exposed(h.position.listing, h.position.size, h.mark) for h in holdings]
+        traded = exposed(listing, listing.amount(lots), x.pricing.mark(listing))
+        after = account_risk([*held, traded], [[], []], x.market.index, x.pricing.moment_ns, 0)
+        return after.maintenance < maintenance
+
+
+def _part(position: Position) -> int:
+    """Signed lots that one round takes off a position."""
+    part = max(round(abs(position.lots) * LIQUIDATION_SHARE), 1)
+    return part if position.lots > 0 else -part

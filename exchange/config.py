@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gammacore.daycount import parse_time
@@ -88,6 +90,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         By client id; the rest pay the schedule's fees.
     deposits : dict of str to float
         What each account starts with, by currency.
+    margin_model : {'segregated_sm', 'segregated_pm', 'cross_pm'}
+        Of every account: standard margin, portfolio margin of each currency, or of all together.
     models : dict of str to MarketModel
         The coins; where no inverse contracts are known of one, there are those in USDC alone.
     linear : tuple of str
@@ -129,6 +133,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     clients: dict[str, str] = msgspec.field(default_factory=lambda: {"gammacore": "local"})
     discounts: dict[str, Discount] = msgspec.field(default_factory=dict)
     deposits: dict[str, float] = msgspec.field(default_factory=_default_deposits)
+    margin_model: Literal["segregated_sm", "segregated_pm", "cross_pm"] = "segregated_sm"
     models: dict[str, MarketModel] = msgspec.field(default_factory=_default_models)
     linear: tuple[str, ...] = ("BTC",)
     expiries: int | None = None

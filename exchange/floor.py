@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from gammacore.contracts import to_units
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND
+from gammacore.errors import ConfigError, ContractError
 
 from .accounts import Position, TradingAccount, worth
 from .catalog import Catalog, ListedContract
@@ -50,6 +52,8 @@ class Floor:
     """
 
     def __init__(self, config: ExchangeConfig, recorded: dict[str, Recorded] | None = None) -> None:
+        if config.margin_model != "segregated_sm":
+            _check_parameters(config)
         self.config = config
         self.market = PriceModel(config, recorded)
         self.catalog = Catalog(config, self.market)
@@ -62,9 +66,13 @@ class Floor:
         strangers = TradingAccount(STRANGERS_ID, "strangers", house=True)
         self.accounts = {account.user_id: account for account in (maker, strangers)}
         for client_id, user_id in self.users.items():
-            self.accounts[user_id] = account = TradingAccount(
-                user_id, client_id, discount=config.discounts.get(client_id)
+            account = TradingAccount(
+                user_id,
+                client_id,
+                discount=config.discounts.get(client_id),
+                margin_model=config.margin_model,
             )
+            self.accounts[user_id] = account
             for currency, amount in config.deposits.items():
                 account.wallet(currency).balance = account.wallet(currency).deposited = to_units(amount)
         origin_ms = (config.start_ns - (config.history_days + 1) * NS_PER_DAY) // NS_PER_MILLISECOND
@@ -112,3 +120,12 @@ class Floor:
             self.engine.touched = Touched()
             for listener in self.listeners:
                 listener.touched(what, now_ns)
+
+
+def _check_parameters(config: ExchangeConfig) -> None:
+    """Refuse portfolio margin of coins whose parameters nobody knows."""
+    for base in config.models:
+        try:
+            published_margins().portfolio_at(config.start_ns, base)
+        except ContractError as error:
+            raise ConfigError(f"margin_model {config.margin_model}: {error}") from None

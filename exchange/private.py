@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from gammacore.margin import rates_at
+from gammacore.data.margins import published_margins
 
 from .account_value import Holding, evaluate, order_margin
 from .accounts import Position, TradingAccount, Wallet
@@ -33,7 +34,10 @@ def get_position(call: Call) -> dict[str, Any]:
     x, mark = call.x, call.x.pricing.mark(listing)
     own = [order for order in x.engine.own_orders(call.account) if order.listing is listing]
     flat = Position(listing, interest=x.engine.interest(listing))
-    reserved = order_margin(rates_at(x.pricing.moment_ns), listing, 0, mark, own)
+    reserved = 0.0  # under portfolio margin orders have margin with the rest of the account
+    if call.account.margin_model == "segregated_sm":
+        rates = published_margins().standard_at(x.pricing.moment_ns)
+        reserved = order_margin(rates, listing, 0, mark, own)
     return x.views.holding(Holding(flat, mark, 0.0, 0.0, 0.0, reserved, 0.0))
 
 
@@ -128,9 +132,11 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
         sizes = decode(sizes)
     if not isinstance(sizes, dict):
         raise invalid("value must be an object", "simulated_positions")
-    trial = TradingAccount(0, "trial")
+    trial = TradingAccount(0, "trial", margin_model=call.account.margin_model)
+    trial.wallets |= {name: replace(wallet) for name, wallet in call.account.wallets.items()}
     trial.wallets[currency] = Wallet(balance=call.account.wallet(currency).balance)
     held = call.account.positions.values() if call.params.flag("add_positions", True) else ()
+    trial.positions |= {p.listing.name: replace(p) for p in held if p.listing.currency != currency}
     lots = {p.listing.name: p.lots for p in held if p.listing.currency == currency}
     wanted = RequestParams(sizes)
     for name in sizes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_MINUTE
-from gammacore.margin import rates_at
 
-from .account_value import evaluate, order_margin
+from .account_value import as_coins, evaluate, order_margin
 from .calls import Call, Held, named
 from .catalog import ListedContract
 from .matching import Trade
@@ -389,11 +389,14 @@ def get_margins(call: Call) -> dict[str, Any]:
     lots, price = _lots(call, listing), call.params.number("price")
     low, high = x.engine.band(listing)
     ticks = _limit(price, listing, low, high, BUY)
-    rates, mark = rates_at(x.pricing.moment_ns), x.pricing.mark(listing)
-    margins = [
-        order_margin(rates, listing, 0, mark, [ExchangeOrder("", 0, listing, side, lots, ticks)])
-        for side in (BUY, SELL)
-    ]
+    rates, mark = published_margins().standard_at(x.pricing.moment_ns), x.pricing.mark(listing)
+    orders = [ExchangeOrder("", 0, listing, side, lots, ticks) for side in (BUY, SELL)]
+    if call.account.margin_model == "segregated_sm":
+        margins = [order_margin(rates, listing, 0, mark, [order]) for order in orders]
+    else:  # what it would add to the account
+        now = evaluate(call.account, listing.currency, x.engine).initial_margin
+        after = (evaluate(call.account, listing.currency, x.engine, order) for order in orders)
+        margins = [as_coins(max(found.initial_margin - now, 0)) for found in after]
     fees = [
         x.engine.fee(call.account, listing, lots, listing.price(ticks), call.now_ns, maker=maker) / 1e8
         for maker in (False, True)

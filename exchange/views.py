@@ -6,7 +6,7 @@ from typing import Any
 
 from gammacore.contracts import Option
 
-from .account_value import AccountValue, Holding, as_coins, evaluate
+from .account_value import AccountValue, CrossTotals, Holding, as_coins, evaluate
 from .accounts import Position, TradingAccount, units
 from .catalog import ListedContract
 from .matching import MatchingEngine, Side, Trade
@@ -307,7 +307,20 @@ def summary_json(found: AccountValue, currency: str) -> dict[str, Any]:
         "locked_balance": 0.0,
         "estimated_liquidation_ratio": 0.0,
         "estimated_liquidation_ratio_map": {index: 0.0},
-        "margin_model": "segregated_sm",
-        "portfolio_margining_enabled": False,
-        "cross_collateral_enabled": False,
+        "margin_model": found.margin_model,
+        "portfolio_margining_enabled": found.portfolio,
+        "cross_collateral_enabled": found.cross is not None,
+        **_totals(found.cross),
+    }
+
+
+def _totals(cross: CrossTotals | None) -> dict[str, float]:
+    """Write the USD totals that every currency of a cross account repeats."""
+    if cross is None:
+        return {}
+    return {
+        "total_equity_usd": round(cross.equity, 9),
+        "total_margin_balance_usd": round(cross.equity, 9),
+        "total_initial_margin_usd": round(cross.initial, 9),
+        "total_maintenance_margin_usd": round(cross.maintenance, 9),
     }

@@ -48,7 +48,7 @@ from gammacore.strategy import EntryRule, ExitRule, GammaScalp, Signal, SizeRule
 from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
-from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of
+from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of, margins_of
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.own_estimate import OwnEstimate
 
@@ -235,6 +235,8 @@ def build_desk(
         averaging=config.exit.delivery == "average",
         keep_hedges=config.hedge.orphan == "keep",
         roll=roll,
+        margins=margins_of(config),
+        max_margin_use=config.risk.max_margin_use,
     )
 
 
@@ -270,7 +272,7 @@ def _size(config: Config, grids: Grids) -> SizeRule:
     weigher = build_weigher(config, grids) if weighed and config.hedge.rule != "snapshot" else None
     rule = None if size.rule is None else load_function(config, size.rule, "size")
     given = msgspec.structs.asdict(size) | {"rule": rule}
-    return SizeRule(**given, weigher=weigher, lots=config.hedge.lots, grids=grids)
+    return SizeRule(**given, weigher=weigher, lots=config.hedge.lots, grids=grids, margin=margins_of(config))
 
 
 def build_exits(config: Config, rules: RulesConfig, hours_before_expiry: float | None = None) -> ExitRule:
@@ -321,6 +323,7 @@ def build_weigher(config: Config, grids: Grids | None = None) -> Signal:
         log_sd=signal.log_sd,
         min_probability=signal.min_probability,
         min_edge=signal.min_edge,
+        margin=margins_of(config),
     )
 
 

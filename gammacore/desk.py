@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gammacore.contracts import Option
+from gammacore.contracts import Future, Option, Perpetual
 from gammacore.episode import Episode, MarketView
 from gammacore.errors import CodeError
 from gammacore.events import (
@@ -31,12 +31,14 @@ from gammacore.events import (
 from gammacore.hedge import Hedge
 from gammacore.hedging import Ladder, Never, Policy
 from gammacore.hedging.ladder import reached, rung_price
+from gammacore.margin import MarginSchedule
+from gammacore.margin_use import MarginLimit
 from gammacore.market import Market
 from gammacore.netting import NettedPortfolio
 from gammacore.orders import BOOK, Cancel, Command, Leg, Order, Purpose, order_id_of, purpose_of
 from gammacore.portfolio import CLOSED_OUTSIDE, LIQUIDATED, Portfolio
 from gammacore.risk import Limits
-from gammacore.strategy import GammaScalp
+from gammacore.strategy import GammaScalp, Refusal
 from gammacore.strategy.equity import equity_of
 from gammacore.strategy.filters import VolIndex
 from gammacore.strategy.gamma_scalp import Declined, Entry
@@ -75,9 +77,15 @@ class Desk:
         Leave the hedge of an episode alone whose options somebody else closed, rather than close it.
     roll : Roll, optional
         When to replace an episode by another, and by which.
+    margins : MarginSchedule, optional
+        What the exchange asks for as collateral.
+    max_margin_use : float, optional
+        Initial margin over margin balance that an entry may leave; needs an equity that is known.
 
     Attributes
     ----------
+    over_margin : dict of int to Refusal
+        Entries that ``max_margin_use`` stopped, by expiry.
     faults : list of CodeError or None
         Where it is a list, code of the user's own that fails decides nothing and is noted here; where it is
         None the error is raised.
@@ -93,6 +101,8 @@ class Desk:
         averaging: bool = True,
         keep_hedges: bool = False,
         roll: Roll | None = None,
+        margins: MarginSchedule | None = None,
+        max_margin_use: float | None = None,
     ) -> None:
         self.market = Market(averaging)
         self.strategy = strategy
@@ -100,6 +110,9 @@ class Desk:
         self.hedge = hedge
         self.portfolio = portfolio
         self.limits = limits or Limits()
+        self.margins = margins or MarginSchedule()
+        self.margin_limit = None if max_margin_use is None else MarginLimit(max_margin_use, self.margins)
+        self.over_margin: dict[int, Refusal] = {}
         self.keep_hedges = keep_hedges
         self.leaving = Leaving(strategy.exit_rule, roll)
         self.faults: list[CodeError] | None = None
@@ -227,7 +240,8 @@ class Desk:
     def equity(self, told: float = math.nan) -> float:
         """Equity of the account, settlement currency: as the exchange told it, else by our ledgers."""
         size = self.strategy.size
-        if math.isfinite(told) or not size.asks_equity or size.equity is None:
+        asked = size.asks_equity or self.margin_limit is not None
+        if math.isfinite(told) or not asked or size.equity is None:
             return told
         return equity_of(size.equity, self.portfolio, self.market)
 
@@ -235,6 +249,8 @@ class Desk:
         """Register an episode, maybe in place of another; return its order, None if a limit forbids it."""
         self.market.remember(leg.instrument for leg in entry.legs)
         contract = self.hedge.instrument(chain, self.market, entry)
+        if self._over_margin(entry, contract, rolled):
+            return None
         episode = self.portfolio.begin(entry.expiry_ns, contract, self.market.index, entry.expiries)
         episode.sized_by = entry.sized_by
         order = self._order(episode, Purpose.ENTRY, entry.legs)
@@ -242,6 +258,26 @@ class Desk:
             return order
         self.portfolio.cancel(episode, order, "limit")
         return None
+
+    def _over_margin(self, entry: Entry, contract: Future | Perpetual, rolled: Episode | None) -> str | None:
+        """Note and say why an entry would leave too much margin in use, None if it would not."""
+        why = self.margin_refusal(entry, contract, rolled)
+        if why is not None:
+            now, seen = self.market.ts_ns, self.over_margin.get(entry.expiry_ns)
+            self.over_margin[entry.expiry_ns] = (
+                Refusal(entry.expiry_ns, now, now, why) if seen is None else seen.at(now)
+            )
+        return why
+
+    def margin_refusal(
+        self, entry: Entry, contract: Future | Perpetual, rolled: Episode | None = None
+    ) -> str | None:
+        """Say why an entry would leave too much margin in use, None if it would not; changes nothing."""
+        if self.margin_limit is None:
+            return None
+        hedge = None if isinstance(self.policy, Never) else contract
+        equity = self.equity(self.market.equity)
+        return self.margin_limit.refusal(entry.legs, self.portfolio, self.market, equity, hedge, rolled)
 
     def _roll(self, event: Snapshot) -> list[Order]:
         """Replace what a rule says by a new entry: both or neither, and the hedge stays."""

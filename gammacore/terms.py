@@ -1,4 +1,4 @@
-"""Which grids and fees a configuration decides by, and whether they are all it needs."""
+"""Which grids, fees and margin a configuration decides by, and whether they are all it needs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ from gammacore.config import Config
 from gammacore.contracts import Grids
 from gammacore.contracts.listed import Kind
 from gammacore.data.listings import load_listings, published, scheduled
+from gammacore.data.margins import load_margins, published_margins
 from gammacore.data.spreads import half_spreads
-from gammacore.errors import ConfigError
+from gammacore.errors import ConfigError, ContractError
 from gammacore.execution.costs import HOURS
 from gammacore.fees import TIERS, FeeSchedule
+from gammacore.margin import MarginSchedule
 
-__all__ = ["check_grids", "family_of", "fees_of", "grids_of", "half_spreads_of", "sources", "store_of"]
+__all__ = [
+    "check_grids",
+    "family_of",
+    "fees_of",
+    "grids_of",
+    "half_spreads_of",
+    "margins_of",
+    "sources",
+    "store_of",
+]
 
 
 def family_of(config: Config) -> str:
@@ -130,6 +141,26 @@ def half_spreads_of(config: Config) -> tuple[float, ...]:
             f"{what}; hedge.instrument is {config.hedge.instrument!r}, give basis points for it"
         )
     return half_spreads(root, config.settles_in, f"{family}-PERPETUAL")
+
+
+def margins_of(config: Config) -> MarginSchedule:
+    """Margin of a configuration: the model of ``margin.model``, with dated parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the model is portfolio margin and nobody knows its parameters for the coin.
+    DataError
+        If the file of ``margin.parameters`` cannot be used.
+    """
+    margin = config.margin
+    known = published_margins() if margin.parameters is None else load_margins(margin.parameters)
+    found = msgspec.structs.replace(known, model=margin.model)
+    try:
+        found.at(0, config.coin)
+    except ContractError as error:
+        raise ConfigError(f"margin.model: {error}") from None
+    return found
 
 
 def sources(config: Config, grids: Grids) -> list[str]:

@@ -23,6 +23,7 @@ from .client import Client
 from .credentials import Credentials
 from .limits import missing_limits, toothless_limits
 from .session import URLS, Venue, read_catalog
+from .solvency import account_model
 from .supervised import kill_file
 
 TIMEOUT_S = 10.0
@@ -183,12 +184,12 @@ def _account(config: Config, client: Client) -> Diagnosis:
     params = {"currency": config.settles_in, "extended": True}
     account = client.call(m.GET_ACCOUNT_SUMMARY, params, timeout_s=TIMEOUT_S)
     seen = f"equity {account.equity:.8f} {config.settles_in}, available {account.available_funds:.8f}"
-    if account.portfolio_margining:
-        return Diagnosis(
-            "account", Health.WARNING, f"{seen}, portfolio margin", "margin use is the exchange's"
-        )
+    model = account_model(account)
     if account.available_funds <= 0:
         return Diagnosis("account", Health.FAILED, seen, "deposit, or free margin")
+    if model != config.margin.model:
+        advice = f"set margin.model: {model}, by which sizes and max_margin_use then go"
+        return Diagnosis("account", Health.WARNING, f"{seen}, {model} margin", advice)
     return Diagnosis("account", Health.OK, seen)
 
 

@@ -240,8 +240,8 @@ class Hedger:
             self.desk.faults, self.feed.fault = [], None
 
     def _say_refusals(self, at_ns: int) -> None:
-        """Say once an expiry that its entry was refused for missing strikes, and an episode that it stays."""
-        for refusal in self.desk.strategy.refusals.values():
+        """Say once an expiry why its entry was refused, and an episode that it stays."""
+        for refusal in (*self.desk.strategy.refusals.values(), *self.desk.over_margin.values()):
             if refusal.first_ns == at_ns:
                 expiry = format_time(refusal.expiry_ns)
                 log.warning("entry refused", extra={"expiry": expiry, "reason": refusal.why})

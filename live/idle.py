@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gammacore.desk import Desk
 from gammacore.strategy.filters import VolIndex
+from gammacore.strategy.gamma_scalp import Entry
 from gammacore.strategy.waiting import Waiting, waiting
 
 from .risk_manager import Mode
+
+
+def _margin_of(desk: Desk) -> Callable[[Entry], str | None]:
+    """Return what says why an entry would leave too much margin in use."""
+    market = desk.market
+
+    def refused(entry: Entry) -> str | None:
+        assert market.chain is not None
+        return desk.margin_refusal(entry, desk.hedge.instrument(market.chain, market, entry))
+
+    return refused
 
 
 def overdue(desk: Desk) -> bool:
@@ -52,7 +64,15 @@ def why_idle(
     funding = 0.0 if market.chain is None else market.funding_rate(market.chain.settlement)
     index = VolIndex(market.dvol, market.dvol_rank)
     known = market.estimate, funding, index, desk.equity(market.equity)
-    found = waiting(desk.strategy, market.ts_ns, market.chain, desk.portfolio, desk.limits, *known)
+    found = waiting(
+        desk.strategy,
+        market.ts_ns,
+        market.chain,
+        desk.portfolio,
+        desk.limits,
+        *known,
+        margin=_margin_of(desk),
+    )
     if found is None or not refused:
         return found
     return Waiting(f"the last entry was given up: {refused}; tried again a minute later", found.next_ns)

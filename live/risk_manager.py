@@ -20,13 +20,14 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, format_time
 from gammacore.deribit.news import AccountNews, TickerNews
 from gammacore.desk import Desk
+from gammacore.margin_use import used
 from gammacore.orders import Order, Purpose, whose
 from gammacore.risk import RiskLimits, totals
 
 from .actions import AtWork
 from .peak import Peak
 from .refusals import Refusals
-from .solvency import liquidation_distance, margin_gap, profit_usd, share
+from .solvency import account_model, liquidation_distance, margin_gap, profit_usd
 
 PENDING_NS = 30 * NS_PER_SECOND  # that an order may be at work before it is told
 LOOK_NS = NS_PER_SECOND  # between two looks at profit and exposure
@@ -125,7 +126,7 @@ class RiskManager:
         self.account: AccountNews | None = None
         self.profit_usd = 0.0
         self.margin_gap = self.liquidation_distance = math.nan
-        self._gap_told = False
+        self._gap_told = self._model_told = False
         self._latched: set[str] = set()
         self._sent: deque[int] = deque()
         self._hedges: deque[int] = deque()
@@ -311,26 +312,36 @@ class RiskManager:
         self.margin_gap = margin_gap(self.desk, news)
         self.liquidation_distance = liquidation_distance(news)
         self._tell_gap(news)
-        used, near = (share(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
+        use, near = (used(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
         limit = self.guards.max_margin_use
-        over = limit is not None and used > limit
-        self._hold("margin", over, Mode.HEDGE_ONLY, f"{used:.1%} of the margin is in use")
+        over = limit is not None and use > limit
+        self._hold("margin", over, Mode.HEDGE_ONLY, f"{use:.1%} of the margin is in use")
         self._hold(
             "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
         )
 
     def _tell_gap(self, news: AccountNews) -> None:
-        """Warn, once, that the exchange asks for more than our positions explain.
+        """Warn, once, that the exchange asks for more than our positions explain, or by another model.
 
-        No guard, as the account may hold other things.
+        No guard, as the account may hold other things. Those add to standard margin, and may offset
+        portfolio margin: there less than ours is told, too.
         """
-        ours = news.initial_margin - self.margin_gap
-        wide = self.margin_gap > max(GAP * ours, MATERIAL * news.margin_balance)
+        model, gap = account_model(news), self.margin_gap
+        if model != self.desk.margins.model and not self._model_told:
+            self._model_told = True
+            log.warning(
+                "margin model of the account is not margin.model",
+                extra={"account": model, "configured": self.desk.margins.model},
+            )
+        ours = news.initial_margin - gap
+        apart = abs(gap) if model == "portfolio" else gap
+        wide = apart > max(GAP * ours, MATERIAL * news.margin_balance)
         held = self.desk.portfolio
         working = any(account.pending for account in (*held.open.values(), *held.hedged))
         if wide and not self._gap_told and not working:  # what is at work has margin of its own
             log.warning(
-                "more margin than our positions need", extra={"exchange": news.initial_margin, "ours": ours}
+                f"{'more' if gap > 0 else 'less'} margin than our positions need",
+                extra={"exchange": news.initial_margin, "ours": ours},
             )
         self._gap_told = wide and (self._gap_told or not working)
 

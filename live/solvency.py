@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import math
 
-from gammacore.contracts import Instrument, Option, Settlement
+import msgspec
+
+from gammacore.contracts import Settlement
 from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
+from gammacore.errors import ContractError
 from gammacore.ledger import Account
-from gammacore.margin import estimate, rates_at
+from gammacore.margin import Model
+from gammacore.margin_use import held_book, used
+
+
+def account_model(news: AccountNews) -> Model:
+    """Margin model of the account, as the exchange says."""
+    return "portfolio" if news.portfolio_margining or news.margin_model.endswith("_pm") else "standard"
 
 
 def margin_gap(desk: Desk, news: AccountNews) -> float:
     """Take the margin that a desk's positions need by the published formulas off what the exchange counts.
 
-    Initial margin, in the account's currency. What is left are open orders, whatever else the account holds,
-    and what is wrong or out of date in the formulas; NaN without marks.
+    Initial margin, in the account's currency, by the account's own model. What is left are open orders,
+    whatever else the account holds, and what is wrong or out of date in the formulas; NaN without marks, and
+    under portfolio margin for a coin whose parameters are not known.
     """
-    marks: dict[Instrument, tuple[float, float]] = {}
-    market, positions = desk.market, desk.portfolio.positions()
-    for held in positions:
-        if isinstance(held, Option):
-            marks[held] = float(market.exposure(held).value), market.forward(held.expiry_ns)
-        else:
-            marks[held] = market.future_price(held), math.nan
-    return news.initial_margin - estimate(rates_at(news.ts_ns), positions, marks).initial
+    margins = msgspec.structs.replace(desk.margins, model=account_model(news))
+    book = held_book(desk.portfolio.positions(), desk.market)
+    try:
+        return news.initial_margin - margins.margin(book).initial
+    except ContractError:  # no parameters
+        return math.nan
 
 
 def liquidation_distance(news: AccountNews) -> float:
     """Return the share of the margin balance that maintenance margin leaves; none is left at liquidation."""
-    return 1.0 - share(news.maintenance_margin, news.margin_balance)
-
-
-def share(margin: float, balance: float) -> float:
-    """Return the part of the margin balance that is in use, without limit if nothing is left of it."""
-    if balance <= 0:
-        return math.inf if margin > 0 else 0.0
-    return margin / balance
+    return 1.0 - used(news.maintenance_margin, news.margin_balance)
 
 
 def profit_usd(desk: Desk) -> float:

@@ -15,12 +15,13 @@ from gammacore.backtest.simulation.option_book import Costs, strangle
 from gammacore.breakeven import Positions, TradePlan, breakevens, straddles
 from gammacore.build import build_weigher
 from gammacore.config import parse_config
-from gammacore.contracts import CALL, PUT, Settlement
+from gammacore.contracts import CALL, PUT, Future, Perpetual, Settlement
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Band, Interval, Never, WhalleyWilmott, theory
-from gammacore.margin import MarginRates
+from gammacore.margin import Book, Holding, MarginRates, portfolio_margin
 from gammacore.volatility import Density
 
 F, NOW = 60_000.0, parse_time("2026-05-01T08:00")
@@ -166,6 +167,35 @@ def test_capital_is_premium_and_margin():
     rates = MarginRates()
     assert sold.capital[0] == pytest.approx(2 * rates.option_initial + sold.premium[0] + 0.02 + 0.00005)
     assert sold.return_on_capital[0] == pytest.approx(sold.profit[0] / sold.capital[0])
+
+
+@pytest.mark.parametrize("inverse", [True, False])
+@pytest.mark.parametrize("long", [True, False])
+@pytest.mark.parametrize("policy", [Interval(NS_PER_HOUR), Never()])
+@pytest.mark.parametrize("instrument", ["perpetual", "future"])
+def test_capital_under_portfolio_margin_is_that_of_options_and_hedge(inverse, long, policy, instrument):
+    quoted = chain((55_000.0, 66_000.0), inverse=inverse, index=59_500.0)
+    rates = published_margins().portfolio_at(NOW, "BTC")
+    plan = TradePlan(
+        policy=policy, hedge_cost=0.0, margin=rates, long=long, instrument=instrument, fees=DERIBIT.at(NOW)
+    )
+    found, sign = weigh(quoted, plan), 1.0 if long else -1.0
+    hedge = Perpetual("BTC", quoted.settlement)
+    hedge = hedge if instrument == "perpetual" else Future("BTC", quoted.settlement, FRIDAY)
+    for row, (call, put) in enumerate(found.rows):
+        held, delta = [], 0.0
+        for leg in (call, put):
+            option, mark = quoted.option(leg), float(quoted.mark[leg])
+            held.append(Holding(option, sign, mark, F, 0.6))
+            tau = (FRIDAY - NOW) / NS_PER_YEAR
+            plain = float(black76.greeks(option.kind, F, option.strike, tau, 0.6).delta)
+            delta += plain - (mark if inverse else 0.0)
+        price = quoted.index if instrument == "perpetual" else F
+        size = -sign * delta * (price if inverse else 1.0)
+        if not isinstance(policy, Never):
+            held.append(Holding(hedge, size, price))
+        wanted = portfolio_margin(Book(NOW, quoted.index, tuple(held)), rates).initial + found.fees[row]
+        assert found.capital[row] == pytest.approx(wanted, rel=1e-9, abs=2e-9 * (1.0 if inverse else F))
 
 
 # ---- forecast ---------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from gammacore.backtest.figures.capital import capital_tied
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.contracts import Option, Perpetual, Settlement
-from gammacore.margin import position_margin, rates_at
+from gammacore.data.margins import published_margins
+from gammacore.margin import position_margin
 from gammacore.valuation import value
 from support.markets import build
 
@@ -22,7 +23,7 @@ def run_of(settings):
 def by_hand(run, i):
     """Premium and margin at an entry of the tape, position by position."""
     tape, ts = run.tape, int(run.tape.ts_ns[i])
-    total, hedges = 0.0, {}
+    total, hedges, rates = 0.0, {}, published_margins().standard_at(ts)
     for done in run.episode_runs:
         fills = [fill for fill in done.episode.fills if fill.ts_ns <= ts]
         over = np.isfinite(done.episode.delivery_price) and ts > tape.ts_ns[done.last]
@@ -43,10 +44,10 @@ def by_hand(run, i):
                     tape.tau(option.expiry_ns, i, i + 1)[0],
                     tape.vol(option, i, i + 1)[0],
                 )
-                total += position_margin(rates_at(ts), option, amount, float(mark), forward).initial
+                total += position_margin(rates, option, amount, float(mark), forward).initial
     for instrument, amount in hedges.items():
         price = float(tape.future_price(instrument, i, i + 1)[0])
-        total += position_margin(rates_at(ts), instrument, amount, price, price).initial
+        total += position_margin(rates, instrument, amount, price, price).initial
     return total
 
 

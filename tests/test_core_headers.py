@@ -51,7 +51,7 @@ def compile_c(compiler: str, source: str, target: Path, *flags: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("header", ["levels.h", "hedge_levels.h"])
+@pytest.mark.parametrize("header", ["levels.h", "hedge_levels.h", "margin_levels.h"])
 @pytest.mark.parametrize("macro", ["GC_ALL", "GC_BASELINE_ONLY"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_headers_compile_strictly(compiler, macro, header, tmp_path):
@@ -73,9 +73,14 @@ HEDGING = """
 #include "hedge_levels.h"
 const gc_hedge_kernels *table(int level) { return gc_hedge_table(level); }
 """
+MARGIN = """
+#include "margin_levels.h"
+gc_margin_kernel kernel(int level) { return gc_margin_kernel_of(level); }
+"""
 LOOP_HEADERS = {
     PRICING: ("block_loops.h", "black_loops.h", "greek_loops.h", "implied_loops.h"),
     HEDGING: ("paths.h", "hedge_loops.h"),
+    MARGIN: ("margin_loops.h",),
 }
 # Bytes in a vector at each level of the build.
 WIDTHS = {"x86_64": {"baseline": 16, "avx2": 32, "avx512": 64}, "aarch64": {"baseline": 16}}
@@ -94,7 +99,7 @@ def vectorised_loops(use: str, tmp_path: Path) -> str:
 
 @pytest.mark.skipif("gcc" not in COMPILERS, reason="reads gcc's report")
 @pytest.mark.skipif(platform.machine() not in WIDTHS, reason="another vector unit")
-@pytest.mark.parametrize("use", LOOP_HEADERS, ids=["pricing", "hedging"])
+@pytest.mark.parametrize("use", LOOP_HEADERS, ids=["pricing", "hedging", "margin"])
 def test_every_marked_loop_is_vectorised_at_every_level(use, tmp_path):
     # One store of another type, or one select too clever, and a loop silently runs at half speed.
     report = vectorised_loops(use, tmp_path)

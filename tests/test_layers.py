@@ -16,13 +16,24 @@ ROOMS = ("backtest", "live", "exchange")  # stand at the top level, installed in
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "array_types", "tolerances", "_core", "_hedging", "_replay", "_surface"},
+    {"errors", "array_types", "tolerances", "_core", "_hedging", "_margin", "_replay", "_surface"},
     {"_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
     {"volatility"},
     {"events", "legs", "orders"},
-    {"ledger", "market", "episode", "netting", "portfolio", "expansion", "attribution", "scalps", "walk"},
+    {
+        "ledger",
+        "market",
+        "episode",
+        "netting",
+        "portfolio",
+        "expansion",
+        "attribution",
+        "scalps",
+        "walk",
+        "margin_use",
+    },
     {"hedging"},
     {"execution"},
     {"breakeven"},
@@ -72,6 +83,7 @@ INSIDE = {
         catalog
         accounts order_book mark_prices topics speed_bump
         connection matching
+        portfolio_risk
         account_value past_market maker glance
         statements views
         floor

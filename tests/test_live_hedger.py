@@ -210,6 +210,26 @@ def test_our_margin_is_the_exchanges(tmp_path):
     assert f"margin gap {round(follower.margin_gap, 4) + 0.0:+.4f}" in shown.getvalue()
 
 
+@pytest.mark.parametrize("model", ["segregated_pm", "segregated_sm"])
+def test_our_margin_is_the_exchanges_under_portfolio_margin_too(tmp_path, model, caplog):
+    """The exchange computes its own in code of its own; a file that names the other model is told."""
+    world = World(margin_model=model, flow_per_minute=0.0)
+    settings = {"hedge__band": 0.01, "entry__side": "short", "margin__model": "portfolio"}
+    with caplog.at_level("WARNING", "gammacore.live"):
+        _, process = start(tmp_path, world=world, **settings)
+        assert process.run(120, lambda: process.hedger.quiet)
+        risk = process.hedger.risk
+        process.close()
+    told = [record for record in caplog.records if "margin model" in record.getMessage()]
+    if model == "segregated_sm":
+        assert [(record.account, record.configured) for record in told] == [("standard", "portfolio")]
+    else:
+        assert not told
+        assert 0.05 < risk.account.initial_margin < 0.2  # standard margin is above 0.2
+        assert risk.account.margin_balance == risk.account.equity
+    assert risk.margin_gap == pytest.approx(0.0, abs=2e-3 * risk.account.initial_margin)
+
+
 class Instant:
     """A session that fills every order whole, at once, at its own price or a given one."""
 

@@ -16,6 +16,7 @@ from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
 from gammacore.live.risk_manager import NEAR_LIQUIDATION, DayStart, Mode, ProfitHigh, RiskManager
 from gammacore.live.solvency import liquidation_distance, profit_usd
+from gammacore.margin import MarginSchedule
 from gammacore.market import Market
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.portfolio import Portfolio
@@ -383,6 +384,28 @@ def test_margin_that_we_cannot_explain_is_told_once_and_stops_nothing(held, told
     assert [round(record.exchange / record.ours, 9) for _, record in told] == [1.15, 1.15]
     assert {text for text, _ in told} == {"more margin than our positions need"}
     assert risk.mode is Mode.NORMAL
+
+
+def test_under_portfolio_margin_less_than_ours_is_told_too(held, told):
+    risk = manager(short_of(held))
+    pm = {"margin_model": "segregated_pm", "portfolio_margining": True}
+    risk.margins(account(**pm))
+    ours = -risk.margin_gap
+    assert 0.1 < ours < 0.4
+    for factor in (1.05, 0.8, 0.97, 1.2):
+        risk.margins(account(initial_margin=ours * factor, margin_balance=1.0, **pm))
+    found = [text for text, _ in told]
+    assert found.count("less margin than our positions need") == 2  # before anything was known, and at 0.8
+    assert found.count("more margin than our positions need") == 1
+    assert found.count("margin model of the account is not margin.model") == 1
+    assert risk.mode is Mode.NORMAL
+
+
+def test_portfolio_margin_of_a_coin_without_parameters_is_not_known(held):
+    held.margins = MarginSchedule()
+    risk = manager(held)
+    risk.margins(account(margin_model="cross_pm"))
+    assert np.isnan(risk.margin_gap)
 
 
 def test_margin_too_small_to_matter_or_of_an_order_at_work_is_not_told(held, told):

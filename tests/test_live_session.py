@@ -429,6 +429,16 @@ def test_the_doctor_of_a_healthy_account(currency, account, steady, tmp_path, mo
     assert "may trade and read the account" in text
 
 
+def test_the_doctor_names_another_margin_model(steady, tmp_path, monkeypatch, run):
+    for name, value in KEY.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("margin:\n  model: portfolio\n")
+    text = " ".join(run("doctor", "config.yaml", "--venue", "local", "--url", steady).output.split())
+    assert ", standard margin" in text
+    assert "set margin.model: standard" in text
+
+
 @pytest.mark.parametrize(("ahead_s", "fails"), [(600.0, True), (-600.0, True), (0.0, False)])
 def test_the_doctor_names_a_clock_that_is_off(ahead_s, fails, steady, tmp_path, monkeypatch, run):
     class Off(SteadyClock):

@@ -5,23 +5,27 @@ import math
 import pytest
 
 from gammacore.contracts import parse
+from gammacore.data.margins import published_margins
 from gammacore.daycount import parse_time
+from gammacore.errors import ContractError
 from gammacore.margin import (
-    DERIBIT,
+    Book,
     FutureRates,
+    Holding,
     MarginRates,
-    estimate,
+    MarginSchedule,
+    StandardStep,
     future_rates,
     option_margin,
     position_margin,
-    rates_at,
+    standard_margin,
 )
 
-RATES = MarginRates()
+RATES = published_margins().standard_at(parse_time("2026-01-05"))
 PERPETUAL = parse("BTC-PERPETUAL")
 CALL, PUT = parse("BTC-16JAN26-60000-C"), parse("BTC-16JAN26-60000-P")
 # Of the account that the exchange's examples show, as all three of them solve to.
-EXAMPLES = MarginRates(btc=FutureRates(0.0295, 0.0215, 0.00005))
+EXAMPLES = MarginRates(other=FutureRates(0.0295, 0.0215, 0.00005))
 
 
 @pytest.mark.parametrize(
@@ -82,19 +86,34 @@ def test_sizes_and_settlements():
     assert of("BTC_USDC-16JAN26-100000-C", -2.0, 2_000.0) == pytest.approx((34_000.0, 19_000.0))
 
 
-def test_an_account_is_the_sum_of_its_positions():
-    marks = {PERPETUAL: (60_000.0, math.nan), CALL: (0.03, 60_000.0), PUT: (0.03, 60_000.0)}
-    positions = {PERPETUAL: -6_000.0, CALL: -1.0, PUT: 2.0}
-    found = estimate(RATES, positions, marks)
+def test_a_book_is_the_sum_of_its_positions():
+    now = parse_time("2026-01-05")
+    held = (
+        Holding(PERPETUAL, -6_000.0, 60_000.0),
+        Holding(CALL, -1.0, 0.03, 60_000.0),
+        Holding(PUT, 2.0, 0.03, 60_000.0),
+    )
+    found = standard_margin(Book(now, 60_000.0, held), RATES)
     assert found.initial == pytest.approx(0.1 * (0.02 + 0.1 * 0.00005) + 0.18)
     assert found.maintenance == pytest.approx(0.1 * (0.01 + 0.1 * 0.00005) + 0.105)
-    assert estimate(RATES, {}, {}) == (0.0, 0.0)
-    assert math.isnan(estimate(RATES, {CALL: -1.0}, {CALL: (math.nan, 60_000.0)}).initial)
+    assert standard_margin(Book(now, 60_000.0), RATES) == (0.0, 0.0)
+    unmarked = Book(now, 60_000.0, (Holding(CALL, -1.0, math.nan, 60_000.0),))
+    assert math.isnan(standard_margin(unmarked, RATES).initial)
 
 
 def test_rates_go_by_date():
-    later = MarginRates(option_initial=0.2)
-    schedule = (*DERIBIT, (parse_time("2030-01-01"), later))
-    assert rates_at(parse_time("2029-12-31"), schedule) == RATES
-    assert rates_at(parse_time("2030-01-01"), schedule) == later
-    assert rates_at(parse_time("2019-01-01")) == RATES  # the first known
+    first = published_margins().standard
+    later = StandardStep(parse_time("2030-01-01"), MarginRates(option_initial=0.2))
+    schedule = MarginSchedule(standard=(*first, later))
+    august = schedule.standard_at(parse_time("2029-12-31"))
+    assert august == schedule.standard_at(parse_time("2026-08-01")) != RATES  # the fee of a liquidation
+    assert schedule.standard_at(parse_time("2026-07-31")) == RATES
+    assert schedule.standard_at(parse_time("2030-01-01")) == later.rates
+    assert schedule.standard_at(parse_time("2019-01-01")) == RATES  # the first known
+    with pytest.raises(ContractError, match="margin, standard: dates must ascend"):
+        MarginSchedule(standard=(later, *first))
+
+
+def test_coins_that_the_schedule_does_not_name_have_its_other_rates():
+    assert future_rates(RATES, "SOL", 100.0) == future_rates(RATES, "BTC", 100.0)
+    assert future_rates(MarginRates(futures={"SOL": FutureRates(0.1, 0.05, 0.0)}), "SOL", 5.0) == (0.1, 0.05)

@@ -51,6 +51,7 @@ CHARTS = (
     "deltas",
     "greeks",
     "book",
+    "margin",
     "volatility",
     "returns",
     "cone",

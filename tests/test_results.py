@@ -52,7 +52,8 @@ def folder(results, tmp_path_factory):
 
 def test_all_files_are_there(folder):
     names = {path.name for path in folder.iterdir()} - {MARKER}
-    tables = {f"{name}.csv" for name in ("book", "episodes", "fills", "intervals", "ledger", "pnl", "scalps")}
+    names_of = "book episodes fills intervals ledger liquidations margins pnl scalps"
+    tables = {f"{name}.csv" for name in names_of.split()}
     assert names == tables | {"config.yaml", "summary.json", "report.html"}
 
 

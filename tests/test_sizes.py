@@ -3,25 +3,28 @@
 import logging
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
-from gammacore import inverse
+from gammacore import black76, inverse
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk, build_weigher
-from gammacore.contracts import Settlement
+from gammacore.contracts import Perpetual, Settlement
 from gammacore.data.listings import published
+from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.exchange import MarketModel
 from gammacore.legs import preset
 from gammacore.live.parity import check
+from gammacore.margin import Book, Holding, portfolio_margin
 from gammacore.portfolio import Portfolio
 from gammacore.risk import Limits
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
-from gammacore.strategy.sizes import one_unit, steepest
+from gammacore.strategy.sizes import one_unit, sized, steepest
 from gammacore.strategy.structures import Picked, pick
 from gammacore.strategy.waiting import waiting
 from support.live_world import Process, World, lively
@@ -29,6 +32,7 @@ from support.markets import FREE, FRIDAY, START, STRIKES, build, chains_of, tape
 
 TAU = (FRIDAY - START) / NS_PER_YEAR
 SPOT = 60e3
+MARGINS = msgspec.structs.replace(published_margins(), model="portfolio")
 SIDES = [(name, long) for name in ("straddle", "iron_butterfly") for long in (True, False)]
 
 
@@ -104,6 +108,42 @@ def test_shares_of_the_equity_by_hand(name, long):
         found = entry_of(name, long, SizeRule(lots=False, margin_share=0.3), equity=equity)
         assert margin(name, long, units(found, name)) == pytest.approx(0.3 * equity, rel=1e-12)
         assert found.sized_by == "margin_share"
+
+
+def of_portfolio(name, long, count):
+    """Portfolio margin of so many units with the perpetual against their delta."""
+    held, delta, rates = [], 0.0, MARGINS.portfolio_at(START, "BTC")
+    for strike, kind, amount, row, quoted in legs_of(name):
+        size = count * (amount if long else -amount)
+        mark = float(quoted.mark[row])
+        held.append(Holding(quoted.option(row), size, mark, SPOT, 0.6))
+        delta += size * (float(black76.greeks(kind, SPOT, strike, TAU, 0.6).delta) - mark)
+    hedge = Holding(Perpetual("BTC", Settlement.INVERSE), -delta * SPOT, SPOT)
+    return portfolio_margin(Book(START, SPOT, (*held, hedge)), rates).initial
+
+
+@pytest.mark.parametrize(("name", "long"), SIDES)
+def test_a_share_of_the_equity_by_portfolio_margin(name, long):
+    rule = SizeRule(lots=False, margin_share=0.3, margin=MARGINS)
+    for equity in (3.0, 40_000.0):  # of thousands of coins the delta shock asks for more than of one
+        count = units(entry_of(name, long, rule, equity=equity), name)
+        assert of_portfolio(name, long, count) == pytest.approx(0.3 * equity, rel=1e-6)
+    quoted = chain()
+    known = quoted, pick(quoted, preset(name), FRIDAY, [FRIDAY], START), START, long, (math.nan,) * 3
+    unit = one_unit(rule, *known)
+    assert unit.margin == pytest.approx(of_portfolio(name, long, 1.0), rel=1e-9)
+    assert unit.margin_of(7.0) == pytest.approx(of_portfolio(name, long, 7.0), rel=1e-9)
+    asked = one_unit(SizeRule(lots=False, margin_share=0.3), *known)
+    assert asked.margin_of(7.0) == pytest.approx(margin(name, long, 7.0), rel=1e-12)
+
+
+def test_portfolio_margin_without_a_mark_enters_nothing():
+    quoted = chain()
+    picked = pick(quoted, preset("straddle"), FRIDAY, [FRIDAY], START)
+    quoted.iv[picked.rows[0]] = math.nan
+    rule = SizeRule(lots=False, margin_share=0.3, margin=MARGINS)
+    why = sized(rule, quoted, picked, START, True, (math.nan, 0.0, 5.0))
+    assert why == "size.margin_share: the margin is not known, a mark is missing"
 
 
 def test_the_hedge_that_margin_counts_is_as_large_as_the_delta_can_be():

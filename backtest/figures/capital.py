@@ -12,7 +12,8 @@ import numpy as np
 
 from gammacore.array_types import Floats
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.margin import MarginRates, future_rates, rates_at
+from gammacore.data.margins import published_margins
+from gammacore.margin import future_margins, option_margins
 from gammacore.valuation import value
 
 from ..replay.runner import EpisodeRun, Run
@@ -58,20 +59,12 @@ def _price_paid(done: EpisodeRun, option: Option) -> float:
 
 
 def short_margin(tape: Tape, option: Option, i: int, j: int) -> Floats:
-    """Find the initial margin of a coin of an option sold, see :func:`margin.option_margin`; entries i..j."""
+    """Find the initial margin of a coin of an option sold at entries i..j."""
     forward = tape.forward(option.expiry_ns, i, j)
     unit = np.ones(j - i) if option.settlement is Settlement.INVERSE else forward
     mark = value(option, forward, tape.tau(option.expiry_ns, i, j), tape.vol(option, i, j)) / unit
-    rates = rates_at(int(tape.ts_ns[i]))
-    return unit * _initial(rates, option, forward, mark)
-
-
-def _initial(rates: MarginRates, option: Option, forward: Floats, mark: Floats) -> Floats:
-    out = np.maximum(option.kind * (option.strike - forward), 0.0)
-    initial: Floats = np.maximum(rates.option_initial - out / forward, rates.option_least) + mark
-    if option.kind > 0:
-        return initial
-    return np.maximum(initial, rates.option_maintenance * np.maximum(1.0, mark) + mark)
+    rates = published_margins().standard_at(int(tape.ts_ns[i]))
+    return unit * option_margins(rates, option.kind, option.strike, forward, mark)[0]
 
 
 def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[EpisodeRun]) -> Floats:
@@ -92,8 +85,6 @@ def _hedge_margin(tape: Tape, instrument: Future | Perpetual, episodes: list[Epi
     # What rounding leaves of a position that was closed is none.
     held = np.where(np.abs(held) > 1e-9 * np.abs(amount).max(), held, 0.0)
     coins = np.abs(held) / price if inverse else np.abs(held)
-    rates = rates_at(int(tape.ts_ns[first]))
-    # Linear in the size: the base rate, and what one coin more adds.
-    share = future_rates(rates, instrument.base, 0.0).initial
-    slope = future_rates(rates, instrument.base, 1.0).initial - share
-    return np.where(coins > 0, coins * (share + slope * coins) * (1.0 if inverse else price), 0.0)
+    rates = published_margins().standard_at(int(tape.ts_ns[first]))
+    share, _ = future_margins(rates, instrument.base, coins)
+    return np.where(coins > 0, coins * share * (1.0 if inverse else price), 0.0)

@@ -27,7 +27,8 @@ from ..replay.market import LoadedMarket
 from ..replay.runner import EpisodeRun, Run
 from .capital import capital_tied
 from .hedge_fills import hedge_fills
-from .performance import earned_by, number, performance, premium_of, profit_steps, returns_on_premium
+from .margins import liquidation_figures, margin_figures
+from .performance import Earned, number, performance, premium_of, profit_steps, returns_on_premium
 from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
 from .returns import Marks
@@ -259,6 +260,9 @@ def summarise(
     market: LoadedMarket,
     episodes: pd.DataFrame,
     scalped: pd.DataFrame,
+    margins: pd.DataFrame,
+    earned: Earned,
+    marks: Marks,
 ) -> dict[str, Any]:
     """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``.
 
@@ -273,11 +277,14 @@ def summarise(
     native_usd = bool(done) and done[0].episode.ledger.native == 1
     kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in run.accounts]), int(native_usd))
     other, other_lines = _other_attribution(run)
-    marks = Marks(run.tape)
-    found = performance(earned_by(run, marks), marks)
+    found = performance(earned, marks)
     del found["daily"]
     premium = found.pop("premium")
+    gained = found["total"]["usd" if native_usd else "coin"]
+    margin = margin_figures(margins, run.config, gained)
     peak = float(capital_tied(run).max()) if done else 0.0
+    if run.config.margin.model == "portfolio":
+        peak = margin["portfolio"]["peak_initial"] or 0.0
     sizes = [d.attribution.sizes for d in done]
     return {
         "currency": run.config.currency,
@@ -287,10 +294,10 @@ def summarise(
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
         **found,
-        "return_on_margin": number(
-            found["total"]["usd" if native_usd else "coin"] / peak if peak > 0 else math.nan
-        ),
+        "return_on_margin": number(gained / peak if peak > 0 else math.nan),
         "peak_capital": peak,
+        "margin": margin,
+        "liquidation": liquidation_figures(run),
         "unexplained_share": number(share_of("unexplained", sizes)) if done else None,
         "higher_order_share": number(share_of("higher_order", sizes)) if done else None,
         "attribution": {line: money._asdict() for line, money in lines.items()},

@@ -28,7 +28,7 @@ MOST_CHAINS = 2_000  # looked at for the first that would have worked
 
 
 def reasons(run: Run, hedges: Sequence[int] | Ints) -> list[str]:
-    """Say why nothing was entered, or nothing hedged, and which entries were refused for missing strikes.
+    """Say why nothing was entered, or nothing hedged, and which entries were refused, and why.
 
     Parameters
     ----------
@@ -41,10 +41,12 @@ def reasons(run: Run, hedges: Sequence[int] | Ints) -> list[str]:
     list of str
         A sentence each; empty where there is something to show and nothing was refused.
     """
-    refused = _refused(list(run.desk.strategy.refusals.values())) + _not_rolled(run.desk.leaving.held_on)
+    desk = run.desk
+    refused = _refused(list(desk.strategy.refusals.values())) + _refused(list(desk.over_margin.values()))
+    refused += _not_rolled(desk.leaving.held_on)
     if not run.episode_runs:
         # With refusals and no order, these are the reason.
-        return refused if refused and not run.desk.portfolio.episodes else [*refused, _no_episode(run)]
+        return refused if refused and not desk.portfolio.episodes else [*refused, _no_episode(run)]
     most = max(hedges)
     if run.config.hedge.rule == "never" or most > 1:
         return refused

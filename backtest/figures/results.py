@@ -18,7 +18,10 @@ from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
 from ..replay.runner import Run, replay
 from .book_greeks import book_table
+from .margins import liquidation_table, margin_table
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
+from .performance import earned_by
+from .returns import Marks
 from .run_exposures import EpisodeMoments, expose_run
 
 COMPARED = (
@@ -46,6 +49,8 @@ class Results(msgspec.Struct, frozen=True):
     ledgers: list[tuple[int, Ledger]]
     moments: list[EpisodeMoments]
     book: pd.DataFrame
+    margins: pd.DataFrame
+    liquidations: pd.DataFrame
 
 
 def run_backtest(
@@ -71,10 +76,14 @@ def run_backtest(
 def tabulate(run: Run, market: LoadedMarket) -> Results:
     """Tables of a finished run."""
     episodes, scalped, seen = episode_table(run), scalp_table(run), expose_run(run)
+    marks = Marks(run.tape)
+    earned = earned_by(run, marks)
+    margins = margin_table(run, earned.curves)
+    summary = summarise(run, market, episodes, scalped, margins, earned, marks)
     booked = run.accounts + ([] if run.book is None else [run.book])
     return Results(
         config=run.config,
-        summary={"gammacore": __version__, **summarise(run, market, episodes, scalped)},
+        summary={"gammacore": __version__, **summary},
         episodes=episodes,
         fills=fill_table(run, seen),
         profit=profit_table(run, seen),
@@ -83,6 +92,8 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
         ledgers=[(done.episode.number, done.episode.ledger) for done in booked],
         moments=seen.moments,
         book=book_table(run),
+        margins=margins,
+        liquidations=liquidation_table(run),
     )
 
 
@@ -98,6 +109,8 @@ def write_tables(results: Results, folder: Path) -> None:
     results.scalps.round(10).to_csv(folder / "scalps.csv", index=False)
     results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
     results.book.drop(columns="ts_ns").round(10).to_csv(folder / "book.csv", index=False)
+    results.margins.drop(columns="ts_ns").round(10).to_csv(folder / "margins.csv", index=False)
+    results.liquidations.to_csv(folder / "liquidations.csv", index=False)
     write_journal(results.ledgers, folder / "ledger.csv")
 
 

@@ -129,7 +129,7 @@ class SimulatedExchange:
             return self._rest(order)
         if self.bars is not None and order.purpose is Purpose.HEDGE:
             return self._work(order, self.bars)
-        prices = [self._price(leg) for leg in order.legs]
+        prices = [self.price(leg) for leg in order.legs]
         for leg, (price, _) in zip(order.legs, prices, strict=True):
             if reason := self._refusal(order, leg, price):
                 return [Rejected(self.market.ts_ns, order.order_id, order.episode, reason)]
@@ -212,7 +212,7 @@ class SimulatedExchange:
         self.resting[order.order_id] = order
         return []
 
-    def _price(self, leg: Leg) -> tuple[float, float]:
+    def price(self, leg: Leg) -> tuple[float, float]:
         """Fill price (NaN where there is none) and mark of a leg."""
         if isinstance(leg.instrument, Option):
             return self._option_price(leg.instrument, leg.amount), self.market.mark(leg.instrument)

@@ -22,6 +22,7 @@ from gammacore.config import Config
 from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
 from gammacore.episode import Episode
+from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.hedging import Never, Policy
@@ -31,6 +32,7 @@ from gammacore.terms import fees_of, grids_of
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
+from .liquidation import Liquidation, Liquidator
 from .price_block import PriceBlock
 from .recorded_hedges import recorded_hedges
 from .tape import Settled, Tape
@@ -75,6 +77,8 @@ class Run(NamedTuple):
         Orders that found no quote.
     engine : str
         ``compiled``, or ``desk`` and why.
+    liquidations : list of Liquidation
+        Rounds in which the exchange took positions, where ``size.equity`` says what the account has.
     residual, book : EpisodeRun or None
         Of a book, see :class:`gammacore.netting.NettedPortfolio`.
     recorded : dict or None
@@ -92,6 +96,7 @@ class Run(NamedTuple):
     residual: EpisodeRun | None = None
     book: EpisodeRun | None = None
     recorded: dict[str, int] | None = None
+    liquidations: Sequence[Liquidation] = ()
 
     @property
     def traded(self) -> list[EpisodeRun]:
@@ -137,6 +142,7 @@ class _Replay:
         self.tape, self.desk, self.exchange, self.compiled = tape, desk, exchange, compiled
         self.holder, self.traded = holder, 0
         self.deliveries: dict[int, Settled] = {}
+        self.liquidator: Liquidator | None = None
 
     def run(self, progress: Progress | None) -> None:
         """Walk the whole tape."""
@@ -146,6 +152,8 @@ class _Replay:
             if tape.chain_at[i] >= 0:
                 for event in (*self._tickers(PriceBlock(tape, i, i + 1), i), tape.snapshot(i)):
                     self._dispatch(event)
+                if self.liquidator is not None and self.liquidator.run():
+                    self._dispatch(Timer(int(tape.ts_ns[i])))  # what is left is the desk's again
                 i += 1
             else:
                 i = self._bars(i, self._end_of_bars(i))
@@ -287,7 +295,17 @@ def replay(
     Returns
     -------
     Run
+
+    Raises
+    ------
+    ConfigError
+        If ``risk.max_margin_use`` is set and nobody says what equity the run starts with.
     """
+    if config.risk.max_margin_use is not None and config.size.equity is None and not (holder or onlooker):
+        raise ConfigError(
+            f"size.equity: expected the equity to start with, in {config.settles_in}, for "
+            "risk.max_margin_use, got null (a session takes its account's)"
+        )
     desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config, tape)
     if onlooker:
         desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"
@@ -297,6 +315,8 @@ def replay(
     reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
     compiled = CompiledHedger(desk, exchange) if reason is None else None
     loop = _Replay(tape, desk, exchange, compiled, holder)
+    if config.size.equity is not None and not (holder or onlooker):
+        loop.liquidator = Liquidator(desk, exchange, config.size.equity)
     loop.run(progress)
     finished, skipped = [], 0
     for episode in desk.portfolio.episodes:
@@ -310,7 +330,7 @@ def replay(
             skipped += 1
         else:
             finished.append(done)
-    residual = _square(tape, desk, config.report.attribution)
+    residual, book = _square(tape, desk, config.report.attribution)
     engine_used = "compiled" if reason is None else f"desk: {reason}"
     recorded = None if exchange.recorded is None else exchange.recorded.told()
     return Run(
@@ -322,9 +342,10 @@ def replay(
         loop.deliveries,
         desk.portfolio.missing_quotes,
         engine_used,
-        residual[0],
-        residual[1],
+        residual,
+        book,
         recorded,
+        [] if loop.liquidator is None else loop.liquidator.rounds,
     )
 
 

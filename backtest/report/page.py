@@ -15,6 +15,7 @@ from .book_charts import book_figure
 from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from .exposure_charts import deltas_figure, greeks_figure
 from .headline import headline_cards
+from .margin_chart import liquidation_rows, liquidation_words, margin_figure, margin_rows
 from .price_chart import drawn_note, price_figure
 from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
 from .rendering import render, script_json
@@ -52,6 +53,10 @@ def _context(view: View) -> dict[str, Any]:
         "lines": tables.line_rows(view),
         "other_method": tables.METHOD_WORDS[tables.other_method(view)],
         "scalping": tables.scalping_rows(view),
+        "margins": margin_rows(view),
+        "liquidation": liquidation_words(view),
+        "liquidations": liquidation_rows(view),
+        "settles_in": view.config.settles_in,
         "left_out": tables.left_out(view),
         "drawn": drawn_note(view),
         "cone_note": cone_note(view),
@@ -80,6 +85,7 @@ def _figures(view: View) -> dict[str, go.Figure]:
         "deltas": deltas_figure(view),
         "greeks": greeks_figure(view),
         "book": book_figure(view),
+        "margin": margin_figure(view),
         "volatility": volatility_figure(view),
         "returns": returns_figure(view),
         "cone": cone_figure(view),

@@ -192,6 +192,8 @@ def run_notes(view: View) -> list[str]:
     notes = list(summary["reasons"])
     if summary["n_hedges"]:
         notes.append(summary["hedge_fills"]["model"])
+    if summary["liquidation"]["rounds"]:
+        notes.append(f"The account was liquidated, first at {summary['liquidation']['first']}: see Margin.")
     alarm = summary["unexplained_alarm"]
     if alarm["episodes"]:
         notes.append(

@@ -119,6 +119,8 @@ def cells(config: Config) -> list[Cell]:
         decided = stated(varied)
         del decided["report"]
         decided["costs"]["hedge_half_spread_bp"] = half_spreads_of(varied)  # quotes may be others
+        if varied.margin.parameters is not None:
+            decided["margin"]["parameters"] = contents(Path(varied.margin.parameters).expanduser())
         decided["code"] = {module: file.sha256 for module, file in varied.code.items()}
         key = digest([__version__, market, decided])
         result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))
@@ -127,7 +129,8 @@ def cells(config: Config) -> list[Cell]:
 
 def _holds(config: Config, decided: dict[str, Any]) -> dict[str, Any]:
     """Part of a configuration that decides what is held, and which delta is hedged."""
-    decides = config.signal.active or config.size.of_equity  # which entries pay, or how much is entered
+    # Which entries pay, how much is entered, or whether the account is liquidated.
+    decides = config.signal.active or config.size.of_equity or config.size.equity is not None
     if config.hedge.leland or decides:  # the rule also decides the delta
         return decided
     hedge = {name: value for name, value in decided["hedge"].items() if name not in RULE}

@@ -64,6 +64,8 @@ def obstacle_to_sharing(run: Run) -> str | None:
         return f"exit.rules.own: {rules.own[0]} may look at the hedge's profit"
     for name in run.config.size.of_equity:
         return f"size.{name} looks at the hedge's profit"
+    if run.config.size.equity is not None:
+        return "size.equity: whether the account is liquidated depends on the hedge's profit"
     if run.config.roll.when.active:
         return "roll.when hands hedges over within the event loop"
     if run.missing_quotes and any(done.episode.exited for done in run.episode_runs):

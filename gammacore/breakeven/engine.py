@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gammacore.array_types import Bools, Floats
+from gammacore.breakeven.capital import capital_of
 from gammacore.breakeven.closed_form import ClosedForm
 from gammacore.breakeven.held import Held
 from gammacore.breakeven.plan import Breakevens, TradePlan
@@ -95,7 +96,7 @@ class _Case:
             hedging = self.hedging(self.median)
             earned = self.held.value(self.median) - self.paid - hedging
             breakeven = self._root(lambda sigma: self.sign * self.mean(sigma), self.median)
-            capital = self.held.capital()
+            capital = capital_of(self.held)
             return Breakevens(
                 self.positions.rows,
                 self.positions.amounts,

@@ -15,7 +15,6 @@ from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import FRIDAY, NS_PER_YEAR, is_month_end_friday, weekday
 from gammacore.events import ChainSlice
 from gammacore.hedging import Never
-from gammacore.margin import future_rates, option_margin
 
 __all__ = ["Held"]
 
@@ -65,6 +64,10 @@ class Held:
     def premium(self) -> Floats:
         """Price of opening, USD, negative if it is received."""
         return self._sum(self._quote(opening=True))
+
+    def bought_for(self) -> Floats:
+        """Price of the legs that are bought, USD."""
+        return self._sum(np.where(self.bought, self._quote(opening=True), 0.0))
 
     def spread(self) -> Floats:
         """Paid over the marks to open, and to close where that is a trade, in price as it is today."""
@@ -151,20 +154,6 @@ class Held:
             return plan.hedge_cost
         rate = 0.0 if plan.fees is None else plan.fees.future_delivery
         return np.where([is_month_end_friday(int(e)) for e in self.expiry_ns.max(axis=0)], rate, 0.0)
-
-    def capital(self) -> Floats:
-        """Premium and fees of what is bought, margin of what is sold, and that of a hedge of one coin."""
-        plan, chain, rows = self.plan, self.chain, self.rows
-        hedge = future_rates(plan.margin, chain.base, 1.0).initial * self.price
-        price = self._quote(opening=True)
-        bought = (np.where(self.bought, self.amount * price, 0.0)).sum(axis=0) * self.unit
-        found = hedge + bought + np.where(self.bought.any(axis=0), self.fees(), 0.0)
-        for leg, i in zip(*np.nonzero(~self.bought), strict=True):
-            row, forward = rows[leg, i], float(self.forward[leg, i])
-            mark, strike = float(chain.mark[row] * self.unit[i]) / forward, float(chain.strike[row])
-            needed = option_margin(plan.margin, int(chain.kind[row]), strike, forward, mark).initial
-            found[i] -= self.amount[leg, i] * needed * forward
-        return np.asarray(found)
 
     # ------------------------------------------------------------- at a volatility
 

@@ -10,7 +10,7 @@ import numpy as np
 from gammacore.array_types import Floats, Ints
 from gammacore.fees import FeeRates
 from gammacore.hedging import Policy
-from gammacore.margin import MarginRates
+from gammacore.margin import MarginRates, PortfolioRates
 
 __all__ = ["Breakevens", "TradePlan"]
 
@@ -29,7 +29,8 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
         Of the perpetual, per year; longs pay when positive.
     fees : FeeRates or None
         Of options and deliveries; None charges nothing.
-    margin : MarginRates
+    margin : MarginRates or PortfolioRates
+        Of the model that the account is under.
     long : bool
     fill : {'cross', 'mid', 'mark'}
         Price that options are opened and closed at.
@@ -46,7 +47,7 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
     instrument: Literal["perpetual", "future"] = "perpetual"
     funding: float = 0.0
     fees: FeeRates | None = None
-    margin: MarginRates = MarginRates()
+    margin: MarginRates | PortfolioRates = MarginRates()
     long: bool = True
     fill: Literal["cross", "mid", "mark"] = "cross"
     exit_before_ns: int | None = None
@@ -84,7 +85,7 @@ class Breakevens(NamedTuple):
     fees, spread, hedging, carry : float64
         Expected costs at the forecast, positive when paid; ``spread`` is from the marks.
     capital : float64
-        Premium and margin that the position ties up.
+        What the position ties up: premium, fees and margin, see ``docs/breakeven.md``.
     return_on_capital : float64
         Expected profit over it.
     """

@@ -194,6 +194,9 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         ("corr(P&L, RV/IV - 1)", "corr_pnl_rv_over_iv", ".3f"),
     ):
         table.add_row(name, figure(summary[key], form))
+    forced = summary["liquidation"]
+    if forced["rounds"]:
+        table.add_row("liquidated, rounds", f"{forced['rounds']:,}, first at {forced['first']}")
     scalps, theta = summary["scalps"], summary["theta_paid"]
     table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
     table.add_row("", f"{theta['usd']:,.2f} USD")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -33,6 +33,9 @@ def exchange(
     ] = None,
     expiries: Annotated[int | None, typer.Option(help="List only so many expiries.")] = None,
     strikes: Annotated[int, typer.Option(help="Strikes on each side.")] = 10,
+    margin: Annotated[
+        str, typer.Option(help="Margin model of the account: segregated_sm, segregated_pm or cross_pm.")
+    ] = "segregated_sm",
     also: Annotated[
         str | None,
         typer.Option("--list", help="List these as well: ETH_USDC, SOL_USDC, XRP_USDC, with commas."),
@@ -65,6 +68,7 @@ def exchange(
             clients={client_id: client_secret},
             expiries=expiries,
             strikes=strikes,
+            margin_model=_margin_model(margin),
         )
         if also is not None:
             config = with_families(config, tuple(word.strip() for word in also.split(",")))
@@ -82,6 +86,13 @@ def exchange(
         begins_ns = max(begins_ns, time.time_ns())  # not late by what making it took
     with stoppable(kept):
         serve(made, Clock.starting(begins_ns, speed), host, port, state, name or ())
+
+
+def _margin_model(text: str) -> Literal["segregated_sm", "segregated_pm", "cross_pm"]:
+    match text:
+        case "segregated_sm" | "segregated_pm" | "cross_pm":
+            return text
+    raise ConfigError(f"--margin: expected segregated_sm, segregated_pm or cross_pm, got {text!r}")
 
 
 def _recorded(path: Path, currency: str | None) -> tuple[dict[str, Any], int]:

@@ -326,6 +326,13 @@ class ExitConfig(_Section, frozen=True):
     unfinished: Literal["carry", "drop"] = "carry"
 
 
+class MarginConfig(_Section, frozen=True):
+    """By which of the exchange's models the account is margined, and the parameters of it."""
+
+    model: Literal["standard", "portfolio"] = "standard"
+    parameters: str | None = None
+
+
 class LimitsConfig(_Section, frozen=True):
     """Ceilings on what entries may add up to."""
 
@@ -455,6 +462,7 @@ class Config(_Section, frozen=True):
     execution: ExecutionConfig = ExecutionConfig()
     exit: ExitConfig = ExitConfig()
     roll: RollConfig = RollConfig()
+    margin: MarginConfig = MarginConfig()
     limits: LimitsConfig = LimitsConfig()
     report: ReportConfig = ReportConfig()
     simulate: SimulateConfig = SimulateConfig()

@@ -14,7 +14,7 @@ from gammacore.contracts import Future, Perpetual
 from gammacore.events import ChainSlice
 from gammacore.fees import FeeSchedule
 from gammacore.hedging import Policy
-from gammacore.margin import rates_at
+from gammacore.margin import MarginSchedule
 from gammacore.strategy.structures import Picked
 from gammacore.volatility import Density
 
@@ -44,6 +44,8 @@ class Signal(msgspec.Struct, frozen=True):
         Least probability of a profit.
     min_edge : float or None
         Least distance between forecast and break-even volatility.
+    margin : MarginSchedule
+        What the exchange asks for as collateral.
     """
 
     policy: Policy
@@ -56,6 +58,7 @@ class Signal(msgspec.Struct, frozen=True):
     log_sd: float
     min_probability: float | None = None
     min_edge: float | None = None
+    margin: MarginSchedule = MarginSchedule()
 
     def weigh(
         self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
@@ -89,7 +92,7 @@ class Signal(msgspec.Struct, frozen=True):
             instrument=self.instrument,
             funding=funding,
             fees=None if self.fees is None else self.fees.at(ts_ns),
-            margin=rates_at(ts_ns),
+            margin=self.margin.at(ts_ns, base),
             long=self.long,
             fill=self.fill,
             exit_before_ns=self.exit_before_ns,

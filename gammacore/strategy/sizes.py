@@ -7,19 +7,37 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from gammacore import inverse
-from gammacore.contracts import CALL, Grids, Settlement
+from gammacore.contracts import CALL, Grids, Perpetual, Settlement
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.events import ChainSlice
-from gammacore.margin import future_rates, position_margin, rates_at
+from gammacore.margin import (
+    Book,
+    Holding,
+    MarginRates,
+    MarginSchedule,
+    PortfolioRates,
+    future_rates,
+    position_margin,
+    sized_margins,
+)
 from gammacore.strategy.exits import premium_of
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.structures import Picked
+from gammacore.valuation import exposure
 
 __all__ = ["OF_EQUITY", "OneUnit", "SizeRule", "Sized", "one_unit", "sized"]
 
+CLOSE = 1e-8  # of the units that a margin pays for; the exchange rounds it to 9 decimals
+
 OF_EQUITY = ("margin_share", "equity_share", "kelly")
+
+
+def _no_margin(units: float) -> float:
+    """Stand in where nobody asks for margin."""
+    return math.nan
 
 
 class OneUnit(msgspec.Struct, frozen=True):
@@ -40,13 +58,16 @@ class OneUnit(msgspec.Struct, frozen=True):
     gamma : float
         Coins of delta per 1 % of the price, positive.
     margin, margin_slope : float
-        Initial margin of n units is ``margin n + margin_slope n^2``, settlement currency: that of the short
-        options, and of a hedge as large as the delta that the options can have at expiry.
+        Standard initial margin of n units is ``margin n + margin_slope n^2``, settlement currency: that of
+        the short options, and of a hedge as large as the delta that the options can have at expiry. Under
+        portfolio margin ``margin`` is that of one unit with the hedge of its present delta, the slope 0.
     equity : float
         Of the account, settlement currency; NaN where it is not known.
     profit, deviation : float
         Expected profit and its standard deviation, settlement currency; NaN without a
         forecast, and where the hedge hedges at every chain.
+    margin_of : callable(float) -> float
+        Initial margin of so many units by the model of ``margin.model``, settlement currency.
     """
 
     ts_ns: int
@@ -63,6 +84,15 @@ class OneUnit(msgspec.Struct, frozen=True):
     equity: float
     profit: float = math.nan
     deviation: float = math.nan
+    margin_of: Callable[[float], float] = _no_margin
+
+
+class MarginCurve(NamedTuple):
+    """Margin by number of units: coefficients of n and n^2 where it is such a sum, and the function."""
+
+    linear: float
+    square: float
+    of: Callable[[float], float]
 
 
 class SizeRule(msgspec.Struct, frozen=True):
@@ -96,6 +126,8 @@ class SizeRule(msgspec.Struct, frozen=True):
         Whether amounts are whole lots.
     grids : Grids
         That say what a lot is.
+    margin : MarginSchedule
+        What the exchange asks for as collateral.
     """
 
     contracts: float = 1.0
@@ -111,6 +143,7 @@ class SizeRule(msgspec.Struct, frozen=True):
     weigher: Signal | None = None
     lots: bool = True
     grids: Grids = Grids()
+    margin: MarginSchedule = MarginSchedule()
 
     @property
     def budgets(self) -> tuple[str, ...]:
@@ -182,8 +215,15 @@ def one_unit(
         equity = size.equity
     unit = 1.0 if chain.settlement is Settlement.LINEAR else chain.index
     shape = _shape(chain, picked, ts_ns, unit)
-    margin = _margin(chain, picked, ts_ns, long)
-    return OneUnit(ts_ns, long, chain.index, unit, forecast, *shape, *margin, equity, profit, deviation)
+    rates = size.margin.at(ts_ns, chain.base)
+    if isinstance(rates, PortfolioRates):
+        margin = _portfolio(chain, picked, ts_ns, long, rates)
+    else:
+        margin = _standard(chain, picked, long, rates)
+    return OneUnit(
+        ts_ns, long, chain.index, unit, forecast, *shape, margin.linear, margin.square, equity, profit,
+        deviation, margin.of,
+    )  # fmt: skip
 
 
 def _shape(chain: ChainSlice, picked: Picked, ts_ns: int, unit: float) -> tuple[float, float, float, float]:
@@ -203,10 +243,9 @@ def _shape(chain: ChainSlice, picked: Picked, ts_ns: int, unit: float) -> tuple[
     return premium_of(paid) * unit, abs(float(theta)), abs(float(vega)), abs(float(gamma))
 
 
-def _margin(chain: ChainSlice, picked: Picked, ts_ns: int, long: bool) -> tuple[float, float]:
-    """Add up the initial margin of n units: coefficients of n and n^2, settlement currency."""
-    rates, sign = rates_at(ts_ns), 1.0 if long else -1.0
-    needed = 0.0
+def _standard(chain: ChainSlice, picked: Picked, long: bool, rates: MarginRates) -> MarginCurve:
+    """Add up standard margin of the short options and of the largest hedge."""
+    sign, needed = 1.0 if long else -1.0, 0.0
     for row, amount in zip(*picked, strict=True):
         forward = chain.forwards[int(chain.expiry_ns[row])]
         option, mark = chain.option(row), float(chain.mark[row])
@@ -214,7 +253,33 @@ def _margin(chain: ChainSlice, picked: Picked, ts_ns: int, long: bool) -> tuple[
     coins, unit = steepest(chain, picked), 1.0 if chain.settlement is Settlement.INVERSE else chain.index
     base = future_rates(rates, chain.base, 0.0).initial
     slope = future_rates(rates, chain.base, 1.0).initial - base
-    return needed + base * coins * unit, slope * coins**2 * unit
+    linear, square = needed + base * coins * unit, slope * coins**2 * unit
+    return MarginCurve(linear, square, lambda units: linear * units + square * units**2)
+
+
+def _portfolio(
+    chain: ChainSlice, picked: Picked, ts_ns: int, long: bool, rates: PortfolioRates
+) -> MarginCurve:
+    """Take portfolio margin of the options with the perpetual against their delta."""
+    sign, delta, holdings = 1.0 if long else -1.0, 0.0, []
+    for row, amount in zip(*picked, strict=True):
+        option, expiry_ns = chain.option(row), int(chain.expiry_ns[row])
+        vol, mark, forward = float(chain.iv[row]), float(chain.mark[row]), chain.forwards[expiry_ns]
+        tau = (expiry_ns - ts_ns) / NS_PER_YEAR
+        seen = exposure(option, forward, tau, vol)
+        delta += sign * amount * float(seen.net_delta)
+        holdings.append(Holding(option, sign * amount, mark, forward, vol))
+    if math.isnan(delta):  # a mark is missing
+        return MarginCurve(math.nan, 0.0, _no_margin)
+    unit = chain.index if chain.settlement is Settlement.INVERSE else 1.0
+    hedge = Holding(Perpetual(chain.base, chain.settlement), -delta * unit, chain.index)
+    book = Book(ts_ns, chain.index, (*holdings, hedge))
+    sizes = np.array([held.size for held in book.holdings])
+    return MarginCurve(
+        float(sized_margins(book, rates, sizes[None, :])[0]),
+        0.0,
+        lambda units: float(sized_margins(book, rates, units * sizes[None, :])[0]),
+    )
 
 
 def steepest(chain: ChainSlice, picked: Picked) -> float:
@@ -259,12 +324,36 @@ def _gamma(size: SizeRule, unit: OneUnit) -> float | str:
 
 
 def _margin_share(size: SizeRule, unit: OneUnit) -> float | str:
-    """Units at which the margin is that share: the positive root of its quadratic equation."""
+    """Units at which the margin is that share.
+
+    Of standard margin the positive root of its quadratic equation. Portfolio margin is a convex function of
+    the size, so there is one such number.
+    """
     if why := _of_equity(unit):
         return why
     budget = (size.margin_share or 0.0) * unit.equity
+    if size.margin.model == "portfolio":
+        return _within(budget, unit)
     root = math.sqrt(unit.margin**2 + 4.0 * unit.margin_slope * budget)
     return _spend(2.0 * budget, unit.margin + root, "margin")
+
+
+def _within(budget: float, unit: OneUnit) -> float | str:
+    """Most units whose margin is a budget: in proportion to that of one, where it is, else by bisection."""
+    if math.isnan(unit.margin):
+        return "the margin is not known, a mark is missing"
+    if unit.margin <= 0.0:
+        return "one unit has no margin"
+    high = budget / unit.margin
+    if abs(unit.margin_of(high) - budget) <= CLOSE * budget:
+        return high
+    low = 0.0  # not in proportion: a damped scenario or the delta shock counts
+    while unit.margin_of(high) < budget:
+        low, high = high, 2.0 * high
+    while high - low > CLOSE * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if unit.margin_of(middle) <= budget else (low, middle)
+    return low
 
 
 def _equity_share(size: SizeRule, unit: OneUnit) -> float | str:

@@ -28,7 +28,7 @@ NO_PAIR = "no call and put with a mark and a volatility"
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An entry that was not made because strikes are missing.
+    """An entry that was not made: strikes are missing, or it would leave too much margin in use.
 
     Attributes
     ----------

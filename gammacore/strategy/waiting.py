@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -62,6 +62,7 @@ def waiting(
     funding: float = 0.0,
     index: VolIndex = NO_INDEX,
     equity: float = math.nan,
+    margin: Callable[[Entry], str | None] | None = None,
 ) -> Waiting | None:
     """Say why nothing is held.
 
@@ -77,6 +78,8 @@ def waiting(
         Of entries.
     forecast, funding, index, equity
         See :meth:`GammaScalp.entries`.
+    margin : callable(Entry) -> str or None, optional
+        Says why an entry would leave too much margin in use.
 
     Returns
     -------
@@ -102,7 +105,10 @@ def waiting(
         found = [strategy.plan(chain, expiry_ns, ts_ns, *known) for expiry_ns in fit]
     except CodeError as error:
         return Waiting(str(error))
-    told = [f"{_day(expiry_ns)}: {_obstacle(one, limits)}" for expiry_ns, one in zip(fit, found, strict=True)]
+    told = [
+        f"{_day(expiry_ns)}: {_obstacle(one, limits, margin)}"
+        for expiry_ns, one in zip(fit, found, strict=True)
+    ]
     return Waiting("; ".join(told))
 
 
@@ -113,7 +119,7 @@ def _none_fits(rule: EntryRule, ts_ns: int, listed: Iterable[int], taken: Collec
     return f"every {kind} {window} was traded before" if spent else f"no {kind} {window}"
 
 
-def _obstacle(found: Entry | Declined, limits: Limits) -> str:
+def _obstacle(found: Entry | Declined, limits: Limits, margin: Callable[[Entry], str | None] | None) -> str:
     if isinstance(found, Declined):
         return found.reason
     amount = max(abs(leg.amount) for leg in found.legs)
@@ -121,6 +127,8 @@ def _obstacle(found: Entry | Declined, limits: Limits) -> str:
         return f"limits.max_contracts {limits.max_contracts:g} refuses {amount:g} coins a leg"
     if limits.max_open_episodes == 0:
         return "limits.max_open_episodes is 0"
+    if margin is not None and (why := margin(found)):
+        return f"risk.{why}"
     return f"may be entered at the next chain, {amount:g} coin a leg by size.{found.sized_by}"
 
 

@@ -1,80 +1,65 @@
-"""What the exchange asks for as collateral: segregated standard margin, instrument by instrument.
+"""Standard margin: instrument by instrument, segregated, without open orders.
 
 Amounts are in the settlement currency: coin for inverse contracts, USDC for linear ones. Sources: the
 exchange's pages as third parties kept them, for options; its notice of 2022-01-11 for futures. Not confirmed:
 that linear options take the same percentages, here of their forward. The model for futures of August 2026 is
-not public in figures, so the rates before it are carried on; portfolio margin is not modelled.
+not public in figures, so the rates before it are carried on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import msgspec
+import numpy as np
 
+from gammacore.array_types import Floats
 from gammacore.contracts import Instrument, Option, Settlement
-from gammacore.daycount import parse_time
+
+from .book import Book, Margin
 
 __all__ = [
-    "DERIBIT",
     "FutureRates",
-    "Margin",
     "MarginRates",
-    "estimate",
+    "future_margins",
     "future_rates",
     "option_margin",
+    "option_margins",
     "position_margin",
-    "rates_at",
+    "standard_margin",
 ]
 
 
-class FutureRates(msgspec.Struct, frozen=True):
-    """Margin of a future as a fraction of its size: a base, and ``slope`` more per coin of size."""
+class FutureRates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Margin of a future as a fraction of its size: a base, and ``slope`` more per coin of size.
+
+    ``liquidation`` is the fee of a forced trade, as a fraction of its size.
+    """
 
     initial: float
     maintenance: float
     slope: float
+    liquidation: float = 0.0075
 
 
-class MarginRates(msgspec.Struct, frozen=True, kw_only=True):
+class MarginRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rates in force at one time.
 
     Attributes
     ----------
     option_initial, option_least : float
-        Initial margin of a short option at the money, and what of it moneyness leaves at least.
+        Initial margin of a short option at the money, and what moneyness leaves of it at least.
     option_maintenance : float
         Of a short option; for a put also a share of its mark, if that is more.
-    btc, eth : FutureRates
-        Perpetuals and dated futures; other coins are reckoned like BTC, though they ask for more.
+    futures : dict of str to FutureRates
+        Perpetuals and dated futures by coin.
+    other : FutureRates
+        Of coins that ``futures`` does not name.
     """
 
     option_initial: float = 0.15
     option_least: float = 0.10
     option_maintenance: float = 0.075
-    btc: FutureRates = FutureRates(0.02, 0.01, 0.00005)
-    eth: FutureRates = FutureRates(0.02, 0.01, 0.000004)
-
-
-DERIBIT: tuple[tuple[int, MarginRates], ...] = ((parse_time("2022-01-11"), MarginRates()),)
-"""Rates and the moment (nanoseconds UTC) from which they hold, ascending."""
-
-
-class Margin(NamedTuple):
-    """Initial and maintenance margin, not negative."""
-
-    initial: float
-    maintenance: float
-
-
-def rates_at(ts_ns: int, schedule: tuple[tuple[int, MarginRates], ...] = DERIBIT) -> MarginRates:
-    """Rates in force at a moment in nanoseconds UTC; the first also hold for all before them."""
-    rates = schedule[0][1]
-    for start, later in schedule:
-        if start <= ts_ns:
-            rates = later
-    return rates
+    futures: dict[str, FutureRates] = {}
+    other: FutureRates = FutureRates(0.02, 0.01, 0.00005)
 
 
 def future_rates(rates: MarginRates, base: str, coins: float) -> Margin:
@@ -97,7 +82,7 @@ def future_rates(rates: MarginRates, base: str, coins: float) -> Margin:
     >>> future_rates(MarginRates(), "BTC", 100.0)
     Margin(initial=0.025, maintenance=0.015)
     """
-    found = rates.eth if base == "ETH" else rates.btc
+    found = rates.futures.get(base, rates.other)
     extra = found.slope * abs(coins)
     return Margin(found.initial + extra, found.maintenance + extra)
 
@@ -135,6 +120,25 @@ def option_margin(rates: MarginRates, kind: int, strike: float, forward: float, 
     return Margin(max(initial, maintenance), maintenance)
 
 
+def option_margins(
+    rates: MarginRates, kind: int, strike: Floats | float, forward: Floats, mark: Floats
+) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of short options, as :func:`option_margin` but of arrays."""
+    out_of_money = np.maximum(kind * (strike - forward), 0.0)
+    initial = np.maximum(rates.option_initial - out_of_money / forward, rates.option_least) + mark
+    if kind > 0:
+        return initial, rates.option_maintenance + mark
+    maintenance = rates.option_maintenance * np.maximum(1.0, mark) + mark
+    return np.maximum(initial, maintenance), maintenance
+
+
+def future_margins(rates: MarginRates, base: str, coins: Floats) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of futures, as fractions of their size, of arrays."""
+    found = rates.futures.get(base, rates.other)
+    extra = found.slope * np.abs(coins)
+    return found.initial + extra, found.maintenance + extra
+
+
 def position_margin(
     rates: MarginRates, instrument: Instrument, size: float, price: float, forward: float
 ) -> Margin:
@@ -168,23 +172,18 @@ def position_margin(
     return Margin(notional * share.initial, notional * share.maintenance)
 
 
-def estimate(
-    rates: MarginRates, positions: Mapping[Instrument, float], marks: Mapping[Instrument, tuple[float, float]]
-) -> Margin:
-    """Margin of all positions of one settlement currency, without open orders.
+def standard_margin(book: Book, rates: MarginRates) -> Margin:
+    """Return the margin of a book: the sum over its positions, nothing is netted between instruments.
 
     Parameters
     ----------
+    book : Book
     rates : MarginRates
-    positions : mapping of instrument to float
-        Sizes as for :func:`position_margin`.
-    marks : mapping of instrument to (price, forward)
-        Of every position.
 
     Returns
     -------
     Margin
-        The sum: nothing is netted between instruments. NaN where a mark is.
+        NaN where a mark is missing.
     """
-    each = [position_margin(rates, held, size, *marks[held]) for held, size in positions.items()]
+    each = [position_margin(rates, h.instrument, h.size, h.price, h.forward) for h in book.holdings]
     return Margin(sum(m.initial for m in each), sum(m.maintenance for m in each))
