@@ -70,7 +70,7 @@ INSIDE = {
         actions execution feed positions
         solvency risk_manager journal aims asked parts watched
         audit questions bookings dispatch adoption idle hedger dry
-        retold parity follow heartbeat paper statement
+        retold parity follow heartbeat paper statement hedges_told
         supervised assemble sums view watch warm_up recorder recording
         session doctor killing flatten
         sample_book

@@ -270,7 +270,7 @@ def test_hours_without_a_book_are_left_to_bars_and_counted(tmp_path, minutes):
     [
         ({}, "reads books and trades of the perpetual from the store of data.chains.*got None"),
         ({"hedge.instrument": "future", "data.chains": "STORE"}, "hedge.instrument is 'future'"),
-        ({"data.chains": "EMPTY"}, "it has none between first and last bar"),
+        ({"data.chains": "EMPTY"}, "has no book of BTC-PERPETUAL from .* record some, or write bars"),
         ({"execution.hedges": "maker", "data.chains": "STORE"}, "maker is a bound for bars"),
     ],
 )

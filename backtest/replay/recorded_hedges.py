@@ -7,6 +7,7 @@ are booked at the bar of the decision, as those by bars are. Orders of one momen
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from gammacore.build import build_working
@@ -14,8 +15,8 @@ from gammacore.config import Config
 from gammacore.contracts import ContractSpec, Perpetual, Settlement
 from gammacore.data.book_feed import book_feed
 from gammacore.data.store import Store
-from gammacore.daycount import NS_PER_SECOND
-from gammacore.errors import ConfigError
+from gammacore.daycount import NS_PER_SECOND, format_time
+from gammacore.errors import ConfigError, DataError
 from gammacore.execution.bump import bump_ns
 from gammacore.execution.pricing import Settings
 from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, next_step
@@ -27,7 +28,7 @@ from .tape import Tape
 
 AFTER_NS = 3_600 * NS_PER_SECOND  # of the last bar, that books are read for
 
-__all__ = ["RecordedHedges", "recorded_hedges"]
+__all__ = ["RecordedHedges", "open_book", "recorded_hedges"]
 
 
 class _Side(NamedTuple):
@@ -149,7 +150,7 @@ class RecordedHedges:
 
 
 def recorded_hedges(config: Config, tape: Tape) -> RecordedHedges:
-    """Open the recorded book of a configuration's perpetual.
+    """Open the recorded book of a configuration's perpetual for a tape.
 
     Raises
     ------
@@ -162,14 +163,36 @@ def recorded_hedges(config: Config, tape: Tape) -> RecordedHedges:
         raise ConfigError(f"{what}, got {config.data.chains!r}; name chains of a store, or write bars")
     if config.hedge.instrument != "perpetual":
         raise ConfigError(f"{what}; hedge.instrument is {config.hedge.instrument!r}, write bars for it")
-    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
-    perpetual = Perpetual(config.coin, settlement)
-    store = Store(root)
-    start_ns, end_ns = int(tape.ts_ns[0]), int(tape.ts_ns[-1]) + AFTER_NS
-    if not store.files("books", config.settles_in, start_ns=start_ns, end_ns=end_ns):
-        raise ConfigError(f"{what}; it has none between first and last bar: record some, or write bars")
     if working.hedges == "maker":
         raise ConfigError("execution.hedges: maker is a bound for bars; expected post_only or taker here")
+    try:
+        return open_book(config, root, int(tape.ts_ns[0]), int(tape.ts_ns[-1]) + AFTER_NS)
+    except DataError as error:
+        raise ConfigError(f"{what}; {error}: record some, or write bars") from None
+
+
+def open_book(config: Config, root: Path, start_ns: int, end_ns: int) -> RecordedHedges:
+    """Open the recorded book of a configuration's perpetual.
+
+    Parameters
+    ----------
+    config : Config
+        Its coin and its execution.
+    root : Path
+        Folder of a store.
+    start_ns, end_ns : int
+
+    Raises
+    ------
+    DataError
+        If no book was recorded in the time.
+    """
+    settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
+    perpetual, store, working = Perpetual(config.coin, settlement), Store(root), config.execution
+    if not store.files("books", config.settles_in, start_ns=start_ns, end_ns=end_ns):
+        raise DataError(
+            f"{root} has no book of {perpetual.name} from {format_time(start_ns)} to {format_time(end_ns)}"
+        )
     spec = grids_of(config).spec_for(perpetual)
     model = QueueModel(working.queue, working.queue_power)
     feed = book_feed(store, perpetual.name, spec.tick_size, start_ns, end_ns)

@@ -20,6 +20,7 @@ from gammacore.cli.common import (
     progress_bar,
     stoppable,
 )
+from gammacore.cli.fill_parity import compare_fills
 from gammacore.cli.own_code import TrustOption
 from gammacore.config import Config
 from gammacore.errors import ConfigError
@@ -303,11 +304,21 @@ def doctor(
 
 def parity(
     journal: Annotated[Path, typer.Argument(help="Journal of a live session.")],
+    fills: Annotated[
+        Path | None,
+        typer.Option(help="Store that recorded meanwhile: compare fills of hedges with simulated ones."),
+    ] = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a session's journal through a fresh desk, and name the first decision that differs."""
     from gammacore.live.parity import check
 
+    if fills is not None:
+        compare_fills(journal, fills, overrides or [], as_json)
+        return
+    if overrides:
+        raise ConfigError("--set: only --fills takes settings; decisions are replayed by the journal's own")
     console = Console()
     with stoppable(), progress_bar() as report:
         found = check(journal, lambda done, total: report("events", done, total))
