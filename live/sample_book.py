@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gammacore.config import Config
 from gammacore.contracts import CALL, Option, Settlement
+from gammacore.daycount import NS_PER_DAY
 from gammacore.deribit import methods as m
 from gammacore.deribit.news import SummaryRow
 
@@ -23,6 +24,7 @@ WANTED = (
     ((1, 1, 4), (-1, -1, 2)),
 )
 UNIT = 0.5  # coins, or the next amount that trades
+LEAST_NS = NS_PER_DAY  # to an expiry: hours before, options away from the money have no bid
 
 
 def open_book(config: Config, url: str, credentials: Credentials, speed: float) -> int:
@@ -46,7 +48,7 @@ def open_book(config: Config, url: str, credentials: Credentials, speed: float) 
         listed = client.call(m.GET_INSTRUMENTS, params)
         lots = {row.instrument: row.spec.min_trade_amount for row in listed if row.spec is not None}
         filled = 0
-        for option, units in chosen(config, rows):
+        for option, units in chosen(config, rows, client.now_ns()):
             lot = lots[option]
             amount = round(abs(units) * lot * math.ceil(round(UNIT / lot, 6)), 6)
             answer = client.call(
@@ -59,8 +61,8 @@ def open_book(config: Config, url: str, credentials: Credentials, speed: float) 
         client.close()
 
 
-def chosen(config: Config, rows: Sequence[SummaryRow]) -> list[tuple[Option, int]]:
-    """Choose options around the money, with signed amounts in units."""
+def chosen(config: Config, rows: Sequence[SummaryRow], now_ns: int) -> list[tuple[Option, int]]:
+    """Choose options around the money that live for another day, with signed amounts in units."""
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
     forwards: dict[int, float] = {}
     strikes: dict[int, set[float]] = {}
@@ -70,7 +72,8 @@ def chosen(config: Config, rows: Sequence[SummaryRow]) -> list[tuple[Option, int
             forwards[option.expiry_ns] = row.forward
             strikes.setdefault(option.expiry_ns, set()).add(option.strike)
     found = []
-    for expiry_ns, legs in zip(sorted(strikes)[:EXPIRIES], WANTED, strict=False):
+    later = [expiry_ns for expiry_ns in sorted(strikes) if expiry_ns >= now_ns + LEAST_NS]
+    for expiry_ns, legs in zip(later[:EXPIRIES], WANTED, strict=False):
         listed = sorted(strikes[expiry_ns])
         near = min(range(len(listed)), key=lambda at: abs(listed[at] - forwards[expiry_ns]))
         for kind, away, units in legs:

@@ -93,7 +93,8 @@ def test_decisions_do_not_depend_on_the_future(signal, cut, seed):
     def decisions(tape):
         run = replay(config, tape)
         fills = [f for e in run.desk.portfolio.episodes for f in e.fills if f.ts_ns <= moment]
-        return [(f.ts_ns, f.order_id, f.amount, f.price) for f in fills]
+        # What a hedge of that very moment fills at is the market's answer, by the bar that follows.
+        return [(f.ts_ns, f.order_id, f.amount, f.price if f.ts_ns < moment else None) for f in fills]
 
     tape = minute_tape(estimate=tape_estimate)
     moment = int(tape.ts_ns[cut])
