@@ -129,7 +129,6 @@ def test_the_recorded_book_gives_nearly_what_the_session_got(session):
     assert abs(summary["price_bp"]) < 0.5
     assert len(document["hedges"]) == summary["compared"]
     assert np.isfinite([hedge["cost"] for hedge in document["hedges"]]).all()
-    print(summary)
 
 
 def test_a_table_for_who_looks(session):

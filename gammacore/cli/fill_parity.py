@@ -55,8 +55,6 @@ def _show_fills(console: Console, summary: dict[str, Any], currency: str) -> Non
     console.print(f"{summary['compared']} of {summary['hedges']} hedges compared; {left}", highlight=False)
     if summary["compared"]:
         share = "" if summary["cost_over_fees"] is None else f", {summary['cost_over_fees']:+.1%} of fees"
-        console.print(
-            f"the session's fills cost {summary['cost']:+.8f} {currency} more than the simulated ones{share}; "
-            f"price {summary['price_bp']:+.3f} bp, {summary['later_s_median']:+.2f} s later in the median",
-            highlight=False,
-        )
+        more = f"{summary['cost']:+.8f} {currency} more than the simulated ones{share}"
+        later = f"price {summary['price_bp']:+.3f} bp, {summary['later_s_median']:+.2f} s later in the median"
+        console.print(f"the session's fills cost {more}; {later}", highlight=False)
