@@ -125,6 +125,7 @@ def build_working(config: Config) -> Settings:
         option_slippage=working.option_slippage,
         valid_ns=working.valid_for.ns,
         collar=Collar(working.max_above_mark, working.max_spread),
+        max_slice=working.max_slice,
     )
 
 

@@ -76,6 +76,8 @@ class RiskLimits(msgspec.Struct, frozen=True):
     ----------
     max_order : float or None
         Coins of one leg.
+    max_slice : float or None
+        Coins of the parts that a hedge is sent in.
     max_scenario_loss_usd : float or None
         Worst loss on the grid.
     """
@@ -87,6 +89,7 @@ class RiskLimits(msgspec.Struct, frozen=True):
     max_premium_usd: float | None = None
     max_order: float | None = None
     max_scenario_loss_usd: float | None = None
+    max_slice: float | None = None
 
     def refusal(self, order: Order, portfolio: Portfolio, market: Market) -> str | None:
         """Say which limit an order would break, None if it may be sent.
@@ -98,6 +101,8 @@ class RiskLimits(msgspec.Struct, frozen=True):
             size = abs(leg.amount)
             if not isinstance(leg.instrument, Option) and leg.instrument.settlement is Settlement.INVERSE:
                 size /= market.index
+            if self.max_slice is not None and order.purpose is Purpose.HEDGE:
+                size = min(size, self.max_slice)
             if self.max_order is not None and size > self.max_order * (1 + 1e-9):
                 return f"max_order: {size:g} of {leg.instrument.name} exceeds {self.max_order:g}"
         if order.purpose is not Purpose.ENTRY:

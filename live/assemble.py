@@ -150,6 +150,7 @@ def guards_of(config: Config) -> Guards:
             max_premium_usd=risk.max_premium_usd,
             max_order=risk.max_order,
             max_scenario_loss_usd=risk.max_scenario_loss_usd,
+            max_slice=config.execution.max_slice,
         ),
         max_orders_per_minute=risk.max_orders_per_minute,
         max_hedges_per_hour=risk.max_hedges_per_hour,

@@ -107,6 +107,11 @@ class Attempt:
         """Amount not seen filled, signed."""
         return self.placed.amount - self.seen
 
+    @property
+    def filled(self) -> bool:
+        """Whether all of it was filled."""
+        return self.over and abs(self.left) < DUST
+
     def doubt(self) -> None:
         """Note that it may have been accepted or not: it is asked for when it can no longer be."""
         self.stage, self.unlisted = Stage.UNKNOWN, False

@@ -185,6 +185,8 @@ class Execution:
         work.left[leg] -= news.amount
         if abs(work.left[leg]) < DUST:
             work.left[leg] = 0.0
+        elif attempt.filled:  # a slice is done, the next one begins
+            work.since_ns = now_ns
         last = all(map(work.done, range(len(work.left)))) and not any(work.given_up)
         instrument = work.order.legs[leg].instrument
         fill = Fill(
@@ -334,7 +336,7 @@ class Execution:
             order.order_id,
             leg,
             order.legs[leg].instrument,
-            work.left[leg],
+            self._part(work, leg, step.limit),
             step.limit,
             step.rests,
             order.limit is not None,
@@ -344,6 +346,11 @@ class Execution:
         tried.append(attempt)
         self._by_label[label] = work, leg, attempt
         self._actions.append(Place(placed))
+
+    def _part(self, work: Work, leg: int, price: float) -> float:
+        instrument = work.order.legs[leg].instrument
+        spec = self._spec_of(instrument)
+        return self.settings.part(work.order, instrument, work.left[leg], price, spec)
 
     def priceless(self, work: Work, leg: int, now_ns: int) -> str:
         """Say why there is no price to take a leg at; empty if there is one.
@@ -441,8 +448,10 @@ class _Seen(NamedTuple):
 
 
 def tried_of(attempts: Sequence[Attempt]) -> Tried:
-    """Sum up what was tried of a leg."""
+    """Sum up what was tried of a leg since a slice of it was filled."""
+    done = max((k for k, attempt in enumerate(attempts, 1) if attempt.filled), default=0)
+    attempts = attempts[done:]
     if not attempts:
-        return NOTHING
+        return NOTHING._replace(later=done > 0)
     last, takers = attempts[-1], sum(not attempt.placed.rests for attempt in attempts)
-    return Tried(takers, last.placed.ts_ns, last.placed.rests, last.reason)
+    return Tried(takers, last.placed.ts_ns, last.placed.rests, last.reason, done > 0)

@@ -1,22 +1,32 @@
 """Orders at work: tries, patience, cancellations, doubt, restarts; by hand and under random answers."""
 
 import math
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammacore.config import parse_config
+from gammacore.contracts import Option
 from gammacore.data.listings import published
 from gammacore.deribit.codes import Fate
+from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected
+from gammacore.exchange.config import MarketModel
 from gammacore.execution.collar import Collar
 from gammacore.execution.pricing import Settings
 from gammacore.execution.steps import PAUSE_NS
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import MARGIN_NS, Booked, Placed
 from gammacore.live.execution import ASK_AGAIN_NS, WATCH_NS, Execution
+from gammacore.live.hedges_told import hedges_told
+from gammacore.live.journal import read
+from gammacore.live.records import decode_fact
 from gammacore.orders import Cancel, Leg, Order, Purpose
+from gammacore.risk import Grid, RiskLimits
+from support.live_world import Process, World, lively
 from support.messages import CALL, PERPETUAL, PUT, T0, S, order, ticker, trade
 
 spec_for = published().spec_for
@@ -70,6 +80,67 @@ def test_a_hedge_rests_then_takes_what_is_left():
     assert (one.amount, one.last) == (-30.0, False)
     assert (two.amount, two.last) == (-70.0, True)
     assert not execution.busy
+
+
+def test_a_large_hedge_is_worked_in_slices_one_after_the_other():
+    """0.02 coins at 60,010 are 1,200 USD: 2,500 USD are three parts, each rests before it takes."""
+    execution = made()
+    execution.settings = msgspec.structs.replace(execution.settings, max_slice=0.02)
+    execution.submit(hedge(-2_500.0), T0)
+    (first,) = placed(execution)
+    assert (first.amount, first.rests) == (-1_200.0, True)
+    execution.trade(trade(first, -1_200.0), T0 + S)
+    (second,) = placed(execution)
+    assert (second.label, second.amount, second.rests) == ("g1-0-hedge-1-0-1", -1_200.0, True)
+    execution.order(order(second), T0 + S)
+    execution.trade(trade(second, -200.0), T0 + 2 * S)
+    assert not placed(execution)  # its fate is not known yet
+    execution.tick(T0 + 4 * S)
+    assert execution.actions() == [CancelPlaced(second.label, f"x-{second.label}")]
+    execution.order(order(second, "cancelled", 200.0, reason="user_request"), T0 + 5 * S)
+    (rest,) = placed(execution)
+    assert (rest.amount, rest.rests) == (-1_100.0, False)  # of what is left, no more than 0.02 coins
+    execution.trade(trade(rest, -1_100.0), T0 + 6 * S)
+    told = events(execution)
+    assert [(event.amount, event.last) for event in told] == [
+        (-1_200.0, False),
+        (-200.0, False),
+        (-1_100.0, True),
+    ]
+    assert not execution.busy
+
+
+def test_a_slice_that_is_due_long_after_the_order_is_not_overdue_and_one_that_would_harm_is_not_sent():
+    execution = made(patience_s=3, valid_s=5)
+    execution.settings = msgspec.structs.replace(execution.settings, max_slice=0.02)
+    execution.submit(hedge(-2_400.0), T0)
+    (first,) = placed(execution)
+    execution.order(order(first), T0)
+    execution.unwanted = lambda order, left: True
+    execution.trade(trade(first, -1_200.0), T0 + 2 * S)
+    fill, end = events(execution)
+    assert (fill.amount, end.reason) == (-1_200.0, "no longer wanted")
+    execution.unwanted = lambda order, left: False
+    execution.submit(hedge(-2_400.0, number=2), T0)
+    (first,) = placed(execution)
+    execution.order(order(first), T0)
+    execution.paused = True
+    execution.trade(trade(first, -1_200.0), T0 + 20 * S)
+    execution.paused = False
+    execution.tick(T0 + 20 * S)
+    (second,) = placed(execution)
+    assert second.amount == -1_200.0
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_is_no_hedge_is_never_sliced(number):
+    execution = made()
+    execution.settings = msgspec.structs.replace(execution.settings, max_slice=0.001)
+    at_own_price = hedge(-2_500.0, limit=60_100.0)
+    unwinds = Order("0-unwind-1", 0, Purpose.UNWIND, (Leg(PERPETUAL, -2_500.0),))
+    given = (ENTRY, at_own_price, unwinds)[number]
+    execution.submit(given, T0)
+    assert [p.amount for p in placed(execution)] == [leg.amount for leg in given.legs]
 
 
 def test_all_legs_are_worked_and_the_last_fill_ends_the_order():
@@ -553,3 +624,33 @@ def test_whatever_the_exchange_answers_no_more_than_the_order_is_ever_filled(dat
     told_to_desk = -sum(e.amount for e in events(execution) if isinstance(e, Fill))
     assert told_to_desk == filled <= 100.0
     assert len(set(seen)) == len(seen)
+
+
+def test_a_session_hedges_in_slices(tmp_path):
+    asked = {"execution__max_slice": 0.02, "hedge__band": 0.05}
+    world, path = World(seed=3, models={"BTC": MarketModel(vol=1.5)}, linear=()), tmp_path / "j.db"
+    process = Process(world, path, lively(**asked, entry__structure="call", size__contracts=0.2))
+    assert process.run(240)
+    process.close()
+    told, index = hedges_told(path), process.hedger.desk.market.index
+    sent = [decode_fact(record.body, Placed) for record in read(path) if record.name == "Placed"]
+    hedges = [abs(one.amount) / index for one in sent if not isinstance(one.instrument, Option)]
+    assert max(hedges) < 0.0205 < 0.05 < max(abs(order.legs[0].amount) / index for order, _, _ in told.hedges)
+    shares = [sum(f.amount for f in fills) / order.legs[0].amount for order, _, fills in told.hedges]
+    assert max(shares) == 1.0
+
+
+def test_a_hedge_in_slices_is_held_to_the_size_of_a_slice():
+    limits = RiskLimits(Grid((0.0,), (0.0,), (0.0,)), max_order=0.02)
+    market = SimpleNamespace(index=60_000.0)
+    why = "max_order: 0.0416667 of BTC-PERPETUAL exceeds 0.02"
+    assert limits.refusal(hedge(-2_500.0), None, market) == why
+    sliced = msgspec.structs.replace(limits, max_slice=0.02)
+    assert sliced.refusal(hedge(-2_500.0), None, market) is None
+    unwinds = Order("0-unwind-1", 0, Purpose.UNWIND, (Leg(PERPETUAL, -2_500.0),))
+    assert "max_order" in sliced.refusal(unwinds, None, market)
+
+
+def test_a_slice_larger_than_an_order_may_be_is_refused():
+    with pytest.raises(ConfigError, match=r"max_slice: expected at most risk\.max_order = 0\.5 coins"):
+        parse_config({"execution": {"max_slice": 1.0}, "risk": {"max_order": 0.5}})

@@ -84,6 +84,13 @@ def test_patience_is_counted_from_here_and_the_order_still_fills_on_its_way_out(
     assert parts(working(at(1.004, SELL, 119_998, 10.0))) == [(60_000.0, 100.0, False)]
 
 
+def test_a_hedge_in_slices_rests_again_for_each():
+    """0.001 coins are 50 USD in whole lots: half of 100 fills, the rest rests anew behind what has come."""
+    told = at(2, SELL, 119_999, 560.0), at(2.001, BID, 119_999, 70.0), at(3, SELL, 119_999, 100.0)
+    found = working(*told, **{"execution.max_slice": 0.001})
+    assert parts(found) == [(59_999.5, 50.0, True), (59_999.5, 30.0, True), (60_000.0, 20.0, False)]
+
+
 def test_a_taker_takes_at_once_and_no_more_than_is_shown():
     found = working(**{"execution.hedges": "taker"})
     assert parts(found, 500.0) == [(60_000.0, 300.0, False), (60_000.5, 200.0, False)]

@@ -72,11 +72,17 @@ class RecordedBook:
         self._feed, self._book, self._ended = feed, _queue.QueueBook(lot, model.exponent), False
         self._fills: dict[int, list[QueueFill]] = {}
 
-    def follow(self, until_ns: int) -> bool:
-        """Let time pass at the exchange, keep fills for :meth:`fills`; whether the book is known then."""
+    def follow(self, until_ns: int, order: int | None = None) -> bool:
+        """Let time pass at the exchange, keep fills for :meth:`fills`; whether the book is known then.
+
+        No further than to the moment that an order is filled, if one is given.
+        """
         while not self._ended:
-            for ts_ns, order, tick, amount in self._book.advance(until_ns):
-                self._fills[order].append(QueueFill(ts_ns, tick * self.tick_size, amount, maker=True))
+            for ts_ns, number, tick, amount in self._book.advance(until_ns):
+                self._fills[number].append(QueueFill(ts_ns, tick * self.tick_size, amount, maker=True))
+            if order is not None and self.left(order) == 0.0:
+                until_ns = self._fills[order][-1].ts_ns
+                break
             if not self._book.done:
                 if self._book.waits(until_ns):
                     break

@@ -118,10 +118,15 @@ class RecordedHedges:
                 self.book.follow(now_ns)
                 continue
             sent_ns, send = now_ns, self._rest if step.rests else self._take
-            found, now_ns = send(step, now_ns, buys, left)
+            part = abs(self.settings.part(order, self.perpetual, left, step.limit, self.spec))
+            found, now_ns = send(step, now_ns, buys, part)
             parts += found
-            left -= sum(part.amount for part in found)
-            tried = Tried(tried.takers + (not step.rests), sent_ns, step.rests, "not filled")
+            got = sum(fill.amount for fill in found)
+            left -= got
+            if got >= part - 0.5 * self.spec.min_trade_amount:  # a slice is done, the next one begins
+                tried, ts_ns = NOTHING, now_ns
+            else:
+                tried = Tried(tried.takers + (not step.rests), sent_ns, step.rests, "not filled")
         return parts
 
     def _rest(self, step: Send, now_ns: int, buys: bool, left: float) -> tuple[list[QueueFill], int]:
@@ -131,7 +136,7 @@ class RecordedHedges:
         number = book.rest(buys, step.limit, left)
         if number is None:  # it would have taken: refused
             return [], now_ns + 2 * way
-        book.follow(now_ns + self.settings.patience_ns + way)
+        book.follow(now_ns + self.settings.patience_ns + way, number)
         book.cancel(number)
         fills = book.fills(number)
         if sum(fill.amount for fill in fills) >= left - 0.5 * self.spec.min_trade_amount:

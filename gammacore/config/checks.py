@@ -94,6 +94,11 @@ def check_web_address(path: str, text: str) -> None:
 
 def _check_live(config: Config) -> None:
     """Limits, addresses and grids of a session."""
+    part, most = config.execution.max_slice, config.risk.max_order
+    if part is not None and most is not None and part > most:
+        raise ConfigError(
+            f"execution.max_slice: expected at most risk.max_order = {most:g} coins, got {part:g}"
+        )
     for name, limit in msgspec.structs.asdict(config.risk).items():
         if isinstance(limit, float) and not math.isfinite(limit):
             raise ConfigError(f"risk.{name}: expected a finite number (null for no limit), got {limit!r}")

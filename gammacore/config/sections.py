@@ -275,6 +275,7 @@ class ExecutionConfig(_Section, frozen=True):
     max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
     max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
     valid_for: Duration = Duration("5s")
+    max_slice: Positive | None = None
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 7
     fills: Literal["bars", "recorded"] = "bars"
     queue: Literal["behind", "pro_rata", "power"] = "pro_rata"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gammacore.contracts import ContractSpec, Option
-from gammacore.orders import Leg
+from gammacore.contracts import ContractSpec, Option, Settlement
+from gammacore.orders import Leg, Order, Purpose
 
 from .collar import Collar
 from .quotes import Quote, Tradable
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """How orders are worked; see ``execution`` in the configuration. ``rest`` is post-only first."""
+    """How orders are worked; see ``execution`` in the configuration.
+
+    ``rest`` is post-only first; ``max_slice`` are the coins of a part of a hedge, None for the whole.
+    """
 
     rest: bool
     patience_ns: int
@@ -23,6 +27,19 @@ class Settings(msgspec.Struct, frozen=True):
     option_slippage: float
     valid_ns: int
     collar: Collar = Collar(max_above_mark=0.15, max_spread=0.10)
+    max_slice: float | None = None
+
+    def part(
+        self, order: Order, instrument: Tradable, left: float, price: float, spec: ContractSpec
+    ) -> float:
+        """Amount to send of what is left of an order: all of it, or a slice of a hedge in whole lots."""
+        hedges = order.purpose is Purpose.HEDGE and order.limit is None
+        if self.max_slice is None or not hedges or isinstance(instrument, Option):
+            return left
+        coins = self.max_slice
+        most = coins * price if instrument.settlement is Settlement.INVERSE else coins
+        lots = max(spec.round_amount(most), spec.min_trade_amount)
+        return math.copysign(min(abs(left), lots), left)
 
 
 class Pricing:

@@ -20,7 +20,7 @@ __all__ = ["NOTHING", "PAUSE_NS", "GiveUp", "Seen", "Send", "Step", "Tried", "le
 
 
 class Tried(NamedTuple):
-    """What was tried of a leg so far.
+    """What was tried of a leg so far, or of the slice of it that is due.
 
     Attributes
     ----------
@@ -32,12 +32,15 @@ class Tried(NamedTuple):
         Whether that one rested.
     reason : str
         Why it ended, empty if the exchange did not say.
+    later : bool
+        Whether slices before it were filled.
     """
 
     takers: int = 0
     last_ns: int = 0
     rested: bool = False
     reason: str = ""
+    later: bool = False
 
 
 NOTHING = Tried()
@@ -104,7 +107,7 @@ def next_step(
         return GiveUp(reason) if order.purpose is Purpose.ENTRY else None
     if not begun and order.limit is None and now_ns > since_ns + settings.valid_ns:
         return GiveUp(seen.refusal() or "overdue")
-    if begun and unwanted(order, seen):
+    if (begun or tried.later) and unwanted(order, seen):
         return GiveUp("no longer wanted")
     paused = begun and not tried.rested and now_ns < tried.last_ns + (PAUSE_NS << tried.takers)
     if paused or (order.limit is None and seen.waits()):
