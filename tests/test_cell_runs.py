@@ -45,7 +45,7 @@ def test_episodes_are_found_once_for_all_rules(monkeypatch):
 
     monkeypatch.setattr(cell_runs, "HeldEpisodes", counted)
     monkeypatch.setattr(cell_runs, "replay", None)  # no cell is replayed by itself
-    cell_runs._markets.clear()
+    cell_runs._worker.markets.clear()
     grid = cells(
         build(SMALL | {"vary": {"hedge.band": [0.05, 0.1, 0.2], "hedge.rule": ["band", "interval"]}})
     )

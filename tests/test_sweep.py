@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_sweep
+from gammacore.backtest.sweep import cell_runs
 from gammacore.backtest.sweep import run as sweeping
 from gammacore.backtest.sweep.cell_runs import FIGURES, run_cell
 from gammacore.backtest.sweep.cell_store import CellStore
@@ -376,3 +379,25 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     told = f"finished cells are kept in {out}; the same command goes on from there"
     assert told in " ".join(errors.split())
+
+
+def test_threads_of_one_worker_share_nothing(config, monkeypatch):
+    """As the workers of a Dask cluster on one machine: the same episodes, hedged in two ways at one time."""
+    grid = cells(config)
+    alone = {cell.key: run_cell(cell) for cell in grid}
+    users, both = {}, threading.Barrier(2, timeout=20.0)
+    earned = cell_runs.HeldEpisodes.earned
+
+    def meeting(held, *arguments):
+        users.setdefault(id(held), set()).add(threading.get_ident())
+        both.wait()  # the other one is about to hedge, too
+        return earned(held, *arguments)
+
+    monkeypatch.setattr(cell_runs.HeldEpisodes, "earned", meeting)
+    bands = [[cell for cell in grid if cell.overrides["hedge.band"] == band] for band in (0.1, 0.3)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda group: [run_cell(cell) for cell in group], bands))
+    assert all(len(threads) == 1 for threads in users.values())
+    for group, results in zip(bands, found, strict=True):
+        assert [one["figures"] for one in results] == [alone[cell.key]["figures"] for cell in group]
+        assert [one["daily"] for one in results] == [alone[cell.key]["daily"] for cell in group]

@@ -8,6 +8,7 @@ tabulated or drawn, since a grid has thousands of cells.
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -48,7 +49,14 @@ class _Loaded(NamedTuple):
     held: dict[str, HeldEpisodes | None]
 
 
-_markets: OrderedDict[str, _Loaded] = OrderedDict()
+class _Worker(threading.local):
+    """What a worker holds. Dask has workers that are threads of one process: nothing is shared among them."""
+
+    def __init__(self) -> None:
+        self.markets: OrderedDict[str, _Loaded] = OrderedDict()
+
+
+_worker = _Worker()
 
 
 def run_cell(cell: Cell) -> dict[str, Any]:
@@ -92,13 +100,14 @@ def run_whole(cell: Cell, progress: Progress | None = None) -> Results:
 
 def _load(cell: Cell) -> _Loaded:
     """Market of a cell, loaded unless it is one of the last used."""
-    if cell.market not in _markets:
-        while len(_markets) >= KEPT:
-            _markets.popitem(last=False)
+    markets = _worker.markets
+    if cell.market not in markets:
+        while len(markets) >= KEPT:
+            markets.popitem(last=False)
         market = load_market(cell.config)
-        _markets[cell.market] = _Loaded(market, Marks(market.tape), {})
-    _markets.move_to_end(cell.market)
-    return _markets[cell.market]
+        markets[cell.market] = _Loaded(market, Marks(market.tape), {})
+    markets.move_to_end(cell.market)
+    return markets[cell.market]
 
 
 def _held(cell: Cell, loaded: _Loaded) -> HeldEpisodes | None:
