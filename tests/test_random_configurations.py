@@ -112,7 +112,7 @@ def random_run(seed):
 def test_lines_sum_to_ledgers_in_both_currencies(seed):
     settings, run, tape = random_run(seed)
     one = COINS[settings["currency"]]  # a cent of what a coin costs at 60,000
-    assert run.accounts, settings
+    assert run.accounts or run.missing_quotes, settings  # every entry may be beyond the collar
     for done in run.accounts:
         steps, profit = done.attribution, done.episode.ledger.profit()
         assert sum(v.sum() for v in steps.coin.values()) == pytest.approx(profit.coin, abs=1e-9 * 60e3 / one)
