@@ -23,7 +23,7 @@ def margin_figure(view: View) -> go.Figure:
         for kind, dash in (("initial", "solid"), ("maintenance", "dot")):
             values = table[f"{model}_{kind}"]
             if values.notna().any():
-                name = f"{model}, {kind.replace('maintenance', 'maint.')}"  # as much as a phone shows
+                name = f"{model}, {kind}"
                 traces.append(
                     line_trace(
                         ts,
