@@ -47,8 +47,10 @@ def connect_ccxt(module, port):
 def test_ccxt(port):
     client = connect_ccxt(pytest.importorskip("ccxt", reason=HINT), port)
     markets = client.load_markets()
-    inverse = next(
-        s for s, m in markets.items() if m["option"] and m["inverse"] and m["optionType"] == "call"
+    calls = [s for s, m in markets.items() if m["option"] and m["inverse"] and m["optionType"] == "call"]
+    tomorrow = (time.time() + 86_400) * 1000  # in the hours before an expiry a delta may be 1
+    inverse = min(
+        (s for s in calls if markets[s]["expiry"] > tomorrow), key=lambda symbol: markets[symbol]["expiry"]
     )
     linear = next(s for s, m in markets.items() if m["option"] and m["linear"])
     assert markets[SYMBOL]["contractSize"] == 10
