@@ -7,8 +7,8 @@ are booked at the bar of the decision, as those by bars are. Orders of one momen
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from gammacore.build import build_working
 from gammacore.config import Config
@@ -19,7 +19,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import ConfigError, DataError
 from gammacore.execution.bump import bump_ns
 from gammacore.execution.pricing import Settings
-from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, next_step
+from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, Willing, next_step
 from gammacore.orders import Order
 from gammacore.terms import grids_of, store_of
 
@@ -31,25 +31,14 @@ AFTER_NS = 3_600 * NS_PER_SECOND  # of the last bar, that books are read for
 __all__ = ["RecordedHedges", "open_book", "recorded_hedges"]
 
 
-class _Side(NamedTuple):
+@dataclass(slots=True)
+class _Side(Willing):
     """A recorded book as the steps of an order see it."""
 
     book: RecordedBook
     settings: Settings
     spec: ContractSpec
     buys: bool
-
-    def forbidden(self) -> str:
-        return ""
-
-    def refusal(self) -> str:
-        return ""
-
-    def unwanted(self) -> bool:
-        return False
-
-    def waits(self) -> bool:
-        return False
 
     def limit(self, rests: bool) -> float | None:
         """Best price of our own side to rest at; beyond the other's by the slippage to take."""

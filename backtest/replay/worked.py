@@ -8,6 +8,7 @@ one moment share it, and the fill is booked at the bar of the decision. Past the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.execution.pricing import Settings
 from gammacore.execution.resting import LOOKS_S
-from gammacore.execution.steps import NOTHING, GiveUp, Step, Tried, leaves, next_step
+from gammacore.execution.steps import NOTHING, GiveUp, Step, Tried, Willing, leaves, next_step
 from gammacore.orders import Order
 
 from .next_bars import NextBars
@@ -130,23 +131,12 @@ class WorkedBars:
         )
 
 
-class _Book(NamedTuple):
+@dataclass(slots=True)
+class _Book(Willing):
     """A book with prices on both sides: see :class:`gammacore.execution.steps.Seen`."""
 
     mark: float
     quote: Quote
-
-    def forbidden(self) -> str:
-        return ""
-
-    def refusal(self) -> str:
-        return ""
-
-    def unwanted(self) -> bool:
-        return False
-
-    def waits(self) -> bool:
-        return False
 
     def limit(self, rests: bool) -> float:
         return self.quote(self.mark, own=rests)

@@ -16,7 +16,7 @@ from .pricing import Settings
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
 NO_QUOTE_NS = 5 * NS_PER_SECOND  # without a price, before a leg is given up
 
-__all__ = ["NOTHING", "PAUSE_NS", "GiveUp", "Seen", "Send", "Step", "Tried", "leaves", "next_step"]
+__all__ = ["NOTHING", "PAUSE_NS", "GiveUp", "Seen", "Send", "Step", "Tried", "Willing", "leaves", "next_step"]
 
 
 class Tried(NamedTuple):
@@ -79,6 +79,28 @@ class Seen(Protocol):
 
     def limit(self, rests: bool) -> float | None:
         """Price to rest or to take at; None if there is none."""
+
+
+class Willing:
+    """A market that stands in nobody's way: what a replay has to answer, but for the price."""
+
+    __slots__ = ()
+
+    def forbidden(self) -> str:
+        """Forbid nothing."""
+        return ""
+
+    def refusal(self) -> str:
+        """Find a price always."""
+        return ""
+
+    def unwanted(self) -> bool:
+        """Want every hedge."""
+        return False
+
+    def waits(self) -> bool:
+        """Wait for nothing."""
+        return False
 
 
 def next_step(
