@@ -17,12 +17,14 @@ from gammacore.config import (
     WhenConfig,
     rolled_entry,
 )
+from gammacore.config.sections import ExecutionConfig
 from gammacore.contracts import Future, Grids, Perpetual
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YEAR
 from gammacore.desk import Desk
 from gammacore.errors import ConfigError
 from gammacore.execution.collar import Collar
 from gammacore.execution.costs import HOURS, HedgeCosts
+from gammacore.execution.options import TAKE, Tactic
 from gammacore.execution.pricing import Settings
 from gammacore.execution.resting import TYPICAL_VOL, Expected, expected
 from gammacore.hedge import Hedge
@@ -124,9 +126,18 @@ def build_working(config: Config) -> Settings:
         slippage=working.slippage_bp * 1e-4,
         option_slippage=working.option_slippage,
         valid_ns=working.valid_for.ns,
-        collar=Collar(working.max_above_mark, working.max_spread),
+        collar=Collar(working.max_above_mark, working.max_spread, working.iv_limit, working.max_from_smile),
         max_slice=working.max_slice,
+        enter=_tactic(working, working.options),
+        leave=_tactic(working, working.option_exits),
     )
+
+
+def _tactic(working: ExecutionConfig, way: str) -> Tactic:
+    """How options are worked in one way; what takes at once has no patience."""
+    if way == "take":
+        return TAKE
+    return Tactic(way, working.option_patience.ns, working.improve_every.ns, working.improve_ticks)
 
 
 def expected_hedge(config: Config, grids: Grids | None = None, vol: float = TYPICAL_VOL) -> Expected:

@@ -19,6 +19,7 @@ from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
+from gammacore.execution.smile import FittedSmiles
 from gammacore.risk import Grid, RiskLimits
 from gammacore.volatility.index_history import IndexHistory
 
@@ -202,6 +203,7 @@ def build_hedger(
         config.coin, settlement, build_estimate(config), desk.market.interest, desk.market.ts_ns, index
     )
     execution = Execution(past.session, build_working(config), desk.hedge.grids.spec_for)
+    execution.pricing.smile = FittedSmiles(desk.market)
     episodes = {id(e): e for e in (*desk.portfolio.open.values(), *desk.portfolio.hedged)}.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
     execution.restore(orders, past.placed, past.booked)

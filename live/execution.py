@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from gammacore.contracts import ContractSpec
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
+from gammacore.execution.leg_seen import LegSeen
 from gammacore.execution.pricing import Pricing, Settings
 from gammacore.execution.quotes import Tradable
-from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, leaves, next_step
-from gammacore.orders import Cancel, Order, Purpose
+from gammacore.execution.steps import NOTHING, GiveUp, Resting, Send, Tried, leaves, next_step
+from gammacore.orders import Cancel, Order
 from gammacore.tolerances import DUST
 
 from .actions import Action, AtWork, CancelPlaced, Place, Work, query_of
@@ -311,12 +311,12 @@ class Execution:
             self._place(work, leg, step, now_ns)
 
     def _hurry(self, work: Work, attempt: Attempt, now_ns: int) -> None:
-        """Cancel what rested long enough, or was cancelled."""
-        placed = attempt.placed
+        """Cancel what rested long enough, is to be nearer, or was cancelled."""
+        placed, settings = attempt.placed, self.settings
         if attempt.stage is not Stage.OPEN or not placed.rests:
             return
-        seen = _Seen(self, work, placed.leg, now_ns)
-        if leaves(work.order, seen, self.settings, placed.ts_ns, now_ns, work.cancelled):
+        seen, resting = _Seen(self, work, placed.leg, now_ns), Resting(placed.ts_ns, placed.limit)
+        if leaves(work.order, resting, seen, settings, work.since_ns, now_ns, cancelled=work.cancelled):
             attempt.stage = Stage.LEAVING
             attempt.look_ns = now_ns + WATCH_NS
             self._actions.append(CancelPlaced(placed.label, attempt.exchange_id))
@@ -352,20 +352,6 @@ class Execution:
         spec = self._spec_of(instrument)
         return self.settings.part(work.order, instrument, work.left[leg], price, spec)
 
-    def priceless(self, work: Work, leg: int, now_ns: int) -> str:
-        """Say why there is no price to take a leg at; empty if there is one.
-
-        An entry begins with all legs or none: half of it is another bet.
-        """
-        begins = work.order.purpose is Purpose.ENTRY and not any(work.attempts)
-        legs = range(len(work.order.legs)) if begins else (leg,)
-        return next(filter(None, (self._refusal(work, at, now_ns) for at in legs)), "")
-
-    def _refusal(self, work: Work, leg: int, now_ns: int) -> str:
-        instrument, buys = work.order.legs[leg].instrument, work.left[leg] > 0
-        enters = work.order.purpose is Purpose.ENTRY
-        return self.pricing.refusal(instrument, buys=buys, enters=enters, now_ns=now_ns)
-
     def _finish(self, work: Work, now_ns: int) -> None:
         """Everything is over and something of the order is left: tell the desk."""
         order = work.order
@@ -389,9 +375,10 @@ class Execution:
     def oldest(self, now_ns: int) -> AtWork | None:
         """Return the order that has been at work for longest, None if there is none.
 
-        Orders that rest at the desk's own price are meant to wait; those asked back are not.
+        Orders that rest are meant to wait, at the desk's own price or for the patience of options; those
+        asked back are not.
         """
-        working = [w for w in self._works.values() if w.order.limit is None or w.cancelled]
+        working = [w for w in self._works.values() if w.cancelled or not self._may_wait(w, now_ns)]
         if not working:
             return None
         work = min(working, key=Work.start_ns)
@@ -400,6 +387,10 @@ class Execution:
         if unknown:
             why = f"its order at the exchange is {unknown[0]}"
         return AtWork(work.order, work.start_ns() or now_ns, why)
+
+    def _may_wait(self, work: Work, now_ns: int) -> bool:
+        patience = self.settings.tactic(work.order.purpose).patience_ns
+        return work.order.limit is not None or now_ns < work.since_ns + patience
 
     @property
     def labels(self) -> list[str]:
@@ -422,29 +413,24 @@ class Execution:
         return events
 
 
-class _Seen(NamedTuple):
+class _Seen(LegSeen):
     """What the next step of a leg may look at, see :class:`gammacore.execution.steps.Seen`."""
 
-    execution: Execution
-    work: Work
-    leg: int
-    now_ns: int
+    __slots__ = ("execution", "work")
+
+    def __init__(self, execution: Execution, work: Work, leg: int, now_ns: int) -> None:
+        begun = any(work.attempts)
+        super().__init__(execution.pricing, work.order, work.left, work.given_up, begun, leg, now_ns)
+        self.execution, self.work = execution, work
 
     def forbidden(self) -> str:
         return self.execution.forbidden(self.work.order)
-
-    def refusal(self) -> str:
-        return self.execution.priceless(self.work, self.leg, self.now_ns)
 
     def unwanted(self) -> bool:
         return self.execution.unwanted(self.work.order, self.work.left[self.leg])
 
     def waits(self) -> bool:
         return self.execution.waits_for_cancellations(self.work)
-
-    def limit(self, rests: bool) -> float | None:
-        work, leg = self.work, self.leg
-        return self.execution.pricing.limit(work.order.legs[leg], work.left[leg], rests)
 
 
 def tried_of(attempts: Sequence[Attempt]) -> Tried:
@@ -454,4 +440,5 @@ def tried_of(attempts: Sequence[Attempt]) -> Tried:
     if not attempts:
         return NOTHING._replace(later=done > 0)
     last, takers = attempts[-1], sum(not attempt.placed.rests for attempt in attempts)
-    return Tried(takers, last.placed.ts_ns, last.placed.rests, last.reason, done > 0)
+    placed = last.placed
+    return Tried(takers, placed.ts_ns, placed.rests, last.reason, done > 0, placed.limit)

@@ -39,6 +39,7 @@ MOST: dict[str, float | Duration] = {
     "execution.max_above_mark": 0.5,
     "execution.max_spread": 0.5,
     "execution.patience": Duration("5min"),
+    "execution.option_patience": Duration("1d"),
     "execution.valid_for": Duration("30s"),
     "live.audit_every": Duration("10min"),
     "size.contracts": 1_000.0,

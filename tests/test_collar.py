@@ -9,7 +9,7 @@ from gammacore import inverse
 from gammacore.contracts import parse
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
-from gammacore.execution.collar import Collar
+from gammacore.execution.collar import Case, Collar
 from gammacore.valuation import shape
 from support.messages import CALL, ticker
 
@@ -27,8 +27,12 @@ def quoted(bid, ask, mark=0.03125, vol=VOL, forward=FORWARD, option=CALL):
     return msgspec.structs.replace(ticker(option, bid, ask), mark=mark, mark_iv=vol, forward=forward)
 
 
+def worst(collar, quote):
+    return [collar.worst(Case(CALL, quote, SPEC, buys, True, NOW)) for buys in (True, False)]
+
+
 def refusal(collar, quote, buys=True, enters=True, option=CALL):
-    return collar.refusal(option, quote, spec_for(option), buys=buys, enters=enters, now_ns=NOW)
+    return collar.refusal(Case(option, quote, spec_for(option), buys, enters, NOW))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_the_other_sides_price_may_be_a_share_of_the_mark_away_or_three_ticks(bu
 @pytest.mark.parametrize(("mark", "edges"), [(0.03125, (0.0390625, 0.0234375)), (0.0001, (0.0004, -0.0002))])
 def test_the_worst_price_is_the_edge_of_the_collar(mark, edges):
     quote, collar = quoted(0.0, 1.0, mark), Collar(max_above_mark=0.25)
-    assert [collar.worst(quote, SPEC, buys=buys) for buys in (True, False)] == pytest.approx(list(edges))
+    assert worst(collar, quote) == pytest.approx(list(edges))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,10 @@ def test_the_worst_price_is_the_edge_of_the_collar(mark, edges):
 )
 def test_without_a_limit_or_a_mark_no_price_is_the_worst(collar, mark):
     quote = quoted(0.02, 0.05, mark)
-    assert [collar.worst(quote, SPEC, buys=buys) for buys in (True, False)] == [math.inf, 0.0]
+    assert worst(collar, quote) == [
+        math.inf,
+        0.0,
+    ]
 
 
 @pytest.mark.parametrize("mark", [0.0, math.nan, math.inf])
@@ -111,5 +118,5 @@ def test_three_ticks_of_width_are_always_allowed_and_without_vega_no_more():
     expired = CALL.expiry_ns
     for ask, refused in ((0.0004, False), (0.00045, True)):
         quote = quoted(0.0001, ask, 0.0002)
-        said = Collar(max_spread=0.01).refusal(CALL, quote, SPEC, buys=True, enters=True, now_ns=expired + 1)
+        said = Collar(max_spread=0.01).refusal(Case(CALL, quote, SPEC, True, True, expired + 1))
         assert ("inf points" in said) is refused

@@ -5,8 +5,19 @@ import pytest
 
 from gammacore.contracts import Perpetual, Settlement
 from gammacore.daycount import NS_PER_SECOND as S
+from gammacore.execution.options import Legs, Tactic
 from gammacore.execution.pricing import Settings
-from gammacore.execution.steps import NO_QUOTE_NS, NOTHING, PAUSE_NS, GiveUp, Send, Tried, leaves, next_step
+from gammacore.execution.steps import (
+    NO_QUOTE_NS,
+    NOTHING,
+    PAUSE_NS,
+    GiveUp,
+    Resting,
+    Send,
+    Tried,
+    leaves,
+    next_step,
+)
 from gammacore.orders import Leg, Order, Purpose
 
 T0 = 1_700_000_000 * S
@@ -27,11 +38,13 @@ class Market(msgspec.Struct, frozen=True):
     leaving: bool = False
     bid: float | None = 60_000.0
     asked: list = []
+    others: Legs = Legs.EVEN
+    nearer: float | None = 60_001.0
 
     def forbidden(self):
         return self.why
 
-    def refusal(self):
+    def refusal(self, rests):
         return self.priceless
 
     def unwanted(self):
@@ -40,9 +53,12 @@ class Market(msgspec.Struct, frozen=True):
     def waits(self):
         return self.leaving
 
-    def limit(self, rests):
+    def legs(self):
+        return self.others
+
+    def limit(self, rests, last):
         self.asked.append(rests)
-        return self.bid
+        return self.bid if last is None else self.nearer
 
 
 def step(order=HEDGE, tried=NOTHING, now=T0, settings=SETTINGS, cancelled=False, **market):
@@ -55,7 +71,7 @@ def test_a_hedge_rests_first_and_takes_after():
 
 
 @pytest.mark.parametrize("order", [ENTRY, msgspec.structs.replace(HEDGE, purpose=Purpose.UNWIND)])
-def test_nothing_but_hedges_rests(order):
+def test_nothing_but_hedges_rests_unless_it_is_asked_to(order):
     assert step(order) == Send(60_000.0, rests=False)
 
 
@@ -117,7 +133,8 @@ def test_without_a_price_it_waits_and_then_gives_up():
 
 def test_patience_ends_and_so_does_the_wish():
     def left(order=HEDGE, now=T0, cancelled=False, **market):
-        return leaves(order, Market(**market), SETTINGS, T0, now, cancelled)
+        resting = Resting(T0, 60_000.0)
+        return leaves(order, resting, Market(**market), SETTINGS, T0, now, cancelled=cancelled)
 
     assert not left(now=T0 + 3 * S - 1)
     assert left(now=T0 + 3 * S)
@@ -125,3 +142,67 @@ def test_patience_ends_and_so_does_the_wish():
     assert left(cancelled=True)
     assert not left(RUNG, now=T0 + 60 * S, harm=True)
     assert left(RUNG, cancelled=True)
+
+
+POST = msgspec.structs.replace(SETTINGS, enter=Tactic("post", 60 * S, 10 * S, 1))
+MID = msgspec.structs.replace(SETTINGS, enter=Tactic("mid_then_take", 60 * S, 10 * S, 1))
+EXIT = msgspec.structs.replace(ENTRY, purpose=Purpose.EXIT)
+
+
+@pytest.mark.parametrize("settings", [POST, MID])
+def test_an_entry_rests_for_its_patience_and_other_orders_for_options_take(settings):
+    assert step(ENTRY, settings=settings) == Send(60_000.0, rests=True)
+    assert step(ENTRY, settings=settings, now=T0 + 60 * S - 1, tried=RESTED).rests
+    assert step(EXIT, settings=settings) == Send(60_000.0, rests=False)
+    leaving = msgspec.structs.replace(SETTINGS, leave=settings.enter)
+    assert step(EXIT, settings=leaving) == Send(60_000.0, rests=True)
+    assert step(ENTRY, settings=leaving) == Send(60_000.0, rests=False)
+
+
+def test_when_patience_ends_post_gives_up_and_mid_takes():
+    end = T0 + 60 * S
+    assert step(ENTRY, settings=POST, tried=RESTED, now=end) == GiveUp("not filled at rest within 60 s")
+    assert step(ENTRY, settings=MID, tried=RESTED, now=end) == Send(60_000.0, rests=False)
+
+
+def test_once_something_of_several_legs_is_filled_the_rest_is_taken_and_not_given_up():
+    end = T0 + 60 * S
+    partly, filled = {"others": Legs.PARTLY}, {"others": Legs.FILLED}
+    assert step(ENTRY, settings=POST, tried=RESTED, now=end - 1, **partly).rests
+    assert step(ENTRY, settings=POST, tried=RESTED, now=end, **partly) == Send(60_000.0, rests=False)
+    assert step(ENTRY, settings=POST, tried=RESTED, now=T0 + S, **filled) == Send(60_000.0, rests=False)
+    assert step(ENTRY, settings=POST, tried=RESTED, now=T0 + S, others=Legs.LOST) == GiveUp(
+        "another leg was given up"
+    )
+
+
+def test_what_rests_comes_nearer_only_when_it_is_time():
+    rested = RESTED._replace(limit=60_000.0)
+    soon, due = T0 + 10 * S - 1, T0 + 10 * S
+    assert step(ENTRY, settings=POST, tried=rested, now=soon) == Send(60_000.0, rests=True)
+    assert step(ENTRY, settings=POST, tried=rested, now=due) == Send(60_001.0, rests=True)
+    assert step(ENTRY, settings=MID, tried=rested, now=due) == Send(60_000.0, rests=True)
+    assert step(ENTRY, settings=POST, tried=rested, now=T0 + PAUSE_NS - 1) is None
+
+
+def test_a_resting_option_leaves_when_it_may_not_or_need_not_rest_or_can_be_nearer():
+    def left(settings=POST, now=T0, order=ENTRY, **market):
+        resting = Resting(T0, 60_000.0)
+        return leaves(order, resting, Market(**market), settings, T0, now, cancelled=False)
+
+    assert not left(now=T0 + 10 * S - 1)
+    assert left(now=T0 + 10 * S)
+    assert not left(now=T0 + 10 * S, nearer=60_000.0)  # it would lose its place for nothing
+    assert not left(now=T0 + 10 * S, nearer=None)
+    assert not left(MID, now=T0 + 10 * S)
+    assert left(MID, now=T0 + 60 * S)
+    assert left(others=Legs.FILLED)
+    assert left(why="stopping")
+    leaving = msgspec.structs.replace(POST, leave=POST.enter)
+    assert not left(leaving, order=EXIT, why="stopping")  # what is held is closed all the same
+
+
+def test_without_a_price_to_rest_at_it_is_given_up():
+    late = T0 + NO_QUOTE_NS
+    assert step(ENTRY, settings=POST, bid=None, now=late - 1) is None
+    assert step(ENTRY, settings=POST, bid=None, now=late) == GiveUp("no price to rest at")

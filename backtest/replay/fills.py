@@ -3,45 +3,37 @@
 Three small rules. An option order fills against the chain published at most
 ``max_quote_age_ns`` ago: at its ask or bid (``cross``, within the collar of a session), between them
 (``mid``), or at the mark. A quote that is not there is not filled, and neither is any other leg of
-the order. A hedge is worked as a session works it (:mod:`gammacore.execution`): it rests at its own side for
-the patience, and takes at the other side what did not fill; bars that end later say how likely a
-fill was (:mod:`.worked`). One with a limit rests, and fills there once the mark has gone through
-it. Fees follow the fill and the dated schedule.
+the order. Options that rest are worked by :mod:`.option_orders`. A hedge is worked as a session works it
+(:mod:`gammacore.execution`): it rests at its own side for the patience, and takes at the other side what did
+not fill; bars that end later say how likely a fill was (:mod:`.worked`). One with a limit rests, and fills
+there once the mark has gone through it. Fees follow the fill and the dated schedule.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 
 from gammacore.contracts import Future, Grids, Option, Perpetual
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
+from gammacore.execution.collar import Case
 from gammacore.execution.costs import HOURS, HedgeCosts
+from gammacore.execution.pricing import Pricing
+from gammacore.execution.smile import FittedSmiles
 from gammacore.fees import FeeSchedule, option_fee
 from gammacore.hedging.ladder import reached
 from gammacore.market import Market
 from gammacore.orders import Cancel, Command, Leg, Order, Purpose
 
+from .option_orders import OptionOrders
+from .option_quotes import BarPath, OptionQuotes, Quoted
 from .queue_fills import QueueFill
 from .recorded_hedges import RecordedHedges
 from .worked import WorkedBars
 
 FREE = HedgeCosts((0.0,) * HOURS)
-
-
-class _Quoted(NamedTuple):
-    """Row of a chain as a quote; nobody tells the exchange's band."""
-
-    bid: float
-    ask: float
-    mark: float
-    mark_iv: float
-    forward: float
-    min_price: float = 0.0
-    max_price: float = 0.0
 
 
 class SimulatedExchange:
@@ -61,6 +53,8 @@ class SimulatedExchange:
         How hedges are worked, and what bars say of it; by default they take at once.
     recorded : RecordedHedges, optional
         Where the book of the perpetual is known, hedges are worked against it and not against bars.
+    path : BarPath, optional
+        The price within bars: options rest as a session would let them; by default they fill at once.
     on_ticks : bool
         Whether hedge prices are rounded to the tick; off for theoretical contracts.
     max_quote_age_ns : int or None
@@ -80,6 +74,7 @@ class SimulatedExchange:
         costs: HedgeCosts = FREE,
         bars: WorkedBars | None = None,
         recorded: RecordedHedges | None = None,
+        path: BarPath | None = None,
         on_ticks: bool = True,
         max_quote_age_ns: int | None = None,
         averaging: bool = True,
@@ -94,7 +89,18 @@ class SimulatedExchange:
         self.max_quote_age_ns = max_quote_age_ns
         self.grids = Grids() if grids is None else grids
         self.market = Market(averaging)
+        self.smile = FittedSmiles(self.market)
         self.resting: dict[str, Order] = {}
+        self.options = None if bars is None or path is None else self._option_orders(bars, path)
+
+    def _option_orders(self, bars: WorkedBars, path: BarPath) -> OptionOrders:
+        """Make the desk for options that rest."""
+        quotes = OptionQuotes(self.market, self.grids, self.max_quote_age_ns)
+        pricing = Pricing(bars.settings, self.grids.spec_for, quotes, self.smile)
+        return OptionOrders(bars.settings, quotes, path, pricing, self._worked_fill)
+
+    def _worked_fill(self, order: Order, leg: Leg, price: float, maker: bool) -> Fill:
+        return self._fill(order, leg, price, self.market.mark(leg.instrument), maker=maker)  # type: ignore[arg-type]
 
     def observe(self, event: Event) -> list[Event]:
         """Take over the market's state; returns the fills of resting orders that it brings.
@@ -103,15 +109,32 @@ class SimulatedExchange:
         mark below the limit of a buy, above that of a sale. A price that only touches it
         may have been taken by orders that came earlier.
         """
-        self.market.apply(event)
-        if not self.resting or not isinstance(event, (IndexPrice, Snapshot)):
-            return []
+        priced = isinstance(event, (IndexPrice, Snapshot))
+        if priced and self.busy:
+            worked = self._pass_to(event)
+        else:
+            worked = []
+            self.market.apply(event)
+        if not self.resting or not priced:
+            return worked
         through = [
             order
             for order in self.resting.values()
             if reached(order, self.market.future_price(order.legs[0].instrument))  # type: ignore[arg-type]
         ]
-        return [self._maker_fill(self.resting.pop(order.order_id)) for order in through]
+        return worked + [self._maker_fill(self.resting.pop(order.order_id)) for order in through]
+
+    @property
+    def busy(self) -> bool:
+        """Whether options are at work."""
+        return self.options is not None and self.options.busy
+
+    def _pass_to(self, event: Event) -> list[Event]:
+        """Work options up to a price, and at it."""
+        assert self.options is not None
+        self.options.pass_to(event.ts_ns)
+        self.market.apply(event)
+        return self.options.look(event.ts_ns, self.market.index)
 
     def _maker_fill(self, order: Order) -> Fill:
         (leg,) = order.legs
@@ -123,8 +146,12 @@ class SimulatedExchange:
         """Return the fills of all legs, or one rejection; nothing for what rests or is taken back."""
         if isinstance(command, Cancel):
             self.resting.pop(command.order_id, None)
+            if self.options is not None:
+                self.options.cancel(command.order_id)
             return []
         order = command
+        if self.options is not None and self.options.works(order):
+            return self.options.submit(order, self.market.ts_ns, self.market.index)
         if order.limit is not None:
             return self._rest(order)
         if self.bars is not None and order.purpose is Purpose.HEDGE:
@@ -147,7 +174,7 @@ class SimulatedExchange:
             return ""
         row = chain.find(option)
         assert row is not None, "what has a price is in the chain"
-        quote = _Quoted(
+        quote = Quoted(
             float(chain.bid[row]),
             float(chain.ask[row]),
             float(chain.mark[row]),
@@ -155,14 +182,10 @@ class SimulatedExchange:
             chain.forwards.get(option.expiry_ns, math.nan),
         )
         known = self.grids.of(option.family, "option") is not None
-        return self.bars.settings.collar.refusal(
-            option,
-            quote,
-            self.grids.spec_for(option) if known else None,
-            buys=leg.amount > 0,
-            enters=order.purpose is Purpose.ENTRY,
-            now_ns=self.market.ts_ns,
-        )
+        spec, collar = self.grids.spec_for(option) if known else None, self.bars.settings.collar
+        enters = order.purpose is Purpose.ENTRY
+        smile = self.smile(option) if enters and collar.max_from_smile is not None else math.nan
+        return collar.refusal(Case(option, quote, spec, leg.amount > 0, enters, self.market.ts_ns, smile))
 
     def _fill(self, order: Order, leg: Leg, price: float, mark: float, *, maker: bool = False) -> Fill:
         return Fill(

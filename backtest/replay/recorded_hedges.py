@@ -40,7 +40,7 @@ class _Side(Willing):
     spec: ContractSpec
     buys: bool
 
-    def limit(self, rests: bool) -> float | None:
+    def limit(self, rests: bool, last: float | None) -> float | None:
         """Best price of our own side to rest at; beyond the other's by the slippage to take."""
         bid, ask = self.book.quote()
         if rests:

@@ -19,7 +19,7 @@ from gammacore.array_types import Ints
 from gammacore.attribution import Attribution, attribute
 from gammacore.build import build_desk, build_working, hedge_costs
 from gammacore.config import Config
-from gammacore.contracts import Perpetual
+from gammacore.contracts import Grids, Perpetual
 from gammacore.desk import Desk
 from gammacore.episode import Episode
 from gammacore.errors import ConfigError
@@ -27,12 +27,13 @@ from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.hedging import Never, Policy
 from gammacore.netting import NettedPortfolio
-from gammacore.terms import fees_of, grids_of
+from gammacore.terms import family_of, fees_of, grids_of
 
 from .compiled import CompiledHedger, obstacle
 from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
 from .liquidation import Liquidation, Liquidator
+from .option_quotes import BarPath
 from .price_block import PriceBlock
 from .recorded_hedges import recorded_hedges
 from .tape import Settled, Tape
@@ -121,11 +122,41 @@ def build_exchange(config: Config, tape: Tape | None = None) -> SimulatedExchang
         if tape is None
         else WorkedBars(working.hedges, build_working(config), working.seed, tape.ts_ns, tape.next_bars),
         recorded=None if tape is None or working.fills == "bars" else recorded_hedges(config, tape),
+        path=None if tape is None else _path(config, tape, grids),
         on_ticks=config.hedge.lots,
         max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
         averaging=config.exit.delivery == "average",
         grids=grids,
     )
+
+
+def _path(config: Config, tape: Tape, grids: Grids) -> BarPath | None:
+    """Path within bars where options rest, None where they all take.
+
+    Raises
+    ------
+    ConfigError
+        If options are to rest, or to keep to a volatility, without quotes or ticks.
+    """
+    working, fill = config.execution, config.costs.fill
+    careful = {
+        "options": working.options != "take",
+        "option_exits": working.option_exits != "take",
+        "iv_limit": working.iv_limit is not None,
+        "max_from_smile": working.max_from_smile is not None,
+    }
+    asked = [name for name, wanted in careful.items() if wanted]
+    if not asked:
+        return None
+    if fill != "cross":
+        raise ConfigError(
+            f"costs.fill: expected cross, as execution.{asked[0]} is about quotes, got {fill!r}"
+        )
+    if not (careful["options"] or careful["option_exits"]):
+        return None
+    if grids.of(family_of(config), "option") is None:
+        raise ConfigError(f"execution.{asked[0]}: {grids.missing(family_of(config), 'option')}")
+    return BarPath(working.seed, tape.ts_ns, tape.next_bars)
 
 
 class _Replay:
@@ -234,6 +265,10 @@ class _Replay:
     def _bars(self, i: int, j: int) -> int:
         """Bars i..j: hand those that need a decision to the desk, skip the quiet ones."""
         block = PriceBlock(self.tape, i, j)
+        if self.exchange.busy:  # a price may fill what rests
+            for event in self._bar_events(block, i):
+                self._dispatch(event)
+            return i + 1
         if self.compiled is not None and self.compiled.fits():
             self.compiled.run(block, i, j)
             self._show_last(block, j)

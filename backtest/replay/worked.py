@@ -18,7 +18,7 @@ from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.execution.pricing import Settings
 from gammacore.execution.resting import LOOKS_S
-from gammacore.execution.steps import NOTHING, GiveUp, Step, Tried, Willing, leaves, next_step
+from gammacore.execution.steps import NOTHING, GiveUp, Resting, Step, Tried, Willing, leaves, next_step
 from gammacore.orders import Order
 
 from .next_bars import NextBars
@@ -85,7 +85,8 @@ class WorkedBars:
             if filled:
                 return Worked(step.limit, maker=True)
             now_ns = ts_ns + self.settings.patience_ns
-            assert leaves(order, book, self.settings, ts_ns, now_ns, cancelled=False)
+            resting = Resting(ts_ns, step.limit)
+            assert leaves(order, resting, book, self.settings, ts_ns, now_ns, cancelled=False)
             tried = Tried(0, ts_ns, rested=True, reason="out of patience")
             mark *= 1.0 - (1.0 if buys else -1.0) * missed
 
@@ -138,5 +139,5 @@ class _Book(Willing):
     mark: float
     quote: Quote
 
-    def limit(self, rests: bool) -> float:
+    def limit(self, rests: bool, last: float | None) -> float:
         return self.quote(self.mark, own=rests)

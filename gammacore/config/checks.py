@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gammacore.contracts import parse
-from gammacore.daycount import parse_time
+from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.errors import ConfigError, ContractError
 from gammacore.legs import check_legs
 
@@ -98,6 +98,11 @@ def _check_live(config: Config) -> None:
     if part is not None and most is not None and part > most:
         raise ConfigError(
             f"execution.max_slice: expected at most risk.max_order = {most:g} coins, got {part:g}"
+        )
+    if config.execution.improve_every.ns < NS_PER_SECOND:
+        raise ConfigError(
+            "execution.improve_every: expected 1s or more, every step is two requests to the exchange, "
+            f"got {config.execution.improve_every}"
         )
     for name, limit in msgspec.structs.asdict(config.risk).items():
         if isinstance(limit, float) and not math.isfinite(limit):

@@ -274,6 +274,13 @@ class ExecutionConfig(_Section, frozen=True):
     option_slippage: Annotated[float, Meta(ge=0, le=1)] = 0.05
     max_above_mark: Annotated[float, Meta(gt=0, le=1)] | None = 0.15
     max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
+    options: Literal["take", "post", "mid_then_take"] = "take"
+    option_exits: Literal["take", "post", "mid_then_take"] = "take"
+    option_patience: Duration = Duration("10min")
+    improve_every: Duration = Duration("30s")
+    improve_ticks: Annotated[int, Meta(ge=0, le=100)] = 1
+    iv_limit: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = None
+    max_from_smile: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = None
     valid_for: Duration = Duration("5s")
     max_slice: Positive | None = None
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 7

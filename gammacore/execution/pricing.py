@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
 from gammacore.contracts import ContractSpec, Option, Settlement
 from gammacore.orders import Leg, Order, Purpose
 
-from .collar import Collar
-from .quotes import Quote, Tradable
+from .collar import Case, Collar
+from .options import TAKE, Tactic, rest_price
+from .quotes import Quote, Quotes, Tradable
 
 
 class Settings(msgspec.Struct, frozen=True):
     """How orders are worked; see ``execution`` in the configuration.
 
     ``rest`` is post-only first; ``max_slice`` are the coins of a part of a hedge, None for the whole.
+    ``enter`` and ``leave`` are the tactics of options.
     """
 
     rest: bool
@@ -28,6 +30,14 @@ class Settings(msgspec.Struct, frozen=True):
     valid_ns: int
     collar: Collar = Collar(max_above_mark=0.15, max_spread=0.10)
     max_slice: float | None = None
+    enter: Tactic = TAKE
+    leave: Tactic = TAKE
+
+    def tactic(self, purpose: Purpose) -> Tactic:
+        """How an order for options of this purpose is worked; any other takes."""
+        if purpose is Purpose.ENTRY:
+            return self.enter
+        return self.leave if purpose is Purpose.EXIT else TAKE
 
     def part(
         self, order: Order, instrument: Tradable, left: float, price: float, spec: ContractSpec
@@ -49,49 +59,82 @@ class Pricing:
     ----------
     settings : Settings
     spec_of : callable(instrument) -> ContractSpec
-    quotes : mapping of instrument to Quote
-        The last ones; whoever gives it keeps it up to date.
+    quotes : Quotes
+        The last ones; whoever gives them keeps them up to date.
+    smile : callable(Option) -> float, optional
+        Volatility of the smile fitted to an option's expiry, NaN if there is none; asked only where a limit
+        needs it.
     """
 
     def __init__(
         self,
         settings: Settings,
         spec_of: Callable[[Tradable], ContractSpec],
-        quotes: Mapping[Tradable, Quote],
+        quotes: Quotes,
+        smile: Callable[[Option], float] = lambda option: math.nan,
     ) -> None:
-        self._settings, self._spec_of, self._quotes = settings, spec_of, quotes
+        self._settings, self._spec_of, self._quotes, self.smile = settings, spec_of, quotes, smile
 
-    def refusal(self, instrument: Tradable, *, buys: bool, enters: bool, now_ns: int) -> str:
-        """Say why there is no price to take at; empty if there is one."""
+    def refusal(
+        self, instrument: Tradable, *, buys: bool, enters: bool, now_ns: int, rests: bool = False
+    ) -> str:
+        """Say why there is no price to take at, or to rest at; empty if there is one."""
         quote = self._quotes.get(instrument)
-        if quote is None or not (quote.ask if buys else quote.bid) > 0:
+        if quote is None or (not rests and not (quote.ask if buys else quote.bid) > 0):
             return "no quote"
         if not isinstance(instrument, Option):
             return ""
-        collar, spec = self._settings.collar, self._spec_of(instrument)
-        return collar.refusal(instrument, quote, spec, buys=buys, enters=enters, now_ns=now_ns)
+        collar, case = self._settings.collar, self._case(instrument, quote, buys, enters, now_ns)
+        return collar.unknown(case) if rests else collar.refusal(case)
 
-    def limit(self, leg: Leg, amount: float, rests: bool) -> float | None:
-        """Price on the grid: the best on our own side if it is to rest, else beyond the other side's."""
+    def limit(
+        self,
+        leg: Leg,
+        amount: float,
+        *,
+        rests: bool,
+        purpose: Purpose,
+        now_ns: int,
+        last: float | None = None,
+    ) -> float | None:
+        """Price on the grid, None if there is none.
+
+        A hedge rests at the best on its own side, an option where its tactic says, given where it rested
+        ``last`` if it is to come nearer; what takes goes beyond the other side's best.
+        """
         quote, spec = self._quotes.get(leg.instrument), self._spec_of(leg.instrument)
         if quote is None:
             return None
-        buy = amount > 0
+        buy, option = amount > 0, leg.instrument if isinstance(leg.instrument, Option) else None
+        worst = math.inf if buy else 0.0
+        if option is not None:
+            enters = purpose is Purpose.ENTRY
+            worst = self._settings.collar.worst(self._case(option, quote, buy, enters, now_ns))
+            if rests:
+                tactic = self._settings.tactic(purpose)
+                price = rest_price(tactic, quote, spec, buys=buy, last=last, worst=worst)
+                return None if price is None else _banded(price, quote, spec)
         own, other = (quote.bid, quote.ask) if buy else (quote.ask, quote.bid)
         if rests and own > 0:
             return float(spec.round_price(own))
         if not other > 0:
             return None
-        option = isinstance(leg.instrument, Option)
-        slip = self._settings.option_slippage if option else self._settings.slippage
+        slip = self._settings.slippage if option is None else self._settings.option_slippage
         wanted = other * (1 + slip if buy else max(1 - slip, 0.0))
-        if option and quote.mark > 0:
-            worst = self._settings.collar.worst(quote, spec, buys=buy)
-            wanted = min(wanted, max(worst, other)) if buy else max(wanted, min(worst, other))
-        price = float(spec.round_price(wanted, "up" if buy else "down"))
-        low, high = quote.min_price, quote.max_price
-        if high > 0 and price > high:
-            price = float(spec.round_price(high, "down"))
-        if low > 0 and price < low:
-            price = float(spec.round_price(low, "up"))
-        return price if price > 0 else float(spec.tick_size)
+        wanted = min(wanted, max(worst, other)) if buy else max(wanted, min(worst, other))
+        return _banded(float(spec.round_price(wanted, "up" if buy else "down")), quote, spec)
+
+    def _case(self, option: Option, quote: Quote, buys: bool, enters: bool, now_ns: int) -> Case:
+        wants_smile = enters and self._settings.collar.max_from_smile is not None
+        smile = self.smile(option) if wants_smile else math.nan
+        return Case(option, quote, self._spec_of(option), buys, enters, now_ns, smile)
+
+
+def _banded(price: float, quote: Quote, spec: ContractSpec) -> float:
+    """Keep a price within the exchange's band, and above zero."""
+    low, high = quote.min_price, quote.max_price
+    if high > 0 and price > high:
+        price = float(spec.round_price(high, "down"))
+    if low > 0 and price < low:
+        price = float(spec.round_price(low, "up"))
+    return price if price > 0 else float(spec.tick_size)

@@ -30,3 +30,9 @@ class Quote(Protocol):
     def min_price(self) -> float: ...  # noqa: D102
     @property
     def max_price(self) -> float: ...  # noqa: D102
+
+
+class Quotes(Protocol):
+    """The last quote of every instrument: a dict, or whatever works one out."""
+
+    def get(self, instrument: Tradable, /) -> Quote | None: ...  # noqa: D102
