@@ -17,6 +17,7 @@ from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
 from gammacore.execution.leg_seen import LegSeen
+from gammacore.execution.options import reason_of
 from gammacore.execution.pricing import Pricing, Settings
 from gammacore.execution.quotes import Tradable
 from gammacore.execution.steps import NOTHING, GiveUp, Resting, Send, Tried, leaves, next_step
@@ -355,7 +356,7 @@ class Execution:
     def _finish(self, work: Work, now_ns: int) -> None:
         """Everything is over and something of the order is left: tell the desk."""
         order = work.order
-        reason = next((reason for reason in work.given_up if reason), "not filled")
+        reason = reason_of(work.given_up) or "not filled"
         self._events.append((None, Rejected(now_ns, order.order_id, order.episode, reason)))
         self._forget(work)
 

@@ -60,6 +60,10 @@ def run_session(seed, path):
         entry__side=rng.choice(["long", "long", "short"]),
         entry__min_days=0.0 if settles else 0.1,
         entry__max_days=0.5 if settles and rng.random() < 0.7 else 3.0,
+        execution__options=rng.choice(["take", "post", "mid_then_take"]),
+        execution__option_exits=rng.choice(["take", "post", "mid_then_take"]),
+        execution__option_patience=rng.choice(["3s", "20s"]),
+        execution__improve_every=rng.choice(["1s", "5s"]),
         **RULES[seed // 4 % len(RULES)],
     )
     others, watch = Others(world, config, rng, TROUBLE_S), Watch(world, config)
@@ -134,8 +138,14 @@ def compare(world, process, path, config, settles):
     delivered = [e for e in desk.portfolio.episodes if e.close_reason == "delivery"]
     by_rule = sum(e.exited for e in desk.portfolio.episodes)
     rolled = sum(e.heir is not None for e in desk.portfolio.episodes)
+    rested = sum(fill.maker and isinstance(fill.instrument, Option) for fill in fills)
     return Counter(
-        orders=len(placed), fills=len(fills), deliveries=len(delivered), by_rule=by_rule, rolled=rolled
+        orders=len(placed),
+        fills=len(fills),
+        options_at_rest=rested,
+        deliveries=len(delivered),
+        by_rule=by_rule,
+        rolled=rolled,
     )
 
 

@@ -16,7 +16,8 @@ from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected
 from gammacore.exchange.config import MarketModel
 from gammacore.execution.collar import Collar
-from gammacore.execution.pricing import Settings
+from gammacore.execution.options import TAKE, Tactic
+from gammacore.execution.pricing import Pricing, Settings
 from gammacore.execution.steps import PAUSE_NS
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.attempts import MARGIN_NS, Booked, Placed
@@ -654,3 +655,144 @@ def test_a_hedge_in_slices_is_held_to_the_size_of_a_slice():
 def test_a_slice_larger_than_an_order_may_be_is_refused():
     with pytest.raises(ConfigError, match=r"max_slice: expected at most risk\.max_order = 0\.5 coins"):
         parse_config({"execution": {"max_slice": 1.0}, "risk": {"max_order": 0.5}})
+
+
+def rests(way="post", patience_s=60, improve_s=10, both=False, **options):
+    tactic = Tactic(way, patience_s * S, improve_s * S, 1)
+    execution = made(**options)
+    execution.settings = msgspec.structs.replace(
+        execution.settings, enter=tactic, leave=tactic if both else TAKE
+    )
+    execution.pricing = Pricing(execution.settings, spec_for, execution.quotes)
+    return execution
+
+
+def told_open(execution, sent, now=T0):
+    for one in sent:
+        execution.order(order(one), now)
+
+
+def test_a_straddle_rests_comes_nearer_and_takes_its_other_leg_when_one_is_filled():
+    execution = rests()
+    execution.submit(ENTRY, T0)
+    call, put = placed(execution)
+    assert [(p.limit, p.rests, p.amount) for p in (call, put)] == [(0.0300, True, 1.0), (0.0310, True, 1.0)]
+    told_open(execution, (call, put))
+    execution.tick(T0 + 10 * S - 1)
+    assert not execution.actions()
+    execution.tick(T0 + 10 * S)
+    assert {a.label for a in execution.actions()} == {call.label, put.label}
+    execution.order(order(call, "cancelled"), T0 + 11 * S)
+    execution.order(order(put, "cancelled"), T0 + 11 * S)
+    nearer = placed(execution)
+    assert [(p.limit, p.rests) for p in nearer] == [
+        (pytest.approx(0.0305), True),
+        (pytest.approx(0.0315), True),
+    ]
+    told_open(execution, nearer, T0 + 11 * S)
+    execution.trade(trade(nearer[0], 1.0), T0 + 12 * S)
+    (left,) = execution.actions()
+    assert left == CancelPlaced(nearer[1].label, f"x-{nearer[1].label}")
+    execution.order(order(nearer[1], "cancelled"), T0 + 12 * S)
+    (taker,) = placed(execution)
+    assert (taker.rests, taker.amount, taker.limit) == (False, 1.0, pytest.approx(0.0350))
+    execution.trade(trade(taker, 1.0), T0 + 13 * S)
+    assert [(e.instrument, e.last) for e in events(execution)] == [(CALL, False), (PUT, True)]
+    assert not execution.busy
+
+
+def test_a_straddle_that_nobody_sells_is_given_up_whole():
+    execution = rests(improve_s=3600)
+    execution.submit(ENTRY, T0)
+    told_open(execution, sent := placed(execution))
+    execution.tick(T0 + 60 * S)
+    assert {a.label for a in execution.actions()} == {p.label for p in sent}
+    for p in sent:
+        execution.order(order(p, "cancelled"), T0 + 61 * S)
+    assert not placed(execution)
+    (end,) = events(execution)
+    assert (type(end), end.reason) == (Rejected, "not filled at rest within 60 s")
+    assert not execution.busy
+
+
+def test_what_is_left_of_a_straddle_of_which_something_was_filled_is_taken_at_the_end():
+    execution = rests(improve_s=3600)
+    execution.submit(ENTRY, T0)
+    call, put = placed(execution)
+    told_open(execution, (call, put))
+    execution.trade(trade(call, 0.4), T0 + S)
+    execution.tick(T0 + 59 * S)
+    assert not [a for a in execution.actions() if isinstance(a, CancelPlaced)]
+    execution.tick(T0 + 60 * S)
+    execution.order(order(call, "cancelled", 0.4), T0 + 60 * S)
+    execution.order(order(put, "cancelled"), T0 + 60 * S)
+    assert [(p.instrument, p.amount, p.rests) for p in placed(execution)] == [
+        (CALL, 0.6, False),
+        (PUT, 1.0, False),
+    ]
+
+
+def test_mid_then_take_stays_in_the_middle_and_takes_at_the_end():
+    execution = rests("mid_then_take")
+    execution.submit(ENTRY, T0)
+    call, put = placed(execution)
+    assert [p.limit for p in (call, put)] == [pytest.approx(0.0310), pytest.approx(0.0320)]
+    told_open(execution, (call, put))
+    execution.tick(T0 + 59 * S)
+    assert not [a for a in execution.actions() if isinstance(a, CancelPlaced)]
+    execution.tick(T0 + 60 * S)
+    execution.order(order(call, "cancelled"), T0 + 60 * S)
+    assert [p.rests for p in placed(execution)] == [False]
+
+
+@pytest.mark.parametrize("why", ["asked back", "a guard", "the end"])
+def test_options_at_rest_are_withdrawn_when_nothing_may_be_entered(why):
+    execution = rests()
+    execution.submit(ENTRY, T0)
+    told_open(execution, sent := placed(execution))
+    if why == "asked back":
+        execution.cancel(Cancel(ENTRY.order_id, 0), T0 + S)
+    elif why == "a guard":
+        execution.forbidden = lambda order: "risk: too much"
+    else:
+        execution.give_up("stopping")
+    execution.tick(T0 + S)
+    assert {a.label for a in execution.actions()} == {p.label for p in sent}
+    for p in sent:
+        execution.order(order(p, "cancelled", reason="user_request"), T0 + S)
+    (end,) = events(execution)
+    reasons = {"asked back": "user_request", "a guard": "risk: too much", "the end": "stopping"}
+    assert end.reason == reasons[why]
+
+
+def test_options_may_rest_for_their_patience_before_they_count_as_stuck():
+    execution = rests()
+    execution.submit(ENTRY, T0)
+    told_open(execution, placed(execution))
+    assert execution.oldest(T0 + 59 * S) is None
+    stuck = execution.oldest(T0 + 60 * S)
+    assert (stuck.order, stuck.since_ns) == (ENTRY, T0)
+    execution.cancel(Cancel(ENTRY.order_id, 0), T0 + S)
+    assert execution.oldest(T0 + 2 * S).order is ENTRY
+
+
+def test_an_exit_rests_where_it_is_asked_to():
+    closes = Order("0-exit-1", 0, Purpose.EXIT, (Leg(CALL, -1.0),))
+    for both, expected in ((True, (0.0320, True)), (False, (0.0285, False))):
+        execution = rests(both=both)
+        execution.submit(closes, T0)
+        (p,) = placed(execution)
+        assert (p.limit, p.rests) == (pytest.approx(expected[0]), expected[1])
+
+
+def test_a_leg_that_is_refused_for_good_ends_an_entry_of_which_nothing_is_filled():
+    execution = rests()
+    execution.submit(ENTRY, T0)
+    call, put = placed(execution)
+    execution.order(order(call), T0)
+    execution.refused(put.label, Fate.REJECTED, "not_enough_funds", T0 + S, hopeless=True)
+    assert execution.actions() == [CancelPlaced(call.label, f"x-{call.label}")]
+    execution.order(order(call, "cancelled"), T0 + S)
+    (end,) = events(execution)
+    assert end.reason == "not_enough_funds"
+    assert not execution.busy

@@ -105,6 +105,12 @@ def random_run(seed):
     settings["execution.patience"] = pick(["3s", "2min", "2h"])
     settings["costs.hedge_half_spread_bp"] = pick([0.1, 2.0, [0.1 * hour for hour in range(24)]])
     tape = market_of(currency, seed, float(rng.uniform(0.4, 0.9)), delivery)
+    if settings["costs.fill"] == "cross" and currency != "SOL_USDC":  # what rests needs quotes and ticks
+        ways = ["take", "post", "mid_then_take"]
+        settings |= {"execution.options": pick(ways), "execution.option_exits": pick(ways)}
+        settings["execution.option_patience"] = pick(["10min", "2h", "1d"])
+        settings["execution.improve_every"] = pick(["10min", "3h"])
+        settings["execution.max_from_smile"] = pick([None, 0.1])
     return settings, replay(build(settings), tape), tape
 
 
@@ -138,6 +144,8 @@ def test_the_configurations_are_of_every_kind():
     reasons = {e.close_reason for _, run, _ in seen for e in run.desk.portfolio.episodes}
     assert {"delivery", "take_profit", "stop_loss", "max_days"} <= reasons
     assert any(e.heir is not None for _, run, _ in seen for e in run.desk.portfolio.episodes)
+    fills = [f for _, run, _ in seen for e in run.desk.portfolio.episodes for f in e.option_fills()]
+    assert {f.maker for f in fills} == {True, False}
     settlements = {o.settlement for _, run, _ in seen for e in run.desk.portfolio.episodes for o in e.entered}
     assert settlements == set(Settlement)
     assert sum(e.hedges for _, run, _ in seen for e in run.desk.portfolio.episodes) > 0

@@ -29,7 +29,7 @@ from .performance import number, returns_on_premium
 LAWS = {"low": ONCE_S, "expected": LOOKS_S, "high": OFTEN_S}
 BOUNDS = ("all_taker", *LAWS, "all_maker")
 
-__all__ = ["BOUNDS", "hedge_fills", "model_of"]
+__all__ = ["BOUNDS", "hedge_fills", "model_of", "option_fills"]
 
 
 class _Ways(NamedTuple):
@@ -99,6 +99,25 @@ def model_of(config: Config, tape: Tape) -> str:
         "drawn with the chance that the price trades through within that time, by a Brownian bridge to the "
         "next close that is seen once a second. The band: seen at every moment, or only at the end." + doubt
     )
+
+
+def option_fills(run: Run) -> dict[str, Any] | None:
+    """Summarise how options that rest were filled; None where all take at once."""
+    if run.options is None:
+        return None
+    working = run.config.execution
+    ways = {
+        "take": "take at once",
+        "post": f"rest for {working.option_patience}, come nearer by {working.improve_ticks} ticks every "
+        f"{working.improve_every}, and are given up",
+        "mid_then_take": f"rest in the middle for {working.option_patience}, then take",
+    }
+    words = (
+        f"Entries {ways[working.options]}; exits {ways[working.option_exits]}. Between chains quotes move "
+        "with the model's value at a price drawn within each bar; what rests fills once the other side went "
+        "through it, whole, and is booked at the bar's end."
+    )
+    return {"model": words, **run.options}
 
 
 def _profits(run: Run, ways: list[_Ways], name: str) -> Floats:

@@ -26,7 +26,7 @@ from gammacore.volatility import realised_vol
 from ..replay.market import LoadedMarket
 from ..replay.runner import EpisodeRun, Run
 from .capital import capital_tied
-from .hedge_fills import hedge_fills
+from .hedge_fills import hedge_fills, option_fills
 from .margins import liquidation_figures, margin_figures
 from .performance import Earned, number, performance, premium_of, profit_steps, returns_on_premium
 from .reasons import reasons
@@ -318,6 +318,7 @@ def summarise(
         "scalps": _scalp_figures(scalped),
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
         "hedge_fills": hedge_fills(run),
+        "option_fills": option_fills(run),
         "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
         "reasons": reasons(run, [d.episode.hedges for d in done]),

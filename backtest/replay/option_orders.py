@@ -19,6 +19,7 @@ from gammacore.array_types import Floats
 from gammacore.contracts import Option
 from gammacore.events import Event, Fill, Rejected
 from gammacore.execution.leg_seen import LegSeen
+from gammacore.execution.options import reason_of
 from gammacore.execution.pricing import Pricing, Settings
 from gammacore.execution.steps import (
     NO_QUOTE_NS,
@@ -181,7 +182,7 @@ class OptionOrders:
         order, now_ns = work.order, self._seen_ns
         fills = [self.fill(order, found.leg, found.price, found.maker) for found in work.found]
         work.found.clear()
-        reason = next(filter(None, work.given_up), "")
+        reason = reason_of(work.given_up)
         last = over and not reason
         told: list[Event] = [
             msgspec.structs.replace(fill, last=last and k == len(fills)) for k, fill in enumerate(fills, 1)
@@ -220,7 +221,7 @@ class OptionOrders:
 
     def _send(self, work: _Work, leg: int, step: Send, now_ns: int) -> None:
         takers = work.tried[leg].takers + (not step.rests)
-        work.tried[leg] = Tried(takers, now_ns, step.rests, "", limit=step.limit)
+        work.tried[leg] = Tried(takers, now_ns, step.rests, "cancelled", limit=step.limit)
         if step.rests:
             work.resting[leg] = Resting(now_ns, step.limit)
             return

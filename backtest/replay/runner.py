@@ -84,6 +84,8 @@ class Run(NamedTuple):
         Of a book, see :class:`gammacore.netting.NettedPortfolio`.
     recorded : dict or None
         Hedges worked against a recorded book, and what was not filled through.
+    options : dict or None
+        Legs of options that rested, see :meth:`OptionOrders.told`; None where all take at once.
     """
 
     config: Config
@@ -97,6 +99,7 @@ class Run(NamedTuple):
     residual: EpisodeRun | None = None
     book: EpisodeRun | None = None
     recorded: dict[str, int] | None = None
+    options: dict[str, int] | None = None
     liquidations: Sequence[Liquidation] = ()
 
     @property
@@ -380,6 +383,7 @@ def replay(
         residual,
         book,
         recorded,
+        None if exchange.options is None else exchange.options.told(),
         [] if loop.liquidator is None else loop.liquidator.rounds,
     )
 

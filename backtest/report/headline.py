@@ -57,7 +57,7 @@ def headline_cards(view: View) -> list[dict[str, str]]:
         _card(
             "Orders not filled",
             f"{s['quotes_missing']:,}",
-            "no quote, or one beyond the collar of execution",
+            "no quote, beyond the collar of execution, or not filled at rest",
         ),
     ]
 

@@ -192,6 +192,9 @@ def run_notes(view: View) -> list[str]:
     notes = list(summary["reasons"])
     if summary["n_hedges"]:
         notes.append(summary["hedge_fills"]["model"])
+    if (options := summary["option_fills"]) is not None:
+        filled, took = options["at_rest"], options["took"]
+        notes.append(f"{options['model']} {plural(filled, 'leg')} filled at rest, {took:,} took.")
     if summary["liquidation"]["rounds"]:
         notes.append(f"The account was liquidated, first at {summary['liquidation']['first']}: see Margin.")
     alarm = summary["unexplained_alarm"]

@@ -173,6 +173,9 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     if fills["maker_share_expected"] is not None:
         band = f"{fills['maker_share_low']:.0%} to {fills['maker_share_high']:.0%}"
         table.add_row("hedges filled at rest", f"{fills['maker_share']:.0%} (by the fill model {band})")
+    if (options := summary["option_fills"]) is not None:
+        told = f"{options['at_rest']:,} at rest, {options['took']:,} took"
+        table.add_row("legs of options that may rest", told)
     drawdown = summary["max_drawdown"]
     table.add_row("largest drawdown", f"{drawdown['coin']:.8f} {coin}")
     table.add_row("", f"{drawdown['usd']:,.2f} USD")
@@ -206,7 +209,7 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         table.add_row(f"delivery price: {DELIVERY_WORDS[source]}", f"{count:,}")
     least, median, most = summary["data"]["chains"]["rows_per_chain"]
     table.add_row("rows per chain: least, median, most", f"{least:,}, {median:,.0f}, {most:,}")
-    table.add_row("orders not filled (no quote, collar)", f"{summary['quotes_missing']:,}")
+    table.add_row("orders not filled (no quote, collar, patience)", f"{summary['quotes_missing']:,}")
     if summary["n_episodes_future_not_listed"]:
         table.add_row("episodes whose future was not listed", f"{summary['n_episodes_future_not_listed']}")
     return table

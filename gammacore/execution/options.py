@@ -18,7 +18,18 @@ from gammacore.tolerances import DUST
 
 from .quotes import Quote
 
-__all__ = ["TAKE", "Legs", "Stance", "Tactic", "beginning", "legs_filled", "rest_price", "stance"]
+__all__ = [
+    "OTHER_LEG",
+    "TAKE",
+    "Legs",
+    "Stance",
+    "Tactic",
+    "beginning",
+    "legs_filled",
+    "reason_of",
+    "rest_price",
+    "stance",
+]
 
 
 class Tactic(msgspec.Struct, frozen=True):
@@ -44,6 +55,7 @@ class Tactic(msgspec.Struct, frozen=True):
 
 
 TAKE = Tactic()
+OTHER_LEG = "another leg was given up"
 
 
 class Legs(Enum):
@@ -99,6 +111,12 @@ def legs_filled(order: Order, left: Sequence[float], given_up: Sequence[str], le
         return Legs.PARTLY
     lost = order.purpose is Purpose.ENTRY and any(given_up[at] for at in others)
     return Legs.LOST if lost else Legs.EVEN
+
+
+def reason_of(given_up: Sequence[str]) -> str:
+    """Say why an order was given up: for the first leg with a reason of its own; empty if it was not."""
+    reasons = sorted(filter(None, given_up), key=lambda why: why == OTHER_LEG)
+    return next(iter(reasons), "")
 
 
 def rest_price(

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.orders import Order, Purpose
 
-from .options import Legs, Stance, stance
+from .options import OTHER_LEG, Legs, Stance, stance
 from .pricing import Settings
 
 PAUSE_NS = NS_PER_SECOND // 4  # before the next try
@@ -185,7 +185,7 @@ def _send(order: Order, tried: Tried, seen: Seen, settings: Settings, since_ns: 
         if now is Stance.END:
             patience = f"{tactic.patience_ns / NS_PER_SECOND:g} s"
             lost = legs is Legs.LOST
-            return GiveUp("another leg was given up" if lost else f"not filled at rest within {patience}")
+            return GiveUp(OTHER_LEG if lost else f"not filled at rest within {patience}")
         rests = now is Stance.REST
         nearer = rests and tried.rested and tactic.improves(tried.last_ns, now_ns)
         last = tried.limit if nearer else None
