@@ -247,6 +247,18 @@ def test_what_is_about_quotes_is_refused_where_a_backtest_does_without(name):
         replay(config, market())
 
 
+@pytest.mark.parametrize(("patience", "refused"), [("59min", False), ("1h", True)])
+def test_nothing_rests_for_longer_than_a_chain_is_a_quote(patience, refused):
+    config = build(
+        {"execution.options": "post", "execution.option_patience": patience, "costs.max_quote_age": "1h"}
+    )
+    if not refused:
+        replay(config, market())
+        return
+    with pytest.raises(ConfigError, match=r"option_patience: expected less than costs\.max_quote_age = 1h"):
+        replay(config, market())
+
+
 SOL = {"currency": "SOL_USDC", "hedge.lots": False, "hedge.target": "black"}
 
 

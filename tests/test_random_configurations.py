@@ -109,6 +109,7 @@ def random_run(seed):
         ways = ["take", "post", "mid_then_take"]
         settings |= {"execution.options": pick(ways), "execution.option_exits": pick(ways)}
         settings["execution.option_patience"] = pick(["10min", "2h", "1d"])
+        settings["costs.max_quote_age"] = None
         settings["execution.improve_every"] = pick(["10min", "3h"])
         settings["execution.max_from_smile"] = pick([None, 0.1])
     return settings, replay(build(settings), tape), tape

@@ -149,7 +149,7 @@ def test_headline_shows_the_figures_of_the_summary(results, page):
     assert f"{s['mean_iv_entry']:.1%} → {s['mean_rv']:.1%}" in page.text
     assert f"Hedges {s['n_hedges']:,}" in page.text
     assert f"Episodes {s['n_episodes']}" in page.text
-    assert f"Orders not filled {s['quotes_missing']} no quote, or one beyond the collar" in page.text
+    assert f"Orders not filled {s['quotes_missing']} no quote, beyond the collar" in page.text
 
 
 def test_what_was_run_is_said_in_words(page):

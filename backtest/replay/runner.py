@@ -157,6 +157,12 @@ def _path(config: Config, tape: Tape, grids: Grids) -> BarPath | None:
         )
     if not (careful["options"] or careful["option_exits"]):
         return None
+    age, patience = config.costs.max_quote_age, working.option_patience
+    if age is not None and patience.ns >= age.ns:
+        raise ConfigError(
+            f"execution.option_patience: expected less than costs.max_quote_age = {age}, after which a "
+            f"chain is no quote, got {patience}"
+        )
     if grids.of(family_of(config), "option") is None:
         raise ConfigError(f"execution.{asked[0]}: {grids.missing(family_of(config), 'option')}")
     return BarPath(working.seed, tape.ts_ns, tape.next_bars)
