@@ -128,6 +128,7 @@ def build_working(config: Config) -> Settings:
         valid_ns=working.valid_for.ns,
         collar=Collar(working.max_above_mark, working.max_spread, working.iv_limit, working.max_from_smile),
         max_slice=working.max_slice,
+        max_share=working.max_share,
         enter=_tactic(working, working.options),
         leave=_tactic(working, working.option_exits),
     )

@@ -337,7 +337,7 @@ class Execution:
             order.order_id,
             leg,
             order.legs[leg].instrument,
-            self._part(work, leg, step.limit),
+            self._part(work, leg, step),
             step.limit,
             step.rests,
             order.limit is not None,
@@ -348,10 +348,12 @@ class Execution:
         self._by_label[label] = work, leg, attempt
         self._actions.append(Place(placed))
 
-    def _part(self, work: Work, leg: int, price: float) -> float:
-        instrument = work.order.legs[leg].instrument
-        spec = self._spec_of(instrument)
-        return self.settings.part(work.order, instrument, work.left[leg], price, spec)
+    def _part(self, work: Work, leg: int, step: Send) -> float:
+        instrument, left = work.order.legs[leg].instrument, work.left[leg]
+        spec, quote = self._spec_of(instrument), self.quotes.get(instrument)
+        bid, ask = (0.0, 0.0) if quote is None else (quote.bid_amount, quote.ask_amount)
+        shown = bid if step.rests == (left > 0) else ask
+        return self.settings.part(work.order, instrument, left, step.limit, spec, shown)
 
     def _finish(self, work: Work, now_ns: int) -> None:
         """Everything is over and something of the order is left: tell the desk."""

@@ -133,6 +133,19 @@ def test_a_slice_that_is_due_long_after_the_order_is_not_overdue_and_one_that_wo
     assert second.amount == -1_200.0
 
 
+@pytest.mark.parametrize(("amount", "rests", "sent"), [(-900.0, 120.0, 50.0), (900.0, 50.0, 120.0)])
+def test_a_part_is_a_share_of_the_size_shown_at_its_price(amount, rests, sent):
+    """A fifth of 250 bid and of 600 asked for: of its own side to rest, of the other's to take."""
+    for rest, most in ((True, rests), (False, sent)):
+        execution = made(rest=rest)
+        execution.settings = msgspec.structs.replace(execution.settings, max_share=0.2)
+        quote = ticker(PERPETUAL, 60_000.0, 60_010.0)
+        execution.quote(msgspec.structs.replace(quote, bid_amount=250.0, ask_amount=600.0))
+        execution.submit(hedge(amount), T0)
+        (p,) = placed(execution)
+        assert (p.amount, p.rests) == (math.copysign(most, amount), rest)
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_what_is_no_hedge_is_never_sliced(number):
     execution = made()

@@ -91,6 +91,12 @@ def test_a_hedge_in_slices_rests_again_for_each():
     assert parts(found) == [(59_999.5, 50.0, True), (59_999.5, 30.0, True), (60_000.0, 20.0, False)]
 
 
+def test_a_share_of_what_is_shown_is_taken_at_a_time():
+    """300 are asked for at 60,000, as the record goes on to say: a tenth of them is 30."""
+    found = working(**{"execution.hedges": "taker", "execution.max_share": 0.1})
+    assert [amount for _, amount, _ in parts(found, 100.0)] == [30.0, 30.0, 30.0, 10.0]
+
+
 def test_a_taker_takes_at_once_and_no_more_than_is_shown():
     found = working(**{"execution.hedges": "taker"})
     assert parts(found, 500.0) == [(60_000.0, 300.0, False), (60_000.5, 200.0, False)]

@@ -105,6 +105,12 @@ class RecordedBook:
         bid, ask = (float("nan") if tick is None else tick * self.tick_size for tick in self._best())
         return bid, ask
 
+    def sizes(self) -> tuple[float, float]:
+        """Size shown at the best bid and ask, 0 without one."""
+        best = zip((_queue.BIDS, _queue.ASKS), self._best(), strict=True)
+        bid, ask = (0.0 if tick is None else self._book.amount(side, tick) for side, tick in best)
+        return bid, ask
+
     def _best(self) -> tuple[int | None, int | None]:
         return self._book.best(_queue.BIDS), self._book.best(_queue.ASKS)
 

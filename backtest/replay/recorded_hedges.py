@@ -107,7 +107,9 @@ class RecordedHedges:
                 self.book.follow(now_ns)
                 continue
             sent_ns, send = now_ns, self._rest if step.rests else self._take
-            part = abs(self.settings.part(order, self.perpetual, left, step.limit, self.spec))
+            bid, ask = self.book.sizes()
+            shown = bid if step.rests == buys else ask
+            part = abs(self.settings.part(order, self.perpetual, left, step.limit, self.spec, shown))
             found, now_ns = send(step, now_ns, buys, part)
             parts += found
             got = sum(fill.amount for fill in found)

@@ -283,6 +283,7 @@ class ExecutionConfig(_Section, frozen=True):
     max_from_smile: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = None
     valid_for: Duration = Duration("5s")
     max_slice: Positive | None = None
+    max_share: Annotated[float, Meta(gt=0, le=1)] | None = None
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 7
     fills: Literal["bars", "recorded"] = "bars"
     queue: Literal["behind", "pro_rata", "power"] = "pro_rata"

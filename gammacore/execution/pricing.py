@@ -18,7 +18,8 @@ from .quotes import Quote, Quotes, Tradable
 class Settings(msgspec.Struct, frozen=True):
     """How orders are worked; see ``execution`` in the configuration.
 
-    ``rest`` is post-only first; ``max_slice`` are the coins of a part of a hedge, None for the whole.
+    ``rest`` is post-only first; ``max_slice`` are the coins of a part of a hedge, None for the whole,
+    ``max_share`` the share of the size shown at its price that a part may be, None for any.
     ``enter`` and ``leave`` are the tactics of options.
     """
 
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True):
     valid_ns: int
     collar: Collar = Collar(max_above_mark=0.15, max_spread=0.10)
     max_slice: float | None = None
+    max_share: float | None = None
     enter: Tactic = TAKE
     leave: Tactic = TAKE
 
@@ -40,14 +42,29 @@ class Settings(msgspec.Struct, frozen=True):
         return self.leave if purpose is Purpose.EXIT else TAKE
 
     def part(
-        self, order: Order, instrument: Tradable, left: float, price: float, spec: ContractSpec
+        self,
+        order: Order,
+        instrument: Tradable,
+        left: float,
+        price: float,
+        spec: ContractSpec,
+        shown: float = 0.0,
     ) -> float:
-        """Amount to send of what is left of an order: all of it, or a slice of a hedge in whole lots."""
+        """Amount to send of what is left of an order: all of it, or a slice of a hedge in whole lots.
+
+        ``shown`` is the size at the best price of the side that it rests at or takes from, 0 if unknown.
+        """
         hedges = order.purpose is Purpose.HEDGE and order.limit is None
-        if self.max_slice is None or not hedges or isinstance(instrument, Option):
+        if not hedges or isinstance(instrument, Option):
             return left
-        coins = self.max_slice
-        most = coins * price if instrument.settlement is Settlement.INVERSE else coins
+        most = math.inf
+        if self.max_slice is not None:
+            inverse = instrument.settlement is Settlement.INVERSE
+            most = self.max_slice * price if inverse else self.max_slice
+        if self.max_share is not None and shown > 0.0:
+            most = min(most, self.max_share * shown)
+        if most == math.inf:
+            return left
         lots = max(spec.round_amount(most), spec.min_trade_amount)
         return math.copysign(min(abs(left), lots), left)
 
