@@ -24,6 +24,7 @@ from gammacore.hedging import Ladder
 from ..replay.fills import SimulatedExchange
 from ..replay.runner import EpisodeRun, Run, build_exchange
 from ..replay.tape import Tape
+from .fills_measured import measured_fills
 from .performance import number, returns_on_premium
 
 LAWS = {"low": ONCE_S, "expected": LOOKS_S, "high": OFTEN_S}
@@ -63,6 +64,7 @@ def hedge_fills(run: Run) -> dict[str, Any]:
         "model": model_of(run.config, run.tape),
         "half_spread_bp": [round(1e4 * half, 6) for half in exchange.costs.half_spread],
         "recorded": run.recorded,
+        "measured": _measured(run, ways),
         "orders": orders,
         "makers": makers,
         "maker_share": makers / orders if orders else None,
@@ -73,6 +75,18 @@ def hedge_fills(run: Run) -> dict[str, Any]:
             for name, p in profits.items()
         },
     }
+
+
+def _measured(run: Run, ways: list[_Ways]) -> dict[str, Any] | None:
+    """Carry what sessions measured of fills to this run."""
+    profit = math.fsum(float(_native_profit(done)) for done in run.traded)
+    fees = math.fsum(float(done.episode.hedge_fills().fee.sum()) for done in run.traded)
+    return measured_fills(run.config.report.fill_parity, profit, fees)
+
+
+def _native_profit(done: EpisodeRun) -> float:
+    ledger = done.episode.ledger
+    return float(ledger.profit()[ledger.native])
 
 
 def model_of(config: Config, tape: Tape) -> str:

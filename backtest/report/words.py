@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gammacore.config import Config, EntryConfig, HedgeConfig, PaceConfig, RulesConfig, SizeConfig, stated
 
 from .view import View, day, plural
@@ -186,12 +189,25 @@ def _cost_words(config: Config) -> str:
     return "; ".join(words)
 
 
+def _measured_words(measured: Mapping[str, Any], currency: str) -> str:
+    """Say what sessions measured of simulated fills, and what that makes of the profit."""
+    cost, pnl = measured["cost_over_fees"], measured["pnl"]
+    return (
+        f"Measured on {plural(measured['hedges'], 'hedge')} of sessions: {measured['maker_share']:.0%} filled "
+        f"at rest where the model said {measured['simulated_maker_share']:.0%}, and the real fills cost "
+        f"{cost['mean']:+.1%} of fees more ({cost['low']:+.1%} to {cost['high']:+.1%}). So the P&L is "
+        f"{pnl['low']:+.8f} to {pnl['high']:+.8f} {currency}."
+    )
+
+
 def run_notes(view: View) -> list[str]:
     """Say what a reader must know before believing a figure."""
     summary = view.summary
     notes = list(summary["reasons"])
     if summary["n_hedges"]:
         notes.append(summary["hedge_fills"]["model"])
+    if (measured := summary["hedge_fills"]["measured"]) is not None:
+        notes.append(_measured_words(measured, view.config.settles_in))
     if (options := summary["option_fills"]) is not None:
         filled, took = options["at_rest"], options["took"]
         notes.append(f"{options['model']} {plural(filled, 'leg')} filled at rest, {took:,} took.")

@@ -356,6 +356,7 @@ class ReportConfig(_Section, frozen=True):
     html: bool = True
     attribution: Literal["taylor", "revaluation"] = "taylor"
     unexplained_alarm: Positive = 0.05
+    fill_parity: list[str] = []
 
 
 class SimulateConfig(_Section, frozen=True):
