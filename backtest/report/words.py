@@ -192,11 +192,12 @@ def _cost_words(config: Config) -> str:
 def _measured_words(measured: Mapping[str, Any], currency: str) -> str:
     """Say what sessions measured of simulated fills, and what that makes of the profit."""
     cost, pnl = measured["cost_over_fees"], measured["pnl"]
+    real, said = measured["maker_share"], measured["simulated_maker_share"]
     return (
-        f"Measured on {plural(measured['hedges'], 'hedge')} of sessions: {measured['maker_share']:.0%} filled "
-        f"at rest where the model said {measured['simulated_maker_share']:.0%}, and the real fills cost "
-        f"{cost['mean']:+.1%} of fees more ({cost['low']:+.1%} to {cost['high']:+.1%}). So the P&L is "
-        f"{pnl['low']:+.8f} to {pnl['high']:+.8f} {currency}."
+        f"Measured on {plural(measured['hedges'], 'hedge')} of sessions: {real:.0%} filled at rest where the "
+        f"model said {said:.0%}, and the real fills cost {cost['mean']:+.1%} of fees more "
+        f"({cost['low']:+.1%} to {cost['high']:+.1%}). So the P&L is {pnl['low']:+.8f} to "
+        f"{pnl['high']:+.8f} {currency}."
     )
 
 
