@@ -10,6 +10,7 @@ from gammacore.contracts.arithmetic import (
     round_coin,
     to_units,
 )
+from gammacore.contracts.combos import Combo, combo_from_legs, listed_combo, parse_combo
 from gammacore.contracts.grids import ContractSpec, spec_from_catalog
 from gammacore.contracts.listed import AccountFee, Grids, ListedGrid, kind_of, listed
 from gammacore.contracts.names import (
@@ -29,6 +30,7 @@ __all__ = [
     "PUT",
     "UNITS_PER_COIN",
     "AccountFee",
+    "Combo",
     "ContractSpec",
     "Future",
     "Grids",
@@ -37,13 +39,16 @@ __all__ = [
     "Option",
     "Perpetual",
     "Settlement",
+    "combo_from_legs",
     "family",
     "from_units",
     "inverse_pnl",
     "kind_of",
     "linear_pnl",
     "listed",
+    "listed_combo",
     "parse",
+    "parse_combo",
     "payoff_coin",
     "payoff_usd",
     "round_coin",

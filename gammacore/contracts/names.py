@@ -8,7 +8,8 @@ The name grammar (all expiries at 08:00 UTC)::
     XRP_USDC-30JUN23-0d625-C    d is the decimal point of a strike
 
 A base alone settles in its coin (inverse), a base with ``_USDC`` in dollars (linear).
-Spot pairs and combos are not contracts that gammacore holds, and do not parse.
+Spot pairs and combos are not contracts that gammacore holds, and do not parse; names of combos are read by
+:mod:`gammacore.contracts.combos`.
 """
 
 import math
