@@ -13,6 +13,7 @@ Two rules go by the calendar, as a name does not say how an instrument was liste
 - a future is a *weekly* (or daily) if it does not expire on the last Friday of a month.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,10 +24,13 @@ from gammacore.daycount import FRIDAY, format_time, is_month_end_friday, parse_t
 from gammacore.errors import ContractError
 
 __all__ = [
+    "COMBO_RATES",
     "DERIBIT",
     "TIERS",
+    "ComboRates",
     "FeeRates",
     "FeeSchedule",
+    "combo_shares",
     "delivery_fee",
     "future_fee",
     "future_rate",
@@ -129,6 +133,83 @@ TIERS: dict[str, FeeSchedule] = {
 
 DERIBIT = TIERS["standard"]
 """Deribit's published schedule, lowest tier."""
+
+
+class ComboRates(msgspec.Struct, frozen=True, kw_only=True):
+    """What is still charged of the fees on a combo's cheaper direction: 0 nothing, 1 everything.
+
+    Attributes
+    ----------
+    option_maker, option_taker, future_maker, future_taker : float
+        By the kind of the legs.
+    source : str
+        Where they are from.
+    confirmed : bool
+        Whether the exchange's own page or a recorded fill has these figures.
+    """
+
+    option_maker: float
+    option_taker: float
+    future_maker: float = 1.0
+    future_taker: float
+    source: str
+    confirmed: bool = False
+
+
+# The exchange's page on combo books says no more than that "the cheapest direction has reduced fees".
+COMBO_RATES: tuple[tuple[int, ComboRates], ...] = (
+    (
+        0,
+        ComboRates(
+            option_maker=0.0,
+            option_taker=0.0,
+            future_taker=0.0,
+            source="support pages before August 2026: of opposite legs the cheaper side is free",
+        ),
+    ),
+    (
+        _TABLE_OF_2026,
+        ComboRates(
+            option_maker=1.0,
+            option_taker=0.0,
+            future_taker=0.0,
+            source="support pages of September 2026: a taker pays nothing on the cheaper leg",
+        ),
+    ),
+)
+"""Discounts of combos and the moments from which they hold, ascending; none is confirmed."""
+
+
+def combo_shares(
+    ts_ns: int, sides: Sequence[int], fees: Sequence[float], *, option: bool, maker: bool = False
+) -> list[float]:
+    """Shares of the legs' fees that a combo's trade is charged.
+
+    Parameters
+    ----------
+    ts_ns : int
+    sides : sequence of int
+        +1 for each leg that is bought, -1 for each that is sold.
+    fees : sequence of float
+        What the legs would cost by themselves.
+    option : bool
+        Whether they are options, else futures.
+    maker : bool
+        Whether the combo's order rested in its book.
+
+    Returns
+    -------
+    list of float
+        1 for the dearer direction, and where all legs have one direction or rebates; of two that cost the
+        same the sold legs are taken for the cheaper ones.
+    """
+    rates = [found for since, found in COMBO_RATES if since <= ts_ns][-1]
+    totals = {side: sum(fee for one, fee in zip(sides, fees, strict=True) if one == side) for side in (-1, 1)}
+    cheaper = min(totals, key=totals.__getitem__)
+    if len(set(sides)) == 1 or totals[cheaper] <= 0.0:
+        return [1.0] * len(fees)
+    share = getattr(rates, f"{'option' if option else 'future'}_{'maker' if maker else 'taker'}")
+    return [share if side == cheaper else 1.0 for side in sides]
 
 
 def option_fee(

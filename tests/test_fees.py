@@ -4,7 +4,16 @@ import pytest
 from gammacore.contracts import parse, payoff_coin
 from gammacore.daycount import parse_time
 from gammacore.errors import ContractError
-from gammacore.fees import DERIBIT, FeeRates, FeeSchedule, delivery_fee, future_fee, option_fee
+from gammacore.fees import (
+    COMBO_RATES,
+    DERIBIT,
+    FeeRates,
+    FeeSchedule,
+    combo_shares,
+    delivery_fee,
+    future_fee,
+    option_fee,
+)
 
 OLD = DERIBIT.at(parse_time("2026-05-01"))
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -82,3 +91,37 @@ def test_bad_prices_are_named():
         option_fee(OLD, OPTION, 1, -0.01)
     with pytest.raises(ContractError, match="got nan"):
         option_fee(OLD, OPTION, 1, float("nan"))
+
+
+BEFORE, SINCE = parse_time("2026-07-31"), parse_time("2026-08-01")
+
+
+@pytest.mark.parametrize(
+    ("sides", "fees", "option", "maker", "before", "since"),
+    [
+        # A call spread: the call that is bought costs more.
+        ([1, -1], [0.0003, 0.0001], True, False, [1.0, 0.0], [1.0, 0.0]),
+        ([-1, 1], [0.0003, 0.0001], True, False, [1.0, 0.0], [1.0, 0.0]),
+        ([1, -1], [0.0003, 0.0001], True, True, [1.0, 0.0], [1.0, 1.0]),
+        # One against two: the direction counts, not the leg.
+        ([1, -1], [0.0003, 0.0006], True, False, [0.0, 1.0], [0.0, 1.0]),
+        ([1, -1, -1], [0.0003, 0.0001, 0.0001], True, False, [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]),
+        # Of two that cost the same the sold one.
+        ([1, -1], [0.0003, 0.0003], True, False, [1.0, 0.0], [1.0, 0.0]),
+        # A straddle has one direction.
+        ([1, 1], [0.0003, 0.0002], True, False, [1.0, 1.0], [1.0, 1.0]),
+        ([-1, -1], [0.0003, 0.0002], True, False, [1.0, 1.0], [1.0, 1.0]),
+        # Futures: a taker's cheaper leg; a rebate stays whole, as the recorded one of 10 USD did.
+        ([1, -1], [0.0003, 0.0002], False, False, [1.0, 0.0], [1.0, 0.0]),
+        ([1, -1], [0.0003, 0.0002], False, True, [1.0, 1.0], [1.0, 1.0]),
+        ([1, -1], [0.0, -2e-8], False, True, [1.0, 1.0], [1.0, 1.0]),
+    ],
+)  # fmt: skip
+def test_combos_are_charged_less_on_their_cheaper_direction(sides, fees, option, maker, before, since):
+    assert combo_shares(BEFORE, sides, fees, option=option, maker=maker) == before
+    assert combo_shares(SINCE, sides, fees, option=option, maker=maker) == since
+
+
+def test_discounts_of_combos_say_where_they_are_from():
+    assert [step for step, _ in COMBO_RATES] == sorted({step for step, _ in COMBO_RATES})
+    assert all(rates.source and not rates.confirmed for _, rates in COMBO_RATES)
