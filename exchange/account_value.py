@@ -25,6 +25,7 @@ from gammacore.margin import MarginRates, position_margin
 
 from .accounts import Position, TradingAccount, units, worth
 from .catalog import ListedContract
+from .combo_orders import by_legs
 from .mark_prices import Mark
 from .matching import MatchingEngine
 from .order_book import BUY, SELL, ExchangeOrder
@@ -224,8 +225,9 @@ def _of_currency(
 def _orders(
     account: TradingAccount, engine: MatchingEngine, extra: ExchangeOrder | None
 ) -> list[ExchangeOrder]:
-    """Open orders, and one more."""
-    return [*engine.own_orders(account), *((extra,) if extra is not None else ())]
+    """Open orders, those of combos by their legs, and one more."""
+    orders = [*engine.own_orders(account), *((extra,) if extra is not None else ())]
+    return list(by_legs(orders, engine.pricing))
 
 
 def _by_portfolio(

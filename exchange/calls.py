@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .accounts import TradingAccount
 from .auth import Auth
 from .catalog import ListedContract
+from .combos import ListedCombo
 from .connection import Connection
 from .floor import Floor
 from .locks import TradingLocks
@@ -73,6 +74,13 @@ class Call:
         if found is None:
             raise invalid("instrument not found", name)
         self.x.quote(found, self.now_ns)
+        return found
+
+    def contract(self) -> ListedContract:
+        """Instrument named in the parameters, which is no combo."""
+        found = self.listing()
+        if isinstance(found, ListedCombo):
+            raise RpcError(10020, {"reason": "not available for combos"})
         return found
 
     def currency(self, *, allow_any: bool = False, default: Any = None) -> str:

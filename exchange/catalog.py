@@ -91,6 +91,11 @@ class ListedContract:
     last_seq: int = 0
     steps: tuple[tuple[int, int], ...] = field(default=())
 
+    @property
+    def lowest(self) -> int:
+        """Least price, in the finest ticks."""
+        return 1
+
     def turnover(self, price: N, amount: N) -> tuple[N, N]:
         """Coins and quote currency of amounts that changed hands at prices."""
         return (amount / price, amount) if self.inverse else (amount, amount * price)
@@ -166,7 +171,7 @@ class Catalog:
     def __init__(self, config: ExchangeConfig, market: PriceModel) -> None:
         self._config = config
         self._market = market
-        self._next_id = 100_000
+        self._next_id = 99_999
         self.by_name: dict[str, ListedContract] = {}
         self.chains: dict[tuple[str, int], list[ListedContract]] = {}
         """Open options by family and expiry, in order of strike, put before call."""
@@ -189,6 +194,11 @@ class Catalog:
         for options in self.chains.values():
             options.sort(key=_place)
         return new
+
+    def next_number(self) -> int:
+        """Return an ``instrument_id`` of its own."""
+        self._next_id += 1
+        return self._next_id
 
     def close(self, listing: ListedContract, delivery_price: float) -> None:
         """Take an expired instrument off the list."""
@@ -282,8 +292,7 @@ class Catalog:
                 for above, size in spec.tick_size_steps
             ),
         )
-        listing.row = _row(listing, now_ns, self._next_id)
-        self._next_id += 1
+        listing.row = _row(listing, now_ns, self.next_number())
         return listing
 
     def _created(self, expiry_ns: int | None, now_ns: int) -> int:
@@ -311,7 +320,7 @@ def _place(listing: ListedContract) -> tuple[float, int]:
 
 def _forgotten(listing: ListedContract, now_ns: int) -> bool:
     return (
-        listing.state == "delivered"
+        listing.state != "open"
         and listing.expiry_ns is not None
         and listing.expiry_ns + KEPT_EXPIRED_NS < now_ns
     )

@@ -9,6 +9,7 @@ from gammacore.fees import DERIBIT, delivery_fee
 from .account_value import Holding, as_coins, evaluate
 from .accounts import Position, TradingAccount, units, worth
 from .catalog import ListedContract
+from .combos import ListedCombo
 from .floor import Floor
 from .order_book import ExchangeOrder
 from .portfolio_risk import account_risk, exposed
@@ -75,7 +76,7 @@ class Clearing:
         for listing in expired:
             self._deliver(listing, prices[listing.base], now_ns)
         for listing in expired:  # not before, as what is left of a chain is still valued
-            x.catalog.close(listing, prices[listing.base])
+            x.catalog.close(listing, 0.0 if isinstance(listing, ListedCombo) else prices[listing.base])
             self._publisher.state(listing, "closed", now_ns)
 
     def _new_session(self, account: TradingAccount, now_ns: int) -> None:
@@ -137,6 +138,8 @@ class Clearing:
         for orders in list(x.engine.open.values()):
             for order in [o for o in orders.values() if o.listing is listing]:
                 x.engine.cancel(order, now_ns, "settlement")
+        if isinstance(listing, ListedCombo):
+            return  # its legs are delivered
         for account in x.accounts.values():
             position = account.positions.get(listing.name)
             if position is not None:

@@ -40,7 +40,7 @@ class DayStats:
             "volume": round(self._coins, 8),
             "volume_usd": round(self._usd, 2),
             "volume_notional": round(self._usd, 2),
-            "price_change": round(100.0 * (last / first - 1.0), 4),
+            "price_change": round(100.0 * (last / first - 1.0), 4) if first > 0.0 else None,
             "low": self._low,
             "high": self._high,
         }

@@ -15,10 +15,11 @@ from .coins import has_inverse
 from .config import ExchangeConfig
 from .maker import Maker
 from .mark_prices import MarkPrices
-from .matching import MatchingEngine, Touched
+from .matching import MatchingEngine
 from .past_market import PastMarket
 from .price_model import PriceModel, Recorded
 from .statements import Statements
+from .trades import Touched
 from .views import Views
 
 __all__ = ["Floor", "Listener"]

@@ -8,8 +8,8 @@ from typing import Any
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, SETTLEMENT_WINDOW_NS
 
 from .catalog import ListedContract
-from .matching import Trade
 from .price_model import PriceModel
+from .trades import Trade
 from .wire import milliseconds
 
 __all__ = ["current_bar", "index_data"]

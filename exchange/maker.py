@@ -83,7 +83,7 @@ class Maker:
         mark = self._engine.pricing.mark(listing).price
         half = self._engine.pricing.half_spread(listing)
         depth = self._depth if listing.kind == "future" else OPTION_DEPTH
-        bid = listing.snap(max(mark - half, 0.0), up=False)
+        bid = listing.snap(mark - half, up=False)
         ask = max(listing.snap(mark + half, up=True), bid + listing.tick_at(bid))
         wanted: dict[tuple[int, int], None] = {}
         for level in range(depth):
@@ -91,7 +91,7 @@ class Maker:
             away = level * (level + 1) // 2
             for side, best in ((BUY, bid), (SELL, ask)):
                 price = best - side * away * listing.tick_at(best)
-                if price > 0 and not price % listing.tick_at(price):
+                if price >= listing.lowest and not price % listing.tick_at(price):
                     wanted[side, price] = None
         return wanted
 
@@ -118,7 +118,7 @@ class Maker:
 
     def _size(self, listing: ListedContract) -> int:
         """Lots of a quote or of a stranger: lognormal about 20,000 USD, or ten coins (lots) of options."""
-        if listing.kind == "option":
+        if listing.kind.startswith("option"):
             typical = 10.0 * max(listing.lot[0] / listing.lot[1], 1.0)
         else:
             typical = TYPICAL_USD if listing.inverse else max(TYPICAL_USD / self._spots[listing.base], 0.25)

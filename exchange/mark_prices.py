@@ -15,10 +15,13 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 from gammacore.settlement import averaged_tau, clock_factor
 
 from .catalog import Catalog, ListedContract
+from .combos import ListedCombo
 from .price_model import PriceModel
 
 __all__ = ["Mark", "MarkPrices", "implied_percent", "marks"]
 
+COMBO_WIDTH = 0.6  # of the spreads of the legs together
+SUMMED = ("price", "vol", "delta", "gamma", "vega", "theta", "rho")
 DAY_YEARS = NS_PER_DAY / NS_PER_YEAR
 
 
@@ -136,11 +139,20 @@ class MarkPrices:
         """
         if listing.state != "open":
             return Mark(0.0 if listing.kind == "option" else listing.delivery_price, listing.delivery_price)
+        if isinstance(listing, ListedCombo):
+            return self._of_combo(listing)
         if listing.kind == "option":
             chain = self._chain(listing)
             return chain.marks[chain.row[listing.name]]
         price = self._market.forward(listing.base, listing.expiry_ns)
         return Mark(price, price, delta=self.decay(listing))
+
+    def _of_combo(self, combo: ListedCombo) -> Mark:
+        """Sum over the legs, of the volatilities too, as recorded tickers of combos show them."""
+        legs = [(self.mark(leg), ratio) for leg, ratio in combo.legs]
+        total = [sum(ratio * getattr(mark, name) for mark, ratio in legs) for name in SUMMED]
+        price, *rest = total
+        return Mark(round(price, 8), self._market.index(combo.base), *rest)
 
     def decay(self, listing: ListedContract) -> float:
         """Share of the settlement window that is left: 1 before it, 0 at the expiry."""
@@ -189,6 +201,9 @@ class MarkPrices:
 
     def half_spread(self, listing: ListedContract) -> float:
         """Half the distance between the market maker's bid and ask, in the unit of the price."""
+        if isinstance(listing, ListedCombo):
+            legs = sum(abs(ratio) * self.half_spread(leg) for leg, ratio in listing.legs)
+            return COMBO_WIDTH * legs
         mark = self.mark(listing)
         if listing.kind == "future":
             return mark.price * 1e-5

@@ -7,8 +7,7 @@ until the caller has told the world.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -19,64 +18,23 @@ from gammacore.fees import DERIBIT, future_fee, option_fee
 from .accounts import TradingAccount, units
 from .catalog import ListedContract
 from .coins import coin
+from .combo_fills import fill_legs
+from .combos import ListedCombo
 from .day import DayStats
 from .mark_prices import MarkPrices
 from .order_book import ExchangeOrder, OrderBook
 from .price_model import PriceModel
 from .speed_bump import bump_ns
+from .trades import Side, Touched, Trade, tick_direction
 from .wire import RpcError
 
-__all__ = ["MatchingEngine", "Side", "Touched", "Trade"]
+__all__ = ["MatchingEngine"]
 
 IDS_PER_MS = 8_192
 FIRST_CHANGE_ID = 118_850_965_713
 LIQUIDATION_NS = parse_time("2026-08-01")
 LIQUIDATION = 0.01
 BAND_FUTURE, BAND_OPTION = 0.015, 0.04
-
-
-@dataclass(slots=True, eq=False)
-class Side:
-    """One party of a trade."""
-
-    order: ExchangeOrder
-    fee: int
-    profit: int
-    maker: bool
-    state: str
-    position: int
-    closed: int
-    balance: int
-
-
-@dataclass(slots=True, eq=False)
-class Trade:
-    """One execution."""
-
-    number: int
-    seq: int
-    listing: ListedContract
-    ts_ns: int
-    price: int
-    lots: int
-    side: int
-    tick_direction: int
-    mark: float
-    index: float
-    iv: float
-    forward: float = 0.0
-    sides: tuple[Side, ...] = ()
-    """The taker's and the maker's."""
-
-
-@dataclass(slots=True)
-class Touched:
-    """What changed since the world was last told."""
-
-    books: set[str] = field(default_factory=set)
-    trades: list[Trade] = field(default_factory=list)
-    orders: list[ExchangeOrder] = field(default_factory=list)
-    moved: list[tuple[int, ListedContract]] = field(default_factory=list)  # positions, without a trade
 
 
 class MatchingEngine:
@@ -152,12 +110,21 @@ class MatchingEngine:
     def band(self, listing: ListedContract) -> tuple[int, int]:
         """Lowest and highest price of an order, in ticks."""
         mark = self.pricing.mark(listing)
-        if listing.kind == "option":
+        if isinstance(listing, ListedCombo):
+            unit = self._band_of(listing)
+            low, high = mark.price - unit, mark.price + unit
+        elif listing.kind == "option":
             unit = BAND_OPTION if listing.coin_settled else BAND_OPTION * mark.forward
             low, high = max(mark.price - unit, 0.0), mark.price + unit
         else:
             low, high = mark.price * (1.0 - BAND_FUTURE), mark.price * (1.0 + BAND_FUTURE)
-        return max(listing.snap(low, up=True), 1), listing.snap(high, up=False)
+        return max(listing.snap(low, up=True), listing.lowest), listing.snap(high, up=False)
+
+    def _band_of(self, combo: ListedCombo) -> float:
+        """Distance of a combo's band from its mark: that of one option or, of futures, of the first leg."""
+        if combo.kind == "option_combo":
+            return BAND_OPTION if combo.coin_settled else BAND_OPTION * self.market.index(combo.base)
+        return BAND_FUTURE * self.pricing.mark(combo.legs[0][0]).price
 
     def new_id(self, listing: ListedContract, stop: str = "") -> str:
         """Order id as the exchange forms them."""
@@ -256,7 +223,7 @@ class MatchingEngine:
         if best is None or (order.price - best) * order.side < 0:
             return
         step = order.listing.tick_at(best if order.side < 0 else best - 1)
-        if order.reject_post_only or best - order.side * step <= 0:
+        if order.reject_post_only or best - order.side * step < order.listing.lowest:
             raise RpcError(11054)
         order.price = best - order.side * step
 
@@ -297,8 +264,21 @@ class MatchingEngine:
         if not maker.left:
             self.unrest(maker)
             maker.state = "filled"
+        if isinstance(listing, ListedCombo):
+            sides = [Side(order, order is maker, order.state) for order in (taker, maker)]
+            fill_legs(self, self.record(listing, price, lots, sides, now_ns), listing, now_ns)
+        else:
+            paid = listing.price(price)
+            fees = [self.owed(order, paid, lots, now_ns, maker=order is maker) for order in (taker, maker)]
+            sides = self.book_sides((taker, maker), lots, paid, fees)
+            self.record(listing, price, lots, sides, now_ns)
+        self.touched.books.add(listing.name)
+        self.change_id += 1
+        self.note(maker)
+
+    def record(self, listing: ListedContract, price: int, lots: int, sides: list[Side], now_ns: int) -> Trade:
+        """Add a trade to those of its instrument and of all, under the next numbers."""
         mark = self.pricing.mark(listing)
-        sides = (self._party(taker, lots, price, now_ns), self._party(maker, lots, price, now_ns, maker=True))
         self._next_trade += 1
         listing.last_seq += 1
         past = self.trades.setdefault(listing.name, [])
@@ -309,45 +289,50 @@ class MatchingEngine:
             ts_ns=now_ns,
             price=price,
             lots=lots,
-            side=taker.side,
-            tick_direction=_tick_direction(past[-1] if past else None, price),
+            side=sides[0].order.side,
+            tick_direction=tick_direction(past[-1] if past else None, price),
             mark=mark.price,
             index=self.market.index(listing.base),
             forward=mark.forward,
             iv=self.pricing.implied(listing, listing.price(price)) if listing.kind == "option" else 0.0,
-            sides=sides,
+            sides=tuple(sides),
         )
         past.append(trade)
         self.tape.append(trade)
         self._count(trade)
         self.touched.trades.append(trade)
-        self.touched.books.add(listing.name)
-        self.change_id += 1
-        self.note(maker)
+        return trade
 
     def _count(self, trade: Trade) -> None:
         """Add a trade to the figures of the day."""
         listing = trade.listing
         price, amount = listing.price(trade.price), listing.amount(trade.lots)
         coins, usd = listing.turnover(price, amount)
-        if listing.kind == "option":
+        if listing.kind.startswith("option"):
             usd = amount * trade.index
         self.day(listing).add(trade.ts_ns, price, coins, usd)
 
-    def _party(
-        self, order: ExchangeOrder, lots: int, ticks: int, now_ns: int, *, maker: bool = False
-    ) -> Side:
-        """Book one side of a trade into its account."""
-        listing, account, price = order.listing, self.accounts[order.account], order.listing.price(ticks)
-        fee = 0 if account.house else self.fee(account, listing, lots, price, now_ns, maker=maker)
+    def book_sides(
+        self, orders: Sequence[ExchangeOrder], lots: int, price: float, fees: Sequence[int]
+    ) -> list[Side]:
+        """Book a trade into the accounts of its taker and its maker."""
+        self.bookings += 3 * len(orders)  # premium, profit, funding: each rounded to a unit
+        sides = []
+        for k, (order, fee) in enumerate(zip(orders, fees, strict=True)):
+            listing, account = order.listing, self.accounts[order.account]
+            before, signed = account.lots(listing.name), order.side * lots
+            profit = account.trade(listing, signed, price, fee, self.interest(listing))
+            closed = min(lots, max(-order.side * before, 0))
+            balance = account.wallet(listing.currency).balance
+            sides.append(Side(order, bool(k), order.state, fee, profit, before + signed, closed, balance))
+        return sides
+
+    def owed(self, order: ExchangeOrder, price: float, lots: int, now_ns: int, *, maker: bool) -> int:
+        """Fee of one side of a trade in units."""
+        listing, account = order.listing, self.accounts[order.account]
         if order.is_liquidation and listing.kind == "future":
-            fee = self._liquidation_fee(listing, lots, price, now_ns)
-        before = account.lots(listing.name)
-        self.bookings += 3  # premium, profit, funding: each rounded to a unit
-        profit = account.trade(listing, order.side * lots, price, fee, self.interest(listing))
-        closed = min(lots, max(-order.side * before, 0))
-        balance = account.wallet(listing.currency).balance
-        return Side(order, fee, profit, maker, order.state, before + order.side * lots, closed, balance)
+            return self._liquidation_fee(listing, lots, price, now_ns)
+        return 0 if account.house else self.fee(account, listing, lots, price, now_ns, maker=maker)
 
     def fee(
         self,
@@ -385,7 +370,7 @@ class MatchingEngine:
     def _rest(self, order: ExchangeOrder, book: OrderBook, account: TradingAccount) -> None:
         """Leave what was not filled in the book, or cancel it where it may not rest."""
         if order.order_type == "market_limit" and order.filled:
-            order.price = self.touched.trades[-1].price
+            order.price = self.trades[order.listing.name][-1].price
         elif order.order_type.startswith(("market", "stop_market", "take_market")):
             order.state = "cancelled"
             return
@@ -515,12 +500,3 @@ def _allowed(order: ExchangeOrder, account: TradingAccount) -> int:
     if not order.reduce_only:
         return order.left
     return min(order.left, max(-order.side * account.lots(order.listing.name), 0))
-
-
-def _tick_direction(last: Trade | None, price: int) -> int:
-    """0 up, 1 level after up, 2 down, 3 level after down."""
-    if last is None or price > last.price:
-        return 0
-    if price < last.price:
-        return 2
-    return 1 if last.tick_direction in (0, 1) else 3

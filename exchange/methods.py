@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import moving, private, public, public_history, trading
+from . import combo_methods, moving, private, public, public_history, trading
 from .calls import Handler
 from .rate_limits import is_matching
 
@@ -14,6 +14,7 @@ METHODS: dict[str, Handler] = {
     **trading.HANDLERS,
     **private.HANDLERS,
     **moving.HANDLERS,
+    **combo_methods.HANDLERS,
 }
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
 WALLET = {f"private/get_{what}" for what in ("transaction_log", "deposits", "withdrawals", "transfers")}
@@ -22,7 +23,7 @@ ACCOUNT = {"private/get_subaccounts", "private/simulate_portfolio", "private/log
 
 def scope_of(method: str) -> str:
     """Scope that a private method needs, such as ``trade:read``."""
-    if is_matching(method):
+    if is_matching(method) or method == "private/create_combo":
         return "trade:read_write"
     if method in WALLET:
         return "wallet:read"

@@ -38,6 +38,8 @@ class ExchangeOrder:
         Connection it came over.
     resting : bool
         Whether it is in the book.
+    legs : tuple of ExchangeOrder
+        Of a combo's order that was filled: orders under which its legs were traded.
     """
 
     order_id: str
@@ -66,6 +68,7 @@ class ExchangeOrder:
     cancel_reason: str | None = None
     resting: bool = False
     is_liquidation: bool = False
+    legs: tuple[ExchangeOrder, ...] = ()
 
     @property
     def left(self) -> int:

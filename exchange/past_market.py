@@ -30,8 +30,9 @@ from gammacore.daycount import (
 
 from .catalog import Catalog, ListedContract
 from .config import ExchangeConfig
-from .matching import IDS_PER_MS, Trade
+from .matching import IDS_PER_MS
 from .price_model import PREMIUM_REVERSION, PriceModel
+from .trades import Trade
 
 __all__ = ["MinuteSeries", "PastMarket", "PastTrades"]
 

@@ -11,7 +11,9 @@ from gammacore.data.margins import published_margins
 from .account_value import Holding, evaluate, order_margin
 from .accounts import Position, TradingAccount, Wallet
 from .calls import Call, named
-from .matching import Trade
+from .combos import ListedCombo
+from .topics import KINDS
+from .trades import Trade
 from .trading import RECENT_ORDERS_NS
 from .views import order_json, summary_json, user_trade
 from .wire import RequestParams, decode, invalid, milliseconds, whole
@@ -19,7 +21,6 @@ from .wire import RequestParams, decode, invalid, milliseconds, whole
 __all__ = ["HANDLERS", "WEBSOCKET_ONLY"]
 
 RECENT_TRADES_NS = 24 * 3_600 * 1_000_000_000
-KINDS = ("future", "option", "spot", "any")
 
 
 # Positions and summaries
@@ -27,7 +28,7 @@ KINDS = ("future", "option", "spot", "any")
 
 def get_position(call: Call) -> dict[str, Any]:
     """Answer ``private/get_position``; a flat one where there was none."""
-    listing = call.listing()
+    listing = call.contract()
     position = call.account.positions.get(listing.name)
     if position is not None:
         return call.x.views.position(call.account, position)
@@ -141,7 +142,9 @@ def simulate_portfolio(call: Call) -> dict[str, Any]:
     wanted = RequestParams(sizes)
     for name in sizes:
         listing = x.catalog.by_name.get(name)
-        count = None if listing is None else listing.lots(wanted.number(name))
+        count = (
+            None if listing is None or isinstance(listing, ListedCombo) else listing.lots(wanted.number(name))
+        )
         if count is None:
             raise invalid("invalid value", "simulated_positions")
         lots[name] = lots.get(name, 0) + count
@@ -229,7 +232,7 @@ def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
 def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
     """Answer ``private/get_user_trades_by_currency`` and its ``_and_time``."""
     currency = call.currency(allow_any=True)
-    kind = call.params.choice("kind", (*KINDS, "combo", "future_combo", "option_combo"), "any")
+    kind = call.params.choice("kind", KINDS, "any")
     found = [pair for pair in _own_trades(call) if pair[0].listing.belongs(currency, kind)]
     return _page(call, found)
 

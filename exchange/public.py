@@ -7,6 +7,7 @@ from typing import Any
 from .calls import Call, named
 from .catalog import ListedContract
 from .coins import coin
+from .combos import ListedCombo
 from .order_book import BUY, SELL
 from .topics import KINDS, RAW, Topic
 from .wire import RpcError, invalid, milliseconds
@@ -168,7 +169,11 @@ def get_expirations(call: Call) -> dict[str, Any]:
     kind = call.params.choice("kind", KINDS, "any")
     found: dict[str, dict[str, int]] = {}
     for listing in call.x.catalog.by_name.values():
-        if listing.state == "open" and listing.belongs(currency, kind):
+        if (
+            listing.state == "open"
+            and listing.belongs(currency, kind)
+            and not isinstance(listing, ListedCombo)
+        ):
             text = listing.name.split("-")[1]
             found.setdefault(listing.kind, {})[text] = listing.row["expiration_timestamp"]
     return {name: sorted(texts, key=texts.__getitem__) for name, texts in sorted(found.items())}
@@ -221,6 +226,8 @@ def get_trade_volumes(call: Call) -> list[dict[str, Any]]:
     """Answer ``public/get_trade_volumes``: coins traded in a day, by coin."""
     totals = {base: {"calls": 0.0, "puts": 0.0, "futures": 0.0} for base in call.x.market.coins}
     for listing in call.x.catalog.by_name.values():
+        if isinstance(listing, ListedCombo):
+            continue  # its legs were traded
         volume = call.x.engine.day(listing).stats(call.now_ns)["volume"]
         side = listing.row.get("option_type")
         totals[listing.base]["futures" if side is None else f"{side}s"] += volume

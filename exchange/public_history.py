@@ -20,12 +20,13 @@ from gammacore.daycount import (
 
 from .calls import Call, named
 from .catalog import ListedContract
-from .matching import IDS_PER_MS, Trade
+from .matching import IDS_PER_MS
 from .past_market import MinuteSeries
 from .private import settlement_page, trade_number, trades_page
 from .public import index_base
 from .statements import PUBLIC
 from .topics import KINDS, RESOLUTIONS
+from .trades import Trade
 from .views import public_trade
 from .wire import invalid, milliseconds
 
@@ -106,7 +107,7 @@ def _page(
 
 def get_tradingview_chart_data(call: Call) -> dict[str, Any]:
     """Answer ``public/get_tradingview_chart_data``: bars of the mark, at most 5,000."""
-    listing = call.listing()
+    listing = call.contract()
     resolution = call.params.choice("resolution", RESOLUTIONS)
     width = NS_PER_DAY if resolution == "1D" else int(resolution) * NS_PER_MINUTE
     start, end = _times(call)
@@ -304,17 +305,11 @@ def get_last_settlements_by_instrument(call: Call) -> dict[str, Any]:
     return settlement_page(call, PUBLIC, one=True)
 
 
-def get_combos(call: Call) -> list[dict[str, Any]]:
-    """Answer ``public/get_combos``: there are none."""
-    call.currency(allow_any=True)
-    return []
-
-
 HANDLERS = named("public", (
     get_last_trades_by_instrument, get_last_trades_by_currency, get_tradingview_chart_data,
     get_volatility_index_data, get_historical_volatility, get_mark_price_history, get_funding_rate_history,
     get_funding_rate_value, get_funding_chart_data, get_delivery_prices, get_last_settlements_by_currency,
-    get_last_settlements_by_instrument, get_combos,
+    get_last_settlements_by_instrument,
 ))  # fmt: skip
 HANDLERS["public/get_last_trades_by_instrument_and_time"] = get_last_trades_by_instrument
 HANDLERS["public/get_last_trades_by_currency_and_time"] = get_last_trades_by_currency

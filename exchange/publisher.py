@@ -13,9 +13,9 @@ from .catalog import ListedContract
 from .coins import coin
 from .floor import Floor
 from .glance import current_bar, index_data
-from .matching import Touched, Trade
 from .order_book import BUY, SELL, ExchangeOrder
 from .topics import RAW, SLOW, Topic, parse
+from .trades import Touched, Trade
 from .views import order_json, public_trade, user_trade
 from .wire import encode, milliseconds
 
@@ -23,7 +23,7 @@ __all__ = ["Publisher", "Readers"]
 
 PERIOD_NS = {"100ms": 100 * NS_PER_MILLISECOND, "agg2": NS_PER_SECOND}
 WATCHING = {"book", "grouped", "ticker", "quote", "incremental_ticker", "trades", "chart"}
-HAPPENING = ("trades", "user.orders", "user.trades", "user.changes")
+HAPPENING = ("trades", "user.orders", "user.trades", "user.changes", "user.combo_trades")
 Data = Any
 
 
@@ -164,6 +164,8 @@ class Publisher:
             topic.pending += [order_json(order) for order in orders]
         elif topic.kind == "user.trades":
             topic.pending += [shown for _, shown in trades]
+        elif topic.kind == "user.combo_trades":
+            topic.pending += [shown for trade, shown in trades if trade.legs]
         elif topic.kind == "user.changes":
             moved = [x for user, x in what.moved if user == account and topic.covers(x)]
             self._changes(topic, orders, trades, moved)
@@ -178,7 +180,8 @@ class Publisher:
     ) -> None:
         assert topic.account is not None
         account = self._x.accounts[topic.account]
-        for listing in {x.name: x for x in (*(o.listing for o in orders), *moved)}.values():
+        changed = (*(o.listing for o in orders), *(trade.listing for trade, _ in trades), *moved)
+        for listing in {x.name: x for x in changed}.values():
             position = account.positions.get(listing.name)
             topic.pending.append(
                 {

@@ -27,7 +27,7 @@ from .exchange import Exchange
 
 __all__ = ["load", "save"]
 
-FORMAT, VERSION = "gammacore exchange", 5
+FORMAT, VERSION = "gammacore exchange", 6
 PLAIN = (type(None), bool, int, float, str)  # as they are; everything else is [number]
 CONTAINERS: dict[str, type] = {c.__name__: c for c in (list, tuple, set, frozenset, deque)}
 FOREIGN: tuple[type, ...] = (ContractSpec, Future, Option, Perpetual, Settlement)

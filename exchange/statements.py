@@ -7,7 +7,8 @@ from typing import Any
 from .account_value import as_coins, evaluate
 from .accounts import Position, TradingAccount, units
 from .catalog import ListedContract
-from .matching import MatchingEngine, Side, Touched, Trade
+from .matching import MatchingEngine
+from .trades import Side, Touched, Trade
 from .wire import direction, milliseconds
 
 __all__ = ["PUBLIC", "Statements"]
@@ -83,12 +84,14 @@ class Statements:
     def touched(self, what: Touched, now_ns: int) -> None:
         """Log trades for both of their sides."""
         for trade in what.trades:
+            if trade.legs:
+                continue  # a combo's own trade moves nothing
             for side in trade.sides:
                 self._trade(trade, side, now_ns)
 
     def _trade(self, trade: Trade, side: Side, now_ns: int) -> None:
         listing, order = trade.listing, side.order
-        price = listing.price(trade.price)
+        price = trade.paid
         premium = units(listing.amount(order.side * trade.lots) * price) if listing.kind == "option" else 0
         self.log(
             self._engine.accounts[order.account],

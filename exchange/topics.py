@@ -16,6 +16,7 @@ INTERVALS = (RAW, "100ms", "agg2")
 DEPTHS = ("1", "10", "20")
 KINDS = ("future", "option", "spot", "future_combo", "option_combo", "combo", "any")
 RESOLUTIONS = ("1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720", "1D")
+OF_ORDERS = ("orders", "trades", "changes", "combo_trades")
 BY_LISTING = {"ticker", "trades", "perpetual"}
 SLOW = {  # channels that come about once a second
     "deribit_price_index",
@@ -139,10 +140,10 @@ def parse(name: str, find: Callable[[str], ListedContract | None], indices: set[
 
 def _user(name: str, parts: list[str], find: Callable[[str], ListedContract | None]) -> Topic | None:
     match parts[1:]:
-        case [("orders" | "trades" | "changes") as kind, instrument, interval] if interval in INTERVALS:
+        case [kind, instrument, interval] if kind in OF_ORDERS and interval in INTERVALS:
             listing = find(instrument)
             return Topic(name, f"user.{kind}", listing, interval=interval) if listing else None
-        case [("orders" | "trades" | "changes") as kind, family, currency, interval]:
+        case [kind, family, currency, interval] if kind in OF_ORDERS:
             if family not in KINDS or interval not in INTERVALS:
                 return None
             return Topic(name, f"user.{kind}", family=(family, currency), interval=interval)

@@ -11,9 +11,10 @@ from gammacore.daycount import NS_PER_MINUTE
 from .account_value import as_coins, evaluate, order_margin
 from .calls import Call, Held, named
 from .catalog import ListedContract
-from .matching import Trade
 from .order_book import BUY, SELL, ExchangeOrder
 from .speed_bump import EDITS_REFUSED_NS
+from .topics import KINDS
+from .trades import Trade
 from .views import order_json, user_trade
 from .wire import RpcError, invalid
 
@@ -141,7 +142,7 @@ def _price(call: Call, listing: ListedContract, order_type: str, side: int) -> i
 
 def _limit(price: float, listing: ListedContract, low: int, high: int, side: int) -> int:
     """Limit price in ticks: clamped to the band for futures, refused outside it for options."""
-    if price <= 0:
+    if price <= 0 < listing.lowest:
         raise invalid("must be a positive number", "price")
     ticks = listing.ticks(price)
     if ticks is None:
@@ -311,7 +312,7 @@ def cancel_by_label(call: Call) -> Any:
 
 def _filtered(call: Call, currency: str = "any") -> list[ExchangeOrder]:
     """Open orders narrowed by currency and by the parameters ``kind`` and ``type``."""
-    kind = call.params.choice("kind", ("future", "option", "spot", "any"), "any")
+    kind = call.params.choice("kind", KINDS, "any")
     order_type = call.params.text("type", "all")
     return [
         order
@@ -385,7 +386,7 @@ def get_order_state_by_label(call: Call) -> list[dict[str, Any]]:
 
 def get_margins(call: Call) -> dict[str, Any]:
     """Answer ``private/get_margins``."""
-    listing, x = call.listing(), call.x
+    listing, x = call.contract(), call.x
     lots, price = _lots(call, listing), call.params.number("price")
     low, high = x.engine.band(listing)
     ticks = _limit(price, listing, low, high, BUY)

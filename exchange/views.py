@@ -9,9 +9,12 @@ from gammacore.contracts import Option
 from .account_value import AccountValue, CrossTotals, Holding, as_coins, evaluate
 from .accounts import Position, TradingAccount, units
 from .catalog import ListedContract
-from .matching import MatchingEngine, Side, Trade
+from .combos import ListedCombo
+from .mark_prices import Mark
+from .matching import MatchingEngine
 from .order_book import BUY, SELL, ExchangeOrder
 from .past_market import PastMarket
+from .trades import Side, Trade
 from .wire import direction, milliseconds
 
 __all__ = ["Views", "order_json", "public_trade", "summary_json", "user_trade"]
@@ -72,7 +75,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
         "timestamp": milliseconds(trade.ts_ns),
         "direction": direction(trade.side),
         "tick_direction": trade.tick_direction,
-        "price": listing.price(trade.price),
+        "price": trade.paid,
         "mark_price": trade.mark,
         "index_price": trade.index,
         "amount": listing.amount(trade.lots),
@@ -80,6 +83,13 @@ def public_trade(trade: Trade) -> dict[str, Any]:
     }
     if listing.kind == "option":
         shown["iv"] = trade.iv
+    if trade.combo is not None:
+        shown |= {
+            "combo_id": trade.combo.listing.name,
+            "combo_trade_id": trade.combo.listing.trade_id(trade.combo.number),
+        }
+    if trade.legs:
+        shown["legs"] = [public_trade(leg) for leg in reversed(trade.legs)]
     if trade.sides and trade.sides[0].order.is_liquidation:
         shown["liquidation"] = "T"
     return shown
@@ -97,7 +107,7 @@ def user_trade(trade: Trade, side: Side) -> dict[str, Any]:
         "fee": as_coins(side.fee),
         "fee_currency": listing.currency,
         "liquidity": "M" if side.maker else "T",
-        "profit_loss": as_coins(side.profit),
+        "profit_loss": None if side.profit is None else as_coins(side.profit),
         "matching_id": None,
         "post_only": order.post_only,
         "reduce_only": order.reduce_only,
@@ -109,6 +119,9 @@ def user_trade(trade: Trade, side: Side) -> dict[str, Any]:
     }
     if listing.kind == "option":
         shown["underlying_price"] = trade.forward
+    if trade.legs:
+        place = trade.sides.index(side)
+        shown["legs"] = [user_trade(leg, leg.sides[place]) for leg in reversed(trade.legs)]
     return shown
 
 
@@ -158,7 +171,7 @@ class Views:
             "min_price": listing.price(low),
             "max_price": listing.price(high),
             "mark_price": mark.price,
-            "last_price": listing.price(trades[-1].price) if trades else None,
+            "last_price": trades[-1].paid if trades else None,
             "estimated_delivery_price": estimated,
         }
         settled = listing.settlement_price
@@ -168,7 +181,9 @@ class Views:
             shown["settlement_price"] = settled
         if listing.state != "open":
             shown["delivery_price"] = listing.delivery_price
-        if listing.kind == "option":
+        if isinstance(listing, ListedCombo):
+            shown |= self._combo_fields(listing)
+        elif listing.kind == "option":
             shown["mark_price"] = round(mark.price, 4)
             shown |= self._option_fields(listing, shown)
         elif listing.expiry_ns is None:
@@ -179,13 +194,7 @@ class Views:
         mark = self._engine.pricing.mark(listing)
         quoted = {name: shown[f"best_{name}_price"] for name in ("bid", "ask")}
         return {
-            "greeks": {
-                "delta": round(mark.delta, 5),
-                "gamma": round(mark.gamma, 5),
-                "vega": round(mark.vega, 5),
-                "theta": round(mark.theta, 5),
-                "rho": round(mark.rho, 5),
-            },
+            "greeks": _greeks(mark),
             "mark_iv": round(100.0 * mark.vol, 2),
             "bid_iv": self._engine.pricing.implied(listing, quoted["bid"]) if quoted["bid"] else 0.0,
             "ask_iv": self._engine.pricing.implied(listing, quoted["ask"]) if quoted["ask"] else 0.0,
@@ -193,6 +202,22 @@ class Views:
             "underlying_index": self.underlying(listing),
             "interest_rate": 0.0,
         }
+
+    def _combo_fields(self, combo: ListedCombo) -> dict[str, Any]:
+        """Fields that a combo adds to its ticker, summed over its legs."""
+        mark = self._engine.pricing.mark(combo)
+        shown: dict[str, Any] = {"combo_state": combo.details()["state"]}
+        if combo.kind == "option_combo":
+            shown |= {
+                "greeks": _greeks(mark),
+                "mark_iv": round(100.0 * mark.vol, 2),
+                "bid_iv": 0.0,
+                "ask_iv": 0.0,
+                "underlying_price": mark.forward,
+                "underlying_index": "index_price",
+                "interest_rate": 0.0,
+            }
+        return shown
 
     def underlying(self, listing: ListedContract) -> str:
         """Name of the future an option is marked on: that of its expiry, which is always listed."""
@@ -258,6 +283,10 @@ class Views:
     def summary(self, account: TradingAccount, currency: str) -> dict[str, Any]:
         """Account summary of one currency, and payload of ``user.portfolio``."""
         return summary_json(evaluate(account, currency, self._engine), currency)
+
+
+def _greeks(mark: Mark) -> dict[str, float]:
+    return {name: round(getattr(mark, name), 5) for name in ("delta", "gamma", "vega", "theta", "rho")}
 
 
 def summary_json(found: AccountValue, currency: str) -> dict[str, Any]:

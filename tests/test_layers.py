@@ -81,7 +81,10 @@ INSIDE = {
         coins
         price_model auth
         catalog
-        accounts order_book mark_prices topics speed_bump
+        combos
+        accounts order_book mark_prices topics speed_bump combo_names
+        trades combo_orders
+        combo_fills
         connection matching
         portfolio_risk
         account_value past_market maker glance
@@ -91,7 +94,7 @@ INSIDE = {
         clearing locks
         calls
         public trading
-        private moving
+        private moving combo_methods
         public_history
         methods
         dispatcher

@@ -16,11 +16,13 @@ import numpy as np
 
 from gammacore._arrays import floats
 from gammacore.array_types import Bools, Floats
-from gammacore.contracts.names import Option, Settlement, parse
+from gammacore.contracts.names import Option, Settlement, family, parse
 from gammacore.errors import ContractError
 
 __all__ = ["ContractSpec", "spec_from_catalog"]
 
+FUTURE_COMBO = "future_combo"
+COMBOS = (FUTURE_COMBO, "option_combo")
 Direction = Literal["nearest", "down", "up"]
 
 
@@ -39,6 +41,8 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         Unit of an order's amount.
     tick_size_steps : tuple of (above_price, tick_size)
         Coarser ticks: each holds for prices at or above its ``above_price``, ascending.
+    signed : bool
+        Whether prices may be negative, as those of combos.
     """
 
     tick_size: float
@@ -46,6 +50,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
     min_trade_amount: float
     amount_unit: Literal["USD", "coin"]
     tick_size_steps: tuple[tuple[float, float], ...] = ()
+    signed: bool = False
 
     # A price this close to the grid, relative to its count of ticks, is on it.
     GRID_RTOL: ClassVar[float] = 1e-9
@@ -100,7 +105,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         Parameters
         ----------
         price : float or array
-            Prices, not negative.
+            Prices, not negative unless `signed`.
 
         Returns
         -------
@@ -109,7 +114,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         """
         values = floats(price)
         _, _, count = self._in_ticks(values)
-        on = np.abs(count - np.rint(count)) <= self.GRID_RTOL * np.maximum(count, 1.0)
+        on = np.abs(count - np.rint(count)) <= self.GRID_RTOL * np.maximum(np.abs(count), 1.0)
         return on if on.ndim else bool(on)
 
     @overload
@@ -122,7 +127,7 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         Parameters
         ----------
         price : float or array
-            Prices, not negative; NaN stays NaN.
+            Prices, not negative unless `signed`; NaN stays NaN.
         direction : {'nearest', 'down', 'up'}
             Which grid point; ties of 'nearest' go to the even one. A price on the grid
             stays, whatever the direction.
@@ -135,12 +140,12 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         Raises
         ------
         ContractError
-            If the direction is unknown or a price is negative.
+            If the direction is unknown, or a price is negative and not `signed`.
         """
         if type(price) is float and price >= 0.0 and direction in ("nearest", "down", "up"):
             return self._round_one(price, direction)
         values = floats(price)
-        if (values < 0).any():
+        if not self.signed and (values < 0).any():
             raise ContractError(f"price must not be negative, got {values.min()!r}")
         p, q, count = self._in_ticks(values)
         rounded = _round_count(count, direction, self.GRID_RTOL) * p / q
@@ -218,7 +223,7 @@ def _round_count(count: Any, direction: str, rtol: float) -> Any:
     nearest = np.rint(count)
     if direction == "nearest":
         return nearest
-    whole = np.abs(count - nearest) <= rtol * np.maximum(count, 1.0)
+    whole = np.abs(count - nearest) <= rtol * np.maximum(np.abs(count), 1.0)
     if direction == "down":
         return np.where(whole, nearest, np.floor(count))
     if direction == "up":
@@ -243,11 +248,15 @@ def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:
     Raises
     ------
     ContractError
-        If a field is missing or is not a positive number, or the name does not parse.
+        If a field is missing or is not a positive number, or the name does not parse and the ``kind`` is not
+        that of a combo.
     """
     try:
-        instrument = parse(row["instrument_name"])
-        in_usd = not isinstance(instrument, Option) and instrument.settlement is Settlement.INVERSE
+        name, kind = row["instrument_name"], row.get("kind")
+        if kind in COMBOS:
+            in_usd = kind == FUTURE_COMBO and "_" not in family(name)
+        else:
+            in_usd = _is_inverse_future(name)
         steps = sorted(
             (float(s["above_price"]), float(s["tick_size"])) for s in row.get("tick_size_steps", ())
         )
@@ -257,6 +266,7 @@ def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:
             min_trade_amount=float(row["min_trade_amount"]),
             amount_unit="USD" if in_usd else "coin",
             tick_size_steps=tuple(steps),
+            signed=kind in COMBOS,
         )
     except KeyError as error:
         raise ContractError(
@@ -264,3 +274,8 @@ def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:
         ) from None
     except (TypeError, ValueError) as error:
         raise ContractError(f"catalog row of {row.get('instrument_name')!r}: {error}") from None
+
+
+def _is_inverse_future(name: str) -> bool:
+    instrument = parse(name)
+    return not isinstance(instrument, Option) and instrument.settlement is Settlement.INVERSE
