@@ -3,14 +3,16 @@
 import json
 import math
 
+import msgspec
 import pytest
 
+from gammacore.contracts import ContractSpec, combo_from_legs, parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, parse_time
 from gammacore.deribit import channels
 from gammacore.deribit import news as d
 from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.levels import Levels
-from gammacore.deribit.methods import METHODS
+from gammacore.deribit.methods import METHODS, combo_of
 from gammacore.exchange.methods import METHODS as ANSWERED
 from support.local_exchange import Client, make
 
@@ -134,6 +136,9 @@ BY_METHOD = {  # parameters, and what must hold of the result beside the exchang
         lambda found, x: [a.currency for a in found] == list(x.floor.currencies),
     ),
 }
+OF_COMBOS = {
+    "private/create_combo", "public/get_combos", "public/get_combo_ids", "public/get_combo_details",
+}  # fmt: skip
 OF_ORDERS = {
     "private/buy", "private/sell", "private/edit", "private/close_position", "private/cancel",
     "private/cancel_by_label", "private/cancel_all", "private/cancel_all_by_currency",
@@ -143,7 +148,7 @@ OF_ORDERS = {
 
 def test_every_method_of_ours_is_tried():
     """A method that our room learns needs a line here, and an answer of the exchange."""
-    assert set(METHODS) == {*BY_METHOD, *OF_ORDERS}
+    assert set(METHODS) == {*BY_METHOD, *OF_ORDERS, *OF_COMBOS}
     assert set(METHODS) <= set(ANSWERED)
 
 
@@ -180,6 +185,48 @@ def test_answers_about_orders():
     assert client.decode("private/cancel_all_by_currency", currency="BTC") == 2  # with the stop
     client.call("private/buy", amount=10, price=84_000, **NAMED)
     assert client.decode("private/cancel_all") == 1
+
+
+def test_combos():
+    client, option, _ = funded(make(start_ns=START_NS))
+    exchange, call = client.exchange, parse(option.name)
+    put = msgspec.structs.replace(call, kind=-call.kind)
+    wanted, count = combo_from_legs([(call, -0.4), (put, -0.4)])
+    found = client.decode("private/create_combo", **combo_of(wanted.legs))
+    assert (found.combo, found.state, found.ts_ns) == (wanted, "active", exchange.now_ns)
+    assert client.decode("public/get_combos", currency="any") == (found,)
+    assert client.decode("public/get_combo_ids", **OF_BTC) == [wanted.name]
+    assert client.decode("public/get_combo_details", combo_id=wanted.name) == found
+    listing = client.decode("public/get_instrument", instrument_name=wanted.name)
+    assert listing.spec == ContractSpec(0.0001, 1.0, 0.1, "coin", signed=True)
+    channel = channels.combo_trades(wanted.name, "raw")
+    client.call("private/subscribe", channels=[channel, channels.CHANGES])
+    bid = client.decode("public/ticker", instrument_name=wanted.name).bid
+    assert listing.spec.is_on_tick(bid)
+    sold = client.decode("private/sell", instrument_name=wanted.name, amount=-count, price=bid, label="both")
+    (whole,) = sold.trades
+    assert (whole.instrument, whole.amount, whole.price, whole.fee) == (wanted.name, count, bid, 0.0)
+    told = {name: [] for name in (channel, channels.CHANGES)}
+    for text in client.texts:
+        frame = decode_envelope(text.encode())
+        if frame.method == "subscription":
+            told[frame.params.channel].append(frame.params.data)
+    (combo,) = channels.decode_data(channel, told[channel][0], exchange.now_ns)
+    assert combo.trade == whole
+    news = [n for data in told[channels.CHANGES] for n in channels.decode_data("user.changes", data, 0)]
+    kinds = [d.OrderNews, d.TradeNews, *[d.TradeNews, d.PositionNews] * 2]
+    assert [type(one) for one in news] == kinds  # the combo, then its legs, each with its position
+    legs = [one for one in news[2:] if isinstance(one, d.TradeNews)]
+    assert {leg.trade_id: leg for leg in legs} == {leg.trade_id: leg for leg in combo.legs}
+    assert {(leg.combo_id, leg.combo_trade_id) for leg in legs} == {(wanted.name, whole.trade_id)}
+    assert {leg.label for leg in legs} == {"both"}
+    assert sum(leg.price for leg in legs) == pytest.approx(bid)
+    held = {one.instrument: one.size for one in news if isinstance(one, d.PositionNews)}
+    assert held == {call: 2.0 + count, put: count}
+    page = client.decode("private/get_user_trades_by_currency_and_time", **OF_BTC, **HISTORY, sorting="asc")
+    ours = [trade for trade in page.trades if not isinstance(trade.instrument, str)]
+    assert [trade.trade_id for trade in ours][-2:] == [leg.trade_id for leg in legs]
+    assert page.trades[-3] == whole
 
 
 CHANNELS = {  # by name, the news that they tell

@@ -11,6 +11,7 @@ from gammacore.contracts import AccountFee
 from .market import WireTrade
 from .news import (
     AccountNews,
+    ComboTradeNews,
     OrderAnswer,
     OrderNews,
     OrderState,
@@ -31,6 +32,7 @@ from .units import (
     instrument_of,
     ns,
     number,
+    priced,
     quoted,
     sign,
     vol,
@@ -67,7 +69,7 @@ def order_news(o: WireOrder) -> OrderNews:
         sign(o.direction),
         number(o.amount),
         o.filled_amount or 0.0,
-        quoted(o.average_price),
+        priced(o.average_price, o.filled_amount, o.instrument_name),
         o.price if isinstance(o.price, float) else NAN,
         o.order_state,
         o.order_type or "",
@@ -110,7 +112,20 @@ def trade_news(t: WireUserTrade) -> TradeNews:
         vol(t.iv),
         number(t.underlying_price),
         bool(t.liquidity and t.liquidity in (t.liquidation or "")),  # T, M or MT: whose side was forced
+        t.combo_id or "",
+        t.combo_trade_id or "",
     )
+
+
+class WireComboTrade(WireUserTrade, gc=False, kw_only=True):
+    """One of our trades in a combo, with its legs."""
+
+    legs: list[WireUserTrade]
+
+
+def combo_trade_news(t: WireComboTrade) -> ComboTradeNews:
+    """Trade of a combo in the house's units."""
+    return ComboTradeNews(ns(t.timestamp), trade_news(t), tuple(map(trade_news, t.legs)))
 
 
 class WirePosition(msgspec.Struct, gc=False):

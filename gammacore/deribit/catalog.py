@@ -46,7 +46,7 @@ class Listing(msgspec.Struct):
 
     @property
     def spec(self) -> ContractSpec | None:
-        """Grids of prices and amounts; None where gammacore has no name for the instrument."""
+        """Grids of prices and amounts, of combos as well; None for spot."""
         try:
             return spec_from_catalog(msgspec.to_builtins(self))
         except ContractError:

@@ -81,6 +81,11 @@ def account(currencies: Iterable[str]) -> tuple[str, ...]:
     return CHANGES, *map(portfolio, currencies)
 
 
+def combo_trades(name: str, interval: str) -> str:
+    """Channel of our trades in a combo, or, as ``option_combo.BTC``, in all of a kind and currency."""
+    return f"user.combo_trades.{name}.{interval}"
+
+
 def locks(*, private: bool) -> tuple[str, str]:
     """Channels of the locks of the exchange and of our account."""
     return PLATFORM, LOCK if private else PUBLIC_METHODS_STATE
@@ -118,6 +123,7 @@ _platform = _decoder(market.WirePlatform)
 _public_methods = _decoder(market.WirePublicMethods)
 _orders_or_one = _decoder(list[accounts.WireOrder] | accounts.WireOrder)
 _user_trades = _decoder(list[accounts.WireUserTrade])
+_combo_trades = _decoder(list[accounts.WireComboTrade])
 _account = _decoder(accounts.WireAccount)
 _changes = _decoder(accounts.WireChanges)
 _lock = _decoder(accounts.WireLock)
@@ -136,6 +142,8 @@ def _user(channel: str, data: Raw, now_ns: int) -> list[Said]:
             return [accounts.order_news(order) for order in orders]
         case "trades":
             return [accounts.trade_news(trade) for trade in _user_trades(data)]
+        case "combo_trades":
+            return [accounts.combo_trade_news(trade) for trade in _combo_trades(data)]
         case "changes":
             changes = _changes(data)
             return [

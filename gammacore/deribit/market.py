@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from .news import (
+    ComboListing,
     MarkPrice,
     MarkPricesNews,
     PublicTrade,
@@ -31,6 +32,7 @@ from .units import (
     instrument_of,
     ns,
     number,
+    priced,
     quoted,
     sign,
     vol,
@@ -89,9 +91,9 @@ def ticker_news(t: WireTicker) -> TickerNews:
         t.state or "",
         mark,
         NAN if index is None else index,
-        t.best_bid_price or NAN,
+        t.best_bid_price or priced(t.best_bid_price, t.best_bid_amount, t.instrument_name),
         t.best_bid_amount or 0.0,
-        t.best_ask_price or NAN,
+        t.best_ask_price or priced(t.best_ask_price, t.best_ask_amount, t.instrument_name),
         t.best_ask_amount or 0.0,
         NAN if low is None else low,
         NAN if high is None else high,
@@ -154,9 +156,9 @@ def quote_news(q: WireQuote) -> QuoteNews:
     return QuoteNews(
         ns(q.timestamp),
         instrument_of(q.instrument_name),
-        quoted(q.best_bid_price),
+        priced(q.best_bid_price, q.best_bid_amount, q.instrument_name),
         q.best_bid_amount or 0.0,
-        quoted(q.best_ask_price),
+        priced(q.best_ask_price, q.best_ask_amount, q.instrument_name),
         q.best_ask_amount or 0.0,
     )
 
@@ -206,6 +208,8 @@ class WireTrade(Stamped, gc=False):
     iv: Number = None
     liquidation: str | None = None
     block_trade_id: str | None = None
+    combo_id: Word = None  # of a trade that was a leg
+    combo_trade_id: Word = None
 
     @property
     def vol(self) -> float:
@@ -226,6 +230,7 @@ def public_trade(t: WireTrade) -> PublicTrade:
         number(t.index_price),
         vol(t.iv),
         t.liquidation or "",
+        t.combo_id or "",
     )
 
 
@@ -240,6 +245,29 @@ class WireTradesPage(msgspec.Struct, gc=False):
 
     trades: list[WireTrade]
     has_more: bool | None = None
+
+
+class WireComboLeg(msgspec.Struct, gc=False):
+    """A leg of a combo; the amount is a signed ratio."""
+
+    instrument_name: str
+    amount: int
+
+
+class WireCombo(msgspec.Struct, gc=False):
+    """A combo as the exchange lists it."""
+
+    id: str
+    state: str
+    legs: list[WireComboLeg]
+    state_timestamp: Milliseconds = 0
+    creation_timestamp: Milliseconds = 0
+
+
+def combo_listing(c: WireCombo) -> ComboListing:
+    """Combo in the house's units."""
+    legs = tuple((instrument_of(leg.instrument_name), leg.amount) for leg in c.legs)
+    return ComboListing(ns(c.state_timestamp), c.id, c.state, legs, ns(c.creation_timestamp))
 
 
 class WireIndex(Stamped, gc=False):

@@ -5,7 +5,7 @@ A method's type says what an answer is, so that ``client.call(GET_TIME)`` is a n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from .catalog import Listing
 from .history import Candles, Deliveries, FundingHour, VolatilityPage
 from .news import (
     AccountNews,
+    ComboListing,
     OrderAnswer,
     OrderNews,
     PositionMove,
@@ -26,7 +27,7 @@ from .news import (
     TradeNews,
     TradesPage,
 )
-from .units import ns, span
+from .units import Instrument, name_of, ns, span
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -130,6 +131,15 @@ def log_between(start_ns: int, end_ns: int, currency: str) -> dict[str, Any]:
     return {"currency": currency, **span(start_ns, end_ns), "count": MOST_ROWS}
 
 
+def combo_of(legs: Iterable[tuple[Instrument, float]]) -> dict[str, Any]:
+    """Parameters of ``private/create_combo``: what one combo buys, and sells where the number is negative."""
+    trades = [
+        {"instrument_name": name_of(leg), "amount": abs(ratio), "direction": "buy" if ratio > 0 else "sell"}
+        for leg, ratio in legs
+    ]
+    return {"trades": trades}
+
+
 # --------------------------------------------------------------------------- session
 
 TEST: Method[str] = _made(Any, _version, "public/test")
@@ -152,6 +162,13 @@ GET_LAST_TRADES_BY_CURRENCY = _as(market.WireTradesPage, "public/get_last_trades
 GET_LAST_TRADES_BY_CURRENCY_AND_TIME = _as(
     market.WireTradesPage, "public/get_last_trades_by_currency_and_time"
 )
+GET_COMBO_IDS: Method[list[str]] = _made(list[str], list, "public/get_combo_ids")
+GET_COMBO_DETAILS: Method[ComboListing] = _made(
+    market.WireCombo, market.combo_listing, "public/get_combo_details"
+)
+GET_COMBOS: Method[tuple[ComboListing, ...]] = _each(
+    market.WireCombo, market.combo_listing, "public/get_combos"
+)
 GET_TRADINGVIEW_CHART_DATA = _as(Candles, "public/get_tradingview_chart_data")
 GET_VOLATILITY_INDEX_DATA = _as(VolatilityPage, "public/get_volatility_index_data")
 GET_DELIVERY_PRICES = _as(Deliveries, "public/get_delivery_prices")
@@ -162,6 +179,7 @@ GET_FUNDING_RATE_HISTORY: Method[list[FundingHour]] = _made(
 
 # --------------------------------------------------------------------------- orders and account
 
+CREATE_COMBO: Method[ComboListing] = _made(market.WireCombo, market.combo_listing, "private/create_combo")
 BUY, SELL = (
     _made(account.WireOrderAnswer, account.order_answer, f"private/{side}") for side in ("buy", "sell")
 )

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import msgspec
 
-from gammacore.contracts import AccountFee
+from gammacore.contracts import AccountFee, Combo, listed_combo
 
-from .units import Instrument
+from .units import Instrument, name_of
 
 
 class Dated(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +134,7 @@ class PublicTrade(Dated, frozen=True, gc=False):
     index: float
     iv: float
     liquidation: str
+    combo_id: str = ""  # of the combo whose leg it was
 
 
 class PublicTradesNews(Dated, frozen=True, gc=False, tag=True):
@@ -169,6 +170,23 @@ class OtherNews(Dated, frozen=True, gc=False, tag=True):
 
     channel: str
     data: bytes
+
+
+class ComboListing(Dated, frozen=True, gc=False):
+    """A combo as the exchange lists it; ``ts_ns`` is when its state last changed.
+
+    ``state`` is ``active`` or ``inactive``; one combo buys its legs, and sells those of a negative number.
+    """
+
+    name: str
+    state: str
+    legs: tuple[tuple[Instrument, int], ...]
+    created_ns: int
+
+    @property
+    def combo(self) -> Combo:
+        """Combo of these legs; raises ContractError where one is no contract of gammacore's."""
+        return listed_combo(self.name, ((name_of(leg), ratio) for leg, ratio in self.legs))
 
 
 class SummaryRow(Dated, frozen=True, gc=False):
@@ -230,7 +248,8 @@ class OrderNews(Dated, frozen=True, gc=False, tag=True):
 class TradeNews(Dated, frozen=True, gc=False, tag=True):
     """One of our trades: ``amount`` signed, ``fee`` positive when paid, ``liquidity`` M or T.
 
-    ``forced`` if the exchange liquidated our side of it.
+    ``forced`` if the exchange liquidated our side of it. A combo's own trade has the combo's name as its
+    instrument and no fee; those of its legs carry ``combo_id`` and, as ``combo_trade_id``, its ``trade_id``.
     """
 
     trade_id: str
@@ -249,6 +268,15 @@ class TradeNews(Dated, frozen=True, gc=False, tag=True):
     iv: float
     forward: float
     forced: bool = False
+    combo_id: str = ""
+    combo_trade_id: str = ""
+
+
+class ComboTradeNews(Dated, frozen=True, gc=False, tag=True):
+    """Our trade in a combo with those of its legs, which count; the same legs come as trades of their own."""
+
+    trade: TradeNews
+    legs: tuple[TradeNews, ...]
 
 
 class PositionNews(Dated, frozen=True, gc=False, tag=True):
@@ -352,6 +380,7 @@ Said = (
     | OtherNews
     | OrderNews
     | TradeNews
+    | ComboTradeNews
     | PositionNews
     | AccountNews
     | LockNews

@@ -57,6 +57,11 @@ def quoted(value: Number) -> float:
     return value or NAN
 
 
+def priced(price: Number, amount: Number, name: str) -> float:
+    """Price of an amount that may be none; a combo has 0 as a price like any other."""
+    return price or (0.0 if amount and price == 0.0 and isinstance(instrument_of(name), str) else NAN)
+
+
 def vol(percent: Number) -> float:
     """Volatility as a decimal."""
     return NAN if percent is None else percent / PERCENT
