@@ -157,15 +157,19 @@ def leg_prices(combo: ListedCombo, ticks: int, marks: Sequence[float]) -> list[F
     steps = [Fraction(*leg.tick) for leg, _ in combo.legs]
     rest = float(price) - sum(ratio * mark for ratio, mark in zip(ratios, marks, strict=True))
     moved = rest / sum(map(abs, ratios))
-    counts = [
+    near = [
         max(round((mark + (moved if ratio > 0 else -moved)) / float(step)), 1)
         for ratio, mark, step in zip(ratios, marks, steps, strict=True)
     ]
-    for last in sorted(range(len(ratios)), key=lambda k: (abs(ratios[k]), steps[k], -marks[k])):
-        found = _closed(price, ratios, steps, counts, last, min(steps[last], Fraction(*combo.tick)))
-        if found is not None:
-            return found
-    raise AssertionError(f"{combo.name}: {price} has no prices of legs")
+    places = sorted(range(len(ratios)), key=lambda k: (abs(ratios[k]), steps[k], -marks[k]))
+    for counts in (near, [1] * len(near)):
+        for on_ticks in (True, False):  # 2 and 3 of two contracts do not add up to 6 ticks
+            for last in places:
+                grain = min(steps[last], Fraction(*combo.tick)) if on_ticks else None
+                found = _closed(price, ratios, steps, counts, last, grain)
+                if found is not None:
+                    return found
+    raise AssertionError(f"{combo.name}: {price} leaves no price to a leg")
 
 
 def _closed(
@@ -174,13 +178,13 @@ def _closed(
     steps: Sequence[Fraction],
     counts: Sequence[int],
     last: int,
-    grain: Fraction,
+    grain: Fraction | None,
 ) -> list[Fraction] | None:
-    """Let one leg take the rest, others some ticks more where it does not divide; None below a tick."""
+    """Let one leg take the rest, others some ticks more where it does not divide; None if it cannot."""
     others = [k for k in range(len(ratios)) if k != last]
     for more in product(range(abs(ratios[last])), repeat=len(others)):
         found = {k: (counts[k] + extra) * steps[k] for k, extra in zip(others, more, strict=True)}
         found[last] = (price - sum(ratios[k] * found[k] for k in others)) / ratios[last]
-        if found[last] > 0 and (found[last] / grain).denominator == 1:
+        if found[last] > 0 and (grain is None or (found[last] / grain).denominator == 1):
             return [found[k] for k in range(len(ratios))]
     return None

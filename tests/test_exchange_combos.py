@@ -2,12 +2,15 @@
 
 import math
 import random
+import re
 from decimal import Decimal
 
 import pytest
 
 from gammacore.contracts import CALL, PUT, parse_combo
+from gammacore.data.schemas import IS_COMBO
 from gammacore.daycount import NS_PER_DAY, NS_PER_MILLISECOND, parse_time
+from gammacore.errors import ContractError
 from gammacore.exchange.combos import leg_prices
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.exchange.saved_state import load, save
@@ -162,6 +165,9 @@ def test_legs_without_a_code_of_their_own_make_a_combo_all_the_same(client):
     legs = {calls[0]: 1, calls[1]: 2, calls[3]: -4}
     name = create(client, legs)
     assert name.startswith("BTC-CUSTOM-")
+    assert re.search(IS_COMBO, name)
+    with pytest.raises(ContractError, match="take its legs from the exchange"):
+        parse_combo(name)
     assert create(client, legs) == name
     _, ask = quoted(client, name)
     (trade,) = send(client, "buy", name, ask)["trades"]
@@ -510,11 +516,13 @@ def test_a_saved_exchange_keeps_its_combos(client, tmp_path):
 
 def test_prices_of_legs_always_add_up(client):
     rng, floor = random.Random(5), client.exchange.floor
-    for legs in shapes(client):
+    found = chain(client)
+    odd = {found[CALL][0]: 2, found[PUT][0]: 3}, {found[CALL][0]: 5, found[PUT][0]: 7, found[CALL][4]: -3}
+    for legs in (*shapes(client), *odd):
         combo = floor.find(create(client, legs))
         marks = [floor.pricing.mark(leg).price for leg, _ in combo.legs]
         low, high = floor.engine.band(combo)
-        for ticks in {low, high, *(rng.randint(low, high) for _ in range(50))}:
+        for ticks in {low, low + 1, high, *(rng.randint(low, high) for _ in range(50))}:
             prices = leg_prices(combo, ticks, marks)
             assert (
                 sum(p * r for p, (_, r) in zip(prices, combo.legs, strict=True)) * combo.tick[1]
