@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from gammacore.contracts import ContractSpec, parse_combo
+from gammacore.data.stream import columns_of, rows_of
 from gammacore.deribit import channels
 from gammacore.deribit import news as d
 from gammacore.deribit.frames import decode_envelope
@@ -55,6 +56,8 @@ def test_a_combo_trade_carries_its_legs_and_their_fees():
     charged = FeeRates(future_taker=0.0001, weekly_taker=0.0001)  # both legs, and less than the schedule has
     for leg in legs:
         assert leg.fee == future_fee(charged, leg.instrument, leg.amount, leg.price)
+    with pytest.raises(ValueError, match="legs"):
+        told(channel, [{name: value for name, value in row.items() if name != "legs"}])
     decoder = msgspec.msgpack.Decoder(n.News)
     assert repr(decoder.decode(msgspec.msgpack.encode(found))) == repr(found)
 
@@ -125,8 +128,13 @@ def test_prices_of_combos_may_be_zero_or_less():
     assert (found.instrument, found.mark, found.bid, found.ask) == (COMBO, -0.01, -0.02, 0.0)
     (found,) = told(f"quote.{COMBO}", ticker | quote)
     assert (found.bid, found.ask) == (-0.02, 0.0)
+    [row] = rows_of(f"ticker.{COMBO}.raw", json.dumps(ticker | quote).encode(), NOW, 1)
+    columns = {name: column[0] for name, column in columns_of("tickers", [row]).items()}
+    assert (columns["bid_price"], columns["ask_price"]) == (-0.02, 0.0)  # a recording has the same
     (found,) = told(f"ticker.{COMBO}.raw", ticker | quote | {"best_ask_amount": 0.0})
     assert math.isnan(found.ask)  # nobody sells
+    (found,) = told(f"ticker.{OPTION}.raw", ticker | quote | {"instrument_name": OPTION})
+    assert math.isnan(found.ask)  # an option for nothing is none
     order = {
         "order_id": "1", "instrument_name": COMBO, "direction": "buy", "amount": 0.1, "filled_amount": 0.1,
         "order_state": "filled", "last_update_timestamp": 5, "average_price": 0.0, "price": -0.1,

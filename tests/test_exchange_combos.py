@@ -517,12 +517,12 @@ def test_a_saved_exchange_keeps_its_combos(client, tmp_path):
 def test_prices_of_legs_always_add_up(client):
     rng, floor = random.Random(5), client.exchange.floor
     found = chain(client)
-    odd = {found[CALL][0]: 2, found[PUT][0]: 3}, {found[CALL][0]: 5, found[PUT][0]: 7, found[CALL][4]: -3}
+    odd = {found[CALL][-1]: 2, found[PUT][0]: 3}, {found[CALL][0]: 5, found[PUT][0]: 7, found[CALL][4]: -3}
     for legs in (*shapes(client), *odd):
         combo = floor.find(create(client, legs))
         marks = [floor.pricing.mark(leg).price for leg, _ in combo.legs]
         low, high = floor.engine.band(combo)
-        for ticks in {low, low + 1, high, *(rng.randint(low, high) for _ in range(50))}:
+        for ticks in {low, low + 1, low + 2, high, *(rng.randint(low, high) for _ in range(50))}:
             prices = leg_prices(combo, ticks, marks)
             assert (
                 sum(p * r for p, (_, r) in zip(prices, combo.legs, strict=True)) * combo.tick[1]

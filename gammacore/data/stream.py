@@ -13,7 +13,7 @@ import msgspec
 
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit.market import WireBookText, WireDvol, WireIndex, WireQuote, WireTickerInFull, WireTrade
-from gammacore.deribit.units import NAN, number, quoted, vol
+from gammacore.deribit.units import NAN, number, priced, vol
 from gammacore.errors import DataError
 
 from .normal import table, trade_row
@@ -46,9 +46,9 @@ def _ticker(t: WireTickerInFull, known_ns: int, seq: int) -> list[Row]:
         known_ns,
         seq,
         t.instrument_name,
-        quoted(t.best_bid_price),
+        priced(t.best_bid_price, t.best_bid_amount, t.instrument_name),
         number(t.best_bid_amount),
-        quoted(t.best_ask_price),
+        priced(t.best_ask_price, t.best_ask_amount, t.instrument_name),
         number(t.best_ask_amount),
         number(t.mark_price),
         number(t.index_price),
@@ -66,9 +66,9 @@ def _ticker(t: WireTickerInFull, known_ns: int, seq: int) -> list[Row]:
 
 def _quote(q: WireQuote, known_ns: int, seq: int) -> list[Row]:
     sides = (
-        quoted(q.best_bid_price),
+        priced(q.best_bid_price, q.best_bid_amount, q.instrument_name),
         number(q.best_bid_amount),
-        quoted(q.best_ask_price),
+        priced(q.best_ask_price, q.best_ask_amount, q.instrument_name),
         number(q.best_ask_amount),
     )
     values = (q.ts_ns, known_ns, seq, q.instrument_name, *sides)
