@@ -67,7 +67,7 @@ def fill_legs(engine: Bookkeeper, whole: Trade, combo: ListedCombo, now_ns: int)
 def _orders(engine: Bookkeeper, order: ExchangeOrder, combo: ListedCombo) -> Sequence[ExchangeOrder]:
     """Orders of the legs, the same ones for all fills of a combo's order."""
     if not order.legs:
-        order.legs = tuple(leg_orders(order, combo))
+        order.legs = tuple(leg_orders(order, combo, order.lots))
         for leg in order.legs:
             leg.order_id = engine.new_id(leg.listing)
     for leg in order.legs:

@@ -12,8 +12,8 @@ __all__ = ["named"]
 
 Legs = Sequence[tuple[ListedContract, int]]
 
-# By the shape: ratio, call or put (F for a future), rank of the strike from below, L and E of a later and an
-# earlier date. Names list strikes upwards; codes of puts alone downwards, as recorded ones do.
+# By the shape: ratio, call or put (F for a future), rank of the strike from below and, where dates differ, of
+# the date from the latest. Names list strikes upwards; codes of puts alone downwards, as recorded ones do.
 SHAPES = {
     "+1C0 +1P0": "STRD",
     "+1C1 +1P0": "STRG",
@@ -34,13 +34,13 @@ SHAPES = {
     "+1C2 +1P0 -1C1 -1P1": "IBUT",
     "+1C3 +1P0 -1C2 -1P1": "ICOND",
     "+1C0 +1P1 -1C1 -1P0": "BOX",
-    "+1C0L -1C0E": "CCAL",
-    "+1P0L -1P0E": "PCAL",
-    "+1C0L -1C1E": "CDIAG",
-    "+1C1L -1C0E": "CDIAG",
-    "+1P0L -1P1E": "PDIAG",
-    "+1P1L -1P0E": "PDIAG",
-    "+1FL -1FE": "FS",
+    "+1C0@0 -1C0@1": "CCAL",
+    "+1P0@0 -1P0@1": "PCAL",
+    "+1C0@0 -1C1@1": "CDIAG",
+    "+1C1@0 -1C0@1": "CDIAG",
+    "+1P0@0 -1P1@1": "PDIAG",
+    "+1P1@0 -1P0@1": "PDIAG",
+    "+1F@0 -1F@1": "FS",
 }
 FALLING = ("PS", "PSR12", "PSR13", "PSR23", "PBUT", "PCOND")
 DIAGONAL = ("CDIAG", "PDIAG")
@@ -68,7 +68,8 @@ def _shape(legs: Legs) -> str:
         what = "F"
         if isinstance(option, Option):
             what = f"{'C' if option.kind == CALL else 'P'}{strikes.index(option.strike)}"
-        words.append(f"{ratio:+d}{what}{'LE'[dates.index(leg.expiry_ns or 0)] if len(dates) == 2 else ''}")
+        when = f"@{dates.index(leg.expiry_ns or 0)}" if len(dates) > 1 else ""
+        words.append(f"{ratio:+d}{what}{when}")
     return " ".join(sorted(words))
 
 

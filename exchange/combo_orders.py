@@ -12,15 +12,15 @@ from .order_book import ExchangeOrder
 __all__ = ["by_legs", "leg_orders"]
 
 
-def leg_orders(order: ExchangeOrder, combo: ListedCombo) -> list[ExchangeOrder]:
-    """Orders of the legs for what is left of a combo's order; they rest nowhere and have no price yet."""
+def leg_orders(order: ExchangeOrder, combo: ListedCombo, lots: int) -> list[ExchangeOrder]:
+    """Orders of the legs for lots of a combo's order; they rest nowhere and have no price yet."""
     return [
         ExchangeOrder(
             order_id="",
             account=order.account,
             listing=leg,
             side=order.side if ratio > 0 else -order.side,
-            lots=leg_lots(combo, order.left, leg, ratio),
+            lots=leg_lots(combo, lots, leg, ratio),
             price=0,
             order_type=order.order_type,
             time_in_force=order.time_in_force,
@@ -40,6 +40,6 @@ def by_legs(orders: Iterable[ExchangeOrder], pricing: MarkPrices) -> Iterator[Ex
         elif combo.state == "open":
             marks = [pricing.mark(leg).price for leg, _ in combo.legs]
             prices = leg_prices(combo, order.price, marks)
-            for leg, price in zip(leg_orders(order, combo), prices, strict=True):
+            for leg, price in zip(leg_orders(order, combo, order.left), prices, strict=True):
                 leg.price = round(price / Fraction(*leg.listing.tick))
                 yield leg

@@ -372,14 +372,13 @@ def get_order_state(call: Call) -> dict[str, Any]:
 
 def get_order_state_by_label(call: Call) -> list[dict[str, Any]]:
     """Answer ``private/get_order_state_by_label``: open orders, and those of the recent store."""
-    edge = call.now_ns - RECENT_ORDERS_NS
     currency, label = call.currency(allow_any=True), call.params.text("label", "")
     return [
         order_json(order)
         for order in call.x.engine.orders.values()
         if order.account == call.account.user_id
         and order.label == label
-        and (order.live or order.updated_ns >= edge)
+        and (order.live or order.updated_ns >= call.now_ns - RECENT_ORDERS_NS)
         and currency in ("any", order.listing.currency)
     ]
 

@@ -172,6 +172,11 @@ def test_legs_without_a_code_of_their_own_make_a_combo_all_the_same(client):
     _, ask = quoted(client, name)
     (trade,) = send(client, "buy", name, ask)["trades"]
     assert summed(legs, trade["legs"]) == exact(trade["price"])
+    dates = [{n.split("-")[2]: n[:-1] for n in chain(client, back=back)[CALL]} for back in (1, 2, 3)]
+    low, high = sorted(set.intersection(*map(set, dates)), key=float)[:2]
+    late, near, soon = dates
+    box = {f"{late[low]}C": 1, f"{soon[high]}C": -1, f"{near[low]}P": -1, f"{soon[high]}P": 1}
+    assert create(client, box).startswith("BTC-CUSTOM-")  # of three dates
 
 
 INVALID = -32602
