@@ -129,6 +129,7 @@ def build_working(config: Config) -> Settings:
         collar=Collar(working.max_above_mark, working.max_spread, working.iv_limit, working.max_from_smile),
         max_slice=working.max_slice,
         max_share=working.max_share,
+        combo=working.combo == "prefer",
         enter=_tactic(working, working.options),
         leave=_tactic(working, working.option_exits),
     )

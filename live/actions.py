@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from gammacore.contracts import Combo, Option
+from gammacore.execution.combos import Combined
 from gammacore.orders import Order
 from gammacore.tolerances import DUST
 
@@ -47,7 +49,14 @@ class Query(msgspec.Struct, frozen=True):
         return self.placed.label
 
 
-Action = Place | CancelPlaced | Query
+class MakeCombo(msgspec.Struct, frozen=True):
+    """Ask for the combo of an order's legs, and make it if there is none."""
+
+    order_id: str
+    legs: tuple[tuple[Option, int], ...]
+
+
+Action = Place | CancelPlaced | Query | MakeCombo
 
 
 class AtWork(NamedTuple):
@@ -58,11 +67,45 @@ class AtWork(NamedTuple):
     why: str
 
 
+class ComboWork:
+    """An order of several legs as far as it is worked as a combo.
+
+    Attributes
+    ----------
+    wanted : Combined
+    asked_ns : int
+        When the combo was asked for; 0 before.
+    combo : Combo or None
+        As the exchange lists it.
+    why : str
+        Why the legs are worked instead; empty while it is tried.
+    attempts : list of Attempt
+    """
+
+    def __init__(self, wanted: Combined) -> None:
+        self.wanted = wanted
+        self.asked_ns = 0
+        self.combo: Combo | None = None
+        self.why = ""
+        self.attempts: list[Attempt] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether the legs are worked instead, and nothing of the combo can come any more."""
+        return bool(self.why) and all(attempt.over for attempt in self.attempts)
+
+    @property
+    def left(self) -> float:
+        """Combos that were not filled, signed."""
+        return self.wanted.count - sum(attempt.seen for attempt in self.attempts)
+
+
 class Work:
-    """One order of the desk."""
+    """One order of the desk; ``combo`` is None where its legs are worked one by one from the start."""
 
     def __init__(self, order: Order, since_ns: int) -> None:
         self.order = order
+        self.combo: ComboWork | None = None
         self.left = [leg.amount for leg in order.legs]
         self.attempts: list[list[Attempt]] = [[] for _ in order.legs]
         self.since_ns = since_ns
@@ -71,13 +114,19 @@ class Work:
 
     def start_ns(self) -> int:
         """When it was submitted, or its first attempt left; 0 if neither is known."""
-        placed = [attempt.placed.ts_ns for tried in self.attempts for attempt in tried]
+        placed = [attempt.placed.ts_ns for attempt in self.all_attempts]
         return min([at for at in (self.since_ns, *placed) if at], default=0)
+
+    @property
+    def all_attempts(self) -> list[Attempt]:
+        """Those of legs and of the combo."""
+        combo = [] if self.combo is None else self.combo.attempts
+        return [*combo, *(attempt for tried in self.attempts for attempt in tried)]
 
     @property
     def active(self) -> list[Attempt]:
         """Attempts of which something may still come."""
-        return [attempt for tried in self.attempts for attempt in tried if not attempt.over]
+        return [attempt for attempt in self.all_attempts if not attempt.over]
 
     def done(self, leg: int) -> bool:
         """Whether nothing more is wanted or tried of a leg."""
@@ -87,5 +136,7 @@ class Work:
 def query_of(attempt: Attempt) -> Query:
     """Choose what to ask of an attempt that nothing was heard of."""
     counts = attempt.stage is Stage.COUNTING and attempt.exchange_id
-    kind = QueryKind.TRADES if attempt.unlisted else QueryKind.FILLS if counts else QueryKind.STATE
+    # Trades of a combo's legs have order ids of their own.
+    fills = QueryKind.FILLS if attempt.placed.combo is None else QueryKind.TRADES
+    kind = QueryKind.TRADES if attempt.unlisted else fills if counts else QueryKind.STATE
     return Query(kind, attempt.placed, attempt.exchange_id)

@@ -202,7 +202,10 @@ def build_hedger(
     feed = Feed(
         config.coin, settlement, build_estimate(config), desk.market.interest, desk.market.ts_ns, index
     )
-    execution = Execution(past.session, build_working(config), desk.hedge.grids.spec_for)
+    working = build_working(config)
+    if paper:  # nothing is made at the exchange
+        working = msgspec.structs.replace(working, combo=False)
+    execution = Execution(past.session, working, desk.hedge.grids.spec_for)
     execution.pricing.smile = FittedSmiles(desk.market)
     episodes = {id(e): e for e in (*desk.portfolio.open.values(), *desk.portfolio.hedged)}.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]

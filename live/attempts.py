@@ -7,10 +7,12 @@ beyond those seen. The label alone proves nothing, since the exchange forgets or
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 import msgspec
 
+from gammacore.contracts import Combo
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import OrderNews, OrderState, TradeNews
 from gammacore.execution.quotes import Tradable
@@ -36,7 +38,8 @@ class Stage(StrEnum):
 class Placed(msgspec.Struct, frozen=True, gc=False, tag=True):
     """An order is about to be sent; journaled first, so that every order that can exist is named.
 
-    It ``rests`` (post-only) or takes at once; the price of one that is ``fixed`` must not be moved.
+    It ``rests`` (post-only) or takes at once; the price of one that is ``fixed`` must not be moved. Of a
+    ``combo`` the amount is in combos, and the instrument its first leg.
     """
 
     ts_ns: int
@@ -49,15 +52,25 @@ class Placed(msgspec.Struct, frozen=True, gc=False, tag=True):
     rests: bool
     fixed: bool
     valid_until_ns: int
+    combo: Combo | None = None
+
+    @property
+    def traded(self) -> Tradable | str:
+        """What is sent for: the instrument, or the name of the combo."""
+        return self.instrument if self.combo is None else self.combo.name
 
 
 class Booked(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """A trade of the exchange was booked; journaled with the fill that it became."""
+    """A trade of the exchange was booked; journaled with the fill that it became.
+
+    ``leg`` is the name of its instrument where the order was for a combo.
+    """
 
     ts_ns: int
     trade_id: str
     label: str
     amount: float
+    leg: str = ""
 
 
 def session_name(start_ns: int) -> str:
@@ -77,7 +90,7 @@ class Attempt:
     exchange_id : str
         Empty until the exchange told it.
     seen : float
-        Filled, signed, as seen in trades.
+        Filled, signed, as seen in trades; of a combo as far as all its legs were.
     told : float
         Filled, not negative, as the exchange counts.
     look_ns : int
@@ -96,6 +109,7 @@ class Attempt:
         self.look_ns = placed.valid_until_ns + MARGIN_NS
         self.asked_ns = 0
         self.unlisted = False
+        self._legs: dict[str, float] = {}  # of a combo: seen of each
 
     @property
     def over(self) -> bool:
@@ -121,11 +135,24 @@ class Attempt:
         """Whether the exchange would no longer accept it."""
         return now_ns > self.placed.valid_until_ns + MARGIN_NS
 
-    def trade(self, news: TradeNews) -> None:
-        """Count a fill."""
-        self.seen += news.amount
+    def count(self, amount: float, leg: str) -> None:
+        """Add what was booked of the order, or of a combo's leg."""
+        if self.placed.combo is None:
+            self.seen += amount
+            return
+        self._legs[leg] = self._legs.get(leg, 0.0) + amount
+        parts = [abs(self._legs.get(one.name, 0.0) / ratio) for one, ratio in self.placed.combo.legs]
+        self.seen = math.copysign(min(parts), self.placed.amount)
+
+    def trade(self, news: TradeNews, leg: str) -> None:
+        """Count a fill, of a combo's that of one of its legs."""
+        self.count(news.amount, leg)
+        if self.placed.combo is not None and abs(self.left) >= DUST:
+            self._count()  # order ids of legs are not the order's
+            return
         self.told = max(self.told, abs(self.seen))  # the exchange has told so much by its trades
-        self.exchange_id = self.exchange_id or news.order_id
+        if self.placed.combo is None:
+            self.exchange_id = self.exchange_id or news.order_id
         if abs(self.left) < DUST:
             self.stage = Stage.ENDED
         else:

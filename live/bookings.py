@@ -47,7 +47,9 @@ class Bookings:
         self._take, self._now_ns = take, now_ns
 
     def trade(self, news: TradeNews) -> None:
-        """Book a trade of the account, whoever ordered it."""
+        """Book a trade of the account, whoever ordered it; a combo's legs have trades of their own."""
+        if isinstance(news.instrument, str):
+            return
         news = self._with_fee(news)
         if self._execution.knows(news.label):
             self._execution.trade(news, self._now_ns())
@@ -93,8 +95,9 @@ class Bookings:
 
     def _with_fee(self, news: TradeNews) -> TradeNews:
         """Trade with the published fee, where the exchange tells none."""
-        if math.isfinite(news.fee) or isinstance(news.instrument, str):
+        if math.isfinite(news.fee):
             return news
+        assert not isinstance(news.instrument, str), "combos are not booked"
         index = news.index if news.index > 0 else self._desk.market.index
         maker = news.liquidity == "M"
         fee = published_fee(

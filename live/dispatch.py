@@ -8,10 +8,9 @@ from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
 from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
-from gammacore.deribit.news import OrderAnswer, OrderNews, TradeNews, TradesPage
-from gammacore.execution.quotes import Tradable
+from gammacore.deribit.news import ComboListing, OrderAnswer, OrderNews, TradeNews, TradesPage
 
-from .actions import Action, CancelPlaced, Place, QueryKind
+from .actions import Action, CancelPlaced, MakeCombo, Place, QueryKind
 from .asked import Asked
 from .attempts import Placed
 from .news import Expired, Lost, Refused
@@ -65,6 +64,8 @@ class Dispatch:
         """Send an order, a cancellation, or a question about an order."""
         if isinstance(action, Place):
             self._place(action.placed)
+        elif isinstance(action, MakeCombo):
+            self._make(action)
         elif isinstance(action, CancelPlaced):
             label = action.label
             self._asked.expect(
@@ -77,11 +78,28 @@ class Dispatch:
             params = {"order_id": action.exchange_id, "sorting": "asc"}
             self._asked.ask(m.GET_USER_TRADES_BY_ORDER, params, self._fills, action.label)
         elif action.kind is QueryKind.TRADES:
-            self.ask_trades(action.label, action.placed.instrument, action.placed.ts_ns)
+            self.ask_trades(action.placed, action.placed.ts_ns)
         else:
             self._look_up(action.label)
 
     # ------------------------------------------------------------- orders
+
+    def _make(self, action: MakeCombo) -> None:
+        """Ask for a combo."""
+
+        def made(listing: ComboListing) -> None:
+            active = listing.state == "active"
+            why = "" if active else f"{listing.name} is {listing.state}"
+            self._execution.combo_made(
+                action.order_id, listing.combo if active else None, why, self._now_ns()
+            )
+
+        def failed(news: Refused | Expired | Lost) -> None:
+            why = f"{news.code} {news.message}" if isinstance(news, Refused) else type(news).__name__.lower()
+            self._execution.combo_made(action.order_id, None, why, self._now_ns())
+
+        id_ = self._session.request(m.CREATE_COMBO, m.combo_of(action.legs))
+        self._asked.expect(id_, action.order_id, made, failed)
 
     def _place(self, placed: Placed) -> None:
         if isinstance(placed.instrument, Option) and not self._trades_options:
@@ -94,7 +112,7 @@ class Dispatch:
         self._risk.sent(placed.ts_ns)
         # An order of the desk's own price is not to be moved by the exchange.
         id_ = self._session.send_order(
-            placed.instrument,
+            placed.traded,
             placed.amount,
             timeout_s=self._timeout_s,
             label=placed.label,
@@ -141,17 +159,22 @@ class Dispatch:
         for trade in trades:
             self._trade(trade)
 
-    def ask_trades(
-        self, label: str, instrument: Tradable, since_ns: int, *, historical: bool = False
-    ) -> None:
-        """Ask for all trades of an instrument since an order was placed, in one of the two stores."""
-        times, whose = (since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS), instrument.name
-        params = m.trades_between(*times, historical=historical, instrument_name=whose)
+    def ask_trades(self, placed: Placed, since_ns: int, *, historical: bool = False) -> None:
+        """Ask for all trades of an order's instrument since it was placed, in one of the two stores.
+
+        Those of a combo's legs are asked for together, by their currency.
+        """
+        times = since_ns - CLOCKS_NS, self._now_ns() + CLOCKS_NS
+        method = m.GET_USER_TRADES_BY_INSTRUMENT_AND_TIME
+        params = m.trades_between(*times, historical=historical, instrument_name=placed.instrument.name)
+        if placed.combo is not None:
+            method = m.GET_USER_TRADES_BY_CURRENCY_AND_TIME
+            params = m.trades_between(*times, historical=historical, currency=self._currency)
 
         def told(page: TradesPage) -> None:
-            self._trades(label, page, historical=historical)
+            self._trades(placed.label, page, historical=historical)
 
-        self._asked.ask(m.GET_USER_TRADES_BY_INSTRUMENT_AND_TIME, params, told, label)
+        self._asked.ask(method, params, told, placed.label)
 
     def _trades(self, label: str, page: TradesPage, *, historical: bool) -> None:
         """Book a page of an order's time; the recent store first, then the one that keeps everything."""
@@ -163,8 +186,8 @@ class Dispatch:
             return
         if page.has_more and page.trades:
             since_ns = max(trade.ts_ns for trade in page.trades) + CLOCKS_NS
-            self.ask_trades(label, placed.instrument, since_ns, historical=historical)
+            self.ask_trades(placed, since_ns, historical=historical)
         elif not historical:
-            self.ask_trades(label, placed.instrument, placed.ts_ns, historical=True)
+            self.ask_trades(placed, placed.ts_ns, historical=True)
         else:
             self._execution.all_trades_seen(label, self._now_ns())

@@ -8,25 +8,31 @@ nothing else, and the desk, whose order is pending so long, decides nothing for 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from gammacore.contracts import ContractSpec
+from gammacore.contracts import Combo, ContractSpec
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.codes import Fate
 from gammacore.deribit.news import OrderNews, TickerNews, TradeNews
 from gammacore.events import Fill, Rejected
+from gammacore.execution.combos import Combined, ComboSeen, combined
 from gammacore.execution.leg_seen import LegSeen
 from gammacore.execution.options import reason_of
 from gammacore.execution.pricing import Pricing, Settings
 from gammacore.execution.quotes import Tradable
-from gammacore.execution.steps import NOTHING, GiveUp, Resting, Send, Tried, leaves, next_step
+from gammacore.execution.steps import NOTHING, GiveUp, Resting, Seen, Send, Tried, leaves, next_step
 from gammacore.orders import Cancel, Order
 from gammacore.tolerances import DUST
 
-from .actions import Action, AtWork, CancelPlaced, Place, Work, query_of
+from .actions import Action, AtWork, CancelPlaced, ComboWork, MakeCombo, Place, Work, query_of
 from .attempts import Attempt, Booked, Placed, Stage
 
+log = logging.getLogger("gammacore.live")
+
+COMBO = 0  # the leg that a combo's order is named after
+COMBO_NS = 5 * NS_PER_SECOND  # for a combo to be made and quoted, before its legs are worked instead
 WATCH_NS = 10 * NS_PER_SECOND  # without news of an attempt that is not over
 ASK_AGAIN_NS = 2 * NS_PER_SECOND
 
@@ -45,6 +51,8 @@ class Execution:
     ----------
     quotes : dict of instrument to TickerNews
         Last prices of each.
+    combo_quotes : dict of str to TickerNews
+        The same of combos, by name.
     pricing : Pricing
     paused : bool
         Whether the exchange cannot be asked or told anything.
@@ -57,6 +65,7 @@ class Execution:
     def __init__(self, session: str, settings: Settings, spec_of: Callable[[Tradable], ContractSpec]) -> None:
         self.session, self.settings, self._spec_of = session, settings, spec_of
         self.quotes: dict[Tradable, TickerNews] = {}
+        self.combo_quotes: dict[str, TickerNews] = {}
         self.pricing = Pricing(settings, spec_of, self.quotes)
         self.paused = False
         self._ending = ""
@@ -84,6 +93,8 @@ class Execution:
     def submit(self, order: Order, now_ns: int) -> None:
         """Begin to work an order."""
         work = self._works[order.order_id] = Work(order, now_ns)
+        if self.settings.combo and (wanted := combined(order)) is not None:
+            work.combo = ComboWork(wanted)
         if self._ending:
             work.given_up = [self._ending for _ in order.legs]
         if not self.paused:
@@ -130,13 +141,13 @@ class Execution:
             if work is not None:
                 attempt = Attempt(fact)
                 attempt.doubt()
-                work.attempts[fact.leg].append(attempt)
+                self._tried(work, fact).append(attempt)
                 self._by_label[fact.label] = work, fact.leg, attempt
         for trade in booked:
             self._booked.add(trade.trade_id)
             if trade.label in self._by_label:
                 attempt = self._by_label[trade.label][2]
-                attempt.seen += trade.amount
+                attempt.count(trade.amount, trade.leg)
                 attempt.told = abs(attempt.seen)
                 if abs(attempt.left) < DUST:
                     attempt.stage = Stage.ENDED
@@ -162,9 +173,22 @@ class Execution:
         return trade_id in self._booked
 
     def quote(self, news: TickerNews) -> None:
-        """Note the best prices of an instrument."""
-        if not isinstance(news.instrument, str):
+        """Note the best prices of an instrument, or of a combo."""
+        if isinstance(news.instrument, str):
+            self.combo_quotes[news.instrument] = news
+        else:
             self.quotes[news.instrument] = news
+
+    def combo_made(self, order_id: str, combo: Combo | None, why: str, now_ns: int) -> None:
+        """Take the combo of an order's legs, or note why there is none."""
+        work = self._works.get(order_id)
+        if work is None or work.combo is None or work.combo.why:
+            return
+        if combo is None or dict(combo.legs) == dict(work.combo.wanted.legs):
+            work.combo.combo, work.combo.why = combo, "" if combo is not None else why
+        else:
+            work.combo.why = f"{combo.name} is of other legs"
+        self.tick(now_ns)
 
     def order(self, news: OrderNews, now_ns: int) -> None:
         """Take over the state of an order."""
@@ -180,8 +204,14 @@ class Execution:
         if found is None or news.trade_id in self._booked:
             return
         work, leg, attempt = found
+        if isinstance(news.instrument, str):  # of a combo: the trades of its legs count
+            return
         self._booked.add(news.trade_id)
-        attempt.trade(news)
+        name = ""
+        if attempt.placed.combo is not None:
+            leg = next(k for k, one in enumerate(work.order.legs) if one.instrument == news.instrument)
+            name = news.instrument.name
+        attempt.trade(news, name)
         self._heard(attempt, now_ns)
         work.left[leg] -= news.amount
         if abs(work.left[leg]) < DUST:
@@ -202,7 +232,7 @@ class Execution:
             last,
             news.liquidity == "M",
         )
-        self._events.append((Booked(news.ts_ns, news.trade_id, news.label, news.amount), fill))
+        self._events.append((Booked(news.ts_ns, news.trade_id, news.label, news.amount, name), fill))
         if last:
             self._forget(work)
         else:
@@ -218,7 +248,9 @@ class Execution:
             attempt.doubt()
         elif attempt.stage is Stage.SENT:
             attempt.end(reason)
-            if hopeless:
+            if hopeless and attempt.placed.combo is not None:
+                self._without_combo(found[0], reason, now_ns)
+            elif hopeless:
                 found[0].given_up[found[1]] = reason
         self.tick(now_ns)
 
@@ -285,13 +317,16 @@ class Execution:
     def _look(self, work: Work, now_ns: int) -> None:
         """Do what is due of one order."""
         work.since_ns = work.since_ns or now_ns
-        if any(work.attempts):
+        if work.all_attempts:
             self._query(work, now_ns)
-        for leg, tried in enumerate(work.attempts):
-            if tried and not tried[-1].over:
-                self._hurry(work, tried[-1], now_ns)
-            elif not work.done(leg):
-                self._next(work, leg, now_ns)
+        if work.combo is not None:
+            self._combine(work, work.combo, now_ns)
+        if work.combo is None or work.combo.over:
+            for leg, tried in enumerate(work.attempts):
+                if tried and not tried[-1].over:
+                    self._hurry(work, tried[-1], now_ns)
+                elif not work.done(leg):
+                    self._next(work, leg, now_ns)
         if all(map(work.done, range(len(work.left)))) and not work.active:
             self._finish(work, now_ns)
 
@@ -309,14 +344,67 @@ class Execution:
         if isinstance(step, GiveUp):
             work.given_up[leg] = step.reason
         elif step is not None:
-            self._place(work, leg, step, now_ns)
+            self._place(work, leg, step, now_ns, self._part(work, leg, step))
+
+    def _combine(self, work: Work, combo: ComboWork, now_ns: int) -> None:
+        """Do the next step of an order as a combo, or leave it to its legs."""
+        if combo.attempts and not combo.attempts[-1].over:
+            self._hurry(work, combo.attempts[-1], now_ns)
+            return
+        if combo.why or all(map(work.done, range(len(work.left)))):
+            return
+        late = combo.asked_ns and now_ns >= combo.asked_ns + COMBO_NS and not combo.attempts
+        if combo.combo is None:
+            if not combo.asked_ns and not self.forbidden(work.order):
+                combo.asked_ns = now_ns
+                self._actions.append(MakeCombo(work.order.order_id, combo.wanted.legs))
+            elif late or work.cancelled:
+                self._without_combo(work, "the exchange did not answer", now_ns)
+            return
+        seen, tried = self._combo_seen(work, combo, combo.combo, now_ns), tried_of(combo.attempts)
+        step = next_step(work.order, tried, seen, self.settings, work.since_ns, now_ns, work.cancelled)
+        if isinstance(step, Send):
+            self._place(work, COMBO, step, now_ns, combo.left, combo.combo)
+        elif isinstance(step, GiveUp) and combo.attempts:
+            work.given_up = [why or step.reason for why in work.given_up]
+        elif isinstance(step, GiveUp) or late:
+            reason = step.reason if isinstance(step, GiveUp) else seen.refusal(rests=False)
+            self._without_combo(work, reason or "no price", now_ns)
+
+    def _without_combo(self, work: Work, reason: str, now_ns: int) -> None:
+        """Leave an order to its legs, from now on."""
+        assert work.combo is not None
+        work.combo.why, work.since_ns = reason, now_ns
+        log.info("legs instead of a combo", extra={"order": work.order.order_id, "reason": reason})
+
+    def _combo_seen(self, work: Work, wanted: ComboWork, combo: Combo, now_ns: int) -> ComboSeen:
+        def forbids() -> str:
+            return self.forbidden(work.order)
+
+        return ComboSeen(self.pricing, combo, self.combo_quotes, work.order, wanted.left, now_ns, forbids)
+
+    def _seen(self, work: Work, attempt: Attempt, now_ns: int) -> Seen:
+        """Find what the next step of an attempt may look at."""
+        placed = attempt.placed
+        if placed.combo is None or work.combo is None:
+            return _Seen(self, work, placed.leg, now_ns)
+        return self._combo_seen(work, work.combo, placed.combo, now_ns)
+
+    def _tried(self, work: Work, placed: Placed) -> list[Attempt]:
+        """Return the attempts that one belongs to."""
+        if placed.combo is None:
+            return work.attempts[placed.leg]
+        if work.combo is None:  # of a process before this one: what is left is worked by its legs
+            work.combo = ComboWork(Combined(placed.amount, placed.combo.legs))  # type: ignore[arg-type]
+            work.combo.combo, work.combo.why = placed.combo, "restarted"
+        return work.combo.attempts
 
     def _hurry(self, work: Work, attempt: Attempt, now_ns: int) -> None:
         """Cancel what rested long enough, is to be nearer, or was cancelled."""
         placed, settings = attempt.placed, self.settings
         if attempt.stage is not Stage.OPEN or not placed.rests:
             return
-        seen, resting = _Seen(self, work, placed.leg, now_ns), Resting(placed.ts_ns, placed.limit)
+        seen, resting = self._seen(work, attempt, now_ns), Resting(placed.ts_ns, placed.limit)
         if leaves(work.order, resting, seen, settings, work.since_ns, now_ns, cancelled=work.cancelled):
             attempt.stage = Stage.LEAVING
             attempt.look_ns = now_ns + WATCH_NS
@@ -328,20 +416,26 @@ class Execution:
             other.cancelled and other.order.episode == work.order.episode for other in self._works.values()
         )
 
-    def _place(self, work: Work, leg: int, step: Send, now_ns: int) -> None:
+    def _place(
+        self, work: Work, leg: int, step: Send, now_ns: int, amount: float, combo: Combo | None = None
+    ) -> None:
         order, tried = work.order, work.attempts[leg]
-        label = f"{self.session}-{order.order_id}-{leg}-{len(tried)}"
+        if combo is not None:
+            assert work.combo is not None
+            tried = work.combo.attempts
+        label = f"{self.session}-{order.order_id}-{'c' if combo is not None else leg}-{len(tried)}"
         placed = Placed(
             now_ns,
             label,
             order.order_id,
             leg,
             order.legs[leg].instrument,
-            self._part(work, leg, step),
+            amount,
             step.limit,
             step.rests,
             order.limit is not None,
             now_ns + self.settings.valid_ns,
+            combo,
         )
         attempt = Attempt(placed)
         tried.append(attempt)
@@ -364,7 +458,7 @@ class Execution:
 
     def _forget(self, work: Work) -> None:
         del self._works[work.order.order_id]
-        for attempt in (attempt for tried in work.attempts for attempt in tried):
+        for attempt in work.all_attempts:
             if attempt.over:
                 del self._by_label[attempt.placed.label]
 
@@ -401,9 +495,11 @@ class Execution:
         return [label for label, (_, _, attempt) in self._by_label.items() if not attempt.over]
 
     @property
-    def instruments(self) -> set[Tradable]:
-        """Instruments whose quotes are wanted."""
-        return {leg.instrument for work in self._works.values() for leg in work.order.legs}
+    def instruments(self) -> set[Tradable | str]:
+        """Instruments whose quotes are wanted, and names of combos."""
+        works = self._works.values()
+        combos = {work.combo.combo.name for work in works if work.combo is not None and work.combo.combo}
+        return combos | {leg.instrument for work in works for leg in work.order.legs}
 
     def actions(self) -> list[Action]:
         """Drain what is to be sent."""

@@ -10,7 +10,7 @@ from gammacore.execution.quotes import Tradable
 
 from .parts import Parts
 
-INTERVAL = {Perpetual: "raw", Future: "raw", Option: "100ms"}
+INTERVAL = {Perpetual: "raw", Future: "raw", Option: "100ms", str: "100ms"}  # names are of combos
 
 
 class Watched:
@@ -25,13 +25,13 @@ class Watched:
     def __init__(self, parts: Parts) -> None:
         self._session, self._desk, self._execution = parts.session, parts.desk, parts.execution
         self._perpetual = parts.feed.perpetual
-        self._instruments: set[Tradable] = set()
+        self._instruments: set[Tradable | str] = set()
         self._index = dvol(parts.feed.base) if parts.feed.volatility is not None else ""
         self._index_heard = False
 
-    def _wanted(self) -> set[Tradable]:
+    def _wanted(self) -> set[Tradable | str]:
         """Gather what the desk holds, what is at work, and the perpetual."""
-        wanted: set[Tradable] = {self._perpetual} | self._execution.instruments
+        wanted: set[Tradable | str] = {self._perpetual} | self._execution.instruments
         portfolio = self._desk.portfolio
         for episode in (*portfolio.open.values(), *portfolio.hedged):
             wanted |= {*episode.legs, episode.hedge.instrument}
@@ -61,5 +61,5 @@ class Watched:
         self._instruments -= {i for i in self._instruments if _channel(i) in channels}
 
 
-def _channel(instrument: Tradable) -> str:
+def _channel(instrument: Tradable | str) -> str:
     return ticker(instrument, INTERVAL[type(instrument)])

@@ -16,6 +16,7 @@ from gammacore.daycount import parse_time
 from gammacore.events import Fill
 from gammacore.exchange import MarketModel
 from gammacore.exchange.accounts import units
+from gammacore.exchange.combos import ListedCombo
 from gammacore.exchange.invariants import assert_invariants
 from gammacore.live.parity import check
 from gammacore.live.positions import Foreign
@@ -64,6 +65,7 @@ def run_session(seed, path):
         execution__option_exits=rng.choice(["take", "post", "mid_then_take"]),
         execution__option_patience=rng.choice(["3s", "20s"]),
         execution__improve_every=rng.choice(["1s", "5s"]),
+        execution__combo=rng.choice(["never", "prefer"]),
         **RULES[seed // 4 % len(RULES)],
     )
     others, watch = Others(world, config, rng, TROUBLE_S), Watch(world, config)
@@ -94,6 +96,8 @@ def compare(world, process, path, config, settles):
     theirs = Client(world.exchange, ID, SECRET).call(
         "private/get_user_trades_by_currency", currency=config.settles_in, count=1000, sorting="asc"
     )["trades"]
+    listed = world.exchange.floor.catalog.by_name
+    theirs = [t for t in theirs if not isinstance(listed[t["instrument_name"]], ListedCombo)]  # legs count
     prefix = placed[0].label.partition("-")[0] if placed else "none"
     mine = [t for t in theirs if t["label"].startswith(prefix)]
     assert Counter(b.trade_id for b in booked) == Counter(t["trade_id"] for t in mine)
@@ -115,7 +119,7 @@ def compare(world, process, path, config, settles):
     expected = Counter(hedger.positions.own())
     expected.update(hedger.positions.others)
     expected.update(baseline.sizes)
-    listed = world.exchange.floor.catalog.by_name  # what the holder had of an expiry is delivered
+    # What the holder had of an expiry is delivered.
     expected = {n: size for n, size in expected.items() if abs(size) > 1e-9 and listed[n].state == "open"}
     assert positions == pytest.approx(expected), (positions, expected, others)
     whole = not baseline.sizes and not any(
@@ -143,6 +147,7 @@ def compare(world, process, path, config, settles):
         orders=len(placed),
         fills=len(fills),
         options_at_rest=rested,
+        combos=sum(p.combo is not None for p in placed),
         deliveries=len(delivered),
         by_rule=by_rule,
         rolled=rolled,

@@ -276,6 +276,7 @@ class ExecutionConfig(_Section, frozen=True):
     max_spread: Annotated[float, Meta(gt=0, le=MOST_VOL)] | None = 0.10
     options: Literal["take", "post", "mid_then_take"] = "take"
     option_exits: Literal["take", "post", "mid_then_take"] = "take"
+    combo: Literal["never", "prefer"] = "never"
     option_patience: Duration = Duration("5min")
     improve_every: Duration = Duration("30s")
     improve_ticks: Annotated[int, Meta(ge=0, le=100)] = 1

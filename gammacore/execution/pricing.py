@@ -20,7 +20,8 @@ class Settings(msgspec.Struct, frozen=True):
 
     ``rest`` is post-only first; ``max_slice`` are the coins of a part of a hedge, None for the whole,
     ``max_share`` the share of the size shown at its price that a part may be, None for any.
-    ``enter`` and ``leave`` are the tactics of options.
+    ``enter`` and ``leave`` are the tactics of options, ``combo`` says whether their legs trade as one where
+    they can.
     """
 
     rest: bool
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
     collar: Collar = Collar(max_above_mark=0.15, max_spread=0.10)
     max_slice: float | None = None
     max_share: float | None = None
+    combo: bool = False
     enter: Tactic = TAKE
     leave: Tactic = TAKE
 
@@ -81,6 +83,11 @@ class Pricing:
     smile : callable(Option) -> float, optional
         Volatility of the smile fitted to an option's expiry, NaN if there is none; asked only where a limit
         needs it.
+
+    Attributes
+    ----------
+    settings, spec_of
+        As given.
     """
 
     def __init__(
@@ -90,7 +97,7 @@ class Pricing:
         quotes: Quotes,
         smile: Callable[[Option], float] = lambda option: math.nan,
     ) -> None:
-        self._settings, self._spec_of, self._quotes, self.smile = settings, spec_of, quotes, smile
+        self.settings, self.spec_of, self._quotes, self.smile = settings, spec_of, quotes, smile
 
     def refusal(
         self, instrument: Tradable, *, buys: bool, enters: bool, now_ns: int, rests: bool = False
@@ -101,7 +108,8 @@ class Pricing:
             return "no quote"
         if not isinstance(instrument, Option):
             return ""
-        collar, case = self._settings.collar, self._case(instrument, quote, buys, enters, now_ns)
+        collar, case = self.settings.collar, self.case(instrument, buys, enters, now_ns)
+        assert case is not None, "it has a quote"
         return collar.unknown(case) if rests else collar.refusal(case)
 
     def limit(
@@ -119,35 +127,40 @@ class Pricing:
         A hedge rests at the best on its own side, an option where its tactic says, given where it rested
         ``last`` if it is to come nearer; what takes goes beyond the other side's best.
         """
-        quote, spec = self._quotes.get(leg.instrument), self._spec_of(leg.instrument)
+        quote, spec = self._quotes.get(leg.instrument), self.spec_of(leg.instrument)
         if quote is None:
             return None
         buy, option = amount > 0, leg.instrument if isinstance(leg.instrument, Option) else None
         worst = math.inf if buy else 0.0
         if option is not None:
-            enters = purpose is Purpose.ENTRY
-            worst = self._settings.collar.worst(self._case(option, quote, buy, enters, now_ns))
+            case = self.case(option, buy, purpose is Purpose.ENTRY, now_ns)
+            assert case is not None, "it has a quote"
+            worst = self.settings.collar.worst(case)
             if rests:
-                tactic = self._settings.tactic(purpose)
+                tactic = self.settings.tactic(purpose)
                 price = rest_price(tactic, quote, spec, buys=buy, last=last, worst=worst)
-                return None if price is None else _banded(price, quote, spec)
+                return None if price is None else banded(price, quote, spec)
         own, other = (quote.bid, quote.ask) if buy else (quote.ask, quote.bid)
         if rests and own > 0:
             return float(spec.round_price(own))
         if not other > 0:
             return None
-        slip = self._settings.slippage if option is None else self._settings.option_slippage
+        slip = self.settings.slippage if option is None else self.settings.option_slippage
         wanted = other * (1 + slip if buy else max(1 - slip, 0.0))
         wanted = min(wanted, max(worst, other)) if buy else max(wanted, min(worst, other))
-        return _banded(float(spec.round_price(wanted, "up" if buy else "down")), quote, spec)
+        return banded(float(spec.round_price(wanted, "up" if buy else "down")), quote, spec)
 
-    def _case(self, option: Option, quote: Quote, buys: bool, enters: bool, now_ns: int) -> Case:
-        wants_smile = enters and self._settings.collar.max_from_smile is not None
+    def case(self, option: Option, buys: bool, enters: bool, now_ns: int) -> Case | None:
+        """Option as the collar sees it, None without a quote."""
+        quote = self._quotes.get(option)
+        if quote is None:
+            return None
+        wants_smile = enters and self.settings.collar.max_from_smile is not None
         smile = self.smile(option) if wants_smile else math.nan
-        return Case(option, quote, self._spec_of(option), buys, enters, now_ns, smile)
+        return Case(option, quote, self.spec_of(option), buys, enters, now_ns, smile)
 
 
-def _banded(price: float, quote: Quote, spec: ContractSpec) -> float:
+def banded(price: float, quote: Quote, spec: ContractSpec) -> float:
     """Keep a price within the exchange's band, and above zero."""
     low, high = quote.min_price, quote.max_price
     if high > 0 and price > high:

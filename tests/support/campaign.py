@@ -93,12 +93,16 @@ def facts_of(path):
 
 
 def hedged_once(placed, booked):
-    """No order of the desk was filled for more than it asked: its first attempt has the whole amount."""
-    whole, filled = {}, defaultdict(float)
+    """No leg of the desk's orders was filled for more than it asked: its first attempt has the whole amount."""
+    whole, filled, instrument = {}, defaultdict(float), {}
     for p in placed:
-        whole.setdefault(p.label.rsplit("-", 1)[0], p.amount)
+        legs = [(p.instrument, 1)] if p.combo is None else p.combo.legs
+        for leg, ratio in legs:
+            whole.setdefault((p.order_id, leg.name), p.amount * ratio)
+        instrument[p.label] = p.instrument.name
     for trade in booked:
-        filled[trade.label.rsplit("-", 1)[0]] += trade.amount
+        order_id = trade.label.split("-", 1)[1].rsplit("-", 2)[0]
+        filled[order_id, trade.leg or instrument[trade.label]] += trade.amount
     return all(abs(filled[key]) <= abs(whole[key]) + 1e-9 and filled[key] * whole[key] >= 0 for key in filled)
 
 
