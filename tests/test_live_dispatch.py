@@ -3,20 +3,21 @@
 from itertools import count
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
-from gammacore.contracts import parse
+from gammacore.contracts import Combo, parse
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.codes import Fate
-from gammacore.deribit.news import TradesPage
-from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
+from gammacore.deribit.news import ComboListing, TradesPage
+from gammacore.live.actions import CancelPlaced, MakeCombo, Place, Query, QueryKind
 from gammacore.live.asked import Asked
 from gammacore.live.attempts import Placed
 from gammacore.live.dispatch import Dispatch
 from gammacore.live.news import Answered, Lost, Refused
 
 NOW = 1_790_000_000 * NS_PER_SECOND
-PERPETUAL = parse("BTC-PERPETUAL")
+PERPETUAL, CALL, PUT = map(parse, ("BTC-PERPETUAL", "BTC-16JAN26-60000-C", "BTC-16JAN26-60000-P"))
 LABEL = "g1-0-hedge-1-0-0"
 PLACED = Placed(NOW, LABEL, "0-hedge-1", 0, PERPETUAL, -10.0, 6e4, False, True, NOW + 5 * NS_PER_SECOND)
 
@@ -34,6 +35,7 @@ class Exchange:
             not_cancelled=lambda label, now_ns: note("not cancelled", label),
             looked_up=lambda label, orders, now_ns: note("looked up", label, orders),
             all_trades_seen=lambda label, now_ns: note("all seen", label),
+            combo_made=lambda order_id, combo, why, now_ns: note("combo", order_id, combo, why),
         )
         risk = SimpleNamespace(
             sent=lambda at: note("sent", at),
@@ -134,8 +136,38 @@ def test_trades_of_an_order_are_asked_for_page_by_page_in_both_stores():
     assert exchange.told == [("trade", "1"), ("trade", "3"), ("trade", "3"), ("all seen", LABEL)]
 
 
+def test_trades_of_a_combos_order_are_asked_for_by_their_currency():
+    """Its legs are traded under names of their own."""
+    exchange = Exchange()
+    combo = Combo("BTC-STRD-16JAN26-60000", ((CALL, 1), (PUT, 1)))
+    exchange.dispatch.send(Query(QueryKind.TRADES, msgspec.structs.replace(PLACED, combo=combo), ""))
+    exchange.answer(TradesPage((trade(1),), False))
+    exchange.answer(TradesPage((), False))
+    assert {method for method, _ in exchange.asked} == {"get_user_trades_by_currency_and_time"}
+    assert {params["currency"] for _, params in exchange.asked} == {"BTC"}
+    assert exchange.told == [("trade", "1"), ("all seen", LABEL)]
+
+
+@pytest.mark.parametrize("answer", ["active", "inactive", "refused"])
+def test_a_combo_is_asked_for_and_told_with_what_stands_against_it(answer):
+    exchange = Exchange()
+    exchange.dispatch.send(MakeCombo("0-entry-0", ((CALL, 1), (PUT, 1))))
+    ((method, params),) = exchange.asked
+    legs = [{"instrument_name": leg.name, "amount": 1, "direction": "buy"} for leg in (CALL, PUT)]
+    assert (method, params) == ("create_combo", {"trades": legs})
+    if answer == "refused":
+        exchange.refuse(10040)
+        assert exchange.told == [("combo", "0-entry-0", None, "10040 no")]
+        return
+    name = "BTC-STRD-16JAN26-60000"
+    exchange.answer(ComboListing(NOW, name, answer, ((CALL, 1), (PUT, 1)), NOW))
+    combo = Combo(name, ((CALL, 1), (PUT, 1))) if answer == "active" else None
+    why = "" if answer == "active" else f"{name} is inactive"
+    assert exchange.told == [("combo", "0-entry-0", combo, why)]
+
+
 def test_nothing_more_is_asked_of_an_order_that_is_over():
     exchange = Exchange(placed=None)
-    exchange.dispatch.ask_trades(LABEL, PERPETUAL, NOW)
+    exchange.dispatch.ask_trades(PLACED, NOW)
     exchange.answer(TradesPage((trade(1),), True))
     assert (len(exchange.asked), exchange.told) == (1, [("trade", "1")])

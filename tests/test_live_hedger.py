@@ -138,7 +138,7 @@ def test_trades_are_asked_for_from_a_minute_before_the_order_to_a_minute_from_no
     at = hedger.now_ns() // NS_PER_MINUTE * NS_PER_MINUTE
     hedger.session.now_ns = lambda: at
     for historical in (False, True):
-        hedger.dispatch.ask_trades("g-0-hedge-1", PERPETUAL, at - 5 * NS_PER_MINUTE, historical=historical)
+        hedger.dispatch.ask_trades(placed(at), at - 5 * NS_PER_MINUTE, historical=historical)
         wanted = {"start_timestamp": at // 1_000_000 - 360_000, "end_timestamp": at // 1_000_000 + 60_000}
         wanted |= {"instrument_name": "BTC-PERPETUAL", "count": 1_000, "sorting": "asc"}
         wanted |= {"historical": historical}

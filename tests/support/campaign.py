@@ -93,7 +93,7 @@ def facts_of(path):
 
 
 def hedged_once(placed, booked):
-    """No leg of the desk's orders was filled for more than it asked: its first attempt has the whole amount."""
+    """No leg of an order was filled for more than it asked: its first attempt has the whole amount."""
     whole, filled, instrument = {}, defaultdict(float), {}
     for p in placed:
         legs = [(p.instrument, 1)] if p.combo is None else p.combo.legs
