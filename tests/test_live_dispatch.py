@@ -138,9 +138,10 @@ def test_trades_of_an_order_are_asked_for_page_by_page_in_both_stores():
 
 def test_trades_of_a_combos_order_are_asked_for_by_their_currency():
     """Its legs are traded under names of their own."""
-    exchange = Exchange()
     combo = Combo("BTC-STRD-16JAN26-60000", ((CALL, 1), (PUT, 1)))
-    exchange.dispatch.send(Query(QueryKind.TRADES, msgspec.structs.replace(PLACED, combo=combo), ""))
+    placed = msgspec.structs.replace(PLACED, combo=combo)
+    exchange = Exchange(placed)
+    exchange.dispatch.send(Query(QueryKind.TRADES, placed, ""))
     exchange.answer(TradesPage((trade(1),), False))
     exchange.answer(TradesPage((), False))
     assert {method for method, _ in exchange.asked} == {"get_user_trades_by_currency_and_time"}
