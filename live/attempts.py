@@ -144,7 +144,7 @@ class Attempt:
         parts = [abs(self._legs.get(one.name, 0.0) / ratio) for one, ratio in self.placed.combo.legs]
         self.seen = math.copysign(min(parts), self.placed.amount)
 
-    def trade(self, news: TradeNews, leg: str) -> None:
+    def trade(self, news: TradeNews, leg: str = "") -> None:
         """Count a fill, of a combo's that of one of its legs."""
         self.count(news.amount, leg)
         if self.placed.combo is not None and abs(self.left) >= DUST:
