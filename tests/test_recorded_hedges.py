@@ -28,6 +28,7 @@ from support.markets import START, build, chains_of, prices_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
 LINEAR = Perpetual("BTC", Settlement.LINEAR)
+TAKER = {"execution.hedges": "taker"}
 SECOND, LATENCY = NS_PER_SECOND, NS_PER_SECOND // 200
 BID, ASK, BUY, SELL = q.BIDS, q.ASKS, q.BUY_TRADE, q.SELL_TRADE
 TOLD = [
@@ -42,13 +43,13 @@ def at(seconds, *change):
     return START + round(seconds * SECOND), *change, True
 
 
-def working(*messages, perpetual=PERP, rows=None, **asked):
+def working(*messages, perpetual=PERP, rows=None, latency=LATENCY, **asked):
     """What a book says whose messages these are; the last one is hours later, so that it does not end."""
     told = (TOLD if rows is None else rows) + [*messages]
     spec = published().spec_for(perpetual)
     feed = blocks([*told, at(9_999_999, BID, 1, 0.0)])
     book = RecordedBook(feed, 0.5, spec.min_trade_amount, QueueModel())
-    return RecordedHedges(book, perpetual, spec, build_working(build(asked)), LATENCY)
+    return RecordedHedges(book, perpetual, spec, build_working(build(asked)), latency)
 
 
 def hedge(amount, instrument=PERP):
@@ -74,6 +75,19 @@ def test_what_is_not_takes_what_the_book_shows_at_its_end():
     assert parts(found) == [(59_999.5, 40.0, True), (60_000.5, 60.0, False)]
     late = working(at(4.02, ASK, 120_000, 0.0))  # after patience and both ways
     assert parts(late) == [(60_000.0, 100.0, False)]
+
+
+def test_of_measured_latencies_each_hedge_draws_one_and_the_same_again():
+    """The ask moves 50 ms after the decision: who is faster takes at 60,000, who is slower a tick above."""
+
+    def price(k):
+        found = working(at(1.05, ASK, 120_000, 0.0), latency=[SECOND // 100, 9 * SECOND // 100], **TAKER)
+        return found.work(hedge(100.0), START + SECOND + k * 1_000)[0].price
+
+    prices = [price(k) for k in range(40)]
+    assert {*prices} == {60_000.0, 60_000.5}
+    assert 8 <= prices.count(60_000.5) <= 32
+    assert [price(k) for k in range(5)] == prices[:5]
 
 
 def test_patience_is_counted_from_here_and_the_order_still_fills_on_its_way_out():

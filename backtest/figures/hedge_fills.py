@@ -95,7 +95,7 @@ def model_of(config: Config, tape: Tape) -> str:
         return "Orders of the ladder fill at their price once the mark is through it; others take at once."
     if config.execution.fills == "recorded":
         queue = {"behind": "all behind us", "pro_rata": "in proportion", "power": "by a power law"}
-        way, where = config.execution.latency_ms, queue[config.execution.queue]
+        way, where = np.mean(config.execution.latency_ms), queue[config.execution.queue]
         return (
             f"Hedges are filled against the recorded book: {way:g} ms each way, behind all at their price; "
             f"others cancel {where}. Where the book is not known, bars decide."

@@ -7,8 +7,11 @@ are booked at the bar of the decision, as those by bars are. Orders of one momen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from gammacore.build import build_working
 from gammacore.config import Config
@@ -60,8 +63,9 @@ class RecordedHedges:
         The one that the book is of.
     spec : ContractSpec
     settings : Settings
-    latency_ns : int
-        One way.
+    latency_ns : int or sequence of int
+        One way; of several each hedge draws one, by the seed and its time.
+    seed : int
 
     Attributes
     ----------
@@ -75,10 +79,13 @@ class RecordedHedges:
         perpetual: Perpetual,
         spec: ContractSpec,
         settings: Settings,
-        latency_ns: int,
+        latency_ns: int | Sequence[int],
+        seed: int = 0,
     ) -> None:
         self.book, self.perpetual, self.spec = book, perpetual, spec
-        self.settings, self.latency_ns = settings, latency_ns
+        self.settings, self._seed = settings, seed
+        self._latencies_ns = np.atleast_1d(np.asarray(latency_ns, np.int64))
+        self.latency_ns = int(self._latencies_ns[0])  # of the hedge at work
         self.worked = self.by_bars = 0
 
     def work(self, order: Order, ts_ns: int) -> list[QueueFill] | None:
@@ -89,6 +96,8 @@ class RecordedHedges:
         if not self.book.follow(ts_ns):
             self.by_bars += 1
             return None
+        if len(self._latencies_ns) > 1:
+            self.latency_ns = int(np.random.default_rng((self._seed, ts_ns)).choice(self._latencies_ns))
         parts = self._steps(order, ts_ns, leg.amount > 0, abs(leg.amount))
         lost = not parts and not self.book.follow(ts_ns)  # before anything was filled
         self.worked, self.by_bars = self.worked + (not lost), self.by_bars + lost
@@ -193,5 +202,5 @@ def open_book(config: Config, root: Path, start_ns: int, end_ns: int) -> Recorde
     model = QueueModel(working.queue, working.queue_power)
     feed = book_feed(store, perpetual.name, spec.tick_size, start_ns, end_ns)
     book = RecordedBook(feed, spec.tick_size, spec.min_trade_amount, model)
-    latency_ns = round(working.latency_ms * 1e-3 * NS_PER_SECOND)
-    return RecordedHedges(book, perpetual, spec, build_working(config), latency_ns)
+    latency_ns = np.rint(np.atleast_1d(working.latency_ms) * 1e-3 * NS_PER_SECOND).astype(np.int64)
+    return RecordedHedges(book, perpetual, spec, build_working(config), latency_ns.tolist(), working.seed)

@@ -264,6 +264,9 @@ class CostsConfig(_Section, frozen=True):
     max_quote_age: Duration | None = Duration("10min")
 
 
+LatencyMs = Annotated[float, Meta(ge=0, le=10_000)]
+
+
 class ExecutionConfig(_Section, frozen=True):
     """How orders are worked, in a backtest as in a session; ``maker`` is a bound for backtests."""
 
@@ -289,7 +292,7 @@ class ExecutionConfig(_Section, frozen=True):
     fills: Literal["bars", "recorded"] = "bars"
     queue: Literal["behind", "pro_rata", "power"] = "pro_rata"
     queue_power: Annotated[float, Meta(gt=0, le=10)] = 3.0
-    latency_ms: Annotated[float, Meta(ge=0, le=10_000)] = 5.0
+    latency_ms: LatencyMs | Annotated[list[LatencyMs], Meta(min_length=1)] = 5.0
 
 
 class PaceConfig(_Section, frozen=True):
