@@ -36,7 +36,8 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
 
     Prices are per coin of notional in the contract's own currency: coin for
     inverse options, USD for linear ones. NaN means that there was no quote. ``slope`` is the
-    change of a strike's ``iv`` with the logarithm of its forward, where it was estimated.
+    change of a strike's ``iv`` with the logarithm of its forward, where it was estimated;
+    ``bid_size`` and ``ask_size`` are coins quoted, NaN where unknown.
     """
 
     base: str
@@ -51,6 +52,8 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
     mark: Floats
     iv: Floats
     slope: Floats | None = None
+    bid_size: Floats | None = None
+    ask_size: Floats | None = None
 
     def option(self, row: int) -> Option:
         """Contract of a row."""

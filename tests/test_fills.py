@@ -1,3 +1,5 @@
+import msgspec
+import numpy as np
 import pytest
 
 from gammacore.backtest.replay.fills import SimulatedExchange
@@ -38,6 +40,47 @@ def test_crossing_pays_the_ask_and_receives_the_bid():
     assert (buy.price, sell.price) == (chain.ask[row(venue)], chain.bid[row(venue)])
     assert buy.mark == chain.mark[row(venue)]
     assert buy.fee == 0.0003  # 3 bp of the coin, below an eighth of the premium
+
+
+def sized(venue, call, put):
+    """The same chain with so many coins at the asks, and twice as many at the bids."""
+    size = np.full(len(venue.market.chain.strike), np.nan)
+    for option, coins in ((CALL, call), (PUT, put)):
+        size[row(venue, option)] = coins
+    venue.market.chain = msgspec.structs.replace(venue.market.chain, ask_size=size, bid_size=2 * size)
+    return venue
+
+
+@pytest.mark.parametrize(
+    ("sizes", "side", "filled", "told"),
+    [
+        ((5.0, 5.0), 1, (5.0, 5.0), ""),
+        ((5.0, np.nan), 1, (5.0, 5.0), ""),
+        ((2.0, 3.5), 1, (2.0, 2.0), f"2 of 5 {CALL.name} were quoted"),
+        ((9.0, 1.26), 1, (1.2, 1.2), f"1.26 of 5 {PUT.name} were quoted"),  # in whole lots
+        ((9.0, 1.26), -1, (-2.5, -2.5), f"2.52 of 5 {PUT.name} were quoted"),
+        ((0.05, 9.0), 1, (), f"0.05 of 5 {CALL.name} were quoted"),
+        ((0.0, 9.0), 1, (), f"0 of 5 {CALL.name} were quoted"),
+    ],
+)
+def test_a_taker_of_options_gets_what_is_quoted_and_its_legs_stay_even(sizes, side, filled, told):
+    venue = sized(exchange(), *sizes)
+    answers = venue.submit(order((CALL, side * 5.0), (PUT, side * 5.0)))
+    fills = [answer for answer in answers if isinstance(answer, Fill)]
+    assert [fill.amount for fill in fills] == pytest.approx(list(filled))
+    assert [fill.last for fill in fills] == ([False, True] if not told else [False] * len(fills))
+    assert [a.reason for a in answers if isinstance(a, Rejected)] == ([told] if told else [])
+
+
+def test_legs_of_several_ratios_shrink_alike():
+    venue = sized(exchange(), 9.0, 0.7)
+    call, put, _ = venue.submit(order((CALL, 2.0), (PUT, 1.0)))
+    assert (call.amount, put.amount) == (pytest.approx(1.4), pytest.approx(0.7))
+
+
+def test_sizes_bound_nothing_where_options_fill_between_the_quotes():
+    venue = sized(exchange("mid"), 0.1, 0.1)
+    assert [a.amount for a in venue.submit(order((CALL, 5.0), (PUT, 5.0)))] == [5.0, 5.0]
 
 
 def test_mid_and_mark():

@@ -160,9 +160,49 @@ class SimulatedExchange:
         for leg, (price, _) in zip(order.legs, prices, strict=True):
             if reason := self._refusal(order, leg, price):
                 return [Rejected(self.market.ts_ns, order.order_id, order.episode, reason)]
-        return [
-            self._fill(order, leg, price, mark) for leg, (price, mark) in zip(order.legs, prices, strict=True)
+        return self._take(order, prices)
+
+    def _take(self, order: Order, prices: list[tuple[float, float]]) -> list[Event]:
+        """Fill all legs alike: whole, or as much as is quoted of the one that has least."""
+        share, scarce = min((self._quoted_share(leg), k) for k, leg in enumerate(order.legs))
+        legs = order.legs if share >= 1.0 else self._smaller(order.legs, share)
+        fills: list[Event] = [
+            self._fill(order, leg, price, mark)
+            for leg, (price, mark) in zip(legs, prices, strict=True)
+            if leg.amount
         ]
+        if share >= 1.0:
+            return fills
+        leg = order.legs[scarce]
+        told = f"{share * abs(leg.amount):g} of {abs(leg.amount):g} {leg.instrument.name} were quoted"
+        whole = [msgspec.structs.replace(fill, last=False) for fill in fills]
+        return [*whole, Rejected(self.market.ts_ns, order.order_id, order.episode, told)]
+
+    def _quoted_share(self, leg: Leg) -> float:
+        """Share of a leg that is quoted, where the chain says how much is; else all of it."""
+        chain, option = self.market.chain, leg.instrument
+        if self.fill != "cross" or chain is None or not isinstance(option, Option):
+            return 1.0
+        sizes = chain.ask_size if leg.amount > 0 else chain.bid_size
+        row = None if sizes is None else chain.find(option)
+        size = math.nan if sizes is None or row is None else float(sizes[row])
+        return min(size / abs(leg.amount), 1.0) if math.isfinite(size) else 1.0
+
+    def _smaller(self, legs: tuple[Leg, ...], share: float) -> tuple[Leg, ...]:
+        """Legs in the same proportions, in whole lots of a share of them; none where that is no lot."""
+        lots = [self._lot(leg.instrument) for leg in legs]  # type: ignore[arg-type]
+        counts = [abs(leg.amount) / lot for leg, lot in zip(legs, lots, strict=True)]
+        one = min(counts)
+        kept = math.floor(share * one * (1.0 + 1e-9)) / one if one else 0.0
+        return tuple(
+            Leg(leg.instrument, math.copysign(round(kept * count) * lot, leg.amount), leg.excess)
+            for leg, count, lot in zip(legs, counts, lots, strict=True)
+        )
+
+    def _lot(self, option: Option) -> float:
+        """Least amount of an option, a tenth of a coin where nothing is known of it."""
+        known = self.grids.of(option.family, "option") is not None
+        return self.grids.spec_for(option).min_trade_amount if known else 0.1
 
     def _refusal(self, order: Order, leg: Leg, price: float) -> str:
         """Say why a leg is not filled at a price: there is none, or it is beyond the collar of a taker."""

@@ -273,6 +273,8 @@ def chains_from_rows(
         delta=blank,
         vega=blank,
         open_interest=blank,
+        bid_size=blank,
+        ask_size=blank,
         synthetic=np.zeros(len(ts_ns), dtype=bool),
         code=code.ravel().astype(np.int32),
         names=names,

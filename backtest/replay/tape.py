@@ -229,6 +229,8 @@ class Tape:
                 mark=chains.mark[rows] * unit,
                 iv=chains.iv[rows],
                 slope=None if self._slopes is None else self._slopes[rows],
+                bid_size=chains.bid_size[rows],
+                ask_size=chains.ask_size[rows],
             ),
             float(self.interest[i]),
             float(self.estimate[i]),

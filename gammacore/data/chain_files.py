@@ -36,6 +36,8 @@ COLUMNS = (
     Column("delta", "number", required=False),
     Column("vega", "number", required=False),
     Column("open_interest", "number", required=False),
+    Column("bid_amount", "number", required=False),
+    Column("ask_amount", "number", required=False),
     Column("underlying_name", "text", required=False),
     Column("option_type", "text", required=False),
     Column("strike", "number", required=False),
@@ -54,6 +56,8 @@ _NUMBERS = {
     "delta": "delta",
     "vega": "vega",
     "open_interest": "open_interest",
+    "bid_size": "bid_amount",
+    "ask_size": "ask_amount",
 }
 
 # A fraction never has a median of 500 % over a file; a percentage always has one above 5.

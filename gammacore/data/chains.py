@@ -29,6 +29,8 @@ ROW_ARRAYS = (
     "delta",
     "vega",
     "open_interest",
+    "bid_size",
+    "ask_size",
     "synthetic",
     "code",
 )
@@ -55,6 +57,8 @@ class ChainSnapshot:
     delta: Floats
     vega: Floats
     open_interest: Floats
+    bid_size: Floats
+    ask_size: Floats
     synthetic: Bools
     code: npt.NDArray[np.int32]
 
@@ -88,6 +92,8 @@ class Chains:
         Recorded vega, USD per volatility point.
     open_interest : array of float64
         Coin.
+    bid_size, ask_size : array of float64
+        Coins quoted at bid and ask; NaN where the file does not say.
     synthetic : array of bool
         The forward is no listed future's (``SYN.`` name, or the index); False where the
         file does not say.
@@ -119,6 +125,8 @@ class Chains:
     delta: Floats
     vega: Floats
     open_interest: Floats
+    bid_size: Floats
+    ask_size: Floats
     synthetic: Bools
     code: npt.NDArray[np.int32]
     names: tuple[str, ...]
