@@ -44,6 +44,14 @@ def load_changed(tmp_path, quotes, row, **cells):
 # --- what a good file gives ---
 
 
+def test_sizes_of_quotes_are_read_where_a_file_has_them(tmp_path, quotes):
+    sized = [q | {"bid_amount": 0.1 * i, "ask_amount": ""} for i, q in enumerate(quotes)]
+    header = [*chain_files.HEADER, "bid_amount", "ask_amount"]
+    chains = load_chains(chain_files.write(tmp_path / "BTC.csv", chain_files.text(sized, header=header)))
+    assert sorted(chains.bid_size) == pytest.approx([0.1 * i for i in range(len(quotes))])
+    assert np.isnan(chains.ask_size).all()
+
+
 def test_rows_are_ordered_and_typed(good):
     chains = load_chains(good)
     assert (len(chains), chains.currency, chains.settlement) == (48, "BTC", Settlement.INVERSE)
