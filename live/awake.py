@@ -1,4 +1,4 @@
-"""Processors kept from sleeping while a session waits for a price.
+"""CPUs kept awake while a session waits for a price.
 
 A processor that halts between two prices wakes late and with cold caches, a virtual one above all. As
 long as a process holds this device of Linux open with a zero in it, idle processors spin in the kernel

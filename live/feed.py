@@ -1,4 +1,4 @@
-"""From the exchange's news of prices to the desk's events: prices, marks of what is held, whole chains.
+"""From exchange messages about prices to the desk's events: prices, marks of what is held, whole chains.
 
 Events carry everything that a decision depends on, the funding accumulator and the estimate of volatility
 included, and their times never go back: a journal of them replays to the same decisions.

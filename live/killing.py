@@ -1,4 +1,4 @@
-"""``gammacore kill``: throw the kill switch of a session, and say what is true of it.
+"""``gammacore kill``: cancel everything, block trading until reset, and report the state.
 
 The switch is a file beside the journal. A session answers it in its journal (:class:`.about.SwitchSeen`).
 Whether there is a session is told by the lock that it holds while it lives: no reuse of process ids can fake

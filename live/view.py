@@ -189,7 +189,7 @@ def final_report(follower: Follower) -> RenderableType:
             f"{spent:,.0f} s of market, {hedges} hedges, {follower.placed} orders, {follower.filled} fills, "
             f"{follower.events:,} events; "
             + (
-                "every decision was taken again by a fresh desk"
+                "replay check passed: same decisions"
                 if follower.departure is None
                 else f"a fresh desk decides differently at record {follower.departure.seq}"
             )

@@ -56,7 +56,7 @@ class Watched:
         self._index_heard = False
 
     def missing(self, channels: Collection[str]) -> None:
-        """Take note of channels that were not granted: they are asked for again."""
+        """Take note of channels that were not granted: they are retried."""
         self._index_heard = self._index_heard and self._index not in channels
         self._instruments -= {i for i in self._instruments if _channel(i) in channels}
 

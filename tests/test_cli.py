@@ -19,7 +19,7 @@ FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", 
 def test_backtest_without_data_says_that_it_is_simulated(monkeypatch, capsys, tmp_path):
     code, out, _ = run(monkeypatch, capsys, "backtest", *FAST, "--out", str(tmp_path / "run"))
     assert code == 0
-    assert "Simulated data" in out
+    assert "Simulated market" in out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert f"{summary['total']['usd']:+,.2f}" in out
     assert str(tmp_path / "run") in out
@@ -134,7 +134,7 @@ def test_a_sweep_from_the_command_line(monkeypatch, capsys, tmp_path):
     ]
     code, out, _ = run(monkeypatch, capsys, *words)
     assert code == 0
-    assert "Simulated data" in out
+    assert "Simulated market" in out
     assert "What the best is worth" in out
     (folder,) = (tmp_path / "results").iterdir()
     assert re.fullmatch(r"sweep-simulated-[0-9a-f]{8}", folder.name)

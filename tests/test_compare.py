@@ -256,7 +256,7 @@ def test_the_page_needs_nothing_but_itself(page):
     assert "://" not in ours
     assert "url(" not in ours
     assert "default-src 'none'" in ours
-    assert "Simulated data: a made-up market, not evidence" in ours
+    assert "Simulated market: says nothing about real profit" in ours
 
 
 def test_names_never_become_markup(runs):

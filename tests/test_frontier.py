@@ -9,8 +9,10 @@ from gammacore.backtest.simulation.frontier import families, frontier, theory_li
 from gammacore.backtest.simulation.models import GBM, GivenPaths
 from gammacore.backtest.simulation.montecarlo import simulate
 from gammacore.backtest.simulation.option_book import Costs, OptionLeg, straddle
+from gammacore.build import build_policy
 from gammacore.errors import ConfigError
 from gammacore.hedging import Band, Interval
+from support.markets import build
 
 MONTH = 30 / 365
 
@@ -137,3 +139,29 @@ def test_families_follow_the_costs_and_the_model():
     assert theory_lines(given) == []
     later = msgspec.structs.replace(experiment(), book=(OptionLeg("call", 100.0, 1.0),), horizon=MONTH)
     assert all("fixed times" not in line.name for line in theory_lines(later))
+
+
+def test_the_options_of_a_choice_make_its_policy(long_straddle):
+    """What is copied to the command line is what was simulated, to the digits shown."""
+    made = {family.name: family.make for family in long_straddle.families}
+    for row in long_straddle.parameter_table(risk_aversion=1e-2):
+        parts = row.options.split()
+        assert parts[::2] == ["--set"] * (len(parts) // 2)
+        raw = {path: value for path, _, value in (part.partition("=") for part in parts[1::2])}
+        config = build({**{p: _number(v) for p, v in raw.items()}, "hedge.cost": 5e-4})
+        chosen, simulated = build_policy(config), made[row.family](row.parameter)
+        assert type(chosen) is type(simulated)
+        for ours, theirs in zip(
+            msgspec.structs.astuple(chosen), msgspec.structs.astuple(simulated), strict=True
+        ):
+            same = ours == theirs or ours == pytest.approx(
+                theirs, rel=0.2 if row.family == "interval" else 1e-3
+            )
+            assert same, (row, chosen, simulated)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -92,7 +92,7 @@ def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path)
     assert process.returncode == 0, errors
     assert "BTC_USDC-PERPETUAL" in output
     assert "gamma" in output
-    assert "every decision was taken again by a fresh desk" in " ".join(output.split())
+    assert "replay check passed: same decisions" in " ".join(output.split())
     records = list(read(journal))
     assert records[-1].kind is RecordKind.STOP
     for name in ("Placed", "Booked", "Baseline"):

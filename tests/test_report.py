@@ -294,7 +294,7 @@ def test_nothing_is_loaded_from_anywhere(written, page):
 
 def test_banner_only_for_simulated_data(results, page, report):
     assert "simulated" in page.ids
-    assert "Simulated data: a made-up market, not evidence" in page.text
+    assert "Simulated market: says nothing about real profit" in page.text
     recorded = report(replaced(results, summary={"simulated_data": False}))
     assert "simulated" not in recorded.ids
     assert "Simulated" not in recorded.text

@@ -1,4 +1,4 @@
-"""Entries that wait for the break-even to say so."""
+"""Entries filtered by break-even."""
 
 import math
 

@@ -195,7 +195,7 @@ def test_command_prints_what_it_writes(monkeypatch, capsys, tmp_path):
     folder = tmp_path / "out"
     code, out, _ = run(monkeypatch, capsys, "simulate", *options, "--seed", "5", "--out", str(folder))
     assert code == 0
-    assert "Simulated data" in out
+    assert "Simulated paths" in out
     summary = json.loads((folder / "summary.json").read_text())
     assert f"{summary['sd']:+,.6g}" in out
     assert all(row["title"] in out for row in summary["parameters"])

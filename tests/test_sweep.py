@@ -359,7 +359,7 @@ def test_the_page_shows_maps_and_cells(tmp_path):
         < table.index("+0.00" if "+0.00" in table else "</table>")
     )
     assert "Deflated Sharpe ratio" in page
-    assert "Simulated data" in page
+    assert "Simulated market" in page
     assert "http://" not in page.partition("<script>")[0]
 
 

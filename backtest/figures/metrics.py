@@ -33,6 +33,7 @@ from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
 from .returns import Marks
 from .run_exposures import RunExposures
+from .verdict import luck, verdict
 
 
 def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
@@ -278,7 +279,7 @@ def summarise(
     kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in run.accounts]), int(native_usd))
     other, other_lines = _other_attribution(run)
     found = performance(earned, marks)
-    del found["daily"]
+    p_value = number(luck(found.pop("daily")))
     premium = found.pop("premium")
     gained = found["total"]["usd" if native_usd else "coin"]
     margin = margin_figures(margins, run.config, gained)
@@ -286,7 +287,8 @@ def summarise(
     if run.config.margin.model == "portfolio":
         peak = margin["portfolio"]["peak_initial"] or 0.0
     sizes = [d.attribution.sizes for d in done]
-    return {
+    summary = {
+        "verdict": "",
         "currency": run.config.currency,
         "accounting_currency": "USD" if native_usd else run.config.coin,
         "simulated_data": market.simulated,
@@ -294,6 +296,7 @@ def summarise(
         "n_episodes_open": sum(not d.episode.close_ns for d in done),
         "n_episodes_skipped": run.skipped,
         **found,
+        "p_value": p_value,
         "return_on_margin": number(gained / peak if peak > 0 else math.nan),
         "peak_capital": peak,
         "margin": margin,
@@ -324,3 +327,5 @@ def summarise(
         "reasons": reasons(run, [d.episode.hedges for d in done]),
         "data": market.provenance,
     }
+    summary["verdict"] = verdict(summary)
+    return summary

@@ -1,4 +1,4 @@
-"""The cards at the top of the report."""
+"""The cards at the top of the report: five that everybody reads, and the rest behind them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 from .view import MISSING, View, as_text, gain_or_loss
 
+FIRST = 5
+
 
 def headline_cards(view: View) -> list[dict[str, str]]:
-    """Label, value, detail and tone of every card."""
+    """Label, value, detail and tone of every card; the first five stand for themselves."""
     s = view.summary
     received = (s["premium"]["coin"] or 0.0) < 0
     mean = s["mean_pnl_over_premium"]
@@ -23,13 +25,19 @@ def headline_cards(view: View) -> list[dict[str, str]]:
             gain_or_loss(s["return_on_premium"]),
         ),
         _card(
+            f"IV {'sold' if received else 'paid'} → RV realised, means",
+            volatility,
+            f"correlation of P&L with RV/IV: {as_text(s['corr_pnl_rv_over_iv'], '+.2f')}",
+        ),
+        _card("Largest drawdown", *_both(view, s["max_drawdown"])),
+        _card("Hedges", f"{s['n_hedges']:,}", _per_episode(s)),
+        _card(
             "Return on margin",
             as_text(s["return_on_margin"], "+.2%"),
             f"most tied up: {_native(view, s['peak_capital'])}",
             gain_or_loss(s["return_on_margin"]),
         ),
         _card("Sharpe ratio", as_text(s["sharpe"], "+.2f"), "daily profits, a year of 365 days"),
-        _card("Largest drawdown", *_both(view, s["max_drawdown"])),
         _card("Hit rate", as_text(s["hit_rate"], ".0%"), "episodes with a profit"),
         _card("Capture ratio", as_text(s["capture_ratio"], "+.2f"), _capture_words(s)),
         _card(
@@ -43,15 +51,9 @@ def headline_cards(view: View) -> list[dict[str, str]]:
             f"std {as_text(s['std_pnl_over_premium'], '.2%')} across episodes",
             gain_or_loss(mean),
         ),
-        _card(
-            f"IV {'sold' if received else 'paid'} → RV realised, means",
-            volatility,
-            f"correlation of P&L with RV/IV: {as_text(s['corr_pnl_rv_over_iv'], '+.2f')}",
-        ),
         _card("Premium received" if received else "Premium paid", *_both(view, _sizes(s["premium"]))),
         _card("Fees paid", *_both(view, s["fees"])),
         _card("Funding (+ received)", *_both(view, s["funding"], "+")),
-        _card("Hedges", f"{s['n_hedges']:,}", _per_episode(s)),
         *_maker_cards(view, s["hedge_fills"]),
         _card("Episodes", f"{s['n_episodes']:,}", f"{s['n_episodes_open']:,} still open"),
         _card(

@@ -14,7 +14,7 @@ from . import tables
 from .book_charts import book_figure
 from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from .exposure_charts import deltas_figure, greeks_figure
-from .headline import headline_cards
+from .headline import FIRST, headline_cards
 from .margin_chart import liquidation_rows, liquidation_words, margin_figure, margin_rows
 from .price_chart import drawn_note, price_figure
 from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
@@ -49,7 +49,8 @@ def _context(view: View) -> dict[str, Any]:
         "title": run_title(view),
         "run": [*run_in_words(view.config), *closed_in_words(view)],
         "notes": run_notes(view),
-        "cards": headline_cards(view),
+        "cards": headline_cards(view)[:FIRST],
+        "more_cards": headline_cards(view)[FIRST:],
         "lines": tables.line_rows(view),
         "other_method": tables.METHOD_WORDS[tables.other_method(view)],
         "scalping": tables.scalping_rows(view),

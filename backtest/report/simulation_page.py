@@ -48,7 +48,8 @@ def render_simulation(found: Simulated) -> str:
         "sections": sections,
         "figures": [script_json(figure.to_plotly_json()) for figure in figures],
         "parameters": [
-            (row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}") for row in found.table
+            (row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}", row.options)
+            for row in found.table
         ],
         "budget": f"{found.table[0].cost:,.4g} {unit}" if found.table else "",
     }

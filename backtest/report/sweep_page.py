@@ -14,7 +14,7 @@ from gammacore.config import Config
 
 from .drawing import GAIN, GREY, LOSS, axis, make_figure
 from .rendering import render, script_json
-from .view import as_text, gain_or_loss
+from .view import as_text, gain_or_loss, plural
 
 SHOWN = {  # figure of a cell: its name, how it is written, how it is scaled
     "sharpe": ("Sharpe ratio", "+.2f", 1.0),
@@ -52,6 +52,7 @@ def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -
     context = {
         "summary": summary,
         "varied": list(config.vary),
+        "sentence": sentence(summary),
         "verdict": verdict_rows(summary),
         "walks": _walk_tables(summary),
         "header": [*config.vary, *(name for name, _, _ in SHOWN.values())],
@@ -71,6 +72,23 @@ def _row(row: dict[Any, Any], varied: list[str]) -> list[tuple[str, str]]:
     return cells
 
 
+def sentence(summary: dict[str, Any]) -> str:
+    """Say in one sentence what the best trial is worth."""
+    best, overfit = summary["best"], summary["overfitting"]
+    if best is None:
+        return "No trial has a Sharpe ratio: none traded, or none for two days."
+    decisions = ", ".join(f"{name} = {value}" for name, value in best["decisions"].items())
+    named = f" ({decisions})" if decisions else ""
+    sharpe, lucky = as_text(best["sharpe"], "+.2f"), as_text(summary["expected_best_of_luck"], "+.2f")
+    trials = plural(summary["n_trials"], "trial")
+    words = f"The best of {trials}{named} has a Sharpe ratio of {sharpe}; luck alone would give {lucky}"
+    if summary["deflated_sharpe_ratio"] is not None:
+        words += f". Chance that it is more than luck: {summary['deflated_sharpe_ratio']:.0%}"
+    if overfit is not None:
+        words += f", that the winner is overfit: {overfit['probability']:.0%}"
+    return words
+
+
 def verdict_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Say what to believe of the best trial: label and words."""
     best, overfit, walks = summary["best"], summary["overfitting"], summary["walk_forward"]
@@ -81,19 +99,18 @@ def verdict_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("Trials", f"{summary['n_trials']:,} over {summary['n_days']:,} days"),
         ("Best", decisions),
         ("Its Sharpe ratio", as_text(best["sharpe"], "+.2f") + " a year"),
-        ("Luck alone, best of all", as_text(summary["expected_best_of_luck"], "+.2f") + " a year"),
+        ("Best Sharpe ratio expected from luck alone", as_text(summary["expected_best_of_luck"], "+.2f")),
         (
             "Deflated Sharpe ratio",
-            f"{as_text(summary['deflated_sharpe_ratio'], '.1%')}: probability that it is more than luck",
+            f"{as_text(summary['deflated_sharpe_ratio'], '.1%')}: chance that it is more than luck",
         ),
     ]
     if overfit is not None:
         rows.append(
             (
-                "Probability of overfitting",
-                f"{overfit['probability']:.1%}: the best of one half is below the median of the other "
-                f"({overfit['splits']:,} ways to halve {overfit['blocks']} blocks); "
-                f"it loses there in {overfit['loss']:.1%}",
+                "Chance that the winner is overfit",
+                f"{overfit['probability']:.1%}. It lost out of sample in {overfit['loss']:.1%} of "
+                f"{overfit['splits']:,} splits of {overfit['blocks']} blocks",
             )
         )
     for name, walk in walks.items():

@@ -83,6 +83,19 @@ class FamilyChoice(NamedTuple):
     cost: float
     sd: float
 
+    @property
+    def options(self) -> str:
+        """Options of the command line that choose it."""
+        value = f"{self.parameter:.4g}"
+        form = {
+            "interval": f"hedge.rule=interval hedge.every={self.parameter:.4f}h",
+            "band": f"hedge.rule=band hedge.to=centre hedge.band={value}",
+            "band_edge": f"hedge.rule=band hedge.to=edge hedge.band={value}",
+            "move": f"hedge.rule=move hedge.move_unit=sigma hedge.move={value}",
+        }
+        chosen = form.get(self.family, f"hedge.rule={self.family} hedge.risk_aversion={value}")
+        return " ".join(f"--set {part}" for part in chosen.split())
+
 
 class Frontier(msgspec.Struct, frozen=True, eq=False):
     """Points of every family, curves of theory, and the experiment's own policy.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -227,10 +227,12 @@ def _summary(
     if found is not None:
         point = found.chosen
         chosen = {"cost": point.cost, "sd": point.sd, "mean_pnl": point.mean_pnl, "hedges": point.trades}
+    unit = config.coin if experiment.inverse else "USD"
     return {
         "gammacore": __version__,
+        "verdict": _verdict(run, table, chosen, config.hedge.rule, unit),
         "simulated_data": True,
-        "accounting_currency": config.coin if experiment.inverse else "USD",
+        "accounting_currency": unit,
         "model": config.simulate.model,
         "policy": config.hedge.rule,
         "paths": len(run),
@@ -247,10 +249,27 @@ def _summary(
         "mean_turnover_coin": run.mean("turnover"),
         "attribution": {line: _signed(line) * run.mean(line) for line in LINES},
         "chosen": chosen,
-        "parameters": [row._asdict() for row in table],
+        "parameters": [row._asdict() | {"options": row.options} for row in table],
         "faults": _faults(config),
         "notes": notes,
     }
+
+
+def _verdict(
+    run: Simulation, table: Sequence[FamilyChoice], chosen: dict[str, float] | None, rule: str, unit: str
+) -> str:
+    """Say in one sentence what the position makes, how sure that is, and which rule is safer at its cost."""
+    mean, sd = run.mean(), run.sd()
+    wins = float(np.mean(run["pnl"] > 0))
+    words = f"{'Makes' if mean >= 0 else 'Loses'} {abs(mean):,.4g} {unit} on average, give or take {sd:,.4g}"
+    words += f"; {wins:.0%} of the paths end with a profit"
+    if table and chosen is not None:
+        best = table[0]
+        if best.sd < chosen["sd"]:
+            words += (
+                f". At the cost of {rule}, {best.title} leaves {1.0 - best.sd / chosen['sd']:.0%} less risk"
+            )
+    return words
 
 
 def _faults(config: Config) -> list[str]:

@@ -10,7 +10,7 @@ the probability of a profit, its mean and its deviation.
 
 Amounts are in the settlement currency per unit of the position: coin for inverse options, USD for linear.
 A mean in coin is that in USD over the forward (the price is a martingale for who counts in USD, its
-inverse for who counts in coin); deviations are taken over alike, which leaves out terms of second order.
+inverse if you measure P&L in coin); deviations are taken over alike, which leaves out terms of second order.
 """
 
 from gammacore.breakeven.engine import breakevens

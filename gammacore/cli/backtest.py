@@ -47,11 +47,13 @@ def backtest(
     delivery: DeliveryOption = None,
     instruments: InstrumentsOption = None,
     currency: CurrencyOption = None,
-    start: Annotated[str | None, typer.Option(help="First moment used, ISO 8601, UTC.")] = None,
-    end: Annotated[str | None, typer.Option(help="End of the data used (exclusive).")] = None,
+    start: Annotated[str | None, typer.Option(help="Use data from this time on (ISO 8601, UTC).")] = None,
+    end: Annotated[str | None, typer.Option(help="Use data before this time (ISO 8601, UTC).")] = None,
     positions: Annotated[
         list[Path] | None,
-        typer.Option(help="Your own past: transaction logs, trade histories; held as it was, hedged anew."),
+        typer.Option(
+            help="Your own transaction logs or trade histories: backtest hedges of the book you held."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
     overrides: SetOption = None,
@@ -133,7 +135,8 @@ def _default_out(config: Path | None, settings: Config) -> Path:
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
     span = summary["data"]
-    show_warnings(console, span["faults"], "a made-up market" if summary["simulated_data"] else "")
+    show_warnings(console, span["faults"], "market" if summary["simulated_data"] else "")
+    console.print(f"[bold]{escape(summary['verdict'])}[/]", highlight=False)
     console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
     lines, total = summary["attribution"], summary["total"]
     console.print(money_table("Where it came from", _coin(summary), lines, total))

@@ -37,24 +37,28 @@ if TYPE_CHECKING:
 
 def breakeven(
     config: Annotated[
-        Path | None, typer.Argument(help="YAML file; its hedge, costs, exit and signal are used.")
+        Path | None, typer.Argument(help="YAML file with hedge, costs, exit and signal.")
     ] = None,
     chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for the forecast.")] = None,
     funding: FundingOption = None,
     currency: CurrencyOption = None,
-    at: Annotated[str | None, typer.Option(help="The last chain known then; default: the last.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Use the latest chain at or before this time (default: latest).")
+    ] = None,
     structure: Annotated[
         str | None,
-        typer.Option(help="A structure's name, or legs for entry.legs; default: what entry enters."),
+        typer.Option(help="Structure, such as strangle, or legs for entry.legs (default: entry.structure)."),
     ] = None,
     forecast: Annotated[
         str | None,
         typer.Option(
-            help="Volatility to be realised, such as 0.55, or har; default: that of signal.forecast."
+            help="Forecast of realised volatility: a number such as 0.55, or har (default: signal.forecast)."
         ),
     ] = None,
-    log_sd: Annotated[float | None, typer.Option(help="Deviation of its logarithm.")] = None,
+    log_sd: Annotated[
+        float | None, typer.Option(help="Standard deviation of the forecast's logarithm.")
+    ] = None,
     max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
     force_data: ForceOption = False,
@@ -128,7 +132,7 @@ def _document(ranked: RankedPositions) -> dict[str, object]:
 
 
 def _show(console: Console, ranked: RankedPositions, top: int) -> None:
-    show_warnings(console, ranked.faults, "made-up quotes" if ranked.simulated else "")
+    show_warnings(console, ranked.faults, "quotes" if ranked.simulated else "")
     side = "long" if ranked.plan.long else "short"
     rows = ranked.rows()
     unit = "coin" if rows and "premium_coin" in rows[0] else "usd"

@@ -27,18 +27,20 @@ ConfigArgument = Annotated[
 ]
 PricesOption = Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")]
 FundingOption = Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")]
-DeliveryOption = Annotated[str | None, typer.Option(help="Delivery prices by date.")]
+DeliveryOption = Annotated[str | None, typer.Option(help="File of delivery prices by date.")]
 InstrumentsOption = Annotated[
     str | None, typer.Option(help="Ticks, lots and fees: a catalog as CSV or JSON, or a store.")
 ]
-CurrencyOption = Annotated[str | None, typer.Option(help="BTC, ETH; SOL_USDC of linear options.")]
+CurrencyOption = Annotated[str | None, typer.Option(help="BTC or ETH; SOL_USDC for options in USDC.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a parameter: hedge.band=0.1"),
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Override a parameter, such as hedge.band=0.1; repeatable."
+    ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 ForceOption = Annotated[
-    bool, typer.Option("--force-data", help="Run on data that contradicts itself; every page says so.")
+    bool, typer.Option("--force-data", help="Run although the data contradicts itself; every page says so.")
 ]
 
 
@@ -77,7 +79,7 @@ def show_warnings(console: Console, faults: Sequence[str], simulated: str = "") 
     for fault in faults:
         console.print(f"[red]{escape(fault)}[/]", highlight=False, soft_wrap=True)
     if simulated:
-        console.print(f"[bold yellow]Simulated data:[/] {simulated}, not evidence of profit or loss.")
+        console.print(f"[bold yellow]Simulated {simulated}:[/] the result says nothing about real profit.")
 
 
 def document(found: Any) -> None:

@@ -15,7 +15,9 @@ from gammacore.result_files import write_page
 
 
 def compare(
-    results: Annotated[list[Path], typer.Argument(help="Result directories; the first is the yardstick.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="Result directories; the others are compared with the first.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Page to write (default: compare-<runs>.html beside the first).")
     ] = None,
@@ -45,7 +47,7 @@ def _default_out(results: list[Path], names: list[str]) -> Path:
 
 
 def _show(console: Console, found: dict[str, Any], coin: str) -> None:
-    show_warnings(console, found["faults"], "a made-up market" if found["simulated_data"] else "")
+    show_warnings(console, found["faults"], "market" if found["simulated_data"] else "")
     for note in found["notes"]:
         console.print(f"[bold yellow]Note:[/] {note}", highlight=False)
     names = [run["name"] for run in found["runs"]]

@@ -21,26 +21,30 @@ ENVIRONMENT = "GAMMACORE_DASHBOARD_TOKEN"
 def dashboard(
     journal: Annotated[
         list[Path] | None,
-        typer.Option(help="Journal (default: the newest in results/); several, or a folder: books."),
+        typer.Option(help="Journals, or a folder of them (default: the newest in results/)."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
+        str, typer.Option(help="Address to listen on; needs a token unless it is this machine only.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65_535)] = 8_050,
     token: Annotated[
         str | None,
-        typer.Option(help=f"auto: ask for a token, made here and printed; {ENVIRONMENT} holds one of yours."),
+        typer.Option(
+            help=f"auto makes and prints a token that the page asks for; {ENVIRONMENT} sets your own."
+        ),
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(help="Ask for the token in this file, which only its owner may read.")
+        Path | None, typer.Option(help="File with the token; only its owner may be able to read it.")
     ] = None,
     name: Annotated[
-        list[str] | None, typer.Option(help="Further host name that the page is reached by.")
+        list[str] | None, typer.Option(help="Another host name under which browsers reach the page.")
     ] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Show the journal from its start.")] = False,
-    speed: Annotated[float, typer.Option(help="Of a replay: seconds of the journal in one.", min=0.01)] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="Replay speed: seconds of the journal per second.", min=0.01)
+    ] = 1.0,
     once: Annotated[
-        bool, typer.Option("--once", help="Show the state of now on the terminal, and end.")
+        bool, typer.Option("--once", help="Print the current state to the terminal and exit.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

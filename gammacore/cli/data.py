@@ -29,25 +29,25 @@ DEFAULT_STORE = Path("data")
     )
 )
 def download(
-    start: Annotated[str, typer.Option(help="First day, ISO 8601, UTC.")],
+    start: Annotated[str, typer.Option(help="First day (ISO 8601, UTC).")],
     end: Annotated[
         str | None, typer.Option(help="Day after the last (default: today, which is not complete).")
     ] = None,
     currency: Annotated[str, typer.Option(help="Settlement currencies: BTC,ETH,USDC.")] = "BTC",
     kinds: Annotated[
-        str | None, typer.Option(help="What, separated by commas (default: everything).")
+        str | None, typer.Option(help="Kinds of data, separated by commas (default: all).")
     ] = None,
     instruments: Annotated[
         str,
         typer.Option(help="Pattern of names, such as 'BTC-*26' (default: bars and funding of perpetuals)."),
     ] = "",
-    resolution: Annotated[str, typer.Option(help="Of bars: minutes, or 1D.")] = "1",
+    resolution: Annotated[str, typer.Option(help="Length of bars: minutes, or 1D.")] = "1",
     store: StoreOption = DEFAULT_STORE,
     url: Annotated[str | None, typer.Option(help="REST address of an exchange (default: Deribit).")] = None,
     rate: Annotated[float, typer.Option(help="Requests a second.", min=0.01)] = 10.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Download public history, day by day; the same command goes on where it was interrupted."""
+    """Download public history, day by day; run the command again to resume."""
     from gammacore.data.download import DOWNLOADED, Plan
     from gammacore.data.download import download as run
     from gammacore.data.store import Store
@@ -92,38 +92,44 @@ def download(
     ),
 )
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="CSV and gzip CSV files; JSON of your own past.")],
-    format_: Annotated[str, typer.Option("--format", help="Sort of file; auto goes by its header.")] = "auto",
+    files: Annotated[list[Path], typer.Argument(help="CSV or gzip CSV files; JSON of your own trades.")],
+    format_: Annotated[str, typer.Option("--format", help="File format; auto reads the header.")] = "auto",
     kind: Annotated[str, typer.Option(help="With --map: what the rows are.")] = "",
     mapping: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="OURS=THEIRS", help="Column by column; ours='text' is the same for all rows."
+            "--map",
+            metavar="OURS=THEIRS",
+            help="Map a column: OURS=THEIRS. ours='text' sets one value for all rows.",
         ),
     ] = None,
-    map_file: Annotated[Path | None, typer.Option(help="The same as a YAML file of ours: theirs.")] = None,
-    currency: Annotated[str, typer.Option(help="Where the file does not tell.")] = "",
-    instrument: Annotated[str, typer.Option(help="Where the file does not tell.")] = "",
+    map_file: Annotated[
+        Path | None, typer.Option(help="YAML file with the mapping, one 'ours: theirs' a line.")
+    ] = None,
+    currency: Annotated[str, typer.Option(help="Set this if the file does not tell.")] = "",
+    instrument: Annotated[str, typer.Option(help="Set this if the file does not tell.")] = "",
     delay: Annotated[
-        str, typer.Option(help="From a row's time to when it was known, where the file lacks it.")
+        str, typer.Option(help="Delay from a row's time to when it was known, if the file lacks it.")
     ] = "0s",
-    snapshot: Annotated[str, typer.Option(help="Between chains made of option tickers; 0s: none.")] = "1h",
-    memory_limit: Annotated[str, typer.Option(help="Of the database, such as 500MB.")] = "1GB",
-    account: Annotated[str, typer.Option(help="Of an account's past: which of several accounts.")] = "",
+    snapshot: Annotated[
+        str, typer.Option(help="Interval of chains built from option tickers; 0s builds none.")
+    ] = "1h",
+    memory_limit: Annotated[str, typer.Option(help="Memory limit, such as 500MB.")] = "1GB",
+    account: Annotated[str, typer.Option(help="Account to import, if the file holds several.")] = "",
     skip: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of a transaction log: a type of rows to leave out, or a check: balance or position."
+            help="Transaction log: leave out this row type, or skip this check (balance, position)."
         ),
     ] = None,
     dates: Annotated[
         str,
-        typer.Option(help="Of dates such as 05/06/26: day-first or month-first, if the file leaves it open."),
+        typer.Option(help="Order of dates such as 05/06/26: day-first or month-first."),
     ] = "",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Import market data of others, or your own past: transaction logs, trade histories, tables of trades."""
+    """Import market data, or your own transaction logs, trade histories and tables of trades."""
     from gammacore.cli.account import account_figures, show_account
     from gammacore.data.importing import ImportOptions, import_file
     from gammacore.data.store import Store
@@ -169,17 +175,17 @@ def import_(
 def record(
     currency: Annotated[str, typer.Option(help="Settlement currencies: BTC,ETH,USDC.")] = "BTC",
     options: Annotated[
-        str, typer.Option(help="Chains from: summary, tickers (of all options), none.")
+        str, typer.Option(help="Source of chains: summary, tickers (of all options), or none.")
     ] = "summary",
-    interval: Annotated[str, typer.Option(help="Of channels: 100ms or agg2.")] = "100ms",
-    snapshot: Annotated[str, typer.Option(help="Between two chains.")] = "1min",
-    rotate: Annotated[str, typer.Option(help="Between two files.")] = "5min",
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+    interval: Annotated[str, typer.Option(help="Interval of channels: 100ms or agg2.")] = "100ms",
+    snapshot: Annotated[str, typer.Option(help="Interval of chains.")] = "1min",
+    rotate: Annotated[str, typer.Option(help="Interval of files.")] = "5min",
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)] = None,
     url: Annotated[str | None, typer.Option(help="WebSocket address (default: Deribit).")] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Record trades, books, tickers, indices and chains until Ctrl-C, and a ledger of what was missed."""
+    """Record trades, books, tickers, indices and chains until Ctrl-C, with a log of gaps."""
     from gammacore.config import parse_duration
     from gammacore.data.store import Store
     from gammacore.deribit.addresses import PRODUCTION
@@ -219,9 +225,11 @@ def check(
     chains: Annotated[
         Path | None, typer.Option(help="Check a file or folder of option chains instead of the store.")
     ] = None,
-    currency: Annotated[str | None, typer.Option(help="Of the chains, where the files hold several.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="Currency of the chains, if the files hold several.")
+    ] = None,
     prices: Annotated[
-        Path | None, typer.Option(help="With --chains: price bars to hold them against.")
+        Path | None, typer.Option(help="With --chains: price bars to check them against.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show days without problems too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON to standard output: one object a day.")] = False,

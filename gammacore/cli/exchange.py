@@ -14,42 +14,45 @@ from gammacore.errors import ConfigError
 
 
 def exchange(
-    port: Annotated[int, typer.Option(help="Port, on this machine only unless --host says more.")] = 8_765,
+    port: Annotated[int, typer.Option(help="Port; on this machine only, unless --host is set.")] = 8_765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     client_id: Annotated[str, typer.Option(help="Client id of the account.")] = "gammacore",
     client_secret: Annotated[
-        str, typer.Option(help="Its secret.", envvar="GAMMACORE_EXCHANGE_SECRET")
+        str, typer.Option(help="Client secret of the account.", envvar="GAMMACORE_EXCHANGE_SECRET")
     ] = "local",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
     replay: Annotated[
-        Path | None, typer.Option(help="Price bars the index follows: a file or directory.")
+        Path | None, typer.Option(help="Price bars for the index to follow: a file or directory.")
     ] = None,
     currency: Annotated[
         str | None, typer.Option(help="Coin of the bars, if their name does not say.")
     ] = None,
-    speed: Annotated[float, typer.Option(help="Exchange seconds in one second.", min=0.01)] = 1.0,
+    speed: Annotated[float, typer.Option(help="Speed: exchange seconds per second.", min=0.01)] = 1.0,
     start: Annotated[
         str | None, typer.Option(help="Exchange time to start at (default: now, or the start of the bars).")
     ] = None,
-    expiries: Annotated[int | None, typer.Option(help="List only so many expiries.")] = None,
+    expiries: Annotated[int | None, typer.Option(help="Number of expiries listed.")] = None,
     strikes: Annotated[int, typer.Option(help="Strikes on each side.")] = 10,
     margin: Annotated[
         str, typer.Option(help="Margin model of the account: segregated_sm, segregated_pm or cross_pm.")
     ] = "segregated_sm",
     also: Annotated[
         str | None,
-        typer.Option("--list", help="List these as well: ETH_USDC, SOL_USDC, XRP_USDC, with commas."),
+        typer.Option("--list", help="Also list ETH_USDC, SOL_USDC or XRP_USDC, separated by commas."),
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="File that keeps the exchange between runs; it wins over the rest.")
+        Path | None,
+        typer.Option(
+            help="File that keeps the exchange's state between runs; it overrides the other options."
+        ),
     ] = None,
     name: Annotated[
-        list[str] | None, typer.Option(help="Further host name that the exchange is reached by.")
+        list[str] | None, typer.Option(help="Another host name under which clients reach the exchange.")
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults (docs/exchange.md).")] = None,
-    parent: Annotated[int, typer.Option(hidden=True, help="Process that this one must not outlive.")] = 0,
+    parent: Annotated[int, typer.Option(hidden=True, help="Stop when this process ends.")] = 0,
 ) -> None:
-    """Run a local exchange that speaks Deribit's protocol on a market of its own."""
+    """Run a local exchange that speaks Deribit's protocol."""
     from gammacore.exchange import Exchange, ExchangeConfig
     from gammacore.exchange.coins import with_families
     from gammacore.exchange.saved_state import load

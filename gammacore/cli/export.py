@@ -26,11 +26,12 @@ def export(
         ),
     ] = FORM,
     out: Annotated[
-        Path | None, typer.Option(help="File to write; nothing is overwritten (default: a name of its own).")
+        Path | None,
+        typer.Option(help="File to write; existing files are never overwritten (default: a new name)."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the fills of a session or of a backtest as a file that others read, and ``data import`` too."""
+    """Export the fills of a session or backtest for other tools and for ``data import``."""
     from gammacore.backtest.figures.statement import run_statement
     from gammacore.data.account.forms import FORMS, open_premium
     from gammacore.data.account.rows import cash, executions

@@ -59,7 +59,7 @@ def hedge(
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="Only what trades with this label opened; repeatable."),
+        typer.Option(metavar="LABEL", help="Only positions opened under this label; repeatable."),
     ] = None,
     futures: Annotated[
         bool, typer.Option("--futures", help="Adopt the position in the perpetual as the hedge.")

@@ -20,7 +20,7 @@ A gammacore project.
     gammacore backtest config.yaml          # simulated market until config.yaml names data
     gammacore data download --currency BTC --start 2026-01-01  # the exchange's public history into data/
     gammacore breakeven config.yaml         # every straddle of a chain, weighed after all costs
-    gammacore simulate config.yaml          # which rule, which band
+    gammacore simulate config.yaml          # choose a hedge rule
     gammacore doctor config.yaml            # keys, clock, permissions, limits, before a session
     gammacore live config.yaml              # on a local exchange; --venue testnet or production later
 
@@ -30,7 +30,7 @@ A gammacore project.
   `pip install 'gammacore[notebooks]' jupyterlab`, then `jupyter lab notebooks/first_look.ipynb`.
 - `gammacore.service` runs the hedger under systemd.
 
-Keys never stand in a file of the project: `gammacore live --help` names the environment variables.
+Never store keys in the project: `gammacore live --help` names the environment variables.
 """
 IGNORED = "data/\nresults/\n*.env\n.ipynb_checkpoints/\n"
 COPIED = (  # package, file, and where to
@@ -46,7 +46,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Begin a project: a commented configuration, folders, a rule of your own, a notebook."""
+    """Start a project: commented configuration, folders, an example rule, a notebook."""
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise ConfigError(f"{folder}: not empty; name another directory, or use --force")
     texts = {"README.md": README.format(name=folder.resolve().name), ".gitignore": IGNORED}

@@ -50,26 +50,26 @@ class VenueName(StrEnum):
 
 VenueOption = Annotated[VenueName, typer.Option(help="Where to trade.")]
 JournalOption = Annotated[
-    Path | None, typer.Option(help="Journal to go on with, or to begin (default: a new one in results/).")
+    Path | None, typer.Option(help="Journal to resume or create (default: a new one in results/).")
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Decide, send nothing, fill on paper; no account is traded.")
+    bool, typer.Option("--dry-run", help="Make every decision, send no order, fill on paper.")
 ]
 ShadowOption = Annotated[
-    bool, typer.Option("--shadow", help="On paper, beside the trades of the account's holder.")
+    bool, typer.Option("--shadow", help="On paper, next to your own trades in the account.")
 ]
-SpeedOption = Annotated[float, typer.Option(help="Local exchange: seconds of market in one.", min=0.1)]
-SeedOption = Annotated[int, typer.Option(help="Local exchange: of its market.")]
-SecondsOption = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=1.0)]
+SpeedOption = Annotated[float, typer.Option(help="Local exchange: market seconds per second.", min=0.1)]
+SeedOption = Annotated[int, typer.Option(help="Local exchange: random seed.")]
+SecondsOption = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=1.0)]
 ConfirmOption = Annotated[
-    str | None, typer.Option(help=f"Production: type '{CONFIRMATION}', or be asked for it.")
+    str | None, typer.Option(help=f"Production: '{CONFIRMATION}'; without it you are asked to type it.")
 ]
 BooksOption = Annotated[
     str | None,
-    typer.Option("--currency", help="BTC, ETH, BTC_USDC …; several, as BTC,ETH: a book of each."),
+    typer.Option("--currency", help="BTC, ETH, BTC_USDC …; BTC,ETH runs one book of each."),
 ]
 UrlOption = Annotated[
-    str | None, typer.Option(help="Local venue: address of an exchange that runs; its key as for testnet.")
+    str | None, typer.Option(help="Local venue: address of a running exchange; uses the testnet key.")
 ]
 
 
@@ -88,7 +88,7 @@ def live(
     overrides: SetOption = None,
     trust: TrustOption = False,
 ) -> None:
-    """Buy, hedge and account for it live: on a local exchange, on the test exchange, or for real."""
+    """Trade live: on a local exchange, on Deribit's test exchange, or for real."""
     shown = SHOW if config is None and venue is VenueName.LOCAL else {}
     currencies = currencies_of(currency)
     own = {"currency": currencies[0]} if len(currencies) == 1 else {}
@@ -196,19 +196,19 @@ def kill(
     journal: Annotated[Path, typer.Argument(help="Journal of the running session.")],
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions as well.")] = False,
     direct: Annotated[
-        bool, typer.Option("--direct", help="With --flatten, where no session answers: close them from here.")
+        bool, typer.Option("--direct", help="With --flatten: close from here if no session answers.")
     ] = False,
     wait: Annotated[
         float,
-        typer.Option(help="Seconds to wait for the session's answer, and for what it leads to.", min=0.1),
+        typer.Option(help="Seconds to wait for the session to answer and finish.", min=0.1),
     ] = 30.0,
     venue: Annotated[
-        VenueName | None, typer.Option(help="With --direct: where to (default: where the session traded).")
+        VenueName | None, typer.Option(help="With --direct: venue (default: the session's).")
     ] = None,
     url: Annotated[str | None, typer.Option(help="With --direct: address of a local exchange.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Throw the kill switch of a session: cancel everything, send nothing more; it stays thrown.
+    """Cancel everything and block trading until reset.
 
     Exit code 1 if that has not happened, or positions to be closed remain.
     """
@@ -259,10 +259,8 @@ def _flatten_directly(
 
 def watch(
     journal: Annotated[Path, typer.Argument(help="Journal of a session.")],
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics on this port of the machine.")
-    ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)] = None,
 ) -> None:
     """Send alerts (addresses in GAMMACORE_ALERTS) and serve metrics of a session, from another process."""
     from gammacore.live.watch import watch as follow
@@ -272,9 +270,9 @@ def watch(
 
 
 def doctor(
-    config: Annotated[Path | None, typer.Argument(help="Configuration of the session to come.")] = None,
-    venue: Annotated[VenueName, typer.Option(help="Where it is to trade.")] = VenueName.TESTNET,
-    journal: Annotated[Path | None, typer.Option(help="Its journal.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="Configuration of the planned session.")] = None,
+    venue: Annotated[VenueName, typer.Option(help="Where the session will trade.")] = VenueName.TESTNET,
+    journal: Annotated[Path | None, typer.Option(help="Journal of the session.")] = None,
     url: Annotated[str | None, typer.Option(help="Address of a local exchange.")] = None,
     overrides: SetOption = None,
     trust: TrustOption = False,
@@ -306,7 +304,7 @@ def parity(
     journal: Annotated[Path, typer.Argument(help="Journal of a live session.")],
     fills: Annotated[
         Path | None,
-        typer.Option(help="Store that recorded meanwhile: compare fills of hedges with simulated ones."),
+        typer.Option(help="Store recorded during the session: compare its hedge fills with simulated ones."),
     ] = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,

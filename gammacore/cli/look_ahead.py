@@ -37,13 +37,13 @@ LOOKS_AHEAD = 1
 
 def check(
     config: ConfigArgument = None,
-    chains: Annotated[str | None, typer.Option(help="Option chains, as of gammacore backtest.")] = None,
+    chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
     instruments: InstrumentsOption = None,
     prices: PricesOption = None,
     funding: FundingOption = None,
     delivery: DeliveryOption = None,
     currency: CurrencyOption = None,
-    trials: Annotated[int, typer.Option(min=1, help="Decisions tried for each kind of data.")] = 12,
+    trials: Annotated[int, typer.Option(min=1, help="Decisions to test for each kind of data.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overrides: SetOption = None,
     force_data: ForceOption = False,

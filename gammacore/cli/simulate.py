@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gammacore.cli.common import (
@@ -60,7 +61,8 @@ def simulate(
 
 
 def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
-    show_warnings(console, summary["faults"], "made-up paths")
+    show_warnings(console, summary["faults"], "paths")
+    console.print(f"[bold]{escape(summary['verdict'])}[/]", highlight=False)
     unit = summary["accounting_currency"]
     title = f"{summary['paths']:,} paths of {summary['model']}, {unit}"
     table = Table("", *numbers(""), title=title, show_header=False)
@@ -79,6 +81,7 @@ def _show(console: Console, summary: dict[str, Any], out: Path) -> None:
     console.print(lines)
     if summary["parameters"]:
         console.print(_parameters(summary, unit))
+        console.print(f"Use the best: {summary['parameters'][0]['options']}", highlight=False, soft_wrap=True)
     for note in summary["notes"]:
         console.print(note, highlight=False)
     console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)

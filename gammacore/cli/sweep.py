@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from gammacore.cli.common import (
@@ -50,7 +51,7 @@ def sweep(
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every combination of a grid; the same command goes on where an interrupted one stopped."""
+    """Run every combination of a grid; run the command again to resume."""
     settings = configured(config, _grid(vary or []), overrides, force_data=force_data, trust=trust)
     from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep.grid import cells, digest
@@ -86,9 +87,10 @@ def _grid(texts: list[str]) -> dict[str, Any]:
 
 
 def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any], out: Path) -> None:
-    from gammacore.backtest.report.sweep_page import verdict_rows
+    from gammacore.backtest.report.sweep_page import sentence, verdict_rows
 
-    show_warnings(console, summary["faults"], "a made-up market" if summary["simulated_data"] else "")
+    show_warnings(console, summary["faults"], "market" if summary["simulated_data"] else "")
+    console.print(f"[bold]{escape(sentence(summary))}[/]", highlight=False)
     ranked = table.sort_values("sharpe", ascending=False, kind="stable", na_position="last")
     console.print(_cells(ranked, list(settings.vary)))
     verdict = Table(title="What the best is worth", show_header=False)

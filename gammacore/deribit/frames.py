@@ -30,7 +30,7 @@ class OrderOptions(TypedDict, total=False):
     Attributes
     ----------
     label : str
-        Ours, 1 to 64 characters; unique, so that an order of unknown fate can be found.
+        Ours, 1 to 64 characters; unique, to find an order whose status is unknown.
     limit : float or None
         Price, on its grid; without one the order takes at the market.
     post_only : bool

@@ -1,0 +1,93 @@
+"""The verdict of a run in one sentence: what it made, where that came from, whether it is more than luck."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtr
+
+from gammacore.array_types import Floats
+
+__all__ = ["luck", "verdict"]
+
+FEWEST = 10  # days, below which nothing is said of luck
+SURE = 0.05
+
+
+def luck(daily: Floats) -> float:
+    """Two-sided p-value of a mean daily profit of zero, by Student's t.
+
+    Parameters
+    ----------
+    daily : array, shape (n,)
+        Profit of each day, any currency.
+
+    Returns
+    -------
+    float
+        NaN for fewer than ten days, or days that are all alike.
+    """
+    n = len(daily)
+    spread = float(np.std(daily, ddof=1)) if n > 1 else 0.0
+    if n < FEWEST or not spread > 0.0:
+        return math.nan
+    t = abs(float(np.mean(daily))) / spread * math.sqrt(n)
+    return 2.0 * float(stdtr(n - 1, -t))
+
+
+def verdict(summary: Mapping[str, Any]) -> str:
+    """Say in one sentence what a run made.
+
+    Parameters
+    ----------
+    summary : mapping
+        Figures as in ``summary.json``; ``p_value`` is None where it is not known.
+
+    Returns
+    -------
+    str
+    """
+    if not summary["n_episodes"]:
+        reasons = summary["reasons"]
+        return f"Nothing was traded: {reasons[0]}" if reasons else "Nothing was traded."
+    parts = [_result(summary), _earned(summary), _costs(summary)]
+    sentence = f"{parts[0]}: {', '.join(filter(None, parts[1:]))}"
+    return f"{sentence}; {_luck(summary)}"
+
+
+def _result(summary: Mapping[str, Any]) -> str:
+    """Say what was made, of the premium where there is one."""
+    total, share = summary["total"]["usd"], summary["return_on_premium"]
+    word = "Lost" if total < 0 else "Made"
+    if share is None:
+        return f"{word} {abs(total):,.0f} USD"
+    return f"{word} {abs(share):.1%} of the premium ({abs(total):,.0f} USD)"
+
+
+def _earned(summary: Mapping[str, Any]) -> str:
+    """Say how gamma and theta compare; the one that is earned comes first."""
+    lines = summary["attribution"]
+    gamma, theta = lines["gamma"]["usd"], lines["theta"]["usd"]
+    if gamma * theta >= 0.0:  # both earned or both paid: neither paid for the other
+        return ""
+    if gamma > 0.0:
+        return f"gamma earned {gamma / -theta:.0%} of theta"
+    return f"theta earned {theta / -gamma:.0%} of gamma"
+
+
+def _costs(summary: Mapping[str, Any]) -> str:
+    """Say what fees and spread took."""
+    cost = -math.fsum(summary["attribution"][name]["usd"] for name in ("fees", "spread"))
+    return f"costs took {cost:,.0f} USD" if cost >= 0.0 else f"fills brought {-cost:,.0f} USD"
+
+
+def _luck(summary: Mapping[str, Any]) -> str:
+    """Say whether the daily profits differ from zero by more than chance."""
+    p = summary["p_value"]
+    if p is None:
+        return "too few days to tell it from luck"
+    shown = f"p = {p:.2f}" if p >= 0.005 else "p < 0.01"
+    return f"{'more than luck' if p < SURE else 'the result is within luck'} ({shown})"
