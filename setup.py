@@ -1,12 +1,14 @@
 """Build the compiled core; everything else is declared in pyproject.toml."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_py import build_py
 
 # backtest/, live/ and exchange/ stand at the top level of the tree but install
 # inside gammacore: such generic names in site-packages would collide with
@@ -52,7 +54,22 @@ extensions = [
     for path in sorted(Path("src_pyx").glob("_*.pyx"))
 ]
 
+
+class BuildPy(build_py):
+    """Write the commit that is built beside the package, for ``gammacore --version``."""
+
+    def run(self):
+        super().run()
+        if Path(".git").exists() and not self.editable_mode:
+            command = ["git", "rev-parse", "--short=10", "HEAD"]
+            found = subprocess.run(command, capture_output=True, text=True, check=False)
+            if found.returncode == 0:
+                (Path(self.build_lib) / "gammacore" / "commit.txt").write_text(found.stdout)
+
+
 setup(
+    cmdclass={"build_py": BuildPy},
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},  # extensions side by side
     packages=[*find_packages(include=["gammacore", "gammacore.*"]), *MAPPED, *INNER],
     package_dir=MAPPED,
     ext_modules=cythonize(

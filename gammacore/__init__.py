@@ -16,7 +16,7 @@ from gammacore.implied import IVStatus
 
 __all__ = ["IVStatus", "black76", "black_scholes", "chain", "inverse", "settlement", "simd_level"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _forced = os.environ.get("GAMMACORE_SIMD")
 try:

@@ -1,4 +1,4 @@
-"""Every row of the table of guards in docs/live.md, driven from the exchange's side of the wire."""
+"""Every row of the table of guards in docs/live-reference.md, driven from the exchange's side of the wire."""
 
 import re
 

@@ -9,7 +9,9 @@ from gammacore.live.limits import REQUIRED
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LIVE = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
+LIVE = "".join(
+    (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("live", "live-reference")
+)
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 
 

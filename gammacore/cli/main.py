@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from gammacore import __version__
+from gammacore import __version__, simd_level
 from gammacore.cli.backtest import backtest
 from gammacore.cli.breakeven import breakeven
 from gammacore.cli.check import PROBLEMS, show_chains
@@ -170,7 +171,9 @@ def _fail(message: str) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        Console().print(f"gammacore {__version__}", highlight=False)
+        built = files("gammacore") / "commit.txt"
+        commit = f"commit {built.read_text().strip()}, " if built.is_file() else ""
+        Console().print(f"gammacore {__version__} ({commit}SIMD level {simd_level()})", highlight=False)
         raise typer.Exit
 
 
