@@ -5,13 +5,18 @@ or arrays for a chain of several; broadcasting does the rest. Each call is a sin
 the options, without temporary arrays.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gammacore import _arrays, _core, inverse
+from gammacore import _arrays, _core, _lazy, inverse
 from gammacore.array_types import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ChainGreeks", "analyse", "vol_interval"]
 
@@ -50,6 +55,9 @@ class ChainGreeks(NamedTuple):
 _SLOTS = _arrays.slots(ChainGreeks._fields[2:], inverse=True)
 
 
+@overload
+def analyse(kind: pd.DataFrame, *, at: Any = None) -> pd.DataFrame: ...
+@overload
 def analyse(
     kind: ArrayLike,
     price: ArrayLike,
@@ -59,13 +67,25 @@ def analyse(
     *,
     numeraire: inverse.Numeraire = "usd",
     threads: int = 1,
-) -> ChainGreeks:
+) -> ChainGreeks: ...
+def analyse(
+    kind: Any,
+    price: ArrayLike | None = None,
+    forward: ArrayLike | None = None,
+    strike: ArrayLike | None = None,
+    tau: ArrayLike | None = None,
+    *,
+    numeraire: inverse.Numeraire = "usd",
+    threads: int = 1,
+    at: Any = None,
+) -> Any:
     """Implied vol, its status, Greeks and net delta from prices in coin.
 
     Parameters
     ----------
-    kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those
-        Call or put. An int8 array is the fastest.
+    kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those, or DataFrame
+        Call or put. An int8 array is the fastest. A DataFrame is a whole chain, with columns as of the
+        exchange, tardis.dev or gammacore; nothing else is then given but `at`.
     price : array_like
         Option prices in coin, such as marks.
     forward : array_like
@@ -78,11 +98,13 @@ def analyse(
         Whose value the Greeks differentiate, see `gammacore.inverse.greeks`.
     threads : int, optional
         How many threads to share large chains among; 1, the default, starts none.
+    at : time, optional
+        Of a DataFrame without times.
 
     Returns
     -------
-    ChainGreeks
-        Arrays of the broadcast shape.
+    ChainGreeks or DataFrame
+        Arrays of the broadcast shape; for a DataFrame one on its index, see `gammacore.api.frames.analysed`.
 
     Raises
     ------
@@ -95,6 +117,10 @@ def analyse(
     >>> chain.vol.round(6), chain.net_delta.round(6)
     (array([0.6, 0.6]), array([ 0.483431, -0.970972]))
     """
+    if price is None and hasattr(kind, "columns"):
+        return _lazy.analysed(kind, at=at)
+    if price is None or forward is None or strike is None or tau is None:
+        raise TypeError("analyse: expected kind, price, forward, strike and tau, or a DataFrame")
     numbers = {
         "forward": forward,
         "strike": strike,

@@ -34,10 +34,13 @@ def write_report(results: Results, path: Path) -> None:
     path : Path
         File to write; everything it needs is inside.
     """
-    coin = results.config.coin
-    view = View(results, (Unit("usd", "USD", 2), Unit("coin", coin, 8)))
-    page = render("report.html.jinja", _context(view))
+    page = render("report.html.jinja", _context(view_of(results)))
     path.write_text(page, encoding="utf-8")
+
+
+def view_of(results: Results) -> View:
+    """Results with the currencies that they are drawn in."""
+    return View(results, (Unit("usd", "USD", 2), Unit("coin", results.config.coin, 8)))
 
 
 def _context(view: View) -> dict[str, Any]:

@@ -97,11 +97,11 @@ class Result:
         DataError
             If the directory holds anything but an earlier result.
         """
-        from gammacore.backtest.report.run_files import write_run
+        from gammacore.backtest.report import write_results
         from gammacore.result_files import result_directory
 
         with result_directory(Path(folder)) as place:
-            write_run(self._tables, place)
+            write_results(self._tables, place)
         return Path(folder) / "report.html"
 
     def __repr__(self) -> str:
@@ -131,7 +131,7 @@ class Result:
         width, height = SPARK
 
         def y(value: float) -> float:
-            return height - 2 - (value - low) / span * (height - 4)
+            return float(height - 2 - (value - low) / span * (height - 4))
 
         step = width / (len(values) - 1)
         points = " ".join(f"{k * step:.1f},{y(value):.1f}" for k, value in enumerate(values))
@@ -170,7 +170,9 @@ class Plots:
         """
         from gammacore.api.charts import episode_figure
 
-        return episode_figure(self._result, number)
+        found, hedges = self._result, self._result.hedges
+        own = hedges[hedges["episode"] == number]
+        return episode_figure(found.episodes.loc[[number]].iloc[0], found.pnl["index_usd"], own)
 
     def _view(self) -> Any:
         from gammacore.backtest.report.page import view_of
@@ -191,7 +193,7 @@ class Comparison:
 
     def __init__(self, found: Mapping[str, Any]) -> None:
         names = [run["name"] for run in found["runs"]]
-        rows = {row["name"]: [cell for cell in row["values"]] for row in found["figures"]}
+        rows = {f"{row['label']}, {row['unit']}".rstrip(", "): row["values"] for row in found["figures"]}
         self.figures = pd.DataFrame.from_dict(rows, orient="index", columns=names).rename_axis("figure")
         numbers = self.figures.apply(pd.to_numeric, errors="coerce")
         self.figures["difference"] = numbers[names[1]] - numbers[names[0]]

@@ -13,8 +13,11 @@ A mean in coin is that in USD over the forward (the price is a martingale for wh
 inverse if you measure P&L in coin); deviations are taken over alike, which leaves out terms of second order.
 """
 
+from gammacore._lazy import make_callable
 from gammacore.breakeven.engine import breakevens
 from gammacore.breakeven.plan import Breakevens, TradePlan
 from gammacore.breakeven.structures import Positions, straddles
 
 __all__ = ["Breakevens", "Positions", "TradePlan", "breakevens", "straddles"]
+
+make_callable(__name__)

@@ -1,0 +1,135 @@
+"""Plots of chains, forecasts and episodes, in the style of the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["episode_figure", "plot_iv_rv", "plot_smile", "plot_term_structure"]
+
+HEIGHT = 420
+BLUE, RED, GREEN = "#0072b2", "#b34700", "#00735c"
+
+
+def plot_smile(frame: pd.DataFrame, expiry: str | None = None) -> go.Figure:
+    """Plot implied volatility by strike, one line per expiry.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        An option chain, in any form that `gammacore.chain.analyse` takes.
+    expiry : str, optional
+        Only this expiry, such as ``27MAR26``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import pandas as pd, gammacore as gc
+    >>> names = ["BTC-27MAR26-60000-C", "BTC-27MAR26-70000-C"]
+    >>> chain = pd.DataFrame({"instrument_name": names, "mark_price": [0.05, 0.02],
+    ...     "underlying": 60e3, "timestamp": "2026-03-01T00:00Z"})
+    >>> len(gc.plot_smile(chain).data)
+    1
+    """
+    from gammacore.api.frames import analysed
+
+    known = analysed(frame)
+    day = known["expiry"].dt.strftime("%-d%b%y").str.upper()
+    if expiry is not None:
+        known, day = known[day == expiry], day[day == expiry]
+        if known.empty:
+            raise ValueError(f"expiry: no option of {expiry!r} in this chain")
+    lines = [
+        (name, _per_strike(part)) for name, part in known.groupby(day.to_numpy(), sort=False) if len(part)
+    ]
+    lines.sort(key=lambda line: line[1]["expiry"].iloc[0])
+    return _lines([(name, part["strike"], part["vol"] * 100) for name, part in lines], "strike, USD", "IV, %")
+
+
+def plot_term_structure(frame: pd.DataFrame) -> go.Figure:
+    """Plot at-the-money volatility by expiry: that of the strike nearest to the forward.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        An option chain, as for `plot_smile`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    from gammacore.api.frames import analysed
+
+    known = analysed(frame).dropna(subset=["vol"])
+    off = (known["strike"] / known["forward"] - 1.0).abs()
+    near = known.assign(off=off).sort_values("off").groupby("expiry").head(2)
+    middle = near.groupby("expiry")["vol"].mean()
+    return _lines([("at the money", middle.index, middle * 100)], "expiry", "IV, %")
+
+
+def plot_iv_rv(implied: pd.Series, realised: pd.Series) -> go.Figure:
+    """Plot implied against realised volatility through time.
+
+    Parameters
+    ----------
+    implied, realised : Series
+        Decimals a year, with a DatetimeIndex each; they are aligned by time.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    both = pd.concat({"implied": implied, "realised": realised}, axis=1).sort_index()
+    lines = [(name, both[name].dropna().index, both[name].dropna() * 100) for name in both]
+    return _lines(lines, "", "volatility, %")
+
+
+def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go.Figure:
+    """Plot the price during an episode and its hedges: up for bought, down for sold.
+
+    Parameters
+    ----------
+    row : Series
+        Of the episodes' table.
+    price : Series
+        Of the underlying, USD, by time.
+    hedges : DataFrame
+        Of this episode, by time: ``amount`` and ``mark``.
+    """
+    import plotly.graph_objects as go
+
+    from gammacore.backtest.report.drawing import axis, make_figure, time_axis
+
+    price = price.loc[row["entry"] : row["closed"] if pd.notna(row["closed"]) else price.index[-1]]
+    traces = [go.Scatter(x=price.index, y=price, mode="lines", name="price", line={"color": BLUE})]
+    for name, shown, colour, symbol in (
+        ("bought", hedges[hedges["amount"] > 0], GREEN, "triangle-up"),
+        ("sold", hedges[hedges["amount"] < 0], RED, "triangle-down"),
+    ):
+        marker = {"color": colour, "symbol": symbol, "size": 8}
+        traces.append(go.Scatter(x=shown.index, y=shown["mark"], mode="markers", name=name, marker=marker))
+    title = f"Episode {row.name}: {row['instruments']}"
+    return make_figure(traces, HEIGHT, title=title, xaxis=time_axis(), yaxis=axis("USD"))
+
+
+def _per_strike(part: pd.DataFrame) -> pd.DataFrame:
+    """Keep one volatility a strike: of the option that is out of the money."""
+    out = (part["kind"] == 1) == (part["strike"] >= part["forward"])
+    ordered = part.assign(out=out).dropna(subset=["vol"]).sort_values(["strike", "out"])
+    return ordered.groupby("strike", as_index=False).last()
+
+
+def _lines(lines: list[tuple[Any, Any, Any]], across: str, up: str) -> go.Figure:
+    import plotly.graph_objects as go
+
+    from gammacore.backtest.report.drawing import axis, make_figure
+
+    traces = [go.Scatter(x=x, y=y, mode="lines+markers", name=str(name)) for name, x, y in lines]
+    return make_figure(traces, HEIGHT, xaxis=axis(across), yaxis=axis(up))

@@ -1,0 +1,210 @@
+"""Runs: backtests, comparisons, simulations and break-evens, from paths or from frames."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gammacore.api.frames import chain_table, price_table
+from gammacore.api.result import Comparison, Result
+from gammacore.config import Config, load_config, parse_config, with_overrides
+from gammacore.errors import ConfigError
+
+__all__ = ["backtest", "breakeven", "compare", "load", "simulate"]
+
+Source = str | Path | pd.DataFrame
+Prices = str | Path | pd.DataFrame | pd.Series
+
+
+def backtest(
+    config: str | Path | Mapping[str, Any] | Config | None = None,
+    *,
+    chains: Source | None = None,
+    prices: Prices | None = None,
+    policy: Any = None,
+    signal: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Result:
+    """Backtest gamma scalping; without data, on the simulated market.
+
+    Parameters
+    ----------
+    config : path, mapping or Config, optional
+        Default: every parameter at its default.
+    chains : path or DataFrame, optional
+        Option chains; a frame may have the columns of the exchange, of tardis.dev or of gammacore.
+    prices : path, DataFrame or Series, optional
+        Bars of the underlying by their start; or a Series of prices by the times they were known at.
+    policy : hedge policy or callable, optional
+        Hedge by this one: a `gammacore.hedging` policy, or a function that takes a moment and returns the
+        delta to trade in coin, asked whenever the configured rule fires.
+    signal : mapping, optional
+        Fields of ``signal``.
+    **settings
+        Any parameter, with ``__`` for the dot: ``hedge__band=0.05``.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConfigError, DataError
+        As the command ``gammacore backtest``.
+
+    Examples
+    --------
+    >>> import gammacore as gc
+    >>> gc.backtest(market__days=14, hedge__band=0.05).summary["n_episodes"] >= 1
+    True
+    """
+    from gammacore.backtest.figures.results import tabulate
+    from gammacore.backtest.replay.market import load_market
+    from gammacore.backtest.replay.runner import replay
+
+    overrides = {name.replace("__", "."): value for name, value in settings.items()}
+    overrides |= {f"signal.{name}": value for name, value in (signal or {}).items()}
+    with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
+        place = Path(folder)
+        if chains is not None:
+            overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
+        if prices is not None:
+            overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
+        chosen = _config(config, overrides)
+        market = load_market(chosen)
+        run = replay(chosen, market.tape, policy=_policy(policy, chosen))
+        return Result(tabulate(run, market))
+
+
+def load(folder: str | Path) -> Result:
+    """Load a result directory.
+
+    Parameters
+    ----------
+    folder : path
+        As ``gammacore backtest`` or :meth:`Result.report` wrote it.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    DataError
+        If it is not the result of a backtest, or a file of it is broken.
+    """
+    from gammacore.backtest.report.stored import load_results
+
+    return Result(load_results(Path(folder)))
+
+
+def compare(first: Result | str | Path, second: Result | str | Path) -> Comparison:
+    """Compare two results, or result directories: figures, and the episodes that both have.
+
+    Returns
+    -------
+    Comparison
+    """
+    from gammacore.backtest.report.compare_figures import comparison
+    from gammacore.backtest.report.compare_runs import load_runs
+
+    with tempfile.TemporaryDirectory(prefix="gammacore-") as place:
+        folders = []
+        for name, one in (("first", first), ("second", second)):
+            if isinstance(one, Result):
+                folders.append(one.report(Path(place) / name).parent)
+            else:
+                folders.append(Path(one))
+        return Comparison(comparison(load_runs(folders)))
+
+
+def simulate(config: str | Path | Mapping[str, Any] | Config | None = None, **settings: Any) -> Any:
+    """Hedge a position on simulated paths; the result has ``summary`` and the frontier's ``table``.
+
+    Parameters
+    ----------
+    config : path, mapping or Config, optional
+    **settings
+        Any parameter, with ``__`` for the dot: ``simulate__paths=10_000``.
+
+    Returns
+    -------
+    gammacore.backtest.simulation.run.Simulated
+    """
+    from gammacore.backtest.simulation.run import run_simulation
+
+    return run_simulation(_config(config, {n.replace("__", "."): v for n, v in settings.items()}))
+
+
+def breakeven(
+    config: str | Path | Mapping[str, Any] | Config | None = None,
+    *,
+    chains: Source | None = None,
+    prices: Prices | None = None,
+    forecast: float | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Rank the positions of the latest chain by what they earn under a forecast.
+
+    Parameters
+    ----------
+    config : path, mapping or Config, optional
+    chains, prices : path or frame, optional
+        As of `backtest`; default: the simulated market.
+    forecast : float, optional
+        Volatility to be realised (decimal a year); default: ``signal.forecast``.
+    **settings
+        Any parameter, with ``__`` for the dot.
+
+    Returns
+    -------
+    DataFrame
+        One row per position: strikes, break-even volatility, probability, profit.
+    """
+    from gammacore.backtest.figures.position_ranking import rank_positions
+
+    overrides = {name.replace("__", "."): value for name, value in settings.items()}
+    with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
+        place = Path(folder)
+        if chains is not None:
+            overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
+        if prices is not None:
+            overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
+        ranked = rank_positions(_config(config, overrides), forecast=forecast)
+    return pd.DataFrame(ranked.rows())
+
+
+def _config(config: str | Path | Mapping[str, Any] | Config | None, overrides: Mapping[str, Any]) -> Config:
+    """Read a configuration and override it; a mapping is what a YAML file would hold."""
+    if isinstance(config, Mapping):
+        config = parse_config(config)
+    return with_overrides(config, overrides) if isinstance(config, Config) else load_config(config, overrides)
+
+
+def _path(source: Any, path: Path, form: Callable[[Any], pd.DataFrame]) -> str:
+    """Path of a source; a frame is written where the loaders can check it."""
+    if isinstance(source, pd.DataFrame | pd.Series):
+        form(source).to_csv(path, index=False)
+        return str(path)
+    return str(source)
+
+
+def _policy(policy: Any, config: Config) -> Any:
+    """Policy to hedge by; a function is asked whenever the configured rule fires."""
+    from gammacore.build import build_policy
+    from gammacore.hedging import Custom, Ladder, Never
+
+    if policy is None or hasattr(policy, "fires"):
+        return policy
+    if not callable(policy):
+        raise ConfigError(f"policy: expected a hedge policy or a function of a moment, got {policy!r}")
+    trigger = build_policy(config)
+    if isinstance(trigger, Custom | Ladder | Never):
+        raise ConfigError(
+            f"policy: hedge.rule = {config.hedge.rule} never asks it; expected a rule that fires"
+        )
+    return Custom(trigger, policy)

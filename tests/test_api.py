@@ -1,0 +1,276 @@
+"""What a notebook sees: runs, their results, chains as frames, all with their index and real times."""
+
+import html
+import inspect
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+import gammacore as gc
+from gammacore import inverse
+from gammacore.api.frames import chain_table, price_table
+from gammacore.errors import ConfigError, DataError
+from gammacore.hedging import Interval
+
+DAYS = {"market__days": 14}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return gc.backtest(**DAYS, hedge__band=0.05)
+
+
+def test_the_package_shows_what_matters_and_nothing_else():
+    assert set(dir(gc)) == {*gc.__all__, "__version__"}
+    for name in gc.__all__:
+        assert getattr(gc, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'backtets'"):
+        gc.backtets  # noqa: B018
+
+
+def test_packages_that_can_be_called_stay_packages():
+    import gammacore.backtest.replay.runner as runner
+    import gammacore.breakeven
+
+    assert runner.replay is gc.backtest.replay.runner.replay
+    assert gammacore.breakeven.straddles is gc.breakeven.straddles
+    assert callable(gc.backtest)
+
+
+def test_a_result_is_short_and_begins_with_its_verdict(result):
+    assert len(repr(result)) < 300
+    assert result.verdict in repr(result)
+    page = result._repr_html_()
+    assert len(page) < 10_000
+    assert html.escape(result.verdict) in page
+    assert "says nothing about real profit" in page
+    assert "<polyline" in page
+
+
+def test_tables_have_real_times_and_sum_to_the_profit(result):
+    total = result.summary["total"]
+    for table in (result.pnl, result.fills, result.hedges):
+        assert isinstance(table.index, pd.DatetimeIndex)
+        assert str(table.index.tz) == "UTC"
+        assert "ts_ns" not in table
+    assert {"entry", "expiry", "closed"} <= set(result.episodes.select_dtypes("datetimetz"))
+    assert result.episodes["pnl_usd"].sum() == pytest.approx(total["usd"])
+    assert result.pnl["pnl_usd"].iloc[-1] == pytest.approx(total["usd"])
+    lines = result.attribution
+    assert lines.loc["total", "usd"] == pytest.approx(total["usd"])
+    assert lines.drop("total")["coin"].sum() == pytest.approx(total["coin"], abs=1e-9)
+    assert len(result.hedges) == result.summary["n_hedges"]
+    assert set(result.hedges["purpose"]) == {"hedge"}
+
+
+def test_plots_are_figures_of_the_same_numbers(result):
+    for figure in (result.plot.pnl(), result.plot.attribution()):
+        assert isinstance(figure, go.Figure)
+    drawn = result.plot.episode(0)
+    own = result.hedges[result.hedges["episode"] == 0]
+    assert sum(len(trace.x) for trace in drawn.data[1:]) == len(own)
+    assert pd.Timestamp(drawn.data[0].x[0]) >= result.episodes.loc[0, "entry"]
+    with pytest.raises(KeyError):
+        result.plot.episode(99)
+
+
+def test_a_directory_is_loaded_as_it_was_written(result, tmp_path):
+    page = result.report(tmp_path / "run")
+    assert page.name == "report.html"
+    again = gc.load(tmp_path / "run")
+    assert again.verdict == result.verdict
+    for name in ("episodes", "fills", "pnl", "attribution"):
+        pd.testing.assert_frame_equal(
+            getattr(again, name), getattr(result, name), check_dtype=False, check_freq=False
+        )
+    assert len(again.plot.pnl().data) == len(result.plot.pnl().data)
+    with pytest.raises(DataError, match="no such directory"):
+        gc.load(tmp_path / "ran")
+
+
+def test_a_policy_of_ones_own_is_asked_when_the_rule_fires(result):
+    half = gc.backtest(**DAYS, hedge__band=0.05, policy=lambda at: -0.5 * at.mismatch)
+    assert len(half.hedges) > len(result.hedges)  # half of a mismatch is soon one again
+    hourly = gc.backtest(**DAYS, policy=Interval(3_600_000_000_000))
+    assert len(hourly.hedges) < len(hourly.episodes) * 14 * 24
+    with pytest.raises(ConfigError, match=r"hedge\.rule = never never asks it"):
+        gc.backtest(**DAYS, hedge__rule="never", policy=lambda at: 0.0)
+    with pytest.raises(ConfigError, match="expected a hedge policy or a function"):
+        gc.backtest(**DAYS, policy="band")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"hedge__bnad": 1}, "did you mean"),
+        ({"config": {"hedge": {"band": -1}}}, "hedge.band"),
+        ({"signal": {"min_egde": 0.1}}, "did you mean"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, told):
+    with pytest.raises(ConfigError, match=told):
+        gc.backtest(**settings)
+
+
+def test_configurations_may_be_mappings_and_are_overridden():
+    found = gc.backtest(
+        {"market": {"days": 14}, "hedge": {"band": 0.2}}, hedge__band=0.05, entry__side="short"
+    )
+    assert (found.config.hedge.band, found.config.entry.side, found.config.market.days) == (0.05, "short", 14)
+
+
+def test_two_results_are_compared(result, tmp_path):
+    wide = gc.backtest(**DAYS, hedge__band=0.2)
+    found = gc.compare(result, wide)
+    difference = wide.summary["total"]["usd"] - result.summary["total"]["usd"]
+    assert found.figures.loc["P&L, USD", "difference"] == pytest.approx(difference)
+    assert len(repr(found)) < 5_000
+    first = result.report(tmp_path / "first").parent
+    assert gc.compare(first, wide).figures.loc["P&L, USD", "difference"] == pytest.approx(difference)
+
+
+def test_breakevens_and_simulations_come_as_tables():
+    table = gc.breakeven(**DAYS, forecast=0.5)
+    assert {"strikes", "breakeven", "probability"} <= set(table.columns)
+    assert len(table) > 3
+    assert gc.simulate(simulate__paths=500, simulate__frontier=False).summary["paths"] == 500
+
+
+# ---- chains as frames ----------------------------------------------------------------
+
+NAMES = ["BTC-27MAR26-60000-C", "BTC-27MAR26-66000-P", "BTC-3APR26-60000-C"]
+AT = pd.Timestamp("2026-03-20T08:00:00Z")
+TAU = np.array([7, 7, 14]) / 365
+PRICES = inverse.price([1, -1, 1], 60_000.0, [60e3, 66e3, 60e3], TAU, [0.6, 0.65, 0.55])
+OURS = pd.DataFrame(
+    {"instrument_name": NAMES, "mark_price": PRICES, "underlying": 60e3, "timestamp": AT},
+    index=["a", "b", "c"],
+)
+EXCHANGE = OURS.rename(columns={"underlying": "underlying_price"}).assign(
+    timestamp=AT.value // 10**6, mark_iv=[60.0, 65.0, 55.0]
+)
+TARDIS = OURS.rename(columns={"instrument_name": "symbol", "underlying": "underlying_price"}).assign(
+    timestamp=AT.value // 10**3
+)
+
+
+@pytest.mark.parametrize("frame", [OURS, EXCHANGE, TARDIS], ids=["ours", "exchange", "tardis"])
+def test_a_chain_frame_is_priced_on_its_own_index(frame):
+    found = gc.chain.analyse(frame)
+    assert list(found.index) == ["a", "b", "c"]
+    np.testing.assert_allclose(found["vol"], [0.6, 0.65, 0.55], rtol=1e-10)
+    np.testing.assert_allclose(found["tau"], TAU)
+    wanted = inverse.greeks([1, -1, 1], 60_000.0, [60e3, 66e3, 60e3], TAU, [0.6, 0.65, 0.55])
+    np.testing.assert_allclose(found["net_delta"], wanted.net_delta, rtol=1e-9)
+    assert found["expiry"].iloc[0] == pd.Timestamp("2026-03-27T08:00Z")
+
+
+def test_times_may_be_the_index_or_given():
+    frame = OURS.drop(columns="timestamp")
+    np.testing.assert_allclose(gc.chain.analyse(frame, at="2026-03-20T08:00Z")["tau"], TAU)
+    timed = frame.set_index(pd.DatetimeIndex([AT] * 3))
+    np.testing.assert_allclose(gc.chain.analyse(timed)["tau"], TAU)
+
+
+def test_nullable_types_and_missing_prices_have_no_volatility():
+    frame = OURS.assign(mark_price=pd.array([PRICES[0], None, PRICES[2]], dtype="Float64"))
+    vol = gc.chain.analyse(frame)["vol"]
+    assert np.isnan(vol["b"])
+    assert vol["a"] == pytest.approx(0.6)
+
+
+def test_options_in_usdc_are_priced_in_usdc():
+    frame = OURS.assign(
+        instrument_name=[name.replace("BTC-", "BTC_USDC-") for name in NAMES], mark_price=PRICES * 60e3
+    )
+    np.testing.assert_allclose(gc.chain.analyse(frame)["vol"], [0.6, 0.65, 0.55], rtol=1e-10)
+    mixed = pd.concat([frame.iloc[:1], OURS.iloc[:1]])
+    with pytest.raises(DataError, match="two chains"):
+        gc.chain.analyse(mixed)
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (OURS.drop(columns="mark_price"), "no column mark_price"),
+        (OURS.drop(columns="timestamp"), "no time"),
+        (OURS.assign(instrument_name="BTC-PERPETUAL"), "row a: BTC-PERPETUAL is no option"),
+        (OURS.assign(instrument_name="BTC-32MAR26-1-C"), "row a: "),
+        (OURS.assign(timestamp=17), "no time in s, ms, us or ns"),
+    ],
+)
+def test_a_frame_that_says_too_little_is_refused_with_column_or_row(frame, told):
+    with pytest.raises(DataError, match=told):
+        gc.chain.analyse(frame)
+
+
+def test_numbers_are_analysed_as_before_and_half_of_them_is_an_error():
+    found = gc.chain.analyse([1], PRICES[:1], 60e3, [60e3], TAU[:1])
+    assert found.vol == pytest.approx([0.6])
+    with pytest.raises(TypeError, match="or a DataFrame"):
+        gc.chain.analyse([1], PRICES[:1])
+
+
+def test_plots_of_a_chain_show_its_volatilities():
+    smile = gc.plot_smile(OURS)
+    assert [trace.name for trace in smile.data] == ["27MAR26", "3APR26"]
+    np.testing.assert_allclose(smile.data[0].y, [60.0, 65.0])
+    assert len(gc.plot_smile(OURS, expiry="3APR26").data) == 1
+    with pytest.raises(ValueError, match="no option of '1APR26'"):
+        gc.plot_smile(OURS, expiry="1APR26")
+    term = gc.plot_term_structure(OURS)
+    assert len(term.data[0].x) == 2
+    days = pd.date_range("2026-01-01", periods=3, tz="UTC")
+    both = gc.plot_iv_rv(pd.Series([0.5, 0.6, 0.7], days), pd.Series([0.4, 0.5], days[1:]))
+    np.testing.assert_allclose(both.data[1].y, [40.0, 50.0])
+
+
+def test_frames_of_data_are_backtested_like_files(tmp_path):
+    market = gc.backtest(**DAYS)
+    assert market.summary["simulated_data"]
+    from gammacore.backtest.replay.market import load_sources
+    from gammacore.config import parse_config
+
+    sources = load_sources(parse_config({"market": {"days": 14}}), None)
+    chains, prices = sources.chains, sources.prices
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.to_datetime(chains.ts_ns, utc=True),
+            "symbol": np.array(chains.names)[chains.code],
+            "underlying_price": chains.forward,
+            "index_price": chains.index,
+            "bid_price": chains.bid,
+            "ask_price": chains.ask,
+            "mark_price": chains.mark,
+            "mark_iv": chains.iv * 100,
+        }
+    )
+    closes = pd.Series(prices.close, pd.to_datetime(prices.ts_ns, utc=True), name="close")
+    found = gc.backtest(chains=frame, prices=closes, costs__funding=False)
+    same = gc.backtest(**DAYS, costs__funding=False)
+    assert not found.summary["simulated_data"]
+    assert found.summary["n_episodes"] == same.summary["n_episodes"]
+    assert found.summary["total"]["usd"] == pytest.approx(same.summary["total"]["usd"], rel=1e-3)
+
+
+def test_tables_keep_what_they_are_given():
+    table = chain_table(OURS.assign(bid_price=0.01, ask_price=0.02, iv=0.6))
+    assert list(table["implied_volatility"]) == [0.6] * 3
+    bars = price_table(pd.Series([1.0, 2.0], pd.date_range("2026-01-01", periods=2)))
+    assert list(bars["timestamp"]) == [
+        pd.Timestamp("2025-12-31", tz="UTC"),
+        pd.Timestamp("2026-01-01", tz="UTC"),
+    ]
+    ohlc = pd.DataFrame({"close": [1.0, 2.0]}, pd.date_range("2026-01-01", periods=2))
+    assert price_table(ohlc)["timestamp"].iloc[0] == pd.Timestamp("2026-01-01", tz="UTC")
+    with pytest.raises(DataError, match="DatetimeIndex"):
+        price_table(pd.Series([1.0]))
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(gc.__all__) - {"black76", "black_scholes", "inverse", "settlement"})
+)
+def test_everything_has_a_docstring(name):
+    assert inspect.getdoc(getattr(gc, name))
