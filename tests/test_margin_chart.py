@@ -22,7 +22,7 @@ def view_of(settings):
 def test_lines_are_those_of_the_table():
     view = view_of({"entry.side": "short", "size.equity": 10.0})
     figure, table = margin_figure(view), view.results.margins
-    assert [trace.name for trace in figure.data] == [
+    assert [trace["name"] for trace in figure.data] == [
         "standard, initial",
         "standard, maintenance",
         "portfolio, initial",
@@ -52,7 +52,7 @@ def test_the_table_and_the_page(tmp_path):
 def test_a_coin_without_parameters_shows_the_standard_model_alone(tmp_path):
     view = view_of({})
     view.results.margins[["portfolio_initial", "portfolio_maintenance"]] = np.nan
-    assert [trace.name for trace in margin_figure(view).data] == [
+    assert [trace["name"] for trace in margin_figure(view).data] == [
         "standard, initial",
         "standard, maintenance",
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 
 from .drawing import (
     BLACK,
@@ -15,8 +14,12 @@ from .drawing import (
     SKY,
     VERMILLION,
     YELLOW,
+    Figure,
+    Trace,
     axis,
+    bar,
     make_figure,
+    scatter,
     time_axis,
 )
 from .thinning import milliseconds, rounded
@@ -27,15 +30,15 @@ SHOWN = (("delta_coin", 5), ("gamma_coin_per_percent", 5), ("vega_usd_per_point"
 USUAL = 0.98  # of the values that an axis shows: gamma at the strike has no bound in the last hours
 
 
-def book_figure(view: View) -> go.Figure:
+def book_figure(view: View) -> Figure:
     """Bars by expiry, one upon the other; the line over the deltas is the net with the hedge."""
-    book, traces = view.results.book, list[go.Bar | go.Scatter]()
+    book, traces = view.results.book, list[Trace]()
     options, hedge = book[book["expiry"] != ""], book[book["expiry"] == ""]
     held = options[(options[[name for name, _ in SHOWN]] != 0.0).any(axis=1)]
     for number, (expiry, rows) in enumerate(held.groupby("expiry")):
         for panel, (column, decimals) in enumerate(SHOWN, 1):
             traces.append(
-                go.Bar(
+                bar(
                     x=milliseconds(rows["ts_ns"].to_numpy(np.int64)),
                     y=rounded(rows[column], decimals),
                     name=str(expiry),
@@ -46,7 +49,7 @@ def book_figure(view: View) -> go.Figure:
             )
     net = options.groupby("ts_ns")["delta_coin"].sum() + hedge.set_index("ts_ns")["delta_coin"]
     traces.append(
-        go.Scatter(
+        scatter(
             x=milliseconds(net.index.to_numpy(np.int64)),
             y=rounded(net, 5),
             name="net, with the hedge",

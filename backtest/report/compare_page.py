@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from gammacore.daycount import parse_time
 
@@ -20,7 +19,9 @@ from .drawing import (
     PURPLE,
     SKY,
     VERMILLION,
+    Figure,
     axis,
+    bar,
     make_figure,
     time_axis,
     unit_line,
@@ -76,7 +77,7 @@ def render_comparison(runs: Sequence[StoredRun], found: dict[str, Any]) -> str:
         ],
         "line_rows": _line_rows(runs, found["attribution"], units),
         "paired": [{**pair, "rows": paired_rows(pair, coins[0])} for pair in found["paired"]],
-        "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
+        "figures": {name: script_json(figure.plain()) for name, figure in figures.items()},
     }
     return render("compare.html.jinja", context)
 
@@ -132,7 +133,7 @@ def _look(number: int) -> tuple[str, str]:
     return COLOURS[number % len(COLOURS)], DASHES[(number // len(COLOURS)) % len(DASHES)]
 
 
-def _curves(runs: Sequence[StoredRun], units: Sequence[Unit]) -> go.Figure:
+def _curves(runs: Sequence[StoredRun], units: Sequence[Unit]) -> Figure:
     traces = []
     for unit in units:
         for number, run in enumerate(runs):
@@ -153,7 +154,7 @@ def _curves(runs: Sequence[StoredRun], units: Sequence[Unit]) -> go.Figure:
 
 def _lines(
     runs: Sequence[StoredRun], lines: dict[str, dict[str, list[float]]], units: Sequence[Unit]
-) -> go.Figure:
+) -> Figure:
     # Less than a bar is thick is left to the table.
     least = LEAST * max((extent(values["usd"]) for values in lines.values()), default=0.0)
     shown = [name for name, values in lines.items() if extent(values["usd"]) > least]
@@ -162,7 +163,7 @@ def _lines(
         for number, run in enumerate(runs):
             values = [lines[name][unit.key][number] for name in shown] + [run.summary["total"][unit.key]]
             traces.append(
-                go.Bar(
+                bar(
                     orientation="h",
                     y=[*(label(name) for name in shown), "total"],
                     x=rounded(values, unit.decimals),
@@ -186,7 +187,7 @@ def _lines(
     )
 
 
-def _pairs(runs: Sequence[StoredRun]) -> go.Figure:
+def _pairs(runs: Sequence[StoredRun]) -> Figure:
     """Differences of paired episodes, in order of expiry."""
     traces = []
     for number, other in enumerate(runs[1:], start=1):
@@ -204,7 +205,7 @@ def _pairs(runs: Sequence[StoredRun]) -> go.Figure:
             for row in pairs.iloc[kept].itertuples(index=False)
         ]
         traces.append(
-            go.Bar(
+            bar(
                 x=(kept + 1).tolist(),
                 y=rounded(change[kept], 3),
                 text=words,

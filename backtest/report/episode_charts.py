@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_YEAR, parse_time
 
 from ..figures.run_exposures import EpisodeMoments
-from .drawing import GAIN, GREY, LOSS, axis, make_figure
+from .drawing import GAIN, GREY, LOSS, Figure, Trace, axis, bar, make_figure, scatter
 from .thinning import CURVE_POINTS, extent, rounded, thin
 from .view import View, as_text, day, plural
 
@@ -21,7 +20,7 @@ CONE_EPISODES, CONE_POINTS = 60, 60
 DIVERGING = [[0.0, LOSS], [0.5, "#C9CCD1"], [1.0, GAIN]]
 
 
-def volatility_figure(view: View) -> go.Figure:
+def volatility_figure(view: View) -> Figure:
     """Volatility realised against implied at entry, coloured by return."""
     episodes = view.results.episodes
     known = np.isfinite(episodes["iv_entry"]) & np.isfinite(episodes["rv"])
@@ -29,10 +28,10 @@ def volatility_figure(view: View) -> go.Figure:
     shown = shown.iloc[thin(shown["rv"], CURVE_POINTS)]
     iv, rv = 100 * shown["iv_entry"].to_numpy(np.float64), 100 * shown["rv"].to_numpy(np.float64)
     ends = _padded_ends(np.concatenate([iv, rv]))
-    diagonal = go.Scatter(
+    diagonal = scatter(
         x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dash", "width": 1}, hoverinfo="skip"
     )
-    points = go.Scatter(
+    points = scatter(
         x=rounded(iv, 2), y=rounded(rv, 2), mode="markers", marker=_pnl_colours(shown),
         text=[_episode_words(row) for row in shown.itertuples(index=False)],
         hovertemplate="%{text}<br>IV %{x:.1f} %, RV %{y:.1f} %<extra></extra>",
@@ -88,12 +87,12 @@ def _episode_words(row: Any) -> str:
     )
 
 
-def returns_figure(view: View) -> go.Figure:
+def returns_figure(view: View) -> Figure:
     """Profit over premium of every episode."""
     episodes = view.results.episodes
     shown = episodes.iloc[thin(episodes["pnl_over_premium"], CURVE_POINTS)]
     over = 100 * shown["pnl_over_premium"].to_numpy(np.float64)
-    bars = go.Bar(
+    bars = bar(
         x=shown["episode"].tolist(),
         y=rounded(over, 2),
         marker={"color": [GAIN if value >= 0 else LOSS for value in over]},
@@ -116,13 +115,13 @@ def returns_figure(view: View) -> go.Figure:
     return figure
 
 
-def cone_figure(view: View) -> go.Figure:
+def cone_figure(view: View) -> Figure:
     """Forward of each episode since entry, in standard deviations at the volatility of its entry.
 
     Across is the share of the time to expiry that has passed, u; the cone is plus and minus the root of u.
     """
     share = np.linspace(0.0, 1.0, 41)
-    cone = go.Scatter(
+    cone = scatter(
         x=(100 * np.concatenate([share, share[::-1]])).round(2).tolist(),
         y=np.concatenate([np.sqrt(share), -np.sqrt(share[::-1])]).round(4).tolist(),
         fill="toself",
@@ -157,7 +156,7 @@ def _cone_episodes(view: View) -> list[tuple[EpisodeMoments, Any]]:
     return [(seen, rows[seen.episode]) for seen in known]
 
 
-def _walks(chosen: list[tuple[EpisodeMoments, Any]], name: str, colour: str) -> go.Scatter:
+def _walks(chosen: list[tuple[EpisodeMoments, Any]], name: str, colour: str) -> Trace:
     """Draw the walks of several episodes as one line with gaps."""
     across: list[float | None] = []
     moves: list[float | None] = []
@@ -170,7 +169,7 @@ def _walks(chosen: list[tuple[EpisodeMoments, Any]], name: str, colour: str) -> 
         across += [*(100 * (seen.ts_ns[kept] - start) / life).round(2).tolist(), None]
         moves += [*rounded(np.log(seen.forward[kept] / seen.forward[0]) / scale, 3), None]
         words += [f"episode {row.episode}"] * (len(kept) + 1)
-    return go.Scatter(
+    return scatter(
         x=across,
         y=moves,
         text=words,

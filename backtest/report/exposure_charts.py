@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from .drawing import BLUE, GREEN, GREY, ORANGE, axis, line_trace, make_figure, time_axis
+from .drawing import BLUE, GREEN, GREY, ORANGE, Figure, axis, line_trace, make_figure, scatter, time_axis
 from .thinning import LINE_POINTS, extent, milliseconds, rounded, thin
 from .view import View
 
@@ -21,7 +20,7 @@ def _usual(values: pd.Series) -> float:
     return 1.15 * (size or 1.0) * (-1.0 if values.sum() < 0 else 1.0)
 
 
-def deltas_figure(view: View) -> go.Figure:
+def deltas_figure(view: View) -> Figure:
     """Delta of the episode before and after each of its hedges: a stick from the one to the other.
 
     Sticks are one line with gaps: thousands of markers would take longer than the rest of the page.
@@ -33,7 +32,7 @@ def deltas_figure(view: View) -> go.Figure:
     at = milliseconds(shown["ts_ns"])
     before, after = (rounded(shown[f"delta_{side}"], 6) for side in ("before", "after"))
     hover = f"episode %{{text}}<br>%{{x}}<br>%{{y:+,.5f}} {view.coin}<extra></extra>"
-    sticks = go.Scatter(
+    sticks = scatter(
         x=[x for t in at for x in (t, t, None)],
         y=[y for pair in zip(before, after, strict=True) for y in (*pair, None)],
         text=[number for number in shown["episode"].tolist() for _ in range(3)],
@@ -42,7 +41,7 @@ def deltas_figure(view: View) -> go.Figure:
         line={"color": GREY, "width": 1},
         hovertemplate=hover,
     )
-    left = go.Scatter(
+    left = scatter(
         x=at,
         y=after,
         text=shown["episode"].tolist(),
@@ -60,7 +59,7 @@ def deltas_figure(view: View) -> go.Figure:
     )
 
 
-def greeks_figure(view: View) -> go.Figure:
+def greeks_figure(view: View) -> Figure:
     """Gamma and theta of all episodes together."""
     profit = view.results.profit
     ts = profit["ts_ns"].to_numpy(np.int64)

@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from gammacore.daycount import NS_PER_DAY
 
 from ..replay.market import LoadedMarket
 from ..sweep.held_book import ACTUAL, HedgedBook, HeldBook
-from .drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, axis, line_trace, make_figure, time_axis
+from .drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Figure,
+    axis,
+    line_trace,
+    make_figure,
+    scatter,
+    time_axis,
+)
 from .rendering import render, script_json
 from .thinning import LINE_POINTS
 from .view import as_text, gain_or_loss
@@ -40,7 +52,7 @@ def render_held(found: HeldBook, market: LoadedMarket) -> str:
         "saving": actual.figures["burden_usd"] - best.figures["burden_usd"],
         "rows": [_row(one, best) for one in found.hedged],
         "aversion": found.config.hedge.risk_aversion,
-        "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
+        "figures": {name: script_json(figure.plain()) for name, figure in figures.items()},
     }
     return render("held.html.jinja", context)
 
@@ -65,7 +77,7 @@ def _row(one: HedgedBook, best: HedgedBook) -> dict[str, Any]:
     }
 
 
-def _curves(found: HeldBook) -> go.Figure:
+def _curves(found: HeldBook) -> Figure:
     """Profit of the book day by day, by the hedges that say most."""
     best, tape = found.best, found.hedged[0].run.tape
     first = [one for one in found.hedged if one.name == ACTUAL or one is best]
@@ -93,11 +105,11 @@ def _curves(found: HeldBook) -> go.Figure:
     )
 
 
-def _costs(found: HeldBook) -> go.Figure:
+def _costs(found: HeldBook) -> Figure:
     """Draw what each hedge cost against the deviation of a day's profit that it left."""
     best = found.best
     traces = [
-        go.Scatter(
+        scatter(
             x=[one.figures["hedge_fees_usd"] + one.figures["spread_usd"]],
             y=[one.figures["daily_sd_usd"]],
             name=one.name,

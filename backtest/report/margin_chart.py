@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 
-from .drawing import BLUE, ORANGE, axis, line_trace, make_figure, time_axis
+from .drawing import BLUE, ORANGE, Figure, axis, line_trace, make_figure, time_axis
 from .thinning import LINE_POINTS
 from .view import View, as_text, plural
 
@@ -15,7 +14,7 @@ SHOWN = 20  # rounds of a liquidation
 MODELS = (("standard", BLUE), ("portfolio", ORANGE))
 
 
-def margin_figure(view: View) -> go.Figure:
+def margin_figure(view: View) -> Figure:
     """Draw initial (full) and maintenance margin (dotted) of both models."""
     table, unit = view.results.margins, view.config.settles_in
     ts, traces = table["ts_ns"].to_numpy(np.int64), []

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-
 from gammacore.result_files import config_text
 
 from ..figures.results import Results
 from . import tables
 from .book_charts import book_figure
+from .drawing import Figure
 from .episode_charts import cone_figure, cone_note, returns_figure, volatility_figure
 from .exposure_charts import deltas_figure, greeks_figure
 from .headline import FIRST, headline_cards
@@ -73,11 +72,11 @@ def _context(view: View) -> dict[str, Any]:
         "files": tables.file_rows(view.summary),
         "changed": tables.changed_parameters(view.config),
         "config_yaml": config_text(view.config),
-        "figures": {name: script_json(figure.to_plotly_json()) for name, figure in figures.items()},
+        "figures": {name: script_json(figure.plain()) for name, figure in figures.items()},
     }
 
 
-def _figures(view: View) -> dict[str, go.Figure]:
+def _figures(view: View) -> dict[str, Figure]:
     if not view.summary["n_episodes"]:
         return {}
     return {

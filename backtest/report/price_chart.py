@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import parse_time
@@ -17,16 +16,19 @@ from .drawing import (
     PURPLE,
     VERMILLION,
     YELLOW,
+    Figure,
+    Trace,
     axis,
     line_trace,
     make_figure,
+    scatter,
     time_axis,
 )
 from .thinning import MARKER_POINTS, milliseconds, rounded, thin
 from .view import View
 
 
-def price_figure(view: View) -> go.Figure:
+def price_figure(view: View) -> Figure:
     """Index price with hedges, option trades and deliveries."""
     profit = view.results.profit
     ts, index = profit["ts_ns"].to_numpy(np.int64), profit["index_usd"].to_numpy(np.float64)
@@ -55,7 +57,7 @@ def _sides(view: View) -> list[tuple[str, pd.DataFrame, Ints]]:
     return [(name, side, thin(side["price"], MARKER_POINTS)) for name, side in sides if len(side)]
 
 
-def _hedge_markers(view: View) -> list[go.Scatter]:
+def _hedge_markers(view: View) -> list[Trace]:
     sides = _sides(view)
     largest = max((float(side["amount"].abs().max()) for _, side, _ in sides), default=1.0) or 1.0
     amount_unit, fee_unit = (view.coin, "USD") if view.linear else ("USD", view.coin)
@@ -70,7 +72,7 @@ def _hedge_markers(view: View) -> list[go.Scatter]:
         detail = zip(rounded(amounts, 6), rounded(shown["fee"], 8), strict=True)
         several = bool((side["instrument"] != side["instrument"].iloc[0]).any())
         markers.append(
-            go.Scatter(
+            scatter(
                 x=milliseconds(shown["ts_ns"]),
                 y=rounded(shown["price"], 2),
                 mode="markers",
@@ -92,7 +94,7 @@ def _hedge_markers(view: View) -> list[go.Scatter]:
     return markers
 
 
-def _option_markers(view: View, ts: Ints, index: Floats) -> list[go.Scatter]:
+def _option_markers(view: View, ts: Ints, index: Floats) -> list[Trace]:
     """Entries and exits, at the index (an option's own price is of another scale)."""
     fills = view.results.fills
     options = fills[fills["kind"] == "option"]
@@ -120,7 +122,7 @@ def _leg_words(view: View, episode: int, legs: pd.DataFrame) -> str:
     return "<br>".join([f"episode {episode}", *rows])
 
 
-def _delivery_markers(view: View) -> list[go.Scatter]:
+def _delivery_markers(view: View) -> list[Trace]:
     episodes = view.results.episodes
     done = episodes[episodes["close_reason"] == "delivery"]
     done = done[np.isfinite(done["delivery_price_usd"])]
@@ -136,12 +138,10 @@ def _delivery_markers(view: View) -> list[go.Scatter]:
     return [_event_markers("delivery", "star", YELLOW, ts, price, words)]
 
 
-def _event_markers(
-    name: str, symbol: str, colour: str, ts: Ints, level: Floats, words: list[str]
-) -> go.Scatter:
+def _event_markers(name: str, symbol: str, colour: str, ts: Ints, level: Floats, words: list[str]) -> Trace:
     # A roll delivers and enters at one moment: the star lies on the diamond and leaves its corners free.
     size = (7 if symbol == "star" else 11) + (3 if len(words) <= 25 else 0)
-    return go.Scatter(
+    return scatter(
         x=milliseconds(ts),
         y=rounded(level, 2),
         mode="markers",

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from gammacore.array_types import Floats
 
@@ -25,9 +24,12 @@ from .drawing import (
     PURPLE,
     SKY,
     VERMILLION,
+    Figure,
+    Trace,
     axis,
     make_figure,
     time_axis,
+    trace,
     unit_line,
 )
 from .thinning import CURVE_POINTS, LINE_POINTS, extent, rounded
@@ -57,7 +59,7 @@ STYLE = {
 COSTS = {"fees": (VERMILLION, "solid"), "spread": (ORANGE, "solid"), "funding": (SKY, "solid")}
 
 
-def pnl_figure(view: View) -> go.Figure:
+def pnl_figure(view: View) -> Figure:
     """Cumulative profit, with its drawdown beneath."""
     profit = view.results.profit
     ts = profit["ts_ns"].to_numpy(np.int64)
@@ -88,7 +90,7 @@ def drawdown(curve: pd.Series) -> pd.Series:
     return curve - curve.fillna(0.0).cummax().clip(lower=0.0)
 
 
-def attribution_figure(view: View) -> go.Figure:
+def attribution_figure(view: View) -> Figure:
     """Waterfall from the lines to the total."""
     traces, ranges, counts = [], {}, []
     for unit in view.units:
@@ -111,9 +113,10 @@ def attribution_figure(view: View) -> go.Figure:
     )
 
 
-def _waterfall(names: Sequence[str], steps: Sequence[float], total: float, unit: Unit) -> go.Waterfall:
+def _waterfall(names: Sequence[str], steps: Sequence[float], total: float, unit: Unit) -> Trace:
     values = [*steps, total]
-    return go.Waterfall(
+    return trace(
+        "waterfall",
         orientation="h",
         y=[*(label(name) for name in names), "total"],
         x=rounded(np.array(values), unit.decimals),
@@ -145,7 +148,7 @@ def _padded(values: Floats) -> list[float]:
     return [low - room, high + room]
 
 
-def lines_figure(view: View) -> go.Figure:
+def lines_figure(view: View) -> Figure:
     """Cumulative lines over time."""
     profit = view.results.profit
     ts = profit["ts_ns"].to_numpy(np.int64)
@@ -160,13 +163,13 @@ def lines_figure(view: View) -> go.Figure:
             line = {"color": colour, "dash": dash, "width": 1.6}
             trace = unit_line(ts, values, unit, label(name), LINE_POINTS, line=line)
             # The two nearly cancel and would dwarf the others: their sum is drawn, each is a tap away.
-            if trace.visible and name in ("delta", "hedge"):
-                trace.visible = "legendonly"
+            if trace["visible"] and name in ("delta", "hedge"):
+                trace["visible"] = "legendonly"
             traces.append(trace)
     return _cumulative(view, traces, 440)
 
 
-def costs_figure(view: View) -> go.Figure:
+def costs_figure(view: View) -> Figure:
     """Fees, spread and funding, each so far, and their sum."""
     profit = view.results.profit
     ts = profit["ts_ns"].to_numpy(np.int64)
@@ -181,7 +184,7 @@ def costs_figure(view: View) -> go.Figure:
     return _cumulative(view, traces, 340)
 
 
-def _cumulative(view: View, traces: list[go.Scatter], height: int) -> go.Figure:
+def _cumulative(view: View, traces: list[Trace], height: int) -> Figure:
     return make_figure(
         traces,
         height,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import jinja2
 import markupsafe
-from plotly.offline import get_plotlyjs
 
 
 @cache
@@ -29,7 +29,7 @@ def _environment() -> jinja2.Environment:
 def render(template: str, context: dict[str, Any]) -> str:
     """Fill a template of this folder; ``plotlyjs`` is the library of the charts."""
     # A trusted file; "</script" never occurs in it, or the page would not run at all.
-    library = markupsafe.Markup(get_plotlyjs())
+    library = markupsafe.Markup((files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8"))
     return _environment().get_template(template).render(context | {"plotlyjs": library})
 
 

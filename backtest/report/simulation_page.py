@@ -5,11 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from ..simulation.frontier import Frontier
 from ..simulation.run import Simulated
-from .drawing import BLACK, BLUE, GAIN, GREEN, GREY, LOSS, ORANGE, PURPLE, SKY, VERMILLION, axis, make_figure
+from .drawing import (
+    BLACK,
+    BLUE,
+    GAIN,
+    GREEN,
+    GREY,
+    LOSS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Figure,
+    axis,
+    bar,
+    make_figure,
+    scatter,
+)
 from .rendering import render, script_json
 
 BINS = 120
@@ -46,7 +61,7 @@ def render_simulation(found: Simulated) -> str:
         "subtitle": _subtitle(found),
         "headline": _headline(summary, unit),
         "sections": sections,
-        "figures": [script_json(figure.to_plotly_json()) for figure in figures],
+        "figures": [script_json(figure.plain()) for figure in figures],
         "parameters": [
             (row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}", row.options)
             for row in found.table
@@ -82,12 +97,12 @@ def _headline(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
     ]
 
 
-def _distribution(found: Simulated, unit: str) -> go.Figure:
+def _distribution(found: Simulated, unit: str) -> Figure:
     pnl, s = found.run["pnl"], found.summary
     counts, edges = np.histogram(pnl, bins=BINS)
     middle = 0.5 * (edges[1:] + edges[:-1])
     colours = [GAIN if x > 0 else LOSS for x in middle]
-    bars = go.Bar(
+    bars = bar(
         x=middle, y=counts / len(pnl), width=np.diff(edges), marker={"color": colours}, showlegend=False
     )
     marks = [(s["mean"], "dash"), (s["quantiles"]["0.05"], "dot"), (s["quantiles"]["0.95"], "dot")]
@@ -98,10 +113,10 @@ def _distribution(found: Simulated, unit: str) -> go.Figure:
     return figure
 
 
-def _attribution(summary: dict[str, Any], unit: str) -> go.Figure:
+def _attribution(summary: dict[str, Any], unit: str) -> Figure:
     lines = [(name, value) for name, value in summary["attribution"].items() if value]
     names, values = [name.replace("_", " ") for name, _ in lines], [value for _, value in lines]
-    bars = go.Bar(
+    bars = bar(
         x=[*names, "total"],
         y=[*values, summary["mean"]],
         marker={"color": [GAIN if value > 0 else LOSS for value in [*values, summary["mean"]]]},
@@ -109,12 +124,12 @@ def _attribution(summary: dict[str, Any], unit: str) -> go.Figure:
     return make_figure([bars], 300, xaxis=axis(), yaxis=axis(f"mean, {unit}"), showlegend=False)
 
 
-def _frontier(found: Frontier, unit: str) -> go.Figure:
+def _frontier(found: Frontier, unit: str) -> Figure:
     traces: list[Any] = []
     for family, colour in zip(found.families, COLOURS, strict=False):
         points = found.points[family.name]
         traces.append(
-            go.Scatter(
+            scatter(
                 x=[p.cost for p in points],
                 y=[p.sd for p in points],
                 mode="lines+markers",
@@ -126,10 +141,10 @@ def _frontier(found: Frontier, unit: str) -> go.Figure:
         )
     for line, dash in zip(found.lines, ("dot", "dash", "dashdot", "longdash", "longdashdot"), strict=False):
         style = {"color": GREY, "dash": dash}
-        traces.append(go.Scatter(x=line.cost, y=line.sd, mode="lines", name=line.name, line=style))
+        traces.append(scatter(x=line.cost, y=line.sd, mode="lines", name=line.name, line=style))
     own = found.chosen
     star = {"symbol": "star", "size": 16, "color": BLACK}
-    traces.append(go.Scatter(x=[own.cost], y=[own.sd], mode="markers", name="this policy", marker=star))
+    traces.append(scatter(x=[own.cost], y=[own.sd], mode="markers", name="this policy", marker=star))
     costs = [p.cost for points in found.points.values() for p in points if p.cost > 0]
     sds = [p.sd for points in found.points.values() for p in points]
     return make_figure(

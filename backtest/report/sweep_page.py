@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from gammacore.config import Config
 
-from .drawing import GAIN, GREY, LOSS, axis, make_figure
+from .drawing import GAIN, GREY, LOSS, Figure, axis, bar, make_figure, trace
 from .rendering import render, script_json
 from .view import as_text, gain_or_loss, plural
 
@@ -58,7 +57,7 @@ def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -
         "header": [*config.vary, *(name for name, _, _ in SHOWN.values())],
         "rows": [_row(row, list(config.vary)) for row in ranked.head(TABLE_ROWS).to_dict("records")],
         "left_out": max(len(table) - TABLE_ROWS, 0),
-        "figures": [script_json(figure.to_plotly_json()) for figure in _figures(config, table)],
+        "figures": [script_json(figure.plain()) for figure in _figures(config, table)],
     }
     return render("sweep.html.jinja", context)
 
@@ -140,7 +139,7 @@ def _walk_tables(summary: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(config: Config, table: pd.DataFrame) -> list[go.Figure]:
+def _figures(config: Config, table: pd.DataFrame) -> list[Figure]:
     """Draw a map for each pair of parameters with several values; bars where there is but one."""
     several = [name for name, values in config.vary.items() if len(values) > 1]
     if not table["sharpe"].notna().any():
@@ -157,7 +156,7 @@ def _means(table: pd.DataFrame, figure: str, by: list[str]) -> pd.Series:
     return pd.to_numeric(table[figure], errors="coerce").groupby(keys).mean()
 
 
-def _heat_map(table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any]) -> go.Figure:
+def _heat_map(table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any]) -> Figure:
     traces = []
     columns, rows = [str(value) for value in xs], [str(value) for value in ys]
     for k, name in enumerate(MAPPED):
@@ -165,7 +164,7 @@ def _heat_map(table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any])
         means = _means(table, name, [y, x]).to_dict()
         z = np.array([[scale * means.get((row, column), math.nan) for column in columns] for row in rows])
         traces.append(
-            go.Heatmap(
+            trace("heatmap",
                 x=columns, y=rows, z=_json(z), name=title, visible=k == 0, colorscale=DIVERGING,
                 zmid=0.0 if "+" in form else None, text=[[as_text(v, form) for v in line] for line in z],
                 texttemplate="%{text}" if z.size <= 150 else None, xgap=1, ygap=1,
@@ -178,7 +177,7 @@ def _heat_map(table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any])
     )
 
 
-def _bars(table: pd.DataFrame, name: str, values: list[Any]) -> go.Figure:
+def _bars(table: pd.DataFrame, name: str, values: list[Any]) -> Figure:
     labels, traces = [str(value) for value in values], []
     for k, figure in enumerate(MAPPED):
         title, form, scale = SHOWN[figure]
@@ -186,7 +185,7 @@ def _bars(table: pd.DataFrame, name: str, values: list[Any]) -> go.Figure:
         heights = np.array([scale * means.get(label, math.nan) for label in labels])
         colours = [GREY if "+" not in form else GAIN if height > 0 else LOSS for height in heights]
         traces.append(
-            go.Bar(
+            bar(
                 x=labels, y=_json(heights), name=title, visible=k == 0, marker={"color": colours},
                 text=[as_text(height, form) for height in heights],
             )

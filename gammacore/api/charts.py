@@ -103,20 +103,18 @@ def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go
     hedges : DataFrame
         Of this episode, by time: ``amount`` and ``mark``.
     """
-    import plotly.graph_objects as go
-
-    from gammacore.backtest.report.drawing import axis, make_figure, time_axis
+    from gammacore.backtest.report.drawing import axis, make_figure, scatter, time_axis
 
     price = price.loc[row["entry"] : row["closed"] if pd.notna(row["closed"]) else price.index[-1]]
-    traces = [go.Scatter(x=price.index, y=price, mode="lines", name="price", line={"color": BLUE})]
+    traces = [scatter(x=price.index, y=price, mode="lines", name="price", line={"color": BLUE})]
     for name, shown, colour, symbol in (
         ("bought", hedges[hedges["amount"] > 0], GREEN, "triangle-up"),
         ("sold", hedges[hedges["amount"] < 0], RED, "triangle-down"),
     ):
         marker = {"color": colour, "symbol": symbol, "size": 8}
-        traces.append(go.Scatter(x=shown.index, y=shown["mark"], mode="markers", name=name, marker=marker))
+        traces.append(scatter(x=shown.index, y=shown["mark"], mode="markers", name=name, marker=marker))
     title = f"Episode {row.name}: {row['instruments']}"
-    return make_figure(traces, HEIGHT, title=title, xaxis=time_axis(), yaxis=axis("USD"))
+    return make_figure(traces, HEIGHT, title={"text": title}, xaxis=time_axis(), yaxis=axis("USD")).checked()
 
 
 def _per_strike(part: pd.DataFrame) -> pd.DataFrame:
@@ -127,9 +125,7 @@ def _per_strike(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lines(lines: list[tuple[Any, Any, Any]], across: str, up: str) -> go.Figure:
-    import plotly.graph_objects as go
+    from gammacore.backtest.report.drawing import axis, make_figure, scatter
 
-    from gammacore.backtest.report.drawing import axis, make_figure
-
-    traces = [go.Scatter(x=x, y=y, mode="lines+markers", name=str(name)) for name, x, y in lines]
-    return make_figure(traces, HEIGHT, xaxis=axis(across), yaxis=axis(up))
+    traces = [scatter(x=x, y=y, mode="lines+markers", name=str(name)) for name, x, y in lines]
+    return make_figure(traces, HEIGHT, xaxis=axis(across), yaxis=axis(up)).checked()

@@ -152,13 +152,13 @@ class Plots:
         """Cumulative P&L and drawdown."""
         from gammacore.backtest.report.profit_charts import pnl_figure
 
-        return pnl_figure(self._view())
+        return pnl_figure(self._view()).checked()
 
     def attribution(self) -> go.Figure:
         """Profit by line."""
         from gammacore.backtest.report.profit_charts import attribution_figure
 
-        return attribution_figure(self._view())
+        return attribution_figure(self._view()).checked()
 
     def episode(self, number: int) -> go.Figure:
         """Price during one episode, with its hedges.
