@@ -28,8 +28,8 @@ def test_lines_are_those_of_the_table():
         "portfolio, initial",
         "portfolio, maintenance",
     ]
-    assert np.max(figure.data[0].y) == pytest.approx(table["standard_initial"].max(), abs=1e-6)
-    assert np.max(figure.data[3].y) == pytest.approx(table["portfolio_maintenance"].max(), abs=1e-6)
+    assert np.max(figure.data[0]["y"]) == pytest.approx(table["standard_initial"].max(), abs=1e-6)
+    assert np.max(figure.data[3]["y"]) == pytest.approx(table["portfolio_maintenance"].max(), abs=1e-6)
 
 
 def test_the_table_and_the_page(tmp_path):
