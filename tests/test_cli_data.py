@@ -60,6 +60,39 @@ def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_without_dates_the_last_week_is_downloaded(monkeypatch, capsys, tmp_path):
+    exchange = make(history_days=9, strikes=1, tick_ms=600_000)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "time_ns", lambda: exchange.now_ns)
+
+    def downloaded(*more):
+        assert run(monkeypatch, capsys, *words, *more)[0] == 0
+        return {path.parent.name for path in tmp_path.rglob("raw/delivery/**/*.parquet")}
+
+    with serving(exchange) as port:
+        words = ["data", "download", "--url", f"http://127.0.0.1:{port}/api/v2", "--rate", "500"]
+        words += ["--kinds", "delivery"]
+        few, week = downloaded("--days", "3"), downloaded()
+    assert len(few) == 2  # today is not over
+    assert len(week) == 6
+    assert max(few) == max(week)
+
+
+def test_without_a_network_the_simulated_market_is_offered(monkeypatch, capsys, tmp_path):
+    from gammacore.errors import RequestError
+    from gammacore.live.rest import Rest
+
+    def fails(self, method, params):
+        raise RequestError(f"{method}: 6 attempts failed")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Rest, "raw", fails)
+    code, _, err = run(monkeypatch, capsys, "data", "download")
+    assert code == BAD_INPUT
+    assert "no connection to https://www.deribit.com" in err
+    assert "gammacore backtest runs on a simulated market meanwhile" in err
+
+
 def test_check_shows_tables_and_fails_on_problems(monkeypatch, capsys, tmp_path):
     with Store(tmp_path) as store:
         store.write("candles", "BTC", "2026-03-01", "BTC-PERPETUAL_1m_x", candles([0, 1, 5]))

@@ -29,7 +29,8 @@ DEFAULT_STORE = Path("data")
     )
 )
 def download(
-    start: Annotated[str, typer.Option(help="First day (ISO 8601, UTC).")],
+    start: Annotated[str | None, typer.Option(help="First day (ISO 8601, UTC; default: see --days).")] = None,
+    days: Annotated[int, typer.Option(help="Days before the end, without --start.", min=1)] = 7,
     end: Annotated[
         str | None, typer.Option(help="Day after the last (default: today, which is not complete).")
     ] = None,
@@ -54,21 +55,28 @@ def download(
     from gammacore.data.throttle import Throttle
     from gammacore.daycount import NS_PER_DAY
     from gammacore.deribit.addresses import HISTORY, REST
+    from gammacore.deribit.methods import GET_TIME
+    from gammacore.errors import DataError, RequestError
     from gammacore.live.rest import Rest
 
     end_ns = _day(end, "--end") if end is not None else (time.time_ns() // NS_PER_DAY + 1) * NS_PER_DAY
     plan = Plan(
         currencies=tuple(_words(currency.upper())),
         kinds=tuple(_words(kinds)) if kinds else DOWNLOADED,
-        start_ns=_day(start, "--start"),
+        start_ns=end_ns - days * NS_PER_DAY if start is None else _day(start, "--start"),
         end_ns=end_ns,
         instruments=instruments,
         resolution=resolution,
     )
     exchange, archive = Rest(url or REST), Rest(url or HISTORY)
     burst = max(1, min(20, int(2 * rate)))
-    left = f"complete days are in {store}; the same command goes on"
+    left = f"complete days are in {store}; run the command again to resume"
     with stoppable(left), Store(store) as opened, progress_bar() as report:
+        try:
+            exchange.raw(GET_TIME.name, {})
+        except RequestError as error:
+            offer = "gammacore backtest runs on a simulated market meanwhile"
+            raise DataError(f"no connection to {url or REST}: {error}. {offer}") from None
         throttle = Throttle(rate, burst)
         done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
     if as_json:
