@@ -149,10 +149,10 @@ def _frontier(found: Frontier, unit: str) -> Figure:
     sds = [p.sd for points in found.points.values() for p in points]
     return make_figure(
         traces,
-        560,
+        680,
         xaxis=axis(
             f"mean cost of hedging, {unit}", type="log", range=np.log10([0.8 * min(costs), 1.2 * max(costs)])
         ),
         yaxis=axis(f"std of P&L, {unit}", type="log", range=np.log10([0.8 * min(sds), 1.2 * max(sds)])),
-        legend={"orientation": "v", "x": 1.01, "y": 1.0, "xanchor": "left", "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "y": -0.14, "xanchor": "left", "yanchor": "top"},
     )
