@@ -266,9 +266,8 @@ def _verdict(
     if table and chosen is not None:
         best = table[0]
         if best.sd < chosen["sd"]:
-            words += (
-                f". At the cost of {rule}, {best.title} leaves {1.0 - best.sd / chosen['sd']:.0%} less risk"
-            )
+            less = 1.0 - best.sd / chosen["sd"]
+            words += f". At the same cost, {best.title} leaves {less:.0%} less risk than {rule}"
     return words
 
 
