@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from gammacore.contracts import Settlement, parse
+from gammacore.data import chain_files as module
 from gammacore.data.chain_files import load_chains
 from gammacore.data.chains import Chains, ChainSnapshot, parity_forward
+from gammacore.data.tables import read_table
 from gammacore.daycount import NS_PER_HOUR, format_time, parse_time
 from gammacore.errors import DataError
 from support import chain_files
@@ -39,6 +41,36 @@ def changed(quotes, row, **cells):
 def load_changed(tmp_path, quotes, row, **cells):
     path = chain_files.write(tmp_path / "changed.csv", chain_files.text(changed(quotes, row, **cells)))
     return load_chains(path)
+
+
+# --- files of other currencies ---
+
+
+def test_a_file_of_another_currency_by_name_and_first_rows_is_not_read(tmp_path, quotes, monkeypatch):
+    """A file that only calls itself so is read: its rows say what it is."""
+    ether = [q | {"instrument_name": q["instrument_name"].replace("BTC", "ETH")} for q in quotes]
+    chain_files.write(tmp_path / "BTC_1.csv", chain_files.text(quotes))
+    chain_files.write(tmp_path / "ETH_1.csv", chain_files.text(ether))
+    later = [q | {"timestamp": "2026-01-02 00:00:00"} for q in quotes]
+    chain_files.write(tmp_path / "ETH_2.csv", chain_files.text(later))
+    read = []
+    monkeypatch.setattr(
+        module, "read_table", lambda file, *more: read.append(file.name) or read_table(file, *more)
+    )
+    chains = load_chains(tmp_path, currency="BTC")
+    assert sorted(read) == ["BTC_1.csv", "ETH_2.csv"]
+    assert chains.quality.count("files ignored (not chains, or another currency)") == 1
+    assert len(chains) > len(quotes) - 1
+    assert load_chains(tmp_path, currency="ETH").currency == "ETH"
+
+
+@pytest.mark.parametrize("cell", ["inf", "1e999", "seven", "0x10", "1,5"])
+def test_a_number_that_is_none_is_named_however_it_is_read(tmp_path, quotes, cell):
+    path = chain_files.write(
+        tmp_path / "BTC.csv", chain_files.text(changed(quotes, 3, mark_price=f'"{cell}"'))
+    )
+    with pytest.raises(DataError, match=r"line 5, column 'mark_price'"):
+        load_chains(path)
 
 
 # --- what a good file gives ---
@@ -148,7 +180,7 @@ def test_files_of_a_directory_are_joined(tmp_path, quotes, good):
     chains = load_chains(folder, currency="BTC")
     assert same(chains, load_chains(good))
     assert [file.path.name for file in chains.files] == ["a.csv", "b.csv.gz"]
-    assert chains.quality.count("files ignored (not chains)") == 1
+    assert chains.quality.count("files ignored (not chains, or another currency)") == 1
     assert load_chains(folder, currency="ETH").forward[0] == 3_000.0
     with pytest.raises(DataError, match="holds BTC, ETH; name one of them as the currency"):
         load_chains(folder)
@@ -441,7 +473,7 @@ def test_recorded_store_is_what_its_description_says(store):
     assert len(store) == rows
     assert store.snapshot_ts.size == 521
     assert np.unique(store.expiry_ns).size == 143
-    assert store.quality.count("files ignored (not chains)") == 2
+    assert store.quality.count("files ignored (not chains, or another currency)") == 8  # 6 of the other
     for check in ("repeated rows dropped (first kept)", "expired rows dropped", "bid above ask", "no mark"):
         assert store.quality.count(check) == 0
     assert store.quality.count("bid off tick") + store.quality.count("ask off tick") <= 4

@@ -1,5 +1,6 @@
 """Files of option chains: read, held against each other and against the names, reported on."""
 
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,15 @@ from gammacore.data.listings import price_grid
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.sweeps import gather, small_chains, sweep_findings
-from gammacore.data.tables import Column, Table, data_files, missing_columns, read_header, read_table
+from gammacore.data.tables import (
+    Column,
+    Table,
+    data_files,
+    first_cells,
+    missing_columns,
+    read_header,
+    read_table,
+)
 from gammacore.data.trees import only_series, read_series
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time
 from gammacore.errors import ContractError, DataError
@@ -59,6 +68,8 @@ _NUMBERS = {
     "bid_size": "bid_amount",
     "ask_size": "ask_amount",
 }
+
+FIRST_ROWS = 1_000  # of a file, by which it is told to be of another currency
 
 # A fraction never has a median of 500 % over a file; a percentage always has one above 5.
 _LARGEST_MEDIAN_IV = 5.0
@@ -115,7 +126,7 @@ def load_chains(
     """
     start_ns, end_ns = period(start_ns, end_ns)
     names = dict(columns or {})
-    tables, ignored = _read_files(path, names)
+    tables, ignored = _read_files(path, names, currency)
     currency = _choose_currency(path, tables, currency)
     parts, codes = [], _Names()
     # A sweep counts where its last row is, so those at the edges are read whole.
@@ -142,7 +153,12 @@ def load_chains(
     findings += [*swept, small_chains(snapshot_ts, np.diff(first, append=data["ts_ns"].size))]
     findings.append(_gap_finding(snapshot_ts, max_gap_ns))
     findings.append(
-        Finding("files ignored (not chains)", len(ignored), len(tables) + len(ignored), ", ".join(ignored))
+        Finding(
+            "files ignored (not chains, or another currency)",
+            len(ignored),
+            len(tables) + len(ignored),
+            ", ".join(ignored),
+        )
     )
     return Chains(
         currency=currency,
@@ -155,7 +171,9 @@ def load_chains(
     )
 
 
-def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table], list[str]]:
+def _read_files(
+    path: str | Path, names: Mapping[str, str], currency: str | None
+) -> tuple[list[Table], list[str]]:
     name, stored = only_series(path)
     if not stored and not Path(path).expanduser().exists() and _in_a_store(path):
         raise DataError(
@@ -168,6 +186,7 @@ def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table]
     files = data_files(path)
     one = len(files) == 1 and files[0] == Path(path).expanduser()
     other = [file for file in files if not one and missing_columns(read_header(file), COLUMNS, names)]
+    other += [file for file in files if not one and file not in other and _of_another(file, names, currency)]
     # Unpacking a file keeps one core busy, so they are read side by side.
     with ThreadPoolExecutor() as pool:
         tables = list(
@@ -178,6 +197,15 @@ def _read_files(path: str | Path, names: Mapping[str, str]) -> tuple[list[Table]
         wanted = [names.get(column.name, column.name) for column in COLUMNS if column.required]
         raise DataError(f"{path}: none of {ignored} has the columns of a chain, {wanted}")
     return tables, ignored
+
+
+def _of_another(file: Path, names: Mapping[str, str], currency: str | None) -> bool:
+    """Whether a CSV file is of another currency by its own name and by its first rows."""
+    named = re.match(r"([A-Z]+(?:_USDC)?)[-_.]", file.name)
+    if currency is None or named is None or named[1] == currency or file.name.endswith(".parquet"):
+        return False
+    column = names.get("instrument_name", "instrument_name")
+    return {family(name) for name in first_cells(file, column, FIRST_ROWS)} == {named[1]}
 
 
 def _in_a_store(path: str | Path) -> bool:

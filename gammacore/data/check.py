@@ -30,7 +30,7 @@ HARMLESS = (
     "no index",
     "no volatility",
     "no listed future (synthetic forward)",
-    "files ignored (not chains)",
+    "files ignored (not chains, or another currency)",
     "chains gathered from a sweep",
     "rows replaced by a newer one of their sweep",
 )
