@@ -4,7 +4,7 @@
 
 DATA holds ``prices/{btcusdt_binance_spot,ethusdt_bybit_perp}_1h.csv.gz``,
 ``prices/btcusdt_binance_spot_1m_202[34]-*`` and
-``dvol/btc_dvol_1h.csv.gz`` (closes of hours as fractions). Prints the tables of docs/volatility.md;
+``dvol/btc_dvol_1h.csv.gz`` (closes of hours as fractions). Prints the tables of docs/volatility-evidence.md;
 about a minute.
 """
 

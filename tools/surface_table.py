@@ -3,7 +3,7 @@
     python tools/surface_table.py DATA [--every N]
 
 DATA holds ``deribit_options/{BTC,ETH}_*.csv.gz`` and, for the comparison of indices,
-``dvol/btc_dvol_1h.csv.gz`` (closes of hours as fractions). Prints the tables of docs/volatility.md.
+``dvol/btc_dvol_1h.csv.gz`` (closes of hours as fractions). Prints the tables of docs/volatility-evidence.md.
 """
 
 from __future__ import annotations
