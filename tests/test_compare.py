@@ -309,3 +309,15 @@ def test_a_browser_draws_it_at_both_widths(page, tmp_path, tab):
         titles = "[...document.querySelectorAll('#chart-curves text')].map(t => t.textContent)"
         assert "P&L, BTC" in tab.value(titles)
     assert tab.complaints == []
+
+
+def test_a_verdict_says_which_made_more_and_whether_that_is_luck(runs):
+    found = comparison(runs)
+    for other, pairs, said in zip(runs[1:], found["paired"], found["verdict"], strict=True):
+        gap = other.summary["total"]["usd"] - runs[0].summary["total"]["usd"]
+        word = "less" if gap < 0 else "more"
+        assert said.startswith(f"{other.name} made {abs(gap):,.0f} USD {word} than {runs[0].name}")
+        measured = pairs["measures"]["pnl_usd"]
+        sure = measured["low"] is not None and not measured["low"] <= 0 <= measured["high"]
+        assert ("more than luck" in said) is sure
+    assert found["verdict"][0] in " ".join(render_comparison(runs, found).split())

@@ -249,9 +249,24 @@ def _sources(run: StoredRun) -> Any:
     return [[file.get("sha256") for file in part.get("files", [])] for part in parts]
 
 
+def verdict(first: StoredRun, other: StoredRun, pairs: dict[str, Any]) -> str:
+    """Say in one sentence which run made more, and whether that is more than luck."""
+    gap = _less(figure_values(other, "total.usd"), figure_values(first, "total.usd")) or 0.0
+    words = f"{other.name} made {abs(gap):,.0f} USD {'less' if gap < 0 else 'more'} than {first.name}"
+    found = pairs["measures"]["pnl_usd"]
+    if found["low"] is None:
+        return f"{words}; too few episodes in common to tell it from luck"
+    sure = found["low"] > 0 or found["high"] < 0
+    many = f"{found['mean']:+,.0f} USD an episode over {pairs['pairs']} in common"
+    luck = "more than luck" if sure else "within luck"
+    return f"{words}: {many}, {luck} (95 % interval {found['low']:+,.0f} to {found['high']:+,.0f})"
+
+
 def comparison(runs: Sequence[StoredRun]) -> dict[str, Any]:
     """Everything that is compared, as one document."""
+    pairs = [paired(runs[0], other) for other in runs[1:]]
     return {
+        "verdict": [verdict(runs[0], other, found) for other, found in zip(runs[1:], pairs, strict=True)],
         "runs": [{"name": run.name, "directory": str(run.folder)} for run in runs],
         "simulated_data": any(run.summary.get("simulated_data") for run in runs),
         "faults": list(
@@ -261,5 +276,5 @@ def comparison(runs: Sequence[StoredRun]) -> dict[str, Any]:
         "figures": headline_rows(runs),
         "configuration": config_differences(runs),
         "attribution": attribution_lines(runs),
-        "paired": [paired(runs[0], other) for other in runs[1:]],
+        "paired": pairs,
     }

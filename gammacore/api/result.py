@@ -185,6 +185,8 @@ class Comparison:
 
     Attributes
     ----------
+    verdict : str
+        Which made more, and whether that is more than luck.
     figures : DataFrame
         Each figure of both, and the difference (second minus first).
     paired : list of dict
@@ -192,6 +194,7 @@ class Comparison:
     """
 
     def __init__(self, found: Mapping[str, Any]) -> None:
+        self.verdict: str = found["verdict"][0]
         names = [run["name"] for run in found["runs"]]
         rows = {f"{row['label']}, {row['unit']}".rstrip(", "): row["values"] for row in found["figures"]}
         self.figures = pd.DataFrame.from_dict(rows, orient="index", columns=names).rename_axis("figure")
@@ -200,10 +203,10 @@ class Comparison:
         self.paired: list[dict[str, Any]] = list(found["paired"])
 
     def __repr__(self) -> str:
-        return f"<Comparison\n{self.figures.to_string()}>"
+        return f"<Comparison: {self.verdict}\n{self.figures.to_string()}>"
 
     def _repr_html_(self) -> str:
-        return str(self.figures.to_html())
+        return f"<p><b>{html.escape(self.verdict)}</b></p>{self.figures.to_html()}"
 
 
 def _dated(table: pd.DataFrame) -> pd.DataFrame:
