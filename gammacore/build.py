@@ -55,6 +55,7 @@ from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.own_estimate import OwnEstimate
 
 __all__ = [
+    "FEED_NS",
     "build_desk",
     "build_entry",
     "build_estimate",
@@ -69,6 +70,7 @@ __all__ = [
     "signal_estimate",
 ]
 
+FEED_NS = NS_PER_SECOND  # between two prices of the exchange's index, which a session hedges at
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -197,7 +199,10 @@ def build_target(config: Config, grids: Grids | None = None) -> Target:
 
 
 def build_desk(
-    config: Config, grids: Grids | None = None, scope: Literal["episode", "book"] = "episode"
+    config: Config,
+    grids: Grids | None = None,
+    scope: Literal["episode", "book"] = "episode",
+    look_ns: int = FEED_NS,
 ) -> Desk:
     """Desk of a configuration: strategy, policy, hedge, portfolio, limits.
 
@@ -209,6 +214,8 @@ def build_desk(
         configuration's data, see :func:`gammacore.terms.grids_of`.
     scope : {'episode', 'book'}
         What has a hedge of its own where the configuration does not say.
+    look_ns : int
+        Time between two prices that the hedge rule sees: those of the live feed, or a backtest's bars.
 
     Raises
     ------
@@ -221,10 +228,10 @@ def build_desk(
         grids = grids_of(config)
         check_grids(config, grids)
     exits = build_exits(config, config.exit.rules, config.exit.hours_before_expiry)
-    strategy = _strategy(config, config.entry, exits, grids)
+    strategy = _strategy(config, config.entry, exits, grids, look_ns)
     roll = None
     if config.roll.when.active:
-        into = _strategy(config, rolled_entry(config), ExitRule(), grids)
+        into = _strategy(config, rolled_entry(config), ExitRule(), grids, look_ns)
         into.entry = msgspec.structs.replace(into.entry, each_expiry=False)  # the longest that fits
         roll = Roll(build_exits(config, config.roll.when), into)
     schedule = fees_of(config, grids)
@@ -254,13 +261,13 @@ def build_desk(
     )
 
 
-def _strategy(config: Config, entry: EntryConfig, exits: ExitRule, grids: Grids) -> GammaScalp:
+def _strategy(config: Config, entry: EntryConfig, exits: ExitRule, grids: Grids, look_ns: int) -> GammaScalp:
     """Build what decides what to hold, by an entry section."""
     return GammaScalp(
         build_entry(config, entry),
-        _size(config, grids),
+        _size(config, grids, look_ns),
         exits,
-        build_weigher(config, grids) if config.signal.active else None,
+        build_weigher(config, grids, look_ns) if config.signal.active else None,
         build_filters(config.signal.when),
     )
 
@@ -279,11 +286,11 @@ def build_entry(config: Config, entry: EntryConfig) -> EntryRule:
     )
 
 
-def _size(config: Config, grids: Grids) -> SizeRule:
+def _size(config: Config, grids: Grids, look_ns: int) -> SizeRule:
     """Build what says how much."""
     size = config.size
     weighed = size.kelly is not None or size.rule is not None
-    weigher = build_weigher(config, grids) if weighed and config.hedge.rule != "snapshot" else None
+    weigher = build_weigher(config, grids, look_ns) if weighed and config.hedge.rule != "snapshot" else None
     rule = None if size.rule is None else load_function(config, size.rule, "size")
     given = msgspec.structs.asdict(size) | {"rule": rule}
     return SizeRule(**given, weigher=weigher, lots=config.hedge.lots, grids=grids, margin=margins_of(config))
@@ -322,8 +329,11 @@ def refit(desk: Desk, config: Config, grids: Grids) -> None:
     desk.portfolio.fees = fresh.portfolio.fees
 
 
-def build_weigher(config: Config, grids: Grids | None = None) -> Signal:
-    """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing."""
+def build_weigher(config: Config, grids: Grids | None = None, look_ns: int = FEED_NS) -> Signal:
+    """Build what weighs a position by its break-even; it asks for what ``signal`` does, maybe nothing.
+
+    Grids and ``look_ns`` as of :func:`build_desk`.
+    """
     grids = grids_of(config) if grids is None else grids
     signal = config.signal
     return Signal(
@@ -338,6 +348,7 @@ def build_weigher(config: Config, grids: Grids | None = None) -> Signal:
         min_probability=signal.min_probability,
         min_edge=signal.min_edge,
         margin=margins_of(config),
+        look_every=look_ns / NS_PER_YEAR,
     )
 
 

@@ -37,7 +37,8 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
     assert ranked.found.forecast == pytest.approx(event.estimate)
     for row in (0, 5):
         pair = Picked(tuple(ranked.found.rows[row].tolist()), (1.0, 1.0))
-        alone = build_weigher(settings).weigh(event.chain, event.ts_ns, pair, event.estimate, ranked.funding)
+        weigher = build_weigher(settings, look_ns=tape.look_ns)
+        alone = weigher.weigh(event.chain, event.ts_ns, pair, event.estimate, ranked.funding)
         assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], rel=1e-9)
         assert alone.probability[0] == pytest.approx(ranked.found.probability[row], rel=1e-9)
 

@@ -7,8 +7,8 @@ import pytest
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
-from gammacore.build import build_desk, build_estimate, build_weigher
-from gammacore.daycount import NS_PER_HOUR
+from gammacore.build import FEED_NS, build_desk, build_estimate, build_weigher
+from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.portfolio import Portfolio
 from gammacore.strategy.structures import Picked
@@ -89,6 +89,29 @@ def test_a_backtest_enters_less_with_a_signal_than_without():
         tape = Tape(chains, prices_of(ts, path, NS_PER_HOUR), estimate=build_estimate(build(ASK)))
         found[name] = len(replay(config, tape).desk.portfolio.episodes)
     assert found["all"] >= found["signal"] > found["never"] == 0
+
+
+def test_the_rule_looks_at_the_bars_of_a_backtest_and_at_the_feed_of_a_session():
+    """Bars of six hours overshoot a band of 0.1: the same entry costs less to hedge than on live prices."""
+    hours = 6 * NS_PER_HOUR
+    ts = START + hours * np.arange(-8, 4)
+    path = random_path(4, len(ts) - 1, dt=6 / (365 * 24))
+    tape = Tape(chains_of([START], [60e3]), prices_of(ts, path, hours), estimate=build_estimate(build(ASK)))
+    assert tape.look_ns == hours
+    run = replay(build(ASK), tape)
+    signal = run.desk.strategy.signal
+    assert signal.look_every == hours / NS_PER_YEAR
+    live = build_desk(build(ASK)).strategy.signal
+    assert live.look_every == FEED_NS / NS_PER_YEAR
+    chain = quoted()
+    picked = Picked((chain_row(chain, 1), chain_row(chain, -1)), (1.0, 1.0))
+    seldom, often = (each.weigh(chain, START, picked, 0.6, 0.0) for each in (signal, live))
+    assert seldom.hedging[0] < 0.7 * often.hedging[0]
+    assert seldom.breakeven[0] < often.breakeven[0]
+
+
+def test_one_price_alone_says_nothing_of_a_spacing():
+    assert Tape(chains_of([START], [60e3])).look_ns is None
 
 
 def test_prices_carry_one_estimate():

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
-from gammacore.build import build_weigher, signal_estimate
+from gammacore.build import FEED_NS, build_weigher, signal_estimate
 from gammacore.config import Config
 from gammacore.contracts import Settlement
 from gammacore.data import load_prices
@@ -105,7 +105,8 @@ def rank_positions(
     event = tape.snapshot(entry)
     chain, ts_ns = event.chain, event.ts_ns
     funding = _funding(tape, entry)
-    plan = build_weigher(config).plan(chain, ts_ns, funding)
+    look_ns = FEED_NS if tape.look_ns is None else tape.look_ns
+    plan = build_weigher(config, look_ns=look_ns).plan(chain, ts_ns, funding)
     plan = msgspec.structs.replace(plan, chain_every=_chain_every(tape))
     positions, refused = positions_to_weigh(config, structure, chain, ts_ns, max_delta)
     sd = config.signal.log_sd if log_sd is None else log_sd

@@ -17,7 +17,7 @@ import numpy as np
 
 from gammacore.array_types import Ints
 from gammacore.attribution import Attribution, attribute
-from gammacore.build import build_desk, build_working, hedge_costs
+from gammacore.build import FEED_NS, build_desk, build_working, hedge_costs
 from gammacore.config import Config
 from gammacore.contracts import Grids, Perpetual
 from gammacore.desk import Desk
@@ -350,7 +350,9 @@ def replay(
             f"size.equity: expected the equity to start with, in {config.settles_in}, for "
             "risk.max_margin_use, got null (a session takes its account's)"
         )
-    desk, exchange = build_desk(config, scope="book" if holder else "episode"), build_exchange(config, tape)
+    look_ns = FEED_NS if tape.look_ns is None else tape.look_ns
+    desk = build_desk(config, scope="book" if holder else "episode", look_ns=look_ns)
+    exchange = build_exchange(config, tape)
     if onlooker:
         desk, engine = Onlooker(desk.strategy, Never(), desk.hedge, desk.portfolio), "desk"
         desk.market.averaging = config.exit.delivery == "average"

@@ -200,6 +200,12 @@ class Tape:
         return len(self.ts_ns)
 
     @cached_property
+    def look_ns(self) -> int | None:
+        """Time between two prices that a hedge rule sees: the median; None where there is but one."""
+        steps = np.diff(np.unique(self.ts_ns))
+        return int(np.median(steps)) if len(steps) else None
+
+    @cached_property
     def next_bars(self) -> NextBars:
         """The bar after each entry, for orders that rest."""
         return next_bars(self.ts_ns, self.index, self.prices)

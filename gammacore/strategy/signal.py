@@ -46,6 +46,8 @@ class Signal(msgspec.Struct, frozen=True):
         Least distance between forecast and break-even volatility.
     margin : MarginSchedule
         What the exchange asks for as collateral.
+    look_every : float
+        Years between two prices that the policy sees.
     """
 
     policy: Policy
@@ -59,6 +61,7 @@ class Signal(msgspec.Struct, frozen=True):
     min_probability: float | None = None
     min_edge: float | None = None
     margin: MarginSchedule = MarginSchedule()
+    look_every: float = 0.0
 
     def weigh(
         self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
@@ -96,6 +99,7 @@ class Signal(msgspec.Struct, frozen=True):
             long=self.long,
             fill=self.fill,
             exit_before_ns=self.exit_before_ns,
+            look_every=self.look_every,
         )
 
     def allows(self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float) -> bool:
