@@ -1,9 +1,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import disjoint_base
 
-from gammacore.array_types import Floats
+from gammacore.array_types import Floats, Ints
 
 NEVER: int
 INTERVAL: int
@@ -24,6 +26,7 @@ DELTA_BLACK: int
 DELTA_COIN: int
 DELTA_USD: int
 MAX_JUMPS: int
+BLOCK: int
 COLUMNS: tuple[str, ...]
 
 @disjoint_base
@@ -42,6 +45,27 @@ class Engine:
     def run(self, level: int, first: int, end: int, columns: Mapping[str, Floats]) -> None: ...
     def prices(self, level: int, first: int, end: int, out: Floats) -> None: ...
 
+def fan(
+    level: int,
+    moves: npt.NDArray[np.float32],
+    time: Floats,
+    vols: Floats,
+    look: float,
+    legs: Sequence[Sequence[tuple[float, ...]]],
+    policy: Mapping[str, float],
+    out: npt.NDArray[np.float32],
+) -> None: ...
+def chances(
+    level: int,
+    samples: npt.NDArray[np.float32],
+    rows: Ints,
+    share: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float32],
+    scales: npt.NDArray[np.float32],
+    means: npt.NDArray[np.float32],
+    ramps: npt.NDArray[np.float32],
+    out: Floats,
+) -> None: ...
 def philox(counter: Sequence[int], key: Sequence[int]) -> tuple[int, int, int, int]: ...
 def normal_pair(d: float) -> tuple[float, float]: ...
 def normals(radius_bits: int, angle_bits: int) -> tuple[float, float]: ...

@@ -3,10 +3,15 @@
 #ifndef GAMMACORE_HEDGE_LEVELS_H
 #define GAMMACORE_HEDGE_LEVELS_H
 
+#include <math.h>
+#include <string.h>
+
 #include "delta.h"
+#include "fan.h"
 #include "hedge.h"
 #include "philox.h"
 #include "simd.h"
+#include "single.h"
 #include "variates.h"
 
 #if GC_HAS_LEVELS
@@ -19,6 +24,7 @@
 #include "philox_loops.h"
 #include "paths.h"
 #include "hedge_loops.h"
+#include "fan_loops.h"
 #undef GC_SUFFIX
 #undef GC_TARGET
 
@@ -32,6 +38,7 @@
 #include "philox_loops.h"
 #include "paths.h"
 #include "hedge_loops.h"
+#include "fan_loops.h"
 #undef GC_SUFFIX
 #undef GC_TARGET
 
@@ -44,6 +51,7 @@
 #include "philox_loops.h"
 #include "paths.h"
 #include "hedge_loops.h"
+#include "fan_loops.h"
 #undef GC_SUFFIX
 #undef GC_TARGET
 #endif
@@ -51,9 +59,18 @@
 typedef struct {
     void (*simulate)(const gc_simulation *s, ptrdiff_t first, ptrdiff_t end, double *const *out);
     void (*write_paths)(const gc_simulation *s, ptrdiff_t first, ptrdiff_t end, double *out);
+    void (*fan)(const gc_fan *f, void *room, float *const *out);
+    double (*fan_chance)(int64_t paths, const float *one, const float *other, float weight, float other_weight,
+                         float mean, float ramp);
 } gc_hedge_kernels;
 
-#define GC_HEDGE_TABLE(suffix) {GC_JOIN(gc_simulate, suffix), GC_JOIN(gc_write_paths, suffix)}
+#define GC_HEDGE_TABLE(suffix)                                                             \
+    {GC_JOIN(gc_simulate, suffix), GC_JOIN(gc_write_paths, suffix), GC_JOIN(gc_fan_run, suffix), \
+     GC_JOIN(gc_fan_chance, suffix)}
+
+/* Bytes of one rule of the fan and of one point of a leg, the same at every level. */
+#define GC_FAN_RULE_BYTES sizeof(gc_fan_rule_base)
+#define GC_FAN_POINT_BYTES sizeof(gc_fan_at_base)
 
 static const gc_hedge_kernels gc_hedge_tables[] = {
     GC_HEDGE_TABLE(_base),

@@ -58,7 +58,7 @@ def test_headers_compile_strictly(compiler, macro, header, tmp_path):
     compile_c(compiler, f'#define {macro}\n#include "{header}"\n', tmp_path / "levels.o", "-c")
 
 
-@pytest.mark.parametrize("header", ["replay.h", "resting.h", "svi_fit.h"])
+@pytest.mark.parametrize("header", ["replay.h", "resting.h", "single.h", "svi_fit.h"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_scalar_headers_compile_strictly(compiler, header, tmp_path):
     compile_c(compiler, f'#include "{header}"\n', tmp_path / "scalar.o", "-c")
@@ -79,7 +79,7 @@ gc_margin_kernel kernel(int level) { return gc_margin_kernel_of(level); }
 """
 LOOP_HEADERS = {
     PRICING: ("block_loops.h", "black_loops.h", "greek_loops.h", "implied_loops.h"),
-    HEDGING: ("paths.h", "hedge_loops.h"),
+    HEDGING: ("paths.h", "hedge_loops.h", "fan_loops.h"),
     MARGIN: ("margin_loops.h",),
 }
 # Bytes in a vector at each level of the build.
@@ -116,6 +116,37 @@ def test_every_marked_loop_is_vectorised_at_every_level(use, tmp_path):
         assert marked
         for number, (level, width) in product(marked, WIDTHS[platform.machine()].items()):
             assert (name, number, width) in found, f"{level}, {name}:{number}: {lines[number - 1].strip()}"
+
+
+SINGLE = """
+#include "single.h"
+float c_exp(float v) { return gc_single_exp(v); }
+float c_log(float v) { return gc_single_log(v); }
+float c_distribution(float d) { float n, phi; gc_single_normal(d, &n, &phi); return n; }
+float c_density(float d) { float n, phi; gc_single_normal(d, &n, &phi); return phi; }
+"""
+
+
+def test_single_precision_is_good_to_some_two_millionths(tmp_path):
+    target = tmp_path / "single.so"
+    compile_c(COMPILERS[0], SINGLE, target, "-shared")
+    library = ctypes.CDLL(str(target))
+    for name in ("c_exp", "c_log", "c_distribution", "c_density"):
+        function = getattr(library, name)
+        function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
+    points = np.float32(np.linspace(-86.0, 86.0, 2001))
+    found = np.array([library.c_exp(float(v)) for v in points])
+    assert np.abs(found / np.exp(points.astype(float)) - 1.0).max() < 2e-7
+    assert library.c_exp(-1e4) == library.c_exp(-87.0) > 0.0
+    values = np.float32(np.exp(np.linspace(-60.0, 60.0, 2001)))
+    exact = np.log(values.astype(float))
+    found = np.array([library.c_log(float(v)) for v in values])
+    assert (np.abs(found - exact) / np.maximum(np.abs(exact), 1.0)).max() < 2e-7
+    assert library.c_log(0.0) == pytest.approx(math.log(1e-30), rel=1e-6)
+    points = np.float32(np.linspace(-12.0, 12.0, 2401))
+    for name, exact in (("c_distribution", mp.ncdf), ("c_density", mp.npdf)):
+        found = [getattr(library, name)(float(d)) - float(exact(float(d))) for d in points]
+        assert np.abs(found).max() < 2e-7
 
 
 @pytest.fixture(scope="module")

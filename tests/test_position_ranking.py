@@ -39,8 +39,9 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
         pair = Picked(tuple(ranked.found.rows[row].tolist()), (1.0, 1.0))
         weigher = build_weigher(settings, look_ns=tape.look_ns)
         alone = weigher.weigh(event.chain, event.ts_ns, pair, event.estimate, ranked.funding)
-        assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], rel=1e-9)
-        assert alone.probability[0] == pytest.approx(ranked.found.probability[row], rel=1e-9)
+        # Of many strikes of an expiry some are simulated, and the others interpolated.
+        assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], abs=0.001)
+        assert alone.probability[0] == pytest.approx(ranked.found.probability[row], abs=0.01)
 
 
 def test_best_return_first_and_rows_say_units():

@@ -3,8 +3,8 @@
 If the price is a martingale, a position that is hedged all the way earns on average its value at the realised
 volatility less what was paid, whatever delta it was hedged with; Ahmad and Wilmott (2005) give the
 deviation of one that is hedged at the marks. Then come the costs: spread and fees of the options, hedging
-by the chosen policy, the first hedge and the last, funding and basis. What hedging costs and leaves has a
-closed form for straddles and strangles, and is simulated for everything else. The
+by the chosen policy, the first hedge and the last, funding and basis. What hedging costs, and how profits
+spread around their mean, is simulated; what nobody hedges has exact laws. The
 realised volatility at which nothing is left is the break-even; a forecast with a deviation of its own gives
 the probability of a profit, its mean and its deviation.
 

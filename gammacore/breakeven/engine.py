@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from gammacore.array_types import Bools, Floats
 from gammacore.breakeven.capital import capital_of
-from gammacore.breakeven.closed_form import ClosedForm
+from gammacore.breakeven.hedged import Hedged
 from gammacore.breakeven.held import Held
 from gammacore.breakeven.plan import Breakevens, TradePlan
 from gammacore.breakeven.roots import Excess, nearest_root, rising_root
-from gammacore.breakeven.simulated import Simulated
 from gammacore.breakeven.structures import Positions
+from gammacore.breakeven.unhedged import Unhedged
 from gammacore.events import ChainSlice
 from gammacore.volatility import Density
 
 __all__ = ["breakevens"]
 
-OUTCOMES = 11  # of the forecast, equally likely
+OUTCOMES = 16  # of the forecast, equally likely
+SPREAD = float(np.var(ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES)))  # share of its variance they have
 
 
 def breakevens(
@@ -45,8 +47,8 @@ def breakevens(
 
     Notes
     -----
-    Straddles and strangles have laws in closed form (:mod:`gammacore.breakeven.closed_form`); all others
-    are simulated (:mod:`gammacore.breakeven.simulated`).
+    Positions that are not hedged have exact laws (:mod:`gammacore.breakeven.unhedged`); all others are
+    simulated (:mod:`gammacore.breakeven.hedged`).
     """
     first = chain.expiry_ns[positions.rows].min(axis=1)
     alive = first - (plan.exit_before_ns or 0) > ts_ns
@@ -65,34 +67,33 @@ class _Case:
         self.median = _shaped(forecast.quantile(0.5), alive)
         quantiles = [forecast.quantile((k + 0.5) / OUTCOMES) for k in range(OUTCOMES)]
         self.outcomes = np.array([_shaped(found, alive) for found in quantiles])
-        self.rising = ClosedForm.knows(held)
-        if self.rising:  # one volatility for both legs
-            held.vol = np.repeat(held.vol.mean(axis=0)[None], 2, axis=0)
-        law = ClosedForm if self.rising else Simulated
-        self.law: ClosedForm | Simulated = law(held, self.outcomes, self.median)
+        self.law: Hedged | Unhedged
+        if Unhedged.knows(held):
+            self.law = Unhedged(held, self.outcomes)
+        else:
+            log_sd = float(np.nanmax(forecast.log_sd, initial=0.0))
+            self.law = Hedged(held, self.outcomes, self.median, log_sd)
         self.premium, self.fees, self.carry = held.premium(), held.fees(), held.carry()
         self.paid = self.premium + held.closing() + self.fees + self.carry
-        self.first, self.last_rate = held.first(), held.last_rate()
+        self.first = held.first()
 
-    def hedging(self, sigma: Floats, between: Floats | None = None) -> Floats:
+    def hedging(self, sigma: Floats, cost: Floats | None = None) -> Floats:
         """Mean cost of all hedges, the first and the last included, USD."""
-        between = self.law.between(sigma) if between is None else between
-        last = self.last_rate * self.held.last_delta(sigma) * self.held.price
-        return np.asarray(self.first + between + last)
+        return np.asarray(self.first + (self.law.cost(sigma) if cost is None else cost))
 
-    def mean(self, sigma: Floats, between: Floats | None = None) -> Floats:
-        """Mean profit, USD; ``between`` is what the law says of it, where that is known."""
-        return np.asarray(self.held.value(sigma) - self.paid - self.hedging(sigma, between))
+    def mean(self, sigma: Floats, cost: Floats | None = None) -> Floats:
+        """Mean profit, USD; ``cost`` is that of the hedges after the first by the law, where it is known."""
+        return np.asarray(self.held.value(sigma) - self.paid - self.hedging(sigma, cost))
 
     def solve(self) -> Breakevens:
         """Everything, in the settlement currency."""
         unit = self.held.unit
         pairs = zip(self.outcomes, self.law.costs, strict=True)
-        means = np.array([self.mean(sigma, between) for sigma, between in pairs])
+        means = np.array([self.mean(sigma, cost) for sigma, cost in pairs])
         variances, chances = self.law.outcomes(means)
         with np.errstate(invalid="ignore", divide="ignore"):
             profit = means.mean(axis=0)
-            deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
+            deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0) / SPREAD)
             hedging = self.hedging(self.median)
             earned = self.held.value(self.median) - self.paid - hedging
             breakeven = self._root(lambda sigma: self.sign * self.mean(sigma), self.median)
@@ -123,7 +124,7 @@ class _Case:
 
     def _root(self, excess: Excess, near: Floats) -> Floats:
         """Volatility at which something is nil: the only one there can be, or the nearest to another."""
-        if self.rising:
+        if self.held.rises:
             return rising_root(excess, self.held.vol.mean(axis=0))
         return nearest_root(excess, near)
 

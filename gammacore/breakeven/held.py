@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr
 
 from gammacore import black76
 from gammacore.array_types import Bools, Floats, Ints
@@ -58,6 +57,17 @@ class Held:
         self.size: Floats = self.amount if self.inverse else self.amount * scale
         self.unit = self.price if self.inverse else np.ones_like(self.price)  # USD of one settled unit
         self.hedged = not isinstance(plan.policy, Never)
+        if self._one_option:  # one volatility for both legs
+            self.vol = np.broadcast_to(self.vol.mean(axis=0), self.vol.shape)
+
+    @property
+    def rises(self) -> bool:
+        """Whether all are one call and one put of one coin and expiry each: worth more the more moves."""
+        if len(self.kind) != 2:
+            return False
+        pairs = (self.kind[0] == CALL) & (self.kind[1] == PUT) & (self.strike[0] >= self.strike[1])
+        same = (self.expiry_ns[0] == self.expiry_ns[1]) & (self.amount[0] == self.amount[1])
+        return bool(np.all(pairs & same & (np.abs(self.amount[0]) == 1.0)))
 
     # ------------------------------------------------------------- quotes
 
@@ -188,49 +198,8 @@ class Held:
     def _parity(self) -> Floats:
         return np.asarray((self.size * (self.kind == PUT) * (self.price - self.strike)).sum(axis=0))
 
-    def last_delta(self, sigma: Floats) -> Floats:
-        """Mean of the last hedge times the price it is given up at, over the price now; coins."""
-        if self.plan.exit_before_ns is None:
-            return self._delivered(sigma)
-        x, weight = _normal()
-        spread = (sigma * np.sqrt(self.hold))[..., None]
-        growth = np.exp(spread * x - 0.5 * spread**2)
-        width = (self.vol * np.sqrt(self.tau - self.hold))[..., None]
-        d1 = np.log(growth * (self.price / self.strike)[..., None]) / width + 0.5 * width
-        delta = ndtr(d1) - (self.kind == PUT)[..., None]
-        return np.asarray(np.abs((self.size[..., None] * delta).sum(axis=0)) * growth[0] @ weight)
-
-    def _delivered(self, sigma: Floats) -> Floats:
-        """At the last expiry the delta is a step function of the price: exact between the strikes."""
-        moneyness, delta = self._steps
-        spread = sigma * np.sqrt(self.tau.max(axis=0))
-        beyond = ndtr(0.5 * spread - moneyness / spread)  # share of the price beyond each strike
-        found = delta[0] * (1.0 - beyond[0]) + delta[-1] * beyond[-1]
-        for strike in range(1, len(beyond)):
-            found += delta[strike] * (beyond[strike - 1] - beyond[strike])
-        return np.asarray(found)
-
-    @cached_property
-    def _steps(self) -> tuple[Floats, Floats]:
-        """Logarithms of the last expiry's strikes over the price, and the size of the delta around them."""
-        last = self.expiry_ns == self.expiry_ns.max(axis=0)
-        moneyness = np.where(last, np.log(self.strike / self.price), np.inf)
-        order = np.argsort(moneyness, axis=0)
-        size = np.where(last, self.size, 0.0)
-        # Below all strikes every put is reached; each strike that is passed adds its option.
-        below = -np.where(self.kind == PUT, size, 0.0).sum(axis=0)
-        above = below + np.cumsum(np.take_along_axis(size, order, axis=0), axis=0)
-        return np.take_along_axis(moneyness, order, axis=0), np.abs(np.vstack((below, above)))
-
 
 def _is_friday(expiry_ns: Ints) -> Bools:
     known, where = np.unique(expiry_ns, return_inverse=True)
     friday = np.array([weekday(int(e)) == FRIDAY for e in known], np.bool_)
     return np.asarray(friday[where].reshape(expiry_ns.shape))
-
-
-@cache
-def _normal() -> tuple[Floats, Floats]:
-    """Nodes and weights for the mean of a function of a standard normal."""
-    x, weight = np.polynomial.hermite_e.hermegauss(32)
-    return x, weight / weight.sum()

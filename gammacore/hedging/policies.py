@@ -36,6 +36,7 @@ __all__ = [
     "Policy",
     "WhalleyWilmott",
     "Zakamouline",
+    "years_between",
 ]
 
 MISMATCH = frozenset({"mismatch"})
@@ -362,6 +363,22 @@ class Ladder(Banded, frozen=True):
 
 
 Policy = Interval | Band | Move | WhalleyWilmott | Zakamouline | FixedCost | Ladder | Custom | Never
+
+
+def years_between(policy: Interval, every: float | None) -> float:
+    """Years between two hedges by time; ``every`` is that between two chains, where it hedges at each.
+
+    Raises
+    ------
+    ConfigError
+        If it is needed and not known.
+    """
+    years = policy.every_ns / NS_PER_YEAR
+    if policy.snapshots_only or years == 0.0:
+        if every is None:
+            raise ConfigError("hedge.rule: how often chains are published is not known; use interval")
+        years = max(years, every)
+    return years
 
 
 def _positive(name: str, value: float) -> None:
