@@ -15,7 +15,7 @@ from gammacore.contracts import CALL, PUT, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
 from gammacore.hedging import Band, Interval, Move, Never, WhalleyWilmott, Zakamouline, theory
-from gammacore.volatility import Density
+from gammacore.volatility import PRICE_LAWS, Density
 
 F, NOW, COST = 60_000.0, parse_time("2026-05-01T08:00"), 5e-4
 HOURLY, MINUTE = Interval(NS_PER_HOUR), 1.0 / 365 / 1440
@@ -68,6 +68,15 @@ def test_whole_chain(benchmark, chain, policy):
     pairs, plan = straddles(chain), TradePlan(policy=policy, hedge_cost=COST, look_every=MINUTE)
     found = benchmark(lambda: breakevens(chain, NOW, pairs, plan, Density.around(0.55, 0.25)))
     benchmark.extra_info["positions"] = len(found.tau)
+    assert np.isfinite(found.breakeven).all()
+
+
+@pytest.mark.benchmark(group="break-evens of a chain")
+def test_whole_chain_with_jumps(benchmark, chain):
+    """The second time on: the paths of a law are made once for lives that differ little."""
+    plan = TradePlan(policy=Band(0.1), hedge_cost=COST, look_every=MINUTE, law=PRICE_LAWS["BTC"])
+    pairs = straddles(chain)
+    found = benchmark(lambda: breakevens(chain, NOW, pairs, plan, Density.around(0.55, 0.25)))
     assert np.isfinite(found.breakeven).all()
 
 

@@ -48,6 +48,7 @@ class Engine:
 def fan(
     level: int,
     moves: npt.NDArray[np.float32],
+    pace: npt.NDArray[np.float32],
     time: Floats,
     vols: Floats,
     look: float,

@@ -53,6 +53,7 @@ from gammacore.strategy.leaving import Roll
 from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of, margins_of
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.own_estimate import OwnEstimate
+from gammacore.volatility.price_law import PRICE_LAWS
 
 __all__ = [
     "FEED_NS",
@@ -349,6 +350,7 @@ def build_weigher(config: Config, grids: Grids | None = None, look_ns: int = FEE
         min_edge=signal.min_edge,
         margin=margins_of(config),
         look_every=look_ns / NS_PER_YEAR,
+        law=PRICE_LAWS.get(config.coin, PRICE_LAWS["BTC"]) if signal.law == "fitted" else None,
     )
 
 

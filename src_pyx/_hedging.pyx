@@ -79,6 +79,7 @@ cdef extern from "hedge_levels.h" nogil:
     ctypedef struct gc_fan:
         int64_t steps, paths
         const float *moves
+        const float *pace
         const double *time
         int64_t vols
         const double *vol
@@ -232,13 +233,14 @@ cdef class Engine:
             gc_hedge_table(level).write_paths(&self.s, first, end, to)
 
 
-def fan(int level, cnp.ndarray moves not None, cnp.ndarray time not None, cnp.ndarray vols not None,
+def fan(int level, cnp.ndarray moves not None, cnp.ndarray pace not None, cnp.ndarray time not None, cnp.ndarray vols not None,
         double look, legs, policy, cnp.ndarray out not None):
     """Hedge many positions along the same paths.
 
     Everything is relative to the price at the start, see fan.h.
 
     moves : float32 (steps, paths), of the logarithm, for a deviation of 1 over the whole life
+    pace : float32 (steps, paths), root of the variance that moves over what it is on average, negative with a jump
     time : float64 (steps + 1,), years
     vols : float64 (n,), realised: each for one n-th of the paths
     look : years between two looks of the policy
@@ -259,7 +261,7 @@ def fan(int level, cnp.ndarray moves not None, cnp.ndarray time not None, cnp.nd
     if f.paths % (GC_BLOCK * f.vols) or cnp.PyArray_SIZE(time) != f.steps + 1:
         raise ValueError("expected whole blocks of paths for each volatility, and a time for every step")
     f.moves, f.time, f.vol = <const float *>cnp.PyArray_DATA(moves), writable(time, f.steps + 1), writable(vols, f.vols)
-    f.look = look
+    f.pace, f.look = singles(pace, f.steps * f.paths), look
     memset(&f.policy, 0, sizeof(gc_policy))
     take_policy(&f.policy, policy)
     each = f.positions * f.paths

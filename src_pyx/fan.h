@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
     int64_t steps, paths;   /* paths: as many whole blocks for each volatility */
     const float *moves;     /* one row a step: moves of the logarithm for a deviation of 1 over the whole life */
+    const float *pace;      /* as many: root of the variance that moves over what it is on average, < 0 with a jump */
     const double *time;     /* of each step, years: steps + 1 */
     int64_t vols;           /* realised volatilities: each has its share of the paths */
     const double *vol;

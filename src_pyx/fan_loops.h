@@ -171,9 +171,10 @@ GC_INLINE float GC_LOOP(gc_fan_square)(const gc_fan_look *l, float width, float 
 
 /* A decision, and what the mismatch it leaves earns until the next one. `first` hedges whatever there is. */
 GC_INLINE void GC_LOOP(gc_fan_decide)(GC_LOOP(gc_fan_block) *s, const GC_LOOP(gc_fan_rule) *r, const gc_fan_look *l,
-                                      int kind, float to_edge, int first, const float *log_price, const float *at)
+                                      int kind, float to_edge, int first, const float *log_price, const float *at,
+                                      const float *speed)
 {
-    const float *GC_RESTRICT price = at, *GC_RESTRICT next = at + GC_BLOCK, *GC_RESTRICT x = log_price;
+    const float *GC_RESTRICT pace = speed, *GC_RESTRICT price = at, *GC_RESTRICT next = at + GC_BLOCK, *GC_RESTRICT x = log_price;
     const float *GC_RESTRICT delta = s->delta, *GC_RESTRICT gamma = s->gamma, *GC_RESTRICT own = s->width;
     float *GC_RESTRICT held = s->held, *GC_RESTRICT cash = s->cash, *GC_RESTRICT turnover = s->turnover;
     float *GC_RESTRICT last = s->last;
@@ -183,7 +184,8 @@ GC_INLINE void GC_LOOP(gc_fan_decide)(GC_LOOP(gc_fan_block) *s, const GC_LOOP(gc
     for (int i = 0; i < GC_BLOCK; i++) {
         float y = delta[i] - held[i], trade = y, ratio = r->ratio;
         float size = gamma[i] < 0.0f ? -gamma[i] : gamma[i];
-        float far = size * r->spread, near = size * r->look, width = 0.0f, narrow = 0.0f; /* narrow: as simulated */
+        float fast = pace[i] < 0.0f ? -pace[i] : pace[i], width = 0.0f, narrow = 0.0f; /* narrow: as simulated */
+        float far = size * (fast * r->spread), near = size * (fast * r->look);
         if (banded) {
             float upper = kind == GC_BAND ? r->upper : own[i], lower = kind == GC_BAND ? r->lower : own[i];
             float past = GC_FAN_OVERSHOOT * (far - near);
@@ -212,23 +214,26 @@ GC_INLINE void GC_LOOP(gc_fan_decide)(GC_LOOP(gc_fan_block) *s, const GC_LOOP(gc
         turnover[i] += ratio * traded;
         held[i] += trade;
         float over = next[i] / price[i] - 1.0f;
-        float earned = (y - trade) * over + 0.5f * gamma[i] * (over * over - r->variance);
+        float earned = (y - trade) * over + 0.5f * gamma[i] * (over * over - fast * fast * r->variance);
         float wanted = GC_LOOP(gc_fan_square)(l, width, near), found = GC_LOOP(gc_fan_square)(l, narrow, far) + 1e-20f;
-        cash[i] += price[i] * (trade + (sqrtf(wanted / found) - 1.0f) * earned);
+        float less = sqrtf(wanted / found) - 1.0f;
+        less = pace[i] < 0.0f ? 0.0f : less; /* nobody hedges within a jump */
+        cash[i] += price[i] * (trade + less * earned);
     }
 }
 
 static GC_TARGET void GC_LOOP(gc_fan_decide_kind)(GC_LOOP(gc_fan_block) *s, const GC_LOOP(gc_fan_rule) *r, int kind,
-                                                  float to_edge, int first, const float *x, const float *price)
+                                                  float to_edge, int first, const float *x, const float *price,
+                                                  const float *pace)
 {
     const gc_fan_look *l = to_edge != 0.0f ? &GC_FAN_TO_EDGE : &GC_FAN_TO_CENTRE;
     switch (kind) {
-    case GC_INTERVAL: GC_LOOP(gc_fan_decide)(s, r, l, GC_INTERVAL, to_edge, first, x, price); break;
-    case GC_BAND: GC_LOOP(gc_fan_decide)(s, r, l, GC_BAND, to_edge, first, x, price); break;
-    case GC_MOVE_USD: GC_LOOP(gc_fan_decide)(s, r, l, GC_MOVE_USD, to_edge, first, x, price); break;
-    case GC_MOVE_RELATIVE: GC_LOOP(gc_fan_decide)(s, r, l, GC_MOVE_RELATIVE, to_edge, first, x, price); break;
-    case GC_MOVE_SIGMA: GC_LOOP(gc_fan_decide)(s, r, l, GC_MOVE_SIGMA, to_edge, first, x, price); break;
-    default: GC_LOOP(gc_fan_decide)(s, r, l, GC_FAN_OWN, to_edge, first, x, price); break;
+    case GC_INTERVAL: GC_LOOP(gc_fan_decide)(s, r, l, GC_INTERVAL, to_edge, first, x, price, pace); break;
+    case GC_BAND: GC_LOOP(gc_fan_decide)(s, r, l, GC_BAND, to_edge, first, x, price, pace); break;
+    case GC_MOVE_USD: GC_LOOP(gc_fan_decide)(s, r, l, GC_MOVE_USD, to_edge, first, x, price, pace); break;
+    case GC_MOVE_RELATIVE: GC_LOOP(gc_fan_decide)(s, r, l, GC_MOVE_RELATIVE, to_edge, first, x, price, pace); break;
+    case GC_MOVE_SIGMA: GC_LOOP(gc_fan_decide)(s, r, l, GC_MOVE_SIGMA, to_edge, first, x, price, pace); break;
+    default: GC_LOOP(gc_fan_decide)(s, r, l, GC_FAN_OWN, to_edge, first, x, price, pace); break;
     }
 }
 
@@ -307,7 +312,7 @@ static GC_TARGET void GC_LOOP(gc_fan_value)(GC_LOOP(gc_fan_block) *s, const gc_f
 
 static GC_TARGET void GC_LOOP(gc_fan_hedge_at)(GC_LOOP(gc_fan_block) *s, const gc_fan *f, const gc_fan_leg *legs,
                                                const GC_LOOP(gc_fan_rule) *rule, const GC_LOOP(gc_fan_at) *at, int64_t step,
-                                               const float *x, const float *price)
+                                               const float *x, const float *price, const float *pace)
 {
     float kept = 0.0f, to_edge = (float)f->policy.to_edge;
     int kind = f->policy.kind;
@@ -328,21 +333,21 @@ static GC_TARGET void GC_LOOP(gc_fan_hedge_at)(GC_LOOP(gc_fan_block) *s, const g
     }
     if (kind == GC_WHALLEY_WILMOTT || kind == GC_ZAKAMOULINE || kind == GC_FIXED_COST)
         GC_LOOP(gc_fan_widths)(s, rule, kind, x, price);
-    GC_LOOP(gc_fan_decide_kind)(s, rule, kind, to_edge, step == 0, x, price);
+    GC_LOOP(gc_fan_decide_kind)(s, rule, kind, to_edge, step == 0, x, price, pace);
     if (step > 0) return;
     for (int i = 0; i < GC_BLOCK; i++) s->turnover[i] = 0.0f; /* that of the first hedge is known */
 }
 
 static GC_TARGET void GC_LOOP(gc_fan_walk)(GC_LOOP(gc_fan_block) *s, const gc_fan *f, const gc_fan_leg *legs,
                                            const GC_LOOP(gc_fan_rule) *rules, const GC_LOOP(gc_fan_at) *at, const float *x,
-                                           const float *price)
+                                           const float *price, const float *pace)
 {
     memset(s, 0, sizeof *s);
     for (int i = 0; i < GC_BLOCK; i++) s->last[i] = f->policy.kind == GC_MOVE_SIGMA ? 0.0f : 1.0f;
     for (int64_t step = 0; step < f->steps; step++) {
         if (f->policy.kind != GC_NEVER)
             GC_LOOP(gc_fan_hedge_at)(s, f, legs, &rules[step], at + step * f->legs, step, x + step * GC_BLOCK,
-                                     price + step * GC_BLOCK);
+                                     price + step * GC_BLOCK, pace + step * f->paths);
         for (int64_t k = 0; k < f->legs; k++) {
             if (legs[k].end != step + 1) continue;
             const float *then = price + (step + 1) * GC_BLOCK;
@@ -376,7 +381,7 @@ static GC_TARGET void GC_LOOP(gc_fan_run)(const gc_fan *f, void *room, float *co
             ptrdiff_t to = (ptrdiff_t)(p * f->paths + b * GC_BLOCK);
             const float *price = f->price + b * row, *end = price + f->steps * GC_BLOCK;
             if (b % each == 0) GC_LOOP(gc_fan_realised)(f, f->vol[b / each], rules);
-            GC_LOOP(gc_fan_walk)(&s, f, legs, rules, at, f->log_price + b * row, price);
+            GC_LOOP(gc_fan_walk)(&s, f, legs, rules, at, f->log_price + b * row, price, f->pace + b * GC_BLOCK);
             for (int i = 0; i < GC_BLOCK; i++) {
                 float worth = s.held[i] * end[i];
                 out[GC_FAN_GROSS][to + i] = s.settled[i] + s.cash[i] - worth;

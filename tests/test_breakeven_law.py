@@ -309,7 +309,8 @@ def test_steps_are_even_in_the_root_of_the_time_left_and_never_shorter_than_a_lo
 
 
 def test_moves_are_those_of_a_brownian_motion():
-    moves, vols = moves_of(steps_of(np.array([5 * DAY]), np.array([0.0]), DAY / 8))
+    moves, pace, vols = moves_of(steps_of(np.array([5 * DAY]), np.array([0.0]), DAY / 8))
+    assert np.all(pace == 1.0)
     each = moves.reshape(len(moves), vols, -1).astype(float)
     assert np.abs(each.mean(axis=2)).max() < 1e-6
     assert np.square(each).sum(axis=0).mean() == pytest.approx(1.0, rel=1e-4)
@@ -321,7 +322,7 @@ def test_moves_are_those_of_a_brownian_motion():
 
 def test_every_level_of_instructions_gives_the_same_bits():
     times = np.ascontiguousarray(steps_of(np.array([5 * DAY]), np.array([0.0]), DAY / 8))
-    moves, vols = moves_of(times)
+    moves, pace, vols = moves_of(times)
     legs = [[(math.log(k), 5 * DAY, len(times) - 1, 2.0, 1.0, IV)] for k in (0.95, 1.0)]
     levels = [k for k in range(len(_core.LEVELS)) if k <= _core.LEVELS.index(_core.simd_level())]
     for policy in RULES.values():
@@ -329,7 +330,7 @@ def test_every_level_of_instructions_gives_the_same_bits():
         found = []
         for level in levels:
             out = np.empty((3, 2, moves.shape[1]), np.float32)
-            _hedging.fan(level, moves, times, np.full(vols, 0.5), DAY / 1440, legs, fields, out)
+            _hedging.fan(level, moves, pace, times, np.full(vols, 0.5), DAY / 1440, legs, fields, out)
             found.append(out)
         for one, other in itertools.pairwise(found):
             assert np.array_equal(one, other), policy
@@ -337,8 +338,9 @@ def test_every_level_of_instructions_gives_the_same_bits():
 
 def test_the_fan_refuses_arrays_of_another_shape():
     times, moves = np.linspace(0.0, DAY, 3), np.zeros((2, 128), np.float32)
+    pace = np.ones_like(moves)
     legs, out = [[(0.0, DAY, 2, 2.0, 1.0, IV)]], np.empty((3, 1, 128), np.float32)
-    _hedging.fan(0, moves, times, np.array([0.5]), DAY, legs, {"kind": _hedging.NEVER}, out)
+    _hedging.fan(0, moves, pace, times, np.array([0.5]), DAY, legs, {"kind": _hedging.NEVER}, out)
     assert out[0] == pytest.approx(0.0, abs=1e-6)  # nothing moves, and the strike is the price
     for bad in (
         {"moves": np.zeros((2, 100), np.float32)},
@@ -349,7 +351,7 @@ def test_the_fan_refuses_arrays_of_another_shape():
         given = {"moves": moves, "times": times, "out": out} | bad
         with pytest.raises(ValueError, match="expected"):
             _hedging.fan(
-                0, given["moves"], given["times"], np.array([0.5]), DAY, legs, {"kind": 0}, given["out"]
+                0, given["moves"], pace, given["times"], np.array([0.5]), DAY, legs, {"kind": 0}, given["out"]
             )
 
 

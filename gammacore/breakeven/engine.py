@@ -11,6 +11,7 @@ from gammacore.array_types import Bools, Floats
 from gammacore.breakeven.capital import capital_of
 from gammacore.breakeven.hedged import Hedged
 from gammacore.breakeven.held import Held
+from gammacore.breakeven.jumps import Jumps
 from gammacore.breakeven.plan import Breakevens, TradePlan
 from gammacore.breakeven.roots import Excess, nearest_root, rising_root
 from gammacore.breakeven.structures import Positions
@@ -65,14 +66,17 @@ class _Case:
         self.held, self.positions, self.plan = held, positions, plan
         self.sign = 1.0 if plan.long else -1.0
         self.median = _shaped(forecast.quantile(0.5), alive)
-        quantiles = [forecast.quantile((k + 0.5) / OUTCOMES) for k in range(OUTCOMES)]
-        self.outcomes = np.array([_shaped(found, alive) for found in quantiles])
+        log_sd = _shaped(forecast.log_sd, alive)
+        self.jumps = Jumps(held)
+        # What is realised is what the law's jumps make of an outcome: these are as many less uncertain.
+        centre, log_sd = self.jumps.without(self.median, log_sd)
+        score = ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES)[:, None]
+        self.outcomes = centre * np.exp(score * log_sd)
         self.law: Hedged | Unhedged
         if Unhedged.knows(held):
-            self.law = Unhedged(held, self.outcomes)
+            self.law = Unhedged(held, self.outcomes, self.jumps)
         else:
-            log_sd = float(np.nanmax(forecast.log_sd, initial=0.0))
-            self.law = Hedged(held, self.outcomes, self.median, log_sd)
+            self.law = Hedged(held, self.outcomes, centre, float(np.nanmax(log_sd, initial=0.0)))
         self.premium, self.fees, self.carry = held.premium(), held.fees(), held.carry()
         self.paid = self.premium + held.closing() + self.fees + self.carry
         self.first = held.first()
@@ -88,8 +92,8 @@ class _Case:
     def solve(self) -> Breakevens:
         """Everything, in the settlement currency."""
         unit = self.held.unit
-        pairs = zip(self.outcomes, self.law.costs, strict=True)
-        means = np.array([self.mean(sigma, cost) for sigma, cost in pairs])
+        paid, costs = self.paid + self.first, self.law.costs
+        means = np.array([self.jumps.value(sigma) for sigma in self.outcomes]) - paid - costs
         variances, chances = self.law.outcomes(means)
         with np.errstate(invalid="ignore", divide="ignore"):
             profit = means.mean(axis=0)

@@ -37,6 +37,7 @@ RAMP = 0.06  # of the deviation: width of the step between loss and profit
 LEAST = 0.3  # of the least simulated variance, that a fitted one may be
 ALWAYS = 1e-12  # years between two looks of a rule that misses nothing
 NOTHING = 1e-12  # of the price: a turnover that is as good as none
+RIDGE = 1e-12  # keeps the fit of a variance at few volatilities from having none
 
 
 class Knots(NamedTuple):
@@ -103,21 +104,24 @@ class Hedged:
         held, simulated = self.held, rows[knots.rows]
         ends = held.hold[:, rows[0]]
         times = steps_of(ends, held.tau[:, rows[0]] - ends, self.look, few)
-        moves, count = moves_of(times, few)
+        moves, pace, count = moves_of(times, few, held.plan.law)
         vols = self._vols(rows, count)
         out = np.empty((3, len(simulated), moves.shape[1]), np.float32)
         legs = _padded([_legs(held, int(row), times) for row in simulated])
         fields = _fields(self.policy, float(held.price[rows[0]]))
-        _hedging.fan(_level(), moves, times, vols, self.look, legs, fields, out)
+        _hedging.fan(_level(), moves, pace, times, vols, self.look, legs, fields, out)
         gross, traded, last = out.reshape(3, len(simulated), count, -1)
         rate = self.last_rate[simulated, None, None].astype(np.float32)
         net = gross - np.float32(self.plan.hedge_cost) * traded - rate * last
         net -= net.mean(axis=2, keepdims=True)
         variance = np.maximum(np.einsum("kvp,kvp->kv", net, net) / net.shape[2], NOTHING**2)
         logs = np.log(vols)
-        for curve, known in ((self._turnover, traded.mean(axis=2)), (self._last, last.mean(axis=2))):
-            curve.fit(rows, logs, known, knots)
-        self._variance.fit(rows, vols**2, variance, knots)
+        costs = np.stack([traded.mean(axis=2), last.mean(axis=2)])
+        found = np.concatenate([_cubics(logs, costs), _parabolas(vols**2, variance)])
+        found = knots.smooth(found)
+        self._turnover.take(rows, logs, found[0:4])
+        self._last.take(rows, logs, found[4:8])
+        self._variance.take(rows, found[8:], LEAST * knots.straight(variance.min(axis=1)))
         return Batch(rows, logs, net, knots, _shrunk(net, variance, knots))
 
     def _vols(self, rows: Ints, count: int) -> Floats:
@@ -177,13 +181,10 @@ class _Curve:
         self.factors: Floats = np.zeros((4, count))
         self.middle, self.reach = np.zeros(count), np.ones(count)
 
-    def fit(self, rows: Ints, logs: Floats, known: Floats, knots: Knots) -> None:
-        """Take in values at knots, shape (knots, volatilities)."""
-        middle, reach = 0.5 * (logs[0] + logs[-1]), 0.5 * (logs[-1] - logs[0])
-        powers = ((logs - middle) / reach)[:, None] ** np.arange(4)
-        found = np.linalg.lstsq(powers, np.log(np.maximum(known, NOTHING)).T, rcond=None)[0]
-        self.factors[:, rows] = knots.smooth(found)
-        self.middle[rows], self.reach[rows] = middle, reach
+    def take(self, rows: Ints, logs: Floats, factors: Floats) -> None:
+        """Take in the cubics of some positions, by :func:`_cubics` of these logarithms."""
+        self.factors[:, rows] = factors
+        self.middle[rows], self.reach[rows] = 0.5 * (logs[0] + logs[-1]), 0.5 * (logs[-1] - logs[0])
 
     def __call__(self, asked: Floats) -> Floats:
         a, b, c, d = self.factors
@@ -203,23 +204,33 @@ class _Parabola:
 
     def __init__(self, count: int) -> None:
         self.factors: Floats = np.zeros((3, count))
-        self.unit, self.least = np.ones(count), np.zeros(count)
+        self.least = np.zeros(count)
 
-    def fit(self, rows: Ints, squares: Floats, known: Floats, knots: Knots) -> None:
-        """Take in values at knots, shape (knots, volatilities)."""
-        unit = float(np.median(squares))
-        powers = (squares / unit)[:, None] ** np.arange(3)
-        found = np.empty((3, len(known)))
-        for k, each in enumerate(known):  # all errors are the same share of what they are of
-            found[:, k] = np.linalg.lstsq(powers / each[:, None], np.ones(len(each)), rcond=None)[0]
-        self.factors[:, rows] = knots.smooth(found)
-        self.least[rows] = LEAST * knots.straight(known.min(axis=1))
-        self.unit[rows] = unit
+    def take(self, rows: Ints, factors: Floats, least: Floats) -> None:
+        """Take in the parabolas of some positions, by :func:`_parabolas`, and what they never go below."""
+        self.factors[:, rows], self.least[rows] = factors, least
 
     def __call__(self, square: Floats) -> Floats:
         a, b, c = self.factors
-        at = square / self.unit
-        return np.asarray(np.maximum(a + at * (b + at * c), self.least))
+        return np.asarray(np.maximum(a + square * (b + square * c), self.least))
+
+
+def _cubics(logs: Floats, known: Floats) -> Floats:
+    """Fit the logarithms of values at volatilities, (curves, knots, volatilities); four factors a curve."""
+    middle, reach = 0.5 * (logs[0] + logs[-1]), 0.5 * (logs[-1] - logs[0])
+    powers = ((logs - middle) / reach)[:, None] ** np.arange(4)
+    found = np.linalg.pinv(powers) @ np.log(np.maximum(known, NOTHING)).swapaxes(1, 2)
+    return np.asarray(found.reshape(-1, known.shape[1]))
+
+
+def _parabolas(squares: Floats, known: Floats) -> Floats:
+    """Fit variances at squared volatilities, (knots, volatilities), whose errors are shares of themselves."""
+    unit = float(np.median(squares))
+    powers = (squares / unit)[:, None] ** np.arange(3) / known[..., None]
+    normal = powers.swapaxes(1, 2) @ powers
+    normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+    found = np.linalg.solve(normal, powers.sum(axis=1)[..., None])[..., 0]
+    return np.asarray((found / unit ** np.arange(3)).T)
 
 
 def _shrunk(samples: Singles, variance: Floats, knots: Knots) -> Floats:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
 from gammacore import _hedging
-from gammacore.array_types import Floats
+from gammacore.array_types import Floats, Ints
+from gammacore.volatility.price_law import PriceLaw
 
-__all__ = ["Singles", "moves_of", "steps_of"]
+__all__ = ["Moves", "Singles", "moves_of", "steps_of"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -26,6 +28,7 @@ FINER, SURER = 2, 8  # how many times as many steps and path steps there are whe
 FEWEST_PATHS, MOST_PATHS = 2**10, 2**13
 VOLS = 16  # volatilities that share them
 ROUNDING = 1e-9
+ALIKE = 20  # lives are as long by the law that agree to one part in so many
 
 
 def steps_of(ends: Floats, left: Floats, look: float, few: bool = False) -> Floats:
@@ -72,29 +75,55 @@ def steps_of(ends: Floats, left: Floats, look: float, few: bool = False) -> Floa
     return np.array(times)
 
 
-def moves_of(times: Floats, few: bool = False) -> tuple[Singles, int]:
-    """Draw moves of Brownian motions whose variance at the last time is 1, shape (steps, paths).
+class Moves(NamedTuple):
+    """Moves of prices whose variance at the last time is 1 on average, shape (steps, paths).
 
-    Returns
-    -------
-    moves : array of float32, shape (steps, paths)
+    Attributes
+    ----------
+    moves : array of float32
+        Of the logarithm.
+    pace : array of float32
+        Root of the variance that moves over what it is on average; negative where there is a jump.
     vols : int
         How many volatilities the paths are for: each has as many neighbours.
+    """
+
+    moves: Singles
+    pace: Singles
+    vols: int
+
+
+def moves_of(times: Floats, few: bool = False, law: PriceLaw | None = None) -> Moves:
+    """Draw moves of prices over a life.
+
+    Parameters
+    ----------
+    times : array, shape (steps + 1,)
+        Years, from 0.
+    few : bool
+        As in :func:`steps_of`.
+    law : PriceLaw, optional
+        Without it they are of a Brownian motion. With it, each path has a variance of its own that comes
+        and goes, with the mean 1 less the jumps' share, and jumps beside it.
 
     Notes
     -----
     Scrambled Sobol points along a Brownian bridge, whose first dimension is where the path ends (Caflisch,
     Morokoff and Owen 1997), with the mean and variance of every step made exact. Always the same points.
     """
-    steps = len(times) - 1
-    work = WORK * (SURER if few else 1) * (MORE if times[-1] < SHORT else 1)
+    steps, years = len(times) - 1, float(times[-1])
+    work = WORK * (SURER if few else 1) * (MORE if years < SHORT else 1)
     paths = int(min(max(2 ** round(math.log2(work / steps)), FEWEST_PATHS), MOST_PATHS))
     vols = min(paths // _hedging.BLOCK, VOLS)
-    return _moves(tuple(np.round(times / times[-1], 9).tolist()), paths, vols), vols
+    at = tuple(np.round(times / years, 9).tolist())
+    if law is None:
+        return _brownian(at, paths, vols)
+    # Lives that differ by a few percent share their paths.
+    return _lawful(at, paths, vols, law, math.exp(round(math.log(years) * ALIKE) / ALIKE))
 
 
 @lru_cache(maxsize=64)
-def _moves(at_times: tuple[float, ...], paths: int, vols: int) -> Singles:
+def _brownian(at_times: tuple[float, ...], paths: int, vols: int) -> Moves:
     at = np.array(at_times)
     steps = len(at) - 1
     normal = _normals(-(-steps // 32) * 32, paths)
@@ -113,7 +142,46 @@ def _moves(at_times: tuple[float, ...], paths: int, vols: int) -> Singles:
     moves = np.diff(walk, axis=0).reshape(steps, vols, -1)
     moves -= moves.mean(axis=2, keepdims=True)
     moves *= (np.sqrt(np.diff(at))[:, None] / moves.std(axis=2))[..., None]
-    return np.ascontiguousarray(moves.reshape(steps, paths), np.float32)
+    found: Singles = moves.reshape(steps, paths).astype(np.float32)
+    return Moves(found, np.ones_like(found), vols)
+
+
+@lru_cache(maxsize=64)
+def _lawful(at_times: tuple[float, ...], paths: int, vols: int, law: PriceLaw, years: float) -> Moves:
+    plain = _brownian(at_times, paths, vols)
+    rng, share = np.random.Generator(np.random.Philox(SEED)), np.diff(at_times)
+    pace = _reverting(rng, share * years * (365.0 / law.variance_days), paths)
+    np.exp(np.float32(0.5 * law.variance_sd) * pace, out=pace)
+    mean = share.astype(np.float32) @ np.square(pace)
+    pace *= np.sqrt((1.0 - law.jump_share) / mean)
+    moves = pace * plain.moves
+    counts = _counts(rng, law, years, paths, vols)
+    size = math.sqrt(law.jump_variance(years))
+    for k in range(int(counts.max(initial=0))):
+        which = np.flatnonzero(counts > k)
+        step = np.searchsorted(np.array(at_times[1:-1]), rng.random(len(which)))
+        moves[step, which] += size * ndtri(rng.random(len(which)))
+        pace[step, which] = -np.abs(pace[step, which])
+    return Moves(moves, pace, vols)
+
+
+def _reverting(rng: np.random.Generator, steps: Floats, paths: int) -> Singles:
+    """Draw standard normals that are alike by exp(-time between them), shape (steps, paths)."""
+    found = rng.standard_normal((len(steps), paths), np.float32)
+    for k in range(1, len(steps)):
+        alike = math.exp(-0.5 * (steps[k - 1] + steps[k]))  # from middle to middle
+        found[k] = np.float32(alike) * found[k - 1] + np.float32(math.sqrt(1.0 - alike**2)) * found[k]
+    return found
+
+
+def _counts(rng: np.random.Generator, law: PriceLaw, years: float, paths: int, vols: int) -> Ints:
+    """Draw how often each path jumps: as often as it should within every volatility's share of the paths."""
+    from scipy.special import pdtr
+
+    mean, each = law.jumps_per_year * years, paths // vols
+    below = pdtr(np.arange(int(mean + 8.0 * math.sqrt(mean) + 8.0)), mean)
+    levels = (np.arange(each) + rng.random((vols, 1))) / each
+    return np.asarray(np.searchsorted(below, rng.permuted(levels, axis=1).ravel()))
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from gammacore.array_types import Floats, Ints
 from gammacore.fees import FeeRates
 from gammacore.hedging import Policy
 from gammacore.margin import MarginRates, PortfolioRates
+from gammacore.volatility.price_law import PriceLaw
 
 __all__ = ["Breakevens", "TradePlan"]
 
@@ -40,6 +41,8 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
         Years between two chains, for a policy that hedges at each.
     look_every : float
         Years between two prices that the policy sees; 0 is all the time.
+    law : PriceLaw or None
+        How the variance that is realised comes; None evenly, and without jumps.
     """
 
     policy: Policy
@@ -53,6 +56,7 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
     exit_before_ns: int | None = None
     chain_every: float | None = None
     look_every: float = 0.0
+    law: PriceLaw | None = None
 
 
 class Breakevens(NamedTuple):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import ndtr
 
 from gammacore import black76
 from gammacore.array_types import Floats
 from gammacore.breakeven.held import Held
+from gammacore.breakeven.jumps import Jumps
 from gammacore.contracts import CALL
 
 __all__ = ["Unhedged"]
@@ -24,6 +27,8 @@ class Unhedged:
         Of which :meth:`knows` says yes.
     outcomes : array, shape (n, m)
         Volatilities that may be realised.
+    jumps : Jumps
+        What the law makes of each.
 
     Notes
     -----
@@ -32,8 +37,8 @@ class Unhedged:
     the last price.
     """
 
-    def __init__(self, held: Held, outcomes: Floats) -> None:
-        self.held, self.realised = held, outcomes
+    def __init__(self, held: Held, outcomes: Floats, jumps: Jumps) -> None:
+        self.held, self.realised, self.jumps = held, outcomes, jumps
 
     @staticmethod
     def knows(held: Held) -> bool:
@@ -51,14 +56,18 @@ class Unhedged:
 
     def outcomes(self, means: Floats) -> tuple[Floats, Floats]:
         """Variance of the profit and chance of one at every outcome, whose mean profits are given."""
-        held = self.held
-        pairs = zip(self.realised, means, strict=True)
-        found = [self._outcome(sigma, held.value(sigma) - mean) for sigma, mean in pairs]
-        variances, chances = np.array(found).reshape(len(means), 2, len(held.price)).transpose(1, 0, 2)
+        variances, chances = np.empty_like(means), np.empty_like(means)
+        for row, (sigma, mean) in enumerate(zip(self.realised, means, strict=True)):
+            paid = self.jumps.value(sigma) - mean
+            found: Any = [self._outcome(sigma * factor, paid) for _, factor in self.jumps.parts]
+            weights = np.array([chance for chance, _ in self.jumps.parts])
+            squares, firsts, each = (weights * np.array(part) for part in zip(*found, strict=True))
+            variances[row] = np.maximum(squares.sum(axis=0) - firsts.sum(axis=0) ** 2, 0.0)
+            chances[row] = each.sum(axis=0)
         return variances, np.where(np.isfinite(means), chances, np.nan)
 
-    def _outcome(self, sigma: Floats, paid: Floats) -> tuple[Floats, Floats]:
-        """Variance and chance of a profit at one volatility, ``paid`` being all that is taken off; USD."""
+    def _outcome(self, sigma: Floats, paid: Floats) -> tuple[Floats, Floats, Floats]:
+        """Mean square and mean of what the options bring, and chance of more than ``paid``; USD."""
         held, total = self.held, sigma * np.sqrt(self.held.hold[0])
         at, worth = self._payoff(total)
         price = held.price
@@ -85,7 +94,7 @@ class Unhedged:
         square = (level**2 * shares[0] + 2.0 * level * slope * shares[1] + slope**2 * shares[2]).sum(axis=0)
         mean = (level * shares[0 + held.inverse] + slope * shares[1 + held.inverse]).sum(axis=0)
         scale = price if held.inverse else 1.0
-        return np.maximum(square - mean**2, 0.0) * scale**2, chance.sum(axis=0)
+        return square * scale**2, mean * scale, chance.sum(axis=0)
 
     def _payoff(self, total: Floats) -> tuple[Floats, Floats]:
         """Prices between which the worth at the end is straight, ascending from 0, and that worth."""

@@ -170,6 +170,7 @@ class SignalConfig(_Section, frozen=True):
     forecast: ForecastName = ForecastName("forecast")
     window: Duration = Duration("7d")
     log_sd: Annotated[float, Meta(gt=0, le=2)] = 0.25
+    law: Literal["gbm", "fitted"] = "fitted"
 
     @property
     def active(self) -> bool:

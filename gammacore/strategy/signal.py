@@ -17,6 +17,7 @@ from gammacore.hedging import Policy
 from gammacore.margin import MarginSchedule
 from gammacore.strategy.structures import Picked
 from gammacore.volatility import Density
+from gammacore.volatility.price_law import PriceLaw
 
 __all__ = ["Signal"]
 
@@ -48,6 +49,8 @@ class Signal(msgspec.Struct, frozen=True):
         What the exchange asks for as collateral.
     look_every : float
         Years between two prices that the policy sees.
+    law : PriceLaw or None
+        How the variance that is realised comes; None evenly, and without jumps.
     """
 
     policy: Policy
@@ -62,6 +65,7 @@ class Signal(msgspec.Struct, frozen=True):
     min_edge: float | None = None
     margin: MarginSchedule = MarginSchedule()
     look_every: float = 0.0
+    law: PriceLaw | None = None
 
     def weigh(
         self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
@@ -100,6 +104,7 @@ class Signal(msgspec.Struct, frozen=True):
             fill=self.fill,
             exit_before_ns=self.exit_before_ns,
             look_every=self.look_every,
+            law=self.law,
         )
 
     def allows(self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float) -> bool:

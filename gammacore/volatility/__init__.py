@@ -34,6 +34,7 @@ from gammacore.volatility.kernel import (
     rolling_kernel,
     two_scale,
 )
+from gammacore.volatility.price_law import PRICE_LAWS, PriceLaw, fit_price_law
 from gammacore.volatility.quotes import Points, Reason, quoted_points
 from gammacore.volatility.ranges import Bars, range_variance
 from gammacore.volatility.realised import realised_variance, realised_vol, sample
@@ -52,6 +53,7 @@ from gammacore.volatility.svi import SVI
 __all__ = [
     "ARCH_MODELS",
     "HAR",
+    "PRICE_LAWS",
     "SSVI",
     "SVI",
     "Bars",
@@ -59,6 +61,7 @@ __all__ = [
     "History",
     "JumpTest",
     "Points",
+    "PriceLaw",
     "Realised",
     "Reason",
     "Score",
@@ -78,6 +81,7 @@ __all__ = [
     "diebold_mariano",
     "ewma_forecasts",
     "fit_clock",
+    "fit_price_law",
     "fit_ssvi",
     "fit_surface",
     "forecast_density",
