@@ -52,6 +52,7 @@ from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
 from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of, margins_of
 from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.forecast_errors import ForecastErrors, forecast_errors
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.price_law import PRICE_LAWS
 
@@ -350,8 +351,18 @@ def build_weigher(config: Config, grids: Grids | None = None, look_ns: int = FEE
         min_edge=signal.min_edge,
         margin=margins_of(config),
         look_every=look_ns / NS_PER_YEAR,
+        errors=_errors(config),
         law=PRICE_LAWS.get(config.coin, PRICE_LAWS["BTC"]) if signal.law == "fitted" else None,
     )
+
+
+def _errors(config: Config) -> ForecastErrors | None:
+    """Return what the configured forecast is off by; None for one of the user's own."""
+    signal = config.signal
+    if signal.forecast.own:
+        return None
+    kind: Literal["forecast", "realised"] = "realised" if signal.forecast == "realised" else "forecast"
+    return forecast_errors(config.coin, kind, signal.window.ns)
 
 
 def _left_before_ns(config: Config) -> int | None:

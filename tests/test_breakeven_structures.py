@@ -262,7 +262,12 @@ def test_capital_is_premium_of_what_is_bought_and_margin_of_what_is_sold():
 
 
 def calendar_desk(**asked):
-    settings = {"entry.structure": "calendar", "entry.far_days": 7, "signal.window": "1d"}
+    settings = {
+        "entry.structure": "calendar",
+        "entry.far_days": 7,
+        "signal.window": "1d",
+        "signal.log_sd": 0.25,
+    }
     return build_desk(build(settings | asked)), build_weigher(build(settings | asked))
 
 

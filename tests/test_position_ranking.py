@@ -14,6 +14,7 @@ from gammacore.config import parse_config
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError
 from gammacore.strategy.structures import Picked
+from gammacore.volatility.forecast_errors import forecast_errors
 from support.shared_data import recorded
 
 SMALL = {"market": {"days": 20}}
@@ -34,7 +35,8 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
     entry = int(np.flatnonzero(tape.chain_at >= 0)[-1])
     event = tape.snapshot(entry)
     assert ranked.ts_ns == event.ts_ns
-    assert ranked.found.forecast == pytest.approx(event.estimate)
+    errors = forecast_errors("BTC", "forecast", settings.signal.window.ns)
+    assert ranked.found.forecast == pytest.approx(event.estimate * np.exp(errors.at(ranked.found.tau)[0]))
     for row in (0, 5):
         pair = Picked(tuple(ranked.found.rows[row].tolist()), (1.0, 1.0))
         weigher = build_weigher(settings, look_ns=tape.look_ns)

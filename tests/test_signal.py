@@ -14,7 +14,7 @@ from gammacore.portfolio import Portfolio
 from gammacore.strategy.structures import Picked
 from support.markets import START, build, chains_of, prices_of, random_path
 
-ASK = {"signal.min_probability": 0.5, "signal.window": "1d"}
+ASK = {"signal.min_probability": 0.5, "signal.window": "1d", "signal.log_sd": 0.25}
 
 
 def quoted(iv=0.6, half=0.0005):

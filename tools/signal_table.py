@@ -42,7 +42,8 @@ ASKED = {
     "edge >= 5 points": {"signal.min_edge": 0.05},
 }
 ROWS = [(name, asked, False) for name, asked in ASKED.items()]
-ROWS += [(f"HAR, {name}", asked, True) for name, asked in ASKED.items() if asked]
+# The errors that a signal knows by itself are those of the exponentially weighted forecast.
+ROWS += [(f"HAR, {name}", asked | {"signal.log_sd": 0.3}, True) for name, asked in ASKED.items() if asked]
 
 
 def har_estimates(config: Config, tape: Tape) -> np.ndarray:

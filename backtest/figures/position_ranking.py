@@ -86,7 +86,7 @@ def rank_positions(
         :func:`gammacore.volatility.forecast_density` on a variance clock, for which prices must reach back
         two years; by default the estimate of ``signal.forecast``.
     log_sd : float, optional
-        Instead of ``signal.log_sd``, or of the density's own.
+        Instead of ``signal.log_sd``, the forecast's own errors, or the density's own.
     max_delta : float
         Straddles of larger delta (N(d1) of both legs) are left out.
 
@@ -106,14 +106,21 @@ def rank_positions(
     chain, ts_ns = event.chain, event.ts_ns
     funding = _funding(tape, entry)
     look_ns = FEED_NS if tape.look_ns is None else tape.look_ns
-    plan = build_weigher(config, look_ns=look_ns).plan(chain, ts_ns, funding)
+    weigher = build_weigher(config, look_ns=look_ns)
+    plan = weigher.plan(chain, ts_ns, funding)
     plan = msgspec.structs.replace(plan, chain_every=_chain_every(tape))
     positions, refused = positions_to_weigh(config, structure, chain, ts_ns, max_delta)
-    sd = config.signal.log_sd if log_sd is None else log_sd
     if forecast == "har":
         density = _densities(config, tape, ts_ns, chain, positions, plan.exit_before_ns, log_sd)
     else:
-        density = Density.around(_known(event.estimate if forecast is None else forecast, config, ts_ns), sd)
+        # A number of the caller's own has errors that nobody knows.
+        weigher = msgspec.structs.replace(
+            weigher,
+            log_sd=weigher.log_sd if log_sd is None else log_sd,
+            errors=weigher.errors if forecast is None else None,
+        )
+        median = _known(event.estimate if forecast is None else forecast, config, ts_ns)
+        density = weigher.density(median, weigher.years(chain, ts_ns, positions.rows))
     found = breakevens(chain, ts_ns, positions, plan, density).best_first()
     if not len(found.tau):
         hours = (plan.exit_before_ns or 0) / NS_PER_HOUR

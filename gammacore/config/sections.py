@@ -169,7 +169,7 @@ class SignalConfig(_Section, frozen=True):
     min_edge: Annotated[float, Meta(gt=-1, lt=1)] | None = None
     forecast: ForecastName = ForecastName("forecast")
     window: Duration = Duration("7d")
-    log_sd: Annotated[float, Meta(gt=0, le=2)] = 0.25
+    log_sd: Annotated[float, Meta(gt=0, le=2)] | None = None
     law: Literal["gbm", "fitted"] = "fitted"
 
     @property

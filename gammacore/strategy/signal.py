@@ -9,17 +9,22 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from gammacore.array_types import Floats, Ints
 from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
 from gammacore.contracts import Future, Perpetual
+from gammacore.daycount import NS_PER_YEAR
 from gammacore.events import ChainSlice
 from gammacore.fees import FeeSchedule
 from gammacore.hedging import Policy
 from gammacore.margin import MarginSchedule
 from gammacore.strategy.structures import Picked
 from gammacore.volatility import Density
+from gammacore.volatility.forecast_errors import ForecastErrors
 from gammacore.volatility.price_law import PriceLaw
 
 __all__ = ["Signal"]
+
+UNKNOWN = 0.3  # deviation of the logarithm of what is realised from a forecast whose errors are not known
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -39,7 +44,7 @@ class Signal(msgspec.Struct, frozen=True):
     fill : {'cross', 'mid', 'mark'}
     exit_before_ns : int or None
         See :class:`gammacore.breakeven.TradePlan`.
-    log_sd : float
+    log_sd : float or None
         Deviation of the logarithm of the volatility that will be realised from its forecast.
     min_probability : float or None
         Least probability of a profit.
@@ -49,6 +54,8 @@ class Signal(msgspec.Struct, frozen=True):
         What the exchange asks for as collateral.
     look_every : float
         Years between two prices that the policy sees.
+    errors : ForecastErrors or None
+        Of the forecast over each horizon, without ``log_sd``; they move its median, too.
     law : PriceLaw or None
         How the variance that is realised comes; None evenly, and without jumps.
     """
@@ -60,11 +67,12 @@ class Signal(msgspec.Struct, frozen=True):
     long: bool
     fill: Literal["cross", "mid", "mark"]
     exit_before_ns: int | None
-    log_sd: float
+    log_sd: float | None
     min_probability: float | None = None
     min_edge: float | None = None
     margin: MarginSchedule = MarginSchedule()
     look_every: float = 0.0
+    errors: ForecastErrors | None = None
     law: PriceLaw | None = None
 
     def weigh(
@@ -79,13 +87,28 @@ class Signal(msgspec.Struct, frozen=True):
         picked : Picked
             One unit of any structure.
         forecast : float
-            Median of the volatility that will be realised.
+            Of the volatility that will be realised.
         funding : float
             Of the perpetual, per year.
         """
         plan = self.plan(chain, ts_ns, funding, int(chain.expiry_ns[picked.rows[0]]))
         one = Positions(np.array([picked.rows]), np.array([picked.amounts], np.float64))
-        return breakevens(chain, ts_ns, one, plan, Density.around(forecast, self.log_sd))
+        return breakevens(chain, ts_ns, one, plan, self.density(forecast, self.years(chain, ts_ns, one.rows)))
+
+    def years(self, chain: ChainSlice, ts_ns: int, rows: Ints) -> Floats:
+        """Years until positions are delivered or closed; ``rows`` of the chain, shape (m, k)."""
+        expiry = chain.expiry_ns[rows]
+        if self.exit_before_ns is None:
+            return np.asarray((expiry.max(axis=1) - ts_ns) / NS_PER_YEAR)
+        return np.asarray((expiry.min(axis=1) - self.exit_before_ns - ts_ns) / NS_PER_YEAR)
+
+    def density(self, forecast: float, years: Floats) -> Density:
+        """Return what will be realised over each horizon, given a forecast."""
+        if self.log_sd is not None or self.errors is None:
+            log_sd = UNKNOWN if self.log_sd is None else self.log_sd
+            return Density.around(np.full(np.shape(years), forecast), np.full(np.shape(years), log_sd))
+        mean, sd = self.errors.at(years)
+        return Density.around(forecast * np.exp(mean), sd)
 
     def plan(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> TradePlan:
         """TradePlan of a chain's positions; ``expiry_ns`` is that of the future, where one is hedged with."""

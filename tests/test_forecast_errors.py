@@ -1,0 +1,71 @@
+"""Errors of the built-in forecasts: looked up, and what a signal makes of them."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from gammacore.backtest.replay.tape import Tape
+from gammacore.build import build_weigher
+from gammacore.config import parse_config
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
+from gammacore.strategy.signal import UNKNOWN
+from gammacore.strategy.structures import Picked
+from gammacore.volatility.forecast_errors import ERRORS, HORIZONS, WINDOWS, forecast_errors
+from support.markets import START, build, chains_of
+
+DAY = 1.0 / 365.0
+
+
+def test_known_windows_and_horizons_are_those_of_the_table():
+    for (coin, kind), (means, sds) in ERRORS.items():
+        for window, mean, sd in zip(WINDOWS, means, sds, strict=True):
+            found = forecast_errors(coin, kind, round(window * NS_PER_DAY)).at(DAY * np.array(HORIZONS))
+            assert found[0] == pytest.approx(mean)
+            assert found[1] == pytest.approx(sd)
+        assert np.all((np.array(sds) > 0.2) & (np.array(sds) < 0.6))
+
+
+def test_between_it_is_straight_in_logarithms_and_beyond_as_at_the_end():
+    errors = forecast_errors("BTC", "forecast", 7 * NS_PER_DAY)
+    at = errors.at(DAY * np.array([0.01, math.sqrt(2.0 * 4.0), 500.0]))
+    middle = 0.5 * (errors.sd[HORIZONS.index(2.0)] + errors.sd[HORIZONS.index(4.0)])
+    assert at[1] == pytest.approx([errors.sd[0], middle, errors.sd[-1]])
+    one, other = (forecast_errors("BTC", "realised", round(days * NS_PER_DAY)) for days in (3.0, 7.0))
+    both = forecast_errors("BTC", "realised", round(math.sqrt(21.0) * NS_PER_DAY))
+    assert both.mean == pytest.approx(0.5 * (np.array(one.mean) + np.array(other.mean)))
+    assert forecast_errors("SOL", "forecast", NS_PER_DAY) == forecast_errors("BTC", "forecast", NS_PER_DAY)
+
+
+def quoted():
+    return Tape(chains_of([START], [60e3], vol=0.6)).snapshot(0).chain
+
+
+def weigh(**asked):
+    chain, weigher = quoted(), build_weigher(build(asked))
+    rows = [int(np.flatnonzero((chain.strike == 60e3) & (chain.kind == kind))[0]) for kind in (1, -1)]
+    return weigher, weigher.weigh(chain, START, Picked(tuple(rows), (1.0, 1.0)), 0.7, 0.0)
+
+
+def test_a_signal_knows_what_its_forecast_is_off_by_over_the_life_of_an_option():
+    _, found = weigh()
+    mean, _ = forecast_errors("BTC", "forecast", 7 * NS_PER_DAY).at(found.tau)
+    assert mean[0] < -0.03
+    assert found.forecast == pytest.approx(0.7 * np.exp(mean))
+    _, sure = weigh(**{"signal.log_sd": 0.25})
+    assert sure.forecast == pytest.approx([0.7])
+    assert found.deviation[0] > 1.1 * sure.deviation[0]
+    weigher, closed = weigh(**{"exit.hours_before_expiry": 96})
+    years = weigher.years(quoted(), START, closed.rows)
+    assert years * 365.0 == pytest.approx(found.tau * 365.0 - 4.0)
+    assert closed.forecast < found.forecast  # the shorter, the more does the median fall short
+
+
+def test_a_number_of_ones_own_counts_instead_and_an_own_forecast_has_no_errors():
+    asked = build_weigher(parse_config({"signal": {"log_sd": 0.4}})).density(0.5, np.array([DAY]))
+    assert (float(asked.median()[0]), float(asked.log_sd[0])) == pytest.approx((0.5, 0.4))
+    unknown = msgspec.structs.replace(build_weigher(parse_config({})), errors=None)
+    density = unknown.density(0.5, np.array([DAY, NS_PER_YEAR]))
+    assert density.median() == pytest.approx([0.5, 0.5])
+    assert density.log_sd == pytest.approx([UNKNOWN, UNKNOWN])

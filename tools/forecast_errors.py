@@ -1,0 +1,60 @@
+"""Errors of the built-in forecasts, as gammacore/volatility/forecast_errors.py has them.
+
+    python tools/forecast_errors.py DATA
+
+DATA holds ``prices/btcusdt_binance_spot_1h.csv.gz`` and ``prices/ethusdt_bybit_perp_1h.csv.gz``. Every six
+hours up to the end of 2025: the logarithm of the volatility realised over each horizon, by hours, over the
+forecast. What few hours add to its mean and variance is taken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gammacore.data import load_prices
+from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, parse_time
+from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.forecast_errors import HORIZONS, WINDOWS
+
+FILES = {"BTC": "btcusdt_binance_spot_1h.csv.gz", "ETH": "ethusdt_bybit_perp_1h.csv.gz"}
+START, END = parse_time("2019-01-01"), parse_time("2025-12-30")
+
+
+def main() -> None:
+    """Print the table as Python."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    folder = parser.parse_args().data / "prices"
+    for coin, file in FILES.items():
+        prices = load_prices(folder / file, currency=coin)
+        used = (prices.ts_ns >= START) & (prices.ts_ns < END)
+        ts, close = prices.ts_ns[used], prices.close[used]
+        total = np.concatenate([[0.0], np.cumsum(np.diff(np.log(close)) ** 2)])
+        for kind in ("forecast", "realised"):
+            rows = []
+            for window in WINDOWS:
+                estimate = Estimate(kind, round(window * NS_PER_DAY)).series(ts, close)
+                rows.append([errors(ts, total, estimate, horizon) for horizon in HORIZONS])
+            table = np.array(rows)
+            for name, part in (("mean", table[..., 0]), ("sd", table[..., 1])):
+                lines = ", ".join("(" + ", ".join(f"{value:.3f}" for value in row) + ")" for row in part)
+                print(f'("{coin}", "{kind}") {name}: ({lines}),')  # noqa: T201
+
+
+def errors(ts: np.ndarray, total: np.ndarray, estimate: np.ndarray, days: float) -> tuple[float, float]:
+    """Mean and deviation of the logarithm of realised over forecast volatility."""
+    hours = round(24 * days)
+    start = np.arange(0, len(ts) - hours, 6)
+    start = start[ts[start + hours] - ts[start] == round(days * NS_PER_DAY)]
+    realised = np.sqrt((total[start + hours] - total[start]) * (NS_PER_YEAR / (days * NS_PER_DAY)))
+    found = np.log(realised / estimate[start])
+    found = found[np.isfinite(found)]
+    noise = 0.5 / hours  # of the logarithm of a root mean square of so many normal returns
+    return float(found.mean()) + noise, float(np.sqrt(max(found.var() - noise, 0.0)))
+
+
+if __name__ == "__main__":
+    main()
