@@ -15,7 +15,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.special import ndtri
 
 from gammacore import _core, _hedging
@@ -31,7 +30,7 @@ __all__ = ["Hedged"]
 KNOTS = 8  # positions of an expiry that are simulated; those between them are interpolated
 FEW = 12  # simulated positions, up to which they take more steps and paths
 WIDE = 0.2  # deviation of the logarithms of the outer simulated volatilities, however sure the forecast is
-SPLINE = 4  # knots from which on there is a spline
+NEIGHBOURS = 4  # knots that a cubic goes through
 SMOOTH = 0.04  # logarithms of volatilities whose distributions are taken together
 RAMP = 0.06  # of the deviation: width of the step between loss and profit
 LEAST = 0.3  # of the least simulated variance, that a fitted one may be
@@ -49,10 +48,16 @@ class Knots(NamedTuple):
     share: Floats  # and its distance from the first one, 0 to 1
 
     def smooth(self, known: Floats) -> Floats:
-        """Bring what is known at knots, the last axis, to the positions: a cubic spline."""
-        if len(self.rows) < SPLINE:
+        """Bring what is known at knots, the last axis, to the positions: cubics through four neighbours."""
+        if len(self.rows) < NEIGHBOURS:
             return self.straight(known)
-        return np.asarray(CubicSpline(self.at[self.rows], known, axis=-1)(self.at))
+        first = np.clip(self.between[:, 0] - 1, 0, len(self.rows) - NEIGHBOURS)
+        which = first[:, None] + np.arange(NEIGHBOURS)
+        x = self.at[self.rows][which]
+        apart = x[:, :, None] - x[:, None, :] + np.eye(NEIGHBOURS)
+        off = np.where(np.eye(NEIGHBOURS, dtype=bool), 1.0, self.at[:, None, None] - x[:, None, :])
+        weights = (off / apart).prod(axis=2)  # Lagrange's
+        return np.asarray((known[..., which] * weights).sum(axis=-1))
 
     def straight(self, known: Floats) -> Floats:
         """Return the same by straight lines."""
