@@ -27,7 +27,7 @@ from gammacore.hedging.policies import years_between
 
 __all__ = ["Hedged"]
 
-KNOTS = 8  # positions of an expiry that are simulated; those between them are interpolated
+KNOTS, APART = 9, 0.4  # positions of an expiry that are simulated at most, and as close as need be
 FEW = 12  # simulated positions, up to which they take more steps and paths
 WIDE = 0.2  # deviation of the logarithms of the outer simulated volatilities, however sure the forecast is
 NEIGHBOURS = 4  # knots that a cubic goes through
@@ -43,7 +43,7 @@ class Knots(NamedTuple):
     """Positions of an expiry that are simulated, and where the others lie between them."""
 
     rows: Ints  # of the simulated ones among the positions
-    at: Floats  # distances of all from the money, in deviations
+    at: Floats  # of all: how far from the money, in deviations, less the further
     between: Ints  # of each position, its two knots
     share: Floats  # and its distance from the first one, 0 to 1
 
@@ -293,11 +293,13 @@ def _knots(held: Held, rows: Ints) -> Knots:
     every = np.arange(len(rows), dtype=np.int64)
     strike, size, kind = held.strike[:, rows], held.size[:, rows], held.kind[:, rows]
     alike = (strike == strike[0]).all() and all((each == each[:, :1]).all() for each in (size, kind))
-    at = np.log(strike[0] / held.price[rows]) / (np.median(held.vol[:, rows]) * np.sqrt(held.tau[0, rows]))
+    away = np.log(strike[0] / held.price[rows]) / (np.median(held.vol[:, rows]) * np.sqrt(held.tau[0, rows]))
+    at = np.arcsinh(away)  # the nearer the money, the closer they are
     if len(rows) <= KNOTS or not alike:
         return Knots(every, every.astype(np.float64), np.stack((every, every), axis=1), np.zeros(len(rows)))
     order = np.argsort(at, kind="stable")
-    wanted = np.linspace(at[order[0]], at[order[-1]], KNOTS)
+    low, high = float(at[order[0]]), float(at[order[-1]])
+    wanted = np.linspace(low, high, max(min(math.ceil((high - low) / APART) + 1, KNOTS), 2))
     knots = order[np.unique(np.abs(at[order] - wanted[:, None]).argmin(axis=1))]
     place = np.clip(np.searchsorted(at[knots], at, side="right") - 1, 0, len(knots) - 2)
     share = (at - at[knots[place]]) / (at[knots[place + 1]] - at[knots[place]])
