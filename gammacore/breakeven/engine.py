@@ -76,7 +76,7 @@ class _Case:
         if Unhedged.knows(held):
             self.law = Unhedged(held, self.outcomes, self.jumps)
         else:
-            self.law = Hedged(held, self.outcomes, centre, float(np.nanmax(log_sd, initial=0.0)))
+            self.law = Hedged(held, self.outcomes, centre, log_sd)
         self.premium, self.fees, self.carry = held.premium(), held.fees(), held.carry()
         self.paid = self.premium + held.closing() + self.fees + self.carry
         self.first = held.first()

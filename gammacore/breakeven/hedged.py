@@ -86,13 +86,11 @@ class Hedged:
     held : Held
     outcomes : array, shape (n, m)
         Volatilities that may be realised.
-    median : array, shape (m,)
-        Of the forecast.
-    log_sd : float
-        Largest deviation of the logarithm of what will be realised, over the positions.
+    median, log_sd : array, shape (m,)
+        Of the forecast, and the deviation of its logarithm.
     """
 
-    def __init__(self, held: Held, outcomes: Floats, median: Floats, log_sd: float) -> None:
+    def __init__(self, held: Held, outcomes: Floats, median: Floats, log_sd: Floats) -> None:
         self.held, self.plan, self.realised, self.median = held, held.plan, outcomes, median
         self.log_sd = log_sd
         self.policy, self.look = _looked(held.plan)
@@ -134,7 +132,7 @@ class Hedged:
         median = self.median[rows]
         median = median[np.isfinite(median)]
         logs = np.log(median) if median.size else np.zeros(1)
-        inner = math.hypot(self.log_sd, float(np.ptp(logs)))
+        inner = math.hypot(float(np.nanmax(self.log_sd[rows], initial=0.0)), float(np.ptp(logs)))
         score = ndtri((np.arange(count) + 0.5) / count)
         spread = np.where(np.abs(score) < 1.0, inner, max(inner, WIDE))
         return np.asarray(np.exp(np.median(logs) + spread * score))
