@@ -89,6 +89,20 @@ def test_rules_of_leaving_are_swept_as_they_are_backtested(tmp_path):
     assert sweep.table["total"].nunique() == 6
 
 
+def test_a_market_in_a_store_is_its_files(tmp_path):
+    """A folder of days or the name of a series in it, as a backtest takes them."""
+    file = tmp_path / "chains" / "BTC" / "2025-01-01" / "1d_build.parquet"
+    file.parent.mkdir(parents=True)
+    for path in (tmp_path / "chains" / "BTC", tmp_path / "chains" / "BTC" / "1d"):
+        settings = {"data.chains": str(path), "vary": {"hedge.band": [0.1]}}
+        digests = set()
+        for content in (b"one", b"other"):
+            file.write_bytes(content)
+            (cell,) = cells(build(SMALL | settings))
+            digests.add(cell.market)
+        assert len(digests) == 2
+
+
 def test_a_new_volatility_index_is_another_market(tmp_path):
     path = tmp_path / "dvol.csv"
     settings = {"data.dvol": str(path), "signal.when": {"dvol": {"min": 0.1}}, "vary": {"hedge.band": [0.1]}}

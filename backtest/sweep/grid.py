@@ -16,6 +16,7 @@ import msgspec
 from gammacore import __version__
 from gammacore.config import Config, check, rolled_entry, stated, with_overrides
 from gammacore.data.tables import data_files
+from gammacore.data.trees import only_series, series_of
 from gammacore.errors import ConfigError
 from gammacore.terms import grids_of, half_spreads_of
 
@@ -195,8 +196,9 @@ def _files(data: dict[str, Any]) -> Sequence[Path]:
     for name in ("chains", "prices", "funding", "delivery", "dvol"):
         path = data[name]
         if path is not None:
+            stored = [file for days in series_of(path).values() for file in days] or only_series(path)[1]
             matching = [] if Path(path).exists() else [Path(found) for found in sorted(glob(path))]
-            files += matching or data_files(path)
+            files += stored or matching or data_files(path)
     return files
 
 
