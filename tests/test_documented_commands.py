@@ -30,8 +30,8 @@ from support.platforms import posix
 PROGRAM = Path(sys.executable).with_name("gammacore")
 # Files of the reader's, the exchange's network, a cluster, an account.
 ELSEWHERE = re.compile(
-    r"\b(?:DIR|FILES?|CONFIG)\b|HOST|--venue|--direct|data (?:download|record|import|check)|chains check"
-    r"|--backend dask|deribit_options_chain|data/processed"
+    r"\b(?:DIR|FILES?|CONFIG)\b|HOST|--venue|--direct|data (?:download|record|import|build-chains|check)"
+    r"|chains check|--backend dask|deribit_options_chain|data/processed"
 )
 ENDLESS = ("dashboard", "exchange")  # until Ctrl-C
 SHORTER = {

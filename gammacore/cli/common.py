@@ -16,8 +16,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gammacore.cli.own_code import confirm_code
-from gammacore.config import Config, load_config
-from gammacore.daycount import parse_time
+from gammacore.config import Config, load_config, parse_duration
+from gammacore.daycount import NS_PER_DAY, parse_time
 from gammacore.errors import ConfigError
 from gammacore.yaml_text import read_yaml
 
@@ -38,6 +38,8 @@ SetOption = Annotated[
         "--set", metavar="PATH=VALUE", help="Override a parameter, such as hedge.band=0.1; repeatable."
     ),
 ]
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
+DEFAULT_STORE = Path("data")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 ForceOption = Annotated[
     bool, typer.Option("--force-data", help="Run although the data contradicts itself; every page says so.")
@@ -71,8 +73,21 @@ def read_moment(text: str, option: str) -> int:
         raise ConfigError(f"{option}: {error}") from None
 
 
-def show_warnings(console: Console, faults: Sequence[str], simulated: str = "") -> None:
-    """Say above any figure that the data it comes from was forced, and what of it was simulated."""
+def read_day(text: str, option: str) -> int:
+    """Read a day that an option gives, nanoseconds UTC of its midnight."""
+    moment = read_moment(text, option)
+    if moment % NS_PER_DAY:
+        raise ConfigError(f"{option}: expected a day such as 2026-01-31, got {text!r}")
+    return moment
+
+
+def duration(text: str, option: str) -> int:
+    """Read a duration that an option gives, nanoseconds; 0 and 0s are none."""
+    return 0 if text.strip() in ("0", "0s") else parse_duration(text, option)
+
+
+def show_warnings(console: Console, faults: Sequence[str], simulated: str = "", modelled: str = "") -> None:
+    """Say above any figure that its data was forced, and what of it was simulated or modelled."""
     if faults:
         told = "Data that contradicts itself was forced: no figure here can be trusted."
         console.print(f"[bold white on red]{told}[/]")
@@ -80,6 +95,9 @@ def show_warnings(console: Console, faults: Sequence[str], simulated: str = "") 
         console.print(f"[red]{escape(fault)}[/]", highlight=False, soft_wrap=True)
     if simulated:
         console.print(f"[bold yellow]Simulated {simulated}:[/] the result says nothing about real profit.")
+    if modelled:
+        told = "[bold yellow]Modelled chains:[/] quotes and marks are estimated from"
+        console.print(f"{told} {escape(modelled)}.", highlight=False, soft_wrap=True)
 
 
 def document(found: Any) -> None:

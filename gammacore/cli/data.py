@@ -11,14 +11,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gammacore.cli.build_chains import EXAMPLES, build_chains
 from gammacore.cli.check import PROBLEMS, coverage_table, day_table, show_chains
-from gammacore.cli.common import JsonOption, document, examples, pairs, progress_bar, read_moment, stoppable
+from gammacore.cli.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    StoreOption,
+    document,
+    duration,
+    examples,
+    pairs,
+    progress_bar,
+    read_day,
+    stoppable,
+)
 from gammacore.errors import ConfigError
 
 data_app = typer.Typer(help="Download, import, record and check market data.", no_args_is_help=True)
 
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
-DEFAULT_STORE = Path("data")
+data_app.command("build-chains", epilog=examples(*EXAMPLES))(build_chains)
 
 
 @data_app.command(
@@ -59,11 +70,11 @@ def download(
     from gammacore.errors import DataError, RequestError
     from gammacore.live.rest import Rest
 
-    end_ns = _day(end, "--end") if end is not None else (time.time_ns() // NS_PER_DAY + 1) * NS_PER_DAY
+    end_ns = read_day(end, "--end") if end is not None else (time.time_ns() // NS_PER_DAY + 1) * NS_PER_DAY
     plan = Plan(
         currencies=tuple(_words(currency.upper())),
         kinds=tuple(_words(kinds)) if kinds else DOWNLOADED,
-        start_ns=end_ns - days * NS_PER_DAY if start is None else _day(start, "--start"),
+        start_ns=end_ns - days * NS_PER_DAY if start is None else read_day(start, "--start"),
         end_ns=end_ns,
         instruments=instruments,
         resolution=resolution,
@@ -149,8 +160,8 @@ def import_(
         mapping=names,
         currency=currency.upper(),
         instrument=instrument,
-        delay_ns=_duration(delay, "--delay"),
-        snapshot_ns=_duration(snapshot, "--snapshot"),
+        delay_ns=duration(delay, "--delay"),
+        snapshot_ns=duration(snapshot, "--snapshot"),
         memory_limit=memory_limit,
         account=account,
         skip=tuple(skip or ()),
@@ -271,21 +282,6 @@ def check(
 
 def _words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
-
-
-def _day(text: str, option: str) -> int:
-    from gammacore.daycount import NS_PER_DAY
-
-    moment = read_moment(text, option)
-    if moment % NS_PER_DAY:
-        raise ConfigError(f"{option}: expected a day such as 2026-01-31, got {text!r}")
-    return moment
-
-
-def _duration(text: str, option: str) -> int:
-    from gammacore.config import parse_duration
-
-    return 0 if text.strip() in ("0", "0s") else parse_duration(text, option)
 
 
 def _yaml(path: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ from gammacore.data.trees import only_series, read_series
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time
 from gammacore.errors import ContractError, DataError
 
-__all__ = ["COLUMNS", "load_chains"]
+__all__ = ["COLUMNS", "MODELLED", "load_chains"]
 
 
 COLUMNS = (
@@ -48,11 +48,15 @@ COLUMNS = (
     Column("bid_amount", "number", required=False),
     Column("ask_amount", "number", required=False),
     Column("underlying_name", "text", required=False),
+    Column("modelled", "text", required=False),
     Column("option_type", "text", required=False),
     Column("strike", "number", required=False),
     Column("expiry_datetime", "time", required=False),
 )
 """Columns of a chain file. The last three repeat what the name says and are held against it."""
+
+MODELLED = "modelled from trades (no recording)"
+"""Name of the check that counts rows of chains that nobody recorded."""
 
 # Array of Chains, and the file's column it comes from.
 _NUMBERS = {
@@ -86,14 +90,14 @@ def load_chains(
     sweep_ns: int | None = 5 * NS_PER_MINUTE,
     delay_ns: int = 0,
 ) -> Chains:
-    """Load recorded option chains of one currency.
+    """Load option chains of one currency: recorded, or modelled from trades and then marked as such.
 
     Parameters
     ----------
     path : str or pathlib.Path
         A file (``.csv``, ``.csv.gz`` or ``.parquet``), a directory of them, or a store's
-        ``processed/chains/BTC``. Files of a directory that lack the columns of a chain are left out and
-        reported; a single file that lacks them is an error.
+        ``processed/chains/BTC`` or ``processed/chains_modelled/BTC``. Files of a directory that lack the
+        columns of a chain are left out and reported; a single file that lacks them is an error.
     currency : str, optional
         First part of the instrument names, ``BTC`` or ``BTC_USDC``; may be left out when
         all files hold the same one.
@@ -115,7 +119,8 @@ def load_chains(
     Chains
         With the outcome of every check in ``quality``. Rows that repeat an instrument at
         a stamp are dropped but for the first, in a sweep but for the newest; rows at or after
-        expiry are dropped, a bid or ask of zero becomes none; all of it is counted.
+        expiry are dropped, a bid or ask of zero becomes none; all of it is counted. ``modelled`` says how
+        rows with a text in the column of that name were made.
 
     Raises
     ------
@@ -150,7 +155,8 @@ def load_chains(
         raise DataError(f"{path}: every row of {currency} is at or after its expiry")
     snapshot_ts, first = np.unique(data["ts_ns"], return_index=True)
     findings += _findings(data, codes.names, codes.options[0])
-    findings += [*swept, small_chains(snapshot_ts, np.diff(first, append=data["ts_ns"].size))]
+    modelled, finding = _modelled(data.pop("modelled"), data, codes.names)
+    findings += [finding, *swept, small_chains(snapshot_ts, np.diff(first, append=data["ts_ns"].size))]
     findings.append(_gap_finding(snapshot_ts, max_gap_ns))
     findings.append(
         Finding(
@@ -167,6 +173,7 @@ def load_chains(
         offsets=np.append(first, data["ts_ns"].size).astype(np.int64),
         files=tuple(info for info, _ in parts),
         quality=Quality(f"{currency} chains: {data['ts_ns'].size:,} rows", tuple(findings)),
+        modelled=modelled,
         **data,
     )
 
@@ -178,8 +185,9 @@ def _read_files(
     if not stored and not Path(path).expanduser().exists() and _in_a_store(path):
         raise DataError(
             f"{path}: no chains here: downloads bring none, as the exchange keeps no history of them. "
-            "Import or record them (gammacore data import, gammacore data record), or leave --chains out and "
-            "backtest at a flat volatility (--set marks.source=flat)"
+            "Import or record them (gammacore data import, gammacore data record), model them from trades "
+            "(gammacore data build-chains), or leave --chains out and backtest at a flat volatility "
+            "(--set marks.source=flat)"
         )
     if stored:
         return [read_series(name, stored, COLUMNS, {"timestamp": "ts_ns", **names})], []
@@ -308,6 +316,7 @@ def _check_file(table: Table, rows: Ints, codes: _Names, names: Mapping[str, str
         **numbers,
         "synthetic": _is_synthetic(raw, rows.size),
         "code": code,
+        "modelled": raw.get("modelled", np.full(rows.size, "", dtype=object)),
     }
 
 
@@ -318,6 +327,15 @@ def _is_synthetic(raw: Mapping[str, Any], size: int) -> Bools:
     names = [str(text) for text in texts]
     flags = [name.startswith("SYN.") or name == "index_price" for name in names]
     return np.array([*flags, False], dtype=bool)[said]  # -1, a blank name, is the last
+
+
+def _modelled(
+    texts: npt.NDArray[np.object_], data: Mapping[str, Any], names: Sequence[str]
+) -> tuple[str, Finding]:
+    """Say how rows that were not recorded were made, and count them."""
+    said, uniques = pd.factorize(texts)
+    mask = np.array([*map(bool, uniques), False], dtype=bool)[said]  # -1, a blank cell, is the last
+    return "; ".join(sorted(filter(None, uniques))), _finding(MODELLED, mask, data, names)
 
 
 _KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}

@@ -109,6 +109,8 @@ class Chains:
         Files that rows came from.
     quality : Quality
         What the checks found.
+    modelled : str
+        How chains were modelled from trades, where there are such; empty if all were recorded.
     """
 
     currency: str
@@ -134,6 +136,7 @@ class Chains:
     offsets: Ints
     files: tuple[FileInfo, ...]
     quality: Quality
+    modelled: str = ""
 
     def __len__(self) -> int:
         """Count the rows (quotes), not the snapshots."""
@@ -142,7 +145,7 @@ class Chains:
     def __repr__(self) -> str:
         first, last = (format_time(ts_ns) for ts_ns in self.span)
         counts = f"{len(self)} rows, {self.snapshot_ts.size} snapshots"
-        return f"<Chains {self.currency}: {counts}, {first} to {last}>"
+        return f"<Chains {self.currency}: {counts}, {first} to {last}{', modelled' * bool(self.modelled)}>"
 
     @property
     def base(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from gammacore import inverse
 from gammacore.array_types import Floats
 from gammacore.contracts import Settlement
+from gammacore.data.chain_files import MODELLED
 from gammacore.data.chains import Chains, parity_forward
 from gammacore.data.prices import Prices
 from gammacore.data.quality import Finding
@@ -23,6 +24,7 @@ from gammacore.daycount import format_time
 __all__ = ["HARMLESS", "Reproduction", "chain_faults", "chain_verdicts", "iv_reproduction"]
 
 HARMLESS = (
+    MODELLED,
     "quotes of zero, read as none",
     "mark outside bid and ask",
     "no mark",

@@ -71,6 +71,10 @@ _TRADE = (
     "{}liquidation:t block_trade_id:t"
 )
 _SIDES = "bid_price bid_amount ask_price ask_amount"
+_CHAIN = (
+    "instrument_name:t underlying_name:t underlying index_price bid_price ask_price mark_price "
+    "implied_volatility delta vega open_interest"
+)
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -113,11 +117,11 @@ KINDS: dict[str, Kind] = {
             per_instrument=True,
         ),
         _kind("delivery", "index_name ts_ns", "index_name:t date:t delivery_price"),
+        _kind("chains", "instrument_name ts_ns", _CHAIN),
         _kind(
-            "chains",
+            "chains_modelled",
             "instrument_name ts_ns",
-            "instrument_name:t underlying_name:t underlying index_price bid_price ask_price mark_price "
-            "implied_volatility delta vega open_interest",
+            f"{_CHAIN} forward_source:t trades:i modelled:t",
         ),
         _kind(
             "books",
