@@ -37,6 +37,7 @@ class RankedPositions(NamedTuple):
     found: Breakevens
     faults: tuple[str, ...] = ()  # of data that was forced
     refused: tuple[str, ...] = ()  # expiries without the structure, and why
+    modelled: str = ""  # how chains were modelled from trades; empty if they were recorded
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict a position; NaN where there is no figure."""
@@ -138,6 +139,7 @@ def rank_positions(
         found,
         market.faults,
         refused,
+        market.modelled,
     )
 
 

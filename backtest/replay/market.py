@@ -56,6 +56,11 @@ class LoadedMarket(NamedTuple):
     quality: list[Quality]
     faults: tuple[str, ...] = ()
 
+    @property
+    def modelled(self) -> str:
+        """How chains were modelled from trades; empty if they were recorded."""
+        return str(self.provenance.get("modelled", ""))
+
 
 class Sources(NamedTuple):
     """What a tape is made of; all but the chains may be missing.
@@ -245,9 +250,15 @@ def _files(files: tuple[FileInfo, ...]) -> list[dict[str, Any]]:
 def _provenance(config: Config, tape: Tape, sources: Sources, simulated: bool) -> dict[str, Any]:
     chains, prices, funding = sources[:3]
     flat = config.marks.source == "flat"
+    modelled = chains.modelled
     return {
-        "source": "simulated" if simulated else "recorded",
-        "marks": f"Black-76 at {config.marks.flat_vol} flat" if flat else "exchange mark",
+        "source": "simulated" if simulated else "modelled from trades" if modelled else "recorded",
+        "marks": f"Black-76 at {config.marks.flat_vol} flat"
+        if flat
+        else "modelled from trades"
+        if modelled
+        else "exchange mark",
+        "modelled": modelled,
         "interpolated": config.marks.interpolate,
         "faults": sources.faults,
         "findings": {

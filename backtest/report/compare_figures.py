@@ -269,6 +269,7 @@ def comparison(runs: Sequence[StoredRun]) -> dict[str, Any]:
         "verdict": [verdict(runs[0], other, found) for other, found in zip(runs[1:], pairs, strict=True)],
         "runs": [{"name": run.name, "directory": str(run.folder)} for run in runs],
         "simulated_data": any(run.summary.get("simulated_data") for run in runs),
+        "modelled": "; ".join(sorted({run.summary["data"].get("modelled") or "" for run in runs} - {""})),
         "faults": list(
             dict.fromkeys(fault for run in runs for fault in run.summary["data"].get("faults", []))
         ),

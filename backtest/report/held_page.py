@@ -45,6 +45,7 @@ def render_held(found: HeldBook, market: LoadedMarket) -> str:
     figures = {"curves": _curves(found), "costs": _costs(found)}
     context = {
         "faults": market.faults,
+        "modelled": market.modelled,
         "coin": found.config.coin,
         "summary": found.summary(),
         "best": best.name,

@@ -177,6 +177,8 @@ def data_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Span, UTC", f"{data['start']} to {data['end']}"),
         ("Option marks", marks),
     ]
+    if data.get("modelled"):
+        rows.append(("Modelled chains", data["modelled"]))
     for part, count in (("chains", "snapshots"), ("prices", "bars"), ("funding", "periods")):
         found = data.get(part)
         words = f"{found[count]:,} {count}" if found else "none"

@@ -205,6 +205,8 @@ def run_notes(view: View) -> list[str]:
     """Say what a reader must know before believing a figure."""
     summary = view.summary
     notes = list(summary["reasons"])
+    if modelled := summary["data"].get("modelled"):
+        notes.append(f"Chains are no recording: quotes and marks are estimated from {modelled}.")
     if summary["n_hedges"]:
         notes.append(summary["hedge_fills"]["model"])
     if (measured := summary["hedge_fills"]["measured"]) is not None:

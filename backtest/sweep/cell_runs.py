@@ -71,7 +71,8 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     dict
         ``figures`` by name (None where undefined; ``total``, ``fees``, ``premium`` and ``max_drawdown``
         in the settlement currency), ``first_day`` (days since 1970), ``daily``, the profit of each day,
-        the ``engine`` that hedged, ``faults`` of forced data, and ``reasons`` why there is nothing to show.
+        the ``engine`` that hedged, ``faults`` of forced data, how chains were ``modelled`` if they
+        were, and ``reasons`` why there is nothing to show.
     """
     loaded = _load(cell)
     held = _held(cell, loaded)
@@ -88,6 +89,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
         "daily": found["daily"].tolist(),
         "engine": run.engine,
         "faults": list(loaded.market.faults),
+        "modelled": loaded.market.modelled,
         "reasons": reasons(run, earned.hedges),
     }
 

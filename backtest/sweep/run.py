@@ -124,6 +124,7 @@ def _judged(
         "gammacore": __version__,
         "currency": config.currency,
         "simulated_data": config.data.chains is None and config.data.prices is None,
+        "modelled": "; ".join(sorted({result.get("modelled", "") for _, result in known} - {""})),
         "n_cells": len(grid),
         "n_failed": len(failed),
         "failed": [{"cell": cell.overrides, "why": failed[cell.key]} for cell in grid if cell.key in failed],

@@ -135,7 +135,8 @@ def _default_out(config: Path | None, settings: Config) -> Path:
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
     span = summary["data"]
-    show_warnings(console, span["faults"], "market" if summary["simulated_data"] else "")
+    simulated = "market" if summary["simulated_data"] else ""
+    show_warnings(console, span["faults"], simulated, span["modelled"])
     console.print(f"[bold]{escape(summary['verdict'])}[/]", highlight=False)
     console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
     lines, total = summary["attribution"], summary["total"]

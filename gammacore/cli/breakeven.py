@@ -121,6 +121,7 @@ def _document(ranked: RankedPositions) -> dict[str, object]:
     return {
         "time": format_time(ranked.ts_ns),
         "simulated": ranked.simulated,
+        "modelled": ranked.modelled,
         "policy": str(ranked.plan.policy),
         "hedge_cost": ranked.plan.hedge_cost,
         "funding": ranked.funding,
@@ -132,7 +133,8 @@ def _document(ranked: RankedPositions) -> dict[str, object]:
 
 
 def _show(console: Console, ranked: RankedPositions, top: int) -> None:
-    show_warnings(console, ranked.faults, "quotes" if ranked.simulated else "")
+    simulated = "quotes" if ranked.simulated else ""
+    show_warnings(console, ranked.faults, simulated, ranked.modelled)
     side = "long" if ranked.plan.long else "short"
     rows = ranked.rows()
     unit = "coin" if rows and "premium_coin" in rows[0] else "usd"

@@ -47,7 +47,8 @@ def _default_out(results: list[Path], names: list[str]) -> Path:
 
 
 def _show(console: Console, found: dict[str, Any], coin: str) -> None:
-    show_warnings(console, found["faults"], "market" if found["simulated_data"] else "")
+    simulated = "market" if found["simulated_data"] else ""
+    show_warnings(console, found["faults"], simulated, found["modelled"])
     for sentence in found["verdict"]:
         console.print(f"[bold]{_plain(sentence)}[/]", highlight=False)
     for note in found["notes"]:

@@ -52,7 +52,7 @@ def run_held(settings: Config, files: Sequence[Path], out: Path, console: Consol
     if as_json:
         document({"directory": str(out), **summary})
         return
-    show_warnings(console, market.faults)
+    show_warnings(console, market.faults, modelled=market.modelled)
     console.print(_table(found))
     _tell(console, found, summary)
     page = out / HELD_PAGE
