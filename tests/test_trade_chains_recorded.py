@@ -16,13 +16,14 @@ from gammacore.daycount import NS_PER_DAY, format_time, parse_time
 from support.drawn_trades import drawn, write
 from support.shared_data import recorded
 
-START, END = parse_time("2026-02-20"), parse_time("2026-04-01")
+# The spread model was fitted to what came before.
+START, END = parse_time("2026-04-08"), parse_time("2026-05-11")
 WEEKLY = Path(__file__).parents[1] / "config" / "weekly_straddle.yaml"
 
 
 @pytest.fixture(scope="module", params=["BTC", "ETH"])
 def pair(request, tmp_path_factory):
-    """Recorded chains of six weeks, those modelled at the same moments, and where each is."""
+    """Recorded chains of a month, those modelled at the same moments, and where each is."""
     currency, source = request.param, recorded("data/deribit_options")
     real = load_chains(source, currency=currency, start_ns=START, end_ns=END)
     folder = tmp_path_factory.mktemp(currency)
@@ -62,7 +63,7 @@ def test_volatility_at_the_money_is_that_of_the_recording(pair):
     days = np.array([(expiry - ts) / NS_PER_DAY for ts, expiry in both])
     error = 100.0 * np.array([other[key] - one[key] for key in both])
     near = (days >= 5) & (days <= 40)
-    assert near.sum() > 400
+    assert near.sum() > 350
     assert np.median(np.abs(error[near])) < 0.7
     assert abs(np.median(error[near])) < 0.2  # no bias
     assert np.median(np.abs(error[days > 40])) < 0.4
@@ -103,10 +104,10 @@ def test_straddles_earn_what_they_earn_on_recorded_chains(pair, held):
         earned.append(found.episodes.set_index("expiry")[["pnl_over_premium", "closed"]])
     real, built = earned
     both = real.index.intersection(built.index)
-    assert len(both) >= 35
-    # Of some options nobody quoted a bid for hours, and the recorded straddle closed so much later.
+    assert len(both) >= 30
+    # Recorded quotes in the money are far from the mark for hours, and the backtest waits to sell.
     both = both[real["closed"][both] == built["closed"][both]]
-    assert len(both) >= 0.8 * len(real)
+    assert len(both) >= (len(real) if held == "to delivery" else 0.6 * len(real))
     real, built = (one["pnl_over_premium"][both] for one in earned)
     assert np.corrcoef(real, built)[0, 1] > 0.95
     assert abs((built - real).median()) < 0.03
