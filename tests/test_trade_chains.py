@@ -122,6 +122,51 @@ def test_nothing_after_a_chain_changes_it(world, tmp_path):
     assert np.median(other.snapshot(6).iv) > 1.2 * np.median(chains.snapshot(6).iv)
 
 
+def chain_at(folder, moment, rows, recipe=None):
+    with stored(folder, rows) as store:
+        chains = load_chains(series(folder, build(store, recipe)), currency="BTC")
+    return chains.snapshot(chains.snapshot_ts.tolist().index(moment))
+
+
+def same(one, other):
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+        for name in ("strike", "kind", "iv", "forward", "bid", "ask", "mark")
+    )
+
+
+def test_a_trade_counts_from_when_it_was_known(tmp_path):
+    rows, moment = trade_world.trades(), START + 2 * NS_PER_DAY - 6 * NS_PER_HOUR
+    late = (rows["ts_ns"] > moment - 2 * NS_PER_HOUR) & (rows["ts_ns"] <= moment)
+    rows["known_ns"][late] += 3 * NS_PER_HOUR
+    without = {name: column[~late] for name, column in rows.items()}
+    assert same(chain_at(tmp_path / "late", moment, rows), chain_at(tmp_path / "without", moment, without))
+
+
+def test_nothing_older_than_the_window_counts(tmp_path):
+    rows, moment = trade_world.trades(), START + 2 * NS_PER_DAY - 6 * NS_PER_HOUR
+    recipe = ChainRecipe(window_ns=9 * NS_PER_HOUR, min_chain=20, min_expiry=2)
+    changed = rows | {"iv": np.where(rows["ts_ns"] <= moment - 9 * NS_PER_HOUR, 3.0, rows["iv"])}
+    found = [chain_at(tmp_path / name, moment, one, recipe) for name, one in (("a", rows), ("b", changed))]
+    assert same(*found)
+
+
+def test_a_strike_is_not_listed_before_its_first_trade(tmp_path):
+    rows = trade_world.trades()
+    named = [trade_world.name_of(EXPIRIES[1], 90_000.0, kind) for kind in (1, -1)]
+    first = START + NS_PER_DAY + 15 * NS_PER_HOUR
+    rows = {
+        name: column[~(np.isin(rows["instrument_name"], named) & (rows["ts_ns"] < first))]
+        for name, column in rows.items()
+    }
+    began = int(rows["ts_ns"][np.isin(rows["instrument_name"], named)][0])
+    with stored(tmp_path, rows) as store:
+        chains = load_chains(series(tmp_path, build(store)), currency="BTC")
+    listed = np.unique(chains.ts_ns[(chains.strike == 90_000.0) & (chains.expiry_ns == EXPIRIES[1])])
+    assert listed.tolist() == [ts for ts in chains.snapshot_ts.tolist() if ts >= began]
+    assert 0 < listed.size < chains.snapshot_ts.size
+
+
 def test_strikes_are_listed_while_their_last_trade_is_young(tmp_path):
     rows = trade_world.trades()
     gone = (rows["instrument_name"] == trade_world.name_of(EXPIRIES[1], 90_000.0, 1)) | (

@@ -59,7 +59,7 @@ def rows_of(ts, names, price, amount, index, iv, direction="buy"):
     size = len(ts)
     return {
         "ts_ns": np.asarray(ts),
-        "known_ns": np.asarray(ts),
+        "known_ns": np.array(ts),
         "instrument_name": np.asarray(names, dtype=object),
         "trade_id": np.array([str(i) for i in range(size)], dtype=object),
         "trade_seq": np.arange(1, size + 1),
