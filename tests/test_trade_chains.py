@@ -1,5 +1,6 @@
 """Chains from trades of a known surface: right values, nothing later, marked, resumed, refused."""
 
+import itertools
 import json
 
 import numpy as np
@@ -10,16 +11,19 @@ from gammacore.cli.main import app
 from gammacore.contracts import parse
 from gammacore.data import Store, load_chains
 from gammacore.data.check import chain_faults
+from gammacore.data.download import Plan, download
 from gammacore.data.listings import published
+from gammacore.data.throttle import Throttle
 from gammacore.data.trade_chains import ChainRecipe, build_chains, load_spread_model
 from gammacore.data.trade_chains.build import NO_TRADES
 from gammacore.data.trade_chains.chain import volatilities
 from gammacore.data.trade_chains.forwards import Observations, basis_at, implied_basis
 from gammacore.data.trade_chains.trades import Trades, out_of_sequence
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, year_fraction
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, year_fraction
 from gammacore.errors import ConfigError, DataError
 from support import trade_world
 from support.drawn_trades import rows_of, write
+from support.local_exchange import Client, make
 from support.trade_world import DAYS, EXPIRIES, RATE, START, forward_at, index_at, vol_at
 
 END = START + DAYS * NS_PER_DAY
@@ -441,3 +445,26 @@ def test_the_command_builds_and_says_what_it_left_out(tmp_path):
     wrong = CliRunner().invoke(app, [*words, "--every", "5h"])
     assert wrong.exit_code != 0
     assert "every" in str(wrong.exception or wrong.output)
+
+
+def test_trades_downloaded_from_an_exchange_become_chains(tmp_path):
+    exchange = make(history_days=8, strikes=8, tick_ms=60_000)
+    client, end = Client(exchange), exchange.now_ns // NS_PER_DAY * NS_PER_DAY
+
+    def get(method, params):
+        exchange.advance(exchange.now_ns + NS_PER_SECOND)
+        return json.dumps(client.call(method, **params)).encode()
+
+    kinds = ("option_trades", "future_trades")
+    plan = Plan(kinds=kinds, start_ns=end - 2 * NS_PER_DAY, end_ns=end)
+    recipe = ChainRecipe(min_chain=20, min_expiry=2)
+    with Store(tmp_path) as store:
+        download(store, plan, get, throttle=Throttle(1e6, 1_000_000, clock=itertools.count(0, 2).__next__))
+        done = build_chains(store, "BTC", end - NS_PER_DAY, end, recipe, SPREADS, as_of_ns=end)
+        traded = store.read("option_trades", "BTC", as_of_ns=end)
+    assert done.chains == 4
+    assert set(done.forwards) == {"future trades"}
+    chains = load_chains(series(tmp_path, done), currency="BTC")
+    near = np.abs(np.log(chains.strike / chains.forward)) < np.sqrt(chains.tau) * 0.5
+    assert np.median(chains.iv[near]) == pytest.approx(np.median(traded["iv"]), abs=0.03)
+    assert np.abs(chains.forward / chains.index - 1.0).max() < 0.01
