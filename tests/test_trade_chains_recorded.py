@@ -3,7 +3,7 @@
 The recorded data is optional; without it these tests skip. Figures seen: docs/data.md.
 """
 
-from pathlib import Path
+import runpy
 
 import numpy as np
 import pytest
@@ -14,11 +14,12 @@ from gammacore.data import Store, best_forward, load_chains
 from gammacore.data.trade_chains import ChainRecipe, build_chains, load_spread_model
 from gammacore.daycount import NS_PER_DAY, format_time, parse_time
 from support.drawn_trades import drawn, write
+from support.pages import ROOT
 from support.shared_data import recorded
 
 # The spread model was fitted to what came before.
 START, END = parse_time("2026-04-08"), parse_time("2026-05-11")
-WEEKLY = Path(__file__).parents[1] / "config" / "weekly_straddle.yaml"
+WEEKLY = ROOT / "config" / "weekly_straddle.yaml"
 
 
 @pytest.fixture(scope="module", params=["BTC", "ETH"])
@@ -111,3 +112,12 @@ def test_straddles_earn_what_they_earn_on_recorded_chains(pair, held):
     real, built = (one["pnl_over_premium"][both] for one in earned)
     assert np.corrcoef(real, built)[0, 1] > 0.95
     assert abs((built - real).median()) < 0.03
+
+
+def test_the_spread_model_is_what_its_script_fits():
+    script = runpy.run_path(str(ROOT / "tools" / "spread_table.py"))
+    fitted = script["model"](load_chains(recorded("data/deribit_options"), currency="BTC"))
+    kept = load_spread_model("BTC")
+    assert (fitted["name"], fitted["fitted"]) == (kept.name, kept.fitted)
+    for side in ("outside", "inside"):
+        assert fitted[side] == pytest.approx(getattr(kept, side), abs=2e-3)
