@@ -40,7 +40,7 @@ class Observations(NamedTuple):
     basis: Floats
 
     def part(self, keep: Bools | Ints) -> Observations:
-        """Rows of these."""
+        """Return some of the rows."""
         return Observations._make(np.asarray(column[keep]) for column in self)
 
 
@@ -150,24 +150,23 @@ def basis_at(ts_ns: int, window_ns: int, expiry_ns: Ints, sources: list[Observat
         Median weighted by age, half-life an hour. Where no source has three observations: linear in time to
         expiry between the expiries that have a basis (0 at no time), at the last one's rate beyond.
     """
-    basis = np.full(expiry_ns.size, np.nan)
     source = np.full(expiry_ns.size, len(SOURCES) - 1, dtype=np.int64)
-    extra: dict[int, float] = {}  # futures of other expiries help to interpolate
+    known_basis: dict[int, float] = {}  # also of expiries that were not asked for: they help to interpolate
     for number, found in enumerate(sources):
         inside = (found.ts_ns <= ts_ns) & (found.ts_ns > ts_ns - window_ns) & (found.expiry_ns > ts_ns)
         known = found.part(inside)
         for expiry in np.unique(known.expiry_ns).tolist():
-            if expiry in extra:
+            if expiry in known_basis:
                 continue
             part = known.expiry_ns == expiry
             if part.sum() >= FEWEST:
                 age = (ts_ns - known.ts_ns[part]) / HALF_LIFE_NS
-                extra[expiry] = _weighted_median(known.basis[part], 0.5**age)
+                known_basis[expiry] = _weighted_median(known.basis[part], 0.5**age)
                 source[expiry_ns == expiry] = number
-    known_ns = np.array(sorted(extra), dtype=np.int64)
+    known_ns = np.array(sorted(known_basis), dtype=np.int64)
     tau = np.asarray(year_fraction(ts_ns, expiry_ns))
     at = np.concatenate([[0.0], np.asarray(year_fraction(ts_ns, known_ns)).reshape(-1)])
-    values = np.array([0.0, *(extra[one] for one in known_ns.tolist())])
+    values = np.array([0.0, *(known_basis[one] for one in known_ns.tolist())])
     basis = np.interp(tau, at, values)
     if at.size > 1:
         basis = np.where(tau > at[-1], values[-1] / at[-1] * tau, basis)

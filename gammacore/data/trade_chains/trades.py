@@ -38,7 +38,7 @@ class Names:
         self._codes: dict[str, int] = {}
 
     def code(self, name: str) -> int:
-        """Code of an option of the family; -1 for anything else."""
+        """Return the code of an option of the family; -1 for anything else."""
         if name not in self._codes:
             self._codes[name] = -1
             try:
@@ -77,7 +77,7 @@ class Trades(NamedTuple):
     vol: Floats
 
     def part(self, keep: Bools | Ints | slice) -> Trades:
-        """Rows of these."""
+        """Return some of the rows."""
         return Trades._make(np.asarray(column[keep]) for column in self)
 
 
@@ -100,7 +100,7 @@ class TradeWindow:
         self.left_out: Counter[str] = Counter()
 
     def move_to(self, day: str) -> Trades:
-        """Trades of a day and of those that its windows reach into; days must ascend."""
+        """Return the trades of a day and of those that its windows reach into; days must ascend."""
         start_ns = parse_time(day)
         first_ns = start_ns - self._recipe.days_before * NS_PER_DAY
         wanted = [day_of(at) for at in range(first_ns, start_ns + 1, NS_PER_DAY)]
@@ -117,7 +117,7 @@ class TradeWindow:
         return Trades._make(np.asarray(np.concatenate(columns)) for columns in zip(*parts, strict=True))
 
     def listed(self, trades: Trades, ts_ns: int) -> list[Option]:
-        """Options whose last trade by a moment is young enough, of `move_to`'s trades or before."""
+        """Return options whose last trade by a moment is young enough, of `move_to`'s trades or before."""
         last, known = dict(self._last), trades.ts_ns <= ts_ns
         last.update(zip(trades.code[known].tolist(), trades.ts_ns[known].tolist(), strict=True))
         oldest_ns = ts_ns - self._recipe.listed_ns
