@@ -88,7 +88,7 @@ def test_hedging_at_every_chain_is_known_to_be_as_often_as_chains_are_published(
 def test_table_and_json():
     shown = run("--forecast", "0.7", "--top", "3", "--set", "market.days=20")
     assert shown.exit_code == 0, shown.output
-    assert "Simulated market" in shown.output
+    assert "Simulated quotes" in shown.output
     assert "forecast 70.0% to 70.0%" in shown.output
     found = run("--forecast", "0.7", "--set", "market.days=20", "--json")
     document = json.loads(found.output)
