@@ -159,7 +159,7 @@ def test_parent_session_and_exchange_end_together(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 0, errors
-    assert "a fresh desk" in " ".join(output.split())  # the final report
+    assert "replay check passed" in " ".join(output.split())  # the final report
     assert errors == ""
     assert not [pid for pid in started if running(pid)]
     assert list(read(journal))[-1].kind is RecordKind.STOP
