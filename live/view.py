@@ -75,9 +75,7 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
     if cache is not None and cache.failed:
         parts.append(Text(f"not explained: {cache.failed}", style="bold red"))
     if follower.departure is not None:
-        parts.append(
-            Text(f"a fresh desk decides differently at record {follower.departure.seq}", style="bold red")
-        )
+        parts.append(Text(f"replay check failed at record {follower.departure.seq}", style="bold red"))
     return Panel(Group(*parts), title=f"gammacore live: {venue}")
 
 
@@ -191,7 +189,7 @@ def final_report(follower: Follower) -> RenderableType:
             + (
                 "replay check passed: same decisions"
                 if follower.departure is None
-                else f"a fresh desk decides differently at record {follower.departure.seq}"
+                else f"replay check failed at record {follower.departure.seq}"
             )
         )
     )

@@ -99,7 +99,7 @@ class Watcher:
         self._outside(self.alerts)
         self._silence(self.alerts, now_s - self._heard_s)
         if self.follower.departure is not None:
-            self._tell(Level.CRITICAL, "parity", "a fresh desk decides differently: see gammacore parity")
+            self._tell(Level.CRITICAL, "parity", "replay check failed: see gammacore parity")
         if now_s - self._explained_s >= EXPLAIN_S:
             self._explained_s = now_s
             self._money(self.alerts)

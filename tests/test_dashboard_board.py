@@ -190,7 +190,7 @@ def test_a_decision_that_differs_is_told_once():
     for _ in range(2):
         state = board.sections()
         assert not state["health"]["parity"]
-        assert sum("decides differently" in alert["text"] for alert in state["alerts"]) == 1
+        assert sum("replay check failed" in alert["text"] for alert in state["alerts"]) == 1
 
 
 def test_a_settlement_is_gone_through(tmp_path):

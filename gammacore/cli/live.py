@@ -309,7 +309,7 @@ def parity(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay a session's journal through a fresh desk, and name the first decision that differs."""
+    """Replay a session's journal, and name the first decision that differs."""
     from gammacore.live.parity import check
 
     if fills is not None:

@@ -289,7 +289,7 @@ class Board:
         if follower.departure is not None and not self._differs:
             self._differs = True
             seq = follower.departure.seq
-            self.story.tell(now_ns, "critical", f"a fresh desk decides differently at record {seq}")
+            self.story.tell(now_ns, "critical", f"replay check failed at record {seq}")
         odd = self._explained is not None and share_of("unexplained", self._explained.sizes) > UNEXPLAINED
         if odd and not self._odd:
             self.story.tell(now_ns, "warning", "more than 5 % of the moves of profit are not explained")

@@ -126,7 +126,7 @@ export function facts(place, { session, health }) {
     ["last record", `${span(health.silent_s)} ago`],
     ["reconnects, gaps", `${health.reconnects}, ${health.gaps}`],
     ["clock", health.skew_s ? `${signed(health.skew_s, 3)} s off` : "as the exchange's"],
-    ["decisions", health.parity ? "a fresh desk takes the same" : "a fresh desk decides differently"],
+    ["decisions", health.parity ? "replay check passed" : "replay check failed"],
     ["venue", `${session.venue ?? "not told by this journal"}${paper}`],
     ["journal", `${session.journal ?? DASH}, record ${number(session.seq, 0)}`],
     ["versions", `session ${session.version ?? DASH}, page ${session.shown_by}`],
