@@ -33,6 +33,7 @@ from gammacore.strategy.waiting import Waiting
 from .attempts import Placed
 from .idle import why_idle
 from .journal import Record, RecordKind, read
+from .pace import Paces
 from .positions import Adopted, Foreign
 from .retold import Retold
 from .risk_manager import DayStart, Mode, ModeChanged
@@ -219,6 +220,8 @@ class Follower(Retold):
     path : path-like
     every_ns : int
         See :class:`Trail`.
+    paces : Paces, optional
+        Is told of every event.
 
     Attributes
     ----------
@@ -244,9 +247,11 @@ class Follower(Retold):
         Times of the first and last record.
     """
 
-    def __init__(self, path: str | os.PathLike[str], every_ns: int = EVERY_NS) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], every_ns: int = EVERY_NS, paces: Paces | None = None
+    ) -> None:
         super().__init__()
-        self.path = path
+        self.path, self.paces = path, paces
         self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
         self.placed = self.filled = 0
@@ -278,6 +283,8 @@ class Follower(Retold):
             record.kind is RecordKind.START
         ):  # a process begins without causes, and tells what it finds from there
             self.mode = ModeChanged(record.ts_ns, int(Mode.NORMAL), ())
+            if self.paces is not None and self.config is not None:
+                self.paces.start(self.config)
         elif record.kind is RecordKind.EVENT:
             self._learn(found)
         elif found is not None and record.kind is RecordKind.FACT:
@@ -302,6 +309,8 @@ class Follower(Retold):
     def _learn(self, event: Event) -> None:
         assert self.desk is not None
         self.trail.add(event, self.desk)
+        if self.paces is not None:
+            self.paces.take(event, self.desk)
         if isinstance(event, Fill):
             self.filled += 1
             self.fills.append(event)

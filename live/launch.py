@@ -37,6 +37,7 @@ from .credentials import Credentials
 from .follow import Follower
 from .heartbeat import heartbeat_of
 from .limits import missing_limits, toothless_limits
+from .pace import Paces
 from .sample_book import EXPIRIES, open_book
 from .session import CRASHED, NO_JOURNAL, SessionOptions, Venue
 from .supervised import SIGNALS
@@ -174,7 +175,7 @@ def launch(
             account=not dry_run or shadow or config.live.adopt == "all",  # whose positions are hedged
             parent=os.getpid(),
         )
-        follower = Follower(journal)
+        follower = Follower(journal, paces=Paces())
         alerts, heartbeat = alerts_of(config), heartbeat_of(config)
         session = start_session(config, options, environment, signals)
         watcher = Watcher(

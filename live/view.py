@@ -20,8 +20,8 @@ from gammacore.events import Fill
 from gammacore.risk import totals
 from gammacore.terminal import money_table, numbers, price_text
 
-from .dashboard.holdings import average_entry
 from .follow import Explained, Follower
+from .pace import average_entry
 from .risk_manager import Mode
 
 COLOURS = {Mode.NORMAL: "green", Mode.HEDGE_ONLY: "yellow", Mode.HALT: "red"}

@@ -17,18 +17,22 @@ from typing import Any
 from gammacore.alerts import VARIABLE, Alerts, Level, alerts_of
 from gammacore.attribution import share_of
 from gammacore.daycount import NS_PER_SECOND
+from gammacore.desk import Desk
 from gammacore.errors import ConfigError, JournalError, LedgerError, SessionError
 from gammacore.risk import totals
 
 from .follow import Follower
 from .heartbeat import Heartbeat, heartbeat_of
 from .journal import is_held
+from .pace import Paces
 from .positions import Adopted
 from .risk_manager import Mode
 from .solvency import profit_usd
 
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
+SLACK = 0.05  # of the volatility needed: by less a pace is not behind
+DAYS = 365.0
 STARTING, STARTING_S = "last price never", 15.0  # a reason that holds at every start, and how long it may
 FIGURES = re.compile(r"[-+]?\d[\d.,:%]*")
 EXPLAIN_S = 30.0
@@ -70,6 +74,7 @@ class Watcher:
         self.trouble = ""  # why the journal cannot be read
         self._modes: dict[str, float] = {}  # reasons without their figures, and since when they hold
         self._adopted, self._untold = 0, list[Adopted]()  # trades of others: seen, and not yet told
+        self._behind: set[int] = set()  # episodes of which it was told, and that have not caught up
         self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
 
     def update(self) -> None:
@@ -103,6 +108,7 @@ class Watcher:
         if now_s - self._explained_s >= EXPLAIN_S:
             self._explained_s = now_s
             self._money(self.alerts)
+            self._pace(self.alerts, self.follower.desk)
 
     def _is_well(self, silent_s: float) -> bool:
         """Whether a session lives, writes its journal, and says in which mode it is."""
@@ -180,6 +186,29 @@ class Watcher:
             return
         if explained is not None and (share := share_of("unexplained", explained.sizes)) > UNEXPLAINED:
             self._tell(Level.WARNING, "unexplained", f"{share:.1%} of the moves of profit are not explained")
+
+    def _pace(self, alerts: Alerts, desk: Desk) -> None:
+        """Tell of each position that earns too slowly for its break-even, once until it has caught up."""
+        paces, config = self.follower.paces, self.follower.config
+        if paces is None or config is None or config.alerts.pace is None:
+            return
+        self._behind &= desk.portfolio.open.keys()
+        for episode in desk.portfolio.open.values():
+            pace, now_ns = paces.of(episode), desk.market.ts_ns
+            if pace is None or now_ns - pace.entry_ns < config.alerts.pace.ns:
+                continue
+            sign = 1.0 if sum(episode.legs.values()) > 0 else -1.0
+            seen = pace.realised(now_ns, desk.market.forward(episode.expiry_ns))
+            lead, key = sign * (seen - pace.breakeven), f"pace {episode.number}"
+            if lead >= 0.0:
+                self._behind.discard(episode.number)
+                alerts.over(key)
+            elif lead < -SLACK * pace.breakeven and episode.number not in self._behind:
+                each = [f"{100 * vol / math.sqrt(DAYS):.2f} %" for vol in (seen, pace.breakeven)]
+                bound = "needed" if sign > 0 else "at most"
+                text = f"episode {episode.number}: pace {each[0]} a day, {bound} {each[1]}"
+                if alerts.tell(Level.WARNING, key, text, self._now_ns(), title="pace"):
+                    self._behind.add(episode.number)
 
 
 class Metrics:
@@ -265,7 +294,7 @@ def watch(journal: Path, metrics_port: int | None, seconds: float | None = None)
     SessionError
         If there is no session in the journal.
     """
-    follower = Follower(journal)
+    follower = Follower(journal, paces=Paces())
     if not journal.is_file():
         raise SessionError(f"{journal}: no such journal")
     follower.update()

@@ -450,6 +450,7 @@ class AlertsConfig(_Section, frozen=True):
 
     level: Literal["info", "warning", "critical"] = "warning"
     repeat: Duration = Duration("1h")
+    pace: Duration | None = Duration("1d")
     per_hour: Annotated[int, Meta(ge=1)] = 20
     heartbeat: str | None = None
     heartbeat_every: Duration = Duration("1min")

@@ -14,22 +14,20 @@ from collections.abc import Callable
 from typing import Any
 
 from gammacore.attribution import share_of
-from gammacore.build import build_weigher
 from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
 from gammacore.desk import Desk
 from gammacore.errors import GammacoreError, LedgerError
-from gammacore.events import Event, Fill, IndexPrice, Snapshot
+from gammacore.events import Event, IndexPrice, Snapshot
 from gammacore.ledger import Money
 from gammacore.risk import totals
-from gammacore.strategy.signal import Signal
 
 from ..follow import Explained, Follower
 from ..journal import Record, RecordKind
 from ..news import ClockSkew
+from ..pace import Paces
 from ..watch import UNEXPLAINED
 from .holdings import Profits, gauges, greeks, positions
 from .limits import LimitsUse
-from .pace import Pace, breakeven_vol, paid_vol
 from .series import Curve
 from .session import health_of, mode_of, price_age_s, session_of
 from .source import Source
@@ -75,14 +73,13 @@ class Board:
         self._begin()
 
     def _begin(self) -> None:
-        self.follower = Follower(self.source.path or "", POINT_NS)
+        self.paces = Paces()
+        self.follower = Follower(self.source.path or "", POINT_NS, self.paces)
         self.story = Story()
         self.curves = {"price": Curve(), "profit": Curve()}
         self.starts, self.started_ns = 0, 0
         self.behind, self.broken, self.skew_s = 0, "", 0.0
         self._limits: LimitsUse | None = None
-        self._weigher: Signal | None = None
-        self._paces: dict[int, Pace] = {}
         self._profits, self._profit, self._profit_ns = Profits(), Money(0.0, 0.0), 0
         self._explained: Explained | None = None
         self._explain_at, self._explained_seq, self._failed = -math.inf, -1, ""
@@ -144,7 +141,6 @@ class Board:
         assert self.follower.config is not None
         if self._limits is None:
             self._limits = LimitsUse(self.follower.config)
-            self._weigher = build_weigher(self.follower.config)
         self._limits.started()
 
     def _event(self, event: Event, desk: Desk) -> None:
@@ -153,29 +149,8 @@ class Board:
             return
         if isinstance(event, IndexPrice | Snapshot):
             self.curves["price"].add(market.ts_ns, market.index)
-            for episode in desk.portfolio.open.values():
-                if (pace := self._paces.get(episode.number)) is not None:
-                    pace.price(market.ts_ns, market.forward(episode.expiry_ns))
-        if isinstance(event, Fill):
-            self._filled(event, desk)
         if market.ts_ns - self._profit_ns >= PROFIT_NS:
             self._look_at_profit(desk)
-
-    def _filled(self, fill: Fill, desk: Desk) -> None:
-        """Begin to measure an episode once all of its entry is there, and note its hedges."""
-        episode = desk.portfolio.open.get(fill.episode)
-        if episode is None or not episode.open:
-            return
-        forward = desk.market.forward(episode.expiry_ns)
-        pace = self._paces.get(episode.number)
-        if pace is None and fill.order_id not in episode.pending:
-            paid = paid_vol(episode, desk.market)
-            assert self._weigher is not None
-            self._paces[episode.number] = Pace(
-                desk.market.ts_ns, forward, paid, breakeven_vol(episode, desk.market, self._weigher, paid)
-            )
-        elif pace is not None and fill.instrument == episode.hedge.instrument:
-            pace.hedged(fill.ts_ns, forward)
 
     def _look_at_profit(self, desk: Desk) -> None:
         now_ns = desk.market.ts_ns
@@ -265,8 +240,8 @@ class Board:
     def _pace(self, desk: Desk) -> list[Row]:
         rows, market = [], desk.market
         for episode in desk.portfolio.open.values():
-            pace = self._paces.get(episode.number)
-            if pace is None or not episode.open:
+            pace = self.paces.of(episode)
+            if pace is None:
                 continue
             rows.append(
                 {

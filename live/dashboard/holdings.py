@@ -18,6 +18,7 @@ from gammacore.risk import Totals
 from gammacore.valuation import sensitivities, shape
 
 from ..follow import carried, mark_of
+from ..pace import average_entry
 
 Row = dict[str, Any]
 
@@ -101,17 +102,6 @@ def _row(
         "pnl_usd": gained,
         **held._asdict(),
     }
-
-
-def average_entry(episode: Episode) -> dict[Option, float]:
-    """Average price that the options were opened at."""
-    paid: dict[Option, tuple[float, float]] = {}
-    for fill in episode.option_fills():
-        option = fill.instrument
-        if isinstance(option, Option) and episode.entered.get(option, 0.0) * fill.amount > 0:
-            cost, amount = paid.get(option, (0.0, 0.0))
-            paid[option] = cost + fill.amount * fill.price, amount + fill.amount
-    return {option: cost / amount for option, (cost, amount) in paid.items()}
 
 
 def greeks(seen: Totals, index: float) -> Row:

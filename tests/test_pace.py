@@ -1,17 +1,21 @@
 """Realised volatility, the volatility paid, and the break-even."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gammacore import inverse
+from gammacore.alerts import Alerts, Level
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk, build_weigher
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
-from gammacore.events import Fill
-from gammacore.live.dashboard.pace import Pace, breakeven_vol, paid_vol
+from gammacore.errors import ConfigError
+from gammacore.events import Fill, IndexPrice
 from gammacore.live.follow import Follower
+from gammacore.live.pace import Pace, Paces, breakeven_vol, paid_vol
+from gammacore.live.watch import Watcher
 from support.dashboard_world import board_of, made
 from support.markets import FREE, START, build, chains_of
 
@@ -114,3 +118,67 @@ def test_a_session_has_the_pace_of_its_own_prices():
     assert len(picked) == 3
     assert row["realised"] == pytest.approx(math.sqrt(squares / years), rel=1e-9)
     assert row["paid"] > 0.4
+
+
+# --------------------------------------------------------------------------- alerts
+
+
+def watched_for(days, move, side="long", **changes):
+    """Alerts of a straddle whose forward moves by so much each minute, up and down, asked every six hours."""
+    desk, episode, config = entered(0.6, **{"entry.side": side} | changes)
+    paces, got = Paces(), []
+    paces.start(config)
+    paces.take(list(episode.option_fills())[-1], desk)
+    follower = SimpleNamespace(
+        seq=1, desk=desk, config=config, paces=paces, mode=None, adopted=[], stopped=False, departure=None
+    )
+    follower.explain = lambda: None
+    clock = SimpleNamespace(now=0.0)
+    alerts = Alerts(lambda *told: got.append(told) or True, repeat_ns=1)
+    watcher = Watcher(follower, alerts, clock=lambda: clock.now)
+    for k in range(1, days * 24 * 60 + 1):
+        event = IndexPrice(START + k * NS_PER_MINUTE, 60e3 * math.exp(move(k) / 2 * (-1) ** k))
+        desk.handle(event)
+        paces.take(event, desk)
+        if k % 360 == 0:
+            follower.seq, clock.now = k, clock.now + 60.0
+            watcher.look()
+    return got, paces.of(episode)
+
+
+CALM = 0.3 / math.sqrt(MINUTES_A_YEAR)  # moves of 30 % a year
+
+
+def test_a_position_that_realises_less_than_it_needs_is_told_once():
+    got, pace = watched_for(2, lambda k: CALM)
+    (told,) = got
+    assert told[0] is Level.WARNING
+    needed = 100 * pace.breakeven / math.sqrt(365)
+    assert told[1:] == ("gammacore: pace", f"episode 0: pace 1.57 % a day, needed {needed:.2f} %")
+
+
+def test_not_before_its_time_and_not_where_it_is_switched_off():
+    assert watched_for(2, lambda k: CALM, **{"alerts.pace": "3d"})[0] == []
+    assert watched_for(2, lambda k: CALM, **{"alerts.pace": None})[0] == []
+
+
+def test_one_that_has_caught_up_is_told_again_when_it_falls_behind():
+    got, _ = watched_for(4, lambda k: CALM * (6.0 if 1_500 < k < 2_000 else 0.5 if k > 2_000 else 1.0))
+    assert len(got) == 2
+
+
+def test_a_short_position_must_stay_below():
+    got, pace = watched_for(2, lambda k: 3 * CALM, side="short")
+    needed = 100 * pace.breakeven / math.sqrt(365)
+    assert [told[2] for told in got] == [f"episode 0: pace 4.71 % a day, at most {needed:.2f} %"]
+    assert watched_for(2, lambda k: CALM, side="short")[0] == []
+
+
+def test_a_break_even_that_cannot_be_found_ends_nobody(monkeypatch):
+    def fails(*_):
+        raise ConfigError("no")
+
+    monkeypatch.setattr("gammacore.live.pace.breakeven_vol", fails)
+    got, pace = watched_for(2, lambda k: CALM)
+    assert got == []
+    assert math.isnan(pace.breakeven)

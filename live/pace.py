@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import numpy as np
 
 from gammacore import black76, inverse
-from gammacore.contracts import Settlement
+from gammacore.build import build_weigher
+from gammacore.config import Config
+from gammacore.contracts import Option, Settlement
 from gammacore.daycount import NS_PER_MINUTE, NS_PER_YEAR
+from gammacore.desk import Desk
 from gammacore.episode import Episode
+from gammacore.errors import GammacoreError
+from gammacore.events import Event, Fill, IndexPrice, Snapshot
 from gammacore.market import Market
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.structures import Picked
 from gammacore.valuation import shape
 
-from .holdings import average_entry
-
 EVERY_NS = (
     NS_PER_MINUTE  # between two prices that the realised volatility counts: ticks of a mark are smoothed
 )
+log = logging.getLogger("gammacore.live")
 
 
 class Pace:
@@ -63,8 +68,71 @@ class Pace:
         return _vol(self._hedge_sum, self._hedge_ns - self.entry_ns)
 
 
+class Paces:
+    """Paces of all episodes, from the events that a desk has handled."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Pace] = {}
+        self._weigher: Signal | None = None
+
+    def start(self, config: Config) -> None:
+        """Learn how break-evens are to be found."""
+        self._weigher = self._weigher or build_weigher(config)
+
+    def of(self, episode: Episode) -> Pace | None:
+        """Pace of an open episode of which the whole entry has been filled."""
+        return self._found.get(episode.number) if episode.open else None
+
+    def take(self, event: Event, desk: Desk) -> None:
+        """Take in an event; the desk has handled it."""
+        market = desk.market
+        if not market.index > 0:
+            return
+        if isinstance(event, IndexPrice | Snapshot):
+            for episode in desk.portfolio.open.values():
+                if (pace := self._found.get(episode.number)) is not None:
+                    pace.price(market.ts_ns, market.forward(episode.expiry_ns))
+        if isinstance(event, Fill):
+            self._filled(event, desk)
+
+    def _filled(self, fill: Fill, desk: Desk) -> None:
+        """Begin to measure an episode once all of its entry is there, and note its hedges."""
+        episode = desk.portfolio.open.get(fill.episode)
+        if episode is None or not episode.open:
+            return
+        forward = desk.market.forward(episode.expiry_ns)
+        pace = self._found.get(episode.number)
+        if pace is None and fill.order_id not in episode.pending:
+            paid, breakeven = self._bought(episode, desk.market)
+            self._found[episode.number] = Pace(desk.market.ts_ns, forward, paid, breakeven)
+        elif pace is not None and fill.instrument == episode.hedge.instrument:
+            pace.hedged(fill.ts_ns, forward)
+
+    def _bought(self, episode: Episode, market: Market) -> tuple[float, float]:
+        """Volatility paid and break-even; NaN where they cannot be found: who watches must not fail."""
+        paid = breakeven = math.nan
+        try:
+            paid = paid_vol(episode, market)
+            assert self._weigher is not None
+            breakeven = breakeven_vol(episode, market, self._weigher, paid)
+        except (ArithmeticError, GammacoreError, LookupError, ValueError) as error:
+            log.warning("no break-even", extra={"episode": episode.number, "reason": str(error)})
+        return paid, breakeven
+
+
 def _vol(squares: float, spent_ns: int) -> float:
     return math.sqrt(squares * NS_PER_YEAR / spent_ns) if spent_ns > 0 else math.nan
+
+
+def average_entry(episode: Episode) -> dict[Option, float]:
+    """Average price that the options were opened at."""
+    paid: dict[Option, tuple[float, float]] = {}
+    for fill in episode.option_fills():
+        option = fill.instrument
+        if isinstance(option, Option) and episode.entered.get(option, 0.0) * fill.amount > 0:
+            cost, amount = paid.get(option, (0.0, 0.0))
+            paid[option] = cost + fill.amount * fill.price, amount + fill.amount
+    return {option: cost / amount for option, (cost, amount) in paid.items()}
 
 
 def paid_vol(episode: Episode, market: Market) -> float:
