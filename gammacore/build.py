@@ -52,7 +52,8 @@ from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
 from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of, margins_of
 from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.forecast_errors import ForecastErrors, forecast_errors
+from gammacore.volatility.forecast_errors import ForecastErrors, dvol_errors, forecast_errors
+from gammacore.volatility.index_history import IndexEstimate, IndexHistory
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.price_law import PRICE_LAWS
 
@@ -61,6 +62,7 @@ __all__ = [
     "build_desk",
     "build_entry",
     "build_estimate",
+    "build_index_estimate",
     "build_policy",
     "build_target",
     "build_weigher",
@@ -361,6 +363,8 @@ def _errors(config: Config) -> ForecastErrors | None:
     signal = config.signal
     if signal.forecast.own:
         return None
+    if signal.forecast == "dvol":
+        return dvol_errors(config.coin)
     kind: Literal["forecast", "realised"] = "realised" if signal.forecast == "realised" else "forecast"
     return forecast_errors(config.coin, kind, signal.window.ns)
 
@@ -372,9 +376,11 @@ def _left_before_ns(config: Config) -> int | None:
     return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
 
 
-def signal_estimate(config: Config) -> Estimate | OwnEstimate:
-    """Estimate of volatility that the signal takes for its forecast."""
+def signal_estimate(config: Config) -> Estimate | OwnEstimate | None:
+    """Estimate of volatility from prices that the signal takes for its forecast; None if it takes none."""
     signal = config.signal
+    if signal.forecast == "dvol":
+        return None
     if signal.forecast.own:
         return OwnEstimate(load_function(config, signal.forecast, "forecast"), signal.window.ns)
     return Estimate("realised" if signal.forecast == "realised" else "forecast", signal.window.ns)
@@ -386,6 +392,11 @@ def build_estimate(config: Config) -> Estimate | OwnEstimate | None:
     if kind == "realised" or kind == "forecast":
         return Estimate(kind, config.hedge.vol_window.ns)
     return signal_estimate(config) if config.forecasts else None
+
+
+def build_index_estimate(config: Config, index: IndexHistory | None) -> IndexEstimate | None:
+    """Build the volatility index as an estimate, where the signal takes it for its forecast."""
+    return IndexEstimate(index) if config.signal.forecast == "dvol" and index is not None else None
 
 
 def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:

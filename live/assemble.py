@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gammacore.build import build_desk, build_estimate, build_working, refit
+from gammacore.build import build_desk, build_estimate, build_index_estimate, build_working, refit
 from gammacore.config import Config, parse_config, stated
 from gammacore.contracts import Grids, Settlement
 from gammacore.data.listings import published
@@ -198,10 +198,9 @@ def build_hedger(
     if catalog is not None:
         refit(desk, config, catalog)
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
-    index = IndexHistory((), (), *index_times(config)) if config.signal.when.asks_dvol else None
-    feed = Feed(
-        config.coin, settlement, build_estimate(config), desk.market.interest, desk.market.ts_ns, index
-    )
+    index = IndexHistory((), (), *index_times(config)) if config.signal.asks_dvol else None
+    estimate = build_estimate(config) or build_index_estimate(config, index)
+    feed = Feed(config.coin, settlement, estimate, desk.market.interest, desk.market.ts_ns, index)
     working = build_working(config)
     if paper:  # nothing is made at the exchange
         working = msgspec.structs.replace(working, combo=False)

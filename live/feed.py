@@ -18,7 +18,7 @@ from gammacore.deribit.news import SummaryRow, TickerNews
 from gammacore.errors import CodeError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
 from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.index_history import IndexEstimate, IndexHistory
 from gammacore.volatility.own_estimate import OwnEstimate
 
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
@@ -49,7 +49,7 @@ class Feed:
         self,
         base: str,
         settlement: Settlement = Settlement.INVERSE,
-        estimate: Estimate | OwnEstimate | None = None,
+        estimate: Estimate | OwnEstimate | IndexEstimate | None = None,
         interest: float = 0.0,
         ts_ns: int = 0,
         volatility: IndexHistory | None = None,
@@ -129,7 +129,7 @@ class Feed:
                 del self.sampled[0]
         return self._vol
 
-    def _renew(self, estimate: Estimate | OwnEstimate) -> None:
+    def _renew(self, estimate: Estimate | OwnEstimate | IndexEstimate) -> None:
         ts = np.array([t for t, _ in self.sampled], np.int64)
         try:
             self._vol = estimate.last(ts, np.array([p for _, p in self.sampled]))

@@ -58,7 +58,7 @@ def test_what_is_refused(tmp_path, text, words):
 
 
 def test_a_filter_needs_the_file():
-    with pytest.raises(ConfigError, match=r"data.dvol: signal.when looks at the volatility index"):
+    with pytest.raises(ConfigError, match=r"data.dvol: signal looks at the volatility index"):
         load_market(build({"signal.when": {"dvol": {"min": 0.3}}}))
 
 

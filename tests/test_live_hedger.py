@@ -366,12 +366,14 @@ def test_a_session_rolls_and_closes_by_rules_and_says_why(tmp_path, caplog):
         "roll__into": {"structure": "strangle", "delta": 0.3},
         "exit__rules": {"days_to_expiry": 0.01, "stop_loss": 0.9},
         "signal__when": {"dvol": {"min": 0.2, "max": 3.0}},
+        "signal__forecast": "dvol",
     }
     world, process = start(tmp_path, **settings)
     with caplog.at_level(logging.INFO, logger="gammacore.live"):
         assert process.run(75, lambda: process.hedger.quiet)
     desk = process.hedger.desk
     assert desk.market.dvol == pytest.approx(world.exchange.floor.market.dvol("BTC") / 100, rel=0.1)
+    assert desk.market.estimate == pytest.approx(desk.market.dvol, rel=0.1)
     old, new = desk.portfolio.episodes[:2]
     assert (old.close_reason, old.heir) == ("max_days", new.number)
     assert (len({o.strike for o in old.entered}), len({o.strike for o in new.entered})) == (1, 2)

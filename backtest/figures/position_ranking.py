@@ -120,7 +120,8 @@ def rank_positions(
             log_sd=weigher.log_sd if log_sd is None else log_sd,
             errors=weigher.errors if forecast is None else None,
         )
-        median = _known(event.estimate if forecast is None else forecast, config, ts_ns)
+        estimate = event.dvol if config.signal.forecast == "dvol" else event.estimate
+        median = _known(estimate if forecast is None else forecast, config, ts_ns)
         density = weigher.density(median, weigher.years(chain, ts_ns, positions.rows))
     found = breakevens(chain, ts_ns, positions, plan, density).best_first()
     if not len(found.tau):
@@ -145,10 +146,10 @@ def rank_positions(
 
 def _known(vol: float, config: Config, ts_ns: int) -> float:
     if not (math.isfinite(vol) and vol > 0):
-        raise DataError(
-            f"no forecast at {format_time(ts_ns)}: prices must reach back {config.signal.window} "
-            "(signal.window), or give a volatility"
-        )
+        needed = f"prices must reach back {config.signal.window} (signal.window)"
+        if config.signal.forecast == "dvol":
+            needed = "data.dvol has no reading that is fresh"
+        raise DataError(f"no forecast at {format_time(ts_ns)}: {needed}, or give a volatility")
     return vol
 
 

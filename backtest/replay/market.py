@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.build import build_estimate
+from gammacore.build import build_estimate, build_index_estimate
 from gammacore.config import Config, stated
 from gammacore.data import (
     Chains,
@@ -123,16 +123,17 @@ def load_sources(config: Config, estimate: Estimate | OwnEstimate | None) -> Sou
 
 
 def _dvol(config: Config) -> Dvol | None:
-    """Volatility index, where a filter looks at it."""
-    if not config.signal.when.asks_dvol:
+    """Volatility index, where a filter or the forecast looks at it."""
+    if not config.signal.asks_dvol:
         return None
     if config.data.dvol is None:
-        raise ConfigError("data.dvol: signal.when looks at the volatility index; name a file of it")
+        raise ConfigError("data.dvol: signal looks at the volatility index; name a file of it")
     return load_dvol(config.data.dvol)
 
 
 def build_tape(config: Config, sources: Sources, estimate: Estimate | OwnEstimate | None) -> Tape:
     """Put sources on one time axis, as a configuration asks for."""
+    dvol = index_history(config, sources.dvol)
     return Tape(
         sources.chains,
         sources.prices,
@@ -142,9 +143,9 @@ def build_tape(config: Config, sources: Sources, estimate: Estimate | OwnEstimat
         forward=config.marks.forward,
         interpolate=config.marks.interpolate,
         averaging=config.exit.delivery == "average",
-        estimate=estimate,
+        estimate=build_index_estimate(config, dvol) if estimate is None else estimate,
         stickiness=build_stickiness(config),
-        dvol=index_history(config, sources.dvol),
+        dvol=dvol,
     )
 
 
@@ -173,13 +174,15 @@ def market_part(config: Config) -> dict[str, Any]:
         "funding": config.costs.funding,
         "estimate": _estimate_part(config),
         "stickiness": build_stickiness(config),
-        "dvol": config.signal.when.window_ns if config.signal.when.asks_dvol else None,
+        "dvol": config.signal.when.window_ns if config.signal.asks_dvol else None,
     }
 
 
 def _estimate_part(config: Config) -> Any:
     """Estimate of volatility that prices carry; code of the user's own by its hash."""
     found, name = build_estimate(config), config.signal.forecast
+    if found is None and name == "dvol":
+        return str(name)
     if isinstance(found, OwnEstimate):
         return [config.code[name.module].sha256, str(name), found.window_ns]
     return msgspec.to_builtins(found)

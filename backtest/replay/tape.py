@@ -23,7 +23,7 @@ from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.index_history import IndexEstimate, IndexHistory
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.smile import Stickiness
 
@@ -97,7 +97,7 @@ class Tape:
         forward: str = "recorded",
         interpolate: bool = False,
         averaging: bool = True,
-        estimate: Estimate | OwnEstimate | None = None,
+        estimate: Estimate | OwnEstimate | IndexEstimate | None = None,
         stickiness: Stickiness | None = None,
         dvol: IndexHistory | None = None,
     ) -> None:
@@ -145,7 +145,7 @@ class Tape:
         fresh = (last >= 0) & (chain_ts - self.prices.ts_ns[np.maximum(last, 0)] <= FRESH_NS)
         return np.where(fresh, self.prices.close[np.maximum(last, 0)], own)
 
-    def _estimated(self, estimate: Estimate | OwnEstimate) -> Floats:
+    def _estimated(self, estimate: Estimate | OwnEstimate | IndexEstimate) -> Floats:
         """Estimate at every entry; it knows the bars before the first chain, too."""
         bars, first = self.prices, self.ts_ns[0]
         early = np.flatnonzero(bars.ts_ns < first) if bars is not None else np.empty(0, np.int64)

@@ -173,6 +173,11 @@ class SignalConfig(_Section, frozen=True):
     law: Literal["gbm", "fitted"] = "fitted"
 
     @property
+    def asks_dvol(self) -> bool:
+        """Whether a decision looks at the exchange's volatility index."""
+        return self.when.asks_dvol or self.forecast == "dvol"
+
+    @property
     def active(self) -> bool:
         """Whether anything is asked of an entry."""
         return self.min_probability is not None or self.min_edge is not None

@@ -11,7 +11,7 @@ import numpy as np
 from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_DAY
 
-__all__ = ["ForecastErrors", "forecast_errors"]
+__all__ = ["ForecastErrors", "dvol_errors", "forecast_errors"]
 
 HORIZONS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # days
 WINDOWS = (1.0, 3.0, 7.0, 14.0, 30.0)  # days: half-life of a forecast, window of a realised volatility
@@ -87,6 +87,18 @@ ERRORS: dict[tuple[str, str], tuple[Table, Table]] = {
     ),
 }
 
+# Of the volatility index, from its beginning (2021; ETH: May 2022) to 2025: mean and deviation.
+DVOL_ERRORS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "BTC": (
+        (-0.395, -0.335, -0.283, -0.239, -0.209, -0.185, -0.161, -0.150),
+        (0.505, 0.446, 0.377, 0.321, 0.290, 0.270, 0.236, 0.209),
+    ),
+    "ETH": (
+        (-0.306, -0.251, -0.202, -0.159, -0.127, -0.100, -0.075, -0.067),
+        (0.488, 0.435, 0.380, 0.332, 0.301, 0.273, 0.242, 0.219),
+    ),
+}
+
 
 class ForecastErrors(msgspec.Struct, frozen=True):
     """Mean and deviation of the logarithm of what was realised over what was forecast.
@@ -130,3 +142,14 @@ def forecast_errors(coin: str, kind: Literal["forecast", "realised"], window_ns:
         return tuple(float(np.interp(window, known, each)) for each in zip(*table, strict=True))
 
     return ForecastErrors(between(tables[0]), between(tables[1]))
+
+
+def dvol_errors(coin: str) -> ForecastErrors:
+    """Return the errors of the exchange's volatility index, taken for a forecast.
+
+    Parameters
+    ----------
+    coin : str
+        Those of BTC stand for coins that there are none of.
+    """
+    return ForecastErrors(*DVOL_ERRORS.get(coin, DVOL_ERRORS["BTC"]))

@@ -8,7 +8,9 @@ from bisect import bisect_right
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["IndexHistory"]
+from gammacore.array_types import Floats, Ints
+
+__all__ = ["IndexEstimate", "IndexHistory"]
 
 
 class IndexHistory:
@@ -45,20 +47,54 @@ class IndexHistory:
             self._ts_ns.append(ts_ns)
             self._vol.append(vol)
 
+    def level(self, ts_ns: int) -> float:
+        """Level at a moment, NaN without a fresh reading."""
+        known_ns, level = self._latest
+        if known_ns > ts_ns:
+            end = bisect_right(self._ts_ns, ts_ns)
+            known_ns, level = (self._ts_ns[end - 1], self._vol[end - 1]) if end else (0, math.nan)
+        return level if ts_ns - known_ns <= self.fresh_ns else math.nan
+
+    def levels(self, ts_ns: Ints) -> Floats:
+        """Return :meth:`level` at many moments; for a history that is whole."""
+        known, vol = np.array(self._ts_ns, np.int64), np.array(self._vol)
+        last = np.searchsorted(known, ts_ns, side="right") - 1
+        if not len(known):
+            return np.full(len(ts_ns), np.nan)
+        fresh = (last >= 0) & (ts_ns - known[last] <= self.fresh_ns)
+        return np.where(fresh, vol[last], np.nan)
+
     def at(self, ts_ns: int) -> tuple[float, float]:
         """Level at a moment, and the share of the readings of the window before it that are lower.
 
         Either is NaN where it is not known: no fresh reading, or a history shorter than the window.
         """
-        end = bisect_right(self._ts_ns, ts_ns)
-        known_ns, level = self._latest
-        if known_ns > ts_ns:
-            if not end:
-                return math.nan, math.nan
-            known_ns, level = self._ts_ns[end - 1], self._vol[end - 1]
-        if not math.isfinite(level) or ts_ns - known_ns > self.fresh_ns:
+        level, end = self.level(ts_ns), bisect_right(self._ts_ns, ts_ns)
+        if math.isnan(level):
             return math.nan, math.nan
         start = bisect_right(self._ts_ns, ts_ns - self.window_ns)
         if not start or start == end:  # nothing was known a window ago
             return level, math.nan
         return level, float(np.mean(np.array(self._vol[start:end]) < level))
+
+
+class IndexEstimate:
+    """Like :class:`.estimate.Estimate`: a volatility index as last published, whatever the prices.
+
+    Parameters
+    ----------
+    history : IndexHistory
+    """
+
+    window_ns = 0  # of prices before the first: none matters
+
+    def __init__(self, history: IndexHistory) -> None:
+        self._history = history
+
+    def series(self, ts_ns: Ints, price: Floats) -> Floats:
+        """Return the index as known at every moment, decimal; NaN where no reading was fresh."""
+        return self._history.levels(ts_ns)
+
+    def last(self, ts_ns: Ints, price: Floats) -> float:
+        """Return the index as known at the last moment."""
+        return self._history.level(int(ts_ns[-1]))
