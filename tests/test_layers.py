@@ -41,7 +41,7 @@ ORDER = [
     {"desk", "hedge"},
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
-    {"terms", "own_code"},
+    {"terms", "own_code", "store_paths"},
     {"build"},
     {"backtest", "live", "exchange"},
     {"api"},

@@ -13,6 +13,7 @@ from gammacore.api.frames import chain_table, price_table
 from gammacore.api.result import Comparison, Result
 from gammacore.config import Config, load_config, parse_config, with_overrides
 from gammacore.errors import ConfigError
+from gammacore.store_paths import with_store
 
 __all__ = ["backtest", "breakeven", "compare", "load", "simulate"]
 
@@ -25,6 +26,7 @@ def backtest(
     *,
     chains: Source | None = None,
     prices: Prices | None = None,
+    store: str | Path | None = None,
     policy: Any = None,
     signal: Mapping[str, Any] | None = None,
     **settings: Any,
@@ -39,6 +41,8 @@ def backtest(
         Option chains; a frame may have the columns of the exchange, of tardis.dev or of gammacore.
     prices : path, DataFrame or Series, optional
         Bars of the underlying by their start; or a Series of prices by the times they were known at.
+    store : path, optional
+        Store whose data is used for what nothing else names, as by ``gammacore backtest --store``.
     policy : hedge policy or callable, optional
         Hedge by this one: a `gammacore.hedging` policy, or a function that takes a moment and returns the
         delta to trade in coin, asked whenever the configured rule fires.
@@ -74,7 +78,7 @@ def backtest(
             overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
         if prices is not None:
             overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
-        chosen = _config(config, overrides)
+        chosen = _config(config, overrides, store)
         market = load_market(chosen)
         run = replay(chosen, market.tape, policy=_policy(policy, chosen))
         return Result(tabulate(run, market))
@@ -145,6 +149,7 @@ def breakeven(
     *,
     chains: Source | None = None,
     prices: Prices | None = None,
+    store: str | Path | None = None,
     forecast: float | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -155,6 +160,8 @@ def breakeven(
     config : path, mapping or Config, optional
     chains, prices : path or frame, optional
         As of `backtest`; default: the simulated market.
+    store : path, optional
+        As of `backtest`.
     forecast : float, optional
         Volatility to be realised (decimal a year); default: ``signal.forecast``.
     **settings
@@ -174,15 +181,23 @@ def breakeven(
             overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
         if prices is not None:
             overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
-        ranked = rank_positions(_config(config, overrides), forecast=forecast)
+        ranked = rank_positions(_config(config, overrides, store), forecast=forecast)
     return pd.DataFrame(ranked.rows())
 
 
-def _config(config: str | Path | Mapping[str, Any] | Config | None, overrides: Mapping[str, Any]) -> Config:
+def _config(
+    config: str | Path | Mapping[str, Any] | Config | None,
+    overrides: Mapping[str, Any],
+    store: str | Path | None = None,
+) -> Config:
     """Read a configuration and override it; a mapping is what a YAML file would hold."""
     if isinstance(config, Mapping):
         config = parse_config(config)
-    return with_overrides(config, overrides) if isinstance(config, Config) else load_config(config, overrides)
+    if isinstance(config, Config):
+        chosen = with_overrides(config, overrides)
+    else:
+        chosen = load_config(config, overrides)
+    return chosen if store is None else with_store(chosen, store, named=overrides)
 
 
 def _path(source: Any, path: Path, form: Callable[[Any], pd.DataFrame]) -> str:

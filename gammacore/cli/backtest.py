@@ -17,6 +17,7 @@ from gammacore.cli.common import (
     CurrencyOption,
     DeliveryOption,
     ForceOption,
+    FromStoreOption,
     FundingOption,
     InstrumentsOption,
     JsonOption,
@@ -46,6 +47,7 @@ def backtest(
     funding: FundingOption = None,
     delivery: DeliveryOption = None,
     instruments: InstrumentsOption = None,
+    store: FromStoreOption = None,
     currency: CurrencyOption = None,
     start: Annotated[str | None, typer.Option(help="Use data from this time on (ISO 8601, UTC).")] = None,
     end: Annotated[str | None, typer.Option(help="Use data before this time (ISO 8601, UTC).")] = None,
@@ -72,7 +74,7 @@ def backtest(
         "data.start": start,
         "data.end": end,
     }
-    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
     out = _default_out(config, settings) if out is None else out
     console = Console()
     with stoppable():

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from gammacore.cli.common import (
     CurrencyOption,
     ForceOption,
+    FromStoreOption,
     FundingOption,
     JsonOption,
     SetOption,
@@ -42,6 +43,7 @@ def breakeven(
     chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for the forecast.")] = None,
     funding: FundingOption = None,
+    store: FromStoreOption = None,
     currency: CurrencyOption = None,
     at: Annotated[
         str | None, typer.Option(help="Use the latest chain at or before this time (default: latest).")
@@ -68,7 +70,7 @@ def breakeven(
 ) -> None:
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
     given = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
-    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
     given_forecast = _forecast(forecast)
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < MOST_VOL:

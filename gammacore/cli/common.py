@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +40,10 @@ SetOption = Annotated[
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
 DEFAULT_STORE = Path("data")
+FromStoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of a store: what no other option names is read from there."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 ForceOption = Annotated[
     bool, typer.Option("--force-data", help="Run although the data contradicts itself; every page says so.")
@@ -53,14 +57,22 @@ def configured(
     *,
     force_data: bool,
     trust: bool = False,
+    store: Path | None = None,
+    takes: Collection[str] | None = None,
 ) -> Config:
     """Read a configuration with the options that were given, by their paths, and what ``--set`` overrides.
 
-    Code of the user's own is confirmed and loaded.
+    What data is left open is looked for in ``store``: the fields that a command ``takes``, or all. Code of
+    the user's own is confirmed and loaded.
     """
     named = {**options, "data.force": force_data or None}
     given = {path: value for path, value in named.items() if value is not None}
-    settings = load_config(config, {**given, **parse_overrides(overrides or [])})
+    given |= parse_overrides(overrides or [])
+    settings = load_config(config, given)
+    if store is not None:
+        from gammacore.store_paths import FIELDS, with_store
+
+        settings = with_store(settings, store, takes=takes or FIELDS, named=given)
     confirm_code(settings, trust=trust)
     return settings
 

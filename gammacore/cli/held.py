@@ -32,7 +32,7 @@ def run_held(settings: Config, files: Sequence[Path], out: Path, console: Consol
         If a file cannot be read, or nothing of it lies within the time of the prices.
     """
     if settings.data.chains is None:
-        raise ConfigError("--positions: needs the option chains of that time; name them with --chains")
+        raise ConfigError("--positions: needs option chains of that time; name them with --chains or --store")
     from gammacore.backtest.replay.holder import holder_past
     from gammacore.backtest.replay.market import load_market
     from gammacore.backtest.report.files import HELD_PAGE, write_held

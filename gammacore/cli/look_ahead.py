@@ -13,6 +13,7 @@ from gammacore.cli.common import (
     CurrencyOption,
     DeliveryOption,
     ForceOption,
+    FromStoreOption,
     FundingOption,
     InstrumentsOption,
     JsonOption,
@@ -42,6 +43,7 @@ def check(
     prices: PricesOption = None,
     funding: FundingOption = None,
     delivery: DeliveryOption = None,
+    store: FromStoreOption = None,
     currency: CurrencyOption = None,
     trials: Annotated[int, typer.Option(min=1, help="Decisions to test for each kind of data.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
@@ -67,7 +69,7 @@ def check(
         "data.instruments": instruments,
         "currency": currency,
     }
-    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
     grids = sources(settings, grids_of(settings))
     with stoppable(), progress_bar() as report:
         own = try_own_code(settings)

@@ -45,6 +45,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         backtest,
         (
             "gammacore backtest",
+            "gammacore backtest --store data --currency ETH",
             "gammacore backtest config.yaml --chains DIR --prices DIR --currency ETH",
             "gammacore backtest --set hedge.rule=interval --set hedge.every=1h --json",
         ),
@@ -63,7 +64,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         check_look_ahead,
         (
             "gammacore check",
-            "gammacore check config.yaml --chains DIR --prices DIR --trials 40",
+            "gammacore check config.yaml --store data --trials 40",
             "gammacore check --set hedge.target=usd_neutral --json",
         ),
     ),
@@ -72,7 +73,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         breakeven,
         (
             "gammacore breakeven",
-            "gammacore breakeven --chains DIR --prices DIR --forecast har --at 2026-03-06T12:00",
+            "gammacore breakeven --store data --forecast har --at 2026-03-06T12:00",
             "gammacore breakeven --forecast 0.55 --log-sd 0.2 --structure strangle --set entry.delta=0.15",
         ),
     ),

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gammacore.cli.common import (
     ForceOption,
+    FromStoreOption,
     JsonOption,
     SetOption,
     configured,
@@ -34,6 +35,7 @@ def simulate(
     paths: Annotated[int | None, typer.Option(help="Paths to simulate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the same one, the same paths.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for garch and bootstrap.")] = None,
+    store: FromStoreOption = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
     overrides: SetOption = None,
     force_data: ForceOption = False,
@@ -42,7 +44,9 @@ def simulate(
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
     given = {"simulate.paths": paths, "simulate.seed": seed, "data.prices": prices}
-    settings = configured(config, given, overrides, force_data=force_data, trust=trust)
+    settings = configured(
+        config, given, overrides, force_data=force_data, trust=trust, store=store, takes=("prices",)
+    )
     from gammacore.backtest.report import write_simulation
     from gammacore.backtest.simulation.run import experiment_of, run_simulation
 

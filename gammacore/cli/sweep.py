@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from gammacore.cli.common import (
     ForceOption,
+    FromStoreOption,
     JsonOption,
     SetOption,
     configured,
@@ -39,6 +40,7 @@ def sweep(
         list[str] | None,
         typer.Option("--vary", metavar="PATH=V1,V2,...", help="Values of a parameter: hedge.band=0.02,0.05"),
     ] = None,
+    store: FromStoreOption = None,
     overrides: SetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all processors).")] = None,
     out: Annotated[
@@ -52,7 +54,9 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Run every combination of a grid; run the command again to resume."""
-    settings = configured(config, _grid(vary or []), overrides, force_data=force_data, trust=trust)
+    settings = configured(
+        config, _grid(vary or []), overrides, force_data=force_data, trust=trust, store=store
+    )
     from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep.grid import cells, digest
     from gammacore.backtest.sweep.run import plan_of, run_sweep
@@ -60,7 +64,8 @@ def sweep(
 
     check_backend(backend, address)
     if out is None:
-        stem = config.stem if config is not None else "simulated"
+        simulated = settings.data.chains is None and settings.data.prices is None
+        stem = config.stem if config is not None else "simulated" if simulated else "recorded"
         out = Path("results") / f"sweep-{stem}-{digest(plan_of(settings, cells(settings)))[:8]}"
     left = f"finished cells are kept in {out}; the same command goes on from there"
     with stoppable(left), progress_bar() as report:
