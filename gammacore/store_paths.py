@@ -122,7 +122,7 @@ def _no_chains(place: Path, currency: str) -> str:
     flat = "; its price bars are enough for a flat volatility (--set marks.source=flat)"
     return (
         f"store {place}: no chains of {currency}, {_others(place, CHAINS)}; a download of public history "
-        f"brings none, as the exchange keeps none: {', or '.join(ways)}"
+        f"brings none, as the exchange keeps no history of them: {', or '.join(ways)}"
         + (flat if series_of(folder / "candles" / settled) else "")
     )
 
