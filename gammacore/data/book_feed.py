@@ -7,9 +7,9 @@ book until it is told whole again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +27,8 @@ __all__ = ["Feed", "book_feed"]
 
 STEP_NS = 5 * NS_PER_MINUTE  # more takes memory, less takes time
 FOREVER_NS = 2**62
+BOOK = ("ts_ns", "type", "change_id", "prev_change_id", "bids", "asks")
+MOST_TICKS = np.iinfo(np.int32).max
 SIDES = ((_queue.BIDS, "bids"), (_queue.ASKS, "asks"))
 Message = tuple[int, int, int, float]  # time, kind, tick, amount
 
@@ -84,11 +86,29 @@ def book_feed(
             continue
         read = partial(store.read, as_of_ns=FOREVER_NS, start_ns=first_ns, end_ns=until_ns)
         reader.trades(read(trades_of(instrument_name), currency, instruments=[instrument_name]))
-        books = read("books", currency, instruments=[instrument_name])
+        books = read("books", currency, instruments=[instrument_name], columns=BOOK)
         reader.books(books, reader.lost(read("gaps", "all")))
         feed = reader.taken()
         if len(feed.ts_ns):
             yield feed
+
+
+class _Level(msgspec.Struct, array_like=True, gc=False):  # untracked: collections would take most of the time
+    action: str
+    price: float
+    amount: float
+
+
+_levels_of_changes = msgspec.json.Decoder(list[list[_Level]])
+
+
+def _decoded(text: str) -> list[list[_Level]]:
+    """Levels of several messages, with an action as changes have it, or without."""
+    try:
+        return _levels_of_changes.decode(text)
+    except msgspec.ValidationError:
+        rows: list[list[list[Any]]] = msgspec.json.decode(text)
+        return [[_Level(str(row[0]), float(row[-2]), float(row[-1])) for row in levels] for levels in rows]
 
 
 class _Reader:
@@ -98,20 +118,30 @@ class _Reader:
         self.name, self.tick_size = instrument_name, tick_size
         self._change_id: int | None = None  # None while the book is not known
         self._shown: dict[int, set[int]] = {}  # ticks of each side, where windows are told
-        self._found: list[tuple[int, int, list[Message]]] = []
+        self._found: list[tuple[Ints, Array, Array, Array, Floats]] = []  # time, order, and a feed's columns
 
     def taken(self) -> Feed:
         """Messages so far; at one moment trades come before the book that reflects them."""
-        self._found.sort(key=lambda message: message[:2])
-        rows: list[Message] = []
-        for _, _, changes in self._found:
-            rows += changes[:-1]
-            last = changes[-1]
-            rows.append((last[0], last[1] | _queue.LAST, *last[2:]))
+        types = np.int64, np.uint8, np.uint8, np.int32, np.float64
+        parts = list(zip(*self._found, strict=True)) or [()] * 5
         self._found = []
-        columns: list[Any] = list(zip(*rows, strict=True)) or [()] * 4
-        types = np.int64, np.uint8, np.int32, np.float64
-        return Feed(*(np.array(column, kind) for column, kind in zip(columns, types, strict=True)))
+        ts, order, kind, tick, amount = (
+            np.concatenate([np.empty(0, as_type), *part]).astype(as_type, copy=False)
+            for part, as_type in zip(parts, types, strict=True)
+        )
+        first = np.lexsort((order, ts))  # stable: as they came, and the changes of a message together
+        return Feed(ts[first], kind[first], tick[first], amount[first])
+
+    def _add(self, ts_ns: Ints, order: int, counts: Ints, kind: Array, tick: Array, amount: Floats) -> None:
+        """Take messages of so many changes each; times by message."""
+        kind = kind.astype(np.uint8)
+        kind[np.cumsum(counts)[counts > 0] - 1] |= _queue.LAST
+        at = np.repeat(ts_ns, counts)
+        self._found.append((at, np.full(len(at), order, np.uint8), kind, tick, amount))
+
+    def _add_one(self, ts_ns: int, order: int, changes: list[Message]) -> None:
+        columns = [np.array(column) for column in zip(*(change[1:] for change in changes), strict=True)]
+        self._add(np.array([ts_ns]), order, np.array([len(changes)]), *columns)
 
     def lost(self, rows: dict[str, Array]) -> list[int]:
         """Moments at which the book was lost, ascending: the ends of what was not heard."""
@@ -123,76 +153,108 @@ class _Reader:
 
     def trades(self, rows: dict[str, Array]) -> None:
         """Trades: whose side they took from."""
-        columns = (rows[name] for name in ("ts_ns", "direction", "price", "amount"))
-        for ts_ns, direction, price, amount in zip(*columns, strict=True):
-            kind = _queue.BUY_TRADE if direction == "buy" else _queue.SELL_TRADE
-            trade = int(ts_ns), kind, self._tick(float(price), ts_ns), float(amount)
-            self._found.append((trade[0], 0, [trade]))
+        ts_ns, price = rows["ts_ns"].astype(np.int64), rows["price"].astype(np.float64)
+        kind = np.where(rows["direction"] == "buy", _queue.BUY_TRADE, _queue.SELL_TRADE)
+        amount = rows["amount"].astype(np.float64)
+        self._add(ts_ns, 0, np.ones(len(ts_ns), np.int64), kind, self._ticks(price, ts_ns), amount)
 
     def books(self, rows: dict[str, Array], lost: list[int]) -> None:
         """Books and their changes, between the moments at which the book was lost."""
-        columns = (rows[name] for name in ("ts_ns", "type", "change_id", "prev_change_id", "bids", "asks"))
-        for ts_ns, sort, change_id, previous, bids, asks in zip(*columns, strict=True):
-            while lost and lost[0] <= ts_ns:
+        ts_ns, number, before = (
+            rows[name].astype(np.int64) for name in ("ts_ns", "change_id", "prev_change_id")
+        )
+        change, texts = rows["type"] == "change", (rows["bids"], rows["asks"])
+        breaks = 1 + np.flatnonzero(~(change[1:] & (before[1:] == number[:-1])))
+        i = 0
+        while i < len(ts_ns):
+            now_ns = int(ts_ns[i])
+            while lost and lost[0] <= now_ns:
                 self._lose(lost.pop(0))
-            if sort == "change" and self._change_id != int(previous):
-                self._lose(int(ts_ns))
+            end = i + 1
+            if not change[i]:
+                self._whole(now_ns, [text[i] for text in texts], int(number[i]))
+            elif self._change_id != before[i]:
+                self._lose(now_ns)
+                i = end
                 continue
-            self._book(int(ts_ns), (bids, asks), changes=sort == "change", number=int(change_id))
+            else:  # all that follow on one another, at once
+                end = (
+                    int(breaks[later])
+                    if (later := np.searchsorted(breaks, i, "right")) < len(breaks)
+                    else len(ts_ns)
+                )
+                if lost:
+                    end = i + int(np.append(np.flatnonzero(ts_ns[i:end] >= lost[0]), end - i)[0])
+                self._changes(ts_ns[i:end], [text[i:end] for text in texts])
+            self._change_id = int(number[end - 1])
+            i = end
         for moment in lost:
             self._lose(moment)
 
     def _lose(self, ts_ns: int) -> None:
         """Know nothing of the book until it is told whole."""
         if self._change_id is not None:
-            self._found.append((ts_ns, 2, [(ts_ns, _queue.GAP, 0, 0.0)]))
+            self._add_one(ts_ns, 2, [(ts_ns, _queue.GAP, 0, 0.0)])
         self._change_id = None
 
-    def _book(self, ts_ns: int, texts: tuple[str, str], changes: bool, number: int) -> None:
-        if changes:
-            messages = self._changes(ts_ns, texts)
-        else:  # by changes' own it begins the book anew; imported snapshots and windows have no number
-            messages = self._whole(ts_ns, texts, anew=self._change_id is None or number > 0)
-        self._change_id = number
-        if messages:
-            self._found.append((ts_ns, 1, messages))
+    def _changes(self, ts_ns: Ints, texts: list[Array]) -> None:
+        """Take changes that follow on one another: of each message those of the bids first."""
+        sides = [self._levels(text, ts_ns) for text in texts]
+        row = np.concatenate([np.repeat(np.arange(len(ts_ns)), counts) for counts, _, _ in sides])
+        kind = np.repeat([side for side, _ in SIDES], [len(tick) for _, tick, _ in sides])
+        tick, amount = (np.concatenate([side[k] for side in sides]) for k in (1, 2))
+        first = np.argsort(row, kind="stable")
+        counts = np.bincount(row, minlength=len(ts_ns))
+        self._add(ts_ns, 1, counts, kind[first], tick[first], amount[first])
 
-    def _changes(self, ts_ns: int, texts: tuple[str, str]) -> list[Message]:
-        return [
-            (ts_ns, side, tick, amount)
-            for (side, _), text in zip(SIDES, texts, strict=True)
-            for tick, amount in self._levels(text, ts_ns)
-        ]
-
-    def _whole(self, ts_ns: int, texts: tuple[str, str], anew: bool) -> list[Message]:
+    def _whole(self, ts_ns: int, texts: list[str], number: int) -> None:
         """Take a book that is told from its best on: as a new one, or by what has changed in its range."""
-        levels = {side: dict(self._levels(text, ts_ns)) for (side, _), text in zip(SIDES, texts, strict=True)}
+        # By changes' own it begins the book anew; imported snapshots and windows have no number.
+        anew = self._change_id is None or number > 0
+        found = [self._levels(np.array([text], object), np.array([ts_ns])) for text in texts]
+        levels = {
+            side: dict(zip(tick.tolist(), amount.tolist(), strict=True))
+            for (side, _), (_, tick, amount) in zip(SIDES, found, strict=True)
+        }
         told = [(ts_ns, side, tick, amount) for side, rows in levels.items() for tick, amount in rows.items()]
         if anew or not self._shown:
             self._shown = {side: set(rows) for side, rows in levels.items()}
-            return [(ts_ns, _queue.CLEAR, 0, 0.0), *told]
+            self._add_one(ts_ns, 1, [(ts_ns, _queue.CLEAR, 0, 0.0), *told])
+            return
         gone: list[Message] = []
         for side, rows in levels.items():
             over = {tick for tick in self._shown[side] if tick not in rows and _within(side, tick, rows)}
             gone += [(ts_ns, side, tick, 0.0) for tick in over]
             self._shown[side] = (self._shown[side] - over) | set(rows)  # what is out of range stays
-        return gone + told
+        if gone or told:
+            self._add_one(ts_ns, 1, gone + told)
 
-    def _levels(self, text: str, ts_ns: int) -> list[tuple[int, float]]:
+    def _levels(self, texts: Array, ts_ns: Ints) -> tuple[Ints, Array, Floats]:
+        """Levels of one side, decoded in one go: how many of each message, their ticks and amounts."""
         try:
-            rows: list[list[Any]] = msgspec.json.decode(text or "[]")
-            told = [(float(row[-2]), 0.0 if row[0] == "delete" else float(row[-1])) for row in rows]
-        except (ValueError, TypeError, IndexError) as error:
-            raise DataError(f"books: {self.name} at {ts_ns}: levels cannot be read: {error}") from None
-        return [(self._tick(price, ts_ns), amount) for price, amount in told]
-
-    def _tick(self, price: float, ts_ns: int) -> int:
-        ticks = price / self.tick_size
-        if not math.isfinite(ticks) or abs(ticks - round(ticks)) > 1e-6 * max(ticks, 1.0):
-            raise DataError(
-                f"{self.name} at {ts_ns}: price {price!r} is no multiple of the tick {self.tick_size:g}"
+            rows = _decoded(f"[{','.join(text or '[]' for text in texts)}]")
+            counts = np.fromiter(map(len, rows), np.int64, len(texts))
+            flat = list(chain.from_iterable(rows))
+            price = np.array([level.price for level in flat], np.float64)
+            amount = np.array(
+                [0.0 if level.action == "delete" else level.amount for level in flat], np.float64
             )
-        return round(ticks)
+        except (ValueError, TypeError, IndexError) as error:
+            if len(texts) > 1:  # one by one: which it is
+                for k in range(len(texts)):
+                    self._levels(texts[k : k + 1], ts_ns[k : k + 1])
+            raise DataError(f"books: {self.name} at {ts_ns[0]}: levels cannot be read: {error}") from None
+        return counts, self._ticks(price, np.repeat(ts_ns, counts)), amount
+
+    def _ticks(self, price: Floats, ts_ns: Ints) -> Array:
+        ticks = price / self.tick_size
+        whole = np.rint(ticks)
+        good = (np.abs(ticks - whole) <= 1e-6 * np.maximum(ticks, 1.0)) & (np.abs(whole) <= MOST_TICKS)
+        if not good.all():
+            k = int(np.argmin(good))
+            told = f"price {float(price[k])!r} is no multiple of the tick {self.tick_size:g}"
+            raise DataError(f"{self.name} at {ts_ns[k]}: {told}")
+        return whole.astype(np.int32)
 
 
 def _within(side: int, tick: int, rows: dict[int, float]) -> bool:
