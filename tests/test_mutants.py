@@ -80,4 +80,5 @@ def test_the_tests_of_a_file_are_its_own_then_those_of_a_session_then_those_that
     names = [Path(path).stem for path in tool.tests_of("live/execution.py")]
     assert names[: len(tool.SESSION_TESTS)] == list(tool.SESSION_TESTS)
     assert "test_combo_orders" in names
-    assert [Path(path).stem for path in tool.tests_of("live/watch.py")] == ["test_alerts", "test_heartbeat"]
+    watching = ["test_alerts", "test_heartbeat", "test_pace"]
+    assert [Path(path).stem for path in tool.tests_of("live/watch.py")] == watching
