@@ -7,12 +7,13 @@ for which it does the least; ours is at the best price and fills.
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from gammacore import _queue as q
 from gammacore.backtest.replay.queue_fills import QueueModel, RecordedBook
-from gammacore.data.book_feed import Feed
+from gammacore.data.book_feed import Feed, _Reader
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.books import blocks, random_feed
@@ -85,3 +86,33 @@ def test_hftbacktest(benchmark, feed, depth):
     run(*session()[0])
     minutes = (int(feed.ts_ns[-1]) - int(feed.ts_ns[0])) // MINUTE_NS
     assert benchmark.pedantic(run, setup=session, rounds=5) >= minutes - 1
+
+
+@pytest.fixture(scope="module")
+def changes():
+    """Rows of a store: a hundred thousand changes of two levels each."""
+    rng, count = np.random.default_rng(1), 100_000
+    one, other = (rng.integers(0, 20, count) for _ in range(2))
+    bids = [
+        f'[["change",{60000 - a},10.0],["change",{59000 - b},20.0]]' for a, b in zip(one, other, strict=True)
+    ]
+    number = np.arange(count)
+    columns = {"ts_ns": number, "change_id": number, "prev_change_id": number - 1}
+    texts = {"type": ["snapshot"] + ["change"] * (count - 1), "bids": bids, "asks": ["[]"] * count}
+    return columns | {name: np.array(column, object) for name, column in texts.items()}
+
+
+@pytest.mark.benchmark(group="levels of a recorded book")
+def test_rows_become_messages(benchmark, changes):
+    def read():
+        reader = _Reader("BTC-PERPETUAL", 1.0)
+        reader.books(changes, [])
+        return reader.taken()
+
+    assert len(benchmark(read).ts_ns) == 200_001
+
+
+@pytest.mark.benchmark(group="levels of a recorded book")
+def test_json_alone_row_by_row(benchmark, changes):
+    found = benchmark(lambda: [msgspec.json.decode(text) for text in changes["bids"]])
+    assert len(found) == 100_000

@@ -5,7 +5,7 @@ import pytest
 
 from gammacore import _queue as q
 from gammacore.backtest.replay.queue_fills import QueueModel, RecordedBook
-from gammacore.data.book_feed import book_feed
+from gammacore.data.book_feed import _Reader, book_feed
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store
 from gammacore.daycount import NS_PER_SECOND, parse_time
@@ -183,3 +183,33 @@ def test_levels_that_went_out_of_a_window_are_gone_when_they_would_be_in_it_agai
         book = RecordedBook(book_feed(store, NAME, 0.5, START, START + 60 * SECOND), 0.5, 0.1, QueueModel())
         book.follow(START + 3 * SECOND)
         assert (book.quote(), book.counts()["crossed"]) == ((60010.0, 60010.5), 0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_run_of_changes_reads_as_its_messages_one_by_one(tmp_path, seed):
+    """Random books with changes out of sequence, snapshots in between, and what was not heard."""
+    rng, rows, number = np.random.default_rng(seed), [told(1, "snapshot", 10, 0, *BOOK, 0)], 10
+    for k in range(1, 200):
+        skips = rng.random() < 0.05
+        sort = "snapshot" if rng.random() < 0.05 else "change"
+        before, number = number - 1 if skips else number, number + 1
+        sides = [
+            "".join(
+                f',["change",{price + step * int(rng.integers(6))},{10.0 * k}]'
+                for _ in range(rng.integers(3))
+            )
+            for price, step in ((59999.5, -0.5), (60000.0, 0.5))
+        ]
+        rows.append(told(1 + k // 3, sort, number, before, *(f"[{side[1:]}]" for side in sides), k))
+    names = ("ts_ns", "type", "change_id", "prev_change_id", "bids", "asks")
+    columns = {name: np.array([row[name] for row in rows], None if "_" in name else object) for name in names}
+    lost = [START + 20 * SECOND, START + 21 * SECOND, START + 40 * SECOND]
+    at_once, one_by_one = _Reader(NAME, 0.5), _Reader(NAME, 0.5)
+    at_once.books(columns, list(lost))
+    for k in range(len(rows)):
+        due = [moment for moment in lost if moment <= rows[k]["ts_ns"]]
+        lost = lost[len(due) :]
+        one_by_one.books({name: column[k : k + 1] for name, column in columns.items()}, due)
+    for found, expected in zip(at_once.taken(), one_by_one.taken(), strict=True):
+        assert len(found) > 60
+        assert found.tolist() == expected.tolist()

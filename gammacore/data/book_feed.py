@@ -30,7 +30,7 @@ FOREVER_NS = 2**62
 BOOK = ("ts_ns", "type", "change_id", "prev_change_id", "bids", "asks")
 MOST_TICKS = np.iinfo(np.int32).max
 SIDES = ((_queue.BIDS, "bids"), (_queue.ASKS, "asks"))
-Message = tuple[int, int, int, float]  # time, kind, tick, amount
+Change = tuple[int, int, float]  # kind, tick, amount
 
 
 class Feed(NamedTuple):
@@ -139,8 +139,8 @@ class _Reader:
         at = np.repeat(ts_ns, counts)
         self._found.append((at, np.full(len(at), order, np.uint8), kind, tick, amount))
 
-    def _add_one(self, ts_ns: int, order: int, changes: list[Message]) -> None:
-        columns = [np.array(column) for column in zip(*(change[1:] for change in changes), strict=True)]
+    def _add_one(self, ts_ns: int, order: int, changes: list[Change]) -> None:
+        columns = [np.array(column) for column in zip(*changes, strict=True)]
         self._add(np.array([ts_ns]), order, np.array([len(changes)]), *columns)
 
     def lost(self, rows: dict[str, Array]) -> list[int]:
@@ -164,7 +164,7 @@ class _Reader:
             rows[name].astype(np.int64) for name in ("ts_ns", "change_id", "prev_change_id")
         )
         change, texts = rows["type"] == "change", (rows["bids"], rows["asks"])
-        breaks = 1 + np.flatnonzero(~(change[1:] & (before[1:] == number[:-1])))
+        breaks = np.append(1 + np.flatnonzero(~(change[1:] & (before[1:] == number[:-1]))), len(ts_ns))
         i = 0
         while i < len(ts_ns):
             now_ns = int(ts_ns[i])
@@ -178,11 +178,7 @@ class _Reader:
                 i = end
                 continue
             else:  # all that follow on one another, at once
-                end = (
-                    int(breaks[later])
-                    if (later := np.searchsorted(breaks, i, "right")) < len(breaks)
-                    else len(ts_ns)
-                )
+                end = int(breaks[np.searchsorted(breaks, i, "right")])
                 if lost:
                     end = i + int(np.append(np.flatnonzero(ts_ns[i:end] >= lost[0]), end - i)[0])
                 self._changes(ts_ns[i:end], [text[i:end] for text in texts])
@@ -194,7 +190,7 @@ class _Reader:
     def _lose(self, ts_ns: int) -> None:
         """Know nothing of the book until it is told whole."""
         if self._change_id is not None:
-            self._add_one(ts_ns, 2, [(ts_ns, _queue.GAP, 0, 0.0)])
+            self._add_one(ts_ns, 2, [(_queue.GAP, 0, 0.0)])
         self._change_id = None
 
     def _changes(self, ts_ns: Ints, texts: list[Array]) -> None:
@@ -216,15 +212,15 @@ class _Reader:
             side: dict(zip(tick.tolist(), amount.tolist(), strict=True))
             for (side, _), (_, tick, amount) in zip(SIDES, found, strict=True)
         }
-        told = [(ts_ns, side, tick, amount) for side, rows in levels.items() for tick, amount in rows.items()]
+        told = [(side, tick, amount) for side, rows in levels.items() for tick, amount in rows.items()]
         if anew or not self._shown:
             self._shown = {side: set(rows) for side, rows in levels.items()}
-            self._add_one(ts_ns, 1, [(ts_ns, _queue.CLEAR, 0, 0.0), *told])
+            self._add_one(ts_ns, 1, [(_queue.CLEAR, 0, 0.0), *told])
             return
-        gone: list[Message] = []
+        gone: list[Change] = []
         for side, rows in levels.items():
             over = {tick for tick in self._shown[side] if tick not in rows and _within(side, tick, rows)}
-            gone += [(ts_ns, side, tick, 0.0) for tick in over]
+            gone += [(side, tick, 0.0) for tick in over]
             self._shown[side] = (self._shown[side] - over) | set(rows)  # what is out of range stays
         if gone or told:
             self._add_one(ts_ns, 1, gone + told)
