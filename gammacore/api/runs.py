@@ -70,15 +70,9 @@ def backtest(
     from gammacore.backtest.replay.market import load_market
     from gammacore.backtest.replay.runner import replay
 
-    overrides = {name.replace("__", "."): value for name, value in settings.items()}
-    overrides |= {f"signal.{name}": value for name, value in (signal or {}).items()}
+    settings |= {f"signal.{name}": value for name, value in (signal or {}).items()}
     with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
-        place = Path(folder)
-        if chains is not None:
-            overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
-        if prices is not None:
-            overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
-        chosen = _config(config, overrides, store)
+        chosen = _config(config, _overrides(settings, chains, prices, Path(folder)), store)
         market = load_market(chosen)
         run = replay(chosen, market.tape, policy=_policy(policy, chosen))
         return Result(tabulate(run, market))
@@ -174,15 +168,20 @@ def breakeven(
     """
     from gammacore.backtest.figures.position_ranking import rank_positions
 
-    overrides = {name.replace("__", "."): value for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
-        place = Path(folder)
-        if chains is not None:
-            overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
-        if prices is not None:
-            overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
-        ranked = rank_positions(_config(config, overrides, store), forecast=forecast)
+        chosen = _config(config, _overrides(settings, chains, prices, Path(folder)), store)
+        ranked = rank_positions(chosen, forecast=forecast)
     return pd.DataFrame(ranked.rows())
+
+
+def _overrides(settings: Mapping[str, Any], chains: Any, prices: Any, place: Path) -> dict[str, Any]:
+    """Write what is a DataFrame into a folder; every parameter by its path."""
+    overrides = {name.replace("__", "."): value for name, value in settings.items()}
+    if chains is not None:
+        overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
+    if prices is not None:
+        overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
+    return overrides
 
 
 def _config(

@@ -133,10 +133,6 @@ class Held:
         """Coins of hedge at the start: the plain delta, less the marks of options that settle in coin."""
         return np.asarray(self._hedges().sum(axis=0))
 
-    def plain_delta(self) -> Floats:
-        """Delta of the options' value in USD, coins."""
-        return np.asarray((self.size * self._deltas()).sum(axis=0))
-
     def _hedges(self) -> Floats:
         each = self._deltas() - (self.chain.mark[self.rows] if self.inverse else 0.0)
         return np.asarray(self.size * each)
