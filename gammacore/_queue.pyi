@@ -11,6 +11,8 @@ LAST: int
 MOST_ORDERS: int
 COUNTS: tuple[str, ...]
 
+def read_levels(texts: list[Any]) -> tuple[Any, Any, Any] | None: ...
+
 class QueueBook:
     told_ns: int
     def __init__(self, lot: float, power: float) -> None: ...

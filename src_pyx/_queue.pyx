@@ -2,9 +2,11 @@
 """A recorded book and our orders in its queues. Private: gammacore.backtest.replay.queue_fills is its public face."""
 
 cimport numpy as cnp
+import numpy as np
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strlen
 
 cnp.import_array()
 
@@ -62,9 +64,47 @@ cdef extern from "queue_book.h" nogil:
     int gc_advance(gc_book *b, const gc_feed *f, ptrdiff_t *at, int64_t until, gc_fill *fills, int *count)
     double gc_take(gc_book *b, int side, int64_t limit, double amount, gc_fill *fills, int most, int *count)
 
+cdef extern from "level_text.h":
+    ptrdiff_t gc_levels(const char *text, double *price, double *amount)
+
 BIDS, ASKS, BUY_TRADE, SELL_TRADE, CLEAR, GAP = GC_BIDS, GC_ASKS, GC_BUY_TRADE, GC_SELL_TRADE, GC_CLEAR, GC_GAP
 KINDS, LAST, MOST_ORDERS = GC_FEED_KINDS, GC_LAST, GC_MOST_ORDERS
 COUNTS = ("crossed", "gaps", "outside")
+
+
+def read_levels(list texts not None):
+    """Read levels as the exchange writes them, one side of each message.
+
+    Parameters
+    ----------
+    texts : list of str, length n
+        Empty for none.
+
+    Returns
+    -------
+    counts : (n,) array of int64
+    price, amount : arrays of float64
+        Of all levels, one after another; of one that is deleted the amount is nil.
+        None in place of the three where a text has another form.
+    """
+    cdef Py_ssize_t n = len(texts), i, length, room = 0
+    cdef ptrdiff_t found, total = 0
+    cdef const char *text
+    for i in range(n):
+        room += len(<str?>texts[i])
+    cdef cnp.ndarray counts = np.empty(n, np.int64)
+    cdef cnp.ndarray price = np.empty(room // 5 + 1), amount = np.empty(room // 5 + 1)
+    cdef int64_t *count = <int64_t *>cnp.PyArray_DATA(counts)
+    cdef double *prices = <double *>cnp.PyArray_DATA(price)
+    cdef double *amounts = <double *>cnp.PyArray_DATA(amount)
+    for i in range(n):
+        text = PyUnicode_AsUTF8AndSize(texts[i], &length)
+        found = gc_levels(text, prices + total, amounts + total) if length else 0
+        if found < 0 or <Py_ssize_t>strlen(text) != length:
+            return None
+        count[i] = found
+        total += found
+    return counts, price[:total], amount[:total]
 
 
 cdef class QueueBook:

@@ -213,3 +213,136 @@ def test_a_run_of_changes_reads_as_its_messages_one_by_one(tmp_path, seed):
     for found, expected in zip(at_once.taken(), one_by_one.taken(), strict=True):
         assert len(found) > 60
         assert found.tolist() == expected.tolist()
+
+
+def long_recording(root, change_id=7):
+    """Changes and a window over a quarter of an hour, trades, and what was not heard."""
+    rows = [told(1, "snapshot", change_id, 0, *BOOK, 1)]
+    for k in range(1, 90):
+        levels = f'[["change",59999.5,{10.0 * k}]]', '[["delete",60000.5,0.0]]'
+        rows.append(told(10 * k, "change", change_id + k, change_id + k - 1, *levels, k + 1))
+    kept(root, "books", "BTC", rows)
+    kept(root, "future_trades", "BTC", [traded(400 + k, "buy", 60000.0, 5.0 + k, k) for k in range(9)])
+
+
+def windows(root):
+    """Best levels only; the price falls in one block and comes back in the next."""
+    prices = [(1, 60000.0), (200, 59990.0), (400, 60010.0)]
+    rows = [
+        told(s, "window", 0, 0, f"[[{p - 0.5},1.0]]", f"[[{p},1.0]]", k) for k, (s, p) in enumerate(prices)
+    ]
+    kept(root, "books", "BTC", rows)
+
+
+@pytest.fixture
+def texts_read(monkeypatch):
+    """Kinds that were read from the store's texts."""
+    found, read = [], Store.read
+    monkeypatch.setattr(Store, "read", lambda self, *a, **k: found.append(a[0]) or read(self, *a, **k))
+    return found
+
+
+@pytest.mark.parametrize("recording", [long_recording, windows])
+def test_what_was_read_once_reads_the_same_without_the_texts(tmp_path, texts_read, recording):
+    recording(tmp_path)
+    first = messages(tmp_path, 900)
+    assert len(texts_read) == 9
+    assert messages(tmp_path, 900) == first
+    assert len(texts_read) == 9
+    assert len(first[0]) >= 8
+
+
+def test_the_book_goes_on_where_only_the_blocks_before_were_kept(tmp_path, texts_read):
+    long_recording(tmp_path)
+    whole = messages(tmp_path, 900)
+    (tmp_path / "feeds" / NAME / "2026-09-01" / "1205.parquet").unlink()
+    texts_read.clear()
+    assert messages(tmp_path, 900) == whole
+    assert texts_read == ["future_trades", "books", "gaps"]
+
+
+def test_blocks_of_other_texts_are_made_anew(tmp_path):
+    long_recording(tmp_path)
+    before, _ = messages(tmp_path, 900)
+    gap = {"ts_ns": START + 400 * SECOND, "known_ns": START + 401 * SECOND, "channel": "*", "reason": "lost"}
+    kept(tmp_path, "gaps", "all", [gap])
+    after, _ = messages(tmp_path, 900)
+    assert (before[-1][0], after[-1][0]) == (890.0, 408.0)  # nothing but trades from the gap on
+    assert [row[0] for row in after if row[1] == q.GAP] == [400.0]
+
+
+def test_a_block_is_no_other_where_less_was_known_before(tmp_path):
+    """From the second block on the book was never told whole."""
+    long_recording(tmp_path)
+    messages(tmp_path, 900)
+    with Store(tmp_path) as store:
+        late = list(book_feed(store, NAME, 0.5, START + 300 * SECOND, START + 900 * SECOND))
+    assert [set(block.kind & ~np.uint8(q.LAST)) for block in late] == [{q.BUY_TRADE}]
+
+
+def test_a_kept_block_that_is_not_whole_is_made_anew(tmp_path):
+    long_recording(tmp_path)
+    whole = messages(tmp_path, 900)
+    path = tmp_path / "feeds" / NAME / "2026-09-01" / "1205.parquet"
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:100])
+    assert messages(tmp_path, 900) == whole
+    assert path.stat().st_size == size
+
+
+def test_a_store_that_cannot_be_written_is_read_and_says_so_once(tmp_path, caplog):
+    long_recording(tmp_path)
+    (tmp_path / "feeds").write_text("in the way")
+    rows, _ = messages(tmp_path, 900)
+    assert len(rows) > 100
+    (told_once,) = caplog.records
+    assert "feeds cannot be kept, the next run reads all texts again" in told_once.getMessage()
+    assert (tmp_path / "feeds").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_levels_are_read_to_the_bit(seed):
+    rng = np.random.default_rng(seed)
+    shown = [
+        ["0", "60000.5", "1e-8", "-0.25", "123456789012345678", "0.1", "4.35", "1.7976931348623157e308"][k]
+        for k in rng.integers(0, 8, 400)
+    ] + [repr(float(x)) for x in np.exp(rng.normal(0, 12, 2_000))]
+    rng.shuffle(shown)
+    actions = rng.choice(["new", "change", "delete", None], 1_200).tolist()
+    levels = [
+        f'["{action}",{p},{a}]' if action else f"[ {p}, {a} ]"
+        for action, p, a in zip(actions, shown[::2], shown[1::2], strict=True)
+    ]
+    counts = [*rng.multinomial(1200, [1 / 100] * 100).tolist(), 0, 0]
+    ends = np.cumsum(counts).tolist()
+    texts = [f"[{','.join(levels[end - n : end])}]" for n, end in zip(counts, ends, strict=True)]
+    texts[-1] = ""
+    found, price, amount = q.read_levels(texts)
+    assert found.tolist() == counts
+    assert price.tolist() == [float(x) for x in shown[::2]]
+    assert amount.tolist() == [
+        0.0 if action == "delete" else float(x) for action, x in zip(actions, shown[1::2], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "[]]",
+        "[[1,2]",
+        "[[1]]",
+        "[[1,2,3]]",
+        '[["new,1,2]]',
+        "[[1.,2]]",
+        "[[.5,2]]",
+        "[[1,2],]",
+        "[[nan,1]]",
+        "[[1,2]]\0[",
+        "[] x",
+        "[[1e,2]]",
+        "{}",
+    ],
+)
+def test_levels_of_another_form_are_not_guessed_at(text):
+    assert q.read_levels(["[[1,2]]", text]) is None

@@ -2,7 +2,7 @@
 
 Books are kept as the exchange tells them: whole, by changes, or as the best levels each time. A change that
 does not follow on the one before, and what the ledger of gaps says was not heard, ends what is known of the
-book until it is told whole again.
+book until it is told whole again. What has been read once is kept as numbers (`gammacore.data.kept_feeds`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,6 +19,7 @@ from gammacore.array_types import Array, Floats, Ints
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.errors import DataError
 
+from .kept_feeds import Feed, Heard, KeptFeeds
 from .schemas import currency_of, trades_of
 from .store import Store, days_between
 
@@ -31,27 +31,6 @@ BOOK = ("ts_ns", "type", "change_id", "prev_change_id", "bids", "asks")
 MOST_TICKS = np.iinfo(np.int32).max
 SIDES = ((_queue.BIDS, "bids"), (_queue.ASKS, "asks"))
 Change = tuple[int, int, float]  # kind, tick, amount
-
-
-class Feed(NamedTuple):
-    """A block of a feed, arrays of shape (n,), in the order that things happened.
-
-    Attributes
-    ----------
-    ts_ns : array of int64
-        Exchange time.
-    kind : array of uint8
-        Of ``gammacore._queue``, with ``LAST`` at the last change of a message.
-    tick : array of int32
-        Price in ticks.
-    amount : array of float64
-        New amount of a level, or amount of a trade.
-    """
-
-    ts_ns: Ints
-    kind: Array
-    tick: Array
-    amount: Floats
 
 
 def book_feed(
@@ -66,49 +45,51 @@ def book_feed(
     tick_size : float
         The finest of the instrument.
     start_ns, end_ns : int
-        From the first to before the last, nanoseconds UTC.
+        Nanoseconds UTC.
 
     Yields
     ------
     Feed
-        One for every five minutes in which there is something.
+        One for every five minutes, counted from midnight, that the period touches and in which there is
+        something.
 
     Raises
     ------
     DataError
         If a price is not on the tick, or a level cannot be read.
     """
-    reader, currency = _Reader(instrument_name, tick_size), currency_of(instrument_name)
+    currency, trades = currency_of(instrument_name), trades_of(instrument_name)
+    sources = [("books", currency), (trades, currency), ("gaps", "all")]
+    reader, kept = _Reader(instrument_name, tick_size), KeptFeeds(store, instrument_name, tick_size, sources)
     recorded = set(store.days("books", currency))
-    for first_ns in range(start_ns, end_ns, STEP_NS):
-        until_ns = min(first_ns + STEP_NS, end_ns)
+    for first_ns in range(start_ns - start_ns % STEP_NS, end_ns, STEP_NS):
+        until_ns = first_ns + STEP_NS
         if not recorded.intersection(days_between(first_ns, until_ns)):
             continue
-        read = partial(store.read, as_of_ns=FOREVER_NS, start_ns=first_ns, end_ns=until_ns)
-        reader.trades(read(trades_of(instrument_name), currency, instruments=[instrument_name]))
-        books = read("books", currency, instruments=[instrument_name], columns=BOOK)
-        reader.books(books, reader.lost(read("gaps", "all")))
-        feed = reader.taken()
+        before, found = reader.heard, kept.read(first_ns, reader.heard)
+        if found is None:
+            read = partial(store.read, as_of_ns=FOREVER_NS, start_ns=first_ns, end_ns=until_ns)
+            reader.trades(read(trades, currency, instruments=[instrument_name]))
+            books = read("books", currency, instruments=[instrument_name], columns=BOOK)
+            reader.books(books, reader.lost(read("gaps", "all")))
+            found = reader.taken(), reader.heard
+            kept.write(first_ns, before, *found)
+        feed, reader.heard = found
         if len(feed.ts_ns):
             yield feed
 
 
-class _Level(msgspec.Struct, array_like=True, gc=False):  # untracked: collections would take most of the time
-    action: str
-    price: float
-    amount: float
-
-
-_levels_of_changes = msgspec.json.Decoder(list[list[_Level]])
-
-
-def _decoded(text: str) -> list[list[_Level]]:
-    """Levels of several messages, with an action as changes have it, or without."""
-    try:
-        return _levels_of_changes.decode(text)
-    except msgspec.ValidationError:
-        rows: list[list[list[Any]]] = msgspec.json.decode(text)
-        return [[_Level(str(row[0]), float(row[-2]), float(row[-1])) for row in levels] for levels in rows]
+def _read_levels(texts: Array) -> tuple[Ints, Floats, Floats]:
+    """Levels of one side: how many of each message, their prices and amounts."""
+    found = _queue.read_levels(texts.tolist())
+    if found is None:  # not as the exchange writes them, but perhaps JSON
+        rows = [msgspec.json.decode(text or "[]") for text in texts]
+        levels = list(chain.from_iterable(rows))
+        price = [float(level[-2]) for level in levels]
+        amount = [0.0 if level[0] == "delete" else float(level[-1]) for level in levels]
+        found = np.fromiter(map(len, rows), np.int64, len(texts)), np.array(price), np.array(amount)
+    counts, prices, amounts = found
+    return counts, prices, amounts
 
 
 class _Reader:
@@ -119,6 +100,16 @@ class _Reader:
         self._change_id: int | None = None  # None while the book is not known
         self._shown: dict[int, set[int]] = {}  # ticks of each side, where windows are told
         self._found: list[tuple[Ints, Array, Array, Array, Floats]] = []  # time, order, and a feed's columns
+
+    @property
+    def heard(self) -> Heard:
+        """What is known of the book at the end of what was read."""
+        return Heard(self._change_id, {side: sorted(ticks) for side, ticks in self._shown.items()})
+
+    @heard.setter
+    def heard(self, heard: Heard) -> None:
+        self._change_id = heard.change_id
+        self._shown = {side: set(ticks) for side, ticks in heard.shown.items()}
 
     def taken(self) -> Feed:
         """Messages so far; at one moment trades come before the book that reflects them."""
@@ -228,13 +219,7 @@ class _Reader:
     def _levels(self, texts: Array, ts_ns: Ints) -> tuple[Ints, Array, Floats]:
         """Levels of one side, decoded in one go: how many of each message, their ticks and amounts."""
         try:
-            rows = _decoded(f"[{','.join(text or '[]' for text in texts)}]")
-            counts = np.fromiter(map(len, rows), np.int64, len(texts))
-            flat = list(chain.from_iterable(rows))
-            price = np.array([level.price for level in flat], np.float64)
-            amount = np.array(
-                [0.0 if level.action == "delete" else level.amount for level in flat], np.float64
-            )
+            counts, price, amount = _read_levels(texts)
         except (ValueError, TypeError, IndexError) as error:
             if len(texts) > 1:  # one by one: which it is
                 for k in range(len(texts)):
