@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammacore.data import rows
 from gammacore.data.interruption import interruptible
 from gammacore.data.store import Store, day_of, days_between
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND
@@ -56,6 +57,46 @@ def test_a_row_of_several_files_is_there_once_as_it_was_known_first(store):
     assert store.read("funding", "BTC", as_of_ns=START + 4)["ts_ns"].size == 0
     for as_of in (START + 5, START + 8, START + 9, FOREVER):
         assert store.read("funding", "BTC", as_of_ns=as_of)["funding_rate"].tolist() == [1e-5]
+
+
+def test_files_of_a_day_are_asked_only_where_they_touch_the_period(store, monkeypatch):
+    """Ten files one after another, one that overlaps with two of them, and one without rows."""
+
+    def written(name, first, last):
+        seconds = range(first, last)
+        columns = index([(s, s, float(s // 10)) for s in seconds]) | {"seq": [*seconds]}
+        store.write("index", "BTC", DAY, name, columns)
+
+    for k in range(10):
+        written(f"f{k}", 10 * k, 10 * k + 10)
+    written("late", 25, 35)
+    written("none", 0, 0)
+    asked = []
+    write_in_sql = rows.question
+    monkeypatch.setattr(
+        "gammacore.data.store.question",
+        lambda *a, **k: asked.append((len(a[1]), k["alone"])) or write_in_sql(*a, **k),
+    )
+
+    def read(first, last):
+        period = {"start_ns": START + first * NS_PER_SECOND, "end_ns": START + last * NS_PER_SECOND}
+        found = store.read("index", "BTC", as_of_ns=FOREVER, **period)
+        assert found["ts_ns"].tolist() == [START + s * NS_PER_SECOND for s in range(first, last)]
+        assert found["price"].tolist() == [float(s // 10) for s in range(first, last)]
+
+    for first, last in ((0, 100), (5, 15), (15, 30), (50, 60), (59, 61), (0, 100)):
+        read(first, last)
+    assert asked == [(11, False), (2, True), (3, False), (1, True), (2, True), (11, False)]
+    written("f0", 0, 20)  # replaced by a longer one
+    read(5, 15)
+    assert asked[-1] == (2, False)
+
+
+def test_a_file_that_does_not_say_what_times_it_holds_may_hold_any(store):
+    path = store.write("index", "BTC", DAY, "a", index([(1, 1, 1.0)]))
+    silent = path.with_name("silent.parquet")
+    duckdb.execute(f"COPY (SELECT NULL::BIGINT AS ts_ns) TO '{silent}' (FORMAT parquet)")
+    assert store._touching([path, silent], START + NS_PER_DAY, None) == ([silent], True)
 
 
 def test_periods_instruments_and_columns(store):

@@ -116,8 +116,13 @@ def question(
     start_ns: int | None,
     end_ns: int | None,
     instruments: Sequence[str] | None,
+    *,
+    alone: bool,
 ) -> tuple[str, dict[str, Any]]:
-    """Write a read in SQL: what is not known is left out before anything else looks at it."""
+    """Write a read in SQL: what is not known is left out before anything else looks at it.
+
+    Rows of one key are looked for unless each file stands alone.
+    """
     values: dict[str, Any] = {"files": [literal(file) for file in files], "as_of": as_of_ns}
     where = ["known_ns <= $as_of"]
     if start_ns is not None:
@@ -132,6 +137,6 @@ def question(
         where.append("list_contains($instruments, instrument_name)")
         values["instruments"] = list(instruments)
     known = f"SELECT * FROM read_parquet($files) WHERE {' AND '.join(where)}"
-    alone = len({file.parent for file in files}) == len(files)  # each file has every key once
+    alone = alone or len({file.parent for file in files}) == len(files)  # each file has every key once
     rows = known if alone else once(schema, known)
     return f"SELECT {', '.join(wanted)} FROM ({rows}) ORDER BY {', '.join(schema.order)}", values

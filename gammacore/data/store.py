@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .tables import literal
 __all__ = ["Commit", "Store", "day_of", "days_between"]
 
 PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+EVER, NEVER = (-(2**63), 2**63 - 1), (2**63 - 1, -(2**63))
 _WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _RAW_TYPES = {"i": "BIGINT", "u": "BIGINT", "O": "VARCHAR", "f": "DOUBLE"}
 
@@ -58,6 +60,7 @@ class Store:
             raise DataError(f"store {self.root}: is a file, not a folder")
         self._writer = Writer(self.root)
         self._database: duckdb.DuckDBPyConnection | None = None
+        self._times: dict[tuple[Path, int, int], tuple[int, int]] = {}  # of files, by their size and change
 
     def __enter__(self) -> Store:
         return self
@@ -211,15 +214,50 @@ class Store:
         as_of_ns = moment("as_of_ns", as_of_ns)
         start_ns, end_ns = period(start_ns, end_ns)
         files = self.files(kind, currency, start_ns=start_ns, end_ns=end_ns)
-        if not files:
-            return {name: np.empty(0, dtype_of(schema.columns[name])) for name in wanted}
-        query, values = question(schema, files, wanted, int(as_of_ns), start_ns, end_ns, instruments)
         try:
             with interruptible():
+                files, apart = self._touching(files, start_ns, end_ns)
+                if not files:
+                    return {name: np.empty(0, dtype_of(schema.columns[name])) for name in wanted}
+                alone = apart and "ts_ns" in schema.key
+                query, values = question(
+                    schema, files, wanted, int(as_of_ns), start_ns, end_ns, instruments, alone=alone
+                )
                 found = self.connection().cursor().execute(query, values).fetchnumpy()
         except duckdb.Error as error:
-            raise DataError(f"{files[0].parent.parent}: {str(error).splitlines()[0]}") from None
+            raise DataError(f"{self._folder(kind, currency)}: {str(error).splitlines()[0]}") from None
         return {name: plain(found[name], schema.columns[name]) for name in wanted}
+
+    def _touching(
+        self, files: list[Path], start_ns: int | None, end_ns: int | None
+    ) -> tuple[list[Path], bool]:
+        """Files that say that they have rows of a period, and whether no two of them share a moment."""
+        if len(files) < 2:
+            return files, True
+        status = [(path, path.stat()) for path in files]
+        keys = [(path, seen.st_size, seen.st_mtime_ns) for path, seen in status]
+        new = [key for key in keys if key not in self._times]
+        if new:
+            told = dict(self._told([literal(path) for path, *_ in new]))
+            self._times |= {key: told.get(str(key[0]), NEVER) for key in new}
+        begin, end = (EVER[0] if start_ns is None else start_ns), (EVER[1] if end_ns is None else end_ns)
+        found = [(*self._times[key], key[0]) for key in keys]
+        found = [(first, last, path) for first, last, path in found if first < end and last >= begin]
+        ordered = sorted((first, last) for first, last, _ in found)
+        apart = all(one[1] < other[0] for one, other in pairwise(ordered))
+        return [path for _, _, path in found], apart
+
+    def _told(self, files: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+        """First and last moment of files; those without rows say nothing."""
+        query = (
+            "SELECT file_name, min(stats_min_value::BIGINT), max(stats_max_value::BIGINT), "
+            "bool_or(stats_max_value IS NULL) FROM parquet_metadata($files) "
+            "WHERE path_in_schema = 'ts_ns' GROUP BY file_name"
+        )
+        for name, first, last, silent in (
+            self.connection().cursor().execute(query, {"files": files}).fetchall()
+        ):
+            yield name, (EVER if silent else (first, last))
 
 
 class Commit:
