@@ -4,6 +4,7 @@ The peer needs the extra ``peers``; it is compiled before it is timed. Its order
 for which it does the least; ours is at the best price and fills.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pytest
 
 from gammacore import _queue as q
 from gammacore.backtest.replay.queue_fills import QueueModel, RecordedBook
-from gammacore.data.book_feed import Feed, _Reader
+from gammacore.data.book_feed import Feed, _Reader, book_feed
+from gammacore.data.schemas import KINDS
+from gammacore.data.store import Store
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.books import blocks, random_feed
@@ -110,6 +113,44 @@ def test_rows_become_messages(benchmark, changes):
         return reader.taken()
 
     assert len(benchmark(read).ts_ns) == 200_001
+
+
+@pytest.fixture(scope="module")
+def store(changes, tmp_path_factory):
+    """These rows in a store, ten microseconds apart."""
+    count = len(changes["ts_ns"])
+    blank = {"VARCHAR": "", "BIGINT": 0, "DOUBLE": np.nan}
+    columns = {name: [blank[sort]] * count for name, sort in KINDS["books"].columns.items()}
+    times = 10_000 * changes["ts_ns"]
+    columns |= changes | {"ts_ns": times, "known_ns": times, "instrument_name": ["BTC-PERPETUAL"] * count}
+    root = tmp_path_factory.mktemp("store")
+    with Store(root) as made:
+        made.write("books", "BTC", "1970-01-01", "part", columns)
+    return root
+
+
+def followed_from(root):
+    with Store(root) as store:
+        feed = book_feed(store, "BTC-PERPETUAL", 1.0, 0, MINUTE_NS)
+        book = RecordedBook(feed, 1.0, 1.0, QueueModel())
+        book.follow(MINUTE_NS)
+        return book.now_ns
+
+
+@pytest.mark.benchmark(group="a recorded book in a store")
+def test_kept_as_numbers(benchmark, store):
+    followed_from(store)
+    assert benchmark(followed_from, store) == MINUTE_NS
+    assert list((store / "feeds").rglob("*.parquet"))
+
+
+@pytest.mark.benchmark(group="a recorded book in a store")
+def test_read_from_its_texts(benchmark, store):
+    def forgotten():
+        shutil.rmtree(store / "feeds", ignore_errors=True)
+        return (store,), {}
+
+    assert benchmark.pedantic(followed_from, setup=forgotten, rounds=10) == MINUTE_NS
 
 
 @pytest.mark.benchmark(group="levels of a recorded book")
