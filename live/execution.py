@@ -184,8 +184,11 @@ class Execution:
         work = self._works.get(order_id)
         if work is None or work.combo is None or work.combo.why:
             return
-        if combo is None or dict(combo.legs) == dict(work.combo.wanted.legs):
-            work.combo.combo, work.combo.why = combo, "" if combo is not None else why
+        listed = None if combo is None else work.combo.wanted.listed_as(combo)
+        if combo is None:
+            work.combo.why = why
+        elif listed is not None:
+            work.combo.wanted, work.combo.combo = listed, combo
         else:
             work.combo.why = f"{combo.name} is of other legs"
         self.tick(now_ns)

@@ -40,7 +40,8 @@ STRIKE = parse("BTC-16JAN26-65000-C")
         (legs((CALL, -0.3), (PUT, -0.3), purpose=Purpose.EXIT), -0.3, (1, 1)),
         (legs((CALL, 0.4), (PUT, 0.2)), 0.2, (2, 1)),
         (legs((CALL, 0.3), (PUT, 0.9), (STRIKE, 0.6)), 0.3, (1, 3, 2)),  # no 0.9 among floats
-        (legs((CALL, 1.0), (STRIKE, -1.0)), None, None),  # a spread: its price may be negative
+        (legs((CALL, 1.0), (STRIKE, -1.0)), 1.0, (1, -1)),
+        (legs((CALL, -0.4), (STRIKE, 0.8), purpose=Purpose.EXIT), -0.4, (1, -2)),
         (legs((CALL, 1.0)), None, None),
         (legs((CALL, 1.0), (CALL, 1.0)), None, None),
         (legs((CALL, 1.0), (PERPETUAL, 10.0)), None, None),
@@ -48,7 +49,7 @@ STRIKE = parse("BTC-16JAN26-65000-C")
         (legs((CALL, 1.0), (PUT, 1.0), limit=0.1), None, None),
     ],
 )
-def test_legs_that_go_one_way_are_a_number_of_combos(order_, count, ratios):
+def test_legs_are_a_number_of_combos(order_, count, ratios):
     found = combined(order_)
     if count is None:
         assert found is None
@@ -99,6 +100,67 @@ def test_a_combo_keeps_to_the_limits_of_its_legs_together():
     edge = 1.15 * (0.0310 + 0.0320)
     assert said == f"collar: ask 0.0735 of {STRADDLE.name} is beyond {edge:.6g}, what its legs may cost"
     assert seen(0.0620, 0.0720, legs=dear).refusal(rests=False) == ""
+
+
+SPREAD = Combo("BTC-CS-16JAN26-60000_65000", ((CALL, 1), (STRIKE, -1)))
+OPPOSITE = Combo("BTC-X-16JAN26", ((CALL, -1), (STRIKE, 1)))
+
+
+def spread(bid, ask, left=1.0, collar=WIDE, tactic=TAKE, combo=SPREAD):
+    """A call of 0.0300 to 0.0320 less one of 0.0150 to 0.0160: 0.0140 to 0.0170 by the legs."""
+    settings = Settings(True, S, 3, 5e-4, 0.05, S, collar, enter=tactic)
+    known = {CALL: ticker(CALL, 0.0300, 0.0320), STRIKE: ticker(STRIKE, 0.0150, 0.0160)}
+    quotes = {combo.name: ticker(combo.name, bid, ask)}
+    return ComboSeen(Pricing(settings, spec_for, known), combo, quotes, ENTRY, left, NOW, lambda: "")
+
+
+@pytest.mark.parametrize(
+    ("seen_", "told", "limit"),
+    [
+        (spread(0.0145, 0.0165), "", 0.0174),  # 5 % above, on ticks of 0.0001
+        (spread(0.0145, 0.0170), "", 0.0179),
+        (spread(0.0145, 0.0171), "ask 0.0171 of BTC-CS-16JAN26-60000_65000 is worse than 0.017 for", 0.018),
+        (spread(0.0140, 0.0165, -1.0), "", 0.0133),
+        (
+            spread(0.0139, 0.0165, -1.0),
+            "bid 0.0139 of BTC-CS-16JAN26-60000_65000 is worse than 0.014 for",
+            0.0132,
+        ),
+        (spread(-0.0165, -0.0145, -1.0, combo=OPPOSITE), "", -0.0174),
+        (
+            spread(-0.0171, -0.0145, -1.0, combo=OPPOSITE),
+            "bid -0.0171 of BTC-X-16JAN26 is worse than -0.017 for",
+            -0.018,
+        ),
+        (spread(-0.0010, 0.0, combo=OPPOSITE), "ask 0 of BTC-X-16JAN26 is beyond", 0.0),
+        (spread(0.0145, math.nan), "no ask for BTC-CS", None),
+    ],
+)
+def test_a_spread_is_taken_by_the_legs_that_it_buys_and_sells(seen_, told, limit):
+    said = seen_.refusal(rests=False)
+    assert told in said
+    assert bool(told) == bool(said)
+    found = seen_.limit(False, None)
+    assert found is None if limit is None else found == pytest.approx(limit, abs=1e-12)
+
+
+def test_a_spread_rests_at_negative_prices_too():
+    post = Tactic("post", 60 * S, 10 * S, 2)
+    assert spread(-0.0165, -0.0145, tactic=post, combo=OPPOSITE).limit(True, None) == pytest.approx(-0.0165)
+    assert spread(-0.0165, -0.0145, tactic=post, combo=OPPOSITE).limit(True, -0.0165) == pytest.approx(
+        -0.0163
+    )
+    middle = Tactic("mid_then_take", S)
+    assert spread(-0.0165, -0.0145, tactic=middle, combo=OPPOSITE).limit(True, None) == pytest.approx(-0.0155)
+    assert spread(math.nan, -0.0145, tactic=post, combo=OPPOSITE).limit(True, None) is None
+
+
+def test_the_band_of_a_spread_holds_at_negative_prices():
+    case = spread(-0.0165, -0.0145, combo=OPPOSITE)
+    case.quotes[OPPOSITE.name] = msgspec.structs.replace(
+        case.quotes[OPPOSITE.name], min_price=-0.03, max_price=-0.0144
+    )
+    assert case.limit(False, None) == pytest.approx(-0.0144)
 
 
 def test_a_combo_rests_at_its_own_side_on_its_own_ticks():
@@ -162,6 +224,26 @@ def test_an_entry_is_one_order_for_the_combo_and_its_legs_are_booked():
         (CALL, 1.5, False),
         (PUT, 1.0, False),
         (PUT, 0.5, True),
+    ]
+    assert not execution.busy
+
+
+@pytest.mark.parametrize(("listed", "amount", "limit"), [(SPREAD, 0.5, 0.0174), (OPPOSITE, -0.5, -0.0174)])
+def test_a_spread_trades_as_the_exchange_lists_it(listed, amount, limit):
+    execution = made()
+    execution.quote(ticker(STRIKE, 0.0150, 0.0160))
+    wanted = legs((CALL, 0.5), (STRIKE, -0.5))
+    execution.submit(wanted, T0)
+    assert execution.actions() == [MakeCombo(wanted.order_id, ((CALL, 1), (STRIKE, -1)))]
+    execution.quote(ticker(listed.name, *((0.0145, 0.0165) if listed is SPREAD else (-0.0165, -0.0145))))
+    execution.combo_made(wanted.order_id, listed, "", T0)
+    (p,) = [a.placed for a in execution.actions() if isinstance(a, Place)]
+    assert (p.traded, p.amount, p.limit) == (listed.name, amount, pytest.approx(limit))
+    execution.trade(leg_trade(p, CALL, 0.5, 1), T0)
+    execution.trade(leg_trade(p, STRIKE, -0.5, 2), T0)
+    assert [(e.instrument, e.amount, e.last) for e in told(execution)] == [
+        (CALL, 0.5, False),
+        (STRIKE, -0.5, True),
     ]
     assert not execution.busy
 

@@ -4,6 +4,8 @@ import pytest
 
 from gammacore.backtest.replay.fills import SimulatedExchange
 from gammacore.backtest.replay.tape import Tape
+from gammacore.backtest.replay.worked import WorkedBars
+from gammacore.build import build_working
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE
@@ -11,10 +13,11 @@ from gammacore.events import Fill, IndexPrice, Rejected, Timer
 from gammacore.execution.costs import HedgeCosts
 from gammacore.fees import DERIBIT
 from gammacore.orders import Leg, Order, Purpose
-from support.markets import FRIDAY, START, chains_of
+from support.markets import FRIDAY, START, build, chains_of
 
 CALL = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, 1)
 PUT = Option("BTC", Settlement.INVERSE, FRIDAY, 60e3, -1)
+OTHER = Option("BTC", Settlement.INVERSE, FRIDAY, 65e3, 1)
 PERP = Perpetual("BTC", Settlement.INVERSE)
 
 
@@ -70,6 +73,24 @@ def test_a_taker_of_options_gets_what_is_quoted_and_its_legs_stay_even(sizes, si
     assert [fill.amount for fill in fills] == pytest.approx(list(filled))
     assert [fill.last for fill in fills] == ([False, True] if not told else [False] * len(fills))
     assert [a.reason for a in answers if isinstance(a, Rejected)] == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("combo", "legs", "fees"),
+    [
+        (True, ((CALL, 1.0), (OTHER, -1.0)), (0.0003, 0.0)),  # of equal fees the sold leg's is spared
+        (True, ((CALL, -1.0), (OTHER, 2.0)), (0.0, 0.0006)),
+        (True, ((CALL, 1.0), (PUT, 1.0)), (0.0003, 0.0003)),
+        (True, ((CALL, 1.0),), (0.0003,)),
+        (False, ((CALL, 1.0), (OTHER, -1.0)), (0.0003, 0.0003)),
+    ],
+)
+def test_a_combo_pays_nothing_on_its_cheaper_direction(combo, legs, fees):
+    settings = msgspec.structs.replace(build_working(build({})), combo=combo)
+    bars = WorkedBars("taker", settings, 7, np.array([START]), None)
+    fills = exchange(bars=bars).submit(order(*legs))
+    assert [fill.fee for fill in fills] == pytest.approx(fees, rel=1e-12)
+    assert [fill.price for fill in fills] == [fill.price for fill in exchange().submit(order(*legs))]
 
 
 def test_legs_of_several_ratios_shrink_alike():

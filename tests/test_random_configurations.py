@@ -112,6 +112,7 @@ def random_run(seed):
         settings["costs.max_quote_age"] = None
         settings["execution.improve_every"] = pick(["10min", "3h"])
         settings["execution.max_from_smile"] = pick([None, 0.1])
+    settings["execution.combo"] = pick(["never", "prefer"])
     return settings, replay(build(settings), tape), tape
 
 

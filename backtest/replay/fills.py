@@ -19,10 +19,11 @@ import msgspec
 from gammacore.contracts import Future, Grids, Option, Perpetual
 from gammacore.events import Event, Fill, IndexPrice, Rejected, Snapshot
 from gammacore.execution.collar import Case
+from gammacore.execution.combos import combined
 from gammacore.execution.costs import HOURS, HedgeCosts
 from gammacore.execution.pricing import Pricing
 from gammacore.execution.smile import FittedSmiles
-from gammacore.fees import FeeSchedule, option_fee
+from gammacore.fees import FeeSchedule, combo_shares, option_fee
 from gammacore.hedging.ladder import reached
 from gammacore.market import Market
 from gammacore.orders import Cancel, Command, Leg, Order, Purpose
@@ -171,12 +172,21 @@ class SimulatedExchange:
             for leg, (price, mark) in zip(legs, prices, strict=True)
             if leg.amount
         ]
+        if self.bars is not None and self.bars.settings.combo and combined(order) is not None:
+            fills = self._as_combo(fills)
         if share >= 1.0:
             return fills
         leg = order.legs[scarce]
         told = f"{share * abs(leg.amount):g} of {abs(leg.amount):g} {leg.instrument.name} were quoted"
         whole = [msgspec.structs.replace(fill, last=False) for fill in fills]
         return [*whole, Rejected(self.market.ts_ns, order.order_id, order.episode, told)]
+
+    def _as_combo(self, fills: list[Event]) -> list[Event]:
+        """Take the discount of a combo; its price is taken to be that of its legs."""
+        legs = [fill for fill in fills if isinstance(fill, Fill)]
+        sides = [1 if fill.amount > 0 else -1 for fill in legs]
+        shares = combo_shares(self.market.ts_ns, sides, [fill.fee for fill in legs], option=True)
+        return [msgspec.structs.replace(f, fee=share * f.fee) for f, share in zip(legs, shares, strict=True)]
 
     def _quoted_share(self, leg: Leg) -> float:
         """Share of a leg that is quoted, where the chain says how much is; else all of it."""

@@ -70,6 +70,11 @@ class ContractSpec(msgspec.Struct, frozen=True, dict=True):
         if levels != sorted(set(levels)):
             raise ContractError(f"tick_size_steps must ascend in price, got {self.tick_size_steps!r}")
 
+    @property
+    def least(self) -> float:
+        """What a price is above: nothing, unless it may be negative."""
+        return -math.inf if self.signed else 0.0
+
     @cached_property
     def _levels(self) -> Floats:
         return np.array([above for above, _ in self.tick_size_steps], dtype=np.float64)

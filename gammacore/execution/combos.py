@@ -1,8 +1,8 @@
 """When an order of several legs trades as one combo, and at which price.
 
-Only combos whose legs all go one way (straddles, strangles, strips): their price is a premium like any other.
-A combo is taken where it costs no more than its legs at the other side of their books, and within what the
-collar allows for them together.
+Straddles and strangles have a price like any option's; where legs go both ways it may be nil or negative, and
+the exchange may list the combo the other way round. A combo is taken where it costs no more than its legs at
+the other side of their books, and within what the collar allows for them together.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .pricing import Pricing, Settings, banded
 from .quotes import Quote
 
 TICK = 0.0001  # of combos of inverse options, at any price
+MOST_LEGS = 4
 
 __all__ = ["Combined", "ComboSeen", "combined"]
 
@@ -34,20 +35,29 @@ class Combined(msgspec.Struct, frozen=True):
     count: float
     legs: tuple[tuple[Option, int], ...]
 
+    def listed_as(self, combo: Combo) -> Combined | None:
+        """Return the same by a combo's own legs, which may be the opposite; None where they are others."""
+        if dict(combo.legs) == dict(self.legs):
+            return self
+        opposite = tuple((leg, -ratio) for leg, ratio in self.legs)
+        return Combined(-self.count, opposite) if dict(combo.legs) == dict(opposite) else None
+
 
 def combined(order: Order) -> Combined | None:
-    """Order as a number of combos; None where it has one leg, futures, or legs that go both ways."""
+    """Order as a number of combos; None where it has one leg or more than four, one twice, or futures."""
     options = [leg for leg in order.legs if isinstance(leg.instrument, Option)]
-    sides = {math.copysign(1.0, leg.amount) for leg in options}
     names = {leg.instrument for leg in options}
-    if order.limit is not None or len(options) != len(order.legs) or len(names) < max(len(options), 2):
+    if order.limit is not None or len(options) != len(order.legs) or len(options) > MOST_LEGS:
         return None
-    if len(sides) != 1 or order.purpose not in (Purpose.ENTRY, Purpose.EXIT):
+    if len(names) < max(len(options), 2):
         return None
-    units = [round(abs(leg.amount) * UNITS_PER_COIN) for leg in options]
+    if order.purpose not in (Purpose.ENTRY, Purpose.EXIT):
+        return None
+    side = math.copysign(1.0, order.legs[0].amount)
+    units = [round(side * leg.amount * UNITS_PER_COIN) for leg in options]
     one = gcd(*units)
     legs = tuple((leg.instrument, unit // one) for leg, unit in zip(options, units, strict=True))
-    return Combined(sides.pop() * one / UNITS_PER_COIN, legs)  # type: ignore[arg-type]
+    return Combined(side * one / UNITS_PER_COIN, legs)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
@@ -111,10 +121,10 @@ class ComboSeen:
             tactic = self._settings.tactic(self.order.purpose)
             return rest_price(tactic, quote, spec, buys=self._buys, last=last, worst=worst)
         other = quote.ask if self._buys else quote.bid
-        if not other > 0.0:
+        if not other > spec.least:
             return None
-        slip = self._settings.option_slippage
-        wanted = other * (1.0 + slip if self._buys else max(1.0 - slip, 0.0))
+        sign = 1.0 if self._buys else -1.0
+        wanted = other + sign * min(self._settings.option_slippage, 1.0) * abs(other)
         wanted = min(wanted, max(worst, other)) if self._buys else max(wanted, min(worst, other))
         return banded(float(spec.round_price(wanted, "up" if self._buys else "down")), quote, spec)
 
@@ -124,7 +134,8 @@ class ComboSeen:
         specs = [self.pricing.spec_of(leg) for leg, _ in self.combo.legs]
         first = self.combo.legs[0][0]
         tick = TICK if first.settlement is Settlement.INVERSE else min(spec.tick_size for spec in specs)
-        return msgspec.structs.replace(specs[0], tick_size=tick, tick_size_steps=())
+        both = len({ratio > 0 for _, ratio in self.combo.legs}) > 1
+        return msgspec.structs.replace(specs[0], tick_size=tick, tick_size_steps=(), signed=both)
 
     @property
     def _buys(self) -> bool:
@@ -142,7 +153,7 @@ class ComboSeen:
         """Each leg as the collar sees it, with its ratio; None without a quote of one."""
         enters = self.order.purpose is Purpose.ENTRY
         found = [
-            (self.pricing.case(leg, self._buys, enters, self.now_ns), abs(ratio))
+            (self.pricing.case(leg, self._buys == (ratio > 0), enters, self.now_ns), ratio)
             for leg, ratio in self.combo.legs
             if isinstance(leg, Option)
         ]
@@ -156,10 +167,11 @@ class ComboSeen:
         """Say why the combo is not taken at the other side's best."""
         quote, name = self.quotes.get(self.combo.name), self.combo.name
         side = "ask" if self._buys else "bid"
-        if quote is None or not getattr(quote, side) > 0.0:
+        if quote is None or not getattr(quote, side) > self.spec.least:
             return f"no {side} for {name}"
         price, sign = getattr(quote, side), 1.0 if self._buys else -1.0
-        worst, legs = self._worst(cases), sum(ratio * getattr(case.quote, side) for case, ratio in cases)
+        worst = self._worst(cases)
+        legs = sum(ratio * (case.quote.ask if case.buys else case.quote.bid) for case, ratio in cases)
         if sign * (price - worst) > 0.0:
             return f"collar: {side} {price:g} of {name} is beyond {worst:.6g}, what its legs may cost"
         if sign * (price - legs) > 0.5 * self.spec.tick_size:

@@ -137,18 +137,18 @@ def rest_price(
     """
     sign, nearer = (1.0, min) if buys else (-1.0, max)
     own, other = (quote.bid, quote.ask) if buys else (quote.ask, quote.bid)
-    if not own > 0.0:
+    if not own > spec.least:
         return None
     wanted = own
     if tactic.way == "mid_then_take":
-        if not other > 0.0:
+        if not other > spec.least:
             return None
         wanted = 0.5 * (own + other)
     elif last is not None:
         ahead = max(own, last) if buys else min(own, last)
         wanted = ahead + sign * tactic.improve_ticks * spec.tick_at(ahead)
     wanted = nearer(wanted, worst)
-    if other > 0.0:
+    if other > spec.least:
         wanted = nearer(wanted, other - sign * spec.tick_at(other))
     price = float(spec.round_price(wanted, "down" if buys else "up"))
-    return price if price > 0.0 else None
+    return price if price > spec.least else None

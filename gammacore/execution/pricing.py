@@ -161,10 +161,11 @@ class Pricing:
 
 
 def banded(price: float, quote: Quote, spec: ContractSpec) -> float:
-    """Keep a price within the exchange's band, and above zero."""
+    """Keep a price within the exchange's band, and above zero where it may not be negative."""
     low, high = quote.min_price, quote.max_price
-    if high > 0 and price > high:
+    both = spec.signed and low < high  # told, and of either sign
+    if (both or high > 0) and price > high:
         price = float(spec.round_price(high, "down"))
-    if low > 0 and price < low:
+    if (both or low > 0) and price < low:
         price = float(spec.round_price(low, "up"))
-    return price if price > 0 else float(spec.tick_size)
+    return price if price > spec.least else float(spec.tick_size)
