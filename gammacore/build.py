@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -51,9 +51,10 @@ from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
 from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of, margins_of
-from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.forecast_errors import ForecastErrors, dvol_errors, forecast_errors
+from gammacore.volatility.estimate import AnyEstimate, Estimate
+from gammacore.volatility.forecast_errors import ForecastErrors, ForecastKind, forecast_errors
 from gammacore.volatility.index_history import IndexEstimate, IndexHistory
+from gammacore.volatility.learned_estimate import LearnedEstimate
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.price_law import PRICE_LAWS
 
@@ -62,7 +63,6 @@ __all__ = [
     "build_desk",
     "build_entry",
     "build_estimate",
-    "build_index_estimate",
     "build_policy",
     "build_target",
     "build_weigher",
@@ -72,6 +72,7 @@ __all__ = [
     "hedge_costs",
     "refit",
     "signal_estimate",
+    "with_index",
 ]
 
 FEED_NS = NS_PER_SECOND  # between two prices of the exchange's index, which a session hedges at
@@ -363,10 +364,7 @@ def _errors(config: Config) -> ForecastErrors | None:
     signal = config.signal
     if signal.forecast.own:
         return None
-    if signal.forecast == "dvol":
-        return dvol_errors(config.coin)
-    kind: Literal["forecast", "realised"] = "realised" if signal.forecast == "realised" else "forecast"
-    return forecast_errors(config.coin, kind, signal.window.ns)
+    return forecast_errors(config.coin, cast("ForecastKind", str(signal.forecast)), signal.window.ns)
 
 
 def _left_before_ns(config: Config) -> int | None:
@@ -376,17 +374,19 @@ def _left_before_ns(config: Config) -> int | None:
     return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
 
 
-def signal_estimate(config: Config) -> Estimate | OwnEstimate | None:
+def signal_estimate(config: Config) -> AnyEstimate | None:
     """Estimate of volatility from prices that the signal takes for its forecast; None if it takes none."""
     signal = config.signal
     if signal.forecast == "dvol":
         return None
+    if signal.forecast in ("har", "combined"):
+        return LearnedEstimate()
     if signal.forecast.own:
         return OwnEstimate(load_function(config, signal.forecast, "forecast"), signal.window.ns)
     return Estimate("realised" if signal.forecast == "realised" else "forecast", signal.window.ns)
 
 
-def build_estimate(config: Config) -> Estimate | OwnEstimate | None:
+def build_estimate(config: Config) -> AnyEstimate | None:
     """Estimate of volatility that the hedge or the signal asks for; of both it is the same."""
     kind = config.hedge.vol
     if kind == "realised" or kind == "forecast":
@@ -394,9 +394,15 @@ def build_estimate(config: Config) -> Estimate | OwnEstimate | None:
     return signal_estimate(config) if config.forecasts else None
 
 
-def build_index_estimate(config: Config, index: IndexHistory | None) -> IndexEstimate | None:
-    """Build the volatility index as an estimate, where the signal takes it for its forecast."""
-    return IndexEstimate(index) if config.signal.forecast == "dvol" and index is not None else None
+def with_index(
+    config: Config, estimate: AnyEstimate | None, index: IndexHistory | None
+) -> AnyEstimate | None:
+    """Let an estimate look at the volatility index, where the signal's forecast does."""
+    if index is None:
+        return estimate
+    if config.signal.forecast == "combined" and isinstance(estimate, LearnedEstimate):
+        return LearnedEstimate(index)
+    return IndexEstimate(index) if config.signal.forecast == "dvol" and estimate is None else estimate
 
 
 def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:

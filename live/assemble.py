@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gammacore.build import build_desk, build_estimate, build_index_estimate, build_working, refit
+from gammacore.build import build_desk, build_estimate, build_working, refit, with_index
 from gammacore.config import Config, parse_config, stated
 from gammacore.contracts import Grids, Settlement
 from gammacore.data.listings import published
@@ -22,6 +22,7 @@ from gammacore.errors import JournalError
 from gammacore.execution.smile import FittedSmiles
 from gammacore.risk import Grid, RiskLimits
 from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.learned_estimate import LearnedEstimate
 
 from .about import CatalogRead
 from .attempts import Booked, Placed, session_name
@@ -165,10 +166,12 @@ def guards_of(config: Config) -> Guards:
     )
 
 
-def index_times(config: Config) -> tuple[int, int, int]:
-    """Window, age and distance of the readings of the volatility index, as of :class:`IndexHistory`."""
+def index_times(config: Config) -> tuple[int, int, int, int]:
+    """Window, age, distance and reach of the volatility index's readings, as of :class:`IndexHistory`."""
     window_ns = config.signal.when.window_ns
-    return window_ns, NS_PER_HOUR, NS_PER_HOUR if window_ns <= HOURLY_NS else NS_PER_DAY
+    keeps_ns = LearnedEstimate.looks_back_ns if config.signal.forecast == "combined" else window_ns
+    by_hours = max(window_ns, keeps_ns) <= HOURLY_NS
+    return window_ns, NS_PER_HOUR, NS_PER_HOUR if by_hours else NS_PER_DAY, keeps_ns
 
 
 def build_hedger(
@@ -199,7 +202,7 @@ def build_hedger(
         refit(desk, config, catalog)
     settlement = Settlement.LINEAR if config.linear else Settlement.INVERSE
     index = IndexHistory((), (), *index_times(config)) if config.signal.asks_dvol else None
-    estimate = build_estimate(config) or build_index_estimate(config, index)
+    estimate = with_index(config, build_estimate(config), index)
     feed = Feed(config.coin, settlement, estimate, desk.market.interest, desk.market.ts_ns, index)
     working = build_working(config)
     if paper:  # nothing is made at the exchange

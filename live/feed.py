@@ -17,14 +17,12 @@ from gammacore.daycount import FUNDING_PERIOD_NS, NS_PER_DAY, NS_PER_HOUR, NS_PE
 from gammacore.deribit.news import SummaryRow, TickerNews
 from gammacore.errors import CodeError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot, Ticker
-from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.index_history import IndexEstimate, IndexHistory
-from gammacore.volatility.own_estimate import OwnEstimate
+from gammacore.volatility.estimate import AnyEstimate
+from gammacore.volatility.index_history import IndexHistory
 
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
 LONGEST_BRIDGE_NS = 5 * NS_PER_MINUTE  # before the settlement window, to the first price in it
-MEMORY = 10  # windows: weights halve over each, so that this is all that is left of the past
 
 
 class Feed:
@@ -35,7 +33,7 @@ class Feed:
     base : str
         Such as ``BTC``.
     settlement : Settlement
-    estimate : Estimate, optional
+    estimate : AnyEstimate, optional
         Volatility from prices, sampled by the minute.
     interest : float
         Where the funding accumulator goes on.
@@ -49,7 +47,7 @@ class Feed:
         self,
         base: str,
         settlement: Settlement = Settlement.INVERSE,
-        estimate: Estimate | OwnEstimate | IndexEstimate | None = None,
+        estimate: AnyEstimate | None = None,
         interest: float = 0.0,
         ts_ns: int = 0,
         volatility: IndexHistory | None = None,
@@ -75,7 +73,7 @@ class Feed:
     @property
     def looks_back_ns(self) -> int:
         """How far back prices matter to the estimate; 0 if there is none."""
-        return 0 if self._estimate is None else MEMORY * self._estimate.window_ns
+        return 0 if self._estimate is None else self._estimate.looks_back_ns
 
     def remember(self, prices: Sequence[tuple[int, float]]) -> None:
         """Give the estimate prices from before the session: (ts_ns, USD), ascending."""
@@ -129,7 +127,7 @@ class Feed:
                 del self.sampled[0]
         return self._vol
 
-    def _renew(self, estimate: Estimate | OwnEstimate | IndexEstimate) -> None:
+    def _renew(self, estimate: AnyEstimate) -> None:
         ts = np.array([t for t, _ in self.sampled], np.int64)
         try:
             self._vol = estimate.last(ts, np.array([p for _, p in self.sampled]))

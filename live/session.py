@@ -204,10 +204,10 @@ def _assembled(
     feed = made[0].feed
     if any(account.hedge.amount for account in past.desk.portfolio.hedged):
         feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.market.index)
+    if feed.volatility is not None:  # before the prices, whose estimate may look at it
+        past_index(client, feed.base, feed.volatility)
     if feed.looks_back_ns:
         feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
-    if feed.volatility is not None:
-        past_index(client, feed.base, feed.volatility)
     began = client.now_ns()
     journal.told(Began(began, __version__, options.venue, options.paper, options.speed, os.getpid()))
     return made[0], made[0] if paper is None else paper

@@ -15,12 +15,13 @@ from gammacore.volatility.index_history import IndexHistory
 
 from .client import Client
 
+MINUTES_PER_HOUR = 60
 MOST_HOURS = 744  # of one answer
 log = logging.getLogger("gammacore.live")
 
 
 def past_prices(client: Client, name: str, window_ns: int) -> list[tuple[int, float]]:
-    """Ask for the closes of the finest bars of which one answer holds the window.
+    """Ask for closes: of the finest bars of which one answer holds the window, at most an hour long.
 
     Parameters
     ----------
@@ -36,26 +37,28 @@ def past_prices(client: Client, name: str, window_ns: int) -> list[tuple[int, fl
         End of each bar and its close, USD, ascending; empty if the exchange has none or does not answer,
         which is logged: the estimate then begins with the session.
     """
-    minutes = window_ns // NS_PER_MINUTE
-    resolution = next((step for step in RESOLUTIONS if minutes // step < MOST_BARS), RESOLUTIONS[-1])
-    now_ns = client.now_ns()
-    params = {
-        "instrument_name": name,
-        **span(now_ns - window_ns, now_ns),
-        "resolution": str(resolution),
-    }
+    minutes, now_ns = window_ns // NS_PER_MINUTE, client.now_ns()
+    steps = [step for step in RESOLUTIONS if step <= MINUTES_PER_HOUR]
+    bar_ns = next((step for step in steps if minutes // step < MOST_BARS), steps[-1]) * NS_PER_MINUTE
+    answer_ns, found = (MOST_BARS - 1) * bar_ns, dict[int, float]()
     try:
-        bars = client.call(m.GET_TRADINGVIEW_CHART_DATA, params)
+        for at_ns in range(now_ns - window_ns, now_ns, answer_ns):
+            params = {
+                "instrument_name": name,
+                **span(at_ns, min(at_ns + answer_ns, now_ns)),
+                "resolution": str(bar_ns // NS_PER_MINUTE),
+            }
+            bars = client.call(m.GET_TRADINGVIEW_CHART_DATA, params)
+            ends = [start_ns + bar_ns for start_ns in bars.start_ns]
+            found |= {end: close for end, close in zip(ends, bars.close, strict=True) if close > 0}
     except RequestError as error:
         log.warning("no past prices", extra={"reason": str(error)})
         return []
-    ends = [start_ns + resolution * NS_PER_MINUTE for start_ns in bars.start_ns]
-    rows = zip(ends, bars.close, strict=True)
-    return [(ts_ns, close) for ts_ns, close in rows if ts_ns <= now_ns and close > 0]
+    return sorted((end, close) for end, close in found.items() if end <= now_ns)
 
 
 def past_index(client: Client, coin: str, index: IndexHistory) -> None:
-    """Ask for the closes of the volatility index over its window; without them it begins with the session.
+    """Ask for the closes of the volatility index that matter; without them it begins with the session.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def past_index(client: Client, coin: str, index: IndexHistory) -> None:
     bar_ns, now_ns = index.every_ns, client.now_ns()
     params = {
         "currency": coin,
-        **span(now_ns - index.window_ns - 2 * bar_ns, now_ns),
+        **span(now_ns - index.keeps_ns - 2 * bar_ns, now_ns),
         "resolution": "1D" if bar_ns == NS_PER_DAY else str(bar_ns // NS_PER_SECOND),
     }
     try:

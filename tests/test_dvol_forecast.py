@@ -1,7 +1,6 @@
 """The volatility index as the signal's forecast: in a backtest, in the ranking of positions, in a session."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -12,12 +11,11 @@ from gammacore.backtest.replay.look_ahead import check_look_ahead
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.build import build_weigher
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, format_time
+from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.errors import ConfigError, DataError
-from gammacore.volatility.forecast_errors import DVOL_ERRORS, HORIZONS, dvol_errors
+from gammacore.volatility.forecast_errors import forecast_errors
 from gammacore.volatility.index_history import IndexEstimate, IndexHistory
 from support.markets import build
-from support.shared_data import recorded
 
 DAYS = 20
 MARKET = {"market.days": DAYS, "entry.expiries": "any", "signal.forecast": "dvol"}
@@ -79,7 +77,7 @@ def test_an_index_that_ends_early_enters_nothing_more(tmp_path, begins):
 def test_a_ranking_weighs_with_the_index_less_what_it_was_off_by(tmp_path, begins):
     path = file_of(tmp_path, begins, [0.8] * 24 * (DAYS + 2))
     ranked = rank_positions(build(MARKET | {"data.dvol": path, "hedge.vol": "realised"}))
-    mean, _ = dvol_errors("BTC").at(ranked.found.tau)
+    mean, _ = forecast_errors("BTC", "dvol").at(ranked.found.tau, 0.8)
     assert ranked.forecast == "dvol"
     assert ranked.found.forecast == pytest.approx(0.8 * np.exp(mean))
     short = file_of(tmp_path, begins, [0.8] * 30)
@@ -102,23 +100,8 @@ def test_no_decision_depends_on_what_the_index_will_be(tmp_path, begins):
     assert found.clean
 
 
-@pytest.mark.parametrize("coin", ["BTC", "ETH"])
-def test_its_errors_are_those_of_the_recorded_index(coin):
-    """By the script that found them; `python tools/forecast_errors.py` prints them."""
-    root = recorded("data/dvol/btc_dvol_1h.csv.gz").parents[1]
-    sys.path.insert(0, "tools")
-    try:
-        from forecast_errors import dvol_table
-    finally:
-        sys.path.pop(0)
-    mean, sd = dvol_table(root, coin)
-    assert mean == pytest.approx(DVOL_ERRORS[coin][0], abs=5e-4)
-    assert sd == pytest.approx(DVOL_ERRORS[coin][1], abs=5e-4)
-    assert len(mean) == len(HORIZONS)
-
-
 def test_a_signal_has_these_errors():
     errors = build_weigher(build({"signal.forecast": "dvol"})).errors
-    assert errors == dvol_errors("BTC") == dvol_errors("SOL")
-    mean, sd = errors.at(np.array([16 * NS_PER_DAY / (365 * NS_PER_DAY)]))
-    assert (mean[0], sd[0]) == pytest.approx((-0.185, 0.270))
+    assert errors == forecast_errors("BTC", "dvol") == forecast_errors("SOL", "dvol")
+    mean, sd = errors.at(np.array([16 / 365]), 0.6)
+    assert (mean[0], sd[0]) == pytest.approx((-0.188, 0.265))

@@ -1,6 +1,8 @@
 """Errors of the built-in forecasts: looked up, and what a signal makes of them."""
 
 import math
+import sys
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -12,24 +14,59 @@ from gammacore.config import parse_config
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.strategy.signal import UNKNOWN
 from gammacore.strategy.structures import Picked
-from gammacore.volatility.forecast_errors import ERRORS, HORIZONS, WINDOWS, forecast_errors
+from gammacore.volatility.forecast_errors import (
+    HORIZONS,
+    LEVEL,
+    WINDOWS,
+    ForecastKind,
+    _tables,
+    forecast_errors,
+)
 from support.markets import START, build, chains_of
+from support.shared_data import recorded
 
 DAY = 1.0 / 365.0
 
 
 def test_known_windows_and_horizons_are_those_of_the_table():
-    for (coin, kind), (means, sds) in ERRORS.items():
-        for window, mean, sd in zip(WINDOWS, means, sds, strict=True):
-            found = forecast_errors(coin, kind, round(window * NS_PER_DAY)).at(DAY * np.array(HORIZONS))
-            assert found[0] == pytest.approx(mean)
-            assert found[1] == pytest.approx(sd)
-        assert np.all((np.array(sds) > 0.2) & (np.array(sds) < 0.6))
+    for coin, kinds in _tables().items():
+        assert list(kinds) == list(get_args(ForecastKind))
+        for kind, rows in kinds.items():
+            windows = WINDOWS if len(rows) > 1 else (7.0,)
+            for window, row in zip(windows, rows, strict=True):
+                errors = forecast_errors(coin, kind, round(window * NS_PER_DAY))
+                mean, sd = errors.at(DAY * np.array(HORIZONS), LEVEL)
+                assert (mean, sd) == (pytest.approx(row.mean), pytest.approx(row.sd))
+                higher, _ = errors.at(DAY * np.array(HORIZONS), LEVEL * math.e)
+                assert higher - mean == pytest.approx(row.slope)
+                assert all(0.1 < one < 0.6 for one in row.sd)
+
+
+@pytest.mark.parametrize("coin", ["BTC", "ETH"])
+@pytest.mark.parametrize("kind", ["forecast", "dvol", "har", "combined"])
+def test_the_table_is_that_of_the_recorded_prices(coin, kind):
+    """By the script that found it; `python tools/forecast_errors.py` prints all of it."""
+    root = recorded("data/dvol/btc_dvol_1h.csv.gz").parents[1]
+    sys.path.insert(0, "tools")
+    try:
+        from forecast_errors import table
+    finally:
+        sys.path.pop(0)
+    for found, kept in zip(table(root, coin, kind), _tables()[coin][kind], strict=True):
+        for name, column in found.items():
+            assert column == pytest.approx(getattr(kept, name), abs=2e-3)
+
+
+def test_a_high_forecast_is_followed_by_less_the_farther_ahead_the_more_so():
+    errors = forecast_errors("BTC", "combined")
+    low, high = (errors.at(DAY * np.array([8.0, 32.0]), level)[0] for level in (0.3, 0.9))
+    assert np.all(high < low - 0.1)
+    assert (low - high)[1] > (low - high)[0]
 
 
 def test_between_it_is_straight_in_logarithms_and_beyond_as_at_the_end():
     errors = forecast_errors("BTC", "forecast", 7 * NS_PER_DAY)
-    at = errors.at(DAY * np.array([0.01, math.sqrt(2.0 * 4.0), 500.0]))
+    at = errors.at(DAY * np.array([0.01, math.sqrt(2.0 * 4.0), 500.0]), LEVEL)
     middle = 0.5 * (errors.sd[HORIZONS.index(2.0)] + errors.sd[HORIZONS.index(4.0)])
     assert at[1] == pytest.approx([errors.sd[0], middle, errors.sd[-1]])
     one, other = (forecast_errors("BTC", "realised", round(days * NS_PER_DAY)) for days in (3.0, 7.0))
@@ -50,12 +87,12 @@ def weigh(**asked):
 
 def test_a_signal_knows_what_its_forecast_is_off_by_over_the_life_of_an_option():
     _, found = weigh()
-    mean, _ = forecast_errors("BTC", "forecast", 7 * NS_PER_DAY).at(found.tau)
+    mean, _ = forecast_errors("BTC", "forecast", 7 * NS_PER_DAY).at(found.tau, 0.7)
     assert mean[0] < -0.03
     assert found.forecast == pytest.approx(0.7 * np.exp(mean))
     _, sure = weigh(**{"signal.log_sd": 0.25})
     assert sure.forecast == pytest.approx([0.7])
-    assert found.deviation[0] > 1.1 * sure.deviation[0]
+    assert found.deviation[0] > 1.05 * sure.deviation[0]
     weigher, closed = weigh(**{"exit.hours_before_expiry": 96})
     years = weigher.years(quoted(), START, closed.rows)
     assert years * 365.0 == pytest.approx(found.tau * 365.0 - 4.0)

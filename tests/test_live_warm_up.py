@@ -30,9 +30,10 @@ def client():
 
 
 @pytest.mark.parametrize(
-    ("window_ns", "step"), [(2 * NS_PER_DAY, 1), (8 * NS_PER_DAY, 3), (70 * NS_PER_DAY, 30)]
+    ("window_ns", "step"),
+    [(2 * NS_PER_DAY, 1), (8 * NS_PER_DAY, 3), (70 * NS_PER_DAY, 30), (500 * NS_PER_DAY, 60)],
 )
-def test_the_finest_bars_of_which_one_answer_holds_the_window(client, window_ns, step):
+def test_the_finest_bars_of_which_one_answer_holds_the_window_or_hours(client, window_ns, step):
     found = past_prices(client, "BTC-PERPETUAL", window_ns)
     assert 100 < len(found) <= MOST_BARS
     times = [ts_ns for ts_ns, _ in found]

@@ -1,26 +1,29 @@
-"""Errors of the built-in forecasts, as gammacore/volatility/forecast_errors.py has them.
+"""Errors of the built-in forecasts, as gammacore/volatility/forecast_errors.json has them.
 
-    python tools/forecast_errors.py DATA
+    python tools/forecast_errors.py DATA > gammacore/volatility/forecast_errors.json
 
 DATA holds ``prices/btcusdt_binance_spot_1h.csv.gz`` and ``prices/ethusdt_bybit_perp_1h.csv.gz``, and the
-volatility index in ``dvol/btc_dvol_1h.csv.gz`` and ``dvol/eth_dvol_1d.csv.gz``. Every six
-hours up to the end of 2025: the logarithm of the volatility realised over each horizon, by hours, over the
-forecast. What few hours add to its mean and variance is taken off.
+volatility index in ``dvol/btc_dvol_1h.csv.gz`` and ``dvol/eth_dvol_1d.csv.gz``. Every six hours up to the end
+of 2025: the logarithm of the volatility realised over each horizon, by hours, over the forecast, and how it
+depends on the forecast. What few hours add to its mean and variance is taken off.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 
+from gammacore.array_types import Floats, Ints
 from gammacore.data import load_prices
 from gammacore.data.dvol import load_dvol
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, parse_time
 from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.forecast_errors import HORIZONS, WINDOWS
+from gammacore.volatility.forecast_errors import HORIZONS, LEVEL, WINDOWS
 from gammacore.volatility.index_history import IndexEstimate, IndexHistory
+from gammacore.volatility.learned_estimate import LearnedEstimate
 
 FILES = {"BTC": "btcusdt_binance_spot_1h.csv.gz", "ETH": "ethusdt_bybit_perp_1h.csv.gz"}
 INDEX = {"BTC": "btc_dvol_1h.csv.gz", "ETH": "eth_dvol_1d.csv.gz"}
@@ -28,55 +31,58 @@ START, END = parse_time("2019-01-01"), parse_time("2025-12-30")
 
 
 def main() -> None:
-    """Print the table as Python."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     folder = parser.parse_args().data
-    for coin in FILES:
-        ts, close, total = _prices(folder, coin)
-        for kind in ("forecast", "realised"):
-            rows = []
-            for window in WINDOWS:
-                estimate = Estimate(kind, round(window * NS_PER_DAY)).series(ts, close)
-                rows.append([errors(ts, total, estimate, horizon) for horizon in HORIZONS])
-            _show(coin, kind, np.array(rows))
-        _show(coin, "dvol", np.array([np.transpose(dvol_table(folder, coin))]))
+    found = {coin: {kind: table(folder, coin, kind) for kind in series_of(folder, coin)} for coin in FILES}
+    print(json.dumps(found, indent=1))  # noqa: T201
 
 
-def _show(coin: str, kind: str, table: np.ndarray) -> None:
-    for name, part in (("mean", table[..., 0]), ("sd", table[..., 1])):
-        lines = ", ".join("(" + ", ".join(f"{value:.3f}" for value in row) + ")" for row in part)
-        print(f'("{coin}", "{kind}") {name}: ({lines}),')  # noqa: T201
+def table(folder: Path, coin: str, kind: str) -> list[dict[str, list[float]]]:
+    """Errors of a kind of forecast: for each of its windows, or one."""
+    ts, close, total = prices_of(folder, coin)
+    rows = []
+    for make in series_of(folder, coin)[kind]:
+        found = np.array([errors(ts, total, make.series(ts, close), days) for days in HORIZONS])
+        names = zip(("mean", "slope", "sd"), found.T, strict=True)
+        rows.append({name: [round(float(value), 3) for value in column] for name, column in names})
+    return rows
 
 
-def _prices(folder: Path, coin: str, start_ns: int = START) -> tuple[np.ndarray, ...]:
+def series_of(folder: Path, coin: str) -> dict[str, list[Estimate | IndexEstimate | LearnedEstimate]]:
+    """Estimates by their kind."""
+    index = load_dvol(folder / "dvol" / INDEX[coin])
+    history = IndexHistory(index.ts_ns, index.vol, NS_PER_DAY, 2 * index.interval_ns)
+    return {
+        "forecast": [Estimate("forecast", round(days * NS_PER_DAY)) for days in WINDOWS],
+        "realised": [Estimate("realised", round(days * NS_PER_DAY)) for days in WINDOWS],
+        "dvol": [IndexEstimate(history)],
+        "har": [LearnedEstimate()],
+        "combined": [LearnedEstimate(history)],
+    }
+
+
+def prices_of(folder: Path, coin: str) -> tuple[Ints, Floats, Floats]:
     """Load times, closes, and the squares of the moves so far."""
     prices = load_prices(folder / "prices" / FILES[coin], currency=coin)
-    used = (prices.ts_ns >= start_ns) & (prices.ts_ns < END)
+    used = (prices.ts_ns >= START) & (prices.ts_ns < END)
     close = prices.close[used]
     return prices.ts_ns[used], close, np.concatenate([[0.0], np.cumsum(np.diff(np.log(close)) ** 2)])
 
 
-def dvol_table(folder: Path, coin: str) -> tuple[list[float], list[float]]:
-    """Mean and deviation of the errors of the volatility index at all horizons."""
-    index = load_dvol(folder / "dvol" / INDEX[coin])
-    ts, close, total = _prices(folder, coin, int(index.ts_ns[0]))
-    history = IndexHistory(index.ts_ns, index.vol, NS_PER_DAY, 2 * index.interval_ns)
-    estimate = IndexEstimate(history).series(ts, close)
-    found = [errors(ts, total, estimate, horizon) for horizon in HORIZONS]
-    return [mean for mean, _ in found], [sd for _, sd in found]
-
-
-def errors(ts: np.ndarray, total: np.ndarray, estimate: np.ndarray, days: float) -> tuple[float, float]:
-    """Mean and deviation of the logarithm of realised over forecast volatility."""
+def errors(ts: Ints, total: Floats, estimate: Floats, days: float) -> tuple[float, float, float]:
+    """Mean at the level, slope and deviation of the logarithm of realised over forecast volatility."""
     hours = round(24 * days)
     start = np.arange(0, len(ts) - hours, 6)
     start = start[ts[start + hours] - ts[start] == round(days * NS_PER_DAY)]
+    start = start[np.isfinite(estimate[start])]
     realised = np.sqrt((total[start + hours] - total[start]) * (NS_PER_YEAR / (days * NS_PER_DAY)))
-    found = np.log(realised / estimate[start])
-    found = found[np.isfinite(found)]
+    found, above = np.log(realised / estimate[start]), np.log(estimate[start] / LEVEL)
+    slope, mean = np.polyfit(above, found, 1)
     noise = 0.5 / hours  # of the logarithm of a root mean square of so many normal returns
-    return float(found.mean()) + noise, float(np.sqrt(max(found.var() - noise, 0.0)))
+    left = np.var(found - mean - slope * above)
+    return float(mean) + noise, float(slope), float(np.sqrt(max(left - noise, 0.0)))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python tools/forecast_table.py DATA
 
 DATA holds ``prices/{btcusdt_binance_spot,ethusdt_bybit_perp}_1h.csv.gz``,
-``prices/btcusdt_binance_spot_1m_202[34]-*`` and
-``dvol/btc_dvol_1h.csv.gz`` (closes of hours as fractions). Prints the tables of docs/volatility-evidence.md;
-about a minute.
+``prices/btcusdt_binance_spot_1m_202[34]-*``, ``dvol/btc_dvol_1h.csv.gz`` and ``dvol/eth_dvol_1d.csv.gz``.
+Prints the tables of docs/volatility-evidence.md; about a minute. With scikit-learn installed a boosted tree
+is among the models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from gammacore.array_types import Floats
 from gammacore.data import load_prices
-from gammacore.data.tables import Column, read_table
+from gammacore.data.dvol import load_dvol
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time, utc_date
 from gammacore.volatility import fit_clock, realised_variance, realised_vol
 from gammacore.volatility.forecast import (
@@ -28,6 +28,7 @@ from gammacore.volatility.forecast import (
     combine_constrained,
     combine_equal,
     combine_inverse_loss,
+    combined_forecasts,
     correct_level,
     daily_history,
     density_history,
@@ -36,14 +37,16 @@ from gammacore.volatility.forecast import (
     naive_forecasts,
     score_table,
 )
+from gammacore.volatility.forecast.bounds import within_realised
+from gammacore.volatility.forecast.har import regressors
 
 HORIZONS = (1, 5, 20)
-# Coin, prices, until when the clock is fitted (before any forecast is scored), and whether there is DVOL.
-# Everything that was chosen was chosen on Bitcoin: Ether is the test of it.
+# Coin, prices, until when the clock is fitted (before any forecast is scored), and DVOL.
 MARKETS = (
-    ("BTC", "btcusdt_binance_spot_1h.csv.gz", "2021-06-01", True),
-    ("ETH", "ethusdt_bybit_perp_1h.csv.gz", "2023-06-01", False),
+    ("BTC", "btcusdt_binance_spot_1h.csv.gz", "2021-06-01", "btc_dvol_1h.csv.gz"),
+    ("ETH", "ethusdt_bybit_perp_1h.csv.gz", "2023-06-01", "eth_dvol_1d.csv.gz"),
 )
+REFIT = 30  # days between two fits of the tree
 
 
 def say(text: str = "") -> None:
@@ -51,14 +54,38 @@ def say(text: str = "") -> None:
     print(text, flush=True)  # noqa: T201
 
 
-def load_dvol(data: Path) -> tuple[np.ndarray, Floats]:
-    """Read times at which hourly closes of DVOL were known, and the closes."""
-    columns = (Column("timestamp", "time"), Column("iv", "number"))
-    table = read_table(data / "dvol" / "btc_dvol_1h.csv.gz", columns).columns
-    return table["timestamp"] + NS_PER_HOUR, table["iv"]
+def implied_variance(data: Path, name: str, end_ns: np.ndarray) -> Floats:
+    """Return the square of DVOL as known at the end of each day; NaN where its last reading is old."""
+    index = load_dvol(data / "dvol" / name)
+    at = np.maximum(np.searchsorted(index.ts_ns, end_ns, side="right") - 1, 0)
+    age = end_ns - index.ts_ns[at]
+    return np.where((age >= 0) & (age <= 2 * index.interval_ns), index.vol[at] ** 2, np.nan)
 
 
-def forecasts(history: History, timed: History, implied: Floats | None) -> dict[int, dict[str, Floats]]:
+def tree(timed: History, implied: Floats, days: int) -> Floats | None:
+    """Forecast by boosted trees of what the regressions see; None without scikit-learn."""
+    try:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+    except ImportError:
+        return None
+    model = HAR(leverage=True, implied=True)
+    x, y = regressors(timed, model, implied), np.log(timed.realised(days * NS_PER_DAY))
+    good, found = np.isfinite(x[:, 1:-1]).all(axis=1), np.full(y.size, np.nan)
+    for at in range(0, y.size, REFIT):
+        past = np.flatnonzero((good & np.isfinite(y))[: max(at - days + 1, 0)])
+        if past.size < 500:
+            continue
+        fit = HistGradientBoostingRegressor(
+            max_iter=100, learning_rate=0.05, max_leaf_nodes=8, random_state=0
+        )
+        fit.fit(x[past], y[past])
+        part = np.arange(at, min(at + REFIT, y.size))
+        noise = np.var(y[past] - fit.predict(x[past]))
+        found[part] = np.where(good[part], np.exp(fit.predict(x[part]) + 0.5 * noise), np.nan)
+    return np.asarray(within_realised(found, timed.realised(days * NS_PER_DAY), days))
+
+
+def forecasts(history: History, timed: History, implied: Floats) -> dict[int, dict[str, Floats]]:
     """All models' forecasts of annualised variance, by horizon in days."""
     arch = {name: arch_forecasts(history.change, name, HORIZONS) for name in ARCH_MODELS}
     found: dict[int, dict[str, Floats]] = {}
@@ -73,20 +100,22 @@ def forecasts(history: History, timed: History, implied: Floats | None) -> dict[
             "HAR": har_forecasts(history, ahead, HAR(log=False)),
             "HAR weighted": har_forecasts(history, ahead, HAR(log=False, weighted=True)),
             "log HAR": har_forecasts(history, ahead),
+            "log SHAR": har_forecasts(history, ahead, HAR(semivariance=True)),
             "log HAR-CJ": har_forecasts(history, ahead, HAR(jumps=True)),
             "log LHAR": har_forecasts(history, ahead, HAR(leverage=True)),
             "log LHAR, clock": har_forecasts(timed, ahead, HAR(leverage=True)) * to_calendar,
+            "log HAR-X (DVOL)": har_forecasts(history, ahead, HAR(implied=True), implied_variance=implied),
+            "DVOL": implied,
+            "combined": combined_forecasts(timed, ahead, implied_variance=implied) * to_calendar,
         }
         realised = history.realised(ahead)
-        corrected = ["GARCH", "GJR", "log LHAR, clock"]
-        if implied is not None:
-            model = HAR(implied=True)
-            table["log HAR-X (DVOL)"] = har_forecasts(history, ahead, model, implied_variance=implied)
-            corrected.insert(2, "log HAR-X (DVOL)")
-        for name in corrected:
+        corrected = ["GARCH", "GJR", "log HAR-X (DVOL)", "log LHAR, clock"]
+        for name in [*corrected, "DVOL"]:
             table[f"{name}, corrected"] = correct_level(table[name], realised, days)
         if days == 1:
             del table["last 1 days"]
+        if (boosted := tree(timed, implied, days)) is not None:
+            table["boosted trees"] = boosted * to_calendar
         stacked = np.stack([table[f"{name}, corrected"] for name in corrected], axis=1)
         table["equal weights of the corrected"] = combine_equal(stacked)
         table["inverse QLIKE of the corrected"] = combine_inverse_loss(stacked, realised, days)
@@ -136,9 +165,10 @@ def densities(history: History) -> None:
             f"| {np.nanmean(np.asarray(density.log_sd)[good]):.3f} |")  # fmt: skip
 
 
-def premium(data: Path, ts_ns: np.ndarray, close: Floats) -> None:
+def premium(data: Path, file: str, ts_ns: np.ndarray, close: Floats) -> None:
     """Print DVOL less the volatility of the following 30 days, by year."""
-    known, dvol = load_dvol(data)
+    index = load_dvol(data / "dvol" / file)
+    known, dvol = index.ts_ns, index.vol
     days = (
         np.arange(known[0] - NS_PER_HOUR, known[-1] + 1, NS_PER_DAY) // NS_PER_DAY * NS_PER_DAY + NS_PER_DAY
     )
@@ -175,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
-    for name, file, clock_until, with_dvol in MARKETS:
+    for name, file, clock_until, index in MARKETS:
         say(f"\n# {name}")
         prices = load_prices(data / "prices" / file)
         midnight = int(prices.ts_ns[-1]) // NS_PER_DAY * NS_PER_DAY
@@ -183,17 +213,11 @@ def main() -> None:
         early = prices.ts_ns < parse_time(clock_until)
         clock = fit_clock(prices.ts_ns[early], prices.close[early])
         timed = daily_history(prices.ts_ns, prices.close, origin_ns=midnight, clock=clock)
-        implied = None
-        if with_dvol:
-            known, dvol = load_dvol(data)
-            at = np.searchsorted(known, history.end_ns, side="right") - 1
-            there = (at >= 0) & (history.end_ns <= known[-1] + NS_PER_DAY)
-            implied = np.where(there, dvol[np.maximum(at, 0)] ** 2, np.nan)
+        implied = implied_variance(data, index, history.end_ns)
         for days, table in forecasts(history, timed, implied).items():
             score(history, table, days)
         densities(timed)
-        if with_dvol:
-            premium(data, prices.ts_ns, prices.close)
+        premium(data, index, prices.ts_ns, prices.close)
     sampling(data)
 
 

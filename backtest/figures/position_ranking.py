@@ -13,10 +13,13 @@ from gammacore.build import FEED_NS, build_weigher, signal_estimate
 from gammacore.config import Config
 from gammacore.contracts import Settlement
 from gammacore.data import load_prices
+from gammacore.data.dvol import load_dvol
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
 from gammacore.volatility import Density
+from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.learned_estimate import OLD_NS
 
 from ..replay.market import load_market
 from ..replay.tape import Tape
@@ -67,7 +70,7 @@ def rank_positions(
     *,
     at_ns: int | None = None,
     structure: str | None = None,
-    forecast: float | Literal["har"] | None = None,
+    forecast: float | Literal["har", "combined"] | None = None,
     log_sd: float | None = None,
     max_delta: float = 0.6,
 ) -> RankedPositions:
@@ -82,10 +85,10 @@ def rank_positions(
     structure : str, optional
         A structure that has a name, or ``legs`` for ``entry.legs``; by default what ``entry`` says. Straddles
         are weighed at every strike, all else once for each expiry that the first leg may have.
-    forecast : float or 'har', optional
+    forecast : float, 'har' or 'combined', optional
         Volatility that will be realised (median); or a density for each remaining life by
         :func:`gammacore.volatility.forecast_density` on a variance clock, for which prices must reach back
-        two years; by default the estimate of ``signal.forecast``.
+        two years (``combined`` also looks at ``data.dvol``); by default the estimate of ``signal.forecast``.
     log_sd : float, optional
         Instead of ``signal.log_sd``, the forecast's own errors, or the density's own.
     max_delta : float
@@ -111,8 +114,8 @@ def rank_positions(
     plan = weigher.plan(chain, ts_ns, funding)
     plan = msgspec.structs.replace(plan, chain_every=_chain_every(tape))
     positions, refused = positions_to_weigh(config, structure, chain, ts_ns, max_delta)
-    if forecast == "har":
-        density = _densities(config, tape, ts_ns, chain, positions, plan.exit_before_ns, log_sd)
+    if isinstance(forecast, str):
+        density = _densities(config, forecast, tape, ts_ns, chain, positions, plan.exit_before_ns, log_sd)
     else:
         # A number of the caller's own has errors that nobody knows.
         weigher = msgspec.structs.replace(
@@ -149,12 +152,15 @@ def _known(vol: float, config: Config, ts_ns: int) -> float:
         needed = f"prices must reach back {config.signal.window} (signal.window)"
         if config.signal.forecast == "dvol":
             needed = "data.dvol has no reading that is fresh"
+        elif config.signal.forecast in ("har", "combined"):
+            needed = f"prices must reach back two years without holes for {config.signal.forecast}"
         raise DataError(f"no forecast at {format_time(ts_ns)}: {needed}, or give a volatility")
     return vol
 
 
 def _densities(
     config: Config,
+    forecast: Literal["har", "combined"],
     tape: Tape,
     ts_ns: int,
     chain: ChainSlice,
@@ -169,15 +175,18 @@ def _densities(
     if data.prices is not None:  # all of them, not only from the first chain on
         prices = load_prices(data.prices, currency=config.coin, end_ns=ts_ns + 1)
     if prices is None:
-        raise DataError("data.prices: a forecast by har needs price bars that reach back two years")
+        raise DataError(f"data.prices: {forecast} needs price bars that reach back two years")
     past = prices.ts_ns <= ts_ns
     ts, close = prices.ts_ns[past], prices.close[past]
     try:
         history = daily_history(ts, close, origin_ns=ts_ns, clock=fit_clock(ts, close))
+        implied, model = None, HAR(leverage=True) if forecast == "har" else forecast
+        if forecast == "combined":
+            implied = _index_of(config).last_before(history.end_ns, OLD_NS) ** 2
         expiries = chain.expiry_ns[positions.rows]
         ends = expiries.max(axis=1) if exit_before_ns is None else expiries.min(axis=1) - exit_before_ns
         found = {
-            int(e): forecast_density(history, int(e) - ts_ns, HAR(leverage=True))
+            int(e): forecast_density(history, int(e) - ts_ns, model, implied_variance=implied)
             for e in np.unique(ends)
             if e > ts_ns
         }
@@ -189,6 +198,13 @@ def _densities(
     ]
     median, sd = np.array(each).reshape(-1, 2).T
     return Density.around(median, sd if log_sd is None else log_sd)
+
+
+def _index_of(config: Config) -> IndexHistory:
+    if config.data.dvol is None:
+        raise DataError("data.dvol: combined looks at the volatility index; name a file of it, or take har")
+    index = load_dvol(config.data.dvol)
+    return IndexHistory(index.ts_ns, index.vol, index.interval_ns, 2 * index.interval_ns)
 
 
 def _entry(tape: Tape, at_ns: int | None) -> int:

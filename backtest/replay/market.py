@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.build import build_estimate, build_index_estimate
+from gammacore.build import build_estimate, with_index
 from gammacore.config import Config, stated
 from gammacore.data import (
     Chains,
@@ -22,7 +22,7 @@ from gammacore.data.dvol import Dvol, load_dvol
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
-from gammacore.volatility.estimate import Estimate
+from gammacore.volatility.estimate import AnyEstimate, Estimate
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.smile import Stickiness
@@ -76,13 +76,13 @@ class Sources(NamedTuple):
     dvol: Dvol | None = None
 
 
-def load_market(config: Config, estimate: Estimate | OwnEstimate | None = None) -> LoadedMarket:
+def load_market(config: Config, estimate: AnyEstimate | None = None) -> LoadedMarket:
     """Load or make the market that a configuration asks for.
 
     Parameters
     ----------
     config : Config
-    estimate : Estimate, optional
+    estimate : AnyEstimate, optional
         Of volatility, published with the prices; by default what hedge or signal ask for.
 
     Raises
@@ -109,7 +109,7 @@ def is_simulated(config: Config) -> bool:
     return config.data.chains is None and config.data.prices is None
 
 
-def load_sources(config: Config, estimate: Estimate | OwnEstimate | None) -> Sources:
+def load_sources(config: Config, estimate: AnyEstimate | None) -> Sources:
     """Load or make what the tape of a configuration is made of; errors as of :func:`load_market`."""
     check_sources(config)
     sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
@@ -131,7 +131,7 @@ def _dvol(config: Config) -> Dvol | None:
     return load_dvol(config.data.dvol)
 
 
-def build_tape(config: Config, sources: Sources, estimate: Estimate | OwnEstimate | None) -> Tape:
+def build_tape(config: Config, sources: Sources, estimate: AnyEstimate | None) -> Tape:
     """Put sources on one time axis, as a configuration asks for."""
     dvol = index_history(config, sources.dvol)
     return Tape(
@@ -143,7 +143,7 @@ def build_tape(config: Config, sources: Sources, estimate: Estimate | OwnEstimat
         forward=config.marks.forward,
         interpolate=config.marks.interpolate,
         averaging=config.exit.delivery == "average",
-        estimate=build_index_estimate(config, dvol) if estimate is None else estimate,
+        estimate=with_index(config, estimate, dvol),
         stickiness=build_stickiness(config),
         dvol=dvol,
     )
@@ -181,7 +181,7 @@ def market_part(config: Config) -> dict[str, Any]:
 def _estimate_part(config: Config) -> Any:
     """Estimate of volatility that prices carry; code of the user's own by its hash."""
     found, name = build_estimate(config), config.signal.forecast
-    if found is None and name == "dvol":
+    if name in ("dvol", "har", "combined") and not isinstance(found, Estimate):
         return str(name)
     if isinstance(found, OwnEstimate):
         return [config.code[name.module].sha256, str(name), found.window_ns]
@@ -210,7 +210,7 @@ def _simulated(config: Config) -> Sources:
     return Sources(market.chains, market.prices, market.funding)
 
 
-def _recorded(config: Config, estimate: Estimate | OwnEstimate | None) -> Sources:
+def _recorded(config: Config, estimate: AnyEstimate | None) -> Sources:
     data = config.data
     start = None if data.start is None else parse_time(data.start)
     end = None if data.end is None else parse_time(data.end)

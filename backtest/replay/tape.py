@@ -22,9 +22,8 @@ from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, SETTLEMENT_WINDOW_NS,
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
-from gammacore.volatility.estimate import Estimate
-from gammacore.volatility.index_history import IndexEstimate, IndexHistory
-from gammacore.volatility.own_estimate import OwnEstimate
+from gammacore.volatility.estimate import AnyEstimate
+from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.smile import Stickiness
 
 from .next_bars import NextBars, next_bars
@@ -66,7 +65,7 @@ class Tape:
         Interpolate basis and volatility between chains (look-ahead).
     averaging : bool
         Deliver at the 30-minute average, and value options as what they are then: of an average.
-    estimate : Estimate, optional
+    estimate : AnyEstimate, optional
         Of volatility, published with every price; none if not given.
     stickiness : 'minimum_variance' or float, optional
         How volatilities of fixed strikes move with the forward, see
@@ -97,7 +96,7 @@ class Tape:
         forward: str = "recorded",
         interpolate: bool = False,
         averaging: bool = True,
-        estimate: Estimate | OwnEstimate | IndexEstimate | None = None,
+        estimate: AnyEstimate | None = None,
         stickiness: Stickiness | None = None,
         dvol: IndexHistory | None = None,
     ) -> None:
@@ -145,7 +144,7 @@ class Tape:
         fresh = (last >= 0) & (chain_ts - self.prices.ts_ns[np.maximum(last, 0)] <= FRESH_NS)
         return np.where(fresh, self.prices.close[np.maximum(last, 0)], own)
 
-    def _estimated(self, estimate: Estimate | OwnEstimate | IndexEstimate) -> Floats:
+    def _estimated(self, estimate: AnyEstimate) -> Floats:
         """Estimate at every entry; it knows the bars before the first chain, too."""
         bars, first = self.prices, self.ts_ns[0]
         early = np.flatnonzero(bars.ts_ns < first) if bars is not None else np.empty(0, np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich import box
@@ -55,7 +55,7 @@ def breakeven(
     forecast: Annotated[
         str | None,
         typer.Option(
-            help="Forecast of realised volatility: a number such as 0.55, or har (default: signal.forecast)."
+            help="Forecast of realised volatility: 0.55, har or combined (default: signal.forecast)."
         ),
     ] = None,
     log_sd: Annotated[
@@ -92,18 +92,18 @@ def breakeven(
         _show(Console(), ranked, top)
 
 
-def _forecast(text: str | None) -> float | Literal["har"] | None:
+def _forecast(text: str | None) -> float | Literal["har", "combined"] | None:
     if text is None:
         return None
-    if text == "har":
-        return "har"
+    if text in ("har", "combined"):
+        return cast('Literal["har", "combined"]', text)
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0.0 < value <= MOST_VOL:
         raise ConfigError(
-            f"--forecast: expected a positive number, such as 0.55 for 55 %, or har, got {text!r}"
+            f"--forecast: expected a positive number, such as 0.55 for 55 %, har or combined, got {text!r}"
         )
     return value
 

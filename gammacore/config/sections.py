@@ -175,7 +175,7 @@ class SignalConfig(_Section, frozen=True):
     @property
     def asks_dvol(self) -> bool:
         """Whether a decision looks at the exchange's volatility index."""
-        return self.when.asks_dvol or self.forecast == "dvol"
+        return self.when.asks_dvol or self.forecast in ("dvol", "combined")
 
     @property
     def active(self) -> bool:

@@ -107,7 +107,7 @@ class Signal(msgspec.Struct, frozen=True):
         if self.log_sd is not None or self.errors is None:
             log_sd = UNKNOWN if self.log_sd is None else self.log_sd
             return Density.around(np.full(np.shape(years), forecast), np.full(np.shape(years), log_sd))
-        mean, sd = self.errors.at(years)
+        mean, sd = self.errors.at(years, forecast)
         return Density.around(forecast * np.exp(mean), sd)
 
     def plan(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> TradePlan:

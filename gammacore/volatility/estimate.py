@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -11,7 +11,23 @@ from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.errors import ConfigError
 
-__all__ = ["Estimate"]
+__all__ = ["AnyEstimate", "Estimate"]
+
+MEMORY = 10  # windows: weights halve over each, so that this is all that is left of the past
+
+
+class AnyEstimate(Protocol):
+    """Whatever gives a running estimate.
+
+    ``window_ns`` are the prices that it needs before it says anything, ``looks_back_ns`` all that matter.
+    """
+
+    @property
+    def window_ns(self) -> int: ...  # noqa: D102
+    @property
+    def looks_back_ns(self) -> int: ...  # noqa: D102
+    def series(self, ts_ns: Ints, price: Floats) -> Floats: ...  # noqa: D102
+    def last(self, ts_ns: Ints, price: Floats) -> float: ...  # noqa: D102
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -33,6 +49,11 @@ class Estimate(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.window_ns <= 0:
             raise ConfigError(f"window_ns: expected a positive time, got {self.window_ns!r}")
+
+    @property
+    def looks_back_ns(self) -> int:
+        """How far back prices matter."""
+        return MEMORY * self.window_ns
 
     def series(self, ts_ns: Ints, price: Floats) -> Floats:
         """Annualised volatility as known at every moment.

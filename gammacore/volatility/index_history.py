@@ -28,14 +28,23 @@ class IndexHistory:
         Age from which a reading says nothing of the present.
     every_ns : int
         Between two readings that count for the rank.
+    keeps_ns : int
+        How far back readings matter, if farther than the window.
     """
 
     def __init__(
-        self, ts_ns: npt.ArrayLike, vol: npt.ArrayLike, window_ns: int, fresh_ns: int, every_ns: int = 0
+        self,
+        ts_ns: npt.ArrayLike,
+        vol: npt.ArrayLike,
+        window_ns: int,
+        fresh_ns: int,
+        every_ns: int = 0,
+        keeps_ns: int = 0,
     ) -> None:
         self._ts_ns: list[int] = np.asarray(ts_ns, np.int64).tolist()
         self._vol: list[float] = np.asarray(vol, np.float64).tolist()
         self.window_ns, self.fresh_ns, self.every_ns = window_ns, fresh_ns, every_ns
+        self.keeps_ns = max(window_ns, keeps_ns)
         self._latest = (self._ts_ns[-1], self._vol[-1]) if self._ts_ns else (0, math.nan)
 
     def add(self, ts_ns: int, vol: float) -> None:
@@ -64,6 +73,14 @@ class IndexHistory:
         fresh = (last >= 0) & (ts_ns - known[last] <= self.fresh_ns)
         return np.where(fresh, vol[last], np.nan)
 
+    def last_before(self, ts_ns: Ints, old_ns: int) -> Floats:
+        """Last reading at or before each moment, NaN where it is older than ``old_ns``; fresh or not."""
+        known = np.array([*self._ts_ns, self._latest[0]], np.int64)
+        vol = np.array([*self._vol, self._latest[1]])
+        last = np.searchsorted(known, ts_ns, side="right") - 1
+        near = (last >= 0) & (ts_ns - known[np.maximum(last, 0)] <= old_ns)
+        return np.where(near, vol[last], np.nan)
+
     def at(self, ts_ns: int) -> tuple[float, float]:
         """Level at a moment, and the share of the readings of the window before it that are lower.
 
@@ -86,7 +103,7 @@ class IndexEstimate:
     history : IndexHistory
     """
 
-    window_ns = 0  # of prices before the first: none matters
+    window_ns = looks_back_ns = 0  # no price matters
 
     def __init__(self, history: IndexHistory) -> None:
         self._history = history

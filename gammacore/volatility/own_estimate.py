@@ -41,6 +41,7 @@ class OwnEstimate:
 
     def __init__(self, rule: Callable[[PastPrices], float], window_ns: int) -> None:
         self.rule, self.window_ns = rule, window_ns
+        self.looks_back_ns = 2 * window_ns
         self._known: tuple[int, float] = (-1, np.nan)
 
     def series(self, ts_ns: Ints, price: Floats) -> Floats:

@@ -7,6 +7,7 @@ from gammacore.volatility.forecast.combine import (
     combine_inverse_loss,
     correct_level,
 )
+from gammacore.volatility.forecast.combined import combined_forecasts
 from gammacore.volatility.forecast.density import Density, density_history, forecast_density
 from gammacore.volatility.forecast.evaluate import (
     Score,
@@ -29,6 +30,7 @@ __all__ = [
     "combine_constrained",
     "combine_equal",
     "combine_inverse_loss",
+    "combined_forecasts",
     "confidence_set",
     "correct_level",
     "daily_history",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from gammacore._arrays import floats
 from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_DAY, format_time, times_ns
+from gammacore.volatility.forecast.combined import combined_forecasts
 from gammacore.volatility.forecast.har import HAR, har_forecasts
 from gammacore.volatility.forecast.history import History
 
@@ -84,7 +86,7 @@ class Density(msgspec.Struct, frozen=True, eq=False):
 def density_history(
     history: History,
     horizon_ns: int,
-    model: HAR | None = None,
+    model: HAR | Literal["combined"] | None = None,
     *,
     implied_variance: npt.ArrayLike | None = None,
     fewest: int = 100,
@@ -96,8 +98,8 @@ def density_history(
     ----------
     history : History
     horizon_ns : int
-    model : HAR, optional
-        Regression of the centre; in logarithms with leverage without it.
+    model : HAR or 'combined', optional
+        Regression of the centre, or `combined_forecasts`; in logarithms with leverage without it.
     implied_variance : array_like, shape (n,), optional
         See `har_forecasts`.
     fewest : int, optional
@@ -118,8 +120,11 @@ def density_history(
     forecasts are the density's centre and width: whatever the model missed before, the density
     includes. The weights forget, as both move over the years.
     """
-    chosen = HAR(leverage=True) if model is None else model
-    forecast = har_forecasts(history, horizon_ns, chosen, implied_variance=implied_variance)
+    if model == "combined":
+        forecast = combined_forecasts(history, horizon_ns, implied_variance=implied_variance)
+    else:
+        chosen = HAR(leverage=True) if model is None else model
+        forecast = har_forecasts(history, horizon_ns, chosen, implied_variance=implied_variance)
     rate = history.realised(horizon_ns)
     error = 0.5 * (np.log(rate) - np.log(forecast))
     lag = -(-horizon_ns // NS_PER_DAY)
@@ -158,7 +163,7 @@ def _moments(error: Floats, lag: int, memory: float, fewest: int) -> tuple[Float
 def forecast_density(
     history: History,
     horizon_ns: int,
-    model: HAR | None = None,
+    model: HAR | Literal["combined"] | None = None,
     *,
     origin_ns: int | None = None,
     implied_variance: npt.ArrayLike | None = None,

@@ -16,6 +16,8 @@ from gammacore.volatility.forecast.history import History, trailing_mean
 
 __all__ = ["HAR", "har_forecasts"]
 
+LEAST_SHARE = 1e-3
+
 
 class HAR(msgspec.Struct, frozen=True):
     """Which regression.
@@ -27,6 +29,8 @@ class HAR(msgspec.Struct, frozen=True):
     jumps : bool
         Continuous variance in the averages, and the last day's jumps apart (HAR-CJ: Andersen,
         Bollerslev and Diebold 2007).
+    semivariance : bool
+        The last day's variance of falling and of rising prices apart (Patton and Sheppard 2015).
     leverage : bool
         Negative returns over the same days as well (LHAR: Corsi and Reno 2012).
     implied : bool
@@ -44,6 +48,7 @@ class HAR(msgspec.Struct, frozen=True):
 
     lags: tuple[int, ...] = (1, 7, 30)
     jumps: bool = False
+    semivariance: bool = False
     leverage: bool = False
     implied: bool = False
     log: bool = True
@@ -54,6 +59,10 @@ class HAR(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not self.lags or min(self.lags) < 1:
             raise ValueError(f"lags: expected days of at least 1, got {self.lags!r}")
+        if self.semivariance and (self.jumps or 1 not in self.lags):
+            raise ValueError(
+                "semivariance: splits the variance of the last day, so lags have 1 and jumps are off"
+            )
         if self.fewest < 10:
             raise ValueError(f"fewest: expected at least 10 days, got {self.fewest!r}")
         if self.window is not None and self.window < self.fewest:
@@ -65,7 +74,11 @@ def regressors(history: History, model: HAR, implied_variance: Floats | None = N
     base = history.continuous if model.jumps else history.variance
     scale = np.log if model.log else np.asarray
     columns = [np.ones(base.size)]
-    columns += [scale(trailing_mean(base, days)) for days in model.lags]
+    columns += [scale(trailing_mean(base, days)) for days in model.lags if days > 1 or not model.semivariance]
+    if model.semivariance:
+        least = LEAST_SHARE * history.variance  # a day may have none, whose logarithm would be infinite
+        rises = history.variance - history.downside
+        columns += [scale(np.maximum(part, least)) for part in (history.downside, rises)]
     if model.jumps:
         jump = np.maximum(history.variance - history.continuous, 0.0)
         columns.append(np.log1p(jump / history.continuous) if model.log else jump)

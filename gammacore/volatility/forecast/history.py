@@ -29,6 +29,8 @@ class History(msgspec.Struct, frozen=True, eq=False):
         Realised variance of the block.
     continuous : array of float64, shape (n,)
         Bipower variance, at most the realised one: without jumps.
+    downside : array of float64, shape (n,)
+        Semivariance: the part of the realised variance that comes from falling prices.
     change : array of float64, shape (n,)
         Log return of the block.
     clock : VarianceClock
@@ -39,6 +41,7 @@ class History(msgspec.Struct, frozen=True, eq=False):
     end_ns: Ints
     variance: Floats
     continuous: Floats
+    downside: Floats
     change: Floats
     clock: VarianceClock
     ts_ns: Ints
@@ -136,7 +139,10 @@ def daily_history(
     returns = np.diff(np.log(prices))
     at = np.maximum(np.searchsorted(times, edges, side="right") - 1, 0)
     count = np.diff(at)
-    squares = np.diff(np.concatenate([[0.0], np.cumsum(returns**2)])[at])
+    squares, falls = (
+        np.diff(np.concatenate([[0.0], np.cumsum(moves**2)])[at])
+        for moves in (returns, np.minimum(returns, 0.0))
+    )
     # A product belongs to the later of its two returns; the one across an edge is left out.
     products = np.concatenate([[0.0, 0.0], np.cumsum(np.abs(returns[1:] * returns[:-1]))])
     inner = np.where(count > 1, products[at[1:]] - products[np.minimum(at[:-1] + 1, at[1:])], 0.0)
@@ -150,6 +156,7 @@ def daily_history(
         edges[1:],
         variance,
         np.where(good, smooth / years, np.nan),
+        np.where(good, falls / years, np.nan),
         np.where(good, np.log(prices[at[1:]] / prices[at[:-1]]), np.nan),
         timing,
         times,
