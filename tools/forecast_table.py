@@ -174,7 +174,7 @@ def premium(data: Path, file: str, ts_ns: np.ndarray, close: Floats) -> None:
     )
     squares = np.concatenate([[0.0], np.cumsum(np.diff(np.log(close)) ** 2)])
     end = days + 30 * NS_PER_DAY
-    use = end <= ts_ns[-1]
+    use = (days >= ts_ns[0]) & (end <= ts_ns[-1])
     days, end = days[use], end[use]
     first, last = (np.searchsorted(ts_ns, at, side="right") - 1 for at in (days, end))
     realised = np.sqrt((squares[last] - squares[first]) * 365 / 30)
