@@ -1,4 +1,4 @@
-"""Hedge orders of a journal and how they were filled."""
+"""Hedge orders of a journal and how they were worked."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from gammacore.config import Config
 from gammacore.errors import JournalError
-from gammacore.events import Fill, Outside
+from gammacore.events import Fill, Outside, Rejected
+from gammacore.execution.sent import SentOrder, WorkedHedge
 from gammacore.orders import Order, Purpose
 
-from .journal import RecordKind, read
+from .attempts import Booked, Placed
+from .journal import read
 from .retold import Retold
 
 __all__ = ["HedgesTold", "hedges_told"]
@@ -23,12 +25,32 @@ class HedgesTold(NamedTuple):
     ----------
     config : Config
         Of its start.
-    hedges : list of (Order, int, list of Fill)
-        Each order, when it was decided (nanoseconds UTC), and its fills.
+    hedges : list of WorkedHedge
+        In the order of their decisions.
     """
 
     config: Config
-    hedges: list[tuple[Order, int, list[Fill]]]
+    hedges: list[WorkedHedge]
+
+
+class _Working:
+    """A hedge while its records are read."""
+
+    def __init__(self, order: Order, ts_ns: int) -> None:
+        self.order, self.ts_ns, self.over_ns = order, ts_ns, 0
+        self.fills: list[Fill] = []
+        self.placed: list[Placed] = []
+        self.booked: dict[str, list[Booked]] = {}  # by label
+
+    def told(self, last_ns: int) -> WorkedHedge:
+        """All of it; what never ended did so with the journal."""
+        ends = [placed.ts_ns for placed in self.placed[1:]] + [self.over_ns or last_ns]
+        sent = tuple(self._sent(placed, ended_ns) for placed, ended_ns in zip(self.placed, ends, strict=True))
+        return WorkedHedge(self.order, self.ts_ns, tuple(self.fills), sent)
+
+    def _sent(self, placed: Placed, ended_ns: int) -> SentOrder:
+        fills = tuple((one.ts_ns, one.amount) for one in self.booked.get(placed.label, ()))
+        return SentOrder(placed.ts_ns, ended_ns, placed.amount, placed.limit, placed.rests, fills)
 
 
 def hedges_told(path: str | os.PathLike[str]) -> HedgesTold:
@@ -43,13 +65,22 @@ def hedges_told(path: str | os.PathLike[str]) -> HedgesTold:
     JournalError
         If it is no journal, is empty, or this version of gammacore cannot read it.
     """
-    told, found = Retold(), dict[str, tuple[Order, int, list[Fill]]]()
+    told, found, last_ns = Retold(), dict[str, _Working](), 0
+    by_label: dict[str, _Working] = {}
     for record in read(path):
-        item = told.take(record)
-        if record.kind is RecordKind.COMMAND and isinstance(item, Order) and item.purpose is Purpose.HEDGE:
-            found[item.order_id] = item, record.ts_ns, []
+        item, last_ns = told.take(record), max(last_ns, record.ts_ns)
+        if isinstance(item, Order) and item.purpose is Purpose.HEDGE:
+            found[item.order_id] = _Working(item, record.ts_ns)
+        elif isinstance(item, Placed) and item.order_id in found:
+            working = by_label[item.label] = found[item.order_id]
+            working.placed.append(item)
+        elif isinstance(item, Booked) and item.label in by_label:
+            by_label[item.label].booked.setdefault(item.label, []).append(item)
         elif isinstance(item, Fill) and not isinstance(item, Outside) and item.order_id in found:
-            found[item.order_id][2].append(item)
+            found[item.order_id].fills.append(item)
+            found[item.order_id].over_ns = record.ts_ns if item.last else 0
+        elif isinstance(item, Rejected) and item.order_id in found:
+            found[item.order_id].over_ns = record.ts_ns
     if told.config is None:
         raise JournalError(f"{path}: empty")
-    return HedgesTold(told.config, list(found.values()))
+    return HedgesTold(told.config, [working.told(last_ns) for working in found.values()])

@@ -20,6 +20,7 @@ cdef extern from "queue_book.h" nogil:
         GC_GAP
         GC_FEED_KINDS
         GC_LAST
+        GC_OWN
         GC_AT_END
         GC_AT_FILL
         GC_AT_EDGE
@@ -33,7 +34,7 @@ cdef extern from "queue_book.h" nogil:
     ctypedef struct gc_order:
         int side, live
         int64_t tick
-        double left, ahead, traded
+        double left, ahead, traded, gone
 
     ctypedef struct gc_fill:
         int64_t ts
@@ -48,6 +49,7 @@ cdef extern from "queue_book.h" nogil:
         int64_t best[2]
         int64_t reached[2]
         double lot, power
+        int64_t window
         int known, crossed
         int64_t counts[3]
         gc_order order[64]
@@ -68,7 +70,7 @@ cdef extern from "level_text.h":
     ptrdiff_t gc_levels(const char *text, double *price, double *amount)
 
 BIDS, ASKS, BUY_TRADE, SELL_TRADE, CLEAR, GAP = GC_BIDS, GC_ASKS, GC_BUY_TRADE, GC_SELL_TRADE, GC_CLEAR, GC_GAP
-KINDS, LAST, MOST_ORDERS = GC_FEED_KINDS, GC_LAST, GC_MOST_ORDERS
+KINDS, LAST, OWN, MOST_ORDERS = GC_FEED_KINDS, GC_LAST, GC_OWN, GC_MOST_ORDERS
 COUNTS = ("crossed", "gaps", "outside")
 
 
@@ -116,6 +118,8 @@ cdef class QueueBook:
         Smallest amount.
     power : float
         Of the cancellations that are behind us; -1 has all of them behind.
+    window : int, default 0
+        Nanoseconds of changes that a message tells; 0 has them happen when it is told.
     """
 
     cdef gc_book b
@@ -125,8 +129,8 @@ cdef class QueueBook:
     cdef object kept
     cdef readonly int64_t told_ns  # time of the last message, 0 before the first
 
-    def __cinit__(self, double lot, double power):
-        self.b.lot, self.b.power = lot, power
+    def __cinit__(self, double lot, double power, int64_t window=0):
+        self.b.lot, self.b.power, self.b.window = lot, power, window
         self.b.best[0] = self.b.best[1] = self.b.reached[0] = self.b.reached[1] = GC_NO_TICK
 
     def __dealloc__(self):
@@ -227,7 +231,7 @@ cdef class QueueBook:
         if not self.b.base <= tick < self.b.base + self.b.size:
             self.widen(tick)
         self.b.order[k].side, self.b.order[k].live, self.b.order[k].tick = side, 1, tick
-        self.b.order[k].left, self.b.order[k].traded = amount, 0.0
+        self.b.order[k].left, self.b.order[k].traded, self.b.order[k].gone = amount, 0.0, 0.0
         self.b.order[k].ahead = self.b.amount[side][tick - self.b.base]
         self.b.orders = max(self.b.orders, k + 1)
         self.b.resting[side] += 1

@@ -10,6 +10,9 @@
  * The amount of a level that a trade has taken is told twice, by the trade and by the level: what trades took
  * since the level was last told is no cancellation. An order is filled whole where a trade is told beyond its
  * price, or the other side's best reaches it.
+ * A message tells what has changed in the window of its channel, and not when. Others cancel evenly in it: of the
+ * cancellations that the message after a trade tells, a share came before the trade, by its time in the window.
+ * A trade with an order that is in no level (`GC_OWN`) is not told again by its level.
  * Nothing is filled while the book is not known: after a gap until it is told whole, and while it is crossed.
  *
  * R. Cont, S. Stoikov, R. Talreja, Operations Research 58 (2010) 549-563, for queues as what is modelled;
@@ -24,7 +27,7 @@
 #include <string.h>
 
 enum { GC_BIDS, GC_ASKS, GC_BUY_TRADE, GC_SELL_TRADE, GC_CLEAR, GC_GAP, GC_FEED_KINDS };
-enum { GC_LAST = 0x80 };                             /* of a message */
+enum { GC_LAST = 0x80, GC_OWN = 0x40 };              /* of a message; a trade with an order that no level has */
 enum { GC_AT_END, GC_AT_FILL, GC_AT_EDGE };          /* why gc_advance stopped; an edge needs wider arrays */
 enum { GC_CROSSED, GC_LOST, GC_OUTSIDE, GC_COUNTS }; /* what was counted and not filled through */
 
@@ -37,7 +40,8 @@ typedef struct {
     int side; /* GC_BIDS: we buy */
     int live;
     int64_t tick;
-    double left, ahead, traded; /* `traded`: by trades at the price since its level was told */
+    double left, ahead;
+    double traded, gone; /* since its level was told: what it will tell again; of that, by cancellations */
 } gc_order;
 
 typedef struct {
@@ -52,6 +56,7 @@ typedef struct {
     int64_t base, size;
     int64_t best[2], reached[2]; /* best prices, and those of the message before */
     double lot, power;
+    int64_t window, told; /* of a message, and when the last one was told */
     int known, crossed;
     int64_t counts[GC_COUNTS];
     gc_order order[GC_MOST_ORDERS];
@@ -93,15 +98,19 @@ static inline double gc_behind(double ahead, double behind, double power)
     return isfinite(share) ? share : 1.0;
 }
 
+/* Part of a level is cancelled, in front of an order and behind it. */
+static inline void gc_cancelled(gc_order *o, double level, double gone, double power)
+{
+    double behind = level - o->ahead, share = gc_behind(o->ahead, fmax(behind, 0.0), power);
+    double over = behind - share * gone; /* more cannot go behind than is there */
+    o->ahead -= (1.0 - share) * gone - fmin(over, 0.0);
+}
+
 static inline void gc_level_told(gc_order *o, double before, double now, double power)
 {
     double gone = before - now - o->traded;
-    o->traded = 0.0;
-    if (gone > 0.0) {
-        double behind = before - o->ahead, share = gc_behind(o->ahead, fmax(behind, 0.0), power);
-        double over = behind - share * gone; /* more cannot go behind than is there */
-        o->ahead -= (1.0 - share) * gone - fmin(over, 0.0);
-    }
+    o->traded = o->gone = 0.0;
+    if (gone > 0.0) gc_cancelled(o, before, gone, power);
     o->ahead = fmin(o->ahead, now);
 }
 
@@ -132,16 +141,48 @@ static inline void gc_filled(gc_book *b, int k, double amount, int64_t ts, gc_fi
     if (o->left < 0.5 * b->lot) o->live = 0, b->resting[o->side]--;
 }
 
-/* Our orders on the side that a trade took from. */
-static inline void gc_trade(gc_book *b, int side, int64_t tick, double amount, int64_t ts, gc_fill *fills, int *count)
+static inline int gc_kind(const gc_feed *f, ptrdiff_t i)
 {
+    return f->kind[i] & ~(GC_LAST | GC_OWN);
+}
+
+/* Cancelled at an order's price by the time of trade i there, of what the next message tells and no trade took. */
+static inline double gc_gone_by(const gc_book *b, const gc_order *o, const gc_feed *f, ptrdiff_t i)
+{
+    double level = b->amount[o->side][o->tick - b->base], left = level - o->traded;
+    for (ptrdiff_t j = i; j < f->n && f->ts[j] - f->ts[i] < b->window; j++) {
+        int kind = gc_kind(f, j), here = f->tick[j] == o->tick;
+        if (kind > GC_SELL_TRADE) return 0.0;
+        if (kind > GC_ASKS) {
+            if (here && kind == gc_kind(f, i) && !(f->kind[j] & GC_OWN)) left -= f->amount[j];
+            continue;
+        }
+        if (here && kind == o->side) level = f->amount[j];
+        if (f->kind[j] & GC_LAST) {
+            int64_t end = f->ts[j], start = end - b->window > b->told ? end - b->window : b->told;
+            double share = end > start ? (double)(f->ts[i] - start) / (double)(end - start) : 1.0;
+            return fmax(share * (left - level + o->gone) - o->gone, 0.0);
+        }
+    }
+    return 0.0;
+}
+
+/* Our orders on the side that trade i took from. */
+static inline void gc_trade(gc_book *b, int side, const gc_feed *f, ptrdiff_t i, gc_fill *fills, int *count)
+{
+    int64_t tick = f->tick[i], ts = f->ts[i];
+    double amount = f->amount[i];
     for (int k = 0; b->resting[side] && k < b->orders; k++) {
         gc_order *o = &b->order[k];
         if (!o->live || o->side != side) continue;
         if (gc_better(side, o->tick, tick)) {
             gc_filled(b, k, o->left, ts, fills, count);
         } else if (o->tick == tick) {
-            o->ahead -= amount, o->traded += amount;
+            double gone = gc_gone_by(b, o, f, i);
+            if (gone > 0.0) gc_cancelled(o, b->amount[side][tick - b->base] - o->traded, gone, b->power);
+            o->gone += gone, o->traded += gone;
+            o->ahead -= amount;
+            if (!(f->kind[i] & GC_OWN)) o->traded += amount;
             double lots = nearbyint(-o->ahead / b->lot);
             if (lots > 0.0) {
                 o->ahead = 0.0;
@@ -166,7 +207,7 @@ static inline void gc_behind_again(gc_book *b)
 {
     for (int k = 0; k < b->orders; k++) {
         gc_order *o = &b->order[k];
-        if (o->live) o->ahead = b->amount[o->side][o->tick - b->base], o->traded = 0.0;
+        if (o->live) o->ahead = b->amount[o->side][o->tick - b->base], o->traded = o->gone = 0.0;
     }
 }
 
@@ -189,7 +230,7 @@ static inline int gc_advance(gc_book *b, const gc_feed *f, ptrdiff_t *at, int64_
     ptrdiff_t i = *at;
     *count = 0;
     for (; i < f->n && f->ts[i] <= until; i++) {
-        int kind = f->kind[i] & ~GC_LAST;
+        int kind = gc_kind(f, i);
         int64_t tick = f->tick[i];
         if (kind <= GC_ASKS) {
             if (tick < b->base || tick >= b->base + b->size) {
@@ -205,7 +246,7 @@ static inline int gc_advance(gc_book *b, const gc_feed *f, ptrdiff_t *at, int64_
             int64_t other = b->best[1 - side];
             int counts = b->known == 1 && !b->crossed;
             if (counts && (other == GC_NO_TICK || gc_better(1 - side, tick, other)))
-                gc_trade(b, side, tick, f->amount[i], f->ts[i], fills, count);
+                gc_trade(b, side, f, i, fills, count);
             else
                 b->counts[GC_OUTSIDE] += counts; /* on the other side of the book: one of both is old */
         } else {
@@ -220,6 +261,7 @@ static inline int gc_advance(gc_book *b, const gc_feed *f, ptrdiff_t *at, int64_
         if (f->kind[i] & GC_LAST) {
             if (b->known == 2) gc_behind_again(b), b->known = 1;
             gc_message_ends(b, f->ts[i], fills, count);
+            if (kind != GC_BUY_TRADE && kind != GC_SELL_TRADE) b->told = f->ts[i];
         }
         if (*count && (f->kind[i] & GC_LAST || *count > GC_MOST_FILLS - GC_MOST_ORDERS)) {
             *at = i + 1;

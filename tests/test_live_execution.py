@@ -649,9 +649,10 @@ def test_a_session_hedges_in_slices(tmp_path):
     told, index = hedges_told(path), process.hedger.desk.market.index
     sent = [decode_fact(record.body, Placed) for record in read(path) if record.name == "Placed"]
     hedges = [abs(one.amount) / index for one in sent if not isinstance(one.instrument, Option)]
-    assert max(hedges) < 0.0205 < 0.05 < max(abs(order.legs[0].amount) / index for order, _, _ in told.hedges)
-    shares = [sum(f.amount for f in fills) / order.legs[0].amount for order, _, fills in told.hedges]
-    assert max(shares) == 1.0
+    asked_for = [hedge.order.legs[0].amount for hedge in told.hedges]
+    assert max(hedges) < 0.0205 < 0.05 < max(map(abs, asked_for)) / index
+    filled = [math.fsum(fill.amount for fill in hedge.fills) for hedge in told.hedges]
+    assert max(got / amount for got, amount in zip(filled, asked_for, strict=True)) == 1.0
 
 
 def test_a_hedge_in_slices_is_held_to_the_size_of_a_slice():

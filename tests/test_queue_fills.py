@@ -78,6 +78,43 @@ def test_what_a_trade_took_is_no_cancellation():
     assert found._book.left(order) == (5.0, 4.0)
 
 
+@pytest.mark.parametrize(
+    ("at_ns", "window_ns", "ahead"), [(150, 100, 3.0), (150, 200, 1.5), (150, 50, 6.0), (150, 0, 6.0)]
+)
+def test_others_cancel_evenly_in_the_window_of_a_message(at_ns, window_ns, ahead):
+    """Of 10 ahead 4 trade; the message at 200 tells that 6 were cancelled, of which some came before."""
+    rows = [*WHOLE, (at_ns, SELL, 100, 4.0, True), (200, BID, 100, 0.0, True)]
+    found = RecordedBook(blocks(rows), 1.0, 1.0, QueueModel(window_ns=window_ns))
+    found.follow(0)
+    order = found.rest(True, 100.0, 5.0)
+    found.follow(at_ns)
+    assert found._book.left(order) == (5.0, pytest.approx(ahead))
+
+
+def test_two_trades_in_one_window_share_its_cancellations():
+    """By 120 a fifth of 6 were cancelled, by 160 three fifths; no other level and message tells of them."""
+    trades = [(120, SELL, 100, 2.0, True), (160, SELL, 100, 2.0, True)]
+    rows = [*WHOLE, *trades, (200, BID, 99, 0.0, False), (200, BID, 100, 0.0, True)]
+    found = RecordedBook(blocks(rows), 1.0, 1.0, QueueModel(window_ns=100))
+    found.follow(0)
+    order = found.rest(True, 100.0, 5.0)
+    found.follow(160)
+    assert found._book.left(order) == (5.0, pytest.approx(10.0 - 3.6 - 4.0))
+    apart = [*WHOLE, *trades, (200, BID, 99, 0.0, True), (200, BID, 100, 0.0, True)]
+    found = RecordedBook(blocks(apart), 1.0, 1.0, QueueModel(window_ns=100))
+    found.follow(0)
+    order = found.rest(True, 100.0, 5.0)
+    found.follow(160)
+    assert found._book.left(order) == (5.0, 6.0)
+
+
+@pytest.mark.parametrize(("mark", "fills"), [(q.OWN, [(200, 5.0)]), (0, [])])
+def test_a_trade_with_an_order_that_no_level_has_leaves_the_level_to_cancellations(mark, fills):
+    """All 10 ahead are gone at 200: cancelled before the trade with ours, or 5 of them traded."""
+    found = recorded([*WHOLE, (200, SELL | mark, 100, 5.0, True), (200, BID, 100, 0.0, True)])
+    assert rested(found) == fills
+
+
 @pytest.mark.parametrize(("cancels", "exponent"), [("behind", None), ("pro_rata", 1.0), ("power", 2.0)])
 @pytest.mark.parametrize("seed", range(20))
 def test_an_order_at_random_against_the_oracle(seed, cancels, exponent):
@@ -157,11 +194,19 @@ def test_a_taker_gets_what_is_shown_up_to_its_limit_once():
     ]
 
 
-def test_a_post_only_order_that_would_take_is_refused():
+def test_a_post_only_order_that_would_take_is_moved_inside_the_spread_or_refused():
+    found = book((1, SELL, 100, 40.0), (2, BUY, 101, 40.0))
+    found.follow(0)
+    assert found.rest(True, 101.0, 1.0, fixed=True) is None
+    assert found.rest(False, 100.0, 1.0, fixed=True) is None
+    moved = found.rest(True, 105.0, 1.0), found.rest(False, 95.0, 1.0)
+    found.follow(2)
+    assert [found.fills(order)[0].price for order in moved] == [100.0, 101.0]
+
+
+def test_an_order_is_cancelled_once():
     found = book()
     found.follow(0)
-    assert found.rest(True, 101.0, 1.0) is None
-    assert found.rest(False, 100.0, 1.0) is None
     order = found.rest(False, 101.0, 2.0)
     assert (found.left(order), found.cancel(order), found.cancel(order)) == (2.0, 2.0, 0.0)
 

@@ -21,6 +21,7 @@ from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected
 from gammacore.execution.bump import bump_ns
 from gammacore.execution.costs import HedgeCosts
+from gammacore.execution.sent import SentOrder
 from gammacore.fees import DERIBIT, future_fee
 from gammacore.orders import Leg, Order, Purpose
 from support.books import blocks
@@ -125,11 +126,68 @@ def test_what_the_book_never_shows_is_not_filled_and_the_tries_end():
     assert parts(limited, 500.0) == [(60_000.0, 300.0, False)]
 
 
-def test_a_book_that_has_moved_up_to_the_order_refuses_it_and_it_takes():
+FALLEN = at(1.002, BID, 119_999, 0.0), at(1.003, BID, 119_990, 9.0), at(1.004, ASK, 119_999, 200.0)
+
+
+def test_a_book_that_has_moved_up_to_the_order_moves_it_inside_the_spread():
     """Sent to rest at 59,999.5; on its way the asks come down to it."""
-    fallen = at(1.002, BID, 119_999, 0.0), at(1.003, BID, 119_990, 9.0), at(1.004, ASK, 119_999, 200.0)
-    found = working(*fallen)
-    assert parts(found) == [(59_999.5, 100.0, False)]
+    found = working(*FALLEN, at(2, SELL, 119_998, 40.0))
+    assert parts(found) == [(59_999.0, 40.0, True), (59_999.5, 60.0, False)]
+
+
+def test_an_order_with_a_price_of_its_own_is_not_moved():
+    found = working(*FALLEN, at(2, SELL, 119_998, 40.0))
+    order = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERP, 100.0),), limit=59_999.5)
+    assert found.work(order, START + SECOND) == []
+
+
+# ---- orders as a session sent them ---------------------------------------------------
+
+
+def sent(seconds, ended, amount, *fills, rests=True):
+    times = (START + round(s * SECOND) for s in (seconds, ended))
+    told = tuple((START + round(s * SECOND), part) for s, part in fills)
+    return SentOrder(*times, amount, 59_999.5 if rests else 60_001.0, rests, told)
+
+
+def again(found, *orders, amount=100.0):
+    fills = found.work(hedge(amount), START + SECOND, orders)
+    return [(fill.ts_ns - START, fill.price, fill.amount, fill.maker) for fill in fills]
+
+
+def ms(count):
+    return count * SECOND // 1_000
+
+
+def test_what_a_session_gave_up_is_given_up():
+    """It asked its order back before its patience ended, and sent nothing more."""
+    orders = [sent(1, 2, 100.0)]
+    assert again(working(at(2.1, SELL, 119_998, 10.0)), *orders) == []
+    assert again(working(at(1.9, SELL, 119_998, 10.0)), *orders) == [(ms(1_900), 59_999.5, 100.0, True)]
+
+
+def test_what_a_session_took_is_taken_when_it_was():
+    """The ask moves up at 4.5 s; the session took at 4.6 s, longer after the patience than two ways take."""
+    orders = [sent(1, 4.6, 100.0), sent(4.6, 4.7, 100.0, (4.605, 100.0), rests=False)]
+    moved = at(4.5, ASK, 120_000, 0.0)
+    assert again(working(moved), *orders) == [(ms(4_605), 60_000.5, 100.0, False)]
+    some = again(working(at(2, SELL, 119_999, 540.0), moved), *orders)
+    assert some == [(ms(2_000), 59_999.5, 40.0, True), (ms(4_605), 60_000.5, 60.0, False)]
+    all_of_it = again(working(at(2, SELL, 119_998, 10.0), moved), *orders)
+    assert all_of_it == [(ms(2_000), 59_999.5, 100.0, True)]  # and nothing is taken
+
+
+def test_where_a_session_was_filled_at_rest_and_we_are_not_the_steps_go_on():
+    """The patience ends at 4 s; it left at 4.005 s, which was heard at 4.01 s, and took at 4.015 s."""
+    orders = [sent(1, 2, 100.0, (1.9, 100.0))]
+    assert again(working(), *orders) == [(ms(4_015), 60_000.0, 100.0, False)]
+
+
+def test_slices_of_a_session_are_filled_one_after_the_other():
+    """50 rest and fill, 50 rest and are taken; with us the first 50 are taken and the next 50 fill."""
+    orders = [sent(1, 2, 50.0, (1.9, 50.0)), sent(6, 9, 50.0), sent(9, 9.1, 50.0, (9.0, 50.0), rests=False)]
+    found = again(working(at(7, SELL, 119_998, 10.0)), *orders)
+    assert found == [(ms(4_015), 60_000.0, 50.0, False), (ms(7_000), 59_999.5, 50.0, True)]
 
 
 def test_takers_of_linear_contracts_are_held_for_ten_milliseconds():

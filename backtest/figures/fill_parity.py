@@ -11,6 +11,7 @@ import numpy as np
 from gammacore.contracts import Settlement
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.events import Fill
+from gammacore.execution.sent import WorkedHedge
 from gammacore.fees import FeeSchedule, future_fee
 from gammacore.orders import Order
 
@@ -19,8 +20,6 @@ from ..replay.recorded_hedges import RecordedHedges
 from .performance import number
 
 __all__ = ["FillParity", "HedgePair", "fill_parity"]
-
-Hedge = tuple[Order, int, Sequence[Fill]]
 
 
 class HedgePair(NamedTuple):
@@ -61,11 +60,24 @@ class HedgePair(NamedTuple):
 
 
 class FillParity(NamedTuple):
-    """All hedges of a session that could be compared, and those that could not."""
+    """All hedges of a session that could be compared, and those that could not.
+
+    Attributes
+    ----------
+    pairs : tuple of HedgePair
+        Filled in the session and simulated.
+    without_book : int
+        The book was not known.
+    unfilled, neither : int
+        Filled on one side alone, and on none: the session gave them up, and so did the simulation.
+    told : dict of str to int
+        What the book counted.
+    """
 
     pairs: tuple[HedgePair, ...]
     without_book: int
     unfilled: int
+    neither: int
     told: dict[str, int]
 
     def summary(self) -> dict[str, Any]:
@@ -76,10 +88,11 @@ class FillParity(NamedTuple):
         cost = math.fsum(pair.cost for pair in pairs)
         off = [(p.price / p.simulated_price - 1.0) * math.copysign(1e4, p.amount) for p in pairs]
         return {
-            "hedges": len(pairs) + self.without_book + self.unfilled,
+            "hedges": len(pairs) + self.without_book + self.unfilled + self.neither,
             "compared": len(pairs),
             "without_book": self.without_book,
             "unfilled": self.unfilled,
+            "neither": self.neither,
             "maker_share": _weighted([pair.maker for pair in pairs], filled),
             "simulated_maker_share": _weighted([pair.simulated_maker for pair in pairs], filled),
             "price_bp": _weighted(off, filled),
@@ -100,13 +113,13 @@ def _weighted(values: Sequence[float], weights: Any) -> float | None:
     return number(float(np.average(values, weights=weights))) if len(values) and weights.sum() > 0 else None
 
 
-def fill_parity(hedges: Sequence[Hedge], recorded: RecordedHedges, fees: FeeSchedule) -> FillParity:
+def fill_parity(hedges: Sequence[WorkedHedge], recorded: RecordedHedges, fees: FeeSchedule) -> FillParity:
     """Work the hedges of a session again.
 
     Parameters
     ----------
-    hedges : sequence of (Order, int, fills)
-        In the order of their decisions.
+    hedges : sequence of WorkedHedge
+        In the order of their decisions; with what was sent for them they are worked by that.
     recorded : RecordedHedges
         The book that was recorded meanwhile.
     fees : FeeSchedule
@@ -115,19 +128,21 @@ def fill_parity(hedges: Sequence[Hedge], recorded: RecordedHedges, fees: FeeSche
     Returns
     -------
     FillParity
-        Without orders that neither filled, and those whose book is not known.
+        Pairs without hedges that were not filled on both sides, and those whose book is not known.
     """
     pairs: list[HedgePair] = []
-    without_book = unfilled = 0
-    for order, ts_ns, fills in sorted(hedges, key=lambda hedge: hedge[1]):
-        parts = recorded.work(order, ts_ns)
+    without_book = unfilled = neither = 0
+    for order, ts_ns, fills, sent in sorted(hedges, key=lambda hedge: hedge.ts_ns):
+        parts = recorded.work(order, ts_ns, sent)
         if parts is None:
             without_book += 1
+        elif not fills and not parts:
+            neither += 1
         elif not fills or not parts:
             unfilled += 1
         else:
             pairs.append(_pair(order, ts_ns, fills, parts, recorded, fees))
-    return FillParity(tuple(pairs), without_book, unfilled, recorded.told())
+    return FillParity(tuple(pairs), without_book, unfilled, neither, recorded.told())
 
 
 def _pair(

@@ -30,10 +30,14 @@ class QueueModel(msgspec.Struct, frozen=True):
         Where others cancel: all behind us; ahead and behind in proportion; or by a power law.
     power : float
         Of the power law: the larger, the more of them are behind us.
+    window_ns : int
+        Of a message: others cancel evenly in it, or since the message before where that is later; 0 has them
+        cancel when it is told.
     """
 
     cancels: Literal["behind", "pro_rata", "power"] = "pro_rata"
     power: float = 3.0
+    window_ns: int = NS_PER_SECOND // 10  # of the channels that are recorded
 
     @property
     def exponent(self) -> float:
@@ -69,7 +73,8 @@ class RecordedBook:
 
     def __init__(self, feed: Iterator[Feed], tick_size: float, lot: float, model: QueueModel) -> None:
         self.tick_size, self.model, self.now_ns = tick_size, model, 0
-        self._feed, self._book, self._ended = feed, _queue.QueueBook(lot, model.exponent), False
+        self._feed, self._ended = feed, False
+        self._book = _queue.QueueBook(lot, model.exponent, model.window_ns)
         self._fills: dict[int, list[QueueFill]] = {}
 
     def follow(self, until_ns: int, order: int | None = None) -> bool:
@@ -114,12 +119,18 @@ class RecordedBook:
     def _best(self) -> tuple[int | None, int | None]:
         return self._book.best(_queue.BIDS), self._book.best(_queue.ASKS)
 
-    def rest(self, buys: bool, price: float, amount: float) -> int | None:
-        """Enter a post-only order into the book as it is; None if it would take."""
+    def rest(self, buys: bool, price: float, amount: float, *, fixed: bool = False) -> int | None:
+        """Enter a post-only order into the book as it is.
+
+        One that would take is moved to just inside the spread, as the exchange does; None if its price
+        is ``fixed``: it is refused.
+        """
         side, tick = _queue.BIDS if buys else _queue.ASKS, round(price / self.tick_size)
         other = self._book.best(1 - side)
         if other is not None and (tick >= other if buys else tick <= other):
-            return None
+            if fixed:
+                return None
+            tick = other - 1 if buys else other + 1
         number = self._book.place(side, tick, amount)
         self._fills[number] = []
         return number

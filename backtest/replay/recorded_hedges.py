@@ -7,6 +7,7 @@ are booked at the bar of the decision, as those by bars are. Orders of one momen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import ConfigError, DataError
 from gammacore.execution.bump import bump_ns
 from gammacore.execution.pricing import Settings
+from gammacore.execution.sent import SentOrder
 from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, Willing, next_step
 from gammacore.orders import Order
 from gammacore.terms import grids_of, store_of
 
+from .own_orders import without_own
 from .queue_fills import QueueFill, QueueModel, RecordedBook
 from .tape import Tape
 
@@ -88,8 +91,11 @@ class RecordedHedges:
         self.latency_ns = int(self._latencies_ns[0])  # of the hedge at work
         self.worked = self.by_bars = 0
 
-    def work(self, order: Order, ts_ns: int) -> list[QueueFill] | None:
-        """Work a hedge to its end; None where the book is not known."""
+    def work(self, order: Order, ts_ns: int, sent: Sequence[SentOrder] = ()) -> list[QueueFill] | None:
+        """Work a hedge to its end; None where the book is not known.
+
+        By the steps of a session, or as one did: by what it ``sent``, when it sent it.
+        """
         (leg,) = order.legs
         if leg.instrument != self.perpetual:
             return None
@@ -98,15 +104,46 @@ class RecordedHedges:
             return None
         if len(self._latencies_ns) > 1:
             self.latency_ns = int(np.random.default_rng((self._seed, ts_ns)).choice(self._latencies_ns))
-        parts = self._steps(order, ts_ns, leg.amount > 0, abs(leg.amount))
+        if sent:
+            parts = self._again(order, sent, leg.amount > 0, abs(leg.amount))
+        else:
+            parts = self._steps(order, NOTHING, ts_ns, ts_ns, leg.amount > 0, abs(leg.amount))
         lost = not parts and not self.book.follow(ts_ns)  # before anything was filled
         self.worked, self.by_bars = self.worked + (not lost), self.by_bars + lost
         return None if lost else parts
 
-    def _steps(self, order: Order, ts_ns: int, buys: bool, amount: float) -> list[QueueFill]:
+    def _again(self, order: Order, sent: Sequence[SentOrder], buys: bool, amount: float) -> list[QueueFill]:
+        """Send what a session sent; where it was filled and we are not, go on by the steps."""
+        parts: list[QueueFill] = []
+        now_ns, half = 0, 0.5 * self.spec.min_trade_amount
+        got = done = 0.0  # by us, and by the session until then
+        for one in sent:
+            part = min(done + abs(one.amount), amount) - got
+            done += abs(one.filled)
+            if part < half:
+                continue
+            now_ns = max(now_ns, one.ts_ns)
+            enough = abs(one.filled) >= abs(one.amount) - half  # the session had no need of what comes next
+            if one.rests:
+                ended_ns = None if enough else one.ended_ns
+                found, now_ns = self._rest(order, Send(one.limit, True), now_ns, buys, part, ended_ns)
+            else:
+                found, now_ns = self._take(order, Send(one.limit, False), now_ns, buys, part)
+            left = part - math.fsum(fill.amount for fill in found)
+            if enough and left >= half:
+                tried = Tried(int(not one.rests), one.ts_ns, one.rests, "not filled")
+                found += self._steps(order, tried, one.ts_ns, now_ns, buys, left)
+            parts += found
+            got = math.fsum(fill.amount for fill in parts)
+        return parts
+
+    def _steps(
+        self, order: Order, tried: Tried, ts_ns: int, now_ns: int, buys: bool, amount: float
+    ) -> list[QueueFill]:
+        """Go on by the steps of a session, from what it has tried."""
         side = _Side(self.book, self.settings, self.spec, buys)
         parts: list[QueueFill] = []
-        tried, now_ns, left = NOTHING, ts_ns, amount
+        left = amount
         while left >= 0.5 * self.spec.min_trade_amount and self.book.known:
             step = next_step(order, tried, side, self.settings, ts_ns, now_ns, cancelled=False)
             if isinstance(step, GiveUp):
@@ -119,7 +156,7 @@ class RecordedHedges:
             bid, ask = self.book.sizes()
             shown = bid if step.rests == buys else ask
             part = abs(self.settings.part(order, self.perpetual, left, step.limit, self.spec, shown))
-            found, now_ns = send(step, now_ns, buys, part)
+            found, now_ns = send(order, step, now_ns, buys, part)
             parts += found
             got = sum(fill.amount for fill in found)
             left -= got
@@ -129,21 +166,31 @@ class RecordedHedges:
                 tried = Tried(tried.takers + (not step.rests), sent_ns, step.rests, "not filled")
         return parts
 
-    def _rest(self, step: Send, now_ns: int, buys: bool, left: float) -> tuple[list[QueueFill], int]:
-        """Rest until the patience ends, as seen from here; fills, and when the answer is back."""
+    def _rest(
+        self, order: Order, step: Send, now_ns: int, buys: bool, left: float, ended_ns: int | None = None
+    ) -> tuple[list[QueueFill], int]:
+        """Rest until the patience ends, as seen from here; fills, and when the answer is back.
+
+        No longer than until that of a session was back.
+        """
         book, way = self.book, self.latency_ns
         book.follow(now_ns + way)
-        number = book.rest(buys, step.limit, left)
-        if number is None:  # it would have taken: refused
+        number = book.rest(buys, step.limit, left, fixed=order.limit is not None)
+        if number is None:
             return [], now_ns + 2 * way
-        book.follow(now_ns + self.settings.patience_ns + way, number)
+        leaves_ns = now_ns + self.settings.patience_ns + way
+        if ended_ns is not None:
+            leaves_ns = min(leaves_ns, ended_ns - way)
+        book.follow(leaves_ns, number)
         book.cancel(number)
         fills = book.fills(number)
         if sum(fill.amount for fill in fills) >= left - 0.5 * self.spec.min_trade_amount:
             return fills, fills[-1].ts_ns + way
-        return fills, now_ns + self.settings.patience_ns + 2 * way
+        return fills, leaves_ns + way
 
-    def _take(self, step: Send, now_ns: int, buys: bool, left: float) -> tuple[list[QueueFill], int]:
+    def _take(
+        self, order: Order, step: Send, now_ns: int, buys: bool, left: float
+    ) -> tuple[list[QueueFill], int]:
         """Take at once; fills, and when the answer is back."""
         enters_ns = now_ns + self.latency_ns + bump_ns(self.perpetual, now_ns)
         self.book.follow(enters_ns)
@@ -176,7 +223,9 @@ def recorded_hedges(config: Config, tape: Tape) -> RecordedHedges:
         raise ConfigError(f"{what}; {error}: record some, or write bars") from None
 
 
-def open_book(config: Config, root: Path, start_ns: int, end_ns: int) -> RecordedHedges:
+def open_book(
+    config: Config, root: Path, start_ns: int, end_ns: int, own: Sequence[SentOrder] = ()
+) -> RecordedHedges:
     """Open the recorded book of a configuration's perpetual.
 
     Parameters
@@ -186,6 +235,8 @@ def open_book(config: Config, root: Path, start_ns: int, end_ns: int) -> Recorde
     root : Path
         Folder of a store.
     start_ns, end_ns : int
+    own : sequence of SentOrder
+        Orders of ours in the perpetual that were recorded with all others, to be taken out.
 
     Raises
     ------
@@ -201,6 +252,8 @@ def open_book(config: Config, root: Path, start_ns: int, end_ns: int) -> Recorde
     spec = grids_of(config).spec_for(perpetual)
     model = QueueModel(working.queue, working.queue_power)
     feed = book_feed(store, perpetual.name, spec.tick_size, start_ns, end_ns)
+    if own:
+        feed = without_own(feed, own, spec.tick_size, spec.min_trade_amount)
     book = RecordedBook(feed, spec.tick_size, spec.min_trade_amount, model)
     latency_ns = np.rint(np.atleast_1d(working.latency_ms) * 1e-3 * NS_PER_SECOND).astype(np.int64)
     return RecordedHedges(book, perpetual, spec, build_working(config), latency_ns.tolist(), working.seed)

@@ -36,8 +36,9 @@ def compare_fills(journal: Path, root: Path, overrides: list[str], as_json: bool
         config = with_overrides(told.config, parse_overrides(overrides))
         if not told.hedges:
             raise DataError(f"{journal}: no hedge was ordered, so there is none to compare")
-        times = [ts_ns for _, ts_ns, _ in told.hedges]
-        book = open_book(config, root, min(times) - BEFORE_NS, max(times) + AFTER_NS)
+        times = [hedge.ts_ns for hedge in told.hedges]
+        own = [sent for hedge in told.hedges for sent in hedge.sent]
+        book = open_book(config, root, min(times) - BEFORE_NS, max(times) + AFTER_NS, own)
         found = fill_parity(told.hedges, book, fees_of(config, grids_of(config)))
     if as_json:
         document({"summary": found.summary(), "hedges": found.rows()})
@@ -51,7 +52,8 @@ def _show_fills(console: Console, summary: dict[str, Any], currency: str) -> Non
     table.add_row("filled at rest", *("-" if share is None else f"{share:.1%}" for share in makers))
     table.add_row(f"fees, {currency}", *(f"{summary[name]:.8f}" for name in ("fees", "simulated_fees")))
     console.print(table)
-    left = f"{summary['without_book']} without a known book, {summary['unfilled']} not filled on one side"
+    left = f"{summary['without_book']} without a known book, {summary['unfilled']} filled on one side alone"
+    left += f", {summary['neither']} on none"
     console.print(f"{summary['compared']} of {summary['hedges']} hedges compared; {left}", highlight=False)
     if summary["compared"]:
         share = "" if summary["cost_over_fees"] is None else f", {summary['cost_over_fees']:+.1%} of fees"
