@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gammacore.contracts import Future, Grids, Option, Perpetual, Settlement
 from gammacore.daycount import FRIDAY, weekday
+from gammacore.episode import Episode
 from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT, FeeSchedule
 from gammacore.hedging import Target
@@ -89,6 +90,20 @@ class Hedge:
         wanted = delta * price if instrument.settlement is Settlement.INVERSE else delta
         amount = self.grids.spec_for(instrument).round_amount(wanted, "nearest") if self.lots else wanted
         return Leg(instrument, amount, amount - wanted)
+
+    def mismatch(self, episode: Episode | None, market: Market) -> float | None:
+        """Delta to be hedged away, coin, without what is on its way; None of an episode that is empty."""
+        if episode is None or not episode.open:
+            return None
+        pending = (
+            episode.pending_delta(market.future_price(episode.hedge.instrument)) if episode.pending else 0.0
+        )
+        return float(self.target.mismatch(episode, market)) - float(pending)
+
+    @staticmethod
+    def unwanted(delta: float, mismatch: float | None) -> bool:
+        """Whether a hedge of so many coins would now add to the mismatch rather than remove it."""
+        return mismatch is not None and abs(mismatch + delta) >= abs(mismatch)
 
     def least(self, instrument: Future | Perpetual) -> Leg:
         """Leg of the smallest order there is."""

@@ -50,18 +50,12 @@ class Aims:
 
     def unwanted(self, order: Order, left: float) -> bool:
         """Whether what is left of a hedge would now add to the delta rather than remove it."""
-        mismatch = self.mismatch(order.episode)
         delta = left / self._unit(order.legs[0].instrument)
-        return mismatch is not None and abs(mismatch + delta) >= abs(mismatch)
+        return self._desk.hedge.unwanted(delta, self.mismatch(order.episode))
 
     def mismatch(self, number: int) -> float | None:
         """Delta to be hedged away in an episode, coin, without what is on its way; None if it is empty."""
-        episode = self._desk.portfolio.find(number)
-        if episode is None or not episode.open:
-            return None
-        price = self._desk.market.future_price(episode.hedge.instrument)
-        mismatch = self._desk.hedge.target.mismatch(episode, self._desk.market)
-        return float(mismatch) - float(episode.pending_delta(price) if episode.pending else 0.0)
+        return self._desk.hedge.mismatch(self._desk.portfolio.find(number), self._desk.market)
 
     def _unit(self, instrument: Tradable) -> float:
         """Amount that is one coin."""

@@ -141,6 +141,47 @@ def test_an_order_with_a_price_of_its_own_is_not_moved():
     assert found.work(order, START + SECOND) == []
 
 
+# ---- hedges that the market makes needless ------------------------------------------
+
+
+def asked_back(*messages, since=59_990.0, **asked):
+    """Work a hedge that is unwanted from a mid price on; what it was asked, too."""
+    found, seen = working(*messages, **asked), []
+
+    def unwanted(order, left, got, moved):
+        seen.append((left, got, moved))
+        return moved * 59_999.75 >= since
+
+    found.unwanted = unwanted
+    fills = found.work(hedge(100.0), START + SECOND)
+    return [(fill.ts_ns - START, fill.price, fill.amount, fill.maker) for fill in fills], seen
+
+
+RISE = at(2, ASK, 120_000, 0.0), at(2, ASK, 120_001, 0.0), at(2.0, ASK, 120_010, 50.0)  # the mid is 60,002.25
+
+
+def test_a_hedge_that_is_no_longer_wanted_is_asked_back_and_never_takes():
+    fills, seen = asked_back(*RISE, since=60_002.0)
+    assert fills == []
+    assert seen[-1] == (100.0, 0.0, pytest.approx(60_002.25 / 59_999.75, rel=1e-12))
+    fills, _ = asked_back(*RISE, since=60_003.0)
+    assert fills == [(ms(4_015), 60_005.0, 50.0, False)]
+
+
+def test_on_its_way_out_it_still_fills():
+    """Looked at each 100 ms from 1.005 s on: at 2.005 s the rise is seen, and it leaves 10 ms later."""
+    fills, _ = asked_back(*RISE, at(2.014, SELL, 119_998, 10.0), since=60_002.0)
+    assert fills == [(ms(2_014), 59_999.5, 100.0, True)]
+    fills, _ = asked_back(*RISE, at(2.016, SELL, 119_998, 10.0), since=60_002.0)
+    assert fills == []
+
+
+def test_what_is_asked_knows_what_was_filled():
+    fills, seen = asked_back(at(1.5, SELL, 119_999, 540.0), *RISE, since=60_002.0)
+    assert fills == [(ms(1_500), 59_999.5, 40.0, True)]
+    assert {(left, got) for left, got, _ in seen} == {(100.0, 0.0), (60.0, 40.0)}
+
+
 # ---- orders as a session sent them ---------------------------------------------------
 
 
@@ -290,13 +331,17 @@ def rows_of(kind, rows):
     return {name: [row[name] for row in full] for name in columns}
 
 
-def store_of_books(root, closes):
-    """Best levels around each bar's close, told every half minute: 50 USD wide, one trade a minute."""
+def store_of_books(root, closes, later=None):
+    """Best levels around each bar's close, told every half minute: 50 USD wide, one trade a minute.
+
+    A ``later`` price is the middle from half a second after the close on.
+    """
     books, trades = [], []
     for k, close in enumerate(closes):
-        for part in (0, 30):
-            ts = START + (60 * k + part) * SECOND
-            bid, ask = round(close) - 25.0, round(close) + 25.0
+        for part in (0, 0.5, 30):
+            ts = START + round((60 * k + part) * SECOND)
+            middle = round(close if later is None or part == 0 else later)
+            bid, ask = middle - 25.0, middle + 25.0
             levels = {"bids": f"[[{bid},100000.0]]", "asks": f"[[{ask},100000.0]]", "type": "window"}
             books.append({"ts_ns": ts, "known_ns": ts, "seq": k, "instrument_name": PERP.name} | levels)
         price = bid - 5.0 if k % 2 else ask + 5.0
@@ -339,6 +384,15 @@ def test_a_run_fills_at_the_recorded_book(tmp_path, minutes):
     assert told["makers"] == int(np.sum(kept.worked == 2))
     assert "recorded book" in told["model"]
     assert told["recorded"] == {"worked": told["orders"], "by_bars": 0, "crossed": 0, "gaps": 0, "outside": 0}
+
+
+def test_hedges_are_given_up_when_the_price_comes_back(tmp_path, minutes):
+    """A second after each bar the price is what it was at the entry: what the bar called for is needless."""
+    tape, closes = minutes
+    asked = {"execution.fills": "recorded", "data.chains": store_of_books(tmp_path, closes, later=closes[0])}
+    (done,) = replay(build(asked | {"hedge.band": 0.01}), tape).traded
+    fills = done.episode.hedge_fills()
+    assert len(fills.ts_ns) == 0
 
 
 def test_hours_without_a_book_are_left_to_bars_and_counted(tmp_path, minutes):

@@ -110,6 +110,10 @@ class RecordedBook:
         bid, ask = (float("nan") if tick is None else tick * self.tick_size for tick in self._best())
         return bid, ask
 
+    def mid(self) -> float:
+        """Middle of the best bid and ask, USD; NaN without one of them."""
+        return 0.5 * sum(self.quote())
+
     def sizes(self) -> tuple[float, float]:
         """Size shown at the best bid and ask, 0 without one."""
         best = zip((_queue.BIDS, _queue.ASKS), self._best(), strict=True)

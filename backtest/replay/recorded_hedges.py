@@ -8,8 +8,7 @@ are booked at the bar of the decision, as those by bars are. Orders of one momen
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,27 +32,122 @@ from .queue_fills import QueueFill, QueueModel, RecordedBook
 from .tape import Tape
 
 AFTER_NS = 3_600 * NS_PER_SECOND  # of the last bar, that books are read for
+LOOK_NS = (
+    NS_PER_SECOND // 10
+)  # between two looks whether a hedge that rests is still wanted, as prices are told
 
 __all__ = ["RecordedHedges", "open_book", "recorded_hedges"]
 
 
-@dataclass(slots=True)
-class _Side(Willing):
-    """A recorded book as the steps of an order see it."""
+class _Working(Willing):
+    """One hedge at work against a recorded book, and that book as its steps see it."""
 
-    book: RecordedBook
-    settings: Settings
-    spec: ContractSpec
-    buys: bool
+    def __init__(self, order: Order, recorded: RecordedHedges) -> None:
+        self.order, self.recorded, self.book = order, recorded, recorded.book
+        self.asked = order.legs[0].amount
+        self.buys, self.way_ns, self.half = (
+            self.asked > 0,
+            recorded.latency_ns,
+            0.5 * recorded.spec.min_trade_amount,
+        )
+        self.parts: list[QueueFill] = []
+        self._mid = self.book.mid()  # at the decision
+
+    @property
+    def got(self) -> float:
+        """Amount that was filled, not signed."""
+        return math.fsum(part.amount for part in self.parts)
 
     def limit(self, rests: bool, last: float | None) -> float | None:
         """Best price of our own side to rest at; beyond the other's by the slippage to take."""
         bid, ask = self.book.quote()
         if rests:
             return bid if self.buys else ask
-        slip = self.settings.slippage
+        slip = self.recorded.settings.slippage
         wanted = ask * (1.0 + slip) if self.buys else bid * (1.0 - slip)
-        return float(self.spec.round_price(wanted, "up" if self.buys else "down"))
+        return float(self.recorded.spec.round_price(wanted, "up" if self.buys else "down"))
+
+    def unwanted(self) -> bool:
+        """Whether what is left would do harm at the prices of now."""
+        return self._harms(self.got)
+
+    def _harms(self, got: float) -> bool:
+        filled = math.copysign(got, self.asked)
+        return self.recorded.unwanted(self.order, self.asked - filled, filled, self.book.mid() / self._mid)
+
+    def steps(self, tried: Tried, since_ns: int, now_ns: int, most: float) -> None:
+        """Go on by the steps of a session from what was tried, until so much is filled or it is given up."""
+        recorded = self.recorded
+        while (left := most - self.got) >= self.half and self.book.known:
+            step = next_step(self.order, tried, self, recorded.settings, since_ns, now_ns, cancelled=False)
+            if isinstance(step, GiveUp):
+                break
+            if step is None:  # a pause before the next try
+                now_ns += NS_PER_SECOND // 20
+                self.book.follow(now_ns)
+                continue
+            sent_ns, before = now_ns, self.got
+            bid, ask = self.book.sizes()
+            shown = bid if step.rests == self.buys else ask
+            part = abs(
+                recorded.settings.part(self.order, recorded.perpetual, left, step.limit, recorded.spec, shown)
+            )
+            now_ns = self.send(step, now_ns, part)
+            if self.got - before >= part - self.half:  # a slice is done, the next one begins
+                tried, since_ns = NOTHING._replace(later=True), now_ns
+            else:
+                tried = Tried(tried.takers + (not step.rests), sent_ns, step.rests, "not filled")
+
+    def again(self, sent: Sequence[SentOrder]) -> None:
+        """Send what a session sent; where it was filled and we are not, go on by the steps."""
+        now_ns, done = 0, 0.0  # filled in the session
+        for one in sent:
+            goal = min(done + abs(one.amount), abs(self.asked))
+            done += abs(one.filled)
+            if goal - self.got < self.half:
+                continue
+            enough = abs(one.filled) >= abs(one.amount) - self.half  # the session sent nothing more for it
+            ended_ns = None if enough else one.ended_ns
+            now_ns = self.send(Send(one.limit, one.rests), max(now_ns, one.ts_ns), goal - self.got, ended_ns)
+            if enough:
+                tried = Tried(int(not one.rests), one.ts_ns, one.rests, "not filled")
+                self.steps(tried, one.ts_ns, now_ns, goal)
+
+    def send(self, step: Send, now_ns: int, amount: float, ended_ns: int | None = None) -> int:
+        """Rest or take; when the answer is back. In a session an order that rests ended when that knew it."""
+        if step.rests:
+            return self._rest(step, now_ns, amount, ended_ns)
+        enters_ns = now_ns + self.way_ns + bump_ns(self.recorded.perpetual, now_ns)
+        self.book.follow(enters_ns)
+        self.parts += self.book.take(self.buys, step.limit, amount)
+        return enters_ns + self.way_ns
+
+    def _rest(self, step: Send, now_ns: int, amount: float, ended_ns: int | None) -> int:
+        """Rest until the patience ends, as seen from here, or until the hedge is no longer wanted."""
+        book, way_ns = self.book, self.way_ns
+        book.follow(now_ns + way_ns)
+        number = book.rest(self.buys, step.limit, amount, fixed=self.order.limit is not None)
+        if number is None:
+            return now_ns + 2 * way_ns
+        leaves_ns = now_ns + self.recorded.settings.patience_ns + way_ns
+        if ended_ns is not None:
+            leaves_ns = min(leaves_ns, ended_ns - way_ns)
+        self._wait(number, leaves_ns)
+        left = book.cancel(number)
+        fills = book.fills(number)
+        self.parts += fills
+        return (fills[-1].ts_ns if left < self.half else book.now_ns) + way_ns
+
+    def _wait(self, number: int, leaves_ns: int) -> None:
+        """Follow the book until an order is filled, or leaves."""
+        book, asked_back = self.book, False
+        while book.now_ns < leaves_ns:
+            book.follow(min(book.now_ns + LOOK_NS, leaves_ns), number)
+            filled = math.fsum(fill.amount for fill in book.fills(number))
+            if book.left(number) == 0.0 or not book.known:
+                break
+            if not asked_back and self._harms(self.got + filled):  # as is seen there and heard here
+                leaves_ns, asked_back = min(leaves_ns, book.now_ns + 2 * self.way_ns), True
 
 
 class RecordedHedges:
@@ -74,6 +168,9 @@ class RecordedHedges:
     ----------
     worked, by_bars : int
         Orders that were worked against the book, and those left to bars: where it is not known.
+    unwanted : callable(Order, float, float, float) -> bool
+        Of a hedge, the signed amounts of it that are left and filled, and the price now over that of the
+        decision: whether what is left would do harm; by default never.
     """
 
     def __init__(
@@ -90,6 +187,7 @@ class RecordedHedges:
         self._latencies_ns = np.atleast_1d(np.asarray(latency_ns, np.int64))
         self.latency_ns = int(self._latencies_ns[0])  # of the hedge at work
         self.worked = self.by_bars = 0
+        self.unwanted: Callable[[Order, float, float, float], bool] = lambda order, left, got, moved: False
 
     def work(self, order: Order, ts_ns: int, sent: Sequence[SentOrder] = ()) -> list[QueueFill] | None:
         """Work a hedge to its end; None where the book is not known.
@@ -104,97 +202,15 @@ class RecordedHedges:
             return None
         if len(self._latencies_ns) > 1:
             self.latency_ns = int(np.random.default_rng((self._seed, ts_ns)).choice(self._latencies_ns))
+        working = _Working(order, self)
         if sent:
-            parts = self._again(order, sent, leg.amount > 0, abs(leg.amount))
+            working.again(sent)
         else:
-            parts = self._steps(order, NOTHING, ts_ns, ts_ns, leg.amount > 0, abs(leg.amount))
+            working.steps(NOTHING, ts_ns, ts_ns, abs(leg.amount))
+        parts = working.parts
         lost = not parts and not self.book.follow(ts_ns)  # before anything was filled
         self.worked, self.by_bars = self.worked + (not lost), self.by_bars + lost
         return None if lost else parts
-
-    def _again(self, order: Order, sent: Sequence[SentOrder], buys: bool, amount: float) -> list[QueueFill]:
-        """Send what a session sent; where it was filled and we are not, go on by the steps."""
-        parts: list[QueueFill] = []
-        now_ns, half = 0, 0.5 * self.spec.min_trade_amount
-        got = done = 0.0  # by us, and by the session until then
-        for one in sent:
-            part = min(done + abs(one.amount), amount) - got
-            done += abs(one.filled)
-            if part < half:
-                continue
-            now_ns = max(now_ns, one.ts_ns)
-            enough = abs(one.filled) >= abs(one.amount) - half  # the session had no need of what comes next
-            if one.rests:
-                ended_ns = None if enough else one.ended_ns
-                found, now_ns = self._rest(order, Send(one.limit, True), now_ns, buys, part, ended_ns)
-            else:
-                found, now_ns = self._take(order, Send(one.limit, False), now_ns, buys, part)
-            left = part - math.fsum(fill.amount for fill in found)
-            if enough and left >= half:
-                tried = Tried(int(not one.rests), one.ts_ns, one.rests, "not filled")
-                found += self._steps(order, tried, one.ts_ns, now_ns, buys, left)
-            parts += found
-            got = math.fsum(fill.amount for fill in parts)
-        return parts
-
-    def _steps(
-        self, order: Order, tried: Tried, ts_ns: int, now_ns: int, buys: bool, amount: float
-    ) -> list[QueueFill]:
-        """Go on by the steps of a session, from what it has tried."""
-        side = _Side(self.book, self.settings, self.spec, buys)
-        parts: list[QueueFill] = []
-        left = amount
-        while left >= 0.5 * self.spec.min_trade_amount and self.book.known:
-            step = next_step(order, tried, side, self.settings, ts_ns, now_ns, cancelled=False)
-            if isinstance(step, GiveUp):
-                break
-            if step is None:  # a pause before the next try
-                now_ns += NS_PER_SECOND // 20
-                self.book.follow(now_ns)
-                continue
-            sent_ns, send = now_ns, self._rest if step.rests else self._take
-            bid, ask = self.book.sizes()
-            shown = bid if step.rests == buys else ask
-            part = abs(self.settings.part(order, self.perpetual, left, step.limit, self.spec, shown))
-            found, now_ns = send(order, step, now_ns, buys, part)
-            parts += found
-            got = sum(fill.amount for fill in found)
-            left -= got
-            if got >= part - 0.5 * self.spec.min_trade_amount:  # a slice is done, the next one begins
-                tried, ts_ns = NOTHING, now_ns
-            else:
-                tried = Tried(tried.takers + (not step.rests), sent_ns, step.rests, "not filled")
-        return parts
-
-    def _rest(
-        self, order: Order, step: Send, now_ns: int, buys: bool, left: float, ended_ns: int | None = None
-    ) -> tuple[list[QueueFill], int]:
-        """Rest until the patience ends, as seen from here; fills, and when the answer is back.
-
-        No longer than until that of a session was back.
-        """
-        book, way = self.book, self.latency_ns
-        book.follow(now_ns + way)
-        number = book.rest(buys, step.limit, left, fixed=order.limit is not None)
-        if number is None:
-            return [], now_ns + 2 * way
-        leaves_ns = now_ns + self.settings.patience_ns + way
-        if ended_ns is not None:
-            leaves_ns = min(leaves_ns, ended_ns - way)
-        book.follow(leaves_ns, number)
-        book.cancel(number)
-        fills = book.fills(number)
-        if sum(fill.amount for fill in fills) >= left - 0.5 * self.spec.min_trade_amount:
-            return fills, fills[-1].ts_ns + way
-        return fills, leaves_ns + way
-
-    def _take(
-        self, order: Order, step: Send, now_ns: int, buys: bool, left: float
-    ) -> tuple[list[QueueFill], int]:
-        """Take at once; fills, and when the answer is back."""
-        enters_ns = now_ns + self.latency_ns + bump_ns(self.perpetual, now_ns)
-        self.book.follow(enters_ns)
-        return self.book.take(buys, step.limit, left), enters_ns + self.latency_ns
 
     def told(self) -> dict[str, int]:
         """How many hedges met the book, and what of it was not filled through."""

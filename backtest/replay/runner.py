@@ -37,6 +37,7 @@ from .option_quotes import BarPath
 from .price_block import PriceBlock
 from .recorded_hedges import recorded_hedges
 from .tape import Settled, Tape
+from .wanted import Wanted
 from .worked import WorkedBars
 
 WINDOW = 512  # bars looked ahead at a time: long enough to vectorise, short enough not to waste
@@ -358,6 +359,8 @@ def replay(
         desk.market.averaging = config.exit.delivery == "average"
     if policy is not None:
         desk.policy = policy
+    if exchange.recorded is not None:
+        exchange.recorded.unwanted = Wanted(desk).unwanted
     reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
     compiled = CompiledHedger(desk, exchange) if reason is None else None
     loop = _Replay(tape, desk, exchange, compiled, holder)
