@@ -40,7 +40,8 @@ class _Working:
         self.order, self.ts_ns, self.over_ns = order, ts_ns, 0
         self.fills: list[Fill] = []
         self.placed: list[Placed] = []
-        self.booked: dict[str, list[Booked]] = {}  # by label
+        self.booked: Booked | None = None  # whose fill is the next record
+        self.parts: dict[str, list[tuple[int, float, float]]] = {}  # fills by label
 
     def told(self, last_ns: int) -> WorkedHedge:
         """All of it; what never ended did so with the journal."""
@@ -48,8 +49,17 @@ class _Working:
         sent = tuple(self._sent(placed, ended_ns) for placed, ended_ns in zip(self.placed, ends, strict=True))
         return WorkedHedge(self.order, self.ts_ns, tuple(self.fills), sent)
 
+    def fill(self, fill: Fill, ts_ns: int) -> None:
+        """Take a fill, as the exchange dated it."""
+        self.fills.append(fill)
+        self.over_ns = ts_ns if fill.last else 0
+        if self.booked is not None:
+            part = self.booked.ts_ns, fill.price, fill.amount
+            self.parts.setdefault(self.booked.label, []).append(part)
+        self.booked = None
+
     def _sent(self, placed: Placed, ended_ns: int) -> SentOrder:
-        fills = tuple((one.ts_ns, one.amount) for one in self.booked.get(placed.label, ()))
+        fills = tuple(self.parts.get(placed.label, ()))
         return SentOrder(placed.ts_ns, ended_ns, placed.amount, placed.limit, placed.rests, fills)
 
 
@@ -75,10 +85,9 @@ def hedges_told(path: str | os.PathLike[str]) -> HedgesTold:
             working = by_label[item.label] = found[item.order_id]
             working.placed.append(item)
         elif isinstance(item, Booked) and item.label in by_label:
-            by_label[item.label].booked.setdefault(item.label, []).append(item)
+            by_label[item.label].booked = item
         elif isinstance(item, Fill) and not isinstance(item, Outside) and item.order_id in found:
-            found[item.order_id].fills.append(item)
-            found[item.order_id].over_ns = record.ts_ns if item.last else 0
+            found[item.order_id].fill(item, record.ts_ns)
         elif isinstance(item, Rejected) and item.order_id in found:
             found[item.order_id].over_ns = record.ts_ns
     if told.config is None:

@@ -147,6 +147,7 @@ def test_the_recorded_book_gives_what_the_session_got(session):
     for one in document["hedges"]:
         assert one["simulated_maker"] == one["maker"]
         assert abs(one["later_s"]) <= 0.1  # one message of the book
+        assert one["simulated_price"] == pytest.approx(one["price"], rel=1e-12)
     assert np.isfinite([hedge["cost"] for hedge in document["hedges"]]).all()
 
 

@@ -187,8 +187,9 @@ def test_what_is_asked_knows_what_was_filled():
 
 def sent(seconds, ended, amount, *fills, rests=True):
     times = (START + round(s * SECOND) for s in (seconds, ended))
-    told = tuple((START + round(s * SECOND), part) for s, part in fills)
-    return SentOrder(*times, amount, 59_999.5 if rests else 60_001.0, rests, told)
+    price = 59_999.5 if rests else 60_001.0
+    told = tuple((START + round(s * SECOND), price, part) for s, part in fills)
+    return SentOrder(*times, amount, price, rests, told)
 
 
 def again(found, *orders, amount=100.0):

@@ -3,7 +3,8 @@
 While an order of ours rests, the exchange tells its amount with its level: a replay of the order would stand
 behind itself. What traded with our order would have traded with the replayed one. Such trades stay, and are
 marked: the levels that are left do not tell them again.
-What our takers took is missing from the levels until these are told anew.
+What our orders took is missing from the levels that tell it: there it is given back. The message after that
+takes it out again, as nobody knows what would have become of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import numpy as np
 from gammacore import _queue
 from gammacore.array_types import Array
 from gammacore.data.book_feed import Feed
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.execution.sent import SentOrder
+
+TOLD_NS = NS_PER_SECOND // 10  # after a trade, by which a channel has told what is left of its level
 
 __all__ = ["without_own"]
 
@@ -36,13 +40,13 @@ class _Own(NamedTuple):
 def without_own(
     feed: Iterable[Feed], sent: Iterable[SentOrder], tick_size: float, lot: float
 ) -> Iterator[Feed]:
-    """Take our resting orders out of a feed.
+    """Take our orders out of a feed, and give back what they took.
 
     Parameters
     ----------
     feed : iterable of Feed
     sent : iterable of SentOrder
-        Of the feed's instrument; those that take leave the feed as it is.
+        Of the feed's instrument.
     tick_size, lot : float
 
     Yields
@@ -53,6 +57,7 @@ def without_own(
     resting = [order for order in sent if order.rests]
     shown = deque(sorted(part for order in resting for part in _shown(order, tick_size, lot)))
     traded = deque(sorted(part for order in resting for part in _traded(order, tick_size)))
+    taken = deque(sorted(p for order in sent if not order.rests for p in _taken(order, tick_size)))
     for block in feed:
         kind, amount = block.kind.copy(), block.amount.copy()
         for part in _due(shown, block):
@@ -61,14 +66,15 @@ def without_own(
         for part in _due(traded, block):
             at, ours = _rows(block, part)
             kind[at][ours & (np.abs(amount[at] - part.amount) < 0.5 * lot)] |= _queue.OWN
-        yield block._replace(kind=kind, amount=amount)
+        clean = block._replace(kind=kind, amount=amount)
+        yield _given_back(clean, [*_due(taken, block)])
 
 
 def _shown(order: SentOrder, tick_size: float, lot: float) -> Iterator[_Own]:
     """Say what of an order its level had, from fill to fill."""
     side, tick = _queue.BIDS if order.amount > 0 else _queue.ASKS, round(order.limit / tick_size)
     from_ns, left = order.ts_ns, abs(order.amount)
-    for ts_ns, amount in (*sorted(order.fills), (order.ended_ns, math.inf)):
+    for ts_ns, _, amount in (*sorted(order.fills), (order.ended_ns, 0.0, math.inf)):
         if left >= 0.5 * lot and ts_ns > from_ns:
             yield _Own(from_ns, ts_ns, side, tick, left)
         from_ns, left = max(ts_ns, from_ns), left - abs(amount)
@@ -77,8 +83,52 @@ def _shown(order: SentOrder, tick_size: float, lot: float) -> Iterator[_Own]:
 def _traded(order: SentOrder, tick_size: float) -> Iterator[_Own]:
     """Say which trades met an order."""
     kind, tick = _queue.SELL_TRADE if order.amount > 0 else _queue.BUY_TRADE, round(order.limit / tick_size)
-    for ts_ns, amount in order.fills:
+    for ts_ns, _, amount in order.fills:
         yield _Own(ts_ns, ts_ns + 1, kind, tick, abs(amount))
+
+
+def _taken(order: SentOrder, tick_size: float) -> Iterator[_Own]:
+    """Say what an order took from which levels, and how long these may take to tell it."""
+    side = _queue.ASKS if order.amount > 0 else _queue.BIDS
+    for ts_ns, price, amount in order.fills:
+        yield _Own(ts_ns, ts_ns + TOLD_NS + 1, side, round(price / tick_size), abs(amount))
+
+
+def _given_back(block: Feed, taken: list[_Own]) -> Feed:
+    """Tell levels as if we had not taken from them, until the next message of the book."""
+    amount, ends = block.amount.copy(), np.flatnonzero(block.kind & _queue.LAST)
+    books = np.flatnonzero((block.kind & (_queue.LAST - 1)) <= _queue.ASKS) if taken else ends
+    places: list[int] = []
+    rows: list[int] = []
+    for part in taken:
+        at, ours = _rows(block, part)
+        told = at.start + np.flatnonzero(ours)
+        if not len(told):
+            continue
+        row = int(told[block.ts_ns[told] == block.ts_ns[told[0]]][-1])  # of one millisecond the last
+        k = int(np.searchsorted(ends, row))
+        message, after = slice(ends[k - 1] + 1 if k else 0, ends[k] + 1), np.searchsorted(books, ends[k] + 1)
+        if after == len(books) or _reached(block, message, part):
+            continue
+        amount[row] += part.amount
+        places.append(int(books[after]))
+        rows.append(row)
+    told_as = (
+        block.ts_ns[places],
+        block.kind[rows] & (_queue.LAST - 1),
+        block.tick[rows],
+        block.amount[rows],
+    )
+    columns = zip(block._replace(amount=amount), told_as, strict=True)
+    return Feed(*(np.insert(column, places, values) for column, values in columns)) if rows else block
+
+
+def _reached(block: Feed, message: slice, part: _Own) -> bool:
+    """Whether a message has the other side reach a level: it cannot be there."""
+    other = 1 - part.kind
+    there = ((block.kind[message] & (_queue.LAST - 1)) == other) & (block.amount[message] > 0.0)
+    ticks = block.tick[message][there]
+    return bool(np.any(ticks >= part.tick if other == _queue.BIDS else ticks <= part.tick))
 
 
 def _due(parts: deque[_Own], block: Feed) -> Iterator[_Own]:

@@ -24,8 +24,8 @@ class SentOrder(NamedTuple):
         USD.
     rests : bool
         Post-only; any other takes.
-    fills : tuple of (int, float)
-        When at the exchange, and how much, signed.
+    fills : tuple of (int, float, float)
+        When at the exchange, at which price, and how much, signed.
     """
 
     ts_ns: int
@@ -33,12 +33,12 @@ class SentOrder(NamedTuple):
     amount: float
     limit: float
     rests: bool
-    fills: tuple[tuple[int, float], ...] = ()
+    fills: tuple[tuple[int, float, float], ...] = ()
 
     @property
     def filled(self) -> float:
         """Amount that was filled, signed."""
-        return math.fsum(amount for _, amount in self.fills)
+        return math.fsum(amount for _, _, amount in self.fills)
 
 
 class WorkedHedge(NamedTuple):
