@@ -219,6 +219,15 @@ def test_what_a_session_took_is_taken_when_it_was():
     assert all_of_it == [(ms(2_000), 59_999.5, 100.0, True)]  # and nothing is taken
 
 
+def test_an_order_of_a_session_is_there_when_it_was_filled():
+    """Whatever the latency: the ask moves at 4.602 s; at 1.002 s, within the 5 ms, somebody sells."""
+    moved = at(4.602, ASK, 120_000, 0.0)
+    orders = [sent(1, 4.6, 100.0), sent(4.6, 4.7, 100.0, (4.601, 100.0), rests=False)]
+    assert again(working(moved), *orders) == [(ms(4_601), 60_000.0, 100.0, False)]
+    orders = [sent(1, 1.1, 100.0, (1.002, 100.0))]
+    assert again(working(at(1.002, SELL, 119_998, 10.0)), *orders) == [(ms(1_002), 59_999.5, 100.0, True)]
+
+
 def test_where_a_session_was_filled_at_rest_and_we_are_not_the_steps_go_on():
     """The patience ends at 4 s; it left at 4.005 s, which was heard at 4.01 s, and took at 4.015 s."""
     orders = [sent(1, 2, 100.0, (1.9, 100.0))]

@@ -107,25 +107,34 @@ class _Working(Willing):
             if goal - self.got < self.half:
                 continue
             enough = abs(one.filled) >= abs(one.amount) - self.half  # the session sent nothing more for it
-            ended_ns = None if enough else one.ended_ns
-            now_ns = self.send(Send(one.limit, one.rests), max(now_ns, one.ts_ns), goal - self.got, ended_ns)
+            step, ended_ns = Send(one.limit, one.rests), None if enough else one.ended_ns
+            there_ns = min((ts_ns for ts_ns, _, _ in one.fills), default=None)
+            now_ns = self.send(step, max(now_ns, one.ts_ns), goal - self.got, there_ns, ended_ns)
             if enough:
                 tried = Tried(int(not one.rests), one.ts_ns, one.rests, "not filled")
                 self.steps(tried, one.ts_ns, now_ns, goal)
 
-    def send(self, step: Send, now_ns: int, amount: float, ended_ns: int | None = None) -> int:
-        """Rest or take; when the answer is back. In a session an order that rests ended when that knew it."""
+    def send(
+        self, step: Send, now_ns: int, amount: float, there_ns: int | None = None, ended_ns: int | None = None
+    ) -> int:
+        """Rest or take; when the answer is back.
+
+        An order of a session was ``there`` when it was filled first, and ended when the session knew it.
+        """
         if step.rests:
-            return self._rest(step, now_ns, amount, ended_ns)
+            return self._rest(step, now_ns, amount, there_ns, ended_ns)
         enters_ns = now_ns + self.way_ns + bump_ns(self.recorded.perpetual, now_ns)
+        enters_ns = enters_ns if there_ns is None else there_ns  # it took at once
         self.book.follow(enters_ns)
         self.parts += self.book.take(self.buys, step.limit, amount)
         return enters_ns + self.way_ns
 
-    def _rest(self, step: Send, now_ns: int, amount: float, ended_ns: int | None) -> int:
+    def _rest(
+        self, step: Send, now_ns: int, amount: float, there_ns: int | None, ended_ns: int | None
+    ) -> int:
         """Rest until the patience ends, as seen from here, or until the hedge is no longer wanted."""
         book, way_ns = self.book, self.way_ns
-        book.follow(now_ns + way_ns)
+        book.follow(now_ns + way_ns if there_ns is None else min(now_ns + way_ns, there_ns - 1))
         number = book.rest(self.buys, step.limit, amount, fixed=self.order.limit is not None)
         if number is None:
             return now_ns + 2 * way_ns
