@@ -7,12 +7,12 @@ from gammacore import _queue as q
 from gammacore.backtest.figures.hedge_fills import hedge_fills
 from gammacore.backtest.replay.fills import SimulatedExchange
 from gammacore.backtest.replay.queue_fills import QueueModel, RecordedBook
-from gammacore.backtest.replay.recorded_hedges import RecordedHedges, recorded_hedges
+from gammacore.backtest.replay.recorded_hedges import RecordedHedges, open_book, recorded_hedges
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.backtest.replay.worked import WorkedBars
 from gammacore.build import build_working
-from gammacore.contracts import Perpetual, Settlement
+from gammacore.contracts import Future, Perpetual, Settlement
 from gammacore.data.listings import published
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
@@ -21,13 +21,14 @@ from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected
 from gammacore.execution.bump import bump_ns
 from gammacore.execution.costs import HedgeCosts
-from gammacore.execution.sent import SentOrder
+from gammacore.execution.sent import SentOrder, WorkedHedge
 from gammacore.fees import DERIBIT, future_fee
 from gammacore.orders import Leg, Order, Purpose
 from support.books import blocks
 from support.markets import START, build, chains_of, prices_of
 
 PERP = Perpetual("BTC", Settlement.INVERSE)
+FUTURE = Future("BTC", Settlement.INVERSE, parse_time("2026-12-25T08:00"))
 LINEAR = Perpetual("BTC", Settlement.LINEAR)
 TAKER = {"execution.hedges": "taker"}
 SECOND, LATENCY = NS_PER_SECOND, NS_PER_SECOND // 200
@@ -403,6 +404,20 @@ def test_hedges_are_given_up_when_the_price_comes_back(tmp_path, minutes):
     (done,) = replay(build(asked | {"hedge.band": 0.01}), tape).traded
     fills = done.episode.hedge_fills()
     assert len(fills.ts_ns) == 0
+
+
+@pytest.mark.parametrize(("instrument", "shown"), [(PERP, 99_000.0), (FUTURE, 100_000.0)])
+def test_of_hedges_that_were_recorded_those_in_the_perpetual_are_taken_out(
+    tmp_path, minutes, instrument, shown
+):
+    _, closes = minutes
+    store_of_books(tmp_path, closes[:2])
+    order = hedge(1_000.0, instrument)
+    ours = SentOrder(START, START + 90 * SECOND, 1_000.0, round(closes[1]) - 25.0, True)
+    own = [WorkedHedge(order, START, (), (ours,))]
+    found = open_book(build({}), tmp_path, START, START + 300 * SECOND, own)
+    assert found.book.follow(START + 60 * SECOND)
+    assert found.book.sizes() == (shown, 100_000.0)
 
 
 def test_hours_without_a_book_are_left_to_bars_and_counted(tmp_path, minutes):

@@ -22,7 +22,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import ConfigError, DataError
 from gammacore.execution.bump import bump_ns
 from gammacore.execution.pricing import Settings
-from gammacore.execution.sent import SentOrder
+from gammacore.execution.sent import SentOrder, WorkedHedge
 from gammacore.execution.steps import NOTHING, GiveUp, Send, Tried, Willing, next_step
 from gammacore.orders import Order
 from gammacore.terms import grids_of, store_of
@@ -249,7 +249,7 @@ def recorded_hedges(config: Config, tape: Tape) -> RecordedHedges:
 
 
 def open_book(
-    config: Config, root: Path, start_ns: int, end_ns: int, own: Sequence[SentOrder] = ()
+    config: Config, root: Path, start_ns: int, end_ns: int, own: Sequence[WorkedHedge] = ()
 ) -> RecordedHedges:
     """Open the recorded book of a configuration's perpetual.
 
@@ -260,8 +260,8 @@ def open_book(
     root : Path
         Folder of a store.
     start_ns, end_ns : int
-    own : sequence of SentOrder
-        Orders of ours in the perpetual that were recorded with all others, to be taken out.
+    own : sequence of WorkedHedge
+        Hedges of ours that were recorded with all others: those in the perpetual are taken out.
 
     Raises
     ------
@@ -277,8 +277,9 @@ def open_book(
     spec = grids_of(config).spec_for(perpetual)
     model = QueueModel(working.queue, working.queue_power)
     feed = book_feed(store, perpetual.name, spec.tick_size, start_ns, end_ns)
-    if own:
-        feed = without_own(feed, own, spec.tick_size, spec.min_trade_amount)
+    sent = [one for hedge in own if hedge.order.legs[0].instrument == perpetual for one in hedge.sent]
+    if sent:
+        feed = without_own(feed, sent, spec.tick_size, spec.min_trade_amount)
     book = RecordedBook(feed, spec.tick_size, spec.min_trade_amount, model)
     latency_ns = np.rint(np.atleast_1d(working.latency_ms) * 1e-3 * NS_PER_SECOND).astype(np.int64)
     return RecordedHedges(book, perpetual, spec, build_working(config), latency_ns.tolist(), working.seed)

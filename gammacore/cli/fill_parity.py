@@ -37,8 +37,7 @@ def compare_fills(journal: Path, root: Path, overrides: list[str], as_json: bool
         if not told.hedges:
             raise DataError(f"{journal}: no hedge was ordered, so there is none to compare")
         times = [hedge.ts_ns for hedge in told.hedges]
-        own = [sent for hedge in told.hedges for sent in hedge.sent]
-        book = open_book(config, root, min(times) - BEFORE_NS, max(times) + AFTER_NS, own)
+        book = open_book(config, root, min(times) - BEFORE_NS, max(times) + AFTER_NS, told.hedges)
         found = fill_parity(told.hedges, book, fees_of(config, grids_of(config)))
     if as_json:
         document({"summary": found.summary(), "hedges": found.rows()})
