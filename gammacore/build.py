@@ -19,6 +19,7 @@ from gammacore.config import (
 )
 from gammacore.config.sections import ExecutionConfig
 from gammacore.contracts import Future, Grids, Perpetual
+from gammacore.data.recalibrations import load_recalibration
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, NS_PER_YEAR
 from gammacore.desk import Desk
 from gammacore.errors import ConfigError
@@ -356,6 +357,7 @@ def build_weigher(config: Config, grids: Grids | None = None, look_ns: int = FEE
         look_every=look_ns / NS_PER_YEAR,
         errors=_errors(config),
         law=PRICE_LAWS.get(config.coin, PRICE_LAWS["BTC"]) if signal.law == "fitted" else None,
+        recalibration=load_recalibration(config),
     )
 
 

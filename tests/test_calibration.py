@@ -48,7 +48,7 @@ def test_the_score_and_its_parts_by_hand():
     assert found.auc.value == 1.0
     assert (found.promised, found.paid) == (pytest.approx(0.4), 0.5)
     assert found.excess.value == pytest.approx(-0.1)
-    assert [(b.low, b.count, b.promised, b.paid.value) for b in found.bins] == [
+    assert [(b.low, b.straddles, b.promised, b.paid.value) for b in found.bins] == [
         (0.2, 2, pytest.approx(0.2), 0.0),
         (0.6, 2, pytest.approx(0.6), 1.0),
     ]
@@ -88,12 +88,18 @@ def test_few_weeks_have_no_interval_and_conclude_nothing():
 
 
 def test_lives_longer_than_a_week_draw_weeks_in_runs():
-    assert judged([0.4] * 10, [1, 0] * 5, life=7.0).run == 1
-    assert judged([0.4] * 10, [1, 0] * 5, life=7.1).run == 2
+    def lives(weeks, life):
+        return judged([0.4] * 4 * weeks, [1, 0] * 2 * weeks, np.repeat(7 * np.arange(weeks), 4), life=life)
+
+    assert lives(10, 7.0).run == 1
+    assert lives(10, 7.1).run == 2
+    assert math.isnan(lives(11, 14.1).brier.low)  # eleven weeks are not four runs of three
+    assert math.isfinite(lives(12, 14.1).brier.low)
 
 
 def test_a_share_of_none_is_not_certain():
-    found = judged([0.1] * 10 + [0.5] * 10, [0] * 10 + [1, 0] * 5, np.tile(7 * np.arange(10), 2))
+    days = np.tile(7 * np.arange(10), 3)
+    found = judged([0.1] * 10 + [0.5] * 20, [0] * 10 + [1, 0] * 10, days)
     none = found.bins[0].paid
     assert (none.value, none.low) == (0.0, 0.0)
     assert none.high == pytest.approx(0.278, abs=0.001)  # Wilson, of ten

@@ -256,6 +256,18 @@ def _closed_by(episodes: pd.DataFrame) -> dict[str, int]:
     return dict(Counter(episodes["close_reason"]).most_common()) if len(episodes) else {}
 
 
+def _recalibration(run: Run) -> dict[str, Any] | None:
+    """Say on what corrected probabilities of a profit rested; None where none was asked for."""
+    signal, ts = run.desk.strategy.signal, run.tape.ts_ns
+    if signal is None or signal.recalibration is None or signal.min_probability is None:
+        return None
+    last, known = signal.correction(int(ts[-1])), signal.recalibration.corrections
+    if last is None:
+        return {"since": None, "straddles": 0, "weeks": 0}
+    since = format_time(max(known[0].from_ns, int(ts[0])))
+    return {"since": since, "straddles": last.straddles, "weeks": last.weeks}
+
+
 def summarise(
     run: Run,
     market: LoadedMarket,
@@ -322,6 +334,7 @@ def summarise(
         "n_episodes_future_not_listed": sum(not d for d in _future_listed(run)),
         "hedge_fills": hedge_fills(run),
         "option_fills": option_fills(run),
+        "recalibration": _recalibration(run),
         "engine": run.engine,
         "deliveries": dict(Counter(settled.source for settled in run.deliveries.values())),
         "reasons": reasons(run, [d.episode.hedges for d in done]),

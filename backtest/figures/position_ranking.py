@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
+from gammacore.breakeven.recalibration import Correction
 from gammacore.build import FEED_NS, build_weigher, signal_estimate
 from gammacore.config import Config
 from gammacore.contracts import Settlement
@@ -41,6 +42,8 @@ class RankedPositions(NamedTuple):
     faults: tuple[str, ...] = ()  # of data that was forced
     refused: tuple[str, ...] = ()  # expiries without the structure, and why
     modelled: str = ""  # how chains were modelled from trades; empty if they were recorded
+    correction: Correction | None = None  # of the probabilities, by signal.recalibrate
+    told: str = ""  # what the correction rests on
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict a position; NaN where there is no figure."""
@@ -61,8 +64,13 @@ class RankedPositions(NamedTuple):
             }
             for name in ("paid_vol", "breakeven", "forecast", "edge", "probability", "return_on_capital"):
                 row[name] = float(getattr(found, name)[i])
+            if self.told:
+                row["recalibrated"] = self._recalibrated(row["probability"])
             table.append(row | {f"{name}_{unit}": float(getattr(found, name)[i]) for name in money})
         return table
+
+    def _recalibrated(self, probability: float) -> float:
+        return math.nan if self.correction is None else float(self.correction.apply(probability))
 
 
 def rank_positions(
@@ -144,6 +152,8 @@ def rank_positions(
         market.faults,
         refused,
         market.modelled,
+        weigher.correction(ts_ns),
+        weigher.behind(ts_ns),
     )
 
 

@@ -27,6 +27,7 @@ from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
 from gammacore.hedging import Never, Policy
 from gammacore.netting import NettedPortfolio
+from gammacore.strategy import Signal
 from gammacore.terms import family_of, fees_of, grids_of
 
 from .compiled import CompiledHedger, obstacle
@@ -315,6 +316,7 @@ def replay(
     progress: Progress | None = None,
     *,
     policy: Policy | None = None,
+    signal: Signal | None = None,
     engine: Literal["auto", "desk"] = "auto",
     holder: Sequence[HolderTrade] = (),
     onlooker: bool = False,
@@ -329,6 +331,8 @@ def replay(
         Called as the tape advances.
     policy : Policy, optional
         Hedge by this one, a user's own for example, instead of the configured.
+    signal : Signal, optional
+        Ask this one of every entry instead of the configured.
     engine : {'auto', 'desk'}
         ``auto`` takes the compiled hedger between chains wherever it does exactly what the
         desk would; ``desk`` hands every decision to the desk.
@@ -361,6 +365,8 @@ def replay(
         desk.policy = policy
     if exchange.recorded is not None:
         exchange.recorded.unwanted = Wanted(desk).unwanted
+    if signal is not None:
+        desk.strategy.signal = signal
     reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
     compiled = CompiledHedger(desk, exchange) if reason is None else None
     loop = _Replay(tape, desk, exchange, compiled, holder)

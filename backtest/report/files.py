@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from gammacore.data.recalibrations import recalibration_text
+from gammacore.daycount import format_time
 from gammacore.errors import DataError
 from gammacore.result_files import SUMMARY, config_files, json_text
 
+from ..figures.calibration import RuleCalibration
 from ..figures.results import Results, tabulate, write_tables
 from ..replay.market import LoadedMarket
 from ..simulation.frontier import Frontier
 from ..simulation.run import Simulated
 from ..sweep.held_book import HeldBook
 from ..sweep.run import Sweep
+from .calibration_page import render_calibration
 from .held_page import render_held
 from .page import write_report
 from .simulation_page import render_simulation
 from .sweep_page import render_sweep
 
-PAGE, HELD_PAGE = "report.html", "hedges.html"
+PAGE, HELD_PAGE, CALIBRATION_PAGE = "report.html", "hedges.html", "calibration.html"
 
 
 def write_results(results: Results, folder: Path) -> None:
@@ -39,6 +45,42 @@ def write_held(found: HeldBook, market: LoadedMarket, folder: Path) -> None:
     (folder / "hedges.json").write_text(json_text(found.summary()), encoding="utf-8")
     if found.config.report.html:
         (folder / HELD_PAGE).write_text(render_held(found, market), encoding="utf-8")
+
+
+def write_calibration(
+    found: Sequence[RuleCalibration], markets: Sequence[LoadedMarket], folder: Path
+) -> None:
+    """Write a calibration: page, figures, every life, and the recalibration of each coin for a signal."""
+    own = defaultdict(list)
+    for one in found:
+        own[one.lives.config.currency].append((one.lives.config, one.recalibration))
+    for currency, fitted in own.items():
+        (folder / f"recalibration_{currency}.json").write_text(recalibration_text(fitted), encoding="utf-8")
+    pd.concat([_lives_table(one) for one in found]).to_csv(folder / "lives.csv", index=False)
+    text = json_text({"rules": [one.document() for one in found]})
+    (folder / "calibration.json").write_text(text, encoding="utf-8")
+    faults = tuple(fault for market in markets for fault in market.faults)
+    modelled = "; ".join(dict.fromkeys(market.modelled for market in markets if market.modelled))
+    page = render_calibration(found, faults, modelled, simulated=any(market.simulated for market in markets))
+    (folder / CALIBRATION_PAGE).write_text(page, encoding="utf-8")
+
+
+def _lives_table(one: RuleCalibration) -> pd.DataFrame:
+    lives = one.lives
+    return pd.DataFrame(
+        {
+            "coin": lives.coin,
+            "rule": one.label,
+            **{
+                name: [format_time(int(ts)) for ts in getattr(lives, f"{name}_ns")]
+                for name in ("entry", "end", "expiry")
+            },
+            "days": lives.days,
+            "probability": lives.probability,
+            "profit": lives.profit,
+            "premium": lives.premium,
+        }
+    )
 
 
 def write_simulation(found: Simulated, folder: Path) -> None:

@@ -14,18 +14,28 @@ import numpy as np
 from gammacore.array_types import Bools, Floats, Ints
 from gammacore.daycount import NS_PER_DAY
 
-__all__ = ["FEW_STRADDLES", "FEW_WEEKS", "Calibration", "Estimated", "ReliabilityBin", "calibrate", "week_of"]
+__all__ = [
+    "FEW_STRADDLES",
+    "FEW_WEEKS",
+    "Calibration",
+    "Estimated",
+    "ReliabilityBin",
+    "calibrate",
+    "mean_over_weeks",
+    "week_of",
+]
 
 BINS = 10  # of equal width
 DRAWS, SEED = 2_000, 20_260_101
 LOW, HIGH = 0.025, 0.975
-FEW_STRADDLES, FEW_WEEKS = 30, 6  # below either nothing is concluded
+FEW_STRADDLES, FEW_WEEKS, FEW_RUNS = 30, 6, 4  # below any of them nothing is concluded
+MOST_LIVES = 0.9
 NORMAL = 1.959964  # standard deviations that an interval of 95 % reaches to either side
 WEEK_NS = 7 * NS_PER_DAY
 
 
 class Estimated(NamedTuple):
-    """A figure and its 95 % interval; NaN where weeks are too few for one."""
+    """A figure and its 95 % interval; NaN where straddles or weeks are too few for one."""
 
     value: float
     low: float = math.nan
@@ -37,7 +47,7 @@ class ReliabilityBin(NamedTuple):
 
     low: float
     high: float
-    count: int
+    straddles: int
     weeks: int
     promised: float
     paid: Estimated
@@ -48,7 +58,7 @@ class Calibration(NamedTuple):
 
     Attributes
     ----------
-    count, weeks : int
+    straddles, weeks : int
         Straddles, and weeks in which they were bought.
     promised, paid : float
         Mean chance, and share of straddles that paid.
@@ -74,7 +84,7 @@ class Calibration(NamedTuple):
         Weeks that are drawn together.
     """
 
-    count: int
+    straddles: int
     weeks: int
     promised: float
     paid: float
@@ -93,7 +103,7 @@ class Calibration(NamedTuple):
     @property
     def enough(self) -> bool:
         """Whether there is enough to conclude anything from."""
-        return self.count >= FEW_STRADDLES and self.weeks >= FEW_WEEKS
+        return _enough(self.straddles, self.weeks, self.run)
 
 
 def week_of(ts_ns: Ints) -> Ints:
@@ -110,7 +120,7 @@ def calibrate(probability: Floats, paid: Bools, entry_ns: Ints, end_ns: Ints) ->
         Between 0 and 1.
     paid : array of bool, shape (n,)
     entry_ns, end_ns : array, shape (n,)
-        When each was bought, and when it ended: the longest life says how many weeks are drawn together.
+        When each was bought, and when it ended: long lives have weeks drawn together.
 
     Notes
     -----
@@ -129,23 +139,18 @@ def calibrate(probability: Floats, paid: Bools, entry_ns: Ints, end_ns: Ints) ->
     if not np.all((p >= 0.0) & (p <= 1.0)):
         raise ValueError(f"probability: expected 0 to 1, got {p[~((p >= 0.0) & (p <= 1.0))][0]:g}")
     weeks, at = np.unique(week_of(entry_ns), return_inverse=True)
-    run = max(1, math.ceil(int(np.max(end_ns - entry_ns)) / WEEK_NS))
+    run = _run(entry_ns, end_ns)
     sums, pairs = _sums(p, y, at, len(weeks)), _pairs(p, y, at, len(weeks))
     whole = np.ones((1, len(weeks)))
     value = _statistics(sums, pairs, whole)
-    enough = len(weeks) >= FEW_WEEKS
+    enough = _enough(len(p), len(weeks), run)
     drawn = _statistics(sums, pairs, _draws(len(weeks), run)) if enough else None
 
     def estimated(name: str) -> Estimated:
-        one = float(value[name][0])
-        if drawn is None or not math.isfinite(one):
-            return Estimated(one)
-        low, high = np.nanquantile(drawn[name], (LOW, HIGH))
-        bias = float(np.nanmean(drawn[name])) - one
-        return Estimated(one, float(low) - 2.0 * bias, float(high) - 2.0 * bias)
+        return _estimated(float(value[name][0]), None if drawn is None else drawn[name])
 
     return Calibration(
-        count=len(p),
+        straddles=len(p),
         weeks=len(weeks),
         promised=float(p.mean()),
         paid=float(y.mean()),
@@ -161,6 +166,36 @@ def calibrate(probability: Floats, paid: Bools, entry_ns: Ints, end_ns: Ints) ->
         bins=_bins(p, at, value, drawn),
         run=run,
     )
+
+
+def mean_over_weeks(values: Floats, entry_ns: Ints, end_ns: Ints) -> Estimated:
+    """Mean of one figure for each straddle, with the interval that :func:`calibrate` would give it."""
+    weeks, at = np.unique(week_of(entry_ns), return_inverse=True)
+    if not len(weeks):
+        return Estimated(math.nan)
+    drawn, run = None, _run(entry_ns, end_ns)
+    if _enough(len(values), len(weeks), run):
+        counts = _draws(len(weeks), run)
+        drawn = (counts @ np.bincount(at, values)) / (counts @ np.bincount(at))
+    return _estimated(float(np.mean(values)), drawn)
+
+
+def _run(entry_ns: Ints, end_ns: Ints) -> int:
+    """Weeks to draw together: as many as nine of ten lives end within."""
+    return max(1, math.ceil(float(np.quantile(end_ns - entry_ns, MOST_LIVES)) / WEEK_NS))
+
+
+def _enough(straddles: int, weeks: int, run: int) -> bool:
+    """Whether there are enough to draw from."""
+    return straddles >= FEW_STRADDLES and weeks >= max(FEW_WEEKS, FEW_RUNS * run)
+
+
+def _estimated(one: float, drawn: Floats | None) -> Estimated:
+    if drawn is None or not math.isfinite(one):
+        return Estimated(one)
+    low, high = np.nanquantile(drawn, (LOW, HIGH))
+    bias = float(np.nanmean(drawn)) - one
+    return Estimated(one, float(low) - 2.0 * bias, float(high) - 2.0 * bias)
 
 
 def _bin_of(p: Floats) -> Ints:

@@ -162,6 +162,13 @@ def _few(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
 
+def _recalibrated(told: dict[str, Any]) -> str:
+    if told["since"] is None:
+        return "as told: too few straddles had ended to recalibrate it"
+    counted = f"{told['straddles']:,} straddles in {told['weeks']:,} weeks by the end"
+    return f"recalibrated since {told['since'][:10]}, on {counted}"
+
+
 def _headline(summary: dict[str, Any], title: str) -> Table:
     from gammacore.backtest.report.tables import DELIVERY_WORDS
 
@@ -175,6 +182,8 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     closed = ", ".join(f"{reason} {count:,}" for reason, count in summary["closed_by"].items())
     table.add_row("why they closed", closed)
     table.add_row("hedges", f"{summary['n_hedges']:,}")
+    if (told := summary["recalibration"]) is not None:
+        table.add_row("probability of a profit", _recalibrated(told))
     fills = summary["hedge_fills"]
     if fills["maker_share_expected"] is not None:
         band = f"{fills['maker_share_low']:.0%} to {fills['maker_share_high']:.0%}"

@@ -11,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
+from gammacore.cli.books import currencies_of
+from gammacore.cli.calibrate import OUT, refuse_options, run_calibration
 from gammacore.cli.common import (
     CurrencyOption,
     ForceOption,
@@ -63,6 +65,16 @@ def breakeven(
     ] = None,
     max_delta: Annotated[float, typer.Option(help="Largest delta of a straddle.")] = 0.6,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Compare the chances told at all chains with what came.")
+    ] = False,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="With --calibrate: only this hedge rule, such as band; repeatable (default: all)."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="With --calibrate: folder of the page, figures and recalibration.")
+    ] = OUT,
     force_data: ForceOption = False,
     trust: TrustOption = False,
     as_json: JsonOption = False,
@@ -70,6 +82,18 @@ def breakeven(
 ) -> None:
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
     given = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
+    if calibrate:
+        refuse_options({"--at": at, "--forecast": forecast})
+        given |= {"signal.log_sd": log_sd} | ({} if structure is None else _structured(structure))
+        configs = [
+            configured(config, given | one, overrides, force_data=force_data, trust=trust, store=store)
+            for one in _currencies(currency, store)
+        ]
+        with stoppable():
+            run_calibration(configs, rule or (), out, as_json=as_json)
+        return
+    if rule:
+        raise ConfigError("--rule: is about --calibrate; name the hedge rule with --set hedge.rule=...")
     settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
     given_forecast = _forecast(forecast)
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
@@ -90,6 +114,19 @@ def breakeven(
         document(_document(ranked))
     else:
         _show(Console(), ranked, top)
+
+
+def _structured(structure: str) -> dict[str, Any]:
+    """Entry of a structure that an option names; ``legs`` are those of the configuration."""
+    return {} if structure == "legs" else {"entry.structure": structure, "entry.legs": []}
+
+
+def _currencies(text: str | None, store: Path | None) -> list[dict[str, Any]]:
+    """Read the coins to calibrate: several only of a store, which has prices of each."""
+    found = currencies_of(text)
+    if len(found) > 1 and store is None:
+        raise ConfigError(f"--currency: {text} needs --store, as each coin has prices of its own")
+    return [{"currency": one} for one in found] or [{}]
 
 
 def _forecast(text: str | None) -> float | Literal["har", "combined"] | None:
@@ -128,6 +165,7 @@ def _document(ranked: RankedPositions) -> dict[str, object]:
         "hedge_cost": ranked.plan.hedge_cost,
         "funding": ranked.funding,
         "forecast": ranked.forecast,
+        "recalibration": ranked.told,
         "faults": ranked.faults,
         "refused": ranked.refused,
         "positions": ranked.rows(),
@@ -139,6 +177,7 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
     show_warnings(console, ranked.faults, simulated, ranked.modelled)
     side = "long" if ranked.plan.long else "short"
     rows = ranked.rows()
+    chance = "probability" if ranked.correction is None else "recalibrated"
     unit = "coin" if rows and "premium_coin" in rows[0] else "usd"
     table = Table(
         Column("expiry", no_wrap=True),
@@ -157,7 +196,7 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
             f"{row['days']:.1f}",
             "/".join(map(_strike, row["strikes"])),
             figure(row[f"premium_{unit}"], small),
-            *(figure(row[name], ".1%") for name in ("paid_vol", "breakeven", "probability")),
+            *(figure(row[name], ".1%") for name in ("paid_vol", "breakeven", chance)),
             figure(row[f"profit_{unit}"], whole),
             figure(row[f"deviation_{unit}"], small),
             figure(row["return_on_capital"], "+.1%"),
@@ -171,6 +210,8 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
         f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
+    if ranked.told:
+        console.print(ranked.told, highlight=False)
     if ranked.refused:
         more = f" (and {len(ranked.refused) - 1} more)" if len(ranked.refused) > 1 else ""
         console.print(f"left out: {ranked.refused[0]}{more}", highlight=False, markup=False)

@@ -74,6 +74,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         (
             "gammacore breakeven",
             "gammacore breakeven --store data --forecast har --at 2026-03-06T12:00",
+            "gammacore breakeven --calibrate --store data --currency BTC",
             "gammacore breakeven --forecast 0.55 --log-sd 0.2 --structure strangle --set entry.delta=0.15",
         ),
     ),

@@ -171,6 +171,7 @@ class SignalConfig(_Section, frozen=True):
     window: Duration = Duration("7d")
     log_sd: Annotated[float, Meta(gt=0, le=2)] | None = None
     law: Literal["gbm", "fitted"] = "fitted"
+    recalibrate: str | None = None
 
     @property
     def asks_dvol(self) -> bool:

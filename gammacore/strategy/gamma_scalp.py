@@ -219,7 +219,9 @@ class GammaScalp:
             return Declined(why)
         if self.signal is not None and not self.signal.allows(chain, ts_ns, picked, forecast, funding):
             known = math.isfinite(forecast) and forecast > 0.0
-            return Declined("the signal declines" if known else "no forecast of volatility yet")
+            behind = self.signal.behind(ts_ns)
+            declines = "the signal declines" + (f" ({behind})" if behind else "")
+            return Declined(declines if known else "no forecast of volatility yet")
         size = sized(self.size, chain, picked, ts_ns, rule.long, (forecast, funding, equity))
         if isinstance(size, str):
             return Declined(size)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gammacore.array_types import Floats, Ints
 from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
+from gammacore.breakeven.recalibration import Correction, Recalibration
 from gammacore.contracts import Future, Perpetual
 from gammacore.daycount import NS_PER_YEAR
 from gammacore.events import ChainSlice
@@ -58,6 +59,8 @@ class Signal(msgspec.Struct, frozen=True):
         Of the forecast over each horizon, without ``log_sd``; they move its median, too.
     law : PriceLaw or None
         How the variance that is realised comes; None evenly, and without jumps.
+    recalibration : Recalibration or None
+        Corrects the probability by lives that had ended; None takes it as it is told.
     """
 
     policy: Policy
@@ -74,6 +77,7 @@ class Signal(msgspec.Struct, frozen=True):
     look_every: float = 0.0
     errors: ForecastErrors | None = None
     law: PriceLaw | None = None
+    recalibration: Recalibration | None = None
 
     def weigh(
         self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
@@ -130,13 +134,43 @@ class Signal(msgspec.Struct, frozen=True):
             law=self.law,
         )
 
+    def chance(self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float) -> float:
+        """Probability of a profit, corrected where a correction is known; NaN without forecast or quotes."""
+        found = self._found(chain, ts_ns, picked, forecast, funding)
+        return math.nan if found is None else self._corrected(float(found.probability[0]), ts_ns)
+
+    def correction(self, ts_ns: int) -> Correction | None:
+        """Return how probabilities are corrected at a moment; None if they are taken as told."""
+        return None if self.recalibration is None else self.recalibration.at(ts_ns)
+
+    def behind(self, ts_ns: int) -> str:
+        """Say on what a corrected probability rests; nothing of one that is taken as told."""
+        found = self.correction(ts_ns)
+        if self.recalibration is None:
+            return ""
+        if found is None:
+            return "P as told: too few straddles had ended to recalibrate it"
+        return f"P recalibrated on {found.straddles:,} straddles in {found.weeks:,} weeks"
+
+    def _corrected(self, probability: float, ts_ns: int) -> float:
+        correction = self.correction(ts_ns)
+        return probability if correction is None else float(correction.apply(probability))
+
     def allows(self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float) -> bool:
         """Whether to enter; never without a forecast or without quotes."""
-        if not (math.isfinite(forecast) and forecast > 0.0):
-            return False
-        found = self.weigh(chain, ts_ns, picked, forecast, funding)
-        if not len(found.tau):
+        found = self._found(chain, ts_ns, picked, forecast, funding)
+        if found is None:
             return False
         # A comparison with NaN fails: what has no quote, or never breaks even, is not entered.
-        likely = self.min_probability is None or found.probability[0] >= self.min_probability
+        least = self.min_probability
+        likely = least is None or self._corrected(float(found.probability[0]), ts_ns) >= least
         return bool(likely and (self.min_edge is None or found.edge[0] >= self.min_edge))
+
+    def _found(
+        self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
+    ) -> Breakevens | None:
+        """Weigh a position that there is a forecast for, and that is not to be left at once."""
+        if not (math.isfinite(forecast) and forecast > 0.0):
+            return None
+        found = self.weigh(chain, ts_ns, picked, forecast, funding)
+        return found if len(found.tau) else None
