@@ -30,8 +30,9 @@ class Later(NamedTuple):
     straddles, weeks : int
     first_ns : int
         Entry of the first one.
-    brier, recalibrated, constant : float
-        Scores of the chance as told, as corrected, and of a constant known at each entry.
+    brier, recalibrated, constant, hindsight : float
+        Scores of the chance as told, as corrected, of a constant known at each entry, and of the share that
+        paid, which nobody knew.
     gain : Estimated
         Score of that constant less the corrected chance's: above zero the correction beats it.
     """
@@ -42,6 +43,7 @@ class Later(NamedTuple):
     brier: float
     recalibrated: float
     constant: float
+    hindsight: float
     gain: Estimated
 
 
@@ -93,16 +95,14 @@ class RuleCalibration(NamedTuple):
             first = f"No skill shown: {scores}; the difference is within chance."
         else:
             first = f"No skill: {scores}."
-        return " ".join((first, self._bias(whole.excess), self._corrected())).strip()
+        return " ".join((first, self._bias(whole), self._corrected())).strip()
 
     @staticmethod
-    def _bias(excess: Estimated) -> str:
-        points = f"{100 * abs(excess.value):.0f} points"
-        if excess.low > 0.0:
-            return f"It promises {points} too much."
-        if excess.high < 0.0:
-            return f"It promises {points} too little."
-        return "What it promises on average is within chance of the share that paid."
+    def _bias(whole: Calibration) -> str:
+        told = f"It promises {whole.promised:.0%} on average and {whole.paid:.0%} paid"
+        if whole.excess.low > 0.0:
+            return f"{told}: too much."
+        return f"{told}: too little." if whole.excess.high < 0.0 else f"{told}: within chance."
 
     def _corrected(self) -> str:
         later = self.later
@@ -193,6 +193,7 @@ def _later(lives: Lives, fitted: Recalibration) -> Later | None:
         float(squares(later.probability).mean()),
         float(squares(corrected).mean()),
         float(squares(constant).mean()),
+        float(later.paid.var()),
         mean_over_weeks(gain, later.entry_ns, later.end_ns),
     )
 

@@ -88,7 +88,7 @@ def _interval(found: Estimated, form: str) -> str:
 def _later(one: RuleCalibration) -> dict[str, str]:
     later = one.later
     if later is None:
-        names = ("weeks", "brier", "recalibrated", "constant", "gain", "interval")
+        names = ("weeks", "brier", "recalibrated", "constant", "hindsight", "gain", "interval")
         return {"name": one.label, "count": "0"} | dict.fromkeys(names, MISSING)
     return {
         "name": one.label,
@@ -97,6 +97,7 @@ def _later(one: RuleCalibration) -> dict[str, str]:
         "brier": as_text(later.brier, ".4f"),
         "recalibrated": as_text(later.recalibrated, ".4f"),
         "constant": as_text(later.constant, ".4f"),
+        "hindsight": as_text(later.hindsight, ".4f"),
         "gain": as_text(later.gain.value, "+.4f"),
         "interval": _interval(later.gain, "+.4f"),
     }
