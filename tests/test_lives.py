@@ -50,13 +50,14 @@ def test_all_rules_have_the_same_lives_and_other_profits(found):
     assert np.all((band.probability > 0.0) & (band.probability < 1.0))
 
 
-def test_a_backtest_with_the_signal_enters_what_was_told_and_books_the_same(found):
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_backtest_with_the_signal_enters_what_was_told_and_books_the_same(found, number):
     """Those that promise enough are entered at that very chain, the others at a later one or never."""
-    band = found.lives[0]
-    week = band.take((band.days >= 6.5) & (band.days <= 7.5))
+    lives = found.lives[number]
+    week = lives.take((lives.days >= 6.5) & (lives.days <= 7.5))
     least = float(np.median(week.probability))
     window = {"entry.min_days": 6.5, "entry.max_days": 7.5, "signal.min_probability": least}
-    settings = with_overrides(config(), window)
+    settings = with_overrides(config(), window | {"hedge.rule": lives.rule})
     done = replay(settings, load_market(settings).tape).episode_runs
     entered = {one.episode.expiry_ns: one.episode for one in done}
     kinds = set()
@@ -206,6 +207,20 @@ def test_what_is_no_recalibration_is_refused(tmp_path):
         load_recalibration(config(signal={"recalibrate": str(path)}))
 
 
+def test_a_correction_of_other_dates_is_scored_on_these_and_changes_nothing_that_was_told(tmp_path, found):
+    path = tmp_path / "recalibration.json"
+    path.write_text(recalibration_text([(config(), HALVES)]))
+    given = lives_of(config(signal={"recalibrate": str(path)}), ("band", "never"))
+    assert given.left_out[0].startswith("never: signal.recalibrate")
+    one = calibrate_lives(given.lives)[0]
+    assert one.lives.probability.tolist() == found.lives[0].probability.tolist()
+    assert one.later.straddles == len(one.lives)
+    corrected = float(HALVES.corrections[0].apply(0.3))
+    assert one.later.recalibrated == pytest.approx(np.mean((corrected - one.lives.paid) ** 2))
+    assert one.later.constant == pytest.approx(np.mean((0.12 - one.lives.paid) ** 2))
+    assert one.later.brier == pytest.approx(one.whole.brier.value)
+
+
 def test_a_label_has_what_the_rule_depends_on():
     assert rule_label(config(hedge={"rule": "interval", "every": "6h"})) == "interval 6h"
     assert rule_label(config(hedge={"rule": "band", "band": 0.2, "to": "edge"})) == "band 0.2 edge"
@@ -226,5 +241,12 @@ def test_recorded_chains_are_calibrated():
     assert one.whole.weeks >= 8
     total = one.whole.reliability.value - one.whole.resolution.value + one.whole.constant + one.whole.within
     assert total == pytest.approx(one.whole.brier.value, abs=1e-12)
-    assert one.later is not None
-    assert one.later.first_ns >= one.recalibration.corrections[0].from_ns
+    later, known = one.later, [one.recalibration.at(int(entry)) for entry in one.lives.entry_ns]
+    assert later.straddles == sum(each is not None for each in known)
+    squares = [
+        (float(each.apply(chance)) - came) ** 2
+        for each, chance, came in zip(known, one.lives.probability, one.lives.paid, strict=True)
+        if each is not None
+    ]
+    assert later.recalibrated == pytest.approx(np.mean(squares))
+    assert later.recalibrated == pytest.approx(later.constant, abs=0.005)

@@ -11,7 +11,7 @@ import numpy as np
 from gammacore.array_types import Floats
 from gammacore.breakeven.calibration import Calibration, Estimated, calibrate, mean_over_weeks, week_of
 from gammacore.breakeven.recalibration import Recalibration, recalibration
-from gammacore.data.recalibrations import rule_label
+from gammacore.data.recalibrations import load_recalibration, rule_label
 from gammacore.daycount import format_time
 
 from .lives import Lives
@@ -60,7 +60,9 @@ class RuleCalibration(NamedTuple):
     by_days : list of (str, Calibration)
         By days to expiry at entry.
     recalibration : Recalibration
+        Fitted to these lives.
     later : Later or None
+        Scores of that one walk-forward, or of what ``signal.recalibrate`` names;
         None while no correction was known at any entry.
     """
 
@@ -153,6 +155,7 @@ def headline(found: list[RuleCalibration]) -> str:
 
 def _calibrated(lives: Lives) -> RuleCalibration:
     fitted = recalibration(lives.probability, lives.paid, lives.entry_ns, lives.end_ns)
+    given = load_recalibration(lives.config)  # of other dates, to be scored on these
     days = lives.days
     parts = ((name, lives.take((days > low) & (days <= high))) for low, high, name in BUCKETS)
     return RuleCalibration(
@@ -161,7 +164,7 @@ def _calibrated(lives: Lives) -> RuleCalibration:
         _scored(lives),
         [(name, scored) for name, part in parts if (scored := _scored(part)) is not None],
         fitted,
-        _later(lives, fitted),
+        _later(lives, fitted if given is None else given),
     )
 
 

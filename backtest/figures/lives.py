@@ -45,7 +45,6 @@ NEUTRAL: dict[str, Any] = {
     "entry.min_snapshots": 0,
     "signal.min_probability": 0.5,  # asks for a forecast; the signal of the lives allows each
     "signal.min_edge": None,
-    "signal.recalibrate": None,
     "hedge.scope": "episode",
     "execution.options": "take",
     "exit.unfinished": "carry",
@@ -163,7 +162,10 @@ def lives_of(config: Config, rules: Sequence[str], progress: Progress | None = N
     carried = set()
     reports = _reports(progress, len(DAYS) * len(configs))
     look_ns = FEED_NS if market.tape.look_ns is None else market.tape.look_ns
-    weighers = tuple(build_weigher(one, look_ns=look_ns) for one in configs.values())
+    as_told = {"recalibration": None}
+    weighers = tuple(
+        msgspec.structs.replace(build_weigher(one, look_ns=look_ns), **as_told) for one in configs.values()
+    )
     teller = _Teller(**msgspec.structs.asdict(weighers[0]), weighers=weighers, told=told)
     for days in DAYS:
         window = {"entry.min_days": days - 0.5, "entry.max_days": days + 0.5}
