@@ -25,6 +25,8 @@ def test_only_lives_that_had_ended_are_behind_a_correction():
     found = recalibration(p, paid, entry, end)
     for one in found.corrections:
         assert one.straddles == (end <= one.from_ns).sum()
+    first = found.corrections[0]
+    assert (found.at(first.from_ns - 1), found.at(first.from_ns)) == (None, first)
     moment = int(entry[150])
     before = found.at(moment)
     later = entry >= moment
