@@ -60,6 +60,17 @@ def test_period_goes_by_the_time_of_knowledge(tmp_path):
         load_prices(path, end_ns=DAY)
 
 
+def test_bars_of_a_warm_up_are_kept_where_there_are_and_refuse_no_series(tmp_path):
+    write(tmp_path / "btcusdt_spot_1m.csv", range(1, 121), start=DAY + NS_PER_HOUR)
+    hour = {"currency": "BTC", "start_ns": DAY + NS_PER_HOUR + NS_PER_MINUTE, "end_ns": DAY + 3 * NS_PER_HOUR}
+    alone = load_prices(tmp_path, **hour)
+    short = load_prices(tmp_path, **hour, warm_up_ns=NS_PER_HOUR)
+    assert short.ts_ns.tolist() == alone.ts_ns.tolist()  # none are that early, and none are needed
+    write(tmp_path / "btcusdt_spot_1h.csv", range(1, 25), step=NS_PER_HOUR)
+    warm = load_prices(tmp_path, **hour, warm_up_ns=NS_PER_HOUR)
+    assert (warm.interval_ns, warm.ts_ns[0]) == (NS_PER_HOUR, DAY + NS_PER_HOUR)
+
+
 def test_a_directory_gives_the_shortest_bars_that_cover_the_period(tmp_path):
     write(tmp_path / "btcusdt_spot_1m_first.csv", range(1, 61))
     write(tmp_path / "btcusdt_spot_1m_second.csv", range(61, 121), start=DAY + NS_PER_HOUR)

@@ -159,6 +159,10 @@ def test_every_command_finds_the_same(told, recorded):
     ranked = same(told, ["breakeven", *store, *weighed], ["breakeven", *words, *weighed])
     assert not ranked["simulated"]
     assert ranked["positions"]
+    lives = ["--calibrate", "--rule", "never", "--set", "signal.window=3h"]
+    one, other = (told("breakeven", *some, *lives) for some in (store, words))
+    assert one == other  # of two days no straddle has ended, but the chains were found and prices warmed up
+    assert "nothing to calibrate from 2026-03-02T00:05 to 2026-03-04T00:00" in one[1]
     trials = [*SHORT, "--trials", "2"]
     assert same(told, ["check", *store, *trials], ["check", *words, *trials])["clean"]
     named = [f"data.{word[2:]}={path}" for word, path in zip(words[::2], words[1::2], strict=True)]

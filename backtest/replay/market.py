@@ -233,7 +233,8 @@ def _recorded(config: Config, estimate: AnyEstimate | None) -> Sources:
     if data.prices is None:
         return Sources(chains, None, funding)
     early = 0 if estimate is None else WARM_UP * estimate.window_ns
-    prices = load_prices(data.prices, currency=config.coin, start_ns=chains.span[0] - early, end_ns=end)
+    first = chains.span[0]
+    prices = load_prices(data.prices, currency=config.coin, start_ns=first, end_ns=end, warm_up_ns=early)
     # Before the first bar and after the last there is nothing to hedge on.
     covered = chains.between(int(prices.ts_ns[0]), int(prices.ts_ns[-1]) + prices.interval_ns)
     return Sources(covered, prices, funding)

@@ -103,6 +103,7 @@ def load_prices(
     currency: str | None = None,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    warm_up_ns: int = 0,
 ) -> Prices:
     """Load price bars of one coin.
 
@@ -119,6 +120,9 @@ def load_prices(
     start_ns, end_ns : int, optional
         Keep bars with ``start_ns <= ts_ns < end_ns``. Without them the period of a
         directory is all that any of its series holds.
+    warm_up_ns : int
+        Keep bars of so long before ``start_ns`` too, where there are any. A series that has them is
+        preferred, but none is refused for lack of them: an estimate then begins later.
 
     Returns
     -------
@@ -146,8 +150,8 @@ def load_prices(
     with ThreadPoolExecutor() as pool:
         bars = list(pool.map(lambda file: _read_bars(file, parts.get(file, [])), files))
     if directory:
-        bars = _choose_series(directory, bars, start_ns, end_ns)
-    return _join(bars, coin, start_ns, end_ns)
+        bars = _choose_series(directory, bars, start_ns, end_ns, warm_up_ns)
+    return _join(bars, coin, None if start_ns is None else start_ns - warm_up_ns, end_ns)
 
 
 def _expand(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], Path | None]:
@@ -223,7 +227,7 @@ def _read_bars(path: Path, parts: Sequence[Path] = ()) -> _Bars:
 
 
 def _choose_series(
-    directory: Path, bars: Sequence[_Bars], start_ns: int | None, end_ns: int | None
+    directory: Path, bars: Sequence[_Bars], start_ns: int | None, end_ns: int | None, warm_up_ns: int
 ) -> list[_Bars]:
     series: dict[tuple[int, str], list[_Bars]] = {}
     for one in bars:
@@ -233,8 +237,12 @@ def _choose_series(
     first = min(int(one.start_ns[0]) + one.interval_ns for one in bars)
     last = max(int(one.start_ns[-1]) + one.interval_ns for one in bars)
     start, end = first if start_ns is None else start_ns, last + 1 if end_ns is None else end_ns
-    covered = {key: _coverage(group, start, end) for key, group in series.items()}
-    enough = [key for key in series if covered[key] >= _COVERAGE]
+    enough: list[tuple[int, str]] = []
+    covered = dict.fromkeys(series, 0.0)
+    for since in (start - warm_up_ns, start):
+        if not enough:
+            covered = {key: _coverage(group, since, end) for key, group in series.items()}
+            enough = [key for key in series if covered[key] >= _COVERAGE]
     if not enough:
         listed = ", ".join(
             f"{name} ({length / NS_PER_SECOND:g} s bars): {covered[length, name]:.1%}"
