@@ -10,6 +10,8 @@ from gammacore.backtest.figures.calibration import calibrate_lives, headline
 from gammacore.backtest.figures.lives import DAYS, lives_of, neutral
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.sweep.cell_runs import run_cell
+from gammacore.backtest.sweep.grid import cells
 from gammacore.breakeven.recalibration import Correction, Recalibration
 from gammacore.cli.main import app
 from gammacore.config import parse_config, with_overrides
@@ -162,6 +164,19 @@ def test_a_recalibrated_signal_asks_the_corrected_chance_and_says_on_what_it_res
     expiry = strategy.entry.anchors(event.chain, event.ts_ns)[0]
     declined = strategy.plan(event.chain, expiry, event.ts_ns, event.estimate, 0.0)
     assert declined.reason == "the signal declines (P recalibrated on 100 straddles in 12 weeks)"
+
+
+def test_a_sweep_asks_it_and_knows_when_the_file_has_changed(tmp_path):
+    path = tmp_path / "recalibration.json"
+    path.write_text(recalibration_text([(config(), HALVES)]))
+    asked = {"min_probability": 0.3, "recalibrate": str(path)}
+    grid = config(signal=asked, vary={"signal.min_probability": [0.11, 0.13]})
+    first = cells(grid)
+    allowed, refused = (run_cell(cell)["figures"]["n_episodes"] for cell in first)
+    assert allowed > 0
+    assert refused == 0
+    path.write_text(recalibration_text([(config(), Recalibration())]))
+    assert not {cell.key for cell in first} & {cell.key for cell in cells(grid)}
 
 
 def test_a_correction_of_later_is_not_known_before(tmp_path):

@@ -122,6 +122,8 @@ def cells(config: Config) -> list[Cell]:
         decided["costs"]["hedge_half_spread_bp"] = half_spreads_of(varied)  # quotes may be others
         if varied.margin.parameters is not None:
             decided["margin"]["parameters"] = contents(Path(varied.margin.parameters).expanduser())
+        if varied.signal.recalibrate is not None:
+            decided["signal"]["recalibrate"] = contents(Path(varied.signal.recalibrate).expanduser())
         decided["code"] = {module: file.sha256 for module, file in varied.code.items()}
         key = digest([__version__, market, decided])
         result.append(Cell(number, overrides, varied, market, digest([market, _holds(varied, decided)]), key))

@@ -210,8 +210,8 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
         f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
-    if ranked.told:
-        console.print(ranked.told, highlight=False)
+    told = ranked.told or "P as told; --calibrate compares it with what straddles brought"
+    console.print(told, highlight=False)
     if ranked.refused:
         more = f" (and {len(ranked.refused) - 1} more)" if len(ranked.refused) > 1 else ""
         console.print(f"left out: {ranked.refused[0]}{more}", highlight=False, markup=False)
