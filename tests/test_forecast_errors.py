@@ -14,12 +14,13 @@ from gammacore.config import parse_config
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.strategy.signal import UNKNOWN
 from gammacore.strategy.structures import Picked
+from gammacore.volatility.forecast_error_table import TABLES
 from gammacore.volatility.forecast_errors import (
     HORIZONS,
     LEVEL,
     WINDOWS,
+    ForecastErrors,
     ForecastKind,
-    _tables,
     forecast_errors,
 )
 from support.markets import START, build, chains_of
@@ -29,11 +30,11 @@ DAY = 1.0 / 365.0
 
 
 def test_known_windows_and_horizons_are_those_of_the_table():
-    for coin, kinds in _tables().items():
+    for coin, kinds in TABLES.items():
         assert list(kinds) == list(get_args(ForecastKind))
         for kind, rows in kinds.items():
             windows = WINDOWS if len(rows) > 1 else (7.0,)
-            for window, row in zip(windows, rows, strict=True):
+            for window, row in zip(windows, (ForecastErrors(*each) for each in rows), strict=True):
                 errors = forecast_errors(coin, kind, round(window * NS_PER_DAY))
                 mean, sd = errors.at(DAY * np.array(HORIZONS), LEVEL)
                 assert (mean, sd) == (pytest.approx(row.mean), pytest.approx(row.sd))
@@ -52,9 +53,9 @@ def test_the_table_is_that_of_the_recorded_prices(coin, kind):
         from forecast_errors import table
     finally:
         sys.path.pop(0)
-    for found, kept in zip(table(root, coin, kind), _tables()[coin][kind], strict=True):
-        for name, column in found.items():
-            assert column == pytest.approx(getattr(kept, name), abs=2e-3)
+    for found, kept in zip(table(root, coin, kind), TABLES[coin][kind], strict=True):
+        for column, known in zip(found.values(), kept, strict=True):
+            assert column == pytest.approx(known, abs=2e-3)
 
 
 def test_a_high_forecast_is_followed_by_less_the_farther_ahead_the_more_so():

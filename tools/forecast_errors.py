@@ -1,6 +1,7 @@
-"""Errors of the built-in forecasts, as gammacore/volatility/forecast_errors.json has them.
+"""Errors of the built-in forecasts, as gammacore/volatility/forecast_error_table.py has them.
 
-    python tools/forecast_errors.py DATA > gammacore/volatility/forecast_errors.json
+    python tools/forecast_errors.py DATA > gammacore/volatility/forecast_error_table.py
+    ruff format gammacore/volatility/forecast_error_table.py
 
 DATA holds ``prices/btcusdt_binance_spot_1h.csv.gz`` and ``prices/ethusdt_bybit_perp_1h.csv.gz``, and the
 volatility index in ``dvol/btc_dvol_1h.csv.gz`` and ``dvol/eth_dvol_1d.csv.gz``. Every six hours up to the end
@@ -11,7 +12,6 @@ depends on the forecast. What few hours add to its mean and variance is taken of
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +27,26 @@ from gammacore.volatility.learned_estimate import LearnedEstimate
 
 FILES = {"BTC": "btcusdt_binance_spot_1h.csv.gz", "ETH": "ethusdt_bybit_perp_1h.csv.gz"}
 INDEX = {"BTC": "btc_dvol_1h.csv.gz", "ETH": "eth_dvol_1d.csv.gz"}
+COLUMNS = "mean", "slope", "sd"
+MODULE = '''"""Mean, slope and deviation of the forecasts' errors by horizon, from tools/forecast_errors.py."""
+
+Row = tuple[float, ...]
+
+TABLES: dict[str, dict[str, tuple[tuple[Row, Row, Row], ...]]] = '''
 START, END = parse_time("2019-01-01"), parse_time("2025-12-30")
 
 
 def main() -> None:
-    """Print all tables."""
+    """Print all tables as a module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     folder = parser.parse_args().data
     found = {coin: {kind: table(folder, coin, kind) for kind in series_of(folder, coin)} for coin in FILES}
-    print(json.dumps(found, indent=1))  # noqa: T201
+    rows = {
+        coin: {kind: tuple(tuple(map(tuple, row.values())) for row in rows) for kind, rows in kinds.items()}
+        for coin, kinds in found.items()
+    }
+    print(f"{MODULE}{rows!r}")  # noqa: T201
 
 
 def table(folder: Path, coin: str, kind: str) -> list[dict[str, list[float]]]:
@@ -45,7 +55,7 @@ def table(folder: Path, coin: str, kind: str) -> list[dict[str, list[float]]]:
     rows = []
     for make in series_of(folder, coin)[kind]:
         found = np.array([errors(ts, total, make.series(ts, close), days) for days in HORIZONS])
-        names = zip(("mean", "slope", "sd"), found.T, strict=True)
+        names = zip(COLUMNS, found.T, strict=True)
         rows.append({name: [round(float(value), 3) for value in column] for name, column in names})
     return rows
 

@@ -8,8 +8,6 @@ the mean of ``ln realised - ln f`` is ``mean + slope (ln f - ln 0.6)``. Measured
 from __future__ import annotations
 
 import math
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -17,6 +15,8 @@ import numpy as np
 
 from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_DAY
+
+from .forecast_error_table import TABLES
 
 __all__ = ["ForecastErrors", "ForecastKind", "forecast_errors"]
 
@@ -55,13 +55,6 @@ class ForecastErrors(msgspec.Struct, frozen=True):
         return mean + slope * math.log(forecast / LEVEL), sd
 
 
-@cache
-def _tables() -> dict[str, dict[str, list[ForecastErrors]]]:
-    """By coin and kind: one for each window, or a single one."""
-    path = Path(__file__).with_name("forecast_errors.json")
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, list[ForecastErrors]]])
-
-
 def forecast_errors(coin: str, kind: ForecastKind, window_ns: int = 0) -> ForecastErrors:
     """Return the errors of an estimate that is taken for a forecast.
 
@@ -74,8 +67,7 @@ def forecast_errors(coin: str, kind: ForecastKind, window_ns: int = 0) -> Foreca
     window_ns : int
         Of ``realised`` and ``forecast``.
     """
-    tables = _tables()
-    rows = tables.get(coin, tables["BTC"])[kind]
+    rows = [ForecastErrors(*row) for row in TABLES.get(coin, TABLES["BTC"])[kind]]
     if len(rows) == 1:
         return rows[0]
     window, known = math.log(max(window_ns, 1) / NS_PER_DAY), np.log(WINDOWS)
