@@ -28,7 +28,7 @@ from gammacore.volatility.learned_estimate import LearnedEstimate
 FILES = {"BTC": "btcusdt_binance_spot_1h.csv.gz", "ETH": "ethusdt_bybit_perp_1h.csv.gz"}
 INDEX = {"BTC": "btc_dvol_1h.csv.gz", "ETH": "eth_dvol_1d.csv.gz"}
 COLUMNS = "mean", "slope", "sd"
-MODULE = '''"""Mean, slope and deviation of the forecasts' errors by horizon, from tools/forecast_errors.py."""
+MODULE = '''"""Mean, slope and deviation of the forecasts' errors by horizon: tools/forecast_errors.py."""
 
 Row = tuple[float, ...]
 

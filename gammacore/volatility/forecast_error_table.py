@@ -1,4 +1,4 @@
-"""Mean, slope and deviation of the forecasts' errors by horizon, from tools/forecast_errors.py."""
+"""Mean, slope and deviation of the forecasts' errors by horizon: tools/forecast_errors.py."""
 
 Row = tuple[float, ...]
 
