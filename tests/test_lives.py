@@ -8,11 +8,12 @@ from typer.testing import CliRunner
 
 from gammacore.backtest.figures.calibration import calibrate_lives, headline
 from gammacore.backtest.figures.lives import DAYS, lives_of, neutral
+from gammacore.backtest.figures.position_ranking import rank_positions
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep.cell_runs import run_cell
 from gammacore.backtest.sweep.grid import cells
-from gammacore.breakeven.recalibration import Correction, Recalibration
+from gammacore.breakeven.recalibration import LONGEST_DAYS, Correction, Recalibration
 from gammacore.cli.main import app
 from gammacore.config import parse_config, with_overrides
 from gammacore.data.recalibrations import load_recalibration, recalibration_text, rule_label
@@ -36,6 +37,7 @@ def run(*words):
 
 
 def test_every_expiry_is_bought_once_at_each_number_of_days(found):
+    assert DAYS[-1] + 0.5 == LONGEST_DAYS
     band = found.lives[0]
     assert len(band) > 12
     assert len(set(zip(band.entry_ns.tolist(), band.expiry_ns.tolist(), strict=True))) == len(band)
@@ -166,6 +168,22 @@ def test_a_recalibrated_signal_asks_the_corrected_chance_and_says_on_what_it_res
     assert declined.reason == "the signal declines (P recalibrated on 100 straddles in 12 weeks)"
 
 
+def test_a_ranking_corrects_lives_as_long_as_those_behind_it_and_no_others(tmp_path):
+    path = tmp_path / "recalibration.json"
+    path.write_text(recalibration_text([(config(), HALVES)]))
+    ranked = rank_positions(config(signal={"recalibrate": str(path)}))
+    assert ranked.told == "P recalibrated on 100 straddles in 12 weeks"
+    rows = ranked.rows()
+    short, long = (
+        [one["recalibrated"] for one in rows if (one["days"] > 14.5) is late] for late in (False, True)
+    )
+    assert short == pytest.approx([0.1192] * len(short), abs=1e-4)
+    assert short
+    assert long
+    assert np.all(np.isnan(long))
+    assert "recalibrated" not in rank_positions(config()).rows()[0]
+
+
 def test_a_sweep_asks_it_and_knows_when_the_file_has_changed(tmp_path):
     path = tmp_path / "recalibration.json"
     path.write_text(recalibration_text([(config(), HALVES)]))
@@ -201,6 +219,7 @@ def test_a_correction_of_later_is_not_known_before(tmp_path):
         ({"entry.side": "short"}, "is of entry.side long"),
         ({"signal.window": "3d"}, "is of signal.forecast forecast 7d"),
         ({"signal.law": "gbm"}, "is of signal.law fitted"),
+        ({"entry.max_days": 21.0}, r"entry\.max_days: expected at most 14\.5"),
     ],
 )
 def test_a_recalibration_of_other_lives_is_refused(tmp_path, changes, told):

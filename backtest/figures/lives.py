@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from gammacore.array_types import Bools, Floats, Ints
+from gammacore.breakeven.recalibration import LONGEST_DAYS
 from gammacore.build import FEED_NS, build_weigher
 from gammacore.config import Config, with_overrides
 from gammacore.contracts import Settlement
@@ -31,7 +32,7 @@ from ..replay.tape import Tape
 
 __all__ = ["DAYS", "RULES", "Lives", "lives_of", "neutral"]
 
-DAYS = (1, 2, 3, 4, 5, 7, 9, 11, 14)  # to expiry at entry, half a day more or less
+DAYS = (1, 2, 3, 4, 5, 7, 9, 11, 14)  # to expiry at entry, half a day more or less: to LONGEST_DAYS
 RULES = ("never", "interval", "band", "whalley_wilmott", "zakamouline", "fixed_cost", "move")
 COLUMNS = ("entry_ns", "end_ns", "expiry_ns", "probability", "profit", "premium")
 Progress = Callable[[int, int], None]
@@ -42,6 +43,8 @@ NEUTRAL: dict[str, Any] = {
     "entry.schedule": "each_expiry",
     "entry.expiries": "any",
     "entry.weekday": None,
+    "entry.min_days": 0.0,
+    "entry.max_days": LONGEST_DAYS,
     "entry.min_snapshots": 0,
     "signal.min_probability": 0.5,  # asks for a forecast; the signal of the lives allows each
     "signal.min_edge": None,
@@ -240,6 +243,6 @@ def _none_ended(tape: Tape, carried: int) -> str:
     span = " to ".join(format_time(int(tape.ts_ns[k]))[:16] for k in (0, -1))
     still = f"; {carried} are still open" if carried else ""
     return (
-        f"nothing to calibrate from {span}: no position {DAYS[0] - 0.5:g} to {DAYS[-1] + 0.5:g} days before "
+        f"nothing to calibrate from {span}: no position {DAYS[0] - 0.5:g} to {LONGEST_DAYS:g} days before "
         f"its expiry was bought and ended{still}. Prices must reach back a signal.window, and beyond expiries"
     )

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
-from gammacore.breakeven.recalibration import Correction
+from gammacore.breakeven.recalibration import LONGEST_DAYS, Correction
 from gammacore.build import FEED_NS, build_weigher, signal_estimate
 from gammacore.config import Config
 from gammacore.contracts import Settlement
@@ -65,12 +65,15 @@ class RankedPositions(NamedTuple):
             for name in ("paid_vol", "breakeven", "forecast", "edge", "probability", "return_on_capital"):
                 row[name] = float(getattr(found, name)[i])
             if self.told:
-                row["recalibrated"] = self._recalibrated(row["probability"])
+                row["recalibrated"] = self._recalibrated(row["probability"], row["days"])
             table.append(row | {f"{name}_{unit}": float(getattr(found, name)[i]) for name in money})
         return table
 
-    def _recalibrated(self, probability: float) -> float:
-        return math.nan if self.correction is None else float(self.correction.apply(probability))
+    def _recalibrated(self, probability: float, days: float) -> float:
+        """Correct a probability; NaN for a life that is longer than those behind the correction."""
+        if self.correction is None or days > LONGEST_DAYS:
+            return math.nan
+        return float(self.correction.apply(probability))
 
 
 def rank_positions(

@@ -19,7 +19,9 @@ from gammacore.array_types import Bools, Floats, Ints
 from gammacore.breakeven.calibration import FEW_STRADDLES, FEW_WEEKS, week_of
 from gammacore.daycount import NS_PER_DAY
 
-__all__ = ["Correction", "Recalibration", "recalibration"]
+__all__ = ["LONGEST_DAYS", "Correction", "Recalibration", "recalibration"]
+
+LONGEST_DAYS = 14.5  # to expiry at entry, of the lives that corrections are fitted to
 
 PRIOR_WEEKS = 4.0  # in which what was promised came: what the level is drawn to
 SLOPE_SD = 0.5  # of the slope around none: a slope of 1, the chance as it is, is two of them away

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from gammacore.breakeven.recalibration import Recalibration
+from gammacore.breakeven.recalibration import LONGEST_DAYS, Recalibration
 from gammacore.config import Config
 from gammacore.errors import ConfigError, DataError
 
@@ -83,13 +83,18 @@ def load_recalibration(config: Config) -> Recalibration | None:
     Raises
     ------
     ConfigError
-        If the file was fitted to other lives: another coin, structure, side, forecast or hedge rule.
+        If the file was fitted to other lives: another coin, structure, side, forecast, rule or shorter ones.
     DataError
         If the file cannot be read, or is no recalibration.
     """
     if config.signal.recalibrate is None:
         return None
     path = config.signal.recalibrate
+    if config.entry.max_days > LONGEST_DAYS:
+        raise ConfigError(
+            f"entry.max_days: expected at most {LONGEST_DAYS:g} with signal.recalibrate, whose lives are not "
+            f"longer, got {config.entry.max_days:g}"
+        )
     file, wanted, rule = _read(Path(path).expanduser()), _lives(config), rule_label(config)
     for name, value in wanted.items():
         if file.lives.get(name) != value:
