@@ -61,7 +61,7 @@ NEUTRAL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Lives:
-    """Positions of one coin under one rule that were bought and have ended, in order of entry.
+    """Positions of one currency under one rule that were bought and have ended, in order of entry.
 
     Attributes
     ----------
@@ -229,7 +229,7 @@ def _columns(config: Config, rule: str, rows: dict[tuple[int, int], list[float]]
     keys = np.array(sorted(rows, key=lambda key: key[::-1]), np.int64).reshape(-1, 2)
     found = np.array([rows[expiry, entry] for expiry, entry in keys.tolist()], object).reshape(-1, 4)
     return Lives(
-        config.coin,
+        config.currency,
         rule,
         config,
         keys[:, 1],
