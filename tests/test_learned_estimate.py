@@ -192,7 +192,7 @@ def test_a_ranking_on_recorded_chains(forecast):
     ranked = rank_positions(config, structure="strangle")
     tape = load_market(config, signal_estimate(config)).tape
     level = float(tape.estimate[np.searchsorted(tape.ts_ns, ranked.ts_ns)])
-    mean, _ = forecast_errors("BTC", forecast).at(ranked.found.tau, level)
+    mean, _ = forecast_errors("BTC", forecast).at(ranked.found.tau, level, ranked.ts_ns)
     assert 0.2 < level < 0.8
     assert ranked.found.forecast == pytest.approx(level * np.exp(mean))
     each = rank_positions(config, structure="strangle", forecast=forecast)

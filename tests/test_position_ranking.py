@@ -37,7 +37,7 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
     assert ranked.ts_ns == event.ts_ns
     errors = forecast_errors("BTC", "forecast", settings.signal.window.ns)
     assert ranked.found.forecast == pytest.approx(
-        event.estimate * np.exp(errors.at(ranked.found.tau, event.estimate)[0])
+        event.estimate * np.exp(errors.at(ranked.found.tau, event.estimate, event.ts_ns)[0])
     )
     for row in (0, 5):
         pair = Picked(tuple(ranked.found.rows[row].tolist()), (1.0, 1.0))
@@ -105,7 +105,7 @@ def test_table_and_json():
         (["--structure", "stradle"], "structure: expected one of straddle, strangle, guts"),
         (["--at", "yesterday"], "--at:"),
         (["--forecast", "-0.5"], "--forecast: expected a positive number"),
-        (["--forecast", "garch"], "or har, got 'garch'"),
+        (["--forecast", "garch"], "har or combined, got 'garch'"),
         (["--forecast", "har", "--set", "market.days=20"], "no forecast at"),
     ],
 )

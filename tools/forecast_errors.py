@@ -5,8 +5,9 @@
 
 DATA holds ``prices/btcusdt_binance_spot_1h.csv.gz`` and ``prices/ethusdt_bybit_perp_1h.csv.gz``, and the
 volatility index in ``dvol/btc_dvol_1h.csv.gz`` and ``dvol/eth_dvol_1d.csv.gz``. Every six hours up to the end
-of 2025: the logarithm of the volatility realised over each horizon, by hours, over the forecast, and how it
-depends on the forecast. What few hours add to its mean and variance is taken off.
+of 2025: the logarithm of the volatility realised over each horizon, by hours and per variance time, over the
+forecast, and how it depends on the forecast; and the clock that tells that time. What few hours add to mean
+and variance is taken off.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from gammacore.array_types import Floats, Ints
 from gammacore.data import load_prices
 from gammacore.data.dvol import load_dvol
-from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, parse_time
+from gammacore.daycount import NS_PER_DAY, parse_time
+from gammacore.volatility.clock import VarianceClock, fit_clock
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.forecast_errors import HORIZONS, LEVEL, WINDOWS
 from gammacore.volatility.index_history import IndexEstimate, IndexHistory
@@ -41,20 +43,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     folder = parser.parse_args().data
-    found = {coin: {kind: table(folder, coin, kind) for kind in series_of(folder, coin)} for coin in FILES}
+    clocks = {coin: clock_of(folder, coin) for coin in FILES}
+    found = {
+        coin: {kind: table(folder, coin, kind, clock) for kind in series_of(folder, coin)}
+        for coin, clock in clocks.items()
+    }
+    weights = {coin: tuple(round(float(x), 3) for x in clock.weights) for coin, clock in clocks.items()}
     rows = {
         coin: {kind: tuple(tuple(map(tuple, row.values())) for row in rows) for kind, rows in kinds.items()}
         for coin, kinds in found.items()
     }
-    print(f"{MODULE}{rows!r}")  # noqa: T201
+    print(f"{MODULE}{rows!r}\n\nWEIGHTS: dict[str, Row] = {weights!r}")  # noqa: T201
 
 
-def table(folder: Path, coin: str, kind: str) -> list[dict[str, list[float]]]:
+def clock_of(folder: Path, coin: str) -> VarianceClock:
+    """Fit the clock of the same prices."""
+    ts, close, _ = prices_of(folder, coin)
+    return fit_clock(ts, close)
+
+
+def table(folder: Path, coin: str, kind: str, clock: VarianceClock) -> list[dict[str, list[float]]]:
     """Errors of a kind of forecast: for each of its windows, or one."""
     ts, close, total = prices_of(folder, coin)
     rows = []
     for make in series_of(folder, coin)[kind]:
-        found = np.array([errors(ts, total, make.series(ts, close), days) for days in HORIZONS])
+        estimate = make.series(ts, close)
+        found = np.array([errors(ts, total, estimate, days, clock) for days in HORIZONS])
         names = zip(COLUMNS, found.T, strict=True)
         rows.append({name: [round(float(value), 3) for value in column] for name, column in names})
     return rows
@@ -81,13 +95,16 @@ def prices_of(folder: Path, coin: str) -> tuple[Ints, Floats, Floats]:
     return prices.ts_ns[used], close, np.concatenate([[0.0], np.cumsum(np.diff(np.log(close)) ** 2)])
 
 
-def errors(ts: Ints, total: Floats, estimate: Floats, days: float) -> tuple[float, float, float]:
+def errors(
+    ts: Ints, total: Floats, estimate: Floats, days: float, clock: VarianceClock
+) -> tuple[float, float, float]:
     """Mean at the level, slope and deviation of the logarithm of realised over forecast volatility."""
     hours = round(24 * days)
     start = np.arange(0, len(ts) - hours, 6)
     start = start[ts[start + hours] - ts[start] == round(days * NS_PER_DAY)]
     start = start[np.isfinite(estimate[start])]
-    realised = np.sqrt((total[start + hours] - total[start]) * (NS_PER_YEAR / (days * NS_PER_DAY)))
+    years = clock.elapsed(ts[start], ts[start + hours])
+    realised = np.sqrt((total[start + hours] - total[start]) / years)
     found, above = np.log(realised / estimate[start]), np.log(estimate[start] / LEVEL)
     slope, mean = np.polyfit(above, found, 1)
     noise = 0.5 / hours  # of the logarithm of a root mean square of so many normal returns

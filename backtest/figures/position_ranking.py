@@ -136,7 +136,7 @@ def rank_positions(
         )
         estimate = event.dvol if config.signal.forecast == "dvol" else event.estimate
         median = _known(estimate if forecast is None else forecast, config, ts_ns)
-        density = weigher.density(median, weigher.years(chain, ts_ns, positions.rows))
+        density = weigher.density(median, weigher.years(chain, ts_ns, positions.rows), ts_ns)
     found = breakevens(chain, ts_ns, positions, plan, density).best_first()
     if not len(found.tau):
         hours = (plan.exit_before_ns or 0) / NS_PER_HOUR

@@ -97,7 +97,8 @@ class Signal(msgspec.Struct, frozen=True):
         """
         plan = self.plan(chain, ts_ns, funding, int(chain.expiry_ns[picked.rows[0]]))
         one = Positions(np.array([picked.rows]), np.array([picked.amounts], np.float64))
-        return breakevens(chain, ts_ns, one, plan, self.density(forecast, self.years(chain, ts_ns, one.rows)))
+        density = self.density(forecast, self.years(chain, ts_ns, one.rows), ts_ns)
+        return breakevens(chain, ts_ns, one, plan, density)
 
     def years(self, chain: ChainSlice, ts_ns: int, rows: Ints) -> Floats:
         """Years until positions are delivered or closed; ``rows`` of the chain, shape (m, k)."""
@@ -106,12 +107,12 @@ class Signal(msgspec.Struct, frozen=True):
             return np.asarray((expiry.max(axis=1) - ts_ns) / NS_PER_YEAR)
         return np.asarray((expiry.min(axis=1) - self.exit_before_ns - ts_ns) / NS_PER_YEAR)
 
-    def density(self, forecast: float, years: Floats) -> Density:
-        """Return what will be realised over each horizon, given a forecast."""
+    def density(self, forecast: float, years: Floats, ts_ns: int) -> Density:
+        """Return what will be realised over each horizon from a moment on, given a forecast."""
         if self.log_sd is not None or self.errors is None:
             log_sd = UNKNOWN if self.log_sd is None else self.log_sd
             return Density.around(np.full(np.shape(years), forecast), np.full(np.shape(years), log_sd))
-        mean, sd = self.errors.at(years, forecast)
+        mean, sd = self.errors.at(years, forecast, ts_ns)
         return Density.around(forecast * np.exp(mean), sd)
 
     def plan(self, chain: ChainSlice, ts_ns: int, funding: float, expiry_ns: int | None = None) -> TradePlan:
