@@ -3,7 +3,7 @@
 Some hours of the week move prices more than others: what is realised counts per year of the coin's clock
 (:class:`.clock.VarianceClock`). A high forecast was followed by less, a low one by more, the farther ahead
 the more so: with f the forecast, the mean of ``ln realised - ln f`` is ``mean + slope (ln f - ln 0.6)``.
-Measured every six hours from 2019 (ETH: May 2022) to the end of 2025, before the options that the tests trade,
+Measured every six hours from 2019 (ETH: May 2022) to the end of 2025, before the options that tests trade,
 by ``tools/forecast_errors.py``.
 """
 
