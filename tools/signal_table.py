@@ -2,10 +2,10 @@
 
     python tools/signal_table.py DIR [--currency BTC] [--rule interval]
 
-DIR holds deribit_options/ and prices/. Unconditional entries beside entries that wait for the signal, at
-several thresholds, by two forecasts: exponentially weighted, and a HAR in logarithms with leverage on a
-variance clock over five days. Differences of the mean profit per straddle, in percent of its premium, with
-an sd by resampling whole weeks of entry (10,000 draws), as straddles of one week share their market.
+DIR holds deribit_options/, prices/ and dvol/. Unconditional entries beside those that wait for the signal, at
+several thresholds, by two forecasts: exponentially weighted over seven days, and ``combined``. Differences of
+the mean profit per straddle, in percent of its premium, with an sd by resampling whole weeks of entry (10,000
+draws), as straddles of one week share their market.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ import numpy as np
 
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
-from gammacore.backtest.replay.tape import Tape
 from gammacore.config import Config, load_config
-from gammacore.data import load_prices
 from gammacore.daycount import NS_PER_DAY, format_time
-from gammacore.volatility import HAR, daily_history, density_history, fit_clock
 
 DRAWS = 10_000
 COMMON = {
@@ -41,29 +38,13 @@ ASKED = {
     "edge >= 0": {"signal.min_edge": 0.0},
     "edge >= 5 points": {"signal.min_edge": 0.05},
 }
-ROWS = [(name, asked, False) for name, asked in ASKED.items()]
-# The errors that a signal knows by itself are those of the exponentially weighted forecast.
-ROWS += [(f"HAR, {name}", asked | {"signal.log_sd": 0.3}, True) for name, asked in ASKED.items() if asked]
+COMBINED = {"signal.forecast": "combined"}
+ROWS = [*ASKED.items(), *((f"combined, {name}", asked | COMBINED) for name, asked in ASKED.items() if asked)]
 
 
-def har_estimates(config: Config, tape: Tape) -> np.ndarray:
-    """Median of the volatility over the next five days at every entry, from days that had ended."""
-    assert config.data.prices is not None
-    prices = load_prices(config.data.prices)
-    early = prices.ts_ns < tape.ts_ns[0]
-    clock = fit_clock(prices.ts_ns[early], prices.close[early])
-    midnight = int(prices.ts_ns[-1]) // NS_PER_DAY * NS_PER_DAY
-    history = daily_history(prices.ts_ns, prices.close, origin_ns=midnight, clock=clock)
-    density, _ = density_history(history, 5 * NS_PER_DAY, HAR(leverage=True))
-    known = np.searchsorted(history.end_ns, tape.ts_ns, side="right") - 1
-    return np.where(known >= 0, density.median()[np.maximum(known, 0)], np.nan)
-
-
-def outcomes(config: Config, har: bool) -> np.ndarray:
+def outcomes(config: Config) -> np.ndarray:
     """Week of entry, profit over premium, and profit in coin, of every straddle that was closed."""
     tape = load_market(config).tape
-    if har:
-        tape.estimate = har_estimates(config, tape)
     run = replay(config, tape)
     rows = []
     for done in run.episode_runs:
@@ -96,10 +77,12 @@ def main(words: list[str]) -> None:
     parser.add_argument("--rule", default="interval")
     options = parser.parse_args(words)
     prices = {"BTC": "btcusdt_binance_spot_1h.csv.gz", "ETH": "ethusdt_bybit_perp_1h.csv.gz"}
+    index = {"BTC": "btc_dvol_1h.csv.gz", "ETH": "eth_dvol_1d.csv.gz"}
     named = {
         "currency": options.currency,
         "data.chains": str(options.data / "deribit_options"),
         "data.prices": str(options.data / "prices" / prices[options.currency]),
+        "data.dvol": str(options.data / "dvol" / index[options.currency]),
         "hedge.rule": options.rule,
     }
     out = sys.stdout.write
@@ -109,9 +92,9 @@ def main(words: list[str]) -> None:
         "| entries | straddles | mean % of premium | sd | difference | its sd | 5 % to 95 % | total, coin |\n"
     )
     out("|" + "---|" * 8 + "\n")
-    for name, asked, har in ROWS:
+    for name, asked in ROWS:
         config = load_config(None, COMMON | named | asked)
-        found = outcomes(config, har)
+        found = outcomes(config)
         base = found if base is None else base
         if not len(found):
             out(f"| {name} | 0 | | | | | | 0 |\n")
