@@ -23,6 +23,17 @@ numeraire      revaluation of the accumulated equity in the other currency
 rounding       cash is kept to 1e-8; bounded by the number of postings, or an error is raised
 =============  ==============================================================================
 
+``vega`` has parts where fitted smiles are at hand (:meth:`Attribution.vega_parts`), each vega times the
+change of one of them over the same steps:
+
+=========  ==================================================================================
+level      volatility at the money, 30 days ahead
+term       volatility at the money of the option's own expiry, less the level
+skew       smile at the option's log-moneyness of before, less its expiry's at the money
+moneyness  smile at the option's log-moneyness, less at that of before
+rest       what the mark did beyond the smile; all of a step without a smile at either end
+=========  ==================================================================================
+
 The lines are computed from prices and fills, the total comes from the ledger. They must
 meet within the rounding of the ledger's postings; ``rounding`` is that difference.
 
@@ -36,6 +47,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,11 +55,47 @@ from gammacore.array_types import Ints
 from gammacore.episode import Episode
 from gammacore.expansion import Method
 from gammacore.ledger import Money, check_gap
-from gammacore.walk import LINES, Lines, Path, Sums, Walk, points_at, slippage
+from gammacore.walk import LINES, VEGA_PARTS, Lines, Path, Smiles, Sums, Walk, points_at, slippage
 
-__all__ = ["LINES", "Attribution", "Path", "attribute", "check_rounding", "share_of", "slippage"]
+__all__ = [
+    "LINES",
+    "Attribution",
+    "Path",
+    "Smiles",
+    "VegaParts",
+    "attribute",
+    "check_rounding",
+    "share_of",
+    "slippage",
+    "split_vega",
+]
 
 REVALUATIONS = 2  # of three assets each, in the life of an episode
+
+
+class VegaParts(NamedTuple):
+    """Parts of one line vega, which they sum to.
+
+    Attributes
+    ----------
+    totals : dict of part to Money
+    unknown_ns, held_ns : float
+        Time for which options were held without a fitted smile, and at all, summed over the options.
+    """
+
+    totals: dict[str, Money]
+    unknown_ns: float
+    held_ns: float
+
+
+def split_vega(vega: Money, parts: Iterable[Mapping[str, Money]]) -> dict[str, Money]:
+    """Sum the parts of some episodes; ``rest`` is what they leave of the whole line."""
+    kept = list(parts)
+    totals = {
+        name: Money(*(math.fsum(part[name][c] for part in kept) for c in (0, 1))) for name in VEGA_PARTS
+    }
+    rest = Money(*(vega[c] - math.fsum(money[c] for money in totals.values()) for c in (0, 1)))
+    return totals | {"rest": rest}
 
 
 class Attribution:
@@ -116,6 +164,13 @@ class Attribution:
         lines = {name: step for name, step in native.items() if name not in ("delta", "hedge", "rounding")}
         lines["delta + hedge"] = native["delta"] + native["hedge"]
         return {name: float(np.abs(step).sum()) for name, step in lines.items()}
+
+    def vega_parts(self, smiles: Smiles) -> VegaParts:
+        """Split the line vega by what of the fitted smiles moved."""
+        sums, unknown_ns, held_ns = self._walk.vega_sums(smiles)
+        money = [Money(*(both if self._walk.inverse else both[::-1])) for both in sums.tolist()]
+        found = dict(zip(VEGA_PARTS, money, strict=True))
+        return VegaParts(split_vega(self.totals["vega"], [found]), unknown_ns, held_ns)
 
     @property
     def entries(self) -> Ints:

@@ -14,9 +14,10 @@ from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.episode import Capital, Episode, HedgeFills
 from gammacore.expansion import MODEL_LINES, Method, model_lines
-from gammacore.valuation import value
+from gammacore.tolerances import DUST
+from gammacore.valuation import sensitivities, value
 
-__all__ = ["LINES", "Lines", "Path", "Sums", "Walk", "points_at", "slippage"]
+__all__ = ["LINES", "VEGA_PARTS", "Lines", "Path", "Smiles", "Sums", "Walk", "points_at", "slippage"]
 
 LINES = (
     *MODEL_LINES,
@@ -30,6 +31,7 @@ LINES = (
     "rounding",
     "unexplained",
 )
+VEGA_PARTS = ("level", "term", "skew", "moneyness")  # of fitted smiles; the rest is what they leave
 Lines = dict[str, Floats]
 Sums = dict[str, tuple[float, float]]  # settlement currency, other
 GREEKS = ("price", "delta", "gamma", "theta", "vega", "vanna", "volga", "charm")
@@ -51,6 +53,14 @@ class Path(Protocol):
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]: ...  # noqa: D102
     def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats: ...  # noqa: D102
     def spot_at_delivery(self, expiry_ns: int, i: int) -> float: ...  # noqa: D102
+
+
+class Smiles(Protocol):
+    """What the parts of vega need of fitted smiles; i..j are entries."""
+
+    def moved(self, option: Option, i: int, j: int) -> Floats:
+        """Add up the moves of an option's volatility, a part a column; last 1 where no smile is known."""
+        ...
 
 
 def points_at(axis_ns: Ints, ts_ns: Ints) -> Ints:
@@ -259,6 +269,39 @@ class Walk:
             beyond = np.where(np.isfinite(part), part - model, 0.0)
             lines["unexplained"][start:last] += amount * np.diff(beyond)
         return lines
+
+    def vega_sums(self, smiles: Smiles) -> tuple[Floats, float, float]:
+        """Sum what each part of the smiles brought: vega times its change.
+
+        Returns
+        -------
+        sums : array, shape (parts, 2)
+            In the settlement currency and in the other.
+        unknown_ns, held_ns : float
+            Time for which options were held without a smile, and at all.
+        """
+        rate = self.index if self.inverse else 1.0 / self.index
+        sums, unknown_ns, held_ns = np.zeros((len(VEGA_PARTS), 2)), 0.0, 0.0
+        for option, held in self._held_over().items():
+            (steps,) = np.nonzero(np.abs(held) > DUST)
+            start, end = int(steps[0]), int(steps[-1]) + 1
+            moved = self._seen(start, end, partial(smiles.moved, option))
+            change = held[start:end, None] * np.diff(moved[:, :-1], axis=0)
+            (k,) = np.nonzero(change.any(axis=1))
+            vega = sensitivities(option, *(column[k] for column in self._case(option, start))).vega
+            brought = vega[:, None] * change[k]
+            sums += np.stack([brought.sum(axis=0), (brought * rate[start + 1 + k, None]).sum(axis=0)], axis=1)
+            lasted = np.diff(self.ts[start : end + 1]) * (np.abs(held[start:end]) > DUST)
+            unknown_ns, held_ns = unknown_ns + float(lasted @ moved[:-1, -1]), held_ns + float(lasted.sum())
+        return sums, unknown_ns, held_ns
+
+    def _held_over(self) -> dict[Option, Floats]:
+        """Amount of each option held over every step, for those that are held over any."""
+        held: dict[Option, Floats] = {}
+        for option, start, amount in self._holdings():
+            over = held.setdefault(option, np.zeros(len(self.ts) - 1))
+            over[start : self._end(option)] += amount
+        return {option: over for option, over in held.items() if (np.abs(over) > DUST).any()}
 
     def _held(self) -> tuple[Floats, Floats]:
         """Hedge amount over each step (after the fills at its start), and its excess over the wish."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gammacore.array_types import Floats, Ints
-from gammacore.attribution import LINES, attribute, share_of
+from gammacore.attribution import LINES, VegaParts, attribute, share_of
 from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.expansion import Method
@@ -33,6 +33,7 @@ from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
 from .returns import Marks
 from .run_exposures import RunExposures
+from .vega_parts import part_figures
 from .verdict import luck, verdict
 
 
@@ -276,6 +277,7 @@ def summarise(
     margins: pd.DataFrame,
     earned: Earned,
     marks: Marks,
+    parts: list[VegaParts] | None,
 ) -> dict[str, Any]:
     """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``.
 
@@ -316,6 +318,7 @@ def summarise(
         "unexplained_share": number(share_of("unexplained", sizes)) if done else None,
         "higher_order_share": number(share_of("higher_order", sizes)) if done else None,
         "attribution": {line: money._asdict() for line, money in lines.items()},
+        **part_figures(lines["vega"], parts),
         "attribution_method": run.config.report.attribution,
         f"attribution_{other}": other_lines,
         "unexplained_alarm": _alarm(run, episodes),

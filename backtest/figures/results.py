@@ -23,6 +23,7 @@ from .metrics import episode_table, fill_table, interval_table, profit_table, sc
 from .performance import earned_by
 from .returns import Marks
 from .run_exposures import EpisodeMoments, expose_run
+from .vega_parts import part_columns, vega_parts
 
 COMPARED = (
     "n_episodes",
@@ -75,11 +76,14 @@ def run_backtest(
 
 def tabulate(run: Run, market: LoadedMarket) -> Results:
     """Tables of a finished run."""
+    parts = vega_parts(run)
     episodes, scalped, seen = episode_table(run), scalp_table(run), expose_run(run)
+    if parts is not None:
+        episodes = pd.concat([episodes, part_columns(parts[: len(episodes)])], axis=1)
     marks = Marks(run.tape)
     earned = earned_by(run, marks)
     margins = margin_table(run, earned.curves)
-    summary = summarise(run, market, episodes, scalped, margins, earned, marks)
+    summary = summarise(run, market, episodes, scalped, margins, earned, marks, parts)
     booked = run.accounts + ([] if run.book is None else [run.book])
     return Results(
         config=run.config,

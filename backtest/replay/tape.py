@@ -83,6 +83,8 @@ class Tape:
         Number of the chain an entry publishes, -1 for a bar.
     last_chain : array, shape (n,)
         Number of the last chain published at or before an entry.
+    chain_forwards : list of dict of expiry_ns to USD
+        Forwards of every chain.
     """
 
     def __init__(
@@ -107,14 +109,15 @@ class Tape:
         self.converts = linear and chains.settlement is Settlement.INVERSE
         self.interpolate, self.averaging = interpolate, averaging
         self._delivery = dict(delivery or {})
-        self._forwards = _forwards(chains, forward)
+        self.chain_forwards = _forwards(chains, forward)
         self._vol_cache: dict[Option, Floats] = {}
+        self._marks: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
         self.interest, self.owed = self._funding(funding)
         self.fixed = self._fixed() if averaging else np.full(len(self), np.nan)
         self.estimate = np.full(len(self), np.nan) if estimate is None else self._estimated(estimate)
-        self._slopes = None if stickiness is None else smile_slopes(chains, self._forwards, stickiness)
+        self._slopes = None if stickiness is None else smile_slopes(chains, self.chain_forwards, stickiness)
         self._slope_cache: dict[Option, Floats] = {}
         self._dvol = dvol
 
@@ -137,7 +140,7 @@ class Tape:
 
     def _chain_index(self, chain_ts: Ints) -> Floats:
         """Price of the underlying at each chain: a fresh bar, so that no two sources mix, or its own."""
-        own = _recorded_index(self.chains, self._forwards)
+        own = _recorded_index(self.chains, self.chain_forwards)
         if self.prices is None or not len(self.prices.ts_ns):
             return own
         last = np.searchsorted(self.prices.ts_ns, chain_ts, side="right") - 1
@@ -214,7 +217,7 @@ class Tape:
         number = int(self.chain_at[i])
         rows = slice(*self.chains.offsets[number : number + 2])
         chains = self.chains
-        forwards = self._forwards[number]
+        forwards = self.chain_forwards[number]
         expiry = chains.expiry_ns[rows]
         unit: Floats | float = 1.0
         if self.converts:
@@ -248,7 +251,7 @@ class Tape:
         columns = self.index, self.interest, self.estimate, self.fixed
         return IndexPrice(int(self.ts_ns[i]), *(float(column[i]) for column in columns))
 
-    def _at_chains(self, values: Floats, i: int, j: int, expiry_ns: int | None = None) -> Floats:
+    def at_chains(self, values: Floats, i: int, j: int, expiry_ns: int | None = None) -> Floats:
         """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated.
 
         Interpolated values of an expiry stand still in its settlement window.
@@ -278,9 +281,9 @@ class Tape:
     def underlying(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry as it trades at entries i..j."""
         if expiry_ns not in self._basis_cache:
-            forwards = np.array([f.get(expiry_ns, np.nan) for f in self._forwards])
+            forwards = np.array([f.get(expiry_ns, np.nan) for f in self.chain_forwards])
             self._basis_cache[expiry_ns] = forwards / self.chain_index
-        return self.index[i:j] * self._at_chains(self._basis_cache[expiry_ns], i, j)
+        return self.index[i:j] * self.at_chains(self._basis_cache[expiry_ns], i, j)
 
     def _rows(self, option: Option) -> tuple[Ints, Ints]:
         """Rows of an option in the store, and the chain that each belongs to."""
@@ -294,7 +297,7 @@ class Tape:
 
     def iv(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option as it was quoted, at entries i..j."""
-        return self._at_chains(self._quoted(option, self.chains.iv), i, j)
+        return self.at_chains(self._quoted(option, self.chains.iv), i, j)
 
     def _quoted(self, option: Option, column: Floats) -> Floats:
         """Value of a column for an option in every chain, NaN where the chain has no volatility of it."""
@@ -305,9 +308,13 @@ class Tape:
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
         """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see `Market`."""
+        return self.at_chains(self.chain_vols(option), i, j, option.expiry_ns)
+
+    def chain_vols(self, option: Option) -> Floats:
+        """Volatility of an option's mark in every chain as :meth:`vol` has it, NaN where there is none."""
         if option not in self._vol_cache:
             self._vol_cache[option] = self._on_clock(option, self._quoted(option, self.chains.iv))
-        return self._at_chains(self._vol_cache[option], i, j, option.expiry_ns)
+        return self._vol_cache[option]
 
     def _on_clock(self, option: Option, quoted: Floats) -> Floats:
         """Bring quoted values of an option to the clock of the average; those of its window do not count."""
@@ -322,16 +329,12 @@ class Tape:
             return np.zeros(j - i)
         if option not in self._slope_cache:
             self._slope_cache[option] = self._on_clock(option, self._quoted(option, self._slopes))
-        return self._at_chains(self._slope_cache[option], i, j, option.expiry_ns)
+        return self.at_chains(self._slope_cache[option], i, j, option.expiry_ns)
 
     @cached_property
     def _published(self) -> Ints:
         """Entries at the moment of a chain: the chain's own, and a bar of the same time."""
         return np.flatnonzero(self.ts_ns == self.chains.snapshot_ts[self.last_chain])
-
-    @cached_property
-    def _marks(self) -> dict[Option, Floats]:
-        return {}
 
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
         """Entries between i and j at which a mark was published, and the marks in the accounting currency."""
@@ -340,7 +343,7 @@ class Tape:
             marks = np.full(len(self.chains.snapshot_ts), np.nan)
             unit: Floats | float = 1.0
             if self.converts:
-                unit = np.array([self._forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
+                unit = np.array([self.chain_forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
             marks[numbers] = self.chains.mark[rows] * unit
             self._marks[option] = marks
         first, last = np.searchsorted(self._published, (i, j))

@@ -61,6 +61,7 @@ def _context(view: View) -> dict[str, Any]:
         "liquidations": liquidation_rows(view),
         "settles_in": view.config.settles_in,
         "left_out": tables.left_out(view),
+        "vega_note": tables.vega_note(view),
         "drawn": drawn_note(view),
         "cone_note": cone_note(view),
         "scalps": tables.scalp_rows(view),

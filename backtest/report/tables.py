@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gammacore.config import Config, stated
 
-from .view import MEANING, MISSING, View, as_text, gain_or_loss, label, ordered, plural, shows
+from .view import MEANING, MISSING, VEGA_MEANING, View, as_text, gain_or_loss, label, ordered, plural, shows
 
 TABLE_ROWS = 1_000
 SCALP_ROWS = 300
@@ -20,9 +20,14 @@ DELIVERY_WORDS = {
 
 
 def line_rows(view: View) -> list[dict[str, Any]]:
-    """Attribution in both currencies; a line that is zero in both is greyed."""
+    """Attribution in both currencies, parts of vega below it; a line that is zero in both is greyed."""
     lines, other = view.summary["attribution"], view.summary[f"attribution_{other_method(view)}"]
-    named = [(label(name), MEANING.get(name, ""), lines[name], other[name]) for name in ordered(lines)]
+    parts = view.summary.get("vega_parts") or {}
+    named = []
+    for name in ordered(lines):
+        named.append((label(name), MEANING.get(name, ""), lines[name], other[name]))
+        if name == "vega":  # the same by either method
+            named += [(part, VEGA_MEANING[part], money, money) for part, money in parts.items()]
     total = view.summary["total"]
     return [
         {
@@ -31,6 +36,7 @@ def line_rows(view: View) -> list[dict[str, Any]]:
             "usd": as_text(money["usd"], "+,.2f"),
             "coin": as_text(money["coin"], "+,.8f"),
             "other": as_text(again["usd"], "+,.2f"),
+            "part": name in parts,
             "zero": not any(shows(money[unit.key], unit) for unit in view.units),
         }
         for name, meaning, money, again in [*named, ("total", "what the ledger says", total, total)]
@@ -40,6 +46,14 @@ def line_rows(view: View) -> list[dict[str, Any]]:
 def other_method(view: View) -> str:
     """Way of attribution that the run did not use."""
     return "revaluation" if view.summary["attribution_method"] == "taylor" else "taylor"
+
+
+def vega_note(view: View) -> str:
+    """Say how much of the time the parts of vega are known; nothing without parts."""
+    share = view.summary.get("vega_unknown_share")
+    if share is None:
+        return ""
+    return f"The indented parts sum to vega. Without a fitted smile ({share:.1%} of the time) all is rest."
 
 
 METHOD_WORDS = {"taylor": "by expansion", "revaluation": "repriced"}

@@ -32,6 +32,14 @@ MEANING = {
     "rounding": "cash kept to 1e-8",
 }
 
+VEGA_MEANING = {
+    "level": "at the money, 30 days ahead",
+    "term": "at the money, own expiry less level",
+    "skew": "smile less at the money",
+    "moneyness": "along the smile, as the price moved",
+    "rest": "marks beyond the fitted smiles",
+}
+
 
 class Unit(NamedTuple):
     """A currency that charts are drawn in."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gammacore.errors import DataError
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -83,6 +85,20 @@ class Result:
         lines = pd.DataFrame(self.summary["attribution"]).T.astype("float64")
         lines.loc["total"] = pd.Series(self.summary["total"], dtype="float64")
         return lines.rename_axis("line")
+
+    @property
+    def vega_parts(self) -> pd.DataFrame:
+        """Parts of the line vega, which sum to it: columns ``coin`` and ``usd``.
+
+        Raises
+        ------
+        DataError
+            If the run was not asked for them.
+        """
+        parts = self.summary.get("vega_parts")
+        if parts is None:
+            raise DataError("no parts of vega in this result: run it with report__vega_parts=True")
+        return pd.DataFrame(parts).T.astype("float64").rename_axis("part")
 
     @property
     def plot(self) -> Plots:

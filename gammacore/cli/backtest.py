@@ -142,6 +142,7 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     console.print(f"[bold]{escape(summary['verdict'])}[/]", highlight=False)
     console.print(_headline(summary, f"{summary['currency']} {span['start'][:10]} to {span['end'][:10]}"))
     lines, total = summary["attribution"], summary["total"]
+    lines = _with_parts(lines, summary["vega_parts"] or {})
     console.print(money_table("Where it came from", _coin(summary), lines, total))
     for reason in summary["reasons"]:
         console.print(f"[bold yellow]Note:[/] {escape(reason)}", highlight=False)
@@ -152,6 +153,16 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
             f"{len(alarm['episodes'])} episodes ({_few(alarm['episodes'])}), largest {alarm['largest']:.1%}.",
             highlight=False,
         )
+
+
+def _with_parts(lines: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """Put the parts of vega, indented, below it."""
+    shown: dict[str, Any] = {}
+    for name, money in lines.items():
+        shown[name] = money
+        if name == "vega":
+            shown |= {f"  {part}": amount for part, amount in parts.items()}
+    return shown
 
 
 def _coin(summary: dict[str, Any]) -> str:

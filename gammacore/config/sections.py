@@ -366,6 +366,7 @@ class ReportConfig(_Section, frozen=True):
     pnl_every: Duration = Duration("1h")
     html: bool = True
     attribution: Literal["taylor", "revaluation"] = "taylor"
+    vega_parts: bool = False
     unexplained_alarm: Positive = 0.05
     fill_parity: list[str] = []
 
