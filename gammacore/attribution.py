@@ -34,6 +34,10 @@ moneyness  smile at the option's log-moneyness, less at that of before
 rest       what the mark did beyond the smile; all of a step without a smile at either end
 =========  ==================================================================================
 
+On a variance clock a step takes the share of an option's variance that the clock's time in it is of the
+clock's time to expiry, not the share of the calendar's. What ``theta`` has more than by the calendar,
+``vega`` has less: by so much a volatility in calendar time moves while it rests in the clock's.
+
 The lines are computed from prices and fills, the total comes from the ledger. They must
 meet within the rounding of the ledger's postings; ``rounding`` is that difference.
 
@@ -55,6 +59,7 @@ from gammacore.array_types import Ints
 from gammacore.episode import Episode
 from gammacore.expansion import Method
 from gammacore.ledger import Money, check_gap
+from gammacore.volatility.clock import VarianceClock
 from gammacore.walk import LINES, VEGA_PARTS, Lines, Path, Smiles, Sums, Walk, points_at, slippage
 
 __all__ = [
@@ -182,7 +187,13 @@ class Attribution:
         return points_at(self.ts_ns, ts_ns)
 
 
-def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor") -> Attribution:
+def attribute(
+    episode: Episode,
+    path: Path,
+    last: int,
+    method: Method = "taylor",
+    clock: VarianceClock | None = None,
+) -> Attribution:
     """Split an episode's profit into lines.
 
     Parameters
@@ -195,6 +206,8 @@ def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor"
         Entry at which the episode ended (the last one at or before its last fill or delivery).
     method : {'taylor', 'revaluation'}
         See :mod:`gammacore.expansion`.
+    clock : VarianceClock, optional
+        On which theta passes and vega counts changes; the calendar's if not given.
 
     Returns
     -------
@@ -206,7 +219,7 @@ def attribute(episode: Episode, path: Path, last: int, method: Method = "taylor"
         If lines and ledger differ by more than rounding can explain.
     """
     first = int(np.searchsorted(path.ts_ns, episode.entry_ns, side="right")) - 1
-    return Attribution(Walk(episode, path, first, last), method)
+    return Attribution(Walk(episode, path, first, last, clock), method)
 
 
 def share_of(line: str, sizes: Iterable[Mapping[str, float]]) -> float:

@@ -16,6 +16,7 @@ from gammacore.episode import Capital, Episode, HedgeFills
 from gammacore.expansion import MODEL_LINES, Method, model_lines
 from gammacore.tolerances import DUST
 from gammacore.valuation import sensitivities, value
+from gammacore.volatility.clock import VarianceClock
 
 __all__ = ["LINES", "VEGA_PARTS", "Lines", "Path", "Smiles", "Sums", "Walk", "points_at", "slippage"]
 
@@ -76,8 +77,10 @@ def _sums(points: Ints, amounts: Floats, size: int) -> Floats:
 class Walk:
     """Arrays over the entries of one episode; a delivery adds one more point."""
 
-    def __init__(self, episode: Episode, path: Path, first: int, last: int) -> None:
-        self.episode, self.path = episode, path
+    def __init__(
+        self, episode: Episode, path: Path, first: int, last: int, clock: VarianceClock | None = None
+    ) -> None:
+        self.episode, self.path, self.clock = episode, path, clock
         self.inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
         self.i, self.j = first, last + 1
         self._lay_out(path.ts_ns[self.i : self.j])
@@ -206,7 +209,7 @@ class Walk:
             )
             other, _, _, sums = next(same, (option, start, case[2], None))
             if sums is None:
-                sums = self._expand(option, case, rate[start : self._end(option) + 1])
+                sums = self._expand(option, start, case, rate[start : self._end(option) + 1])
                 seen.append((option, start, case[2], sums))
             # A call less its put is F - K, in coin 1 - K X.
             linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
@@ -217,13 +220,32 @@ class Walk:
             yield "higher_order", [amount * (model[c] - sum(line[c] for line in lines)) for c in (0, 1)]
             yield "unexplained", [amount * x for x in self._beyond(option, start, case, rate)]
 
-    def _expand(self, option: Option, case: tuple[Floats, Floats, Floats], rate: Floats) -> list[list[float]]:
+    def _expand(
+        self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
+    ) -> list[list[float]]:
         """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
         names = ("price", "net_delta", *GREEKS[2:]) if self.inverse else GREEKS
         model = inverse.sensitivities if self.inverse else black76.sensitivities
         greeks = model(names, option.kind, case[0], option.strike, *case[1:])
         sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *case, rate).tolist()
+        if self.clock is not None:
+            more = self._sooner(option, start, case)
+            for c, whole in enumerate((float(more.sum()), float(more @ rate[1:]))):
+                sums[MODEL_LINES.index("theta")][c] += whole
+                sums[MODEL_LINES.index("vega")][c] -= whole
         return sums
+
+    def _sooner(self, option: Option, start: int, case: tuple[Floats, Floats, Floats]) -> Floats:
+        """Theta of each step of one coin on the clock less that by the calendar; vega has it less."""
+        ts = self.ts[start : start + len(case[0])]
+        if self.clock is None:
+            return np.zeros(len(ts) - 1)
+        left, passed = option.expiry_ns - ts[:-1], np.diff(ts)
+        on_clock = self.clock.elapsed(ts[:-1], ts[1:]) * left
+        by_calendar = self.clock.elapsed(ts[:-1], option.expiry_ns) * passed
+        speed = np.divide(on_clock, by_calendar, out=np.ones(len(passed)), where=(passed > 0) & (left > 0))
+        theta = sensitivities(option, *(column[:-1] for column in case)).theta
+        return np.asarray(theta * -np.diff(case[1]) * (speed - 1.0))
 
     def _beyond(
         self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
@@ -262,6 +284,9 @@ class Walk:
             model = value(option, *case)
             for name, part in model_lines(option, *case, model, method).items():
                 lines[name][start:last] += amount * part
+            more = amount * self._sooner(option, start, case)
+            lines["theta"][start:last] += more
+            lines["vega"][start:last] -= more
             part = self._seen(start, last, partial(self.path.recorded_marks, option))
             for point, _ in self.added:
                 if start <= point <= last and not (self.tail and point == len(self.ts) - 1):
@@ -288,9 +313,13 @@ class Walk:
             moved = self._seen(start, end, partial(smiles.moved, option))
             change = held[start:end, None] * np.diff(moved[:, :-1], axis=0)
             (k,) = np.nonzero(change.any(axis=1))
-            vega = sensitivities(option, *(column[k] for column in self._case(option, start))).vega
-            brought = vega[:, None] * change[k]
-            sums += np.stack([brought.sum(axis=0), (brought * rate[start + 1 + k, None]).sum(axis=0)], axis=1)
+            case = self._case(option, start)
+            brought = np.zeros(change.shape)
+            brought[k] = sensitivities(option, *(column[k] for column in case)).vega[:, None] * change[k]
+            if self.clock is not None:
+                sooner = self._sooner(option, start, case)[: end - start]
+                brought[:, VEGA_PARTS.index("term")] -= held[start:end] * sooner * (moved[:-1, -1] == 0.0)
+            sums += np.stack([brought.sum(axis=0), rate[start + 1 : end + 1] @ brought], axis=1)
             lasted = np.diff(self.ts[start : end + 1]) * (np.abs(held[start:end]) > DUST)
             unknown_ns, held_ns = unknown_ns + float(lasted @ moved[:-1, -1]), held_ns + float(lasted.sum())
         return sums, unknown_ns, held_ns

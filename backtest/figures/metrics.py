@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gammacore.array_types import Floats, Ints
-from gammacore.attribution import LINES, VegaParts, attribute, share_of
+from gammacore.attribution import LINES, VegaParts, share_of
 from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.expansion import Method
@@ -218,7 +218,7 @@ def _other_attribution(run: Run) -> tuple[str, dict[str, dict[str, float]]]:
     """Name and lines of the method that the run did not use."""
     used = run.config.report.attribution
     other: Method = "revaluation" if used == "taylor" else "taylor"
-    found = [attribute(d.episode, run.tape, d.last, other).totals for d in run.accounts]
+    found = [d.explained(other).totals for d in run.accounts]
     return other, {line: _exact_sum([totals[line] for totals in found])._asdict() for line in LINES}
 
 
@@ -320,6 +320,7 @@ def summarise(
         "attribution": {line: money._asdict() for line, money in lines.items()},
         **part_figures(lines["vega"], parts),
         "attribution_method": run.config.report.attribution,
+        "attribution_clock": run.config.report.clock,
         f"attribution_{other}": other_lines,
         "unexplained_alarm": _alarm(run, episodes),
         "fees": {"coin": 0.0 - fees.coin, "usd": 0.0 - fees.usd},  # not -x: no fees are 0.0, never -0.0

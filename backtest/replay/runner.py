@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gammacore.array_types import Ints
-from gammacore.attribution import Attribution, attribute
+from gammacore.attribution import Attribution
 from gammacore.build import FEED_NS, build_desk, build_working, hedge_costs
 from gammacore.config import Config
 from gammacore.contracts import Grids, Perpetual
@@ -31,6 +31,7 @@ from gammacore.strategy import Signal
 from gammacore.terms import family_of, fees_of, grids_of
 
 from .compiled import CompiledHedger, obstacle
+from .explainer import Explainer
 from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
 from .liquidation import Liquidation, Liquidator
@@ -55,15 +56,19 @@ class EpisodeRun:
         Entries of the tape at which it began and ended.
     """
 
-    def __init__(self, episode: Episode, tape: Tape, last: int, method: Method) -> None:
+    def __init__(self, episode: Episode, tape: Tape, last: int, explainer: Explainer) -> None:
         self.episode, self.last = episode, last
         self.first = int(np.searchsorted(tape.ts_ns, episode.entry_ns, side="right")) - 1
-        self._tape, self._method = tape, method
+        self._explainer = explainer
 
     @cached_property
     def attribution(self) -> Attribution:
         """Its explanation, worked out when first asked for: a sweep never asks."""
-        return attribute(self.episode, self._tape, self.last, self._method)
+        return self._explainer.explain(self.episode, self.last)
+
+    def explained(self, method: Method) -> Attribution:
+        """Its explanation by one method, worked out anew."""
+        return self._explainer.explain(self.episode, self.last, method)
 
 
 class Run(NamedTuple):
@@ -373,19 +378,19 @@ def replay(
     if config.size.equity is not None and not (holder or onlooker):
         loop.liquidator = Liquidator(desk, exchange, config.size.equity)
     loop.run(progress)
-    finished, skipped = [], 0
+    finished, skipped, explainer = [], 0, Explainer(config, tape)
     for episode in desk.portfolio.episodes:
         if not episode.entered:
             continue
         unfinished = episode.number in desk.portfolio.open
-        done = _close(episode, tape, desk, config.report.attribution)
+        done = _close(episode, tape, desk, explainer)
         dropped = unfinished and config.exit.unfinished == "drop"
         wanted = config.entry.min_snapshots
         if dropped or (wanted and _chains_seen(tape, done) < wanted):
             skipped += 1
         else:
             finished.append(done)
-    residual, book = _square(tape, desk, config.report.attribution)
+    residual, book = _square(tape, desk, explainer)
     engine_used = "compiled" if reason is None else f"desk: {reason}"
     recorded = None if exchange.recorded is None else exchange.recorded.told()
     return Run(
@@ -405,7 +410,9 @@ def replay(
     )
 
 
-def _square(tape: Tape, desk: Desk, method: Method) -> tuple[EpisodeRun, EpisodeRun] | tuple[None, None]:
+def _square(
+    tape: Tape, desk: Desk, explainer: Explainer
+) -> tuple[EpisodeRun, EpisodeRun] | tuple[None, None]:
     """Carry residual and book at marks, and let the residual have what rounding leaves."""
     portfolio, last = desk.portfolio, len(tape) - 1
     if not isinstance(portfolio, NettedPortfolio) or portfolio.book is None or portfolio.residual is None:
@@ -416,10 +423,13 @@ def _square(tape: Tape, desk: Desk, method: Method) -> tuple[EpisodeRun, Episode
         portfolio.mark(account, desk.market, {option: desk.market.mark(option) for option in account.legs})
         _true_up_funding(account, tape, desk, last)
     portfolio.square(desk.market.ts_ns)
-    return EpisodeRun(portfolio.residual, tape, last, method), EpisodeRun(portfolio.book, tape, last, method)
+    residual, book = (
+        EpisodeRun(account, tape, last, explainer) for account in (portfolio.residual, portfolio.book)
+    )
+    return residual, book
 
 
-def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> EpisodeRun:
+def _close(episode: Episode, tape: Tape, desk: Desk, explainer: Explainer) -> EpisodeRun:
     if episode.number in desk.portfolio.open:
         values = {option: desk.market.mark(option) for option in episode.legs}
         desk.portfolio.mark(episode, desk.market, values)
@@ -428,7 +438,7 @@ def _close(episode: Episode, tape: Tape, desk: Desk, method: Method) -> EpisodeR
         last = int(np.searchsorted(tape.ts_ns, episode.end_ns, side="right")) - 1
     _true_up_funding(episode, tape, desk, last)
     episode.ledger.assert_invariants()
-    return EpisodeRun(episode, tape, last, method)
+    return EpisodeRun(episode, tape, last, explainer)
 
 
 def _true_up_funding(episode: Episode, tape: Tape, desk: Desk, last: int) -> None:

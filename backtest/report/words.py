@@ -222,6 +222,8 @@ def run_notes(view: View) -> list[str]:
             f"Marks moved beyond the model: more than {alarm['allowed']:.1%} of all moves is unexplained in "
             f"{plural(len(alarm['episodes']), 'episode')} (largest {alarm['largest']:.1%})."
         )
+    if view.config.report.clock == "variance":
+        notes.append("Theta passes on a variance clock of prices before the first chain; vega is the rest.")
     if summary["data"].get("interpolated"):
         notes.append("Marks are interpolated between chains: this looks ahead, for comparison only.")
     if view.config.marks.source == "flat":

@@ -367,6 +367,7 @@ class ReportConfig(_Section, frozen=True):
     html: bool = True
     attribution: Literal["taylor", "revaluation"] = "taylor"
     vega_parts: bool = False
+    clock: Literal["calendar", "variance"] = "calendar"
     unexplained_alarm: Positive = 0.05
     fill_parity: list[str] = []
 
