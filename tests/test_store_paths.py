@@ -249,6 +249,24 @@ def test_a_store_of_another_currency_is_refused_with_what_it_has(told, recorded,
     assert "vary.currency" in err
 
 
+def test_sweep_and_simulate_take_a_currency(told, recorded, tmp_path):
+    grid = ["--vary", "hedge.band=0.02,0.1", "--backend", "serial"]
+    code, err, _ = told("sweep", "--store", recorded, "--currency", "ETH", *grid)
+    assert code == BAD_INPUT
+    assert "no chains of ETH, only of BTC;" in err
+    code, err, _ = told("sweep", "--currency", "ETH", "--vary", "currency=BTC,ETH")
+    assert code == BAD_INPUT
+    assert "--currency: vary.currency names the currencies of this grid" in err
+    days = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
+    assert told("sweep", "--currency", "ETH", *days, *grid, "--out", "swept")[2]["currency"] == "ETH"
+    one = ["simulate", "--set", "simulate.model=bootstrap", "--set", "simulate.frontier=false", *days]
+    one += ["--set", "simulate.block_days=0.5"]  # of a day of bars
+    for coin in ("BTC", "ETH"):
+        assert told(*one, "--paths", "50", "--store", recorded, "--currency", coin, "--out", coin)[0] == 0
+        found = configuration(tmp_path / coin)
+        assert (found.currency, found.data.prices) == (coin, str(recorded / "processed" / "candles" / coin))
+
+
 @pytest.mark.parametrize(
     ("place", "words"),
     [
@@ -306,3 +324,15 @@ def test_the_python_api_takes_a_store(recorded):
     assert gc.breakeven(store=recorded, forecast=0.5).equals(gc.breakeven(forecast=0.5, **named))
     with pytest.raises(ConfigError, match="no chains of ETH, only of BTC"):
         gc.backtest(store=recorded, currency="ETH")
+
+
+def test_the_python_api_simulates_from_a_store(recorded):
+    few = {"simulate__model": "bootstrap", "simulate__paths": 50, "simulate__frontier": False}
+    few |= {"simulate__block_days": 0.5}
+    bars = recorded / "processed" / "candles" / "ETH"
+    one = gc.simulate(store=recorded, currency="ETH", **few)
+    assert one.config.data.prices == str(bars)
+    assert one.config.data.chains is None
+    assert one.summary == gc.simulate(prices=bars, currency="ETH", **few).summary
+    with pytest.raises(ConfigError, match="no price bars of SOL_USDC, only of BTC, ETH"):
+        gc.simulate(store=recorded, currency="SOL_USDC", hedge__target="black", **few)

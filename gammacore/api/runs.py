@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from gammacore.api.frames import chain_table, price_table
 from gammacore.api.result import Comparison, Result
 from gammacore.config import Config, load_config, parse_config, with_overrides
 from gammacore.errors import ConfigError
-from gammacore.store_paths import with_store
+from gammacore.store_paths import FIELDS, with_store
 
 __all__ = ["backtest", "breakeven", "compare", "load", "simulate"]
 
@@ -120,22 +120,45 @@ def compare(first: Result | str | Path, second: Result | str | Path) -> Comparis
         return Comparison(comparison(load_runs(folders)))
 
 
-def simulate(config: str | Path | Mapping[str, Any] | Config | None = None, **settings: Any) -> Any:
+def simulate(
+    config: str | Path | Mapping[str, Any] | Config | None = None,
+    *,
+    prices: Prices | None = None,
+    store: str | Path | None = None,
+    **settings: Any,
+) -> Any:
     """Hedge a position on simulated paths; the result has ``summary`` and the frontier's ``table``.
 
     Parameters
     ----------
     config : path, mapping or Config, optional
+    prices : path, DataFrame or Series, optional
+        Bars that ``garch`` is fitted to and ``bootstrap`` draws from, as of `backtest`.
+    store : path, optional
+        Store whose price bars are used if nothing else names any, as by ``gammacore simulate --store``.
     **settings
         Any parameter, with ``__`` for the dot: ``simulate__paths=10_000``.
 
     Returns
     -------
     gammacore.backtest.simulation.run.Simulated
+
+    Raises
+    ------
+    ConfigError, DataError
+        As the command ``gammacore simulate``.
+
+    Examples
+    --------
+    >>> import gammacore as gc
+    >>> gc.simulate(simulate__paths=100, simulate__frontier=False).summary["paths"]
+    100
     """
     from gammacore.backtest.simulation.run import run_simulation
 
-    return run_simulation(_config(config, {n.replace("__", "."): v for n, v in settings.items()}))
+    with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
+        overrides = _overrides(settings, None, prices, Path(folder))
+        return run_simulation(_config(config, overrides, store, takes=("prices",)))
 
 
 def breakeven(
@@ -188,6 +211,7 @@ def _config(
     config: str | Path | Mapping[str, Any] | Config | None,
     overrides: Mapping[str, Any],
     store: str | Path | None = None,
+    takes: Collection[str] = FIELDS,
 ) -> Config:
     """Read a configuration and override it; a mapping is what a YAML file would hold."""
     if isinstance(config, Mapping):
@@ -196,7 +220,7 @@ def _config(
         chosen = with_overrides(config, overrides)
     else:
         chosen = load_config(config, overrides)
-    return chosen if store is None else with_store(chosen, store, named=overrides)
+    return chosen if store is None else with_store(chosen, store, takes=takes, named=overrides)
 
 
 def _path(source: Any, path: Path, form: Callable[[Any], pd.DataFrame]) -> str:

@@ -85,6 +85,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
             "gammacore simulate",
             "gammacore simulate --set hedge.rule=whalley_wilmott --set simulate.realised_vol=0.7",
             "gammacore simulate config.yaml --prices FILES --set simulate.model=garch",
+            "gammacore simulate --store data --currency ETH --set simulate.model=bootstrap",
         ),
     ),
     (
@@ -93,6 +94,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         (
             "gammacore sweep --vary hedge.band=0.02,0.05,0.1 --vary entry.side=long,short",
             "gammacore sweep config.yaml --vary hedge.band=0.05,0.1 --workers 8 --out results/bands",
+            "gammacore sweep --store data --currency ETH --vary hedge.band=0.05,0.1",
             "gammacore sweep config.yaml --vary hedge.band=0.05,0.1 --backend dask --address tcp://127.0.0.1:8786",
         ),
     ),

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gammacore.cli.common import (
+    CurrencyOption,
     ForceOption,
     FromStoreOption,
     JsonOption,
@@ -36,6 +37,7 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="Seed; the same one, the same paths.")] = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for garch and bootstrap.")] = None,
     store: FromStoreOption = None,
+    currency: CurrencyOption = None,
     out: Annotated[Path | None, typer.Option(help="Result directory (default: results/<run>).")] = None,
     overrides: SetOption = None,
     force_data: ForceOption = False,
@@ -43,7 +45,12 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
-    given = {"simulate.paths": paths, "simulate.seed": seed, "data.prices": prices}
+    given = {
+        "simulate.paths": paths,
+        "simulate.seed": seed,
+        "data.prices": prices,
+        "currency": currency,
+    }
     settings = configured(
         config, given, overrides, force_data=force_data, trust=trust, store=store, takes=("prices",)
     )

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from gammacore.cli.common import (
+    CurrencyOption,
     ForceOption,
     FromStoreOption,
     JsonOption,
@@ -27,6 +28,7 @@ from gammacore.cli.common import (
 )
 from gammacore.cli.own_code import TrustOption
 from gammacore.config import Config
+from gammacore.errors import ConfigError
 from gammacore.terminal import numbers
 
 SHOWN = 5  # cells from either end
@@ -41,6 +43,7 @@ def sweep(
         typer.Option("--vary", metavar="PATH=V1,V2,...", help="Values of a parameter: hedge.band=0.02,0.05"),
     ] = None,
     store: FromStoreOption = None,
+    currency: CurrencyOption = None,
     overrides: SetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all processors).")] = None,
     out: Annotated[
@@ -54,9 +57,12 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Run every combination of a grid; run the command again to resume."""
-    settings = configured(
-        config, _grid(vary or []), overrides, force_data=force_data, trust=trust, store=store
-    )
+    given = {"currency": currency, **_grid(vary or [])}
+    settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
+    if currency is not None and "currency" in settings.vary:
+        raise ConfigError(
+            "--currency: vary.currency names the currencies of this grid; leave one out"
+        )
     from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep.grid import cells, digest
     from gammacore.backtest.sweep.run import plan_of, run_sweep
