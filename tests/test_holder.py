@@ -183,6 +183,17 @@ def test_a_runs_export_read_back_and_replayed_is_the_run_to_the_last_unit(tmp_pa
     )
 
 
+def test_legs_of_an_expiry_bought_at_different_times_tie_up_what_was_paid_for_each():
+    ts = START + 5 * HOUR
+    trades = [bought(ts, CALL, 1.0, 0.03), bought(ts + HOUR, PUT, 2.0, 0.02)]
+    run, _ = held([*trades, bought(ts + 2 * HOUR, CALL, 1.0, 0.05)], {"hedge.rule": "never"})
+    assert len(run.episode_runs) == 1
+    # Two calls at 0.04 on average and two puts at 0.02.
+    assert tabulate(run, LoadedMarket(run.tape, False, {}, [], ())).summary["peak_capital"] == pytest.approx(
+        2 * 0.04 + 2 * 0.02
+    )
+
+
 # --- hedged in other ways ---
 
 

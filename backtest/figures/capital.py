@@ -52,9 +52,8 @@ def capital_tied(run: Run) -> Floats:
 
 
 def _price_paid(done: EpisodeRun, option: Option) -> float:
-    """Mean price at which an option was entered, settlement currency a coin."""
-    entry = done.episode.entry_ns
-    fills = [f for f in done.episode.option_fills() if f.instrument == option and f.ts_ns == entry]
+    """Mean price at which an option was bought, settlement currency a coin; an account buys it in parts."""
+    fills = [f for f in done.episode.option_fills() if f.instrument == option and f.amount > 0]
     return sum(f.amount * f.price for f in fills) / sum(f.amount for f in fills)
 
 
