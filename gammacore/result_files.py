@@ -36,6 +36,7 @@ __all__ = [
     "result_directory",
     "write_new",
     "write_page",
+    "write_whole",
 ]
 
 SUMMARY = "summary.json"
@@ -159,7 +160,7 @@ class GrowingDirectory:
         known, made = self._files.get(name, []), _text_hash(text)
         # Whatever a kill leaves, the old file or the new one, is known as ours.
         self._note(name, [*known, made])
-        _write(self.folder / name, text)
+        write_whole(self.folder / name, text)
         self._note(name, [made])
 
     def growing(self, name: str) -> Path:
@@ -204,7 +205,7 @@ def write_page(out: Path, text: str) -> None:
                 "choose another with --out"
             )
         place.parent.mkdir(parents=True, exist_ok=True)
-        _write(place, text + SEAL.format(_text_hash(text)))
+        write_whole(place, text + SEAL.format(_text_hash(text)))
     except OSError as error:
         raise _cannot(out, error) from None
 
@@ -358,14 +359,14 @@ def _delete(folder: Path, ours: dict[str, list[str]]) -> None:
 def _mark(folder: Path, kind: Kind, files: dict[str, list[str]]) -> None:
     made = Manifest("gammacore", 1, __version__, kind, files)
     text = msgspec.json.format(msgspec.json.encode(made), indent=1).decode()
-    _write(folder / MARKER, text + "\n")
+    write_whole(folder / MARKER, text + "\n")
 
 
 def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file that is whole whenever it is there."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:

@@ -11,6 +11,7 @@ from gammacore.breakeven.calibration import Calibration, Estimated
 from ..figures.calibration import RuleCalibration, headline
 from .drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Figure, axis, make_figure, scatter
 from .rendering import render, script_json
+from .script_file import SharedScript
 from .view import MISSING, as_text, gain_or_loss
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
@@ -23,9 +24,15 @@ BARS = {"thickness": 1.5, "width": 4}
 
 
 def render_calibration(
-    found: Sequence[RuleCalibration], faults: Sequence[str] = (), modelled: str = "", simulated: bool = False
+    found: Sequence[RuleCalibration],
+    faults: Sequence[str] = (),
+    modelled: str = "",
+    simulated: bool = False,
+    script: SharedScript | None = None,
 ) -> str:
     """Page of a calibration, as text; the rules of each coin follow each other.
+
+    ``script`` is the file that the charts need; default: inside.
 
     Returns
     -------
@@ -57,7 +64,7 @@ def render_calibration(
         "coins": parts,
         "figures": figures,
     }
-    return render("calibration.html.jinja", context)
+    return render("calibration.html.jinja", context, script)
 
 
 def _row(name: str, found: Calibration | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from .drawing import (
     unit_line,
 )
 from .rendering import render, script_json
+from .script_file import SharedScript
 from .tables import configured
 from .thinning import LINE_POINTS, extent, rounded, thin
 from .view import MISSING, Unit, as_text, day, gain_or_loss, label
@@ -48,7 +49,9 @@ def _written(figure: str, value: float | None, *, difference: bool = False) -> s
     return as_text(value, f"+{form.lstrip('+')}" if difference else form)
 
 
-def render_comparison(runs: Sequence[StoredRun], found: dict[str, Any]) -> str:
+def render_comparison(
+    runs: Sequence[StoredRun], found: dict[str, Any], script: SharedScript | None = None
+) -> str:
     """Page of a comparison, as text.
 
     Parameters
@@ -56,6 +59,8 @@ def render_comparison(runs: Sequence[StoredRun], found: dict[str, Any]) -> str:
     runs : sequence of StoredRun
     found : dict
         Of :func:`compare_figures.comparison`.
+    script : SharedScript, optional
+        Default: inside.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def render_comparison(runs: Sequence[StoredRun], found: dict[str, Any]) -> str:
         "paired": [{**pair, "rows": paired_rows(pair, coins[0])} for pair in found["paired"]],
         "figures": {name: script_json(figure.plain()) for name, figure in figures.items()},
     }
-    return render("compare.html.jinja", context)
+    return render("compare.html.jinja", context, script)
 
 
 def figure_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,12 @@ class StoredRun(msgspec.Struct, frozen=True):
     profit: pd.DataFrame
 
     @property
+    def plotly(self) -> str:
+        """Where the run's own page has its script: ``report.plotly``, which older results do not state."""
+        report = self.config.get("report")
+        return str(report.get("plotly", "inline")) if isinstance(report, dict) else "inline"
+
+    @property
     def coin(self) -> str:
         """Name of the base coin."""
         return str(self.summary["currency"]).partition("_")[0]

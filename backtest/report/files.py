@@ -24,33 +24,49 @@ from ..sweep.run import Sweep
 from .calibration_page import render_calibration
 from .held_page import render_held
 from .page import write_report
+from .script_file import script_of
 from .simulation_page import render_simulation
 from .sweep_page import render_sweep
 
 PAGE, HELD_PAGE, CALIBRATION_PAGE = "report.html", "hedges.html", "calibration.html"
 
 
-def write_results(results: Results, folder: Path) -> None:
-    """Write all files of a run into an existing directory."""
+def write_results(results: Results, folder: Path, place: Path | None = None) -> None:
+    """Write all files of a run into an existing directory.
+
+    ``place`` is where the directory will stand, if not where it is: a shared script is written beside it.
+    """
     write_tables(results, folder)
-    if results.config.report.html:
-        write_report(results, folder / PAGE)
+    report = results.config.report
+    if report.html:
+        write_report(results, folder / PAGE, script_of(report.plotly, place or folder))
 
 
-def write_held(found: HeldBook, market: LoadedMarket, folder: Path) -> None:
-    """Write all files of an account's own book: those of the configured rule's run, and the comparison."""
-    write_results(tabulate(found.hedged[0].run, market), folder)
+def write_held(found: HeldBook, market: LoadedMarket, folder: Path, place: Path | None = None) -> None:
+    """Write all files of an account's own book: those of the configured rule's run, and the comparison.
+
+    ``place`` as of :func:`write_results`.
+    """
+    write_results(tabulate(found.hedged[0].run, market), folder, place)
     rows = [{"hedge": one.name, **one.figures} for one in found.hedged]
     pd.DataFrame(rows).to_csv(folder / "hedges.csv", index=False)
     (folder / "hedges.json").write_text(json_text(found.summary()), encoding="utf-8")
-    if found.config.report.html:
-        (folder / HELD_PAGE).write_text(render_held(found, market), encoding="utf-8")
+    report = found.config.report
+    if report.html:
+        page = render_held(found, market, script_of(report.plotly, place or folder))
+        (folder / HELD_PAGE).write_text(page, encoding="utf-8")
 
 
 def write_calibration(
-    found: Sequence[RuleCalibration], markets: Sequence[LoadedMarket], folder: Path
+    found: Sequence[RuleCalibration],
+    markets: Sequence[LoadedMarket],
+    folder: Path,
+    place: Path | None = None,
 ) -> None:
-    """Write a calibration: page, figures, every life, and the recalibration of each coin for a signal."""
+    """Write a calibration: page, figures, every life, and the recalibration of each coin for a signal.
+
+    ``place`` as of :func:`write_results`.
+    """
     own = defaultdict(list)
     for one in found:
         own[one.lives.config.currency].append((one.lives.config, one.recalibration))
@@ -61,7 +77,9 @@ def write_calibration(
     (folder / "calibration.json").write_text(text, encoding="utf-8")
     faults = tuple(fault for market in markets for fault in market.faults)
     modelled = "; ".join(dict.fromkeys(market.modelled for market in markets if market.modelled))
-    page = render_calibration(found, faults, modelled, simulated=any(market.simulated for market in markets))
+    simulated = any(market.simulated for market in markets)
+    script = script_of(found[0].lives.config.report.plotly, place or folder)
+    page = render_calibration(found, faults, modelled, simulated, script)
     (folder / CALIBRATION_PAGE).write_text(page, encoding="utf-8")
 
 
@@ -83,15 +101,17 @@ def _lives_table(one: RuleCalibration) -> pd.DataFrame:
     )
 
 
-def write_simulation(found: Simulated, folder: Path) -> None:
-    """Write all files of a simulation into an existing directory."""
+def write_simulation(found: Simulated, folder: Path, place: Path | None = None) -> None:
+    """Write all files of a simulation into an existing directory; ``place`` as of :func:`write_results`."""
     for name, text in config_files(found.config).items():
         (folder / name).write_bytes(text.encode())
     np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
     if found.frontier is not None:
         (folder / "frontier.csv").write_text(_frontier_csv(found.frontier), encoding="utf-8")
-    if found.config.report.html:
-        (folder / PAGE).write_text(render_simulation(found), encoding="utf-8")
+    report = found.config.report
+    if report.html:
+        page = render_simulation(found, script_of(report.plotly, place or folder))
+        (folder / PAGE).write_text(page, encoding="utf-8")
     (folder / SUMMARY).write_text(json_text(found.summary), encoding="utf-8")
 
 
@@ -108,8 +128,10 @@ def write_sweep(sweep: Sweep) -> None:
         for name, text in config_files(sweep.config).items():
             folder.write(name, text)
         folder.write("cells.csv", sweep.table.to_csv(index_label="cell"))
-        if sweep.config.report.html:
-            folder.write(PAGE, render_sweep(sweep.config, sweep.table, sweep.summary))
+        report = sweep.config.report
+        if report.html:
+            script = script_of(report.plotly, folder.folder)
+            folder.write(PAGE, render_sweep(sweep.config, sweep.table, sweep.summary, script))
         folder.write(SUMMARY, json_text(sweep.summary))
     except OSError as error:
         raise DataError(f"{folder.folder}: cannot write results: {error.strerror or error}") from None

@@ -25,6 +25,7 @@ from .drawing import (
     time_axis,
 )
 from .rendering import render, script_json
+from .script_file import SharedScript
 from .thinning import LINE_POINTS
 from .view import as_text, gain_or_loss
 
@@ -32,8 +33,10 @@ SHOWN = 5  # curves
 COLOURS = (VERMILLION, BLUE, GREEN, ORANGE, PURPLE)
 
 
-def render_held(found: HeldBook, market: LoadedMarket) -> str:
+def render_held(found: HeldBook, market: LoadedMarket, script: SharedScript | None = None) -> str:
     """Page of a book and its hedges, as text.
+
+    ``script`` is the file that the charts need; default: inside.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def render_held(found: HeldBook, market: LoadedMarket) -> str:
         "aversion": found.config.hedge.risk_aversion,
         "figures": {name: script_json(figure.plain()) for name, figure in figures.items()},
     }
-    return render("held.html.jinja", context)
+    return render("held.html.jinja", context, script)
 
 
 def _row(one: HedgedBook, best: HedgedBook) -> dict[str, Any]:

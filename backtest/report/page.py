@@ -19,11 +19,12 @@ from .price_chart import drawn_note, price_figure
 from .profit_charts import attribution_figure, costs_figure, lines_figure, pnl_figure
 from .rendering import render, script_json
 from .replay import replay_data
+from .script_file import SharedScript
 from .view import Unit, View, as_text
 from .words import closed_in_words, run_in_words, run_notes, run_title
 
 
-def write_report(results: Results, path: Path) -> None:
+def write_report(results: Results, path: Path, script: SharedScript | None = None) -> None:
     """Write the report of a run.
 
     Parameters
@@ -32,8 +33,10 @@ def write_report(results: Results, path: Path) -> None:
         Tables of the run.
     path : Path
         File to write; everything it needs is inside.
+    script : SharedScript, optional
+        But for the script of the charts, if this one is named.
     """
-    page = render("report.html.jinja", _context(view_of(results)))
+    page = render("report.html.jinja", _context(view_of(results)), script)
     path.write_text(page, encoding="utf-8")
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import jinja2
 import markupsafe
+
+from .script_file import SharedScript, script_text
 
 
 @cache
@@ -26,11 +27,14 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def render(template: str, context: dict[str, Any]) -> str:
-    """Fill a template of this folder; ``plotlyjs`` is the library of the charts."""
+def render(template: str, context: dict[str, Any], script: SharedScript | None = None) -> str:
+    """Fill a template of this folder; ``script`` is the file that the charts need, None to put it inside."""
     # A trusted file; "</script" never occurs in it, or the page would not run at all.
-    library = markupsafe.Markup((files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8"))
-    return _environment().get_template(template).render(context | {"plotlyjs": library})
+    library = markupsafe.Markup("" if script is not None else script_text())
+    # Of a file's page, browsers differ in whether its own origin is 'self' or the scheme.
+    allowed = markupsafe.Markup("" if script is None else " 'self' file:")
+    named = {"plotlyjs": library, "script": script, "scripts": allowed}
+    return _environment().get_template(template).render(context | named)
 
 
 def script_json(value: Any) -> markupsafe.Markup:

@@ -26,17 +26,20 @@ from .drawing import (
     scatter,
 )
 from .rendering import render, script_json
+from .script_file import SharedScript
 
 BINS = 120
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY)
 
 
-def render_simulation(found: Simulated) -> str:
+def render_simulation(found: Simulated, script: SharedScript | None = None) -> str:
     """Page of a simulation, as text.
 
     Parameters
     ----------
     found : Simulated
+    script : SharedScript, optional
+        Default: inside.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def render_simulation(found: Simulated) -> str:
         ],
         "budget": f"{found.table[0].cost:,.4g} {unit}" if found.table else "",
     }
-    return render("simulation.html.jinja", context)
+    return render("simulation.html.jinja", context, script)
 
 
 def _position(found: Simulated) -> str:

@@ -13,6 +13,7 @@ from gammacore.config import Config
 
 from .drawing import GAIN, GREY, LOSS, Figure, axis, bar, make_figure, trace
 from .rendering import render, script_json
+from .script_file import SharedScript
 from .view import as_text, gain_or_loss, plural
 
 SHOWN = {  # figure of a cell: its name, how it is written, how it is scaled
@@ -32,7 +33,9 @@ TABLE_ROWS = 2_000
 MAPS = 21  # pairs of seven parameters
 
 
-def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -> str:
+def render_sweep(
+    config: Config, table: pd.DataFrame, summary: dict[str, Any], script: SharedScript | None = None
+) -> str:
     """Page of a sweep, as text.
 
     Parameters
@@ -41,6 +44,8 @@ def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -
     table : DataFrame
         One row per cell, see :class:`gammacore.backtest.sweep.run.Sweep`.
     summary : dict
+    script : SharedScript, optional
+        Default: inside.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def render_sweep(config: Config, table: pd.DataFrame, summary: dict[str, Any]) -
         "left_out": max(len(table) - TABLE_ROWS, 0),
         "figures": [script_json(figure.plain()) for figure in _figures(config, table)],
     }
-    return render("sweep.html.jinja", context)
+    return render("sweep.html.jinja", context, script)
 
 
 def _row(row: dict[Any, Any], varied: list[str]) -> list[tuple[str, str]]:

@@ -117,7 +117,7 @@ class Result:
         from gammacore.result_files import result_directory
 
         with result_directory(Path(folder)) as place:
-            write_results(self._tables, place)
+            write_results(self._tables, place, Path(folder))
         return Path(folder) / "report.html"
 
     def __repr__(self) -> str:

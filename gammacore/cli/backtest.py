@@ -91,7 +91,7 @@ def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> No
     with result_directory(out) as folder:
         with progress_bar() as report:
             results = run_backtest(settings, progress=lambda done, total: report("replay", done, total))
-        write_results(results, folder)
+        write_results(results, folder, out)
     if as_json:
         document({"directory": str(out), **results.summary})
         return

@@ -67,7 +67,7 @@ def run_calibration(configs: Sequence[Config], rules: Sequence[str], out: Path, 
                 source = lives_of(config, wanted, _named(report, config.currency))
                 found += calibrate_lives(source.lives)
                 sources.append(source)
-        write_calibration(found, [source.market for source in sources], folder)
+        write_calibration(found, [source.market for source in sources], folder, out)
     if as_json:
         document(_document(found, sources, out))
         return

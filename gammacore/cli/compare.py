@@ -27,12 +27,14 @@ def compare(
     from gammacore.backtest.report.compare_figures import comparison
     from gammacore.backtest.report.compare_page import render_comparison
     from gammacore.backtest.report.compare_runs import load_runs
+    from gammacore.backtest.report.script_file import script_of
 
     with stoppable():
         runs = load_runs(results)
         found = comparison(runs)
         page = _default_out(results, [run.name for run in runs]) if out is None else out
-        write_page(page, render_comparison(runs, found))
+        script = script_of(runs[0].plotly, page.parent, above=False)
+        write_page(page, render_comparison(runs, found, script))
     if as_json:
         document({"page": str(page), **found})
         return

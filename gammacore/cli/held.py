@@ -47,7 +47,7 @@ def run_held(settings: Config, files: Sequence[Path], out: Path, console: Consol
         past = holder_past(executions(rows), deliveries(rows), market.tape, config.coin)
         with progress_bar() as report:
             found = compare_hedges(config, market, past, report)
-        write_held(found, market, folder)
+        write_held(found, market, folder, out)
     summary = found.summary()
     if as_json:
         document({"directory": str(out), **summary})

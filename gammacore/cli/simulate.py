@@ -64,7 +64,7 @@ def simulate(
     with stoppable(), result_directory(out) as folder:
         with progress_bar() as report:
             found = run_simulation(settings, report)
-        write_simulation(found, folder)
+        write_simulation(found, folder, out)
     if as_json:
         document({"directory": str(out), **found.summary})
     else:

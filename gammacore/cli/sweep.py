@@ -60,9 +60,7 @@ def sweep(
     given = {"currency": currency, **_grid(vary or [])}
     settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
     if currency is not None and "currency" in settings.vary:
-        raise ConfigError(
-            "--currency: vary.currency names the currencies of this grid; leave one out"
-        )
+        raise ConfigError("--currency: vary.currency names the currencies of this grid; leave one out")
     from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep.grid import cells, digest
     from gammacore.backtest.sweep.run import plan_of, run_sweep

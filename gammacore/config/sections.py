@@ -365,6 +365,7 @@ class ReportConfig(_Section, frozen=True):
 
     pnl_every: Duration = Duration("1h")
     html: bool = True
+    plotly: Literal["inline", "shared"] = "inline"
     attribution: Literal["taylor", "revaluation"] = "taylor"
     vega_parts: bool = False
     clock: Literal["calendar", "variance"] = "calendar"
