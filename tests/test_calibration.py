@@ -113,7 +113,7 @@ def test_weeks_that_share_their_market_widen_the_interval():
 
 
 def test_intervals_of_true_chances_cover_and_those_of_wrong_ones_do_not():
-    rng, runs = np.random.default_rng(5), 60
+    rng, runs = np.random.default_rng(5), 40
     true = [simulated(rng) for _ in range(runs)]
     wrong = [simulated(rng, off=0.2) for _ in range(runs)]
 

@@ -65,10 +65,10 @@ def test_the_line_is_where_the_penalised_likelihood_is_highest():
 
 
 def test_many_weeks_find_the_truth_and_few_stay_near_the_constant():
-    p, paid, entry, end = lives(3000)
+    p, paid, entry, end = lives(1000)
     truth = recalibration(p, paid, entry, end).corrections[-1]
-    assert truth.slope == pytest.approx(1.0, abs=0.1)
-    assert truth.apply(0.3) == pytest.approx(0.3, abs=0.01)
+    assert truth.slope == pytest.approx(1.0, abs=0.15)
+    assert truth.apply(0.3) == pytest.approx(0.3, abs=0.02)
     few = recalibration(*lives(8)).corrections[-1]
     assert abs(few.slope) < 0.5
 
