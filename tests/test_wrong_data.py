@@ -266,7 +266,7 @@ SETTINGS = {
         "No entry: .* the first would have been at 2025-01-07T00:01:00Z",
     ),
     "an edge that nothing has": (
-        {"signal.min_edge": 0.9},
+        {"signal.min_edge": 0.9, "hedge.rule": "never"},
         r"signal \(min_edge 0.9\) excludes all 95",
     ),
 }

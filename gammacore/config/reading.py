@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -206,10 +207,16 @@ def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
     node[last] = value
 
 
+@cache
+def _types(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Types of a section's parameters; finding them takes longer than anything else here."""
+    return {field.name: field.type for field in msgspec.structs.fields(kind)}
+
+
 def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
     if not isinstance(raw, Mapping):
         return  # the type error is reported by the conversion
-    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    fields = _types(kind)
     for name, value in raw.items():
         where = f"{path}{name}"
         if where in REPLACED:
