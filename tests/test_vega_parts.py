@@ -10,6 +10,7 @@ import pytest
 import gammacore as gc
 from gammacore import inverse
 from gammacore.attribution import attribute
+from gammacore.backtest.figures import vega_parts
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.figures.vega_parts import PARTS, ChainSmiles
 from gammacore.backtest.replay.market import load_market
@@ -20,6 +21,8 @@ from gammacore.config import load_config
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.errors import DataError
 from gammacore.valuation import sensitivities
+from gammacore.volatility import fit_surface
+from support.commands import run
 from support.markets import FREE, START, build, chains_of, prices_of
 from support.shared_data import recorded
 from support.tapes import minute_tape
@@ -159,6 +162,22 @@ def rest_of(done, tape):
     return steps
 
 
+def test_of_many_chains_a_few_are_fitted(monkeypatch):
+    tape, fitted = tape_with(MOVES["level"]), set()
+
+    def noted(ts_ns, *columns, **more):
+        fitted.add(ts_ns)
+        return fit_surface(ts_ns, *columns, **more)
+
+    lines = held_call(tape).attribution
+    monkeypatch.setattr(vega_parts, "fit_surface", noted)
+    found = lines.vega_parts(ChainSmiles(tape, most=5)).totals
+    assert fitted == set(tape.chains.snapshot_ts[[0, 5, 10, 15, 20, 24]].tolist())
+    vega = lines.totals["vega"]
+    assert found["level"].usd == pytest.approx(vega.usd, rel=0.2)
+    assert math.fsum(money.usd for money in found.values()) == pytest.approx(vega.usd, abs=1e-9)
+
+
 def test_both_methods_have_the_same_parts():
     tape = minute_tape()
     done = replay(build({"entry.expiries": "any", "entry.max_days": 14.0}), tape).episode_runs[0]
@@ -230,6 +249,16 @@ def test_the_page_shows_them_below_vega(tmp_path):
     places = [rows.index(f"<td>{name}</td>") for name in (*PARTS, "vanna")]
     assert places == sorted(places)
     assert "The indented parts sum to vega." in page
+
+
+def test_the_terminal_shows_them_below_vega(monkeypatch, capsys, tmp_path):
+    settings = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}".lower())]
+    words = ["backtest", *settings, "--set", "report.html=false", "--out", str(tmp_path / "run")]
+    code, out, _ = run(monkeypatch, capsys, *words)
+    assert code == 0
+    shown = [line.split()[1] for line in out.splitlines() if len(line.split()) > 3]
+    first = shown.index("vega")
+    assert shown[first : first + 7] == ["vega", *PARTS, "vanna"]
 
 
 def test_nobody_is_told_of_parts_that_were_not_asked_for():

@@ -27,6 +27,7 @@ from ..replay.runner import Run
 from ..replay.tape import Tape
 
 PARTS = (*VEGA_PARTS, "rest")
+MOST_CHAINS = 2_000  # fitted of a run: 10 seconds
 LEVEL_NS = 30 * NS_PER_DAY
 
 
@@ -36,10 +37,13 @@ class ChainSmiles:
     Parameters
     ----------
     tape : Tape
+    most : int, optional
+        Of a tape with more chains only every second, third, ... is fitted, and for each option the ends.
     """
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, most: int = MOST_CHAINS) -> None:
         self._tape = tape
+        self._every = math.ceil(len(tape.chains.snapshot_ts) / most)
         self._fits: dict[tuple[int, int], Floats] = {}
         self._levels: dict[int, float] = {}
 
@@ -58,6 +62,7 @@ class ChainSmiles:
         (known,) = np.nonzero(np.isfinite(tape.chain_vols(option)))
         first, last = np.searchsorted(known, (tape.last_chain[i], tape.last_chain[j - 1]), side="right")
         known = known[max(first - 1, 0) : last + tape.interpolate]  # which looks one chain ahead
+        known = known[(known % self._every == 0) | np.isin(known, [known[:1], known[-1:]])]
         steps, fitted = self._steps(option, known)
         found[known] = np.column_stack([np.cumsum(steps, axis=0), ~fitted])
         return np.stack([tape.at_chains(column, i, j, option.expiry_ns) for column in found.T], axis=1)

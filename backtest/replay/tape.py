@@ -16,9 +16,9 @@ import numpy as np
 
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.data import Chains, Funding, Prices, parity_forward
+from gammacore.data import Chains, Funding, Prices
 from gammacore.data.delivery import delivery_from_prices
-from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, SETTLEMENT_WINDOW_NS, format_time
+from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
@@ -26,6 +26,7 @@ from gammacore.volatility.estimate import AnyEstimate
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.smile import Stickiness
 
+from .chain_forwards import forwards_of, recorded_index
 from .next_bars import NextBars, next_bars
 from .smile import smile_slopes
 
@@ -109,7 +110,7 @@ class Tape:
         self.converts = linear and chains.settlement is Settlement.INVERSE
         self.interpolate, self.averaging = interpolate, averaging
         self._delivery = dict(delivery or {})
-        self.chain_forwards = _forwards(chains, forward)
+        self.chain_forwards = forwards_of(chains, forward)
         self._vol_cache: dict[Option, Floats] = {}
         self._marks: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
@@ -140,7 +141,7 @@ class Tape:
 
     def _chain_index(self, chain_ts: Ints) -> Floats:
         """Price of the underlying at each chain: a fresh bar, so that no two sources mix, or its own."""
-        own = _recorded_index(self.chains, self.chain_forwards)
+        own = recorded_index(self.chains, self.chain_forwards)
         if self.prices is None or not len(self.prices.ts_ns):
             return own
         last = np.searchsorted(self.prices.ts_ns, chain_ts, side="right") - 1
@@ -429,31 +430,3 @@ def _carried(values: Floats) -> Floats:
     """Every value that is not finite replaced by the last one that is."""
     last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
     return np.where(last >= 0, values[np.maximum(last, 0)], np.nan)
-
-
-def _recorded_index(chains: Chains, forwards: list[dict[int, float]]) -> Floats:
-    """Index of every chain: median of its rows, or the nearest forward where none is recorded."""
-    index = np.empty(len(forwards))
-    for number, known in enumerate(forwards):
-        values = chains.index[slice(*chains.offsets[number : number + 2])]
-        values = values[np.isfinite(values)]
-        index[number] = np.median(values) if values.size else known[min(known)] if known else np.nan
-    if not np.isfinite(index).all():
-        bad = format_time(int(chains.snapshot_ts[np.argmin(np.isfinite(index))]))
-        raise DataError(f"the chain of {bad} has neither an index nor a forward")
-    return index
-
-
-def _forwards(chains: Chains, source: str) -> list[dict[int, float]]:
-    """Forward of every expiry, one mapping a chain; where the wanted one is missing, the other."""
-    found = parity_forward(chains)
-    first, second = (found.parity, found.recorded) if source == "parity" else (found.recorded, found.parity)
-    chosen = np.where(np.isfinite(first), first, second)
-    result: list[dict[int, float]] = [{} for _ in chains.snapshot_ts]
-    known = np.isfinite(chosen)
-    rows = zip(
-        found.snapshot[known].tolist(), found.expiry_ns[known].tolist(), chosen[known].tolist(), strict=True
-    )
-    for number, expiry_ns, forward in rows:
-        result[number][expiry_ns] = forward
-    return result
