@@ -10,7 +10,6 @@ import pytest
 import gammacore as gc
 from gammacore import inverse
 from gammacore.attribution import attribute
-from gammacore.backtest.figures import vega_parts
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.figures.vega_parts import PARTS, ChainSmiles
 from gammacore.backtest.replay.market import load_market
@@ -21,7 +20,6 @@ from gammacore.config import load_config
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.errors import DataError
 from gammacore.valuation import sensitivities
-from gammacore.volatility import fit_surface
 from support.commands import run
 from support.markets import FREE, START, build, chains_of, prices_of
 from support.shared_data import recorded
@@ -160,22 +158,6 @@ def rest_of(done, tape):
             amount = sum(fill.amount for fill in trades if fill.ts_ns <= lines.ts_ns[k])
             steps[k] += amount * vega[k] * (vol[k + 1] - vol[k] - sum(moved[k + 1, :4] - moved[k, :4]))
     return steps
-
-
-def test_of_many_chains_a_few_are_fitted(monkeypatch):
-    tape, fitted = tape_with(MOVES["level"]), set()
-
-    def noted(ts_ns, *columns, **more):
-        fitted.add(ts_ns)
-        return fit_surface(ts_ns, *columns, **more)
-
-    lines = held_call(tape).attribution
-    monkeypatch.setattr(vega_parts, "fit_surface", noted)
-    found = lines.vega_parts(ChainSmiles(tape, most=5)).totals
-    assert fitted == set(tape.chains.snapshot_ts[[0, 5, 10, 15, 20, 24]].tolist())
-    vega = lines.totals["vega"]
-    assert found["level"].usd == pytest.approx(vega.usd, rel=0.2)
-    assert math.fsum(money.usd for money in found.values()) == pytest.approx(vega.usd, abs=1e-9)
 
 
 def test_both_methods_have_the_same_parts():

@@ -1,7 +1,7 @@
 """Why the marks' volatilities moved: level, term, skew and moneyness, by smiles fitted to the chains.
 
 A smile is fitted to the marks of one expiry of one chain, alone and once, where an option of
-it was held; two more for the level, the volatility at the money 30 days ahead.
+it was held. The level needs no fit: it is read off the marks around the forward.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from ..replay.runner import Run
 from ..replay.tape import Tape
 
 PARTS = (*VEGA_PARTS, "rest")
-MOST_CHAINS = 2_000  # fitted of a run: 10 seconds
 LEVEL_NS = 30 * NS_PER_DAY
 
 
@@ -37,13 +36,10 @@ class ChainSmiles:
     Parameters
     ----------
     tape : Tape
-    most : int, optional
-        Of a tape with more chains only every second, third, ... is fitted, and for each option the ends.
     """
 
-    def __init__(self, tape: Tape, most: int = MOST_CHAINS) -> None:
+    def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._every = math.ceil(len(tape.chains.snapshot_ts) / most)
         self._fits: dict[tuple[int, int], Floats] = {}
         self._levels: dict[int, float] = {}
 
@@ -62,7 +58,6 @@ class ChainSmiles:
         (known,) = np.nonzero(np.isfinite(tape.chain_vols(option)))
         first, last = np.searchsorted(known, (tape.last_chain[i], tape.last_chain[j - 1]), side="right")
         known = known[max(first - 1, 0) : last + tape.interpolate]  # which looks one chain ahead
-        known = known[(known % self._every == 0) | np.isin(known, [known[:1], known[-1:]])]
         steps, fitted = self._steps(option, known)
         found[known] = np.column_stack([np.cumsum(steps, axis=0), ~fitted])
         return np.stack([tape.at_chains(column, i, j, option.expiry_ns) for column in found.T], axis=1)
@@ -93,7 +88,8 @@ class ChainSmiles:
     def _level(self, number: int) -> float:
         """Volatility at the money 30 days after a chain: total variance in a straight line between expiries.
 
-        Where they do not reach around 30 days it is that of the nearest; NaN where none can be fitted.
+        Where they do not reach around 30 days it is that of the nearest; NaN where none has marks around
+        its forward.
         """
         if number not in self._levels:
             listed, ts_ns = np.unique(self._rows(number)[0]), int(self._tape.chains.snapshot_ts[number])
@@ -108,12 +104,15 @@ class ChainSmiles:
         return self._levels[number]
 
     def _first(self, number: int, expiries: Ints) -> tuple[float, float] | None:
-        """Years to, and total variance at the money of, the first expiry that can be fitted."""
+        """Years to, and total variance at the money of, the first expiry with marks around its forward."""
+        chains = self._tape.chains
         for expiry_ns in expiries.tolist():
-            raw = self._fit(number, expiry_ns)
-            if np.isfinite(raw).all():
-                variance = _surface.evaluate(raw[None], np.zeros(1, np.int64), np.zeros(1))[0, 0]
-                return float(year_fraction(self._tape.chains.snapshot_ts[number], expiry_ns)), float(variance)
+            rows = self._of_expiry(number, expiry_ns)
+            forward, known = self._tape.chain_forwards[number].get(expiry_ns, math.nan), chains.iv[rows] > 0
+            strike, iv = chains.strike[rows][known], chains.iv[rows][known]
+            tau = float(year_fraction(chains.snapshot_ts[number], expiry_ns))
+            if tau > 0.0 and len(strike) and strike[0] <= forward <= strike[-1]:
+                return tau, float(np.interp(math.log(forward), np.log(strike), iv)) ** 2 * tau
         return None
 
     def _rows(self, number: int) -> tuple[Ints, int]:
@@ -121,12 +120,16 @@ class ChainSmiles:
         first, end = self._tape.chains.offsets[number : number + 2].tolist()
         return self._tape.chains.expiry_ns[first:end], first
 
+    def _of_expiry(self, number: int, expiry_ns: int) -> slice:
+        """Rows of one expiry of a chain, in order of strike."""
+        expiries, first = self._rows(number)
+        return slice(*(first + np.searchsorted(expiries, [expiry_ns, expiry_ns + 1])).tolist())
+
     def _fit(self, number: int, expiry_ns: int) -> Floats:
         """SVI of one expiry of one chain; NaN where there are too few marks."""
         key = number, expiry_ns
         if key not in self._fits:
-            chains, (expiries, first) = self._tape.chains, self._rows(number)
-            rows = slice(*(first + np.searchsorted(expiries, [expiry_ns, expiry_ns + 1])).tolist())
+            chains, rows = self._tape.chains, self._of_expiry(number, expiry_ns)
             forward = self._tape.chain_forwards[number].get(expiry_ns, math.nan)
             try:
                 surface = fit_surface(
