@@ -276,9 +276,19 @@ def test_episode_charts_and_table(results, page):
     bars = page.figure("returns")["data"][0]
     assert bars["y"] == pytest.approx(100 * results.episodes["pnl_over_premium"], abs=0.01)
     replays = len(results.episodes) + 2  # each, and the two ways to the next hedge
-    assert page.tags.count("button") == 24 + 11 + replays
+    assert page.tags.count("button") == 24 - 3 + 11 + replays
+    assert "Equal in all episodes: Side = long; Size, BTC a leg = 1; Sized by = contracts." in page.text
     for value in results.episodes["pnl_usd"]:
         assert f"{value:+,.2f}" in page.text
+
+
+def test_what_episodes_do_not_have_in_common_is_a_column(results, report):
+    sides = ["short", *results.episodes["side"].iloc[1:]]
+    page = report(replaced(results, episodes=results.episodes.assign(side=sides, close_reason="delivery")))
+    assert (
+        "Equal in all episodes: Closed by = delivery; Size, BTC a leg = 1; Sized by = contracts." in page.text
+    )
+    assert "short" in page.text.partition("Delivered at, USD")[2].partition("Replay")[0]
 
 
 def test_nothing_is_loaded_from_anywhere(written, page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from .view import as_text, gain_or_loss
 
 SHOWN = 5  # curves
 COLOURS = (VERMILLION, BLUE, GREEN, ORANGE, PURPLE)
+PLOT, LETTER, LINE = (290.0, 320.0), 6.6, 15.0  # pixels: the chart of costs on a phone, and its names
 
 
 def render_held(found: HeldBook, market: LoadedMarket, script: SharedScript | None = None) -> str:
@@ -109,17 +111,40 @@ def _curves(found: HeldBook) -> Figure:
     )
 
 
+def _cost(one: HedgedBook) -> float:
+    return float(one.figures["hedge_fees_usd"] + one.figures["spread_usd"])
+
+
+def _label_sides(found: HeldBook) -> dict[str, str]:
+    """Side of the point that its name has room on, on a phone; the others are told by a tap alone."""
+    known = [one for one in found.hedged if (one.figures["daily_sd_usd"] or 0.0) > 0.0]
+    most = max((_cost(one) for one in known), default=0.0) or 1.0
+    heights = [math.log(one.figures["daily_sd_usd"]) for one in known]
+    span = max(heights, default=0.0) - min(heights, default=0.0) or 1.0
+    sides: dict[str, str] = {}
+    taken: list[tuple[float, float, float]] = []  # from, to, height, in pixels
+    for k in sorted(range(len(known)), key=lambda k: known[k].name not in (ACTUAL, found.best.name)):
+        x, y = PLOT[0] * _cost(known[k]) / most, PLOT[1] * heights[k] / span
+        wide = LETTER * len(known[k].name) + 12
+        side, start = ("right", x) if x + wide <= PLOT[0] else ("left", x - wide)
+        if all(start > b or start + wide < a or abs(y - at) > LINE for a, b, at in taken):
+            taken.append((start, start + wide, y))
+            sides[known[k].name] = side
+    return sides
+
+
 def _costs(found: HeldBook) -> Figure:
     """Draw what each hedge cost against the deviation of a day's profit that it left."""
     best = found.best
+    sides = _label_sides(found)
     traces = [
         scatter(
-            x=[one.figures["hedge_fees_usd"] + one.figures["spread_usd"]],
+            x=[_cost(one)],
             y=[one.figures["daily_sd_usd"]],
             name=one.name,
-            mode="markers+text",
+            mode="markers+text" if one.name in sides else "markers",
             text=[one.name],
-            textposition="top center",
+            textposition=f"middle {sides.get(one.name, 'right')}",
             cliponaxis=False,
             showlegend=False,
             marker={

@@ -64,7 +64,7 @@ def render_simulation(found: Simulated, script: SharedScript | None = None) -> s
         "subtitle": _subtitle(found),
         "headline": _headline(summary, unit),
         "sections": sections,
-        "figures": [script_json(figure.plain()) for figure in figures],
+        "figures": {str(k): script_json(figure.plain()) for k, figure in enumerate(figures)},
         "parameters": [
             (row.title, f"{row.parameter:.4g}", row.unit, f"{row.sd:,.4g}", row.options)
             for row in found.table
@@ -112,7 +112,7 @@ def _distribution(found: Simulated, unit: str) -> Figure:
     across, up = axis(f"P&L, {unit}"), axis("share of paths", tickformat=".1%")
     figure = make_figure([bars], 340, xaxis=across, yaxis=up)
     for x, dash in marks:
-        figure.add_vline(x, line={"color": BLACK, "dash": dash, "width": 1})
+        figure.add_vline(x, line={"color": GREY, "dash": dash, "width": 1.5})
     return figure
 
 
@@ -146,7 +146,7 @@ def _frontier(found: Frontier, unit: str) -> Figure:
         style = {"color": GREY, "dash": dash}
         traces.append(scatter(x=line.cost, y=line.sd, mode="lines", name=line.name, line=style))
     own = found.chosen
-    star = {"symbol": "star", "size": 16, "color": BLACK}
+    star = {"symbol": "star", "size": 16, "color": BLACK, "line": {"color": "#FFFFFF", "width": 1.5}}
     traces.append(scatter(x=[own.cost], y=[own.sd], mode="markers", name="this policy", marker=star))
     costs = [p.cost for points in found.points.values() for p in points if p.cost > 0]
     sds = [p.sd for points in found.points.values() for p in points]

@@ -59,10 +59,10 @@ def render_sweep(
         "sentence": sentence(summary),
         "verdict": verdict_rows(summary),
         "walks": _walk_tables(summary),
-        "header": [*config.vary, *(name for name, _, _ in SHOWN.values())],
+        "figure_names": [name for name, _, _ in SHOWN.values()],
         "rows": [_row(row, list(config.vary)) for row in ranked.head(TABLE_ROWS).to_dict("records")],
         "left_out": max(len(table) - TABLE_ROWS, 0),
-        "figures": [script_json(figure.plain()) for figure in _figures(config, table)],
+        "figures": {str(k): script_json(figure.plain()) for k, figure in enumerate(_figures(config, table))},
     }
     return render("sweep.html.jinja", context, script)
 
@@ -210,7 +210,10 @@ def _menu() -> dict[str, Any]:
         }
         for name in MAPPED
     ]
-    return {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "showactive": True}
+    place = {"x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+    # Plotly paints a chosen button white on any page.
+    colours = {"bgcolor": "#F4F5F7", "font": {"color": "#16191D"}}
+    return {"buttons": buttons, "showactive": True} | place | colours
 
 
 def _json(values: np.ndarray[Any, Any]) -> list[Any]:

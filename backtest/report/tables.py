@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from gammacore.config import Config, stated
 
 from .view import MEANING, MISSING, VEGA_MEANING, View, as_text, gain_or_loss, label, ordered, plural, shows
 
 TABLE_ROWS = 1_000
 SCALP_ROWS = 300
+ALIKE = ("close_reason", "side", "contracts", "sized_by")  # said once where all episodes agree
+TIMES = ("entry", "expiry", "opened")
 DELIVERY_WORDS = {
     "file": "from the file of delivery prices",
     "average": "average of the last 30 minutes of prices",
@@ -124,19 +128,26 @@ def _columns(coin: str) -> list[_Column]:
 def episode_rows(view: View) -> dict[str, Any]:
     """Header, cells of (text, class), and what had to be left out."""
     episodes, columns = view.results.episodes, _columns(view.coin)
+    alike = [c for c in columns if c.source in ALIKE and c.source in episodes and _one(episodes[c.source])]
+    columns = [column for column in columns if column not in alike]
     shown = episodes.head(TABLE_ROWS).to_dict("records")
     rest = len(episodes) - len(shown)
     return {
         "header": [(column.name, "num" if column.form else "") for column in columns],
         "rows": [[_cell(column, row[column.source]) for column in columns] for row in shown],
+        "alike": [(column.name, _cell(column, episodes[column.source].iloc[0])[0]) for column in alike],
         "note": f"The first {TABLE_ROWS:,} of {len(episodes):,}; all are in episodes.csv." if rest else "",
     }
+
+
+def _one(values: pd.Series) -> bool:
+    return len(values) > 0 and bool((values == values.iloc[0]).all())
 
 
 def _cell(column: _Column, value: Any) -> tuple[str, str]:
     if column.form is None:
         text = str(value)
-        return (text[:16].replace("T", " ") if column.source in ("entry", "expiry", "opened") else text), ""
+        return (text[:16].replace("T", " "), "time") if column.source in TIMES else (text, "")
     number = value if column.scale == 1.0 else value * column.scale
     return as_text(number, column.form), f"num {gain_or_loss(value) if column.coloured else ''}".rstrip()
 

@@ -1,0 +1,80 @@
+"""Every page at three widths: nothing leaves the window, no cell is cut, no names overlap."""
+
+import pytest
+
+from support.browser import browser
+from support.page_files import write_pages
+
+WIDTHS = (390, 768, 1440)
+BOXED = """function boxed(e) { // within a box that scrolls by itself, or that plotly measures texts in
+  for (let p = e.parentElement; p; p = p.parentElement)
+    if (["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX)) return true;
+  return e.closest("#js-plotly-tester") !== null;
+}"""
+OUTSIDE = (
+    "(() => { "
+    + BOXED
+    + """
+  return [...document.body.querySelectorAll("*")].filter(e => {
+    const b = e.getBoundingClientRect(), window = document.documentElement.clientWidth;
+    return b.width > 0 && (b.right > window + 0.5 || b.left < -0.5) && !boxed(e);
+  }).map(e => e.outerHTML.slice(0, 80)); })()"""
+)
+CUT = """[...document.querySelectorAll("th, td, dt, dd, .card, h1, h2, h3, p, li")]
+  .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === "visible")
+  .map(e => [e.textContent.slice(0, 60), e.scrollWidth, e.clientWidth])"""
+SCROLLED = """[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => [e.querySelector("table").id, e.scrollWidth, e.clientWidth])"""
+# Scrolled to its end, a table still shows the first column, and then the last one.
+KEPT = """[...document.querySelectorAll(".scroll")].every(box => {
+  box.scrollLeft = 1e6;
+  const edge = box.getBoundingClientRect(), cells = [...box.querySelector("tbody tr").cells];
+  const [first, last] = [cells[0], cells.at(-1)].map(cell => cell.getBoundingClientRect());
+  return Math.abs(first.left - edge.left) < 3 && last.right < edge.right + 1;
+})"""
+NAMES = """[...document.querySelectorAll(".figure")].flatMap(figure => {
+  const texts = [...figure.querySelectorAll(".legendtext, .textpoint text")].map(t => [t.textContent, t.getBoundingClientRect()]);
+  const edge = figure.getBoundingClientRect().right + 1;
+  const cut = texts.filter(([, b]) => b.right > edge).map(([name]) => name + " is cut");
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+  return cut.concat(texts.flatMap(([name, a], k) => texts.slice(k + 1).filter(([, b]) => meet(a, b)).map(([other]) => name + " on " + other)));
+})"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    return write_pages(tmp_path_factory.mktemp("widths"), settings=["report.plotly=shared"])
+
+
+@pytest.fixture(scope="module")
+def tab():
+    with browser() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_window_and_no_cell_is_cut(pages, tab, width):
+    assert len(pages) == 8
+    for page in pages:
+        tab.draw(page, width)
+        name = f"{page.parent.name}/{page.name}"
+        assert tab.value("document.documentElement.scrollWidth") == width, name
+        assert tab.value(OUTSIDE) == [], name
+        assert tab.value(CUT) == [], name
+        assert tab.value(NAMES) == [], name
+        assert width < 1440 or tab.value(SCROLLED) == [], name
+        assert tab.value(KEPT), name
+    assert tab.complaints == []
+
+
+def test_the_checks_find_what_they_name(pages, tab):
+    tab.draw(pages[-1], 390)
+    assert tab.value(SCROLLED) != []
+    tab.value("document.querySelectorAll('.scroll').forEach(e => e.style.overflow = 'visible')")
+    assert tab.value(OUTSIDE) != []
+    assert not tab.value(KEPT)
+    narrow = "e.style.cssText = 'table-layout:fixed; width:90px'"
+    tab.value(f"document.querySelectorAll('table').forEach(e => {narrow})")
+    assert tab.value(CUT) != []
+    tab.value("document.querySelectorAll('.legendtext').forEach(e => e.setAttribute('x', 500))")
+    assert tab.value(NAMES) != []
