@@ -5,7 +5,6 @@ import copy
 import json
 import re
 import time
-import typing
 from html.parser import HTMLParser
 
 import msgspec
@@ -18,7 +17,8 @@ from hypothesis import strategies as st
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.report import write_report
 from gammacore.backtest.report.thinning import thin
-from gammacore.config import Config, HedgeConfig, parse_config
+from gammacore.config import Config, parse_config
+from gammacore.config.own_names import HedgeRuleName
 from support.browser import browser
 
 MARKET = {"days": 24, "snapshot_hours": 12}
@@ -581,7 +581,7 @@ def test_findings_of_the_data_are_shown(results, page, report):
     assert "chains: marks outside the quotes 1,234" in text
 
 
-@pytest.mark.parametrize("rule", typing.get_args(typing.get_type_hints(HedgeConfig)["rule"]))
+@pytest.mark.parametrize("rule", HedgeRuleName.names)
 def test_every_rule_has_words(results, report, rule):
     config = parse_config({"hedge": {"rule": rule, "instrument": "cheapest"}})
     text = report(replaced(results, config=config)).text
