@@ -12,6 +12,12 @@ class IVStatus(IntEnum):
 
     Where several apply, ``NOT_FINITE`` goes before ``EXPIRED``, and that before what is
     wrong with the price.
+
+    Examples
+    --------
+    >>> import gammacore as gc
+    >>> gc.black76.implied_vol("call", 70_000.0, 60_000.0, 40_000.0, 0.1, status=True)  # above the forward
+    (nan, <IVStatus.ABOVE_BOUND: 3>)
     """
 
     OK = _core.OK

@@ -57,6 +57,12 @@ def averaged_tau(left_ns: Any) -> Any:
     float or array of float64
         ``tau - 2 W / 3`` before the window of length W, ``tau**3 / (3 W**2)`` in it: the variance of an
         average of a Brownian motion, ``W / 3`` for the whole window.
+
+    Examples
+    --------
+    >>> hour = 3_600 * 10**9
+    >>> round(float(averaged_tau(hour)) * 365 * 24, 6)  # hours: one less 20 minutes
+    0.666667
     """
     if isinstance(left_ns, np.ndarray):
         years = left_ns / NS_PER_YEAR - 2.0 * WINDOW / 3.0
@@ -78,6 +84,12 @@ def clock_factor(left_ns: Any) -> Any:
     ----------
     left_ns : int or array of int64
         Time to expiry at the moment of the quote, nanoseconds.
+
+    Examples
+    --------
+    >>> hour = 3_600 * 10**9
+    >>> round(float(clock_factor(hour)), 4)  # an hour before, the price moves by more than is quoted
+    1.2247
     """
     if isinstance(left_ns, np.ndarray):
         before = np.where(left_ns > SETTLEMENT_WINDOW_NS, left_ns, 2 * SETTLEMENT_WINDOW_NS)
@@ -100,6 +112,12 @@ def expected_delivery(forward: Any, left_ns: Any, fixed: Any) -> Any:
     fixed : float or array
         Average of the index since the window began, USD; not used before it, and taken for the forward
         where it is NaN.
+
+    Examples
+    --------
+    >>> minute = 60 * 10**9
+    >>> float(expected_delivery(61_000.0, 15 * minute, 60_000.0))  # half of the window has passed
+    60500.0
     """
     if isinstance(left_ns, np.ndarray):
         expected = np.array(forward, dtype=np.float64)

@@ -111,6 +111,12 @@ def simd_level():
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> import gammacore as gc
+    >>> gc.simd_level() in ("baseline", "avx2", "avx512")
+    True
     """
     return LEVELS[current]
 

@@ -1,5 +1,6 @@
 """What a notebook sees: runs, their results, chains as frames, all with their index and real times."""
 
+import doctest
 import html
 import inspect
 
@@ -10,6 +11,7 @@ import pytest
 
 import gammacore as gc
 from gammacore import inverse
+from gammacore.api import runs
 from gammacore.api.frames import chain_table, price_table
 from gammacore.errors import ConfigError, DataError
 from gammacore.hedging import Interval
@@ -274,3 +276,32 @@ def test_tables_keep_what_they_are_given():
 )
 def test_everything_has_a_docstring(name):
     assert inspect.getdoc(getattr(gc, name))
+
+
+def offered():
+    """Functions and classes of ``import gammacore``, those of its numeric modules as well, by name."""
+    for name in gc.__all__:
+        found = getattr(gc, name)
+        if name in ("backtest", "breakeven"):  # packages that are called
+            yield name, getattr(runs, name)
+        elif inspect.ismodule(found):
+            yield from ((f"{name}.{n}", getattr(found, n)) for n in found.__all__)
+        else:
+            yield name, found
+
+
+EXAMPLES = {name: one for name, one in offered() if inspect.isroutine(one) or name in gc.__all__}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_everything_has_an_example_that_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = EXAMPLES[name]
+    text = inspect.getdoc(one)
+    known = vars(inspect.getmodule(one)).copy()
+    example = doctest.DocTestParser().get_doctest(text, known, name, None, None)
+    assert example.examples
+    told = []
+    found = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=told.append)
+    assert found.failed == 0, "".join(told)
+    assert list(tmp_path.iterdir()) == []

@@ -64,6 +64,15 @@ def plot_term_structure(frame: pd.DataFrame) -> go.Figure:
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import pandas as pd, gammacore as gc
+    >>> names = ["BTC-27MAR26-60000-C", "BTC-24APR26-60000-C"]
+    >>> chain = pd.DataFrame({"instrument_name": names, "mark_price": [0.05, 0.08],
+    ...     "underlying": 60e3, "timestamp": "2026-03-01T00:00Z"})
+    >>> len(gc.plot_term_structure(chain).data[0].x)
+    2
     """
     from gammacore.api.frames import analysed
 
@@ -85,6 +94,14 @@ def plot_iv_rv(implied: pd.Series, realised: pd.Series) -> go.Figure:
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import pandas as pd, gammacore as gc
+    >>> days = pd.date_range("2026-01-01", periods=3, tz="UTC")
+    >>> figure = gc.plot_iv_rv(pd.Series([0.55, 0.6, 0.58], days), pd.Series([0.5, 0.7, 0.4], days))
+    >>> [line.name for line in figure.data]
+    ['implied', 'realised']
     """
     both = pd.concat({"implied": implied, "realised": realised}, axis=1).sort_index()
     lines = [(name, both[name].dropna().index, both[name].dropna() * 100) for name in both]

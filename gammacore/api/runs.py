@@ -94,6 +94,14 @@ def load(folder: str | Path) -> Result:
     ------
     DataError
         If it is not the result of a backtest, or a file of it is broken.
+
+    Examples
+    --------
+    >>> import tempfile, gammacore as gc
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = gc.backtest(market__days=14, report__html=False).report(folder)
+    ...     gc.load(folder).config.market.days
+    14
     """
     from gammacore.backtest.report.stored import load_results
 
@@ -106,6 +114,13 @@ def compare(first: Result | str | Path, second: Result | str | Path) -> Comparis
     Returns
     -------
     Comparison
+
+    Examples
+    --------
+    >>> import gammacore as gc
+    >>> result = gc.backtest(market__days=14)
+    >>> float(gc.compare(result, gc.backtest(market__days=14)).figures.loc["P&L, USD", "difference"])
+    0.0
     """
     from gammacore.backtest.report.compare_figures import comparison
     from gammacore.backtest.report.compare_runs import load_runs
@@ -188,6 +203,13 @@ def breakeven(
     -------
     DataFrame
         One row per position: strikes, break-even volatility, probability, profit.
+
+    Examples
+    --------
+    >>> import gammacore as gc
+    >>> ranked = gc.breakeven(market__days=14, forecast=0.6)
+    >>> len(ranked) > 0
+    True
     """
     from gammacore.backtest.figures.position_ranking import rank_positions
 
