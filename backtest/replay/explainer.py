@@ -49,7 +49,7 @@ class Explainer:
             known = load_prices(prices, currency=self._config.coin, start_ns=first - HISTORY_NS, end_ns=first)
             return fit_clock(known.ts_ns, known.close)
         except (DataError, ValueError) as error:
-            raise ConfigError(f"{start}: {error}") from None
+            raise ConfigError(f"{start}; give data.prices at least 4 weeks before it: {error}") from None
 
     def explain(self, episode: Episode, last: int, method: Method | None = None) -> Attribution:
         """Split the profit of an episode that ended at entry ``last``; by default as configured."""
