@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gammacore.config import MOST_VOL, Config, OwnName, all_functions_of
+from gammacore.config import Config, OwnName, all_functions_of
 from gammacore.daycount import format_time
 from gammacore.errors import CodeError
 
@@ -196,7 +196,7 @@ def _number(answer: Any) -> float:
 
 def _vol(answer: Any) -> float:
     value = float(answer)
-    if not (math.isnan(value) or 0.0 < value <= MOST_VOL):
+    if not (math.isnan(value) or 0.0 < value < math.inf):
         raise ValueError
     return value
 
@@ -233,7 +233,7 @@ ANSWERS: dict[Kind, Callable[[Any], Any]] = {
 }
 WANTED: dict[Kind, str] = {
     "hedge": "a delta to add, a finite number of coins",
-    "forecast": f"a volatility per year above 0 and up to {MOST_VOL:g} (0.6 is 60 %), or NaN",
+    "forecast": "a volatility per year above 0, or NaN",
     "structure": "a list of (row, coins): rows from 0 or None, coins not 0",
     "exit": "True or False",
     "size": "units, a finite number of at least 0",
