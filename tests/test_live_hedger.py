@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
-from gammacore.build import build_estimate
+from gammacore.build import build_estimate, build_weigher
 from gammacore.config import with_overrides
 from gammacore.contracts import Option, parse
 from gammacore.data.listings import published
@@ -271,7 +271,7 @@ class Instant:
         {"hedge.rule": "interval", "hedge.every": "30min"},
         {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 1e-5},
         {"hedge.band": 0.05, "hedge.to": "edge", "exit.hours_before_expiry": 30.0},
-        {"hedge.band": 0.05, "signal.min_edge": 0.03, "signal.window": "1d"},
+        {"hedge.band": 0.05, "signal.min_edge": -0.01, "signal.window": "1d"},
         {"hedge.band": 0.05, "exit.rules": {"take_profit": 0.1}},
         {"hedge.band": 0.05, "entry.side": "short", "exit.rules": {"stop_loss": 0.1, "drawdown": 0.3}},
         {"hedge.band": 0.05, "roll.when": {"moneyness": 0.5}, "roll.into": {"min_days": 2}},
@@ -306,7 +306,8 @@ def test_one_tape_through_backtest_and_live_gives_the_same_decisions(tmp_path, s
         }
     config = build(costs | {"entry.min_days": 5.0, "entry.max_days": 10.0} | setting)
     tape = Tape(chains, prices_of(ts, path, NS_PER_MINUTE), estimate=build_estimate(config))
-    run = replay(with_overrides(config, {"hedge.scope": "book"}), tape, engine="desk")
+    weigher = build_weigher(config) if config.signal.active else None  # looks as often as a session
+    run = replay(with_overrides(config, {"hedge.scope": "book"}), tape, engine="desk", signal=weigher)
     expected = [
         (f.order_id, f.instrument, f.amount)
         for f in run.book.episode.fills

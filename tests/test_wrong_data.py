@@ -266,8 +266,8 @@ SETTINGS = {
         "No entry: .* the first would have been at 2025-01-07T00:01:00Z",
     ),
     "an edge that nothing has": (
-        {"signal.min_edge": 0.9, "hedge.rule": "never"},
-        r"signal \(min_edge 0.9\) excludes all 95",
+        {"signal.min_edge": 0.9, "market.days": 25},
+        r"signal \(min_edge 0.9\) excludes all \d+",
     ),
 }
 
