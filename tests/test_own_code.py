@@ -20,7 +20,7 @@ from gammacore.backtest.sweep.held_episode import obstacle_to_sharing
 from gammacore.backtest.sweep.run import run_sweep
 from gammacore.build import build_desk, build_estimate, build_policy
 from gammacore.config import load_config, stated, with_overrides
-from gammacore.daycount import NS_PER_HOUR
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import CodeError, ConfigError, JournalError
 from gammacore.exchange import MarketModel
 from gammacore.hedging import Band, Custom, Interval, Never
@@ -460,6 +460,19 @@ def test_code_that_fails_in_a_session_halts_it_and_says_where(folder, settings):
     process.close()
     found = check(folder / "j.db")
     assert found.departure is None
+
+
+def test_a_forecast_in_percent_is_refused_and_a_wild_market_is_not_taken_for_one(folder):
+    written(folder, "def percent(past): return 55.0\n")
+    config = noted(build({"signal.forecast": "rules:percent", "signal.window": "1h"}), folder)
+    ts = START + NS_PER_MINUTE * np.arange(200)
+    calm = 60e3 * np.exp(np.cumsum(np.random.default_rng(1).normal(0.0, 8e-4, 200)))
+    with pytest.raises(
+        CodeError, match=r"signal\.forecast: 55 a year, .* moved by 0\.5\d*; expected a decimal, such"
+    ):
+        build_estimate(config).series(ts, calm)
+    wild = 60e3 * np.exp(np.cumsum(np.random.default_rng(1).normal(0.0, 0.05, 200)))
+    assert build_estimate(config).series(ts, wild)[-1] == 55.0
 
 
 def test_a_forecast_that_fails_in_a_session_is_a_fault_and_not_a_crash(folder):

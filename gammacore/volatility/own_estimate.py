@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from gammacore.array_types import Floats, Ints
-from gammacore.daycount import NS_PER_HOUR
+from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
+from gammacore.errors import CodeError
 
 __all__ = ["OwnEstimate", "PastPrices"]
+
+MOST, TIMES = 5.0, 10.0  # above it, and so many times what was realised, a forecast is a percentage
 
 
 class PastPrices(NamedTuple):
@@ -37,6 +41,11 @@ class OwnEstimate:
         Annualised volatility, NaN where it says nothing.
     window_ns : int
         Of the prices that it is given; before one has passed it is not asked.
+
+    Raises
+    ------
+    CodeError
+        By its methods, where the answer can only be a percentage.
     """
 
     def __init__(self, rule: Callable[[PastPrices], float], window_ns: int) -> None:
@@ -67,4 +76,11 @@ class OwnEstimate:
         view = PastPrices(ts_ns[first : i + 1].copy(), price[first : i + 1].copy())
         for column in view:
             column.flags.writeable = False
-        return float(self.rule(view))
+        vol = float(self.rule(view))
+        realised = math.sqrt(float(np.sum(np.diff(np.log(view.price)) ** 2)) * NS_PER_YEAR / self.window_ns)
+        if vol > MOST and vol > TIMES * realised:
+            raise CodeError(
+                f"signal.forecast: {vol:g} a year, where the prices of the window moved by {realised:.2g}; "
+                "expected a decimal, such as 0.55 for 55 %"
+            )
+        return vol
