@@ -53,7 +53,12 @@ def main() -> None:
         coin: {kind: tuple(tuple(map(tuple, row.values())) for row in rows) for kind, rows in kinds.items()}
         for coin, kinds in found.items()
     }
-    print(f"{MODULE}{rows!r}\n\nWEIGHTS: dict[str, Row] = {weights!r}")  # noqa: T201
+    print(f"{MODULE}{rows!r}\n\n# fmt: off\nWEIGHTS: dict[str, Row] = {{")  # noqa: T201
+    for coin, week in weights.items():
+        halves = (", ".join(f"{x:.3f}" for x in week[k : k + 12]) for k in range(0, len(week), 12))
+        print(f'    "{coin}": (  # half a day a line')  # noqa: T201
+        print("".join(f"        {half},\n" for half in halves) + "    ),")  # noqa: T201
+    print("}\n# fmt: on")  # noqa: T201
 
 
 def clock_of(folder: Path, coin: str) -> VarianceClock:

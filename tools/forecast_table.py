@@ -39,6 +39,7 @@ from gammacore.volatility.forecast import (
 )
 from gammacore.volatility.forecast.bounds import within_realised
 from gammacore.volatility.forecast.har import regressors
+from gammacore.volatility.index_history import IndexHistory
 
 HORIZONS = (1, 5, 20)
 # Coin, prices, until when the clock is fitted (before any forecast is scored), and DVOL.
@@ -57,9 +58,8 @@ def say(text: str = "") -> None:
 def implied_variance(data: Path, name: str, end_ns: np.ndarray) -> Floats:
     """Return the square of DVOL as known at the end of each day; NaN where its last reading is old."""
     index = load_dvol(data / "dvol" / name)
-    at = np.maximum(np.searchsorted(index.ts_ns, end_ns, side="right") - 1, 0)
-    age = end_ns - index.ts_ns[at]
-    return np.where((age >= 0) & (age <= 2 * index.interval_ns), index.vol[at] ** 2, np.nan)
+    old_ns = 2 * index.interval_ns
+    return IndexHistory(index.ts_ns, index.vol, old_ns, old_ns).last_before(end_ns, old_ns) ** 2
 
 
 def tree(timed: History, implied: Floats, days: int) -> Floats | None:

@@ -22,7 +22,7 @@ from gammacore.volatility import Density
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.learned_estimate import OLD_NS
 
-from ..replay.market import load_market
+from ..replay.market import index_history, load_market
 from ..replay.tape import Tape
 from .weighed import positions_to_weigh
 
@@ -216,8 +216,9 @@ def _densities(
 def _index_of(config: Config) -> IndexHistory:
     if config.data.dvol is None:
         raise DataError("data.dvol: combined looks at the volatility index; name a file of it, or take har")
-    index = load_dvol(config.data.dvol)
-    return IndexHistory(index.ts_ns, index.vol, index.interval_ns, 2 * index.interval_ns)
+    found = index_history(config, load_dvol(config.data.dvol))
+    assert found is not None, "of a file"
+    return found
 
 
 def _entry(tape: Tape, at_ns: int | None) -> int:

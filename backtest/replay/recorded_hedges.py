@@ -32,9 +32,7 @@ from .queue_fills import QueueFill, QueueModel, RecordedBook
 from .tape import Tape
 
 AFTER_NS = 3_600 * NS_PER_SECOND  # of the last bar, that books are read for
-LOOK_NS = (
-    NS_PER_SECOND // 10
-)  # between two looks whether a hedge that rests is still wanted, as prices are told
+LOOK_NS = NS_PER_SECOND // 10  # between two looks whether a hedge is still wanted, as prices are told
 
 __all__ = ["RecordedHedges", "open_book", "recorded_hedges"]
 

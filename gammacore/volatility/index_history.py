@@ -64,17 +64,8 @@ class IndexHistory:
             known_ns, level = (self._ts_ns[end - 1], self._vol[end - 1]) if end else (0, math.nan)
         return level if ts_ns - known_ns <= self.fresh_ns else math.nan
 
-    def levels(self, ts_ns: Ints) -> Floats:
-        """Return :meth:`level` at many moments; for a history that is whole."""
-        known, vol = np.array(self._ts_ns, np.int64), np.array(self._vol)
-        last = np.searchsorted(known, ts_ns, side="right") - 1
-        if not len(known):
-            return np.full(len(ts_ns), np.nan)
-        fresh = (last >= 0) & (ts_ns - known[last] <= self.fresh_ns)
-        return np.where(fresh, vol[last], np.nan)
-
     def last_before(self, ts_ns: Ints, old_ns: int) -> Floats:
-        """Last reading at or before each moment, NaN where it is older than ``old_ns``; fresh or not."""
+        """Last reading at or before each moment, NaN where it is older than ``old_ns``."""
         known = np.array([*self._ts_ns, self._latest[0]], np.int64)
         vol = np.array([*self._vol, self._latest[1]])
         last = np.searchsorted(known, ts_ns, side="right") - 1
@@ -110,7 +101,7 @@ class IndexEstimate:
 
     def series(self, ts_ns: Ints, price: Floats) -> Floats:
         """Return the index as known at every moment, decimal; NaN where no reading was fresh."""
-        return self._history.levels(ts_ns)
+        return self._history.last_before(ts_ns, self._history.fresh_ns)
 
     def last(self, ts_ns: Ints, price: Floats) -> float:
         """Return the index as known at the last moment."""
