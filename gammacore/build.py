@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 
@@ -28,6 +28,7 @@ from gammacore.execution.costs import HOURS, HedgeCosts
 from gammacore.execution.options import TAKE, Tactic
 from gammacore.execution.pricing import Settings
 from gammacore.execution.resting import TYPICAL_VOL, Expected, expected
+from gammacore.forecasts import errors_of
 from gammacore.hedge import Hedge
 from gammacore.hedging import (
     Band,
@@ -52,18 +53,12 @@ from gammacore.strategy.exits import PaceBounds, Rule
 from gammacore.strategy.filters import Between, Filter, Slope
 from gammacore.strategy.leaving import Roll
 from gammacore.terms import check_grids, fees_of, grids_of, half_spreads_of, margins_of
-from gammacore.volatility.estimate import AnyEstimate, Estimate
-from gammacore.volatility.forecast_errors import ForecastErrors, ForecastKind, forecast_errors
-from gammacore.volatility.index_history import IndexEstimate, IndexHistory
-from gammacore.volatility.learned_estimate import LearnedEstimate
-from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.price_law import PRICE_LAWS
 
 __all__ = [
     "FEED_NS",
     "build_desk",
     "build_entry",
-    "build_estimate",
     "build_policy",
     "build_target",
     "build_weigher",
@@ -72,8 +67,6 @@ __all__ = [
     "hedge_cost",
     "hedge_costs",
     "refit",
-    "signal_estimate",
-    "with_index",
 ]
 
 FEED_NS = NS_PER_SECOND  # between two prices of the exchange's index, which a session hedges at
@@ -355,18 +348,10 @@ def build_weigher(config: Config, grids: Grids | None = None, look_ns: int = FEE
         min_edge=signal.min_edge,
         margin=margins_of(config),
         look_every=look_ns / NS_PER_YEAR,
-        errors=_errors(config),
+        errors=errors_of(config),
         law=PRICE_LAWS.get(config.coin, PRICE_LAWS["BTC"]) if signal.law == "fitted" else None,
         recalibration=load_recalibration(config),
     )
-
-
-def _errors(config: Config) -> ForecastErrors | None:
-    """Return what the configured forecast is off by; None for one of the user's own."""
-    signal = config.signal
-    if signal.forecast.own:
-        return None
-    return forecast_errors(config.coin, cast("ForecastKind", str(signal.forecast)), signal.window.ns)
 
 
 def _left_before_ns(config: Config) -> int | None:
@@ -374,37 +359,6 @@ def _left_before_ns(config: Config) -> int | None:
     days = max(rules.days_to_expiry or 0.0 for rules in (config.exit.rules, config.roll.when))
     hours = config.exit.hours_before_expiry or 0.0
     return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
-
-
-def signal_estimate(config: Config) -> AnyEstimate | None:
-    """Estimate of volatility from prices that the signal takes for its forecast; None if it takes none."""
-    signal = config.signal
-    if signal.forecast == "dvol":
-        return None
-    if signal.forecast in ("har", "combined"):
-        return LearnedEstimate()
-    if signal.forecast.own:
-        return OwnEstimate(load_function(config, signal.forecast, "forecast"), signal.window.ns)
-    return Estimate("realised" if signal.forecast == "realised" else "forecast", signal.window.ns)
-
-
-def build_estimate(config: Config) -> AnyEstimate | None:
-    """Estimate of volatility that the hedge or the signal asks for; of both it is the same."""
-    kind = config.hedge.vol
-    if kind == "realised" or kind == "forecast":
-        return Estimate(kind, config.hedge.vol_window.ns)
-    return signal_estimate(config) if config.forecasts else None
-
-
-def with_index(
-    config: Config, estimate: AnyEstimate | None, index: IndexHistory | None
-) -> AnyEstimate | None:
-    """Let an estimate look at the volatility index, where the signal's forecast does."""
-    if index is None:
-        return estimate
-    if config.signal.forecast == "combined" and isinstance(estimate, LearnedEstimate):
-        return LearnedEstimate(index)
-    return IndexEstimate(index) if config.signal.forecast == "dvol" and estimate is None else estimate
 
 
 def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gammacore.build import build_desk, build_estimate, build_working, refit, with_index
+from gammacore.build import build_desk, build_working, refit
 from gammacore.config import Config, parse_config, stated
 from gammacore.contracts import Grids, Settlement
 from gammacore.data.listings import published
@@ -20,6 +20,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SE
 from gammacore.desk import Desk
 from gammacore.errors import JournalError
 from gammacore.execution.smile import FittedSmiles
+from gammacore.forecasts import build_estimate, with_index
 from gammacore.risk import Grid, RiskLimits
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.learned_estimate import LearnedEstimate
@@ -122,6 +123,9 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
 def _is_same(before: Config, config: Config) -> bool:
     """Whether a journal was kept with this configuration, alerts and parameters newer than it aside."""
     known, now = ({module: file.sha256 for module, file in one.code.items()} for one in (before, config))
+    if not (before.forecasts or config.forecasts):
+        signal = msgspec.structs.replace(before.signal, forecast=config.signal.forecast)
+        before = msgspec.structs.replace(before, signal=signal)
     same = msgspec.structs.replace(before, alerts=config.alerts, code=config.code)
     return known == now and same == config
 

@@ -30,7 +30,9 @@ from gammacore.build import build_desk
 from gammacore.config import Config, stated
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE, format_time
+from gammacore.deribit.history import WITH_DVOL
 from gammacore.errors import ConfigError, SessionError
+from gammacore.forecasts import with_forecast
 from gammacore.strategy.waiting import next_entry_ns
 
 from .credentials import Credentials
@@ -146,6 +148,7 @@ def launch(
         )
     if venue == "production" and not (dry_run or shadow):
         _need_limits(config)
+    config = session_forecast(config, venue)
     journal = _journal(config, venue) if journal is None else journal
     journal.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -208,6 +211,16 @@ def first_moment(config: Config, now_ns: int) -> int:
 def _journal(config: Config, venue: Venue) -> Path:
     stamp = format_time(time.time_ns())[:19].replace(":", "").replace("-", "").replace("T", "-")
     return Path("results") / f"live-{venue}-{config.currency}-{stamp}.db"
+
+
+def session_forecast(config: Config, venue: Venue) -> Config:
+    """Choose what ``signal.forecast: auto`` is in a session, by what the exchange has of the coin."""
+    if not config.forecasts:
+        return config
+    kind = "combined" if config.coin in WITH_DVOL else "har"
+    if config.hedge.vol in ("realised", "forecast") or venue == "local":  # whose history is of some weeks
+        kind = "realised" if config.hedge.vol == "realised" else "forecast"
+    return with_forecast(config, kind)
 
 
 @contextlib.contextmanager

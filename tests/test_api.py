@@ -235,7 +235,7 @@ def test_frames_of_data_are_backtested_like_files(tmp_path):
     from gammacore.backtest.replay.market import load_sources
     from gammacore.config import parse_config
 
-    sources = load_sources(parse_config({"market": {"days": 14}}), None)
+    sources = load_sources(parse_config({"market": {"days": 14}}))
     chains, prices = sources.chains, sources.prices
     frame = pd.DataFrame(
         {

@@ -152,7 +152,11 @@ def test_shipped_configurations_are_valid(path):
         ({"signal": {"when": {"time_of_week": ["monday"]}}}, "time_of_week[0]: expected a window such as"),
         ({"signal": {"when": {"time_of_week": []}}}, "time_of_week: expected at least one window, got none"),
         (
-            {"exit": {"rules": {"edge_gone": 0.0}}, "hedge": {"vol": "realised"}},
+            {
+                "exit": {"rules": {"edge_gone": 0.0}},
+                "hedge": {"vol": "realised"},
+                "signal": {"forecast": "forecast"},
+            },
             "signal.forecast: expected hedge.vol and its window",
         ),
     ],

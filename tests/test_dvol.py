@@ -72,8 +72,8 @@ def test_chains_carry_the_level_and_its_rank_among_the_days_before():
         {"data.chains": str(recorded("data/deribit_options/BTC_2026-01.csv.gz")), "data.dvol": str(path)}
         | {"signal.when": when}
     )
-    sources = load_sources(config, None)
-    tape = build_tape(config, sources, None)
+    sources = load_sources(config)
+    tape = build_tape(config, sources)
     at = int(np.searchsorted(tape.ts_ns, parse_time("2026-01-05")))
     event = tape.snapshot(at)
     days = np.arange(np.datetime64("2025-01-05"), np.datetime64("2026-01-05")).astype(str)

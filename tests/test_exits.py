@@ -9,9 +9,9 @@ from scipy.stats import norm
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
-from gammacore.build import build_estimate
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR
+from gammacore.forecasts import build_estimate
 from gammacore.strategy.exits import (
     PRICE_RULES,
     TIME_RULES,

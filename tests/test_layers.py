@@ -42,7 +42,7 @@ ORDER = [
     {"deribit"},
     {"config", "data", "logging", "alerts", "result_files", "yaml_text", "serving", "terminal"},
     {"terms", "own_code", "store_paths"},
-    {"build"},
+    {"build", "forecasts"},
     {"backtest", "live", "exchange"},
     {"api"},
     {"cli"},

@@ -7,11 +7,12 @@ import pytest
 
 from gammacore.backtest.figures.position_ranking import rank_positions
 from gammacore.backtest.replay.market import load_market
-from gammacore.build import build_estimate, build_weigher, signal_estimate, with_index
+from gammacore.build import build_weigher
 from gammacore.data import load_prices
 from gammacore.data.dvol import load_dvol
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.errors import ConfigError, DataError
+from gammacore.forecasts import build_estimate, with_index
 from gammacore.volatility import fit_clock
 from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.forecast import (
@@ -190,7 +191,7 @@ def test_a_ranking_on_recorded_chains(forecast):
         }
     )
     ranked = rank_positions(config, structure="strangle")
-    tape = load_market(config, signal_estimate(config)).tape
+    tape = load_market(config, weighs=True).tape
     level = float(tape.estimate[np.searchsorted(tape.ts_ns, ranked.ts_ns)])
     mean, _ = forecast_errors("BTC", forecast).at(ranked.found.tau, level, ranked.ts_ns)
     assert 0.2 < level < 0.8

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
-from gammacore.build import build_estimate, build_weigher
+from gammacore.build import build_weigher
 from gammacore.config import with_overrides
 from gammacore.contracts import Option, parse
 from gammacore.data.listings import published
@@ -24,6 +24,7 @@ from gammacore.deribit.news import OrderAnswer
 from gammacore.errors import JournalError
 from gammacore.events import Delivery, IndexPrice
 from gammacore.exchange import Fault, FaultPlan, MarketModel
+from gammacore.forecasts import build_estimate
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
 from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed

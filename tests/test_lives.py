@@ -24,6 +24,7 @@ SMALL = {"market": {"days": 24}, "entry": {"expiries": "any"}}
 
 
 def config(**sections):
+    sections["signal"] = {"forecast": "forecast", **sections.get("signal", {})}
     return parse_config(SMALL | sections)
 
 

@@ -78,7 +78,7 @@ def test_funding_spread_by_its_final_sum_would_be_found_out(monkeypatch):
 
 def test_only_what_comes_later_is_changed():
     config = build(SMALL)
-    sources = load_sources(config, None)
+    sources = load_sources(config)
     at = int(sources.prices.ts_ns[5_000])
     rng = np.random.default_rng(0)
     other = perturbed(sources._replace(delivery={at: 1.0, at + 1: 1.0}), at, PARTS, rng)

@@ -18,11 +18,12 @@ from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep.grid import cells
 from gammacore.backtest.sweep.held_episode import obstacle_to_sharing
 from gammacore.backtest.sweep.run import run_sweep
-from gammacore.build import build_desk, build_estimate, build_policy
+from gammacore.build import build_desk, build_policy
 from gammacore.config import load_config, stated, with_overrides
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import CodeError, ConfigError, JournalError
 from gammacore.exchange import MarketModel
+from gammacore.forecasts import build_estimate
 from gammacore.hedging import Band, Custom, Interval, Never
 from gammacore.live.feed import Feed
 from gammacore.live.parity import check

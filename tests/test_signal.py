@@ -7,9 +7,10 @@ import pytest
 
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
-from gammacore.build import FEED_NS, build_desk, build_estimate, build_weigher
+from gammacore.build import FEED_NS, build_desk, build_weigher
 from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR
 from gammacore.errors import ConfigError
+from gammacore.forecasts import build_estimate
 from gammacore.portfolio import Portfolio
 from gammacore.strategy.structures import Picked
 from support.markets import START, build, chains_of, prices_of, random_path

@@ -23,6 +23,7 @@ from gammacore.contracts import Settlement
 from gammacore.daycount import NS_PER_DAY, format_time
 from gammacore.errors import ConfigError, DataError
 from gammacore.events import ChainSlice
+from gammacore.forecasts import with_forecast
 from gammacore.strategy import Signal
 from gammacore.strategy.structures import Picked
 
@@ -160,6 +161,7 @@ def lives_of(config: Config, rules: Sequence[str], progress: Progress | None = N
         raise ConfigError("entry.structure: expected what to weigh, got none")
     configs, left_out = _configs(config, rules)
     market = load_market(next(iter(configs.values())))
+    configs = {rule: with_forecast(one, market.tape.forecast) for rule, one in configs.items()}
     told: dict[tuple[int, int], list[float]] = {}
     rows: dict[str, dict[tuple[int, int], list[float]]] = {rule: {} for rule in configs}
     carried = set()

@@ -10,7 +10,7 @@ import numpy as np
 
 from gammacore.breakeven import Breakevens, Positions, TradePlan, breakevens
 from gammacore.breakeven.recalibration import LONGEST_DAYS, Correction
-from gammacore.build import FEED_NS, build_weigher, signal_estimate
+from gammacore.build import FEED_NS, build_weigher
 from gammacore.config import Config
 from gammacore.contracts import Settlement
 from gammacore.data import load_prices
@@ -18,6 +18,7 @@ from gammacore.data.dvol import load_dvol
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
+from gammacore.forecasts import with_forecast
 from gammacore.volatility import Density
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.learned_estimate import OLD_NS
@@ -114,8 +115,9 @@ def rank_positions(
     DataError
         If there is no such chain, or no forecast at it.
     """
-    market = load_market(config, signal_estimate(config) if forecast is None else None)
+    market = load_market(config, weighs=forecast is None)
     tape = market.tape
+    config = with_forecast(config, tape.forecast)
     entry = _entry(tape, at_ns)
     event = tape.snapshot(entry)
     chain, ts_ns = event.chain, event.ts_ns

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammacore.build import build_estimate
 from gammacore.config import Config
 from gammacore.daycount import format_time
 from gammacore.errors import DataError
@@ -99,11 +98,10 @@ def check_look_ahead(
     ConfigError, DataError
         As of :func:`~gammacore.backtest.replay.market.load_market`, and if nothing is decided at all.
     """
-    estimate = build_estimate(config)
-    sources = load_sources(config, estimate)
+    sources = load_sources(config)
 
     def decided(changed_sources: Sources) -> list[Order]:
-        return orders_of(replay(config, build_tape(config, changed_sources, estimate)))
+        return orders_of(replay(config, build_tape(config, changed_sources)))
 
     known = decided(sources)
     if not known:
@@ -151,7 +149,7 @@ def perturbed(sources: Sources, ts_ns: int, parts: tuple[str, ...], rng: np.rand
         delivery = {at: price * (1.04 if at > ts_ns else 1.0) for at, price in delivery.items()}
     if "dvol" in parts and dvol is not None:
         dvol = changed(dvol, vol=np.where(dvol.ts_ns > ts_ns, dvol.vol * 1.3, dvol.vol))
-    return Sources(chains, prices, funding, delivery, dvol=dvol)
+    return sources._replace(chains=chains, prices=prices, funding=funding, delivery=delivery, dvol=dvol)
 
 
 def _has(config: Config, sources: Sources, part: str) -> bool:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gammacore.build import build_estimate, with_index
 from gammacore.config import Config, stated
 from gammacore.data import (
     Chains,
@@ -22,8 +21,17 @@ from gammacore.data.dvol import Dvol, load_dvol
 from gammacore.data.tables import FileInfo
 from gammacore.daycount import format_time, parse_time
 from gammacore.errors import ConfigError
-from gammacore.volatility.estimate import AnyEstimate, Estimate
+from gammacore.forecasts import (
+    Chosen,
+    build_estimate,
+    choose_forecast,
+    signal_estimate,
+    with_forecast,
+    with_index,
+)
+from gammacore.volatility.estimate import Estimate
 from gammacore.volatility.index_history import IndexHistory
+from gammacore.volatility.learned_estimate import LearnedEstimate
 from gammacore.volatility.own_estimate import OwnEstimate
 from gammacore.volatility.smile import Stickiness
 
@@ -65,7 +73,8 @@ class LoadedMarket(NamedTuple):
 class Sources(NamedTuple):
     """What a tape is made of; all but the chains may be missing.
 
-    ``faults`` says, a line each, what is wrong with data that was forced.
+    ``faults`` says, a line each, what is wrong with data that was forced; ``forecast`` which one
+    ``signal.forecast: auto`` is.
     """
 
     chains: Chains
@@ -74,16 +83,17 @@ class Sources(NamedTuple):
     delivery: dict[int, float] | None = None
     faults: tuple[str, ...] = ()
     dvol: Dvol | None = None
+    forecast: Chosen = Chosen()
 
 
-def load_market(config: Config, estimate: AnyEstimate | None = None) -> LoadedMarket:
+def load_market(config: Config, *, weighs: bool = False) -> LoadedMarket:
     """Load or make the market that a configuration asks for.
 
     Parameters
     ----------
     config : Config
-    estimate : AnyEstimate, optional
-        Of volatility, published with the prices; by default what hedge or signal ask for.
+    weighs : bool
+        Publish the forecast of the signal with the prices, whatever hedge and signal ask for.
 
     Raises
     ------
@@ -92,9 +102,8 @@ def load_market(config: Config, estimate: AnyEstimate | None = None) -> LoadedMa
     DataError
         If a file cannot be used.
     """
-    estimate = build_estimate(config) if estimate is None else estimate
-    sources, simulated = load_sources(config, estimate), is_simulated(config)
-    tape = build_tape(config, sources, estimate)
+    sources, simulated = load_sources(config, weighs=weighs), is_simulated(config)
+    tape = build_tape(config, sources, weighs=weighs)
     return LoadedMarket(
         tape,
         simulated,
@@ -109,12 +118,16 @@ def is_simulated(config: Config) -> bool:
     return config.data.chains is None and config.data.prices is None
 
 
-def load_sources(config: Config, estimate: AnyEstimate | None) -> Sources:
-    """Load or make what the tape of a configuration is made of; errors as of :func:`load_market`."""
+def load_sources(config: Config, *, weighs: bool = False) -> Sources:
+    """Load or make what the tape of a configuration is made of; as :func:`load_market`."""
     check_sources(config)
-    sources = _simulated(config) if is_simulated(config) else _recorded(config, estimate)
+    auto = config.signal.forecast == "auto" and (config.forecasts or weighs)
+    sources = _simulated(config) if is_simulated(config) else _recorded(config, auto, weighs)
     path = config.data.delivery
-    sources = sources._replace(delivery=None if path is None else load_delivery(path), dvol=_dvol(config))
+    delivery = None if path is None else load_delivery(path)
+    sources = sources._replace(delivery=delivery, dvol=_dvol(config, auto))
+    if auto:
+        sources = _with_forecast(config, sources)
     if is_simulated(config):
         return sources
     chains = None if config.marks.source == "flat" else sources.chains
@@ -122,18 +135,38 @@ def load_sources(config: Config, estimate: AnyEstimate | None) -> Sources:
     return sources._replace(faults=faults_of(config, sources.prices, chains, funding, sources.delivery))
 
 
-def _dvol(config: Config) -> Dvol | None:
-    """Volatility index, where a filter or the forecast looks at it."""
-    if not config.signal.asks_dvol:
+def _with_forecast(config: Config, sources: Sources) -> Sources:
+    """Choose the forecast by what is known at the first chain; keep the prices that it looks at."""
+    prices, first = sources.prices, sources.chains.span[0]
+    if prices is None:
+        return sources._replace(forecast=Chosen("forecast", "the prices are those of the chains"))
+    index = index_history(config, sources.dvol)
+    chosen = choose_forecast(config, prices.ts_ns, prices.close, index, first)
+    if chosen.kind in ("realised", "forecast") and not is_simulated(config):  # as if it had been named
+        prices = _prices(with_forecast(config, chosen.kind), first, weighs=True)
+    return sources._replace(prices=prices, forecast=chosen)
+
+
+def _warm_up_ns(config: Config, weighs: bool) -> int:
+    """How long before the first chain an estimate needs prices."""
+    estimate = signal_estimate(config) if weighs else build_estimate(config)
+    return 0 if estimate is None else WARM_UP * estimate.window_ns
+
+
+def _dvol(config: Config, auto: bool) -> Dvol | None:
+    """Volatility index, where a filter or the forecast looks at it, or could."""
+    if not config.signal.asks_dvol and not (auto and config.data.dvol is not None):
         return None
     if config.data.dvol is None:
         raise ConfigError("data.dvol: signal looks at the volatility index; name a file of it")
     return load_dvol(config.data.dvol)
 
 
-def build_tape(config: Config, sources: Sources, estimate: AnyEstimate | None) -> Tape:
+def build_tape(config: Config, sources: Sources, *, weighs: bool = False) -> Tape:
     """Put sources on one time axis, as a configuration asks for."""
     dvol = index_history(config, sources.dvol)
+    config = with_forecast(config, sources.forecast.kind)
+    estimate = signal_estimate(config) if weighs else build_estimate(config)
     return Tape(
         sources.chains,
         sources.prices,
@@ -146,6 +179,7 @@ def build_tape(config: Config, sources: Sources, estimate: AnyEstimate | None) -
         estimate=with_index(config, estimate, dvol),
         stickiness=build_stickiness(config),
         dvol=dvol,
+        forecast=sources.forecast.kind,
     )
 
 
@@ -181,6 +215,8 @@ def market_part(config: Config) -> dict[str, Any]:
 def _estimate_part(config: Config) -> Any:
     """Estimate of volatility that prices carry; code of the user's own by its hash."""
     found, name = build_estimate(config), config.signal.forecast
+    if name == "auto" and config.forecasts:
+        return ["auto", msgspec.to_builtins(found)]
     if name in ("dvol", "har", "combined") and not isinstance(found, Estimate):
         return str(name)
     if isinstance(found, OwnEstimate):
@@ -210,7 +246,7 @@ def _simulated(config: Config) -> Sources:
     return Sources(market.chains, market.prices, market.funding)
 
 
-def _recorded(config: Config, estimate: AnyEstimate | None) -> Sources:
+def _recorded(config: Config, auto: bool, weighs: bool) -> Sources:
     data = config.data
     start = None if data.start is None else parse_time(data.start)
     end = None if data.end is None else parse_time(data.end)
@@ -232,12 +268,24 @@ def _recorded(config: Config, estimate: AnyEstimate | None) -> Sources:
     )
     if data.prices is None:
         return Sources(chains, None, funding)
-    early = 0 if estimate is None else WARM_UP * estimate.window_ns
-    first = chains.span[0]
-    prices = load_prices(data.prices, currency=config.coin, start_ns=first, end_ns=end, warm_up_ns=early)
+    prices = _prices(config, chains.span[0], weighs=weighs, auto=auto)
     # Before the first bar and after the last there is nothing to hedge on.
     covered = chains.between(int(prices.ts_ns[0]), int(prices.ts_ns[-1]) + prices.interval_ns)
     return Sources(covered, prices, funding)
+
+
+def _prices(config: Config, first_ns: int, *, weighs: bool, auto: bool = False) -> Prices:
+    """Bars from the first chain on, and those before it that the forecast looks at, or could."""
+    data = config.data
+    assert data.prices is not None
+    return load_prices(
+        data.prices,
+        currency=config.coin,
+        start_ns=first_ns,
+        end_ns=None if data.end is None else parse_time(data.end),
+        warm_up_ns=_warm_up_ns(config, weighs),
+        back_ns=WARM_UP * LearnedEstimate.window_ns if auto else 0,
+    )
 
 
 def _quality(sources: Sources, simulated: bool) -> list[Quality]:
@@ -264,6 +312,7 @@ def _provenance(config: Config, tape: Tape, sources: Sources, simulated: bool) -
         else "exchange mark",
         "modelled": modelled,
         "interpolated": config.marks.interpolate,
+        "forecast": str(sources.forecast) if sources.forecast.kind else "",
         "faults": sources.faults,
         "findings": {
             f"{quality.title}: {finding.check}": finding.count

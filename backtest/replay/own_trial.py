@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammacore.build import build_estimate
 from gammacore.config import Config
 from gammacore.daycount import format_time
 from gammacore.own_code import Call, OwnFunction, own_functions
@@ -88,8 +87,7 @@ def try_own_code(config: Config) -> list[OwnTrial]:
 
 
 def _orders(config: Config) -> list[object]:
-    estimate = build_estimate(config)
-    tape = build_tape(config, load_sources(config, estimate), estimate)
+    tape = build_tape(config, load_sources(config))
     return list(orders_of(replay(config, tape)))
 
 

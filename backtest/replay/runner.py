@@ -25,6 +25,7 @@ from gammacore.episode import Episode
 from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
 from gammacore.expansion import Method
+from gammacore.forecasts import with_forecast
 from gammacore.hedging import Never, Policy
 from gammacore.netting import NettedPortfolio
 from gammacore.strategy import Signal
@@ -360,6 +361,7 @@ def replay(
             f"size.equity: expected the equity to start with, in {config.settles_in}, for "
             "risk.max_margin_use, got null (a session takes its account's)"
         )
+    config = with_forecast(config, tape.forecast)
     look_ns = FEED_NS if tape.look_ns is None else tape.look_ns
     desk = build_desk(config, scope="book" if holder else "episode", look_ns=look_ns)
     exchange = build_exchange(config, tape)

@@ -73,6 +73,8 @@ class Tape:
         :func:`gammacore.volatility.smile.smile_slopes`; none published if not given.
     dvol : IndexHistory, optional
         The exchange's volatility index, published with every chain.
+    forecast : str
+        What ``signal.forecast: auto`` is on this data; empty where nobody asked.
 
     Attributes
     ----------
@@ -102,10 +104,11 @@ class Tape:
         estimate: AnyEstimate | None = None,
         stickiness: Stickiness | None = None,
         dvol: IndexHistory | None = None,
+        forecast: str = "",
     ) -> None:
         if not len(chains.snapshot_ts):
             raise DataError("no option chains to replay")
-        self.chains, self.prices = chains, prices
+        self.chains, self.prices, self.forecast = chains, prices, forecast
         self.settlement = Settlement.LINEAR if linear else chains.settlement
         self.converts = linear and chains.settlement is Settlement.INVERSE
         self.interpolate, self.averaging = interpolate, averaging

@@ -204,6 +204,8 @@ def data_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if data.get("modelled"):
         rows.append(("Modelled chains", data["modelled"]))
+    if data.get("forecast"):
+        rows.append(("Forecast", data["forecast"]))
     for part, count in (("chains", "snapshots"), ("prices", "bars"), ("funding", "periods")):
         found = data.get(part)
         words = f"{found[count]:,} {count}" if found else "none"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from gammacore.build import build_desk, build_policy
 from gammacore.errors import ConfigError
+from gammacore.forecasts import with_forecast
 
 from ..figures.performance import CURRENCIES, Earned, earned_by, performance
 from ..figures.reasons import reasons
@@ -114,7 +115,8 @@ def _load(cell: Cell) -> _Loaded:
 
 def _held(cell: Cell, loaded: _Loaded) -> HeldEpisodes | None:
     """Episodes of a cell, found once for all cells that hold the same; None where only a replay is exact."""
-    config, tape = cell.config, loaded.market.tape
+    tape = loaded.market.tape
+    config = with_forecast(cell.config, tape.forecast)
     if obstacle(build_desk(config), build_exchange(config, tape), tape) is not None:
         return None
     if cell.held not in loaded.held:

@@ -80,6 +80,7 @@ class HeldEpisodes:
     def __init__(self, config: Config, tape: Tape) -> None:
         self.tape = tape
         self.run = replay(config, tape, policy=Never())
+        config = self.run.config
         self.desk, self.exchange = build_desk(config), build_exchange(config, tape)
         self.target: Target = self.desk.hedge.target
         reason = obstacle_to_sharing(self.run)

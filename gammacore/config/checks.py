@@ -168,7 +168,7 @@ def _check_signal(config: Config) -> None:
     if (
         config.forecasts
         and hedge.vol in ("realised", "forecast")
-        and (hedge.vol != signal.forecast or hedge.vol_window.ns != signal.window.ns)
+        and (signal.forecast not in ("auto", hedge.vol) or hedge.vol_window.ns != signal.window.ns)
     ):
         raise ConfigError(
             f"signal.forecast: expected hedge.vol and its window, {hedge.vol} of {hedge.vol_window}, "

@@ -75,7 +75,7 @@ class HedgeRuleName(OwnName):
 class ForecastName(OwnName):
     """How volatility is forecast: built in, or by the user."""
 
-    names = ("realised", "forecast", "dvol", "har", "combined")
+    names = ("auto", "realised", "forecast", "dvol", "har", "combined")
 
 
 class StructureName(OwnName):

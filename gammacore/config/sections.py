@@ -167,7 +167,7 @@ class SignalConfig(_Section, frozen=True):
     when: WhenConfig = WhenConfig()
     min_probability: Annotated[float, Meta(gt=0, lt=1)] | None = None
     min_edge: Annotated[float, Meta(gt=-1, lt=1)] | None = None
-    forecast: ForecastName = ForecastName("forecast")
+    forecast: ForecastName = ForecastName("auto")
     window: Duration = Duration("7d")
     log_sd: Annotated[float, Meta(gt=0, le=2)] | None = None
     law: Literal["gbm", "fitted"] = "fitted"

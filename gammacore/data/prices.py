@@ -104,6 +104,7 @@ def load_prices(
     start_ns: int | None = None,
     end_ns: int | None = None,
     warm_up_ns: int = 0,
+    back_ns: int = 0,
 ) -> Prices:
     """Load price bars of one coin.
 
@@ -123,6 +124,8 @@ def load_prices(
     warm_up_ns : int
         Keep bars of so long before ``start_ns`` too, where there are any. A series that has them is
         preferred, but none is refused for lack of them: an estimate then begins later.
+    back_ns : int
+        Keep bars of so long before ``start_ns``, too, if the series has them; none is preferred for it.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def load_prices(
         bars = list(pool.map(lambda file: _read_bars(file, parts.get(file, [])), files))
     if directory:
         bars = _choose_series(directory, bars, start_ns, end_ns, warm_up_ns)
-    return _join(bars, coin, None if start_ns is None else start_ns - warm_up_ns, end_ns)
+    return _join(bars, coin, None if start_ns is None else start_ns - max(warm_up_ns, back_ns), end_ns)
 
 
 def _expand(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], Path | None]:

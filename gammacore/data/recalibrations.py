@@ -96,6 +96,8 @@ def load_recalibration(config: Config) -> Recalibration | None:
             f"longer, got {config.entry.max_days:g}"
         )
     file, wanted, rule = _read(Path(path).expanduser()), _lives(config), rule_label(config)
+    if config.signal.forecast == "auto":  # asked again once the data says which one it is
+        del wanted["signal.forecast"]
     for name, value in wanted.items():
         if file.lives.get(name) != value:
             raise ConfigError(
