@@ -19,7 +19,7 @@ from gammacore import _core
 from gammacore.array_types import Floats
 from gammacore.implied import IVStatus
 
-__all__ = ["floats", "greeks", "implied_vol", "price", "slots", "unmasked"]
+__all__ = ["distinct", "floats", "greeks", "implied_vol", "price", "slots", "unmasked"]
 
 _Column = float | Floats
 _Columns = tuple[_Column, _Column, _Column, _Column, _Column, _Column]
@@ -35,6 +35,14 @@ def floats(value: ArrayLike) -> Floats:
     if isinstance(value, np.ma.MaskedArray):
         return np.asarray(np.ma.filled(value.astype(np.float64), np.nan))
     return np.asarray(value, dtype=np.float64)
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Distinct values, ascending. `numpy.unique` hashes integers: far slower where most of them differ."""
+    ordered = np.sort(values, axis=None, kind="stable")
+    first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def unmasked(name: str, value: ArrayLike) -> NDArray[Any]:

@@ -359,3 +359,9 @@ def test_bad_threads():
         black76.price(1, 100.0, 110.0, 0.5, 0.6, threads=0)
     with pytest.raises(ValueError, match="threads must be at least 1, got -1"):
         black76.greeks(1, 100.0, 110.0, 0.5, 0.6, threads=-1)
+
+
+@pytest.mark.parametrize("values", [[], [3], [5, 1, 5, 1, 9], list(range(50)), [-2, -2, -2]])
+def test_distinct_values_are_ascending_and_there_once(values):
+    found = _arrays.distinct(np.array(values, np.int64))
+    assert found.tolist() == sorted(set(values))

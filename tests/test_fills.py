@@ -87,7 +87,7 @@ def test_a_taker_of_options_gets_what_is_quoted_and_its_legs_stay_even(sizes, si
 )
 def test_a_combo_pays_nothing_on_its_cheaper_direction(combo, legs, fees):
     settings = msgspec.structs.replace(build_working(build({})), combo=combo)
-    bars = WorkedBars("taker", settings, 7, np.array([START]), None)
+    bars = WorkedBars("taker", settings, 7, None)
     fills = exchange(bars=bars).submit(order(*legs))
     assert [fill.fee for fill in fills] == pytest.approx(fees, rel=1e-12)
     assert [fill.price for fill in fills] == [fill.price for fill in exchange().submit(order(*legs))]

@@ -47,7 +47,7 @@ class Venue:
         chains = chains_of([START], [60e3]) if chains is None else chains
         self.tape = Tape(chains, prices_of(ts, np.array(prices, float), interval))
         settings = Settings(True, 3 * S, 3, 5e-4, 0.05, 5 * S, collar or Collar(), enter=tactic, leave=tactic)
-        bars = WorkedBars("post_only", settings, seed, self.tape.ts_ns, self.tape.next_bars)
+        bars = WorkedBars("post_only", settings, seed, self.tape)
         path = BarPath(seed, self.tape.ts_ns, self.tape.next_bars)
         self.exchange = SimulatedExchange("cross", DERIBIT, bars=bars, path=path, grids=published())
         self.exchange.observe(self.tape.snapshot(0))

@@ -308,7 +308,7 @@ def test_fills_of_one_order_each_have_their_fee_and_the_last_says_so():
 
 
 def _bars(config, tape):
-    return WorkedBars("post_only", build_working(config), 7, tape.ts_ns, tape.next_bars)
+    return WorkedBars("post_only", build_working(config), 7, tape)
 
 
 def test_an_order_that_the_book_does_not_fill_at_all_is_rejected():

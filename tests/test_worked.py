@@ -34,7 +34,7 @@ def tape_of_minutes(ranges=False, seed=1):
 
 def venue(tape, hedges="post_only", **setting):
     config = build({"execution.hedges": hedges, **setting})
-    bars = WorkedBars(hedges, build_working(config), 7, tape.ts_ns, tape.next_bars)
+    bars = WorkedBars(hedges, build_working(config), 7, tape)
     costs = HedgeCosts((1e-5,) * 24)
     return SimulatedExchange("cross", DERIBIT, grids=published(), costs=costs, bars=bars)
 

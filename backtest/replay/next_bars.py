@@ -39,6 +39,12 @@ class NextBars(NamedTuple):
     variance: Floats
 
 
+def nothing_after(count: int) -> NextBars:
+    """Bars of a tape of which none is known."""
+    nothing = np.zeros(count)
+    return NextBars(np.zeros(count, np.int64), *[nothing] * 5)
+
+
 def next_bars(ts_ns: Ints, index: Floats, prices: Prices | None) -> NextBars:
     """Find the bar after each entry.
 

@@ -129,9 +129,7 @@ def build_exchange(config: Config, tape: Tape | None = None) -> SimulatedExchang
         fees_of(config, grids),
         option_fees=costs.option_fees,
         costs=hedge_costs(config),
-        bars=None
-        if tape is None
-        else WorkedBars(working.hedges, build_working(config), working.seed, tape.ts_ns, tape.next_bars),
+        bars=None if tape is None else WorkedBars(working.hedges, build_working(config), working.seed, tape),
         recorded=None if tape is None or working.fills == "bars" else recorded_hedges(config, tape),
         path=None if tape is None else _path(config, tape, grids),
         on_ticks=config.hedge.lots,

@@ -208,7 +208,8 @@ class Tape:
     @cached_property
     def look_ns(self) -> int | None:
         """Time between two prices that a hedge rule sees: the median; None where there is but one."""
-        steps = np.diff(np.unique(self.ts_ns))
+        steps = np.diff(self.ts_ns)
+        steps = steps[steps > 0]
         return int(np.median(steps)) if len(steps) else None
 
     @cached_property

@@ -21,7 +21,7 @@ from gammacore.execution.resting import LOOKS_S
 from gammacore.execution.steps import NOTHING, GiveUp, Resting, Step, Tried, Willing, leaves, next_step
 from gammacore.orders import Order
 
-from .next_bars import NextBars
+from .next_bars import NextBars, nothing_after
 
 TACTICS = {"taker": _replay.TAKER, "post_only": _replay.POST_ONLY, "maker": _replay.MAKER}
 
@@ -30,6 +30,15 @@ class Quote(Protocol):
     """Best price for the order's amount at a mark: of the other side, or of its ``own``."""
 
     def __call__(self, mark: float, *, own: bool = False) -> float: ...  # noqa: D102
+
+
+class HasBars(Protocol):
+    """A tape: its entries, and the bar after each, which is found when it is first asked for."""
+
+    ts_ns: Ints
+
+    @property
+    def next_bars(self) -> NextBars: ...  # noqa: D102
 
 
 class Worked(NamedTuple):
@@ -49,19 +58,19 @@ class WorkedBars:
     settings : Settings
     seed : int
         Of the draws.
-    ts_ns : array of int64, shape (n,)
-        Entries of the tape.
-    bars : NextBars
+    tape : HasBars
     """
 
-    def __init__(self, hedges: str, settings: Settings, seed: int, ts_ns: Ints, bars: NextBars) -> None:
+    def __init__(self, hedges: str, settings: Settings, seed: int, tape: HasBars) -> None:
         self.hedges, self.settings, self.seed = hedges, settings, seed
         self.patience_s = settings.patience_ns / NS_PER_SECOND
-        self._ts, self._bars = ts_ns, bars
+        self._tape = tape
 
     def compiled(self) -> _replay.Working:
-        """Return the same for the compiled hedger."""
-        return _replay.Working(TACTICS[self.hedges], self.seed, self.patience_s, LOOKS_S, *self._bars)
+        """Return the same for the compiled hedger; who takes asks nothing of the next bars."""
+        takes = self.hedges == "taker"
+        bars = nothing_after(len(self._tape.ts_ns)) if takes else self._tape.next_bars
+        return _replay.Working(TACTICS[self.hedges], self.seed, self.patience_s, LOOKS_S, *bars)
 
     def work(self, order: Order, mark: float, ts_ns: int, quote: Quote) -> Worked | str:
         """Work a hedge of one leg to its end.
@@ -94,7 +103,7 @@ class WorkedBars:
         """Whether an order rests until it is traded through, and the mean move towards it if it is not."""
         if self.hedges == "maker":
             return True, 0.0
-        at = np.array([int(np.searchsorted(self._ts, ts_ns, side="right")) - 1])
+        at = np.array([int(np.searchsorted(self._tape.ts_ns, ts_ns, side="right")) - 1])
         now, amount = np.array([ts_ns]), np.array([1.0 if buys else -1.0])
         chance, missed = self.chances(at, now, amount, np.array([limit]), np.array([mark]), LOOKS_S)
         return _replay.drawn(self.seed, ts_ns, buys) < chance[0], float(missed[0])
@@ -118,7 +127,7 @@ class WorkedBars:
         chance, missed : array, shape (n,)
             The second as a share of the price.
         """
-        bars, side = self._bars, np.where(amount > 0, 1.0, -1.0)
+        bars, side = self._tape.next_bars, np.where(amount > 0, 1.0, -1.0)
         ends, opens, close = bars.ends[at], bars.opens[at], bars.close[at]
         reach = np.where(amount > 0, bars.low[at], bars.high[at])
         return _replay.rest(

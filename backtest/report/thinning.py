@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from gammacore._arrays import distinct
 from gammacore.array_types import Ints
 
 CURVE_POINTS = 2_400  # lowest and highest of more stretches than the page has columns
@@ -42,7 +43,7 @@ def thin(values: npt.ArrayLike, cap: int) -> Ints:
         padded = np.full(buckets * width, fill)
         padded[:n] = np.where(np.isnan(series), fill, series)
         kept.append(starts + extreme(padded.reshape(buckets, width), axis=1))
-    return np.unique(np.concatenate(kept)).astype(np.int64)
+    return distinct(np.concatenate(kept)).astype(np.int64)
 
 
 def extent(values: npt.ArrayLike) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from gammacore._arrays import distinct
 from gammacore.contracts import ContractSpec, Future, Option
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time, parse_time
 
@@ -206,7 +207,7 @@ class _Walk:
             name, numbers = day.names[k], np.sort(day.rows["trade_seq"][part])
             if numbers[0] <= 0:
                 continue
-            lost = int(numbers[-1] - numbers[0] + 1 - np.unique(numbers).size)
+            lost = int(numbers[-1] - numbers[0] + 1 - distinct(numbers).size)
             lost += max(int(numbers[0]) - self._seq.get(name, int(numbers[0])) - 1, 0)
             self._seq[name] = int(numbers[-1])
             if lost:
@@ -217,9 +218,7 @@ class _Walk:
         """Silences longer than the kind allows, also over midnight; chains are one subject."""
         allowed, chains = STALE_NS[self.kind], self.kind == "chains"
         groups = (
-            [("", np.unique(day.ts_ns))]
-            if chains
-            else [(day.names[k], day.ts_ns[p]) for k, p in day.groups()]
+            [("", distinct(day.ts_ns))] if chains else [(day.names[k], day.ts_ns[p]) for k, p in day.groups()]
         )
         longest, count, silent, where, since = 0, 0, 0, "", 0
         for name, found in groups:

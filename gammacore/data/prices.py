@@ -10,6 +10,7 @@ from typing import overload
 
 import numpy as np
 
+from gammacore._arrays import distinct
 from gammacore.array_types import Floats, Ints
 from gammacore.data.listings import coin_names
 from gammacore.data.moments import period
@@ -214,7 +215,7 @@ def _read_bars(path: Path, parts: Sequence[Path] = ()) -> _Bars:
         if wrong.any():
             raise table.error(int(np.argmax(wrong)), name, "is not a positive price")
     start = values.pop("start")
-    steps = np.diff(np.unique(start))
+    steps = np.diff(distinct(start))
     if not steps.size:
         raise DataError(f"{path}: {start.size} bars; at least two are needed to tell their length")
     lengths, counts = np.unique(steps, return_counts=True)
@@ -223,7 +224,7 @@ def _read_bars(path: Path, parts: Sequence[Path] = ()) -> _Bars:
         odd = int(np.argmax(steps % interval != 0))
         raise DataError(
             f"{path}: bars are {interval / NS_PER_SECOND:g} s long, "
-            f"but one follows {format_time(np.unique(start)[odd])} after {steps[odd] / NS_PER_SECOND:g} s"
+            f"but one follows {format_time(distinct(start)[odd])} after {steps[odd] / NS_PER_SECOND:g} s"
         )
     order = np.argsort(start, kind="stable")
     return _Bars(table.info, start[order], {key: column[order] for key, column in values.items()}, interval)
@@ -260,7 +261,7 @@ def _choose_series(
 def _coverage(bars: Sequence[_Bars], start_ns: int, end_ns: int) -> float:
     """Share of the bars of the period that are there."""
     interval = bars[0].interval_ns
-    ts_ns = np.unique(np.concatenate([one.start_ns for one in bars])) + interval
+    ts_ns = distinct(np.concatenate([one.start_ns for one in bars])) + interval
     inside = int(np.count_nonzero((ts_ns >= start_ns) & (ts_ns < end_ns)))
     return inside / max((end_ns - start_ns) // interval, 1)
 
