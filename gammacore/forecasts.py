@@ -23,6 +23,7 @@ __all__ = [
     "build_estimate",
     "choose_forecast",
     "errors_of",
+    "forecast_needs",
     "signal_estimate",
     "with_forecast",
     "with_index",
@@ -92,6 +93,17 @@ def errors_of(config: Config) -> ForecastErrors | None:
         return None
     kind = with_forecast(config, UNCHOSEN).signal.forecast
     return forecast_errors(config.coin, cast("ForecastKind", str(kind)), signal.window.ns)
+
+
+def forecast_needs(config: Config) -> str:
+    """Say what the configured forecast needs, to be anything at a moment."""
+    signal = config.signal
+    if signal.forecast == "dvol":
+        return "a fresh reading of data.dvol"
+    if signal.forecast in ("har", "combined"):
+        days = LEARNS_NS // NS_PER_DAY
+        return f"data.prices from {days} days before, without a hole of hours ({signal.forecast})"
+    return f"data.prices from {signal.window} before (signal.window)"
 
 
 def signal_estimate(config: Config) -> AnyEstimate | None:

@@ -87,7 +87,7 @@ def test_a_ranking_weighs_with_the_index_less_what_it_was_off_by(tmp_path, begin
     assert ranked.forecast == "dvol"
     assert ranked.found.forecast == pytest.approx(0.8 * np.exp(mean))
     short = file_of(tmp_path, begins, [0.8] * 30)
-    with pytest.raises(DataError, match=r"data\.dvol has no reading that is fresh"):
+    with pytest.raises(DataError, match=r"it needs a fresh reading of data\.dvol"):
         rank_positions(build(MARKET | {"data.dvol": short}))
 
 

@@ -173,7 +173,7 @@ def test_what_it_lacks_is_told():
     with pytest.raises(ConfigError, match=r"data\.dvol: signal looks at the volatility index"):
         load_market(build({"signal.forecast": "combined"}))
     short = build({"signal.forecast": "har", "market.days": 20})
-    with pytest.raises(DataError, match="prices must reach back two years without holes for har"):
+    with pytest.raises(DataError, match=r"it needs data\.prices from 395 days before"):
         rank_positions(short)
 
 

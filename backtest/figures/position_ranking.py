@@ -18,7 +18,7 @@ from gammacore.data.dvol import load_dvol
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
-from gammacore.forecasts import with_forecast
+from gammacore.forecasts import forecast_needs, with_forecast
 from gammacore.volatility import Density
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.learned_estimate import OLD_NS
@@ -164,12 +164,8 @@ def rank_positions(
 
 def _known(vol: float, config: Config, ts_ns: int) -> float:
     if not (math.isfinite(vol) and vol > 0):
-        needed = f"prices must reach back {config.signal.window} (signal.window)"
-        if config.signal.forecast == "dvol":
-            needed = "data.dvol has no reading that is fresh"
-        elif config.signal.forecast in ("har", "combined"):
-            needed = f"prices must reach back two years without holes for {config.signal.forecast}"
-        raise DataError(f"no forecast at {format_time(ts_ns)}: {needed}, or give a volatility")
+        needed = forecast_needs(config)
+        raise DataError(f"no forecast at {format_time(ts_ns)}: it needs {needed}; or give a volatility")
     return vol
 
 

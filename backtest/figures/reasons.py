@@ -5,6 +5,7 @@ In words, with the first date that would have worked.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from gammacore.array_types import Ints
 from gammacore.config import Config, HedgeConfig
 from gammacore.daycount import format_time
+from gammacore.forecasts import forecast_needs
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, GammaScalp, Refusal, SizeRule
 from gammacore.strategy.filters import VolIndex
@@ -113,13 +115,6 @@ def _conditions(config: Config, strategy: GammaScalp) -> list[_Condition]:
         found.append(_Condition("entry.weekday", str(entry.weekday), other(weekday=None)))
     if rule.fridays_only:
         found.append(_Condition("entry.expiries", entry.expiries, other(fridays_only=False)))
-    if strategy.signal is not None:
-        signal = ", ".join(
-            f"{name} {value:g}"
-            for name in ("min_probability", "min_edge")
-            if (value := getattr(config.signal, name)) is not None
-        )
-        found.append(_Condition("signal", signal, _varied(strategy, signal=None)))
     if strategy.filters:
         filters = ", ".join(filter_.name for filter_ in strategy.filters)
         found.append(_Condition("signal.when", filters, _varied(strategy, filters=())))
@@ -134,9 +129,14 @@ def _varied(strategy: GammaScalp, **changes: object) -> GammaScalp:
 
 
 def _never_ordered(config: Config, tape: Tape, strategy: GammaScalp) -> str:
-    conditions = _conditions(config, strategy)
+    asked = strategy.signal is not None
+    plain = _varied(strategy, signal=None) if asked else strategy
+    conditions = _conditions(config, plain)
     span = f"{format_time(int(tape.ts_ns[0]))} to {format_time(int(tape.ts_ns[-1]))}"
     chains = f"{len(tape.chains.snapshot_ts):,} chains from {span}"
+    # The signal first: it asks much, and who would not be entered without it never came to be weighed.
+    if asked and (first := _first_entry(tape, plain)) is not None:
+        return _declined(config, tape, chains, first)
     for condition in conditions:
         first = _first_entry(tape, condition.without)
         if first is not None:
@@ -162,6 +162,26 @@ def _never_ordered(config: Config, tape: Tape, strategy: GammaScalp) -> str:
         f"No entry: of {chains} none has a call and a put with mark and volatility near the money "
         f"({int(usable.sum()):,} of {len(tape.chains):,} rows have both): look at gammacore chains check."
     )
+
+
+def _declined(config: Config, tape: Tape, chains: str, first_ns: int) -> str:
+    """Say that the signal declined all, and what it lacked for those that it could not weigh."""
+    told = ", ".join(
+        f"{name} {value:g}"
+        for name in ("min_probability", "min_edge")
+        if (value := getattr(config.signal, name)) is not None
+    )
+    events = (tape.snapshot(i) for i in np.flatnonzero(tape.chain_at >= 0)[:MOST_CHAINS].tolist())
+    forecasts = [event.estimate for event in events]
+    unknown = sum(not (math.isfinite(one) and one > 0.0) for one in forecasts)
+    without = f"Without it the first would have been at {format_time(first_ns)}."
+    if unknown == len(forecasts):
+        return (
+            f"No entry: the signal has no forecast at any of {chains}: it needs {forecast_needs(config)}. "
+            + without
+        )
+    lacking = f", {unknown:,} of them without a forecast" if unknown else ""
+    return f"No entry: signal ({told}) excludes all {chains}{lacking}. {without}"
 
 
 def _first_entry(tape: Tape, strategy: GammaScalp) -> int | None:
