@@ -138,3 +138,17 @@ def held_sums(
     amount: npt.NDArray[np.float64],
     excess: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]: ...
+def add_worth(
+    native: npt.NDArray[np.float64],
+    other: npt.NDArray[np.float64],
+    options: npt.NDArray[np.float64],
+    unit: npt.NDArray[np.float64],
+    rate: npt.NDArray[np.float64],
+    points: npt.NDArray[np.int64],
+    amount: npt.NDArray[np.float64],
+    paid: npt.NDArray[np.float64],
+    since: npt.NDArray[np.int64],
+    put_in: npt.NDArray[np.float64],
+    owed: npt.NDArray[np.float64],
+) -> None: ...
+def deepest_fall(curve: npt.NDArray[np.float64]) -> float: ...

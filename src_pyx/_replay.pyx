@@ -102,6 +102,11 @@ cdef extern from "lines.h" nogil:
     void gc_sum_held(int inverse, ptrdiff_t n, const double *price, const double *forward, const double *interest,
                      const double *rate, ptrdiff_t fills, const int64_t *points, const double *amount,
                      const double *excess, double (*sums)[2])
+    void gc_add_worth(ptrdiff_t n, double *native, double *other, const double *options, const double *unit,
+                      const double *rate, ptrdiff_t fills, const int64_t *points, const double *amount,
+                      const double *paid, ptrdiff_t parts, const int64_t *since, const double *put_in,
+                      const double *owed)
+    double gc_deepest_fall(ptrdiff_t n, const double *curve)
 
 EVERY, OUTSIDE, MOVE_USD = GC_EVERY, GC_OUTSIDE, GC_MOVE_USD
 MOVE_RELATIVE, MOVE_LOG = GC_MOVE_RELATIVE, GC_MOVE_LOG
@@ -497,3 +502,51 @@ def held_sums(bint inverse, const double[::1] price, const double[::1] forward, 
                 &points[0] if fills else NULL, &amount[0] if fills else NULL, &excess[0] if fills else NULL,
                 <double (*)[2]> &out[0, 0])
     return sums
+
+
+def add_worth(double[::1] native, double[::1] other, const double[::1] options, const double[::1] unit,
+              const double[::1] rate, const int64_t[::1] points, const double[::1] amount,
+              const double[::1] paid, const int64_t[::1] since, const double[::1] put_in,
+              const double[::1] owed):
+    """Add to two curves what an episode was worth at some entries.
+
+    Parameters
+    ----------
+    native, other : arrays, shape (n,)
+        Profit in the settlement currency and in the other; changed in place.
+    options, unit, rate : arrays, shape (n,)
+        Profit of the options so far, of one unit of the hedge held, units of the other currency for one.
+    points, amount, paid : arrays, shape (fills,)
+        Entry of each trade of the hedge (ascending), its signed amount, and what it brought in cash.
+    since, put_in, owed : arrays, shape (parts,)
+        Entry at which capital was put in (ascending), how much, and what it was worth in the other currency.
+    """
+    cdef Py_ssize_t n = native.shape[0], fills = points.shape[0], parts = since.shape[0]
+    if other.shape[0] != n or options.shape[0] != n or unit.shape[0] != n or rate.shape[0] != n:
+        raise ValueError(f"curves and what is added to them must have {n} entries each")
+    if amount.shape[0] != fills or paid.shape[0] != fills:
+        raise ValueError("points, amount and paid must be of the same trades")
+    if put_in.shape[0] != parts or owed.shape[0] != parts:
+        raise ValueError("since, put_in and owed must be of the same capital")
+    if not n:
+        return
+    gc_add_worth(n, &native[0], &other[0], &options[0], &unit[0], &rate[0], fills,
+                 &points[0] if fills else NULL, &amount[0] if fills else NULL, &paid[0] if fills else NULL,
+                 parts, &since[0] if parts else NULL, &put_in[0] if parts else NULL,
+                 &owed[0] if parts else NULL)
+
+
+def deepest_fall(const double[::1] curve):
+    """Find the deepest fall of a curve below its highest point so far, which starts at zero.
+
+    Parameters
+    ----------
+    curve : array, shape (n,)
+        What is not finite is passed over.
+
+    Returns
+    -------
+    float
+        Not positive.
+    """
+    return gc_deepest_fall(curve.shape[0], &curve[0]) if curve.shape[0] else 0.0

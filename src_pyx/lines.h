@@ -155,4 +155,65 @@ static void gc_sum_held(int inverse, ptrdiff_t n, const double *price, const dou
     }
 }
 
+/* Adds to two curves what an episode was worth at n entries: its options, and its hedge, of which fill f
+ * takes place at points[f] (ascending) and costs paid[f]. Native money is worth `rate` of the other currency,
+ * in which what was put in at entry since[c] stays owed at what it was worth then. */
+static void gc_add_worth(ptrdiff_t n, double *native, double *other, const double *options, const double *unit,
+                         const double *rate, ptrdiff_t fills, const int64_t *points, const double *amount,
+                         const double *paid, ptrdiff_t parts, const int64_t *since, const double *put_in,
+                         const double *owed)
+{
+    double held = 0.0, cash = 0.0, capital = 0.0, debt = 0.0;
+    for (ptrdiff_t k = 0, f = 0, c = 0; k < n;) {
+        for (; f < fills && points[f] <= k; f++) {
+            held += amount[f];
+            cash += paid[f];
+        }
+        for (; c < parts && since[c] <= k; c++) {
+            capital += put_in[c];
+            debt += owed[c];
+        }
+        ptrdiff_t end = f < fills && points[f] < n ? (ptrdiff_t)points[f] : n;
+        if (c < parts && since[c] < end) end = (ptrdiff_t)since[c];
+        for (; k < end; k++) {
+            double worth = options[k] + (unit[k] * held + cash);
+            native[k] += worth;
+            other[k] += worth * rate[k] + (capital * rate[k] - debt);
+        }
+    }
+}
+
+enum { GC_FALL_BLOCK = 64 };
+
+/* The deepest fall of a curve below its highest point so far, which starts at zero; passes over what is not
+ * finite. */
+static double gc_deepest_fall(ptrdiff_t n, const double *curve)
+{
+    double top = 0.0, fall = 0.0;
+    for (ptrdiff_t k = 0, end; k < n; k = end) {
+        /* Most blocks reach no new top, and only their lowest point counts; a NaN is above and below nothing. */
+        end = k + GC_FALL_BLOCK < n ? k + GC_FALL_BLOCK : n;
+        double high[4] = {top, top, top, top}, low[4] = {top, top, top, top};
+        for (ptrdiff_t j = k; j + 4 <= end; j += 4)
+            for (int lane = 0; lane < 4; lane++) {
+                double value = curve[j + lane];
+                high[lane] = value > high[lane] ? value : high[lane];
+                low[lane] = value < low[lane] ? value : low[lane];
+            }
+        double highest = fmax(fmax(high[0], high[1]), fmax(high[2], high[3]));
+        double lowest = fmin(fmin(low[0], low[1]), fmin(low[2], low[3]));
+        if (end - k == GC_FALL_BLOCK && highest == top && lowest > -INFINITY) {
+            if (lowest - top < fall) fall = lowest - top;
+            continue;
+        }
+        for (ptrdiff_t j = k; j < end; j++) {
+            double value = curve[j];
+            if (!isfinite(value)) continue;
+            if (value > top) top = value;
+            if (value - top < fall) fall = value - top;
+        }
+    }
+    return fall;
+}
+
 #endif

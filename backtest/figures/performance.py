@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammacore import _replay
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.episode import Episode
@@ -42,14 +43,7 @@ def largest_drawdown(curve: npt.ArrayLike) -> float:
     -2.0
     """
     series = np.asarray(curve, dtype=np.float64)
-    finite = np.isfinite(series)
-    series = series if finite.all() else series[finite]
-    if not len(series):
-        return 0.0
-    fall = np.maximum.accumulate(series)
-    np.maximum(fall, 0.0, out=fall)
-    np.subtract(series, fall, out=fall)
-    return float(fall.min())
+    return _replay.deepest_fall(np.ascontiguousarray(series))
 
 
 def hit_rate(profit: npt.ArrayLike) -> float:

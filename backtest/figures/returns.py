@@ -7,11 +7,14 @@ is explained on the way, so it costs little beside the replay.
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
+from gammacore import _replay
 from gammacore.array_types import Floats, Ints
-from gammacore.contracts import Option, Perpetual, Settlement, payoff_coin, payoff_usd
+from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
 from gammacore.daycount import NS_PER_DAY
 from gammacore.episode import Episode
 from gammacore.valuation import value
@@ -58,6 +61,42 @@ class Marks:
         return self._kept[key]
 
 
+class Holding(NamedTuple):
+    """What an episode was worth from its first entry to before its last, but for the trades of its hedge.
+
+    It is the same however the options are hedged.
+
+    Attributes
+    ----------
+    first, last : int
+    native : int
+        0 where the account is in coin, 1 where in USD.
+    options, unit, rate : array, shape (entries,)
+        Profit of the options so far; of one unit of the hedge since it was worth nothing; units of the other
+        currency for one of the native.
+    since, put_in, owed : array, shape (parts,)
+        Entry at which capital was put in, how much, and what it was worth in the other currency.
+    """
+
+    first: int
+    last: int
+    native: int
+    options: Floats
+    unit: Floats
+    rate: Floats
+    since: Ints
+    put_in: Floats
+    owed: Floats
+
+
+class HedgeTrades(NamedTuple):
+    """Trades of a hedge, arrays of shape (fills,): entry of the tape, signed amount, and cash brought."""
+
+    entry: Ints
+    amount: Floats
+    cash: Floats
+
+
 def profit_curves(runs: list[EpisodeRun], marks: Marks) -> Curves:
     """Cumulative profit of all episodes at every entry of the tape.
 
@@ -76,57 +115,101 @@ def profit_curves(runs: list[EpisodeRun], marks: Marks) -> Curves:
     for done in runs:
         fills = done.episode.hedge_fills()
         traded = np.searchsorted(marks.tape.ts_ns, fills.ts_ns, side="right") - 1
-        hedges.append(hedge_profit(done, marks.tape, traded, fills.amount, fills.price, fills.fee))
+        hedge = done.episode.hedge.instrument
+        hedges.append(
+            hedge_trades(hedge, marks.tape, done.last, traded, fills.amount, fills.price, fills.fee)
+        )
     profits = np.array([done.episode.ledger.profit() for done in runs]).reshape(-1, 2)
-    return curves_of(runs, marks, hedges, profits)
+    return curves_of([holding_of(done, marks) for done in runs], marks, hedges, profits)
 
 
-def curves_of(runs: list[EpisodeRun], marks: Marks, hedges: list[Floats], profits: Floats) -> Curves:
+def curves_of(holdings: list[Holding], marks: Marks, hedges: list[HedgeTrades], profits: Floats) -> Curves:
     """Cumulative profit of the options of some episodes and of hedges that may be others than their own.
 
     Parameters
     ----------
-    runs, marks
-    hedges : list of array
-        Profit of each hedge so far, see :func:`hedge_profit`.
+    holdings : list of Holding
+        Of each episode.
+    marks : Marks
+    hedges : list of HedgeTrades
+        Of each, ascending in time.
     profits : array, shape (episodes, 2)
         What each episode ends with, coin and USD.
     """
-    size = len(marks.tape)
-    open_ = np.zeros((2, size))
-    for done, hedge in zip(runs, hedges, strict=True):
-        held = slice(done.first, done.last)
-        worth = _options_worth(done.episode, marks, done.first, done.last) + hedge
-        for total, part in zip(open_, _both(done.episode, worth, marks.tape, held), strict=True):
-            total[held] += part
-    open_ += _ended(runs, profits, size)
-    return {"coin": open_[0], "usd": open_[1]}
-
-
-def _ended(runs: list[EpisodeRun], profits: Floats, size: int) -> Floats:
-    """Profit of the episodes that have ended by each entry, coin and USD; shape (2, size)."""
-    last = np.array([done.last for done in runs], np.int64)
+    total = np.zeros((2, len(marks.tape)))
+    for one, (entry, amount, cash) in zip(holdings, hedges, strict=True):
+        native, other = (total[c, one.first : one.last] for c in (one.native, 1 - one.native))
+        _replay.add_worth(native, other, *one[3:6], entry - one.first, amount, cash, *one[6:])
+    last = np.array([one.last for one in holdings], np.int64)
     order = np.argsort(last, kind="stable")
-    so_far = np.concatenate([np.zeros((1, 2)), np.cumsum(profits[order], axis=0)])
-    return np.repeat(so_far.T, np.diff([0, *last[order], size]), axis=1)
+    so_far = np.cumsum(profits[order], axis=0)
+    for earned, (start, end) in zip(so_far, pairwise([*last[order].tolist(), len(marks.tape)]), strict=True):
+        total[:, start:end] += earned[:, None]
+    return {"coin": total[0], "usd": total[1]}
+
+
+def holding_of(done: EpisodeRun, marks: Marks) -> Holding:
+    """Find what an episode was worth but for the trades of its hedge."""
+    tape, episode, held = marks.tape, done.episode, slice(done.first, done.last)
+    inverse = episode.ledger.native == 0
+    rate = tape.index[held] if inverse else 1.0 / tape.index[held]
+    put_in = episode.capital(float(tape.index[done.first])) if len(rate) else []
+    since = np.searchsorted(tape.ts_ns[held], [part.ts_ns for part in put_in], side="right") - 1
+    amount = np.array([part.amount for part in put_in], np.float64)
+    return Holding(
+        done.first,
+        done.last,
+        episode.ledger.native,
+        _options_worth(episode, marks, done.first, done.last),
+        _unit_worth(episode.hedge.instrument, tape, held),
+        rate,
+        np.maximum(since, 0),
+        amount,
+        amount * [part.rate if inverse else 1.0 / part.rate for part in put_in],
+    )
+
+
+def _unit_worth(instrument: Future | Perpetual, tape: Tape, held: slice) -> Floats:
+    """Worth of one unit of a hedge at each entry: less what it was when bought is its profit."""
+    mark = tape.future_price(instrument, held.start, held.stop)
+    unit = -1.0 / mark if instrument.settlement is Settlement.INVERSE else mark.copy()
+    if type(instrument) is Perpetual:
+        unit -= tape.owed[held]
+    return unit
+
+
+def hedge_trades(
+    instrument: Future | Perpetual,
+    tape: Tape,
+    last: int | Ints,
+    traded: Ints,
+    amount: Floats,
+    price: Floats,
+    fee: Floats,
+) -> HedgeTrades:
+    """Trades of a hedge, each with what it was worth at its entry.
+
+    Parameters
+    ----------
+    instrument : Future or Perpetual
+        Of all of them; of futures, any.
+    tape : Tape
+    last : int or array of int, shape (fills,)
+        Last entry of the episode that each belongs to.
+    traded : array of int, shape (fills,)
+        Entry of the tape that each was filled at.
+    amount, price, fee : array, shape (fills,)
+        See :class:`gammacore.episode.HedgeFills`.
+    """
+    cash = amount * (1.0 / price if instrument.settlement is Settlement.INVERSE else -price) - fee
+    if type(instrument) is Perpetual:
+        cash += amount * tape.owed[np.minimum(traded, last)]
+    return HedgeTrades(traded, np.ascontiguousarray(amount), cash)
 
 
 def daily_profit(curve: Floats, marks: Marks) -> Floats:
     """Profit of each day of a tape, marked at the end of the day; shape (days,)."""
     return np.diff(curve[marks.entries], prepend=0.0)
-
-
-def _both(episode: Episode, worth: Floats, tape: Tape, held: slice) -> tuple[Floats, Floats]:
-    """Profit in coin and in USD: equity at the rate of the moment less capital at the rate it came at."""
-    if not len(worth):
-        return worth, worth
-    inverse = episode.ledger.native == 0
-    rate = tape.index[held] if inverse else 1.0 / tape.index[held]
-    other = worth * rate
-    for part in episode.capital(float(tape.index[held][0])):
-        k = max(int(np.searchsorted(tape.ts_ns[held], part.ts_ns, side="right")) - 1, 0)
-        other[k:] += part.amount * (rate[k:] - (part.rate if inverse else 1.0 / part.rate))
-    return (worth, other) if inverse else (other, worth)
 
 
 def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Floats:
@@ -148,40 +231,3 @@ def _options_worth(episode: Episode, marks: Marks, start: int, stop: int) -> Flo
     for expiry_ns, fee in episode.delivery_fees.items():
         worth[int(np.searchsorted(ts, expiry_ns, "right")) - start :] -= fee
     return worth
-
-
-def hedge_profit(
-    done: EpisodeRun, tape: Tape, traded: Ints, amount: Floats, price: Floats, fee: Floats
-) -> Floats:
-    """Profit of a hedge so far: trades, fees and funding by running sums over its fills.
-
-    Parameters
-    ----------
-    done : EpisodeRun
-        Whose hedge, at every entry before its last.
-    tape : Tape
-    traded : array of int, shape (fills,)
-        Entry of the tape that each was filled at.
-    amount, price, fee : array, shape (fills,)
-        See :class:`gammacore.episode.HedgeFills`.
-    """
-    start, stop, instrument = done.first, done.last, done.episode.hedge.instrument
-    if stop == start:
-        return np.empty(0)
-    inverse = instrument.settlement is Settlement.INVERSE
-    # One unit held is worth this much less at an entry, or more; the profit is what it was worth when bought.
-    mark = tape.future_price(instrument, start, stop)
-    unit = -1.0 / mark if inverse else mark.copy()
-    paid = amount * (1.0 / price if inverse else -price) - fee
-    if type(instrument) is Perpetual:
-        unit -= tape.owed[start:stop]
-        paid += amount * tape.owed[np.minimum(traded, stop)]
-    within = traded < stop
-    edges = np.concatenate([[0], traded[within] - start, [stop - start]])
-
-    def so_far(values: Floats) -> Floats:
-        return np.repeat(np.concatenate([[0.0], np.cumsum(values[within])]), np.diff(edges))
-
-    unit *= so_far(amount)
-    unit += so_far(paid)
-    return unit

@@ -21,7 +21,7 @@ from gammacore.hedging.target import HedgeInputs, Target
 from gammacore.ledger import UNIT, Account, Money
 
 from ..figures.performance import Earned
-from ..figures.returns import Marks, curves_of, hedge_profit
+from ..figures.returns import HedgeTrades, Holding, Marks, curves_of, hedge_trades, holding_of
 from ..replay.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
 from ..replay.runner import build_exchange, replay
 from ..replay.tape import Tape
@@ -88,6 +88,7 @@ class HeldEpisodes:
             raise ConfigError(f"hedge: these episodes cannot be hedged apart from the event loop: {reason}")
         self._hedger = CompiledHedger(self.desk, self.exchange)
         self._plain: list[HedgeInputs] | None = None
+        self._known: tuple[Marks, list[Holding]] | None = None
         self._rows = _replay.Rows()  # its room is used again: fresh memory costs more than the trades
         self.episodes = prepare(self.run, self._hedger)
 
@@ -148,34 +149,46 @@ class HeldEpisodes:
             If the compiled hedger does not know the policy.
         """
         hedged, runs = self._hedged(policy), self.run.episode_runs
-        profits, rows = np.column_stack(hedged.profit), self._rows.array()
-        ends = np.cumsum(hedged.trades)
-        curves = [
-            self._hedge_profit(held, rows[end - count : end], received)
-            for held, count, end, received in zip(
-                self.episodes, hedged.trades, ends, hedged.received.tolist(), strict=True
-            )
-        ]
+        profits = np.column_stack(hedged.profit)
+        traded = self._trades(self._rows.array(), hedged.trades, hedged.received)
         return Earned(
             episodes=[done.episode for done in runs],
             profit=profits,
             fees=hedged.fees,
             hedges=hedged.hedges,
-            curves=curves_of(runs, marks, curves, profits),
+            curves=curves_of(self._holdings(marks), marks, traded, profits),
             missing_quotes=self.run.missing_quotes,
         )
 
-    def _hedge_profit(self, held: HeldEpisode, trades: Array, received: float) -> Floats:
-        ts = self.tape.ts_ns
-        at = np.minimum(trades["at"] + (held.start - held.offset), len(ts) - 1)
+    def _holdings(self, marks: Marks) -> list[Holding]:
+        """Find what the episodes are worth but for their hedges, once for the marks last used."""
+        if self._known is None or self._known[0] is not marks:
+            self._known = marks, [holding_of(done, marks) for done in self.run.episode_runs]
+        return self._known[1]
+
+    def _trades(self, rows: Array, counts: Ints, received: Floats) -> list[HedgeTrades]:
+        """Trades of each episode's hedge, and before them what it took over, at its mark and for no fee."""
+        if not self.episodes:
+            return []
+        tape, own = self.tape, self.episodes
+        shift = np.repeat([held.start - held.offset for held in own], counts)
+        last = np.repeat([held.done.last for held in own], counts)
+        ts, at = tape.ts_ns, np.minimum(rows["at"] + shift, len(tape) - 1)
         # Of a chain and a bar of one moment, a replay books a trade with the later.
         traded = np.searchsorted(ts, ts[at], side="right") - 1
-        columns = [traded, *(trades[name] for name in ("amount", "price", "fee"))]
-        if received:  # at its mark, for no fee
-            mark = float(held.block.future_price(held.options.hedge.instrument)[0])
-            first = (held.start, received, mark, 0.0)
-            columns = [np.concatenate([[one], rest]) for one, rest in zip(first, columns, strict=True)]
-        return hedge_profit(held.done, self.tape, *columns)
+        hedge = own[0].options.hedge.instrument
+        columns = hedge_trades(
+            hedge, tape, last, traded, *(rows[name] for name in ("amount", "price", "fee"))
+        )
+        ends = np.cumsum(counts)[:-1]
+        found = [HedgeTrades(*each) for each in zip(*(np.split(one, ends) for one in columns), strict=True)]
+        for k in np.flatnonzero(received).tolist():
+            held, amount = own[k], received[k : k + 1]
+            mark = held.block.future_price(held.options.hedge.instrument)[:1]
+            start, nothing = np.array([held.start]), np.zeros(1)
+            first = hedge_trades(hedge, tape, held.done.last, start, amount, mark, nothing)
+            found[k] = HedgeTrades(*(np.concatenate(both) for both in zip(first, found[k], strict=True)))
+        return found
 
     def _profit(self, gained: Floats, marked: Floats, accrued: Floats) -> tuple[Floats, Floats]:
         """Profit of each episode: what its options made, and what its hedge left in cash (units).
