@@ -16,7 +16,18 @@ ROOMS = ("backtest", "live", "exchange")  # stand at the top level, installed in
 
 # Each room may import itself and what stands before it.
 ORDER = [
-    {"errors", "array_types", "tolerances", "_lazy", "_core", "_hedging", "_margin", "_replay", "_surface"},
+    {
+        "errors",
+        "array_types",
+        "tolerances",
+        "_lazy",
+        "_core",
+        "_hedging",
+        "_margin",
+        "_replay",
+        "_surface",
+        "_tables",
+    },
     {"_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},

@@ -28,7 +28,7 @@ def test_cells_are_cast_and_blanks_are_nan(tmp_path):
 
 def test_quoted_cells_and_names(tmp_path):
     found = table(tmp_path, '"wh""en",value,note\n2026-01-02,1,"a, b"\n', {"when": 'wh"en'})
-    assert found.columns["note"].tolist() == ["a, b"]
+    assert found.columns["note"].texts.tolist() == ["a, b"]
 
 
 def test_integer_times_are_told_apart_by_size(tmp_path):

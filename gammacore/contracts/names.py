@@ -16,11 +16,12 @@ import math
 import re
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from gammacore.daycount import expiry_ns, format_time, utc_date
+from gammacore.daycount import expiry_ns, format_time, parse_time, utc_date
 from gammacore.errors import ContractError
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
 CALL: Final = 1
 PUT: Final = -1
 
+_FIRST_NS, _END_NS = parse_time("2000-01-01"), parse_time("2100-01-01")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _BASE = re.compile(r"[A-Z0-9]+")
 _DAY = re.compile(r"([1-9]|[12]\d|3[01])([A-Z]{3})(\d\d)", re.ASCII)
@@ -167,7 +169,7 @@ def _check_expiry(value: int) -> None:
     What the exchange lists expires at 08:00 UTC. Theoretical contracts may expire at any
     moment; their names show the day, and `parse` would give 08:00 of it.
     """
-    if not 2000 <= utc_date(value).year <= 2099:
+    if not _FIRST_NS <= value < _END_NS:
         raise ContractError(f"expiry_ns must lie in 2000-2099, got {value!r} ({format_time(value)})")
 
 
@@ -232,9 +234,12 @@ def _parse_day(name: str, text: str) -> int:
     if match is None or match[2] not in _MONTHS:
         raise _bad(name, f"expiry {text!r} is not a day such as 5AUG23 or 27DEC24")
     try:
-        return expiry_ns(f"20{match[3]}-{_MONTHS.index(match[2]) + 1:02d}-{int(match[1]):02d}")
+        return _expiry_on(f"20{match[3]}-{_MONTHS.index(match[2]) + 1:02d}-{int(match[1]):02d}")
     except ValueError:
         raise _bad(name, f"expiry {text!r} is not a day of the calendar") from None
+
+
+_expiry_on = lru_cache(1024)(expiry_ns)  # a chain names a day hundreds of times
 
 
 def _parse_strike(name: str, text: str) -> float:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from gammacore.array_types import Bools, Floats, Ints
-from gammacore.contracts import Option, family, parse
+from gammacore.array_types import Bools
+from gammacore.contracts import family
+from gammacore.data.chain_checks import MODELLED, clean, findings_of, gap_finding, modelled_rows
+from gammacore.data.chain_rows import Names, chosen_rows, rows_of_file
 from gammacore.data.chains import Chains
-from gammacore.data.listings import price_grid
 from gammacore.data.moments import period
 from gammacore.data.quality import Finding, Quality
 from gammacore.data.sweeps import gather, small_chains, sweep_findings
@@ -27,8 +26,8 @@ from gammacore.data.tables import (
     read_table,
 )
 from gammacore.data.trees import only_series, read_series
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, format_time
-from gammacore.errors import ContractError, DataError
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.errors import DataError
 
 __all__ = ["COLUMNS", "MODELLED", "load_chains"]
 
@@ -55,28 +54,7 @@ COLUMNS = (
 )
 """Columns of a chain file. The last three repeat what the name says and are held against it."""
 
-MODELLED = "modelled from trades (no recording)"
-"""Name of the check that counts rows of chains that nobody recorded."""
-
-# Array of Chains, and the file's column it comes from.
-_NUMBERS = {
-    "forward": "underlying",
-    "index": "index_price",
-    "bid": "bid_price",
-    "ask": "ask_price",
-    "mark": "mark_price",
-    "iv": "implied_volatility",
-    "delta": "delta",
-    "vega": "vega",
-    "open_interest": "open_interest",
-    "bid_size": "bid_amount",
-    "ask_size": "ask_amount",
-}
-
 FIRST_ROWS = 1_000  # of a file, by which it is told to be of another currency
-
-# A fraction never has a median of 500 % over a file; a percentage always has one above 5.
-_LARGEST_MEDIAN_IV = 5.0
 
 
 def load_chains(
@@ -133,31 +111,30 @@ def load_chains(
     names = dict(columns or {})
     tables, ignored = _read_files(path, names, currency)
     currency = _choose_currency(path, tables, currency)
-    parts, codes = [], _Names()
+    parts, codes = [], Names()
     # A sweep counts where its last row is, so those at the edges are read whole.
     edge = sweep_ns or 0
     first_ns = None if start_ns is None else start_ns - delay_ns - edge
     last_ns = None if end_ns is None else end_ns - delay_ns + edge
     for table in tables:
-        rows = _select(table, currency, first_ns, last_ns)
+        rows = chosen_rows(table, currency, first_ns, last_ns)
         if rows.size:
-            parts.append((table.info, _check_file(table, rows, codes, names)))
+            parts.append((table.info, rows_of_file(table, rows, codes, names)))
     if not parts:
         raise DataError(f"{path}: no row of {currency} in the chosen period")
-    data = {key: np.concatenate([part[key] for _, part in parts]) for key in parts[0][1]}
-    data["ts_ns"] = data["ts_ns"] + delay_ns
-    data, again = _ordered(data)
+    data, again = _ordered([part for _, part in parts])
+    data["ts_ns"] += delay_ns
     data, again, swept = _swept(data, again, sweep_ns, start_ns, end_ns)
     if not data["ts_ns"].size:
         raise DataError(f"{path}: no row of {currency} in the chosen period")
-    data, findings = _clean(data, again, codes.names)
+    data, findings = clean(data, again, codes.names)
     if not data["ts_ns"].size:
         raise DataError(f"{path}: every row of {currency} is at or after its expiry")
     snapshot_ts, first = np.unique(data["ts_ns"], return_index=True)
-    findings += _findings(data, codes.names, codes.options[0])
-    modelled, finding = _modelled(data.pop("modelled"), data, codes.names)
+    findings += findings_of(data, codes.names, codes.options[0])
+    modelled, finding = modelled_rows(data.pop("made"), codes.made, data, codes.names)
     findings += [finding, *swept, small_chains(snapshot_ts, np.diff(first, append=data["ts_ns"].size))]
-    findings.append(_gap_finding(snapshot_ts, max_gap_ns))
+    findings.append(gap_finding(snapshot_ts, max_gap_ns))
     findings.append(
         Finding(
             "files ignored (not chains, or another currency)",
@@ -223,7 +200,7 @@ def _in_a_store(path: str | Path) -> bool:
 
 
 def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | None) -> str:
-    found = sorted({family(name) for table in tables for name in pd.unique(table.columns["instrument_name"])})
+    found = sorted({family(name) for table in tables for name in table.columns["instrument_name"].texts})
     if not found:
         raise DataError(f"{path}: there is a header but no row")
     if currency is None and len(found) > 1:
@@ -233,128 +210,14 @@ def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | 
     return currency or found[0]
 
 
-def _select(table: Table, currency: str, start_ns: int | None, end_ns: int | None) -> Ints:
-    """Rows of the currency and period."""
-    codes, uniques = pd.factorize(table.columns["instrument_name"])
-    keep = np.array([family(name) == currency for name in uniques], dtype=bool)[codes]
-    ts_ns = table.columns["timestamp"]
-    if start_ns is not None:
-        keep &= ts_ns >= start_ns
-    if end_ns is not None:
-        keep &= ts_ns < end_ns
-    return np.flatnonzero(keep)
+def _ordered(parts: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], Bools]:
+    """Join the rows of all files in order, and say which repeat an instrument of their stamp."""
 
+    def joined(key: str) -> Any:
+        return np.concatenate([part[key] for part in parts])
 
-class _Names:
-    """Dictionary of instrument names over all files; each is parsed once."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.options: list[Option] = []
-        self._code: dict[str, int] = {}
-
-    def encode(self, values: npt.NDArray[np.object_]) -> npt.NDArray[np.int32]:
-        """Codes of names; ContractError if one is not an option's."""
-        local, uniques = pd.factorize(values)
-        return np.array([self._encode(name) for name in uniques], dtype=np.int32)[local]
-
-    def _encode(self, name: str) -> int:
-        if name not in self._code:
-            option = parse(name)
-            if not isinstance(option, Option):
-                raise ContractError(f"instrument name {name!r}: not an option")
-            self._code[name] = len(self.names)
-            self.names.append(name)
-            self.options.append(option)
-        return self._code[name]
-
-
-def _check_file(table: Table, rows: Ints, codes: _Names, names: Mapping[str, str]) -> dict[str, Any]:
-    """Row arrays of one file, after the checks that make a file unusable."""
-    raw = {key: values[rows] for key, values in table.columns.items()}
-
-    def refuse(wrong: Bools, column: str, why: str) -> None:
-        if wrong.any():
-            raise table.error(int(rows[np.argmax(wrong)]), column, why, names)
-
-    try:
-        code = codes.encode(raw["instrument_name"])
-    except ContractError as error:
-        name = str(error).split("'")[1]
-        raise table.error(
-            int(rows[np.argmax(raw["instrument_name"] == name)]), "instrument_name", str(error), names
-        ) from None
-    expiry = np.array([option.expiry_ns for option in codes.options], dtype=np.int64)[code]
-    strike = np.array([option.strike for option in codes.options], dtype=np.float64)[code]
-    kind = np.array([option.kind for option in codes.options], dtype=np.int8)[code]
-
-    if "strike" in raw:
-        refuse(raw["strike"] != strike, "strike", "contradicts the instrument name")
-    if "option_type" in raw:
-        said, texts = pd.factorize(raw["option_type"])
-        kinds = np.array([_KINDS.get(text.lower(), 0) for text in texts], dtype=np.int8)[said]
-        refuse(kinds != kind, "option_type", "contradicts the instrument name")
-    if "expiry_datetime" in raw:
-        # A date alone means the exchange's hour of that day.
-        said = raw["expiry_datetime"]
-        same = (said == expiry) | ((said % NS_PER_DAY == 0) & (said == expiry // NS_PER_DAY * NS_PER_DAY))
-        refuse(~same, "expiry_datetime", "contradicts the instrument name")
-    for column in ("bid_price", "ask_price", "mark_price"):
-        refuse(raw[column] < 0, column, "is a negative price")
-    for column in ("underlying", "index_price"):
-        if column in raw:
-            refuse(raw[column] <= 0, column, "is not a positive price")
-    _refuse_percentages(table, raw["implied_volatility"], names)
-
-    blank = np.full(rows.size, np.nan)
-    numbers = {key: raw.get(column, blank) for key, column in _NUMBERS.items()}
-    return {
-        "ts_ns": raw["timestamp"],
-        "expiry_ns": expiry,
-        "strike": strike,
-        "kind": kind,
-        **numbers,
-        "synthetic": _is_synthetic(raw, rows.size),
-        "code": code,
-        "modelled": raw.get("modelled", np.full(rows.size, "", dtype=object)),
-    }
-
-
-def _is_synthetic(raw: Mapping[str, Any], size: int) -> Bools:
-    if "underlying_name" not in raw:
-        return np.zeros(size, dtype=bool)
-    said, texts = pd.factorize(raw["underlying_name"])
-    names = [str(text) for text in texts]
-    flags = [name.startswith("SYN.") or name == "index_price" for name in names]
-    return np.array([*flags, False], dtype=bool)[said]  # -1, a blank name, is the last
-
-
-def _modelled(
-    texts: npt.NDArray[np.object_], data: Mapping[str, Any], names: Sequence[str]
-) -> tuple[str, Finding]:
-    """Say how rows that were not recorded were made, and count them."""
-    said, uniques = pd.factorize(texts)
-    mask = np.array([*map(bool, uniques), False], dtype=bool)[said]  # -1, a blank cell, is the last
-    return "; ".join(sorted(filter(None, uniques))), _finding(MODELLED, mask, data, names)
-
-
-_KINDS = {"call": 1, "c": 1, "put": -1, "p": -1}
-
-
-def _refuse_percentages(table: Table, iv: Floats, names: Mapping[str, str]) -> None:
-    known = iv[np.isfinite(iv)]
-    if known.size and np.median(known) > _LARGEST_MEDIAN_IV:
-        name = names.get("implied_volatility", "implied_volatility")
-        raise DataError(
-            f"{table.info.path}: column {name!r}: median {np.median(known):g} is no fraction; "
-            "volatilities must be fractions (0.45), not percent (45)"
-        )
-
-
-def _ordered(data: dict[str, Any]) -> tuple[dict[str, Any], Bools]:
-    """Order the rows, and say which repeat an instrument of their stamp."""
-    order = np.lexsort((data["kind"], data["strike"], data["expiry_ns"], data["ts_ns"]))
-    data = {key: values[order] for key, values in data.items()}
+    order = np.lexsort([joined(key) for key in ("kind", "strike", "expiry_ns", "ts_ns")])
+    data = {key: joined(key)[order] for key in parts[0]}
     ts_ns, code = data["ts_ns"], data["code"]
     again = np.zeros(ts_ns.size, dtype=bool)
     again[1:] = (ts_ns[1:] == ts_ns[:-1]) & (code[1:] == code[:-1])
@@ -382,83 +245,3 @@ def _swept(
     )
     data, again = {key: values[inside] for key, values in data.items()}, again[inside]
     return data, again, sweep_findings(found, data["ts_ns"])
-
-
-def _clean(data: dict[str, Any], again: Bools, names: Sequence[str]) -> tuple[dict[str, Any], list[Finding]]:
-    """Drop repeated and expired rows."""
-    differs = np.zeros_like(again)
-    for key in _NUMBERS:
-        here, before = data[key][1:], data[key][:-1]
-        differs[1:] |= (here != before) & ~(np.isnan(here) & np.isnan(before))
-    expired = data["ts_ns"] >= data["expiry_ns"]
-
-    def finding(check: str, mask: Bools) -> Finding:
-        return _finding(check, mask, data, names)
-
-    findings = [
-        finding("repeated rows dropped (first kept)", again),
-        finding("of these, with other values", again & differs),
-        finding("expired rows dropped", expired & ~again),
-    ]
-    keep = ~(again | expired)
-    if not keep.all():
-        data = {key: values[keep] for key, values in data.items()}
-    return data, findings
-
-
-def _findings(data: dict[str, Any], names: Sequence[str], option: Option) -> list[Finding]:
-    """Run the checks that keep the rows; a quote of zero becomes none."""
-
-    def finding(check: str, mask: Bools) -> Finding:
-        return _finding(check, mask, data, names)
-
-    bid, ask, mark = data["bid"], data["ask"], data["mark"]
-    findings = [finding("quotes of zero, read as none", (bid == 0) | (ask == 0))]
-    bid[bid == 0] = np.nan
-    ask[ask == 0] = np.nan
-    findings += [
-        finding("bid above ask", bid > ask),
-        finding("mark outside bid and ask", (mark < bid) | (mark > ask)),
-        finding("no mark", np.isnan(mark)),
-        finding("no forward", np.isnan(data["forward"])),
-        finding("no index", np.isnan(data["index"])),
-        finding("no volatility", ~(data["iv"] > 0)),
-        finding("no listed future (synthetic forward)", data["synthetic"]),
-    ]
-    for name, values in (("bid", bid), ("ask", ask)):
-        findings.append(finding(f"{name} off tick", _off_tick(values, data["ts_ns"], option)))
-    return findings
-
-
-def _off_tick(values: Floats, ts_ns: Ints, option: Option) -> Bools:
-    """Quotes, in order of time, off the grid that options had on their day; none where it is not known."""
-    off = np.zeros(values.size, dtype=bool)
-    days, first = np.unique(ts_ns // NS_PER_DAY, return_index=True)
-    for day, begin, end in zip(days.tolist(), first, [*first[1:], values.size], strict=True):
-        spec = price_grid(option, day * NS_PER_DAY)
-        if spec is not None:
-            part = values[begin:end]
-            off[begin:end] = np.isfinite(part) & ~spec.is_on_tick(part)
-    return off
-
-
-def _finding(check: str, mask: Bools, data: Mapping[str, Any], names: Sequence[str]) -> Finding:
-    count = int(np.count_nonzero(mask))
-    example = ""
-    if count:
-        row = int(np.argmax(mask))
-        example = (
-            f"{format_time(data['ts_ns'][row])} {names[data['code'][row]]} "
-            f"bid {data['bid'][row]:g} ask {data['ask'][row]:g} mark {data['mark'][row]:g}"
-        )
-    return Finding(check, count, mask.size, example)
-
-
-def _gap_finding(snapshot_ts: Ints, max_gap_ns: int) -> Finding:
-    steps = np.diff(snapshot_ts)
-    if not steps.size:
-        return Finding("gaps between snapshots", 0, 0)
-    gaps = steps > max(max_gap_ns, 1.5 * float(np.median(steps)))
-    longest = int(np.argmax(steps))
-    example = f"longest {steps[longest] / NS_PER_HOUR:.1f} h from {format_time(snapshot_ts[longest])}"
-    return Finding("gaps between snapshots", int(gaps.sum()), steps.size, example if gaps.any() else "")

@@ -1,8 +1,8 @@
 """Read one CSV, gzip CSV or Parquet file into arrays, whole or not at all.
 
-Every column is read as text, whatever the file, and cast once, so that a cell that is
-not what its column says is found and named by file, line and column. A file is hashed
-and, when compressed, checked to its end before anything in it is used.
+A plain CSV file is read by `plain_csv`. In any other every column is read as text and cast once, so that a
+cell that is not what its column says is found and named by file, line and column. A file is hashed and, when
+compressed, checked to its end before anything in it is used.
 """
 
 import csv
@@ -13,7 +13,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,6 +26,8 @@ from gammacore.errors import DataError
 
 from .cells import double_text, time_sql, why_no_time
 from .interruption import interruptible
+from .plain_csv import content_of, plain_rows
+from .texts import Texts
 
 __all__ = [
     "Column",
@@ -91,13 +93,13 @@ class Table:
     Attributes
     ----------
     info : FileInfo
-    columns : dict of str to array
-        float64 with NaN for blanks, int64 nanoseconds, or objects (text), by the
+    columns : dict of str to array or Texts
+        float64 with NaN for blanks, int64 nanoseconds, or texts, by the
         loader's names; optional columns that the file lacks are absent.
     """
 
     info: FileInfo
-    columns: dict[str, Array]
+    columns: dict[str, Any]
 
     def error(self, row: int, column: str, why: str, names: Mapping[str, str] | None = None) -> DataError:
         """Error about one cell, naming file, line, column and the cell's text."""
@@ -219,21 +221,18 @@ def read_table(
         known = [column.name for column in columns]
         raise DataError(f"columns maps unknown names {unknown}; the names are {known}")
     parts = tuple(parts)
-    sha256 = verify(path) if not parts else _hash_of(map(verify, parts))
+    with _readable(path):
+        content = None if parts else content_of(path)
+    sha256 = content[1] if content else _hash_of(map(verify, parts)) if parts else verify(path)
     header = read_header(parts[0] if parts else path)
     _demand_columns(path, header, columns, names)
     held = [column for column in columns if names.get(column.name, column.name) in header]
-    arrays = _values(path, header, [(names.get(c.name, c.name), c.type) for c in held], parts)
-    bad = arrays.pop()
-    if bad.any():
-        row = int(np.argmax(bad > 0))
-        column = held[int(bad[row]) - 1]
-        reasons: dict[str, Why] = {"text": "is blank", "number": "is not a finite number"}
-        why = reasons.get(column.type, why_no_time)
-        raise _cell_error(path, row, names.get(column.name, column.name), why, parts)
-    return Table(
-        FileInfo(path, sha256, bad.size, parts), {c.name: a for c, a in zip(held, arrays, strict=True)}
-    )
+    wanted = [(names.get(column.name, column.name), column.type) for column in held]
+    arrays = plain_rows(content[0], header, wanted) if content else None
+    if arrays is None:
+        arrays = _cast(path, header, wanted, parts)
+    rows = len(arrays[0].codes if isinstance(arrays[0], Texts) else arrays[0])
+    return Table(FileInfo(path, sha256, rows, parts), {c.name: a for c, a in zip(held, arrays, strict=True)})
 
 
 def pick_column(path: Path, header: Sequence[str], candidates: Sequence[str]) -> str:
@@ -268,50 +267,24 @@ def _demand_columns(
     raise DataError(text)
 
 
-def _values(
+def _cast(
     path: Path, header: Sequence[str], wanted: Sequence[tuple[str, str]], parts: Sequence[Path]
-) -> list[Array]:
-    """Columns, and last the number (from 1) of the first bad column of each row, 0 if none.
-
-    The reader's own numbers take half the time of texts that are looked at one by one, which is left to files
-    that it refuses or that have something wrong in them.
-    """
-    if not parts and not path.name.endswith(".parquet"):
-        with suppress(DataError):
-            arrays = _query(path, header, wanted, parts, plain=True)
-            if not arrays[-1].any():
-                return arrays
-    return _query(path, header, wanted, parts)
-
-
-def _query(
-    path: Path,
-    header: Sequence[str],
-    wanted: Sequence[tuple[str, str]],
-    parts: Sequence[Path],
-    *,
-    plain: bool = False,
-) -> list[Array]:
-    """Cast columns; with ``plain`` the reader of CSV files makes the numbers."""
+) -> list[Array | Texts]:
+    """Cast columns from texts; DataError at the first cell that is not what its column says."""
     parameters: dict[str, Any] = {"path": [literal(part) for part in parts or [path]]}
     if parts or path.name.endswith(".parquet"):
         source = "read_parquet($path)"
+        types = _types(path, source, parameters)
     else:
         source = (
             "read_csv($path, auto_detect=false, header=true, columns=$names, "
             "delim=',', quote='\"', escape='\"')"
         )
-        numbers = {name for name, kind in wanted if plain and kind == "number"}
-        parameters["names"] = {name: "DOUBLE" if name in numbers else "VARCHAR" for name in header}
-    types = _types(path, source, parameters) if "names" not in parameters else {}
+        parameters["names"] = dict.fromkeys(header, "VARCHAR")
+        types = {}
     texts, values, bad = [], [], []
     for i, (name, column_type) in enumerate(wanted):
         quoted = '"' + name.replace('"', '""') + '"'
-        if plain and column_type == "number":
-            texts.append(f"{quoted} AS t{i}")
-            values.append(f"t{i} AS v{i}")
-            bad.append(f"WHEN isinf(t{i}) THEN {i + 1}")
-            continue
         stored = types.get(name, "VARCHAR") if column_type == "time" else "VARCHAR"
         texts.append(f"{double_text(quoted, stored)} AS t{i}")
         values.append(f"{_value(f't{i}', column_type)} AS v{i}")
@@ -324,7 +297,20 @@ def _query(
     query = f"SELECT {kept}, bad FROM ({query})"
     with _readable(path):
         result = _connect().execute(query, parameters).fetchnumpy()
-    return [_filled(result[f"v{i}"]) for i in range(len(wanted))] + [_filled(result["bad"])]
+    _refuse_bad(path, wanted, _filled(result["bad"]), parts)
+    arrays = [_filled(result[f"v{i}"]) for i in range(len(wanted))]
+    return [
+        Texts.of(array) if kind == "text" else array for array, (_, kind) in zip(arrays, wanted, strict=True)
+    ]
+
+
+def _refuse_bad(path: Path, wanted: Sequence[tuple[str, str]], bad: Array, parts: Sequence[Path]) -> None:
+    """Name the first bad cell; ``bad`` is the number (from 1) of the first bad column of each row, or 0."""
+    if bad.any():
+        row = int(np.argmax(bad > 0))
+        name, column_type = wanted[int(bad[row]) - 1]
+        reasons: dict[str, Why] = {"text": "is blank", "number": "is not a finite number"}
+        raise _cell_error(path, row, name, reasons.get(column_type, why_no_time), parts)
 
 
 def _types(path: Path, source: str, parameters: Mapping[str, Any]) -> dict[str, str]:

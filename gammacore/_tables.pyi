@@ -1,0 +1,3 @@
+from typing import Any
+
+def read_rows(content: bytes, start: int, kinds: list[str | None]) -> list[Any] | None: ...
