@@ -16,6 +16,7 @@ pytest.register_assert_rewrite("support")
 ROOT = Path(__file__).parents[1]
 sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != ROOT]
 os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["GAMMACORE_CACHE"] = "0"  # nothing is left in the user's folders
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gammacore.contracts import Settlement, parse
-from gammacore.data import chain_files as module
+from gammacore.data import kept_tables
 from gammacore.data.chain_files import load_chains
 from gammacore.data.chains import Chains, ChainSnapshot, parity_forward
 from gammacore.data.tables import read_table
@@ -55,7 +55,7 @@ def test_a_file_of_another_currency_by_name_and_first_rows_is_not_read(tmp_path,
     chain_files.write(tmp_path / "ETH_2.csv", chain_files.text(later))
     read = []
     monkeypatch.setattr(
-        module, "read_table", lambda file, *more: read.append(file.name) or read_table(file, *more)
+        kept_tables, "read_table", lambda file, *more: read.append(file.name) or read_table(file, *more)
     )
     chains = load_chains(tmp_path, currency="BTC")
     assert sorted(read) == ["BTC_1.csv", "ETH_2.csv"]

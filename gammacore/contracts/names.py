@@ -243,12 +243,19 @@ _expiry_on = lru_cache(1024)(expiry_ns)  # a chain names a day hundreds of times
 
 
 def _parse_strike(name: str, text: str) -> float:
+    strike = _strike_of(text)
+    if not strike > 0:
+        raise _bad(name, f"strike {text!r} is not a positive number such as 100000 or 0d625")
+    return strike
+
+
+@lru_cache(4096)
+def _strike_of(text: str) -> float:
+    """Strike of a text, 0 if it is none."""
     # Only the canonical spelling is a name: 0100 or 0d50 would not round-trip.
     match = _STRIKE.fullmatch(text)
     strike = float(f"{match[1]}.{match[2] or 0}") if match else 0.0
-    if not strike > 0 or _strike_text(strike) != text:
-        raise _bad(name, f"strike {text!r} is not a positive number such as 100000 or 0d625")
-    return strike
+    return strike if strike > 0 and _strike_text(strike) == text else 0.0
 
 
 def _parse_side(name: str, text: str) -> int:

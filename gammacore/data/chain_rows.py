@@ -62,11 +62,22 @@ class Names:
             self.options.append(option)
         return self._code[name]
 
+    def places(self) -> Ints:
+        """Place of each instrument by expiry, strike and kind."""
+        order = sorted(range(len(self.options)), key=lambda code: _place(self.options[code]))
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        return place
+
     def encode_made(self, text: str) -> int:
         """Code of how a row was made, 0 where it was recorded."""
         if text not in self.made:
             self.made.append(text)
         return self.made.index(text)
+
+
+def _place(option: Option) -> tuple[int, float, int]:
+    return option.expiry_ns, option.strike, option.kind
 
 
 def chosen_rows(table: Table, currency: str, start_ns: int | None, end_ns: int | None) -> Ints:

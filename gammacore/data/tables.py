@@ -33,8 +33,10 @@ __all__ = [
     "Column",
     "FileInfo",
     "Table",
+    "connect",
     "data_files",
     "existing",
+    "filled",
     "first_cells",
     "literal",
     "missing_columns",
@@ -158,7 +160,7 @@ def read_header(path: Path) -> list[str]:
     """
     with _readable(path):
         if path.name.endswith(".parquet"):
-            cursor = _connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": literal(path)})
+            cursor = connect().execute("SELECT * FROM read_parquet($path) LIMIT 0", {"path": literal(path)})
             return [column[0] for column in cursor.description]
         with _open_text(path) as file:
             names = next(csv.reader(file), [])
@@ -296,9 +298,9 @@ def _cast(
     kept = ", ".join(f"v{i}" for i in range(len(wanted)))
     query = f"SELECT {kept}, bad FROM ({query})"
     with _readable(path):
-        result = _connect().execute(query, parameters).fetchnumpy()
-    _refuse_bad(path, wanted, _filled(result["bad"]), parts)
-    arrays = [_filled(result[f"v{i}"]) for i in range(len(wanted))]
+        result = connect().execute(query, parameters).fetchnumpy()
+    _refuse_bad(path, wanted, filled(result["bad"]), parts)
+    arrays = [filled(result[f"v{i}"]) for i in range(len(wanted))]
     return [
         Texts.of(array) if kind == "text" else array for array, (_, kind) in zip(arrays, wanted, strict=True)
     ]
@@ -316,7 +318,7 @@ def _refuse_bad(path: Path, wanted: Sequence[tuple[str, str]], bad: Array, parts
 def _types(path: Path, source: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     """Types of the columns of a Parquet file, as DuckDB names them."""
     with _readable(path):
-        cursor = _connect().execute(f"SELECT * FROM {source} LIMIT 0", dict(parameters))
+        cursor = connect().execute(f"SELECT * FROM {source} LIMIT 0", dict(parameters))
         return {column[0]: str(column[1]) for column in cursor.description}
 
 
@@ -334,7 +336,7 @@ def _wrong(text: str, value: str, column_type: str) -> str:
     return f"{value} IS NULL"
 
 
-def _filled(values: Any) -> Array:
+def filled(values: Any) -> Array:
     """Plain array of a masked one, NaN where a number is missing."""
     if not isinstance(values, np.ma.MaskedArray):
         return np.asarray(values)
@@ -343,7 +345,8 @@ def _filled(values: Any) -> Array:
     return np.asarray(values.filled(0) if values.dtype.kind == "i" else values.filled(""))
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open a database without tables that reads files."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     # A time without a zone is UTC, wherever the process runs.
     connection.execute("SET TimeZone = 'UTC'")
@@ -384,7 +387,7 @@ def _cell_error(path: Path, row: int, column: str, why: Why, parts: Sequence[Pat
         stored = _types(path, "read_parquet($path)", files).get(column, "VARCHAR")
         query = f"SELECT {double_text(quoted, stored)} FROM read_parquet($path) LIMIT 1 OFFSET {row}"
         with _readable(path):
-            cell = (_connect().execute(query, files).fetchone() or (None,))[0]
+            cell = (connect().execute(query, files).fetchone() or (None,))[0]
         place = f"row {row + 1}"
     else:
         place, cell = _cell_at(path, row, column)

@@ -9,14 +9,11 @@ the replay lets nobody look ahead in them; `Store.read` is the way to ask as of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gammacore.errors import DataError
 
-from .tables import Column, Table, read_table
-
-__all__ = ["only_series", "read_series", "series_of"]
+__all__ = ["only_series", "series_of"]
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -61,10 +58,3 @@ def only_series(path: str | Path, names: str = "") -> tuple[Path, list[Path]]:
     if len(found) > 1:
         raise DataError(f"{path}: holds {', '.join(sorted(found))}; name one, as in {path / min(found)}")
     return (path / next(iter(found)), next(iter(found.values()))) if found else (path, [])
-
-
-def read_series(
-    name: Path, files: Sequence[Path], columns: Sequence[Column], names: Mapping[str, str] | None = None
-) -> Table:
-    """Read the files of one series as one table; see `read_table`."""
-    return read_table(name, columns, names, parts=files)
