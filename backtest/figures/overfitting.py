@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 
 from gammacore.array_types import Floats
 
@@ -62,7 +62,8 @@ def probabilistic_sharpe_ratio(returns: Floats, benchmark: float = 0.0) -> float
     spread = 1.0 - skew * ratio + 0.25 * (kurtosis - 1.0) * ratio**2
     if spread <= 0.0:  # so few and so skewed periods that the expansion does not hold
         return math.nan
-    return float(norm.cdf((ratio - benchmark) * math.sqrt(len(returns) - 1) / math.sqrt(spread)))
+    score = (ratio - benchmark) * math.sqrt(len(returns) - 1) / math.sqrt(spread)
+    return 0.5 * math.erfc(-score / math.sqrt(2.0))
 
 
 def expected_maximum_sharpe(ratios: Floats) -> float:
@@ -74,7 +75,7 @@ def expected_maximum_sharpe(ratios: Floats) -> float:
     n = len(ratios)
     if n < 2:
         return 0.0
-    quantiles = np.asarray(norm.ppf([1.0 - 1.0 / n, 1.0 - 1.0 / (n * math.e)]))
+    quantiles = [NormalDist().inv_cdf(1.0 - 1.0 / many) for many in (n, n * math.e)]
     return float(ratios.std(ddof=1) * ((1.0 - EULER) * quantiles[0] + EULER * quantiles[1]))
 
 

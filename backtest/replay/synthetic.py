@@ -254,9 +254,13 @@ def chains_from_rows(
         Without files or findings.
     """
     snapshot_ts, first = np.unique(ts_ns, return_index=True)
-    contracts = np.stack([expiry_ns.astype(np.float64), strike, kind], axis=1)
-    unique, code = np.unique(contracts, axis=0, return_inverse=True)
-    names = tuple(Option(currency, Settlement.INVERSE, int(e), k, int(s)).name for e, k, s in unique.tolist())
+    _, of_expiry = np.unique(expiry_ns, return_inverse=True)
+    strikes, of_strike = np.unique(strike, return_inverse=True)
+    # One number for each contract, in the order of expiry, strike and kind.
+    contract = (of_expiry * len(strikes) + of_strike) * 2 + (kind > 0)
+    _, row, code = np.unique(contract, return_index=True, return_inverse=True)
+    listed = zip(expiry_ns[row].tolist(), strike[row].tolist(), kind[row].tolist(), strict=True)
+    names = tuple(Option(currency, Settlement.INVERSE, *one).name for one in listed)
     blank = np.full(len(ts_ns), np.nan)
     return Chains(
         currency=currency,

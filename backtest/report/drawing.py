@@ -27,7 +27,7 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#8A8F98"  # legible on white and on black
 GAIN, LOSS = BLUE, VERMILLION
-
+_SIMPLE = frozenset({int, float, str, bool, type(None)})
 
 Trace = dict[str, Any]
 
@@ -73,6 +73,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | pd.Series | pd.Index):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
+        if _SIMPLE.issuperset(map(type, value)):  # nearly all that is drawn
+            return [None if type(one) is float and not math.isfinite(one) else one for one in value]
         return [_plain(one) for one in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None

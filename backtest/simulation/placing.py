@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from scipy.special import ndtri
-
 from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.legs import ExpiryRule, LegRule
 
@@ -79,6 +77,8 @@ def _strike(leg: LegRule, forward: float, total_vol: float, placed: list[OptionL
         case "sd":
             return forward * math.exp(leg.kind * rule.value * total_vol)
         case "delta":
+            from scipy.special import ndtri
+
             # The plain Black delta is N(d1) of a call, N(d1) - 1 of a put.
             d1 = float(ndtri(rule.value if leg.kind > 0 else 1.0 - rule.value))
             return forward * math.exp(total_vol * (0.5 * total_vol - d1))

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
-
-from joblib import Parallel, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from typing import TYPE_CHECKING, Any
 
 from gammacore.errors import ConfigError, DataError
 
 from .grid import Cell
+
+if TYPE_CHECKING:
+    from joblib import Parallel
 
 BACKENDS = ("loky", "dask", "serial")
 ATTEMPTS = 3
@@ -100,6 +100,9 @@ def attempt(function: CellFunction, cell: Cell) -> Outcome:
 
 
 def _in_pool(cells: Sequence[Cell], function: CellFunction, workers: int) -> Iterator[Outcome]:
+    from joblib import delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     waiting, suspects = deque(cells), list[Cell]()
     while waiting:
         sent: dict[str, Cell] = {}
@@ -121,6 +124,8 @@ def _in_pool(cells: Sequence[Cell], function: CellFunction, workers: int) -> Ite
 
 
 def _pool(workers: int) -> Parallel:
+    from joblib import Parallel
+
     # One worker would be this very process, which must not die: then two, of which one is idle.
     ahead = 2 * workers if workers > 1 else 1
     return Parallel(
@@ -134,6 +139,9 @@ def _pool(workers: int) -> Parallel:
 
 def _alone(cell: Cell, function: CellFunction) -> Outcome:
     """Run a cell with nothing beside it, so that a dead worker is its doing."""
+    from joblib import delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     for _ in range(ATTEMPTS - 1):  # once it was already sent
         try:
             return next(iter(_pool(1)([delayed(attempt)(function, cell)])))  # type: ignore[no-any-return]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from gammacore.array_types import Bools, Floats
 from gammacore.breakeven.capital import capital_of
@@ -22,7 +22,6 @@ from gammacore.volatility import Density
 __all__ = ["breakevens"]
 
 OUTCOMES = 16  # of the forecast, equally likely
-SPREAD = float(np.var(ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES)))  # share of its variance they have
 
 
 def breakevens(
@@ -57,6 +56,14 @@ def breakevens(
     return _Case(Held(chain, ts_ns, left, plan), left, plan, forecast, alive).solve()
 
 
+@cache
+def _scores() -> Floats:
+    """Return the outcomes in standard deviations."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES))
+
+
 class _Case:
     """The positions of one call of :func:`breakevens`; money in USD until the end."""
 
@@ -70,8 +77,7 @@ class _Case:
         self.jumps = Jumps(held)
         # What is realised is what the law's jumps make of an outcome: these are as many less uncertain.
         centre, log_sd = self.jumps.without(self.median, log_sd)
-        score = ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES)[:, None]
-        self.outcomes = centre * np.exp(score * log_sd)
+        self.outcomes = centre * np.exp(_scores()[:, None] * log_sd)
         self.law: Hedged | Unhedged
         if Unhedged.knows(held):
             self.law = Unhedged(held, self.outcomes, self.jumps)
@@ -97,7 +103,7 @@ class _Case:
         variances, chances = self.law.outcomes(means)
         with np.errstate(invalid="ignore", divide="ignore"):
             profit = means.mean(axis=0)
-            deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0) / SPREAD)
+            deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0) / _scores().var())
             hedging = self.hedging(self.median)
             earned = self.held.value(self.median) - self.paid - hedging
             breakeven = self._root(lambda sigma: self.sign * self.mean(sigma), self.median)

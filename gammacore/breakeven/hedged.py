@@ -15,7 +15,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from gammacore import _core, _hedging
 from gammacore.array_types import Floats, Ints
@@ -129,6 +128,8 @@ class Hedged:
 
     def _vols(self, rows: Ints, count: int) -> Floats:
         """Return the volatilities that are simulated: equally likely, but wide enough for the costs."""
+        from scipy.special import ndtri
+
         median = self.median[rows]
         median = median[np.isfinite(median)]
         logs = np.log(median) if median.size else np.zeros(1)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from gammacore import _hedging
 from gammacore.array_types import Floats, Ints
@@ -148,6 +147,8 @@ def _brownian(at_times: tuple[float, ...], paths: int, vols: int) -> Moves:
 
 @lru_cache(maxsize=64)
 def _lawful(at_times: tuple[float, ...], paths: int, vols: int, law: PriceLaw, years: float) -> Moves:
+    from scipy.special import ndtri
+
     plain = _brownian(at_times, paths, vols)
     rng, share = np.random.Generator(np.random.Philox(SEED)), np.diff(at_times)
     pace = _reverting(rng, share * years * (365.0 / law.variance_days), paths)
@@ -186,6 +187,7 @@ def _counts(rng: np.random.Generator, law: PriceLaw, years: float, paths: int, v
 
 @lru_cache(maxsize=64)
 def _normals(dimensions: int, paths: int) -> Floats:
+    from scipy.special import ndtri
     from scipy.stats import qmc
 
     points = qmc.Sobol(dimensions, scramble=True, rng=SEED).random(paths)

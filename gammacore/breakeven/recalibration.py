@@ -13,7 +13,6 @@ import math
 
 import msgspec
 import numpy as np
-from scipy.special import expit, logit
 
 from gammacore.array_types import Bools, Floats, Ints
 from gammacore.breakeven.calibration import FEW_STRADDLES, FEW_WEEKS, week_of
@@ -54,6 +53,8 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def apply(self, probability: Floats | float) -> Floats:
         """Correct chances; NaN stays NaN."""
+        from scipy.special import expit, logit
+
         odds = logit(np.clip(probability, LEAST, 1.0 - LEAST))
         return np.asarray(expit(self.level + self.slope * (odds - self.centre)))
 
@@ -94,6 +95,8 @@ def recalibration(probability: Floats, paid: Bools, entry_ns: Ints, end_ns: Ints
 
 def _fitted(from_ns: int, probability: Floats, paid: Bools, week: Ints) -> Correction:
     """Fit to the past: every week counts once, however many straddles it has."""
+    from scipy.special import logit
+
     weeks, at, counts = np.unique(week, return_inverse=True, return_counts=True)
     weight, y = 1.0 / counts[at], np.asarray(paid, np.float64)
     odds = logit(np.clip(probability, LEAST, 1.0 - LEAST))
@@ -108,6 +111,8 @@ def _fitted(from_ns: int, probability: Floats, paid: Bools, week: Ints) -> Corre
 
 def _line(x: Floats, y: Floats, weight: Floats, level: float) -> tuple[float, float]:
     """Return level and slope of the logistic line that is likeliest given the slope's prior, by Newton."""
+    from scipy.special import expit
+
     design, at = np.column_stack([np.ones_like(x), x]), np.array([level, 0.0])
     prior = np.array([0.0, SLOPE_SD**-2])
     for _ in range(STEPS):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from gammacore import black76
 from gammacore.array_types import Floats
@@ -68,6 +67,8 @@ class Unhedged:
 
     def _outcome(self, sigma: Floats, paid: Floats) -> tuple[Floats, Floats, Floats]:
         """Mean square and mean of what the options bring, and chance of more than ``paid``; USD."""
+        from scipy.special import ndtr
+
         held, total = self.held, sigma * np.sqrt(self.held.hold[0])
         at, worth = self._payoff(total)
         price = held.price
@@ -123,5 +124,7 @@ class Unhedged:
 
 def _partial(score: Floats, total: Floats, price: Floats, power: int) -> Floats:
     """Mean of a power of the price where it is between neighbouring scores."""
+    from scipy.special import ndtr
+
     whole = price**power * np.exp(0.5 * power * (power - 1) * total**2)
     return np.asarray(whole * np.diff(ndtr(score - power * total), axis=0))

@@ -9,7 +9,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from gammacore.array_types import Floats
 from gammacore.errors import ConfigError
@@ -111,7 +110,8 @@ def hodges_neuberger(
     if region[0] <= held[0] or region[1] >= held[-1]:
         raise ConfigError(f"spacing, steps: the region {region} reaches the end of the grid of holdings")
     total = vol * math.sqrt(tau)
-    delta = -amount * float(ndtr(math.log(spot / strike) / total + total / 2))
+    d1 = math.log(spot / strike) / total + total / 2
+    delta = -amount * 0.5 * math.erfc(-d1 / math.sqrt(2.0))
     return NoTradeRegion(region[0], region[1], delta)
 
 

@@ -10,7 +10,6 @@ import math
 
 import msgspec
 import numpy as np
-from scipy.special import ndtri
 
 from gammacore.array_types import Floats
 from gammacore.contracts import CALL
@@ -147,6 +146,8 @@ def delta_too_far(
     size = kind * delta
     if abs(size - wanted) <= DELTA_OFF and wanted / DELTA_RATIO <= size <= wanted * DELTA_RATIO:
         return ""
+    from scipy.special import ndtri
+
     # The strike at which the plain Black delta N(d1) (a put's: N(d1) - 1) is the wanted one.
     d1 = float(ndtri(wanted if kind == CALL else 1.0 - wanted))
     sd = vol * math.sqrt(tau)
