@@ -8,7 +8,6 @@ name the argument at fault.
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
 
@@ -186,6 +185,8 @@ def _share(job: Callable[[int, int], None], n: int, threads: int) -> None:
 
     # Threads are made for the call: 0.1 ms against the milliseconds of a large array, and
     # nothing is left behind to hang a forked process.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(threads - 1) as pool:
         others = [pool.submit(work) for _ in range(threads - 1)]
         work()

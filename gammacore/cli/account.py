@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from gammacore.data.account import AccountHistory, cash, deliveries, executions
 from gammacore.daycount import format_time
+
+if TYPE_CHECKING:
+    from gammacore.data.account import AccountHistory
 
 
 def account_figures(history: AccountHistory) -> dict[str, Any]:
     """Figures of an account's past."""
+    from gammacore.data.account import cash, deliveries, executions
+
     rows = history.rows
     return {
         "executions": len(executions(rows)),
@@ -28,6 +32,8 @@ def account_figures(history: AccountHistory) -> dict[str, Any]:
 
 def show_account(console: Console, history: AccountHistory) -> None:
     """Print what came, and what was left out and why."""
+    from gammacore.data.account import cash
+
     found = account_figures(history)
     lines = [f"  {found['executions']:,} executions, {found['deliveries']:,} deliveries"]
     if history.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -33,9 +33,10 @@ from gammacore.cli.common import (
 )
 from gammacore.cli.held import run_held
 from gammacore.cli.own_code import TrustOption
-from gammacore.config import Config
-from gammacore.result_files import result_directory
 from gammacore.terminal import money_table, numbers
+
+if TYPE_CHECKING:
+    from gammacore.config import Config
 
 
 def backtest(
@@ -87,6 +88,7 @@ def backtest(
 def _run_one(settings: Config, out: Path, console: Console, as_json: bool) -> None:
     from gammacore.backtest.figures.results import run_backtest
     from gammacore.backtest.report import write_results
+    from gammacore.result_files import result_directory
 
     with result_directory(out) as folder:
         with progress_bar() as report:
@@ -109,6 +111,7 @@ def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) 
     from gammacore.backtest.report import write_results
     from gammacore.backtest.sweep.cell_runs import run_whole
     from gammacore.backtest.sweep.grid import cells
+    from gammacore.result_files import result_directory
 
     rows = []
     with result_directory(out) as folder:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from gammacore.config import Config, with_overrides
 from gammacore.daycount import format_time
 from gammacore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gammacore.config import Config
 
 RESULTS = Path("results")
 
@@ -59,6 +62,7 @@ def run_books(
         If the configuration does not fit one of the currencies.
     """
     from gammacore.alerts import alerts_of
+    from gammacore.config import with_overrides
     from gammacore.live.together import Together, run_together, start_book
 
     changes: dict[str, list[str]] = {}

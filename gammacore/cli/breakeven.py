@@ -28,8 +28,6 @@ from gammacore.cli.common import (
     stoppable,
 )
 from gammacore.cli.own_code import TrustOption
-from gammacore.config import MOST_VOL
-from gammacore.contracts import Future, Settlement
 from gammacore.daycount import NS_PER_DAY, format_time, parse_time
 from gammacore.errors import ConfigError
 from gammacore.terminal import numbers
@@ -81,6 +79,8 @@ def breakeven(
     overrides: SetOption = None,
 ) -> None:
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
+    from gammacore.config import MOST_VOL
+
     given = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
     if calibrate:
         refuse_options({"--at": at, "--forecast": forecast})
@@ -130,6 +130,8 @@ def _currencies(text: str | None, store: Path | None) -> list[dict[str, Any]]:
 
 
 def _forecast(text: str | None) -> float | Literal["har", "combined"] | None:
+    from gammacore.config import MOST_VOL
+
     if text is None:
         return None
     if text in ("har", "combined"):
@@ -147,6 +149,8 @@ def _forecast(text: str | None) -> float | Literal["har", "combined"] | None:
 
 def _expiry(row: dict[str, Any]) -> str:
     """First expiry, and days from it to the last."""
+    from gammacore.contracts import Future, Settlement
+
     first, last = (parse_time(row["expiries"][end]) for end in (0, -1))
     label = Future("BTC", Settlement.INVERSE, first).name.split("-")[1]
     return label if first == last else f"{label}+{(last - first) / NS_PER_DAY:.0f}d"

@@ -12,16 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from gammacore.breakeven.calibration import Calibration, Estimated
 from gammacore.cli.common import document, figure, progress_bar, show_warnings
-from gammacore.config import Config
 from gammacore.errors import ConfigError
-from gammacore.result_files import result_directory
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
     from gammacore.backtest.figures.calibration import RuleCalibration
     from gammacore.backtest.figures.lives import LivesFound
+    from gammacore.breakeven.calibration import Calibration, Estimated
+    from gammacore.config import Config
 
 OUT = Path("results/calibration")
 
@@ -57,6 +56,7 @@ def run_calibration(configs: Sequence[Config], rules: Sequence[str], out: Path, 
     from gammacore.backtest.figures.calibration import calibrate_lives
     from gammacore.backtest.figures.lives import RULES, lives_of
     from gammacore.backtest.report.files import CALIBRATION_PAGE, write_calibration
+    from gammacore.result_files import result_directory
 
     found: list[RuleCalibration] = []
     sources: list[LivesFound] = []

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,10 +16,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gammacore.cli.own_code import confirm_code
-from gammacore.config import Config, load_config, parse_duration
 from gammacore.daycount import NS_PER_DAY, parse_time
 from gammacore.errors import ConfigError
-from gammacore.yaml_text import read_yaml
+
+if TYPE_CHECKING:
+    from gammacore.config import Config
 
 INTERRUPTED = 130
 ConfigArgument = Annotated[
@@ -65,6 +66,8 @@ def configured(
     What data is left open is looked for in ``store``: the fields that a command ``takes``, or all. Code of
     the user's own is confirmed and loaded.
     """
+    from gammacore.config import load_config
+
     named = {**options, "data.force": force_data or None}
     given = {path: value for path, value in named.items() if value is not None}
     given |= parse_overrides(overrides or [])
@@ -95,6 +98,8 @@ def read_day(text: str, option: str) -> int:
 
 def duration(text: str, option: str) -> int:
     """Read a duration that an option gives, nanoseconds; 0 and 0s are none."""
+    from gammacore.config import parse_duration
+
     return 0 if text.strip() in ("0", "0s") else parse_duration(text, option)
 
 
@@ -160,6 +165,8 @@ def pairs(option: str, texts: list[str]) -> dict[str, str]:
 
 def parse_overrides(texts: list[str], option: str = "--set", form: str = "{}") -> dict[str, Any]:
     """Read values as YAML (put into ``form``), so that numbers, lists and null mean themselves."""
+    from gammacore.yaml_text import read_yaml
+
     return {
         path: read_yaml(form.format(value), f"{option} {path}")
         for path, value in pairs(option, texts).items()

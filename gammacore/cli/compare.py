@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from gammacore.cli.common import JsonOption, document, show_warnings, stoppable
-from gammacore.result_files import write_page
 
 
 def compare(
@@ -28,6 +27,7 @@ def compare(
     from gammacore.backtest.report.compare_page import render_comparison
     from gammacore.backtest.report.compare_runs import load_runs
     from gammacore.backtest.report.script_file import script_of
+    from gammacore.result_files import write_page
 
     with stoppable():
         runs = load_runs(results)

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from gammacore.cli.common import JsonOption, document
 from gammacore.errors import ConfigError, DataError
-from gammacore.result_files import write_new
 
 FORM = "deribit"
 
@@ -37,6 +36,7 @@ def export(
     from gammacore.data.account.rows import cash, executions
     from gammacore.data.tables import existing
     from gammacore.live.statement import session_statement
+    from gammacore.result_files import write_new
 
     if format_ not in FORMS:
         raise ConfigError(f"--format: {format_!r} is none of {', '.join(FORMS)}")

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gammacore.cli.common import document, parse_overrides, stoppable
-from gammacore.config import with_overrides
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
 from gammacore.terminal import numbers
@@ -28,6 +27,7 @@ def compare_fills(journal: Path, root: Path, overrides: list[str], as_json: bool
     """
     from gammacore.backtest.figures.fill_parity import fill_parity
     from gammacore.backtest.replay.recorded_hedges import open_book
+    from gammacore.config import with_overrides
     from gammacore.live.hedges_told import hedges_told
     from gammacore.terms import fees_of, grids_of
 

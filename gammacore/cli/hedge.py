@@ -25,7 +25,6 @@ from gammacore.cli.live import (
     start_books,
 )
 from gammacore.cli.own_code import TrustOption, confirm_code
-from gammacore.config import load_config
 from gammacore.errors import ConfigError
 
 # A session that only hedges: these override what the configuration says about entries.
@@ -84,6 +83,8 @@ def hedge(
 
     On the local venue without --url it first opens ten options, to have something to hedge.
     """
+    from gammacore.config import load_config
+
     chosen = {"adopt_expiries": expiry, "adopt_instruments": instrument, "adopt_labels": label}
     given = {name: values for name, values in chosen.items() if values}
     if not everything and not given:

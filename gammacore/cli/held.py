@@ -12,13 +12,12 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from gammacore.cli.common import document, figure, progress_bar, show_warnings, where_results_are
-from gammacore.config import Config
 from gammacore.errors import ConfigError
-from gammacore.result_files import result_directory
 from gammacore.terminal import numbers
 
 if TYPE_CHECKING:
     from gammacore.backtest.sweep.held_book import HeldBook
+    from gammacore.config import Config
 
 
 def run_held(settings: Config, files: Sequence[Path], out: Path, console: Console, as_json: bool) -> None:
@@ -31,6 +30,8 @@ def run_held(settings: Config, files: Sequence[Path], out: Path, console: Consol
     DataError
         If a file cannot be read, or nothing of it lies within the time of the prices.
     """
+    from gammacore.result_files import result_directory
+
     if settings.data.chains is None:
         raise ConfigError("--positions: needs option chains of that time; name them with --chains or --store")
     from gammacore.backtest.replay.holder import holder_past

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from gammacore.cli.common import JsonOption, document
 from gammacore.errors import ConfigError
-from gammacore.result_files import write_new
 
 README = """# {name}
 
@@ -47,6 +46,8 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Start a project: commented configuration, folders, an example rule, a notebook."""
+    from gammacore.result_files import write_new
+
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise ConfigError(f"{folder}: not empty; name another directory, or use --force")
     texts = {"README.md": README.format(name=folder.resolve().name), ".gitignore": IGNORED}

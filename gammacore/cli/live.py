@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,8 +22,10 @@ from gammacore.cli.common import (
 )
 from gammacore.cli.fill_parity import compare_fills
 from gammacore.cli.own_code import TrustOption
-from gammacore.config import Config
 from gammacore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gammacore.config import Config
 
 DIFFERENT = 1
 UNWELL = 1

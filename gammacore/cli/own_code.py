@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from gammacore.config import Config, all_functions_of
 from gammacore.errors import CodeError
-from gammacore.own_code import confirmed, own_functions, remember
+
+if TYPE_CHECKING:
+    from gammacore.config import Config
 
 TrustOption = Annotated[
     bool,
@@ -28,6 +29,9 @@ def confirm_code(config: Config, *, trust: bool) -> None:
     CodeError
         If a file is not confirmed, there is nobody to ask, or it cannot be loaded.
     """
+    from gammacore.config import all_functions_of
+    from gammacore.own_code import confirmed, own_functions, remember
+
     console = Console(stderr=True)
     names = list(dict.fromkeys(name for _, name in all_functions_of(config)))
     for module, file in config.code.items():

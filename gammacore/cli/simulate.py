@@ -25,7 +25,6 @@ from gammacore.cli.common import (
     where_results_are,
 )
 from gammacore.cli.own_code import TrustOption
-from gammacore.result_files import result_directory
 from gammacore.terminal import numbers
 
 
@@ -45,6 +44,8 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Hedge a position on simulated paths: distribution of the P&L, and the frontier of the policies."""
+    from gammacore.result_files import result_directory
+
     given = {
         "simulate.paths": paths,
         "simulate.seed": seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,9 +27,11 @@ from gammacore.cli.common import (
     where_results_are,
 )
 from gammacore.cli.own_code import TrustOption
-from gammacore.config import Config
 from gammacore.errors import ConfigError
 from gammacore.terminal import numbers
+
+if TYPE_CHECKING:
+    from gammacore.config import Config
 
 SHOWN = 5  # cells from either end
 
