@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-NEVER = {"scipy", "plotly.graph_objects", "arch", "statsmodels", "joblib"}
-SLOW = {"pandas", "plotly", "duckdb", "jinja2", "yaml", "msgspec", *NEVER}
+NEVER = {"scipy", "duckdb", "plotly.graph_objects", "arch", "statsmodels", "joblib"}
+SLOW = {"pandas", "plotly", "jinja2", "yaml", "msgspec", *NEVER}
 
 
 def loaded(code, *arguments):

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gammacore import black76, inverse
 from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
-from gammacore.data.account.rows import Delivered, Execution
 from gammacore.daycount import format_time
 from gammacore.desk import Desk
 from gammacore.errors import ContractError, DataError
@@ -27,6 +26,9 @@ from gammacore.tolerances import DUST
 
 from .fills import SimulatedExchange
 from .tape import Tape
+
+if TYPE_CHECKING:
+    from gammacore.data.account.rows import Delivered, Execution
 
 NEAR = 0.3  # of the price of the underlying: a delivery price is within it
 

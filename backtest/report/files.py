@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from gammacore.data.recalibrations import recalibration_text
 from gammacore.daycount import format_time
 from gammacore.errors import DataError
 from gammacore.result_files import SUMMARY, config_files, json_text
 
-from ..figures.calibration import RuleCalibration
 from ..figures.results import Results, tabulate, write_tables
 from ..replay.market import LoadedMarket
-from ..simulation.frontier import Frontier
-from ..simulation.run import Simulated
-from ..sweep.held_book import HeldBook
-from ..sweep.run import Sweep
-from .calibration_page import render_calibration
-from .held_page import render_held
 from .page import write_report
 from .script_file import script_of
-from .simulation_page import render_simulation
-from .sweep_page import render_sweep
+
+if TYPE_CHECKING:  # each page is loaded when it is written
+    from ..figures.calibration import RuleCalibration
+    from ..simulation.frontier import Frontier
+    from ..simulation.run import Simulated
+    from ..sweep.held_book import HeldBook
+    from ..sweep.run import Sweep
 
 PAGE, HELD_PAGE, CALIBRATION_PAGE = "report.html", "hedges.html", "calibration.html"
 
@@ -47,6 +45,8 @@ def write_held(found: HeldBook, market: LoadedMarket, folder: Path, place: Path 
 
     ``place`` as of :func:`write_results`.
     """
+    from .held_page import render_held
+
     write_results(tabulate(found.hedged[0].run, market), folder, place)
     rows = [{"hedge": one.name, **one.figures} for one in found.hedged]
     pd.DataFrame(rows).to_csv(folder / "hedges.csv", index=False)
@@ -67,6 +67,10 @@ def write_calibration(
 
     ``place`` as of :func:`write_results`.
     """
+    from gammacore.data.recalibrations import recalibration_text
+
+    from .calibration_page import render_calibration
+
     own = defaultdict(list)
     for one in found:
         own[one.lives.config.currency].append((one.lives.config, one.recalibration))
@@ -103,6 +107,8 @@ def _lives_table(one: RuleCalibration) -> pd.DataFrame:
 
 def write_simulation(found: Simulated, folder: Path, place: Path | None = None) -> None:
     """Write all files of a simulation into an existing directory; ``place`` as of :func:`write_results`."""
+    from .simulation_page import render_simulation
+
     for name, text in config_files(found.config).items():
         (folder / name).write_bytes(text.encode())
     np.savez_compressed(folder / "paths.npz", allow_pickle=False, **found.run.columns)
@@ -123,6 +129,8 @@ def write_sweep(sweep: Sweep) -> None:
     DataError
         If the directory cannot be written, or holds a file of somebody else under one of these names.
     """
+    from .sweep_page import render_sweep
+
     folder = sweep.directory
     try:
         for name, text in config_files(sweep.config).items():

@@ -11,10 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from gammacore.errors import DataError
 
+from . import database as duckdb
 from .cells import why_no_time, why_not_whole
 from .formats import KLINES, value_sql
 from .interruption import interruptible

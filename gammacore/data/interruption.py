@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import duckdb
+from . import database as duckdb
 
 __all__ = ["interruptible"]
 

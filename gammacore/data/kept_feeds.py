@@ -19,13 +19,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import msgspec
 import numpy as np
 
 from gammacore.array_types import Array, Floats, Ints
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, parse_time
 
+from . import database as duckdb
 from .interruption import interruptible
 from .store import Store, day_of
 from .tables import literal

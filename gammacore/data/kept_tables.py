@@ -26,10 +26,10 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-import duckdb
 import msgspec
 import numpy as np
 
+from . import database as duckdb
 from .interruption import interruptible
 from .tables import Column, FileInfo, Table, connect, filled, literal, read_table
 from .texts import Texts

@@ -18,12 +18,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from gammacore.daycount import NS_PER_DAY
 from gammacore.errors import DataError
 
+from . import database as duckdb
 from .atomic import Batch, Writer, recover
 from .interruption import interruptible
 from .moments import moment, period

@@ -5,6 +5,8 @@ cell that is not what its column says is found and named by file, line and colum
 compressed, checked to its end before anything in it is used.
 """
 
+from __future__ import annotations
+
 import csv
 import difflib
 import gzip
@@ -18,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import duckdb
 import numpy as np
 
 from gammacore.array_types import Array
 from gammacore.errors import DataError
 
+from . import database as duckdb
 from .cells import double_text, time_sql, why_no_time
 from .interruption import interruptible
 from .plain_csv import content_of, plain_rows
