@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -363,3 +364,83 @@ def inverse_implied_vol(
     out: _Floats | None = None,
     threads: int = 1,
 ) -> tuple[_Floats, NDArray[np.int8]]: ...
+@overload
+def black76_sensitivities(
+    names: Sequence[str],
+    kind: int | str,
+    forward: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> tuple[float, ...]: ...
+@overload
+def black76_sensitivities(
+    names: Sequence[str],
+    kind: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    rate: ArrayLike = 0.0,
+    *,
+    out: tuple[_Floats, ...] | None = None,
+    threads: int = 1,
+) -> tuple[_Floats, ...]: ...
+@overload
+def black_scholes_sensitivities(
+    names: Sequence[str],
+    kind: int | str,
+    spot: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> tuple[float, ...]: ...
+@overload
+def black_scholes_sensitivities(
+    names: Sequence[str],
+    kind: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend: ArrayLike = 0.0,
+    *,
+    out: tuple[_Floats, ...] | None = None,
+    threads: int = 1,
+) -> tuple[_Floats, ...]: ...
+@overload
+def inverse_sensitivities(
+    names: Sequence[str],
+    kind: int | str,
+    forward: float,
+    strike: float,
+    tau: float,
+    vol: float,
+    *,
+    numeraire: Literal["usd", "coin"] = "usd",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[float, ...]: ...
+@overload
+def inverse_sensitivities(
+    names: Sequence[str],
+    kind: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    *,
+    numeraire: Literal["usd", "coin"] = "usd",
+    out: tuple[_Floats, ...] | None = None,
+    threads: int = 1,
+) -> tuple[_Floats, ...]: ...

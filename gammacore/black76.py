@@ -4,7 +4,6 @@ Source: F. Black, "The pricing of commodity contracts", Journal of Financial Eco
 3 (1976) 167-179. How the formulas are evaluated is told in docs/numerics.md.
 """
 
-from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar, overload
 
 from numpy.typing import ArrayLike
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 from gammacore import _arrays, _core
 from gammacore._core import black76_implied_vol as implied_vol
 from gammacore._core import black76_price as price
+from gammacore._core import black76_sensitivities as sensitivities
 from gammacore.array_types import Floats
 
 __all__ = ["Greeks", "greeks", "implied_vol", "price", "sensitivities"]
@@ -135,104 +135,7 @@ def greeks(
     if threads == 1:
         values = _core.greeks_fast(model, kind, forward, strike, tau, vol, rate, 0.0, _SLOTS, out)
         if values is not None:
-            return out if out is not None else Greeks(*values)
+            return out if out is not None else Greeks._make(values)
     numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": 0.0}
     found = _arrays.greeks(model, kind, numbers, _SLOTS, out, threads)
-    return out if out is not None else Greeks(*found)
-
-
-@overload
-def sensitivities(
-    names: Sequence[str],
-    kind: int | str,
-    forward: float,
-    strike: float,
-    tau: float,
-    vol: float,
-    rate: float = 0.0,
-    *,
-    out: None = None,
-    threads: int = 1,
-) -> tuple[float, ...]: ...
-@overload
-def sensitivities(
-    names: Sequence[str],
-    kind: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    rate: ArrayLike = 0.0,
-    *,
-    out: tuple[Floats, ...] | None = None,
-    threads: int = 1,
-) -> tuple[Floats, ...]: ...
-def sensitivities(
-    names: Sequence[str],
-    kind: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    rate: ArrayLike = 0.0,
-    *,
-    out: tuple[Floats, ...] | None = None,
-    threads: int = 1,
-) -> tuple[float, ...] | tuple[Floats, ...]:
-    """Compute the named derivatives only, and pay for these only.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Which, in any order: price, delta, gamma, vega, theta, rho, vanna, volga, charm,
-        speed, zomma, color, veta, ultima, dual_delta, dual_gamma.
-    kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those
-        Call or put, in any letter case.
-    forward : array_like
-        Forward price F > 0 for the option's expiry.
-    strike : array_like
-        Strike K > 0.
-    tau : array_like
-        Time to expiry in years, >= 0.
-    vol : array_like
-        Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
-    rate : array_like, optional
-        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
-    out : tuple of ndarray, optional
-        Float64 arrays of the broadcast shape to write into; it is returned.
-    threads : int, optional
-        How many threads to share large arrays among; 1, the default, starts none. The
-        result does not depend on it, bit for bit.
-
-    Returns
-    -------
-    tuple
-        In the order of `names`. Floats if every argument is a scalar or 0-d, else arrays.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or comes twice, or as `price`.
-    TypeError
-        As `price`.
-
-    Notes
-    -----
-    Beyond those of `greeks`: `speed` d gamma / dF, `zomma` d gamma / d vol, `color` d gamma / dt,
-    `veta` d vega / dt, `ultima` d volga / d vol, `dual_delta` dV/dK, `dual_gamma` d2V/dK2; t is
-    calendar time, in years. A Greek has the same bits here and in `greeks`.
-
-    Examples
-    --------
-    >>> sensitivities(("gamma", "speed"), "call", 60_000.0, 63_000.0, 7 / 365, 0.6)
-    (6.8953...e-05, 6.3975...e-09)
-    """
-    chosen = _arrays.slots(tuple(names), False)
-    model = _core.BLACK76
-    if threads == 1:
-        values = _core.greeks_fast(model, kind, forward, strike, tau, vol, rate, 0.0, chosen, out)
-        if values is not None:
-            return out if out is not None else values
-    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": 0.0}
-    found = _arrays.greeks(model, kind, numbers, chosen, out, threads)
-    return out if out is not None else found
+    return out if out is not None else Greeks._make(found)

@@ -6,7 +6,6 @@ rational option pricing", Bell Journal 4 (1973) 141-183. Evaluated as Black-76 o
 forward ``spot * exp((rate - dividend) * tau)``.
 """
 
-from collections.abc import Sequence
 from typing import overload
 
 from numpy.typing import ArrayLike
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike
 from gammacore import _arrays, _core
 from gammacore._core import black_scholes_implied_vol as implied_vol
 from gammacore._core import black_scholes_price as price
+from gammacore._core import black_scholes_sensitivities as sensitivities
 from gammacore.array_types import Floats
 from gammacore.black76 import Greeks
 
@@ -114,109 +114,7 @@ def greeks(
     if threads == 1:
         values = _core.greeks_fast(model, kind, spot, strike, tau, vol, rate, dividend, _SLOTS, out)
         if values is not None:
-            return out if out is not None else Greeks(*values)
+            return out if out is not None else Greeks._make(values)
     numbers = {"spot": spot, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": dividend}
     found = _arrays.greeks(model, kind, numbers, _SLOTS, out, threads)
-    return out if out is not None else Greeks(*found)
-
-
-@overload
-def sensitivities(
-    names: Sequence[str],
-    kind: int | str,
-    spot: float,
-    strike: float,
-    tau: float,
-    vol: float,
-    rate: float = 0.0,
-    dividend: float = 0.0,
-    *,
-    out: None = None,
-    threads: int = 1,
-) -> tuple[float, ...]: ...
-@overload
-def sensitivities(
-    names: Sequence[str],
-    kind: ArrayLike,
-    spot: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    rate: ArrayLike = 0.0,
-    dividend: ArrayLike = 0.0,
-    *,
-    out: tuple[Floats, ...] | None = None,
-    threads: int = 1,
-) -> tuple[Floats, ...]: ...
-def sensitivities(
-    names: Sequence[str],
-    kind: ArrayLike,
-    spot: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    rate: ArrayLike = 0.0,
-    dividend: ArrayLike = 0.0,
-    *,
-    out: tuple[Floats, ...] | None = None,
-    threads: int = 1,
-) -> tuple[float, ...] | tuple[Floats, ...]:
-    """Compute the named derivatives only, and pay for these only.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Which, in any order: price, delta, gamma, vega, theta, rho, vanna, volga, charm,
-        speed, zomma, color, veta, ultima, dual_delta, dual_gamma.
-    kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those
-        Call or put, in any letter case.
-    spot : array_like
-        Spot price S > 0.
-    strike : array_like
-        Strike K > 0.
-    tau : array_like
-        Time to expiry in years, >= 0.
-    vol : array_like
-        Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
-    rate : array_like, optional
-        Continuously compounded rate, of any sign; ``exp(-rate * tau)`` must be in the range of doubles.
-    dividend : array_like, optional
-        Continuous dividend yield (for a coin: its lending rate), of any sign.
-    out : tuple of ndarray, optional
-        Float64 arrays of the broadcast shape to write into; it is returned.
-    threads : int, optional
-        How many threads to share large arrays among; 1, the default, starts none. The
-        result does not depend on it, bit for bit.
-
-    Returns
-    -------
-    tuple
-        In the order of `names`. Floats if every argument is a scalar or 0-d, else arrays.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or comes twice, or as `price`.
-    TypeError
-        As `price`.
-
-    Notes
-    -----
-    Beyond those of `greeks`: `speed` d gamma / dS, `zomma` d gamma / d vol, `color` d gamma / dt,
-    `veta` d vega / dt, `ultima` d volga / d vol, `dual_delta` dV/dK, `dual_gamma` d2V/dK2; t is
-    calendar time, in years. A Greek has the same bits here and in `greeks`.
-
-    Examples
-    --------
-    >>> sensitivities(("dual_delta",), "call", 60.0, 65.0, 0.25, 0.30, rate=0.08)
-    (-0.3110...,)
-    """
-    chosen = _arrays.slots(tuple(names), False)
-    model = _core.BLACK_SCHOLES
-    if threads == 1:
-        values = _core.greeks_fast(model, kind, spot, strike, tau, vol, rate, dividend, chosen, out)
-        if values is not None:
-            return out if out is not None else values
-    numbers = {"spot": spot, "strike": strike, "tau": tau, "vol": vol, "rate": rate, "dividend": dividend}
-    found = _arrays.greeks(model, kind, numbers, chosen, out, threads)
-    return out if out is not None else found
+    return out if out is not None else Greeks._make(found)

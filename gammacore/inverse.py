@@ -5,7 +5,6 @@ by the forward. Net delta after C. Alexander, D. Chen and A. Imeraj, "Crypto qua
 inverse options", Mathematical Finance 33 (2023) 1005-1043, and Deribit's DeltaTotal.
 """
 
-from collections.abc import Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar, overload
 
 from numpy.typing import ArrayLike
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 from gammacore import _arrays, _core
 from gammacore._core import inverse_implied_vol as implied_vol
 from gammacore._core import inverse_price as price
+from gammacore._core import inverse_sensitivities as sensitivities
 from gammacore.array_types import Floats
 
 __all__ = ["InverseGreeks", "greeks", "implied_vol", "price", "sensitivities"]
@@ -150,106 +150,7 @@ def greeks(
     if threads == 1:
         values = _core.greeks_fast(model, kind, forward, strike, tau, vol, 0.0, 0.0, _SLOTS, out)
         if values is not None:
-            return out if out is not None else InverseGreeks(*values)
+            return out if out is not None else InverseGreeks._make(values)
     numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
     found = _arrays.greeks(model, kind, numbers, _SLOTS, out, threads)
-    return out if out is not None else InverseGreeks(*found)
-
-
-@overload
-def sensitivities(
-    names: Sequence[str],
-    kind: int | str,
-    forward: float,
-    strike: float,
-    tau: float,
-    vol: float,
-    *,
-    numeraire: Numeraire = "usd",
-    out: None = None,
-    threads: int = 1,
-) -> tuple[float, ...]: ...
-@overload
-def sensitivities(
-    names: Sequence[str],
-    kind: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    *,
-    numeraire: Numeraire = "usd",
-    out: tuple[Floats, ...] | None = None,
-    threads: int = 1,
-) -> tuple[Floats, ...]: ...
-def sensitivities(
-    names: Sequence[str],
-    kind: ArrayLike,
-    forward: ArrayLike,
-    strike: ArrayLike,
-    tau: ArrayLike,
-    vol: ArrayLike,
-    *,
-    numeraire: Numeraire = "usd",
-    out: tuple[Floats, ...] | None = None,
-    threads: int = 1,
-) -> tuple[float, ...] | tuple[Floats, ...]:
-    """Compute the named derivatives only, and pay for these only.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Which, in any order: price, delta, gamma, vega, theta, rho, vanna, volga, charm,
-        speed, zomma, color, veta, ultima, dual_delta, dual_gamma, net_delta.
-    kind : {+1, -1, 'call', 'put', 'c', 'p'} or array_like of those
-        Call or put, in any letter case.
-    forward : array_like
-        Forward price F > 0 for the option's expiry.
-    strike : array_like
-        Strike K > 0.
-    tau : array_like
-        Time to expiry in years, >= 0.
-    vol : array_like
-        Volatility as a decimal per square root of a year, >= 0. Infinity is allowed.
-    numeraire : {'usd', 'coin'}, optional
-        Whose value is differentiated: the USD value ``forward * price``, as the exchange
-        does, or the coin value, which is what a coin account gains and loses.
-    out : tuple of ndarray, optional
-        Float64 arrays of the broadcast shape to write into; it is returned.
-    threads : int, optional
-        How many threads to share large arrays among; 1, the default, starts none. The
-        result does not depend on it, bit for bit.
-
-    Returns
-    -------
-    tuple
-        In the order of `names`. Floats if every argument is a scalar or 0-d, else arrays.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or comes twice, or as `price`.
-    TypeError
-        As `price`.
-
-    Notes
-    -----
-    Beyond those of `greeks`: `speed` d gamma / dF, `zomma` d gamma / d vol, `color` d gamma / dt,
-    `veta` d vega / dt, `ultima` d volga / d vol, `dual_delta` dV/dK, `dual_gamma` d2V/dK2; t is
-    calendar time, in years. `price` is in coin and `net_delta` the same for either numeraire.
-    In coin `delta` is ``net_delta / forward``.
-
-    Examples
-    --------
-    >>> sensitivities(("gamma",), "call", 60_000.0, 60_000.0, 7 / 365, 0.6, numeraire="coin")
-    (1.06...e-09,)
-    """
-    chosen = _arrays.slots(tuple(names), True)
-    model = model_of(numeraire)
-    if threads == 1:
-        values = _core.greeks_fast(model, kind, forward, strike, tau, vol, 0.0, 0.0, chosen, out)
-        if values is not None:
-            return out if out is not None else values
-    numbers = {"forward": forward, "strike": strike, "tau": tau, "vol": vol, "rate": 0.0, "dividend": 0.0}
-    found = _arrays.greeks(model, kind, numbers, chosen, out, threads)
-    return out if out is not None else found
+    return out if out is not None else InverseGreeks._make(found)

@@ -505,3 +505,13 @@ def vol_interval_into(int model, kind, underlying, strike, tau, price, rate, tic
 
 
 include "public.pxi"
+include "public_greeks.pxi"
+
+
+for _function in (black76_price, black76_implied_vol, black_scholes_price, black_scholes_implied_vol,
+                  inverse_price, inverse_implied_vol, black76_sensitivities, black_scholes_sensitivities,
+                  inverse_sensitivities):
+    _where = "inverse" if _function.__name__[0] == "i" else (
+        "black76" if _function.__name__[5] == "7" else "black_scholes")
+    _function.__module__ = "gammacore." + _where
+    _function.__name__ = _function.__qualname__ = _function.__name__[len(_where) + 1:]

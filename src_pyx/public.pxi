@@ -377,11 +377,3 @@ def inverse_implied_vol(kind, price, forward, strike, tau, *, bint status=False,
     return general_implied(GC_INVERSE, kind, {
         "forward": forward, "strike": strike, "tau": tau, "price": price, "rate": 0.0, "dividend": 0.0,
     }, status, method, out, threads)
-
-
-for _function in (black76_price, black76_implied_vol, black_scholes_price, black_scholes_implied_vol,
-                  inverse_price, inverse_implied_vol):
-    _where = "inverse" if _function.__name__[0] == "i" else (
-        "black76" if _function.__name__[5] == "7" else "black_scholes")
-    _function.__module__ = "gammacore." + _where
-    _function.__name__ = _function.__qualname__ = _function.__name__[len(_where) + 1:]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammacore import IVStatus, _arrays, black76, black_scholes, chain, inverse, settlement
+from gammacore import IVStatus, black76, black_scholes, chain, inverse, settlement
 
 MODULES = {black76: 1, black_scholes: 2, inverse: 0}  # to the number of rates
 
@@ -349,7 +349,7 @@ def test_threads_change_no_bit(threads):
 
 
 def test_few_options_start_no_thread(monkeypatch):
-    monkeypatch.setattr(_arrays, "ThreadPoolExecutor", None)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", None)
     assert black76.price(1, np.full(20_000, 100.0), 110.0, 0.5, 0.6, threads=8).shape == (20_000,)
     assert black76.price(1, 100.0, 110.0, 0.5, 0.6, threads=8) == black76.price(1, 100.0, 110.0, 0.5, 0.6)
 

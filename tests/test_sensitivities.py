@@ -124,3 +124,23 @@ def test_no_greek_is_nan_without_or_with_infinite_vol(name, tau, vol):
         for strike in (90.0, 100.0, 110.0):
             found = module.sensitivities(names_of(module), kind, 100.0, strike, tau, vol, *rates, **keywords)
             assert np.isfinite(found).all()
+
+
+def test_names_are_read_anew_in_every_call():
+    option = ("call", 60_000.0, 63_000.0, 7 / 365, 0.6)
+    both = dict(zip(("gamma", "vega"), black76.sensitivities(("gamma", "vega"), *option), strict=True))
+    names = ["gamma", "vega"]
+    assert black76.sensitivities(names, *option) == tuple(both.values())
+    names.reverse()
+    assert black76.sensitivities(names, *option) == tuple(reversed(both.values()))
+    twice = ("vega", "gamma")
+    for _ in range(2):  # the second time the names are remembered
+        assert black76.sensitivities(twice, *option) == tuple(reversed(both.values()))
+    with pytest.raises(ValueError, match="unknown Greek 'net_delta'"):
+        black76.sensitivities(("net_delta",), *option)
+    net = ("net_delta",)
+    assert inverse.sensitivities(net, *option) == inverse.sensitivities(net, *option, numeraire="coin")
+    with pytest.raises(ValueError, match="unknown Greek 'net_delta'"):
+        black76.sensitivities(net, *option)
+    with pytest.raises(ValueError, match="numeraire"):
+        inverse.sensitivities(net, *option, numeraire="euro")
