@@ -29,12 +29,14 @@ INNER = [f"{name}.{inner}" for name, folder in MAPPED.items() for inner in find_
 # Never -march: the loops are compiled for each instruction set by attributes
 # (src_pyx/levels.h), the rest must run anywhere.
 # -ffp-contract=off: the same bits at every level (src_pyx/portable.h).
+# -g0: debugging information, which Python asks for, takes a quarter of the time and is of no use to a user.
 # tools/sanitize.py asks for less optimisation: sanitizers instrument the source, and -O3 takes them long.
+OPTIMISE = os.environ.get("GAMMACORE_OPTIMISE")
 FLAGS = (
     ["/O2"]
     if sys.platform == "win32"
     else [
-        os.environ.get("GAMMACORE_OPTIMISE", "-O3"),
+        *([OPTIMISE] if OPTIMISE else ["-O3", "-g0"]),
         "-fno-math-errno",
         "-fno-trapping-math",
         "-ffp-contract=off",
@@ -53,6 +55,9 @@ extensions = [
     )
     for path in sorted(Path("src_pyx").glob("_*.pyx"))
 ]
+# Cython's own code for memoryviews, once: inside every extension it is most of what there is to compile.
+SHARED = "gammacore._shared"
+extensions.append(Extension(SHARED, ["src_pyx/_shared.c"], extra_compile_args=FLAGS))
 
 
 class BuildPy(build_py):
@@ -75,6 +80,8 @@ setup(
     ext_modules=cythonize(
         extensions,
         build_dir="build/cython",
+        shared_utility_qualified_name=SHARED,
+        nthreads=(os.cpu_count() or 1) if sys.platform == "linux" else 0,  # elsewhere processes start anew
         language_level=3,
         compiler_directives={
             "boundscheck": False,
