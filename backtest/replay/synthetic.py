@@ -84,13 +84,14 @@ def _paths(config: MarketConfig, rng: np.random.Generator) -> tuple[Floats, Floa
     shocks = rng.standard_normal((2, steps))
     shocks[1] = config.correlation * shocks[0] + np.sqrt(1.0 - config.correlation**2) * shocks[1]
     long_run = config.vol**2
-    variance = np.empty(steps + 1)
-    variance[0] = v = long_run
-    scale = config.vol_of_vol * np.sqrt(dt)
-    for k, shock in enumerate(shocks[1].tolist()):
-        kept = max(v, 0.0)
-        v += config.mean_reversion * (long_run - kept) * dt + scale * kept**0.5 * shock
-        variance[k + 1] = max(v, 0.0)
+    scale, speed = float(config.vol_of_vol * np.sqrt(dt)), config.mean_reversion
+    v = kept = long_run
+    path = [kept]
+    for shock in shocks[1].tolist():
+        v += speed * (long_run - kept) * dt + scale * kept**0.5 * shock
+        kept = v if v > 0.0 else 0.0
+        path.append(kept)
+    variance = np.array(path)
     moves = np.sqrt(variance[:-1] * dt) * shocks[0] - 0.5 * variance[:-1] * dt
     spot = config.spot * np.exp(np.concatenate([[0.0], np.cumsum(moves)]))
     return spot, variance
