@@ -89,6 +89,7 @@ cdef extern from "hedge_levels.h" nogil:
         gc_policy policy
         float *log_price
         float *price
+        float *inverse
 
     ctypedef struct gc_hedge_kernels:
         void (*simulate)(const gc_simulation *, ptrdiff_t, ptrdiff_t, double *const *) noexcept nogil
@@ -269,7 +270,7 @@ def fan(int level, cnp.ndarray moves not None, cnp.ndarray pace not None, cnp.nd
         to[k] = singles(out, GC_FAN_COLUMNS * each) + k * each
     leg = <gc_fan_leg *>PyMem_Calloc(f.positions * f.legs, sizeof(gc_fan_leg))
     rules = PyMem_Calloc(f.steps, GC_FAN_RULE_BYTES + f.legs * GC_FAN_POINT_BYTES)
-    f.log_price = <float *>PyMem_Malloc(2 * f.paths * (f.steps + 1) * sizeof(float))
+    f.log_price = <float *>PyMem_Malloc(3 * f.paths * (f.steps + 1) * sizeof(float))
     try:
         if leg == NULL or rules == NULL or f.log_price == NULL:
             raise MemoryError()
@@ -277,7 +278,8 @@ def fan(int level, cnp.ndarray moves not None, cnp.ndarray pace not None, cnp.nd
             for k in range(f.legs):
                 (leg[p * f.legs + k].log_strike, leg[p * f.legs + k].expiry, leg[p * f.legs + k].end,
                  leg[p * f.legs + k].amount, leg[p * f.legs + k].puts, leg[p * f.legs + k].vol) = legs[p][k]
-        f.leg, f.price = leg, f.log_price + f.paths * (f.steps + 1)
+        f.leg = leg
+        f.price, f.inverse = f.log_price + f.paths * (f.steps + 1), f.log_price + 2 * f.paths * (f.steps + 1)
         with nogil:
             gc_hedge_table(level).fan(&f, rules, to)
     finally:

@@ -38,7 +38,7 @@ typedef struct {
     int64_t positions, legs;
     const gc_fan_leg *leg;  /* positions times legs */
     gc_policy policy;       /* a risk aversion times the price, costs of a trade over it */
-    float *log_price, *price; /* room: paths times (steps + 1) each */
+    float *log_price, *price, *inverse; /* room: paths times (steps + 1) each; one over the price */
 } gc_fan;
 
 /* Turnover and mismatch of a random walk that is looked at each time its deviation has grown by S, within a band

@@ -5,6 +5,7 @@
 #ifndef GAMMACORE_SINGLE_H
 #define GAMMACORE_SINGLE_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,12 +34,10 @@ GC_INLINE float gc_single_from(int32_t bits)
     return value;
 }
 
-/* exp(v), v held to [-87, 87]: 2^k times a polynomial on half of ln 2 to either side (S. Moshier, Cephes, expf).
+/* exp(v) for v within [-87, 87]: 2^k times a polynomial on half of ln 2 to either side (S. Moshier, Cephes, expf).
  * Relative error 2e-7. */
-GC_INLINE float gc_single_exp(float v)
+GC_INLINE float gc_single_exp_within(float v)
 {
-    v = v < -87.0f ? -87.0f : v;
-    v = v > 87.0f ? 87.0f : v;
     float shifted = v * GC_SINGLE_LOG2_E + GC_SINGLE_SHIFT;
     float k = shifted - GC_SINGLE_SHIFT;
     float r = (v - k * GC_SINGLE_LN2_HIGH) - k * GC_SINGLE_LN2_LOW;
@@ -50,6 +49,13 @@ GC_INLINE float gc_single_exp(float v)
     p = p * r + 5.0000001201e-1f;
     p = 1.0f + (r + p * (r * r));
     return gc_single_from((int32_t)((uint32_t)gc_single_bits(p) + ((uint32_t)gc_single_bits(shifted) << 23)));
+}
+
+/* exp(v), v held to [-87, 87]. */
+GC_INLINE float gc_single_exp(float v)
+{
+    v = v < -87.0f ? -87.0f : v;
+    return gc_single_exp_within(v > 87.0f ? 87.0f : v);
 }
 
 /* ln v for v >= 1e-30, below which it is that of 1e-30: 2 atanh((m - 1)/(m + 1)), m within [1/sqrt 2, sqrt 2].
@@ -65,12 +71,15 @@ GC_INLINE float gc_single_log(float v)
     return (float)exponent * GC_SINGLE_LN2 + 2.0f * s * p;
 }
 
-/* N(d) and phi(d): absolute error 2e-7 (M. Abramowitz, I. Stegun, 26.2.17, which is good to 7.5e-8). */
+/* N(d) and phi(d): absolute error 2e-7 (M. Abramowitz, I. Stegun, 26.2.17, which is good to 7.5e-8). d is held to
+ * [-8, 8]: densities beyond are so small that their squares are no normal numbers, which take many times as long. */
+#define GC_SINGLE_FAR 8.0f
 GC_INLINE void gc_single_normal(float d, float *distribution, float *density)
 {
-    float y = d < 0.0f ? -d : d;
+    float y = fabsf(d);
+    y = y > GC_SINGLE_FAR ? GC_SINGLE_FAR : y;
     float t = 1.0f / (1.0f + 0.2316419f * y);
-    float phi = GC_SINGLE_INV_SQRT_2PI * gc_single_exp(-0.5f * (y * y));
+    float phi = GC_SINGLE_INV_SQRT_2PI * gc_single_exp_within(-0.5f * (y * y));
     float p = 1.330274429f;
     p = p * t - 1.821255978f;
     p = p * t + 1.781477937f;

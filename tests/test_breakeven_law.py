@@ -336,6 +336,29 @@ def test_every_level_of_instructions_gives_the_same_bits():
             assert np.array_equal(one, other), policy
 
 
+@pytest.mark.parametrize("amount", [2.0, -2.0])
+@pytest.mark.parametrize("name", ["whalley_wilmott", "zakamouline"])
+def test_one_leg_is_hedged_as_several_are(name, amount):
+    """Widths of one leg have shorter formulas, which are not taken with a leg of no amount beside it."""
+    times = np.ascontiguousarray(steps_of(np.array([5 * DAY]), np.array([0.0]), DAY / 8))
+    moves, pace, vols = moves_of(times)
+    legs = [
+        [(math.log(k), 5 * DAY, len(times) - 1, amount, 0.5 * amount, IV)] for k in (0.85, 0.97, 1.0, 1.1)
+    ]
+    fields, found = compiled_policy(RULES[name], 1.0), []
+    fields["risk_aversion"] *= F
+    for each in (legs, [[leg, (*leg[:3], 0.0, 0.0, IV)] for (leg,) in legs]):
+        out = np.empty((3, len(legs), moves.shape[1]), np.float32)
+        level = _core.LEVELS.index(_core.simd_level())
+        _hedging.fan(level, moves, pace, times, np.full(vols, 0.5), DAY / 1440, each, fields, out)
+        found.append(out)
+    one, several = found
+    assert (one[1] > 0.0).mean() > 0.5  # it trades
+    # A mismatch on the very edge of a band may fall to either side of it.
+    assert np.quantile(np.abs(one - several), 0.999) < 1e-5
+    assert one.mean(axis=2) == pytest.approx(several.mean(axis=2), rel=1e-4, abs=1e-6)
+
+
 def test_the_fan_refuses_arrays_of_another_shape():
     times, moves = np.linspace(0.0, DAY, 3), np.zeros((2, 128), np.float32)
     pace = np.ones_like(moves)

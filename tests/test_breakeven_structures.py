@@ -15,7 +15,7 @@ from gammacore.backtest.simulation.models import GBM
 from gammacore.backtest.simulation.montecarlo import simulate
 from gammacore.backtest.simulation.option_book import Costs, OptionLeg
 from gammacore.breakeven import Positions, TradePlan, breakevens
-from gammacore.breakeven.roots import nearest_root
+from gammacore.breakeven.roots import nearest_root, rising_root
 from gammacore.build import build_desk, build_weigher
 from gammacore.cli.main import app
 from gammacore.config import parse_config
@@ -167,6 +167,18 @@ def test_two_volatilities_at_which_nothing_is_left_give_the_nearest():
     found = nearest_root(excess, np.array([0.2, 0.31, 0.6, 0.89, 2.0]))
     assert found == pytest.approx([0.3, 0.3, 0.9, 0.9, 0.9], rel=1e-9)
     assert math.isnan(nearest_root(lambda vol: 1.0 + vol, np.array([0.6]))[0])
+
+
+def test_a_root_that_is_found_is_not_left_again():
+    """At the nearest number to a root something tiny may be left, and a step from there leads nowhere."""
+    at, asked = np.linspace(0.3, 1.5, 200), []
+
+    def excess(vol):
+        asked.append(1)
+        return 2e3 * ((vol - at) + 0.1 * (vol - at) ** 2) - 3e-14
+
+    assert rising_root(excess, np.full(200, 0.6)) == pytest.approx(at, abs=1e-10)
+    assert len(asked) <= 10
 
 
 def test_a_calendar_with_forwards_and_volatilities_of_its_own():

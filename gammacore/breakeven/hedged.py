@@ -95,7 +95,7 @@ class Hedged:
         self.policy, self.look = _looked(held.plan)
         self.last_rate = np.broadcast_to(held.last_rate(), held.price.shape)
         count = len(held.price)
-        self._turnover, self._last, self._variance = _Curve(count), _Curve(count), _Parabola(count)
+        self._costs, self._variance = _Curves(count), _Parabola(count)
         batches = [(rows, _knots(held, rows)) for rows in _together(held)]
         few = sum(len(knots.rows) for _, knots in batches) <= FEW
         self._batches = [self._simulated(*batch, few) for batch in batches]
@@ -121,8 +121,7 @@ class Hedged:
         costs = np.stack([traded.mean(axis=2), last.mean(axis=2)])
         found = np.concatenate([_cubics(logs, costs), _parabolas(vols**2, variance)])
         found = knots.smooth(found)
-        self._turnover.take(rows, logs, found[0:4])
-        self._last.take(rows, logs, found[4:8])
+        self._costs.take(rows, logs, found[:8])
         self._variance.take(rows, found[8:], LEAST * knots.straight(variance.min(axis=1)))
         return Batch(rows, logs, net, knots, _shrunk(net, variance, knots))
 
@@ -132,11 +131,11 @@ class Hedged:
 
         median = self.median[rows]
         median = median[np.isfinite(median)]
-        logs = np.log(median) if median.size else np.zeros(1)
-        inner = math.hypot(float(np.nanmax(self.log_sd[rows], initial=0.0)), float(np.ptp(logs)))
+        logs = np.sort(np.log(median)) if median.size else np.zeros(1)
+        inner = math.hypot(float(np.nanmax(self.log_sd[rows], initial=0.0)), float(logs[-1] - logs[0]))
         score = ndtri((np.arange(count) + 0.5) / count)
         spread = np.where(np.abs(score) < 1.0, inner, max(inner, WIDE))
-        return np.asarray(np.exp(np.median(logs) + spread * score))
+        return np.asarray(np.exp(logs[len(logs) // 2] + spread * score))
 
     # ------------------------------------------------------------- costs
 
@@ -147,9 +146,8 @@ class Hedged:
 
     def cost(self, sigma: Floats) -> Floats:
         """Mean cost of the hedges after the first, USD; the last one, which gives the hedge up, included."""
-        asked = np.log(sigma)
-        found = self.plan.hedge_cost * self._turnover(asked) + self.last_rate * self._last(asked)
-        return np.asarray(found * self.held.price)
+        turnover, last = self._costs(np.log(sigma))
+        return np.asarray((self.plan.hedge_cost * turnover + self.last_rate * last) * self.held.price)
 
     # ------------------------------------------------------------- chances
 
@@ -175,23 +173,24 @@ class Hedged:
         return np.where(known, (deviation * self.held.price) ** 2, np.nan), np.where(known, chances, np.nan)
 
 
-class _Curve:
-    """A positive function of the volatility for each position: a cubic in logarithms, fitted to a few points.
+class _Curves:
+    """Two positive functions of the volatility for each position: cubics in logarithms through a few points.
 
-    Beyond the points it goes on straight in logarithms, and at most in proportion to the volatility.
+    Beyond the points they go on straight in logarithms, and at most in proportion to the volatility.
     """
 
     def __init__(self, count: int) -> None:
-        self.factors: Floats = np.zeros((4, count))
+        self.factors: Floats = np.zeros((4, 2, count))
         self.middle, self.reach = np.zeros(count), np.ones(count)
 
     def take(self, rows: Ints, logs: Floats, factors: Floats) -> None:
         """Take in the cubics of some positions, by :func:`_cubics` of these logarithms."""
-        self.factors[:, rows] = factors
+        self.factors[:, :, rows] = factors.reshape(2, 4, -1).swapaxes(0, 1)
         self.middle[rows], self.reach[rows] = 0.5 * (logs[0] + logs[-1]), 0.5 * (logs[-1] - logs[0])
 
     def __call__(self, asked: Floats) -> Floats:
-        a, b, c, d = self.factors
+        """Both at logarithms of volatilities, shape (..., positions), on a first axis."""
+        a, b, c, d = self.factors.reshape(4, 2, *(1,) * (asked.ndim - 1), -1)
         at = (asked - self.middle) / self.reach
         inside = np.clip(at, -1.0, 1.0)
         slope = b + inside * (2.0 * c + inside * 3.0 * d)
@@ -223,13 +222,14 @@ def _cubics(logs: Floats, known: Floats) -> Floats:
     """Fit the logarithms of values at volatilities, (curves, knots, volatilities); four factors a curve."""
     middle, reach = 0.5 * (logs[0] + logs[-1]), 0.5 * (logs[-1] - logs[0])
     powers = ((logs - middle) / reach)[:, None] ** np.arange(4)
-    found = np.linalg.pinv(powers) @ np.log(np.maximum(known, NOTHING)).swapaxes(1, 2)
-    return np.asarray(found.reshape(-1, known.shape[1]))
+    values = np.log(np.maximum(known, NOTHING)).reshape(-1, len(logs))
+    found = np.linalg.lstsq(powers, values.T)[0]
+    return np.asarray(found.reshape(4, len(known), -1).swapaxes(0, 1).reshape(-1, known.shape[1]))
 
 
 def _parabolas(squares: Floats, known: Floats) -> Floats:
     """Fit variances at squared volatilities, (knots, volatilities), whose errors are shares of themselves."""
-    unit = float(np.median(squares))
+    unit = float(squares[len(squares) // 2])
     powers = (squares / unit)[:, None] ** np.arange(3) / known[..., None]
     normal = powers.swapaxes(1, 2) @ powers
     normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3)

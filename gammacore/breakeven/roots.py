@@ -62,9 +62,10 @@ def _between(excess: Excess, low: Floats, high: Floats, start: Floats) -> Floats
         low, high = np.where(below, found, low), np.where(below, high, found)
         with np.errstate(invalid="ignore", divide="ignore"):
             step = found - here * (found - before) / (here - at_before)
+        # Before a step that leaves the bracket by rounding is replaced: it may be the last.
+        done |= (here == 0.0) | (np.abs(step - found) < TOLERANCE)
         good = (step > low) & (step < high) & (np.abs(step - found) < 0.5 * earlier)
         step = np.where(good, step, 0.5 * (low + high))
-        done |= (here == 0.0) | (np.abs(step - found) < TOLERANCE)
         before, at_before, earlier, way = found, here, way, np.abs(step - found)
         found = np.where(done, found, step)
         if np.all(done):
