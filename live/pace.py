@@ -1,4 +1,8 @@
-"""How an episode moves against what was paid for it: realised volatility, volatility paid, break-even."""
+"""How an episode moves against what was paid for it: realised volatility, volatility paid, break-even.
+
+Time counts as on the variance clock of the coin: a weekend, over which prices hardly move, is short, and who
+holds one is not behind for it.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,13 @@ from gammacore.market import Market
 from gammacore.strategy.signal import Signal
 from gammacore.strategy.structures import Picked
 from gammacore.valuation import shape
+from gammacore.volatility.clock import VarianceClock
+from gammacore.volatility.forecast_errors import coin_clock
 
 EVERY_NS = (
     NS_PER_MINUTE  # between two prices that the realised volatility counts: ticks of a mark are smoothed
 )
+DAYS = 365.0  # of the year that volatilities are for
 log = logging.getLogger("gammacore.live")
 
 
@@ -31,19 +38,31 @@ class Pace:
     """Realised volatility of an episode's forward since its entry.
 
     The root of the mean squared logarithmic return a year, from minute to minute (and over the minute that
-    has begun), without a mean; beside it the same from hedge to hedge.
+    has begun), without a mean; beside it the same from hedge to hedge. A year is as long as the break-even
+    has it: of the episode's life as much counts as spent as has passed of it on the clock.
 
     Parameters
     ----------
-    ts_ns : int
-        Of the entry.
+    ts_ns, end_ns : int
+        Of the entry, and of the end that the break-even is for.
     forward : float
     paid, breakeven : float
         See :func:`paid_vol` and :func:`breakeven_vol`.
+    clock : VarianceClock, optional
+        Default: the calendar's.
     """
 
-    def __init__(self, ts_ns: int, forward: float, paid: float, breakeven: float) -> None:
+    def __init__(
+        self,
+        ts_ns: int,
+        end_ns: int,
+        forward: float,
+        paid: float,
+        breakeven: float,
+        clock: VarianceClock | None = None,
+    ) -> None:
         self.entry_ns, self.paid, self.breakeven = ts_ns, paid, breakeven
+        self._clock, self._end_ns = clock or VarianceClock.calendar(), end_ns
         self._ts_ns, self._forward = ts_ns, forward
         self._sum = 0.0
         self._hedge_ns, self._hedge_price, self._hedge_sum = ts_ns, forward, 0.0
@@ -61,11 +80,17 @@ class Pace:
 
     def realised(self, ts_ns: int, forward: float) -> float:
         """Realised volatility up to now, decimal; NaN at the entry itself."""
-        return _vol(self._sum + math.log(forward / self._forward) ** 2, ts_ns - self.entry_ns)
+        return self._vol(self._sum + math.log(forward / self._forward) ** 2, ts_ns)
 
     def at_hedges(self) -> float:
         """Realised volatility that the hedges saw, up to the last one; NaN before the first."""
-        return _vol(self._hedge_sum, self._hedge_ns - self.entry_ns)
+        return self._vol(self._hedge_sum, self._hedge_ns)
+
+    def _vol(self, squares: float, ts_ns: int) -> float:
+        if ts_ns <= self.entry_ns:
+            return math.nan
+        passed, life = self._clock.elapsed(self.entry_ns, [ts_ns, self._end_ns]).tolist()
+        return math.sqrt(squares / (passed / life * (self._end_ns - self.entry_ns) / NS_PER_YEAR))
 
 
 class Paces:
@@ -74,14 +99,26 @@ class Paces:
     def __init__(self) -> None:
         self._found: dict[int, Pace] = {}
         self._weigher: Signal | None = None
+        self._clock: VarianceClock | None = None
 
     def start(self, config: Config) -> None:
-        """Learn how break-evens are to be found."""
+        """Learn how break-evens are to be found, and on which clock."""
         self._weigher = self._weigher or build_weigher(config)
+        self._clock = coin_clock(config.coin)
 
     def of(self, episode: Episode) -> Pace | None:
         """Pace of an open episode of which the whole entry has been filled."""
         return self._found.get(episode.number) if episode.open else None
+
+    def told(self, episode: Episode, market: Market) -> str:
+        """Describe a pace in per cent a day, for alerts, screen and dashboard; empty where there is none."""
+        pace = self.of(episode)
+        if pace is None or market.ts_ns <= pace.entry_ns:
+            return ""
+        seen = pace.realised(market.ts_ns, market.forward(episode.expiry_ns))
+        bound = "needed" if is_long(episode) else "at most"
+        even = "no break-even" if math.isnan(pace.breakeven) else f"{bound} {_a_day(pace.breakeven)}"
+        return f"pace {_a_day(seen)} a day, {even}"
 
     def take(self, event: Event, desk: Desk) -> None:
         """Take in an event; the desk has handled it."""
@@ -104,9 +141,17 @@ class Paces:
         pace = self._found.get(episode.number)
         if pace is None and fill.order_id not in episode.pending:
             paid, breakeven = self._bought(episode, desk.market)
-            self._found[episode.number] = Pace(desk.market.ts_ns, forward, paid, breakeven)
+            now_ns = desk.market.ts_ns
+            end_ns = self._end_ns(episode, now_ns)
+            self._found[episode.number] = Pace(now_ns, end_ns, forward, paid, breakeven, self._clock)
         elif pace is not None and fill.instrument == episode.hedge.instrument:
             pace.hedged(fill.ts_ns, forward)
+
+    def _end_ns(self, episode: Episode, now_ns: int) -> int:
+        """When the options are left, as the break-even has it; at least a minute from now."""
+        expiry_ns = min((option.expiry_ns for option in episode.legs), default=episode.expiry_ns)
+        exit_ns = expiry_ns - ((self._weigher and self._weigher.exit_before_ns) or 0)
+        return exit_ns if exit_ns > now_ns else max(expiry_ns, now_ns + EVERY_NS)
 
     def _bought(self, episode: Episode, market: Market) -> tuple[float, float]:
         """Volatility paid and break-even; NaN where they cannot be found: who watches must not fail."""
@@ -120,8 +165,13 @@ class Paces:
         return paid, breakeven
 
 
-def _vol(squares: float, spent_ns: int) -> float:
-    return math.sqrt(squares * NS_PER_YEAR / spent_ns) if spent_ns > 0 else math.nan
+def is_long(episode: Episode) -> bool:
+    """Whether more options are held than are sold: moves are earned."""
+    return sum(episode.legs.values()) > 0.0
+
+
+def _a_day(vol: float) -> str:
+    return f"{100 * vol / math.sqrt(DAYS):.2f} %"
 
 
 def average_entry(episode: Episode) -> dict[Option, float]:

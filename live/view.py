@@ -68,6 +68,7 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
         parts.append(Text(f" {told}", style="green"))
     if (waits := follower.waiting()) is not None:
         parts.append(Text(f" nothing held: {waits}", style="yellow"))
+    parts += [Text(f" {told}") for told in _paces(follower)]
     columns = Table.grid(padding=(0, 3))
     explained = _explained(follower, cache or Cache())
     columns.add_row(_positions(follower), _money(follower, explained))
@@ -91,6 +92,14 @@ def hedged(follower: Follower) -> str:
         f"hedging {len(options)} adopted option{'s' * (len(options) > 1)} in {days} "
         f"expir{'ies' if days > 1 else 'y'}; gammacore never trades them"
     )
+
+
+def _paces(follower: Follower) -> list[str]:
+    if follower.desk is None or follower.paces is None:
+        return []
+    market, open_ = follower.desk.market, follower.desk.portfolio.open.values()
+    told = ((episode.number, follower.paces.told(episode, market)) for episode in open_)
+    return [f"episode {number}: {pace}" for number, pace in told if pace]
 
 
 def _head(follower: Follower, paper: bool) -> RenderableType:

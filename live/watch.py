@@ -24,7 +24,7 @@ from gammacore.risk import totals
 from .follow import Follower
 from .heartbeat import Heartbeat, heartbeat_of
 from .journal import is_held
-from .pace import Paces
+from .pace import Paces, is_long
 from .positions import Adopted
 from .risk_manager import Mode
 from .solvency import profit_usd
@@ -32,7 +32,6 @@ from .solvency import profit_usd
 SILENT_S = 60.0  # without a record although the session has not ended
 UNEXPLAINED = 0.05  # of the sizes of all steps of all lines
 SLACK = 0.05  # of the volatility needed: by less a pace is not behind
-DAYS = 365.0
 STARTING, STARTING_S = "last price never", 15.0  # a reason that holds at every start, and how long it may
 FIGURES = re.compile(r"[-+]?\d[\d.,:%]*")
 EXPLAIN_S = 30.0
@@ -197,16 +196,14 @@ class Watcher:
             pace, now_ns = paces.of(episode), desk.market.ts_ns
             if pace is None or now_ns - pace.entry_ns < config.alerts.pace.ns:
                 continue
-            sign = 1.0 if sum(episode.legs.values()) > 0 else -1.0
+            sign = 1.0 if is_long(episode) else -1.0
             seen = pace.realised(now_ns, desk.market.forward(episode.expiry_ns))
             lead, key = sign * (seen - pace.breakeven), f"pace {episode.number}"
             if lead >= 0.0:
                 self._behind.discard(episode.number)
                 alerts.over(key)
             elif lead < -SLACK * pace.breakeven and episode.number not in self._behind:
-                each = [f"{100 * vol / math.sqrt(DAYS):.2f} %" for vol in (seen, pace.breakeven)]
-                bound = "needed" if sign > 0 else "at most"
-                text = f"episode {episode.number}: pace {each[0]} a day, {bound} {each[1]}"
+                text = f"episode {episode.number}: {paces.told(episode, desk.market)}"
                 if alerts.tell(Level.WARNING, key, text, self._now_ns(), title="pace"):
                     self._behind.add(episode.number)
 

@@ -22,7 +22,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from .clock import VarianceClock
 from .forecast_error_table import TABLES, WEIGHTS
 
-__all__ = ["ForecastErrors", "ForecastKind", "forecast_errors"]
+__all__ = ["ForecastErrors", "ForecastKind", "coin_clock", "forecast_errors"]
 
 HORIZONS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # days
 WINDOWS = (1.0, 3.0, 7.0, 14.0, 30.0)  # days: half-life of a forecast, window of a realised volatility
@@ -67,8 +67,9 @@ class ForecastErrors(msgspec.Struct, frozen=True):
 
 
 @cache
-def _clock(coin: str) -> VarianceClock:
-    return VarianceClock(np.array(WEIGHTS[coin]))
+def coin_clock(coin: str) -> VarianceClock:
+    """Return the clock that a coin's realised volatility counts on; BTC's for coins that have none."""
+    return VarianceClock(np.array(WEIGHTS[coin if coin in WEIGHTS else "BTC"]))
 
 
 def forecast_errors(coin: str, kind: ForecastKind, window_ns: int = 0) -> ForecastErrors:
@@ -84,7 +85,7 @@ def forecast_errors(coin: str, kind: ForecastKind, window_ns: int = 0) -> Foreca
         Of ``realised`` and ``forecast``.
     """
     known_coin = coin if coin in TABLES else "BTC"
-    rows, clock = TABLES[known_coin][kind], _clock(known_coin)
+    rows, clock = TABLES[known_coin][kind], coin_clock(known_coin)
     if len(rows) == 1:
         return ForecastErrors(*rows[0], clock)
     window, known = math.log(max(window_ns, 1) / NS_PER_DAY), np.log(WINDOWS)

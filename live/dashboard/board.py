@@ -24,7 +24,7 @@ from gammacore.risk import totals
 from ..follow import Explained, Follower
 from ..journal import Record, RecordKind
 from ..news import ClockSkew
-from ..pace import Paces
+from ..pace import Paces, is_long
 from ..watch import UNEXPLAINED
 from .holdings import Profits, gauges, greeks, positions
 from .limits import LimitsUse
@@ -248,7 +248,8 @@ class Board:
                     "episode": episode.number,
                     "entry_ms": pace.entry_ns // NS_PER_MILLISECOND,
                     "expiry_ms": episode.expiry_ns // NS_PER_MILLISECOND,
-                    "long": sum(episode.legs.values()) > 0,
+                    "long": is_long(episode),
+                    "told": self.paces.told(episode, market),
                     "realised": pace.realised(market.ts_ns, market.forward(episode.expiry_ns)),
                     "at_hedges": pace.at_hedges(),
                     "paid": pace.paid,

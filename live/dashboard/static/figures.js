@@ -149,7 +149,7 @@ export function paceBars(place, rows) {
     if (row.paid !== null) svg.append(element("line", { class: "tick", x1: x(row.paid), x2: x(row.paid), y1: 0, y2: 50 }));
     if (row.breakeven !== null) svg.append(element("line", { class: "break", x1: x(row.breakeven), x2: x(row.breakeven), y1: 0, y2: 50 }));
     legend(box, [["paid", `paid ${percent(row.paid)}`], ["even", even], ["", `implied now ${percent(row.implied)}`]]);
-    heading(box, `${whose(row.episode)}, ${row.long ? "long" : "short"} since ${clock(row.entry_ms)}`);
+    heading(box, `${whose(row.episode)}, ${row.long ? "long" : "short"} since ${clock(row.entry_ms)}${row.told ? `: ${row.told}` : ""}`);
     return box;
   }));
   return undefined;
