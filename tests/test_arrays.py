@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammacore import IVStatus, black76, black_scholes, chain, inverse, settlement
+from gammacore import IVStatus, _arrays, black76, black_scholes, chain, inverse, settlement
 
 MODULES = {black76: 1, black_scholes: 2, inverse: 0}  # to the number of rates
 
