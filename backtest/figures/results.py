@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,28 +106,16 @@ def write_tables(results: Results, folder: Path) -> None:
     for name, text in config_files(results.config).items():
         (folder / name).write_bytes(text.encode())
     (folder / SUMMARY).write_text(json_text(results.summary), encoding="utf-8")
-    _write(results.episodes, folder / "episodes.csv")
-    _write(results.fills.drop(columns="ts_ns"), folder / "fills.csv")
-    _write(results.profit.drop(columns="ts_ns"), folder / "pnl.csv")
+    results.episodes.to_csv(folder / "episodes.csv", index=False)
+    results.fills.drop(columns="ts_ns").to_csv(folder / "fills.csv", index=False)
+    results.profit.drop(columns="ts_ns").to_csv(folder / "pnl.csv", index=False)
     # Ten decimals are below the ledger's unit, and half the size of the file.
-    _write(results.scalps.round(10), folder / "scalps.csv")
-    _write(results.intervals.round(10), folder / "intervals.csv")
-    _write(results.book.drop(columns="ts_ns").round(10), folder / "book.csv")
-    _write(results.margins.drop(columns="ts_ns").round(10), folder / "margins.csv")
-    _write(results.liquidations, folder / "liquidations.csv")
+    results.scalps.round(10).to_csv(folder / "scalps.csv", index=False)
+    results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
+    results.book.drop(columns="ts_ns").round(10).to_csv(folder / "book.csv", index=False)
+    results.margins.drop(columns="ts_ns").round(10).to_csv(folder / "margins.csv", index=False)
+    results.liquidations.to_csv(folder / "liquidations.csv", index=False)
     write_journal(results.ledgers, folder / "ledger.csv")
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as pandas does, in a third of the time."""
-    columns = [
-        [None if value != value else value for value in table[name].tolist()]  # NaN is a blank
-        for name in table.columns
-    ]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator=os.linesep)
-        writer.writerow(table.columns)
-        writer.writerows(zip(*columns, strict=True))
 
 
 def compared(results: Results) -> dict[str, Any]:
