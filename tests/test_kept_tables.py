@@ -192,11 +192,14 @@ def test_a_folder_that_cannot_be_written_is_told_once_a_load(path, cache, caplog
     assert cache.parent.read_text() == "in the way"
 
 
-def test_a_file_that_is_small_or_has_just_changed_is_not_kept(path, cache, monkeypatch):
+def test_a_file_that_is_small_or_huge_or_has_just_changed_is_not_kept(path, cache, monkeypatch):
     monkeypatch.setattr(kept_tables, "SETTLED_NS", 3_600 * 10**9)
     load(path)
     monkeypatch.setattr(kept_tables, "SETTLED_NS", 0)
     monkeypatch.setattr(kept_tables, "LEAST", path.stat().st_size + 1)
+    load(path)
+    monkeypatch.setattr(kept_tables, "LEAST", 0)
+    monkeypatch.setattr(kept_tables, "MOST", path.stat().st_size - 1)
     load(path)
     assert not cache.exists()
 

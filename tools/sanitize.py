@@ -29,6 +29,7 @@ TESTS = [
     "test_svi",
     "test_implied",
     "test_black76",
+    "test_plain_csv",
 ]
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
 

@@ -40,7 +40,7 @@ log = logging.getLogger("gammacore.data")
 
 VARIABLE = "GAMMACORE_CACHE"
 FORM = 1  # of the files and of the reader that filled them; raise it where a cell is read in another way
-LEAST = 1 << 18  # bytes: less is read as quickly as it would be found
+LEAST, MOST = 1 << 18, 1 << 30  # bytes: less is read as quickly as it would be found, more fills a disk
 SETTLED_NS = 1_000_000_000  # a file that changed later than this before it was read may change unseen
 WRITER = "gammacore-tables"  # name of the thread
 DAY_S = 86_400  # drafts as old as this are nobody's
@@ -89,7 +89,8 @@ class KeptTables:
         except OSError:
             return None  # the reader says why
         newest_ns = max(max(one.st_mtime_ns, one.st_ctime_ns) for _, one in found)
-        if sum(one.st_size for _, one in found) < LEAST or time.time_ns() - newest_ns < SETTLED_NS:
+        size = sum(one.st_size for _, one in found)
+        if not LEAST <= size <= MOST or time.time_ns() - newest_ns < SETTLED_NS:
             return None
         what = [str(path.absolute()), list(self._columns), sorted(self._names.items())]
         state = [
