@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-NEVER = {"scipy", "duckdb", "plotly.graph_objects", "arch", "statsmodels", "joblib"}
-SLOW = {"pandas", "plotly", "jinja2", "yaml", "msgspec", *NEVER}
+NEVER = {"scipy.stats", "scipy.optimize", "duckdb", "plotly.graph_objects", "arch", "statsmodels", "joblib"}
+SLOW = {"scipy", "pandas", "plotly", "jinja2", "yaml", "msgspec", *NEVER}
 
 
 def loaded(code, *arguments):
@@ -33,7 +33,7 @@ def test_the_command_line_loads_nothing_slow_to_tell_what_it_is(option):
     assert "gammacore.config" not in ours
 
 
-def test_a_backtest_loads_neither_scipy_nor_plotly_nor_joblib(tmp_path):
+def test_a_backtest_loads_no_statistics_no_plots_and_no_database(tmp_path):
     code = "from gammacore.cli.main import main; main()"
     slow, ours = loaded(code, "backtest", "--out", str(tmp_path / "run"))
     assert "gammacore.backtest.report.page" in ours
