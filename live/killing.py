@@ -131,12 +131,6 @@ def _length(journal: Path) -> int:
         return 0
 
 
-def positions_of(journal: Path) -> dict[str, float] | None:
-    """Positions that a journal holds, by instrument; None if it cannot be read."""
-    follower = _followed(journal)
-    return None if follower is None else own_positions(follower)
-
-
 def _followed(journal: Path) -> Follower | None:
     follower = Follower(journal)
     try:

@@ -14,10 +14,10 @@ import pytest
 from gammacore.errors import SessionError
 from gammacore.live.flatten import held_by
 from gammacore.live.journal import read
-from gammacore.live.killing import kill, positions_of
+from gammacore.live.killing import kill
 from gammacore.live.launch import start_session
 from gammacore.live.session import NO_JOURNAL, SessionOptions, kill_file
-from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
+from support.live_processes import KEY, PATIENCE_S, SECRET, filled, positions_in, program, started, wait_for
 from support.live_world import Process, World, lively
 from support.platforms import posix
 
@@ -75,7 +75,7 @@ def test_a_dead_session(exchange, tmp_path, run, monkeypatch):
     with trading(exchange, journal) as process:
         process.kill()
         process.wait()
-    own = positions_of(journal)
+    own = positions_in(journal)
     assert len(own) == 3
     for flatten in ((), ("--flatten",)):
         result = run("kill", str(journal), *flatten)
@@ -128,13 +128,13 @@ def test_a_session_that_answers_each_time(exchange, tmp_path, run):
             told = json.loads(result.output)
             assert result.exit_code == 0
             assert (told["session"], told["stage"], told["done"]) == ("answered", "cancelled", True)
-            assert told["positions"] == positions_of(journal) != {}
+            assert told["positions"] == positions_in(journal) != {}
             assert told["said"].startswith("the session has halted, its orders are cancelled; 3 positions")
         result = run("kill", str(journal), "--flatten")
         assert result.exit_code == 0
         assert words(result).endswith("the session has closed all positions and ends")
         assert process.wait(PATIENCE_S) == 0
-    assert positions_of(journal) == {}
+    assert positions_in(journal) == {}
 
 
 def test_a_session_that_has_lost_its_journal_is_not_out_of_reach(exchange, tmp_path, run):
@@ -178,6 +178,6 @@ def test_what_a_journal_holds_is_what_its_desk_holds(tmp_path):
     process.run(60)
     own = process.hedger.positions.own()
     process.close()
-    assert positions_of(tmp_path / "j.db") == own != {}
+    assert positions_in(tmp_path / "j.db") == own != {}
     with pytest.raises(SessionError, match="no session has traded on it"):  # its process did not say Began
         held_by(tmp_path / "j.db")

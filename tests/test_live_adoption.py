@@ -12,7 +12,7 @@ from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower, carried
 from gammacore.live.journal import Journal, read
-from gammacore.live.killing import kill, positions_of
+from gammacore.live.killing import kill
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
 from gammacore.live.positions import Adopted, TakenOver
@@ -21,6 +21,7 @@ from gammacore.live.risk_manager import Mode
 from gammacore.live.view import hedged, screen
 from gammacore.orders import Leg, Order, Purpose
 from gammacore.risk import totals
+from support.live_processes import positions_in
 from support.live_world import ID, SECRET, Process, World, lively, together
 from support.local_exchange import Client as Holder
 
@@ -381,7 +382,7 @@ def test_a_kill_closes_the_hedge_and_leaves_the_holders_options(path, flatten):
     assert {n: s for n, s in there.items() if n != PERPETUAL} == {first: 2.0, second: 1.0}
     assert (PERPETUAL in there) is not flatten
     process.close()
-    assert positions_of(path) == {n: s for n, s in there.items() if n == PERPETUAL}
+    assert positions_in(path) == {n: s for n, s in there.items() if n == PERPETUAL}
     said = kill(path, flatten=True, wait_s=0.1).said
     assert said.endswith("; 2 adopted options stay in the account")
     assert check(path).departure is None

@@ -5,12 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammacore.backtest.figures.performance import hit_rate, largest_drawdown, returns_on_premium
+from gammacore.backtest.figures.performance import hit_rate, largest_drawdown, premium_of, returns_on_premium
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.replay.market import load_market
+from gammacore.backtest.replay.tape import Tape
 from gammacore.backtest.sweep.cell_runs import FIGURES, run_cell
 from gammacore.backtest.sweep.grid import Cell
-from support.markets import build
+from gammacore.build import build_desk
+from gammacore.daycount import NS_PER_MINUTE
+from gammacore.events import Fill, IndexPrice
+from support.markets import FREE, START, build, chains_of
 
 SMALL = {"market.days": 21, "market.snapshot_hours": 6.0, "hedge.rule": "interval", "hedge.every": "4h"}
 
@@ -95,6 +99,23 @@ def test_every_figure_of_a_sweep_is_that_of_a_backtest(setting):
     assert cell["max_drawdown"] < 0
     for name in FIGURES:
         assert cell[name] == pytest.approx(theirs[name], rel=1e-9, abs=1e-7), name
+
+
+def test_the_premium_is_that_of_all_legs_whenever_they_were_bought():
+    """The second leg is bought a minute later, at another index."""
+    config = build(FREE | {"entry.expiries": "any", "entry.min_days": 1.0, "entry.max_days": 9.0})
+    desk, tape = build_desk(config), Tape(chains_of([START], [60e3]))
+    (order,) = desk.handle(tape.snapshot(0))
+    one, other = order.legs
+    desk.handle(Fill(START, order.order_id, 0, one.instrument, 1.0, 0.03, 0.03, 0.0, False))
+    desk.handle(IndexPrice(START + NS_PER_MINUTE, 66e3))
+    desk.handle(Fill(START + NS_PER_MINUTE, order.order_id, 0, other.instrument, 1.0, 0.02, 0.02, 0.0, True))
+    (episode,) = desk.portfolio.episodes
+    assert episode.entered == {one.instrument: 1.0, other.instrument: 1.0}
+    assert premium_of(episode).coin == pytest.approx(0.05, rel=1e-12)
+    assert premium_of(episode).coin == pytest.approx(episode.premium, rel=1e-12)
+    assert premium_of(episode).usd == pytest.approx(0.03 * 60e3 + 0.02 * 66e3, rel=1e-9)
+    assert returns_on_premium([0.01], [episode.premium])[0] == pytest.approx(0.2, rel=1e-12)
 
 
 def test_an_option_for_nothing_has_no_return_on_premium():

@@ -122,6 +122,12 @@ def test_the_parts_of_vega_have_it_in_the_term():
         assert math.fsum(money[unit] for money in after.values()) == pytest.approx(whole, abs=1e-9)
 
 
+def test_without_history_it_is_refused_before_anything_is_replayed(monkeypatch):
+    monkeypatch.setattr("gammacore.backtest.replay.runner._Replay.run", lambda *_: pytest.fail("replayed"))
+    with pytest.raises(ConfigError, match=r"report\.clock: "):
+        run_backtest(build({"market.days": 14, "report.clock": "variance"}))
+
+
 def test_without_prices_before_the_first_chain_it_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"report\.clock: .*2025-01-02.*; name them in data\.prices"):
         run_backtest(build({"market.days": 14, "report.clock": "variance"}))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gammacore import _replay
 from gammacore.array_types import Floats, Ints
+from gammacore.contracts import Option
 from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.ledger import UNIT, Account, Money
@@ -160,11 +161,17 @@ def performance(earned: Earned, marks: Marks) -> dict[str, Any]:
 
 
 def premium_of(episode: Episode) -> Money:
-    """Premium paid at the entry (negative when received), USD at the rate of the entry."""
+    """Premium paid for all legs that were entered (negative when received), USD at the rates of their fills.
+
+    Trades of the sign that an option was entered with; those of the other sign close it.
+    """
     opened = [
         entry
         for entry in episode.ledger.entries
-        if entry.debit is Account.OPTIONS and entry.memo == "trade" and entry.ts_ns == episode.entry_ns
+        if entry.debit is Account.OPTIONS
+        and entry.memo == "trade"
+        and isinstance(entry.instrument, Option)
+        and entry.coin * episode.entered.get(entry.instrument, 0.0) > 0
     ]
     return Money(sum(e.coin for e in opened) * UNIT, sum(e.usd for e in opened) * UNIT)
 

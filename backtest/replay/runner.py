@@ -352,7 +352,8 @@ def replay(
     Raises
     ------
     ConfigError
-        If ``risk.max_margin_use`` is set and nobody says what equity the run starts with.
+        If ``risk.max_margin_use`` is set and nobody says what equity the run starts with, or if
+        ``report.clock`` is variance and too few prices are known from before the first chain.
     """
     if config.risk.max_margin_use is not None and config.size.equity is None and not (holder or onlooker):
         raise ConfigError(
@@ -360,6 +361,8 @@ def replay(
             "risk.max_margin_use, got null (a session takes its account's)"
         )
     config = with_forecast(config, tape.forecast)
+    explainer = Explainer(config, tape)
+    _ = explainer.clock  # refused now where there is no history for it, not once all is replayed
     look_ns = FEED_NS if tape.look_ns is None else tape.look_ns
     desk = build_desk(config, scope="book" if holder else "episode", look_ns=look_ns)
     exchange = build_exchange(config, tape)
@@ -378,7 +381,7 @@ def replay(
     if config.size.equity is not None and not (holder or onlooker):
         loop.liquidator = Liquidator(desk, exchange, config.size.equity)
     loop.run(progress)
-    finished, skipped, explainer = [], 0, Explainer(config, tape)
+    finished, skipped = [], 0
     for episode in desk.portfolio.episodes:
         if not episode.entered:
             continue

@@ -2,7 +2,9 @@
 
 import time
 
+from gammacore.live.follow import Follower
 from gammacore.live.journal import read
+from gammacore.live.killing import own_positions
 from gammacore.live.launch import exchange_process
 from support.commands import run
 
@@ -34,6 +36,13 @@ def wait_for(condition, process=None):
         assert process is None or process.poll() is None, process.stderr.read()
         time.sleep(0.1)
     raise TimeoutError
+
+
+def positions_in(journal):
+    """Positions that a journal's desk holds, by instrument."""
+    follower = Follower(journal)
+    follower.update()
+    return own_positions(follower)
 
 
 def filled(journal):
