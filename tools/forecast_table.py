@@ -1,11 +1,12 @@
 """Forecasts of realised volatility out of sample, against each other.
 
-    python tools/forecast_table.py DATA
+    python tools/forecast_table.py DATA [--term]
 
 DATA holds ``prices/{btcusdt_binance_spot,ethusdt_bybit_perp}_1h.csv.gz``,
 ``prices/btcusdt_binance_spot_1m_202[34]-*``, ``dvol/btc_dvol_1h.csv.gz`` and ``dvol/eth_dvol_1d.csv.gz``.
 Prints the tables of docs/volatility-evidence.md; about a minute. With scikit-learn installed a boosted tree
-is among the models.
+is among the models. ``--term`` prints instead how the term structure of implied volatility of the chains in
+``deribit_options`` did on the days that they reach over; half a minute.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from gammacore.array_types import Floats
-from gammacore.data import load_prices
+from gammacore.data import best_forward, load_chains, load_prices
 from gammacore.data.dvol import load_dvol
-from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, parse_time, utc_date
+from gammacore.data.surfaces import snapshot_surface
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_YEAR, parse_time, utc_date
 from gammacore.volatility import fit_clock, realised_variance, realised_vol
 from gammacore.volatility.forecast import (
     ARCH_MODELS,
@@ -200,11 +202,77 @@ def sampling(data: Path) -> None:
             f"| {100 * found.low:.1f} to {100 * found.high:.1f} |")  # fmt: skip
 
 
+def term_structure(data: Path, coin: str, end_ns: np.ndarray) -> dict[int, Floats]:
+    """Return the variance a year that chains imply over each horizon, as known at the end of each day.
+
+    Of the last chain of at most half a day before: at the money, total variance straight in time between the
+    expiries of its fitted surface.
+    """
+    chains = load_chains(data / "deribit_options", currency=coin)
+    forward, found = best_forward(chains), {days: np.full(end_ns.size, np.nan) for days in HORIZONS}
+    for row, end in enumerate(end_ns.tolist()):
+        at = int(np.searchsorted(chains.snapshot_ts, end, side="right")) - 1
+        if at < 0 or end - int(chains.snapshot_ts[at]) > NS_PER_DAY // 2:
+            continue
+        try:
+            surface = snapshot_surface(chains, at, forward)
+        except ValueError:
+            continue
+        years = (surface.expiry_ns - surface.ts_ns) / NS_PER_YEAR
+        total = surface.vol(surface.forward, surface.expiry_ns) ** 2 * years
+        known = np.isfinite(total)
+        years, total = (np.concatenate([[0.0], each[known]]) for each in (years, total))
+        for days, column in found.items():
+            ends = (end + np.array([0, days]) * NS_PER_DAY - surface.ts_ns) / NS_PER_YEAR
+            if ends[1] <= years[-1]:
+                column[row] = np.diff(np.interp(ends, years, total))[0] * 365.0 / days
+    return found
+
+
+def score_term(coin: str, history: History, timed: History, implied: Floats, term: dict[int, Floats]) -> None:
+    """Print the term structure beside the other forecasts of the days that chains reach over."""
+    for days in HORIZONS:
+        ahead, realised = days * NS_PER_DAY, history.realised(days * NS_PER_DAY)
+        to_calendar = timed.rate_to_calendar(ahead)
+        har = har_forecasts(timed, ahead, HAR(leverage=True)) * to_calendar
+        table = {
+            "forecast": ewma_forecasts(history.variance),
+            "har": har,
+            "DVOL": implied,
+            "DVOL, corrected": correct_level(implied, realised, days),
+            "combined": combined_forecasts(timed, ahead, implied_variance=implied) * to_calendar,
+            "term structure": term[days],
+            "term structure, corrected": correct_level(term[days], realised, days),
+        }
+        members = [har, table["DVOL, corrected"]]
+        table["har and DVOL"] = combine_inverse_loss(np.stack(members, axis=1), realised, days)
+        members.append(table["term structure, corrected"])
+        table["har, DVOL and term structure"] = combine_inverse_loss(
+            np.stack(members, axis=1), realised, days
+        )
+        against = {one.name: one for one in score_table(realised, table, days, "har and DVOL", reps=10)}
+        scores = score_table(realised, table, days, "DVOL, corrected")
+        common = np.isfinite(realised) & np.all([np.isfinite(one) for one in table.values()], axis=0)
+        first, last = (utc_date(int(history.end_ns[np.flatnonzero(common)[at]])) for at in (0, -1))
+        say(f"\n{coin}, {days} days ahead: {scores[0].n} origins from {first} to {last}")
+        say("| model | QLIKE | RMSE | slope | DM to DVOL, corrected | p | to har and DVOL | p | MCS p |")
+        say("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+        for one in scores:
+            cells = " | ".join(
+                " | " if np.isnan(test.p_value) else f"{test.against:+.2f} | {test.p_value:.3f}"
+                for test in (one, against[one.name])
+            )
+            say(f"| {one.name} | {one.qlike:.4f} | {100 * one.rmse:.2f} | {one.slope:.2f} | {cells} "
+                f"| {one.set_p:.2f} |")  # fmt: skip
+
+
 def main() -> None:
     """Read, forecast and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
-    data = parser.parse_args().data
+    parser.add_argument("--term", action="store_true", help="the term structure of recorded chains alone")
+    asked = parser.parse_args()
+    data = asked.data
     for name, file, clock_until, index in MARKETS:
         say(f"\n# {name}")
         prices = load_prices(data / "prices" / file)
@@ -214,11 +282,15 @@ def main() -> None:
         clock = fit_clock(prices.ts_ns[early], prices.close[early])
         timed = daily_history(prices.ts_ns, prices.close, origin_ns=midnight, clock=clock)
         implied = implied_variance(data, index, history.end_ns)
+        if asked.term:
+            score_term(name, history, timed, implied, term_structure(data, name, history.end_ns))
+            continue
         for days, table in forecasts(history, timed, implied).items():
             score(history, table, days)
         densities(timed)
         premium(data, index, prices.ts_ns, prices.close)
-    sampling(data)
+    if not asked.term:
+        sampling(data)
 
 
 if __name__ == "__main__":
