@@ -1,6 +1,7 @@
 """The quick reader of plain CSV files, held against the reader of all forms."""
 
 import gzip
+import math
 from datetime import date
 
 import numpy as np
@@ -50,8 +51,10 @@ def test_numbers_are_the_nearest_doubles(text):
 def test_any_number_is_what_python_reads(value, form):
     text = format(value, form)
     found = read_rows(f"{text}\n".encode(), 0, ["number"])
-    assert found is not None
-    assert found[0].tolist() == [float(text)]
+    if math.isinf(float(text)):  # rounded up beyond the largest double: no plain number
+        assert found is None
+    else:
+        assert found[0].tolist() == [float(text)]
 
 
 @given(st.dates(date(1900, 1, 1), date(2099, 12, 31)), st.integers(0, NS_PER_DAY - 1), st.integers(0, 9))

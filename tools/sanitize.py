@@ -31,6 +31,8 @@ TESTS = [
     "test_black76",
     "test_plain_csv",
 ]
+# They spend their time in mpmath, or on what others reach, too.
+LEFT_OUT = "last_tier or hard_grid or (rolled_hedges and neutral)"
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
 
 
@@ -48,7 +50,7 @@ def preload(compiler: str) -> str:
 def main() -> int:
     """Build, test, and return pytest's exit status."""
     compiler = os.environ.get("CC") or str(sysconfig.get_config_var("CC")).split()[0]
-    arguments = sys.argv[1:] or [f"tests/{name}.py" for name in TESTS]
+    arguments = sys.argv[1:] or [*(f"tests/{name}.py" for name in TESTS), "-k", f"not ({LEFT_OUT})"]
     with tempfile.TemporaryDirectory() as folder:
         lib, temp = f"{folder}/lib", f"{folder}/temp"
         build = [sys.executable, "setup.py", "-q", "build", "--build-lib", lib, "--build-temp", temp]
