@@ -15,14 +15,14 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from support import trade_world
 from support.drawn_trades import write
 
-TOLD = "trades of 12h, half-life 2h"
+TOLD = "trades of 12h, levels of 2h"
 
 
 @pytest.fixture(scope="module")
 def chains(tmp_path_factory):
     folder, recipe = (
         tmp_path_factory.mktemp("store"),
-        ChainRecipe(every_ns=NS_PER_HOUR, window_ns=NS_PER_DAY // 2),
+        ChainRecipe(every_ns=NS_PER_HOUR, window_ns=NS_PER_DAY // 2, min_chain=50),
     )
     start, end = trade_world.START, trade_world.START + trade_world.DAYS * NS_PER_DAY
     with Store(folder) as store:

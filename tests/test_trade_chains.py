@@ -18,21 +18,24 @@ from gammacore.data.trade_chains import ChainRecipe, build_chains, load_spread_m
 from gammacore.data.trade_chains.build import NO_TRADES
 from gammacore.data.trade_chains.chain import volatilities
 from gammacore.data.trade_chains.forwards import Observations, basis_at, implied_basis
+from gammacore.data.trade_chains.level import as_of_now
 from gammacore.data.trade_chains.trades import Trades, out_of_sequence
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, year_fraction
 from gammacore.errors import ConfigError, DataError
+from gammacore.volatility import fit_surface
 from support import trade_world
 from support.drawn_trades import rows_of, write
 from support.local_exchange import Client, make
 from support.trade_world import DAYS, EXPIRIES, RATE, START, forward_at, index_at, vol_at
 
+FEW = ChainRecipe(min_chain=50)  # the trades made here lie on one surface: few are enough
 END = START + DAYS * NS_PER_DAY
 LATER = END + NS_PER_DAY
 SPREADS = load_spread_model("BTC")
 
 
 def build(store, recipe=None, start=START, end=END, **others):
-    return build_chains(store, "BTC", start, end, recipe or ChainRecipe(), SPREADS, as_of_ns=LATER, **others)
+    return build_chains(store, "BTC", start, end, recipe or FEW, SPREADS, as_of_ns=LATER, **others)
 
 
 def stored(folder, rows=None):
@@ -62,10 +65,11 @@ def test_the_surface_that_made_the_trades_is_found_again(world):
     assert chains.snapshot_ts.tolist() == [START + NS_PER_DAY + 6 * NS_PER_HOUR * n for n in range(8)]
     near = np.abs(np.log(chains.strike / chains.forward)) < 0.9 * np.sqrt(chains.tau)
     assert near.sum() > 300
-    # The trades' volatilities are rounded to 0.01 points, and SVI is another form than the parabola.
+    # The trades' volatilities are rounded to 0.01 points, and SVI is another form than the parabola. The
+    # smile of this world stays at its strikes while the price moves; trades count at the moneyness they had.
     error = chains.iv[near] - vol_at(chains.strike[near], chains.expiry_ns[near])
-    assert np.abs(error).max() < 0.005
-    assert np.median(np.abs(error)) < 0.0005
+    assert np.abs(error).max() < 0.006
+    assert np.median(np.abs(error)) < 0.001
 
 
 def test_forwards_come_from_the_trades_themselves(world):
@@ -94,7 +98,7 @@ def test_quotes_lie_on_the_grid_around_the_mark(world):
 
 def test_chains_say_that_they_are_modelled(world):
     folder, _, chains = world
-    assert "trades of 1d, half-life 2h" in chains.modelled
+    assert "trades of 1d, levels of 2h, smiles of 6h" in chains.modelled
     assert "spreads BTC to 2026" in chains.modelled
     assert "modelled" in repr(chains)
     assert chains.between(*(chains.span[0], chains.span[0] + 1)).modelled == chains.modelled
@@ -181,7 +185,7 @@ def test_strikes_are_listed_while_their_last_trade_is_young(tmp_path):
     listed = {}
     for days in (1, 3):
         with stored(tmp_path / str(days), rows) as store:
-            done = build(store, ChainRecipe(listed_ns=days * NS_PER_DAY))
+            done = build(store, ChainRecipe(listed_ns=days * NS_PER_DAY, min_chain=50))
             chains = load_chains(series(tmp_path / str(days), done), currency="BTC")
         at = (chains.strike == 90_000.0) & (chains.expiry_ns == EXPIRIES[1])
         listed[days] = np.unique(chains.ts_ns[at]).size
@@ -276,7 +280,7 @@ def test_bad_trades_are_counted_and_left_out(world, tmp_path):
     assert size + 200 == rows["ts_ns"].size
     other = load_chains(series(tmp_path, done), currency="BTC")
     near = np.abs(np.log(other.strike / other.forward)) < 0.9 * np.sqrt(other.tau)
-    assert np.median(np.abs(other.iv - vol_at(other.strike, other.expiry_ns))[near]) < 0.0005
+    assert np.median(np.abs(other.iv - vol_at(other.strike, other.expiry_ns))[near]) < 0.001
     assert other.snapshot_ts.tolist() == chains.snapshot_ts.tolist()
 
 
@@ -329,12 +333,34 @@ def of_one_strike(vols, amounts, ages):
 
 def test_young_trades_count_more_and_a_block_no_more_than_the_cap():
     recipe = ChainRecipe(half_life_ns=NS_PER_HOUR, size_cap=5.0)
-    found = volatilities(START, of_one_strike([0.4, 0.6], [1.0, 1.0], [0, 2 * NS_PER_HOUR]), recipe)
+    trades = of_one_strike([0.4, 0.6], [1.0, 1.0], [0, 6 * NS_PER_HOUR])  # two half-lives of smiles
+    found = volatilities(START, trades, np.full(2, 90_000.0), recipe)
     assert found.vol.tolist() == pytest.approx([(0.4 + 0.25 * 0.6) / 1.25])
     assert found.weight.tolist() == pytest.approx([1.25])
-    found = volatilities(START, of_one_strike([0.4, 0.4, 0.9], [1.0, 1.0, 500.0], [0, 0, 0]), recipe)
+    trades = of_one_strike([0.4, 0.4, 0.9], [1.0, 1.0, 500.0], [0, 0, 0])
+    found = volatilities(START, trades, np.full(3, 90_000.0), recipe)
     assert found.vol.tolist() == pytest.approx([(2 * 0.4 + 5 * 0.9) / 7])
     assert found.trades.tolist() == [3]
+
+
+def test_what_the_level_did_since_is_added_to_old_trades_and_more_to_short_expiries():
+    """A level of 50 % twelve hours ago and 54 % now at 30 days; at 7.5 days twice the change."""
+    forward, n = 90_000.0, 40
+    days = np.tile([7.5, 30.0], n)
+    expiry = START + np.rint(days * NS_PER_DAY).astype(np.int64)
+    strike = np.repeat(np.linspace(0.85, 1.2, n) * forward, 2)
+    old = np.arange(2 * n) // 2 % 2 == 0
+    ts = START - np.where(old, 12 * NS_PER_HOUR, NS_PER_MINUTE)
+    flat = [np.full(2 * n, value) for value in (1.0, 0.02, 1.0, forward)]
+    change = 0.04 * np.sqrt(30.0 / days)
+    vol = 0.5 + np.where(old, 0.0, change)
+    trades = Trades(ts, np.zeros(2 * n, int), expiry, strike, *flat, vol)
+    kind = np.where(strike >= forward, 1, -1)
+    surface = fit_surface(
+        START, expiry, strike, kind, np.full(2 * n, forward), mark_vol=np.full(2 * n, 0.5), target="mark"
+    )
+    found = as_of_now(START, trades, np.full(2 * n, forward), surface, FEW, SPREADS)
+    assert found.vol == pytest.approx(0.5 + change, abs=0.001)
 
 
 def test_price_and_volatility_of_a_trade_imply_its_forward():
@@ -434,6 +460,7 @@ def test_the_command_builds_and_says_what_it_left_out(tmp_path):
     stored(tmp_path).close()
     words = ["data", "build-chains", "--start", "2026-03-02", "--end", "2026-03-05", "--store", str(tmp_path)]
     words += ["--every", "1d", "--offset", "12h", "--window", "12h", "--half-life", "3h", "--min-expiry", "2"]
+    words += ["--min-chain", "50"]
     first = CliRunner().invoke(app, words)
     assert first.exit_code == 0, first.output
     assert "3 chains of 9 expiries" in first.output

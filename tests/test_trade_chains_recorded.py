@@ -24,12 +24,15 @@ WEEKLY = ROOT / "config" / "weekly_straddle.yaml"
 
 @pytest.fixture(scope="module", params=["BTC", "ETH"])
 def pair(request, tmp_path_factory):
-    """Recorded chains of a month, those modelled at the same moments, and where each is."""
+    """Recorded chains of a month, those modelled at the same moments, and where each is.
+
+    With 250 trades a chain a window holds 600 or more, the fewest that make a chain.
+    """
     currency, source = request.param, recorded("data/deribit_options")
     real = load_chains(source, currency=currency, start_ns=START, end_ns=END)
     folder = tmp_path_factory.mktemp(currency)
     with pytest.MonkeyPatch.context() as patch, Store(folder) as store:
-        write(store, currency, drawn(real, seed=1))
+        write(store, currency, drawn(real, seed=1, each=250))
         moments = real.snapshot_ts
         patch.setattr(
             ChainRecipe,

@@ -36,13 +36,15 @@ def build_chains(
     every: Annotated[str, typer.Option(help="Between two chains: 1h, 6h, 1d.")] = "6h",
     offset: Annotated[str, typer.Option(help="From midnight to the first chain of a day.")] = "0s",
     window: Annotated[str, typer.Option(help="Trades before a chain that count.")] = "1d",
-    half_life: Annotated[str, typer.Option(help="Age at which a trade counts half.")] = "2h",
+    half_life: Annotated[
+        str, typer.Option(help="Age at which a trade counts half for the level; thrice it for smiles.")
+    ] = "2h",
     size_cap: Annotated[
         float, typer.Option(help="Most that a trade counts, in median amounts: no block dominates.")
     ] = 5.0,
     listed: Annotated[str, typer.Option(help="List a strike for so long after its last trade.")] = "7d",
     min_expiry: Annotated[int, typer.Option(help="Fewest trades that make an expiry.")] = 5,
-    min_chain: Annotated[int, typer.Option(help="Fewest trades that make a chain.")] = 50,
+    min_chain: Annotated[int, typer.Option(help="Fewest trades that make a chain.")] = 600,
     no_blocks: Annotated[bool, typer.Option("--no-blocks", help="Leave block trades out.")] = False,
     liquidations: Annotated[
         bool, typer.Option("--liquidations", help="Count liquidations, which are left out otherwise.")

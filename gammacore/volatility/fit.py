@@ -46,6 +46,7 @@ def fit_surface(
     method: Method = "svi",
     calendar: bool = True,
     clock: VarianceClock | None = None,
+    fewest: int = FEWEST,
 ) -> Surface:
     """Fit SVI slices, free of arbitrage, to a chain.
 
@@ -60,6 +61,8 @@ def fit_surface(
         Whether a slice must stay below the next one.
     clock : VarianceClock, optional
         Time between expiries; calendar time without it.
+    fewest : int, optional
+        Points of an expiry below which SSVI supports its slice: more where points are noisy.
 
     Returns
     -------
@@ -78,8 +81,8 @@ def fit_surface(
     longer ones. Points that are more than five half spreads and five robust standard deviations off are
     dropped, and the slices fitted again. A run of neighbouring strikes that the strikes around it contradict,
     to which a smile bends, is left out at first, and comes back unless the fit to the others misses it, too.
-    An expiry of fewer than 8 points gets support from the SSVI surface of the chain at a quarter of the
-    weight. `Surface.warnings` says where quotes were left out, cross in the calendar or are missed.
+    An expiry of fewer than ``fewest`` points gets support from the SSVI surface of the chain at a quarter of
+    the weight. `Surface.warnings` says where quotes were left out, cross in the calendar or are missed.
     """
     if method not in get_args(Method):
         raise unknown("method", method, get_args(Method))
@@ -100,7 +103,7 @@ def fit_surface(
     if points.k.size < FEWEST:
         raise ValueError(f"strike: expected at least {FEWEST} strikes with a volatility, got {points.k.size}")
     timing = clock if clock is not None else VarianceClock.calendar()
-    fitted = _fit_ssvi(points) if method == "ssvi" else _fit_slices(points, calendar)
+    fitted = _fit_ssvi(points) if method == "ssvi" else _fit_slices(points, calendar, fewest)
     raw, kept, methods, notes, retries, projected = fitted
     points.reason[points.row[~kept]] = Reason.OUTLIER
     reports = _reports(ts_ns, chain, points, raw, kept, methods, notes, retries, projected)
@@ -117,14 +120,14 @@ def _fit_ssvi(points: Points) -> _Fitted:
     return fit_ssvi(points).raw(), kept, ["ssvi"] * m, [""] * m, none, none.astype(bool)
 
 
-def _fit_slices(points: Points, calendar: bool) -> _Fitted:
+def _fit_slices(points: Points, calendar: bool, fewest: int) -> _Fitted:
     """All slices, again without outliers as long as there are some."""
     m = points.tau.size
     raw = np.full((m, 5), np.nan)
     kept = np.ones(points.k.size, dtype=bool)
     retries = np.zeros(m, np.int64)
     projected = np.zeros(m, dtype=bool)
-    few = np.diff(points.offsets) < FEWEST
+    few = np.diff(points.offsets) < fewest
     ssvi = fit_ssvi(points) if few.any() else None
     suspect = stale_runs(points) & ~np.repeat(few, np.diff(points.offsets))
     kept &= ~suspect
@@ -150,7 +153,7 @@ def _fit_slices(points: Points, calendar: bool) -> _Fitted:
         ", ".join(
             text
             for text, applies in (
-                (f"fewer than {FEWEST} points: supported by SSVI", few[i]),
+                (f"fewer than {fewest} points: supported by SSVI", few[i]),
                 ("without outliers", not kept[points.offsets[i] : points.offsets[i + 1]].all()),
                 ("moved towards a flat slice to be free of arbitrage", projected[i]),
             )

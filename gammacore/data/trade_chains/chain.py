@@ -17,16 +17,18 @@ from gammacore.volatility.surface import Surface
 from ..listings import published
 from ..schemas import KINDS
 from .forwards import SOURCES, Observations, basis_at
-from .recipe import ChainRecipe
-from .spread_model import SpreadModel
-from .trades import Trades
+from .level import as_of_now
+from .recipe import SHAPE, ChainRecipe
+from .spread_model import SURE, UNSURE, SpreadModel
+from .trades import Trades, sizes
 
 __all__ = ["KIND", "Chain", "Volatilities", "model_chain", "volatilities"]
 
 KIND = "chains_modelled"
-SURE, UNSURE = 0.002, 0.05  # half widths of a strike's volatility, least and most
 OLDEST = 100.0  # half-lives: a weight is never nothing
 FEWEST_STRIKES = 8  # of all expiries, as the fit demands
+CELL = 0.01  # of the root of the years to expiry, in logarithms of strikes
+ALONE = 16  # strikes of an expiry from which its smile needs no support by the others
 
 
 class Volatilities(NamedTuple):
@@ -69,33 +71,35 @@ class Chain(NamedTuple):
     forwards: Counter[str]
 
 
-def volatilities(ts_ns: int, trades: Trades, recipe: ChainRecipe) -> Volatilities:
+def volatilities(ts_ns: int, trades: Trades, forward: Floats, recipe: ChainRecipe) -> Volatilities:
     """Volatility of every strike: mean over its trades, weighted by age and amount.
 
     Parameters
     ----------
     ts_ns : int
     trades : Trades
-        Of the window.
+        Of the window. Strikes closer than :data:`CELL` count as one.
+    forward : array
+        Of each trade's expiry.
     recipe : ChainRecipe
 
     Returns
     -------
     Volatilities
-        A weight is ``0.5 ** (age / half-life) * min(amount / median amount, cap)``; call and put of a strike
+        A weight is ``0.5 ** (age / half-life of smiles) * size``, see :func:`sizes`; call and put of a strike
         share one volatility.
     """
-    age = np.minimum((ts_ns - trades.ts_ns) / recipe.half_life_ns, OLDEST)
-    size = np.minimum(trades.amount / np.median(trades.amount), recipe.size_cap)
-    weight = 0.5**age * size
-    points, place = np.unique(np.stack([trades.expiry_ns, trades.strike.astype(np.float64).view(np.int64)]),
-                              axis=1, return_inverse=True)  # fmt: skip
+    age = np.minimum((ts_ns - trades.ts_ns) / (SHAPE * recipe.half_life_ns), OLDEST)
+    weight = 0.5**age * sizes(trades, recipe)
+    tau = np.asarray(year_fraction(ts_ns, trades.expiry_ns))
+    cell = np.rint(np.log(trades.strike / forward) / (CELL * np.sqrt(tau))).astype(np.int64)
+    points, place = np.unique(np.stack([trades.expiry_ns, cell]), axis=1, return_inverse=True)
     place = place.reshape(-1)
     total = np.bincount(place, weight).astype(np.float64)
-    mean = np.bincount(place, weight * trades.vol) / total
+    vol, strike = (np.bincount(place, weight * each) / total for each in (trades.vol, trades.strike))
     of_expiry, counts = np.unique(trades.expiry_ns, return_counts=True)
     behind = counts[np.searchsorted(of_expiry, points[0])]
-    return Volatilities(points[0], points[1].view(np.float64), mean, total, behind)
+    return Volatilities(points[0], strike, vol, total, behind)
 
 
 def model_chain(
@@ -132,19 +136,26 @@ def model_chain(
     if window.ts_ns.size < recipe.min_chain:
         return none(f"fewer than {recipe.min_chain} trades")
     index = float(window.index_price[-1])
-    known = volatilities(ts_ns, window, recipe)
-    few = known.trades < recipe.min_expiry
-    dropped[f"fewer than {recipe.min_expiry} trades"] += np.unique(known.expiry_ns[few]).size
+    expiries, of_trade, counts = np.unique(window.expiry_ns, return_inverse=True, return_counts=True)
+    enough = counts >= recipe.min_expiry
+    dropped[f"fewer than {recipe.min_expiry} trades"] += int((~enough).sum())
     alive = {one.expiry_ns for one in listed if one.expiry_ns - ts_ns > SETTLEMENT_WINDOW_NS}
-    dropped["no trade in the window"] += len(alive - set(known.expiry_ns.tolist()))
-    known = Volatilities._make(np.asarray(column[~few]) for column in known)
-    if known.vol.size < FEWEST_STRIKES:
-        return none(f"fewer than {FEWEST_STRIKES} strikes with a volatility")
-    expiries: Ints = np.unique(known.expiry_ns)
+    dropped["no trade in the window"] += len(alive - set(expiries.tolist()))
+    window, expiries = window.part(enough[of_trade]), expiries[enough]
     found = basis_at(ts_ns, recipe.window_ns, expiries, basis)
+    # As far from the money as they were when they traded.
+    of_trade = np.searchsorted(expiries, window.expiry_ns)
     forwards = index * np.exp(found.basis)
+    window = window._replace(strike=window.strike * index / window.index_price)
     try:
-        surface = _surface(ts_ns, known, forwards[np.searchsorted(expiries, known.expiry_ns)], spreads)
+        known = volatilities(ts_ns, window, forwards[of_trade], recipe)
+        if known.vol.size < FEWEST_STRIKES:
+            return none(f"fewer than {FEWEST_STRIKES} strikes with a volatility")
+        of_strike = forwards[np.searchsorted(expiries, known.expiry_ns)]
+        surface = _surface(ts_ns, known, of_strike, spreads)
+        window = as_of_now(ts_ns, window, forwards[of_trade], surface, recipe, spreads)
+        known = volatilities(ts_ns, window, forwards[of_trade], recipe)
+        surface = _surface(ts_ns, known, of_strike, spreads)
     except ValueError:
         return none("no surface fits")
     dropped["no usable volatility"] += expiries.size - surface.expiry_ns.size
@@ -160,16 +171,13 @@ def _surface(ts_ns: int, known: Volatilities, forward: Floats, spreads: SpreadMo
     """
     tau = np.asarray(year_fraction(ts_ns, known.expiry_ns))
     kind = np.where(known.strike >= forward, 1, -1).astype(np.int8)
-    half = spreads.half_width(kind.astype(np.float64), forward, known.strike, tau, known.vol)
-    vega = inverse.sensitivities(("vega",), kind, forward, known.strike, tau, known.vol)[0] / forward
-    with np.errstate(divide="ignore", over="ignore"):
-        unsure = np.clip(half / vega / np.sqrt(known.weight), SURE, UNSURE)
-    unsure = np.minimum(np.where(np.isfinite(unsure), unsure, UNSURE), 0.5 * known.vol)
+    half = spreads.half_vol(kind.astype(np.float64), forward, known.strike, tau, known.vol)
+    unsure = np.minimum(np.clip(half / np.sqrt(known.weight), SURE, UNSURE), 0.5 * known.vol)
     bid, ask = (
         np.asarray(inverse.price(kind, forward, known.strike, tau, known.vol + sign * unsure))
         for sign in (-1.0, 1.0)
     )
-    return fit_surface(ts_ns, known.expiry_ns, known.strike, kind, forward, bid=bid, ask=ask)
+    return fit_surface(ts_ns, known.expiry_ns, known.strike, kind, forward, bid=bid, ask=ask, fewest=ALONE)
 
 
 def _quoted(

@@ -15,6 +15,7 @@ from ..schemas import bar_label
 __all__ = ["ChainRecipe"]
 
 LONGEST_NS = 7 * NS_PER_DAY
+SHAPE = 3  # half-lives of the level, that of smiles: they keep their shape while volatility moves
 
 
 class ChainRecipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,8 @@ class ChainRecipe(msgspec.Struct, frozen=True, kw_only=True):
     window_ns : int
         Trades up to this age count.
     half_life_ns : int
-        Age at which a trade counts half.
+        Age at which a trade counts half for the level of volatility, and :data:`SHAPE` times that for the
+        shape of the smiles.
     size_cap : float
         A trade counts by its amount, up to this many times the median amount of the window.
     listed_ns : int
@@ -51,7 +53,7 @@ class ChainRecipe(msgspec.Struct, frozen=True, kw_only=True):
     size_cap: float = 5.0
     listed_ns: int = LONGEST_NS
     min_expiry: int = 5
-    min_chain: int = 50
+    min_chain: int = 600
     blocks: bool = True
     liquidations: bool = False
 
@@ -88,7 +90,8 @@ class ChainRecipe(msgspec.Struct, frozen=True, kw_only=True):
         """
         words = (
             f"trades of {bar_label(self.window_ns)}",
-            f"half-life {bar_label(self.half_life_ns)}",
+            f"levels of {bar_label(self.half_life_ns)}",
+            f"smiles of {bar_label(SHAPE * self.half_life_ns)}",
             f"cap {self.size_cap:g}",
             *(["no blocks"] if not self.blocks else []),
             *(["liquidations"] if self.liquidations else []),

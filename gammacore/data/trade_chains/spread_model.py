@@ -22,6 +22,7 @@ __all__ = ["SpreadModel", "features", "load_spread_model"]
 PUBLISHED = Path(__file__).with_name("spread_models.json")
 LEAST_PREMIUM = 1e-5  # coin; below it nothing was fitted
 FARTHEST = 4.0  # deviations from the money; beyond, nothing was fitted
+SURE, UNSURE = 0.002, 0.05  # half widths of a volatility, least and most
 
 
 Coefficients = tuple[float, float, float, float, float, float, float]
@@ -53,6 +54,14 @@ class SpreadModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         found, deviations = features(forward, strike, tau, vol)
         outside = kind * deviations >= 0
         return np.asarray(np.exp(np.where(outside, found @ self.outside, found @ self.inside)))
+
+    def half_vol(self, kind: Floats, forward: Floats, strike: Floats, tau: Floats, vol: Floats) -> Floats:
+        """Half spread as volatility, within :data:`SURE` and :data:`UNSURE`."""
+        half = self.half_width(kind, forward, strike, tau, vol)
+        vega = inverse.sensitivities(("vega",), kind, forward, strike, tau, vol)[0] / forward
+        with np.errstate(divide="ignore", over="ignore"):
+            found = half / vega
+        return np.clip(np.where(np.isfinite(found), found, UNSURE), SURE, UNSURE)
 
     def quotes(self, mark: Floats, half: Floats, grid: ContractSpec) -> tuple[Floats, Floats]:
         """Bid and ask on the tick grid around marks.

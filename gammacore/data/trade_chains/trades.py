@@ -17,7 +17,7 @@ from gammacore.errors import ContractError
 from ..store import Store, day_of
 from .recipe import ChainRecipe
 
-__all__ = ["HIGHEST_VOL", "Names", "TradeWindow", "Trades", "out_of_sequence"]
+__all__ = ["HIGHEST_VOL", "Names", "TradeWindow", "Trades", "out_of_sequence", "sizes"]
 
 HIGHEST_VOL = 5.0
 """Volatilities above 500 % are errors of the feed or of an option about to expire."""
@@ -79,6 +79,11 @@ class Trades(NamedTuple):
     def part(self, keep: Bools | Ints | slice) -> Trades:
         """Return some of the rows."""
         return Trades._make(np.asarray(column[keep]) for column in self)
+
+
+def sizes(trades: Trades, recipe: ChainRecipe) -> Floats:
+    """Weigh trades by amount: in median amounts, up to the recipe's cap."""
+    return np.minimum(trades.amount / np.median(trades.amount), recipe.size_cap)
 
 
 class TradeWindow:
