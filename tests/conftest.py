@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ pytest.register_assert_rewrite("support")
 ROOT = Path(__file__).parents[1]
 sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != ROOT]
 os.environ["PYTHONSAFEPATH"] = "1"
-os.environ["GAMMACORE_CACHE"] = "0"  # nothing is left in the user's folders
+if "PYTEST_XDIST_WORKER" not in os.environ:  # recorded chains are read once a run; nothing is left behind
+    KEPT = tempfile.TemporaryDirectory(prefix="gammacore-kept-")
+    os.environ["GAMMACORE_CACHE"] = KEPT.name
 
 
 @pytest.hookimpl(tryfirst=True)
