@@ -1,6 +1,5 @@
 """Surfaces fitted to chains: made from a known SSVI surface, and recorded."""
 
-
 import numpy as np
 import pytest
 
