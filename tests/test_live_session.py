@@ -84,7 +84,7 @@ def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path)
         cwd=tmp_path,
     )
     try:
-        wait_for(lambda: filled(journal) >= 3, process)
+        wait_for(lambda: filled(journal, "PERPETUAL") >= 1, process)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=PATIENCE_S)
     finally:

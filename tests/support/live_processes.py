@@ -6,6 +6,7 @@ from gammacore.live.follow import Follower
 from gammacore.live.journal import read
 from gammacore.live.killing import own_positions
 from gammacore.live.launch import exchange_process
+from gammacore.live.records import decode_event
 from support.commands import run
 
 PATIENCE_S = 60.0
@@ -45,6 +46,8 @@ def positions_in(journal):
     return own_positions(follower)
 
 
-def filled(journal):
-    """How many trades a journal has, 0 while there is none."""
-    return sum(record.name == "Fill" for record in read(journal)) if journal.exists() else 0
+def filled(journal, of=""):
+    """How many trades a journal has (of instruments with some name), 0 while there is none."""
+    records = read(journal) if journal.exists() else ()
+    fills = (decode_event(record.body) for record in records if record.name == "Fill")
+    return sum(of in fill.instrument.name for fill in fills)
