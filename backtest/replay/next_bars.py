@@ -71,10 +71,12 @@ def next_bars(ts_ns: Ints, index: Floats, prices: Prices | None) -> NextBars:
 
 def _variance(times: Ints, closes: Floats) -> Floats:
     """Variance a second of the moves that end at each bar and the ones before, at most ``STEPS``."""
-    squares = np.concatenate([[0.0], np.cumsum(np.diff(np.log(closes)) ** 2)])
-    seconds = (times - times[0]) / NS_PER_SECOND
-    last = np.maximum(np.arange(len(times)), 1)
-    first = np.maximum(last - STEPS, 0)
-    gone = seconds[last] - seconds[first]
-    variance: Floats = np.maximum(squares[last] - squares[first], 0.0) / np.maximum(gone, 1e-9)
+    moved, gone = np.zeros(len(times)), np.zeros(len(times))
+    moves = np.diff(np.log(closes))
+    np.cumsum(moves * moves, out=moved[1:])
+    np.divide(times - times[0], NS_PER_SECOND, out=gone)
+    for sums in (moved, gone):  # over the bars before each, of those that there are
+        sums[STEPS:] -= sums[:-STEPS].copy()
+        sums[0] = sums[1]
+    variance: Floats = np.maximum(moved, 0.0) / np.maximum(gone, 1e-9)
     return variance
