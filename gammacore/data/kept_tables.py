@@ -173,9 +173,10 @@ def _tidy(kept: Path) -> None:
     """Delete what was kept of the same file before, and drafts of writers that died."""
     begin = kept.name.partition("-")[0]
     for file in kept.parent.iterdir():
-        dead = file.suffix == ".new" and file.stat().st_mtime < time.time() - DAY_S
-        if dead or (file.name.startswith(f"{begin}-") and file != kept):
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just renamed or deleted it
+            dead = file.suffix == ".new" and file.stat().st_mtime < time.time() - DAY_S
+            if dead or (file.name.startswith(f"{begin}-") and file != kept):
+                file.unlink()
 
 
 def _hash(content: bytes) -> str:
