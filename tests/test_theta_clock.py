@@ -11,6 +11,7 @@ from gammacore import inverse
 from gammacore.attribution import LINES, attribute
 from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.figures.vega_parts import ChainSmiles
+from gammacore.backtest.replay import explainer
 from gammacore.backtest.replay.explainer import Explainer
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
@@ -126,6 +127,20 @@ def test_without_history_it_is_refused_before_anything_is_replayed(monkeypatch):
     monkeypatch.setattr("gammacore.backtest.replay.runner._Replay.run", lambda *_: pytest.fail("replayed"))
     with pytest.raises(ConfigError, match=r"report\.clock: "):
         run_backtest(build({"market.days": 14, "report.clock": "variance"}))
+
+
+def test_replays_of_one_market_fit_it_once(tmp_path, monkeypatch):
+    hours = START + NS_PER_HOUR * np.arange(-24 * 7 * 8, 24)
+    close = 60e3 * np.exp(np.cumsum(np.random.default_rng(3).normal(0.0, 0.005, len(hours))))
+    prices = tmp_path / "BTCUSDT_1h.csv"
+    stamps = pd.to_datetime(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    pd.DataFrame({"open_time": stamps, "close": close}).to_csv(prices, index=False)
+    config = build(HELD | {"report.clock": "variance", "data.prices": str(prices), "data.chains": "-"})
+    asked, load = [], explainer.load_prices
+    monkeypatch.setattr(explainer, "load_prices", lambda *a, **named: asked.append(a) or load(*a, **named))
+    clocks = [Explainer(config, marked_on(CLOCK)).clock for _ in range(3)]
+    assert len(asked) == 1
+    assert clocks[0] is clocks[2] is not None
 
 
 def test_without_prices_before_the_first_chain_it_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from gammacore.attribution import Attribution, attribute
 from gammacore.config import Config
@@ -41,17 +41,21 @@ class Explainer:
         """
         if self._config.report.clock == "calendar":
             return None
-        prices, first = self._config.data.prices, int(self._tape.chains.snapshot_ts[0])
-        start = f"report.clock: variance is fitted to prices before the first chain, {format_time(first)}"
-        if prices is None:
-            raise ConfigError(f"{start}; name them in data.prices")
-        try:
-            known = load_prices(prices, currency=self._config.coin, start_ns=first - HISTORY_NS, end_ns=first)
-            return fit_clock(known.ts_ns, known.close)
-        except (DataError, ValueError) as error:
-            raise ConfigError(f"{start}; give data.prices at least 4 weeks before it: {error}") from None
+        return _fitted(self._config.data.prices, self._config.coin, int(self._tape.chains.snapshot_ts[0]))
 
     def explain(self, episode: Episode, last: int, method: Method | None = None) -> Attribution:
         """Split the profit of an episode that ended at entry ``last``; by default as configured."""
         method = self._config.report.attribution if method is None else method
         return attribute(episode, self._tape, last, method, self.clock)
+
+
+@lru_cache(maxsize=4)  # a sweep and a calibration replay one market many times
+def _fitted(prices: str | None, coin: str, first_ns: int) -> VarianceClock:
+    start = f"report.clock: variance is fitted to prices before the first chain, {format_time(first_ns)}"
+    if prices is None:
+        raise ConfigError(f"{start}; name them in data.prices")
+    try:
+        known = load_prices(prices, currency=coin, start_ns=first_ns - HISTORY_NS, end_ns=first_ns)
+        return fit_clock(known.ts_ns, known.close)
+    except (DataError, ValueError) as error:
+        raise ConfigError(f"{start}; give data.prices at least 4 weeks before it: {error}") from None
