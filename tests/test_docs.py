@@ -128,6 +128,14 @@ def test_every_command_has_help_with_examples():
         assert all(line.split()[1 : 1 + len(path)] == path for line in shown), (path, shown)
 
 
+def test_the_list_of_commands_says_what_each_command_says_of_itself():
+    program = typer.main.get_command(app)
+    for word, command in program.commands.items():
+        told = program.get_command(None, word)
+        assert told.help == command.help.partition("\n")[0], word
+        assert told.rich_help_panel == command.rich_help_panel, word
+
+
 def test_every_command_that_ends_speaks_json():
     """Sessions, exchanges and watches go on until stopped: their journal and log are for machines."""
     endless = {"live", "hedge", "watch", "exchange"}

@@ -21,9 +21,10 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from gammacore.cli.commands import COMMANDS
 from gammacore.cli.data import data_app
 from gammacore.cli.init import README
-from gammacore.cli.main import COMMANDS, app
+from gammacore.cli.main import app
 from support.pages import ROOT, blocks
 from support.platforms import posix
 
@@ -53,8 +54,8 @@ def commands():
         for _, text in blocks(ROOT / name, {"", "sh"}):
             yield from ((name, line) for line in text.replace("\\\n", " ").splitlines())
     yield from (("README of init", line.strip()) for line in README.splitlines())
-    for _, _, shown in COMMANDS:
-        yield from (("--help", line) for line in shown)
+    for command in COMMANDS:
+        yield from (("--help", line) for line in command.examples)
     for command in typer.main.get_command(data_app).commands.values():
         yield from (("--help", line) for line in command.epilog.split("\n\n"))
 

@@ -136,11 +136,6 @@ def figure(value: float | None, form: str) -> str:
     return "-" if value is None or not math.isfinite(value) else format(value, form)
 
 
-def examples(*commands: str) -> str:
-    """Write the last paragraph of a help text."""
-    return "\n\n".join(["Examples:", *commands])
-
-
 @contextmanager
 def stoppable(left: str = "nothing was written") -> Iterator[None]:
     """Say what an interruption left behind, before the framework ends the process without a word."""

@@ -13,13 +13,13 @@ from rich.console import Console
 
 from gammacore.cli.build_chains import EXAMPLES, build_chains
 from gammacore.cli.check import PROBLEMS, coverage_table, day_table, show_chains
+from gammacore.cli.commands import examples
 from gammacore.cli.common import (
     DEFAULT_STORE,
     JsonOption,
     StoreOption,
     document,
     duration,
-    examples,
     pairs,
     progress_bar,
     read_day,

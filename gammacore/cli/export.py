@@ -30,7 +30,7 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export the fills of a session or backtest for other tools and for ``data import``."""
+    """Export the fills of a session or backtest for other tools and for gammacore data import."""
     from gammacore.backtest.figures.statement import run_statement
     from gammacore.data.account.forms import FORMS, open_premium
     from gammacore.data.account.rows import cash, executions
