@@ -239,7 +239,7 @@ def format_time(ts_ns: int) -> str:
         zero; `parse_time` gives the same integer back.
     """
     seconds, fraction_ns = divmod(int(ts_ns), NS_PER_SECOND)
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]  # without the zone, +00:00
     if fraction_ns:
         digits = f"{fraction_ns:09d}"
         keep = 9 if fraction_ns % 1_000 else 6 if fraction_ns % 1_000_000 else 3

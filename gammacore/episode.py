@@ -270,7 +270,7 @@ class Episode:
         self.cancelled: dict[str, Order] = {}
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
-        self._hedged: list[tuple[float, ...] | Trades] = []  # the rows of hedge_fills
+        self._hedged: list[tuple[float, ...] | Trades | HedgeFills] = []  # the rows of hedge_fills
         self.delivery_fees: dict[int, float] = {}
         self.put_in: list[Capital] = []
         self.stops: list[int] = []
@@ -400,14 +400,15 @@ class Episode:
 
     def hedge_fills(self) -> HedgeFills:
         """Collect the executions of the hedge, in order."""
-        parts = [
-            part.columns() if isinstance(part, Trades) else [np.array([x]) for x in part]
-            for part in self._hedged
-        ]
-        if not parts:
+        if not self._hedged:
             times, numbers = np.empty(0, np.int64), np.empty(0)
             return HedgeFills(times, numbers, numbers, numbers, numbers, numbers, times)
-        return HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        first = self._hedged[0]
+        if len(self._hedged) > 1 or not isinstance(first, HedgeFills):
+            parts = [_columns(part) for part in self._hedged]
+            first = HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            self._hedged = [first]  # collected once; what comes later is added to it
+        return first
 
     def twin(self) -> Episode:
         """Make another with the same facts, to be carried at marks while this one goes on."""
@@ -436,3 +437,10 @@ class Episode:
             value = value + amount * view.exposure(option).value
         value = value + self.hedge.unrealised(view.future_price(self.hedge.instrument))
         return value - self.hedge.accrued(view.interest)
+
+
+def _columns(part: tuple[float, ...] | Trades | HedgeFills) -> list[npt.NDArray[Any]]:
+    """Return columns of one fill, or of many."""
+    if isinstance(part, HedgeFills):
+        return list(part)
+    return part.columns() if isinstance(part, Trades) else [np.array([x]) for x in part]

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -20,7 +22,14 @@ from gammacore.errors import DataError, JournalError
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.saved_state import save
 from gammacore.live.journal import Journal
-from gammacore.result_files import MARKER, GrowingDirectory, result_directory, write_new, write_page
+from gammacore.result_files import (
+    MARKER,
+    GrowingDirectory,
+    result_directory,
+    write_csv,
+    write_new,
+    write_page,
+)
 from support.platforms import posix
 
 FAST = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
@@ -415,3 +424,23 @@ def test_an_exchange_is_kept_beside_other_files(tmp_path):
     for words, told in ((["state.new"], "not the state"), (["nowhere/state"], "no such directory")):
         result = CliRunner().invoke(app, ["exchange", "--state", str(tmp_path / words[0])])
         assert told in str(result.exception)
+
+
+def test_a_table_is_written_as_pandas_writes_it(tmp_path):
+    numbers = np.random.default_rng(1).standard_normal(400) * 10.0 ** np.arange(-200, 200)
+    table = pd.DataFrame(
+        {
+            "a number": numbers,
+            "gaps": np.where(numbers > 0, numbers, np.nan),
+            "infinite": np.where(numbers > 0, np.inf, -0.0),
+            "counts": np.arange(400) - 7,
+            "maybe": pd.array([1, None] * 200, dtype="Int64"),
+            "yes": numbers > 0,
+            "text, quoted": ['a "b", c', "\u00e9\n", "", None] * 100,
+            "mixed": [1, 2.5, "x", None] * 100,
+        }
+    )
+    for shown in (table, table[:0], table.round(10), table.drop(columns="gaps")):
+        write_csv(shown, tmp_path / "ours.csv")
+        shown.to_csv(tmp_path / "theirs.csv", index=False)
+        assert (tmp_path / "ours.csv").read_bytes() == (tmp_path / "theirs.csv").read_bytes()

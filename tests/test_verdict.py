@@ -62,10 +62,11 @@ def test_the_sentence(changes, said):
     assert verdict(summary(**changes)) == said
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_luck_is_students_two_sided_p_value(seed):
-    daily = np.random.default_rng(seed).standard_normal(10 + 30 * seed) + 0.2
-    assert luck(daily) == pytest.approx(stats.ttest_1samp(daily, 0.0).pvalue, rel=1e-12)
+@pytest.mark.parametrize("days", [10, 11, 40, 71, 130, 365, 3651])
+@pytest.mark.parametrize("mean", [0.0, 0.2, -3.0])
+def test_luck_is_students_two_sided_p_value(days, mean):
+    daily = np.random.default_rng(days).standard_normal(days) + mean
+    assert luck(daily) == pytest.approx(stats.ttest_1samp(daily, 0.0).pvalue, rel=1e-11, abs=1e-13)
 
 
 @pytest.mark.parametrize("daily", [np.empty(0), np.ones(1), np.arange(9.0), np.ones(50)])

@@ -12,7 +12,7 @@ import pandas as pd
 from gammacore import __version__
 from gammacore.config import Config
 from gammacore.ledger import Ledger
-from gammacore.result_files import SUMMARY, config_files, json_text
+from gammacore.result_files import SUMMARY, config_files, json_text, write_csv
 
 from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
@@ -106,15 +106,15 @@ def write_tables(results: Results, folder: Path) -> None:
     for name, text in config_files(results.config).items():
         (folder / name).write_bytes(text.encode())
     (folder / SUMMARY).write_text(json_text(results.summary), encoding="utf-8")
-    results.episodes.to_csv(folder / "episodes.csv", index=False)
-    results.fills.drop(columns="ts_ns").to_csv(folder / "fills.csv", index=False)
-    results.profit.drop(columns="ts_ns").to_csv(folder / "pnl.csv", index=False)
+    write_csv(results.episodes, folder / "episodes.csv")
+    write_csv(results.fills.drop(columns="ts_ns"), folder / "fills.csv")
+    write_csv(results.profit.drop(columns="ts_ns"), folder / "pnl.csv")
     # Ten decimals are below the ledger's unit, and half the size of the file.
-    results.scalps.round(10).to_csv(folder / "scalps.csv", index=False)
-    results.intervals.round(10).to_csv(folder / "intervals.csv", index=False)
-    results.book.drop(columns="ts_ns").round(10).to_csv(folder / "book.csv", index=False)
-    results.margins.drop(columns="ts_ns").round(10).to_csv(folder / "margins.csv", index=False)
-    results.liquidations.to_csv(folder / "liquidations.csv", index=False)
+    write_csv(results.scalps.round(10), folder / "scalps.csv")
+    write_csv(results.intervals.round(10), folder / "intervals.csv")
+    write_csv(results.book.drop(columns="ts_ns").round(10), folder / "book.csv")
+    write_csv(results.margins.drop(columns="ts_ns").round(10), folder / "margins.csv")
+    write_csv(results.liquidations, folder / "liquidations.csv")
     write_journal(results.ledgers, folder / "ledger.csv")
 
 

@@ -33,10 +33,20 @@ def luck(daily: Floats) -> float:
     spread = float(np.std(daily, ddof=1)) if n > 1 else 0.0
     if n < FEWEST or not spread > 0.0:
         return math.nan
-    from scipy.special import stdtr  # an import that a run of few days needs for nothing
+    return _outside(abs(float(np.mean(daily))) / spread * math.sqrt(n), n - 1)
 
-    t = abs(float(np.mean(daily))) / spread * math.sqrt(n)
-    return 2.0 * float(stdtr(n - 1, -t))
+
+def _outside(t: float, degrees: int) -> float:
+    """Probability of a larger Student's t of either sign, for two degrees of freedom or more, to 1e-13.
+
+    The finite series of Abramowitz and Stegun, 26.7.3 and 26.7.4: importing scipy.special for one number
+    would take a tenth of a run.
+    """
+    angle, odd = math.atan(t / math.sqrt(degrees)), degrees % 2
+    k = np.arange(2 + odd, degrees - 1, 2)
+    terms = np.cumprod((k - 1) / k * math.cos(angle) ** 2)
+    inside = math.sin(angle) * (math.cos(angle) if odd else 1.0) * (1.0 + float(terms.sum()))
+    return max(0.0, 1.0 - (2.0 / math.pi * (angle + inside) if odd else inside))
 
 
 def verdict(summary: Mapping[str, Any]) -> str:
