@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         plot_iv_rv,
         plot_smile,
         plot_term_structure,
+        realised_vol,
         simulate,
     )
 
@@ -44,6 +45,7 @@ __all__ = [
     "plot_iv_rv",
     "plot_smile",
     "plot_term_structure",
+    "realised_vol",
     "settlement",
     "simd_level",
     "simulate",

@@ -15,6 +15,7 @@ API = (
     "plot_iv_rv",
     "plot_smile",
     "plot_term_structure",
+    "realised_vol",
     "simulate",
 )
 CALLED = ("backtest", "breakeven")  # packages that are called

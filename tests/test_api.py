@@ -32,6 +32,46 @@ def test_the_package_shows_what_matters_and_nothing_else():
         gc.backtets  # noqa: B018
 
 
+def bars(step="1h", days=20):
+    start = pd.date_range("2026-01-01", periods=days * 24, freq=step, tz="UTC")
+    moves = 0.6 / np.sqrt(365 * 24) * np.random.default_rng(3).standard_normal(len(start))
+    return pd.DataFrame({"close": 60e3 * np.exp(np.cumsum(moves))}, index=start)
+
+
+def test_what_prices_realised_is_the_same_of_a_file_a_frame_and_a_series(tmp_path):
+    frame = bars()
+    file = tmp_path / "btcusdt_1h.csv"
+    frame.assign(timestamp=frame.index).to_csv(file, index=False)
+    known = frame["close"].set_axis(frame.index + pd.Timedelta("1h"))
+    squares = (np.log(known).diff() ** 2).dropna()
+    whole = np.sqrt(squares.sum() / len(squares) * 365 * 24)
+    week = np.sqrt(squares.rolling(7 * 24).sum() / 7 * 365)
+    for prices in (file, str(file), frame, known, frame.assign(timestamp=frame.index).reset_index(drop=True)):
+        assert gc.realised_vol(prices) == pytest.approx(whole, rel=1e-12)
+        found = gc.realised_vol(prices, "7D")
+        assert (found.index == known.index).all()
+        assert found.isna().sum() == 7 * 24
+        np.testing.assert_allclose(found.dropna(), week.dropna(), rtol=1e-9)
+    assert len(gc.plot_iv_rv(found + 0.05, found).data) == 2
+
+
+def test_prices_that_cannot_be_right_realise_nothing(tmp_path):
+    known = bars()["close"]
+    with pytest.raises(ValueError, match=r"price\[3\]"):
+        gc.realised_vol(known.where(known.index != known.index[3]), "1D")
+    with pytest.raises(ValueError, match=r"ts_ns\[1\]: earlier"):
+        gc.realised_vol(known[::-1])
+    with pytest.raises(DataError, match="DatetimeIndex"):
+        gc.realised_vol(known.reset_index(drop=True))
+    with pytest.raises(DataError, match="nowhere"):
+        gc.realised_vol(tmp_path / "nowhere.csv")
+    with pytest.raises(DataError, match="two or more are needed"):
+        gc.realised_vol(known[:1])
+    for window in ("-1D", "30min", "21D"):
+        with pytest.raises(DataError, match=r"window: expected .* 0 days 01:00:00 .* 19 days 23:00:00"):
+            gc.realised_vol(known, window)
+
+
 def test_packages_that_can_be_called_stay_packages():
     import gammacore.backtest.replay.runner as runner
     import gammacore.breakeven
@@ -227,6 +267,29 @@ def test_plots_of_a_chain_show_its_volatilities():
     days = pd.date_range("2026-01-01", periods=3, tz="UTC")
     both = gc.plot_iv_rv(pd.Series([0.5, 0.6, 0.7], days), pd.Series([0.4, 0.5], days[1:]))
     np.testing.assert_allclose(both.data[1].y, [40.0, 50.0])
+
+
+@pytest.mark.parametrize(
+    ("lines", "task"),
+    [
+        (1, "found = gc.chain.analyse(frame)['vol']"),
+        (1, "found = gc.plot_smile(frame)"),
+        (1, "found = gc.realised_vol('btcusdt_1h.csv', '7D')"),
+        (3, "half = lambda at: -0.5 * at.mismatch\nfound = gc.backtest(market__days=14, policy=half).pnl"),
+        (1, "found = gc.load('run').episodes"),
+    ],
+    ids=["price a chain", "its smile", "realised volatility", "a policy of one's own", "a result"],
+)
+def test_small_tasks_take_few_lines(lines, task, result, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = bars()
+    frame.assign(timestamp=frame.index).to_csv("btcusdt_1h.csv", index=False)
+    result.report("run")
+    known = {"gc": gc, "frame": TARDIS}
+    exec(task, known)
+    assert len(task.splitlines()) <= lines
+    found = known["found"]
+    assert len(found.data if isinstance(found, go.Figure) else found.dropna(how="all")) > 0
 
 
 def test_frames_of_data_are_backtested_like_files(tmp_path):

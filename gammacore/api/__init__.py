@@ -13,6 +13,7 @@
 from gammacore.api.charts import plot_iv_rv, plot_smile, plot_term_structure
 from gammacore.api.result import Comparison, Result
 from gammacore.api.runs import backtest, breakeven, compare, load, simulate
+from gammacore.api.volatility import realised_vol
 
 __all__ = [
     "Comparison",
@@ -24,5 +25,6 @@ __all__ = [
     "plot_iv_rv",
     "plot_smile",
     "plot_term_structure",
+    "realised_vol",
     "simulate",
 ]

@@ -1,0 +1,98 @@
+"""What a series of prices realised."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pandas as pd
+
+from gammacore import volatility
+from gammacore.api.frames import price_table
+from gammacore.array_types import Floats, Ints
+from gammacore.data import load_prices
+from gammacore.daycount import times_ns
+from gammacore.errors import DataError
+from gammacore.volatility.estimate import Estimate
+
+
+@overload
+def realised_vol(
+    prices: str | Path | pd.Series | pd.DataFrame, window: None = None, *, currency: str | None = None
+) -> float: ...
+
+
+@overload
+def realised_vol(
+    prices: str | Path | pd.Series | pd.DataFrame, window: str | pd.Timedelta, *, currency: str | None = None
+) -> pd.Series: ...
+
+
+def realised_vol(
+    prices: str | Path | pd.Series | pd.DataFrame,
+    window: str | pd.Timedelta | None = None,
+    *,
+    currency: str | None = None,
+) -> float | pd.Series:
+    """Annualised close-to-close volatility of prices, or of every window of them.
+
+    Parameters
+    ----------
+    prices : str, Path, Series or DataFrame
+        Price bars: a file, pattern or directory; a Series by the times at which its prices were known, or
+        bars with ``close`` by their start.
+    window : str or Timedelta, optional
+        Length of the window before each moment, such as ``"7D"``; without it one figure for all prices.
+    currency : str, optional
+        Coin, where the files do not say which.
+
+    Returns
+    -------
+    float or Series
+        Decimals a year (ACT/365F), without subtracting the mean. A Series is by the times at which prices
+        were known, NaN until one window has passed.
+
+    Raises
+    ------
+    DataError
+        If files cannot be read or contradict themselves, a frame has no times, there is one price only, or
+        the window holds no two prices or is longer than they are.
+    ValueError
+        If times descend, or a price is missing or not positive.
+
+    Examples
+    --------
+    >>> import pandas as pd, gammacore as gc
+    >>> days = pd.date_range("2026-01-01", periods=4, tz="UTC")
+    >>> prices = pd.Series([60_000, 61_200, 60_000, 61_200], days)
+    >>> round(gc.realised_vol(prices), 4)
+    0.3783
+    >>> gc.realised_vol(prices, "2D").round(4).tolist()
+    [nan, nan, 0.3783, 0.3783]
+    """
+    times, closes = _closes(prices, currency)
+    whole = volatility.realised_vol(times, closes)  # refuses what cannot be right
+    if math.isnan(whole):
+        raise DataError(f"prices: two or more are needed, at different times; got {len(times):,}")
+    if window is None:
+        return whole
+    length = pd.Timedelta(window).as_unit("ns").value
+    step, span = int(np.median(np.diff(times))), int(times[-1] - times[0])
+    if not step <= length <= span:
+        known = f"{pd.Timedelta(step)} (a step of them) to {pd.Timedelta(span)} (all prices)"
+        raise DataError(f"window: expected a length of {known}, got {window!r}")
+    found = Estimate("realised", length).series(times, closes)
+    return pd.Series(found, pd.to_datetime(times, utc=True), name="realised_vol")
+
+
+def _closes(prices: str | Path | pd.Series | pd.DataFrame, currency: str | None) -> tuple[Ints, Floats]:
+    """Find the times at which prices were known, and the prices."""
+    if not isinstance(prices, pd.Series | pd.DataFrame):
+        loaded = load_prices(prices, currency=currency)
+        return loaded.ts_ns, loaded.close
+    bars = price_table(prices)
+    starts = times_ns("prices", pd.to_datetime(bars["timestamp"], utc=True))
+    length = int(np.diff(starts).min()) if len(starts) > 1 else 0
+    return starts + length, bars["close"].to_numpy(np.float64)
