@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gammacore import _core
+from gammacore._series import keeps_index
 from gammacore.array_types import Floats
 from gammacore.implied import IVStatus
 
@@ -194,6 +195,7 @@ def _share(job: Callable[[int, int], None], n: int, threads: int) -> None:
             other.result()
 
 
+@keeps_index
 def price(
     model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], out: Floats | None, threads: int
 ) -> float | Floats:
@@ -235,6 +237,7 @@ def slots(names: tuple[str, ...], inverse: bool) -> tuple[int, ...]:
     return tuple(known.index(name) for name in names)
 
 
+@keeps_index
 def greeks(
     model: int,
     kind: ArrayLike,
@@ -254,6 +257,7 @@ def greeks(
     return tuple(_deliver(one, target, shape) for one, target in zip(outs, targets, strict=True))
 
 
+@keeps_index
 def implied_vol(
     model: int,
     kind: ArrayLike,
@@ -294,6 +298,13 @@ def analyse(
         found = _core.analyse_fast(model, kind, underlying, strike, tau, quote, rate, dividend, chosen)
         if found is not None:
             return found
+    return _analysed(model, kind, numbers, chosen, threads)  # type: ignore[no-any-return]
+
+
+@keeps_index
+def _analysed(
+    model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], chosen: Any, threads: int
+) -> Any:
     shape, signs, columns = _columns(kind, numbers)
     n = math.prod(shape)
     vol, codes = np.empty(n), np.empty(n, dtype=np.int8)
@@ -302,6 +313,7 @@ def analyse(
     return vol.reshape(shape), codes.reshape(shape), tuple(row.reshape(shape) for row in rows)
 
 
+@keeps_index
 def vol_interval(
     model: int, kind: ArrayLike, numbers: Mapping[str, ArrayLike], threads: int
 ) -> tuple[Floats, Floats]:

@@ -2,6 +2,8 @@
 
 Source: F. Black, "The pricing of commodity contracts", Journal of Financial Economics
 3 (1976) 167-179. How the formulas are evaluated is told in docs/numerics.md.
+
+A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
 from typing import Generic, NamedTuple, TypeVar, overload

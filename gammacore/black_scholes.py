@@ -4,6 +4,8 @@ Source: F. Black and M. Scholes, "The pricing of options and corporate liabiliti
 Journal of Political Economy 81 (1973) 637-654; the yield after R. Merton, "Theory of
 rational option pricing", Bell Journal 4 (1973) 141-183. Evaluated as Black-76 on the
 forward ``spot * exp((rate - dividend) * tau)``.
+
+A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
 from typing import overload

@@ -3,6 +3,8 @@
 The payoff ``max(S - K, 0) / S`` coin is worth the Black-76 price with no rate divided
 by the forward. Net delta after C. Alexander, D. Chen and A. Imeraj, "Crypto quanto and
 inverse options", Mathematical Finance 33 (2023) 1005-1043, and Deribit's DeltaTotal.
+
+A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
 from typing import Generic, Literal, NamedTuple, TypeVar, overload

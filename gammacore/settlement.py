@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gammacore import black76
+from gammacore import _series, black76
 from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 
@@ -220,6 +220,12 @@ def greeks(
     """
     if not window > 0:
         raise ValueError(f"window must be positive, got {window}")
+    index, given = _series.aligned(
+        {"kind": kind, "forward": forward, "strike": strike, "tau": tau, "vol": vol, "average": average}
+    )
+    if index is not None:
+        found: SettlementGreeks = _series.on_index(greeks(**given, window=window), index)
+        return found
     sign, F, K, T, sigma, fixed = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in (kind, forward, strike, tau, vol, average))
     )

@@ -28,6 +28,7 @@ ORDER = [
         "_surface",
         "_tables",
     },
+    {"_series"},
     {"_arrays", "implied"},
     {"black76", "black_scholes", "inverse", "chain", "settlement", "daycount"},
     {"contracts", "valuation", "fees", "margin"},
@@ -66,7 +67,7 @@ PURE = {
     "__future__", "abc", "bisect", "calendar", "collections", "concurrent", "copy", "dataclasses", "decimal",
     "difflib", "enum", "fractions", "functools", "heapq", "itertools", "math", "operator", "re", "typing",
 }  # fmt: skip
-LAZY = {"gammacore._lazy"}  # what the package offers and loads only when it is used
+LAZY = {"gammacore._lazy", "gammacore._series"}  # what is loaded only when it is used
 MAY_READ_DATES = {"gammacore.daycount"}  # texts and datetimes become nanoseconds there, and only there
 ENTRIES = {"gammacore.live.__main__"}  # entry points are commands
 LAUNCHERS = {"gammacore.live.launch"}

@@ -89,7 +89,7 @@ def fit_surface(
     ts_ns, chain = int(times_ns("ts_ns", ts_ns)), times_ns("expiry_ns", expiry_ns)
     points = quoted_points(
         ts_ns,
-        chain,
+        expiry_ns,
         strike,
         kind,
         forward,

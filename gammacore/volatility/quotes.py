@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gammacore import black76, inverse
 from gammacore._arrays import floats, unmasked
+from gammacore._series import ordered
 from gammacore.array_types import Bools, Floats, Ints
 from gammacore.daycount import SETTLEMENT_WINDOW_NS, times_ns, year_fraction
 from gammacore.volatility.result import unknown
@@ -127,6 +128,16 @@ def quoted_points(
     """
     if target not in get_args(Target):
         raise unknown("target", target, get_args(Target))
+    expiry_ns, strike, kind, forward, bid, ask, mark, mark_vol = ordered(
+        expiry_ns=expiry_ns,
+        strike=strike,
+        kind=kind,
+        forward=forward,
+        bid=bid,
+        ask=ask,
+        mark=mark,
+        mark_vol=mark_vol,
+    )
     ts_ns, expiry = int(times_ns("ts_ns", ts_ns)), times_ns("expiry_ns", expiry_ns)
     if expiry.ndim != 1:
         raise ValueError(f"expiry_ns: expected a column of times, got shape {expiry.shape}")

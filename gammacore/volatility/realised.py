@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore._series import ordered
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import times_ns
 from gammacore.volatility.result import Realised, check_prices, checked_path, estimate, path_years
@@ -34,6 +35,7 @@ def realised_vol(ts_ns: npt.ArrayLike, price: npt.ArrayLike) -> float:
     ValueError, TypeError
         If times descend or are none, a price is not positive, or there are not as many prices as times.
     """
+    ts_ns, price = ordered(ts_ns=ts_ns, price=price)
     times, prices = times_ns("ts_ns", ts_ns), floats(price)
     if times.ndim != 1 or times.shape != prices.shape:
         raise ValueError(f"ts_ns, price: expected two columns, got shapes {times.shape} and {prices.shape}")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore._series import ordered
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR, times_ns
 
@@ -82,6 +83,7 @@ def checked_path(ts_ns: npt.ArrayLike, price: npt.ArrayLike, fewest: int = 2) ->
 
     Times are whatever `gammacore.daycount.times_ns` takes.
     """
+    ts_ns, price = ordered(ts_ns=ts_ns, price=price)
     times, prices = times_ns("ts_ns", ts_ns), floats(price)
     if times.ndim != 1 or times.shape != prices.shape:
         raise ValueError(f"ts_ns, price: expected two columns, got shapes {times.shape} and {prices.shape}")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammacore._arrays import floats
+from gammacore._series import aligned, on_index, ordered
 from gammacore.array_types import Floats
 
 __all__ = ["Score", "confidence_set", "diebold_mariano", "mincer_zarnowitz", "qlike", "score_table"]
@@ -21,10 +22,12 @@ def qlike(realised: npt.ArrayLike, forecast: npt.ArrayLike) -> Floats:
     It and the squared error are the losses whose ranking noise in the proxy does not change
     (Patton 2011).
     """
-    y, f = floats(realised), floats(forecast)
+    index, given = aligned({"realised": realised, "forecast": forecast})
+    y, f = map(floats, given.values())
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where((y > 0) & (f > 0), y / f, np.nan)
-    return np.asarray(ratio - np.log(ratio) - 1.0)
+    loss: Floats = np.asarray(ratio - np.log(ratio) - 1.0)
+    return loss if index is None else on_index(loss, index)
 
 
 def _default_lags(n: int, horizon: int) -> int:
@@ -60,6 +63,7 @@ def diebold_mariano(
     from arch.covariance.kernel import Bartlett
     from scipy.stats import t as student
 
+    loss, other = ordered(loss=loss, other=other)
     gap = floats(loss) - floats(other)
     gap = gap[np.isfinite(gap)]
     n = gap.size
@@ -123,7 +127,7 @@ def mincer_zarnowitz(
     """
     from statsmodels.regression.linear_model import OLS
 
-    y, f = floats(realised), floats(forecast)
+    y, f = map(floats, ordered(realised=realised, forecast=forecast))
     good = np.isfinite(y) & np.isfinite(f)
     y, f = y[good], f[good]
     n = y.size
@@ -170,7 +174,7 @@ def confidence_set(
     """
     from arch.bootstrap import MCS
 
-    names = list(losses)
+    names, losses = list(losses), aligned(losses)[1]
     table = np.stack([floats(losses[name]) for name in names], axis=1)
     table = table[np.isfinite(table).all(axis=1)]
     if table.size and not np.ptp(table - table[:, :1], axis=0).any():  # no chance in it
@@ -250,8 +254,9 @@ def score_table(
     """
     if benchmark not in forecasts:
         raise ValueError(f"benchmark: {benchmark!r} is none of {', '.join(forecasts)}")
-    y = floats(realised)
-    table = {name: floats(column) for name, column in forecasts.items()}
+    named = {f"forecasts[{name!r}]": column for name, column in forecasts.items()}
+    y, *columns = map(floats, aligned({"realised": realised, **named})[1].values())
+    table = dict(zip(forecasts, columns, strict=True))
     common = np.isfinite(y) & np.all(
         [np.isfinite(column) & (column > 0) for column in table.values()], axis=0
     )
