@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from gammacore.backtest.report.compare_figures import (
     pairs_of,
     resampled_interval,
 )
-from gammacore.backtest.report.compare_page import render_comparison
+from gammacore.backtest.report.compare_page import figure_row, paired_rows, render_comparison
 from gammacore.backtest.report.compare_runs import StoredRun, load_run, load_runs
 from gammacore.cli.main import app
 from gammacore.errors import DataError
@@ -290,6 +291,28 @@ def test_command_prints_and_writes(folder, tmp_path):
     assert found["page"].endswith("compare-band-short.html")
     assert row(found, "total.usd")["values"][0] != row(found, "total.usd")["values"][1]
     assert found["paired"][0]["pairs"] > 3
+
+
+def test_no_digit_is_lost_on_a_terminal_of_80_columns(folder, tmp_path, monkeypatch):
+    """Whatever the runs are called: two, and three."""
+    monkeypatch.setenv("COLUMNS", "80")
+    named = {}
+    for name in RUNS:
+        named[name] = tmp_path / f"simulated-BTC-20261130-1710{len(named):02d}-{name}"
+        shutil.copytree(folder / name, named[name])
+    for count in (2, 3):
+        found = comparison(load_runs(list(named.values())[:count]))
+        words = ["compare", *map(str, list(named.values())[:count]), "--out", str(tmp_path / f"{count}.html")]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        assert "…" not in done.output
+        shown = [[cell.strip() for cell in x.strip("│").split("│")] for x in done.output.splitlines()]
+        figures = [cell for one in found["figures"] for cell, _ in figure_row(one)["cells"]]
+        assert set(figures) <= {cell for line in shown for cell in line}
+        for pair in found["paired"]:
+            rows = paired_rows(pair, "BTC")
+            wanted = [[row[key] for key in ("name", "mean", "error", "low", "high")] for row in rows]
+            assert all(row in shown for row in wanted)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gammacore.cli.common import JsonOption, document, show_warnings, stoppable
+from gammacore.terminal import numbers
 
 
 def compare(
@@ -58,7 +59,8 @@ def _show(console: Console, found: dict[str, Any], coin: str) -> None:
     names = [run["name"] for run in found["runs"]]
     console.print(_figures(found, names))
     console.print(_configuration(found, names))
-    console.print(_pairs(found, coin))
+    for pair in found["paired"]:
+        console.print(_pairs(pair, names[0], coin))
 
 
 def _plain(text: str) -> str:
@@ -70,11 +72,11 @@ def _figures(found: dict[str, Any], names: list[str]) -> Table:
     from gammacore.backtest.report.compare_page import figure_row
 
     table = Table(title=f"Side by side; differences are from {_plain(names[0])}")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for number, name in enumerate(names):
-        table.add_column(_plain(name), justify="right")
+        table.add_column(_plain(name), justify="right", overflow="fold")
         if number:
-            table.add_column("difference", justify="right", style="dim")
+            table.add_column("difference", justify="right", overflow="fold", style="dim")
     for row in found["figures"]:
         shown = figure_row(row)
         table.add_row(shown["name"], *(text for text, _ in shown["cells"]))
@@ -95,14 +97,15 @@ def _configuration(found: dict[str, Any], names: list[str]) -> Table:
     return table
 
 
-def _pairs(found: dict[str, Any], coin: str) -> Table:
+def _pairs(pair: dict[str, Any], first: str, coin: str) -> Table:
     from gammacore.backtest.report.compare_page import paired_rows
 
-    table = Table(title="Same expiry and strike, difference of paired episodes")
-    for name in ("run", "pairs", "of", "mean", "standard\nerror", "95 %\nfrom", "\nto"):
-        table.add_column(name, justify="left" if name in ("run", "of") else "right", no_wrap=True)
-    for pair in found["paired"]:
-        for row in paired_rows(pair, coin):
-            figures = (row[name] for name in ("name", "mean", "error", "low", "high"))
-            table.add_row(_plain(pair["run"]), f"{pair['pairs']:,}", *figures)
+    counted = f"{pair['pairs']:,} pairs of episodes of the same expiry and strike"
+    table = Table(
+        "mean difference of",
+        *numbers("", "standard\nerror", "95 %\nfrom", "\nto"),
+        title=f"{_plain(pair['run'])} less {_plain(first)}: {counted}",
+    )
+    for row in paired_rows(pair, coin):
+        table.add_row(*(row[name] for name in ("name", "mean", "error", "low", "high")))
     return table
