@@ -13,7 +13,7 @@ import gammacore as gc
 from gammacore import inverse
 from gammacore.api import runs
 from gammacore.api.frames import chain_table, price_table
-from gammacore.errors import ConfigError, DataError
+from gammacore.errors import CodeError, ConfigError, DataError
 from gammacore.hedging import Interval
 
 DAYS = {"market__days": 14}
@@ -114,8 +114,6 @@ def test_plots_are_figures_of_the_same_numbers(result):
     own = result.hedges[result.hedges["episode"] == 0]
     assert sum(len(trace.x) for trace in drawn.data[1:]) == len(own)
     assert pd.Timestamp(drawn.data[0].x[0]) >= result.episodes.loc[0, "entry"]
-    with pytest.raises(KeyError):
-        result.plot.episode(99)
 
 
 def test_a_directory_is_loaded_as_it_was_written(result, tmp_path):
@@ -260,13 +258,80 @@ def test_plots_of_a_chain_show_its_volatilities():
     assert [trace.name for trace in smile.data] == ["27MAR26", "3APR26"]
     np.testing.assert_allclose(smile.data[0].y, [60.0, 65.0])
     assert len(gc.plot_smile(OURS, expiry="3APR26").data) == 1
-    with pytest.raises(ValueError, match="no option of '1APR26'"):
+    with pytest.raises(ValueError, match="no volatility of '1APR26'"):
         gc.plot_smile(OURS, expiry="1APR26")
     term = gc.plot_term_structure(OURS)
     assert len(term.data[0].x) == 2
     days = pd.date_range("2026-01-01", periods=3, tz="UTC")
     both = gc.plot_iv_rv(pd.Series([0.5, 0.6, 0.7], days), pd.Series([0.4, 0.5], days[1:]))
     np.testing.assert_allclose(both.data[1].y, [40.0, 50.0])
+
+
+def two_arguments(at, other):
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (lambda at: None, r"expected a delta to add, a finite number of coins, got None; at 2025-"),
+        (lambda at: float("nan"), r"a finite number of coins, got nan; at 2025-"),
+        (lambda at: at.nothing, r", line \d+: .*AttributeError: .*'nothing'; at 2025-"),
+        (two_arguments, r"two_arguments: TypeError: .*'other'; at 2025-"),
+    ],
+)
+def test_a_policy_that_fails_is_named_with_the_moment(policy, told):
+    with pytest.raises(CodeError, match=rf"test_api\.py.*{told}"):
+        gc.backtest(**DAYS, policy=policy)
+
+
+NOTHING = TARDIS.assign(mark_price=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (
+            lambda: gc.plot_smile(NOTHING),
+            DataError,
+            r"no price of its 3 options has a volatility \(NOT_FINITE 3\)",
+        ),
+        (lambda: gc.plot_term_structure(NOTHING), DataError, "no price of its 3 options has a volatility"),
+        (
+            lambda: gc.plot_smile(TARDIS, "1JAN27"),
+            ValueError,
+            "of '1JAN27' in this chain; there are 27MAR26, 3APR26",
+        ),
+        (
+            lambda: gc.plot_iv_rv(pd.Series([0.5]), pd.Series([0.5])),
+            DataError,
+            "implied: expected a Series with",
+        ),
+        (lambda: gc.backtest(14), ConfigError, "config: expected a path, a mapping or a Config; got int"),
+    ],
+)
+def test_what_cannot_be_drawn_or_run_says_why(call, error, told):
+    with pytest.raises(error, match=told):
+        call()
+
+
+def test_an_episode_that_is_not_there_is_refused(result):
+    with pytest.raises(ValueError, match=f"no episode 99; there are {len(result.episodes)}, the last is "):
+        result.plot.episode(99)
+
+
+def test_times_without_a_zone_are_utc():
+    days = pd.date_range("2026-01-01", periods=3)
+    figure = gc.plot_iv_rv(
+        pd.Series([0.5, 0.6, 0.7], days), pd.Series([0.4, 0.5, 0.6], days.tz_localize("UTC"))
+    )
+    assert [len(line.x) for line in figure.data] == [3, 3]
+    assert figure.data[0].x[0] == figure.data[1].x[0]
+
+
+def test_a_simulation_is_short():
+    found = gc.simulate(simulate__paths=100, simulate__frontier=False)
+    assert repr(found) == f"<Simulated BTC, 100 paths: {found.summary['verdict']}>"
 
 
 @pytest.mark.parametrize(

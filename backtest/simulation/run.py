@@ -44,6 +44,11 @@ class Simulated(NamedTuple):
     frontier: Frontier | None
     table: list[FamilyChoice]
 
+    def __repr__(self) -> str:
+        return (
+            f"<Simulated {self.config.currency}, {self.summary['paths']:,} paths: {self.summary['verdict']}>"
+        )
+
 
 def experiment_of(config: Config) -> Experiment:
     """Experiment that a configuration describes.

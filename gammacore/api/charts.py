@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gammacore.contracts.names import day_text
+from gammacore.errors import DataError
+from gammacore.implied import IVStatus
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -40,17 +44,15 @@ def plot_smile(frame: pd.DataFrame, expiry: str | None = None) -> go.Figure:
     """
     from gammacore.api.frames import analysed
 
-    known = analysed(frame)
-    day = known["expiry"].dt.strftime("%-d%b%y").str.upper()
+    by_expiry = _priced(analysed(frame)).groupby("expiry")
+    lines = {day_text(part["expiry"].iloc[0].value): _per_strike(part) for _, part in by_expiry}
     if expiry is not None:
-        known, day = known[day == expiry], day[day == expiry]
-        if known.empty:
-            raise ValueError(f"expiry: no option of {expiry!r} in this chain")
-    lines = [
-        (name, _per_strike(part)) for name, part in known.groupby(day.to_numpy(), sort=False) if len(part)
-    ]
-    lines.sort(key=lambda line: line[1]["expiry"].iloc[0])
-    return _lines([(name, part["strike"], part["vol"] * 100) for name, part in lines], "strike, USD", "IV, %")
+        if expiry not in lines:
+            known = ", ".join(lines)
+            raise ValueError(f"expiry: no volatility of {expiry!r} in this chain; there are {known}")
+        lines = {expiry: lines[expiry]}
+    shown = [(name, part["strike"], part["vol"] * 100) for name, part in lines.items()]
+    return _lines(shown, "strike, USD", "IV, %")
 
 
 def plot_term_structure(frame: pd.DataFrame) -> go.Figure:
@@ -76,7 +78,7 @@ def plot_term_structure(frame: pd.DataFrame) -> go.Figure:
     """
     from gammacore.api.frames import analysed
 
-    known = analysed(frame).dropna(subset=["vol"])
+    known = _priced(analysed(frame))
     off = (known["strike"] / known["forward"] - 1.0).abs()
     near = known.assign(off=off).sort_values("off").groupby("expiry").head(2)
     middle = near.groupby("expiry")["vol"].mean()
@@ -103,9 +105,20 @@ def plot_iv_rv(implied: pd.Series, realised: pd.Series) -> go.Figure:
     >>> [line.name for line in figure.data]
     ['implied', 'realised']
     """
-    both = pd.concat({"implied": implied, "realised": realised}, axis=1).sort_index()
+    both = pd.concat(
+        {"implied": _timed("implied", implied), "realised": _timed("realised", realised)}, axis=1
+    )
+    both = both.sort_index()
     lines = [(name, both[name].dropna().index, both[name].dropna() * 100) for name in both]
     return _lines(lines, "", "volatility, %")
+
+
+def _timed(name: str, series: pd.Series) -> pd.Series:
+    """Series by times in UTC; a time without a zone is UTC."""
+    if not isinstance(series, pd.Series) or not isinstance(series.index, pd.DatetimeIndex):
+        raise DataError(f"{name}: expected a Series with a DatetimeIndex")
+    times = series.index
+    return series.set_axis(times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC"))
 
 
 def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go.Figure:
@@ -134,10 +147,20 @@ def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go
     return make_figure(traces, HEIGHT, title={"text": title}, xaxis=time_axis(), yaxis=axis("USD")).checked()
 
 
+def _priced(found: pd.DataFrame) -> pd.DataFrame:
+    """Keep the options whose price has a volatility."""
+    known = found.dropna(subset=["vol"])
+    if known.empty:
+        why = pd.Series([IVStatus(code).name for code in found["status"]], dtype=object).value_counts()
+        told = ", ".join(f"{name} {count:,}" for name, count in why.items())
+        raise DataError(f"chain: no price of its {len(found):,} options has a volatility ({told})")
+    return known
+
+
 def _per_strike(part: pd.DataFrame) -> pd.DataFrame:
     """Keep one volatility a strike: of the option that is out of the money."""
     out = (part["kind"] == 1) == (part["strike"] >= part["forward"])
-    ordered = part.assign(out=out).dropna(subset=["vol"]).sort_values(["strike", "out"])
+    ordered = part.assign(out=out).sort_values(["strike", "out"])
     return ordered.groupby("strike", as_index=False).last()
 
 

@@ -181,12 +181,16 @@ class Plots:
 
         Raises
         ------
-        KeyError
+        ValueError
             If there is no episode of that number.
         """
         from gammacore.api.charts import episode_figure
 
         found, hedges = self._result, self._result.hedges
+        if number not in found.episodes.index:
+            known = found.episodes.index
+            last = f", the last is {known[-1]}" if len(known) else ""
+            raise ValueError(f"number: no episode {number!r}; there are {len(known)}{last}")
         own = hedges[hedges["episode"] == number]
         return episode_figure(found.episodes.loc[[number]].iloc[0], found.pnl["index_usd"], own)
 

@@ -236,6 +236,9 @@ def _config(
     takes: Collection[str] = FIELDS,
 ) -> Config:
     """Read a configuration and override it; a mapping is what a YAML file would hold."""
+    if not isinstance(config, str | Path | Mapping | Config | None):
+        got = type(config).__name__  # type: ignore[unreachable]
+        raise ConfigError(f"config: expected a path, a mapping or a Config; got {got}")
     if isinstance(config, Mapping):
         config = parse_config(config)
     if isinstance(config, Config):
@@ -257,6 +260,7 @@ def _policy(policy: Any, config: Config) -> Any:
     """Policy to hedge by; a function is asked whenever the configured rule fires."""
     from gammacore.build import build_policy
     from gammacore.hedging import Custom, Ladder, Never
+    from gammacore.own_code import OwnFunction
 
     if policy is None or hasattr(policy, "fires"):
         return policy
@@ -267,4 +271,6 @@ def _policy(policy: Any, config: Config) -> Any:
         raise ConfigError(
             f"policy: hedge.rule = {config.hedge.rule} never asks it; expected a rule that fires"
         )
-    return Custom(trigger, policy)
+    where = getattr(getattr(policy, "__code__", None), "co_filename", "policy")
+    name = getattr(policy, "__qualname__", repr(policy))
+    return Custom(trigger, OwnFunction(name, where, "", 0, "hedge", policy))

@@ -116,7 +116,7 @@ class Future(_Contract, frozen=True, tag="future"):
     @property
     def name(self) -> str:
         """Exchange name, such as ``BTC-27DEC24``."""
-        return f"{self.family}-{_day_text(self.expiry_ns)}"
+        return f"{self.family}-{day_text(self.expiry_ns)}"
 
 
 class Option(_Contract, frozen=True, tag="option"):
@@ -152,7 +152,7 @@ class Option(_Contract, frozen=True, tag="option"):
     def name(self) -> str:
         """Exchange name, such as ``BTC-27DEC24-100000-C``."""
         side = "C" if self.kind == CALL else "P"
-        return f"{self.family}-{_day_text(self.expiry_ns)}-{_strike_text(self.strike)}-{side}"
+        return f"{self.family}-{day_text(self.expiry_ns)}-{_strike_text(self.strike)}-{side}"
 
 
 Instrument = Option | Future | Perpetual
@@ -173,7 +173,7 @@ def _check_expiry(value: int) -> None:
         raise ContractError(f"expiry_ns must lie in 2000-2099, got {value!r} ({format_time(value)})")
 
 
-def _day_text(expiry: int) -> str:
+def day_text(expiry: int) -> str:
     day = utc_date(expiry)
     return f"{day.day}{_MONTHS[day.month - 1]}{day.year % 100:02d}"
 
