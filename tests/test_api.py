@@ -296,6 +296,11 @@ NOTHING = TARDIS.assign(mark_price=np.nan)
             DataError,
             r"no price of its 3 options has a volatility \(NOT_FINITE 3\)",
         ),
+        (
+            lambda: gc.plot_smile(pd.concat([TARDIS, TARDIS.assign(timestamp=TARDIS["timestamp"] + 60)])),
+            DataError,
+            "3 of its 6 rows are of an option that comes before; expected the rows of one time",
+        ),
         (lambda: gc.plot_term_structure(NOTHING), DataError, "no price of its 3 options has a volatility"),
         (
             lambda: gc.plot_smile(TARDIS, "1JAN27"),

@@ -148,7 +148,13 @@ def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go
 
 
 def _priced(found: pd.DataFrame) -> pd.DataFrame:
-    """Keep the options whose price has a volatility."""
+    """Keep the options whose price has a volatility; each must be there once."""
+    twice = found.duplicated(["kind", "strike", "expiry"])
+    if twice.any():
+        raise DataError(
+            f"chain: {twice.sum():,} of its {len(found):,} rows are of an option that comes before; "
+            "expected the rows of one time, such as frame[frame.timestamp == frame.timestamp.max()]"
+        )
     known = found.dropna(subset=["vol"])
     if known.empty:
         why = pd.Series([IVStatus(code).name for code in found["status"]], dtype=object).value_counts()
