@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pandas as pd
 from gammacore.api.frames import chain_table, price_table
 from gammacore.api.result import Comparison, Result
 from gammacore.config import Config, load_config, parse_config, with_overrides
-from gammacore.errors import ConfigError
+from gammacore.errors import ConfigError, DataError
 from gammacore.store_paths import FIELDS, with_store
 
 __all__ = ["backtest", "breakeven", "compare", "load", "simulate"]
@@ -71,8 +73,8 @@ def backtest(
     from gammacore.backtest.replay.runner import replay
 
     settings |= {f"signal.{name}": value for name, value in (signal or {}).items()}
-    with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
-        chosen = _config(config, _overrides(settings, chains, prices, Path(folder)), store)
+    with _frames() as folder:
+        chosen = _config(config, _overrides(settings, chains, prices, folder), store)
         market = load_market(chosen)
         run = replay(chosen, market.tape, policy=_policy(policy, chosen))
         return Result(tabulate(run, market))
@@ -171,8 +173,8 @@ def simulate(
     """
     from gammacore.backtest.simulation.run import run_simulation
 
-    with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
-        overrides = _overrides(settings, None, prices, Path(folder))
+    with _frames() as folder:
+        overrides = _overrides(settings, None, prices, folder)
         return run_simulation(_config(config, overrides, store, takes=("prices",)))
 
 
@@ -213,10 +215,28 @@ def breakeven(
     """
     from gammacore.backtest.figures.position_ranking import rank_positions
 
-    with tempfile.TemporaryDirectory(prefix="gammacore-") as folder:
-        chosen = _config(config, _overrides(settings, chains, prices, Path(folder)), store)
+    with _frames() as folder:
+        chosen = _config(config, _overrides(settings, chains, prices, folder), store)
         ranked = rank_positions(chosen, forecast=forecast)
     return pd.DataFrame(ranked.rows())
+
+
+@contextmanager
+def _frames() -> Iterator[Path]:
+    """Make a folder for frames as files; an error about one names the argument and the frame's row."""
+    with tempfile.TemporaryDirectory(prefix="gammacore-") as name:
+        line = re.compile(re.escape(name) + r"[/\\](chains|prices)\.csv(?:: line (\d+))?")
+        try:
+            yield Path(name)
+        except DataError as error:
+            told = line.sub(_row, str(error)).replace("--force-data runs", "data__force=True runs")
+            raise DataError(told) from None
+
+
+def _row(found: re.Match[str]) -> str:
+    """Argument, and the row of its frame that a line of the file was; the first line has the names."""
+    argument, line = found.groups()
+    return argument if line is None else f"{argument}: row {int(line) - 2} (counted from 0)"
 
 
 def _overrides(settings: Mapping[str, Any], chains: Any, prices: Any, place: Path) -> dict[str, Any]:
