@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -395,8 +396,7 @@ class Episode:
 
     def option_fills(self) -> list[Fill]:
         """List the executions of options, in order."""
-        own = [fill for fill in self._fills if not isinstance(fill, Trades)]
-        return [fill for fill in own if isinstance(fill.instrument, Option)]
+        return [f for f in self._fills if isinstance(f, Fill) and isinstance(f.instrument, Option)]
 
     def hedge_fills(self) -> HedgeFills:
         """Collect the executions of the hedge, in order."""
@@ -405,9 +405,8 @@ class Episode:
             return HedgeFills(times, numbers, numbers, numbers, numbers, numbers, times)
         first = self._hedged[0]
         if len(self._hedged) > 1 or not isinstance(first, HedgeFills):
-            parts = [_columns(part) for part in self._hedged]
-            first = HedgeFills(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-            self._hedged = [first]  # collected once; what comes later is added to it
+            first = _collected(self._hedged)
+            self._hedged = [first]  # what comes later is added to it
         return first
 
     def twin(self) -> Episode:
@@ -439,8 +438,14 @@ class Episode:
         return value - self.hedge.accrued(view.interest)
 
 
-def _columns(part: tuple[float, ...] | Trades | HedgeFills) -> list[npt.NDArray[Any]]:
-    """Return columns of one fill, or of many."""
-    if isinstance(part, HedgeFills):
-        return list(part)
-    return part.columns() if isinstance(part, Trades) else [np.array([x]) for x in part]
+def _collected(parts: list[tuple[float, ...] | Trades | HedgeFills]) -> HedgeFills:
+    """Join fills, which came one by one or many at once."""
+    columns: list[list[npt.NDArray[Any]]] = []
+    for kind, run in groupby(parts, type):
+        if kind is Trades:
+            columns += [trades.columns() for trades in run]  # type: ignore[union-attr]
+        elif kind is HedgeFills:
+            columns += [list(fills) for fills in run]  # type: ignore[arg-type]
+        else:
+            columns.append([np.array(column) for column in zip(*run, strict=True)])
+    return HedgeFills(*map(np.concatenate, zip(*columns, strict=True)))
