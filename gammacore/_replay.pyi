@@ -110,6 +110,11 @@ def settle(
 def take_over(
     position: Position, contract: Contract, amount: float, price: float, interest: float
 ) -> None: ...
+def first_outside(
+    mismatch: npt.NDArray[np.float64],
+    below: float | npt.NDArray[np.float64],
+    above: float | npt.NDArray[np.float64],
+) -> int: ...
 def rest(
     a: npt.NDArray[np.float64],
     b: npt.NDArray[np.float64],

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-import numpy as np
-
 from gammacore.contracts import Future, Option, Perpetual
 from gammacore.episode import Episode, MarketView
 from gammacore.errors import CodeError
@@ -31,6 +29,7 @@ from gammacore.events import (
 from gammacore.hedge import Hedge
 from gammacore.hedging import Ladder, Never, Policy
 from gammacore.hedging.ladder import reached, rung_price
+from gammacore.hedging.policies import first_of
 from gammacore.margin import MarginSchedule
 from gammacore.margin_use import MarginLimit
 from gammacore.market import Market
@@ -123,11 +122,13 @@ class Desk:
         """Take in one event and return the commands it leads to."""
         self.market.apply(event)
         netted = self.portfolio if isinstance(self.portfolio, NettedPortfolio) else None
-        if netted is not None and isinstance(event, Fill):
-            hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
-            netted.wanted = self._own_trades(event.mark) if hedges else {}
-        self.portfolio.apply(event, self.market)
-        orders: list[Command] = [] if isinstance(event, IndexPrice) else self._enter_or_leave(event)
+        orders: list[Command] = []
+        if not isinstance(event, IndexPrice):  # a price is no news of what is held
+            if netted is not None and isinstance(event, Fill):
+                hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
+                netted.wanted = self._own_trades(event.mark) if hedges else {}
+            self.portfolio.apply(event, self.market)
+            orders += self._enter_or_leave(event)
         orders += self._rehedge(self._affected(event))
         if isinstance(self.policy, Ladder):
             orders += self._rest(event, self.policy)
@@ -137,11 +138,12 @@ class Desk:
 
     def _enter_or_leave(self, event: Event) -> list[Command]:
         """Do what news other than a price may call for, beside hedging."""
+        self.leaving.note(event, self.portfolio, self.market)
+        if isinstance(event, Fill):
+            recalled = self._recall(event) if isinstance(event, Outside) else []
+            return recalled + self._wind_up(hand_over=True)
         orders: list[Command] = []
         self.closing = self.closing or isinstance(event, Flatten)
-        if isinstance(event, Outside):
-            orders += self._recall(event)
-        self.leaving.note(event, self.portfolio, self.market)
         if isinstance(event, Snapshot) and event.entries and not self.closing:
             orders += self._roll(event)
             orders += self._enter(event)
@@ -149,7 +151,7 @@ class Desk:
             orders += self._exit()
         if isinstance(event, Rejected) and purpose_of(event.order_id) is Purpose.ENTRY:
             orders += self._wind_up(hand_over=True)  # it may have been the successor that was waited for
-        if isinstance(event, (Fill, Delivery, Snapshot, Timer)):  # the last two: again, if it failed
+        if isinstance(event, (Delivery, Snapshot, Timer)):  # the last two: again, if it failed
             estimated = isinstance(event, Delivery) and event.estimated
             orders += self._wind_up(hand_over=not estimated)
         return orders
@@ -378,13 +380,13 @@ class Desk:
         The fill of a hedge calls for nothing.
         """
         hedged = list(self.portfolio.hedged)
+        if isinstance(event, IndexPrice):
+            return [] if self.policy.snapshots_only else hedged
         if isinstance(event, Fill):
             changed = event.last and (isinstance(event.instrument, Option) or isinstance(event, Outside))
             if isinstance(self.portfolio, NettedPortfolio) and event.episode == BOOK and event.last:
                 changed, self.portfolio.overtaken = changed or self.portfolio.overtaken, False
             return [e for e in hedged if e.number in (event.episode, BOOK)] if changed else []
-        if isinstance(event, IndexPrice):
-            return [] if self.policy.snapshots_only else hedged
         if isinstance(event, Delivery):
             if event.estimated:
                 return []
@@ -399,6 +401,8 @@ class Desk:
         return self.closing and all(e.adopted for e in self.portfolio.open.values())
 
     def _rehedge(self, episodes: list[Episode]) -> list[Order]:
+        if not episodes:
+            return []
         awaited = self.portfolio.book is not None and any(
             map(self._awaits_heir, self.portfolio.open.values())
         )
@@ -480,12 +484,9 @@ class Desk:
         for episode in self.portfolio.hedged:
             if episode.open:
                 seen = self.hedge.target.moment(episode, block, self.policy, deciding=True)
-                fires = self.policy.fires(seen)
+                first = min(first, self.policy.first(seen))
                 for order in episode.resting.values():
-                    fires = fires | reached(order, seen.price)
-                hit = int(np.argmax(fires))
-                if fires[hit]:
-                    first = min(first, hit)
+                    first = min(first, first_of(reached(order, seen.price)))
         return first
 
     def next_ns(self, ts_ns: int) -> int:

@@ -386,6 +386,34 @@ def hedge(Position position not None, Contract contract not None, Working workin
     return rows, decisions
 
 
+def first_outside(const double[::1] mismatch not None, below, above):
+    """Find the first bar at which a mismatch has left its band.
+
+    Parameters
+    ----------
+    mismatch : array, shape (n,)
+    below, above : float or array, shape (n,)
+        Half-widths, of all bars or of each.
+
+    Returns
+    -------
+    int
+        n if it leaves it at none.
+    """
+    cdef Py_ssize_t n = mismatch.shape[0]
+    cdef const double[::1] lower, upper
+    cdef double low, high
+    if n == 0:
+        return 0
+    if not isinstance(above, np.ndarray):
+        low, high = below, above
+        return gc_next_outside(&mismatch[0], NULL, &low, &high, 0, 0.0, 0, 0.0, 0, n)
+    lower, upper = below, above
+    if lower.shape[0] != n or upper.shape[0] != n:
+        raise ValueError(f"below and above must have {n} entries each")
+    return gc_next_outside(&mismatch[0], NULL, &lower[0], &upper[0], 1, 0.0, 0, 0.0, 0, n)
+
+
 def rest(a, b, seconds, variance, reach, double patience, double looks):
     """Chance that resting orders fill, and where the price is if they do not; see resting.h.
 

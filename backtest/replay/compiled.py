@@ -224,8 +224,9 @@ def rule_of(policy: Policy, at: Moment) -> Callable[[int, float, int, float], fl
     """Call of a user's rule with the moment of one bar; None for built-in policies."""
     if not isinstance(policy, Custom):
         return None
-    columns = [None if column is None else np.broadcast_to(column, at.ts_ns.shape) for column in at[2:6]]
     user, ts_ns = policy.rule, at.ts_ns
+    known = at.price, at.gamma, at.vol, at.tau
+    columns = [None if column is None else np.broadcast_to(column, ts_ns.shape) for column in known]
 
     def call(bar: int, mismatch: float, last_ns: int, last_price: float) -> float:
         price, gamma, vol, tau = [None if column is None else float(column[bar]) for column in columns]

@@ -55,12 +55,25 @@ class PriceBlock:
     def _show(self, i: int, j: int) -> None:
         self._i, self._j = i, j
         self.ts_ns = self._tape.ts_ns[i:j]
-        self.interest, self.owed = self._tape.interest[i:j], self._tape.owed[i:j]
-        self.estimate = self._tape.estimate[i:j]
-        self.index = self._tape.index[i:j]
+        self._part = slice(i - self._run.start, j - self._run.start)
 
     def __len__(self) -> int:
         return self._j - self._i
+
+    @property
+    def index(self) -> Floats:
+        """USD per coin."""
+        return self._tape.index[self._i : self._j]
+
+    @property
+    def interest(self) -> Floats:
+        """Funding accumulator."""
+        return self._tape.interest[self._i : self._j]
+
+    @property
+    def estimate(self) -> Floats:
+        """Volatility estimated from the prices so far."""
+        return self._tape.estimate[self._i : self._j]
 
     @property
     def entry(self) -> int:
@@ -120,10 +133,6 @@ class PriceBlock:
         """Change of its mark volatility with the logarithm of the forward."""
         return self._tape.slope(option, self._i, self._j)
 
-    @property
-    def _part(self) -> slice:
-        return slice(self._i - self._run.start, self._j - self._run.start)
-
     def exposure(self, option: Option) -> Exposure:
         """Value and deltas of an option."""
         whole, part = self._price(option).exposure, self._part
@@ -147,7 +156,10 @@ class PriceBlock:
 
     def settlement_weight(self, expiry_ns: int) -> Floats | float:
         """Share of the deltas of an expiry that its settlement window has left."""
-        return settlement_weight(expiry_ns, self.ts_ns) if self._tape.averaging else 1.0
+        if not self._tape.averaging or expiry_ns - self.ts_ns[-1] >= SETTLEMENT_WINDOW_NS:
+            return 1.0
+        weight: Floats = settlement_weight(expiry_ns, self.ts_ns)
+        return weight
 
     def ticker(self, option: Option, i: int) -> Ticker:
         """Mark volatility and forward of an option at entry ``i``, as a publication."""

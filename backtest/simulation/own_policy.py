@@ -122,7 +122,8 @@ class _Hedge:
         fired: Bools = np.broadcast_to(first or rule.fires(shown), mismatch.shape)
         found = np.zeros_like(mismatch)
         for i in np.flatnonzero(fired).tolist():
-            each = shown._replace(
+            each = msgspec.structs.replace(
+                shown,
                 mismatch=float(mismatch[i]),
                 price=float(price[i]),
                 gamma=None if shown.gamma is None else float(shown.gamma[i]),

@@ -259,7 +259,7 @@ class HeldEpisodes:
             _replay.take_over(position, held.closing, handed, float(seen.price[0]), interest)
         own_equity = self.target.numeraire == "usd_neutral" and self._inverse
         for part, contract in held.parts:
-            gamma, vol, tau = (_cut(column, part) for column in seen[2:])
+            gamma, vol, tau = (_cut(column, part) for column in (seen.gamma, seen.vol, seen.tau))
             moment = Moment(block.ts_ns[part], None, seen.price[part], gamma, vol, tau, 0, 0.0)
             trigger = fixed or trigger_of(policy, moment)
             _replay.hedge(

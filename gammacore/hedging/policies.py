@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 
+from gammacore import _replay
+from gammacore.array_types import Bools
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
@@ -44,7 +46,7 @@ SHAPE = frozenset({"mismatch", "gamma"})
 NOTHING: frozenset[str] = frozenset()
 
 
-class Moment(NamedTuple):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """What a policy may look at: one moment (scalars) or a run of moments (arrays).
 
     Attributes
@@ -74,7 +76,29 @@ class Moment(NamedTuple):
     last_price: float
 
 
-class Interval(msgspec.Struct, frozen=True):
+def first_of(fires: Bools) -> int:
+    """Find the first bar of a run at which something holds; the number of bars if it does at none."""
+    hit = int(fires.argmax())
+    return hit if fires[hit] else len(fires)
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What all policies share."""
+
+    def fires(self, at: Moment) -> Any:
+        """Whether to trade now."""
+        raise NotImplementedError
+
+    def first(self, at: Moment) -> int:
+        """Find the first bar of a run at which to trade; the number of bars if there is none."""
+        return first_of(self.fires(at))
+
+    def vol_factor(self, price: Any, gamma: Any, vol: Any, tau: Any) -> Any:
+        """Scale the volatility that the options' delta is taken at; None leaves it."""
+        return None
+
+
+class Interval(Rule, frozen=True):
     """Hedge the whole mismatch once ``every_ns`` has passed since the last decision.
 
     With ``snapshots_only`` the rule looks at published chains and ignores the
@@ -98,7 +122,7 @@ class Interval(msgspec.Struct, frozen=True):
         return float(-at.mismatch)
 
 
-class Banded(msgspec.Struct, frozen=True):
+class Banded(Rule, frozen=True):
     """What the policies share that let the mismatch move within a band."""
 
     snapshots_only: ClassVar[bool] = False
@@ -117,6 +141,10 @@ class Banded(msgspec.Struct, frozen=True):
         """Whether to trade now: the mismatch has left the band."""
         below, above = self.edges(at)
         return (at.mismatch > above) | (at.mismatch < -below)
+
+    def first(self, at: Moment) -> int:
+        """Find the first bar of a run at which the mismatch has left the band."""
+        return _replay.first_outside(at.mismatch, *self.edges(at))
 
     def trade(self, at: Moment) -> float:
         """Delta to add, coin: to the edge that was passed, or to the centre."""
@@ -153,7 +181,7 @@ class Band(Banded, frozen=True):
         return (self.half_width if self.lower is None else self.lower), self.half_width
 
 
-class Move(msgspec.Struct, frozen=True):
+class Move(Rule, frozen=True):
     """Hedge the whole mismatch when the price has moved far enough since the last decision.
 
     Attributes
@@ -283,7 +311,7 @@ class FixedCost(Banded, frozen=True):
         return width, width
 
 
-class Never(msgspec.Struct, frozen=True):
+class Never(Rule, frozen=True):
     """Hold the options unhedged."""
 
     snapshots_only: ClassVar[bool] = True
@@ -298,7 +326,7 @@ class Never(msgspec.Struct, frozen=True):
         return 0.0
 
 
-class Custom(msgspec.Struct, frozen=True):
+class Custom(Rule, frozen=True):
     """A rule of the user's own, called only where a built-in trigger fires.
 
     Attributes
@@ -325,6 +353,14 @@ class Custom(msgspec.Struct, frozen=True):
     def fires(self, at: Moment) -> Any:
         """As the trigger."""
         return self.trigger.fires(at)
+
+    def first(self, at: Moment) -> int:
+        """As the trigger."""
+        return self.trigger.first(at)
+
+    def vol_factor(self, price: Any, gamma: Any, vol: Any, tau: Any) -> Any:
+        """As the trigger."""
+        return self.trigger.vol_factor(price, gamma, vol, tau)
 
     def trade(self, at: Moment) -> float:
         """As the rule says."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -12,7 +12,7 @@ from gammacore.contracts import Future, Option, Perpetual
 from gammacore.episode import Episode, MarketView
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
-from gammacore.hedging.policies import Custom, Moment, Never, Policy, Zakamouline
+from gammacore.hedging.policies import Moment, Never, Policy
 from gammacore.valuation import shape
 
 Groups = list[tuple[Any, Mapping[Option, float]]]
@@ -21,6 +21,7 @@ Groups = list[tuple[Any, Mapping[Option, float]]]
 __all__ = ["HedgeInputs", "Leland", "Target", "decay_of"]
 
 MAX_RATIO = 1.5
+BENT = frozenset({"gamma", "vol"})  # what a policy may need beside the delta
 
 
 class Leland(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Leland(msgspec.Struct, frozen=True):
     every_years: float
 
 
-class HedgeInputs(NamedTuple):
+class HedgeInputs(msgspec.Struct, frozen=True, gc=False):
     """Delta of the options that is to be hedged (coin), and what a :class:`Moment` says beside it."""
 
     options: Any
@@ -107,9 +108,16 @@ class Target(msgspec.Struct, frozen=True):
         frozen = episode.hedged_vol if deciding and self.ignore_vol else None
         wanted = not deciding or "mismatch" in policy.needs
         seen = self.inputs(episode, view, policy, frozen, wanted)
-        mismatch = self._against(episode, view, seen.options, seen.price) if wanted else None
-        last = episode.last_hedge_ns, episode.last_hedge_price
-        return Moment(view.ts_ns, mismatch, seen.price, seen.gamma, seen.vol, seen.tau, *last)
+        return Moment(
+            view.ts_ns,
+            self._against(episode, view, seen.options, seen.price) if wanted else None,
+            seen.price,
+            seen.gamma,
+            seen.vol,
+            seen.tau,
+            episode.last_hedge_ns,
+            episode.last_hedge_price,
+        )
 
     def mismatch(self, episode: Episode, view: MarketView) -> Any:
         """Delta to be hedged away, in coin: options plus hedge minus target."""
@@ -144,18 +152,15 @@ class Target(msgspec.Struct, frozen=True):
         In the settlement window the deltas of the options decay. So does that of a future of
         the same expiry, which settles at the same average: against it nothing changes.
         """
-        price = view.future_price(episode.hedge.instrument)
-        gamma = vol = tau = total = None
-        groups = [
-            (decay_of(episode.hedge.instrument, expiry_ns, view), legs)
-            for expiry_ns, legs in episode.legs_by_expiry()
-        ]
-        if "gamma" in policy.needs or "vol" in policy.needs:
+        instrument = episode.hedge.instrument
+        price = view.future_price(instrument)
+        gamma = vol = tau = total = factor = None
+        groups = [(decay_of(instrument, at, view), legs) for at, legs in episode.legs_by_expiry()]
+        if not policy.needs.isdisjoint(BENT):
             gamma, vol = self._shape(groups, view, frozen)
             tau = view.tau(episode.next_expiry_ns)
+            factor = policy.vol_factor(price, gamma, vol, tau)
         if options:
-            rule = policy.trigger if isinstance(policy, Custom) else policy
-            factor = rule.vol_factor(price, gamma, vol, tau) if isinstance(rule, Zakamouline) else None
             total = self._delta(groups, view, factor, frozen)
         return HedgeInputs(total, price, gamma, vol, tau)
 
@@ -164,13 +169,14 @@ class Target(msgspec.Struct, frozen=True):
     ) -> Any:
         """Delta of the options to hedge."""
         total: Any = None
+        plain = factor is None and frozen is None and self.at_marks
         for decay, legs in groups:
-            weight = self.ratio * decay
-            if self.at_marks and frozen is None and factor is None:
+            if plain:
                 delta = view.options_delta(legs, self.numeraire == "black")
             else:
                 delta = self._adjusted_delta(legs, view, 1.0 if factor is None else factor, frozen)
-            total = delta * weight if total is None else total + delta * weight
+            part = _times(delta, self.ratio * decay)
+            total = part if total is None else total + part
         return 0.0 if total is None else total
 
     def _against(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
@@ -240,6 +246,11 @@ class Target(msgspec.Struct, frozen=True):
             # The delta to hedge is decay times that in the average, which moves with decay again.
             gamma = gamma + part * (self.ratio * decay) * decay
         return gamma, weighted / size
+
+
+def _times(values: Any, weight: Any) -> Any:
+    """Multiply by a weight; by one, as it mostly is, costs nothing."""
+    return values if isinstance(weight, float) and weight == 1.0 else values * weight
 
 
 def decay_of(instrument: Future | Perpetual, expiry_ns: int, view: MarketView) -> Any:
