@@ -138,10 +138,12 @@ class Ledger:
         """Move ``amount`` of the native currency, rounded to 1e-8, from ``credit`` to ``debit``."""
         self.roundings += 1
         units = round(amount * UNITS_PER_COIN)  # half units go to the even one
-        if units:
-            other = self._convert(units)
-            pair = (units, other) if self.native == 0 else (other, units)
-            self._move(ts_ns, debit, credit, *pair, memo, instrument)
+        if not units:
+            return
+        if self.native == 0:
+            self._move(ts_ns, debit, credit, units, self._convert(units), memo, instrument)
+        else:
+            self._move(ts_ns, debit, credit, self._convert(units), units, memo, instrument)
 
     def mark(self, ts_ns: int, asset: Account, income: Account, value: float, memo: str) -> None:
         """Bring an asset to ``value`` (native currency); the change is income."""

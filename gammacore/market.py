@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from gammacore.contracts import Future, Instrument, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
-from gammacore.events import ChainSlice, Delivery, Event, IndexPrice, Snapshot, Ticker
+from gammacore.events import ChainSlice, Delivery, Event, Fill, IndexPrice, Snapshot, Ticker
 from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
 from gammacore.valuation import Exposure, delta, exposure, settlement_weight, value
 
@@ -79,6 +79,8 @@ class Market:
             self.interest = event.interest
             self.estimate, self.fixed = event.estimate, event.fixed
             self._note_interest()
+        elif isinstance(event, Fill):  # news of ours, and no price of the market's
+            pass
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
         elif isinstance(event, Delivery):

@@ -30,7 +30,7 @@ def whose(episode: int) -> str:
 
 def order_id_of(episode: int, purpose: Purpose, which: int | str) -> str:
     """Name of an order: the same decision taken twice carries the same."""
-    return f"{'book' if episode == BOOK else episode}-{purpose}-{which}"
+    return "-".join(("book" if episode == BOOK else str(episode), purpose, str(which)))
 
 
 def purpose_of(order_id: str) -> Purpose:
@@ -63,6 +63,11 @@ class Order(msgspec.Struct, frozen=True, gc=False, tag=True):
     purpose: Purpose
     legs: tuple[Leg, ...]
     limit: float | None = None
+
+    @property
+    def excess(self) -> float:
+        """What the rounding to whole lots added to a hedge; nothing to a trade of somebody else."""
+        return self.legs[0].excess if self.legs else 0.0
 
     def without(self, instrument: Option | Future | Perpetual, amount: float) -> Order:
         """Return the order that is left when ``amount`` of an instrument was executed."""

@@ -95,12 +95,11 @@ class Portfolio:
 
     def apply(self, event: Event, market: Market) -> None:
         """Take over what the event says of our positions."""
-        if isinstance(event, Outside):
-            if event.episode == len(self.episodes):
-                self._adopt(event, market)
-            self._apply_outside(self.account(event.episode), event, market)
-        elif isinstance(event, Fill):
-            self._apply_fill(self.account(event.episode), event, market)
+        if isinstance(event, Fill):
+            if isinstance(event, Outside):
+                self._apply_outside(event, market)
+            else:
+                self._apply_fill(self.account(event.episode), event, market)
         elif isinstance(event, Rejected):
             self._apply_rejection(self.account(event.episode), event, market)
         elif isinstance(event, Delivery):
@@ -151,7 +150,7 @@ class Portfolio:
         if isinstance(fill.instrument, Option):
             self._fill_option(episode, fill, order.purpose, market)
         else:
-            self._fill_hedge(episode, fill, sum((leg.excess for leg in order.legs), 0.0), market)
+            self._fill_hedge(episode, fill, order.excess, market)
             episode.hedges += order.purpose is Purpose.HEDGE
         if fill.last and order.purpose is Purpose.EXIT and episode.is_flat:
             self._close_options(episode, fill.ts_ns, episode.exit_reason)
@@ -167,8 +166,11 @@ class Portfolio:
         episode._hedged.append((fill.ts_ns, fill.amount, fill.price, fill.mark, fill.fee, excess, worked))
         ledger.post(fill.ts_ns, Account.FEES, Account.CASH, fill.fee, "fee", fill.instrument)
 
-    def _apply_outside(self, episode: Episode, event: Outside, market: Market) -> None:
+    def _apply_outside(self, event: Outside, market: Market) -> None:
         """Book a trade that nobody here ordered; the account holds what it holds."""
+        if event.episode == len(self.episodes):
+            self._adopt(event, market)
+        episode = self.account(event.episode)
         market.remember([event.instrument])
         episode.pending[event.order_id] = Order(event.order_id, event.episode, Purpose.OUTSIDE, ())
         self._apply_fill(episode, event, market)

@@ -23,6 +23,7 @@ from gammacore.execution.combos import combined
 from gammacore.execution.costs import HOURS, HedgeCosts
 from gammacore.execution.pricing import Pricing
 from gammacore.execution.smile import FittedSmiles
+from gammacore.execution.steps import GiveUp
 from gammacore.fees import FeeSchedule, combo_shares, option_fee
 from gammacore.hedging.ladder import reached
 from gammacore.market import Market
@@ -110,13 +111,16 @@ class SimulatedExchange:
         mark below the limit of a buy, above that of a sale. A price that only touches it
         may have been taken by orders that came earlier.
         """
+        if not self.resting and not self.busy:
+            self.market.apply(event)
+            return []
         priced = isinstance(event, (IndexPrice, Snapshot))
         if priced and self.busy:
             worked = self._pass_to(event)
         else:
             worked = []
             self.market.apply(event)
-        if not self.resting or not priced:
+        if not priced:
             return worked
         through = [
             order
@@ -259,9 +263,9 @@ class SimulatedExchange:
         if self.recorded is not None and (parts := self.recorded.work(order, market.ts_ns)) is not None:
             return self._parts(order, leg, parts, mark)
         worked = bars.work(order, mark, market.ts_ns, partial(self.quote, leg.instrument, leg.amount))
-        if isinstance(worked, str):
-            return [Rejected(market.ts_ns, order.order_id, order.episode, worked)]
-        return [self._fill(order, leg, worked.price, mark, maker=worked.maker)]
+        if isinstance(worked, GiveUp):
+            return [Rejected(market.ts_ns, order.order_id, order.episode, worked.reason)]
+        return [self._fill(order, leg, worked.limit, mark, maker=worked.rests)]
 
     def _parts(self, order: Order, leg: Leg, parts: list[QueueFill], mark: float) -> list[Event]:
         """Return the fills of one order; what of it was not filled the desk decides anew."""

@@ -7,7 +7,6 @@ leave the same state.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from operator import itemgetter
@@ -43,7 +42,7 @@ from .tape import Settled, Tape
 from .wanted import Wanted
 from .worked import WorkedBars
 
-WINDOW = 512  # bars looked ahead at a time: long enough to vectorise, short enough not to waste
+WINDOW = 512
 Progress = Callable[[int, int], None]
 
 
@@ -209,13 +208,12 @@ class _Replay:
 
     def _dispatch(self, event: Event) -> None:
         """One event and everything that follows from it at the same moment."""
-        queue = deque([event])
-        while queue:
-            news = queue.popleft()
+        queue = [event]
+        for news in queue:  # which grows meanwhile
             fills = self.exchange.observe(news)
             for command in self.desk.handle(news):
-                queue.extend(self.exchange.submit(command))
-            queue.extend(fills)
+                queue += self.exchange.submit(command)
+            queue += fills
 
     def _next_wake(self) -> tuple[int | None, str]:
         """Next delivery or deadline of what is held, or trade of its holder, and which of these."""
@@ -288,16 +286,18 @@ class _Replay:
             self.compiled.run(block, i, j)
             self._show_last(block, j)
             return j
+        ahead = WINDOW
         while i < j:
-            stop = min(j, i + WINDOW)
-            quiet = self.desk.quiet(block.window(i, stop))
-            i += quiet
+            stop = min(j, i + ahead)
+            i += self.desk.quiet(block.window(i, stop))
             if i < stop:
                 for event in self._bar_events(block, i):
                     self._dispatch(event)
-                i += 1
+                i, ahead = i + 1, WINDOW
             elif i == j:  # the books must know the last price before what comes next
                 self._show_last(block, j)
+            else:
+                ahead *= 2
         return j
 
     def _show_last(self, block: PriceBlock, j: int) -> None:

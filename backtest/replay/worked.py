@@ -9,7 +9,7 @@ one moment share it, and the fill is booked at the bar of the decision. Past the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.execution.pricing import Settings
 from gammacore.execution.resting import LOOKS_S
-from gammacore.execution.steps import NOTHING, GiveUp, Resting, Step, Tried, Willing, leaves, next_step
+from gammacore.execution.steps import NOTHING, GiveUp, Resting, Send, Step, Tried, Willing, leaves, next_step
 from gammacore.orders import Order
 
 from .next_bars import NextBars, nothing_after
@@ -39,13 +39,6 @@ class HasBars(Protocol):
 
     @property
     def next_bars(self) -> NextBars: ...  # noqa: D102
-
-
-class Worked(NamedTuple):
-    """Price of a fill, and whether it was a maker's."""
-
-    price: float
-    maker: bool
 
 
 class WorkedBars:
@@ -72,13 +65,13 @@ class WorkedBars:
         bars = nothing_after(len(self._tape.ts_ns)) if takes else self._tape.next_bars
         return _replay.Working(TACTICS[self.hedges], self.seed, self.patience_s, LOOKS_S, *bars)
 
-    def work(self, order: Order, mark: float, ts_ns: int, quote: Quote) -> Worked | str:
+    def work(self, order: Order, mark: float, ts_ns: int, quote: Quote) -> Send | GiveUp:
         """Work a hedge of one leg to its end.
 
         Returns
         -------
-        Worked or str
-            Why it was given up.
+        Send or GiveUp
+            The step that filled it, at its limit, and as a maker if it rests; or why none did.
         """
         (leg,), tried, now_ns = order.legs, NOTHING, ts_ns
         buys = leg.amount > 0
@@ -86,13 +79,13 @@ class WorkedBars:
             book = _Book(mark, quote)
             step: Step = next_step(order, tried, book, self.settings, ts_ns, now_ns, cancelled=False)
             if isinstance(step, GiveUp):
-                return step.reason
+                return step
             assert step is not None, "a book that always has a price lets nobody wait"
             if not step.rests:
-                return Worked(step.limit, maker=False)
+                return step
             filled, missed = self._rest(step.limit, mark, ts_ns, buys)
             if filled:
-                return Worked(step.limit, maker=True)
+                return step
             now_ns = ts_ns + self.settings.patience_ns
             resting = Resting(ts_ns, step.limit)
             assert leaves(order, resting, book, self.settings, ts_ns, now_ns, cancelled=False)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.orders import Order, Purpose
 
@@ -63,7 +65,7 @@ class Tried(NamedTuple):
 NOTHING = Tried()
 
 
-class Send(NamedTuple):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send what is left of the leg, post-only if it ``rests``."""
 
     limit: float
