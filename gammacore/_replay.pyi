@@ -72,6 +72,22 @@ class Rows:
     def clear(self) -> None: ...
     def array(self) -> npt.NDArray[Any]: ...
 
+@disjoint_base
+class Search:
+    def __init__(
+        self,
+        kind: int,
+        ts_ns: npt.NDArray[np.int64],
+        price: npt.NDArray[np.float64],
+        options: npt.NDArray[np.float64],
+        below: npt.NDArray[np.float64],
+        above: npt.NDArray[np.float64],
+        target: float,
+        every: int,
+        inverse: bool,
+    ) -> None: ...
+    def next(self, bar: int, amount: float, last_ns: int, last_price: float) -> int: ...
+
 def hedge(
     position: Position,
     contract: Contract,
@@ -110,11 +126,6 @@ def settle(
 def take_over(
     position: Position, contract: Contract, amount: float, price: float, interest: float
 ) -> None: ...
-def first_outside(
-    mismatch: npt.NDArray[np.float64],
-    below: float | npt.NDArray[np.float64],
-    above: float | npt.NDArray[np.float64],
-) -> int: ...
 def rest(
     a: npt.NDArray[np.float64],
     b: npt.NDArray[np.float64],

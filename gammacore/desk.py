@@ -7,12 +7,11 @@ here reads a clock, a file or a socket.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from gammacore.contracts import Future, Option, Perpetual
-from gammacore.episode import Episode, MarketView
+from gammacore.episode import Episode
 from gammacore.errors import CodeError
 from gammacore.events import (
     ChainSlice,
@@ -29,7 +28,6 @@ from gammacore.events import (
 from gammacore.hedge import Hedge
 from gammacore.hedging import Ladder, Never, Policy
 from gammacore.hedging.ladder import reached, rung_price
-from gammacore.hedging.policies import first_of
 from gammacore.margin import MarginSchedule
 from gammacore.margin_use import MarginLimit
 from gammacore.market import Market
@@ -44,15 +42,9 @@ from gammacore.strategy.gamma_scalp import Declined, Entry
 from gammacore.strategy.leaving import Leaving, Roll
 from gammacore.tolerances import ROUNDING
 
-__all__ = ["Block", "Desk"]
+__all__ = ["Desk"]
 
 T = TypeVar("T")
-
-
-class Block(MarketView, Protocol):
-    """A run of prices without other news, for :meth:`Desk.quiet`."""
-
-    def __len__(self) -> int: ...
 
 
 class Desk:
@@ -121,23 +113,23 @@ class Desk:
     def handle(self, event: Event) -> list[Command]:
         """Take in one event and return the commands it leads to."""
         self.market.apply(event)
-        netted = self.portfolio if isinstance(self.portfolio, NettedPortfolio) else None
-        orders: list[Command] = []
-        if not isinstance(event, IndexPrice):  # a price is no news of what is held
-            if netted is not None and isinstance(event, Fill):
-                hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
-                netted.wanted = self._own_trades(event.mark) if hedges else {}
-            self.portfolio.apply(event, self.market)
-            orders += self._enter_or_leave(event)
-        orders += self._rehedge(self._affected(event))
-        if isinstance(self.policy, Ladder):
+        if isinstance(event, IndexPrice):
+            orders = [] if self.policy.snapshots_only else self._rehedge(self.portfolio.hedged)
+        else:
+            orders = self._enter_or_leave(event)
+            orders += self._rehedge(self._affected(event))
+        if type(self.policy) is Ladder:
             orders += self._rest(event, self.policy)
-        if netted is not None and netted.changed and not isinstance(self.policy, Never):
-            self._cross(netted)
+        if isinstance(self.portfolio, NettedPortfolio):
+            self._cross(self.portfolio)
         return orders
 
     def _enter_or_leave(self, event: Event) -> list[Command]:
-        """Do what news other than a price may call for, beside hedging."""
+        """Book what happened to the positions, and do what it calls for beside hedging; a price does not."""
+        if isinstance(self.portfolio, NettedPortfolio) and isinstance(event, Fill):
+            hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
+            self.portfolio.wanted = self._own_trades(event.mark) if hedges else {}
+        self.portfolio.apply(event, self.market)
         self.leaving.note(event, self.portfolio, self.market)
         if isinstance(event, Fill):
             recalled = self._recall(event) if isinstance(event, Outside) else []
@@ -158,6 +150,8 @@ class Desk:
 
     def _cross(self, netted: NettedPortfolio) -> None:
         """Hedge the episodes of a book at the mark, unless its own hedge is on its way and does it."""
+        if not netted.changed or isinstance(self.policy, Never):
+            return
         if netted.book is not None and not netted.book.pending:
             netted.cross(self._own_trades(self.market.future_price(netted.hedged_with)), self.market)
 
@@ -225,14 +219,14 @@ class Desk:
         equity = self.equity(event.equity)
         known = event.chain, self.portfolio, event.estimate, funding, index, equity
         nothing: list[Entry] = []
-        entries = self._ask(lambda: self.strategy.entries(event.ts_ns, *known), nothing)
+        entries = self._ask(nothing, self.strategy.entries, event.ts_ns, *known)
         orders = [self._begin(event.chain, entry) for entry in entries]
         return [order for order in orders if order is not None]
 
-    def _ask(self, what: Callable[[], T], otherwise: T) -> T:
+    def _ask(self, otherwise: T, what: Callable[..., T], *known: object) -> T:
         """Ask what may be code of the user's own; see :attr:`faults`."""
         try:
-            return what()
+            return what(*known)
         except CodeError as error:
             if self.faults is None:
                 raise
@@ -288,13 +282,13 @@ class Desk:
         for episode in list(self.portfolio.open.values()) if rolls is not None else []:
             if not episode.open or episode.pending or episode.adopted or self._why_closed(episode):
                 continue
-            reason = self._ask(partial(self.leaving.roll, episode, event.ts_ns), "")
+            reason = self._ask("", self.leaving.roll, episode, event.ts_ns)
             if not reason:
                 continue
             assert rolls is not None
             known = funding, self.equity(event.equity)
             failed: Entry | Declined = Declined("own code failed")
-            found = self._ask(partial(rolls.plan, event, episode, *known), failed)
+            found = self._ask(failed, rolls.plan, event, episode, *known)
             entry = None if isinstance(found, Declined) else self._begin(event.chain, found, episode)
             if entry is None:
                 why = found.reason if isinstance(found, Declined) else "limits forbid the new episode"
@@ -315,7 +309,7 @@ class Desk:
             return "flatten"
         if episode.heir in self.portfolio.open:  # rolled, but its order was not filled
             return episode.exit_reason
-        return self._ask(lambda: self.leaving.exit(episode, self.market.ts_ns), "")
+        return self._ask("", self.leaving.exit, episode, self.market.ts_ns)
 
     def _close(self, episode: Episode, reason: str) -> Order:
         episode.exit_reason = reason
@@ -327,8 +321,12 @@ class Desk:
         if isinstance(self.portfolio, NettedPortfolio):
             return self._wind_up_book(self.portfolio)
         orders: list[Command] = []
-        closed = [e for e in self.portfolio.open.values() if e.close_ns and not e.pending]
-        for episode in [e for e in closed if not self.keeps(e) and not self._awaits_heir(e)]:
+        ended = [
+            e
+            for e in self.portfolio.open.values()
+            if e.close_ns and not (e.pending or self.keeps(e) or self._awaits_heir(e))
+        ]
+        for episode in ended:
             orders += episode.cancel_resting()
             if episode.hedge.amount == 0.0:
                 self.portfolio.finish(episode, self.market)
@@ -342,8 +340,8 @@ class Desk:
 
     def _wind_up_book(self, portfolio: NettedPortfolio) -> list[Command]:
         """End episodes whose options are gone; close the book's hedge once it has none."""
-        closed = [e for e in portfolio.open.values() if e.close_ns and not e.pending]
-        for episode in [e for e in closed if not self._awaits_heir(e)]:
+        ended = [e for e in portfolio.open.values() if e.close_ns and not (e.pending or self._awaits_heir(e))]
+        for episode in ended:
             portfolio.retire(episode, self.market)
         book = portfolio.book
         if book is None or book.pending or (book.open and not self.lets_go) or self.keeps(book):
@@ -372,18 +370,16 @@ class Desk:
                 return other
         return None
 
-    def _affected(self, event: Event) -> list[Episode]:
-        """Episodes whose hedge an event may call for.
+    def _affected(self, event: Event) -> Collection[Episode]:
+        """Episodes whose hedge an event may call for, beside a price.
 
-        News of prices concern all; a fill of options its own episode, and a delivery
+        A chain concerns all; a fill of options its own episode, and a delivery
         the one that took the hedge over, or that holds options of later expiries.
         The fill of a hedge calls for nothing.
         """
-        hedged = list(self.portfolio.hedged)
-        if isinstance(event, IndexPrice):
-            return [] if self.policy.snapshots_only else hedged
+        hedged = self.portfolio.hedged
         if isinstance(event, Fill):
-            changed = event.last and (isinstance(event.instrument, Option) or isinstance(event, Outside))
+            changed = event.last and (type(event.instrument) is Option or type(event) is Outside)
             if isinstance(self.portfolio, NettedPortfolio) and event.episode == BOOK and event.last:
                 changed, self.portfolio.overtaken = changed or self.portfolio.overtaken, False
             return [e for e in hedged if e.number in (event.episode, BOOK)] if changed else []
@@ -400,20 +396,19 @@ class Desk:
         """Whether everything is to be closed, and what is left are options of the account's holder."""
         return self.closing and all(e.adopted for e in self.portfolio.open.values())
 
-    def _rehedge(self, episodes: list[Episode]) -> list[Order]:
-        if not episodes:
-            return []
-        awaited = self.portfolio.book is not None and any(
-            map(self._awaits_heir, self.portfolio.open.values())
-        )
-        if self.lets_go or awaited:  # half of a roll is not hedged
-            return []
-        for held in self.portfolio.open.values():
-            if held.legs and held.next_expiry_ns <= self.market.ts_ns:
-                return []  # waiting for the delivery of this instant
-        orders = []
+    def _rehedge(self, episodes: Collection[Episode]) -> list[Command]:
+        orders: list[Command] = []
+        if not episodes or (self.closing and self.lets_go):
+            return orders
+        held = self.portfolio.open.values()
+        if self.portfolio.book is not None and any(map(self._awaits_heir, held)):
+            return orders  # half of a roll is not hedged
+        now_ns = self.market.ts_ns
+        for episode in held:
+            if episode.legs and episode.next_expiry_ns <= now_ns:
+                return orders  # waiting for the delivery of this instant
         for episode in episodes:
-            if not episode.legs or episode.pending or self._about_to_fill(episode):
+            if not episode.legs or episode.pending or (episode.resting and self._about_to_fill(episode)):
                 continue
             delta = self._wanted(episode)
             order = None if delta is None else self._hedge_order(episode, delta)
@@ -428,7 +423,7 @@ class Desk:
         seen = target.moment(episode, self.market, policy, deciding=True) if target.ignore_vol else moment
         if not policy.fires(seen):
             return None
-        return self._ask(lambda: float(policy.trade(moment)), None)
+        return self._ask(None, policy.trade, moment)
 
     def rehearse(self) -> list[Leg]:
         """Take the hedging decision once more without consequences, so that it is warm when it counts.
@@ -448,8 +443,6 @@ class Desk:
 
     def _about_to_fill(self, episode: Episode) -> bool:
         """Whether the price has gone through a resting order, whose fill is then to be waited for."""
-        if not episode.resting:
-            return False
         price = self.market.future_price(episode.hedge.instrument)
         return any(reached(order, price) for order in episode.resting.values())
 
@@ -472,22 +465,6 @@ class Desk:
         episode.orders_sent += 1
         (episode.pending if limit is None else episode.resting)[order_id] = order
         return order
-
-    def quiet(self, block: Block) -> int:
-        """Count the leading prices of a block at which no decision would be taken.
-
-        The replay skips these: handling them one by one would leave the same state.
-        """
-        if self.policy.snapshots_only:
-            return len(block)
-        first = len(block)
-        for episode in self.portfolio.hedged:
-            if episode.open:
-                seen = self.hedge.target.moment(episode, block, self.policy, deciding=True)
-                first = min(first, self.policy.first(seen))
-                for order in episode.resting.values():
-                    first = min(first, first_of(reached(order, seen.price)))
-        return first
 
     def next_ns(self, ts_ns: int) -> int:
         """Time of the next event: no two have one, so that a time says what was known at it."""

@@ -290,6 +290,73 @@ def take_over(Position position not None, Contract contract not None, double amo
     position.p.postings += 3
 
 
+cdef class Search:
+    """The bars of a run at which a trigger fires, for a hedge that changes from one to the next.
+
+    Parameters
+    ----------
+    kind, ts_ns, price, options, below, above, target, every
+        As of `hedge`.
+    inverse : bool
+        Settlement of the hedge.
+    """
+
+    cdef int kind
+    cdef const int64_t[::1] ts_ns
+    cdef const double[::1] price, options, below, above
+    cdef double target
+    cdef int64_t every
+    cdef bint inverse
+
+    def __init__(self, int kind, const int64_t[::1] ts_ns not None, const double[::1] price not None,
+                 const double[::1] options not None, const double[::1] below not None,
+                 const double[::1] above not None, double target, int64_t every, bint inverse):
+        check_run(ts_ns.shape[0], price, options, below, above)
+        self.kind, self.target, self.every, self.inverse = kind, target, every, inverse
+        self.ts_ns, self.price, self.options = ts_ns, price, options
+        self.below, self.above = below, above
+
+    def next(self, Py_ssize_t bar, double amount, int64_t last_ns, double last_price):
+        """Find the first bar from ``bar`` on at which the trigger fires; the number of bars if none does.
+
+        Parameters
+        ----------
+        bar : int
+        amount : float
+            Of the hedge held.
+        last_ns, last_price : int and float
+            Time and price of the last decision.
+        """
+        if bar < 0:
+            raise ValueError(f"bar must not be negative, got {bar}")
+        if bar >= self.ts_ns.shape[0]:
+            return self.ts_ns.shape[0]
+        return next_bar(self.kind, &self.ts_ns[0], &self.price[0], &self.options[0], &self.below[0],
+                        &self.above[0], self.above.shape[0] > 1, self.target, self.every, self.inverse,
+                        amount, last_ns, last_price, bar, self.ts_ns.shape[0])
+
+
+cdef int check_run(Py_ssize_t n, const double[::1] price, const double[::1] options,
+                   const double[::1] below, const double[::1] above) except -1:
+    if price.shape[0] != n or options.shape[0] != n:
+        raise ValueError(f"arrays of a run must have {n} entries each")
+    if above.shape[0] != 1 and above.shape[0] != n or below.shape[0] != above.shape[0]:
+        raise ValueError("below and above must have one entry, or one per bar")
+    return 0
+
+
+cdef Py_ssize_t next_bar(int kind, const int64_t *ts_ns, const double *price, const double *options,
+                         const double *below, const double *above, bint per_bar, double target, int64_t every,
+                         bint inverse, double amount, int64_t last_ns, double last_price, Py_ssize_t i,
+                         Py_ssize_t n) noexcept:
+    """First bar in [i, n) at which the trigger fires, or n."""
+    if kind == GC_EVERY:
+        return gc_next_due(ts_ns, last_ns, every, i, n)
+    if kind != GC_OUTSIDE:
+        return gc_next_move(kind, price, last_price, above, per_bar, i, n)
+    return gc_next_outside(options, price, below, above, per_bar, amount, inverse, target, i, n)
+
+
 @cython.boundscheck(True)
 def hedge(Position position not None, Contract contract not None, Working working not None,
           Py_ssize_t entry, int kind, const int64_t[::1] ts_ns,
@@ -341,10 +408,9 @@ def hedge(Position position not None, Contract contract not None, Working workin
     cdef int per_bar = above.shape[0] > 1
     if rows is None:
         rows = Rows()
-    if price.shape[0] != n or rate.shape[0] != n or interest.shape[0] != n or options.shape[0] != n:
+    check_run(n, price, options, below, above)
+    if rate.shape[0] != n or interest.shape[0] != n:
         raise ValueError(f"arrays of a run must have {n} entries each")
-    if per_bar and above.shape[0] != n or below.shape[0] != above.shape[0]:
-        raise ValueError("below and above must have one entry, or one per bar")
     if own_equity and (value is None or value.shape[0] != n):
         raise ValueError("value is needed, one entry per bar")
     if n == 0:
@@ -352,13 +418,9 @@ def hedge(Position position not None, Contract contract not None, Working workin
     if entry < 0 or entry + n > working.size:
         raise ValueError(f"entries {entry} to {entry + n} are not on a tape of {working.size}")
     while i < n:
-        if kind == GC_EVERY:
-            i = gc_next_due(&ts_ns[0], p.last_ns, every, i, n)
-        elif kind != GC_OUTSIDE:
-            i = gc_next_move(kind, &price[0], p.last_price, &above[0], per_bar, i, n)
-        elif not own_equity:
-            i = gc_next_outside(&options[0], &price[0], &below[0], &above[0], per_bar, p.amount, c.inverse,
-                                target, i, n)
+        if kind != GC_OUTSIDE or not own_equity:
+            i = next_bar(kind, &ts_ns[0], &price[0], &options[0], &below[0], &above[0], per_bar, target, every,
+                         c.inverse, p.amount, p.last_ns, p.last_price, i, n)
         else:
             while i < n:
                 y = options[i] + gc_delta(c.inverse, p.amount, price[i]) \
@@ -384,34 +446,6 @@ def hedge(Position position not None, Contract contract not None, Working workin
             rows.add(offset + i, &t)
         i += 1
     return rows, decisions
-
-
-def first_outside(const double[::1] mismatch not None, below, above):
-    """Find the first bar at which a mismatch has left its band.
-
-    Parameters
-    ----------
-    mismatch : array, shape (n,)
-    below, above : float or array, shape (n,)
-        Half-widths, of all bars or of each.
-
-    Returns
-    -------
-    int
-        n if it leaves it at none.
-    """
-    cdef Py_ssize_t n = mismatch.shape[0]
-    cdef const double[::1] lower, upper
-    cdef double low, high
-    if n == 0:
-        return 0
-    if not isinstance(above, np.ndarray):
-        low, high = below, above
-        return gc_next_outside(&mismatch[0], NULL, &low, &high, 0, 0.0, 0, 0.0, 0, n)
-    lower, upper = below, above
-    if lower.shape[0] != n or upper.shape[0] != n:
-        raise ValueError(f"below and above must have {n} entries each")
-    return gc_next_outside(&mismatch[0], NULL, &lower[0], &upper[0], 1, 0.0, 0, 0.0, 0, n)
 
 
 def rest(a, b, seconds, variance, reach, double patience, double looks):

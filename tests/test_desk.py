@@ -5,6 +5,7 @@ import pytest
 
 from gammacore.backtest.replay.fills import SimulatedExchange
 from gammacore.backtest.replay.price_block import PriceBlock
+from gammacore.backtest.replay.quiet import QuietBars
 from gammacore.backtest.replay.runner import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
@@ -184,6 +185,12 @@ RULES = [
     {"hedge.rule": "band", "hedge.target": "usd_neutral"},
     {"hedge.rule": "band", "hedge.target": "black", "entry.side": "short"},
     {"hedge.rule": "band", "hedge.instrument": "future"},
+    {"hedge.rule": "band", "hedge.target_delta": 0.1, "hedge.ratio": 0.8},
+    {"hedge.rule": "band", "hedge.ignore_vol": True},
+    {"hedge.rule": "move", "hedge.move": 0.05},
+    {"hedge.rule": "move", "hedge.move": 150.0, "hedge.move_unit": "usd"},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 2e-4},
+    {"hedge.rule": "zakamouline", "hedge.risk_aversion": 5e-3},
     {"hedge.rule": "never"},
     {"hedge.rule": "snapshot"},
 ]
@@ -203,13 +210,13 @@ def test_quiet_bars_are_those_at_which_the_desk_does_nothing(rule, seed):
         for order in desk.handle(event):
             queue += venue.submit(order)
     i, decided = 1, 0
-    block = PriceBlock(tape, 1, len(tape))
+    quiet = QuietBars(desk, PriceBlock(tape, 1, len(tape)))
     while i < len(tape):
-        quiet = desk.quiet(block.window(i, len(tape)))
-        for k in range(i, i + quiet):
+        noisy = quiet.next(i)
+        for k in range(i, noisy):
             assert desk.handle(tape.price(k)) == []
             venue.observe(tape.price(k))
-        i += quiet
+        i = noisy
         if i < len(tape):
             venue.observe(tape.price(i))
             orders = desk.handle(tape.price(i))

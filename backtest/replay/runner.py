@@ -1,8 +1,7 @@
 """Run a configuration over a tape: desk and exchange in one loop.
 
 The loop is ``for event: exchange.observe; for order in desk.handle(event): exchange.submit``.
-Bars at which the desk would decide nothing are skipped (``Desk.quiet``): handling them would
-leave the same state.
+Bars at which the desk would decide nothing are skipped, see :mod:`.quiet`.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from .holder import HolderTrade, Onlooker, outside
 from .liquidation import Liquidation, Liquidator
 from .option_quotes import BarPath
 from .price_block import PriceBlock
+from .quiet import QuietBars
 from .recorded_hedges import recorded_hedges
 from .tape import Settled, Tape
 from .wanted import Wanted
 from .worked import WorkedBars
 
-WINDOW = 512
 Progress = Callable[[int, int], None]
 
 
@@ -208,12 +207,16 @@ class _Replay:
 
     def _dispatch(self, event: Event) -> None:
         """One event and everything that follows from it at the same moment."""
-        queue = [event]
-        for news in queue:  # which grows meanwhile
-            fills = self.exchange.observe(news)
-            for command in self.desk.handle(news):
-                queue += self.exchange.submit(command)
-            queue += fills
+        fills, answers = self.exchange.observe(event), list[Event]()
+        self._decide(event, answers)
+        answers += fills
+        for answer in answers:  # which grow meanwhile
+            self._decide(answer, answers)
+
+    def _decide(self, event: Event, answers: list[Event]) -> None:
+        """Let the desk decide, and add what the exchange says to its commands."""
+        for command in self.desk.handle(event):
+            answers += self.exchange.submit(command)
 
     def _next_wake(self) -> tuple[int | None, str]:
         """Next delivery or deadline of what is held, or trade of its holder, and which of these."""
@@ -286,18 +289,13 @@ class _Replay:
             self.compiled.run(block, i, j)
             self._show_last(block, j)
             return j
-        ahead = WINDOW
-        while i < j:
-            stop = min(j, i + ahead)
-            i += self.desk.quiet(block.window(i, stop))
-            if i < stop:
-                for event in self._bar_events(block, i):
-                    self._dispatch(event)
-                i, ahead = i + 1, WINDOW
-            elif i == j:  # the books must know the last price before what comes next
-                self._show_last(block, j)
-            else:
-                ahead *= 2
+        quiet, shown = QuietBars(self.desk, block), i - 1
+        while (i := quiet.next(shown + 1)) < j:
+            for event in self._bar_events(block, i):
+                self._dispatch(event)
+            shown = i
+        if shown < j - 1:  # the books must know the last price before what comes next
+            self._show_last(block, j)
         return j
 
     def _show_last(self, block: PriceBlock, j: int) -> None:
@@ -310,8 +308,10 @@ class _Replay:
 
     def _tickers(self, block: PriceBlock, i: int) -> list[Event]:
         """Interpolated marks of what is held; at a chain, of what it leaves out."""
-        held = [o for e in self.desk.portfolio.open.values() for o in e.legs] if self.tape.interpolate else []
-        return [block.ticker(option, i) for option in held]
+        if not self.tape.interpolate:
+            return []
+        held = self.desk.portfolio.open.values()
+        return [block.ticker(option, i) for episode in held for option in episode.legs]
 
 
 def replay(

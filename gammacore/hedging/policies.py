@@ -19,8 +19,6 @@ from typing import Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from gammacore import _replay
-from gammacore.array_types import Bools
 from gammacore.daycount import NS_PER_DAY, NS_PER_YEAR
 from gammacore.errors import ConfigError
 from gammacore.hedging import widths
@@ -76,22 +74,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     last_price: float
 
 
-def first_of(fires: Bools) -> int:
-    """Find the first bar of a run at which something holds; the number of bars if it does at none."""
-    hit = int(fires.argmax())
-    return hit if fires[hit] else len(fires)
-
-
 class Rule(msgspec.Struct, frozen=True):
     """What all policies share."""
-
-    def fires(self, at: Moment) -> Any:
-        """Whether to trade now."""
-        raise NotImplementedError
-
-    def first(self, at: Moment) -> int:
-        """Find the first bar of a run at which to trade; the number of bars if there is none."""
-        return first_of(self.fires(at))
 
     def vol_factor(self, price: Any, gamma: Any, vol: Any, tau: Any) -> Any:
         """Scale the volatility that the options' delta is taken at; None leaves it."""
@@ -141,10 +125,6 @@ class Banded(Rule, frozen=True):
         """Whether to trade now: the mismatch has left the band."""
         below, above = self.edges(at)
         return (at.mismatch > above) | (at.mismatch < -below)
-
-    def first(self, at: Moment) -> int:
-        """Find the first bar of a run at which the mismatch has left the band."""
-        return _replay.first_outside(at.mismatch, *self.edges(at))
 
     def trade(self, at: Moment) -> float:
         """Delta to add, coin: to the edge that was passed, or to the centre."""
@@ -353,10 +333,6 @@ class Custom(Rule, frozen=True):
     def fires(self, at: Moment) -> Any:
         """As the trigger."""
         return self.trigger.fires(at)
-
-    def first(self, at: Moment) -> int:
-        """As the trigger."""
-        return self.trigger.first(at)
 
     def vol_factor(self, price: Any, gamma: Any, vol: Any, tau: Any) -> Any:
         """As the trigger."""

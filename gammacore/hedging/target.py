@@ -15,9 +15,6 @@ from gammacore.hedging import widths
 from gammacore.hedging.policies import Moment, Never, Policy
 from gammacore.valuation import shape
 
-Groups = list[tuple[Any, Mapping[Option, float]]]
-"""Options of each expiry, with the share of their deltas that its settlement window has left."""
-
 __all__ = ["HedgeInputs", "Leland", "Target", "decay_of"]
 
 MAX_RATIO = 1.5
@@ -110,7 +107,7 @@ class Target(msgspec.Struct, frozen=True):
         seen = self.inputs(episode, view, policy, frozen, wanted)
         return Moment(
             view.ts_ns,
-            self._against(episode, view, seen.options, seen.price) if wanted else None,
+            self._against(episode, view, seen) if wanted else None,
             seen.price,
             seen.gamma,
             seen.vol,
@@ -121,13 +118,11 @@ class Target(msgspec.Struct, frozen=True):
 
     def mismatch(self, episode: Episode, view: MarketView) -> Any:
         """Delta to be hedged away, in coin: options plus hedge minus target."""
-        seen = self.inputs(episode, view, Never())
-        return self._against(episode, view, seen.options, seen.price)
+        return self._against(episode, view, self.inputs(episode, view, Never()))
 
     def own_mismatch(self, episode: Episode, view: MarketView) -> Any:
         """Mismatch of an episode in a book: the delta that is to be kept is the book's."""
-        seen = self.inputs(episode, view, Never())
-        return self._unaimed(episode, view, seen.options, seen.price)
+        return self._unaimed(episode, view, self.inputs(episode, view, Never()))
 
     def inputs(
         self,
@@ -152,42 +147,39 @@ class Target(msgspec.Struct, frozen=True):
         In the settlement window the deltas of the options decay. So does that of a future of
         the same expiry, which settles at the same average: against it nothing changes.
         """
-        instrument = episode.hedge.instrument
-        price = view.future_price(instrument)
-        gamma = vol = tau = total = factor = None
-        groups = [(decay_of(instrument, at, view), legs) for at, legs in episode.legs_by_expiry()]
+        price = view.future_price(episode.hedge.instrument)
+        gamma = vol = tau = factor = None
         if not policy.needs.isdisjoint(BENT):
-            gamma, vol = self._shape(groups, view, frozen)
+            gamma, vol = self._shape(episode, view, frozen)
             tau = view.tau(episode.next_expiry_ns)
             factor = policy.vol_factor(price, gamma, vol, tau)
-        if options:
-            total = self._delta(groups, view, factor, frozen)
+        total = self._delta(episode, view, factor, frozen) if options else None
         return HedgeInputs(total, price, gamma, vol, tau)
 
     def _delta(
-        self, groups: Groups, view: MarketView, factor: Any, frozen: Mapping[Option, float] | None
+        self, episode: Episode, view: MarketView, factor: Any, frozen: Mapping[Option, float] | None
     ) -> Any:
         """Delta of the options to hedge."""
         total: Any = None
         plain = factor is None and frozen is None and self.at_marks
-        for decay, legs in groups:
+        for expiry_ns, legs in episode.legs_by_expiry():
             if plain:
                 delta = view.options_delta(legs, self.numeraire == "black")
             else:
                 delta = self._adjusted_delta(legs, view, 1.0 if factor is None else factor, frozen)
-            part = _times(delta, self.ratio * decay)
+            part = _times(delta, self.ratio * decay_of(episode.hedge.instrument, expiry_ns, view))
             total = part if total is None else total + part
         return 0.0 if total is None else total
 
-    def _against(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
+    def _against(self, episode: Episode, view: MarketView, seen: HedgeInputs) -> Any:
         """Options plus hedge minus target."""
-        total = self._unaimed(episode, view, options, price)
+        total = self._unaimed(episode, view, seen)
         return total - self.delta if self.delta else total
 
-    def _unaimed(self, episode: Episode, view: MarketView, options: Any, price: Any) -> Any:
-        total = options + episode.hedge.delta(price)
+    def _unaimed(self, episode: Episode, view: MarketView, seen: HedgeInputs) -> Any:
+        total = seen.options + episode.hedge.delta(seen.price)
         if episode.pending:
-            total = total + episode.pending_delta(price)
+            total = total + episode.pending_delta(seen.price)
         if self.numeraire == "usd_neutral" and episode.hedge.inverse:
             total = total + episode.equity(view)
         return total
@@ -229,13 +221,13 @@ class Target(msgspec.Struct, frozen=True):
         return vol, slope
 
     def _shape(
-        self, groups: Groups, view: MarketView, frozen: Mapping[Option, float] | None
+        self, episode: Episode, view: MarketView, frozen: Mapping[Option, float] | None
     ) -> tuple[Any, Any]:
         """Gamma of the delta to hedge, and the options' volatility averaged by amount."""
         gamma: Any = 0.0
         weighted: Any = 0.0
         size = 0.0
-        for decay, legs in groups:
+        for expiry_ns, legs in episode.legs_by_expiry():
             part: Any = 0.0
             for option, amount in legs.items():
                 vol, _ = self.vol_of(option, amount, view, frozen)
@@ -243,6 +235,7 @@ class Target(msgspec.Struct, frozen=True):
                 part = part + amount * seen.gamma
                 weighted = weighted + abs(amount) * vol
                 size += abs(amount)
+            decay = decay_of(episode.hedge.instrument, expiry_ns, view)
             # The delta to hedge is decay times that in the average, which moves with decay again.
             gamma = gamma + part * (self.ratio * decay) * decay
         return gamma, weighted / size
@@ -255,6 +248,6 @@ def _times(values: Any, weight: Any) -> Any:
 
 def decay_of(instrument: Future | Perpetual, expiry_ns: int, view: MarketView) -> Any:
     """Share of the deltas of an expiry that is left to hedge with an instrument."""
-    if isinstance(instrument, Future) and instrument.expiry_ns == expiry_ns:
+    if type(instrument) is Future and instrument.expiry_ns == expiry_ns:
         return 1.0
     return view.settlement_weight(expiry_ns)
