@@ -271,6 +271,7 @@ class Episode:
         self.cancelled: dict[str, Order] = {}
         self.orders_sent = 0
         self._fills: list[Fill | Trades] = []
+        self._option_fills: list[Fill] = []
         self._hedged: list[tuple[float, ...] | Trades | HedgeFills] = []  # the rows of hedge_fills
         self.delivery_fees: dict[int, float] = {}
         self.put_in: list[Capital] = []
@@ -362,6 +363,8 @@ class Episode:
     def add(self, fill: Fill) -> None:
         """Keep a fill."""
         self._fills.append(fill)
+        if type(fill.instrument) is Option:
+            self._option_fills.append(fill)
 
     def take(self, trades: Trades, booked: Booked, postings: int) -> None:
         """Keep many hedges at once, already filled and booked elsewhere."""
@@ -396,7 +399,7 @@ class Episode:
 
     def option_fills(self) -> list[Fill]:
         """List the executions of options, in order."""
-        return [f for f in self._fills if isinstance(f, Fill) and isinstance(f.instrument, Option)]
+        return self._option_fills
 
     def hedge_fills(self) -> HedgeFills:
         """Collect the executions of the hedge, in order."""

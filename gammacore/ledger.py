@@ -141,9 +141,9 @@ class Ledger:
         if not units:
             return
         if self.native == 0:
-            self._move(ts_ns, debit, credit, units, self._convert(units), memo, instrument)
+            self._move(ts_ns, debit, credit, units, round(units * self.rate), memo, instrument)
         else:
-            self._move(ts_ns, debit, credit, self._convert(units), units, memo, instrument)
+            self._move(ts_ns, debit, credit, round(units / self.rate), units, memo, instrument)
 
     def mark(self, ts_ns: int, asset: Account, income: Account, value: float, memo: str) -> None:
         """Bring an asset to ``value`` (native currency); the change is income."""

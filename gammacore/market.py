@@ -183,7 +183,7 @@ class Market:
 
     def future_price(self, instrument: Future | Perpetual) -> float:
         """Mark of a hedge instrument: the index for a perpetual, else that expiry's forward."""
-        return self.forward(instrument.expiry_ns) if isinstance(instrument, Future) else self.index
+        return self.forward(instrument.expiry_ns) if type(instrument) is Future else self.index
 
     def exposure(self, option: Option) -> Exposure:
         """Value and deltas of an option at the last known forward and volatility."""
@@ -203,7 +203,7 @@ class Market:
             if option.expiry_ns != expiry_ns:  # legs mostly share one
                 expiry_ns = option.expiry_ns
                 forward, tau = self.forward(expiry_ns), self.tau(expiry_ns)
-            total += amount * float(delta(option, forward, tau, self.vol(option), plain))
+            total += amount * delta(option, forward, tau, self.vol(option), plain)
         return total
 
     def published_mark(self, option: Option) -> float:

@@ -96,7 +96,7 @@ class Portfolio:
     def apply(self, event: Event, market: Market) -> None:
         """Take over what the event says of our positions."""
         if isinstance(event, Fill):
-            if isinstance(event, Outside):
+            if type(event) is Outside:
                 self._apply_outside(event, market)
             else:
                 self._apply_fill(self.account(event.episode), event, market)
@@ -147,7 +147,7 @@ class Portfolio:
             del orders[fill.order_id]
         else:  # what is still on its way
             orders[fill.order_id] = order.without(fill.instrument, fill.amount)
-        if isinstance(fill.instrument, Option):
+        if type(fill.instrument) is Option:
             self._fill_option(episode, fill, order.purpose, market)
         else:
             self._fill_hedge(episode, fill, order.excess, market)

@@ -93,10 +93,10 @@ def exposure(option: Option, forward: Any, tau: Any, vol: Any) -> Exposure:
 
 def delta(option: Option, forward: Any, tau: Any, vol: Any, plain: bool) -> Any:
     """Compute one delta of :class:`Exposure` alone: ``delta`` if plain, else ``net_delta``."""
-    case = option.kind, forward, option.strike, tau, vol
-    if option.settlement is Settlement.INVERSE:
-        return inverse.sensitivities(("delta",) if plain else ("net_delta",), *case)[0]
-    return black76.sensitivities(("delta",), *case)[0]
+    if option.settlement is Settlement.LINEAR:
+        return black76.sensitivities(("delta",), option.kind, forward, option.strike, tau, vol)[0]
+    wanted = ("delta",) if plain else ("net_delta",)
+    return inverse.sensitivities(wanted, option.kind, forward, option.strike, tau, vol)[0]
 
 
 def shape(option: Option, forward: Any, tau: Any, vol: Any) -> Shape:

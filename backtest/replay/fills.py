@@ -111,7 +111,7 @@ class SimulatedExchange:
         mark below the limit of a buy, above that of a sale. A price that only touches it
         may have been taken by orders that came earlier.
         """
-        if not self.resting and not self.busy:
+        if not self.resting and (self.options is None or not self.options.busy):
             self.market.apply(event)
             return []
         priced = isinstance(event, (IndexPrice, Snapshot))

@@ -253,8 +253,13 @@ class Tape:
 
     def price(self, i: int) -> IndexPrice:
         """Event of an entry that is a price bar."""
-        columns = self.index, self.interest, self.estimate, self.fixed
-        return IndexPrice(self.ts_ns.item(i), *[column.item(i) for column in columns])
+        return IndexPrice(
+            self.ts_ns.item(i),
+            self.index.item(i),
+            self.interest.item(i),
+            self.estimate.item(i),
+            self.fixed.item(i),
+        )
 
     def at_chains(self, values: Floats, i: int, j: int, expiry_ns: int | None = None) -> Floats:
         """Bring per-chain values (NaN where unknown) to entries i..j: last known or interpolated.
