@@ -107,6 +107,26 @@ def test_ratios_to_the_plain_loop(prices, run_of):
     assert plain > 5 * best(held.hedge, Custom(Band(0.05), lambda at: -at.mismatch))
 
 
+def test_the_desk_takes_at_most_twice_as_long_as_the_plain_loop(prices, run_of):
+    """In one run, best of five of each: events, orders, fills, exact books, and the attribution of it all."""
+    config, tape = run_of
+    close = prices.close.tolist()
+
+    def whole():
+        return [done.attribution.totals for done in replay(config, tape, engine="desk").episode_runs]
+
+    whole()  # what the tape works out once
+    desk, plain = [], []
+    for _ in range(5):
+        start = time.perf_counter()
+        loop(close)
+        between = time.perf_counter()
+        whole()
+        plain.append(between - start)
+        desk.append(time.perf_counter() - between)
+    assert min(desk) < 2.0 * min(plain)
+
+
 def test_working_hedges_takes_at_most_half_as_long_again(run_of):
     """In one run, best of seven of each, where the next bars are known; a taker asks for none."""
     config, tape = run_of
