@@ -45,6 +45,7 @@ class Working:
         low: npt.NDArray[np.float64],
         variance: npt.NDArray[np.float64],
     ) -> None: ...
+    def rests(self, entry: int, ts_ns: int, buys: bool, limit: float, mark: float) -> tuple[bool, float]: ...
 
 @disjoint_base
 class Position:

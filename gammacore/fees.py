@@ -332,7 +332,8 @@ def _capped_fee(option: Option, qty: Any, value: Any, rate: float, cap: float, i
 
 
 def _notional_fee(instrument: Future | Perpetual, size: Any, price: Any, rate: float) -> Any:
-    if not np.all(np.asarray(price) > 0):
+    if not (price > 0 if isinstance(price, float) else np.all(np.asarray(price) > 0)):
         raise ContractError(f"price must be positive, got {price!r} for {instrument.name}")
-    notional = np.abs(size) / price if instrument.settlement is Settlement.INVERSE else np.abs(size) * price
+    size = abs(size) if isinstance(size, float) else np.abs(size)
+    notional = size / price if instrument.settlement is Settlement.INVERSE else size * price
     return round_coin(rate * notional)

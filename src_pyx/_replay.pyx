@@ -64,6 +64,8 @@ cdef extern from "replay.h" nogil:
     double gc_worth(const gc_position *p, const gc_contract *c, double price, double interest)
     int gc_execute(gc_position *p, const gc_contract *c, const gc_working *w, double delta, double mark,
                    double rate, double interest, int64_t ts_ns, ptrdiff_t i, gc_trade *t)
+    int gc_rests(const gc_working *w, int buys, double own, double mark, int64_t ts_ns, ptrdiff_t i,
+                 double *missed)
     double gc_half_spread(const gc_contract *c, int64_t ts_ns)
     double gc_quote(const gc_contract *c, double amount, double mark, double half_spread)
     double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
@@ -182,6 +184,21 @@ cdef class Working:
         self.w.tactics, self.w.seed, self.w.patience, self.w.looks = tactics, seed, patience, looks
         self.w.ends, self.w.opens, self.w.close = &ends[0], &opens[0], &close[0]
         self.w.high, self.w.low, self.w.variance = &high[0], &low[0], &variance[0]
+
+    def rests(self, Py_ssize_t entry, int64_t ts_ns, bint buys, double limit, double mark):
+        """Whether an order that leaves at an entry of the tape is filled at rest, by the draw of its moment.
+
+        Returns
+        -------
+        filled : bool
+        missed : float
+            Mean move towards the order if it is not, as a share of the price.
+        """
+        cdef double missed
+        if not 0 <= entry < self.size:
+            raise ValueError(f"entry {entry} is not on a tape of {self.size}")
+        filled = gc_rests(&self.w, buys, limit, mark, ts_ns, entry, &missed) != 0
+        return filled, missed
 
 
 cdef class Position:

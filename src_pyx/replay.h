@@ -164,6 +164,18 @@ GC_INLINE double gc_worth(const gc_position *p, const gc_contract *c, double pri
     return c->perpetual && p->amount != 0.0 ? worth - p->amount * (interest - p->interest) : worth;
 }
 
+/* Whether an order that rests at `own` when the mark is `mark` fills at entry `i`; `missed` is the mean move
+ * towards it if it does not. */
+static int gc_rests(const gc_working *w, int buys, double own, double mark, int64_t ts_ns, ptrdiff_t i,
+                    double *missed)
+{
+    double side = buys ? 1.0 : -1.0, from = w->from[i], reach = buys ? w->low[i] : w->high[i];
+    double chance = gc_rest(fmax(side * (1.0 - own / mark), 0.0), side * (1.0 - w->close[i] / from),
+                            (double)(w->ends[i] - ts_ns) / GC_NS_PER_SECOND, w->variance[i],
+                            side * (1.0 - reach / from), w->patience, w->looks, missed);
+    return gc_drawn(w->seed, ts_ns, buys) < chance;
+}
+
 /* Price at which an order of `amount` fills at entry `i`, and whether as a maker: what the steps of
  * gammacore.execution.working come to between two bars. */
 static double gc_work(const gc_contract *c, const gc_working *w, double amount, double mark, int64_t ts_ns,
@@ -175,11 +187,7 @@ static double gc_work(const gc_contract *c, const gc_working *w, double amount, 
     double own = gc_quote(c, -amount, mark, half);
     *maker = 1;
     if (w->tactics == GC_MAKER) return own;
-    double from = w->from[i], reach = amount > 0.0 ? w->low[i] : w->high[i];
-    double chance = gc_rest(fmax(side * (1.0 - own / mark), 0.0), side * (1.0 - w->close[i] / from),
-                            (double)(w->ends[i] - ts_ns) / GC_NS_PER_SECOND, w->variance[i],
-                            side * (1.0 - reach / from), w->patience, w->looks, &missed);
-    if (gc_drawn(w->seed, ts_ns, amount > 0.0) < chance) return own;
+    if (gc_rests(w, amount > 0.0, own, mark, ts_ns, i, &missed)) return own;
     *maker = 0;
     return gc_quote(c, amount, mark * (1.0 - side * missed), half);
 }

@@ -76,7 +76,7 @@ class CompiledHedger:
     def __init__(self, desk: Desk, exchange: SimulatedExchange) -> None:
         self.desk, self.exchange = desk, exchange
         assert exchange.bars is not None
-        self.working = exchange.bars.compiled()
+        self.working = exchange.bars.compiled
         self._contracts: dict[tuple[Future | Perpetual, int], _replay.Contract] = {}
 
     def fits(self) -> bool:

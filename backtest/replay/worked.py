@@ -9,6 +9,7 @@ one moment share it, and the fill is booked at the bar of the decision. Past the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -59,8 +60,9 @@ class WorkedBars:
         self.patience_s = settings.patience_ns / NS_PER_SECOND
         self._tape = tape
 
+    @cached_property
     def compiled(self) -> _replay.Working:
-        """Return the same for the compiled hedger; who takes asks nothing of the next bars."""
+        """The same for compiled code; who takes asks nothing of the next bars."""
         takes = self.hedges == "taker"
         bars = nothing_after(len(self._tape.ts_ns)) if takes else self._tape.next_bars
         return _replay.Working(TACTICS[self.hedges], self.seed, self.patience_s, LOOKS_S, *bars)
@@ -96,10 +98,8 @@ class WorkedBars:
         """Whether an order rests until it is traded through, and the mean move towards it if it is not."""
         if self.hedges == "maker":
             return True, 0.0
-        at = np.array([int(np.searchsorted(self._tape.ts_ns, ts_ns, side="right")) - 1])
-        now, amount = np.array([ts_ns]), np.array([1.0 if buys else -1.0])
-        chance, missed = self.chances(at, now, amount, np.array([limit]), np.array([mark]), LOOKS_S)
-        return _replay.drawn(self.seed, ts_ns, buys) < chance[0], float(missed[0])
+        entry = int(self._tape.ts_ns.searchsorted(ts_ns, side="right")) - 1
+        return self.compiled.rests(entry, ts_ns, buys, limit, mark)
 
     def chances(
         self, at: Ints, ts_ns: Ints, amount: Floats, limit: Floats, mark: Floats, looks_s: float

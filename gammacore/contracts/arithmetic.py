@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 UNITS_PER_COIN: Final = 100_000_000
+MOST_UNITS = 2.0**51  # of an amount that is counted exactly
 
 
 @overload
@@ -111,14 +112,29 @@ def to_units(amount: float | Floats) -> int | Ints:
     ContractError
         If an amount is not finite or too large to be counted exactly.
     """
+    if isinstance(amount, float):
+        return _units_of_one(amount)
     scaled = floats(amount) * UNITS_PER_COIN
-    if not (np.abs(scaled) < 2.0**51).all():
-        raise ContractError(f"amount must be finite and below 2.2e7, got {amount!r}")
+    if not (np.abs(scaled) < MOST_UNITS).all():
+        raise _uncountable(amount)
     # 2.5e-8 times 1e8 need not be 2.5: a near tie is one, and goes to the even unit.
     halves = np.rint(2.0 * scaled)
     tie = np.abs(2.0 * scaled - halves) < 1e-6
     units = np.rint(np.where(tie, halves / 2.0, scaled)).astype(np.int64)
     return units if units.ndim else int(units)
+
+
+def _units_of_one(amount: float) -> int:
+    """Count one amount as :func:`to_units` does, a tenth of the time."""
+    scaled = amount * UNITS_PER_COIN
+    if not abs(scaled) < MOST_UNITS:
+        raise _uncountable(amount)
+    halves = round(2.0 * scaled)
+    return round(halves / 2.0 if abs(2.0 * scaled - halves) < 1e-6 else scaled)
+
+
+def _uncountable(amount: float | Floats) -> ContractError:
+    return ContractError(f"amount must be finite and below 2.2e7, got {amount!r}")
 
 
 @overload
