@@ -125,7 +125,7 @@ class Desk:
         return orders
 
     def _enter_or_leave(self, event: Event) -> list[Command]:
-        """Book what happened to the positions, and do what it calls for beside hedging; a price does not."""
+        """Book what an event changes, and do what it calls for beside hedging; of a price that is nothing."""
         if isinstance(self.portfolio, NettedPortfolio) and isinstance(event, Fill):
             hedges = event.episode == BOOK and purpose_of(event.order_id) is Purpose.HEDGE
             self.portfolio.wanted = self._own_trades(event.mark) if hedges else {}

@@ -79,8 +79,8 @@ class Market:
             self.interest = event.interest
             self.estimate, self.fixed = event.estimate, event.fixed
             self._note_interest()
-        elif isinstance(event, Fill):  # news of ours, and no price of the market's
-            pass
+        elif isinstance(event, Fill):
+            pass  # a trade of ours says nothing of the market
         elif isinstance(event, Snapshot):
             self._apply_chain(event)
         elif isinstance(event, Delivery):

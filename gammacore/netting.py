@@ -253,8 +253,7 @@ class NettedPortfolio(Portfolio):
             return
         if fill.order_id not in self._portions:
             whole = order.legs[0].amount if order.legs else fill.amount
-            excess = order.excess
-            self._portions[fill.order_id] = whole, portions(whole, excess, self.wanted)
+            self._portions[fill.order_id] = whole, portions(whole, order.excess, self.wanted)
         self.share(fill, *self._portions[fill.order_id], market)
         self.changed = False
         if fill.last:

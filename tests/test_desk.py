@@ -3,19 +3,14 @@
 import numpy as np
 import pytest
 
-from gammacore.backtest.replay.fills import SimulatedExchange
-from gammacore.backtest.replay.price_block import PriceBlock
-from gammacore.backtest.replay.quiet import QuietBars
 from gammacore.backtest.replay.runner import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
-from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.events import Delivery, IndexPrice, Rejected, Timer
-from gammacore.fees import DERIBIT
 from gammacore.orders import Purpose
 from gammacore.risk import Limits
-from support.markets import FREE, FRIDAY, START, build, chains_of, prices_of, random_path
+from support.markets import FREE, FRIDAY, START, build, chains_of
 
 
 class Bench:
@@ -176,54 +171,3 @@ def test_limits_stop_entries_only():
     bench = Bench(size__contracts=2.0)
     bench.desk.limits = Limits(max_contracts=1.5)
     assert bench.enter() == []
-
-
-RULES = [
-    {"hedge.rule": "band", "hedge.band": 0.03},
-    {"hedge.rule": "band", "hedge.band": 0.2, "hedge.to": "edge"},
-    {"hedge.rule": "interval", "hedge.every": "7min"},
-    {"hedge.rule": "band", "hedge.target": "usd_neutral"},
-    {"hedge.rule": "band", "hedge.target": "black", "entry.side": "short"},
-    {"hedge.rule": "band", "hedge.instrument": "future"},
-    {"hedge.rule": "band", "hedge.target_delta": 0.1, "hedge.ratio": 0.8},
-    {"hedge.rule": "band", "hedge.ignore_vol": True},
-    {"hedge.rule": "move", "hedge.move": 0.05},
-    {"hedge.rule": "move", "hedge.move": 150.0, "hedge.move_unit": "usd"},
-    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 2e-4},
-    {"hedge.rule": "zakamouline", "hedge.risk_aversion": 5e-3},
-    {"hedge.rule": "never"},
-    {"hedge.rule": "snapshot"},
-]
-
-
-@pytest.mark.parametrize("rule", RULES, ids=str)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_quiet_bars_are_those_at_which_the_desk_does_nothing(rule, seed):
-    path = random_path(seed, 600, vol=1.5)
-    ts = START + NS_PER_MINUTE * np.arange(1, 601)
-    tape = Tape(chains_of([START], [60e3]), prices_of(ts, path[1:], NS_PER_MINUTE))
-    desk, venue = build_desk(build(rule)), SimulatedExchange("cross", DERIBIT, grids=published())
-    queue = [tape.snapshot(0)]
-    while queue:
-        event = queue.pop(0)
-        venue.observe(event)
-        for order in desk.handle(event):
-            queue += venue.submit(order)
-    i, decided = 1, 0
-    quiet = QuietBars(desk, PriceBlock(tape, 1, len(tape)))
-    while i < len(tape):
-        noisy = quiet.next(i)
-        for k in range(i, noisy):
-            assert desk.handle(tape.price(k)) == []
-            venue.observe(tape.price(k))
-        i = noisy
-        if i < len(tape):
-            venue.observe(tape.price(i))
-            orders = desk.handle(tape.price(i))
-            # A decision may come to less than a lot; then there is no order.
-            decided += bool(orders)
-            for order in orders:
-                for answer in venue.submit(order):
-                    desk.handle(answer)
-            i += 1
-    assert (decided > 0) == (rule["hedge.rule"] not in ("never", "snapshot"))

@@ -111,16 +111,13 @@ class SimulatedExchange:
         mark below the limit of a buy, above that of a sale. A price that only touches it
         may have been taken by orders that came earlier.
         """
-        if not self.resting and (self.options is None or not self.options.busy):
-            self.market.apply(event)
-            return []
         priced = isinstance(event, (IndexPrice, Snapshot))
-        if priced and self.busy:
+        worked: list[Event] = []
+        if self.busy and priced:
             worked = self._pass_to(event)
         else:
-            worked = []
             self.market.apply(event)
-        if not priced:
+        if not self.resting or not priced:
             return worked
         through = [
             order

@@ -50,7 +50,7 @@ class HedgeCosts(msgspec.Struct, frozen=True):
 
         That of the schedule is rounded as the exchange does, one of your own is not.
         """
-        own = self.maker if maker else self.taker
+        own = self.own_rate(maker=maker)
         if own is None:
             return future_fee(rates, instrument, size, price, maker=maker)
         inverse = instrument.settlement is Settlement.INVERSE

@@ -1,0 +1,112 @@
+"""Bars that are skipped: the desk would do nothing at them, and misses none at which it would."""
+
+import numpy as np
+import pytest
+
+from gammacore import _replay
+from gammacore.backtest.replay.fills import SimulatedExchange
+from gammacore.backtest.replay.price_block import PriceBlock
+from gammacore.backtest.replay.quiet import QuietBars
+from gammacore.backtest.replay.tape import Tape
+from gammacore.build import build_desk
+from gammacore.data.listings import published
+from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
+from gammacore.fees import DERIBIT
+from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+
+BARS = 600
+RULES = [
+    {"hedge.rule": "band", "hedge.band": 0.03},
+    {"hedge.rule": "band", "hedge.band": 0.2, "hedge.to": "edge"},
+    {"hedge.rule": "interval", "hedge.every": "7min"},
+    {"hedge.rule": "band", "hedge.target": "usd_neutral"},
+    {"hedge.rule": "band", "hedge.target": "black", "entry.side": "short"},
+    {"hedge.rule": "band", "hedge.instrument": "future"},
+    {"hedge.rule": "band", "hedge.target_delta": 0.1, "hedge.ratio": 0.8},
+    {"hedge.rule": "band", "hedge.ignore_vol": True},
+    {"hedge.rule": "move", "hedge.move": 0.05},
+    {"hedge.rule": "move", "hedge.move": 150.0, "hedge.move_unit": "usd"},
+    {"hedge.rule": "whalley_wilmott", "hedge.risk_aversion": 2e-4},
+    {"hedge.rule": "zakamouline", "hedge.risk_aversion": 5e-3},
+    {"hedge.rule": "never"},
+    {"hedge.rule": "snapshot"},
+]
+
+
+def entered(rule, seed, start=START, bars=BARS):
+    """A tape of a chain and minutes, and desk and exchange that have seen the chain and what followed."""
+    path = random_path(seed, bars, vol=1.5)
+    ts = start + NS_PER_MINUTE * np.arange(1, bars + 1)
+    tape = Tape(chains_of([start], [60e3]), prices_of(ts, path[1:], NS_PER_MINUTE))
+    desk, venue = build_desk(build(rule)), SimulatedExchange("cross", DERIBIT, grids=published())
+    queue = [tape.snapshot(0)]
+    for event in queue:
+        venue.observe(event)
+        for order in desk.handle(event):
+            queue += venue.submit(order)
+    return tape, desk, venue
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_quiet_bars_are_those_at_which_the_desk_does_nothing(rule, seed):
+    tape, desk, venue = entered(rule, seed)
+    i, decided = 1, 0
+    quiet = QuietBars(desk, PriceBlock(tape, 1, len(tape)))
+    while i < len(tape):
+        noisy = quiet.next(i)
+        for k in range(i, noisy):
+            assert desk.handle(tape.price(k)) == []
+            venue.observe(tape.price(k))
+        i = noisy
+        if i < len(tape):
+            venue.observe(tape.price(i))
+            orders = desk.handle(tape.price(i))
+            # A decision may come to less than a lot; then there is no order.
+            decided += bool(orders)
+            for order in orders:
+                for answer in venue.submit(order):
+                    desk.handle(answer)
+            i += 1
+    assert (decided > 0) == (rule["hedge.rule"] not in ("never", "snapshot"))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("hours", [168, 4])
+def test_compiled_code_finds_the_bars_at_which_the_policy_fires(rule, hours):
+    """From any bar on and for any hedge, also in the settlement window."""
+    rule = rule | {"entry.min_days": 0.0, "entry.expiries": "any"}
+    tape, desk, _ = entered(rule, 3, FRIDAY - hours * NS_PER_HOUR, 239)
+    quiet = QuietBars(desk, PriceBlock(tape, 1, len(tape)))
+    (account,) = desk.portfolio.hedged
+    held, found = account.hedge.amount, set()
+    for i in range(1, len(tape), 7):
+        account.hedge.amount = held * (1.0 + 0.2 * np.sin(i))
+        first = quiet.next(i)
+        assert first == (len(tape) if desk.policy.snapshots_only else quiet._asked(account, i))
+        found.add(first)
+    assert (len(found) > 1) == (not desk.policy.snapshots_only)
+
+
+def test_options_that_changed_are_looked_at_anew():
+    tape, desk, _ = entered({"hedge.rule": "band", "hedge.band": 0.03}, 1)
+    quiet = QuietBars(desk, PriceBlock(tape, 1, len(tape)))
+    (account,) = desk.portfolio.hedged
+    first = quiet.next(1)
+    assert first > 1
+    account.legs[next(iter(account.legs))] *= 3.0
+    assert quiet.next(1) == 1
+    account.legs.clear()
+    assert quiet.next(1) == len(tape)
+
+
+def test_searches_refuse_arrays_of_other_lengths():
+    ts, two, three = np.arange(3), np.ones(2), np.ones(3)
+    with pytest.raises(ValueError, match="arrays of a run must have 3 entries each"):
+        _replay.Search(_replay.OUTSIDE, ts, two, three, three, three, 0.0, 0, False)
+    with pytest.raises(ValueError, match="below and above must have one entry, or one per bar"):
+        _replay.Search(_replay.OUTSIDE, ts, three, three, two, two, 0.0, 0, False)
+    search = _replay.Search(_replay.OUTSIDE, ts, three, three, three, three, 0.0, 0, False)
+    assert search.next(3, 0.0, 0, 0.0) == 3
+    with pytest.raises(ValueError, match="bar must not be negative"):
+        search.next(-1, 0.0, 0, 0.0)
