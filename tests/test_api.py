@@ -344,9 +344,7 @@ def test_a_fault_in_a_frame_is_told_by_argument_and_row():
     for at in (0, 7):
         wrong = prices.copy()
         wrong.iloc[at] = -1.0
-        with pytest.raises(
-            DataError, match=rf"^prices: row {at} \(counted from 0\), column 'close': '-1.0'"
-        ):
+        with pytest.raises(DataError, match=rf"^prices: row {at} \(counted from 0\), column 'close': '-1.0'"):
             gc.simulate(prices=wrong, simulate__model="bootstrap", simulate__paths=100)
     strange = OURS.assign(
         mark_price=[0.03, -0.1, 0.02], implied_volatility=0.6, bid_price=0.01, ask_price=0.2
