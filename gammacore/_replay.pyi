@@ -63,70 +63,86 @@ class Position:
     @property
     def booked(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]: ...
     @property
-    def gained(self) -> tuple[int, int]: ...
-    @property
     def postings(self) -> int: ...
 
 @disjoint_base
 class Rows:
     def __len__(self) -> int: ...
-    def clear(self) -> None: ...
     def array(self) -> npt.NDArray[Any]: ...
 
 @disjoint_base
-class Search:
+class Plan:
     def __init__(
         self,
         kind: int,
-        ts_ns: npt.NDArray[np.int64],
-        price: npt.NDArray[np.float64],
-        options: npt.NDArray[np.float64],
         below: npt.NDArray[np.float64],
         above: npt.NDArray[np.float64],
-        target: float,
         every: int,
-        inverse: bool,
+        centre: bool,
+        target: float,
+        own_equity: bool = False,
+        rule: Callable[[int, float, int, float], float] | None = None,
     ) -> None: ...
-    def next(self, bar: int, amount: float, last_ns: int, last_price: float) -> int: ...
+    def next(self, bars: Bars, bar: int, amount: float, last_ns: int, last_price: float) -> int: ...
 
-def hedge(
-    position: Position,
-    contract: Contract,
-    working: Working,
-    entry: int,
-    kind: int,
-    ts_ns: npt.NDArray[np.int64],
-    price: npt.NDArray[np.float64],
-    rate: npt.NDArray[np.float64],
-    interest: npt.NDArray[np.float64],
-    options: npt.NDArray[np.float64],
-    below: npt.NDArray[np.float64],
-    above: npt.NDArray[np.float64],
-    target: float,
-    every: int,
-    centre: bool,
-    rule: Callable[[int, float, int, float], float] | None = None,
-    value: npt.NDArray[np.float64] | None = None,
-    own_equity: bool = False,
-    rows: Rows | None = None,
-    offset: int = 0,
-) -> tuple[Rows, int]: ...
-def unwind(
-    position: Position,
-    contract: Contract,
-    mark: float,
-    rate: float,
-    interest: float,
-    ts_ns: int,
-    rows: Rows,
-    at: int,
-) -> None: ...
-def settle(
-    position: Position, contract: Contract, price: float, rate: float, interest: float, fee: float = 0.0
-) -> float: ...
-def take_over(
-    position: Position, contract: Contract, amount: float, price: float, interest: float
-) -> None: ...
+@disjoint_base
+class Bars:
+    def __init__(
+        self,
+        contract: Contract,
+        entry: int,
+        ts_ns: npt.NDArray[np.int64],
+        price: npt.NDArray[np.float64],
+        rate: npt.NDArray[np.float64],
+        interest: npt.NDArray[np.float64],
+        options: npt.NDArray[np.float64],
+        value: npt.NDArray[np.float64] | None = None,
+    ) -> None: ...
+
+def hedge(position: Position, bars: Bars, plan: Plan, working: Working) -> tuple[Rows, int]: ...
+
+OUTCOME: np.dtype[Any]
+FILL: np.dtype[Any]
+
+@disjoint_base
+class Fills:
+    def array(self, way: int) -> npt.NDArray[Any]: ...
+
+@disjoint_base
+class Life:
+    def __init__(
+        self,
+        bars: list[Bars],
+        start: tuple[float, float],
+        cash: tuple[int, int],
+        heir: bool,
+        hands_on: bool,
+        closed: bool,
+        closing: Contract,
+        end_ns: int,
+        at: int,
+        last: tuple[float, float, float],
+    ) -> None: ...
+
+@disjoint_base
+class Lives:
+    def __init__(self, lives: list[Life], working: Working, ranged: bool = False) -> None: ...
+    def hedge(self, ways: list[list[Plan]], fills: Fills) -> npt.NDArray[Any]: ...
+
+@disjoint_base
+class Courses:
+    def __init__(
+        self,
+        holdings: list[tuple[int, int, int, float, npt.NDArray[np.float64], npt.NDArray[np.float64]]],
+        inverse: bool,
+        ts_ns: npt.NDArray[np.int64],
+        owed: npt.NDArray[np.float64] | None,
+        entries: npt.NDArray[np.int64],
+    ) -> None: ...
+    def course(
+        self, outcome: npt.NDArray[Any], fills: Fills, profit: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+
 def rest(
     a: npt.NDArray[np.float64],
     b: npt.NDArray[np.float64],

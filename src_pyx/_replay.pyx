@@ -4,10 +4,9 @@
 Private: gammacore.backtest.replay.compiled is its face. The arithmetic is in replay.h.
 """
 
-cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 import numpy as np
@@ -53,30 +52,57 @@ cdef extern from "replay.h" nogil:
         double last_price
         int64_t last_ns
 
-    ctypedef struct gc_trade:
-        double wanted, amount, price, mark, fee
-        int maker
-        int64_t funding[2]
-        int64_t realised[2]
-        int64_t paid[2]
-
-    double gc_delta(int inverse, double amount, double price)
-    double gc_worth(const gc_position *p, const gc_contract *c, double price, double interest)
-    int gc_execute(gc_position *p, const gc_contract *c, const gc_working *w, double delta, double mark,
-                   double rate, double interest, int64_t ts_ns, ptrdiff_t i, gc_trade *t)
     int gc_rests(const gc_working *w, int buys, double own, double mark, int64_t ts_ns, ptrdiff_t i,
                  double *missed)
-    double gc_half_spread(const gc_contract *c, int64_t ts_ns)
-    double gc_quote(const gc_contract *c, double amount, double mark, double half_spread)
-    double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
-                    double interest, double fee, int fee_rounded, gc_trade *t)
-    ctypedef ptrdiff_t gc_scanner(const double *options, const double *price, const double *below,
-                                  const double *above, int per_bar, double amount, int inverse,
-                                  double target, ptrdiff_t i, ptrdiff_t n)
+
+cdef extern from "walk.h" nogil:
+    enum:
+        GC_STRETCH
+
+    ctypedef struct gc_row:
+        pass
+
+    ctypedef struct gc_fill:
+        int64_t at
+
+    ctypedef struct gc_trades:
+        char *data
+        ptrdiff_t count, room
+
+    ctypedef struct gc_range:
+        double low, high, cheap, dear
+
+    ctypedef struct gc_run:
+        ptrdiff_t n, entry, offset
+        const int64_t *ts_ns
+        const double *price
+        const double *rate
+        const double *interest
+        const double *options
+        const double *value
+        const gc_range *ranges
+        const gc_contract *contract
+
+    ctypedef int gc_asked(void *rule, ptrdiff_t bar, double mismatch, int64_t last_ns, double last_price,
+                          double *delta) noexcept
+
+    ctypedef struct gc_plan:
+        int kind, per_bar, centre, own_equity
+        int64_t every
+        const double *below
+        const double *above
+        double target
+        void *rule
+        gc_asked *ask
+
+    ctypedef struct gc_scanner:
+        pass
     gc_scanner *gc_best_scanner()
-    ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
-                           ptrdiff_t i, ptrdiff_t n)
-    ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
+    void gc_look_through(gc_run *r, gc_range *ranges)
+    ptrdiff_t gc_next_decision(const gc_run *r, const gc_plan *plan, const gc_position *p, gc_scanner *outside,
+                               ptrdiff_t i)
+    ptrdiff_t gc_walk_run(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,
+                          gc_scanner *outside, gc_trades *rows)
 
 cdef extern from "resting.h" nogil:
     double gc_rest(double a, double b, double seconds, double variance, double reach, double patience,
@@ -123,15 +149,6 @@ TRADE = np.dtype([
     ("maker", "i8"),
     ("funding", "i8", 2), ("realised", "i8", 2), ("paid", "i8", 2),
 ])
-
-cdef packed struct row:
-    int64_t at
-    double wanted, amount, price, mark, fee
-    int64_t maker
-    int64_t funding[2]
-    int64_t realised[2]
-    int64_t paid[2]
-
 
 cdef class Contract:
     """Contract, costs and grid of a hedge; see gc_contract."""
@@ -227,242 +244,183 @@ cdef class Position:
                 (self.p.funding[0], self.p.funding[1]))
 
     @property
-    def gained(self):
-        """Change of cash since the start of the run, units of (coin, USD)."""
-        return (-self.p.pnl[0] - self.p.fees[0] - self.p.funding[0],
-                -self.p.pnl[1] - self.p.fees[1] - self.p.funding[1])
-
-    @property
     def postings(self):
         """How many amounts were posted."""
         return self.p.postings
 
 
 cdef class Rows:
-    """Trades so far; grows by doubling."""
+    """Trades of a walk."""
 
-    cdef row *data
-    cdef Py_ssize_t count, room
+    cdef gc_trades all
 
     def __dealloc__(self):
-        free(self.data)
-
-    cdef int add(self, int64_t at, const gc_trade *t) except -1:
-        cdef row *grown
-        cdef row *r
-        if self.count == self.room:
-            self.room = 2 * self.room if self.room else 64
-            grown = <row *> realloc(self.data, self.room * sizeof(row))
-            if grown == NULL:
-                raise MemoryError
-            self.data = grown
-        r = self.data + self.count
-        r.at, r.wanted, r.amount, r.price, r.mark, r.fee = at, t.wanted, t.amount, t.price, t.mark, t.fee
-        r.maker = t.maker
-        for i in range(2):
-            r.funding[i], r.realised[i], r.paid[i] = t.funding[i], t.realised[i], t.paid[i]
-        self.count += 1
-        return 0
+        free(self.all.data)
 
     def __len__(self):
-        return self.count
-
-    def clear(self):
-        """Forget the trades, keep the room."""
-        self.count = 0
+        return self.all.count
 
     def array(self):
         """Copy of the trades, a structured array of dtype TRADE."""
-        out = np.empty(self.count, TRADE)
-        if self.count:
-            memcpy(cnp.PyArray_DATA(out), self.data, self.count * sizeof(row))
+        out = np.empty(self.all.count, TRADE)
+        if self.all.count:
+            memcpy(cnp.PyArray_DATA(out), self.all.data, self.all.count * sizeof(gc_row))
         return out
 
 
-def unwind(Position position not None, Contract contract not None, double mark, double rate,
-           double interest, int64_t ts_ns, Rows rows not None, Py_ssize_t at):
-    """Close the position as a taker; the trade is added to ``rows``."""
-    cdef gc_trade t
-    cdef double half = gc_half_spread(&contract.c, ts_ns)
-    if position.p.amount != 0.0:
-        gc_close(&position.p, &contract.c, gc_quote(&contract.c, -position.p.amount, mark, half), mark, rate,
-                 interest, contract.c.taker_fee, contract.c.taker_rounded, &t)
-        rows.add(at, &t)
+cdef int ask(void *rule, ptrdiff_t bar, double mismatch, int64_t last_ns, double last_price,
+             double *delta) noexcept with gil:
+    """Ask a rule in Python; what it raises is kept for the end of the walk."""
+    try:
+        delta[0] = (<Plan> rule).rule(bar, mismatch, last_ns, last_price)
+    except BaseException as error:
+        (<Plan> rule).raised = error
+        return -1
+    return 0
 
 
-def settle(Position position not None, Contract contract not None, double price, double rate,
-           double interest, double fee=0.0):
-    """Close the position at a mark or a delivery price, for ``fee`` of its notional; returns what was held."""
-    cdef gc_trade t
-    if position.p.amount == 0.0:
-        return 0.0
-    return gc_close(&position.p, &contract.c, price, price, rate, interest, fee, 1, &t)
-
-
-def take_over(Position position not None, Contract contract not None, double amount, double price,
-              double interest):
-    """Open the position at a mark, as a roll does."""
-    position.p.interest = interest
-    position.p.amount, position.p.average = amount, price
-    position.p.postings += 3
-
-
-cdef class Search:
-    """The bars of a run at which a trigger fires, for a hedge that changes from one to the next.
+cdef class Plan:
+    """What calls for a trade over a run of bars, and for which; see gc_plan.
 
     Parameters
     ----------
-    kind, ts_ns, price, options, below, above, target, every
-        As of `hedge`.
-    inverse : bool
-        Settlement of the hedge.
+    kind : int
+        Trigger: EVERY (``every`` ns), OUTSIDE (``below``, ``above``: one value or one per bar)
+        or a MOVE (threshold in ``above``).
+    centre : bool
+        Trade the whole mismatch, or only what is beyond the edge.
+    target : float
+        Delta to keep.
+    own_equity : bool
+        Count the equity as delta (USD-neutral).
+    rule : callable(bar, mismatch, last_ns, last_price) -> float, optional
+        Delta to add, in place of what the trigger would.
     """
 
-    cdef int kind
-    cdef const int64_t[::1] ts_ns
-    cdef const double[::1] price, options, below, above
-    cdef double target
-    cdef int64_t every
-    cdef bint inverse
+    cdef gc_plan plan
+    cdef Py_ssize_t size
+    cdef object arrays, rule, raised
 
-    def __init__(self, int kind, const int64_t[::1] ts_ns not None, const double[::1] price not None,
-                 const double[::1] options not None, const double[::1] below not None,
-                 const double[::1] above not None, double target, int64_t every, bint inverse):
-        check_run(ts_ns.shape[0], price, options, below, above)
-        self.kind, self.target, self.every, self.inverse = kind, target, every, inverse
-        self.ts_ns, self.price, self.options = ts_ns, price, options
-        self.below, self.above = below, above
+    def __init__(self, int kind, const double[::1] below, const double[::1] above, int64_t every, bint centre,
+                 double target, bint own_equity=False, rule=None):
+        self.size = above.shape[0]
+        if not self.size or below.shape[0] != self.size:
+            raise ValueError("below and above must have one entry, or one per bar")
+        self.arrays, self.rule = (below, above), rule
+        self.plan.kind, self.plan.per_bar, self.plan.centre = kind, self.size > 1, centre
+        self.plan.own_equity, self.plan.every, self.plan.target = own_equity, every, target
+        self.plan.below = &below[0]
+        self.plan.above = &above[0]
+        if rule is not None:
+            self.plan.rule, self.plan.ask = <void *> self, ask
 
-    def next(self, Py_ssize_t bar, double amount, int64_t last_ns, double last_price):
-        """Find the first bar from ``bar`` on at which the trigger fires; the number of bars if none does.
+    cdef int fits(self, const gc_run *run) except -1:
+        """Check that there is an edge for every bar, and the equity where it counts."""
+        if self.plan.per_bar and self.size != run.n:
+            raise ValueError("below and above must have one entry, or one per bar")
+        if self.plan.own_equity and run.value == NULL:
+            raise ValueError("value is needed, one entry per bar")
+        return 0
+
+    def next(self, Bars bars not None, Py_ssize_t bar, double amount, int64_t last_ns, double last_price):
+        """Find the first bar, from ``bar`` on, that calls for a trade; how many bars there are if none does.
 
         Parameters
         ----------
+        bars : Bars
+            Its contract is asked for its settlement alone.
         bar : int
         amount : float
             Of the hedge held.
         last_ns, last_price : int and float
             Time and price of the last decision.
         """
+        cdef gc_position held
         if bar < 0:
             raise ValueError(f"bar must not be negative, got {bar}")
-        if bar >= self.ts_ns.shape[0]:
-            return self.ts_ns.shape[0]
-        return next_bar(self.kind, &self.ts_ns[0], &self.price[0], &self.options[0], &self.below[0],
-                        &self.above[0], self.above.shape[0] > 1, self.target, self.every, self.inverse,
-                        amount, last_ns, last_price, bar, self.ts_ns.shape[0])
+        if self.plan.own_equity:
+            raise ValueError("where the equity counts as delta, the amount of the hedge does not say when")
+        self.fits(&bars.run)
+        held.amount, held.last_ns, held.last_price = amount, last_ns, last_price
+        if bar >= bars.run.n:
+            return bars.run.n
+        return gc_next_decision(&bars.run, &self.plan, &held, gc_next_outside, bar)
+
+    cdef int failed(self, ptrdiff_t code) except -1:
+        """Raise what a walk ended with."""
+        if code >= 0:
+            return 0
+        if code == -2:
+            raise MemoryError
+        raised, self.raised = self.raised, None
+        raise raised
 
 
-cdef int check_run(Py_ssize_t n, const double[::1] price, const double[::1] options,
-                   const double[::1] below, const double[::1] above) except -1:
-    if price.shape[0] != n or options.shape[0] != n:
-        raise ValueError(f"arrays of a run must have {n} entries each")
-    if above.shape[0] != 1 and above.shape[0] != n or below.shape[0] != above.shape[0]:
-        raise ValueError("below and above must have one entry, or one per bar")
-    return 0
-
-
-cdef Py_ssize_t next_bar(int kind, const int64_t *ts_ns, const double *price, const double *options,
-                         const double *below, const double *above, bint per_bar, double target, int64_t every,
-                         bint inverse, double amount, int64_t last_ns, double last_price, Py_ssize_t i,
-                         Py_ssize_t n) noexcept:
-    """First bar in [i, n) at which the trigger fires, or n."""
-    if kind == GC_EVERY:
-        return gc_next_due(ts_ns, last_ns, every, i, n)
-    if kind != GC_OUTSIDE:
-        return gc_next_move(kind, price, last_price, above, per_bar, i, n)
-    return gc_next_outside(options, price, below, above, per_bar, amount, inverse, target, i, n)
-
-
-@cython.boundscheck(True)
-def hedge(Position position not None, Contract contract not None, Working working not None,
-          Py_ssize_t entry, int kind, const int64_t[::1] ts_ns,
-          const double[::1] price, const double[::1] rate, const double[::1] interest,
-          const double[::1] options, const double[::1] below, const double[::1] above, double target,
-          int64_t every, bint centre, rule=None, const double[::1] value=None, bint own_equity=False,
-          Rows rows=None, Py_ssize_t offset=0):
-    """Walk a run of bars.
+cdef class Bars:
+    """A run of bars of one contract, to be hedged over; see gc_run.
 
     Parameters
     ----------
-    position : Position
-        Changed in place.
     contract : Contract
-    working : Working
     entry : int
-        Of the tape of ``working``: the first bar.
-    kind : int
-        Trigger: EVERY (``every`` ns), OUTSIDE (``below``, ``above``: one value or one per bar)
-        or a MOVE (threshold in ``above``).
+        Of the tape: the first bar.
     ts_ns, price, rate, interest : arrays, shape (n,)
         Time, mark of the hedge, USD per coin, funding accumulator.
     options : array, shape (n,)
         Delta of the options that is to be hedged, coin.
-    target : float
-        Delta to keep.
-    centre : bool
-        Trade the whole mismatch, or only what is beyond the edge.
-    rule : callable(bar, mismatch, last_ns, last_price) -> float, optional
-        Delta to add, in place of what the trigger would.
     value : array, shape (n,), optional
-        Value of the options, needed with ``own_equity``.
-    own_equity : bool
-        Count the equity as delta (USD-neutral).
-    rows : Rows, optional
-        Where the trades are added, their bars counted from ``offset``.
+        Value of the options, needed where the equity counts as delta.
+    """
+
+    cdef gc_run run
+    cdef object arrays
+    cdef Contract contract
+
+    def __init__(self, Contract contract not None, Py_ssize_t entry, const int64_t[::1] ts_ns,
+                 const double[::1] price, const double[::1] rate, const double[::1] interest,
+                 const double[::1] options, const double[::1] value=None):
+        cdef Py_ssize_t n = ts_ns.shape[0]
+        cdef const double[::1] column
+        for column in (price, rate, interest, options, options if value is None else value):
+            if column.shape[0] != n:
+                raise ValueError(f"arrays of a run must have {n} entries each")
+        self.arrays, self.contract = (ts_ns, price, rate, interest, options, value), contract
+        self.run.n, self.run.entry, self.run.contract = n, entry, &contract.c
+        if n:
+            self.run.ts_ns, self.run.price, self.run.rate = &ts_ns[0], &price[0], &rate[0]
+            self.run.interest, self.run.options = &interest[0], &options[0]
+            if value is not None:
+                self.run.value = &value[0]
+
+    cdef int fits(self, Working working) except -1:
+        if self.run.entry < 0 or self.run.entry + self.run.n > working.size:
+            last = self.run.entry + self.run.n
+            raise ValueError(f"entries {self.run.entry} to {last} are not on a tape of {working.size}")
+        return 0
+
+
+def hedge(Position position not None, Bars bars not None, Plan plan not None, Working working not None):
+    """Walk a run of bars; the position is changed in place.
 
     Returns
     -------
     trades : Rows
+        Their bars counted from the first.
     decisions : int
         How often the trigger fired.
     """
-    cdef Py_ssize_t n = ts_ns.shape[0], i = 0, decisions = 0
-    cdef gc_position *p = &position.p
-    cdef const gc_contract *c = &contract.c
-    cdef gc_trade t
-    cdef double y, delta, edge
-    cdef int per_bar = above.shape[0] > 1
-    if rows is None:
-        rows = Rows()
-    check_run(n, price, options, below, above)
-    if rate.shape[0] != n or interest.shape[0] != n:
-        raise ValueError(f"arrays of a run must have {n} entries each")
-    if own_equity and (value is None or value.shape[0] != n):
-        raise ValueError("value is needed, one entry per bar")
-    if n == 0:
-        return rows, 0
-    if entry < 0 or entry + n > working.size:
-        raise ValueError(f"entries {entry} to {entry + n} are not on a tape of {working.size}")
-    while i < n:
-        if kind != GC_OUTSIDE or not own_equity:
-            i = next_bar(kind, &ts_ns[0], &price[0], &options[0], &below[0], &above[0], per_bar, target, every,
-                         c.inverse, p.amount, p.last_ns, p.last_price, i, n)
-        else:
-            while i < n:
-                y = options[i] + gc_delta(c.inverse, p.amount, price[i]) \
-                    + (value[i] + gc_worth(p, c, price[i], interest[i])) - target
-                if y > above[i if per_bar else 0] or y < -below[i if per_bar else 0]:
-                    break
-                i += 1
-        if i == n:
-            break
-        y = options[i] + gc_delta(c.inverse, p.amount, price[i]) - target
-        if own_equity:
-            y += value[i] + gc_worth(p, c, price[i], interest[i])
-        if rule is not None:
-            delta = rule(i, y, p.last_ns, p.last_price)
-        elif centre or kind != GC_OUTSIDE:
-            delta = -y
-        else:
-            edge = above[i if per_bar else 0] if y > 0.0 else -below[i if per_bar else 0]
-            delta = edge - y
-        decisions += 1
-        p.last_ns, p.last_price = ts_ns[i], price[i]
-        if gc_execute(p, c, &working.w, delta, price[i], rate[i], interest[i], ts_ns[i], entry + i, &t):
-            rows.add(offset + i, &t)
-        i += 1
+    rows = Rows()
+    cdef gc_trades *added = &rows.all
+    cdef ptrdiff_t decisions
+    bars.fits(working)
+    plan.fits(&bars.run)
+    with nogil:
+        decisions = gc_walk_run(&position.p, &bars.run, &plan.plan, &working.w, gc_next_outside, added)
+    plan.failed(decisions)
     return rows, decisions
+
+
+include "held.pxi"
 
 
 def rest(a, b, seconds, variance, reach, double patience, double looks):

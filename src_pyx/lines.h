@@ -10,9 +10,11 @@
 #ifndef GAMMACORE_LINES_H
 #define GAMMACORE_LINES_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bits.h"
 #include "portable.h"
 #include "simd.h"
 
@@ -185,34 +187,37 @@ static void gc_add_worth(ptrdiff_t n, double *native, double *other, const doubl
 
 enum { GC_FALL_BLOCK = 64 };
 
-/* The deepest fall of a curve below its highest point so far, which starts at zero; passes over what is not
+/* Goes on with a curve: its highest point so far, and its deepest fall below that; passes over what is not
  * finite. */
-static double gc_deepest_fall(ptrdiff_t n, const double *curve)
+GC_INLINE void gc_fall(ptrdiff_t n, const double *GC_RESTRICT curve, double *highest, double *deepest)
 {
-    double top = 0.0, fall = 0.0;
-    for (ptrdiff_t k = 0, end; k < n; k = end) {
-        /* Most blocks reach no new top, and only their lowest point counts; a NaN is above and below nothing. */
-        end = k + GC_FALL_BLOCK < n ? k + GC_FALL_BLOCK : n;
-        double high[4] = {top, top, top, top}, low[4] = {top, top, top, top};
-        for (ptrdiff_t j = k; j + 4 <= end; j += 4)
-            for (int lane = 0; lane < 4; lane++) {
-                double value = curve[j + lane];
-                high[lane] = value > high[lane] ? value : high[lane];
-                low[lane] = value < low[lane] ? value : low[lane];
+    double top = *highest, fall = *deepest;
+    for (ptrdiff_t k = 0; k < n; k += GC_FALL_BLOCK) {
+        /* Where no point is a new top, only those count that are a new depth. */
+        int m = n - k < GC_FALL_BLOCK ? (int)(n - k) : GC_FALL_BLOCK;
+        uint64_t bits = 0, tops = m < GC_FALL_BLOCK;
+        if (!tops)
+            for (int j = 0; j < GC_FALL_BLOCK; j++) {
+                tops |= -(uint64_t)(curve[k + j] > top);
+                bits |= gc_bit[j] & -(uint64_t)(curve[k + j] - top < fall);
             }
-        double highest = fmax(fmax(high[0], high[1]), fmax(high[2], high[3]));
-        double lowest = fmin(fmin(low[0], low[1]), fmin(low[2], low[3]));
-        if (end - k == GC_FALL_BLOCK && highest == top && lowest > -INFINITY) {
-            if (lowest - top < fall) fall = lowest - top;
-            continue;
-        }
-        for (ptrdiff_t j = k; j < end; j++) {
-            double value = curve[j];
+        if (tops) bits = ~UINT64_C(0) >> (GC_FALL_BLOCK - m);
+        for (; bits; bits &= bits - 1) {
+            double value = curve[k + gc_first_bit(bits)];
             if (!isfinite(value)) continue;
             if (value > top) top = value;
             if (value - top < fall) fall = value - top;
         }
     }
+    *highest = top;
+    *deepest = fall;
+}
+
+/* The deepest fall of a curve below its highest point so far, which starts at zero. */
+static double gc_deepest_fall(ptrdiff_t n, const double *curve)
+{
+    double top = 0.0, fall = 0.0;
+    gc_fall(n, curve, &top, &fall);
     return fall;
 }
 

@@ -82,23 +82,24 @@ GC_INLINE double gc_round_coin(double amount)
     return gc_nearest(near_tie) / GC_UNITS;
 }
 
-/* Moves `amount` (native currency) from one account to another; `moved` gets both currencies. */
+/* Moves `amount` (native currency) from one account to another; `moved` gets both currencies. Unless `both`, a
+ * constant, the native one alone is kept. */
 GC_INLINE void gc_post(int inverse, double rate, double amount, int64_t *to, int64_t *from, int64_t *moved,
-                       int64_t *postings)
+                       int64_t *postings, const int both)
 {
+    int native = inverse ? 0 : 1;
     *postings += 1;
-    if (amount == 0.0) {
-        moved[0] = moved[1] = 0;
-        return;
-    }
+    moved[0] = moved[1] = 0;
+    if (amount == 0.0) return;
     int64_t units = gc_units(amount);
-    int64_t other = units ? (int64_t)gc_nearest(inverse ? (double)units * rate : (double)units / rate) : 0;
-    moved[0] = inverse ? units : other;
-    moved[1] = inverse ? other : units;
-    to[0] += moved[0];
-    to[1] += moved[1];
-    from[0] -= moved[0];
-    from[1] -= moved[1];
+    moved[native] = units;
+    to[native] += units;
+    from[native] -= units;
+    if (!both || !units) return;
+    int64_t other = (int64_t)gc_nearest(inverse ? (double)units * rate : (double)units / rate);
+    moved[1 - native] = other;
+    to[1 - native] += other;
+    from[1 - native] -= other;
 }
 
 /* ---- grid ----------------------------------------------------------------------- */
@@ -192,132 +193,48 @@ static double gc_work(const gc_contract *c, const gc_working *w, double amount, 
     return gc_quote(c, amount, mark * (1.0 - side * missed), half);
 }
 
+/* Books a trade of `amount` at `price`, with the funding owed until then, and says what it was. */
+GC_INLINE void gc_book(gc_position *p, const gc_contract *c, double amount, double price, double mark, double rate,
+                       double interest, double fee, gc_trade *t, const int both)
+{
+    double owed = c->perpetual && p->amount != 0.0 ? p->amount * (interest - p->interest) : 0.0;
+    gc_post(c->inverse, rate, owed, p->funding, p->cash, t->funding, &p->postings, both);
+    p->interest = interest;
+    gc_post(c->inverse, rate, gc_trade_position(p, c->inverse, amount, price), p->cash, p->pnl, t->realised,
+            &p->postings, both);
+    gc_post(c->inverse, rate, fee, p->fees, p->cash, t->paid, &p->postings, both);
+    t->amount = amount;
+    t->price = price;
+    t->mark = mark;
+    t->fee = fee;
+}
+
 /* Executes an order for `delta` coins at entry `i`; returns whether anything was traded. */
-static int gc_execute(gc_position *p, const gc_contract *c, const gc_working *w, double delta, double mark,
-                      double rate, double interest, int64_t ts_ns, ptrdiff_t i, gc_trade *t)
+GC_INLINE int gc_execute(gc_position *p, const gc_contract *c, const gc_working *w, double delta, double mark,
+                         double rate, double interest, int64_t ts_ns, ptrdiff_t i, gc_trade *t, const int both)
 {
     double wanted = c->inverse ? delta * mark : delta;
     double amount = gc_round_amount(c, wanted);
     if (fabs(delta) < GC_DUST || amount == 0.0) return 0;
     double price = gc_work(c, w, amount, mark, ts_ns, i, &t->maker), size = fabs(amount);
     double fee = (t->maker ? c->maker_fee : c->taker_fee) * (c->inverse ? size / price : size * price);
-    double owed = c->perpetual && p->amount != 0.0 ? p->amount * (interest - p->interest) : 0.0;
     if (t->maker ? c->maker_rounded : c->taker_rounded) fee = gc_round_coin(fee);
-    gc_post(c->inverse, rate, owed, p->funding, p->cash, t->funding, &p->postings);
-    p->interest = interest;
-    gc_post(c->inverse, rate, gc_trade_position(p, c->inverse, amount, price), p->cash, p->pnl, t->realised,
-            &p->postings);
-    gc_post(c->inverse, rate, fee, p->fees, p->cash, t->paid, &p->postings);
     t->wanted = wanted;
-    t->amount = amount;
-    t->price = price;
-    t->mark = mark;
-    t->fee = fee;
+    gc_book(p, c, amount, price, mark, rate, interest, fee, t, both);
     return 1;
 }
 
-/* Closes the whole position at `price`, for a fee as a fraction of notional. */
-static double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
-                       double interest, double fee, int fee_rounded, gc_trade *t)
+/* Closes the whole position at `price`, for a fee as a fraction of notional; returns what was held. */
+GC_INLINE double gc_close(gc_position *p, const gc_contract *c, double price, double mark, double rate,
+                          double interest, double fee, int fee_rounded, gc_trade *t, const int both)
 {
     double amount = -p->amount, size = fabs(amount);
-    double owed = c->perpetual && p->amount != 0.0 ? p->amount * (interest - p->interest) : 0.0;
     double paid = fee * (c->inverse ? size / price : size * price);
     if (fee_rounded) paid = gc_round_coin(paid);
-    gc_post(c->inverse, rate, owed, p->funding, p->cash, t->funding, &p->postings);
-    p->interest = interest;
-    gc_post(c->inverse, rate, gc_trade_position(p, c->inverse, amount, price), p->cash, p->pnl, t->realised,
-            &p->postings);
-    gc_post(c->inverse, rate, paid, p->fees, p->cash, t->paid, &p->postings);
-    t->wanted = t->amount = amount;
+    t->wanted = amount;
     t->maker = 0;
-    t->price = price;
-    t->mark = mark;
-    t->fee = paid;
+    gc_book(p, c, amount, price, mark, rate, interest, paid, t, both);
     return -amount;
-}
-
-/* ---- looking for the next decision ------------------------------------------------ */
-
-#define GC_STRETCH 32
-
-/* First i in [i, n) where options + hedge leaves [-below, above], or n. `price` is only read
- * for an inverse contract. The stretches have no branch inside, so that they vectorise; what
- * is the same for all bars is a constant of each copy that the compiler makes. */
-GC_INLINE ptrdiff_t gc_scan(const double *GC_RESTRICT options, const double *GC_RESTRICT price,
-                            const double *GC_RESTRICT below, const double *GC_RESTRICT above, const int per_bar,
-                            double amount, const int inverse, double target, ptrdiff_t i, ptrdiff_t n)
-{
-    double high = above[0], low = -below[0];
-#define GC_Y(k) (options[k] + (inverse ? amount / price[k] : amount) - target)
-#define GC_OUT(k) ((GC_Y(k) > (per_bar ? above[k] : high)) | (GC_Y(k) < (per_bar ? -below[k] : low)))
-    for (; i + GC_STRETCH <= n; i += GC_STRETCH) {
-        int64_t out = 0;
-        for (ptrdiff_t k = i; k < i + GC_STRETCH; k++) out |= -(int64_t)GC_OUT(k);
-        if (out) break;
-    }
-    while (i < n && !GC_OUT(i)) i++;
-    return i;
-#undef GC_Y
-#undef GC_OUT
-}
-
-typedef ptrdiff_t gc_scanner(const double *options, const double *price, const double *below,
-                             const double *above, int per_bar, double amount, int inverse, double target,
-                             ptrdiff_t i, ptrdiff_t n);
-
-#define GC_SCANNER(name, attributes)                                                                      \
-    static attributes ptrdiff_t name(const double *options, const double *price, const double *below,     \
-                                     const double *above, int per_bar, double amount, int inverse,        \
-                                     double target, ptrdiff_t i, ptrdiff_t n)                             \
-    {                                                                                                     \
-        if (inverse)                                                                                      \
-            return per_bar ? gc_scan(options, price, below, above, 1, amount, 1, target, i, n)            \
-                           : gc_scan(options, price, below, above, 0, amount, 1, target, i, n);           \
-        return per_bar ? gc_scan(options, price, below, above, 1, amount, 0, target, i, n)                \
-                       : gc_scan(options, price, below, above, 0, amount, 0, target, i, n);               \
-    }
-
-GC_SCANNER(gc_next_outside_base, )
-#if GC_HAS_LEVELS
-GC_SCANNER(gc_next_outside_avx2, GC_TARGET_AVX2)
-GC_SCANNER(gc_next_outside_avx512, GC_TARGET_AVX512)
-#endif
-
-/* The widest that this CPU has; all find the same bar. */
-static gc_scanner *gc_best_scanner(void)
-{
-#if GC_HAS_LEVELS
-    if (gc_level_supported(GC_AVX512)) return gc_next_outside_avx512;
-    if (gc_level_supported(GC_AVX2)) return gc_next_outside_avx2;
-#endif
-    return gc_next_outside_base;
-}
-
-/* First i in [i, n) at which the price has moved far enough from the last one, or n. */
-static ptrdiff_t gc_next_move(int kind, const double *price, double last, const double *threshold, int per_bar,
-                              ptrdiff_t i, ptrdiff_t n)
-{
-    if (isnan(last)) return i;
-    for (; i < n; i++) {
-        double moved = kind == GC_MOVE_USD        ? price[i] - last
-                       : kind == GC_MOVE_RELATIVE ? price[i] / last - 1.0
-                                                  : log(price[i] / last);
-        if (fabs(moved) > threshold[per_bar ? i : 0]) return i;
-    }
-    return n;
-}
-
-/* First i in [i, n) at least `every` after the last decision, or n; times ascend. */
-static ptrdiff_t gc_next_due(const int64_t *ts_ns, int64_t last, int64_t every, ptrdiff_t i, ptrdiff_t n)
-{
-    ptrdiff_t low = i, high = n;
-    while (low < high) {
-        ptrdiff_t middle = low + (high - low) / 2;
-        if (ts_ns[middle] - last >= every) high = middle;
-        else low = middle + 1;
-    }
-    return low;
 }
 
 #endif

@@ -8,7 +8,7 @@ from gammacore.backtest.figures.returns import Marks
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep import cell_runs
-from gammacore.backtest.sweep.cell_runs import run_cell
+from gammacore.backtest.sweep.cell_runs import run_cell, run_together
 from gammacore.backtest.sweep.grid import cells
 from gammacore.backtest.sweep.held_episodes import HeldEpisodes
 from gammacore.build import build_policy
@@ -54,6 +54,19 @@ def test_episodes_are_found_once_for_all_rules(monkeypatch):
     assert len(totals) == 4  # bands do not matter to the interval
 
 
+@pytest.mark.parametrize("rules", [["band", "interval"], ["band", "whalley_wilmott"], ["band", "ladder"]])
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_cells_that_run_together_are_those_that_run_alone(rules, overlapping):
+    """Whether the rules look at deltas alone, at gammas too, or are for the event loop."""
+    entry = {"entry.expiries": "any", "entry.max_days": 14.0} if overlapping else {}
+    vary = {"hedge.band": [0.05, 0.1, 0.2], "hedge.rule": rules}
+    grid = cells(build(SMALL | entry | {"vary": vary}))
+    assert len({cell.held for cell in grid}) == 1
+    alone = [run_cell(cell) for cell in grid]
+    for threads in (1, 2):
+        assert run_together(grid, threads) == alone
+
+
 @pytest.mark.parametrize(
     ("rule", "instrument", "engine"),
     [
@@ -65,8 +78,8 @@ def test_episodes_are_found_once_for_all_rules(monkeypatch):
 def test_what_cannot_be_shared_is_replayed(rule, instrument, engine):
     config = build(SMALL | {"hedge.instrument": instrument, "vary": {"hedge.rule": [rule]}})
     (cell,) = cells(config)
-    found, (marks, theirs) = run_cell(cell), replayed(cell.config)
-    figures = performance(theirs, marks)
+    found, (_, theirs) = run_cell(cell), replayed(cell.config)
+    figures = performance(theirs)
     assert found["engine"] == engine
     assert found["figures"]["total"] == figures["total"]["coin"]
     assert found["figures"]["n_hedges"] == figures["n_hedges"]
@@ -84,7 +97,7 @@ def test_a_cell_that_shares_its_episodes_has_the_figures_of_a_replay(side, rule)
     settings = {"market.days": 21, "hedge.band": 0.02, "entry.side": side, "vary": {"hedge.rule": [rule]}}
     (cell,) = cells(build(settings))
     found, (marks, earned) = run_cell(cell), replayed(cell.config)
-    theirs = performance(earned, marks)
+    theirs = performance(earned)
     assert found["engine"] == "compiled"
     assert found["daily"] == pytest.approx(theirs["daily"], rel=1e-12, abs=1e-14)
     for name in ("sharpe", "n_hedges", "std_pnl_over_premium", "quotes_missing"):
@@ -92,7 +105,6 @@ def test_a_cell_that_shares_its_episodes_has_the_figures_of_a_replay(side, rule)
     assert found["figures"]["total"] == theirs["total"]["coin"]
     assert found["figures"]["total_usd"] == theirs["total"]["usd"]
     # Chains and bars of one moment are two entries: a trade is booked with the later.
-    held = HeldEpisodes(cell.config, marks.tape)
-    curves = held.earned(build_policy(cell.config), marks).curves
-    for name in ("coin", "usd"):
-        np.testing.assert_allclose(curves[name], earned.curves[name], rtol=1e-11, atol=1e-11)
+    (mine,) = HeldEpisodes(cell.config, marks.tape).earned([build_policy(cell.config)], marks)
+    np.testing.assert_allclose(mine.daily, earned.daily, rtol=1e-11, atol=1e-11)
+    assert mine.falls["coin"] == pytest.approx(earned.falls["coin"], rel=1e-11, abs=1e-11)

@@ -100,13 +100,18 @@ def test_options_that_changed_are_looked_at_anew():
     assert quiet.next(1) == len(tape)
 
 
-def test_searches_refuse_arrays_of_other_lengths():
+def test_a_search_refuses_edges_of_another_length_and_bars_before_the_first():
     ts, two, three = np.arange(3), np.ones(2), np.ones(3)
-    with pytest.raises(ValueError, match="arrays of a run must have 3 entries each"):
-        _replay.Search(_replay.OUTSIDE, ts, two, three, three, three, 0.0, 0, False)
+    contract = _replay.Contract(False, True, np.zeros(24), (0.0, False), (0.0, False))
+    bars = _replay.Bars(contract, 0, ts, three, three, three, three)
+    plan = _replay.Plan(_replay.OUTSIDE, two, two, 0, True, 0.0)
     with pytest.raises(ValueError, match="below and above must have one entry, or one per bar"):
-        _replay.Search(_replay.OUTSIDE, ts, three, three, two, two, 0.0, 0, False)
-    search = _replay.Search(_replay.OUTSIDE, ts, three, three, three, three, 0.0, 0, False)
-    assert search.next(3, 0.0, 0, 0.0) == 3
+        plan.next(bars, 0, 0.0, 0, 0.0)
+    plan = _replay.Plan(_replay.OUTSIDE, three, three, 0, True, 0.0)
+    assert plan.next(bars, 0, 0.0, 0, 0.0) == 3
+    assert plan.next(bars, 1, 0.5, 0, 0.0) == 1
+    assert plan.next(bars, 3, 0.5, 0, 0.0) == 3
     with pytest.raises(ValueError, match="bar must not be negative"):
-        search.next(-1, 0.0, 0, 0.0)
+        plan.next(bars, -1, 0.0, 0, 0.0)
+    with pytest.raises(ValueError, match="the equity counts as delta"):
+        _replay.Plan(_replay.OUTSIDE, three, three, 0, True, 0.0, True).next(bars, 0, 0.0, 0, 0.0)

@@ -23,6 +23,7 @@ from gammacore.backtest.sweep.cell_store import CellStore
 from gammacore.backtest.sweep.grid import cells
 from gammacore.backtest.sweep.selection import judge, trials_of
 from gammacore.backtest.sweep.workers import run_cells
+from gammacore.build import build_policy
 from gammacore.config import with_overrides
 from gammacore.errors import ConfigError, DataError
 from support import sweep_hooks
@@ -235,7 +236,7 @@ def test_another_sweep_does_not_mix_in(config, tmp_path):
 
 def test_damage_in_the_middle_is_refused(tmp_path):
     store = CellStore(tmp_path / "s", {})
-    store.add("a", 1)
+    store.add({"a": 1})
     store.close()
     with (tmp_path / "s" / "cells.jsonl").open("ab") as file:
         file.write(b"\0\0\0\n")
@@ -282,7 +283,7 @@ def times_run(folder, number):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_worker_that_dies_loses_one_cell_which_is_run_again(workers, tmp_path):
     grid = grid_of(tmp_path)
-    found = {c.number: o for c, o in run_cells(grid, sweep_hooks.die_once, "loky", workers)}
+    found = {c.number: o for [(c, o)] in run_cells(grid, sweep_hooks.die_once, "loky", workers)}
     assert sorted(found) == list(range(6))
     assert all(isinstance(outcome, dict) for outcome in found.values())
     assert times_run(tmp_path, 2) == 2
@@ -290,7 +291,7 @@ def test_a_worker_that_dies_loses_one_cell_which_is_run_again(workers, tmp_path)
 
 @posix
 def test_a_cell_that_keeps_killing_its_worker_fails_alone(tmp_path):
-    found = {c.number: o for c, o in run_cells(grid_of(tmp_path), sweep_hooks.die_always, "loky", 2)}
+    found = {c.number: o for [(c, o)] in run_cells(grid_of(tmp_path), sweep_hooks.die_always, "loky", 2)}
     assert found.pop(2) == "its worker died 3 times"
     assert sorted(found) == [0, 1, 3, 4, 5]
     assert all(isinstance(outcome, dict) for outcome in found.values())
@@ -393,6 +394,22 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     told = f"finished cells are kept in {out}; the same command goes on from there"
     assert told in " ".join(errors.split())
+
+
+def test_a_cell_that_fails_among_others_fails_alone(config, monkeypatch):
+    (first, *others) = [cell for cell in cells(config) if cell.held == cells(config)[0].held]
+
+    def refuses(policy_of):
+        if policy_of.hedge == first.config.hedge:
+            raise ValueError("not this one")
+        return build_policy(policy_of)
+
+    monkeypatch.setattr(cell_runs, "build_policy", refuses)
+    (outcomes,) = run_cells([first, *others], run_cell, "serial")
+    found = {cell.number: outcome for cell, outcome in outcomes}
+    assert found.pop(first.number) == "ValueError: not this one"
+    assert len(found) == len(others)
+    assert all(isinstance(outcome, dict) for outcome in found.values())
 
 
 def test_threads_of_one_worker_share_nothing(config, monkeypatch):

@@ -31,7 +31,6 @@ from .margins import liquidation_figures, margin_figures
 from .performance import Earned, number, performance, premium_of, profit_steps, returns_on_premium
 from .reasons import reasons
 from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
-from .returns import Marks
 from .run_exposures import RunExposures
 from .vega_parts import part_figures
 from .verdict import luck, verdict
@@ -276,7 +275,6 @@ def summarise(
     scalped: pd.DataFrame,
     margins: pd.DataFrame,
     earned: Earned,
-    marks: Marks,
     parts: list[VegaParts] | None,
 ) -> dict[str, Any]:
     """Headline figures with stable keys; the lines of ``attribution`` sum to ``total``.
@@ -292,7 +290,7 @@ def summarise(
     native_usd = bool(done) and done[0].episode.ledger.native == 1
     kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in run.accounts]), int(native_usd))
     other, other_lines = _other_attribution(run)
-    found = performance(earned, marks)
+    found = performance(earned)
     p_value = number(luck(found.pop("daily")))
     premium = found.pop("premium")
     gained = found["total"]["usd" if native_usd else "coin"]

@@ -70,62 +70,86 @@ def profit_steps(run: Run, line: str, currency: str) -> Floats:
     return steps
 
 
+class Bets(NamedTuple):
+    """What episodes staked, whichever way they were hedged.
+
+    Attributes
+    ----------
+    native : int
+        0 where the accounts are kept in coin, 1 where in USD.
+    premium : array, shape (episodes, 2)
+        See :func:`premium_of`.
+    paid : array, shape (episodes,)
+        Premium in the settlement currency, from which returns are reckoned.
+    """
+
+    native: int
+    premium: Floats
+    paid: Floats
+
+
+def bets_of(episodes: list[Episode]) -> Bets:
+    """Collect what episodes staked."""
+    return Bets(
+        episodes[0].ledger.native if episodes else 0,
+        np.array([premium_of(episode) for episode in episodes]).reshape(-1, 2),
+        np.array([episode.premium for episode in episodes]),
+    )
+
+
 class Earned(NamedTuple):
     """What the episodes of a run earned, whichever way they were replayed.
 
     Attributes
     ----------
-    episodes : list of Episode
-        For what does not depend on the hedge: premium, currency of the accounts.
+    bets : Bets
     profit : array, shape (episodes, 2)
         Coin and USD.
     fees : array, shape (episodes,)
         Paid, settlement currency.
     hedges : array of int, shape (episodes,) or (1,)
         Hedges traded, by each or by the book; unwinding is not one.
-    curves : dict of 'coin' and 'usd' to array, shape (entries,)
-        See :func:`gammacore.backtest.figures.returns.profit_curves`.
+    daily : array, shape (days,)
+        Profit of each day of the tape, marked at its end, settlement currency.
+    falls : dict of 'coin' and 'usd' to float
+        Largest drawdowns; a sweep looks at the settlement currency's alone.
     missing_quotes : int
     residual : Money
         Profit of a book beyond its episodes.
     """
 
-    episodes: list[Episode]
+    bets: Bets
     profit: Floats
     fees: Floats
     hedges: Ints
-    curves: Curves
+    daily: Floats
+    falls: dict[str, float]
     missing_quotes: int
     residual: Money = Money(0.0, 0.0)
 
-    @property
-    def native(self) -> int:
-        """0 where the accounts are kept in coin, 1 where in USD."""
-        return self.episodes[0].ledger.native if self.episodes else 0
 
-
-def earned_by(run: Run, marks: Marks) -> Earned:
-    """Collect what the episodes of a replay earned."""
+def earned_by(run: Run, marks: Marks, curves: Curves | None = None) -> Earned:
+    """Collect what the episodes of a replay earned; ``curves`` if they are known already."""
     episodes = [done.episode for done in run.episode_runs]
+    curves, bets = profit_curves(run.accounts, marks) if curves is None else curves, bets_of(episodes)
     return Earned(
-        episodes=episodes,
+        bets=bets,
         profit=np.array([episode.ledger.profit() for episode in episodes]).reshape(-1, 2),
         residual=Money(0.0, 0.0) if run.residual is None else run.residual.episode.ledger.profit(),
         fees=np.array([episode.fees_paid() for episode in episodes]),
         hedges=np.array([done.episode.hedges for done in run.traded], np.int64),
-        curves=profit_curves(run.accounts, marks),
+        daily=daily_profit(curves[CURRENCIES[bets.native]], marks),
+        falls={name: largest_drawdown(curve) for name, curve in curves.items()},
         missing_quotes=run.missing_quotes,
     )
 
 
-def performance(earned: Earned, marks: Marks) -> dict[str, Any]:
+def performance(earned: Earned) -> dict[str, Any]:
     """Figures of a run, the same for a backtest and for a cell of a sweep.
 
     Parameters
     ----------
     earned : Earned
-    marks : Marks
-        Of the run's tape.
 
     Returns
     -------
@@ -133,30 +157,28 @@ def performance(earned: Earned, marks: Marks) -> dict[str, Any]:
         ``daily`` is an array, the profit of each day in the settlement currency; the rest goes into
         ``summary.json``. None where a figure does not exist; definitions are in ``docs/report.md``.
     """
-    native = earned.native
-    daily = daily_profit(earned.curves[CURRENCIES[native]], marks)
+    native, premiums, paid = earned.bets
     profits = np.vstack([earned.profit, earned.residual])
-    premiums = np.array([premium_of(e) for e in earned.episodes]).reshape(-1, 2)
     total, premium = (Money(*(math.fsum(column) for column in values.T)) for values in (profits, premiums))
-    profit, paid = earned.profit[:, native], np.array([e.premium for e in earned.episodes])
+    profit = earned.profit[:, native]
     over = returns_on_premium(profit, paid)
     over, size = over[np.isfinite(over)], math.fsum(abs(paid))
     found = {
         "return_on_premium": total[native] / size if size else math.nan,
-        "sharpe": math.sqrt(DAYS_PER_YEAR) * sharpe_ratio(daily),
+        "sharpe": math.sqrt(DAYS_PER_YEAR) * sharpe_ratio(earned.daily),
         "hit_rate": hit_rate(profit),
         "mean_pnl_over_premium": over.mean() if len(over) else math.nan,
         "std_pnl_over_premium": over.std(ddof=1) if len(over) > 1 else math.nan,
     }
     return {
-        "n_episodes": len(earned.episodes),
+        "n_episodes": len(earned.profit),
         "n_hedges": int(earned.hedges.sum()),
         "total": total._asdict(),
         **{name: number(value) for name, value in found.items()},
-        "max_drawdown": {name: largest_drawdown(earned.curves[name]) for name in CURRENCIES},
+        "max_drawdown": earned.falls,
         "quotes_missing": earned.missing_quotes,
         "premium": premium._asdict(),
-        "daily": daily,
+        "daily": earned.daily,
     }
 
 

@@ -21,7 +21,7 @@ from .book_greeks import book_table
 from .margins import liquidation_table, margin_table
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise
 from .performance import earned_by
-from .returns import Marks
+from .returns import Marks, profit_curves
 from .run_exposures import EpisodeMoments, expose_run
 from .vega_parts import part_columns, vega_parts
 
@@ -81,9 +81,10 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
     if parts is not None:
         episodes = pd.concat([episodes, part_columns(parts[: len(episodes)])], axis=1)
     marks = Marks(run.tape)
-    earned = earned_by(run, marks)
-    margins = margin_table(run, earned.curves)
-    summary = summarise(run, market, episodes, scalped, margins, earned, marks, parts)
+    curves = profit_curves(run.accounts, marks)
+    margins = margin_table(run, curves)
+    earned = earned_by(run, marks, curves)
+    summary = summarise(run, market, episodes, scalped, margins, earned, parts)
     booked = run.accounts + ([] if run.book is None else [run.book])
     return Results(
         config=run.config,

@@ -89,14 +89,6 @@ class Holding(NamedTuple):
     owed: Floats
 
 
-class HedgeTrades(NamedTuple):
-    """Trades of a hedge, arrays of shape (fills,): entry of the tape, signed amount, and cash brought."""
-
-    entry: Ints
-    amount: Floats
-    cash: Floats
-
-
 def profit_curves(runs: list[EpisodeRun], marks: Marks) -> Curves:
     """Cumulative profit of all episodes at every entry of the tape.
 
@@ -111,36 +103,12 @@ def profit_curves(runs: list[EpisodeRun], marks: Marks) -> Curves:
     dict of 'coin' and 'usd' to array, shape (entries,)
         The last values are the ledgers' profit.
     """
-    hedges = []
+    total, last = np.zeros((2, len(marks.tape))), np.array([done.last for done in runs], np.int64)
     for done in runs:
-        fills = done.episode.hedge_fills()
-        traded = np.searchsorted(marks.tape.ts_ns, fills.ts_ns, side="right") - 1
-        hedge = done.episode.hedge.instrument
-        hedges.append(
-            hedge_trades(hedge, marks.tape, done.last, traded, fills.amount, fills.price, fills.fee)
-        )
-    profits = np.array([done.episode.ledger.profit() for done in runs]).reshape(-1, 2)
-    return curves_of([holding_of(done, marks) for done in runs], marks, hedges, profits)
-
-
-def curves_of(holdings: list[Holding], marks: Marks, hedges: list[HedgeTrades], profits: Floats) -> Curves:
-    """Cumulative profit of the options of some episodes and of hedges that may be others than their own.
-
-    Parameters
-    ----------
-    holdings : list of Holding
-        Of each episode.
-    marks : Marks
-    hedges : list of HedgeTrades
-        Of each, ascending in time.
-    profits : array, shape (episodes, 2)
-        What each episode ends with, coin and USD.
-    """
-    total = np.zeros((2, len(marks.tape)))
-    for one, (entry, amount, cash) in zip(holdings, hedges, strict=True):
+        one = holding_of(done, marks)
         native, other = (total[c, one.first : one.last] for c in (one.native, 1 - one.native))
-        _replay.add_worth(native, other, *one[3:6], entry - one.first, amount, cash, *one[6:])
-    last = np.array([one.last for one in holdings], np.int64)
+        _replay.add_worth(native, other, *one[3:6], *_hedge_trades(done, marks.tape), *one[6:])
+    profits = np.array([done.episode.ledger.profit() for done in runs]).reshape(-1, 2)
     order = np.argsort(last, kind="stable")
     so_far = np.cumsum(profits[order], axis=0)
     for earned, (start, end) in zip(so_far, pairwise([*last[order].tolist(), len(marks.tape)]), strict=True):
@@ -178,33 +146,15 @@ def _unit_worth(instrument: Future | Perpetual, tape: Tape, held: slice) -> Floa
     return unit
 
 
-def hedge_trades(
-    instrument: Future | Perpetual,
-    tape: Tape,
-    last: int | Ints,
-    traded: Ints,
-    amount: Floats,
-    price: Floats,
-    fee: Floats,
-) -> HedgeTrades:
-    """Trades of a hedge, each with what it was worth at its entry.
-
-    Parameters
-    ----------
-    instrument : Future or Perpetual
-        Of all of them; of futures, any.
-    tape : Tape
-    last : int or array of int, shape (fills,)
-        Last entry of the episode that each belongs to.
-    traded : array of int, shape (fills,)
-        Entry of the tape that each was filled at.
-    amount, price, fee : array, shape (fills,)
-        See :class:`gammacore.episode.HedgeFills`.
-    """
-    cash = amount * (1.0 / price if instrument.settlement is Settlement.INVERSE else -price) - fee
+def _hedge_trades(done: EpisodeRun, tape: Tape) -> tuple[Ints, Floats, Floats]:
+    """Trades of a hedge: entry of its episode at which each was filled, signed amount, and cash brought."""
+    fills, instrument = done.episode.hedge_fills(), done.episode.hedge.instrument
+    traded = np.searchsorted(tape.ts_ns, fills.ts_ns, side="right") - 1
+    inverse = instrument.settlement is Settlement.INVERSE
+    cash = fills.amount * (1.0 / fills.price if inverse else -fills.price) - fills.fee
     if type(instrument) is Perpetual:
-        cash += amount * tape.owed[np.minimum(traded, last)]
-    return HedgeTrades(traded, np.ascontiguousarray(amount), cash)
+        cash += fills.amount * tape.owed[np.minimum(traded, done.last)]
+    return traded - done.first, np.ascontiguousarray(fills.amount), cash
 
 
 def daily_profit(curve: Floats, marks: Marks) -> Floats:

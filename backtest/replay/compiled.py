@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from gammacore.desk import Desk
 from gammacore.episode import Episode, Trades
 from gammacore.events import Fill
 from gammacore.hedging import Banded, Custom, Interval, Ladder, Moment, Move, Never, Policy
+from gammacore.hedging.target import HedgeInputs
 from gammacore.ledger import Account
 from gammacore.netting import NettedPortfolio, portions
 from gammacore.orders import BOOK, Purpose, order_id_of
@@ -34,9 +35,9 @@ from .tape import Tape
 _MOVES = {"usd": _replay.MOVE_USD, "relative": _replay.MOVE_RELATIVE, "sigma": _replay.MOVE_LOG}
 
 
-def obstacle(desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
+def obstacle(policy: Policy, desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
     """Why compiled hedging would differ from the desk's, or None where it is exact."""
-    if isinstance(desk.policy, Ladder):
+    if isinstance(policy, Ladder):
         return "resting orders are filled by the event loop only"
     if desk.hedge.target.ignore_vol:
         return "hedge.ignore_vol prices every decision at the volatilities of the one before"
@@ -48,19 +49,9 @@ def obstacle(desk: Desk, exchange: SimulatedExchange, tape: Tape) -> str | None:
         return "lots without ticks, or ticks without lots"
     if tape.interpolate:
         return "interpolated marks are published at every bar"
-    if desk.policy.snapshots_only:
+    if policy.snapshots_only:
         return "the policy looks at chains only"
     return None
-
-
-class Trigger(NamedTuple):
-    """What the compiled loop looks for; see :func:`gammacore._replay.hedge`."""
-
-    kind: int
-    below: Floats
-    above: Floats
-    every: int
-    centre: bool
 
 
 class CompiledHedger:
@@ -113,7 +104,6 @@ class CompiledHedger:
         moment = Moment(view.ts_ns, None, seen.price, seen.gamma, seen.vol, seen.tau, 0, 0.0)
         own_equity = target.numeraire == "usd_neutral" and hedge.inverse
         value = view.options_value(episode.legs) if own_equity else None
-        trigger = trigger_of(policy, moment)
         position = _replay.Position(
             hedge.amount,
             hedge.average,
@@ -122,26 +112,10 @@ class CompiledHedger:
             episode.last_hedge_ns,
             episode.last_hedge_price,
         )
-        rows, decisions = _replay.hedge(
-            position,
-            self.contract(hedge.instrument, int(view.ts_ns[0])),
-            self.working,
-            view.entry,
-            trigger.kind,
-            view.ts_ns,
-            np.ascontiguousarray(seen.price),
-            view.index,
-            view.interest,
-            np.ascontiguousarray(seen.options),
-            trigger.below,
-            trigger.above,
-            target.delta,
-            trigger.every,
-            trigger.centre,
-            rule_of(policy, moment),
-            value,
-            own_equity,
-        )
+        contract = self.contract(hedge.instrument, int(view.ts_ns[0]))
+        bars = bars_of(contract, view, seen, value)
+        plan = plan_of(policy, moment, target.delta, own_equity)
+        rows, decisions = _replay.hedge(position, bars, plan, self.working)
         if decisions:
             taken = _take(episode, view, position, rows.array())
             if isinstance(self.desk.portfolio, NettedPortfolio) and taken is not None:
@@ -206,21 +180,30 @@ def _grid(spec: ContractSpec) -> tuple[tuple[float, float], tuple[float, float],
     )
 
 
-def trigger_of(policy: Policy, at: Moment) -> Trigger:
-    """Say what the compiled loop is to look for."""
+def bars_of(
+    contract: _replay.Contract, view: PriceBlock, seen: HedgeInputs, value: Floats | None
+) -> _replay.Bars:
+    """Bars of a view as the compiled loop walks them; ``value`` of the options where the equity is delta."""
+    price, options = np.ascontiguousarray(seen.price), np.ascontiguousarray(seen.options)
+    return _replay.Bars(contract, view.entry, view.ts_ns, price, view.index, view.interest, options, value)
+
+
+def plan_of(policy: Policy, at: Moment, target: float, own_equity: bool) -> _replay.Plan:
+    """Say what the compiled loop is to look for over a run of bars, and what it trades."""
     rule = policy.trigger if isinstance(policy, Custom) else policy
-    nothing = np.zeros(1)
+    asked = _rule_of(policy, at)
     if isinstance(rule, Interval):
-        return Trigger(_replay.EVERY, nothing, nothing, rule.every_ns, True)
+        nothing = np.zeros(1)
+        return _replay.Plan(_replay.EVERY, nothing, nothing, rule.every_ns, True, target, own_equity, asked)
     if isinstance(rule, Move):
         threshold = np.atleast_1d(np.asarray(rule.threshold_at(at), np.float64))
-        return Trigger(_MOVES[rule.unit], threshold, threshold, 0, True)
+        return _replay.Plan(_MOVES[rule.unit], threshold, threshold, 0, True, target, own_equity, asked)
     assert isinstance(rule, Banded)
     below, above = (np.ascontiguousarray(np.atleast_1d(edge), np.float64) for edge in rule.edges(at))
-    return Trigger(_replay.OUTSIDE, below, above, 0, rule.centres)
+    return _replay.Plan(_replay.OUTSIDE, below, above, 0, rule.centres, target, own_equity, asked)
 
 
-def rule_of(policy: Policy, at: Moment) -> Callable[[int, float, int, float], float] | None:
+def _rule_of(policy: Policy, at: Moment) -> Callable[[int, float, int, float], float] | None:
     """Call of a user's rule with the moment of one bar; None for built-in policies."""
     if not isinstance(policy, Custom):
         return None

@@ -13,12 +13,16 @@ from gammacore import _replay
 from gammacore.contracts import Option
 from gammacore.desk import Desk
 from gammacore.episode import Episode
+from gammacore.execution.costs import HOURS
 from gammacore.hedging import Moment
 from gammacore.hedging.ladder import reached
 
-from .compiled import trigger_of
+from .compiled import bars_of, plan_of
 from .price_block import PriceBlock
 
+_FREE = (0.0, False)
+# Where nothing is traded, a contract is its settlement.
+_BARE = {inverse: _replay.Contract(inverse, True, np.zeros(HOURS), _FREE, _FREE) for inverse in (False, True)}
 WINDOW = 512  # bars looked at together: long enough to vectorise, short enough not to waste
 
 
@@ -34,7 +38,7 @@ class QuietBars:
 
     def __init__(self, desk: Desk, block: PriceBlock) -> None:
         self._desk, self._block, self._end = desk, block, block.entry + len(block)
-        self._searches: dict[int, tuple[dict[Option, float], _replay.Search]] = {}
+        self._searches: dict[int, tuple[dict[Option, float], _replay.Plan, _replay.Bars]] = {}
 
     def next(self, i: int) -> int:
         """Find the first entry from ``i`` on that the desk has to see, or the end of the run."""
@@ -51,30 +55,20 @@ class QuietBars:
         own_equity = target.numeraire == "usd_neutral" and hedge.inverse
         if own_equity or target.ignore_vol or account.pending or account.resting:
             return self._asked(account, i)
-        legs, search = self._searches.get(account.number, (None, None))
-        if search is None or legs != account.legs:
-            search = self._search(account)
-            self._searches[account.number] = dict(account.legs), search
-        start = self._block.entry
-        return start + search.next(i - start, hedge.amount, account.last_hedge_ns, account.last_hedge_price)
+        search = self._searches.get(account.number)
+        if search is None or search[0] != account.legs:
+            self._searches[account.number] = search = self._search(account)
+        (_, plan, bars), start = search, self._block.entry
+        last = account.last_hedge_ns, account.last_hedge_price
+        return start + plan.next(bars, i - start, hedge.amount, *last)
 
-    def _search(self, account: Episode) -> _replay.Search:
+    def _search(self, account: Episode) -> tuple[dict[Option, float], _replay.Plan, _replay.Bars]:
         """Work out what the run asks of an account's hedge."""
         target, policy, block = self._desk.hedge.target, self._desk.policy, self._block
         seen = target.inputs(account, block, policy)
         moment = Moment(block.ts_ns, None, seen.price, seen.gamma, seen.vol, seen.tau, 0, 0.0)
-        trigger = trigger_of(policy, moment)
-        return _replay.Search(
-            trigger.kind,
-            block.ts_ns,
-            np.ascontiguousarray(seen.price),
-            np.ascontiguousarray(seen.options),
-            trigger.below,
-            trigger.above,
-            target.delta,
-            trigger.every,
-            account.hedge.inverse,
-        )
+        bars = bars_of(_BARE[account.hedge.inverse], block, seen, None)
+        return dict(account.legs), plan_of(policy, moment, target.delta, own_equity=False), bars
 
     def _asked(self, account: Episode, i: int) -> int:
         """Ask the policy itself, and whether a price goes through what rests."""

@@ -375,7 +375,7 @@ def replay(
         exchange.recorded.unwanted = Wanted(desk).unwanted
     if signal is not None:
         desk.strategy.signal = signal
-    reason = "asked for" if engine == "desk" else obstacle(desk, exchange, tape)
+    reason = "asked for" if engine == "desk" else obstacle(desk.policy, desk, exchange, tape)
     compiled = CompiledHedger(desk, exchange) if reason is None else None
     loop = _Replay(tape, desk, exchange, compiled, holder)
     if config.size.equity is not None and not (holder or onlooker):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gammacore.build import build_desk, build_policy
@@ -22,7 +23,7 @@ from ..figures.results import Results, tabulate
 from ..figures.returns import Marks
 from ..replay.compiled import obstacle
 from ..replay.market import LoadedMarket, load_market
-from ..replay.runner import Progress, build_exchange, replay
+from ..replay.runner import Progress, Run, build_exchange, replay
 from .grid import Cell
 from .held_episodes import HeldEpisodes
 
@@ -79,11 +80,35 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     held = _held(cell, loaded)
     if held is None:
         run = replay(cell.config, loaded.market.tape)
-        earned = earned_by(run, loaded.marks)
-    else:
-        run = held.run._replace(config=cell.config, engine="compiled")
-        earned = held.earned(build_policy(cell.config), loaded.marks)
-    found = performance(earned, loaded.marks)
+        return _result(run, earned_by(run, loaded.marks), loaded)
+    (earned,) = held.earned([build_policy(cell.config)], loaded.marks)
+    return _result(held.run._replace(config=cell.config, engine="compiled"), earned, loaded)
+
+
+def run_together(cells: Sequence[Cell], threads: int = 1) -> list[dict[str, Any]]:
+    """Run cells that hold the same; see :func:`run_cell`.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    threads : int
+        Results do not depend on it.
+    """
+    loaded = _load(cells[0])
+    policies = [build_policy(cell.config) for cell in cells]
+    held = _held(cells[0], loaded)
+    if held is None or any(held.obstacle(policy) is not None for policy in policies):
+        return [run_cell(cell) for cell in cells]
+    run = held.run._replace(engine="compiled")
+    all_earned = held.earned(policies, loaded.marks, threads)
+    return [
+        _result(run._replace(config=cell.config), earned, loaded)
+        for cell, earned in zip(cells, all_earned, strict=True)
+    ]
+
+
+def _result(run: Run, earned: Earned, loaded: _Loaded) -> dict[str, Any]:
+    found = performance(earned)
     return {
         "figures": _figures(earned, found),
         "first_day": int(loaded.marks.days[0]),
@@ -117,7 +142,8 @@ def _held(cell: Cell, loaded: _Loaded) -> HeldEpisodes | None:
     """Episodes of a cell, found once for all cells that hold the same; None where only a replay is exact."""
     tape = loaded.market.tape
     config = with_forecast(cell.config, tape.forecast)
-    if obstacle(build_desk(config), build_exchange(config, tape), tape) is not None:
+    desk = build_desk(config)
+    if obstacle(desk.policy, desk, build_exchange(config, tape), tape) is not None:
         return None
     if cell.held not in loaded.held:
         loaded.held.clear()  # cells that hold the same follow one another
@@ -130,7 +156,7 @@ def _held(cell: Cell, loaded: _Loaded) -> HeldEpisodes | None:
 
 def _figures(earned: Earned, found: dict[str, Any]) -> dict[str, float | None]:
     """Figures of a backtest, money in the settlement currency."""
-    native = CURRENCIES[earned.native]
+    native = CURRENCIES[earned.bets.native]
     figures = {
         **found,
         **{name: found[name][native] for name in ("total", "premium", "max_drawdown")},

@@ -80,14 +80,15 @@ class CellStore:
                 whole += len(line)
         os.truncate(path, whole)
 
-    def add(self, key: str, result: Any) -> None:
-        """Keep a result; it is on the disk when this returns."""
-        line = json.dumps({"key": key, "result": result}, allow_nan=False, separators=(",", ":"))
-        self._file.write(line.encode() + b"\n")
+    def add(self, results: dict[str, Any]) -> None:
+        """Keep results by their keys; they are on the disk when this returns."""
+        for key, result in results.items():
+            line = json.dumps({"key": key, "result": result}, allow_nan=False, separators=(",", ":"))
+            self._file.write(line.encode() + b"\n")
+            # As it would be read back, so that a sweep in one go and one in two have the same figures.
+            self.results[key] = json.loads(line)["result"]
         self._file.flush()
         os.fsync(self._file.fileno())
-        # As it would be read back, so that a sweep in one go and one in two have the same figures.
-        self.results[key] = json.loads(line)["result"]
 
     def close(self) -> None:
         """Close the file."""

@@ -37,7 +37,6 @@ class HeldEpisode(NamedTuple):
     parts: list[tuple[slice, _replay.Contract]]
     heir: bool  # takes the hedge of the one before over
     cash: tuple[int, int]
-    offset: int  # of its entries among those of all episodes
     closing: _replay.Contract  # with the fees of its end
     last: tuple[float, float, float]  # price, rate and funding accumulator of its end
     options: Episode  # the same options without a hedge, for what prices them
@@ -122,10 +121,9 @@ def _prepared(run: Run, hedger: CompiledHedger, done: EpisodeRun, before: HeldEp
     if episode.close_reason == "delivery":  # perpetuals alone are unwound then
         spot = tape.spot_at_delivery(episode.expiry_ns, max(end, start))
         last = spot, spot, last[2]
-    offset = 0 if before is None else before.offset + len(before.block) + 1
     value = block.options_value(options.legs)
     cash = _cash(done)
-    return HeldEpisode(done, block, start, parts, heir, cash, offset, closing, last, options, value)
+    return HeldEpisode(done, block, start, parts, heir, cash, closing, last, options, value)
 
 
 def _published_at(tape: Tape, ts_ns: int) -> int | None:

@@ -6,26 +6,30 @@ of 1e-8 in both currencies, and its lines. tests/test_held_episodes.py compares 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from gammacore import _replay
 from gammacore.array_types import Array, Floats, Ints
 from gammacore.build import build_desk
 from gammacore.config import Config
+from gammacore.contracts import Perpetual
 from gammacore.errors import ConfigError
-from gammacore.hedging import Moment, Never, Policy
+from gammacore.hedging import Custom, Moment, Never, Policy
 from gammacore.hedging.target import HedgeInputs, Target
 from gammacore.ledger import UNIT, Account, Money
 
-from ..figures.performance import Earned
-from ..figures.returns import HedgeTrades, Holding, Marks, curves_of, hedge_trades, holding_of
-from ..replay.compiled import CompiledHedger, Trigger, obstacle, rule_of, trigger_of
+from ..figures.performance import CURRENCIES, Bets, Earned, bets_of
+from ..figures.returns import Marks, holding_of
+from ..replay.compiled import CompiledHedger, bars_of, obstacle, plan_of
 from ..replay.runner import build_exchange, replay
 from ..replay.tape import Tape
-from .held_episode import HeldEpisode, obstacle_to_sharing, prepare
+from .held_episode import obstacle_to_sharing, prepare
 
 
 class HedgedEpisodes(NamedTuple):
@@ -52,14 +56,11 @@ class HedgedEpisodes(NamedTuple):
         return Money(float(self.coin.sum()), float(self.usd.sum()))
 
 
-class _Hedges(NamedTuple):
-    """One policy over all episodes, its trades left in the rows; see `HedgedEpisodes`."""
+class _Hedged(NamedTuple):
+    """Some policies over all episodes: what came of each, shape (policies, episodes), and their trades."""
 
-    profit: tuple[Floats, Floats]
-    hedges: Ints
-    fees: Floats
-    trades: Ints  # how many of each episode, unwinding included
-    received: Floats  # amount taken over from the episode before
+    found: Array
+    fills: _replay.Fills
 
 
 class HeldEpisodes:
@@ -87,18 +88,9 @@ class HeldEpisodes:
         if reason is not None:
             raise ConfigError(f"hedge: these episodes cannot be hedged apart from the event loop: {reason}")
         self._hedger = CompiledHedger(self.desk, self.exchange)
-        self._plain: list[HedgeInputs] | None = None
-        self._known: tuple[Marks, list[Holding]] | None = None
-        self._rows = _replay.Rows()  # its room is used again: fresh memory costs more than the trades
         self.episodes = prepare(self.run, self._hedger)
-
-    def _seen(self, policy: Policy) -> list[HedgeInputs]:
-        """Find what decisions depend on, over each episode; policies of deltas alone share it."""
-        if policy.needs - {"mismatch"}:
-            return [self.target.inputs(held.options, held.block, policy) for held in self.episodes]
-        if self._plain is None:
-            self._plain = [self.target.inputs(held.options, held.block, policy) for held in self.episodes]
-        return self._plain
+        self._spare: list[_replay.Fills] = []  # used again: fresh memory costs more than the trades
+        self._known: tuple[Marks, _replay.Courses] | None = None
 
     def hedge(self, policy: Policy) -> HedgedEpisodes:
         """Hedge every episode by a policy.
@@ -108,96 +100,155 @@ class HeldEpisodes:
         ConfigError
             If the compiled hedger does not know the policy.
         """
-        found = self._hedged(policy)
-        return HedgedEpisodes(*found.profit, found.hedges, found.fees)
+        found, fills = self._hedged([policy])
+        self._spare.append(fills)
+        coin, usd = self._profit(found)
+        return HedgedEpisodes(coin[0], usd[0], found["hedges"][0], self._fees(found)[0])
 
-    def _hedged(self, policy: Policy) -> _Hedges:
-        self.desk.policy = policy
-        reason = obstacle(self.desk, self.exchange, self.tape)
-        if reason is not None:
-            raise ConfigError(f"policy: not hedged apart from the event loop: {reason}")
-        # A trigger that looks at deltas, prices and time alone is the same for every episode.
-        anywhere = Moment(0, None, 0.0, None, None, None, 0, 0.0)
-        fixed = None if policy.needs - {"mismatch"} else trigger_of(policy, anywhere)
-        gained, fees, received, marked, accrued = (np.zeros(len(self.episodes)) for _ in range(5))
-        counts, hedges = (np.zeros(len(self.episodes), np.int64) for _ in range(2))
-        rows, handed = self._rows, 0.0
-        rows.clear()
-        native = 0 if self._inverse else 1
-        for k, (held, seen) in enumerate(zip(self.episodes, self._seen(policy), strict=True)):
-            received[k], before = handed if held.heir else 0.0, len(rows)
-            position = self._walk(held, seen, policy, fixed, received[k], rows)
-            hedges[k] = len(rows) - before
-            pnl, _, funding = position.booked
-            handed = self._close(k, held, position, rows)
-            counts[k] = len(rows) - before
-            gained[k], fees[k] = position.gained[native], position.booked[1][native]
-            if not held.done.episode.close_ns:
-                marked[k] = pnl[native] - position.booked[0][native]
-                accrued[k] = position.booked[2][native] - funding[native]
-            if self._late is not None:
-                gained[k] -= self._late_funding(held, rows, before, received[k])
-        fees = (self._option_fees + fees) * UNIT
-        return _Hedges(self._profit(gained, marked, accrued), hedges, fees, counts, received)
+    def obstacle(self, policy: Policy) -> str | None:
+        """Say why a policy cannot be hedged apart from the event loop, or None where it can."""
+        return obstacle(policy, self.desk, self.exchange, self.tape)
 
-    def earned(self, policy: Policy, marks: Marks) -> Earned:
-        """Hedge every episode by a policy, for :func:`gammacore.backtest.figures.performance.performance`.
+    def earned(self, policies: Sequence[Policy], marks: Marks, threads: int = 1) -> list[Earned]:
+        """Hedge every episode by some policies, for :func:`..figures.performance.performance`.
+
+        Those that look at deltas, prices and time alone cost less together than one by one: the bars of an
+        episode are then at hand for all of them.
 
         Raises
         ------
         ConfigError
-            If the compiled hedger does not know the policy.
+            If the compiled hedger does not know a policy.
         """
-        hedged, runs = self._hedged(policy), self.run.episode_runs
-        profits = np.column_stack(hedged.profit)
-        traded = self._trades(self._rows.array(), hedged.trades, hedged.received)
-        return Earned(
-            episodes=[done.episode for done in runs],
-            profit=profits,
-            fees=hedged.fees,
-            hedges=hedged.hedges,
-            curves=curves_of(self._holdings(marks), marks, traded, profits),
-            missing_quotes=self.run.missing_quotes,
-        )
+        if not all(_at_deltas(policy) for policy in policies):
+            return [self._earned(self._hedged([policy]), marks)[0] for policy in policies]
+        self._courses(marks)
+        size = -(-len(policies) // threads)
+        parts = [policies[k : k + size] for k in range(0, len(policies), size)]
+        if len(parts) == 1:
+            return self._earned(self._hedged(policies), marks)
+        with ThreadPoolExecutor(len(parts)) as pool:  # compiled loops let go of the interpreter
+            found = pool.map(lambda part: self._earned(self._hedged(part), marks), parts)
+            return [one for part in found for one in part]
 
-    def _holdings(self, marks: Marks) -> list[Holding]:
+    def _earned(self, hedged: _Hedged, marks: Marks) -> list[Earned]:
+        found, fills = hedged
+        profits, native = self._profit(found), 0 if self._inverse else 1
+        shown, falls = self._courses(marks).course(found, fills, profits[native])
+        self._spare.append(fills)
+        daily, fees = np.diff(shown, axis=1, prepend=0.0), self._fees(found)
+        return [
+            Earned(
+                bets=self._bets,
+                profit=np.column_stack([profit[k] for profit in profits]),
+                fees=fees[k],
+                hedges=found["hedges"][k],
+                daily=daily[k],
+                falls={CURRENCIES[native]: float(falls[k])},
+                missing_quotes=self.run.missing_quotes,
+            )
+            for k in range(len(found))
+        ]
+
+    def _hedged(self, policies: Sequence[Policy]) -> _Hedged:
+        """Hedge by policies of deltas alone, or by one of any kind."""
+        for policy in policies:
+            reason = self.obstacle(policy)
+            if reason is not None:
+                raise ConfigError(f"policy: not hedged apart from the event loop: {reason}")
+        if all(_at_deltas(policy) for policy in policies):  # these see the same of every episode
+            anywhere = Moment(0, None, 0.0, None, None, None, 0, 0.0)
+            lives, ways = self._plain, [[self._plan(policy, anywhere)] for policy in policies]
+        else:
+            (policy,) = policies
+            seen = [self.target.inputs(held.options, held.block, policy) for held in self.episodes]
+            lives, ways = self._lives(seen), [self._plans(seen, policy)]
+        fills = self._spare.pop() if self._spare else _replay.Fills()
+        found = lives.hedge(ways, fills)
+        if self._late is not None:
+            found["gained"] -= [self._late_funding(way, fills.array(k)) for k, way in enumerate(found)]
+        return _Hedged(found, fills)
+
+    def _plan(self, policy: Policy, at: Moment) -> _replay.Plan:
+        return plan_of(policy, at, self.target.delta, self._own_equity)
+
+    @cached_property
+    def _plain(self) -> _replay.Lives:
+        """Episodes as policies of deltas alone see them."""
+        seen = [self.target.inputs(held.options, held.block, Never()) for held in self.episodes]
+        return self._lives(seen, ranged=True)
+
+    def _lives(self, seen: list[HedgeInputs], *, ranged: bool = False) -> _replay.Lives:
+        """Episodes with what decisions depend on, as compiled code hedges them."""
+        lives = []
+        for k, (held, inputs) in enumerate(zip(self.episodes, seen, strict=True)):
+            bars = [
+                bars_of(
+                    contract,
+                    held.block.window(held.start + part.start, held.start + part.stop),
+                    _cut(inputs, part),
+                    held.value[part] if self._own_equity else None,
+                )
+                for part, contract in held.parts
+            ]
+            life = _replay.Life(
+                bars,
+                start=(float(inputs.price[0]), float(held.block.interest[0])),
+                cash=held.cash,
+                heir=held.heir,
+                hands_on=k + 1 < len(seen) and self.episodes[k + 1].heir,
+                closed=bool(held.done.episode.close_ns),
+                closing=held.closing,
+                end_ns=held.end_ns,
+                at=held.start + len(held.block) - (0 if held.delivered else 1),
+                last=held.last,
+            )
+            lives.append(life)
+        return _replay.Lives(lives, self._hedger.working, ranged)
+
+    def _plans(self, seen: list[HedgeInputs], policy: Policy) -> list[_replay.Plan]:
+        """Say what a policy looks for in each run of bars."""
+        plans = []
+        for held, inputs in zip(self.episodes, seen, strict=True):
+            for part, _ in held.parts:
+                cut = _cut(inputs, part)
+                at = held.block.ts_ns[part], None, cut.price, cut.gamma, cut.vol, cut.tau
+                moment = Moment(*at, 0, 0.0)
+                plans.append(self._plan(policy, moment))
+        return plans
+
+    def _courses(self, marks: Marks) -> _replay.Courses:
         """Find what the episodes are worth but for their hedges, once for the marks last used."""
         if self._known is None or self._known[0] is not marks:
-            self._known = marks, [holding_of(done, marks) for done in self.run.episode_runs]
+            self._known = marks, self._found_courses(marks)
         return self._known[1]
 
-    def _trades(self, rows: Array, counts: Ints, received: Floats) -> list[HedgeTrades]:
-        """Trades of each episode's hedge, and before them what it took over, at its mark and for no fee."""
-        if not self.episodes:
-            return []
-        tape, own = self.tape, self.episodes
-        shift = np.repeat([held.start - held.offset for held in own], counts)
-        last = np.repeat([held.done.last for held in own], counts)
-        ts, at = tape.ts_ns, np.minimum(rows["at"] + shift, len(tape) - 1)
-        # Of a chain and a bar of one moment, a replay books a trade with the later.
-        traded = np.searchsorted(ts, ts[at], side="right") - 1
-        hedge = own[0].options.hedge.instrument
-        columns = hedge_trades(
-            hedge, tape, last, traded, *(rows[name] for name in ("amount", "price", "fee"))
-        )
-        ends = np.cumsum(counts)[:-1]
-        found = [HedgeTrades(*each) for each in zip(*(np.split(one, ends) for one in columns), strict=True)]
-        for k in np.flatnonzero(received).tolist():
-            held, amount = own[k], received[k : k + 1]
-            mark = held.block.future_price(held.options.hedge.instrument)[:1]
-            start, nothing = np.array([held.start]), np.zeros(1)
-            first = hedge_trades(hedge, tape, held.done.last, start, amount, mark, nothing)
-            found[k] = HedgeTrades(*(np.concatenate(both) for both in zip(first, found[k], strict=True)))
-        return found
+    def _found_courses(self, marks: Marks) -> _replay.Courses:
+        tape, holdings, owed = self.tape, [], None
+        for held in self.episodes:
+            one, hedge = holding_of(held.done, marks), held.options.hedge.instrument
+            mark = float(held.block.future_price(hedge)[0])
+            holdings.append((one.first, one.last, held.start, mark, one.options, one.unit))
+            owed = tape.owed if type(hedge) is Perpetual else None
+        return _replay.Courses(holdings, self._inverse, tape.ts_ns, owed, marks.entries)
 
-    def _profit(self, gained: Floats, marked: Floats, accrued: Floats) -> tuple[Floats, Floats]:
-        """Profit of each episode: what its options made, and what its hedge left in cash (units).
+    def _fees(self, found: Array) -> Floats:
+        """Paid by each episode, options' included, settlement currency."""
+        paid: Floats = (self._option_fees + found["fees"]) * UNIT
+        return paid
+
+    @cached_property
+    def _bets(self) -> Bets:
+        return bets_of([held.done.episode for held in self.episodes])
+
+    def _profit(self, found: Array) -> tuple[Floats, Floats]:
+        """Profit of each episode, coin and USD: what its options made, and what its hedge left in cash.
 
         An episode carried at marks keeps apart what its hedge is worth (``marked``) and books the funding
         since its last payment (``accrued``) by itself: each is rounded on its own in the other currency.
         """
         settled, cash, other, rate = self._options_made
-        total = cash + gained
+        marked, accrued, total = found["marked"], found["accrued"], cash + found["gained"]
         if self._late is not None:  # trued up, and all cash revalued with it
             accrued = np.zeros_like(accrued)
 
@@ -230,71 +281,34 @@ class HeldEpisodes:
         """Funding owed beside what was known when trading, at every entry; None where they are one."""
         return None if self.tape.owed is self.tape.interest else self.tape.owed - self.tape.interest
 
-    def _late_funding(self, held: HeldEpisode, rows: _replay.Rows, first: int, received: float) -> float:
-        """Units owed by the trades from ``first`` on, as the replay trues them up."""
+    def _late_funding(self, found: Array, fills: Array) -> list[float]:
+        """Units owed by the trades of each episode, as the replay trues them up."""
         assert self._late is not None
-        trades, late = rows.array()[first:], self._late[held.start : held.start + len(held.block)]
-        at = np.minimum(trades["at"] - held.offset, len(late) - 1)
-        owed = received * (late[-1] - late[0]) + np.sum(trades["amount"] * (late[-1] - late[at]))
-        return float(np.rint(owed / UNIT))
+        ends, owed = np.cumsum(found["trades"])[:-1], []
+        for held, trades, received in zip(
+            self.episodes, np.split(fills, ends), found["received"].tolist(), strict=True
+        ):
+            late = self._late[held.start : held.start + len(held.block)]
+            at = np.minimum(trades["at"] - held.start, len(late) - 1)
+            units = received * (late[-1] - late[0]) + np.sum(trades["amount"] * (late[-1] - late[at]))
+            owed.append(float(np.rint(units / UNIT)))
+        return owed
 
     @property
     def _inverse(self) -> bool:
         return bool(self.episodes) and self.episodes[0].done.episode.hedge.inverse
 
-    def _walk(
-        self,
-        held: HeldEpisode,
-        seen: HedgeInputs,
-        policy: Policy,
-        fixed: Trigger | None,
-        handed: float,
-        rows: _replay.Rows,
-    ) -> _replay.Position:
-        """Decisions and fills of one episode."""
-        block = held.block
-        interest = float(block.interest[0])
-        position = _replay.Position(0.0, np.nan, interest, held.cash, 0, np.nan)
-        if handed:
-            _replay.take_over(position, held.closing, handed, float(seen.price[0]), interest)
-        own_equity = self.target.numeraire == "usd_neutral" and self._inverse
-        for part, contract in held.parts:
-            gamma, vol, tau = (_cut(column, part) for column in (seen.gamma, seen.vol, seen.tau))
-            moment = Moment(block.ts_ns[part], None, seen.price[part], gamma, vol, tau, 0, 0.0)
-            trigger = fixed or trigger_of(policy, moment)
-            _replay.hedge(
-                position,
-                contract,
-                self._hedger.working,
-                block.entry + part.start,
-                trigger.kind,
-                moment.ts_ns,
-                moment.price,
-                block.index[part],
-                block.interest[part],
-                seen.options[part],
-                trigger.below,
-                trigger.above,
-                self.target.delta,
-                trigger.every,
-                trigger.centre,
-                rule_of(policy, moment),
-                held.value[part] if own_equity else None,
-                own_equity,
-                rows,
-                held.offset + part.start,
-            )
-        return position
-
-    def _close(self, k: int, held: HeldEpisode, position: _replay.Position, rows: _replay.Rows) -> float:
-        """End of an episode: its hedge handed over (returned), unwound, or carried at the mark."""
-        price, rate, interest = held.last
-        at = held.offset + len(held.block) - (0 if held.delivered else 1)
-        if held.done.episode.close_ns and not (k + 1 < len(self.episodes) and self.episodes[k + 1].heir):
-            _replay.unwind(position, held.closing, price, rate, interest, held.end_ns, rows, at)
-            return 0.0
-        return _replay.settle(position, held.closing, price, rate, interest)
+    @property
+    def _own_equity(self) -> bool:
+        return self.target.numeraire == "usd_neutral" and self._inverse
 
 
-def _cut(column: Any, part: slice) -> Any:
-    return column[part] if isinstance(column, np.ndarray) else column
+def _at_deltas(policy: Policy) -> bool:
+    """Whether a policy looks at deltas, prices and time alone."""
+    return not (isinstance(policy, Custom) or policy.needs - {"mismatch"})
+
+
+def _cut(inputs: HedgeInputs, part: slice) -> HedgeInputs:
+    """Cut a run of bars out of the inputs."""
+    columns = msgspec.structs.astuple(inputs)
+    return HedgeInputs(*(column[part] if isinstance(column, np.ndarray) else column for column in columns))

@@ -98,12 +98,10 @@ def run_sweep(
             (c for c in grid if c.key not in store.results), key=lambda c: (c.market, c.held, c.number)
         )
         done = len(grid) - len(left)
-        for cell, outcome in run_cells(left, function, backend, workers, address):
-            if isinstance(outcome, Failed):
-                failed[cell.key] = outcome
-            else:
-                store.add(cell.key, outcome)
-            done += 1
+        for outcomes in run_cells(left, function, backend, workers, address):
+            failed |= {cell.key: why for cell, why in outcomes if isinstance(why, Failed)}
+            store.add({cell.key: found for cell, found in outcomes if not isinstance(found, Failed)})
+            done += len(outcomes)
             if progress is not None:
                 progress(done, len(grid))
     finally:

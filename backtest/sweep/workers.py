@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from gammacore.errors import ConfigError, DataError
 
+from .cell_runs import run_cell, run_together
 from .grid import Cell
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("loky", "dask", "serial")
 ATTEMPTS = 3
+TOGETHER = 64  # cells: enough for their bars to be at hand, few enough for progress to show
 CONNECT_S = 30
 CellFunction = Callable[[Cell], dict[str, Any]]
 
@@ -34,6 +37,7 @@ class Failed(str):
 
 
 Outcome = tuple[Cell, dict[str, Any] | Failed]
+Job = list[Cell]
 
 
 def check_backend(backend: str, address: str | None) -> None:
@@ -58,7 +62,7 @@ def run_cells(
     backend: str = "loky",
     workers: int = 2,
     address: str | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[list[Outcome]]:
     """Run a function on every cell, in any order.
 
     Parameters
@@ -75,52 +79,77 @@ def run_cells(
 
     Yields
     ------
-    tuple of Cell and (dict or Failed)
+    list of tuple of Cell and (dict or Failed)
+        Cells that ran together.
 
     Raises
     ------
     DataError
         If the scheduler cannot be reached.
     """
-    if backend == "serial":
-        for cell in cells:
-            yield attempt(function, cell)
+    jobs = _jobs(cells, function)
+    if backend == "loky" and _shared(cells, function):  # processes would each have to find the episodes first
+        for job in jobs:
+            yield attempt(function, job, workers)
+    elif backend == "serial":
+        for job in jobs:
+            yield attempt(function, job)
     elif backend == "loky":
-        yield from _in_pool(cells, function, workers)
+        yield from _in_pool(jobs, function, workers)
     else:
-        yield from _on_cluster(cells, function, address)
+        yield from _on_cluster(jobs, function, address)
 
 
-def attempt(function: CellFunction, cell: Cell) -> Outcome:
-    """Run one cell; whatever it raises is its own failure."""
+def _jobs(cells: Sequence[Cell], function: CellFunction) -> list[Job]:
+    """Put cells that hold the same into one job, where the function can run them together."""
+    if function is not run_cell:
+        return [[cell] for cell in cells]
+    same = [list(group) for _, group in groupby(cells, key=lambda cell: cell.held)]
+    return [group[k : k + TOGETHER] for group in same for k in range(0, len(group), TOGETHER)]
+
+
+def _shared(cells: Sequence[Cell], function: CellFunction) -> bool:
+    """Whether all cells hold the same, and no code but ours runs, which could take this process with it."""
+    ours = function is run_cell and not any(cell.config.code for cell in cells)
+    return ours and len({cell.held for cell in cells}) == 1 < len(cells)
+
+
+def attempt(function: CellFunction, job: Job, threads: int = 1) -> list[Outcome]:
+    """Run the cells of a job; whatever one raises is its own failure."""
+    if len(job) > 1:
+        try:
+            return list(zip(job, run_together(job, threads), strict=True))
+        except Exception:  # one of them: alone, it shows which
+            return [outcome for cell in job for outcome in attempt(function, [cell])]
+    (cell,) = job
     try:
-        return cell, function(cell)
+        return [(cell, function(cell))]
     except Exception as error:  # a grid may hold what nobody thought of
-        return cell, Failed(f"{type(error).__name__}: {error}")
+        return [(cell, Failed(f"{type(error).__name__}: {error}"))]
 
 
-def _in_pool(cells: Sequence[Cell], function: CellFunction, workers: int) -> Iterator[Outcome]:
+def _in_pool(jobs: list[Job], function: CellFunction, workers: int) -> Iterator[list[Outcome]]:
     from joblib import delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    waiting, suspects = deque(cells), list[Cell]()
+    waiting, suspects = deque(jobs), list[Cell]()
     while waiting:
-        sent: dict[str, Cell] = {}
+        sent: dict[str, Job] = {}
 
-        def jobs(sent: dict[str, Cell] = sent) -> Iterator[Any]:
+        def calls(sent: dict[str, Job] = sent) -> Iterator[Any]:
             while waiting:
-                cell = waiting.popleft()
-                sent[cell.key] = cell
-                yield delayed(attempt)(function, cell)
+                job = waiting.popleft()
+                sent[job[0].key] = job
+                yield delayed(attempt)(function, job)
 
         try:
-            for cell, outcome in _pool(workers)(jobs()):
-                del sent[cell.key]
-                yield cell, outcome
+            for outcomes in _pool(workers)(calls()):
+                del sent[outcomes[0][0].key]
+                yield outcomes
         except TerminatedWorkerError:
-            suspects += sent.values()
+            suspects += [cell for job in sent.values() for cell in job]
     for cell in suspects:
-        yield _alone(cell, function)
+        yield [_alone(cell, function)]
 
 
 def _pool(workers: int) -> Parallel:
@@ -144,13 +173,13 @@ def _alone(cell: Cell, function: CellFunction) -> Outcome:
 
     for _ in range(ATTEMPTS - 1):  # once it was already sent
         try:
-            return next(iter(_pool(1)([delayed(attempt)(function, cell)])))  # type: ignore[no-any-return]
+            return next(iter(_pool(1)([delayed(attempt)(function, [cell])])))[0]  # type: ignore[no-any-return]
         except TerminatedWorkerError:
             continue
     return cell, Failed(f"its worker died {ATTEMPTS} times")
 
 
-def _on_cluster(cells: Sequence[Cell], function: CellFunction, address: str | None) -> Iterator[Outcome]:
+def _on_cluster(jobs: list[Job], function: CellFunction, address: str | None) -> Iterator[list[Outcome]]:
     from distributed import Client, as_completed
 
     try:
@@ -158,8 +187,11 @@ def _on_cluster(cells: Sequence[Cell], function: CellFunction, address: str | No
     except (OSError, ValueError) as error:
         raise DataError(f"--address {address}: no Dask scheduler there: {error}") from None
     with client:
-        sent = {client.submit(attempt, function, cell, pure=False): cell for cell in cells}
+        sent = {client.submit(attempt, function, job, pure=False): job for job in jobs}
         for future in as_completed(sent):
             died = future.exception()
-            yield (sent[future], Failed(f"{type(died).__name__}: {died}")) if died else future.result()
+            if died:
+                yield [(cell, Failed(f"{type(died).__name__}: {died}")) for cell in sent[future]]
+            else:
+                yield future.result()
             future.release()
