@@ -444,3 +444,6 @@ def inverse_sensitivities(
     out: tuple[_Floats, ...] | None = None,
     threads: int = 1,
 ) -> tuple[_Floats, ...]: ...
+def taylor_sums(
+    inverse: bool, kind: int, strike: float, forward: _Floats, tau: _Floats, vol: _Floats, rate: _Floats
+) -> _Floats: ...

@@ -153,14 +153,6 @@ def rest(
     looks: float,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
 def drawn(seed: int, ts_ns: int, buys: bool) -> float: ...
-def taylor_sums(
-    inverse: bool,
-    greeks: tuple[npt.NDArray[np.float64], ...],
-    forward: npt.NDArray[np.float64],
-    tau: npt.NDArray[np.float64],
-    vol: npt.NDArray[np.float64],
-    rate: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]: ...
 def held_sums(
     inverse: bool,
     price: npt.NDArray[np.float64],

@@ -67,10 +67,11 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
 
     def find(self, option: Option) -> int | None:
         """Row of a contract, None when the chain does not list it."""
-        rows = np.flatnonzero(
+        listed = (
             (self.expiry_ns == option.expiry_ns) & (self.strike == option.strike) & (self.kind == option.kind)
         )
-        return int(rows[0]) if rows.size else None
+        row = int(listed.argmax()) if listed.size else 0
+        return row if listed.size and listed[row] else None
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):

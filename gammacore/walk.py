@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gammacore import _replay, black76, inverse
+from gammacore import _core, _replay
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.episode import Capital, Episode, HedgeFills
@@ -35,7 +35,6 @@ LINES = (
 VEGA_PARTS = ("level", "term", "skew", "moneyness")  # of fitted smiles; the rest is what they leave
 Lines = dict[str, Floats]
 Sums = dict[str, tuple[float, float]]  # settlement currency, other
-GREEKS = ("price", "delta", "gamma", "theta", "vega", "vanna", "volga", "charm")
 
 
 class Path(Protocol):
@@ -84,7 +83,7 @@ class Walk:
         self.inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
         self.i, self.j = first, last + 1
         self._lay_out(path.ts_ns[self.i : self.j])
-        self.index = path.index[self.i : self.j][self.at]
+        self.index = self._shown(path.index[self.i : self.j])
         for point, expiry_ns in self.added:
             if expiry_ns:
                 self.index[point] = path.spot_at_delivery(expiry_ns, self.i + int(self.at[point]))
@@ -92,6 +91,7 @@ class Walk:
         if episode.number >= 0:  # a book and its residual are held against the index
             self.forward = path.forward(episode.expiry_ns, self.i, self.j)
         self.hedge_price, self.hedge_forwards = self._hedge_prices()
+        self._terms: dict[tuple[int, int], tuple[Floats, Floats]] = {}
         self.hedges = episode.hedge_fills()
         self.points = points_at(self.ts, self.hedges.ts_ns)
 
@@ -136,7 +136,18 @@ class Walk:
     def _seen(self, start: int, end: int, values: Callable[[int, int], Floats]) -> Floats:
         """Values of the path at points from one to another; what was added shows the entry before it."""
         first, last = int(self.at[start]), int(self.at[end])
-        return values(self.i + first, self.i + last + 1)[self.at[start : end + 1] - first]
+        return self._shown(values(self.i + first, self.i + last + 1), start, end)
+
+    def _shown(self, values: Floats, start: int = 0, end: int | None = None) -> Floats:
+        """Bring values of entries to the points that show them, from one point to another."""
+        end = len(self.ts) - 1 if end is None else end
+        # Up to the first point that was added, entries are points.
+        own = max(min(self.added[0][0] if self.added else end + 1, end + 1) - start, 0)
+        shown = np.empty((end + 1 - start, *values.shape[1:]), values.dtype)
+        shown[:own] = values[:own]
+        if own < len(shown):
+            shown[own:] = values[self.at[start + own : end + 1] - self.at[start]]
+        return shown
 
     def _hedge_prices(self) -> tuple[Floats, Floats]:
         """Mark of the hedge, and the forward that it is held against: of the last expiry.
@@ -152,7 +163,7 @@ class Walk:
             forwards = self.forwards(expiry_ns)
             same = instrument.expiry_ns == expiry_ns
             return forwards if same else self.forwards(instrument.expiry_ns), forwards
-        traded = self.path.underlying(expiry_ns, self.i, self.j)[self.at]
+        traded = self._shown(self.path.underlying(expiry_ns, self.i, self.j))
         for point, _ in self.added:
             entry = int(self.at[point])
             traded[point] = self.index[point] * traded[point] / self.path.index[self.i + entry]
@@ -164,10 +175,11 @@ class Walk:
 
     def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
         """Forward, years and volatility from a point to the option's end."""
-        end = self._end(option)
-        forward = self.forwards(option.expiry_ns, start, end)
-        vol = self._seen(start, end, partial(self.path.vol, option))
-        return forward, self.path.years(option.expiry_ns, self.ts[start : end + 1]), vol
+        end, key = self._end(option), (option.expiry_ns, start)
+        if key not in self._terms:  # the same for a call and a put
+            forward = self.forwards(option.expiry_ns, start, end)
+            self._terms[key] = forward, self.path.years(option.expiry_ns, self.ts[start : end + 1])
+        return *self._terms[key], self._seen(start, end, partial(self.path.vol, option))
 
     def sums(self) -> Sums:
         """Totals of all lines but the rounding, by Taylor expansion."""
@@ -224,10 +236,8 @@ class Walk:
         self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
     ) -> list[list[float]]:
         """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
-        names = ("price", "net_delta", *GREEKS[2:]) if self.inverse else GREEKS
-        model = inverse.sensitivities if self.inverse else black76.sensitivities
-        greeks = model(names, option.kind, case[0], option.strike, *case[1:])
-        sums: list[list[float]] = _replay.taylor_sums(self.inverse, greeks, *case, rate).tolist()
+        sums: list[list[float]]
+        sums = _core.taylor_sums(self.inverse, option.kind, option.strike, *case, rate).tolist()
         if self.clock is not None:
             more = self._sooner(option, start, case)
             for c, whole in enumerate((float(more.sum()), float(more @ rate[1:]))):
@@ -341,7 +351,7 @@ class Walk:
         return np.cumsum(amounts)[:-1], excess
 
     def _owed(self) -> Floats:
-        return self.path.owed[self.i : self.j][self.at]
+        return self._shown(self.path.owed[self.i : self.j])
 
     def hedge_lines(self) -> Lines:
         """Hedge, mark to mark, in three parts, and funding received."""

@@ -11,6 +11,9 @@ from cpython.exc cimport PyErr_Clear, PyErr_Occurred
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_Check
 from cpython.unicode cimport PyUnicode_Check
+from libc.string cimport memset
+
+import numpy as np
 
 cdef extern from "levels.h" nogil:
     enum:
@@ -60,6 +63,30 @@ cdef extern from "levels.h" nogil:
     const gc_kernels *gc_table(int level) noexcept
     bint gc_level_supported(int level) noexcept
     bint gc_kinds_valid(const signed char *kind, ptrdiff_t n) noexcept
+
+cdef extern from "taylor.h" nogil:
+    enum:
+        GC_SUMS
+
+    ctypedef struct gc_greeks_at:
+        const double *price
+        const double *delta
+        const double *gamma
+        const double *theta
+        const double *vega
+        const double *vanna
+        const double *volga
+        const double *charm
+
+    ctypedef struct gc_taylor:
+        pass
+
+    ctypedef void gc_taylor_summer(int inverse, ptrdiff_t n, const gc_greeks_at *g, const double *F,
+                                   const double *tau, const double *vol, const double *rate, gc_taylor *all)
+    gc_taylor_summer *gc_best_taylor()
+    void gc_end_taylor(const gc_taylor *all, double (*sums)[2])
+
+cdef gc_taylor_summer *gc_sum_taylor = gc_best_taylor()
 
 cnp.import_array()
 
@@ -392,6 +419,67 @@ def greeks_into(int model, kind, underlying, strike, tau, vol, rate, dividend, t
     expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend, True))
     point_at(&g, slots, out, target)
     run_greeks(model, &g.inputs, first, end, target)
+
+
+# ---- sums over a path ------------------------------------------------------------------
+
+cdef enum:
+    TAYLOR_STEPS = 512  # at a time: few enough for their Greeks to stay in the nearest memory
+
+
+def taylor_sums(bint inverse, int kind, double strike, const double[::1] forward, const double[::1] tau,
+                const double[::1] vol, const double[::1] rate):
+    """Sum the Taylor lines of one option over a path.
+
+    Parameters
+    ----------
+    inverse : bool
+        Settlement; the greeks are then those of gammacore.inverse, the delta its net_delta.
+    kind : int
+        +1 or -1.
+    strike : float
+    forward, tau, vol, rate : arrays, shape (n + 1,)
+        The path; ``rate`` is units of the other currency for one of the native.
+
+    Returns
+    -------
+    array, shape (9, 2)
+        Delta, gamma, theta, vega, vanna, volga, charm, the model's whole move, and the move of the
+        price that the hedge is linear in; native and other currency.
+    """
+    cdef Py_ssize_t points = forward.shape[0], first = 0, steps
+    cdef gathered g
+    cdef gc_taylor all
+    cdef gc_greeks_at at
+    cdef double room[8][TAYLOR_STEPS + 1]
+    cdef double *target[17]
+    cdef int k
+    if points < 1 or kind != 1 and kind != -1:
+        raise ValueError("a path of at least one point and a kind are needed")
+    if tau.shape[0] != points or vol.shape[0] != points or rate.shape[0] != points:
+        raise ValueError(f"arrays of a path must have {points} entries each")
+    memset(&all, 0, sizeof(all))
+    memset(target, 0, sizeof(target))
+    for k, name in enumerate(("price", "net_delta" if inverse else "delta", "gamma", "theta", "vega", "vanna",
+                              "volga", "charm")):
+        target[GREEKS.index(name)] = room[k]
+    at.price, at.delta, at.gamma, at.theta = room[0], room[1], room[2], room[3]
+    at.vega, at.vanna, at.volga, at.charm = room[4], room[5], room[6], room[7]
+    expect(take_all(&g, kind, 0.0, strike, 0.0, 0.0, 0.0, 0.0))
+    for k in (GC_UNDERLYING, GC_TAU, GC_VOL):
+        g.inputs.column[k].step = 1
+    sums = np.empty((GC_SUMS, 2))
+    cdef double[:, ::1] out = sums
+    with nogil:
+        while first < points - 1:
+            steps = min(<Py_ssize_t>TAYLOR_STEPS, points - 1 - first)
+            g.inputs.column[GC_UNDERLYING].data = &forward[first]
+            g.inputs.column[GC_TAU].data, g.inputs.column[GC_VOL].data = &tau[first], &vol[first]
+            kernels.greeks(GC_INVERSE if inverse else GC_BLACK76, &g.inputs, 0, steps + 1, target)
+            gc_sum_taylor(inverse, steps, &at, &forward[first], &tau[first], &vol[first], &rate[first], &all)
+            first += steps
+    gc_end_taylor(&all, <double (*)[2]>&out[0, 0])
+    return sums
 
 
 # ---- implied volatility --------------------------------------------------------------

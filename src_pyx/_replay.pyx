@@ -111,22 +111,8 @@ cdef extern from "resting.h" nogil:
 
 cdef extern from "lines.h" nogil:
     enum:
-        GC_SUMS
         GC_HELD_SUMS
 
-    ctypedef struct gc_greeks_at:
-        const double *price
-        const double *delta
-        const double *gamma
-        const double *theta
-        const double *vega
-        const double *vanna
-        const double *volga
-        const double *charm
-
-    ctypedef void gc_taylor_summer(int inverse, ptrdiff_t n, const gc_greeks_at *g, const double *F,
-                                   const double *tau, const double *vol, const double *rate, double (*sums)[2])
-    gc_taylor_summer *gc_best_taylor()
     void gc_sum_held(int inverse, ptrdiff_t n, const double *price, const double *forward, const double *interest,
                      const double *rate, ptrdiff_t fills, const int64_t *points, const double *amount,
                      const double *excess, double (*sums)[2])
@@ -142,7 +128,6 @@ TAKER, POST_ONLY, MAKER = GC_TAKER, GC_POST_ONLY, GC_MAKER
 HOURS = GC_HOURS
 
 cdef gc_scanner *gc_next_outside = gc_best_scanner()
-cdef gc_taylor_summer *gc_sum_taylor_best = gc_best_taylor()
 
 TRADE = np.dtype([
     ("at", "i8"), ("wanted", "f8"), ("amount", "f8"), ("price", "f8"), ("mark", "f8"), ("fee", "f8"),
@@ -457,47 +442,6 @@ def rest(a, b, seconds, variance, reach, double patience, double looks):
 def drawn(uint64_t seed, int64_t ts_ns, bint buys):
     """Uniform number of a moment and a side, in [0, 1)."""
     return gc_drawn(seed, ts_ns, buys)
-
-
-def taylor_sums(bint inverse, greeks, const double[::1] forward, const double[::1] tau, const double[::1] vol,
-                const double[::1] rate):
-    """Sum the Taylor lines of one option over a path.
-
-    Parameters
-    ----------
-    inverse : bool
-        Settlement; the greeks are then those of gammacore.inverse, the delta its net_delta.
-    greeks : tuple of 8 arrays, shape (n + 1,)
-        Price, delta, gamma, theta, vega, vanna, volga, charm.
-    forward, tau, vol, rate : arrays, shape (n + 1,)
-        The path; ``rate`` is units of the other currency for one of the native.
-
-    Returns
-    -------
-    array, shape (9, 2)
-        Delta, gamma, theta, vega, vanna, volga, charm, the model's whole move, and the move of the
-        price that the hedge is linear in; native and other currency.
-    """
-    cdef Py_ssize_t points = forward.shape[0]
-    cdef gc_greeks_at at
-    cdef const double[::1] column
-    cdef const double *data[8]
-    if points < 1 or len(greeks) != 8:
-        raise ValueError("a path of at least one point and eight greeks are needed")
-    if tau.shape[0] != points or vol.shape[0] != points or rate.shape[0] != points:
-        raise ValueError(f"arrays of a path must have {points} entries each")
-    for k, values in enumerate(greeks):
-        column = values
-        if column.shape[0] != points:
-            raise ValueError(f"greeks must have {points} entries each")
-        data[k] = &column[0]
-    at.price, at.delta, at.gamma, at.theta = data[0], data[1], data[2], data[3]
-    at.vega, at.vanna, at.volga, at.charm = data[4], data[5], data[6], data[7]
-    sums = np.empty((GC_SUMS, 2))
-    cdef double[:, ::1] out = sums
-    gc_sum_taylor_best(inverse, points - 1, &at, &forward[0], &tau[0], &vol[0], &rate[0],
-                       <double (*)[2]> &out[0, 0])
-    return sums
 
 
 def held_sums(bint inverse, const double[::1] price, const double[::1] forward, interest,

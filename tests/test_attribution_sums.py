@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gammacore import _replay
+from gammacore import _core, _replay, black76
+from gammacore import inverse as inverse_model
 from gammacore.attribution import LINES, attribute
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
@@ -65,10 +66,21 @@ def path(n, seed=1):
 
 
 @pytest.mark.parametrize("inverse", [True, False])
-@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 1_003])
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 512, 1_003])
 def test_taylor_sums_of_a_plain_loop(inverse, n):
-    forward, tau, vol, rate, rng = path(n)
-    greeks = tuple(rng.standard_normal((8, n + 1)))
+    forward, tau, vol, rate, _ = path(n)
+    names = (
+        "price",
+        "net_delta" if inverse else "delta",
+        "gamma",
+        "theta",
+        "vega",
+        "vanna",
+        "volga",
+        "charm",
+    )
+    model = inverse_model if inverse else black76
+    greeks = model.sensitivities(names, -1, forward, 61e3, tau, vol)
     expected = np.zeros((9, 2))
     for k in range(n):
         price, delta, gamma, theta, vega, vanna, volga, charm = (g[k] for g in greeks)
@@ -90,7 +102,7 @@ def test_taylor_sums_of_a_plain_loop(inverse, n):
             move,
         ]
         expected += np.outer(lines, [1.0, rate[k + 1]])
-    found = _replay.taylor_sums(inverse, greeks, forward, tau, vol, rate)
+    found = _core.taylor_sums(inverse, -1, 61e3, forward, tau, vol, rate)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max() + 1e-300)
 
 
@@ -122,13 +134,10 @@ def test_held_sums_of_a_plain_loop(inverse, fills):
 
 def test_arrays_of_different_lengths_are_refused():
     forward, tau, vol, rate, _ = path(5)
-    greeks = (forward,) * 8
     with pytest.raises(ValueError, match="6 entries"):
-        _replay.taylor_sums(True, greeks, forward, tau[1:], vol, rate)
-    with pytest.raises(ValueError, match="eight"):
-        _replay.taylor_sums(True, greeks[1:], forward, tau, vol, rate)
-    with pytest.raises(ValueError, match="greeks"):
-        _replay.taylor_sums(True, (*greeks[1:], vol[1:]), forward, tau, vol, rate)
+        _core.taylor_sums(True, 1, 60e3, forward, tau[1:], vol, rate)
+    with pytest.raises(ValueError, match="a kind"):
+        _core.taylor_sums(True, 0, 60e3, forward, tau, vol, rate)
     none = np.empty(0)
     with pytest.raises(ValueError, match="one length"):
         _replay.held_sums(True, forward, forward[1:], None, rate, none.astype(int), none, none)

@@ -27,8 +27,10 @@ def forwards_of(chains: Chains, source: str) -> list[dict[int, float]]:
 
 def recorded_index(chains: Chains, forwards: list[dict[int, float]]) -> Floats:
     """Index of every chain: median of its rows, or the nearest forward where none is recorded."""
-    index = np.empty(len(forwards))
-    for number, known in enumerate(forwards):
+    starts = chains.offsets[:-1]
+    index, most = (of.reduceat(chains.index, starts) for of in (np.fmin, np.fmax))
+    for number in np.flatnonzero(index != most).tolist():  # rows that differ, or say nothing
+        known = forwards[number]
         values = chains.index[slice(*chains.offsets[number : number + 2])]
         values = values[np.isfinite(values)]
         index[number] = np.median(values) if values.size else known[min(known)] if known else np.nan

@@ -94,7 +94,8 @@ class CompiledHedger:
         ts = block.window(i, j).ts_ns
         if not len(ts):
             return []
-        starts = [start for start, _ in self.exchange.fees.steps if ts[0] < start <= ts[-1]]
+        first, last = int(ts[0]), int(ts[-1])
+        starts = [start for start, _ in self.exchange.fees.steps if first < start <= last]
         cuts = [i, *(i + int(np.searchsorted(ts, start)) for start in starts), j]
         return list(pairwise(cuts))
 

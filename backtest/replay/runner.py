@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gammacore.array_types import Ints
 from gammacore.attribution import Attribution
 from gammacore.build import FEED_NS, build_desk, build_working, hedge_costs
 from gammacore.config import Config
@@ -193,7 +192,7 @@ class _Replay:
         tape, i, n = self.tape, 0, len(self.tape)
         while i < n:
             self._wake(int(tape.ts_ns[i]))
-            if tape.chain_at[i] >= 0:
+            if tape.publishes(i):
                 for event in (*self._tickers(PriceBlock(tape, i, i + 1), i), tape.snapshot(i)):
                     self._dispatch(event)
                 if self.liquidator is not None and self.liquidator.run():
@@ -266,17 +265,12 @@ class _Replay:
     def _end_of_bars(self, i: int) -> int:
         """End of the run of bars that starts at ``i``: the next chain or the next wake-up."""
         tape = self.tape
-        k = int(np.searchsorted(self._chain_entries, i, side="right"))
-        j = int(self._chain_entries[k]) if k < len(self._chain_entries) else len(tape)
+        k = int(tape.last_chain[i]) + 1
+        j = int(tape.chain_entries[k]) if k < len(tape.chain_entries) else len(tape)
         due, _ = self._next_wake()
         if due is not None:
             j = min(j, int(np.searchsorted(tape.ts_ns, due, side="right")))
         return max(j, i + 1)
-
-    @cached_property
-    def _chain_entries(self) -> Ints:
-        """Entries that publish a chain."""
-        return np.flatnonzero(self.tape.chain_at >= 0)
 
     def _bars(self, i: int, j: int) -> int:
         """Bars i..j: hand those that need a decision to the desk, skip the quiet ones."""

@@ -82,8 +82,8 @@ class Tape:
         Time, price of the underlying, funding accumulator of every entry: what decisions may know of.
     owed : array, shape (n,)
         Funding accumulator by the final rate of every period, spread evenly over it: for profits.
-    chain_at : array, shape (n,)
-        Number of the chain an entry publishes, -1 for a bar.
+    chain_entries : array
+        Entries that publish a chain.
     last_chain : array, shape (n,)
         Number of the last chain published at or before an entry.
     chain_forwards : list of dict of expiry_ns to USD
@@ -119,8 +119,9 @@ class Tape:
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
         self.interest, self.owed = self._funding(funding)
-        self.fixed = self._fixed() if averaging else np.full(len(self), np.nan)
-        self.estimate = np.full(len(self), np.nan) if estimate is None else self._estimated(estimate)
+        unknown = np.broadcast_to(np.float64(np.nan), len(self))  # no memory of its own
+        self.fixed: Floats = self._fixed() if averaging else unknown
+        self.estimate: Floats = unknown if estimate is None else self._estimated(estimate)
         self._slopes = None if stickiness is None else smile_slopes(chains, self.chain_forwards, stickiness)
         self._slope_cache: dict[Option, Floats] = {}
         self._dvol = dvol
@@ -132,15 +133,13 @@ class Tape:
         # Bars before the first chain could not be acted upon.
         first = int(np.searchsorted(bars.ts_ns, chain_ts[0])) if bars is not None else 0
         bar_ts = bars.ts_ns[first:] if bars is not None else np.empty(0, np.int64)
-        ts = np.concatenate([chain_ts, bar_ts])
-        order = np.argsort(ts, kind="stable")
-        number = np.concatenate([np.arange(len(chain_ts)), np.full(len(bar_ts), -1)])[order]
-        self.ts_ns: Ints = ts[order]
-        self.chain_at: Ints = number
-        self.last_chain: Ints = np.maximum.accumulate(number)
-        self.chain_index = self._chain_index(chain_ts)
         close = bars.close[first:] if bars is not None else np.empty(0)
-        self.index: Floats = np.concatenate([self.chain_index, close])[order]
+        self.chain_index = self._chain_index(chain_ts)
+        places, numbers = np.searchsorted(bar_ts, chain_ts), np.arange(len(chain_ts))
+        self.ts_ns: Ints = np.insert(bar_ts, places, chain_ts)
+        self.index: Floats = np.insert(close, places, self.chain_index)
+        self.chain_entries: Ints = places + numbers
+        self.last_chain: Ints = np.repeat(numbers, np.diff(self.chain_entries, append=len(self.ts_ns)))
 
     def _chain_index(self, chain_ts: Ints) -> Floats:
         """Price of the underlying at each chain: a fresh bar, so that no two sources mix, or its own."""
@@ -206,9 +205,19 @@ class Tape:
         return len(self.ts_ns)
 
     @cached_property
+    def chain_at(self) -> Ints:
+        """Number of the chain that each entry publishes, -1 for a bar."""
+        published = np.full(len(self), -1)
+        published[self.chain_entries] = np.arange(len(self.chain_entries))
+        return published
+
+    @cached_property
     def look_ns(self) -> int | None:
         """Time between two prices that a hedge rule sees: the median; None where there is but one."""
         steps = np.diff(self.ts_ns)
+        usual = steps.max(initial=0)
+        if 2 * np.count_nonzero(steps == usual) > len(steps):  # of more than half, whatever the others are
+            return int(usual) or None
         steps = steps[steps > 0]
         return int(np.median(steps)) if len(steps) else None
 
@@ -217,9 +226,13 @@ class Tape:
         """The bar after each entry, for orders that rest."""
         return next_bars(self.ts_ns, self.index, self.prices)
 
+    def publishes(self, i: int) -> bool:
+        """Whether an entry publishes a chain."""
+        return bool(self.chain_entries[self.last_chain[i]] == i)
+
     def snapshot(self, i: int) -> Snapshot:
         """Event of an entry that publishes a chain."""
-        number = int(self.chain_at[i])
+        number = int(self.last_chain[i])
         rows = slice(*self.chains.offsets[number : number + 2])
         chains = self.chains
         forwards = self.chain_forwards[number]
@@ -279,7 +292,10 @@ class Tape:
         first, last = int(self.last_chain[i]), int(self.last_chain[j - 1])
         if first == last:  # one run of bars: one value
             return np.full(j - i, _last_known(values, last))
-        return _carried(values)[self.last_chain[i:j]]
+        carried = _carried(values[: last + 1])[first:]
+        if (carried == carried[0]).all():
+            return np.full(j - i, carried[0])
+        return carried[self.last_chain[i:j] - first]
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry at entries i..j; in the settlement window of the average it delivers at."""
@@ -344,7 +360,9 @@ class Tape:
     @cached_property
     def _published(self) -> Ints:
         """Entries at the moment of a chain: the chain's own, and a bar of the same time."""
-        return np.flatnonzero(self.ts_ns == self.chains.snapshot_ts[self.last_chain])
+        ends = np.searchsorted(self.ts_ns, self.chains.snapshot_ts, side="right")
+        counts = ends - self.chain_entries
+        return np.arange(counts.sum()) + np.repeat(ends - np.cumsum(counts), counts)
 
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
         """Entries between i and j at which a mark was published, and the marks in the accounting currency."""
