@@ -21,7 +21,7 @@ from gammacore.array_types import Floats
 
 EULER = 0.5772156649015329
 FLAT = 1e-14  # of the mean square: a deviation that is rounding alone
-AT_A_TIME = 512  # combinations ranked at once
+AT_A_TIME = 128  # combinations ranked at once: few enough to stay near, and for one processor to multiply
 
 
 def sharpe_ratio(returns: Floats) -> float:
@@ -146,17 +146,20 @@ def overfitting_probability(returns: Floats, blocks: int = 16, least: int = 5) -
     chosen = np.array(list(itertools.combinations(range(blocks), blocks // 2)))
     half = float(size * blocks // 2)
     below = losing = 0
-    for part in np.array_split(chosen, -(-len(chosen) // AT_A_TIME)):
+    # The second half of the splits are those of the first with their sides exchanged.
+    for part in np.array_split(chosen[: len(chosen) // 2], -(-len(chosen) // (2 * AT_A_TIME))):
         inside = np.zeros((len(part), blocks))
         np.put_along_axis(inside, part, 1.0, axis=1)
-        trained = np.nan_to_num(_from_sums(half, inside @ sums, inside @ squares))  # no risk, no profit: 0
-        outside = 1.0 - inside
-        tested = np.nan_to_num(_from_sums(half, outside @ sums, outside @ squares))
-        best = tested[np.arange(len(part)), trained.argmax(axis=1)]
-        # Relative rank w of the best; the logit of w is not positive where w is at most a half.
-        rank = (tested < best[:, None]).sum(axis=1) + 0.5 * ((tested == best[:, None]).sum(axis=1) + 1)
-        below += int((rank / (trials + 1) <= 0.5).sum())
-        losing += int((best < 0).sum())
+        one, other = (
+            np.nan_to_num(_from_sums(half, side @ sums, side @ squares))  # no risk, no profit: 0
+            for side in (inside, 1.0 - inside)
+        )
+        for trained, tested in ((one, other), (other, one)):
+            best = tested[np.arange(len(part)), trained.argmax(axis=1)]
+            # Relative rank w of the best; the logit of w is not positive where w is at most a half.
+            rank = (tested < best[:, None]).sum(axis=1) + 0.5 * ((tested == best[:, None]).sum(axis=1) + 1)
+            below += int((rank / (trials + 1) <= 0.5).sum())
+            losing += int((best < 0).sum())
     return Overfitting(below / len(chosen), losing / len(chosen), blocks, len(chosen))
 
 

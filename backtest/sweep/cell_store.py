@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gammacore.errors import DataError
 from gammacore.result_files import GrowingDirectory
 
@@ -73,7 +75,7 @@ class CellStore:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    row = json.loads(line)
+                    row = msgspec.json.decode(line)
                     self.results[row["key"]] = row["result"]
                 except (ValueError, KeyError, TypeError):
                     raise DataError(f"{path}, line {number}: damaged; start again with --fresh") from None
@@ -83,10 +85,10 @@ class CellStore:
     def add(self, results: dict[str, Any]) -> None:
         """Keep results by their keys; they are on the disk when this returns."""
         for key, result in results.items():
-            line = json.dumps({"key": key, "result": result}, allow_nan=False, separators=(",", ":"))
-            self._file.write(line.encode() + b"\n")
+            line = msgspec.json.encode({"key": key, "result": result})
+            self._file.write(line + b"\n")
             # As it would be read back, so that a sweep in one go and one in two have the same figures.
-            self.results[key] = json.loads(line)["result"]
+            self.results[key] = msgspec.json.decode(line)["result"]
         self._file.flush()
         os.fsync(self._file.fileno())
 

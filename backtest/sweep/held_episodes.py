@@ -122,14 +122,13 @@ class HeldEpisodes:
         """
         if not all(_at_deltas(policy) for policy in policies):
             return [self._earned(self._hedged([policy]), marks)[0] for policy in policies]
-        self._courses(marks)
-        size = -(-len(policies) // threads)
-        parts = [policies[k : k + size] for k in range(0, len(policies), size)]
+        parts = [part for part in (policies[k::threads] for k in range(threads)) if part]
         if len(parts) == 1:
             return self._earned(self._hedged(policies), marks)
+        _ = self._plain, self._courses(marks)  # found once, not by every thread
         with ThreadPoolExecutor(len(parts)) as pool:  # compiled loops let go of the interpreter
-            found = pool.map(lambda part: self._earned(self._hedged(part), marks), parts)
-            return [one for part in found for one in part]
+            found = list(pool.map(lambda part: self._earned(self._hedged(part), marks), parts))
+        return [found[k % len(parts)][k // len(parts)] for k in range(len(policies))]
 
     def _earned(self, hedged: _Hedged, marks: Marks) -> list[Earned]:
         found, fills = hedged

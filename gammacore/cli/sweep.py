@@ -47,7 +47,9 @@ def sweep(
     store: FromStoreOption = None,
     currency: CurrencyOption = None,
     overrides: SetOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all processors).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes or threads (default: all processors).")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Result directory (default: named after the grid).")
     ] = None,

@@ -172,6 +172,8 @@ def stated(part: Any) -> Any:
 
 def _times_as_texts(raw: Any) -> Any:
     """Write dates and datetimes, which Python callers and YAML tags give, as the texts that fields take."""
+    if raw is None or isinstance(raw, str | int | float):  # nearly all, and quicker to tell than mappings
+        return raw
     if isinstance(raw, date):
         return raw.isoformat()
     if isinstance(raw, Mapping):
@@ -208,15 +210,20 @@ def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 @cache
-def _types(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Types of a section's parameters; finding them takes longer than anything else here."""
-    return {field.name: field.type for field in msgspec.structs.fields(kind)}
+def _parameters(kind: type[msgspec.Struct]) -> dict[str, tuple[bool, list[type[msgspec.Struct]]]]:
+    """Parameters of a section: whether each names sections, and of which kinds; slow to find."""
+    found = {}
+    for field in msgspec.structs.fields(kind):
+        parts = [field.type, *get_args(field.type)]
+        sections = [part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+        found[field.name] = get_origin(field.type) is dict, sections
+    return found
 
 
 def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
     if not isinstance(raw, Mapping):
         return  # the type error is reported by the conversion
-    fields = _types(kind)
+    fields = _parameters(kind)
     for name, value in raw.items():
         where = f"{path}{name}"
         if where in REPLACED:
@@ -225,11 +232,11 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
             near = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
             raise ConfigError(f"{where}: unknown parameter{hint}")
-        named = get_origin(fields[name]) is dict and isinstance(value, Mapping)
-        for part in (fields[name], *get_args(fields[name])):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                for key, child in value.items() if named else [("", value)]:
-                    _refuse_unknown(child, part, f"{where}.{key}." if named else f"{where}.")
+        named, sections = fields[name]
+        named = named and isinstance(value, Mapping)
+        for section in sections:
+            for key, child in value.items() if named else [("", value)]:
+                _refuse_unknown(child, section, f"{where}.{key}." if named else f"{where}.")
 
 
 def _near_file(path: Path) -> str:
