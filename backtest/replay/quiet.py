@@ -22,7 +22,7 @@ from .price_block import PriceBlock
 
 _FREE = (0.0, False)
 # Where nothing is traded, a contract is its settlement.
-_BARE = {inverse: _replay.Contract(inverse, True, np.zeros(HOURS), _FREE, _FREE) for inverse in (False, True)}
+_BARE = {inverse: _replay.Contract(inverse, True, [0.0] * HOURS, _FREE, _FREE) for inverse in (False, True)}
 WINDOW = 512  # bars looked at together: long enough to vectorise, short enough not to waste
 
 

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from gammacore import _replay
@@ -211,8 +210,7 @@ class HeldEpisodes:
         for held, inputs in zip(self.episodes, seen, strict=True):
             for part, _ in held.parts:
                 cut = _cut(inputs, part)
-                at = held.block.ts_ns[part], None, cut.price, cut.gamma, cut.vol, cut.tau
-                moment = Moment(*at, 0, 0.0)
+                moment = Moment(held.block.ts_ns[part], None, *cut[1:], 0, 0.0)
                 plans.append(self._plan(policy, moment))
         return plans
 
@@ -309,5 +307,4 @@ def _at_deltas(policy: Policy) -> bool:
 
 def _cut(inputs: HedgeInputs, part: slice) -> HedgeInputs:
     """Cut a run of bars out of the inputs."""
-    columns = msgspec.structs.astuple(inputs)
-    return HedgeInputs(*(column[part] if isinstance(column, np.ndarray) else column for column in columns))
+    return HedgeInputs(*(column[part] if isinstance(column, np.ndarray) else column for column in inputs))

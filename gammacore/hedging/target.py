@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ class Leland(msgspec.Struct, frozen=True):
     every_years: float
 
 
-class HedgeInputs(msgspec.Struct, frozen=True, gc=False):
+class HedgeInputs(NamedTuple):
     """Delta of the options that is to be hedged (coin), and what a :class:`Moment` says beside it."""
 
     options: Any
