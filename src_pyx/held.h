@@ -168,21 +168,21 @@ GC_INLINE ptrdiff_t gc_take_trades(const gc_tape *tape, const gc_holding *h, gc_
 
 #define GC_LANES 8
 
-/* Adds what an episode was worth at the entries from `from` to before `to`. Where it is the `only` one so far, it
- * writes whole vectors instead, past the next trade, after which it writes again. */
+/* Adds what an episode was worth at the entries from `from` to before `to`. Where it is `alone`, a constant, it
+ * writes that and what was `earned` before, whole vectors past the next trade, after which it writes again. */
 GC_INLINE void gc_add_holding(const gc_tape *tape, const gc_holding *h, gc_holder *at, ptrdiff_t from, ptrdiff_t to,
-                              int only, double *GC_RESTRICT curve)
+                              const int alone, double earned, double *GC_RESTRICT curve)
 {
     const double *GC_RESTRICT options = h->options - h->first, *GC_RESTRICT unit = h->unit - h->first;
     to = to < h->last ? to : h->last;
     for (ptrdiff_t k = from < h->first ? h->first : from; k < to;) {
         ptrdiff_t end = gc_take_trades(tape, h, at, k, to);
         double held = at->held, cash = at->cash;
-        if (only) {
+        if (alone) {
             for (; k < end && k + GC_LANES <= h->last; k += GC_LANES)
                 for (int j = 0; j < GC_LANES; j++)
-                    curve[k - from + j] = options[k + j] + (unit[k + j] * held + cash);
-            for (; k < end; k++) curve[k - from] = options[k] + (unit[k] * held + cash);
+                    curve[k - from + j] = options[k + j] + (unit[k + j] * held + cash) + earned;
+            for (; k < end; k++) curve[k - from] = options[k] + (unit[k] * held + cash) + earned;
             k = end;
         } else {
             for (; k < end; k++) curve[k - from] += options[k] + (unit[k] * held + cash);
@@ -201,22 +201,28 @@ static inline gc_holder gc_begin_holding(const gc_tape *tape, const gc_holding *
     return at;
 }
 
-/* Goes on with one way over the entries from `from` to before `to`. */
-GC_INLINE void gc_pass(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, const int64_t *order, gc_course *c,
-                       gc_place place, ptrdiff_t from, ptrdiff_t to, ptrdiff_t m, const int64_t *entries)
+/* The one episode that is open at all entries from `from` to before `to` while none other is, and none ends; -1 if
+ * there is no such. */
+static inline ptrdiff_t gc_alone(ptrdiff_t n, const gc_holding *h, const int64_t *order, const gc_place *place,
+                                 ptrdiff_t from, ptrdiff_t to)
 {
-    double curve[GC_COURSE + GC_LANES];
-    int only = 1;
-    memset(curve, 0, sizeof curve);
-    for (; place.begun < n && h[place.begun].first < to; place.begun++) {
-        c->at[place.begun] = gc_begin_holding(tape, &h[place.begun], c->fills, &c->out[place.begun]);
-        c->fills = c->at[place.begun].end;
-    }
-    for (ptrdiff_t k = place.over; k < place.begun; k++)
+    ptrdiff_t one = -1;
+    for (ptrdiff_t k = place->over; k < place->begun; k++)
         if (h[k].last > from) {
-            gc_add_holding(tape, &h[k], &c->at[k], from, to, only, curve);
-            only = 0;
+            if (one >= 0) return -1;
+            one = k;
         }
+    int whole = one >= 0 && h[one].first <= from && h[one].last >= to;
+    return whole && (place->ended == n || h[order[place->ended]].last >= to) ? one : -1;
+}
+
+/* Adds all episodes that are open and what those earned that have ended. */
+GC_INLINE void gc_add_all(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, const int64_t *order, gc_course *c,
+                          gc_place place, ptrdiff_t from, ptrdiff_t to, double *GC_RESTRICT curve)
+{
+    for (ptrdiff_t k = 0; k < to - from; k++) curve[k] = 0.0;
+    for (ptrdiff_t k = place.over; k < place.begun; k++)
+        if (h[k].last > from) gc_add_holding(tape, &h[k], &c->at[k], from, to, 0, 0.0, curve);
     for (ptrdiff_t k = from, end; k < to; k = end) {
         while (place.ended < n && h[order[place.ended]].last <= k) place.ended++;
         end = place.ended < n && h[order[place.ended]].last < to ? h[order[place.ended]].last : to;
@@ -224,6 +230,25 @@ GC_INLINE void gc_pass(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, co
             double earned = c->so_far[place.ended - 1];
             for (ptrdiff_t j = k; j < end; j++) curve[j - from] += earned;
         }
+    }
+}
+
+/* Goes on with one way over the entries from `from` to before `to`. */
+GC_INLINE void gc_pass(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, const int64_t *order, gc_course *c,
+                       gc_place place, ptrdiff_t from, ptrdiff_t to, ptrdiff_t m, const int64_t *entries)
+{
+    double curve[GC_COURSE + GC_LANES];
+    for (; place.begun < n && h[place.begun].first < to; place.begun++) {
+        c->at[place.begun] = gc_begin_holding(tape, &h[place.begun], c->fills, &c->out[place.begun]);
+        c->fills = c->at[place.begun].end;
+    }
+    while (place.ended < n && h[order[place.ended]].last <= from) place.ended++;
+    ptrdiff_t alone = gc_alone(n, h, order, &place, from, to);
+    if (alone >= 0) {
+        double earned = place.ended ? c->so_far[place.ended - 1] : -0.0; /* which changes no number */
+        gc_add_holding(tape, &h[alone], &c->at[alone], from, to, 1, earned, curve);
+    } else {
+        gc_add_all(tape, n, h, order, c, place, from, to, curve);
     }
     gc_fall(to - from, curve, &c->top, &c->fall);
     for (; place.shown < m && entries[place.shown] < to; place.shown++)

@@ -77,23 +77,28 @@ class Bets(NamedTuple):
     ----------
     native : int
         0 where the accounts are kept in coin, 1 where in USD.
-    premium : array, shape (episodes, 2)
-        See :func:`premium_of`.
+    premium : Money
+        Of all, see :func:`premium_of`.
     paid : array, shape (episodes,)
-        Premium in the settlement currency, from which returns are reckoned.
+        Premium of each in the settlement currency, from which returns are reckoned.
+    size : float
+        Sum of what was paid and what was received.
     """
 
     native: int
-    premium: Floats
+    premium: Money
     paid: Floats
+    size: float
 
 
 def bets_of(episodes: list[Episode]) -> Bets:
     """Collect what episodes staked."""
+    premiums, paid = [premium_of(e) for e in episodes], np.array([e.premium for e in episodes])
     return Bets(
         episodes[0].ledger.native if episodes else 0,
-        np.array([premium_of(episode) for episode in episodes]).reshape(-1, 2),
-        np.array([episode.premium for episode in episodes]),
+        Money(math.fsum(one.coin for one in premiums), math.fsum(one.usd for one in premiums)),
+        paid,
+        math.fsum(abs(paid)),
     )
 
 
@@ -157,12 +162,14 @@ def performance(earned: Earned) -> dict[str, Any]:
         ``daily`` is an array, the profit of each day in the settlement currency; the rest goes into
         ``summary.json``. None where a figure does not exist; definitions are in ``docs/report.md``.
     """
-    native, premiums, paid = earned.bets
-    profits = np.vstack([earned.profit, earned.residual])
-    total, premium = (Money(*(math.fsum(column) for column in values.T)) for values in (profits, premiums))
-    profit = earned.profit[:, native]
+    native, premium, paid, size = earned.bets
+    coin, usd = (
+        math.fsum([*column.tolist(), rest])
+        for column, rest in zip(earned.profit.T, earned.residual, strict=True)
+    )
+    total, profit = Money(coin, usd), earned.profit[:, native]
     over = returns_on_premium(profit, paid)
-    over, size = over[np.isfinite(over)], math.fsum(abs(paid))
+    over = over[np.isfinite(over)]
     found = {
         "return_on_premium": total[native] / size if size else math.nan,
         "sharpe": math.sqrt(DAYS_PER_YEAR) * sharpe_ratio(earned.daily),
