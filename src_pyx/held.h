@@ -173,20 +173,19 @@ GC_INLINE ptrdiff_t gc_take_trades(const gc_tape *tape, const gc_holding *h, gc_
 GC_INLINE void gc_add_holding(const gc_tape *tape, const gc_holding *h, gc_holder *at, ptrdiff_t from, ptrdiff_t to,
                               const int alone, double earned, double *GC_RESTRICT curve)
 {
-    const double *GC_RESTRICT options = h->options - h->first, *GC_RESTRICT unit = h->unit - h->first;
     to = to < h->last ? to : h->last;
     for (ptrdiff_t k = from < h->first ? h->first : from; k < to;) {
-        ptrdiff_t end = gc_take_trades(tape, h, at, k, to);
-        double held = at->held, cash = at->cash;
+        ptrdiff_t end = gc_take_trades(tape, h, at, k, to), m = end - k, most = h->last - k, i = 0;
+        const double *GC_RESTRICT options = h->options + (k - h->first), *GC_RESTRICT unit = h->unit + (k - h->first);
+        double held = at->held, cash = at->cash, *GC_RESTRICT target = curve + (k - from);
         if (alone) {
-            for (; k < end && k + GC_LANES <= h->last; k += GC_LANES)
-                for (int j = 0; j < GC_LANES; j++)
-                    curve[k - from + j] = options[k + j] + (unit[k + j] * held + cash) + earned;
-            for (; k < end; k++) curve[k - from] = options[k] + (unit[k] * held + cash) + earned;
-            k = end;
+            for (; i < m && i + GC_LANES <= most; i += GC_LANES)
+                for (ptrdiff_t j = i; j < i + GC_LANES; j++) target[j] = options[j] + (unit[j] * held + cash) + earned;
+            for (; i < m; i++) target[i] = options[i] + (unit[i] * held + cash) + earned;
         } else {
-            for (; k < end; k++) curve[k - from] += options[k] + (unit[k] * held + cash);
+            for (; i < m; i++) target[i] += options[i] + (unit[i] * held + cash);
         }
+        k = end;
     }
 }
 

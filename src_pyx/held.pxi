@@ -157,10 +157,12 @@ cdef class Lives:
     cdef list lives
     cdef Working working
 
-    def __cinit__(self, list lives, Working working not None, bint ranged=False):
+    def __init__(self, list lives, Working working not None, bint ranged=False):
         cdef Life one
         cdef Bars bars
         cdef Py_ssize_t k, stretches = 0
+        if self.life != NULL:
+            raise RuntimeError("episodes are taken once")
         self.lives, self.working, self.count = lives, working, len(lives)
         self.runs = sum(len((<Life> each).bars) for each in lives)
         self.life = <gc_life *> fresh(self.count, sizeof(gc_life))
@@ -260,12 +262,14 @@ cdef class Courses:
     cdef object arrays
     cdef const int64_t[::1] order, entries
 
-    def __cinit__(self, list holdings, bint inverse, const int64_t[::1] ts_ns not None, owed,
+    def __init__(self, list holdings, bint inverse, const int64_t[::1] ts_ns not None, owed,
                   const int64_t[::1] entries not None):
         cdef const double[::1] options, unit
         cdef const double[::1] paid
         cdef gc_holding *h
         cdef Py_ssize_t k
+        if self.holding != NULL:
+            raise RuntimeError("episodes are taken once")
         more = np.append(np.diff(ts_ns) == 0, False)
         self.count, self.arrays, self.entries = len(holdings), (holdings, more, owed), entries
         self.tape.n, self.tape.inverse = ts_ns.shape[0], inverse
