@@ -377,7 +377,12 @@ def test_cells_depend_on_what_is_in_the_file_and_not_on_where_it_is(folder, tmp_
     assert not set(changed) & set(keys)
 
 
-def test_a_sweep_runs_it_in_other_processes_and_like_a_backtest(folder):
+def test_a_sweep_runs_it_in_other_processes_and_like_a_backtest(folder, monkeypatch):
+    monkeypatch.delenv(TRUST)
+    bands = [0.05, 0.1]  # workers that wait for more, and were started when nothing was confirmed
+    plain = build({"vary": {"hedge.band": bands, "market.seed": [1, 2]}, "market.days": 14})
+    assert run_sweep(plain, folder / "plain", workers=2).summary["n_failed"] == 0
+    monkeypatch.setenv(TRUST, "1")
     config = project(folder, {"vary": {"hedge.rule": ["rules:half", "rules:centre"]}, "hedge.band": 0.05})
     found = run_sweep(config, folder / "out", workers=2)
     assert found.summary["n_failed"] == 0

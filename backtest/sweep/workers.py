@@ -9,6 +9,7 @@ A cell that raises fails alone. A worker that dies takes nothing with it but the
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from gammacore.errors import ConfigError, DataError
+from gammacore.own_code.trust import VARIABLE
 
 from .cell_runs import run_cell, run_together
 from .grid import Cell
@@ -128,6 +130,12 @@ def attempt(function: CellFunction, job: Job, threads: int = 1) -> list[Outcome]
         return [(cell, Failed(f"{type(error).__name__}: {error}"))]
 
 
+def _in_worker(trusted: str, function: CellFunction, job: Job) -> list[Outcome]:
+    """Run a job in a process that may be older than the confirmation of the user's code."""
+    os.environ[VARIABLE] = trusted
+    return attempt(function, job)
+
+
 def _in_pool(jobs: list[Job], function: CellFunction, workers: int) -> Iterator[list[Outcome]]:
     from joblib import delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -140,7 +148,7 @@ def _in_pool(jobs: list[Job], function: CellFunction, workers: int) -> Iterator[
             while waiting:
                 job = waiting.popleft()
                 sent[job[0].key] = job
-                yield delayed(attempt)(function, job)
+                yield delayed(_in_worker)(os.environ.get(VARIABLE, ""), function, job)
 
         try:
             for outcomes in _pool(workers)(calls()):
@@ -171,9 +179,10 @@ def _alone(cell: Cell, function: CellFunction) -> Outcome:
     from joblib import delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    call = delayed(_in_worker)(os.environ.get(VARIABLE, ""), function, [cell])
     for _ in range(ATTEMPTS - 1):  # once it was already sent
         try:
-            return next(iter(_pool(1)([delayed(attempt)(function, [cell])])))[0]  # type: ignore[no-any-return]
+            return next(iter(_pool(1)([call])))[0]  # type: ignore[no-any-return]
         except TerminatedWorkerError:
             continue
     return cell, Failed(f"its worker died {ATTEMPTS} times")
