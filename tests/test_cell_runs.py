@@ -108,3 +108,27 @@ def test_a_cell_that_shares_its_episodes_has_the_figures_of_a_replay(side, rule)
     (mine,) = HeldEpisodes(cell.config, marks.tape).earned([build_policy(cell.config)], marks)
     np.testing.assert_allclose(mine.daily, earned.daily, rtol=1e-11, atol=1e-11)
     assert mine.falls["coin"] == pytest.approx(earned.falls["coin"], rel=1e-11, abs=1e-11)
+
+
+@pytest.mark.parametrize("funding", [True, False])
+@pytest.mark.parametrize(("settlement", "target"), [("listed", "coin_neutral"), ("linear", "black")])
+def test_cells_that_enter_nothing_have_the_figures_of_a_replay(settlement, target, funding):
+    settings = {
+        "market.days": 14,
+        "marks.settlement": settlement,
+        "hedge.target": target,
+        "costs.funding": funding,
+        "entry.min_days": 200,
+        "entry.max_days": 300,
+        "vary": {"hedge.rule": ["band", "whalley_wilmott"], "hedge.band": [0.05, 0.1]},
+    }
+    grid = cells(build(settings))
+    plain = [cell for cell in grid if cell.config.hedge.rule == "band"]
+    theirs = performance(replayed(grid[0].config)[1])
+    assert theirs["n_episodes"] == 0
+    for found in (*map(run_cell, grid), *run_together(plain, 2)):
+        assert found["daily"] == theirs["daily"].tolist()
+        for name in ("n_episodes", "n_hedges", "sharpe", "mean_pnl_over_premium"):
+            assert found["figures"][name] == theirs[name], name
+        for name in ("total", "premium", "max_drawdown"):
+            assert found["figures"][name] == theirs[name]["coin"] == 0.0, name

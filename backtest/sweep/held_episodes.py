@@ -131,7 +131,7 @@ class HeldEpisodes:
 
     def _earned(self, hedged: _Hedged, marks: Marks) -> list[Earned]:
         found, fills = hedged
-        profits, native = self._profit(found), 0 if self._inverse else 1
+        profits, native = self._profit(found), self._bets.native
         shown, falls = self._courses(marks).course(found, fills, profits[native])
         self._spare.append(fills)
         daily, fees = np.diff(shown, axis=1, prepend=0.0), self._fees(found)
@@ -281,10 +281,11 @@ class HeldEpisodes:
     def _late_funding(self, found: Array, fills: Array) -> list[float]:
         """Units owed by the trades of each episode, as the replay trues them up."""
         assert self._late is not None
-        ends, owed = np.cumsum(found["trades"])[:-1], []
-        for held, trades, received in zip(
-            self.episodes, np.split(fills, ends), found["received"].tolist(), strict=True
+        ends, owed = np.cumsum(found["trades"]), []
+        for held, end, count, received in zip(
+            self.episodes, ends.tolist(), found["trades"].tolist(), found["received"].tolist(), strict=True
         ):
+            trades = fills[end - count : end]
             late = self._late[held.start : held.start + len(held.block)]
             at = np.minimum(trades["at"] - held.start, len(late) - 1)
             units = received * (late[-1] - late[0]) + np.sum(trades["amount"] * (late[-1] - late[at]))
