@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,19 +126,19 @@ class Life:
 
 @disjoint_base
 class Lives:
-    def __new__(cls, lives: list[Life], working: Working, ranged: bool = False) -> Self: ...
+    def __init__(self, lives: list[Life], working: Working, ranged: bool = False) -> None: ...
     def hedge(self, ways: list[list[Plan]], fills: Fills) -> npt.NDArray[Any]: ...
 
 @disjoint_base
 class Courses:
-    def __new__(
-        cls,
+    def __init__(
+        self,
         holdings: list[tuple[int, int, int, float, npt.NDArray[np.float64], npt.NDArray[np.float64]]],
         inverse: bool,
         ts_ns: npt.NDArray[np.int64],
         owed: npt.NDArray[np.float64] | None,
         entries: npt.NDArray[np.int64],
-    ) -> Self: ...
+    ) -> None: ...
     def course(
         self, outcome: npt.NDArray[Any], fills: Fills, profit: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
