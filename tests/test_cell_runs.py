@@ -132,3 +132,26 @@ def test_cells_that_enter_nothing_have_the_figures_of_a_replay(settlement, targe
             assert found["figures"][name] == theirs[name], name
         for name in ("total", "premium", "max_drawdown"):
             assert found["figures"][name] == theirs[name]["coin"] == 0.0, name
+
+
+def test_a_cell_looks_at_the_chain_of_its_entry_and_at_the_bar_of_that_moment():
+    """Where the equity is hedged, too, the costs of the first hedge may call for another one at once."""
+    settings = {
+        "market.days": 11,
+        "market.seed": 95,
+        "entry.side": "short",
+        "entry.structure": "strangle",
+        "entry.schedule": "roll",
+        "entry.expiries": "any",
+        "entry.min_days": 6,
+        "entry.max_days": 8,
+        "hedge.to": "edge",
+        "hedge.target": "usd_neutral",
+        "execution.hedges": "taker",
+        "vary": {"hedge.band": [0.02, 0.05]},
+    }
+    for cell in cells(build(settings)):
+        theirs = performance(replayed(cell.config)[1])
+        for found in (run_cell(cell)["figures"], run_together([cell], 1)[0]["figures"]):
+            assert found["n_hedges"] == theirs["n_hedges"]
+            assert found["total"] == theirs["total"]["coin"]

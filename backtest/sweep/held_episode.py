@@ -154,6 +154,9 @@ def _parts(
             contract = hedger.contract(done.episode.hedge.instrument, int(ts[first]))
             runs.append((slice(first - start, a - start), contract))
         first = max(first, b)
+    # The entry is looked at with its chain, and again with the bar of that moment.
+    if runs and start and ts[start - 1] == ts[start]:
+        runs.insert(0, (slice(0, 1), runs[0][1]))
     return runs
 
 
