@@ -50,7 +50,8 @@ def preload(compiler: str) -> str:
 def main() -> int:
     """Build, test, and return pytest's exit status."""
     compiler = os.environ.get("CC") or str(sysconfig.get_config_var("CC")).split()[0]
-    arguments = sys.argv[1:] or [*(f"tests/{name}.py" for name in TESTS), "-k", f"not ({LEFT_OUT})"]
+    chosen = [*(f"tests/{name}.py" for name in TESTS), "-k", f"not ({LEFT_OUT})", "-n", "2"]
+    arguments = sys.argv[1:] or chosen
     with tempfile.TemporaryDirectory() as folder:
         lib, temp = f"{folder}/lib", f"{folder}/temp"
         build = [sys.executable, "setup.py", "-q", "build", "--build-lib", lib, "--build-temp", temp]
