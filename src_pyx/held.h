@@ -280,19 +280,8 @@ typedef void gc_courser(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, c
         gc_pass_all(tape, n, h, order, ways, course, m, entries);                                             \
     }
 
-GC_COURSER(gc_course_base, )
-#if GC_HAS_LEVELS
-GC_COURSER(gc_course_avx2, GC_TARGET_AVX2)
-GC_COURSER(gc_course_avx512, GC_TARGET_AVX512)
-#endif
+GC_EACH_LEVEL(GC_COURSER, gc_course)
 
-static gc_courser *gc_best_courser(void)
-{
-#if GC_HAS_LEVELS
-    if (gc_level_supported(GC_AVX512)) return gc_course_avx512;
-    if (gc_level_supported(GC_AVX2)) return gc_course_avx2;
-#endif
-    return gc_course_base;
-}
+static gc_courser *gc_best_courser(void) { return GC_WIDEST(gc_course); }
 
 #endif

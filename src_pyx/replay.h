@@ -18,7 +18,6 @@
 
 #define GC_UNITS 1e8
 #define GC_DUST 1e-12      /* of a coin: see gammacore.tolerances */
-#define GC_GRID_RTOL 1e-9  /* checked against gammacore.contracts when a run is set up */
 #define GC_CLOSED 1e-12    /* see gammacore.portfolio */
 
 enum { GC_EVERY, GC_OUTSIDE, GC_MOVE_USD, GC_MOVE_RELATIVE, GC_MOVE_LOG };

@@ -40,4 +40,18 @@ static inline int gc_level_supported(int level)
     return 0;
 }
 
+/* MAKE(name, attributes) defines a function for one level; these define one for each, and take the widest that
+ * this CPU has. */
+#if GC_HAS_LEVELS
+#define GC_EACH_LEVEL(MAKE, name)                                                     \
+    MAKE(name##_base, )                                                               \
+    MAKE(name##_avx2, GC_TARGET_AVX2)                                                 \
+    MAKE(name##_avx512, GC_TARGET_AVX512)
+#define GC_WIDEST(name)                                                               \
+    (gc_level_supported(GC_AVX512) ? name##_avx512 : gc_level_supported(GC_AVX2) ? name##_avx2 : name##_base)
+#else
+#define GC_EACH_LEVEL(MAKE, name) MAKE(name##_base, )
+#define GC_WIDEST(name) name##_base
+#endif
+
 #endif

@@ -105,19 +105,8 @@ typedef void gc_taylor_summer(int inverse, ptrdiff_t n, const gc_greeks_at *g, c
         else gc_sum_taylor(0, n, g, F, tau, vol, rate, all);                                                 \
     }
 
-GC_TAYLOR(gc_sum_taylor_base, )
-#if GC_HAS_LEVELS
-GC_TAYLOR(gc_sum_taylor_avx2, GC_TARGET_AVX2)
-GC_TAYLOR(gc_sum_taylor_avx512, GC_TARGET_AVX512)
-#endif
+GC_EACH_LEVEL(GC_TAYLOR, gc_sum_taylor)
 
-static gc_taylor_summer *gc_best_taylor(void)
-{
-#if GC_HAS_LEVELS
-    if (gc_level_supported(GC_AVX512)) return gc_sum_taylor_avx512;
-    if (gc_level_supported(GC_AVX2)) return gc_sum_taylor_avx2;
-#endif
-    return gc_sum_taylor_base;
-}
+static gc_taylor_summer *gc_best_taylor(void) { return GC_WIDEST(gc_sum_taylor); }
 
 #endif

@@ -169,21 +169,10 @@ typedef ptrdiff_t gc_scanner(const gc_run *r, const gc_plan *plan, double amount
         return plan->per_bar ? gc_scan(r, plan, 1, amount, 0, i) : gc_scan(r, plan, 0, amount, 0, i);       \
     }
 
-GC_SCANNER(gc_next_outside_base, )
-#if GC_HAS_LEVELS
-GC_SCANNER(gc_next_outside_avx2, GC_TARGET_AVX2)
-GC_SCANNER(gc_next_outside_avx512, GC_TARGET_AVX512)
-#endif
+GC_EACH_LEVEL(GC_SCANNER, gc_next_outside)
 
 /* The widest that this CPU has; all find the same bar. */
-static gc_scanner *gc_best_scanner(void)
-{
-#if GC_HAS_LEVELS
-    if (gc_level_supported(GC_AVX512)) return gc_next_outside_avx512;
-    if (gc_level_supported(GC_AVX2)) return gc_next_outside_avx2;
-#endif
-    return gc_next_outside_base;
-}
+static gc_scanner *gc_best_scanner(void) { return GC_WIDEST(gc_next_outside); }
 
 /* First bar from i on at which the price has moved far enough from the last one, or n. */
 static ptrdiff_t gc_next_move(const gc_run *r, const gc_plan *plan, double last, ptrdiff_t i)
