@@ -90,14 +90,20 @@ def test_the_command_hedges_a_book_of_the_local_exchange(tmp_path):
 
 @linux
 def test_one_command_hedges_a_book_of_each_currency(tmp_path):
-    words = ["--all", "--currency", "BTC,ETH,SOL_USDC", "--seconds", "20"]
-    words += ["--speed", "20", "--journal", "books"]
-    done = subprocess.run(
-        [*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
+    journals = {currency: tmp_path / "books" / f"{currency}.db" for currency in ("BTC", "ETH", "SOL_USDC")}
+    words = ["--all", "--currency", ",".join(journals), "--speed", "20", "--journal", "books"]
+    process = subprocess.Popen(
+        [*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for currency in ("BTC", "ETH", "SOL_USDC"):
-        journal = tmp_path / "books" / f"{currency}.db"
+    try:
+        for journal in journals.values():
+            wait_for(lambda journal=journal: len(_facts(journal, TakenOver)) == 10)
+            wait_for(lambda journal=journal: len(_facts(journal, Placed)) > 0)
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
+    for currency, journal in journals.items():
         taken = _facts(journal, TakenOver)
         assert len(taken) == 10
         assert {fact.instrument.split("-")[0] for fact in taken} == {currency}
