@@ -63,35 +63,38 @@ class Straddle:
         self.dt, self.sign = self.tau / self.steps, 1.0 if long else -1.0
 
     def shape(self, price, left, factor=1.0):
+        """Delta, and gamma as a function: most rules ask for the first alone."""
         total = IV * factor * math.sqrt(left) if np.ndim(factor) == 0 else IV * factor * np.sqrt(left)
         d1 = np.log(price / self.strike) / total + 0.5 * total
-        gamma = 2.0 * np.exp(-0.5 * d1 * d1) / math.sqrt(2.0 * math.pi) / (price * total)
-        return self.sign * (2.0 * ndtr(d1) - 1.0), self.sign * gamma
+
+        def gamma():
+            return self.sign * 2.0 * np.exp(-0.5 * d1 * d1) / math.sqrt(2.0 * math.pi) / (price * total)
+
+        return self.sign * (2.0 * ndtr(d1) - 1.0), gamma
 
     def trade(self, step, price, held, last):
         """Coins to buy back of the hedge, and the price of the last decision."""
         policy, left = self.policy, self.tau - step * self.dt
-        delta, gamma = self.shape(price, left)
+        if isinstance(policy, Interval) and step % round(policy.every_ns / NS_PER_YEAR / self.dt):
+            return 0.0, last
+        delta, gamma_of = self.shape(price, left)
         if isinstance(policy, Zakamouline):
-            delta, _ = self.shape(price, left, policy.vol_factor(price, gamma, IV, left))
+            delta, _ = self.shape(price, left, policy.vol_factor(price, gamma_of(), IV, left))
         mismatch = delta - held
-        if step == 0:
+        if step == 0 or isinstance(policy, Interval):
             return mismatch, last
-        if isinstance(policy, Interval):
-            every = round(policy.every_ns / NS_PER_YEAR / self.dt)
-            return mismatch * (step % every == 0), last
         if isinstance(policy, Move):
             width = policy.threshold * IV * math.sqrt(policy.horizon_ns / NS_PER_YEAR)
             fired = np.abs(np.log(price / last)) > width
             return np.where(fired, mismatch, 0.0), np.where(fired, price, last)
         if isinstance(policy, WhalleyWilmott):
-            width = np.cbrt(1.5 * policy.cost * price * gamma**2 / policy.risk_aversion)
+            width = np.cbrt(1.5 * policy.cost * price * gamma_of() ** 2 / policy.risk_aversion)
         elif isinstance(policy, FixedCost):
-            width = (12.0 * policy.cost_per_trade * gamma**2 / policy.risk_aversion) ** 0.25
+            width = (12.0 * policy.cost_per_trade * gamma_of() ** 2 / policy.risk_aversion) ** 0.25
         elif isinstance(policy, Zakamouline):
             a, cost = policy.risk_aversion, policy.cost
             width = cost / (a * price * IV**2 * left)
-            width = width + 1.12 * cost**0.31 * left**0.05 * IV**-0.25 * np.sqrt(np.abs(gamma) / a)
+            width = width + 1.12 * cost**0.31 * left**0.05 * IV**-0.25 * np.sqrt(np.abs(gamma_of()) / a)
         else:
             width = policy.half_width
         edge = 0.0 if policy.centres else np.sign(mismatch) * width
