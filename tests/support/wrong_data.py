@@ -60,14 +60,32 @@ def recording():
     }
 
 
+def timed(column):
+    """Times as text; other columns as they are."""
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column
+    times = column.unique()
+    return column.map(dict(zip(times, times.strftime("%Y-%m-%dT%H:%M:%SZ"), strict=True)))
+
+
+def texts(column):
+    return ["" if value != value else str(value) for value in timed(column).tolist()]
+
+
+@cache
+def sound_texts(part, name):
+    return texts(recording()[part][name])
+
+
 def csv(table, **how):
-    """Write a table as the files of a recording are written."""
-    text = table.copy()
-    for name in text:
-        if isinstance(text[name].dtype, pd.DatetimeTZDtype):
-            times = text[name].unique()
-            text[name] = text[name].map(dict(zip(times, times.strftime("%Y-%m-%dT%H:%M:%SZ"), strict=True)))
-    return text.to_csv(index=False, **how).encode()
+    """Write a table as the files of a recording are written; what is the recording's is written once."""
+    if how:
+        return table.apply(timed).to_csv(index=False, **how).encode()
+    columns = []
+    for name in table:
+        parts = [part for part, whole in recording().items() if table[name].equals(whole.get(name))]
+        columns.append(sound_texts(parts[0], name) if parts else texts(table[name]))
+    return "\n".join([",".join(table), *map(",".join, zip(*columns, strict=True)), ""]).encode()
 
 
 @cache
