@@ -1,6 +1,7 @@
 """One hedge for a book: how it is shared out, that the parts sum to it, and what netting saves."""
 
 import math
+import os
 from types import SimpleNamespace
 
 import msgspec
@@ -21,6 +22,7 @@ from gammacore.orders import BOOK, Leg, Order, Purpose
 from support.markets import EXPIRIES, FREE, FRIDAY, build, tape_of
 from support.messages import PERPETUAL
 
+BOOKS = int(os.environ.get("GAMMACORE_EXAMPLES", "30"))  # each of a structure, rule and target of its own
 SIZE = st.floats(-1e5, 1e5, allow_nan=False).filter(lambda x: abs(x) > 1e-3)
 
 
@@ -116,7 +118,7 @@ def book_of(seed, **changes):
     return build(settings | changes), tape_of(seed, vol=float(rng.uniform(0.4, 0.8)))[0]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(BOOKS))
 def test_the_compiled_book_is_the_desks_to_the_last_unit(seed):
     config, tape = book_of(seed)
     fast, slow = (replay(config, tape, engine=engine) for engine in ("auto", "desk"))
@@ -166,7 +168,7 @@ def test_a_book_whose_entries_are_all_refused_has_a_report():
     assert "refused: collar: " in found["reasons"][0]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(BOOKS))
 def test_episodes_and_residual_sum_to_what_was_really_traded(seed):
     config, tape = book_of(200 + seed, **{"costs.funding": False})
     run = replay(config, tape)
