@@ -23,7 +23,8 @@ def test_arrows_go_down_and_say_what_is_imported():
     assert all(DIRECT[room] <= reached[room] for room in DIRECT)
 
 
-def test_the_picture_has_every_room_and_the_page_shows_it():
+def test_the_picture_has_every_room_and_the_page_shows_it(monkeypatch):
+    monkeypatch.setattr(rooms_picture, "graph", lambda: DIRECT)  # read once
     texts = " ".join(ElementTree.fromstring(rooms_picture.drawn()).itertext())
     for room in DIRECT:
         assert all(name in texts for name in room)
