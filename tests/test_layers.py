@@ -7,6 +7,7 @@ import ast
 import graphlib
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,6 @@ MODULES = modules()
 
 
 def imported(name):
-    """Full names of what a module imports, with those of the things imported from a module."""
     path = MODULES[name]
     inside = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
@@ -154,8 +154,16 @@ def known(target):
     return target
 
 
-IMPORTS = {name: set(imported(name)) for name in MODULES}
-GRAPH = {name: {known(target) for target in targets} - {"", name} for name, targets in IMPORTS.items()}
+@cache
+def imports_of(name):
+    """Full names of what a module imports, with those of the things imported from a module."""
+    return set(imported(name))
+
+
+@cache
+def modules_of(name):
+    """Modules that a module imports."""
+    return {known(target) for target in imports_of(name)} - {"", name}
 
 
 def room_of(name):
@@ -164,7 +172,7 @@ def room_of(name):
 
 def rooms_of(name):
     """Rooms that a module imports from, compiled ones as well."""
-    return {target.split(".")[1] for target in IMPORTS[name] if target.startswith("gammacore.")}
+    return {target.split(".")[1] for target in imports_of(name) if target.startswith("gammacore.")}
 
 
 HOUSE = [name for name in MODULES if name != "gammacore"]  # the package itself repeats names of several rooms
@@ -212,7 +220,7 @@ def test_up_to_the_desk_nothing_reads_a_clock_a_file_or_a_socket():
             continue
         allowed = PURE | ({"datetime"} if name in MAY_READ_DATES else set())
         allowed |= {"importlib", "sys", "types"} if name in LAZY else set()
-        standard = {target.partition(".")[0] for target in IMPORTS[name]} & sys.stdlib_module_names
+        standard = {target.partition(".")[0] for target in imports_of(name)} & sys.stdlib_module_names
         assert standard <= allowed, name
         for node in ast.walk(ast.parse(MODULES[name].read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -223,7 +231,7 @@ def test_up_to_the_desk_nothing_reads_a_clock_a_file_or_a_socket():
 
 def test_no_circles():
     """Of any two modules at most one knows the other, on whatever way."""
-    graph = {name: GRAPH[name] - {"gammacore"} for name in HOUSE}
+    graph = {name: modules_of(name) - {"gammacore"} for name in HOUSE}
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 
 
@@ -235,7 +243,7 @@ def test_the_rooms_of_the_backtest_stand_on_each_other():
     wrong = {
         (name, other)
         for name in inner
-        for other in GRAPH[name]
+        for other in modules_of(name)
         if other in inner and level[other.split(".")[2]] > level[name.split(".")[2]]
     }
     assert wrong == set()
@@ -245,7 +253,9 @@ def test_the_rooms_of_the_backtest_stand_on_each_other():
 def test_inside_a_room_lower_never_imports_higher(room):
     lines = [line.split() for line in INSIDE[room].strip().splitlines()]
     level = {f"gammacore.{room}.{name}": at for at, line in enumerate(lines) for name in line}
-    wrong = {(name, other) for name in level for other in GRAPH[name] if level.get(other, -1) > level[name]}
+    wrong = {
+        (name, other) for name in level for other in modules_of(name) if level.get(other, -1) > level[name]
+    }
     assert wrong == set()
     pages = f"gammacore.{room}.dashboard"
     inside = {name for name in HOUSE if name.startswith(f"gammacore.{room}.") and not name.startswith(pages)}
@@ -259,7 +269,7 @@ def test_only_the_launcher_and_the_pages_stand_above_a_session():
         part = name.split(".")[2] if room_of(name) == "live" and name.count(".") > 1 else ""
         if part and part not in above:
             assert not {
-                other.split(".")[2] for other in GRAPH[name] if other.startswith("gammacore.live.")
+                other.split(".")[2] for other in modules_of(name) if other.startswith("gammacore.live.")
             } & {*above}, name
 
 
@@ -270,12 +280,10 @@ def test_units_of_the_wire_end_where_the_wire_does():
         pages = name.startswith("gammacore.live.dashboard")  # a browser counts milliseconds as well
         if room_of(name) in ("deribit", "exchange", "daycount") or pages:
             continue
-        tree = ast.parse(MODULES[name].read_text())
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        nodes = list(ast.walk(ast.parse(MODULES[name].read_text())))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
         texts = {
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         methods = {text for text in texts if re.fullmatch(r"(public|private)/\w+", text)}
         assert not (names | texts) & words, name
