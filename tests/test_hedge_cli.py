@@ -95,10 +95,9 @@ def test_one_command_hedges_a_book_of_each_currency(tmp_path):
     process = subprocess.Popen(
         [*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    hedged = lambda journal: len(_facts(journal, TakenOver)) == 10 and len(_facts(journal, Placed)) > 0  # noqa: E731
     try:
-        for journal in journals.values():
-            wait_for(lambda journal=journal: len(_facts(journal, TakenOver)) == 10)
-            wait_for(lambda journal=journal: len(_facts(journal, Placed)) > 0)
+        wait_for(lambda: process.poll() is not None or all(map(hedged, journals.values())))
     finally:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
