@@ -26,7 +26,7 @@ cdef extern from "replay.h" nogil:
         GC_HOURS
 
     ctypedef struct gc_contract:
-        int inverse, perpetual, on_grid, taker_rounded, maker_rounded
+        int inverse, perpetual, on_grid, taker_rounded, maker_rounded, flat
         double half_spread[24]
         double taker_fee, maker_fee
         double tick_num, tick_den, lot_num, lot_den, grid_rtol
@@ -95,14 +95,12 @@ cdef extern from "walk.h" nogil:
         void *rule
         gc_asked *ask
 
-    ctypedef struct gc_scanner:
-        pass
-    gc_scanner *gc_best_scanner()
     void gc_look_through(gc_run *r, gc_range *ranges)
-    ptrdiff_t gc_next_decision(const gc_run *r, const gc_plan *plan, const gc_position *p, gc_scanner *outside,
-                               ptrdiff_t i)
-    ptrdiff_t gc_walk_run(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,
-                          gc_scanner *outside, gc_trades *rows)
+    ctypedef ptrdiff_t gc_finder(const gc_run *r, const gc_plan *plan, const gc_position *p, ptrdiff_t i)
+    gc_finder *gc_best_finder()
+    ctypedef ptrdiff_t gc_walker(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,
+                                 gc_trades *rows)
+    gc_walker *gc_best_walker()
 
 cdef extern from "resting.h" nogil:
     double gc_rest(double a, double b, double seconds, double variance, double reach, double patience,
@@ -127,7 +125,8 @@ MOVE_RELATIVE, MOVE_LOG = GC_MOVE_RELATIVE, GC_MOVE_LOG
 TAKER, POST_ONLY, MAKER = GC_TAKER, GC_POST_ONLY, GC_MAKER
 HOURS = GC_HOURS
 
-cdef gc_scanner *gc_next_outside = gc_best_scanner()
+cdef gc_finder *gc_next_decision = gc_best_finder()
+cdef gc_walker *gc_walk_rows = gc_best_walker()
 
 TRADE = np.dtype([
     ("at", "i8"), ("wanted", "f8"), ("amount", "f8"), ("price", "f8"), ("mark", "f8"), ("fee", "f8"),
@@ -145,6 +144,7 @@ cdef class Contract:
         self.c.inverse, self.c.perpetual = inverse, perpetual
         for hour in range(GC_HOURS):
             self.c.half_spread[hour] = half_spread[hour]
+        self.c.flat = all(half_spread[hour] == half_spread[0] for hour in range(GC_HOURS))
         self.c.taker_fee, self.c.taker_rounded = taker
         self.c.maker_fee, self.c.maker_rounded = maker
         self.c.on_grid = tick is not None
@@ -329,7 +329,7 @@ cdef class Plan:
         held.amount, held.last_ns, held.last_price = amount, last_ns, last_price
         if bar >= bars.run.n:
             return bars.run.n
-        return gc_next_decision(&bars.run, &self.plan, &held, gc_next_outside, bar)
+        return gc_next_decision(&bars.run, &self.plan, &held, bar)
 
     cdef int failed(self, ptrdiff_t code) except -1:
         """Raise what a walk ended with."""
@@ -400,7 +400,7 @@ def hedge(Position position not None, Bars bars not None, Plan plan not None, Wo
     bars.fits(working)
     plan.fits(&bars.run)
     with nogil:
-        decisions = gc_walk_run(&position.p, &bars.run, &plan.plan, &working.w, gc_next_outside, added)
+        decisions = gc_walk_rows(&position.p, &bars.run, &plan.plan, &working.w, added)
     plan.failed(decisions)
     return rows, decisions
 

@@ -44,8 +44,8 @@ static int gc_end_life(const gc_life *life, gc_position *p, gc_trades *fills, do
     return 0;
 }
 
-static int gc_hedge_life(const gc_life *life, const gc_run *run, const gc_plan *plan, ptrdiff_t plans,
-                         const gc_working *w, gc_scanner *outside, gc_trades *fills, double *handed, gc_outcome *out)
+GC_INLINE int gc_hedge_life(const gc_life *life, const gc_run *run, const gc_plan *plan, ptrdiff_t plans,
+                            const gc_working *w, gc_trades *fills, double *handed, gc_outcome *out)
 {
     int native = life->closing->inverse ? 0 : 1;
     ptrdiff_t before = fills->count;
@@ -59,7 +59,7 @@ static int gc_hedge_life(const gc_life *life, const gc_run *run, const gc_plan *
         p.average = life->price;
     }
     for (ptrdiff_t k = 0; k < life->runs; k++) {
-        ptrdiff_t found = gc_walk(&p, &run[k], &plan[plans > 1 ? k : 0], w, outside, fills, sizeof(gc_fill));
+        ptrdiff_t found = gc_walk(&p, &run[k], &plan[plans > 1 ? k : 0], w, fills, sizeof(gc_fill));
         if (found < 0) return (int)found;
     }
     out->hedges = fills->count - before;
@@ -84,19 +84,33 @@ typedef struct {
 
 /* Hedges all episodes in some ways; one after another, so that its bars stay near. -1 if a rule raised, -2 without
  * memory. */
-static int gc_hedge_lives(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
-                          const gc_working *w, gc_scanner *outside)
+GC_INLINE int gc_hedge_all(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
+                           const gc_working *w)
 {
     for (ptrdiff_t k = 0, first = 0; k < n; first += life[k++].runs)
         for (ptrdiff_t c = 0; c < ways; c++) {
             gc_way *one = &way[c];
             const gc_plan *plan = one->plan + (one->plans > 1 ? first : 0);
-            int failed = gc_hedge_life(&life[k], run + first, plan, one->plans, w, outside, one->fills, &one->handed,
-                                       &one->out[k]);
+            int failed =
+                gc_hedge_life(&life[k], run + first, plan, one->plans, w, one->fills, &one->handed, &one->out[k]);
             if (failed) return failed;
         }
     return 0;
 }
+
+typedef int gc_hedger(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
+                      const gc_working *w);
+
+#define GC_HEDGER(name, attributes)                                                                      \
+    static attributes int name(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways,      \
+                               gc_way *way, const gc_working *w)                                         \
+    {                                                                                                    \
+        return gc_hedge_all(n, life, run, ways, way, w);                                                 \
+    }
+
+GC_EACH_LEVEL(GC_HEDGER, gc_hedge_lives)
+
+static gc_hedger *gc_best_hedger(void) { return GC_WIDEST(gc_hedge_lives); }
 
 /* ---- what it was worth ------------------------------------------------------------ */
 

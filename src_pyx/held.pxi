@@ -44,12 +44,14 @@ cdef extern from "held.h" nogil:
         double top, fall
         double *shown
 
-    int gc_hedge_lives(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
-                       const gc_working *w, gc_scanner *outside)
+    ctypedef int gc_hedger(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
+                           const gc_working *w)
+    gc_hedger *gc_best_hedger()
     ctypedef void gc_courser(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, const int64_t *order,
                              ptrdiff_t ways, gc_course *course, ptrdiff_t m, const int64_t *entries)
     gc_courser *gc_best_courser()
 
+cdef gc_hedger *gc_hedge_lives = gc_best_hedger()
 cdef gc_courser *gc_pass_all_best = gc_best_courser()
 
 OUTCOME = np.dtype([
@@ -227,7 +229,7 @@ cdef class Lives:
             for k, one in enumerate(plans):
                 plan[k] = one.plan
             with nogil:
-                code = gc_hedge_lives(self.count, self.life, self.run, count, way, &self.working.w, gc_next_outside)
+                code = gc_hedge_lives(self.count, self.life, self.run, count, way, &self.working.w)
         finally:
             free(plan)
             free(way)

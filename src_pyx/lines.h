@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bits.h"
 #include "portable.h"
 
 enum { GC_HELD_HEDGE, GC_HELD_BASIS, GC_HELD_LOTS, GC_HELD_FUNDING, GC_HELD_SUMS };
@@ -87,28 +86,52 @@ static void gc_add_worth(ptrdiff_t n, double *native, double *other, const doubl
     }
 }
 
-enum { GC_FALL_BLOCK = 64 };
+/* More lanes than gcc would unroll, which it then would not vectorise. */
+enum { GC_FALL_LANES = 32, GC_FALL_BLOCK = 8 * GC_FALL_LANES };
+
+/* Lowest and highest number of a block; without any, infinities of the wrong sign. */
+GC_INLINE void gc_extremes(const double *GC_RESTRICT curve, double *lowest, double *highest)
+{
+    double low[GC_FALL_LANES], high[GC_FALL_LANES];
+    for (int j = 0; j < GC_FALL_LANES; j++) {
+        low[j] = INFINITY;
+        high[j] = -INFINITY;
+    }
+    for (int k = 0; k < GC_FALL_BLOCK; k += GC_FALL_LANES)
+        for (int j = 0; j < GC_FALL_LANES; j++) {
+            low[j] = curve[k + j] < low[j] ? curve[k + j] : low[j];
+            high[j] = curve[k + j] > high[j] ? curve[k + j] : high[j];
+        }
+    *lowest = low[0];
+    *highest = high[0];
+    for (int j = 1; j < GC_FALL_LANES; j++) {
+        *lowest = low[j] < *lowest ? low[j] : *lowest;
+        *highest = high[j] > *highest ? high[j] : *highest;
+    }
+}
 
 /* Goes on with a curve: its highest point so far, and its deepest fall below that; passes over what is not
  * finite. */
 GC_INLINE void gc_fall(ptrdiff_t n, const double *GC_RESTRICT curve, double *highest, double *deepest)
 {
-    double top = *highest, fall = *deepest;
+    double top = *highest, fall = *deepest, low, high;
     for (ptrdiff_t k = 0; k < n; k += GC_FALL_BLOCK) {
-        /* Where no point is a new top, only those count that are a new depth. */
-        int m = n - k < GC_FALL_BLOCK ? (int)(n - k) : GC_FALL_BLOCK;
-        uint64_t bits = 0, tops = m < GC_FALL_BLOCK;
-        if (!tops)
-            for (int j = 0; j < GC_FALL_BLOCK; j++) {
-                tops |= -(uint64_t)(curve[k + j] > top);
-                bits |= gc_bit[j] & -(uint64_t)(curve[k + j] - top < fall);
+        ptrdiff_t end = k + GC_FALL_BLOCK < n ? k + GC_FALL_BLOCK : n;
+        if (end == k + GC_FALL_BLOCK) {
+            gc_extremes(curve + k, &low, &high);
+            if (low > -INFINITY && high <= top) { /* no new top */
+                fall = low - top < fall ? low - top : fall;
+                continue;
             }
-        if (tops) bits = ~UINT64_C(0) >> (GC_FALL_BLOCK - m);
-        for (; bits; bits &= bits - 1) {
-            double value = curve[k + gc_first_bit(bits)];
-            if (!isfinite(value)) continue;
-            if (value > top) top = value;
-            if (value - top < fall) fall = value - top;
+            if (low - high >= fall) { /* no new depth, whichever came first */
+                top = high;
+                continue;
+            }
+        }
+        for (ptrdiff_t j = k; j < end; j++) {
+            if (!isfinite(curve[j])) continue;
+            if (curve[j] > top) top = curve[j];
+            if (curve[j] - top < fall) fall = curve[j] - top;
         }
     }
     *highest = top;

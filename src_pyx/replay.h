@@ -32,6 +32,7 @@ enum { GC_TAKER, GC_POST_ONLY, GC_MAKER };
 /* The contract, its costs and its grid; tick and lot are fractions of whole numbers. */
 typedef struct {
     int inverse, perpetual, on_grid, taker_rounded, maker_rounded; /* fees of a schedule are rounded */
+    int flat; /* the half spread is one at all hours, which saves asking for the hour */
     double half_spread[GC_HOURS], taker_fee, maker_fee; /* by the hour of the day, UTC */
     double tick_num, tick_den, lot_num, lot_den, grid_rtol;
 } gc_contract;
@@ -112,6 +113,7 @@ GC_INLINE double gc_round_amount(const gc_contract *c, double amount)
 
 GC_INLINE double gc_half_spread(const gc_contract *c, int64_t ts_ns)
 {
+    if (c->flat) return c->half_spread[0];
     return c->half_spread[(ts_ns / GC_NS_PER_HOUR) % GC_HOURS];
 }
 
@@ -178,8 +180,8 @@ static int gc_rests(const gc_working *w, int buys, double own, double mark, int6
 
 /* Price at which an order of `amount` fills at entry `i`, and whether as a maker: what the steps of
  * gammacore.execution.working come to between two bars. */
-static double gc_work(const gc_contract *c, const gc_working *w, double amount, double mark, int64_t ts_ns,
-                      ptrdiff_t i, int *maker)
+GC_INLINE double gc_work(const gc_contract *c, const gc_working *w, double amount, double mark, int64_t ts_ns,
+                         ptrdiff_t i, int *maker)
 {
     double half = gc_half_spread(c, ts_ns), side = amount > 0.0 ? 1.0 : -1.0, missed;
     *maker = 0;

@@ -1,6 +1,7 @@
 /* One hedge walked over runs of bars: when its trigger fires, what is traded, and the trades kept.
  *
- * The arithmetic of a trade is in replay.h.
+ * The arithmetic of a trade is in replay.h. All that looks for decisions is compiled into its callers, for every
+ * instruction set: between two decisions there are few bars, and a call costs as much.
  */
 #ifndef GAMMACORE_WALK_H
 #define GAMMACORE_WALK_H
@@ -117,26 +118,25 @@ GC_INLINE int gc_may_leave(const gc_range *range, double below, double above, do
 }
 #undef GC_Y
 
-/* First bar from i on at which options + hedge is outside a band, or n. */
+/* First bar from i on at which options + hedge is outside a band, or n. `per_bar` and `inverse` are constants. */
 GC_INLINE ptrdiff_t gc_scan(const gc_run *r, const gc_plan *plan, const int per_bar, double amount, const int inverse,
                             ptrdiff_t i)
 {
     const gc_range *ranges = per_bar ? NULL : r->ranges;
     const double *below = plan->below, *above = plan->above;
     double target = plan->target;
-    ptrdiff_t n = r->n, k = i / GC_STRETCH * GC_STRETCH;
-    uint64_t bits = ~UINT64_C(0) << (i - k);
-    for (; k + GC_STRETCH <= n; k += GC_STRETCH, bits = ~UINT64_C(0)) {
-        if (ranges && !gc_may_leave(&ranges[k / GC_STRETCH], *below, *above, amount, inverse, target)) continue;
+    ptrdiff_t n = r->n, k = i; /* where the first stretch starts: the next trade is often near */
+    for (; k + GC_STRETCH <= n; k = (k / GC_STRETCH + 1) * GC_STRETCH) {
+        if (ranges && k > i && !gc_may_leave(&ranges[k / GC_STRETCH], *below, *above, amount, inverse, target)) continue;
         ptrdiff_t edge = per_bar ? k : 0;
-        bits &= gc_outside(r->options + k, r->price + k, below + edge, above + edge, per_bar, amount, inverse, target,
-                           GC_STRETCH);
+        uint64_t bits = gc_outside(r->options + k, r->price + k, below + edge, above + edge, per_bar, amount, inverse,
+                                   target, GC_STRETCH);
         if (bits) return k + gc_first_bit(bits);
     }
     if (k < n) {
         ptrdiff_t edge = per_bar ? k : 0;
-        bits &= gc_outside(r->options + k, r->price + k, below + edge, above + edge, per_bar, amount, inverse, target,
-                           (int)(n - k));
+        uint64_t bits = gc_outside(r->options + k, r->price + k, below + edge, above + edge, per_bar, amount, inverse,
+                                   target, (int)(n - k));
         if (bits) return k + gc_first_bit(bits);
     }
     return n;
@@ -159,20 +159,12 @@ static void gc_look_through(gc_run *r, gc_range *ranges)
     r->ranges = ranges;
 }
 
-typedef ptrdiff_t gc_scanner(const gc_run *r, const gc_plan *plan, double amount, ptrdiff_t i);
-
-#define GC_SCANNER(name, attributes)                                                                        \
-    static attributes ptrdiff_t name(const gc_run *r, const gc_plan *plan, double amount, ptrdiff_t i)       \
-    {                                                                                                       \
-        if (r->contract->inverse)                                                                           \
-            return plan->per_bar ? gc_scan(r, plan, 1, amount, 1, i) : gc_scan(r, plan, 0, amount, 1, i);   \
-        return plan->per_bar ? gc_scan(r, plan, 1, amount, 0, i) : gc_scan(r, plan, 0, amount, 0, i);       \
-    }
-
-GC_EACH_LEVEL(GC_SCANNER, gc_next_outside)
-
-/* The widest that this CPU has; all find the same bar. */
-static gc_scanner *gc_best_scanner(void) { return GC_WIDEST(gc_next_outside); }
+GC_INLINE ptrdiff_t gc_next_outside(const gc_run *r, const gc_plan *plan, double amount, ptrdiff_t i)
+{
+    if (r->contract->inverse)
+        return plan->per_bar ? gc_scan(r, plan, 1, amount, 1, i) : gc_scan(r, plan, 0, amount, 1, i);
+    return plan->per_bar ? gc_scan(r, plan, 1, amount, 0, i) : gc_scan(r, plan, 0, amount, 0, i);
+}
 
 /* First bar from i on at which the price has moved far enough from the last one, or n. */
 static ptrdiff_t gc_next_move(const gc_run *r, const gc_plan *plan, double last, ptrdiff_t i)
@@ -211,18 +203,30 @@ static ptrdiff_t gc_next_unequal(const gc_run *r, const gc_plan *plan, const gc_
     return i;
 }
 
-static ptrdiff_t gc_next_decision(const gc_run *r, const gc_plan *plan, const gc_position *p, gc_scanner *outside,
-                                  ptrdiff_t i)
+GC_INLINE ptrdiff_t gc_next_decision(const gc_run *r, const gc_plan *plan, const gc_position *p, ptrdiff_t i)
 {
     if (plan->kind == GC_EVERY) return gc_next_due(r, p->last_ns, plan->every, i);
     if (plan->kind != GC_OUTSIDE) return gc_next_move(r, plan, p->last_price, i);
-    return plan->own_equity ? gc_next_unequal(r, plan, p, i) : outside(r, plan, p->amount, i);
+    return plan->own_equity ? gc_next_unequal(r, plan, p, i) : gc_next_outside(r, plan, p->amount, i);
 }
+
+typedef ptrdiff_t gc_finder(const gc_run *r, const gc_plan *plan, const gc_position *p, ptrdiff_t i);
+
+#define GC_FINDER(name, attributes)                                                                          \
+    static attributes ptrdiff_t name(const gc_run *r, const gc_plan *plan, const gc_position *p, ptrdiff_t i)  \
+    {                                                                                                        \
+        return gc_next_decision(r, plan, p, i);                                                              \
+    }
+
+GC_EACH_LEVEL(GC_FINDER, gc_find)
+
+/* The widest that this CPU has; all find the same bar. */
+static gc_finder *gc_best_finder(void) { return GC_WIDEST(gc_find); }
 
 /* ---- walking -------------------------------------------------------------------- */
 
 /* Delta to trade at bar i; not 0 if a rule raised. */
-static int gc_decide(const gc_run *r, const gc_plan *plan, const gc_position *p, ptrdiff_t i, double *delta)
+GC_INLINE int gc_decide(const gc_run *r, const gc_plan *plan, const gc_position *p, ptrdiff_t i, double *delta)
 {
     double y = r->options[i] + gc_delta(r->contract->inverse, p->amount, r->price[i]) - plan->target;
     if (plan->own_equity) y += r->value[i] + gc_worth(p, r->contract, r->price[i], r->interest[i]);
@@ -235,10 +239,10 @@ static int gc_decide(const gc_run *r, const gc_plan *plan, const gc_position *p,
 
 /* Walks a run; how often the trigger fired, -1 if a rule raised, -2 without memory for the trades. */
 GC_INLINE ptrdiff_t gc_walk(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,
-                            gc_scanner *outside, gc_trades *all, size_t size)
+                            gc_trades *all, size_t size)
 {
     ptrdiff_t decisions = 0;
-    for (ptrdiff_t i = 0; (i = gc_next_decision(r, plan, p, outside, i)) < r->n; i++) {
+    for (ptrdiff_t i = 0; (i = gc_next_decision(r, plan, p, i)) < r->n; i++) {
         gc_trade t;
         double delta;
         if (gc_decide(r, plan, p, i, &delta)) return -1;
@@ -252,11 +256,17 @@ GC_INLINE ptrdiff_t gc_walk(gc_position *p, const gc_run *r, const gc_plan *plan
     return decisions;
 }
 
-/* Keeps rows. */
-static ptrdiff_t gc_walk_run(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,
-                             gc_scanner *outside, gc_trades *rows)
-{
-    return gc_walk(p, r, plan, w, outside, rows, sizeof(gc_row));
-}
+typedef ptrdiff_t gc_walker(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w, gc_trades *rows);
+
+#define GC_WALKER(name, attributes)                                                                           \
+    static attributes ptrdiff_t name(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,  \
+                                     gc_trades *rows)                                                         \
+    {                                                                                                         \
+        return gc_walk(p, r, plan, w, rows, sizeof(gc_row));                                                  \
+    }
+
+GC_EACH_LEVEL(GC_WALKER, gc_walk_rows)
+
+static gc_walker *gc_best_walker(void) { return GC_WIDEST(gc_walk_rows); }
 
 #endif

@@ -11,6 +11,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from gammacore.build import build_desk, build_policy
@@ -28,6 +29,7 @@ from .grid import Cell
 from .held_episodes import HeldEpisodes
 
 KEPT = 2  # markets a worker holds
+PARTS = 2  # for each thread
 FIGURES = (
     "sharpe",
     "mean_pnl_over_premium",
@@ -100,11 +102,20 @@ def run_together(cells: Sequence[Cell], threads: int = 1) -> list[dict[str, Any]
     if held is None or any(held.obstacle(policy) is not None for policy in policies):
         return [run_cell(cell) for cell in cells]
     run = held.run._replace(engine="compiled")
-    all_earned = held.earned(policies, loaded.marks, threads)
-    return [
-        _result(run._replace(config=cell.config), earned, loaded)
-        for cell, earned in zip(cells, all_earned, strict=True)
-    ]
+
+    def results(part: slice) -> list[dict[str, Any]]:
+        every = zip(cells[part], held.earned(policies[part], loaded.marks), strict=True)
+        return [_result(run._replace(config=cell.config), earned, loaded) for cell, earned in every]
+
+    if threads == 1 or not held.shares(policies, loaded.marks):
+        return results(slice(None))
+    # More parts than threads: one has figures made in Python while another hedges in compiled code.
+    parts = [slice(k, None, PARTS * threads) for k in range(min(PARTS * threads, len(cells)))]
+    found: list[dict[str, Any]] = [{}] * len(cells)
+    with ThreadPoolExecutor(threads) as pool:
+        for part, some in zip(parts, pool.map(results, parts), strict=True):
+            found[part] = some
+    return found
 
 
 def _result(run: Run, earned: Earned, loaded: _Loaded) -> dict[str, Any]:

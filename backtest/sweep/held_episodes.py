@@ -7,7 +7,6 @@ of 1e-8 in both currencies, and its lines. tests/test_held_episodes.py compares 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import NamedTuple
 
@@ -108,7 +107,14 @@ class HeldEpisodes:
         """Say why a policy cannot be hedged apart from the event loop, or None where it can."""
         return obstacle(policy, self.desk, self.exchange, self.tape)
 
-    def earned(self, policies: Sequence[Policy], marks: Marks, threads: int = 1) -> list[Earned]:
+    def shares(self, policies: Sequence[Policy], marks: Marks) -> bool:
+        """Whether threads may ask :meth:`earned` of some policies each; finds what they have in common."""
+        if not _at_deltas(policies):
+            return False
+        _ = self._plain, self._courses(marks)
+        return True
+
+    def earned(self, policies: Sequence[Policy], marks: Marks) -> list[Earned]:
         """Hedge every episode by some policies, for :func:`..figures.performance.performance`.
 
         Those that look at deltas, prices and time alone cost less together than one by one: the bars of an
@@ -119,15 +125,9 @@ class HeldEpisodes:
         ConfigError
             If the compiled hedger does not know a policy.
         """
-        if not all(_at_deltas(policy) for policy in policies):
+        if not _at_deltas(policies):
             return [self._earned(self._hedged([policy]), marks)[0] for policy in policies]
-        parts = [part for part in (policies[k::threads] for k in range(threads)) if part]
-        if len(parts) == 1:
-            return self._earned(self._hedged(policies), marks)
-        _ = self._plain, self._courses(marks)  # found once, not by every thread
-        with ThreadPoolExecutor(len(parts)) as pool:  # compiled loops let go of the interpreter
-            found = list(pool.map(lambda part: self._earned(self._hedged(part), marks), parts))
-        return [found[k % len(parts)][k // len(parts)] for k in range(len(policies))]
+        return self._earned(self._hedged(policies), marks)
 
     def _earned(self, hedged: _Hedged, marks: Marks) -> list[Earned]:
         found, fills = hedged
@@ -154,7 +154,7 @@ class HeldEpisodes:
             reason = self.obstacle(policy)
             if reason is not None:
                 raise ConfigError(f"policy: not hedged apart from the event loop: {reason}")
-        if all(_at_deltas(policy) for policy in policies):  # these see the same of every episode
+        if _at_deltas(policies):  # these see the same of every episode
             anywhere = Moment(0, None, 0.0, None, None, None, 0, 0.0)
             lives, ways = self._plain, [[self._plan(policy, anywhere)] for policy in policies]
         else:
@@ -301,9 +301,9 @@ class HeldEpisodes:
         return self.target.numeraire == "usd_neutral" and self._inverse
 
 
-def _at_deltas(policy: Policy) -> bool:
-    """Whether a policy looks at deltas, prices and time alone."""
-    return not (isinstance(policy, Custom) or policy.needs - {"mismatch"})
+def _at_deltas(policies: Sequence[Policy]) -> bool:
+    """Whether policies look at deltas, prices and time alone."""
+    return not any(isinstance(policy, Custom) or policy.needs - {"mismatch"} for policy in policies)
 
 
 def _cut(inputs: HedgeInputs, part: slice) -> HedgeInputs:
