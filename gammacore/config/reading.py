@@ -92,7 +92,8 @@ def all_functions_of(config: Config) -> list[tuple[str, OwnName]]:
     found = list(functions_of(config))
     for dotted, values in config.vary.items():
         for value in values:
-            found += functions_of(with_overrides(config, {"vary": {}, dotted: value}))
+            if not isinstance(value, int | float):  # which names nothing
+                found += functions_of(with_overrides(config, {"vary": {}, dotted: value}))
     return list(dict.fromkeys(found))
 
 
