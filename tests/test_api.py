@@ -166,7 +166,11 @@ def test_two_results_are_compared(result, tmp_path):
     found = gc.compare(result, wide)
     difference = wide.summary["total"]["usd"] - result.summary["total"]["usd"]
     assert found.figures.loc["P&L, USD", "difference"] == pytest.approx(difference)
+    assert found.configuration.to_dict("index") == {"hedge.band": {"first": 0.05, "second": 0.2}}
     assert len(repr(found)) < 5_000
+    for shown in (repr(found), found._repr_html_()):
+        assert f"{difference:+,.2f}" in shown
+        assert "0.000000" not in shown
     first = result.report(tmp_path / "first").parent
     assert gc.compare(first, wide).figures.loc["P&L, USD", "difference"] == pytest.approx(difference)
 

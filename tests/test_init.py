@@ -65,7 +65,13 @@ def test_the_code_of_ones_own_can_be_named(project, monkeypatch):
 
 
 def test_the_notebook_runs(project):
-    assert pictures(execute(project / "notebooks/first_look.ipynb", project / "notebooks")) == 2
+    outputs = execute(project / "notebooks/first_look.ipynb", project / "notebooks")
+    shown = [output["data"]["text/html"] for output in outputs if "text/html" in output["data"]]
+    assert pictures(outputs) == 4
+    assert [("<svg" in html, "of the premium" in html, "95 % interval" in html) for html in shown] == [
+        (True, True, False),
+        (False, False, True),
+    ]
 
 
 def test_what_is_there_is_kept(project):

@@ -143,8 +143,10 @@ def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go
     ):
         marker = {"color": colour, "symbol": symbol, "size": 8}
         traces.append(scatter(x=shown.index, y=shown["mark"], mode="markers", name=name, marker=marker))
-    title = f"Episode {row.name}: {row['instruments']}"
-    return make_figure(traces, HEIGHT, title={"text": title}, xaxis=time_axis(), yaxis=axis("USD")).checked()
+    text, margin = f"Episode {row.name}: {row['instruments']}", {"l": 10, "r": 14, "t": 60, "b": 10}
+    title = {"text": text, "x": 0.0, "xref": "paper", "y": 0.98, "yanchor": "top", "font": {"size": 14}}
+    axes = {"xaxis": time_axis(), "yaxis": axis("USD")}
+    return make_figure(traces, HEIGHT, title=title, margin=margin, **axes).checked()
 
 
 def _priced(found: pd.DataFrame) -> pd.DataFrame:

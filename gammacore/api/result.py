@@ -209,6 +209,8 @@ class Comparison:
         Which made more, and whether that is more than luck.
     figures : DataFrame
         Each figure of both, and the difference (second minus first).
+    configuration : DataFrame
+        Parameters that differ, as each has them.
     paired : list of dict
         Mean difference of the episodes that both have, with intervals.
 
@@ -228,13 +230,23 @@ class Comparison:
         self.figures = pd.DataFrame.from_dict(rows, orient="index", columns=names).rename_axis("figure")
         numbers = self.figures.apply(pd.to_numeric, errors="coerce")
         self.figures["difference"] = numbers[names[1]] - numbers[names[0]]
+        differ = {row["path"]: row["values"] for row in found["configuration"]}
+        self.configuration = pd.DataFrame.from_dict(differ, orient="index", columns=names, dtype=object)
         self.paired: list[dict[str, Any]] = list(found["paired"])
+        self._rows = found["figures"]
 
     def __repr__(self) -> str:
-        return f"<Comparison: {self.verdict}\n{self.figures.to_string()}>"
+        return f"<Comparison: {self.verdict}\n{self._written().to_string()}>"
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{html.escape(self.verdict)}</b></p>{self.figures.to_html()}"
+        return f"<p><b>{html.escape(self.verdict)}</b></p>{self._written().to_html()}"
+
+    def _written(self) -> pd.DataFrame:
+        """Figures as the page of a comparison writes them."""
+        from gammacore.backtest.report.compare_page import figure_row
+
+        texts = [[text for text, _ in figure_row(row)["cells"]] for row in self._rows]
+        return pd.DataFrame(texts, self.figures.index.rename(None), self.figures.columns)
 
 
 def _dated(table: pd.DataFrame) -> pd.DataFrame:

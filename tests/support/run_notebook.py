@@ -22,4 +22,5 @@ def execute(path, folder, **environment):
 
 def pictures(outputs):
     """Number of plots among outputs."""
-    return sum("image/png" in output.get("data", {}) for output in outputs)
+    kinds = {"image/png", "application/vnd.plotly.v1+json"}
+    return sum(not kinds.isdisjoint(output.get("data", {})) for output in outputs)
