@@ -22,10 +22,7 @@ __all__ = ["FIELDS", "with_store"]
 CHAINS = ("chains", "chains_modelled")  # recorded ones, or else modelled ones: never both
 KINDS = {"prices": "candles", "funding": "funding", "delivery": "delivery", "dvol": "dvol"}
 FIELDS = ("chains", *KINDS, "instruments")
-FILL = (
-    "fill a store with gammacore data download, and with chains by gammacore data record, "
-    "gammacore data import or gammacore data build-chains"
-)
+FILL = "fill a store with gammacore data download, gammacore data record or gammacore data import"
 
 
 def with_store(
@@ -121,9 +118,8 @@ def _no_chains(place: Path, currency: str) -> str:
         ways.append(f"model them from {'its' if here else 'downloaded'} trades {build}")
     flat = "; its price bars are enough for a flat volatility (--set marks.source=flat)"
     return (
-        f"store {place}: no chains of {currency}, {_others(place, CHAINS)}; a download of public history "
-        f"brings none, as the exchange keeps no history of them: {', or '.join(ways)}"
-        + (flat if series_of(folder / "candles" / settled) else "")
+        f"store {place}: no chains of {currency}, {_others(place, CHAINS)}; the exchange keeps no history of "
+        f"them: {', or '.join(ways)}" + (flat if series_of(folder / "candles" / settled) else "")
     )
 
 

@@ -18,6 +18,7 @@ from gammacore.cli.main import BAD_INPUT
 from gammacore.data.formats import FORMATS
 from gammacore.data.schemas import KINDS
 from gammacore.data.store import Store, day_of
+from gammacore.data.trade_chains import ChainRecipe
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.exchange.server import serving
 from support import chain_files, store_world
@@ -55,7 +56,7 @@ def test_download_check_and_backtest(monkeypatch, capsys, tmp_path):
     words = ["backtest", "--chains", str(base / "chains/BTC"), "--prices", str(base / "candles/BTC")]
     code, _, err = run(monkeypatch, capsys, *words, "--out", str(tmp_path / "none"))
     assert code == BAD_INPUT
-    assert "downloads bring none" in " ".join(err.split())
+    assert "the exchange keeps no history of them" in " ".join(err.split())
     assert "gammacore data record" in " ".join(err.split())
     assert not (tmp_path / "none").exists()
 
@@ -76,6 +77,45 @@ def test_without_dates_the_last_week_is_downloaded(monkeypatch, capsys, tmp_path
     assert len(few) == 2  # today is not over
     assert len(week) == 6
     assert max(few) == max(week)
+
+
+@pytest.fixture
+def week(monkeypatch, tmp_path):
+    """Commands in a folder of their own, beside an exchange whose options have traded for nine days."""
+    exchange = make(history_days=9, tick_ms=600_000)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "time_ns", lambda: exchange.now_ns)
+    with serving(exchange) as port:
+        yield ["data", "download", "--url", f"http://127.0.0.1:{port}/api/v2", "--rate", "500"]
+
+
+def test_what_was_downloaded_is_backtested_by_the_next_command(monkeypatch, capsys, week):
+    recipe = ChainRecipe(min_chain=20, min_expiry=3)  # few trade on the local exchange
+    monkeypatch.setattr("gammacore.data.trade_chains.ChainRecipe", lambda: recipe)
+    code, out, _ = run(monkeypatch, capsys, *week)
+    *_, last = out.strip().splitlines()
+    assert last == "20 chains modelled from trades; replay them: gammacore backtest --store"
+    assert code == 0  # of five days: today is not over, and the first has none before it
+    code, out, _ = run(monkeypatch, capsys, "backtest", "--store", "--json", "--set", "report.html=false")
+    told = json.loads(out)
+    assert (code, told["simulated_data"], told["n_episodes"]) == (0, False, 1)
+    assert "least 3 and 20" in told["data"]["modelled"]
+    code, out, _ = run(monkeypatch, capsys, *week, "--json")
+    assert (code, json.loads(out)["chains"]) == (0, 0)
+    code, out, _ = run(monkeypatch, capsys, *week)
+    assert "0 chains modelled from trades, 5 days were there" in out
+
+
+def test_a_download_says_why_it_modelled_no_chains(monkeypatch, capsys, week):
+    code, out, _ = run(monkeypatch, capsys, *week, "--kinds", "delivery")
+    assert (code, "chains" in out) == (0, False)
+    code, out, _ = run(monkeypatch, capsys, *week, "--no-chains")
+    assert (code, "chains" in out, Path("data/processed/chains_modelled").exists()) == (0, False, False)
+    code, out, _ = run(monkeypatch, capsys, *week)
+    assert code == 0
+    assert re.search("No chains modelled from trades: .*fewer than 600 trades", out)
+    code, _, err = run(monkeypatch, capsys, "backtest", "--store")
+    assert (code, "too few were traded to model any" in " ".join(err.split())) == (BAD_INPUT, True)
 
 
 def test_without_a_network_the_simulated_market_is_offered(monkeypatch, capsys, tmp_path):

@@ -32,7 +32,7 @@ PROGRAM = Path(sys.executable).with_name("gammacore")
 # Files of the reader's, the exchange's network, a cluster, an account.
 ELSEWHERE = re.compile(
     r"\b(?:DIR|FILES?|CONFIG)\b|HOST|--venue|--direct|data (?:download|record|import|build-chains|check)"
-    r"|chains check|--store data|--backend dask|deribit_options_chain|data/processed"
+    r"|chains check|--store(?: data)?(?: |$)|--backend dask|deribit_options_chain|data/processed"
 )
 ENDLESS = ("dashboard", "exchange")  # until Ctrl-C
 SHORTER = {

@@ -228,7 +228,7 @@ def test_a_store_without_chains_is_refused(told, downloaded, command, tmp_path):
     more = ["--vary", "hedge.band=0.1,0.2"] if command == "sweep" else []
     code, err, _ = told(command, "--store", downloaded, *more)
     assert code == BAD_INPUT
-    assert f"store {downloaded}: no chains of BTC, nor of any other currency; a download of public" in err
+    assert f"store {downloaded}: no chains of BTC, nor of any other currency; the exchange keeps no" in err
     assert "record them (gammacore data record), or import them (gammacore data import), or" in err
     build = f"gammacore data build-chains --currency BTC --start DAY --store {downloaded}"
     assert f"model them from its trades ({build}); its price bars are enough for a flat" in err
@@ -270,7 +270,7 @@ def test_sweep_and_simulate_take_a_currency(told, recorded, tmp_path):
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("nothing", "store nothing: no such folder; fill a store with gammacore data download, and with"),
+        ("nothing", "store nothing: no such folder; fill a store with gammacore data download, gammacore"),
         ("file", "store file: is a file, not a folder; fill a store"),
         ("empty", "store empty: is no store, as it has no folder named processed; fill a store"),
         ("data/processed", "named processed; did you mean data?"),

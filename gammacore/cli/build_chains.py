@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +21,10 @@ from gammacore.cli.common import (
     stoppable,
 )
 from gammacore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gammacore.data.store import Store
+    from gammacore.data.trade_chains.build import Built
 
 EXAMPLES = (
     "gammacore data build-chains --currency BTC --start 2021-01-01 --end 2022-01-01 --every 1d",
@@ -90,6 +95,23 @@ def build_chains(
         document({name: getattr(done, name) for name in (*names, *counts)} | {"chains_at": str(place)})
         return
     _show(Console(), done, place)
+
+
+def model_chains(store: Store, coins: Sequence[str], start_ns: int, end_ns: int, report: Any) -> list[Built]:
+    """Model chains of what was downloaded by the usual recipe, of the coins that have trades and spreads."""
+    from gammacore.data.trade_chains import ChainRecipe, load_spread_model
+    from gammacore.data.trade_chains import build_chains as run
+    from gammacore.errors import DataError
+
+    built, now_ns = [], time.time_ns()
+    for coin in coins:
+        try:
+            recipe, spreads = ChainRecipe(), load_spread_model(coin)
+            done = run(store, coin, start_ns, end_ns, recipe, spreads, as_of_ns=now_ns, progress=report)
+        except DataError:  # options that no spread model is of, or none that traded
+            continue
+        built.append(done)
+    return built
 
 
 def _show(console: Console, done: Any, place: Path) -> None:

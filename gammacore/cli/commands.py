@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 START, RESEARCH, DATA, LIVE = "Start here", "Research", "Data", "Live"
+STORE = "data"  # the folder that downloads fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,4 +259,14 @@ class Program(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the command that is run."""
         name, told, rest = super().resolve_command(ctx, args)
-        return name, None if told is None else self.commands[name], rest
+        return name, None if told is None else self.commands[name], _with_store(rest)
+
+
+def _with_store(words: list[str]) -> list[str]:
+    """Let ``--store`` without a folder name the one that downloads fill."""
+    found = list[str]()
+    for word, following in pairwise([*words, "-"]):
+        found.append(word)
+        if word == "--store" and following.startswith("-"):
+            found.append(STORE)
+    return found

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from gammacore.cli.commands import STORE
 from gammacore.cli.own_code import confirm_code
 from gammacore.daycount import NS_PER_DAY, parse_time
 from gammacore.errors import ConfigError
@@ -39,10 +40,13 @@ SetOption = Annotated[
     ),
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
-DEFAULT_STORE = Path("data")
+DEFAULT_STORE = Path(STORE)
 FromStoreOption = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of a store: what no other option names is read from there."),
+    typer.Option(
+        "--store",
+        help=f"Folder of a store, {STORE} if left out: what no other option names is read from there.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 ForceOption = Annotated[

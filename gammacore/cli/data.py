@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import shlex
 import signal
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from gammacore.cli.build_chains import EXAMPLES, build_chains
+from gammacore.cli.build_chains import EXAMPLES, build_chains, model_chains
 from gammacore.cli.check import PROBLEMS, coverage_table, day_table, show_chains
 from gammacore.cli.commands import examples
 from gammacore.cli.common import (
@@ -26,6 +27,9 @@ from gammacore.cli.common import (
     stoppable,
 )
 from gammacore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gammacore.data.trade_chains.build import Built
 
 data_app = typer.Typer(help="Download, import, record and check market data.", no_args_is_help=True)
 
@@ -57,9 +61,12 @@ def download(
     store: StoreOption = DEFAULT_STORE,
     url: Annotated[str | None, typer.Option(help="REST address of an exchange (default: Deribit).")] = None,
     rate: Annotated[float, typer.Option(help="Requests a second.", min=0.01)] = 10.0,
+    no_chains: Annotated[
+        bool, typer.Option("--no-chains", help="Model no option chains from the trades.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Download public history, day by day; run the command again to resume."""
+    """Download public history, day by day, and model chains from its trades; run it again to resume."""
     from gammacore.data.download import DOWNLOADED, Plan
     from gammacore.data.download import download as run
     from gammacore.data.store import Store
@@ -90,15 +97,33 @@ def download(
             raise DataError(f"no connection to {url or REST}: {error}. {offer}") from None
         throttle = Throttle(rate, burst)
         done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
+        whole = not (no_chains or kinds or instruments)
+        coins = plan.currencies if whole else ()
+        built = model_chains(opened, coins, plan.start_ns, plan.end_ns, report)
+    chains = sum(one.chains for one in built)
     if as_json:
-        document({"rows": done.rows, "written": done.files, "before": done.before, "until": done.until})
+        counts = {"rows": done.rows, "written": done.files, "before": done.before, "chains": chains}
+        document({**counts, "until": done.until})
         return
     console = Console()
     rows = ", ".join(f"{count:,} {kind}" for kind, count in done.rows.items()) or "nothing new"
     summary = f"{rows}; {done.files:,} files written, {done.before:,} were there"
     console.print(summary, highlight=False, soft_wrap=True)
+    if whole:
+        console.print(_modelled(built, chains, store), highlight=False, soft_wrap=True, markup=False)
     if done.until and end is not None:
         console.print(f"Until {done.until}: later days are not over yet", highlight=False)
+
+
+def _modelled(built: list[Built], chains: int, store: Path) -> str:
+    """Say what chains there are now, or why there are none."""
+    before = sum(one.before for one in built)
+    if not chains and not before:
+        why = "; ".join(reason for one in built for reason in one.skipped) or "no options traded"
+        return f"No chains modelled from trades: {why}"
+    where = "--store" if store == DEFAULT_STORE else f"--store {shlex.quote(str(store))}"
+    days = f", {before:,} days were there" if before else ""
+    return f"{chains:,} chains modelled from trades{days}; replay them: gammacore backtest {where}"
 
 
 @data_app.command(

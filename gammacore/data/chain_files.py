@@ -47,6 +47,10 @@ COLUMNS = (
 )
 """Columns of a chain file. The last three repeat what the name says and are held against it."""
 
+FEW = (
+    "its chains hold no option, as too few were traded to model any: download more days, or remove this "
+    "folder and give gammacore data build-chains a lower --min-chain"
+)
 FIRST_ROWS = 1_000  # of a file, by which it is told to be of another currency
 
 
@@ -158,7 +162,7 @@ def _read_files(
     """Tables of the files of a currency, and the names of the files that are no such."""
     if not Path(path).expanduser().exists() and _in_a_store(path):
         raise DataError(
-            f"{path}: no chains here: downloads bring none, as the exchange keeps no history of them. "
+            f"{path}: no chains here: the exchange keeps no history of them. "
             "Import or record them (gammacore data import, gammacore data record), model them from trades "
             "(gammacore data build-chains), or leave --chains out and backtest at a flat volatility "
             "(--set marks.source=flat)"
@@ -195,7 +199,8 @@ def _in_a_store(path: str | Path) -> bool:
 def _choose_currency(path: str | Path, tables: Sequence[Table], currency: str | None) -> str:
     found = sorted({family(name) for table in tables for name in table.columns["instrument_name"].texts})
     if not found:
-        raise DataError(f"{path}: there is a header but no row")
+        modelled = "chains_modelled" in Path(path).parts
+        raise DataError(f"{path}: {FEW if modelled else 'there is a header but no row'}")
     if currency is None and len(found) > 1:
         raise DataError(f"{path}: holds {', '.join(found)}; name one of them as the currency")
     if currency is not None and currency not in found:
