@@ -1,5 +1,8 @@
 """Every page at three widths: nothing leaves the window, no cell is cut, no names overlap."""
 
+import html
+import json
+
 import pytest
 
 from support.browser import browser
@@ -44,6 +47,22 @@ NAMES = """[...document.querySelectorAll(".figure")].flatMap(figure => {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     return write_pages(tmp_path_factory.mktemp("widths"), settings=["report.plotly=shared"])
+
+
+def test_every_summary_begins_with_the_verdict_that_its_page_shows(pages):
+    summaries = [page.with_name("summary.json") for page in pages if page.name == "report.html"]
+    assert len(summaries) == 5
+    for file in [
+        *summaries,
+        *(page.with_suffix(".json") for page in pages if page.name == "calibration.html"),
+    ]:
+        first, told = next(iter(json.loads(file.read_text()).items()))
+        assert first == "verdict"
+        (page,) = [page for page in pages if page.parent == file.parent and page.stem != "hedges"]
+        shown = html.unescape(page.read_text())
+        for sentence in told.values() if isinstance(told, dict) else [told]:
+            assert len(sentence) > 20
+            assert sentence in shown
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from gammacore.daycount import format_time
 from .lives import Lives
 from .performance import number
 
-__all__ = ["Later", "RuleCalibration", "calibrate_lives", "headline"]
+__all__ = ["Later", "RuleCalibration", "by_coin", "calibrate_lives", "headline"]
 
 BUCKETS = ((0.0, 1.5, "1"), (1.5, 3.5, "2-3"), (3.5, 7.5, "4-7"), (7.5, 99.0, "8-14"))  # days to expiry
 
@@ -139,6 +139,12 @@ class RuleCalibration(NamedTuple):
 def calibrate_lives(lives: Iterable[Lives]) -> list[RuleCalibration]:
     """Calibrate every rule of every coin."""
     return [_calibrated(one) for one in lives]
+
+
+def by_coin(found: Sequence[RuleCalibration]) -> dict[str, list[RuleCalibration]]:
+    """Group by coin, in order."""
+    coins = dict.fromkeys(one.lives.coin for one in found)
+    return {coin: [one for one in found if one.lives.coin == coin] for coin in coins}
 
 
 def headline(found: list[RuleCalibration]) -> str:

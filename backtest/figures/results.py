@@ -88,7 +88,7 @@ def tabulate(run: Run, market: LoadedMarket) -> Results:
     booked = run.accounts + ([] if run.book is None else [run.book])
     return Results(
         config=run.config,
-        summary={"gammacore": __version__, **summary},
+        summary={"verdict": summary["verdict"], "gammacore": __version__} | summary,
         episodes=episodes,
         fills=fill_table(run, seen),
         profit=profit_table(run, seen),

@@ -8,7 +8,7 @@ from typing import Any
 
 from gammacore.breakeven.calibration import Calibration, Estimated
 
-from ..figures.calibration import RuleCalibration, headline
+from ..figures.calibration import RuleCalibration, by_coin, headline
 from .drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Figure, axis, make_figure, scatter
 from .rendering import render, script_json
 from .script_file import SharedScript
@@ -39,10 +39,8 @@ def render_calibration(
     str
         HTML that opens offline.
     """
-    coins = list(dict.fromkeys(one.lives.coin for one in found))
     parts, figures = [], {}
-    for coin in coins:
-        own = [one for one in found if one.lives.coin == coin]
+    for coin, own in by_coin(found).items():
         figures[f"reliability-{coin}"] = script_json(_reliability(own).plain())
         figures[f"gain-{coin}"] = script_json(_gains(own).plain())
         parts.append(

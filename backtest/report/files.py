@@ -69,6 +69,7 @@ def write_calibration(
     """
     from gammacore.data.recalibrations import recalibration_text
 
+    from ..figures.calibration import by_coin, headline
     from .calibration_page import render_calibration
 
     own = defaultdict(list)
@@ -77,7 +78,8 @@ def write_calibration(
     for currency, fitted in own.items():
         (folder / f"recalibration_{currency}.json").write_text(recalibration_text(fitted), encoding="utf-8")
     pd.concat([_lives_table(one) for one in found]).to_csv(folder / "lives.csv", index=False)
-    text = json_text({"rules": [one.document() for one in found]})
+    verdicts = {coin: headline(own) for coin, own in by_coin(found).items()}
+    text = json_text({"verdict": verdicts, "rules": [one.document() for one in found]})
     (folder / "calibration.json").write_text(text, encoding="utf-8")
     faults = tuple(fault for market in markets for fault in market.faults)
     modelled = "; ".join(dict.fromkeys(market.modelled for market in markets if market.modelled))

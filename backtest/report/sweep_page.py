@@ -14,7 +14,7 @@ from gammacore.config import Config
 from .drawing import GAIN, GREY, LOSS, Figure, axis, bar, make_figure, trace
 from .rendering import render, script_json
 from .script_file import SharedScript
-from .view import as_text, gain_or_loss, plural
+from .view import as_text, gain_or_loss
 
 SHOWN = {  # figure of a cell: its name, how it is written, how it is scaled
     "sharpe": ("Sharpe ratio", "+.2f", 1.0),
@@ -56,7 +56,7 @@ def render_sweep(
     context = {
         "summary": summary,
         "varied": list(config.vary),
-        "sentence": sentence(summary),
+        "sentence": summary["verdict"],
         "verdict": verdict_rows(summary),
         "walks": _walk_tables(summary),
         "figure_names": [name for name, _, _ in SHOWN.values()],
@@ -74,23 +74,6 @@ def _row(row: dict[Any, Any], varied: list[str]) -> list[tuple[str, str]]:
         tone = gain_or_loss(value) if "+" in form else ""
         cells.append((as_text(scale * value, form), f"num {tone}".rstrip()))
     return cells
-
-
-def sentence(summary: dict[str, Any]) -> str:
-    """Say in one sentence what the best trial is worth."""
-    best, overfit = summary["best"], summary["overfitting"]
-    if best is None:
-        return "No trial has a Sharpe ratio: none traded, or none for two days."
-    decisions = ", ".join(f"{name} = {value}" for name, value in best["decisions"].items())
-    named = f" ({decisions})" if decisions else ""
-    sharpe, lucky = as_text(best["sharpe"], "+.2f"), as_text(summary["expected_best_of_luck"], "+.2f")
-    trials = plural(summary["n_trials"], "trial")
-    words = f"The best of {trials}{named} has a Sharpe ratio of {sharpe}; luck alone would give {lucky}"
-    if summary["deflated_sharpe_ratio"] is not None:
-        words += f". Chance that it is more than luck: {summary['deflated_sharpe_ratio']:.0%}"
-    if overfit is not None:
-        words += f", that the winner is overfit: {overfit['probability']:.0%}"
-    return words
 
 
 def verdict_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

@@ -234,8 +234,8 @@ def _summary(
         chosen = {"cost": point.cost, "sd": point.sd, "mean_pnl": point.mean_pnl, "hedges": point.trades}
     unit = config.coin if experiment.inverse else "USD"
     return {
-        "gammacore": __version__,
         "verdict": _verdict(run, table, chosen, config.hedge.rule, unit),
+        "gammacore": __version__,
         "simulated_data": True,
         "accounting_currency": unit,
         "model": config.simulate.model,

@@ -16,7 +16,7 @@ from gammacore.result_files import GrowingDirectory
 from .cell_runs import FIGURES, run_cell
 from .cell_store import CellStore
 from .grid import Cell, cells
-from .selection import judge
+from .selection import judge, verdict
 from .workers import CellFunction, Failed, check_backend, run_cells
 
 
@@ -118,7 +118,9 @@ def _judged(
         {**cell.overrides, **(results[cell.key]["figures"] if cell.key in results else {})} for cell in grid
     ]
     table = pd.DataFrame(rows, columns=[*config.vary, *FIGURES])
+    judged = judge(known)
     summary = {
+        "verdict": verdict(judged),
         "gammacore": __version__,
         "currency": config.currency,
         "simulated_data": config.data.chains is None and config.data.prices is None,
@@ -129,6 +131,6 @@ def _judged(
         "varied": config.vary,
         "faults": list(dict.fromkeys(fault for _, result in known for fault in result.get("faults", []))),
         "engines": dict(Counter(result.get("engine", "none") for _, result in known)),
-        **judge(known),
+        **judged,
     }
     return table, summary

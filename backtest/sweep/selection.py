@@ -93,6 +93,22 @@ def judge(cells: Sequence[tuple[Cell, dict[str, Any]]]) -> dict[str, Any]:
     }
 
 
+def verdict(judged: dict[str, Any]) -> str:
+    """Say in one sentence what the best trial is worth, by :func:`judge`."""
+    best, count = judged["best"], judged["n_trials"]
+    if best is None:
+        return "No trial has a Sharpe ratio: none traded, or none for two days."
+    decisions = ", ".join(f"{name} = {value}" for name, value in best["decisions"].items())
+    trials = f"{count:,} trial{'' if count == 1 else 's'}" + (f" ({decisions})" if decisions else "")
+    sharpe, luck = f"{best['sharpe']:+.2f}", f"{judged['expected_best_of_luck']:+.2f}"
+    words = f"The best of {trials} has a Sharpe ratio of {sharpe}; luck alone would give {luck}"
+    if judged["deflated_sharpe_ratio"] is not None:
+        words += f". Chance that it is more than luck: {judged['deflated_sharpe_ratio']:.0%}"
+    if judged["overfitting"] is not None:
+        words += f", that the winner is overfit: {judged['overfitting']['probability']:.0%}"
+    return words
+
+
 def _nothing(days: int, count: int) -> dict[str, Any]:
     return {
         "n_trials": count,

@@ -90,11 +90,11 @@ def _named(report: Callable[[str, int, int], None], name: str) -> Callable[[int,
 
 
 def _document(found: list[RuleCalibration], sources: list[LivesFound], out: Path) -> dict[str, Any]:
-    from gammacore.backtest.figures.calibration import headline
+    from gammacore.backtest.figures.calibration import by_coin, headline
 
     return {
         "directory": str(out),
-        "verdict": {coin: headline(own) for coin, own in _by_coin(found).items()},
+        "verdict": {coin: headline(own) for coin, own in by_coin(found).items()},
         "simulated": any(source.market.simulated for source in sources),
         "modelled": [source.market.modelled for source in sources if source.market.modelled],
         "faults": [fault for source in sources for fault in source.market.faults],
@@ -104,15 +104,10 @@ def _document(found: list[RuleCalibration], sources: list[LivesFound], out: Path
     }
 
 
-def _by_coin(found: list[RuleCalibration]) -> dict[str, list[RuleCalibration]]:
-    coins = dict.fromkeys(one.lives.coin for one in found)
-    return {coin: [one for one in found if one.lives.coin == coin] for coin in coins}
-
-
 def _show(console: Console, found: list[RuleCalibration]) -> None:
-    from gammacore.backtest.figures.calibration import headline
+    from gammacore.backtest.figures.calibration import by_coin, headline
 
-    for coin, own in _by_coin(found).items():
+    for coin, own in by_coin(found).items():
         console.print(f"[bold]{escape(headline(own))}[/]", highlight=False)
         console.print(_scores(coin, own))
         console.print(_later(coin, own))

@@ -17,7 +17,8 @@ README = """# {name}
 A gammacore project.
 
     gammacore backtest config.yaml          # simulated market until config.yaml names data
-    gammacore data download --currency BTC --start 2026-01-01  # the exchange's public history into data/
+    gammacore data download --days 30       # public history into data/, and chains modelled from its trades
+    gammacore backtest config.yaml --store  # on what is there
     gammacore breakeven config.yaml         # every straddle of a chain, weighed after all costs
     gammacore simulate config.yaml          # choose a hedge rule
     gammacore doctor config.yaml            # keys, clock, permissions, limits, before a session

@@ -100,11 +100,11 @@ def _grid(texts: list[str]) -> dict[str, Any]:
 
 
 def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any], out: Path) -> None:
-    from gammacore.backtest.report.sweep_page import sentence, verdict_rows
+    from gammacore.backtest.report.sweep_page import verdict_rows
 
     simulated = "market" if summary["simulated_data"] else ""
     show_warnings(console, summary["faults"], simulated, summary["modelled"])
-    console.print(f"[bold]{escape(sentence(summary))}[/]", highlight=False)
+    console.print(f"[bold]{escape(summary['verdict'])}[/]", highlight=False)
     ranked = table.sort_values("sharpe", ascending=False, kind="stable", na_position="last")
     console.print(_cells(ranked, list(settings.vary)))
     verdict = Table(title="What the best is worth", show_header=False)
