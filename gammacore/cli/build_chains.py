@@ -97,21 +97,25 @@ def build_chains(
     _show(Console(), done, place)
 
 
-def model_chains(store: Store, coins: Sequence[str], start_ns: int, end_ns: int, report: Any) -> list[Built]:
-    """Model chains of what was downloaded by the usual recipe, of the coins that have trades and spreads."""
+def model_chains(
+    store: Store, coins: Sequence[str], start_ns: int, end_ns: int, report: Any
+) -> tuple[list[Built], list[str]]:
+    """Model chains of what was downloaded by the usual recipe; what was built, and why what was not."""
     from gammacore.data.trade_chains import ChainRecipe, load_spread_model
     from gammacore.data.trade_chains import build_chains as run
     from gammacore.errors import DataError
 
-    built, now_ns = [], time.time_ns()
+    built, refused, now_ns = [], list[str](), time.time_ns()
     for coin in coins:
         try:
             recipe, spreads = ChainRecipe(), load_spread_model(coin)
             done = run(store, coin, start_ns, end_ns, recipe, spreads, as_of_ns=now_ns, progress=report)
-        except DataError:  # options that no spread model is of, or none that traded
+        except DataError as error:  # no spread model of these options, or none that traded
+            refused.append(str(error))
             continue
         built.append(done)
-    return built
+        refused += done.skipped
+    return built, refused
 
 
 def _show(console: Console, done: Any, place: Path) -> None:

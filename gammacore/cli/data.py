@@ -99,7 +99,7 @@ def download(
         done = run(opened, plan, exchange.raw, archive=archive.raw, throttle=throttle, progress=report)
         whole = not (no_chains or kinds or instruments)
         coins = plan.currencies if whole else ()
-        built = model_chains(opened, coins, plan.start_ns, plan.end_ns, report)
+        built, refused = model_chains(opened, coins, plan.start_ns, plan.end_ns, report)
     chains = sum(one.chains for one in built)
     if as_json:
         counts = {"rows": done.rows, "written": done.files, "before": done.before, "chains": chains}
@@ -110,17 +110,16 @@ def download(
     summary = f"{rows}; {done.files:,} files written, {done.before:,} were there"
     console.print(summary, highlight=False, soft_wrap=True)
     if whole:
-        console.print(_modelled(built, chains, store), highlight=False, soft_wrap=True, markup=False)
+        console.print(_modelled(built, refused, store), highlight=False, soft_wrap=True, markup=False)
     if done.until and end is not None:
         console.print(f"Until {done.until}: later days are not over yet", highlight=False)
 
 
-def _modelled(built: list[Built], chains: int, store: Path) -> str:
+def _modelled(built: list[Built], refused: list[str], store: Path) -> str:
     """Say what chains there are now, or why there are none."""
-    before = sum(one.before for one in built)
+    chains, before = (sum(getattr(one, name) for one in built) for name in ("chains", "before"))
     if not chains and not before:
-        why = "; ".join(reason for one in built for reason in one.skipped) or "no options traded"
-        return f"No chains modelled from trades: {why}"
+        return f"No chains modelled from trades: {'; '.join(refused)}"
     where = "--store" if store == DEFAULT_STORE else f"--store {shlex.quote(str(store))}"
     days = f", {before:,} days were there" if before else ""
     return f"{chains:,} chains modelled from trades{days}; replay them: gammacore backtest {where}"
