@@ -97,6 +97,22 @@ def test_table_and_json():
     assert document["positions"][0]["forecast"] == pytest.approx(0.7)
     assert len(document["positions"]) > 10
     assert {"breakeven", "probability", "fees_coin"} <= set(document["positions"][0])
+    assert next(iter(document)) == "verdict"
+    assert document["verdict"] in " ".join(shown.output.split())
+    assert "hedge: band 0.1 at" in " ".join(shown.output.split())
+
+
+@pytest.mark.parametrize(
+    ("forecast", "words"), [("0.1", "None of {} positions is"), ("2.0", "{0} of {0} positions are")]
+)
+def test_one_sentence_says_how_many_are_expected_to_earn_and_the_best(forecast, words):
+    told = json.loads(run("--forecast", forecast, "--set", "market.days=20", "--json").output)
+    best, count = told["positions"][0], len(told["positions"])
+    assert all((one["profit_coin"] > 0) == (forecast == "2.0") for one in told["positions"])
+    assert told["verdict"].startswith(words.format(count) + " expected to earn. The best, ")
+    figures = best["breakeven"], float(forecast), best["probability"]
+    end = "breaks even at {:.1%}, the forecast is {:.1%}; chance of a profit {:.0%}"
+    assert told["verdict"].endswith(end.format(*figures))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from gammacore.config import Config
 from gammacore.contracts import Settlement
 from gammacore.data import load_prices
 from gammacore.data.dvol import load_dvol
+from gammacore.data.recalibrations import rule_label
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, format_time
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice
@@ -45,6 +46,7 @@ class RankedPositions(NamedTuple):
     modelled: str = ""  # how chains were modelled from trades; empty if they were recorded
     correction: Correction | None = None  # of the probabilities, by signal.recalibrate
     told: str = ""  # what the correction rests on
+    rule: str = ""  # of the hedge, with what it depends on
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict a position; NaN where there is no figure."""
@@ -159,6 +161,7 @@ def rank_positions(
         market.modelled,
         weigher.correction(ts_ns),
         weigher.behind(ts_ns),
+        rule_label(config),
     )
 
 

@@ -160,19 +160,43 @@ def _strike(value: float) -> str:
     return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
 
 
+def _verdict(ranked: RankedPositions, rows: list[dict[str, Any]]) -> str:
+    """Say in one sentence how many positions a forecast makes worth having, and the best of them."""
+    best, unit = rows[0], _unit(rows)
+    earning = sum(row[f"profit_{unit}"] > 0.0 for row in rows)
+    several = f"{len(rows):,} position{'' if len(rows) == 1 else 's'}"
+    count = f"{earning:,} of {several} are" if earning > 1 else f"{earning or 'None'} of {several} is"
+    name = f"{_expiry(best)} {'/'.join(map(_strike, best['strikes']))}"
+    even, forecast = (figure(best[key], ".1%") for key in ("breakeven", "forecast"))
+    return (
+        f"{count} expected to earn. The best, {name}, breaks even at {even}, the forecast is {forecast}; "
+        f"chance of a profit {figure(best[_chance(ranked)], '.0%')}"
+    )
+
+
+def _unit(rows: list[dict[str, Any]]) -> str:
+    return "coin" if "premium_coin" in rows[0] else "usd"
+
+
+def _chance(ranked: RankedPositions) -> str:
+    return "probability" if ranked.correction is None else "recalibrated"
+
+
 def _document(ranked: RankedPositions) -> dict[str, object]:
+    rows = ranked.rows()
     return {
+        "verdict": _verdict(ranked, rows),
         "time": format_time(ranked.ts_ns),
         "simulated": ranked.simulated,
         "modelled": ranked.modelled,
-        "policy": str(ranked.plan.policy),
+        "policy": ranked.rule,
         "hedge_cost": ranked.plan.hedge_cost,
         "funding": ranked.funding,
         "forecast": ranked.forecast,
         "recalibration": ranked.told,
         "faults": ranked.faults,
         "refused": ranked.refused,
-        "positions": ranked.rows(),
+        "positions": rows,
     }
 
 
@@ -181,8 +205,8 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
     show_warnings(console, ranked.faults, simulated, ranked.modelled)
     side = "long" if ranked.plan.long else "short"
     rows = ranked.rows()
-    chance = "probability" if ranked.correction is None else "recalibrated"
-    unit = "coin" if rows and "premium_coin" in rows[0] else "usd"
+    chance, unit = _chance(ranked), _unit(rows)
+    console.print(f"[bold]{_verdict(ranked, rows)}[/]", highlight=False)
     table = Table(
         Column("expiry", no_wrap=True),
         *numbers("days", no_wrap=True),
@@ -211,7 +235,7 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
     span = "-" if not medians else f"{min(medians):.1%} to {max(medians):.1%}"
     console.print(
         f"forecast {span} ({ranked.forecast}); amounts in {unit} per unit of the structure; "
-        f"hedge {plan.policy} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
+        f"hedge: {ranked.rule} at {plan.hedge_cost * 1e4:.2f} bp; funding {ranked.funding:.1%} a year",
         highlight=False,
     )
     told = ranked.told or "P as told; --calibrate compares it with what straddles brought"
