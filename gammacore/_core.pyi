@@ -447,3 +447,14 @@ def inverse_sensitivities(
 def taylor_sums(
     inverse: bool, kind: int, strike: float, forward: _Floats, tau: _Floats, vol: _Floats, rate: _Floats
 ) -> _Floats: ...
+def mark_sums(
+    inverse: bool,
+    kind: int,
+    strike: float,
+    forward: _Floats,
+    tau: _Floats,
+    vol: _Floats,
+    rate: _Floats,
+    at: NDArray[np.int64],
+    marks: _Floats,
+) -> _Floats: ...

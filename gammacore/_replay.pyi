@@ -163,6 +163,15 @@ def held_sums(
     amount: npt.NDArray[np.float64],
     excess: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]: ...
+def cost_sums(
+    inverse: bool,
+    rate: npt.NDArray[np.float64],
+    points: npt.NDArray[np.int64],
+    amount: npt.NDArray[np.float64],
+    price: npt.NDArray[np.float64],
+    mark: npt.NDArray[np.float64],
+    fee: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]: ...
 def add_worth(
     native: npt.NDArray[np.float64],
     other: npt.NDArray[np.float64],

@@ -55,7 +55,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammacore.array_types import Ints
+from gammacore.array_types import Floats, Ints
 from gammacore.episode import Episode
 from gammacore.expansion import Method
 from gammacore.ledger import Money, check_gap
@@ -113,27 +113,35 @@ class Attribution:
     start : int
         First entry of the tape; step k runs from entry ``start + k`` to the next.
     totals : dict of line to Money
-    forward : array
-        Forward at the entries, for realised volatility.
     ts_ns, rate, hedge_price : array, shape (steps + 1,)
         Time, USD per coin and mark of the hedge instrument between which the steps run.
-    at : array of int, shape (steps + 1,)
-        Entry that each of these points shows, from ``start``.
-    next_at : array of int, shape (steps + 1,)
-        The first entry that is not before the point; after the last one for what comes later.
     ends : dict of expiry_ns to int
         Points at which options were delivered.
     """
 
     def __init__(self, walk: Walk, method: Method) -> None:
         self._walk, self._method = walk, method
-        self.start = walk.i
-        self.forward, self.ts_ns, self.rate = walk.forward, walk.ts, walk.index
-        self.hedge_price, self.at, self.ends = walk.hedge_price, walk.at, walk.ends
-        self.next_at = walk.at.copy()
-        self.next_at[[point for point, _ in walk.added]] += 1
+        self.start, self.ends = walk.i, walk.ends
+        self.ts_ns, self.rate, self.hedge_price = walk.ts, walk.index, walk.hedge_price
         sums = walk.sums() if method == "taylor" else _summed(*self._steps)
         self.totals = _close(walk.episode, sums, coin_first=walk.inverse)
+
+    @cached_property
+    def forward(self) -> Floats:
+        """Forward at the entries, for realised volatility."""
+        return self._walk.forward
+
+    @property
+    def at(self) -> Ints:
+        """Entry that each of the points shows, from ``start``."""
+        return self._walk.at
+
+    @cached_property
+    def next_at(self) -> Ints:
+        """The first entry that is not before each point; after the last one for what comes later."""
+        later = self.at.copy()
+        later[[point for point, _ in self._walk.added]] += 1
+        return later
 
     @cached_property
     def _steps(self) -> tuple[Lines, Lines]:
@@ -218,7 +226,7 @@ def attribute(
     LedgerError
         If lines and ledger differ by more than rounding can explain.
     """
-    first = int(np.searchsorted(path.ts_ns, episode.entry_ns, side="right")) - 1
+    first = int(path.ts_ns.searchsorted(episode.entry_ns, side="right")) - 1
     return Attribution(Walk(episode, path, first, last, clock), method)
 
 
@@ -237,8 +245,7 @@ def _close(episode: Episode, sums: Sums, coin_first: bool) -> dict[str, Money]:
     """Totals of the lines, with the ledger's rounding among them."""
     profit = episode.ledger.profit()
     totals = {name: Money(*(both if coin_first else both[::-1])) for name, both in sums.items()}
-    coin = profit.coin - float(np.sum([m.coin for m in totals.values()]))
-    usd = profit.usd - float(np.sum([m.usd for m in totals.values()]))
+    coin, usd = (profit[c] - math.fsum(money[c] for money in totals.values()) for c in (0, 1))
     check_rounding(episode, coin, usd)
     totals["rounding"] = Money(coin, usd)
     return totals

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from gammacore import _core, _replay
-from gammacore.array_types import Floats, Ints
+from gammacore.array_types import Array, Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.episode import Capital, Episode, HedgeFills
 from gammacore.expansion import MODEL_LINES, Method, model_lines
@@ -33,6 +35,8 @@ LINES = (
     "unexplained",
 )
 VEGA_PARTS = ("level", "term", "skew", "moneyness")  # of fitted smiles; the rest is what they leave
+_HELD = [LINES.index(name) for name in ("hedge", "basis", "lots", "funding")]
+_COSTS = [LINES.index(name) for name in ("fees", "spread")]
 Lines = dict[str, Floats]
 Sums = dict[str, tuple[float, float]]  # settlement currency, other
 
@@ -83,13 +87,10 @@ class Walk:
         self.inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
         self.i, self.j = first, last + 1
         self._lay_out(path.ts_ns[self.i : self.j])
-        self.index = self._shown(path.index[self.i : self.j])
+        self.index: Floats = self._shown(path.index[self.i : self.j])
         for point, expiry_ns in self.added:
             if expiry_ns:
-                self.index[point] = path.spot_at_delivery(expiry_ns, self.i + int(self.at[point]))
-        self.forward = path.index[self.i : self.j]
-        if episode.number >= 0:  # a book and its residual are held against the index
-            self.forward = path.forward(episode.expiry_ns, self.i, self.j)
+                self.index[point] = path.spot_at_delivery(expiry_ns, self.i + self._entry(point))
         self.hedge_price, self.hedge_forwards = self._hedge_prices()
         self._terms: dict[tuple[int, int], tuple[Floats, Floats]] = {}
         self.hedges = episode.hedge_fills()
@@ -98,29 +99,47 @@ class Walk:
     def _lay_out(self, ts: Ints) -> None:
         """Find the points: every entry, each delivery, and an exit between two entries.
 
-        A life of one entry gets a step of no length. ``at`` is the entry that a point shows, ``added`` the
-        points that are no entries, with the expiry that is delivered there or 0, ``ends`` its point.
+        A life of one entry gets a step of no length. ``added`` are the points that are no entries, with the
+        expiry that is delivered there or 0, ``ends`` its point.
         """
-        episode = self.episode
+        episode, last_ns = self.episode, int(ts[-1])
         times = sorted({*episode.delivered, *(stop for stop in episode.stops if stop > ts[0])})
         traded_ns = max((fill.ts_ns for fill in episode.option_fills()), default=0)
-        over = bool(times) and not episode.open and times[-1] >= max(traded_ns, int(ts[-1]))
+        over = bool(times) and not episode.open and times[-1] >= max(traded_ns, last_ns)
         deliveries = times
-        self.tail = not over and bool(
-            traded_ns > ts[-1] or len(ts) == 1
-        )  # marks of the last entry hold there
+        self.tail = not over and (traded_ns > last_ns or len(ts) == 1)  # marks of the last entry hold there
         if self.tail:
-            times = [*times, max(int(ts[-1]), traded_ns)]
-        places = np.searchsorted(ts, np.array(times, np.int64), side="right")
-        self.ts = np.insert(ts, places, times)
-        self.at = np.insert(np.arange(len(ts)), places, places - 1)
-        points = (places + np.arange(len(places))).tolist()
-        self.added = list(zip(points, [*deliveries, *([0] * self.tail)], strict=True))
+            times = [*times, max(last_ns, traded_ns)]
+        self._extra = [int(ts.searchsorted(at, side="right")) + n for n, at in enumerate(times)]
+        self._size = len(ts) + len(times)
+        self.ts: Ints = self._shown(ts)
+        for point, at in zip(self._extra, times, strict=True):
+            self.ts[point] = at
+        self.added = list(zip(self._extra, [*deliveries, *([0] * self.tail)], strict=True))
         self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns in episode.delivered}
+
+    def _entry(self, point: int) -> int:
+        """Entry that a point shows, from the first: one that was added shows the entry before it."""
+        return point - bisect_right(self._extra, point)
+
+    @cached_property
+    def at(self) -> Ints:
+        """Entry that each point shows."""
+        at = np.arange(self._size)
+        for point in self._extra:
+            at[point:] -= 1
+        return at
+
+    @property
+    def forward(self) -> Floats:
+        """Forward at the entries; a book and its residual are held against the index."""
+        if self.episode.number < 0:
+            return self.path.index[self.i : self.j]
+        return self.path.forward(self.episode.expiry_ns, self.i, self.j)
 
     def forwards(self, expiry_ns: int, start: int = 0, end: int | None = None) -> Floats:
         """Forward of an expiry at points up to its delivery, of the average that it delivers at."""
-        end = len(self.ts) - 1 if end is None else end
+        end = self._size - 1 if end is None else end
         values = self._seen(start, end, partial(self.path.forward, expiry_ns))
         for point, delivered_ns in self.added:
             if not start <= point <= end:
@@ -128,26 +147,24 @@ class Walk:
             if delivered_ns == expiry_ns and expiry_ns in self.episode.delivered:
                 values[point - start] = self.episode.delivered[expiry_ns]
             else:
-                entry = self.i + int(self.at[point])
+                entry = self.i + self._entry(point)
                 later = self.path.forward_later(expiry_ns, entry, int(self.ts[point]))
                 values[point - start] = later * (self.index[point] / self.path.index[entry])
         return values
 
     def _seen(self, start: int, end: int, values: Callable[[int, int], Floats]) -> Floats:
         """Values of the path at points from one to another; what was added shows the entry before it."""
-        first, last = int(self.at[start]), int(self.at[end])
-        return self._shown(values(self.i + first, self.i + last + 1), start, end)
+        return self._shown(values(self.i + self._entry(start), self.i + self._entry(end) + 1), start, end)
 
-    def _shown(self, values: Floats, start: int = 0, end: int | None = None) -> Floats:
-        """Bring values of entries to the points that show them, from one point to another."""
-        end = len(self.ts) - 1 if end is None else end
-        # Up to the first point that was added, entries are points.
-        own = max(min(self.added[0][0] if self.added else end + 1, end + 1) - start, 0)
-        shown = np.empty((end + 1 - start, *values.shape[1:]), values.dtype)
-        shown[:own] = values[:own]
-        if own < len(shown):
-            shown[own:] = values[self.at[start + own : end + 1] - self.at[start]]
-        return shown
+    def _shown(self, values: Array, start: int = 0, end: int | None = None) -> Array:
+        """Bring values of entries to the points that show them; they stay what they are if none was added."""
+        end = self._size - 1 if end is None else end
+        cuts = [start, *(point for point in self._extra if start < point <= end), end + 1]
+        if len(cuts) == 2:
+            return values
+        first = self._entry(start)
+        runs = [values[self._entry(a) - first : self._entry(b - 1) - first + 1] for a, b in pairwise(cuts)]
+        return np.concatenate(runs)
 
     def _hedge_prices(self) -> tuple[Floats, Floats]:
         """Mark of the hedge, and the forward that it is held against: of the last expiry.
@@ -157,7 +174,7 @@ class Walk:
         """
         instrument, expiry_ns = self.episode.hedge.instrument, self.episode.expiry_ns
         if self.episode.number < 0:
-            return self.index.copy(), self.index
+            return self.index, self.index
         if type(instrument) is not Perpetual:
             assert isinstance(instrument, Future)
             forwards = self.forwards(expiry_ns)
@@ -165,13 +182,13 @@ class Walk:
             return forwards if same else self.forwards(instrument.expiry_ns), forwards
         traded = self._shown(self.path.underlying(expiry_ns, self.i, self.j))
         for point, _ in self.added:
-            entry = int(self.at[point])
-            traded[point] = self.index[point] * traded[point] / self.path.index[self.i + entry]
-        return self.index.copy(), traded
+            entry = self.i + self._entry(point)
+            traded[point] = self.index[point] * traded[point] / self.path.index[entry]
+        return self.index, traded
 
     def _end(self, option: Option) -> int:
         """Point up to which an option exists."""
-        return int(self.ends.get(option.expiry_ns, len(self.ts) - 1))
+        return self.ends.get(option.expiry_ns, self._size - 1)
 
     def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
         """Forward, years and volatility from a point to the option's end."""
@@ -184,65 +201,72 @@ class Walk:
     def sums(self) -> Sums:
         """Totals of all lines but the rounding, by Taylor expansion."""
         rate = self.index if self.inverse else 1.0 / self.index
-        sums: Sums = dict.fromkeys(LINES, (0.0, 0.0))
-        for name, added in (*self._option_sums(rate), *self._hedge_sums(rate), *self._cost_sums(rate)):
-            sums[name] = sums[name][0] + added[0], sums[name][1] + added[1]
+        sums = np.zeros((len(LINES), 2))
+        sums[: len(MODEL_LINES)], sums[LINES.index("unexplained")] = self._option_sums(rate)
+        sums[_HELD], sums[_COSTS] = self._hedge_sums(rate), self._cost_sums(rate)
         # The numeraire's line, sum of equity times the rate's move, summed by parts.
-        native, other = (math.fsum(money[c] for money in sums.values()) for c in (0, 1))
+        native, other = (math.fsum(column) for column in sums.T.tolist())
         gained = sum(part.amount * (rate[-1] - at) for part, at in self._put_in(rate))
-        sums["numeraire"] = 0.0, float(gained + native * rate[-1] - other)
-        return sums
+        sums[LINES.index("numeraire")] = 0.0, gained + native * rate[-1] - other
+        return {name: (native, other) for name, (native, other) in zip(LINES, sums.tolist(), strict=True)}
+
+    @cached_property
+    def _option_points(self) -> list[int]:
+        """Points of the executions of options."""
+        times = np.array([fill.ts_ns for fill in self.episode.option_fills()], np.int64)
+        found: list[int] = points_at(self.ts, times).tolist()
+        return found
 
     def _holdings(self) -> list[tuple[Option, int, float]]:
         """Options with the point from which an amount of them was held to the end, closings negative."""
-        fills = self.episode.option_fills()
-        points = points_at(self.ts, np.array([fill.ts_ns for fill in fills], np.int64))
         held: dict[tuple[Option, int], float] = {}
-        for fill, point in zip(fills, points.tolist(), strict=True):
+        for fill, point in zip(self.episode.option_fills(), self._option_points, strict=True):
             assert isinstance(fill.instrument, Option)
             if point < self._end(fill.instrument):  # what is closed at the very end has no step of its own
                 key = fill.instrument, max(point, 0)
                 held[key] = held.get(key, 0.0) + fill.amount
         return [(option, start, amount) for (option, start), amount in held.items()]
 
-    def _option_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
+    def _option_sums(self, rate: Floats) -> tuple[Floats, Floats]:
         """Sum the lines of the options: a call and a put of one strike and volatility are expanded once.
 
         They differ by a position that is linear in the price of the hedge, by parity.
         """
-        seen: list[tuple[Option, int, Floats, list[list[float]]]] = []
+        seen: list[tuple[Option, int, Floats, Floats]] = []
+        lines, beyond = np.zeros((len(MODEL_LINES), 2)), np.zeros(2)
         for option, start, amount in self._holdings():
-            case = self._case(option, start)
+            case, rates = self._case(option, start), rate[start : self._end(option) + 1]
             same = (
                 e
                 for e in seen
                 if (e[0].expiry_ns, e[0].strike, e[1]) == (option.expiry_ns, option.strike, start)
                 and np.array_equal(e[2], case[2])
             )
-            other, _, _, sums = next(same, (option, start, case[2], None))
-            if sums is None:
-                sums = self._expand(option, start, case, rate[start : self._end(option) + 1])
-                seen.append((option, start, case[2], sums))
+            expanded = next(same, None)
+            if expanded is None:
+                expanded = option, start, case[2], self._expand(option, start, case, rates)
+                seen.append(expanded)
+            other, _, _, sums = expanded
             # A call less its put is F - K, in coin 1 - K X.
             linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
-            *lines, model, move = sums
-            for name, line in zip(MODEL_LINES[:-1], lines, strict=True):
-                yield name, [amount * x for x in line]
-            yield "delta", [amount * linear * x for x in move]
-            yield "higher_order", [amount * (model[c] - sum(line[c] for line in lines)) for c in (0, 1)]
-            yield "unexplained", [amount * x for x in self._beyond(option, start, case, rate)]
+            lines += amount * sums[:-1]
+            lines[0] += amount * linear * sums[-1]
+            beyond += amount * self._beyond(option, start, case, rates)
+        return lines, beyond
 
     def _expand(
         self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
-    ) -> list[list[float]]:
-        """Sum the lines (in the order of MODEL_LINES), the move of the model, and that of the price."""
-        sums: list[list[float]]
-        sums = _core.taylor_sums(self.inverse, option.kind, option.strike, *case, rate).tolist()
+    ) -> Floats:
+        """Sum the lines of the model, and the move of the price that the hedge is linear in."""
+        sums = _core.taylor_sums(self.inverse, option.kind, option.strike, *case, rate)
         if self.clock is not None:
             more = self._sooner(option, start, case)
-            for c, whole in enumerate((float(more.sum()), float(more @ rate[1:]))):
-                sums[MODEL_LINES.index("theta")][c] += whole
-                sums[MODEL_LINES.index("vega")][c] -= whole
+            whole = np.array([more.sum(), more @ rate[1:]])
+            sums[MODEL_LINES.index("theta")] += whole
+            sums[MODEL_LINES.index("vega")] -= whole
+        *_, last = MODEL_LINES  # the model's whole move, less what the others explain
+        higher = MODEL_LINES.index(last)
+        sums[higher] -= sums[:higher].sum(axis=0)
         return sums
 
     def _sooner(self, option: Option, start: int, case: tuple[Floats, Floats, Floats]) -> Floats:
@@ -259,32 +283,30 @@ class Walk:
 
     def _beyond(
         self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
-    ) -> tuple[float, float]:
+    ) -> Floats:
         """Sum over steps how recorded marks, where there are any, moved beyond the model."""
-        entries, marks = self.path.published_marks(
-            option, self.i + int(self.at[start]), self.i + int(self.at[self._end(option)]) + 1
-        )
-        k, last = np.searchsorted(self.at, entries - self.i), self._end(option)
-        alive = k <= last
-        k, marks = k[alive], marks[alive]
-        if self.tail and last == len(rate) - 1 and k.size and k[-1] == last - 1:
+        first, last = self.i + self._entry(start), self._end(option)
+        entries, marks = self.path.published_marks(option, first, self.i + self._entry(last) + 1)
+        k = entries - self.i
+        for point in self._extra:
+            k[k >= point] += 1
+        k, marks = k[k >= start], marks[k >= start]
+        if self.tail and last == self._size - 1 and k.size and k[-1] == last - 1:
             k, marks = np.append(k, last), np.append(marks, marks[-1])
-        gap = marks - value(option, *(column[k - start] for column in case))
-        into, out = gap * (k > start), gap * (k < last)  # the steps that end there, and that start there
-        other = (into * rate[k]).sum() - (out * rate[np.minimum(k + 1, last)]).sum()
-        return float(into.sum() - out.sum()), float(other)
+        return _core.mark_sums(self.inverse, option.kind, option.strike, *case, rate, k - start, marks)
 
-    def _hedge_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
+    def _hedge_sums(self, rate: Floats) -> Floats:
         owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None
         prices, fills = (self.hedge_price, self.hedge_forwards), (self.hedges.amount, self.hedges.excess)
-        sums = _replay.held_sums(self.inverse, *prices, owed, rate, self.points, *fills)
-        yield from zip(("hedge", "basis", "lots", "funding"), sums.tolist(), strict=True)
+        return _replay.held_sums(self.inverse, *prices, owed, rate, self.points, *fills)
 
-    def _cost_sums(self, rate: Floats) -> Iterator[tuple[str, Sequence[float]]]:
-        points, fees, slipped = self._costs()
-        rates = rate[np.clip(points - 1, 0, len(rate) - 2) + 1]
-        for name, amounts in (("fees", fees), ("spread", slipped)):
-            yield name, (float(amounts.sum()), float((amounts * rates).sum()))
+    def _cost_sums(self, rate: Floats) -> Floats:
+        hedges = self.hedges.amount, self.hedges.price, self.hedges.mark, self.hedges.fee
+        sums = _replay.cost_sums(self.inverse, rate, self.points, *hedges)
+        for point, fee, slipped in self._option_costs():
+            at = float(rate[min(max(point, 1), len(rate) - 1)])
+            sums += (-fee, -fee * at), (slipped, slipped * at)
+        return sums
 
     def option_lines(self, method: Method) -> Lines:
         """Lines of all options held, settlement currency."""
@@ -371,17 +393,20 @@ class Walk:
             lines["funding"] = -held * np.diff(self._owed())
         return lines
 
+    def _option_costs(self) -> list[tuple[int, float, float]]:
+        """Points, fees and slippage of the fills of options, and of deliveries."""
+        fills, fees = self.episode.option_fills(), self.episode.delivery_fees
+        costs = [(fill.fee, fill.amount * (fill.mark - fill.price)) for fill in fills]
+        traded = [(point, *cost) for point, cost in zip(self._option_points, costs, strict=True)]
+        ends = points_at(self.ts, np.array(list(fees), np.int64)).tolist()
+        return traded + [(point, fee, 0.0) for point, fee in zip(ends, fees.values(), strict=True)]
+
     def _costs(self) -> tuple[Ints, Floats, Floats]:
         """Points, fees and slippage of all fills, those of deliveries last."""
-        hedges, options = self.hedges, self.episode.option_fills()
-        traded = points_at(self.ts, np.array([f.ts_ns for f in options], np.int64))
-        ends = points_at(self.ts, np.array(list(self.episode.delivery_fees), np.int64))
-        points = np.concatenate([self.points, traded, ends])
-        delivery = list(self.episode.delivery_fees.values())
-        fees = np.concatenate([hedges.fee, [f.fee for f in options], delivery])
-        slipped = [f.amount * (f.mark - f.price) for f in options]
+        hedges, options = self.hedges, np.array(self._option_costs()).reshape(-1, 3)
+        points = np.concatenate([self.points, options[:, 0].astype(np.int64)])
         hedged = hedges.amount * slippage(hedges, self.inverse)
-        return points, -fees, np.concatenate([hedged, slipped, np.zeros(len(ends))])
+        return points, -np.concatenate([hedges.fee, options[:, 1]]), np.concatenate([hedged, options[:, 2]])
 
     def cost_lines(self) -> tuple[Floats, Floats]:
         """Fees and spread of all fills, and the fees of the delivery."""

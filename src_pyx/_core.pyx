@@ -11,6 +11,7 @@ from cpython.exc cimport PyErr_Clear, PyErr_Occurred
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_Check
 from cpython.unicode cimport PyUnicode_Check
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -480,6 +481,51 @@ def taylor_sums(bint inverse, int kind, double strike, const double[::1] forward
             first += steps
     gc_end_taylor(&all, <double (*)[2]>&out[0, 0])
     return sums
+
+
+def mark_sums(bint inverse, int kind, double strike, const double[::1] forward, const double[::1] tau,
+              const double[::1] vol, const double[::1] rate, const int64_t[::1] at, const double[::1] marks):
+    """Sum over a path how far the marks of one option moved beyond the model.
+
+    Parameters
+    ----------
+    inverse, kind, strike, forward, tau, vol, rate
+        As of taylor_sums.
+    at : array of int, shape (m,)
+        Points at which a mark is known, ascending; elsewhere it is the model's.
+    marks : array, shape (m,)
+
+    Returns
+    -------
+    array, shape (2,)
+        Native and other currency.
+    """
+    cdef Py_ssize_t last = forward.shape[0] - 1, k, m
+    cdef double into[2]
+    cdef double out[2]
+    cdef double gap
+    cdef double values[6]
+    if last < 0 or tau.shape[0] <= last or vol.shape[0] <= last or rate.shape[0] <= last:
+        raise ValueError("arrays of a path must have as many entries each, at least one")
+    if marks.shape[0] != at.shape[0]:
+        raise ValueError("each mark needs its point")
+    memset(into, 0, sizeof(into))
+    memset(out, 0, sizeof(out))
+    memset(values, 0, sizeof(values))
+    values[GC_STRIKE] = strike
+    for m in range(at.shape[0]):
+        k = at[m]
+        if not 0 <= k <= last:
+            raise ValueError(f"point {k} is not on a path to {last}")
+        values[GC_UNDERLYING], values[GC_TAU], values[GC_VOL] = forward[k], tau[k], vol[k]
+        gap = marks[m] - kernels.price_point(GC_INVERSE if inverse else GC_BLACK76, kind, values)
+        if k > 0:  # the step that ends there, and the one that starts there
+            into[0] += gap
+            into[1] += gap * rate[k]
+        if k < last:
+            out[0] += gap
+            out[1] += gap * rate[k + 1]
+    return np.array([into[0] - out[0], into[1] - out[1]])
 
 
 # ---- implied volatility --------------------------------------------------------------

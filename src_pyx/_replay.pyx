@@ -110,10 +110,14 @@ cdef extern from "resting.h" nogil:
 cdef extern from "lines.h" nogil:
     enum:
         GC_HELD_SUMS
+        GC_COST_SUMS
 
     void gc_sum_held(int inverse, ptrdiff_t n, const double *price, const double *forward, const double *interest,
                      const double *rate, ptrdiff_t fills, const int64_t *points, const double *amount,
                      const double *excess, double (*sums)[2])
+    void gc_sum_costs(int inverse, ptrdiff_t n, const double *rate, ptrdiff_t fills, const int64_t *points,
+                      const double *amount, const double *price, const double *mark, const double *fee,
+                      double (*sums)[2])
     void gc_add_worth(ptrdiff_t n, double *native, double *other, const double *options, const double *unit,
                       const double *rate, ptrdiff_t fills, const int64_t *points, const double *amount,
                       const double *paid, ptrdiff_t parts, const int64_t *since, const double *put_in,
@@ -482,6 +486,39 @@ def held_sums(bint inverse, const double[::1] price, const double[::1] forward, 
     gc_sum_held(inverse, n - 1, &price[0], &forward[0], accumulator, &rate[0], fills,
                 &points[0] if fills else NULL, &amount[0] if fills else NULL, &excess[0] if fills else NULL,
                 <double (*)[2]> &out[0, 0])
+    return sums
+
+
+def cost_sums(bint inverse, const double[::1] rate, const int64_t[::1] points, const double[::1] amount,
+              const double[::1] price, const double[::1] mark, const double[::1] fee):
+    """Sum what the fills of a hedge cost over a path.
+
+    Parameters
+    ----------
+    inverse : bool
+        Settlement.
+    rate : array, shape (n + 1,)
+        Units of the other currency for one of the native.
+    points, amount, price, mark, fee : arrays, shape (fills,)
+        Where each fill takes place, its signed amount, price, mark and fee.
+
+    Returns
+    -------
+    array, shape (2, 2)
+        Fees and spread, negative where it costs; native and other currency.
+    """
+    cdef Py_ssize_t n = rate.shape[0], fills = points.shape[0]
+    cdef const double[::1] column
+    if n < 1:
+        raise ValueError("a path has at least one point")
+    for column in (amount, price, mark, fee):
+        if column.shape[0] != fills:
+            raise ValueError(f"arrays of fills must have {fills} entries each")
+    sums = np.zeros((GC_COST_SUMS, 2))
+    cdef double[:, ::1] out = sums
+    if fills:
+        gc_sum_costs(inverse, n - 1, &rate[0], fills, &points[0], &amount[0], &price[0], &mark[0], &fee[0],
+                     <double (*)[2]> &out[0, 0])
     return sums
 
 

@@ -58,6 +58,25 @@ static void gc_sum_held(int inverse, ptrdiff_t n, const double *price, const dou
     }
 }
 
+enum { GC_COST_FEES, GC_COST_SPREAD, GC_COST_SUMS };
+
+/* Adds what fills cost on the way: their fees, and that they were filled away from the mark. A fill belongs to the
+ * step that ends at its point, or to the first or the last of the n steps. */
+static void gc_sum_costs(int inverse, ptrdiff_t n, const double *rate, ptrdiff_t fills, const int64_t *points,
+                         const double *amount, const double *price, const double *mark, const double *fee,
+                         double (*sums)[2])
+{
+    for (ptrdiff_t f = 0; f < fills; f++) {
+        int64_t end = points[f] < 1 ? 1 : points[f];
+        double r = rate[end > n ? n : end];
+        double slipped = amount[f] * (inverse ? 1.0 / price[f] - 1.0 / mark[f] : mark[f] - price[f]);
+        sums[GC_COST_FEES][0] -= fee[f];
+        sums[GC_COST_FEES][1] -= fee[f] * r;
+        sums[GC_COST_SPREAD][0] += slipped;
+        sums[GC_COST_SPREAD][1] += slipped * r;
+    }
+}
+
 /* Adds to two curves what an episode was worth at n entries: its options, and its hedge, of which fill f
  * takes place at points[f] (ascending) and costs paid[f]. Native money is worth `rate` of the other currency,
  * in which what was put in at entry since[c] stays owed at what it was worth then. */

@@ -132,6 +132,43 @@ def test_held_sums_of_a_plain_loop(inverse, fills):
     assert not dated[3].any()
 
 
+@pytest.mark.parametrize("inverse", [True, False])
+@pytest.mark.parametrize("at", [[], [0], [7], [0, 3, 4, 7]])
+def test_mark_sums_of_a_plain_loop(inverse, at):
+    """A mark moves what a step earned that ends there, and what the next one starts from."""
+    forward, tau, vol, rate, rng = path(7)
+    model = inverse_model if inverse else black76
+    marks = model.price(1, forward, 61e3, tau, vol) * (1 + 0.01 * rng.standard_normal(8))
+    beyond = np.zeros(8)
+    beyond[at] = (marks - model.price(1, forward, 61e3, tau, vol))[at]
+    expected = [math.fsum(np.diff(beyond)), math.fsum(np.diff(beyond) * rate[1:])]
+    case = inverse, 1, 61e3, forward, tau, vol, rate
+    found = _core.mark_sums(*case, np.array(at, np.int64), marks[at])
+    assert found.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-12 * marks.max())
+    with pytest.raises(ValueError, match="point 8 is not on a path to 7"):
+        _core.mark_sums(*case, np.array([8]), marks[:1])
+    with pytest.raises(ValueError, match="its point"):
+        _core.mark_sums(*case, np.array([1]), marks[:2])
+
+
+@pytest.mark.parametrize("inverse", [True, False])
+@pytest.mark.parametrize("fills", [0, 1, 50])
+def test_cost_sums_of_a_plain_loop(inverse, fills):
+    """What a fill at the start costs belongs to the first step, what one at the end costs to the last."""
+    price, _, _, rate, rng = path(20, fills)
+    points = np.sort(rng.integers(0, 23, fills))
+    amount, fee = rng.standard_normal((2, fills))
+    mark = price[np.minimum(points, 20)]
+    paid = mark * (1 + 1e-3 * rng.standard_normal(fills))
+    slipped = amount * (1 / paid - 1 / mark if inverse else mark - paid)
+    at = rate[np.clip(points, 1, 20)]
+    expected = [[-fee.sum(), -(fee * at).sum()], [slipped.sum(), (slipped * at).sum()]]
+    found = _replay.cost_sums(inverse, rate, points, amount, paid, mark, fee)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match=f"{fills} entries"):
+        _replay.cost_sums(inverse, rate, points, amount, paid, mark, np.append(fee, 0.0))
+
+
 def test_arrays_of_different_lengths_are_refused():
     forward, tau, vol, rate, _ = path(5)
     with pytest.raises(ValueError, match="6 entries"):
