@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -186,7 +185,7 @@ class Trades(NamedTuple):
     def columns(self) -> list[npt.NDArray[Any]]:
         """Columns of :class:`HedgeFills`."""
         amount, price, mark, fee, wanted = (
-            self.rows[name].copy() for name in ("amount", "price", "mark", "fee", "wanted")
+            self.rows[name] for name in ("amount", "price", "mark", "fee", "wanted")
         )
         return [self.ts_ns, amount, price, mark, fee, amount - wanted, TOOK + self.rows["maker"]]
 
@@ -443,12 +442,11 @@ class Episode:
 
 def _collected(parts: list[tuple[float, ...] | Trades | HedgeFills]) -> HedgeFills:
     """Join fills, which came one by one or many at once."""
-    columns: list[list[npt.NDArray[Any]]] = []
-    for kind, run in groupby(parts, type):
-        if kind is Trades:
-            columns += [trades.columns() for trades in run]  # type: ignore[union-attr]
-        elif kind is HedgeFills:
-            columns += [list(fills) for fills in run]  # type: ignore[arg-type]
-        else:
-            columns.append([np.array(column) for column in zip(*run, strict=True)])
-    return HedgeFills(*map(np.concatenate, zip(*columns, strict=True)))
+    sizes = [1 if type(part) is tuple else len(part[0]) for part in parts]  # type: ignore[arg-type]
+    times, worked = np.empty(sum(sizes), np.int64), np.empty(sum(sizes), np.int64)
+    joined, start = HedgeFills(times, *(np.empty(sum(sizes)) for _ in range(5)), worked), 0
+    for part, size in zip(parts, sizes, strict=True):
+        for column, values in zip(joined, part.columns() if type(part) is Trades else part, strict=True):
+            column[start : start + size] = values
+        start += size
+    return joined

@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gammacore import _series, black76
-from gammacore.array_types import Floats
+from gammacore import _core, _series, black76
+from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "clock_factor",
     "expected_delivery",
     "greeks",
+    "years_left",
 ]
 
 WINDOW = SETTLEMENT_WINDOW_NS / NS_PER_YEAR
@@ -72,6 +73,18 @@ def averaged_tau(left_ns: Any) -> Any:
         return years
     tau = max(left_ns, 0) / NS_PER_YEAR
     return tau - 2.0 * WINDOW / 3.0 if tau > WINDOW else tau**3 / (3.0 * WINDOW**2)
+
+
+def years_left(expiry_ns: int, ts_ns: Ints, *, averaging: bool) -> Floats:
+    """Years to an expiry, not below zero; of the average where it delivers at one, see :func:`averaged_tau`.
+
+    Examples
+    --------
+    >>> hour = 3_600 * 10**9
+    >>> (years_left(2 * hour, np.array([0, hour, 3 * hour]), averaging=False) * 365 * 24).tolist()
+    [2.0, 1.0, 0.0]
+    """
+    return np.asarray(averaged_tau(expiry_ns - ts_ns)) if averaging else _core.years_to(expiry_ns, ts_ns)
 
 
 def clock_factor(left_ns: Any) -> Any:

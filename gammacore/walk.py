@@ -69,7 +69,7 @@ class Smiles(Protocol):
 
 def points_at(axis_ns: Ints, ts_ns: Ints) -> Ints:
     """Return the last points at or before some times."""
-    return np.searchsorted(axis_ns, ts_ns, side="right") - 1
+    return axis_ns.searchsorted(ts_ns, side="right") - 1
 
 
 def _sums(points: Ints, amounts: Floats, size: int) -> Floats:

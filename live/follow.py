@@ -18,7 +18,7 @@ import numpy as np
 from gammacore.array_types import Floats, Ints
 from gammacore.attribution import LINES, attribute
 from gammacore.contracts import Future, Option, Perpetual, Settlement, payoff_coin, payoff_usd
-from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.news import AccountNews
 from gammacore.desk import Desk
 from gammacore.episode import Episode
@@ -27,7 +27,7 @@ from gammacore.events import Delivery, Event, Fill, Rejected, Snapshot
 from gammacore.ledger import Money
 from gammacore.market import Market
 from gammacore.orders import Purpose, purpose_of
-from gammacore.settlement import averaged_tau
+from gammacore.settlement import years_left
 from gammacore.strategy.waiting import Waiting
 
 from .attempts import Placed
@@ -149,8 +149,7 @@ class Trail:
 
     def years(self, expiry_ns: int, ts_ns: Ints) -> Floats:
         """Years to expiry, see :meth:`gammacore.market.Market.tau`."""
-        left = expiry_ns - ts_ns
-        return np.asarray(averaged_tau(left)) if self.averaging else np.maximum(left, 0) / NS_PER_YEAR
+        return years_left(expiry_ns, ts_ns, averaging=self.averaging)
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option at points i..j."""

@@ -87,7 +87,12 @@ cdef extern from "taylor.h" nogil:
     gc_taylor_summer *gc_best_taylor()
     void gc_end_taylor(const gc_taylor *all, double (*sums)[2])
 
+cdef extern from "years.h" nogil:
+    ctypedef void gc_years_writer(ptrdiff_t n, int64_t end_ns, const int64_t *ts_ns, double *years)
+    gc_years_writer *gc_best_years()
+
 cdef gc_taylor_summer *gc_sum_taylor = gc_best_taylor()
+cdef gc_years_writer *gc_write_years = gc_best_years()
 
 cnp.import_array()
 
@@ -420,6 +425,28 @@ def greeks_into(int model, kind, underlying, strike, tau, vol, rate, dividend, t
     expect(take_all(&g, kind, underlying, strike, tau, vol, rate, dividend, True))
     point_at(&g, slots, out, target)
     run_greeks(model, &g.inputs, first, end, target)
+
+
+# ---- time --------------------------------------------------------------------------------
+
+def years_to(int64_t end_ns, const int64_t[::1] ts_ns):
+    """Years from some moments to a later one, not below zero.
+
+    Parameters
+    ----------
+    end_ns : int
+    ts_ns : array of int64, shape (n,)
+
+    Returns
+    -------
+    array, shape (n,)
+    """
+    cdef Py_ssize_t n = ts_ns.shape[0]
+    years = np.empty(n)
+    cdef double[::1] out = years
+    if n:
+        gc_write_years(n, end_ns, &ts_ns[0], &out[0])
+    return years
 
 
 # ---- sums over a path ------------------------------------------------------------------

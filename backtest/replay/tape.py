@@ -18,10 +18,10 @@ from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Chains, Funding, Prices
 from gammacore.data.delivery import delivery_from_prices
-from gammacore.daycount import NS_PER_SECOND, NS_PER_YEAR, SETTLEMENT_WINDOW_NS
+from gammacore.daycount import NS_PER_SECOND, SETTLEMENT_WINDOW_NS
 from gammacore.errors import DataError
 from gammacore.events import ChainSlice, IndexPrice, Snapshot
-from gammacore.settlement import averaged_tau, clock_factor, expected_delivery
+from gammacore.settlement import clock_factor, expected_delivery, years_left
 from gammacore.volatility.estimate import AnyEstimate
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.smile import Stickiness
@@ -115,6 +115,7 @@ class Tape:
         self._delivery = dict(delivery or {})
         self.chain_forwards = forwards_of(chains, forward)
         self._vol_cache: dict[Option, Floats] = {}
+        self._row_cache: dict[Option, tuple[Ints, Ints]] = {}
         self._marks: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
@@ -279,23 +280,27 @@ class Tape:
 
         Interpolated values of an expiry stand still in its settlement window.
         """
+        level = self._level(values, i, j, expiry_ns)
+        return np.full(j - i, level) if isinstance(level, float) else level
+
+    def _level(self, values: Floats, i: int, j: int, expiry_ns: int | None = None) -> float | Floats:
+        """Do the same, but say one number where the last known is the same at all entries."""
         if self.interpolate:
             known = np.flatnonzero(np.isfinite(values))
             if not known.size:
-                return np.full(j - i, np.nan)
+                return np.nan
             at = self.ts_ns[i:j]
             if self.averaging and expiry_ns is not None:
                 at = np.minimum(at, expiry_ns - SETTLEMENT_WINDOW_NS)
             return np.interp(at, self.chains.snapshot_ts[known], values[known])
         if j <= i:
             return np.empty(0)
-        first, last = int(self.last_chain[i]), int(self.last_chain[j - 1])
-        if first == last:  # one run of bars: one value
-            return np.full(j - i, _last_known(values, last))
-        carried = _carried(values[: last + 1])[first:]
-        if (carried == carried[0]).all():
-            return np.full(j - i, carried[0])
-        return carried[self.last_chain[i:j] - first]
+        first, last = self.last_chain.item(i), self.last_chain.item(j - 1)
+        level = _last_known(values, first)
+        later = values[first + 1 : last + 1]
+        if first == last or (~np.isfinite(later) | (later == level)).all():
+            return level
+        return _carried(np.append(level, later))[self.last_chain[i:j] - first]
 
     def forward(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry at entries i..j; in the settlement window of the average it delivers at."""
@@ -309,17 +314,16 @@ class Tape:
         if expiry_ns not in self._basis_cache:
             forwards = np.array([f.get(expiry_ns, np.nan) for f in self.chain_forwards])
             self._basis_cache[expiry_ns] = forwards / self.chain_index
-        return self.index[i:j] * self.at_chains(self._basis_cache[expiry_ns], i, j)
+        return self.index[i:j] * self._level(self._basis_cache[expiry_ns], i, j)
 
     def _rows(self, option: Option) -> tuple[Ints, Ints]:
         """Rows of an option in the store, and the chain that each belongs to."""
-        chains = self.chains
-        rows = np.flatnonzero(
-            (chains.expiry_ns == option.expiry_ns)
-            & (chains.strike == option.strike)
-            & (chains.kind == option.kind)
-        )
-        return rows, np.searchsorted(chains.offsets, rows, side="right") - 1
+        if option not in self._row_cache:
+            chains = self.chains
+            listed = (chains.strike == option.strike) & (chains.expiry_ns == option.expiry_ns)
+            (rows,) = (listed & (chains.kind == option.kind)).nonzero()
+            self._row_cache[option] = rows, chains.offsets.searchsorted(rows, side="right") - 1
+        return self._row_cache[option]
 
     def iv(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option as it was quoted, at entries i..j."""
@@ -374,7 +378,7 @@ class Tape:
                 unit = np.array([self.chain_forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
             marks[numbers] = self.chains.mark[rows] * unit
             self._marks[option] = marks
-        first, last = np.searchsorted(self._published, (i, j))
+        first, last = self._published.searchsorted((i, j))
         entries = self._published[first:last]
         marks = self._marks[option][self.last_chain[entries]]
         known = np.isfinite(marks)
@@ -393,8 +397,7 @@ class Tape:
 
     def years(self, expiry_ns: int, ts_ns: Ints) -> Floats:
         """Years to expiry, not below zero; less what the average takes, see :class:`Market`."""
-        left = expiry_ns - ts_ns
-        return np.asarray(averaged_tau(left)) if self.averaging else np.maximum(left, 0) / NS_PER_YEAR
+        return years_left(expiry_ns, ts_ns, averaging=self.averaging)
 
     def forward_later(self, expiry_ns: int, i: int, ts_ns: int) -> float:
         """Forward of an expiry at a time between entry ``i`` and the next, at the prices of that entry."""
@@ -419,7 +422,7 @@ class Tape:
 
     def delivery(self, expiry_ns: int) -> Settled | None:
         """Delivery price of an expiry, None if the tape ends before it."""
-        after = int(np.searchsorted(self.ts_ns, expiry_ns, side="right"))
+        after = int(self.ts_ns.searchsorted(expiry_ns, side="right"))
         fresh = after > 0 and expiry_ns - self.ts_ns[after - 1] <= FRESH_NS
         found = self._delivery_price(expiry_ns, after, fresh)
         return None if found is None else Settled(*found, None if fresh else found[0])
