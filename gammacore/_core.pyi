@@ -444,6 +444,14 @@ def inverse_sensitivities(
     out: tuple[_Floats, ...] | None = None,
     threads: int = 1,
 ) -> tuple[_Floats, ...]: ...
+def row_of(
+    expiry_ns: NDArray[np.int64],
+    strike: _Floats,
+    kind: NDArray[np.int8],
+    expiry: int,
+    at: float,
+    sign: int,
+) -> int: ...
 def years_to(end_ns: int, ts_ns: NDArray[np.int64]) -> _Floats: ...
 def taylor_sums(
     inverse: bool, kind: int, strike: float, forward: _Floats, tau: _Floats, vol: _Floats, rate: _Floats

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gammacore import _core
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 
@@ -67,11 +68,9 @@ class ChainSlice(msgspec.Struct, frozen=True, eq=False):
 
     def find(self, option: Option) -> int | None:
         """Row of a contract, None when the chain does not list it."""
-        listed = (
-            (self.expiry_ns == option.expiry_ns) & (self.strike == option.strike) & (self.kind == option.kind)
-        )
-        row = int(listed.argmax()) if listed.size else 0
-        return row if listed.size and listed[row] else None
+        wanted = option.expiry_ns, option.strike, option.kind
+        row = _core.row_of(self.expiry_ns, self.strike, self.kind, *wanted)
+        return None if row < 0 else row
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False, tag=True):

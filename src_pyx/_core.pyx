@@ -427,6 +427,33 @@ def greeks_into(int model, kind, underlying, strike, tau, vol, rate, dividend, t
     run_greeks(model, &g.inputs, first, end, target)
 
 
+# ---- chains listed -----------------------------------------------------------------------
+
+def row_of(cnp.ndarray expiry_ns, cnp.ndarray strike, cnp.ndarray kind, int64_t expiry, double at, int sign):
+    """Find the first row of a chain that is a contract, -1 where none is.
+
+    Parameters
+    ----------
+    expiry_ns, strike, kind : arrays of int64, float64 and int8, shape (n,)
+    expiry, at, sign
+        Of the contract.
+    """
+    cdef const int64_t *expiries
+    cdef const double *strikes
+    cdef const signed char *kinds
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(strike), row
+    expiry_ns = cnp.PyArray_FROMANY(expiry_ns, cnp.NPY_INT64, 1, 1, cnp.NPY_ARRAY_CARRAY_RO)
+    strike = cnp.PyArray_FROMANY(strike, cnp.NPY_DOUBLE, 1, 1, cnp.NPY_ARRAY_CARRAY_RO)
+    kind = cnp.PyArray_FROMANY(kind, cnp.NPY_INT8, 1, 1, cnp.NPY_ARRAY_CARRAY_RO)
+    expect(cnp.PyArray_SIZE(expiry_ns) == n and cnp.PyArray_SIZE(kind) == n)
+    expiries, strikes = <const int64_t *>cnp.PyArray_DATA(expiry_ns), <const double *>cnp.PyArray_DATA(strike)
+    kinds = <const signed char *>cnp.PyArray_DATA(kind)
+    for row in range(n):
+        if strikes[row] == at and kinds[row] == sign and expiries[row] == expiry:
+            return row
+    return -1
+
+
 # ---- time --------------------------------------------------------------------------------
 
 def years_to(int64_t end_ns, const int64_t[::1] ts_ns):

@@ -7,14 +7,15 @@ Half a chain (a collection that was cut off, a sweep read row by row) has a near
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
-import numpy as np
 
-from gammacore.array_types import Floats
 from gammacore.contracts import CALL
 
-__all__ = ["NO_FORWARD", "NO_PAIR", "Refusal", "delta_too_far", "listed_step", "strike_too_far"]
+__all__ = ["NO_FORWARD", "NO_PAIR", "Refusal", "delta_too_far", "listed_step", "nearest", "strike_too_far"]
 
 NEAR = 0.02  # of the forward: always near enough
 LARGEST_STEP = 0.1  # of the forward: strikes further apart are holes
@@ -53,12 +54,18 @@ class Refusal(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, last_ns=ts_ns, chains=self.chains + 1)
 
 
-def listed_step(strikes: Floats, target: float, forward: float) -> float:
+def nearest(strikes: Sequence[float], target: float) -> float:
+    """Return the strike nearest a price, of two the lower; ``strikes`` ascend."""
+    at = bisect_left(strikes, target)
+    return min(strikes[max(at - 1, 0) : at + 1], key=lambda strike: abs(strike - target))
+
+
+def listed_step(strikes: Sequence[float], target: float, forward: float) -> float:
     """Return the usual distance between listed strikes near one.
 
     Parameters
     ----------
-    strikes : array, shape (n,)
+    strikes : sequence of float
         All that are listed, ascending, each once.
     target, forward : float
         USD.
@@ -68,15 +75,17 @@ def listed_step(strikes: Floats, target: float, forward: float) -> float:
     float
         Median of the six gaps nearest the target, a tenth of the forward at most; 0 for a single strike.
     """
-    gaps = np.diff(strikes)
-    if not gaps.size:
+    at = bisect_left(strikes, target)
+    near = list(pairwise(strikes[max(at - GAPS - 1, 0) : at + GAPS + 1]))
+    if not near:
         return 0.0
-    middle = 0.5 * (strikes[1:] + strikes[:-1])
-    nearest = np.argsort(np.abs(middle - target), kind="stable")[:GAPS]
-    return min(float(np.median(gaps[nearest])), LARGEST_STEP * forward)
+    near.sort(key=lambda gap: abs(0.5 * (gap[1] + gap[0]) - target))
+    gaps = sorted(high - low for low, high in near[:GAPS])
+    middle = len(gaps) // 2
+    return min((gaps[middle] + gaps[~middle]) / 2, LARGEST_STEP * forward)
 
 
-def strike_too_far(usable: Floats, listed: Floats, target: float, forward: float) -> str:
+def strike_too_far(usable: Sequence[float], listed: Sequence[float], target: float, forward: float) -> str:
     """Say why the strike nearest a target is none, or nothing.
 
     It may be a listed step away, or half a step where no strike lies beyond the target, or 2 % of the forward
@@ -84,7 +93,7 @@ def strike_too_far(usable: Floats, listed: Floats, target: float, forward: float
 
     Parameters
     ----------
-    usable, listed : array, shape (n,), (m,)
+    usable, listed : sequence of float
         Strikes with marks, and all of the expiry; ascending, each once.
     target : float
         What is looked for: the forward, or the strike of a delta.
@@ -95,18 +104,18 @@ def strike_too_far(usable: Floats, listed: Floats, target: float, forward: float
     str
         Empty where it is near enough.
     """
-    nearest = float(usable[np.argmin(np.abs(usable - target))])
-    step, off = listed_step(listed, target, forward), abs(nearest - target)
-    above = int(np.searchsorted(usable, target))
-    inside = 0 < above < usable.size or nearest == target
+    found = nearest(usable, target)
+    step, off = listed_step(listed, target, forward), abs(found - target)
+    above = bisect_left(usable, target)
+    inside = 0 < above < len(usable) or found == target
     what = "the forward" if target == forward else "the wanted strike"
     if off > max(step if inside else 0.5 * step, NEAR * forward):
         side = "" if inside else ", no strike beyond it"
         return (
-            f"nearest strike {nearest:,.10g} is {off / forward:.1%} from {what} {target:,.6g} "
+            f"nearest strike {found:,.10g} is {off / forward:.1%} from {what} {target:,.6g} "
             f"(step {step:,.10g}{side}): half a chain"
         )
-    apart = float(usable[above] - usable[above - 1]) if 0 < above < usable.size else 0.0
+    apart = usable[above] - usable[above - 1] if 0 < above < len(usable) else 0.0
     if apart > max(WIDE * step, 2.0 * NEAR * forward):
         return (
             f"strikes around {what} {target:,.6g} are {usable[above - 1]:,.10g} and {usable[above]:,.10g}, "
@@ -116,8 +125,8 @@ def strike_too_far(usable: Floats, listed: Floats, target: float, forward: float
 
 
 def delta_too_far(
-    usable: Floats,
-    listed: Floats,
+    usable: Sequence[float],
+    listed: Sequence[float],
     forward: float,
     kind: int,
     wanted: float,
@@ -131,7 +140,7 @@ def delta_too_far(
 
     Parameters
     ----------
-    usable, listed : array, shape (n,), (m,)
+    usable, listed : sequence of float
         Strikes of the kind with marks, and all of the expiry.
     forward : float
     kind : {+1, -1}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
 
 from gammacore import inverse
-from gammacore.array_types import Floats, Ints
 from gammacore.contracts import CALL
 from gammacore.daycount import FRIDAY, NS_PER_DAY, NS_PER_YEAR, weekday
 from gammacore.events import ChainSlice
 from gammacore.legs import ExpiryRule, LegRule, StrikeRule
-from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, delta_too_far, strike_too_far
+from gammacore.strategy.strikes import NO_FORWARD, NO_PAIR, delta_too_far, nearest, strike_too_far
 
 __all__ = ["Picked", "expiries_of", "pick"]
 
@@ -70,6 +70,7 @@ class _Picking:
         self, chain: ChainSlice, legs: tuple[LegRule, ...], anchor_ns: int, listed: list[int], ts_ns: int
     ) -> None:
         self.chain, self.legs, self.ts_ns = chain, legs, ts_ns
+        self._quoted: dict[tuple[int, int], dict[float, int]] = {}
         self.expiries: list[int] = []
         for leg in legs:
             self.expiries.append(self._expiry(leg.expiry, anchor_ns, listed))
@@ -107,33 +108,35 @@ class _Picking:
                 raise UnavailableError(f"{twice} are both {self.chain.option(row).name}")
         return Picked(rows, tuple(leg.amount for leg in self.legs))
 
-    def _of(self, number: int) -> Ints:
-        """Rows of a leg's expiry and kind with a mark and a volatility."""
-        chain, kind = self.chain, self.legs[number].kind
-        mine = (chain.expiry_ns == self.expiries[number]) & (chain.kind == kind)
-        return np.flatnonzero(mine & (chain.iv > 0) & np.isfinite(chain.mark))
+    def _of(self, number: int) -> dict[float, int]:
+        """Rows of a leg's expiry and kind with a mark and a volatility, by strike, ascending."""
+        chain, key = self.chain, (self.expiries[number], self.legs[number].kind)
+        if key not in self._quoted:
+            mine = (chain.expiry_ns == key[0]) & (chain.kind == key[1])
+            (rows,) = (mine & (chain.iv > 0) & np.isfinite(chain.mark)).nonzero()
+            self._quoted[key] = dict(sorted(zip(chain.strike[rows].tolist(), rows.tolist(), strict=True)))
+        return self._quoted[key]
 
     def _row(self, number: int) -> int:
-        rows = self._of(number)
-        found = rows[self.chain.strike[rows] == self.strikes[number]]
-        if not found.size:
+        row = self._of(number).get(self.strikes[number])
+        if row is None:
             raise UnavailableError(
                 f"leg {number + 1}: {self._name(number)} at {self.strikes[number]:,.10g} has no mark"
             )
-        return int(found[0])
+        return row
 
     def _name(self, number: int) -> str:
         return "call" if self.legs[number].kind == CALL else "put"
 
-    def _usable(self, number: int) -> Floats:
+    def _usable(self, number: int) -> list[float]:
         """Strikes of a leg that every leg with the same strike has as well, ascending."""
-        strikes = np.unique(self.chain.strike[self._of(number)])
+        strikes = list(self._of(number))
         tied = {number}
         for k, leg in enumerate(self.legs):
             if leg.strike.how == "leg" and not leg.strike.steps and int(leg.strike.value) - 1 in tied:
                 tied.add(k)
-                strikes = np.intersect1d(strikes, self.chain.strike[self._of(k)])
-        if not strikes.size:
+                strikes = [strike for strike in strikes if strike in self._of(k)]
+        if not strikes:
             raise UnavailableError(
                 NO_PAIR if len(tied) > 1 else f"no {self._name(number)} with a mark and a volatility"
             )
@@ -146,35 +149,34 @@ class _Picking:
         elif rule.how == "price":
             chosen = rule.value
             if chosen not in usable:
-                nearest = usable[np.argmin(np.abs(usable - chosen))]
-                what = f"no {self._name(number)} struck at {chosen:,.10g}, nearest {nearest:,.10g}"
-                raise UnavailableError(f"leg {number + 1}: {what}")
+                what = f"no {self._name(number)} struck at {chosen:,.10g}"
+                raise UnavailableError(f"leg {number + 1}: {what}, nearest {nearest(usable, chosen):,.10g}")
         else:
             chosen = self._nearest(number, leg, usable)
         if not rule.steps:
             return chosen
-        at = int(np.searchsorted(usable, chosen)) + rule.steps
-        if not 0 <= at < usable.size:
+        at = bisect_left(usable, chosen) + rule.steps
+        if not 0 <= at < len(usable):
             side = "above" if rule.steps > 0 else "below"
             raise UnavailableError(
                 f"leg {number + 1}: the chain lists no {abs(rule.steps)} strikes {side} {chosen:,.10g}"
             )
-        return float(usable[at])
+        return usable[at]
 
-    def _nearest(self, number: int, leg: LegRule, usable: Floats) -> float:
+    def _nearest(self, number: int, leg: LegRule, usable: list[float]) -> float:
         """Strike nearest what a rule looks for, refused where half a chain would lack it."""
         chain, expiry_ns, rule = self.chain, self.expiries[number], leg.strike
         forward = chain.forwards.get(expiry_ns, math.nan)
         if not forward > 0.0:
             raise UnavailableError(NO_FORWARD)
-        listed = np.unique(chain.strike[chain.expiry_ns == expiry_ns])
+        listed = sorted(set(chain.strike[chain.expiry_ns == expiry_ns].tolist()))
         tau = (expiry_ns - self.ts_ns) / NS_PER_YEAR
         if rule.how == "delta":
             return self._by_delta(number, leg, usable, listed, forward, tau)
         target = self._target(number, rule, forward, tau)
         if why := strike_too_far(usable, listed, target, forward):
             raise UnavailableError(why)
-        return float(usable[np.argmin(np.abs(usable - target))])
+        return nearest(usable, target)
 
     def _target(self, number: int, rule: StrikeRule, forward: float, tau: float) -> float:
         if rule.how == "atm":
@@ -182,19 +184,17 @@ class _Picking:
         if rule.how == "moneyness":
             return forward * rule.value
         rows = self._of(number)
-        vol = float(self.chain.iv[rows[np.argmin(np.abs(self.chain.strike[rows] - forward))]])
+        vol = float(self.chain.iv[rows[nearest(list(rows), forward)]])
         return forward * math.exp(self.legs[number].kind * rule.value * vol * math.sqrt(tau))
 
     def _by_delta(
-        self, number: int, leg: LegRule, usable: Floats, listed: Floats, forward: float, tau: float
+        self, number: int, leg: LegRule, usable: list[float], listed: list[float], forward: float, tau: float
     ) -> float:
-        chain, kind, wanted = self.chain, leg.kind, leg.strike.value
-        rows = self._of(number)
-        rows = rows[np.isin(chain.strike[rows], usable)]
-        strike, iv = chain.strike[rows], chain.iv[rows]
-        seen = inverse.greeks(np.full(rows.size, kind, np.int8), forward, strike, tau, iv).delta
+        kind, wanted, rows = leg.kind, leg.strike.value, self._of(number)
+        strike, iv = np.array(usable), self.chain.iv[[rows[one] for one in usable]]
+        seen = inverse.greeks(np.full(len(usable), kind, np.int8), forward, strike, tau, iv).delta
         best = int(np.argmin(np.abs(seen - kind * wanted)))
-        option = float(strike[best]), float(seen[best]), float(iv[best])
+        option = usable[best], float(seen[best]), float(iv[best])
         if why := delta_too_far(usable, listed, forward, kind, wanted, option, tau):
             raise UnavailableError(why)
         return option[0]
