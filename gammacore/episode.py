@@ -443,10 +443,11 @@ class Episode:
 def _collected(parts: list[tuple[float, ...] | Trades | HedgeFills]) -> HedgeFills:
     """Join fills, which came one by one or many at once."""
     sizes = [1 if type(part) is tuple else len(part[0]) for part in parts]  # type: ignore[arg-type]
-    times, worked = np.empty(sum(sizes), np.int64), np.empty(sum(sizes), np.int64)
-    joined, start = HedgeFills(times, *(np.empty(sum(sizes)) for _ in range(5)), worked), 0
+    kinds = np.int64, *[np.float64] * 5, np.int64
+    joined, start = HedgeFills._make(np.empty(sum(sizes), kind) for kind in kinds), 0
     for part, size in zip(parts, sizes, strict=True):
-        for column, values in zip(joined, part.columns() if type(part) is Trades else part, strict=True):
+        columns: Iterable[Any] = part.columns() if type(part) is Trades else part
+        for column, values in zip(joined, columns, strict=True):
             column[start : start + size] = values
         start += size
     return joined

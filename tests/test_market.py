@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gammacore import inverse
+from gammacore import _core, inverse
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
@@ -147,3 +147,15 @@ def test_quotes_of_the_settlement_window_change_neither_volatility_nor_basis(tap
     plain.apply(inside)
     assert (plain.vol(CALL), plain.forward(FRIDAY)) == (0.9, 61e3)
     assert plain.tau(FRIDAY) == pytest.approx(20 / 60 / 24 / 365)
+
+
+def test_a_contract_is_found_where_the_chain_lists_it():
+    expiry, strike = np.array([1, 1, 2, 2]), np.array([60e3, 61e3, 60e3, 60e3])
+    kind = np.array([1, 1, -1, 1], np.int8)
+    for row, one in enumerate(zip(expiry.tolist(), strike.tolist(), kind.tolist(), strict=True)):
+        assert _core.row_of(expiry, strike, kind, *one) == row
+        assert _core.row_of(expiry[row:], strike[row:], kind[row:], *one) == 0
+        assert _core.row_of(expiry[:row], strike[:row], kind[:row], *one) == -1
+        assert _core.row_of(expiry[::-1], strike[::-1], kind[::-1], *one) == 3 - row
+    with pytest.raises(ValueError, match="one length"):
+        _core.row_of(expiry, strike, kind[1:], 1, 60e3, 1)
