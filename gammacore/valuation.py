@@ -114,14 +114,18 @@ def parity(option: Option, forward: Any, other: Exposure) -> Exposure:
     ``C - P = F - K`` and its derivatives; over the forward for an inverse option. Exact to
     the last bits of the larger of the two, and a third of the work of pricing anew.
     """
-    sign = option.kind  # of what the call has more
-    if option.settlement is Settlement.INVERSE:
-        ratio = option.strike / forward
-        return Exposure(
-            other.value + sign * (1.0 - ratio), other.delta + sign, other.net_delta + sign * ratio
-        )
-    delta = other.delta + sign
-    return Exposure(other.value + sign * (forward - option.strike), delta, delta)
+    inverse = option.settlement is Settlement.INVERSE
+    more = 1.0 - option.strike / forward if inverse else forward - option.strike  # that the call is worth
+    delta = parity_delta(option, forward, other, plain=True)
+    net = parity_delta(option, forward, other, plain=False) if inverse else delta
+    return Exposure(other.value + option.kind * more, delta, net)
+
+
+def parity_delta(option: Option, forward: Any, other: Exposure, *, plain: bool) -> Any:
+    """Compute one delta of :func:`parity` alone."""
+    if plain or option.settlement is not Settlement.INVERSE:
+        return other.delta + option.kind
+    return other.net_delta + option.kind * (option.strike / forward)
 
 
 def sensitivities(option: Option, forward: Any, tau: Any, vol: Any) -> Sensitivities:

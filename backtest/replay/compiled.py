@@ -197,10 +197,10 @@ def plan_of(policy: Policy, at: Moment, target: float, own_equity: bool) -> _rep
         nothing = np.zeros(1)
         return _replay.Plan(_replay.EVERY, nothing, nothing, rule.every_ns, True, target, own_equity, asked)
     if isinstance(rule, Move):
-        threshold = np.atleast_1d(np.asarray(rule.threshold_at(at), np.float64))
+        threshold = np.ascontiguousarray(rule.threshold_at(at), np.float64)
         return _replay.Plan(_MOVES[rule.unit], threshold, threshold, 0, True, target, own_equity, asked)
     assert isinstance(rule, Banded)
-    below, above = (np.ascontiguousarray(np.atleast_1d(edge), np.float64) for edge in rule.edges(at))
+    below, above = (np.ascontiguousarray(edge, np.float64) for edge in rule.edges(at))
     return _replay.Plan(_replay.OUTSIDE, below, above, 0, rule.centres, target, own_equity, asked)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +13,7 @@ from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import SETTLEMENT_WINDOW_NS
 from gammacore.events import Ticker
 from gammacore.settlement import clock_factor
-from gammacore.valuation import Exposure, exposure, parity, settlement_weight
+from gammacore.valuation import Exposure, exposure, parity, parity_delta, settlement_weight
 
 from .tape import Tape
 
@@ -28,11 +27,12 @@ class Now(msgspec.Struct, frozen=True):
 
 
 class _Priced(NamedTuple):
-    """An option over a run of bars."""
+    """An option over a run of bars: its own exposure, or by parity that of its call or put."""
 
     forward: Floats
-    vol: Floats
+    vol: float | Floats
     exposure: Exposure
+    own: bool
 
 
 class PriceBlock:
@@ -96,14 +96,14 @@ class PriceBlock:
         """Price an option, once for the whole run."""
         if option not in self._priced:
             tape, run = self._tape, (self._run.start, self._run.stop)
-            vol = tape.vol(option, *run)
+            vol = tape.vols(option, *run)
             other = self._priced.get(msgspec.structs.replace(option, kind=-option.kind))
             if other is not None and np.array_equal(other.vol, vol):
-                self._priced[option] = other._replace(exposure=parity(option, other.forward, other.exposure))
+                self._priced[option] = other._replace(own=not other.own)
             else:
                 forward = tape.forward(option.expiry_ns, *run)
                 seen = exposure(option, forward, tape.tau(option.expiry_ns, *run), vol)
-                self._priced[option] = _Priced(forward, vol, seen)
+                self._priced[option] = _Priced(forward, vol, seen, own=True)
         return self._priced[option]
 
     def future_price(self, instrument: Future | Perpetual) -> Floats:
@@ -127,7 +127,8 @@ class PriceBlock:
 
     def vol(self, option: Option) -> Floats:
         """Mark volatility of an option."""
-        return self._price(option).vol[self._part]
+        vol = self._price(option).vol
+        return np.full(len(self), vol) if isinstance(vol, float) else vol[self._part]
 
     def slope(self, option: Option) -> Floats:
         """Change of its mark volatility with the logarithm of the forward."""
@@ -135,8 +136,9 @@ class PriceBlock:
 
     def exposure(self, option: Option) -> Exposure:
         """Value and deltas of an option."""
-        whole, part = self._price(option).exposure, self._part
-        return Exposure(whole.value[part], whole.delta[part], whole.net_delta[part])
+        priced, part = self._price(option), self._part
+        seen = Exposure(*(column[part] for column in priced.exposure))
+        return seen if priced.own else parity(option, priced.forward[part], seen)
 
     def options_value(self, legs: Mapping[Option, float]) -> Floats:
         """Value of several options, settlement currency."""
@@ -149,10 +151,15 @@ class PriceBlock:
         """Delta of several options, summed once for the whole run."""
         key = (tuple(legs.items()), plain)
         if key not in self._deltas:
-            chosen = attrgetter("delta" if plain else "net_delta")
-            whole = sum(amount * chosen(self._price(option).exposure) for option, amount in legs.items())
-            self._deltas[key] = whole
+            parts = [amount * self._delta(option, plain) for option, amount in legs.items()]
+            self._deltas[key] = sum(parts[1:], parts[0])
         return self._deltas[key][self._part]
+
+    def _delta(self, option: Option, plain: bool) -> Floats:
+        """One delta of an option over the whole run."""
+        forward, _, seen, own = self._price(option)
+        delta: Floats = seen.delta if plain else seen.net_delta
+        return delta if own else parity_delta(option, forward, seen, plain=plain)
 
     def settlement_weight(self, expiry_ns: int) -> Floats | float:
         """Share of the deltas of an expiry that its settlement window has left."""
@@ -168,4 +175,5 @@ class PriceBlock:
         left = option.expiry_ns - ts
         forward = float(self._tape.underlying(option.expiry_ns, i, i + 1)[0])
         factor = clock_factor(left) if self._tape.averaging and left > SETTLEMENT_WINDOW_NS else 1.0
-        return Ticker(ts, option, forward, index, float(priced.vol[k]) / factor)
+        vol = priced.vol if isinstance(priced.vol, float) else float(priced.vol[k])
+        return Ticker(ts, option, forward, index, vol / factor)

@@ -340,6 +340,10 @@ class Tape:
         """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see `Market`."""
         return self.at_chains(self.chain_vols(option), i, j, option.expiry_ns)
 
+    def vols(self, option: Option, i: int, j: int) -> float | Floats:
+        """Say the same; one number where it is the same at all entries."""
+        return self._level(self.chain_vols(option), i, j, option.expiry_ns)
+
     def chain_vols(self, option: Option) -> Floats:
         """Volatility of an option's mark in every chain as :meth:`vol` has it, NaN where there is none."""
         if option not in self._vol_cache:
