@@ -454,7 +454,13 @@ def row_of(
 ) -> int: ...
 def years_to(end_ns: int, ts_ns: NDArray[np.int64]) -> _Floats: ...
 def taylor_sums(
-    inverse: bool, kind: int, strike: float, forward: _Floats, tau: _Floats, vol: _Floats, rate: _Floats
+    inverse: bool,
+    kind: int,
+    strike: float,
+    forward: _Floats,
+    tau: _Floats,
+    vol: _Floats | float,
+    rate: _Floats,
 ) -> _Floats: ...
 def mark_sums(
     inverse: bool,
@@ -462,7 +468,7 @@ def mark_sums(
     strike: float,
     forward: _Floats,
     tau: _Floats,
-    vol: _Floats,
+    vol: _Floats | float,
     rate: _Floats,
     at: NDArray[np.int64],
     marks: _Floats,

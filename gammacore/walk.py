@@ -37,6 +37,7 @@ LINES = (
 VEGA_PARTS = ("level", "term", "skew", "moneyness")  # of fitted smiles; the rest is what they leave
 _HELD = [LINES.index(name) for name in ("hedge", "basis", "lots", "funding")]
 _COSTS = [LINES.index(name) for name in ("fees", "spread")]
+_Steps = tuple[Floats, Floats, float | Floats, Floats]  # forward, years, volatility, rate
 Lines = dict[str, Floats]
 Sums = dict[str, tuple[float, float]]  # settlement currency, other
 
@@ -52,7 +53,7 @@ class Path(Protocol):
     def underlying(self, expiry_ns: int, i: int, j: int) -> Floats: ...  # noqa: D102
     def forward_later(self, expiry_ns: int, i: int, ts_ns: int) -> float: ...  # noqa: D102
     def years(self, expiry_ns: int, ts_ns: Ints) -> Floats: ...  # noqa: D102
-    def vol(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
+    def vols(self, option: Option, i: int, j: int) -> float | Floats: ...  # noqa: D102  # one if all are the same
     def recorded_marks(self, option: Option, i: int, j: int) -> Floats: ...  # noqa: D102
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]: ...  # noqa: D102
     def future_price(self, instrument: Future | Perpetual, i: int, j: int) -> Floats: ...  # noqa: D102
@@ -92,7 +93,7 @@ class Walk:
             if expiry_ns:
                 self.index[point] = path.spot_at_delivery(expiry_ns, self.i + self._entry(point))
         self.hedge_price, self.hedge_forwards = self._hedge_prices()
-        self._terms: dict[tuple[int, int], tuple[Floats, Floats]] = {}
+        self._known: dict[tuple[int, int], tuple[Floats, Floats]] = {}
         self.hedges = episode.hedge_fills()
         self.points = points_at(self.ts, self.hedges.ts_ns)
 
@@ -190,13 +191,24 @@ class Walk:
         """Point up to which an option exists."""
         return self.ends.get(option.expiry_ns, self._size - 1)
 
+    def _terms(self, option: Option, start: int) -> tuple[Floats, Floats]:
+        """Forward and years from a point to the option's end."""
+        end, key = self._end(option), (option.expiry_ns, start)
+        if key not in self._known:  # the same for a call and a put
+            forward = self.forwards(option.expiry_ns, start, end)
+            self._known[key] = forward, self.path.years(option.expiry_ns, self.ts[start : end + 1])
+        return self._known[key]
+
+    def _vols(self, option: Option, start: int) -> float | Floats:
+        """Volatility from a point to the option's end; one number where it does not change."""
+        end = self._end(option)
+        vols = self.path.vols(option, self.i + self._entry(start), self.i + self._entry(end) + 1)
+        return vols if isinstance(vols, float) else self._shown(vols, start, end)
+
     def _case(self, option: Option, start: int) -> tuple[Floats, Floats, Floats]:
         """Forward, years and volatility from a point to the option's end."""
-        end, key = self._end(option), (option.expiry_ns, start)
-        if key not in self._terms:  # the same for a call and a put
-            forward = self.forwards(option.expiry_ns, start, end)
-            self._terms[key] = forward, self.path.years(option.expiry_ns, self.ts[start : end + 1])
-        return *self._terms[key], self._seen(start, end, partial(self.path.vol, option))
+        (forward, years), vols = self._terms(option, start), self._vols(option, start)
+        return forward, years, np.full(len(forward), vols) if isinstance(vols, float) else vols
 
     def sums(self) -> Sums:
         """Totals of all lines but the rounding, by Taylor expansion."""
@@ -232,36 +244,35 @@ class Walk:
 
         They differ by a position that is linear in the price of the hedge, by parity.
         """
-        seen: list[tuple[Option, int, Floats, Floats]] = []
+        seen: list[tuple[Option, int, float | Floats, Floats]] = []
         lines, beyond = np.zeros((len(MODEL_LINES), 2)), np.zeros(2)
         for option, start, amount in self._holdings():
-            case, rates = self._case(option, start), rate[start : self._end(option) + 1]
+            vols, rates = self._vols(option, start), rate[start : self._end(option) + 1]
+            path = *self._terms(option, start), vols, rates
             same = (
                 e
                 for e in seen
                 if (e[0].expiry_ns, e[0].strike, e[1]) == (option.expiry_ns, option.strike, start)
-                and np.array_equal(e[2], case[2])
+                and np.array_equal(e[2], vols)
             )
             expanded = next(same, None)
             if expanded is None:
-                expanded = option, start, case[2], self._expand(option, start, case, rates)
+                expanded = option, start, vols, self._expand(option, start, path)
                 seen.append(expanded)
             other, _, _, sums = expanded
             # A call less its put is F - K, in coin 1 - K X.
             linear = (option.kind - other.kind) / 2 * (-option.strike if self.inverse else 1.0)
             lines += amount * sums[:-1]
             lines[0] += amount * linear * sums[-1]
-            beyond += amount * self._beyond(option, start, case, rates)
+            beyond += amount * self._beyond(option, start, path)
         return lines, beyond
 
-    def _expand(
-        self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
-    ) -> Floats:
+    def _expand(self, option: Option, start: int, path: _Steps) -> Floats:
         """Sum the lines of the model, and the move of the price that the hedge is linear in."""
-        sums = _core.taylor_sums(self.inverse, option.kind, option.strike, *case, rate)
+        sums = _core.taylor_sums(self.inverse, option.kind, option.strike, *path)
         if self.clock is not None:
-            more = self._sooner(option, start, case)
-            whole = np.array([more.sum(), more @ rate[1:]])
+            more = self._sooner(option, start, self._case(option, start))
+            whole = np.array([more.sum(), more @ path[-1][1:]])
             sums[MODEL_LINES.index("theta")] += whole
             sums[MODEL_LINES.index("vega")] -= whole
         *_, last = MODEL_LINES  # the model's whole move, less what the others explain
@@ -281,9 +292,7 @@ class Walk:
         theta = sensitivities(option, *(column[:-1] for column in case)).theta
         return np.asarray(theta * -np.diff(case[1]) * (speed - 1.0))
 
-    def _beyond(
-        self, option: Option, start: int, case: tuple[Floats, Floats, Floats], rate: Floats
-    ) -> Floats:
+    def _beyond(self, option: Option, start: int, path: _Steps) -> Floats:
         """Sum over steps how recorded marks, where there are any, moved beyond the model."""
         first, last = self.i + self._entry(start), self._end(option)
         entries, marks = self.path.published_marks(option, first, self.i + self._entry(last) + 1)
@@ -293,7 +302,7 @@ class Walk:
         k, marks = k[k >= start], marks[k >= start]
         if self.tail and last == self._size - 1 and k.size and k[-1] == last - 1:
             k, marks = np.append(k, last), np.append(marks, marks[-1])
-        return _core.mark_sums(self.inverse, option.kind, option.strike, *case, rate, k - start, marks)
+        return _core.mark_sums(self.inverse, option.kind, option.strike, *path, k - start, marks)
 
     def _hedge_sums(self, rate: Floats) -> Floats:
         owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None

@@ -151,7 +151,7 @@ class Trail:
         """Years to expiry, see :meth:`gammacore.market.Market.tau`."""
         return years_left(expiry_ns, ts_ns, averaging=self.averaging)
 
-    def vol(self, option: Option, i: int, j: int) -> Floats:
+    def vols(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option at points i..j."""
         return self._column(option, i, j)
 

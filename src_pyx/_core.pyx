@@ -483,7 +483,7 @@ cdef enum:
 
 
 def taylor_sums(bint inverse, int kind, double strike, const double[::1] forward, const double[::1] tau,
-                const double[::1] vol, const double[::1] rate):
+                vol, const double[::1] rate):
     """Sum the Taylor lines of one option over a path.
 
     Parameters
@@ -494,7 +494,8 @@ def taylor_sums(bint inverse, int kind, double strike, const double[::1] forward
         +1 or -1.
     strike : float
     forward, tau, vol, rate : arrays, shape (n + 1,)
-        The path; ``rate`` is units of the other currency for one of the native.
+        The path; ``rate`` is units of the other currency for one of the native. A volatility that does not
+        change may be one number.
 
     Returns
     -------
@@ -508,10 +509,19 @@ def taylor_sums(bint inverse, int kind, double strike, const double[::1] forward
     cdef gc_greeks_at at
     cdef double room[8][TAYLOR_STEPS + 1]
     cdef double *target[17]
-    cdef int k
+    cdef double level[TAYLOR_STEPS + 1]
+    cdef const double[::1] vols
+    cdef const double *vol_at = level
+    cdef int k, moves = not isinstance(vol, float)
     if points < 1 or kind != 1 and kind != -1:
         raise ValueError("a path of at least one point and a kind are needed")
-    if tau.shape[0] != points or vol.shape[0] != points or rate.shape[0] != points:
+    if moves:
+        vols = vol
+        vol_at = &vols[0]
+    else:
+        for k in range(TAYLOR_STEPS + 1):
+            level[k] = vol
+    if tau.shape[0] != points or moves and vols.shape[0] != points or rate.shape[0] != points:
         raise ValueError(f"arrays of a path must have {points} entries each")
     memset(&all, 0, sizeof(all))
     memset(target, 0, sizeof(target))
@@ -521,24 +531,25 @@ def taylor_sums(bint inverse, int kind, double strike, const double[::1] forward
     at.price, at.delta, at.gamma, at.theta = room[0], room[1], room[2], room[3]
     at.vega, at.vanna, at.volga, at.charm = room[4], room[5], room[6], room[7]
     expect(take_all(&g, kind, 0.0, strike, 0.0, 0.0, 0.0, 0.0))
-    for k in (GC_UNDERLYING, GC_TAU, GC_VOL):
-        g.inputs.column[k].step = 1
+    g.inputs.column[GC_UNDERLYING].step = g.inputs.column[GC_TAU].step = 1
+    g.inputs.column[GC_VOL].step = moves
     sums = np.empty((GC_SUMS, 2))
     cdef double[:, ::1] out = sums
     with nogil:
         while first < points - 1:
             steps = min(<Py_ssize_t>TAYLOR_STEPS, points - 1 - first)
             g.inputs.column[GC_UNDERLYING].data = &forward[first]
-            g.inputs.column[GC_TAU].data, g.inputs.column[GC_VOL].data = &tau[first], &vol[first]
+            g.inputs.column[GC_TAU].data, g.inputs.column[GC_VOL].data = &tau[first], vol_at
             kernels.greeks(GC_INVERSE if inverse else GC_BLACK76, &g.inputs, 0, steps + 1, target)
-            gc_sum_taylor(inverse, steps, &at, &forward[first], &tau[first], &vol[first], &rate[first], &all)
+            gc_sum_taylor(inverse, steps, &at, &forward[first], &tau[first], vol_at, &rate[first], &all)
             first += steps
+            vol_at += moves * steps
     gc_end_taylor(&all, <double (*)[2]>&out[0, 0])
     return sums
 
 
 def mark_sums(bint inverse, int kind, double strike, const double[::1] forward, const double[::1] tau,
-              const double[::1] vol, const double[::1] rate, const int64_t[::1] at, const double[::1] marks):
+              vol, const double[::1] rate, const int64_t[::1] at, const double[::1] marks):
     """Sum over a path how far the marks of one option moved beyond the model.
 
     Parameters
@@ -559,19 +570,25 @@ def mark_sums(bint inverse, int kind, double strike, const double[::1] forward, 
     cdef double out[2]
     cdef double gap
     cdef double values[6]
-    if last < 0 or tau.shape[0] <= last or vol.shape[0] <= last or rate.shape[0] <= last:
+    cdef const double[::1] vols
+    cdef bint moves = not isinstance(vol, float)
+    if moves:
+        vols = vol
+    if last < 0 or tau.shape[0] <= last or moves and vols.shape[0] <= last or rate.shape[0] <= last:
         raise ValueError("arrays of a path must have as many entries each, at least one")
     if marks.shape[0] != at.shape[0]:
         raise ValueError("each mark needs its point")
     memset(into, 0, sizeof(into))
     memset(out, 0, sizeof(out))
     memset(values, 0, sizeof(values))
-    values[GC_STRIKE] = strike
+    values[GC_STRIKE], values[GC_VOL] = strike, 0.0 if moves else vol
     for m in range(at.shape[0]):
         k = at[m]
         if not 0 <= k <= last:
             raise ValueError(f"point {k} is not on a path to {last}")
-        values[GC_UNDERLYING], values[GC_TAU], values[GC_VOL] = forward[k], tau[k], vol[k]
+        values[GC_UNDERLYING], values[GC_TAU] = forward[k], tau[k]
+        if moves:
+            values[GC_VOL] = vols[k]
         gap = marks[m] - kernels.price_point(GC_INVERSE if inverse else GC_BLACK76, kind, values)
         if k > 0:  # the step that ends there, and the one that starts there
             into[0] += gap
