@@ -4,6 +4,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gammacore.array_types import Array
 from gammacore.implied import IVStatus
 
 _Floats = NDArray[np.float64]
@@ -452,6 +453,8 @@ def row_of(
     at: float,
     sign: int,
 ) -> int: ...
+def spliced(values: Array, places: NDArray[np.int64], added: Array) -> Array: ...
+def longest_step(ts_ns: NDArray[np.int64]) -> tuple[int, int]: ...
 def years_to(end_ns: int, ts_ns: NDArray[np.int64]) -> _Floats: ...
 def taylor_sums(
     inverse: bool,

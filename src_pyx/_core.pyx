@@ -12,7 +12,7 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_Check
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -454,7 +454,54 @@ def row_of(cnp.ndarray expiry_ns, cnp.ndarray strike, cnp.ndarray kind, int64_t 
     return -1
 
 
-# ---- time --------------------------------------------------------------------------------
+# ---- axes of time ------------------------------------------------------------------------
+
+def spliced(cnp.ndarray values, const int64_t[::1] places, cnp.ndarray added):
+    """Put numbers in among others, each before the one that has its place.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        Numbers of eight bytes.
+    places : array of int64, shape (m,)
+        Ascending, from 0 to n.
+    added : array, shape (m,)
+        Of the same type.
+
+    Returns
+    -------
+    array, shape (n + m,)
+    """
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(values), m = places.shape[0], k, first = 0, end
+    cdef cnp.npy_intp size = n + m
+    cdef int kind = cnp.PyArray_TYPE(values)
+    values, added = np.ascontiguousarray(values), np.ascontiguousarray(added)
+    expect(cnp.PyArray_ITEMSIZE(values) == 8 and cnp.PyArray_TYPE(added) == kind and cnp.PyArray_SIZE(added) == m)
+    out = cnp.PyArray_EMPTY(1, &size, kind, 0)
+    cdef const int64_t *old = <const int64_t *>cnp.PyArray_DATA(values)
+    cdef const int64_t *new = <const int64_t *>cnp.PyArray_DATA(added)
+    cdef int64_t *target = <int64_t *>cnp.PyArray_DATA(<cnp.ndarray>out)
+    for k in range(m + 1):
+        end = places[k] if k < m else n
+        if not first <= end <= n:
+            raise ValueError(f"places must ascend from 0 to {n}, got {end} after {first}")
+        memcpy(target + first + k, old + first, (end - first) * sizeof(int64_t))
+        if k < m:
+            target[end + k] = new[k]
+        first = end
+    return out
+
+
+def longest_step(const int64_t[::1] ts_ns):
+    """Find the longest step between moments that ascend, and how many are as long; 0 where there is none."""
+    cdef Py_ssize_t k
+    cdef int64_t longest = 0, times = 0
+    for k in range(ts_ns.shape[0] - 1):
+        longest = max(longest, ts_ns[k + 1] - ts_ns[k])
+    for k in range(ts_ns.shape[0] - 1):
+        times += ts_ns[k + 1] - ts_ns[k] == longest
+    return longest, times
+
 
 def years_to(int64_t end_ns, const int64_t[::1] ts_ns):
     """Years from some moments to a later one, not below zero.

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammacore import _core
 from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Option, Perpetual, Settlement
@@ -25,6 +26,32 @@ def test_axis_merges_chains_and_bars_in_time():
     assert (tape.last_chain >= 0).all()
     same = np.flatnonzero(np.diff(tape.ts_ns) == 0)
     assert (tape.chain_at[same] >= 0).all()  # a chain stands before the bar of its moment
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+@pytest.mark.parametrize("places", [[], [0], [5], [0, 0, 2, 4, 5, 5]])
+def test_numbers_are_put_in_among_others(places, kind):
+    values, added = np.arange(5, dtype=kind), -1 - np.arange(len(places), dtype=kind)
+    found = _core.spliced(values, np.array(places, np.int64), added)
+    np.testing.assert_array_equal(found, np.insert(values, places, added))
+    assert found.dtype == kind
+
+
+def test_numbers_are_not_put_in_where_there_is_no_place():
+    values = np.arange(5.0)
+    for places in ([-1], [6], [3, 2]):
+        with pytest.raises(ValueError, match="places must ascend from 0 to 5"):
+            _core.spliced(values, np.array(places), np.zeros(len(places)))
+    for added in (np.zeros(2), np.zeros(1, np.int64)):
+        with pytest.raises(ValueError, match="one length"):
+            _core.spliced(values, np.array([1]), added)
+
+
+@pytest.mark.parametrize("ts", [[], [7], [0, 3, 6, 9], [0, 5, 6, 11, 11]])
+def test_the_longest_step_is_counted(ts):
+    steps = np.diff(np.array(ts, np.int64)).tolist()
+    longest = max(steps, default=0)
+    assert _core.longest_step(np.array(ts, np.int64)) == (longest, steps.count(longest))
 
 
 def test_bars_before_the_first_chain_are_left_out():

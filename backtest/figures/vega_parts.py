@@ -56,7 +56,7 @@ class ChainSmiles:
         tape = self._tape
         found = np.full((len(tape.chains.snapshot_ts), 5), np.nan)
         (known,) = np.nonzero(np.isfinite(tape.chain_vols(option)))
-        first, last = np.searchsorted(known, (tape.last_chain[i], tape.last_chain[j - 1]), side="right")
+        first, last = np.searchsorted(known, (tape.chain_before(i), tape.chain_before(j - 1)), side="right")
         known = known[max(first - 1, 0) : last + tape.interpolate]  # which looks one chain ahead
         steps, fitted = self._steps(option, known)
         found[known] = np.column_stack([np.cumsum(steps, axis=0), ~fitted])

@@ -191,7 +191,7 @@ class _Replay:
         """Walk the whole tape."""
         tape, i, n = self.tape, 0, len(self.tape)
         while i < n:
-            self._wake(int(tape.ts_ns[i]))
+            due = self._wake(tape.ts_ns.item(i))
             if tape.publishes(i):
                 for event in (*self._tickers(PriceBlock(tape, i, i + 1), i), tape.snapshot(i)):
                     self._dispatch(event)
@@ -199,7 +199,7 @@ class _Replay:
                     self._dispatch(Timer(int(tape.ts_ns[i])))  # what is left is the desk's again
                 i += 1
             else:
-                i = self._bars(i, self._end_of_bars(i))
+                i = self._bars(i, self._end_of_bars(i, due))
             if progress is not None:
                 progress(i, n)
         self._wake(int(tape.ts_ns[-1]) + 1)
@@ -219,24 +219,24 @@ class _Replay:
 
     def _next_wake(self) -> tuple[int | None, str]:
         """Next delivery or deadline of what is held, or trade of its holder, and which of these."""
-        expiry = min((e.next_expiry_ns for e in self.desk.portfolio.open.values() if e.open), default=None)
-        trade = self.holder[self.traded].ts_ns if self.traded < len(self.holder) else None
-        dues = ((trade, "trade"), (expiry, "delivery"), (self.desk.next_deadline(), "deadline"))
-        known = [(due, what) for due, what in dues if due is not None]
-        return min(known, default=(None, ""), key=itemgetter(0))
+        dues = [(trade.ts_ns, "trade") for trade in self.holder[self.traded : self.traded + 1]]
+        dues += [(e.next_expiry_ns, "delivery") for e in self.desk.portfolio.open.values() if e.legs]
+        if (deadline := self.desk.next_deadline()) is not None:
+            dues.append((deadline, "deadline"))
+        return min(dues, default=(None, ""), key=itemgetter(0))
 
-    def _wake(self, until_ns: int) -> None:
-        """Deliveries and deadlines before ``until_ns``, in order of time."""
+    def _wake(self, until_ns: int) -> int | None:
+        """Deliveries and deadlines before ``until_ns``, in order of time; returns when the next one is."""
         while True:
             due, what = self._next_wake()
             if due is None or due >= until_ns:
-                return
+                return due
             if what == "trade":
                 self._trade_of_holder(self.holder[self.traded])
             elif what == "delivery":
                 settled = self.tape.delivery(due)
                 if settled is None:  # the recording ends at this very moment, without a price
-                    return
+                    return due
                 self.deliveries[due] = settled
                 self._deliver(due, settled)
             else:
@@ -262,14 +262,11 @@ class _Replay:
         for book, index in zip(books, known, strict=True):
             book.index = index
 
-    def _end_of_bars(self, i: int) -> int:
-        """End of the run of bars that starts at ``i``: the next chain or the next wake-up."""
-        tape = self.tape
-        k = int(tape.last_chain[i]) + 1
-        j = int(tape.chain_entries[k]) if k < len(tape.chain_entries) else len(tape)
-        due, _ = self._next_wake()
+    def _end_of_bars(self, i: int, due: int | None) -> int:
+        """End of the run of bars that starts at ``i``: the next chain or what is ``due`` next."""
+        j = self.tape.next_chain(i)
         if due is not None:
-            j = min(j, int(np.searchsorted(tape.ts_ns, due, side="right")))
+            j = min(j, int(self.tape.ts_ns.searchsorted(due, side="right")))
         return max(j, i + 1)
 
     def _bars(self, i: int, j: int) -> int:

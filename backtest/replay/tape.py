@@ -8,12 +8,14 @@ studies that do the same) are both interpolated in time between chains.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from gammacore import _core
 from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.data import Chains, Funding, Prices
@@ -84,8 +86,6 @@ class Tape:
         Funding accumulator by the final rate of every period, spread evenly over it: for profits.
     chain_entries : array
         Entries that publish a chain.
-    last_chain : array, shape (n,)
-        Number of the last chain published at or before an entry.
     chain_forwards : list of dict of expiry_ns to USD
         Forwards of every chain.
     """
@@ -136,11 +136,11 @@ class Tape:
         bar_ts = bars.ts_ns[first:] if bars is not None else np.empty(0, np.int64)
         close = bars.close[first:] if bars is not None else np.empty(0)
         self.chain_index = self._chain_index(chain_ts)
-        places, numbers = np.searchsorted(bar_ts, chain_ts), np.arange(len(chain_ts))
-        self.ts_ns: Ints = np.insert(bar_ts, places, chain_ts)
-        self.index: Floats = np.insert(close, places, self.chain_index)
-        self.chain_entries: Ints = places + numbers
-        self.last_chain: Ints = np.repeat(numbers, np.diff(self.chain_entries, append=len(self.ts_ns)))
+        places = bar_ts.searchsorted(chain_ts)
+        self.ts_ns: Ints = _core.spliced(bar_ts, places, chain_ts)
+        self.index: Floats = _core.spliced(close, places, self.chain_index)
+        self.chain_entries: Ints = places + np.arange(len(chain_ts))
+        self._chain_starts: list[int] = self.chain_entries.tolist()
 
     def _chain_index(self, chain_ts: Ints) -> Floats:
         """Price of the underlying at each chain: a fresh bar, so that no two sources mix, or its own."""
@@ -206,6 +206,21 @@ class Tape:
         return len(self.ts_ns)
 
     @cached_property
+    def last_chain(self) -> Ints:
+        """Number of the last chain published at or before each entry."""
+        lengths = np.diff(self.chain_entries, append=len(self))
+        return np.repeat(np.arange(len(lengths)), lengths)
+
+    def chain_before(self, i: int) -> int:
+        """Return the number of the last chain published at or before entry ``i``."""
+        return bisect_right(self._chain_starts, i) - 1
+
+    def next_chain(self, i: int) -> int:
+        """First entry after ``i`` that publishes a chain, or the end."""
+        number = bisect_right(self._chain_starts, i)
+        return self._chain_starts[number] if number < len(self._chain_starts) else len(self)
+
+    @cached_property
     def chain_at(self) -> Ints:
         """Number of the chain that each entry publishes, -1 for a bar."""
         published = np.full(len(self), -1)
@@ -215,10 +230,10 @@ class Tape:
     @cached_property
     def look_ns(self) -> int | None:
         """Time between two prices that a hedge rule sees: the median; None where there is but one."""
+        longest, times = _core.longest_step(self.ts_ns)
+        if 2 * times > len(self) - 1:  # of more than half, whatever the others are
+            return longest or None
         steps = np.diff(self.ts_ns)
-        usual = steps.max(initial=0)
-        if 2 * np.count_nonzero(steps == usual) > len(steps):  # of more than half, whatever the others are
-            return int(usual) or None
         steps = steps[steps > 0]
         return int(np.median(steps)) if len(steps) else None
 
@@ -229,12 +244,12 @@ class Tape:
 
     def publishes(self, i: int) -> bool:
         """Whether an entry publishes a chain."""
-        return bool(self.chain_entries[self.last_chain[i]] == i)
+        return self._chain_starts[self.chain_before(i)] == i
 
     def snapshot(self, i: int) -> Snapshot:
         """Event of an entry that publishes a chain."""
-        number = int(self.last_chain[i])
-        rows = slice(*self.chains.offsets[number : number + 2])
+        number = self.chain_before(i)
+        rows = slice(*self.chains.offsets[number : number + 2].tolist())
         chains = self.chains
         forwards = self.chain_forwards[number]
         expiry = chains.expiry_ns[rows]
@@ -295,7 +310,7 @@ class Tape:
             return np.interp(at, self.chains.snapshot_ts[known], values[known])
         if j <= i:
             return np.empty(0)
-        first, last = self.last_chain.item(i), self.last_chain.item(j - 1)
+        first, last = self.chain_before(i), self.chain_before(j - 1)
         level = _last_known(values, first)
         later = values[first + 1 : last + 1]
         if first == last or (~np.isfinite(later) | (later == level)).all():
@@ -384,7 +399,7 @@ class Tape:
             self._marks[option] = marks
         first, last = self._published.searchsorted((i, j))
         entries = self._published[first:last]
-        marks = self._marks[option][self.last_chain[entries]]
+        marks = self._marks[option][self.chain_entries.searchsorted(entries, side="right") - 1]
         known = np.isfinite(marks)
         return entries[known], marks[known]
 
@@ -412,7 +427,7 @@ class Tape:
 
     def future_listed(self, expiry_ns: int, i: int) -> bool:
         """Whether the last chain at entry ``i`` took an expiry's forward from a listed future."""
-        number = self.last_chain[i]
+        number = self.chain_before(i)
         rows = slice(*self.chains.offsets[number : number + 2])
         return not self.chains.synthetic[rows][self.chains.expiry_ns[rows] == expiry_ns].any()
 

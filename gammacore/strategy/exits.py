@@ -128,6 +128,8 @@ class ExitRule(msgspec.Struct, frozen=True):
 
     def deadline(self, episode: Episode) -> tuple[int, str] | None:
         """Return when the first rule of time closes an episode, and its name; None if there is none."""
+        if self.hours_before_expiry is None and not self.rules:
+            return None
         own = Rule("hours_before_expiry", self.hours_before_expiry)
         asked = self.rules if self.hours_before_expiry is None else (own, *self.rules)
         times = [(TIME_RULES[r.name](episode, r.value), r.name) for r in asked if r.name in TIME_RULES]
