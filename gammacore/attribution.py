@@ -60,7 +60,7 @@ from gammacore.episode import Episode
 from gammacore.expansion import Method
 from gammacore.ledger import Money, check_gap
 from gammacore.volatility.clock import VarianceClock
-from gammacore.walk import LINES, VEGA_PARTS, Lines, Path, Smiles, Sums, Walk, points_at, slippage
+from gammacore.walk import LINES, VEGA_PARTS, Lines, Path, Smiles, Walk, points_at, slippage
 
 __all__ = [
     "LINES",
@@ -237,15 +237,16 @@ def share_of(line: str, sizes: Iterable[Mapping[str, float]]) -> float:
     return math.fsum(part[line] for part in kept) / whole if whole else 0.0
 
 
-def _summed(native: Lines, other: Lines) -> Sums:
-    return {name: (float(native[name].sum()), float(other[name].sum())) for name in LINES}
+def _summed(native: Lines, other: Lines) -> Floats:
+    return np.array([(native[name].sum(), other[name].sum()) for name in LINES])
 
 
-def _close(episode: Episode, sums: Sums, coin_first: bool) -> dict[str, Money]:
+def _close(episode: Episode, sums: Floats, coin_first: bool) -> dict[str, Money]:
     """Totals of the lines, with the ledger's rounding among them."""
-    profit = episode.ledger.profit()
-    totals = {name: Money(*(both if coin_first else both[::-1])) for name, both in sums.items()}
-    coin, usd = (profit[c] - math.fsum(money[c] for money in totals.values()) for c in (0, 1))
+    found = sums if coin_first else sums[:, ::-1]
+    totals = dict(zip(LINES, map(Money._make, found.tolist()), strict=True))
+    profit, explained = episode.ledger.profit(), map(math.fsum, found.T.tolist())
+    coin, usd = (whole - part for whole, part in zip(profit, explained, strict=True))
     check_rounding(episode, coin, usd)
     totals["rounding"] = Money(coin, usd)
     return totals

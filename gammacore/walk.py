@@ -20,7 +20,7 @@ from gammacore.tolerances import DUST
 from gammacore.valuation import sensitivities, value
 from gammacore.volatility.clock import VarianceClock
 
-__all__ = ["LINES", "VEGA_PARTS", "Lines", "Path", "Smiles", "Sums", "Walk", "points_at", "slippage"]
+__all__ = ["LINES", "VEGA_PARTS", "Lines", "Path", "Smiles", "Walk", "points_at", "slippage"]
 
 LINES = (
     *MODEL_LINES,
@@ -39,7 +39,6 @@ _HELD = [LINES.index(name) for name in ("hedge", "basis", "lots", "funding")]
 _COSTS = [LINES.index(name) for name in ("fees", "spread")]
 _Steps = tuple[Floats, Floats, float | Floats, Floats]  # forward, years, volatility, rate
 Lines = dict[str, Floats]
-Sums = dict[str, tuple[float, float]]  # settlement currency, other
 
 
 class Path(Protocol):
@@ -210,8 +209,8 @@ class Walk:
         (forward, years), vols = self._terms(option, start), self._vols(option, start)
         return forward, years, np.full(len(forward), vols) if isinstance(vols, float) else vols
 
-    def sums(self) -> Sums:
-        """Totals of all lines but the rounding, by Taylor expansion."""
+    def sums(self) -> Floats:
+        """Totals of all lines but the rounding, by Taylor expansion; settlement currency and the other."""
         rate = self.index if self.inverse else 1.0 / self.index
         sums = np.zeros((len(LINES), 2))
         sums[: len(MODEL_LINES)], sums[LINES.index("unexplained")] = self._option_sums(rate)
@@ -220,7 +219,7 @@ class Walk:
         native, other = (math.fsum(column) for column in sums.T.tolist())
         gained = sum(part.amount * (rate[-1] - at) for part, at in self._put_in(rate))
         sums[LINES.index("numeraire")] = 0.0, gained + native * rate[-1] - other
-        return {name: (native, other) for name, (native, other) in zip(LINES, sums.tolist(), strict=True)}
+        return sums
 
     @cached_property
     def _option_points(self) -> list[int]:

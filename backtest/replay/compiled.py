@@ -84,7 +84,7 @@ class CompiledHedger:
         stop = j
         if first_expiry is not None:
             view = block.window(i, j)
-            stop = i + int(np.searchsorted(view.ts_ns, first_expiry, side="left"))
+            stop = i + int(view.ts_ns.searchsorted(first_expiry))
         for episode in [account for account in portfolio.hedged if account.legs]:
             for a, b in self._stretches(block, i, stop):
                 self._hedge(episode, block.window(a, b))

@@ -56,7 +56,7 @@ class EpisodeRun:
 
     def __init__(self, episode: Episode, tape: Tape, last: int, explainer: Explainer) -> None:
         self.episode, self.last = episode, last
-        self.first = int(np.searchsorted(tape.ts_ns, episode.entry_ns, side="right")) - 1
+        self.first = int(tape.ts_ns.searchsorted(episode.entry_ns, side="right")) - 1
         self._explainer = explainer
 
     @cached_property

@@ -115,7 +115,6 @@ class Tape:
         self._delivery = dict(delivery or {})
         self.chain_forwards = forwards_of(chains, forward)
         self._vol_cache: dict[Option, Floats] = {}
-        self._row_cache: dict[Option, tuple[Ints, Ints]] = {}
         self._marks: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
         self._merge()
@@ -331,14 +330,30 @@ class Tape:
             self._basis_cache[expiry_ns] = forwards / self.chain_index
         return self.index[i:j] * self._level(self._basis_cache[expiry_ns], i, j)
 
+    @cached_property
+    def _listed(self) -> tuple[dict[tuple[int, float, int], int], Ints, Ints, Ints]:
+        """Rows of the store by contract.
+
+        The place of each contract by expiry, strike and kind; its first row of ``order``, one place more than
+        there are; rows in that order; and the chain that each belongs to.
+        """
+        chains = self.chains
+        order = chains.code.argsort(kind="stable")
+        code = chains.code[order]
+        (starts,) = np.nonzero(np.diff(code, prepend=-1))
+        columns = (
+            column[order[starts]].tolist() for column in (chains.expiry_ns, chains.strike, chains.kind)
+        )
+        places = {contract: place for place, contract in enumerate(zip(*columns, strict=True))}
+        numbers = np.repeat(np.arange(len(chains.snapshot_ts)), np.diff(chains.offsets))
+        return places, np.append(starts, len(order)), order, numbers[order]
+
     def _rows(self, option: Option) -> tuple[Ints, Ints]:
         """Rows of an option in the store, and the chain that each belongs to."""
-        if option not in self._row_cache:
-            chains = self.chains
-            listed = (chains.strike == option.strike) & (chains.expiry_ns == option.expiry_ns)
-            (rows,) = (listed & (chains.kind == option.kind)).nonzero()
-            self._row_cache[option] = rows, chains.offsets.searchsorted(rows, side="right") - 1
-        return self._row_cache[option]
+        places, starts, order, numbers = self._listed
+        place = places.get((option.expiry_ns, option.strike, option.kind))
+        part = slice(0, 0) if place is None else slice(*starts[place : place + 2].tolist())
+        return order[part], numbers[part]
 
     def iv(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option as it was quoted, at entries i..j."""
