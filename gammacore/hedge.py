@@ -62,10 +62,12 @@ class Hedge:
     def instrument(self, chain: ChainSlice, market: Market, entry: Entry) -> Future | Perpetual:
         """Contract to hedge an entry with."""
         perpetual = Perpetual(chain.base, chain.settlement)
+        if self.kind == "perpetual":
+            return perpetual
         expiry_ns = entry.expiries[-1]  # the future is there as long as any of the options
         future = Future(chain.base, chain.settlement, expiry_ns)
         if self.kind != "cheapest":
-            return perpetual if self.kind == "perpetual" else future
+            return future
         tau, price = market.tau(expiry_ns), market.index
         if tau <= 0.0 or weekday(expiry_ns) != FRIDAY:  # only Fridays have futures
             return perpetual

@@ -6,7 +6,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property, partial
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -159,12 +158,8 @@ class Walk:
     def _shown(self, values: Array, start: int = 0, end: int | None = None) -> Array:
         """Bring values of entries to the points that show them; they stay what they are if none was added."""
         end = self._size - 1 if end is None else end
-        cuts = [start, *(point for point in self._extra if start < point <= end), end + 1]
-        if len(cuts) == 2:
-            return values
-        first = self._entry(start)
-        runs = [values[self._entry(a) - first : self._entry(b - 1) - first + 1] for a, b in pairwise(cuts)]
-        return np.concatenate(runs)
+        added = [point - start for point in self._extra if start < point <= end]
+        return _core.repeated(values, added) if added else values
 
     def _hedge_prices(self) -> tuple[Floats, Floats]:
         """Mark of the hedge, and the forward that it is held against: of the last expiry.

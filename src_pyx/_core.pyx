@@ -492,6 +492,43 @@ def spliced(cnp.ndarray values, const int64_t[::1] places, cnp.ndarray added):
     return out
 
 
+def repeated(cnp.ndarray values, list places):
+    """Repeat rows where something was added: at each place the row before it.
+
+    Parameters
+    ----------
+    values : array, shape (n, ...)
+        Contiguous.
+    places : list of int
+        Where the repeated rows are in the result, ascending, each at least 1.
+
+    Returns
+    -------
+    array, shape (n + len(places), ...)
+    """
+    cdef Py_ssize_t n = cnp.PyArray_DIM(values, 0), m = len(places), k, first = 0, end
+    cdef Py_ssize_t row = cnp.PyArray_STRIDE(values, 0)
+    cdef cnp.npy_intp dims[32]
+    cdef int i, ndim = cnp.PyArray_NDIM(values)
+    if not cnp.PyArray_ISCARRAY_RO(values):
+        raise ValueError("rows to repeat must be contiguous")
+    for i in range(ndim):
+        dims[i] = cnp.PyArray_DIM(values, i)
+    dims[0] = n + m
+    out = cnp.PyArray_EMPTY(ndim, dims, cnp.PyArray_TYPE(values), 0)
+    cdef const char *old = <const char *>cnp.PyArray_DATA(values)
+    cdef char *target = <char *>cnp.PyArray_DATA(<cnp.ndarray>out)
+    for k in range(m + 1):
+        end = <Py_ssize_t>places[k] - k if k < m else n
+        if not first <= end <= n or end < 1:
+            raise ValueError(f"places must ascend from 1 to {n + m}, got {places}")
+        memcpy(target + (first + k) * row, old + first * row, (end - first) * row)
+        if k < m:
+            memcpy(target + (end + k) * row, old + (end - 1) * row, row)
+        first = end
+    return out
+
+
 def longest_step(const int64_t[::1] ts_ns):
     """Find the longest step between moments that ascend, and how many are as long; 0 where there is none."""
     cdef Py_ssize_t k

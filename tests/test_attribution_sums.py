@@ -182,3 +182,21 @@ def test_arrays_of_different_lengths_are_refused():
         _replay.held_sums(True, forward, forward, rate[1:], rate, none.astype(int), none, none)
     with pytest.raises(ValueError, match="fills"):
         _replay.held_sums(True, forward, forward, None, rate, np.array([1]), none, none)
+
+
+@pytest.mark.parametrize("places", [[1], [5], [1, 2, 6, 7], [3, 8]])
+@pytest.mark.parametrize("shape", [(5,), (5, 3)])
+def test_rows_are_repeated_where_something_was_added(shape, places):
+    values = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    at = np.arange(5 + len(places))
+    for place in places:
+        at[place:] -= 1
+    if at[-1] == 4 and places[-1] <= 4 + len(places):
+        np.testing.assert_array_equal(_core.repeated(values, places), values[at])
+    else:
+        with pytest.raises(ValueError, match="places must ascend"):
+            _core.repeated(values, places)
+    with pytest.raises(ValueError, match="contiguous"):
+        _core.repeated(np.arange(10.0)[::2], places)
+    with pytest.raises(ValueError, match="places must ascend"):
+        _core.repeated(values, [0])

@@ -151,7 +151,8 @@ class PriceBlock:
         """Delta of several options, summed once for the whole run."""
         key = (tuple(legs.items()), plain)
         if key not in self._deltas:
-            parts = [amount * self._delta(option, plain) for option, amount in legs.items()]
+            deltas = [(amount, self._delta(option, plain)) for option, amount in legs.items()]
+            parts = [delta if amount == 1.0 else amount * delta for amount, delta in deltas]
             self._deltas[key] = sum(parts[1:], parts[0])
         return self._deltas[key][self._part]
 

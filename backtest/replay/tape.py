@@ -8,6 +8,7 @@ studies that do the same) are both interpolated in time between chains.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cached_property
@@ -312,7 +313,7 @@ class Tape:
         first, last = self.chain_before(i), self.chain_before(j - 1)
         level = _last_known(values, first)
         later = values[first + 1 : last + 1]
-        if first == last or (~np.isfinite(later) | (later == level)).all():
+        if all(value == level or not math.isfinite(value) for value in later.tolist()):
             return level
         return _carried(np.append(level, later))[self.last_chain[i:j] - first]
 
@@ -485,9 +486,9 @@ class Tape:
 
 def _last_known(values: Floats, at: int) -> float:
     """Latest finite value at or before a place, NaN if there is none."""
-    while at >= 0 and not np.isfinite(values[at]):
+    while at >= 0 and not math.isfinite(values.item(at)):
         at -= 1
-    return float(values[at]) if at >= 0 else np.nan
+    return values.item(at) if at >= 0 else math.nan
 
 
 def _carried(values: Floats) -> Floats:
