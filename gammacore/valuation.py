@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammacore import black76, inverse
+from gammacore.array_types import Floats
 from gammacore.contracts import Option, Settlement
 from gammacore.daycount import SETTLEMENT_WINDOW_NS
 
@@ -119,6 +120,13 @@ def parity(option: Option, forward: Any, other: Exposure) -> Exposure:
     delta = parity_delta(option, forward, other, plain=True)
     net = parity_delta(option, forward, other, plain=False) if inverse else delta
     return Exposure(other.value + option.kind * more, delta, net)
+
+
+def same_vols(some: float | Floats, others: float | Floats) -> bool:
+    """Whether volatilities along a path, or one for all of it, are the same, as :func:`parity` asks."""
+    if isinstance(some, float) and isinstance(others, float):
+        return some == others
+    return np.array_equal(some, others)
 
 
 def parity_delta(option: Option, forward: Any, other: Exposure, *, plain: bool) -> Any:

@@ -16,7 +16,7 @@ from gammacore.contracts import Future, Option, Perpetual, Settlement
 from gammacore.episode import Capital, Episode, HedgeFills
 from gammacore.expansion import MODEL_LINES, Method, model_lines
 from gammacore.tolerances import DUST
-from gammacore.valuation import sensitivities, value
+from gammacore.valuation import same_vols, sensitivities, value
 from gammacore.volatility.clock import VarianceClock
 
 __all__ = ["LINES", "VEGA_PARTS", "Lines", "Path", "Smiles", "Walk", "points_at", "slippage"]
@@ -219,9 +219,11 @@ class Walk:
     @cached_property
     def _option_points(self) -> list[int]:
         """Points of the executions of options."""
-        times = np.array([fill.ts_ns for fill in self.episode.option_fills()], np.int64)
-        found: list[int] = points_at(self.ts, times).tolist()
-        return found
+        return [self._point(fill.ts_ns) for fill in self.episode.option_fills()]
+
+    def _point(self, ts_ns: int) -> int:
+        """Last point at or before a time."""
+        return int(self.ts.searchsorted(ts_ns, side="right")) - 1
 
     def _holdings(self) -> list[tuple[Option, int, float]]:
         """Options with the point from which an amount of them was held to the end, closings negative."""
@@ -247,7 +249,7 @@ class Walk:
                 e
                 for e in seen
                 if (e[0].expiry_ns, e[0].strike, e[1]) == (option.expiry_ns, option.strike, start)
-                and np.array_equal(e[2], vols)
+                and same_vols(e[2], vols)
             )
             expanded = next(same, None)
             if expanded is None:
@@ -305,11 +307,14 @@ class Walk:
 
     def _cost_sums(self, rate: Floats) -> Floats:
         hedges = self.hedges.amount, self.hedges.price, self.hedges.mark, self.hedges.fee
-        sums = _replay.cost_sums(self.inverse, rate, self.points, *hedges)
+        (fees, fees_other), (spread, other) = _replay.cost_sums(
+            self.inverse, rate, self.points, *hedges
+        ).tolist()
         for point, fee, slipped in self._option_costs():
-            at = float(rate[min(max(point, 1), len(rate) - 1)])
-            sums += (-fee, -fee * at), (slipped, slipped * at)
-        return sums
+            at = rate.item(min(max(point, 1), len(rate) - 1))
+            fees, fees_other = fees - fee, fees_other - fee * at
+            spread, other = spread + slipped, other + slipped * at
+        return np.array([[fees, fees_other], [spread, other]])
 
     def option_lines(self, method: Method) -> Lines:
         """Lines of all options held, settlement currency."""
@@ -401,8 +406,7 @@ class Walk:
         fills, fees = self.episode.option_fills(), self.episode.delivery_fees
         costs = [(fill.fee, fill.amount * (fill.mark - fill.price)) for fill in fills]
         traded = [(point, *cost) for point, cost in zip(self._option_points, costs, strict=True)]
-        ends = points_at(self.ts, np.array(list(fees), np.int64)).tolist()
-        return traded + [(point, fee, 0.0) for point, fee in zip(ends, fees.values(), strict=True)]
+        return traded + [(self._point(ts_ns), fee, 0.0) for ts_ns, fee in fees.items()]
 
     def _costs(self) -> tuple[Ints, Floats, Floats]:
         """Points, fees and slippage of all fills, those of deliveries last."""
@@ -429,7 +433,7 @@ class Walk:
         gained = np.sum(list(native.values()), axis=0)
         equity = np.concatenate([[0.0], np.cumsum(gained)[:-1]])
         for part, _ in self._put_in(rate):
-            equity[max(int(points_at(self.ts, np.array([part.ts_ns]))[0]), 0) :] += part.amount
+            equity[max(self._point(part.ts_ns), 0) :] += part.amount
         other["numeraire"] = equity * np.diff(rate)
         return other
 

@@ -13,7 +13,7 @@ from gammacore.contracts import Future, Option, Perpetual
 from gammacore.daycount import SETTLEMENT_WINDOW_NS
 from gammacore.events import Ticker
 from gammacore.settlement import clock_factor
-from gammacore.valuation import Exposure, exposure, parity, parity_delta, settlement_weight
+from gammacore.valuation import Exposure, exposure, parity, parity_delta, same_vols, settlement_weight
 
 from .tape import Tape
 
@@ -98,7 +98,7 @@ class PriceBlock:
             tape, run = self._tape, (self._run.start, self._run.stop)
             vol = tape.vols(option, *run)
             other = self._priced.get(msgspec.structs.replace(option, kind=-option.kind))
-            if other is not None and np.array_equal(other.vol, vol):
+            if other is not None and same_vols(other.vol, vol):
                 self._priced[option] = other._replace(own=not other.own)
             else:
                 forward = tape.forward(option.expiry_ns, *run)

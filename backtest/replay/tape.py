@@ -363,9 +363,14 @@ class Tape:
     def _quoted(self, option: Option, column: Floats) -> Floats:
         """Value of a column for an option in every chain, NaN where the chain has no volatility of it."""
         rows, numbers = self._rows(option)
-        values = np.full(len(self.chains.snapshot_ts), np.nan)
-        values[numbers] = np.where(self.chains.iv[rows] > 0, column[rows], np.nan)
+        quoted, values = self.chains.iv[rows] > 0, self._nothing.copy()
+        values[numbers[quoted]] = column[rows[quoted]]
         return values
+
+    @cached_property
+    def _nothing(self) -> Floats:
+        """NaN for every chain."""
+        return np.full(len(self.chains.snapshot_ts), np.nan)
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
         """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see `Market`."""
@@ -407,7 +412,7 @@ class Tape:
         """Entries between i and j at which a mark was published, and the marks in the accounting currency."""
         if option not in self._marks:
             rows, numbers = self._rows(option)
-            marks = np.full(len(self.chains.snapshot_ts), np.nan)
+            marks = self._nothing.copy()
             unit: Floats | float = 1.0
             if self.converts:
                 unit = np.array([self.chain_forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
