@@ -113,8 +113,6 @@ class Attribution:
     start : int
         First entry of the tape; step k runs from entry ``start + k`` to the next.
     totals : dict of line to Money
-    ts_ns, rate, hedge_price : array, shape (steps + 1,)
-        Time, USD per coin and mark of the hedge instrument between which the steps run.
     ends : dict of expiry_ns to int
         Points at which options were delivered.
     """
@@ -122,9 +120,24 @@ class Attribution:
     def __init__(self, walk: Walk, method: Method) -> None:
         self._walk, self._method = walk, method
         self.start, self.ends = walk.i, walk.ends
-        self.ts_ns, self.rate, self.hedge_price = walk.ts, walk.index, walk.hedge_price
         sums = walk.sums() if method == "taylor" else _summed(*self._steps)
         self.totals = _close(walk.episode, sums, coin_first=walk.inverse)
+        walk.forget()
+
+    @property
+    def ts_ns(self) -> Ints:
+        """Times between which the steps run, shape (steps + 1,)."""
+        return self._walk.ts
+
+    @property
+    def rate(self) -> Floats:
+        """USD per coin at these times."""
+        return self._walk.index
+
+    @property
+    def hedge_price(self) -> Floats:
+        """Mark of the hedge instrument at these times."""
+        return self._walk.hedge_prices[0]
 
     @cached_property
     def forward(self) -> Floats:

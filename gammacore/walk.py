@@ -85,15 +85,9 @@ class Walk:
         self.episode, self.path, self.clock = episode, path, clock
         self.inverse = episode.hedge.instrument.settlement is Settlement.INVERSE
         self.i, self.j = first, last + 1
-        self._lay_out(path.ts_ns[self.i : self.j])
-        self.index: Floats = self._shown(path.index[self.i : self.j])
-        for point, expiry_ns in self.added:
-            if expiry_ns:
-                self.index[point] = path.spot_at_delivery(expiry_ns, self.i + self._entry(point))
-        self.hedge_price, self.hedge_forwards = self._hedge_prices()
-        self._known: dict[tuple[int, int], tuple[Floats, Floats]] = {}
         self.hedges = episode.hedge_fills()
-        self.points = points_at(self.ts, self.hedges.ts_ns)
+        self._lay_out(path.ts_ns[self.i : self.j])
+        self._known: dict[tuple[int, int], tuple[Floats, Floats]] = {}
 
     def _lay_out(self, ts: Ints) -> None:
         """Find the points: every entry, each delivery, and an exit between two entries.
@@ -110,12 +104,40 @@ class Walk:
         if self.tail:
             times = [*times, max(last_ns, traded_ns)]
         self._extra = [int(ts.searchsorted(at, side="right")) + n for n, at in enumerate(times)]
-        self._size = len(ts) + len(times)
-        self.ts: Ints = self._shown(ts)
-        for point, at in zip(self._extra, times, strict=True):
-            self.ts[point] = at
+        self._extra_ns, self._size = times, len(ts) + len(times)
         self.added = list(zip(self._extra, [*deliveries, *([0] * self.tail)], strict=True))
         self.ends = {expiry_ns: point for point, expiry_ns in self.added if expiry_ns in episode.delivered}
+
+    def forget(self) -> None:
+        """Let go of what was worked out; it is worked out again when it is asked for.
+
+        The memory is that of the next episode then: fresh one costs more than the sums.
+        """
+        for name in ("ts", "index", "hedge_prices", "points", "at"):
+            self.__dict__.pop(name, None)
+        self._known.clear()
+
+    @cached_property
+    def ts(self) -> Ints:
+        """Time of each point."""
+        ts: Ints = self._shown(self.path.ts_ns[self.i : self.j])
+        for point, at in zip(self._extra, self._extra_ns, strict=True):
+            ts[point] = at
+        return ts
+
+    @cached_property
+    def index(self) -> Floats:
+        """USD per coin at each point."""
+        index: Floats = self._shown(self.path.index[self.i : self.j])
+        for point, expiry_ns in self.added:
+            if expiry_ns:
+                index[point] = self.path.spot_at_delivery(expiry_ns, self.i + self._entry(point))
+        return index
+
+    @cached_property
+    def points(self) -> Ints:
+        """Points of the executions of the hedge."""
+        return points_at(self.ts, self.hedges.ts_ns)
 
     def _entry(self, point: int) -> int:
         """Entry that a point shows, from the first: one that was added shows the entry before it."""
@@ -161,7 +183,8 @@ class Walk:
         added = [point - start for point in self._extra if start < point <= end]
         return _core.repeated(values, added) if added else values
 
-    def _hedge_prices(self) -> tuple[Floats, Floats]:
+    @cached_property
+    def hedge_prices(self) -> tuple[Floats, Floats]:
         """Mark of the hedge, and the forward that it is held against: of the last expiry.
 
         A perpetual hedges the forward as it trades, of which the average that options deliver at moves
@@ -302,8 +325,8 @@ class Walk:
 
     def _hedge_sums(self, rate: Floats) -> Floats:
         owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None
-        prices, fills = (self.hedge_price, self.hedge_forwards), (self.hedges.amount, self.hedges.excess)
-        return _replay.held_sums(self.inverse, *prices, owed, rate, self.points, *fills)
+        fills = self.points, self.hedges.amount, self.hedges.excess
+        return _replay.held_sums(self.inverse, *self.hedge_prices, owed, rate, *fills)
 
     def _cost_sums(self, rate: Floats) -> Floats:
         hedges = self.hedges.amount, self.hedges.price, self.hedges.mark, self.hedges.fee
@@ -386,7 +409,7 @@ class Walk:
     def hedge_lines(self) -> Lines:
         """Hedge, mark to mark, in three parts, and funding received."""
         held, excess = self._held()
-        price, forward = self.hedge_price, self.hedge_forwards
+        price, forward = self.hedge_prices
         if self.inverse:
             move, with_forward = -np.diff(1.0 / price), -np.diff(1.0 / forward) * (forward / price)[:-1]
         else:
