@@ -213,11 +213,11 @@ class Desk:
 
     def _enter(self, event: Snapshot) -> list[Order]:
         funding = self.market.funding_rate(event.chain.settlement)
-        index, fit = VolIndex(event.dvol, event.dvol_rank), self.strategy.eligible
-        if not fit(event.ts_ns, event.chain, self.portfolio):
+        expiries = self.strategy.eligible(event.ts_ns, event.chain, self.portfolio)
+        if not expiries:
             return []
-        equity = self.equity(event.equity)
-        known = event.chain, self.portfolio, event.estimate, funding, index, equity
+        index, equity = VolIndex(event.dvol, event.dvol_rank), self.equity(event.equity)
+        known = event.chain, self.portfolio, event.estimate, funding, index, equity, expiries
         nothing: list[Entry] = []
         entries = self._ask(nothing, self.strategy.entries, event.ts_ns, *known)
         orders = [self._begin(event.chain, entry) for entry in entries]

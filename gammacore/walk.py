@@ -325,8 +325,8 @@ class Walk:
 
     def _hedge_sums(self, rate: Floats) -> Floats:
         owed = self._owed() if type(self.episode.hedge.instrument) is Perpetual else None
-        fills = self.points, self.hedges.amount, self.hedges.excess
-        return _replay.held_sums(self.inverse, *self.hedge_prices, owed, rate, *fills)
+        fills = self.hedges.amount, self.hedges.excess
+        return _replay.held_sums(self.inverse, *self.hedge_prices, owed, rate, self.points, *fills)
 
     def _cost_sums(self, rate: Floats) -> Floats:
         hedges = self.hedges.amount, self.hedges.price, self.hedges.mark, self.hedges.fee

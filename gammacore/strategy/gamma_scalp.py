@@ -137,6 +137,7 @@ class GammaScalp:
         funding: float = 0.0,
         index: VolIndex = NO_INDEX,
         equity: float = math.nan,
+        expiries: list[int] | None = None,
     ) -> list[Entry]:
         """Positions to open on a chain just published.
 
@@ -153,10 +154,12 @@ class GammaScalp:
             For the filters.
         equity : float
             Of the account, settlement currency, for the size; NaN: that of the rule.
+        expiries : list of int, optional
+            What is :meth:`eligible`, where it is known.
         """
         if not self.on_weekday(ts_ns):
             return []
-        expiries = self.eligible(ts_ns, chain, portfolio)
+        expiries = self.eligible(ts_ns, chain, portfolio) if expiries is None else expiries
         told = forecast, funding, index, equity
         built = [self._build(chain, expiry_ns, ts_ns, *told) for expiry_ns in expiries]
         return [entry for entry in built if entry is not None]
