@@ -130,7 +130,7 @@ def test_the_desk_takes_at_most_twice_as_long_as_the_plain_loop(prices, run_of):
 
 
 def test_a_replay_from_nothing_costs_less_than_the_plain_loop(prices, run_of):
-    """In one run, best of five: chains, tape, replay, ledger and attribution in two thirds of it."""
+    """In one run, best of five: chains, tape, replay, ledger and attribution in a third of it."""
     config, times = run_of[0], {"loop": [], "replay": []}
     for _ in range(5):
         start = time.perf_counter()
@@ -140,7 +140,7 @@ def test_a_replay_from_nothing_costs_less_than_the_plain_loop(prices, run_of):
         assert [done.attribution.totals for done in replay(config, tape).episode_runs]
         times["loop"].append(middle - start)
         times["replay"].append(time.perf_counter() - middle)
-    assert min(times["loop"]) > 1.5 * min(times["replay"])
+    assert min(times["loop"]) > 3.0 * min(times["replay"])
 
 
 def test_cells_of_a_sweep_cost_little_more_than_their_hedges(prices, run_of):
