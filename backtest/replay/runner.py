@@ -439,9 +439,10 @@ def _true_up_funding(episode: Episode, tape: Tape, desk: Desk, last: int) -> Non
     """Replace the funding that was known when the hedge was traded by what was owed."""
     if type(episode.hedge.instrument) is not Perpetual or tape.owed is tape.interest:
         return
-    fills, late = episode.hedge_fills(), tape.owed - tape.interest
-    traded = np.searchsorted(tape.ts_ns, fills.ts_ns, side="right") - 1
-    owed = float(np.sum(fills.amount * (late[last] - late[traded])))
+    fills = episode.hedge_fills()
+    traded = tape.ts_ns.searchsorted(fills.ts_ns, side="right") - 1
+    late = tape.owed[traded] - tape.interest[traded]
+    owed = float(np.sum(fills.amount * ((tape.owed[last] - tape.interest[last]) - late)))
     desk.portfolio.true_up(episode, max(int(tape.ts_ns[last]), episode.end_ns), owed)
 
 
