@@ -239,7 +239,7 @@ class Walk:
         sums[LINES.index("numeraire")] = 0.0, gained + native * rate[-1] - other
         return sums
 
-    @cached_property
+    @property
     def _option_points(self) -> list[int]:
         """Points of the executions of options."""
         return [self._point(fill.ts_ns) for fill in self.episode.option_fills()]
