@@ -327,16 +327,29 @@ class Tape:
     def underlying(self, expiry_ns: int, i: int, j: int) -> Floats:
         """Forward of an expiry as it trades at entries i..j."""
         if expiry_ns not in self._basis_cache:
-            forwards = np.array([f.get(expiry_ns, np.nan) for f in self.chain_forwards])
-            self._basis_cache[expiry_ns] = forwards / self.chain_index
+            numbers, forwards = self._forwards.get(expiry_ns, ([], []))
+            basis = self._nothing.copy()
+            basis[numbers] = forwards / self.chain_index[numbers]
+            self._basis_cache[expiry_ns] = basis
         return self.index[i:j] * self._level(self._basis_cache[expiry_ns], i, j)
 
     @cached_property
-    def _listed(self) -> tuple[dict[tuple[int, float, int], int], Ints, Ints, Ints]:
-        """Rows of the store by contract.
+    def _forwards(self) -> dict[int, tuple[list[int], list[float]]]:
+        """Chains that have a forward of each expiry, and the forwards."""
+        found: dict[int, tuple[list[int], list[float]]] = {}
+        for number, forwards in enumerate(self.chain_forwards):
+            for expiry_ns, forward in forwards.items():
+                numbers, values = found.setdefault(expiry_ns, ([], []))
+                numbers.append(number)
+                values.append(forward)
+        return found
 
-        The place of each contract by expiry, strike and kind; its first row of ``order``, one place more than
-        there are; rows in that order; and the chain that each belongs to.
+    @cached_property
+    def _listed(self) -> tuple[dict[tuple[int, float, int], int], Ints, Ints, Ints]:
+        """Sort the rows of the store by contract.
+
+        Returns the place of each contract by expiry, strike and kind; where the rows of each place start, and
+        the end of all; the rows; and the chain that each belongs to.
         """
         chains = self.chains
         order = chains.code.argsort(kind="stable")
