@@ -48,7 +48,7 @@ def payoff_usd(option: Option, delivery_price: float | Floats) -> float | Floats
         If a delivery price is not positive.
     """
     if isinstance(delivery_price, float) and delivery_price > 0.0:
-        return max(0.0, option.kind * (delivery_price - option.strike))
+        return max(0.0, option.kind * (float(delivery_price) - option.strike))
     price = floats(delivery_price)
     if not (price > 0).all():
         raise ContractError(f"delivery_price must be positive, got {price.min()!r}")
