@@ -14,7 +14,6 @@
 /* Not below zero. The difference is taken in integers, so no nanosecond is lost before the division. */
 GC_INLINE void gc_years_to(ptrdiff_t n, int64_t end_ns, const int64_t *GC_RESTRICT ts_ns, double *GC_RESTRICT years)
 {
-    GC_INDEPENDENT
     for (ptrdiff_t k = 0; k < n; k++) {
         int64_t left = end_ns - ts_ns[k];
         years[k] = (double)(left > 0 ? left : 0) / GC_NS_PER_YEAR;

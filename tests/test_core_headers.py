@@ -58,7 +58,9 @@ def test_headers_compile_strictly(compiler, macro, header, tmp_path):
     compile_c(compiler, f'#define {macro}\n#include "{header}"\n', tmp_path / "levels.o", "-c")
 
 
-@pytest.mark.parametrize("header", ["held.h", "replay.h", "resting.h", "single.h", "svi_fit.h", "walk.h"])
+@pytest.mark.parametrize(
+    "header", ["held.h", "replay.h", "resting.h", "single.h", "svi_fit.h", "walk.h", "years.h"]
+)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_scalar_headers_compile_strictly(compiler, header, tmp_path):
     compile_c(compiler, f'#include "{header}"\n', tmp_path / "scalar.o", "-c")
