@@ -1,5 +1,6 @@
 """Structures on made chains: strikes, expiries, refusals; and what several expiries in one episode earn."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.legs import STRUCTURES, LegRule, parse_expiry, parse_strike, preset
 from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, ExitRule, GammaScalp, SizeRule
+from gammacore.strategy.structures import pick
 from support.markets import EXPIRIES, FREE, FRIDAY, START, STRIKES, build, chains_of, tape_of
 
 WEEK = 7 * NS_PER_DAY
@@ -38,6 +40,14 @@ def leg(kind, strike="atm", expiry=None, amount=1.0):
 def strike_of(kind, delta):
     found = inverse.greeks(kind, 60e3, np.array(STRIKES), 7 / 365, 0.6).delta
     return STRIKES[np.argmin(abs(found - kind * delta))]
+
+
+def test_of_rows_that_repeat_a_contract_the_first_counts():
+    once, legs = chain(), (leg(1, "delta 0.25"), leg(-1, "atm"), leg(1, "sd 1"))
+    columns = ("expiry_ns", "strike", "kind", "bid", "ask", "mark", "iv", "bid_size", "ask_size")
+    twice = msgspec.structs.replace(once, **{name: np.tile(getattr(once, name), 2) for name in columns})
+    found, again = (pick(one, legs, FRIDAY, EXPIRIES, START) for one in (once, twice))
+    assert again.rows == found.rows
 
 
 def test_strikes_by_every_rule():

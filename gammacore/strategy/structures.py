@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +115,9 @@ class _Picking:
         if key not in self._quoted:
             mine = (chain.expiry_ns == key[0]) & (chain.kind == key[1])
             (rows,) = (mine & (chain.iv > 0) & np.isfinite(chain.mark)).nonzero()
-            self._quoted[key] = dict(sorted(zip(chain.strike[rows].tolist(), rows.tolist(), strict=True)))
+            rows = rows[::-1]  # of rows that repeat a strike, the first counts
+            listed = zip(chain.strike[rows].tolist(), rows.tolist(), strict=True)
+            self._quoted[key] = dict(sorted(listed, key=itemgetter(0)))
         return self._quoted[key]
 
     def _row(self, number: int) -> int:
