@@ -166,7 +166,7 @@ def _verdict(ranked: RankedPositions, rows: list[dict[str, Any]]) -> str:
     earning = sum(row[f"profit_{unit}"] > 0.0 for row in rows)
     several = f"{len(rows):,} position{'' if len(rows) == 1 else 's'}"
     count = f"{earning:,} of {several} are" if earning > 1 else f"{earning or 'None'} of {several} is"
-    name = f"{_expiry(best)} {'/'.join(map(_strike, best['strikes']))}"
+    name = f"{_expiry(best)} {' + '.join(map(_strike, best['strikes']))}"
     even, forecast = (figure(best[key], ".1%") for key in ("breakeven", "forecast"))
     return (
         f"{count} expected to earn. The best, {name}, breaks even at {even}, the forecast is {forecast}; "
