@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,11 @@ def sharpe_ratio(returns: Floats) -> float:
     returns : array, shape (n,)
         Profit of each period on a fixed capital, whose size has no influence.
     """
-    return float(_sharpes(returns[:, None])[0]) if len(returns) > 1 else math.nan
+    if len(returns) < 2:
+        return math.nan
+    total, squares = float(returns.sum()), float(np.square(returns).sum())
+    mean, variance = _moments(len(returns), total, squares)
+    return math.nan if variance <= FLAT * squares else mean / math.sqrt(variance)
 
 
 def _sharpes(returns: Floats) -> Floats:
@@ -41,10 +45,15 @@ def _sharpes(returns: Floats) -> Floats:
 
 
 def _from_sums(count: float, total: Floats, squares: Floats) -> Floats:
-    mean = total / count
-    variance = (squares - count * mean**2) / (count - 1)
+    mean, variance = _moments(count, total, squares)
     flat = variance <= FLAT * squares
     return np.where(flat, np.nan, mean / np.sqrt(np.where(flat, 1.0, variance)))
+
+
+def _moments(count: float, total: Any, squares: Any) -> tuple[Any, Any]:
+    """Mean and sample variance of numbers by their sum and that of their squares."""
+    mean = total / count
+    return mean, (squares - count * mean**2) / (count - 1)
 
 
 def probabilistic_sharpe_ratio(returns: Floats, benchmark: float = 0.0) -> float:

@@ -49,7 +49,7 @@ def reasons(run: Run, hedges: Sequence[int] | Ints) -> list[str]:
     if not run.episode_runs:
         # With refusals and no order, these are the reason.
         return refused if refused and not desk.portfolio.episodes else [*refused, _no_episode(run)]
-    most = max(hedges)
+    most = int(np.max(hedges))
     if run.config.hedge.rule == "never" or most > 1:
         return refused
     return [*refused, _no_hedge(run) if most == 0 else _one_hedge(run)]
@@ -69,10 +69,12 @@ def _refused(refusals: list[Refusal]) -> list[str]:
 
 def _not_rolled(held_on: dict[int, str]) -> list[str]:
     """Say which episodes a rule would have rolled, and why they were not."""
+    if not held_on:
+        return []
     counts = Counter(held_on.values()).most_common(3)
     told = "; ".join(f"{reason} ({count:,})" for reason, count in counts)
     what = "1 episode" if len(held_on) == 1 else f"{len(held_on):,} episodes"
-    return [f"roll.when could not roll {what}, at least at first: {told}."] if told else []
+    return [f"roll.when could not roll {what}, at least at first: {told}."]
 
 
 def _no_episode(run: Run) -> str:

@@ -29,7 +29,6 @@ from .grid import Cell
 from .held_episodes import HeldEpisodes
 
 KEPT = 2  # markets a worker holds
-PARTS = 2  # for each thread
 FIGURES = (
     "sharpe",
     "mean_pnl_over_premium",
@@ -109,8 +108,7 @@ def run_together(cells: Sequence[Cell], threads: int = 1) -> list[dict[str, Any]
 
     if threads == 1 or not held.shares(policies, loaded.marks):
         return results(slice(None))
-    # More parts than threads: one has figures made in Python while another hedges in compiled code.
-    parts = [slice(k, None, PARTS * threads) for k in range(min(PARTS * threads, len(cells)))]
+    parts = [slice(k, None, threads) for k in range(min(threads, len(cells)))]
     found: list[dict[str, Any]] = [{}] * len(cells)
     with ThreadPoolExecutor(threads) as pool:
         for part, some in zip(parts, pool.map(results, parts), strict=True):

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 BACKENDS = ("loky", "dask", "serial")
 ATTEMPTS = 3
-TOGETHER = 64  # cells: enough for their bars to be at hand, few enough for progress to show
+TOGETHER = 64  # cells of a thread: enough for their bars to be at hand, few enough for progress to show
+MOST_TOGETHER = 256  # of all threads, whose trades are in memory at once
 CONNECT_S = 30
 CellFunction = Callable[[Cell], dict[str, Any]]
 
@@ -91,7 +92,7 @@ def run_cells(
     """
     jobs = _jobs(cells, function)
     if backend == "loky" and _shared(cells, function):  # processes would each have to find the episodes first
-        for job in jobs:
+        for job in _jobs(cells, function, workers):
             yield attempt(function, job, workers)
     elif backend == "serial":
         for job in jobs:
@@ -102,12 +103,13 @@ def run_cells(
         yield from _on_cluster(jobs, function, address)
 
 
-def _jobs(cells: Sequence[Cell], function: CellFunction) -> list[Job]:
+def _jobs(cells: Sequence[Cell], function: CellFunction, threads: int = 1) -> list[Job]:
     """Put cells that hold the same into one job, where the function can run them together."""
     if function is not run_cell:
         return [[cell] for cell in cells]
     same = [list(group) for _, group in groupby(cells, key=lambda cell: cell.held)]
-    return [group[k : k + TOGETHER] for group in same for k in range(0, len(group), TOGETHER)]
+    size = min(TOGETHER * threads, MOST_TOGETHER)
+    return [group[k : k + size] for group in same for k in range(0, len(group), size)]
 
 
 def _shared(cells: Sequence[Cell], function: CellFunction) -> bool:
