@@ -36,11 +36,15 @@ KEPT = """[...document.querySelectorAll(".scroll")].every(box => {
   return Math.abs(first.left - edge.left) < 3 && last.right < edge.right + 1;
 })"""
 NAMES = """[...document.querySelectorAll(".figure")].flatMap(figure => {
-  const texts = [...figure.querySelectorAll(".legendtext, .textpoint text")].map(t => [t.textContent, t.getBoundingClientRect()]);
-  const edge = figure.getBoundingClientRect().right + 1;
-  const cut = texts.filter(([, b]) => b.right > edge).map(([name]) => name + " is cut");
+  const shown = [...figure.querySelectorAll(".legendtext, .textpoint text")];
+  const texts = shown.map(t => [t.textContent, t.getBoundingClientRect()]);
+  // Nothing of a legend is drawn beyond its background.
+  const inside = t => t.closest(".legend") ? t.closest(".legend").querySelector(".bg") : figure;
+  const cut = shown.filter(t => t.getBoundingClientRect().right > inside(t).getBoundingClientRect().right + 1).map(t => t.textContent + " is cut");
+  const points = [...figure.querySelectorAll(".scatterlayer .point")].map(p => ["a point", p.getBoundingClientRect()]);
   const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
-  return cut.concat(texts.flatMap(([name, a], k) => texts.slice(k + 1).filter(([, b]) => meet(a, b)).map(([other]) => name + " on " + other)));
+  const over = ([name, a], others) => others.filter(([, b]) => meet(a, b)).map(([other]) => name + " on " + other);
+  return cut.concat(texts.flatMap((text, k) => over(text, texts.slice(k + 1).concat(points))));
 })"""  # noqa: E501
 
 

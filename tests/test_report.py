@@ -527,7 +527,7 @@ def test_replay_has_the_hedges_and_the_profit_of_every_episode(results, page):
 
 def test_deltas_are_sticks_from_before_to_after(results, page):
     hedges = results.fills[results.fills["purpose"] == "hedge"]
-    sticks = trace(page.figure("deltas"), "from before")
+    sticks = trace(page.figure("deltas"), "before")
     assert len(sticks["x"]) == 3 * len(hedges)
     assert sticks["y"][0::3] == pytest.approx(hedges["delta_before"], abs=1e-6)
     assert sticks["y"][1::3] == pytest.approx(hedges["delta_after"], abs=1e-6)

@@ -37,7 +37,7 @@ def deltas_figure(view: View) -> Figure:
         y=[y for pair in zip(before, after, strict=True) for y in (*pair, None)],
         text=[number for number in shown["episode"].tolist() for _ in range(3)],
         mode="lines",
-        name="from before",
+        name="before",
         line={"color": GREY, "width": 1},
         hovertemplate=hover,
     )
@@ -46,7 +46,7 @@ def deltas_figure(view: View) -> Figure:
         y=after,
         text=shown["episode"].tolist(),
         mode="lines",
-        name="to after the hedge",
+        name="after the hedge",
         line={"color": BLUE, "width": 1.6},
         hovertemplate=hover,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -115,36 +116,52 @@ def _cost(one: HedgedBook) -> float:
     return float(one.figures["hedge_fees_usd"] + one.figures["spread_usd"])
 
 
-def _label_sides(found: HeldBook) -> dict[str, str]:
-    """Side of the point that its name has room on, on a phone; the others are told by a tap alone."""
+def _label_places(found: HeldBook) -> dict[str, str]:
+    """Where beside its point a name has room, on a phone; the others are told by a tap alone.
+
+    The account's own hedge and the best are named even where the name lies on another's point.
+    """
     known = [one for one in found.hedged if (one.figures["daily_sd_usd"] or 0.0) > 0.0]
     most = max((_cost(one) for one in known), default=0.0) or 1.0
     heights = [math.log(one.figures["daily_sd_usd"]) for one in known]
     span = max(heights, default=0.0) - min(heights, default=0.0) or 1.0
-    sides: dict[str, str] = {}
+    across = [PLOT[0] * _cost(one) / most for one in known]
+    points = [(x, x, PLOT[1] * height / span) for x, height in zip(across, heights, strict=True)]
+    places: dict[str, str] = {}
     taken: list[tuple[float, float, float]] = []  # from, to, height, in pixels
     for k in sorted(range(len(known)), key=lambda k: known[k].name not in (ACTUAL, found.best.name)):
-        x, y = PLOT[0] * _cost(known[k]) / most, PLOT[1] * heights[k] / span
-        wide = LETTER * len(known[k].name) + 12
-        side, start = ("right", x) if x + wide <= PLOT[0] else ("left", x - wide)
-        if all(start > b or start + wide < a or abs(y - at) > LINE for a, b, at in taken):
-            taken.append((start, start + wide, y))
-            sides[known[k].name] = side
-    return sides
+        (x, _, y), wide, others = points[k], LETTER * len(known[k].name) + 12, points[:k] + points[k + 1 :]
+        right, left = (x, x + wide), (x - wide, x)
+        ways = {"middle right": (*right, y), "middle left": (*left, y), "bottom right": (*right, y - LINE)}
+        inside = {way: room for way, room in ways.items() if room[0] >= 0.0 and room[1] <= PLOT[0]}
+        free = [way for way, room in inside.items() if _free(room, taken)]
+        clear = [way for way in free if _free(inside[way], others)]
+        if known[k].name in (ACTUAL, found.best.name):
+            clear += free
+        if clear:
+            taken.append(inside[clear[0]])
+            places[known[k].name] = clear[0]
+    return places
+
+
+def _free(room: tuple[float, float, float], taken: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether a name meets nothing that is there."""
+    start, end, height = room
+    return all(start > b or end < a or abs(height - at) >= LINE for a, b, at in taken)
 
 
 def _costs(found: HeldBook) -> Figure:
     """Draw what each hedge cost against the deviation of a day's profit that it left."""
     best = found.best
-    sides = _label_sides(found)
+    places = _label_places(found)
     traces = [
         scatter(
             x=[_cost(one)],
             y=[one.figures["daily_sd_usd"]],
             name=one.name,
-            mode="markers+text" if one.name in sides else "markers",
+            mode="markers+text" if one.name in places else "markers",
             text=[one.name],
-            textposition=f"middle {sides.get(one.name, 'right')}",
+            textposition=places.get(one.name, "middle right"),
             cliponaxis=False,
             showlegend=False,
             marker={
