@@ -47,6 +47,15 @@ NAMES = """[...document.querySelectorAll(".figure")].flatMap(figure => {
   return cut.concat(texts.flatMap((text, k) => over(text, texts.slice(k + 1).concat(points))));
 })"""  # noqa: E501
 
+# An axis that says a number twice has more ticks than it has numbers; decades of a logarithm say each.
+TWICE = """[...document.querySelectorAll(".figure")].flatMap(figure =>
+  ["xtick", "x2tick", "ytick", "y2tick"].flatMap(axis => {
+    const plot = figure.matches(".js-plotly-plot") ? figure : figure.querySelector(".js-plotly-plot");
+    if (plot._fullLayout[axis.replace(/^(.)(.?)tick/, "$1axis$2")]?.type === "log") return [];
+    const said = [...figure.querySelectorAll(`.${axis} text`)].map(t => t.textContent);
+    return said.filter((text, k) => said.indexOf(text) < k);
+  }))"""
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
@@ -85,6 +94,7 @@ def test_nothing_is_wider_than_the_window_and_no_cell_is_cut(pages, tab, width):
         assert tab.value(OUTSIDE) == [], name
         assert tab.value(CUT) == [], name
         assert tab.value(NAMES) == [], name
+        assert tab.value(TWICE) == [], name
         assert width < 1440 or tab.value(SCROLLED) == [], name
         assert tab.value(KEPT), name
     assert tab.complaints == []

@@ -22,6 +22,7 @@ from .drawing import (
     Figure,
     axis,
     bar,
+    count_axis,
     make_figure,
     time_axis,
     unit_line,
@@ -194,9 +195,10 @@ def _lines(
 
 def _pairs(runs: Sequence[StoredRun]) -> Figure:
     """Differences of paired episodes, in order of expiry."""
-    traces = []
+    traces, most = [], 0
     for number, other in enumerate(runs[1:], start=1):
         pairs = pairs_of(runs[0], other)
+        most = max(most, len(pairs))
         if pairs.empty:
             continue
         pairs = pairs.sort_values(["expiry", "strikes"], kind="stable")
@@ -224,6 +226,6 @@ def _pairs(runs: Sequence[StoredRun]) -> Figure:
         traces,
         320,
         showlegend=True,
-        xaxis=axis("Pair, in order of expiry", tickformat="d", zeroline=False, nticks=12),
+        xaxis=count_axis("Pair, in order of expiry", most),
         yaxis=axis("Difference, % of premium", zeroline=True),
     )

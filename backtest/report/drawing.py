@@ -27,6 +27,7 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#8A8F98"  # legible on white and on black
 GAIN, LOSS = BLUE, VERMILLION
+TICKS = 12  # most on an axis of whole numbers
 _SIMPLE = frozenset({int, float, str, bool, type(None)})
 
 Trace = dict[str, Any]
@@ -116,6 +117,12 @@ def axis(title: str = "", **settings: Any) -> dict[str, Any]:
     numbers = {"separatethousands": True, "exponentformat": "none"}
     heading = {"title": {"text": title, "standoff": 8}} if title else {}
     return {"automargin": True, "ticks": "outside"} | numbers | heading | settings
+
+
+def count_axis(title: str, most: int) -> dict[str, Any]:
+    """Make an axis of whole numbers up to ``most``, none of them twice."""
+    ticks = {"dtick": 1} if most <= TICKS else {"nticks": TICKS}
+    return axis(title, tickformat="d", zeroline=False, **ticks)
 
 
 def time_axis(**settings: Any) -> dict[str, Any]:

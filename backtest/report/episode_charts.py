@@ -12,7 +12,7 @@ from gammacore.array_types import Floats
 from gammacore.daycount import NS_PER_YEAR, parse_time
 
 from ..figures.run_exposures import EpisodeMoments
-from .drawing import GAIN, GREY, LOSS, Figure, Trace, axis, bar, make_figure, scatter
+from .drawing import GAIN, GREY, LOSS, Figure, Trace, axis, bar, count_axis, make_figure, scatter
 from .thinning import CURVE_POINTS, extent, rounded, thin
 from .view import View, as_text, day, plural
 
@@ -102,12 +102,11 @@ def returns_figure(view: View) -> Figure:
     )
     mean = view.summary["mean_pnl_over_premium"]
     known = mean is not None and math.isfinite(mean)
-    ticks = {"dtick": 1} if len(shown) <= 12 else {"nticks": 12}
     figure = make_figure(
         [bars],
         430,
         showlegend=False,
-        xaxis=axis("Episode", tickformat="d", zeroline=False, **ticks),
+        xaxis=count_axis("Episode", len(shown)),
         yaxis=axis("P&L over premium, %", zeroline=True),
     )
     if known:
