@@ -26,7 +26,7 @@ cdef extern from "replay.h" nogil:
         GC_HOURS
 
     ctypedef struct gc_contract:
-        int inverse, perpetual, on_grid, taker_rounded, maker_rounded, flat
+        int inverse, perpetual, on_grid, taker_rounded, maker_rounded, one_spread
         double half_spread[24]
         double taker_fee, maker_fee
         double tick_num, tick_den, lot_num, lot_den, grid_rtol
@@ -148,7 +148,7 @@ cdef class Contract:
         self.c.inverse, self.c.perpetual = inverse, perpetual
         for hour in range(GC_HOURS):
             self.c.half_spread[hour] = half_spread[hour]
-        self.c.flat = all(half_spread[hour] == half_spread[0] for hour in range(GC_HOURS))
+        self.c.one_spread = all(half_spread[hour] == half_spread[0] for hour in range(GC_HOURS))
         self.c.taker_fee, self.c.taker_rounded = taker
         self.c.maker_fee, self.c.maker_rounded = maker
         self.c.on_grid = tick is not None

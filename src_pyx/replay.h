@@ -32,7 +32,7 @@ enum { GC_TAKER, GC_POST_ONLY, GC_MAKER };
 /* The contract, its costs and its grid; tick and lot are fractions of whole numbers. */
 typedef struct {
     int inverse, perpetual, on_grid, taker_rounded, maker_rounded; /* fees of a schedule are rounded */
-    int flat; /* the half spread is one at all hours, which saves asking for the hour */
+    int one_spread; /* the half spread is the same at all hours, which saves asking for the hour */
     double half_spread[GC_HOURS], taker_fee, maker_fee; /* by the hour of the day, UTC */
     double tick_num, tick_den, lot_num, lot_den, grid_rtol;
 } gc_contract;
@@ -113,7 +113,7 @@ GC_INLINE double gc_round_amount(const gc_contract *c, double amount)
 
 GC_INLINE double gc_half_spread(const gc_contract *c, int64_t ts_ns)
 {
-    if (c->flat) return c->half_spread[0];
+    if (c->one_spread) return c->half_spread[0];
     return c->half_spread[(ts_ns / GC_NS_PER_HOUR) % GC_HOURS];
 }
 

@@ -106,7 +106,7 @@ def run_together(cells: Sequence[Cell], threads: int = 1) -> list[dict[str, Any]
         every = zip(cells[part], held.earned(policies[part], loaded.marks), strict=True)
         return [_result(run._replace(config=cell.config), earned, loaded) for cell, earned in every]
 
-    if threads == 1 or not held.shares(policies, loaded.marks):
+    if threads == 1 or not held.ready_for_threads(policies, loaded.marks):
         return results(slice(None))
     parts = [slice(k, None, threads) for k in range(min(threads, len(cells)))]
     found: list[dict[str, Any]] = [{}] * len(cells)

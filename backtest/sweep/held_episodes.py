@@ -107,7 +107,7 @@ class HeldEpisodes:
         """Say why a policy cannot be hedged apart from the event loop, or None where it can."""
         return obstacle(policy, self.desk, self.exchange, self.tape)
 
-    def shares(self, policies: Sequence[Policy], marks: Marks) -> bool:
+    def ready_for_threads(self, policies: Sequence[Policy], marks: Marks) -> bool:
         """Whether threads may ask :meth:`earned` of some policies each; finds what they have in common."""
         if not _at_deltas(policies):
             return False
