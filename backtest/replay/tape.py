@@ -30,6 +30,7 @@ from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.smile import Stickiness
 
 from .chain_forwards import forwards_of, recorded_index
+from .contract_rows import ContractRows
 from .next_bars import NextBars, next_bars
 from .smile import smile_slopes
 
@@ -115,6 +116,7 @@ class Tape:
         self.interpolate, self.averaging = interpolate, averaging
         self._delivery = dict(delivery or {})
         self.chain_forwards = forwards_of(chains, forward)
+        self._rows = ContractRows(chains)
         self._vol_cache: dict[Option, Floats] = {}
         self._marks: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
@@ -328,7 +330,7 @@ class Tape:
         """Forward of an expiry as it trades at entries i..j."""
         if expiry_ns not in self._basis_cache:
             numbers, forwards = self._forwards.get(expiry_ns, ([], []))
-            basis = self._nothing.copy()
+            basis = self._rows.nothing.copy()
             basis[numbers] = forwards / self.chain_index[numbers]
             self._basis_cache[expiry_ns] = basis
         return self.index[i:j] * self._level(self._basis_cache[expiry_ns], i, j)
@@ -344,46 +346,9 @@ class Tape:
                 values.append(forward)
         return found
 
-    @cached_property
-    def _listed(self) -> tuple[dict[tuple[int, float, int], int], Ints, Ints, Ints]:
-        """Sort the rows of the store by contract.
-
-        Returns the place of each contract by expiry, strike and kind; where the rows of each place start, and
-        the end of all; the rows; and the chain that each belongs to.
-        """
-        chains = self.chains
-        order = chains.code.argsort(kind="stable")
-        code = chains.code[order]
-        (starts,) = np.nonzero(np.diff(code, prepend=-1))
-        columns = (
-            column[order[starts]].tolist() for column in (chains.expiry_ns, chains.strike, chains.kind)
-        )
-        places = {contract: place for place, contract in enumerate(zip(*columns, strict=True))}
-        numbers = np.repeat(np.arange(len(chains.snapshot_ts)), np.diff(chains.offsets))
-        return places, np.append(starts, len(order)), order, numbers[order]
-
-    def _rows(self, option: Option) -> tuple[Ints, Ints]:
-        """Rows of an option in the store, and the chain that each belongs to."""
-        places, starts, order, numbers = self._listed
-        place = places.get((option.expiry_ns, option.strike, option.kind))
-        part = slice(0, 0) if place is None else slice(*starts[place : place + 2].tolist())
-        return order[part], numbers[part]
-
     def iv(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option as it was quoted, at entries i..j."""
-        return self.at_chains(self._quoted(option, self.chains.iv), i, j)
-
-    def _quoted(self, option: Option, column: Floats) -> Floats:
-        """Value of a column for an option in every chain, NaN where the chain has no volatility of it."""
-        rows, numbers = self._rows(option)
-        quoted, values = self.chains.iv[rows] > 0, self._nothing.copy()
-        values[numbers[quoted]] = column[rows[quoted]]
-        return values
-
-    @cached_property
-    def _nothing(self) -> Floats:
-        """NaN for every chain."""
-        return np.full(len(self.chains.snapshot_ts), np.nan)
+        return self.at_chains(self._rows.quoted(option, self.chains.iv), i, j)
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
         """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see `Market`."""
@@ -396,7 +361,7 @@ class Tape:
     def chain_vols(self, option: Option) -> Floats:
         """Volatility of an option's mark in every chain as :meth:`vol` has it, NaN where there is none."""
         if option not in self._vol_cache:
-            self._vol_cache[option] = self._on_clock(option, self._quoted(option, self.chains.iv))
+            self._vol_cache[option] = self._on_clock(option, self._rows.quoted(option, self.chains.iv))
         return self._vol_cache[option]
 
     def _on_clock(self, option: Option, quoted: Floats) -> Floats:
@@ -411,7 +376,7 @@ class Tape:
         if self._slopes is None:
             return np.zeros(j - i)
         if option not in self._slope_cache:
-            self._slope_cache[option] = self._on_clock(option, self._quoted(option, self._slopes))
+            self._slope_cache[option] = self._on_clock(option, self._rows.quoted(option, self._slopes))
         return self.at_chains(self._slope_cache[option], i, j, option.expiry_ns)
 
     @cached_property
@@ -424,8 +389,8 @@ class Tape:
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
         """Entries between i and j at which a mark was published, and the marks in the accounting currency."""
         if option not in self._marks:
-            rows, numbers = self._rows(option)
-            marks = self._nothing.copy()
+            rows, numbers = self._rows.rows(option)
+            marks = self._rows.nothing.copy()
             unit: Floats | float = 1.0
             if self.converts:
                 unit = np.array([self.chain_forwards[n].get(option.expiry_ns, np.nan) for n in numbers])
