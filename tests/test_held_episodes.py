@@ -55,6 +55,24 @@ def test_episodes_end_as_replays_do(setting):
     compare(base, market(20 + setting, build(base), minutes=3))
 
 
+@pytest.mark.parametrize("schedule", ["roll", "each_expiry"])
+def test_an_entry_at_the_moment_of_a_delivery_waits_for_it(schedule):
+    """Its chain and the bar of that moment are not looked at; one that takes the hedge over looks at once."""
+    base = {
+        "marks.source": "flat",
+        "entry.schedule": schedule,
+        "entry.expiries": "any",
+        "costs.max_quote_age": None,
+    }
+    base |= {"entry.min_days": 1, "entry.max_days": 1, "hedge.band": 0.01}
+    path = prices_of(START + NS_PER_HOUR * np.arange(150), random_path(3, 149, dt=1 / 8760), NS_PER_HOUR)
+    tape = Tape(flat_chains(path, "BTC", 0.55, 1.0), path)
+    held = compare(base, tape)
+    late = [one for one in held.episodes[1:] if one.parts[0][0].start == 1]
+    assert len(held.episodes) >= 5
+    assert len(late) == (len(held.episodes) - 1 if schedule == "each_expiry" else 0)
+
+
 @pytest.mark.parametrize("target", ["coin_neutral", "usd_neutral", "black"])
 def test_rolled_hedges_are_handed_over(target):
     base = YEAR | {"hedge.target": target, "hedge.lots": target != "black"}
@@ -114,6 +132,7 @@ def test_what_is_not_exact_is_refused():
         ({"exit.rules": {"take_profit": 5.0}}, "exit.rules.take_profit looks at the hedge's profit"),
         ({"exit.rules": {"drawdown": 5.0}}, "exit.rules.drawdown looks at the hedge's profit"),
         ({"roll.when": {"moneyness": 9.0}}, "roll.when hands hedges over within the event loop"),
+        ({"hedge.scope": "book"}, "hedge.scope: a book has one hedge for all of them"),
     ):
         config = build({"entry.min_days": 1, "costs.max_quote_age": None} | rules)
         with pytest.raises(ConfigError, match=words):

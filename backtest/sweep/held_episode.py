@@ -16,6 +16,7 @@ from gammacore.array_types import Floats
 from gammacore.contracts import Future
 from gammacore.episode import Episode, HedgePosition
 from gammacore.ledger import Account
+from gammacore.netting import NettedPortfolio
 from gammacore.strategy.exits import OF_HEDGE
 
 from ..replay.compiled import CompiledHedger
@@ -55,6 +56,8 @@ class HeldEpisode(NamedTuple):
 
 def obstacle_to_sharing(run: Run) -> str | None:
     """Say why the episodes of a run cannot be hedged apart from its event loop, or None where they can."""
+    if isinstance(run.desk.portfolio, NettedPortfolio):
+        return "hedge.scope: a book has one hedge for all of them"
     rules = run.config.exit.rules
     for name in OF_HEDGE:
         if getattr(rules, name) is not None:
@@ -154,8 +157,8 @@ def _parts(
             contract = hedger.contract(done.episode.hedge.instrument, int(ts[first]))
             runs.append((slice(first - start, a - start), contract))
         first = max(first, b)
-    # The entry is looked at with its chain, and again with the bar of that moment.
-    if runs and start and ts[start - 1] == ts[start]:
+    # The entry is looked at with its chain, and again with the bar of that moment, unless both wait.
+    if runs and runs[0][0].start == 0 and start and ts[start - 1] == ts[start]:
         runs.insert(0, (slice(0, 1), runs[0][1]))
     return runs
 
