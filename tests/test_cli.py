@@ -1,14 +1,18 @@
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from gammacore.cli import main as cli
 from gammacore.cli.common import INTERRUPTED
+from gammacore.cli.sweep import SOME_FAILED
 from gammacore.result_files import MARKER
 from support.commands import run
 from support.platforms import posix
@@ -30,6 +34,11 @@ def test_default_directory_is_named_after_the_run(monkeypatch, capsys, tmp_path)
     assert run(monkeypatch, capsys, "backtest", *FAST)[0] == 0
     (folder,) = (tmp_path / "results").iterdir()
     assert re.fullmatch(r"simulated-BTC-\d{8}-\d{6}", folder.name)
+    shutil.rmtree(tmp_path / "results")
+    hourly_prices("prices.csv")
+    assert run(monkeypatch, capsys, "backtest", "--prices", "prices.csv", *FLAT)[0] == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert folder.name.startswith("backtest-BTC-")
 
 
 def test_variants_get_a_directory_each_and_a_comparison(monkeypatch, capsys, tmp_path):
@@ -144,6 +153,53 @@ def test_a_sweep_from_the_command_line(monkeypatch, capsys, tmp_path):
     assert len(before.splitlines()) == json.loads((folder / "summary.json").read_text())["n_cells"] == 4
 
 
+def hourly_prices(path, column="timestamp"):
+    hours = pd.date_range("2026-01-01", periods=30 * 24, freq="h")
+    close = 60e3 * np.exp(np.cumsum(0.006 * np.random.default_rng(1).standard_normal(len(hours))))
+    pd.DataFrame({column: hours, "close": close}).to_csv(path, index=False)
+
+
+FLAT = ["--set", "marks.source=flat", "--set", "marks.flat_vol=0.5", "--set", "entry.expiries=any", "--json"]
+
+
+def test_a_sweep_takes_the_data_of_a_backtest(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    hourly_prices("prices.csv")
+    words = ["--prices", "prices.csv", "--start", "2026-01-05", "--end", "2026-01-25", *FLAT]
+    grid = ["--vary", "hedge.band=0.02,0.3", "--out", "grid"]
+    code, told, _ = run(monkeypatch, capsys, "sweep", *words, *grid)
+    assert code == 0
+    assert not json.loads(told)["simulated_data"]
+    cells = pd.read_csv("grid/cells.csv").set_index("hedge.band")
+    for band in (0.02, 0.3):
+        one = ["--set", f"hedge.band={band}", "--out", str(band)]
+        code, told, _ = run(monkeypatch, capsys, "backtest", *words, *one)
+        assert code == 0
+        alone = json.loads(told)
+        assert cells.n_hedges[band] == alone["n_hedges"] > 0
+        assert cells.total_usd[band] == pytest.approx(alone["total"]["usd"], abs=1e-6)
+    assert cells.n_hedges[0.02] > cells.n_hedges[0.3]
+
+
+def test_a_sweep_that_could_run_nothing_is_no_success(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    hourly_prices("good.csv")
+    hourly_prices("bad.csv", column="when")
+    words = ["sweep", *FLAT, "--backend", "serial", "--out"]
+    code, told, err = run(
+        monkeypatch, capsys, *words, "none", "--prices", "bad.csv", "--vary", "hedge.band=0.1,0.2"
+    )
+    assert code == cli.BAD_INPUT
+    assert told == ""
+    assert "error: no cell could be run; hedge.band = 0.1: bad.csv: no column named" in err
+    assert not (tmp_path / "none" / "cells.csv").exists()
+    code, told, _ = run(monkeypatch, capsys, *words, "some", "--vary", "data.prices=good.csv,bad.csv")
+    assert code == SOME_FAILED
+    (failed,) = json.loads(told)["failed"]
+    assert failed["cell"] == {"data.prices": "bad.csv"}
+    assert failed["why"].startswith("bad.csv: no column named")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -152,6 +208,12 @@ def test_a_sweep_from_the_command_line(monkeypatch, capsys, tmp_path):
         (["--vary", "hedge.bnd=1,2"], "did you mean hedge.band?"),
         (["--vary", "hedge.band=0.1", "--backend", "spark"], "error: --backend: expected one of loky, dask"),
         (["--vary", "hedge.band=0.1", "--backend", "dask"], "error: --address: needed"),
+        (
+            ["--vary", "hedge.band=0.1,0.3", "--set", "hedge.band=0.2"],
+            "error: --set hedge.band: vary.hedge.band",
+        ),
+        (["--vary", "data.prices=a.csv,b.csv", "--prices", "c.csv"], "error: --prices: vary.data.prices"),
+        (["--vary", "hedge.band=0.1,0.3", "--end", "soon"], "error: data.end:"),
     ],
 )
 def test_an_impossible_sweep_is_one_line(monkeypatch, capsys, tmp_path, arguments, message):

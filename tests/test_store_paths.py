@@ -256,7 +256,7 @@ def test_sweep_and_simulate_take_a_currency(told, recorded, tmp_path):
     assert "no chains of ETH, only of BTC;" in err
     code, err, _ = told("sweep", "--currency", "ETH", "--vary", "currency=BTC,ETH")
     assert code == BAD_INPUT
-    assert "--currency: vary.currency names the currencies of this grid" in err
+    assert "--currency: vary.currency has the values of this grid; leave one out" in err
     days = ["--set", "market.days=14", "--set", "market.snapshot_hours=8", "--set", "report.html=false"]
     assert told("sweep", "--currency", "ETH", *days, *grid, "--out", "swept")[2]["currency"] == "ETH"
     one = ["simulate", "--set", "simulate.model=bootstrap", "--set", "simulate.frontier=false", *days]

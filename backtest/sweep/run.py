@@ -13,6 +13,7 @@ from gammacore import __version__
 from gammacore.config import Config, stated
 from gammacore.result_files import GrowingDirectory
 
+from ..replay.market import is_simulated
 from .cell_runs import FIGURES, run_cell
 from .cell_store import CellStore
 from .grid import Cell, cells
@@ -123,7 +124,7 @@ def _judged(
         "verdict": verdict(judged),
         "gammacore": __version__,
         "currency": config.currency,
-        "simulated_data": config.data.chains is None and config.data.prices is None,
+        "simulated_data": is_simulated(config),
         "modelled": "; ".join(sorted({result.get("modelled", "") for _, result in known} - {""})),
         "n_cells": len(grid),
         "n_failed": len(failed),

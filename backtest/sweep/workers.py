@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from gammacore.errors import ConfigError, DataError
+from gammacore.errors import ConfigError, DataError, GammacoreError
 from gammacore.own_code.trust import VARIABLE
 
 from .cell_runs import run_cell, run_together
@@ -129,7 +129,12 @@ def attempt(function: CellFunction, job: Job, threads: int = 1) -> list[Outcome]
     try:
         return [(cell, function(cell))]
     except Exception as error:  # a grid may hold what nobody thought of
-        return [(cell, Failed(f"{type(error).__name__}: {error}"))]
+        return [(cell, _failed(error))]
+
+
+def _failed(error: BaseException) -> Failed:
+    """Why a cell failed; what no message of ours says needs the exception's name as well."""
+    return Failed(error if isinstance(error, GammacoreError) else f"{type(error).__name__}: {error}")
 
 
 def _in_worker(trusted: str, function: CellFunction, job: Job) -> list[Outcome]:
@@ -202,7 +207,7 @@ def _on_cluster(jobs: list[Job], function: CellFunction, address: str | None) ->
         for future in as_completed(sent):
             died = future.exception()
             if died:
-                yield [(cell, Failed(f"{type(died).__name__}: {died}")) for cell in sent[future]]
+                yield [(cell, _failed(died)) for cell in sent[future]]
             else:
                 yield future.result()
             future.release()

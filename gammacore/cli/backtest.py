@@ -13,9 +13,11 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from gammacore.cli.common import (
+    ChainsOption,
     ConfigArgument,
     CurrencyOption,
     DeliveryOption,
+    EndOption,
     ForceOption,
     FromStoreOption,
     FundingOption,
@@ -23,9 +25,11 @@ from gammacore.cli.common import (
     JsonOption,
     PricesOption,
     SetOption,
+    StartOption,
     configured,
     document,
     figure,
+    of_data,
     progress_bar,
     show_warnings,
     stoppable,
@@ -41,17 +45,15 @@ if TYPE_CHECKING:
 
 def backtest(
     config: ConfigArgument = None,
-    chains: Annotated[
-        str | None, typer.Option(help="Option chains: CSV, gzip CSV or Parquet, a file or a directory.")
-    ] = None,
+    chains: ChainsOption = None,
     prices: PricesOption = None,
     funding: FundingOption = None,
     delivery: DeliveryOption = None,
     instruments: InstrumentsOption = None,
     store: FromStoreOption = None,
     currency: CurrencyOption = None,
-    start: Annotated[str | None, typer.Option(help="Use data from this time on (ISO 8601, UTC).")] = None,
-    end: Annotated[str | None, typer.Option(help="Use data before this time (ISO 8601, UTC).")] = None,
+    start: StartOption = None,
+    end: EndOption = None,
     positions: Annotated[
         list[Path] | None,
         typer.Option(
@@ -65,17 +67,18 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Backtest gamma scalping on recorded chains, or without data on a simulated market."""
-    given = {
-        "data.chains": chains,
-        "data.prices": prices,
-        "data.funding": funding,
-        "data.delivery": delivery,
-        "data.instruments": instruments,
-        "currency": currency,
-        "data.start": start,
-        "data.end": end,
-    }
-    settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
+    given = {"currency": currency} | of_data(
+        chains=chains,
+        prices=prices,
+        funding=funding,
+        delivery=delivery,
+        instruments=instruments,
+        start=start,
+        end=end,
+    )
+    settings = configured(
+        config, given, overrides, force_data=force_data, trust=trust, store=store, grid=True
+    )
     out = _default_out(config, settings) if out is None else out
     console = Console()
     with stoppable():
@@ -133,7 +136,9 @@ def _run_variants(settings: Config, out: Path, console: Console, as_json: bool) 
 
 
 def _default_out(config: Path | None, settings: Config) -> Path:
-    stem = config.stem if config is not None else "simulated" if settings.data.chains is None else "backtest"
+    from gammacore.backtest.replay.market import is_simulated
+
+    stem = config.stem if config is not None else "simulated" if is_simulated(settings) else "backtest"
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Path("results") / f"{stem}-{settings.currency}-{stamp}"
 

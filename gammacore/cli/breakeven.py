@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from gammacore.cli.books import currencies_of
 from gammacore.cli.calibrate import OUT, refuse_options, run_calibration
 from gammacore.cli.common import (
+    ChainsOption,
     CurrencyOption,
     ForceOption,
     FromStoreOption,
@@ -23,6 +24,7 @@ from gammacore.cli.common import (
     configured,
     document,
     figure,
+    of_data,
     read_moment,
     show_warnings,
     stoppable,
@@ -40,7 +42,7 @@ def breakeven(
     config: Annotated[
         Path | None, typer.Argument(help="YAML file with hedge, costs, exit and signal.")
     ] = None,
-    chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
+    chains: ChainsOption = None,
     prices: Annotated[str | None, typer.Option(help="Price bars, for the forecast.")] = None,
     funding: FundingOption = None,
     store: FromStoreOption = None,
@@ -81,7 +83,7 @@ def breakeven(
     """Find the realised volatility at which each position breaks even after all costs; weigh a forecast."""
     from gammacore.config import MOST_VOL
 
-    given = {"data.chains": chains, "data.prices": prices, "data.funding": funding, "currency": currency}
+    given: dict[str, Any] = {"currency": currency} | of_data(chains=chains, prices=prices, funding=funding)
     if calibrate:
         refuse_options({"--at": at, "--forecast": forecast})
         given |= {"signal.log_sd": log_sd} | ({} if structure is None else _structured(structure))

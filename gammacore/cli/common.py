@@ -26,12 +26,17 @@ INTERRUPTED = 130
 ConfigArgument = Annotated[
     Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
 ]
+ChainsOption = Annotated[
+    str | None, typer.Option(help="Option chains: CSV, gzip CSV or Parquet, a file or a directory.")
+]
 PricesOption = Annotated[str | None, typer.Option(help="Price bars: a file, pattern or directory.")]
 FundingOption = Annotated[str | None, typer.Option(help="Funding rates of the perpetual.")]
 DeliveryOption = Annotated[str | None, typer.Option(help="File of delivery prices by date.")]
 InstrumentsOption = Annotated[
     str | None, typer.Option(help="Ticks, lots and fees: a catalog as CSV or JSON, or a store.")
 ]
+StartOption = Annotated[str | None, typer.Option(help="Use data from this time on (ISO 8601, UTC).")]
+EndOption = Annotated[str | None, typer.Option(help="Use data before this time (ISO 8601, UTC).")]
 CurrencyOption = Annotated[str | None, typer.Option(help="BTC or ETH; SOL_USDC for options in USDC.")]
 SetOption = Annotated[
     list[str] | None,
@@ -63,11 +68,13 @@ def configured(
     trust: bool = False,
     store: Path | None = None,
     takes: Collection[str] | None = None,
+    grid: bool = False,
 ) -> Config:
     """Read a configuration with the options that were given, by their paths, and what ``--set`` overrides.
 
     What data is left open is looked for in ``store``: the fields that a command ``takes``, or all. Code of
-    the user's own is confirmed and loaded.
+    the user's own is confirmed and loaded. A command that runs every combination of ``vary`` (``grid``)
+    takes no value of its parameters beside.
     """
     from gammacore.config import load_config
 
@@ -75,12 +82,21 @@ def configured(
     given = {path: value for path, value in named.items() if value is not None}
     given |= parse_overrides(overrides or [])
     settings = load_config(config, given)
+    for path in given:
+        if grid and path in settings.vary:
+            option = f"--set {path}" if named.get(path) is None else f"--{path.removeprefix('data.')}"
+            raise ConfigError(f"{option}: vary.{path} has the values of this grid; leave one out")
     if store is not None:
         from gammacore.store_paths import FIELDS, with_store
 
         settings = with_store(settings, store, takes=takes or FIELDS, named=given)
     confirm_code(settings, trust=trust)
     return settings
+
+
+def of_data(**options: str | None) -> dict[str, str | None]:
+    """Options that name data, by the paths of their fields."""
+    return {f"data.{name}": value for name, value in options.items()}
 
 
 def read_moment(text: str, option: str) -> int:

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gammacore.cli.common import (
+    ChainsOption,
     ConfigArgument,
     CurrencyOption,
     DeliveryOption,
+    EndOption,
     ForceOption,
     FromStoreOption,
     FundingOption,
@@ -19,9 +21,11 @@ from gammacore.cli.common import (
     JsonOption,
     PricesOption,
     SetOption,
+    StartOption,
     configured,
     document,
     figure,
+    of_data,
     progress_bar,
     show_warnings,
     stoppable,
@@ -38,13 +42,15 @@ LOOKS_AHEAD = 1
 
 def check(
     config: ConfigArgument = None,
-    chains: Annotated[str | None, typer.Option(help="Option chains, as for a backtest.")] = None,
-    instruments: InstrumentsOption = None,
+    chains: ChainsOption = None,
     prices: PricesOption = None,
     funding: FundingOption = None,
     delivery: DeliveryOption = None,
+    instruments: InstrumentsOption = None,
     store: FromStoreOption = None,
     currency: CurrencyOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     trials: Annotated[int, typer.Option(min=1, help="Decisions to test for each kind of data.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overrides: SetOption = None,
@@ -61,14 +67,15 @@ def check(
     from gammacore.backtest.replay.own_trial import try_own_code
     from gammacore.terms import grids_of, sources
 
-    given = {
-        "data.chains": chains,
-        "data.prices": prices,
-        "data.funding": funding,
-        "data.delivery": delivery,
-        "data.instruments": instruments,
-        "currency": currency,
-    }
+    given = {"currency": currency} | of_data(
+        chains=chains,
+        prices=prices,
+        funding=funding,
+        delivery=delivery,
+        instruments=instruments,
+        start=start,
+        end=end,
+    )
     settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
     grids = sources(settings, grids_of(settings))
     with stoppable(), progress_bar() as report:

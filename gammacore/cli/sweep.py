@@ -12,14 +12,22 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from gammacore.cli.common import (
+    ChainsOption,
     CurrencyOption,
+    DeliveryOption,
+    EndOption,
     ForceOption,
     FromStoreOption,
+    FundingOption,
+    InstrumentsOption,
     JsonOption,
+    PricesOption,
     SetOption,
+    StartOption,
     configured,
     document,
     figure,
+    of_data,
     parse_overrides,
     progress_bar,
     show_warnings,
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from gammacore.config import Config
 
 SHOWN = 5  # cells from either end
+SOME_FAILED = 1
 
 
 def sweep(
@@ -44,8 +53,15 @@ def sweep(
         list[str] | None,
         typer.Option("--vary", metavar="PATH=V1,V2,...", help="Values of a parameter: hedge.band=0.02,0.05"),
     ] = None,
+    chains: ChainsOption = None,
+    prices: PricesOption = None,
+    funding: FundingOption = None,
+    delivery: DeliveryOption = None,
+    instruments: InstrumentsOption = None,
     store: FromStoreOption = None,
     currency: CurrencyOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     overrides: SetOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes or threads (default: all processors).")
@@ -60,11 +76,23 @@ def sweep(
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every combination of a grid; run the command again to resume."""
-    given = {"currency": currency, **_grid(vary or [])}
-    settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
-    if currency is not None and "currency" in settings.vary:
-        raise ConfigError("--currency: vary.currency names the currencies of this grid; leave one out")
+    """Run every combination of a grid; run the command again to resume.
+
+    Exit code 1 if some of its cells failed, 2 if none could be run.
+    """
+    given = {"currency": currency, **_grid(vary or [])} | of_data(
+        chains=chains,
+        prices=prices,
+        funding=funding,
+        delivery=delivery,
+        instruments=instruments,
+        start=start,
+        end=end,
+    )
+    settings = configured(
+        config, given, overrides, force_data=force_data, trust=trust, store=store, grid=True
+    )
+    from gammacore.backtest.replay.market import is_simulated
     from gammacore.backtest.report import write_sweep
     from gammacore.backtest.sweep.grid import cells, digest
     from gammacore.backtest.sweep.run import plan_of, run_sweep
@@ -72,8 +100,7 @@ def sweep(
 
     check_backend(backend, address)
     if out is None:
-        simulated = settings.data.chains is None and settings.data.prices is None
-        stem = config.stem if config is not None else "simulated" if simulated else "recorded"
+        stem = config.stem if config is not None else "simulated" if is_simulated(settings) else "recorded"
         out = Path("results") / f"sweep-{stem}-{digest(plan_of(settings, cells(settings)))[:8]}"
     left = f"finished cells are kept in {out}; the same command goes on from there"
     with stoppable(left), progress_bar() as report:
@@ -86,11 +113,16 @@ def sweep(
             fresh=fresh,
             progress=lambda done, total: report("cells", done, total),
         )
+        if found.summary["n_failed"] == found.summary["n_cells"]:
+            cell, why = found.summary["failed"][0].values()
+            raise ConfigError(f"no cell could be run; {_told(cell)}: {why}")
         write_sweep(found)
     if as_json:
         document({"directory": str(out), **found.summary})
     else:
         _show(Console(), settings, found.table, found.summary, out)
+    if found.summary["n_failed"]:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _grid(texts: list[str]) -> dict[str, Any]:
@@ -121,8 +153,14 @@ def _show(console: Console, settings: Config, table: Any, summary: dict[str, Any
     if summary["n_failed"]:
         console.print(f"[bold yellow]Failed:[/] {summary['n_failed']} of {summary['n_cells']:,} cells")
         for cell in summary["failed"][:SHOWN]:
-            console.print(f"  {cell['cell']}: {cell['why']}", markup=False, highlight=False)
+            told = f"  {_told(cell['cell'])}: {cell['why']}"
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{where_results_are(out)}", highlight=False, soft_wrap=True)
+
+
+def _told(cell: dict[str, Any]) -> str:
+    """Name a cell by what varies."""
+    return ", ".join(f"{path} = {value}" for path, value in cell.items())
 
 
 def _cells(ranked: Any, varied: list[str]) -> Table:
