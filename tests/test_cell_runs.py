@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gammacore.backtest.figures.performance import earned_by, performance
+from gammacore.backtest.figures.results import run_backtest
 from gammacore.backtest.figures.returns import Marks
 from gammacore.backtest.replay.market import load_market
 from gammacore.backtest.replay.runner import replay
@@ -132,6 +133,26 @@ def test_cells_that_enter_nothing_have_the_figures_of_a_replay(settlement, targe
             assert found["figures"][name] == theirs[name], name
         for name in ("total", "premium", "max_drawdown"):
             assert found["figures"][name] == theirs[name]["coin"] == 0.0, name
+
+
+def test_a_book_without_whole_episodes_is_told_in_the_settlement_currency():
+    """Its hedge made a profit, though all episodes are left out for want of chains."""
+    settings = {
+        "market.days": 14,
+        "market.snapshot_hours": 24.0,
+        "marks.settlement": "linear",
+        "hedge.target": "black",
+        "hedge.scope": "book",
+        "entry.expiries": "any",
+        "entry.min_days": 1,
+        "entry.min_snapshots": 20,
+        "vary": {"hedge.band": [0.05, 0.1]},
+    }
+    cell = cells(build(settings))[0]
+    found, theirs = run_cell(cell), performance(replayed(cell.config)[1])
+    assert theirs["n_episodes"] == 0
+    assert found["figures"]["total"] == found["figures"]["total_usd"] == theirs["total"]["usd"] != 0.0
+    assert run_backtest(cell.config).summary["accounting_currency"] == "USD"
 
 
 def test_a_cell_looks_at_the_chain_of_its_entry_and_at_the_bar_of_that_moment():

@@ -137,8 +137,7 @@ def option_fills(run: Run) -> dict[str, Any] | None:
 def _profits(run: Run, ways: list[_Ways], name: str) -> Floats:
     """Profit of each account if its hedges had been filled in one way, settlement currency."""
     accounts = run.accounts if run.book is None else [run.book]
-    native = accounts[0].episode.ledger.native if accounts else 0
-    profit: Floats = np.array([done.episode.ledger.profit()[native] for done in accounts])
+    profit: Floats = np.array([done.episode.ledger.profit()[run.native] for done in accounts])
     gained: Floats = np.array([float(np.sum(way.paid - way.costs[name])) for way in ways])
     return np.asarray(profit + gained)
 

@@ -19,7 +19,6 @@ from gammacore.array_types import Bools, Floats, Ints
 from gammacore.breakeven.recalibration import LONGEST_DAYS
 from gammacore.build import FEED_NS, build_weigher
 from gammacore.config import Config, with_overrides
-from gammacore.contracts import Settlement
 from gammacore.daycount import NS_PER_DAY, format_time
 from gammacore.errors import ConfigError, DataError
 from gammacore.events import ChainSlice
@@ -214,7 +213,7 @@ def _book(
     rows: dict[tuple[int, int], list[float]],
 ) -> set[tuple[int, int]]:
     """Note what a replay booked, by expiry and entry; return what is still open."""
-    carried, native = set(), 0 if run.tape.settlement is Settlement.INVERSE else 1
+    carried, native = set(), run.native
     for done in run.episode_runs:
         episode = done.episode
         key = min(episode.expiries), episode.entry_ns

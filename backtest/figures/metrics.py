@@ -287,7 +287,7 @@ def summarise(
     over = episodes["pnl_over_premium"].to_numpy(dtype=np.float64) if done else np.empty(0)
     edge = episodes["rv_over_iv_less_1"].to_numpy(dtype=np.float64) if done else np.empty(0)
     both = np.isfinite(over) & np.isfinite(edge)  # an option marked at nothing costs none
-    native_usd = bool(done) and done[0].episode.ledger.native == 1
+    native_usd = run.native == 1
     kept = captured(lines, _exact_sum([d.episode.ledger.profit() for d in run.accounts]), int(native_usd))
     other, other_lines = _other_attribution(run)
     found = performance(earned)

@@ -91,11 +91,11 @@ class Bets(NamedTuple):
     size: float
 
 
-def bets_of(episodes: list[Episode]) -> Bets:
-    """Collect what episodes staked."""
+def bets_of(episodes: list[Episode], native: int) -> Bets:
+    """Collect what episodes staked; ``native`` is the settlement currency, as in :class:`Bets`."""
     premiums, paid = [premium_of(e) for e in episodes], np.array([e.premium for e in episodes])
     return Bets(
-        episodes[0].ledger.native if episodes else 0,
+        native,
         Money(math.fsum(one.coin for one in premiums), math.fsum(one.usd for one in premiums)),
         paid,
         math.fsum(abs(paid)),
@@ -136,7 +136,8 @@ class Earned(NamedTuple):
 def earned_by(run: Run, marks: Marks, curves: Curves | None = None) -> Earned:
     """Collect what the episodes of a replay earned; ``curves`` if they are known already."""
     episodes = [done.episode for done in run.episode_runs]
-    curves, bets = profit_curves(run.accounts, marks) if curves is None else curves, bets_of(episodes)
+    curves = profit_curves(run.accounts, marks) if curves is None else curves
+    bets = bets_of(episodes, run.native)
     return Earned(
         bets=bets,
         profit=np.array([episode.ledger.profit() for episode in episodes]).reshape(-1, 2),

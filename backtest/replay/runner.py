@@ -16,7 +16,7 @@ import numpy as np
 from gammacore.attribution import Attribution
 from gammacore.build import FEED_NS, build_desk, build_working, hedge_costs
 from gammacore.config import Config
-from gammacore.contracts import Grids, Perpetual
+from gammacore.contracts import Grids, Perpetual, Settlement
 from gammacore.desk import Desk
 from gammacore.episode import Episode
 from gammacore.errors import ConfigError
@@ -111,6 +111,11 @@ class Run(NamedTuple):
     def traded(self) -> list[EpisodeRun]:
         """What was really traded: by the episodes, or by the book."""
         return self.episode_runs if self.book is None else [self.book]
+
+    @property
+    def native(self) -> int:
+        """Place of the settlement currency in a Money: 0 the coin, 1 USD."""
+        return 0 if self.tape.settlement is Settlement.INVERSE else 1
 
     @property
     def accounts(self) -> list[EpisodeRun]:

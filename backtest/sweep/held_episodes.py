@@ -236,7 +236,7 @@ class HeldEpisodes:
 
     @cached_property
     def _bets(self) -> Bets:
-        return bets_of([held.done.episode for held in self.episodes])
+        return bets_of([held.done.episode for held in self.episodes], self.run.native)
 
     def _profit(self, found: Array) -> tuple[Floats, Floats]:
         """Profit of each episode, coin and USD: what its options made, and what its hedge left in cash.
@@ -259,7 +259,7 @@ class HeldEpisodes:
     @cached_property
     def _options_made(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Units beside cash in the native currency, cash, units beside cash in the other; final rate."""
-        native = 0 if self._inverse else 1
+        native = self.run.native
         ledgers = [held.done.episode.ledger for held in self.episodes]
         beside = np.array(
             [np.add(ledger.units(Account.OPTIONS), ledger.units(Account.CAPITAL)) for ledger in ledgers]
@@ -294,7 +294,7 @@ class HeldEpisodes:
 
     @property
     def _inverse(self) -> bool:
-        return bool(self.episodes) and self.episodes[0].done.episode.hedge.inverse
+        return self.run.native == 0
 
     @property
     def _own_equity(self) -> bool:
