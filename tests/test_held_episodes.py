@@ -64,7 +64,11 @@ def test_an_entry_at_the_moment_of_a_delivery_waits_for_it(schedule):
         "entry.expiries": "any",
         "costs.max_quote_age": None,
     }
-    base |= {"entry.min_days": 1, "entry.max_days": 1, "hedge.band": 0.01}
+    base |= {"entry.min_days": 1, "entry.max_days": 1, "size.contracts": 1000.0}
+    base |= {
+        "hedge.target": "usd_neutral",
+        "hedge.lots": False,
+    }  # what a hedge costs is hedged at the next look
     path = prices_of(START + NS_PER_HOUR * np.arange(150), random_path(3, 149, dt=1 / 8760), NS_PER_HOUR)
     tape = Tape(flat_chains(path, "BTC", 0.55, 1.0), path)
     held = compare(base, tape)

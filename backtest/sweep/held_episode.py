@@ -157,8 +157,8 @@ def _parts(
             contract = hedger.contract(done.episode.hedge.instrument, int(ts[first]))
             runs.append((slice(first - start, a - start), contract))
         first = max(first, b)
-    # The entry is looked at with its chain, and again with the bar of that moment, unless both wait.
-    if runs and runs[0][0].start == 0 and start and ts[start - 1] == ts[start]:
+    # An entry is looked at with its chain, and with the bar of that moment, unless these wait for a delivery.
+    if runs and not heir and runs[0][0].start == 0 and start and ts[start - 1] == ts[start]:
         runs.insert(0, (slice(0, 1), runs[0][1]))
     return runs
 
