@@ -230,3 +230,8 @@ def test_a_run_without_an_episode(tmp_path):
     assert summary["n_episodes"] == 0
     assert summary["mean_pnl_over_premium"] is None
     assert summary["total"] == {"coin": 0.0, "usd": 0.0}
+    full = run_backtest(build(SMALL))
+    for name in ("episodes", "scalps", "intervals"):
+        empty = pd.read_csv(tmp_path / "run" / f"{name}.csv")
+        assert len(empty) == 0
+        assert list(empty) == list(getattr(full, name)), name

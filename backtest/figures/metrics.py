@@ -20,7 +20,7 @@ from gammacore.contracts import Future, Option
 from gammacore.daycount import NS_PER_HOUR, format_time
 from gammacore.expansion import Method
 from gammacore.ledger import Money
-from gammacore.scalps import intervals, scalps
+from gammacore.scalps import Scalps, intervals, scalps
 from gammacore.volatility import realised_vol
 
 from ..replay.market import LoadedMarket
@@ -34,6 +34,29 @@ from .research import breakeven_move_a_day, captured, entry_vol, rv_at_hedges
 from .run_exposures import RunExposures
 from .vega_parts import part_figures
 from .verdict import luck, verdict
+
+_OF_LINES = tuple(f"{line}_{currency}" for line in LINES for currency in ("coin", "usd"))
+EPISODE_COLUMNS = (
+    *(
+        "episode",
+        "entry",
+        "expiry",
+        "closed",
+        "close_reason",
+        "instruments",
+        "strikes",
+        "contracts",
+        "sized_by",
+    ),
+    *("side", "premium_coin", "premium_usd", "iv_entry", "rv", "rv_over_iv_less_1", "rv_at_hedges"),
+    *("breakeven_move_a_day_usd", "breakeven_move_a_day", "theta_paid_coin", "theta_paid_usd"),
+    *("gamma_over_theta", "capture_ratio", "hedges", "delivery_price_usd", "pnl_coin", "pnl_usd"),
+    *("pnl_over_premium", "unexplained_share", "higher_order_share", *_OF_LINES),
+)
+SCALP_COLUMNS = ("episode", "opened", "closed", "hours", "closed_by", *Scalps._fields[3:])
+INTERVAL_COLUMNS = (
+    *("episode", "start", "end", "index_start_usd", "index_end_usd", *_OF_LINES, "pnl_coin", "pnl_usd"),
+)
 
 
 def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
@@ -82,7 +105,8 @@ def _episode_row(run: Run, done: EpisodeRun) -> dict[str, Any]:
 
 def episode_table(run: Run) -> pd.DataFrame:
     """One row per episode: contract, premium, volatility paid and realised, profit by line."""
-    return pd.DataFrame([_episode_row(run, done) for done in run.episode_runs])
+    rows = [_episode_row(run, done) for done in run.episode_runs]
+    return pd.DataFrame(rows, columns=[*rows[0]] if rows else EPISODE_COLUMNS)
 
 
 def fill_table(run: Run, seen: RunExposures) -> pd.DataFrame:
@@ -126,10 +150,11 @@ def _times(ts_ns: Ints) -> npt.NDArray[np.object_]:
     return np.array([format_time(int(t)) for t in unique], dtype=object)[where]
 
 
-def _stacked(parts: list[dict[str, Any]]) -> pd.DataFrame:
-    """Tables of all episodes, one above the other."""
-    names = parts[0].keys() if parts else ()
-    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in names})
+def _stacked(parts: list[dict[str, Any]], names: tuple[str, ...]) -> pd.DataFrame:
+    """Tables of all episodes, one above the other; without an episode the names of their columns alone."""
+    if not parts:
+        return pd.DataFrame(columns=names)
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def scalp_table(run: Run) -> pd.DataFrame:
@@ -148,7 +173,7 @@ def scalp_table(run: Run) -> pd.DataFrame:
                 **{name: getattr(found, name) for name in found._fields[3:]},
             }
         )
-    return _stacked(parts)
+    return _stacked(parts, SCALP_COLUMNS)
 
 
 def interval_table(run: Run) -> pd.DataFrame:
@@ -169,7 +194,7 @@ def interval_table(run: Run) -> pd.DataFrame:
         for currency in ("coin", "usd"):
             columns[f"pnl_{currency}"] = np.sum([columns[f"{line}_{currency}"] for line in LINES], axis=0)
         parts.append(columns)
-    return _stacked(parts)
+    return _stacked(parts, INTERVAL_COLUMNS)
 
 
 def profit_table(run: Run, seen: RunExposures) -> pd.DataFrame:
