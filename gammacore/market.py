@@ -86,7 +86,7 @@ class Market:
         elif isinstance(event, Delivery):
             self.index = self.index if event.spot is None else event.spot
         elif isinstance(event, Ticker):
-            self._note_vol(event.option, event.iv, event.ts_ns, self._slope.get(event.option, 0.0))
+            self._note_vol(event.option, event.iv, event.ts_ns)
             if not self._in_window(event.option.expiry_ns, event.ts_ns):
                 self._basis[event.option.expiry_ns] = event.forward / event.index
 
@@ -119,14 +119,21 @@ class Market:
         """Whether a quote is of the settlement window: of the average, by rules that nobody publishes."""
         return self.averaging and expiry_ns - ts_ns <= SETTLEMENT_WINDOW_NS
 
-    def _note_vol(self, option: Option, iv: float, ts_ns: int, slope: float) -> None:
-        """Keep a published volatility on the clock of the average; of the window, the one before it."""
+    def _note_vol(self, option: Option, iv: float, ts_ns: int, slope: float | None = None) -> None:
+        """Keep a published volatility on the clock of the average; of the window, the one before it.
+
+        The slope, which chains alone have, stays what it was where none is given.
+        """
         self._iv[option] = iv
         if not self._in_window(option.expiry_ns, ts_ns):
             factor = clock_factor(option.expiry_ns - ts_ns) if self.averaging else 1.0
-            self._vol[option], self._slope[option] = iv * factor, slope * factor
         elif math.isnan(self._vol.get(option, math.nan)):
-            self._vol[option], self._slope[option] = iv, slope
+            factor = 1.0
+        else:
+            return
+        self._vol[option] = iv * factor
+        if slope is not None:
+            self._slope[option] = slope * factor
 
     def underlying(self, expiry_ns: int) -> float:
         """Forward of an expiry as it trades, USD."""

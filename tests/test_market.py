@@ -6,7 +6,7 @@ import pytest
 from gammacore import _core, inverse
 from gammacore.backtest.replay.tape import Tape
 from gammacore.contracts import Future, Option, Perpetual, Settlement
-from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE
+from gammacore.daycount import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.events import IndexPrice, Ticker, Timer
 from gammacore.market import Market
 from gammacore.settlement import WINDOW, greeks
@@ -53,6 +53,20 @@ def test_a_ticker_sets_volatility_and_basis(tape):
     market.apply(Ticker(START + HOUR, CALL, forward=61e3, index=60e3, iv=0.7))
     market.apply(IndexPrice(START + HOUR, 60e3))
     assert (market.iv(CALL), market.forward(FRIDAY)) == (0.7, pytest.approx(61e3))
+
+
+def test_tickers_leave_the_slope_of_the_chain():
+    """However many there are: each has a volatility, and none a slope."""
+    chains = chains_of([START], [60e3])
+    chains.iv[:] = 0.6 + (chains.strike - 60e3) * 1e-6
+    market = Market()
+    market.apply(Tape(chains, stickiness=0.0).snapshot(0))
+    known = market.slope(CALL)
+    assert known == pytest.approx(-0.06, rel=0.02)  # d vol / d ln F where volatilities move with the strikes
+    for second in range(1, 3_601):
+        market.apply(Ticker(START + second * NS_PER_SECOND, CALL, forward=60e3, index=60e3, iv=0.61))
+    assert market.slope(CALL) == known
+    assert market.iv(CALL) == 0.61
 
 
 @pytest.mark.parametrize("plain", [True, False])

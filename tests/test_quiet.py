@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 
 from gammacore import _replay
+from gammacore.backtest.replay import runner
 from gammacore.backtest.replay.fills import SimulatedExchange
+from gammacore.backtest.replay.market import build_stickiness
 from gammacore.backtest.replay.price_block import PriceBlock
 from gammacore.backtest.replay.quiet import QuietBars
+from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.fees import DERIBIT
 from support.markets import FRIDAY, START, build, chains_of, prices_of, random_path
+from support.tapes import minute_tape
 
 BARS = 600
 RULES = [
@@ -45,6 +49,26 @@ def entered(rule, seed, start=START, bars=BARS):
         for order in desk.handle(event):
             queue += venue.submit(order)
     return tape, desk, venue
+
+
+@pytest.mark.parametrize("smile", ["minimum_variance", "sticky_delta"])
+def test_no_bar_is_missed_where_marks_are_interpolated(monkeypatch, smile):
+    """A mark is published at every bar, and the slope of the smile with chains alone."""
+    config = build({"hedge.smile": smile, "hedge.band": 0.02, "hedge.lots": False, "marks.interpolate": True})
+    tape = minute_tape(seed=3, days=3.0, interpolate=True, stickiness=build_stickiness(config))
+
+    class Every:
+        def __init__(self, desk, block):
+            pass
+
+        def next(self, i):
+            return i
+
+    some = replay(config, tape, engine="desk")
+    monkeypatch.setattr(runner, "QuietBars", Every)
+    (one,), (other,) = some.episode_runs, replay(config, tape, engine="desk").episode_runs
+    assert one.episode.hedges > 20
+    assert one.episode.fills == other.episode.fills
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)

@@ -310,6 +310,10 @@ class Tape:
             if self.averaging and expiry_ns is not None:
                 at = np.minimum(at, expiry_ns - SETTLEMENT_WINDOW_NS)
             return np.interp(at, self.chains.snapshot_ts[known], values[known])
+        return self._carried(values, i, j)
+
+    def _carried(self, values: Floats, i: int, j: int) -> float | Floats:
+        """Last known of per-chain values at entries i..j; one number where it is the same at all of them."""
         if j <= i:
             return np.empty(0)
         first, last = self.chain_before(i), self.chain_before(j - 1)
@@ -372,12 +376,16 @@ class Tape:
         return values if np.isfinite(values).any() else quoted
 
     def slope(self, option: Option, i: int, j: int) -> Floats:
-        """Change of an option's volatility with the logarithm of its forward at entries i..j."""
+        """Change of an option's volatility with the logarithm of its forward at entries i..j.
+
+        That of the last chain, whatever is interpolated: a publication between chains has none.
+        """
         if self._slopes is None:
             return np.zeros(j - i)
         if option not in self._slope_cache:
             self._slope_cache[option] = self._on_clock(option, self._rows.quoted(option, self._slopes))
-        return self.at_chains(self._slope_cache[option], i, j, option.expiry_ns)
+        level = self._carried(self._slope_cache[option], i, j)
+        return np.full(j - i, level) if isinstance(level, float) else level
 
     @cached_property
     def _published(self) -> Ints:
