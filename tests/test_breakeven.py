@@ -17,12 +17,12 @@ from gammacore.build import build_weigher
 from gammacore.config import parse_config
 from gammacore.contracts import CALL, PUT, Future, Perpetual, Settlement
 from gammacore.data.margins import published_margins
-from gammacore.daycount import NS_PER_HOUR, NS_PER_YEAR, parse_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT
 from gammacore.hedging import Band, Interval, Never, WhalleyWilmott, theory
 from gammacore.margin import Book, Holding, MarginRates, portfolio_margin
-from gammacore.volatility import Density
+from gammacore.volatility import PRICE_LAWS, Density
 
 F, NOW = 60_000.0, parse_time("2026-05-01T08:00")
 FRIDAY, THURSDAY, JUNE = (parse_time(f"2026-{day}T08:00") for day in ("05-15", "05-14", "06-26"))
@@ -335,5 +335,7 @@ def test_what_has_expired_or_is_closed_is_left_out():
     quoted = chain(expiries=(FRIDAY, JUNE))
     late = breakevens(quoted, FRIDAY, straddles(quoted), FREE, Density.around(np.array([0.5, 0.7]), 0.1))
     assert late.forecast == pytest.approx([0.7])
-    closing = TradePlan(policy=Never(), hedge_cost=0.0, exit_before_ns=30 * 24 * NS_PER_HOUR)
-    assert len(weigh(quoted, closing).tau) == 1
+    for days, left in ((30, 1), (300, 0)):
+        for law in (None, PRICE_LAWS["BTC"]):
+            closing = TradePlan(policy=Never(), hedge_cost=0.0, exit_before_ns=days * NS_PER_DAY, law=law)
+            assert len(weigh(quoted, closing).tau) == left

@@ -31,7 +31,7 @@ class Jumps:
         law = held.plan.law
         lives = held.hold.max(axis=0) if count else np.zeros(0)
         self.parts: list[tuple[Floats, Floats]] = [(np.ones(count), np.ones(count))]
-        if law is None:
+        if law is None or not count:
             return
         known = {}
         years, where = np.unique(lives, return_inverse=True)
