@@ -7,15 +7,17 @@ import pytest
 
 from gammacore.backtest.figures.results import tabulate, write_tables
 from gammacore.backtest.figures.statement import run_statement
-from gammacore.backtest.replay.holder import holder_past
+from gammacore.backtest.replay.holder import holder_past, outside
 from gammacore.backtest.replay.market import LoadedMarket, load_market
-from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.runner import build_exchange, replay
 from gammacore.backtest.sweep.held_book import ACTUAL, UNHEDGED, compare_hedges, held_config
+from gammacore.build import build_desk
 from gammacore.contracts import parse, payoff_coin
 from gammacore.data.account import executions, read_account
 from gammacore.data.account.forms import FORMS
 from gammacore.data.account.rows import Delivered, Execution, deliveries
 from gammacore.errors import ConfigError, DataError
+from gammacore.events import Timer
 from gammacore.ledger import Account
 from support.account_files import write
 from support.markets import FREE, FRIDAY, START, build, tape_of
@@ -100,9 +102,16 @@ def test_fees_that_a_table_does_not_tell_are_the_published_ones():
 def test_an_option_that_no_chain_quotes_is_valued_at_the_volatility_of_its_price():
     odd = "BTC-16JAN26-60500-C"  # the chains have thousands
     ts = START + 5 * HOUR
-    run, _ = held([bought(ts, odd, 1.0, 0.03)], {"hedge.band": 0.05})
+    run, past = held([bought(ts, odd, 1.0, 0.03)], {"hedge.band": 0.05})
     assert run.desk.portfolio.book.hedges > 0
     assert run.deliveries
+    desk = build_desk(run.config, scope="book")
+    desk.market.apply(run.tape.snapshot(0))
+    ticker, fill = outside(past.options[0], 0, desk, build_exchange(run.config, run.tape), last=True)
+    desk.market.apply(ticker)
+    desk.market.apply(Timer(START + 1))  # no longer what was published, but what it is worth by that
+    assert fill.price == 0.03
+    assert desk.market.exposure(parse(odd)).value == pytest.approx(0.03, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import numpy as np
 
 from gammacore import black76, inverse
 from gammacore.contracts import Future, Option, Perpetual, Settlement, parse
-from gammacore.daycount import format_time
+from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS, format_time
 from gammacore.desk import Desk
 from gammacore.errors import ContractError, DataError
 from gammacore.events import Event, Outside, Ticker
@@ -186,6 +186,9 @@ def _implied(trade: HolderTrade, desk: Desk) -> Ticker:
     assert isinstance(option, Option)
     try:
         forward, tau = market.forward(option.expiry_ns), market.tau(option.expiry_ns)
+        left_ns = option.expiry_ns - market.ts_ns
+        if left_ns > SETTLEMENT_WINDOW_NS:  # a ticker's volatility is quoted on the plain time to expiry
+            tau = left_ns / NS_PER_YEAR
     except KeyError:
         why = "no chain before has that expiry; add chains, or begin later (--start)"
         raise DataError(f"{option.name}, held or traded at {at}: {why}") from None
