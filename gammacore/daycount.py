@@ -214,7 +214,8 @@ def parse_time(value: str | date) -> int:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
-            raise ValueError(f"time {value!r} is not an ISO 8601 date or time: {error}") from None
+            why = "write 2026-01-31 or 2026-01-31T08:00:00Z" if "isoformat" in str(error) else error
+            raise ValueError(f"time {value!r} is not an ISO 8601 date or time: {why}") from None
     elif isinstance(value, datetime):
         moment = value
     else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 import numpy as np
 
 from gammacore.array_types import Floats, Ints
-from gammacore.config import Config
+from gammacore.config import MOST_VOL, Config
 from gammacore.config.own_names import ForecastName
 from gammacore.daycount import NS_PER_DAY, format_time
+from gammacore.errors import ConfigError
 from gammacore.own_code import load_function
 from gammacore.volatility.estimate import AnyEstimate, Estimate
 from gammacore.volatility.forecast_errors import ForecastErrors, ForecastKind, forecast_errors
@@ -24,6 +25,7 @@ __all__ = [
     "choose_forecast",
     "errors_of",
     "forecast_needs",
+    "given_forecast",
     "signal_estimate",
     "with_forecast",
     "with_index",
@@ -40,6 +42,27 @@ class Chosen(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.why}"
+
+
+def given_forecast(name: str, value: Any) -> float | Literal["har", "combined"] | None:
+    """Return the forecast that a caller gives: a volatility as number or text, a model, or none.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither; a percentage is not taken for a decimal.
+    """
+    if value is None or (isinstance(value, str) and value in ("har", "combined")):
+        return cast("Literal['har', 'combined'] | None", value)
+    try:
+        found = 0.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = 0.0
+    if not 0.0 < found <= MOST_VOL:
+        raise ConfigError(
+            f"{name}: expected a positive number, such as 0.55 for 55 %, har or combined, got {value!r}"
+        )
+    return found
 
 
 def choose_forecast(

@@ -3,6 +3,7 @@
 import doctest
 import html
 import inspect
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -137,8 +138,9 @@ def test_a_policy_of_ones_own_is_asked_when_the_rule_fires(result):
     assert len(hourly.hedges) < len(hourly.episodes) * 14 * 24
     with pytest.raises(ConfigError, match=r"hedge\.rule = never never asks it"):
         gc.backtest(**DAYS, hedge__rule="never", policy=lambda at: 0.0)
-    with pytest.raises(ConfigError, match="expected a hedge policy or a function"):
-        gc.backtest(**DAYS, policy="band")
+    for policy in ("band", Interval):
+        with pytest.raises(ConfigError, match="expected a hedge policy or a function"):
+            gc.backtest(**DAYS, policy=policy)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,11 @@ def test_a_policy_of_ones_own_is_asked_when_the_rule_fires(result):
         ({"hedge__bnad": 1}, "did you mean"),
         ({"config": {"hedge": {"band": -1}}}, "hedge.band"),
         ({"signal": {"min_egde": 0.1}}, "did you mean"),
+        ({"signal": "har"}, "signal: expected a mapping, such as .*; got 'har'"),
+        ({"band": 0.1}, "did you mean hedge.band"),
+        ({"hedge__band": 0.1, "hedge.band": 0.2}, "hedge.band: given twice"),
+        ({"signal": {"forecast": "har"}, "signal__forecast": "forecast"}, "signal.forecast: given twice"),
+        ({"chains": "a.csv", "data__chains": "b.csv"}, "data.chains: given twice"),
     ],
 )
 def test_a_wrong_setting_is_named(settings, told):
@@ -280,6 +287,8 @@ def two_arguments(at, other):
     [
         (lambda at: None, r"expected a delta to add, a finite number of coins, got None; at 2025-"),
         (lambda at: float("nan"), r"a finite number of coins, got nan; at 2025-"),
+        (lambda at: at.mismatch > 0, r"a finite number of coins, got (True|False); at 2025-"),
+        (lambda at: "1", r"a finite number of coins, got '1'; at 2025-"),
         (lambda at: at.nothing, r", line \d+: .*AttributeError: .*'nothing'; at 2025-"),
         (two_arguments, r"two_arguments: TypeError: .*'other'; at 2025-"),
     ],
@@ -315,6 +324,14 @@ NOTHING = TARDIS.assign(mark_price=np.nan)
             lambda: gc.plot_iv_rv(pd.Series([0.5]), pd.Series([0.5])),
             DataError,
             "implied: expected a Series with",
+        ),
+        *(
+            (
+                partial(gc.breakeven, forecast=wrong),
+                ConfigError,
+                "forecast: expected a positive number, such as",
+            )
+            for wrong in (60, 0, -0.6, float("nan"), True, "much", pd.Series([0.6]))
         ),
         (lambda: gc.backtest(14), ConfigError, "config: expected a path, a mapping or a Config; got int"),
     ],

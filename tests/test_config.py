@@ -1,7 +1,10 @@
+import math
 import pickle
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
@@ -79,7 +82,7 @@ def test_shipped_configurations_are_valid(path):
             {"costs": {"hedge_half_spread_bp": [0.1] * 23}},
             "costs.hedge_half_spread_bp: expected a list of length >= 24",
         ),
-        ({"currency": "btc"}, "currency: expected"),
+        ({"currency": "btc"}, "currency: expected a coin in capitals, such as BTC, or SOL_USDC"),
         ({"currency": "BTC_EUR"}, "currency: expected"),
         ({"currency": "BTC_USDC"}, "hedge.target: expected 'black' for linear"),
         ({"entry": {"min_days": 10}}, "entry.min_days: expected at most entry.max_days = 9.0, got 10"),
@@ -88,6 +91,22 @@ def test_shipped_configurations_are_valid(path):
             "hedge.every: expected a duration such as 30s, 5min, 1h or 1d, got '1x'",
         ),
         ({"data": {"start": "yesterday"}}, "data.start: "),
+        ({"data": {"start": "01/02/2026"}}, "write 2026-01-31 or 2026-01-31T08:00:00Z"),
+        (
+            {"data": {"start": "2026-02-01", "end": "2026-01-01"}},
+            "data.start: expected a time before data.end = 2026-01-01, got 2026-02-01",
+        ),
+        ({"market": {"start": "1850-01-01"}}, "market.start: expected a day of 2000 to 2087, got 1850-01-01"),
+        ({"band": 0.1}, "band: unknown parameter; did you mean hedge.band?"),
+        ({"days": 14}, "did you mean market.days or simulate.days?"),
+        ({"hedge__band": 0.1}, "did you mean hedge.band?"),
+        ({"hedge": {"band": math.inf}}, "hedge.band: expected a finite number, got inf"),
+        ({"hedge": {"target_delta": math.nan}}, "hedge.target_delta: expected a finite number, got nan"),
+        (
+            {"risk": {"together": {"max_daily_loss_usd": math.inf}}},
+            "risk.together.max_daily_loss_usd: expected a finite number",
+        ),
+        ({"simulate": {"legs": [{"strike": math.nan}]}}, "simulate.legs[0].strike: expected a finite number"),
         (
             {"vary": {"hedge.evry": ["1h"]}},
             "vary.hedge.evry: hedge.evry: unknown parameter; did you mean hedge.every?",
@@ -165,6 +184,28 @@ def test_mistakes_are_named_with_path_and_value(raw, message):
     with pytest.raises(ConfigError) as caught:
         parse_config(raw)
     assert message in str(caught.value)
+
+
+def test_what_a_notebook_has_for_numbers_and_durations_is_what_a_file_would_say():
+    raw = {
+        "market": {"days": np.int64(14)},
+        "hedge": {"band": np.float32(0.25), "every": pd.Timedelta("1h"), "cost": None},
+        "report": {"html": np.False_},
+        "data": {"start": pd.Timestamp("2026-01-01"), "chains": Path("chains")},
+        "vary": {"hedge.band": np.array([0.25, 0.5])},
+    }
+    found = parse_config(raw)
+    assert (found.market.days, found.hedge.band, found.report.html) == (14, 0.25, False)
+    assert found.hedge.every.ns == 3600 * 10**9
+    assert (found.data.start, found.data.chains) == ("2026-01-01T00:00:00", "chains")
+    assert found.vary == {"hedge.band": [0.25, 0.5]}
+    assert stated(found) == stated(parse_config(stated(found)))
+
+
+def test_overrides_leave_what_a_caller_hands_in():
+    hedge = {"band": 0.1}
+    assert load_config(None, {"hedge": hedge, "hedge.band": 0.2}).hedge.band == 0.2
+    assert hedge == {"band": 0.1}
 
 
 def test_file_errors_name_the_file_and_the_near_miss(tmp_path):

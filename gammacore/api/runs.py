@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -72,9 +72,8 @@ def backtest(
     from gammacore.backtest.replay.market import load_market
     from gammacore.backtest.replay.runner import replay
 
-    settings |= {f"signal.{name}": value for name, value in (signal or {}).items()}
     with _frames() as folder:
-        chosen = _config(config, _overrides(settings, chains, prices, folder), store)
+        chosen = _config(config, _overrides(settings, chains, prices, folder, signal), store)
         market = load_market(chosen)
         run = replay(chosen, market.tape, policy=_policy(policy, chosen))
         return Result(tabulate(run, market))
@@ -184,7 +183,7 @@ def breakeven(
     chains: Source | None = None,
     prices: Prices | None = None,
     store: str | Path | None = None,
-    forecast: float | None = None,
+    forecast: float | Literal["har", "combined"] | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
     """Rank the positions of the latest chain by what they earn under a forecast.
@@ -196,8 +195,8 @@ def breakeven(
         As of `backtest`; default: the simulated market.
     store : path, optional
         As of `backtest`.
-    forecast : float, optional
-        Volatility to be realised (decimal a year); default: ``signal.forecast``.
+    forecast : float, 'har' or 'combined', optional
+        Volatility to be realised (decimal a year), or a model of it; default: ``signal.forecast``.
     **settings
         Any parameter, with ``__`` for the dot.
 
@@ -214,10 +213,12 @@ def breakeven(
     True
     """
     from gammacore.backtest.figures.position_ranking import rank_positions
+    from gammacore.forecasts import given_forecast
 
+    weighed = given_forecast("forecast", forecast)
     with _frames() as folder:
         chosen = _config(config, _overrides(settings, chains, prices, folder), store)
-        ranked = rank_positions(chosen, forecast=forecast)
+        ranked = rank_positions(chosen, forecast=weighed)
     return pd.DataFrame(ranked.rows())
 
 
@@ -239,13 +240,26 @@ def _row(found: re.Match[str]) -> str:
     return argument if line is None else f"{argument}: row {int(line) - 2} (counted from 0)"
 
 
-def _overrides(settings: Mapping[str, Any], chains: Any, prices: Any, place: Path) -> dict[str, Any]:
-    """Write what is a DataFrame into a folder; every parameter by its path."""
-    overrides = {name.replace("__", "."): value for name, value in settings.items()}
-    if chains is not None:
-        overrides["data.chains"] = _path(chains, place / "chains.csv", chain_table)
-    if prices is not None:
-        overrides["data.prices"] = _path(prices, place / "prices.csv", price_table)
+def _overrides(
+    settings: Mapping[str, Any],
+    chains: Any,
+    prices: Any,
+    place: Path,
+    signal: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write what is a DataFrame into a folder; every parameter by its path, each given once."""
+    if not isinstance(signal, Mapping | None):
+        raise ConfigError(f"signal: expected a mapping, such as {{'forecast': 'har'}}; got {signal!r}")  # type: ignore[unreachable]
+    given = [(name.replace("__", "."), value) for name, value in settings.items()]
+    given += [(f"signal.{name}", value) for name, value in (signal or {}).items()]
+    for name, source, form in (("chains", chains, chain_table), ("prices", prices, price_table)):
+        if source is not None:
+            given.append((f"data.{name}", _path(source, place / f"{name}.csv", form)))
+    overrides = dict(given)
+    if len(overrides) < len(given):
+        names = [name for name, _ in given]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"{twice}: given twice; keep one of them")
     return overrides
 
 
@@ -282,9 +296,9 @@ def _policy(policy: Any, config: Config) -> Any:
     from gammacore.hedging import Custom, Ladder, Never
     from gammacore.own_code import OwnFunction
 
-    if policy is None or hasattr(policy, "fires"):
+    if policy is None or (hasattr(policy, "fires") and not isinstance(policy, type)):
         return policy
-    if not callable(policy):
+    if not callable(policy) or isinstance(policy, type):
         raise ConfigError(f"policy: expected a hedge policy or a function of a moment, got {policy!r}")
     trigger = build_policy(config)
     if isinstance(trigger, Custom | Ladder | Never):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -97,7 +97,9 @@ def breakeven(
     if rule:
         raise ConfigError("--rule: is about --calibrate; name the hedge rule with --set hedge.rule=...")
     settings = configured(config, given, overrides, force_data=force_data, trust=trust, store=store)
-    given_forecast = _forecast(forecast)
+    from gammacore.forecasts import given_forecast
+
+    weighed = given_forecast("--forecast", forecast)
     for option, value in (("--log-sd", log_sd), ("--max-delta", max_delta)):
         if value is not None and not 0.0 < value < MOST_VOL:
             raise ConfigError(f"{option}: expected a positive number, got {value:g}")
@@ -108,7 +110,7 @@ def breakeven(
             settings,
             at_ns=None if at is None else read_moment(at, "--at"),
             structure=structure,
-            forecast=given_forecast,
+            forecast=weighed,
             log_sd=log_sd,
             max_delta=max_delta,
         )
@@ -129,24 +131,6 @@ def _currencies(text: str | None, store: Path | None) -> list[dict[str, Any]]:
     if len(found) > 1 and store is None:
         raise ConfigError(f"--currency: {text} needs --store, as each coin has prices of its own")
     return [{"currency": one} for one in found] or [{}]
-
-
-def _forecast(text: str | None) -> float | Literal["har", "combined"] | None:
-    from gammacore.config import MOST_VOL
-
-    if text is None:
-        return None
-    if text in ("har", "combined"):
-        return cast('Literal["har", "combined"]', text)
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value <= MOST_VOL:
-        raise ConfigError(
-            f"--forecast: expected a positive number, such as 0.55 for 55 %, har or combined, got {text!r}"
-        )
-    return value
 
 
 def _expiry(row: dict[str, Any]) -> str:

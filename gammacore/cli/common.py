@@ -167,12 +167,14 @@ def stoppable(left: str = "nothing was written") -> Iterator[None]:
 
 
 def pairs(option: str, texts: list[str]) -> dict[str, str]:
-    """Split every ``NAME=VALUE``."""
+    """Split every ``NAME=VALUE``; of a name that comes again ``--set`` takes the last, as options do."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f"{option} {text!r}: expected NAME=VALUE")
+        if option != "--set" and found.get(name.strip(), value) != value:
+            raise ConfigError(f"{option} {name.strip()}: given twice, {found[name.strip()]} and {value}")
         found[name.strip()] = value
     return found
 

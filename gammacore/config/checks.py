@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from urllib.parse import urlsplit
-
-import msgspec
 
 from gammacore.contracts import parse
 from gammacore.daycount import NS_PER_SECOND, parse_time
@@ -15,6 +12,8 @@ from gammacore.legs import check_legs
 from .sections import MOST_VOL, Config, RangeConfig, RulesConfig
 
 __all__ = ["check", "check_web_address"]
+
+CALENDAR_NS = parse_time("2000-01-01"), parse_time("2088-01-01")  # the longest market ends in ours
 
 
 def check(config: Config) -> None:
@@ -33,11 +32,7 @@ def check(config: Config) -> None:
     _check_rules("roll.when", config.roll.when, config.entry.max_days)
     _check_live(config)
     _check_adoption(config)
-    for name in ("start", "end"):
-        text = getattr(config.data, name)
-        if text is not None:
-            _check_time(f"data.{name}", text)
-    _check_time("market.start", config.market.start)
+    _check_times(config)
     _check_entry(config)
     if config.entry.min_days > config.entry.max_days:
         raise ConfigError(
@@ -104,9 +99,6 @@ def _check_live(config: Config) -> None:
             "execution.improve_every: expected 1s or more, every step is two requests to the exchange, "
             f"got {config.execution.improve_every}"
         )
-    for name, limit in msgspec.structs.asdict(config.risk).items():
-        if isinstance(limit, float) and not math.isfinite(limit):
-            raise ConfigError(f"risk.{name}: expected a finite number (null for no limit), got {limit!r}")
     if config.alerts.heartbeat is not None:
         check_web_address("alerts.heartbeat", config.alerts.heartbeat)
     for name in ("scenario_spot", "scenario_vol"):
@@ -223,8 +215,22 @@ def _check_rules(path: str, rules: RulesConfig, max_days: float) -> None:
             raise ConfigError(f"{path}.{name}: expected below, above or both, got neither")
 
 
-def _check_time(path: str, text: str) -> None:
+def _check_times(config: Config) -> None:
+    """Refuse what is no time, a period that ends before it starts, and a market without calendar."""
+    ends = [
+        None if text is None else _time(f"data.{name}", text)
+        for name, text in (("start", config.data.start), ("end", config.data.end))
+    ]
+    if None not in ends and ends[0] >= ends[1]:  # type: ignore[operator]
+        raise ConfigError(
+            f"data.start: expected a time before data.end = {config.data.end}, got {config.data.start}"
+        )
+    if not CALENDAR_NS[0] <= _time("market.start", config.market.start) < CALENDAR_NS[1]:
+        raise ConfigError(f"market.start: expected a day of 2000 to 2087, got {config.market.start}")
+
+
+def _time(path: str, text: str) -> int:
     try:
-        parse_time(text)
+        return parse_time(text)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -41,6 +41,8 @@ def explain(message: str, raw: Mapping[str, Any]) -> str:
     what = re.sub(r", got `?\w+`?$", "", what)
     what = re.sub(r"`([^`]+)`", lambda found: " or ".join(map(_in_words, found[1].split(" | "))), what)
     what = re.sub(r"\.0$", "", what)
+    if path == "currency" and "regex" in what:
+        what = "Expected a coin in capitals, such as BTC, or SOL_USDC for options in USDC"
     if what.startswith("Invalid enum value"):
         what = "expected one of " + ", ".join(_choices(path))
         near = difflib.get_close_matches(str(value), _choices(path), n=1)

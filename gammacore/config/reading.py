@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from datetime import date
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -34,6 +36,7 @@ REPLACED = {
         )
     },
 }  # fmt: skip
+_PLAIN = frozenset((str, int, bool, type(None)))  # types that stay as they are
 NOT_ROLLED = ("side", "schedule", "min_snapshots")  # fields of entry that a roll keeps
 
 
@@ -127,7 +130,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
 def _read(raw: Mapping[str, Any]) -> Config:
     """Convert a mapping, each value checked by itself."""
     _refuse_unknown(raw, Config, "")
-    raw = _times_as_texts(raw)
+    raw = _plain(raw)
     try:
         return msgspec.convert(raw, Config, dec_hook=_convert)
     except msgspec.ValidationError as error:
@@ -171,15 +174,28 @@ def stated(part: Any) -> Any:
     return msgspec.to_builtins(part, enc_hook=str)
 
 
-def _times_as_texts(raw: Any) -> Any:
-    """Write dates and datetimes, which Python callers and YAML tags give, as the texts that fields take."""
-    if raw is None or isinstance(raw, str | int | float):  # nearly all, and quicker to tell than mappings
+def _plain(raw: Any, path: str = "") -> Any:
+    """Write what Python callers and YAML tags give (times, arrays, paths) as a file would have it.
+
+    No field means anything by NaN or infinity, and a bound lets some of them through.
+    """
+    if type(raw) in _PLAIN:  # nearly all, and quicker to tell than mappings
         return raw
+    if isinstance(raw, Mapping):
+        return {name: _plain(value, f"{path}.{name}") for name, value in raw.items()}
     if isinstance(raw, date):
         return raw.isoformat()
-    if isinstance(raw, Mapping):
-        return {name: _times_as_texts(value) for name, value in raw.items()}
-    return [_times_as_texts(value) for value in raw] if isinstance(raw, list | tuple) else raw
+    if isinstance(raw, timedelta):
+        return f"{raw.total_seconds():.9f}".rstrip("0").rstrip(".") + "s"
+    if isinstance(raw, os.PathLike):
+        return os.fspath(raw)
+    if hasattr(raw, "tolist"):  # an array of numpy, one number of it, a Series
+        raw = raw.tolist()
+    if isinstance(raw, list | tuple):
+        return [_plain(value, f"{path}[{i}]") for i, value in enumerate(raw)]
+    if isinstance(raw, float) and not math.isfinite(raw):
+        raise ConfigError(f"{path[1:]}: expected a finite number, got {raw!r}")
+    return raw
 
 
 def _convert(kind: type[Any], value: Any) -> Any:
@@ -203,10 +219,10 @@ def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
     for name in parents:
         if node.get(name) is None:  # an optional section that is not there yet
             node[name] = {}
-        child = node[name]
-        if not isinstance(child, dict):
+        if not isinstance(node[name], Mapping):
             raise ConfigError(f"{dotted}: {name} is not a section")
-        node = child
+        node[name] = dict(node[name])  # that of a caller stays as it is
+        node = node[name]
     node[last] = value
 
 
@@ -230,14 +246,31 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
         if where in REPLACED:
             raise ConfigError(f"{where} = {value!r}: this parameter is gone; {REPLACED[where]}")
         if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, n=1)
-            hint = f"; did you mean {path}{near[0]}?" if near else f"; known: {', '.join(fields)}"
+            near = [path + one for one in difflib.get_close_matches(str(name), fields, n=1) if path]
+            near = near or _nearest(where, str(name))
+            hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(fields)}"
             raise ConfigError(f"{where}: unknown parameter{hint}")
         named, sections = fields[name]
         named = named and isinstance(value, Mapping)
         for section in sections:
             for key, child in value.items() if named else [("", value)]:
                 _refuse_unknown(child, section, f"{where}.{key}." if named else f"{where}.")
+
+
+def _nearest(where: str, name: str) -> list[str]:
+    """Find the parameters of any section that were meant: by the whole path, or by the last name alone."""
+    known = list(_paths(Config))
+    near = difflib.get_close_matches(where, known, n=1, cutoff=0.8)
+    last = difflib.get_close_matches(name, {path.rpartition(".")[2] for path in known}, n=1, cutoff=0.75)
+    return near or [path for path in known if path.rpartition(".")[2] in last][:3]
+
+
+def _paths(kind: type[msgspec.Struct], path: str = "") -> Iterator[str]:
+    """Every parameter of a section, by its path."""
+    for name, (named, sections) in _parameters(kind).items():
+        yield f"{path}{name}"
+        for section in sections if not named else ():
+            yield from _paths(section, f"{path}{name}.")
 
 
 def _near_file(path: Path) -> str:

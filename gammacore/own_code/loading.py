@@ -187,15 +187,21 @@ def _lines_of(tree: ast.Module, function: str) -> int:
     return 0
 
 
+def _real(answer: Any) -> float:
+    if isinstance(answer, str | bytes | bool | np.bool_):
+        raise TypeError  # float() would read a text, and a condition is no number
+    return float(answer)
+
+
 def _number(answer: Any) -> float:
-    value = float(answer)
+    value = _real(answer)
     if not math.isfinite(value):
         raise ValueError
     return value
 
 
 def _vol(answer: Any) -> float:
-    value = float(answer)
+    value = _real(answer)
     if not (math.isnan(value) or 0.0 < value < math.inf):
         raise ValueError
     return value
