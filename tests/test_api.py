@@ -13,7 +13,7 @@ import pytest
 import gammacore as gc
 from gammacore import inverse
 from gammacore.api import runs
-from gammacore.api.frames import chain_table, price_table
+from gammacore.api.frames import analysed, chain_table, price_table
 from gammacore.errors import CodeError, ConfigError, DataError
 from gammacore.hedging import Interval
 
@@ -56,12 +56,47 @@ def test_what_prices_realised_is_the_same_of_a_file_a_frame_and_a_series(tmp_pat
     assert len(gc.plot_iv_rv(found + 0.05, found).data) == 2
 
 
+def test_the_same_prices_are_the_same_in_any_order_unit_zone_and_type():
+    known = bars(days=3)["close"]
+    wanted, table = gc.realised_vol(known), price_table(known)
+    times = known.index
+    same = {
+        "descending": known[::-1],
+        "shuffled": known.sample(frac=1.0, random_state=1),
+        "a row twice": pd.concat([known, known[5:6]]),
+        "seconds": known.set_axis(times.as_unit("s")),
+        "another zone": known.set_axis(times.tz_convert("Asia/Kolkata")),
+        "nullable": known.astype("Float64"),
+        "texts": known.map(repr),
+    }
+    for name, prices in same.items():
+        before = prices.copy()
+        assert gc.realised_vol(prices) == wanted, name
+        found = price_table(prices).drop_duplicates().sort_values("timestamp")
+        assert (found["timestamp"].to_numpy() == table["timestamp"].to_numpy()).all(), name
+        pd.testing.assert_series_equal(prices, before)
+    starts = times.as_unit("ms").asi8
+    for name, column in {"timestamp": starts, "open_time": starts * 1000, "open_time_ms": starts}.items():
+        frame = pd.DataFrame({name: column, "close": known.to_numpy()})
+        assert gc.realised_vol(frame) == wanted
+        assert gc.realised_vol(frame.set_index(name)) == wanted
+
+
 def test_prices_that_cannot_be_right_realise_nothing(tmp_path):
     known = bars()["close"]
-    with pytest.raises(ValueError, match=r"price\[3\]"):
-        gc.realised_vol(known.where(known.index != known.index[3]), "1D")
-    with pytest.raises(ValueError, match=r"ts_ns\[1\]: earlier"):
-        gc.realised_vol(known[::-1])
+    for wrong in (None, 0.0, -1.0, np.inf):
+        with pytest.raises(DataError, match=r"^prices: row 2026-01-01 03.*: expected a positive price, got"):
+            gc.realised_vol(known.where(known.index != known.index[3], wrong), "1D")
+    with pytest.raises(DataError, match=r"row 2026-01-01 03:00:00\+00:00: another .* has \d+(\.\d)?, not 1;"):
+        gc.realised_vol(pd.concat([known, pd.Series(1.0, known.index[3:4])]))
+    with pytest.raises(DataError, match=r"row 2026-01-01 00:00.*, column close: '1,5' is not a number"):
+        gc.realised_vol(known.astype(str).where(known.index != known.index[0], "1,5"))
+    with pytest.raises(DataError, match=r"no column close; there are \['Close'\]"):
+        gc.realised_vol(known.to_frame("Close"))
+    with pytest.raises(DataError, match="expected a path, a Series or a DataFrame, got ndarray"):
+        gc.realised_vol(known.to_numpy())
+    with pytest.raises(DataError, match="window: expected a length such as 7D"):
+        gc.realised_vol(known, "2 weekss")
     with pytest.raises(DataError, match="DatetimeIndex"):
         gc.realised_vol(known.reset_index(drop=True))
     with pytest.raises(DataError, match="nowhere"):
@@ -249,12 +284,35 @@ def test_options_in_usdc_are_priced_in_usdc():
         (OURS.drop(columns="timestamp"), "no time"),
         (OURS.assign(instrument_name="BTC-PERPETUAL"), "row a: BTC-PERPETUAL is no option"),
         (OURS.assign(instrument_name="BTC-32MAR26-1-C"), "row a: "),
-        (OURS.assign(timestamp=17), "no time in s, ms, us or ns"),
+        (OURS.assign(timestamp=17), "row a: time '17' is not a time: write ISO 8601 in UTC, or s, ms, us"),
+        (OURS.assign(timestamp=[AT, AT, pd.NaT]), "row c: time 'NaT' is not a time"),
+        (OURS.assign(timestamp=[AT.value / 1e6, np.nan, AT.value / 1e6]), "row b: time 'nan' is not a time"),
+        (OURS.assign(timestamp="01/03/2026"), "row a: time '01/03/2026' is not a time"),
+        (OURS.assign(mark_price=["0.05", "0,05", "0.1"]), "row b, column mark_price: '0,05' is not a number"),
+        (OURS.assign(mark_price=True), "row a, column mark_price: .*True_? is not a number"),
+        (pd.concat([OURS, OURS[["mark_price"]]], axis=1), "column mark_price is there more than once"),
+        ("chain.csv", "chain: expected a DataFrame, got str"),
     ],
 )
 def test_a_frame_that_says_too_little_is_refused_with_column_or_row(frame, told):
     with pytest.raises(DataError, match=told):
-        gc.chain.analyse(frame)
+        analysed(frame)
+
+
+@pytest.mark.parametrize("at", [2026, AT.value // 10**6, "01/03/2026", "soon", pd.NaT, 0.5])
+def test_a_time_that_can_be_read_in_two_ways_is_refused(at):
+    with pytest.raises(DataError, match=r"^at: "):
+        gc.chain.analyse(OURS, at=at)
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_times_of_a_chain_are_those_of_a_file(unit):
+    """Each row has its unit, as each cell of a file has."""
+    given = [AT.isoformat(), str(AT.value // unit), AT.tz_convert("America/New_York").isoformat()]
+    np.testing.assert_allclose(gc.chain.analyse(OURS.assign(timestamp=given))["tau"], TAU)
+    indexed = OURS.assign(timestamp=AT.value // unit).set_index(["timestamp", "instrument_name"])
+    np.testing.assert_allclose(gc.chain.analyse(indexed)["tau"], TAU)
+    assert len(gc.chain.analyse(indexed[:0])) == 0
 
 
 def test_numbers_are_analysed_as_before_and_half_of_them_is_an_error():
@@ -313,6 +371,11 @@ NOTHING = TARDIS.assign(mark_price=np.nan)
             lambda: gc.plot_smile(pd.concat([TARDIS, TARDIS.assign(timestamp=TARDIS["timestamp"] + 60)])),
             DataError,
             "3 of its 6 rows are of an option that comes before; expected the rows of one time",
+        ),
+        (
+            lambda: gc.plot_smile(OURS.assign(instrument_name=["ETH" + NAMES[0][3:], *NAMES[1:]])),
+            DataError,
+            "options of BTC and ETH are several chains",
         ),
         (lambda: gc.plot_term_structure(NOTHING), DataError, "no price of its 3 options has a volatility"),
         (

@@ -42,9 +42,7 @@ def plot_smile(frame: pd.DataFrame, expiry: str | None = None) -> go.Figure:
     >>> len(gc.plot_smile(chain).data)
     1
     """
-    from gammacore.api.frames import analysed
-
-    by_expiry = _priced(analysed(frame)).groupby("expiry")
+    by_expiry = _priced(frame).groupby("expiry")
     lines = {day_text(part["expiry"].iloc[0].value): _per_strike(part) for _, part in by_expiry}
     if expiry is not None:
         if expiry not in lines:
@@ -76,9 +74,7 @@ def plot_term_structure(frame: pd.DataFrame) -> go.Figure:
     >>> len(gc.plot_term_structure(chain).data[0].x)
     2
     """
-    from gammacore.api.frames import analysed
-
-    known = _priced(analysed(frame))
+    known = _priced(frame)
     off = (known["strike"] / known["forward"] - 1.0).abs()
     near = known.assign(off=off).sort_values("off").groupby("expiry").head(2)
     middle = near.groupby("expiry")["vol"].mean()
@@ -149,8 +145,13 @@ def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go
     return make_figure(traces, HEIGHT, title=title, margin=margin, **axes).checked()
 
 
-def _priced(found: pd.DataFrame) -> pd.DataFrame:
-    """Keep the options whose price has a volatility; each must be there once."""
+def _priced(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the options of a chain whose price has a volatility; each must be there once, all of one coin."""
+    from gammacore.api.frames import analysed, coins_of
+
+    found, coins = analysed(frame), coins_of(frame)
+    if len(coins) > 1:
+        raise DataError(f"chain: options of {' and '.join(coins)} are several chains; plot one at a time")
     twice = found.duplicated(["kind", "strike", "expiry"])
     if twice.any():
         raise DataError(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option, parse
-from gammacore.daycount import NS_PER_YEAR
+from gammacore.data.cells import time_sql, why_no_time
+from gammacore.data.moments import moment
+from gammacore.data.prices import TIME_NAMES
+from gammacore.data.tables import connect
+from gammacore.daycount import NS_PER_YEAR, parse_time
 from gammacore.errors import ContractError, DataError
 
-__all__ = ["NAMES", "analysed", "chain_table", "price_table"]
+__all__ = ["NAMES", "analysed", "chain_table", "coins_of", "numbers", "price_table"]
 
 # What a column may be called: ours first, then the exchange's and tardis'.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -35,10 +41,10 @@ def analysed(frame: pd.DataFrame, *, at: Any = None) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        One row per option: a name, a price in the settlement currency, the forward, and a time (column, or
-        the index). Columns may be called as the exchange, tardis.dev or gammacore call them.
-    at : time, optional
-        Of all rows, where the frame has none.
+        One row per option: a name, a price in the settlement currency, the forward, and a time (columns, or
+        levels of the index). They may be called as the exchange, tardis.dev or gammacore call them.
+    at : time or ISO 8601 text, optional
+        Of all rows, in place of the frame's own.
 
     Returns
     -------
@@ -49,10 +55,13 @@ def analysed(frame: pd.DataFrame, *, at: Any = None) -> pd.DataFrame:
     Raises
     ------
     DataError
-        Naming the column that is missing, or the row whose name is no option.
+        Naming the column that is missing, or the row whose name is no option, whose time no time or whose
+        price no number.
     """
     from gammacore import chain
 
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"chain: expected a DataFrame, got {type(frame).__name__}")
     found, times = _columns(frame, NEEDED), _times(frame, at)
     options = _options(found["instrument_name"])
     kind = np.array([option.kind for option in options], np.int8)
@@ -61,14 +70,18 @@ def analysed(frame: pd.DataFrame, *, at: Any = None) -> pd.DataFrame:
     linear = {option.settlement.value == "linear" for option in options}
     if linear == {True, False}:
         raise DataError("chain: options settled in coin and in USDC are two chains; analyse them one by one")
-    forward = found["underlying"].to_numpy(np.float64, na_value=np.nan)
-    price = found["mark_price"].to_numpy(np.float64, na_value=np.nan)
+    forward, price = (numbers("chain", found[name]) for name in ("underlying", "mark_price"))
     tau = np.maximum((expiry_ns - times) / NS_PER_YEAR, 0.0)
     if linear == {True}:
         price = price / forward  # the same option in coin has the same volatility
     told = chain.analyse(kind, price, forward, strike, tau)
     head = {"kind": kind, "strike": strike, "expiry": pd.to_datetime(expiry_ns, utc=True), "forward": forward}
     return pd.DataFrame(head | {"tau": tau} | told._asdict(), index=frame.index)
+
+
+def coins_of(frame: pd.DataFrame) -> list[str]:
+    """Coins of a chain's options, by name."""
+    return sorted({str(name).partition("-")[0] for name in _columns(frame, NEEDED)["instrument_name"]})
 
 
 def chain_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -82,57 +95,119 @@ def chain_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def price_table(prices: pd.Series | pd.DataFrame) -> pd.DataFrame:
-    """Bars with the columns that :func:`gammacore.data.load_prices` reads.
+    """Bars with the columns that :func:`gammacore.data.load_prices` reads, in the order of the rows.
 
     Parameters
     ----------
     prices : Series or DataFrame
         A Series of prices by the times at which they were known; or bars with ``close``, by their start, as
-        exchanges publish them. Without a DatetimeIndex a frame needs a column ``timestamp``.
+        exchanges publish them: a DatetimeIndex, or a column ``timestamp``, ``open_time`` or the like.
+
+    Raises
+    ------
+    DataError
+        If there are no times or no ``close``.
     """
+    if not isinstance(prices, pd.Series | pd.DataFrame):
+        got = type(prices).__name__  # type: ignore[unreachable]
+        raise DataError(f"prices: expected a path, a Series or a DataFrame, got {got}")
     frame = prices.to_frame("close") if isinstance(prices, pd.Series) else prices
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        if "timestamp" in frame:
-            return frame
-        raise DataError("prices: expected a DatetimeIndex or a column timestamp")
-    times = frame.index.tz_localize("UTC") if frame.index.tz is None else frame.index.tz_convert("UTC")
-    if isinstance(prices, pd.Series) and len(times) > 1:
-        times = times - pd.Series(times).diff().min()  # a bar starts its length before its close is known
-    return frame.assign(timestamp=times)
+    held = {name: _column("prices", frame, (name,)) for name in ("close", "open", "high", "low")}
+    if held["close"] is None:
+        raise DataError(f"prices: no column close; there are {list(frame)}")
+    timed = isinstance(frame.index, pd.DatetimeIndex)
+    given = frame.index.to_series() if timed else _column("prices", frame, TIME_NAMES)
+    if given is None:
+        raise DataError(f"prices: expected a DatetimeIndex or a column of {', '.join(TIME_NAMES)}")
+    times = _nanoseconds("prices", given)
+    if isinstance(prices, pd.Series) and (steps := np.diff(np.unique(times))).size:
+        times = times - steps.min()  # a bar starts its length before its close is known
+    bars = {name: column for name, column in held.items() if column is not None}
+    return pd.DataFrame({"timestamp": pd.to_datetime(times, utc=True).array} | bars, index=frame.index)
+
+
+def numbers(argument: str, column: pd.Series) -> Floats:
+    """Numbers of a column, NaN where one is missing.
+
+    Raises
+    ------
+    DataError
+        Naming the first row that holds something else.
+    """
+    try:
+        if column.dtype.kind in "bc":
+            raise TypeError
+        return column.to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        told = pd.to_numeric(column.astype(object).map(str), errors="coerce").isna() & column.notna()
+        row = int(np.argmax(told))
+        raise DataError(
+            f"{argument}: row {column.index[row]}, column {column.name}: {column.iloc[row]!r} is not a number"
+        ) from None
 
 
 def _columns(frame: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame:
     """Columns under our names."""
     found = {}
     for ours, names in NAMES.items():
-        known = next((name for name in names if name in frame), None)
-        if known is not None:
-            found[ours] = frame[known]
+        column = _column("chain", frame, names)
+        if column is not None:
+            found[ours] = column
         elif ours in needed:
             raise DataError(f"chain: no column {ours} (or {', '.join(names[1:])}); there are {list(frame)}")
     return pd.DataFrame(found, index=frame.index)
 
 
-def _times(frame: pd.DataFrame, at: Any) -> Any:
+def _column(argument: str, frame: pd.DataFrame, names: Sequence[str]) -> pd.Series | None:
+    """Return the column, or level of the index, that has the first of the names; None if there is none."""
+    for name in names:
+        if name in frame:
+            if isinstance(frame[name], pd.DataFrame):
+                raise DataError(f"{argument}: column {name} is there more than once")
+            return frame[name]
+        if name in frame.index.names:
+            return pd.Series(frame.index.get_level_values(name), frame.index, name=name)
+    return None
+
+
+def _times(frame: pd.DataFrame, at: Any) -> Ints:
     """Time of each row, nanoseconds UTC."""
     if at is not None:
-        times: Any = pd.Series(pd.Timestamp(at), index=frame.index)
-    else:
-        name = next((name for name in NAMES["timestamp"] if name in frame), None)
-        if name is not None:
-            times = frame[name]
-        elif isinstance(frame.index, pd.DatetimeIndex):
-            times = frame.index.to_series()
-        else:
+        return np.full(len(frame), _moment(at))
+    times = _column("chain", frame, NAMES["timestamp"])
+    if times is None:
+        if not isinstance(frame.index, pd.DatetimeIndex):
             raise DataError("chain: no time: give a column timestamp, a DatetimeIndex, or at=")
-    if pd.api.types.is_numeric_dtype(times):
-        unit = {13: "ms", 16: "us", 19: "ns", 10: "s"}.get(len(str(int(times.iloc[0]))))
-        if unit is None:
-            raise DataError(f"chain: timestamp {times.iloc[0]} is no time in s, ms, us or ns")
-        stamps: Any = pd.to_datetime(times, unit=unit, utc=True)  # type: ignore[call-overload]
+        times = frame.index.to_series()
+    return _nanoseconds("chain", times)
+
+
+def _moment(at: Any) -> int:
+    if not isinstance(at, str | date) or isinstance(at, datetime):
+        return moment("at", at)
+    try:
+        return parse_time(at)
+    except ValueError as error:
+        raise DataError(f"at: {error}") from None
+
+
+def _nanoseconds(argument: str, times: pd.Series) -> Ints:
+    """Return times of a column in UTC; what is no datetime is read as a cell of a file would be."""
+    if pd.api.types.is_datetime64_any_dtype(times):
+        wrong = times.isna().to_numpy()
+        found = pd.to_datetime(times, utc=True).astype("datetime64[ns, UTC]").astype("int64").to_numpy()
     else:
-        stamps = pd.to_datetime(times, utc=True)
-    return stamps.astype("datetime64[ns, UTC]").astype("int64").to_numpy()
+        with connect() as database:
+            database.register("given", {"cell": times.astype(object).map(str).to_numpy(object)})
+            told: Any = database.execute(f"SELECT {time_sql('trim(cell)')} AS ns FROM given").fetchnumpy()[
+                "ns"
+            ]
+        wrong, found = np.ma.getmaskarray(told), np.ma.getdata(told)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        cell = str(times.iloc[row])
+        raise DataError(f"{argument}: row {times.index[row]}: time {cell!r} {why_no_time(cell)}")
+    return np.asarray(found, np.int64)
 
 
 def _options(names: pd.Series) -> list[Option]:

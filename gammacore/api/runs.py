@@ -249,7 +249,7 @@ def _overrides(
 ) -> dict[str, Any]:
     """Write what is a DataFrame into a folder; every parameter by its path, each given once."""
     if not isinstance(signal, Mapping | None):
-        raise ConfigError(f"signal: expected a mapping, such as {{'forecast': 'har'}}; got {signal!r}")  # type: ignore[unreachable]
+        raise ConfigError(f"signal: expected a mapping, such as {{'forecast': 'har'}}; got {signal!r}")
     given = [(name.replace("__", "."), value) for name, value in settings.items()]
     given += [(f"signal.{name}", value) for name, value in (signal or {}).items()]
     for name, source, form in (("chains", chains, chain_table), ("prices", prices, price_table)):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
 from gammacore import volatility
-from gammacore.api.frames import price_table
+from gammacore.api.frames import numbers, price_table
 from gammacore.array_types import Floats, Ints
 from gammacore.data import load_prices
-from gammacore.daycount import times_ns
 from gammacore.errors import DataError
 from gammacore.volatility.estimate import Estimate
 
@@ -57,10 +56,8 @@ def realised_vol(
     Raises
     ------
     DataError
-        If files cannot be read or contradict themselves, a frame has no times, there is one price only, or
-        the window holds no two prices or is longer than they are.
-    ValueError
-        If times descend, or a price is missing or not positive.
+        If files or frames cannot be read or contradict themselves, a price is missing or not positive, there
+        is one price only, or the window is no length, holds no two prices or is longer than they are.
 
     Examples
     --------
@@ -78,7 +75,10 @@ def realised_vol(
         raise DataError(f"prices: two or more are needed, at different times; got {len(times):,}")
     if window is None:
         return whole
-    length = pd.Timedelta(window).as_unit("ns").value
+    try:
+        length = pd.Timedelta(window).as_unit("ns").value
+    except ValueError:
+        raise DataError(f"window: expected a length such as 7D or 12h, got {window!r}") from None
     step, span = int(np.median(np.diff(times))), int(times[-1] - times[0])
     if not step <= length <= span:
         known = f"{pd.Timedelta(step)} (a step of them) to {pd.Timedelta(span)} (all prices)"
@@ -89,10 +89,24 @@ def realised_vol(
 
 def _closes(prices: str | Path | pd.Series | pd.DataFrame, currency: str | None) -> tuple[Ints, Floats]:
     """Find the times at which prices were known, and the prices."""
-    if not isinstance(prices, pd.Series | pd.DataFrame):
+    if isinstance(prices, str | Path):
         loaded = load_prices(prices, currency=currency)
         return loaded.ts_ns, loaded.close
     bars = price_table(prices)
-    starts = times_ns("prices", pd.to_datetime(bars["timestamp"], utc=True))
+    closes = numbers("prices", bars["close"])
+    wrong = ~((closes > 0) & (closes < np.inf))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"prices: row {bars.index[row]}: expected a positive price, got {closes[row]}")
+    starts: Any = bars["timestamp"].astype("int64").to_numpy()
+    order = np.argsort(starts, kind="stable")
+    starts, closes = starts[order], closes[order]
+    again = np.flatnonzero(np.diff(starts) == 0)
+    clash = again[closes[again] != closes[again + 1]]
+    if clash.size:
+        one, other = closes[clash[0] : clash[0] + 2]
+        row = bars.index[order[clash[0] + 1]]
+        raise DataError(f"prices: row {row}: another row of this time has {one:g}, not {other:g}; keep one")
+    starts, closes = np.delete(starts, again), np.delete(closes, again)
     length = int(np.diff(starts).min()) if len(starts) > 1 else 0
-    return starts + length, bars["close"].to_numpy(np.float64)
+    return starts + length, closes

@@ -168,7 +168,7 @@ def stoppable(left: str = "nothing was written") -> Iterator[None]:
 
 def pairs(option: str, texts: list[str]) -> dict[str, str]:
     """Split every ``NAME=VALUE``; of a name that comes again ``--set`` takes the last, as options do."""
-    found = {}
+    found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():

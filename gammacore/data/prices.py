@@ -20,11 +20,11 @@ from gammacore.data.trees import series_of
 from gammacore.daycount import NS_PER_SECOND, format_time, times_ns
 from gammacore.errors import DataError
 
-__all__ = ["Prices", "load_prices"]
+__all__ = ["TIME_NAMES", "Prices", "load_prices"]
 
 
 # All of them hold the start of the bar.
-_TIME_NAMES = ("open_time_ms", "open_time", "minute", "timestamp", "ts_ns")
+TIME_NAMES = ("open_time_ms", "open_time", "minute", "timestamp", "ts_ns")
 # btcusdt_spot, HYPE_USDC-PERPETUAL, ETH-PERPETUAL: a coin and what it is quoted in.
 _QUOTED = re.compile(r"([A-Z0-9]{2,10}?)[-_]?(?:USD[CT]?|PERPETUAL)(?![A-Z0-9])")
 # btcusdt_spot_1m_2024-01.csv.gz is one file of the series btcusdt_spot.
@@ -202,7 +202,7 @@ def _one_coin(files: Sequence[Path], coin: str | None, directory: Path | None) -
 
 def _read_bars(path: Path, parts: Sequence[Path] = ()) -> _Bars:
     """Bars of one file, or the parts of a series, in time order, on one grid, with positive prices."""
-    names = {"start": pick_column(path, read_header(parts[0] if parts else path), _TIME_NAMES)}
+    names = {"start": pick_column(path, read_header(parts[0] if parts else path), TIME_NAMES)}
     columns = [
         Column("start", "time"),
         Column("close", "number"),
