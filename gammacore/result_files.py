@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +37,7 @@ __all__ = [
     "config_files",
     "config_text",
     "json_text",
+    "refuse_changed",
     "result_directory",
     "write_csv",
     "write_new",
@@ -143,6 +144,24 @@ def result_directory(out: Path) -> Iterator[Path]:
         raise _cannot(out, error) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def refuse_changed(folder: Path, names: Iterable[str]) -> None:
+    """Refuse files of a result that are not as they were written; without a marker nobody knows.
+
+    Raises
+    ------
+    DataError
+        Naming the first one.
+    """
+    found = _manifest(folder)
+    for name in names:
+        hashes = None if found is None else found.files.get(name)
+        if hashes is not None and (folder / name).exists() and not _unchanged(folder / name, hashes):
+            raise DataError(
+                f"{folder / name}: was changed since gammacore wrote it; restore it, run again, or delete "
+                f"{MARKER} to read the files as they are"
+            )
 
 
 class GrowingDirectory:

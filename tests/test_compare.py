@@ -24,9 +24,10 @@ from gammacore.backtest.report.compare_figures import (
 )
 from gammacore.backtest.report.compare_page import figure_row, paired_rows, render_comparison
 from gammacore.backtest.report.compare_runs import StoredRun, load_run, load_runs
+from gammacore.backtest.report.stored import load_results
 from gammacore.cli.main import app
 from gammacore.errors import DataError
-from gammacore.result_files import result_directory
+from gammacore.result_files import MARKER, result_directory
 from support.browser import browser
 from support.markets import build
 
@@ -221,9 +222,28 @@ def test_what_is_no_result_is_said(folder, spoil, words):
 def test_what_is_broken_is_named(folder, tmp_path, name, text, words):
     for path in (folder / "band").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / MARKER).unlink()
     (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=re.escape(words)):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["summary.json", "config.yaml", "episodes.csv", "pnl.csv", "fills.csv", "book.csv", "scalps.csv"]
+)
+def test_a_file_that_is_cut_or_edited_is_no_result(folder, name, tmp_path):
+    """What is left of a file can be read, and contradicts the others."""
+    for path in (folder / "band").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    spoiled, told = tmp_path / name, "was changed since gammacore wrote it"
+    if name == "summary.json":
+        spoiled.write_text(spoiled.read_text().replace('"n_hedges": ', '"n_hedges": 1'))
+    else:
+        spoiled.write_text("".join(spoiled.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(DataError, match=f"{re.escape(str(spoiled))}: {told}"):
+        load_results(tmp_path)
+    (tmp_path / MARKER).unlink()
+    load_results(tmp_path)
 
 
 def test_one_directory_or_the_same_twice_is_refused(folder):

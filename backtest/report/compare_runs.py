@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from gammacore.errors import ConfigError, DataError
-from gammacore.result_files import SUMMARY
+from gammacore.result_files import SUMMARY, refuse_changed
 from gammacore.yaml_text import read_yaml
 
 EPISODES = ("episode", "entry", "expiry", "strikes", "pnl_coin", "pnl_usd", "pnl_over_premium")
@@ -93,6 +93,7 @@ def load_run(folder: Path, name: str | None = None) -> StoredRun:
         If it is not the result of a run: what it is instead, or which of its files is broken.
     """
     summary = _summary(folder)
+    refuse_changed(folder, (SUMMARY, "config.yaml", "episodes.csv", "pnl.csv"))
     config = _parsed(folder / "config.yaml", _yaml, ConfigError)
     if not isinstance(config, dict):
         raise DataError(f"{folder / 'config.yaml'}: expected a mapping, got {type(config).__name__}")

@@ -9,6 +9,7 @@ import pandas as pd
 from gammacore.config import load_config
 from gammacore.daycount import parse_time
 from gammacore.errors import DataError
+from gammacore.result_files import refuse_changed
 
 from ..figures.results import Results
 from .compare_runs import load_run
@@ -31,9 +32,9 @@ def load_results(folder: Path) -> Results:
         If it is not the result of a run, or a file of it is missing or broken.
     """
     run = load_run(folder)
-    tables = {
-        name: _table(folder / f"{name}.csv") for name in (*TIMED, "scalps", "intervals", "liquidations")
-    }
+    files = {name: folder / f"{name}.csv" for name in (*TIMED, "scalps", "intervals", "liquidations")}
+    refuse_changed(folder, (file.name for file in files.values()))
+    tables = {name: _table(file) for name, file in files.items()}
     return Results(
         config=load_config(folder / "config.yaml"),
         summary=run.summary,
@@ -56,6 +57,8 @@ def _table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; the directory is not a whole result") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     if path.stem in TIMED and "time" in table:
