@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import signal
@@ -87,7 +88,8 @@ def test_interruption_is_said_and_leaves_nothing(monkeypatch, capsys, tmp_path):
 
 
 @posix
-def test_control_c_in_a_real_process(tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interruption_of_a_real_process_leaves_nothing(name, tmp_path):
     command = "from gammacore.cli.main import main; main()"
     arguments = ["backtest", "--set", "market.days=3000", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
@@ -102,11 +104,28 @@ def test_control_c_in_a_real_process(tmp_path):
             break
         time.sleep(0.1)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
     assert "nothing was written" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_without_width_shows_all(tmp_path):
+    """Shells without a terminal and some containers say that it has 0 columns."""
+    words = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "backtest", *FAST]
+    told = [
+        subprocess.run(
+            [*words, "--out", "run"],
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if name != "COLUMNS"} | columns,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for columns in ({"COLUMNS": "0"}, {})
+    ]
+    assert told[0] == told[1] != ""
 
 
 def test_version_and_help(monkeypatch, capsys):

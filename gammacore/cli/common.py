@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gammacore.config import Config
 
 INTERRUPTED = 130
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 ConfigArgument = Annotated[
     Path | None, typer.Argument(help="YAML file; config/params.yaml lists all parameters.")
 ]
@@ -158,12 +161,27 @@ def figure(value: float | None, form: str) -> str:
 
 @contextmanager
 def stoppable(left: str = "nothing was written") -> Iterator[None]:
-    """Say what an interruption left behind, before the framework ends the process without a word."""
+    """Say what an interruption left behind, before the framework ends the process without a word.
+
+    A service manager, a batch queue or a terminal that is closed interrupts, too: files are put away, workers
+    end.
+    """
+    ends = [number for number in ENDS if signal.getsignal(number) is signal.SIG_DFL and _first_thread()]
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         Console(stderr=True).print(f"interrupted: {left}", highlight=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _first_thread() -> bool:
+    """Whether this thread may say what signals do."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def pairs(option: str, texts: list[str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -244,7 +243,6 @@ def record(
         snapshot_ns=parse_duration(snapshot, "--snapshot"),
         rotate_ns=parse_duration(rotate, "--rotate"),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with stoppable(f"what was heard is in {store}"), Store(store) as opened:
         opened.recover()
         recorder = Recorder(opened, chosen, heard_ns=last_heard_ns(opened))

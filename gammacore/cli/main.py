@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.resources import files
 from typing import Annotated
@@ -24,6 +25,8 @@ BAD_INPUT = 2
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line, never in a traceback."""
+    if not os.environ.get("COLUMNS", "").strip("0"):  # of a shell without a terminal: nothing would be shown
+        os.environ.pop("COLUMNS", None)
     try:
         app(standalone_mode=True)
     except GammacoreError as error:
