@@ -91,6 +91,11 @@ def test_prices_that_cannot_be_right_realise_nothing(tmp_path):
         gc.realised_vol(pd.concat([known, pd.Series(1.0, known.index[3:4])]))
     with pytest.raises(DataError, match=r"row 2026-01-01 00:00.*, column close: '1,5' is not a number"):
         gc.realised_vol(known.astype(str).where(known.index != known.index[0], "1,5"))
+    for at in (-1, 99):
+        bad = known.copy()
+        bad.iloc[at] /= 100
+        with pytest.raises(DataError, match=r"prices: bars that jump and come back, .* a bad print"):
+            gc.realised_vol(bad)
     with pytest.raises(DataError, match=r"no column close; there are \['Close'\]"):
         gc.realised_vol(known.to_frame("Close"))
     with pytest.raises(DataError, match="expected a path, a Series or a DataFrame, got ndarray"):

@@ -149,6 +149,15 @@ def test_spikes_that_come_back(market, factor, width):
     assert found.figure == pytest.approx(abs(np.log(factor)), rel=0.05)
 
 
+@pytest.mark.parametrize("digits", [1, 2, 3, 4])
+def test_the_last_number_of_a_file_that_was_cut(market, digits):
+    bar_ts, close, *_ = market
+    cut = close.copy()
+    cut[-1] = float(str(int(close[-1]))[:digits])
+    found = spikes(bar_ts, cut)
+    assert (found.count, found.ts_ns) == (1, bar_ts[-1])
+
+
 def test_a_price_that_stays_is_no_spike(market):
     bar_ts, close, *_ = market
     crash = close.copy()

@@ -1,4 +1,6 @@
+import gzip
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -63,3 +65,25 @@ def test_choice_of_files_and_columns(tmp_path):
     assert pick_column(tmp_path, ["x", "y"], ("z", "y")) == "y"
     with pytest.raises(DataError, match=r"no column named z or w; found \['x', 'y'\]"):
         pick_column(tmp_path, ["x", "y"], ("z", "w"))
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (["z;y"], "seems to be separated by ';', not by commas"),
+        ([" Z", "y"], "rename ' Z' to 'z'"),
+        (["1767225600000", "60000.5"], "the first line holds numbers: write a line with the names"),
+    ],
+)
+def test_what_a_header_seems_to_be_is_said(header, told, tmp_path):
+    with pytest.raises(DataError, match=re.escape(told)):
+        pick_column(tmp_path, header, ("z", "w"))
+    (tmp_path / "f.csv").write_text(",".join(header) + "\n" + "1," * (len(header) - 1) + "1\n")
+    with pytest.raises(DataError, match=re.escape(told)):
+        read_table(tmp_path / "f.csv", [Column("z", "number")])
+
+
+def test_a_compressed_file_under_another_name_is_told(tmp_path):
+    (tmp_path / "f.csv").write_bytes(gzip.compress(b"z\n1\n"))
+    with pytest.raises(DataError, match=r"it is compressed: let its name end in \.csv\.gz"):
+        read_table(tmp_path / "f.csv", [Column("z", "number")])

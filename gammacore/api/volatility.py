@@ -13,6 +13,8 @@ from gammacore import volatility
 from gammacore.api.frames import numbers, price_table
 from gammacore.array_types import Floats, Ints
 from gammacore.data import load_prices
+from gammacore.data.soundness import spikes
+from gammacore.data.soundness.result import FEWEST
 from gammacore.errors import DataError
 from gammacore.volatility.estimate import Estimate
 
@@ -73,6 +75,8 @@ def realised_vol(
     whole = volatility.realised_vol(times, closes)  # refuses what cannot be right
     if math.isnan(whole):
         raise DataError(f"prices: two or more are needed, at different times; got {len(times):,}")
+    if not (found := spikes(times, closes)).sound and len(times) > FEWEST:
+        raise DataError(f"prices: {found}; leave it out")
     if window is None:
         return whole
     try:
@@ -83,8 +87,8 @@ def realised_vol(
     if not step <= length <= span:
         known = f"{pd.Timedelta(step)} (a step of them) to {pd.Timedelta(span)} (all prices)"
         raise DataError(f"window: expected a length of {known}, got {window!r}")
-    found = Estimate("realised", length).series(times, closes)
-    return pd.Series(found, pd.to_datetime(times, utc=True), name="realised_vol")
+    series = Estimate("realised", length).series(times, closes)
+    return pd.Series(series, pd.to_datetime(times, utc=True), name="realised_vol")
 
 
 def _closes(prices: str | Path | pd.Series | pd.DataFrame, currency: str | None) -> tuple[Ints, Floats]:

@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,7 +250,8 @@ def pick_column(path: Path, header: Sequence[str], candidates: Sequence[str]) ->
     for name in candidates:
         if name in header:
             return name
-    raise DataError(f"{path}: no column named {' or '.join(candidates)}; found {list(header)}")
+    found = f"{list(header)}{_lookalike(header, candidates)}"
+    raise DataError(f"{path}: no column named {' or '.join(candidates)}; found {found}")
 
 
 def _demand_columns(
@@ -264,11 +265,21 @@ def _demand_columns(
     hints = [
         f"{name!r}" + (f" (nearest: {', '.join(near)})" if near else "") for name, near in lacking.items()
     ]
-    text = f"{path}: missing columns {', '.join(hints)}; found {list(header)}"
-    other = next((mark for mark in ";\t|" if mark in header[0]), None) if len(header) == 1 else None
-    if other:
-        text += f"; the file seems to be separated by {other!r}, not by commas"
-    raise DataError(text)
+    found = f"{list(header)}{_lookalike(header, lacking)}"
+    raise DataError(f"{path}: missing columns {', '.join(hints)}; found {found}")
+
+
+def _lookalike(header: Sequence[str], wanted: Collection[str]) -> str:
+    """Say what a header seems to be that has none of the names that are wanted, and what to do."""
+    other = next((mark for mark in ";\t|" if mark in header[0]), None)
+    if len(header) == 1 and other:
+        return f"; the file seems to be separated by {other!r}, not by commas"
+    near = next((name for name in header if name not in wanted and name.strip().lower() in wanted), None)
+    if near is not None:
+        return f"; rename {near!r} to {near.strip().lower()!r}"
+    if any(re.fullmatch(r"[-+]?[\d.]+", name) for name in header):
+        return "; the first line holds numbers: write a line with the names of the columns above it"
+    return ""
 
 
 def _cast(
@@ -420,7 +431,9 @@ def _readable(path: Path) -> Iterator[None]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: broken gzip file: {error}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text: {error}") from None
+        packed = error.object[:2] == b"\x1f\x8b"
+        told = "; it is compressed: let its name end in .csv.gz" if packed else ""
+        raise DataError(f"{path}: not UTF-8 text: {error}{told}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     except csv.Error as error:

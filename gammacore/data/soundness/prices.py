@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 FEWEST_CHANGES = 24  # of the forward, to tell one clock from another
+CUT = float(np.log(5.0))  # of the last bar; no market moves so far in one
 NOT_BETTER = 0.55  # no recorded window of 30 chains fits another shift this much better
 
 
@@ -229,7 +230,8 @@ def spikes(ts_ns: Ints, close: Floats, *, floor: float = 0.1, scale: float = 60.
 
     A bar is a spike when its close differs from the last before and the first after by more than `floor` and
     by more than `scale` times the median change of a bar, both the same way, and these two agree with each
-    other to a fifth of it. No hour of 2020 to 2026 and no minute of the crash of March 2020 is one.
+    other to a fifth of it. No hour of 2020 to 2026 and no minute of the crash of March 2020 is one. The last
+    bar is one if it is five times off: a file that was cut in its last number is read to its end.
 
     Parameters
     ----------
@@ -262,6 +264,8 @@ def spikes(ts_ns: Ints, close: Floats, *, floor: float = 0.1, scale: float = 60.
         for offset in range(width):
             part = slice(1 + offset, 1 + offset + found.size)
             size[part] = np.maximum(size[part], found)
+    if change.size and (cut := abs(price[-1] - price[-2])) > max(limit, CUT):
+        size[-1] = cut
     hit = size > 0
     if not hit.any():
         return CheckResult(check, 0.0, limit, 0, price.size)
