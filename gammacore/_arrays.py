@@ -98,7 +98,8 @@ def _number_column(name: str, value: ArrayLike) -> Floats:
     if given.dtype == np.float64:
         return given
     if given.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be a real number or an array of them, got {value!r}")
+        got = f"{type(value).__name__} of {given.dtype}" if given.ndim else repr(value)
+        raise TypeError(f"{name} must be a real number or an array of them, got {got}")
     return given.astype(np.float64)
 
 

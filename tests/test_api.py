@@ -401,6 +401,16 @@ NOTHING = TARDIS.assign(mark_price=np.nan)
             )
             for wrong in (60, 0, -0.6, float("nan"), True, "much", pd.Series([0.6]))
         ),
+        (
+            lambda: gc.plot_iv_rv(pd.Series(["a"], [AT]), pd.Series([0.5], [AT])),
+            DataError,
+            "implied: row .*: 'a' is not a number",
+        ),
+        (
+            lambda: gc.plot_iv_rv(pd.Series([0.5], [AT]), pd.Series([0.5], pd.DatetimeIndex([None]))),
+            DataError,
+            "realised: row NaT: time 'NaT' is not a time",
+        ),
         (lambda: gc.backtest(14), ConfigError, "config: expected a path, a mapping or a Config; got int"),
     ],
 )
@@ -420,6 +430,8 @@ def test_times_without_a_zone_are_utc():
         pd.Series([0.5, 0.6, 0.7], days), pd.Series([0.4, 0.5, 0.6], days.tz_localize("UTC"))
     )
     assert [len(line.x) for line in figure.data] == [3, 3]
+    twice = gc.plot_iv_rv(pd.Series([0.7, 0.5, 0.6], days[[2, 0, 0]]), pd.Series([0.4], days[:1]))
+    assert [list(line.y) for line in twice.data] == [[50.0, 60.0, 70.0], [40.0]]
     assert figure.data[0].x[0] == figure.data[1].x[0]
 
 
@@ -493,7 +505,26 @@ def test_frames_of_data_are_backtested_like_files(tmp_path):
     assert found.summary["total"]["usd"] == pytest.approx(same.summary["total"]["usd"], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"prices": [60e3, 61e3]}, "prices: expected a path or a DataFrame, got list"),
+        ({"chains": {"mark": 1}}, "chains: expected a path or a DataFrame, got dict"),
+        ({"chains": OURS["mark_price"]}, "chain: expected a DataFrame, got Series"),
+        (
+            {"chains": OURS.assign(bid_price=0.01, ask_price=0.02, mark_iv=["60", "61 %", "62"])},
+            "chain: row b, column implied_volatility: '61 %' is not a number",
+        ),
+    ],
+)
+def test_a_source_of_another_kind_is_refused(source, told):
+    with pytest.raises(DataError, match=told):
+        gc.backtest(**source)
+
+
 def test_tables_keep_what_they_are_given():
+    texts = chain_table(OURS.assign(bid_price=0.01, ask_price=0.02, mark_iv="60"))
+    assert list(texts["implied_volatility"]) == [0.6] * 3
     table = chain_table(OURS.assign(bid_price=0.01, ask_price=0.02, iv=0.6))
     assert list(table["implied_volatility"]) == [0.6] * 3
     bars = price_table(pd.Series([1.0, 2.0], pd.date_range("2026-01-01", periods=2)))

@@ -87,7 +87,7 @@ def plot_iv_rv(implied: pd.Series, realised: pd.Series) -> go.Figure:
     Parameters
     ----------
     implied, realised : Series
-        Decimals a year, with a DatetimeIndex each; they are aligned by time.
+        Decimals a year, with a DatetimeIndex each; a time without a zone is UTC.
 
     Returns
     -------
@@ -101,20 +101,21 @@ def plot_iv_rv(implied: pd.Series, realised: pd.Series) -> go.Figure:
     >>> [line.name for line in figure.data]
     ['implied', 'realised']
     """
-    both = pd.concat(
-        {"implied": _timed("implied", implied), "realised": _timed("realised", realised)}, axis=1
-    )
-    both = both.sort_index()
-    lines = [(name, both[name].dropna().index, both[name].dropna() * 100) for name in both]
+    lines = []
+    for name, given in (("implied", implied), ("realised", realised)):
+        known = _timed(name, given).dropna().sort_index(kind="stable")
+        lines.append((name, known.index, known * 100))
     return _lines(lines, "", "volatility, %")
 
 
 def _timed(name: str, series: pd.Series) -> pd.Series:
     """Series by times in UTC; a time without a zone is UTC."""
+    from gammacore.api.frames import nanoseconds, numbers
+
     if not isinstance(series, pd.Series) or not isinstance(series.index, pd.DatetimeIndex):
         raise DataError(f"{name}: expected a Series with a DatetimeIndex")
-    times = series.index
-    return series.set_axis(times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC"))
+    times = pd.to_datetime(nanoseconds(name, series.index.to_series()), utc=True)
+    return pd.Series(numbers(name, series), times)
 
 
 def episode_figure(row: pd.Series, price: pd.Series, hedges: pd.DataFrame) -> go.Figure:

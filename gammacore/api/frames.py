@@ -18,7 +18,7 @@ from gammacore.data.tables import connect
 from gammacore.daycount import NS_PER_YEAR, parse_time
 from gammacore.errors import ContractError, DataError
 
-__all__ = ["NAMES", "analysed", "chain_table", "coins_of", "numbers", "price_table"]
+__all__ = ["NAMES", "analysed", "chain_table", "coins_of", "nanoseconds", "numbers", "price_table"]
 
 # What a column may be called: ours first, then the exchange's and tardis'.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -60,8 +60,6 @@ def analysed(frame: pd.DataFrame, *, at: Any = None) -> pd.DataFrame:
     """
     from gammacore import chain
 
-    if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"chain: expected a DataFrame, got {type(frame).__name__}")
     found, times = _columns(frame, NEEDED), _times(frame, at)
     options = _options(found["instrument_name"])
     kind = np.array([option.kind for option in options], np.int8)
@@ -89,7 +87,7 @@ def chain_table(frame: pd.DataFrame) -> pd.DataFrame:
     needed = (*NEEDED, "bid_price", "ask_price", "implied_volatility")
     found = _columns(frame, needed)
     if "implied_volatility" not in frame and IN_PERCENT in frame:
-        found["implied_volatility"] = found["implied_volatility"] / 100.0
+        found["implied_volatility"] = numbers("chain", found["implied_volatility"]) / 100.0
     times = pd.to_datetime(_times(frame, None), utc=True)
     return found.assign(timestamp=times).reset_index(drop=True)
 
@@ -119,11 +117,36 @@ def price_table(prices: pd.Series | pd.DataFrame) -> pd.DataFrame:
     given = frame.index.to_series() if timed else _column("prices", frame, TIME_NAMES)
     if given is None:
         raise DataError(f"prices: expected a DatetimeIndex or a column of {', '.join(TIME_NAMES)}")
-    times = _nanoseconds("prices", given)
+    times = nanoseconds("prices", given)
     if isinstance(prices, pd.Series) and (steps := np.diff(np.unique(times))).size:
         times = times - steps.min()  # a bar starts its length before its close is known
     bars = {name: column for name, column in held.items() if column is not None}
     return pd.DataFrame({"timestamp": pd.to_datetime(times, utc=True).array} | bars, index=frame.index)
+
+
+def nanoseconds(argument: str, times: pd.Series) -> Ints:
+    """Return times of a column in UTC; what is no datetime is read as a cell of a file would be.
+
+    Raises
+    ------
+    DataError
+        Naming the first row without a time.
+    """
+    if pd.api.types.is_datetime64_any_dtype(times):
+        wrong = times.isna().to_numpy()
+        found = pd.to_datetime(times, utc=True).astype("datetime64[ns, UTC]").astype("int64").to_numpy()
+    else:
+        with connect() as database:
+            database.register("given", {"cell": times.astype(object).map(str).to_numpy(object)})
+            told: Any = database.execute(f"SELECT {time_sql('trim(cell)')} AS ns FROM given").fetchnumpy()[
+                "ns"
+            ]
+        wrong, found = np.ma.getmaskarray(told), np.ma.getdata(told)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        cell = str(times.iloc[row])
+        raise DataError(f"{argument}: row {times.index[row]}: time {cell!r} {why_no_time(cell)}")
+    return np.asarray(found, np.int64)
 
 
 def numbers(argument: str, column: pd.Series) -> Floats:
@@ -148,6 +171,8 @@ def numbers(argument: str, column: pd.Series) -> Floats:
 
 def _columns(frame: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame:
     """Columns under our names."""
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"chain: expected a DataFrame, got {type(frame).__name__}")
     found = {}
     for ours, names in NAMES.items():
         column = _column("chain", frame, names)
@@ -179,7 +204,7 @@ def _times(frame: pd.DataFrame, at: Any) -> Ints:
         if not isinstance(frame.index, pd.DatetimeIndex):
             raise DataError("chain: no time: give a column timestamp, a DatetimeIndex, or at=")
         times = frame.index.to_series()
-    return _nanoseconds("chain", times)
+    return nanoseconds("chain", times)
 
 
 def _moment(at: Any) -> int:
@@ -189,25 +214,6 @@ def _moment(at: Any) -> int:
         return parse_time(at)
     except ValueError as error:
         raise DataError(f"at: {error}") from None
-
-
-def _nanoseconds(argument: str, times: pd.Series) -> Ints:
-    """Return times of a column in UTC; what is no datetime is read as a cell of a file would be."""
-    if pd.api.types.is_datetime64_any_dtype(times):
-        wrong = times.isna().to_numpy()
-        found = pd.to_datetime(times, utc=True).astype("datetime64[ns, UTC]").astype("int64").to_numpy()
-    else:
-        with connect() as database:
-            database.register("given", {"cell": times.astype(object).map(str).to_numpy(object)})
-            told: Any = database.execute(f"SELECT {time_sql('trim(cell)')} AS ns FROM given").fetchnumpy()[
-                "ns"
-            ]
-        wrong, found = np.ma.getmaskarray(told), np.ma.getdata(told)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        cell = str(times.iloc[row])
-        raise DataError(f"{argument}: row {times.index[row]}: time {cell!r} {why_no_time(cell)}")
-    return np.asarray(found, np.int64)
 
 
 def _options(names: pd.Series) -> list[Option]:

@@ -254,7 +254,7 @@ def _overrides(
     given += [(f"signal.{name}", value) for name, value in (signal or {}).items()]
     for name, source, form in (("chains", chains, chain_table), ("prices", prices, price_table)):
         if source is not None:
-            given.append((f"data.{name}", _path(source, place / f"{name}.csv", form)))
+            given.append((f"data.{name}", _path(name, source, place, form)))
     overrides = dict(given)
     if len(overrides) < len(given):
         names = [name for name, _ in given]
@@ -282,11 +282,14 @@ def _config(
     return chosen if store is None else with_store(chosen, store, takes=takes, named=overrides)
 
 
-def _path(source: Any, path: Path, form: Callable[[Any], pd.DataFrame]) -> str:
+def _path(name: str, source: Any, place: Path, form: Callable[[Any], pd.DataFrame]) -> str:
     """Path of a source; a frame is written where the loaders can check it."""
     if isinstance(source, pd.DataFrame | pd.Series):
+        path = place / f"{name}.csv"
         form(source).to_csv(path, index=False)
         return str(path)
+    if not isinstance(source, str | Path):
+        raise DataError(f"{name}: expected a path or a DataFrame, got {type(source).__name__}")
     return str(source)
 
 
