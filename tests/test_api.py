@@ -98,7 +98,7 @@ def test_prices_that_cannot_be_right_realise_nothing(tmp_path):
             gc.realised_vol(bad)
     with pytest.raises(DataError, match=r"no column close; there are \['Close'\]"):
         gc.realised_vol(known.to_frame("Close"))
-    with pytest.raises(DataError, match="expected a path, a Series or a DataFrame, got ndarray"):
+    with pytest.raises(DataError, match="expected a path, a pandas Series or DataFrame, got ndarray"):
         gc.realised_vol(known.to_numpy())
     with pytest.raises(DataError, match="window: expected a length such as 7D"):
         gc.realised_vol(known, "2 weekss")
@@ -296,7 +296,7 @@ def test_options_in_usdc_are_priced_in_usdc():
         (OURS.assign(mark_price=["0.05", "0,05", "0.1"]), "row b, column mark_price: '0,05' is not a number"),
         (OURS.assign(mark_price=True), "row a, column mark_price: .*True_? is not a number"),
         (pd.concat([OURS, OURS[["mark_price"]]], axis=1), "column mark_price is there more than once"),
-        ("chain.csv", "chain: expected a DataFrame, got str"),
+        ("chain.csv", "chain: expected a pandas DataFrame, got str"),
     ],
 )
 def test_a_frame_that_says_too_little_is_refused_with_column_or_row(frame, told):
@@ -508,9 +508,9 @@ def test_frames_of_data_are_backtested_like_files(tmp_path):
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ({"prices": [60e3, 61e3]}, "prices: expected a path or a DataFrame, got list"),
-        ({"chains": {"mark": 1}}, "chains: expected a path or a DataFrame, got dict"),
-        ({"chains": OURS["mark_price"]}, "chain: expected a DataFrame, got Series"),
+        ({"prices": [60e3, 61e3]}, "prices: expected a path or a pandas DataFrame, got list"),
+        ({"chains": {"mark": 1}}, "chains: expected a path or a pandas DataFrame, got dict"),
+        ({"chains": OURS["mark_price"]}, "chain: expected a pandas DataFrame, got Series"),
         (
             {"chains": OURS.assign(bid_price=0.01, ask_price=0.02, mark_iv=["60", "61 %", "62"])},
             "chain: row b, column implied_volatility: '61 %' is not a number",

@@ -66,6 +66,12 @@ NOWHERE = ["data", "download", "--url", "http://127.0.0.1:9/api/v2", "--start", 
         (["parity", "config.yaml"], "config.yaml"),
         (["kill", "nothing.db"], "nothing.db"),
         (["watch", "nothing.db", "--seconds", "0.2"], "nothing.db"),
+        (["simulate", "--prices", "p.csv"], "--prices: simulate.model = gbm reads none; expected garch or"),
+        (
+            ["simulate", "--prices", "p.csv", "--set", "simulate.model=bootstrap"],
+            "simulate.block_days: expected at most the 0.0417 days of the prices, got 1",
+        ),
+        ([*NOWHERE, "--end", "2025-12-01"], "in order, got 2026-01-01T00:00:00Z and 2025-12-01T00:00:00Z"),
         (["exchange", "--start", "soon"], "--start"),
         (["data", "import", "nothing.csv"], "nothing.csv"),
         (["data", "check", "--store", "nothing"], "nothing"),
@@ -91,6 +97,15 @@ def test_mistakes_are_told_in_one_line(words, told, tmp_path, monkeypatch, capsy
     assert told in err
     assert err.startswith("error:")
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [["exchange", "--port"], ["watch", "p.db", "--metrics-port"], ["dashboard", "--port"]]
+)
+def test_a_port_that_is_none_is_no_traceback(words, monkeypatch, capsys):
+    code, _, err = run(monkeypatch, capsys, *words, "65536")
+    assert code == 2
+    assert "65535" in err
 
 
 def test_a_folder_that_is_a_file(tmp_path, monkeypatch, capsys):

@@ -139,6 +139,19 @@ def _model(config: Config) -> tuple[Model, float]:
     return _recorded(config, wanted)
 
 
+def refuse_unread(config: Config, name: str) -> None:
+    """Refuse prices that a caller names for a model that is not made of any.
+
+    Raises
+    ------
+    ConfigError
+        Naming the argument, and the models that read prices.
+    """
+    model = config.simulate.model
+    if model not in ("garch", "bootstrap"):
+        raise ConfigError(f"{name}: simulate.model = {model} reads none; expected garch or bootstrap")
+
+
 def _recorded(config: Config, wanted: SimulateConfig) -> tuple[Model, float]:
     """Model made of recorded prices."""
     if config.data.prices is None:
@@ -158,7 +171,12 @@ def _recorded(config: Config, wanted: SimulateConfig) -> tuple[Model, float]:
             drift=wanted.drift,
         )
         return fitted, a_day
-    block = max(wanted.block_days * a_day, 1.0)
+    block, held = max(wanted.block_days * a_day, 1.0), np.count_nonzero(whole)
+    if block > held:
+        raise ConfigError(
+            f"simulate.block_days: expected at most the {held / a_day:.3g} days of the prices, "
+            f"got {wanted.block_days:g}"
+        )
     return Bootstrap(returns[whole], step, block, drift=wanted.drift), a_day
 
 

@@ -108,7 +108,7 @@ def price_table(prices: pd.Series | pd.DataFrame) -> pd.DataFrame:
     """
     if not isinstance(prices, pd.Series | pd.DataFrame):
         got = type(prices).__name__  # type: ignore[unreachable]
-        raise DataError(f"prices: expected a path, a Series or a DataFrame, got {got}")
+        raise DataError(f"prices: expected a path, a pandas Series or DataFrame, got {got}")
     frame = prices.to_frame("close") if isinstance(prices, pd.Series) else prices
     held = {name: _column("prices", frame, (name,)) for name in ("close", "open", "high", "low")}
     if held["close"] is None:
@@ -172,7 +172,7 @@ def numbers(argument: str, column: pd.Series) -> Floats:
 def _columns(frame: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame:
     """Columns under our names."""
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"chain: expected a DataFrame, got {type(frame).__name__}")
+        raise DataError(f"chain: expected a pandas DataFrame, got {type(frame).__name__}")
     found = {}
     for ours, names in NAMES.items():
         column = _column("chain", frame, names)

@@ -170,11 +170,13 @@ def simulate(
     >>> gc.simulate(simulate__paths=100, simulate__frontier=False).summary["paths"]
     100
     """
-    from gammacore.backtest.simulation.run import run_simulation
+    from gammacore.backtest.simulation.run import refuse_unread, run_simulation
 
     with _frames() as folder:
-        overrides = _overrides(settings, None, prices, folder)
-        return run_simulation(_config(config, overrides, store, takes=("prices",)))
+        chosen = _config(config, _overrides(settings, None, prices, folder), store, takes=("prices",))
+        if prices is not None:
+            refuse_unread(chosen, "prices")
+        return run_simulation(chosen)
 
 
 def breakeven(
@@ -289,7 +291,7 @@ def _path(name: str, source: Any, place: Path, form: Callable[[Any], pd.DataFram
         form(source).to_csv(path, index=False)
         return str(path)
     if not isinstance(source, str | Path):
-        raise DataError(f"{name}: expected a path or a DataFrame, got {type(source).__name__}")
+        raise DataError(f"{name}: expected a path or a pandas DataFrame, got {type(source).__name__}")
     return str(source)
 
 

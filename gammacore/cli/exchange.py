@@ -14,7 +14,9 @@ from gammacore.errors import ConfigError
 
 
 def exchange(
-    port: Annotated[int, typer.Option(help="Port; on this machine only, unless --host is set.")] = 8_765,
+    port: Annotated[
+        int, typer.Option(help="Port; on this machine only, unless --host is set.", min=0, max=65_535)
+    ] = 8_765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     client_id: Annotated[str, typer.Option(help="Client id of the account.")] = "gammacore",
     client_secret: Annotated[

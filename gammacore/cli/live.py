@@ -261,7 +261,9 @@ def _flatten_directly(
 
 def watch(
     journal: Annotated[Path, typer.Argument(help="Journal of a session.")],
-    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port.")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics on this port.", min=0, max=65_535)
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)] = None,
 ) -> None:
     """Send alerts (addresses in GAMMACORE_ALERTS) and serve metrics of a session, from another process."""

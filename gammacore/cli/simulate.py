@@ -56,8 +56,10 @@ def simulate(
         config, given, overrides, force_data=force_data, trust=trust, store=store, takes=("prices",)
     )
     from gammacore.backtest.report import write_simulation
-    from gammacore.backtest.simulation.run import experiment_of, run_simulation
+    from gammacore.backtest.simulation.run import experiment_of, refuse_unread, run_simulation
 
+    if prices is not None:
+        refuse_unread(settings, "--prices")
     experiment_of(settings)  # a mistake is told before a directory is made
     if out is None:
         stem = config.stem if config is not None else settings.simulate.model

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gammacore.daycount import NS_PER_DAY
+from gammacore.daycount import NS_PER_DAY, format_time
 from gammacore.deribit.history import bar_length_ns
 from gammacore.deribit.methods import MOST_TRADES
 from gammacore.errors import ConfigError
@@ -51,7 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"kinds: {kind!r} cannot be downloaded; there are {', '.join(DOWNLOADED)}")
         if self.start_ns % NS_PER_DAY or self.end_ns % NS_PER_DAY or self.start_ns >= self.end_ns:
             raise ConfigError(
-                f"start and end: expected midnights UTC in order, got {self.start_ns} and {self.end_ns}"
+                "start and end: expected midnights UTC in order, "
+                f"got {format_time(self.start_ns)} and {format_time(self.end_ns)}"
             )
         if not 1 <= self.count <= MOST_TRADES:
             raise ConfigError(f"count: expected 1 to {MOST_TRADES}, got {self.count}")
