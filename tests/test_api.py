@@ -191,6 +191,7 @@ def test_a_policy_of_ones_own_is_asked_when_the_rule_fires(result):
         ({"signal": {"min_egde": 0.1}}, "did you mean"),
         ({"signal": "har"}, "signal: expected a mapping, such as .*; got 'har'"),
         ({"band": 0.1}, "did you mean hedge.band"),
+        ({"vary": {"hedge.band": [0.1, 0.2]}}, "vary: one call is one run"),
         ({"hedge__band": 0.1, "hedge.band": 0.2}, "hedge.band: given twice"),
         ({"signal": {"forecast": "har"}, "signal__forecast": "forecast"}, "signal.forecast: given twice"),
         ({"chains": "a.csv", "data__chains": "b.csv"}, "data.chains: given twice"),

@@ -281,6 +281,8 @@ def _config(
         chosen = with_overrides(config, overrides)
     else:
         chosen = load_config(config, overrides)
+    if chosen.vary:
+        raise ConfigError("vary: one call is one run; call once for each value, or run gammacore sweep")
     return chosen if store is None else with_store(chosen, store, takes=takes, named=overrides)
 
 

@@ -10,6 +10,7 @@ from gammacore.errors import ConfigError
 __all__ = ["Duration", "DurationOrNever", "parse_duration"]
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_MOST_S = 36_500 * 86_400  # what it is added to still is a time
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*")
 
 
@@ -35,7 +36,9 @@ class Duration(str):
         if match is None or float(match[1]) == 0:
             raise ValueError(f"expected a duration such as 30s, 5min, 1h or 1d, got {text!r}")
         made = super().__new__(cls, text)
-        made.ns = round(float(match[1]) * _SECONDS[match[2]] * NS_PER_SECOND)
+        made.ns = round(min(float(match[1]) * _SECONDS[match[2]], 2 * _MOST_S) * NS_PER_SECOND)
+        if not 0 < made.ns <= _MOST_S * NS_PER_SECOND:
+            raise ValueError(f"expected a duration of a nanosecond to 100 years, got {text!r}")
         return made
 
 

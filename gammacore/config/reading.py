@@ -260,7 +260,8 @@ def _refuse_unknown(raw: Any, kind: type[msgspec.Struct], path: str) -> None:
 def _nearest(where: str, name: str) -> list[str]:
     """Find the parameters of any section that were meant: by the whole path, or by the last name alone."""
     known = list(_paths(Config))
-    near = difflib.get_close_matches(where, known, n=1, cutoff=0.8)
+    close = difflib.get_close_matches(where, known, n=1, cutoff=0.8)
+    near = [path for path in close if not where.startswith(f"{path}.")]
     last = difflib.get_close_matches(name, {path.rpartition(".")[2] for path in known}, n=1, cutoff=0.75)
     return near or [path for path in known if path.rpartition(".")[2] in last][:3]
 
@@ -276,6 +277,6 @@ def _paths(kind: type[msgspec.Struct], path: str = "") -> Iterator[str]:
 def _near_file(path: Path) -> str:
     siblings: Sequence[str] = []
     if path.parent.is_dir():
-        siblings = [entry.name for entry in path.parent.iterdir()]
+        siblings = [entry.name for entry in path.parent.iterdir() if entry.name != path.name]
     near = difflib.get_close_matches(path.name, siblings, n=1)
     return f"; did you mean {path.parent / near[0]}?" if near else ""

@@ -55,7 +55,7 @@ class MarketConfig(_Section, frozen=True):
     seed: Annotated[int, Meta(ge=0)] = 7
     start: str = "2025-01-02"
     days: Annotated[int, Meta(ge=10, le=3660)] = 70
-    spot: Positive = 60_000.0
+    spot: Annotated[float, Meta(ge=100, le=1e8)] = 60_000.0  # prices are cents, which are noise below
     vol: Volatility = 0.60
     vol_of_vol: NonNegative = 2.5
     mean_reversion: Positive = 12.0
