@@ -47,6 +47,10 @@ def test_a_store_notes_when_a_value_was_known(tmp_path):
     ("text", "words"),
     [
         (HOURLY.replace("0.6", "-0.6"), "line 3.*iv.*is not a volatility"),
+        (
+            "timestamp,iv\n2026-03-01,60\n2026-03-02,0.6\n2026-03-03,61\n",
+            "line 3, column 'iv': '0.6' is not a volatility",
+        ),
         (HOURLY + "2026-03-01 02:00:00+00:00,0.56\n", "two values at 2026-03-01T02:00:00Z"),
         ("timestamp,iv\n2026-03-01,0.5\n", "at least two are needed"),
         ("timestamp,funding\n2026-03-01,0.5\n", "close"),

@@ -173,6 +173,10 @@ def test_funding_in_percent():
     found = units_of_funding(ts, 10_000 * rate, 8 * NS_PER_HOUR)
     assert found.figure == pytest.approx(np.mean(np.abs(rate)) * 1e4 * 1_095)
     assert "percent" in found.why
+    rate[7] = 0.5  # of 300 periods: their mean is in order
+    found = units_of_funding(ts, rate, 8 * NS_PER_HOUR)
+    assert (found.figure, found.count, found.ts_ns) == (0.5, 1, ts[7])
+    assert "a row in percent" in found.why
 
 
 @pytest.mark.parametrize(

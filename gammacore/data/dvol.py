@@ -68,7 +68,7 @@ def load_dvol(path: str | Path) -> Dvol:
     names |= {"time": "known_ns"} if noted else {}
     table = read_table(file, [Column("time", "time"), Column("value", "number")], names, parts)
     vol = table.columns["value"] / (100.0 if np.nanmedian(table.columns["value"]) > _PERCENT else 1.0)
-    wrong = ~((vol > 0.0) & (vol <= _PERCENT))
+    wrong = ~((vol > _PERCENT / 100.0) & (vol <= _PERCENT))  # one row of the other unit is neither
     if wrong.any():
         raise table.error(int(np.argmax(wrong)), "value", "is not a volatility", names)
     ts_ns, first, copies = np.unique(table.columns["time"], return_index=True, return_inverse=True)

@@ -11,6 +11,8 @@ from .result import FEWEST, CheckResult
 
 __all__ = ["period_covered", "units_of_funding"]
 
+MOST = 0.05  # of the notional in one period: exchanges cap it at 0.03 or less
+
 
 def period_covered(
     check: str, known_ns: Ints, length_ns: int, start_ns: int, end_ns: int, *, limit: float = 0.99
@@ -62,7 +64,7 @@ def units_of_funding(ts_ns: Ints, rate: Floats, period_ns: int, *, limit: float 
     Returns
     -------
     CheckResult
-        ``figure`` is the mean absolute rate a year.
+        ``figure`` is the mean absolute rate a year; or that of the largest period, if it is what is wrong.
     """
     check = "funding a year, mean |rate|"
     yearly = np.abs(rate) * (NS_PER_YEAR / period_ns)
@@ -72,7 +74,13 @@ def units_of_funding(ts_ns: Ints, rate: Floats, period_ns: int, *, limit: float 
     figure = float(np.mean(yearly))
     wrong = np.isfinite(rate) & (np.abs(rate) * (NS_PER_YEAR / period_ns) > limit)
     if figure <= limit:
-        return CheckResult(check, figure, limit, int(wrong.sum()), int(yearly.size))
+        most = np.abs(rate) > MOST
+        if not most.any():
+            return CheckResult(check, figure, limit, int(wrong.sum()), int(yearly.size))
+        at, largest = int(np.argmax(most)), float(np.nanmax(np.abs(rate)))
+        why = f"{largest:.3g} of the notional in one period: a row in percent, or a number that was cut"
+        check = "funding of one period, |rate|"
+        return CheckResult(check, largest, MOST, int(most.sum()), int(yearly.size), int(ts_ns[at]), why)
     why = f"funding of {figure:.0%} a year: percent, where fractions are needed, or rates of another period"
     return CheckResult(
         check, figure, limit, int(wrong.sum()), int(yearly.size), int(ts_ns[np.argmax(wrong)]), why
