@@ -83,6 +83,13 @@ def test_what_a_header_seems_to_be_is_said(header, told, tmp_path):
         read_table(tmp_path / "f.csv", [Column("z", "number")])
 
 
+def test_a_suffix_in_capitals_is_no_hole_in_the_data(tmp_path):
+    for name in ("a.csv", "B.CSV"):
+        (tmp_path / name).write_text("z\n1\n")
+    with pytest.raises(DataError, match=r"B\.CSV: its suffix is not lower case; expected one of \.csv, "):
+        data_files(tmp_path)
+
+
 def test_a_compressed_file_under_another_name_is_told(tmp_path):
     (tmp_path / "f.csv").write_bytes(gzip.compress(b"z\n1\n"))
     with pytest.raises(DataError, match=r"it is compressed: let its name end in \.csv\.gz"):

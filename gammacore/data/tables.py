@@ -138,12 +138,18 @@ def data_files(path: str | Path) -> list[Path]:
     Raises
     ------
     DataError
-        If there is nothing at the path, the suffix is unknown, or the directory has no such file.
+        If there is nothing at the path, a suffix is unknown or not lower case, or the directory has no such
+        file.
     """
     path = existing(path)
     if path.is_dir():
         with _readable(path):
-            files = sorted(child for child in path.iterdir() if child.name.endswith(SUFFIXES))
+            files = sorted(child for child in path.iterdir() if child.name.lower().endswith(SUFFIXES))
+        for file in files:
+            if not file.name.endswith(SUFFIXES):  # left out it would be a hole in the data
+                raise DataError(
+                    f"{file}: its suffix is not lower case; expected one of {', '.join(SUFFIXES)}"
+                )
         if not files:
             raise DataError(f"{path}: no {', '.join(SUFFIXES)} file in this directory")
         return files
