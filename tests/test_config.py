@@ -104,6 +104,7 @@ def test_shipped_configurations_are_valid(path):
         ),
         ({"hedge": {"every": "0.0000000001s"}}, "hedge.every: expected a duration of a nanosecond to"),
         ({"signal": {"window": "9999999d"}}, "signal.window: expected a duration of a nanosecond to 100"),
+        ({"data": {"chains": ""}}, "data.chains: expected a text of length >= 1, got ''"),
         ({"band": 0.1}, "band: unknown parameter; did you mean hedge.band?"),
         ({"days": 14}, "did you mean market.days or simulate.days?"),
         ({"hedge__band": 0.1}, "did you mean hedge.band?"),

@@ -18,6 +18,7 @@ from .week_window import WeekWindow
 __all__ = ["MOST_VOL", "Config"]
 
 Positive = Annotated[float, Meta(gt=0)]
+Text = Annotated[str, Meta(min_length=1)]  # an empty path is the current folder
 NonNegative = Annotated[float, Meta(ge=0)]
 MOST_VOL = 5.0  # a year: more is a percentage
 MOST_FEE = 0.05  # of a notional: more is a percentage, or basis points
@@ -35,12 +36,12 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class DataConfig(_Section, frozen=True):
     """Files to read; without ``chains`` or ``prices`` the built-in simulated market is used."""
 
-    chains: str | None = None
-    prices: str | None = None
-    funding: str | None = None
-    delivery: str | None = None
-    dvol: str | None = None
-    instruments: str | None = None
+    chains: Text | None = None
+    prices: Text | None = None
+    funding: Text | None = None
+    delivery: Text | None = None
+    dvol: Text | None = None
+    instruments: Text | None = None
     start: str | None = None
     end: str | None = None
     columns: dict[str, str] = {}
