@@ -174,28 +174,38 @@ def stated(part: Any) -> Any:
     return msgspec.to_builtins(part, enc_hook=str)
 
 
-def _plain(raw: Any, path: str = "") -> Any:
+def _plain(raw: Any, where: tuple[Any, ...] = ()) -> Any:
     """Write what Python callers and YAML tags give (times, arrays, paths) as a file would have it.
 
-    No field means anything by NaN or infinity, and a bound lets some of them through.
+    No field means anything by NaN or infinity, and a bound lets some of them through. ``where`` nests the
+    names down to the value, which is quicker than their text.
     """
     if type(raw) in _PLAIN:  # nearly all, and quicker to tell than mappings
         return raw
+    if isinstance(raw, float):
+        if not math.isfinite(raw):
+            raise ConfigError(f"{_dotted(where)}: expected a finite number, got {float(raw)!r}")
+        return float(raw)
     if isinstance(raw, Mapping):
-        return {name: _plain(value, f"{path}.{name}") for name, value in raw.items()}
+        return {name: _plain(value, (where, name)) for name, value in raw.items()}
+    if isinstance(raw, list | tuple):
+        return [_plain(value, (where, i)) for i, value in enumerate(raw)]
     if isinstance(raw, date):
         return raw.isoformat()
     if isinstance(raw, timedelta):
         return f"{raw.total_seconds():.9f}".rstrip("0").rstrip(".") + "s"
     if isinstance(raw, os.PathLike):
         return os.fspath(raw)
-    if hasattr(raw, "tolist"):  # an array of numpy, one number of it, a Series
-        raw = raw.tolist()
-    if isinstance(raw, list | tuple):
-        return [_plain(value, f"{path}[{i}]") for i, value in enumerate(raw)]
-    if isinstance(raw, float) and not math.isfinite(raw):
-        raise ConfigError(f"{path[1:]}: expected a finite number, got {raw!r}")
-    return raw
+    # an array of numpy, one number of it, a Series
+    return _plain(raw.tolist(), where) if hasattr(raw, "tolist") else raw
+
+
+def _dotted(where: tuple[Any, ...]) -> str:
+    """Write nested names as a path such as ``simulate.legs[0].strike``."""
+    if not where:
+        return ""
+    before, name = _dotted(where[0]), where[1]
+    return f"{before}[{name}]" if isinstance(name, int) else f"{before}.{name}".lstrip(".")
 
 
 def _convert(kind: type[Any], value: Any) -> Any:
