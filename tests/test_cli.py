@@ -65,6 +65,13 @@ def test_variants_get_a_directory_each_and_a_comparison(monkeypatch, capsys, tmp
         (["backtest", "--chains", "nowhere"], "error: "),
         (["chains", "check", "nowhere"], "error: "),
         (["backtest", "--start", "soon", "--chains", "x"], "error: data.start:"),
+        (["backtest", "--end", "2025-02-01"], "error: data.end: of recorded data, but none is named"),
+        (["backtest", "--funding", "nope.csv"], "error: data.funding: of recorded data, but none is named"),
+        (["check", "--start", "2025-02-01"], "error: data.start: of recorded data, but none is named"),
+        (
+            ["sweep", "--vary", "hedge.band=1,2", "--end", "2025-02-01"],
+            "data.end: of recorded data, but none",
+        ),
     ],
 )
 def test_mistakes_end_in_one_line(monkeypatch, capsys, tmp_path, arguments, message):
