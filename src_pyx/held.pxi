@@ -14,6 +14,18 @@ cdef extern from "held.h" nogil:
         double gained, fees, marked, accrued, received
         int64_t trades, hedges
 
+    ctypedef struct gc_way:
+        const gc_plan *plan
+        ptrdiff_t plans
+        double handed
+        gc_trades *fills
+        gc_outcome *out
+
+    ctypedef int gc_hedger(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
+                           const gc_working *w)
+    gc_hedger *gc_best_hedger()
+
+cdef extern from "course.h" nogil:
     ctypedef struct gc_holding:
         ptrdiff_t first, last, start
         const double *options
@@ -26,29 +38,41 @@ cdef extern from "held.h" nogil:
         const unsigned char *more
         const double *owed
 
+    ctypedef struct gc_span:
+        pass
+
+    ctypedef struct gc_block:
+        pass
+
+    ctypedef struct gc_common:
+        gc_tape tape
+        ptrdiff_t episodes, blocks, asked
+        const gc_holding *holding
+        const int64_t *order
+        const int64_t *entries
+        const gc_block *block
+        const gc_span *span
+
     ctypedef struct gc_holder:
         pass
 
-    ctypedef struct gc_way:
-        const gc_plan *plan
-        ptrdiff_t plans
-        double handed
-        gc_trades *fills
-        gc_outcome *out
+    ctypedef struct gc_bounds:
+        pass
+
+    ctypedef struct gc_room:
+        gc_holder *at
+        gc_holder *state
+        gc_bounds *bounds
 
     ctypedef struct gc_course:
         const gc_fill *fills
         const gc_outcome *out
         const double *so_far
-        gc_holder *at
-        double top, fall
+        double fall
         double *shown
 
-    ctypedef int gc_hedger(ptrdiff_t n, const gc_life *life, const gc_run *run, ptrdiff_t ways, gc_way *way,
-                           const gc_working *w)
-    gc_hedger *gc_best_hedger()
-    ctypedef void gc_courser(const gc_tape *tape, ptrdiff_t n, const gc_holding *h, const int64_t *order,
-                             ptrdiff_t ways, gc_course *course, ptrdiff_t m, const int64_t *entries)
+    void gc_find_blocks(const gc_common *all, gc_block *block, gc_span *span, ptrdiff_t *blocks, ptrdiff_t *spans)
+    ctypedef void gc_courser(const gc_common *all, ptrdiff_t ways, gc_course *course, const gc_room *room)
     gc_courser *gc_best_courser()
 
 cdef gc_hedger *gc_hedge_lives = gc_best_hedger()
@@ -60,7 +84,7 @@ OUTCOME = np.dtype([
 ])
 
 
-FILL = np.dtype([("at", "i8"), ("amount", "f8"), ("price", "f8"), ("fee", "f8")])
+FILL = np.dtype([("at", "i8"), ("amount", "f8"), ("cash", "f8")])
 
 
 cdef class Fills:
@@ -258,47 +282,68 @@ cdef class Courses:
         Those, ascending, at which the profit is asked for.
     """
 
+    cdef gc_common all
     cdef gc_holding *holding
-    cdef gc_tape tape
-    cdef Py_ssize_t count
+    cdef gc_block *block
+    cdef gc_span *span
+    cdef ptrdiff_t spans
     cdef object arrays
-    cdef const int64_t[::1] order, entries
+    cdef const int64_t[::1] order
 
     def __init__(self, list holdings, bint inverse, const int64_t[::1] ts_ns not None, owed,
-                  const int64_t[::1] entries not None):
-        cdef const double[::1] options, unit
+                 const int64_t[::1] entries not None):
         cdef const double[::1] paid
-        cdef gc_holding *h
-        cdef Py_ssize_t k
         if self.holding != NULL:
             raise RuntimeError("episodes are taken once")
         more = np.append(np.diff(ts_ns) == 0, False)
-        self.count, self.arrays, self.entries = len(holdings), (holdings, more, owed), entries
-        self.tape.n, self.tape.inverse = ts_ns.shape[0], inverse
-        self.tape.more = <const unsigned char *> cnp.PyArray_DATA(more)
+        self.arrays = (holdings, more, owed, entries)
+        self.all.tape.n, self.all.tape.inverse = ts_ns.shape[0], inverse
+        if more.any():
+            self.all.tape.more = <const unsigned char *> cnp.PyArray_DATA(more)
         if owed is not None:
             paid = owed
-            if paid.shape[0] != self.tape.n:
-                raise ValueError(f"owed must have {self.tape.n} entries")
-            self.tape.owed = &paid[0]
-        if entries.shape[0] and not (0 <= np.min(entries) and np.max(entries) < self.tape.n):
-            raise ValueError(f"entries must be on a tape of {self.tape.n}")
-        self.holding = <gc_holding *> fresh(self.count, sizeof(gc_holding))
-        lasts = []
+            if paid.shape[0] != self.all.tape.n:
+                raise ValueError(f"owed must have {self.all.tape.n} entries")
+            self.all.tape.owed = &paid[0]
+        self.all.asked = entries.shape[0]
+        if self.all.asked:
+            if not (0 <= np.min(entries) and np.max(entries) < self.all.tape.n):
+                raise ValueError(f"entries must be on a tape of {self.all.tape.n}")
+            self.all.entries = &entries[0]
+        self.take(holdings)
+        gc_find_blocks(&self.all, NULL, NULL, &self.all.blocks, &self.spans)
+        self.block = <gc_block *> fresh(self.all.blocks, sizeof(gc_block))
+        self.span = <gc_span *> fresh(self.spans, sizeof(gc_span))
+        gc_find_blocks(&self.all, self.block, self.span, &self.all.blocks, &self.spans)
+        self.all.block, self.all.span = self.block, self.span
+
+    cdef int take(self, list holdings) except -1:
+        """Take the episodes; their order is that in which they end."""
+        cdef const double[::1] options, unit
+        cdef gc_holding *h
+        cdef Py_ssize_t k, n = self.all.tape.n
+        self.all.episodes = len(holdings)
+        self.all.holding = self.holding = <gc_holding *> fresh(self.all.episodes, sizeof(gc_holding))
         for k, (first, last, start, mark, options, unit) in enumerate(holdings):
             h = &self.holding[k]
             h.first, h.last, h.start, h.mark = first, last, start, mark
-            if not 0 <= first <= last < self.tape.n or not 0 <= start < self.tape.n:
-                raise ValueError(f"an episode must be on a tape of {self.tape.n} entries")
+            if not 0 <= first <= last < n or not 0 <= start < n:
+                raise ValueError(f"an episode must be on a tape of {n} entries")
             if options.shape[0] != last - first or unit.shape[0] != last - first:
                 raise ValueError(f"options and unit must have {last - first} entries each")
+            if k and first < self.holding[k - 1].first:
+                raise ValueError("episodes must be in order of entry")
             if last > first:
                 h.options, h.unit = &options[0], &unit[0]
-            lasts.append(last)
-        self.order = np.argsort(np.array(lasts, np.int64), kind="stable")
+        self.order = np.argsort(np.array([each[1] for each in holdings], np.int64), kind="stable")
+        if self.all.episodes:
+            self.all.order = &self.order[0]
+        return 0
 
     def __dealloc__(self):
         free(self.holding)
+        free(self.block)
+        free(self.span)
 
     def course(self, outcome, Fills fills not None, const double[:, ::1] profit not None):
         """Profit of all episodes together, hedged as ``Lives.hedge`` found.
@@ -317,7 +362,7 @@ cdef class Courses:
         fall : array, shape (ways,)
             The deepest below the highest point so far, which starts at zero.
         """
-        cdef Py_ssize_t c, ways = len(outcome), n = self.count, m = self.entries.shape[0]
+        cdef Py_ssize_t c, ways = len(outcome), n = self.all.episodes, m = self.all.asked
         if outcome.shape != (ways, n) or outcome.dtype != OUTCOME or not outcome.flags.c_contiguous \
                 or profit.shape[0] != ways or profit.shape[1] != n or ways > fills.ways:
             raise ValueError(f"expected what {n} episodes came to in {ways} ways")
@@ -325,24 +370,28 @@ cdef class Courses:
         cdef const double[:, ::1] so_far = np.cumsum(np.take(profit, self.order, axis=1), axis=1)
         shown, fall = np.empty((ways, m)), np.empty(ways)
         cdef double[::1] deepest = fall
-        cdef gc_holder *room = NULL
+        cdef gc_room room
+        room.at, room.state, room.bounds = NULL, NULL, NULL
         cdef gc_course *course = NULL
         try:
-            room = <gc_holder *> fresh(ways * n, sizeof(gc_holder))
+            room.at = <gc_holder *> fresh(n, sizeof(gc_holder))
+            room.state = <gc_holder *> fresh(self.spans, sizeof(gc_holder))
+            room.bounds = <gc_bounds *> fresh(self.all.blocks, sizeof(gc_bounds))
             course = <gc_course *> fresh(ways, sizeof(gc_course))
             for c in range(ways):
                 if traded[c] != fills.all[c].count:
                     raise ValueError("expected the fills of this outcome")
-                course[c].fills, course[c].at = <const gc_fill *> fills.all[c].data, room + c * n
+                course[c].fills = <const gc_fill *> fills.all[c].data
                 course[c].out = <const gc_outcome *> cnp.PyArray_DATA(outcome) + c * n
                 course[c].so_far = &so_far[c, 0] if n else NULL
                 course[c].shown = <double *> cnp.PyArray_DATA(shown) + c * m
             with nogil:
-                gc_pass_all_best(&self.tape, n, self.holding, &self.order[0] if n else NULL, ways, course, m,
-                                 &self.entries[0] if m else NULL)
+                gc_pass_all_best(&self.all, ways, course, &room)
             for c in range(ways):
                 deepest[c] = course[c].fall
         finally:
-            free(room)
+            free(room.at)
+            free(room.state)
+            free(room.bounds)
             free(course)
         return shown, fall

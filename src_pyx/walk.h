@@ -20,10 +20,10 @@ typedef struct {
     int64_t maker, funding[2], realised[2], paid[2];
 } gc_row;
 
-/* As much of it as says what the hedge earned. */
+/* As much of it as says what the hedge earned: in the settlement currency, before funding. */
 typedef struct {
     int64_t at;
-    double amount, price, fee;
+    double amount, cash;
 } gc_fill;
 
 /* Rows or fills, as `size` says; grows by doubling. */
@@ -32,8 +32,13 @@ typedef struct {
     ptrdiff_t count, room;
 } gc_trades;
 
+GC_INLINE double gc_traded_cash(int inverse, double amount, double price, double fee)
+{
+    return amount * (inverse ? 1.0 / price : -price) - fee;
+}
+
 /* Keeps one trade more; -2 without memory. `size` is a constant. */
-GC_INLINE int gc_keep(gc_trades *all, size_t size, ptrdiff_t at, const gc_trade *t)
+GC_INLINE int gc_keep(gc_trades *all, size_t size, int inverse, ptrdiff_t at, const gc_trade *t)
 {
     if (all->count == all->room) {
         ptrdiff_t room = all->room ? 2 * all->room : 64;
@@ -44,7 +49,7 @@ GC_INLINE int gc_keep(gc_trades *all, size_t size, ptrdiff_t at, const gc_trade 
     }
     void *place = all->data + (size_t)all->count++ * size;
     if (size == sizeof(gc_fill)) {
-        gc_fill fill = {at, t->amount, t->price, t->fee};
+        gc_fill fill = {at, t->amount, gc_traded_cash(inverse, t->amount, t->price, t->fee)};
         *(gc_fill *)place = fill;
     } else {
         gc_row row = {at,       t->wanted, t->amount, t->price, t->mark, t->fee, t->maker, {t->funding[0], t->funding[1]},
@@ -251,7 +256,7 @@ GC_INLINE ptrdiff_t gc_walk(gc_position *p, const gc_run *r, const gc_plan *plan
         p->last_price = r->price[i];
         int traded = gc_execute(p, r->contract, w, delta, r->price[i], r->rate[i], r->interest[i], r->ts_ns[i],
                                 r->entry + i, &t, size == sizeof(gc_row));
-        if (traded && gc_keep(all, size, r->offset + i, &t)) return -2;
+        if (traded && gc_keep(all, size, r->contract->inverse, r->offset + i, &t)) return -2;
     }
     return decisions;
 }

@@ -59,7 +59,7 @@ def test_headers_compile_strictly(compiler, macro, header, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "header", ["held.h", "replay.h", "resting.h", "single.h", "svi_fit.h", "walk.h", "years.h"]
+    "header", ["course.h", "held.h", "replay.h", "resting.h", "single.h", "svi_fit.h", "walk.h", "years.h"]
 )
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_scalar_headers_compile_strictly(compiler, header, tmp_path):
