@@ -149,7 +149,7 @@ GC_INLINE double gc_trade_position(gc_position *p, int inverse, double amount, d
     }
     double realised = gc_profit(inverse, closing, p->average, price);
     double kept = p->amount - closing, opened = amount + closing, total = kept + opened;
-    if (fabs(total) < GC_CLOSED * fmax(1.0, fabs(p->amount))) total = 0.0;
+    if (fabs(total) < GC_CLOSED * (fabs(p->amount) > 1.0 ? fabs(p->amount) : 1.0)) total = 0.0;
     if (total == 0.0) p->average = NAN;
     else if (kept == 0.0) p->average = price;
     else if (opened != 0.0)

@@ -243,22 +243,51 @@ GC_INLINE int gc_decide(const gc_run *r, const gc_plan *plan, const gc_position 
 }
 
 /* Walks a run; how often the trigger fired, -1 if a rule raised, -2 without memory for the trades. */
-GC_INLINE ptrdiff_t gc_walk(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w,
-                            gc_trades *all, size_t size)
+GC_INLINE ptrdiff_t gc_walk_run(gc_position *held, const gc_run *r, const gc_plan *plan, const gc_working *w,
+                                gc_trades *all, size_t size)
 {
+    gc_position p = *held; /* which no pointer reaches, so that it is kept in registers */
     ptrdiff_t decisions = 0;
-    for (ptrdiff_t i = 0; (i = gc_next_decision(r, plan, p, i)) < r->n; i++) {
+    for (ptrdiff_t i = 0; (i = gc_next_decision(r, plan, &p, i)) < r->n; i++) {
         gc_trade t;
         double delta;
-        if (gc_decide(r, plan, p, i, &delta)) return -1;
+        if (gc_decide(r, plan, &p, i, &delta)) return -1;
         decisions++;
-        p->last_ns = r->ts_ns[i];
-        p->last_price = r->price[i];
-        int traded = gc_execute(p, r->contract, w, delta, r->price[i], r->rate[i], r->interest[i], r->ts_ns[i],
+        p.last_ns = r->ts_ns[i];
+        p.last_price = r->price[i];
+        int traded = gc_execute(&p, r->contract, w, delta, r->price[i], r->rate[i], r->interest[i], r->ts_ns[i],
                                 r->entry + i, &t, size == sizeof(gc_row));
         if (traded && gc_keep(all, size, r->contract->inverse, r->offset + i, &t)) return -2;
     }
+    *held = p;
     return decisions;
+}
+
+/* The same of a band for a taker, with what is then the same for all bars as constants. */
+GC_INLINE ptrdiff_t gc_walk_band(gc_position *held, const gc_run *r, const gc_plan *plan, const gc_working *w,
+                                 gc_trades *all, size_t size, const int inverse)
+{
+    gc_contract contract = *r->contract;
+    contract.inverse = inverse;
+    gc_run run = *r;
+    run.contract = &contract;
+    gc_plan band = *plan;
+    band.kind = GC_OUTSIDE;
+    band.per_bar = band.own_equity = 0;
+    band.rule = NULL;
+    gc_working taker = *w;
+    taker.tactics = GC_TAKER;
+    return gc_walk_run(held, &run, &band, &taker, all, size);
+}
+
+GC_INLINE ptrdiff_t gc_walk(gc_position *held, const gc_run *r, const gc_plan *plan, const gc_working *w,
+                            gc_trades *all, size_t size)
+{
+    int band = plan->kind == GC_OUTSIDE && !plan->per_bar && !plan->own_equity && !plan->rule;
+    if (band && w->tactics == GC_TAKER)
+        return r->contract->inverse ? gc_walk_band(held, r, plan, w, all, size, 1)
+                                    : gc_walk_band(held, r, plan, w, all, size, 0);
+    return gc_walk_run(held, r, plan, w, all, size);
 }
 
 typedef ptrdiff_t gc_walker(gc_position *p, const gc_run *r, const gc_plan *plan, const gc_working *w, gc_trades *rows);
