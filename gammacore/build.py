@@ -89,7 +89,6 @@ def _built_in(config: Config, name: str, grids: Grids | None) -> Policy:
     rule = config.hedge
     if name == "never" or (name == "interval" and not rule.every.ns):
         return Never()
-    cost = hedge_cost(config, grids) if rule.cost is None else rule.cost
     match name:
         case "band":
             return Band(rule.band, rule.to == "edge", rule.band_lower)
@@ -98,9 +97,9 @@ def _built_in(config: Config, name: str, grids: Grids | None) -> Policy:
         case "move":
             return Move(rule.move, rule.move_unit, rule.move_horizon.ns)
         case "whalley_wilmott":
-            return WhalleyWilmott(rule.risk_aversion, _need_cost(cost), rule.to != "centre")
+            return WhalleyWilmott(rule.risk_aversion, _need_cost(config, grids), rule.to != "centre")
         case "zakamouline":
-            return Zakamouline(rule.risk_aversion, _need_cost(cost))
+            return Zakamouline(rule.risk_aversion, _need_cost(config, grids))
         case "fixed_cost":
             return FixedCost(rule.risk_aversion, rule.cost_per_trade)
         case "ladder":
@@ -171,7 +170,9 @@ def hedge_cost(config: Config, grids: Grids | None = None) -> float:
     return expected_hedge(config, grids).cost
 
 
-def _need_cost(cost: float) -> float:
+def _need_cost(config: Config, grids: Grids | None) -> float:
+    """Return the cost that a rule reckons with: found for few rules only, as it takes a while."""
+    cost = hedge_cost(config, grids) if config.hedge.cost is None else config.hedge.cost
     if cost <= 0:
         raise ConfigError("hedge.cost: this rule needs a positive cost, and costs and execution give none")
     return cost
@@ -184,8 +185,7 @@ def build_target(config: Config, grids: Grids | None = None) -> Target:
     vol = ("implied" if hedge.vol == "implied" else "estimate") if isinstance(hedge.vol, str) else hedge.vol
     leland = None
     if hedge.leland:
-        cost = hedge_cost(config, grids) if hedge.cost is None else hedge.cost
-        leland = Leland(_need_cost(cost), hedge.every.ns / NS_PER_YEAR)
+        leland = Leland(_need_cost(config, grids), hedge.every.ns / NS_PER_YEAR)
     return Target(
         hedge.target,
         ratio=hedge.ratio,
