@@ -92,7 +92,7 @@ def test_a_policy_in_python(benchmark, run_of):
 
 
 def test_ratios_to_the_plain_loop(prices, run_of):
-    """In one run, best of five: another band costs a two hundredth of the bare loop, all with accounts."""
+    """In one run, best of five: another band costs a three hundredth of the bare loop, all with accounts."""
 
     def best(function, *arguments, **options):
         times = []
@@ -104,8 +104,8 @@ def test_ratios_to_the_plain_loop(prices, run_of):
 
     held = HeldEpisodes(*run_of)
     plain = best(loop, prices.close.tolist())
-    assert plain > 200 * best(held.hedge, Band(0.05))
-    assert plain > 240 * best(held.hedge, Band(0.06))
+    assert plain > 330 * best(held.hedge, Band(0.05))
+    assert plain > 400 * best(held.hedge, Band(0.06))
     assert plain > 5 * best(held.hedge, Custom(Band(0.05), lambda at: -at.mismatch))
 
 
@@ -144,7 +144,7 @@ def test_a_replay_from_nothing_costs_less_than_the_plain_loop(prices, run_of):
 
 
 def test_cells_of_a_sweep_cost_little_more_than_their_hedges(prices, run_of):
-    """In one run, best of five: of 32 bands together, each takes at most a two hundredth of the bare loop."""
+    """In one run, best of five: of 32 bands together, each takes less than a 260th of the bare loop."""
     tape = run_of[1]
     held, marks = HeldEpisodes(*run_of), Marks(tape)
     bands = [Band(0.03 + 0.005 * k) for k in range(32)]
@@ -161,7 +161,7 @@ def test_cells_of_a_sweep_cost_little_more_than_their_hedges(prices, run_of):
         return [performance(earned) for earned in held.earned(bands, marks)]
 
     assert len({found["n_hedges"] for found in figures()}) == len(bands)
-    assert best(loop, prices.close.tolist()) > 200 * best(figures) / len(bands)
+    assert best(loop, prices.close.tolist()) > 260 * best(figures) / len(bands)
 
 
 def test_working_hedges_takes_at_most_half_as_long_again(run_of):

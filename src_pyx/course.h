@@ -237,7 +237,7 @@ GC_INLINE gc_holder gc_add_bounds(const gc_tape *tape, const gc_holding *h, gc_h
         double reach = s->sway * fabs(at.held - s->hedge) + GC_SLACK * fabs(at.cash);
         double least = worth + s->low - reach, most = worth + s->high + reach;
         if (k == b->from) *value += worth;
-        low = low < least ? low : least; /* what is not a number stays: so are all after it */
+        low = low < least ? low : least; /* of not a number: so are all after it */
         high = high > most ? high : most;
         k = end;
     }
