@@ -62,6 +62,7 @@ def run_sweep(
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
     function: CellFunction = run_cell,
+    grid: list[Cell] | None = None,
 ) -> Sweep:
     """Run the grid of a configuration, or what is left of it.
 
@@ -78,6 +79,8 @@ def run_sweep(
     progress : callable(done, total), optional
     function : callable(Cell) -> dict
         What is run on each cell.
+    grid : list of Cell, optional
+        Of the configuration, if they are known already: many take their time.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def run_sweep(
         Before anything runs: the grid is impossible, the directory is taken, the cluster not there.
     """
     check_backend(backend, address)
-    grid = cells(config)
+    grid = cells(config) if grid is None else grid
     store = CellStore(out, plan_of(config, grid), fresh)
     failed: dict[str, str] = {}
     try:

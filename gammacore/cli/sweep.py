@@ -99,9 +99,10 @@ def sweep(
     from gammacore.backtest.sweep.workers import check_backend
 
     check_backend(backend, address)
+    grid = cells(settings)
     if out is None:
         stem = config.stem if config is not None else "simulated" if is_simulated(settings) else "recorded"
-        out = Path("results") / f"sweep-{stem}-{digest(plan_of(settings, cells(settings)))[:8]}"
+        out = Path("results") / f"sweep-{stem}-{digest(plan_of(settings, grid))[:8]}"
     left = f"finished cells are kept in {out}; the same command goes on from there"
     with stoppable(left), progress_bar() as report:
         found = run_sweep(
@@ -112,6 +113,7 @@ def sweep(
             address=address,
             fresh=fresh,
             progress=lambda done, total: report("cells", done, total),
+            grid=grid,
         )
         if found.summary["n_failed"] == found.summary["n_cells"]:
             cell, why = found.summary["failed"][0].values()
