@@ -8,7 +8,7 @@ import tracemalloc
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import gammacore
@@ -101,12 +101,34 @@ def experiments(draw):
     )
 
 
+EXERCISED = OptionLeg("put", 122.72420241313046, 0.07948717948717948, 1.1165422593415766)
+CANCELS = Experiment(  # delta and equity do, but for rounding
+    book=(EXERCISED, EXERCISED, OptionLeg("put", 122.72420241313046, 0.07948717948717948, 0.407)),
+    model=GBM(vol=0.2),
+    policy=Move(0.5638917902083325, "sigma", 107_292_761_230_544),
+    forward=80.0,
+    implied=0.3,
+    steps=39,
+    horizon=0.1,
+    hedge_vol="actual",
+    settlement="inverse",
+    target="usd_neutral",
+    financed_in="coin",
+    target_delta=0.3,
+    costs=Costs(proportional=5e-4),
+    hedge_at_start=False,
+    liquidate=True,
+)
+
+
+@example(CANCELS, 999_999)
 @settings(max_examples=60, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes
 @given(experiments(), st.integers(0, 2**32))
 def test_any_book_policy_and_accounts_match_the_slow_reference(e, seed):
     paths = price_paths(e, paths=140, seed=seed)  # one whole block and a ragged one
     fast = simulate(e, paths=140, seed=seed, columns=COLUMNS)
-    slow = Slow(e, paths).run()
+    reference = Slow(e, paths)
+    slow, sure = reference.run(), ~reference.unsure
     size = sum(abs(leg.amount) for leg in e.book)
     money = size if e.inverse else size * e.forward
     for name in COLUMNS:
@@ -116,7 +138,9 @@ def test_any_book_policy_and_accounts_match_the_slow_reference(e, seed):
         scale = size**2 if name == "mean_square_mismatch" else scale
         scale = size * e.forward if name == "pnl_usd" else scale
         tolerance = 1e-10 * scale * (1.0 if name != "turnover" else e.steps)
-        assert fast[name] == pytest.approx(slow[name], rel=1e-10, abs=tolerance), name
+        # Without a fee for each trade all else depends on amounts alone.
+        of = sure if name == "trades" or e.costs.fixed else slice(None)
+        assert fast[name][of] == pytest.approx(slow[name][of], rel=1e-10, abs=tolerance), name
 
 
 @settings(max_examples=20)

@@ -127,9 +127,9 @@ TIMES = ["2026-01-01", "2026-01-01 08:00:00", "2026-01-01T08:00:00Z", "2026-01-0
 @pytest.mark.parametrize("text", [*TIMES, "2026-01-01 08:00:00 +01:00", "!!timestamp 2026-01-01"])
 def test_times_are_taken_with_and_without_quotes_and_zones(text, tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text(f"data: {{start: {text}}}\nmarket: {{start: {text}}}\nvary: {{data.end: [{text}]}}\n")
+    path.write_text(f"data: {{start: {text}}}\nmarket: {{start: {text}}}\nvary: {{data.start: [{text}]}}\n")
     plain = text.removeprefix("!!timestamp ")
-    wanted = load_config(None, {"data.start": plain, "market.start": plain, "vary": {"data.end": [plain]}})
+    wanted = load_config(None, {"data.start": plain, "market.start": plain, "vary": {"data.start": [plain]}})
     assert load_config(path) == wanted
     assert wanted.data.start == wanted.market.start == plain
 

@@ -37,6 +37,7 @@ class Slow:
         zero = np.zeros
         self.position = zero(n)  # coins (linear) or USD of inverse futures
         self.hedge, self.fees, self.spread, self.funding = zero(n), zero(n), zero(n), zero(n)
+        self.unsure = np.zeros(n, bool)
         self.trades, self.turnover, self.squares, self.variance = zero(n), zero(n), zero(n), zero(n)
         self.lines = {name: zero(n) for name in ("delta", "gamma", "theta")}
         self.settled = zero(n)
@@ -151,6 +152,8 @@ class Slow:
 
     def book_trade(self, x, F):
         e = self.e
+        # Of a wish near the dust rounding decides whether it is one.
+        self.unsure |= (np.abs(x) > 1e-13 * self.size) & (np.abs(x) < 1e-11 * self.size)
         x = np.where(np.abs(x) > 1e-12 * self.size, x, 0.0)
         half = 1e-4 * e.costs.half_spread_bp
         away = 1.0 + np.sign(x) * half  # of the fill from the mark
