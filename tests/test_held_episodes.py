@@ -58,17 +58,10 @@ def test_episodes_end_as_replays_do(setting):
 @pytest.mark.parametrize("schedule", ["roll", "each_expiry"])
 def test_an_entry_at_the_moment_of_a_delivery_waits_for_it(schedule):
     """Its chain and the bar of that moment are not looked at; one that takes the hedge over looks at once."""
-    base = {
-        "marks.source": "flat",
-        "entry.schedule": schedule,
-        "entry.expiries": "any",
-        "costs.max_quote_age": None,
-    }
-    base |= {"entry.min_days": 1, "entry.max_days": 1, "size.contracts": 1000.0}
-    base |= {
-        "hedge.target": "usd_neutral",
-        "hedge.lots": False,
-    }  # what a hedge costs is hedged at the next look
+    # What a hedge costs is hedged at the next look.
+    base = {"marks.source": "flat", "hedge.target": "usd_neutral", "hedge.lots": False}
+    base |= {"entry.schedule": schedule, "entry.expiries": "any", "entry.min_days": 1, "entry.max_days": 1}
+    base |= {"size.contracts": 1000.0, "costs.max_quote_age": None}
     path = prices_of(START + NS_PER_HOUR * np.arange(150), random_path(3, 149, dt=1 / 8760), NS_PER_HOUR)
     tape = Tape(flat_chains(path, "BTC", 0.55, 1.0), path)
     held = compare(base, tape)

@@ -55,7 +55,9 @@ EPISODE_COLUMNS = (
 )
 SCALP_COLUMNS = ("episode", "opened", "closed", "hours", "closed_by", *Scalps._fields[3:])
 INTERVAL_COLUMNS = (
-    *("episode", "start", "end", "index_start_usd", "index_end_usd", *_OF_LINES, "pnl_coin", "pnl_usd"),
+    *("episode", "start", "end", "index_start_usd", "index_end_usd"),
+    *_OF_LINES,
+    *("pnl_coin", "pnl_usd"),
 )
 
 

@@ -233,12 +233,12 @@ def check_sources(config: Config) -> None:
         Naming the field.
     """
     data, flat = config.data, config.marks.source == "flat"
-    for name in ("start", "end", "funding"):
-        if is_simulated(config) and not flat and getattr(data, name) is not None:
-            raise ConfigError(
-                f"data.{name}: of recorded data, but none is named; name chains (--chains) or a store "
-                "(--store), or leave it out: market.start and market.days say when a simulated market is"
-            )
+    unread = [name for name in ("start", "end", "funding") if getattr(data, name) is not None]
+    if unread and is_simulated(config) and not flat:
+        raise ConfigError(
+            f"data.{unread[0]}: of recorded data, but none is named; name chains (--chains) or a store "
+            "(--store), or leave it out: market.start and market.days say when a simulated market is"
+        )
     if flat and data.prices is None and data.chains is None:
         raise ConfigError("marks.source: 'flat' needs data.prices, the prices to value the options at")
     if flat and (data.prices is None or data.chains is not None):

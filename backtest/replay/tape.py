@@ -116,7 +116,7 @@ class Tape:
         self.interpolate, self.averaging = interpolate, averaging
         self._delivery = dict(delivery or {})
         self.chain_forwards = forwards_of(chains, forward)
-        self._rows = ContractRows(chains)
+        self._contracts = ContractRows(chains)
         self._vol_cache: dict[Option, Floats] = {}
         self._marks: dict[Option, Floats] = {}
         self._basis_cache: dict[int, Floats] = {}
@@ -310,9 +310,9 @@ class Tape:
             if self.averaging and expiry_ns is not None:
                 at = np.minimum(at, expiry_ns - SETTLEMENT_WINDOW_NS)
             return np.interp(at, self.chains.snapshot_ts[known], values[known])
-        return self._carried(values, i, j)
+        return self._known(values, i, j)
 
-    def _carried(self, values: Floats, i: int, j: int) -> float | Floats:
+    def _known(self, values: Floats, i: int, j: int) -> float | Floats:
         """Last known of per-chain values at entries i..j; one number where it is the same at all of them."""
         if j <= i:
             return np.empty(0)
@@ -334,7 +334,7 @@ class Tape:
         """Forward of an expiry as it trades at entries i..j."""
         if expiry_ns not in self._basis_cache:
             numbers, forwards = self._forwards.get(expiry_ns, ([], []))
-            basis = self._rows.nothing.copy()
+            basis = self._contracts.nothing.copy()
             basis[numbers] = forwards / self.chain_index[numbers]
             self._basis_cache[expiry_ns] = basis
         return self.index[i:j] * self._level(self._basis_cache[expiry_ns], i, j)
@@ -352,7 +352,7 @@ class Tape:
 
     def iv(self, option: Option, i: int, j: int) -> Floats:
         """Mark volatility of an option as it was quoted, at entries i..j."""
-        return self.at_chains(self._rows.quoted(option, self.chains.iv), i, j)
+        return self.at_chains(self._contracts.quoted(option, self.chains.iv), i, j)
 
     def vol(self, option: Option, i: int, j: int) -> Floats:
         """Volatility of an option's mark at entries i..j, on the clock of :meth:`tau`; see `Market`."""
@@ -365,7 +365,7 @@ class Tape:
     def chain_vols(self, option: Option) -> Floats:
         """Volatility of an option's mark in every chain as :meth:`vol` has it, NaN where there is none."""
         if option not in self._vol_cache:
-            self._vol_cache[option] = self._on_clock(option, self._rows.quoted(option, self.chains.iv))
+            self._vol_cache[option] = self._on_clock(option, self._contracts.quoted(option, self.chains.iv))
         return self._vol_cache[option]
 
     def _on_clock(self, option: Option, quoted: Floats) -> Floats:
@@ -383,8 +383,8 @@ class Tape:
         if self._slopes is None:
             return np.zeros(j - i)
         if option not in self._slope_cache:
-            self._slope_cache[option] = self._on_clock(option, self._rows.quoted(option, self._slopes))
-        level = self._carried(self._slope_cache[option], i, j)
+            self._slope_cache[option] = self._on_clock(option, self._contracts.quoted(option, self._slopes))
+        level = self._known(self._slope_cache[option], i, j)
         return np.full(j - i, level) if isinstance(level, float) else level
 
     @cached_property
@@ -397,8 +397,8 @@ class Tape:
     def published_marks(self, option: Option, i: int, j: int) -> tuple[Ints, Floats]:
         """Entries between i and j at which a mark was published, and the marks in the accounting currency."""
         if option not in self._marks:
-            rows, numbers = self._rows.rows(option)
-            marks = self._rows.nothing.copy()
+            rows, numbers = self._contracts.rows(option)
+            marks = self._contracts.nothing.copy()
             unit: Floats | float = 1.0
             if self.converts:
                 unit = np.array([self.chain_forwards[n].get(option.expiry_ns, np.nan) for n in numbers])

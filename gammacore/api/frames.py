@@ -138,9 +138,8 @@ def nanoseconds(argument: str, times: pd.Series) -> Ints:
     else:
         with connect() as database:
             database.register("given", {"cell": times.astype(object).map(str).to_numpy(object)})
-            told: Any = database.execute(f"SELECT {time_sql('trim(cell)')} AS ns FROM given").fetchnumpy()[
-                "ns"
-            ]
+            read = database.execute(f"SELECT {time_sql('trim(cell)')} AS ns FROM given")
+            told: Any = read.fetchnumpy()["ns"]
         wrong, found = np.ma.getmaskarray(told), np.ma.getdata(told)
     if wrong.any():
         row = int(np.argmax(wrong))
