@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gammacore.backtest.replay.runner import build_exchange
+from gammacore.backtest.replay.build import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE

@@ -7,9 +7,10 @@ import pytest
 
 from gammacore.backtest.figures.results import tabulate, write_tables
 from gammacore.backtest.figures.statement import run_statement
+from gammacore.backtest.replay.build import build_exchange
 from gammacore.backtest.replay.holder import holder_past, outside
 from gammacore.backtest.replay.market import LoadedMarket, load_market
-from gammacore.backtest.replay.runner import build_exchange, replay
+from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.sweep.held_book import ACTUAL, UNHEDGED, compare_hedges, held_config
 from gammacore.build import build_desk
 from gammacore.contracts import parse, payoff_coin

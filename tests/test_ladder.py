@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from gammacore.backtest.replay import runner
+from gammacore.backtest.replay.build import build_exchange
 from gammacore.backtest.replay.quiet import QuietBars
-from gammacore.backtest.replay.runner import build_exchange, replay
+from gammacore.backtest.replay.runner import replay
 from gammacore.build import build_desk
 from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected

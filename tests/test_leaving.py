@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gammacore.backtest.figures.reasons import reasons
-from gammacore.backtest.replay.runner import build_exchange, replay
+from gammacore.backtest.replay.build import build_exchange
+from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gammacore.backtest.figures.results import run_backtest
+from gammacore.backtest.replay.build import build_exchange
 from gammacore.backtest.replay.liquidation import Liquidator
 from gammacore.backtest.replay.market import load_market
-from gammacore.backtest.replay.runner import build_exchange, replay
+from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.backtest.report.page import write_report
 from gammacore.build import build_desk

@@ -7,7 +7,8 @@ import pytest
 
 from gammacore import inverse
 from gammacore.attribution import attribute, share_of
-from gammacore.backtest.replay.runner import build_exchange, replay
+from gammacore.backtest.replay.build import build_exchange
+from gammacore.backtest.replay.runner import replay
 from gammacore.build import build_desk
 from gammacore.live.follow import Trail, carried
 from support.markets import build

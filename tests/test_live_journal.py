@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammacore.backtest.replay.runner import build_exchange
+from gammacore.backtest.replay.build import build_exchange
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.config import stated

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from gammacore.backtest.figures.reasons import reasons
-from gammacore.backtest.replay.runner import build_exchange, replay
+from gammacore.backtest.replay.build import build_exchange
+from gammacore.backtest.replay.runner import replay
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
 from gammacore.contracts import Option, Perpetual, parse

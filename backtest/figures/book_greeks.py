@@ -12,7 +12,7 @@ from gammacore.array_types import Floats, Ints
 from gammacore.contracts import Option, Settlement
 from gammacore.daycount import format_time
 
-from ..replay.runner import Run
+from ..replay.runs import Run
 from ..replay.tape import Tape
 
 __all__ = ["book_table"]

@@ -16,7 +16,7 @@ from gammacore.data.margins import published_margins
 from gammacore.margin import future_margins, option_margins
 from gammacore.valuation import value
 
-from ..replay.runner import EpisodeRun, Run
+from ..replay.runs import EpisodeRun, Run
 from ..replay.tape import Tape
 from .exposure import options_held
 

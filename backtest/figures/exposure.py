@@ -20,7 +20,7 @@ from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.episode import HedgeFills
 from gammacore.valuation import settlement_weight
 
-from ..replay.runner import EpisodeRun, Run
+from ..replay.runs import EpisodeRun, Run
 from ..replay.tape import Tape
 
 

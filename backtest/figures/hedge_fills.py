@@ -21,8 +21,9 @@ from gammacore.execution.costs import HOURS
 from gammacore.execution.resting import LOOKS_S, OFTEN_S, ONCE_S
 from gammacore.hedging import Ladder
 
+from ..replay.build import build_exchange
 from ..replay.fills import SimulatedExchange
-from ..replay.runner import EpisodeRun, Run, build_exchange
+from ..replay.runs import EpisodeRun, Run
 from ..replay.tape import Tape
 from .fills_measured import measured_fills
 from .performance import number, returns_on_premium

@@ -27,7 +27,8 @@ from gammacore.strategy import Signal
 from gammacore.strategy.structures import Picked
 
 from ..replay.market import LoadedMarket, load_market
-from ..replay.runner import Run, replay
+from ..replay.runner import replay
+from ..replay.runs import Run
 from ..replay.tape import Tape
 
 __all__ = ["DAYS", "RULES", "Lives", "lives_of", "neutral"]

@@ -16,7 +16,7 @@ from gammacore.portfolio import LIQUIDATED
 from gammacore.terms import margins_of
 from gammacore.valuation import value
 
-from ..replay.runner import EpisodeRun, Run
+from ..replay.runs import EpisodeRun, Run
 from ..replay.tape import Tape
 from .returns import Curves
 

@@ -24,7 +24,7 @@ from gammacore.scalps import Scalps, intervals, scalps
 from gammacore.volatility import realised_vol
 
 from ..replay.market import LoadedMarket
-from ..replay.runner import EpisodeRun, Run
+from ..replay.runs import EpisodeRun, Run
 from .capital import capital_tied
 from .hedge_fills import hedge_fills, option_fills
 from .margins import liquidation_figures, margin_figures

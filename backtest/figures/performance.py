@@ -18,7 +18,7 @@ from gammacore.daycount import DAYS_PER_YEAR
 from gammacore.episode import Episode
 from gammacore.ledger import UNIT, Account, Money
 
-from ..replay.runner import Run
+from ..replay.runs import Run
 from .overfitting import sharpe_ratio
 from .returns import Curves, Marks, daily_profit, profit_curves
 

@@ -21,7 +21,7 @@ from gammacore.portfolio import Portfolio
 from gammacore.strategy import EntryRule, GammaScalp, Refusal, SizeRule
 from gammacore.strategy.filters import VolIndex
 
-from ..replay.runner import Run
+from ..replay.runs import Run
 from ..replay.tape import Tape
 from .exposure import expose
 

@@ -16,7 +16,8 @@ from gammacore.result_files import SUMMARY, config_files, json_text, write_csv
 
 from ..replay.journal import write_journal
 from ..replay.market import LoadedMarket, load_market
-from ..replay.runner import Run, replay
+from ..replay.runner import replay
+from ..replay.runs import Run
 from .book_greeks import book_table
 from .margins import liquidation_table, margin_table
 from .metrics import episode_table, fill_table, interval_table, profit_table, scalp_table, summarise

@@ -19,7 +19,7 @@ from gammacore.daycount import NS_PER_DAY
 from gammacore.episode import Episode
 from gammacore.valuation import value
 
-from ..replay.runner import EpisodeRun
+from ..replay.runs import EpisodeRun
 from ..replay.tape import Tape
 
 Curves = dict[str, Floats]

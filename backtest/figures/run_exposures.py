@@ -13,7 +13,7 @@ import numpy as np
 
 from gammacore.array_types import Floats, Ints
 
-from ..replay.runner import EpisodeRun, Run
+from ..replay.runs import EpisodeRun, Run
 from .exposure import EpisodeExposure, expose
 
 ALL_MOMENTS = 9_000  # of all episodes together

@@ -23,7 +23,7 @@ from gammacore.settlement import clock_factor
 from gammacore.volatility import fit_surface
 from gammacore.walk import VEGA_PARTS
 
-from ..replay.runner import Run
+from ..replay.runs import Run
 from ..replay.tape import Tape
 
 PARTS = (*VEGA_PARTS, "rest")

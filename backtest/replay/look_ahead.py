@@ -18,7 +18,8 @@ from gammacore.daycount import format_time
 from gammacore.errors import DataError
 
 from .market import Sources, build_tape, load_sources
-from .runner import Run, replay
+from .runner import replay
+from .runs import Run
 
 PARTS = ("prices", "chains", "funding", "delivery", "dvol")
 _NAMES = ("chains", "prices", "funding", "delivery", "dvol")  # fields of Sources

@@ -7,173 +7,36 @@ Bars at which the desk would decide nothing are skipped, see :mod:`.quiet`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
-from gammacore.attribution import Attribution
-from gammacore.build import FEED_NS, build_desk, build_working, hedge_costs
+from gammacore.build import FEED_NS, build_desk
 from gammacore.config import Config
-from gammacore.contracts import Grids, Perpetual, Settlement
+from gammacore.contracts import Perpetual
 from gammacore.desk import Desk
 from gammacore.episode import Episode
 from gammacore.errors import ConfigError
 from gammacore.events import Delivery, Event, Timer
-from gammacore.expansion import Method
 from gammacore.forecasts import with_forecast
 from gammacore.hedging import Never, Policy
 from gammacore.netting import NettedPortfolio
 from gammacore.strategy import Signal
-from gammacore.terms import family_of, fees_of, grids_of
 
+from .build import build_exchange
 from .compiled import CompiledHedger, obstacle
 from .explainer import Explainer
 from .fills import SimulatedExchange
 from .holder import HolderTrade, Onlooker, outside
-from .liquidation import Liquidation, Liquidator
-from .option_quotes import BarPath
+from .liquidation import Liquidator
 from .price_block import PriceBlock
 from .quiet import QuietBars
-from .recorded_hedges import recorded_hedges
+from .runs import EpisodeRun, Run
 from .tape import Settled, Tape
 from .wanted import Wanted
-from .worked import WorkedBars
 
 Progress = Callable[[int, int], None]
-
-
-class EpisodeRun:
-    """An episode that ended, or was carried at marks, and what it traded on.
-
-    Attributes
-    ----------
-    episode : Episode
-    first, last : int
-        Entries of the tape at which it began and ended.
-    """
-
-    def __init__(self, episode: Episode, tape: Tape, last: int, explainer: Explainer) -> None:
-        self.episode, self.last = episode, last
-        self.first = int(tape.ts_ns.searchsorted(episode.entry_ns, side="right")) - 1
-        self._explainer = explainer
-
-    @cached_property
-    def attribution(self) -> Attribution:
-        """Its explanation, worked out when first asked for: a sweep never asks."""
-        return self._explainer.explain(self.episode, self.last)
-
-    def explained(self, method: Method) -> Attribution:
-        """Its explanation by one method, worked out anew."""
-        return self._explainer.explain(self.episode, self.last, method)
-
-
-class Run(NamedTuple):
-    """Everything a report needs.
-
-    Attributes
-    ----------
-    episode_runs : list of EpisodeRun
-        Episodes that traded, in order of entry; one still open at the end is carried at marks.
-    skipped : int
-        Episodes left out: fewer chains than ``entry.min_snapshots``, or unfinished and dropped.
-    deliveries : dict of expiry_ns to Settled
-    missing_quotes : int
-        Orders that found no quote.
-    engine : str
-        ``compiled``, or ``desk`` and why.
-    liquidations : list of Liquidation
-        Rounds in which the exchange took positions, where ``size.equity`` says what the account has.
-    residual, book : EpisodeRun or None
-        Of a book, see :class:`gammacore.netting.NettedPortfolio`.
-    recorded : dict or None
-        Hedges worked against a recorded book, and what was not filled through.
-    options : dict or None
-        Legs of options that rested, see :meth:`OptionOrders.told`; None where all take at once.
-    """
-
-    config: Config
-    tape: Tape
-    desk: Desk
-    episode_runs: list[EpisodeRun]
-    skipped: int
-    deliveries: dict[int, Settled]
-    missing_quotes: int
-    engine: str
-    residual: EpisodeRun | None = None
-    book: EpisodeRun | None = None
-    recorded: dict[str, int] | None = None
-    options: dict[str, int] | None = None
-    liquidations: Sequence[Liquidation] = ()
-
-    @property
-    def traded(self) -> list[EpisodeRun]:
-        """What was really traded: by the episodes, or by the book."""
-        return self.episode_runs if self.book is None else [self.book]
-
-    @property
-    def native(self) -> int:
-        """Place of the settlement currency in a Money: 0 the coin, 1 USD."""
-        return 0 if self.tape.settlement is Settlement.INVERSE else 1
-
-    @property
-    def accounts(self) -> list[EpisodeRun]:
-        """What sums to the profit of the whole: the episodes, and the residual of a book."""
-        return self.episode_runs + ([] if self.residual is None else [self.residual])
-
-
-def build_exchange(config: Config, tape: Tape | None = None) -> SimulatedExchange:
-    """Exchange of a configuration; hedges are worked against the bars of a tape, without one they take."""
-    costs, grids, working = config.costs, grids_of(config), config.execution
-    return SimulatedExchange(
-        costs.fill,
-        fees_of(config, grids),
-        option_fees=costs.option_fees,
-        costs=hedge_costs(config),
-        bars=None if tape is None else WorkedBars(working.hedges, build_working(config), working.seed, tape),
-        recorded=None if tape is None or working.fills == "bars" else recorded_hedges(config, tape),
-        path=None if tape is None else _path(config, tape, grids),
-        on_ticks=config.hedge.lots,
-        max_quote_age_ns=None if costs.max_quote_age is None else costs.max_quote_age.ns,
-        averaging=config.exit.delivery == "average",
-        grids=grids,
-    )
-
-
-def _path(config: Config, tape: Tape, grids: Grids) -> BarPath | None:
-    """Path within bars where options rest, None where they all take.
-
-    Raises
-    ------
-    ConfigError
-        If options are to rest, or to keep to a volatility, without quotes or ticks.
-    """
-    working, fill = config.execution, config.costs.fill
-    careful = {
-        "options": working.options != "take",
-        "option_exits": working.option_exits != "take",
-        "iv_limit": working.iv_limit is not None,
-        "max_from_smile": working.max_from_smile is not None,
-    }
-    asked = [name for name, wanted in careful.items() if wanted]
-    if not asked:
-        return None
-    if fill != "cross":
-        raise ConfigError(
-            f"costs.fill: expected cross, as execution.{asked[0]} is about quotes, got {fill!r}"
-        )
-    if not (careful["options"] or careful["option_exits"]):
-        return None
-    age, patience = config.costs.max_quote_age, working.option_patience
-    if age is not None and patience.ns >= age.ns:
-        raise ConfigError(
-            f"execution.option_patience: expected less than costs.max_quote_age = {age}, after which a "
-            f"chain is no quote, got {patience}"
-        )
-    if grids.of(family_of(config), "option") is None:
-        raise ConfigError(f"execution.{asked[0]}: {grids.missing(family_of(config), 'option')}")
-    return BarPath(working.seed, tape.ts_ns, tape.next_bars)
 
 
 class _Replay:

@@ -22,9 +22,11 @@ from ..figures.performance import CURRENCIES, Earned, earned_by, performance
 from ..figures.reasons import reasons
 from ..figures.results import Results, tabulate
 from ..figures.returns import Marks
+from ..replay.build import build_exchange
 from ..replay.compiled import obstacle
 from ..replay.market import LoadedMarket, load_market
-from ..replay.runner import Progress, Run, build_exchange, replay
+from ..replay.runner import Progress, replay
+from ..replay.runs import Run
 from .grid import Cell
 from .held_episodes import HeldEpisodes
 

@@ -22,7 +22,8 @@ from ..figures.performance import number
 from ..figures.returns import Marks, daily_profit, profit_curves
 from ..replay.holder import HolderPast
 from ..replay.market import LoadedMarket
-from ..replay.runner import Run, replay
+from ..replay.runner import replay
+from ..replay.runs import Run
 from .grid import cells
 
 __all__ = ["ACTUAL", "UNHEDGED", "HedgedBook", "HeldBook", "compare_hedges", "held_config"]

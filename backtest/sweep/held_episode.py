@@ -21,7 +21,7 @@ from gammacore.strategy.exits import OF_HEDGE
 
 from ..replay.compiled import CompiledHedger
 from ..replay.price_block import PriceBlock
-from ..replay.runner import EpisodeRun, Run
+from ..replay.runs import EpisodeRun, Run
 from ..replay.tape import Tape
 
 

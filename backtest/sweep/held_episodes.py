@@ -24,8 +24,9 @@ from gammacore.ledger import UNIT, Account, Money
 
 from ..figures.performance import CURRENCIES, Bets, Earned, bets_of
 from ..figures.returns import Marks, holding_of
+from ..replay.build import build_exchange
 from ..replay.compiled import CompiledHedger, bars_of, obstacle, plan_of
-from ..replay.runner import build_exchange, replay
+from ..replay.runner import replay
 from ..replay.tape import Tape
 from .held_episode import obstacle_to_sharing, prepare
 
