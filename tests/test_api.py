@@ -413,6 +413,8 @@ NOTHING = TARDIS.assign(mark_price=np.nan)
             "realised: row NaT: time 'NaT' is not a time",
         ),
         (lambda: gc.backtest(14), ConfigError, "config: expected a path, a mapping or a Config; got int"),
+        (lambda: gc.load(7), DataError, "folder: expected the path of a result directory, got int"),
+        (lambda: gc.compare(None, "."), DataError, "first: .* of a result directory, got None"),
     ],
 )
 def test_what_cannot_be_drawn_or_run_says_why(call, error, told):

@@ -106,7 +106,7 @@ def load(folder: str | Path) -> Result:
     """
     from gammacore.backtest.report.stored import load_results
 
-    return Result(load_results(Path(folder)))
+    return Result(load_results(_folder("folder", folder)))
 
 
 def compare(first: Result | str | Path, second: Result | str | Path) -> Comparison:
@@ -115,6 +115,11 @@ def compare(first: Result | str | Path, second: Result | str | Path) -> Comparis
     Returns
     -------
     Comparison
+
+    Raises
+    ------
+    DataError
+        If one is neither, a file of it is broken, or they cannot be compared.
 
     Examples
     --------
@@ -132,7 +137,7 @@ def compare(first: Result | str | Path, second: Result | str | Path) -> Comparis
             if isinstance(one, Result):
                 folders.append(one.report(Path(place) / name).parent)
             else:
-                folders.append(Path(one))
+                folders.append(_folder(name, one))
         return Comparison(comparison(load_runs(folders)))
 
 
@@ -222,6 +227,13 @@ def breakeven(
         chosen = _config(config, _overrides(settings, chains, prices, folder), store)
         ranked = rank_positions(chosen, forecast=weighed)
     return pd.DataFrame(ranked.rows())
+
+
+def _folder(name: str, given: Any) -> Path:
+    """Path of a result directory; what is no path is refused by its argument's name."""
+    if not isinstance(given, str | Path):
+        raise DataError(f"{name}: expected the path of a result directory, got {type(given).__name__}")
+    return Path(given)
 
 
 @contextmanager
