@@ -8,13 +8,16 @@ from gammacore.backtest.replay import runner
 from gammacore.backtest.replay.build import build_exchange
 from gammacore.backtest.replay.quiet import QuietBars
 from gammacore.backtest.replay.runner import replay
+from gammacore.backtest.replay.synthetic import flat_chains
+from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
+from gammacore.daycount import NS_PER_MINUTE
 from gammacore.errors import ConfigError
 from gammacore.events import Fill, Rejected
 from gammacore.hedging.ladder import rung_price
 from gammacore.orders import Cancel, Leg, Purpose
-from support.markets import START, build
-from support.tapes import market
+from support.markets import START, build, prices_of, random_path
+from support.tapes import YEAR, market
 
 LADDER = {
     "hedge.rule": "ladder",
@@ -95,6 +98,26 @@ def test_fills_keep_the_mismatch_in_the_band_at_maker_fees():
     taker = replay(build({**LADDER, "hedge.rule": "band"}), market(4, config))
     fees = [sum(d.attribution.totals["fees"].coin for d in r.episode_runs) for r in (run, taker)]
     assert abs(fees[0]) < 0.6 * abs(fees[1])
+
+
+@pytest.mark.parametrize("cheaper", [2.0**17, 2.0**24])
+def test_hedges_of_a_cheaper_coin_are_as_many_and_as_much_larger(cheaper):
+    path, ts = random_path(3, 3 * 1440), START + NS_PER_MINUTE * np.arange(3 * 1440 + 1)
+    hedges = []
+    for price, amount in ((path, 1.0), (path / cheaper, cheaper)):
+        prices = prices_of(ts, price, NS_PER_MINUTE)
+        tape = Tape(flat_chains(prices, "BTC", 0.6, 1.0), prices, linear=True, averaging=False)
+        config = build({**YEAR, **LADDER, "size.contracts": amount, "hedge.band": 0.05 * amount})
+        found = [e.episode.hedge_fills() for e in replay(config, tape).episode_runs]
+        hedges.append(
+            (
+                np.concatenate([fills.ts_ns for fills in found]),
+                np.concatenate([fills.amount for fills in found]) / amount,
+            )
+        )
+    assert len(hedges[0][0]) > 50
+    np.testing.assert_array_equal(hedges[0][0], hedges[1][0])
+    np.testing.assert_allclose(hedges[0][1], hedges[1][1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))

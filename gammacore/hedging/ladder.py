@@ -13,7 +13,8 @@ from gammacore.valuation import shape
 __all__ = ["reached", "rung_price"]
 
 FARTHEST = 0.3  # of the price: beyond, nothing is worth resting
-CLOSE_ENOUGH = 1e-9  # of a coin
+CLOSE_ENOUGH = 1e-9  # of the largest amount of an option
+NARROW = 1e-11  # of the price: what lies closer together counts as one
 
 
 def reached(order: Order, price: Any) -> Any:
@@ -44,18 +45,19 @@ def rung_price(target: Target, episode: Episode, view: MarketView, edge: float) 
     A USD in an inverse contract.
     """
     start = price = float(view.future_price(episode.hedge.instrument))
+    close_enough = CLOSE_ENOUGH * max(map(abs, episode.legs.values()), default=0.0)
     low, high = start * (1 - FARTHEST), start * (1 + FARTHEST)
     for _ in range(50):
         mismatch, gamma = _at(target, episode, view, price, price / start)
         if gamma <= 0.0:
             return None
         gap = edge - mismatch
-        if abs(gap) < CLOSE_ENOUGH:
+        if abs(gap) < close_enough:
             return price if (price - start) * edge > 0 else None
         step = gap / gamma
         low, high = (price, high) if gap > 0 else (low, price)
         price = price + step if low < price + step < high else 0.5 * (low + high)
-        if high - low < 1e-6:
+        if high - low < NARROW * start:
             return None
     return None
 
