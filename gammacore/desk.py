@@ -398,7 +398,7 @@ class Desk:
 
     def _rehedge(self, episodes: Collection[Episode]) -> list[Command]:
         orders: list[Command] = []
-        if not episodes or (self.closing and self.lets_go):
+        if not episodes or self.lets_go:
             return orders
         held = self.portfolio.open.values()
         if self.portfolio.book is not None and any(map(self._awaits_heir, held)):

@@ -1,5 +1,7 @@
 """Resting hedge orders: where they are put, when they fill, and that none is left behind."""
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -142,6 +144,17 @@ def resting():
     desk, episode = opened(config, tape)
     assert len(episode.resting) == 2
     return desk, episode, msgspec.structs.replace(tape.snapshot(0), ts_ns=tape.snapshot(0).ts_ns + 1)
+
+
+def test_orders_rest_on_the_tick_away_from_the_market(resting):
+    desk, episode, _ = resting
+    market = desk.market
+    for order in episode.resting.values():
+        (leg,) = order.legs
+        exact = rung_price(desk.hedge.target, episode, market, math.copysign(0.05, -leg.amount))
+        away = exact - order.limit if leg.amount > 0 else order.limit - exact
+        assert 0.0 < away < 0.5
+        assert order.limit % 0.5 == 0.0
 
 
 def test_beside_a_hedge_on_its_way_nothing_rests(resting):

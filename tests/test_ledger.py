@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gammacore.contracts import Settlement
 from gammacore.errors import LedgerError
-from gammacore.ledger import ASSETS, Account, Ledger, Money
+from gammacore.ledger import ASSETS, Account, Ledger, Money, check_gap
 
 amounts = st.floats(-100, 100, allow_nan=False)
 actions = st.lists(
@@ -75,6 +76,21 @@ def test_a_lost_debit_is_noticed():
     ledger._balance[Account.CASH][0] += 1
     with pytest.raises(LedgerError, match="coin, expected 0"):
         ledger.assert_invariants()
+
+
+@pytest.mark.parametrize("settlement", list(Settlement))
+@pytest.mark.parametrize("rate", [60e3, 0.25])
+def test_a_gap_is_bounded_by_half_a_unit_a_posting_and_its_conversion(settlement, rate):
+    ledger, native = Ledger(settlement, rate), 0.5e-8 * 40
+    inverse = settlement is Settlement.INVERSE
+    other = native * max(rate, 1.0) if inverse else native / min(rate, 1.0)
+    bounds = np.array([native, other + 1e-8 * 40] if inverse else [other + 1e-8 * 40, native])
+    for sign in (1, -1):
+        check_gap(ledger, Money(*(sign * bounds)), 40, "parts")
+        for currency in (0, 1):
+            gap = np.where(np.arange(2) == currency, sign * 1.1 * bounds, 0.0)
+            with pytest.raises(LedgerError, match=r"^parts: off by .* more than 40 postings can round"):
+                check_gap(ledger, Money(*gap), 40, "parts")
 
 
 def test_money_adds_by_currency():
