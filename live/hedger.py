@@ -61,6 +61,7 @@ from .watched import Watched
 
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed
+CANCEL_NS = NS_PER_SECOND  # between two attempts to cancel everything
 ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 log = logging.getLogger("gammacore.live")
 
@@ -89,6 +90,8 @@ class Hedger:
     ----------
     decided, filled : int
         Orders of the desk, trades.
+    cancel_owed : bool
+        Whether a kill's cancellation of everything has not been confirmed.
     """
 
     def __init__(
@@ -114,7 +117,8 @@ class Hedger:
         self._ready = ready
         self._watched = Watched(parts)
         self._timer_ns = self._account_ns = 0
-        self._cancel_owed = False  # of a kill without a connection
+        self.cancel_owed = False  # of a kill, until the exchange has confirmed it
+        self._cancelling = self._cancel_ns = 0
         self._fresh: list[Order] = []  # decided, and not yet logged
         self._owed = False  # something must outlive the process before this round ends
         self._not_rolled: set[int] = set()
@@ -191,6 +195,7 @@ class Hedger:
             self.journal.told(fact)
         if self._ready:
             self.execution.paused = False
+            self._cancel_everything()
             self._timers(now_ns)
             self.execution.tick(now_ns)
             self.adoption.tick()
@@ -420,15 +425,23 @@ class Hedger:
             self._work_on()
             return
         self.risk.latch("kill switch", reason)
-        self._cancel_owed = True
+        self.cancel_owed, self._cancel_ns = True, 0
         self._cancel_everything()
         self.stop(reason)
 
     def _cancel_everything(self) -> None:
-        """Cancel whatever its fate, also what we do not know of; as soon as there is a connection."""
-        if self._ready and self._cancel_owed:
-            self._cancel_owed = False
-            self.session.cancel_all()
+        """Cancel whatever its fate, also what we do not know of; again and again until it is confirmed."""
+        now_ns = self.now_ns()
+        due = self.cancel_owed and now_ns >= self._cancel_ns and not self.asked.waits(self._cancelling)
+        if not self._ready or not due:
+            return
+
+        def done(found: Any) -> None:
+            self.cancel_owed = False
+
+        self._cancel_ns = now_ns + CANCEL_NS
+        self._cancelling = self.session.cancel_all()
+        self.asked.expect(self._cancelling, "kill", done, lambda failed: None)
 
     def _work_on(self) -> None:
         if self._ready:
@@ -438,7 +451,7 @@ class Hedger:
     @property
     def quiet(self) -> bool:
         """Whether nothing is at work, so that a session may end."""
-        return not self.execution.busy and not self._cancel_owed
+        return not self.execution.busy and not self.cancel_owed
 
     @property
     def flat(self) -> bool:

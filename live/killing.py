@@ -93,9 +93,9 @@ def kill(journal: Path, *, flatten: bool, wait_s: float) -> Outcome:
         stage, session = _wait(journal, before, "flat" if flatten else "cancelled", wait_s)
     follower = _followed(journal)
     positions = None if follower is None else own_positions(follower)
-    done = bool(stage) if not flatten else stage == "flat" or (session == "ended" and positions == {})
-    if session == "ended" and not flatten:
-        done = True  # with its connection the exchange cancels what rests
+    done = stage == "flat" or (session == "ended" and positions == {})
+    if not flatten:  # with its connection the exchange cancels what rests
+        done = done or stage == "cancelled" or session == "ended"
     said = _words(journal, flatten, session, stage, positions, wait_s) + _staying(follower)
     return Outcome(done, said, switch, flatten, session, stage, positions)
 
@@ -178,7 +178,7 @@ def _words(
             return "the session has closed all positions and ends"
         return f"the session is closing, not yet flat after {wait_s:g} s: it goes on until it is; {held}"
     if stage == "taken":
-        return f"the session has halted; its orders are not yet cancelled after {wait_s:g} s; {held}"
+        return f"the session has halted; not all orders are cancelled after {wait_s:g} s, it tries on; {held}"
     return f"the session has halted, its orders are cancelled; {held}"
 
 

@@ -215,7 +215,7 @@ class Paper:
         """Take everything back."""
         for order_id in list(self._open):
             self.cancel(order_id)
-        return next(self._ids)
+        return self._answer(m.CANCEL_ALL, None)
 
     def request(self, method: Method[Any], params: Mapping[str, Any], *, timeout_s: float = 10.0) -> int:
         """Answer questions about orders here, pass the others on."""

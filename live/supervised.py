@@ -43,6 +43,19 @@ def kill_file(journal: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(journal)}.kill")
 
 
+def said_by(switch: Path) -> str | None:
+    """Return the words of a kill switch, in whatever case and encoding; None without one.
+
+    One that cannot be read halts.
+    """
+    try:
+        return switch.read_bytes().replace(b"\0", b"").decode("ascii", "ignore").strip().lower()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return "halt"
+
+
 class Supervised:
     """Handler of a session.
 
@@ -88,7 +101,8 @@ class Supervised:
         self._since_s = 0.0  # of stopping, or of the failure
         self._signalled_s = -TOGETHER_S
         self._looked_ns = 0
-        self._read = ""  # of the switch, when it was last acted upon
+        self._said: str | None = None  # by the switch, at the last look
+        self._read = ""  # of it, when it was last acted upon
         self._stages: set[tuple[str, str]] = set()
         self._cancels: set[int] = set()  # asked for after a failure, and not answered
         self._seen: tuple[Any, ...] = ()
@@ -150,12 +164,15 @@ class Supervised:
         self._say_why_idle()
 
     def _look_at_switch(self) -> None:
-        said = self._switch.read_text(encoding="utf-8") if self._switch.exists() else ""
+        said = said_by(self._switch)
+        if said == "" and self._said == "":  # not in the middle of being written
+            said = "halt"
+        self._said = said
         if said and said != self._read:  # a halt may become a flattening
             self._read = said
             self._hedger.kill("kill switch", flatten=self._flattens)
             self._answer("taken")
-        if self._read and not self._hedger.execution.labels:  # what is decided after it is not sent
+        if self._read and not (self._hedger.execution.labels or self._hedger.cancel_owed):
             self._answer("cancelled")
         if self._read and self._hedger.flat:
             self._answer("flat")

@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 from gammacore.errors import SessionError
+from gammacore.live import killing
 from gammacore.live.flatten import held_by
 from gammacore.live.journal import read
 from gammacore.live.killing import kill
@@ -151,6 +152,17 @@ def test_a_session_that_has_lost_its_journal_is_not_out_of_reach(exchange, tmp_p
         assert "the session has ended" in words(result)
         assert "its journal cannot be read" in words(result)
         assert process.wait(PATIENCE_S) == NO_JOURNAL
+
+
+@pytest.mark.parametrize(
+    ("stage", "done"), [("", False), ("taken", False), ("cancelled", True), ("flat", True)]
+)
+def test_a_kill_has_happened_once_the_session_says_that_all_is_cancelled(stage, done, tmp_path, monkeypatch):
+    journal = tmp_path / "j.db"
+    journal.touch()
+    monkeypatch.setattr(killing, "is_held", lambda path: True)
+    monkeypatch.setattr(killing, "_wait", lambda *args: (stage, "answered" if stage else "silent"))
+    assert kill(journal, flatten=False, wait_s=1.0).done is done
 
 
 def test_words_that_do_not_go_together(tmp_path, run):

@@ -9,7 +9,8 @@ from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.exchange import Fault, MarketModel
 from gammacore.live import client as client_module
 from gammacore.live.risk_manager import Mode
-from support.live_world import ID, Process, lively
+from support.live_world import ID, SECRET, Process, lively
+from support.local_exchange import Client as Holder
 from support.watched_session import PERPETUAL, Played, Watched, hedged
 
 HALT, HEDGE_ONLY = Mode.HALT, Mode.HEDGE_ONLY
@@ -325,6 +326,26 @@ def test_the_kill_switch(flatten, play):
         assert len(world.orders()) == before
         assert any(m["method"] == "private/cancel_all" for m in world.sent)
         assert {p.lots for p in world.account.positions.values()} != {0}
+
+    play(script)
+
+
+@pytest.mark.parametrize("kind", ["settlement", "too_many_requests", "lost_request", "lost_response"])
+def test_a_kill_cancels_everything_even_if_the_exchange_refuses_at_first(kind, play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        holder = Holder(world.exchange, ID, SECRET)
+        world.exchange.advance(world.now_ns)
+        holder.call("private/buy", instrument_name=PERPETUAL, amount=1_000, price=40_000.0)
+        world.exchange.inject(Fault(kind=kind, match="private/cancel_all"))
+        hedger.kill("kill switch", flatten=False)
+        assert hedger.cancel_owed
+        yield lambda: hedger.quiet
+        assert not hedger.cancel_owed
+        assert holder.call("private/get_open_orders") == []
+        asked = len(world.sent)
+        yield 5.0
+        assert not any(m["method"] == "private/cancel_all" for m in world.sent[asked:])
 
     play(script)
 

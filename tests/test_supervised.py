@@ -236,6 +236,29 @@ def test_every_throw_of_the_switch_is_answered(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "flattens"),
+    [
+        (b"", False),  # touch
+        (b"\xff\xfeh\0a\0l\0t\0\r\0\n\0", False),  # echo of a Windows shell
+        (b"\xff\xfef\0l\0a\0t\0t\0e\0n\0\r\0\n\0", True),
+        (b"FLATTEN\n", True),
+        (b"\x80\x81 stop", False),
+        (None, False),  # a folder
+    ],
+)
+def test_a_switch_thrown_by_hand_is_obeyed_whatever_wrote_it(words, flattens, tmp_path):
+    process = start(tmp_path)
+    switch = tmp_path / "j.db.kill"
+    run(process, switch.mkdir if words is None else lambda: switch.write_bytes(words))
+    assert process.watch.failure is None
+    told = [(fact.flatten, fact.stage) for fact in facts(tmp_path / "j.db", SwitchSeen)]
+    assert told[0] == (flattens, "taken")
+    assert "kill switch" in process.core.risk.causes
+    assert not resting(process)
+    process.close()
+
+
 def test_waiting_is_logged_once_for_every_change(tmp_path):
     configure(tmp_path / "j.db.log")
     world = World()  # a Wednesday; nothing is 20 days out in its two expiries
