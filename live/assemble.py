@@ -25,7 +25,7 @@ from gammacore.risk import Grid, RiskLimits
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.learned_estimate import LearnedEstimate
 
-from .about import CatalogRead
+from .about import Began, CatalogRead
 from .attempts import Booked, Placed, session_name
 from .audit import move_of
 from .dry import DryRun
@@ -47,13 +47,15 @@ HOURLY_NS = 40 * NS_PER_DAY  # of history in one answer by the hour; longer wind
 class Past(msgspec.Struct):
     """What a journal knows: the desk at its end, and the facts of its orders.
 
-    ``known`` are the ids of its trades and of the holder's; ``start_ns`` is when a fresh journal starts, and
-    ``since_ns`` when other trades have to be asked for from: None before there is a baseline.
+    ``began`` is its last process, None before the first. ``known`` are the ids of its trades and of the
+    holder's; ``start_ns`` is when a fresh journal starts, and ``since_ns`` when other trades have to be asked
+    for from: None before there is a baseline.
     """
 
     desk: Desk
     session: str
     start_ns: int | None = None
+    began: Began | None = None
     since_ns: int | None = None
     placed: list[Placed] = []
     booked: list[Booked] = []
@@ -65,6 +67,8 @@ class Past(msgspec.Struct):
     def note(self, fact: Any) -> None:
         """Take in a fact of the journal."""
         match fact:
+            case Began():
+                self.began = fact
             case Placed():
                 self.placed.append(fact)
             case Booked():

@@ -28,7 +28,7 @@ from .journal import read
 from .killing import own_positions
 from .positions import Adopted, Foreign, direct_label
 from .records import decode_fact
-from .session import URLS, Venue, scaled_clock
+from .session import URLS, Venue, read_account, scaled_clock
 
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
@@ -115,8 +115,8 @@ def flatten_directly(
 
     Raises
     ------
-    CredentialsError, RequestError, SessionError
-        If the exchange cannot be reached, or refuses to log in or to cancel.
+    CredentialsError, JournalError, RequestError, SessionError
+        If the exchange cannot be reached, refuses to log in or to cancel, or the key is of another account.
     """
     venue = venue or held.began.venue  # type: ignore[assignment]
     address = url or URLS.get(str(venue), "")
@@ -127,6 +127,7 @@ def flatten_directly(
     client = Client(address, credentials, currencies=(held.currency,), clock=clock)
     until_s = time.monotonic() + wait_s
     try:
+        held.began.demand_account("the journal", read_account(client, held.currency).account)
         client.call(m.CANCEL_ALL_BY_CURRENCY, {"currency": held.currency}, timeout_s=wait_s)
         say(f"all orders in {held.currency} cancelled")
         while not client.reconciled:  # no order is sent before

@@ -26,10 +26,11 @@ import msgspec
 from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
-from gammacore.contracts import AccountFee, Grids, Perpetual, Settlement, listed
+from gammacore.contracts import Grids, Perpetual, Settlement, listed
 from gammacore.deribit import methods as m
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.frames import decode_envelope
+from gammacore.deribit.news import AccountNews
 from gammacore.errors import ContractError, GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
 from gammacore.terms import check_grids, fees_of
@@ -144,6 +145,8 @@ def run(config: Config, options: SessionOptions) -> str:
     credentials = Credentials.load(testnet=options.venue != "production") if options.account else None
     now_ns = clock() if clock is not None else time.time_ns()
     past = past_of(options.journal, config, now_ns)
+    if past.began is not None:
+        past.began.demand_same(options.journal, options.venue, paper=options.paper)
     client = Client(
         url,
         credentials,
@@ -187,6 +190,9 @@ def _assembled(
     config: Config, options: SessionOptions, past: Past, journal: Journal, client: Client
 ) -> tuple[Hedger, Any]:
     """Hedger and handler of a session, with what the exchange must say before."""
+    whose = read_account(client, config.settles_in).account if options.account else ""
+    if past.began is not None:
+        past.began.demand_account(options.journal, whose)
     catalog = read_catalog(client, config, options.account)
     selection = selection_of(config)
     if selection is not None and options.account and past.shares.baseline is None:
@@ -208,8 +214,8 @@ def _assembled(
         past_index(client, feed.base, feed.volatility)
     if feed.looks_back_ns:
         feed.remember(past_prices(client, feed.perpetual.name, feed.looks_back_ns))
-    began = client.now_ns()
-    journal.told(Began(began, __version__, options.venue, options.paper, options.speed, os.getpid()))
+    how = options.venue, options.paper, options.speed
+    journal.told(Began(client.now_ns(), __version__, *how, os.getpid(), whose))
     return made[0], made[0] if paper is None else paper
 
 
@@ -243,15 +249,18 @@ def read_catalog(client: Client, config: Config, account: bool = True) -> Grids:
         catalog = listed(rows, "the exchange's catalog", config.coin)
     except ContractError as error:
         raise SessionError(str(error)) from None
-    catalog = catalog.charged(_own_fees(client, config) if account else (), client.now_ns())
+    catalog = catalog.charged(
+        read_account(client, config.settles_in).fees if account else (), client.now_ns()
+    )
     _demand_listed(config, catalog)
     check_grids(config, catalog)
     return catalog
 
 
-def _own_fees(client: Client, config: Config) -> tuple[AccountFee, ...]:
-    asked = {"currency": config.settles_in, "extended": True}
-    return client.call(m.GET_ACCOUNT_SUMMARY, asked, timeout_s=30.0).fees
+def read_account(client: Client, currency: str) -> AccountNews:
+    """Ask for the account, with its number and its fees."""
+    asked = {"currency": currency, "extended": True}
+    return client.call(m.GET_ACCOUNT_SUMMARY, asked, timeout_s=30.0)
 
 
 def _demand_listed(config: Config, catalog: Grids) -> None:

@@ -15,9 +15,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gammacore.errors import SessionError
+from gammacore.errors import JournalError, SessionError
+from gammacore.exchange import Exchange, ExchangeConfig
+from gammacore.exchange.server import serving
 from gammacore.live.about import Began
 from gammacore.live.clock import SteadyClock
+from gammacore.live.flatten import flatten_directly, held_by
 from gammacore.live.follow import Follower
 from gammacore.live.journal import RecordKind, read
 from gammacore.live.killing import pull
@@ -25,7 +28,7 @@ from gammacore.live.launch import Signals, start_session
 from gammacore.live.limits import REQUIRED, missing_limits
 from gammacore.live.parity import check
 from gammacore.live.records import decode_fact
-from gammacore.live.session import NO_JOURNAL, SessionOptions, kill_file, scaled_clock
+from gammacore.live.session import NO_JOURNAL, REFUSED, SessionOptions, kill_file, scaled_clock
 from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
 from support.live_world import lively
 from support.platforms import linux
@@ -59,9 +62,9 @@ def steady():
         yield url
 
 
-def session(exchange, journal, **changes):
-    options = SessionOptions(venue="local", journal=str(journal), url=exchange, speed=10.0, **changes)
-    return start_session(lively(hedge__band=0.01), options, dict(os.environ) | KEY)
+def session(exchange, journal, venue="local", key=KEY, **changes):
+    options = SessionOptions(venue=venue, journal=str(journal), url=exchange, speed=10.0, **changes)
+    return start_session(lively(hedge__band=0.01), options, dict(os.environ) | key)
 
 
 def test_the_live_command_buys_hedges_and_explains_and_stops_on_ctrl_c(tmp_path):
@@ -395,6 +398,50 @@ def test_one_journal_has_one_session(exchange, tmp_path):
         first.send_signal(signal.SIGHUP)
         assert first.wait(PATIENCE_S) == 0
     assert list(read(journal))[-1].kind is RecordKind.STOP
+
+
+def test_a_journal_goes_on_only_where_its_positions_are(tmp_path, monkeypatch):
+    clients = {"gammacore": SECRET, "other": SECRET}
+    config = ExchangeConfig(clients=clients, start_ns=time.time_ns(), expiries=2, strikes=4, history_days=1)
+    journal, local = tmp_path / "j.db", Exchange(config)
+    accounts = {account.name: account for account in local.floor.accounts.values()}
+    with serving(local, speed=10.0) as port:
+        url = f"ws://127.0.0.1:{port}/ws/api/v2"
+        process = session(url, journal)
+        wait_for(lambda: filled(journal) >= 2, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        length = len(list(read(journal)))
+        other = KEY | {"GAMMACORE_CLIENT_ID_TESTNET": "other"}
+        numbers = [accounts[name].user_id for name in clients]
+        for changes, told in (
+            (
+                {"key": other},
+                "kept with a key of account {}, and this key is of account {};".format(*numbers),
+            ),
+            ({"venue": "testnet"}, "start it with --venue local"),
+            ({"paper": True}, "go on without --dry-run and --shadow"),
+        ):
+            again = session(url, journal, **changes)
+            assert again.wait(PATIENCE_S) == REFUSED
+            assert told in again.stderr.read().decode()
+        for name, value in other.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(JournalError, match="this key is of account"):
+            flatten_directly(held_by(journal), print, url=url)
+    assert not accounts["other"].positions
+    assert len(list(read(journal))) == length
+
+
+def test_what_was_filled_on_paper_is_not_taken_for_real(exchange, tmp_path):
+    journal = tmp_path / "j.db"
+    process = session(exchange, journal, paper=True, account=False)
+    wait_for(lambda: filled(journal) >= 2, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == 0
+    again = session(exchange, journal)
+    assert again.wait(PATIENCE_S) == REFUSED
+    assert "filled on paper, so the account does not hold its positions" in again.stderr.read().decode()
 
 
 def test_a_wrong_secret_is_said_and_nothing_is_traded(steady, tmp_path):

@@ -184,6 +184,7 @@ class WireAccount(msgspec.Struct, gc=False):
     cross_collateral_enabled: bool | None = None
     limits: _Limits | None = None
     fees: Any = None
+    id: Any = None  # whose account it is, where that is told
 
 
 _ACCOUNT_NUMBERS = set(WireAccount.__struct_fields__) & set(AccountNews.__struct_fields__) - {
@@ -191,6 +192,7 @@ _ACCOUNT_NUMBERS = set(WireAccount.__struct_fields__) & set(AccountNews.__struct
     "margin_model",
     "limits",
     "fees",
+    "account",
 }
 
 
@@ -204,6 +206,7 @@ def account_news(a: WireAccount, now_ns: int) -> AccountNews:
         cross_collateral=a.cross_collateral_enabled or False,
         limits=_limits(a.limits),
         fees=account_fees(a.fees),
+        account=str(a.id) if isinstance(a.id, int) else "",
         **{name: number(getattr(a, name)) for name in _ACCOUNT_NUMBERS},
     )
 

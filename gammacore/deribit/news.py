@@ -324,7 +324,10 @@ class RateLimits(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountNews(Dated, frozen=True, gc=False, tag=True):
-    """The account in one currency, amounts in it; ``ts_ns`` when we heard of it."""
+    """The account in one currency, amounts in it; ``ts_ns`` when we heard of it.
+
+    ``account`` is its number, where that is told.
+    """
 
     currency: str
     equity: float
@@ -341,6 +344,7 @@ class AccountNews(Dated, frozen=True, gc=False, tag=True):
     cross_collateral: bool
     limits: RateLimits | None
     fees: tuple[AccountFee, ...] = ()
+    account: str = ""
 
 
 class LockNews(Dated, frozen=True, gc=False, tag=True):
