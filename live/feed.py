@@ -21,6 +21,7 @@ from gammacore.volatility.estimate import AnyEstimate
 from gammacore.volatility.index_history import IndexHistory
 
 LONGEST_GAP_NS = FUNDING_PERIOD_NS  # a rate says nothing about a longer silence
+MOST_FUNDING = 1.0  # in eight hours; more is no rate, the exchange's own bounds are far below
 DELIVERY_NS = 8 * NS_PER_HOUR  # of each day, UTC
 LONGEST_BRIDGE_NS = 5 * NS_PER_MINUTE  # before the settlement window, to the first price in it
 
@@ -63,7 +64,7 @@ class Feed:
         self.equity = math.nan  # of the account, where it is the desk's
         self.tickers: dict[Option | Future | Perpetual, TickerNews] = {}
         self.volatility = volatility
-        self._rate, self._rate_ns = math.nan, 0
+        self._rate, self._accrued_ns = math.nan, 0
         self._window = _Window()
         self._estimate = estimate
         self.fault: CodeError | None = None  # of code of the user's own that forecasts
@@ -109,12 +110,14 @@ class Feed:
 
     def _accrue(self, news: TickerNews) -> None:
         """Add the funding that one unit of a long position has paid since the last rate."""
-        elapsed = news.ts_ns - self._rate_ns
+        elapsed = news.ts_ns - self._accrued_ns
         if math.isfinite(self._rate) and 0 < elapsed <= LONGEST_GAP_NS:
-            unit = 1.0 / news.index if self.settlement is Settlement.INVERSE else news.index
+            index = news.index if news.index > 0 else news.mark
+            unit = 1.0 / index if self.settlement is Settlement.INVERSE else index
             self.interest += self._rate * unit * elapsed / FUNDING_PERIOD_NS
-        if math.isfinite(news.current_funding):
-            self._rate, self._rate_ns = news.current_funding, max(news.ts_ns, self._rate_ns)
+        if abs(news.current_funding) <= MOST_FUNDING:  # NaN if none is told
+            self._rate = news.current_funding
+        self._accrued_ns = max(news.ts_ns, self._accrued_ns)
 
     def _sample(self, news: TickerNews) -> float:
         """Estimate of volatility, renewed each minute."""

@@ -252,10 +252,11 @@ class RiskManager:
 
     def ticker(self, news: TickerNews, now_ns: int) -> None:
         """Look at a price of the perpetual."""
-        self._heard_ns = now_ns
-        apart = abs(news.mark / news.index - 1.0) if news.index > 0 else 0.0
+        self._heard_ns = max(self._heard_ns, min(news.ts_ns, now_ns))  # what comes late is old
+        apart = abs(news.mark / news.index - 1.0) if news.index > 0 else math.inf
         if apart > self.guards.max_divergence:
-            self._set("divergence", Mode.HALT, f"mark {news.mark:g} is {apart:.2%} from {news.index:g}")
+            away = f"{apart:.2%} from {news.index:g}" if news.index > 0 else "told without an index"
+            self._set("divergence", Mode.HALT, f"mark {news.mark:g} is {away}")
         elif "divergence" in self.causes:
             self.lift("divergence")
         if news.bid >= news.ask > 0:

@@ -43,6 +43,23 @@ def test_funding_accrues_at_the_rate_that_held():
     assert later.interest == event.interest
 
 
+@pytest.mark.parametrize("index", [math.nan, 0.0, -1.0])
+def test_funding_accrues_at_the_mark_where_no_index_is_told(index):
+    feed = Feed("BTC")
+    feed.ticker(perpetual(50_000.0, funding=0.0008))
+    event = feed.ticker(perpetual(50_000.0, ts=T0 + NS_PER_HOUR, index=index))
+    assert event.interest == pytest.approx(0.0008 / 8 / 50_000)
+
+
+@pytest.mark.parametrize("rate", [math.nan, math.inf, 1e300, -2.0])
+def test_a_rate_that_is_none_leaves_the_one_before(rate):
+    feed = Feed("BTC")
+    feed.ticker(perpetual(funding=0.0008))
+    feed.ticker(perpetual(ts=T0 + NS_PER_HOUR, funding=rate))
+    event = feed.ticker(perpetual(ts=T0 + 2 * NS_PER_HOUR))
+    assert event.interest == pytest.approx(2 * 0.0008 / 8 / 60_000)
+
+
 def test_a_linear_perpetual_pays_usd():
     feed = Feed("BTC", Settlement.LINEAR)
     instrument = parse("BTC_USDC-PERPETUAL")

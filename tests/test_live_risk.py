@@ -192,15 +192,23 @@ def test_without_prices_nothing_is_sent():
     assert risk.mode is Mode.NORMAL
     risk.tick(T0 + 11 * S)
     assert (risk.mode, risk.reasons) == (Mode.HALT, ("last price 11 s ago",))
-    risk.ticker(news(), T0 + 12 * S)
+    risk.ticker(news(ts_ns=T0 + 2 * S), T0 + 12 * S)
     risk.tick(T0 + 12 * S)
     assert risk.mode is Mode.NORMAL
+    risk.ticker(news(ts_ns=T0 + 3 * S), T0 + 14 * S)  # held up on its way
+    risk.tick(T0 + 14 * S)
+    assert (risk.mode, risk.reasons) == (Mode.HALT, ("last price 11 s ago",))
+    risk.ticker(news(ts_ns=T0 + 60 * S), T0 + 15 * S)  # of a clock ahead of ours
+    risk.tick(T0 + 26 * S)
+    assert (risk.mode, risk.reasons) == (Mode.HALT, ("last price 11 s ago",))
 
 
 @pytest.mark.parametrize(
     ("odd", "guard"),
     [
         ({"mark": 60_700.0}, "divergence"),
+        ({"index": math.nan}, "divergence"),
+        ({"index": 0.0}, "divergence"),
         ({"bid": 60_010.0, "ask": 60_000.0}, "crossed book"),
         ({"state": "halted"}, "market"),
     ],

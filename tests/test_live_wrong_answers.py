@@ -1,6 +1,7 @@
 """Nothing a server sends ends a session: every field of every message, set to what it cannot be."""
 
 import copy
+import math
 import random
 
 import msgspec
@@ -215,6 +216,31 @@ def test_notifications(play):
     play(script, Meddled())
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("index_price", None), ("index_price", 0.0), ("mark_price", 0.0), ("current_funding", 1e300)],
+)
+def test_a_wrong_figure_of_the_perpetual_is_outlived(field, value, play):
+    """For a while, with a move of the market that calls for a hedge."""
+
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.told[field] = value
+        world.jump(0.02)
+        yield 5.0
+        world.jump(0.02)
+        yield 5.0
+        world.told.clear()
+        before = len(world.orders())
+        world.jump(-0.08)
+        yield lambda: len(world.orders()) > before and hedger.quiet
+        assert hedger.risk.mode is Mode.NORMAL
+        assert math.isfinite(hedger.risk.profit_usd + hedger.feed.interest)
+        assert hedger.feed.interest < 1.0
+
+    play(script, Meddled())
+
+
 def test_answers(play):
     def script(world, hedger):
         client = hedger.session
@@ -273,16 +299,25 @@ def test_what_the_session_asks_itself(play):
 
 
 @pytest.mark.parametrize(
-    "field", ["amount", "price", "trade_id", "instrument_name", "direction", "timestamp"]
+    ("field", "value"),
+    [
+        *(
+            (name, None)
+            for name in ("amount", "price", "trade_id", "instrument_name", "direction", "timestamp")
+        ),
+        ("amount", 0.0),
+        ("price", 0.0),
+        ("price", -1.0),
+    ],
 )
-def test_an_own_trade_that_cannot_be_read_is_fetched_and_booked_once(field, play):
+def test_an_own_trade_that_cannot_be_read_is_fetched_and_booked_once(field, value, play):
     def script(world, hedger):
         yield hedged(hedger)
         trades = []
 
         def spoil(data):
             trades.extend(data["trades"])
-            return data | {"trades": [trade | {field: None} for trade in trades]} if trades else data
+            return data | {"trades": [trade | {field: value} for trade in trades]} if trades else data
 
         world.meddle = "user.changes", spoil
         world.jump(0.02)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gammacore.contracts import AccountFee
+from gammacore.contracts import AccountFee, Future, Perpetual
 
 from .market import WireTrade
 from .news import (
@@ -93,14 +93,17 @@ class WireUserTrade(WireTrade, gc=False, kw_only=True):
 
 
 def trade_news(t: WireUserTrade) -> TradeNews:
-    """Trade in the house's units."""
+    """Trade in the house's units; one of nothing, or of a future for nothing, raises as unreadable."""
+    instrument = instrument_of(t.instrument_name)
+    if not t.amount > 0 or (isinstance(instrument, Future | Perpetual) and not t.price > 0):
+        raise msgspec.ValidationError(f"trade {t.trade_id[:50]} of {t.amount} at {t.price}")
     return TradeNews(
         ns(t.timestamp),
         t.trade_id,
         t.trade_seq,
         t.order_id,
         t.label or "",
-        instrument_of(t.instrument_name),
+        instrument,
         sign(t.direction) * t.amount,
         t.price,
         number(t.mark_price),
