@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from gammacore.daycount import NS_PER_SECOND, format_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, format_time
 from gammacore.deribit import methods as m
 from gammacore.deribit.history import Deliveries
 from gammacore.deribit.market import PUBLIC_METHODS
@@ -20,7 +20,7 @@ from .risk_manager import MAINTENANCE, Mode
 
 RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks and delivery prices
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
-PRICES = 30  # days of delivery prices in an answer
+MOST_PRICES = 1_000  # days of delivery prices in an answer
 AHEAD_NS = 60 * NS_PER_SECOND  # of our time, from which a time cannot be true
 Take = Callable[[Event], None]
 
@@ -144,9 +144,11 @@ class DeliveryPrices:
 
     def tick(self, now_ns: int) -> None:
         """Ask if an expiry is over, and its price may be there."""
-        if any(ts + PUBLISHED_NS <= now_ns for ts in self._held()) and now_ns >= self._asked_ns + RETRY_NS:
+        over = [ts for ts in self._held() if ts + PUBLISHED_NS <= now_ns]
+        if over and now_ns >= self._asked_ns + RETRY_NS:
             self._asked_ns = now_ns
-            self._question.ask(index_name=self._feed.delivery_index, count=PRICES)
+            days = (now_ns - min(over)) // NS_PER_DAY + 2  # the newest come first
+            self._question.ask(index_name=self._feed.delivery_index, count=min(days, MOST_PRICES))
 
     def _held(self) -> set[int]:
         """Expiries of what is held."""

@@ -111,7 +111,7 @@ def test_a_delivery_price_is_asked_for_ten_seconds_after_an_expiry_and_every_fiv
         counts.append(len(asked))
         hedger.on_news(Expired(FRIDAY, len(asked), "public/get_delivery_prices", Fate.RETRY))
     assert counts == [0, 1, 1, 2, 2, 3]
-    assert asked[0] == ("public/get_delivery_prices", {"index_name": index, "count": 30})
+    assert asked[0] == ("public/get_delivery_prices", {"index_name": index, "count": 2})
 
     def told(at, **prices):
         hedger.session.now_ns = lambda: FRIDAY + at * NS_PER_SECOND

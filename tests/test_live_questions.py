@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from gammacore.contracts import parse
-from gammacore.daycount import NS_PER_SECOND, parse_time
+from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, parse_time
 from gammacore.deribit.methods import GET_DELIVERY_PRICES
 from gammacore.deribit.news import PlatformNews, StatusNews, SummaryRow
 from gammacore.events import Snapshot
@@ -29,6 +29,7 @@ class Session:
         self.requests = Asked(self)
 
     def request(self, method, params, *, timeout_s=10.0):
+        self.params = params
         self.asked.append(method.name.partition("/")[2])
         return next(self.numbers)
 
@@ -188,6 +189,15 @@ def test_a_delivery_price_is_taken_for_what_has_expired_and_nothing_else(session
         (parse_time("2026-01-15T08:00:00Z"), 60_015.0),
         (parse_time("2026-01-16T08:00:00Z"), 60_016.0),
     ]
+
+
+@pytest.mark.parametrize(("days", "rows"), [(0, 2), (1, 3), (40, 42), (5_000, 1_000)])
+def test_delivery_prices_are_asked_for_back_to_the_oldest_expiry_that_is_held(days, rows, session):
+    open_ = {0: SimpleNamespace(legs={CALL: 1.0})}
+    desk = SimpleNamespace(portfolio=SimpleNamespace(open=open_))
+    prices = DeliveryPrices(parts(desk=desk), session.requests, print, session.now_ns)
+    prices.tick(NOON + days * NS_PER_DAY)
+    assert session.params == {"index_name": "btc_usd", "count": rows}
 
 
 def test_a_session_that_ends_asks_for_no_chain(session):
