@@ -15,10 +15,11 @@ from typing import NamedTuple
 from gammacore.errors import GammacoreError, JournalError, SessionError
 from gammacore.tolerances import DUST
 
-from .about import Began, SwitchSeen
+from .about import SwitchSeen
 from .follow import Follower
 from .journal import is_held, length, read
 from .records import decode_fact
+from .retold import last_start
 from .supervised import kill_file
 
 LOOK_S = 0.2
@@ -194,10 +195,10 @@ def _count(positions: dict[str, float] | None) -> str:
 def _pid(journal: Path) -> str:
     """Process of the last start, as far as the journal says."""
     try:
-        began = [decode_fact(r.body, Began) for r in read(journal) if r.name == "Began"]
+        began = last_start(journal)
     except (JournalError, ValueError):
         return ""
-    return f" {began[-1].pid}" if began and began[-1].pid else ""
+    return f" {began.pid}" if began is not None and began.pid else ""
 
 
 def _looks_like_a_journal(path: Path) -> bool:

@@ -40,6 +40,7 @@ from .follow import Follower
 from .heartbeat import heartbeat_of
 from .limits import missing_limits, toothless_limits
 from .pace import Paces
+from .retold import last_start
 from .sample_book import EXPIRIES, open_book
 from .session import CRASHED, NO_JOURNAL, SessionOptions, Venue
 from .supervised import SIGNALS
@@ -140,6 +141,8 @@ def launch(
     ------
     ConfigError
         If production lacks limits, or has some that limit nothing; or if hedges are always to be makers.
+    SessionError
+        If a local exchange is to be started for a journal that has a past.
     """
     if config.execution.hedges == "maker":
         raise ConfigError(
@@ -149,6 +152,8 @@ def launch(
     if venue == "production" and not (dry_run or shadow):
         _need_limits(config)
     config = session_forecast(config, venue)
+    if venue == "local" and not url and journal is not None and journal.exists():
+        _demand_fresh(journal)
     journal = _journal(config, venue) if journal is None else journal
     journal.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -191,6 +196,15 @@ def launch(
             raise
         finally:
             end_session(session)
+
+
+def _demand_fresh(journal: Path) -> None:
+    """Refuse a journal with a past: the exchange that is to be started knows nothing of its positions."""
+    if last_start(journal) is not None:
+        raise SessionError(
+            f"{journal}: belongs to another local exchange than the one that would be started; begin a new "
+            "journal, or give that exchange's address to --url (gammacore exchange --state FILE keeps it)"
+        )
 
 
 def _need_limits(config: Config) -> None:

@@ -5,6 +5,7 @@ It must: a desk decides from events alone. The first difference is a bug, a chan
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ from gammacore.orders import Command
 
 from .about import Began, CatalogRead
 from .attempts import Booked, Placed
-from .journal import Record, RecordKind
+from .journal import Record, RecordKind, read
 from .news import ClockSkew, Gap, StateChanged
 from .positions import Adopted, Baseline, Foreign, Survey, TakenOver
 from .records import decode_command, decode_event, decode_fact
@@ -132,3 +133,15 @@ class Retold:
         if self._last is not None and self.departure is None and recorded != self._last[2]:
             self.departure = Departure(self._last[0], self._last[1], recorded, self._last[2])
         self._last = None
+
+
+def last_start(path: str | os.PathLike[str]) -> Began | None:
+    """Return what the last process of a journal said of itself, None if there was none.
+
+    Raises
+    ------
+    JournalError
+        If it cannot be read.
+    """
+    began = [record for record in read(path) if record.name == Began.__name__]
+    return decode_fact(began[-1].body, Began) if began else None

@@ -202,6 +202,9 @@ def final_report(follower: Follower) -> RenderableType:
             )
         )
     )
+    if follower.mode is not None and follower.mode.mode:
+        name, reasons = Mode(follower.mode.mode).name, "; ".join(follower.mode.reasons)
+        parts.append(Text(f"{name} when it ended: {reasons}", style=COLOURS[Mode(follower.mode.mode)]))
     if (waits := follower.waiting()) is not None and not follower.filled:
         parts.append(Text(f"nothing was entered: {waits}"))
     if follower.foreign:

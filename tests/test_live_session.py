@@ -433,6 +433,18 @@ def test_a_journal_goes_on_only_where_its_positions_are(tmp_path, monkeypatch):
     assert len(list(read(journal))) == length
 
 
+def test_a_local_exchange_is_not_started_for_the_journal_of_another(exchange, tmp_path):
+    journal = tmp_path / "j.db"
+    process = session(exchange, journal)
+    wait_for(lambda: filled(journal) >= 2, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == 0
+    again = live(journal)
+    assert again.wait(PATIENCE_S) == 2
+    told = " ".join(again.communicate()[1].split())
+    assert "belongs to another local exchange than the one that would be started" in told
+
+
 def test_what_was_filled_on_paper_is_not_taken_for_real(exchange, tmp_path):
     journal = tmp_path / "j.db"
     process = session(exchange, journal, paper=True, account=False)

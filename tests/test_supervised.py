@@ -281,6 +281,16 @@ def test_waiting_is_logged_once_for_every_change(tmp_path):
     assert shown.getvalue().count(wanted) == 2
 
 
+def test_a_session_that_ends_halted_says_so_in_its_report(tmp_path):
+    process = start(tmp_path)
+    run(process, lambda: process.core.risk.latch("positions", "positions differ: 1 here, 0 there"))
+    process.close()
+    follower, shown = Follower(tmp_path / "j.db"), io.StringIO()
+    follower.update()
+    Console(file=shown, width=200).print(final_report(follower))
+    assert "HALT when it ended: positions differ: 1 here, 0 there" in shown.getvalue()
+
+
 # ------------------------------------------------------------------------- exit codes
 
 
