@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from gammacore.deribit.methods import Method
 
-from .news import Answered, Expired, Lost, Refused
+from .news import Answered, Expired, Lost, Refused, why_unanswered
 
 T = TypeVar("T")
 log = logging.getLogger("gammacore.live")
@@ -78,8 +78,8 @@ class Asked:
         if waiting is None:
             return
         if isinstance(news, Refused):
-            reason = f"{news.code} {news.message} {news.data}".strip()
-            log.warning("refused", extra={"request": news.method, "about": waiting.about, "reason": reason})
+            told = {"request": news.method, "about": waiting.about, "reason": why_unanswered(news)}
+            log.warning("refused", extra=told)
         if waiting.failed is not None:
             waiting.failed(news)
 

@@ -38,6 +38,7 @@ from .news import (
     StateChanged,
     SubscriptionMissing,
     Unauthorised,
+    why_unanswered,
 )
 from .protocol import DeribitProtocol
 from .reconcile import Reconciler
@@ -268,7 +269,8 @@ class Client:
                     if isinstance(news, Answered):
                         found: T = news.result
                         return found
-                    raise RequestError(f"{method.name}: {news}")
+                    lost = f": {self.trouble}" if isinstance(news, Lost) and self.trouble else ""
+                    raise RequestError(f"{method.name}: {why_unanswered(news)}{lost}")
             self._turn_until(until_ns + NS_PER_SECOND, method.name)
 
     def _turn_until(self, until_ns: int, method: str) -> None:

@@ -13,7 +13,7 @@ from gammacore.deribit.news import ComboListing, OrderAnswer, OrderNews, TradeNe
 from .actions import Action, CancelPlaced, MakeCombo, Place, QueryKind
 from .asked import Asked
 from .attempts import Placed
-from .news import Expired, Lost, Refused
+from .news import Expired, Lost, Refused, why_unanswered
 from .parts import Parts
 from .risk_manager import ACCOUNT
 
@@ -95,8 +95,7 @@ class Dispatch:
             )
 
         def failed(news: Refused | Expired | Lost) -> None:
-            why = f"{news.code} {news.message}" if isinstance(news, Refused) else type(news).__name__.lower()
-            self._execution.combo_made(action.order_id, None, why, self._now_ns())
+            self._execution.combo_made(action.order_id, None, why_unanswered(news), self._now_ns())
 
         id_ = self._session.request(m.CREATE_COMBO, m.combo_of(action.legs))
         self._asked.expect(id_, action.order_id, made, failed)

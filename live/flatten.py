@@ -22,13 +22,14 @@ from gammacore.tolerances import DUST
 from .about import Began
 from .attempts import Booked, Placed, session_name
 from .client import Client
+from .clock import scaled_clock
 from .credentials import Credentials
 from .follow import Follower
 from .journal import read
 from .killing import own_positions
 from .positions import Adopted, Foreign, direct_label
 from .records import decode_fact
-from .session import URLS, Venue, read_account, scaled_clock
+from .session import URLS, Venue, read_account
 
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)

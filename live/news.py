@@ -72,6 +72,13 @@ class Lost(Dated, frozen=True, gc=False, tag=True):
     fate: Fate
 
 
+def why_unanswered(news: Refused | Expired | Lost) -> str:
+    """Words for a request that got no result."""
+    if isinstance(news, Refused):
+        return f"{news.code or ''} {news.message} {news.data}".strip()
+    return "no answer in time" if isinstance(news, Expired) else "the connection was lost"
+
+
 class Unauthorised(Dated, frozen=True, gc=False, tag=True):
     """The exchange refuses our key, or what the key may do: the same again would be refused again."""
 

@@ -15,7 +15,7 @@ from gammacore.deribit import methods as m
 from gammacore.deribit.methods import Method
 from gammacore.deribit.news import AccountNews, OrderNews, OrderState, PositionNews, TradeNews, TradesPage
 
-from .news import Answered, Expired, Lost, News, Reconciled, Refused
+from .news import Answered, Expired, Lost, News, Reconciled, Refused, why_unanswered
 from .protocol import DeribitProtocol
 
 OVERLAP_NS = 300 * NS_PER_SECOND  # of two questions for trades
@@ -116,8 +116,7 @@ class Reconciliation:
             if isinstance(news, Answered):
                 self._learn(news, now_ns)
             else:
-                how = f"{news.code} {news.message}" if isinstance(news, Refused) else type(news).__name__
-                self.failure = f"{news.method}: {how}"
+                self.failure = f"{news.method}: {why_unanswered(news)}"
             return True
         if isinstance(news, OrderNews | TradeNews | PositionNews | AccountNews):
             self._held.append(news)

@@ -12,8 +12,8 @@ from gammacore.deribit import methods as m
 from gammacore.deribit.news import SummaryRow
 
 from .client import Client
+from .clock import scaled_clock
 from .credentials import Credentials
-from .session import scaled_clock
 
 EXPIRIES = 4
 # Of each expiry in turn: kind (+1 call, -1 put), distance of the strike in listed strikes, amount in units.

@@ -29,7 +29,6 @@ from gammacore.config import Config, parse_config
 from gammacore.contracts import Grids, Perpetual, Settlement, listed
 from gammacore.deribit import methods as m
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
-from gammacore.deribit.frames import decode_envelope
 from gammacore.deribit.news import AccountNews
 from gammacore.errors import ContractError, GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
@@ -39,8 +38,8 @@ from .about import Began
 from .assemble import Past, build_hedger, past_of
 from .awake import awake
 from .client import Client
+from .clock import demand_speed, scaled_clock
 from .credentials import Credentials
-from .deadline import fetch
 from .hedger import Hedger
 from .held import demand_held
 from .journal import NO_ROOM, Journal
@@ -52,7 +51,6 @@ from .warm_up import missed_funding, past_index, past_prices
 Venue = Literal["local", "testnet", "production"]
 URLS = {"testnet": TESTNET, "production": PRODUCTION}
 REFUSED, NO_JOURNAL, CRASHED = 2, 3, 4  # exit codes
-CLOCK_S = 10.0  # for a local exchange to tell its time
 log = logging.getLogger("gammacore.live")
 
 
@@ -83,24 +81,6 @@ class SessionOptions(msgspec.Struct, frozen=True):
     paper: bool = False
     account: bool = True
     parent: int = 0
-
-
-def scaled_clock(url: str, speed: float) -> Callable[[], int]:
-    """Make the clock of an exchange on this machine whose time runs faster.
-
-    Raises
-    ------
-    SessionError
-        If the exchange does not tell its time.
-    """
-    address = url.replace("ws://", "http://").replace("/ws/", "/") + "/public/get_time"
-    try:
-        _, body, _ = fetch(address, CLOCK_S)
-        start_ns = m.GET_TIME.decode(decode_envelope(body).result, 0)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SessionError(f"{address}: the local exchange tells no time: {error}") from None
-    origin = time.monotonic_ns()
-    return lambda: start_ns + int((time.monotonic_ns() - origin) * speed)
 
 
 class _StoppedError(BaseException):
@@ -141,7 +121,10 @@ def run(config: Config, options: SessionOptions) -> str:
     if switch.exists():
         raise SessionError(f"{switch}: the kill switch is on; remove the file to trade again")
     # The local exchange has a time of its own, whatever its speed.
-    clock = scaled_clock(url, options.speed) if options.venue == "local" else None
+    clock = None
+    if options.venue == "local":
+        demand_speed(url, options.speed)
+        clock = scaled_clock(url, options.speed)
     credentials = Credentials.load(testnet=options.venue != "production") if options.account else None
     now_ns = clock() if clock is not None else time.time_ns()
     past = past_of(options.journal, config, now_ns)

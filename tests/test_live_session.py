@@ -19,7 +19,7 @@ from gammacore.errors import JournalError, SessionError
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.server import serving
 from gammacore.live.about import Began
-from gammacore.live.clock import SteadyClock
+from gammacore.live.clock import SteadyClock, demand_speed, scaled_clock
 from gammacore.live.flatten import flatten_directly, held_by
 from gammacore.live.follow import Follower
 from gammacore.live.journal import RecordKind, read
@@ -28,7 +28,7 @@ from gammacore.live.launch import Signals, start_session
 from gammacore.live.limits import REQUIRED, missing_limits
 from gammacore.live.parity import check
 from gammacore.live.records import decode_fact
-from gammacore.live.session import NO_JOURNAL, REFUSED, SessionOptions, kill_file, scaled_clock
+from gammacore.live.session import NO_JOURNAL, REFUSED, SessionOptions, kill_file
 from support.live_processes import KEY, PATIENCE_S, SECRET, filled, program, started, wait_for
 from support.live_world import lively
 from support.platforms import linux
@@ -578,6 +578,14 @@ def test_options_come_back():
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"result": null}', b"<html>"])
 def test_a_local_exchange_that_tells_no_time_ends_with_the_reason(body, monkeypatch):
-    monkeypatch.setattr("gammacore.live.session.fetch", lambda url, timeout_s: (200, body, {}))
+    monkeypatch.setattr("gammacore.live.clock.fetch", lambda url, timeout_s: (200, body, {}))
     with pytest.raises(SessionError, match=r"http://127\.0\.0\.1:9/api/v2/public/get_time.*tells no time"):
         scaled_clock("ws://127.0.0.1:9/ws/api/v2", 10.0)
+
+
+def test_a_speed_that_the_exchange_does_not_run_at_is_refused(exchange, steady):
+    demand_speed(exchange, 10.0)
+    demand_speed(steady, 1.0)
+    for url, speed in ((exchange, 1.0), (steady, 10.0)):
+        with pytest.raises(SessionError, match=rf"runs about .* as a clock, not {speed:g}; give its own"):
+            demand_speed(url, speed)
