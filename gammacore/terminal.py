@@ -8,7 +8,15 @@ from typing import Any
 
 from rich.table import Column, Table
 
-__all__ = ["money_table", "numbers", "price_text"]
+__all__ = ["money_table", "names", "numbers", "price_text"]
+
+
+NAMES = 4  # characters of a name in one line, at least
+
+
+def names(*titles: str) -> list[Column]:
+    """Make columns of names: where there is no room they go on in the next line, and none is cut."""
+    return [Column(title, overflow="fold", min_width=NAMES) for title in titles]
 
 
 def numbers(*names: str, no_wrap: bool = False) -> list[Column]:

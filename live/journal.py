@@ -368,9 +368,17 @@ def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
         yield Record(seq, RecordKind(kind), name, ts_ns, body)
 
 
+def absent(path: str | os.PathLike[str]) -> str:
+    """Say that a path is no file, and of a folder which journals are in it."""
+    if not Path(path).is_dir():
+        return f"{path}: no such file"
+    inside = ", ".join(sorted(str(file) for file in Path(path).glob("*.db")))
+    return f"{path}: a folder, not a journal" + (f"; name one of its journals: {inside}" if inside else "")
+
+
 def _rows(path: str | os.PathLike[str], query: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     if not Path(path).is_file():
-        raise JournalError(f"{path}: no such file")
+        raise JournalError(absent(path))
     db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
     try:
         yield from _asked(db, query, values)

@@ -17,7 +17,7 @@ from gammacore.tolerances import DUST
 
 from .about import SwitchSeen
 from .follow import Follower
-from .journal import is_held, length, read
+from .journal import absent, is_held, length, read
 from .records import decode_fact
 from .retold import last_start
 from .supervised import kill_file
@@ -53,7 +53,7 @@ def pull(journal: Path, *, flatten: bool) -> Path:
     """
     if not is_held(journal):
         if not journal.is_file() and not Path(f"{journal}.lock").is_file():
-            raise SessionError(f"{journal}: no such journal")
+            raise SessionError(absent(journal))
         if journal.is_file() and not _looks_like_a_journal(journal):
             raise SessionError(f"{journal}: not a journal, so no session looks for a kill switch beside it")
     switch = kill_file(journal)

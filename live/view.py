@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -18,7 +19,7 @@ from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.errors import LedgerError
 from gammacore.events import Fill
 from gammacore.risk import totals
-from gammacore.terminal import money_table, numbers, price_text
+from gammacore.terminal import money_table, names, numbers, price_text
 
 from .follow import Explained, Follower
 from .pace import average_entry
@@ -69,10 +70,9 @@ def screen(follower: Follower, venue: str, paper: bool, cache: Cache | None = No
     if (waits := follower.waiting()) is not None:
         parts.append(Text(f" nothing held: {waits}", style="yellow"))
     parts += [Text(f" {told}") for told in _paces(follower)]
-    columns = Table.grid(padding=(0, 3))
     explained = _explained(follower, cache or Cache())
-    columns.add_row(_positions(follower), _money(follower, explained))
-    parts += [columns, _fills(follower)]
+    tables = _positions(follower), _money(follower, explained)
+    parts += [Columns(tables, padding=(0, 3)), _fills(follower)]  # one below the other where there is no room
     if cache is not None and cache.failed:
         parts.append(Text(f"not explained: {cache.failed}", style="bold red"))
     if follower.departure is not None:
@@ -122,7 +122,8 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
 def _positions(follower: Follower) -> Table:
     desk = follower.desk
     assert desk is not None
-    table = Table("instrument", *numbers("size", "entry", "mark"), title="Positions", title_justify="left")
+    counted = numbers("size", "entry", "mark")
+    table = Table(*names("instrument"), *counted, title="Positions", title_justify="left")
     for episode in desk.portfolio.open.values():
         paid = average_entry(episode)
         for option, amount in episode.legs.items():
@@ -164,7 +165,8 @@ def _money(follower: Follower, explained: Explained | None) -> Table:
 
 def _fills(follower: Follower) -> Table:
     counted = numbers("amount", "price", "fee")
-    table = Table("time", "order", "instrument", *counted, title="Last fills", title_justify="left")
+    named = names("time", "order", "instrument")
+    table = Table(*named, *counted, title="Last fills", title_justify="left")
     for fill in list(follower.fills)[-SHOWN:]:
         table.add_row(*_row(fill))
     return table
@@ -215,7 +217,7 @@ def final_report(follower: Follower) -> RenderableType:
 def _holder(follower: Follower) -> Table:
     """Show what the account's holder traded meanwhile, beside what was decided here."""
     counted = numbers("holder's trades", "bought", "sold", "ours", "bought", "sold")
-    table = Table("instrument", *counted, title="The holder's trades and ours", title_justify="left")
+    table = Table(*names("instrument"), *counted, title="The holder's trades and ours", title_justify="left")
     ours: dict[str, list[float]] = {}
     for fill in follower.fills:
         ours.setdefault(fill.instrument.name, []).append(fill.amount)

@@ -23,7 +23,7 @@ from gammacore.risk import totals
 
 from .follow import Follower
 from .heartbeat import Heartbeat, heartbeat_of
-from .journal import is_held
+from .journal import absent, is_held
 from .pace import Paces, is_long
 from .positions import Adopted
 from .risk_manager import Mode
@@ -293,7 +293,7 @@ def watch(journal: Path, metrics_port: int | None, seconds: float | None = None)
     """
     follower = Follower(journal, paces=Paces())
     if not journal.is_file():
-        raise SessionError(f"{journal}: no such journal")
+        raise SessionError(absent(journal))
     follower.update()
     if follower.config is None:
         raise SessionError(f"{journal}: no session has started")

@@ -165,6 +165,16 @@ def test_a_kill_has_happened_once_the_session_says_that_all_is_cancelled(stage, 
     assert kill(journal, flatten=False, wait_s=1.0).done is done
 
 
+def test_a_folder_of_several_books_names_their_journals(tmp_path, run):
+    for name in ("BTC.db", "ETH.db"):
+        (tmp_path / name).touch()
+    for command in ("kill", "watch", "parity"):
+        result = run(command, str(tmp_path))
+        assert result.exit_code == 2
+        told = f"a folder, not a journal; name one of its journals: {tmp_path}/BTC.db, {tmp_path}/ETH.db"
+        assert told in words(result)
+
+
 def test_words_that_do_not_go_together(tmp_path, run):
     (tmp_path / "j.db").touch()
     result = run("kill", str(tmp_path / "j.db"), "--direct")

@@ -275,9 +275,9 @@ def test_calls_before_running(exchange):
     exchange.on("public/ticker", lambda _, message: None)
     client = make(exchange)
     assert client.call(method("public/get_instruments"), {"currency": "BTC"}) == []
-    with pytest.raises(RequestError, match="^public/get_index: 10020 bad$"):
+    with pytest.raises(RequestError, match=r"^public/get_index: 10020 bad$"):
         client.call(method("public/get_index"), {})
-    with pytest.raises(RequestError, match="^public/ticker: no answer in time$"):
+    with pytest.raises(RequestError, match=r"^public/ticker: no answer in time$"):
         client.call(method("public/ticker"), {}, timeout_s=0.2)
     handler = Recorder(client, seen(n.Reconciled))
 
@@ -296,7 +296,9 @@ def test_a_call_whose_connection_is_lost_says_why(exchange):
     exchange.on("private/get_positions", lambda _, message: refusal(message["id"], 10020, "bad currency"))
     exchange.on("public/ticker", lambda _, message: None)
     client = make(exchange)
-    told = "^public/ticker: the connection was lost: not reconciled: private/get_positions: 10020 bad currency"
+    told = (
+        "^public/ticker: the connection was lost: not reconciled: private/get_positions: 10020 bad currency"
+    )
     with pytest.raises(RequestError, match=told):
         client.call(method("public/ticker"), {})
 

@@ -566,7 +566,7 @@ def test_production_needs_limits_and_words(tmp_path, monkeypatch, run):
 def test_a_switch_needs_a_journal(tmp_path, run):
     result = run("kill", str(tmp_path / "none.db"))
     assert result.exit_code == 2
-    assert "no such journal" in result.output
+    assert "none.db: no such file" in " ".join(result.output.split())
     (tmp_path / "j.db").touch()
     assert pull(tmp_path / "j.db", flatten=False).read_text().startswith("halt ")
 

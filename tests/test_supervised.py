@@ -281,6 +281,20 @@ def test_waiting_is_logged_once_for_every_change(tmp_path):
     assert shown.getvalue().count(wanted) == 2
 
 
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_terminal_of_80_columns_shows_every_name_and_digit(width, tmp_path):
+    process = Process(World(), tmp_path / "j.db", lively(hedge__band=0.01))
+    assert process.run(0, lambda: process.hedger.filled >= 3)
+    process.close()
+    follower, shown = Follower(tmp_path / "j.db"), io.StringIO()
+    follower.update()
+    Console(file=shown, width=width).print(screen(follower, "local", paper=False))
+    text = shown.getvalue()
+    assert "…" not in text
+    assert all(name in text for name in process.hedger.positions.own())
+    assert f"{follower.explain().total.coin:+.8f}" in text
+
+
 def test_a_session_that_ends_halted_says_so_in_its_report(tmp_path):
     process = start(tmp_path)
     run(process, lambda: process.core.risk.latch("positions", "positions differ: 1 here, 0 there"))
