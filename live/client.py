@@ -224,10 +224,10 @@ class Client:
 
     def subscribe(self, channels: Iterable[str]) -> None:
         """Ask for market data, now and after every connection to come."""
-        added = [channel for channel in channels if channel not in self._channels]
-        self._channels.update(dict.fromkeys(added))
-        if self.reconciled:
-            self._protocol.subscribe(added, self._clock())
+        wanted = dict.fromkeys(channels)
+        self._channels.update(wanted)
+        if self.reconciled:  # of those that it has, the protocol asks for none again
+            self._protocol.subscribe(wanted, self._clock())
             self._flush()
 
     def unsubscribe(self, channels: Iterable[str]) -> None:

@@ -62,6 +62,7 @@ from .watched import Watched
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
 RETRY_NS = 5 * NS_PER_SECOND  # of what should have been closed
 CANCEL_NS = NS_PER_SECOND  # between two attempts to cancel everything
+SILENT_NS = 60 * NS_PER_SECOND  # without a price, until the connection is made anew
 ACCOUNT_NS = 10 * NS_PER_SECOND  # between two accounts in the journal
 log = logging.getLogger("gammacore.live")
 
@@ -116,7 +117,7 @@ class Hedger:
         self._noted = self._note if noted is None else noted
         self._ready = ready
         self._watched = Watched(parts)
-        self._timer_ns = self._account_ns = 0
+        self._timer_ns = self._account_ns = self._ready_ns = 0
         self.cancel_owed = False  # of a kill, until the exchange has confirmed it
         self._cancelling = self._cancel_ns = 0
         self._fresh: list[Order] = []  # decided, and not yet logged
@@ -200,7 +201,8 @@ class Hedger:
             self.execution.tick(now_ns)
             self.adoption.tick()
             self._pump()
-            self._watched.update()
+            self._watched.update(now_ns)
+            self._renew_when_silent(now_ns)
             self.questions.tick(now_ns, stopping=self.stopping)
         self.journal.flush()
 
@@ -340,8 +342,9 @@ class Hedger:
         self._ready = True  # orders leave from the next tick on
         self._cancel_everything()
         self.execution.reconciled(news.open_orders, now_ns)
+        self._ready_ns = now_ns
         self._watched.forget()
-        self._watched.update()
+        self._watched.update(now_ns)
 
     def _trade(self, news: TradeNews) -> None:
         self.adoption.traded(news)
@@ -390,9 +393,15 @@ class Hedger:
 
     def _missing(self, news: SubscriptionMissing) -> None:
         log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})
-        self._watched.missing(news.channels)
+        self._watched.missing(news.channels, self.now_ns())
 
     # ------------------------------------------------------------- time
+
+    def _renew_when_silent(self, now_ns: int) -> None:
+        """Make a new connection where this one lives, but no longer brings prices."""
+        silence_ns = now_ns - max(self._ready_ns, self.risk.heard_ns)
+        if silence_ns > max(SILENT_NS, 2 * self.risk.guards.stale_ns):
+            self.session.drop(f"no price of the perpetual for {silence_ns // NS_PER_SECOND} s")
 
     def _timers(self, now_ns: int) -> None:
         """Wake the desk where it asked to be, or where something should have been closed."""

@@ -101,6 +101,8 @@ class RiskManager:
     ----------
     causes : dict of str to (Mode, str)
         What holds now, by guard.
+    heard_ns : int
+        Time of the last price of the perpetual.
     profit_usd : float
         Since the start of the journal, at marks.
     account : AccountNews or None
@@ -137,7 +139,7 @@ class RiskManager:
         self._high: ProfitHigh | None = None  # of this minute
         self._day_start = day_start
         self._facts: list[DayStart | ProfitHigh] = []
-        self._heard_ns = self._looked_ns = self._now_ns = 0
+        self.heard_ns = self._looked_ns = self._now_ns = 0
         self._refusals = Refusals()
         self.trouble = ""  # why there is no connection
 
@@ -252,7 +254,7 @@ class RiskManager:
 
     def ticker(self, news: TickerNews, now_ns: int) -> None:
         """Look at a price of the perpetual."""
-        self._heard_ns = max(self._heard_ns, min(news.ts_ns, now_ns))  # what comes late is old
+        self.heard_ns = max(self.heard_ns, min(news.ts_ns, now_ns))  # what comes late is old
         apart = abs(news.mark / news.index - 1.0) if news.index > 0 else math.inf
         if apart > self.guards.max_divergence:
             away = f"{apart:.2%} from {news.index:g}" if news.index > 0 else "told without an index"
@@ -354,9 +356,9 @@ class RiskManager:
         if self._refusals.count:
             self._refusals.tick(now_ns)
             self._show_refusals()
-        silence = now_ns - self._heard_ns
-        stale = self._heard_ns == 0 or silence > self.guards.stale_ns
-        told = "never" if self._heard_ns == 0 else f"{silence / NS_PER_SECOND:.0f} s ago"
+        silence = now_ns - self.heard_ns
+        stale = self.heard_ns == 0 or silence > self.guards.stale_ns
+        told = "never" if self.heard_ns == 0 else f"{silence / NS_PER_SECOND:.0f} s ago"
         if stale != ("stale" in self.causes):
             why = f": {self.trouble}" if self.trouble else ""
             self._hold("stale", stale, Mode.HALT, f"last price {told}{why}")

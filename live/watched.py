@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gammacore.contracts import Future, Option, Perpetual
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit.channels import dvol, ticker
 from gammacore.execution.quotes import Tradable
 
 from .parts import Parts
 
+AGAIN_NS = 5 * NS_PER_SECOND  # from channels that were not granted to asking for them again
 INTERVAL = {Perpetual: "raw", Future: "raw", Option: "100ms", str: "100ms"}  # names are of combos
 
 
@@ -28,6 +30,8 @@ class Watched:
         self._instruments: set[Tradable | str] = set()
         self._index = dvol(parts.feed.base) if parts.feed.volatility is not None else ""
         self._index_heard = False
+        self._missing: set[str] = set()  # names of channels without their intervals, which differ on paper
+        self._again_ns = 0
 
     def _wanted(self) -> set[Tradable | str]:
         """Gather what the desk holds, what is at work, and the perpetual."""
@@ -37,8 +41,12 @@ class Watched:
             wanted |= {*episode.legs, episode.hedge.instrument}
         return wanted
 
-    def update(self) -> None:
+    def update(self, now_ns: int) -> None:
         """Subscribe to what is wanted now, leave the rest."""
+        if self._missing and now_ns >= self._again_ns:
+            self._index_heard = self._index_heard and _name(self._index) not in self._missing
+            self._instruments -= {i for i in self._instruments if _name(_channel(i)) in self._missing}
+            self._missing = set()
         instruments = self._wanted()
         added, left = instruments - self._instruments, self._instruments - instruments
         self._instruments = instruments
@@ -53,13 +61,19 @@ class Watched:
     def forget(self) -> None:
         """Begin anew, on another connection."""
         self._instruments = set()
+        self._missing = set()
         self._index_heard = False
 
-    def missing(self, channels: Collection[str]) -> None:
-        """Take note of channels that were not granted: they are retried."""
-        self._index_heard = self._index_heard and self._index not in channels
-        self._instruments -= {i for i in self._instruments if _channel(i) in channels}
+    def missing(self, channels: Collection[str], now_ns: int) -> None:
+        """Take note of channels that were not granted: they are asked for again after a while."""
+        self._missing |= {_name(channel) for channel in channels}
+        self._again_ns = now_ns + AGAIN_NS
 
 
 def _channel(instrument: Tradable | str) -> str:
     return ticker(instrument, INTERVAL[type(instrument)])
+
+
+def _name(channel: str) -> str:
+    """Name of a channel without its interval."""
+    return channel.rpartition(".")[0]

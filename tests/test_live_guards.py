@@ -8,10 +8,11 @@ import pytest
 from gammacore.daycount import NS_PER_SECOND, parse_time
 from gammacore.exchange import Fault, MarketModel
 from gammacore.live import client as client_module
+from gammacore.live.hedger import SILENT_NS
 from gammacore.live.risk_manager import Mode
 from support.live_world import ID, SECRET, Process, lively
 from support.local_exchange import Client as Holder
-from support.watched_session import PERPETUAL, Played, Watched, hedged
+from support.watched_session import PERPETUAL, Noted, Played, Watched, hedged
 
 HALT, HEDGE_ONLY = Mode.HALT, Mode.HEDGE_ONLY
 
@@ -326,6 +327,65 @@ def test_the_kill_switch(flatten, play):
         assert len(world.orders()) == before
         assert any(m["method"] == "private/cancel_all" for m in world.sent)
         assert {p.lots for p in world.account.positions.values()} != {0}
+
+    play(script)
+
+
+class Refusing(Noted):
+    """A connection of a world whose `refused` methods get an error while it lasts."""
+
+    def write(self, text):
+        message = msgspec.json.decode(text)
+        if message["method"] != self.world.refused:
+            return super().write(text)
+        error = {"code": 13028, "message": "temporarily_unavailable"}
+        return self.world.errors.append(msgspec.json.encode({"id": message["id"], "error": error}))
+
+    def read(self, timeout_s):
+        errors, self.world.errors = self.world.errors, []
+        return errors + super().read(timeout_s)
+
+
+class Busy(Watched):
+    refused, errors = "", []
+
+    def connect(self, url, timeout_s):
+        return Refusing(self, super().connect(url, timeout_s))
+
+
+def hedges_again(world, hedger):
+    """Once prices come again, so do hedges."""
+    before = len(world.orders())
+    world.jump(0.02)
+    yield lambda: len(world.orders()) > before and hedger.quiet
+    assert hedger.risk.mode is Mode.NORMAL
+
+
+def test_prices_that_were_not_granted_are_asked_for_until_they_are(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.refused = "public/subscribe"
+        hedger.session.drop("to subscribe anew")
+        yield lambda: "stale" in hedger.risk.causes
+        world.refused = ""
+        yield lambda: "stale" not in hedger.risk.causes
+        yield from hedges_again(world, hedger)
+        assert hedger.session.attempts == 2  # the same connection since
+
+    play(script, Busy())
+
+
+def test_a_connection_that_no_longer_brings_prices_is_made_anew(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        for number in list(world.exchange.connections):
+            world.exchange.publisher.lost(number)
+        start_ns = world.now_ns
+        yield lambda: not hedger.session.reconciled
+        assert world.now_ns - start_ns == pytest.approx(SILENT_NS, rel=0.05)
+        assert "no price of the perpetual for 60 s" in hedger.session.trouble
+        yield lambda: hedger.session.reconciled and not hedger.risk.causes
+        yield from hedges_again(world, hedger)
 
     play(script)
 
