@@ -11,6 +11,7 @@ from gammacore.deribit.codes import LOCAL, NO_FUNDS, OF_PRICE, look_up
 
 FIRST_NS, LONGEST_NS = NS_PER_SECOND, NS_PER_MINUTE
 TOLERATED = 2  # refusals in a row that say nothing yet
+OF_PRICE_TOLERATED = 10  # the same of a price: a new one may cure it, or the grid is another than we think
 FORGET_NS = 5 * NS_PER_MINUTE  # after the last refusal
 
 
@@ -22,23 +23,29 @@ class Refusals:
     code : int
         Of the last refusal that counts.
     count : int
-        Refusals since an order was accepted.
+        Refusals since an order was accepted, but for the first ones of a price.
+    in_a_row : int
+        All of them.
     until_ns : int
         Until when orders wait that do not reduce a position.
     """
 
     def __init__(self) -> None:
-        self.code = self.count = 0
+        self.code = self.count = self.in_a_row = 0
         self.until_ns = 0
-        self._at_ns = 0
+        self._at_ns = self._of_price = 0
         self._told = ""
 
     def refused(self, code: int, message: str, now_ns: int) -> None:
         """Count a refusal."""
-        if code in OF_PRICE or (code == LOCAL and self.count and self.code != LOCAL):
+        if code == LOCAL and self.count and self.code != LOCAL:
             return  # held back here, as the exchange had just refused
+        self.in_a_row, self._at_ns = self.in_a_row + 1, now_ns
+        self._of_price += code in OF_PRICE
+        if code in OF_PRICE and self._of_price <= OF_PRICE_TOLERATED:
+            return
         self.count += 1
-        self.code, self._at_ns, self._told = code, now_ns, message
+        self.code, self._told = code, message
         if self.holds:
             self.until_ns = now_ns + self._pause_ns()
 
@@ -49,11 +56,11 @@ class Refusals:
 
     def accepted(self) -> None:
         """Take note that the exchange takes orders again."""
-        self.count = self.until_ns = 0
+        self.count = self.in_a_row = self._of_price = self.until_ns = 0
 
     def tick(self, now_ns: int) -> None:
         """Forget refusals of long ago."""
-        if self.count and now_ns - self._at_ns > FORGET_NS:
+        if self.in_a_row and now_ns - self._at_ns > FORGET_NS:
             self.accepted()
 
     @property
@@ -76,4 +83,4 @@ class Refusals:
         name = self._told or look_up(self.code).name
         what = name if self.code == LOCAL else f"{self.code} {name}"
         pause = f"; the next one waits up to {self._pause_ns() // NS_PER_SECOND} s" if self.holds else ""
-        return f"the exchange refuses orders: {what}, {self.count} in a row{pause}"
+        return f"the exchange refuses orders: {what}, {self.in_a_row} in a row{pause}"

@@ -226,7 +226,7 @@ class RiskManager:
 
     def accepted(self) -> None:
         """Take note that the exchange took an order."""
-        if self._refusals.count:
+        if self._refusals.in_a_row:
             self._refusals.accepted()
             self._show_refusals()
 
@@ -353,7 +353,7 @@ class RiskManager:
     def tick(self, now_ns: int) -> None:
         """Notice silence, losses, drawdowns and exposure."""
         self._now_ns = now_ns
-        if self._refusals.count:
+        if self._refusals.in_a_row:
             self._refusals.tick(now_ns)
             self._show_refusals()
         silence = now_ns - self.heard_ns

@@ -58,9 +58,18 @@ def test_refusals_are_forgotten_after_five_minutes_without_one():
     assert (refusals.count, refusals.until_ns) == (0, 0)
 
 
-def test_a_refused_price_does_not_count():
-    refusals = refused(9, PRICE_TOO_HIGH)
-    assert (refusals.count, refusals.holds) == (0, False)
+def test_a_refused_price_counts_only_after_ten_that_no_new_price_cured():
+    refusals = refused(12, PRICE_TOO_HIGH)
+    assert (refusals.count, refusals.holds) == (2, False)
+    refusals.refused(PRICE_TOO_HIGH, "", T0)
+    assert refusals.waits(T0)
+    told = "the exchange refuses orders: 10007 price_too_high, 13 in a row; the next one waits up to 1 s"
+    assert refusals.reason == told
+    refusals.accepted()
+    refusals.refused(PRICE_TOO_HIGH, "", T0)
+    assert (refusals.count, refusals.in_a_row) == (0, 1)
+    refusals.tick(T0 + FORGET_NS + 1)
+    assert refusals.in_a_row == 0
 
 
 def test_an_order_held_back_here_counts_only_if_the_exchange_did_not_refuse_before():
