@@ -36,6 +36,7 @@ def test_once_for_people(run):
     code, out, _ = run("--journal", str(made().path), "--once")
     assert code == 0
     assert "BTC-PERPETUAL" in out
+    assert "the session has ended; this was at" in out
 
 
 def test_the_newest_journal_is_taken(run, tmp_path, monkeypatch):

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from gammacore.daycount import format_time
 from gammacore.live.about import Began
-from gammacore.live.dashboard.session import health_of, mode_of, price_age_s, session_of
+from gammacore.live.dashboard.session import health_of, mode_of, past_words, price_age_s, session_of
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Record, RecordKind
 from gammacore.live.records import decode_fact, encode
@@ -87,6 +88,16 @@ def test_silence_is_stale_only_while_it_should_not_be(seconds, stale):
     assert not health_of(board)["stale"]  # it has ended
     board.follower.stopped = False
     assert health_of(board)["stale"] == stale
+
+
+def test_what_is_not_of_now_is_said_in_words():
+    board = silent(board_of(made().path), 3_600.0)
+    at = format_time(board.follower.last_ns)[:19]
+    assert past_words(board) == f"the session has ended; this was at {at} UTC"
+    board.follower.stopped = False
+    told = f"nothing was written for 3,600 s: the session hangs or is gone; this was at {at} UTC"
+    assert past_words(board) == told
+    assert past_words(silent(board, 1.0)) == ""
 
 
 def test_why_nothing_is_held_is_said_while_nothing_is(tmp_path):

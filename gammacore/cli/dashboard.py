@@ -142,6 +142,7 @@ def _once(journal: Path | None, as_json: bool) -> None:
     """Read the journal to its end, and show it."""
     from gammacore.errors import JournalError
     from gammacore.live.dashboard.board import Board
+    from gammacore.live.dashboard.session import past_words
     from gammacore.live.dashboard.source import JournalTail
 
     source = JournalTail(journal, RESULTS)
@@ -158,4 +159,7 @@ def _once(journal: Path | None, as_json: bool) -> None:
 
     began = board.story.began
     venue, paper = (began.venue, began.paper) if began is not None else (str(source.path), False)
-    Console().print(screen(board.follower, venue, paper))
+    console = Console()
+    console.print(screen(board.follower, venue, paper))
+    if said := past_words(board):
+        console.print(said, style="bold red", highlight=False, markup=False)

@@ -6,7 +6,7 @@ import math
 from typing import Any, Protocol
 
 import gammacore
-from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND
+from gammacore.daycount import NS_PER_MILLISECOND, NS_PER_SECOND, format_time
 
 from ..follow import Follower
 from ..risk_manager import Mode
@@ -94,6 +94,18 @@ def health_of(board: Shown) -> Row:
         "skew_s": board.skew_s,
         "parity": board.follower.departure is None,
     }
+
+
+def past_words(board: Shown) -> str:
+    """Say that what is shown is not of now; empty if it is."""
+    at, silent_s = format_time(board.follower.last_ns)[:19], board.source.silent_s
+    if board.follower.stopped:
+        return f"the session has ended; this was at {at} UTC"
+    if health_of(board)["stale"]:
+        return (
+            f"nothing was written for {silent_s:,.0f} s: the session hangs or is gone; this was at {at} UTC"
+        )
+    return ""
 
 
 def mode_of(follower: Follower) -> Row | None:
