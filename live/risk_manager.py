@@ -317,8 +317,9 @@ class RiskManager:
         self._tell_gap(news)
         use, near = (used(m, news.margin_balance) for m in (news.initial_margin, news.maintenance_margin))
         limit = self.guards.max_margin_use
-        over = limit is not None and use > limit
-        self._hold("margin", over, Mode.HEDGE_ONLY, f"{use:.1%} of the margin is in use")
+        over = limit is not None and not use <= limit  # nor is a use that is not told below the limit
+        told = "the exchange does not tell how much" if math.isnan(use) else f"{use:.1%}"
+        self._hold("margin", over, Mode.HEDGE_ONLY, f"{told} of the margin is in use")
         self._hold(
             "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
         )

@@ -335,8 +335,13 @@ def test_margins_are_the_exchanges_own():
     assert (risk.mode, set(risk.causes)) == (Mode.HEDGE_ONLY, {"margin"})
     risk.margins(account(initial_margin=9.0, maintenance_margin=8.5))
     assert set(risk.causes) == {"margin", "liquidation"}
+    risk.margins(account(initial_margin=math.nan))
+    assert risk.reasons == ("the exchange does not tell how much of the margin is in use",)
     risk.margins(account())
     assert risk.mode is Mode.NORMAL
+    unlimited = manager(max_margin_use=None)
+    unlimited.margins(account(initial_margin=math.nan))
+    assert unlimited.mode is Mode.NORMAL
 
 
 def test_an_account_with_nothing_left_is_at_liquidation():
