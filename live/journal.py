@@ -358,12 +358,18 @@ def read(path: str | os.PathLike[str], after: int = 0) -> Iterator[Record]:
     Raises
     ------
     JournalError
-        If it is not there, or no journal.
+        If it is not there, no journal, or lacks records.
     """
     query = "select seq, kind, name, ts_ns, body from records where seq > ? order by seq"
     last = after
-    for last, kind, name, ts_ns, body in _rows(path, query, (after,)):
-        yield Record(last, RecordKind(kind), name, ts_ns, body)
+    for seq, kind, name, ts_ns, body in _rows(path, query, (after,)):
+        if seq != last + 1:
+            raise JournalError(
+                f"{path}: records {last + 1} to {seq - 1} are missing, so what it holds is not known; "
+                "look at the exchange, and begin a new journal"
+            )
+        last = seq
+        yield Record(seq, RecordKind(kind), name, ts_ns, body)
     for seq, (kind, name, ts_ns, body) in rows_after(tail_of(path), last):
         yield Record(seq, RecordKind(kind), name, ts_ns, body)
 

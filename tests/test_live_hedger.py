@@ -21,7 +21,7 @@ from gammacore.daycount import NS_PER_MINUTE, NS_PER_SECOND
 from gammacore.deribit.codes import LOCAL, Fate
 from gammacore.deribit.methods import GET_DELIVERY_PRICES
 from gammacore.deribit.news import OrderAnswer
-from gammacore.errors import JournalError
+from gammacore.errors import JournalError, SessionError
 from gammacore.events import Delivery, IndexPrice
 from gammacore.exchange import Fault, FaultPlan, MarketModel
 from gammacore.forecasts import build_estimate
@@ -30,6 +30,7 @@ from gammacore.live.assemble import build_hedger, past_of
 from gammacore.live.attempts import Placed
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import JournalTail
+from gammacore.live.flatten import held_by
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, RecordKind, read
 from gammacore.live.news import Answered, Expired, Reconciled, Refused
@@ -536,6 +537,19 @@ def test_a_restart_goes_on_without_repeating_itself(tmp_path):
     again.run(0.2)
     assert len(world.exchange.floor.engine.orders) - orders <= 1
     again.close()
+
+
+def test_a_journal_with_a_hole_is_refused(tmp_path):
+    _, process = start(tmp_path, hedge__band=0.01)
+    assert process.run(30, lambda: process.hedger.filled >= 3)
+    process.close()
+    with sqlite3.connect(tmp_path / "j.db") as db:
+        db.execute("delete from records where seq between 12 and 14")
+    db.close()
+    with pytest.raises(JournalError, match=r"j\.db: records 12 to 14 are missing"):
+        past_of(tmp_path / "j.db", lively(hedge__band=0.01), process.world.now_ns)
+    with pytest.raises(SessionError, match="close them at the exchange by hand"):
+        held_by(tmp_path / "j.db")
 
 
 def test_another_configuration_needs_another_journal(tmp_path):
