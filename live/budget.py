@@ -85,6 +85,10 @@ class Bucket:
         self.level = min(self.level + passed * self.rate, self.burst)
         self._at_ns = max(now_ns, self._at_ns)
 
+    def go_on(self, now_ns: int) -> None:
+        """Refill from a moment on, whatever came before."""
+        self._at_ns = now_ns
+
     def take(self, now_ns: int, reserve: float = 0.0) -> bool:
         """Take one request out if that leaves ``reserve``."""
         self._refill(now_ns)
@@ -154,6 +158,12 @@ class Budget:
         bucket, reserve = self._bucket(kind)
         ready = bucket.ready_ns(now_ns, reserve)
         return ready if kind is RequestKind.CANCEL else max(ready, self._blocked_ns)
+
+    def clock_set(self, now_ns: int) -> None:
+        """Go on from another time: what is used stays used, and refills from now on."""
+        for bucket in self._buckets.values():
+            bucket.go_on(now_ns)
+        self._blocked_ns = 0
 
     def back_off(self, until_ns: int) -> None:
         """Let nothing but cancels pass until then."""

@@ -29,6 +29,7 @@ from .frames import Disconnected, FrameSocket, connect, polled
 from .handler import Handler, conflated
 from .news import (
     Answered,
+    ClockSkew,
     Expired,
     Lost,
     News,
@@ -53,7 +54,7 @@ log = logging.getLogger("gammacore.live")
 
 ACCOUNT = (OrderNews, TradeNews, PositionNews, AccountNews)
 _ANSWERS = (Answered, Refused, Expired, Lost)
-_SPECIAL = frozenset((*ACCOUNT, *_ANSWERS, StateChanged, SubscriptionMissing, Unauthorised))
+_SPECIAL = frozenset((*ACCOUNT, *_ANSWERS, ClockSkew, StateChanged, SubscriptionMissing, Unauthorised))
 
 
 class Client:
@@ -365,12 +366,21 @@ class Client:
         elif isinstance(news, StateChanged) and news.after is State.READY:
             self._reconnect.ready(now_ns)
             self._begin(now_ns)
+        elif isinstance(news, ClockSkew) and self._clock_was_set(news):
+            self._protocol.close(now_ns, "the clock of this machine was set")
         elif isinstance(news, Unauthorised):
             self._reconnect.unauthorised(news.reason, now_ns)
             self._protocol.close(now_ns, news.reason)
         elif isinstance(news, SubscriptionMissing) and set(news.channels) & set(self._needed):
             self._protocol.close(now_ns, f"not granted: {', '.join(news.channels)} {news.reason}")
         return True
+
+    def _clock_was_set(self, news: ClockSkew) -> bool:
+        """Whether the system's clock is right by now, and ours, which does not jump, is not."""
+        if not isinstance(self._clock, SteadyClock):
+            return False
+        skew_ns = news.seconds * NS_PER_SECOND
+        return abs(skew_ns - self._clock.apart_ns) < abs(skew_ns) / 2
 
     # ----------------------------------------------------------------- connection
 
@@ -385,7 +395,10 @@ class Client:
             self._sleep(min(left_ns, TICK_NS) / NS_PER_SECOND)
             return
         if isinstance(self._clock, SteadyClock):
+            before_ns = self._clock()
             self._clock.anchor()
+            if abs(self._clock() - before_ns) > TICK_NS:
+                self.budget.clock_set(self._clock())
         self._reconnect.trying()
         log.info("connecting", extra={"url": self.url, "attempt": self.attempts})
         self._protocol, self._rehearsal = self._new_protocol(), Rehearsal(self._clock())

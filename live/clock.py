@@ -26,6 +26,11 @@ class SteadyClock:
         """Take the system's time."""
         self._offset_ns = time.time_ns() - time.monotonic_ns()
 
+    @property
+    def apart_ns(self) -> int:
+        """How far the system's clock is ahead of this one: it has been set since."""
+        return time.time_ns() - time.monotonic_ns() - self._offset_ns
+
     def __call__(self) -> int:
         """Return the time."""
         return time.monotonic_ns() + self._offset_ns

@@ -59,6 +59,17 @@ def test_cancels_have_their_own_reserve():
     assert budget.admit("public/get_time", NOW)
 
 
+@pytest.mark.parametrize("later_ns", [-3_600 * SECOND, 3_600 * SECOND])
+def test_a_clock_that_was_set_gives_nothing_and_takes_nothing(later_ns):
+    budget = Budget()
+    while budget.admit("private/buy", NOW):
+        pass
+    now_ns = NOW + later_ns
+    budget.clock_set(now_ns)
+    assert not budget.admit("private/buy", now_ns)
+    assert budget.admit("private/buy", now_ns + SECOND)
+
+
 def test_the_session_itself_always_goes():
     budget = Budget()
     while budget.admit("public/test", NOW):

@@ -9,14 +9,20 @@ import time
 import pytest
 
 from gammacore.contracts import parse
+from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import channels
 from gammacore.deribit import news as d
 from gammacore.deribit.codes import Fate
+from gammacore.deribit.methods import GET_TIME
 from gammacore.errors import RequestError, SessionError
+from gammacore.exchange import Exchange as LocalExchange
+from gammacore.exchange import ExchangeConfig
+from gammacore.exchange.server import serving
 from gammacore.live import news as n
 from gammacore.live import reconnect
 from gammacore.live.client import Client
 from gammacore.live.clock import SteadyClock
+from gammacore.live.credentials import Credentials
 from gammacore.live.handler import conflated
 from gammacore.live.news import State
 from gammacore.live.reconcile import Seen
@@ -35,6 +41,7 @@ from support.deribit_wire import (
     refusal,
     reply,
 )
+from support.live_world import ID, SECRET
 from support.scripted_exchange import CLOSE, Exchange, frame
 
 PERPETUAL = parse("BTC-PERPETUAL")
@@ -600,6 +607,26 @@ def test_the_clock_is_steady():
     assert readings == sorted(readings)
     clock.anchor()
     assert abs(clock() - time.time_ns()) < 50_000_000
+
+
+@pytest.mark.parametrize("off_s", [5, -5])
+def test_a_clock_that_was_set_right_is_read_anew(off_s, monkeypatch):
+    """Ours does not jump; so once the machine's is right and ours is not, the session connects anew."""
+    now, off = time.time_ns, [off_s * NS_PER_SECOND]
+    local = LocalExchange(ExchangeConfig(clients={ID: SECRET}, start_ns=now(), expiries=1, history_days=1))
+    monkeypatch.setattr("gammacore.live.skew.PAUSE_NS", 0)
+    with serving(local) as port:
+        monkeypatch.setattr("gammacore.live.clock.time.time_ns", lambda: now() + off[0])
+        client = Client(f"ws://127.0.0.1:{port}/ws/api/v2", Credentials(ID, SECRET))
+
+        def set_right(news):
+            assert client.skew_s == pytest.approx(-off_s if off[0] else 0.0, abs=1.0)
+            off[0] = 0
+            client.request(GET_TIME, {})
+
+        client.run(Recorder(client, seen(n.Reconciled, 2), act={n.Reconciled: set_right}))
+    assert client.trouble == "the clock of this machine was set"
+    assert abs(client.skew_s) < 1.0
 
 
 def test_of_tickers_that_arrive_together_the_last_of_each_instrument_counts():
