@@ -15,13 +15,14 @@ from gammacore.config import Config
 from gammacore.contracts import Grids, Perpetual, Settlement
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import methods as m
-from gammacore.errors import CredentialsError, RequestError
+from gammacore.errors import CredentialsError, JournalError, RequestError
 from gammacore.terms import fees_of
 
 from .awake import DEVICE
 from .client import Client
 from .credentials import Credentials
 from .limits import missing_limits, toothless_limits
+from .retold import last_start
 from .session import URLS, Venue, read_catalog
 from .solvency import account_model
 from .supervised import kill_file
@@ -75,7 +76,7 @@ def examine(
     """
     yield Diagnosis("configuration", Health.OK, "read")
     yield _limits(config, venue)
-    yield _journal(journal)
+    yield _journal(journal, venue)
     if config.live.keep_awake:
         yield _processors()
     try:
@@ -98,7 +99,7 @@ def _limits(config: Config, venue: Venue) -> Diagnosis:
     return Diagnosis("limits", verdict, "; ".join(told), "set them in the configuration")
 
 
-def _journal(journal: Path | None) -> Diagnosis:
+def _journal(journal: Path | None, venue: Venue) -> Diagnosis:
     folder = Path("results") if journal is None else journal.parent
     nearest = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not os.access(nearest, os.W_OK):
@@ -108,6 +109,12 @@ def _journal(journal: Path | None) -> Diagnosis:
         return Diagnosis(
             "journal", Health.FAILED, f"kill switch {switch} is on", "remove the file when it is safe"
         )
+    try:
+        began = last_start(journal) if journal is not None and journal.exists() else None
+        if began is not None:
+            began.demand_same(str(journal), venue, paper=False)
+    except JournalError as error:
+        return Diagnosis("journal", Health.FAILED, str(error), "name another journal")
     return Diagnosis("journal", Health.OK, str(folder))
 
 

@@ -22,7 +22,7 @@ from gammacore.live.about import Began
 from gammacore.live.clock import SteadyClock, demand_speed, scaled_clock
 from gammacore.live.flatten import flatten_directly, held_by
 from gammacore.live.follow import Follower
-from gammacore.live.journal import RecordKind, read
+from gammacore.live.journal import Journal, RecordKind, read
 from gammacore.live.killing import pull
 from gammacore.live.launch import Signals, start_session
 from gammacore.live.limits import REQUIRED, missing_limits
@@ -534,9 +534,17 @@ def test_the_doctor_says_what_is_missing(tmp_path, monkeypatch, run):
     for name in KEY:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    result = run("doctor", "--venue", "testnet")
-    assert result.exit_code == 1
-    assert "GAMMACORE_CLIENT_ID_TESTNET" in result.output
+    (tmp_path / "j.txt").write_text("no journal")
+    with Journal(tmp_path / "j.db") as journal:
+        journal.told(Began(1, "1", "production", paper=False, speed=1.0))
+    for name, told in (
+        ("j.txt", "j.txt: file is not a database"),
+        ("j.db", "j.db: kept on production, so its"),
+    ):
+        result = run("doctor", "--venue", "testnet", "--journal", name)
+        assert result.exit_code == 1
+        assert "GAMMACORE_CLIENT_ID_TESTNET" in result.output
+        assert told in " ".join(result.output.split())
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("gammacore.live.doctor.TIMEOUT_S", 1.0)
