@@ -115,5 +115,6 @@ def test_rates_go_by_date():
 
 
 def test_coins_that_the_schedule_does_not_name_have_its_other_rates():
-    assert future_rates(RATES, "SOL", 100.0) == future_rates(RATES, "BTC", 100.0)
+    # BTC's rise per coin would ask 5 times the notional for 100,000 of a coin that is worth a cent or ten.
+    assert future_rates(RATES, "TRX", 1e5) == future_rates(RATES, "BTC", 0.0) == (0.02, 0.01)
     assert future_rates(MarginRates(futures={"SOL": FutureRates(0.1, 0.05, 0.0)}), "SOL", 5.0) == (0.1, 0.05)
