@@ -398,6 +398,24 @@ def test_linear_accounts_have_fees_in_usd(report):
     assert "P&L, ETH" in page.text
 
 
+def test_prices_of_a_coin_of_cents_have_five_digits(results, report):
+    cents = results.profit["index_usd"].max() / 0.12345
+    scalps = results.scalps.assign(
+        open_price=results.scalps["open_price"] / cents, close_price=results.scalps["close_price"] / cents
+    )
+    episodes = results.episodes.assign(delivery_price_usd=results.episodes["delivery_price_usd"] / cents)
+    profit = results.profit.assign(index_usd=results.profit["index_usd"] / cents)
+    page = report(replaced(results, scalps=scalps, episodes=episodes, profit=profit))
+    largest = scalps["pnl_usd"].abs().idxmax()
+    for price in (
+        *scalps.loc[largest, ["open_price", "close_price"]],
+        episodes["delivery_price_usd"].iloc[0],
+    ):
+        assert f"{price:.5f}" in page.text
+    assert f"delivered at {episodes['delivery_price_usd'].iloc[0]:.5f} USD" in str(page.figure("price"))
+    assert "%{y:,.5f} USD" in trace(page.figure("price"), "index")["hovertemplate"]
+
+
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\u2028'\""
 
 

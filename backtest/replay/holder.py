@@ -198,7 +198,7 @@ def _implied(trade: HolderTrade, desk: Desk) -> Ticker:
         what = (
             "what was held then has no price" if math.isnan(trade.price) else f"its price is {trade.price:g}"
         )
-        why = f"no chain quotes it, and {what}, which has no volatility at a forward of {forward:,.2f}"
+        why = f"no chain quotes it, and {what}, which has no volatility at a forward of {forward:,.7g}"
         raise DataError(f"{option.name}, held or traded at {at}: {why}")
     return Ticker(market.ts_ns, option, forward, market.index, vol)
 

@@ -38,7 +38,7 @@ def price_figure(view: View) -> Figure:
         2,
         name="index",
         line={"color": GREY, "width": 1.2},
-        hovertemplate="index %{y:,.2f} USD<extra></extra>",
+        hovertemplate=f"index %{{y:,.{view.price_decimals}f}} USD<extra></extra>",
     )
     return make_figure(
         [line, *_hedge_markers(view), *_option_markers(view, ts, index), *_delivery_markers(view)],
@@ -87,7 +87,7 @@ def _hedge_markers(view: View) -> list[Trace]:
                 customdata=[list(pair) for pair in detail],
                 text=shown["instrument"].tolist() if several else shown["instrument"].iloc[0],
                 hovertemplate="%{text}<br>%{x}<br>"
-                f"%{{customdata[0]:+,.6~f}} {amount_unit} at %{{y:,.2f}} USD"
+                f"%{{customdata[0]:+,.6~f}} {amount_unit} at %{{y:,.{view.price_decimals}f}} USD"
                 f"<br>fee %{{customdata[1]:,.8~f}} {fee_unit}<extra>{name}</extra>",
             )
         )
@@ -109,7 +109,7 @@ def _option_markers(view: View, ts: Ints, index: Floats) -> list[Trace]:
         level = np.interp(at.astype(np.float64), ts.astype(np.float64), index)
         kept = thin(level, MARKER_POINTS)
         legs = [_leg_words(view, int(groups[k][0][1]), groups[k][1]) for k in kept]
-        markers.append(_event_markers(name, symbol, colour, at[kept], level[kept], legs))
+        markers.append(_event_markers(name, symbol, colour, at[kept], level[kept], legs, view.price_decimals))
     return markers
 
 
@@ -131,14 +131,18 @@ def _delivery_markers(view: View) -> list[Trace]:
     done = done.iloc[thin(done["delivery_price_usd"], MARKER_POINTS)]
     ts = np.array([parse_time(closed) for closed in done["closed"]], np.int64)
     price = done["delivery_price_usd"].to_numpy(np.float64)
+    decimals = view.price_decimals
     words = [
-        f"episode {row.episode}<br>{row.instruments}<br>delivered at {row.delivery_price_usd:,.2f} USD"
+        f"episode {row.episode}<br>{row.instruments}<br>"
+        f"delivered at {row.delivery_price_usd:,.{decimals}f} USD"
         for row in done.itertuples(index=False)
     ]
-    return [_event_markers("delivery", "star", YELLOW, ts, price, words)]
+    return [_event_markers("delivery", "star", YELLOW, ts, price, words, decimals)]
 
 
-def _event_markers(name: str, symbol: str, colour: str, ts: Ints, level: Floats, words: list[str]) -> Trace:
+def _event_markers(
+    name: str, symbol: str, colour: str, ts: Ints, level: Floats, words: list[str], decimals: int
+) -> Trace:
     # A roll delivers and enters at one moment: the star lies on the diamond and leaves its corners free.
     size = (7 if symbol == "star" else 11) + (3 if len(words) <= 25 else 0)
     return scatter(
@@ -148,7 +152,7 @@ def _event_markers(name: str, symbol: str, colour: str, ts: Ints, level: Floats,
         name=name,
         marker={"symbol": symbol, "color": colour, "size": size, "line": {"color": BLACK, "width": 1}},
         text=words,
-        hovertemplate=f"%{{text}}<br>%{{x}}, %{{y:,.2f}} USD<extra>{name}</extra>",
+        hovertemplate=f"%{{text}}<br>%{{x}}, %{{y:,.{decimals}f}} USD<extra>{name}</extra>",
     )
 
 

@@ -33,6 +33,7 @@ def replay_data(view: View) -> dict[str, Any]:
     return {
         "units": {unit.key: {"name": unit.name, "decimals": min(unit.decimals, 6)} for unit in view.units},
         "coin": view.coin,
+        "price_decimals": view.price_decimals,
         "episodes": [_episode(seen, rows[seen.episode]) for seen in shown],
     }
 

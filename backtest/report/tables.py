@@ -96,7 +96,8 @@ class _Column(NamedTuple):
     coloured: bool = False
 
 
-def _columns(coin: str) -> list[_Column]:
+def _columns(view: View) -> list[_Column]:
+    coin = view.coin
     return [
         _Column("#", "episode", ".0f"),
         _Column("Entry, UTC", "entry", None),
@@ -117,7 +118,7 @@ def _columns(coin: str) -> list[_Column]:
         _Column("Hedges", "hedges", ",.0f"),
         _Column("Fees, USD", "fees_usd", "+,.2f"),
         _Column("Funding, USD", "funding_usd", "+,.2f"),
-        _Column("Delivered at, USD", "delivery_price_usd", ",.2f"),
+        _Column("Delivered at, USD", "delivery_price_usd", f",.{view.price_decimals}f"),
         _Column("Closed by", "close_reason", None),
         _Column("Side", "side", None),
         _Column(f"Size, {coin} a leg", "contracts", ",.4g"),
@@ -127,7 +128,7 @@ def _columns(coin: str) -> list[_Column]:
 
 def episode_rows(view: View) -> dict[str, Any]:
     """Header, cells of (text, class), and what had to be left out."""
-    episodes, columns = view.results.episodes, _columns(view.coin)
+    episodes, columns = view.results.episodes, _columns(view)
     alike = [c for c in columns if c.source in ALIKE and c.source in episodes and _one(episodes[c.source])]
     columns = [column for column in columns if column not in alike]
     shown = episodes.head(TABLE_ROWS).to_dict("records")
@@ -154,14 +155,14 @@ def _cell(column: _Column, value: Any) -> tuple[str, str]:
 
 def scalp_rows(view: View) -> dict[str, Any]:
     """Scalps with the largest profit or loss after fees, in order of time: header, cells, note."""
-    found = view.results.scalps
+    found, price = view.results.scalps, f",.{view.price_decimals}f"
     columns = [
         _Column("Episode", "episode", ".0f"),
         _Column("Opened, UTC", "opened", None),
         _Column("Hours", "hours", ",.2f"),
         _Column(f"Amount, {view.coin if view.linear else 'USD'}", "amount", "+,.6g"),
-        _Column("From, USD", "open_price", ",.2f"),
-        _Column("To, USD", "close_price", ",.2f"),
+        _Column("From, USD", "open_price", price),
+        _Column("To, USD", "close_price", price),
         _Column("Closed by", "closed_by", None),
         _Column("Before fees, USD", "pnl_usd", "+,.2f", coloured=True),
         _Column("Fees, USD", "fees_usd", "+,.2f"),

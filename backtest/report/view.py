@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from gammacore.config import Config
 
 from ..figures.results import Results
+from .thinning import extent
 
 MISSING = "–"
 # In the order of reading: the bet, its hedge, its costs, the rest.
@@ -69,6 +70,12 @@ class View(NamedTuple):
     def coin(self) -> str:
         """Name of the base coin."""
         return self.units[1].name
+
+    @property
+    def price_decimals(self) -> int:
+        """Decimals of prices in USD: two, or for a coin worth less than a hundred five digits in all."""
+        highest = extent(self.results.profit["index_usd"])
+        return max(2, 4 - math.floor(math.log10(highest))) if highest > 0.0 else 2
 
     @property
     def linear(self) -> bool:
