@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 
+import msgspec
 import numpy as np
 
 from gammacore import black76, inverse
@@ -204,7 +205,7 @@ def paid_vol(episode: Episode, market: Market) -> float:
 def breakeven_vol(episode: Episode, market: Market, weigher: Signal, forecast: float) -> float:
     """Realised volatility at which the expected profit is nil after all costs, at the last chain's quotes.
 
-    :mod:`gammacore.breakeven`, of a unit in which the largest leg is a coin. NaN where there is none, or an
+    :mod:`gammacore.breakeven`, of as many units as the largest leg has coins. NaN where there is none, or an
     option that is held is not quoted.
     """
     chain, held = market.chain, episode.entered
@@ -217,6 +218,7 @@ def breakeven_vol(episode: Episode, market: Market, weigher: Signal, forecast: f
     unit = largest if weigher.long else -largest
     picked = Picked(tuple(row for row in rows if row is not None), tuple(a / unit for a in held.values()))
     funding = market.funding_rate(chain.settlement)
+    weigher = msgspec.structs.replace(weigher, units=largest)
     with np.errstate(all="ignore"):
         found = weigher.weigh(chain, market.chain_ts_ns, picked, forecast, funding).breakeven
     return float(found[0]) if len(found) else math.nan

@@ -20,7 +20,18 @@ from gammacore.data.margins import published_margins
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_YEAR, parse_time
 from gammacore.events import ChainSlice
 from gammacore.fees import DERIBIT
-from gammacore.hedging import Band, Interval, Never, WhalleyWilmott, theory
+from gammacore.hedging import (
+    Band,
+    FixedCost,
+    Interval,
+    Ladder,
+    Moment,
+    Never,
+    WhalleyWilmott,
+    Zakamouline,
+    theory,
+)
+from gammacore.hedging.policies import Banded
 from gammacore.margin import Book, Holding, MarginRates, portfolio_margin
 from gammacore.volatility import PRICE_LAWS, Density
 
@@ -260,6 +271,40 @@ def test_against_simulation(inverse, low, high, realised, policy):
     if not never:
         assert found.hedging[0] == pytest.approx(run.mean("fees"), rel=0.07)
         assert found.probability[0] == pytest.approx(np.mean(run["pnl"] > 0), abs=0.09)
+
+
+@pytest.mark.parametrize(
+    ("of_one", "of_all"),
+    [
+        (Band(0.1, lower=0.2), Band(10.0, lower=20.0)),
+        (Ladder(0.1, 0.2), Ladder(10.0, 20.0)),
+        (WhalleyWilmott(1e-3, 5e-4), WhalleyWilmott(1e-5, 5e-4)),
+        (Zakamouline(1e-3, 5e-4), Zakamouline(1e-5, 5e-4)),
+        (FixedCost(1e-3, 1.0), FixedCost(1e-5, 100.0)),
+        (Interval(4 * NS_PER_HOUR), Interval(4 * NS_PER_HOUR)),
+    ],
+)
+def test_bands_are_those_of_all_units_that_are_hedged_together(of_one, of_all):
+    one = weigh(chain(), TradePlan(policy=of_one, hedge_cost=5e-4), Density.around(0.6, 0.2))
+    all_units = weigh(
+        chain(), TradePlan(policy=of_all, hedge_cost=5e-4, units=100.0), Density.around(0.6, 0.2)
+    )
+    for name in ("breakeven", "probability", "profit", "deviation", "hedging"):
+        assert getattr(all_units, name) == pytest.approx(getattr(one, name), rel=1e-5), name
+    if isinstance(
+        of_all, Banded
+    ):  # the same of the rule itself: a hundred units have a hundred times the gamma
+        near, far = (
+            policy.edges(Moment(NOW, 0.0, F, size * 1e-4, 0.6, 0.04, NOW, F))
+            for policy, size in ((of_one, 1.0), (of_all, 100.0))
+        )
+        assert np.array(far) == pytest.approx(100.0 * np.array(near))
+
+
+def test_an_entry_is_weighed_at_the_size_that_it_has():
+    given = {"hedge": {"rule": "band", "band": 10.0}, "size": {"contracts": 100.0}}
+    found = build_weigher(parse_config(given)).plan(chain(), NOW, 0.0)
+    assert (found.policy, found.units) == (Band(10.0), 100.0)
 
 
 def test_no_hours_before_expiry_are_the_delivery():

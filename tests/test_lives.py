@@ -86,7 +86,9 @@ def test_signal_size_and_limits_of_the_configuration_do_not_choose_lives(found):
         entry={"weekday": "monday"},
     )
     other = lives_of(asked, ("band",)).lives[0]
-    assert other.profit.tolist() == found.lives[0].profit.tolist()
+    assert other.entry_ns.tolist() == found.lives[0].entry_ns.tolist()
+    assert other.premium == pytest.approx(3.0 * found.lives[0].premium)
+    assert other.config.size.contracts == 3.0  # three are hedged in one band
 
 
 def test_lives_that_have_not_ended_are_left_out(found):
@@ -260,6 +262,8 @@ def test_a_label_has_what_the_rule_depends_on():
     assert rule_label(config(hedge={"rule": "interval", "every": "6h"})) == "interval 6h"
     assert rule_label(config(hedge={"rule": "band", "band": 0.2, "to": "edge"})) == "band 0.2 edge"
     assert rule_label(config(hedge={"rule": "never"})) == "never"
+    assert rule_label(config(size={"contracts": 100.0})) == "band 0.1 of 100"
+    assert rule_label(config(hedge={"rule": "interval"}, size={"contracts": 100.0})) == "interval 1h"
 
 
 def test_recorded_chains_are_calibrated():

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from gammacore.backtest.figures.position_ranking import rank_positions
 from gammacore.backtest.replay.market import load_market
 from gammacore.build import build_weigher
+from gammacore.cli.breakeven import _decimals
 from gammacore.cli.main import app
 from gammacore.config import parse_config
 from gammacore.daycount import parse_time
@@ -46,6 +47,20 @@ def test_the_signal_of_a_backtest_sees_the_same_figures():
         # Of many strikes of an expiry some are simulated, and the others interpolated.
         assert alone.breakeven[0] == pytest.approx(ranked.found.breakeven[row], abs=0.001)
         assert alone.probability[0] == pytest.approx(ranked.found.probability[row], abs=0.025)
+
+
+def test_amounts_of_a_cheap_coin_have_digits():
+    words = ["market.days=20", "market.spot=100", "marks.settlement=linear", "hedge.target=black"]
+    shown = run("--forecast", "0.7", *(part for word in words for part in ("--set", word)), "--top", "1")
+    linear = config(
+        market={"days": 20, "spot": 100.0}, marks={"settlement": "linear"}, hedge={"target": "black"}
+    )
+    best = rank_positions(linear, forecast=0.7).rows()[0]
+    assert 1.0 < best["premium_usd"] < 100.0
+    amounts = f"{best['premium_usd']:.2f}", f"{best['profit_usd']:+.2f}", f"{best['deviation_usd']:.2f}"
+    assert set(amounts) <= set(shown.output.split())
+    assert [_decimals([premium, -0.01, np.nan]) for premium in (2e4, 100.0, 18.0, 0.2)] == [0, 0, 1, 3]
+    assert (_decimals([0.0125]), _decimals([np.nan])) == (4, 0)
 
 
 def test_best_return_first_and_rows_say_units():

@@ -55,7 +55,6 @@ NEUTRAL: dict[str, Any] = {
     "limits.max_open_episodes": None,
     "limits.max_contracts": None,
     "risk.max_margin_use": None,
-    "size": {"contracts": 1.0},
     "roll": {},
 }
 
@@ -135,8 +134,9 @@ class _Teller(Signal, frozen=True, kw_only=True):
 
 
 def neutral(config: Config, rule: str) -> Config:
-    """Configure lives under a rule: one coin of every expiry, whatever signal, size and limits say."""
-    return with_overrides(config, NEUTRAL | {"hedge.rule": rule})
+    """Configure lives under a rule: ``size.contracts`` of every expiry, whatever signal and limits say."""
+    size = {"contracts": config.size.contracts}
+    return with_overrides(config, NEUTRAL | {"hedge.rule": rule, "size": size})
 
 
 def lives_of(config: Config, rules: Sequence[str], progress: Progress | None = None) -> LivesFound:

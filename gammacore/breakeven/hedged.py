@@ -110,7 +110,7 @@ class Hedged:
         vols = self._vols(rows, count)
         out = np.empty((3, len(simulated), moves.shape[1]), np.float32)
         legs = _padded([_legs(held, int(row), times) for row in simulated])
-        fields = _fields(self.policy, float(held.price[rows[0]]))
+        fields = _fields(self.policy, float(held.price[rows[0]]), held.plan.units)
         _hedging.fan(_level(), moves, pace, times, vols, self.look, legs, fields, out)
         gross, traded, last = out.reshape(3, len(simulated), count, -1)
         rate = self.last_rate[simulated, None, None].astype(np.float32)
@@ -252,14 +252,16 @@ def _level() -> int:
     return _core.LEVELS.index(_core.simd_level())
 
 
-def _fields(policy: Any, price: float) -> dict[str, float]:
-    """Return the policy as the core has it, amounts of USD relative to the price."""
+def _fields(policy: Any, price: float, units: float) -> dict[str, float]:
+    """Return the policy as the core has it: for one of the units, amounts of USD relative to the price."""
     # An interval hedges at every step, whatever time that is.
     fields = compiled_policy(Interval(0) if isinstance(policy, Interval) else policy, 1.0)
     if "risk_aversion" in fields:
-        fields["risk_aversion"] *= price
+        fields["risk_aversion"] *= price * units
     if isinstance(policy, FixedCost):
-        fields["cost"] /= price
+        fields["cost"] /= price * units
+    if isinstance(policy, Band):
+        fields |= {edge: fields[edge] / units for edge in ("lower", "upper")}
     if isinstance(policy, Move) and policy.unit == "usd":
         fields["threshold"] /= price
     return fields

@@ -41,6 +41,8 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
         Years between two chains, for a policy that hedges at each.
     look_every : float
         Years between two prices that the policy sees; 0 is all the time.
+    units : float
+        Of the position that are hedged together: bands in coins, risk aversions and costs in USD are for all.
     law : PriceLaw or None
         How the variance that is realised comes; None evenly, and without jumps.
     """
@@ -56,6 +58,7 @@ class TradePlan(msgspec.Struct, frozen=True, kw_only=True):
     exit_before_ns: int | None = None
     chain_every: float | None = None
     look_every: float = 0.0
+    units: float = 1.0
     law: PriceLaw | None = None
 
 

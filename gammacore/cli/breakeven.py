@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,6 +147,12 @@ def _strike(value: float) -> str:
     return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
 
 
+def _decimals(premiums: Iterable[float]) -> int:
+    """Decimals of amounts in USD: none, unless the options of a cheap coin cost less than a hundred."""
+    largest = max((abs(each) for each in premiums if math.isfinite(each)), default=0.0)
+    return max(0, 2 - math.floor(math.log10(largest))) if largest > 0.0 else 0
+
+
 def _verdict(ranked: RankedPositions, rows: list[dict[str, Any]]) -> str:
     """Say in one sentence how many positions a forecast makes worth having, and the best of them."""
     best, unit = rows[0], _unit(rows)
@@ -203,16 +210,17 @@ def _show(console: Console, ranked: RankedPositions, top: int) -> None:
         pad_edge=False,
         padding=0,
     )
-    small, whole = (".4f", "+.4f") if unit == "coin" else (",.0f", "+,.0f")
+    decimals = 4 if unit == "coin" else _decimals(row["premium_usd"] for row in rows[:top])
+    form = f",.{decimals}f"
     for row in rows[:top]:
         table.add_row(
             _expiry(row),
             f"{row['days']:.1f}",
             "/".join(map(_strike, row["strikes"])),
-            figure(row[f"premium_{unit}"], small),
+            figure(row[f"premium_{unit}"], form),
             *(figure(row[name], ".1%") for name in ("paid_vol", "breakeven", chance)),
-            figure(row[f"profit_{unit}"], whole),
-            figure(row[f"deviation_{unit}"], small),
+            figure(row[f"profit_{unit}"], "+" + form),
+            figure(row[f"deviation_{unit}"], form),
             figure(row["return_on_capital"], "+.1%"),
         )
     console.print(table)

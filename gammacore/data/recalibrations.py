@@ -30,6 +30,8 @@ FIELDS = {
     "fixed_cost": ("risk_aversion", "cost_per_trade"),
 }
 
+SIZED = ("band", "ladder", "whalley_wilmott", "zakamouline", "fixed_cost")  # count in coins or USD of all
+
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
@@ -38,10 +40,11 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def rule_label(config: Config) -> str:
-    """Return the hedge rule with what it depends on: ``band 0.1``, ``interval 1h``."""
-    hedge = config.hedge
+    """Return the hedge rule with what it depends on: ``band 0.1``, ``interval 1h``, ``band 10 of 100``."""
+    hedge, contracts = config.hedge, config.size.contracts
     values = (getattr(hedge, name) for name in FIELDS.get(str(hedge.rule), ()))
-    return " ".join(map(_text, [hedge.rule, *(value for value in values if value is not None)]))
+    sized = ["of", contracts] if hedge.rule in SIZED and contracts != 1.0 else []
+    return " ".join(map(_text, [hedge.rule, *(value for value in values if value is not None), *sized]))
 
 
 def _text(value: object) -> str:

@@ -61,6 +61,8 @@ class Signal(msgspec.Struct, frozen=True):
         How the variance that is realised comes; None evenly, and without jumps.
     recalibration : Recalibration or None
         Corrects the probability by lives that had ended; None takes it as it is told.
+    units : float
+        See :class:`gammacore.breakeven.TradePlan`.
     """
 
     policy: Policy
@@ -78,6 +80,7 @@ class Signal(msgspec.Struct, frozen=True):
     errors: ForecastErrors | None = None
     law: PriceLaw | None = None
     recalibration: Recalibration | None = None
+    units: float = 1.0
 
     def weigh(
         self, chain: ChainSlice, ts_ns: int, picked: Picked, forecast: float, funding: float
@@ -132,6 +135,7 @@ class Signal(msgspec.Struct, frozen=True):
             fill=self.fill,
             exit_before_ns=self.exit_before_ns,
             look_every=self.look_every,
+            units=self.units,
             law=self.law,
         )
 
