@@ -210,3 +210,17 @@ def test_a_mistake_leaves_nothing_behind(monkeypatch, capsys, tmp_path):
     assert code == 2
     assert "data.prices: needed for simulate.model = 'bootstrap'" in err
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("currency", "asked", "settlement"),
+    [
+        ("BTC", "listed", "inverse"),
+        ("BTC", "linear", "linear"),
+        ("SOL_USDC", "listed", "linear"),
+        ("SOL_USDC", "inverse", "inverse"),
+    ],
+)
+def test_options_settle_as_those_of_the_currency(currency, asked, settlement):
+    config = build({**SMALL, "currency": currency, "hedge.target": "black", "simulate.settlement": asked})
+    assert experiment_of(config).settlement == settlement

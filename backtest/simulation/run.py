@@ -72,7 +72,10 @@ def experiment_of(config: Config) -> Experiment:
     if isinstance(policy, Ladder) or hedge.rule == "snapshot":
         raise ConfigError(f"hedge.rule: expected a rule that is a function of state, got {hedge.rule!r}")
     own = isinstance(policy, Custom)
-    target = hedge.target if wanted.settlement == "inverse" else "black"
+    settlement = wanted.settlement
+    if settlement == "listed":
+        settlement = "linear" if "_" in config.currency else "inverse"
+    target = hedge.target if settlement == "inverse" else "black"
     model, steps_per_day = _model(config)
     book = _book(config)
     years = max(leg.expiry for leg in book)
@@ -87,7 +90,7 @@ def experiment_of(config: Config) -> Experiment:
         steps=steps,
         window=WINDOW if averaged and not own else 0.0,
         hedge_vol=hedge.vol if isinstance(hedge.vol, float | int) else "implied",
-        settlement=wanted.settlement,
+        settlement=settlement,
         target=target,
         ratio=hedge.ratio,
         target_delta=hedge.target_delta,

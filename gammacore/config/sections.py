@@ -378,7 +378,7 @@ class SimulateConfig(_Section, frozen=True):
     """The experiment of ``gammacore simulate``; policy, target and costs are those of a backtest."""
 
     model: Literal["gbm", "heston", "merton", "garch", "bootstrap"] = "gbm"
-    settlement: Literal["inverse", "linear"] = "inverse"
+    settlement: Literal["listed", "inverse", "linear"] = "listed"
     forward: Positive = 60_000.0
     days: Positive = 30.0
     structure: Structure = "straddle"
