@@ -62,16 +62,26 @@ def store_of(chains: str | None) -> Path | None:
 
 
 def check_grids(config: Config, grids: Grids) -> None:
-    """Refuse whole lots of contracts whose lot is not known.
+    """Refuse whole lots of contracts whose lot is not known, and entries of less than a lot.
 
     Raises
     ------
     ConfigError
         Naming the contracts, those nearest to them that are known, and what to do.
     """
+    family, size = family_of(config), config.size
     for kind in _needed(config):
-        if grids.of(family_of(config), kind) is None:
-            raise ConfigError(f"hedge.lots: {grids.missing(family_of(config), kind)}")
+        if grids.of(family, kind) is None:
+            raise ConfigError(f"hedge.lots: {grids.missing(family, kind)}")
+    options = grids.of(family, "option")
+    enters = (
+        config.hedge.lots and not size.budgets and (config.entry.structure != "none" or config.entry.legs)
+    )
+    if enters and options is not None and size.contracts < options.min_trade_amount:
+        raise ConfigError(
+            f"size.contracts: expected at least a lot of options on {family}, {options.min_trade_amount:g} "
+            f"{config.coin}, got {size.contracts:g} (lots: {options.source}; hedge.lots: false for any size)"
+        )
 
 
 def _needed(config: Config) -> list[Literal["option", "future", "perpetual"]]:

@@ -158,3 +158,11 @@ def test_recorded_prices():
     shared, i, j = np.intersect1d(minutes.ts_ns, hours.ts_ns, return_indices=True)
     assert shared.size > 600
     assert (minutes.close[i] == hours.close[j]).all()
+
+
+def test_the_coin_asked_for_may_be_any(tmp_path):
+    write(tmp_path / "PEPE_1h.csv", [1.0, 2.0, 3.0], step=NS_PER_HOUR)
+    write(tmp_path / "sol_1h.csv", [4.0, 5.0, 6.0], step=NS_PER_HOUR)
+    assert load_prices(tmp_path, currency="PEPE").close.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(DataError, match="no price file of PEP; there is SOL"):
+        load_prices(tmp_path, currency="PEP")

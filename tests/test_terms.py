@@ -16,7 +16,7 @@ from gammacore.data.listings import load_listings, published, scheduled
 from gammacore.episode import RESTED
 from gammacore.errors import ConfigError
 from gammacore.fees import DERIBIT
-from gammacore.terms import fees_of, grids_of, sources
+from gammacore.terms import check_grids, fees_of, grids_of, sources
 from support.sol_market import CATALOG, as_csv, as_store, config_of, write
 
 PERPETUAL, OPTION = parse("SOL_USDC-PERPETUAL"), parse("SOL_USDC-16JAN26-147d5-C")
@@ -100,10 +100,28 @@ def test_a_cell_of_a_sweep_is_another_when_its_catalog_is(folder, tmp_path):
 def test_the_command_takes_a_catalog_and_says_so(folder, tmp_path):
     words = ["backtest", "--chains", str(folder / "chains.csv"), "--prices", str(folder / "SOL_prices.csv")]
     words += ["--currency", "SOL_USDC", "--set", "hedge.target=black", "--set", "costs.funding=false"]
-    words += ["--out", str(tmp_path / "out"), "--force-data", "--json"]
+    words += ["--set", "size.contracts=10", "--out", str(tmp_path / "out"), "--force-data", "--json"]
     refused = CliRunner().invoke(app, words)
     assert refused.exit_code != 0
     assert "no tick and lot of perpetuals on SOL_USDC" in str(refused.exception)
     done = CliRunner().invoke(app, [*words, "--instruments", str(folder / "catalog.json")])
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["n_episodes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "contracts", "lot"),
+    [("SOL_USDC", 1.0, "10 SOL"), ("BTC", 0.05, "0.1 BTC"), ("ETH", 0.5, "1 ETH")],
+)
+def test_entries_of_less_than_a_lot_are_refused(folder, family, contracts, lot):
+    grids = load_listings(folder / "catalog.json", "SOL_USDC").over(published())
+    hedge = {"target": "black", "lots": True}
+    config = parse_config({"currency": family, "hedge": hedge, "size": {"contracts": contracts}})
+    with pytest.raises(
+        ConfigError,
+        match=f"size.contracts: expected at least a lot of options on {family}, {lot}, got {contracts:g} ",
+    ):
+        check_grids(config, grids)
+    for other in ({"hedge.lots": False}, {"entry.structure": "none"}, {"size": {"premium_usd": 1e3}}):
+        check_grids(with_overrides(config, other), grids)
+    check_grids(with_overrides(config, {"size.contracts": 10.0}), grids)

@@ -150,7 +150,7 @@ def load_prices(
         files, directory = _expand(paths)
     coin = _one_coin(files, coin, directory)
     if directory:
-        files = [file for file in files if _coin(file) == coin]
+        files = [file for file in files if _coin(file, coin) == coin]
     with ThreadPoolExecutor() as pool:
         bars = list(pool.map(lambda file: _read_bars(file, parts.get(file, [])), files))
     if directory:
@@ -176,15 +176,20 @@ def _expand(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], Path 
     return files, None
 
 
-def _coin(file: Path) -> str | None:
+def _coin(file: Path, asked: str | None) -> str | None:
+    """Coin that the name of a file begins with: any that it is quoted with or asked for, else a known one."""
     name = file.name.upper()
     quoted = _QUOTED.match(name)
-    return quoted[1] if quoted else next((coin for coin in coin_names() if name.startswith(coin)), None)
+    if quoted:
+        return quoted[1]
+    if asked and re.match(rf"{re.escape(asked)}(?![A-Z0-9])", name):
+        return asked
+    return next((coin for coin in coin_names() if name.startswith(coin)), None)
 
 
 def _one_coin(files: Sequence[Path], coin: str | None, directory: Path | None) -> str | None:
     """Coin of the files, held against the one that was asked for."""
-    found = sorted({name for file in files if (name := _coin(file))})
+    found = sorted({name for file in files if (name := _coin(file, coin))})
     if directory and coin is None and not found:
         raise DataError(
             f"{directory}: no file name begins with a coin ({', '.join(coin_names())}); name the files"
