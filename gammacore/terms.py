@@ -80,7 +80,7 @@ def check_grids(config: Config, grids: Grids) -> None:
     if enters and options is not None and size.contracts < options.min_trade_amount:
         raise ConfigError(
             f"size.contracts: expected at least a lot of options on {family}, {options.min_trade_amount:g} "
-            f"{config.coin}, got {size.contracts:g} (lots: {options.source}; hedge.lots: false for any size)"
+            f"{config.coin}, got {size.contracts:g} (lots: {options.source})"
         )
 
 

@@ -277,7 +277,11 @@ def test_options_in_usdc_are_priced_in_usdc():
     frame = OURS.assign(
         instrument_name=[name.replace("BTC-", "BTC_USDC-") for name in NAMES], mark_price=PRICES * 60e3
     )
-    np.testing.assert_allclose(gc.chain.analyse(frame)["vol"], [0.6, 0.65, 0.55], rtol=1e-10)
+    found = gc.chain.analyse(frame)
+    np.testing.assert_allclose(found["vol"], [0.6, 0.65, 0.55], rtol=1e-10)
+    assert found["net_delta"].tolist() == found["delta"].tolist()  # nothing settles in coin
+    in_coin = gc.chain.analyse(OURS)
+    np.testing.assert_allclose(in_coin["delta"] - in_coin["net_delta"], PRICES, rtol=1e-10)
     mixed = pd.concat([frame.iloc[:1], OURS.iloc[:1]])
     with pytest.raises(DataError, match="two chains"):
         gc.chain.analyse(mixed)

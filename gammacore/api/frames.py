@@ -50,7 +50,8 @@ def analysed(frame: pd.DataFrame, *, at: Any = None) -> pd.DataFrame:
     -------
     DataFrame
         ``kind``, ``strike``, ``expiry``, ``forward``, ``tau`` (years), ``vol``, ``status`` and the Greeks of
-        `gammacore.chain.ChainGreeks`, raw: vega per 1.00, theta per year.
+        `gammacore.chain.ChainGreeks`, raw: vega per 1.00, theta per year. ``net_delta`` of options in USDC is
+        their ``delta``.
 
     Raises
     ------
@@ -70,9 +71,11 @@ def analysed(frame: pd.DataFrame, *, at: Any = None) -> pd.DataFrame:
         raise DataError("chain: options settled in coin and in USDC are two chains; analyse them one by one")
     forward, price = (numbers("chain", found[name]) for name in ("underlying", "mark_price"))
     tau = np.maximum((expiry_ns - times) / NS_PER_YEAR, 0.0)
-    if linear == {True}:
-        price = price / forward  # the same option in coin has the same volatility
-    told = chain.analyse(kind, price, forward, strike, tau)
+    in_usdc = linear == {True}
+    # The same option in coin has the same volatility; in USDC it has no value in coin to hedge.
+    told = chain.analyse(kind, price / forward if in_usdc else price, forward, strike, tau)
+    if in_usdc:
+        told = told._replace(net_delta=told.delta)
     head = {"kind": kind, "strike": strike, "expiry": pd.to_datetime(expiry_ns, utc=True), "forward": forward}
     return pd.DataFrame(head | {"tau": tau} | told._asdict(), index=frame.index)
 
