@@ -170,6 +170,10 @@ REFUSED = {
         "line 2, column 'open_time'.* is not a time",
     ),
     "bars twice, other closes": (twice("prices", close=1.01), "two closes of the bar"),
+    "high for low": (
+        swapped("prices", "high", "low"),
+        "close outside their low and high, share: 0.9983 above",
+    ),
     "bars of every other hour": (part("prices", lambda t: t.iloc[::2]), "do not follow one another"),
     "one bar": (part("prices", lambda t: t.iloc[:1]), "at least two are needed"),
     "bars with decimal commas": (part("prices", lambda t: csv(t, sep=";", decimal=",")), "no column named"),
@@ -217,7 +221,7 @@ TOLD = {
         named(lambda s: s.replace(r"-(\d+)000-", r"-\1-", regex=True)),
         "nearest strike 82 is 99.9% from the forward",
     ),
-    "high below low": (swapped("prices", "high", "low"), "close or open outside high and low"),
+    "a high below the low": (cell("prices", "high", 300, lambda x: 0.9 * x), "open outside high and low"),
     "a gap of five days": (part("prices", lambda t: t.drop(index=range(200, 320))), "missing bars"),
 }
 SAME = {

@@ -18,6 +18,7 @@ from gammacore.data.soundness import (
     CheckResult,
     bars_against_forwards,
     bars_follow,
+    closes_inside,
     index_against_forwards,
     period_covered,
     quotes_against_marks,
@@ -61,6 +62,9 @@ def check_data(
         found.append(("data.prices", spikes(prices.ts_ns, prices.close)))
         if prices.open is not None:
             found.append(("data.prices", bars_follow(prices.ts_ns, prices.open, prices.close)))
+        if prices.low is not None and prices.high is not None:
+            inside = closes_inside(prices.ts_ns, prices.low, prices.high, prices.close)
+            found.append(("data.prices", inside))
     if funding is not None:
         found.append(("data.funding", units_of_funding(funding.ts_ns, funding.rate, funding.period_ns)))
         if chains is not None:

@@ -9,6 +9,7 @@ from .periods import period_covered, units_of_funding
 from .prices import (
     bars_against_forwards,
     bars_follow,
+    closes_inside,
     index_against_forwards,
     price_at,
     shift_of_hours,
@@ -21,6 +22,7 @@ __all__ = [
     "CheckResult",
     "bars_against_forwards",
     "bars_follow",
+    "closes_inside",
     "index_against_forwards",
     "period_covered",
     "price_at",

@@ -12,6 +12,7 @@ from .result import FEWEST, CheckResult
 __all__ = [
     "bars_against_forwards",
     "bars_follow",
+    "closes_inside",
     "index_against_forwards",
     "price_at",
     "shift_of_hours",
@@ -223,6 +224,34 @@ def bars_follow(ts_ns: Ints, first: Floats, close: Floats, *, limit: float = 0.5
     why = "bars do not follow one another: some are missing between them, or a column is another's"
     first_ns = int(ts_ns[1 + np.argmax(wide)])
     return CheckResult(check, figure, limit, int(wide.sum()), int(jump.size), first_ns, why)
+
+
+def closes_inside(
+    ts_ns: Ints, low: Floats, high: Floats, close: Floats, *, limit: float = 0.01
+) -> CheckResult:
+    """Look whether bars close between their low and high.
+
+    Parameters
+    ----------
+    ts_ns : array of int64
+    low, high, close : array of float64
+        USD.
+    limit : float
+        Of the share of bars that do not. Recorded bars have 0; where two columns are swapped, nearly all.
+
+    Returns
+    -------
+    CheckResult
+        ``figure`` is that share.
+    """
+    check = "bars that close outside their low and high, share"
+    outside = (close < low) | (close > high)
+    count, total = int(np.count_nonzero(outside)), int(close.size)
+    figure = count / total if total >= FEWEST else float("nan")
+    if not figure > limit:
+        return CheckResult(check, figure, limit, count, total)
+    why = "columns are swapped, or a column is another's"
+    return CheckResult(check, figure, limit, count, total, int(ts_ns[np.argmax(outside)]), why)
 
 
 def spikes(ts_ns: Ints, close: Floats, *, floor: float = 0.1, scale: float = 60.0) -> CheckResult:
