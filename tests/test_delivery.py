@@ -26,6 +26,7 @@ def test_prices_by_expiry(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("date,price\n", "there is a header but no row"),
         ("date,price\n2026-01-05,0\n", "line 2, column 'price': '0' is not a positive price"),
         ("date,price\n2026-01-05,\n", "line 2, column 'price': '' is not a positive price"),
         ("date,price\n2026-01-05,1\n2026-01-05,2\n", "two prices for 2026-01-05T08:00:00Z: 1 and 2"),

@@ -53,6 +53,8 @@ def test_a_store_notes_when_a_value_was_known(tmp_path):
         ),
         (HOURLY + "2026-03-01 02:00:00+00:00,0.56\n", "two values at 2026-03-01T02:00:00Z"),
         ("timestamp,iv\n2026-03-01,0.5\n", "at least two are needed"),
+        ("timestamp,iv\n", "0 times; at least two are needed"),
+        ("timestamp,iv\n2026-03-01,\n", "line 2, column 'iv': '' is not a volatility"),
         ("timestamp,funding\n2026-03-01,0.5\n", "close"),
     ],
 )

@@ -60,6 +60,8 @@ def load_delivery(
     names = {"price": pick_column(file, header, ("price", "delivery_price"))}
     table = read_table(file, [Column("date", "time"), Column("price", "number")], names, parts)
     price = table.columns["price"]
+    if not price.size:
+        raise DataError(f"{file}: there is a header but no row")
     wrong = ~(price > 0)
     if wrong.any():
         raise table.error(int(np.argmax(wrong)), "price", "is not a positive price", names)

@@ -67,7 +67,9 @@ def load_dvol(path: str | Path) -> Dvol:
     noted = "known_ns" in header  # a store: values that were recorded are known as they arrive
     names |= {"time": "known_ns"} if noted else {}
     table = read_table(file, [Column("time", "time"), Column("value", "number")], names, parts)
-    vol = table.columns["value"] / (100.0 if np.nanmedian(table.columns["value"]) > _PERCENT else 1.0)
+    values = table.columns["value"]
+    known = values[~np.isnan(values)]
+    vol = values / (100.0 if known.size and np.median(known) > _PERCENT else 1.0)
     wrong = ~((vol > _PERCENT / 100.0) & (vol <= _PERCENT))  # one row of the other unit is neither
     if wrong.any():
         raise table.error(int(np.argmax(wrong)), "value", "is not a volatility", names)
