@@ -303,7 +303,7 @@ def test_gaps_are_counted(tmp_path, quotes):
         ({"timestamp": "20260105"}, "column 'timestamp': '20260105' is not a time"),
         ({"timestamp": ""}, "column 'timestamp': '' is not a time"),
         ({"instrument_name": ""}, "column 'instrument_name': '' is blank"),
-        ({"instrument_name": "BTC-PERPETUAL"}, "not an option"),
+        ({"instrument_name": "BTC-PERPETUAL"}, "not an option; remove rows of other contracts"),
         ({"instrument_name": "BTC-16JAN26-90000-X"}, "option type 'X' is neither C nor P"),
         ({"mark_price": "-0.01"}, "column 'mark_price': '-0.01' is a negative price"),
         ({"underlying": "0"}, "column 'underlying': '0' is not a positive price"),

@@ -56,7 +56,9 @@ class Names:
         if name not in self._code:
             option = parse(name)
             if not isinstance(option, Option):
-                raise ContractError(f"instrument name {name!r}: not an option")
+                raise ContractError(
+                    f"instrument name {name!r}: not an option; remove rows of other contracts"
+                )
             self._code[name] = len(self.names)
             self.names.append(name)
             self.options.append(option)

@@ -17,7 +17,7 @@ from . import database as duckdb
 from .cells import why_no_time, why_not_whole
 from .formats import KLINES, value_sql
 from .interruption import interruptible
-from .tables import read_header
+from .tables import read_header, reader_message
 
 __all__ = ["header", "named", "quoted", "usual_step"]
 
@@ -65,9 +65,9 @@ _WHY: dict[str, Callable[[str], str]] = {"time": why_no_time, "integer": why_not
 
 def _placed(path: Path, message: str) -> str:
     """Message about a cell with its line: that of the first cell of this column and text."""
-    match = _CELL.fullmatch(message)
+    match = _CELL.fullmatch(message.splitlines()[0])
     if match is None:
-        return message
+        return reader_message(message)
     column, cell, cast = match.groups()
     why = f"column {column!r}: {cell!r} {_WHY[cast](cell) if cast in _WHY else 'is not a finite number'}"
     with open_text(path) as file:
@@ -91,7 +91,7 @@ def named(path: Path) -> Iterator[None]:
         with interruptible():
             yield
     except duckdb.Error as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path}: {_placed(path, first.partition('Error: ')[2] or first)}") from None
+        told = str(error)
+        raise DataError(f"{path}: {_placed(path, told.partition('Error: ')[2] or told)}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None

@@ -16,6 +16,7 @@ from gammacore.errors import ConfigError, DataError
 
 from .cells import time_sql, whole_sql
 from .schemas import IS_COMBO, IS_OPTION, IS_SPOT, KINDS, kind_named
+from .tables import lookalike
 
 __all__ = ["FORMATS", "KLINES", "Format", "detect", "mapped", "value_sql"]
 
@@ -213,6 +214,7 @@ def detect(header: Sequence[str], name: str, path: str) -> Format:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise DataError(
             f"{path}: missing columns {', '.join(hints)}{more} of {chosen.name}; found {list(header)}"
+            f"{lookalike(header, chosen.required)}"
         )
     return chosen
 
@@ -260,7 +262,8 @@ def mapped(kind: str, mapping: Mapping[str, str], header: Sequence[str], path: s
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
             hint = f" (nearest: {near[0]!r})" if near else ""
-            raise DataError(f"{path}: missing columns {column!r}{hint}; found {list(header)}")
+            found = f"{list(header)}{lookalike(header, [column])}"
+            raise DataError(f"{path}: missing columns {column!r}{hint}; found {found}")
         fields[field] = f"{{{column}{':' * bool(cast)}{cast}}}"
         required.append(column)
     return Format("mapped", {kind: ""}, fields, tuple(required), constants=constants)

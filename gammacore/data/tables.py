@@ -41,10 +41,12 @@ __all__ = [
     "filled",
     "first_cells",
     "literal",
+    "lookalike",
     "missing_columns",
     "pick_column",
     "read_header",
     "read_table",
+    "reader_message",
     "verify",
 ]
 
@@ -256,7 +258,7 @@ def pick_column(path: Path, header: Sequence[str], candidates: Sequence[str]) ->
     for name in candidates:
         if name in header:
             return name
-    found = f"{list(header)}{_lookalike(header, candidates)}"
+    found = f"{list(header)}{lookalike(header, candidates)}"
     raise DataError(f"{path}: no column named {' or '.join(candidates)}; found {found}")
 
 
@@ -271,11 +273,11 @@ def _demand_columns(
     hints = [
         f"{name!r}" + (f" (nearest: {', '.join(near)})" if near else "") for name, near in lacking.items()
     ]
-    found = f"{list(header)}{_lookalike(header, lacking)}"
+    found = f"{list(header)}{lookalike(header, lacking)}"
     raise DataError(f"{path}: missing columns {', '.join(hints)}; found {found}")
 
 
-def _lookalike(header: Sequence[str], wanted: Collection[str]) -> str:
+def lookalike(header: Sequence[str], wanted: Collection[str]) -> str:
     """Say what a header seems to be that has none of the names that are wanted, and what to do."""
     other = next((mark for mark in ";\t|" if mark in header[0]), None)
     if len(header) == 1 and other:
@@ -445,10 +447,10 @@ def _readable(path: Path) -> Iterator[None]:
     except csv.Error as error:
         raise DataError(f"{path}: line 1: {error}") from None
     except duckdb.Error as error:
-        raise DataError(f"{path}: {_reader_message(str(error))}") from None
+        raise DataError(f"{path}: {reader_message(str(error))}") from None
 
 
-def _reader_message(message: str) -> str:
+def reader_message(message: str) -> str:
     """Line and cause out of the CSV reader's long message, or its first line."""
     line = re.search(r"Line: (\d+)", message)
     width = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
