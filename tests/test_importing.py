@@ -60,6 +60,15 @@ def test_recorded_option_tickers(store):
     assert load_chains(store.root / "processed" / "chains" / "BTC").iv.tolist() == [0.6286]
 
 
+def test_a_perpetual_among_option_tickers_is_in_no_chain(store, tmp_path):
+    content = recorded("fixtures/deribit/tardis/options_chain_header_2rows.csv").read_text().splitlines()
+    symbol = content[1].split(",")[1]
+    others = [content[2].replace(symbol, name) for name in ("BTC-PERPETUAL", "BTC-26JUN20")]
+    found = import_file(store, text(tmp_path, "f.csv", "\n".join([*content, *others, ""])))
+    assert found.rows == {"tickers": 4, "chains": 1}
+    assert load_chains(store.root / "processed" / "chains" / "BTC").names == (symbol,)
+
+
 def test_trades_go_by_instrument_and_repetitions_are_dropped(store, tmp_path):
     lines = ["exchange,symbol,timestamp,local_timestamp,id,side,price,amount"]
     lines += [

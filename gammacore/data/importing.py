@@ -23,7 +23,7 @@ from .account.reading import AccountHistory, AccountOptions
 from .account.storing import KIND, import_account
 from .csv_files import header, named, quoted, usual_step
 from .formats import Format, detect, mapped, value_sql
-from .schemas import KINDS, TEXT, bar_label, currency_sql, kind_named
+from .schemas import IS_OPTION, KINDS, TEXT, bar_label, currency_sql, kind_named
 from .store import Commit, Store, day_of
 from .tables import existing, literal, verify
 
@@ -265,13 +265,14 @@ class _Import:
         columns += ["mark_iv", "delta", "vega", "open_interest"]
         packed = ", ".join(f"{name} := {name}" for name in columns)
         opened = ", ".join(f"last.{name} AS {taken.get(name, name)}" for name in columns)
+        options = f"regexp_matches(instrument_name, '{IS_OPTION}')"  # a perpetual among them is in no chain
         moment = f"((known_ns + {step - 1}) // {step} * {step})"  # the next one, or this very one
         cursor.execute(
             f"COPY (SELECT moment AS ts_ns, moment AS known_ns, instrument_name, {opened}, currency_, "
             f"moment // {NS_PER_DAY} AS day_, 0 AS row_ "
             f"FROM (SELECT {moment} AS moment, instrument_name, any_value(currency_) AS currency_, "
             f"arg_max(struct_pack({packed}), (known_ns, ts_ns)) AS last "
-            f"FROM read_parquet({quoted(literal(tickers))}) GROUP BY 1, 2)) "
+            f"FROM read_parquet({quoted(literal(tickers))}) WHERE {options} GROUP BY 1, 2)) "
             f"TO {quoted(str(target))} ({STAGED})"
         )
         return target
