@@ -235,8 +235,12 @@ def test_catalog_rows():
     assert spec.round_price(200.0014) == 200.001
     with pytest.raises(ContractError, match="BTC-13JAN23-16000-P' lacks the field 'contract_size'"):
         spec_from_catalog({k: v for k, v in row.items() if k != "contract_size"})
-    with pytest.raises(ContractError, match="BTC-13JAN23-16000-P"):
-        spec_from_catalog(row | {"tick_size": "a"})
+    for wrong in ("a", None):
+        with pytest.raises(
+            ContractError, match=f"BTC-13JAN23-16000-P': tick_size must be a number, got {wrong!r}"
+        ):
+            spec_from_catalog(row | {"tick_size": wrong})
+    assert spec_from_catalog(row | {"tick_size_steps": None}).tick_size_steps == ()
 
 
 def _rows(relative):

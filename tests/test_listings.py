@@ -74,6 +74,32 @@ def test_a_catalog_must_say_one_thing_of_the_family_in_coins(tmp_path):
         load_listings(path, "SOL_USDC")
 
 
+OTHERS = (  # of a whole answer: a spot pair lacks a contract_size, a new sort may lack anything
+    {"instrument_name": "SOL_USDC", "kind": "spot", "tick_size": 0.01, "min_trade_amount": 0.1},
+    {"instrument_name": "NVDA_USDC-PERPETUAL", "kind": "future", "tick_size": None},
+)
+
+
+def test_of_other_contracts_only_the_name_matters(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text("\ufeff" + json.dumps([*OTHERS[1:], *CATALOG]), encoding="utf-8")
+    assert load_listings(path, "SOL_USDC").spec_for(PERPETUAL).min_trade_amount == 0.1
+    table = tmp_path / "c.csv"
+    table.write_text(
+        "instrument_name,tick_size,contract_size,min_trade_amount\n"
+        "NVDA_USDC-PERPETUAL,,,\nSOL_USDC-PERPETUAL,0.01,0.1,0.1\n"
+    )
+    assert load_listings(table, "SOL_USDC").spec_for(PERPETUAL).tick_size == 0.01
+    path.write_text(json.dumps([CATALOG[0] | {"contract_size": None}]))
+    with pytest.raises(DataError, match=r"c\.json: instrument 0: expected a value of contract_size, got "):
+        load_listings(path, "SOL_USDC")
+    path.write_text(json.dumps([CATALOG[0] | {"maker_commission": "x"}]))
+    with pytest.raises(DataError, match=r"maker_commission must be a fraction such as 0\.0005, got 'x'"):
+        load_listings(path, "SOL_USDC")
+    path.write_text(json.dumps([*OTHERS, *CATALOG]))
+    assert load_listings(path, "SOL_USDC").spec_for(PERPETUAL).min_trade_amount == 0.1
+
+
 def test_a_file_that_changed_is_read_again(tmp_path):
     path = tmp_path / "c.json"
     path.write_text(json.dumps(CATALOG))

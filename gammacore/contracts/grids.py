@@ -263,12 +263,13 @@ def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:
         else:
             in_usd = _is_inverse_future(name)
         steps = sorted(
-            (float(s["above_price"]), float(s["tick_size"])) for s in row.get("tick_size_steps", ())
+            (_number(step, "above_price"), _number(step, "tick_size"))
+            for step in row.get("tick_size_steps") or ()
         )
         return ContractSpec(
-            tick_size=float(row["tick_size"]),
-            contract_size=float(row["contract_size"]),
-            min_trade_amount=float(row["min_trade_amount"]),
+            tick_size=_number(row, "tick_size"),
+            contract_size=_number(row, "contract_size"),
+            min_trade_amount=_number(row, "min_trade_amount"),
             amount_unit="USD" if in_usd else "coin",
             tick_size_steps=tuple(steps),
             signed=kind in COMBOS,
@@ -277,8 +278,16 @@ def spec_from_catalog(row: Mapping[str, Any]) -> ContractSpec:
         raise ContractError(
             f"catalog row of {row.get('instrument_name')!r} lacks the field {error}"
         ) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # of which ContractError is one
         raise ContractError(f"catalog row of {row.get('instrument_name')!r}: {error}") from None
+
+
+def _number(row: Mapping[str, Any], field: str) -> float:
+    value = row[field]
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ContractError(f"{field} must be a number, got {value!r}") from None
 
 
 def _is_inverse_future(name: str) -> bool:

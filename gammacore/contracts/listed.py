@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -241,7 +242,10 @@ def _share(row: Mapping[str, Any], field: str, source: str) -> float | None:
     given = row.get(field)
     if given is None or given == "" or given != given:
         return None
-    share = float(given)
+    try:
+        share = float(given)
+    except (TypeError, ValueError):
+        share = math.nan
     if not -0.01 <= share <= 0.05:
         raise ContractError(
             f"{source}: {row['instrument_name']}: {field} must be a fraction such as 0.0005, got {given!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -127,20 +127,25 @@ def _loaded(text: str, family: str, seen: tuple[tuple[str, int, int], ...]) -> G
     """Read a catalog again only where its files have changed."""
     place = Path(text)
     if place.is_dir():
-        rows: Iterable[Mapping[str, Any]] = _stored(place, family)
+        rows: Iterable[tuple[str, Mapping[str, Any]]] = ((text, row) for row in _stored(place, family))
     elif place.suffix == ".json":
         rows = _answered(place)
     else:
         rows = _tabled(place)
     try:
-        return listed((row for row in rows if _is_of(row, family)), text)
+        return listed(_of_family(rows, family), text)
     except ContractError as error:
         told = str(error)
         raise DataError(told if told.startswith(text) else f"{text}: {told}") from None
 
 
-def _is_of(row: Mapping[str, Any], family: str) -> bool:
-    return str(row["instrument_name"]).partition("-")[0] == family
+def _of_family(rows: Iterable[tuple[str, Mapping[str, Any]]], family: str) -> Iterator[Mapping[str, Any]]:
+    """Choose rows, each with where it is; of others, such as spot pairs, only the name matters."""
+    for where, row in rows:
+        _demand(row, where, _NEEDED[:1])
+        if str(row["instrument_name"]).startswith(f"{family}-"):  # the spot pair has the family's very name
+            _demand(row, where)
+            yield row
 
 
 def _currency(family: str) -> str:
@@ -158,37 +163,35 @@ def _stored(root: Path, family: str) -> list[dict[str, Any]]:
     return list(latest.values())
 
 
-def _answered(file: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON file: a list, or an answer that holds one as its result."""
+def _answered(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a JSON file, each with its place: a list, or an answer that holds one as its result."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: cannot be read: {error}") from None
     rows = found.get("result") if isinstance(found, dict) else found
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{file}: expected a list of instruments, or an answer with one as its result")
-    for number, row in enumerate(rows):
-        _demand(row, f"{file}: instrument {number}")
-    return rows
+    return [(f"{file}: instrument {number}", row) for number, row in enumerate(rows)]
 
 
-def _tabled(file: Path) -> list[dict[str, Any]]:
-    """Rows of a CSV file; an empty cell is no value."""
+def _tabled(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a CSV file, each with its place; an empty cell is no value."""
     with named(file), open_text(file) as text:
         reader = csv.DictReader(text)
         _demand({name: name for name in reader.fieldnames or ()}, f"{file}: line 1")
         rows = []
         for row in reader:
             kept = {name: cell for name, cell in row.items() if name is not None and cell not in (None, "")}
-            _demand(kept, f"{file}: line {reader.line_num}")
-            rows.append({**kept, "tick_size_steps": _steps(file, kept)})
+            where = f"{file}: line {reader.line_num}"
+            rows.append((where, {**kept, "tick_size_steps": _steps(file, kept)}))
     return rows
 
 
-def _demand(row: Mapping[str, Any], where: str) -> None:
-    for field in _NEEDED:
-        if field not in row:
-            had = ", ".join(map(str, row)) or "nothing"
+def _demand(row: Mapping[str, Any], where: str, fields: Sequence[str] = _NEEDED) -> None:
+    for field in fields:
+        if row.get(field) is None:
+            had = ", ".join(name for name, value in row.items() if value is not None) or "nothing"
             raise DataError(f"{where}: expected a value of {field}, got {had}")
 
 
