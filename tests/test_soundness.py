@@ -121,6 +121,20 @@ def test_units_of_volatilities_and_marks(options, field, factor, in_coin, words)
     assert words in found.why
 
 
+@pytest.mark.parametrize(("price", "found"), [(1.85, True), (0.6, True), (1.1, True), (1.02, False)])
+@pytest.mark.parametrize("in_coin", [True, False])
+def test_the_unit_of_marks_of_a_coin_that_is_worth_about_a_dollar(options, price, found, in_coin):
+    cheap = options | {name: options[name] * price / 90_000.0 for name in ("forward", "strike")}
+    right = cheap | {"mark": options["mark"] * (1.0 if in_coin else price)}
+    assert units_of_iv(**right, ts_ns=np.arange(500), in_coin=in_coin).figure == 0.0
+    other = cheap | {"mark": options["mark"] * (price if in_coin else 1.0)}
+    told = units_of_iv(**other, ts_ns=np.arange(500), in_coin=in_coin)
+    assert ("marks are probably in" in told.why) is found
+    assert (told.figure > told.limit) is found
+    volatile = right | {"iv": options["iv"] * 1.2}  # off, and no unit fits better
+    assert units_of_iv(**volatile, ts_ns=np.arange(500), in_coin=in_coin).sound
+
+
 def test_linear_options_have_marks_in_usd(options):
     usd = options | {"mark": options["mark"] * options["forward"]}
     assert units_of_iv(**usd, ts_ns=np.arange(500), in_coin=False).figure == 0.0

@@ -15,6 +15,7 @@ __all__ = ["quotes_against_marks", "sides_swapped", "units_of_iv"]
 
 NEAR_MONEY = 0.15  # |ln(K/F)| of options whose marks tell a volatility, whatever their unit
 MOST_ROWS = 20_000  # evenly spaced, enough for a median
+SLIGHTLY = 0.05  # off, of a volatility; recorded ones are within 0.01
 
 
 def units_of_iv(
@@ -43,7 +44,8 @@ def units_of_iv(
     in_coin : bool
         Whether marks should be in coin (inverse options); else in USD.
     limit : float
-        Share of rows that may have no volatility, or one that is off by more than a factor of two.
+        Share of rows that may have no volatility, or one that is off by more than a factor of two; by more
+        than a twentieth, where marks of the other unit would fit: for a coin worth about a dollar.
 
     Returns
     -------
@@ -69,12 +71,18 @@ def units_of_iv(
         factor = iv / vol
     known = np.isfinite(factor) & (factor > 0)
     wrong = none | (known & ((factor > 2.0) | (factor < 0.5)))
+    slightly = none | (known & (np.abs(factor - 1.0) > SLIGHTLY))
+    if float(slightly.mean()) <= limit:
+        return CheckResult(check, float(wrong.mean()), limit, int(wrong.sum()), rows.size)
+    other = implied(mark / forward if in_coin else mark)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.abs(iv / other - 1.0)
+    if float((distance < SLIGHTLY).mean()) > limit:
+        wrong = slightly
     share = float(wrong.mean())
     if share <= limit:
         return CheckResult(check, share, limit, int(wrong.sum()), rows.size)
-    other = implied(mark / forward if in_coin else mark)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fits = np.isfinite(other) & ~(np.abs(iv / other - 1.0) > 0.5)
+    fits = np.isfinite(other) & ~(distance > 0.5)
     middle = float(np.median(factor[known])) if known.any() else float("nan")
     if fits.mean() > limit:
         units = ("USD", "coin") if in_coin else ("coin", "USD")
