@@ -212,6 +212,17 @@ def test_a_mistake_leaves_nothing_behind(monkeypatch, capsys, tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("model", ["garch", "bootstrap"])
+def test_a_forward_far_from_the_recorded_prices_is_told(model, tmp_path):
+    closes = 0.1 * np.exp(np.cumsum(RETURNS))
+    prices = str(write(tmp_path / "trx_1h.csv", closes, step=NS_PER_HOUR))
+    given = {**SMALL, "simulate.model": model, "data.prices": prices, "currency": "TRX_USDC"}
+    given |= {"hedge.target": "black", "simulate.frontier": False}
+    [note] = run_simulation(build(given)).summary["notes"]
+    assert note.startswith(f"simulate.forward is 60,000 USD, the recorded prices end at {closes[-1]:,g}: all")
+    assert run_simulation(build(given | {"simulate.forward": 1.5 * closes[-1]})).summary["notes"] == []
+
+
 @pytest.mark.parametrize(
     ("currency", "asked", "settlement"),
     [

@@ -31,6 +31,7 @@ from .placing import place
 
 HEAVIEST = 0.19  # of the sum of squares: left out, such a path changes the deviation by 10 %
 FEW_PATHS = 20.0  # over the number of paths: of few, one has more without being strange
+RECORDED = ("garch", "bootstrap")  # models that are made of recorded prices
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 Progress = Callable[[str, int, int], None]
 
@@ -151,7 +152,7 @@ def refuse_unread(config: Config, name: str) -> None:
         Naming the argument, and the models that read prices.
     """
     model = config.simulate.model
-    if model not in ("garch", "bootstrap"):
+    if model not in RECORDED:
         raise ConfigError(f"{name}: simulate.model = {model} reads none; expected garch or bootstrap")
 
 
@@ -245,10 +246,10 @@ def _summary(
     config: Config, run: Simulation, found: Frontier | None, table: list[FamilyChoice]
 ) -> dict[str, Any]:
     experiment = run.experiment
-    notes = []
+    notes = _far_from_recorded(config)
     if config.hedge.rule == "zakamouline":
         cost = experiment.costs.one_way if config.hedge.cost is None else config.hedge.cost
-        notes = zakamouline_range(config.simulate.implied_vol, cost, experiment.years)
+        notes += zakamouline_range(config.simulate.implied_vol, cost, experiment.years)
     chosen = None
     if found is not None:
         point = found.chosen
@@ -295,6 +296,19 @@ def _verdict(
             less = 1.0 - best.sd / chosen["sd"]
             words += f". At the same cost, {best.title} leaves {less:.0%} less risk than {rule}"
     return words
+
+
+def _far_from_recorded(config: Config) -> list[str]:
+    """Say where a simulation of recorded returns starts at another price than the coin's."""
+    if config.simulate.model not in RECORDED or config.data.prices is None:
+        return []
+    forward, last = config.simulate.forward, load_prices(config.data.prices, currency=config.coin).close[-1]
+    if 0.5 <= forward / last <= 2.0:
+        return []
+    return [
+        f"simulate.forward is {forward:,g} USD, the recorded prices end at {last:,g}: all amounts are those "
+        f"of a coin worth {forward:,g}"
+    ]
 
 
 def _faults(config: Config) -> list[str]:
