@@ -245,8 +245,17 @@ _expiry_on = lru_cache(1024)(expiry_ns)  # a chain names a day hundreds of times
 def _parse_strike(name: str, text: str) -> float:
     strike = _strike_of(text)
     if not strike > 0:
-        raise _bad(name, f"strike {text!r} is not a positive number such as 100000 or 0d625")
+        raise _bad(name, f"strike {text!r} is not a positive number such as 100000 or 0d625{_meant(text)}")
     return strike
+
+
+def _meant(text: str) -> str:
+    """Suggest the exchange's spelling of a strike that others write with a point or with zeros."""
+    try:
+        strike = float(text.replace("d", "."))
+    except ValueError:
+        return ""
+    return f"; did you mean {_strike_text(strike)}?" if 0.0 < strike < math.inf else ""
 
 
 @lru_cache(4096)
