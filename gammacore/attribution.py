@@ -260,17 +260,17 @@ def _close(episode: Episode, sums: Floats, coin_first: bool) -> dict[str, Money]
     totals = dict(zip(LINES, map(Money._make, found.tolist()), strict=True))
     profit, explained = episode.ledger.profit(), map(math.fsum, found.T.tolist())
     coin, usd = (whole - part for whole, part in zip(profit, explained, strict=True))
-    check_rounding(episode, coin, usd)
+    check_rounding(episode, coin, usd, float(np.abs(found[:, episode.ledger.native]).sum()))
     totals["rounding"] = Money(coin, usd)
     return totals
 
 
-def check_rounding(episode: Episode, coin: float, usd: float) -> None:
-    """Refuse a gap that the rounding of each posting to 1e-8 cannot have left.
+def check_rounding(episode: Episode, coin: float, usd: float, size: float = 0.0) -> None:
+    """Refuse a gap that the rounding of each posting to 1e-8 cannot have left, nor that of lines of a size.
 
     Raises
     ------
     LedgerError
     """
     postings = episode.ledger.roundings + 3 * REVALUATIONS
-    check_gap(episode.ledger, Money(coin, usd), postings, f"episode {episode.number}: lines and ledger")
+    check_gap(episode.ledger, Money(coin, usd), postings, f"episode {episode.number}: lines and ledger", size)

@@ -42,6 +42,7 @@ class Account(StrEnum):
 
 
 ASSETS = (Account.CASH, Account.OPTIONS, Account.HEDGE)
+SUMMED = 1e-13  # of what is summed, that its rounding in floats may leave
 
 
 class Money(NamedTuple):
@@ -56,15 +57,17 @@ class Money(NamedTuple):
         return Money(self.coin + other.coin, self.usd + other.usd)
 
 
-def check_gap(ledger: Ledger, gap: Money, postings: int, what: str) -> None:
-    """Refuse a gap that rounding as many postings to 1e-8 cannot have left.
+def check_gap(ledger: Ledger, gap: Money, postings: int, what: str, size: float = 0.0) -> None:
+    """Refuse a gap that rounding as many postings to 1e-8, and sums of floats of a size, cannot have left.
+
+    The size is in the native currency.
 
     Raises
     ------
     LedgerError
         Saying ``what`` should have been so.
     """
-    slack = 1e-9
+    slack = 1e-9 + SUMMED * size
     native = 0.5 * UNIT * postings + slack  # each posting is rounded by half a unit at most
     if ledger.native == 0:
         bounds = native, native * max(ledger.rate, 1.0) + UNIT * postings  # converted, and rounded again

@@ -229,6 +229,15 @@ def test_a_tampered_ledger_is_noticed():
         check_rounding(done.episode, math.nan, 0.0)
 
 
+def test_lines_of_billions_add_up_but_for_the_rounding_of_floats():
+    done = replay(build(FREE | {"size.contracts": 1e6}), minute_tape()).episode_runs[0]
+    totals = done.attribution.totals.values()
+    assert done.episode.ledger.profit().coin == pytest.approx(sum(money.coin for money in totals), rel=1e-12)
+    check_rounding(done.episode, 1e-3, 0.0, 2e10)
+    with pytest.raises(LedgerError, match="lines and ledger: off by"):
+        check_rounding(done.episode, 1e-3, 0.0, 1e9)
+
+
 def test_gamma_and_theta_match_the_coin_identity():
     """Mean coin profit of a hedged straddle is half the sum of gamma S (moves squared less variance paid)."""
     run = replay(build(FREE | {"hedge.rule": "interval", "hedge.every": "1min"}), minute_tape(days=7.1))
