@@ -351,7 +351,7 @@ def build_weigher(config: Config, grids: Grids | None = None, look_ns: int = FEE
         errors=errors_of(config),
         law=PRICE_LAWS.get(config.coin, PRICE_LAWS["BTC"]) if signal.law == "fitted" else None,
         recalibration=load_recalibration(config),
-        units=config.size.contracts,
+        units=config.size.units,
     )
 
 

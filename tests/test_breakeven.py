@@ -305,6 +305,8 @@ def test_an_entry_is_weighed_at_the_size_that_it_has():
     given = {"hedge": {"rule": "band", "band": 10.0}, "size": {"contracts": 100.0}}
     found = build_weigher(parse_config(given)).plan(chain(), NOW, 0.0)
     assert (found.policy, found.units) == (Band(10.0), 100.0)
+    budget = {"size": {"contracts": 100.0, "premium_usd": 1e4}}  # how many that buys is not known before
+    assert build_weigher(parse_config(given | budget)).units == 1.0
 
 
 def test_no_hours_before_expiry_are_the_delivery():

@@ -135,7 +135,7 @@ class _Teller(Signal, frozen=True, kw_only=True):
 
 def neutral(config: Config, rule: str) -> Config:
     """Configure lives under a rule: ``size.contracts`` of every expiry, whatever signal and limits say."""
-    size = {"contracts": config.size.contracts}
+    size = {"contracts": config.size.units}
     return with_overrides(config, NEUTRAL | {"hedge.rule": rule, "size": size})
 
 

@@ -200,6 +200,11 @@ class SizeConfig(_Section, frozen=True):
     rule: OwnName | None = None
 
     @property
+    def units(self) -> float:
+        """Units that are entered, as far as it is known before: one where budgets say how many."""
+        return 1.0 if self.budgets else self.contracts
+
+    @property
     def budgets(self) -> tuple[str, ...]:
         """Names of the budgets that are given."""
         names = (name for name in self.__struct_fields__ if name not in ("contracts", "equity"))

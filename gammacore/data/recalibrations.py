@@ -41,9 +41,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def rule_label(config: Config) -> str:
     """Return the hedge rule with what it depends on: ``band 0.1``, ``interval 1h``, ``band 10 of 100``."""
-    hedge, contracts = config.hedge, config.size.contracts
+    hedge, units = config.hedge, config.size.units
     values = (getattr(hedge, name) for name in FIELDS.get(str(hedge.rule), ()))
-    sized = ["of", contracts] if hedge.rule in SIZED and contracts != 1.0 else []
+    sized = ["of", units] if hedge.rule in SIZED and units != 1.0 else []
     return " ".join(map(_text, [hedge.rule, *(value for value in values if value is not None), *sized]))
 
 
