@@ -136,7 +136,8 @@ def _units_of_one(amount: float) -> int:
 
 
 def _uncountable(amount: float | Floats) -> ContractError:
-    return ContractError(f"amount must be finite and below 2.2e7, got {amount!r}")
+    told = amount if isinstance(amount, np.ndarray) else float(amount)
+    return ContractError(f"amount must be finite and below 2.2e7, got {told!r}")
 
 
 @overload
