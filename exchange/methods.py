@@ -18,7 +18,9 @@ METHODS: dict[str, Handler] = {
 }
 WEBSOCKET_ONLY = public.WEBSOCKET_ONLY | private.WEBSOCKET_ONLY
 WALLET = {f"private/get_{what}" for what in ("transaction_log", "deposits", "withdrawals", "transfers")}
-ACCOUNT = {"private/get_subaccounts", "private/simulate_portfolio", "private/logout"}
+ACCOUNT = {
+    f"private/{what}" for what in ("get_subaccounts", "get_user_locks", "simulate_portfolio", "logout")
+}
 
 
 def scope_of(method: str) -> str:

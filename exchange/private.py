@@ -119,6 +119,12 @@ def get_subaccounts(call: Call) -> list[dict[str, Any]]:
     return [shown | {"is_password": False, "receive_notifications": False, "login_enabled": False}]
 
 
+def get_user_locks(call: Call) -> list[dict[str, Any]]:
+    """Answer ``private/get_user_locks``: currency by currency."""
+    locked = call.account.user_id in call.locks.accounts
+    return [{"currency": currency, "enabled": locked} for currency in call.x.currencies]
+
+
 def no_transfers(call: Call) -> dict[str, Any]:
     """Answer ``private/get_deposits`` and the like: nothing moves in or out."""
     call.currency()
@@ -378,6 +384,7 @@ def get_cancel_on_disconnect(call: Call) -> dict[str, Any]:
 
 HANDLERS = named("private", (
     get_position, get_positions, get_account_summary, get_account_summaries, get_subaccounts,
+    get_user_locks,
     simulate_portfolio, get_user_trades_by_instrument, get_user_trades_by_currency, get_user_trades_by_order,
     get_order_history_by_currency, get_order_history_by_instrument, get_transaction_log,
     get_settlement_history_by_instrument, get_settlement_history_by_currency, logout,

@@ -56,7 +56,7 @@ from .news import (
 from .parts import Parts
 from .positions import Adopted, TakenOver
 from .questions import AHEAD_NS, Questions, Timing
-from .risk_manager import ACCOUNT, Mode, ModeChanged
+from .risk_manager import Mode, ModeChanged
 from .watched import Watched
 
 REFUSED_PAUSE_NS = 60 * NS_PER_SECOND  # without looks at the chain, after an entry was refused
@@ -159,7 +159,7 @@ class Hedger:
             ClockSkew: self._skew,
             PlatformNews: locks.changed,
             StatusNews: locks.told,
-            LockNews: lambda news: self.risk.locked(f"{ACCOUNT} {news.currency}", news.locked),
+            LockNews: locks.account,
             Unauthorised: self._unauthorised,
             Reconnecting: self._reconnecting,
             SubscriptionMissing: self._missing,
@@ -394,6 +394,7 @@ class Hedger:
     def _missing(self, news: SubscriptionMissing) -> None:
         log.error("not subscribed", extra={"channels": ",".join(news.channels), "reason": news.reason})
         self._watched.missing(news.channels, self.now_ns())
+        self.questions.locks.missing(news.channels, self.now_ns())
 
     # ------------------------------------------------------------- time
 

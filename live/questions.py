@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
 from gammacore.daycount import NS_PER_DAY, NS_PER_SECOND, format_time
 from gammacore.deribit import methods as m
+from gammacore.deribit.channels import LOCKS
 from gammacore.deribit.history import Deliveries
 from gammacore.deribit.market import PUBLIC_METHODS
-from gammacore.deribit.news import PlatformNews, StatusNews, SummaryRow
+from gammacore.deribit.news import LockNews, PlatformNews, StatusNews, SummaryRow
 from gammacore.events import Delivery, Event
 
 from .asked import Asked, Question
 from .audit import Audit, Moved
 from .parts import Parts
-from .risk_manager import MAINTENANCE, Mode
+from .risk_manager import ACCOUNT, MAINTENANCE, Mode
 
 RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks and delivery prices
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
@@ -83,7 +84,7 @@ class ChainLook:
 
 
 class Locks:
-    """Knows what is locked: by news, and by asking while anything is, as news may be lost.
+    """Knows what is locked: by news, and by asking while anything is locked or no news are granted.
 
     Parameters
     ----------
@@ -92,19 +93,36 @@ class Locks:
     """
 
     def __init__(self, parts: Parts, asked: Asked) -> None:
-        self._risk, self._coin = parts.risk, parts.feed.base.lower()
+        self._risk, self._session = parts.risk, parts.session
+        self._coin, self._currency = parts.feed.base.lower(), parts.feed.currency
         self._asked_ns = 0
+        self._missing: set[str] = set()
         self._question = Question(asked, m.STATUS, self.told)
+        self._account = Question(asked, m.GET_USER_LOCKS, self._account_told)
 
     def ask(self) -> None:
         """Ask what is locked."""
         self._question.ask()
 
     def tick(self, now_ns: int) -> None:
-        """Ask again while something is locked: the message that it is open may name another."""
-        if self._risk.is_locked and now_ns >= self._asked_ns + RETRY_NS:
+        """Ask again while something is locked: the message that it is open may name another, or be lost."""
+        if now_ns < self._asked_ns + RETRY_NS:
+            return
+        missing, self._missing = self._missing, set()
+        if missing:
+            self._session.subscribe(sorted(missing))
+        if missing or self._risk.is_locked:
             self._asked_ns = now_ns
             self.ask()
+        if self._risk.account_locked:
+            self._asked_ns = now_ns
+            self._account.ask()
+
+    def missing(self, channels: Collection[str], now_ns: int) -> None:
+        """Take note of channels of locks that were not granted: they are asked for again after a while."""
+        if found := set(channels) & LOCKS:
+            self._missing |= found
+            self._asked_ns = now_ns
 
     def told(self, news: StatusNews) -> None:
         """Take the whole state; what is not among it is open."""
@@ -120,6 +138,16 @@ class Locks:
             self._risk.locked(MAINTENANCE, news.maintenance)
         if news.locked or (news.index and not news.maintenance):
             self._locked(news.index, news.locked)
+
+    def account(self, news: LockNews) -> None:
+        """Take the lock of our account in a currency; others than ours do not matter."""
+        if news.currency.upper() in ("ALL", self._currency):
+            self._risk.locked(f"{ACCOUNT} {news.currency}", news.locked)
+
+    def _account_told(self, locks: Iterable[LockNews]) -> None:
+        """Take all locks of our account."""
+        if not any(lock.locked and lock.currency.upper() in ("ALL", self._currency) for lock in locks):
+            self._risk.account_open()
 
     def _locked(self, index: str, locked: bool) -> None:
         if not index or index == PUBLIC_METHODS or index.lower().split("_")[0] == self._coin:

@@ -302,7 +302,17 @@ class RiskManager:
 
     def connected(self) -> None:
         """Lift what a new connection is told of anew: the account's lock, and maintenance."""
-        for cause in [c for c in self.causes if c.startswith((f"lock {ACCOUNT}", f"lock {MAINTENANCE}"))]:
+        self.account_open()
+        self.lift(f"lock {MAINTENANCE}")
+
+    @property
+    def account_locked(self) -> bool:
+        """Whether our account is locked, as far as we know."""
+        return any(c.startswith(f"lock {ACCOUNT}") for c in self.causes)
+
+    def account_open(self) -> None:
+        """Lift every lock of our account."""
+        for cause in [c for c in self.causes if c.startswith(f"lock {ACCOUNT}")]:
             self.lift(cause)
 
     def unauthorised(self, reason: str) -> None:

@@ -75,6 +75,12 @@ BY_METHOD = {  # parameters, and what must hold of the result beside the exchang
     "private/enable_cancel_on_disconnect": ({}, lambda found, x: found == "ok"),
     "public/subscribe": ({"channels": [f"quote.{PERPETUAL}"]}, lambda f, x: f == [f"quote.{PERPETUAL}"]),
     "public/unsubscribe": ({"channels": [f"quote.{PERPETUAL}"]}, lambda f, x: f == [f"quote.{PERPETUAL}"]),
+    "private/get_user_locks": (
+        {},
+        lambda found, x: (
+            {(a.currency, a.locked) for a in found} == {("BTC", False), ("ETH", False), ("USDC", False)}
+        ),
+    ),
     "private/subscribe": ({"channels": ["user.lock"]}, lambda found, x: found == ["user.lock"]),
     "private/unsubscribe": ({"channels": ["user.lock"]}, lambda found, x: found == ["user.lock"]),
     "public/ticker": (NAMED, lambda found, x: found.mark == x.floor.market.forward("BTC", None)),

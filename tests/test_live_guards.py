@@ -180,6 +180,66 @@ def test_a_lock_that_ended_while_the_connection_was_gone_is_lifted(play):
     play(script)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_lock_of_the_account_whose_end_nobody_tells_is_asked_for(told, play):
+    def script(world, hedger):
+        locks = world.exchange.locks
+        yield hedged(hedger)
+        if told:
+            locks.lock_account(ID, True)
+        else:
+            locks.accounts.add(world.account.user_id)
+            world.jump(0.02)  # the hedge is refused with 11098
+        yield lambda: "lock account ALL" in hedger.risk.causes
+        yield 30.0
+        assert hedger.risk.causes["lock account ALL"][0] is HALT
+        locks.accounts.clear()
+        yield lambda: not hedger.risk.causes
+        yield from hedges_again(world, hedger)
+        assert len(world.exchange.connections) == 1
+
+    play(script)
+
+
+def test_a_lock_of_the_account_in_another_currency_is_no_lock(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.exchange.locks.accounts.add(world.account.user_id)
+        for currency in ("ETH", "BTC"):
+            told = {"locked": True, "currency": currency}
+            world.exchange.publisher.tell("user.lock", told, world.account.user_id)
+            yield 2.0
+            assert list(hedger.risk.causes) == ([] if currency == "ETH" else ["lock account BTC"])
+
+    play(script)
+
+
+def test_news_of_locks_that_were_not_granted_are_asked_for_until_they_are(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.ungranted = "platform_state"
+        hedger.session.drop("to subscribe anew")
+        yield lambda: not hedger.session.reconciled
+        yield lambda: hedger.session.reconciled
+        connections = len(world.exchange.connections)
+        world.exchange.locks.indices.add("btc_usd")
+        yield lambda: "lock btc_usd" in hedger.risk.causes  # by asking for the state
+        world.exchange.locks.indices.clear()
+        yield lambda: not hedger.risk.causes
+        world.ungranted = ""
+        yield 10.0
+        locks, asked = world.exchange.locks, len(world.sent)
+        locks.lock("btc_usd")
+        yield lambda: "lock btc_usd" in hedger.risk.causes
+        locks.lock("btc_usd", False)
+        yield 2.0
+        assert hedger.risk.causes == {}
+        assert not any("platform_state" in str(m["params"]) for m in world.sent[asked:])
+        assert len(world.exchange.connections) == connections
+
+    play(script, Deaf())
+
+
 def test_the_clock(play):
     def script(world, hedger):
         yield hedged(hedger)
@@ -344,6 +404,27 @@ class Refusing(Noted):
     def read(self, timeout_s):
         errors, self.world.errors = self.world.errors, []
         return errors + super().read(timeout_s)
+
+
+class Ungranting(Noted):
+    """A connection on which one channel is left out of what is asked for, while the world says so."""
+
+    def write(self, text):
+        message = msgspec.json.decode(text)
+        channels = message["params"].get("channels", [])
+        if message["method"].endswith("/subscribe") and self.world.ungranted in channels:
+            self.world.sent.append(message)
+            message["params"]["channels"] = [c for c in channels if c != self.world.ungranted]
+            self.connection.receive(msgspec.json.encode(message).decode(), self.world.now_ns)
+        else:
+            super().write(text)
+
+
+class Deaf(Watched):
+    ungranted = ""
+
+    def connect(self, url, timeout_s):
+        return Ungranting(self, super().connect(url, timeout_s))
 
 
 class Busy(Watched):

@@ -51,6 +51,7 @@ def parts(**changes):
     risk = SimpleNamespace(
         mode=Mode.NORMAL,
         is_locked=False,
+        account_locked=False,
         told=told,
         latch=lambda name, reason: told.append((name, reason)),
         locked=lambda name, locked: told.append((name, locked)),

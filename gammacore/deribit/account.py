@@ -320,6 +320,13 @@ class WireLock(msgspec.Struct, gc=False):
     currency: Word = None  # every one
 
 
+class WireAccountLock(msgspec.Struct, gc=False):
+    """Whether our account is locked in a currency, as asked for."""
+
+    enabled: bool
+    currency: Word = None
+
+
 class WireUserTradesPage(msgspec.Struct, gc=False):
     """A page of our trades."""
 

@@ -30,6 +30,7 @@ CHANGES = "user.changes.any.any.raw"
 LOCK = "user.lock"
 PLATFORM = "platform_state"
 PUBLIC_METHODS_STATE = "platform_state.public_methods_state"
+LOCKS = frozenset((PLATFORM, PUBLIC_METHODS_STATE, LOCK))
 PRIVATE = ("user.", "block_rfq.", "block_trade_confirmations")
 
 

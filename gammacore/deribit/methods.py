@@ -17,6 +17,7 @@ from .history import Candles, Deliveries, FundingHour, VolatilityPage
 from .news import (
     AccountNews,
     ComboListing,
+    LockNews,
     OrderAnswer,
     OrderNews,
     PositionMove,
@@ -114,6 +115,10 @@ def _positions(rows: list[account.WirePosition], now_ns: int) -> tuple[PositionN
 
 def _accounts(found: account.WireSummaries, now_ns: int) -> tuple[AccountNews, ...]:
     return tuple(account.account_news(row, now_ns) for row in found.summaries)
+
+
+def _locks(rows: list[account.WireAccountLock], now_ns: int) -> tuple[LockNews, ...]:
+    return tuple(LockNews(now_ns, row.currency or "ALL", row.enabled) for row in rows)
 
 
 def _version(answer: Any) -> str:
@@ -218,6 +223,9 @@ GET_POSITIONS: Method[tuple[PositionNews, ...]] = _dated(
 )
 GET_ACCOUNT_SUMMARY: Method[AccountNews] = _dated(
     account.WireAccount, account.account_news, "private/get_account_summary"
+)
+GET_USER_LOCKS: Method[tuple[LockNews, ...]] = _dated(
+    list[account.WireAccountLock], _locks, "private/get_user_locks"
 )
 GET_ACCOUNT_SUMMARIES: Method[tuple[AccountNews, ...]] = _dated(
     account.WireSummaries, _accounts, "private/get_account_summaries"
