@@ -90,7 +90,7 @@ class Publisher:
             for data in greeting:
                 self._readers.deliver(connection, topic.name, _frame(topic.name, data, label))
         elif topic.kind in RENDER and not topic.kind.startswith("user.") and topic.kind != "trades":
-            topic.dirty = True
+            topic.dirty, topic.last = True, {}  # also if nothing has changed
             self._schedule(topic, now_ns)
 
     def unsubscribe(self, topic: Topic, connection: int) -> None:
@@ -291,7 +291,10 @@ class Publisher:
             yield pending
 
     def _ticker(self, topic: Topic, now_ns: int) -> Iterator[Data]:
-        yield self._x.views.ticker(topic.about, now_ns)
+        shown = self._x.views.ticker(topic.about, now_ns)
+        if shown | {"timestamp": topic.last.get("timestamp")} != topic.last:
+            topic.last = shown
+            yield shown
 
     def _incremental(self, topic: Topic, now_ns: int) -> Iterator[Data]:
         shown = self._x.views.ticker(topic.about, now_ns)

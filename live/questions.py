@@ -11,7 +11,7 @@ from gammacore.deribit import methods as m
 from gammacore.deribit.channels import LOCKS
 from gammacore.deribit.history import Deliveries
 from gammacore.deribit.market import PUBLIC_METHODS
-from gammacore.deribit.news import LockNews, PlatformNews, StatusNews, SummaryRow
+from gammacore.deribit.news import LockNews, PlatformNews, StatusNews, SummaryRow, TickerNews
 from gammacore.events import Delivery, Event
 
 from .asked import Asked, Question
@@ -154,6 +154,42 @@ class Locks:
             self._risk.locked(index or "exchange", locked)
 
 
+class QuietMarket:
+    """Asks for the price of the perpetual where none comes.
+
+    The exchange sends a ticker when something in it changes. Where it answers with the prices that we have,
+    they were not old when we asked; where it answers with others, we are not told what we should be.
+
+    Parameters
+    ----------
+    parts : Parts
+    asked : Asked
+    """
+
+    def __init__(self, parts: Parts, asked: Asked) -> None:
+        self._feed, self._risk = parts.feed, parts.risk
+        self._asked_ns = 0
+        self._question = Question(asked, m.TICKER, self._told)
+
+    def tick(self, now_ns: int) -> None:
+        """Ask in time for the answer to come before the price is stale."""
+        since_ns = max(self._risk.heard_ns, self._asked_ns)
+        known = self._feed.perpetual in self._feed.tickers
+        if known and now_ns - since_ns > self._risk.guards.stale_ns // 2 and not self._question.under_way:
+            self._asked_ns = now_ns
+            self._question.ask(instrument_name=self._feed.perpetual.name)
+
+    def _told(self, news: TickerNews) -> None:
+        known = self._feed.tickers[self._feed.perpetual]
+        if _traded_at(news) == _traded_at(known):
+            self._risk.unchanged(self._asked_ns)
+
+
+def _traded_at(news: TickerNews) -> tuple[str, ...]:
+    """State and prices as text, in which a missing one equals another."""
+    return news.state, str(news.mark), str(news.bid), str(news.ask)
+
+
 class DeliveryPrices:
     """Asks for the price of what has expired, until it is published.
 
@@ -227,6 +263,7 @@ class Questions:
         adopts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.locks = Locks(parts, asked)
+        self.quiet = QuietMarket(parts, asked)
         self.prices = DeliveryPrices(parts, asked, take, now_ns)
         self.chain = ChainLook(parts, asked, take, now_ns, timing.chain_ns, adopts)
         self.audit = Audit(parts, asked, now_ns, timing.audit_ns, moved, timing.known_ns, timing.moves)
@@ -238,3 +275,4 @@ class Questions:
             self.chain.tick(now_ns)
         self.audit.tick(now_ns)
         self.locks.tick(now_ns)
+        self.quiet.tick(now_ns)

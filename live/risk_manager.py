@@ -270,6 +270,10 @@ class RiskManager:
         if abs(news.current_funding) > self.guards.max_funding or "funding" in self.causes:
             self._funding(news)
 
+    def unchanged(self, since_ns: int) -> None:
+        """Take note that the last price of the perpetual was still right at a moment."""
+        self.heard_ns = max(self.heard_ns, since_ns)
+
     def _funding(self, news: TickerNews) -> None:
         """Funding so high that a hedge in the perpetual would pay it, whichever side that is."""
         held = sum(e.hedge.amount for e in self.desk.portfolio.hedged)

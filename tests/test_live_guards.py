@@ -471,6 +471,26 @@ def test_a_connection_that_no_longer_brings_prices_is_made_anew(play):
     play(script)
 
 
+def test_a_market_in_which_nothing_changes_is_not_stale(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        market = world.exchange.floor.market
+        market._move = lambda *whose: None
+        yield 5.0
+        told = hedger.feed.tickers[hedger.feed.perpetual].ts_ns
+        for _ in range(75):
+            yield 2.0
+            assert hedger.risk.causes == {}
+        assert hedger.feed.tickers[hedger.feed.perpetual].ts_ns == told  # nothing came for 150 s
+        assert len(world.exchange.connections) == 1
+        asked = sum(m["method"] == "public/ticker" for m in world.sent)
+        assert 20 < asked < 40
+        del market._move
+        yield from hedges_again(world, hedger)
+
+    play(script, Watched(flow_per_minute=0.0))
+
+
 @pytest.mark.parametrize("kind", ["settlement", "too_many_requests", "lost_request", "lost_response"])
 def test_a_kill_cancels_everything_even_if_the_exchange_refuses_at_first(kind, play):
     def script(world, hedger):

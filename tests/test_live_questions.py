@@ -52,13 +52,19 @@ def parts(**changes):
         mode=Mode.NORMAL,
         is_locked=False,
         account_locked=False,
+        heard_ns=NOON,
         told=told,
         latch=lambda name, reason: told.append((name, reason)),
         locked=lambda name, locked: told.append((name, locked)),
         only_locked=told.append,
     )
     feed = SimpleNamespace(
-        base="BTC", currency="BTC", delivery_index="btc_usd", chain=lambda rows: rows or None
+        base="BTC",
+        currency="BTC",
+        delivery_index="btc_usd",
+        chain=lambda rows: rows or None,
+        perpetual=None,
+        tickers={},
     )
     leaving = SimpleNamespace(active=False)
     desk = SimpleNamespace(closing=False, portfolio=SimpleNamespace(open={}), leaving=leaving)
