@@ -215,7 +215,8 @@ def build_hedger(
     working = build_working(config)
     if paper:  # nothing is made at the exchange
         working = msgspec.structs.replace(working, combo=False)
-    execution = Execution(past.session, working, desk.hedge.grids.spec_for)
+    # The desk's grids may be others later.
+    execution = Execution(past.session, working, lambda instrument: desk.hedge.grids.spec_for(instrument))
     execution.pricing.smile = FittedSmiles(desk.market)
     episodes = {id(e): e for e in (*desk.portfolio.open.values(), *desk.portfolio.hedged)}.values()
     orders = [o for e in episodes for kept in (e.pending, e.resting, e.cancelled) for o in kept.values()]
@@ -244,6 +245,7 @@ def build_hedger(
         timing,
         order_timeout_s=execution.settings.valid_ns / NS_PER_SECOND,
         trades_options=desk.strategy.entry.enters,
+        config=config,
     )
     hedger.rehearse = DryRun(hedger).run
     return hedger

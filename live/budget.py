@@ -34,7 +34,7 @@ _SLOW = {"get_transaction_log", "simulate_portfolio"}
 _DEFAULTS = {
     RequestKind.ORDER: RateLimit(5.0, 20.0),  # the lowest tier
     RequestKind.SUBSCRIBE: RateLimit(10.0 / 3.0, 10.0),
-    RequestKind.CATALOG: RateLimit(1.0, 50.0),
+    RequestKind.CATALOG: RateLimit(0.1, 5.0),
     RequestKind.SLOW: RateLimit(1.0, 2.0),
     RequestKind.OTHER: RateLimit(20.0, 100.0),
 }

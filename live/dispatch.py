@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from gammacore.contracts import Option
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit import methods as m
-from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_PRICE, Fate
+from gammacore.deribit.codes import ACCOUNT_LOCKED, LOCAL, LOCKED, OF_GRID, OF_PRICE, Fate
 from gammacore.deribit.news import ComboListing, OrderAnswer, OrderNews, TradeNews, TradesPage
 
 from .actions import Action, CancelPlaced, MakeCombo, Place, QueryKind
@@ -41,6 +41,8 @@ class Dispatch:
     ----------
     sent : int
         Orders.
+    off_grid : callable()
+        Told that an order may not fit the exchange's grid.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Dispatch:
         trades_options: bool = True,
     ) -> None:
         self._trades_options = trades_options
+        self.off_grid: Callable[[], None] = lambda: None
         self.sent = 0
         self._session, self._execution, self._risk = parts.session, parts.execution, parts.risk
         self._asked, self._trade, self._locked, self._now_ns = asked, trade, locked, now_ns
@@ -141,6 +144,8 @@ class Dispatch:
                 self._risk.locked(f"{ACCOUNT} ALL", True)
             elif news.code in LOCKED:
                 self._locked()
+            elif news.code in OF_GRID:
+                self.off_grid()
             self._risk.refused(news.code, f"{news.message} {news.data}".strip(), now_ns)
             hopeless = news.fate is Fate.REJECTED and news.code not in OF_PRICE and news.code != LOCAL
         self._execution.refused(label, news.fate, reason, now_ns, hopeless=hopeless)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gammacore.config import Config
 from gammacore.daycount import NS_PER_SECOND, format_time
 from gammacore.deribit.channels import PLATFORM, is_private
 from gammacore.deribit.news import (
@@ -35,6 +36,7 @@ from .aims import Aims
 from .asked import Asked
 from .attempts import Booked
 from .bookings import Bookings
+from .catalog import CatalogLook
 from .dispatch import Dispatch
 from .idle import overdue
 from .news import (
@@ -86,6 +88,8 @@ class Hedger:
         Whether the exchange can be asked at once.
     trades_options : bool
         Off: an order in options never leaves.
+    config : Config, optional
+        By which another catalog is taken; without it there is none.
 
     Attributes
     ----------
@@ -106,6 +110,7 @@ class Hedger:
         noted: Callable[[Order], None] | None = None,
         ready: bool = False,
         trades_options: bool = True,
+        config: Config | None = None,
     ) -> None:
         self.desk, self.feed, self.execution, self.risk, self.positions, self.journal, self.session = parts
         self.timing = timing
@@ -135,9 +140,12 @@ class Hedger:
             parts, asked, self.take, self.now_ns, timing, moved=self.bookings.moved, adopts=self.adoption.asks
         )
         told = self.bookings.trade, self.questions.locks.ask
+        self._catalog = None if config is None else CatalogLook(parts, asked, self.now_ns, config)
         self.dispatch = Dispatch(
             parts, asked, *told, self.now_ns, order_timeout_s, trades_options=trades_options
         )
+        if self._catalog is not None:
+            self.dispatch.off_grid = self._catalog.off_grid
         self._handlers = self._route()
 
     def _route(self) -> dict[type, Callable[[Any], None]]:
@@ -204,6 +212,8 @@ class Hedger:
             self._watched.update(now_ns)
             self._renew_when_silent(now_ns)
             self.questions.tick(now_ns, stopping=self.stopping)
+            if self._catalog is not None:
+                self._catalog.tick(now_ns)
         self.journal.flush()
 
     # ------------------------------------------------------------- desk

@@ -16,6 +16,8 @@ from gammacore.deribit.methods import GET_INSTRUMENTS
 from .client import Client
 from .recorder import ALL, NOTIFICATIONS, Recorder, RecorderOptions
 
+CATALOG_S = 60.0  # for an answer: the exchange grants five catalogs at once, then one every 10 s
+
 
 def channels_of(options: RecorderOptions, catalog: Mapping[str, Iterable[Listing]]) -> list[str]:
     """Channels to subscribe: trades of everything, perpetuals of coins with options, their indices, DVOL.
@@ -72,7 +74,8 @@ def record(
         If the exchange does not answer at the beginning; later it is waited for.
     """
     catalog = {
-        currency: client.call(GET_INSTRUMENTS, {"currency": currency}) for currency in options.currencies
+        currency: client.call(GET_INSTRUMENTS, {"currency": currency}, timeout_s=CATALOG_S)
+        for currency in options.currencies
     }
     recorder.client = client
     client.subscribe(channels_of(options, catalog))

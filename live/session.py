@@ -26,17 +26,18 @@ import msgspec
 from gammacore import __version__
 from gammacore.alerts import Level, alerts_of
 from gammacore.config import Config, parse_config
-from gammacore.contracts import Grids, Perpetual, Settlement, listed
+from gammacore.contracts import Grids
 from gammacore.deribit import methods as m
 from gammacore.deribit.addresses import PRODUCTION, TESTNET
 from gammacore.deribit.news import AccountNews
-from gammacore.errors import ContractError, GammacoreError, JournalLostError, SessionError
+from gammacore.errors import GammacoreError, JournalLostError, SessionError
 from gammacore.logging import configure, redact
-from gammacore.terms import check_grids, fees_of
+from gammacore.terms import fees_of
 
 from .about import Began
 from .assemble import Past, build_hedger, past_of
 from .awake import awake
+from .catalog import grids_listed
 from .client import Client
 from .clock import demand_speed, scaled_clock
 from .credentials import Credentials
@@ -222,41 +223,20 @@ def read_catalog(client: Client, config: Config, account: bool = True) -> Grids:
         If what is to be traded is not listed, or its figures cannot be.
     """
     rows = [
-        msgspec.to_builtins(row)
+        row
         for kind in ("option", "future")
         for row in client.call(
             m.GET_INSTRUMENTS, {"currency": config.settles_in, "kind": kind}, timeout_s=30.0
         )
     ]
-    try:
-        catalog = listed(rows, "the exchange's catalog", config.coin)
-    except ContractError as error:
-        raise SessionError(str(error)) from None
-    catalog = catalog.charged(
-        read_account(client, config.settles_in).fees if account else (), client.now_ns()
-    )
-    _demand_listed(config, catalog)
-    check_grids(config, catalog)
-    return catalog
+    fees = read_account(client, config.settles_in).fees if account else ()
+    return grids_listed(rows, config).charged(fees, client.now_ns())
 
 
 def read_account(client: Client, currency: str) -> AccountNews:
     """Ask for the account, with its number and its fees."""
     asked = {"currency": currency, "extended": True}
     return client.call(m.GET_ACCOUNT_SUMMARY, asked, timeout_s=30.0)
-
-
-def _demand_listed(config: Config, catalog: Grids) -> None:
-    """Refuse a currency of which the exchange lists no options or no perpetual."""
-    perpetual = Perpetual(config.coin, Settlement.LINEAR if config.linear else Settlement.INVERSE)
-    missing = [] if catalog.of(perpetual.family, "perpetual") is not None else [perpetual.name]
-    if catalog.of(perpetual.family, "option") is None:
-        missing.append(f"options on {config.coin} that settle in {config.settles_in}")
-    if missing:
-        raise SessionError(
-            f"currency: {config.currency} cannot be traded here, the exchange does not list "
-            f"{' nor '.join(missing)}; choose another currency or venue"
-        )
 
 
 def main(words: list[str]) -> int:

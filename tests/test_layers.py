@@ -84,7 +84,7 @@ INSIDE = {
         conversation protocol rehearsal reconcile client
         actions execution feed positions
         solvency risk_manager journal aims asked parts watched
-        audit questions bookings dispatch adoption idle hedger dry
+        audit questions bookings catalog dispatch adoption idle hedger dry
         retold parity follow heartbeat paper statement hedges_told
         supervised assemble sums view watch warm_up recorder recording
         session doctor killing flatten

@@ -6,9 +6,12 @@ import msgspec
 import pytest
 
 from gammacore.daycount import NS_PER_SECOND, parse_time
-from gammacore.exchange import Fault, MarketModel
+from gammacore.exchange import Fault, MarketModel, trading
+from gammacore.exchange.wire import invalid
 from gammacore.live import client as client_module
 from gammacore.live.hedger import SILENT_NS
+from gammacore.live.journal import read
+from gammacore.live.parity import check
 from gammacore.live.risk_manager import Mode
 from support.live_world import ID, SECRET, Process, lively
 from support.local_exchange import Client as Holder
@@ -489,6 +492,38 @@ def test_a_market_in_which_nothing_changes_is_not_stale(play):
         yield from hedges_again(world, hedger)
 
     play(script, Watched(flow_per_minute=0.0))
+
+
+@pytest.mark.parametrize(("what", "size"), [("tick_size", 2.5), ("min_trade_amount", 500.0)])
+def test_orders_follow_another_grid(what, size, play, monkeypatch, tmp_path):
+    checks, key = ("_limit", "price") if what == "tick_size" else ("_lots", "amount")
+
+    def script(world, hedger):
+        yield hedged(hedger)
+        plain, row = getattr(trading, checks), world.exchange.floor.find(PERPETUAL).row
+
+        def stricter(first, listing, *others):  # the price, or the call
+            number = first if what == "tick_size" else first.params.number("amount")
+            if listing.name == PERPETUAL and number % size:
+                raise invalid("must conform to the grid", key)
+            return plain(first, listing, *others)
+
+        monkeypatch.setattr(trading, checks, stricter)
+        monkeypatch.setitem(row, what, size)
+        for turn in range(6):
+            world.jump(0.02 * (-1) ** turn)
+            yield 15.0
+        assert getattr(hedger.desk.hedge.grids.spec_for(hedger.feed.perpetual), what) == size
+        asked = [m for m in world.sent if m["method"] == "public/get_instruments"]
+        assert [m["params"]["kind"] for m in asked] == ["option", "future"]
+        assert "refusals" not in hedger.risk.causes
+        yield from hedges_again(world, hedger)
+        assert world.orders("hedge")[-1]["params"][key] % size == 0.0
+
+    play(script)
+    assert check(tmp_path / "j.db").departure is None
+    told = [r for r in read(tmp_path / "j.db") if r.name == "CatalogRead"]
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("kind", ["settlement", "too_many_requests", "lost_request", "lost_response"])

@@ -45,6 +45,7 @@ class Code(NamedTuple):
 _RETRY, _UNKNOWN = Fate.RETRY, Fate.UNKNOWN
 # Refusals that a fresh quote may cure, or that are part of working an order at its own price.
 OF_PRICE = frozenset((10005, 10006, 10007, 10011, 10023, 10026, 10043, 11021, 11054))
+OF_GRID = frozenset((10002, 10021, 10027, 10043, -32602))  # or of another parameter
 NO_FUNDS = frozenset((10009, 10039))
 _ROWS = (
     Code(10000, "authorization_required", _RETRY, Action.REAUTHENTICATE),
