@@ -121,6 +121,13 @@ class Attempt:
         """Amount not seen filled, signed."""
         return self.placed.amount - self.seen
 
+    def left_of(self, leg: str) -> float:
+        """Return the amount not seen filled, of a combo's that of one of its legs; not negative."""
+        if self.placed.combo is None:
+            return abs(self.left)
+        ratio = next((ratio for one, ratio in self.placed.combo.legs if one.name == leg), 0)
+        return abs(self.placed.amount * ratio - self._legs.get(leg, 0.0))
+
     @property
     def filled(self) -> bool:
         """Whether all of it was filled."""

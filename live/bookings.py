@@ -17,6 +17,7 @@ from gammacore.orders import Purpose, order_id_of
 from .attempts import Booked
 from .audit import name_of
 from .charged import published_fee
+from .impossible import why_impossible
 from .parts import Parts
 from .positions import Adopted, TakenOver, direct_label
 from .questions import AHEAD_NS
@@ -45,18 +46,38 @@ class Bookings:
         self._desk, self._execution, self._risk = parts.desk, parts.execution, parts.risk
         self._journal, self._positions = parts.journal, parts.positions
         self._take, self._now_ns = take, now_ns
+        self._impossible: set[str] = set()  # ids of trades
 
-    def trade(self, news: TradeNews) -> None:
-        """Book a trade of the account, whoever ordered it; a combo's legs have trades of their own."""
-        if isinstance(news.instrument, str):
-            return
-        news = self._with_fee(news)
+    def trade(self, news: TradeNews) -> bool:
+        """Book a trade of the account, whoever ordered it; returns whether it can be.
+
+        A combo's legs have trades of their own.
+        """
+        if isinstance(news.instrument, str) or self._execution.has_booked(news.trade_id):
+            return True
+        if self._is_impossible(news):
+            return False
+        self._book(self._with_fee(news))
+        return True
+
+    def _is_impossible(self, news: TradeNews) -> bool:
+        """Whether a trade cannot be: the session halts until the exchange tells it otherwise."""
+        why = why_impossible(news, self._desk.market.index, *self._execution.filled_by(news))
+        if why:
+            self._impossible.add(news.trade_id)
+            self._risk.latch("impossible trade", f"trade {news.trade_id} cannot be and is not booked: {why}")
+        elif self._impossible:
+            self._impossible.discard(news.trade_id)
+            if not self._impossible:
+                self._risk.lift("impossible trade")
+        return bool(why)
+
+    def _book(self, news: TradeNews) -> None:
         if self._execution.knows(news.label):
             self._execution.trade(news, self._now_ns())
         elif news.label.startswith(f"{self._execution.session}-"):
-            if not self._execution.has_booked(news.trade_id):
-                self._risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
-                self._outside(news, own=True)
+            self._risk.latch("unexpected trade", f"{news.trade_id} of {news.label}, which was over")
+            self._outside(news, own=True)
         else:
             self._outside(news, own=news.label == direct_label(self._execution.session))
 

@@ -49,7 +49,7 @@ class Dispatch:
         self,
         parts: Parts,
         asked: Asked,
-        trade: Callable[[TradeNews], None],
+        trade: Callable[[TradeNews], object],
         locked: Callable[[], None],
         now_ns: Callable[[], int],
         timeout_s: float,

@@ -168,6 +168,13 @@ class Execution:
         found = self._by_label.get(label)
         return None if found is None else found[2].placed
 
+    def filled_by(self, news: TradeNews) -> tuple[Placed | None, float]:
+        """Return the order at work that a trade is a fill of, and how much it may fill of it."""
+        found = self._by_label.get(news.label)
+        if found is None or isinstance(news.instrument, str):
+            return None, math.inf
+        return found[2].placed, found[2].left_of(news.instrument.name)
+
     def has_booked(self, trade_id: str) -> bool:
         """Whether a trade was booked before."""
         return trade_id in self._booked

@@ -357,8 +357,8 @@ class Hedger:
         self._watched.update(now_ns)
 
     def _trade(self, news: TradeNews) -> None:
-        self.adoption.traded(news)
-        self.bookings.trade(news)
+        if self.bookings.trade(news):
+            self.adoption.traded(news)
 
     def _account(self, news: AccountNews) -> None:
         if news.currency.upper() == self.feed.currency:

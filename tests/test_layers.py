@@ -80,7 +80,7 @@ INSIDE = {
         clock reconnect records about
         selection
         held
-        budget skew states login requests subscriptions frames rest charged
+        budget skew states login requests subscriptions frames rest charged impossible
         conversation protocol rehearsal reconcile client
         actions execution feed positions
         solvency risk_manager journal aims asked parts watched

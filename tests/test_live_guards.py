@@ -372,6 +372,52 @@ def test_positions_that_differ(play):
     play(again, world)
 
 
+ABSURD = (
+    {"amount": 1e12}, {"amount": 1e300}, {"price": 1e12}, {"price": 1e300}, {"price": 1e-9},
+    {"fee": 1e12}, {"fee": -1e300}, {"fee": 1.0},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("absurd", ABSURD, ids=str)
+def test_a_fill_that_cannot_be_is_not_booked_until_it_is_told_right(absurd, play, monkeypatch):
+    from gammacore.exchange import private, publisher
+
+    def script(world, hedger):
+        yield hedged(hedger)
+        filled = hedger.filled
+        with monkeypatch.context() as patch:
+            for module in (publisher, trading, private):
+
+                def shown(trade, side, plain=module.user_trade):
+                    return plain(trade, side) | absurd
+
+                patch.setattr(module, "user_trade", shown)
+            world.jump(0.02)
+            yield from latched(world, hedger, "impossible trade")
+            assert hedger.filled == filled
+        yield lambda: "impossible trade" not in hedger.risk.causes
+        assert hedger.filled > filled
+        yield from hedges_again(world, hedger)
+
+    play(script)
+
+
+@pytest.mark.parametrize("absurd", ABSURD, ids=str)
+def test_a_trade_of_the_holder_that_cannot_be_is_not_hedged(absurd, play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        trade = {
+            "trade_id": "9999999", "trade_seq": 9999999, "instrument_name": PERPETUAL, "label": "",
+            "timestamp": world.now_ns // 1_000_000, "direction": "buy", "price": 85_000.0, "amount": 10.0,
+            "order_id": "1", "fee": 0.0, "fee_currency": "BTC", "state": "filled",
+        } | absurd  # fmt: skip
+        changes = {"instrument_name": PERPETUAL, "orders": [], "trades": [trade], "positions": []}
+        world.exchange.publisher.tell("user.changes", changes, world.account.user_id)
+        yield from latched(world, hedger, "impossible trade")
+
+    play(script)
+
+
 @pytest.mark.parametrize("flatten", [False, True])
 def test_the_kill_switch(flatten, play):
     def script(world, hedger):
