@@ -20,6 +20,7 @@ from .parts import Parts
 from .risk_manager import ACCOUNT, MAINTENANCE, Mode
 
 RETRY_NS = 5 * NS_PER_SECOND  # of questions for locks and delivery prices
+MAINTENANCE_NS = 600 * NS_PER_SECOND  # from its announcement to a new connection
 PUBLISHED_NS = 10 * NS_PER_SECOND  # after an expiry, before its price is asked for
 MOST_PRICES = 1_000  # days of delivery prices in an answer
 AHEAD_NS = 60 * NS_PER_SECOND  # of our time, from which a time cannot be true
@@ -95,7 +96,7 @@ class Locks:
     def __init__(self, parts: Parts, asked: Asked) -> None:
         self._risk, self._session = parts.risk, parts.session
         self._coin, self._currency = parts.feed.base.lower(), parts.feed.currency
-        self._asked_ns = 0
+        self._asked_ns = self._maintenance_ns = 0
         self._missing: set[str] = set()
         self._question = Question(asked, m.STATUS, self.told)
         self._account = Question(asked, m.GET_USER_LOCKS, self._account_told)
@@ -106,6 +107,7 @@ class Locks:
 
     def tick(self, now_ns: int) -> None:
         """Ask again while something is locked: the message that it is open may name another, or be lost."""
+        self._outlast_maintenance(now_ns)
         if now_ns < self._asked_ns + RETRY_NS:
             return
         missing, self._missing = self._missing, set()
@@ -117,6 +119,16 @@ class Locks:
         if self._risk.account_locked:
             self._asked_ns = now_ns
             self._account.ask()
+
+    def _outlast_maintenance(self, now_ns: int) -> None:
+        """Make a new connection long after maintenance was announced: only that tells whether it is over."""
+        if not self._risk.maintenance:
+            self._maintenance_ns = 0
+        elif not self._maintenance_ns:
+            self._maintenance_ns = now_ns
+        elif now_ns - self._maintenance_ns > MAINTENANCE_NS:
+            self._maintenance_ns = now_ns
+            self._session.drop("maintenance was announced and did not end the connection")
 
     def missing(self, channels: Collection[str], now_ns: int) -> None:
         """Take note of channels of locks that were not granted: they are asked for again after a while."""

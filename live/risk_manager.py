@@ -314,6 +314,11 @@ class RiskManager:
         """Whether our account is locked, as far as we know."""
         return any(c.startswith(f"lock {ACCOUNT}") for c in self.causes)
 
+    @property
+    def maintenance(self) -> bool:
+        """Whether maintenance was announced, as far as we know."""
+        return f"lock {MAINTENANCE}" in self.causes
+
     def account_open(self) -> None:
         """Lift every lock of our account."""
         for cause in [c for c in self.causes if c.startswith(f"lock {ACCOUNT}")]:

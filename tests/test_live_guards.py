@@ -204,6 +204,23 @@ def test_a_lock_of_the_account_whose_end_nobody_tells_is_asked_for(told, play):
     play(script)
 
 
+def test_maintenance_whose_end_nobody_tells_is_asked_for_by_a_new_connection(play):
+    def script(world, hedger):
+        yield hedged(hedger)
+        world.exchange.locks.maintain()
+        yield lambda: "lock maintenance" in hedger.risk.causes
+        yield 610.0
+        assert "lock maintenance" in hedger.risk.causes  # told again
+        world.exchange.locks.maintenance = False
+        yield 550.0
+        assert "lock maintenance" in hedger.risk.causes
+        yield 70.0
+        assert hedger.risk.causes == {}
+        yield from hedges_again(world, hedger)
+
+    play(script)
+
+
 def test_a_lock_of_the_account_in_another_currency_is_no_lock(play):
     def script(world, hedger):
         yield hedged(hedger)

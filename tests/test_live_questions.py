@@ -52,6 +52,7 @@ def parts(**changes):
         mode=Mode.NORMAL,
         is_locked=False,
         account_locked=False,
+        maintenance=False,
         heard_ns=NOON,
         told=told,
         latch=lambda name, reason: told.append((name, reason)),
