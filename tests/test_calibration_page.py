@@ -72,3 +72,8 @@ def test_a_browser_draws_it_at_both_widths(found, tmp_path, tab):
         assert tab.value("document.documentElement.dataset.drawn") == "4"
         assert tab.value("document.documentElement.scrollWidth") == width
     assert tab.complaints == []
+
+
+def test_one_straddle_is_too_few():
+    (one,) = calibrate_lives([lives("never", weeks=1, each=1)])
+    assert one.verdict() == "Nothing can be said: 1 straddle in 1 week is too few."

@@ -235,3 +235,9 @@ def test_a_forward_far_from_the_recorded_prices_is_told(model, tmp_path):
 def test_options_settle_as_those_of_the_currency(currency, asked, settlement):
     config = build({**SMALL, "currency": currency, "hedge.target": "black", "simulate.settlement": asked})
     assert experiment_of(config).settlement == settlement
+
+
+def test_a_policy_that_saves_nothing_is_not_praised():
+    """Hedged at every step by either: the same, but for rounding."""
+    settings = build({"simulate.paths": 200, "size.contracts": 1e5, "hedge.band": 0.1})
+    assert "0% less risk" not in run_simulation(settings).summary["verdict"]

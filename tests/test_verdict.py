@@ -54,6 +54,21 @@ def summary(**changes):
             "Lost 2.1% of the premium (1,050 USD): gamma earned 92% of theta, fills brought 50 USD; "
             "the result is within luck (p = 0.31)",
         ),
+        (
+            {"total": {"usd": 0.0142}, "return_on_premium": 0.005, "fees": -1.0, "spread": -0.028},
+            "Made 0.5% of the premium (0.01 USD): gamma earned 92% of theta, costs took 1.03 USD; "
+            "the result is within luck (p = 0.31)",
+        ),
+        (
+            {"total": {"usd": -0.00048}, "fees": -0.0, "spread": 0.0, "p_value": None},
+            "Lost 2.1% of the premium (0.00048 USD): gamma earned 92% of theta, costs took 0 USD; "
+            "too few days to tell it from luck",
+        ),
+        (
+            {"return_on_premium": -0.0002, "p_value": None},
+            "Lost less than 0.1% of the premium (1,050 USD): gamma earned 92% of theta, costs took 1,556 "
+            "USD; too few days to tell it from luck",
+        ),
         ({"n_episodes": 0, "reasons": ["no quote had an ask."]}, "Nothing was traded: no quote had an ask."),
         ({"n_episodes": 0}, "Nothing was traded."),
     ],

@@ -87,7 +87,7 @@ class RuleCalibration(NamedTuple):
             return "Nothing can be said: no straddle was bought and ended."
         counted = f"{_count(whole.straddles, 'straddle')} in {_count(whole.weeks, 'week')}"
         if self.skilled is None:
-            return f"Nothing can be said: {counted} are too few."
+            return f"Nothing can be said: {counted} {'is' if whole.straddles == 1 else 'are'} too few."
         scores = (
             f"Brier {_score(whole.brier.value)} against {_score(whole.constant)} of the constant, {counted}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from gammacore.array_types import Floats
 
-__all__ = ["luck", "verdict"]
+__all__ = ["luck", "usd_words", "verdict"]
 
 FEWEST = 10  # days, below which nothing is said of luck
 SURE = 0.05
@@ -69,13 +69,36 @@ def verdict(summary: Mapping[str, Any]) -> str:
     return f"{sentence}; {_luck(summary)}"
 
 
+def usd_words(amount: float, sign: str = "") -> str:
+    """Write USD of a sentence: whole ones, cents below ten, two digits below a cent.
+
+    Parameters
+    ----------
+    amount : float
+    sign : str
+        ``+`` to show it of a profit, too.
+
+    Returns
+    -------
+    str
+    """
+    size = abs(amount)
+    form = ",.0f" if size >= 10.0 or size == 0.0 else ",.2f" if size >= 0.01 else ".2g"
+    return f"{amount:{sign if size else ''}z{form}} USD"
+
+
+def _share(share: float) -> str:
+    """Write a share of the premium; of what is lost or made it is never nothing."""
+    return f"{share:.1%}" if share >= 0.0005 or share == 0.0 else "less than 0.1%"
+
+
 def _result(summary: Mapping[str, Any]) -> str:
     """Say what was made, of the premium where there is one."""
     total, share = summary["total"]["usd"], summary["return_on_premium"]
     word = "Lost" if total < 0 else "Made"
     if share is None:
-        return f"{word} {abs(total):,.0f} USD"
-    return f"{word} {abs(share):.1%} of the premium ({abs(total):,.0f} USD)"
+        return f"{word} {usd_words(abs(total))}"
+    return f"{word} {_share(abs(share))} of the premium ({usd_words(abs(total))})"
 
 
 def _earned(summary: Mapping[str, Any]) -> str:
@@ -92,7 +115,7 @@ def _earned(summary: Mapping[str, Any]) -> str:
 def _costs(summary: Mapping[str, Any]) -> str:
     """Say what fees and spread took."""
     cost = -math.fsum(summary["attribution"][name]["usd"] for name in ("fees", "spread"))
-    return f"costs took {cost:,.0f} USD" if cost >= 0.0 else f"fills brought {-cost:,.0f} USD"
+    return f"costs took {usd_words(cost)}" if cost >= 0.0 else f"fills brought {usd_words(-cost)}"
 
 
 def _luck(summary: Mapping[str, Any]) -> str:

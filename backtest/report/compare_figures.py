@@ -15,6 +15,7 @@ import pandas as pd
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_DAY, parse_time
 
+from ..figures.verdict import usd_words
 from .compare_runs import StoredRun
 from .tables import flattened
 from .view import ordered
@@ -36,7 +37,7 @@ class Figure(NamedTuple):
 
 FIGURES = (
     Figure("total.usd", "P&L", "+,.2f", "USD"),
-    Figure("total.coin", "P&L", "+.6f", coin=True),
+    Figure("total.coin", "P&L", "+,.6f", coin=True),
     Figure("return_on_premium", "Return on premium", "+.2%"),
     Figure("return_on_margin", "Return on margin", "+.2%"),
     Figure("sharpe", "Sharpe ratio", "+.2f"),
@@ -252,14 +253,16 @@ def _sources(run: StoredRun) -> Any:
 def verdict(first: StoredRun, other: StoredRun, pairs: dict[str, Any]) -> str:
     """Say in one sentence which run made more, and whether that is more than luck."""
     gap = _less(figure_values(other, "total.usd"), figure_values(first, "total.usd")) or 0.0
-    words = f"{other.name} made {abs(gap):,.0f} USD {'less' if gap < 0 else 'more'} than {first.name}"
+    much = f"{usd_words(abs(gap))} {'less' if gap < 0 else 'more'} than" if gap else "as much as"
+    words = f"{other.name} made {much} {first.name}"
     found = pairs["measures"]["pnl_usd"]
     if found["low"] is None:
         return f"{words}; too few episodes in common to tell it from luck"
     sure = found["low"] > 0 or found["high"] < 0
-    many = f"{found['mean']:+,.0f} USD an episode over {pairs['pairs']} in common"
+    many = f"{usd_words(found['mean'], '+')} an episode over {pairs['pairs']} in common"
+    low = usd_words(found["low"], "+").removesuffix(" USD")
     luck = "more than luck" if sure else "within luck"
-    return f"{words}: {many}, {luck} (95 % interval {found['low']:+,.0f} to {found['high']:+,.0f})"
+    return f"{words}: {many}, {luck} (95 % interval {low} to {usd_words(found['high'], '+')})"
 
 
 def comparison(runs: Sequence[StoredRun]) -> dict[str, Any]:

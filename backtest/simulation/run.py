@@ -292,8 +292,8 @@ def _verdict(
     words += f"; {wins:.0%} of the paths end with a profit"
     if table and chosen is not None:
         best = table[0]
-        if best.sd < chosen["sd"]:
-            less = 1.0 - best.sd / chosen["sd"]
+        less = 1.0 - best.sd / chosen["sd"] if chosen["sd"] else 0.0
+        if less >= 0.005:
             words += f". At the same cost, {best.title} leaves {less:.0%} less risk than {rule}"
     return words
 
