@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Column, Table
 
@@ -20,8 +20,9 @@ def names(*titles: str) -> list[Column]:
 
 
 def numbers(*names: str, no_wrap: bool = False) -> list[Column]:
-    """Make columns of numbers, which end at the right, for :class:`rich.table.Table`."""
-    return [Column(name, justify="right", no_wrap=no_wrap) for name in names]
+    """Make columns of numbers, which end at the right and lose no digit where they may wrap."""
+    overflow: Literal["fold", "ellipsis"] = "ellipsis" if no_wrap else "fold"
+    return [Column(name, justify="right", no_wrap=no_wrap, overflow=overflow) for name in names]
 
 
 def price_text(price: float) -> str:
@@ -34,10 +35,10 @@ def price_text(price: float) -> str:
 def money_table(
     title: str, coin: str, lines: Mapping[str, Mapping[str, float]], total: Mapping[str, float], **style: Any
 ) -> Table:
-    """Make a table of profit by line, with its total, in coin and in USD."""
+    """Make a table of profit by line, with its total, in coin and in USD; a rounded zero has no minus."""
     table = Table("line", *numbers(coin, "USD"), title=title, **style)
     for line, money in lines.items():
-        table.add_row(line, f"{money['coin']:+.8f}", f"{money['usd']:+,.2f}")
+        table.add_row(line, f"{money['coin']:+z,.8f}", f"{money['usd']:+z,.2f}")
     table.add_section()
-    table.add_row("total", f"{total['coin']:+.8f}", f"{total['usd']:+,.2f}", style="bold")
+    table.add_row("total", f"{total['coin']:+z,.8f}", f"{total['usd']:+z,.2f}", style="bold")
     return table

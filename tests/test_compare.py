@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -364,3 +365,13 @@ def test_a_verdict_says_which_made_more_and_whether_that_is_luck(runs):
         sure = measured["low"] is not None and not measured["low"] <= 0 <= measured["high"]
         assert ("more than luck" in said) is sure
     assert found["verdict"][0] in " ".join(render_comparison(runs, found).split())
+
+
+def test_one_pair_is_one_pair_and_the_same_profit_is_no_more(runs):
+    first, other, _ = runs
+    one = [msgspec.structs.replace(run, episodes=run.episodes.iloc[:1]) for run in (first, other)]
+    found = comparison(one)
+    assert found["paired"][0]["pairs"] == 1
+    assert "1 pair in 1 week, " in render_comparison(one, found)
+    same = comparison([first, first])["verdict"][0]
+    assert same.startswith(f"{first.name} made as much as {first.name}: 0 USD an episode")

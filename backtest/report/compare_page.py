@@ -31,7 +31,7 @@ from .rendering import render, script_json
 from .script_file import SharedScript
 from .tables import configured
 from .thinning import LINE_POINTS, extent, rounded, thin
-from .view import MISSING, Unit, as_text, day, gain_or_loss, label
+from .view import MISSING, Unit, as_text, day, gain_or_loss, label, plural
 
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GREY)
 LEAST = 0.002  # of the largest line
@@ -40,7 +40,7 @@ FORMS = {figure.key: figure.form for figure in FIGURES}
 MEASURES = {
     "pnl_over_premium": ("P&L over premium", "+.2%", ""),
     "pnl_usd": ("P&L", "+,.2f", "USD"),
-    "pnl_coin": ("P&L", "+.6f", "coin"),
+    "pnl_coin": ("P&L", "+,.6f", "coin"),
 }
 
 
@@ -82,7 +82,10 @@ def render_comparison(
             (row["path"], [configured(value) for value in row["values"]]) for row in found["configuration"]
         ],
         "line_rows": _line_rows(runs, found["attribution"], units),
-        "paired": [{**pair, "rows": paired_rows(pair, coins[0])} for pair in found["paired"]],
+        "paired": [
+            {**pair, "counted": counted_pairs(pair), "rows": paired_rows(pair, coins[0])}
+            for pair in found["paired"]
+        ],
         "figures": {name: script_json(figure.plain()) for name, figure in figures.items()},
     }
     return render("compare.html.jinja", context, script)
@@ -110,6 +113,11 @@ def _line_rows(
         (label(name), [as_text(value, forms[unit.key]) for unit in units for value in values[unit.key]])
         for name, values in [*lines.items(), ("total", totals)]
     ]
+
+
+def counted_pairs(pair: dict[str, Any]) -> str:
+    """Count the pairs of two runs, and their weeks."""
+    return f"{plural(pair['pairs'], 'pair')} in {plural(pair['weeks'], 'week')}"
 
 
 def paired_rows(pair: dict[str, Any], coin: str) -> list[dict[str, Any]]:

@@ -144,6 +144,8 @@ def _default_out(config: Path | None, settings: Config) -> Path:
 
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
+    from gammacore.backtest.report.view import plural
+
     span = summary["data"]
     simulated = "market" if summary["simulated_data"] else ""
     show_warnings(console, span["faults"], simulated, span["modelled"])
@@ -158,7 +160,8 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     if alarm["episodes"]:
         console.print(
             f"[bold yellow]Unexplained:[/] more than {alarm['allowed']:.1%} of all moves in "
-            f"{len(alarm['episodes'])} episodes ({_few(alarm['episodes'])}), largest {alarm['largest']:.1%}.",
+            f"{plural(len(alarm['episodes']), 'episode')} ({_few(alarm['episodes'])}), "
+            f"largest {alarm['largest']:.1%}.",
             highlight=False,
         )
 
@@ -193,10 +196,10 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
 
     table = Table("", *numbers(""), title=title, show_header=False)
     coin, total, premium = _coin(summary), summary["total"], summary["premium"]
-    table.add_row("P&L", f"{total['coin']:+.8f} {coin}")
-    table.add_row("", f"{total['usd']:+,.2f} USD")
-    table.add_row("premium paid", f"{premium['coin']:.8f} {coin}")
-    table.add_row("", f"{premium['usd']:,.2f} USD")
+    table.add_row("P&L", f"{total['coin']:+z,.8f} {coin}")
+    table.add_row("", f"{total['usd']:+z,.2f} USD")
+    table.add_row("premium paid", f"{premium['coin']:z,.8f} {coin}")
+    table.add_row("", f"{premium['usd']:z,.2f} USD")
     table.add_row("episodes (still open)", f"{summary['n_episodes']} ({summary['n_episodes_open']})")
     closed = ", ".join(f"{reason} {count:,}" for reason, count in summary["closed_by"].items())
     table.add_row("why they closed", closed)
@@ -211,8 +214,8 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
         told = f"{options['at_rest']:,} at rest, {options['took']:,} took"
         table.add_row("legs of options that may rest", told)
     drawdown = summary["max_drawdown"]
-    table.add_row("largest drawdown", f"{drawdown['coin']:.8f} {coin}")
-    table.add_row("", f"{drawdown['usd']:,.2f} USD")
+    table.add_row("largest drawdown", f"{drawdown['coin']:z,.8f} {coin}")
+    table.add_row("", f"{drawdown['usd']:z,.2f} USD")
     for name, key, form in (
         ("return on premium", "return_on_premium", "+.2%"),
         ("return on margin", "return_on_margin", "+.2%"),
@@ -235,8 +238,8 @@ def _headline(summary: dict[str, Any], title: str) -> Table:
     if forced["rounds"]:
         table.add_row("liquidated, rounds", f"{forced['rounds']:,}, first at {forced['first']}")
     scalps, theta = summary["scalps"], summary["theta_paid"]
-    table.add_row("theta paid", f"{theta['coin']:.8f} {coin}")
-    table.add_row("", f"{theta['usd']:,.2f} USD")
+    table.add_row("theta paid", f"{theta['coin']:z,.8f} {coin}")
+    table.add_row("", f"{theta['usd']:z,.2f} USD")
     table.add_row("scalps (with profit)", f"{scalps['n']:,} ({figure(scalps['won'], '.1%')})")
     table.add_row("hedged by", summary["engine"].partition(":")[0])
     for source, count in summary["deliveries"].items():

@@ -156,7 +156,13 @@ def _plain(found: Any) -> Any:
 
 def figure(value: float | None, form: str) -> str:
     """Write a figure; a dash for what there is not."""
-    return "-" if value is None or not math.isfinite(value) else format(value, form)
+    return "-" if value is None or not math.isfinite(value) else format(float(value), _unsigned_zero(form))
+
+
+def _unsigned_zero(form: str) -> str:
+    """Add to a format that a rounded zero has no minus."""
+    sign = form[: form.startswith("+")]
+    return f"{sign}z{form[len(sign) :]}"
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def _show(console: Console, found: dict[str, Any], coin: str) -> None:
     console.print(_figures(found, names))
     console.print(_configuration(found, names))
     for pair in found["paired"]:
-        console.print(_pairs(pair, names[0], coin))
+        if pair["pairs"]:
+            console.print(_pairs(pair, names[0], coin))
 
 
 def _plain(text: str) -> str:
@@ -99,8 +100,9 @@ def _configuration(found: dict[str, Any], names: list[str]) -> Table:
 
 def _pairs(pair: dict[str, Any], first: str, coin: str) -> Table:
     from gammacore.backtest.report.compare_page import paired_rows
+    from gammacore.backtest.report.view import plural
 
-    counted = f"{pair['pairs']:,} pairs of episodes of the same expiry and strike"
+    counted = f"{plural(pair['pairs'], 'pair')} of episodes of the same expiry and strike"
     table = Table(
         "mean difference of",
         *numbers("", "standard\nerror", "95 %\nfrom", "\nto"),
