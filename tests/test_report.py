@@ -377,6 +377,49 @@ def test_no_hedges_and_no_funding(results, report):
     assert not [t for t in page.figure("lines")["data"] if t["name"] == "funding"]
 
 
+@pytest.mark.parametrize(("price", "decimals"), [(150.0, 2), (9.5, 4), (0.105, 6), (0.00002, 9)])
+def test_prices_of_a_coin_of_any_price_keep_their_digits(results, report, price, decimals):
+    scale = price / results.profit["index_usd"].iloc[0]
+    profit = results.profit.assign(index_usd=scale * results.profit["index_usd"])
+    fills = results.fills.assign(price=scale * results.fills["price"])
+    episodes = results.episodes.assign(delivery_price_usd=scale * results.episodes["delivery_price_usd"])
+    scalps = results.scalps.assign(open_price=scale * results.scalps["open_price"])
+    page = report(replaced(results, profit=profit, fills=fills, episodes=episodes, scalps=scalps))
+    figure = page.figure("price")
+    for name, least in (("index", 0.5), ("hedge bought", 0.5), ("hedge sold", 0.5)):
+        drawn = trace(figure, name)
+        known = [y for y in drawn["y"] if y is not None]
+        assert len(set(known)) > least * min(len(known), 900)
+        assert f",.{decimals}f}} USD" in drawn["hovertemplate"]
+    lowest = profit["index_usd"].min()
+    assert min(trace(figure, "index")["y"]) == pytest.approx(lowest, rel=1e-4)
+    delivered = episodes["delivery_price_usd"].dropna().iloc[0]
+    assert f"delivered at {delivered:,.{decimals}f} USD" in trace(figure, "delivery")["text"][0]
+    assert f"{delivered:,.{decimals}f}" in page.text
+    assert f"{scalps['open_price'].iloc[0]:,.{decimals}f}" in page.text
+    assert json.loads(page.scripts["json-replay"])["price_decimals"] == decimals
+
+
+def test_large_amounts_are_written_out(report):
+    size = {"size": {"contracts": 2e6}, "hedge": {**RUN["hedge"], "band": 1e5}}
+    page = report(run_backtest(parse_config({**RUN, **size})))
+    assert "2,000,000 coin a leg" in page.text
+    assert "off by more than 100,000 coin" in page.text
+    assert "Size, BTC a leg = 2,000,000;" in page.text
+    replay = json.loads(page.scripts["json-replay"])
+    assert replay["episodes"][0]["title"].startswith("long 2,000,000 × ")
+    entered = trace(page.figure("price"), "options in")["text"][0]
+    assert "+2,000,000 at" in entered
+
+
+def test_a_small_book_is_drawn_to_its_own_digits(report):
+    size = {"size": {"contracts": 0.001}, "hedge": {**RUN["hedge"], "band": 1e-4, "lots": False}}
+    page = report(run_backtest(parse_config({**RUN, **size})))
+    gamma = [t for t in page.figure("book")["data"] if t.get("yaxis") == "y2"]
+    assert len({y for t in gamma for y in t["y"] if y}) > 20
+    assert all(",.6~f" in t["hovertemplate"] for t in page.figure("deltas")["data"])
+
+
 def test_linear_accounts_have_fees_in_usd(report):
     market = MARKET | {"spot": 3000.0}
     linear = run_backtest(

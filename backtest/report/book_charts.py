@@ -26,7 +26,7 @@ from .thinning import milliseconds, rounded
 from .view import View
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW, GREY)
-SHOWN = (("delta_coin", 5), ("gamma_coin_per_percent", 5), ("vega_usd_per_point", 2))
+SHOWN = (("delta_coin", 6), ("gamma_coin_per_percent", 6), ("vega_usd_per_point", 4))
 USUAL = 0.98  # of the values that an axis shows: gamma at the strike has no bound in the last hours
 
 
@@ -44,18 +44,18 @@ def book_figure(view: View) -> Figure:
                     name=str(expiry),
                     marker={"color": COLOURS[number % len(COLOURS)], "line": {"width": 0}},
                     yaxis="y" if panel == 1 else f"y{panel}",
-                    hovertemplate=f"%{{y:+,.4~f}}<extra>{expiry}</extra>",
+                    hovertemplate=f"%{{y:+,.6~f}}<extra>{expiry}</extra>",
                 )
             )
     net = options.groupby("ts_ns")["delta_coin"].sum() + hedge.set_index("ts_ns")["delta_coin"]
     traces.append(
         scatter(
             x=milliseconds(net.index.to_numpy(np.int64)),
-            y=rounded(net, 5),
+            y=rounded(net, 6),
             name="net, with the hedge",
             mode="lines",
             line={"color": BLACK, "width": 1.6},
-            hovertemplate="%{y:+,.4~f}<extra>net, with the hedge</extra>",
+            hovertemplate="%{y:+,.6~f}<extra>net, with the hedge</extra>",
         )
     )
     ranges = []

@@ -196,7 +196,7 @@ def _gains(found: Sequence[RuleCalibration]) -> Figure:
         [trace],
         110 + 34 * len(known),
         showlegend=False,
-        xaxis=axis("Constant's Brier less that of P", zeroline=False, tickformat="+.2~f", nticks=6),
+        xaxis=axis("Constant's Brier less that of P", zeroline=False, tickformat="+.4~f", nticks=6),
         yaxis=axis(type="category"),
     )
     figure.add_vline(0.0, {"color": GREY, "width": 1.4, "dash": "dash"})

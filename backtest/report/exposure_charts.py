@@ -31,7 +31,7 @@ def deltas_figure(view: View) -> Figure:
     shown = hedges.iloc[kept]
     at = milliseconds(shown["ts_ns"])
     before, after = (rounded(shown[f"delta_{side}"], 6) for side in ("before", "after"))
-    hover = f"episode %{{text}}<br>%{{x}}<br>%{{y:+,.5f}} {view.coin}<extra></extra>"
+    hover = f"episode %{{text}}<br>%{{x}}<br>%{{y:+,.6~f}} {view.coin}<extra></extra>"
     sticks = scatter(
         x=[x for t in at for x in (t, t, None)],
         y=[y for pair in zip(before, after, strict=True) for y in (*pair, None)],
@@ -46,7 +46,7 @@ def deltas_figure(view: View) -> Figure:
         y=after,
         text=shown["episode"].tolist(),
         mode="lines",
-        name="after the hedge",
+        name="after",
         line={"color": BLUE, "width": 1.6},
         hovertemplate=hover,
     )
@@ -70,7 +70,7 @@ def greeks_figure(view: View) -> Figure:
         LINE_POINTS,
         name="gamma",
         line={"color": GREEN, "width": 1.4},
-        hovertemplate=f"%{{y:+,.4f}} {view.coin} a percent<extra>gamma</extra>",
+        hovertemplate=f"%{{y:+,.6~f}} {view.coin} a percent<extra>gamma</extra>",
     )
     theta = line_trace(
         ts,

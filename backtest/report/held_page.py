@@ -72,7 +72,7 @@ def _row(one: HedgedBook, best: HedgedBook) -> dict[str, Any]:
         "best": one is best,
         "pnl": as_text(seen["pnl_usd"], "+,.0f"),
         "tone": gain_or_loss(seen["pnl_usd"]),
-        "coin": as_text(seen["pnl_coin"], "+.4f"),
+        "coin": as_text(seen["pnl_coin"], "+,.4f"),
         "trades": f"{seen['hedge_trades']:,}",
         "cost": as_text(seen["hedge_fees_usd"] + seen["spread_usd"], ",.0f"),
         "funding": as_text(seen["funding_usd"], "+,.0f"),

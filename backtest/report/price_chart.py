@@ -32,13 +32,14 @@ def price_figure(view: View) -> Figure:
     """Index price with hedges, option trades and deliveries."""
     profit = view.results.profit
     ts, index = profit["ts_ns"].to_numpy(np.int64), profit["index_usd"].to_numpy(np.float64)
+    decimals = view.price_decimals
     line = line_trace(
         ts,
         index,
-        2,
+        decimals,
         name="index",
         line={"color": GREY, "width": 1.2},
-        hovertemplate=f"index %{{y:,.{view.price_decimals}f}} USD<extra></extra>",
+        hovertemplate=f"index %{{y:,.{decimals}f}} USD<extra></extra>",
     )
     return make_figure(
         [line, *_hedge_markers(view), *_option_markers(view, ts, index), *_delivery_markers(view)],
@@ -58,7 +59,7 @@ def _sides(view: View) -> list[tuple[str, pd.DataFrame, Ints]]:
 
 
 def _hedge_markers(view: View) -> list[Trace]:
-    sides = _sides(view)
+    sides, decimals = _sides(view), view.price_decimals
     largest = max((float(side["amount"].abs().max()) for _, side, _ in sides), default=1.0) or 1.0
     amount_unit, fee_unit = (view.coin, "USD") if view.linear else ("USD", view.coin)
     # Many markers are drawn small, or they hide the price.
@@ -74,7 +75,7 @@ def _hedge_markers(view: View) -> list[Trace]:
         markers.append(
             scatter(
                 x=milliseconds(shown["ts_ns"]),
-                y=rounded(shown["price"], 2),
+                y=rounded(shown["price"], decimals),
                 mode="markers",
                 name=name,
                 marker={
@@ -87,7 +88,7 @@ def _hedge_markers(view: View) -> list[Trace]:
                 customdata=[list(pair) for pair in detail],
                 text=shown["instrument"].tolist() if several else shown["instrument"].iloc[0],
                 hovertemplate="%{text}<br>%{x}<br>"
-                f"%{{customdata[0]:+,.6~f}} {amount_unit} at %{{y:,.{view.price_decimals}f}} USD"
+                f"%{{customdata[0]:+,.6~f}} {amount_unit} at %{{y:,.{decimals}f}} USD"
                 f"<br>fee %{{customdata[1]:,.8~f}} {fee_unit}<extra>{name}</extra>",
             )
         )
@@ -109,14 +110,14 @@ def _option_markers(view: View, ts: Ints, index: Floats) -> list[Trace]:
         level = np.interp(at.astype(np.float64), ts.astype(np.float64), index)
         kept = thin(level, MARKER_POINTS)
         legs = [_leg_words(view, int(groups[k][0][1]), groups[k][1]) for k in kept]
-        markers.append(_event_markers(name, symbol, colour, at[kept], level[kept], legs, view.price_decimals))
+        markers.append(_event_markers(view, (name, symbol, colour), at[kept], level[kept], legs))
     return markers
 
 
 def _leg_words(view: View, episode: int, legs: pd.DataFrame) -> str:
     unit = "USD" if view.linear else view.coin
     rows = [
-        f"{leg.instrument}  {leg.amount:+g} at {leg.price:,.6g} {unit}, fee {leg.fee:.6g} {unit}"
+        f"{leg.instrument}  {leg.amount:+,.12g} at {leg.price:,.6g} {unit}, fee {leg.fee:.6g} {unit}"
         for leg in legs.itertuples(index=False)
     ]
     return "<br>".join([f"episode {episode}", *rows])
@@ -130,24 +131,23 @@ def _delivery_markers(view: View) -> list[Trace]:
         return []
     done = done.iloc[thin(done["delivery_price_usd"], MARKER_POINTS)]
     ts = np.array([parse_time(closed) for closed in done["closed"]], np.int64)
-    price = done["delivery_price_usd"].to_numpy(np.float64)
-    decimals = view.price_decimals
+    price, form = done["delivery_price_usd"].to_numpy(np.float64), f",.{view.price_decimals}f"
     words = [
-        f"episode {row.episode}<br>{row.instruments}<br>"
-        f"delivered at {row.delivery_price_usd:,.{decimals}f} USD"
+        f"episode {row.episode}<br>{row.instruments}<br>delivered at {row.delivery_price_usd:{form}} USD"
         for row in done.itertuples(index=False)
     ]
-    return [_event_markers("delivery", "star", YELLOW, ts, price, words, decimals)]
+    return [_event_markers(view, ("delivery", "star", YELLOW), ts, price, words)]
 
 
 def _event_markers(
-    name: str, symbol: str, colour: str, ts: Ints, level: Floats, words: list[str], decimals: int
+    view: View, look: tuple[str, str, str], ts: Ints, level: Floats, words: list[str]
 ) -> Trace:
+    (name, symbol, colour), decimals = look, view.price_decimals
     # A roll delivers and enters at one moment: the star lies on the diamond and leaves its corners free.
     size = (7 if symbol == "star" else 11) + (3 if len(words) <= 25 else 0)
     return scatter(
         x=milliseconds(ts),
-        y=rounded(level, 2),
+        y=rounded(level, decimals),
         mode="markers",
         name=name,
         marker={"symbol": symbol, "color": colour, "size": size, "line": {"color": BLACK, "width": 1}},

@@ -41,7 +41,7 @@ def replay_data(view: View) -> dict[str, Any]:
 def _episode(seen: EpisodeMoments, row: Any) -> dict[str, Any]:
     return {
         "number": int(seen.episode),
-        "title": f"{row.side} {row.contracts:g} × {row.strikes}, {day(row.entry)} to {day(row.expiry)}",
+        "title": f"{row.side} {row.contracts:,.12g} × {row.strikes}, {day(row.entry)} to {day(row.expiry)}",
         "iv": float(row.iv_entry) if math.isfinite(row.iv_entry) else None,
         "expiry": parse_time(row.expiry) // BROWSER_NS,
         "at": pack(seen.ts_ns // BROWSER_NS, "<f8"),

@@ -76,7 +76,9 @@ def render_simulation(found: Simulated, script: SharedScript | None = None) -> s
 
 def _position(found: Simulated) -> str:
     legs = found.run.experiment.book
-    return ", ".join(f"{leg.amount:+g} {leg.kind} {leg.strike:g}, {leg.expiry * 365:g} d" for leg in legs)
+    return ", ".join(
+        f"{leg.amount:+,.12g} {leg.kind} {leg.strike:,.12g}, {leg.expiry * 365:g} d" for leg in legs
+    )
 
 
 def _subtitle(found: Simulated) -> str:
@@ -91,7 +93,7 @@ def _headline(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
     mean, error = summary["mean"], summary["standard_error"]
     return [
         ("Premium", f"{summary['premium']:+,.6g} {unit}"),
-        ("Mean P&L", f"{mean:+,.6g} {unit} ± {error:.2g} (standard error)"),
+        ("Mean P&L", f"{mean:+,.6g} {unit} ± {error:,.2g} (standard error)"),
         ("Standard deviation", f"{summary['sd']:,.6g} {unit}"),
         ("Expected shortfall, worst 5 %", f"{summary['expected_shortfall_5']:+,.6g} {unit}"),
         ("Probability of profit", f"{summary['probability_of_profit']:.1%}"),

@@ -121,7 +121,7 @@ def _columns(view: View) -> list[_Column]:
         _Column("Delivered at, USD", "delivery_price_usd", f",.{view.price_decimals}f"),
         _Column("Closed by", "close_reason", None),
         _Column("Side", "side", None),
-        _Column(f"Size, {coin} a leg", "contracts", ",.4g"),
+        _Column(f"Size, {coin} a leg", "contracts", ",.12g"),
         _Column("Sized by", "sized_by", None),
     ]
 
@@ -160,7 +160,7 @@ def scalp_rows(view: View) -> dict[str, Any]:
         _Column("Episode", "episode", ".0f"),
         _Column("Opened, UTC", "opened", None),
         _Column("Hours", "hours", ",.2f"),
-        _Column(f"Amount, {view.coin if view.linear else 'USD'}", "amount", "+,.6g"),
+        _Column(f"Amount, {view.coin if view.linear else 'USD'}", "amount", "+,.10g"),
         _Column("From, USD", "open_price", price),
         _Column("To, USD", "close_price", price),
         _Column("Closed by", "closed_by", None),

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gammacore.config import Config
 
 from ..figures.results import Results
-from .thinning import extent
 
 MISSING = "–"
 # In the order of reading: the bet, its hedge, its costs, the rest.
@@ -73,9 +74,10 @@ class View(NamedTuple):
 
     @property
     def price_decimals(self) -> int:
-        """Decimals of prices in USD: two, or for a coin worth less than a hundred five digits in all."""
-        highest = extent(self.results.profit["index_usd"])
-        return max(2, 4 - math.floor(math.log10(highest))) if highest > 0.0 else 2
+        """Decimals of prices: five digits of the lowest, and never less than cents."""
+        index = self.results.profit["index_usd"].to_numpy(np.float64)
+        known = index[np.isfinite(index) & (index > 0)]
+        return max(2, 4 - math.floor(math.log10(known.min()))) if len(known) else 2
 
     @property
     def linear(self) -> bool:

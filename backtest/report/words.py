@@ -54,7 +54,7 @@ def _bet_words(config: Config) -> str:
     if limits.max_open_episodes is not None:
         words.append(f"at most {limits.max_open_episodes} open")
     if limits.max_contracts is not None:
-        words.append(f"at most {limits.max_contracts:g} coin a leg over all")
+        words.append(f"at most {limits.max_contracts:,.12g} coin a leg over all")
     return "; ".join(words)
 
 
@@ -75,7 +75,7 @@ def _size_words(size: SizeConfig) -> str:
         "rule": "what {} says",
     }
     told = [forms[name].format(getattr(size, name)) for name in size.budgets]
-    return ", at most ".join(told) or f"{size.contracts:g} coin a leg"
+    return ", at most ".join(told) or f"{size.contracts:,.12g} coin a leg"
 
 
 def _hedge_words(config: Config) -> str:
@@ -103,14 +103,14 @@ def _hedge_words(config: Config) -> str:
 
 def _rule_words(hedge: HedgeConfig, rule: str) -> str:
     """Say when a hedge takes place."""
-    lower = "" if hedge.band_lower is None else f" (-{hedge.band_lower:g} below)"
+    lower = "" if hedge.band_lower is None else f" (-{hedge.band_lower:,.12g} below)"
     units = {
         "usd": "USD",
         "relative": "of the price",
         "sigma": f"standard deviations of {hedge.move_horizon}",
     }
     rules = {
-        "band": f"whenever off by more than {hedge.band:g} coin{lower}, "
+        "band": f"whenever off by more than {hedge.band:,.12g} coin{lower}, "
         f"back to the {hedge.to or 'centre'} of the band",
         "snapshot": "at every published chain",
         "interval": f"every {hedge.every}",
@@ -120,7 +120,7 @@ def _rule_words(hedge: HedgeConfig, rule: str) -> str:
         "zakamouline": f"at Zakamouline's band, risk aversion {hedge.risk_aversion:g}",
         "fixed_cost": f"where the risk is worth {hedge.cost_per_trade:g} USD a trade, risk aversion "
         f"{hedge.risk_aversion:g}",
-        "ladder": f"orders resting {hedge.band:g} coin of delta on either side",
+        "ladder": f"orders resting {hedge.band:,.12g} coin of delta on either side",
     }
     return rules[rule]
 
