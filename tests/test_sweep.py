@@ -378,6 +378,25 @@ def test_the_page_shows_maps_and_cells(tmp_path):
     assert "http://" not in page.partition("<script>")[0]
 
 
+def test_whole_and_broken_numbers_of_a_parameter_share_a_map(tmp_path):
+    """1 of a list of ratios is the same cell as 1.0 of the table."""
+
+    def made_up(cell):
+        figures = dict.fromkeys(FIGURES, float(cell.number))
+        return {"figures": figures, "first_day": 0, "daily": [1.0, -1.0, 2.0]}
+
+    ratios, bands = [0.5, 1, 1.5], [0.05, 1]
+    for vary in ({"hedge.ratio": ratios, "hedge.band": bands}, {"hedge.ratio": ratios}):
+        out = tmp_path / str(len(vary))
+        run_sweep(build({"vary": vary}), out, backend="serial", function=made_up)
+        page = (out / "report.html").read_text(encoding="utf-8")
+        drawn = json.loads(page.partition('id="json-0">')[2].partition("</script>")[0])["data"][0]
+        values = np.array(drawn["z"] if "z" in drawn else drawn["y"], dtype=float)
+        assert values.size == len(ratios) * len(bands) ** (len(vary) - 1)
+        assert np.isfinite(values).all()
+        assert "Drawdown, BTC" in page
+
+
 @posix
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     out = tmp_path / "run"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ SHOWN = {  # figure of a cell: its name, how it is written, how it is scaled
     "n_episodes": ("Episodes", ",.0f", 1.0),
     "n_hedges": ("Hedges", ",.0f", 1.0),
 }
+SETTLED = ("total", "fees", "max_drawdown")  # in the currency that the accounts are kept in
 MAPPED = ("sharpe", "mean_pnl_over_premium", "total_usd", "n_hedges")
 DIVERGING = [[0.0, LOSS], [0.5, "#F2F2F2"], [1.0, GAIN]]
 TABLE_ROWS = 2_000
@@ -59,7 +61,7 @@ def render_sweep(
         "sentence": summary["verdict"],
         "verdict": verdict_rows(summary),
         "walks": _walk_tables(summary),
-        "figure_names": [name for name, _, _ in SHOWN.values()],
+        "figure_names": _titles(config),
         "rows": [_row(row, list(config.vary)) for row in ranked.head(TABLE_ROWS).to_dict("records")],
         "left_out": max(len(table) - TABLE_ROWS, 0),
         "figures": {str(k): script_json(figure.plain()) for k, figure in enumerate(_figures(config, table))},
@@ -67,8 +69,14 @@ def render_sweep(
     return render("sweep.html.jinja", context, script)
 
 
+def _titles(config: Config) -> list[str]:
+    """Name the figures of a cell, with the currency where all cells settle in one."""
+    unit = "" if "currency" in config.vary else f", {config.settles_in}"
+    return [f"{name}{unit}" if key in SETTLED else name for key, (name, _, _) in SHOWN.items()]
+
+
 def _row(row: dict[Any, Any], varied: list[str]) -> list[tuple[str, str]]:
-    cells = [(str(row[name]), "") for name in varied]
+    cells = [(_label(row[name]), "") for name in varied]
     for name, (_, form, scale) in SHOWN.items():
         value = math.nan if row[name] is None else float(row[name])
         tone = gain_or_loss(value) if "+" in form else ""
@@ -138,15 +146,20 @@ def _figures(config: Config, table: pd.DataFrame) -> list[Figure]:
     return [_heat_map(table, x, y, config.vary[x], config.vary[y]) for x, y in pairs]
 
 
+def _label(value: Any) -> str:
+    """Write a value of a parameter: 1 of a file is 1.0 of a column of numbers, and the same cell."""
+    return f"{float(value):.12g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)
+
+
 def _means(table: pd.DataFrame, figure: str, by: list[str]) -> pd.Series:
     """Mean of a figure over all other parameters, by the text of these."""
-    keys = [table[name].map(str) for name in by]
+    keys = [table[name].map(_label) for name in by]
     return pd.to_numeric(table[figure], errors="coerce").groupby(keys).mean()
 
 
 def _heat_map(table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any]) -> Figure:
     traces = []
-    columns, rows = [str(value) for value in xs], [str(value) for value in ys]
+    columns, rows = [_label(value) for value in xs], [_label(value) for value in ys]
     for k, name in enumerate(MAPPED):
         title, form, scale = SHOWN[name]
         means = _means(table, name, [y, x]).to_dict()
@@ -166,7 +179,7 @@ def _heat_map(table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any])
 
 
 def _bars(table: pd.DataFrame, name: str, values: list[Any]) -> Figure:
-    labels, traces = [str(value) for value in values], []
+    labels, traces = [_label(value) for value in values], []
     for k, figure in enumerate(MAPPED):
         title, form, scale = SHOWN[figure]
         means = _means(table, figure, [name]).to_dict()
