@@ -375,3 +375,25 @@ def test_one_pair_is_one_pair_and_the_same_profit_is_no_more(runs):
     assert "1 pair in 1 week, " in render_comparison(one, found)
     same = comparison([first, first])["verdict"][0]
     assert same.startswith(f"{first.name} made as much as {first.name}: 0 USD an episode")
+
+
+def test_parameters_with_parts_are_written_as_in_a_file(runs):
+    legs = [{"kind": "call", "strike": "delta 0.25", "implied": None}]
+    with_legs = msgspec.structs.replace(runs[1], config=runs[1].config | {"entry": {"legs": legs}})
+    page = render_comparison([runs[0], with_legs], comparison([runs[0], with_legs]))
+    assert "[{kind: call, strike: delta 0.25, implied: null}]" in page
+
+
+def test_numbers_of_many_runs_are_not_broken_between_digits(runs, tmp_path, tab):
+    """Beside a long value other columns keep room for a word."""
+    legs = [{"kind": "call", "strike": "delta 0.25"}] * 4
+    many = [msgspec.structs.replace(runs[0], name=f"run{k}") for k in range(8)]
+    for k, run in enumerate(many):
+        changed = {"entry": {"legs": legs if k == 3 else []}, "hedge": {"band": (k + 1) / 10_000}}
+        many[k] = msgspec.structs.replace(run, config=run.config | changed)
+    path = tmp_path / "compare.html"
+    path.write_text(render_comparison(many, comparison(many)), encoding="utf-8")
+    tab.draw(path, 1440)
+    lines = """[...document.querySelectorAll("td.wrap")].filter(td => td.textContent.startsWith("0.000"))
+      .map(td => { const range = document.createRange(); range.selectNodeContents(td); return range.getClientRects().length; })"""  # noqa: E501
+    assert set(tab.value(lines)) == {1}

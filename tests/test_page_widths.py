@@ -100,6 +100,16 @@ def test_nothing_is_wider_than_the_window_and_no_cell_is_cut(pages, tab, width):
     assert tab.complaints == []
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_long_name_or_path_wraps(pages, tab, width):
+    long = "'/srv/' + 'own_rules_and_more'.repeat(14)"
+    for page in pages:
+        tab.draw(page, width)
+        tab.value(f"document.querySelectorAll('h1, h2, h3, p, li, dd').forEach(e => e.append({long}))")
+        assert tab.value(OUTSIDE) == [], page
+        assert tab.value("document.documentElement.scrollWidth") == width, page
+
+
 def test_the_checks_find_what_they_name(pages, tab):
     tab.draw(pages[-1], 390)
     assert tab.value(SCROLLED) != []

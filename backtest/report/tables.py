@@ -263,4 +263,8 @@ def changed_parameters(config: Config) -> list[tuple[str, str, str]]:
 
 def configured(value: Any) -> str:
     """Write a parameter as a configuration file has it."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {configured(one)}' for name, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(configured, value))}]"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
