@@ -272,3 +272,36 @@ def test_usd_settled_contracts_are_written_in_their_own_units(page):
             written(amount, 2),
             written(mark, 1, signed=False),
         )
+
+
+ORDERS = """import("./tables.js").then((made) => {
+  const place = document.createElement("table"), box = document.createElement("div");
+  const order = (instrument, limit) => ({ order: "h1", purpose: "hedge", legs: [{ instrument, amount: 10 }], stage: "open", limit, tries: 1, since_ms: 0 });
+  made.orders(place, [order("SOL_USDC-PERPETUAL", 139.55), order("TRX_USDC-PERPETUAL", 0.10437), order("BTC-PERPETUAL", 60000.5), order("BTC-9JAN26-60000-C", 0.0345), order("BTC-PERPETUAL", null)]);
+  const none = { session: { hedges: 1, filled: 1, events: 1 }, health: {}, scalps: { count: 1 } };
+  made.cards(box, none);
+  return { prices: [...place.tBodies[0].rows].map((row) => row.cells[4].textContent), words: box.textContent };
+})"""  # noqa: E501
+
+
+def test_prices_of_orders_keep_their_ticks_and_one_is_singular(page):
+    with serving(JournalTail(made().path)) as port:
+        reach(page, port)
+        shown = page.value(ORDERS)
+    assert shown["prices"] == ["139.55", "0.10437", "60,000.5", "0.0345", "–"]
+    assert "1 scalp, 1 fill" in shown["words"]
+    assert "1 event" in shown["words"]
+    assert "1 events" not in shown["words"]
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_a_long_reason_stays_in_the_window(page, width):
+    page.size(width, 900)
+    with serving(JournalTail(made().path)) as port:
+        reach(page, port)
+        page.wait("document.getElementById('mode').textContent.includes('ENDED')")
+        for name in ("mode", "banner"):
+            page.value(
+                f"at = document.getElementById('{name}'), at.hidden = false, at.append('x'.repeat(300))"
+            )
+            assert page.value("document.documentElement.scrollWidth") == width

@@ -12,6 +12,7 @@ export function number(x, digits = 2, signed = false) {
   return sign + text;
 }
 
+export const counted = (count, word) => `${number(count, 0)} ${word}${count === 1 ? "" : "s"}`;
 export const signed = (x, digits = 2) => number(x, digits, true);
 export const percent = (x, digits = 1) => (known(x) ? number(100 * x, digits) + " %" : DASH);
 export const tone = (x) => (!known(x) || x === 0 ? "" : x > 0 ? "gain" : "loss");

@@ -3,7 +3,7 @@
 import { follow } from "./stream.js";
 import * as figures from "./figures.js";
 import * as tables from "./tables.js";
-import { clock, signed, span } from "./format.js";
+import { clock, counted, signed, span } from "./format.js";
 
 const at = (id) => document.getElementById(id);
 const LOST_S = 12; // more than two beats of the server
@@ -71,7 +71,7 @@ function lines() {
 function scalps() {
   const { count, gross } = state.scalps;
   const own = state.session.settlement === "linear" ? "USD" : state.session.currency ?? "coin";
-  at("scalps-note").textContent = `▲ bought, ▼ sold, ○ options; lines join what was bought and sold again: ${count} scalps, ${signed(gross, 8)} ${own} before fees`;
+  at("scalps-note").textContent = `▲ bought, ▼ sold, ○ options; lines join what was bought and sold again: ${counted(count, "scalp")}, ${signed(gross, 8)} ${own} before fees`;
 }
 
 function draw() {

@@ -1,6 +1,6 @@
 // Cards, tables and lists.
 
-import { amount, clock, DASH, day, dollars, number, percent, price, short, signed, span, tone } from "./format.js";
+import { amount, clock, counted, DASH, day, dollars, number, percent, price, short, signed, span, tone } from "./format.js";
 
 function cell(row, text, kind = "", name = "td") {
   const made = document.createElement(name);
@@ -63,7 +63,7 @@ export function orders(place, rows) {
     ["purpose", (r) => r.purpose, ""],
     ["legs", (r) => r.legs.map((leg) => `${amount(leg.instrument, leg.amount)} ${leg.instrument}`).join(", "), ""],
     ["state", (r) => r.stage, ""],
-    ["price", (r) => number(r.limit, r.limit < 10 ? 4 : 1), "num"],
+    ["price", (r) => price(r.legs[0]?.instrument ?? "", r.limit), "num"],
     ["tries", (r) => String(r.tries), "num"],
     ["since", (r) => clock(r.since_ms), "num"],
   ], rows, "nothing is at work");
@@ -101,8 +101,8 @@ export function cards(place, state) {
     ["today", profit ? `${signed(profit.today_usd)} USD` : DASH, "since 00:00 UTC", profit ? tone(profit.today_usd) : ""],
     [coin, market ? `${dollars(market.index)} USD` : DASH, market ? `${day(market.ts_ms)}` : "", ""],
     ["delta", seen ? `${signed(seen.delta_coin, 4)}` : DASH, seen ? `${signed(seen.delta_usd, 0)} USD` : "", ""],
-    ["hedges", `${number(session.hedges, 0)}`, `${number(scalps.count, 0)} scalps, ${number(session.filled, 0)} fills`, ""],
-    ["last price", span(health.price_age_s), `${number(session.events, 0)} events`, health.stale ? "loss" : ""],
+    ["hedges", `${number(session.hedges, 0)}`, `${counted(scalps.count, "scalp")}, ${counted(session.filled, "fill")}`, ""],
+    ["last price", span(health.price_age_s), counted(session.events, "event"), health.stale ? "loss" : ""],
   ];
   place.replaceChildren(...shown.map(([name, value, detail, kind]) => {
     const card = document.createElement("div");
@@ -130,7 +130,7 @@ export function facts(place, { session, health }) {
     ["venue", `${session.venue ?? "not told by this journal"}${paper}`],
     ["journal", `${session.journal ?? DASH}, record ${number(session.seq, 0)}`],
     ["versions", `session ${session.version ?? DASH}, page ${session.shown_by}`],
-    ["begun", `${day(session.first_ms)}, ${session.starts} start${session.starts === 1 ? "" : "s"}`],
+    ["begun", `${day(session.first_ms)}, ${counted(session.starts, "start")}`],
     ["up", `${span(session.uptime_s)} by the journal's clock${session.speed > 1 ? `, ${short(session.speed)} times as fast as ours` : ""}`],
   ];
   place.replaceChildren(...rows.flatMap(([name, text]) => {
