@@ -5,6 +5,7 @@ import html
 import inspect
 from functools import partial
 
+import msgspec
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -130,6 +131,15 @@ def test_a_result_is_short_and_begins_with_its_verdict(result):
     assert html.escape(result.verdict) in page
     assert "says nothing about real profit" in page
     assert "<polyline" in page
+
+
+def test_a_rounded_zero_of_a_result_has_no_sign(result):
+    tables = result._tables
+    money = {"total": {"usd": -0.00048, "coin": 0.0}, "max_drawdown": {"usd": -0.0, "coin": 0.0}}
+    tables = msgspec.structs.replace(tables, summary=tables.summary | money)
+    page = type(result)(tables)._repr_html_()
+    assert "<th>P&amp;L</th><td>0.00 USD</td>" in page
+    assert "<th>largest drawdown</th><td>0.00 USD</td>" in page
 
 
 def test_tables_have_real_times_and_sum_to_the_profit(result):

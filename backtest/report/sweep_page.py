@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -148,7 +147,9 @@ def _figures(config: Config, table: pd.DataFrame) -> list[Figure]:
 
 def _label(value: Any) -> str:
     """Write a value of a parameter: 1 of a file is 1.0 of a column of numbers, and the same cell."""
-    return f"{float(value):.12g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer):
+        return str(value)
+    return f"{float(value):.12g}"
 
 
 def _means(table: pd.DataFrame, figure: str, by: list[str]) -> pd.Series:

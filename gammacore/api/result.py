@@ -126,12 +126,14 @@ class Result:
         return f"<Result {self.config.currency} {days}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
+        from gammacore.backtest.report.view import as_text
+
         s = self.summary
         rows = {
-            "P&L": f"{s['total']['usd']:+,.2f} USD",
+            "P&L": as_text(s["total"]["usd"], "+,.2f", "USD"),
             "episodes": f"{s['n_episodes']:,}",
             "hedges": f"{s['n_hedges']:,}",
-            "largest drawdown": f"{s['max_drawdown']['usd']:,.2f} USD",
+            "largest drawdown": as_text(s["max_drawdown"]["usd"], ",.2f", "USD"),
         }
         cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{v}</td></tr>" for k, v in rows.items())
         warning = "<p>Simulated market: says nothing about real profit.</p>" if s["simulated_data"] else ""
