@@ -409,7 +409,7 @@ def test_large_amounts_are_written_out(report):
     replay = json.loads(page.scripts["json-replay"])
     assert replay["episodes"][0]["title"].startswith("long 2,000,000 × ")
     (bars,) = [t for t in page.figure("bars")["data"] if t["meta"] == "usd"]
-    assert max(map(len, bars["text"])) <= len("-17,331.5 M")  # or they lie on the names of the lines
+    assert max(map(len, bars["text"])) <= len("-17.33 bn")  # or they lie on the names of the lines
     entered = trace(page.figure("price"), "options in")["text"][0]
     assert "+2,000,000 at" in entered
 

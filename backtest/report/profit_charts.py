@@ -136,8 +136,10 @@ def _waterfall(names: Sequence[str], steps: Sequence[float], total: float, unit:
 
 def _short(value: float, unit: Unit) -> str:
     """Format a number for the end of a bar, where there is no room for the digits of millions."""
+    if abs(value) >= 1e9:
+        return as_text(value / 1e9, "+,.2f", "bn")
     if abs(value) >= 1e6:
-        return as_text(value / 1e6, "+,.1f", "M")
+        return as_text(value / 1e6, "+.1f", "M")
     if unit.key == "coin":
         return as_text(value, "+,.4f" if abs(value) >= 1e-4 else "+.8f")
     return as_text(value, "+,.0f" if abs(value) >= 1_000 else "+,.2f")
