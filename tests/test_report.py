@@ -444,7 +444,7 @@ def test_linear_accounts_have_fees_in_usd(report):
 
 
 def test_prices_of_a_coin_of_cents_have_five_digits(results, report):
-    cents = results.profit["index_usd"].max() / 0.12345
+    cents = results.profit["index_usd"].min() / 0.12345
     scalps = results.scalps.assign(
         open_price=results.scalps["open_price"] / cents, close_price=results.scalps["close_price"] / cents
     )
