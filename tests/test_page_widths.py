@@ -55,6 +55,11 @@ TWICE = """[...document.querySelectorAll(".figure")].flatMap(figure =>
     const said = [...figure.querySelectorAll(`.${axis} text`)].map(t => t.textContent);
     return said.filter((text, k) => said.indexOf(text) < k);
   }))"""
+# A long path or name at the end of every text.
+LENGTHEN = """
+document.querySelectorAll("h1, h2, h3, p, li, dd")
+  .forEach((e) => e.append("/srv/" + "own_rules_and_more".repeat(14)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -97,17 +102,10 @@ def test_nothing_is_wider_than_the_window_and_no_cell_is_cut(pages, tab, width):
         assert tab.value(TWICE) == [], name
         assert width < 1440 or tab.value(SCROLLED) == [], name
         assert tab.value(KEPT), name
+        tab.value(LENGTHEN)
+        assert tab.value(OUTSIDE) == [], f"{name} with long paths and names"
+        assert tab.value("document.documentElement.scrollWidth") == width, f"{name} with long paths and names"
     assert tab.complaints == []
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_long_name_or_path_wraps(pages, tab, width):
-    long = "'/srv/' + 'own_rules_and_more'.repeat(14)"
-    for page in pages:
-        tab.draw(page, width)
-        tab.value(f"document.querySelectorAll('h1, h2, h3, p, li, dd').forEach(e => e.append({long}))")
-        assert tab.value(OUTSIDE) == [], page
-        assert tab.value("document.documentElement.scrollWidth") == width, page
 
 
 def test_the_checks_find_what_they_name(pages, tab):
