@@ -139,13 +139,13 @@ def test_a_client_that_leaves_is_noticed(port, exchange):
 
 
 def test_a_client_that_does_not_read_is_cut_off(monkeypatch):
-    monkeypatch.setattr(server, "SLOW_S", 0.5)
     exchange = Exchange(CONFIG)
     with serving(exchange, speed=600.0) as port:
         socket = connect(port)
         login(socket)
         channels = [f"{kind}.BTC-PERPETUAL.raw" for kind in ("book", "ticker", "trades")]
         call(socket, "private/subscribe", channels=channels)
+        monkeypatch.setattr(server, "SLOW_S", 0.5)  # not before: this process reads, however busy the machine
         for _ in range(200):
             if not exchange.connections:
                 break
