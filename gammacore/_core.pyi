@@ -1,10 +1,12 @@
+# mypy: disable-error-code="overload-overlap"
+# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gammacore.array_types import Array
+from gammacore.array_types import AnySeries, Array, FloatSeries, IntSeries
 from gammacore.implied import IVStatus
 
 _Floats = NDArray[np.float64]
@@ -139,6 +141,18 @@ def black76_price(
 ) -> float: ...
 @overload
 def black76_price(
+    kind: int | str | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> FloatSeries: ...
+@overload
+def black76_price(
     kind: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
@@ -179,6 +193,20 @@ def black76_implied_vol(
 ) -> tuple[float, IVStatus]: ...
 @overload
 def black76_implied_vol(
+    kind: int | str | AnySeries,
+    price: AnySeries | float,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> FloatSeries: ...
+@overload
+def black76_implied_vol(
     kind: ArrayLike,
     price: ArrayLike,
     forward: ArrayLike,
@@ -191,6 +219,20 @@ def black76_implied_vol(
     out: _Floats | None = None,
     threads: int = 1,
 ) -> _Floats: ...
+@overload
+def black76_implied_vol(
+    kind: int | str | AnySeries,
+    price: AnySeries | float,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[FloatSeries, IntSeries]: ...
 @overload
 def black76_implied_vol(
     kind: ArrayLike,
@@ -220,6 +262,19 @@ def black_scholes_price(
 ) -> float: ...
 @overload
 def black_scholes_price(
+    kind: int | str | AnySeries,
+    spot: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    dividend: AnySeries | float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> FloatSeries: ...
+@overload
+def black_scholes_price(
     kind: ArrayLike,
     spot: ArrayLike,
     strike: ArrayLike,
@@ -263,6 +318,21 @@ def black_scholes_implied_vol(
 ) -> tuple[float, IVStatus]: ...
 @overload
 def black_scholes_implied_vol(
+    kind: int | str | AnySeries,
+    price: AnySeries | float,
+    spot: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    dividend: AnySeries | float = 0.0,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> FloatSeries: ...
+@overload
+def black_scholes_implied_vol(
     kind: ArrayLike,
     price: ArrayLike,
     spot: ArrayLike,
@@ -276,6 +346,21 @@ def black_scholes_implied_vol(
     out: _Floats | None = None,
     threads: int = 1,
 ) -> _Floats: ...
+@overload
+def black_scholes_implied_vol(
+    kind: int | str | AnySeries,
+    price: AnySeries | float,
+    spot: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    dividend: AnySeries | float = 0.0,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[FloatSeries, IntSeries]: ...
 @overload
 def black_scholes_implied_vol(
     kind: ArrayLike,
@@ -304,6 +389,17 @@ def inverse_price(
 ) -> float: ...
 @overload
 def inverse_price(
+    kind: int | str | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> FloatSeries: ...
+@overload
+def inverse_price(
     kind: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
@@ -341,6 +437,19 @@ def inverse_implied_vol(
 ) -> tuple[float, IVStatus]: ...
 @overload
 def inverse_implied_vol(
+    kind: int | str | AnySeries,
+    price: AnySeries | float,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    *,
+    status: Literal[False] = False,
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> FloatSeries: ...
+@overload
+def inverse_implied_vol(
     kind: ArrayLike,
     price: ArrayLike,
     forward: ArrayLike,
@@ -352,6 +461,19 @@ def inverse_implied_vol(
     out: _Floats | None = None,
     threads: int = 1,
 ) -> _Floats: ...
+@overload
+def inverse_implied_vol(
+    kind: int | str | AnySeries,
+    price: AnySeries | float,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    *,
+    status: Literal[True],
+    method: _Method = "auto",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[FloatSeries, IntSeries]: ...
 @overload
 def inverse_implied_vol(
     kind: ArrayLike,
@@ -378,6 +500,19 @@ def black76_sensitivities(
     out: None = None,
     threads: int = 1,
 ) -> tuple[float, ...]: ...
+@overload
+def black76_sensitivities(
+    names: Sequence[str],
+    kind: int | str | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> tuple[FloatSeries, ...]: ...
 @overload
 def black76_sensitivities(
     names: Sequence[str],
@@ -405,6 +540,20 @@ def black_scholes_sensitivities(
     out: None = None,
     threads: int = 1,
 ) -> tuple[float, ...]: ...
+@overload
+def black_scholes_sensitivities(
+    names: Sequence[str],
+    kind: int | str | AnySeries,
+    spot: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    dividend: AnySeries | float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> tuple[FloatSeries, ...]: ...
 @overload
 def black_scholes_sensitivities(
     names: Sequence[str],
@@ -432,6 +581,19 @@ def inverse_sensitivities(
     out: None = None,
     threads: int = 1,
 ) -> tuple[float, ...]: ...
+@overload
+def inverse_sensitivities(
+    names: Sequence[str],
+    kind: int | str | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    *,
+    numeraire: Literal["usd", "coin"] = "usd",
+    out: None = None,
+    threads: int = 1,
+) -> tuple[FloatSeries, ...]: ...
 @overload
 def inverse_sensitivities(
     names: Sequence[str],

@@ -6,7 +6,11 @@ Source: F. Black, "The pricing of commodity contracts", Journal of Financial Eco
 A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
-from typing import Generic, NamedTuple, TypeVar, overload
+# mypy: disable-error-code="overload-overlap"
+# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, overload
 
 from numpy.typing import ArrayLike
 
@@ -16,9 +20,12 @@ from gammacore._core import black76_price as price
 from gammacore._core import black76_sensitivities as sensitivities
 from gammacore.array_types import Floats
 
+if TYPE_CHECKING:
+    from gammacore.array_types import AnySeries, FloatSeries
+
 __all__ = ["Greeks", "greeks", "implied_vol", "price", "sensitivities"]
 
-_T = TypeVar("_T", float, Floats)
+_T = TypeVar("_T", float, Floats, "FloatSeries")
 
 
 class Greeks(NamedTuple, Generic[_T]):
@@ -65,6 +72,18 @@ def greeks(
 ) -> Greeks[float]: ...
 @overload
 def greeks(
+    kind: int | str | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> Greeks[FloatSeries]: ...
+@overload
+def greeks(
     kind: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
@@ -85,7 +104,7 @@ def greeks(
     *,
     out: Greeks[Floats] | None = None,
     threads: int = 1,
-) -> Greeks[float] | Greeks[Floats]:
+) -> Greeks[float] | Greeks[Floats] | Greeks[FloatSeries]:
     """Black-76 price and Greeks with respect to the forward.
 
     Parameters

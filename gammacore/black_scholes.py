@@ -8,7 +8,11 @@ forward ``spot * exp((rate - dividend) * tau)``.
 A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
-from typing import overload
+# mypy: disable-error-code="overload-overlap"
+# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
 
 from numpy.typing import ArrayLike
 
@@ -18,6 +22,9 @@ from gammacore._core import black_scholes_price as price
 from gammacore._core import black_scholes_sensitivities as sensitivities
 from gammacore.array_types import Floats
 from gammacore.black76 import Greeks
+
+if TYPE_CHECKING:
+    from gammacore.array_types import AnySeries, FloatSeries
 
 __all__ = ["Greeks", "greeks", "implied_vol", "price", "sensitivities"]
 
@@ -38,6 +45,19 @@ def greeks(
     out: None = None,
     threads: int = 1,
 ) -> Greeks[float]: ...
+@overload
+def greeks(
+    kind: int | str | AnySeries,
+    spot: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    rate: AnySeries | float = 0.0,
+    dividend: AnySeries | float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> Greeks[FloatSeries]: ...
 @overload
 def greeks(
     kind: ArrayLike,
@@ -62,7 +82,7 @@ def greeks(
     *,
     out: Greeks[Floats] | None = None,
     threads: int = 1,
-) -> Greeks[float] | Greeks[Floats]:
+) -> Greeks[float] | Greeks[Floats] | Greeks[FloatSeries]:
     """Black-Scholes-Merton price and Greeks with respect to spot.
 
     Parameters

@@ -7,7 +7,7 @@ the options, without temporary arrays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,37 +18,42 @@ from gammacore.array_types import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gammacore.array_types import AnySeries, FloatSeries, IntSeries
+
 __all__ = ["ChainGreeks", "analyse", "vol_interval"]
 
+_T = TypeVar("_T", Floats, "FloatSeries")
+_Codes = TypeVar("_Codes", NDArray[np.int8], "IntSeries")
 
-class ChainGreeks(NamedTuple):
-    """What a chain's prices say: arrays of one shape; NaN where a price has no volatility.
+
+class ChainGreeks(NamedTuple, Generic[_T, _Codes]):
+    """What a chain's prices say: arrays or Series of one shape; NaN where a price has no volatility.
 
     The Greeks are those of `gammacore.inverse.InverseGreeks`, at each option's own implied
     volatility.
     """
 
-    vol: Floats
+    vol: _T
     """Implied volatility."""
-    status: NDArray[np.int8]
+    status: _Codes
     """Codes of `gammacore.IVStatus`."""
-    delta: Floats
+    delta: _T
     """``kind * N(kind * d1)``; in coin, d price / d forward."""
-    net_delta: Floats
+    net_delta: _T
     """Coin position that hedges the option's coin value: ``kind * K/F * N(kind * d2)``."""
-    gamma: Floats
+    gamma: _T
     """Second derivative in the forward."""
-    vega: Floats
+    vega: _T
     """Per 1.00 of volatility."""
-    theta: Floats
+    theta: _T
     """Per year of calendar time."""
-    rho: Floats
+    rho: _T
     """Per 1.00 of rate."""
-    vanna: Floats
+    vanna: _T
     """d delta / d vol."""
-    volga: Floats
+    volga: _T
     """d vega / d vol."""
-    charm: Floats
+    charm: _T
     """d delta / dt per year of calendar time."""
 
 
@@ -59,6 +64,17 @@ _SLOTS = _arrays.slots(ChainGreeks._fields[2:], inverse=True)
 def analyse(kind: pd.DataFrame, *, at: Any = None) -> pd.DataFrame: ...
 @overload
 def analyse(
+    kind: int | str | AnySeries,
+    price: AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    *,
+    numeraire: inverse.Numeraire = "usd",
+    threads: int = 1,
+) -> ChainGreeks[FloatSeries, IntSeries]: ...
+@overload
+def analyse(
     kind: ArrayLike,
     price: ArrayLike,
     forward: ArrayLike,
@@ -67,7 +83,7 @@ def analyse(
     *,
     numeraire: inverse.Numeraire = "usd",
     threads: int = 1,
-) -> ChainGreeks: ...
+) -> ChainGreeks[Floats, NDArray[np.int8]]: ...
 def analyse(
     kind: Any,
     price: ArrayLike | None = None,
@@ -133,6 +149,18 @@ def analyse(
     return ChainGreeks(vol, status, *greeks)
 
 
+@overload
+def vol_interval(
+    kind: int | str | AnySeries,
+    price: AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    tick: AnySeries | float,
+    *,
+    threads: int = 1,
+) -> tuple[FloatSeries, FloatSeries]: ...
+@overload
 def vol_interval(
     kind: ArrayLike,
     price: ArrayLike,
@@ -142,7 +170,17 @@ def vol_interval(
     tick: ArrayLike,
     *,
     threads: int = 1,
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats]: ...
+def vol_interval(
+    kind: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    tick: ArrayLike,
+    *,
+    threads: int = 1,
+) -> Any:
     """Interval of implied vol that a price rounded to a tick leaves open.
 
     Parameters

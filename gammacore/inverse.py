@@ -7,7 +7,11 @@ inverse options", Mathematical Finance 33 (2023) 1005-1043, and Deribit's DeltaT
 A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
-from typing import Generic, Literal, NamedTuple, TypeVar, overload
+# mypy: disable-error-code="overload-overlap"
+# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar, overload
 
 from numpy.typing import ArrayLike
 
@@ -17,10 +21,13 @@ from gammacore._core import inverse_price as price
 from gammacore._core import inverse_sensitivities as sensitivities
 from gammacore.array_types import Floats
 
+if TYPE_CHECKING:
+    from gammacore.array_types import AnySeries, FloatSeries
+
 __all__ = ["InverseGreeks", "greeks", "implied_vol", "price", "sensitivities"]
 
 Numeraire = Literal["usd", "coin"]
-_T = TypeVar("_T", float, Floats)
+_T = TypeVar("_T", float, Floats, "FloatSeries")
 
 
 class InverseGreeks(NamedTuple, Generic[_T]):
@@ -78,6 +85,18 @@ def greeks(
 ) -> InverseGreeks[float]: ...
 @overload
 def greeks(
+    kind: int | str | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries | float,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    *,
+    numeraire: Numeraire = "usd",
+    out: None = None,
+    threads: int = 1,
+) -> InverseGreeks[FloatSeries]: ...
+@overload
+def greeks(
     kind: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
@@ -98,7 +117,7 @@ def greeks(
     numeraire: Numeraire = "usd",
     out: InverseGreeks[Floats] | None = None,
     threads: int = 1,
-) -> InverseGreeks[float] | InverseGreeks[Floats]:
+) -> InverseGreeks[float] | InverseGreeks[Floats] | InverseGreeks[FloatSeries]:
     """Coin price, deltas and USD Greeks of a coin-settled option.
 
     Parameters

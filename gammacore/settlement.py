@@ -21,8 +21,10 @@ that is fixed is replaced by a lognormal delivery price of the same deviation. T
 to first order in the deviation, a third of a percent of the price, everywhere else.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +32,9 @@ from numpy.typing import ArrayLike
 from gammacore import _core, _series, black76
 from gammacore.array_types import Floats, Ints
 from gammacore.daycount import NS_PER_YEAR, SETTLEMENT_WINDOW_NS
+
+if TYPE_CHECKING:
+    from gammacore.array_types import AnySeries, FloatSeries
 
 __all__ = [
     "WINDOW",
@@ -43,6 +48,8 @@ __all__ = [
 
 WINDOW = SETTLEMENT_WINDOW_NS / NS_PER_YEAR
 """Length of the window in years."""
+
+_T = TypeVar("_T", Floats, "FloatSeries")
 
 
 def averaged_tau(left_ns: Any) -> Any:
@@ -144,16 +151,16 @@ def expected_delivery(forward: Any, left_ns: Any, fixed: Any) -> Any:
     return (1.0 - left) * fixed + left * forward
 
 
-class SettlementGreeks(NamedTuple):
-    """Value and forward Greeks of an option on the average; arrays of one shape."""
+class SettlementGreeks(NamedTuple, Generic[_T]):
+    """Value and forward Greeks of an option on the average; arrays or Series of one shape."""
 
-    price: Floats
+    price: _T
     """Value in coin."""
-    delta: Floats
+    delta: _T
     """Derivative of the USD value in the forward, ``(1 - f) * kind * N(kind * d1)``."""
-    net_delta: Floats
+    net_delta: _T
     """``delta - (1 - f) * price``: coin position that hedges the coin value."""
-    gamma: Floats
+    gamma: _T
     """Second derivative of the USD value in the forward."""
 
 
@@ -177,6 +184,18 @@ def _total_variance(vol: Floats, tau: Floats, window: float) -> Floats:
     return vol**2 * (tau - inside) + np.log1p(np.where(v > 0.5, closed, series))
 
 
+@overload
+def greeks(
+    kind: int | AnySeries,
+    forward: AnySeries | float,
+    strike: AnySeries,
+    tau: AnySeries | float,
+    vol: AnySeries | float,
+    average: AnySeries | float = np.nan,
+    *,
+    window: float = WINDOW,
+) -> SettlementGreeks[FloatSeries]: ...
+@overload
 def greeks(
     kind: ArrayLike,
     forward: ArrayLike,
@@ -186,7 +205,17 @@ def greeks(
     average: ArrayLike = np.nan,
     *,
     window: float = WINDOW,
-) -> SettlementGreeks:
+) -> SettlementGreeks[Floats]: ...
+def greeks(
+    kind: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    average: ArrayLike = np.nan,
+    *,
+    window: float = WINDOW,
+) -> SettlementGreeks[Floats] | SettlementGreeks[FloatSeries]:
     """Coin price, deltas and gamma of an option that pays on the average over the last `window`.
 
     Parameters
@@ -237,7 +266,7 @@ def greeks(
         {"kind": kind, "forward": forward, "strike": strike, "tau": tau, "vol": vol, "average": average}
     )
     if index is not None:
-        found: SettlementGreeks = _series.on_index(greeks(**given, window=window), index)
+        found: SettlementGreeks[FloatSeries] = _series.on_index(greeks(**given, window=window), index)
         return found
     sign, F, K, T, sigma, fixed = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in (kind, forward, strike, tau, vol, average))
