@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal, cast
 
@@ -62,7 +63,7 @@ def store_of(chains: str | None) -> Path | None:
 
 
 def check_grids(config: Config, grids: Grids) -> None:
-    """Refuse whole lots of contracts whose lot is not known, and entries of less than a lot.
+    """Refuse whole lots of contracts whose lot is not known, and entries of other than whole lots.
 
     Raises
     ------
@@ -74,14 +75,27 @@ def check_grids(config: Config, grids: Grids) -> None:
         if grids.of(family, kind) is None:
             raise ConfigError(f"hedge.lots: {grids.missing(family, kind)}")
     options = grids.of(family, "option")
-    enters = (
-        config.hedge.lots and not size.budgets and (config.entry.structure != "none" or config.entry.legs)
-    )
-    if enters and options is not None and size.contracts < options.min_trade_amount:
-        raise ConfigError(
-            f"size.contracts: expected at least a lot of options on {family}, {options.min_trade_amount:g} "
-            f"{config.coin}, got {size.contracts:g} (lots: {options.source})"
-        )
+    if not config.hedge.lots or size.budgets or options is None:
+        return
+    for leg, units in _entered(config):
+        amount = size.contracts * units
+        whole = options.spec.round_amount(amount, "nearest")
+        if whole == 0.0 or not math.isclose(whole, amount, rel_tol=1e-9):
+            raise ConfigError(
+                f"size.contracts: expected whole lots of options on {family}, {options.min_trade_amount:g} "
+                f"{config.coin} each, got {size.contracts:g}{leg} (lots: {options.source})"
+            )
+
+
+def _entered(config: Config) -> list[tuple[str, float]]:
+    """Name what the units are times for each leg, in words and coins; nothing for one's own structure."""
+    entry = config.entry
+    if entry.legs:
+        return [(f" times {abs(leg.amount):g} of a leg", abs(leg.amount)) for leg in entry.legs]
+    if entry.structure == "none" or ":" in entry.structure:
+        return []
+    sold = [(f" times entry.ratio {entry.ratio:g}", entry.ratio)] if entry.structure == "ratio" else []
+    return [("", 1.0), *sold]
 
 
 def _needed(config: Config) -> list[Literal["option", "future", "perpetual"]]:

@@ -109,7 +109,7 @@ def book_of(seed, **changes):
         "hedge.target_delta": float(rng.choice([0.0, 0.5])),
         "hedge.ratio": float(rng.choice([1.0, 0.8])),
         "hedge.risk_aversion": 1e-5,
-        "size.contracts": float(rng.uniform(1, 20)),
+        "size.contracts": round(float(rng.uniform(1, 20)), 1),
         "exit.hours_before_expiry": [None, 5.0][rng.integers(2)],
         "report.attribution": str(rng.choice(["taylor", "revaluation"])),
         "execution.max_above_mark": None,

@@ -1,5 +1,6 @@
 """Which grids and fees a configuration decides by; a backtest in SOL by hand."""
 
+import contextlib
 import json
 
 import pytest
@@ -111,17 +112,49 @@ def test_the_command_takes_a_catalog_and_says_so(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("family", "contracts", "lot"),
-    [("SOL_USDC", 1.0, "10 SOL"), ("BTC", 0.05, "0.1 BTC"), ("ETH", 0.5, "1 ETH")],
+    [
+        ("SOL_USDC", 1.0, "10 SOL"),
+        ("SOL_USDC", 15.0, "10 SOL"),
+        ("BTC", 0.05, "0.1 BTC"),
+        ("BTC", 0.15, "0.1 BTC"),
+        ("ETH", 0.5, "1 ETH"),
+    ],
 )
-def test_entries_of_less_than_a_lot_are_refused(folder, family, contracts, lot):
+def test_entries_of_other_than_whole_lots_are_refused(folder, family, contracts, lot):
     grids = load_listings(folder / "catalog.json", "SOL_USDC").over(published())
     hedge = {"target": "black", "lots": True}
     config = parse_config({"currency": family, "hedge": hedge, "size": {"contracts": contracts}})
     with pytest.raises(
         ConfigError,
-        match=f"size.contracts: expected at least a lot of options on {family}, {lot}, got {contracts:g} ",
+        match=f"size.contracts: expected whole lots of options on {family}, {lot} each, got {contracts:g} ",
     ):
         check_grids(config, grids)
     for other in ({"hedge.lots": False}, {"entry.structure": "none"}, {"size": {"premium_usd": 1e3}}):
         check_grids(with_overrides(config, other), grids)
     check_grids(with_overrides(config, {"size.contracts": 10.0}), grids)
+
+
+@pytest.mark.parametrize("contracts", [0.1, 0.3, 0.7, 1.1, 2.9, 1e5 + 0.1])
+def test_sizes_that_floats_cannot_write_are_whole_lots(contracts):
+    check_grids(parse_config({"size": {"contracts": contracts}}), published())
+
+
+@pytest.mark.parametrize(
+    ("entry", "contracts", "told"),
+    [
+        ({"structure": "ratio", "ratio": 1.5}, 0.1, "got 0.1 times entry.ratio 1.5"),
+        ({"structure": "ratio", "ratio": 1.5}, 0.2, None),
+        (
+            {"legs": [{"kind": "call", "strike": "delta 0.25", "amount": 0.5}]},
+            0.1,
+            "got 0.1 times 0.5 of a leg",
+        ),
+        ({"legs": [{"kind": "call", "strike": "delta 0.25", "amount": 2}]}, 0.05, None),
+        ({"structure": "strangle", "ratio": 1.5}, 0.1, None),
+    ],
+)
+def test_each_leg_is_of_whole_lots(entry, contracts, told):
+    config = parse_config({"entry": entry, "size": {"contracts": contracts}})
+    refused = pytest.raises(ConfigError, match=told) if told else contextlib.nullcontext()
+    with refused:
+        check_grids(config, published())
