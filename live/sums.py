@@ -30,8 +30,9 @@ def sums_of(books: Sequence[Follower], now_ns: int) -> Sums:
     Parameters
     ----------
     books : sequence of Follower
-        One that has not begun counts nothing.
+        One that has not begun counts nothing; one whose day has not begun earned nothing today.
     now_ns : int
+        Exchanges of simulated time may be ahead of it.
     """
     today = delta = vega = 0.0
     for follower in books:
@@ -39,9 +40,9 @@ def sums_of(books: Sequence[Follower], now_ns: int) -> Sums:
         if desk is None or not desk.market.index > 0:
             continue
         seen = totals(desk.portfolio, desk.market)
-        start = follower.day_start
-        same_day = start is not None and start.ts_ns // NS_PER_DAY == now_ns // NS_PER_DAY
-        today += profit_usd(desk) - (start.profit_usd if start is not None and same_day else 0.0)
+        profit, start, at_ns = profit_usd(desk), follower.day_start, max(now_ns, follower.last_ns)
+        same_day = start is not None and start.ts_ns // NS_PER_DAY == at_ns // NS_PER_DAY
+        today += profit - (start.profit_usd if start is not None and same_day else profit)
         delta, vega = delta + seen.delta * desk.market.index, vega + seen.vega_usd
     return Sums(today, delta, vega)
 

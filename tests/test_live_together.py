@@ -41,11 +41,31 @@ def test_sums_are_of_all_books_in_usd():
     assert sums.today == pytest.approx(2 * (by_the_ledger(desk).usd - begun), abs=1e-2)
 
 
-def test_the_profit_of_yesterday_is_not_todays():
+@pytest.mark.parametrize("before", [100.0, -100.0])
+def test_the_profit_of_yesterday_is_not_todays(before):
+    """Neither of a book that has ended, nor of one that is resumed; a simulated exchange may be ahead."""
     one = follower()
-    one.day_start = DayStart(one.last_ns, 100.0)
-    today = sums_of([one], one.last_ns).today
-    assert today == pytest.approx(sums_of([one], one.last_ns + 2 * NS_PER_DAY).today - 100.0)
+    profit = by_the_ledger(one.desk).usd
+    one.day_start = DayStart(one.last_ns, profit - before)
+    assert sums_of([one], one.last_ns).today == pytest.approx(before, abs=1e-2)
+    assert sums_of([one], one.last_ns - 2 * NS_PER_DAY).today == pytest.approx(before, abs=1e-2)
+    assert sums_of([one], one.last_ns + NS_PER_DAY).today == 0.0
+    one.day_start = None
+    assert sums_of([one], one.last_ns).today == 0.0
+
+
+def test_a_resumed_book_that_lost_money_on_other_days_stops_none(tmp_path):
+    path = tmp_path / "a.db"
+    path.write_bytes(made().path.read_bytes())
+    found = Follower(path)
+    books = [SimpleNamespace(journal=path, follower=found, currency="BTC", process=None)]
+    found.update()
+    limits = TogetherConfig(max_daily_loss_usd=-by_the_ledger(found.desk).usd / 2)
+    for days, stopped in ((1, False), (0, True)):
+        at = found.last_ns / NS_PER_SECOND + days * 86_400
+        together = Together(books, limits, clock=lambda at=at: at)
+        together.look()
+        assert bool(together.broken) == kill_file(path).exists() == stopped
 
 
 @pytest.mark.parametrize(
