@@ -6,6 +6,7 @@ vega, USD per day for theta. A scenario moves the price, all volatilities (by a 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import msgspec
@@ -114,13 +115,21 @@ class RiskLimits(msgspec.Struct, frozen=True):
             ("max_vega_usd", abs(after.vega_usd), self.max_vega_usd),
             ("max_premium_usd", after.premium_usd, self.max_premium_usd),
         ):
-            if limit is not None and amount > limit:
-                return f"{name}: {amount:,.6g} exceeds {limit:,.6g}"
-        if self.max_scenario_loss_usd is not None:
-            worst = float(scenario_profit(portfolio, market, self.grid, held).min())
-            if -worst > self.max_scenario_loss_usd:
-                return f"max_scenario_loss_usd: {-worst:,.2f} exceeds {self.max_scenario_loss_usd:,.2f}"
+            if why := _beyond(name, amount, limit, ",.6g"):
+                return why
+        if self.max_scenario_loss_usd is None:
+            return None
+        worst = -float(scenario_profit(portfolio, market, self.grid, held).min())
+        return _beyond("max_scenario_loss_usd", worst, self.max_scenario_loss_usd, ",.2f")
+
+
+def _beyond(name: str, amount: float, limit: float | None, digits: str) -> str | None:
+    """Say that an amount is beyond a limit, or may be; None if it is within it, or there is none."""
+    if limit is None or amount <= limit:
         return None
+    if math.isnan(amount):
+        return f"{name}: a mark is missing, so what it would be after the entry is not known"
+    return f"{name}: {amount:{digits}} exceeds {limit:{digits}}"
 
 
 def _options(portfolio: Portfolio, *, on_their_way: bool = True) -> Positions:

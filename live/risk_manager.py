@@ -430,7 +430,10 @@ class RiskManager:
                 continue
             seen = seen or totals(self.desk.portfolio, self.desk.market)
             amount = abs(getattr(seen, name))
-            self._hold(name, amount > limit, Mode.HEDGE_ONLY, f"{name} {amount:.6g} exceeds {limit:g}")
+            told = f"{amount:.6g} exceeds {limit:g}"
+            if math.isnan(amount):
+                told = "is not known: a mark is missing"
+            self._hold(name, not amount <= limit, Mode.HEDGE_ONLY, f"{name} {told}")
 
     # ------------------------------------------------------------- causes
 

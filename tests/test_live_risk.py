@@ -159,6 +159,17 @@ def test_the_worst_scenario_gates_entries(held):
         assert bool(limits.refusal(order, held.portfolio, held.market)) is refused
 
 
+@pytest.mark.parametrize("limit", ["max_gamma", "max_vega_usd", "max_premium_usd", "max_scenario_loss_usd"])
+def test_an_entry_waits_where_what_is_held_has_no_mark(held, limit):
+    """As of options that expired days ago, while the price that they were delivered at is not told."""
+    order, limits = entry(), RiskLimits(GRID, **{limit: 1e9})
+    held.portfolio.begin(FRIDAY, PERPETUAL, 60e3).pending[order.order_id] = order
+    assert limits.refusal(order, held.portfolio, held.market) is None
+    held.market._vol[CALL] = math.nan
+    assert limits.refusal(order, held.portfolio, held.market).startswith(f"{limit}: a mark is missing")
+    assert RiskLimits(GRID).refusal(order, held.portfolio, held.market) is None
+
+
 def test_hedges_are_held_to_the_largest_order_only(held):
     limits = RiskLimits(GRID, max_gamma=1e-9, max_vega_usd=1e-9, max_order=0.2, max_scenario_loss_usd=1e-9)
     hedge = Order("0-hedge-1", 0, Purpose.HEDGE, (Leg(PERPETUAL, 11_000.0),))
@@ -550,6 +561,10 @@ def test_exposure_beyond_its_limits_stops_entries(held):
     held.portfolio.open[0].hedge.trade(6_000.0, 60e3)
     risk.tick(T0 + 2 * S)
     assert "delta" not in risk.causes
+    held.market._vol[CALL] = math.nan
+    risk.tick(T0 + 4 * S)
+    for name in ("delta", "gamma"):
+        assert risk.causes[name] == (Mode.HEDGE_ONLY, f"{name} is not known: a mark is missing")
 
 
 def test_guards_are_logged_once(told):
