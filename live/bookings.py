@@ -12,6 +12,7 @@ import msgspec
 from gammacore.contracts import Future, Option
 from gammacore.deribit.news import OrderState, PositionMove, TradeNews
 from gammacore.events import Event, Fill, Outside
+from gammacore.execution.quotes import Tradable
 from gammacore.orders import Purpose, order_id_of
 
 from .attempts import Booked
@@ -83,21 +84,23 @@ class Bookings:
 
     def moved(self, move: PositionMove, amount: float) -> None:
         """Book a position that came or went without a trade, as if traded at the mark for no fee."""
-        instrument, market = move.instrument, self._desk.market
+        instrument, told = move.instrument, name_of(move)
         assert not isinstance(instrument, str)
-        if isinstance(instrument, Option):
-            mark = market.model_mark(instrument) if market.prices(instrument) else move.price
-        else:
-            mark = move.price if isinstance(instrument, Future) else market.future_price(instrument)
-        price = move.price if math.isfinite(move.price) else mark
-        told = name_of(move)
+        price = move.price if math.isfinite(move.price) else self._worth(instrument)
         log.warning("position moved", extra={"instrument": instrument.name, "amount": amount, "id": told})
         nothing = "", "", OrderState.OTHER, math.nan, math.nan
+        index = self._desk.market.index
         self._outside(
-            TradeNews(
-                move.ts_ns, told, 0, "", "", instrument, amount, price, mark, market.index, 0.0, *nothing
-            )
+            TradeNews(move.ts_ns, told, 0, "", "", instrument, amount, price, price, index, 0.0, *nothing)
         )
+
+    def _worth(self, instrument: Tradable) -> float:
+        """Mark of an instrument; NaN if it has none here, as of what is not the desk's."""
+        market = self._desk.market
+        if isinstance(instrument, Option):  # the last chain may lack what is held
+            known = market.prices(instrument) or instrument.name in self._positions.own()
+            return market.model_mark(instrument) if known else math.nan
+        return math.nan if isinstance(instrument, Future) else market.future_price(instrument)
 
     def dated(self, fill: Fill) -> Fill:
         """Fill as the desk takes it: at a time of its own, against the mark that the desk has.
@@ -163,7 +166,7 @@ class Bookings:
             instrument,
             amount,
             news.price,
-            news.mark if math.isfinite(news.mark) else news.price,
+            news.price,
             news.fee * amount / news.amount,
             liquidation=news.forced,
         )
