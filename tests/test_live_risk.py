@@ -2,6 +2,7 @@
 
 import logging
 import math
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -32,15 +33,20 @@ PERPETUAL = parse("BTC-PERPETUAL")
 TAU = (FRIDAY - START) / NS_PER_YEAR
 
 
-@pytest.fixture
-def held():
-    """A desk that holds a straddle, with a hedge of -6,000 USD."""
-    desk = build_desk(lively(entry__max_days=10.0, entry__expiries="fridays", hedge__band=5.0))
+def straddle(**changes):
+    """A desk that holds a straddle."""
+    desk = build_desk(lively(entry__max_days=10.0, entry__expiries="fridays", hedge__band=5.0, **changes))
     (order,) = desk.handle(Tape(chains_of([START], [60e3])).snapshot(0))
     for k, leg in enumerate(order.legs):
         desk.handle(Fill(START, order.order_id, 0, leg.instrument, leg.amount, 0.035, 0.034, 0.0003, k == 1))
-    episode = desk.portfolio.open[0]
-    episode.hedge.trade(-6_000.0, 60e3)
+    return desk
+
+
+@pytest.fixture
+def held():
+    """The same, with a hedge of -6,000 USD."""
+    desk = straddle()
+    desk.portfolio.open[0].hedge.trade(-6_000.0, 60e3)
     return desk
 
 
@@ -479,6 +485,42 @@ def test_profit_is_that_of_the_ledgers_at_marks(held):
     higher = sum(inverse.price(kind, 61e3, 60e3, TAU, 0.6) for kind in (1, -1))
     hedge = -6_000 * (1 / 60e3 - 1 / 61e3)
     assert profit_usd(held) == pytest.approx((higher - 0.07 - 0.0006 + hedge) * 61e3, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("hedge", "amount", "open_usd", "ended_usd"),
+    [
+        (PERPETUAL, 6_000.0, 2 * 6_000 * (1 / 60e3 - 1 / 75e3) * 120e3, 6_000 * (1 / 60e3 - 1 / 75e3) * 75e3),
+        (parse("BTC_USDC-PERPETUAL"), 0.1, 2 * 1_500.0, 1_500.0),
+    ],
+)
+def test_profit_of_what_has_ended_is_at_the_price_of_its_end(hedge, amount, open_usd, ended_usd):
+    """Two trades from 60,000 to 75,000, of which one has ended; then the price goes to 120,000."""
+    market, portfolio = Market(), Portfolio()
+
+    def traded(episode, signed, price):
+        market.apply(IndexPrice(market.ts_ns + 1, price))
+        fill = Fill(market.ts_ns, "0-hedge-1", episode.number, hedge, signed, price, price, 0.0)
+        portfolio._fill_hedge(episode, fill, 0.0, market)
+
+    desk = SimpleNamespace(portfolio=portfolio, market=market)
+    market.apply(IndexPrice(START, 60e3))
+    for size in (1, 2):
+        episode = portfolio.begin(FRIDAY, hedge, 60e3)
+        traded(episode, size * amount, 60e3)
+        traded(episode, -size * amount, 75e3)
+        if size == 1:
+            portfolio.finish(episode, market)
+    assert profit_usd(desk) == pytest.approx(3 * ended_usd, rel=1e-5)
+    market.apply(IndexPrice(START + 100, 120e3))
+    assert profit_usd(desk) == pytest.approx(ended_usd + open_usd, rel=1e-5)
+
+
+def test_a_premium_that_is_financed_in_usd_is_owed_in_usd():
+    desk = straddle(hedge__target="usd_neutral")
+    desk.handle(IndexPrice(START + 1, 61e3))
+    worth = sum(inverse.price(kind, 61e3, 60e3, TAU, 0.6) for kind in (1, -1))
+    assert profit_usd(desk) == pytest.approx((worth - 0.0006) * 61e3 - 0.07 * 60e3, rel=1e-6)
 
 
 def test_a_daily_loss_stops_entries_until_the_next_day(held):
