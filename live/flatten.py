@@ -160,12 +160,16 @@ class Closing:
             left = self._left(own)
             if not left or time.monotonic() > until_s:
                 break
+            unanswered = False
             for name, amount in left.items():
                 filled, reasons[name] = self._close(name, amount, step)
-                own[name] += filled
+                own[name] += filled or 0.0
+                unanswered = unanswered or filled is None
                 if filled:
                     self._say(f"{filled:+,g} {name}")
             step += 1
+            if unanswered:  # it may have filled all the same: its trades tell
+                own = self._own()
             if self._left(own):
                 time.sleep(PAUSE_S)
         for name in left:
@@ -218,8 +222,8 @@ class Closing:
             self._grids[name] = found
         return self._grids[name]
 
-    def _close(self, name: str, amount: float, step: int) -> tuple[float, str]:
-        """Send one order; what it filled (signed), and why not more."""
+    def _close(self, name: str, amount: float, step: int) -> tuple[float | None, str]:
+        """Send one order; what it filled (signed; None: not known), and why not more."""
         try:
             quote = self._client.call(m.TICKER, {"instrument_name": name})
             answer = self._client.call(
@@ -235,7 +239,7 @@ class Closing:
                 },
             )
         except RequestError as error:
-            return 0.0, str(error)
+            return None, str(error)
         assert isinstance(answer, OrderAnswer)
         filled = math.copysign(answer.order.filled_amount, -amount) if answer.order.filled_amount else 0.0
         return filled, "no buyer within the limit" if amount > 0.0 else "no seller within the limit"

@@ -38,9 +38,10 @@ class Order:
 class Exchange:
     """Answers calls; fills of every order the share that is next, all of it at last."""
 
-    def __init__(self, positions, trades=(), shares=(), refuses=""):
+    def __init__(self, positions, trades=(), shares=(), refuses="", unanswered=0):
         self.positions, self.trades, self.shares = dict(positions), list(trades), list(shares)
         self.refuses, self.orders = refuses, []
+        self.unanswered = unanswered  # orders that fill and are not answered
 
     def now_ns(self):
         return 100 * SECOND
@@ -64,6 +65,10 @@ class Exchange:
         filled = params["amount"] * (self.shares.pop(0) if self.shares else 1.0)
         side = -1.0 if name == "sell" else 1.0
         self.positions[params["instrument_name"]] += side * filled
+        if self.unanswered:
+            self.unanswered -= 1
+            self.trades.append(of(f"d{self.unanswered}", params["label"], side * filled))
+            raise RequestError(f"{method.name}: the connection was lost")
         return OrderAnswer(Order(filled), ())
 
 
@@ -128,6 +133,14 @@ def test_what_was_closed_before_is_not_closed_again_at_the_holders_cost():
     left, _ = close(exchange, {OPTION: 2.0})
     assert left == {}
     assert exchange.orders == []
+
+
+@pytest.mark.parametrize(("shares", "amounts"), [((1.0,), [2.0]), ((0.5, 0.5, 1.0), [2.0, 1.0, 0.5])])
+def test_an_order_whose_answer_was_lost_is_not_repeated_at_the_holders_cost(shares, amounts):
+    exchange = Exchange({OPTION: 7.0}, shares=shares, unanswered=2)
+    left, said = close(exchange, {OPTION: 2.0})
+    assert (left, exchange.positions) == ({}, {OPTION: 5.0})
+    assert sold(exchange) == [("sell", OPTION, amount) for amount in amounts]
 
 
 def test_each_try_goes_a_step_further():
