@@ -198,7 +198,7 @@ class Positions:
         if trade.label and not trade.forced:
             held = self.own().get(name, 0.0) if isinstance(trade.instrument, Option) else 0.0
             ours = reduction(ours, held)
-        elif self.selection is not None and self._has_company(name):
+        elif self._has_company(name):
             ours = 0.0
         return ours, trade.amount - ours
 

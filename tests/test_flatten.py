@@ -138,7 +138,7 @@ def test_what_was_closed_before_is_not_closed_again_at_the_holders_cost():
 @pytest.mark.parametrize(("shares", "amounts"), [((1.0,), [2.0]), ((0.5, 0.5, 1.0), [2.0, 1.0, 0.5])])
 def test_an_order_whose_answer_was_lost_is_not_repeated_at_the_holders_cost(shares, amounts):
     exchange = Exchange({OPTION: 7.0}, shares=shares, unanswered=2)
-    left, said = close(exchange, {OPTION: 2.0})
+    left, _ = close(exchange, {OPTION: 2.0})
     assert (left, exchange.positions) == ({}, {OPTION: 5.0})
     assert sold(exchange) == [("sell", OPTION, amount) for amount in amounts]
 

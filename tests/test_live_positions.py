@@ -5,9 +5,10 @@ import math
 import msgspec
 import pytest
 
-from gammacore.contracts import parse
+from gammacore.contracts import Settlement, parse
 from gammacore.deribit.news import OrderState, PositionNews, TradeNews
 from gammacore.live.positions import Baseline, Foreign, Positions, Shares, direct_label
+from gammacore.live.selection import Selection
 from gammacore.portfolio import Portfolio
 from support.markets import FRIDAY
 from support.messages import CALL, PERPETUAL, PUT, T0, S
@@ -140,3 +141,88 @@ def test_differences_are_beyond_rounding_and_of_what_has_not_expired(portfolio):
 
 def test_labels_of_orders_without_the_session():
     assert direct_label("g1a2b") == "direct-1a2b"
+
+
+# ------------------------------------------------------------------ taken over
+
+THEIRS, MINE, OTHERS = (
+    "g1a2b-0-entry-0-0-0",
+    "mine-1",
+    "others",
+)  # of another session, asked for, not asked for
+
+
+def taking(others=0.0, apart=0.0, labels=(), priced=True, surveyed=True):
+    """Positions of a session that has taken a call over, beside what the account holds of it else."""
+    made = Portfolio()
+    episode = made.begin(FRIDAY, PERPETUAL, 60e3)
+    episode.adopted, episode.legs = True, {CALL: 1.0}
+    shares = Shares(Baseline(T0, {}), {CALL.name: others}, {CALL.name: apart} if apart else {}, surveyed)
+    selection = Selection("BTC", Settlement.INVERSE, labels=labels)
+    return Positions(made, shares, selection=selection, priced=lambda option: priced)
+
+
+@pytest.mark.parametrize(
+    ("amount", "label", "given", "ours"),
+    [
+        (0.5, "", {}, 0.5),
+        (-1.4, "", {}, -1.4),
+        (0.5, "", {"surveyed": False}, 0.0),
+        (0.5, "", {"priced": False}, 0.5),  # held, so it has a price
+        (-1.4, "", {"others": 0.5}, -0.9),  # what is not taken over yet is reduced first
+        (-1.4, "", {"others": 0.5, "apart": 0.5}, -1.0),  # the rest is the other session's
+        (0.5, "", {"others": 0.5, "apart": 0.5}, 0.0),
+        (0.5, THEIRS, {}, 0.0),
+        (-0.4, THEIRS, {}, -0.4),  # of theirs there is nothing: it took of ours
+        (-1.4, THEIRS, {"others": 0.5, "apart": 0.5}, -0.9),
+        (0.5, MINE, {"labels": ("mine-*",), "others": 0.5, "apart": 0.5}, 0.5),
+        (-1.4, MINE, {"labels": ("mine-*",), "others": 0.5, "apart": 0.5}, -1.4),
+        (0.5, OTHERS, {"labels": ("mine-*",)}, 0.0),
+        (-0.4, OTHERS, {"labels": ("mine-*",)}, -0.4),
+    ],
+)
+def test_a_trade_in_an_option_that_is_taken_over_is_divided(amount, label, given, ours):
+    assert taking(**given).divide(trade(CALL, amount, label)) == pytest.approx((ours, amount - ours))
+
+
+@pytest.mark.parametrize(("priced", "ours"), [(True, 0.5), (False, 0.0)])
+def test_an_option_that_is_not_held_waits_for_a_price(priced, ours):
+    assert taking(priced=priced).divide(trade(PUT, 0.5)) == pytest.approx((ours, 0.5 - ours))
+
+
+@pytest.mark.parametrize(
+    ("amount", "label", "given", "apart"),
+    [
+        (0.5, "", {}, 0.0),
+        (0.5, THEIRS, {}, 0.5),
+        (0.5, OTHERS, {"labels": ("mine-*",)}, 0.5),
+        (0.5, THEIRS, {"surveyed": False}, 0.0),  # the survey looks at all trades
+        (0.5, "", {"others": 0.5, "apart": 0.5}, 0.5),
+        (-0.5, "", {"others": 0.7, "apart": 0.4}, -0.2),  # what may be taken over is reduced first
+    ],
+)
+def test_what_is_apart_of_the_holders_part_is_never_taken_over(amount, label, given, apart):
+    made = taking(**given)
+    before = made.shares.apart.get(CALL.name, 0.0)
+    assert made.foreign(trade(CALL, amount, label), amount).apart == pytest.approx(apart)
+    assert made.shares.apart.get(CALL.name, 0.0) == pytest.approx(before + apart)
+    assert made.shares.others[CALL.name] == pytest.approx(given.get("others", 0.0) + amount)
+
+
+def test_only_what_is_free_and_selected_is_waited_for():
+    made = taking(others=0.5, apart=0.2)
+    made.others.update({PUT.name: -0.3, "BTC-PERPETUAL": 100.0, "X-PERPETUAL": 3.0, "ETH-16JAN26-100-C": 1.0})
+    assert made.waiting() == pytest.approx({CALL.name: 0.3, PUT.name: -0.3})
+    assert taking(others=0.5, surveyed=False).waiting() == {}
+
+
+@pytest.mark.parametrize("amount", [-0.4, -1.0, -1.4, 0.5])
+def test_our_part_of_a_trade_goes_to_the_episode_that_holds_it(amount):
+    assert dict(taking().parts(CALL, amount)) == pytest.approx({0: amount})
+
+
+def test_what_closes_an_own_option_opens_nothing(portfolio):
+    """The episode that the session entered itself closes, and none is begun for the holder."""
+    made = positions(portfolio, selection=Selection("BTC", Settlement.INVERSE))
+    assert made.parts(CALL, -1.0) == [(0, -1.0)]
+    assert made.parts(CALL, -1.5) == [(0, -1.0), (1, -0.5)]
