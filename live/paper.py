@@ -56,7 +56,8 @@ class Paper:
     ) -> None:
         self._session, self._hedger, self._alone, self._adopts = session, hedger, alone, adopts
         self._schedule = schedule
-        self._ids, self._numbers = count(FIRST_ID), count(1)
+        self._ids = count(FIRST_ID)
+        self._numbers = count(session.now_ns())  # other than those of a process before: its trades are known
         self._orders: dict[str, OrderNews] = {}  # by label, the last state of each
         self._open: dict[str, OrderNews] = {}  # by id
         self._trades: dict[str, list[TradeNews]] = {}

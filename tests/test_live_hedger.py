@@ -652,20 +652,22 @@ def test_rehearsals_count_for_no_limit_and_leave_nothing_behind(tmp_path, caplog
 def test_on_paper_nothing_reaches_the_exchange(tmp_path, execution):
     world = World(models={"BTC": MarketModel(vol=1.5)}, linear=())
     config = lively(hedge__band=0.01, execution__hedges=execution)
-    client, made = world.client(), []
-    paper = Paper(client, lambda: made[0], alone=False)
-    with Journal(tmp_path / "j.db") as journal:
-        past = past_of(tmp_path / "none.db", config, world.now_ns)
-        made.append(build_hedger(config, past, journal, paper))
-        process = Process.__new__(Process)
-        process.world, process.client, process.journal = world, client, journal
-        process.hedger = paper
-        paper.quiet = True
-        assert process.run(90)
-        hedger = made[0]
-        journal.close(world.now_ns)
-    assert hedger.filled >= 3
-    assert hedger.positions.own()
+    path = tmp_path / "j.db"
+    for filled in (3, 1):  # the second goes on where the first stopped
+        client, made = world.client(), []
+        paper = Paper(client, lambda made=made: made[0], alone=False)
+        with Journal(path) as journal:
+            past = past_of(path, config, world.now_ns)
+            made.append(build_hedger(config, past, journal, paper, paper=True))
+            process = Process.__new__(Process)
+            process.world, process.client, process.journal = world, client, journal
+            process.hedger, hedger = paper, made[0]
+            paper.quiet = True
+            assert process.run(30, lambda least=filled, told=hedger: told.filled >= least and told.quiet)
+            journal.close(world.now_ns)
+        assert hedger.filled >= filled
+        assert hedger.quiet
+        world.exchange.floor.market.coins["BTC"].log_spot += 0.01
     mine = [o for o in world.exchange.floor.engine.orders.values() if o.account == world.account.user_id]
     assert not mine
     fills = hedger.desk.portfolio.book.fills

@@ -33,7 +33,7 @@ def follower():
 def test_sums_are_of_all_books_in_usd():
     one = follower()
     desk, now_ns = one.desk, one.last_ns
-    sums = sums_of([one, one, Follower("none.db")], now_ns)
+    sums = sums_of([one, Follower("none.db"), one], now_ns)
     seen = totals(desk.portfolio, desk.market)
     assert sums.delta == pytest.approx(2 * seen.delta * desk.market.index)
     assert sums.vega == pytest.approx(2 * seen.vega_usd)
