@@ -31,7 +31,8 @@ def told(instrument, amount, price, fee=0.0):
         (CALL, 5_000.0, 0.0001, 0.000_05, INDEX),
         (CALL, 1.0, 0.0, 0.0, INDEX),
         (CALL, -10.0, 0.9, 0.003, INDEX),
-        (LINEAR, 1_000.0, 140.0, -14.0, 141.0),
+        (LINEAR, 1_000.0, 140.0, -70.0, 141.0),
+        (PERPETUAL, 1.0, 60_000.0, 1e-6, INDEX),  # the least fee is more than 2 % of a dollar
         (PERPETUAL, 1e9, 1e12, 5.0, math.nan),  # before the first price nothing is held against it
         (PERPETUAL, 10.0, 60_000.0, math.nan, INDEX),  # the published fee is booked
     ],
@@ -56,6 +57,24 @@ def test_trades_that_happen(instrument, amount, price, fee, index):
 def test_trades_that_cannot_be(instrument, amount, price, fee, why):
     found = why_impossible(told(instrument, amount, price, fee), INDEX, None, math.inf)
     assert re.fullmatch(why, found), found
+
+
+def test_a_coin_of_less_than_a_dollar_has_the_same_bounds():
+    coin = parse("XRP_USDC-PERPETUAL")
+    assert why_impossible(told(coin, 1_000.0, 0.6), 0.5, None, math.inf) == ""
+    assert why_impossible(told(coin, 1_000.0, 2.0), 0.5, None, math.inf) == "at 2, the index is 0.5"
+    assert why_impossible(told(coin, 1_000.0, 0.5, 20.0), 0.5, None, math.inf) == "with a fee of 20 BTC"
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "near", "far"),
+    [("BTC-16JAN26-60000-C", 0.03, 0.12, 0.14), ("BTC_USDC-16JAN26-60000-C", 1_800.0, 7_700.0, 7_900.0)],
+)
+def test_limits_of_options_are_in_their_own_currency(name, limit, near, far):
+    option = parse(name)
+    order = placed(option, 1.0, limit)
+    assert why_impossible(told(option, 1.0, near), INDEX, order, 1.0) == ""
+    assert why_impossible(told(option, 1.0, far), INDEX, order, 1.0).endswith(f"its limit is {limit:g}")
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
