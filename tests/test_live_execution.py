@@ -133,6 +133,19 @@ def test_a_slice_that_is_due_long_after_the_order_is_not_overdue_and_one_that_wo
     assert second.amount == -1_200.0
 
 
+def test_an_order_that_outlived_its_connection_is_taken_back_at_once():
+    """It was in the book all the time, and the hedge's patience is over."""
+    execution = made()
+    execution.submit(hedge(), T0)
+    (first,) = placed(execution)
+    execution.order(order(first), T0)
+    execution.paused = True
+    execution.disconnected(T0 + S)
+    execution.paused = False
+    execution.reconciled([order(first, filled=20.0)], T0 + 4 * S)
+    assert execution.actions() == [CancelPlaced(first.label, f"x-{first.label}")]
+
+
 @pytest.mark.parametrize(("amount", "rests", "sent"), [(-900.0, 120.0, 50.0), (900.0, 50.0, 120.0)])
 def test_a_part_is_a_share_of_the_size_shown_at_its_price(amount, rests, sent):
     """A fifth of 250 bid and of 600 asked for: of its own side to rest, of the other's to take."""

@@ -286,6 +286,56 @@ def test_a_loss_a_drawdown_and_exposure_hold_beyond_their_limits_not_at_them(hel
         assert set(risk.causes) == ({"daily loss", "drawdown 1 h", "delta"} if holds else set())
 
 
+def order_of(purpose, *legs, episode=0):
+    return Order(f"{episode}-{purpose}-1", episode, purpose, tuple(Leg(*leg) for leg in legs))
+
+
+def refused_thrice(held):
+    risk = manager(held)
+    risk.ticker(news(), T0)
+    risk.tick(T0)
+    for _ in range(3):
+        risk.refused(11029, "invalid_arguments", T0)
+    assert risk.causes.keys() == {"refusals"}
+    assert risk.mode is Mode.HEDGE_ONLY
+    return risk
+
+
+@pytest.mark.parametrize(
+    ("legs", "leaves"),
+    [
+        ([(PERPETUAL, 10.0)], True),
+        ([(PERPETUAL, 6_000.0)], True),
+        ([(PERPETUAL, 6_010.0)], False),  # it turns the position over
+        ([(PERPETUAL, -10.0)], False),
+        ([(CALL, -1.0), (PUT, -0.5)], True),
+        ([(CALL, -1.0), (PUT, 0.5)], False),  # a part of it opens
+        ([(CALL, -1.1)], False),
+    ],
+)
+def test_after_refusals_only_what_reduces_a_position_leaves_at_once(held, legs, leaves):
+    risk = refused_thrice(held)
+    purpose = Purpose.HEDGE if legs[0][0] == PERPETUAL else Purpose.EXIT
+    told = risk.refusal(order_of(purpose, *legs))
+    assert told == "" if leaves else told.startswith("the exchange refuses orders: 11029")
+    assert risk.refusal(order_of(purpose, *legs, episode=7))  # of an episode that is over
+    risk.ticker(news(), T0 + 2 * S)
+    risk.tick(T0 + 2 * S)  # the pause has passed
+    assert risk.refusal(order_of(purpose, *legs)) == ""
+    assert risk.refusal(entry()).startswith("hedge_only: ")
+
+
+def test_refusals_hold_until_an_order_is_accepted_or_five_minutes_have_passed(held):
+    risk = refused_thrice(held)
+    risk.accepted()
+    assert risk.causes == {}
+    risk = refused_thrice(held)
+    for seconds, holds in ((300, True), (301, False)):
+        risk.ticker(news(ts=T0 + seconds * S), T0 + seconds * S)
+        risk.tick(T0 + seconds * S)
+        assert ("refusals" in risk.causes) is holds
+
+
 def test_funding_against_the_hedge_stops_entries(held):
     risk = manager(held, max_funding=0.003)
     risk.ticker(news(current_funding=-0.004), T0)  # shorts pay, and we are short
