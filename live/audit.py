@@ -17,6 +17,7 @@ from gammacore.tolerances import DUST
 
 from .asked import Asked, Question
 from .parts import Parts
+from .positions import currency_of
 
 RETRY_NS = 5 * NS_PER_SECOND  # while positions differ
 ODD_AUDITS = 3  # in a row, until positions that differ halt
@@ -72,14 +73,24 @@ class Audit:
 
     def position(self, news: PositionNews) -> None:
         """Look soon if news of a position are not what we think."""
-        if not isinstance(news.instrument, str) and not self._positions.agrees(news):
+        instrument = news.instrument
+        if (
+            not isinstance(instrument, str)
+            and self._sees(instrument.name)
+            and not self._positions.agrees(news)
+        ):
             self._due_ns = min(self._due_ns, self._now_ns() + NEWS_NS)
+
+    def _sees(self, name: str) -> bool:
+        """Whether a position is looked after: trades that settle in other currencies are not asked for."""
+        return currency_of(name) in ("", self._currency)
 
     def _told(self, positions: Sequence[PositionNews]) -> None:
         now_ns = self._now_ns()
         if self._execution.busy:
             return
-        self._differ = odd = self._positions.differences(positions, now_ns)
+        differ = self._positions.differences(positions, now_ns)
+        self._differ = odd = {name: sizes for name, sizes in differ.items() if self._sees(name)}
         if not odd:
             self._odd, self._agreed_ns = 0, now_ns
             return

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from gammacore.contracts import Future, Option
+from gammacore.contracts import Option
 from gammacore.deribit.news import OrderState, PositionMove, TradeNews
 from gammacore.events import Event, Fill, Outside
 from gammacore.execution.quotes import Tradable
@@ -45,7 +45,7 @@ class Bookings:
 
     def __init__(self, parts: Parts, take: Take, now_ns: Callable[[], int]) -> None:
         self._desk, self._execution, self._risk = parts.desk, parts.execution, parts.risk
-        self._journal, self._positions = parts.journal, parts.positions
+        self._journal, self._positions, self._perpetual = parts.journal, parts.positions, parts.feed.perpetual
         self._take, self._now_ns = take, now_ns
         self._impossible: set[str] = set()  # ids of trades
 
@@ -63,7 +63,10 @@ class Bookings:
 
     def _is_impossible(self, news: TradeNews) -> bool:
         """Whether a trade cannot be: the session halts until the exchange tells it otherwise."""
-        why = why_impossible(news, self._desk.market.index, *self._execution.filled_by(news))
+        assert not isinstance(news.instrument, str)
+        ours = news.instrument.base == self._perpetual.base  # the account may trade other coins
+        index = self._desk.market.index if ours else math.nan
+        why = why_impossible(news, index, *self._execution.filled_by(news))
         if why:
             self._impossible.add(news.trade_id)
             self._risk.latch("impossible trade", f"trade {news.trade_id} cannot be and is not booked: {why}")
@@ -96,11 +99,12 @@ class Bookings:
 
     def _worth(self, instrument: Tradable) -> float:
         """Mark of an instrument; NaN if it has none here, as of what is not the desk's."""
-        market = self._desk.market
+        market, held = self._desk.market, instrument.name in self._positions.own()
         if isinstance(instrument, Option):  # the last chain may lack what is held
-            known = market.prices(instrument) or instrument.name in self._positions.own()
+            known = held or (instrument.base == self._perpetual.base and market.prices(instrument))
             return market.model_mark(instrument) if known else math.nan
-        return math.nan if isinstance(instrument, Future) else market.future_price(instrument)
+        known = held or instrument == self._perpetual
+        return market.future_price(instrument) if known else math.nan
 
     def dated(self, fill: Fill) -> Fill:
         """Fill as the desk takes it: at a time of its own, against the mark that the desk has.

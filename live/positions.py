@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from gammacore.contracts import Future, Instrument, Option, parse
+from gammacore.contracts import Future, Instrument, Option, Settlement, parse
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.deribit.news import PositionNews, TradeNews
 from gammacore.errors import ContractError
@@ -326,6 +326,14 @@ def _named(name: str) -> Instrument | None:
 def is_future(name: str) -> bool:
     """Whether a name is one of a dated future."""
     return isinstance(_named(name), Future)
+
+
+def currency_of(name: str) -> str:
+    """Currency that an instrument settles in; empty if gammacore cannot name it."""
+    found = _named(name)
+    if found is None:
+        return ""
+    return "USDC" if found.settlement is Settlement.LINEAR else found.base
 
 
 def _expires(name: str, now_ns: int) -> bool:

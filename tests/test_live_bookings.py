@@ -40,11 +40,13 @@ class Books:
         )
         parts = SimpleNamespace(
             desk=desk,
+            feed=SimpleNamespace(perpetual=PERPETUAL),
             execution=execution,
             risk=SimpleNamespace(latch=lambda *told: self.latched.append(told)),
             journal=SimpleNamespace(told=self.facts.append),
             positions=Positions(desk.portfolio),
         )
+        self.positions = parts.positions
         self.bookings = Bookings(parts, self.take, lambda: START + S)
         assert self.trade(PERPETUAL, -6_000.0)
         self.facts.clear()
@@ -94,7 +96,7 @@ def test_a_hedge_that_moved_to_another_account_is_booked_at_the_price_told_or_th
 
 
 def test_what_moved_and_is_the_holders_may_have_no_price(books):
-    for name in ("BTC-30JAN26-90000-C", "BTC-30JAN26"):
+    for name in ("BTC-30JAN26-90000-C", "BTC-30JAN26", "ETH-PERPETUAL", "ETH-16JAN26-60000-C"):
         books.facts.clear()
         books.moved(parse(name), 2.0, math.nan)
         (fact,) = books.facts
@@ -151,6 +153,19 @@ def test_a_trade_is_booked_once_however_often_it_is_told(books):
     assert books.trade(PERPETUAL, 1_000.0, number="t8", label="g1-0-hedge-1-0-0")
     assert books.book.hedge.amount == -5_000.0
     assert books.latched == [("unexpected trade", "t8 of g1-0-hedge-1-0-0, which was over")]
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "price"),
+    [("ETH-PERPETUAL", 1e5, 3e3), ("SOL_USDC-PERPETUAL", -50.0, 140.0), ("ETH-16JAN26-3000-C", 2.0, 0.05)],
+)
+def test_trades_in_other_coins_are_the_holders_whatever_their_price(books, name, amount, price):
+    """Of a book of another currency on the same account, say; but none that is of no price at all."""
+    assert books.trade(parse(name), amount, price, index=price)
+    assert (books.latched, books.positions.others) == ([], {name: amount})
+    assert not books.trade(parse(name), amount, math.inf)
+    assert [told[0] for told in books.latched] == ["impossible trade"]
+    assert books.positions.others == {name: amount}
 
 
 def test_a_liquidation_is_said_and_stops_entries(books):

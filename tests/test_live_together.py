@@ -21,7 +21,12 @@ from gammacore.live.together import Together
 from gammacore.risk import totals
 from support.dashboard_world import made
 from support.ledger_sums import by_the_ledger
+from support.live_world import Process, World, lively, together
 from support.platforms import posix
+
+
+def hedged_in(coin):
+    return lively(currency=coin, hedge__band=0.02)
 
 
 def follower():
@@ -141,6 +146,34 @@ def test_currencies_are_separated_by_commas_and_named_once():
 def command(*words, folder):
     program = [sys.executable, "-c", "from gammacore.cli.main import main; main()", "live", *words]
     return subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_books_of_two_currencies_on_one_account_do_not_halt_each_other(tmp_path):
+    """Neither by their trades, of another price, nor by those that a book missed while it was down."""
+    world = World(linear=())
+    books = {coin: Process(world, tmp_path / f"{coin}.db", hedged_in(coin)) for coin in ("BTC", "ETH")}
+
+    def jump(*coins, hedges):
+        world.exchange.floor.market.coins["ETH"].log_spot += 0.02
+        ether = books["ETH"].hedger
+        done = lambda: ether.filled >= 2 + hedges and ether.quiet  # noqa: E731
+        assert together(world, [books[coin] for coin in coins], 60, done)
+
+    both = [book.hedger for book in books.values()]
+    assert together(world, list(books.values()), 60, lambda: all(h.filled >= 2 and h.quiet for h in both))
+    jump("BTC", "ETH", hedges=1)
+    assert not together(world, list(books.values()), 5)  # the other hears of it
+    assert [hedger.risk.causes for hedger in both] == [{}, {}]
+    books["BTC"].die()
+    jump("ETH", hedges=2)
+    books["BTC"] = Process(world, tmp_path / "BTC.db", hedged_in("BTC"))
+    assert not together(world, list(books.values()), 30)
+    held = {name: p.size for name, p in world.account.positions.items() if p.lots}
+    assert {name.partition("-")[0] for name in held} == {"BTC", "ETH"}
+    for coin, book in books.items():
+        assert book.hedger.risk.causes == {}
+        own = {name: size for name, size in held.items() if name.startswith(coin)}
+        assert book.hedger.positions.own() == pytest.approx(own)
 
 
 @posix
