@@ -80,8 +80,9 @@ def test_a_difference_is_looked_up_then_asked_for_anew_and_halts_the_third_time(
     ]  # fmt: skip
     assert session.dropped == ["positions differ: X 1 here, 2 there"]
     assert told == [("positions", "positions differ: X 1 here, 3 there")]
-    since = session.asked[4][1]["start_timestamp"] * 1_000_000
-    assert since == NOON + 5 * S - 60 * S  # a minute before the last time that they agreed
+    since = [session.asked[k][1]["start_timestamp"] * 1_000_000 for k in (1, 4)]
+    # A minute before the last time that they agreed, or before the first look.
+    assert since == [NOON - 60 * S, NOON + 5 * S - 60 * S]
 
 
 def test_moves_in_the_log_explain_a_difference_once(session):
@@ -106,7 +107,23 @@ def test_news_of_a_position_that_differs_call_for_an_audit(session):
         session.now += 2 * S
         audit.tick(session.now)
         assert len(session.asked) == asked
-    audit.position(SimpleNamespace(instrument="ABC-PERPETUAL", size=5.0))  # nothing that we could name
+    session.answer({})
+    for instrument in ("ABC-PERPETUAL", parse("ETH-PERPETUAL")):  # which none could name, nor is asked for
+        audit.position(SimpleNamespace(instrument=instrument, size=5.0))
+        session.now += 2 * S
+        audit.tick(session.now)
+        assert len(session.asked) == 2
+
+
+def test_positions_that_settle_in_another_currency_are_not_looked_after(session):
+    audit, _, told, _ = audit_of(session)
+    other = {name: (0.0, 5.0) for name in ("ETH-PERPETUAL", "BTC_USDC-PERPETUAL", "ETH-16JAN26-3000-C")}
+    for found in (other, other, other, other | {"BTC-16JAN26": (0.0, 5.0)}):
+        audit.tick(session.now)
+        session.answer(found)
+        assert told == session.dropped == []
+        session.now += 300 * S
+    assert session.asked[-1][0] == "get_transaction_log"
 
 
 def test_positions_are_compared_only_while_nothing_is_at_work(session):
@@ -126,6 +143,7 @@ def test_positions_are_compared_only_while_nothing_is_at_work(session):
     [
         ([(1, 2.0, 1)], 2.0, [2.0]),
         ([(1, 2.0, 0)], -2.0, [-2.0]),  # the log tells no direction
+        ([(1, 2.0, 0)], 2.0, [2.0]),
         ([(1, 2.0, -1)], 2.0, []),
         ([(1, 9.0, 1), (2, 2.0, 1), (3, 0.5, -1)], 1.5, [2.0, -0.5]),  # the latest
         ([(1, 2.0, 1)], 3.0, []),

@@ -133,6 +133,18 @@ def test_a_slice_that_is_due_long_after_the_order_is_not_overdue_and_one_that_wo
     assert second.amount == -1_200.0
 
 
+def test_the_order_at_work_for_longest_is_told():
+    execution = made(rest=False)
+    for k in range(3):
+        execution.submit(hedge(number=k), T0 + k * S)
+    first, *_ = placed(execution)
+    found = execution.oldest(T0 + 9 * S)
+    assert (found.order.order_id, found.since_ns) == ("0-hedge-0", T0)
+    assert found.why == "its order at the exchange is sent"
+    execution.trade(trade(first, -100.0), T0 + 9 * S)
+    assert execution.oldest(T0 + 9 * S).order.order_id == "0-hedge-1"
+
+
 def test_an_order_that_outlived_its_connection_is_taken_back_at_once():
     """It was in the book all the time, and the hedge's patience is over."""
     execution = made()
