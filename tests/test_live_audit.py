@@ -117,7 +117,7 @@ def test_news_of_a_position_that_differs_call_for_an_audit(session):
 
 def test_positions_that_settle_in_another_currency_are_not_looked_after(session):
     audit, _, told, _ = audit_of(session)
-    other = {name: (0.0, 5.0) for name in ("ETH-PERPETUAL", "BTC_USDC-PERPETUAL", "ETH-16JAN26-3000-C")}
+    other = dict.fromkeys(("ETH-PERPETUAL", "BTC_USDC-PERPETUAL", "ETH-16JAN26-3000-C"), (0.0, 5.0))
     for found in (other, other, other, other | {"BTC-16JAN26": (0.0, 5.0)}):
         audit.tick(session.now)
         session.answer(found)
