@@ -224,7 +224,7 @@ def test_compiled_hedges_of_several_expiries_are_the_desks(seed):
         "hedge.rule": str(rng.choice(["band", "interval", "move", "whalley_wilmott", "fixed_cost"])),
         "hedge.target": str(rng.choice(["coin_neutral", "usd_neutral", "black"])),
         "hedge.instrument": str(rng.choice(["perpetual", "future"])),
-        "size.contracts": float(rng.uniform(1, 20)),
+        "size.contracts": round(float(rng.uniform(1, 20)), 1),
         "hedge.risk_aversion": 1e-5,
     }
     fast, slow = (replay(build(changes), tape, engine=engine) for engine in ("auto", "desk"))
