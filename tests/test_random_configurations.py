@@ -88,7 +88,7 @@ def random_run(seed):
         "hedge.risk_aversion": 1e-5,
         "hedge.lots": currency != "SOL_USDC",  # its lot is told by a catalog
         "costs.fill": pick(["cross", "mid", "mark"]),
-        "size.contracts": round(float(rng.uniform(1, 20)), 1),
+        "size.contracts": 2.0 * math.ceil(rng.uniform(0, 10)),  # lots of each leg
         "exit.delivery": delivery,
         "report.attribution": pick(["taylor", "revaluation"]),
     }
