@@ -1,5 +1,3 @@
-# mypy: disable-error-code="overload-overlap"
-# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
@@ -193,12 +191,12 @@ def black76_implied_vol(
 ) -> tuple[float, IVStatus]: ...
 @overload
 def black76_implied_vol(
-    kind: int | str | AnySeries,
-    price: AnySeries | float,
-    forward: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
-    rate: AnySeries | float = 0.0,
+    kind: ArrayLike,
+    price: AnySeries,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
     *,
     status: Literal[False] = False,
     method: _Method = "auto",
@@ -221,12 +219,12 @@ def black76_implied_vol(
 ) -> _Floats: ...
 @overload
 def black76_implied_vol(
-    kind: int | str | AnySeries,
-    price: AnySeries | float,
-    forward: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
-    rate: AnySeries | float = 0.0,
+    kind: ArrayLike,
+    price: AnySeries,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
     *,
     status: Literal[True],
     method: _Method = "auto",
@@ -318,13 +316,13 @@ def black_scholes_implied_vol(
 ) -> tuple[float, IVStatus]: ...
 @overload
 def black_scholes_implied_vol(
-    kind: int | str | AnySeries,
-    price: AnySeries | float,
-    spot: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
-    rate: AnySeries | float = 0.0,
-    dividend: AnySeries | float = 0.0,
+    kind: ArrayLike,
+    price: AnySeries,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend: ArrayLike = 0.0,
     *,
     status: Literal[False] = False,
     method: _Method = "auto",
@@ -348,13 +346,13 @@ def black_scholes_implied_vol(
 ) -> _Floats: ...
 @overload
 def black_scholes_implied_vol(
-    kind: int | str | AnySeries,
-    price: AnySeries | float,
-    spot: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
-    rate: AnySeries | float = 0.0,
-    dividend: AnySeries | float = 0.0,
+    kind: ArrayLike,
+    price: AnySeries,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend: ArrayLike = 0.0,
     *,
     status: Literal[True],
     method: _Method = "auto",
@@ -437,11 +435,11 @@ def inverse_implied_vol(
 ) -> tuple[float, IVStatus]: ...
 @overload
 def inverse_implied_vol(
-    kind: int | str | AnySeries,
-    price: AnySeries | float,
-    forward: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
+    kind: ArrayLike,
+    price: AnySeries,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
     *,
     status: Literal[False] = False,
     method: _Method = "auto",
@@ -463,11 +461,11 @@ def inverse_implied_vol(
 ) -> _Floats: ...
 @overload
 def inverse_implied_vol(
-    kind: int | str | AnySeries,
-    price: AnySeries | float,
-    forward: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
+    kind: ArrayLike,
+    price: AnySeries,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
     *,
     status: Literal[True],
     method: _Method = "auto",

@@ -6,8 +6,6 @@ Source: F. Black, "The pricing of commodity contracts", Journal of Financial Eco
 A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
-# mypy: disable-error-code="overload-overlap"
-# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, overload

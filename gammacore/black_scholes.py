@@ -8,8 +8,6 @@ forward ``spot * exp((rate - dividend) * tau)``.
 A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
-# mypy: disable-error-code="overload-overlap"
-# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload

@@ -64,11 +64,11 @@ _SLOTS = _arrays.slots(ChainGreeks._fields[2:], inverse=True)
 def analyse(kind: pd.DataFrame, *, at: Any = None) -> pd.DataFrame: ...
 @overload
 def analyse(
-    kind: int | str | AnySeries,
+    kind: ArrayLike,
     price: AnySeries,
-    forward: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
     *,
     numeraire: inverse.Numeraire = "usd",
     threads: int = 1,
@@ -151,12 +151,12 @@ def analyse(
 
 @overload
 def vol_interval(
-    kind: int | str | AnySeries,
+    kind: ArrayLike,
     price: AnySeries,
-    forward: AnySeries | float,
-    strike: AnySeries | float,
-    tau: AnySeries | float,
-    tick: AnySeries | float,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    tau: ArrayLike,
+    tick: ArrayLike,
     *,
     threads: int = 1,
 ) -> tuple[FloatSeries, FloatSeries]: ...

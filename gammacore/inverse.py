@@ -7,8 +7,6 @@ inverse options", Mathematical Finance 33 (2023) 1005-1043, and Deribit's DeltaT
 A pandas Series among the arguments makes the results Series on its index; others are aligned to it by label.
 """
 
-# mypy: disable-error-code="overload-overlap"
-# Numbers alone are a case of Series and numbers, of which mypy warns; the first overload takes them.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar, overload

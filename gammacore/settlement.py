@@ -186,12 +186,12 @@ def _total_variance(vol: Floats, tau: Floats, window: float) -> Floats:
 
 @overload
 def greeks(
-    kind: int | AnySeries,
-    forward: AnySeries | float,
+    kind: ArrayLike,
+    forward: ArrayLike,
     strike: AnySeries,
-    tau: AnySeries | float,
-    vol: AnySeries | float,
-    average: AnySeries | float = np.nan,
+    tau: ArrayLike,
+    vol: ArrayLike,
+    average: ArrayLike = np.nan,
     *,
     window: float = WINDOW,
 ) -> SettlementGreeks[FloatSeries]: ...

@@ -88,7 +88,7 @@ def check_grids(config: Config, grids: Grids) -> None:
 
 
 def _entered(config: Config) -> list[tuple[str, float]]:
-    """Name what the units are times for each leg, in words and coins; nothing for one's own structure."""
+    """List the legs of one unit, in words and coins; none of a structure by code of the user's own."""
     entry = config.entry
     if entry.legs:
         return [(f" times {abs(leg.amount):g} of a leg", abs(leg.amount)) for leg in entry.legs]

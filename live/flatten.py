@@ -164,7 +164,7 @@ class Closing:
             for name, amount in left.items():
                 filled, reasons[name] = self._close(name, amount, step)
                 own[name] += filled or 0.0
-                unanswered = unanswered or filled is None
+                unanswered |= filled is None
                 if filled:
                     self._say(f"{filled:+,g} {name}")
             step += 1

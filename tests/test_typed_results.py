@@ -51,7 +51,7 @@ def test_series() -> None:
         "tuple[Series, Codes]",
     )
     low, high = assert_type(chain.vol_interval(1, coin, 60e3, STRIKES, TAU, 1e-4), "tuple[Series, Series]")
-    analysed = chain.analyse(1, coin, 60e3, STRIKES, TAU)
+    analysed = chain.analyse(np.ones(3), coin, [60e3] * 3, ARRAY, TAU)  # arrays beside a Series of prices
     found: list[Any] = [
         vol,
         status,
@@ -63,7 +63,7 @@ def test_series() -> None:
         *assert_type(black76.sensitivities(["gamma"], 1, 60e3, STRIKES, TAU, 0.6), "tuple[Series, ...]"),
         assert_type(analysed.net_delta, "Series"),
         assert_type(analysed.status, "Codes"),
-        assert_type(settlement.greeks(1, 60e3, STRIKES, TAU, 0.6).price, "Series"),
+        assert_type(settlement.greeks(np.ones(3), 60e3, STRIKES, TAU, 0.6).price, "Series"),
     ]
     assert [type(one) for one in found] == [pd.Series] * len(found)
     assert all(one.index.equals(STRIKES.index) for one in found)
