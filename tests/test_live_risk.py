@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from gammacore import inverse
+from gammacore import black76, inverse
 from gammacore.backtest.replay.tape import Tape
 from gammacore.build import build_desk
-from gammacore.contracts import parse
+from gammacore.contracts import Settlement, parse
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND, NS_PER_YEAR
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.assemble import guards_of
@@ -137,6 +137,20 @@ def test_scenarios_reprice_options_and_hedge(held):
                 hedge = -6_000 * (1 / 60e3 - 1 / price) * price
                 assert found[i, j, k] == pytest.approx(worth + hedge, rel=1e-9)
     assert found.min() < 0 < found.max()
+
+
+def test_scenarios_of_options_that_settle_in_usdc(held):
+    """In coin and in USDC the USD at each price are Black's, without a coin that changes its worth."""
+    inverse_profit = scenario_profit(held.portfolio, held.market, GRID)
+    legs = held.portfolio.open[0].legs
+    linear = [msgspec.structs.replace(option, settlement=Settlement.LINEAR) for option in (CALL, PUT)]
+    held.portfolio.open[0].legs = dict.fromkeys(linear, legs[CALL])
+    held.market._vol |= dict.fromkeys(linear, held.market.vol(CALL))
+    found = scenario_profit(held.portfolio, held.market, GRID)
+    assert found == pytest.approx(inverse_profit, rel=1e-9)
+    tau, vol = held.market.tau(FRIDAY), held.market.vol(CALL)
+    usd = black76.price([1, -1], [[72e3], [60e3]], 60e3, tau, vol).sum(axis=1)
+    assert found[2, 1, 0] + 6_000 * 0.2 == pytest.approx(usd[0] - usd[1])
 
 
 @pytest.mark.parametrize(

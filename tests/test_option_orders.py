@@ -116,18 +116,21 @@ def test_post_comes_nearer_and_gives_up_when_its_patience_ends():
     assert venue.exchange.options.told() == {"at_rest": 0, "took": 0, "orders_given_up": 1}
 
 
-def test_mid_then_take_waits_in_the_middle_and_takes_when_its_patience_ends():
+@pytest.mark.parametrize(("amount", "purpose"), [(1.0, Purpose.ENTRY), (-1.0, Purpose.EXIT)])
+def test_mid_then_take_waits_in_the_middle_and_takes_when_its_patience_ends(amount, purpose):
     venue = Venue(MID, [60_000.0] * 12, collar=Collar(max_above_mark=0.9))
     bid, ask = venue.quote()
-    venue.submit((CALL, 1.0))
+    venue.submit((CALL, amount), purpose=purpose)
     resting = venue.exchange.options._works["0-entry-0"].resting[0]
     spec = published().spec_for(CALL)
-    assert resting.limit == pytest.approx(spec.round_price((bid + ask) / 2, "down"))
+    assert resting.limit == pytest.approx(spec.round_price((bid + ask) / 2, "down" if amount > 0 else "up"))
     ((at, fill),) = venue.run()
-    assert (at, fill.maker) == (10, False)
+    assert (at, fill.maker, fill.amount) == (10, False, amount)
     quotes = OptionQuotes(venue.exchange.market, published(), None)
     quotes.now_ns, quotes.price = int(venue.tape.ts_ns[10]), 60_000.0
-    assert fill.price == quotes.get(CALL).ask <= ask
+    quote = quotes.get(CALL)
+    assert fill.price == (quote.ask if amount > 0 else quote.bid)
+    assert quote.ask <= ask
 
 
 def test_once_a_leg_of_a_straddle_is_filled_the_other_takes():
