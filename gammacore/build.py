@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -28,6 +27,7 @@ from gammacore.execution.costs import HOURS, HedgeCosts
 from gammacore.execution.options import TAKE, Tactic
 from gammacore.execution.pricing import Settings
 from gammacore.execution.resting import TYPICAL_VOL, Expected, expected
+from gammacore.fees import FeeSchedule
 from gammacore.forecasts import errors_of
 from gammacore.hedge import Hedge
 from gammacore.hedging import (
@@ -362,14 +362,20 @@ def _left_before_ns(config: Config) -> int | None:
     return max(round(hours * NS_PER_HOUR), round(days * NS_PER_DAY)) or None
 
 
-def _fee_of(config: Config, grids: Grids) -> Callable[[Future | Perpetual, int], float]:
-    """Build the expected cost of hedging with a contract at a moment, as a fraction of notional."""
-    costs, schedule, hedges = hedge_costs(config), fees_of(config, grids), config.execution.hedges
+class _HedgeFee(msgspec.Struct, frozen=True):
+    """Expected cost of hedging with a contract at a moment, as a fraction of notional."""
+
+    costs: HedgeCosts
+    schedule: FeeSchedule
+    hedges: str
+    patience_s: float
+
+    def __call__(self, instrument: Future | Perpetual, ts_ns: int) -> float:
+        rates, half = self.schedule.at(ts_ns), self.costs.half_spread_at(ts_ns)
+        taker, maker = (self.costs.rate(rates, instrument, maker=maker) for maker in (False, True))
+        return expected(self.hedges, half, taker, maker, self.patience_s).cost
+
+
+def _fee_of(config: Config, grids: Grids) -> _HedgeFee:
     patience_s = config.execution.patience.ns / NS_PER_SECOND
-
-    def fee(instrument: Future | Perpetual, ts_ns: int) -> float:
-        rates, half = schedule.at(ts_ns), costs.half_spread_at(ts_ns)
-        taker, maker = (costs.rate(rates, instrument, maker=maker) for maker in (False, True))
-        return expected(hedges, half, taker, maker, patience_s).cost
-
-    return fee
+    return _HedgeFee(hedge_costs(config), fees_of(config, grids), config.execution.hedges, patience_s)

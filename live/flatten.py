@@ -20,23 +20,18 @@ from gammacore.errors import GammacoreError, RequestError, SessionError
 from gammacore.tolerances import DUST
 
 from .about import Began
-from .attempts import Booked, Placed, session_name
+from .attempts import session_name
 from .client import Client
 from .clock import scaled_clock
 from .credentials import Credentials
 from .follow import Follower
-from .journal import read
 from .killing import own_positions
-from .positions import Adopted, Foreign, direct_label
-from .records import decode_fact
+from .positions import direct_label
 from .session import URLS, Venue, read_account
 
 OPTION_STEPS = (0.05, 0.1, 0.25, 0.5, 0.9)  # from the mark, as a share of it
 FUTURE_STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01)
 PAUSE_S = 0.5
-TRADES: dict[str, type[Booked | Foreign | Adopted]] = {
-    kind.__name__: kind for kind in (Booked, Foreign, Adopted)
-}  # facts of trades that a journal has taken in
 
 
 class Held(NamedTuple):
@@ -62,29 +57,27 @@ def held_by(journal: Path) -> Held:
         If it cannot be read, or was kept on paper.
     """
     follower = Follower(journal)
-    began: Began | None = None
-    prefixes, known = set(), set()
     try:
-        for record in read(journal):
-            follower.take(record)
-            if record.name == "Began":
-                began = decode_fact(record.body, Began)
-            elif record.name == "Placed":
-                prefixes.add(decode_fact(record.body, Placed).label.partition("-")[0] + "-")
-            elif record.name in TRADES:
-                known.add(decode_fact(record.body, TRADES[record.name]).trade_id)
+        follower.update()
     except (ArithmeticError, GammacoreError, LookupError, ValueError) as error:
         raise SessionError(
             f"{journal}: cannot be read ({error}), so which positions are its own is not known here; "
             "close them at the exchange by hand"
         ) from None
+    began = follower.began
     if began is None or follower.config is None:
         raise SessionError(f"{journal}: no session has traded on it: there is nothing to close")
     if began.paper:
         raise SessionError(f"{journal}: was kept on paper: there is nothing to close at the exchange")
-    positions = own_positions(follower)
-    currency = follower.config.settles_in
-    return Held(positions, tuple(prefixes), frozenset(known), began, follower.first_ns, currency)
+    prefixes = {placed.label.partition("-")[0] + "-" for placed in follower.placed}
+    return Held(
+        own_positions(follower),
+        tuple(prefixes),
+        frozenset(follower.known),
+        began,
+        follower.first_ns,
+        follower.config.settles_in,
+    )
 
 
 def flatten_directly(

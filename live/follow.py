@@ -30,13 +30,13 @@ from gammacore.orders import Purpose, purpose_of
 from gammacore.settlement import years_left
 from gammacore.strategy.waiting import Waiting
 
-from .attempts import Placed
+from .checkpoint import recall
 from .idle import why_idle
 from .journal import Record, RecordKind, read
 from .pace import Paces
+from .past import Past
 from .positions import Adopted, Foreign
-from .retold import Retold
-from .risk_manager import DayStart, Mode, ModeChanged
+from .risk_manager import Mode, ModeChanged
 from .solvency import liquidation_distance, margin_gap
 
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
@@ -53,7 +53,7 @@ class Trail:
     """
 
     def __init__(self, every_ns: int = EVERY_NS) -> None:
-        self._every_ns = every_ns
+        self.every_ns = every_ns
         # Eight bytes a number: a session of days has hundreds of thousands of points.
         self._ts = array("q")
         self._index, self._owed = array("d"), array("d")
@@ -73,7 +73,7 @@ class Trail:
         market = desk.market
         known = {id(episode) for episode in self._followed}
         self._followed += [e for e in desk.portfolio.open.values() if e.entered and id(e) not in known]
-        due = not self._ts or market.ts_ns - self._ts[-1] >= self._every_ns
+        due = not self._ts or market.ts_ns - self._ts[-1] >= self.every_ns
         if market.index > 0 and (due or isinstance(event, Fill | Delivery | Snapshot | Rejected)):
             self.note(desk)
             self._note_marks(event, market)
@@ -211,7 +211,7 @@ def carried(episode: Episode, desk: Desk, published: Mapping[Option, float] | No
     return twin
 
 
-class Follower(Retold):
+class Follower(Past):
     """Reads a journal as it grows.
 
     Parameters
@@ -226,8 +226,8 @@ class Follower(Retold):
     ----------
     fills : deque of Fill
         The last ones.
-    placed, filled : int
-        Orders sent, trades.
+    filled : int
+        Trades.
     mode : ModeChanged or None
         None before the start.
     margin_gap, liquidation_distance : float
@@ -238,8 +238,6 @@ class Follower(Retold):
         Trades that nobody here ordered, in what the session holds.
     refused : str
         Why the last entry was given up, empty once one was filled.
-    day_start : DayStart or None
-        Profit that the last day began with.
     stopped : bool
         Whether the last process ended cleanly.
     first_ns, last_ns : int
@@ -253,24 +251,42 @@ class Follower(Retold):
         self.path, self.paces = path, paces
         self.trail = Trail(every_ns)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
-        self.placed = self.filled = 0
+        self.filled = 0
         self.mode: ModeChanged | None = None
         self.margin_gap = self.liquidation_distance = math.nan
         self.stopped, self.refused = False, ""
         self.first_ns = self.last_ns = 0
         self.foreign: list[Foreign] = []
         self.adopted: list[Adopted] = []
-        self.day_start: DayStart | None = None
         self._idle: tuple[tuple[object, ...], Waiting | None] = (), None
         self._ended: dict[int, Explained] = {}  # episodes of which nothing changes any more
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but where the journal is."""
+        return vars(self) | {"path": ""}
+
     def update(self, most: int | None = None) -> int:
         """Take in what is new, or the next ``most`` records of it; returns how many records that were."""
+        if not self.seq:
+            self._recall()
         new = 0
         for record in islice(read(self.path, self.seq), most):
             new += 1
             self.take(record)
         return new
+
+    def _recall(self) -> None:
+        """Begin where a checkpoint was written, if its follower saw what this one is to see."""
+        found = recall(self.path)
+        if not isinstance(found, Follower) or found.trail.every_ns != self.trail.every_ns:
+            return
+        if self.paces is not None and found.paces is None:
+            return
+        path, paces = self.path, self.paces
+        vars(self).update(vars(found))
+        self.path, self.paces = path, paces
+        if paces is not None:
+            vars(paces).update(vars(found.paces))
 
     def take(self, record: Record) -> Any:
         """Take in the next record, see :meth:`.retold.Retold.take`."""
@@ -291,16 +307,12 @@ class Follower(Retold):
         return found
 
     def _fact(self, fact: Any) -> None:
-        if isinstance(fact, Placed):
-            self.placed += 1
-        elif isinstance(fact, Foreign):
+        if isinstance(fact, Foreign):
             self.foreign.append(fact)
         elif isinstance(fact, Adopted):
             self.adopted.append(fact)
         elif isinstance(fact, ModeChanged):
             self.mode = fact
-        elif isinstance(fact, DayStart):
-            self.day_start = fact
         elif isinstance(fact, AccountNews) and self.desk is not None:
             self.margin_gap = margin_gap(self.desk, fact)
             self.liquidation_distance = liquidation_distance(fact)

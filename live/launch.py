@@ -35,9 +35,11 @@ from gammacore.errors import ConfigError, SessionError
 from gammacore.forecasts import with_forecast
 from gammacore.strategy.waiting import next_entry_ns
 
+from .checkpoint import Checkpoints
 from .credentials import Credentials
 from .follow import Follower
 from .heartbeat import heartbeat_of
+from .journal import length
 from .limits import missing_limits, toothless_limits
 from .pace import Paces
 from .retold import last_start
@@ -50,6 +52,7 @@ from .watch import Watcher
 REFRESH_S = 0.5
 START_S = 30.0
 END_S = 20.0  # for a session that was asked to end; it takes ten itself
+SAID, A_SECOND = 200_000, 20_000  # records whose replay is announced, and that a second replays
 HUNG = 5  # exit code: the session did not end when it was asked to, and was killed
 
 
@@ -184,18 +187,30 @@ def launch(
             parent=os.getpid(),
         )
         follower = Follower(journal, paces=Paces())
+        checkpoints = Checkpoints(journal, follower)
+        if journal.exists():
+            _say_replayed(journal, follower, console)
         alerts, heartbeat = alerts_of(config), heartbeat_of(config)
         session = start_session(config, options, environment, signals)
         watcher = Watcher(
             follower, alerts, alive=lambda: session.poll() is None, heartbeat=heartbeat, supervises=True
         )
         try:
-            return _show(session, options, watcher, console, signals, seconds)
+            return _show(session, options, watcher, checkpoints, console, signals, seconds)
         except Exception as error:
             watcher.failed(f"{journal}: gammacore live has failed, the session is stopped: {error}")
             raise
         finally:
             end_session(session)
+
+
+def _say_replayed(journal: Path, follower: Follower, console: Console) -> None:
+    """Say so where a long replay comes before anything is traded or shown."""
+    follower.update(0)  # begins at a checkpoint, if there is one
+    records = length(journal) - follower.seq
+    if records > SAID:
+        told = f"{journal}: replays {records:,} records first, some {records / A_SECOND:,.0f} s"
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def _demand_fresh(journal: Path) -> None:
@@ -344,6 +359,7 @@ def _show(
     session: subprocess.Popen[bytes],
     options: SessionOptions,
     watcher: Watcher,
+    checkpoints: Checkpoints,
     console: Console,
     signals: Signals,
     seconds: float | None,
@@ -360,6 +376,7 @@ def _show(
             if not signals.asked and until is not None and time.monotonic() >= until:
                 signals.stop()
             watcher.update()
+            checkpoints.update()
             if live is not None:
                 live.update(screen(follower, options.venue, options.paper, cache))
             if signals.asked and time.monotonic() - signals.asked_s > END_S:

@@ -35,7 +35,7 @@ from gammacore.logging import configure, redact
 from gammacore.terms import fees_of
 
 from .about import Began
-from .assemble import Past, build_hedger, past_of
+from .assemble import build_hedger
 from .awake import awake
 from .catalog import grids_listed
 from .client import Client
@@ -45,6 +45,7 @@ from .hedger import Hedger
 from .held import demand_held
 from .journal import NO_ROOM, Journal
 from .paper import Paper
+from .past import Past, past_of
 from .selection import Selection, selection_of
 from .supervised import SIGNALS, Supervised, kill_file
 from .warm_up import missed_funding, past_index, past_prices
@@ -192,8 +193,8 @@ def _assembled(
     session = client if paper is None else paper
     made.append(build_hedger(config, past, journal, session, catalog=catalog, paper=options.paper))
     feed = made[0].feed
-    if any(account.hedge.amount for account in past.desk.portfolio.hedged):
-        feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.desk.market.index)
+    if any(account.hedge.amount for account in past.held.portfolio.hedged):
+        feed.interest += missed_funding(client, feed.perpetual, feed.ts_ns, past.held.market.index)
     if feed.volatility is not None:  # before the prices, whose estimate may look at it
         past_index(client, feed.base, feed.volatility)
     if feed.looks_back_ns:

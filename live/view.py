@@ -112,7 +112,7 @@ def _head(follower: Follower, paper: bool) -> RenderableType:
     line.append(f" {reasons}  " if reasons else "  ")
     if desk.market.index > 0:
         line.append(f"{price_text(desk.market.index)} USD  {format_time(desk.market.ts_ns)[:19]} UTC  ")
-    line.append(f"{follower.events:,} events  {follower.placed:,} orders  {follower.filled:,} fills")
+    line.append(f"{follower.events:,} events  {len(follower.placed):,} orders  {follower.filled:,} fills")
     if not math.isnan(follower.liquidation_distance):
         gap = round(follower.margin_gap, 4) + 0.0  # no minus zero
         line.append(f"\n liquidation {follower.liquidation_distance:.1%} away  margin gap {gap:+.4f}")
@@ -195,8 +195,8 @@ def final_report(follower: Follower) -> RenderableType:
     hedges = desk.portfolio.hedges
     parts.append(
         Text(
-            f"{spent:,.0f} s of market, {hedges} hedges, {follower.placed} orders, {follower.filled} fills, "
-            f"{follower.events:,} events; "
+            f"{spent:,.0f} s of market, {hedges} hedges, {len(follower.placed)} orders, "
+            f"{follower.filled} fills, {follower.events:,} events; "
             + (
                 "replay check passed: same decisions"
                 if follower.departure is None

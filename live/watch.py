@@ -257,7 +257,7 @@ class Metrics:
     def show(self, follower: Follower, silent_s: float) -> None:
         """Set the gauges."""
         desk = follower.desk
-        values = {"silence_seconds": silent_s, "orders": follower.placed, "fills": follower.filled}
+        values = {"silence_seconds": silent_s, "orders": len(follower.placed), "fills": follower.filled}
         values["events"] = follower.events
         values["margin_gap"] = follower.margin_gap  # NaN while unknown
         values["liquidation_distance"] = follower.liquidation_distance

@@ -14,8 +14,8 @@ from gammacore.config import parse_config, with_overrides
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR
 from gammacore.errors import JournalError
 from gammacore.forecasts import choose_forecast, errors_of
-from gammacore.live.assemble import past_of
 from gammacore.live.launch import session_forecast
+from gammacore.live.past import past_of
 from gammacore.volatility.index_history import IndexHistory
 from gammacore.volatility.learned_estimate import LEARNS_NS
 from support.live_world import Process, World, lively

@@ -85,7 +85,7 @@ INSIDE = {
         actions execution feed positions
         solvency risk_manager journal aims asked parts watched
         audit questions bookings catalog dispatch adoption idle hedger dry
-        retold parity follow heartbeat paper statement hedges_told
+        retold parity checkpoint past follow heartbeat paper statement hedges_told
         supervised assemble sums view watch warm_up recorder recording
         session doctor killing flatten
         sample_book

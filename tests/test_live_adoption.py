@@ -8,13 +8,14 @@ from rich.console import Console
 
 from gammacore.contracts import Option, parse
 from gammacore.deribit.news import PositionMove
-from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.assemble import build_hedger
 from gammacore.live.attempts import Placed
 from gammacore.live.follow import Follower, carried
 from gammacore.live.journal import Journal, read
 from gammacore.live.killing import kill
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
+from gammacore.live.past import past_of
 from gammacore.live.positions import Adopted, TakenOver
 from gammacore.live.records import decode_fact
 from gammacore.live.risk_manager import Mode

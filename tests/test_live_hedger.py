@@ -26,7 +26,7 @@ from gammacore.events import Delivery, IndexPrice
 from gammacore.exchange import Fault, FaultPlan, MarketModel
 from gammacore.forecasts import build_estimate
 from gammacore.live.actions import CancelPlaced, Place, Query, QueryKind
-from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.assemble import build_hedger
 from gammacore.live.attempts import Placed
 from gammacore.live.dashboard.board import Board
 from gammacore.live.dashboard.source import JournalTail
@@ -36,6 +36,7 @@ from gammacore.live.journal import Journal, RecordKind, read
 from gammacore.live.news import Answered, Expired, Reconciled, Refused
 from gammacore.live.paper import Paper
 from gammacore.live.parity import check
+from gammacore.live.past import past_of
 from gammacore.live.risk_manager import Mode
 from gammacore.live.supervised import Supervised
 from gammacore.live.view import screen

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,11 +19,13 @@ import pytest
 from gammacore.errors import JournalError, SessionError
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.server import serving
+from gammacore.live import launch
 from gammacore.live.about import Began
+from gammacore.live.checkpoint import Checkpoints, recall
 from gammacore.live.clock import SteadyClock, demand_speed, scaled_clock
 from gammacore.live.flatten import flatten_directly, held_by
 from gammacore.live.follow import Follower
-from gammacore.live.journal import Journal, RecordKind, read
+from gammacore.live.journal import Journal, RecordKind, length, read
 from gammacore.live.killing import pull
 from gammacore.live.launch import Signals, start_session
 from gammacore.live.limits import REQUIRED, missing_limits
@@ -364,6 +367,27 @@ def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
     follower.update()
     lines = follower.explain()
     assert sum(money.coin for money in lines.lines.values()) == pytest.approx(lines.total.coin, abs=1e-9)
+
+
+def test_a_session_leaves_checkpoints_and_the_next_one_begins_there(unused, tmp_path, monkeypatch, run):
+    journal = tmp_path / "j.db"
+    monkeypatch.setattr(launch, "Checkpoints", partial(Checkpoints, every=100))
+    for name, value in KEY.items():
+        monkeypatch.setenv(name, value)
+    words = ["--url", unused, "--journal", str(journal), "--seconds", "12", "--set", "entry.expiries=any"]
+    words += ["--set", "entry.min_days=0.1", "--set", "entry.max_days=3"]
+    assert run("live", *words).exit_code == 0
+    begins = recall(journal).seq
+    assert begins >= 100
+    left = length(journal) - begins
+    assert run("live", *words).exit_code == 0
+    told = [json.loads(line) for line in Path(f"{journal}.log").read_text().splitlines()]
+    (replayed,) = [line for line in told if line["message"] == "replayed"]
+    assert replayed["of"] == begins + left
+    assert replayed["records"] in (left, 0)  # 0: who looks on left another one meanwhile
+    assert recall(journal).seq > begins + left
+    assert check(journal).departure is None
+    assert check(journal).starts == 2
 
 
 def test_the_kill_switch_stops_a_session_and_keeps_it_stopped(exchange, tmp_path, run):

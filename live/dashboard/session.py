@@ -53,7 +53,7 @@ def session_of(board: Shown) -> Row:
         "uptime_s": max(follower.last_ns - board.started_ns, 0) / NS_PER_SECOND,
         "seq": follower.seq,
         "events": follower.events,
-        "placed": follower.placed,
+        "placed": len(follower.placed),
         "filled": follower.filled,
         "hedges": desk.portfolio.hedges if desk is not None else 0,
         "episodes": len(desk.portfolio.episodes) if desk is not None else 0,

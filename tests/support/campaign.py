@@ -1,12 +1,15 @@
 """What campaigns of faults share: their faults, lives of a session, and what its journal says."""
 
 import json
+import random
 from collections import Counter, defaultdict
 
 from gammacore.exchange import Fault, FaultPlan
 from gammacore.exchange.faults import ON_CLOCK, ON_FRAME, ON_REQUEST
 from gammacore.live.attempts import Booked, Placed
-from gammacore.live.journal import RecordKind, read
+from gammacore.live.checkpoint import Checkpoints, recall
+from gammacore.live.follow import Follower
+from gammacore.live.journal import RecordKind, length, read
 from gammacore.live.positions import Adopted, Foreign
 from gammacore.live.records import decode_event, decode_fact
 from support.live_world import Killed, Process
@@ -59,6 +62,7 @@ def lives(world, path, config, rng, most_kills=4):
         elif stops_now:
             happened["stopped"] += 1
             world.pass_time(rng.uniform(0.1, 3.0))
+        happened["recalled"] += remember(path)
     world.die_at_write = world.die_in_journal = None
     return happened
 
@@ -76,6 +80,14 @@ def live(world, path, config, seconds, stops=False):
         if not process.run(10.0, lambda: process.hedger.quiet):
             return False
     return process.close()
+
+
+def remember(path):
+    """Let a follower leave a checkpoint at any record, where the next process begins; whether it can."""
+    follower, records = Follower(path), length(path)
+    follower.update(random.Random(records).choice([records, records // 2, records - 1]))
+    Checkpoints(path, follower, 1).update()
+    return recall(path) is not None
 
 
 def facts_of(path):

@@ -11,11 +11,12 @@ from gammacore.exchange.connection import Close
 from gammacore.exchange.exchange import UnavailableError
 from gammacore.live import client as client_module
 from gammacore.live import journal as journal_module
-from gammacore.live.assemble import build_hedger, past_of
+from gammacore.live.assemble import build_hedger
 from gammacore.live.client import Client
 from gammacore.live.credentials import Credentials
 from gammacore.live.frames import Disconnected
 from gammacore.live.journal import Journal
+from gammacore.live.past import past_of
 from gammacore.live.tail import Tail
 from support.markets import build
 
