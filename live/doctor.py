@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +30,7 @@ from .supervised import kill_file
 
 TIMEOUT_S = 10.0
 SLOW_S = 0.5
+ROOM = 10_000_000_000  # bytes, for a month of a journal
 NEEDED = ("trade:read_write", "account:read")
 REFUSED = "check that the key is of this venue, was not revoked, and that id and secret belong together"
 UNREACHED = "check the network and the venue"
@@ -115,6 +117,10 @@ def _journal(journal: Path | None, venue: Venue) -> Diagnosis:
             began.demand_same(str(journal), venue, paper=False)
     except JournalError as error:
         return Diagnosis("journal", Health.FAILED, str(error), "name another journal")
+    free = shutil.disk_usage(nearest).free
+    if free < ROOM:
+        seen = f"{folder}: its disk has {free / 1e9:.1f} GB left"
+        return Diagnosis("journal", Health.WARNING, seen, "make room: a month of a session takes some 10 GB")
     return Diagnosis("journal", Health.OK, str(folder))
 
 

@@ -37,6 +37,7 @@ from .pace import Paces
 from .past import Past
 from .positions import Adopted, Foreign
 from .risk_manager import Mode, ModeChanged
+from .room import Room, room_of
 from .solvency import liquidation_distance, margin_gap
 
 EVERY_NS = NS_PER_SECOND  # between two points of the trail, besides those of fills and deliveries
@@ -328,6 +329,14 @@ class Follower(Past):
             self.refused = ""
         elif isinstance(event, Rejected) and purpose_of(event.order_id) is Purpose.ENTRY:
             self.refused = event.reason
+
+    def room(self) -> Room:
+        """How long the journal's disk lasts; no bytes where the file is gone."""
+        speed = 1.0 if self.began is None else self.began.speed
+        try:
+            return room_of(self.path, self.last_ns - self.first_ns, speed)
+        except OSError:
+            return Room(0, math.inf)
 
     def waiting(self) -> Waiting | None:
         """Say why nothing is held; None while something is, and before the start."""

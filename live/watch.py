@@ -108,6 +108,7 @@ class Watcher:
             self._explained_s = now_s
             self._money(self.alerts)
             self._pace(self.alerts, self.follower.desk)
+            self._disk(self.alerts)
 
     def _is_well(self, silent_s: float) -> bool:
         """Whether a session lives, writes its journal, and says in which mode it is."""
@@ -207,6 +208,16 @@ class Watcher:
                 if alerts.tell(Level.WARNING, key, text, self._now_ns(), title="pace"):
                     self._behind.add(episode.number)
 
+    def _disk(self, alerts: Alerts) -> None:
+        """Tell that the disk will be full, in time to make room."""
+        room = self.follower.room()
+        for level, hours in ((Level.CRITICAL, 12.0), (Level.WARNING, 72.0)):
+            if room.hours < hours:
+                text = f"the disk of the journal has {room}; a session ends when it is full"
+                alerts.tell(level, f"disk {level.name}", text, self._now_ns(), title="disk")
+                return
+            alerts.over(f"disk {level.name}")
+
 
 class Metrics:
     """Gauges of a session on a port.
@@ -236,6 +247,7 @@ class Metrics:
         ("fills", "trades"),
         ("events", "handled by the desk"),
         ("silence_seconds", "since the last record"),
+        ("disk_free_bytes", "of the journal's disk"),
     )
 
     def __init__(self, port: int) -> None:
@@ -258,7 +270,7 @@ class Metrics:
         """Set the gauges."""
         desk = follower.desk
         values = {"silence_seconds": silent_s, "orders": len(follower.placed), "fills": follower.filled}
-        values["events"] = follower.events
+        values["events"], values["disk_free_bytes"] = follower.events, follower.room().free
         values["margin_gap"] = follower.margin_gap  # NaN while unknown
         values["liquidation_distance"] = follower.liquidation_distance
         values["mode"] = follower.mode.mode if follower.mode is not None else 0

@@ -2,16 +2,21 @@
 
 import http.server
 import json
+import math
+import re
 import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gammacore.alerts import RETRY_NS, VARIABLE, Alerts, Level, apprise_sender
 from gammacore.daycount import NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import ConfigError, JournalLostError
+from gammacore.live import room
 from gammacore.live.follow import Follower
 from gammacore.live.journal import Journal, is_held
 from gammacore.live.positions import Adopted
@@ -184,6 +189,22 @@ def test_a_start_is_no_alert_unless_it_lasts(watched):
     clock.now += 1.0
     watcher.look()
     assert box.got == [(C, "gammacore: mode", "HALT: last price never")]
+
+
+def test_a_disk_that_fills_up_is_told_in_time(watched, monkeypatch):
+    _, follower, watcher, box, clock = watched
+    follower.last_ns = follower.first_ns + 3_600 * 10**9  # so it writes its size in an hour
+    a_hour, now = Path(follower.path).stat().st_size, SimpleNamespace(free=0)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: now)
+    for hours in (72.1, 71.9, 12.1, 11.9, 11.0, 80.0, 71.0):
+        now.free = int(hours * a_hour)
+        clock.now += 40.0
+        watcher.look()
+    told = [(level, text) for level, title, text in box.got if title == "gammacore: disk"]
+    lasts = [(level, re.search(r"which last (\d+ \w+);", text)[1]) for level, text in told]
+    assert lasts == [(W, "3 days"), (C, "12 hours"), (W, "3 days")]
+    follower.last_ns = follower.first_ns + 9 * 60 * 10**9
+    assert follower.room() == (now.free, math.inf)  # too early to say
 
 
 def test_a_reason_that_did_not_arrive_is_told_again(watched):

@@ -76,7 +76,7 @@ LAUNCHERS = {"gammacore.live.launch"}
 # Inside a room: modules of a line import those of their own line and of the lines before.
 INSIDE = {
     "live": """
-        news attempts credentials deadline awake orphan pace peak refusals tail limits handler
+        news attempts credentials deadline awake orphan pace peak refusals room tail limits handler
         clock reconnect records about
         selection
         held

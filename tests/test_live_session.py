@@ -12,6 +12,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from gammacore.errors import JournalError, SessionError
 from gammacore.exchange import Exchange, ExchangeConfig
 from gammacore.exchange.server import serving
-from gammacore.live import launch
+from gammacore.live import doctor, launch
 from gammacore.live.about import Began
 from gammacore.live.checkpoint import Checkpoints, recall
 from gammacore.live.clock import SteadyClock, demand_speed, scaled_clock
@@ -552,6 +553,23 @@ def test_the_doctor_blames_a_wrong_key_and_not_the_network(steady, tmp_path, mon
     assert "13004 invalid_credentials" in text
     assert "was not revoked" in text
     assert "check the network" not in text
+
+
+def test_the_doctor_asks_for_room_for_the_journal(tmp_path, monkeypatch):
+    free = SimpleNamespace(free=9_900_000_000)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: free)
+
+    def found():
+        seen = {d.subject: d for d in doctor.examine(lively(), "testnet", journal=tmp_path / "j.db")}
+        return seen["journal"]
+
+    assert found()[1:] == (
+        doctor.Health.WARNING,
+        f"{tmp_path}: its disk has 9.9 GB left",
+        "make room: a month of a session takes some 10 GB",
+    )
+    free.free = 10_000_000_000
+    assert found().verdict is doctor.Health.OK
 
 
 def test_the_doctor_says_what_is_missing(tmp_path, monkeypatch, run):
