@@ -30,7 +30,7 @@ import gammacore.live
 from .journal import read
 from .retold import Retold
 
-EVERY = 20_000  # records between two checkpoints, which are replayed in about a second
+EVERY = 20_000  # records between two checkpoints, which are replayed in one or two seconds
 SPARE = 100  # a checkpoint takes at most a hundredth of the time
 MAGIC = b"gammacore checkpoint\n"
 PLAIN = {

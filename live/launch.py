@@ -52,7 +52,7 @@ from .watch import Watcher
 REFRESH_S = 0.5
 START_S = 30.0
 END_S = 20.0  # for a session that was asked to end; it takes ten itself
-SAID, A_SECOND = 200_000, 20_000  # records whose replay is announced, and that a second replays
+SAID, A_SECOND = 200_000, 15_000  # records whose replay is announced, and that a second replays
 HUNG = 5  # exit code: the session did not end when it was asked to, and was killed
 
 
