@@ -33,21 +33,12 @@ from .retold import Retold
 EVERY = 20_000  # records between two checkpoints, which are replayed in one or two seconds
 SPARE = 100  # a checkpoint takes at most a hundredth of the time
 MAGIC = b"gammacore checkpoint\n"
-PLAIN = {
-    ("array", "_array_reconstructor"),
-    ("array", "array"),
-    ("builtins", "complex"),
-    ("builtins", "frozenset"),
-    ("builtins", "set"),
-    ("collections", "deque"),
-    ("collections", "defaultdict"),
-    ("functools", "partial"),
-    ("msgspec._utils", "rebuild"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
+PLAIN = {  # what plain data is made by, of each package
+    "array": {"_array_reconstructor", "array"},
+    "builtins": {"frozenset", "set"},
+    "collections": {"deque"},
+    "msgspec": {"rebuild"},
+    "numpy": {"_frombuffer", "_reconstruct", "dtype", "ndarray", "scalar"},
 }
 log = logging.getLogger("gammacore.live")
 
@@ -192,8 +183,10 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a class of ours, or one of the few functions that plain data is made by."""
-        if (module, name) in PLAIN or module.partition(".")[0] == "gammacore":
-            found = super().find_class(module, name)
-            if (module, name) in PLAIN or isinstance(found, type):
-                return found
+        root = module.partition(".")[0]
+        if name in PLAIN.get(root, ()):
+            return super().find_class(module, name)
+        found = super().find_class(module, name) if root == "gammacore" else None
+        if isinstance(found, type) and found.__module__.partition(".")[0] == "gammacore":
+            return found  # not what a module of ours has imported
         raise pickle.UnpicklingError(f"{module}.{name} is not expected here")

@@ -1,10 +1,14 @@
 """A journal that is replayed from a checkpoint leads to what it leads to from its start."""
 
+import hashlib
 import math
 import os
 import pickle
 import sqlite3
+import time
+from functools import partial
 
+import msgspec
 import pytest
 
 from gammacore.live import checkpoint as checkpoint_module
@@ -149,12 +153,15 @@ class Evil:
         return os.mkdir, ("made-by-a-checkpoint",)
 
 
-def evil(lines):
-    import hashlib
+# subprocess.Popen(["mkdir", "made-by-a-checkpoint"]), by the name that a module of ours has it under
+BORROWED = (
+    b"\x80\x04\x8c\x15gammacore.live.launch\x8c\x10subprocess.Popen\x93"
+    b"]\x8c\x05mkdira\x8c\x14made-by-a-checkpointa\x85R."
+)
 
-    import msgspec
 
-    lines[2] = pickle.dumps(Evil())
+def evil(lines, state=None):
+    lines[2] = pickle.dumps(Evil()) if state is None else state
     stamp = msgspec.json.decode(lines[1]) | {"state": hashlib.sha256(lines[2]).hexdigest()}
     lines[1] = msgspec.json.encode(stamp)
 
@@ -164,6 +171,7 @@ def evil(lines):
     [
         (lambda path: edit(path, flipped), "not as it was written"),
         (lambda path: edit(path, evil), "is not expected here"),
+        (lambda path: edit(path, partial(evil, state=BORROWED)), "subprocess.Popen is not expected here"),
         (lambda path: edit(path, lambda lines: lines.__setitem__(0, b"something else")), "no checkpoint"),
         (lambda path: edit(path, lambda lines: lines.__setitem__(1, b"{}")), "code"),
         (lambda path: path.write_bytes(path.read_bytes()[:100]), ""),
@@ -183,6 +191,7 @@ def test_one_that_does_not_fit_is_not_used(spoil, reason, tmp_path, caplog, monk
     assert state(past_of(path, config, world.now_ns)) == whole
     (said,) = [record for record in caplog.records if record.message == "checkpoint not used"]
     assert reason in said.reason
+    time.sleep(0.2)  # for a process to do what it should not
     assert not (tmp_path / "made-by-a-checkpoint").exists()
 
 
