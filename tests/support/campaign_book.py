@@ -39,9 +39,9 @@ class Market:
             name = rng.choice(days[rng.randrange(4)])
             chosen += [name] if name not in chosen else []
         for name in chosen:
-            self._trade(name, self._amount())
+            self._met(self._trade, name, self._amount())
         for name in rng.sample([name for day in days[:4] for name in day], 3):
-            self._trade(name, self._amount(), client=SUB)
+            self._met(self._trade, name, self._amount(), client=SUB)
         start, end = world.now_ns, world.now_ns + int(span_s * 1e9)
         count = rng.randrange(3, 9)
         self._plan = sorted((rng.uniform(start, end), rng.choice(ACTIONS)) for _ in range(count))
@@ -57,11 +57,15 @@ class Market:
         """Do what is due."""
         while self._plan and self._plan[0][0] <= self.world.now_ns:
             _, action = self._plan.pop(0)
-            try:
-                if self._do(action):
-                    self.done.append(action)
-            except (AssertionError, AttributeError, TypeError, json.JSONDecodeError, UnavailableError):
-                pass  # the holder's own connection met a fault
+            if self._met(self._do, action):
+                self.done.append(action)
+
+    def _met(self, act, *arguments, **options):
+        """Act as the holder, whose own connection may meet a fault: then it is not known what came of it."""
+        try:
+            return act(*arguments, **options)
+        except (AssertionError, AttributeError, TypeError, json.JSONDecodeError, UnavailableError):
+            return False
 
     def _do(self, action):
         rng, perpetual = self.rng, f"{self.config.currency}-PERPETUAL"
