@@ -10,9 +10,9 @@ import importlib
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gammacore.alerts import VARIABLE, Alerts, Level, alerts_of
 from gammacore.attribution import share_of
@@ -36,6 +36,19 @@ STARTING, STARTING_S = "last price never", 15.0  # a reason that holds at every 
 FIGURES = re.compile(r"[-+]?\d[\d.,:%]*")
 EXPLAIN_S = 30.0
 REFRESH_S = 0.5
+
+
+class _Traded(NamedTuple):
+    """A trade that nobody here ordered, and how many of its kind before it are told with it."""
+
+    trade: Adopted
+    before: int = 0
+
+
+def _earlier(trades: Sequence[Adopted]) -> list[_Traded]:
+    """Put what a journal holds at the start of a watch into one message a kind: it may have been told."""
+    kinds = ([trade for trade in trades if trade.forced is forced] for forced in (False, True))
+    return [_Traded(kind[-1], len(kind) - 1) for kind in kinds if kind]
 
 
 class Watcher:
@@ -72,7 +85,8 @@ class Watcher:
         self.gone = False  # the process, without a word
         self.trouble = ""  # why the journal cannot be read
         self._modes: dict[str, float] = {}  # reasons without their figures, and since when they hold
-        self._adopted, self._untold = 0, list[Adopted]()  # trades of others: seen, and not yet told
+        self._adopted, self._untold = 0, list[_Traded]()  # trades of others: seen, and not yet told
+        self._begun = False
         self._behind: set[int] = set()  # episodes of which it was told, and that have not caught up
         self._seq, self._heard_s, self._explained_s = 0, clock(), -EXPLAIN_S
 
@@ -148,15 +162,18 @@ class Watcher:
     def _outside(self, alerts: Alerts) -> None:
         """Tell trades that nobody here ordered, each until it has arrived; forced ones are critical."""
         adopted = self.follower.adopted
-        self._untold += adopted[self._adopted :]
-        self._adopted = len(adopted)
-        self._untold = [trade for trade in self._untold if not self._told(trade, alerts)]
+        fresh, self._adopted = adopted[self._adopted :], len(adopted)
+        self._untold += [_Traded(trade) for trade in fresh] if self._begun else _earlier(fresh)
+        self._begun = True
+        self._untold = [traded for traded in self._untold if not self._told(traded, alerts)]
 
-    def _told(self, trade: Adopted, alerts: Alerts) -> bool:
+    def _told(self, traded: _Traded, alerts: Alerts) -> bool:
+        trade, before = traded
         level, title = Level.WARNING, "traded outside"
         if trade.forced:
             level, title = Level.CRITICAL, "liquidation"
         text = f"{trade.amount:+g} {trade.instrument} at {trade.price:g}, trade {trade.trade_id}"
+        text += f" (the last of {before + 1} in the journal)" if before else ""
         key = f"trade {trade.trade_id}"
         return level < alerts.least or alerts.tell(level, key, text, self._now_ns(), title=title)
 

@@ -227,6 +227,7 @@ def test_a_reason_that_did_not_arrive_is_told_again(watched):
 @pytest.mark.parametrize("forced", [True, False])
 def test_every_trade_that_nobody_here_ordered_is_told_once(watched, forced):
     process, follower, watcher, box, _ = watched
+    watcher.look()
     told = [(C, "gammacore: liquidation") if forced else (W, "gammacore: traded outside")]
     for number in ("7", "8"):
         process.journal.told(Adopted(process.world.now_ns, number, "BTC-PERPETUAL", -500.0, 85e3, forced))
@@ -236,6 +237,33 @@ def test_every_trade_that_nobody_here_ordered_is_told_once(watched, forced):
         watcher.look()
     expected = [(*told[0], f"-500 BTC-PERPETUAL at 85000, trade {number}") for number in ("7", "8")]
     assert box.got == expected
+
+
+def test_a_watch_that_begins_later_tells_the_trades_of_before_in_one_message_a_kind(watched):
+    process, follower, watcher, box, _ = watched
+    for number in range(30):
+        forced = number in (3, 4)
+        process.journal.told(Adopted(process.world.now_ns, f"{number}", "BTC-PERPETUAL", -5.0, 85e3, forced))
+    process.journal.flush()
+    box.works = False
+    follower.update()
+    watcher.look()
+    box.works, watcher.alerts = True, Alerts(box, per_hour=20)
+    watcher.look()
+    watcher.look()
+    assert box.got == [
+        (
+            W,
+            "gammacore: traded outside",
+            "-5 BTC-PERPETUAL at 85000, trade 29 (the last of 28 in the journal)",
+        ),
+        (C, "gammacore: liquidation", "-5 BTC-PERPETUAL at 85000, trade 4 (the last of 2 in the journal)"),
+    ]
+    process.journal.told(Adopted(process.world.now_ns, "30", "BTC-PERPETUAL", 5.0, 85e3, False))
+    process.journal.flush()
+    follower.update()
+    watcher.look()
+    assert box.got[2:] == [(W, "gammacore: traded outside", "+5 BTC-PERPETUAL at 85000, trade 30")]
 
 
 def test_a_halt_is_told_with_its_reasons_and_again_when_it_comes_back(watched):
